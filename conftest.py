@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent
 # takes what ends with one for a parameter, ignores the group, and each worker would start what the group shares.
 LONG = [
     *("tests/journeys/", "tests/concurrency/", "devstack/", "tests/clients/", "tests/test_nginx"),
-    *("tests/long/test_units", "tests/long/test_accessibility|tests/long/test_page_policy"),
+    *("tests/long/test_units", "tests/long/pages"),
 ]
 
 

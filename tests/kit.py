@@ -1,13 +1,14 @@
 """Helpers that the tests of several apps share. Product code never imports it."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def during(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[str]:
     """Serve on a port of this machine while the block runs; the value is the address.
 
     For servers that the sandbox cannot play: one that sends slowly, sends false data, or is another machine.
@@ -91,10 +92,30 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
         def handle_error(self, *args: Any) -> None:
             pass  # a client that gave up waiting is part of the test
 
-    with Server(("127.0.0.1", 0), Quiet) as server:
+    with Server((host, 0), Quiet) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
         server.shutdown()
+
+
+def serving_folder(folder: Path) -> AbstractContextManager[str]:
+    """Serve the files of a folder, as another origin does."""
+
+    class Files(SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(folder))
+
+    return serving(Files)
+
+
+def reply(handler: BaseHTTPRequestHandler, body: Any = None, status: int = 200) -> None:
+    """Answer a request with JSON, or with nothing."""
+    content = b"" if body is None else json.dumps(body).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
 
 
 def free_ports(count: int) -> list[int]:

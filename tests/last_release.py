@@ -29,9 +29,8 @@ from tests.journeys.conftest import Running
 from tests.journeys.document import CALLS, Made
 from tests.journeys.test_document import World
 from tests.kit import PageForm, free_ports
-from tests.processes import Service, until
+from tests.processes import NOBODY, ROOT, Service, until
 
-ROOT = Path(__file__).parents[1]
 LAST_RELEASE = "096ad0d"  # 1.0.0; the tables that it relies on are in last_release.json
 PASSWORD = "last-release-root-9"
 SHEET = "学号,班级,姓名,年龄,城市,学历,项目地址,自我评价\n,H51999,旧版,20,重庆,本科,地址,你好\n"
@@ -157,8 +156,7 @@ def failures(tables_of: Tree, code_of: Tree) -> dict[str, str]:
         stack.callback(wechat.stop)
         wechat.refund_status = "SUCCESS"
         (home / "engines.json").write_text(json.dumps(engines.urls))
-        nowhere = dict.fromkeys(["WEATHER_BASE_URL", "SMS_BASE_URL", "WECHAT_API_BASE_URL"], "http://127.0.0.1:9")
-        environ = os.environ | engines.urls | wechat.merchant(home) | nowhere | {
+        environ = os.environ | engines.urls | wechat.merchant(home) | NOBODY | {
             "DJANGO_SETTINGS_MODULE": "config.settings.local", "DJANGO_SECRET_KEY": "x" * 50, "SANDBOX": "0",
             "DEMO_DATA": "1", "STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "MEDIA_FREE_MB": "0",
             "ROOT_PASSWORD": PASSWORD, "WECHAT_APP_SECRET": "secret",

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import psycopg
+import redis
 from django.conf import settings
 from django.db import connection
 
@@ -22,14 +25,18 @@ ROOT = Path(__file__).resolve().parents[1]
 START_S = 150  # on a machine that is busy with other tests
 STOP_S = 15
 THREADS = 8
+# Upstreams that nobody plays.
+NOBODY = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_API_BASE_URL", "SMS_BASE_URL"), "http://127.0.0.1:9")
 ANSWER_TIMEOUT_S = 60  # as nginx waits in production
+# What questions to something raise that is not up yet, or between two lives.
+NOT_YET = (OSError, http.client.HTTPException, psycopg.Error, redis.RedisError, LookupError, StopIteration)
 
 
 def until(true: Callable[[], Any], seconds: float) -> Any:
     """Ask again and again, also while nobody answers; None when it never came true."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        with suppress(OSError, http.client.HTTPException):  # not up yet, or between two lives
+        with suppress(*NOT_YET):
             if found := true():
                 return found
         time.sleep(0.1)
@@ -39,15 +46,14 @@ def until(true: Callable[[], Any], seconds: float) -> Any:
 class Service:
     """A process in a group of its own; what it says goes into the file ``log``."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str], log: Path, cwd: Path = ROOT) -> None:
-        self.command, self.environ, self.file, self.cwd = command, environ, log, cwd
+    def __init__(self, command: Sequence[Any], environ: Mapping[str, str], log: Path, **options: Any) -> None:
+        self.command, self.file = command, log
+        self.options = {"cwd": ROOT, "env": environ, "start_new_session": True} | options
         self.start()
 
     def start(self) -> None:
         with self.file.open("ab") as out:
-            self.process = subprocess.Popen(
-                self.command, cwd=self.cwd, env=self.environ, stdout=out, stderr=out, start_new_session=True
-            )
+            self.process = subprocess.Popen(self.command, stdout=out, stderr=out, **self.options)
 
     def log(self) -> str:
         return self.file.read_text("utf-8")
@@ -85,6 +91,14 @@ def database_url() -> str:
     return f"postgresql://{user}@{host}:{facts['PORT'] or 5432}/{facts['NAME']}"
 
 
+def environment(**more: str) -> dict[str, str]:
+    """The environment of another process that works with what this test has."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "config.settings.local", "DATABASE_URL": database_url(), "PYTHONPATH": str(ROOT),
+        "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": settings.SECRET_KEY, "LOG_LEVEL": "ERROR",
+    } | more  # fmt: skip
+
+
 @contextmanager
 def web_processes(
     ports: list[int], target: str = "config.wsgi:application", threads: int | None = THREADS, **environ: str
@@ -93,10 +107,7 @@ def web_processes(
 
     :param threads: of each process; None for as many as in production.
     """
-    environ = os.environ | units.environment("web") | {
-        "DJANGO_SETTINGS_MODULE": "config.settings.local", "DATABASE_URL": database_url(), "PYTHONPATH": str(ROOT),
-        "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": settings.SECRET_KEY, "LOG_LEVEL": "ERROR",
-    } | environ  # fmt: skip
+    environ = environment(**units.environment("web")) | environ
     more = ["--workers", "1", *(["--blocking-threads", str(threads)] if threads else [])]
     with NamedTemporaryFile(prefix="web-") as log:
         running = []
@@ -132,3 +143,27 @@ def ask(port: int, method: str, path: str, data: Any = None, token: str = "", **
         return answer.status, json.loads(raw)
     except ValueError:
         return answer.status, raw
+
+
+@contextmanager
+def load(*clients: Callable[[], tuple[int, Any]]) -> Iterator[list[tuple[int, Any]]]:
+    """Let each of ``clients`` ask all the time; the value collects their answers, with the status 0 for none."""
+    answers: list[tuple[int, Any]] = []
+    over = threading.Event()
+
+    def live(client: Callable[[], tuple[int, Any]]) -> None:
+        while not over.wait(0.1):  # more would only cost time
+            try:
+                answers.append(client())
+            except OSError as error:
+                answers.append((0, repr(error)))
+
+    threads = [threading.Thread(target=live, args=[client]) for client in clients]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()

@@ -1,7 +1,6 @@
 """Two servers as in production, each a process of its own, on the test database; and what Node says to them."""
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from django.db import connections
 from core.ops import units
 from devstack.supervisor import one_server
 from tests.kit import free_ports
-from tests.processes import Service, ask, database_url
+from tests.processes import Service, ask, environment
 
 HERE = Path(__file__).parent
 
@@ -31,10 +30,11 @@ class Server(Service):
 
     def __init__(self, command: list[str], log: Path, public_url: str) -> None:
         self.port = free_ports(1)[0]
-        environ = {"DJANGO_SETTINGS_MODULE": "tests.clients.settings", "DATABASE_URL": database_url()}
-        environ |= {"PORT": str(self.port), "PUBLIC_BASE_URL": public_url, "LOG_LEVEL": "WARNING"}
+        environ = environment(
+            DJANGO_SETTINGS_MODULE="tests.clients.settings", PORT=str(self.port), PUBLIC_BASE_URL=public_url
+        )
         where = ["--host", "127.0.0.1", "--port", str(self.port)]
-        super().__init__([*command, *where], os.environ | environ, log)
+        super().__init__([*command, *where], environ | {"LOG_LEVEL": "WARNING"}, log)
 
     def is_ready(self) -> bool:
         return ask(self.port, "GET", "/health/live")[0] > 0

@@ -1,15 +1,13 @@
 """A browser with the 2.3.0 bundle: our own demo page, and a page of another origin."""
 
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.journeys.browser import CHROMIUM_ARGS
-from tests.kit import serving
+from tests.kit import serving_folder
 from tests.needs import CHROMIUM
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -49,11 +47,7 @@ def elsewhere(tmp_path: Path) -> Iterator[str]:
     """Another origin, with a page that connects to us."""
     (tmp_path / "index.html").write_text(PAGE, "utf-8")
 
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args, directory=str(tmp_path))
-
-    with serving(Handler) as address:
+    with serving_folder(tmp_path) as address:
         yield address.replace("127.0.0.1", "localhost")
 
 

@@ -6,8 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -16,10 +16,10 @@ import requests
 
 from core.ops import units
 from devstack.binaries import find_binaries
-from tests.cluster.machines import HERE, NET, Machine, disk, disks_remove, until
+from tests.cluster.machines import HERE, NET, Machine, disk
 from tests.kit import deployed
+from tests.processes import ROOT, until
 
-ROOT = Path(__file__).parents[2]
 DATABASES, THIRD, APPS, CACHES, DOORS, BUCKET = (11, 12), 13, (21, 22), (31, 32), (41, 42), 51
 SHARED = 40  # the address of whichever entrance is active
 PYTHON = sys.executable
@@ -48,9 +48,8 @@ class Installation:
         os.chmod(self.valkey, 0o755)
         self.postgres = self._postgres()
         self.slow_disk = home / "slow_fsync.so"
-        subprocess.run(
-            ["cc", "-shared", "-fPIC", "-o", self.slow_disk, ROOT / "tests/cluster/slow_fsync.c"], check=True
-        )
+        source = ROOT / "tests/cluster/slow_fsync.c"
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", self.slow_disk, source], check=True)
         self.pictures = home / "pictures"
         disk(self.pictures)
         self.app_environ = PLAIN | {
@@ -84,9 +83,6 @@ class Installation:
         self.bucket = self._bucket()
         self.machines = [*self.databases, *self.caches, self.third, *self.apps, *self.doors, self.bucket]
 
-    def close(self) -> None:
-        disks_remove(self.home)
-
     def _machine(self, name: str, number: int, **options) -> Machine:
         home = self.home / name
         disk(home)
@@ -110,32 +106,22 @@ class Installation:
         return target / "bin"
 
     def _add_etcd(self, machine: Machine) -> None:
-        names = {f"10.0.0.{number}": f"{NET}.{number}" for number in WITNESSES}
-        self._configure(
-            machine, "etcd.env", names | {"ADDRESS": machine.address, "/var/lib/etcd/spms": str(machine.home / "etcd")}
-        )
+        self._configure(machine, "etcd.env", {"/var/lib/etcd/spms": str(machine.home / "etcd")}, *WITNESSES)
         lines = (machine.home / "etcd.env").read_text("utf-8").splitlines()
         machine.environ |= dict(line.split("=", 1) for line in lines if not line.startswith("#"))
         machine.programs["etcd"] = ["etcd", "--log-level", "error"]
 
     def _database(self, number: int) -> Machine:
         machine = self._machine(f"db{number}", number, account="nobody")
-        self._configure(
-            machine,
-            "patroni.yml",
-            {
-                "NAME": machine.name,
-                "ADDRESS": machine.address,
-                "10.0.0.13": f"{NET}.{THIRD}",
-                "10.0.0.21": f"{NET}.{APPS[0]}",
-                "10.0.0.22": f"{NET}.{APPS[1]}",
-                "10.0.0.0/24": f"{NET}.0/24",
-                "/var/lib/postgresql/18/spms": str(machine.home / "data"),
-                "/usr/lib/postgresql/18/bin": str(self.postgres),
-                "/var/run/postgresql": str(machine.home),
-                "PASSWORD": PASSWORD,
-            },
-        )
+        changes = {
+            "NAME": machine.name,
+            "PASSWORD": PASSWORD,
+            "10.0.0.0/24": f"{NET}.0/24",
+            "/var/lib/postgresql/18/spms": str(machine.home / "data"),
+            "/usr/lib/postgresql/18/bin": str(self.postgres),
+            "/var/run/postgresql": str(machine.home),
+        }
+        self._configure(machine, "patroni.yml", changes, *WITNESSES)
         machine.programs["patroni"] = ["patroni", str(machine.home / "patroni.yml")]
         machine.environ |= {"LD_PRELOAD": str(self.slow_disk), "FSYNC_WAITS": str(machine.home / "fsync-waits")}
         return machine
@@ -163,20 +149,17 @@ class Installation:
         return machine
 
     def _add_sentinel(self, machine: Machine) -> None:
-        conf = machine.home / "sentinel.conf"
-        changes = {"10.0.0.31": f"{NET}.{CACHES[0]}", "ADDRESS": machine.address, "PASSWORD": PASSWORD}
-        self._configure(machine, conf.name, changes)
-        machine.programs["sentinel"] = [self.valkey, str(conf), "--sentinel"]
+        self._configure(machine, "sentinel.conf", {"PASSWORD": PASSWORD}, CACHES[0])
+        machine.programs["sentinel"] = [self.valkey, str(machine.home / "sentinel.conf"), "--sentinel"]
 
     def primary_cache(self) -> Machine:
         for address in SENTINELS:
             try:
-                found = redis.Redis(
-                    address, 26379, socket_timeout=1, decode_responses=True
-                ).sentinel_get_master_addr_by_name("spms")
+                sentinel = redis.Redis(address, 26379, socket_timeout=1, decode_responses=True)
+                found, _ = sentinel.sentinel_get_master_addr_by_name("spms")
             except redis.RedisError:
                 continue
-            return next(m for m in self.caches if m.address == found[0])
+            return next(m for m in self.caches if m.address == found)
         raise LookupError("no Sentinel answers")
 
     # --- the application ---
@@ -201,31 +184,27 @@ class Installation:
     # --- the entrances ---
     def _door(self, number: int) -> Machine:
         machine = self._machine(f"door{number}", number)
-        self._configure(
-            machine,
-            "haproxy.cfg",
-            {
-                "10.0.0.21": f"{NET}.{APPS[0]}",
-                "10.0.0.22": f"{NET}.{APPS[1]}",
-                "bind :80\n": "bind :81\n",
-                "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": "bind :80",
-                "api.example.com": f"{NET}.{SHARED}",
-                "maxconn 20000": "maxconn 500",
-                "/run/haproxy/admin.sock": str(machine.home / "admin.sock"),
-            },
-        )
+        changes = {
+            "bind :80\n": "bind :81\n",
+            "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": "bind :80",
+            "api.example.com": f"{NET}.{SHARED}",
+            "maxconn 20000": "maxconn 500",
+            "/run/haproxy/admin.sock": str(machine.home / "admin.sock"),
+        }
+        self._configure(machine, "haproxy.cfg", changes, *APPS)
         (other,) = set(DOORS) - {number}
-        names = {"ADDRESS": machine.address, "OTHER": f"{NET}.{other}", "10.0.0.40": f"{NET}.{SHARED}", ":80/": ":81/"}
-        self._configure(machine, "keepalived.conf", names)
+        self._configure(machine, "keepalived.conf", {"OTHER": f"{NET}.{other}", ":80/": ":81/"}, SHARED)
         machine.programs["haproxy"] = ["haproxy", "-db", "-f", str(machine.home / "haproxy.cfg")]
         files = [("-f", "keepalived.conf"), *((f"-{letter}", f"keepalived-{letter}.pid") for letter in "prcb")]
         paths = [word for option, name in files for word in (option, str(machine.home / name))]
         machine.programs["keepalived"] = ["keepalived", "--dont-fork", "--log-console", "--vrrp", *paths]
         return machine
 
-    def _configure(self, machine: Machine, name: str, changes: dict[str, str]) -> None:
-        """Write one of the files of ``deploy`` with this network's names."""
-        (machine.home / name).write_text(deployed(name, changes), "utf-8")
+    def _configure(self, machine: Machine, name: str, changes: dict[str, str], *numbers: int) -> None:
+        """Write one of the files of ``deploy`` with this network's names, and the addresses of machines by number."""
+        addresses = {f"10.0.0.{number}": f"{NET}.{number}" for number in numbers}
+        own = {} if name == "haproxy.cfg" else {"ADDRESS": machine.address}
+        (machine.home / name).write_text(deployed(name, changes | addresses | own), "utf-8")
 
     def active_door(self) -> Machine:
         return next(m for m in self.doors if m.has(f"{NET}.{SHARED}"))
@@ -252,15 +231,15 @@ class Installation:
         place = self.apps.index(app) + 1
         for server in (f"web/web{place}", f"socket/socket{place}"):
             self.balancers(f"set server {server} state drain")
-        until(
-            lambda: all(s["scur"] == "0" for s in self._servers(app) if s["pxname"] != "socket"), "its last answers", 40
+        awaited(
+            lambda: not any(int(s["scur"]) for s in self._servers(app) if s["pxname"] != "socket"), "its answers", 40
         )
         app.environ |= environ
         app.restart(*RELEASED)
-        until(lambda: self.is_up(app), f"{app.name} after its restart", 120)
+        awaited(lambda: self.is_up(app), f"{app.name} after its restart", 120)
         for server in (f"web/web{place}", f"socket/socket{place}"):
             self.balancers(f"set server {server} state ready")
-        until(lambda: all(s["status"] in ("UP", "no check") for s in self._servers(app)), "both in the balance", 30)
+        awaited(lambda: all(s["status"] in ("UP", "no check") for s in self._servers(app)), "both in the balance", 30)
 
     def is_up(self, app: Machine) -> bool:
         return all(
@@ -275,18 +254,11 @@ class Installation:
 
     def bucket_use(self) -> None:
         self.bucket.start()
-        until(lambda: requests.put(f"{BUCKET_URL}/pictures", timeout=3).ok, "a bucket")
+        awaited(lambda: requests.put(f"{BUCKET_URL}/pictures", timeout=3).ok, "a bucket")
+        access = {"REGION": "us-east-1", "ACCESS_KEY": "key", "SECRET_KEY": "secret"}
+        facts = access | {"BUCKET": "pictures", "ENDPOINT": BUCKET_URL}
         for app in self.apps:
-            self.roll(
-                app,
-                MEDIA_STORAGE="s3",
-                MEDIA_S3_BUCKET="pictures",
-                MEDIA_S3_ENDPOINT=BUCKET_URL,
-                MEDIA_S3_REGION="us-east-1",
-                MEDIA_S3_ACCESS_KEY="key",
-                MEDIA_S3_SECRET_KEY="secret",
-            )
-
+            self.roll(app, MEDIA_STORAGE="s3", **{f"MEDIA_S3_{name}": value for name, value in facts.items()})
         self.uses_bucket = True
 
     def bucket_leave(self) -> None:
@@ -300,22 +272,10 @@ class Installation:
             machine.tend()
 
     def is_whole(self) -> bool:
-        """Whether every spare is in its place again.
-
-        :raises AssertionError: one is not; the text names what is missing.
-        """
+        """Whether every spare is in its place again."""
         self.tend()
-        missing = [what for what, is_there in self._places().items() if not is_there()]
-        assert not missing, missing
-        return True
-
-    def _places(self) -> dict[str, Callable[[], bool]]:
-        return {
-            "a standby of the database": self._has_standby,
-            "a standby of Valkey": self._has_cache_standby,
-            **{app.name: partial(self.is_up, app) for app in self.apps},
-            "one active entrance": lambda: sum(door.has(f"{NET}.{SHARED}") for door in self.doors) == 1,
-        }
+        has_one_door = sum(door.has(f"{NET}.{SHARED}") for door in self.doors) == 1
+        return has_one_door and self._has_standby() and self._has_cache_standby() and all(map(self.is_up, self.apps))
 
     def _has_standby(self) -> bool:
         roles = sorted(self.role(machine) for machine in self.databases)
@@ -331,3 +291,10 @@ class Installation:
 
 def ask(url: str, **headers: str) -> int:
     return requests.get(url, headers=headers, timeout=3).status_code
+
+
+def awaited(happens: Callable[[], object], what: str, timeout_s: float = 90) -> float:
+    """Wait until ``happens()`` is true and return how long that took (s)."""
+    began = time.monotonic()
+    assert until(happens, timeout_s), f"{what} did not happen within {timeout_s:.0f} s"
+    return time.monotonic() - began

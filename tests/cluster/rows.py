@@ -43,55 +43,46 @@ VICTIMS: dict[str, tuple[str, Callable[[Installation], Machine]]] = {
     "door": ("有共用地址的入口（HAProxy、keepalived）", lambda all: all.active_door()),
     "bucket": ("图片存储（S3）", lambda all: all.bucket),
 }
+# What people may notice of a victim that others do not cause.
+NOTICED = {
+    "primary": {"limit_s": FAILOVER_S},
+    "door": DOOR,
+    "bucket": {"may_stop": ("picture",), "in_bucket": True, "viewers": VIEWERS},
+}
 FAULTS = {"kill": ("死机", Machine.kill), "freeze": ("冻结", Machine.freeze), "cut": ("拔网线", Machine.cut)}
 FULL = "磁盘写满"
+EVERYTHING = ("order", "pay", "refund", "picture", "scan", "read")
+
+
+def _to(do: Callable[[Machine], object], *machines: Machine) -> Mend:
+    """Let the same happen to each machine, and return what mends them."""
+    for machine in machines:
+        do(machine)
+    return lambda: [machine.mend() for machine in machines]
 
 
 def _fault(victim: str, fault: str) -> Row:
     (who, find), (what, do) = VICTIMS[victim], FAULTS[fault]
 
     def begin(everything: Installation, traffic: Traffic) -> Mend:
-        machine = find(everything)
-        do(machine)
         if victim == "bucket" and fault == "kill":
             traffic.pictures.clear()  # the stand-in keeps them in its memory
-        return machine.mend
+        return _to(do, find(everything))
 
-    if victim == "door":
-        return Row(who, what, begin, **DOOR)
-    return Row(
-        who,
-        what,
-        begin,
-        limit_s=FAILOVER_S if victim == "primary" else NOTICED_S,
-        may_stop=("picture",) if victim == "bucket" else (),
-        in_bucket=victim == "bucket",
-        viewers=VIEWERS if victim == "bucket" else 0,
-    )
+    return Row(who, what, begin, **NOTICED.get(victim, {}))
 
 
 def _together(fault: str, *victims: str) -> Row:
     """Two machines of different kinds at the same moment: each kind has one left."""
     what, do = FAULTS[fault]
-
-    def begin(everything: Installation, traffic: Traffic) -> Mend:
-        machines = [VICTIMS[victim][1](everything) for victim in victims]
-        for machine in machines:
-            do(machine)
-        return lambda: [machine.mend() for machine in machines]
-
-    return Row("、".join(VICTIMS[victim][0].partition("（")[0] for victim in victims), f"同时{what}", begin)
+    whos, finds = zip(*(VICTIMS[victim] for victim in victims), strict=True)
+    begin = lambda all, _: _to(do, *[find(all) for find in finds])  # noqa: E731
+    return Row("、".join(who.partition("（")[0] for who in whos), f"同时{what}", begin)
 
 
 def _full(victim: str, *may_stop: str) -> Row:
     who, find = VICTIMS[victim]
-
-    def begin(everything: Installation, traffic: Traffic) -> Mend:
-        machine = find(everything)
-        machine.fill()
-        return machine.mend
-
-    return Row(who, FULL, begin, may_stop=may_stop)
+    return Row(who, FULL, lambda all, _: _to(Machine.fill, find(all)), may_stop=may_stop)
 
 
 def _pictures_full(everything: Installation, traffic: Traffic) -> Mend:
@@ -100,11 +91,10 @@ def _pictures_full(everything: Installation, traffic: Traffic) -> Mend:
 
 
 def _partition(everything: Installation, traffic: Traffic) -> Mend:
-    database, app = everything.primary_database(), everything.apps[0]
-    for machine in (database, app):
-        machine.strand()
+    app = everything.apps[0]
+    mend = _to(Machine.strand, everything.primary_database(), app)
     traffic.islander(app, traffic.product_id)
-    return lambda: [machine.mend() for machine in (database, app)]
+    return mend
 
 
 def _roll(everything: Installation, traffic: Traffic) -> Mend:
@@ -113,40 +103,10 @@ def _roll(everything: Installation, traffic: Traffic) -> Mend:
     return lambda: None
 
 
-def _witnesses(count: int) -> Row:
+def _without_etcd(count: int) -> Row:
     """End etcd on so many of its three machines; both databases are healthy."""
-
-    def begin(everything: Installation, traffic: Traffic) -> Mend:
-        machines = [everything.third, *everything.apps][:count]
-        for machine in machines:
-            machine.halt("etcd")
-        return lambda: [machine.mend() for machine in machines]
-
+    begin = lambda all, _: _to(lambda one: one.halt("etcd"), *[all.third, *all.apps][:count])  # noqa: E731
     return Row(f"{count} 个 etcd（共三个）", FAULTS["kill"][0], begin)
-
-
-def _postgres_frozen(everything: Installation, traffic: Traffic) -> Mend:
-    machine = everything.primary_database()
-    machine.freeze("postgres")
-    return machine.mend
-
-
-def _haproxy_dead(everything: Installation, traffic: Traffic) -> Mend:
-    machine = everything.active_door()
-    machine.halt("haproxy")
-    return machine.mend
-
-
-def _web_without_primary(everything: Installation, traffic: Traffic) -> Mend:
-    machine = everything.primary_database()
-    machine.deafen(everything.apps[0])
-    return machine.mend
-
-
-def _webs_without_valkey(everything: Installation, traffic: Traffic) -> Mend:
-    for cache in everything.caches:
-        cache.deafen(*everything.apps)
-    return lambda: [cache.mend() for cache in everything.caches]
 
 
 def _slow_disk(wait_ms: int, limit_s: float = NOTICED_S) -> Row:
@@ -175,18 +135,36 @@ ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fau
     "island": Row("数据库主库和一台应用", "一起与其余断开", _partition, limit_s=FAILOVER_S),
     "app+valkey:kill": _together("kill", "app", "valkey"),
     "standby+app:cut": _together("cut", "standby", "app"),
-    "primary:full": _full("primary", "order", "pay", "refund", "picture", "scan", "read"),
+    "primary:full": _full("primary", *EVERYTHING),
     "standby:full": _full("standby"),
-    "valkey:full": _full("valkey", "order", "pay", "refund", "picture", "scan", "read"),
+    "valkey:full": _full("valkey", *EVERYTHING),
     "app:full": _full("app"),
     "pictures:full": Row("图片的目录", FULL, _pictures_full, may_stop=("picture",)),
-    "etcd2": _witnesses(2),
-    "etcd3": _witnesses(3),
-    "primary:postgres": Row("数据库主库", "只有 PostgreSQL 冻结，Patroni 活着", _postgres_frozen, limit_s=FAILOVER_S),
-    "door:haproxy": Row("有共用地址的入口", "HAProxy 死了，不再启动", _haproxy_dead, limit_s=PATIENCE_S + 10),
-    "web-primary:cut": Row("一台应用与数据库主库", "之间断开，其余都通", _web_without_primary),
+    "etcd2": _without_etcd(2),
+    "etcd3": _without_etcd(3),
+    "primary:postgres": Row(
+        "数据库主库",
+        "只有 PostgreSQL 冻结，Patroni 活着",
+        limit_s=FAILOVER_S,
+        begin=lambda all, _: _to(lambda one: one.freeze("postgres"), all.primary_database()),
+    ),
+    "door:haproxy": Row(
+        "有共用地址的入口",
+        "HAProxy 死了，不再启动",
+        limit_s=PATIENCE_S + 10,
+        begin=lambda all, _: _to(lambda one: one.halt("haproxy"), all.active_door()),
+    ),
+    "web-primary:cut": Row(
+        "一台应用与数据库主库",
+        "之间断开，其余都通",
+        begin=lambda all, _: _to(lambda one: one.deafen(all.apps[0]), all.primary_database()),
+    ),
     "webs-valkey:cut": Row(
-        "两台应用与 Valkey", "之间断开", _webs_without_valkey, may_stop=("picture", "scan"), silence_s=50
+        "两台应用与 Valkey",
+        "之间断开",
+        may_stop=("picture", "scan"),
+        silence_s=50,
+        begin=lambda all, _: _to(lambda one: one.deafen(*all.apps), *all.caches),
     ),
     "fsync:200": _slow_disk(200),
     "fsync:2000": _slow_disk(2000, limit_s=25),

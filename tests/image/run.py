@@ -25,9 +25,10 @@ import yaml
 
 from devstack.engines import Engines
 from payments.tests.fake_wechat import WeChat
-from tests.processes import until
+from tests.journeys.conftest import Running
+from tests.last_release import Visitor
+from tests.processes import NOBODY, ROOT, until
 
-ROOT = Path(__file__).resolve().parents[2]
 BASE = "docker.io/library/python:3.13-slim-trixie"
 LARGEST_MB = 300
 # vfs where overlays cannot be mounted; it copies the image for each container.
@@ -38,7 +39,10 @@ DOMAIN, PASSWORD = "api.example.com", "of-the-image-test-1"
 SUPERFLUOUS = (
     "var/cache/apt",
     "var/lib/apt/lists",
-    *(f"usr/share/{name}" for name in ("doc", "info", "locale", "man")),
+    "usr/share/doc",
+    "usr/share/info",
+    "usr/share/locale",
+    "usr/share/man",
 )
 SERVICES = ("web", "socket", "worker-money", "worker-now", "worker-bulk", "beat")
 
@@ -48,20 +52,11 @@ class Tools:
 
     def __init__(self, storage: Path) -> None:
         self.storage = storage
-        self.options = [
-            "--root",
-            str(storage / "storage"),
-            "--runroot",
-            str(storage / "run"),
-            "--storage-driver",
-            DRIVER,
-        ]
+        places = {"--root": storage / "storage", "--runroot": storage / "run", "--storage-driver": DRIVER}
+        self.options = [str(word) for pair in places.items() for word in pair]
 
     def __call__(self, program: str, *words: str, **options: Any) -> str:
-        done = subprocess.run(
-            [program, *self.options, *words], check=True, text=True, stdout=subprocess.PIPE, **options
-        )
-        return done.stdout.strip()
+        return subprocess.check_output([program, *self.options, *words], text=True, **options).strip()
 
     def base_make(self) -> None:
         if BASE in self("buildah", "images", "--format", "{{.Name}}:{{.Tag}}").split():
@@ -78,26 +73,11 @@ class Tools:
         shutil.rmtree(root)
 
     def image_make(self) -> None:
-        limits = [
-            word
-            for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
-            for word in ("--ulimit", "{}={}:{}".format(name, *resource.getrlimit(kind)))
-        ]
+        words = ["-q", "--layers", "--isolation", "chroot", "--pull-never", "-f", "deploy/Containerfile", "-t", "spms"]
+        for name, kind in {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}.items():
+            words += ["--ulimit", "{}={}:{}".format(name, *resource.getrlimit(kind))]
         # Certificates of the machine, which may trust a mirror of its own.
-        mounts = ["--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"]
-        words = [
-            "-q",
-            "--layers",
-            "--isolation",
-            "chroot",
-            "--pull-never",
-            "-f",
-            "deploy/Containerfile",
-            "-t",
-            "spms",
-            ".",
-        ]
-        self("buildah", "bud", *limits, *mounts, *words, cwd=ROOT)
+        self("buildah", "bud", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", *words, ".", cwd=ROOT)
 
     def image_mb(self) -> int:
         return int(self("podman", "image", "inspect", "spms", "--format", "{{.Size}}")) // 2**20
@@ -162,43 +142,6 @@ class Compose:
         return list(self.services[name]["healthcheck"]["test"][1:])
 
 
-def journey(base: str, wechat: WeChat) -> None:
-    """Log in, add a product, order it, pay, and give the money back."""
-    session = requests.Session()
-    session.headers.update({"Host": DOMAIN, "X-Forwarded-Proto": "https"})
-
-    def ask(method: str, path: str, data: dict[str, Any] | None = None) -> Any:
-        options = {"json": data} if method == "POST" else {"params": data}
-        answer = session.request(method, base + path, timeout=30, **options).json()
-        assert answer["state"], (path, answer)
-        return answer
-
-    session.headers["authorization"] = ask("POST", "/users/login", {"username": "root", "password": PASSWORD})["token"]
-    ask("POST", "/category/addCategory", {"categoryName": "车辆"})
-    category = ask("GET", "/category/getCategory")["data"][0]["category_id"]
-    bicycle = {
-        "productName": "自行车",
-        "price": 799,
-        "description": "16寸",
-        "inventory": 9,
-        "imageUrl": "/media/none.png",
-    }
-    ask("POST", "/product/add_product", bicycle | {"category_id": category})
-    product = ask("GET", "/product/get_product")["data"][0]["product_id"]
-    order = ask("POST", "/pay/pre_order", {"product_id": product})["order_id"]
-    ask("POST", "/pay/payment", {"order_id": order})
-    wechat.pay(order)
-    notice = requests.post(
-        f"{base}/pay/payResult",
-        wechat.notice_v2(order),
-        timeout=30,
-        headers={"Host": DOMAIN, "Content-Type": "text/xml", "X-Forwarded-Proto": "https"},
-    )
-    assert b"SUCCESS" in notice.content, notice.text
-    ask("POST", "/order/returns", {"order_id": order})
-    assert until(lambda: any(refund["out_trade_no"] == order for refund in wechat.refunds.values()), 60), "no refund"
-
-
 def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
     """Start everything as compose.yaml says, with what lies below ``home``."""
     sockets = engines.run_dir / "s"
@@ -213,8 +156,7 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
     for file in (home / "secrets").iterdir():
         os.chown(file, 999, 999)
     merchant = {name: str(value).replace(str(home), "/run") for name, value in merchant.items()}
-    nobody = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_API_BASE_URL", "SMS_BASE_URL"), "http://127.0.0.1:9")
-    environ = merchant | nobody | {
+    environ = merchant | NOBODY | {
         "DOMAIN": DOMAIN, "ROOT_PASSWORD": PASSWORD, "POSTGRES_PASSWORD": "unused", "DJANGO_SECRET_KEY": "x" * 50,
         "CORS_ALLOWED_ORIGINS": "https://app.example.com", "WECHAT_APP_SECRET": "secret", "MEDIA_FREE_MB": "0",
     }  # fmt: skip
@@ -229,11 +171,8 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
         try:
             for name in ("web", "socket"):
                 assert until(lambda name=name: compose.is_healthy(name, port), START_S), f"{name} is not healthy"
-            journey(base, wechat)
-            whole = {"Host": DOMAIN}
-            assert until(lambda: requests.get(f"{base}/health/whole", headers=whole, timeout=9).ok, 60), (
-                "a worker is silent"
-            )
+            Visitor(Running(base, home, PASSWORD, print), wechat).refund()
+            assert until(lambda: requests.get(f"{base}/health/whole", timeout=9).ok, 60), "a worker is silent"
             assert compose.inside("web", "python", "manage.py", "backup", "/tmp/backup.tar"), "no backup"
         except BaseException:
             for log in home.glob("*.log"):

@@ -89,3 +89,23 @@ def log_in(page: Page, username: str, password: str) -> None:
 
 def is_wider_than_the_screen(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+
+
+def scan(page: Page, name: str) -> None:
+    """Scan the QR code that the page shows, as somebody with this name."""
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打开“手机”").click()
+    phone = popup.value
+    phone.get_by_label(name).check()
+    phone.get_by_role("button", name="允许").click()
+    phone.get_by_role("heading", name="扫码成功").wait_for()
+    phone.close()
+
+
+def pay(page: Page) -> None:
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打开“手机”付款").click()
+    phone = popup.value
+    phone.get_by_role("button", name="支付").click()
+    phone.get_by_role("heading", name="支付成功").wait_for()
+    phone.close()

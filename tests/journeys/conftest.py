@@ -1,17 +1,18 @@
 """A running installation, as `make up` starts it, and a browser to visit it with."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
-import requests
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.journeys.browser import CHROMIUM_ARGS, forget_visitor, visitor, watched_page
-from tests.journeys.installation import installation, shell
+from tests.journeys.installation import Caller, inherited, installation, shell
 from tests.kit import free_ports
 from tests.needs import CHROMIUM
 
@@ -24,8 +25,17 @@ class Running:
     shell: Callable[[str], None]  # runs code in its Django
 
     def token(self, username: str, password: str) -> str:
-        given = {"username": username, "password": password}
-        return requests.post(f"{self.base}/users/login", given, timeout=10).json()["token"]
+        return Caller(self.base, username, password).headers["authorization"]
+
+    @property
+    def root(self) -> Caller:
+        return Caller(self.base, "root", self.root_password)
+
+    def manage(self, *words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours on the installation, which finds the engines and the port below its state."""
+        command, out = [sys.executable, "manage.py", *words], subprocess.PIPE
+        environ = inherited(self.state, **environ)
+        return subprocess.run(command, input=stdin, env=environ, stdout=out, stderr=subprocess.STDOUT, text=True)
 
     def captcha_answer(self, key: str) -> str:
         """Read what a person would read off the picture."""

@@ -8,8 +8,15 @@ says what was settled.
 from dataclasses import dataclass, field
 from typing import Any
 
-ERR_UNKNOWN = {"status": 1004, "state": False, "msg": "err 该数据不存在"}
-TOLD = {"status": 200, "state": True}
+DONE = {"status": 200, "state": True}
+
+
+def done(msg: str, **shown: Any) -> dict[str, Any]:
+    return DONE | {"msg": msg} | shown
+
+
+def refused(status: int, msg: str) -> dict[str, Any]:
+    return {"status": status, "state": False, "msg": msg}
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the document.
+    """A call of the document; its name is the method and the path.
 
     :param needs: required parameters with an example value; ``takes``: the optional ones.
     :param ok: the answer shown, or settled: ``status``, ``state`` and ``msg`` to the letter, the rest by key and type.
@@ -32,19 +39,26 @@ class Call:
     :param lenient: parameters the table calls required that the server can do without.
     """
 
-    method: str
-    path: str
+    name: str
     needs: dict[str, Any] = field(default_factory=dict)
     takes: dict[str, Any] = field(default_factory=dict)
-    ok: dict[str, Any] = field(default_factory=lambda: TOLD)
+    ok: dict[str, Any] = field(default_factory=lambda: DONE)
     missing: dict[str, Any] = field(default_factory=lambda: {"state": False})
     bare: dict[str, Any] | None = None
     before: str = ""
     who: str = "trainee"
     lenient: tuple[str, ...] = ()
 
+    @property
+    def method(self) -> str:
+        return self.name.split()[0]
+
+    @property
+    def path(self) -> str:
+        return self.name.split()[1]
+
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return self.name
 
 
 _STUDENT = {
@@ -84,71 +98,58 @@ _LOGGED_IN = {
 }
 _CAPTCHA = {"state": True, "status": 200, "img": "<svg…", "key": "…"}
 _ROLES = {"status": 200, "state": True, "msg": "success", "roles": [{"roleid": "200", "roleName": "员工"}]}
-_NO_ORDER_ID = {"status": 1004, "state": False, "msg": "没有传入order_id"}
-_CART_MISSING = {"status": 1004, "state": False, "msg": "缺少product_id或者缺少count"}
+_NO_ORDER_ID, _NO_PRODUCT_ID = refused(1004, "没有传入order_id"), refused(1004, "err 请传入product_id")
 
 CALLS = [
     # 1 weather
     Call(
-        "GET",
-        "/weather/getWeather",
+        "GET /weather/getWeather",
         takes={"key": "all", "city": "南京"},
-        ok=TOLD | {"msg": "获取成功", "data": [{"city": "南京"}]},
+        ok=done("获取成功", data=[{"city": "南京"}]),
         who="anybody",
     ),
     Call(
-        "GET",
-        "/weather/updateWeatherCount",
+        "GET /weather/updateWeatherCount",
         {"version": "v61", "appid": Made("weather_appid"), "appsecret": Made("weather_secret")},
-        ok=TOLD | {"msg": "修改成功"},
+        ok=done("修改成功"),
         missing={"state": False, "msg": "参数少传递了"},
         who="root",
     ),
     # 2 pictures
     Call(
-        "POST",
-        "/upload/uploadImg",
+        "POST /upload/uploadImg",
         {"img": _PICTURE},
-        ok=TOLD | {"imgUrl": "…"},
-        missing={"state": False, "status": 1005, "msg": "没有上传图片"},
+        ok=DONE | {"imgUrl": "…"},
+        missing=refused(1005, "没有上传图片"),
         who="anybody",
     ),
     # 3 students
     Call(
-        "GET",
-        "/getloginlog",
+        "GET /getloginlog",
         takes={"page": 1, "count": 10},
-        ok=TOLD
-        | {
-            "msg": "success",
-            "data": [{"_id": "…", "username": "cxk", "lastLogin": _LOGIN, "nowLogin": _LOGIN, "__v": 0}],
-        },
+        ok=done("success", data=[{"_id": "…", "username": "cxk", "lastLogin": _LOGIN, "nowLogin": _LOGIN, "__v": 0}]),
     ),
-    Call("GET", "/students/getclasses", ok=TOLD | {"data": ["H51901", "H51902"]}),
+    Call("GET /students/getclasses", ok=DONE | {"data": ["H51901", "H51902"]}),
     Call(
-        "GET",
-        "/students/getstulist",
+        "GET /students/getstulist",
         takes={"page": 1, "count": 5, "class": "H51901"},
         ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [_STUDENT_ROW]},
     ),
     Call(
-        "POST",
-        "/students/addstu",
+        "POST /students/addstu",
         _STUDENT,
         {"headimgurl": _PICTURE},
-        ok={"status": 1, "state": True, "msg": "添加成功"},
+        ok=done("添加成功", status=1),
         missing={"status": 0, "state": False},
     ),
     Call(
-        "GET",
-        "/students/delstu",
+        "GET /students/delstu",
         {"sId": Made("student")},
-        ok={"status": 1, "state": True, "msg": "删除成功"},
-        missing={"status": 0, "state": False, "msg": "没有传递sId"},
+        ok=done("删除成功", status=1),
+        missing=refused(0, "没有传递sId"),
     ),
     Call(
-        "POST",
-        "/students/updatestu",
+        "POST /students/updatestu",
         {"sId": Made("student"), "token": Made("token")},
         {
             "name": "谭大鹏",
@@ -159,151 +160,118 @@ CALLS = [
             "description": "好",
             "headimgurl": _PICTURE,
         },
-        ok=TOLD | {"msg": "更新成功"},
-        bare={"status": 304, "state": False, "msg": "没有做任何修改"},
+        ok=done("更新成功"),
+        bare=refused(304, "没有做任何修改"),
     ),
     Call(
-        "GET",
-        "/students/searchstu",
+        "GET /students/searchstu",
         takes={"key": "谭", "count": 5, "page": 1},
-        ok=TOLD | {"total": 1, "data": [_STUDENT_ROW]},
+        ok=DONE | {"total": 1, "data": [_STUDENT_ROW]},
     ),
     Call(
-        "POST",
-        "/students/uploadStuAvatar",
+        "POST /students/uploadStuAvatar",
         {"headimgurl": _PICTURE},
-        ok=TOLD | {"msg": "上传成功", "headimgurl": "http://106.12.79.128"},
-        missing={"status": 500, "state": False, "msg": "上传失败"},
+        ok=done("上传成功", headimgurl="http://106.12.79.128"),
+        missing=refused(500, "上传失败"),
         who="anybody",
     ),
     # 4 users
-    Call("GET", "/users/getCaptcha", ok=_CAPTCHA, who="anybody"),
-    Call("GET", "/users/refreshCaptcha", ok=_CAPTCHA, who="anybody"),
+    Call("GET /users/getCaptcha", ok=_CAPTCHA, who="anybody"),
+    Call("GET /users/refreshCaptcha", ok=_CAPTCHA, who="anybody"),
     Call(
-        "GET",
-        "/users/verifyCaptcha",
+        "GET /users/verifyCaptcha",
         {"captcha": Made("captcha")},
-        ok=TOLD | {"msg": "验证码正确"},
-        missing={"state": False, "status": 3004, "msg": "验证码错误"},
+        ok=done("验证码正确"),
+        missing=refused(3004, "验证码错误"),
         who="anybody",
     ),
     Call(
-        "GET",
-        "/users/getAllUers",
-        ok=TOLD | {"msg": "success", "users": [{"username": "lbw1", "nickname": "五五开", "roleid": "200"}]},
+        "GET /users/getAllUers", ok=done("success", users=[{"username": "lbw1", "nickname": "五五开", "roleid": "200"}])
     ),
     Call(
-        "POST",
-        "/users/register",
+        "POST /users/register",
         {"username": Made("new_name"), "password": "555", "nickname": "开哥永不开挂"},
         {"phone": Made("new_phone"), "roles": "102"},
         ok={"status": 1, "state": True, "msg": "注册成功", "userInfo": _LOGGED_IN["userInfo"]},
-        missing={"status": 0, "state": False, "msg": "注册出错,缺少字段"},
+        missing=refused(0, "注册出错,缺少字段"),
         who="root",
     ),
     Call(
-        "POST",
-        "/users/login",
+        "POST /users/login",
         {"username": "lbw", "password": "555"},
         ok=_LOGGED_IN,
-        missing={"status": 1004, "state": False, "msg": "没有传递用户名或者密码"},
+        missing=refused(1004, "没有传递用户名或者密码"),
         who="anybody",
     ),
     Call(
-        "GET",
-        "/users/getQrcode",
+        "GET /users/getQrcode",
         {"sid": Made("sid")},
-        ok=TOLD | {"scanCodeUrl": "https://open.weixin.qq.com/…"},
-        missing={"state": False, "status": 10022, "msg": "没有传递sid"},
+        ok=DONE | {"scanCodeUrl": "https://open.weixin.qq.com/…"},
+        missing=refused(10022, "没有传递sid"),
         who="anybody",
     ),
     Call(
-        "GET",
-        "/users/wechatLogin",
+        "GET /users/wechatLogin",
         {"wechatCode": Made("wechat_code")},
         ok=_LOGGED_IN | {"status": 200, "msg": "微信登入成功"},
         missing={"state": False, "msg": "请传入wechatCode"},
         who="anybody",
     ),
-    Call("GET", "/users/sigout", ok={"status": 1, "state": True, "msg": "退出成功"}, who="passer-by"),
+    Call("GET /users/sigout", ok=done("退出成功", status=1), who="passer-by"),
     Call(
-        "POST",
-        "/users/uploadAvatar",
+        "POST /users/uploadAvatar",
         {"headimgurl": _PICTURE, "uId": Made("unid"), "token": Made("token")},
-        ok={"status": 1, "state": True, "msg": "图片上传成功"},
-        missing={"status": 0, "state": False, "msg": "图片上传失败"},
+        ok=done("图片上传成功", status=1),
+        missing=refused(0, "图片上传失败"),
     ),
-    *(
-        Call(method, "/verify", ok={"status": 1, "state": True, "msg": "校验成功"})
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
-    ),
+    *(Call(f"{method} /verify", ok=done("校验成功", status=1)) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     Call(
-        "POST",
-        "/users/updatePassword",
+        "POST /users/updatePassword",
         {"username": Made("username"), "oldPassword": Made("password"), "newPassword": "666", "token": Made("token")},
-        ok={"status": 1, "state": True, "msg": "密码修改成功"},
+        ok=done("密码修改成功", status=1),
         who="passer-by",
     ),
     # 5 permissions
     Call(
-        "POST",
-        "/permission/addrole",
+        "POST /permission/addrole",
         {"roleid": Made("new_roleid"), "token": Made("token")},
-        ok=TOLD | {"msg": "添加成功"},
+        ok=done("添加成功"),
         who="root",
     ),
-    Call("GET", "/permission/getrole", {"token": Made("token")}, {"roleid": "102"}, ok=_ROLES),
-    Call(
-        "GET",
-        "/permission/getMenuList",
-        ok=TOLD
-        | {
-            "msg": "success",
-            "roleName": "总监",
-            "menuList": [{"name": "管理首页"}],
-        },
-    ),
+    Call("GET /permission/getrole", {"token": Made("token")}, {"roleid": "102"}, ok=_ROLES),
+    Call("GET /permission/getMenuList", ok=done("success", roleName="总监", menuList=[{"name": "管理首页"}])),
     # 6 shop: categories
     Call(
-        "POST",
-        "/category/addCategory",
+        "POST /category/addCategory",
         {"categoryName": Made("new_name")},
         {"categoryImgurl": _PICTURE},
-        ok=TOLD | {"msg": "添加成功"},
-        missing={"status": 1004, "state": False, "msg": "err 请传入categoryName"},
+        ok=done("添加成功"),
+        missing=refused(1004, "err 请传入categoryName"),
     ),
     Call(
-        "GET",
-        "/category/delCategory",
+        "GET /category/delCategory",
         {"category_id": Made("category")},
-        ok=TOLD | {"msg": "删除成功"},
-        missing={"status": 1004, "state": False, "msg": "err 请传入category_id"},
+        ok=done("删除成功"),
+        missing=refused(1004, "err 请传入category_id"),
     ),
     Call(
-        "POST",
-        "/category/updateCategory",
+        "POST /category/updateCategory",
         {"categoryName": Made("new_name"), "category_id": Made("category")},
-        ok=TOLD | {"msg": "修改成功"},
-        missing={"status": 1004, "state": False, "msg": "缺少categoryName或者category_id"},
+        ok=done("修改成功"),
+        missing=refused(1004, "缺少categoryName或者category_id"),
     ),
-    Call("GET", "/category/getCategory", ok=TOLD | {"msg": "获取成功", "data": [_CATEGORY]}),
+    Call("GET /category/getCategory", ok=done("获取成功", data=[_CATEGORY])),
     # products
     Call(
-        "POST",
-        "/product/add_product",
+        "POST /product/add_product",
         {"category_id": Made("own_category"), **_PRODUCT, "imageUrl": _PICTURE},
-        ok=TOLD | {"msg": "添加成功"},
-        missing={
-            "status": 1005,
-            "state": False,
-            "msg": "添加失败,检查必传参数是否少传递了",
-            "category_id": {"status": 1005, "state": False, "msg": "请传入category_id"},
-        },
+        ok=done("添加成功"),
+        missing=refused(1005, "添加失败,检查必传参数是否少传递了")
+        | {"category_id": refused(1005, "请传入category_id")},
     ),
     # The table has category_id in the place of product_id: settled as "found by product_id, moved by category_id".
     Call(
-        "POST",
-        "/product/update_product",
+        "POST /product/update_product",
         {"product_id": Made("product")},
         {
             "category_id": Made("category"),
@@ -313,102 +281,75 @@ CALLS = [
             "inventory": 99,
             "imageUrl": _PICTURE,
         },
-        ok=TOLD | {"msg": "修改成功"},
-        missing={"status": 1004, "state": False, "msg": "缺少product_id"},
-        bare={"status": 1006, "state": False, "msg": "没有做任何修改"},
+        ok=done("修改成功"),
+        missing=refused(1004, "缺少product_id"),
+        bare=refused(1006, "没有做任何修改"),
     ),
     Call(
-        "GET",
-        "/product/get_product",
+        "GET /product/get_product",
         takes={"product_id": Made("for_sale"), "category_id": Made("own_category")},
-        ok=TOLD
-        | {
-            "msg": "获取成功",
-            "data": [_PRODUCT | {"product_id": "…", "category_id": "…", "imageUrl": "…", "_id": "…", "creator": "…"}],
-        },
+        ok=done(
+            "获取成功",
+            data=[_PRODUCT | {"product_id": "…", "category_id": "…", "imageUrl": "…", "_id": "…", "creator": "…"}],
+        ),
     ),
-    Call(
-        "GET",
-        "/product/del_product",
-        {"product_id": Made("product")},
-        ok=TOLD | {"msg": "删除成功"},
-        missing={"status": 1004, "state": False, "msg": "err 请传入product_id"},
-    ),
+    Call("GET /product/del_product", {"product_id": Made("product")}, ok=done("删除成功"), missing=_NO_PRODUCT_ID),
     # cart
     Call(
-        "POST",
-        "/cart/check",
+        "POST /cart/check",
         {"product_id": Made("three_in_the_cart")},
-        ok=TOLD | {"msg": "选中成功"},
-        missing={"status": 1004, "state": False, "msg": "请检查是否传递了product_id"},
+        ok=done("选中成功"),
+        missing=refused(1004, "请检查是否传递了product_id"),
     ),
-    Call("GET", "/cart/get_cart", ok=TOLD | {"msg": "获取成功", "data": [{"product_id": "…", "count": 1}]}),
+    Call("GET /cart/get_cart", ok=done("获取成功", data=[{"product_id": "…", "count": 1}])),
+    Call("GET /cart/del_prouct", {"product_id": Made("in_the_cart")}, ok=done("删除成功"), missing=_NO_PRODUCT_ID),
     Call(
-        "GET",
-        "/cart/del_prouct",
-        {"product_id": Made("in_the_cart")},
-        ok=TOLD | {"msg": "删除成功"},
-        missing={"status": 1004, "state": False, "msg": "err 请传入product_id"},
-    ),
-    Call(
-        "POST",
-        "/cart/update_cart",
+        "POST /cart/update_cart",
         {"product_id": Made("in_the_cart"), "count": 2},
-        ok=TOLD | {"msg": "修改成功"},
+        ok=done("修改成功"),
         missing={"status": 1004, "state": False},
     ),
     Call(
-        "POST",
-        "/cart/add_to_cart",
+        "POST /cart/add_to_cart",
         {"product_id": Made("for_sale"), "count": 1},
-        ok=TOLD | {"msg": "添加成功"},
-        missing=_CART_MISSING,
+        ok=done("添加成功"),
+        missing=refused(1004, "缺少product_id或者缺少count"),
     ),
     # orders
     Call(
-        "POST",
-        "/pay/pre_order",
+        "POST /pay/pre_order",
         takes={"product_id": Made("for_sale"), "quantity": 1},
-        ok=TOLD | {"msg": "订单提交成功", "order_id": "20201231103338122jnvk4na61h"},
+        ok=done("订单提交成功", order_id="20201231103338122jnvk4na61h"),
         before="chosen_in_the_cart",
     ),
     Call(
-        "GET",
-        "/order/query_order_status",
+        "GET /order/query_order_status",
         {"order_id": Made("paid")},
-        ok=TOLD | {"msg": "支付成功"},
-        missing={"status": 1004, "state": False, "msg": "err 没有传入order_id"},
+        ok=done("支付成功"),
+        missing=refused(1004, "err 没有传入order_id"),
     ),
+    Call("POST /order/get_order", takes={"order_id": Made("order")}, ok=done("订单获取成功")),
+    Call("GET /order/del_order", {"order_id": Made("order")}, ok=done("删除成功"), missing=_NO_ORDER_ID),
+    Call("GET /order/cancel", {"order_id": Made("order")}, ok=done("取消成功"), missing=_NO_ORDER_ID),
     Call(
-        "POST",
-        "/order/get_order",
-        takes={"order_id": Made("order")},
-        ok=TOLD | {"msg": "订单获取成功"},
-    ),
-    Call("GET", "/order/del_order", {"order_id": Made("order")}, ok=TOLD | {"msg": "删除成功"}, missing=_NO_ORDER_ID),
-    Call("GET", "/order/cancel", {"order_id": Made("order")}, ok=TOLD | {"msg": "取消成功"}, missing=_NO_ORDER_ID),
-    Call(
-        "GET",
-        "/order/ship",
+        "GET /order/ship",
         {"action": 1, "order_id": Made("paid")},
-        ok=TOLD | {"msg": "修改成功"},
+        ok=done("修改成功"),
         missing={"state": False, "order_id": _NO_ORDER_ID},
     ),
-    Call("POST", "/order/returns", {"order_id": Made("paid")}, ok=TOLD | {"msg": "退货申请成功"}, missing=_NO_ORDER_ID),
+    Call("POST /order/returns", {"order_id": Made("paid")}, ok=done("退货申请成功"), missing=_NO_ORDER_ID),
     # pay; a client that leaves out the merchant's numbers means the only merchant there is
     Call(
-        "POST",
-        "/pay/payment",
+        "POST /pay/payment",
         {"appid": "wxed58e834201d0894", "mch_id": 1568650321, "order_id": Made("order")},
         {"trade_type": "NATIVE"},
-        ok=TOLD
-        | {
-            "msg": "OK",
-            "prepay_id": "wx301847582783578da0cb5e1a6f24890000",
-            "trade_type": "NATIVE",
-            "code_url": "weixin://wxpay/bizpayurl?pr=hPUTMw4zz",
-        },
-        missing={"status": 10010, "state": False, "msg": "err 请传入order_id"},
+        ok=done(
+            "OK",
+            prepay_id="wx301847582783578da0cb5e1a6f24890000",
+            trade_type="NATIVE",
+            code_url="weixin://wxpay/bizpayurl?pr=hPUTMw4zz",
+        ),
+        missing=refused(10010, "err 请传入order_id"),
         lenient=("appid", "mch_id"),
     ),
 ]
@@ -452,32 +393,20 @@ TRANSACTION_ERRORS = [
 
 # The refusals the document shows: call, parameters, answer.
 REFUSALS = [
-    (
-        "POST /users/register",
-        {"username": "lbw", "password": "555", "nickname": "五五开"},
-        {"status": 0, "state": False, "msg": "用户名已注册"},
-    ),
-    (
-        "POST /users/login",
-        {"username": "lbw", "password": "556"},
-        {"status": 0, "state": False, "msg": "用户名或者密码错误"},
-    ),
+    ("POST /users/register", {"username": "lbw", "password": "555", "nickname": "五五开"}, refused(0, "用户名已注册")),
+    ("POST /users/login", {"username": "lbw", "password": "556"}, refused(0, "用户名或者密码错误")),
     (
         "POST /users/updatePassword",
         {"username": "nobody-here", "oldPassword": "1", "newPassword": "2"},
-        {"status": 0, "state": False, "msg": "不存在此用户"},
+        refused(0, "不存在此用户"),
     ),
     (
         "POST /users/updatePassword",
         {"username": Made("username"), "oldPassword": "wrong", "newPassword": "2"},
-        {"status": 0, "state": False, "msg": "密码修改错误"},
+        refused(0, "密码修改错误"),
     ),
-    (
-        "POST /category/addCategory",
-        {"categoryName": "车辆"},
-        {"status": 1004, "state": False, "msg": "已经存在该类目,请不要重复添加"},
-    ),
-    ("GET /category/delCategory", {"category_id": "20201231125959000"}, ERR_UNKNOWN),
+    ("POST /category/addCategory", {"categoryName": "车辆"}, refused(1004, "已经存在该类目,请不要重复添加")),
+    ("GET /category/delCategory", {"category_id": "20201231125959000"}, refused(1004, "err 该数据不存在")),
     ("GET /order/ship", {"action": 1}, _NO_ORDER_ID),
 ]
 MENU = [

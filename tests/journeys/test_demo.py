@@ -3,7 +3,9 @@
 import re
 
 import pytest
-import requests
+
+from tests.journeys.browser import is_wider_than_the_screen, pay, scan
+from tests.journeys.installation import Caller
 
 pytestmark = pytest.mark.chromium
 
@@ -38,12 +40,7 @@ def test_from_login_to_refund(page, running):
     page.locator("#product-list", has_text="库存 99").wait_for()  # one of the hundred is gone
 
     page.get_by_role("button", name="发起微信支付").click()
-    with page.expect_popup() as popup:
-        page.get_by_role("link", name="打开“手机”付款").click()
-    phone = popup.value
-    phone.get_by_role("button", name="支付").click()
-    phone.get_by_role("heading", name="支付成功").wait_for()
-    phone.close()
+    pay(page)
     page.locator("#pay-outcome", has_text="支付成功").wait_for()
 
     page.get_by_role("button", name="退货").click()
@@ -53,11 +50,9 @@ def test_from_login_to_refund(page, running):
 def test_by_text_message_as_somebody_who_may_only_read(page, running):
     page.goto("/demo/")
     number = "13800000200"
-    token = running.token("yuangong", "555")
-    mine = requests.get(f"{running.base}/verify", headers={"authorization": token}, timeout=10).json()["decode"]["unid"]
-    body = {"unid": mine, "phone": number}
-    root = running.token("root", running.root_password)  # a number that somebody sets with the token alone is no login
-    requests.post(f"{running.base}/users/updateUser", body, headers={"authorization": root}, timeout=10)
+    unid = Caller(running.base, "yuangong")("/verify")["decode"]["unid"]
+    # By root: a number that somebody sets with the token alone is no login.
+    running.root("/users/updateUser", {"unid": unid, "phone": number})
 
     page.get_by_label("或者手机号").fill(number)
     page.get_by_role("button", name="发送短信").click()
@@ -85,13 +80,7 @@ def test_with_wechat_from_the_qr_code_to_the_order(page, width):
     page.get_by_text("请用微信扫码", exact=True).wait_for()
     assert page.evaluate("document.querySelector('#qr').decode().then(() => true)"), "the QR code is drawn"
     assert page.locator("#qr").bounding_box()["x"] + 240 <= width
-    with page.expect_popup() as popup:
-        page.get_by_role("link", name="打开“手机”").click()
-    phone = popup.value
-    phone.get_by_label("王远杰").check()
-    phone.get_by_role("button", name="允许").click()
-    phone.get_by_role("heading", name="扫码成功").wait_for()
-    phone.close()
+    scan(page, "王远杰")
 
     page.get_by_text("您好,王远杰").wait_for()
     said = page.locator("[data-log=login] summary").all_inner_texts()
@@ -103,7 +92,7 @@ def test_with_wechat_from_the_qr_code_to_the_order(page, width):
     page.get_by_role("button", name=re.compile("把 .* 加入购物车")).first.click()
     page.get_by_role("button", name="选中购物车并下单").click()
     page.locator("#cart-outcome", has_text="订单提交成功").wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert not is_wider_than_the_screen(page)
 
     page.reload()
     page.get_by_text("您好,王远杰").wait_for()

@@ -30,6 +30,22 @@ class World:
         self.running, self.base = running, running.base
         self.numbers = count(secrets.randbelow(10**6))
         self.tokens = {"root": running.token("root", running.root_password), "anybody": None}
+        # What needs no call, or one of those below.
+        self.there = {
+            "username": lambda: self.passer_by["username"],
+            "password": lambda: self.password,
+            "unid": lambda: self.trainee["unid"],
+            "new_name": lambda: f"document-{next(self.numbers)}",
+            "new_phone": lambda: f"157{next(self.numbers):08}",
+            "new_roleid": lambda: f"9{next(self.numbers):04}",
+            "sid": lambda: Screen(self.base).sid,
+            "wechat_code": lambda: Screen(self.base).scanned_code(),
+            "weather_appid": lambda: self.weather_account()["WEATHER_APP_ID"],
+            "weather_secret": lambda: self.weather_account()["WEATHER_APP_SECRET"],
+            "picture": lambda: self.picture,
+            "own_category": lambda: self.own_category,
+            "for_sale": lambda: self.for_sale,
+        }
         self.trainee = self.new_user()
         self.tokens["trainee"] = self.log_in(self.trainee)
         self.own_category = self.made_category()
@@ -67,14 +83,14 @@ class World:
             return wanted
         if wanted.what == "token":
             return self.tokens[who]
-        return getattr(self, f"made_{wanted.what}")()
+        return self.there[wanted.what]() if wanted.what in self.there else getattr(self, f"made_{wanted.what}")()
 
     def values(self, wanted, who="trainee"):
         return {name: self.value(value, who) for name, value in wanted.items()}
 
     # --- people ---
     def new_user(self):
-        name = self.made_new_name()
+        name = self.there["new_name"]()
         body = {"username": name, "password": self.password, "nickname": "按文档办事", "roles": "102"}
         return self.ask("POST", "/users/register", "root", **body)["userInfo"]
 
@@ -86,41 +102,8 @@ class World:
         self.passer_by = self.new_user()
         self.tokens["passer-by"] = self.log_in(self.passer_by)
 
-    def made_username(self):
-        return self.passer_by["username"]
-
-    def made_password(self):
-        return self.password
-
-    def made_unid(self):
-        return self.trainee["unid"]
-
-    def made_new_name(self):
-        return f"document-{next(self.numbers)}"
-
-    def made_new_phone(self):
-        return f"157{next(self.numbers):08}"
-
-    def made_new_roleid(self):
-        return f"9{next(self.numbers):04}"
-
     def made_captcha(self):
         return self.running.captcha_answer(self.cookies.get(self.base + "/users/getCaptcha").json()["key"])
-
-    def made_sid(self):
-        return self.screen().sid
-
-    def screen(self):
-        return Screen(self.base)
-
-    def made_wechat_code(self):
-        return self.screen().scanned_code()
-
-    def made_weather_appid(self):
-        return self.weather_account()["WEATHER_APP_ID"]
-
-    def made_weather_secret(self):
-        return self.weather_account()["WEATHER_APP_SECRET"]
 
     def weather_account(self):
         from sandbox.keys import sandbox_settings
@@ -128,23 +111,14 @@ class World:
         return sandbox_settings(self.running.state / "sandbox")
 
     # --- things ---
-    def made_picture(self):
-        return self.picture
-
     def made_student(self):
         return self.ask("POST", "/students/addstu", **BY_NAME["POST /students/addstu"].needs)["sId"]
 
     def made_category(self):
-        return self.ask("POST", "/category/addCategory", categoryName=self.made_new_name())["category_id"]
+        return self.ask("POST", "/category/addCategory", categoryName=self.there["new_name"]())["category_id"]
 
-    def made_own_category(self):
-        return self.own_category
-
-    def made_for_sale(self):
-        return self.for_sale
-
-    def made_product(self):
-        fields = {"productName": "折叠车", "price": 899.5, "description": "16寸", "inventory": 100}
+    def made_product(self, inventory=100):
+        fields = {"productName": "折叠车", "price": 899.5, "description": "16寸", "inventory": inventory}
         # A picture that is there: the back office shows it, and other journeys accept no complaint of the browser.
         body = {"category_id": self.own_category, "imageUrl": self.base + "/static/front/icon.svg", **fields}
         self.products.append(self.ask("POST", "/product/add_product", **body)["product_id"])

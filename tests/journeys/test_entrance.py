@@ -10,7 +10,7 @@ from django_otp.oath import TOTP
 
 from accounts.services.login_captcha import PAIR_LIMIT
 from tests.journeys.browser import log_in
-from tests.journeys.test_orders_desk import Buyer
+from tests.journeys.installation import Caller
 
 pytestmark = pytest.mark.chromium
 PASSWORD = "a-good-Password-7"
@@ -30,15 +30,11 @@ for row in Session.objects.all():
 """
 
 
-def try_to_log_in(page, name, password):
-    page.goto("/admin/login/")
+def try_to_log_in(page, name, password, path="/admin/login/"):
+    page.goto(path)
     page.get_by_label("用户名").fill(name)
     page.locator("input[name=password]").fill(password)
     page.get_by_role("button", name="登录").click()
-
-
-def log_out(page):
-    page.context.clear_cookies()
 
 
 def test_a_guesser_is_told_to_wait(page, running):
@@ -75,7 +71,7 @@ def test_a_phone_is_enrolled_and_its_codes_let_in(page, running):
     paper = page.locator(".en-codes li").all_inner_texts()
     assert len(paper) == 10
 
-    log_out(page)
+    page.context.clear_cookies()
     try_to_log_in(page, "dayu", PASSWORD)
     page.get_by_label("动态验证码").fill("000 000")
     page.get_by_role("button", name="继续").click()
@@ -85,11 +81,8 @@ def test_a_phone_is_enrolled_and_its_codes_let_in(page, running):
     page.get_by_role("button", name="继续").click()
     page.get_by_role("heading", name="首页").first.wait_for()
 
-    log_out(page)
-    page.goto("/admin/students/student/")
-    page.get_by_label("用户名").fill("dayu")
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
+    page.context.clear_cookies()
+    try_to_log_in(page, "dayu", PASSWORD, "/admin/students/student/")
     page.get_by_label("动态验证码").fill(paper[0])
     page.get_by_role("button", name="继续").click()
     page.get_by_role("heading", name="学员").first.wait_for()
@@ -97,7 +90,7 @@ def test_a_phone_is_enrolled_and_its_codes_let_in(page, running):
 
 
 def test_a_refund_an_hour_after_the_login_asks_for_the_password_and_goes_on(page, running):
-    buyer = Buyer(running.base)
+    buyer = Caller(running.base)
     number = buyer.buy(phone="13922223333", address="重庆市渝中区 2 号")
     log_in(page, "root", running.root_password)
     page.goto(f"/admin/shop/order/?q={number}")

@@ -3,41 +3,14 @@
 import re
 
 import pytest
-import requests
 
 from tests.journeys.browser import PHONE as PHONE_SCREEN
 from tests.journeys.browser import is_wider_than_the_screen, log_in
+from tests.journeys.installation import Caller
 from tests.processes import until
 
 pytestmark = pytest.mark.chromium
 PHONE = "13911112222"
-
-
-class Buyer:
-    """The API as the demo account's front end calls it."""
-
-    def __init__(self, base):
-        self.base = base
-        told = requests.post(base + "/users/login", json={"username": "lbw", "password": "555"}, timeout=10)
-        self.headers = {"authorization": told.json()["token"]}
-
-    def __call__(self, path, data=None, **query):
-        verb = "GET" if data is None else "POST"
-        answer = requests.request(verb, self.base + path, json=data, params=query, headers=self.headers, timeout=20)
-        return answer.json()
-
-    def buy(self, **where):
-        """Order something, pay it on the stand-in's phone, answer its number."""
-        product = self("/product/get_product", count=1)["data"][0]["product_id"]
-        number = self("/pay/pre_order", {"product_id": product, "quantity": 2, **where})["order_id"]
-        self("/pay/payment", {"order_id": number})
-        payment = {"out_trade_no": number, "deliver": True}
-        assert requests.post(self.base + "/sandbox/control/pay", json=payment, timeout=20).status_code == 200
-        assert until(lambda: self("/order/query_order_status", order_id=number)["msg"] == "支付成功", 30)
-        return number
-
-    def order(self, number):
-        return self("/order/get_order", {"order_id": number})["data"]
 
 
 def find(page, text):
@@ -50,7 +23,7 @@ def row(page, number):
 
 
 def test_from_the_phone_to_the_parcel_and_back(page, running):
-    buyer = Buyer(running.base)
+    buyer = Caller(running.base)
     number, other = buyer.buy(phone=PHONE, address="重庆市渝中区 1 号"), buyer.buy(phone="13700000000")
     log_in(page, "root", running.root_password)
 
@@ -99,13 +72,13 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     row(page, other).get_by_role("button", name="同意退货并退款 " + other).click()
     page.get_by_role("button", name="确认同意退货并退款").click()
     page.get_by_text("款项将原路退回").wait_for()
-    requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
+    buyer("/sandbox/control/deliver", {"ahead_s": 60})
     assert until(lambda: buyer.order(other)["state_text"] == "已退款", 30), buyer.order(other)
     assert buyer.order(other)["order_status"] == 5
 
 
 def test_what_is_wrong_is_told_and_the_accountant_takes_it_away(page, running):
-    buyer = Buyer(running.base)
+    buyer = Caller(running.base)
     number = buyer.buy(phone="13622223333", address="重庆市渝中区 2 号")
     log_in(page, "root", running.root_password)
 
@@ -162,7 +135,7 @@ ROWS = """() => {
 
 
 def test_a_notebook_shows_ten_orders_and_a_phone_begins_with_one(page, running):
-    number = Buyer(running.base).buy(phone="13700000001")
+    number = Caller(running.base).buy(phone="13700000001")
     log_in(page, "root", running.root_password)
     page.set_viewport_size({"width": 1366, "height": 768})
     page.goto("/admin/shop/order/")
@@ -191,7 +164,7 @@ def sheets(paper):
 
 
 def test_a_remark_stays_while_a_refund_goes_on_below_it(page, running):
-    buyer = Buyer(running.base)
+    buyer = Caller(running.base)
     number = buyer.buy()
     log_in(page, "root", running.root_password)
     page.goto(f"/admin/shop/order/?q={number}")
@@ -200,7 +173,7 @@ def test_a_remark_stays_while_a_refund_goes_on_below_it(page, running):
     page.get_by_role("button", name="确认全额退款").click()
     page.get_by_label("新的内部备注").fill("写到一半")
     page.get_by_label("新的内部备注").blur()
-    requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
+    buyer("/sandbox/control/deliver", {"ahead_s": 60})
 
     page.get_by_text("已经有结果").wait_for()
 

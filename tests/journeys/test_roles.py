@@ -3,11 +3,12 @@
 import json
 
 import pytest
-import requests
 
 from core.api.access import Access
 from core.api.routing import endpoints
 from tests.journeys.browser import log_in, visitor
+from tests.journeys.installation import Caller
+from tests.journeys.test_backoffice import make_a_user
 
 pytestmark = pytest.mark.chromium
 PASSWORD = "a-good-Password-7"
@@ -54,34 +55,20 @@ def make_the_role(page):
     page.wait_for_url("**/permissions/role/")
 
 
-def make_a_user(page):
-    page.goto("/admin/accounts/user/add/")
-    page.get_by_label("用户名").fill("jiangshi")
-    page.locator("[name=role]").select_option(label="讲师（301）", force=True)
-    for name in ("password1", "password2"):
-        page.locator(f"[name={name}]").fill(PASSWORD)
-    page.locator("[name=_save]").click()
-    page.wait_for_url("**/accounts/user/*/change/")
-
-
 def test_a_role_from_the_editor_to_its_users_calls(page, running):
     log_in(page, "root", running.root_password)
     make_the_role(page)
-    make_a_user(page)
+    make_a_user(page, "jiangshi", "讲师（301）", PASSWORD)
 
-    told = requests.post(
-        running.base + "/users/login", {"username": "jiangshi", "password": PASSWORD}, timeout=10
-    ).json()
-    headers = {"authorization": told["token"]}
-
-    assert told["permission"] == {"buttons": ["edit"]}
-    menu = requests.get(running.base + "/permission/getMenuList", headers=headers, timeout=10).json()
+    teacher = Caller(running.base, "jiangshi", PASSWORD)
+    again = teacher("/users/login", {"username": "jiangshi", "password": PASSWORD})
+    assert again["permission"] == {"buttons": ["edit"]}
+    menu = teacher("/permission/getMenuList")
     assert (menu["roleName"], menu["menuList"]) == ("讲师", MENU)
     for call in endpoints():
         if call.access in {Access.ROWS, Access.ROOT}:
-            answer = requests.request(call.methods[0], running.base + call.path, headers=headers, timeout=10)
-            is_refused = answer.json().get("code") == "10026"
-            assert is_refused is (call.path not in CALLS), call.path
+            answer = teacher(call.path, None if call.methods[0] == "GET" else {})
+            assert (answer.get("code") == "10026") is (call.path not in CALLS), call.path
 
 
 def test_mistakes_are_undone_and_faults_are_named(page, running):
@@ -121,10 +108,7 @@ def test_the_editor_needs_no_scripts(chromium, running):
         page.locator("[name=_continue]").click()
         page.get_by_text("包含 3 个接口").wait_for()
 
-        assert json.loads(page.get_by_label("菜单文本").input_value()) == [
-            {"name": "管理首页"},
-            {"name": "我的中心"},
-        ]
-        assert (
-            page.get_by_label("搜索学员").is_checked() and page.locator("#id_buttons").get_by_label("查看").is_checked()
-        )
+        menu = json.loads(page.get_by_label("菜单文本").input_value())
+        assert menu == [{"name": "管理首页"}, {"name": "我的中心"}]
+        assert page.get_by_label("搜索学员").is_checked()
+        assert page.locator("#id_buttons").get_by_label("查看").is_checked()

@@ -1,4 +1,3 @@
-"""What takes longest runs apart: `make test-long`. It has the journeys' installation and browser, and the provider."""
+"""What takes longest runs apart: `make test-long`. It has the provider of tests/concurrency."""
 
 from tests.concurrency.conftest import merchant_values, ports, wechat  # noqa: F401
-from tests.journeys.conftest import chromium, context, page, running  # noqa: F401

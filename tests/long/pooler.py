@@ -1,9 +1,8 @@
 """A real PgBouncer in transaction mode in front of the test database."""
 
+import os
 import re
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +17,9 @@ from devstack.process import run_as
 from devstack.system_user import account_for
 from tests.kit import free_ports
 from tests.needs import PGBOUNCER
-from tests.processes import ROOT
+from tests.processes import ROOT, Service
 
 SERVER_CONNECTIONS = 3
-START_TIMEOUT_S = 10
 DEPLOYED = ROOT / "deploy" / "pgbouncer.ini"
 
 
@@ -30,11 +28,11 @@ def pgbouncer(*, size: int = SERVER_CONNECTIONS) -> Iterator[int]:
     """Run PgBouncer; the value is its port on 127.0.0.1. All clients share ``size`` connections of the server's."""
     assert PGBOUNCER
     facts = connection.settings_dict
-    server = {"host": facts["HOST"], "port": facts["PORT"], "user": facts["USER"], "password": facts["PASSWORD"]}
+    names = ("host", "port", "user", "password")
     [port] = free_ports(1)
     folder = temporary_directory()  # pytest's own is closed to other accounts
     settings = folder / "pgbouncer.ini"
-    words = " ".join(f"{name}='{value}'" for name, value in server.items() if value)
+    words = " ".join(f"{name}='{facts[name.upper()]}'" for name in names if facts[name.upper()])
     # The deployment's own file, with another server, port and account.
     text = DEPLOYED.read_text("utf-8")
     for name, value in {
@@ -49,26 +47,18 @@ def pgbouncer(*, size: int = SERVER_CONNECTIONS) -> Iterator[int]:
     # The account of the embedded engines: their socket is for it alone, and PgBouncer refuses to run as root.
     account = account_for(folder / "of-nobody")
     command = [PGBOUNCER, "--quiet", str(settings)]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True, **run_as(account))
+    server = Service(command, os.environ, folder / "log", cwd="/", **run_as(account))
     try:
-        until = time.monotonic() + START_TIMEOUT_S
-        while not _answers(port):
-            assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
-            time.sleep(0.02)
+        server.wait_until(lambda: _is_open(port))
         yield port
     finally:
-        process.terminate()
-        process.wait(10)
+        server.end()
         shutil.rmtree(folder)
 
 
-def _answers(port: int) -> bool:
-    try:
-        psycopg.connect(pooled_url(port), connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+def _is_open(port: int) -> bool:
+    with psycopg.connect(pooled_url(port), connect_timeout=2):
+        return True
 
 
 def pooled_url(port: int) -> str:

@@ -13,11 +13,9 @@ from config.database import database
 from devstack.engines import Engines
 from tests.concurrency.network import second_machine
 from tests.kit import free_ports
-from tests.processes import ROOT
+from tests.processes import ROOT, until
 
-pytestmark = [
-    pytest.mark.network,
-]
+pytestmark = pytest.mark.network
 LONGEST_S = 10
 THREADS = 4
 # Threads that ask all the time on the second machine; a line for each answer: thread, seconds taken, whether it worked.
@@ -77,31 +75,19 @@ def server(machine, tmp_path_factory):
         options = [f"--listen_addresses={','.join(machine.here)}", f"--port={port}"]
         postgres.program = replace(postgres.program, argv=[*postgres.program.argv, *options])
         postgres.start()
-        until = time.monotonic() + 20
-        while not answers(machine.here[1], port):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        url = f"postgresql://app@{machine.here[1]}:{port}/postgres?connect_timeout=2"
+        connection = until(lambda: psycopg.connect(url), 20)
+        connection.close()
         yield port
-
-
-def answers(host, port):
-    try:
-        psycopg.connect(host=host, port=port, user="app", dbname="postgres", connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 def test_of_the_databases_two_hosts_one_vanishes(machine, server, tmp_path):
     """Without the limits a request hung for more than 40 s."""
     url = f"postgresql://app@{','.join(machine.here)}/postgres?port={server}&target_session_attrs=read-write"
-    environ = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.local", "PYTHONPATH": str(ROOT)}
-    environ |= {
-        "PATH": "/usr/bin:/bin",
-        "STATE_DIR": str(tmp_path),
-        "DJANGO_SECRET_KEY": "x" * 50,
-        "REDIS_URL": "redis://x",
-    }
+    environ = {
+        "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.local", "PYTHONPATH": str(ROOT),
+        "PATH": "/usr/bin:/bin", "STATE_DIR": str(tmp_path), "DJANGO_SECRET_KEY": "x" * 50, "REDIS_URL": "redis://x",
+    }  # fmt: skip
     seconds = 2 + LONGEST_S + 5
     command = machine.command(sys.executable, "-c", ASKING, str(seconds), str(THREADS))
     process = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -4,16 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devstack.engines import Engines
 from tests.kit import at_once, free_ports
-from tests.processes import ROOT, ask, web_processes
+from tests.processes import ROOT, ask, load, until, web_processes
 
 # One process for all three: starting Python and Django is what takes the time.
 PREPARE = """
@@ -50,35 +50,12 @@ def log_in(port: int) -> str:
     return body["token"]
 
 
-@contextmanager
-def load(port: int, token: str):
-    """Four clients that ask all the time; the value collects (HTTP status, body), with 0 for no answer in 30 s."""
-    seen, stop = [], threading.Event()
-
-    def client() -> None:
-        while not stop.is_set():
-            try:
-                answer = ask(port, "GET", "/getloginlog", token=token)
-            except OSError as error:
-                answer = (0, repr(error))
-            seen.append(answer)
-
-    threads = [threading.Thread(target=client) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+def busy(port: int, token: str) -> AbstractContextManager[list[tuple[int, Any]]]:
+    return load(*[lambda: ask(port, "GET", "/getloginlog", token=token)] * 4)
 
 
 def recovers(port: int, token: str, within_s: float = 30) -> None:
-    until = time.monotonic() + within_s
-    while ask(port, "GET", "/getloginlog", token=token)[0] != 200:
-        assert time.monotonic() < until, "no recovery"
-        time.sleep(0.1)
+    assert until(lambda: ask(port, "GET", "/getloginlog", token=token)[0] == 200, within_s), "no recovery"
 
 
 def restart(engine) -> None:
@@ -91,7 +68,7 @@ def restart(engine) -> None:
 def test_postgresql_restarts(port, engines):
     token = log_in(port)
 
-    with load(port, token) as seen:
+    with busy(port, token) as seen:
         time.sleep(0.5)
         restart(engines["DATABASE_URL"])
         recovers(port, token)
@@ -107,7 +84,7 @@ def test_postgresql_is_away_for_longer(port, engines):
     """The pool doubled its wait with each try: after 40 s without PostgreSQL it found out 17 s late."""
     token, postgres = log_in(port), engines["DATABASE_URL"]
 
-    with load(port, token) as seen:
+    with busy(port, token) as seen:
         os.kill(postgres.pid, postgres.program.stop_signal)
         postgres.wait_or_kill(time.monotonic() + 10)
         time.sleep(18)  # a pool that doubles its wait looks next 28 s or more after the beginning
@@ -142,7 +119,7 @@ def test_valkey_restarts(port, engines):
     token, ended = log_in(port), log_in(port)
     assert ask(port, "GET", "/users/sigout", token=ended)[1]["state"] is True
 
-    with load(port, token) as seen:
+    with busy(port, token) as seen:
         time.sleep(0.3)
         restart(engines["REDIS_URL"])
         recovers(port, token)

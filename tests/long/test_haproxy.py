@@ -2,20 +2,20 @@
 
 import http.client
 import json
+import os
 import socket
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
-from tests.kit import deployed, free_ports
+from tests.kit import deployed, free_ports, reply, serving
 from tests.needs import HAPROXY
-from tests.processes import until
+from tests.processes import Service, ask, until
 
 pytestmark = pytest.mark.haproxy
 SLOW = 24
@@ -25,77 +25,64 @@ KNOWN, UNKNOWN = "Content-Length: 900000", "Transfer-Encoding: chunked"
 IDS = ["known length", "unknown length"]
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    bodies = 0  # that somebody waits for
-    names: tuple[str, ...] = ()  # of the headers of the latest GET
-    checks = 0
-    is_ready = True
+@dataclass
+class Web:
+    """The server behind: what has reached it."""
 
-    def handle_error(self, *args: object) -> None:
-        pass  # the client has gone
+    address: str = ""
+    bodies: int = 0  # that somebody waits for
+    names: tuple[str, ...] = ()  # of the headers of the latest GET
+    checks: int = 0
+    is_ready: bool = True
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Server
+    web: Web
 
     def do_GET(self) -> None:
-        self.server.names = tuple(name.lower() for name in self.headers)
+        self.web.names = tuple(name.lower() for name in self.headers)
         is_check = self.path == "/health/ready"
-        self.server.checks += is_check
-        self.send_response(503 if is_check and not self.server.is_ready else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.web.checks += is_check
+        reply(self, status=503 if is_check and not self.web.is_ready else 200)
 
     def do_POST(self) -> None:
-        self.server.bodies += 1
+        self.web.bodies += 1
         self.rfile.read(int(self.headers.get("Content-Length", 900_000)))
 
-    def log_message(self, *args: object) -> None:
-        pass
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    web = Web()
+    with serving(type("Counting", (Handler,), {"web": web})) as address:
+        web.address = address.removeprefix("http://")
+        yield web
 
 
 @pytest.fixture
-def web() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture
-def port(web: Server, tmp_path: Path) -> Iterator[int]:
+def port(web: Web, tmp_path: Path) -> Iterator[int]:
     """The port of HAProxy's entrance; without TLS, because there is no certificate here."""
     https, plain = free_ports(2)
     changes = {
         "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": f"bind 127.0.0.1:{https}",
         "bind :80\n": f"bind 127.0.0.1:{plain}\n",
-        "10.0.0.21:8001": f"127.0.0.1:{web.server_port}",
-        "10.0.0.22:8001": f"127.0.0.1:{web.server_port}",
+        "10.0.0.21:8001": web.address,
+        "10.0.0.22:8001": web.address,
         "maxconn 20000": "maxconn 500",
         "    user haproxy\n    group haproxy\n    chroot /var/lib/haproxy\n": "",
         "timeout http-request 15s": "timeout http-request 3s",
         "/run/haproxy/admin.sock": str(tmp_path / "s"),
     }
     (tmp_path / "haproxy.cfg").write_text(deployed("haproxy.cfg", changes), "utf-8")
-    process = subprocess.Popen([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")])
+    haproxy = Service([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")], os.environ, tmp_path / "log")
     try:
-        assert until(lambda: is_answered(https), 30)
+        haproxy.wait_until(lambda: is_answered(https))
         yield https
     finally:
-        process.terminate()
-        process.wait(10)
+        haproxy.end()
 
 
-def is_answered(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", "/", headers={"Host": "api.example.com"})
-        return connection.getresponse().status == 200
-    except OSError:
-        return False  # not up yet
-    finally:
-        connection.close()
+def is_answered(port: int, **headers: str) -> bool:
+    return ask(port, "GET", "/", Host="api.example.com", **headers)[0] == 200
 
 
 def test_asks_whether_a_host_can_serve_and_leaves_the_answer_to_it_where_none_can(web, port):
@@ -125,12 +112,9 @@ def test_its_own_refusals_are_our_envelope(port, sent, status, msg):
 
 
 def test_a_header_that_a_wsgi_server_would_take_for_another_is_dropped(web, port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/", headers={"Host": "api.example.com", "X_Forwarded_For": "6.6.6.6", "X-Kept": "1"})
+    assert is_answered(port, **{"X_Forwarded_For": "6.6.6.6", "X-Kept": "1"})
 
-    assert connection.getresponse().status == 200
     assert "x_forwarded_for" not in web.names and {"x-forwarded-for", "x-kept"} <= {*web.names}
-    connection.close()
 
 
 def slow_senders(stack: ExitStack, port: int, head: str, beginning: bytes) -> None:

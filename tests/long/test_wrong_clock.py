@@ -1,7 +1,6 @@
 """A host whose clock is wrong beside hosts whose clocks are right: a process under libfaketime on the same database."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from shop.models import Order
 from shop.tests.factories import make_order, make_product
 from tests.kit import encoded, posted
 from tests.needs import FAKETIME
-from tests.processes import ROOT, database_url
+from tests.processes import ROOT, environment
 from uploads.models import Upload
 from uploads.services import image_store
 
@@ -32,18 +31,10 @@ def host(lbw, tmp_path):
     def run(ahead: str, *more):
         order, product = make_order(lbw.user), make_product()
         picture = Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk).name
-        environ = {
-            "DJANGO_SETTINGS_MODULE": "config.settings.local",
-            "DATABASE_URL": database_url(),
-            "REDIS_URL": settings.REDIS_URL,
-            "DJANGO_SECRET_KEY": settings.SECRET_KEY,
-            "MEDIA_ROOT": settings.MEDIA_ROOT,
-            "STATE_DIR": str(tmp_path),
-            "LD_PRELOAD": FAKETIME,
-            "FAKETIME": ahead,
-        }
+        places = {"MEDIA_ROOT": settings.MEDIA_ROOT, "STATE_DIR": str(tmp_path)}
+        environ = environment(**places, LD_PRELOAD=FAKETIME, FAKETIME=ahead)
         argv = [sys.executable, "-m", "tests.long.wrong_clock", token_issue(lbw.user), product.product_id, *more]
-        done = subprocess.run(argv, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, timeout=90)
+        done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout.splitlines()[-1])
         report["open"] = Order.objects.filter(pk=order.pk, holds_stock=True).exists()

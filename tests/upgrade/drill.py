@@ -7,7 +7,9 @@ orders; then what WeChat Pay knows comes back by itself.
 import re
 import time
 
-from tests.upgrade.installation import ROOT, Shop
+from tests.kit import deployed
+from tests.processes import until
+from tests.upgrade.installation import Shop
 
 SETTLED_S = 60
 ARCHIVED = """
@@ -21,13 +23,9 @@ def set_up(shop: Shop) -> None:
     """Do what docs/operations.md says about pgBackRest, with the paths and the port of this cluster."""
     run = shop.machine.run
     places = {"/var/lib/postgresql/17/main": f"/var/lib/postgresql/{shop.version}/spms\npg1-port=5433"}
-    text = (ROOT / "deploy/pgbackrest.conf").read_text("utf-8")
-    for ours, theirs in places.items():
-        assert ours in text
-        text = text.replace(ours, theirs)
-    shop.machine.write("/etc/pgbackrest.conf", text)
+    shop.machine.write("/etc/pgbackrest.conf", deployed("pgbackrest.conf", places))
     run("install", "-d", "-o", "postgres", "-g", "postgres", "/var/lib/pgbackrest")
-    archive = (ROOT / "deploy/postgresql-archive.conf").read_text("utf-8")
+    archive = deployed("postgresql-archive.conf", {})
     shop.machine.write(f"/etc/postgresql/{shop.version}/spms/conf.d/spms-archive.conf", archive)
     run("systemctl", "restart", shop.cluster)
     run("runuser", "-u", "postgres", "--", "pgbackrest", "--stanza=spms", "stanza-create")
@@ -58,10 +56,7 @@ def drill(shop: Shop, buyers: int) -> list[str]:
         time.sleep(6)
     lost = set(shop.paid) - before
     shop.sql("SELECT pg_switch_wal()")  # instead of the minute of archive_timeout
-    give_up_at = time.monotonic() + SETTLED_S
-    while "t" not in shop.sql(ARCHIVED):
-        assert time.monotonic() < give_up_at, "nothing is archived"
-        time.sleep(0.3)
+    assert until(lambda: "t" in shop.sql(ARCHIVED), SETTLED_S), "nothing is archived"
     run("systemctl", "stop", "spms-*")
     run("systemctl", "kill", "--signal=KILL", shop.cluster, ok=False)
     run("systemctl", "stop", shop.cluster, ok=False)
@@ -69,15 +64,8 @@ def drill(shop: Shop, buyers: int) -> list[str]:
     run("sh", "-c", f"rm -rf {data}/*")
     print(f"disaster after {time.monotonic() - begun:.0f} s: {len(before)} orders before the point {point}", flush=True)
 
-    restore = (
-        "pgbackrest",
-        "--stanza=spms",
-        "--delta",
-        "--type=time",
-        f"--target={point.replace('T', ' ')}",
-        "--target-action=promote",
-    )
-    run("runuser", "-u", "postgres", "--", *restore, "restore")
+    when = ("--type=time", f"--target={point.replace('T', ' ')}", "--target-action=promote")
+    run("runuser", "-u", "postgres", "--", "pgbackrest", "--stanza=spms", "--delta", *when, "restore")
     run("systemctl", "start", shop.cluster)
     print(shop.manage("restore", "--point", point, "--yes"))
     numbers = set(re.findall(NUMBER, run("journalctl", "-u", "spms-*", "--output=cat", "--no-pager")))
@@ -85,9 +73,8 @@ def drill(shop: Shop, buyers: int) -> list[str]:
     run("systemctl", "start", *SERVICES)
     shop.until_up()
 
-    give_up_at = time.monotonic() + SETTLED_S
-    while (wrong := unsettled(shop, before, open_before, lost)) and time.monotonic() < give_up_at:
-        time.sleep(1)
+    until(lambda: not unsettled(shop, before, open_before, lost), SETTLED_S)
+    wrong = unsettled(shop, before, open_before, lost)
     print(
         f"restored after {time.monotonic() - begun:.0f} s: {len(open_before)} orders were paid after the point and are "
         f"paid here, {len(lost)} are lost and refunded"
@@ -97,8 +84,7 @@ def drill(shop: Shop, buyers: int) -> list[str]:
 
 
 def unsettled(shop: Shop, before: set[str], open_before: set[str], lost: set[str]) -> list[str]:
-    known = set(shop.sql("SELECT order_id FROM shop_order", database="spms"))
-    paid = set(shop.sql("SELECT order_id FROM shop_order WHERE pay_status = 1", database="spms"))
+    known, paid = shop.stored()
     back = {refund["out_trade_no"] for refund in shop.wechat.refunds.values()}
     return [
         f"{len(numbers)} {what}, such as {min(numbers)}"

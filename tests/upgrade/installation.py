@@ -4,20 +4,19 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from tests.journeys.conftest import Running
-from tests.journeys.test_document import World
-from tests.last_release import PatientWeChat
+from tests.last_release import PatientWeChat, Visitor
+from tests.processes import NOBODY, ROOT, until
 from tests.upgrade.machine import Booted
 
-ROOT = Path(__file__).parents[2]
 PASSWORD = "upgrade-root-9"
 BASE = "http://127.0.0.1:8160"
 DATABASE = "postgresql://spms:spms@127.0.0.1:5433/spms"
@@ -26,21 +25,12 @@ START_S = 60
 
 def wheels_download(commit: str, folder: Path) -> None:
     """Fetch what ``make install`` of a commit wants, because the booted machine has no way out."""
-    names = subprocess.run(
-        ["git", "show", f"{commit}:requirements.txt"], cwd=ROOT, check=True, capture_output=True
-    ).stdout
-    wanted = folder / f"{commit}.txt"
-    wanted.write_bytes(names)
-    command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--require-hashes", "-d", str(folder)]
-    subprocess.run([*command, "-r", str(wanted)], check=True)
+    names = folder / f"{commit}.txt"
+    names.write_bytes(subprocess.check_output(["git", "show", f"{commit}:requirements.txt"], cwd=ROOT))
+    command = [sys.executable, "-m", "pip", "download", "-qq", "-d", str(folder)]
+    subprocess.run([*command, "--no-deps", "--require-hashes", "-r", str(names)], check=True)
     # Some are no wheels yet: pip builds them with these.
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "-qq", "-d", str(folder), "setuptools", "wheel"], check=True
-    )
-
-
-class Trainee(World):
-    password = "upgrade-trainee-9"  # 1.0.0 wants more than the document's 555
+    subprocess.run([*command, "setuptools", "wheel"], check=True)
 
 
 class Shop:
@@ -85,8 +75,8 @@ class Shop:
 
         folder = machine.root / "opt/spms/deploy/systemd"
         units = sorted(folder.glob("*.service"))
-        copied = [*units, *folder.glob("*.socket")]
-        run("cp", *(f"/opt/spms/deploy/systemd/{unit.name}" for unit in copied), "/etc/systemd/system/")
+        run("sh", "-c", "cp /opt/spms/deploy/systemd/*.service /etc/systemd/system/")
+        run("sh", "-c", "cp /opt/spms/deploy/systemd/*.socket /etc/systemd/system/ || true")  # 1.0.0 has none
         run("systemctl", "daemon-reload")
         lasting = [unit.stem for unit in units if "[Install]" in unit.read_text("utf-8")]
         names = [name for name in lasting if not name.endswith("@")]
@@ -103,10 +93,9 @@ class Shop:
         merchant |= {name: value.removeprefix(str(machine.root)) for name, value in merchant.items() if "FILE" in name}
         for path in keys.iterdir():
             path.chmod(0o644)
-        nobody = dict.fromkeys(("WEATHER_BASE_URL", "SMS_BASE_URL", "WECHAT_API_BASE_URL"), "http://127.0.0.1:9")
         lines = machine.read("/opt/spms/deploy/systemd/spms.env.example").splitlines()
         facts = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-        facts |= merchant | nobody | {
+        facts |= merchant | NOBODY | {
             "DJANGO_SECRET_KEY": secrets.token_urlsafe(50), "DATABASE_URL": DATABASE,
             "REDIS_URL": "redis://127.0.0.1:6379/0", "WECHAT_APP_SECRET": "secret",
         }  # fmt: skip
@@ -132,37 +121,19 @@ class Shop:
 
     def sql(self, *statements: str, database: str = "postgres") -> list[str]:
         command = [word for statement in statements for word in ("-c", statement)]
-        said = self.machine.run(
-            "runuser", "-u", "postgres", "--", "psql", "-p", "5433", "-qAt", "-d", database, *command
-        )
-        return said.split()
+        program = ("psql", "-p", "5433", "-qAt", "-d", database)
+        return self.machine.run("runuser", "-u", "postgres", "--", *program, *command).split()
 
     def until_up(self) -> None:
-        give_up_at = time.monotonic() + START_S
-        while True:
-            try:
-                if requests.get(f"{BASE}/health/ready", timeout=5).ok:
-                    return
-            except requests.RequestException:
-                pass
-            assert time.monotonic() < give_up_at, self.machine.run("journalctl", "-n", "60", "--no-pager", ok=False)
-            time.sleep(0.3)
+        is_up = until(lambda: requests.get(f"{BASE}/health/ready", timeout=5).ok, START_S)
+        assert is_up, self.machine.run("journalctl", "-n", "60", "--no-pager", ok=False)
 
     # --- traffic ---
     @contextmanager
     def visited(self, buyers: int) -> Iterator[None]:
         """Let people buy and pay all the time."""
-        world = Trainee(Running(BASE, ROOT, PASSWORD, print))
-        body = {
-            "category_id": world.own_category,
-            "productName": "课",
-            "price": 1,
-            "description": "无",
-            "inventory": 99999,
-        }
-        product = world.ask("POST", "/product/add_product", imageUrl=BASE + "/static/front/icon.svg", **body)[
-            "product_id"
-        ]
+        world = Visitor(Running(BASE, ROOT, PASSWORD, print), self.wechat)
+        product = world.made_product(inventory=99_999)
         over = threading.Event()
         tokens = [world.log_in(world.new_user()) for _ in range(buyers)]
         threads = [threading.Thread(target=self._buyer, args=(over, token, product)) for token in tokens]
@@ -189,33 +160,33 @@ class Shop:
             if not self.pays:
                 continue
             self.wechat.pay(order)
-            notice, kind = self.wechat.notice_v2(order), {"Content-Type": "text/xml"}
-            if b"SUCCESS" in self._send("/pay/payResult", notice, kind):
+            notice = self._send("/pay/payResult", {"Content-Type": "text/xml"}, data=self.wechat.notice_v2(order))
+            if notice and b"SUCCESS" in notice.content:
                 with self.lock:
                     self.paid.append(order)
 
     def _ask(self, path: str, token: str, **data: object) -> dict[str, str]:
-        said = self._send(path, data, {"authorization": token})
-        return requests.models.complexjson.loads(said) if said else {}
+        answer = self._send(path, {"authorization": token}, json=data)
+        return answer.json() if answer else {}
 
-    def _send(self, path: str, data: object, headers: dict[str, str]) -> bytes:
-        sent = {"data": data} if isinstance(data, bytes) else {"json": data}
+    def _send(self, path: str, headers: dict[str, str], **body: Any) -> requests.Response | None:
         try:
-            answer = requests.post(BASE + path, headers=headers, timeout=30, **sent)
+            answer = requests.post(BASE + path, headers=headers, timeout=30, **body)
+            answer.raise_for_status()
+            return answer
         except requests.RequestException as error:
+            said = error.response.text[:200] if error.response is not None else ""
             with self.lock:
-                self.refused[f"{path} {type(error).__name__}"] += 1
-            return b""
-        if answer.status_code != 200:
-            with self.lock:
-                self.refused[f"{path} {answer.status_code} {answer.text[:200]}"] += 1
-            return b""
-        return answer.content
+                self.refused[f"{path} {error} {said}"[:300]] += 1
+            return None
 
     def lost(self) -> list[str]:
         """Name the orders that clients know and the database does not."""
-        known = set(self.sql("SELECT order_id FROM shop_order", database="spms"))
-        paid = set(self.sql("SELECT order_id FROM shop_order WHERE pay_status = 1", database="spms"))
-        return [f"order {order}" for order in self.placed if order not in known] + [
-            f"payment of {order}" for order in self.paid if order not in paid
-        ]
+        known, paid = self.stored()
+        lost = [f"order {order}" for order in self.placed if order not in known]
+        return lost + [f"payment of {order}" for order in self.paid if order not in paid]
+
+    def stored(self) -> tuple[set[str], set[str]]:
+        """The orders of the database, and those that are paid."""
+        known = self.sql("SELECT order_id FROM shop_order", database="spms")
+        return set(known), set(self.sql("SELECT order_id FROM shop_order WHERE pay_status = 1", database="spms"))

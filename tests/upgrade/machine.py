@@ -7,10 +7,11 @@ every port is free. Linux and root.
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.processes import until
 
 # These would start with the machine, and the tests start what they need.
 MASKED = ("postgresql", "nginx", "haproxy", "keepalived", "etcd", "patroni", "pgbouncer", "redis-server", "cron")
@@ -21,9 +22,7 @@ class Booted:
     def __init__(self, root: Path, pid: int) -> None:
         self.root, self.pid = root, pid
 
-    def run(
-        self, *command: str, env: dict[str, str] | None = None, ok: bool = True, timeout: float = 600, stdin: str = ""
-    ) -> str:
+    def run(self, *command: str, env: dict[str, str] | None = None, ok: bool = True, stdin: str = "") -> str:
         """Run a command there and return what it says.
 
         :raises AssertionError: it failed, and ``ok`` wants it not to.
@@ -85,10 +84,9 @@ def booted(home: Path, *visible: Path) -> Iterator[Booted]:
     try:
         pid = _first_child(started.pid)
         machine = Booted(root, pid)
-        give_up_at = time.monotonic() + BOOT_S
-        while "active" not in machine.run("systemctl", "is-active", "basic.target", ok=False).split():
-            assert started.poll() is None and time.monotonic() < give_up_at, (home / "systemd.log").read_text()
-            time.sleep(0.3)
+        is_active = ("systemctl", "is-active", "basic.target")
+        is_up = until(lambda: "active" in machine.run(*is_active, ok=False).split(), BOOT_S)
+        assert is_up, (home / "systemd.log").read_text()
         yield machine
     finally:
         with suppress(OSError, AssertionError):
@@ -98,8 +96,6 @@ def booted(home: Path, *visible: Path) -> Iterator[Booted]:
 
 
 def _first_child(pid: int) -> int:
-    for _ in range(100):
-        if children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            return int(children[0])
-        time.sleep(0.05)
-    raise AssertionError("systemd did not start")
+    children = until(Path(f"/proc/{pid}/task/{pid}/children").read_text, 5)
+    assert children, "systemd did not start"
+    return int(children.split()[0])

@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 from tests.last_release import LAST_RELEASE, PatientWeChat
+from tests.processes import ROOT, until
 from tests.upgrade.drill import drill
-from tests.upgrade.installation import ROOT, Shop, wheels_download
+from tests.upgrade.installation import Shop, wheels_download
 from tests.upgrade.machine import booted
 
 NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "pgbackrest", "git", "make")
@@ -25,7 +26,7 @@ RESTARTS = 2
 
 
 def git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.check_output(["git", *words], cwd=ROOT, text=True).strip()
 
 
 def rehearse(shop: Shop, goal: str) -> list[str]:
@@ -39,42 +40,35 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         answered = f"{len(shop.placed)} orders, {len(shop.paid)} paid, refused: {dict(shop.refused)}"
         print(f"=== {' '.join(words)}: {time.monotonic() - begun:.0f} s; {answered}", flush=True)
 
-    wrong = []
+    def is_at(commit: str) -> bool:
+        return git("rev-parse", commit) in shop.machine.run("git", "-C", "/opt/spms", "rev-parse", "HEAD")
+
+    is_so: dict[str, bool] = {}
     with shop.visited(BUYERS):
         time.sleep(5)
-        killer = threading.Timer(1, lambda: kill_when(shop, "answer-from-next"))
+        killer = threading.Timer(1, lambda: kill_halfway(shop))
         killer.start()
-        said = shop.machine.run("bash", script, goal, env=shop.offline, ok=False)
+        print(shop.machine.run("bash", script, goal, env=shop.offline, ok=False))
         killer.join()
-        print(said)
-        wrong += (
-            [] if "unfinished" in shop.machine.run("bash", script, "--status") else ["the killed run left no trace"]
-        )
+        is_so["the killed run leaves a trace"] = "unfinished" in shop.machine.run("bash", script, "--status")
         another = shop.machine.run("bash", script, LAST_RELEASE + "~1", ok=False)
-        wrong += [] if "unfinished" in another else [f"another goal was taken: {another}"]
+        is_so["no other goal is taken meanwhile"] = "unfinished" in another
         upgrade(goal)
-        wrong += (
-            []
-            if git("rev-parse", goal) in shop.machine.run("git", "-C", "/opt/spms", "rev-parse", "HEAD")
-            else ["not upgraded"]
-        )
+        is_so["it is upgraded"] = is_at(goal)
         time.sleep(5)
         upgrade("--back")
-        wrong += (
-            []
-            if git("rev-parse", LAST_RELEASE) in shop.machine.run("git", "-C", "/opt/spms", "rev-parse", "HEAD")
-            else ["not back"]
-        )
+        is_so["it is back"] = is_at(LAST_RELEASE)
         time.sleep(5)
         upgrade("--back")  # to the new one again
         time.sleep(5)
-    wrong += [f"refused: {dict(shop.refused)}"] if shop.refused else []
-    wrong += [f"lost: {lost}"] if (lost := shop.lost()) else []
-    wrong += [] if len(shop.paid) > 50 else ["too few orders: nothing is shown"]
+    is_so[f"nobody is refused: {dict(shop.refused)}"] = not shop.refused
+    lost = shop.lost()
+    is_so[f"nothing is lost: {lost}"] = not lost
+    is_so["orders enough to show it"] = len(shop.paid) > 50
     units = shop.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "spms-*.service")
     print(units)
-    wrong += [f"not running: {units}"] if units.count(" running ") != 6 else []
-    return wrong
+    is_so[f"six services run: {units}"] = units.count(" running ") == 6
+    return [what for what, holds in is_so.items() if not holds]
 
 
 def restart(shop: Shop) -> list[str]:
@@ -104,15 +98,11 @@ def restart(shop: Shop) -> list[str]:
     )
 
 
-def kill_when(shop: Shop, step: str) -> None:
-    """Kill the script, as a reboot would, when it has begun a step."""
-    for _ in range(3000):
-        state = shop.machine.root / "var/lib/spms-upgrade"
-        if (state / "done.keep-units").exists() and step == "answer-from-next":
-            time.sleep(3)
-            shop.machine.run("pkill", "-KILL", "-f", "bash /root/upgrade", ok=False)
-            return
-        time.sleep(0.1)
+def kill_halfway(shop: Shop) -> None:
+    """Kill the script, as a reboot would, while the next release begins to answer."""
+    until((shop.machine.root / "var/lib/spms-upgrade/done.keep-units").exists, 300)
+    time.sleep(3)
+    shop.machine.run("pkill", "-KILL", "-f", "bash /root/upgrade", ok=False)
 
 
 def inside(home: Path, goal: str, *parts: str) -> int:
@@ -123,8 +113,9 @@ def inside(home: Path, goal: str, *parts: str) -> int:
     (home / "machine").mkdir()
     with booted(home / "machine", ROOT, home / "wheels") as machine:
         shop = Shop(machine, wechat, home / "wheels")
-        shop.install(goal if {"drill", "restart"} & set(parts) else LAST_RELEASE)
-        wrong = [] if {"drill", "restart"} & set(parts) else rehearse(shop, goal)
+        is_whole = not {"drill", "restart"} & set(parts)
+        shop.install(LAST_RELEASE if is_whole else goal)
+        wrong = rehearse(shop, goal) if is_whole else []
         wrong += [] if "drill" in parts else restart(shop)
         wrong += drill(shop, BUYERS)
     print(*[f"FAILED {line}" for line in wrong] or ["the upgrade works, there and back, and the restore"], sep="\n")

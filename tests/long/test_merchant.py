@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from payments.tests.fake_wechat import MCHID
-from tests.journeys.installation import installation
+from tests.journeys.installation import Caller, installation
 from tests.kit import free_ports
 from tests.processes import until
 
@@ -14,33 +14,22 @@ PORT = free_ports(1)[0]
 HERE = f"http://127.0.0.1:{PORT}"
 XML, JSON = {"Content-Type": "text/xml"}, {"Content-Type": "application/json"}
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def stack(merchant_values, tmp_path_factory):
-    more = {"SANDBOX": "0", "DEMO_DATA": "1", "ORDER_TTL": "6s"}
-    with installation(tmp_path_factory.mktemp("stack"), PORT, ends_by=signal.SIGINT, **merchant_values, **more):
+    more = {"SANDBOX": "0", "DEMO_DATA": "1", "ORDER_TTL": "6s", "PUBLIC_BASE_URL": HERE}
+    with installation(tmp_path_factory.mktemp("stack"), PORT, ends_by=signal.SIGINT, **merchant_values | more):
         yield
 
 
 @pytest.fixture(scope="module")
 def buyer(stack):
     """The demo account, with something to buy."""
-    token = requests.post(HERE + "/users/login", json={"username": "lbw", "password": "555"}, timeout=10).json()[
-        "token"
-    ]
-
-    def call(path, data=None, **query):
-        verb = "GET" if data is None else "POST"
-        return requests.request(
-            verb, HERE + path, json=data, params=query, headers={"authorization": token}, timeout=30
-        ).json()
-
-    category = call("/category/addCategory", {"categoryName": "测试类目"})["category_id"]
+    buyer = Caller(HERE)
+    category = buyer("/category/addCategory", {"categoryName": "测试类目"})["category_id"]
     product = {"category_id": category, "productName": "可乐", "price": "3.57", "description": "冰", "inventory": "9"}
-    call.product = call("/product/add_product", product | {"imageUrl": HERE + "/media/cola.png"})["product_id"]
-    return call
+    buyer.product = buyer("/product/add_product", product | {"imageUrl": HERE + "/media/cola.png"})["product_id"]
+    return buyer
 
 
 def notify_v3(body, headers):
@@ -68,7 +57,7 @@ def test_order_pay_notify_return_refund(buyer, running_wechat):
     refunds = until(lambda: list(running_wechat.refunds), 60)
     assert refunds == [number + "R01"]
     assert notify_v3(*running_wechat.refund_notice_v3(refunds[0])) == 200
-    assert buyer("/order/get_order", {"order_id": number})["data"]["order_status"] == 5
+    assert buyer.order(number)["order_status"] == 5
 
 
 def test_polling_settles_when_no_notification_comes(buyer, running_wechat):
@@ -81,7 +70,7 @@ def test_polling_settles_when_no_notification_comes(buyer, running_wechat):
 def test_an_unpaid_order_is_closed_over_there_first_and_late_money_is_not_lost(buyer, running_wechat):
     number, _ = buy(buyer)
 
-    assert until(lambda: buyer("/order/get_order", {"order_id": number})["data"]["order_status"] == 4, 30)
+    assert until(lambda: buyer.order(number)["order_status"] == 4, 30)
     assert until(lambda: running_wechat.orders[number]["state"] == "CLOSED", 60)
     running_wechat.pay(number)  # an old code, scanned all the same
     assert notify_v3(*running_wechat.notice_v3(number)) == 200
