@@ -88,7 +88,8 @@ class ParcelForm(ButtonForm):
                 number, courier = _names(order)
                 guess = courier_of(parcel.number.upper())
                 data[number] = parcel.number
-                data[courier] = next((name for name in (parcel.courier, guess) if name in self.couriers), "")
+                alike = (name for name in self.couriers if name[:2] == parcel.courier[:2])  # 极兔 is 极兔速递
+                data[courier] = next((name for name in (parcel.courier, guess, *alike) if name in self.couriers), "")
         return data
 
     def is_valid(self) -> bool:

@@ -172,6 +172,13 @@ class TestFillingIn:
         office.post(f"{ORDERS}?work=ship", hidden(page) | values)
         assert parcel(second) == ("shipped", "圆通速递", "YT1000000000002")
 
+    def test_from_a_csv_that_keeps_numbers_as_text_and_shortens_a_courier(self, office, orders):
+        lines = [",".join(self.HEAD), f'1,="{orders[0].order_id}",,="JX-7","极兔"']
+        sheet = SimpleUploadedFile("面单.csv", "\r\n".join(lines).encode("gb18030"))
+        _, form = self.fill(office, orders, sheet=sheet)
+
+        assert {key: form[key].value() for key in typed(orders[0], "")} == typed(orders[0], "JX-7", "极兔速递")
+
     @pytest.mark.parametrize("text", ["{0}\t73100000000001\n{1}\tJD2", "73100000000001 {0}\r\nJD2, {1}\r\n"])
     def test_from_two_columns_in_either_order(self, office, orders, text):
         _, form = self.fill(office, orders, pasted=text.format(orders[0].order_id, orders[1].phone))

@@ -8,6 +8,7 @@ Why a file is refused goes to standard error.
 import csv
 import io
 import json
+import re
 import resource
 import sys
 import zipfile
@@ -29,6 +30,7 @@ MAX_OUTPUT_BYTES = 64 * 1024**2
 TOO_LARGE, REFUSED = 10, 11
 BROKEN = "Excel 文件已损坏或设了密码，无法读取"
 ZIP = b"PK\x03\x04"
+AS_TEXT = re.compile(r'^="(.*)"$')  # how programs keep Excel from rounding a long number in a CSV
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # .xls, and an .xlsx with a password
 
 
@@ -106,7 +108,7 @@ def csv_rows(content: bytes) -> Iterator[list[str]]:
     delimiter = max(",;\t", key=first.count)
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-            yield row[:MAX_COLUMNS]
+            yield [AS_TEXT.sub(r"\1", cell) for cell in row[:MAX_COLUMNS]]
     except csv.Error:
         raise WorkbookRefused("CSV 文件格式不正确（引号没有成对，或单元格过长）") from None
 
