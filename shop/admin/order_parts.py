@@ -20,7 +20,7 @@ from payments.models import Payment, Refund
 from payments.selectors import differences_of, listener_failures_of
 from shop.models import LineRefund, Order, PartRefund
 from shop.models.order import REMARK_LENGTH
-from shop.services.order_attention import REMARK, flag_mark
+from shop.services.order_attention import ASIDE, REMARK, flag_mark
 from shop.services.order_ship import RECEIVER_CHANGED
 from shop.states import Event, State
 
@@ -171,8 +171,8 @@ class OrderParts:
 
 
 def last_step(order: Order) -> str:
-    """Say who did the latest step, which and when. Return "" if the log is empty."""
-    log = order.logs.order_by("-pk").first()
+    """Say who did the latest step, which and when; notes and messages are none. Return "" if the log is empty."""
+    log = order.logs.exclude(event__in=ASIDE).order_by("-pk").first()
     return f"{display_names([log.actor])[log.actor]} 于 {format_office_time(log.at)} {log.event}" if log else ""
 
 

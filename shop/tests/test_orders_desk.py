@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import Order, OrderLog
+from shop.services.order_attention import order_remark
 from shop.services.order_refund import order_return
 from shop.services.order_ship import order_set_parcel, order_ship
 from shop.states import ShippingStatus
@@ -115,6 +116,7 @@ class TestToShip:
         """Django's own actions would leave out a row that has left the list, and say nothing."""
         orders = [paid() for _ in range(3)]
         order_ship(order_id=orders[2].order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
+        order_remark(order_id=orders[2].order_id, text="易碎", actor="li", now=timezone.now())
 
         said = press(office, "ship", "ship", *orders, **way)
 
