@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
+from itertools import islice
 from typing import Any, NamedTuple
 
 from core.admin.phones import are_phones_whole, phone_masked, phone_shown
@@ -12,6 +13,7 @@ from students.transfer.sheets import SHEET_START, sheet_read, sheet_refusal
 
 MAX_PROBLEMS, MAX_QUOTED = 20, 200
 MAX_HEAD_ROW = 10
+MAX_ROWS = 5_000  # they are read within the request
 # What couriers call a column. Where a sheet has several of these columns, the name that comes first here counts.
 _HEADS = {
     "parcel": "快递单号 运单号 运单号码 运单编号 快递运单号 物流单号 物流运单号 快件单号 邮件号 单号",
@@ -31,15 +33,20 @@ class Parcel(NamedTuple):
 def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
     """Return the rows of an uploaded sheet, or of a pasted text, each with its number.
 
-    :raises SheetRefused: the file is no sheet.
+    :raises SheetRefused: the file is no sheet, or has more rows than one page can need.
     """
-    if not file:
-        lines = [re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines()]
-        return [(number, cells) for number, cells in enumerate(lines, 1) if any(cells)]
-    if refusal := sheet_refusal(file.name.lower(), file.read(SHEET_START)):
-        raise SheetRefused(refusal)
-    file.seek(0)
-    return list(sheet_read(file.read()))
+    if file:
+        if refusal := sheet_refusal(file.name.lower(), file.read(SHEET_START)):
+            raise SheetRefused(refusal)
+        file.seek(0)
+        rows = sheet_read(file.read())
+    else:
+        lines = (re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines())
+        rows = ((number, cells) for number, cells in enumerate(lines, 1) if any(cells))
+    read = list(islice(rows, MAX_ROWS + 1))
+    if len(read) > MAX_ROWS:
+        raise SheetRefused(f"一次最多读 {MAX_ROWS} 行，请只留要发的包裹")
+    return read
 
 
 def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[dict[int, Parcel], list[str]]:

@@ -212,6 +212,12 @@ class TestFillingIn:
 
         assert "已损坏" in form.problems[0] and 'value="SF1"' in page.content.decode()
 
+    def test_more_rows_than_a_page_can_need_are_refused(self, office, orders, monkeypatch):
+        monkeypatch.setattr("shop.admin.parcel_sheet.MAX_ROWS", 1)
+        forms = [self.fill(office, orders, pasted=f"{orders[0].order_id} SF1" + more)[1] for more in ("", "\nx SF2")]
+
+        assert (forms[0].filled, forms[1].problems) == (1, ["一次最多读 1 行，请只留要发的包裹"])
+
 
 def test_a_recipient_is_bounded(li):
     order = {"product_id": make_product().product_id, "recipient": "x" * 65}
