@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,7 +16,9 @@ from django.db.migrations.loader import MigrationLoader
 from config.database import database, direct
 from core.db.indexes import AddIndexConcurrently
 from core.db.limits import limits_raise
+from core.db.purge import rows_purge
 from core.ops.management.commands.migrate import with_short_locks
+from permissions.models import Role
 from shop.models import Category
 from shop.tests.factories import make_category
 from students.transfer.runs import MOST_STATEMENT, run_hold
@@ -191,3 +194,23 @@ class TestAMigration:
         assert "ALTER TABLE shop_category" in str(refusal.value)
         assert f"pid {backup.info.backend_pid}" in str(refusal.value)
         assert shown("lock_timeout") == "10s"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_deleted_before_a_failure_stays_deleted() -> None:
+    for number in range(5):
+        Role.objects.create(roleid=f"80{number}", name="旧")
+    deletions = []
+
+    def fail_at_the_second(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith('DELETE FROM "permissions_role" '):
+            deletions.append(sql)
+            if len(deletions) == 2:
+                raise RuntimeError("killed")
+        return execute(sql, params, many, context)
+
+    with pytest.raises(RuntimeError), connection.execute_wrapper(fail_at_the_second):
+        rows_purge(Role.objects.filter(name="旧"), batch=2)
+
+    assert sorted(Role.objects.filter(name="旧").values_list("roleid", flat=True)) == ["802", "803", "804"]
+    assert rows_purge(Role.objects.filter(name="旧"), batch=2) == 3

@@ -1,12 +1,17 @@
-"""Both READMEs name every setting and every management command, and none that there is not."""
+"""What the READMEs, the docs, Prometheus and Grafana say is what there is."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from django.apps import apps
 from django.conf import settings
 from django.core.management import get_commands
+from prometheus_client import REGISTRY
+
+from core.observe import metrics
 
 READMES = [settings.BASE_DIR / "README.md", settings.BASE_DIR / "README.zh-CN.md"]
 
@@ -53,3 +58,32 @@ def test_every_file_that_the_architecture_names_is_there():
 
     assert len(named) > 10
     assert [name for name in sorted(named) if not (settings.BASE_DIR / name).exists()] == []
+
+
+def rules():
+    return yaml.safe_load((settings.BASE_DIR / "deploy" / "prometheus-rules.yml").read_text("utf-8"))["groups"][0][
+        "rules"
+    ]
+
+
+def queries():
+    panels = json.loads((settings.BASE_DIR / "deploy/grafana-dashboard.json").read_text("utf-8"))["panels"]
+    return [rule["expr"] for rule in rules()] + [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+@pytest.mark.django_db
+def test_every_figure_that_is_asked_for_exists():
+    names = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition().decode(), re.M))
+    for family in REGISTRY.collect():
+        names |= {family.name + end for end in ("", "_total", "_bucket", "_sum", "_count")}
+    # Where there is nothing to count yet.
+    names |= {"spms_weather_sync_age_seconds", "spms_heartbeat_age_seconds"}
+    names |= {"spms_backup_age_seconds", "spms_archive_age_seconds"}
+
+    assert set(re.findall(r"\bspms_\w+", " ".join(queries()))) - names == set()
+
+
+def test_each_alert_has_its_paragraph():
+    page = (settings.BASE_DIR / "docs/troubleshooting.md").read_text("utf-8")
+
+    assert set(re.findall(r"^- \*\*(Spms\w+)\*\*", page, re.M)) == {rule["alert"] for rule in rules()}

@@ -1,7 +1,9 @@
-"""Who counts as one caller, wherever calls are limited."""
+"""Valkey: whom it does not hold up, and who counts as one caller, wherever calls are limited."""
 
 import pytest
+import redis
 
+from core.cache import valkey
 from core.cache.ratelimit import network_of
 from core.cache.valkey import client
 from tests.kit import encoded, posted
@@ -71,3 +73,20 @@ def test_a_demo_account_is_limited_at_each_address_by_itself(yuangong, zhuguan):
     callers = [(yuangong, "10.0.0.1"), (yuangong, "10.0.0.2"), (zhuguan, "10.0.0.1"), (yuangong, "10.0.0.1")]
 
     assert [ask(*caller) for caller in callers] == [silent, silent, silent, too_often]
+
+
+def test_after_a_restart_of_valkey_nobody_notices():
+    """A restart closes every connection; so does this."""
+    for _ in range(2):
+        assert valkey.client().get("spms:test:none") is None
+        valkey.client().client_kill_filter(_type="normal", skipme=False)
+
+    assert valkey.client().get("spms:test:none") is None
+
+
+def test_who_does_not_answer_is_asked_once_a_second(valkey_down):
+    for _ in range(3):
+        with pytest.raises(redis.RedisError):
+            valkey.client().get("spms:test:a")
+
+    assert len(valkey_down) == 1
