@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.api.views import LoginLogViewSet, UserViewSet
-from config import front, handbook
+from config import front
 from config.school import logo
 from core.api import schema, system
 from core.api.routing import CallTable
@@ -33,9 +33,9 @@ urlpatterns = [
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),
     path("docs/client/", front.client_guide),
-    path("docs/staff/", handbook.contents),
-    path("docs/staff/images/<str:name>.webp", handbook.picture),
-    path("docs/staff/<str:name>/", handbook.chapter),
+    path("docs/staff/", front.handbook),
+    path("docs/staff/images/<str:name>.webp", front.handbook_picture),
+    path("docs/staff/<str:name>/", front.handbook_chapter),
     path("docs/types.d.ts", front.types_file),
     path("docs/collection.json", front.collection_file),
     *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react")),

@@ -1,9 +1,10 @@
-"""The queue of a task, named where the task is defined. ``settings.QUEUES`` are those that have a worker."""
+"""Define a background task and its queue, and send it. ``settings.QUEUES`` are those that have a worker."""
 
 from collections.abc import Callable
 from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task
+from django.db import transaction
 
 
 def queued_task(name: str, *, queue: str) -> Callable[[Callable[..., None]], Any]:
@@ -17,3 +18,19 @@ def queued_task(name: str, *, queue: str) -> Callable[[Callable[..., None]], Any
 def queue_of(*_: Any, task: Any = None, **__: Any) -> dict[str, str] | None:
     """Return the queue of a task that is being sent. Celery calls this (``CELERY_TASK_ROUTES``)."""
     return {"queue": task.queue_name} if hasattr(task, "queue_name") else None
+
+
+def task_send(name: str, *args: object, expires_s: float | None = None) -> None:
+    """Send the task ``name`` to its queue when the transaction commits; nothing is sent if it is rolled back.
+
+    The task is named by text because tasks import the services that send them. Every such task also has a sweep that
+    finds its rows, so if the broker is down the commit stands and the work starts later.
+    """
+
+    def send() -> None:
+        if name not in current_app.tasks:  # a web process imports no tasks before it sends one
+            current_app.loader.import_default_modules()
+        options: dict[str, Any] = {} if expires_s is None else {"expires": expires_s}
+        current_app.tasks[name].apply_async(args, retry=False, **options)
+
+    transaction.on_commit(send, robust=True)

@@ -43,9 +43,7 @@ def unescaped(text: str) -> str:
     return text[1:] if text[:1] == "'" and escaped(text[1:]) == text else text
 
 
-def sheet_write(
-    kind: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int] = (), *, title: str = "Sheet1"
-) -> bytes:
+def sheet_write(kind: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int] = ()) -> bytes:
     """Write a sheet with one line of heads. Texts are escaped; numbers and times stay such, money has two decimals.
 
     The rows are read one after the other, and those of a workbook go to a temporary file.
@@ -53,7 +51,7 @@ def sheet_write(
     :param kind: ``xlsx`` or ``csv`` (UTF-8 with a BOM, without which Excel shows Chinese as garbage).
     """
     if kind == "xlsx":
-        return book_write(Page(title, head, rows, widths))
+        return book_write(Page("Sheet1", head, rows, widths))
     with tempfile.TemporaryFile() as out:
         text = io.TextIOWrapper(out, "utf-8-sig", "replace", newline="")
         csv.writer(text).writerows([_text(value) for value in row] for row in chain([head], rows))

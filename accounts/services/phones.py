@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from accounts.sms import sms_send
 from core.cache import ratelimit
-from core.db.after_commit import task_send
+from core.queues import task_send
 from permissions.models import Role
 
 log = structlog.get_logger("accounts.sms")

@@ -50,12 +50,8 @@ class TheirChange:
     at: datetime | None = None
 
     @property
-    def moment(self) -> str:
-        return format_office_time(self.at) if self.at else ""
-
-    @property
     def by(self) -> str:
-        return " ".join(part for part in (self.author or "有人", self.moment) if part)
+        return f"{self.author or '有人'} {format_office_time(self.at)}".strip()
 
     @property
     def keep_name(self) -> str:

@@ -27,9 +27,9 @@ from core.admin.base import AtLeast, OfficeAdmin
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
-from core.db.after_commit import task_send
 from core.db.limits import limits_raise
 from core.models import Export
+from core.queues import task_send
 from core.sheets import TYPES, Page, book_write, sheet_write
 
 log = structlog.get_logger("core.exports")

@@ -149,7 +149,7 @@ class ContractSchema(AutoSchema):
         by_http_status: dict[int, list[dict[str, Any]]] = {200: doc.successes}
         for error in self._failures(doc):
             by_http_status.setdefault(error.http_status, []).append(error.body())
-        failure = self._refer_failure()
+        failure = self._component("Failure", _FAILURE)
         # Not oneOf: an answer may have the keys of two shapes, for example with and without a total.
         schemas = {200: {"anyOf": [*self._successes(doc), failure]}}
         return {
@@ -186,9 +186,6 @@ class ContractSchema(AutoSchema):
             self.registry.register(component)
             component.schema = record_schema(record, self._refer)
         return component.ref
-
-    def _refer_failure(self) -> Schema:
-        return self._component("Failure", _FAILURE)
 
     def _component(self, name: str, schema: Schema) -> Schema:
         component = _component_of(name, schema)

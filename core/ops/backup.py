@@ -88,7 +88,7 @@ def write(target: Path, *, now: datetime) -> dict[str, Any]:
                 ),
             }
             part.unlink(missing_ok=True)
-            with open(part, "xb", opener=_for_us_alone) as file:
+            with open(part, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 with tarfile.open(fileobj=file, mode="w") as archive:
                     _add(archive, "manifest.json", json.dumps(manifest, indent=1).encode())
                     archive.add(dump, "database.dump")
@@ -102,10 +102,6 @@ def write(target: Path, *, now: datetime) -> dict[str, Any]:
     finally:
         part.unlink(missing_ok=True)
     return manifest
-
-
-def _for_us_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

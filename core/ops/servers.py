@@ -20,8 +20,9 @@ from django.db import connection
 from core import times
 from core.cache import sentinel, valkey
 from core.models import Backup
-from core.observe import forwarded, metrics
+from core.observe import metrics
 from core.observe.metrics import Sample
+from core.observe.middleware import FORWARDED_KEY, hops_fit
 from core.ops.doctor import Finding, register_check
 from core.upstreams import resting
 
@@ -144,9 +145,9 @@ def interpreter() -> Iterator[Finding]:
 
 @register_check
 def trusted_proxies() -> Iterator[Finding]:
-    """Compare TRUSTED_PROXIES with the requests that arrive (``core.observe.forwarded``)."""
-    hops, _, sender = (valkey.client().get(forwarded.KEY) or b"").decode().partition(" ")
-    if not hops or forwarded.fits(int(hops)):
+    """Compare TRUSTED_PROXIES with the requests that arrive (``core.observe.middleware``)."""
+    hops, _, sender = (valkey.client().get(FORWARDED_KEY) or b"").decode().partition(" ")
+    if not hops or hops_fit(int(hops)):
         return
     # A request from a private address has passed a proxy of ours, so the setting is wrong. From any other address a
     # client may have sent the header itself, so it is only a note.

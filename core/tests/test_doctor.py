@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from core import times
 from core.cache import valkey
 from core.models import Backup
-from core.observe import forwarded
+from core.observe import middleware
 from core.ops import doctor, heartbeat, servers
 from tests.kit import serving
 
@@ -128,8 +128,8 @@ class TestTheCertificate:
 class TestTrustedProxies:
     @pytest.fixture(autouse=True)
     def _not_said_yet(self, monkeypatch):
-        valkey.client().delete(forwarded.KEY)
-        monkeypatch.setattr(forwarded, "_noted_at", float("-inf"))
+        valkey.client().delete(middleware.FORWARDED_KEY)
+        monkeypatch.setattr(middleware, "_noted_at", float("-inf"))
 
     def found(self, api, sender, forwarded=None):
         headers = {"X-Forwarded-For": forwarded} if forwarded else {}

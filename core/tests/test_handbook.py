@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from backoffice.templatetags.backoffice import CHAPTERS, chapter_of
 from config import env
-from config.handbook import chapters
+from config.front import chapters
 
 FOLDER = settings.BASE_DIR / "docs/staff"
 

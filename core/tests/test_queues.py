@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from config.celery import app
-from core.db.after_commit import task_send
+from core.queues import task_send
 from devstack.supervisor import WORKERS
 
 

@@ -13,8 +13,8 @@ from unfold.decorators import display
 
 from core.admin.buttons import Button, Look, Press
 from core.admin.tables import page_link
-from core.db.after_commit import task_send
 from core.money import fen_text
+from core.queues import task_send
 from payments.admin.shared import MoneyAdmin, section, yuan
 from payments.errors import RefundNotPossible
 from payments.listener import listener

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from core.db.after_commit import task_send
 from core.money import fen_text
 from core.observe import tracing
+from core.queues import task_send
 from payments.errors import NO_REFUNDS, PaymentMismatch, PaymentUnknown, RefundNotPossible
 from payments.gateways.base import GatewayError, GatewayMisconfigured, OrderUnknown, RefundResult
 from payments.gateways.wechat import gateway_v3

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from core.db.after_commit import task_send
+from core.queues import task_send
 from payments.errors import PaymentError, RefundNotPossible
 from payments.gateways.base import BankCard, GatewayError, OrderUnknown, RefundResult
 from payments.gateways.wechat import gateway_v3

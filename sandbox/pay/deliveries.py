@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.db.models import F
 from django.utils import timezone
 
-from core.db.after_commit import task_send
+from core.queues import task_send
 from sandbox.models import Api, Delivery, DeliveryState
 from sandbox.pay.rsa import signature_headers
 

@@ -4,7 +4,7 @@ import json
 import uuid
 from datetime import datetime, timedelta
 
-from core.db.after_commit import task_send
+from core.queues import task_send
 from sandbox.faults import faults_on
 from sandbox.models import Api, Delivery, DeliveryState, FaultKind, Refund, Trade
 from sandbox.pay import xml

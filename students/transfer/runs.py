@@ -17,9 +17,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write
-from core.db.after_commit import task_send
 from core.db.limits import limits_raise
 from core.errors import DomainError
+from core.queues import task_send
 from permissions.scope import EVERYTHING, Scope, scope_of
 from students.errors import RunNotReady
 from students.models import (
