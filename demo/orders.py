@@ -217,6 +217,7 @@ def _pay(made: _Made, number: int, now: datetime) -> None:
     status = _REFUNDS.get(State(order.state))
     if status is None:
         return
+    order.refunded = order.total
     asked_at, ended_at = made.at(Event.APPROVE_RETURN), made.logs[-1].at
     made.refund = Refund(
         payment=made.payment, out_refund_no=f"{order.order_id}R01", amount_fen=order.total_fen, state=status,

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import LoginLog
 from accounts.services.seed import accounts_seed
+from core.money import fen_to_yuan
 from demo.data import demo_reset, demo_seed
 from demo.orders import COURIERS, NUMBER, REASONS
 from payments.models import BillRun, Difference, Payment, Refund, RefundStatus
@@ -67,6 +68,8 @@ def test_its_sums_agree(demo: None) -> None:
     assert {(p.out_trade_no, p.amount_fen, p.paid_at) for p in Payment.objects.all()} == set(
         Trade.objects.values_list("out_trade_no", "total_fee", "paid_at")
     )
+    back = dict(Order.objects.filter(refunded__gt=0).values_list("order_id", "refunded"))
+    assert {r.payment.out_trade_no: fen_to_yuan(r.amount_fen) for r in Refund.objects.all()} == back
     assert not Payment.objects.annotate(n=Count("refunds")).filter(
         Q(n__gt=1) | Q(refunds__amount_fen__gt=F("amount_fen"))
     )

@@ -22,3 +22,15 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (event.target.id !== "search-input-command") window.dispatchEvent(new CustomEvent("opencommand"));
 });
+
+// With nothing chosen by the arrow keys, Enter means the first that was found.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (event.key !== "Enter" || event.target.id !== "search-input-command") return;
+    const search = Alpine.$data(event.target);
+    if (!search.currentIndex && search.totalItems) search.currentIndex = 1;
+    if (!search.currentIndex) event.stopPropagation();
+  },
+  true,
+);
