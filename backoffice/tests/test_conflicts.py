@@ -162,7 +162,7 @@ class TestOneField:
             change = page.context["adminform"].form.open_changes[0]
             assert (change.mine, change.theirs, change.author) == ("北京", "南京", "wang")
             text = text_of(page)
-            assert "还没有保存" in text and change.moment in text and "同事的话" in text
+            assert "还没有保存" in text and change.at and change.by in text and "同事的话" in text
         li.refresh_from_db()
         assert (li.city, li.degree, li.description) == ("南京", "专科", "同事的话")
 
