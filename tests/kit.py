@@ -19,7 +19,6 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from core.api.schema import record_name, record_schema, schema_of
 from payments.listener import PaymentListener, listener, register_listener
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -189,6 +188,9 @@ def check_documented(response: Any) -> None:
 @cache
 def _validator(path: str, key: str, hint: Any) -> Any:
     """A validator for the records of an answer, as OpenAPI 3.0 describes them."""
+    # Here, because programs without settings, such as the walk of the image, use the other helpers.
+    from core.api.schema import record_name, record_schema, schema_of
+
     definitions: dict[str, Any] = {}
 
     def refer(record: type) -> dict[str, Any]:
