@@ -1,10 +1,12 @@
-"""The services of deploy/systemd: the units' own command lines with production's settings, as systemd starts them."""
+"""The services of deploy/systemd: the units' own command lines with production's settings, as systemd starts them.
+
+``python -m tests.upgrade.run restart`` restarts and kills them under a real systemd.
+"""
 
 import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -38,10 +39,6 @@ class Unit(Service):
 
     def children(self) -> set[str]:
         return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
-
-    def largest_child(self) -> int:
-        """Return one of its web processes; the small child beside them watches what processes share."""
-        return max(map(int, self.children()), key=lambda pid: psutil.Process(pid).memory_info().rss)
 
 
 @pytest.fixture(scope="module")
@@ -112,54 +109,6 @@ def test_a_reload_refuses_no_request(environ):
     assert len(closed) <= 2
     assert len(seen) > 20  # so few only on a machine that is busy with other tests
     assert_json(web.log())
-
-
-def test_a_web_process_that_dies_takes_no_others_with_it(environ):
-    (port,) = free_ports(1)
-
-    with running("web", environ, "--port", str(port), "--respawn-interval", "1") as web:
-        assert until(lambda: answers(port), START_S), web.log()
-        before = web.children()
-        with busy(port) as seen:
-            time.sleep(1)
-            os.kill(web.largest_child(), signal.SIGKILL)
-            assert until(lambda: len(web.children() - before) == 1, START_S), web.log()
-            time.sleep(5)
-
-    # What the dead process had begun is lost; 5 clients ask.
-    assert len([answer for answer in seen if answer[0] != 200]) <= 5, set(seen)
-    assert len(seen) > 20
-
-
-def test_a_restart_refuses_no_request(environ, tmp_path):
-    """The socket is systemd's, which gives it to the process as file 3."""
-    words = units.command("web", "--workers", "1")
-    hand_over = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ |= {'LISTEN_PID': str(os.getpid())}; "
-    hand_over += "os.execv(sys.argv[2], sys.argv[2:])"
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as held, (tmp_path / "log").open("wb") as log:
-        os.set_inheritable(held.fileno(), True)
-        port = held.getsockname()[1]
-
-        def start() -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-c", hand_over, str(held.fileno()), *words]
-            options = {"stdout": log, "stderr": log, "close_fds": False, "start_new_session": True}
-            return subprocess.Popen(command, cwd=ROOT, env=environ, **options)
-
-        web = start()
-        try:
-            assert until(lambda: answers(port), START_S), (tmp_path / "log").read_text()
-            with busy(port) as seen:
-                for _ in range(2):
-                    time.sleep(1)
-                    web.terminate()
-                    web.wait(30)
-                    web = start()
-                    assert until(lambda: answers(port), START_S)
-        finally:
-            web.terminate()
-            web.wait(30)
-
-    assert set(seen) == {(200, "")}, (set(seen), (tmp_path / "log").read_text())
 
 
 def test_a_release_that_cannot_be_loaded_is_not_taken(environ, tmp_path):
