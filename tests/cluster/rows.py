@@ -93,7 +93,7 @@ def _pictures_full(everything: Installation, traffic: Traffic) -> Mend:
 def _partition(everything: Installation, traffic: Traffic) -> Mend:
     app = everything.apps[0]
     mend = _to(Machine.strand, everything.primary_database(), app)
-    traffic.islander(app, traffic.product_id)
+    traffic.islander(app)
     return mend
 
 

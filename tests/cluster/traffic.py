@@ -126,25 +126,19 @@ class Traffic:
             return False
         return told.status_code == 200 and b"SUCCESS" in told.content
 
-    def islander(self, app: Machine, product_id: str) -> threading.Thread:
+    def islander(self, app: Machine) -> None:
         """Let a buyer use this machine past the balancer, from where it stands: what is answered must be true."""
-        wish = {"product_id": product_id, "quantity": 2}
         headers = {"authorization": self.tokens[-1], "Host": ENTRANCE.removeprefix("http://")}
+        url = f"http://{app.address}:8001/pay/pre_order"
 
-        def live() -> None:
-            while not self._ends.wait(PAUSE_S):
-                try:
-                    url = f"http://{app.address}:8001/pay/pre_order"
-                    self.orders.add(
-                        requests.post(url, json=wish, headers=headers, timeout=PATIENCE_S).json()["order_id"]
-                    )
-                except (requests.RequestException, ValueError, KeyError):
-                    pass
+        def buys(number: int) -> None:
+            answer = requests.post(url, json=self._wish(), headers=headers, timeout=PATIENCE_S).json()
+            if answer.get("order_id"):
+                self.orders.add(answer["order_id"])
 
-        thread = threading.Thread(target=app.inside, args=[live], daemon=True)
+        thread = threading.Thread(target=app.inside, args=[lambda: self._live(buys)], daemon=True)
         self._threads.append(thread)
         thread.start()
-        return thread
 
     # --- staff ---
     def _staff(self, number: int) -> None:
