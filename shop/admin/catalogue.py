@@ -112,6 +112,10 @@ class ProductRowForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         product = self.instance
+        for name in ("price", "stock"):
+            typed = self.data.get(self.add_prefix(name))
+            if not product.is_on_sale and typed not in (None, self.data.get(self[name].html_initial_name)):
+                self.add_error(name, "同事刚下架了这件商品，没有保存")
         if "price" in self.changed_data and self._seen("price") != product.price:
             self.add_error("price", f"同事刚改成了 {product.price}，再保存一次就用你的")
             self.data = self.data.copy()
