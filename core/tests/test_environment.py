@@ -105,38 +105,24 @@ class TestTheEnvFile:
             read("SPMS_X=x\nnonsense")
 
 
-class TestDevelopmentsSigningKey:
-    """Made for one installation: one that stands in the repository would let anybody sign himself root's token."""
+def test_each_installation_makes_a_signing_key_of_its_own_and_keeps_it(tmp_path, monkeypatch):
+    """One that stands in the repository would let anybody sign himself root's token."""
 
-    @pytest.fixture
-    def key(self, monkeypatch):
-        """The key as a process with this state directory, and with no key in its environment, reads it."""
-        monkeypatch.delenv("DJANGO_SECRET_KEY", raising=False)
+    def key(state_dir: Path) -> str:
+        monkeypatch.setattr(env, "STATE_DIR", state_dir)
+        return env.secret_key()
 
-        def key(state_dir: Path) -> str:
-            monkeypatch.setattr(env, "STATE_DIR", state_dir)
-            return env.secret_key()
+    monkeypatch.delenv("DJANGO_SECRET_KEY", raising=False)
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert key(here) == key(here) != key(there)
+    assert {len(key(place)) >= 50 for place in (here, there)} == {True}
+    assert stat.S_IMODE((here / "secret-key").stat().st_mode) == 0o600
 
-        return key
-
-    def test_is_another_one_in_each_and_stays(self, tmp_path, key, monkeypatch):
-        here, there = tmp_path / "here", tmp_path / "there"
-
-        assert key(here) == key(here) != key(there)
-        assert {len(key(place)) >= 50 for place in (here, there)} == {True}
-        assert stat.S_IMODE((here / "secret-key").stat().st_mode) == 0o600
-        monkeypatch.setenv("DJANGO_SECRET_KEY", "k" * 50)
-        assert key(tmp_path) == "k" * 50
-
-    def test_that_cannot_be_kept_is_told_in_one_line(self, tmp_path, key):
-        (tmp_path / "secret-key").mkdir()
-
-        with pytest.raises(ImproperlyConfigured) as refused:
-            key(tmp_path)
-
-        assert str(refused.value) == (
-            f"{tmp_path}/secret-key cannot be used ([Errno 21] Is a directory): set DJANGO_SECRET_KEY."
-        )
+    (tmp_path / "secret-key").mkdir()
+    with pytest.raises(ImproperlyConfigured, match=r"secret-key cannot be used .*: set DJANGO_SECRET_KEY"):
+        key(tmp_path)
+    monkeypatch.setenv("DJANGO_SECRET_KEY", "k" * 50)
+    assert key(tmp_path) == "k" * 50
 
 
 def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):
