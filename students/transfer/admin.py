@@ -26,7 +26,7 @@ from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS
 from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.transfer.exports import template_bytes
-from students.transfer.heading import mapping_posted
+from students.transfer.heading import mapping_posted, places_named
 from students.transfer.imports import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
 from students.transfer.runs import (
@@ -300,7 +300,9 @@ def _fixes(run: TransferRun, posted: Any) -> dict[str, dict[str, str]]:
 
 def _columns(run: TransferRun) -> list[dict[str, Any]]:
     """Return the columns of the file for the form that maps them: letter, head, samples, and which of ours it is."""
-    shape, mapping = run.options.get("shape", {}), run.options.get("mapping", {})
+    shape = run.options.get("shape", {})
+    # Of a file that was refused, the columns that are known stand there already.
+    mapping = run.options.get("mapping") or places_named(shape.get("heads", []))
     ours = {at: wire for wire, at in mapping.items()}
     return [
         {"at": at, "letter": column_letters(at + 1), "head": head, "samples": samples, "wire": ours.get(at, "")}

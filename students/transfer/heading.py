@@ -66,18 +66,19 @@ def heading_read(rows: Rows, mapping: dict[str, int] | None = None) -> Heading:
     :param mapping: where our columns stand, as a person has said it; without it their names decide.
     :raises SheetRefused: there is no header, a column is there twice, or one that every new student needs is missing.
     """
-    number, texts = max(rows[:MAX_HEAD_ROW], key=lambda row: len(_places(row[1])))
+    number, texts = max(rows[:MAX_HEAD_ROW], key=lambda row: len(places_named(row[1])))
     texts = [text.strip(" *＊") for text in texts]
-    if mapping is None and len(_places(texts)) < min(MIN_KNOWN, len([text for text in texts if text])):
+    if mapping is None and len(places_named(texts)) < min(MIN_KNOWN, len([text for text in texts if text])):
         raise SheetRefused("找不到列名：前 10 行里没有一行写着姓名、班级这样的列名。请在下面指出各列是什么")
-    places = _places(texts, is_strict=True) if mapping is None else mapping
+    places = places_named(texts, is_strict=True) if mapping is None else mapping
     missing = [column.label for column in COLUMNS if column.is_required_of_staff and column.wire not in places]
     if "sId" not in places and missing:
         raise SheetRefused(f"缺少列：{'、'.join(missing)}。没有“学号”列时全部按新增处理，新增时必须有这些列")
     return Heading(number, texts, places)
 
 
-def _places(texts: Sequence[str], *, is_strict: bool = False) -> dict[str, int]:
+def places_named(texts: Sequence[str], *, is_strict: bool = False) -> dict[str, int]:
+    """Return where each of our columns stands, by what its head says."""
     places: dict[str, int] = {}
     for at, text in enumerate(texts):
         wire = _WIRES.get(_folded(text))
@@ -115,7 +116,7 @@ def _tidy(wire: str, text: str) -> str:
 
 def shape_of(rows: Rows) -> dict[str, Any]:
     """Describe a sheet for the page on which a person maps its columns: its heads, and samples of each column."""
-    at, (_, heads) = max(enumerate(rows[:MAX_HEAD_ROW]), key=lambda row: len(_places(row[1][1])))
+    at, (_, heads) = max(enumerate(rows[:MAX_HEAD_ROW]), key=lambda row: len(places_named(row[1][1])))
     body = [texts for _, texts in rows[at + 1 :]]
     samples = [[texts[n] for texts in body if n < len(texts) and texts[n]][:SAMPLES] for n in range(len(heads))]
     return {
