@@ -19,7 +19,7 @@ from students.counts import counts_wrong
 from students.errors import RunNotReady
 from students.models import RowKind, RunState, Student, TransferFile, TransferRow, TransferRun
 from students.services import student_edit, students_archive
-from students.tests.factories import meanwhile, student, students
+from students.tests.factories import meanwhile, students
 from students.tests.transfers import (
     HEAD,
     LIST,
@@ -120,16 +120,18 @@ def test_the_same_file_again_changes_nothing_and_sent_twice_is_pointed_out(root)
 
 
 def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
-    known = students("谭鹏")[0]
-    numbers = [line(学号=known.sid), line(学号="AAAA00000000"), line(学号=known.sid)]
+    known, archived = students("谭鹏", "王芳")
+    students_archive(pks=[archived.pk], actor_pk=None, now=timezone.now())
+    numbers = [line(学号=known.sid), line(学号="AAAA00000000"), line(学号=known.sid), line(学号=archived.sid)]
 
     run = checked(sheet(*numbers, line(班级="x" * 65), line(姓名="谭\x00鹏")))
 
     assert run.state == RunState.REFUSED and errors(run) == [
         (3, [["A3 学号", "没有该学员"]]),
         (4, [["A4 学号", "与第2行的学号重复"]]),
-        (5, [["B5 班级", "请确保这个字段不能超过 64 个字符。"]]),
-        (6, [["C6 姓名", "含有非法字符"]]),
+        (5, [["A5 学号", "这名学员已归档，请先恢复"]]),
+        (6, [["B6 班级", "请确保这个字段不能超过 64 个字符。"]]),
+        (7, [["C7 姓名", "含有非法字符"]]),
     ]
 
 
@@ -140,21 +142,16 @@ def test_a_file_that_is_none_is_told(content, office):
     run = checked(content)
 
     assert (run.state, run.state_name) == (RunState.FAILED, "文件有误") and run.message in text_of(office, run)
-
-
-@pytest.mark.parametrize(
-    ("page", "name", "content", "word"),
-    [
+    missing = ("0/change/", "99999999999999999999/change/", "x/change/", f"{run.pk}9/result/", "template.exe")
+    assert {office.get(RUNS + path).status_code for path in missing} == {404}
+    for page, name, sent, word in (
         ("import", "学员.txt", sheet(line()), "只能导入 .xlsx、.xls 或 .csv"),
         ("import", "学员.xlsx", sheet(line()), "这不是 Excel 文件"),
         ("import", "学员.csv", b" ", "文件是空的"),
         ("photos", "头像.zip", b"no archive", "这不是 ZIP 文件"),
-    ],
-)
-def test_a_file_that_cannot_be_one_is_refused_at_once(office, page, name, content, word):
-    answer = office.post(f"{RUNS}{page}/", {"file": SimpleUploadedFile(name, content)})
-
-    assert word in answer.content.decode() and not TransferRun.objects.exists()
+    ):
+        answer = office.post(f"{RUNS}{page}/", {"file": SimpleUploadedFile(name, sent)})
+        assert word in answer.content.decode() and TransferRun.objects.get() == run, "refused at once"
 
 
 def test_all_or_nothing_when_somebody_changed_or_deleted_a_student_meanwhile():
@@ -184,8 +181,14 @@ def test_an_edit_in_the_middle_of_an_import_is_not_lost(monkeypatch):
     assert Student.objects.values_list("city", "degree").get() == ("新", "新")
 
 
-def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
+def test_killed_half_way_leaves_nothing_and_starts_again_as_after_an_unforeseen_fault(monkeypatch):
     run = checked(sheet(*[line(n) for n in range(30)]))
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "_add", lambda *a, **k: 1 / 0)
+        confirmed(run)
+    assert (run.state, Student.objects.count()) == (RunState.FAILED, 0)
+    worked(run_restart(run=run, now=timezone.now()) or run)
+
     in_tens = imports.batches
     monkeypatch.setattr(imports, "batches", lambda items: in_tens(list(items)))  # leaves no cursor open
     monkeypatch.setattr(imports, "BATCH", 10)
@@ -208,18 +211,6 @@ def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
     worked(worked(run))  # the broker delivers the first message once more
 
     assert Student.objects.count() == 30
-
-
-def test_an_unforeseen_fault_is_told_and_can_be_tried_again(monkeypatch):
-    run = checked(sheet(line()))
-    with monkeypatch.context() as patch:
-        patch.setattr(imports, "_add", lambda *a, **k: 1 / 0)
-        confirmed(run)
-    assert (run.state, Student.objects.count()) == (RunState.FAILED, 0)
-
-    run_restart(run=run, now=timezone.now())
-
-    assert confirmed(worked(run)).state == RunState.DONE
 
 
 def test_confirming_twice_or_after_giving_up_is_refused(office):
@@ -291,13 +282,6 @@ def test_a_data_scope_counts_for_the_rows_and_for_the_runs(clerk):
     assert errors(own) == [(2, [["A2 学号", "不是您录入的学员，不能修改"]])]
     assert [clerk.get(page_of(run)).status_code for run in (own, other)] == [200, 403]
     assert clerk.get(RUNS).context["cl"].result_count == 1
-
-
-@pytest.mark.parametrize(
-    "path", ["0/change/", "99999999999999999999/change/", "x/change/", "9/result/", "template.exe"]
-)
-def test_what_is_not_there_is_404(office, path):
-    assert office.get(RUNS + path).status_code == 404
 
 
 def test_old_files_are_removed():
@@ -377,13 +361,3 @@ def test_an_undo_leaves_what_somebody_changed_since_and_lists_it(clerk):
     assert "6 名无法撤销" in text and "导入之后已被删除" in text
     results = [row["结果"] for row in csv_rows(clerk.get(f"{RUNS}{run.pk}/result/"))]
     assert results[2] == "已撤销" and results[0].startswith("无法撤销：城市")
-
-
-def test_an_archived_student_is_named_as_such():
-    person = student()
-    person.save()
-    students_archive(pks=[person.pk], actor_pk=None, now=timezone.now())
-
-    run = checked(sheet([person.sid, "22"], head=["学号", "年龄"]))
-
-    assert errors(run) == [(2, [["A2 学号", "这名学员已归档，请先恢复"]])]

@@ -6,63 +6,36 @@ from django.utils import timezone
 
 from students.models import RunKind, TransferRun
 from students.tests.factories import students
+from students.tests.transfers import LIST, RUNS
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
-LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
 
 
-@pytest.fixture
-def clerk(person, roles):
-    def make(*verbs):
-        names = [f"{verb}_student" for verb in verbs]
-        roles["200"].permissions.set(Permission.objects.filter(codename__in=names))
-        return logged_in(person("clerk", "200", is_staff=True).user)
-
-    return make
-
-
-def codes(browser, *addresses):
-    return [browser.get(address).status_code for address in addresses]
-
-
-def run_of(kind):
-    now = timezone.now()
-    return TransferRun.objects.create(kind=kind, state="done", created_at=now, phase_at=now)
-
-
-def test_who_may_look_prints_and_takes_no_file(clerk):
+def test_who_may_look_prints_and_takes_no_file_and_files_and_imports_take_their_own_rights(person, roles):
     students("谭鹏", "<b>", class_name="H1")
     students("李雷", class_name="H2")
-    sheet = run_of(RunKind.IMPORT)
-    browser = clerk("view")
-
-    page = browser.get(f"{LIST}print/", {"class": "H1"}).content.decode()
-    shown = browser.get(LIST).content.decode()
-
-    assert "H1 班学员名单" in page and "谭鹏" in page and "&lt;b&gt;" in page and "李雷" not in page
-    assert "打印名单" in shown and "Excel" not in shown and "导入学员" not in shown
-    runs = [f"{RUNS}{sheet.pk}/{what}/" for what in ("change", "progress", "result")]
-    refused = codes(browser, f"{LIST}export/?format=csv", f"{RUNS}import/", f"{RUNS}template.csv", RUNS, *runs)
-    assert set(refused) == {403}
-
-
-def test_exports_and_imports_take_their_own_rights(person, roles):
-    students("谭鹏")
-    run = run_of(RunKind.IMPORT)
-    export, paper, page = f"{LIST}export/?format=csv", f"{LIST}print/", f"{RUNS}{run.pk}/change/"
+    now = timezone.now()
+    run = TransferRun.objects.create(kind=RunKind.IMPORT, state="done", created_at=now, phase_at=now)
     browser = logged_in(person("clerk", "200", is_staff=True).user)
+    export, paper, page = f"{LIST}export/?format=csv", f"{LIST}print/", f"{RUNS}{run.pk}/change/"
 
-    def codes_of(verbs, *addresses):
+    def codes(verbs, *addresses):
         names = [f"{verb}_student" for verb in verbs]
         roles["200"].permissions.set(Permission.objects.filter(codename__in=names))
-        return codes(browser, *addresses)
+        return [browser.get(address).status_code for address in addresses]
 
+    runs = [f"{RUNS}{run.pk}/{what}/" for what in ("change", "progress", "result")]
+    assert set(codes(["view"], export, f"{RUNS}import/", f"{RUNS}template.csv", RUNS, *runs)) == {403}
+    sheet = browser.get(paper, {"class": "H1"}).content.decode()
+    assert "H1 班学员名单" in sheet and "谭鹏" in sheet and "&lt;b&gt;" in sheet and "李雷" not in sheet
+    shown = browser.get(LIST).content.decode()
+    assert "打印名单" in shown and "Excel" not in shown and "导入学员" not in shown
     imports = [RUNS, f"{RUNS}import/", f"{RUNS}photos/", page]
-    assert codes_of(["view", "export"], export, "/admin/core/export/", *imports) == [200] * 2 + [403] * 4
+    assert codes(["view", "export"], export, "/admin/core/export/", *imports) == [200] * 2 + [403] * 4
     assert "Excel" in browser.get(LIST).content.decode()
-    assert codes_of(["view", "add", "change"], page, export) == [200, 403]
-    assert codes_of(["export"], paper, export) == [403, 403]
+    assert codes(["view", "add", "change"], page, export) == [200, 403]
+    assert codes(["export"], paper, export) == [403, 403]
 
 
 def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
