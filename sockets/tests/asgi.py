@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from accounts.routing import application
+from sockets import sessions
 
 PATIENCE_S = 5.0
 CLIENT = ("10.0.0.7", 40_000)
+GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 
 
 @dataclass
@@ -146,6 +149,10 @@ class WebSocket:
     def send(self, data: str | bytes) -> None:
         message: dict[str, Any] = {"type": "websocket.receive", "text": None, "bytes": None}
         self._out.put_nowait(message | {"text" if isinstance(data, str) else "bytes": data})
+
+
+def emit(sid: str, data: Any = "x") -> Awaitable[bool]:
+    return asyncio.to_thread(sessions.emit, sid, "news", data)
 
 
 async def in_another_process(work: Any) -> Any:

@@ -91,11 +91,6 @@ def test_reads_the_head_of_a_message(text: str, expected: tuple[int, str]) -> No
             packets.decode_message(headless)
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("3", 3), ("4", 4), ("2", None), ("", None), (None, None), ("04", None)])
-def test_knows_the_versions_it_speaks(text: str | None, wanted: int | None) -> None:
-    assert packets.version_of(text) == wanted
-
-
 versions = st.sampled_from([3, 4])
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(

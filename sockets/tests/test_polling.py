@@ -10,16 +10,11 @@ from hypothesis import strategies as st
 
 from core.api.bodies import memory
 from sockets import sessions
-from sockets.tests.asgi import Client, in_another_process, request
+from sockets.tests.asgi import GREETING, Client, emit, in_another_process, request
 
 pytestmark = pytest.mark.asyncio
-GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 
 UNKNOWN = {"code": 1, "message": "Session ID unknown"}
-
-
-def emit(client: Client, data: Any = "x") -> Any:
-    return asyncio.to_thread(sessions.emit, client.sid, "news", data)
 
 
 async def poll_that_waits(client: Client, **more: Any) -> "asyncio.Task[Any]":
@@ -36,8 +31,11 @@ async def test_greets_an_old_client_in_the_first_answer_and_a_new_one_when_it_jo
     event = GREETING % old.sid
     assert text == f"{len(head)}:{head}2:40{len(event)}:{event}"
 
-    new.sid = json.loads((await request(**new.query)).text[1:])["sid"]
-    assert not sessions.is_live(new.sid) and not await emit(new)
+    opened = json.loads((await request(**new.query)).text[1:])
+    new.sid = opened.pop("sid")
+    times = {"pingInterval": 25000, "pingTimeout": 20000}
+    assert opened == times | {"upgrades": ["websocket"], "maxPayload": 1000000}
+    assert not sessions.is_live(new.sid) and not await emit(new.sid)
     await new.post("40")
     assert (await new.poll()).text == f'40{{"sid":"{new.sid}"}}\x1e' + GREETING % new.sid
     assert sessions.is_live(new.sid)
@@ -61,7 +59,7 @@ async def test_a_server_that_ends_sends_waiting_polls_to_another_one(version: st
     poll.cancel()  # as uvicorn does when its time for a graceful end is over
     assert (await poll).text == noop
     assert await request(leaves_after=0.1, **client.query) is None, "a client that leaves takes no events with it"
-    assert await emit(client, "kept")
+    assert await emit(client.sid, "kept")
     assert "kept" in (await client.poll()).text
 
 
@@ -70,7 +68,7 @@ async def test_a_waiting_poll_gets_what_another_process_sends(version: str) -> N
     client = Client(version)
     await client.connect()
     poll = await poll_that_waits(client)
-    assert await emit(client, "好 😀")
+    assert await emit(client.sid, "好 😀")
     answer = await asyncio.wait_for(poll, 0.8)
     assert answer.text.endswith('42["news","好 😀"]')
     assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
@@ -96,17 +94,17 @@ async def test_heartbeats_go_both_ways_and_who_is_silent_or_never_joins_is_close
     while last == "2":
         last = (await client.poll()).text
     assert last == close
-    assert (await client.poll()).json() == UNKNOWN and not await emit(client)
+    assert (await client.poll()).json() == UNKNOWN and not await emit(client.sid)
 
 
 async def test_a_proxy_that_repeats_a_poll_gets_the_same_answer() -> None:
     client = Client("4")
     await client.connect()
-    await emit(client)
+    await emit(client.sid)
     first = await client.poll(t="same")
     again = await in_another_process(lambda: client.poll(t="same"))
     assert first.text == again.text == '42["news","x"]', "any process serves any request"
-    await emit(client, "y")
+    await emit(client.sid, "y")
     assert (await client.poll(t="next")).text == '42["news","y"]'
 
 
@@ -117,7 +115,7 @@ async def test_of_two_polls_the_later_one_counts() -> None:
     second = asyncio.create_task(client.poll())
     done, _ = await asyncio.wait({first}, timeout=1)  # `wait_for` would cancel it, which is answered in the same way
     assert done and first.result().text == "6"
-    await emit(client)
+    await emit(client.sid)
     assert (await asyncio.wait_for(second, 1)).text == '42["news","x"]'
 
 
@@ -128,23 +126,15 @@ async def test_of_two_polls_the_later_one_counts() -> None:
         *((method, {"sid": sid}, 1) for method, sid in (("GET", "no"), ("GET", "a" * 24), ("POST", "a" * 24))),
         *((method, {}, 2) for method in ("POST", "DELETE")),
         ("GET", {"transport": "websocket"}, 3),
-        *(("GET", {"EIO": version}, 5) for version in ("2", "")),
+        *(("GET", {"EIO": version}, 5) for version in ("2", "", "04")),
     ],
 )
 async def test_refuses_in_the_words_of_engine_io(method: str, query: dict[str, str], code: int) -> None:
     answer = await request(method, **({"EIO": "4", "transport": "polling"} | query))
 
+    words = ["Transport unknown", "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden"]
     assert answer and answer.status == 400
-    assert answer.json() == {
-        "code": code,
-        "message": {
-            0: "Transport unknown",
-            1: "Session ID unknown",
-            2: "Bad handshake method",
-            3: "Bad request",
-            5: "Unsupported protocol version",
-        }[code],
-    }
+    assert answer.json() == {"code": code, "message": [*words, "Unsupported protocol version"][code]}
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"\xff\xfe", b"2", b"3\x1e" * 300])

@@ -1,12 +1,10 @@
 """The state machine: what each packet earns a client, at any point of its life."""
 
-import json
-
 import pytest
 
 from sockets import packets
 from sockets.packets import Packet, PacketError
-from sockets.protocol import Peer, Reaction, open_packet
+from sockets.protocol import Peer, Reaction
 from sockets.tests.test_packets import RECORDINGS, decoded, entries
 
 SID = "abcdefghijklmnopqrstuvwx"
@@ -20,26 +18,6 @@ def joined(version: int) -> Peer:
 
 def message(text: str) -> Packet:
     return Packet(packets.MESSAGE, text)
-
-
-def test_the_handshake_is_that_of_the_real_servers() -> None:
-    old = open_packet(SID, 3, upgrades=True)
-    new = open_packet(SID, 4, upgrades=False)
-
-    assert old == f'0{{"sid":"{SID}","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":5000}}'
-    assert json.loads(new[1:]) == {
-        "sid": SID,
-        "upgrades": [],
-        "pingInterval": 25000,
-        "pingTimeout": 20000,
-        "maxPayload": 1000000,
-    }
-
-
-def test_old_clients_are_joined_without_asking_and_new_ones_ask() -> None:
-    assert Peer(3).join(SID) == "40"
-    assert Peer(4).receive(message("0")) == Reaction(has_joined=True)
-    assert Peer(4).join(SID) == f'40{{"sid":"{SID}"}}'
 
 
 @pytest.mark.parametrize(
@@ -77,15 +55,6 @@ def test_answers_each_packet_as_the_protocol_says(version: int, packet: Packet, 
 def test_cuts_off_who_breaks_the_protocol(version: int, packet: Packet) -> None:
     with pytest.raises(PacketError):
         joined(version).receive(packet)
-
-
-def test_who_left_may_join_again() -> None:
-    peer = joined(4)
-
-    peer.receive(message("1"))
-
-    assert not peer.is_joined
-    assert peer.receive(message("0")).has_joined
 
 
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)

@@ -1,7 +1,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from unittest.mock import AsyncMock
@@ -14,18 +14,13 @@ from hypothesis import strategies as st
 
 from core.cache import valkey
 from sockets import sessions
-from sockets.tests.asgi import CLIENT, Client, WebSocket, in_another_process
+from sockets.tests.asgi import CLIENT, GREETING, Client, WebSocket, emit, in_another_process
 
 pytestmark = pytest.mark.asyncio
-GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 
 
 def engine(version: str = "4", **more: str) -> WebSocket:
     return WebSocket(EIO=version, transport="websocket", **more)
-
-
-def emit(sid: str, data: Any = "x") -> Awaitable[bool]:
-    return asyncio.to_thread(sessions.emit, sid, "news", data)
 
 
 async def joined(ws: WebSocket, version: str = "4") -> str:

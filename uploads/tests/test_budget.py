@@ -36,16 +36,8 @@ def send(api, address="1.1.1.1"):
 
 
 def row(sender="user:1", size_bytes=1, now=None) -> Upload:
-    number = Upload.objects.count()
-    return Upload(
-        name=f"2026/11/{number:032x}.png",
-        size_bytes=size_bytes,
-        width=1,
-        height=1,
-        sender=sender,
-        created_at=now or timezone.now(),
-        idle_since=now or timezone.now(),
-    )
+    name, now = f"2026/11/{Upload.objects.count():032x}.png", now or timezone.now()
+    return Upload(name=name, size_bytes=size_bytes, width=1, height=1, sender=sender, created_at=now, idle_since=now)
 
 
 def rows(number, **facts):
@@ -54,14 +46,17 @@ def rows(number, **facts):
 
 
 class TestSenders:
-    def test_a_stranger_gets_a_quarter_and_then_a_clear_refusal(self, api, on_disk):
-        answers = [send(api) for _ in range(5)]
+    def test_a_stranger_and_a_user_wherever_from_get_a_quarter_and_then_a_clear_refusal(
+        self, api, yuangong, lbw, on_disk
+    ):
+        for client, addresses in ((api, ["1.1.1.1"] * 5), (yuangong, [f"1.1.1.{n}" for n in range(5)])):
+            answers = [send(client, address) for address in addresses]
 
-        assert [answer.status_code for answer in answers] == [200] * 4 + [429]
-        assert (answers[4].json(), answers[4]["Retry-After"]) == (FULL, "600")
-        assert len(on_disk()) == Upload.objects.count() == 4
+            assert [answer.status_code for answer in answers] == [200] * 4 + [429]
+            assert (answers[4].json(), answers[4]["Retry-After"]) == (FULL, "600")
+        assert len(on_disk()) == Upload.objects.count() == 8
         assert "1.1" not in Upload.objects.first().sender  # the row does not tell the address
-        assert send(api, "2.2.2.2").status_code == 200
+        assert send(api, "2.2.2.2").status_code == send(lbw, "1.1.1.1").status_code == 200
 
     def test_all_strangers_together_leave_half_to_those_who_are_logged_in(self, api, yuangong):
         for address in ("1.1.1.1", "2.2.2.2"):
@@ -69,24 +64,13 @@ class TestSenders:
 
         assert send(api, "3.3.3.3").status_code == 429
         assert send(yuangong, "3.3.3.3").status_code == 200
+        with pytest.raises(TooManyUnused):
+            budget.insert_within_budget(row(sender="user:9", size_bytes=300_000))  # as large as it is
         rows(7, sender="user:0")
         assert send(yuangong).json() == FULL  # the whole
         image_store(
             file=posted(encoded()), user_pk=None, now=timezone.now()
         )  # what we store ourselves counts for nobody
-
-    def test_a_user_gets_a_quarter_wherever_from(self, yuangong, lbw):
-        answers = [send(yuangong, f"1.1.1.{n}") for n in range(5)]
-
-        assert [answer.status_code for answer in answers] == [200] * 4 + [429]
-        assert send(lbw, "1.1.1.1").status_code == 200
-
-    def test_large_pictures_count_as_large_as_they_are(self):
-        budget.insert_within_budget(row(size_bytes=200_000))
-
-        with pytest.raises(TooManyUnused):
-            budget.insert_within_budget(row(size_bytes=100_000))
-        assert Upload.objects.count() == 1
 
 
 class TestWhatCounts:

@@ -214,9 +214,7 @@ def test_a_picture_that_takes_too_much_memory_is_refused(program, kind):
 
     with pytest.raises(errors.ImageRefused):
         image_decode(BytesIO(encoded(kind, (8000, 5000))))
-
-
-def test_the_largest_light_picture_fits_into_a_light_childs_memory():
+    # The largest light picture fits into a light child's memory.
     assert image_decode(BytesIO(encoded("JPEG", (5000, 4000), "CMYK", progressive=True))).width == 4096
 
 

@@ -2,8 +2,6 @@ from types import SimpleNamespace
 
 import pytest
 from django.test import RequestFactory
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.errors import BadParameter
 from uploads.fields import image_or_url
@@ -19,11 +17,7 @@ def request(data=None, files=None):
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        (None, ""),
-        ("", ""),
-        ("  ", ""),
-        ("null", ""),
-        ("undefined", ""),
+        *((nothing, "") for nothing in (None, "", "  ", "null", "undefined")),
         ("http://a.b/c.png", "http://a.b/c.png"),
         (" https://图片.example/中文.png?x=1 ", "https://图片.example/中文.png?x=1"),
         ("/media/2026/11/x.png", "/media/2026/11/x.png"),
@@ -55,12 +49,3 @@ def test_a_text_is_taken_as_the_address_of_a_picture(given, answer):
 def test_other_texts_are_refused_by_name(text):
     with pytest.raises(BadParameter, match="headimgurl"):
         image_or_url(request({"headimgurl": text}), "headimgurl")
-
-
-@given(st.text(max_size=40))
-def test_no_text_is_a_crash(text):
-    try:
-        answer = image_or_url(request({"headimgurl": text}), "headimgurl")
-    except BadParameter:
-        return
-    assert answer == "" or answer.startswith(("http://", "https://", "/media/"))

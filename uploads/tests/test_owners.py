@@ -71,13 +71,8 @@ def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
     for address, stays in (("https://a.example/1.png", False), (picture.url_path, True)):
         assert save_page(office, page, nickname="李", headimgurl=address).status_code == 302
         assert is_in_use(picture) is stays
-
-
-def test_an_avatar_that_wechats_picture_replaces_goes(li, picture):
     texts = dict.fromkeys(("unionid", "sex", "city", "province", "country"), "")
     profile = WechatProfile(appid="wx1", openid="o1", nickname="李", headimgurl="https://a.example/1.png", **texts)
     User.objects.filter(pk=li.user.pk).update(wechat_appid="wx1", openid="o1")
-
-    user_of(profile)
-
+    user_of(profile)  # WeChat's picture replaces it
     assert not is_in_use(picture)

@@ -21,14 +21,6 @@ def aged(upload: Upload) -> Upload:
     return upload
 
 
-def test_store_writes_a_file_under_a_dated_unguessable_name():
-    upload = stored()
-
-    assert default_storage.exists(upload.name)
-    assert upload.name.startswith(f"{timezone.localtime():%Y/%m}/")
-    assert (upload.width, upload.height, upload.content_type) == (40, 30, "image/png")
-
-
 def test_an_orphan_goes_after_a_day_with_its_file():
     old, young = aged(stored()), stored()
     default_storage.delete(aged(stored()).name)  # a missing file does not stop it
