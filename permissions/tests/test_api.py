@@ -8,6 +8,10 @@ from permissions.models import Role
 from permissions.seed import DIRECTOR_MENU
 
 pytestmark = pytest.mark.django_db
+SEEDED = [
+    {"roleid": roleid, "roleName": name}
+    for roleid, name in (("1", "王者管理员"), ("102", "总监"), ("103", "主管"), ("200", "员工"))
+]
 NEW = {
     "roleid": "300",
     "roleName": "讲师",
@@ -15,12 +19,6 @@ NEW = {
     "rows": ["/students/getstulist"],
     "buttons": ["read", "add"],
 }
-SEEDED = [
-    {"roleid": "1", "roleName": "王者管理员"},
-    {"roleid": "102", "roleName": "总监"},
-    {"roleid": "103", "roleName": "主管"},
-    {"roleid": "200", "roleName": "员工"},
-]
 
 
 class TestGetRole:
@@ -35,12 +33,9 @@ class TestGetRole:
     def test_finds_one_role_by_its_number(self, lbw, roleid, found):
         assert lbw.get("/permission/getrole", roleid=roleid).json()["roles"] == found
         assert lbw.post("/permission/getrole", {"roleid": roleid}).json()["roles"] == found
-
-    @pytest.mark.parametrize("odd", [["102"], {"$ne": ""}, True])
-    def test_refuses_what_is_no_text(self, lbw, odd):
-        body = lbw.post("/permission/getrole", {"roleid": odd}).json()
-
-        assert (body["status"], body["state"]) == (0, False)
+        for odd in (["102"], {"$ne": ""}, True):
+            body = lbw.post("/permission/getrole", {"roleid": odd}).json()
+            assert (body["status"], body["state"]) == (0, False)
 
 
 class TestAddRole:
@@ -60,27 +55,18 @@ class TestAddRole:
         login = li.post("/users/login", {"username": "li", "password": "a-password"}).json()
         assert login["permission"] == {"buttons": ["read", "add"]}
 
-    def test_needs_only_the_number_and_gives_every_menu_the_page_clients_land_on(self, root, roles):
+    def test_needs_only_a_new_number_and_gives_every_menu_the_page_clients_land_on(self, root, roles):
         assert root.post("/permission/addrole", {"roleid": 300}).json()["state"] is True
         root.post("/permission/addrole", {"roleid": "400", "menuList": [{"name": "考勤管理"}]})
 
         role = Role.objects.get(roleid="300")
         assert (role.name, role.menu, role.rows, role.buttons) == ("300", [{"name": "管理首页"}], [], [])
         assert Role.objects.get(roleid="400").menu == [{"name": "管理首页"}, {"name": "考勤管理"}]
-
-    def test_refuses_a_taken_number_and_changes_nothing(self, root, roles):
-        body = root.post("/permission/addrole", NEW | {"roleid": "102"}).json()
-
-        assert body == {"status": 1004, "state": False, "msg": "角色已存在"}
+        missing = dict.fromkeys(["", None, "  "], "缺少roleid")
+        for roleid, msg in (missing | {"102": "角色已存在"}).items():
+            body = root.post("/permission/addrole", NEW | {"roleid": roleid}).json()
+            assert body == {"status": 1004, "state": False, "msg": msg}
         assert Role.objects.get(roleid="102").name == "总监"
-
-    @pytest.mark.parametrize("roleid", ["", None, "  "])
-    def test_needs_the_number(self, root, roleid):
-        assert root.post("/permission/addrole", NEW | {"roleid": roleid}).json() == {
-            "status": 1004,
-            "state": False,
-            "msg": "缺少roleid",
-        }
 
     @pytest.mark.parametrize(
         "name, value",
@@ -130,24 +116,6 @@ class TestAddRole:
 
 
 class TestMenu:
-    def test_answers_the_menu_of_the_document(self, lbw):
-        assert lbw.get("/permission/getMenuList").json() == {
-            "status": 200,
-            "state": True,
-            "msg": "success",
-            "roleName": "总监",
-            "menuList": [
-                {"name": "管理首页"},
-                {
-                    "name": "学员管理",
-                    "children": [{"name": "学员项目管理"}, {"name": "学员资料"}, {"name": "学员宿舍"}],
-                },
-                {"name": "考勤管理"},
-                {"name": "数据统计"},
-                {"name": "我的中心"},
-            ],
-        }
-
     def test_begins_with_the_first_page_and_is_whole_for_root(self, root, zhuguan, yuangong):
         menus = [client.get("/permission/getMenuList").json()["menuList"] for client in (root, zhuguan, yuangong)]
 
