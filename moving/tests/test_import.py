@@ -1,24 +1,24 @@
 """The command on whole dumps: what it foretells comes, once, and nothing a document holds stops it."""
 
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, OperationalError
 from django.db.models import Sum
 from openpyxl import load_workbook
 
 from accounts.models import LoginLog, User
 from moving.models import Arrival
-from moving.run import Import, alone
+from moving.run import Import
 from moving.tests.dumps import documents_make, dump_write
 from permissions.models import Role
 from permissions.services.roles import roles_seed
 from shop.models import CartItem, Category, Order, OrderLine, OrderLog, Product
 from students.counts import counts_wrong, student_count
 from students.models import Student
+from tests.kit import at_once
 from weather.models import WeatherRecord
 
 MODELS = (Role, User, LoginLog, WeatherRecord, Student, Category, Product, CartItem)
@@ -143,19 +143,7 @@ def test_killed_half_way_and_started_again_it_goes_on(move, school, monkeypatch,
     assert resumed == rows()
 
 
-def test_the_database_gone_ends_the_run_and_is_nobodys_fault(move, school, monkeypatch):
-    def gone(*args, **options):
-        raise OperationalError("the server closed the connection")
-
-    monkeypatch.setattr(Student.objects.__class__, "bulk_create", gone)
-
-    with pytest.raises(OperationalError):
-        move({"students": school["students"]})
-
-    assert not any("数据库" in reason for reason in move.reasons())
-
-
-def test_a_document_that_the_database_refuses_does_not_keep_the_others_out(move, monkeypatch):
+def test_what_the_database_refuses_keeps_no_other_out_and_the_database_gone_ends_the_run(move, monkeypatch):
     found = documents_make(students=10, users=1, orders=0)["students"]
     create = Student.objects.bulk_create
 
@@ -164,6 +152,14 @@ def test_a_document_that_the_database_refuses_does_not_keep_the_others_out(move,
             raise DataError("no")
         return create(students, *args, **options)
 
+    def gone(*args, **options):
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Student.objects.__class__, "bulk_create", gone)
+        with pytest.raises(OperationalError):
+            move({"students": found})
+    assert not any("数据库" in reason for reason in move.reasons()), "nobody's fault"
     monkeypatch.setattr(Student.objects, "bulk_create", refuse)
 
     assert numbers(move({"students": found}))["students"] == [10, 9, 0, 0, 1]
@@ -255,52 +251,33 @@ def test_what_is_no_dump_is_refused_in_a_sentence(roles, tmp_path):
 
 
 # --- Two at once ---
-def test_a_second_one_is_refused_while_the_first_is_at_work(move, school):
-    with alone(), pytest.raises(CommandError, match="另一个导入正在运行"):
-        move(school)
-
-    assert not Student.objects.exists()
-    move({"students": school["students"]})
-    assert Student.objects.exists()
-
-
-def _two_at_once(tmp_path, monkeypatch):
-    """Run a second import while the first is about to write its logins; answer what became of the documents."""
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_two_at_once_bring_everything_once(tmp_path, monkeypatch, is_locked):
+    """A second import begins while the first is about to write its logins."""
     dump_write(tmp_path / "dump", {"logs": documents_make(students=0, users=5, orders=0)["logs"]})
     arrive, refusals = Import._arrive, []
+    if not is_locked:
+        monkeypatch.setattr("moving.management.commands.import_old.alone", nullcontext)
 
     def second():
         try:
             call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "second")
         except CommandError as error:
             refusals.append(str(error))
-        finally:
-            connection.close()
 
     def first(self, translation, arriving):
         monkeypatch.setattr(Import, "_arrive", arrive)
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(second).result()
+        at_once([second])
         arrive(self, translation, arriving)
 
     monkeypatch.setattr(Import, "_arrive", first)
     call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "first")
-    return refusals, (tmp_path / "first/documents.jsonl").read_text("utf-8")
 
-
-def test_two_at_once_bring_everything_once(transactional_db, tmp_path, monkeypatch):
-    refusals, refused = _two_at_once(tmp_path, monkeypatch)
-
-    assert len(refusals) == 1 and "另一个导入" in refusals[0]
-    assert LoginLog.objects.count() == 5 and refused == ""
-
-
-def test_twin_without_the_lock_the_first_reports_as_refused_what_the_second_brought(
-    transactional_db, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("moving.management.commands.import_old.alone", nullcontext)
-
-    refusals, refused = _two_at_once(tmp_path, monkeypatch)
-
-    assert refusals == [] and refused.count("数据库拒绝") == 5
+    assert ["另一个导入正在运行" in refusal for refusal in refusals] == [True] * is_locked
+    refused = (tmp_path / "first/documents.jsonl").read_text("utf-8").count("数据库拒绝")
+    assert refused == (0 if is_locked else 5)  # without the lock the first reports what the second brought
     assert LoginLog.objects.count() == 5  # even so nothing is there twice: an arrival is noted once
+
+
+# --- Two at once ---

@@ -163,16 +163,16 @@ def test_root_is_the_root_of_here_with_its_password_and_the_old_number(move, roo
     assert User.objects.values("unid", "password", "openid").get() == before
 
 
-def logins_by_message():
-    return dict(User.objects.exclude(phone="").order_by("pk").values_list("username", "is_phone_bound"))
-
-
 def test_a_number_that_several_users_share_is_a_login_of_none(move, person):
+    def logins_by_message():
+        return dict(User.objects.exclude(phone="").order_by("pk").values_list("username", "is_phone_bound"))
+
     person("here", phone="13800000009", is_phone_bound=True)
     phones = ["13800000001", "13800000002", "13800000001", "0258321", "13800000009"]
     people = [user(unid=f"u{n}", username=f"user{n}", phone=phone) for n, phone in enumerate(phones)]
+    people.append(user(unid="root1", username="old-root", roleid="1", phone="13800000005"))
 
-    move({"users": [*people, user(unid="root1", username="old-root", roleid="1", phone="13800000005")]})
+    move({"users": people})
 
     names = dict.fromkeys(["here", "user0", "user1", "user2", "user3", "user4", "old-root"], False)
     assert logins_by_message() == names | {"here": True, "user1": True}
@@ -180,18 +180,13 @@ def test_a_number_that_several_users_share_is_a_login_of_none(move, person):
     details = [detail for entry in move.entries() for _, detail in entry["reasons"]]
     assert {"13800000001 user0", "13800000009 here"} <= {*details}
 
-
-def test_a_number_that_comes_again_in_a_later_run_ends_the_earlier_login(move):
-    first, second = user(unid="u1", username="a", phone="13800000001"), user(unid="u2", username="b", phone=13800000001)
-    move({"users": [first]})
-    assert logins_by_message() == {"a": True}
-
-    move({"users": [first, second]})
-
-    assert logins_by_message() == {"a": False, "b": False}
-    User.objects.filter(username="a").update(is_phone_bound=True)  # by root, who has read the report
-    move({"users": [first, second]})
-    assert logins_by_message() == {"a": True, "b": False}
+    people.append(user(unid="later", username="later", phone=13800000002))
+    move({"users": people})  # comes again in a later run: the earlier one is no login either
+    names["later"] = False
+    assert logins_by_message() == names | {"here": True}
+    User.objects.filter(username="user1").update(is_phone_bound=True)  # by root, who has read the report
+    move({"users": people})
+    assert logins_by_message() == names | {"here": True, "user1": True}
 
 
 # --- Roles, logins, weather ---
@@ -215,33 +210,26 @@ def test_a_seeded_role_becomes_the_schools_unless_it_was_changed_here_and_root_s
     assert dict(Role.objects.values_list("roleid", "name")) == names
 
 
-def test_the_login_log_goes_on(move, api):
+def test_the_login_log_goes_on_and_what_a_login_or_a_weather_record_loses_is_told(move, api):
     at = {"loginTime": "2019/05/13 20:36:43", "ip": "::ffff:10.0.0.1"}
     log = {"_id": ObjectId(), "username": "cxk", "lastLogin": {"loginTime": "", "ip": ""}, "nowLogin": at}
-    move({"users": [user()], "logs": [log, {"_id": ObjectId(), "username": "cxk", "nowLogin": "gestern"}]})
+    odd = log | {"_id": ObjectId(), "nowLogin": at | {"ip": ["x"]}, "lastLogin": at | {"ip": "1" * 46}}
+    nothing = {"_id": ObjectId(), "username": "cxk", "nowLogin": "gestern"}
+    day = {"city": "南京", "date": "2020-05-01", "update_tim": "08:00", "tem": {"day": 20}, "wea": "晴\x00"}
+    weather = [{"_id": ObjectId(), "alarm": "无", "aqi": ["50"]} | day]
+    move({"users": [user()], "logs": [odd, log, nothing], "weather": weather})
 
     api.token = log_in(api)["token"]
 
-    newest, before = api.get("/getloginlog").json()["data"]
+    newest, before, first = api.get("/getloginlog").json()["data"]
     assert newest["lastLogin"] == before["nowLogin"] == {"loginTime": "2019/05/13 20:36:43", "ip": "10.0.0.1"}
-    assert move.reasons() == ["没有登入时间"]
-    assert LoginLog.objects.exclude(user=None).count() == 2
-
-
-def test_what_a_login_or_a_weather_record_loses_is_told(move):
-    at = {"loginTime": "2019/05/13 20:36:43", "ip": "1" * 46}
-    day = {"city": "南京", "date": "2020-05-01", "update_tim": "08:00", "tem": {"day": 20}, "wea": "晴\x00"}
-    move({
-        "logs": [{"_id": ObjectId(), "username": "cxk", "nowLogin": at | {"ip": ["x"]}, "lastLogin": at}],
-        "weather": [{"_id": ObjectId(), "alarm": "无", "aqi": ["50"]} | day],
-    })  # fmt: skip
-
-    login, record = LoginLog.objects.get(), WeatherRecord.objects.get()
-    assert (login.ip, login.last_ip) == ("", "1" * 45)
+    assert (first["nowLogin"]["ip"], first["lastLogin"]["ip"]) == ("", "1" * 45)
+    assert LoginLog.objects.exclude(user=None).count() == 3
+    record = WeatherRecord.objects.get()
     assert (record.wea, record.tem, record.aqi["air"], record.alarm["alarm_type"]) == ("晴", "", "", "")
     assert sorted(move.reasons()) == [
         "alarm 不是对象，留空", "aqi 不是对象，留空", "ip 不是文本，留空", "ip 超过 45 个字，截短",
-        "tem 不是文本，留空", "wea 含有无法保存的字符，已去掉",
+        "tem 不是文本，留空", "wea 含有无法保存的字符，已去掉", "没有登入时间",
     ]  # fmt: skip
 
 

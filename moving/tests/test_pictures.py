@@ -5,12 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import User
 from moving.models import OldPicture
-from moving.tests.dumps import dump_write
 from moving.tests.test_people import STUDENT, student, user
 from moving.tests.test_shop import CATEGORY, DETAIL, ORDER, PRODUCT, one
 from shop.models import Category, OrderLine, Product
@@ -42,14 +40,8 @@ def old(tmp_path):
 
 
 @pytest.fixture
-def bring(transactional_db, media, tmp_path, capsys):
-    def run(found, **options):
-        dump_write(tmp_path / "dump", found)
-        number = len(list(tmp_path.glob("report*")))
-        call_command("import_old", str(tmp_path / "dump"), report=tmp_path / f"report{number}", **options)
-        return capsys.readouterr().out
-
-    return run
+def bring(transactional_db, media, move, capsys):
+    return lambda found, **options: move(found, **options) and capsys.readouterr().out
 
 
 def stored(address, media):
@@ -81,7 +73,7 @@ def test_pictures_of_every_record_are_taken_in_once_and_stay(bring, old, media):
     assert all(stored(address, media) for address in addresses)
 
 
-def test_pictures_may_come_later_and_again(bring, old, media):
+def test_pictures_may_come_later_and_again_and_addresses_elsewhere_are_left_alone(bring, old, media):
     found = {"students": [student(headimgurl="/avatar/1.png")]}
 
     assert "还有 1 个地址指向旧服务器的图片" in bring(found)
@@ -91,6 +83,15 @@ def test_pictures_may_come_later_and_again(bring, old, media):
     assert stored(address, media)
     assert "收下 0 张，拒绝 0 张，改写地址 0 个" in bring(found, pictures=old)
     assert Student.objects.get().headimgurl == address and Upload.objects.count() == 1
+
+    Upload.objects.all().delete()  # whose records went: it is taken in again
+    bring({"students": [student(sId="ABCD00000009", headimgurl="/avatar/1.png")]}, pictures=old)
+    assert stored(Student.objects.get(sid="ABCD00000009").headimgurl, media)
+    Student.objects.all().delete()
+    elsewhere = ["https://wx.qlogo.cn/mmopen/1", "https://pictures.example/x/avatar/1.png",
+                 "http://gone.example/avatar/no.png"]  # fmt: skip
+    bring({"students": [student(sId=f"ABCD0000000{at}", headimgurl=url) for at, url in enumerate(elsewhere)]})
+    assert list(Student.objects.order_by("pk").values_list("headimgurl", flat=True)) == elsewhere
 
 
 @pytest.mark.parametrize("path", ["/avatar/none.png", "/avatar/../../secret.png", "/avatar/%2e%2e/%2e%2e/secret.png"])
@@ -111,17 +112,7 @@ def test_what_is_no_picture_is_refused_once_with_a_reason(bring, old, name, reas
 
     assert "收下 0 张，拒绝 1 张" in told and not Upload.objects.exists()
     assert reason in OldPicture.objects.get().refusal
-    assert reason in (old.parent / "report0/documents.jsonl").read_text("utf-8")
-
-
-def test_addresses_elsewhere_are_left_alone(bring, old):
-    elsewhere = ["https://wx.qlogo.cn/mmopen/1", "https://pictures.example/x/avatar/1.png",
-                 "http://gone.example/avatar/no.png"]  # fmt: skip
-    found = [student(sId=f"ABCD0000000{at}", headimgurl=url) for at, url in enumerate(elsewhere)]
-
-    bring({"students": found}, pictures=old)
-
-    assert list(Student.objects.order_by("pk").values_list("headimgurl", flat=True)) == elsewhere
+    assert reason in (old.parent / "report1/documents.jsonl").read_text("utf-8")
 
 
 def test_a_picture_chosen_meanwhile_stays(bring, old, monkeypatch):
@@ -136,12 +127,3 @@ def test_a_picture_chosen_meanwhile_stays(bring, old, monkeypatch):
     bring({"students": [student(headimgurl="/avatar/1.png")]}, pictures=old)
 
     assert Student.objects.get().headimgurl == "https://chosen.example/1.png"
-
-
-def test_a_picture_whose_records_went_is_taken_in_again(bring, old, media):
-    bring({"students": [student(headimgurl="/avatar/1.png")]}, pictures=old)
-    Upload.objects.all().delete()
-
-    bring({"students": [student(sId="ABCD00000001", headimgurl="/avatar/1.png")]}, pictures=old)
-
-    assert stored(Student.objects.get(sid="ABCD00000001").headimgurl, media)
