@@ -192,21 +192,17 @@ class TestClose:
         assert outcomes == [CloseOutcome.UNKNOWN, CloseOutcome.UNKNOWN, CloseOutcome.STARTING]
         assert wechat.called("close") == 0 and shop.paid == []
 
-    def test_an_order_that_never_arrived_or_was_never_started_is_closed(self, start, shop, wechat):
+    def test_what_never_arrived_never_started_or_is_closed_or_refunded_over_there_is_closed(self, start, shop, wechat):
         number = shop.order()
         assert close(number) is CloseOutcome.CLOSED
         wechat.faults = [("unifiedorder", "down")] * 2
         with pytest.raises(ProviderDown):
             start(number)
-
-        assert close(number) is CloseOutcome.CLOSED
-
-    def test_closed_or_refunded_over_there_is_closed_here(self, start, wechat):
         first, second = start().out_trade_no, start().out_trade_no
         wechat.orders[first]["state"] = "CLOSED"
         wechat.pay(second)["state"] = "REFUND"
 
-        assert close(first) is close(second) is CloseOutcome.CLOSED
+        assert close(number) is close(first) is close(second) is CloseOutcome.CLOSED
         assert "人工核对" in Payment.objects.get(out_trade_no=second).last_error
 
 

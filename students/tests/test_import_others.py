@@ -1,8 +1,5 @@
 """Exports that come back, and pictures in a ZIP."""
 
-import io
-import zipfile
-
 import pytest
 from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from students.errors import SheetRefused
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.tests.factories import student, students
-from students.tests.transfers import LIST, RUNS, checked, csv_rows, page_of, text_of, worked
+from students.tests.transfers import LIST, RUNS, checked, csv_rows, page_of, text_of, worked, zipped
 from students.transfer import photos
 from students.transfer.photos import pictures_in
 from students.transfer.sheets import sheet_read
@@ -47,12 +44,6 @@ def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
 
 
 # --- Pictures ---
-def archive(files):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in files.items():
-            made.writestr(name, content)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -60,7 +51,7 @@ def send(browser):
     """Send a ZIP in; return the run, checked, and a function that confirms it with these fields and tells its page."""
 
     def run_of(files):
-        browser.post(f"{RUNS}photos/", {"file": SimpleUploadedFile("a.zip", archive(files))})
+        browser.post(f"{RUNS}photos/", {"file": SimpleUploadedFile("a.zip", zipped(files))})
         run = worked(TransferRun.objects.get())
 
         def confirm(**fields):
@@ -181,10 +172,10 @@ def test_what_is_no_picture_is_told_in_words(send, api):
     "content",
     [
         b"no zip",
-        archive({})[:-5],
-        archive({f"{n}.png": b"" for n in range(photos.MAX_FILES + 1)}),
-        archive({f"d{n}/": b"" for n in range(photos.MAX_ENTRIES + 1)}),
-        archive({}),
+        zipped({})[:-5],
+        zipped({f"{n}.png": b"" for n in range(photos.MAX_FILES + 1)}),
+        zipped({f"d{n}/": b"" for n in range(photos.MAX_ENTRIES + 1)}),
+        zipped({}),
     ],
     ids=["no archive", "cut off", "too many", "crowded", "empty"],
 )
@@ -198,14 +189,14 @@ def test_a_bomb_of_pictures_is_never_unpacked(monkeypatch):
     monkeypatch.setattr(photos, "MAX_UNPACKED_BYTES", 1_000_000)
 
     with pytest.raises(SheetRefused, match="解压后"):
-        pictures_in(archive({"a.png": b"\0" * 1_000_001}))
+        pictures_in(zipped({"a.png": b"\0" * 1_000_001}))
     monkeypatch.setattr(photos, "MAX_BYTES", 1_000)
-    assert "不能超过" in pictures_in(archive({"a.png": b"\0" * 2_000}))[0].fault
+    assert "不能超过" in pictures_in(zipped({"a.png": b"\0" * 2_000}))[0].fault
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "utf-8"])
 def test_names_as_chinese_windows_writes_them(encoding):
     name = "谭鹏.png".encode(encoding)  # zipfile itself would mark the name as UTF-8
-    content = archive({"x" * len(name): encoded()}).replace(b"x" * len(name), name)
+    content = zipped({"x" * len(name): encoded()}).replace(b"x" * len(name), name)
 
     assert [picture.name for picture in pictures_in(content)] == ["谭鹏.png"]

@@ -1,14 +1,12 @@
 """Lists as schools have them, with their own header, synonyms, sums and misspellings."""
 
-import io
 import re
 
 import pytest
-from openpyxl import Workbook
 
 from students.models import RowKind, RunState, Student
 from students.tests.factories import student
-from students.tests.transfers import checked, confirmed, page_of, text_of, worked
+from students.tests.transfers import checked, confirmed, page_of, text_of, workbook, worked
 
 pytestmark = pytest.mark.django_db
 
@@ -21,21 +19,13 @@ REAL = [
 ]
 
 
-def workbook(rows):
-    book, out = Workbook(), io.BytesIO()
-    for row in rows:
-        book.active.append(row)
-    book.save(out)
-    return out.getvalue()
-
-
 def comma(rows, encoding):
     return "\r\n".join(",".join(row) for row in rows).encode(encoding)
 
 
 @pytest.mark.parametrize("form", ["xlsx", "utf-8", "utf-8-sig", "gb18030"])
 def test_a_schools_own_list_is_understood(form):
-    run = checked(workbook(REAL) if form == "xlsx" else comma(REAL, form))
+    run = checked(workbook(*REAL) if form == "xlsx" else comma(REAL, form))
 
     assert run.state == RunState.READY, run.message
     assert run.options["ignored"] == ["序号", "性别", "联系电话"]
@@ -48,7 +38,7 @@ def test_a_schools_own_list_is_understood(form):
 def test_new_classes_must_be_ticked(office, root):
     student(class_name="H51904", degree="本科").save()
     rows = [REAL[1], ["1", "谭鹏", "男", "H5 1904", "21", "重庆", "本科", ""]]
-    run = checked(workbook(rows), root.user)
+    run = checked(workbook(*rows), root.user)
 
     office.post(page_of(run), {"do": "confirm"})
     run.refresh_from_db()
@@ -61,7 +51,7 @@ def test_new_classes_must_be_ticked(office, root):
 
 def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office, root, sent_tasks):
     rows = [["谁", "多大", "哪个班的", "来自", "读到哪里"], ["谭鹏", "21", "H1", "重庆", "本科"]]
-    run = checked(workbook(rows), root.user)
+    run = checked(workbook(*rows), root.user)
     assert run.state == RunState.FAILED and "找不到列名" in run.message
     assert "谭鹏" in text_of(office, run)
 
@@ -73,12 +63,12 @@ def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office
     assert (run.state, run.counts) == (RunState.READY, {RowKind.NEW: 1})
     confirmed(run)
 
-    assert checked(workbook([rows[0], ["王芳", "20", "H1", "南京", "本科"]]), root.user).state == RunState.READY
+    assert checked(workbook(rows[0], ["王芳", "20", "H1", "南京", "本科"]), root.user).state == RunState.READY
 
 
 def test_only_the_column_that_is_not_known_is_left_to_map(office, root):
     rows = [["学生姓名", "年龄", "班级", "来自", "学历"], ["谭鹏", "21", "H1", "重庆", "本科"]]
-    run = checked(workbook(rows), root.user)
+    run = checked(workbook(*rows), root.user)
 
     assert run.message.startswith("缺少列：城市。")
     chosen = re.findall(r'value="(\w+)" selected', text_of(office, run))
@@ -87,7 +77,7 @@ def test_only_the_column_that_is_not_known_is_left_to_map(office, root):
 
 def test_wrong_cells_are_corrected_on_the_page(office, root, sent_tasks):
     rows = [REAL[1], ["1", "谭鹏", "男", "H1", "二十一", "重庆", "本科", ""]]
-    run = checked(workbook(rows), root.user)
+    run = checked(workbook(*rows), root.user)
     assert run.state == RunState.REFUSED
     (number,) = run.rows.filter(kind=RowKind.ERROR).values_list("number", flat=True)
     assert f'name="cell-{number}-age" value="二十一"' in text_of(office, run)

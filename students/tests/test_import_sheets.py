@@ -12,32 +12,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from openpyxl import Workbook, load_workbook
+from openpyxl import load_workbook
 
 from core.sheets import escaped, sheet_write, unescaped
 from students.columns import COLUMNS
 from students.errors import SheetRefused
+from students.tests.transfers import workbook as xlsx
+from students.tests.transfers import zipped
 from students.transfer import sheets, workbook_reader
 from students.transfer.exports import template_bytes
 from students.transfer.heading import heading_read
 from students.transfer.sheets import sheet_read
-
-
-def xlsx(*rows):
-    book = Workbook()
-    for row in rows:
-        book.active.append(list(row))
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
-
-
-def zipped(parts):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    return out.getvalue()
 
 
 def parts_of(content):
@@ -103,10 +88,6 @@ def small():
     return parts_of(xlsx(["姓名"], ["谭鹏"]))
 
 
-def workbook(parts):
-    return zipped(small() | parts)
-
-
 def part(name, before, more):
     """The part ``name`` of a workbook, with ``more`` in front of ``before``."""
     content = small()[name]
@@ -168,8 +149,8 @@ def test_a_crafted_part_costs_little(parts, tight_limits):
 @pytest.mark.parametrize(
     "content",
     [
-        lambda: workbook(part(SHEET, b"</sheetData>", b"<row>" + b"<c><v>1</v></c>" * 10_000_000 + b"</row>")),
-        lambda: workbook({TEXTS: b"<sst>" + b"<si><t>x</t></si>" * 11_000_000 + b"</sst>"}),
+        lambda: zipped(small() | part(SHEET, b"</sheetData>", b"<row>" + b"<c><v>1</v></c>" * 10_000_000 + b"</row>")),
+        lambda: zipped(small() | {TEXTS: b"<sst>" + b"<si><t>x</t></si>" * 11_000_000 + b"</sst>"}),
         lambda: HEAD_CSV + "中,".encode("gbk") * 6_000_000,
     ],
     ids=["memory", "time", "csv"],
@@ -261,19 +242,14 @@ def test_a_cell_at_the_far_end_is_refused_and_not_filled_up_to(rows, row, cell, 
         list(sheet_read(zipped(parts | {SHEET: far})))
 
 
-def test_a_reader_that_is_killed_is_a_refusal(monkeypatch):
-    monkeypatch.setattr(sheets, "READING_TIMEOUT_S", 0.001)
-
-    with pytest.raises(SheetRefused, match="内容过大"):
-        list(sheet_read(xlsx(["姓名"])))
-
-
-def test_refuses_more_rows_than_it_says(monkeypatch):
+def test_a_reader_that_is_killed_and_more_rows_than_it_says_are_refusals(monkeypatch):
     monkeypatch.setattr(sheets, "MAX_ROWS", 3)
-
     assert len(list(sheet_read(b"head\n1\n2\n3\n"))) == 4
     with pytest.raises(SheetRefused, match="最多3行"):
         list(sheet_read(b"head\n1\n2\n3\n4\n"))
+    monkeypatch.setattr(sheets, "READING_TIMEOUT_S", 0.001)
+    with pytest.raises(SheetRefused, match="内容过大"):
+        list(sheet_read(xlsx(["姓名"])))
 
 
 RISKY = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "  =1", "=", "＝1+1", "'=1", "'quoted", "''", "=cmd()"]
@@ -314,15 +290,12 @@ def test_wrong_columns_are_named(head, complaint):
     assert complaint in refusal.value.msg
 
 
-def test_columns_are_known_by_either_name_in_any_order():
-    sheet = heading_read([(1, ["自我评价", "结果", "sid", "班级*", "Name", "", "AGE", "创建时间", "头像", "电话"])])
-
-    assert sheet.places == {"description": 0, "sId": 2, "class": 3, "name": 4, "age": 6}
-    assert sheet.ignored == ["电话"]
-
-
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_the_template_can_be_filled_in(kind):
     rows = list(sheet_read(template_bytes(kind)))
 
     assert len(heading_read(rows).places) == len(COLUMNS)
+    # Columns are known by either name in any order.
+    sheet = heading_read([(1, ["自我评价", "结果", "sid", "班级*", "Name", "", "AGE", "创建时间", "头像", "电话"])])
+    assert sheet.places == {"description": 0, "sId": 2, "class": 3, "name": 4, "age": 6}
+    assert sheet.ignored == ["电话"]

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import zipfile
 from typing import Any
 
 from django.utils import timezone
+from openpyxl import Workbook
 
 from core.sheets import sheet_write
 from students.models import RowKind, Student, TransferRun
@@ -22,6 +24,22 @@ def line(number: int = 1, **changes: str) -> list[str]:
 
 def sheet(*rows: list[str], head: list[str] = HEAD, kind: str = "csv") -> bytes:
     return sheet_write(kind, head, rows)
+
+
+def workbook(*rows: Any) -> bytes:
+    book, out = Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(list(row))
+    book.save(out)
+    return out.getvalue()
+
+
+def zipped(parts: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return out.getvalue()
 
 
 def worked(run: TransferRun) -> TransferRun:
