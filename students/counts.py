@@ -22,6 +22,7 @@ from core.db.pool import prepared_rows
 
 ALL = "*"
 LONGEST_GRAM = 3
+FOLD_BATCH = 20_000  # after an import of everybody there are some 300,000 keys: too many for one statement's time
 
 _COUNTS = "SELECT key, sum(n)::bigint FROM students_tally WHERE key = ANY(%s) GROUP BY key"
 _CLASSES = """
@@ -84,7 +85,8 @@ def class_counts() -> list[tuple[str, int]]:
 def counts_fold() -> int:
     """Replace the rows of each key by one that holds their sum; return how many keys. May run twice, also at once."""
     keys = [key for (key,) in _rows(_FRESH)]
-    keys_fold(keys)
+    for at in range(0, len(keys), FOLD_BATCH):
+        keys_fold(keys[at : at + FOLD_BATCH])
     return len(keys)
 
 

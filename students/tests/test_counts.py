@@ -114,7 +114,8 @@ def test_an_update_that_changes_nothing_counted_writes_nothing():
 
 
 @pytest.mark.usefixtures("few")
-def test_folding_changes_no_count():
+def test_folding_changes_no_count(monkeypatch):
+    monkeypatch.setattr("students.counts.FOLD_BATCH", 2)
     for number in range(10):
         students("谭", class_name=f"H{number % 3}")
     Student.objects.filter(class_name="H2").delete()
