@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.utils.crypto import get_random_string
 
 from core.cache.valkey import client
-from core.ids import random_text
 
 LIFETIME_S = 300
 # Without characters that look alike when rotated (0OQ, 1ILJ7, 2Z, 5S, 6G, 8B, XY), and without the wide M and W.
@@ -45,7 +45,7 @@ NO_ANSWER = CaptchaAnswer()
 def captcha_make() -> tuple[str, str]:
     """Draw a new captcha; return its key and the picture as one SVG element."""
     text = "".join(secrets.choice(ALPHABET) for _ in range(settings.CAPTCHA_LENGTH))
-    key = random_text(KEY_LENGTH)
+    key = get_random_string(KEY_LENGTH)
     client().set(_valkey_key(key), text.lower(), ex=LIFETIME_S)
     return key, _svg(_png(text))
 

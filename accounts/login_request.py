@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.core import signing
+from django.utils.crypto import get_random_string
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.models import LoginMethod
 from accounts.services.attempts import LoginContext
 from core import times
 from core.api.request import client_ip, user_agent
-from core.ids import random_text
 
 DEVICE_COOKIE = "device"
 DEVICE_FOR_S = 180 * 24 * 3600
@@ -30,7 +30,7 @@ def login_context(request: Any, method: LoginMethod, captcha: CaptchaAnswer = NO
 def device_remember(request: Any, response: Any, username: str) -> None:
     """Set the cookie that says, signed, that this device has logged in as ``username``. It logs nobody in."""
     devices = {name: device for name, device in _cookie(request).items() if name != username}
-    devices[username] = random_text(16)
+    devices[username] = get_random_string(16)
     newest = dict(list(devices.items())[-MAX_USERS:])
     cookie_set(request, response, DEVICE_COOKIE, signing.dumps(newest, salt=DEVICE_COOKIE), max_age_s=DEVICE_FOR_S)
 

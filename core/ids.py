@@ -1,12 +1,8 @@
 """Make the identifiers that clients see."""
 
-import secrets
-import string
 from datetime import datetime
 
 from core.times import local
-
-_ALNUM = string.digits + string.ascii_letters
 
 
 def object_id(created_at: datetime, pk: int) -> str:
@@ -18,8 +14,3 @@ def time17(now: datetime) -> str:
     """Return a time as 17 digits, ``YYYYMMDDHHmmssSSS``, Asia/Shanghai."""
     there = local(now)
     return there.strftime("%Y%m%d%H%M%S") + f"{there.microsecond // 1000:03d}"
-
-
-def random_text(length: int, alphabet: str = _ALNUM) -> str:
-    """Return an unguessable text of ``length`` characters."""
-    return "".join(secrets.choice(alphabet) for _ in range(length))

@@ -14,8 +14,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
-from core.ids import random_text
 from permissions.models import EnteredRow
 
 MIN_AGE, MAX_AGE = 1, 150
@@ -38,7 +38,7 @@ def new_sid() -> str:
 
     The database keeps it unique: at 100,000 students, one new number in 460 million is refused.
     """
-    return random_text(4, _LETTERS) + random_text(8, _DIGITS)
+    return get_random_string(4, _LETTERS) + get_random_string(8, _DIGITS)
 
 
 class StudentFields(EnteredRow):

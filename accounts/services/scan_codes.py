@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.utils.crypto import get_random_string
 
 from accounts.errors import CodeInvalid, SidUnknown
 from core.cache import valkey
-from core.ids import random_text
 from sockets import sessions
 
 STATE_LENGTH = 32
@@ -37,7 +37,7 @@ def code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:
     """
     if not sessions.is_live(sid):
         raise SidUnknown
-    state = random_text(STATE_LENGTH)
+    state = get_random_string(STATE_LENGTH)
     ttl_ms = int(settings.WECHAT_QR_TTL.total_seconds() * 1000)
     valkey.client().set(_CODE + state, sid, px=ttl_ms + _GRACE_MS)
     valkey.client().zadd(_OPEN, {state: _now_ms() + ttl_ms})

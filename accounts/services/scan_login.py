@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from django.db import IntegrityError, transaction
+from django.utils.crypto import get_random_string
 
 from accounts import avatars
 from accounts.errors import UserDisabled, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
@@ -14,7 +15,6 @@ from accounts.services.login import login_complete
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
 from core.cache import valkey
 from core.errors import UpstreamDown
-from core.ids import random_text
 from permissions.models import DEFAULT_ROLEID, Role
 
 # A used code is remembered longer than any code of WeChat is valid.
@@ -121,7 +121,7 @@ def _find(profile: WechatProfile) -> User | None:
 
 def _create(profile: WechatProfile) -> User:
     draft = User(
-        username="wx_" + random_text(_NAME_LENGTH).lower(),
+        username="wx_" + get_random_string(_NAME_LENGTH).lower(),
         role=Role.objects.get(roleid=DEFAULT_ROLEID),
         wechat_appid=profile.appid,
         openid=profile.openid,

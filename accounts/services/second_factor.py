@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import get_random_string, salted_hmac
 from django_otp import verify_token
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -20,7 +20,6 @@ from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
 from accounts.models import User
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from core.audit import change_note
-from core.ids import random_text
 
 DIGITS = 6
 RECOVERY_CODES = 10
@@ -177,7 +176,7 @@ def _is_shown_by(pending: TOTPDevice, code: str) -> bool:
 def _recovery_codes_make(user: User) -> list[str]:
     StaticDevice.objects.filter(user=user).delete()
     device = StaticDevice.objects.create(user=user, name="恢复码")
-    codes = [random_text(RECOVERY_LENGTH, _RECOVERY_ALPHABET) for _ in range(RECOVERY_CODES)]
+    codes = [get_random_string(RECOVERY_LENGTH, _RECOVERY_ALPHABET) for _ in range(RECOVERY_CODES)]
     StaticToken.objects.bulk_create(StaticToken(device=device, token=_digest(code)) for code in codes)
     half = RECOVERY_LENGTH // 2
     return [f"{code[:half]}-{code[half:]}" for code in codes]

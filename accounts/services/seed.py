@@ -7,11 +7,11 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.utils.crypto import get_random_string
 
 from accounts.demo_users import DEMO_USERS
 from accounts.models import User
 from accounts.services.users import users_disable
-from core.ids import random_text
 from core.ops.environment import kept_text
 from permissions.models import ROOT_ROLEID, Role
 
@@ -86,7 +86,7 @@ def _kept_password(is_new: bool) -> str:
     file = root_password_file()
     if not file.exists() and (not is_new or settings.PRODUCTION):
         return ""
-    return kept_text(file, lambda: random_text(16))
+    return kept_text(file, lambda: get_random_string(16))
 
 
 def _refuse_weak(password: str) -> None:

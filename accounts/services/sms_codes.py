@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.utils.crypto import get_random_string
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.errors import CaptchaWrong, SmsCodeIncomplete, SmsCodeNotAsked, SmsCodeWrong, SmsNotSent
 from accounts.sms import sms_room, sms_send
 from core.cache import ratelimit
 from core.cache.valkey import client
-from core.ids import random_text
 from core.times import local, span
 
 log = structlog.get_logger("accounts.sms")
@@ -50,7 +50,7 @@ def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWE
         _require_captcha(phone, network, captcha, now)
         _refuse_if_too_many(phone, network)
         code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
-        key = random_text(KEY_LENGTH)
+        key = get_random_string(KEY_LENGTH)
         kept = {"code": code, "phone": phone, "ends": (now + LIFETIME).timestamp()}
         kept["tries"] = 0  # processes of release 1.1.0 read it: it goes once none runs any more
         budget_take(now)

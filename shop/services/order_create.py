@@ -6,9 +6,10 @@ from math import ceil
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.crypto import get_random_string
 
 from core.db.pool import prepared_rows
-from core.ids import random_text, time17
+from core.ids import time17
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
 from shop.errors import NothingSelected, OrdersPaused, OrderTooLarge, ProductGone, TooManyOpenOrders
@@ -43,7 +44,7 @@ def order_deadline(now: datetime) -> datetime:
 
 
 def order_id_new(now: datetime) -> str:
-    return time17(now) + random_text(SUFFIX_LENGTH, _SUFFIX_ALPHABET)
+    return time17(now) + get_random_string(SUFFIX_LENGTH, _SUFFIX_ALPHABET)
 
 
 @transaction.atomic
