@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,7 +29,7 @@ def inherited(home: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def installation(home: Path, port: int, *, ends_by: int = signal.SIGTERM, **environment: str) -> Iterator[str]:
+def installation(home: Path, port: int, **environment: str) -> Iterator[str]:
     """Start one below ``home``, answer its address once it is ready, stop it at the end."""
     environment |= {"MEDIA_ROOT": str(home / "media"), "PORT": str(port)}
     base = f"http://127.0.0.1:{port}"
@@ -39,7 +38,7 @@ def installation(home: Path, port: int, *, ends_by: int = signal.SIGTERM, **envi
         up.wait_until(lambda: requests.get(base + "/health/ready", timeout=5).ok)
         yield base
     finally:
-        up.process.send_signal(ends_by)
+        up.process.terminate()
         up.process.wait(30)
 
 

@@ -22,7 +22,6 @@ SECONDS = float(os.environ.get("CLASS_S", 3))
 TRAINEES = 40
 CLASS = "H52640"
 STOCK = 100_000
-VIP_CATEGORY = "20210827165510715"
 MOST_TRIES = 8
 THINKS_S = (0.3, 0.9)  # between two clicks
 UNKNOWN = {"status": 1004, "state": False, "msg": "err 该数据不存在"}
@@ -57,7 +56,6 @@ class Trainee:
         self.chance = random.Random(number)
         self.token, self.me = "", {}
         self.cart, self.orders = set(), set()
-        self.vip = 0
 
     async def call(self, method, path, picture=b"", **params):
         """Make a call; whatever status is not 200 is complained of."""
@@ -93,7 +91,7 @@ class Trainee:
 
     async def spend(self, seconds):
         ends = time.monotonic() + seconds
-        ways = [self.students, self.shop, self.shop, self.pries, self.vip_month, self.looks_around]
+        ways = [self.students, self.shop, self.shop, self.pries, self.looks_around]
         self.chance.shuffle(ways)
         while time.monotonic() < ends or not self.orders:  # on a busy machine a lesson is longer
             for way in ways:
@@ -153,14 +151,6 @@ class Trainee:
             own = order["unid"] == self.me["unid"] and order["username"] == self.username
             self.room.check(own and order["order_id"] in self.orders, self.username, "sees", order)
 
-    async def vip_month(self):
-        if self.vip or self.number % 2:
-            return
-        self.vip = 1
-        products = (await self.works("GET", "/product/get_product", category_id=VIP_CATEGORY))["data"]
-        product = next(row["product_id"] for row in products if row["productName"] == "vip充值")
-        await self.pays(await self.ordered(product_id=product))
-
     async def pries(self):
         """Somebody else's order is as good as none."""
         others = [order for order, whose in self.room.orders.items() if whose != self.username]
@@ -211,9 +201,6 @@ async def lesson(room, trainees):
     await asyncio.gather(*(trainee.spend(SECONDS) for trainee in trainees))
     took = time.monotonic() - started
     await asyncio.gather(*(trainee.looks_at_orders() for trainee in trainees))
-    await asyncio.gather(*(trainee.log_in() for trainee in trainees))
-    for trainee in trainees:
-        room.check(trainee.me["vipLevel"] == trainee.vip, trainee.username, "is VIP", trainee.me["vipLevel"])
     return took
 
 
