@@ -43,7 +43,7 @@ def accounts_reset() -> str:
         user.vip_level, user.vip_expires_at, user.is_phone_bound = 0, None, False
         user.set_password(demo.password)
         user.save()
-    return f"恢复 {len(DEMO_USERS)} 个"
+    return f"恢复账号 {len(DEMO_USERS)} 个"
 
 
 def _make(now: datetime) -> int:

@@ -45,7 +45,7 @@ def _about_login(request: Request, body: dict[str, Any]) -> str | None:
         case "1004":
             return _about_token(request)
         case "10026":
-            return "已登入,但这个角色没有该接口:换一个账号,或在后台的角色里加上"
+            return "已登入,但这个角色没有该接口,或老师把这个班设成了只读:换一个账号,或在后台的角色里加上"
     return None
 
 

@@ -210,7 +210,7 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
 
     @display(description="图片")
     def preview(self, row: Any) -> str:
-        return _picture(row.image_url, "height:48px", row.name)
+        return _picture(row.image_url, "width:48px;height:48px;object-fit:contain", row.name)
 
     @display(description="当前图片")
     def large_preview(self, row: Any) -> str:
