@@ -56,13 +56,11 @@ def colleague_saves(wang, row, **changes):
 
 
 class TestEveryPage:
-    def test_has_the_base_that_merges(self):
-        assert [page for page in admin.site._registry.values() if not isinstance(page, OfficeAdmin)] == []
-
     def test_keeps_what_a_colleague_changed(self, office, root, stock, rf):
         request = rf.get("/")
         request.user = root.user
         merging = set()
+        assert [page for page in admin.site._registry.values() if not isinstance(page, OfficeAdmin)] == []
         for model, page in admin.site._registry.items():
             row = model._base_manager.order_by("pk").last()
             if row is None or isinstance(page, ButtonsAdmin) or not page.has_change_permission(request, row):
@@ -87,25 +85,24 @@ class TestEveryPage:
 
 
 class TestDifferentFields:
-    def test_are_merged_and_the_colleague_is_named(self, office, wang, li):
-        mine = opened(office, li).data(degree="本科")
+    def test_are_merged_and_the_colleague_is_named_also_beside_a_mistake(self, office, wang, li):
+        untouched = opened(office, li).data()
+        mine = untouched | {"degree": "本科", "age": "999"}
         colleague_saves(wang, li, city="南京")
 
-        answer = office.post(page_of(li), mine, follow=True)
-
-        li.refresh_from_db()
-        assert (li.city, li.degree) == ("南京", "本科")
+        again = PageForm(office.post(page_of(li), mine)).data()
+        assert (again["city"], again["degree"], again["age"]) == (["南京"], ["本科"], ["999"])
+        answer = office.post(page_of(li), mine | {"age": "30"}, follow=True)
         assert "同事修改了：城市（wang 20" in text_of(answer)
-
-    def test_an_untouched_form_writes_nothing_and_another_field_stays_as_it_was(self, office, li):
-        mine = opened(office, li).data()
-        Student.objects.filter(pk=li.pk).update(city="南京")
-
-        for changes in ({}, {"degree": "本科"}):
-            assert office.post(page_of(li), mine | changes).status_code == 302
-
+        assert office.post(page_of(li), again | {"age": "30"}).status_code == 302
         li.refresh_from_db()
-        assert (li.city, li.degree) == ("南京", "本科")
+        assert (li.city, li.degree, li.age) == ("南京", "本科", 30)
+
+        Student.objects.filter(pk=li.pk).update(city="上海", degree="专科", age=21)
+        for changes in ({}, {"degree": "本科"}):  # an untouched form writes nothing, and other fields stay
+            assert office.post(page_of(li), untouched | changes).status_code == 302
+        li.refresh_from_db()
+        assert (li.city, li.degree, li.age) == ("上海", "本科", 21)
         assert li.description == "一\n二"  # a browser has sent it back as one CRLF two
 
     def test_of_a_product_leave_price_and_stock_alone(self, office, wang, stock):
@@ -178,18 +175,6 @@ class TestOneField:
         li.refresh_from_db()
         assert (li.city, li.degree, li.description) == (city, "本科", "同事的话")
 
-    def test_another_mistake_in_the_form_loses_neither(self, office, wang, li):
-        mine = opened(office, li).data(degree="本科", age="999")
-        colleague_saves(wang, li, city="南京")
-
-        answer = office.post(page_of(li), mine)
-
-        again = PageForm(answer).data()
-        assert (again["city"], again["degree"], again["age"]) == (["南京"], ["本科"], ["999"])
-        assert office.post(page_of(li), again | {"age": "30"}).status_code == 302
-        li.refresh_from_db()
-        assert (li.city, li.degree, li.age) == ("南京", "本科", 30)
-
     def test_secret_is_not_shown(self, office, stock, monkeypatch):
         from weather import admin as page
         from weather.vault import seal
@@ -257,36 +242,17 @@ class TestPictures:
         )
 
 
-class TestGone:
-    def test_says_so_and_gives_back_what_was_typed(self, office, wang, li, sent_tasks):
-        mine = opened(office, li).data(city="北京", description="很长的话")
-        asked = wang.get(reverse("admin:students_student_delete", args=[li.pk]))
-        wang.post("/admin/students/student/", posted_of(asked))
-        transfer_work(TransferRun.objects.get().pk)
+def test_a_form_of_what_is_gone_says_so_and_gives_back_what_was_typed(office, wang, li, sent_tasks):
+    mine = opened(office, li).data(city="北京", description="很长的话")
+    asked = wang.get(reverse("admin:students_student_delete", args=[li.pk]))
+    wang.post("/admin/students/student/", posted_of(asked))
+    transfer_work(TransferRun.objects.get().pk)
 
-        answer = office.post(page_of(li), mine)
+    answer = office.post(page_of(li), mine)
 
-        text = text_of(answer)
-        assert answer.status_code == 404
-        assert "已被删除" in text and "wang" in text and "很长的话" in text and "北京" in text
-        assert not Student.objects.exists()
-
-
-class TestPagesThatKnowNothing:
-    @pytest.mark.parametrize("seen", [None, "", "x", "of another"])
-    def test_are_asked_about_each_difference(self, office, li, seen):
-        other = student(name="王五")
-        other.save()
-        data = opened(office, li).data(city="北京") | {"seen": opened(office, other).data()["seen"]}
-        if seen != "of another":
-            data["seen"] = seen or ""
-
-        answer = office.post(page_of(li), data)
-
-        assert [change.name for change in answer.context["adminform"].form.open_changes] == ["city"]
-        li.refresh_from_db()
-        assert li.city == "重庆"
-        assert office.post(page_of(li), PageForm(answer).data(**{"keep-city": "mine"})).status_code == 302
+    text = text_of(answer)
+    assert answer.status_code == 404 and not Student.objects.exists()
+    assert "已被删除" in text and "wang" in text and "很长的话" in text and "北京" in text
 
 
 @pytest.mark.parametrize("key", ["x", "", "9" * 40, "-1", "1.5", "\x00"])
@@ -296,6 +262,22 @@ def test_a_crafted_selection_is_no_fault(office, stock, key):
         for action in ("delete_selected", "remove_selected", "edit_many", "disable"):
             answer = office.post(address, {"action": action, "_selected_action": [key]})
             assert answer.status_code in {200, 302}
+
+
+@pytest.mark.parametrize("seen", [None, "", "x", "of another"])
+def test_pages_that_know_nothing_are_asked_about_each_difference(office, li, seen):
+    other = student(name="王五")
+    other.save()
+    data = opened(office, li).data(city="北京") | {"seen": opened(office, other).data()["seen"]}
+    if seen != "of another":
+        data["seen"] = seen or ""
+
+    answer = office.post(page_of(li), data)
+
+    assert [change.name for change in answer.context["adminform"].form.open_changes] == ["city"]
+    li.refresh_from_db()
+    assert li.city == "重庆"
+    assert office.post(page_of(li), PageForm(answer).data(**{"keep-city": "mine"})).status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)
@@ -326,26 +308,18 @@ class TestAtTheSameMoment:
     def forms(self, office, wang, row, mine, theirs):
         return (office, opened(office, row).data(**mine)), (wang, opened(wang, row).data(**theirs))
 
-    def test_one_of_two_wins_a_field_and_the_other_is_asked(self, office, wang, li, meeting):
+    @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+    def test_one_of_two_wins_a_field_and_the_other_is_asked(self, office, wang, li, meeting, monkeypatch, is_locked):
+        if not is_locked:  # one is overwritten unasked
+            monkeypatch.setattr(conflicts, "lock_row", lambda row: True)
         forms = self.forms(office, wang, li, {"city": "北京"}, {"city": "南京"})
         meeting(StudentForm)
 
-        answers = self.both(li, *forms)
+        codes = [answer.status_code for answer in self.both(li, *forms)]
 
-        assert sorted(answer.status_code for answer in answers) == [200, 302]
+        assert sorted(codes) == ([200, 302] if is_locked else [302, 302])
         li.refresh_from_db()
-        winner = ["北京", "南京"][[answer.status_code for answer in answers].index(302)]
-        assert li.city == winner
-
-    def test_without_the_lock_one_is_overwritten_unasked(self, office, wang, li, meeting, monkeypatch):
-        """The twin: what the lock is for."""
-        monkeypatch.setattr(conflicts, "lock_row", lambda row: True)
-        forms = self.forms(office, wang, li, {"city": "北京"}, {"city": "南京"})
-        meeting(StudentForm)
-
-        answers = self.both(li, *forms)
-
-        assert [answer.status_code for answer in answers] == [302, 302]
+        assert not is_locked or li.city == ["北京", "南京"][codes.index(302)]
 
     def test_ticks_set_at_the_same_moment_are_all_kept(self, office, wang, roles, meeting):
         role = Role.objects.create(roleid="300", name="x", buttons=[])

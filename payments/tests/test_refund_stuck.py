@@ -305,43 +305,32 @@ def test_the_order_is_locked_before_its_payment(refund_in, shop, monkeypatch):
     assert isinstance(waited, OperationalError) and free == refund.payment_id
 
 
-class TestTwoAtTheSameInstant:
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_of_two_at_the_same_instant_one_is_told(refund_in, shop, monkeypatch, is_locked):
     """One registers a refund as paid by other means while another submits it again: the money must go out once."""
-
-    def press_both(self, refund, monkeypatch):
-        gate = threading.Barrier(2)
-        save = Refund.save
-
-        def slow_save(row, *arguments, **facts):
-            # Both have read the row by now, unless one waits for the other's lock.
-            with contextlib.suppress(threading.BrokenBarrierError):
-                gate.wait(timeout=1)
-            return save(row, *arguments, **facts)
-
-        monkeypatch.setattr(Refund, "save", slow_save)
-
-        steps = [lambda: offline(refund), lambda: refund_again(refund_id=refund.pk, actor="王", now=later())]
-        outcomes = at_once(steps, refusals=(RefundNotPossible,))
-        return [getattr(outcome, "state", None) or outcome.msg for outcome in outcomes]
-
-    @pytest.mark.django_db(transaction=True)
-    def test_one_of_them_is_told(self, refund_in, monkeypatch):
-        refund = refund_in("FAILED")
-
-        outcomes = self.press_both(refund, monkeypatch)
-
-        refund.refresh_from_db()
-        if refund.state == "offline":
-            assert outcomes == ["offline", "这笔退款现在是“已线下退款”"]
-        else:
-            assert outcomes[1] == refund.state == "pending" and "不能登记线下退款" in outcomes[0]
-
-    @pytest.mark.django_db(transaction=True)
-    def test_without_the_locks_both_would(self, refund_in, shop, monkeypatch):
-        refund = refund_in("FAILED")
+    refund, gate, save = refund_in("FAILED"), threading.Barrier(2), Refund.save
+    temporary = listener()
+    if not is_locked:
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **options: rows)
-        monkeypatch.setattr(shop, "lock", lambda *, out_trade_no: shop.owed.get(out_trade_no))
-        with listener_replaced(replace(listener(), lock=shop.lock)):
-            outcomes = self.press_both(refund, monkeypatch)
+        temporary = replace(temporary, lock=lambda *, out_trade_no: shop.owed.get(out_trade_no))
 
+    def slow_save(row, *arguments, **facts):
+        # Both have read the row by now, unless one waits for the other's lock.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            gate.wait(timeout=1)
+        return save(row, *arguments, **facts)
+
+    monkeypatch.setattr(Refund, "save", slow_save)
+    steps = [lambda: offline(refund), lambda: refund_again(refund_id=refund.pk, actor="王", now=later())]
+    with listener_replaced(temporary):
+        outcomes = at_once(steps, refusals=(RefundNotPossible,))
+
+    outcomes = [getattr(outcome, "state", None) or outcome.msg for outcome in outcomes]
+    refund.refresh_from_db()
+    if not is_locked:
         assert outcomes == ["offline", "pending"]
+    elif refund.state == "offline":
+        assert outcomes == ["offline", "这笔退款现在是“已线下退款”"]
+    else:
+        assert outcomes[1] == refund.state == "pending" and "不能登记线下退款" in outcomes[0]

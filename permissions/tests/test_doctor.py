@@ -20,7 +20,7 @@ def test_what_is_seeded_is_in_order_and_a_row_may_add_to_a_call_that_is_everybod
     assert found() == [(True, "Every call says who may, every row of a role opens one", False)]
 
 
-def test_rows_that_open_nothing_and_calls_left_to_root_are_named(roles, capsys):
+def test_rows_that_open_nothing_and_calls_left_to_root_or_nobody_are_named(roles, capsys, monkeypatch):
     Role.objects.filter(roleid="102").update(rows=["/students/*", "/nowhere", "/users/login", "/old/*"])
 
     with pytest.raises(SystemExit):
@@ -30,11 +30,7 @@ def test_rows_that_open_nothing_and_calls_left_to_root_are_named(roles, capsys):
     assert [finding for finding in found() if finding[0] is False] == idle
     root_alone = "/category/addCategory may be called by root alone: no role's rows name it"
     assert (None, root_alone, False) in found() and root_alone in capsys.readouterr().out
-
-
-def test_a_call_that_forgot_to_say_who_may_is_named(roles, monkeypatch):
     monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
-
     assert (False, "/new does not say who may call it: nobody may", True) in found()
 
 

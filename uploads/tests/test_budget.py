@@ -1,5 +1,6 @@
 """What pictures may take that nobody refers to, and what stays free whoever sends."""
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from threading import Barrier, BrokenBarrierError
@@ -104,41 +105,29 @@ class TestWhatCounts:
         assert len(on_disk()) == 4
 
 
-def insert_at_once(number: int) -> int:
-    """Insert ``number`` pictures at the same moment, each over a connection of its own; answer how many were taken."""
-    uploads = [row() for _ in range(number)]
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_of_many_at_once_as_many_are_taken_as_fit(monkeypatch, is_locked):
+    rows(2)
+    uploads = [row() for _ in range(6)]
     for n, upload in enumerate(uploads):
         upload.name = f"2026/11/{n + 100:032x}.png"
-    inserts = [partial(budget.insert_within_budget, upload) for upload in uploads]
-    return at_once(inserts, refusals=(TooManyUnused,)).count(None)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_as_many_are_taken_as_fit():
-    rows(2)
-
-    assert insert_at_once(6) == 2
-    assert Upload.objects.count() == 4
-
-
-@pytest.mark.django_db(transaction=True)
-def test_without_the_lock_more_would_be_taken(monkeypatch):
-    rows(2)
-    all_have_looked = Barrier(6)
-    real = budget.unused_bytes
+    all_have_looked, real = Barrier(6), budget.unused_bytes
 
     def unused_bytes(sender):
         used = real(sender)
-        try:
+        with suppress(BrokenBarrierError):
             all_have_looked.wait(10)
-        except BrokenBarrierError:
-            pass
         return used
 
-    monkeypatch.setattr(budget, "unused_bytes", unused_bytes)
-    monkeypatch.setattr(budget, "_lock_budget", lambda: None)
+    if not is_locked:
+        monkeypatch.setattr(budget, "unused_bytes", unused_bytes)
+        monkeypatch.setattr(budget, "_lock_budget", lambda: None)
 
-    assert insert_at_once(6) == 6
+    works = [partial(budget.insert_within_budget, upload) for upload in uploads]
+    taken = at_once(works, refusals=(TooManyUnused,)).count(None)
+
+    assert taken == (2 if is_locked else 6) and Upload.objects.count() == 2 + taken
 
 
 class TestTheDisk:
