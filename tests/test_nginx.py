@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -55,12 +55,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports(home: Path) -> Iterator[dict[str, int]]:
     """Ports of nginx's two servers, and of what plays `web` and `socket`. Without TLS: there is no certificate here."""
-    with ExitStack() as stack:
-        addresses = {name: stack.enter_context(serving(Echo)) for name in ("web", "socket")}
-        yield from _served({name: int(address.rpartition(":")[2]) for name, address in addresses.items()}, home)
+    with serving(Echo) as web, serving(Echo) as sockets, _nginx(home, web=_port(web), socket=_port(sockets)) as found:
+        yield found
 
 
-def _served(found: dict[str, int], home: Path) -> Iterator[dict[str, int]]:
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+@contextmanager
+def _nginx(home: Path, **found: int) -> Iterator[dict[str, int]]:
     found["https"], found["http"] = free_ports(2)
     changes = {
         "127.0.0.1:8001": f"127.0.0.1:{found['web']}",
