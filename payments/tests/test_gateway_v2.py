@@ -48,10 +48,10 @@ def test_authentic_is_what_the_key_signed_and_nothing_else(kind):
     assert not is_authentic(fields | {"sign": sign(fields, "", kind)}, "")  # anybody can sign without a key
 
 
-@pytest.mark.parametrize("kind", ["MD5", "HMAC-SHA256"])
+@pytest.mark.parametrize(("kind", "length"), [("MD5", 32), ("HMAC-SHA256", 64)])
 @pytest.mark.parametrize("trade_type", ["NATIVE", "JSAPI", "APP"])
-def test_places_an_order_of_each_kind(wechat, settings, kind, trade_type):
-    settings.WECHAT_PAY_SIGN_TYPE, openid = kind, "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+def test_places_an_order_of_each_kind_and_signs_the_sdks_parameters(wechat, settings, kind, length, trade_type):
+    settings.WECHAT_PAY_SIGN_TYPE, openid, now = kind, "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", timezone.now()
 
     ticket = gateway_v2().create(intent(trade_type=trade_type, openid=openid))
 
@@ -59,6 +59,12 @@ def test_places_an_order_of_each_kind(wechat, settings, kind, trade_type):
     assert ticket.code_url.startswith("weixin://") is (trade_type == "NATIVE")
     sent = wechat.orders["20261125101112000ABCDEF"]["wanted"]
     assert sent.get("openid") == (openid if trade_type == "JSAPI" else None)
+    params = gateway_v2().sdk_params(trade_type, "wx123", now)
+    if trade_type == "JSAPI":
+        assert params.pop("paySign") == sign_v2(params, kind) and params["package"] == "prepay_id=wx123"
+    elif trade_type == "APP":
+        assert params["sign"] == sign_v2(params, kind) and len(params["sign"]) == length
+        assert (params["partnerid"], params["package"]) == (MCHID, "Sign=WXPay")
 
 
 def test_equal_intents_are_one_order_and_times_are_beijing_time(wechat):
@@ -107,18 +113,3 @@ def test_names_what_went_wrong(wechat, fault, error):
     unknown = error in (GatewayUnreachable, GatewayUntrusted, GatewayUncertain)
     assert raised.value.outcome_unknown is unknown
     assert raised.value.may_retry is unknown
-
-
-@pytest.mark.parametrize(("kind", "length"), [("MD5", 32), ("HMAC-SHA256", 64)])
-def test_sdk_params_are_signed_with_the_orders_sign_type(wechat, settings, kind, length):
-    settings.WECHAT_PAY_SIGN_TYPE = kind
-    now = timezone.now()
-
-    jsapi = gateway_v2().sdk_params("JSAPI", "wx123", now)
-    app = gateway_v2().sdk_params("APP", "wx123", now)
-
-    assert jsapi.pop("paySign") == sign_v2(jsapi, kind)
-    assert jsapi["package"] == "prepay_id=wx123"
-    assert app["sign"] == sign_v2(app, kind)
-    assert len(app["sign"]) == length
-    assert (app["partnerid"], app["package"]) == (MCHID, "Sign=WXPay")

@@ -83,17 +83,29 @@ class TestTheWay:
         assert list(Student.objects.order_by("pk").values()) == before and counts_wrong() == []
         assert "恢复了 2000 名学员" in text_of(office, run)
 
-    def test_of_one_from_its_page(self, office):
-        one, _ = people(2)
+    def test_of_one_from_its_page_whose_undo_lists_whose_number_is_taken_and_happens_once(self, office):
+        one, two = people(2)
         page = office.get(f"{LIST}{one.pk}/delete/")
         assert "确认删除 1 名学员" in page.content.decode() and Student.objects.count() == 2
-
         office.post(f"{LIST}{one.pk}/delete/", posted_of(page))
-        run = worked(TransferRun.objects.get())
-
-        assert Student.objects.count() == 1 and counts_wrong() == []
-        undone(run)
+        first = worked(TransferRun.objects.get())
+        assert Student.objects.get() == two and counts_wrong() == []
+        undone(first)
         assert Student.objects.filter(pk=one.pk, sid=one.sid).exists()
+
+        run = worked(confirmed(office))
+        student(name="后来", sid=one.sid).save()
+        undone(run)
+
+        assert kinds(run) == {one.pk: RowKind.KEPT, two.pk: RowKind.UNDONE}
+        text = text_of(office, run)
+        assert "1 名无法撤销" in text and "已经属于另一名学员" in text and one.name in text
+        assert {person.name for person in Student.objects.all()} == {"后来", two.name}
+        with pytest.raises(RunNotReady):
+            undone(run)
+        Student.objects.all().delete()
+        worked(run)
+        assert not Student.objects.exists()
 
     @pytest.mark.parametrize("query", [{}, {"q": "学员1"}, {"q": "学员1", "class": "H1"}, {"city": "南京"}])
     def test_of_what_was_ticked_or_the_list_shows_and_no_other(self, office, query):
@@ -225,23 +237,6 @@ class TestUndo:
         assert orphans_remove(now=timezone.now() + 2 * ORPHAN_AFTER) == 1
         TransferRun.objects.update(created_at=timezone.now() - timedelta(days=8))
         assert "撤销" not in text_of(office, run)
-
-    def test_lists_whose_number_is_taken_and_happens_once(self, office):
-        one, two = people(2)
-        run = worked(confirmed(office))
-        student(name="后来", sid=one.sid).save()
-
-        undone(run)
-
-        assert kinds(run) == {one.pk: RowKind.KEPT, two.pk: RowKind.UNDONE}
-        text = text_of(office, run)
-        assert "1 名无法撤销" in text and "已经属于另一名学员" in text and one.name in text
-        assert {person.name for person in Student.objects.all()} == {"后来", two.name}
-        with pytest.raises(RunNotReady):
-            undone(run)
-        Student.objects.all().delete()
-        worked(run)
-        assert not Student.objects.exists()
 
     def test_stops_what_is_going_on(self, office, monkeypatch):
         everybody = people(30)
