@@ -85,15 +85,16 @@ class TestEveryPage:
 
 
 class TestDifferentFields:
-    def test_are_merged_and_the_colleague_is_named_also_beside_a_mistake(self, office, wang, li):
+    @pytest.mark.parametrize("author", ["wang", "你自己（另一个页面）"])
+    def test_are_merged_and_the_colleague_is_named_also_beside_a_mistake(self, office, wang, li, author):
         untouched = opened(office, li).data()
         mine = untouched | {"degree": "本科", "age": "999"}
-        colleague_saves(wang, li, city="南京")
+        colleague_saves(wang if author == "wang" else office, li, city="南京")
 
         again = PageForm(office.post(page_of(li), mine)).data()
         assert (again["city"], again["degree"], again["age"]) == (["南京"], ["本科"], ["999"])
         answer = office.post(page_of(li), mine | {"age": "30"}, follow=True)
-        assert "同事修改了：城市（wang 20" in text_of(answer)
+        assert f"同事修改了：城市（{author} 20" in text_of(answer)
         assert office.post(page_of(li), again | {"age": "30"}).status_code == 302
         li.refresh_from_db()
         assert (li.city, li.degree, li.age) == ("南京", "本科", 30)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 
 from config.celery import app
 from core.queues import task_send
@@ -42,7 +43,9 @@ def test_a_service_sends_a_task_where_its_worker_is(monkeypatch, name, args, que
         app.amqp, "send_task_message", lambda *args, queue, **_: published.append((args[1], queue.name))
     )
 
-    task_send(name, *args)
+    with transaction.atomic():
+        task_send(name, *args)
+        assert published == []
 
     assert published == [(name, queue)]
 
