@@ -163,8 +163,8 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     yield _day_panel("每日收入（元）", days, revenues, "{:.2f}", is_income=True)
 
 
-def _best(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    best = products_best((period.begins, period.ends), most=BEST_SHOWN)
+def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
+    best = products_best((period.begins, period.ends), most=BEST_SHOWN, scope=scope)
     yield rows_panel(
         f"{period.label}卖得最好的商品",
         [(name, pieces, list_url("shop.product") + f"{pk}/change/", "") for pk, name, pieces in best],

@@ -13,6 +13,7 @@ from django.db.models import Aggregate, Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
 from core.times import SHANGHAI, day_begins
+from permissions.scope import Scope
 from shop.models import Order, OrderLine, OrderLog
 from shop.states import EARNING, State
 
@@ -63,10 +64,13 @@ def _placed_by_day(first: date, last: date) -> dict[date, OrderSums]:
     return {row.pop("day"): OrderSums(**row) for row in rows}
 
 
-def products_best(span: Span, *, most: int) -> list[tuple[int, str, int]]:
-    """Return key, name and sold pieces of the products that sold most in the span."""
+def products_best(span: Span, *, most: int, scope: Scope) -> list[tuple[int, str, int]]:
+    """Return key, name and sold pieces of the products in sight that sold most in the span."""
     lines = OrderLine.objects.filter(
-        order__created_at__gte=span[0], order__created_at__lt=span[1], order__state__in=EARNING
+        scope.visible("product__"),
+        order__created_at__gte=span[0],
+        order__created_at__lt=span[1],
+        order__state__in=EARNING,
     )
     sums = lines.order_by().values("product_id", "product__name").annotate(pieces=Sum("quantity"))
     best = sums.order_by("-pieces", "product_id").values_list("product_id", "product__name", "pieces")
