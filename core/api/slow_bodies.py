@@ -63,12 +63,14 @@ def _watch() -> None:
 
 def _stop_reading(sender: str) -> None:
     for entry in Path("/proc/self/fd").iterdir():
+        if not entry.is_socket():
+            continue
         try:
             with socket.socket(fileno=os.dup(int(entry.name))) as connection:
                 if connection.getpeername()[0] == sender and _is_silent(connection):
                     connection.shutdown(socket.SHUT_RD)  # our answer can still be sent
         except (OSError, IndexError):
-            continue  # it is no socket, has no peer, or was closed meanwhile
+            continue  # it has no peer, or was closed meanwhile
 
 
 def _is_silent(connection: socket.socket) -> bool:

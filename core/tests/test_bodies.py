@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import socket
 import threading
 import time
@@ -125,7 +126,7 @@ class TestSlowBodies:
 
         talker = threading.Thread(target=talk)
         talker.start()
-        began = time.monotonic()
+        began, opened = time.monotonic(), len(os.listdir("/proc/self/fd"))
         with pytest.raises(OSError, match="has not arrived"):
             body.read(1000)
         took = time.monotonic() - began
@@ -133,6 +134,7 @@ class TestSlowBodies:
         talker.join()
 
         assert 0.5 < took < 3
+        assert len(os.listdir("/proc/self/fd")) <= opened  # the watchdog has looked at each, and kept none
         its_end.sendall(b"refused")
         assert slow.recv(100) == b"refused"
         other.sendall(b"next")
