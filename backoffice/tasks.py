@@ -10,7 +10,7 @@ from core.queues import queued_task
 
 @queued_task("backoffice.count_months", queue="now")
 def count_months() -> None:
-    """Do nothing: the beat of release 1.1.0 sends it while its hosts are upgraded one after another."""
+    """Do nothing: the beat of release 1.0.0 sends it while its hosts are upgraded one after another."""
 
 
 @queued_task("backoffice.purge", queue="bulk")

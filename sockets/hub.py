@@ -61,7 +61,7 @@ class Hub:
                     log.exception("sockets: unforeseen error")
                 await asyncio.sleep(LOOK_S)
             else:
-                self._wake(message.get("sid", ""))  # release 1.1.0 names no sid: its clients are served by LOOK_S
+                self._wake(message.get("sid", ""))  # release 1.0.0 names no sid: its clients are served by LOOK_S
 
 
 async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:

@@ -11,7 +11,7 @@ In every script KEYS[1] is the session and KEYS[2] its list of packets.
 """
 
 # now_ms: the server's clock, the same for all processes. whole: Lua would write large numbers as 1.7e+12.
-# wake: return `proc`. Processes of release 1.1.0 read the set that it writes: it goes once none runs any more.
+# wake: return `proc`. Processes of release 1.0.0 read the set that it writes: it goes once none runs any more.
 # push: queue packets[first...]; a client whose queue is full loses its session, since it does not read.
 # drain: take all queued packets.
 COMMON = """

@@ -52,7 +52,6 @@ def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWE
         code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
         key = get_random_string(KEY_LENGTH)
         kept = {"code": code, "phone": phone, "ends": (now + LIFETIME).timestamp()}
-        kept["tries"] = 0  # processes of release 1.1.0 read it: it goes once none runs any more
         budget_take(now)
         with client().pipeline() as pipeline:
             pipeline.hset(_stored(key), mapping=kept)
