@@ -133,23 +133,56 @@
   // --- What waits for this user: a bell in the header, and a number before the tab's title ---
   const BELL_EVERY_MS = 60_000;
   function ring(bell) {
-    const title = document.title;
+    const title = document.title, offer = offerNotices();
+    let seen = null;
     const look = async () => {
-      if (document.hidden) return;
+      if (document.hidden && !wantsNotices()) return;
       const answer = await fetch(bell.dataset.bell, { headers: { Accept: "application/json" } }).catch(() => null);
       if (!answer?.ok || answer.redirected) return;
       const { rows } = await answer.json();
       const total = rows.reduce((sum, row) => sum + row.number, 0);
-      bell.hidden = !total;
-      bell.querySelector("b").textContent = total > 99 ? "99+" : total;
+      bell.hidden = !total && !offer;
+      bell.querySelector("b").textContent = total > 99 ? "99+" : total || "";
       bell.querySelector("summary").setAttribute("aria-label", `等我处理：${total}`);
       bell.querySelector("ul").replaceChildren(...rows.map(({ label, number, link }) =>
-        make("li", {}, make("a", { href: link }, `${label} `, make("b", { textContent: number })))));
+        make("li", {}, make("a", { href: link }, `${label} `, make("b", { textContent: number })))), ...(offer ? [offer] : []));
       document.title = total ? `(${total}) ${title}` : title;
+      const news = seen && document.hidden ? rows.filter((row) => row.number > (seen.get(row.label) ?? 0)) : [];
+      for (const { label, number, link } of news) notify(`${label}：${number}`, link);
+      seen = new Map(rows.map((row) => [row.label, row.number]));
     };
     look();
     setInterval(look, BELL_EVERY_MS);
     document.addEventListener("visibilitychange", look);
+  }
+
+  // --- For those who want it the browser tells what is new while nobody looks at the tab ---
+  const NOTICES = "notices";
+  const wantsNotices = () => localStorage.getItem(NOTICES) && window.Notification?.permission === "granted";
+
+  function notify(text, link) {
+    try {
+      const notice = new Notification(text, { tag: link });  // that of another tab with the same tag is replaced
+      notice.onclick = () => { notice.close(); open(link); };
+      return true;
+    } catch {
+      return false;  // Chrome on Android knows only those of a service worker
+    }
+  }
+
+  function offerNotices() {
+    if (!window.Notification) return null;
+    const box = make("input", { type: "checkbox", checked: Boolean(wantsNotices()) });
+    const text = make("span", { textContent: "有新的时，浏览器通知我" });
+    box.addEventListener("change", async () => {
+      localStorage.removeItem(NOTICES);
+      if (!box.checked) return;
+      const isGranted = await Notification.requestPermission() === "granted";
+      box.checked = isGranted && notify("有新的事等您处理时，会这样通知", "/admin/");
+      if (box.checked) localStorage.setItem(NOTICES, 1);
+      else text.textContent = "浏览器不允许通知，请在浏览器的网站设置里打开";
+    });
+    return make("li", {}, make("label", {}, box, text));
   }
 
   // --- What unfolds over the page closes at a click beside it, and at Escape ---

@@ -59,3 +59,42 @@ def test_new_staff_see_their_section_alone_also_on_a_dark_phone(page, running, c
         assert "/admin/students/student/" in links
         assert not [link for link in links if link and "/shop/" in link]
         assert theirs.goto("/admin/shop/order/").status == 403
+
+
+# Counts what is shown. `document.hidden` becomes true as soon as the test says so.
+NOTICES = """
+window.notices = []
+window.Notification = class {
+  static permission = "default"
+  static async requestPermission() { return this.permission = "granted" }
+  constructor(text) { window.notices.push(text) }
+}
+Object.defineProperty(document, "hidden", { get: () => Boolean(window.isAway) })
+"""
+
+
+def test_the_browser_tells_of_what_is_new_to_those_who_want_it(running, chromium):
+    number = 2
+
+    def waiting(route):
+        route.fulfill(json={"rows": [{"label": "待发货", "number": number, "link": "/admin/shop/order/"}]})
+
+    with visitor(chromium, running.base) as context:
+        page = context.new_page()
+        page.add_init_script(NOTICES)
+        page.route("**/admin/waiting.json", waiting)
+        log_in(page, "root", running.root_password)
+        page.goto("/admin/")
+        look = "is_away => { window.isAway = is_away; document.dispatchEvent(new Event('visibilitychange')) }"
+        number = 3  # nobody wants to be told yet
+        page.evaluate(look, True)
+        page.evaluate(look, False)
+
+        page.locator(".bo-bell summary", has_text="3").click()
+        page.get_by_label("有新的时，浏览器通知我").check()
+        page.wait_for_function("notices.length == 1")
+        number = 4
+        page.evaluate(look, True)
+
+        page.wait_for_function("notices.length == 2")
+        assert page.evaluate("notices[1]") == "待发货：4"
