@@ -21,7 +21,7 @@ from core.admin.exports import download
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.audit import StaffAction, action_record
-from core.money import fen_to_yuan
+from core.money import fen_to_yuan, yuan_text
 from core.sheets import Page, book_write
 from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
@@ -166,7 +166,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
 
 
 def _shown(row: list[Any]) -> list[Any]:
-    return [f"{value:.2f}" if isinstance(value, Decimal) else str(value) for value in row]
+    return [yuan_text(value) if isinstance(value, Decimal) else str(value) for value in row]
 
 
 def _shortcuts(sheet: Sheet, now: datetime) -> list[tuple[str, str, bool]]:

@@ -5,6 +5,7 @@ A card is shown to users whose role may see the list behind it. A test pins the 
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +22,7 @@ from backoffice.periods import NAMES, Period, period_of
 from core import times
 from core.admin.exports import download
 from core.models import Export
-from core.money import fen_to_yuan
+from core.money import fen_to_yuan, yuan_text
 from core.ops import heartbeat
 from core.sheets import sheet_write
 from core.times import format_office_time, local
@@ -135,7 +136,7 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     earning = ",".join(state.value for state in EARNING)
     yield _compared("订单", sums.placed, before.placed, period, list_url("shop.order", **placed))
     earned = list_url("shop.order", state__in=earning, **placed)
-    yield _compared("收入（元）", sums.revenue, before.revenue, period, earned, "{:.2f}", is_income=True)
+    yield _compared("收入（元）", sums.revenue, before.revenue, period, earned, "{:,.2f}", is_income=True)
     to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
@@ -158,9 +159,9 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     yield Tile("30 天订单", sum(orders), everything)
     hint = "近 30 天下单、已付款且没有退款的订单金额之和"
     earned = list_url("shop.order", state__in=earning, **span)
-    yield Tile("30 天收入（元）", f"{sum(revenues):.2f}", earned, hint=hint, is_income=True)
+    yield Tile("30 天收入（元）", yuan_text(sum(revenues, Decimal(0))), earned, hint=hint, is_income=True)
     yield _day_panel("每日订单", days, orders, "{}")
-    yield _day_panel("每日收入（元）", days, revenues, "{:.2f}", is_income=True)
+    yield _day_panel("每日收入（元）", days, revenues, "{:,.2f}", is_income=True)
 
 
 def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -211,8 +212,8 @@ def _day_panel(title: str, days: Iterable[date], numbers: list[Any], form: str, 
 def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     (made, fen), (before, fen_before) = refund_sums(period.spans)
     since = list_url("payments.refund", created_at__gte=period.begins.isoformat())
-    hint = f"{made} 笔；{period.last_label} {fen_to_yuan(fen_before):.2f}，{before} 笔"
-    yield Tile(f"{period.label}退款（元）", f"{fen_to_yuan(fen):.2f}", since, hint=hint)
+    hint = f"{made} 笔；{period.last_label} {yuan_text(fen_to_yuan(fen_before))}，{before} 笔"
+    yield Tile(f"{period.label}退款（元）", yuan_text(fen_to_yuan(fen)), since, hint=hint)
     link = list_url("payments.refund", next_try_at__isnull="False")
     yield _waits("处理中的退款", refunds_waiting(), "warning", link)
 

@@ -25,6 +25,11 @@ def fen_text(fen: int) -> str:
     return f"{fen_to_yuan(fen):.2f}元"
 
 
+def yuan_text(yuan: Decimal) -> str:
+    """Return the amount as the back office shows it: ``1,234.50``."""
+    return f"{yuan:,.2f}"
+
+
 def wire(yuan: Decimal) -> int | float:
     """Return the number that JSON answers show: ``9``, ``9.9``, ``9.99``. For output only."""
     return int(yuan) if yuan == yuan.to_integral_value() else float(yuan)

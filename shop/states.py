@@ -121,6 +121,9 @@ TO_DO = (_S.PAID, _S.PREPARING, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER, _S.REFUN
 # States of an order whose money counts as revenue: paid, and not refunded.
 EARNING = (_S.PAID, _S.PREPARING, _S.SHIPPED, _S.RECEIVED, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
 
+# States of an order all of whose money has gone back or is to.
+GOING_BACK = (_S.REFUNDING, _S.REFUND_FAILED, _S.REFUNDED)
+
 _CLOSED_UNPAID = (_S.CANCELLED, _S.CLOSED, _S.INVALID)
 _UNSHIPPED = (_S.PAID, _S.PREPARING)
 _OUT_OF_HOUSE = (_S.SHIPPED, _S.RECEIVED)

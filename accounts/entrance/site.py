@@ -56,6 +56,7 @@ def session_begin(request: HttpRequest, *, now: datetime) -> None:
 class BackOfficeSite(UnfoldAdminSite):
     login_form = LoginForm
     login_template = "entrance/login.html"
+    empty_value_display = "—"
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)

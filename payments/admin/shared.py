@@ -13,7 +13,7 @@ from unfold.decorators import display
 from accounts.selectors import display_names
 from core.admin.buttons import ButtonsAdmin
 from core.admin.tables import LogLine, timeline
-from core.money import fen_to_yuan
+from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
 from payments.listener import listener
 from payments.models import InboundEvent, ListenerFailure, PaymentLog, PaymentStatus, Refund, RefundStatus
@@ -69,7 +69,7 @@ def section(title: str, *fields: Any, classes: Iterable[str] = ()) -> tuple[str,
 
 
 def yuan(fen: int) -> str:
-    return f"{fen_to_yuan(fen):.2f}"
+    return yuan_text(fen_to_yuan(fen))
 
 
 def _change(log: PaymentLog) -> str:

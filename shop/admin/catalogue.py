@@ -301,4 +301,4 @@ class ProductAdmin(CatalogueAdmin):
 
 
 def _picture(url: str, style: str, name: str) -> str:
-    return format_html('<img src="{}" alt="{}" loading="lazy" style="{}">', url, name, style) if url else "—"
+    return format_html('<img src="{}" alt="{}" loading="lazy" style="{}">', url, name, style) if url else ""

@@ -70,7 +70,7 @@ _LINES = (
     ExportColumn("单价（元）", 12, lambda line: line.price),
     ExportColumn("数量", 8, lambda line: line.quantity),
     ExportColumn("小计（元）", 12, lambda line: line.amount, True),
-    ExportColumn("已退件数", 10, lambda line: line.refunded_quantity),
+    ExportColumn("已退件数", 10, lambda line: line.returned),
 )
 _REFUNDS = (
     ExportColumn("订单号", 34, lambda refund: refund.payment.out_trade_no),

@@ -5,6 +5,7 @@ No field of an order can be edited: the buttons call the same services as the AP
 """
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from core import times
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.phones import RIGHT, PhoneAdmin, may_see_phones, phone_masked
+from core.money import yuan_text
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_bar import (
     DayRangeFilter,
@@ -84,7 +86,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         "phone": RIGHT,
     }
     chosen = "（所选订单）"
-    asked_columns = ("order_id", "goods", "receiver", "total", "state_label")
+    asked_columns = ("order_id", "goods", "receiver", "amount", "state_label")
     list_filter = [WorkListFilter, FlagFilter, ProductFilter, ("created_at", DayRangeFilter)]
     list_before_template = "shop/order_bar.html"
     change_form_outer_before_template = "shop/order_head.html"
@@ -94,14 +96,14 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
     most_found = MAX_FOUND
     ordering = ["-pk"]
     readonly_fields = [
-        *("order_id", "username", "total", "refunded", "recipient", "phone_shown", "address", "note", "lines"),
+        *("order_id", "username", "amount", "returned", "recipient", "phone_shown", "address", "note", "lines"),
         *("express_company", "express_no"),
         *("state_label", "order_status", "pay_status", "shiping_status", "holds_stock"),
         *("created_at", "expires_at", "paid_at", "transaction_id", "hidden_at"),
         *("payments", "refunds", "timeline"),
     ]
     fieldsets = [
-        ("订单", {"fields": [("order_id", "state_label"), ("username", "total", "refunded"), "lines", "note"]}),
+        ("订单", {"fields": [("order_id", "state_label"), ("username", "amount", "returned"), "lines", "note"]}),
         ("收货", {"fields": [("recipient", "phone_shown"), "address", ("express_company", "express_no")]}),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
@@ -116,7 +118,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         return State(order.state).label
 
     @display(description="操作")
-    def steps(self, order: Any) -> SafeString:
+    def steps(self, order: Any) -> SafeString | str:
         return step_buttons(order, order.steps)
 
     @action(description="打印配货单", url_path="packing", permissions=["view"])
@@ -237,7 +239,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         return row.state == State.REFUNDING or row.part_refund == PartRefund.UNDER_WAY
 
     def sum_of(self, rows: list[Order]) -> str:
-        return f"{len(rows)} 个订单，共 {sum(order.total for order in rows):.2f} 元"
+        return f"{len(rows)} 个订单，共 {yuan_text(sum((order.total for order in rows), Decimal(0)))} 元"
 
     def offered(self, row: Any) -> Iterable[str]:
         if row.state == State.REFUND_FAILED:

@@ -13,7 +13,7 @@ from accounts.selectors import display_names
 from core.admin.buttons import ButtonForm
 from core.admin.phones import are_phones_whole, phones_masked
 from core.admin.tables import LogLine, page_link, table, timeline
-from core.money import fen_to_yuan
+from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
 from payments.admin.shared import failure_text
 from payments.models import Payment, Refund
@@ -106,10 +106,10 @@ class OrderParts:
             (
                 line.title,
                 line.product_code,
-                f"{line.price:,.2f}",
+                yuan_text(line.price),
                 line.quantity,
-                f"{line.amount:,.2f}",
-                line.refunded_quantity,
+                yuan_text(line.amount),
+                line.returned,
             )
             for line in order.lines.all()
         ]
@@ -121,7 +121,7 @@ class OrderParts:
             (
                 page_link(payment, payment.transaction_id or payment.out_trade_no),
                 payment.get_state_display(),
-                f"{fen_to_yuan(payment.amount_fen):,.2f}",
+                yuan_text(fen_to_yuan(payment.amount_fen)),
                 payment.get_trade_type_display(),
                 format_office_time(payment.paid_at),
             )
@@ -142,7 +142,7 @@ class OrderParts:
             (
                 page_link(refund, refund.out_refund_no),
                 refund.get_state_display(),
-                f"{fen_to_yuan(refund.amount_fen):,.2f}",
+                yuan_text(fen_to_yuan(refund.amount_fen)),
                 " ".join([refund.reason, *pieces[refund.out_refund_no]]),
                 names[refund.requested_by],
                 refund.attempts,

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from core.admin.buttons import ButtonForm
 from core.admin.tables import table
-from core.money import fen_to_yuan
+from core.money import fen_to_yuan, yuan_text
 from payments.selectors import refunds_of_order
 from shop.admin.order_parts import ASKED
 from shop.models import Order, OrderLine
@@ -79,7 +79,7 @@ class PartForm(ButtonForm):
         rows = [
             (
                 line.title,
-                f"{line.price:.2f}",
+                yuan_text(line.price),
                 line.quantity,
                 str(line.refunded_quantity),
                 self.cell(_name(line)) if line.left else "已退完",
@@ -88,12 +88,13 @@ class PartForm(ButtonForm):
         ]
         money = format_html(
             "<p>订单 {}，买家 {}。已付 {} 元，已退（含正在退的）{} 元，"
-            "<b>还能退 <span data-rest>{}</span> 元</b>。</p>",
+            '<b>还能退 <span data-rest="{}">{}</span> 元</b>。</p>',
             order,
             order.username,
-            order.total,
-            fen_to_yuan(refunds.claimed_fen),
-            f"{fen_to_yuan(refunds.rest_fen):.2f}",
+            yuan_text(order.total),
+            yuan_text(fen_to_yuan(refunds.claimed_fen)),
+            fen_to_yuan(refunds.rest_fen),
+            yuan_text(fen_to_yuan(refunds.rest_fen)),
         )
         if order.state in ASKED:
             money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")

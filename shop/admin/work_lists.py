@@ -16,6 +16,7 @@ from core import times
 from core.admin.buttons import PRESS
 from core.admin.phones import phone_shown
 from core.admin.tables import may_open, page_link
+from core.money import yuan_text
 from payments.models import Refund, RefundStatus
 from payments.selectors import RefundsOfPayment
 from shop.admin.order_parts import flag_text, trouble_text
@@ -129,7 +130,7 @@ def is_by_hand(order: Any) -> bool:
     return refund is not None and refund.state in (RefundStatus.ABNORMAL, RefundStatus.OWED)
 
 
-def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString:
+def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString | str:
     """Return the buttons of one row of the list. ``steps`` are their names and labels."""
     buttons = [
         ("" if at else " is-main", _TARGET if name == PACKING else "", PRESS, name, order.pk, label, order, label)
@@ -137,7 +138,7 @@ def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString:
     ]
     form = '<button type="submit" class="tr-button{}"{} name="{}" value="{}:{}" aria-label="{} {}">{}</button>'
     if not buttons:
-        return _NONE
+        return ""
     usual, others = (format_html_join("", form, part) for part in (buttons[:1], buttons[1:]))
     more = format_html(_MORE, order, others) if others else ""
     return format_html('<span class="od-steps">{}{}</span>', usual, more)
@@ -148,11 +149,11 @@ class WorkListColumns:
 
     @display(description="金额（元）", ordering="total")
     def amount(self, order: Order) -> str:
-        return f"{order.total:,.2f}"
+        return yuan_text(order.total)
 
     @display(description="已退款（元）", ordering="refunded")
     def returned(self, order: Order) -> str:
-        return f"{order.refunded:,.2f}"
+        return yuan_text(order.refunded)
 
     @display(description="商品")
     def goods(self, order: Order) -> SafeString:
@@ -179,11 +180,11 @@ class WorkListColumns:
         return order.receiver_name
 
     @display(description="已付款")
-    def since_paid(self, order: Order) -> SafeString:
+    def since_paid(self, order: Order) -> SafeString | str:
         return _age(order.paid_at)
 
     @display(description="已申请")
-    def since_asked(self, order: Any) -> SafeString:
+    def since_asked(self, order: Any) -> SafeString | str:
         return _age(order.asked_at)
 
     @display(description="理由")
@@ -201,10 +202,10 @@ class WorkListColumns:
         return trouble_text(order, link)
 
     @display(description="退款进度")
-    def refund_progress(self, order: Any) -> SafeString:
+    def refund_progress(self, order: Any) -> SafeString | str:
         refund = getattr(order, "refund", None)
         if refund is None:
-            return _NONE
+            return ""
         return format_html(
             '<div class="od-text">{} <b>{}</b>，已提交 {} 次<br>{}<br>{}</div>',
             page_link(refund, refund.out_refund_no),
@@ -233,9 +234,9 @@ def _next_try(refund: Refund) -> SafeString | str:
     return f"{_age_text(refund.created_at)}前申请，等待微信支付"
 
 
-def _age(since: datetime | None) -> SafeString:
+def _age(since: datetime | None) -> SafeString | str:
     if since is None:
-        return _NONE
+        return ""
     is_late = (times.now() - since).days >= LATE_DAYS
     return format_html('<span class="{}">{}</span>', "od-late" if is_late else "", _age_text(since))
 
@@ -245,5 +246,4 @@ def _age_text(since: datetime) -> str:
 
 
 _MORE = '<details><summary class="tr-button" aria-label="{} 的其他操作">⋯</summary>{}</details>'
-_NONE = format_html("{}", "—")
 _TARGET = format_html(' formtarget="{}"', "_blank")

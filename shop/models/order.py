@@ -12,7 +12,7 @@ from django.db.models.functions import Reverse
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
 from shop.models.courier import COURIER_LENGTH
-from shop.states import API_STATUSES, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
+from shop.states import API_STATUSES, GOING_BACK, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
 
 # WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
 MAX_TOTAL = Decimal("9999999.99")
@@ -212,6 +212,11 @@ class OrderLine(models.Model):
     def left(self) -> int:
         """Pieces that are neither refunded nor on their way to be: those to ship, and those that can be refunded."""
         return self.quantity - self.refunded_quantity
+
+    @property
+    def returned(self) -> int:
+        """Pieces whose money has gone back or is to: all of them where all of the order's money does."""
+        return self.quantity if self.order.state in GOING_BACK else self.refunded_quantity
 
 
 class LineRefund(models.Model):

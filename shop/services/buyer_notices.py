@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from accounts.errors import SmsNotSent
 from accounts.services.phones import MOBILE
@@ -25,6 +26,7 @@ from shop.states import Event, State
 WAIT = UNDO + timedelta(minutes=1)  # nobody is told what may still be taken back; clocks of hosts differ a little
 MAX_AGE = timedelta(days=1)  # older news is no news: when a template is set, or the worker was away
 MAX_AT_ONCE = 50  # each message may take 6 s, and the next run comes in a minute
+_MOBILE = rf"^{MOBILE.pattern}$"  # no other number gets messages
 REFUNDED_WITHIN = timedelta(days=30)  # for the index over the time of the request
 
 
@@ -32,6 +34,7 @@ class Notice(NamedTuple):
     """A message about an order. The log has ``event`` with ``about`` once it was sent, so it is sent once."""
 
     order_id: str
+    phone: str
     event: str
     about: str
     template: str
@@ -44,8 +47,8 @@ def buyers_tell(*, now: datetime) -> None:
     for notice in chain(_of_shipments(now), _of_refunds(now)):
         try:
             with sms_room():
-                if phone := _claim(notice, now):
-                    _send(notice, phone, now)
+                if _claim(notice, now):
+                    _send(notice, now)
                     sent += 1
         except SmsNotSent:  # no room at the provider: what is not marked goes with the next run
             return
@@ -56,50 +59,61 @@ def buyers_tell(*, now: datetime) -> None:
 def _of_shipments(now: datetime) -> Iterator[Notice]:
     if not settings.SMS_SHIPPED_TEMPLATE_CODE:
         return
-    shipments = OrderLog.objects.filter(event=Event.SHIP.label, at__gt=now - MAX_AGE, at__lte=now - WAIT)
-    shipments = shipments.filter(order__state__in=(State.SHIPPED, State.RECEIVED)).exclude(order__express_no="")
-    taken_back = OrderLog.objects.filter(order=OuterRef("order"), event=Event.UNSHIP.label, pk__gt=OuterRef("pk"))
-    told = _told(SHIPMENT_TOLD, now)
-    for log in shipments.exclude(Exists(taken_back)).select_related("order").order_by("pk"):
+    later = OrderLog.objects.filter(order=OuterRef("order"), pk__gt=OuterRef("pk"))
+    shipments = OrderLog.objects.annotate(phone=_phone("order__")).filter(
+        ~Exists(later.filter(event__in=(Event.UNSHIP.label, SHIPMENT_TOLD))),
+        event=Event.SHIP.label,
+        at__gt=now - MAX_AGE,
+        at__lte=now - WAIT,
+        order__state__in=(State.SHIPPED, State.RECEIVED),
+        phone__regex=_MOBILE,
+    )
+    for log in shipments.exclude(order__express_no="").select_related("order").order_by("pk"):
         order, about = log.order, f"{format_office_time(log.at)} 发出"
-        if (order.pk, about) not in told:
-            values = {"order": order.order_id, "courier": order.express_company, "number": order.express_no}
-            values["link"] = parcel_page(order.express_company, order.express_no) or "快递公司的官网"
-            yield Notice(order.order_id, SHIPMENT_TOLD, about, settings.SMS_SHIPPED_TEMPLATE_CODE, values)
+        values = {"order": order.order_id, "courier": order.express_company, "number": order.express_no}
+        values["link"] = parcel_page(order.express_company, order.express_no) or "快递公司的官网"
+        yield Notice(order.order_id, log.phone, SHIPMENT_TOLD, about, settings.SMS_SHIPPED_TEMPLATE_CODE, values)
 
 
 def _of_refunds(now: datetime) -> Iterator[Notice]:
     if not settings.SMS_REFUNDED_TEMPLATE_CODE:
         return
-    refunds = Refund.objects.filter(state=RefundStatus.SUCCESS, created_at__gt=now - REFUNDED_WITHIN)
-    told = {about for _, about in _told(REFUND_TOLD, now)}
-    for refund in refunds.filter(refunded_at__gt=now - MAX_AGE).select_related("payment").order_by("pk"):
-        number = refund.payment.out_trade_no
-        if refund.out_refund_no not in told and Order.objects.filter(order_id=number).exists():
-            values = {"order": number, "amount": f"{fen_to_yuan(refund.amount_fen):.2f}"}
-            yield Notice(number, REFUND_TOLD, refund.out_refund_no, settings.SMS_REFUNDED_TEMPLATE_CODE, values)
+    number = OuterRef("payment__out_trade_no")
+    told = OrderLog.objects.filter(order__order_id=number, event=REFUND_TOLD, detail=OuterRef("out_refund_no"))
+    phone = Subquery(Order.objects.filter(order_id=number).values_list(_phone()))
+    refunds = Refund.objects.annotate(phone=phone).filter(
+        ~Exists(told),
+        state=RefundStatus.SUCCESS,
+        created_at__gt=now - REFUNDED_WITHIN,
+        refunded_at__gt=now - MAX_AGE,
+        phone__regex=_MOBILE,
+    )
+    for refund in refunds.select_related("payment").order_by("pk"):
+        order_id = refund.payment.out_trade_no
+        values = {"order": order_id, "amount": f"{fen_to_yuan(refund.amount_fen):.2f}"}
+        about = refund.out_refund_no
+        yield Notice(order_id, refund.phone, REFUND_TOLD, about, settings.SMS_REFUNDED_TEMPLATE_CODE, values)
 
 
-def _told(event: str, now: datetime) -> set[tuple[int, str]]:
-    logs = OrderLog.objects.filter(event=event, at__gt=now - MAX_AGE - WAIT)
-    return set(logs.values_list("order_id", "detail"))
+def _phone(order: str = "") -> Coalesce:
+    """Return the phone of the order at the end of the path ``order``, else the one of its buyer."""
+    return Coalesce(NullIf(f"{order}phone", Value("")), f"{order}user__phone")
 
 
 @transaction.atomic
-def _claim(notice: Notice, now: datetime) -> str:
-    """Mark a message as sent. Return the number it goes to; "" if it was marked already or nobody can get it."""
+def _claim(notice: Notice, now: datetime) -> bool:
+    """Mark a message as sent; tell whether nobody else had."""
     order = order_lock(order_id=notice.order_id)
-    phone = order.phone or (order.user.phone if order.user else "")
-    if not MOBILE.fullmatch(phone) or order.logs.filter(event=notice.event, detail=notice.about).exists():
-        return ""
+    if order.logs.filter(event=notice.event, detail=notice.about).exists():
+        return False
     order_note(order=order, event=notice.event, actor=SYSTEM, now=now, detail=notice.about)
-    return phone
+    return True
 
 
-def _send(notice: Notice, phone: str, now: datetime) -> None:
+def _send(notice: Notice, now: datetime) -> None:
     """Send a message. A failure is noted on the order, and nobody tries again: the message may have been sent."""
     try:
-        sms_send(phone=phone, template=notice.template, values=notice.values, network="")
+        sms_send(phone=notice.phone, template=notice.template, values=notice.values, network="")
     except SmsNotSent as failure:
         order = Order.objects.get(order_id=notice.order_id)
         order_note(order=order, event=NOT_TOLD, actor=SYSTEM, now=now, detail=f"{notice.event} {failure.msg}")

@@ -19,6 +19,7 @@ from shop.services.stock import stock_give_back, stock_take
 from shop.services.vip import vip_revoke
 from shop.states import (
     API_STATUSES,
+    GOING_BACK,
     RETURN_EVENTS,
     TABLE,
     Event,
@@ -112,7 +113,7 @@ def order_refunds_sum(*, order: Order) -> RefundsOfPayment:
         return refunds
     order.refunded = min(fen_to_yuan(refunds.claimed_fen), order.total)
     order.part_refund = PartRefund.NONE
-    if order.state not in (State.REFUNDING, State.REFUND_FAILED, State.REFUNDED):
+    if order.state not in GOING_BACK:
         if refunds.to_tend:
             order.part_refund = PartRefund.STUCK
         elif refunds.is_under_way:

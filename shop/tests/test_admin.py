@@ -37,11 +37,12 @@ def test_lists_and_searches(office, li, page):
 
 
 def test_an_order_page_shows_lines_log_and_only_the_steps_its_state_allows(office, li):
-    order = make_order(li, make_product("自行车"), 2)
+    order = make_order(li, make_product("自行车", price="1234.50"), 2)
 
     page = office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
 
     assert "自行车" in page and "下单" in page and "订单尚未付款，不能发货" in press(office, order, "ship")
+    assert page.count("2,469.00") == 2  # above, and in the table of the lines
     assert 'name="step_close"' in page and 'name="step_invalidate"' in page
     assert 'name="step_ship"' not in page and 'name="_save"' not in page
 

@@ -1,15 +1,17 @@
 """Buyers are told by text message of their parcel and of their money, once, and only where a template is set."""
 
+from contextlib import suppress
 from datetime import timedelta
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.utils import timezone
 
 from accounts.errors import SmsNotSent
+from accounts.models import User
 from shop.services import buyer_notices
 from shop.services.buyer_notices import buyers_tell
-from shop.services.order_refund import order_refund
+from shop.services.order_refund import order_refund, order_return
 from shop.services.order_ship import order_set_parcel, order_ship, order_undo
 from shop.states import Event, ShippingStatus
 from shop.tests.factories import run_refunds
@@ -64,10 +66,14 @@ def test_of_a_parcel_that_was_taken_back_and_sent_again_the_second_is_told(paid,
     assert [values["number"] for _, _, values in sent] == ["SF2"]
 
 
-def test_who_is_not_told(paid, sent, settings):  # noqa: F811
+def test_who_is_not_told(paid, sent, settings, django_assert_num_queries):  # noqa: F811
     undone, other, handed = (shipped(paid(phone="13800000001"), **parcel) for parcel in (SF, SF, {"express_no": ""}))
     order_undo(order_id=undone.order_id, event=Event.UNSHIP, actor="root", now=NOW)
     type(other).objects.filter(pk=other.pk).update(phone="+49 30 123456")
+    comes_back = shipped(paid(phone="13800000001"))
+    order_return(order_id=comes_back.order_id, buyer_pk=comes_back.user_id, actor="li", now=NOW)
+    with django_assert_num_queries(2):  # what nobody can be told of is not even locked
+        buyers_tell(now=DUE)
     late = shipped(paid(phone="13800000001"))
 
     buyers_tell(now=NOW + timedelta(days=2))
@@ -81,14 +87,16 @@ def test_who_is_not_told(paid, sent, settings):  # noqa: F811
     assert sent[0][2]["link"].endswith("/SF1")
 
 
-def test_money_that_is_back_is_told_once(paid, sent, wechat):  # noqa: F811
-    order = paid(phone="13800000001")
+def test_money_that_is_back_is_told_once(paid, sent, django_assert_num_queries):  # noqa: F811
+    order = paid()
+    User.objects.filter(pk=order.user_id).update(phone="13800000001")  # the order has none
     order_refund(order_id=order.order_id, actor="root", now=NOW, reason="")
     buyers_tell(now=timezone.now())
     assert sent == []
 
     run_refunds()
-    for _ in range(2):
+    buyers_tell(now=timezone.now())
+    with django_assert_num_queries(2):
         buyers_tell(now=timezone.now())
 
     assert sent == [("13800000001", "SMS_R", {"order": order.order_id, "amount": "9.90"})]
@@ -111,13 +119,14 @@ def test_a_failure_stands_on_the_order_and_is_not_repeated(paid, sent, monkeypat
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_send_one_message(paid, sent, monkeypatch):  # noqa: F811
     shipped(paid(phone="13800000001"))
-    both, claim = Barrier(2), buyer_notices._claim
+    both_may_send, note = Barrier(2), buyer_notices.order_note
 
-    def claim_together(*args):
-        both.wait(30)
-        return claim(*args)
+    def note_together(**facts):
+        with suppress(BrokenBarrierError):  # under the lock the second worker never comes so far
+            both_may_send.wait(0.5)
+        note(**facts)
 
-    monkeypatch.setattr(buyer_notices, "_claim", claim_together)
+    monkeypatch.setattr(buyer_notices, "order_note", note_together)
     at_once([lambda: buyers_tell(now=DUE)] * 2)
 
     assert len(sent) == 1

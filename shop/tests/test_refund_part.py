@@ -70,7 +70,7 @@ class TestPage:
         said = told(office.post(page, hidden(asked) | typed, follow=True))
         run_refunds()
 
-        assert "还能退 <span data-rest>20.00</span> 元" in asked.content.decode()
+        assert '还能退 <span data-rest="20">20.00</span> 元' in asked.content.decode()
         assert "部分退款已提交" in said[0]
         order.refresh_from_db()
         assert (order.state, order.refunded, order.part_refund, stock_of(line.product)) == ("paid", 10, "", 8)
@@ -87,6 +87,7 @@ class TestPage:
         run_refunds()
         order.refresh_from_db()
         assert (order.state, money(order), stock_of(line.product)) == ("refunded", [1000, 1000], 9)
+        assert order.lines.get().returned == 2
 
     @pytest.mark.parametrize(
         ("typed", "problem"),

@@ -14,6 +14,6 @@ pieces.forEach((field) => field.addEventListener("input", () => {
   askShelf();
   if (isTyped) return;
   const fen = pieces.reduce((sum, one) => sum + Math.round(one.dataset.price * 100) * (parseInt(one.value, 10) || 0), 0);
-  const rest = Math.round(document.querySelector("[data-rest]").textContent * 100);
+  const rest = Math.round(document.querySelector("[data-rest]").dataset.rest * 100);
   amount.value = fen ? (Math.min(fen, rest) / 100).toFixed(2) : "";
 }));
