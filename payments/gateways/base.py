@@ -11,12 +11,10 @@ class GatewayError(Exception):
     """The provider did not do what was asked.
 
     :param code: a key of ``payments.wechat_codes.WECHAT_CODES`` when the provider answered with a reason, else ``""``.
-    :param may_retry: the same call with the same parameters may succeed later.
     :param outcome_unknown: the provider may or may not have acted. Conclude nothing from it: ask, or repeat the same
-        call.
+        call, which may succeed later.
     """
 
-    may_retry = False
     outcome_unknown = False
 
     def __init__(self, message: str, *, code: str = "") -> None:
@@ -40,7 +38,7 @@ class MerchantUnknown(GatewayMisconfigured):
 class GatewayUnreachable(GatewayError):
     """No connection, a broken one, or an unusable answer (5xx of a proxy, HTML, too long)."""
 
-    may_retry = outcome_unknown = True
+    outcome_unknown = True
 
 
 class GatewayTimeout(GatewayUnreachable):
@@ -58,7 +56,7 @@ class GatewayBusy(GatewayUnreachable):
 class GatewayUntrusted(GatewayError):
     """The answer's signature is missing or wrong, or it speaks of another merchant or order."""
 
-    may_retry = outcome_unknown = True
+    outcome_unknown = True
 
 
 class GatewayRefused(GatewayError):
@@ -68,7 +66,7 @@ class GatewayRefused(GatewayError):
 class GatewayUncertain(GatewayRefused):
     """The provider failed half-way or is busy: SYSTEMERROR, BANKERROR, FREQUENCY_LIMITED, USERPAYING."""
 
-    may_retry = outcome_unknown = True
+    outcome_unknown = True
 
 
 class BillNotReady(GatewayUncertain):

@@ -196,7 +196,7 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
     try:
         return gateway_v2(payee(payment)).create(intent)
     except GatewayError as error:
-        if not error.may_retry or error.code in _BUSY or time_left(SECOND_TRY_S) < SECOND_TRY_S:
+        if not error.outcome_unknown or error.code in _BUSY or time_left(SECOND_TRY_S) < SECOND_TRY_S:
             raise
     time.sleep(PAUSE_S)
     return gateway_v2(payee(payment)).create(intent)

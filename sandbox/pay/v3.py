@@ -1,6 +1,5 @@
 """WeChat Pay v3: JSON, HTTP statuses, and every request and answer signed."""
 
-import gzip
 import hashlib
 import json
 import re
@@ -137,7 +136,7 @@ def bill_ask(asked: Body, serial: str, now: datetime) -> Body:
 
 @v3_endpoint
 def bill_download(asked: Body, serial: str, now: datetime) -> bytes:
-    return gzip.compress(bill_text(bill_date=checked(asked, "token", r"[0-9-]{10}"), now=now))
+    return bill_text(bill_date=checked(asked, "token", r"[0-9-]{10}"), now=now)
 
 
 @v3_endpoint

@@ -41,11 +41,6 @@ def is_number(text: Any, longest: int = 64) -> TypeGuard[str]:
     return isinstance(text, str) and len(text) <= longest and re.fullmatch(r"[0-9A-Za-z_\-|*@]+", text) is not None
 
 
-def is_transaction_id(text: Any) -> TypeGuard[str]:
-    """Tell WeChat's number of a payment, which has at most 32 characters, from anything else."""
-    return is_number(text, 32)
-
-
 def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
     """Make the error for what the provider calls ``name``. What nobody has documented counts as uncertain."""
     code = documented_code(name, http_status)

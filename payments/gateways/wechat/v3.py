@@ -6,11 +6,9 @@ whenever a forger names an unknown serial.
 
 import hashlib
 import re
-import zlib
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_encrypt, rsa_verify
@@ -30,7 +28,7 @@ from payments.gateways.base import (
 from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.http import Answer, send
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key
-from payments.gateways.wechat.shared import is_number, is_transaction_id, plain, refusal, storable
+from payments.gateways.wechat.shared import is_number, plain, refusal, storable
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
@@ -116,12 +114,12 @@ class WeChatV3:
         :raises BillNotReady: it is not made yet.
         """
         try:
-            said = self._call("GET", f"/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP")
+            said = self._call("GET", f"/v3/bill/tradebill?bill_date={day}&bill_type=ALL")
         except BillEmpty:
             return Bill(day)
         if not isinstance(said, dict) or said.get("hash_type") != "SHA1":
             raise GatewayUntrusted("the answer names no bill")
-        raw = _unzipped(self._download(str(said.get("download_url", ""))))
+        raw = self._download(str(said.get("download_url", "")))
         digest = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
         if digest != str(said.get("hash_value", "")).lower():
             raise GatewayUntrusted("the bill's digest differs")
@@ -135,15 +133,7 @@ class WeChatV3:
 
         :raises ValueError: our APIv3 key does not open it, or it is not JSON.
         """
-        try:
-            text = aes_decrypt(
-                resource["nonce"], resource["ciphertext"], resource.get("associated_data") or "", self.who.v3_key
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError("incomplete resource") from error
-        if text is None:
-            raise ValueError("wrong key or damaged ciphertext")
-        return orjson.loads(text)
+        return orjson.loads(self._opened(resource))
 
     def refresh_certificates(self) -> None:
         """Download the platform certificates.
@@ -156,17 +146,31 @@ class WeChatV3:
         try:
             entries = orjson.loads(_require_success(answer).body)["data"]
             pems = {entry["serial_no"]: self._certificate(entry) for entry in entries}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise GatewayUntrusted("no list of certificates") from error
         self.keys.store(pems)
 
     def _certificate(self, entry: Mapping[str, Any]) -> str:
-        sealed = entry["encrypt_certificate"]
-        pem = aes_decrypt(sealed["nonce"], sealed["ciphertext"], sealed.get("associated_data") or "", self.who.v3_key)
-        certificate = load_certificate(pem) if pem else None
+        pem = self._opened(entry["encrypt_certificate"])
+        certificate = load_certificate(pem)
         if certificate is None or int(entry["serial_no"], 16) != certificate.serial_number:
-            raise ValueError("not a certificate for our key")
+            raise ValueError("another certificate than the entry says")
         return pem
+
+    def _opened(self, sealed: Mapping[str, str]) -> str:
+        """Decrypt what the provider has sealed with our APIv3 key.
+
+        :raises ValueError: another key has sealed it, or it is not whole.
+        """
+        try:
+            text = aes_decrypt(
+                sealed["nonce"], sealed["ciphertext"], sealed.get("associated_data") or "", self.who.v3_key
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("incomplete") from error
+        if text is None:
+            raise ValueError("wrong key or damaged ciphertext")
+        return text
 
     def _call(self, method: str, path: str, data: dict[str, Any] | None = None, *, serial: str = "") -> Any:
         """Send, verify; return the JSON of the answer. In certificate mode the first call downloads the certificates.
@@ -204,13 +208,10 @@ class WeChatV3:
 
     def _download(self, url: str) -> bytes:
         """Fetch a bill from where a signed answer says it is. The file itself is unsigned: its digest proves it."""
-        path = url.removeprefix(self.who.base_url)
-        if path == url:  # the provider names its own host, whichever of its hosts we call
-            parts = urlsplit(url)
-            path = f"{parts.path}?{parts.query}"
-        if not path.startswith(_DOWNLOADS):
+        _, place, token = url.partition(_DOWNLOADS)  # the provider names its own host, whichever of its hosts we call
+        if not place:
             raise GatewayUntrusted("the bill is said to be somewhere else")
-        answer = self._send("GET", path, total_s=BILL_TIMEOUT_S, max_bytes=MAX_BILL_BYTES)
+        answer = self._send("GET", place + token, total_s=BILL_TIMEOUT_S, max_bytes=MAX_BILL_BYTES)
         return _require_success(answer).body
 
 
@@ -230,23 +231,6 @@ def _require_success(answer: Answer) -> Answer:
             raise GatewayUnreachable(f"HTTP {status}") from None
         name, message = "", f"HTTP {status}"
     raise refusal(name, message, status)
-
-
-def _unzipped(raw: bytes) -> bytes:
-    """Return a file unpacked; as it is if the transport has unpacked it already.
-
-    :raises GatewayUntrusted: it is damaged, or larger than any bill of ours.
-    """
-    if not raw.startswith(b"\x1f\x8b"):
-        return raw
-    reader = zlib.decompressobj(wbits=31)
-    try:
-        text = reader.decompress(raw, MAX_BILL_BYTES)
-    except zlib.error:
-        raise GatewayUntrusted("the bill is damaged") from None
-    if not reader.eof or reader.unused_data:
-        raise GatewayUntrusted("the bill is damaged, or too large")
-    return text
 
 
 def _plain(number: str) -> str:
@@ -275,7 +259,7 @@ def read_transaction(
     if state not in PAID_STATES:
         return PaymentResult(number, state, appid or "", mch_id, answer=said)
     amount, transaction_id = said.get("amount"), said.get("transaction_id")
-    if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_transaction_id(transaction_id):
+    if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id, 32):
         raise GatewayUntrusted("the answer lacks amount or transaction_id")
     return PaymentResult(
         out_trade_no=number,
