@@ -23,14 +23,12 @@ _NOT_THERE = (_S.PROCESSING, _S.ABNORMAL, _S.OWED)
 
 def refund_sums(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, int]]:
     """Return number and fen of the refunds that were asked for in each span, without those that came to nothing."""
-    sums: dict[str, Aggregate] = {}
-    for at, (begins, ends) in enumerate(spans):
-        within = Q(created_at__gte=begins, created_at__lt=ends)
-        sums[f"number{at}"] = Count("pk", filter=within)
-        sums[f"fen{at}"] = Sum("amount_fen", filter=within, default=0)
     refunds = Refund.objects.order_by().exclude(state=RefundStatus.CLOSED)
-    found = refunds.filter(created_at__gte=min(begins for begins, _ in spans)).aggregate(**sums)
-    return [(found[f"number{at}"], found[f"fen{at}"]) for at in range(len(spans))]
+    sums = [
+        refunds.filter(created_at__gte=begins, created_at__lt=ends).aggregate(**_sums("number", "fen"))
+        for begins, ends in spans
+    ]
+    return [(row["number"], row["fen"]) for row in sums]
 
 
 class Sums:

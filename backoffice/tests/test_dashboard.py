@@ -51,7 +51,7 @@ def test_counts_what_waits_for_somebody_with_few_questions_whatever_there_is(
     }  # fmt: skip
     # Session, user; logins, orders 5, refunds 2, differences, notices, best sellers, products, students 3 (a total,
     # classes, days), activity, weather 2.
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         bars = panels(office)["各班学员"].bars
     assert [(bar.label, bar.value, bar.mark, bar.share) for bar in bars] == [
         ("H51900", "2", "/4", 50.0),

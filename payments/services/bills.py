@@ -122,14 +122,14 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun:
         return _keep_failure(who, day, now, state, error.words)
     if _is_late(who, bill, now):
         return _keep_failure(who, day, now, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
-    found, foreign = _compare(who, bill, now)
-    _keep_differences(who.mch_id, day, found, now)
+    differences, foreign_rows = _compare(who, bill, now)
+    _keep_differences(who.mch_id, day, differences, now)
     _end_billed(now)
     facts = {
         "state": BillRun.State.DONE,
         "ran_at": now,
         "rows": len(bill.rows),
-        "foreign_rows": foreign,
+        "foreign_rows": foreign_rows,
         "paid_fen": sum(row.bill_fen for row in bill.rows if not row.out_refund_no),
         "refunded_fen": sum(row.bill_fen for row in bill.rows if row.out_refund_no),
         "differences": Difference.objects.filter(mch_id=who.mch_id, day=day, ending=Ending.OPEN).count(),
@@ -155,51 +155,45 @@ def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
     return mine.filter(paid_at__gte=day_begins(day), paid_at__lt=day_begins(day + ONE_DAY)).order_by("pk")
 
 
-def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str) -> BillRun:
+def _keep_failure(who: Merchant, day: date, now: datetime, state: str, reason: str) -> BillRun:
     """Store that a run failed; a day that was compared before stays DONE."""
-    first = {"state": state, "ran_at": now, "last_error": said[:255]}
-    run, _ = BillRun.objects.get_or_create(mch_id=who.mch_id, day=day, defaults=first)
-    run.last_error, run.ran_at = said[:255], now
-    run.state = run.state if run.state == BillRun.State.DONE else state
-    run.save(update_fields=["state", "ran_at", "last_error"])
-    return run
+    is_done = BillRun.objects.filter(mch_id=who.mch_id, day=day, state=BillRun.State.DONE).exists()
+    facts = {"state": BillRun.State.DONE if is_done else state, "ran_at": now, "last_error": reason[:255]}
+    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=facts)[0]
 
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:
     """Return the differences of a day, and how many rows belong to other systems with the same merchant number."""
-    found: list[Difference] = []
-    foreign = 0
+    differences: list[Difference] = []
+    foreign_rows = 0
     facts: dict[str, Any] = {"day": bill.day, "found_at": now}
     # Payments first, since a refund can be recorded only after its payment.
-    for is_refund, rows_of_ours, number in (
+    for is_refund, table, number in (
         (False, Payment.objects.all(), "out_trade_no"),
         (True, Refund.objects.select_related("payment"), "out_refund_no"),
     ):
         rows = [row for row in bill.rows if bool(row.out_refund_no) is is_refund]
-        known = rows_of_ours.in_bulk([getattr(row, number) for row in rows], field_name=number)
-        differing: list[Difference] = []
-        to_ask: list[Difference] = []
-        agreed: list[int] = []
-        for row in rows:
-            ours: Any = known.get(getattr(row, number))
-            if ours is None and not _may_be_ours(row):
-                foreign += 1
-                continue
-            difference = Difference(**row._asdict(), **facts)
-            if not compare(difference, ours):
-                agreed.append(ours.pk)
-                continue
-            (to_ask if is_worth_asking(difference, ours) else differing).append(difference)
+        numbers = [getattr(row, number) for row in rows]
+        ours: dict[str, Any] = table.in_bulk(numbers, field_name=number)
+        candidates = [
+            Difference(**row._asdict(), **facts) for row in rows if getattr(row, number) in ours or _may_be_ours(row)
+        ]
+        foreign_rows += len(rows) - len(candidates)
+        to_ask = []
+        for candidate in candidates:
+            row_here: Any = ours.get(getattr(candidate, number))
+            if compare(candidate, row_here) and is_worth_asking(candidate, row_here):
+                to_ask.append(candidate)
         differences_ask(to_ask, now=now)
-        for difference in to_ask:
-            ours = ours_of(difference)
-            if compare(difference, ours):
-                differing.append(difference)
+        ours, agreed = table.in_bulk(numbers, field_name=number), []
+        for candidate in candidates:
+            row_here = ours.get(getattr(candidate, number))
+            if compare(candidate, row_here):
+                differences.append(candidate)
             else:
-                agreed.append(ours.pk)
-        found += differing
-        rows_of_ours.filter(pk__in=agreed, billed_on=None).update(billed_on=bill.day)
-    return [*found, *_unknown_there(who, bill, facts)], foreign
+                agreed.append(row_here.pk)
+        table.filter(pk__in=agreed, billed_on=None).update(billed_on=bill.day)
+    return [*differences, *_unknown_there(who, bill, facts)], foreign_rows
 
 
 def _may_be_ours(row: BillRow) -> bool:
@@ -236,34 +230,30 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator
         yield difference
 
 
-def _keep_differences(mch_id: str, day: date, found: Sequence[Difference], now: datetime) -> None:
-    """Store the differences found, and end those that were not found any more."""
+def _keep_differences(mch_id: str, day: date, differences: Sequence[Difference], now: datetime) -> None:
+    """Store the differences of a day, and end those of an earlier run that are none any more."""
     with transaction.atomic():
         rows = Difference.objects.select_for_update().filter(mch_id=mch_id, day=day).order_by("pk")
-        known = {(row.out_trade_no, row.out_refund_no): row for row in rows}
-        for difference in found:
-            _keep(difference, known.pop((difference.out_trade_no, difference.out_refund_no), None))
-        for gone in known.values():
+        earlier = {(row.out_trade_no, row.out_refund_no): row for row in rows}
+        for difference in differences:
+            _keep(difference, earlier.pop((difference.out_trade_no, difference.out_refund_no), None))
+        for gone in earlier.values():
             if not gone.ending:
                 _end_gone(gone, now)
 
 
-_SAID = ("kind", "appid", "transaction_id", "refund_id", "bill_state", "bill_fen", "bill_at", "our_state", "our_fen")
+_FACTS = ("kind", "appid", "transaction_id", "refund_id", "bill_state", "bill_fen", "bill_at", "our_state", "our_fen")
 
 
-def _keep(difference: Difference, known: Difference | None) -> None:
-    if known is None:
-        difference.save(force_insert=True)
-        return
-    is_same = all(getattr(known, name) == getattr(difference, name) for name in _SAID)
-    if is_same and known.ending != Ending.GONE:
-        return  # known already: still open, or explained by staff
-    # It differs in another way than before, or is back after it had gone: staff must look at it again.
-    for name in _SAID:
-        setattr(known, name, getattr(difference, name))
-    known.note = difference.note or known.note
-    known.ending, known.ended_at, known.ended_by = Ending.OPEN, None, ""
-    known.save()
+def _keep(difference: Difference, earlier: Difference | None) -> None:
+    if earlier:
+        is_same = all(getattr(earlier, name) == getattr(difference, name) for name in _FACTS)
+        if is_same and earlier.ending != Ending.GONE:
+            return  # still open, or explained by staff
+        # It differs in another way than before, or is back after it had gone: staff must look at it again.
+        difference.pk, difference.found_at = earlier.pk, earlier.found_at
+        difference.note = difference.note or earlier.note
+    difference.save()
 
 
 def _end_billed(now: datetime) -> None:

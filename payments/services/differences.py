@@ -5,7 +5,7 @@ services that also record notifications. Who hears of an open difference: the en
 by the dashboard and by the order's page (``shop/admin/order_parts.py``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ from payments.models import (
     RefundStatus,
     TradeType,
 )
-from payments.services.common import as_refusal, limit_lock_wait, log_step, provider_refusals, set_state, sweep
+from payments.services.common import limit_lock_wait, log_step, provider_refusals, set_state, sweep
 from payments.services.confirm import payment_record
 from payments.services.listener_call import lock_payment, order_total
 from payments.services.refund import refund_create, refund_record, require_room
@@ -43,7 +43,6 @@ _AGREES: dict[str, set[str]] = {
     "SUCCESS": {_S.SUCCESS, _S.OWED},
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
 }
-_UNKNOWN = "微信：没有这个单号"
 RESTORE = "恢复备份"  # the actor of what follows from a restore
 CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
 MAX_ASKING_S = 60  # of the payments of a day, and again of its refunds
@@ -115,44 +114,43 @@ def is_worth_asking(difference: Difference, ours: Any) -> bool:
     return difference.kind in (DifferenceKind.STRAY_MONEY, DifferenceKind.STATE) and not is_final
 
 
-def differences_ask(differences: Iterable[Difference], *, now: datetime) -> None:
-    """Ask the provider about unsaved differences and record its answers; ``note`` says in Chinese why that failed.
+def differences_ask(differences: Sequence[Difference], *, now: datetime) -> None:
+    """Ask the provider about unsaved differences and record its answers; ``note`` says in Chinese what it answered.
 
     Stop after a minute, or when the provider does not answer: staff ask about the rest with a button.
     """
-    waiting = list(differences)
-    for difference in waiting:
+
+    def ask(difference: Difference) -> GatewayError | bool:
+        difference.note = "本地暂时无法入账，请再查询"  # if what follows fails, as where a row is locked too long
+        try:
+            difference.note = _ask_and_record(difference, now)
+        except GatewayError as error:
+            difference.note = error.words
+            return error
+        return True
+
+    for difference in differences:
         difference.note = "还没有查询"
-    sweep(waiting, lambda difference: _ask_and_note(difference, now), seconds=MAX_ASKING_S)
-
-
-def _ask_and_note(difference: Difference, now: datetime) -> GatewayError | bool:
-    difference.note = "本地暂时无法入账，请再查询"  # if what follows fails, as where a row is locked too long
-    try:
-        _ask_and_record(difference, now)
-        difference.note = ""
-    except OrderUnknown:
-        difference.note = _UNKNOWN
-    except PaymentError as error:
-        difference.note = error.msg
-    except GatewayError as error:
-        difference.note = error.words
-        return error
-    return True
+    sweep(differences, ask, seconds=MAX_ASKING_S)
 
 
 def _ask_and_record(difference: Difference, now: datetime) -> str:
-    """Ask the provider about a difference and record the answer; return it as text for staff.
+    """Ask the provider about a difference and record the answer; return for staff what it was.
 
-    :raises GatewayError: no answer. :raises PaymentError: the answer does not fit what we have.
+    :raises GatewayError: no answer.
     """
-    if difference.out_refund_no:
-        refund = _gateway(difference).refund_query(difference.out_refund_no)
-        refund_record(result=refund, now=now, source="对账单")
-        return f"{refund.status} {fen_text(refund.refund_fen)}"
-    payment = _gateway(difference).query(difference.out_trade_no)
-    payment_record(result=payment, now=now, source="对账单")
-    return f"{payment.trade_state} {fen_text(payment.paid_fen)}"
+    try:
+        if difference.out_refund_no:
+            refund = _gateway(difference).refund_query(difference.out_refund_no)
+            refund_record(result=refund, now=now, source="对账单")
+            return f"微信：{refund.status} {fen_text(refund.refund_fen)}"
+        payment = _gateway(difference).query(difference.out_trade_no)
+        payment_record(result=payment, now=now, source="对账单")
+        return f"微信：{payment.trade_state} {fen_text(payment.paid_fen)}"
+    except OrderUnknown:
+        return "微信：没有这个单号"
+    except PaymentError as error:
+        return f"微信有此记录：{error.msg}"
 
 
 def _gateway(difference: Difference) -> WeChatV3:
@@ -169,14 +167,8 @@ def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Differen
     :raises WeChatRefused, ProviderDown: the provider cannot be asked.
     """
     difference = _open(difference_id)
-    try:
-        note = f"微信：{_ask_and_record(difference, now)}"
-    except OrderUnknown:
-        note = _UNKNOWN
-    except PaymentError as error:
-        note = f"微信有此记录：{error.msg}"
-    except GatewayError as error:
-        raise as_refusal(error) from None
+    with provider_refusals():
+        note = _ask_and_record(difference, now)
     return _examine(difference, note, actor, now)
 
 

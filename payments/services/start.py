@@ -121,10 +121,9 @@ def _start(draft: Draft, now: datetime) -> Payment:
         if payment is None or _is_free(payment, draft, moment):
             # The slot is taken first, so that no call is refused after the row was written.
             with provider_refusals(), UPSTREAM.slot():
-                payment = _claim(draft, moment)
-                if payment and not _is_ready(payment, moment):
+                if payment := _claim(draft, moment):
                     return _order(payment, moment)
-        if payment and _is_ready(payment, moment):
+        elif _is_ready(payment, moment):
             return payment
         time.sleep(POLL_S)
     raise ProviderTimeout
@@ -140,14 +139,14 @@ def _is_free(payment: Payment, draft: Draft, now: datetime) -> bool:
 def _claim(draft: Draft, now: datetime) -> Payment | None:
     """Store the payment before the provider is called, and claim it: only the claiming call places the order.
 
-    Returns the payment if it was claimed or is ready, None while another call has claimed it.
+    Return None if another call was first.
     """
     with transaction.atomic():
         payment, created = Payment.objects.select_for_update().get_or_create(
             out_trade_no=draft["out_trade_no"], defaults=draft
         )
         if not _is_free(payment, draft, now):
-            return payment if _is_ready(payment, now) else None
+            return None
         payment.claimed_until = now + CLAIM
         payment.next_check_at = payment.next_check_at or check_due(payment, now)
         payment.save(update_fields=["claimed_until", "next_check_at"])

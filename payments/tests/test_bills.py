@@ -178,7 +178,7 @@ class TestDifferences:
         forget(payment)
 
         assert compare().differences == 1
-        assert (found(), the_one().note) == ([("stray_money", payment.out_trade_no)], "err 订单不存在")
+        assert (found(), the_one().note) == ([("stray_money", payment.out_trade_no)], "微信有此记录：err 订单不存在")
         assert (the_one().bill_fen, the_one().our_fen) == (1234, None)
 
         pk, ended = the_one().pk, step(difference_return)
