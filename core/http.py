@@ -1,11 +1,11 @@
 """The outgoing HTTP client: every call has a deadline and a size limit."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from threading import BoundedSemaphore, Thread
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -14,7 +14,7 @@ from django.db import connection
 
 from core.upstreams import OutgoingError, Upstream, UpstreamRefused, time_left
 
-__all__ = ["OutgoingError", "OutgoingTimeout", "ServerFailed", "UpstreamRefused", "get", "read_body", "run_within"]
+__all__ = ["OutgoingError", "OutgoingTimeout", "ServerFailed", "UpstreamRefused", "exchange", "get", "run_within"]
 
 log = structlog.get_logger("core.http")
 # A server that sends one byte now and then can keep a call's thread for ever after the caller has given up. So many
@@ -22,6 +22,12 @@ log = structlog.get_logger("core.http")
 _under_way = BoundedSemaphore(128)
 _OURSELVES = {"127.0.0.1", "localhost", "::1"}
 T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class OutgoingTimeout(OutgoingError):
@@ -45,9 +51,32 @@ def get(
     :raises UpstreamRefused: nothing was sent.
     :raises OutgoingError: no answer in time, an HTTP error, or more than ``max_bytes``.
     """
-    target = f"GET {urlsplit(url).path}"
+    answer = exchange("GET", url, upstream=upstream, total_s=timeout_s, max_bytes=max_bytes, params=params)
+    if answer.status_code != 200:
+        raise OutgoingError(f"HTTP {answer.status_code}")
+    return answer.body
+
+
+def exchange(method: str, url: str, *, upstream: Upstream, total_s: float, max_bytes: int, **options: Any) -> Answer:
+    """Send a request; return its answer, whatever the status, read whole within ``total_s`` seconds in all.
+
+    :param options: more for ``requests``, as ``headers`` or a shorter ``timeout``.
+    :raises UpstreamRefused: nothing was sent.
+    :raises OutgoingError: there is no whole answer.
+    """
+    address = urlsplit(url)
+
+    def call(ends_at: float) -> Answer:
+        with requests.Session() as session:
+            # Calls to this machine's sandbox bypass the proxy of the environment, which cannot reach it.
+            session.trust_env = address.hostname not in _OURSELVES
+            limits = {"timeout": max(0.001, ends_at - time.monotonic()), "stream": True, "allow_redirects": False}
+            with session.request(method, url, **limits | options) as response:
+                return Answer(response.status_code, response.headers, _read_body(response, ends_at, max_bytes))
+
+    target = f"{method} {address.path}"
     try:
-        return run_within(upstream, timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes), target=target)
+        return run_within(upstream, total_s, call, works=lambda answer: answer.status_code < 500, target=target)
     except OutgoingError:
         raise
     except requests.Timeout:  # requests' own timeout can come a moment before ours
@@ -124,19 +153,7 @@ def _run(timeout_s: float, call: Callable[[float], T]) -> T:
         raise OutgoingTimeout("Timeout") from None
 
 
-def _body(url: str, params: dict[str, str] | None, ends_at: float, max_bytes: int) -> bytes:
-    with requests.Session() as session:
-        # Calls to this machine's sandbox bypass the proxy of the environment, which cannot reach it.
-        session.trust_env = urlsplit(url).hostname not in _OURSELVES
-        wait_s = max(0.001, ends_at - time.monotonic())
-        with session.get(url, params=params, timeout=wait_s, stream=True, allow_redirects=False) as response:
-            if response.status_code != 200:
-                error = ServerFailed if response.status_code >= 500 else OutgoingError
-                raise error(f"HTTP {response.status_code}")
-            return read_body(response, ends_at, max_bytes)
-
-
-def read_body(response: requests.Response, ends_at: float, max_bytes: int) -> bytes:
+def _read_body(response: requests.Response, ends_at: float, max_bytes: int) -> bytes:
     """Read a response's body, opened with ``stream=True``.
 
     :param ends_at: a ``time.monotonic()``.

@@ -14,10 +14,11 @@ from django.db.models.functions import TruncDate
 
 from core.times import SHANGHAI, day_begins
 from payments.models import BillRun, Difference, Payment, PaymentStatus, Refund, RefundStatus
+from payments.selectors import MONEY_MOVES
 
 _S = RefundStatus
 # The bill lists a refund on the day on which the provider has accepted it. One that was closed later moved no money.
-_ACCEPTED = (_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.OWED, _S.OFFLINE)
+_ACCEPTED = (*MONEY_MOVES, _S.OFFLINE)
 _NOT_THERE = (_S.PROCESSING, _S.ABNORMAL, _S.OWED)
 
 

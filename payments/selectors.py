@@ -107,8 +107,8 @@ def notices_by_verdict(*, since: datetime) -> dict[str, int]:
 
 # --- The refunds of one payment ---
 _S = RefundStatus
-_UNDER_WAY = (_S.PENDING, _S.PROCESSING)
-_MONEY_MOVES = (_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.OWED)  # the provider has begun to move the money
+UNDER_WAY = (_S.PENDING, _S.PROCESSING)
+MONEY_MOVES = (_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.OWED)  # the provider has begun to move the money
 _STUCK = (_S.FAILED, _S.ABNORMAL, _S.OWED)
 
 
@@ -137,7 +137,7 @@ class RefundsOfPayment:
 
     @property
     def moved_fen(self) -> int:
-        return self._sum(*_MONEY_MOVES)
+        return self._sum(*MONEY_MOVES)
 
     @property
     def is_all_back(self) -> bool:
@@ -145,7 +145,7 @@ class RefundsOfPayment:
 
     @property
     def is_under_way(self) -> bool:
-        return any(refund.state in _UNDER_WAY for refund in self.refunds)
+        return any(refund.state in UNDER_WAY for refund in self.refunds)
 
     @property
     def is_stuck(self) -> bool:

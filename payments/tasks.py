@@ -1,6 +1,6 @@
 """The background work of payments. A task may run twice or get lost: the database says what is due.
 
-``config/settings/base.py`` says when each one runs.
+``config/schedule.py`` says when each one runs.
 """
 
 from datetime import date

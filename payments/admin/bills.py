@@ -105,8 +105,6 @@ class EndingFilter(admin.SimpleListFilter):
             yield choice if number else {**choice, "display": Ending.OPEN.label}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if request.resolver_match and request.resolver_match.url_name != "payments_difference_changelist":
-            return queryset
         value = self.value()
         if value == "all":
             return queryset

@@ -16,6 +16,7 @@ from core.times import format_office_time
 from payments.admin.shared import MoneyAdmin, section
 from payments.gateways.base import BankCard
 from payments.models import OfflineWay, Refund, RefundStatus
+from payments.selectors import UNDER_WAY
 from payments.services import refund_run
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 
@@ -173,7 +174,7 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
         return rows.select_related("payment")
 
     def is_moving(self, row: Refund) -> bool:
-        return row.state in (RefundStatus.PENDING, RefundStatus.PROCESSING)
+        return row.state in UNDER_WAY
 
     def sum_of(self, rows: list[Refund]) -> str:
         return f"{len(rows)} 笔退款，共 {fen_text(sum(refund.amount_fen for refund in rows))}"

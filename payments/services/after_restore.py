@@ -11,10 +11,10 @@ from core.times import format_office_time, local
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask, merchant
 from payments.models import Payment, PaymentStatus, Refund
+from payments.selectors import UNDER_WAY
 from payments.services.bills import bill_days_missing, bill_made_at
 from payments.services.common import as_refusal, log_step
 from payments.services.differences import RESTORE, payment_return_stray
-from payments.services.refund import UNDER_WAY
 from payments.services.start import MIN_LIFE
 
 

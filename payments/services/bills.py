@@ -20,7 +20,8 @@ from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.listener import listener
-from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus
+from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund
+from payments.selectors import MONEY_MOVES
 from payments.services.differences import (
     Ending,
     compare,
@@ -38,7 +39,6 @@ KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
 MAX_RUN_S = 240  # for all missing days together; a task is killed after 600 s
 _LEASE, LEASE_SPAN = "payments.bills", timedelta(minutes=10)  # a task is killed after that time
-_ON_THE_BILL = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
 
 
 def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
@@ -210,7 +210,7 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator
     listed = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
     refunds = Refund.objects.select_related("payment").filter(billed_on=None, payment__mch_id=who.mch_id)
     # A refund out of the merchant's available balance is in no trade bill.
-    refunds = refunds.filter(state__in=_ON_THE_BILL).exclude(funds_account="AVAILABLE")
+    refunds = refunds.filter(state__in=MONEY_MOVES).exclude(funds_account="AVAILABLE")
     rows: list[Payment | Refund] = [*_paid_on(who, bill.day)]
     for ours in [*rows, *refunds.filter(accepted_at__gte=begins, accepted_at__lt=ends).order_by("pk")]:
         payment, refund = (ours.payment, ours) if isinstance(ours, Refund) else (ours, None)

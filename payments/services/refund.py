@@ -17,7 +17,7 @@ from payments.gateways.base import GatewayError, GatewayMisconfigured, OrderUnkn
 from payments.gateways.wechat import gateway_v3
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Payment, Refund, RefundStatus, RefundWay
-from payments.selectors import refunds_of
+from payments.selectors import UNDER_WAY, refunds_of
 from payments.services.common import BATCH, SYSTEM, log_step, payee, payees, set_state, sweep
 from payments.services.listener_call import lock_payment, tell_refund
 
@@ -26,7 +26,6 @@ PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 MAX_REFUNDS = 50  # of one payment, at the provider
 _S = RefundStatus
-UNDER_WAY = (_S.PENDING, _S.PROCESSING)
 _EVENT: dict[str, str] = {_S.PENDING: "重试退款", _S.PROCESSING: "微信受理退款"}
 # For each state, the states from which a refund may get there. Notifications arrive late and out of order; one that
 # would move a refund back is ignored.

@@ -16,7 +16,6 @@ from prometheus_client import REGISTRY
 from wechatpy.pay.utils import calculate_signature
 
 from payments.errors import EventCut
-from payments.gateways.wechat.v2 import MAX_FIELDS
 from payments.listener import PaidOutcome
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund
 from payments.services import payment_close, payment_query, refund_run
@@ -143,17 +142,6 @@ class TestV2:
         order.refresh_from_db()
         assert order.is_paid and abs(order.paid_at - timezone.now()) < timedelta(minutes=5)
         assert Client().get("/pay/payResult").status_code == 405
-
-    def test_a_document_of_so_many_fields_is_read_and_no_larger_one(self, order, wechat):
-        raw = wechat.notice_v2(order.out_trade_no)
-        fields = raw.count(b"</") - 1
-
-        def padded(number):
-            more = {f"x{at}": "1" for at in range(number - fields)}
-            return wechat.notice_v2(order.out_trade_no, **more)
-
-        assert_refused_v2(post_v2(padded(MAX_FIELDS + 1)), "格式")
-        assert post_v2(padded(MAX_FIELDS)).content == OK_XML
 
 
 class TestV3:

@@ -2,16 +2,15 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from django.conf import settings
 
 from payments.gateways.base import GatewayMisconfigured, MerchantUnknown
@@ -92,24 +91,17 @@ def _merchant(values: Mapping[str, str]) -> Merchant:
     return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **known)
 
 
-def private_key(path: str) -> RSAPrivateKey:
-    """Read the merchant's key, in any common form.
+def read_key(path: str, label: Literal["PRIVATE", "PUBLIC"]) -> Any:
+    """Read the merchant's private or the provider's public RSA key, in any common form.
 
-    :raises GatewayMisconfigured: no such file, or not an RSA key.
+    :raises GatewayMisconfigured: no such file, or not such a key.
     """
-    key: RSAPrivateKey = _key(
-        path, "PRIVATE", partial(serialization.load_pem_private_key, password=None), RSAPrivateKey
-    )
-    return key
-
-
-def _key(path: str, label: str, read: Callable[[bytes], object], kind: Any) -> Any:
     try:
         text = Path(path).read_text("utf-8").strip()
         if "-----BEGIN" not in text:  # the console also hands keys out as bare base64
             text = f"-----BEGIN {label} KEY-----\n{text}\n-----END {label} KEY-----\n"
-        key = read(text.encode())
-        if not isinstance(key, kind):
+        key = load_pem_private_key(text.encode(), None) if label == "PRIVATE" else load_pem_public_key(text.encode())
+        if not isinstance(key, RSAPrivateKey | RSAPublicKey):
             raise ValueError("not an RSA key")
     except (OSError, ValueError, TypeError) as error:
         raise GatewayMisconfigured(f"WECHAT_PAY_{label}_KEY_FILE: {type(error).__name__}") from None
@@ -132,7 +124,7 @@ class Keyring:
         self._public_key: RSAPublicKey | None = None
         if who.public_key_id and who.public_key_file:
             self.public_key_id = who.public_key_id
-            self._public_key = _key(who.public_key_file, "PUBLIC", serialization.load_pem_public_key, RSAPublicKey)
+            self._public_key = read_key(who.public_key_file, "PUBLIC")
         elif not who.cert_dir:
             raise GatewayMisconfigured("set WECHAT_PAY_PUBLIC_KEY_ID and _FILE, or WECHAT_PAY_CERT_DIR")
         self._cert_dir = Path(who.cert_dir) if who.cert_dir else None
@@ -170,8 +162,8 @@ class Keyring:
         """Return the key that a signature names, or None. Never downloads one, since a forger may name any serial."""
         if self._public_key is not None and serial == self.public_key_id:
             return self._public_key
-        wanted = serial.upper().lstrip("0")
-        return next((one.key for one in self.platform_keys() if one.serial == wanted), None)
+        plain_serial = serial.upper().lstrip("0")
+        return next((one.key for one in self.platform_keys() if one.serial == plain_serial), None)
 
     def encryption_key(self) -> tuple[str, RSAPublicKey]:
         """Return the serial and the key with which to encrypt for the provider.

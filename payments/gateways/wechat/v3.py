@@ -14,6 +14,7 @@ import orjson
 from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_encrypt, rsa_verify
 
 from core import times
+from core.http import Answer
 from payments.gateways.base import (
     BankCard,
     Bill,
@@ -26,8 +27,8 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.gateways.wechat.bill import read_bill
-from payments.gateways.wechat.http import Answer, send
-from payments.gateways.wechat.merchant import Keyring, Merchant, private_key
+from payments.gateways.wechat.http import send
+from payments.gateways.wechat.merchant import Keyring, Merchant, read_key
 from payments.gateways.wechat.shared import is_number, plain, refusal, storable
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
@@ -72,7 +73,7 @@ class WeChatV3:
             raise GatewayMisconfigured("WECHAT_PAY_V3_KEY must be 32 bytes long")
         self.who = who
         self.keys = Keyring(who)
-        self._private_key = private_key(who.private_key_file)
+        self._private_key = read_key(who.private_key_file, "PRIVATE")
 
     def query(self, out_trade_no: str) -> PaymentResult:
         said = self._call("GET", f"{_ORDERS}/{_plain(out_trade_no)}?mchid={self.who.mch_id}")
