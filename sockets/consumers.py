@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -103,40 +103,35 @@ class WebsocketConsumer(SocketConsumer):
     """What both kinds of WebSocket share: sending, closing, and removing the session at the end."""
 
     sid = ""
-    closes_at = math.inf
+    pings_at = math.inf  # when to ask the client whether it is still there
+    closes_at = math.inf  # when it counts as gone
     is_closed = False
     is_abandoned = False
     background: "asyncio.Task[None] | None" = None
 
-    def is_ping_due(self, now: float) -> bool:
-        """Tell whether the client must be asked if it is still there. Called every ``LOOK_S``."""
-        return False
-
     async def deliver(self, waiting: list[str]) -> None:
         """Send packets to the client."""
-        raise NotImplementedError
+        for packet in waiting:
+            await self.send_text(packet)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self.background = asyncio.get_running_loop().create_task(work)
 
     async def serve(self) -> None:
         """Send what waits in Valkey, when the hub says so and every ``LOOK_S``, as long as the client is there."""
-        bell = self.hub.expect(self.sid)
         try:
-            while not self.is_closed and (now := time.monotonic()) < self.closes_at:
-                bell.clear()
-                with suppress(redis.RedisError):  # nothing is lost: the packets wait in Valkey
-                    waiting = await self.hub.sessions.take(self.sid)
-                    if waiting is None:
-                        break  # Valkey has lost the session, by a restart without its data: the client reconnects
-                    await self.deliver(waiting)
-                if self.is_ping_due(now):
-                    await self.send_text(packets.PING)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await bell.wait()
+            with self.hub.bell(self.sid) as bell:
+                while not self.is_closed and (now := time.monotonic()) < self.closes_at:
+                    with suppress(redis.RedisError):  # nothing is lost: the packets wait in Valkey
+                        waiting = await self.hub.sessions.take(self.sid)
+                        if waiting is None:
+                            break  # Valkey has lost the session, by a restart without its data: the client reconnects
+                        await self.deliver(waiting)
+                    if now >= self.pings_at:
+                        self.pings_at, self.closes_at = math.inf, now + timing(4).timeout_ms / 1000
+                        await self.send_text(packets.PING)
+                    await bell.wait(LOOK_S)
         finally:
-            self.hub.forget(self.sid, bell)
             await self.hang_up()
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
@@ -212,7 +207,6 @@ class EngineConsumer(WebsocketConsumer):
 
     peer: Peer
     is_probing = False
-    pings_at = math.inf
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         query = self.query()
@@ -241,17 +235,6 @@ class EngineConsumer(WebsocketConsumer):
         except PacketError:
             await self.hang_up()
 
-    def is_ping_due(self, now: float) -> bool:
-        # In Engine.IO 3 the client sends the pings. In version 4 the server does, once the client has joined.
-        if self.peer.version == 3 or not self.peer.is_joined or now < self.pings_at:
-            return False
-        self.pings_at, self.closes_at = math.inf, now + timing(4).timeout_ms / 1000
-        return True
-
-    async def deliver(self, waiting: list[str]) -> None:
-        for packet in waiting:
-            await self.send_text(packet)
-
     async def leave(self) -> None:
         if self.is_probing:
             await self.hub.sessions.probe_end(self.sid)
@@ -272,7 +255,10 @@ class EngineConsumer(WebsocketConsumer):
     def _see(self) -> None:
         """Note that the client has given a sign of life."""
         times, now = timing(self.peer.version), time.monotonic()
-        self.pings_at, self.closes_at = now + times.interval_ms / 1000, now + times.ttl_ms / 1000
+        self.closes_at = now + times.ttl_ms / 1000
+        # In Engine.IO 3 the client sends the pings. In version 4 the server does, once the client has joined.
+        if self.peer.version == 4 and self.peer.is_joined:
+            self.pings_at = now + times.interval_ms / 1000
 
     async def _probe(self, packet: Packet) -> None:
         """Handle a packet during an upgrade: ``2probe`` is answered by ``3probe``, then ``5`` completes it."""
@@ -314,15 +300,13 @@ class EngineConsumer(WebsocketConsumer):
 class PlainConsumer(WebsocketConsumer):
     """A WebSocket that carries the events as JSON text ``{"event": ..., "data": ...}``."""
 
-    # A plain WebSocket has no version of Engine.IO, but the session's hash needs one for its time to live.
-    VERSION: ClassVar[int] = 4
-
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         if not self.has_allowed_origin():
             await self.refuse()
         self.sid = sessions.new_sid()
         self.closes_at = time.monotonic() + PLAIN_LIFETIME_S
-        await self.hub.sessions.open(self.sid, sessions.PLAIN, Peer(self.VERSION, is_joined=True), self.address())
+        # It speaks no version of Engine.IO, but the session needs one for its time to live.
+        await self.hub.sessions.open(self.sid, sessions.PLAIN, Peer(4, is_joined=True), self.address())
         await self.accept()
         await self.deliver([packets.encode_event(*self.greeting(self.sid))])
         self.run(self.serve())

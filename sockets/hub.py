@@ -5,7 +5,8 @@ again, and whichever process they reach goes on with their session.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,27 @@ LOOK_S = 2.0  # the channel layer may lose a message, so each socket and poll as
 RECANCEL_S = 0.1
 
 
+class Bell:
+    """Tells one socket or poll to ask Valkey again.
+
+    A ring stays until a wait takes it, so one that comes while Valkey is being asked is not missed. As nobody sets the
+    bell back, nobody can do it too late.
+    """
+
+    def __init__(self) -> None:
+        self._rings: asyncio.Queue[None] = asyncio.Queue(maxsize=1)
+
+    def ring(self) -> None:
+        with suppress(asyncio.QueueFull):  # one ring is enough
+            self._rings.put_nowait(None)
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when the bell rings or has rung since the last wait, at the latest after ``timeout_s``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._rings.get()
+
+
 class Hub:
     """Listens for the sockets and polls of one event loop; get it with :func:`current_hub`.
 
@@ -30,27 +52,28 @@ class Hub:
 
     def __init__(self, proc: str, layer: Any) -> None:
         self.proc, self.layer, self.sessions = proc, layer, Sessions(proc)
-        self._bells: dict[str, asyncio.Event] = {}
+        self._bells: dict[str, Bell] = {}
 
     def start(self) -> None:
         self._listener = asyncio.get_running_loop().create_task(_until_cancelled(self._listen()))
 
-    def expect(self, sid: str) -> asyncio.Event:
-        """Return an event that is set when the socket or poll of ``sid`` should ask Valkey again.
+    @contextmanager
+    def bell(self, sid: str) -> Iterator[Bell]:
+        """Keep a bell for the socket or poll of ``sid`` while the block runs.
 
-        A client has one at a time. An earlier one is woken up, and finds in Valkey that it was replaced.
+        A client has one at a time. An earlier one is rung, and its owner finds in Valkey that it was replaced.
         """
-        self._wake(sid)
-        self._bells[sid] = asyncio.Event()
-        return self._bells[sid]
+        self._ring(sid)
+        bell = self._bells[sid] = Bell()
+        try:
+            yield bell
+        finally:
+            if self._bells.get(sid) is bell:
+                del self._bells[sid]
 
-    def forget(self, sid: str, bell: asyncio.Event) -> None:
-        if self._bells.get(sid) is bell:
-            del self._bells[sid]
-
-    def _wake(self, sid: str) -> None:
+    def _ring(self, sid: str) -> None:
         if bell := self._bells.get(sid):
-            bell.set()
+            bell.ring()
 
     async def _listen(self) -> None:
         while True:
@@ -61,7 +84,7 @@ class Hub:
                     log.exception("sockets: unforeseen error")
                 await asyncio.sleep(LOOK_S)
             else:
-                self._wake(message.get("sid", ""))  # release 1.0.0 names no sid: its clients are served by LOOK_S
+                self._ring(message.get("sid", ""))  # release 1.0.0 names no sid: its clients are served by LOOK_S
 
 
 async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:

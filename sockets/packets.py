@@ -20,7 +20,7 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR = range(5)
 
 SEPARATOR = "\x1e"
 MAX_PACKETS = 256  # in one payload; real clients stay far below
-_LENGTH = re.compile(r"(\d{1,10}):", re.ASCII)
+MAX_LENGTH_DIGITS = 10
 _MESSAGE = re.compile(r"(?P<kind>[0-6])(?:\d{1,4}-)?(?P<namespace>/[^,?]*)?", re.ASCII)
 
 
@@ -69,45 +69,33 @@ def decode_payload(body: bytes, version: int) -> list[Packet]:
     """
     try:
         text = body.decode()
+        parts = text.split(SEPARATOR, MAX_PACKETS + 1) if version == 4 else _split_counted(text)
+        packets = list(map(decode_text, islice(parts, MAX_PACKETS + 1)))
     except UnicodeDecodeError:
-        raise PacketError("not UTF-8") from None
-    parts = text.split(SEPARATOR, MAX_PACKETS + 1) if version == 4 else _split_counted(text)
-    packets = list(map(decode_text, islice(parts, MAX_PACKETS + 1)))
+        raise PacketError("not UTF-8, or a length that ends within a character") from None
     if not 0 < len(packets) <= MAX_PACKETS:
         raise PacketError("empty payload, or too many packets")
     return packets
 
 
 def _split_counted(text: str) -> Iterator[str]:
-    # Engine.IO 3 writes lengths as JavaScript counts: a character above U+FFFF counts as two units.
-    start = 0
-    while start < len(text):
-        length = _LENGTH.match(text, start)
-        if length is None:
+    # Engine.IO 3 writes lengths as JavaScript counts: in units of UTF-16, each of which has two bytes.
+    units, start = text.encode("utf-16-le"), 0
+    while start < len(units):
+        head = units[start : start + 2 * MAX_LENGTH_DIGITS].decode("utf-16-le", "replace")
+        length, colon, _ = head.partition(":")
+        if not (colon and length.isascii() and length.isdecimal()):
             raise PacketError("no length")
-        end = _end(text, length.end(), int(length[1]))
-        yield text[length.end() : end]
+        start += 2 * len(length + colon)
+        end = start + 2 * int(length)
+        if end > len(units):
+            raise PacketError("wrong length")
+        yield units[start:end].decode("utf-16-le")
         start = end
 
 
-def _end(text: str, start: int, units: int) -> int:
-    end = start + units
-    packet = text[start:end]
-    if not packet.isascii():
-        # Non-ASCII is rare: go through the characters until their units add up to the length.
-        left, end = units, start
-        while left > 0 and end < len(text):
-            left -= 2 if text[end] > "\uffff" else 1
-            end += 1
-        if left:
-            raise PacketError("wrong length")
-    if end > len(text):
-        raise PacketError("wrong length")
-    return end
-
-
 def _units(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+    return len(text.encode("utf-16-le")) // 2
 
 
 # --- Socket.IO --------------------------------------------------------------------------------------

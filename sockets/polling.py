@@ -57,17 +57,17 @@ class PollingConsumer(SocketConsumer):
         content_length = self.header(b"content-length")
         if self.body.is_too_large or (content_length.isdecimal() and int(content_length[:12]) > MAX_BODY):
             await self._too_big()
-            raise StopConsumer
-        if self.body.was_dropped:
+        elif self.body.was_dropped:
             await self._answer(b"", "text/plain", 503, [(b"retry-after", str(RETRY_AFTER_S).encode())])
-            raise StopConsumer
-        if not message.get("more_body"):
+        elif message.get("more_body"):
+            return
+        else:
             self.body.finish()
             try:
                 await self._route()
             except PollingError as error:
                 await self._answer(error.body, "application/json", error.http_status)
-            raise StopConsumer
+        raise StopConsumer
 
     async def http_disconnect(self, message: dict[str, Any]) -> None:
         raise StopConsumer
@@ -87,12 +87,12 @@ class PollingConsumer(SocketConsumer):
         if self.scope["path"].endswith("/socket.io.js"):  # pages without a build step load the client here
             kind, cache_control = "application/javascript; charset=utf-8", (b"cache-control", b"public, max-age=86400")
             await self._answer(b"" if method == "HEAD" else _client_file(), kind, more=[cache_control])
-            raise StopConsumer
+            return
         if not self.has_allowed_origin():
             raise PollingError(FORBIDDEN)
         if method == "OPTIONS":
             await self._answer(b"", "text/plain", 204)
-            raise StopConsumer
+            return
         if self.args.get("transport") != "polling":
             raise PollingError(BAD_REQUEST if self.args.get("transport") == "websocket" else TRANSPORT_UNKNOWN)
         version = packets.version_of(self.args.get("EIO"))
@@ -115,29 +115,25 @@ class PollingConsumer(SocketConsumer):
 
     async def _poll(self, sid: str, version: int) -> None:
         poll, stamp = secrets.token_urlsafe(9), self.args.get("t", "")[:_MAX_STAMP]
-        # Register before asking Valkey: a packet that arrives after the question still rings the bell.
-        bell = self.hub.expect(sid)
         disconnected = asyncio.ensure_future(self.base_receive())
         try:
-            word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=True)
-            if word == "unknown":
-                raise PollingError(SESSION_UNKNOWN)
-            if word == "mismatch":
-                raise PollingError(BAD_REQUEST)
-            while word == "wait":
-                rung = asyncio.ensure_future(bell.wait())
-                wait_s = min(details[0] / 1000, LOOK_S)
-                await asyncio.wait({rung, disconnected}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-                rung.cancel()
-                if disconnected.done():
-                    raise StopConsumer
-                bell.clear()
-                word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=False)
+            # Before Valkey is asked: a packet that arrives after the question still rings the bell.
+            with self.hub.bell(sid) as bell:
+                disconnected.add_done_callback(lambda _: bell.ring())
+                word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=True)
+                if word == "unknown":
+                    raise PollingError(SESSION_UNKNOWN)
+                if word == "mismatch":
+                    raise PollingError(BAD_REQUEST)
+                while word == "wait":
+                    await bell.wait(min(details[0] / 1000, LOOK_S))
+                    if disconnected.done():
+                        return
+                    word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=False)
         except asyncio.CancelledError:
             # The server shuts down. Answer at once: the client polls again and reaches another process.
             word = "over"
         finally:
-            self.hub.forget(sid, bell)
             disconnected.cancel()
         await self._answer_packets(_FINAL_PACKETS.get(word) or SEPARATOR.join(details).split(SEPARATOR), version)
 

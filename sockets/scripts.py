@@ -128,11 +128,6 @@ redis.call('HSET', session, 'upgrade_until', whole(now_ms() + ARGV[3]))
 return wake(s[3], ARGV[1])
 """
 
-# End an upgrade that failed: polls wait for packets again.
-PROBE_END = """
-return redis.call('HDEL', session, 'upgrade_until')
-"""
-
 # Complete an upgrade: the session now belongs to a WebSocket of `proc`. ARGV: sid, proc, ttl_ms. Returns nil if there
 # is no polling session, else the process to wake (its poll is over) and joined.
 UPGRADE = """

@@ -1,7 +1,7 @@
 """Sessions of socket clients in Valkey; no other module knows their keys.
 
-The sockets run in asyncio and the API in threads, so the same scripts can be called in two ways: sockets use
-``Sessions``, everything else uses ``emit`` and ``is_live``.
+The sockets run in asyncio and everything else in threads, so the same scripts are called in two ways: the sockets use
+``Sessions``, everything else uses the functions above it.
 """
 
 import re
@@ -31,7 +31,7 @@ _MAX_CONNECTIONS = 64
 
 _BODIES = {
     name: scripts.COMMON + getattr(scripts, name.upper())
-    for name in ("open", "emit", "apply", "poll", "probe", "probe_end", "upgrade", "take", "close")
+    for name in ("open", "emit", "apply", "poll", "probe", "upgrade", "take", "close")
 }
 
 
@@ -166,7 +166,8 @@ class Sessions:
         return await _wake(sid, await self._run("probe", sid, sid, version, window_ms))
 
     async def probe_end(self, sid: str) -> None:
-        await self._run("probe_end", sid)
+        """End an upgrade that failed: polls wait for packets again."""
+        await self.client.hdel(_keys(sid)[0], "upgrade_until")  # type: ignore[misc]
 
     async def upgrade(self, sid: str, version: int) -> Peer | None:
         """Complete an upgrade; return the client's state, None if the session is over."""

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -22,6 +23,21 @@ class DeafLayer:
                 self.has_heard = True
 
 
+def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it() -> None:
+    async def waits() -> list[float]:
+        bell, found = hub.Bell(), []
+        bell.ring()
+        bell.ring()  # both come while nobody waits
+        for _ in range(2):
+            started = time.monotonic()
+            await bell.wait(0.2)
+            found.append(time.monotonic() - started)
+        return found
+
+    first, second = asyncio.run(waits())
+    assert first < 0.1 and second > 0.19
+
+
 def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "LOOK_S", 0)
 
@@ -29,9 +45,11 @@ def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch
         layer = AsyncMock()
         layer.receive.side_effect = [ValueError, redis.ConnectionError, {"sid": "ann"}, asyncio.CancelledError]
         ours = hub.Hub("sockets!test", layer)
-        bell = ours.expect("ann")
-        ours.start()
-        await asyncio.wait_for(bell.wait(), 10)
+        with ours.bell("ann") as bell:
+            ours.start()
+            started = time.monotonic()
+            await bell.wait(10)
+            assert time.monotonic() - started < 9
 
     asyncio.run(rings())
 

@@ -74,6 +74,24 @@ async def test_a_waiting_poll_gets_what_another_process_sends(version: str) -> N
     assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
 
 
+async def test_an_event_that_comes_while_valkey_is_asked_again_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, words = sessions.Sessions.poll, list[str]()
+
+    async def poll(self: Any, *args: Any, **options: Any) -> list[Any]:
+        found = await ask(self, *args, **options)
+        words.append(found[0])
+        if len(words) == 2:
+            await emit(client.sid)
+            await asyncio.sleep(0.1)  # the bell has rung
+        return ["wait", 10] if len(words) == 1 else found
+
+    client = Client("4")
+    await client.connect()
+    monkeypatch.setattr(sessions.Sessions, "poll", poll)
+    answer = await asyncio.wait_for(asyncio.create_task(client.poll()), 1.5)  # before the poll looks by itself
+    assert (answer.text, words) == ('42["news","x"]', ["wait", "wait", "send"])
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("version", "ping", "pong", "close"), [("3", "1:2", "1:3", "1:1"), ("4", "3", "2", "1")])
 async def test_heartbeats_go_both_ways_and_who_is_silent_or_never_joins_is_closed(
