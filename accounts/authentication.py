@@ -13,10 +13,9 @@ from core.api.request import token_of
 from core.db.pool import prepared_rows
 from core.errors import TokenInvalid
 from core.observe.tracing import about
-from permissions import rights
-from permissions.models import DataScope
-from permissions.rights import Rights
-from permissions.scope import Scope
+from permissions.models import Role
+from permissions.scope import Scope, scope_of
+from permissions.selectors import role_loaded
 
 # The role's place in its table and the transaction that wrote it: both change with every update of the row.
 _CALLER = """
@@ -39,35 +38,37 @@ class Principal:
     username: str
     nickname: str
     class_name: str
-    rights: Rights
+    role: Role
     claims: dict[str, Any]
     is_authenticated: bool = True
 
     @property
     def roleid(self) -> str:
-        return self.rights.roleid
+        return self.role.roleid
 
     @property
     def is_root(self) -> bool:
-        return self.rights.is_root
+        return self.role.is_root
 
     @property
     def scope(self) -> Scope:
-        return Scope(DataScope.ALL if self.is_root else self.rights.data_scope, self.pk)
+        return scope_of(self)
 
     def __str__(self) -> str:
         return self.nickname or self.username
 
 
-def principal_of(claims: dict[str, Any]) -> Principal | None:
-    """Return the caller by the claims of a token with a valid signature.
+def principal_of(raw: str) -> Principal | None:
+    """Return the caller by a token.
 
-    None if the token was revoked, its epoch is over, or the user is disabled or deleted.
+    None if the token is not ours or has expired, was revoked, its epoch is over, or the user is disabled or deleted.
     """
+    claims = token_claims(raw)
+    if claims is None:
+        return None
     values = {name: claims[name] for name in ("unid", "epoch", "jti")}
     for pk, username, nickname, class_name, roleid, version in prepared_rows(_CALLER, values):
-        caller_rights = rights.rights_of(roleid, version)
-        return Principal(pk, values["unid"], username, nickname, class_name, caller_rights, claims)
+        return Principal(pk, values["unid"], username, nickname, class_name, role_loaded(roleid, version), claims)
     return None
 
 
@@ -90,11 +91,9 @@ class TokenAuthentication(BaseAuthentication):
         raw = token_of(request)
         if raw is None:
             return None
-        claims = token_claims(raw)
-        caller = principal_of(claims) if claims else None
-        if caller is not None:
+        if (caller := principal_of(raw)) is not None:
             about(caller=caller.unid)
-            return caller, claims  # type: ignore[return-value]
+            return caller, caller.claims
         # A client may still send an expired token with a call that is open to everybody, above all with the login.
         if request.parser_context["view"].access is Access.OPEN:
             return None

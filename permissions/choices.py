@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from core.api.access import Access
 from core.api.routing import Endpoint, endpoints
-from permissions.rights import row_normalized
+from permissions.models import row_normalized
 
 EVERYTHING = "*"
 _NO_CALL = "没有这个接口"

@@ -12,7 +12,7 @@ from django.urls import Resolver404, resolve
 from core.api.access import Access
 from core.api.routing import Endpoint, endpoints, pages
 from core.ops.doctor import Finding
-from permissions.rights import all_rights, rights_of_role
+from permissions.models import Role
 
 # Pages that are no API calls. The back office asks Django's permissions; everybody may open the others.
 KNOWN_PAGES = (
@@ -43,7 +43,7 @@ def _unknown_pages() -> Iterator[Finding]:
 def _idle_rows() -> Iterator[Finding]:
     """Find the rows that open no call: their path does not exist, or rows do not decide on it."""
     open_to_rows = [path.lower() for call in endpoints() if call.row_title for path in call.paths]
-    for role in all_rights():
+    for role in Role.objects.order_by("pk"):
         idle = [row for row in sorted(role.paths) if row not in open_to_rows]
         idle += [f"{start}*" for start in role.prefixes if not any(path.startswith(start) for path in open_to_rows)]
         for row in idle:
@@ -51,7 +51,7 @@ def _idle_rows() -> Iterator[Finding]:
 
 
 def _uncovered() -> Iterator[Finding]:
-    roles = [role for role in all_rights() if not role.is_root]
+    roles = [role for role in Role.objects.all() if not role.is_root]
     for call in endpoints():
         if call.access is Access.ROWS and not any(role.may_call(call.paths, call.access) for role in roles):
             yield Finding(None, f"{call.path} may be called by root alone: no role's rows name it")
@@ -80,13 +80,12 @@ def _explain_for_user(username: str, call: Endpoint) -> str:
         return f"拒绝（10022）：没有用户 {username}，{call.path} 需要登录"
     if not user.is_active:
         return f"拒绝（1004）：用户 {username} 已停用"
-    rights = rights_of_role(user.role)
-    if rights.is_root:
+    if user.role.is_root:
         return f"允许：{username} 的角色 {user.role}是超级管理员"
     if call.access is Access.ANY_USER:
         return f"允许：{call.path} 对登录用户开放（只限本人的数据，由接口检查）"
     if call.access is Access.ROOT:
         return f"拒绝（10026）：{call.path} 仅限超级管理员，rows 不起作用"
-    if rights.may_call(call.paths, call.access):
+    if user.role.may_call(call.paths, call.access):
         return f"允许：角色 {user.role}的 rows 包含 {call.path}"
     return f"拒绝（10026）：角色 {user.role}的 rows 不包含 {call.path}"

@@ -30,7 +30,7 @@ class RoleGate(BasePermission):
         caller = request.user
         if caller is None:
             raise LoginRequired
-        if not caller.rights.may_call(view.paths, view.access):
+        if not caller.role.may_call(view.paths, view.access):
             raise NotPermitted
         if caller.class_name and not view.is_reading and read_only_until(caller.class_name):
             raise NotPermitted

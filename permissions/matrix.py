@@ -18,7 +18,6 @@ from core.api.access import Access
 from core.api.routing import endpoints
 from permissions.choices import calls_open_to_rows, office_rights, row_notes
 from permissions.models import ClientButton, Role
-from permissions.rights import Rights, rights_of_role
 
 
 class MatrixLine(NamedTuple):
@@ -39,10 +38,9 @@ def matrix() -> dict[str, Any]:
     for right in office_rights():
         ticks = [(role, role.is_root or right.permission.pk in held[role.pk]) for role in roles]
         groups.setdefault(f"后台 · {right.app}", []).append(MatrixLine(right.verb, right.records, ticks))
-    rights_of_roles = [(role, rights_of_role(role)) for role in roles]
     for tag, calls in calls_open_to_rows().items():
         for call in calls:
-            ticks = [(role, one.may_call(call.paths, Access.ROWS)) for role, one in rights_of_roles]
+            ticks = [(role, role.may_call(call.paths, Access.ROWS)) for role in roles]
             groups.setdefault(f"接口 · {tag}", []).append(MatrixLine(call.row_title, call.path, ticks))
     return {"roles": roles, "groups": groups}
 
@@ -51,7 +49,7 @@ def matrix() -> dict[str, Any]:
 class PreviewUser:
     """A member of staff with the role, for the checks of the back office that take a user; has no row."""
 
-    rights: Rights
+    role: Role
     permissions: frozenset[str]
     is_active = is_staff = is_authenticated = True
     is_anonymous = False
@@ -59,7 +57,7 @@ class PreviewUser:
 
     @property
     def is_superuser(self) -> bool:
-        return self.rights.is_root
+        return self.role.is_root
 
     def has_perm(self, name: str, obj: Any = None) -> bool:
         return self.is_superuser or name in self.permissions
@@ -70,25 +68,24 @@ class PreviewUser:
 
 def preview_of(role: Role, permissions: Iterable[Permission], request: HttpRequest, site: Any) -> dict[str, Any]:
     """Return the context of ``templates/permissions/preview.html``. ``role`` need not be saved."""
-    rights = rights_of_role(role)
     granted = {
-        tag: [(call, rights.may_call(call.paths, Access.ROWS)) for call in calls]
+        tag: [(call, role.may_call(call.paths, Access.ROWS)) for call in calls]
         for tag, calls in calls_open_to_rows().items()
     }
     everybodys = {
-        access: [call for call in endpoints() if call.access is access and rights.may_call(call.paths, access)]
+        access: [call for call in endpoints() if call.access is access and role.may_call(call.paths, access)]
         for access in (Access.ROOT, Access.ANY_USER, Access.OPEN)
     }
     names = frozenset(f"{right.content_type.app_label}.{right.codename}" for right in permissions)
     return {
         "role": role,
-        "menu": rights.menu,
+        "menu": role.menu,
         "granted": granted,
         "counts": (sum(may for calls in granted.values() for _, may in calls), sum(map(len, granted.values()))),
         "everybodys": [(access.value, calls) for access, calls in everybodys.items() if calls],
         "idle": [note for note in row_notes(role.rows) if note.is_idle],
-        "buttons": [(label, value in rights.buttons) for value, label in ClientButton.choices],
-        "sections": _sections(PreviewUser(rights, names), request, site),
+        "buttons": [(label, value in role.buttons) for value, label in ClientButton.choices],
+        "sections": _sections(PreviewUser(role, names), request, site),
     }
 
 

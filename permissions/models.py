@@ -1,8 +1,13 @@
 """Roles: which calls a user may make, which menu and buttons the client shows, and the rights in the back office."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.functional import cached_property
+
+from core.api.access import Access
 
 ROOT_ROLEID = "1"
 DEFAULT_ROLEID = "200"
@@ -65,6 +70,34 @@ class Role(models.Model):
     @property
     def is_root(self) -> bool:
         return self.roleid == ROOT_ROLEID
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """The rows that are exact paths, normalized."""
+        return frozenset(row for row in map(row_normalized, self.rows) if not row.endswith("*"))
+
+    @cached_property
+    def prefixes(self) -> tuple[str, ...]:
+        """What stands before the ``*`` in the other rows, in lower case."""
+        return tuple(row[:-1].lower() for row in self.rows if row.endswith("*"))
+
+    def may_call(self, paths: Iterable[str], access: Access | None) -> bool:
+        """Tell whether a logged-in user with this role may make a call that declares ``access``.
+
+        :param paths: the documented path of the call, and its aliases. The role's rows may name any of them.
+        """
+        if access is None:
+            return False
+        if self.is_root or access in {Access.OPEN, Access.ANY_USER}:
+            return True
+        return access is Access.ROWS and any(
+            path in self.paths or path.startswith(self.prefixes) for path in map(str.lower, paths)
+        )
+
+
+def row_normalized(row: str) -> str:
+    """Return ``row`` in lower case and without a slash at its end: spellings that mean the same call become equal."""
+    return row.lower().rstrip("/") or "/"
 
 
 class EnteredRow(models.Model):

@@ -55,7 +55,7 @@ EVERYTHING = Scope()
 
 
 def scope_of(user: Any) -> Scope:
-    """Return the scope of a user (``accounts.User``) in the back office. Whoever is not logged in sees nothing."""
+    """Return the scope of a user (``accounts.User``) or of an API's caller. Whoever is not logged in sees nothing."""
     role: Role | None = getattr(user, "role", None)
     if role is None:
         return Scope(DataScope.OWN, None)

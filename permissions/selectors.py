@@ -14,6 +14,22 @@ def role_list(*, roleid: str | None = None) -> QuerySet[Role]:
     return (roles if roleid is None else roles.filter(roleid=roleid))[: settings.API_MAX_ROWS]
 
 
+_loaded: dict[str, tuple[str, Role]] = {}  # by number, with the version of the row
+
+
+def role_loaded(roleid: str, version: str) -> Role:
+    """Return the role ``roleid`` from the memory of this process, if its row still has this ``version``.
+
+    :param version: of the role's row, which the caller has just read.
+    """
+    known, role = _loaded.get(roleid, ("", None))
+    if role is None or known != version:
+        # Whatever change comes between the two readings changes the version again: the next request reads once more.
+        role = Role.objects.filter(roleid=roleid).first() or Role(roleid=roleid)
+        _loaded[roleid] = version, role
+    return role
+
+
 def roles_to_give() -> list[tuple[str, str]]:
     """Return number and name of each role but root's, in the order of the numbers."""
     return list(Role.objects.exclude(roleid=ROOT_ROLEID).order_by("roleid").values_list("roleid", "name"))

@@ -16,8 +16,7 @@ from core.api.params import Params, PlainText
 from core.api.routing import ApiViewSet, endpoint
 from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing
-from permissions.models import ClientButton
-from permissions.rights import Rights
+from permissions.models import ClientButton, Role
 from permissions.role_validation import menu_problem, rows_problem
 from permissions.seed import DIRECTOR_MENU
 from permissions.selectors import role_list
@@ -140,5 +139,5 @@ class PermissionViewSet(ApiViewSet):
 
     @endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC, is_quick=True)
     def get_menu_list(self, request: Request) -> Response:
-        rights: Rights = request.user.rights  # type: ignore[union-attr]
-        return ok("success", roleName=rights.name, menuList=rights.menu)
+        role: Role = request.user.role  # type: ignore[union-attr]
+        return ok("success", roleName=role.name, menuList=role.menu)

@@ -14,7 +14,6 @@ from core.api.access import Access
 from core.api.routing import endpoints
 from permissions.choices import calls_open_to_rows, offered_rights, office_rights, row_notes
 from permissions.models import Role
-from permissions.rights import rights_of_role
 from tests.kit import PageForm as Form
 from tests.kit import logged_in
 
@@ -186,7 +185,7 @@ class TestOnlyRoot:
 
         page = staff.get(page_of(roles["200"]))
 
-        assert page.context["menu"] == tuple(roles["200"].menu)
+        assert page.context["menu"] == roles["200"].menu
         text = page.content.decode()
         assert 'name="menu"' not in text and english_on(text) == {"wang"}
         assert preview_of(roles["200"]) not in staff.get(LIST).content.decode()
@@ -295,8 +294,8 @@ class TestTheTable:
         assert f'href="/admin/accounts/user/?role__id__exact={roles["103"].pk}">2人</a>' in text
         assert "1人进后台" in text
         for role in roles.values():
-            rights, held = rights_of_role(role), set(role.permissions.all())
-            allowed = [c for c in endpoints() if c.row_title and rights.may_call(c.paths, Access.ROWS)]
+            held = set(role.permissions.all())
+            allowed = [c for c in endpoints() if c.row_title and role.may_call(c.paths, Access.ROWS)]
             assert ticked(page, role, "接口") == {(c.row_title, c.path) for c in allowed}
             expected = {(r.verb, r.records) for r in office_rights() if role.is_root or r.permission in held}
             assert ticked(page, role, "后台") == expected

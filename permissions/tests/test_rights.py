@@ -6,7 +6,6 @@ import pytest
 from django.core.management import call_command
 
 from core.api.access import Access
-from permissions import rights
 from permissions.errors import RoleExists
 from permissions.models import Role
 from permissions.services.roles import role_add, roles_seed
@@ -28,13 +27,13 @@ class TestRights:
         ],
     )
     def test_rows_are_exact_or_end_in_a_star(self, rows, path, expected):
-        held = rights.rights_of_role(Role(roleid="9", name="x", rows=rows))
+        held = Role(roleid="9", name="x", rows=rows)
 
         assert held.may_call([path], Access.ROWS) is held.may_call(["/documented", path], Access.ROWS) is expected
         assert held.may_call([path], Access.ROOT) is False
         assert held.may_call([path], Access.ANY_USER) is True
         assert held.may_call([path], None) is False
-        root = rights.rights_of_role(Role(roleid="1", name="root"))
+        root = Role(roleid="1", name="root")
         assert (root.may_call([path], Access.ROOT), root.may_call([path], None)) == (True, False)
 
     def test_a_change_is_seen_at_the_next_request_however_it_was_made(self, yuangong, roles):

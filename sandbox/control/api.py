@@ -19,7 +19,6 @@ from django.views.decorators.csrf import csrf_exempt
 
 from accounts.authentication import principal_of
 from accounts.selectors import unids_named
-from accounts.tokens import token_claims
 from core import times
 from core.api.request import token_of_head
 from sandbox.fault_form import may_turn
@@ -136,8 +135,7 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
 
     The caller's token says whose calls change. Root may name others: ``unid``, or ``class_name`` for a whole class.
     """
-    claims = token_claims(token_of_head(request) or "")
-    caller = principal_of(claims) if claims else None
+    caller = principal_of(token_of_head(request) or "")
     if caller is None:
         return _no("a valid token is needed, in the header authorization", 403)
     if request.method == "POST":

@@ -105,7 +105,7 @@ class OrderViewSet(ApiViewSet):
     )
     def ship(self, request: CallerRequest) -> Response:
         # Any user may call this, because a buyer confirms the receipt here; all else needs the path in the role's rows.
-        is_staff = request.user.rights.may_call([_SHIP], Access.ROWS)
+        is_staff = request.user.role.may_call([_SHIP], Access.ROWS)
         values = params.ShipParams.read(request)
         if not is_staff and values["action"] != ShippingStatus.RECEIVED:
             raise NotPermitted
