@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
-from accounts.avatars import avatar_keep, store
+from accounts import avatars
 from accounts.errors import PhoneTaken
 from accounts.models import LoginAttempt, LoginLog, User
 from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
@@ -75,7 +75,7 @@ class UserForm(PhoneForm):
     is_own = False  # the user's own page; UserAdmin sets it
 
     def clean_headimgurl(self) -> str:
-        return store().stored_address(self.cleaned_data["headimgurl"])
+        return avatars.store.stored_address(self.cleaned_data["headimgurl"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
@@ -235,7 +235,7 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
         if before and sets_phone:
             phone_replaced_tell(obj, phone=before.phone, was_login=before.is_phone_bound)
         if change and "headimgurl" in form.changed_data:
-            avatar_keep(user_pk=obj.pk, url=obj.headimgurl)
+            avatars.avatar_keep(user_pk=obj.pk, url=obj.headimgurl)
         if change and "is_active" in form.changed_data and not obj.is_active:
             users_disable(user_pks=[obj.pk])
 

@@ -1,4 +1,4 @@
-"""Store avatars. Accounts must not import uploads, which does it, so uploads registers its functions at startup."""
+"""Store avatars. Accounts must not import uploads, which does it, so uploads sets ``store`` at startup."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PictureStore:
-    """The functions that uploads registers.
+    """What uploads does with pictures.
 
     ``take(request, field)`` stores the file under ``field`` and returns its path, "" without a file. ``take_or_name``
     also accepts a text, which is the URL of a picture. ``stored_address(url)`` returns what to store for a URL: the
@@ -21,18 +21,7 @@ class PictureStore:
     stored_address: Callable[[str], str]
 
 
-_store: PictureStore | None = None
-
-
-def register_store(store: PictureStore) -> None:
-    global _store
-    _store = store
-
-
-def store() -> PictureStore:
-    if _store is None:
-        raise RuntimeError("no app has registered a picture store")
-    return _store
+store: PictureStore = None  # type: ignore[assignment]  # uploads sets it at startup
 
 
 def avatar_keep(*, user_pk: int, url: str) -> None:
@@ -40,4 +29,4 @@ def avatar_keep(*, user_pk: int, url: str) -> None:
 
     Call it in the transaction that writes ``headimgurl``. When a user is deleted, uploads releases the avatar itself.
     """
-    store().adopt(url=url, owner=f"accounts.User:{user_pk}")
+    store.adopt(url=url, owner=f"accounts.User:{user_pk}")

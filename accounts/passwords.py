@@ -27,7 +27,8 @@ class LengthByRole:
     """Refuse a password that is too short for the user's role."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        shortest = _shortest_for(user)
+        is_root = getattr(user, "role_id", None) is not None and user.role.is_root
+        shortest = MIN_LENGTH_OF_STAFF if is_root or getattr(user, "is_staff", False) else MIN_LENGTH
         if len(password) < shortest:
             raise ValidationError(f"密码长度太短。密码必须包含至少 {shortest} 个字符。", code="password_too_short")
 
@@ -44,8 +45,3 @@ class DemoPasswordsStay:
 
     def get_help_text(self) -> str:
         return "演示数据开启时，任何密码都可以。"
-
-
-def _shortest_for(user: Any) -> int:
-    is_root = getattr(user, "role_id", None) is not None and user.role.is_root
-    return MIN_LENGTH_OF_STAFF if is_root or getattr(user, "is_staff", False) else MIN_LENGTH

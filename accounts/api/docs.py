@@ -12,7 +12,7 @@ from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import sms_codes
 from accounts.wechat import WechatLost, WechatUnclear
 from core.api.docs import Doc
-from core.api.params import Picture, PlainText
+from core.api.params import PlainText
 from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled, TokenInvalid
 from core.times import span
 
@@ -53,10 +53,6 @@ _PICTURE_LATER = (ServiceUnavailable, Throttled(30))
 
 class SmsLogin(params.SmsLoginParams):
     code = PlainText(help_text="短信中的 5 位验证码")
-
-
-class UserUpdateWithPicture(params.UserUpdateParams):
-    headimgurl = Picture("头像", required=False)
 
 
 LOGIN = Doc(
@@ -145,7 +141,7 @@ UPDATE_PASSWORD = Doc(
     "修改后该用户的所有令牌失效,需要重新登入。",
 )
 UPDATE_USER = Doc(
-    params=UserUpdateWithPicture,
+    params=params.UserUpdateParams,
     send={"unid": _UNID, "nickname": "五五开", "city": "南京"},
     ok=_ok("更新成功"),
     failures=[

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import errors
-from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber, YesNo
+from core.api.params import IdList, PageParams, Params, Picture, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError, TokenInvalid
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -165,6 +165,7 @@ class UserUpdateParams(OwnErrors):
     country = OneLine(required=False, max_length=64, help_text="国家")
     roleid = PlainText(required=False, max_length=32, help_text="角色编号,仅 root")
     vipLevel = VipLevel(required=False, help_text="VIP 等级,仅 root")
+    headimgurl = Picture("头像", required=False)
 
 
 class UserDeleteParams(Params):

@@ -16,10 +16,10 @@ from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_ve
 from accounts.login_request import cookie_set, device_remember, login_context
 from accounts.models import LoginMethod, User
 from accounts.selectors import login_log, user_list
-from accounts.services.login import password_login, sms_login
+from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
 from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
-from accounts.services.scan_login import profile_keep, wechat_login
+from accounts.services.scan_login import profile_keep, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
 from accounts.services.users import (
     avatar_set,
@@ -106,11 +106,12 @@ class UserViewSet(ApiViewSet):
             values = params.SmsLoginParams.read(request)
             context = login_context(request, LoginMethod.SMS)
             key = values["key"] or request.COOKIES.get(SMS_COOKIE, "")
-            user = sms_login(key=key, code=values["code"], context=context)
+            user = sms_verify(key=key, code=values["code"], context=context)
         else:
             values = params.LoginParams.read(request)
             context = login_context(request, LoginMethod.API, _captcha_of(request, values))
-            user = password_login(username=values["username"], password=values["password"], context=context)
+            user = password_verify(username=values["username"], password=values["password"], context=context)
+        login_complete(user=user, context=context)
         if values["refresh"]:
             tokens = family_begin(user=user, access_s=values.get("access_s"))._asdict()
         else:
@@ -169,7 +170,8 @@ class UserViewSet(ApiViewSet):
         values = params.WechatLoginParams.read(request)
         _limit(request)
         context = login_context(request, LoginMethod.WECHAT)
-        user = wechat_login(code=values["wechatCode"], context=context)
+        user = wechat_verify(code=values["wechatCode"], context=context)
+        login_complete(user=user, context=context)
         return ok("微信登入成功", token=token_issue(user), **login_fields(user, context.now))
 
     @endpoint(
@@ -194,7 +196,7 @@ class UserViewSet(ApiViewSet):
         me = request.user
         if user.pk != me.pk and not me.is_root:
             raise NotPermitted
-        url = avatars.store().take(request, "headimgurl")
+        url = avatars.store.take(request, "headimgurl")
         avatar_set(user_pk=user.pk, url=url)
         return ok("图片上传成功", status=1, headimgurl=full_url(url), imgurl=full_url(url))
 
@@ -239,7 +241,7 @@ class UserViewSet(ApiViewSet):
         old_password, new_password = values.pop("oldPassword"), values.pop("password")
         proof = PhoneProof(values.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), values.pop("code"))
         changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
-        if picture := avatars.store().take_or_name(request, "headimgurl"):
+        if picture := avatars.store.take_or_name(request, "headimgurl"):
             changes["headimgurl"] = picture
         user_update(
             user_pk=user.pk,

@@ -28,10 +28,8 @@ _MINUTE_S = 60
 _HOUR_S = 3600
 _LENGTHS = {"username": 64, "device": 200}
 Outcome: TypeAlias = LoginAttempt.Outcome
-_METHODS_WITH_NAMES = {
-    LoginMethod.API,
-    LoginMethod.OFFICE,
-}  # with the others people type a number, or WeChat names them
+# With the others people type a number, or WeChat names them.
+_METHODS_WITH_NAMES = {LoginMethod.API, LoginMethod.OFFICE}
 
 # Two equal attempts may arrive at once. One statement inserts the row or increments its counter, so neither is lost.
 _RECORD = """

@@ -16,16 +16,6 @@ from core.db.purge import BATCH, rows_purge
 from permissions.models import ROOT_ROLEID
 
 
-def password_login(*, username: str, password: str, context: LoginContext) -> User:
-    """Log in to the API by password; return the user (with its role).
-
-    :raises CredentialsWrong, TooManyFailures: see ``password_verify``.
-    """
-    user = password_verify(username=username, password=password, context=context)
-    login_complete(user=user, context=context)
-    return user
-
-
 def password_verify(*, username: str, password: str, context: LoginContext) -> User:
     """Return the active user with this name and password (with its role). A refusal is recorded as an attempt.
 
@@ -55,8 +45,8 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     raise CredentialsWrong
 
 
-def sms_login(*, key: str, code: str, context: LoginContext) -> User:
-    """Log in by the code that was sent for ``key``; return the user (with its role).
+def sms_verify(*, key: str, code: str, context: LoginContext) -> User:
+    """Return the active user (with its role) to whose number the ``code`` was sent. A refusal is recorded.
 
     Only a caller with the right code learns whether the number is a login.
 
@@ -76,7 +66,6 @@ def sms_login(*, key: str, code: str, context: LoginContext) -> User:
     except (SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled) as refusal:
         attempt_record(context, outcome=outcomes[type(refusal)], username=phone)
         raise
-    login_complete(user=user, context=context)
     return user
 
 

@@ -12,6 +12,7 @@ count. So a few guesses may pass a limit, at most as many as the server has thre
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 import redis
 import structlog
@@ -38,10 +39,7 @@ def captcha_require(*, username: str, context: LoginContext) -> None:
     :raises TooManyFailures: too many wrong passwords and no right captcha; says how long to wait without one.
     """
     try:
-        counters = list(_counters(username, context))
-        if _is_known_address(username, context):
-            counters = counters[:1]
-        wait_s = max(ratelimit.wait(key, limit=limit) for key, limit in counters)
+        wait_s = max(ratelimit.wait(key, limit=limit) for key, limit in _counters(username, context))
         if wait_s and not context.captcha.is_right():
             raise TooManyFailures(wait_s)
     except redis.RedisError:
@@ -50,35 +48,27 @@ def captcha_require(*, username: str, context: LoginContext) -> None:
 
 def failure_count(*, username: str, context: LoginContext) -> None:
     """Count a wrong password."""
-    try:
+    with suppress(redis.RedisError):  # captcha_require has logged it
         for key, limit in _counters(username, context):
             ratelimit.hit(key, limit=limit, window_s=WINDOW_S)
-    except redis.RedisError:
-        pass  # captcha_require has logged it
 
 
 def failures_forgive(*, username: str, context: LoginContext) -> None:
     """After a right password: reset the first counter, and remember the address as known for this account."""
-    try:
+    with suppress(redis.RedisError):  # captcha_require has logged it
         ratelimit.forget(next(_counters(username, context))[0])
         client().set(_known_key(username, context), 1, ex=KNOWN_FOR_S)
-    except redis.RedisError:
-        pass  # captcha_require has logged it
 
 
 def _counters(username: str, context: LoginContext) -> Iterator[tuple[str, int]]:
-    """Yield the counters that a wrong password increments, each with its limit."""
+    """Yield the counters that a wrong password increments and a login asks, each with its limit."""
     if device := context.devices.get(username):
         yield f"login:device:{_digest(username)}:{device}", PAIR_LIMIT
         return
     yield f"login:pair:{_digest(username)}:{context.network}", PAIR_LIMIT
-    yield f"login:address:{context.network}", ADDRESS_LIMIT
-    if not _is_known_address(username, context):
+    if not client().exists(_known_key(username, context)):
+        yield f"login:address:{context.network}", ADDRESS_LIMIT
         yield f"login:account:{_digest(username)}", ACCOUNT_LIMIT
-
-
-def _is_known_address(username: str, context: LoginContext) -> bool:
-    return bool(client().exists(_known_key(username, context)))
 
 
 def _known_key(username: str, context: LoginContext) -> str:

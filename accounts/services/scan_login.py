@@ -4,14 +4,14 @@ import hashlib
 from typing import Any
 
 import orjson
-from django.db import IntegrityError, transaction
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from accounts import avatars
 from accounts.errors import UserDisabled, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
 from accounts.models import User
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
-from accounts.services.login import login_complete
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
 from core.cache import valkey
 from core.errors import UpstreamDown
@@ -24,8 +24,8 @@ _SHOWN = ("nickname", "headimgurl")
 _NAME_LENGTH = 10
 
 
-def wechat_login(*, code: str, context: LoginContext) -> User:
-    """Log in the person who scanned; return the user (with its role). An unknown person becomes a user.
+def wechat_verify(*, code: str, context: LoginContext) -> User:
+    """Return the active user (with its role) who scanned. An unknown person becomes a user. A refusal is recorded.
 
     :raises WechatCodeSpent: the code is false or was used before.
     :raises UserDisabled: nothing has changed.
@@ -37,16 +37,14 @@ def wechat_login(*, code: str, context: LoginContext) -> User:
         attempt_record(context, outcome=Outcome.CODE, username="")
         raise
     try:
-        user = user_of(profile)
+        return user_of(profile)
     except UserDisabled:
         attempt_record(context, outcome=Outcome.DISABLED, username=profile.nickname)
         raise
-    login_complete(user=user, context=context)
-    return user
 
 
 def profile_keep(*, code: str) -> None:
-    """Ask WeChat who scanned, and keep the profile for ``wechat_login``.
+    """Ask WeChat who scanned, and keep the profile for ``wechat_verify``.
 
     The phone waits for this, because only the exchange of the code tells a snapshot page from a person. If WeChat
     refuses the code or does not answer, nothing is kept: the login asks again, and tells the screen what is wrong.
@@ -120,25 +118,17 @@ def _find(profile: WechatProfile) -> User | None:
 
 
 def _create(profile: WechatProfile) -> User:
-    draft = User(
-        username="wx_" + get_random_string(_NAME_LENGTH).lower(),
-        role=Role.objects.get(roleid=DEFAULT_ROLEID),
-        wechat_appid=profile.appid,
-        openid=profile.openid,
-        unionid=profile.unionid or None,
-        nickname=profile.nickname or "微信用户",
-        **{name: getattr(profile, name) for name in ("headimgurl", "sex", "city", "province", "country")},
-    )
-    draft.set_unusable_password()
-    try:
-        # Two first logins of a person may come at once: the unique constraints let one insert, and the other finds it.
-        with transaction.atomic():
-            draft.save(force_insert=True)
-    except IntegrityError:
-        if (user := _find(profile)) is None:
-            raise
-        return user
-    return draft
+    fields = {name: getattr(profile, name) for name in ("headimgurl", "sex", "city", "province", "country")}
+    fields |= {
+        "username": "wx_" + get_random_string(_NAME_LENGTH).lower(),
+        "password": make_password(None),
+        "role": Role.objects.get(roleid=DEFAULT_ROLEID),
+        "unionid": profile.unionid or None,
+        "nickname": profile.nickname or "微信用户",
+    }
+    # Two first logins of a person may come at once: one inserts, and the other finds that user.
+    user, _ = User.objects.get_or_create(wechat_appid=profile.appid, openid=profile.openid, defaults=fields)
+    return user
 
 
 def _refresh(user: User, profile: WechatProfile) -> None:

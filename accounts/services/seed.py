@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import get_random_string
 
 from accounts.demo_users import DEMO_USERS
+from accounts.errors import PasswordTooWeak
 from accounts.models import User
-from accounts.services.users import users_disable
+from accounts.services.users import password_check, users_disable
 from core.ops.environment import kept_text
 from permissions.models import ROOT_ROLEID, Role
 
@@ -37,16 +38,10 @@ def accounts_seed() -> list[SeededAccount]:
     if settings.PRODUCTION:
         _shut_out_demo_users()
     if settings.DEMO_DATA:
-        for demo in DEMO_USERS:
-            accounts.append(
-                _account(
-                    username=demo.username,
-                    password=demo.password,
-                    nickname=demo.nickname,
-                    role=roles[demo.roleid],
-                    is_staff=demo.is_staff,
-                )
-            )
+        accounts += [
+            _account(demo.username, demo.password, roles[demo.roleid], nickname=demo.nickname, is_staff=demo.is_staff)
+            for demo in DEMO_USERS
+        ]
     return accounts
 
 
@@ -66,16 +61,11 @@ def _root(role: Role) -> SeededAccount:
     password = settings.ROOT_PASSWORD or _kept_password(is_new)
     if settings.PRODUCTION and is_new:
         _refuse_weak(password)
-    return _account(username="root", password=password, nickname="王者管理员", role=role, is_staff=True)
+    return _account("root", password, role, nickname="王者管理员", is_staff=True)
 
 
-def _account(*, username: str, password: str, role: Role, nickname: str, is_staff: bool) -> SeededAccount:
-    first = {
-        "role": role,
-        "password": lambda: make_password(password),
-        "nickname": nickname,
-        "is_staff": is_staff,
-    }
+def _account(username: str, password: str, role: Role, **fields: Any) -> SeededAccount:
+    first = fields | {"role": role, "password": lambda: make_password(password)}
     user, is_new = User.objects.get_or_create(username=username, defaults=first)
     known = is_new or (bool(password) and user.check_password(password))
     return SeededAccount(username, password if known else None, user.role.name)
@@ -93,6 +83,6 @@ def _refuse_weak(password: str) -> None:
     if not password:
         raise ImproperlyConfigured("ROOT_PASSWORD is not set: the first start makes the root account with it.")
     try:
-        validate_password(password, User(username="root", is_staff=True))
-    except ValidationError as error:
-        raise ImproperlyConfigured(f"ROOT_PASSWORD is too weak: {' '.join(error.messages)}") from None
+        password_check(password, User(username="root", is_staff=True))
+    except PasswordTooWeak as error:
+        raise ImproperlyConfigured(f"ROOT_PASSWORD: {error.msg}") from None

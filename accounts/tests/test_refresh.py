@@ -58,7 +58,7 @@ class TestAnswers:
         assert (body["state"], body["msg"].startswith("access_s")) == (False, True)
 
     def test_a_login_by_message_can_be_refreshed_too(self, api, li, monkeypatch):
-        monkeypatch.setattr("accounts.api.views.sms_login", lambda **_: li.user)
+        monkeypatch.setattr("accounts.api.views.sms_verify", lambda **_: li.user)
 
         assert refresh(api, api.post("/users/login?type=sms", {"code": "12345", "refresh": 1}).json()["refresh"])[
             "state"

@@ -509,7 +509,7 @@ def test_of_many_logins_or_callbacks_with_one_code_at_once_one_wins(roles: Any, 
     context = LoginContext(method=LoginMethod.WECHAT, ip="10.0.0.1", now=timezone.now())
 
     def login() -> Any:
-        return scan_login.wechat_login(code=code, context=context)
+        return scan_login.wechat_verify(code=code, context=context)
 
     keep = partial(scan_login.profile_keep, code=wechat.may("c2"))
     for work in (login, keep):

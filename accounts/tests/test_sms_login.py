@@ -10,7 +10,7 @@ from accounts.errors import SmsCodeWrong, SmsNotSent
 from accounts.models import LoginLog, LoginMethod, User
 from accounts.services import sms_codes
 from accounts.services.attempts import LoginContext
-from accounts.services.login import sms_login
+from accounts.services.login import sms_verify
 from accounts.services.sms_codes import sms_code_send
 from core.cache import valkey
 from core.upstreams import BUSY_S
@@ -187,7 +187,7 @@ class TestLogin:
 
         def login() -> User | SmsCodeWrong:
             context = LoginContext(method=LoginMethod.SMS, ip="192.0.2.1", now=now)
-            return sms_login(key=key, code=phone[0][1], context=context)
+            return sms_verify(key=key, code=phone[0][1], context=context)
 
         assert at_once([login] * 8, refusals=(SmsCodeWrong,)).count(li.user) == 1
 
