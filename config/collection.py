@@ -65,16 +65,21 @@ def _item(step: Step, call: dict[str, Any]) -> dict[str, Any]:
     elif send is None:
         send = _example(call.get("requestBody", {}).get("content", {}).get("application/json", {}))
     path = step.path.strip("/").replace("{out_trade_no}", "{{order_id}}").split("/")
-    names = [entry["name"] for entry in query]
+    names = [entry["name"] for entry in query] if step.method == "get" else []
     rows = [_pair(name, str(send.get(name, ""))) | {"disabled": name not in send} for name in names]
+    # Postman reads the parts of the address, several other programs only the whole.
+    sent = "&".join(f"{name}={send[name]}" for name in names if name in send)
+    address = "/".join(["{{baseUrl}}", *path]) + (f"?{sent}" if sent else "")
     request: dict[str, Any] = {
         "method": step.method.upper(),
         "description": call.get("description", ""),
-        "url": {"host": ["{{baseUrl}}"], "path": path, "query": rows if step.method == "get" else []},
+        "url": {"raw": address, "host": ["{{baseUrl}}"], "path": path, "query": rows},
     }
     if any(str(value).startswith("@") for value in send.values()):
         fields = [
-            {"key": name, "type": "file", "src": value[1:]} if value.startswith("@") else _pair(name, value)
+            {"key": name, "type": "file", "src": value[1:]}
+            if value.startswith("@")
+            else _pair(name, value) | {"type": "text"}
             for name, value in send.items()
         ]
         request["body"] = {"mode": "formdata", "formdata": fields}

@@ -64,6 +64,11 @@ def test_the_collection_holds_every_call_of_clients_in_an_order_that_ends_with_s
     assert set(called) == documented - notices | {("post", "/sandbox/control/pay")}
     assert (called[0], called[-1]) == (("post", "/users/login"), ("get", "/users/sigout"))
     assert all(item["event"][0]["script"]["exec"] for item in collection["item"])
+    # Postman's schema tells text from a file by `type` alone; Insomnia and Bruno know no address but `raw`.
+    fields = [field for request in requests for field in request.get("body", {}).get("formdata", [])]
+    assert {tuple(sorted(field)) for field in fields} == {("key", "src", "type"), ("key", "type", "value")}
+    raw = "{{baseUrl}}/order/cancel?order_id={{order_id}}"
+    assert raw in [request["url"]["raw"] for request in requests]
     assert collection["variable"][0] == {"key": "baseUrl", "value": "http://192.168.1.5:8000"}
 
 
