@@ -58,8 +58,7 @@ class ClassForm(forms.Form):
     )
     scope = forms.ChoiceField(
         label="数据权限",
-        choices=DataScope,
-        initial=DataScope.ALL,
+        choices=[("", "与角色相同"), *DataScope.choices],
         required=False,
         widget=widgets.UnfoldAdminSelectWidget,
         help_text="仅本人：每个人有自己的一份学员和商品，互相看不到；仅本人可改：看得到全部，只能改自己录入的",
@@ -133,9 +132,9 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
     form = ClassForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
-        class_name, scope = values["class_name"], values["scope"] or DataScope.ALL
+        class_name, practice = values["class_name"], values["practice"] or 0
         try:
-            slips = class_open(class_name, values["trainees"], values["role"], scope, values["practice"] or 0)
+            slips = class_open(class_name, values["trainees"], values["role"], values["scope"], practice)
         except ClassAccountsRefused as refusal:
             form.add_error(None, refusal.msg)
         else:

@@ -59,13 +59,13 @@ def names_read(text: str) -> list[Trainee]:
 
 
 def class_accounts_create(
-    *, class_name: str, trainees: Sequence[Trainee], roleid: str = DEFAULT_ROLEID, scope: str = DataScope.ALL
+    *, class_name: str, trainees: Sequence[Trainee], roleid: str = DEFAULT_ROLEID, scope: str = ""
 ) -> list[Slip]:
     """Create an account for each trainee, all or none; return the slips in the order of the list.
 
     The user name is the student number; without one it is the class name with a running number.
 
-    :param scope: the data scope (``permissions.scope``): a role with another one is copied.
+    :param scope: the data scope (``permissions.scope``), "" for the role's: a role with another one is copied.
     :raises ClassAccountsRefused: a bad class name or role, user names that are taken, or people who have one already.
     """
     if not _CLASS_NAME.fullmatch(class_name):
@@ -73,7 +73,8 @@ def class_accounts_create(
     role = Role.objects.filter(roleid=roleid).first()
     if role is None or role.is_root:
         raise ClassAccountsRefused("请选择角色（不能是超级管理员）")
-    role = role_scoped(roleid=roleid, scope=DataScope(scope))
+    if scope:
+        role = role_scoped(roleid=roleid, scope=DataScope(scope))
     slips = [
         Slip(trainee.name, trainee.number, username, password_make())
         for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)

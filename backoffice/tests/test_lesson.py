@@ -47,6 +47,12 @@ def test_each_trainee_has_a_school_of_his_own(trainees, roles):
     assert Role.objects.get(roleid="102").data_scope == DataScope.ALL
 
 
+def test_a_second_class_of_the_same_role_keeps_its_scope(office, trainees):
+    office.post("/admin/classroom/", {"class_name": "H6", "role": "102-own", "names": "王五"})
+
+    assert User.objects.get(class_name="H6").role == trainees[0].user.role
+
+
 def test_the_page_and_the_file_tell_what_everybody_did(office, trainees):
     li, _ = trainees
     li.post("/students/addstu", FIELDS)

@@ -21,9 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("names", nargs="?", metavar="NAMES.txt", help="the list, UTF-8; - reads standard input")
         parser.add_argument("--class", dest="class_name", metavar="NAME", help="the class; default: the file's name")
         parser.add_argument("--role", default=DEFAULT_ROLEID, metavar="ROLEID", help="default: %(default)s")
-        parser.add_argument(
-            "--scope", default=DataScope.ALL.value, choices=DataScope.values, help="the data scope; default: all"
-        )
+        parser.add_argument("--scope", default="", choices=DataScope.values, help="the data scope; default: the role's")
         parser.add_argument("--practice", type=int, default=0, metavar="N", help="students to practise with, for each")
         parser.add_argument("--reset", action="store_true", help="give the accounts of --class new passwords instead")
         parser.add_argument("--delete", action="store_true", help="delete the accounts of --class instead")
