@@ -46,6 +46,12 @@ def login_log() -> QuerySet[LoginLog]:
     return LoginLog.objects.order_by("-pk")
 
 
+def scan_logins(nicknames: Iterable[str]) -> dict[str, int]:
+    """Return how often people with these nicknames at WeChat have logged in, by the nickname."""
+    logins = LoginLog.objects.filter(user__nickname__in=list(nicknames)).exclude(user__openid="").order_by()
+    return dict(logins.values_list("user__nickname").annotate(Count("pk")))
+
+
 def staff_names() -> list[tuple[int, str]]:
     """Return key and username of everybody who may enter the back office, in order of the names."""
     return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))

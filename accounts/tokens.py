@@ -96,10 +96,21 @@ def token_claims(raw: str, kind: str = AccessToken.token_type) -> dict[str, Any]
 
     :param kind: ``access`` or ``refresh``.
     """
+    claims = _signed(raw)
+    is_valid = claims and claims["token_type"] == kind and claims["exp"] > times.now().timestamp()
+    return claims if is_valid else None
+
+
+def token_holder(raw: str) -> str | None:
+    """Return the ``unid`` of the user for whom a token was made, even if it has ended; None if it is not ours."""
+    claims = _signed(raw)
+    return claims["unid"] if claims else None
+
+
+def _signed(raw: str) -> dict[str, Any] | None:
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         with suppress(TokenBackendError, ValueError):  # it may be signed with an earlier SECRET_KEY
-            claims = _verified(raw, key)
-            return claims if claims["token_type"] == kind and claims["exp"] > times.now().timestamp() else None
+            return _verified(raw, key)
     return None
 
 

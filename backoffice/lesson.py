@@ -1,7 +1,8 @@
 """The lesson at a glance: what each trainee of a class has done, for the teacher, live and as CSV.
 
-Logins, students and orders are asked from the tables. Calls and refusals are counted in Valkey by a middleware, which
-is there only while the sandbox is on: for an hour of a lesson a table of all calls would be too much.
+Logins, students and orders are asked from the tables. A scan logs in somebody else, the person whom the phone names, so
+it is counted for the trainee of that name. Calls and refusals are counted in Valkey by a middleware, which is there
+only while the sandbox is on: for an hour of a lesson a table of all calls would be too much.
 """
 
 from collections.abc import Callable
@@ -17,9 +18,11 @@ from django.shortcuts import render
 from structlog.contextvars import get_contextvars
 
 from accounts.models import User
-from accounts.selectors import users_of_class
+from accounts.selectors import scan_logins, users_of_class
+from accounts.tokens import token_holder
 from core import times
 from core.admin.exports import download
+from core.api.request import token_of_head
 from core.cache import valkey
 from core.sheets import sheet_write
 from core.times import local
@@ -34,7 +37,7 @@ COMMON = 3  # refusals that a row names
 _KEY = "spms:lesson:"
 HEAD = (
     *("姓名", "用户名", "上次登录", "最近一次调用", "调用", "被拒绝", "最常见的错误"),
-    *("学员", "订单", "已付款", "已退款"),
+    *("学员", "订单", "已付款", "已退款", "扫码"),
 )
 
 
@@ -46,7 +49,8 @@ class LessonMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if unid := get_contextvars().get("caller"):
+        # A call that is refused before the login is checked, or for a token that has ended, is known by its token.
+        if unid := get_contextvars().get("caller") or token_holder(token_of_head(request) or ""):
             _count(unid, _refusal(response))
         return response
 
@@ -74,7 +78,7 @@ def lesson_rows(class_name: str) -> list[tuple[User, list[Any]]]:
     """Return the accounts of a class in their order, each with what it has done, by ``HEAD``."""
     users = list(users_of_class(class_name))
     pks = [user.pk for user in users]
-    entered, orders = students_entered(pks), orders_of_buyers(pks)
+    entered, orders, scans = students_entered(pks), orders_of_buyers(pks), scan_logins(user.nickname for user in users)
     rows = []
     for user, counts in zip(users, _counts([user.unid for user in users]), strict=True):
         states = orders.get(user.pk, {})
@@ -89,6 +93,7 @@ def lesson_rows(class_name: str) -> list[tuple[User, list[Any]]]:
             sum(states.values()),
             sum(states.get(state.value, 0) for state in EARNING),
             states.get(State.REFUNDED.value, 0),
+            scans.get(user.nickname, 0),
         ]
         rows.append((user, cells))
     return rows

@@ -1,11 +1,14 @@
 """The lesson at a glance, and a class in which each trainee has a school of his own."""
 
 import csv
+from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
+from accounts.services.login import login_record
 from conftest import ApiClient
 from permissions.models import DataScope, Role
 from shop.models import Category, Product
@@ -66,6 +69,28 @@ def test_the_page_and_the_file_tell_what_everybody_did(office, trainees):
     assert mine["最常见的错误"] == "0 没有传递sId（2）；0 删除出错（1）"
     assert mine["上次登录"] and mine["最近一次调用"] and not others["最近一次调用"]
     assert "没有传递sId" in office.get(PAGE).content.decode()
+
+
+def test_calls_that_no_login_was_checked_for_are_counted_by_their_token(office, trainees, monkeypatch):
+    li, _ = trainees
+    li.post("/sandbox/control/calls", {"answer": "500", "calls": ["/verify"]})
+
+    li.get("/verify")
+    li.get("/users/login")
+    with monkeypatch.context() as patch:
+        patch.setattr("core.times.now", lambda: timezone.now() + timedelta(hours=12, seconds=1))
+        li.get("/students/getstulist")
+
+    mine, others = table(office)
+    assert (mine["调用"], mine["被拒绝"], others["调用"]) == ("3", "3", "0")
+    assert mine["最常见的错误"] == "500 服务器内部错误（1）；405 请求方式错误（1）；1004 校验失败（1）"
+
+
+def test_a_scan_counts_for_the_trainee_of_that_name(office, trainees, person):
+    login_record(user=person("wx_a", nickname="李雷", openid="o1").user, ip="", now=timezone.now())
+    login_record(user=person("namesake", nickname="韩梅梅").user, ip="", now=timezone.now())
+
+    assert [row["扫码"] for row in table(office)] == ["1", "0"]
 
 
 @pytest.mark.parametrize("whom", ["all", "one"])

@@ -1,5 +1,6 @@
 """The control page: the sandbox's orders, refunds and notifications, and the form for faults."""
 
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import segno
@@ -44,7 +45,7 @@ def calls(request: HttpRequest) -> HttpResponse:
     """Show the form of one's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
     shown = switches_on() if may_turn(request) else []
     names = names_of(switch.unid for switch in shown)
-    rows = [(names.get(switch.unid, switch.unid), switch) for switch in shown]
+    rows = [(names.get(switch.unid, switch.unid), datetime.fromisoformat(switch.ends_at), switch) for switch in shown]
     return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "most_ms": MAX_DELAY_MS})
 
 
