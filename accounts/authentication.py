@@ -95,7 +95,7 @@ class TokenAuthentication(BaseAuthentication):
             about(caller=caller.unid)
             return caller, caller.claims
         # A client may still send an expired token with a call that is open to everybody, above all with the login.
-        if request.parser_context["view"].access is Access.OPEN:
+        if request.parser_context["view"].endpoint.access is Access.OPEN:
             return None
         raise TokenInvalid
 

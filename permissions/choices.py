@@ -13,7 +13,8 @@ from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 
 from core.api.access import Access
-from core.api.routing import Endpoint, endpoints
+from core.api.endpoint import Endpoint
+from core.api.routing import endpoints
 from permissions.models import row_normalized
 
 EVERYTHING = "*"

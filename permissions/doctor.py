@@ -10,7 +10,8 @@ from django.contrib.auth import get_user_model
 from django.urls import Resolver404, resolve
 
 from core.api.access import Access
-from core.api.routing import Endpoint, endpoints, pages
+from core.api.endpoint import Endpoint
+from core.api.routing import endpoints, pages
 from core.ops.doctor import Finding
 from permissions.models import Role
 

@@ -11,7 +11,7 @@ from accounts.api.answers import LoginLogEntryJson, PermissionJson, UserJson
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import sms_codes
 from accounts.wechat import WechatLost, WechatUnclear
-from core.api.docs import Doc
+from core.api.endpoint import Doc
 from core.api.params import PlainText
 from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled, TokenInvalid
 from core.times import span

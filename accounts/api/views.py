@@ -32,10 +32,10 @@ from accounts.services.users import (
 from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refresh
 from core import times
 from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import ok
 from core.api.params import page_of, page_slice
 from core.api.request import absolute_url, client_ip, client_network, full_url
-from core.api.routing import ApiViewSet, endpoint
 from core.cache import ratelimit
 from core.errors import DomainError, NotPermitted, Throttled
 from sockets.sessions import only_sid_at
@@ -50,7 +50,7 @@ _COLUMNS = {"vipLevel": "vip_level"}
 class LoginLogViewSet(ApiViewSet):
     tag = "学员模块"
 
-    @endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG, is_reading=True)
+    @Endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG, is_reading=True)
     def get_login_log(self, request: Request) -> Response:
         page = params.LoginLogParams.read(request)
         return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
@@ -61,15 +61,15 @@ class UserViewSet(ApiViewSet):
 
     tag = "用户模块"
 
-    @endpoint("GET", "/users/getCaptcha", "获取验证码", Access.OPEN, docs=docs.CAPTCHA)
+    @Endpoint("GET", "/users/getCaptcha", "获取验证码", Access.OPEN, docs=docs.CAPTCHA)
     def get_captcha(self, request: Request) -> Response:
         return _new_captcha(request)
 
-    @endpoint("GET", "/users/refreshCaptcha", "刷新验证码", Access.OPEN, docs=docs.CAPTCHA)
+    @Endpoint("GET", "/users/refreshCaptcha", "刷新验证码", Access.OPEN, docs=docs.CAPTCHA)
     def refresh_captcha(self, request: Request) -> Response:
         return _new_captcha(request)
 
-    @endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
+    @Endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
     def verify_captcha(self, request: Request) -> Response:
         values = params.CaptchaParams.read(request)
         captcha = _captcha_of(request, values)
@@ -77,7 +77,7 @@ class UserViewSet(ApiViewSet):
             raise errors.CaptchaWrong
         return ok("验证码正确")
 
-    @endpoint(
+    @Endpoint(
         "GET",
         "/users/getAllUers",
         "获取所有用户",
@@ -92,7 +92,7 @@ class UserViewSet(ApiViewSet):
         now = times.now()
         return ok("success", total=total, users=[user_fields(user, now) for user in users])
 
-    @endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
+    @Endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
     def register(self, request: Request) -> Response:
         values: dict[str, Any] = params.RegisterParams.read(request)
         roleid = values.pop("roles", None) or values.pop("roleid", None)
@@ -100,7 +100,7 @@ class UserViewSet(ApiViewSet):
         user = user_register(**values, roleid=roleid)
         return ok("注册成功", status=1, userInfo=user_fields(user, times.now()))
 
-    @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
+    @Endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
     def login(self, request: Request) -> Response:
         if request.query_params.get("type") == "sms":
             values = params.SmsLoginParams.read(request)
@@ -120,12 +120,12 @@ class UserViewSet(ApiViewSet):
         device_remember(request, response, user.username)
         return response
 
-    @endpoint("POST", "/users/refresh", "刷新令牌", Access.OPEN, docs=docs.REFRESH)
+    @Endpoint("POST", "/users/refresh", "刷新令牌", Access.OPEN, docs=docs.REFRESH)
     def refresh(self, request: Request) -> Response:
         values = params.RefreshParams.read(request)
         return ok("刷新成功", status=1, **tokens_refresh(values["refresh"], now=times.now())._asdict())
 
-    @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
+    @Endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
     def send_sms(self, request: Request) -> Response:
         values = params.SmsSendParams.read(request)
         key = sms_code_send(
@@ -138,7 +138,7 @@ class UserViewSet(ApiViewSet):
         cookie_set(request, response, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
         return response
 
-    @endpoint(
+    @Endpoint(
         "GET",
         "/users/getQrcode",
         "获取扫码登入的二维码地址",
@@ -149,7 +149,7 @@ class UserViewSet(ApiViewSet):
     def get_qrcode(self, request: Request) -> Response:
         return ok(scanCodeUrl=code_make(sid=_sid(request), **_addresses(request)))
 
-    @endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
+    @Endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
     def wechat_call_back(self, request: Request) -> HttpResponse:
         if request.method == "HEAD":
             return HttpResponse()  # link previews send HEAD, which must not use the code up
@@ -165,7 +165,7 @@ class UserViewSet(ApiViewSet):
             return _page(request, error)
         return _page(request) if is_person else ok("已扫码")
 
-    @endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
+    @Endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
     def wechat_login(self, request: Request) -> Response:
         values = params.WechatLoginParams.read(request)
         _limit(request)
@@ -174,7 +174,7 @@ class UserViewSet(ApiViewSet):
         login_complete(user=user, context=context)
         return ok("微信登入成功", token=token_issue(user), **login_fields(user, context.now))
 
-    @endpoint(
+    @Endpoint(
         "GET",
         "/users/sigout",
         "退出登入",
@@ -187,7 +187,7 @@ class UserViewSet(ApiViewSet):
         token_revoke(request.user.claims, now=times.now())
         return ok("退出成功", status=1)
 
-    @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
+    @Endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
     def upload_avatar(self, request: CallerRequest) -> Response:
         values = params.AvatarParams.read(request)
         user = User.objects.filter(unid=values.get("uId") or values.get("unid") or "").first()
@@ -200,14 +200,14 @@ class UserViewSet(ApiViewSet):
         avatar_set(user_pk=user.pk, url=url)
         return ok("图片上传成功", status=1, headimgurl=full_url(url), imgurl=full_url(url))
 
-    @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY, is_quick=True)
+    @Endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY, is_quick=True)
     def verify(self, request: CallerRequest) -> Response:
         me = request.user
         decode = {"username": me.username, "nickname": me.nickname, "unid": me.unid}
         times = {name: me.claims[name] for name in ("iat", "exp")}
         return ok("校验成功", status=1, decode=decode | {"roleid": me.roleid} | times)
 
-    @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
+    @Endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
     def update_password(self, request: CallerRequest) -> Response:
         values = params.PasswordParams.read(request)
         user = User.objects.filter(username=values["username"]).first()
@@ -229,7 +229,7 @@ class UserViewSet(ApiViewSet):
             password_set(user=user, new_password=values["newPassword"])
         return ok("密码修改成功", status=1)
 
-    @endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
+    @Endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
     def update_user(self, request: CallerRequest) -> Response:
         values = params.UserUpdateParams.read(request)
         user = User.objects.filter(unid=values.pop("unid")).first()
@@ -254,7 +254,7 @@ class UserViewSet(ApiViewSet):
         )
         return ok("更新成功")
 
-    @endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
+    @Endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
     def delete_user(self, request: CallerRequest) -> Response:
         values = params.UserDeleteParams.read(request)
         if not values["unid"] and not values["username"]:

@@ -1,4 +1,4 @@
-"""The OpenAPI document at ``/schema/``: drf-spectacular, taught what our endpoints declare (``core.api.docs.Doc``)."""
+"""The OpenAPI document at ``/schema/``: drf-spectacular, taught what our calls declare (``core.api.endpoint.Doc``)."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiReque
 from rest_framework.serializers import FileField, Serializer
 
 from core.api.access import Access
-from core.api.docs import Doc
+from core.api.endpoint import Doc
 from core.api.envelope import error_response
 from core.api.params import Picture
 from core.api.request import absolute_url
@@ -62,26 +62,26 @@ class ContractSchema(AutoSchema):
     view: Any
 
     def get_summary(self) -> str:
-        return str(self.view.name)
+        return self.view.endpoint.title
 
     def get_description(self) -> str:  # type: ignore[override]
-        aliases = [_template(path) for path in self.view.paths if _template(path) != self.path.rstrip("/")]
+        aliases = [_template(path) for path in self.view.endpoint.paths if _template(path) != self.path.rstrip("/")]
         parts = [
-            f"权限:{self.view.access.value}",
+            f"权限:{self.view.endpoint.access.value}",
             self._doc.about,
             "也可以写作 " + "、".join(f"`{path}`" for path in aliases) if aliases else "",
         ]
         return "\n\n".join(part for part in parts if part)
 
     def get_tags(self) -> list[str]:
-        return [self.view.tag]
+        return [self.view.endpoint.tag]
 
     def get_operation_id(self) -> str:
         return f"{self.method.lower()}_{self.path.strip('/').replace('/', '_').replace('-', '_')}"
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         auth = super().get_auth()  # it also registers the scheme
-        return [{}] if self.view.access is Access.OPEN else [entry for entry in auth if entry]
+        return [{}] if self.view.endpoint.access is Access.OPEN else [entry for entry in auth if entry]
 
     def get_override_parameters(self) -> list[Any]:
         doc = self._doc
@@ -161,7 +161,7 @@ class ContractSchema(AutoSchema):
 
     def _successes(self, doc: Doc) -> Iterator[Schema]:
         """Yield a component for each shape of success: ``OrderGetOrderAnswer``, ``OrderGetOrderListAnswer``."""
-        words = re.findall(r"[A-Za-z0-9]+", re.sub(r"<[^>]*>", "", self.view.paths[0]))
+        words = re.findall(r"[A-Za-z0-9]+", re.sub(r"<[^>]*>", "", self.view.endpoint.path))
         name = "".join(word[:1].upper() + word[1:] for word in words)
         shapes: list[Schema] = []
         for example in doc.successes:
@@ -194,16 +194,16 @@ class ContractSchema(AutoSchema):
 
     @property
     def _doc(self) -> Doc:
-        doc: Doc = self.view.docs
+        doc: Doc = self.view.endpoint.docs
         return doc
 
     def _failures(self, doc: Doc) -> Iterable[DomainError]:
         yield from (error() if isinstance(error, type) else error for error in doc.failures)
         if self.method != "GET":
             yield from (Unreadable(), BodyTooLarge(), UnsupportedFormat())
-        if self.view.access is not Access.OPEN:
+        if self.view.endpoint.access is not Access.OPEN:
             yield from (LoginRequired(), TokenInvalid())
-        if self.view.access in {Access.ROOT, Access.ROWS}:
+        if self.view.endpoint.access in {Access.ROOT, Access.ROWS}:
             yield NotPermitted()
 
 

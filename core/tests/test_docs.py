@@ -10,7 +10,7 @@ from drf_spectacular.validation import validate_schema
 
 from accounts.errors import SidUnknown, WechatCodeSpent
 from core.api.access import Access
-from core.api.docs import Doc
+from core.api.endpoint import Doc
 from core.api.routing import endpoints
 from core.errors import LoginRequired, Throttled
 

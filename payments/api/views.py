@@ -8,16 +8,13 @@ from rest_framework.request import Request
 
 from core import times
 from core.api.access import Access
-from core.api.docs import Doc
+from core.api.endpoint import ApiViewSet, Doc, Endpoint
 from core.api.request import client_ip
-from core.api.routing import ApiViewSet, endpoint
 from payments.models import InboundEvent
 from payments.services.notices import notice_take
 
 log = structlog.get_logger("payments")
 _ACK = "<xml><return_code><![CDATA[{}]]></return_code><return_msg><![CDATA[{}]]></return_msg></xml>"
-# No token, no body parsing: the signature over the raw bytes is what counts.
-_RAW: dict[str, Any] = {"authentication_classes": []}
 
 
 def _texts(**fields: dict[str, Any]) -> dict[str, Any]:
@@ -46,14 +43,16 @@ V3_DOC = Doc(
 
 class NoticeViewSet(ApiViewSet):
     tag = "支付"
+    # No token, no body parsing: the signature over the raw bytes is what counts.
+    authentication_classes = ()
 
-    @endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, docs=V2_DOC, **_RAW)
+    @Endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, docs=V2_DOC)
     def pay_result(self, request: Request) -> HttpResponse:
         event = _take(request, InboundEvent.Channel.V2)
         word, text = ("SUCCESS", "OK") if event.verdict == InboundEvent.Verdict.ACCEPTED else ("FAIL", event.result)
         return HttpResponse(_ACK.format(word, text), content_type="text/xml; charset=utf-8")
 
-    @endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, docs=V3_DOC, **_RAW)
+    @Endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, docs=V3_DOC)
     def notify(self, request: Request) -> HttpResponse:
         event = _take(request, InboundEvent.Channel.V3)
         if event.verdict == InboundEvent.Verdict.ACCEPTED:

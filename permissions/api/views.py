@@ -10,10 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.access import Access
-from core.api.docs import Doc
+from core.api.endpoint import ApiViewSet, Doc, Endpoint
 from core.api.envelope import ok
 from core.api.params import Params, PlainText
-from core.api.routing import ApiViewSet, endpoint
 from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing
 from permissions.models import ClientButton, Role
@@ -120,7 +119,7 @@ MENU_DOC = Doc(
 class PermissionViewSet(ApiViewSet):
     tag = "权限模块"
 
-    @endpoint("POST", "/permission/addrole", "添加角色", Access.ROOT, docs=ADD_DOC)
+    @Endpoint("POST", "/permission/addrole", "添加角色", Access.ROOT, docs=ADD_DOC)
     def addrole(self, request: Request) -> Response:
         params: dict[str, Any] = RoleParams.read(request)
         role_add(
@@ -132,12 +131,12 @@ class PermissionViewSet(ApiViewSet):
         )
         return ok("添加成功")
 
-    @endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC, is_reading=True)
+    @Endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC, is_reading=True)
     def getrole(self, request: Request) -> Response:
         roles = role_list(**RoleQuery.read(request))
         return ok("success", roles=[{"roleid": role.roleid, "roleName": role.name} for role in roles])
 
-    @endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC, is_quick=True)
+    @Endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC, is_quick=True)
     def get_menu_list(self, request: Request) -> Response:
         role: Role = request.user.role  # type: ignore[union-attr]
         return ok("success", roleName=role.name, menuList=role.menu)

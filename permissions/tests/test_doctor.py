@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import call_command
 
-from core.api.routing import Endpoint
+from core.api.endpoint import Endpoint
 from permissions import doctor
 from permissions.models import Role
 
@@ -30,7 +30,7 @@ def test_rows_that_open_nothing_and_calls_left_to_root_or_nobody_are_named(roles
     assert [finding for finding in found() if finding[0] is False] == idle
     root_alone = "/category/addCategory may be called by root alone: no role's rows name it"
     assert (None, root_alone, False) in found() and root_alone in capsys.readouterr().out
-    monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
+    monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("GET", "/new", "新")])
     assert (False, "/new does not say who may call it: nobody may", True) in found()
 
 

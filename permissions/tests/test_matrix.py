@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from core.api.access import Access
-from core.api.routing import Endpoint, endpoints
+from core.api.endpoint import Endpoint
+from core.api.routing import endpoints
 from core.cache import valkey
 from permissions.gate import read_only_set
 

@@ -5,9 +5,9 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import ok
 from core.api.params import PageParams, page_slice
-from core.api.routing import ApiViewSet, endpoint
 from shop import selectors
 from shop.api import docs, params
 from shop.api.rows import cart_row
@@ -17,7 +17,7 @@ from shop.services.cart import cart_add, cart_check, cart_remove, cart_update
 class CartViewSet(ApiViewSet):
     tag = "购物车模块"
 
-    @endpoint(
+    @Endpoint(
         "POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",), docs=docs.CART_CHECK
     )
     def check(self, request: CallerRequest) -> Response:
@@ -25,12 +25,12 @@ class CartViewSet(ApiViewSet):
         cart_check(user_pk=request.user.pk, product_ids=values["product_id"])
         return ok("选中成功")
 
-    @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST, is_quick=True)
+    @Endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
         total, page = selectors.cart_page(page_slice(**PageParams.read(request)), user_pk=request.user.pk)
         return ok("获取成功", total=total, data=[cart_row(item, request.user.unid) for item in page])
 
-    @endpoint(
+    @Endpoint(
         "GET",
         "/cart/del_prouct",
         "删除购物车商品",
@@ -43,14 +43,14 @@ class CartViewSet(ApiViewSet):
         cart_remove(user_pk=request.user.pk, product_ids=values["product_id"])
         return ok("删除成功")
 
-    @endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
+    @Endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
     def update_(self, request: CallerRequest) -> Response:
         values = params.CartUpdateParams.read(request)
         quantities = [values["count"], values.get("quantity", values["count"])]
         cart_update(user_pk=request.user.pk, product_id=values["product_id"], quantities=quantities)
         return ok("修改成功")
 
-    @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
+    @Endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
     def add(self, request: CallerRequest) -> Response:
         values = params.CartParams.read(request)
         cart_add(

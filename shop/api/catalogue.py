@@ -7,9 +7,9 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import ok
 from core.api.params import PageParams, page_slice
-from core.api.routing import ApiViewSet, endpoint
 from shop import selectors
 from shop.api import docs, params
 from shop.api.rows import category_row, product_row
@@ -29,7 +29,7 @@ _COLUMNS = {"productName": "name", "inventory": "stock"}  # parameters that prod
 class CategoryViewSet(ApiViewSet):
     tag = "类目模块"
 
-    @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD, takes_files=True)
+    @Endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD, takes_files=True)
     def add(self, request: CallerRequest) -> Response:
         values = params.CategoryAddParams.read(request)
         category = category_create(
@@ -39,7 +39,7 @@ class CategoryViewSet(ApiViewSet):
         )
         return ok("添加成功", category_id=category.category_id)
 
-    @endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
+    @Endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
         values = params.CategoryRemoveParams.read(request)
         category_remove(
@@ -50,7 +50,7 @@ class CategoryViewSet(ApiViewSet):
         )
         return ok("删除成功")
 
-    @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
+    @Endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
     def update_(self, request: CallerRequest) -> Response:
         values = params.CategoryUpdateParams.read(request)
         category_update(
@@ -61,7 +61,7 @@ class CategoryViewSet(ApiViewSet):
         )
         return ok("修改成功")
 
-    @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST, is_quick=True)
+    @Endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
         total, page = selectors.category_page(page_slice(**PageParams.read(request)), scope=request.user.scope)
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
@@ -70,7 +70,7 @@ class CategoryViewSet(ApiViewSet):
 class ProductViewSet(ApiViewSet):
     tag = "商品模块"
 
-    @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True)
+    @Endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True)
     def add(self, request: CallerRequest) -> Response:
         values = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
@@ -87,7 +87,7 @@ class ProductViewSet(ApiViewSet):
         )
         return ok("添加成功", product_id=product.product_id)
 
-    @endpoint(
+    @Endpoint(
         "POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE, takes_files=True
     )
     def update_(self, request: CallerRequest) -> Response:
@@ -98,7 +98,7 @@ class ProductViewSet(ApiViewSet):
         product_update(**changes, **_staff(request))
         return ok("修改成功")
 
-    @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
+    @Endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
         values = params.ProductListParams.read(request)
         window = page_slice(values["page"], values.get("count"))
@@ -107,7 +107,7 @@ class ProductViewSet(ApiViewSet):
         )
         return ok("获取成功", total=total, data=[product_row(product) for product in page])
 
-    @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
+    @Endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
         values = params.ProductRemoveParams.read(request)
         product_remove(product_id=values["product_id"], scope=request.user.scope, now=times.now())

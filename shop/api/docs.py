@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import User
-from core.api.docs import Doc, Failure
+from core.api.endpoint import Doc, Failure
 from core.api.params import PageParams
 from core.errors import BadParameter, Throttled
 from core.times import SHANGHAI, span

@@ -9,9 +9,9 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import ok
 from core.api.params import page_slice
-from core.api.routing import ApiViewSet, endpoint
 from core.errors import NotPermitted
 from core.observe.tracing import about
 from core.times import span
@@ -39,7 +39,7 @@ _UNPAID_ANSWERS: dict[int, type[ShopError]] = {
 class OrderViewSet(ApiViewSet):
     tag = "订单模块"
 
-    @endpoint(
+    @Endpoint(
         "POST",
         "/pay/pre_order",
         f"生成预支付订单({span(settings.ORDER_TTL)}后失效)",
@@ -53,7 +53,7 @@ class OrderViewSet(ApiViewSet):
         order = order_create(buyer_pk=user.pk, username=user.username, scope=user.scope, now=times.now(), **values)
         return ok("订单提交成功", order_id=order.order_id)
 
-    @endpoint(
+    @Endpoint(
         "GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL, is_reading=True
     )
     def poll(self, request: CallerRequest) -> Response:
@@ -64,7 +64,7 @@ class OrderViewSet(ApiViewSet):
             order = _after_asking_provider(order, now)
         return _pay_answer(order, now)
 
-    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER, is_reading=True)
+    @Endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER, is_reading=True)
     def get_order(self, request: CallerRequest) -> Response:
         values = params.OrderListParams.read(request)
         now = times.now()
@@ -77,7 +77,7 @@ class OrderViewSet(ApiViewSet):
         data = [order_row(_closed_if_due(order, now), lines[order.pk], now) for order in orders]
         return ok("订单获取成功", total=total, data=data)
 
-    @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
+    @Endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
     def remove(self, request: CallerRequest) -> Response:
         values = params.OrderIdParams.read(request)
         now = times.now()
@@ -89,13 +89,13 @@ class OrderViewSet(ApiViewSet):
         order_hide(order_id=order.order_id, **_buyer(request, now))
         return ok("删除成功")
 
-    @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
+    @Endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
     def cancel(self, request: CallerRequest) -> Response:
         values = params.OrderIdParams.read(request)
         order_close(order_id=values["order_id"], event=Event.CANCEL, **_buyer(request, times.now()))
         return ok("取消成功")
 
-    @endpoint(
+    @Endpoint(
         "GET",
         _SHIP,
         "发货配送(买家只能确认收货)",
@@ -112,7 +112,7 @@ class OrderViewSet(ApiViewSet):
         order_ship(**values, **_buyer(request, times.now()) | ({"buyer_pk": None} if is_staff else {}))
         return ok("修改成功")
 
-    @endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)
+    @Endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)
     def returns(self, request: CallerRequest) -> Response:
         values = params.ReturnParams.read(request)
         order_return(**values, **_buyer(request, times.now()))

@@ -10,9 +10,9 @@ from accounts.authentication import CallerRequest
 from accounts.models import User
 from core import times
 from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import ok
 from core.api.request import caller_key, client_ip
-from core.api.routing import ApiViewSet, endpoint
 from core.cache import ratelimit
 from core.errors import Throttled
 from core.observe.tracing import about
@@ -32,7 +32,7 @@ ORDER_NUMBER = re.compile(r"[0-9A-Za-z_*|-]{6,32}")
 class PayViewSet(ApiViewSet):
     tag = "支付"
 
-    @endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER, docs=docs.PAYMENT)
+    @Endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER, docs=docs.PAYMENT)
     def start(self, request: CallerRequest) -> Response:
         values = params.PaymentParams.read(request)
         _require_merchant(values["appid"], values["mch_id"])
@@ -50,7 +50,7 @@ class PayViewSet(ApiViewSet):
         signed: dict[str, Any] = payment_sdk_params(payment=payment, now=now)
         return ok("OK", prepay_id=payment.prepay_id, trade_type=payment.trade_type, **code, **signed)
 
-    @endpoint(
+    @Endpoint(
         "GET",
         "/pay/transactions/out-trade-no/<str:out_trade_no>",
         "通过订单查询支付状态",

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from core.api.docs import Doc
+from core.api.endpoint import Doc
 from core.api.params import Picture
 from core.errors import BadParameter, Throttled
 from students.api.params import AddParams, DeleteParams, EditParams, ListParams, SearchParams, StudentAvatarParams

@@ -5,10 +5,10 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import ok
 from core.api.params import page_slice
 from core.api.request import full_url
-from core.api.routing import ApiViewSet, endpoint
 from students.api import docs
 from students.api.params import AddParams, DeleteParams, EditParams, ListParams, SearchParams
 from students.api.rows import student_json
@@ -21,11 +21,11 @@ from uploads.fields import image_file, image_or_url
 class StudentViewSet(ApiViewSet):
     tag = "学员模块"
 
-    @endpoint("GET", "/students/getclasses", "获取班级列表", Access.ROWS, docs=docs.CLASSES, is_quick=True)
+    @Endpoint("GET", "/students/getclasses", "获取班级列表", Access.ROWS, docs=docs.CLASSES, is_quick=True)
     def getclasses(self, request: CallerRequest) -> Response:
         return ok(data=class_list(request.user.scope))
 
-    @endpoint("GET", "/students/getstulist", "获取学员信息", Access.ROWS, docs=docs.LIST, is_quick=True)
+    @Endpoint("GET", "/students/getstulist", "获取学员信息", Access.ROWS, docs=docs.LIST, is_quick=True)
     def getstulist(self, request: CallerRequest) -> Response:
         query = ListParams.read(request)
         window = page_slice(query["page"], query.get("count"))
@@ -34,19 +34,19 @@ class StudentViewSet(ApiViewSet):
         )
         return ok("请求成功", status=1, total=page.total, data=[student_json(row) for row in page.rows])
 
-    @endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True)
+    @Endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True)
     def addstu(self, request: CallerRequest) -> Response:
         fields = AddParams.read(request)
         picture = image_or_url(request, "headimgurl")
         student = student_add(headimgurl=picture, created_by_id=request.user.pk, now=times.now(), **fields)
         return ok("添加成功", status=1, sId=student.sid)
 
-    @endpoint("GET", "/students/delstu", "删除学员信息", Access.ROWS, docs=docs.DELETE)
+    @Endpoint("GET", "/students/delstu", "删除学员信息", Access.ROWS, docs=docs.DELETE)
     def delstu(self, request: CallerRequest) -> Response:
         student_delete(sid=DeleteParams.read(request)["sId"], scope=request.user.scope)
         return ok("删除成功", status=1)
 
-    @endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT, takes_files=True)
+    @Endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT, takes_files=True)
     def updatestu(self, request: CallerRequest) -> Response:
         changes = EditParams.read(request)
         sid = changes.pop("sId")
@@ -56,7 +56,7 @@ class StudentViewSet(ApiViewSet):
         student_edit(sid=sid, changes=changes, scope=request.user.scope)
         return ok("更新成功")
 
-    @endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH, is_quick=True)
+    @Endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH, is_quick=True)
     def searchstu(self, request: CallerRequest) -> Response:
         query = SearchParams.read(request)
         page = student_page(
@@ -64,7 +64,7 @@ class StudentViewSet(ApiViewSet):
         )
         return ok(total=page.total, data=[student_json(row) for row in page.rows])
 
-    @endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR, takes_files=True)
+    @Endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR, takes_files=True)
     def upload_stu_avatar(self, request: CallerRequest) -> Response:
         url = image_file(request, "headimgurl")
         if not url:

@@ -5,11 +5,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.access import Access
-from core.api.docs import Doc
+from core.api.endpoint import ApiViewSet, Doc, Endpoint
 from core.api.envelope import ok
 from core.api.params import Params
 from core.api.request import full_url
-from core.api.routing import ApiViewSet, endpoint
 from core.errors import Throttled
 from uploads.errors import NO_PICTURE_TAKEN, ImageMissing
 from uploads.fields import image_file
@@ -38,7 +37,7 @@ UPLOAD = Doc(
 class UploadViewSet(ApiViewSet):
     tag = "上传图片"
 
-    @endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=UPLOAD, takes_files=True)
+    @Endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=UPLOAD, takes_files=True)
     def upload_img(self, request: Request) -> Response:
         url = image_file(request, "img")
         if not url:

@@ -1,6 +1,6 @@
 """What ``/docs/`` shows of the weather calls."""
 
-from core.api.docs import Doc
+from core.api.endpoint import Doc
 from weather.api.serializers import AccountParams, WeatherJson, WeatherParams
 from weather.errors import (
     AccountIncomplete,

@@ -8,10 +8,10 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import ok
 from core.api.params import page_slice
 from core.api.request import caller_key
-from core.api.routing import ApiViewSet, endpoint
 from weather.api import docs
 from weather.api.serializers import AccountParams, WeatherParams, weather_row
 from weather.errors import WeatherFault
@@ -26,7 +26,7 @@ FOUND = "获取成功"
 class WeatherViewSet(ApiViewSet):
     tag = "天气模块"
 
-    @endpoint("GET", "/weather/getWeather", "获取天气", Access.OPEN, docs=docs.GET_WEATHER)
+    @Endpoint("GET", "/weather/getWeather", "获取天气", Access.OPEN, docs=docs.GET_WEATHER)
     def get_weather(self, request: Request) -> Response:
         params = WeatherParams.read(request)
         if params["key"] == "all":
@@ -35,7 +35,7 @@ class WeatherViewSet(ApiViewSet):
             return _found([self._of_city(request, params["city"])])
         return _found([weather_newest(now=times.now())])
 
-    @endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
+    @Endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
     def update_weather_count(self, request: CallerRequest) -> Response:
         credentials = Credentials(**AccountParams.read(request))
         account_change(credentials=credentials, changed_by=request.user.username, now=times.now())

@@ -1,0 +1,136 @@
+"""How a call is declared: at a method of a viewset, with who may call it and its documentation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+import orjson
+from django.conf import settings
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.viewsets import ViewSet
+
+from core.api.access import Access
+from core.api.envelope import Envelope, ok
+from core.api.hints import hint_for
+from core.errors import DomainError
+
+Failure = DomainError | type[DomainError]
+ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True, eq=False)
+class Doc:
+    """Documentation of one call.
+
+    :param ok: an example of the success answer, with ``status`` and ``state``; several if it has several shapes.
+    :param names: where `ok` has several shapes, the word for each that its type's name has.
+    :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; see ``core.api.schema``.
+    :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
+    :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` describes a field.
+    :param others: further input serializers, if the body of a POST may have several forms.
+    :param query: the serializer of the query parameters of a POST.
+    :param failures: error classes, or instances where the text differs. Leave out the refusals that follow from the
+        call's access, and those of bad parameters.
+    :param send: example parameters for Swagger UI and the collection: a body, or the query of a GET.
+    :param about: further text, Markdown.
+    """
+
+    ok: dict[str, Any] | Sequence[dict[str, Any]] = ()
+    names: Sequence[str] = ("",)
+    records: Mapping[str, Any] = field(default_factory=dict)
+    params: type[Serializer[Any]] | None = None
+    others: Sequence[type[Serializer[Any]]] = ()
+    query: type[Serializer[Any]] | None = None
+    raw: Mapping[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
+    failures: Sequence[Failure] = ()
+    send: dict[str, Any] | None = None
+    about: str = ""
+
+    @property
+    def successes(self) -> list[dict[str, Any]]:
+        return [self.ok] if isinstance(self.ok, dict) else list(self.ok)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Decorator of a viewset's method: it is the call ``path``.
+
+    The role gate, the doctor, the back office and the documentation look at it as well.
+
+    :param verbs: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
+    :param path: the documented path; an alias shares its view and its rights.
+    :param access: who may call it; without one, nobody.
+    :param docs: what Swagger UI shows; tests check real answers against it.
+    :param by_rows: for a call that needs no row: what a role may do in addition if it has the path among its rows.
+    :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
+    :param is_quick: it only reads, from PostgreSQL and Valkey, and waits neither for a lock nor for an upstream. Then
+        ``config.asgi`` answers it in one of few threads, which do not get in each other's way.
+    :param is_reading: it changes nothing that staff or other callers see, so it goes on during read-only hours.
+    :param tag: its module in the documentation; ``CallTable`` takes it from the viewset.
+    """
+
+    verbs: str
+    path: str
+    title: str
+    access: Access | None = None
+    _: KW_ONLY
+    aliases: tuple[str, ...] = ()
+    docs: Doc | None = None
+    by_rows: str = ""
+    takes_files: bool = False
+    is_quick: bool = False
+    is_reading: bool = False
+    tag: str = ""
+
+    def __call__(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        methods: list[Any] = [method.lower() for method in self.methods]
+        view = action(detail=False, methods=methods, url_path=self.path)(view)
+        view.endpoint = self  # type: ignore[attr-defined]
+        return view
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return ANY if self.verbs == "ANY" else tuple(self.verbs.split())
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path, *self.aliases)
+
+    @property
+    def row_title(self) -> str:
+        """Return what a role gains by this path among its rows; "" if the call does not depend on rows."""
+        return self.title if self.access is Access.ROWS else self.by_rows
+
+
+class ApiViewSet(ViewSet):
+    """A viewset whose calls are declared with :class:`Endpoint`."""
+
+    endpoint = Endpoint("", "", "")  # of the present call; ``CallTable`` sets it, and without it nobody may call
+    tag: str = "其他"
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        # REST framework looks for attributes named like methods, and an action may be called ``get``.
+        return [*(method.upper() for method in self.action_map or ()), "OPTIONS"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Refuse a wrong method before the login is checked: else a caller without a token would read 请登入.
+        if self.action is None:
+            self.http_method_not_allowed(request)
+        if self.action == "metadata":  # REST framework's word for OPTIONS
+            return  # it says no more than that refusal, and needs no login either
+        super().initial(request, *args, **kwargs)
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        # REST framework would describe the view, in English. The header Allow is the answer.
+        return ok()
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
+        if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(request, response.data)):
+            response.content = orjson.dumps(response.data | {"hint": hint})
+        return response
