@@ -1,5 +1,6 @@
 """The pages for developers: start page, API reference, guides, and the demo shop; and the handbook of the staff."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -7,11 +8,12 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import segno
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.utils.cache import patch_vary_headers
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation.trans_real import parse_accept_lang_header
+from django.utils.translation import get_language_from_request
 
 from accounts.demo_users import DEMO_USERS
 from config import codes as code_tables
@@ -23,7 +25,6 @@ from core.times import span
 from payments.wechat_codes import WECHAT_CODES
 
 MAX_QR_BYTES = 1000
-MAX_LANGUAGES = 500  # characters; Django's parser refuses longer headers too
 _TYPES, _PLAIN_TEXT = "types.d.ts", "text/plain; charset=utf-8"
 
 
@@ -54,7 +55,7 @@ CARDS = [
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    is_english = prefers_english(request.headers.get("Accept-Language", ""))
+    is_english = not get_language_from_request(request).startswith("zh")
     cards = CARDS if settings.SANDBOX else CARDS[:-3]
     context = {
         "failures": list(health.failures()),
@@ -66,16 +67,6 @@ def home(request: HttpRequest) -> HttpResponse:
     response = render(request, "front/home.html", context)
     patch_vary_headers(response, ["Accept-Language"])
     return response
-
-
-def prefers_english(accepted: str) -> bool:
-    """Tell whether a browser that accepts these languages wants English: one of them, but no Chinese before it."""
-    if len(accepted) > MAX_LANGUAGES:
-        return False
-    languages = [name.partition("-")[0].lower() for name, _ in parse_accept_lang_header(accepted)]
-    known = [name for name in languages if name in {"zh", "en"}]
-    # Readers of another language are more likely to read English.
-    return known[0] == "en" if known else bool(languages) and languages != ["*"]
 
 
 def reference(request: HttpRequest) -> HttpResponse:
@@ -149,7 +140,7 @@ def demo_qr(request: HttpRequest) -> HttpResponse:
 class Chapter:
     name: str  # such as "ship"; the files begin with a number for their order
     title: str
-    picture: str  # the first of its pictures, "" without one
+    picture: str  # the address of the first of its pictures, "" without one
     html: SafeString
 
 
@@ -158,31 +149,20 @@ def chapters() -> dict[str, Chapter]:
     """Return the chapters in order."""
     from markdown_it import MarkdownIt  # here, because few processes ever show the handbook
 
-    found = {}
+    by_name = {}
     for path in sorted((settings.BASE_DIR / "docs/staff").glob("[0-9]*.md")):
-        text = path.read_text("utf-8")
+        text = re.sub(r"\(images/(.*?)\)", lambda match: f"({static(f'handbook/{match[1]}')})", path.read_text("utf-8"))
         title = text.partition("\n")[0].removeprefix("# ")
-        html = MarkdownIt().render(text).replace('src="images/', 'loading="lazy" src="/docs/staff/images/')
+        html = MarkdownIt().render(text).replace("<img ", '<img loading="lazy" ')
+        picture = re.search(r'src="(.*?)"', html)
         name = path.stem.partition("-")[2]
-        picture = text.partition("(images/")[2].partition(".")[0]
-        found[name] = Chapter(name, title, picture, mark_safe(html))  # noqa: S308  (our own files)
-    return found
+        by_name[name] = Chapter(name, title, picture[1] if picture else "", mark_safe(html))  # noqa: S308  (our own files)
+    return by_name
 
 
-def handbook(request: HttpRequest) -> HttpResponse:
-    return render(request, "front/handbook.html", {"chapters": chapters().values()})
-
-
-def handbook_chapter(request: HttpRequest, name: str) -> HttpResponse:
-    if name not in chapters():
+def handbook(request: HttpRequest, name: str = "") -> HttpResponse:
+    """Show a chapter, or the contents."""
+    if name and name not in chapters():
         raise Http404
-    return render(request, "front/handbook.html", {"chapters": chapters().values(), "chapter": chapters()[name]})
-
-
-def handbook_picture(request: HttpRequest, name: str) -> FileResponse:
-    path = settings.BASE_DIR / "docs/staff/images" / f"{name}.webp"
-    if not name.isalpha() or not path.is_file():
-        raise Http404
-    response = FileResponse(path.open("rb"), content_type="image/webp")
-    response["Cache-Control"] = "public, max-age=3600"
-    return response
+    context = {"chapters": chapters().values(), "chapter": chapters().get(name)}
+    return render(request, "front/handbook.html", context)

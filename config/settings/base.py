@@ -1,4 +1,7 @@
-"""Settings shared by all environments; ``config.env`` alone reads the environment."""
+"""Settings shared by all environments. A new variable is a line here, and one in ``.env.example``.
+
+``config.env_readers`` alone reads the environment.
+"""
 
 import sys
 from datetime import timedelta
@@ -7,7 +10,7 @@ from pathlib import Path
 from django.templatetags.static import static
 from kombu import Queue
 
-from config import env
+from config import env_readers as env
 from config.database import POOLERS, database, direct
 from config.schedule import beat_schedule
 from config.school import LOGO_TYPES, logo_url, palette
@@ -277,7 +280,7 @@ FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(STATE_DIR / "static")))
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missing one
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static", ("handbook", BASE_DIR / "docs/staff/images")]
 WHITENOISE_USE_FINDERS = True
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.text("MEDIA_ROOT", str(default_media_root(STATE_DIR, BASE_DIR)))

@@ -1,6 +1,6 @@
 """Production: no defaults for secrets, no sandbox, no demo data, cookies over HTTPS only."""
 
-from config import env
+from config import env_readers as env
 from config.settings.base import *  # noqa: F403
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", env.REQUIRED)

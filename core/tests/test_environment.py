@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import env_readers as env
 from core.cache import sentinel
 from core.ops import checks
 from core.ops.environment import kept_text, load_dotenv
@@ -24,7 +24,9 @@ NOT_SETTINGS = {"BIND", "STATE_DIR"}
 
 def test_env_example_names_every_variable_and_no_other():
     explained = set(re.findall(r"^# ([A-Z0-9_]+)=", (HOME / ".env.example").read_text("utf-8"), re.M))
-    source = "".join(path.read_text("utf-8") for path in [*HOME.glob("config/settings/*.py"), HOME / "config/env.py"])
+    source = "".join(
+        path.read_text("utf-8") for path in [*HOME.glob("config/settings/*.py"), HOME / "config/env_readers.py"]
+    )
     readers = (
         "text|colour|mail_server|former_merchants|picture_file|flag|number|duration|words|choice|base_url|engine_url"
         "|_upstream|get"

@@ -1,6 +1,6 @@
 """Read the environment; no other module does. Each function returns one variable as a typed value.
 
-A new variable is a line in ``settings/base.py`` that calls one of these functions, and a line in ``.env.example``.
+The variables themselves are lines of ``settings/base.py``, which call these functions.
 All of them raise ``ImproperlyConfigured``, naming the variable, if it has a bad value or is required and missing.
 """
 
