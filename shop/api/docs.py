@@ -299,7 +299,8 @@ PAYMENT = Doc(
         WeChatRefused("PARAM_ERROR"),
         *_PROVIDER_FAILS,
     ],
-    about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。`JSAPI` 需要 `openid`。",
+    about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。`JSAPI` 需要 `openid`。"
+    "沙箱中在 `/sandbox/pay/?code_url=…` 付款。",
 )
 TRANSACTION = Doc(
     params=params.TransactionParams,
