@@ -110,7 +110,7 @@ def _reconcile(payment: Payment, now: datetime) -> GatewayError | bool:
 class CloseOutcome(Enum):
     CLOSED = "closed"  # the provider will not take money for it (or never heard of it)
     PAID = "paid"  # it was paid, which is recorded by now: the order must not be closed
-    STARTING = "starting"  # another call is placing it at the provider now: keep the stock, ask again soon
+    STARTING = "starting"  # a call is placing it at the provider now: keep the stock, ask again soon
     UNKNOWN = "unknown"  # the provider could not say: keep the stock, ask again later
 
 

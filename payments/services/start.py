@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from core.upstreams import answer_within, time_left
-from payments.errors import PaymentAlreadyPaid, PaymentClosed, ProviderTimeout, WeChatRefused
+from payments.errors import PaymentAlreadyPaid, PaymentClosed, WeChatRefused
 from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
@@ -29,10 +29,8 @@ from payments.services.confirm import payment_mark_closed, payment_record
 MIN_LIFE = timedelta(minutes=6)
 CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
 ANSWER_S = 6.0  # the caller gets an answer or an error within this time
-# How long one call alone may place the order: longer than ANSWER_S, so that the claim outlives the call; short, since
-# the order cannot close while a claim runs.
+# While a call places the order it cannot close: longer than ANSWER_S, so that the claim outlives the call.
 CLAIM = timedelta(seconds=8)
-POLL_S = 0.1
 PAUSE_S = 0.3
 SECOND_TRY_S = 2.0  # do not try a second time when less time than this is left
 Draft = dict[str, Any]  # the fields of the payment that a call would store
@@ -52,7 +50,8 @@ def payment_start(
 ) -> Payment:
     """Place an order at the provider and return its payment; a repeated call returns the same payment.
 
-    Call it outside any transaction: it talks to the provider (at most 6 s). Two calls at once place one order there.
+    Call it outside any transaction: it talks to the provider (at most 6 s). Two calls at once send the same request,
+    which the provider answers with one order, and both return the code of the first answer.
     ``payment.code_url`` (NATIVE) or ``payment.prepay_id`` is what the client needs; see ``payment_sdk_params``.
 
     :param deadline: when the order closes if nobody pays. The provider's own deadline, ``payment.time_expire``, is
@@ -110,43 +109,23 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
 
 
 def _start(draft: Draft, now: datetime) -> Payment:
-    """Return the payment with its code; while another call places the order, wait for that call.
-
-    ``now`` moves on with every attempt, so that later log rows never carry an earlier time.
-    """
-    began = time.monotonic()
-    while time_left(POLL_S):
-        moment = now + timedelta(seconds=time.monotonic() - began)
-        payment = Payment.objects.filter(out_trade_no=draft["out_trade_no"]).first()
-        if payment is None or _is_free(payment, draft, moment):
-            # The slot is taken first, so that no call is refused after the row was written.
-            with provider_refusals(), UPSTREAM.slot():
-                if payment := _claim(draft, moment):
-                    return _order(payment, moment)
-        elif _is_ready(payment, moment):
+    payment = Payment.objects.filter(out_trade_no=draft["out_trade_no"]).first()
+    if payment:
+        _check_payable(payment, draft, now)
+        if _is_ready(payment, now):
             return payment
-        time.sleep(POLL_S)
-    raise ProviderTimeout
+    # The slot is taken first, so that no call is refused after the row was written.
+    with provider_refusals(), UPSTREAM.slot():
+        return _order(_claim(draft, now), now)
 
 
-def _is_free(payment: Payment, draft: Draft, now: datetime) -> bool:
-    """Tell whether this call may place the order: not if it has a code already, nor while another call places it."""
-    _check_payable(payment, draft, now)
-    is_claimed = payment.claimed_until and payment.claimed_until > now
-    return not is_claimed and not _is_ready(payment, now)
-
-
-def _claim(draft: Draft, now: datetime) -> Payment | None:
-    """Store the payment before the provider is called, and claim it: only the claiming call places the order.
-
-    Return None if another call was first.
-    """
+def _claim(draft: Draft, now: datetime) -> Payment:
+    """Store the payment before the provider is called, and keep its order from closing meanwhile."""
     with transaction.atomic():
         payment, created = Payment.objects.select_for_update().get_or_create(
             out_trade_no=draft["out_trade_no"], defaults=draft
         )
-        if not _is_free(payment, draft, now):
-            return None
+        _check_payable(payment, draft, now)
         payment.claimed_until = now + CLAIM
         payment.next_check_at = payment.next_check_at or check_due(payment, now)
         payment.save(update_fields=["claimed_until", "next_check_at"])
@@ -225,7 +204,7 @@ def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Paym
         _check_open(kept)
         code: dict[str, Any] = {}
         if not _is_ready(kept, now):
-            # Two answers may arrive for one order; keep the first, so that every caller gets the same code_url.
+            # Two answers may arrive for one order: keep the first, so that both callers get the same code_url.
             code = {"prepay_id": ticket.prepay_id, "code_url": ticket.code_url, "code_at": now}
         code |= {"claimed_until": None, "last_error": ""}
         set_state(kept, PaymentStatus.OPEN, "微信已下单", now, detail=ticket.prepay_id, **code)
