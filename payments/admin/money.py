@@ -19,9 +19,9 @@ from payments.admin.shared import STATE_COLOURS, MoneyAdmin, failure_text, secti
 from payments.errors import EventCut, RefundNotPossible
 from payments.models import InboundEvent, Payment, PaymentStatus
 from payments.selectors import events_to_do, listener_failures_of
-from payments.services import payment_query
 from payments.services.listener_retry import listener_retell, payment_give_back
 from payments.services.notices import event_acknowledge, event_replay
+from payments.services.query_close import payment_query
 
 
 def _query_now(press: Press) -> str:

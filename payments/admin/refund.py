@@ -17,7 +17,7 @@ from payments.admin.shared import MoneyAdmin, section
 from payments.gateways.base import BankCard
 from payments.models import OfflineWay, Refund, RefundStatus
 from payments.selectors import UNDER_WAY
-from payments.services import refund_run
+from payments.services.refund import refund_run
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 
 # WeChat Pay can send an abnormal refund to a debit card of these banks (its page 发起异常退款).

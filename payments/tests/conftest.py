@@ -48,7 +48,7 @@ def shop():
 @pytest.fixture
 def start(shop, wechat):
     """Start a payment: ``start()`` for a new order of 12.34 yuan, or ``start(number, trade_type="APP")``."""
-    from payments.services import payment_start
+    from payments.services.start import payment_start
 
     def start(number=None, *, now=None, **changes):
         now = now or timezone.now()
@@ -69,7 +69,7 @@ def start(shop, wechat):
 @pytest.fixture
 def paid(start, wechat):
     """A payment that is paid at the provider and here."""
-    from payments.services import payment_query
+    from payments.services.query_close import payment_query
 
     def paid(fen=None):
         payment = start()

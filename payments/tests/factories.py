@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 from django.utils import timezone
 
-from payments.services import refund_request
+from payments.services.refund import refund_request
 
 
 def request(payment, fen=1234, *, reason="不想要了", by="王", now=None):

@@ -21,7 +21,7 @@ from payments.errors import (
 from payments.figures import bill_days, money_days
 from payments.listener import listener
 from payments.models import BillRun, Difference, Payment, PaymentLog, Refund
-from payments.services import differences, payment_query, refund_run
+from payments.services import differences
 from payments.services.bills import bill_days_missing, bill_reconcile, bills_reconcile_missing
 from payments.services.differences import (
     difference_accept,
@@ -29,6 +29,8 @@ from payments.services.differences import (
     difference_ask,
     difference_return,
 )
+from payments.services.query_close import payment_query
+from payments.services.refund import refund_run
 from payments.tests.factories import request
 from payments.tests.fake_wechat import BEIJING, MCHID, bill_row
 from tests.kit import listener_replaced

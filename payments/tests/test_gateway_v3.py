@@ -27,7 +27,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat import gateway_v2, gateway_v3, http
 from payments.gateways.wechat.notices import read_v3
-from payments.services import payment_check_provider
+from payments.services.start import payment_check_provider
 from payments.tasks import refresh_certificates
 from payments.tests.fake_wechat import KEY_ID
 from payments.tests.test_gateway_v2 import intent

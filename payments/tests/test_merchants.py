@@ -12,8 +12,9 @@ from payments.doctor import former_payments, wechat_pay
 from payments.errors import PaymentMismatch, PaymentNotConfigured
 from payments.gateways.base import PaymentResult
 from payments.models import Payment
-from payments.services import payment_confirm, payment_query, refund_run
-from payments.services.query_close import payments_reconcile
+from payments.services.confirm import payment_confirm
+from payments.services.query_close import payment_query, payments_reconcile
+from payments.services.refund import refund_run
 from payments.tests.factories import request
 from payments.tests.fake_wechat import APPID, MCHID
 

@@ -18,8 +18,9 @@ from wechatpy.pay.utils import calculate_signature
 from payments.errors import EventCut
 from payments.listener import PaidOutcome
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund
-from payments.services import payment_close, payment_query, refund_run
 from payments.services.notices import MAX_BODY, event_replay, events_purge
+from payments.services.query_close import payment_close, payment_query
+from payments.services.refund import refund_run
 from payments.tests.factories import request
 from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2, to_xml
 from tests.kit import at_once

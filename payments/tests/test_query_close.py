@@ -8,7 +8,7 @@ from django.utils import timezone
 from payments.errors import PaymentMismatch, ProviderDown, WeChatRefused
 from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentLog, PaymentStatus
-from payments.services import CloseOutcome, payment_close, payment_query
+from payments.services.query_close import CloseOutcome, payment_close, payment_query
 from payments.tests.fake_wechat import APPID, MCHID
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,7 @@ from django.utils import timezone
 
 from payments import tasks
 from payments.models import Payment, PaymentStatus
-from payments.services import payment_close
-from payments.services.query_close import payments_reconcile
+from payments.services.query_close import payment_close, payments_reconcile
 from payments.tests.factories import locked, request
 from tests.kit import during
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from config.celery import app as celery_app
 from payments.errors import RefundNotPossible
 from payments.models import Payment, PaymentLog, Refund
-from payments.services import refund_again, refund_run
-from payments.services.refund import refunds_due
+from payments.services.refund import refund_run, refunds_due
+from payments.services.refund_stuck import refund_again
 from payments.tests.factories import request
 from tests.kit import at_once
 

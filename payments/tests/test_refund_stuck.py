@@ -16,9 +16,9 @@ from payments.gateways.base import BankCard
 from payments.listener import listener
 from payments.models import Payment, PaymentLog, Refund
 from payments.services import refund as refund_module
-from payments.services import refund_again, refund_run
-from payments.services.refund import PAID_TWICE, refunds_run_due
+from payments.services.refund import PAID_TWICE, refund_run, refunds_run_due
 from payments.services.refund_stuck import (
+    refund_again,
     refund_ask,
     refund_divert,
     refund_offline,

@@ -15,7 +15,8 @@ from payments.errors import (
 )
 from payments.gateways.wechat import http
 from payments.models import Payment, PaymentStatus
-from payments.services import payment_close, payment_sdk_params
+from payments.services.query_close import payment_close
+from payments.services.start import payment_sdk_params
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db

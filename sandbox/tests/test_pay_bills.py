@@ -12,8 +12,9 @@ from core.times import local
 from payments.gateways.wechat import gateway_v3
 from payments.listener import PaidOutcome, PaymentListener
 from payments.models import Difference
-from payments.services import payment_query, payment_start
 from payments.services.bills import bill_reconcile
+from payments.services.query_close import payment_query
+from payments.services.start import payment_start
 from sandbox.models import Refund, Trade
 from sandbox.tests.conftest import NUMBER
 from tests.kit import listener_replaced

@@ -16,7 +16,7 @@ from core.errors import NotPermitted
 from core.observe.tracing import about
 from core.times import span
 from payments.errors import PaymentError
-from payments.services import payment_query
+from payments.services.query_close import payment_query
 from shop import selectors
 from shop.api import docs, params
 from shop.api.rows import order_row, order_status

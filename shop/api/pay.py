@@ -18,7 +18,8 @@ from core.errors import Throttled
 from core.observe.tracing import about
 from payments.errors import WeChatRefused
 from payments.models import TradeType
-from payments.services import payment_query, payment_sdk_params
+from payments.services.query_close import payment_query
+from payments.services.start import payment_sdk_params
 from shop import selectors
 from shop.api import docs, params
 from shop.errors import RecordUnknown

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from payments.services import CloseOutcome, payment_close
+from payments.services.query_close import CloseOutcome, payment_close
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order
 from shop.services.order_move import SYSTEM, order_lock, order_move, order_note, require

@@ -11,7 +11,7 @@ from core.money import fen_to_yuan
 from core.observe import tracing
 from payments.models import Refund
 from payments.selectors import RefundsOfPayment, refunds_of_order
-from payments.services import refund_request
+from payments.services.refund import refund_request
 from shop.errors import OrderRefused, RecordUnknown
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import REMARK_LENGTH

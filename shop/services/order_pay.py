@@ -8,8 +8,8 @@ from django.db.models.functions import Least
 
 from payments.errors import PaymentClosed
 from payments.models import Payment
-from payments.services import payment_check_provider, payment_close, payment_start
-from payments.services.start import MIN_LIFE
+from payments.services.query_close import payment_close
+from payments.services.start import MIN_LIFE, payment_check_provider, payment_start
 from shop.errors import (
     PayOrderCancelled,
     PayOrderClosed,

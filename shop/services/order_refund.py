@@ -11,8 +11,8 @@ from core.money import fen_text, yuan_to_fen
 from payments.errors import RefundNotPossible
 from payments.models import Refund
 from payments.selectors import RefundsOfPayment, refunds_of_order
-from payments.services import refund_again, refund_request, refunds_require
-from payments.services.refund import MAX_REFUNDS
+from payments.services.refund import MAX_REFUNDS, refund_request, refunds_require
+from payments.services.refund_stuck import refund_again
 from shop.errors import OrderRefused
 from shop.models import LineRefund, Order, OrderLine
 from shop.services.order_move import order_lock, order_move, order_refunds_sum, require

@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from payments.models import Payment
-from payments.services import refund_run
-from payments.services.refund import refunds_due
+from payments.services.refund import refund_run, refunds_due
 from shop.models import Category, Order, OrderLine, Product
 from shop.services.catalogue import category_create, product_create, vip_category_create
 from shop.services.order_create import order_create

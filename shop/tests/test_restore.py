@@ -18,9 +18,9 @@ from core.ops import backup as ops
 from core.ops import restored
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
-from payments.services import refund_run
 from payments.services.bills import bill_made_at, bills_reconcile_missing
 from payments.services.query_close import payments_reconcile
+from payments.services.refund import refund_run
 from shop.models import Order, Product
 from shop.services.order_expire import orders_sweep
 from shop.services.order_refund import order_return

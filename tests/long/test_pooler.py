@@ -16,9 +16,8 @@ from core.admin.exports import export_make, export_start
 from core.ops import doctor
 from core.sheets import sheet_write
 from payments.models import Payment, Refund
-from payments.services import payment_query, refund_request
-from payments.services.query_close import payments_reconcile
-from payments.services.refund import refunds_run_due
+from payments.services.query_close import payment_query, payments_reconcile
+from payments.services.refund import refund_request, refunds_run_due
 from shop.models import Order
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
