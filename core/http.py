@@ -60,7 +60,7 @@ def get(
 def exchange(method: str, url: str, *, upstream: Upstream, total_s: float, max_bytes: int, **options: Any) -> Answer:
     """Send a request; return its answer, whatever the status, read whole within ``total_s`` seconds in all.
 
-    :param options: more for ``requests``, as ``headers`` or a shorter ``timeout``.
+    :param options: more for ``requests``, as ``headers``.
     :raises UpstreamRefused: nothing was sent.
     :raises OutgoingError: there is no whole answer.
     """
@@ -70,8 +70,10 @@ def exchange(method: str, url: str, *, upstream: Upstream, total_s: float, max_b
         with requests.Session() as session:
             # Calls to this machine's sandbox bypass the proxy of the environment, which cannot reach it.
             session.trust_env = address.hostname not in _OURSELVES
-            limits = {"timeout": max(0.001, ends_at - time.monotonic()), "stream": True, "allow_redirects": False}
-            with session.request(method, url, **limits | options) as response:
+            wait_s = max(0.001, ends_at - time.monotonic())
+            with session.request(
+                method, url, timeout=wait_s, stream=True, allow_redirects=False, **options
+            ) as response:
                 return Answer(response.status_code, response.headers, _read_body(response, ends_at, max_bytes))
 
     target = f"{method} {address.path}"

@@ -15,7 +15,7 @@ from core.admin.buttons import Button, Look, Press
 from core.admin.tables import page_link
 from core.money import fen_text
 from core.queues import task_send
-from payments.admin.shared import MoneyAdmin, section, yuan
+from payments.admin.money import MoneyAdmin, section, yuan
 from payments.errors import RefundNotPossible
 from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus

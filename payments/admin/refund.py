@@ -13,7 +13,7 @@ from core.admin.buttons import Button, ButtonForm, Look, Press
 from core.admin.exports import ExportableAdmin, ExportColumn
 from core.money import fen_text, fen_to_yuan
 from core.times import format_office_time
-from payments.admin.shared import MoneyAdmin, section
+from payments.admin.money import MoneyAdmin, section
 from payments.gateways.base import BankCard
 from payments.models import OfflineWay, Refund, RefundStatus
 from payments.selectors import UNDER_WAY

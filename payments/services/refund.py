@@ -7,7 +7,6 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 
 from core.money import fen_text
 from core.observe import tracing
@@ -273,12 +272,8 @@ def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datet
     log_step(payment, PAID_TWICE, now, actor=actor, refund=refund, from_state=refund.state, to_state=refund.state)
 
 
-def refunds_due(*, now: datetime) -> QuerySet[Refund]:
-    """Return the refunds whose next attempt is due, the longest waiting first."""
-    due = Refund.objects.select_related("payment").filter(next_try_at__lte=now, state__in=UNDER_WAY)
-    return due.order_by("next_try_at")[:BATCH]
-
-
 def refunds_run_due(*, now: datetime) -> int:
     """Request or query every refund that is due; return how many. Stop early when the provider does not answer."""
-    return sweep(refunds_due(now=now), lambda refund: _claim_attempt(refund, now) and _step(refund, now))
+    due = Refund.objects.select_related("payment").filter(next_try_at__lte=now, state__in=UNDER_WAY)
+    due = due.order_by("next_try_at")[:BATCH]
+    return sweep(due, lambda refund: _claim_attempt(refund, now) and _step(refund, now))

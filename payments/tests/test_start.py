@@ -85,7 +85,7 @@ def test_an_unknown_outcome_is_repeated_word_for_word_once(start, shop, wechat, 
 
 
 def test_a_timeout_is_told_as_504(start, wechat, monkeypatch):
-    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http, "TOTAL_TIMEOUT_S", 0.1)
     wechat.faults = [("unifiedorder", "slow", 0.3)] * 2
 
     with pytest.raises(ProviderTimeout) as raised:

@@ -15,7 +15,7 @@ from core.admin.phones import are_phones_whole, phones_masked
 from core.admin.tables import LogLine, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
-from payments.admin.shared import failure_text
+from payments.admin.money import failure_text
 from payments.models import Payment, Refund
 from payments.selectors import differences_of, listener_failures_of
 from shop.models import LineRefund, Order, PartRefund

@@ -4,9 +4,7 @@ from core.http import Answer, OutgoingError, OutgoingTimeout, UpstreamRefused, e
 from core.upstreams import Upstream
 from payments.gateways.base import GatewayBusy, GatewayTimeout, GatewayUnreachable
 
-CONNECT_TIMEOUT_S = 3
-READ_TIMEOUT_S = 6
-TOTAL_TIMEOUT_S = 8  # what the two above do not bound: an answer that trickles
+TOTAL_TIMEOUT_S = 8
 MAX_BYTES = 256 * 1024
 USER_AGENT = "student-project-manager/1.0"
 UPSTREAM = Upstream("wechat_pay")
@@ -27,7 +25,6 @@ def send(
             upstream=UPSTREAM,
             total_s=total_s or TOTAL_TIMEOUT_S,
             max_bytes=max_bytes or MAX_BYTES,
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
             headers=headers | {"User-Agent": USER_AGENT},
             data=body.encode() or None,
         )
