@@ -60,9 +60,9 @@ def wechat_pay() -> Iterator[Finding]:
 
 def former_payments() -> Iterator[Finding]:
     """Find payments and refunds that cannot be asked about, because we have no keys of their merchant."""
-    known = {who.mch_id for who in merchants()}
+    numbers = {who.mch_id for who in merchants()}
     for mch_id, number in merchants_waiting().items():
-        if mch_id and mch_id not in known:
+        if mch_id and mch_id not in numbers:
             yield Finding(
                 False,
                 f"{number} payments or refunds wait for merchant {mch_id}, whose keys are not there",

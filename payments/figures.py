@@ -82,8 +82,8 @@ def money_days(first: date, last: date) -> dict[date, MoneyDay]:
         (accepted, "accepted_at", {**_sums("refunds", "refunded_fen"), **_sums("waiting", "waiting_fen", waiting)}),
         (offline, "offline_at", _sums("offline", "offline_fen")),
     ):
-        found: Any = rows.order_by().filter(**{f"{moment}__gte": begins, f"{moment}__lt": ends})
-        for row in found.annotate(day=TruncDate(moment, tzinfo=SHANGHAI)).values("day").annotate(**sums):
+        dated: Any = rows.order_by().filter(**{f"{moment}__gte": begins, f"{moment}__lt": ends})
+        for row in dated.annotate(day=TruncDate(moment, tzinfo=SHANGHAI)).values("day").annotate(**sums):
             day = row.pop("day")
             days[day] = replace(days.get(day, MoneyDay()), **row)
     return days
@@ -128,9 +128,9 @@ def bill_days(first: date, last: date) -> dict[date, BillDay]:
         foreign=Sum("foreign_rows"),
     )
     days = {row.pop("day"): BillDay(paid_fen=row.pop("paid"), refunded_fen=row.pop("refunded"), **row) for row in runs}
-    found: Any = Difference.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
+    differences: Any = Difference.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
     is_open = Q(ending=Difference.Ending.OPEN)
-    for row in found.annotate(differences=Count("pk"), open=Count("pk", filter=is_open)):
+    for row in differences.annotate(differences=Count("pk"), open=Count("pk", filter=is_open)):
         day = row.pop("day")
         days[day] = replace(days.get(day, BillDay()), **row)
     return days

@@ -127,8 +127,8 @@ def _v3_gateways() -> list[WeChatV3]:
 
 
 def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    found = {name: headers.get(name, "")[:most].replace("\x00", "") for name, most in HEADERS.items()}
-    return {name: value for name, value in found.items() if value}
+    values = {name: headers.get(name, "")[:most].replace("\x00", "") for name, most in HEADERS.items()}
+    return {name: value for name, value in values.items() if value}
 
 
 def _kept_bytes(event: InboundEvent) -> int:

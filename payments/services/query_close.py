@@ -140,9 +140,9 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     try:
         return _close(payment, now)
     except (GatewayError, PaymentError) as error:
-        said = f"{getattr(error, 'code', '') or type(error).__name__} {error}"[:255]
-        Payment.objects.filter(pk=payment.pk).update(last_error=said)
-        log.warning("payment not closed", out_trade_no=out_trade_no, reason=said)
+        reason = f"{getattr(error, 'code', '') or type(error).__name__} {error}"[:255]
+        Payment.objects.filter(pk=payment.pk).update(last_error=reason)
+        log.warning("payment not closed", out_trade_no=out_trade_no, reason=reason)
         return CloseOutcome.UNKNOWN
 
 

@@ -140,8 +140,8 @@ def _step(refund: Refund, now: datetime) -> GatewayError | bool:
         if isinstance(outcome, RefundResult):
             refund_record(result=outcome, now=now, source="微信应答")
         elif outcome:
-            said = outcome.words
-            refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=said, last_error=said)
+            reason = outcome.words
+            refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=reason, last_error=reason)
             return outcome
     except GatewayError as error:
         note_error(refund, error.words)

@@ -86,9 +86,9 @@ def merchant_of(appid: str, mch_id: str) -> Merchant:
 
 
 def _merchant(values: Mapping[str, str]) -> Merchant:
-    known = {name: values.get(setting, "") for name, setting in _SETTING.items()}
-    known["sign_type"] = known["sign_type"] or "MD5"
-    return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **known)
+    facts = {name: values.get(setting, "") for name, setting in _SETTING.items()}
+    facts["sign_type"] = facts["sign_type"] or "MD5"
+    return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **facts)
 
 
 def read_key(path: str, label: Literal["PRIVATE", "PUBLIC"]) -> Any:

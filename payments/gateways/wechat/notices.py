@@ -23,8 +23,8 @@ _V2_REFUND_STATUS = {"SUCCESS": "SUCCESS", "CHANGE": "ABNORMAL", "REFUNDCLOSE": 
 _V3_REFUNDS = {"REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"}
 
 
-def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResult:
-    """Read a payment or refund notification of v2, for whichever of the ``known`` merchants it is.
+def read_v2(raw: bytes, merchants: Sequence[Merchant]) -> PaymentResult | RefundResult:
+    """Read a payment or refund notification of v2, for whichever of the ``merchants`` it is.
 
     :raises NoticeRefused: forged, malformed, for another merchant, or not of a success; where the signature has
         proved who sent it, ``NoticeUnfit``.
@@ -36,7 +36,7 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
     if fields.get("return_code") != "SUCCESS":
         raise NoticeRefused("return_code不是成功")
     # A forger may name any merchant, but cannot sign with its key.
-    who = next((one for one in known if one.mch_id and one.mch_id == fields.get("mch_id")), None)
+    who = next((one for one in merchants if one.mch_id and one.mch_id == fields.get("mch_id")), None)
     if who is None:
         raise NoticeRefused("mch_id不匹配")
     if not fields.get("appid"):
@@ -110,15 +110,15 @@ def read_v3(
         event, resource = notice["event_type"], notice["resource"]
         if resource.get("algorithm") != "AEAD_AES_256_GCM":
             raise ValueError("unknown algorithm")
-        said, who = _opened(resource, authentic)
+        facts, who = _opened(resource, authentic)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NoticeRefused("报文格式错误或解密失败") from None
     try:
         if event == "TRANSACTION.SUCCESS":
             # payment_confirm checks that the appid is the payment's.
-            result: PaymentResult | RefundResult = read_transaction(said, who.mch_id)
+            result: PaymentResult | RefundResult = read_transaction(facts, who.mch_id)
         elif event in _V3_REFUNDS:
-            result = read_refund(said, "refund_status")
+            result = read_refund(facts, "refund_status")
         else:
             raise NoticeUnfit("不支持的event_type")
     except GatewayUntrusted:
