@@ -24,7 +24,7 @@ log = structlog.get_logger("core.ops.alerts")
 LASTS = timedelta(minutes=3)  # what is found again after this is no hiccup
 AGAIN = timedelta(days=1)
 GONE = timedelta(hours=1)  # what comes and goes is told once
-MOST_LINES, LONGEST_LINE = 8, 160  # a robot of WeCom takes 2048 bytes
+LONGEST_LINE, LONGEST_MESSAGE = 160, 2048  # characters; bytes, because a robot of WeCom refuses more
 WITHIN_S = 10
 UPSTREAM = Upstream("alerts")
 
@@ -85,22 +85,27 @@ def _due_without_database(bad: list[Finding]) -> list[Finding]:
 
 
 def _message(lines: list[str]) -> str:
-    shown = [f"· {line}" for line in lines[:MOST_LINES]]
-    more = [f"……另有 {len(lines) - MOST_LINES} 项"] if len(lines) > MOST_LINES else []
+    """Return a message of as many lines as a robot takes, and of at least one."""
     end = f"{socket.gethostname()}：运行 manage.py doctor 看全部和办法"
-    return "\n".join([f"【{settings.SCHOOL_NAME}】提醒", *shown, *more, end])
+    for number in range(len(lines), 0, -1):
+        rest = [f"……另有 {len(lines) - number} 项"] if number < len(lines) else []
+        shown = [f"· {line}" for line in lines[:number]]
+        text = "\n".join([f"【{settings.SCHOOL_NAME}】提醒", *shown, *rest, end])
+        if len(text.encode()) <= LONGEST_MESSAGE:
+            break
+    return text
 
 
-def message_send(text: str) -> bool:
-    """Send a text to every receiver; return whether at least one took it."""
-    taken = False
+def message_send(text: str) -> int:
+    """Send a text to every receiver; return how many took it."""
+    taken = 0
     for receiver in [*settings.ALERT_WEBHOOKS, *settings.ALERT_MAIL_TO]:
         try:
             if receiver in settings.ALERT_WEBHOOKS:
                 _post(receiver, text)
             else:
                 send_mail(text.splitlines()[0], text, settings.DEFAULT_FROM_EMAIL, [receiver])
-            taken = True
+            taken += 1
         except Exception as error:  # one receiver that fails must not keep the others from hearing of it
             reason = str(error) if isinstance(error, AlertNotSent) else type(error).__name__
             log.error("alert not sent", to=urlsplit(receiver).hostname or receiver, reason=reason)
