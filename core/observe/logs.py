@@ -29,11 +29,17 @@ SECRET_NAME = re.compile(rf"(?i)[\w-]*{_WORDS}|{_CODE}")
 SECRET_WORDS = re.compile(
     rf"(?i)((?:{_WORDS}|\b{_CODE})[\"']?\s*[=:]\s*)(?:bearer\s+)?(?:\"[^\"]*\"?|'[^']*'?|[^\s&\"',;}}\])]+)"
 )
+# PostgreSQL's errors show the whole row, with telephone and address.
+ROW = re.compile(r"DETAIL:.*(?:\n.+)*")
 
 
 @lru_cache(maxsize=1024)
 def _names_a_secret(key: str) -> bool:
     return SECRET_NAME.fullmatch(key) is not None
+
+
+def without_secrets(text: str) -> str:
+    return ROW.sub("DETAIL: ***", SECRET_WORDS.sub(r"\1***", text))
 
 
 def hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -42,8 +48,8 @@ def hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, str):
             if _names_a_secret(key):
                 event[key] = "***"
-            elif "=" in value or ":" in value:  # the pattern needs one of them, and this test is a lot cheaper
-                event[key] = SECRET_WORDS.sub(r"\1***", value)
+            elif "=" in value or ":" in value:  # the patterns need one of them, and this test is a lot cheaper
+                event[key] = without_secrets(value)
     return event
 
 

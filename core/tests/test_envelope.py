@@ -397,8 +397,9 @@ class TestLogs:
             'cut off: {"password": "hush-10 with blanks',  # the quote is never closed
         ):
             log.warning(text)
+        row = "failed for token=hush-8\nDETAIL:  Failing row contains (7, hush-11, hush-12\nhush-13)."
         try:
-            raise RuntimeError("failed for token=hush-8")
+            raise RuntimeError(row)
         except RuntimeError:
             log.exception("it broke")
         logging.getLogger("other").warning("fine: %s", "secret=hush-9")
