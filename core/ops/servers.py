@@ -125,9 +125,11 @@ def nginx() -> Iterator[Finding]:
     """Check how many sockets an nginx on this machine can carry."""
     if not settings.PRODUCTION or not NGINX_CONF.is_file():
         return
-    found = re.search(r"^\s*worker_connections\s+(\d+)", NGINX_CONF.read_text("utf-8", "replace"), re.M)
-    number = int(found[1]) if found else 512
-    remedy = "" if number >= LEAST_WORKER_CONNECTIONS else f"{NGINX_CONF}: worker_connections 16384; two for a socket."
+    text = NGINX_CONF.read_text("utf-8", "replace")
+    figures = dict(re.findall(r"^\s*(worker_connections|worker_rlimit_nofile)\s+(\d+)", text, re.M))
+    # Each connection is an open file, of which systemd allows nginx 1024.
+    number = min(int(figures.get("worker_connections", 512)), int(figures.get("worker_rlimit_nofile", 1024)))
+    remedy = "" if number >= LEAST_WORKER_CONNECTIONS else f"Raise them in {NGINX_CONF} (docs/going-live.md)."
     yield Finding(not remedy, f"nginx takes {number} connections per worker", remedy)
 
 

@@ -207,10 +207,13 @@ def test_silent_sentinels_are_wrong(settings):
     assert bad(servers.sentinels)[-1] == "0 of 3 Sentinels answer"
 
 
-@pytest.mark.parametrize(("number", "is_bad"), [(768, True), (16384, False)])
-def test_an_nginx_for_few_sockets_is_wrong(settings, monkeypatch, tmp_path, number, is_bad):
+@pytest.mark.parametrize(
+    ("number", "files", "is_bad"), [(768, 20000, True), (16384, 1024, True), (16384, 20000, False)]
+)
+def test_an_nginx_for_few_sockets_is_wrong(settings, monkeypatch, tmp_path, number, files, is_bad):
     settings.PRODUCTION = True
-    (tmp_path / "nginx.conf").write_text(f"events {{\n    worker_connections {number};\n}}\n")
+    text = f"worker_rlimit_nofile {files};\nevents {{\n    worker_connections {number};\n}}\n"
+    (tmp_path / "nginx.conf").write_text(text)
     monkeypatch.setattr(servers, "NGINX_CONF", tmp_path / "nginx.conf")
 
     assert bool(bad(servers.nginx)) == is_bad
