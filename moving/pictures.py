@@ -29,7 +29,7 @@ BATCH = 200
 DECODER_WAIT_S = 600  # nobody's request waits meanwhile
 AT_ONCE = 2  # as many as decode at once (``uploads.decoder``)
 # As in ``values.old_picture``, which looks again.
-_PATTERN = r"^((https?:)?//[^/]+)?/(avatar|imgs|productPic)/"
+_PATTERN = r"^((https?:)?//[^/]+)?/(avatar|imgs|productPic)/."
 
 
 class Place(NamedTuple):
@@ -53,9 +53,12 @@ PLACES = (
 
 @dataclass
 class Figures:
-    rewritten: int = 0
+    """What one run has done with pictures, each counted once, and with the addresses of the records that show them."""
+
     stored: int = 0
+    rewritten: int = 0  # addresses
     refused: dict[str, str] = field(default_factory=dict)  # the reason of each, by its old path
+    missing: set[str] = field(default_factory=set)  # old paths without a file
 
 
 def picture_exists(folder: Path, path: str) -> bool:
@@ -67,23 +70,20 @@ def addresses_left() -> int:
     return sum(_left(place).count() for place in PLACES)
 
 
-def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int], None]) -> Figures:
-    """Store the pictures of ``folder`` and change the addresses in every record.
+def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int], None], figures: Figures) -> None:
+    """Store the pictures of ``folder``, change the addresses in every record, and count in ``figures``.
 
     :raises DecodersBusy, StoreFull, ServiceUnavailable: what is done stays; run it again.
     """
-    figures, total, number = Figures(), addresses_left() or 1, 0
+    total, number = addresses_left() or 1, 0
     for place in PLACES:
         for rows in _batches(place):
-            known = _known(
-                {path for row in rows if (path := old_picture(getattr(row, place.field)))}, folder, now, figures
-            )
+            known = _known({old_picture(getattr(row, place.field)) for row in rows}, folder, now, figures)
             with transaction.atomic():
                 for row in rows:
                     _rewrite(place, row, known, figures)
             number += len(rows)
             tell("图片", number / total, number)
-    return figures
 
 
 def _batches(place: Place) -> Iterator[list[Any]]:
@@ -115,17 +115,19 @@ def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> di
     # The sweep may have removed a picture whose records are gone.
     alive = set(Upload.objects.filter(name__in=names, removed_at=None).values_list("name", flat=True))
     known = {path: url_path for path, url_path in here.items() if url_path.removeprefix(settings.MEDIA_URL) in alive}
-    files = {
-        path: file for path in sorted(paths - known.keys() - figures.refused.keys()) if (file := _file(folder, path))
-    }
+    untried = sorted(paths - known.keys() - figures.refused.keys())  # many records may show a picture: try it once
+    files = {path: file for path in untried if (file := _file(folder, path))}
+    figures.missing |= {*untried} - files.keys()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        taken = list(pool.map(lambda path: _take(path, files[path], now), files))
-    for one in taken:
-        OldPicture.objects.update_or_create(path=one.path, defaults={"url_path": one.url_path, "refusal": one.refusal})
-        figures.stored += bool(one.url_path)
-        if not one.url_path:
-            figures.refused[one.path] = one.refusal  # many records may show it: it is tried once
-    return known | {one.path: one.url_path for one in taken if one.url_path}
+        for one in pool.map(lambda path: _take(path, files[path], now), files):
+            facts = {"url_path": one.url_path, "refusal": one.refusal}
+            OldPicture.objects.update_or_create(path=one.path, defaults=facts)
+            if one.url_path:
+                known[one.path] = one.url_path
+                figures.stored += 1
+            else:
+                figures.refused[one.path] = one.refusal
+    return known
 
 
 def _take(path: str, file: Path, now: datetime) -> OldPicture:

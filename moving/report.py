@@ -13,6 +13,7 @@ from typing import Any
 
 from core.sheets import escaped, sheet_write
 from moving.dump import Document
+from moving.pictures import Figures
 from moving.values import Fix
 
 # Of users. A piece of a document that cannot be read ("text") may hold the password as well.
@@ -44,6 +45,7 @@ class ImportReport:
         self._documents = self._open(DOCUMENTS)
         self._weak: Any = None
         self.weak_passwords = 0
+        self.pictures: Figures | None = None  # of a run that brings them
         self.cuts: list[str] = []  # where a file ends before its end
 
     def collection(self, name: str, label: str) -> None:
@@ -68,10 +70,6 @@ class ImportReport:
         entry = {"collection": name, "place": document.place, "outcome": word, "reasons": reasons, "document": shown}
         print(json.dumps(entry, ensure_ascii=False, default=str), file=self._documents)
 
-    def picture_refused(self, path: str, reason: str) -> None:
-        entry = {"collection": "图片", "place": path, "outcome": "拒绝", "reasons": [[reason, ""]]}
-        print(json.dumps(entry, ensure_ascii=False), file=self._documents)
-
     def weak_password(self, user: dict[str, Any], problem: str) -> None:
         if self._weak is None:
             self._weak = self._open(PASSWORDS, "utf-8-sig")  # Excel wants the mark
@@ -87,10 +85,15 @@ class ImportReport:
 
     @property
     def refused(self) -> int:
-        return sum(counts[Outcome.REFUSED] for counts in self.counts.values())
+        """Return how many documents and pictures were refused."""
+        documents = sum(counts[Outcome.REFUSED] for counts in self.counts.values())
+        return documents + (len(self.pictures.refused) if self.pictures else 0)
 
     def end(self) -> str:
         """Write the table and the spreadsheet to their files, and return the table."""
+        for path, outcome, reason in self._pictures_not_brought():
+            entry = {"collection": "图片", "place": path, "outcome": outcome, "reasons": [[reason, ""]]}
+            print(json.dumps(entry, ensure_ascii=False), file=self._documents)
         self._documents.flush()
         with self._open(PROBLEMS, None) as file:
             file.write(sheet_write("xlsx", _PROBLEM_HEAD, self._problems(), _PROBLEM_WIDTHS))
@@ -98,6 +101,13 @@ class ImportReport:
         with self._open(TABLE) as file:
             print(table, file=file)
         return table
+
+    def _pictures_not_brought(self) -> Iterator[tuple[str, str, str]]:
+        if self.pictures:
+            for path, reason in self.pictures.refused.items():
+                yield path, "拒绝", reason
+            for path in sorted(self.pictures.missing):
+                yield path, "缺少", "图片不在图片目录中"
 
     def _problems(self) -> Iterator[list[str]]:
         with (self.folder / DOCUMENTS).open(encoding="utf-8") as lines:
@@ -121,6 +131,12 @@ class ImportReport:
             for (collection, word, what), number in self._reasons.most_common():
                 if collection == name:
                     yield f"{label}：{word} {number:,} 个 {what}"
+        if pictures := self.pictures:
+            yield ""
+            yield (
+                f"图片：收下 {pictures.stored:,} 张，拒绝 {len(pictures.refused):,} 张，"
+                f"缺少 {len(pictures.missing):,} 张，改写地址 {pictures.rewritten:,} 个。"
+            )
         yield ""
         yield f"被拒绝和修补的每个文档及原因：{self.folder / PROBLEMS}（同样的内容，给程序读：{DOCUMENTS}）"
         if self.weak_passwords:

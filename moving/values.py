@@ -25,7 +25,7 @@ _LOST = "\ufffd"  # stands for bytes that are no UTF-8, see dump.py
 # 2019/05/09 02:14:12, 2020-12-31,12:59:59, 2021/8/27 下午3:05:10, 2019-05-09
 _MOMENT = re.compile(r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[ ,]+(上午|下午)?(\d\d?):(\d\d)(?::(\d\d))?)?")
 _ID_MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?")
-_OLD_PICTURE = re.compile(r"(?:https?:)?(?://[^/]+)?(/(?:avatar|imgs|productPic)/.+)", re.IGNORECASE)
+_OLD_PICTURE = re.compile(r"(?:https?:)?(?://[^/]+)?(/(?:avatar|imgs|productPic)/.+)", re.IGNORECASE | re.DOTALL)
 
 Fix = tuple[str, str]  # what was done, and to what: "年龄不是数字,取其中的数字", "21岁"
 

@@ -10,7 +10,7 @@ from core import times
 from core.errors import DomainError
 from core.times import local
 from moving.dump import ImportRefused
-from moving.pictures import addresses_left, pictures_bring
+from moving.pictures import Figures, addresses_left, pictures_bring
 from moving.report import ImportReport
 from moving.run import Import, alone
 from moving.translation import ImportRun
@@ -61,28 +61,21 @@ class Command(BaseCommand):
             raise ImportRefused(f"无法建立 {report_folder}：{error.strerror}") from None
         with closing(report):
             others = Import(run, report, self._tell).folder(folder)
-            self.stdout.write(report.end())
+            try:
+                if run.pictures and not run.is_check:
+                    report.pictures = Figures()
+                    pictures_bring(run.pictures, run.now, self._tell, report.pictures)
+            finally:  # also of a run that stopped among the pictures
+                self.stdout.write(report.end())
             for path in others:
                 self.stdout.write(f"没有读取：{path}")
-            refused = report.refused
-            if run.is_check:
-                self.stdout.write("这是检查，没有写入任何数据。")
-            elif run.pictures:
-                refused += self._pictures(run.pictures, run, report)
-        if not run.is_check and (left := addresses_left()):
+        if run.is_check:
+            self.stdout.write("这是检查，没有写入任何数据。")
+        elif left := addresses_left():
             self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片：找到文件后加上 --pictures 再运行一次即可。")
         if report.cuts:
             return f"有 {len(report.cuts)} 个文件不完整，见上面的表"
-        return f"有 {refused:,} 个文档或图片被拒绝（--strict）" if is_strict and refused else ""
-
-    def _pictures(self, folder: Path, run: ImportRun, report: ImportReport) -> int:
-        figures = pictures_bring(folder, run.now, self._tell)
-        for path, reason in figures.refused.items():
-            report.picture_refused(path, reason)
-        self.stdout.write(
-            f"图片：收下 {figures.stored:,} 张，拒绝 {len(figures.refused):,} 张，改写地址 {figures.rewritten:,} 个。"
-        )
-        return len(figures.refused)
+        return f"有 {report.refused:,} 个文档或图片被拒绝（--strict）" if is_strict and report.refused else ""
 
     def _tell(self, label: str, share: float, number: int) -> None:
         if time.monotonic() - self._told_at >= TELL_EVERY_S:
