@@ -12,7 +12,7 @@ from students.transfer import photos
 from students.transfer.photos import pictures_in
 from students.transfer.sheets import sheet_read
 from tests.kit import encoded, logged_in
-from uploads.errors import ImageIsHeic
+from uploads.errors import DecodersBusy, ImageIsHeic
 from uploads.models import ImageUse
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +166,45 @@ def test_what_is_no_picture_is_told_in_words(send, api):
     assert reasons == [[["", "图片已损坏,无法读取"]], [["", ImageIsHeic.msg]]]
     answer = api.post("/upload/uploadImg", {"img": SimpleUploadedFile("a.jpg", heic)}, format="multipart")
     assert answer.json() == {"status": 1005, "state": False, "msg": ImageIsHeic.msg}
+
+
+def test_a_damaged_picture_or_a_student_who_left_keeps_no_other_out_and_the_counts_are_what_is_there(send, browser):
+    people = students("谭鹏", "王芳", "李雷", "韩梅")
+    long = encoded() + b"".join(b"%d " % number for number in range(20_000))
+    files = {"谭鹏.png": long, "王芳.png": encoded(), "李雷.png": encoded(), "韩梅.png": encoded(), "x.png": b"x"}
+    run, confirm = send(files)
+    source = run.files.get()
+    content = bytes(source.content)
+    at = content.index("王芳".encode()) - 3_000  # far behind what the check looks at
+    source.content = content[:at] + bytes(99) + content[at + 99 :]
+    source.save()
+    people[2].delete()
+
+    confirm(use=["1", "2", "3", "4"])
+
+    assert run.counts == {"error": 3, "done": 2} and run.state == RunState.DONE
+    done = set(run.rows.filter(kind=RowKind.DONE).values_list("student_pk", flat=True))
+    assert pictured() == done == {people[1].pk, people[3].pk}
+    reasons = {row.cells["shown"]: row.errors[0][1] for row in run.rows.filter(kind=RowKind.ERROR)}
+    assert reasons["谭鹏.png"] == "文件已损坏" and reasons["李雷.png"] == "学员刚刚被删除"
+    used = {use.upload.url_path for use in ImageUse.objects.all()}
+    assert used == set(Student.objects.exclude(headimgurl="").values_list("headimgurl", flat=True))
+
+
+def test_what_a_second_worker_finds_done_stays_done(send, monkeypatch):
+    students("谭鹏")
+    run, confirm = send({"谭鹏.png": encoded()})
+    store = photos.image_store
+
+    def store_late(**facts):
+        monkeypatch.setattr(photos, "image_store", store)
+        worked(run)  # the broker delivers the message twice, and the other worker is faster
+        raise DecodersBusy
+
+    monkeypatch.setattr(photos, "image_store", store_late)
+    confirm(use=["1"])
+
+    assert run.counts == {"done": 1} and len(pictured()) == ImageUse.objects.count() == 1
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from students.transfer.imports import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
 from students.transfer.runs import (
     KEEP_FOR,
+    counts_text,
     run_adjust,
     run_can_undo,
     run_cancel,
@@ -40,13 +41,7 @@ from students.transfer.runs import (
     run_start,
     run_undo,
 )
-from students.transfer.sheets import (
-    MAX_FILE_BYTES,
-    MAX_ROWS,
-    SHEET_START,
-    ZIP,
-    sheet_refusal,
-)
+from students.transfer.sheets import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, ZIP, sheet_refusal
 
 PER_PAGE = 50
 MAX_FIXED = 1_000  # rows whose cells are corrected on the page
@@ -129,7 +124,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="行数")
     def summary(self, run: TransferRun) -> str:
-        return "、".join(f"{kind.label} {run.counts[kind]}" for kind in RowKind if run.counts.get(kind)) or "—"
+        return counts_text(run) or "—"
 
     @display(description="开始时间", ordering="pk")
     def created(self, run: TransferRun) -> str:
@@ -182,14 +177,8 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
             return self._page(request, template, str(kind.label), form=form, **facts)
         file = form.cleaned_data["file"]
         options = {"base": ""} if kind == RunKind.PHOTOS else {}  # release 1.0.0 reads it
-        run = run_start(
-            kind=kind,
-            user_pk=request.user.pk,
-            now=times.now(),
-            file_name=file.name,
-            source=file.read(),
-            options=options,
-        )
+        facts = {"file_name": file.name, "source": file.read(), "options": options}
+        run = run_start(kind=kind, user_pk=request.user.pk, now=times.now(), **facts)
         return HttpResponseRedirect(run_url(run))
 
     def template_page(self, request: HttpRequest, kind: str) -> HttpResponse:

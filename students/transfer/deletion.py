@@ -24,7 +24,7 @@ from students.bulk import (
 )
 from students.errors import SelectionChanged, TooManyChosen
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
-from students.transfer.runs import Steps, rows_save, run_in_steps, run_send
+from students.transfer.runs import rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS
 from uploads.services import images_hand_over
 
@@ -97,8 +97,9 @@ def _note(run: TransferRun, students: QuerySet[Student]) -> None:
 
 def deletion_apply(*, run_pk: int, now: datetime) -> None:
     """Delete the students that the run has noted. Started again, it goes on where it stopped."""
-    steps = Steps(partial(_delete, now=now), todo=(RowKind.WAITING,), results=(RowKind.DELETED, RowKind.GONE))
-    run_in_steps(run_pk=run_pk, state=RunState.APPLYING, steps=steps, end=RunState.DONE)
+    todo, results = (RowKind.WAITING,), (RowKind.DELETED, RowKind.GONE)
+    do = partial(_delete, now=now)
+    run_in_steps(run_pk=run_pk, state=RunState.APPLYING, end=RunState.DONE, do=do, todo=todo, results=results)
 
 
 def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
@@ -116,9 +117,9 @@ def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
 def deletion_undo(*, run_pk: int, now: datetime) -> None:
     """Bring the deleted students back, each with number, id, date and picture; one that cannot come back says why."""
     # Students that were not deleted yet when somebody stopped the run stay as they are.
-    todo = (RowKind.DELETED, RowKind.WAITING)
-    steps = Steps(partial(_restore, now=now), todo=todo, results=(RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED))
-    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, steps=steps, end=RunState.UNDONE)
+    todo, results = (RowKind.DELETED, RowKind.WAITING), (RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED)
+    do = partial(_restore, now=now)
+    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, end=RunState.UNDONE, do=do, todo=todo, results=results)
 
 
 def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:

@@ -32,24 +32,10 @@ from students.bulk import (
 )
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
 from students.errors import RunStale, SheetRefused, StudentUnknown
-from students.models import (
-    RowKind,
-    RunKind,
-    RunState,
-    Student,
-    TransferRow,
-    TransferRun,
-)
+from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.selectors import ClassSpelling, archived_pks, archived_sids, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
-from students.transfer.runs import (
-    Steps,
-    rows_save,
-    run_in_one_transaction,
-    run_in_steps,
-    run_scope,
-    source_of,
-)
+from students.transfer.runs import rows_save, run_in_one_transaction, run_in_steps, run_scope, source_of
 from students.transfer.sheets import sheet_kind, sheet_read
 
 T = TypeVar("T")
@@ -263,9 +249,9 @@ def _row_result(row: TransferRow, is_written: bool) -> str:
 # --- To take it back ---
 def import_undo(*, run_pk: int, now: datetime) -> None:
     """Take back what an import or a change of many wrote, but not where somebody has changed a student since."""
+    todo, results = (RowKind.NEW, RowKind.CHANGED), (RowKind.UNDONE, RowKind.KEPT)
     do = partial(_take_back, now=now)
-    steps = Steps(do, todo=(RowKind.NEW, RowKind.CHANGED), results=(RowKind.UNDONE, RowKind.KEPT))
-    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, steps=steps, end=RunState.UNDONE)
+    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, end=RunState.UNDONE, do=do, todo=todo, results=results)
 
 
 def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:

@@ -4,7 +4,6 @@ import io
 import re
 import zipfile
 import zlib
-from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -19,10 +18,10 @@ from django.db.models import Q
 from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
 from permissions.scope import Scope
-from students.errors import SheetRefused, StudentUnchanged
+from students.errors import SheetRefused
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
-from students.transfer.runs import run_in_one_transaction, run_scope, source_of
+from students.transfer.runs import row_counts, run_in_one_transaction, run_scope, source_of
 from uploads.errors import ImageIsHeic
 from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
@@ -43,6 +42,8 @@ _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
 OPEN = (RowKind.CHANGED, RowKind.CHOICE)  # neither done nor given up
+# What zipfile raises for a file of an archive that is damaged, or packed in a way that it does not know.
+DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError, NotImplementedError, ValueError)
 
 
 class ZipPicture(NamedTuple):
@@ -128,7 +129,7 @@ def _check(run: TransferRun) -> None:
     rows = [_row(run, number, picture, students, names_of) for number, picture in enumerate(pictures, 1)]
     TransferRow.objects.filter(run=run).delete()
     TransferRow.objects.bulk_create(rows)
-    run.counts = dict(Counter(row.kind for row in rows))
+    run.counts = row_counts(run)
     run.message = ""
     run.state = RunState.READY if run.counts.keys() & {*OPEN} else RunState.REFUSED
 
@@ -229,7 +230,7 @@ def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
     try:
         with _unpacking, zipfile.ZipFile(io.BytesIO(source_of(run))) as archive:
             content = archive.read(row.cells["file"])
-    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, NotImplementedError, ValueError, zlib.error):
+    except DAMAGE:
         raise SheetRefused("文件已损坏") from None
     kind = next((kind for magic, kind in _TYPES.items() if content.startswith(magic)), "jpeg")
     return content, f"image/{kind}"
@@ -246,8 +247,7 @@ def photos_apply(*, run_pk: int, now: datetime) -> None:
         for row in with_progress(rows, run.pk, total=len(rows), every=1):
             _give(run, row, archive, chosen[str(row.number)], now)
     TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=RowKind.SKIPPED)
-    counts = Counter(TransferRow.objects.filter(run=run).values_list("kind", flat=True))
-    TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(state=RunState.DONE, counts=dict(counts))
+    TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(state=RunState.DONE, counts=row_counts(run))
     progress_end(run.pk)
 
 
@@ -257,18 +257,18 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
         file = SimpleUploadedFile("photo", archive.read(row.cells["file"]))
         stored = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
+            if not _end(row, kind=RowKind.DONE, student_pk=student_pk):
+                return  # a second worker was faster
             student = Student.objects.filter(pk=student_pk).first()
             if student is None:
                 raise SheetRefused("学员刚刚被删除")
             student_edit(sid=student.sid, changes={"headimgurl": stored.url_path})
-            TransferRow.objects.filter(pk=row.pk).update(kind=RowKind.DONE, student_pk=student_pk)
-    except StudentUnchanged:
-        pass
     except DomainError as refusal:
-        _refuse(row, refusal.msg)
-    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, NotImplementedError, ValueError):
-        _refuse(row, "文件已损坏")
+        _end(row, kind=RowKind.ERROR, errors=[["", refusal.msg]])
+    except DAMAGE:
+        _end(row, kind=RowKind.ERROR, errors=[["", "文件已损坏"]])
 
 
-def _refuse(row: TransferRow, reason: str) -> None:
-    TransferRow.objects.filter(pk=row.pk).update(kind=RowKind.ERROR, errors=[["", reason]])
+def _end(row: TransferRow, **result: Any) -> int:
+    """Note what became of a picture, unless that stands there already; return the number of rows noted."""
+    return TransferRow.objects.filter(pk=row.pk, kind__in=OPEN).update(**result)

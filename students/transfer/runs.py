@@ -5,15 +5,13 @@ ones, each of which does some rows and notes it (:func:`run_in_steps`). A worker
 half-done. A second worker at the same time finds the row locked and leaves. To start a run again is always safe.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write
@@ -39,6 +37,7 @@ log = structlog.get_logger("students.transfer")
 # Files and rows hold personal data, so they are removed; the run itself stays.
 KEEP_FOR = timedelta(days=7)
 PURGE_BATCH = 1_000
+STEP = 500  # rows
 # Two imports of the same students wait for each other. No page waits for them, so they may take this long.
 MOST_STATEMENT = timedelta(minutes=5)
 _WAITING = (RunState.READY, RunState.REFUSED, RunState.FAILED)  # for a person
@@ -153,22 +152,15 @@ def run_send(run: TransferRun, *, expires_s: float | None = None) -> None:
 
 
 # --- What a worker does with a run ---
-@contextmanager
-def run_hold(run_pk: int, state: str) -> Iterator[TransferRun | None]:
-    """Hold the run in one transaction; ``None`` if it is not in ``state``, or another worker holds it."""
-    with transaction.atomic():
-        limits_raise(MOST_STATEMENT)
-        if run := _run_lock(run_pk, state):
-            progress_write(run.pk, 0, 0)
-        yield run
-
-
 def run_in_one_transaction(*, run_pk: int, state: str, do: Callable[[TransferRun], None]) -> None:
     """Call ``do`` and save the run as it leaves it. If it raises, nothing is written but the reason."""
     try:
-        with run_hold(run_pk, state) as run:
+        with transaction.atomic():
+            limits_raise(MOST_STATEMENT)
+            run = _run_lock(run_pk, state)
             if run is None:
                 return
+            progress_write(run.pk, 0, 0)
             do(run)
             run.save()
     except DomainError as refusal:
@@ -179,18 +171,19 @@ def run_in_one_transaction(*, run_pk: int, state: str, do: Callable[[TransferRun
     progress_end(run_pk)
 
 
-@dataclass(frozen=True)
-class Steps:
-    """``do`` takes some rows of the kinds ``todo``, and leaves each of them as one of the kinds ``results``."""
+def run_in_steps(
+    *,
+    run_pk: int,
+    state: str,
+    end: str,
+    do: Callable[[TransferRun, list[TransferRow]], None],
+    todo: Collection[RowKind],
+    results: Collection[RowKind],
+) -> None:
+    """Do one step after the other, each in its own transaction, until no row is left. Then the run is in state ``end``.
 
-    do: Callable[[TransferRun, list[TransferRow]], None]
-    todo: tuple[RowKind, ...]
-    results: tuple[RowKind, ...]
-    size: int = 500
-
-
-def run_in_steps(*, run_pk: int, state: str, steps: Steps, end: str) -> None:
-    """Do one step after the other, each in its own transaction, until no row of ``steps.todo`` is left."""
+    :param do: takes some rows of the kinds ``todo``, and leaves each of them as one of the kinds ``results``.
+    """
     is_more = True
     try:
         while is_more:
@@ -198,11 +191,11 @@ def run_in_steps(*, run_pk: int, state: str, steps: Steps, end: str) -> None:
                 run = _run_lock(run_pk, state)
                 if run is None:  # somebody undoes it, or another worker is at it
                     return
-                rows = list(TransferRow.objects.filter(run=run, kind__in=steps.todo).order_by("number")[: steps.size])
+                rows = list(TransferRow.objects.filter(run=run, kind__in=todo).order_by("number")[:STEP])
                 if rows:
-                    steps.do(run, rows)
-                run.counts, run.message = _row_counts(run), ""
-                left, done = (sum(run.counts.get(kind, 0) for kind in kinds) for kinds in (steps.todo, steps.results))
+                    do(run, rows)
+                run.counts, run.message = row_counts(run), ""
+                left, done = (sum(run.counts.get(kind, 0) for kind in kinds) for kinds in (todo, results))
                 is_more = left > 0
                 if not is_more:
                     run.state = end
@@ -221,7 +214,8 @@ def _run_lock(run_pk: int, state: str) -> TransferRun | None:
     return runs.filter(pk=run_pk, state=state).first()
 
 
-def _row_counts(run: TransferRun) -> dict[str, int]:
+def row_counts(run: TransferRun) -> dict[str, int]:
+    """Count the rows of each kind."""
     return dict(TransferRow.objects.filter(run=run).order_by().values_list("kind").annotate(Count("pk")))
 
 
@@ -268,19 +262,13 @@ def runs_resume(*, now: datetime) -> int:
     return len(stalled)
 
 
-def runs_purge(*, now: datetime) -> int:
-    """Remove files and rows of old runs, and the pictures of students who can no longer come back.
-
-    Returns how many runs had some.
-    """
+def runs_purge(*, now: datetime) -> None:
+    """Remove files and rows of old runs, and the pictures of students who can no longer come back."""
     is_being_undone = Q(state=RunState.UNDOING, phase_at__gt=now - timedelta(days=1))
     old = TransferRun.objects.filter(created_at__lt=now - KEEP_FOR).exclude(is_being_undone)
-    has_some = [Exists(model.objects.filter(run=OuterRef("pk"))) for model in (TransferFile, TransferRow)]
-    emptied = old.filter(has_some[0] | has_some[1]).count()
     TransferFile.objects.filter(run__in=old).delete()
     _rows_purge(TransferRow.objects.filter(run__in=old))
     old.filter(state__in=[RunState.READY, RunState.REFUSED, *WORKING]).update(state=RunState.CANCELLED)
-    return emptied
 
 
 def _rows_purge(rows: QuerySet[TransferRow]) -> None:
