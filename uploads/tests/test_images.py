@@ -226,10 +226,18 @@ def test_scaling_keeps_what_is_transparent_and_what_is_upright(monkeypatch):
     exif = Image.Exif()
     exif[0x0112] = 6
 
-    palette = reopened(encoded("PNG", (400, 200), mode="P", transparency=0)).convert("RGBA")
-    colour_key = reopened(encoded("PNG", (400, 200), color=(1, 2, 3), transparency=(1, 2, 3))).convert("RGBA")
-
-    assert palette.getpixel((50, 25))[3] == colour_key.getpixel((50, 25))[3] == 0
+    # Half transparent red, half blue: what is seen at the edge is a paler blue, and no red comes through.
+    halves = Image.new("RGB", (400, 200), (255, 0, 0))
+    halves.paste((0, 0, 255), (201, 0, 400, 200))
+    palette = halves.quantize(2)
+    for content in (
+        saved(halves, "PNG", transparency=(255, 0, 0)),
+        saved(palette, "PNG", transparency=palette.getpixel((0, 0))),
+    ):
+        scaled = reopened(content)
+        assert scaled.mode == "RGBA" and [scaled.getpixel((x, 25))[3] for x in (10, 90)] == [0, 255]
+        row = [scaled.getpixel((x, 25)) for x in range(100)]
+        assert not any(red for red, _, _, alpha in row if alpha)
     # Half black, half white: between them scaling makes greys, which a palette or one bit cannot hold.
     for mode in ("P", "1"):
         halves = Image.new("L", (400, 200))
