@@ -1,7 +1,7 @@
 """Students in the back office: quick at any number of them, and changed through the services alone."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -10,14 +10,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, Func, Model, OrderBy, QuerySet
+from django.db.models import Count, F, Func, OrderBy, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from core import times
 from core.admin.base import MOST_COUNTED, KnownCount, OfficeAdmin
@@ -28,102 +26,36 @@ from core.admin.password import require_password
 from core.admin.tables import table
 from core.errors import DomainError
 from core.times import format_office_time
-from permissions.scope import EVERYTHING, Scope, scope_of
+from permissions.scope import scope_of
 from students.class_sheet import class_sheet_page
-from students.columns import COLUMNS, EDITABLE, OPTIONAL_FOR_STAFF, label_of
+from students.columns import COLUMNS, EDITABLE
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
+from students.forms import ManyForm, StudentForm
 from students.models import ArchivedStudent, Student
-from students.selectors import (
-    ClassSpelling,
-    archived_pks,
-    class_list,
-    namesakes,
-    search_q,
-    students_total,
-    values_in_use,
-)
+from students.selectors import archived_pks, class_list, search_q, students_total, values_in_use
 from students.services import MAX_ARCHIVED, student_add, student_edit, student_restore, students_archive
 from students.transfer.admin import may_transfer, run_url, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.edits import MAX_EDITED, edit_mark, students_edit
 from students.transfer.exports import EXPORT_COLUMNS
 from students.transfer.runs import KEEP_FOR
-from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
+from uploads.forms import PictureAdmin
 
 MOST_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
-NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
-NAMESAKE = "namesake"  # form field: "1" says that a student of the same name is another person
-CLASS_LENGTH = Student._meta.get_field("class_name").max_length
 SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
 NAME_ORDER = Func(F("name"), function="students_name_key")  # pinyin, as far as the characters are usual ones
+FILTER_NAMES = {one.name for one in FILTERS}
 # Query parameters that do not change how many students the list has.
 _SAME_COUNT = {"p", "o", "all"}
 
 
-class ClassWidget(UnfoldAdminSelectWidget):
-    """A select of the classes that exist; its last entry opens a field for the name of a new one."""
-
-    scope: Scope = EVERYTHING
-
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        value = data.get(name)
-        return data.get(f"{name}_new", "") if value == NEW_CLASS else value
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        known = class_list(self.scope)
-        new = str(value) if value and value not in known else ""
-        self.choices = [("", "请选择"), *((one, one) for one in known), (NEW_CLASS, "新建班级…")]
-        # CSS shows the field while "new class" is chosen, so it works without scripts, too.
-        return format_html(
-            '<div class="bo-new-choice">{}<input type="text" name="{}_new" value="{}" maxlength="{}" class="{}" '
-            'aria-label="新班级的名称" placeholder="新班级的名称，如 H51901" autocomplete="off"></div>',
-            super().render(name, NEW_CLASS if new else value, attrs, renderer),
-            name, new, CLASS_LENGTH, " ".join(INPUT_CLASSES),
-        )  # fmt: skip
-
-
-class ClassField(forms.CharField):
-    """A class in the spelling that it has already."""
-
-    widget = ClassWidget
-
-    def __init__(self) -> None:
-        super().__init__(label=label_of("class_name"), max_length=CLASS_LENGTH)
-
-    def to_python(self, value: Any) -> str:
-        text = super().to_python(value)
-        return ClassSpelling().of(text) if text else ""
-
-
-class StudentFilters(admin.ListFilter):
-    """All filters of the bar above the table (``students.filters``), in Django's form of one filter."""
-
-    title = "筛选"
-
-    def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any) -> None:
-        super().__init__(request, params, model, model_admin)
-        sent = {name: params.pop(name)[-1] for one in FILTERS if (name := one.name) in params}
-        self.values = filters_read(sent)
-
-    def expected_parameters(self) -> list[str | None]:
-        return [one.name for one in FILTERS]
-
-    def has_output(self) -> bool:
-        return True
-
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
-        return iter(())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(filters_q(self.values))
-
-
 class StudentList(ChangeList):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.has_filters = False  # the bar above the table shows them, not the theme's panel
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        # The filters of the bar above the table are no fields; StudentAdmin.get_search_results applies them.
+        asked = super().get_filters_params(params)
+        return {name: value for name, value in asked.items() if name not in FILTER_NAMES}
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Order by one column, and within it in the direction in which the column's index can be read."""
@@ -134,48 +66,6 @@ class StudentList(ChangeList):
 
     def get_ordering_field(self, field_name: Any) -> Any:
         return NAME_ORDER if field_name == "name" else super().get_ordering_field(field_name)
-
-
-class StudentForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
-    scope: Scope = EVERYTHING  # of whoever uses the form
-    class_name = ClassField()
-    picture = picture_field("上传头像")
-    no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)
-    picture_column = "headimgurl"
-    columns: ClassVar = {"picture": "headimgurl"}
-
-    class Meta:
-        model = Student
-        fields = EDITABLE
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "class_name" in self.fields:
-            self.fields["class_name"].widget.scope = self.scope
-        for name in OPTIONAL_FOR_STAFF:
-            if name in self.fields:  # none for who may only look
-                self.fields[name].required = False
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
-        if {"name", "class_name"} & {*self.changed_data} and {"name", "class_name"} <= values.keys():
-            self._ask_about_namesakes(values["name"], values["class_name"])
-        return values
-
-    def _ask_about_namesakes(self, name: str, class_name: str) -> None:
-        same = namesakes(name=name, class_name=class_name, except_pk=self.instance.pk)
-        same = [one for one in same if self.scope.may_see(one)]
-        if not same or self.data.get(NAMESAKE) == "1":
-            return
-        page = "admin:students_student_change"
-        shown = ((reverse(page, args=[one.pk]), one.name, one.sid) for one in same)
-        links = format_html_join("、", '<a class="underline" href="{}">{} {}</a>', shown)
-        question = format_html(
-            '{} 班已有同名学员：{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
-            "是另一个人，再次保存</label>",
-            class_name, links, NAMESAKE,
-        )  # fmt: skip
-        self.add_error(None, forms.ValidationError(question))
 
 
 def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str]]:
@@ -192,26 +82,8 @@ def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str
     return chips
 
 
-class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Values for many students; what is left empty stays as it is."""
-
-    class_name = ClassField()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.required = False
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
-        self.values = {name: value for name, value in values.items() if value not in (None, "")}
-        if not self.values and not self.errors:
-            raise forms.ValidationError("请至少填写一项")
-        return values
-
-
 @admin.register(Student)
-class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
+class StudentAdmin(ExportableAdmin, PictureAdmin):
     form = StudentForm
     export_columns = EXPORT_COLUMNS
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
@@ -219,7 +91,6 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
-    list_filter = [StudentFilters]
     list_per_page = 50
     list_before_template = "students/toolbar.html"
     actions = ["edit_many", "archive", "delete_selected"]
@@ -256,7 +127,7 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
-        found = queryset.filter(search_q(text)) if text else queryset
+        found = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
         if text and not is_complete(request):
             # Search once for the count and the page; nobody turns more pages than the paginator counts.
             newest = found.order_by("-pk").values_list("pk", flat=True)[: self.most_found]
@@ -274,7 +145,7 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any
     ) -> Any:
         filters = filters_read(request.GET)
-        is_known = not (request.GET.keys() - _SAME_COUNT - {one.name for one in FILTERS} or filters.keys() - {"class"})
+        is_known = not (request.GET.keys() - _SAME_COUNT - FILTER_NAMES or filters.keys() - {"class"})
         if queryset.model is not Student or not is_known:  # another model: the page of a student's history
             return super().get_paginator(request, queryset, per_page, *args, **kwargs)
         return KnownCount(queryset, per_page, students_total(filters.get("class", ""), scope=scope_of(request.user)))
@@ -295,12 +166,19 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Delete one student as the list deletes many, so that it can be taken back."""
+        return self._do_with_one(request, object_id, self.delete_selected)
+
+    def archive_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._do_with_one(request, str(pk), self.archive)
+
+    def _do_with_one(self, request: HttpRequest, object_id: str, action: Callable[..., Any]) -> HttpResponse:
         student = self.get_object(request, object_id)
         if student is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not self.has_delete_permission(request, student):
             raise PermissionDenied
-        return self.delete_selected(request, Student.objects.filter(pk=student.pk)) or HttpResponseRedirect("../")
+        done = action(request, Student.objects.filter(pk=student.pk))
+        return done or HttpResponseRedirect(reverse("admin:students_student_changelist"))
 
     # --- Many at once ---
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -421,15 +299,6 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return class_sheet_page(request)
-
-    def archive_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        student = self.get_object(request, str(pk))
-        if student is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
-        if not self.has_delete_permission(request, student):
-            raise PermissionDenied
-        answer = self.archive(request, Student.objects.filter(pk=student.pk))
-        return answer or HttpResponseRedirect(reverse("admin:students_student_changelist"))
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         if request.method == "GET" and object_id.isdecimal() and archived_pks([int(object_id[:18])]):

@@ -4,7 +4,7 @@ The file is stored before the form is processed. Its signed address then travels
 errors can be shown again without losing the picture.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core import signing
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
 from core import times
+from core.admin.base import OfficeAdmin
 from core.errors import DomainError
 from uploads.services import ORPHAN_AFTER, image_store
 
@@ -72,43 +73,43 @@ def picture_field(label: str) -> PictureField:
     return PictureField(label=label, required=False, help_text="JPG、PNG、GIF、WebP，不超过5MB")
 
 
-class PictureFormMixin:
-    """Adds the field ``picture`` to a form, for the model's ``picture_column``.
+class PictureModelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has none at run time
+    """A form with a field ``picture``, for the model's column that ``columns`` names.
 
-    ``PictureAdminMixin`` sets ``request``.
+    ``PictureAdmin`` sets ``request``.
     """
 
-    picture_column: str
+    columns: ClassVar[dict[str, str]]
     request: HttpRequest
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial[FILE] = getattr(self.instance, self.picture_column)
+        self.initial[FILE] = getattr(self.instance, self.columns[FILE])
 
-    def clean(self: Any) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data  # type: ignore[misc]
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
         if refusal := getattr(self.request, "picture_refusal", ""):
             self.add_error(FILE, refusal)
         return cleaned
 
     @property
-    def new_picture(self: Any) -> str:
+    def new_picture(self) -> str:
         """Return the address of the picture that was sent with the form, "" without one."""
         return self.cleaned_data[FILE] if FILE in self.changed_data else ""
 
 
-class PictureAdminMixin:
+class PictureAdmin(OfficeAdmin):
     """Stores the picture of a sent form before the transaction begins, because a rollback would not remove the file."""
 
     takes_files = True  # see core.api.bodies
 
-    def get_form(self: Any, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
         form.request = request
         return form
 
-    def prepare(self: Any, request: HttpRequest, object_id: str | None) -> None:
-        super().prepare(request, object_id)  # type: ignore[misc]
+    def prepare(self, request: HttpRequest, object_id: str | None) -> None:
+        super().prepare(request, object_id)
         may = self.has_change_permission(request) if object_id else self.has_add_permission(request)
         file = request.FILES.get(FILE)
         if not may or not isinstance(file, UploadedFile):

@@ -28,7 +28,7 @@ from shop.services.catalogue import (
     product_restock,
     product_update,
 )
-from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
+from uploads.forms import PictureAdmin, PictureModelForm, picture_field
 
 # Fields that the services of products take under the name and with the value of the form.
 SERVICE_FIELDS = ("name", "price", "description", "vip_level", "vip_days")
@@ -44,10 +44,9 @@ class OnSaleFilter(admin.SimpleListFilter):
         return queryset.filter(removed_at__isnull=self.value() == "no") if self.value() else queryset
 
 
-class PictureForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
+class PictureForm(PictureModelForm):
     scope: Scope = EVERYTHING  # of whoever uses the form
     picture = picture_field("上传图片")
-    picture_column = "image_url"
     columns: ClassVar = {"picture": "image_url"}
 
 
@@ -140,7 +139,7 @@ class LockedRows(BaseModelFormSet):  # type: ignore[type-arg]
         super().__init__(data, files, queryset=queryset, **options)
 
 
-class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
+class CatalogueAdmin(PictureAdmin):
     """Base of both pages: a row is taken off sale, never deleted, and every change goes through a service."""
 
     state_names = ("使用中", "已删除")
