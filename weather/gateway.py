@@ -88,10 +88,10 @@ def provider_room() -> Iterator[None]:
         raise ProviderSilent(headers=refused.error_options()["headers"]) from None
 
 
-def report_fetch(credentials: Credentials, city: str, *, now: datetime, timeout_s: float | None = None) -> Report:
+def report_fetch(credentials: Credentials, city: str, *, now: datetime) -> Report:
     """Fetch the present weather of ``city`` from the provider.
 
-    :raises ProviderSilent, ProviderGarbled, ProviderRefused: it gave no weather within ``timeout_s``.
+    :raises ProviderSilent, ProviderGarbled, ProviderRefused: it gave no weather within ``TIMEOUT_S``.
     """
     params = {
         "version": credentials.version,
@@ -99,17 +99,10 @@ def report_fetch(credentials: Credentials, city: str, *, now: datetime, timeout_
         "appsecret": credentials.appsecret,
         "city": city,
     }
-    timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
+    address = f"{settings.WEATHER_BASE_URL}/api"
     try:
-        body = http.get(
-            f"{settings.WEATHER_BASE_URL}/api",
-            upstream=UPSTREAM,
-            params=params,
-            timeout_s=timeout_s,
-            max_bytes=MAX_BYTES,
-        )
-    except http.UpstreamRefused as refused:
-        raise ProviderSilent(headers=refused.error_options()["headers"]) from None
+        with provider_room():
+            body = http.get(address, upstream=UPSTREAM, params=params, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
     except http.OutgoingError:
         raise ProviderSilent from None
     answer = _parsed(body)

@@ -50,14 +50,12 @@ def record_store(*, report: Report, now: datetime) -> WeatherRecord:
     return WeatherRecord.objects.get(city=report.city, date=report.date, clock=report.clock)
 
 
-def record_fetch(
-    credentials: Credentials, city: str, *, now: datetime, timeout_s: float | None = None
-) -> WeatherRecord:
+def record_fetch(credentials: Credentials, city: str, *, now: datetime) -> WeatherRecord:
     """Fetch the present weather of ``city`` and store it.
 
     :raises WeatherFault: the provider gave no weather of this city.
     """
-    report = report_fetch(credentials, city, now=now, timeout_s=timeout_s)
+    report = report_fetch(credentials, city, now=now)
     if not report.is_of(city):
         raise ProviderGarbled(f"天气服务返回了其他城市({report.city})的天气")
     return record_store(report=report, now=now)
@@ -106,13 +104,13 @@ class SyncResult:
     reason: str = ""
 
 
-def weather_sync(*, now: datetime, force: bool = False, timeout_s: float = TIMEOUT_S) -> SyncResult:
+def weather_sync(*, now: datetime, force: bool = False) -> SyncResult:
     """Fetch and store the default city's weather if a sync is due; with ``force`` in any case."""
     claimed = _claim(now, force=force)
     if claimed is None:
         return SyncResult(reason="正在同步,请稍后再看" if force else "")
     try:
-        record = record_fetch(claimed.credentials, claimed.city_name, now=now, timeout_s=timeout_s)
+        record = record_fetch(claimed.credentials, claimed.city_name, now=now)
     except WeatherFault as fault:
         _record_failure(claimed, fault, now)
         return SyncResult(reason=fault.msg)
