@@ -4,11 +4,10 @@ A list is one page of students, newest first, with the exact number of all that 
 statement, so from one moment. The number of matches of a text is kept (``students.counts``); by it the
 statement decides between two ways to find the newest of them:
 
-- *scan*: go through all students, newest first, until the page is full (0.15 µs a student). Cheap when many match.
-- *fetch*: ask the index for everybody who matches, and sort (1.2 µs a match). Cheap when few match.
+- *scan*: go through all students, newest first, until the page is full. Cheap when many match.
+- *fetch*: ask the index for everybody who matches, and sort. Cheap when few match.
 
-PostgreSQL would have to guess, and is wrong by a factor of 100 either way. Of 100,000 students page 1 costs 1.2 ms at
-most, and any page 15 ms.
+PostgreSQL would have to guess, and is wrong by a factor of 100 either way (figures: docs/performance.md).
 """
 
 import re

@@ -1,5 +1,6 @@
 """Whatever way a page is found, it holds what going through all students by hand gives."""
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, most_fetched
         cursor.execute(f"EXPLAIN (ANALYZE) {sent[0][0]}", sent[0][1])
         plan = [line for (line,) in cursor.fetchall()]
     mark = {"scan": "strpos", "fetch": "@>"}
-    steps = [line for before, line in zip(plan, plan[1:], strict=False) if "never executed" not in before]
+    steps = [line for before, line in pairwise(plan) if "never executed" not in before]
     assert [name for name in mark if any(mark[name] in line for line in steps)] == ([way] if expected else [])
 
 
