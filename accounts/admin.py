@@ -25,9 +25,9 @@ from accounts.models import LoginAttempt, LoginLog, User
 from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
 from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
-from core.admin.base import OfficeAdmin, ReadOnlyRows
-from core.admin.password import PasswordFirst, require_password
-from core.admin.phones import RIGHT, PhoneAdmin, may_see_phones
+from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
+from core.admin.password import require_password
+from core.admin.phones import RIGHT, may_see_phones
 from core.browsers import browser_name
 from core.times import format_office_time, local
 from permissions.models import ROOT_ROLEID

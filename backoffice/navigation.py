@@ -10,40 +10,35 @@ from django.urls import reverse
 
 from backoffice.parts import list_url
 
-# Group, then "app.model" and its icon (Material Symbols, which ship with the theme).
-GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    (
-        "学员",
-        (
-            *(("students.student", "school"), ("students.archivedstudent", "inventory_2")),
-            ("students.transferrun", "swap_vert"),
-        ),
-    ),
-    (
-        "用户与权限",
-        (
-            *(("accounts.user", "person"), ("permissions.role", "badge")),
-            *(("accounts.loginlog", "login"), ("accounts.loginattempt", "gpp_maybe")),
-        ),
-    ),
-    (
-        "商城",
-        (
-            *(("shop.order", "receipt_long"), ("shop.product", "inventory_2"), ("shop.category", "category")),
-            ("shop.courier", "local_post_office"),
-        ),
-    ),
-    (
-        "支付",
-        (
-            *(("payments.payment", "payments"), ("payments.refund", "undo")),
-            *(("payments.difference", "difference"), ("payments.billrun", "fact_check")),
-            ("payments.inboundevent", "move_to_inbox"),
-        ),
-    ),
-    ("天气", (("weather.weatherrecord", "partly_cloudy_day"), ("weather.weatheraccount", "key"))),
-    ("系统", (("uploads.upload", "image"), ("auditlog.logentry", "history"), ("core.export", "download"))),
-)
+# By group, the models and their icons (Material Symbols, which ship with the theme).
+GROUPS = {
+    "学员": {
+        "students.student": "school",
+        "students.archivedstudent": "inventory_2",
+        "students.transferrun": "swap_vert",
+    },
+    "用户与权限": {
+        "accounts.user": "person",
+        "permissions.role": "badge",
+        "accounts.loginlog": "login",
+        "accounts.loginattempt": "gpp_maybe",
+    },
+    "商城": {
+        "shop.order": "receipt_long",
+        "shop.product": "inventory_2",
+        "shop.category": "category",
+        "shop.courier": "local_post_office",
+    },
+    "支付": {
+        "payments.payment": "payments",
+        "payments.refund": "undo",
+        "payments.difference": "difference",
+        "payments.billrun": "fact_check",
+        "payments.inboundevent": "move_to_inbox",
+    },
+    "天气": {"weather.weatherrecord": "partly_cloudy_day", "weather.weatheraccount": "key"},
+    "系统": {"uploads.upload": "image", "auditlog.logentry": "history", "core.export": "download"},
+}
 
 # Pages that stand in the menu below a list, for those who may see the list: title, icon, name of the address.
 BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permissions_role_matrix")}
@@ -74,8 +69,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the entries of Unfold's sidebar, without models that are closed to the user."""
     home = {"title": "首页", "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
-    for title, entries in GROUPS:
-        items = [item for label, icon in entries for item in _items(request, label, icon)]
+    for title, icons in GROUPS.items():
+        items = [item for label, icon in icons.items() for item in _items(request, label, icon)]
         if title == "支付" and may_see_daily(request):
             items.insert(0, {"title": "日报", "icon": "summarize", "link": reverse("daily")})
         if items:

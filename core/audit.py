@@ -1,13 +1,11 @@
 """Tell django-auditlog who makes a change, and record the changes it cannot see by itself.
 
 ``backoffice.audit`` lists the models it watches. Its own middleware is not used, because it connects a signal and
-loads the session's user in every request. Here a request sets one context variable, and only a change asks for the
-user.
+loads the session's user in every request. Here only a change asks for the present request and its user.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
@@ -16,10 +14,9 @@ from auditlog.diff import model_instance_diff
 from auditlog.models import LogEntry
 from django.db import transaction
 from django.db.models import IntegerChoices, Model, QuerySet
-from django.http import HttpRequest, HttpResponse
 
 from core import times
-from core.api.request import client_ip
+from core.api.request import client_ip, present_request
 from core.cache import ratelimit
 from core.errors import Throttled
 
@@ -47,30 +44,9 @@ class StaffAction(IntegerChoices):
     LOGIN_REFUSED = 122, "登录失败"
 
 
-_request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default=None)
-
-
-class AuditMiddleware:
-    """Remember the request, so that an entry about a change can name who made it."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = _request.set(request)
-        try:
-            return self.get_response(request)
-        finally:
-            _request.reset(token)
-
-
-def present_request() -> HttpRequest | None:
-    return _request.get()
-
-
 def name_actor(instance: Any, **_: Any) -> None:
     """Write the user and the address of the present request into a new entry; in a task both stay empty."""
-    request = _request.get()
+    request = present_request()
     if request is None or instance.pk:
         return
     # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
@@ -136,7 +112,7 @@ def is_by_staff(actor: str) -> bool:
 
     The whole name is compared: the log's columns are as long as a username, and no two users have the same one.
     """
-    request = _request.get()
+    request = present_request()
     if request is None or not request.path_info.startswith("/admin/"):
         return False
     user = getattr(request, "user", None)

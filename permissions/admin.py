@@ -14,8 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.admin.base import OfficeAdmin
-from core.admin.password import PasswordFirst
+from core.admin.base import OfficeAdmin, PasswordFirst
 from core.api.access import Access
 from core.times import format_office_time
 from permissions.choices import calls_open_to_rows

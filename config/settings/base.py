@@ -162,17 +162,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "core.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 # What a call gets, beside the headers and checks that CallMiddleware takes from the list above.
-CALL_MIDDLEWARE = [
-    "core.api.bodies.BodyLimitMiddleware",
-    "core.audit.AuditMiddleware",
-]
-
+CALL_MIDDLEWARE = ["core.api.bodies.BodyLimitMiddleware"]
 if SANDBOX:
     CALL_MIDDLEWARE += ["backoffice.lesson.LessonMiddleware", "sandbox.switches.SwitchMiddleware"]
 

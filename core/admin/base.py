@@ -12,8 +12,11 @@ from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from core.admin.conflicts import MergingAdmin
+from core.admin.password import require_password
+from core.admin.phones import may_see_phones, phone_shown
 
 MAX_SEARCH = 100  # characters; Django adds a condition for each word, and 12,000 words took 5.6 s
 
@@ -45,7 +48,7 @@ class KnownCount(Paginator):  # type: ignore[type-arg]
         self.count = count  # replaces Django's cached property, which would count
 
 
-class OfficeAdmin(MergingAdmin, ModelAdmin):
+class OfficeAdmin(MergingAdmin):
     """A page whose form overwrites no colleague's work, and whose list survives any selection a client sends."""
 
     warn_unsaved_form = True
@@ -101,8 +104,8 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
         return super().get_search_results(request, queryset, search_term[:MAX_SEARCH])
 
 
-class FixedRows:
-    """Mixin of a page whose rows come and go by themselves: nobody adds or deletes one."""
+class FixedRows(ModelAdmin):
+    """A page whose rows come and go by themselves: nobody adds or deletes one."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -112,10 +115,42 @@ class FixedRows:
 
 
 class ReadOnlyRows(FixedRows):
-    """Mixin of a page that can only be read."""
+    """A page that can only be read."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class PasswordFirst(ModelAdmin):
+    """A page that asks for the password before its forms, deletion and actions, but not for looking."""
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
+        if self.has_change_permission(request) if object_id else self.has_add_permission(request):
+            require_password(request)
+        return super().changeform_view(request, object_id, *args, **options)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        require_password(request)
+        return super().delete_view(request, *args, **options)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        if request.method == "POST":
+            require_password(request)
+        return super().changelist_view(request, *args, **options)
+
+
+class PhoneAdmin(ModelAdmin):
+    """A page whose rows have a ``phone``; it shows ``phone_shown``."""
+
+    @display(description="电话")
+    def phone_shown(self, row: Any) -> str:
+        return phone_shown(row) or "—"
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # Otherwise ?phone__startswith=1380 would tell the hidden digits one by one.
+        if lookup.startswith("phone") and not may_see_phones(request.user, self.model):
+            return False
+        return super().lookup_allowed(lookup, value, request)
 
 
 def _without(names: Collection[str], fields: Iterable[Any]) -> list[Any]:

@@ -21,8 +21,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
 
-from core.audit import present_request
+from core.api.request import present_request
 from core.times import format_office_time
 
 SEEN = "seen"  # the form's hidden field with the values the page was made from
@@ -68,12 +69,12 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, cls=_Encoder))
 
 
-class MergingForm:
-    """Mixin of a model form that changes a row. :class:`MergingAdmin` has locked the row and read the instance."""
+class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has none at run time
+    """First base of a form that changes a row. :class:`MergingAdmin` has locked the row and read the instance."""
 
     their_changes: list[TheirChange]
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.their_changes = []
         # By form field: a mark to compare instead of a value that a page must not carry, such as a secret.
@@ -83,7 +84,7 @@ class MergingForm:
 
     # --- What the page was made from ---
     @property
-    def seen_token(self: Any) -> str:
+    def seen_token(self) -> str:
         """Return the hidden field's text: the values that the page shows, and the conflicts it asks about."""
         if not self.instance.pk or not self.fields:
             return ""
@@ -92,10 +93,10 @@ class MergingForm:
         return signing.dumps(seen, salt=_SALT, compress=True)
 
     @property
-    def _row(self: Any) -> list[str]:
+    def _row(self) -> list[str]:
         return [self._meta.model._meta.label, str(self.instance.pk)]
 
-    def _read_seen(self: Any) -> tuple[dict[str, Any], list[str]]:
+    def _read_seen(self) -> tuple[dict[str, Any], list[str]]:
         # Without the hidden field, or with one of another record, the page counts as knowing nothing: every field that
         # it would change becomes a conflict.
         try:
@@ -104,32 +105,33 @@ class MergingForm:
             return {}, []
         return (seen["values"], seen["open"]) if seen["row"] == self._row else ({}, [])
 
-    def _value_now(self: Any, name: str) -> Any:
+    def _value_now(self, name: str) -> Any:
         if name in self.versions:
             return _plain(self.versions[name])
         value = _plain(self._initial(name))
         return sorted(value, key=str) if _is_set(self.fields[name]) and value else value
 
-    def _initial(self: Any, name: str) -> Any:
+    def _initial(self, name: str) -> Any:
         return self.get_initial_for_field(self.fields[name], name)
 
     # --- What becomes of each field ---
-    def full_clean(self: Any) -> None:
+    def full_clean(self) -> None:
         kept = self._merge() if self.is_bound and self.instance.pk else []
-        super().full_clean()  # type: ignore[misc]
+        super().full_clean()
         if not self.is_bound:
             return
         for change in self.open_changes:
-            if change.name not in self._errors:
+            if change.name not in self.errors:
                 self.add_error(change.name, "同事也修改了这一项，请在上面选择")
                 # Django shows a password field empty again: choosing "mine" would then save an empty password.
                 self.fields[change.name].widget.render_value = True
         _ = self.changed_data  # Django remembers it: read it while the kept fields are disabled, so unchanged
         for field in kept:
             field.disabled = False
-            field.bound_data = lambda data, initial: initial  # if the form comes back, show the kept value
+            # If the form comes back, show the kept value.
+            field.bound_data = lambda data, initial: initial  # type: ignore[method-assign]
 
-    def _merge(self: Any) -> list[forms.Field]:
+    def _merge(self) -> list[forms.Field]:
         seen, undecided = self._read_seen()
         kept = []
         for name, field in self.fields.items():
@@ -148,7 +150,7 @@ class MergingForm:
             _name_authors(self)  # now, before the audit trail records this save as the latest one
         return kept
 
-    def _compare(self: Any, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
+    def _compare(self, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
         """Return (the sender's value is saved, it conflicts with a colleague's)."""
         posted, current = self._posted(name, field), None if name in self.versions else self._initial(name)
         was_changed = before is _UNKNOWN or before != now
@@ -158,7 +160,7 @@ class MergingForm:
             return False, False  # the sender left it alone, or wrote the value that the row has already
         return (True, True) if was_changed else self._decided(name, is_undecided)
 
-    def _merge_set(self: Any, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
+    def _merge_set(self, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
         """Apply the ticks that the sender added and removed to the row's present ticks.
 
         Two people never conflict about one tick: it has two values only, so whoever changed it wants the other one.
@@ -173,18 +175,19 @@ class MergingForm:
         gone = {value for value in shown if value not in posted}
         merged = [value for value in current if value not in gone]
         merged += [value for value in posted if value not in shown and value not in current]
-        self.data = self.data.copy()
-        self.data.setlist(self.add_prefix(name), merged)
+        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+        data.setlist(self.add_prefix(name), merged)
+        self.data = data
         return self._decided(name, is_undecided) if set(merged) != set(current) else (False, False)
 
-    def _decided(self: Any, name: str, is_undecided: bool) -> tuple[bool, bool]:
+    def _decided(self, name: str, is_undecided: bool) -> tuple[bool, bool]:
         choice = self.data.get(self.add_prefix(KEEP + name)) if is_undecided else "mine"
         return choice != "theirs", choice not in {"mine", "theirs"}
 
-    def _posted(self: Any, name: str, field: Any) -> Any:
+    def _posted(self, name: str, field: Any) -> Any:
         return field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
 
-    def _their_change(self: Any, name: str, field: Any, before: Any, is_open: bool) -> TheirChange:
+    def _their_change(self, name: str, field: Any, before: Any, is_open: bool) -> TheirChange:
         is_secret = name in self.versions
         if _is_set(field):
             shown, now = [] if before is _UNKNOWN else before or [], self._value_now(name) or []
@@ -267,8 +270,8 @@ def _choices(field: Any) -> dict[str, str]:
     return found
 
 
-class MergingAdmin:
-    """Mixin of a page whose form changes a row."""
+class MergingAdmin(ModelAdmin):
+    """A page whose form changes a row."""
 
     def prepare(self, request: HttpRequest, object_id: str | None) -> None:
         """Override to do, before a sent form's transaction begins, what must not happen inside it.
@@ -280,39 +283,39 @@ class MergingAdmin:
         """Tell whether the row counts as deleted although it is there."""
         return False
 
-    def changeform_view(self: Any, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any) -> Any:
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any) -> Any:
         if request.method == "POST":
             self.prepare(request, object_id)
-        return super().changeform_view(request, object_id, *args, **kw)  # type: ignore[misc]
+        return super().changeform_view(request, object_id, *args, **kw)
 
-    def get_object(self: Any, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        row = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
         if row is None or request.method != "POST" or not connection.in_atomic_block:
             return row
         # Lock the row, then read it again: of two forms sent at once, the second sees what the first has saved.
         is_there = lock_row(row)
-        row = super().get_object(request, object_id, from_field) if is_there else None  # type: ignore[misc]
+        row = super().get_object(request, object_id, from_field) if is_there else None
         return None if row is None or self.is_gone(row) else row
 
-    def get_form(self: Any, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        made = super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        made = super().get_form(request, obj, change, **kwargs)
         return type(made)(made.__name__, (MergingForm, made), {}) if obj and change else made
 
-    def save_model(self: Any, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
-            super().save_model(request, obj, form, change)  # type: ignore[misc]
+            super().save_model(request, obj, form, change)
         elif columns := changed_columns(obj, form.changed_data):
             obj.save(update_fields=columns)
 
-    def save_related(self: Any, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)  # type: ignore[misc]
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
         if getattr(form, "kept_changes", None):
             kept = "；".join(f"{change.label}（{change.by}）" for change in form.kept_changes)
             messages.info(request, f"你打开此页之后，同事修改了：{kept}。这些修改都保留了")
 
-    def _get_obj_does_not_exist_redirect(self: Any, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         if request.method != "POST":
-            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
         typed = [
             (str(field.verbose_name), text)
             for field in opts.concrete_fields

@@ -6,9 +6,8 @@ catches the exception, shows the password form, and then carries out the request
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from core import times
 
@@ -37,22 +36,3 @@ def require_password(request: HttpRequest, *, is_download: bool = False) -> None
 def password_given(request: HttpRequest, *, now: datetime) -> None:
     """Remember in the session that the right password has just been typed."""
     request.session[_GIVEN_AT] = now.timestamp()
-
-
-class PasswordFirst:
-    """Mixin of a page that asks for the password before its forms, deletion and actions, but not for looking."""
-
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
-        page: Any = self
-        if page.has_change_permission(request) if object_id else page.has_add_permission(request):
-            require_password(request)
-        return super().changeform_view(request, object_id, *args, **options)  # type: ignore[misc]
-
-    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        require_password(request)
-        return super().delete_view(request, *args, **options)  # type: ignore[misc]
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        if request.method == "POST":
-            require_password(request)
-        return super().changelist_view(request, *args, **options)  # type: ignore[misc]

@@ -4,10 +4,8 @@ import re
 from typing import Any
 
 from django.db.models import Model
-from django.http import HttpRequest
-from unfold.decorators import display
 
-from core.audit import present_request
+from core.api.request import present_request
 
 RIGHT = "看完整电话"
 _NUMBER = re.compile(r"\+?\d[\d -]{5,}\d")
@@ -36,19 +34,3 @@ def phones_masked(text: str) -> str:
 def phone_shown(row: Any) -> str:
     """Return the row's phone as the user of the present request may see it; masked outside a request."""
     return str(row.phone) if are_phones_whole(row) else phone_masked(row.phone)
-
-
-class PhoneAdmin:
-    """Mixin of a page whose rows have a ``phone``; it shows ``phone_shown``."""
-
-    model: type[Model]
-
-    @display(description="电话")
-    def phone_shown(self, row: Any) -> str:
-        return phone_shown(row) or "—"
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        # Otherwise ?phone__startswith=1380 would tell the hidden digits one by one.
-        if lookup.startswith("phone") and not may_see_phones(request.user, self.model):
-            return False
-        return super().lookup_allowed(lookup, value, request)  # type: ignore[misc]

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.audit import present_request
+from core.api.request import present_request
 from core.times import format_office_time
 
 _NONE = format_html("{}", "—")

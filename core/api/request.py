@@ -94,18 +94,22 @@ def user_agent(request: Any) -> str:
     return request.META.get("HTTP_USER_AGENT", "")
 
 
-# Rows of answers are made far from the request, and only here they need it.
-_answered: ContextVar[HttpRequest | None] = ContextVar("answered", default=None)
+# Signals, the rows of answers and the columns of lists are far from the request and need it.
+_present: ContextVar[HttpRequest | None] = ContextVar("present_request", default=None)
 
 
 @contextmanager
 def answering(request: HttpRequest) -> Iterator[None]:
-    """Let :func:`full_url` use the caller's host while ``request`` is answered."""
-    token = _answered.set(request)
+    """Let :func:`present_request` return ``request`` in the block."""
+    token = _present.set(request)
     try:
         yield
     finally:
-        _answered.reset(token)
+        _present.reset(token)
+
+
+def present_request() -> HttpRequest | None:
+    return _present.get()
 
 
 def full_url(address: str) -> str:
@@ -113,7 +117,7 @@ def full_url(address: str) -> str:
 
     Without a request (a task, a streamed export) that base is PUBLIC_BASE_URL.
     """
-    return absolute_url(_answered.get(), address) if address.startswith("/") else address
+    return absolute_url(present_request(), address) if address.startswith("/") else address
 
 
 def absolute_url(request: HttpRequest | None, path: str) -> str:

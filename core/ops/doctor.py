@@ -28,6 +28,7 @@ class Finding:
     """One line of the doctor's report: what was found and what to do about it.
 
     :param ok: None for a note: nothing is wrong, or nobody can tell from here.
+    :param do: what to do about it; shown only where it is not ``ok``.
     :param chinese: what an alert says in place of ``what``.
     :param link: the page of the back office where it is put right.
     :param number: of what is wrong; when it rises, it is told again.
@@ -98,7 +99,7 @@ def engines() -> Iterator[Finding]:
     for name, remedy in remedies.items():
         if name == "migrations" and "database" in failed:
             continue  # without the database nobody can look
-        yield Finding(name not in failed, f"{name}: {failed.get(name, 'in order')}", remedy if name in failed else "")
+        yield Finding(name not in failed, f"{name}: {failed.get(name, 'in order')}", remedy)
 
 
 @register_check
@@ -117,11 +118,10 @@ def pooler() -> Iterator[Finding]:
     if settings.DB_POOLER == "none":
         return
     if not settings.DATABASE_DIRECT:
-        remedy = "Without it `backup` and `restore` cannot pass the pooler."
-        yield Finding(None, "DATABASE_DIRECT_URL is not set", remedy)
+        yield Finding(None, "DATABASE_DIRECT_URL is not set", "Without it `backup` cannot pass the pooler.")
     for name, limit in limits.items():
-        remedy = "" if limit != "0" else f"ALTER ROLE ... SET {name} (docs/database.md)."
-        yield Finding(not remedy, f"{name} of the database's role is {limit}", remedy)
+        remedy = f"ALTER ROLE ... SET {name} (docs/database.md)."
+        yield Finding(limit != "0", f"{name} of the database's role is {limit}", remedy)
 
 
 @register_check
@@ -142,8 +142,7 @@ def clocks() -> Iterator[Finding]:
 def _clock(name: str, theirs_s: float) -> Finding:
     skew = abs(time.time() - theirs_s)
     remedy = "Set up NTP. While PostgreSQL's clock differs, this machine closes no orders and deletes nothing old."
-    is_right = skew < times.MAX_SKEW_S
-    return Finding(is_right, f"Clock of {name} differs by {skew:.0f} s", "" if is_right else remedy)
+    return Finding(skew < times.MAX_SKEW_S, f"Clock of {name} differs by {skew:.0f} s", remedy)
 
 
 @register_check
@@ -166,8 +165,8 @@ def certificate() -> Iterator[Finding]:
         yield Finding(False, f"{settings.PUBLIC_BASE_URL} does not answer ({why})", "Is nginx running, is DNS right?")
     else:
         days = (ssl.cert_time_to_seconds(str(found["notAfter"])) - time.time()) / 86400
-        remedy = "" if days > RENEW_WITHIN_DAYS else "Renew it: `certbot renew`, then reload nginx."
-        yield Finding(not remedy, f"The certificate of {host} ends in {days:.0f} days", remedy)
+        remedy = "Renew it: `certbot renew`, then reload nginx."
+        yield Finding(days > RENEW_WITHIN_DAYS, f"The certificate of {host} ends in {days:.0f} days", remedy)
 
 
 @register_check

@@ -56,7 +56,7 @@ def background_work() -> Iterator[Finding]:
         what = f"Queue {queue}: its worker was last seen {seen}; {depths[queue]} task(s) wait"
         remedy = f"Start beat (`celery -A config beat`) and the worker (`celery -A config worker -Q {queue}`). "
         remedy += "If they have just started, look again in ten seconds."
-        yield Finding(is_alive(age), what, "" if is_alive(age) else remedy)
+        yield Finding(is_alive(age), what, remedy)
 
 
 def failures() -> dict[str, str]:

@@ -43,9 +43,8 @@ FROM pg_stat_archiver
 def valkey_keeps() -> Iterator[Finding]:
     """Check what Valkey throws away when its memory is full, and what it still has after a restart."""
     info = valkey.client().info()
-    policy = info["maxmemory_policy"]
-    remedy = "" if policy == "noeviction" else "Set maxmemory-policy noeviction: the queue of tasks lives there too."
-    yield Finding(not remedy, f"Valkey's maxmemory-policy is {policy}", remedy)
+    policy, remedy = info["maxmemory_policy"], "Set maxmemory-policy noeviction: the queue of tasks lives there too."
+    yield Finding(policy == "noeviction", f"Valkey's maxmemory-policy is {policy}", remedy)
     if not info["aof_enabled"]:
         is_bad = False if settings.PRODUCTION else None
         yield Finding(is_bad, "Valkey does not keep its data over a restart", "Set appendonly yes.")
@@ -70,8 +69,8 @@ def sentinels() -> Iterator[Finding]:
         if state["quorum"] > len(target.sentinels):
             yield Finding(False, f"Sentinel {host}:{port} wants {state['quorum']} to agree", "Lower its quorum.")
     needed = len(target.sentinels) // 2 + 1
-    remedy = "" if agreeing >= needed >= 2 else "Run three Sentinels on three machines: a majority elects."
-    yield Finding(not remedy, f"{agreeing} of {len(target.sentinels)} Sentinels answer", remedy)
+    remedy = "Run three Sentinels on three machines: a majority elects."
+    yield Finding(agreeing >= needed >= 2, f"{agreeing} of {len(target.sentinels)} Sentinels answer", remedy)
 
 
 @register_check
@@ -85,8 +84,8 @@ def database_room() -> Iterator[Finding]:
             " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
         )
         room, used = cursor.fetchone()
-    remedy = "" if used < room * 0.8 else "Raise max_connections, lower DB_POOL_SIZE, or use PgBouncer."
-    yield Finding(not remedy, f"PostgreSQL has {used} of {room} connections in use", remedy)
+    remedy = "Raise max_connections, lower DB_POOL_SIZE, or use PgBouncer."
+    yield Finding(used < room * 0.8, f"PostgreSQL has {used} of {room} connections in use", remedy)
     if (processes := room // settings.DB_POOL_SIZE) < 8:  # two hosts with three each, a command, and one to spare
         what = f"{room} connections suffice for {processes} processes with DB_POOL_SIZE={settings.DB_POOL_SIZE} each"
         yield Finding(None, what, "Count web, socket and worker processes of all hosts.")
@@ -106,18 +105,19 @@ def database_spare() -> Iterator[Finding]:
     if not any(state in ("sync", "quorum") for _, state, _ in standbys):
         remedy = "If the primary dies now, nothing takes over, or payments are lost (docs/high-availability.md)."
         yield Finding(False, "No synchronous standby follows the database", remedy)
-    for name, state, lag in standbys:
-        # Details are visible only to the role itself, pg_monitor and superusers.
-        remedy = "Is its disk or the network slow?" if lag and lag > LARGEST_LAG_BYTES else ""
-        yield Finding(not remedy, f"Standby {name} ({state}) is {(lag or 0) >> 10} KB behind", remedy)
+    for name, state, visible_lag in standbys:
+        lag = visible_lag or 0  # visible only to the role itself, pg_monitor and superusers
+        what = f"Standby {name} ({state}) is {lag >> 10} KB behind"
+        yield Finding(lag <= LARGEST_LAG_BYTES, what, "Is its disk or the network slow?")
 
 
 @register_check
 def disk() -> Iterator[Finding]:
     for path in {Path(settings.STATE_DIR), Path(settings.STATIC_ROOT)}:
         free = shutil.disk_usage(path).free
-        remedy = "" if free >= LEAST_FREE_BYTES else "Make room, before the disk is full."
-        yield Finding(not remedy, f"{path} has {free >> 20} MB free", remedy)
+        yield Finding(
+            free >= LEAST_FREE_BYTES, f"{path} has {free >> 20} MB free", "Make room, before the disk is full."
+        )
 
 
 @register_check
@@ -129,8 +129,8 @@ def nginx() -> Iterator[Finding]:
     figures = dict(re.findall(r"^\s*(worker_connections|worker_rlimit_nofile)\s+(\d+)", text, re.M))
     # Each connection is an open file, of which systemd allows nginx 1024.
     number = min(int(figures.get("worker_connections", 512)), int(figures.get("worker_rlimit_nofile", 1024)))
-    remedy = "" if number >= LEAST_WORKER_CONNECTIONS else f"Raise them in {NGINX_CONF} (docs/going-live.md)."
-    yield Finding(not remedy, f"nginx takes {number} connections per worker", remedy)
+    what, remedy = f"nginx takes {number} connections per worker", f"Raise them in {NGINX_CONF} (docs/going-live.md)."
+    yield Finding(number >= LEAST_WORKER_CONNECTIONS, what, remedy)
 
 
 @register_check
@@ -179,7 +179,7 @@ def backups() -> Iterator[Finding]:
         yield Finding(is_bad, "No backup was ever written", _BACKUP_REMEDY)
     else:
         what = f"The last base backup is {(now - last) / timedelta(hours=1):.1f} h old"
-        yield Finding(is_bad, what, _BACKUP_REMEDY) if now - last > BASE_EVERY else Finding(True, what)
+        yield Finding(now - last <= BASE_EVERY or is_bad, what, _BACKUP_REMEDY)
     if not has_archive:
         yield Finding(None, "PostgreSQL keeps no archive: what came after the last backup can be lost", _BACKUP_REMEDY)
     elif is_failing or not archived:

@@ -17,9 +17,10 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from core import times
+from core.admin.base import PhoneAdmin
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
-from core.admin.phones import RIGHT, PhoneAdmin, may_see_phones, phone_masked
+from core.admin.phones import RIGHT, may_see_phones, phone_masked
 from core.money import yuan_text
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_bar import (

@@ -25,7 +25,7 @@ class Command(BaseCommand):
             mark = {True: "ok  ", False: "BAD ", None: "note"}[finding.ok]
             style = {True: self.style.SUCCESS, False: self.style.ERROR, None: self.style.NOTICE}[finding.ok]
             self.stdout.write(f"{style(mark)} {finding.what}")
-            if finding.do:
+            if finding.do and not finding.ok:
                 self.stdout.write(f"     -> {finding.do}")
             bad += finding.ok is False
         if bad:
