@@ -11,9 +11,10 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import RevokedToken, User
-from accounts.services.users import tokens_purge
+from accounts.services.users import password_set, sign_out_everywhere, tokens_purge, users_disable
 from accounts.tasks import purge_expired_tokens
-from accounts.tokens import token_issue
+from accounts.tokens import family_begin, token_issue
+from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
 NO_TOKEN = {"status": 403, "state": False, "code": "10022", "msg": "请登入"}
@@ -98,25 +99,37 @@ class TestWhichTokensCount:
 
         assert verify(api, lbw.token) == BAD_TOKEN
 
-    @pytest.mark.parametrize(
-        "junk", ["x", "a.b.c", "..", "é.é.é", "{}", "x" * 7000, "Basic bGJ3OjU1NQ==", "%00", "1.2"]
-    )
-    def test_what_is_no_token_is_refused(self, api, junk):
-        assert verify(api, junk) == BAD_TOKEN
-        assert api.get("/verify", token=junk).json() == BAD_TOKEN
-        assert api.post("/verify", {"token": junk}).json() == BAD_TOKEN
-        assert api.get("/users/getCaptcha", headers={"authorization": junk}).json()["state"] is True, "an open call"
+    def test_what_is_no_token_is_refused(self, api):
+        for junk in ("x", "a.b.c", "..", "é.é.é", "{}", "x" * 7000, "Basic bGJ3OjU1NQ==", "%00", "1.2"):
+            assert verify(api, junk) == BAD_TOKEN
+            assert api.get("/verify", token=junk).json() == BAD_TOKEN
+            assert api.post("/verify", {"token": junk}).json() == BAD_TOKEN
+            assert api.get("/users/getCaptcha", headers={"authorization": junk}).json()["state"] is True, "open"
 
 
 class TestWhenTheyEnd:
-    @pytest.mark.parametrize("end", [User.delete, lambda user: User.objects.filter(pk=user.pk).update(is_active=False)])
-    def test_with_their_user_whoever_ends_that(self, person, end):
-        li = person("li")
-        assert li.get("/verify").json()["state"] is True
+    @pytest.mark.parametrize(
+        "end",
+        [
+            User.delete,
+            lambda user: users_disable(user_pks=[user.pk]),
+            lambda user: sign_out_everywhere(user_pks=[user.pk]),
+            lambda user: password_set(user=user, new_password="another-Password-7"),
+            lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
+        ],
+        ids=["deleted", "disabled", "signed out", "a new password", "by a statement"],
+    )
+    def test_at_once_with_refresh_tokens_and_sessions_and_nobody_elses(self, person, end):
+        li, wang = person("li", is_staff=True), person("wang")
+        refresh, office = family_begin(user=li.user, access_s=None).refresh, logged_in(li.user)
+        assert li.get("/verify").json()["state"] is True and office.get("/admin/").status_code == 200
 
         end(li.user)
 
         assert li.get("/verify").json() == BAD_TOKEN
+        assert li.post("/users/refresh", {"refresh": refresh}).json() == BAD_TOKEN
+        assert office.get("/admin/").status_code == 302
+        assert wang.get("/verify").json()["state"] is True
 
     def test_notes_on_dead_tokens_go_when_they_ran_out_anyway(self, person):
         person("li").get("/users/sigout")
