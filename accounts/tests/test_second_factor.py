@@ -107,26 +107,20 @@ class TestEnrolment:
         stored = set(StaticToken.objects.values_list("token", flat=True))
         assert len(stored) == RECOVERY_CODES and not stored & {code.replace("-", "") for code in codes}
 
-    def test_makes_a_key_that_lay_open_anew_and_of_a_second_phone_is_refused(self, wang):
+    def test_makes_a_key_that_lay_open_anew_and_is_refused_to_a_second_phone_and_a_shared_account(self, wang, person):
         old = enrolment_begin(user=wang, now=timezone.now())
         later = enrolment_begin(user=wang, now=timezone.now() + timedelta(minutes=31))
         assert later.key != old.key and TOTPDevice.objects.count() == 1
 
         enrolment_confirm(user=wang, code=shown_by(later))
-        with pytest.raises(SecondFactorRefused):
-            enrolment_begin(user=wang, now=timezone.now())
-        with pytest.raises(SecondFactorRefused):
-            enrolment_confirm(user=wang, code=shown_by(later))
-
-    def test_of_a_shared_account_is_neither_demanded_nor_possible(self, person, settings):
-        settings.ADMIN_TOTP = "staff"
-        lbw = person("lbw", "102", is_staff=True)
+        for user in (wang, person("lbw", "102", is_staff=True).user):
+            with pytest.raises(SecondFactorRefused):
+                enrolment_begin(user=user, now=timezone.now())
+            with pytest.raises(SecondFactorRefused):
+                enrolment_confirm(user=user, code=shown_by(later))
         browser = log_in("lbw")
-
-        assert browser.get(HOME).status_code == 200
         assert "演示账号大家共用，不能绑定" in browser.get(PAGE).content.decode()
         assert asks(age(browser, 2).get(PAGE)), "an old login gives the password first"
-        assert not TOTPDevice.objects.filter(user=lbw.user).exists()
 
 
 class TestLogin:
@@ -161,17 +155,7 @@ class TestLogin:
         assert browser.post("/admin/logout/").status_code == 200
         assert browser.get(HOME).status_code == 302
 
-    def test_with_the_setting_off_asks_nothing(self, wang, phone, settings):
-        settings.ADMIN_TOTP = "off"
-        browser = log_in()
-
-        assert browser.get(HOME).status_code == 200
-        assert browser.get(PAGE).status_code == 404
-        assert PAGE not in browser.get(HOME).content.decode()
-
-
-class TestACode:
-    def test_that_is_wrong_makes_the_next_one_wait_twice_as_long_and_is_written_down(self, wang, phone, settings):
+    def test_makes_each_wrong_code_wait_twice_as_long_and_writes_it_down(self, wang, phone, settings):
         settings.OTP_TOTP_THROTTLE_FACTOR = 60  # 1 s is soon over on a busy machine
         browser, waits = log_in(), []
         assert not LoginAttempt.objects.exists()
@@ -188,6 +172,10 @@ class TestACode:
         assert {"code", "done"} <= {*LoginAttempt.objects.values_list("outcome", flat=True)}
         for junk in ("", "x", "１２", "0" * 20, "💥💥💥💥💥💥", "-00001", "\x00" * 6, "abcde-fghij"):
             assert asks(enter(log_in(), junk), "code"), junk
+        settings.ADMIN_TOTP = "off"
+        browser = log_in()
+        assert browser.get(HOME).status_code == 200 and PAGE not in browser.get(HOME).content.decode()
+        assert browser.get(PAGE).status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
@@ -233,43 +221,39 @@ class TestAtTheSameInstant:
             assert TOTPDevice.objects.count() == 1 and StaticToken.objects.count() == RECOVERY_CODES
 
 
-class TestARecoveryCode:
-    @pytest.mark.parametrize("typed", [str, str.upper, lambda code: code.replace("-", " "), lambda code: f" {code} "])
-    def test_stands_in_for_the_phone_once(self, wang, phone, settings, typed):
-        code = typed(phone.paper[3])
-
+def test_a_recovery_code_stands_in_for_the_phone_once(wang, phone, settings):
+    for code in (phone.paper[3].upper(), f" {phone.paper[4].replace('-', ' ')} "):
         assert enter(log_in(), code).status_code == 302
-        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
-        assert enter(log_in(), phone.paper[0]).status_code == 302, "it outlives a change of the key"
-        assert asks(enter(log_in(), code), "code")
-        assert StaticToken.objects.count() == RECOVERY_CODES - 2
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
+    assert enter(log_in(), phone.paper[0]).status_code == 302, "it outlives a change of the key"
+    assert asks(enter(log_in(), phone.paper[3]), "code")
+    assert StaticToken.objects.count() == RECOVERY_CODES - 3
 
 
-class TestWhoMust:
-    @pytest.mark.parametrize(
-        ("level", "roleid", "must"),
-        [
-            ("optional", "1", False), ("root", "1", True), ("root", "103", False), ("staff", "103", True),
-            ("staff", "1", True), ("off", "1", False),
-        ],
-    )  # fmt: skip
-    def test_gets_to_no_other_page_before(self, person, settings, level, roleid, must):
-        settings.ADMIN_TOTP = level
-        zhao = person("zhao", roleid, is_staff=True).user
-        browser = log_in("zhao")
+@pytest.mark.parametrize(
+    ("level", "name", "roleid", "must"),
+    [
+        ("optional", "zhao", "1", False), ("root", "zhao", "1", True), ("root", "zhao", "103", False),
+        ("staff", "zhao", "103", True), ("staff", "lbw", "102", False), ("off", "zhao", "1", False),
+    ],
+)  # fmt: skip
+def test_who_must_enrol_gets_to_no_other_page_before(person, settings, level, name, roleid, must):
+    settings.ADMIN_TOTP = level
+    user = person(name, roleid, is_staff=True).user
+    browser = log_in(name)
 
-        for address in (HOME, "/admin/students/student/", "/admin/password_change/"):
-            answer = browser.get(address)
-            assert (answer.status_code == 302 and answer["Location"] == PAGE) is must, address
-        if must:
-            page = browser.get(PAGE).content.decode()
-            assert "你的账号必须使用动态验证码" in page and "/admin/students/student/" not in page
-            assert browser.post(PAGE, {"code": shown_by(TOTPDevice.objects.get(user=zhao))}).status_code == 200
-            assert browser.get(HOME).status_code == 200
+    for address in (HOME, "/admin/students/student/", "/admin/password_change/"):
+        answer = browser.get(address)
+        assert (answer.status_code == 302 and answer["Location"] == PAGE) is must, address
+    if must:
+        page = browser.get(PAGE).content.decode()
+        assert "你的账号必须使用动态验证码" in page and "/admin/students/student/" not in page
+        assert browser.post(PAGE, {"code": shown_by(TOTPDevice.objects.get(user=user))}).status_code == 200
+        assert browser.get(HOME).status_code == 200
 
 
 class TestRemoval:
-    def test_of_ones_own_asks_first(self, wang, phone):
+    def test_of_ones_own_asks_first_and_ends_the_sheet_of_codes(self, wang, phone):
         browser = log_in()
         enter(browser, shown_by(phone))
 
@@ -302,10 +286,7 @@ class TestRemoval:
         assert not asks(log_in().get(HOME), "code")
         enrol(wang)
         assert asks(age(office, 2).post(page)) and device_of(wang)
-
-    def test_by_the_engineer_where_no_root_can_come_in(self, wang, phone):
-        call_command("second_factor_remove", "wang", stdout=StringIO())
-
+        call_command("second_factor_remove", "wang", stdout=StringIO())  # where no root can come in
         assert device_of(wang) is None
         for name, reason in (("wang", "no second factor"), ("nobody", "no user")):
             with pytest.raises(CommandError, match=reason):
