@@ -26,12 +26,8 @@ def rows(*names):
 @pytest.mark.django_db
 class TestARow:
     @pytest.mark.parametrize(
-        ("typed", "kept"),
-        [
-            ("li", "li"), ("a\x00b\n c\u202e", "a b  c"), ("\ud800x", "x"), ("名" * 100, "名" * 64), ("", ""),
-            ("😀", "😀"),
-        ],
-    )  # fmt: skip
+        ("typed", "kept"), [("a\x00b\n c\u202e😀", "a b  c 😀"), ("\ud800x", "x"), ("名" * 100, "名" * 64), ("", "")]
+    )
     def test_holds_the_name_as_it_was_typed_cut_short_and_printable(self, typed, kept):
         record(typed, device=typed * 10)
 

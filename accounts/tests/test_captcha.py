@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -29,27 +28,21 @@ def test_gives_one_svg_element_around_a_picture(api, path):
     (picture,) = list(svg)
     kind, _, data = picture.get("href").partition(",")
     image = Image.open(io.BytesIO(base64.b64decode(data)))
-    assert {name: body[name] for name in ("state", "status")} == {"state": True, "status": 200}
     assert (svg.tag.rpartition("}")[2], kind, image.format) == ("svg", "data:image/png;base64", "PNG")
     assert image.size == (int(svg.get("width")), int(svg.get("height")))
-    assert body["img"].startswith("<svg ") and body["img"].endswith("</svg>")
-    assert re.fullmatch(r"[0-9A-Za-z]{32}", body["key"])
-    assert 295 < valkey.client().ttl(f"spms:captcha:{body['key']}") <= 300
-
-
-def test_has_five_characters_of_which_none_looks_like_another(api):
-    answers = {answer_of(api.get("/users/getCaptcha").json()["key"]) for _ in range(20)}
-
+    assert len(body["key"]) == 32 and 295 < valkey.client().ttl(f"spms:captcha:{body['key']}") <= 300
+    answers = {answer_of(api.get(path).json()["key"]) for _ in range(20)}
     assert {len(answer) for answer in answers} == {5} and len(answers) > 15
     assert not set("".join(answers).upper()) & set("0OQ1ILJ72Z5S6G8BXMW")
 
 
-@pytest.mark.parametrize("change", [str.lower, str.upper, lambda text: f" {text} "])
-def test_accepts_the_answer_once_whatever_its_case(api, change):
+def test_accepts_the_answer_once_whatever_its_case(api):
     key = api.get("/users/getCaptcha").json()["key"]
-    answer = change(answer_of(key))
+    answer = f" {answer_of(key).upper()} "
 
     assert api.get("/users/verifyCaptcha", key=key).json() == WRONG  # no answer is no try
+    for odd in ({"key": "../../roles:version", "captcha": "x"}, {"key": "x" * 5000, "captcha": "x" * 5000}):
+        assert api.get("/users/verifyCaptcha", **odd).json() == WRONG
     assert api.get("/users/verifyCaptcha", key=key, captcha=answer).json() == RIGHT
     assert api.get("/users/verifyCaptcha", key=key, captcha=answer).json() == WRONG
     key = api.get("/users/getCaptcha").json()["key"]
@@ -80,21 +73,6 @@ def test_the_cookie_holds_the_key_alone_and_works_cross_site_over_https(api):
     assert (cookie["samesite"], cookie["secure"]) == ("None", True)
     assert answer["Access-Control-Allow-Origin"] == "https://shop.example"
     assert answer["Access-Control-Allow-Credentials"] == "true"
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {},
-        {"captcha": ""},
-        {"key": "unknown", "captcha": "abcd"},
-        {"key": "../../roles:version", "captcha": "x"},
-        {"key": "x" * 5000, "captcha": "x" * 5000},
-        {"captcha": "😀"},
-    ],
-)
-def test_odd_input_is_a_wrong_answer(api, params):
-    assert api.get("/users/verifyCaptcha", **params).json() == WRONG
 
 
 def test_of_two_tries_at_once_one_passes():

@@ -153,7 +153,7 @@ class TestADownload:
 
 
 class TestTheAnswer:
-    def test_is_limited_like_the_login_and_leaves_a_trace(self, old, pages, root, api):
+    def test_is_limited_like_the_login_and_leaves_a_trace(self, old, pages):
         question = old.get(pages[0])
         for _ in range(login_captcha.PAIR_LIMIT):
             confirm(old, question, "wrong")
@@ -161,8 +161,6 @@ class TestTheAnswer:
         held = confirm(old, question)
 
         assert asks(held) and re.search(r"登录失败次数过多，请 \d+ 秒后再试", held.content.decode())
-        api.http.defaults["REMOTE_ADDR"] = "127.0.0.1"
-        assert api.post("/users/login", {"username": "root", "password": PASSWORD}).status_code == 429
         # Summed, because a row holds what came within a span of time, and one may end meanwhile.
         trace = (
             LoginAttempt.objects.values_list("door", "outcome", "username").annotate(all=Sum("times")).order_by("-all")

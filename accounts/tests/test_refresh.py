@@ -73,11 +73,12 @@ class TestEnds:
         assert refresh(api, other["refresh"])["state"] is True
 
     def test_signing_out_ends_the_login(self, api, li):
-        first = log_in(api, refresh=1)
+        first, other = log_in(api, refresh=1), log_in(api)
         second = refresh(api, first["refresh"])
 
         api.get("/users/sigout", headers={"authorization": first["token"]})
 
+        assert is_valid(api, other["token"])
         assert refresh(api, second["refresh"]) == DEAD
         assert not is_valid(api, second["token"])
         tokens_purge(now=times.now() + timedelta(hours=11))  # the second token would have lived longer than the first

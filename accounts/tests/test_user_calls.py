@@ -84,11 +84,8 @@ class TestUpdate:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"username": "a\nb"},
-            {"username": ["a"]},
             {"nickname": "x" * 65},
             {"phone": True},
-            {"vipLevel": "many"},
             {"vipLevel": -1},
             {"vipLevel": 10**30},
             {"headimgurl": "javascript:alert(1)"},
@@ -118,8 +115,8 @@ class TestVip:
         User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=ends)
 
         info = api.post("/users/login", {"username": "li", "password": "a-password"}).json()["userInfo"]
-        assert (info["vipLevel"], info["vipExpires"]) == (2, format_office_time(ends))
-        assert info["vipStamp"] == int(ends.timestamp() * 1000)
+        shown = (info["vipLevel"], info["vipExpires"], info["vipStamp"])
+        assert shown == (2, format_office_time(ends), int(ends.timestamp() * 1000))
 
         li.user.refresh_from_db()
         assert li.user.vip_level_at(ends - timedelta(microseconds=1)) == 2
@@ -145,7 +142,7 @@ class TestList:
 
         rows = answer.json()["users"]
         assert [(row["username"], row["status"]) for row in rows] == [("li", "0")] and answer.json()["total"] == 1
-        assert b"oUpF8uMuAJO" not in answer.content
+        assert b"oUpF8uMuAJO" not in answer.content and b"password" not in answer.content
         body = root.get("/users/getAllUsers", roleid="102", page=1, count=5).json()
         assert [row["username"] for row in body["users"]] == ["wang"]
 
@@ -154,17 +151,7 @@ class TestDelete:
     def delete(self, client, query):
         return client.get(f"/users/deleteUser?{query}")
 
-    @pytest.mark.parametrize(
-        "query",
-        [
-            "unid={0}&unid={1}",
-            "unid[]={0}&unid[]={1}",
-            "unid[0]={0}&unid[1]={1}",
-            "unid={0},{1}",
-            "unid={0}, {1},",
-            "unid=&unid={0}&unid={1}",
-        ],
-    )
+    @pytest.mark.parametrize("query", ["unid={0}&unid={1}", "unid[0]={0}&unid[1]={1}", "unid={0}, {1},"])
     def test_several_at_once(self, root, person, query):
         unids = [person(name).user.unid for name in ("a", "b")]
 
@@ -174,7 +161,7 @@ class TestDelete:
     @pytest.mark.parametrize(
         ("query", "msg"),
         [
-            *((query, "没有传递username或者unid") for query in ("", "unid=", "unid=,", "username=")),
+            *((query, "没有传递username或者unid") for query in ("", "unid=,", "username=")),
             ("unid={0},nobody", "用户不存在"),
             ("unid={0},{1}", "不能删除自己"),
             ("username=boss", "不能删除超级管理员"),
