@@ -9,7 +9,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from backoffice.tests.reading import english_on
 from core.api.access import Access
 from core.api.routing import endpoints
 from permissions.choices import calls_open_to_rows, offered_rights, office_rights, row_notes
@@ -106,13 +105,7 @@ class TestTheForm:
         assert state(role)["buttons"] == ["read"]
 
     def test_marks_rows_that_open_nothing(self, office):
-        rows = ["/gone/call", "/gone/*", "/students/*", "/users/register", "/verify", "/students/SearchStu"]
-        role = Role.objects.create(roleid="300", name="x", rows=["/students/searchstu", *rows])
-
-        page = office.get(page_of(role)).content.decode()
-
-        told = {note.row: (note.text, note.is_idle) for note in row_notes(rows)}
-        assert told == {
+        notes = {
             "/gone/call": ("没有这个接口", True),
             "/gone/*": ("没有这个接口", True),
             "/students/*": ("包含 6 个接口", False),
@@ -120,7 +113,12 @@ class TestTheForm:
             "/verify": ("登录用户都能调用，不必写在这里", True),
             "/students/SearchStu": ("搜索学员（另一种写法）", False),
         }
-        for row, (text, _) in told.items():
+        role = Role.objects.create(roleid="300", name="x", rows=["/students/searchstu", *notes])
+
+        page = office.get(page_of(role)).content.decode()
+
+        assert {note.row: (note.text, note.is_idle) for note in row_notes(notes)} == notes
+        for row, (text, _) in notes.items():
             assert f"<code>{row}</code> {text}" in page
 
     @pytest.mark.parametrize(
@@ -132,26 +130,17 @@ class TestTheForm:
             ("menu", '{"name": "x"}', "必须是列表"),
             ("menu", '[{"name": "a", "icon": "b"}]', "不符合的是 {'icon': 'b', 'name': 'a'}"),
             ("menu", '[{"name": "a", "children": [{"name": " "}]}]', "不符合的是 {'name': ' '}"),
-            ("menu", '[{"name": "a\\u0000"}]', "每一项必须是"),
-            ("menu", "\ud800", "不是有效的 JSON"),
-            ("rows", ["students"], "不符合的是 'students'"),
             ("rows", ["/a\n/b c"], "不符合的是 '/b c'"),
             ("rows", ["/a\x00"], "不符合的是"),
             ("rows", ["\n".join(f"/{n}" for n in range(1001))], "最多 1000 项"),
-            ("buttons", ["fly"], "fly"),
             ("permissions", ["x"], "x"),
             ("roleid", "102", "已存在"),
-            ("name", "", "必填"),
         ],
     )
     def test_says_what_is_wrong_and_keeps_what_was_typed(self, office, roles, name, value, told):
         data = Form(office.get(ADD)).data(roleid="300", name="讲师", rows=["/getloginlog"]) | {name: value}
 
-        if "\ud800" in str(value):
-            data = "&".join(["roleid=300", "name=x", "menu=%ED%A0%80"])
-            answer = office.post(ADD, data, content_type="application/x-www-form-urlencoded")
-        else:
-            answer = office.post(ADD, data)
+        answer = office.post(ADD, data)
 
         assert told in errors_of(answer)[name]
         assert not Role.objects.filter(roleid="300").exists()
@@ -185,9 +174,7 @@ class TestOnlyRoot:
 
         page = staff.get(page_of(roles["200"]))
 
-        assert page.context["menu"] == roles["200"].menu
-        text = page.content.decode()
-        assert 'name="menu"' not in text and english_on(text) == {"wang"}
+        assert page.context["menu"] == roles["200"].menu and 'name="menu"' not in page.content.decode()
         assert preview_of(roles["200"]) not in staff.get(LIST).content.decode()
 
 
@@ -204,8 +191,6 @@ class TestPreview:
         page = office.get(preview_of(roles[roleid]))
 
         shown = page.context
-        assert english_on(page.content.decode()) == set()
-
         assert list(shown["menu"]) == li.get("/permission/getMenuList").json()["menuList"]
         sidebar = staff.get("/admin/").context["sidebar_navigation"]
         theirs = [(group["title"], [item["title"] for item in group["items"]]) for group in sidebar if group["title"]]
@@ -235,38 +220,33 @@ class TestPreview:
         assert shown["sections"] == [("学员", [("学员", ["查看"]), ("已归档学员", ["查看"])])]
         assert "未保存" in page.content.decode()
         assert (state(roles["200"]), LogEntry.objects.count()) == (before, entries)
-        page = office.post(preview_of(roles["200"]), {"name": "", "menu": "[", "rows": "x"})
-        text = page.content.decode()
-        assert page.status_code == 200
-        assert "不是有效的 JSON" in text and "不符合的是 &#x27;x&#x27;" in text and english_on(text) <= {"JSON"}
-        told = {
-            name: verbs
-            for _, items in office.get(preview_of(roles["102"])).context["sections"]
-            for name, verbs in items
-        }
-        assert (told["学员"], told["角色"]) == (["查看", "新增", "修改", "删除、归档", "导出"], ["查看"])
+        text = office.post(preview_of(roles["200"]), {"name": "", "menu": "[", "rows": "x"}).content.decode()
+        assert "不是有效的 JSON" in text and "不符合的是 &#x27;x&#x27;" in text
+        sections = office.get(preview_of(roles["102"])).context["sections"]
+        verbs = {name: verbs for _, items in sections for name, verbs in items}
+        assert (verbs["学员"], verbs["角色"]) == (["查看", "新增", "修改", "删除、归档", "导出"], ["查看"])
         for key in ("", "999999/", "99999999999999999999999/"):
             assert office.get(f"/admin/permissions/role/{key}preview/").status_code == 404
         assert office.post("/admin/permissions/role/0/preview/", {"name": "x"}).status_code == 404
 
 
-class TestTheList:
-    def test_counts_users_and_costs_the_same_for_many_roles(self, office, person, roles):
-        for name in ("li", "wang"):
-            person(name, "103")
-        with CaptureQueriesContext(connection) as few:
-            page = office.get(LIST).content.decode()
-        Role.objects.bulk_create(Role(roleid=f"4{n}", name="x", rows=["*"]) for n in range(20))
+def test_list_and_table_cost_the_same_for_many_roles(office, person, roles):
+    for name in ("li", "wang"):
+        person(name, "103")
 
-        with CaptureQueriesContext(connection) as many:
-            office.get(LIST)
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            for address in (LIST, TABLE):
+                office.get(address)
+        return len(queries)
 
-        link = re.search(rf'href="([^"]+role__id__exact={roles["103"].pk})">(\d+)<', page)
-        assert link[2] == "2" and len(office.get(link[1]).context["cl"].result_list) == 2
-        assert len(many) == len(few)
-        for query, roleids in (({"q": "主管"}, ["103"]), ({"q": "103"}, ["103"]), ({"q": "没有"}, [])):
-            assert [role.roleid for role in office.get(LIST, query).context["cl"].result_list] == roleids
-        assert office.get(LIST, {"q": "\x00", "o": "3.-1"}).status_code == 200
+    few = cost()
+    for n in range(16):
+        Role.objects.create(roleid=f"4{n:02}", name="x", rows=["*"]).permissions.set(offered_rights()[: n + 1])
+    assert cost() == few
+    link = re.search(rf'href="([^"]+role__id__exact={roles["103"].pk})">(\d+)<', office.get(LIST).content.decode())
+    assert link[2] == "2" and len(office.get(link[1]).context["cl"].result_list) == 2
+    assert [role.roleid for role in office.get(LIST, {"q": "主管"}).context["cl"].result_list] == ["103"]
 
 
 def ticked(page, role, kind):
@@ -301,15 +281,7 @@ class TestTheTable:
             assert ticked(page, role, "后台") == expected
             assert f'href="/admin/permissions/role/{role.pk}/change/">{role.name}</a>' in text
 
-    def test_costs_as_many_queries_for_twenty_roles_as_for_four(self, office, django_assert_num_queries):
-        office.get(TABLE)
-        for n in range(16):
-            Role.objects.create(roleid=f"4{n:02}", name=f"角色{n}").permissions.set(offered_rights()[: n + 1])
-
-        with django_assert_num_queries(5):  # session, user, roles, their rights, all rights
-            office.get(TABLE)
-
-    @pytest.mark.parametrize("roleid, may", [("102", True), ("103", False), ("200", False)])
+    @pytest.mark.parametrize("roleid, may", [("102", True), ("103", False)])
     def test_is_for_those_who_may_see_roles(self, client, person, roleid, may):
         browser = logged_in(person("wang", roleid, is_staff=True).user)
 

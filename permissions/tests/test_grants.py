@@ -24,13 +24,8 @@ def test_a_role_with_all_the_older_rights_gets_the_new_one():
     }
 
     for _ in range(2):  # a second host may do it again
-        rights_grant(
-            apps,
-            app_label="shop",
-            model="order",
-            roles_with=["view_order", "change_order"],
-            rights={"pack_order": "包装"},
-        )
+        older, newer = ["view_order", "change_order"], {"pack_order": "包装"}
+        rights_grant(apps, app_label="shop", model="order", roles_with=older, rights=newer)
 
     for role, codenames in expected.items():
         assert set(role.permissions.values_list("codename", flat=True)) == codenames

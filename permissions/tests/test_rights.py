@@ -17,7 +17,6 @@ class TestRights:
     @pytest.mark.parametrize(
         "rows, path, expected",
         [
-            (["/students/getstulist"], "/students/getstulist", True),
             (["/Students/GetStuList/"], "/students/getstulist", True),
             (["/students/getstulist"], "/students/getstulists", False),
             (["/students/*"], "/students/addstu", True),
