@@ -145,18 +145,16 @@ class TestWithPasswordAndCode:
         other = {"oldPassword": PASSWORD, "key": key, "code": messages["13700000000"]}
         assert change(li, OLD, **other) == WRONG_CODE, "a code for another number proves nothing"
 
-    def test_guessing_the_password_with_a_stolen_token_has_to_wait(self, li, monkeypatch):
+    def test_guessing_the_password_with_a_stolen_token_has_to_wait_and_root_never_gets_in_by_message(
+        self, li, root, api, messages, monkeypatch
+    ):
+        self.prove(root, messages, NEW)
+        assert stored(root) == (NEW, False) and user_of_message(api, messages, NEW) == {}
+
         monkeypatch.setattr("accounts.services.login_captcha.PAIR_LIMIT", 2)
         for n in range(2):
             assert change(li, NEW, oldPassword=f"guess{n}") == NEEDS_PASSWORD
-
         assert change(li, NEW, oldPassword=PASSWORD)[0] == 429
-
-    def test_root_proves_a_number_and_still_never_logs_in_by_message(self, root, api, messages):
-        self.prove(root, messages, NEW)
-
-        assert stored(root) == (NEW, False)
-        assert user_of_message(api, messages, NEW) == {}
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize(("is_constrained", "bound"), [(True, 1), (False, 4)])
@@ -168,14 +166,14 @@ class TestWithPasswordAndCode:
         have_looked = threading.Barrier(4)  # each has seen that nobody has the number before one of them takes it
         monkeypatch.setattr(phones, "sms_code_spend", lambda **_: have_looked.wait(30))
 
-        def bind(user_pk, proof):
-            context = LoginContext(method=LoginMethod.API, ip="10.0.0.1", now=timezone.now())
-            texts = {"old_password": PASSWORD, "new_password": ""}
-            changes = {"phone": NEW}
-            user_update(user_pk=user_pk, by_root=False, changes=changes, proof=proof, context=context, **texts)
+        context = LoginContext(method=LoginMethod.API, ip="10.0.0.1", now=timezone.now())
+        bind = partial(user_update, by_root=False, old_password=PASSWORD, new_password="", context=context)
 
         with nullcontext() if is_constrained else without_constraint():
-            works = [partial(bind, one.user.pk, proof) for one, proof in zip(people, proofs, strict=True)]
+            works = [
+                partial(bind, user_pk=one.user.pk, changes={"phone": NEW}, proof=proof)
+                for one, proof in zip(people, proofs, strict=True)
+            ]
             results = at_once(works, refusals=(PhoneTaken,))
 
             assert User.objects.filter(phone=NEW, is_phone_bound=True).count() == bound

@@ -153,19 +153,9 @@ def test_gives_a_connected_socket_its_code(api: Any, screen: Screen, settings: A
         f"&redirect_uri={callback}&response_type=code&scope=snsapi_userinfo"
     )
     assert state.isascii() and state.isalnum() and len(state) == 32
-
-
-@pytest.mark.parametrize(
-    ("params", "msg"),
-    [
-        ({}, "没有传递sid"),
-        ({"sid": ""}, "没有传递sid"),
-        ({"sid": "never-seen-never-connected"}, "socket指定sid错误"),
-        ({"sid": "../*"}, "socket指定sid错误"),
-    ],
-)
-def test_gives_nobody_else_one(api: Any, params: dict[str, str], msg: str) -> None:
-    assert api.get("/users/getQrcode", **params).json() == {"state": False, "status": 10022, "msg": msg}
+    for sid in ("never-seen-never-connected", "../*"):
+        answer = api.get(path, sid=sid).json()
+        assert answer == {"state": False, "status": 10022, "msg": "socket指定sid错误"}
 
 
 @pytest.mark.parametrize(
@@ -443,12 +433,10 @@ def test_a_missing_or_false_code_is_told_so_so_often_a_minute(
     [
         (DOWN, 502),
         (SLOW, 504),
-        (b"<html>", 502),
         (b"\xff\xfe", 502),
         (b"null", 502),
         (b"{}", 502),
         (b"[" * 50_000, 502),
-        (b'{"errcode":-1,"errmsg":"busy"}', 502),
         (b'{"errcode":40125,"errmsg":"invalid appsecret"}', 502),
         (b'{"errcode":{"a":1}}', 502),
         (b'{"access_token":1,"openid":["x"],"refresh_token":null,"expires_in":"x"}', 502),

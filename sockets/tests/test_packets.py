@@ -89,11 +89,6 @@ def test_reads_the_head_of_a_message(text: str, expected: tuple[int, str]) -> No
 
 versions = st.sampled_from([3, 4])
 texts = st.text(st.characters(exclude_categories=["Cs"]))
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
-    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
-    max_leaves=10,
-)
 
 
 @given(versions, st.lists(texts.filter(lambda t: "\x1e" not in t), min_size=1, max_size=8))
@@ -103,11 +98,3 @@ def test_a_payload_survives_the_way_there_and_back(version: int, datas: list[str
     payload = packets.encode_payload(map(as_text, sent), version)
 
     assert packets.decode_payload(payload.encode(), version) == sent
-
-
-@given(texts, json_values)
-def test_an_event_survives_the_way_there_and_back(name: str, data: Any) -> None:
-    event = packets.encode_event(name, data)
-
-    assert "\x1e" not in event, "would end the packet in a payload"
-    assert packets.decode_event(event) == (name, data)
