@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +22,9 @@ APP_ID = "wxed58e834201d0894"
 MCH_ID = "1568650321"
 NOTICE_TEMPLATE = "SMS_154950909"
 DIGITS = "0123456789"
-_CERTIFICATE_YEARS = 5
 _FILES = {
     "WECHAT_PAY_PRIVATE_KEY_FILE": "merchant_key.pem",
     "WECHAT_PAY_PUBLIC_KEY_FILE": "platform_public_key.pem",
-    "WECHAT_PAY_CERT_DIR": "platform_certificates",
 }
 
 
@@ -76,14 +73,10 @@ def _make(home: Path) -> None:
 def _write_merchant(folder: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    (folder / "platform_certificates").mkdir(mode=0o700)
     _new_key(folder / "merchant_key.pem")
     public = _new_key(folder / "platform_key.pem").public_key()
     _write(folder / "platform_public_key.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    serial, certificate = _certificate(_new_key(folder / "platform_certificate_key.pem"))
-    _write(folder / "platform_certificates" / f"{serial}.pem", certificate)
-    values = {"settings": _settings(), "certificate_serial": serial}
-    _write(folder / "merchant.json", json.dumps(values, indent=2).encode())
+    _write(folder / "merchant.json", json.dumps({"settings": _settings()}, indent=2).encode())
 
 
 def _settings() -> dict[str, str]:
@@ -112,28 +105,6 @@ def _new_key(path: Path) -> "RSAPrivateKey":
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return key
-
-
-def _certificate(key: "RSAPrivateKey") -> tuple[str, bytes]:
-    """Make a self-signed platform certificate. Return its serial (40 hex digits, upper case) and its PEM."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-
-    # A serial is positive, so the highest of 160 bits stays 0. Bit 158 is set, so that there are always 40 digits.
-    serial = secrets.randbits(158) | 1 << 158
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sandbox.pay.example")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(serial)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=365 * _CERTIFICATE_YEARS))
-        .sign(key, hashes.SHA256())
-    )
-    return f"{serial:040X}", certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -57,7 +57,6 @@ class Trade(models.Model):
     """An order as WeChat Pay keeps it."""
 
     out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
-    sign_type = models.CharField("签名类型", max_length=12, default="MD5")
     fingerprint = models.CharField("下单参数指纹", max_length=64)
     trade_type = models.CharField("交易类型", max_length=16)
     body = models.CharField("商品描述", max_length=127)
@@ -122,7 +121,6 @@ class Refund(models.Model):
     trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="refunds", verbose_name="订单")
     out_refund_no = models.CharField("商户退款单号", max_length=64, unique=True)
     refund_id = models.CharField("微信退款单号", max_length=32, unique=True)
-    signed_by = models.CharField("通知用的密钥", max_length=64, blank=True)
     refund_fee = models.PositiveIntegerField("退款金额（分）")
     reason = models.CharField("退款原因", max_length=80, blank=True)
     notify_url = models.CharField("通知地址", max_length=256, blank=True)
@@ -163,7 +161,6 @@ class Delivery(models.Model):
     trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="deliveries", verbose_name="订单")
     refund = models.ForeignKey(Refund, on_delete=models.CASCADE, null=True, blank=True, verbose_name="退款")
     api = models.CharField("格式", max_length=2, choices=Api)
-    signed_by = models.CharField("v3 签名密钥", max_length=64, blank=True)
     url = models.CharField("地址", max_length=256)
     body = models.TextField("正文")
     is_forged = models.BooleanField("签名不对", default=False)

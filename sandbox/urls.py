@@ -29,11 +29,10 @@ urlpatterns = [
     path("pay/", phone.find, name="find"),
     path("pay/<str:token>/", phone.pay, name="pay"),
     path("pay/<str:token>/faults/", phone.order_faults, name="order_faults"),
-    # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does everything else by
-    # v3; without keys for v3 it queries and closes by v2 too.
+    # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does all else by v3; the
+    # doctor queries by v2, too.
     path("wxpay/pay/unifiedorder", v2.unifiedorder),
     path("wxpay/pay/orderquery", v2.orderquery),
-    path("wxpay/pay/closeorder", v2.closeorder),
     path(_ORDER, v3.order_by_number),
     path(f"{_ORDER}/close", v3.order_close),
     path(_REFUNDS, v3.refund_apply),
@@ -41,7 +40,6 @@ urlpatterns = [
     path(f"{_REFUNDS}/<str:refund_id>/apply-abnormal-refund", v3.refund_divert_apply),
     path("wxpay/v3/bill/tradebill", v3.bill_ask),
     path("wxpay/v3/billdownload/file", v3.bill_download),
-    path("wxpay/v3/certificates", v3.certificates),
     path("oauth/connect/oauth2/authorize", authorize, name="authorize"),
     path("wxapi/sns/oauth2/access_token", oauth.access_token),
     path("wxapi/sns/userinfo", oauth.userinfo),

@@ -49,8 +49,7 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     if delivery.api == Api.V2:
         return {"Content-Type": "text/xml; charset=utf-8"}
     # Sign again at every attempt, because the timestamp must be recent.
-    body = delivery.body.encode()
-    signed = signature_headers(body, serial=delivery.signed_by, is_forged=delivery.is_forged)
+    signed = signature_headers(delivery.body.encode(), is_forged=delivery.is_forged)
     return {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"} | signed
 
 

@@ -1,11 +1,10 @@
-"""The sandbox's only merchant, and the provider's own keys."""
+"""The sandbox's only merchant, and the provider's own key."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
@@ -15,7 +14,7 @@ from sandbox.keys import merchant_folder, sandbox_settings
 
 @dataclass(frozen=True)
 class KnownMerchant:
-    """What the provider knows: the merchant's secrets and public key, and the provider's two signing keys."""
+    """What the provider knows: the merchant's secrets and public key, and the provider's own key."""
 
     appid: str
     mch_id: str
@@ -24,9 +23,7 @@ class KnownMerchant:
     serial: str
     public_key: RSAPublicKey
     public_key_id: str
-    certificate: x509.Certificate
-    certificate_serial: str
-    platform_keys: dict[str, RSAPrivateKey]  # by the value of the header `Wechatpay-Serial`
+    platform_key: RSAPrivateKey
 
 
 def merchant() -> KnownMerchant:
@@ -37,7 +34,6 @@ def merchant() -> KnownMerchant:
 @lru_cache(maxsize=4)
 def _load(folder: Path) -> KnownMerchant:
     values, home = sandbox_settings(folder), merchant_folder(folder)
-    certificate_file = next((home / "platform_certificates").iterdir())
     return KnownMerchant(
         appid=values["WECHAT_APP_ID"],
         mch_id=values["WECHAT_PAY_MCH_ID"],
@@ -46,12 +42,7 @@ def _load(folder: Path) -> KnownMerchant:
         serial=values["WECHAT_PAY_CERT_SERIAL"],
         public_key=_private(home / "merchant_key.pem").public_key(),
         public_key_id=values["WECHAT_PAY_PUBLIC_KEY_ID"],
-        certificate=x509.load_pem_x509_certificate(certificate_file.read_bytes()),
-        certificate_serial=certificate_file.stem,
-        platform_keys={
-            certificate_file.stem: _private(home / "platform_certificate_key.pem"),
-            values["WECHAT_PAY_PUBLIC_KEY_ID"]: _private(home / "platform_key.pem"),
-        },
+        platform_key=_private(home / "platform_key.pem"),
     )
 
 

@@ -27,7 +27,7 @@ def refund_notices_create(*, refund: Refund, now: datetime) -> None:
     if not refund.notify_url:
         return
     faults = faults_on(refund.trade)
-    draft = Delivery(trade=refund.trade, refund=refund, api=Api.V3, signed_by=refund.signed_by, url=refund.notify_url)
+    draft = Delivery(trade=refund.trade, refund=refund, api=Api.V3, url=refund.notify_url)
     draft.body = _refund_v3(refund, _false_fee(refund.refund_fee, faults), now)
     _queue(draft, faults, now)
 
@@ -64,9 +64,7 @@ def _false_fee(fen: int, faults: Faults) -> int | None:
 
 def _payment_v2(trade: Trade, fen: int | None, *, is_forged: bool) -> str:
     fields = {"return_code": "SUCCESS", "result_code": "SUCCESS"} | trade_v2(trade, total_fee=fen)
-    if trade.sign_type != "MD5":
-        fields["sign_type"] = trade.sign_type
-    return xml.render_signed(fields, sign_type=trade.sign_type, is_forged=is_forged)
+    return xml.render_signed(fields, is_forged=is_forged)
 
 
 def _refund_v3(refund: Refund, fen: int | None, now: datetime) -> str:

@@ -25,9 +25,9 @@ _NAMES = {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}
 
 
 def request_check(request: HttpRequest, *, now: datetime) -> None:
-    """Check the request's signature: by whom, over what, and when.
+    """Check the request's signature: by whom, over what, and when; and the id of the key that answers are checked with.
 
-    :raises Refused: SIGN; the text says what is wrong.
+    :raises Refused: SIGN, PARAM; the text says what is wrong.
     """
     parts = _authorization(request.headers.get("Authorization", ""))
     known = merchant()
@@ -45,6 +45,8 @@ def request_check(request: HttpRequest, *, now: datetime) -> None:
         known.public_key.verify(signature, head + request.body + b"\n", PKCS1v15(), SHA256())
     except (InvalidSignature, binascii.Error):
         raise Refused(Reason.SIGN, "签名错误，验签失败") from None
+    if request.headers.get("Wechatpay-Serial") != known.public_key_id:
+        raise Refused(Reason.PARAM, "Http头Wechatpay-Serial中的公钥ID不存在")
 
 
 def _authorization(header: str) -> dict[str, str]:
@@ -56,41 +58,28 @@ def _authorization(header: str) -> dict[str, str]:
     return parts
 
 
-def signing_serial(asked: str) -> str:
-    """Return the serial of the key that signs: the public key if the merchant asks for it, else the certificate.
-
-    :raises Refused: PARAM: the provider has no public key with this id.
-    """
-    known = merchant()
-    if asked.startswith("PUB_KEY_ID_"):
-        if asked != known.public_key_id:
-            raise Refused(Reason.PARAM, "Http头Wechatpay-Serial中的公钥ID不存在")
-        return asked
-    return known.certificate_serial
-
-
-def signature_headers(body: bytes, *, serial: str, is_forged: bool = False) -> dict[str, str]:
+def signature_headers(body: bytes, *, is_forged: bool = False) -> dict[str, str]:
     """Sign an answer or a notification. A forged signature has the right form and length but is over another text."""
     stamp, nonce = str(int(time.time())), secrets.token_hex(16)
     message = f"{stamp}\n{nonce}\n".encode() + (b"forged" if is_forged else body) + b"\n"
-    signature = merchant().platform_keys[serial].sign(message, PKCS1v15(), SHA256())
+    signature = merchant().platform_key.sign(message, PKCS1v15(), SHA256())
     return {
         "Wechatpay-Timestamp": stamp,
         "Wechatpay-Nonce": nonce,
         "Wechatpay-Signature": base64.b64encode(signature).decode(),
-        "Wechatpay-Serial": serial,
+        "Wechatpay-Serial": merchant().public_key_id,
         "Wechatpay-Signature-Type": SCHEME,
     }
 
 
-def decrypt(name: str, sealed: str | None, *, serial: str) -> str:
-    """Decrypt a field that the merchant has encrypted with the key it names in ``Wechatpay-Serial``.
+def decrypt(name: str, sealed: str | None) -> str:
+    """Decrypt a field that the merchant has encrypted with the provider's public key.
 
     :raises Refused: PARAM: it is missing, or encrypted with another key.
     """
     try:
         padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303 - the provider's choice
-        return merchant().platform_keys[serial].decrypt(base64.b64decode(sealed or "", validate=True), padding).decode()
+        return merchant().platform_key.decrypt(base64.b64decode(sealed or "", validate=True), padding).decode()
     except ValueError:
         raise Refused(Reason.PARAM, f"{name}解密失败") from None
 

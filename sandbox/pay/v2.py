@@ -15,7 +15,7 @@ from sandbox.pay import xml
 from sandbox.pay.describe import trade_v2
 from sandbox.pay.errors import ADDRESS, FEN, OUT_TRADE_NO, TEXT, Reason, Refused, checked
 from sandbox.pay.merchant import merchant
-from sandbox.pay.trades import trade_close, trade_create, trade_find
+from sandbox.pay.trades import trade_create, trade_find
 
 Fields = dict[str, str]
 Call = Callable[[Fields, datetime], Fields]
@@ -40,7 +40,7 @@ def v2_endpoint(call: Call) -> View:
             outcome = {"result_code": "FAIL", "err_code": refusal.reason.v2_code, "err_code_des": refusal.text}
         fields = {"return_code": "SUCCESS", "return_msg": "OK"} | outcome
         is_forged = FaultKind.ANSWER_UNSIGNED in faults_on()
-        return _answer(xml.render_signed(fields, sign_type=_sign_type(asked), is_forged=is_forged))
+        return _answer(xml.render_signed(fields, is_forged=is_forged))
 
     return view
 
@@ -52,13 +52,9 @@ def _read(request: HttpRequest) -> Fields:
         raise Refused(Reason.PARAM, "XML_FORMAT_ERROR XML格式错误") from None
     if asked.get("mch_id") != merchant().mch_id:
         raise Refused(Reason.MCH)
-    if not xml.is_signed(asked, sign_type=_sign_type(asked)):
+    if not xml.is_signed(asked):
         raise Refused(Reason.SIGN)
     return asked
-
-
-def _sign_type(asked: Fields) -> str:
-    return asked.get("sign_type") or "MD5"
 
 
 def _answer(text: str) -> HttpResponse:
@@ -79,7 +75,6 @@ def unifiedorder(asked: Fields, now: datetime) -> Fields:
         notify_url=checked(asked, "notify_url", ADDRESS),
         expires_at=_time14(asked, "time_expire"),
         openid=checked(asked, "openid", TEXT) if kind == "JSAPI" else "",
-        sign_type=_sign_type(asked),
         fingerprint=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
     )
     code = trade_create(draft=draft, now=now)
@@ -100,14 +95,3 @@ def orderquery(asked: Fields, now: datetime) -> Fields:
     if trade.is_paid:
         return trade_v2(trade) | state
     return state | {"out_trade_no": trade.out_trade_no, "total_fee": str(trade.total_fee), "attach": trade.attach}
-
-
-@v2_endpoint
-def closeorder(asked: Fields, now: datetime) -> Fields:
-    try:
-        trade_close(out_trade_no=checked(asked, "out_trade_no", OUT_TRADE_NO), now=now)
-    except Refused as refusal:
-        # The live service answers success even for an order that never existed.
-        if refusal.reason is not Reason.ORDER_UNKNOWN:
-            raise
-    return {}

@@ -7,41 +7,36 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from sandbox.faults import View, faults_on, provider_endpoint
 from sandbox.models import FaultKind, Refund
 from sandbox.pay.bills import bill_text
-from sandbox.pay.describe import refund_v3, rfc3339, trade_v3
+from sandbox.pay.describe import refund_v3, trade_v3
 from sandbox.pay.errors import ADDRESS, FEN, OUT_REFUND_NO, OUT_TRADE_NO, TEXT, Reason, Refused, checked
-from sandbox.pay.merchant import merchant
 from sandbox.pay.refunds import refund_create, refund_divert, refunds_settle
-from sandbox.pay.rsa import decrypt, encrypt, request_check, signature_headers, signing_serial
+from sandbox.pay.rsa import decrypt, request_check, signature_headers
 from sandbox.pay.trades import trade_close, trade_find
 
 Body = dict[str, Any]
-Call = Callable[[Body, str, datetime], Body | bytes | None]
+Call = Callable[[Body, datetime], Body | bytes | None]
 
 
 def v3_endpoint(call: Call) -> View:
     """Make a view of a call, which returns JSON, a file, or None for HTTP 204.
 
-    The call gets the fields of path, query and body, and the serial of the key that the merchant uses.
+    The call gets the fields of path, query and body.
     """
 
     @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
     def view(request: HttpRequest, **path: str) -> HttpResponse:
-        serial = merchant().certificate_serial
         try:
             request_check(request, now=timezone.now())
-            serial = signing_serial(request.headers.get("Wechatpay-Serial", ""))
-            content = call(request.GET.dict() | _json(request.body) | path, serial, timezone.now())
-            return _answer(204 if content is None else 200, content, serial)
+            content = call(request.GET.dict() | _json(request.body) | path, timezone.now())
+            return _answer(204 if content is None else 200, content)
         except Refused as refusal:
-            error = {"code": refusal.reason.v3_code, "message": refusal.text}
-            return _answer(refusal.reason.v3_status, error, serial)
+            return _answer(refusal.reason.v3_status, {"code": refusal.reason.v3_code, "message": refusal.text})
 
     return view
 
@@ -56,63 +51,62 @@ def _json(raw: bytes) -> Body:
     return body
 
 
-def _answer(status: int, content: Body | bytes | None, serial: str) -> HttpResponse:
+def _answer(status: int, content: Body | bytes | None) -> HttpResponse:
     if isinstance(content, bytes):  # a file is not signed: the answer that named its address holds its digest
         return HttpResponse(content, content_type="application/octet-stream")
     raw = b"" if content is None else json.dumps(content, ensure_ascii=False).encode()
     headers = {}
     if status != 401:  # a caller that is not the merchant gets no signature
-        headers = signature_headers(raw, serial=serial, is_forged=FaultKind.ANSWER_UNSIGNED in faults_on())
+        headers = signature_headers(raw, is_forged=FaultKind.ANSWER_UNSIGNED in faults_on())
     return HttpResponse(raw, status=status, headers=headers, content_type="application/json; charset=utf-8")
 
 
 @v3_endpoint
-def order_by_number(asked: Body, serial: str, now: datetime) -> Body:
+def order_by_number(asked: Body, now: datetime) -> Body:
     return trade_v3(trade_find(out_trade_no=checked(asked, "out_trade_no", OUT_TRADE_NO)))
 
 
 @v3_endpoint
-def order_close(asked: Body, serial: str, now: datetime) -> None:
+def order_close(asked: Body, now: datetime) -> None:
     trade_close(out_trade_no=checked(asked, "out_trade_no", OUT_TRADE_NO), now=now)
 
 
 @v3_endpoint
-def refund_apply(asked: Body, serial: str, now: datetime) -> Body:
+def refund_apply(asked: Body, now: datetime) -> Body:
     draft = Refund(
         trade=trade_find(transaction_id=checked(asked, "transaction_id", r"[0-9]{1,32}")),
         out_refund_no=checked(asked, "out_refund_no", OUT_REFUND_NO),
         refund_fee=int(checked(asked, "amount.refund", FEN)),
         reason=checked(asked, "reason", TEXT) if asked.get("reason") else "",
         notify_url=checked(asked, "notify_url", ADDRESS) if asked.get("notify_url") else "",
-        signed_by=serial,
     )
     return refund_v3(refund_create(draft=draft, total_fee=int(checked(asked, "amount.total", FEN)), now=now))
 
 
 @v3_endpoint
-def refund_divert_apply(asked: Body, serial: str, now: datetime) -> Body:
+def refund_divert_apply(asked: Body, now: datetime) -> Body:
     kind = checked(asked, "type", "USER_BANK_CARD|MERCHANT_BANK_CARD")
     refund = refund_divert(
         refund_id=checked(asked, "refund_id", r"[0-9]{1,32}"),
         out_refund_no=checked(asked, "out_refund_no", OUT_REFUND_NO),
-        receiver="商户结算银行账户" if kind == "MERCHANT_BANK_CARD" else _card(asked, serial),
+        receiver="商户结算银行账户" if kind == "MERCHANT_BANK_CARD" else _card(asked),
         now=now,
     )
     return refund_v3(refund)
 
 
-def _card(asked: Body, serial: str) -> str:
+def _card(asked: Body) -> str:
     """Check number and name of a bank card, which come encrypted. Return the card by its last digits, for the payer."""
     checked(asked, "bank_type", r"[A-Z_]{1,32}")
-    number = decrypt("bank_account", asked.get("bank_account"), serial=serial)
+    number = decrypt("bank_account", asked.get("bank_account"))
     if not re.fullmatch(r"[0-9]{12,19}", number):
         raise Refused(Reason.PARAM, "bank_account不是银行卡号")
-    decrypt("real_name", asked.get("real_name"), serial=serial)
+    decrypt("real_name", asked.get("real_name"))
     return f"借记卡{number[-4:]}"
 
 
 @v3_endpoint
-def refund_query(asked: Body, serial: str, now: datetime) -> Body:
+def refund_query(asked: Body, now: datetime) -> Body:
     rows = Refund.objects.select_related("trade")
     rows = rows.filter(out_refund_no=checked(asked, "out_refund_no", OUT_REFUND_NO))
     refunds_settle(now=now, refunds=rows)
@@ -123,7 +117,7 @@ def refund_query(asked: Body, serial: str, now: datetime) -> Body:
 
 
 @v3_endpoint
-def bill_ask(asked: Body, serial: str, now: datetime) -> Body:
+def bill_ask(asked: Body, now: datetime) -> Body:
     day = checked(asked, "bill_date", r"[0-9-]{10}")
     digest = hashlib.sha1(bill_text(bill_date=day, now=now), usedforsecurity=False).hexdigest()
     return {
@@ -135,17 +129,5 @@ def bill_ask(asked: Body, serial: str, now: datetime) -> Body:
 
 
 @v3_endpoint
-def bill_download(asked: Body, serial: str, now: datetime) -> bytes:
+def bill_download(asked: Body, now: datetime) -> bytes:
     return bill_text(bill_date=checked(asked, "token", r"[0-9-]{10}"), now=now)
-
-
-@v3_endpoint
-def certificates(asked: Body, serial: str, now: datetime) -> Body:
-    known = merchant()
-    row = {
-        "serial_no": known.certificate_serial,
-        "effective_time": rfc3339(known.certificate.not_valid_before_utc),
-        "expire_time": rfc3339(known.certificate.not_valid_after_utc),
-        "encrypt_certificate": encrypt(known.certificate.public_bytes(Encoding.PEM), associated_data="certificate"),
-    }
-    return {"data": [row]}

@@ -1,4 +1,4 @@
-"""The format of v2: flat XML, with an MD5 or HMAC-SHA256 signature over its fields."""
+"""The format of v2: flat XML, with an MD5 signature over its fields."""
 
 import hashlib
 import hmac
@@ -9,8 +9,6 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.ElementTree import fromstring
 
 from sandbox.pay.merchant import merchant
-
-SIGN_TYPES = ("MD5", "HMAC-SHA256")
 
 
 def parse(body: bytes) -> dict[str, str]:
@@ -34,26 +32,22 @@ def render(fields: Mapping[str, str]) -> str:
     return "<xml>" + "\n".join(f"<{name}><![CDATA[{text}]]></{name}>" for name, text in texts.items()) + "</xml>"
 
 
-def render_signed(fields: dict[str, str], *, sign_type: str, is_forged: bool) -> str:
+def render_signed(fields: dict[str, str], *, is_forged: bool) -> str:
     """Write the fields with the merchant's numbers, a nonce and the signature, which is of another key if forged."""
     known = merchant()
     unsigned = {"appid": known.appid, "mch_id": known.mch_id, "nonce_str": secrets.token_hex(16)} | fields
     key = secrets.token_hex(16) if is_forged else known.api_key
-    return render(unsigned | {"sign": sign(unsigned, key=key, sign_type=sign_type)})
+    return render(unsigned | {"sign": sign(unsigned, key=key)})
 
 
-def sign(fields: Mapping[str, str], *, key: str, sign_type: str) -> str:
+def sign(fields: Mapping[str, str], *, key: str) -> str:
     """Return the signature over the non-empty fields, sorted by name, as upper-case hex digits."""
     pairs = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] and name != "sign")
     message = f"{pairs}&key={key}".encode()
-    if sign_type == "HMAC-SHA256":
-        return hmac.new(key.encode(), message, hashlib.sha256).hexdigest().upper()
     return hashlib.md5(message, usedforsecurity=False).hexdigest().upper()
 
 
-def is_signed(fields: Mapping[str, str], *, sign_type: str) -> bool:
+def is_signed(fields: Mapping[str, str]) -> bool:
     """Tell whether the merchant has signed the fields."""
-    if sign_type not in SIGN_TYPES:
-        return False
-    expected = sign(fields, key=merchant().api_key, sign_type=sign_type)
+    expected = sign(fields, key=merchant().api_key)
     return hmac.compare_digest(expected.encode(), fields.get("sign", "").encode())

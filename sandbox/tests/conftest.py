@@ -126,14 +126,12 @@ def v2(server: str, keys: dict[str, str]) -> WeChatPayV2:
 
 @pytest.fixture
 def v3_client(server: str, keys: dict[str, str]) -> Callable[..., WeChatPayV3]:
-    """Build a wechatpayv3 client: ``v3_client()`` in public-key mode, ``v3_client(cert_dir=…)`` with certificates."""
+    """Build a wechatpayv3 client; keywords change its values."""
 
     def make(**changes: Any) -> WeChatPayV3:
-        mode = {
+        values = {
             "public_key": Path(keys["WECHAT_PAY_PUBLIC_KEY_FILE"]).read_text(),
             "public_key_id": keys["WECHAT_PAY_PUBLIC_KEY_ID"],
-        }
-        values = {
             "wechatpay_type": WeChatPayType.NATIVE,
             "mchid": keys["WECHAT_PAY_MCH_ID"],
             "private_key": Path(keys["WECHAT_PAY_PRIVATE_KEY_FILE"]).read_text(),
@@ -142,7 +140,7 @@ def v3_client(server: str, keys: dict[str, str]) -> Callable[..., WeChatPayV3]:
             "appid": keys["WECHAT_APP_ID"],
             "timeout": 10,
         }
-        client = WeChatPayV3(**(values | ({} if "cert_dir" in changes else mode) | changes))
+        client = WeChatPayV3(**(values | changes))
         client._core._gate_way = f"{server}/sandbox/wxpay"
         return client
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 from wechatpy.exceptions import InvalidSignatureException
-from wechatpy.pay.utils import calculate_signature_hmac
 
 from sandbox.faults import faults_set
 from sandbox.models import Api, Delivery, DeliveryState, Trade
@@ -43,19 +42,16 @@ def returned(paid: Any, give_back: Any, shop: Any) -> Any:
 
 def test_a_v2_payment_is_told_in_signed_xml(v2: Any, paid: Any, shop: Any, keys: Any) -> None:
     trade = paid()
-    paid("20261124hmac", sign_type="HMAC-SHA256")
 
-    assert send_all() == [SENT, SENT]
+    assert send_all() == [SENT]
 
-    (path, headers, body), (_, _, hmac_body) = shop.heard
+    [(path, headers, body)] = shop.heard
     assert (path, headers["Content-Type"].split(";")[0]) == ("/pay/payResult", "text/xml")
     notice = v2.parse_payment_result(body)
     assert (notice["return_code"], notice["result_code"]) == ("SUCCESS", "SUCCESS")
     assert (notice["appid"], notice["mch_id"]) == (keys["WECHAT_APP_ID"], keys["WECHAT_PAY_MCH_ID"])
     assert (notice["out_trade_no"], notice["total_fee"], notice["fee_type"]) == (NUMBER, 1234, "CNY")
     assert (notice["transaction_id"], notice["attach"]) == (trade.transaction_id, "a<b&c")
-    fields = xml.parse(hmac_body)
-    assert fields.pop("sign") == calculate_signature_hmac(fields, keys["WECHAT_PAY_API_KEY"])
 
 
 def test_a_refund_is_told_in_sealed_json(v3: Any, returned: Any, shop: Any, keys: Any) -> None:
@@ -73,17 +69,6 @@ def test_a_refund_is_told_in_sealed_json(v3: Any, returned: Any, shop: Any, keys
     refund = event["resource"]
     assert (refund["out_refund_no"], refund["out_trade_no"], refund["refund_status"]) == ("R1", NUMBER, "SUCCESS")
     assert refund["amount"] == {"total": 1234, "refund": 1234, "payer_total": 1234, "payer_refund": 1234}
-
-
-def test_certificate_mode_is_told_with_the_certificate(v3_client: Any, returned: Any, shop: Any, keys: Any) -> None:
-    client = v3_client(cert_dir=keys["WECHAT_PAY_CERT_DIR"])
-    returned(client=client)
-
-    send_all(ahead_s=10)
-
-    _, headers, body = shop.heard[0]
-    assert not headers["Wechatpay-Serial"].startswith("PUB_KEY_ID_")
-    assert client.callback(headers, body)["resource"]["out_trade_no"] == NUMBER
 
 
 def test_only_an_exact_acknowledgement_counts_for_v2(paid: Any, shop: Any) -> None:
