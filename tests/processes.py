@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import psutil
 import psycopg
 import redis
 from django.conf import settings
@@ -30,6 +31,27 @@ NOBODY = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_API_BASE_URL", "SMS_BASE_URL
 ANSWER_TIMEOUT_S = 60  # as nginx waits in production
 # What questions to something raise that is not up yet, or between two lives.
 NOT_YET = (OSError, http.client.HTTPException, psycopg.Error, redis.RedisError, LookupError, StopIteration)
+
+
+# What belongs to the tests of this process alone.
+OWN = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "STATE_DIR", "PORT", "UP_ENDS_WITH_PARENT"}
+
+
+def plain_environ(**more: str) -> dict[str, str]:
+    """The environment of somebody who has set nothing of ours, and ``more``."""
+    clean = {name: value for name, value in os.environ.items() if name not in OWN and "PYTEST" not in name}
+    return clean | {"PYTHONPATH": str(ROOT)} | more
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """The process and all that it started."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def assert_all_gone(processes: list[psutil.Process], timeout_s: float = 60.0) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    assert [one.cmdline() for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def until(true: Callable[[], Any], seconds: float) -> Any:

@@ -16,7 +16,7 @@ import redis
 from devstack import binaries, system_user
 from devstack.engines import Engines, temporary_directory
 from devstack.errors import StackError
-from devstack.tests.processes import assert_all_gone, eventually, family, plain_environ
+from tests.processes import assert_all_gone, family, plain_environ, until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has an account to give up")
 
@@ -139,7 +139,7 @@ def test_a_killed_owner_takes_its_servers_along_and_loses_nothing(home: Path) ->
         owner.kill()
 
     assert_all_gone(started)
-    eventually(lambda: not Path(socket_path).parents[1].exists())
+    assert until(lambda: not Path(socket_path).parents[1].exists(), 90)
 
 
 def test_a_pid_file_of_a_stranger_and_data_that_was_nobodys_do_not_stop_the_start(home: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_pid_file_of_a_stranger_and_data_that_was_nobodys_do_not_stop_the_star
         owners = {psutil.Process(engine.pid).uids().effective for engine in engines.engines}
         assert nobody.pw_uid not in owners | {path.stat().st_uid for path in (home / "postgres").rglob("*")}
         os.kill(postgres.pid, signal.SIGINT)  # as at a shutdown
-        eventually(lambda: postgres.exit_code() is not None)
+        assert until(lambda: postgres.exit_code() is not None, 90)
         assert postgres.exit_code() == 0
         assert "database system is shut down" in postgres.program.log.read_text()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.tests.processes import ROOT, plain_environ
+from tests.processes import ROOT, plain_environ
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")

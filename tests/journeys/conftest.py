@@ -12,9 +12,10 @@ import redis
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.journeys.browser import CHROMIUM_ARGS, forget_visitor, visitor, watched_page
-from tests.journeys.installation import Caller, inherited, installation, shell
+from tests.journeys.installation import Caller, installation, shell
 from tests.kit import free_ports
 from tests.needs import CHROMIUM
+from tests.processes import plain_environ
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Running:
     def manage(self, *words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours on the installation, which finds the engines and the port below its state."""
         command, out = [sys.executable, "manage.py", *words], subprocess.PIPE
-        environ = inherited(self.state, **environ)
+        environ = plain_environ(STATE_DIR=str(self.state), **environ)
         return subprocess.run(command, input=stdin, env=environ, stdout=out, stderr=subprocess.STDOUT, text=True)
 
     def captcha_answer(self, key: str) -> str:

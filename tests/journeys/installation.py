@@ -1,7 +1,6 @@
 """A whole installation with engines of its own, as `make up` runs it."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,9 +10,8 @@ from typing import Any
 
 import requests
 
-from tests.processes import Service, until
+from tests.processes import Service, plain_environ, until
 
-_OWN = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PORT"}
 _SHELL = """
 import json, sys, django
 django.setup()
@@ -23,17 +21,12 @@ for line in sys.stdin:
 """
 
 
-def inherited(home: Path, **more: str) -> dict[str, str]:
-    """The environment of this process without what belongs to its tests, for the installation below ``home``."""
-    return {name: value for name, value in os.environ.items() if name not in _OWN} | {"STATE_DIR": str(home)} | more
-
-
 @contextmanager
 def installation(home: Path, port: int, **environment: str) -> Iterator[str]:
     """Start one below ``home``, answer its address once it is ready, stop it at the end."""
-    environment |= {"MEDIA_ROOT": str(home / "media"), "PORT": str(port)}
     base = f"http://127.0.0.1:{port}"
-    up = Service([sys.executable, "manage.py", "up"], inherited(home, **environment), home / "up.log")
+    places = {"STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "PORT": str(port)}
+    up = Service([sys.executable, "manage.py", "up"], plain_environ(**places, **environment), home / "up.log")
     try:
         up.wait_until(lambda: requests.get(base + "/health/ready", timeout=5).ok)
         yield base
@@ -45,7 +38,7 @@ def installation(home: Path, port: int, **environment: str) -> Iterator[str]:
 @contextmanager
 def shell(home: Path) -> Iterator[Callable[[str], None]]:
     """Run code in the Django of the installation below ``home``. One process, because each takes a second to start."""
-    environment = inherited(home, DJANGO_SETTINGS_MODULE="config.settings.local")
+    environment = plain_environ(STATE_DIR=str(home), DJANGO_SETTINGS_MODULE="config.settings.local")
     command, pipe = [sys.executable, "-c", _SHELL], subprocess.PIPE
     with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
 

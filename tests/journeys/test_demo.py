@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.journeys.browser import is_wider_than_the_screen, pay, scan
+from tests.journeys.browser import PHONE, is_wider_than_the_screen, pay, scan
 from tests.journeys.installation import Caller
 
 pytestmark = pytest.mark.chromium
@@ -71,15 +71,14 @@ def test_by_text_message_as_somebody_who_may_only_read(page, running):
     assert "read" in page.locator("#buttons-hint").inner_text()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_with_wechat_from_the_qr_code_to_the_order(page, width):
-    page.set_viewport_size({"width": width, "height": 844})
+def test_with_wechat_from_the_qr_code_to_the_order_on_a_phone(page):
+    page.set_viewport_size(PHONE)
     page.goto("/demo/")
 
     page.get_by_role("button", name="用微信扫码登入").click()
     page.get_by_text("请用微信扫码", exact=True).wait_for()
     assert page.evaluate("document.querySelector('#qr').decode().then(() => true)"), "the QR code is drawn"
-    assert page.locator("#qr").bounding_box()["x"] + 240 <= width
+    assert page.locator("#qr").bounding_box()["x"] + 240 <= PHONE["width"]
     scan(page, "王远杰")
 
     page.get_by_text("您好,王远杰").wait_for()
@@ -99,6 +98,36 @@ def test_with_wechat_from_the_qr_code_to_the_order(page, width):
     page.get_by_role("button", name="退出登入").click()
     page.get_by_role("button", name="登入", exact=True).wait_for()
     assert page.evaluate("localStorage.getItem('token')") is None
+
+
+@pytest.mark.parametrize("transport", ["", "polling", "websocket"])
+def test_the_scan_page_logs_in_by_every_transport(page, transport):
+    page.goto(f"/demo/login/?transport={transport}")
+    page.locator("#outcome", has_text="请用微信扫码").wait_for()
+    assert page.evaluate("document.querySelector('#qr').decode().then(() => true)"), "the QR code is drawn"
+    scan(page, "小鹿🦌")
+
+    page.locator("#outcome", has_text="微信登入成功").wait_for()
+    assert (page.locator("#name").inner_text(), page.locator("#role").inner_text()) == ("小鹿🦌", "员工")
+    assert page.evaluate("localStorage.getItem('token')")
+    assert page.get_by_role("link", name="继续").get_attribute("href") == "/demo/"
+
+
+def test_who_refuses_on_the_phone_may_scan_again(page):
+    page.goto("/demo/login/")
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打开“手机”").click()
+    phone = popup.value
+    address = phone.url
+    phone.get_by_role("button", name="拒绝").click()
+    phone.get_by_role("heading", name="您取消了登入").wait_for()
+
+    phone.goto(address)
+    phone.get_by_role("button", name="允许").click()
+
+    page.locator("#name", has_text="李小明").wait_for()
+    phone.reload()
+    phone.get_by_role("heading", name="无效的二维码").wait_for()
 
 
 def test_a_wrong_captcha_gets_a_new_picture(page, running):

@@ -78,9 +78,7 @@ def test_a_remark_and_a_reason_survive_it_too(page, running):
         assert page.get_by_label("说明或理由").input_value() == expected
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_list_on_a_phone_with_the_keyboard_alone(page, running, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_the_list_on_a_phone_with_the_keyboard_alone(page, running):
     page.set_viewport_size(browser.PHONE)
     browser.log_in(page, "root", running.root_password)
     page.goto(f"{LIST}?age_to=150&age_from=1")

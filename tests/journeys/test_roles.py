@@ -6,7 +6,7 @@ import pytest
 
 from core.api.access import Access
 from core.api.routing import endpoints
-from tests.journeys.browser import log_in, visitor
+from tests.journeys.browser import log_in
 from tests.journeys.installation import Caller
 from tests.journeys.test_backoffice import make_a_user
 
@@ -91,24 +91,3 @@ def test_mistakes_are_undone_and_faults_are_named(page, running):
     page.locator("[name=_continue]").click()
     page.get_by_text("不符合的是").wait_for()
     assert tree.locator("input").last.get_attribute("aria-invalid") == "true"
-
-
-def test_the_editor_needs_no_scripts(chromium, running):
-    with visitor(chromium, running.base, java_script_enabled=False) as context:
-        page = context.new_page()
-        log_in(page, "root", running.root_password)
-        page.goto("/admin/permissions/role/add/")
-
-        page.get_by_label("角色编号").fill("302")
-        page.get_by_label("角色名称").fill("助教")
-        page.get_by_label("菜单文本").fill('[{"name": "我的中心"}]')
-        page.get_by_label("搜索学员").check()
-        page.get_by_label("其他路径").fill("/product/*")
-        page.locator("#id_buttons").get_by_label("查看").check()
-        page.locator("[name=_continue]").click()
-        page.get_by_text("包含 3 个接口").wait_for()
-
-        menu = json.loads(page.get_by_label("菜单文本").input_value())
-        assert menu == [{"name": "管理首页"}, {"name": "我的中心"}]
-        assert page.get_by_label("搜索学员").is_checked()
-        assert page.locator("#id_buttons").get_by_label("查看").is_checked()

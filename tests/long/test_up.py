@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import stat
 import subprocess
 import sys
@@ -16,9 +15,9 @@ import pytest
 import requests
 
 from devstack.supervisor import answers
-from devstack.tests.processes import ROOT, assert_all_gone, eventually, family, plain_environ
+from tests.kit import free_ports
+from tests.processes import ROOT, START_S, Service, assert_all_gone, family, plain_environ, until
 
-pytestmark = pytest.mark.slow
 WEB_WORKERS = 2
 MARKS = {
     "web": " core.ops.web --interface",
@@ -38,29 +37,16 @@ def manage(environ: dict[str, str], *arguments: str) -> "subprocess.CompletedPro
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
 
 
-class Stack:
+class Stack(Service):
     """A running ``manage.py up``."""
 
     def __init__(self, state_dir: Path, port: int) -> None:
         self.state_dir, self.port = state_dir, port
-        self.log = state_dir.with_name("up.log")
         self.environ = plain_environ(STATE_DIR=str(state_dir), PORT=str(port), LOG_LEVEL="INFO")
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "up"], env=self.environ, stdout=log, stderr=log
-            )
+        super().__init__([sys.executable, "manage.py", "up"], self.environ, state_dir.with_name("up.log"))
 
     def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.said()
-        with suppress(requests.RequestException):
-            return requests.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=3).ok
-        return False
-
-    def said(self) -> str:
-        return self.log.read_text("utf-8")
+        return requests.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=3).ok
 
     def children(self, name: str) -> list[psutil.Process]:
         found = []
@@ -72,18 +58,15 @@ class Stack:
 
     def child(self, name: str) -> psutil.Process:
         """Return the process of this name. Wait for it, because the supervisor starts them one after another."""
-        eventually(lambda: self.children(name))
-        return self.children(name)[0]
+        return until(lambda: self.children(name), START_S)[0]
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    stack = Stack(tmp_path_factory.mktemp("一个 项目") / ".dev", port)
+    stack = Stack(tmp_path_factory.mktemp("一个 项目") / ".dev", *free_ports(1))
     try:
-        eventually(stack.is_ready)
-        eventually(lambda: "Ctrl-C stops everything." in stack.said())
+        stack.wait_until(stack.is_ready)
+        stack.wait_until(lambda: "Ctrl-C stops everything." in stack.log())
         yield stack
     finally:
         if stack.process.poll() is None:
@@ -98,7 +81,7 @@ def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_says_where_everything_is_and_commands_elsewhere_find_the_engines(stack: Stack) -> None:
     for path in ("/", "/docs/", "/admin/"):
-        assert f" http://127.0.0.1:{stack.port}{path}\n" in stack.said()
+        assert f" http://127.0.0.1:{stack.port}{path}\n" in stack.log()
     note = stack.state_dir / "engines.json"
     urls = json.loads(note.read_text())
     assert set(urls) == {"DATABASE_URL", "REDIS_URL", "PORT"}
@@ -155,9 +138,9 @@ def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup
 @pytest.mark.parametrize("names", [["postgres"], ["valkey", "watchdog"], ["web", *MARKS_OF_WORKERS, "beat"]])
 def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
     before = {name: stack.child(name) for name in names}
-    ready_lines = stack.said().count("ready.")
+    ready_lines = stack.log().count("ready.")
     if "web" in names:
-        eventually(lambda: len(before["web"].children()) == WEB_WORKERS)
+        stack.wait_until(lambda: len(before["web"].children()) == WEB_WORKERS)
     started = [process for child in before.values() for process in family(child.pid)]
 
     for process in before.values():
@@ -165,10 +148,10 @@ def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
 
     assert_all_gone(started)  # a killed web server leaves no worker of its own
     for name in names:
-        eventually(lambda name=name: stack.children(name) not in ([], [before[name]]))
-    eventually(stack.is_ready)
+        stack.wait_until(lambda name=name: stack.children(name) not in ([], [before[name]]))
+    stack.wait_until(stack.is_ready)
     if "worker money" in names:
-        eventually(lambda: stack.said().count("ready.") > ready_lines)
+        stack.wait_until(lambda: stack.log().count("ready.") > ready_lines)
 
 
 def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: Stack) -> None:
@@ -178,7 +161,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: S
     stack.process.wait()
     stack.start()  # at once: it has to wait for the leftovers itself
 
-    eventually(stack.is_ready)
+    stack.wait_until(stack.is_ready)
     assert_all_gone(started[1:], timeout_s=5)
 
 
