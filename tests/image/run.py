@@ -26,8 +26,8 @@ import yaml
 from devstack.engines import Engines
 from payments.tests.fake_wechat import WeChat
 from tests.journeys.conftest import Running
-from tests.last_release import Visitor
 from tests.processes import NOBODY, ROOT, until
+from tests.upgrade.visitor import Visitor
 
 BASE = "docker.io/library/python:3.13-slim-trixie"
 LARGEST_MB = 300

@@ -1,5 +1,6 @@
 """Install a release on a booted machine as docs/going-live.md says, and buy there."""
 
+import json
 import secrets
 import subprocess
 import sys
@@ -13,13 +14,14 @@ from typing import Any
 import requests
 
 from tests.journeys.conftest import Running
-from tests.last_release import PatientWeChat, Visitor
 from tests.processes import NOBODY, ROOT, until
 from tests.upgrade.machine import Booted
+from tests.upgrade.visitor import PatientWeChat, Visitor
 
 PASSWORD = "upgrade-root-9"
 BASE = "http://127.0.0.1:8160"
 DATABASE = "postgresql://spms:spms@127.0.0.1:5433/spms"
+VALKEY = "redis://127.0.0.1:6379/0"
 START_S = 60
 
 
@@ -39,6 +41,8 @@ class Shop:
     def __init__(self, machine: Booted, wechat: PatientWeChat, wheels: Path) -> None:
         self.machine, self.wechat = machine, wechat
         self.offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+        self.state = wheels.parent
+        (self.state / "engines.json").write_text(json.dumps({"REDIS_URL": VALKEY}), "utf-8")
         self.version = sorted(path.name for path in (machine.root / "usr/lib/postgresql").iterdir())[-1]
         self.cluster = f"postgresql@{self.version}-spms"
         self.pays = True  # else buyers only begin to
@@ -97,7 +101,7 @@ class Shop:
         facts = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
         facts |= merchant | NOBODY | {
             "DJANGO_SECRET_KEY": secrets.token_urlsafe(50), "DATABASE_URL": DATABASE,
-            "REDIS_URL": "redis://127.0.0.1:6379/0", "WECHAT_APP_SECRET": "secret",
+            "REDIS_URL": VALKEY, "WECHAT_APP_SECRET": "secret", "ADMIN_TOTP": "optional",
         }  # fmt: skip
         machine.write("/etc/spms/spms.env", "".join(f"{name}='{value}'\n" for name, value in facts.items()), 0o600)
 
@@ -129,10 +133,13 @@ class Shop:
         assert is_up, self.machine.run("journalctl", "-n", "60", "--no-pager", ok=False)
 
     # --- traffic ---
+    def visitor(self) -> Visitor:
+        return Visitor(Running(BASE, self.state, PASSWORD, print), self.wechat)
+
     @contextmanager
     def visited(self, buyers: int) -> Iterator[None]:
         """Let people buy and pay all the time."""
-        world = Visitor(Running(BASE, ROOT, PASSWORD, print), self.wechat)
+        world = self.visitor()
         product = world.made_product(inventory=99_999)
         over = threading.Event()
         tokens = [world.log_in(world.new_user()) for _ in range(buyers)]

@@ -1,6 +1,9 @@
 """Upgrade from the last release to this tree's HEAD and back with ``deploy/upgrade``, while people buy; then restore.
 
-    python -m tests.upgrade.run [drill]     # the disaster alone
+    python -m tests.upgrade.run
+    python -m tests.upgrade.run drill     # the disaster alone
+    python -m tests.upgrade.run restart   # only restarts of the web server, and a kill
+    python -m tests.upgrade.run calls     # the last release on the tables of HEAD: every call, every page
 
 Everything is real but WeChat Pay: systemd, the units, nginx, PostgreSQL from Debian (tests/upgrade/machine.py). No
 answer may be a 5xx and no order that was acknowledged may be lost; a run that is killed is continued.
@@ -14,13 +17,15 @@ import threading
 import time
 from pathlib import Path
 
-from tests.last_release import LAST_RELEASE, PatientWeChat
 from tests.processes import ROOT, until
 from tests.upgrade.drill import drill
 from tests.upgrade.installation import Shop, wheels_download
 from tests.upgrade.machine import booted
+from tests.upgrade.visitor import PatientWeChat
 
 NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "pgbackrest", "git", "make")
+LAST_RELEASE = "096ad0d"  # 1.0.0; the tables that it relies on are in tests/last_release.json
+SCRIPT = "/root/upgrade"
 BUYERS = 3
 RESTARTS = 2
 
@@ -29,16 +34,29 @@ def git(*words: str) -> str:
     return subprocess.check_output(["git", *words], cwd=ROOT, text=True).strip()
 
 
+def upgrade(shop: Shop, word: str) -> None:
+    begun = time.monotonic()
+    print(shop.machine.run("bash", SCRIPT, word, env=shop.offline), flush=True)
+    answered = f"{len(shop.placed)} orders, {len(shop.paid)} paid, refused: {dict(shop.refused)}"
+    print(f"=== {word}: {time.monotonic() - begun:.0f} s; {answered}", flush=True)
+
+
+def calls(shop: Shop, goal: str) -> list[str]:
+    """Use all of the last release on its own tables, then on those of ``goal``; return what works no more.
+
+    Hosts are upgraded one after another, so a release works for some minutes on the tables of the next one.
+    """
+    before = shop.visitor().failures()
+    upgrade(shop, goal)
+    upgrade(shop, "--back")
+    after = shop.visitor().failures()
+    for name, why in before.items():
+        print(f"not compared, it fails on the release's own tables: {name}: {why[:120]}")
+    return [f"{name}: {after[name]}" for name in after.keys() - before.keys()]
+
+
 def rehearse(shop: Shop, goal: str) -> list[str]:
     """Upgrade, with a run that is killed halfway, and go back; return what went wrong."""
-    script = "/root/upgrade"
-    shop.machine.run("cp", str(ROOT / "deploy/upgrade"), script)
-
-    def upgrade(*words: str) -> None:
-        begun = time.monotonic()
-        print(shop.machine.run("bash", script, *words, env=shop.offline), flush=True)
-        answered = f"{len(shop.placed)} orders, {len(shop.paid)} paid, refused: {dict(shop.refused)}"
-        print(f"=== {' '.join(words)}: {time.monotonic() - begun:.0f} s; {answered}", flush=True)
 
     def is_at(commit: str) -> bool:
         return git("rev-parse", commit) in shop.machine.run("git", "-C", "/opt/spms", "rev-parse", "HEAD")
@@ -48,18 +66,18 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         time.sleep(5)
         killer = threading.Timer(1, lambda: kill_halfway(shop))
         killer.start()
-        print(shop.machine.run("bash", script, goal, env=shop.offline, ok=False))
+        print(shop.machine.run("bash", SCRIPT, goal, env=shop.offline, ok=False))
         killer.join()
-        is_so["the killed run leaves a trace"] = "unfinished" in shop.machine.run("bash", script, "--status")
-        another = shop.machine.run("bash", script, LAST_RELEASE + "~1", ok=False)
+        is_so["the killed run leaves a trace"] = "unfinished" in shop.machine.run("bash", SCRIPT, "--status")
+        another = shop.machine.run("bash", SCRIPT, LAST_RELEASE + "~1", ok=False)
         is_so["no other goal is taken meanwhile"] = "unfinished" in another
-        upgrade(goal)
+        upgrade(shop, goal)
         is_so["it is upgraded"] = is_at(goal)
         time.sleep(5)
-        upgrade("--back")
+        upgrade(shop, "--back")
         is_so["it is back"] = is_at(LAST_RELEASE)
         time.sleep(5)
-        upgrade("--back")  # to the new one again
+        upgrade(shop, "--back")  # to the new one again
         time.sleep(5)
     is_so[f"nobody is refused: {dict(shop.refused)}"] = not shop.refused
     lost = shop.lost()
@@ -105,7 +123,7 @@ def kill_halfway(shop: Shop) -> None:
     shop.machine.run("pkill", "-KILL", "-f", "bash /root/upgrade", ok=False)
 
 
-def inside(home: Path, goal: str, *parts: str) -> int:
+def inside(home: Path, goal: str, part: str = "all") -> int:
     """Go on in the namespaces that ``main`` has made."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     wechat = PatientWeChat()
@@ -113,12 +131,13 @@ def inside(home: Path, goal: str, *parts: str) -> int:
     (home / "machine").mkdir()
     with booted(home / "machine", ROOT, home / "wheels") as machine:
         shop = Shop(machine, wechat, home / "wheels")
-        is_whole = not {"drill", "restart"} & set(parts)
-        shop.install(LAST_RELEASE if is_whole else goal)
-        wrong = rehearse(shop, goal) if is_whole else []
-        wrong += [] if "drill" in parts else restart(shop)
-        wrong += drill(shop, BUYERS)
-    print(*[f"FAILED {line}" for line in wrong] or ["the upgrade works, there and back, and the restore"], sep="\n")
+        shop.install(goal if part in {"drill", "restart"} else LAST_RELEASE)
+        machine.run("cp", str(ROOT / "deploy/upgrade"), SCRIPT)
+        wrong = calls(shop, goal) if part == "calls" else []
+        wrong += rehearse(shop, goal) if part == "all" else []
+        wrong += restart(shop) if part in {"all", "restart"} else []
+        wrong += drill(shop, BUYERS) if part in {"all", "drill"} else []
+    print(*[f"FAILED {line}" for line in wrong] or ["it works"], sep="\n")
     return int(bool(wrong))
 
 
