@@ -1,9 +1,8 @@
-"""Let machines die under traffic, and write down what people noticed and whether anything was lost.
+"""Let machines die under traffic, and tell what people noticed and whether anything was lost.
 
-    python -m tests.cluster.run                 # everything; writes the table into docs/high-availability.md
-    python -m tests.cluster.run --write ROW     # these rows; writes them into the table
-    python -m tests.cluster.run valkey:cut      # one row, printed
-    python -m tests.cluster.run --short         # what CI does: two rows, about two minutes
+    python -m tests.cluster.run              # all rows of the table of docs/high-availability.md, as it has them
+    python -m tests.cluster.run valkey:cut   # one row
+    python -m tests.cluster.run --short      # what CI does: two rows, about two minutes
 
 Needs root, Debian's gcc, etcd-server, haproxy, keepalived, curl and patroni, iproute2, and Node.js with the packages of
 tests/clients.
@@ -19,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -36,8 +34,6 @@ from tests.concurrency.network import can_make_networks
 from tests.kit import reply, serving
 from tests.processes import ROOT, until
 
-PAGE = ROOT / "docs" / "high-availability.md"
-BEGIN, END = "<!-- table -->", "<!-- /table -->"
 BUYERS = 4
 BACK_S = 10  # within which everything works again, once what was broken is mended
 PROGRAMS = ("cc", "etcd", "patroni", "haproxy", "keepalived", "curl", "setpriv", "ip", "node")
@@ -183,58 +179,31 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     return [row.who, row.what, *seconds, *counts], wrong
 
 
-HEAD = [
-    *("机器", "怎么坏", "读", "下单", "付款", "退款", "图片", "扫码", "断线", "最慢的请求"),
-    *("被拒绝", "丢失", "可写的主库", "恢复后完整"),
-]
-
-
-def table(rows: list[list[str]], earlier: str) -> str:
-    """Return the table with these rows, and with those of the ``earlier`` one that were not run anew."""
-    new = {tuple(cells[:2]): cells for cells in rows}
-    old = {
-        tuple(cells[:2]): cells
-        for line in earlier.splitlines()
-        if len(cells := line.strip("| ").split(" | ")) == len(HEAD)
-    }
-    order = [(row.who, row.what) for row in ROWS.values()]
-    both = old | new
-    lines = [HEAD, ["---"] * len(HEAD), *(both[place] for place in order if place in both)]
-    when = f"{datetime.now(UTC):%Y-%m-%d}，{os.cpu_count()} 核的一台机器，{BUYERS} 个买家；时间都是秒。"
-    return "\n".join([when, "", *(f"| {' | '.join(cells)} |" for cells in lines)])
+HEAD = "机器 怎么坏 读 下单 付款 退款 图片 扫码 断线 最慢的请求 被拒绝 丢失 可写的主库 恢复后完整"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS], default=[], metavar="ROW")
     parser.add_argument("--short", action="store_true")
-    parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
-    names = list(SHORT) if asked.short else asked.rows
+    lasting = SHORT if asked.short else {name: ROWS[name].lasts_s for name in asked.rows or ROWS}
     if reason := obstacle():
         # In CI nothing may be left out unnoticed.
         print(f"The cluster was not tested: {reason}")
         return int(bool(os.environ.get("CI")))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that networks and disks are removed
-    rows, failed = [], []
+    failed = []
+    print(f"{os.cpu_count()} cores, {BUYERS} buyers; times in seconds\n| {HEAD.replace(' ', ' | ')} |", flush=True)
     with installation() as (everything, traffic):
-        for name in names or ROWS:
-            cells, wrong = run(everything, traffic, ROWS[name], SHORT[name] if asked.short else ROWS[name].lasts_s)
-            rows.append(cells)
-            failed += (new := [f"{name}: {what}" for what in wrong])
-            print("\t".join([name, *cells]), *new, sep="\n", flush=True)
-            if asked.write or not names:
-                page_write(rows)
+        for name, lasts_s in lasting.items():
+            cells, wrong = run(everything, traffic, ROWS[name], lasts_s)
+            failed += [f"{name}: {what}" for what in wrong]
+            print(f"| {' | '.join(cells)} |", flush=True)
         for reason, times in traffic.unforeseen.items():
             print(f"{times} times: {reason}")
-    print(table(rows, ""), *failed, sep="\n")
+    print(*failed, sep="\n")
     return int(bool(failed))
-
-
-def page_write(rows: list[list[str]]) -> None:
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    earlier, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(rows, earlier)}\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

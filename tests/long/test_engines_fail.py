@@ -130,13 +130,3 @@ def test_valkey_falls_silent(port, engines):
     assert (answers["whole"][0], answers["whole"][1]["checks"].keys()) == (503, {"valkey"})
     assert dead[1]["code"] == "1004"
     recovers(port, token)
-
-
-def test_of_two_registrations_of_one_name_one_wins(port):
-    token = log_in(port)
-    given = {"username": "wang", "password": "wang-secret-1", "nickname": "王"}
-
-    answers = at_once([lambda: ask(port, "POST", "/users/register", given, token=token)] * 8)
-
-    texts = sorted(body["msg"] for _, body in answers)
-    assert texts == sorted(["注册成功"] + ["用户名已注册"] * 7)
