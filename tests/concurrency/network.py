@@ -1,4 +1,4 @@
-"""A second machine, as far as the network knows: a namespace with two cables to this one, each of which can be cut."""
+"""A second machine, as far as the network knows: a namespace with a cable to this one, which has two addresses."""
 
 import ctypes
 import os
@@ -6,10 +6,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 IP = shutil.which("ip", path="/usr/sbin:/usr/bin:/sbin:/bin")
-CABLES = 2
+HERE = ("10.180.0.1", "10.180.0.2")
 CLONE_NEWNET = 0x40000000  # linux/sched.h; os.CLONE_NEWNET from Python 3.12
 
 
@@ -30,22 +30,23 @@ def can_make_networks() -> bool:
 
 @dataclass
 class Machine:
-    """``here[n]`` and ``there[n]`` are the addresses of this and of that machine at the ends of cable ``n``."""
+    """That machine, which reaches this one by both addresses of ``HERE``."""
 
     name: str
-    here: list[str] = field(default_factory=list)
-    there: list[str] = field(default_factory=list)
 
     def command(self, *words: str) -> list[str]:
         """``words`` as a command that runs on that machine."""
         return [str(IP), "netns", "exec", self.name, *words]
 
-    def cut(self, cable: int) -> None:
-        """Let nothing more arrive there: no farewell and no refusal either."""
-        ip("route", "add", "blackhole", f"{self.there[cable]}/32")
 
-    def mend(self, cable: int) -> None:
-        ip("route", "del", "blackhole", f"{self.there[cable]}/32")
+@contextmanager
+def first_address_silent() -> Iterator[None]:
+    """Let nothing more leave the first address: no farewell and no refusal either."""
+    ip("rule", "add", "from", HERE[0], "blackhole")
+    try:
+        yield
+    finally:
+        ip("rule", "del", "from", HERE[0], "blackhole")
 
 
 @contextmanager
@@ -76,16 +77,12 @@ def second_machine() -> Iterator[Machine]:
     with _network_of_this_thread():
         ip("netns", "add", machine.name)
         try:
-            ip("-n", machine.name, "link", "set", "lo", "up")
-            for cable in range(CABLES):
-                here, there, net = f"here{cable}", f"there{cable}", f"10.180.{cable}"
-                ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", machine.name)
-                ip("addr", "add", f"{net}.1/30", "dev", here)
-                ip("-n", machine.name, "addr", "add", f"{net}.2/30", "dev", there)
-                ip("link", "set", here, "up")
-                ip("-n", machine.name, "link", "set", there, "up")
-                machine.here.append(f"{net}.1")
-                machine.there.append(f"{net}.2")
+            ip("link", "add", "here", "type", "veth", "peer", "name", "there", "netns", machine.name)
+            for address in HERE:
+                ip("addr", "add", f"{address}/24", "dev", "here")
+            ip("-n", machine.name, "addr", "add", "10.180.0.3/24", "dev", "there")
+            ip("link", "set", "here", "up")
+            ip("-n", machine.name, "link", "set", "there", "up")
             yield machine
         finally:
             ip("netns", "del", machine.name)  # its cables go with it
