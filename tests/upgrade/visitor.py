@@ -97,14 +97,14 @@ class Visitor(World):
         yield "login", lambda: self.page("/admin/login/?next=/admin/", root)
         yield "a product is saved", self.product_save
         yield "a student is imported", self.student_import
-        links, kinds = ["/admin/"], set[str]()
-        for link in links:  # it grows: every page that another one links to, one record of each kind
+        links, kinds = ["/admin/"], ["/admin/"]
+        for kind, link in zip(kinds, links, strict=True):  # they grow: what a page links to, one record of each kind
             texts: list[str] = []
-            yield link, lambda link=link, texts=texts: texts.append(self.page(link).text)
+            yield kind, lambda link=link, texts=texts: texts.append(self.page(link).text)
             for other in re.findall(r'href="(/admin/[^"?#]*)', "".join(texts)):
                 kind = re.sub(r"[:\d][^/]*", "1", other)
                 if kind not in kinds and not other.startswith(("/admin/logout", "/admin/jsi18n")):
-                    kinds.add(kind)
+                    kinds.append(kind)
                     links.append(other)
 
     def failures(self) -> dict[str, str]:
