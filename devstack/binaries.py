@@ -72,19 +72,14 @@ def _can_run(path: Path, account: Account) -> bool:
 
 
 def _copy(found: Binaries, scratch: Path) -> Binaries:
-    """Copy what the servers need (25 MB). Folder names stay, because the programs find libraries relative to them."""
+    """Copy the programs. Folder names stay, because they find libraries relative to themselves."""
     install = found.postgres.parent.parent
     package = scratch / "site" / install.parent.name
-    home = package / install.name
-    for_developers = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig")
-    shutil.copytree(install / "lib", home / "lib", ignore=for_developers)
-    shutil.copytree(install / "share", home / "share")
-    (home / "bin").mkdir()
-    for program in (found.initdb, found.postgres):
-        shutil.copy2(program, home / "bin")
+    for_developers = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "include")
+    programs = shutil.copytree(install, package / install.name, ignore=for_developers) / "bin"
     libraries = install.parent.with_name(f"{install.parent.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, package.with_name(libraries.name))
     shutil.copy2(found.valkey, scratch / "site")
     subprocess.run(["chmod", "-R", "a+rX", scratch / "site"], check=True)  # noqa: S607
-    return Binaries(home / "bin" / "initdb", home / "bin" / "postgres", scratch / "site" / found.valkey.name)
+    return Binaries(programs / "initdb", programs / "postgres", scratch / "site" / found.valkey.name)

@@ -15,7 +15,8 @@ import redis
 import requests
 
 from core.ops import units
-from devstack.binaries import find_binaries
+from devstack.binaries import reachable_binaries
+from devstack.system_user import Account
 from tests.cluster.machines import HERE, NET, Machine, disk
 from tests.kit import deployed
 from tests.processes import ROOT, until
@@ -27,6 +28,7 @@ SEARCH = os.pathsep.join(["/usr/bin", "/usr/sbin", "/bin", "/sbin"])
 ENTRANCE = f"http://{NET}.{SHARED}"
 BUCKET_URL = f"http://{NET}.{BUCKET}:9000"
 PASSWORD = "secret"
+DATABASES_ACCOUNT = "nobody"
 DATABASE_URL = (
     f"postgresql://postgres:{PASSWORD}@{NET}.{DATABASES[0]},{NET}.{DATABASES[1]}/spms?target_session_attrs=read-write"
 )
@@ -44,9 +46,8 @@ class Installation:
         home.chmod(0o755)
         self.home = home
         self.uses_bucket = False
-        self.valkey = str(shutil.copy2(find_binaries().valkey, home / "valkey-server"))
-        os.chmod(self.valkey, 0o755)
-        self.postgres = self._postgres()
+        programs = reachable_binaries(Account.of(DATABASES_ACCOUNT), home)
+        self.valkey, self.postgres = str(programs.valkey), programs.postgres.parent
         self.slow_disk = home / "slow_fsync.so"
         source = ROOT / "tests/cluster/slow_fsync.c"
         subprocess.run(["cc", "-shared", "-fPIC", "-o", self.slow_disk, source], check=True)
@@ -92,19 +93,6 @@ class Installation:
         return machine
 
     # --- PostgreSQL, Patroni, etcd ---
-    def _postgres(self) -> Path:
-        """Copy PostgreSQL where its account can run it; return the directory of its programs."""
-        install = find_binaries().postgres.parent.parent
-        target = self.home / "postgres" / install.parent.name / install.name
-        leave_out = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "include")
-        shutil.copytree(install, target, ignore=leave_out)
-        libraries = install.parent.with_name(f"{install.parent.name}.libs")
-        if libraries.exists():
-            shutil.copytree(libraries, target.parent.with_name(libraries.name))
-        for path in (self.home / "postgres").rglob("*"):
-            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-        return target / "bin"
-
     def _add_etcd(self, machine: Machine) -> None:
         self._configure(machine, "etcd.env", {"/var/lib/etcd/spms": str(machine.home / "etcd")}, *WITNESSES)
         lines = (machine.home / "etcd.env").read_text("utf-8").splitlines()
@@ -112,7 +100,7 @@ class Installation:
         machine.programs["etcd"] = ["etcd", "--log-level", "error"]
 
     def _database(self, number: int) -> Machine:
-        machine = self._machine(f"db{number}", number, account="nobody")
+        machine = self._machine(f"db{number}", number, account=DATABASES_ACCOUNT)
         changes = {
             "NAME": machine.name,
             "PASSWORD": PASSWORD,
