@@ -29,8 +29,8 @@ urlpatterns = [
     path("pay/", phone.find, name="find"),
     path("pay/<str:token>/", phone.pay, name="pay"),
     path("pay/<str:token>/faults/", phone.order_faults, name="order_faults"),
-    # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does all else by v3; the
-    # doctor queries by v2, too.
+    # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does all else by v3;
+    # the doctor queries by v2, too.
     path("wxpay/pay/unifiedorder", v2.unifiedorder),
     path("wxpay/pay/orderquery", v2.orderquery),
     path(_ORDER, v3.order_by_number),

@@ -11,8 +11,9 @@ from sandbox.keys import sandbox_settings
 from sandbox.pay.merchant import merchant
 
 
-def test_makes_a_merchant_and_keeps_it_for_itself(tmp_path: Path) -> None:
-    folder = tmp_path / "new folder" / "沙箱"
+def test_makes_a_merchant_whose_keys_belong_together_and_keeps_it_for_itself(tmp_path: Path, settings) -> None:
+    settings.STATE_DIR = tmp_path / "沙箱"
+    folder = settings.STATE_DIR / "sandbox"
     first, second = sandbox_settings(folder), sandbox_settings(folder)
 
     assert first == second
@@ -20,14 +21,8 @@ def test_makes_a_merchant_and_keeps_it_for_itself(tmp_path: Path) -> None:
     merchant_key = Path(first["WECHAT_PAY_PRIVATE_KEY_FILE"]).read_text()
     assert merchant_key.startswith("-----BEGIN PRIVATE KEY-----\n")  # PKCS#8, what wechatpayv3 takes
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
-
-
-def test_the_keys_belong_together(tmp_path: Path, settings) -> None:
-    settings.STATE_DIR = tmp_path
-    values, known = sandbox_settings(tmp_path / "sandbox"), merchant()
-
-    public = load_pem_public_key(Path(values["WECHAT_PAY_PUBLIC_KEY_FILE"]).read_bytes())
-    assert known.platform_key.public_key() == public
+    public = load_pem_public_key(Path(first["WECHAT_PAY_PUBLIC_KEY_FILE"]).read_bytes())
+    assert merchant().platform_key.public_key() == public
 
 
 def test_processes_that_start_at_once_share_one_merchant(tmp_path: Path) -> None:

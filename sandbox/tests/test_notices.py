@@ -84,16 +84,7 @@ def test_only_an_exact_acknowledgement_counts_for_v2(paid: Any, shop: Any) -> No
     assert len({body for *_, body in shop.heard}) == 1  # the same notification each time
 
 
-def test_gives_up_after_the_last_try(paid: Any) -> None:
-    delivery = paid().deliveries.get()
-    Delivery.objects.update(attempts=len(RETRY_AFTER_S), url="http://127.0.0.1:9/pay/payResult")
-
-    assert send_all() == [DeliveryState.GIVEN_UP]
-    delivery.refresh_from_db()
-    assert (delivery.last_status, delivery.last_answer) == (None, "ConnectionRefusedError")
-
-
-def test_a_killed_sender_is_replaced_when_its_lease_is_over(paid: Any, shop: Any) -> None:
+def test_a_killed_sender_is_replaced_when_its_lease_is_over_and_the_last_try_gives_up(paid: Any, shop: Any) -> None:
     delivery = paid().deliveries.get()
     # What a sender leaves that was killed after its claim.
     now = timezone.now()
@@ -101,6 +92,12 @@ def test_a_killed_sender_is_replaced_when_its_lease_is_over(paid: Any, shop: Any
 
     assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=19)) is None
     assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=21)) == SENT
+
+    last = {"attempts": len(RETRY_AFTER_S), "state": DeliveryState.DUE, "next_try_at": now}
+    Delivery.objects.update(**last, url="http://127.0.0.1:9/pay/payResult")
+    assert send_all() == [DeliveryState.GIVEN_UP]
+    delivery.refresh_from_db()
+    assert (delivery.last_status, delivery.last_answer) == (None, "ConnectionRefusedError")
 
 
 def test_the_task_starts_after_commit_and_the_sweep_starts_what_is_due(

@@ -15,7 +15,6 @@ from sandbox.weather.climate import report
 from weather.gateway import ALARM_KEYS, AQI_KEYS, TEXT_NAMES
 
 NOON = datetime(2025, 4, 18, 12, 45, tzinfo=SHANGHAI)
-PICTURES = {"xue", "lei", "shachen", "wu", "bingbao", "yun", "yu", "yin", "qing"}
 
 pytestmark = pytest.mark.django_db
 
@@ -41,16 +40,6 @@ def test_answers_every_field_as_text(ask: Any) -> None:
     assert all(isinstance(value, str) for value in leaves)
     assert (body["city"], body["cityEn"], body["cityid"]) == ("南京", "nanjing", "101190101")
     assert (body["date"], body["week"]) == ("2025-04-18", "星期五")
-
-
-def test_is_plausible_all_year_round() -> None:
-    for city in map(city_named, ["哈尔滨", "三亚", "南京", "腾冲", "克孜勒苏"]):
-        for day in range(0, 365, 5):
-            seen = report(city, NOON + timedelta(days=day, hours=day % 24))
-            assert int(seen["tem2"]) <= int(seen["tem"]) <= int(seen["tem1"])
-            assert int(seen["tem2"]) > -45 and int(seen["tem1"]) < 46
-            assert seen["wea_img"] in PICTURES
-            assert seen["cityid"].isdigit() and seen["cityEn"].isascii()
 
 
 def test_is_new_every_hour() -> None:

@@ -1,20 +1,29 @@
 """Behind a PgBouncer in transaction mode, where each transaction may run on another connection of the server's."""
 
+import os
+import re
+import shutil
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from config.database import direct
+from config.database import database, direct
 from core.admin.exports import export_make, export_start
 from core.ops import doctor
 from core.sheets import sheet_write
+from devstack.engines import temporary_directory
+from devstack.process import run_as
+from devstack.system_user import account_for
 from payments.models import Payment, Refund
 from payments.services.query_close import payment_query, payments_reconcile
 from payments.services.refund import refund_request, refunds_run_due
@@ -27,13 +36,14 @@ from students.tests.factories import students
 from students.transfer.imports import import_result
 from students.transfer.runs import run_confirm, run_start
 from tests.kit import at_once, free_ports
-from tests.long.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
-from tests.processes import ask, database_url, web_processes
+from tests.needs import PGBOUNCER
+from tests.processes import ROOT, Service, ask, database_url, web_processes
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.pgbouncer,
 ]
+SERVER_CONNECTIONS = 3
 # What PgBouncer keeps for each client and sets before it hands a connection over.
 KEPT_BY_PGBOUNCER = {
     *("application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings"),
@@ -49,6 +59,68 @@ UNION ALL SELECT 'channel ' || name FROM pg_listening_channels() AS name
 UNION ALL SELECT 'temporary tables' WHERE pg_my_temp_schema() <> 0
 """
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
+
+
+@contextmanager
+def pgbouncer() -> Iterator[int]:
+    """Run PgBouncer in front of the test database; the value is its port.
+
+    All clients share ``SERVER_CONNECTIONS`` connections of the server's.
+    """
+    facts = connection.settings_dict
+    names = ("host", "port", "user", "password")
+    [port] = free_ports(1)
+    folder = temporary_directory()  # pytest's own is closed to other accounts
+    settings = folder / "pgbouncer.ini"
+    words = " ".join(f"{name}='{facts[name.upper()]}'" for name in names if facts[name.upper()])
+    # The deployment's own file, with another server, port and account.
+    text = (ROOT / "deploy" / "pgbouncer.ini").read_text("utf-8")
+    for name, value in {
+        "spms": f"* = {words} pool_size={SERVER_CONNECTIONS}",
+        "listen_port": f"listen_port = {port}",
+        "auth_type": "auth_type = any",
+        "auth_file": "",
+    }.items():
+        text, found = re.subn(rf"(?m)^{name} = .*$", value, text)
+        assert found == 1, name
+    settings.write_text(text)
+    # The account of the embedded engines: their socket is for it alone, and PgBouncer refuses to run as root.
+    account = account_for(folder / "of-nobody")
+    command = [PGBOUNCER, "--quiet", str(settings)]
+    server = Service(command, os.environ, folder / "log", cwd="/", **run_as(account))
+    try:
+        server.wait_until(lambda: _is_open(port))
+        yield port
+    finally:
+        server.end()
+        shutil.rmtree(folder)
+
+
+def _is_open(port: int) -> bool:
+    with psycopg.connect(pooled_url(port), connect_timeout=2):
+        return True
+
+
+def pooled_url(port: int) -> str:
+    facts = connection.settings_dict
+    return f"postgresql://{quote(facts['USER'] or 'app')}@127.0.0.1:{port}/{facts['NAME']}"
+
+
+@contextmanager
+def through(port: int) -> Iterator[None]:
+    """Let this process, and the threads it starts, reach the test database by way of the pooler."""
+    facts: dict[str, Any] = connections.databases["default"]
+    direct = dict(facts)
+    pooled = database(pooled_url(port), pool_size=1, pooler="transaction")
+    pooled["OPTIONS"].pop("pool")  # tests have none: each thread is a client of its own
+    connection.close()
+    facts.update(pooled)
+    try:
+        yield
+    finally:
+        connection.close()
+        facts.clear()
+        facts.update(direct)
 
 
 @pytest.fixture(scope="module")
