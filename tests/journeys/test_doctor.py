@@ -40,6 +40,7 @@ FAULTS = {
         "REDIS_URL": engines["REDIS_URL"].partition("?")[0] + "?db=9",  # where nobody left a sign of life
         "WEATHER_BASE_URL": "http://127.0.0.1:1",
     },
+    "no sandbox": lambda running, engines: {"SANDBOX": "0"},
     "empty database": lambda running, engines: {
         "DATABASE_URL": urlsplit(engines["DATABASE_URL"])._replace(path="/postgres").geturl()
     },
@@ -85,6 +86,10 @@ FINDINGS = {
         "BAD  Role deployer: its row /students/getstulst opens nothing": "-> Correct or remove it",
         "BAD  WEATHER_BASE_URL does not answer": "The sandbox answers while `make up` runs.",
     },
+    "no sandbox": {
+        "BAD  WeChat Pay v2: GatewayMisconfigured": "Check WECHAT_APP_ID",
+        "BAD  WeChat Pay v3 is not configured": "Set the WECHAT_PAY_* values of v3.",
+    },
     "empty database": {"BAD  migrations: RuntimeError": "Run `python manage.py migrate`."},
     "no database": {"BAD  database: OperationalError": "Is PostgreSQL running, is DATABASE_URL right?"},
     "development's secret in production": {"Error: DJANGO_SECRET_KEY is too weak.": "Use 50 random characters."},
@@ -118,3 +123,13 @@ def test_each_fault_is_counted_and_nothing_else_is(said):
 
     assert words.count("BAD ") == 5  # a worker for each of three queues, the weather, and the role
     assert "5 finding(s) need attention." in words
+
+
+DOORS = ("", "control/faults", "control/pay", "control/calls", "sms/messages/", "pay/x/", "wxpay/pay/unifiedorder")
+KNOCK = f"from django.test import Client; print({{Client().get('/sandbox/' + door).status_code for door in {DOORS}}})"
+
+
+def test_without_a_sandbox_its_doors_are_closed(running):
+    done = running.manage("shell", "--no-imports", "-c", KNOCK, SANDBOX="0")
+
+    assert done.stdout.strip().endswith("{404}"), done.stdout

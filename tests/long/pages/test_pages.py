@@ -160,7 +160,7 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
     for path in (
         "", "students/student/", "students/student/add/", "students/transferrun/import/", "permissions/role/add/",
         "shop/order/", "second-factor/", "permissions/role/matrix/", "students/student/print/?class=H51901",
-        "daily/?from=2026-11-01&to=2026-11-03",
+        "daily/?from=2026-11-01&to=2026-11-03", "daily/?paper=1",
     ):  # fmt: skip
         page.goto(f"/admin/{path}")
         found[path] = faults()
@@ -201,6 +201,24 @@ def test_every_kind_of_page_of_the_back_office(page, running):
             assert page.goto(row.get_attribute("href")).ok
             opened.append(path)
     assert len(opened) >= 6, opened
+
+
+def test_pages_for_paper_have_no_faults(page, running, faults):
+    log_in(page, "root", running.root_password)
+    page.goto("/admin/shop/order/?work=ship")
+    pks = page.locator("[name=_selected_action]").evaluate_all("all => all.slice(0, 2).map(one => one.value)")
+    page.goto(f"/admin/shop/order/packing/?ids={','.join(pks)}")
+    found = {"packing list": faults()}
+    page.get_by_label("标签 100×150 毫米").check()
+    found["labels"] = faults()
+    page.goto("/admin/classroom/")
+    page.get_by_label("班级").first.fill("H59998")
+    page.get_by_label("名单", exact=True).fill("谭鹏\n李小明")
+    page.get_by_role("button", name="开账号").click()
+    page.get_by_role("heading", name="李小明").wait_for()
+    found["slips"] = faults()
+
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 SLIPPED_IN = """() => {
