@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold import widgets
 
-from permissions.choices import OfficeRight, offered_rights, office_rights, row_choices, row_notes
+from permissions.choices import offered_rights, office_rights, row_choices, row_notes
 from permissions.models import ClientButton, Role
 from permissions.role_validation import MAX_DEPTH, MAX_NAME, menu_problem, rows_problem
 from permissions.selectors import menu_names_in_use
@@ -138,7 +138,10 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         fields["buttons"].choices = [*ClientButton.choices, *((name, f"{name}（没有这个按钮）") for name in unknown)]
         rights = office_rights()
         fields["permissions"].queryset = offered_rights()
-        fields["permissions"].choices = _by_records(rights)
+        groups: dict[str, list[tuple[int, str]]] = {}
+        for right in rights:
+            groups.setdefault(right.records, []).append((right.permission.pk, right.verb))
+        fields["permissions"].choices = list(groups.items())
         # A role may have rights that open no page. The form does not offer them, so clean_permissions adds them again:
         # otherwise saving would silently take them away.
         present, visible = self.initial.get("permissions", []), {right.permission for right in rights}
@@ -173,10 +176,3 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
     def _is_untouched(self, name: str) -> bool:
         """Tell whether the field ``name`` of an existing role was sent as it was shown."""
         return bool(self.instance.pk) and name not in self.changed_data
-
-
-def _by_records(rights: list[OfficeRight]) -> list[tuple[str, list[tuple[int, str]]]]:
-    groups: dict[str, list[tuple[int, str]]] = {}
-    for right in rights:
-        groups.setdefault(right.records, []).append((right.permission.pk, right.verb))
-    return list(groups.items())

@@ -62,9 +62,6 @@ class PreviewUser:
     def has_perm(self, name: str, obj: Any = None) -> bool:
         return self.is_superuser or name in self.permissions
 
-    def has_module_perms(self, app_label: str) -> bool:
-        return self.is_superuser or any(name.partition(".")[0] == app_label for name in self.permissions)
-
 
 def preview_of(role: Role, permissions: Iterable[Permission], request: HttpRequest, site: Any) -> dict[str, Any]:
     """Return the context of ``templates/permissions/preview.html``. ``role`` need not be saved."""
