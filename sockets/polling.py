@@ -102,16 +102,14 @@ class PollingConsumer(SocketConsumer):
             raise PollingError(VERSION_UNSUPPORTED)
         match method, bool(sid):
             case "GET", False:
-                await self._handshake(version)
+                first = await self.begin(sessions.new_sid(), Peer(version), sessions.POLLING)
+                await self._answer_packets(first, version)
             case "GET", True:
                 await self._poll(sid, version)
             case "POST", True:
                 await self._receive(sid, version)
             case _:
                 raise PollingError(BAD_METHOD)
-
-    async def _handshake(self, version: int) -> None:
-        await self._answer_packets(await self.begin(sessions.new_sid(), Peer(version), sessions.POLLING), version)
 
     async def _poll(self, sid: str, version: int) -> None:
         poll, stamp = secrets.token_urlsafe(9), self.args.get("t", "")[:_MAX_STAMP]
