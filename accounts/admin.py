@@ -28,6 +28,7 @@ from accounts.services.users import sign_out_everywhere, users_disable, users_en
 from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
 from core.admin.password import require_password
 from core.admin.phones import RIGHT, may_see_phones
+from core.api.request import present_request
 from core.browsers import browser_name
 from core.times import format_office_time, local
 from permissions.models import ROOT_ROLEID
@@ -72,15 +73,15 @@ class UserForm(PhoneForm):
             "phone": "在这里填写的手机号可以短信登录。现有的号码还不能登录：清空并保存，再填一次",
         }
 
-    is_own = False  # the user's own page; UserAdmin sets it
-
     def clean_headimgurl(self) -> str:
         return avatars.store.stored_address(self.cleaned_data["headimgurl"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        request = present_request()
+        is_own = request is not None and request.user.pk == self.instance.pk
         for name, what in (("is_active", "停用"), ("is_staff", "取消后台权限")):
-            if self.is_own and values.get(name) is False:
+            if is_own and values.get(name) is False:
                 self.add_error(name, f"不能给自己{what}，请让另一位管理员来做")
         return values
 
@@ -192,11 +193,6 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
     def needed_because(self, request: HttpRequest, user: User) -> str:
         return "是你自己的账号，不能删除"
 
-    def get_form(self, request: HttpRequest, obj: User | None = None, *args: Any, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, *args, **kwargs)
-        form.is_own = obj is not None and obj.pk == request.user.pk
-        return form
-
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         sets: Any = super().get_fieldsets(request, obj)
         if request.user.is_superuser:
@@ -299,9 +295,6 @@ class LoginAttemptAdmin(LoginLogAdmin):
     @display(description="结果", ordering="outcome", label=_OUTCOMES)
     def how(self, attempt: LoginAttempt) -> str:
         return attempt.get_outcome_display()
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
         return request.user.is_active and request.user.is_superuser

@@ -1,10 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_delete
-
-from core import times
 
 
 class AccountsConfig(AppConfig):
@@ -12,7 +9,6 @@ class AccountsConfig(AppConfig):
     verbose_name = "用户与权限"
 
     def ready(self) -> None:
-        user_logged_in.connect(_begin_session)
         _name_devices()
         post_delete.connect(_forget_number, sender="accounts.User")
         from accounts.doctor import text_messages
@@ -26,15 +22,9 @@ class AccountsConfig(AppConfig):
 
 def _forget_number(instance: Any, **_: Any) -> None:
     """Delete the attempts to log in that hold the number of a deleted user. Called however the user is deleted."""
-    from accounts.selectors import records_of  # here for the reason that _begin_session gives
+    from accounts.selectors import records_of  # here, because it loads models, and these are not ready yet
 
     records_of(instance)["登录尝试"].filter(door="sms").delete()
-
-
-def _begin_session(request: Any, **_: Any) -> None:
-    from accounts.entrance.site import session_begin  # here, because it loads models, and these are not ready yet
-
-    session_begin(request, now=times.now())
 
 
 def _name_devices() -> None:

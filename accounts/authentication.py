@@ -43,10 +43,6 @@ class Principal:
     is_authenticated: bool = True
 
     @property
-    def roleid(self) -> str:
-        return self.role.roleid
-
-    @property
     def is_root(self) -> bool:
         return self.role.is_root
 

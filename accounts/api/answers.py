@@ -1,7 +1,7 @@
 """Parts of API answers that several calls share."""
 
 from datetime import datetime
-from typing import Annotated, Literal, TypedDict, cast
+from typing import Annotated, Any, Literal, TypedDict
 
 from accounts.models import LoginLog, User
 from core.api.request import full_url
@@ -28,11 +28,8 @@ class UserJson(TypedDict):
     status: Annotated[Literal["1", "0"], "1 正常,0 停用"]
 
 
-ButtonName = Literal["read", "add", "edit", "delete"]
-
-
 class PermissionJson(TypedDict):
-    buttons: Annotated[list[ButtonName], "角色可用的按钮"]
+    buttons: Annotated[list[Literal["read", "add", "edit", "delete"]], "角色可用的按钮"]
 
 
 class LoginMomentJson(TypedDict):
@@ -46,18 +43,9 @@ LoginLogEntryJson = TypedDict(
 )
 
 
-class LoginFields(TypedDict):
-    """The part of a login's answer that all kinds of login share, beside the token."""
-
-    permission: PermissionJson
-    userInfo: UserJson
-
-
-def login_fields(user: User, now: datetime) -> LoginFields:
-    return {
-        "permission": {"buttons": cast(list[ButtonName], user.role.buttons)},
-        "userInfo": user_fields(user, now),
-    }
+def login_fields(user: User, now: datetime) -> dict[str, Any]:
+    """Return the part of a login's answer that all kinds of login share, beside the token."""
+    return {"permission": {"buttons": user.role.buttons}, "userInfo": user_fields(user, now)}
 
 
 def user_fields(user: User, now: datetime) -> UserJson:

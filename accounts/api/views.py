@@ -147,7 +147,12 @@ class UserViewSet(ApiViewSet):
         docs=docs.QRCODE,
     )
     def get_qrcode(self, request: Request) -> Response:
-        return ok(scanCodeUrl=code_make(sid=_sid(request), **_addresses(request)))
+        sid = params.QrcodeParams.read(request).get("sid", "")
+        if not sid and settings.SANDBOX:  # old clients send none: take the only socket of their address
+            sid = only_sid_at(client_ip(request))
+        if not sid:
+            raise errors.SidMissing
+        return ok(scanCodeUrl=code_make(sid=sid, **_addresses(request)))
 
     @Endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
     def wechat_call_back(self, request: Request) -> HttpResponse:
@@ -205,7 +210,7 @@ class UserViewSet(ApiViewSet):
         me = request.user
         decode = {"username": me.username, "nickname": me.nickname, "unid": me.unid}
         times = {name: me.claims[name] for name in ("iat", "exp")}
-        return ok("校验成功", status=1, decode=decode | {"roleid": me.roleid} | times)
+        return ok("校验成功", status=1, decode=decode | {"roleid": me.role.roleid} | times)
 
     @Endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
     def update_password(self, request: CallerRequest) -> Response:
@@ -274,19 +279,6 @@ def _captcha_of(request: Request, values: dict[str, Any]) -> CaptchaAnswer:
     return CaptchaAnswer(values["key"] or request.COOKIES.get(CAPTCHA_COOKIE, ""), values["captcha"])
 
 
-def _sid(request: Request) -> str:
-    """Return the sid that the client sent. Old clients send none: the sandbox takes the only socket of their address.
-
-    :raises errors.SidMissing: there is no such socket, or more than one.
-    """
-    sid = params.QrcodeParams.read(request).get("sid", "")
-    if not sid and settings.SANDBOX:
-        sid = only_sid_at(client_ip(request))
-    if not sid:
-        raise errors.SidMissing
-    return sid
-
-
 class Declined(errors.CodeInvalid):
     """The person refused on WeChat's page; the QR code can be scanned again."""
 
@@ -329,13 +321,8 @@ def _page(request: Request, error: DomainError | None = None) -> HttpResponse:
 
 
 def _addresses(request: Request) -> dict[str, str]:
-    return {"callback_url": absolute_url(request, CALLBACK), "oauth_base_url": _oauth_base(request)}
-
-
-def _oauth_base(request: Request) -> str:
-    """Return the base URL of WeChat's consent page.
-
-    That of the sandbox begins with the address by which the client reached us, so that a phone can open it too.
-    """
     base, own = settings.WECHAT_OAUTH_BASE_URL, settings.PUBLIC_BASE_URL
-    return absolute_url(request, base.removeprefix(own)) if base.startswith(f"{own}/") else base
+    # The sandbox's pages begin with the address by which the client reached us, so that a phone can open them too.
+    if base.startswith(f"{own}/"):
+        base = absolute_url(request, base.removeprefix(own))
+    return {"callback_url": absolute_url(request, CALLBACK), "oauth_base_url": base}

@@ -47,8 +47,9 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if request.method == "POST" and device_of(user) and "do" in request.POST:
         return _change(request, user, request.POST["do"])
-    phone = device_of(user)
-    return _page(request, **_phone_context(user, phone)) if phone else _enrol(request, user)
+    if (phone := device_of(user)) is None:
+        return _enrol(request, user)
+    return _page(request, phone=phone, codes_left=recovery_codes_left(user), is_demanded=is_demanded(user))
 
 
 def _enrol(request: HttpRequest, user: User) -> HttpResponse:
@@ -99,10 +100,6 @@ def _page(request: HttpRequest, **context: Any) -> HttpResponse:
     site_context = admin.site.each_context(request)
     layout = "admin/base_site.html" if site_context["has_permission"] else "entrance/base.html"
     return render(request, "entrance/second_factor.html", site_context | {"title": _TITLE, "layout": layout} | context)
-
-
-def _phone_context(user: User, phone: TOTPDevice) -> dict[str, Any]:
-    return {"phone": phone, "codes_left": recovery_codes_left(user), "is_demanded": is_demanded(user)}
 
 
 def _qr(phone: TOTPDevice) -> str:

@@ -10,7 +10,6 @@ processed.
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import update_wrapper
 from typing import Any
 
@@ -18,8 +17,10 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import PasswordChangeView
 from django.core.paginator import Paginator
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
@@ -45,8 +46,10 @@ _BACK = "entrance_back"  # the page from which the person came
 _OWN_FIELDS = {"entrance_name", "entrance_password", "entrance_code", "entrance_download", _SHOW, _BACK}
 
 
-def session_begin(request: HttpRequest, *, now: datetime) -> None:
+@receiver(user_logged_in)
+def _begin_session(request: HttpRequest, **_: Any) -> None:
     """Start the session's time and reset its second factor, also if the user logs in again in an open session."""
+    now = times.now()
     request.session.cycle_key()
     request.session[_SINCE] = now.timestamp()
     passed_forget(request.session)

@@ -61,7 +61,11 @@ class LoginContext:
 
 def attempt_record(context: LoginContext, *, outcome: Outcome, username: str) -> None:
     """Record one attempt to log in, with the name as it was typed; during a flood do nothing."""
-    if _is_flood(outcome, context.ip):
+    # An attempt that is over the limit costs its sender nothing, and each may name another user. So record only one a
+    # minute for each address.
+    if outcome is Outcome.MANY and _is_over(f"held:{context.network}", 1, _MINUTE_S):
+        return
+    if _is_over("site", MAX_A_MINUTE, _MINUTE_S):
         return
     name, agent = _printable(username, _LENGTHS["username"]), _printable(context.device, _LENGTHS["device"])
     minute = context.now.replace(second=0, microsecond=0)
@@ -98,14 +102,6 @@ def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:
     if oldest_kept is not None:
         gone += rows_purge(LoginAttempt.objects.filter(pk__lt=oldest_kept), batch=batch)
     return gone
-
-
-def _is_flood(outcome: Outcome, ip: str) -> bool:
-    # An attempt that is over the limit costs its sender nothing, and each may name another user. So record only one a
-    # minute for each address.
-    if outcome is Outcome.MANY and _is_over(f"held:{ratelimit.network_of(ip)}", 1, _MINUTE_S):
-        return True
-    return _is_over("site", MAX_A_MINUTE, _MINUTE_S)
 
 
 def _is_over(name: str, limit: int, window_s: int, *, without_valkey: bool = False) -> bool:

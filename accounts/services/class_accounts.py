@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -23,16 +23,14 @@ _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,32}")
 _CONSONANTS, _VOWELS, _DIGITS = "bdfghkmnprst", "aeiu", "23456789"
 
 
-@dataclass(frozen=True)
-class Trainee:
+class Trainee(NamedTuple):
     """A line of a class list; ``number`` may be empty."""
 
     name: str
     number: str = ""
 
 
-@dataclass(frozen=True)
-class Slip:
+class Slip(NamedTuple):
     """What a trainee gets on paper. The password exists only here; the database keeps its hash."""
 
     name: str

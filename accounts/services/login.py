@@ -45,6 +45,20 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     raise CredentialsWrong
 
 
+def is_own_password(user: User, password: str, context: LoginContext) -> bool:
+    """Tell whether this is the password of ``user``. Wrong ones count under the limits of logins.
+
+    :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
+    """
+    if not password:
+        return False
+    login_captcha.captcha_require(username=user.username, context=context)
+    is_right = user.check_password(password)
+    if not is_right:
+        login_captcha.failure_count(username=user.username, context=context)
+    return is_right
+
+
 def sms_verify(*, key: str, code: str, context: LoginContext) -> User:
     """Return the active user (with its role) to whose number the ``code`` was sent. A refusal is recorded.
 

@@ -6,8 +6,6 @@ only one of them logs in with it: a constraint of the database holds it.
 """
 
 import re
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import structlog
@@ -16,6 +14,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
 from accounts.models import User
+from accounts.services.attempts import LoginContext
+from accounts.services.login import is_own_password
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from accounts.sms import sms_send
 from core.cache import ratelimit
@@ -63,11 +63,11 @@ def phone_login_grant(*, user_pk: int) -> bool:
 
 
 def own_phone_changes(
-    user: User, phone: str, *, proof: PhoneProof, knows_password: Callable[[], bool], network: str, now: datetime
+    user: User, phone: str, *, proof: PhoneProof, old_password: str, context: LoginContext
 ) -> dict[str, Any]:
     """Return the fields that change when a user sets the own number.
 
-    :param knows_password: whether the right old password came along; called only if it matters.
+    :raises TooManyFailures: see ``is_own_password``.
     :raises PhoneTriesExceeded: too many other numbers lately.
     :raises PhoneNeedsPassword: the old password is missing or wrong, and the number is a login or is to become one.
     :raises PhoneTaken: another user logs in with it.
@@ -75,16 +75,17 @@ def own_phone_changes(
     """
     if phone == user.phone and (user.is_phone_bound or not proof.code):
         return {}
-    for key, (limit, window_s) in ((f"phone:{user.pk}:{network}", PER_ADDRESS), (f"phone:{user.pk}", PER_ACCOUNT)):
+    near, everywhere = f"phone:{user.pk}:{context.network}", f"phone:{user.pk}"
+    for key, (limit, window_s) in ((near, PER_ADDRESS), (everywhere, PER_ACCOUNT)):
         if wait_s := ratelimit.hit(key, limit=limit, window_s=window_s):
             raise PhoneTriesExceeded(wait_s)
-    if (user.is_phone_bound or proof.code) and not knows_password():
+    if (user.is_phone_bound or proof.code) and not is_own_password(user, old_password, context):
         raise PhoneNeedsPassword
     phone_refuse_taken(phone, user_pk=user.pk)
     if proof.code:
         if sms_code_phone(proof.key) != phone:
             raise SmsCodeWrong
-        sms_code_spend(key=proof.key, code=proof.code, now=now)
+        sms_code_spend(key=proof.key, code=proof.code, now=context.now)
     return {"phone": phone, "is_phone_bound": bool(proof.code) and can_login(phone, user.role)}
 
 

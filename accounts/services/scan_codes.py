@@ -71,7 +71,7 @@ def code_scanned(*, state: str, wechat_code: str) -> None:
 
 def is_open(state: str) -> bool:
     """Tell whether a code can still be scanned."""
-    return _is_state(state) and valkey.client().exists(_CODE + state) == 1
+    return valkey.client().exists(_CODE + state) == 1
 
 
 def codes_expire() -> None:
@@ -79,10 +79,6 @@ def codes_expire() -> None:
     for state in valkey.client().zrangebyscore(_OPEN, "-inf", _now_ms(), 0, MAX_EXPIRED):
         if sid := _take(state.decode()):
             sessions.emit(sid, "invalidCode", INVALID)
-
-
-def _is_state(text: str) -> bool:
-    return len(text) == STATE_LENGTH and text.isascii() and text.isalnum()
 
 
 def _take(state: str) -> str:

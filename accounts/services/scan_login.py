@@ -21,7 +21,6 @@ from permissions.models import DEFAULT_ROLEID, Role
 SPENT_FOR_S = 15 * 60
 _SNAPSHOT = b"snapshot"
 _SHOWN = ("nickname", "headimgurl")
-_NAME_LENGTH = 10
 
 
 def wechat_verify(*, code: str, context: LoginContext) -> User:
@@ -120,7 +119,7 @@ def _find(profile: WechatProfile) -> User | None:
 def _create(profile: WechatProfile) -> User:
     fields = {name: getattr(profile, name) for name in ("headimgurl", "sex", "city", "province", "country")}
     fields |= {
-        "username": "wx_" + get_random_string(_NAME_LENGTH).lower(),
+        "username": "wx_" + get_random_string(10).lower(),
         "password": make_password(None),
         "role": Role.objects.get(roleid=DEFAULT_ROLEID),
         "unionid": profile.unionid or None,

@@ -120,8 +120,11 @@ def enrolment_confirm(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
     """
     _refuse(_locked(user))
     pending = TOTPDevice.objects.filter(user=user, confirmed=False).first()
+    if pending is None:
+        raise CodeWrong
     # The library's wait after a wrong code does not apply here: the person sees the key and has no need to guess.
-    if pending is None or not _is_shown_by(pending, code):
+    pending.throttle_reset(commit=False)
+    if not pending.verify_token("".join(code.split())):
         raise CodeWrong
     pending.confirmed = True
     pending.save()
@@ -166,11 +169,6 @@ def _refuse(user: User) -> None:
         raise SecondFactorRefused("演示账号大家共用，不能绑定")
     if device_of(user):
         raise SecondFactorRefused("已经绑定了一部手机")
-
-
-def _is_shown_by(pending: TOTPDevice, code: str) -> bool:
-    pending.throttle_reset(commit=False)
-    return pending.verify_token("".join(code.split()))
 
 
 def _recovery_codes_make(user: User) -> list[str]:

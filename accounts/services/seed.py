@@ -1,8 +1,7 @@
 """Create the first accounts: root always, and the demo users if demo data is on."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -17,8 +16,7 @@ from core.ops.environment import kept_text
 from permissions.models import ROOT_ROLEID, Role
 
 
-@dataclass(frozen=True)
-class SeededAccount:
+class SeededAccount(NamedTuple):
     """An account after seeding; ``password`` is None if it was changed since it was first created."""
 
     username: str

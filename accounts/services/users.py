@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -14,8 +13,8 @@ from django.db.models import F
 from accounts import avatars, errors
 from accounts.demo_users import is_demo_account
 from accounts.models import RefreshFamily, RevokedToken, User
-from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext
+from accounts.services.login import is_own_password
 from accounts.services.phones import (
     TAKEN_CONSTRAINT,
     PhoneProof,
@@ -94,14 +93,7 @@ def user_update(
     if "username" in changes and is_demo_account(user.username):
         raise errors.DemoNameStays
     if not by_root:
-        changes |= own_phone_changes(
-            user,
-            phone,
-            proof=proof,
-            knows_password=partial(_is_own_password, user, old_password, context),
-            network=context.network,
-            now=context.now,
-        )
+        changes |= own_phone_changes(user, phone, proof=proof, old_password=old_password, context=context)
     elif phone != user.phone:
         changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
     if changes.get("vip_level") == 0:
@@ -122,20 +114,6 @@ def user_update(
         password_set(user=user, new_password=new_password)
     else:
         password_change(user_pk=user.pk, old_password=old_password, new_password=new_password, context=context)
-
-
-def _is_own_password(user: User, password: str, context: LoginContext) -> bool:
-    """Tell whether this is the password of ``user``. Wrong ones count under the limits of logins.
-
-    :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
-    """
-    if not password:
-        return False
-    login_captcha.captcha_require(username=user.username, context=context)
-    is_right = user.check_password(password)
-    if not is_right:
-        login_captcha.failure_count(username=user.username, context=context)
-    return is_right
 
 
 @transaction.atomic
@@ -182,11 +160,11 @@ def password_change(*, user_pk: int, old_password: str, new_password: str, conte
     :raises PasswordNotChanged: the old password is wrong, or the new one is empty.
     :raises DemoPasswordStays: a whole class shares this account.
     :raises PasswordTooWeak: the new password breaks a rule.
-    :raises TooManyFailures: see ``_is_own_password``.
+    :raises TooManyFailures: see ``is_own_password``.
     """
     # Lock the row: if two changes come at once, the second finds that its old password is no longer right.
     user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
-    if not _is_own_password(user, old_password, context):
+    if not is_own_password(user, old_password, context):
         raise errors.PasswordNotChanged
     password_set(user=user, new_password=new_password)
 
