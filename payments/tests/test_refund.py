@@ -75,9 +75,10 @@ def test_parts_never_exceed_the_whole_and_what_is_not_paid_is_not_refunded(paid,
 @pytest.mark.parametrize("fault", [
     ("down",), ("drop",), ("bad_sign",), ("page", 502), ("error", 500, "SYSTEM_ERROR"), ("error", 429, "RATE_LIMITED"),
     ("error", 403, "RULE_LIMIT"), ("change", {"out_refund_no": "other"}), ("change", {"amount": {}}),
+    ("change", {"amount": {"refund": 1, "total": 1234}, "status": "SUCCESS"}),
     ("error", 401, "SIGN_ERROR"), ("error", 403, "NO_AUTH"), ("error", 400, "APPID_MCHID_NOT_MATCH"),
 ])  # fmt: skip
-def test_an_unknown_outcome_is_tried_again_under_the_same_number(paid, wechat, fault):
+def test_an_unknown_outcome_is_tried_again_under_the_same_number(paid, shop, wechat, fault):
     refund = request(paid())
     wechat.faults = [("refund", *fault)] * 2
 
@@ -86,6 +87,7 @@ def test_an_unknown_outcome_is_tried_again_under_the_same_number(paid, wechat, f
         assert tried.state == "pending" and tried.last_error and tried.next_try_at > timezone.now()
         Refund.objects.update(next_try_at=timezone.now())
 
+    assert shop.refunds == []
     assert run(refund).state == "processing"
     assert list(wechat.refunds) == [refund.out_refund_no]
     assert run(refund).attempts == 3
@@ -138,15 +140,6 @@ def test_a_no_after_an_unknown_outcome_is_checked(paid, wechat):
     assert list(wechat.refunds) == [refund.out_refund_no]
 
 
-def test_a_wrong_amount_in_the_answer_settles_nothing(paid, shop, wechat):
-    refund = request(paid())
-    wechat.faults = [("refund", "change", {"amount": {"refund": 1, "total": 1234}, "status": "SUCCESS"})]
-
-    assert run(refund).state == "pending"
-    assert shop.refunds == []
-    assert PaymentLog.objects.filter(event="退款信息不一致").exists()
-
-
 def test_nothing_is_asked_before_the_order_is_committed(paid, wechat, django_capture_on_commit_callbacks, sent_tasks):
     payment = paid()
     with pytest.raises(RuntimeError), transaction.atomic():
@@ -172,17 +165,6 @@ def test_without_a_broker_the_request_stands_and_is_quick(paid, wechat, monkeypa
     request(paid())
 
     assert refunds_run_due(now=timezone.now()) == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_many_workers_at_once_ask_once(paid, wechat):
-    refund = request(paid())
-    wechat.faults = [("refund", "slow", 0.2)]
-
-    at_once([lambda: refund_run(refund_id=refund.pk, now=timezone.now())] * 6)
-
-    assert wechat.called("refund") == 1
-    assert Refund.objects.get().state == "processing"
 
 
 @pytest.mark.django_db(transaction=True)

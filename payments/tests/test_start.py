@@ -10,46 +10,33 @@ from payments.errors import (
     PaymentClosed,
     PaymentNotConfigured,
     ProviderDown,
-    ProviderTimeout,
     WeChatRefused,
 )
-from payments.gateways.wechat import http
 from payments.models import Payment, PaymentStatus
 from payments.services.query_close import payment_close
-from payments.services.start import payment_sdk_params
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 
 
-def test_writes_the_payment_down_and_answers_a_code(start, wechat):
-    payment = start()
-
-    assert payment.state == PaymentStatus.OPEN
-    assert payment.code_url == "weixin://wxpay/bizpayurl?pr=c1"
-    assert payment.prepay_id.startswith("wx")
-    assert payment.next_check_at is not None
-    events = list(payment.logs.values_list("event", "to_state"))
-    assert events == [("发起支付", "starting"), ("微信已下单", "open")]
-    sent = wechat.orders[payment.out_trade_no]["wanted"]
-    assert sent["notify_url"] == "http://127.0.0.1:8399/pay/payResult"
-    assert (sent["total_fee"], sent["spbill_create_ip"]) == ("1234", "203.0.113.9")
-
-
-def test_asking_again_answers_the_same_code_until_it_ends_and_then_one_of_the_very_same_order(start, wechat):
+def test_a_payment_is_written_down_and_keeps_its_code_until_that_ends_and_its_deadline_for_ever(start, wechat):
     now = timezone.now()
     assert start(now=now).time_expire - now > timedelta(minutes=5, seconds=30)  # the provider's shortest
     first = start(now=now, deadline=now + timedelta(hours=5))
     assert abs(first.time_expire - now - timedelta(hours=5)) < timedelta(seconds=1)
-    calls = wechat.called("unifiedorder")
+    assert (first.state, first.code_url) == (PaymentStatus.OPEN, "weixin://wxpay/bizpayurl?pr=c2")
+    assert first.prepay_id.startswith("wx") and first.next_check_at is not None
+    assert list(first.logs.values_list("event", "to_state")) == [("发起支付", "starting"), ("微信已下单", "open")]
+    sent = wechat.orders[first.out_trade_no]["wanted"]
+    assert sent["notify_url"] == "http://127.0.0.1:8399/pay/payResult"
+    assert (sent["total_fee"], sent["spbill_create_ip"]) == ("1234", "203.0.113.9")
 
     second = start(first.out_trade_no, description="another", now=now + timedelta(minutes=1))
-    assert (second.code_url, wechat.called("unifiedorder")) == (first.code_url, calls)
+    assert (second.code_url, wechat.called("unifiedorder")) == (first.code_url, 2)
     third = start(first.out_trade_no, now=now + timedelta(hours=2))
 
     assert third.code_url != first.code_url
-    kept = Payment.objects.get(pk=first.pk)
-    assert third.time_expire == kept.time_expire == first.time_expire
+    assert third.time_expire == Payment.objects.get(pk=first.pk).time_expire == first.time_expire
     assert len(wechat.orders) == 2
 
 
@@ -82,16 +69,6 @@ def test_an_unknown_outcome_is_repeated_word_for_word_once(start, shop, wechat, 
     assert payment.last_error
     assert start(number).state == PaymentStatus.OPEN
     assert len(wechat.orders) == 2
-
-
-def test_a_timeout_is_told_as_504(start, wechat, monkeypatch):
-    monkeypatch.setattr(http, "TOTAL_TIMEOUT_S", 0.1)
-    wechat.faults = [("unifiedorder", "slow", 0.3)] * 2
-
-    with pytest.raises(ProviderTimeout) as raised:
-        start()
-
-    assert (raised.value.http_status, raised.value.status) == (504, 504)
 
 
 @pytest.mark.parametrize(("code", "message"), [
@@ -150,15 +127,6 @@ def test_without_merchant_values_or_an_openid_nothing_starts(start, shop, wechat
         start()
 
     assert not Payment.objects.exists()
-
-
-def test_each_kind_has_its_parameters_for_the_sdk(start):
-    def params(**kind):
-        return payment_sdk_params(payment=start(**kind), now=timezone.now())
-
-    assert params(trade_type="JSAPI", openid="oUpF8uMuAJO")["package"].startswith("prepay_id=wx")
-    assert params(trade_type="APP")["prepayid"].startswith("wx")
-    assert params() == {}
 
 
 @pytest.mark.django_db(transaction=True)
