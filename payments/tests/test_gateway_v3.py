@@ -4,11 +4,10 @@ import os
 import time
 from contextlib import nullcontext
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import time_machine
 from cryptography.hazmat.primitives import serialization
 from django.utils import timezone
 
@@ -174,72 +173,52 @@ class TestCertificateMode:
         wechat.use_certificate = not is_switching
         assert gateway_v3().query(NUMBER).trade_state == "SUCCESS"
 
-    def test_are_fetched_again_after_12_hours(self, wechat, certificates):
-        for _ in range(2):
-            refresh_certificates()
-        assert wechat.called("certificates") == 1
+    def test_are_fetched_again_after_12_hours_and_one_merchants_keep_no_other_waiting(
+        self, wechat, settings, merchant_values, certificates
+    ):
+        settings.WECHAT_PAY_FORMER_MERCHANTS = [merchant_values | {"WECHAT_PAY_CERT_DIR": str(certificates)}]
+        settings.WECHAT_PAY_CERT_DIR = str(certificates.parent / "other")
+        settings.WECHAT_PAY_V3_KEY = "x" * 32  # opens none, so the present merchant asks each time
+        refresh_certificates()
+        assert [file.name for file in certificates.iterdir()] == [f"{wechat.keys.serial}.pem"]
+        assert wechat.called("certificates") == 2
+        refresh_certificates()
+        assert wechat.called("certificates") == 3
 
         old = time.time() - 12 * 3600 - 1
         os.utime(certificates, (old, old))
         for _ in range(2):
             refresh_certificates()
 
-        assert wechat.called("certificates") == 2
+        assert wechat.called("certificates") == 6
 
-    def test_missing_ones_of_one_merchant_keep_no_other_merchant_waiting(
-        self, wechat, settings, merchant_values, certificates
-    ):
-        settings.WECHAT_PAY_FORMER_MERCHANTS = [merchant_values | {"WECHAT_PAY_CERT_DIR": str(certificates)}]
-        settings.WECHAT_PAY_CERT_DIR = str(certificates.parent / "other")
-        settings.WECHAT_PAY_V3_KEY = "x" * 32
-
-        refresh_certificates()
-
-        assert [file.name for file in certificates.iterdir()] == [f"{wechat.keys.serial}.pem"]
-
-    def test_a_forged_notice_fetches_nothing(self, wechat, order):
+    def test_a_notice_fetches_nothing_and_is_read_once_another_process_has_fetched(self, wechat, order, certificates):
         wechat.pay(NUMBER)
-        gateway_v3().query(NUMBER)
-        calls = len(wechat.calls)
-        body, headers = wechat.notice_v3(NUMBER, serial="ABCDEF0123456789")
-
-        with pytest.raises(NoticeRefused, match="未知的证书序列号"):
-            read_v3(headers, body, [gateway_v3()], timezone.now())
-
-        assert len(wechat.calls) == calls
-
-    def test_notices_a_certificate_that_another_process_fetched(self, wechat, order, certificates):
-        wechat.pay(NUMBER)
+        gateway, calls = gateway_v3(), len(wechat.calls)
         body, headers = wechat.notice_v3(NUMBER)
-        gateway = gateway_v3()
-        with pytest.raises(NoticeRefused):
+        with pytest.raises(NoticeRefused, match="未知的证书序列号"):
             read_v3(headers, body, [gateway], timezone.now())
+        assert len(wechat.calls) == calls
 
         certificates.mkdir()
         (certificates / "new.pem").write_bytes(wechat.keys.certificate_pem)
 
         assert read_v3(headers, body, [gateway], timezone.now()).paid_fen == 1234
 
-    @pytest.mark.parametrize("days", [-2, 10])
-    def test_believes_no_certificate_before_or_after_its_time(self, wechat, monkeypatch, days):
+    def test_believes_no_certificate_before_or_after_its_time(self, wechat):
         refresh_certificates()
-        assert gateway_v3().keys.find(wechat.keys.serial)
-        moment = timezone.now() + timedelta(days=days)
 
-        module = import_module("payments.gateways.wechat.merchant")
-        monkeypatch.setattr(module, "datetime", SimpleNamespace(now=lambda _: moment))
+        for days, is_believed in ((-2, False), (0, True), (10, False)):
+            with time_machine.travel(timezone.now() + timedelta(days=days)):
+                assert bool(gateway_v3().keys.find(wechat.keys.serial)) is is_believed
 
-        assert gateway_v3().keys.find(wechat.keys.serial) is None
-
-    def test_an_account_without_certificates_says_nothing_about_an_order(self, wechat, order):
+    def test_an_account_without_certificates_or_with_another_key_says_nothing_about_an_order(
+        self, wechat, settings, certificates
+    ):
         wechat.faults = [("certificates", "error", 404, "RESOURCE_NOT_EXISTS")]
-
         with pytest.raises(GatewayMisconfigured):
             gateway_v3().query(NUMBER)
-
-    def test_believes_no_certificate_that_our_key_does_not_open(self, wechat, settings, certificates):
         settings.WECHAT_PAY_V3_KEY = "x" * 32
-
         with pytest.raises(GatewayUntrusted):
             gateway_v3().query(NUMBER)
 

@@ -130,27 +130,20 @@ class TestAbnormal:
 
 
 class TestClosed:
-    def test_gets_a_new_number(self, refund_in, shop, wechat):
-        old = refund_in("CLOSED")
-        wechat.refund_status = "SUCCESS"
+    def test_gets_a_new_number_when_the_provider_calls_the_old_one_closed(self, refund_in, shop, wechat):
+        old, paid = refund_in("CLOSED"), refund_in("CLOSED")
+        wechat.refunds[paid.out_refund_no]["status"] = wechat.refund_status = "SUCCESS"
 
         new = refund_again(refund_id=old.pk, actor="李", now=later())
-
         assert (new.out_refund_no[-3:], new.amount_fen, new.reason) == ("R02", 1234, "破损")
         assert shop.refunds[-1] == (new.out_refund_no, "pending")
         assert refund_run(refund_id=new.pk, now=later()).state == "success"
-        old.refresh_from_db()
-        assert old.state == "closed"
-
-    def test_only_when_the_provider_calls_the_old_one_closed(self, refund_in, wechat):
-        old = refund_in("CLOSED")
-        wechat.refunds[old.out_refund_no]["status"] = "SUCCESS"
-
         with pytest.raises(RefundNotPossible, match="已退款"):
-            refund_again(refund_id=old.pk, actor="李", now=later())
+            refund_again(refund_id=paid.pk, actor="李", now=later())
 
         old.refresh_from_db()
-        assert (old.state, Refund.objects.count()) == ("success", 1)
+        paid.refresh_from_db()
+        assert (old.state, paid.state, Refund.objects.count()) == ("closed", "success", 3)
 
     @pytest.mark.parametrize("fault", [("down",), ("bad_sign",), ("error", 401, "SIGN_ERROR")])
     def test_not_while_the_provider_cannot_say_nor_is_it_then_paid_offline(self, refund_in, wechat, fault):
@@ -219,16 +212,14 @@ class TestOffline:
             with pytest.raises(RefundNotPossible, match="凭证号"):
                 offline(refund, **said)
 
-    def test_ends_what_never_left_the_house(self, paid, wechat, settings):
-        refund = request(paid())
+    def test_ends_what_never_left_the_house_and_a_worker_whose_turn_it_was_sends_nothing(
+        self, paid, wechat, settings, monkeypatch
+    ):
+        refund, key = request(paid()), settings.WECHAT_PAY_V3_KEY
         settings.WECHAT_PAY_V3_KEY = ""
         waiting = refund_run(refund_id=refund.pk, now=timezone.now())
         assert (waiting.state, waiting.sent_at) == ("pending", None) and "WECHAT_PAY_V3_KEY" in waiting.last_error
-
-        assert offline(refund).state == "offline"
-
-    def test_what_staff_ended_is_not_sent_by_a_worker_whose_turn_it_was(self, paid, wechat, monkeypatch):
-        refund = request(paid())
+        settings.WECHAT_PAY_V3_KEY = key
         monkeypatch.setattr(refund_module, "_claim_attempt", lambda *_, **__: offline(refund).state == "offline")
 
         refund_run(refund_id=refund.pk, now=timezone.now())
@@ -249,42 +240,20 @@ class TestOffline:
         assert shop.refunds[-1] == (refund.out_refund_no, "offline")
 
 
-class TestQuestionsEndNothing:
-    """A refusal of a question is no refusal of the refund."""
+@pytest.mark.parametrize("code", [(401, "SIGN_ERROR"), (403, "NO_AUTH"), (400, "PARAM_ERROR"), (400, "MCH_NOT_EXISTS")])
+def test_a_refusal_of_a_question_is_none_of_the_refund_nor_an_answer_about_a_refusal(refund_in, paid, wechat, code):
+    refund = refund_in("PROCESSING")
+    wechat.faults = [("refund_query", "error", *code)]
 
-    @pytest.mark.parametrize(
-        "code", [(401, "SIGN_ERROR"), (403, "NO_AUTH"), (400, "PARAM_ERROR"), (400, "MCH_NOT_EXISTS")]
-    )
-    def test_a_configuration_error_while_asking_does_not_end_it_nor_while_asking_about_a_no(
-        self, refund_in, paid, wechat, code
-    ):
-        refund = refund_in("PROCESSING")
-        wechat.faults = [("refund_query", "error", *code)]
+    refund = refund_run(refund_id=refund.pk, now=later())
 
-        refund = refund_run(refund_id=refund.pk, now=later())
-
-        assert refund.state == "processing" and refund.last_error and refund.next_try_at
-        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
-        assert refund_run(refund_id=refund.pk, now=later() + timedelta(hours=2)).state == "success"
-        refund = request(paid())
-        denied = ("refund", "error", 403, "NOT_ENOUGH")
-        wechat.faults = [("refund", "drop"), denied, ("refund_query", "error", *code)]
-        refund_run(refund_id=refund.pk, now=timezone.now())
-        assert refund_run(refund_id=refund.pk, now=later()).state == "pending"
-        assert refund_run(refund_id=refund.pk, now=later() + LATER).state == "processing"
-
-
-def test_no_more_than_fifty_refunds_of_a_payment_and_none_is_promised_without_v3_values(paid, settings):
-    payment = paid()
-    for _ in range(50):
-        request(payment, 1)
-
-    with pytest.raises(RefundNotPossible, match="50次"):
-        request(payment, 1)
-    settings.WECHAT_PAY_V3_KEY = ""
-    with pytest.raises(RefundNotPossible, match="APIv3"):
-        request(payment)
-    assert Refund.objects.count() == 50
+    assert refund.state == "processing" and refund.last_error and refund.next_try_at
+    refund = request(paid())
+    denial = ("refund", "error", 403, "NOT_ENOUGH")
+    wechat.faults = [("refund", "drop"), denial, ("refund_query", "error", *code)]
+    refund_run(refund_id=refund.pk, now=timezone.now())
+    assert refund_run(refund_id=refund.pk, now=later()).state == "pending"
+    assert refund_run(refund_id=refund.pk, now=later() + LATER).state == "processing"
 
 
 @pytest.mark.django_db(transaction=True)
