@@ -54,7 +54,7 @@ def at_once(works: Iterable[Callable[[], Any]], *, refusals: tuple[type[Exceptio
         return [future.result() for future in [pool.submit(run, work) for work in works]]
 
 
-def during(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
+def during(change: Callable[[], Any], work: Callable[[], Any], *, seconds: float = 0.5) -> Any:
     """Start ``work`` on a connection of its own while the transaction of ``change`` is open; return its result.
 
     Work that locks what ``change`` has changed waits, and goes by what that left. Other work reads what was before.
@@ -70,7 +70,7 @@ def during(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
         with transaction.atomic():
             change()
             running = pool.submit(run)
-            wait([running], timeout=0.5)
+            wait([running], timeout=seconds)
         return running.result()
 
 

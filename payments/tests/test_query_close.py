@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from payments.errors import PaymentMismatch, ProviderDown, WeChatRefused
-from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentLog, PaymentStatus
 from payments.services.query_close import CloseOutcome, payment_close, payment_query
 from payments.tests.fake_wechat import APPID, MCHID
@@ -35,17 +34,6 @@ class TestQuery:
         assert (payment.state, payment.transaction_id) == (PaymentStatus.PAID, order["transaction_id"])
         assert (payment.paid_at, payment.next_check_at) == (order["paid_at"].replace(microsecond=0), None)
         assert [(call["paid_fen"], call["transaction_id"]) for call in shop.paid] == [(1234, order["transaction_id"])]
-
-    def test_asks_at_most_once_in_five_seconds_for_all_pollers_and_not_about_what_is_paid(self, start, shop, wechat):
-        number, now = start().out_trade_no, timezone.now()
-
-        def asked(*seconds):
-            return [query(number, now=now + timedelta(seconds=s)).asked for s in seconds]
-
-        assert asked(0, 1, 4.9, 5, 6, 10.1) == [True, False, False, True, False, True]
-        wechat.pay(number)
-        assert asked(20, 3600) == [True, False]
-        assert wechat.called("query") == 4 and query(shop.order()).asked is False
 
     def test_tells_the_providers_error_and_believes_nothing_that_is_not_authentic(self, start, shop, wechat):
         with pytest.raises(WeChatRefused) as refused:
@@ -184,18 +172,3 @@ class TestClose:
 
         assert close(number) is close(first) is close(second) is CloseOutcome.CLOSED
         assert "人工核对" in Payment.objects.get(out_trade_no=second).last_error
-
-
-def test_paid_after_close_is_paid_or_refunded(start, shop, wechat):
-    kept, gone = start().out_trade_no, start().out_trade_no
-    for number in (kept, gone):
-        assert close(number) is CloseOutcome.CLOSED
-        wechat.pay(number)
-
-    assert query(kept).is_paid
-    shop.outcome = PaidOutcome.REFUND
-    assert query(gone).is_paid
-
-    assert not Payment.objects.get(out_trade_no=kept).refunds.exists()
-    refund = Payment.objects.get(out_trade_no=gone).refunds.get()
-    assert (refund.amount_fen, refund.state, refund.out_refund_no) == (1234, "pending", gone + "R01")

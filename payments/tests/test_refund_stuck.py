@@ -23,8 +23,8 @@ from payments.services.refund_stuck import (
     refund_divert,
     refund_offline,
 )
-from payments.tests.factories import locked, request
-from tests.kit import at_once, listener_replaced
+from payments.tests.factories import request
+from tests.kit import at_once, during, listener_replaced
 
 pytestmark = pytest.mark.django_db
 CARD = BankCard("ICBC_DEBIT", "6222021234567890", "王小明")
@@ -254,6 +254,7 @@ def test_the_order_is_locked_before_its_payment(refund_in, shop, monkeypatch):
     """Else staff, and a notification that has locked the order and needs the payment, would wait for each other."""
     monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 600)
     refund = refund_in("FAILED")
+    number = refund.payment.out_trade_no
 
     def lock_payment():
         time.sleep(0.3)
@@ -261,8 +262,9 @@ def test_the_order_is_locked_before_its_payment(refund_in, shop, monkeypatch):
             return Payment.objects.select_for_update(nowait=True).get().pk
 
     steps = [lambda: refund_again(refund_id=refund.pk, actor="王", now=later()), lock_payment]
-    with locked(shop, refund.payment.out_trade_no):
-        waited, free = at_once(steps, refusals=(OperationalError,))
+    waited, free = during(
+        lambda: shop.lock(out_trade_no=number), lambda: at_once(steps, refusals=(OperationalError,)), seconds=5
+    )
 
     assert isinstance(waited, OperationalError) and free == refund.payment_id
 
