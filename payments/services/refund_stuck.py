@@ -16,14 +16,7 @@ from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import OfflineWay, Payment, Refund, RefundStatus, RefundWay
 from payments.services.common import log_step, payee
 from payments.services.listener_call import lock_payment, tell_refund
-from payments.services.refund import (
-    STATE_OF,
-    note_error,
-    refund_create,
-    refund_move,
-    refund_record,
-    require_room,
-)
+from payments.services.refund import STATE_OF, note_error, refund_create, refund_move, refund_record, require_room
 
 # No call takes this long: after it, an earlier call has either arrived at the provider or failed.
 QUIET = timedelta(minutes=2)

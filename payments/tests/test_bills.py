@@ -23,11 +23,7 @@ from payments.listener import listener
 from payments.models import BillRun, Difference, Payment, PaymentLog, Refund
 from payments.services import differences
 from payments.services.bills import bill_days_missing, bill_reconcile, bills_reconcile_missing
-from payments.services.differences import (
-    difference_add_refund,
-    difference_ask,
-    difference_return,
-)
+from payments.services.differences import difference_add_refund, difference_ask, difference_return
 from payments.services.query_close import payment_query
 from payments.services.refund import refund_run
 from payments.tests.factories import request

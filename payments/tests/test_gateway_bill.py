@@ -5,13 +5,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from payments.gateways.base import (
-    Bill,
-    BillNotReady,
-    GatewayRefused,
-    GatewayUnreachable,
-    GatewayUntrusted,
-)
+from payments.gateways.base import Bill, BillNotReady, GatewayRefused, GatewayUnreachable, GatewayUntrusted
 from payments.gateways.wechat import gateway_v2, gateway_v3, http, v3
 from payments.gateways.wechat.bill import read_bill
 from payments.tests.fake_wechat import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID

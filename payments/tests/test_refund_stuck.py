@@ -17,12 +17,7 @@ from payments.listener import listener
 from payments.models import Payment, PaymentLog, Refund
 from payments.services import refund as refund_module
 from payments.services.refund import PAID_TWICE, refund_run, refunds_run_due
-from payments.services.refund_stuck import (
-    refund_again,
-    refund_ask,
-    refund_divert,
-    refund_offline,
-)
+from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 from payments.tests.factories import request
 from tests.kit import at_once, during, listener_replaced
 

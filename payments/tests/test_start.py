@@ -5,13 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.errors import (
-    PaymentAlreadyPaid,
-    PaymentClosed,
-    PaymentNotConfigured,
-    ProviderDown,
-    WeChatRefused,
-)
+from payments.errors import PaymentAlreadyPaid, PaymentClosed, PaymentNotConfigured, ProviderDown, WeChatRefused
 from payments.models import Payment, PaymentStatus
 from payments.services.query_close import payment_close
 from tests.kit import at_once
