@@ -19,11 +19,12 @@ from xml.sax.saxutils import escape
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, padding, serialization
+from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
 BEIJING = timezone(timedelta(hours=8))
@@ -87,17 +88,14 @@ class Keys:
 
     @property
     def certificate_pem(self):
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
+        return self.certificate.public_bytes(Encoding.PEM)
 
-    def write(self, folder, form=serialization.PrivateFormat.PKCS8):
+    def write(self, folder, form=PrivateFormat.PKCS8):
         """Write the files a merchant has; answer (private key, provider's public key)."""
         private, public = folder / "apiclient_key.pem", folder / "pub_key.pem"
-        private.write_bytes(self.merchant.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-        public.write_bytes(
-            self.platform.public_key().public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-        )
+        private.write_bytes(self.merchant.private_bytes(Encoding.PEM, form, NoEncryption()))
+        platform = self.platform.public_key()
+        public.write_bytes(platform.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
         return str(private), str(public)
 
 
@@ -249,15 +247,11 @@ class WeChat:
 
     def seal(self, event, said, key=V3_KEY, **options):
         """Make the body and headers of a v3 notification."""
-        nonce = os.urandom(6).hex()
         plain = json.dumps(said, ensure_ascii=False).encode()
         body = json.dumps({
             "id": os.urandom(8).hex(), "create_time": datetime.now(BEIJING).isoformat(timespec="seconds"),
             "event_type": event, "resource_type": "encrypt-resource", "summary": "支付成功",
-            "resource": {"original_type": "transaction", "algorithm": "AEAD_AES_256_GCM", "nonce": nonce,
-                         "associated_data": "transaction",
-                         "ciphertext": base64.b64encode(
-                             AESGCM(key.encode()).encrypt(nonce.encode(), plain, b"transaction")).decode()},
+            "resource": {"original_type": "transaction"} | _sealed(plain, "transaction", key),
         }, ensure_ascii=False).encode()  # fmt: skip
         return body, self.signed_headers(body, **options)
 
@@ -398,11 +392,8 @@ class WeChat:
         return 200, self.bill_files.get(token, b"no such file")
 
     def v3_certificates(self):
-        nonce = os.urandom(6).hex()
-        sealed = AESGCM(V3_KEY.encode()).encrypt(nonce.encode(), self.keys.certificate_pem, b"certificate")
-        entry = {"algorithm": "AEAD_AES_256_GCM", "nonce": nonce, "associated_data": "certificate",
-                 "ciphertext": base64.b64encode(sealed).decode()}  # fmt: skip
-        return 200, {"data": [{"serial_no": self.keys.serial, "encrypt_certificate": entry}]}
+        sealed = _sealed(self.keys.certificate_pem, "certificate", V3_KEY)
+        return 200, {"data": [{"serial_no": self.keys.serial, "encrypt_certificate": sealed}]}
 
     def v3_refund(self, *, out_refund_no, transaction_id, amount, notify_url, reason="-"):
         if not reason or len(reason.encode()) > 80 or re.search(r"[^ -~\u3000-\u9fff\uff00-\uffef]", reason):
@@ -473,6 +464,13 @@ class WeChat:
                 status = {"ABNORMAL": "CHANGE", "CLOSED": "FAIL"}.get(refund["status"], refund["status"])
                 rows.append(bill_row(made, *about, 0, number, refund["refund_id"], refund["amount"]["refund"], status))
         return rows
+
+
+def _sealed(plain, about, key):
+    nonce = os.urandom(6).hex()
+    cipher = AESGCM(key.encode()).encrypt(nonce.encode(), plain, about.encode())
+    return {"algorithm": "AEAD_AES_256_GCM", "nonce": nonce, "associated_data": about,
+            "ciphertext": base64.b64encode(cipher).decode()}  # fmt: skip
 
 
 class _Server(ThreadingHTTPServer):

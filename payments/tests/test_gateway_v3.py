@@ -2,7 +2,6 @@
 
 import os
 import time
-from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +10,7 @@ import time_machine
 from cryptography.hazmat.primitives import serialization
 from django.utils import timezone
 
-from core.upstreams import FAILURES, answer_within
-from payments.errors import ProviderBusy
 from payments.gateways.base import (
-    GatewayError,
     GatewayMisconfigured,
     GatewayRefused,
     GatewayTimeout,
@@ -26,7 +22,6 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat import gateway_v2, gateway_v3, http
 from payments.gateways.wechat.notices import read_v3
-from payments.services.start import payment_check_provider
 from payments.tasks import refresh_certificates
 from payments.tests.fake_wechat import KEY_ID
 from payments.tests.test_gateway_v2 import intent
@@ -81,17 +76,6 @@ def test_a_slow_or_an_endless_answer_is_cut_off(wechat, order, monkeypatch, limi
 
     with pytest.raises(error):
         gateway_v3().query(NUMBER)
-
-
-@pytest.mark.parametrize(("status", "is_dead"), [(499, False), (500, True)])
-def test_a_provider_that_only_fails_is_left_alone(wechat, order, status, is_dead):
-    wechat.faults = [("query", "page", status)] * FAILURES
-    with answer_within(30):  # a person waits
-        for _ in range(FAILURES):
-            with pytest.raises(GatewayError):
-                gateway_v3().query(NUMBER)
-        with pytest.raises(ProviderBusy) if is_dead else nullcontext():
-            payment_check_provider()
 
 
 @pytest.mark.parametrize("number", ["../x", "a?mchid=1", "a/close", "", "a b", "单号"])
