@@ -28,7 +28,7 @@ urlpatterns = [
     ),
     path("", front.home),
     path("logo", logo),
-    path("media/", include("uploads.urls")),
+    path("media/", include("uploads.api.media")),
     path("docs/", front.reference),
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),

@@ -116,13 +116,14 @@ class Throttled(DomainError):
 
 
 class ServiceUnavailable(DomainError):
-    """An engine of ours (PostgreSQL, Valkey) does not answer."""
+    """An engine of ours (PostgreSQL, Valkey) does not answer. Clients may try again after ``wait_s`` seconds."""
 
     status, http_status, msg = 503, 503, "服务暂时不可用,请稍后再试"
     remedy = "按响应头 Retry-After 的秒数等待后再试"
+    wait_s = 5
 
     def __init__(self, msg: str | None = None, *, headers: dict[str, str] | None = None) -> None:
-        super().__init__(msg, headers={"Retry-After": "5"} | (headers or {}))
+        super().__init__(msg, headers={"Retry-After": str(self.wait_s)} | (headers or {}))
 
 
 class UpstreamDown(DomainError):

@@ -135,9 +135,7 @@ class Values:
 
     def moment(self, name: str, *, ahead: bool = False) -> datetime | None:
         """Return a time after the old server's start; one in the future only with ``ahead``."""
-        latest = _LATEST if ahead else self.now + timedelta(days=1)
-        moment = _moment(self.raw(name))
-        return moment if moment and _OLDEST <= moment <= latest else None
+        return self._plausible(_moment(self.raw(name)), _LATEST if ahead else None)
 
     def created(self, *, by_id: str = "", names: tuple[str, ...] = ()) -> datetime:
         """Return the creation time: by the 17 digits its id begins with, else by a field, else by MongoDB's ``_id``."""
@@ -151,8 +149,8 @@ class Values:
         )
         return known or self.now
 
-    def _plausible(self, moment: datetime | None) -> datetime | None:
-        return moment if moment and _OLDEST <= moment <= self.now + timedelta(days=1) else None
+    def _plausible(self, moment: datetime | None, latest: datetime | None = None) -> datetime | None:
+        return moment if moment and _OLDEST <= moment <= (latest or self.now + timedelta(days=1)) else None
 
 
 def is_whole(text: str) -> bool:

@@ -23,16 +23,7 @@ def translate(values: Values, _: None, run: ImportRun) -> WeatherRecord:
     is_here = WeatherRecord.objects.filter(city=report.city, date=report.date, clock=report.clock).exists()
     key = f"{report.city} {report.date} {report.clock}"
     run.claim_once("weather", key, is_here=is_here, what="城市、日期、更新时间都相同")
-    return WeatherRecord(
-        **report.texts,
-        date=report.date,
-        clock=report.clock,
-        observed_at=report.observed_at,
-        alarm=report.alarm,
-        aqi=report.aqi,
-        created_at=report.observed_at,
-        seen_at=report.observed_at,
-    )
+    return WeatherRecord.of(report, at=report.observed_at)
 
 
 def _objects(values: Values) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -21,24 +22,32 @@ from core import times
 from core.admin.base import MOST_COUNTED, KnownCount, OfficeAdmin
 from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
-from core.admin.exports import ExportableAdmin, is_complete
+from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.password import require_password
 from core.admin.tables import table
+from core.api.request import full_url
 from core.errors import DomainError
-from core.times import format_office_time
+from core.times import format_api_time, format_office_time
 from permissions.scope import scope_of
 from students.class_sheet import class_sheet_page
-from students.columns import COLUMNS, EDITABLE
+from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
 from students.forms import ManyForm, StudentForm
 from students.models import ArchivedStudent, Student
-from students.selectors import archived_pks, class_list, search_q, students_total, values_in_use
-from students.services import MAX_ARCHIVED, student_add, student_edit, student_restore, students_archive
+from students.selectors import archived_among, class_list, search_q, students_total, values_in_use
+from students.services import (
+    MAX_ARCHIVED,
+    MAX_EDITED,
+    edit_mark,
+    student_add,
+    student_edit,
+    student_restore,
+    students_archive,
+    students_edit,
+)
 from students.transfer.admin import may_transfer, run_url, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
-from students.transfer.edits import MAX_EDITED, edit_mark, students_edit
-from students.transfer.exports import EXPORT_COLUMNS
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdmin
 
@@ -85,7 +94,11 @@ def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str
 @admin.register(Student)
 class StudentAdmin(ExportableAdmin, PictureAdmin):
     form = StudentForm
-    export_columns = EXPORT_COLUMNS
+    export_columns = (
+        *(ExportColumn(column.label, column.width, attrgetter(column.field)) for column in COLUMNS),
+        ExportColumn(PHOTO, 40, lambda student: full_url(student.headimgurl)),
+        ExportColumn(CREATED, 22, lambda student: format_api_time(student.created_at)),
+    )
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
     most_found = MOST_COUNTED + 1
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
@@ -301,7 +314,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         return class_sheet_page(request)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        if request.method == "GET" and object_id.isdecimal() and archived_pks([int(object_id[:18])]):
+        if request.method == "GET" and object_id.isdecimal() and archived_among("pk", [int(object_id[:18])]):
             messages.info(request, "这名学员已归档")
             return HttpResponseRedirect(reverse("admin:students_archivedstudent_change", args=[object_id]))
         return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
@@ -345,7 +358,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         answer = super()._press_posted(request, object_id)
-        is_back = object_id.isdecimal() and not archived_pks([int(object_id)])
+        is_back = object_id.isdecimal() and not archived_among("pk", [int(object_id)])
         return HttpResponseRedirect(reverse("admin:students_student_change", args=[object_id])) if is_back else answer
 
     @display(description="归档时间", ordering="archived_at")

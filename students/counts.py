@@ -24,7 +24,7 @@ ALL = "*"
 LONGEST_GRAM = 3
 FOLD_BATCH = 20_000  # after an import of everybody there are some 300,000 keys: too many for one statement's time
 
-_COUNTS = "SELECT key, sum(n)::bigint FROM students_tally WHERE key = ANY(%s) GROUP BY key"
+_COUNT = "SELECT coalesce(sum(n), 0)::bigint FROM students_tally WHERE key = %s"
 _CLASSES = """
 SELECT substr(key, 2), sum(n)::bigint FROM students_tally WHERE key >= 'c' AND key < 'd'
 GROUP BY key HAVING sum(n) > 0 ORDER BY key
@@ -66,15 +66,10 @@ def name_keys(text: str) -> list[str]:
     return list(dict.fromkeys("n" + text[at : at + size] for at in range(len(text) - size + 1)))
 
 
-def counts_of(keys: Sequence[str]) -> dict[str, int]:
-    """Count the students of each key."""
-    return dict.fromkeys(keys, 0) | dict(prepared_rows(_COUNTS, [list(keys)]))
-
-
 def student_count(class_name: str = "") -> int:
     """Count the students, or those of one class."""
     key = class_key(class_name) if class_name else ALL
-    return counts_of([key])[key]
+    return int(prepared_rows(_COUNT, [key])[0][0])
 
 
 def class_counts() -> list[tuple[str, int]]:

@@ -179,14 +179,10 @@ def students_by_day(since: datetime, scope: Scope = EVERYTHING) -> dict[str, int
     return {str(day): number for day, number in days}
 
 
-def archived_sids(sids: Iterable[str]) -> set[str]:
-    """Return those of the numbers that belong to archived students."""
-    return set(ArchivedStudent.objects.filter(sid__in=list(sids)).order_by().values_list("sid", flat=True))
-
-
-def archived_pks(pks: Iterable[int]) -> set[int]:
-    """Return those of the keys that belong to archived students."""
-    return set(ArchivedStudent.objects.filter(pk__in=list(pks)).order_by().values_list("pk", flat=True))
+def archived_among(field: str, values: Iterable[Any]) -> set[Any]:
+    """Return those of the values that archived students have in a field."""
+    archived = ArchivedStudent.objects.filter(**{f"{field}__in": list(values)})
+    return set(archived.order_by().values_list(field, flat=True))
 
 
 def namesakes(*, name: str, class_name: str, except_pk: int | None = None) -> list[Student]:

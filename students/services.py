@@ -1,7 +1,8 @@
-"""Add, change and delete students, put them aside, and bring them back (docs/adr/0014)."""
+"""Add, change and delete students, change many, put them aside, and bring them back (docs/adr/0014)."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from django.db import connection, transaction
@@ -9,12 +10,29 @@ from django.db.models import Q
 
 from core.audit import StaffAction
 from permissions.scope import EVERYTHING, Scope
-from students.bulk import entry_of, students_lock
-from students.errors import NotArchived, NumberTaken, StudentNotDeleted, StudentUnchanged, StudentUnknown
-from students.models import ArchivedStudent, Student, StudentFields
+from students.bulk import STORED, changes_between, changes_dump, entry_of, students_change, students_lock
+from students.columns import label_of
+from students.errors import (
+    NotArchived,
+    NumberTaken,
+    SelectionChanged,
+    StudentNotDeleted,
+    StudentUnchanged,
+    StudentUnknown,
+)
+from students.models import (
+    ArchivedStudent,
+    RowKind,
+    RunKind,
+    RunState,
+    Student,
+    StudentFields,
+    TransferRow,
+    TransferRun,
+)
 from uploads.services import image_adopt, image_release
 
-MAX_ARCHIVED = 2_000
+MAX_EDITED = MAX_ARCHIVED = 2_000
 _COLUMNS = ", ".join(str(field.column) for field in Student._meta.concrete_fields)
 # One statement each: a student is always in exactly one of the two tables.
 _PUT_ASIDE = f"""
@@ -57,6 +75,47 @@ def student_edit(*, sid: str, changes: dict[str, Any], scope: Scope = EVERYTHING
         if "headimgurl" in changed:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)
     return student
+
+
+def edit_mark(students: Sequence[Student]) -> str:
+    """Return a hash of all that the students are: it differs once somebody has changed one of them."""
+    facts = [[student.pk, *(getattr(student, name) for name in STORED)] for student in students]
+    return sha256(repr(sorted(facts)).encode()).hexdigest()
+
+
+def students_edit(
+    *, pks: Sequence[int], values: dict[str, Any], mark: str, user_pk: int | None, now: datetime
+) -> TransferRun:
+    """Give the students the same values in some fields, all or none; return the run that can take it back.
+
+    :param mark: of the students that the page has shown (:func:`edit_mark`).
+    :raises SelectionChanged: these are other students by now, or somebody has changed one. Nothing is changed.
+    :raises StudentUnchanged: all of them have these values already.
+    """
+    with transaction.atomic():
+        locked = list(students_lock(pks).values())
+        if edit_mark(locked) != mark:
+            raise SelectionChanged("名单或其中学员的资料在你确认之前变了，没有修改任何学员。请核对后再次确认")
+        changes = {student.pk: changes_between(student, values) for student in locked}
+        changed = [student for student in locked if changes[student.pk]]
+        if not changed:
+            raise StudentUnchanged
+        what = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
+        run = TransferRun.objects.create(
+            kind=RunKind.EDIT, state=RunState.DONE, created_by_id=user_pk, confirmed_by_id=user_pk,
+            created_at=now, phase_at=now, file_name=what[:120],
+            counts={RowKind.CHANGED: len(changed), RowKind.UNCHANGED: len(locked) - len(changed)},
+        )  # fmt: skip
+        TransferRow.objects.bulk_create(
+            TransferRow(
+                run=run, number=number, student_pk=student.pk, diff=changes_dump(changes[student.pk]),
+                kind=RowKind.CHANGED if changes[student.pk] else RowKind.UNCHANGED,
+                cells={"sId": student.sid, "name": student.name, "class": student.class_name},
+            )
+            for number, student in enumerate(locked, 1)
+        )  # fmt: skip
+        students_change(changed, [changes[student.pk] for student in changed], actor_pk=user_pk, now=now)
+    return run
 
 
 def student_delete(*, sid: str, scope: Scope = EVERYTHING) -> None:

@@ -3,8 +3,7 @@
     python -m uploads.decoder_child < socket
 
 Each message on the socket is a lane and a connection. The program forks a watcher, which forks a child that decodes
-the one picture which comes over the connection, and ends; so the kernel bounds its time, memory and files, and a
-picture that misleads a codec harms nothing else. A child answers with a line of JSON that describes the picture, or
+the one picture which comes over the connection. The child answers with a line of JSON that describes the picture, or
 says why it is refused, and the picture's bytes. When it has ended, its watcher adds ``END``.
 
 Python and Pillow are loaded once, which took 50 ms for each picture; a fork takes 1 to 2.

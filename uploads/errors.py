@@ -45,19 +45,13 @@ class ImageTooComplex(ImageRefused):
 class DecodersBusy(ServiceUnavailable):
     """No decoder was free in time."""
 
-    msg = "图片处理繁忙,请稍后再试"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "2"})
+    msg, wait_s = "图片处理繁忙,请稍后再试", 2
 
 
 class StoreFull(ServiceUnavailable):
     """The disk has less than MEDIA_FREE_MB left."""
 
-    msg = "服务器存储空间不足,暂时不能上传图片"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "600"})
+    msg, wait_s = "服务器存储空间不足,暂时不能上传图片", 600
 
 
 class TooManyUnused(Throttled):

@@ -39,19 +39,17 @@ _LABELS = {
 }  # fmt: skip
 
 
-class SyncNowMixin:
-    """Shows the state of the sync, and a button to run it for staff who may change the account."""
-
-    def sync_context(self, request: HttpRequest) -> dict[str, Any]:
-        account = account_get()
-        state = f"上次成功同步：{format_office_time(account.last_success_at) or '从未'}"
-        if account.last_error:
-            state += f"；之后失败 {account.failures} 次：{account.last_error}"
-        return {"may_sync": request.user.has_perm("weather.change_weatheraccount"), "sync_state": state}
+def _sync_context(request: HttpRequest) -> dict[str, Any]:
+    """Return the state of the sync, and whether the user sees the button that runs it."""
+    account = account_get()
+    state = f"上次成功同步：{format_office_time(account.last_success_at) or '从未'}"
+    if account.last_error:
+        state += f"；之后失败 {account.failures} 次：{account.last_error}"
+    return {"may_sync": request.user.has_perm("weather.change_weatheraccount"), "sync_state": state}
 
 
 @admin.register(WeatherRecord)
-class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
+class WeatherRecordAdmin(OfficeAdmin):
     """Records, read-only, because they repeat what the provider said."""
 
     rights: ClassVar = {"view": "查看", "delete": "删除"}
@@ -90,7 +88,7 @@ class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         chart = _chart_context(request.GET.get("city", "").replace("\x00", "") or account_get().city_name)
-        return super().changelist_view(request, chart | self.sync_context(request) | (extra_context or {}))
+        return super().changelist_view(request, chart | _sync_context(request) | (extra_context or {}))
 
 
 def _details_table(value: Any) -> str:
@@ -179,7 +177,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(WeatherAccount)
-class WeatherAccountAdmin(FixedRows, SyncNowMixin, OfficeAdmin):
+class WeatherAccountAdmin(FixedRows, OfficeAdmin):
     form = AccountForm
     rights: ClassVar = {"view": "查看", "change": "修改、立即同步"}
     change_form_outer_before_template = "weather/sync_now.html"
@@ -207,7 +205,7 @@ class WeatherAccountAdmin(FixedRows, SyncNowMixin, OfficeAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        context = self.sync_context(request) | (extra_context or {})
+        context = _sync_context(request) | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
 
     def get_form(

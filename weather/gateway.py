@@ -105,20 +105,15 @@ def report_fetch(credentials: Credentials, city: str, *, now: datetime) -> Repor
             body = http.get(address, upstream=UPSTREAM, params=params, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
     except http.OutgoingError:
         raise ProviderSilent from None
-    answer = _parsed(body)
-    if "cityid" not in answer:
-        raise _refusal(answer, credentials)
-    return report_read(answer, now)
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
     try:
         answer = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
         raise ProviderGarbled from None
     if not isinstance(answer, dict):
         raise ProviderGarbled
-    return answer
+    if "cityid" not in answer:
+        raise _refusal(answer, credentials)
+    return report_read(answer, now)
 
 
 def _refusal(answer: dict[str, Any], credentials: Credentials) -> ProviderRefused | ProviderGarbled:
@@ -136,7 +131,7 @@ def report_read(answer: dict[str, Any], now: datetime) -> Report:
     :raises ProviderGarbled: it has no valid city, date or update time.
     """
     texts = {column: _text(answer.get(name)) for name, column in TEXT_FIELDS.items() if name != "date"}
-    day = _day(answer.get("date"), now)
+    day, alarm = _day(answer.get("date"), now), answer.get("alarm")
     match = _UPDATE_TIME.fullmatch(texts["update_time"])
     if not texts["city"] or not match:
         raise ProviderGarbled
@@ -152,7 +147,7 @@ def report_read(answer: dict[str, Any], now: datetime) -> Report:
         # Just after midnight the provider may send today's date with a time of yesterday evening. Never store a time in
         # the future: such a record would stay the newest for hours.
         observed_at=min(datetime.combine(max(observed_day, _OLDEST), clock, SHANGHAI), now),
-        alarm=_alarm(answer.get("alarm")),
+        alarm=_texts_only(alarm) if isinstance(alarm, list) else _object(alarm, ALARM_KEYS),
         aqi=_object(answer.get("aqi"), AQI_KEYS),
     )
 
@@ -167,10 +162,6 @@ def _day(value: Any, now: datetime) -> date:
     if not _OLDEST <= day <= local(now).date() + timedelta(days=1):
         raise ProviderGarbled
     return day
-
-
-def _alarm(value: Any) -> Any:
-    return _texts_only(value) if isinstance(value, list) else _object(value, ALARM_KEYS)
 
 
 def _object(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:

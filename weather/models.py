@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from core.times import local
-from weather.gateway import MAX_TEXT, Credentials
+from weather.gateway import MAX_TEXT, Credentials, Report
 from weather.vault import unseal
 
 # One sync in each slot of 8 hours, counted from midnight in Asia/Shanghai.
@@ -74,6 +74,12 @@ class WeatherRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.city} {self.date} {self.update_time}"
+
+    @classmethod
+    def of(cls, report: Report, *, at: datetime) -> "WeatherRecord":
+        """Make the record of a report that is stored ``at`` a time; it is not saved yet."""
+        facts = {name: getattr(report, name) for name in ("date", "clock", "observed_at", "alarm", "aqi")}
+        return cls(**report.texts, **facts, created_at=at, seen_at=at)
 
 
 class WeatherAccount(models.Model):

@@ -1,6 +1,5 @@
 """Queries on stored weather: three records a day, and some for each city that somebody asks for."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,20 +13,12 @@ def record_newest(city: str) -> WeatherRecord | None:
     return WeatherRecord.objects.filter(city=city).order_by(*NEWEST_FIRST).first()
 
 
-@dataclass(frozen=True)
-class HistoryPage:
-    """Records of one page, newest first, and the number of all records."""
-
-    records: list[WeatherRecord]
-    total: int
-
-
-def history_page(rows: slice, city: str = "") -> HistoryPage:
-    """Return the records at positions ``rows`` (newest first) of all cities, or of ``city`` only."""
+def history_page(rows: slice, city: str = "") -> tuple[list[WeatherRecord], int]:
+    """Return the records at positions ``rows`` of all cities or of ``city`` only, newest first, and how many it has."""
     records = WeatherRecord.objects.order_by(*NEWEST_FIRST)
     if city:
         records = records.filter(city=city)
-    return HistoryPage(list(records[rows]), records.count())
+    return list(records[rows]), records.count()
 
 
 def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[str, Any]]:

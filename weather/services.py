@@ -1,10 +1,7 @@
 """What is done with the weather: store a report, query, sync, and change the account at the provider.
 
-The sync fetches the default city's weather every 8 hours from 00:00 Asia/Shanghai on. The account's row says when one
-last succeeded, so each process can find out whether one is due, and one that was missed is made up. Asking the provider
-takes seconds, which is too long for a transaction with the row locked. So a first short transaction writes a claim into
-the row (``claimed_until``), then the provider is asked, and a last update stores the outcome. A claim expires after
-``CLAIM``, in case its process dies.
+A sync asks the provider, which takes seconds: too long for a transaction with the account's row locked. So a first one
+writes a claim into the row (``claimed_until``), and a last update stores the outcome. See docs/weather.md.
 """
 
 import time
@@ -34,16 +31,7 @@ _UNCHANGED = {"id", "created_at", *_KEY}
 
 def record_store(*, report: Report, now: datetime) -> WeatherRecord:
     """Store ``report`` and return its record. A record of the same city, date and update time is overwritten."""
-    fresh = WeatherRecord(
-        **report.texts,
-        date=report.date,
-        clock=report.clock,
-        observed_at=report.observed_at,
-        alarm=report.alarm,
-        aqi=report.aqi,
-        created_at=now,
-        seen_at=now,
-    )
+    fresh = WeatherRecord.of(report, at=now)
     changing = [field.name for field in WeatherRecord._meta.concrete_fields if field.name not in _UNCHANGED]
     # Two workers may store the same report at once: one statement inserts or updates, so there is one row.
     WeatherRecord.objects.bulk_create([fresh], update_conflicts=True, unique_fields=_KEY, update_fields=changing)

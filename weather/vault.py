@@ -28,10 +28,7 @@ def unseal(sealed: str) -> str:
 
 
 def _cipher() -> MultiFernet:
-    return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
-
-
-def _fernet(secret_key: str | bytes) -> Fernet:
-    # A derived key: should it become known, SECRET_KEY and its other uses stay safe.
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"weather account").derive(force_bytes(secret_key))
-    return Fernet(base64.urlsafe_b64encode(derived))
+    # Derived keys: should one become known, SECRET_KEY and its other uses stay safe.
+    keys = [force_bytes(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+    derived = [HKDF(SHA256(), length=32, salt=None, info=b"weather account").derive(key) for key in keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])

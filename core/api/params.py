@@ -23,12 +23,15 @@ _LIST_MARK = re.compile(r"\[[0-9]*\]$")  # axios and jQuery write a[]=1&a[]=2 fo
 
 
 class Params(serializers.Serializer[Any]):
-    """Base of all input serializers. ``error``: the class that a bad parameter is raised as.
+    """Base of all input serializers. A field ``class_`` is sent as ``class``, which is no name for an attribute.
 
+    ``error``: the class that a bad parameter is raised as.
+    ``error_if_missing``: the class for a required parameter that is missing, where that is another one.
     ``lists``: parameters that a query or form may repeat, each of whose values counts.
     """
 
     error: type[DomainError] = BadParameter
+    error_if_missing: type[DomainError] | None = None
     lists: frozenset[str] = frozenset()
 
     @classmethod
@@ -46,8 +49,13 @@ class Params(serializers.Serializer[Any]):
             params.is_valid()
             raise params.refusal() from None
 
+    def get_fields(self) -> dict[str, Any]:
+        return {name.rstrip("_"): field for name, field in super().get_fields().items()}
+
     def refusal(self) -> DomainError:
         """Turn ``self.errors`` into the error that is answered; override it if the API document gives a text."""
+        if self.error_if_missing and self.missing():
+            return self.error_if_missing()
         return self.error(first_message(self.errors))
 
     def missing(self) -> list[str]:

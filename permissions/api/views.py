@@ -13,7 +13,6 @@ from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Doc, Endpoint
 from core.api.envelope import ok
 from core.api.params import Params, PlainText
-from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing
 from permissions.models import ClientButton, Role
 from permissions.role_validation import menu_problem, rows_problem
@@ -58,7 +57,7 @@ class RoleQuery(Params):
 
 
 class RoleParams(Params):
-    error = BadRole
+    error, error_if_missing = BadRole, RoleidMissing
 
     roleid = PlainText(max_length=32, help_text="添加的角色id")
     roleName = PlainText(max_length=64, required=False, default="", help_text="角色名称,默认与 roleid 相同")
@@ -73,9 +72,6 @@ class RoleParams(Params):
         _buttons_problem,
         help_text="按钮权限:read、add、edit、delete,或其 JSON 文本",
     )
-
-    def refusal(self) -> DomainError:
-        return RoleidMissing() if self.missing() else super().refusal()
 
 
 class RoleJson(TypedDict):

@@ -39,11 +39,6 @@ class StudentParams(Params):
     productUrl = text("product_url", "项目地址", source="product_url")
     description = text("description", "一句话对自己的评价")
 
-    def get_fields(self) -> dict[str, Any]:
-        # `class` is no name for a Python attribute.
-        fields = super().get_fields()
-        return {"class": fields.pop("class_")} | fields
-
 
 class AddParams(StudentParams):
     def refusal(self) -> DomainError:
@@ -54,6 +49,8 @@ class AddParams(StudentParams):
 class EditParams(StudentParams):
     """One student's ``sId``, and what to change."""
 
+    error_if_missing = StudentIdMissing
+
     sId = PlainText(help_text="学员的 sId")
 
     def get_fields(self) -> dict[str, Any]:
@@ -62,25 +59,17 @@ class EditParams(StudentParams):
             fields[name].required = False
         return {"sId": fields.pop("sId")} | fields
 
-    def refusal(self) -> DomainError:
-        return StudentIdMissing() if self.missing() else super().refusal()
-
 
 class DeleteParams(Params):
-    sId = PlainText(help_text="学员的 sId")
+    error_if_missing = StudentIdMissing
 
-    def refusal(self) -> DomainError:
-        return StudentIdMissing() if self.missing() else super().refusal()
+    sId = PlainText(help_text="学员的 sId")
 
 
 class ListParams(PageParams):
     class_ = PlainText(source="class_name", required=False, help_text="班级,默认全部班级")
     # As typed: a space may be what somebody looks for.
     key = PlainText(required=False, trim_whitespace=False, help_text="姓名中的任意一段")
-
-    def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        return {"class": fields.pop("class_")} | fields
 
 
 class SearchParams(PageParams):

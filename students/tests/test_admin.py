@@ -88,26 +88,17 @@ def test_filters_stand_above_the_table_with_chips_to_take_them_off(office, query
     assert sorted(row["姓名"] for row in exported) == sorted(names)
 
 
-@pytest.mark.parametrize(
-    ("column", "index", "names"),
-    [
-        ("age", "student_of_age", ["丙", "甲", "乙"]),
-        (
-            "name",
-            "student_of_name",
-            ["Ann", "安琪", "李彬", "李雷", "王芳", "张三", "龘龘"],
-        ),  # as Chinese readers expect
-    ],
-)
-def test_sorts_by_a_column_both_ways_along_its_index(office, column, index, names):
-    for name in sorted(names, reverse=True):
-        student(name=name, age=30 if name == "乙" else 20).save()
-    at = StudentAdmin.list_display.index(column) + 1
-    if column == "age":
-        names = ["丙", "甲", "乙"]
+PINYIN = ["Ann", "安琪", "李彬", "李雷", "王芳", "张三", "龘龘"]  # as Chinese readers expect
 
-    for order, expected in ((str(at), names), (f"-{at}", names[::-1])):
-        assert shown(office, o=order)[0] == expected
+
+@pytest.mark.parametrize(("column", "index"), [("age", "student_of_age"), ("name", "student_of_name")])
+def test_sorts_by_a_column_both_ways_along_its_index(office, column, index):
+    for at, name in enumerate(PINYIN):
+        student(name=name, age=20 + at).save()
+    at = StudentAdmin.list_display.index(column) + 1
+
+    for order, names in ((str(at), PINYIN), (f"-{at}", PINYIN[::-1])):
+        assert shown(office, o=order)[0] == names
         queryset = office.get(LIST, {"o": order}).context["cl"].queryset[:50]
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
@@ -155,10 +146,7 @@ def test_refuses_what_the_api_refuses(office, field, value):
     assert "姓名" in page.content.decode() and "学号" not in page.content.decode()  # there is no number yet
 
 
-def test_lets_staff_leave_out_what_the_api_wants(office, zhuguan):
-    wire = {"class": "H1", "name": "甲", "age": "20", "city": "a", "degree": "b"}
-    assert zhuguan.post("/students/addstu", wire).json()["msg"] == "缺少参数: productUrl, description"
-
+def test_lets_staff_leave_out_what_the_api_wants(office):
     added(office, product_url="", description="")
 
     assert list(Student.objects.values_list("product_url", "description")) == [("", "")]

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from core.audit import StaffAction
-from students.counts import class_counts, counts_of, counts_wrong
+from students.counts import class_counts, counts_wrong
 from students.errors import NotArchived, NumberTaken, StudentUnknown
 from students.models import ArchivedStudent, Student
 from students.services import student_edit, student_restore, students_archive
@@ -44,18 +44,15 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     assert ImageUse.objects.get().owner == row.owner_ref and Upload.objects.get().idle_since is None
     assert office.get(f"{LIST}{row.pk}/change/").url == f"{ARCHIVE}{row.pk}/change/"
 
-    page = office.get(f"{ARCHIVE}{row.pk}/change/").content.decode()
-    assert "恢复" in page and row.sid in page
+    assert row.sid in office.get(f"{ARCHIVE}{row.pk}/change/").content.decode()
     back = office.post(f"{ARCHIVE}{row.pk}/change/", {"step_restore": "1"})
     said = office.get(back.url).content.decode()
 
     assert "谭鹏（H1）：恢复完成<" in "".join(said.split())
     assert back.url == f"{LIST}{row.pk}/change/" and Student.objects.values().get() == before
     assert not ArchivedStudent.objects.exists() and counts_wrong() == []
-    entries = LogEntry.objects.get_for_object(Student.objects.get()).filter(actor=root.user)
-    history = office.get(f"{LIST}{row.pk}/history/").content.decode().split()
-    assert {"归档", "恢复归档"} <= {*history}
-    assert entries.count() == 3
+    assert LogEntry.objects.get_for_object(row).filter(actor=root.user).count() == 3
+    assert {"归档", "恢复归档"} <= {*office.get(f"{LIST}{row.pk}/history/").content.decode().split()}
 
 
 def test_a_class_from_the_list(office, root, monkeypatch, django_assert_max_num_queries):
@@ -70,7 +67,7 @@ def test_a_class_from_the_list(office, root, monkeypatch, django_assert_max_num_
     assert (entry.actor, entry.object_repr) == (root.user, "2 名学员")
     assert entry.changes == {"班级": ["", "H1"], "学员": ["", "甲、乙"]}
     assert "甲、乙" in office.get("/admin/auditlog/logentry/").content.decode()
-    assert class_counts() == [("H2", 1)] and counts_wrong() == [] and counts_of(["*", "n甲"]) == {"*": 1, "n甲": 0}
+    assert class_counts() == [("H2", 1)] and counts_wrong() == []
     with django_assert_max_num_queries(12):
         assert [row.name for row in office.get(ARCHIVE, {"q": "h1"}).context["cl"].result_list] == ["乙", "甲"]
     with monkeypatch.context() as patch:

@@ -3,12 +3,10 @@
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
-from threading import Event, Thread
 
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.utils import timezone
 
 from core.cache.progress import SILENCE, progress_end, progress_read
@@ -26,13 +24,7 @@ from tests.kit import encoded, logged_in, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def sent(sent_tasks):
-    """What would have gone to a worker."""
-    return sent_tasks
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent_tasks")]
 
 
 def people(count, **fields):
@@ -54,34 +46,32 @@ def deletions():
 
 
 class TestTheWay:
-    def test_of_two_thousand_from_the_list_to_the_undo(self, office, root, sent, django_capture_on_commit_callbacks):
-        people(2000, class_name="H1")
+    def test_of_a_thousand_from_the_list_to_undo(self, office, root, sent_tasks, django_capture_on_commit_callbacks):
+        people(1000, class_name="H1")
         kept = people(3, class_name="H2")
         before = list(Student.objects.order_by("pk").values())
 
         page, address = asked(office, "delete_selected", **{"class": "H1"})
         text = page.content.decode()
-        assert "确认删除 2000 名" in text and "H1 2000 名" in text and "以及另外 1980 名" in text
+        assert "确认删除 1000 名" in text and "H1 1000 名" in text and "以及另外 980 名" in text
         assert text.count("学员1") < 25 and len(page.context["posted"]) < 10 and len(text) < 60_000
         with django_capture_on_commit_callbacks(execute=True):
             answer = office.post(address, posted_of(page), follow=True)
         run = TransferRun.objects.get()
-        assert sent == [("students.transfer_work", (run.pk,))] and "删除中" in answer.content.decode()
+        assert sent_tasks == [("students.transfer_work", (run.pk,))] and "删除中" in answer.content.decode()
         worked(run)
 
-        assert (run.state, run.counts) == (RunState.DONE, {"deleted": 2000})
+        assert (run.state, run.counts) == (RunState.DONE, {"deleted": 1000})
         assert list(Student.objects.order_by("pk")) == kept and counts_wrong() == []
-        assert deletions().count() == 2000 and set(deletions().values_list("actor", flat=True)) == {root.user.pk}
-        assert "已删除 2000 名学员" in text_of(office, run) and "撤销这次删除" in text_of(office, run)
+        assert deletions().count() == 1000 and set(deletions().values_list("actor", flat=True)) == {root.user.pk}
+        assert "已删除 1000 名学员" in text_of(office, run) and "撤销这次删除" in text_of(office, run)
 
-        with django_capture_on_commit_callbacks(execute=True):
-            office.post(page_of(run), {"do": "undo"})
-        assert sent == [("students.transfer_work", (run.pk,))] * 2
+        office.post(page_of(run), {"do": "undo"})
         worked(run)
 
-        assert (run.state, run.counts, run.undone_by) == (RunState.UNDONE, {"undone": 2000}, root.user)
+        assert (run.state, run.counts, run.undone_by) == (RunState.UNDONE, {"undone": 1000}, root.user)
         assert list(Student.objects.order_by("pk").values()) == before and counts_wrong() == []
-        assert "恢复了 2000 名学员" in text_of(office, run)
+        assert "恢复了 1000 名学员" in text_of(office, run)
 
     def test_of_one_from_its_page_whose_undo_lists_whose_number_is_taken_and_happens_once(self, office):
         one, two = people(2)
@@ -239,18 +229,6 @@ class TestUndo:
         TransferRun.objects.update(created_at=timezone.now() - timedelta(days=8))
         assert "撤销" not in text_of(office, run)
 
-    def test_stops_what_is_going_on(self, office, monkeypatch):
-        everybody = people(30)
-        run = confirmed(office)
-        dies_after_ten(run, monkeypatch)
-        assert (run.state, run.counts) == (RunState.APPLYING, {"deleted": 10, "waiting": 20})
-        assert "停止并撤销" in text_of(office, run)
-
-        worked(undone(run))  # the worker that was deleting comes back
-
-        assert (run.state, run.counts) == (RunState.UNDONE, {"undone": 10, "skipped": 20})
-        assert Student.objects.count() == len(everybody) and counts_wrong() == []
-
 
 def dies_after_ten(run, monkeypatch):
     """A worker that dies after its first step, of ten students."""
@@ -267,11 +245,24 @@ def dies_after_ten(run, monkeypatch):
         worked(run)
 
 
-def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_living_one(office, monkeypatch, sent):
+def test_an_undo_stops_what_is_going_on(office, monkeypatch):
+    everybody = people(30)
+    run = confirmed(office)
+    dies_after_ten(run, monkeypatch)
+    assert "停止并撤销" in text_of(office, run)
+
+    worked(undone(run))  # the worker that was deleting comes back
+
+    assert (run.state, run.counts) == (RunState.UNDONE, {"undone": 10, "skipped": 20})
+    assert Student.objects.count() == len(everybody) and counts_wrong() == []
+
+
+def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_living_one(office, monkeypatch):
     people(30)
     run, progress = confirmed(office), []
     dies_after_ten(run, monkeypatch)
-    assert (Student.objects.count(), run.counts) == (20, {"deleted": 10, "waiting": 20})
+    assert (run.state, Student.objects.count()) == (RunState.APPLYING, 20)
+    assert run.counts == {"deleted": 10, "waiting": 20}
     assert "会自动重试" in run.message and runs_resume(now=timezone.now()) == 0
 
     TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
@@ -292,25 +283,10 @@ def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_livi
 def test_a_task_delivered_twice_does_nothing_twice(office, monkeypatch):
     people(40)
     run = confirmed(office)
-    is_inside, may_go = Event(), Event()
+    other = meanwhile(monkeypatch, "students.transfer.deletion.students_delete", partial(transfer_work, run.pk))
 
-    def slow(*rows, **facts):
-        is_inside.set()
-        may_go.wait(10)
-        students_delete(*rows, **facts)
-
-    def first():
-        transfer_work(run.pk)
-        connection.close()
-
-    monkeypatch.setattr(deletion, "students_delete", slow)
-    worker = Thread(target=first)
-    worker.start()
-    assert is_inside.wait(10)
-    worked(run)  # goes at once: the other one has it
-    assert Student.objects.count() == 40
-    may_go.set()
-    worker.join(20)
+    worked(run)  # the other worker goes at once: the run's row is locked
+    other()
     worked(run)
 
     assert (run.state, run.counts, Student.objects.count()) == (RunState.DONE, {"deleted": 40}, 0)

@@ -9,10 +9,9 @@ from django.utils import timezone
 
 from students.counts import counts_wrong
 from students.models import RowKind, RunState, Student, TransferRun
-from students.services import student_edit
+from students.services import edit_mark, student_edit, students_edit
 from students.tests.factories import meanwhile, students
 from students.tests.transfers import LIST, asked, page_of, text_of, worked
-from students.transfer.edits import edit_mark, students_edit
 from tests.kit import logged_in, posted_of
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +107,7 @@ def test_who_may_change_edits_and_undoes_and_who_may_look_does_neither(person, r
 def test_an_edit_in_the_middle_is_not_lost(monkeypatch):
     one = students("谭鹏", city="旧", degree="旧")[0]
     edit = partial(student_edit, sid=one.sid, changes={"city": "新"})
-    result = meanwhile(monkeypatch, "students.transfer.edits.changes_between", edit)
+    result = meanwhile(monkeypatch, "students.services.changes_between", edit)
 
     mark = edit_mark([Student.objects.get()])
     students_edit(pks=[one.pk], values={"degree": "新"}, mark=mark, user_pk=None, now=timezone.now())

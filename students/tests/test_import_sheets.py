@@ -20,14 +20,22 @@ from students.errors import SheetRefused
 from students.tests.transfers import workbook as xlsx
 from students.tests.transfers import zipped
 from students.transfer import sheets, workbook_reader
-from students.transfer.exports import template_bytes
+from students.transfer.admin import template_bytes
 from students.transfer.heading import heading_read
 from students.transfer.sheets import sheet_read
 
+STYLES, TEXTS, SHEET = "xl/styles.xml", "xl/sharedStrings.xml", "xl/worksheets/sheet1.xml"
+HEAD_CSV = "姓名,城市\n".encode("gbk")
 
-def parts_of(content):
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+
+def parts_of(*rows):
+    with zipfile.ZipFile(io.BytesIO(xlsx(*rows))) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+@cache
+def small():
+    return parts_of(["姓名"], ["谭鹏"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
@@ -60,6 +68,9 @@ NO_SHEETS = {
     "parts": lambda: zipped({f"{n}.xml": "" for n in range(workbook_reader.MAX_PARTS + 1)}),
     "bomb": lambda: zipped({f"xl/worksheets/sheet{n}.xml": "0" * 1024**2 for n in range(201)}),
     "size": lambda: b"x" * (sheets.MAX_FILE_BYTES + 1),
+    "entities": lambda: zipped(
+        small() | {SHEET: b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>' + small()[SHEET]}
+    ),
 }
 
 
@@ -67,25 +78,6 @@ NO_SHEETS = {
 def test_refuses_what_is_no_sheet_or_too_much(content):
     with pytest.raises(SheetRefused):
         list(sheet_read(content()))
-
-
-def test_refuses_entities():
-    bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
-
-    with pytest.raises(SheetRefused, match="不允许"):
-        list(sheet_read(zipped(small() | {SHEET: bomb + small()[SHEET]})))
-
-
-STYLES, TEXTS, BOOK = "xl/styles.xml", "xl/sharedStrings.xml", "xl/workbook.xml"
-LINKS, SHEET = "xl/_rels/workbook.xml.rels", "xl/worksheets/sheet1.xml"
-
-
-HEAD_CSV = "姓名,城市\n".encode("gbk")
-
-
-@cache
-def small():
-    return parts_of(xlsx(["姓名"], ["谭鹏"]))
 
 
 def part(name, before, more):
@@ -98,20 +90,8 @@ def part(name, before, more):
 CRAFTED = {
     # 150,000 formats: openpyxl takes 6.5 s and 143 MB for these 28 KB
     "formats": lambda: part(STYLES, b"</cellXfs>", b'<xf numFmtId="0" fontId="0"/>' * 150_000),
-    "number formats": lambda: part(
-        STYLES, b"<fonts", b'<numFmts><numFmt numFmtId="200" formatCode="y"/></numFmts>' * 500_000
-    ),
     "deep XML": lambda: part(SHEET, b"<sheetData>", b"<a>" * 1_000_000),
-    "deep XML in a cell": lambda: part(
-        SHEET,
-        b"</sheetData>",
-        b'<row><c t="inlineStr"><is>' + b"<a>" * 500_000 + b"</a>" * 500_000 + b"</is></c></row>",
-    ),
-    "names": lambda: part(
-        BOOK, b"<calcPr", b'<definedNames><definedName name="a">A1</definedName></definedNames>' * 500_000
-    ),
     "shared texts": lambda: {TEXTS: b"<sst>" + b"<si><t>x</t></si>" * 2_000_000 + b"</sst>"},
-    "links": lambda: part(LINKS, b"</Relationships>", b'<Relationship Type="x" Target="y" Id="z"/>' * 1_000_000),
     "merged cells": lambda: part(
         SHEET, b"</worksheet>", b'<mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>' * 1_000_000
     ),
@@ -164,52 +144,30 @@ def test_what_costs_much_is_ended_by_the_limits(content, tight_limits):
     assert children_cpu_s() - before <= 4 + 2
 
 
-@pytest.fixture
-def own_memory():
-    """How much more memory this process has needed at its peak than before the test, in MB."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-
-    def peak():
-        return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
-
-    before = peak()
-    return lambda: peak() - before
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a peak")
 @pytest.mark.parametrize(
-    "content",
-    [
-        lambda: HEAD_CSV + "中,".encode("gbk") * 6_000_000,
-        lambda: HEAD_CSV + b"," * 19_000_000,
-        lambda: b"\n" * 19_000_000,
-    ],
-    ids=["one line of cells", "one line of commas", "lines of nothing"],
+    "content", [lambda: HEAD_CSV + b"," * 19_000_000, lambda: b"\n" * 19_000_000], ids=["one line", "lines of nothing"]
 )
-def test_a_csv_made_to_hurt_costs_its_own_process_alone(content, own_memory):
+def test_a_csv_made_to_hurt_costs_its_own_process_alone(content):
     """In this one, 20 MB took 600 MB."""
+
+    def peak_mb():
+        return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
+
     content = content()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = peak_mb()
     with suppress(SheetRefused):
         assert len(list(sheet_read(content))) <= 2
 
-    assert own_memory() < 150
+    assert peak_mb() - before < 150
 
 
 @pytest.mark.parametrize("claimed", [100, 1_000_000])
-@pytest.mark.parametrize(
-    "parts",
-    [
-        lambda: {TEXTS: b"<sst>" + b"<si><t>aaaaaaaa</t></si>" * 2_000_000 + b"</sst>"},
-        lambda: part(SHEET, b"</sheetData>", b"<row/>" * 8_000_000),
-    ],
-    ids=[TEXTS, SHEET],
-)
-def test_a_part_that_is_larger_than_it_claims_is_never_unpacked(parts, claimed):
-    parts = parts()
-    (name,) = parts
-    content = bytearray(zipped(small() | parts))
+def test_a_part_that_is_larger_than_it_claims_is_never_unpacked(claimed):
+    content = bytearray(zipped(small() | {TEXTS: b"<sst>" + b"<si><t>aaaaaaaa</t></si>" * 2_000_000 + b"</sst>"}))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        size = struct.pack("<I", archive.getinfo(name).file_size)
+        size = struct.pack("<I", archive.getinfo(TEXTS).file_size)
     assert content.count(size) == 2  # before the part, and in the directory
     lying, before = bytes(content).replace(size, struct.pack("<I", claimed)), children_cpu_s()
 
@@ -235,7 +193,7 @@ def test_one_long_text_named_by_every_cell_is_no_way_to_fill_the_memory():
 @pytest.mark.parametrize("rows", [[["姓名"], ["谭鹏"]], [[], ["谭鹏"]]], ids=["beside others", "alone"])
 def test_a_cell_at_the_far_end_is_refused_and_not_filled_up_to(rows, row, cell, monkeypatch):
     monkeypatch.setattr(sheets, "MAX_SCANNED", 1_000)
-    parts = parts_of(xlsx(*rows))
+    parts = parts_of(*rows)
     far = parts[SHEET].replace(b'r="2"', b'r="%d"' % row).replace(b'r="A2"', b'r="%s"' % cell.encode())
 
     with pytest.raises(SheetRefused):
@@ -255,14 +213,11 @@ def test_a_reader_that_is_killed_and_more_rows_than_it_says_are_refusals(monkeyp
 RISKY = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "  =1", "=", "＝1+1", "'=1", "'quoted", "''", "=cmd()"]
 
 
-@pytest.mark.parametrize("text", [*RISKY, "", "a=b", "谭鹏", "it's", "1"])
-def test_escaping_is_undone_exactly(text):
-    assert unescaped(escaped(text)) == text
-    assert escaped(text)[:1] not in tuple("=+-@\t\r＝")
-
-
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_no_cell_that_is_written_is_a_formula(kind):
+def test_no_cell_that_is_written_is_a_formula_and_escaping_is_undone_exactly(kind):
+    for text in (*RISKY, "", "a=b", "谭鹏", "it's", "1"):
+        assert unescaped(escaped(text)) == text
+        assert escaped(text)[:1] not in tuple("=+-@\t\r＝")
     content = sheet_write(kind, ["=head"], [[text] for text in RISKY])
 
     if kind == "csv":

@@ -19,13 +19,12 @@ from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.cache.progress import progress_read
 from core.errors import DomainError
-from core.sheets import TYPES, column_letters
+from core.sheets import TYPES, Page, book_write, column_letters, sheet_write
 from core.times import format_office_time
 from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS
 from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
-from students.transfer.exports import template_bytes
 from students.transfer.heading import mapping_posted, places_named
 from students.transfer.imports import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
@@ -41,7 +40,8 @@ from students.transfer.runs import (
     run_start,
     run_undo,
 )
-from students.transfer.sheets import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, ZIP, sheet_refusal
+from students.transfer.sheets import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
+from students.transfer.workbook_reader import ZIP
 
 PER_PAGE = 50
 MAX_FIXED = 1_000  # rows whose cells are corrected on the page
@@ -76,6 +76,16 @@ class FileForm(forms.Form):
         if refusal := no_zip if self.is_zip else sheet_refusal(file.name.lower(), start):
             raise forms.ValidationError(refusal)
         return file
+
+
+def template_bytes(kind: str) -> bytes:
+    """Make the sheet to fill in; as .xlsx it has a second sheet that says what goes where."""
+    head = [column.label for column in COLUMNS]
+    if kind == "csv":
+        return sheet_write("csv", head, [])
+    hints = [[column.label, column.hint, column.sample] for column in COLUMNS]
+    sheet = Page("学员", head, [], [column.width for column in COLUMNS])
+    return book_write(sheet, Page("填写说明", ["列", "怎样填", "例"], hints, [12, 44, 34]))
 
 
 def may_transfer(request: HttpRequest) -> bool:

@@ -30,6 +30,12 @@ from uploads.services import images_hand_over
 
 MOST = MAX_ROWS
 _TITLE_NAMES = 3
+_NOTE = """
+INSERT INTO students_transferrow (run_id, number, kind, cells, diff, errors, student_pk)
+SELECT %s, row_number() OVER (ORDER BY id DESC), 'waiting',
+    jsonb_build_object('sId', sid, 'name', name, 'class', class_name), '{{}}', '[]', id
+FROM students_student WHERE id IN ({chosen})
+"""
 
 
 class Selection(NamedTuple):
@@ -72,27 +78,15 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
             created_at=now, phase_at=now, file_name=("、".join(names) + more)[-120:],
             counts={RowKind.WAITING: selection.size},
         )  # fmt: skip
-        _note(run, students)
+        chosen, values = students.order_by().values("pk").query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(_NOTE.format(chosen=chosen), [run.pk, *values])
         # Somebody may have changed a student between the question and the note.
         if _mark(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
             raise SelectionChanged
         action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
         run_send(run)
     return run
-
-
-_NOTE = """
-INSERT INTO students_transferrow (run_id, number, kind, cells, diff, errors, student_pk)
-SELECT %s, row_number() OVER (ORDER BY id DESC), 'waiting',
-    jsonb_build_object('sId', sid, 'name', name, 'class', class_name), '{{}}', '[]', id
-FROM students_student WHERE id IN ({chosen})
-"""
-
-
-def _note(run: TransferRun, students: QuerySet[Student]) -> None:
-    chosen, values = students.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE.format(chosen=chosen), [run.pk, *values])
 
 
 def deletion_apply(*, run_pk: int, now: datetime) -> None:

@@ -33,7 +33,7 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
 from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
-from students.selectors import ClassSpelling, archived_pks, archived_sids, class_list, values_in_use
+from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
 from students.transfer.runs import rows_save, run_in_one_transaction, run_in_steps, run_scope, source_of
 from students.transfer.sheets import sheet_kind, sheet_read
@@ -127,7 +127,7 @@ def _rows_check(run: TransferRun, heading: Heading, rows: Rows) -> Iterator[Tran
     for batch in batches(numbered):
         sids = {sid for _, cells in batch if (sid := cells.get("sId")) and not UNSTORABLE.search(sid)}
         students = {one.sid: one for one in Student.objects.filter(scope.visible(), sid__in=sids).order_by()}
-        archived = archived_sids(sids - students.keys())
+        archived = archived_among("sid", sids - students.keys())
         for number, cells in batch:
             if "class" in cells:
                 cells["class"] = spelling.of(cells["class"])
@@ -256,7 +256,7 @@ def import_undo(*, run_pk: int, now: datetime) -> None:
 
 def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = students_lock(row.student_pk for row in rows)
-    archived = archived_pks(row.student_pk for row in rows if row.student_pk and row.student_pk not in students)
+    archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students])
     since = "修改之后" if run.kind == RunKind.EDIT else "导入之后"
     added: list[Student] = []
     changed: list[Student] = []

@@ -10,16 +10,13 @@ from pathlib import Path
 from core.sheets import unescaped
 from students.errors import SheetRefused
 from students.transfer import workbook_reader
+from students.transfer.workbook_reader import MAX_SCANNED, OLD_EXCEL, ZIP
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_ROWS = 50_000
-MAX_SCANNED = workbook_reader.MAX_SCANNED
-MAX_COLUMNS = workbook_reader.MAX_COLUMNS
 READING_TIMEOUT_S = 60
 
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
-ZIP = workbook_reader.ZIP
-OLD_EXCEL = workbook_reader.OLD_EXCEL
 _TOO_LARGE = "Excel 文件内容过大，请只保留需要导入的工作表，删除多余的格式和空行"
 _CSV_TOO_LARGE = "CSV 文件内容过大，请分成几个文件"
 

@@ -6,12 +6,14 @@ In production nginx serves the folder (``deploy/nginx.conf``), or the bucket doe
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from core.api.envelope import error_response
 from core.api.system import not_found
 from core.errors import ServiceUnavailable, WrongMethod
 from uploads.formats import CONTENT_TYPES
+from uploads.services import NAME_PATTERN
 from uploads.store import picture_open
 
 HEADERS = {
@@ -40,3 +42,6 @@ def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
     except ServiceUnavailable as error:
         return error_response(error)
     return FileResponse(file, content_type=CONTENT_TYPES[name.rpartition(".")[2]], headers=HEADERS)
+
+
+urlpatterns = [re_path(rf"^(?P<name>{NAME_PATTERN})\Z", media)]

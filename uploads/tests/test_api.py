@@ -28,11 +28,11 @@ def upload(api, file, **headers):
     return api.post(PATH, {"img": file}, format="multipart", headers=headers)
 
 
-def test_an_upload_answers_the_absolute_url_under_which_it_is_served_and_names_who_sent_it(api, yuangong):
-    answer = upload(api, posted(encoded("JPEG"), "../../evil.php", "text/html"), authorization="null")
+@pytest.mark.parametrize("name", ["../../evil.php", "图片 🙂.jpeg", "x" * 250 + ".exe", "CON.gif", "a\\..\\b.png"])
+def test_an_upload_answers_the_absolute_url_under_which_it_is_served_and_names_who_sent_it(api, yuangong, name):
+    body = upload(api, posted(encoded("JPEG"), name, "text/html"), authorization="null").json()
     upload(yuangong, posted(encoded()))
 
-    body = answer.json()
     assert body == {"state": True, "status": 200, "imgUrl": body["imgUrl"]}
     month = f"{timezone.localtime():%Y/%m}"
     assert re.fullmatch(rf"http://testserver/media/{month}/[0-9a-f]{{32}}\.jpg", body["imgUrl"])
@@ -69,12 +69,6 @@ def test_a_refused_file_says_why_and_leaves_nothing(api, on_disk, content, name,
     assert (answer.status_code, answer.json()) == (200, {"state": False, "status": 1005, "msg": msg})
     assert on_disk() == []
     assert not Upload.objects.exists()
-
-
-@pytest.mark.parametrize("name", ["a", "图片 🙂.jpeg", "x" * 250 + ".exe", "a.png.html", "CON.gif", "a\\..\\b.png"])
-def test_odd_names_do_not_matter(api, on_disk, name):
-    assert upload(api, posted(encoded("PNG"), name)).json()["imgUrl"].endswith(".png")
-    assert len(on_disk()) == 1
 
 
 @pytest.mark.network
@@ -117,10 +111,8 @@ def test_too_many_from_one_address_must_wait(api, on_disk, monkeypatch):
 
     answers = [upload(api, posted(encoded())) for _ in range(3)]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert 1 <= int(answers[2]["Retry-After"]) <= 60
-    assert answers[2].json()["state"] is False
-    assert len(on_disk()) == 2
+    assert [answer.status_code for answer in answers] == [200, 200, 429] and len(on_disk()) == 2
+    assert 1 <= int(answers[2]["Retry-After"]) <= 60 and answers[2].json()["state"] is False
 
 
 def test_processor_time_is_counted_by_caller_also_of_refused_pictures(api, yuangong, monkeypatch):
@@ -135,19 +127,15 @@ def test_processor_time_is_counted_by_caller_also_of_refused_pictures(api, yuang
 def test_media_is_served_as_a_picture_and_nothing_else(api):
     path = upload(api, posted(encoded("GIF") + b"<script>")).json()["imgUrl"].removeprefix("http://testserver")
 
-    answer = api.get(path)
+    answer, head = api.get(path), api.http.head(path)
 
-    assert answer.status_code == 200
-    assert answer["Content-Type"] == "image/gif"
-    assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert "max-age=31536000" in answer["Cache-Control"]
+    for one in (answer, head):
+        assert (one.status_code, one["Content-Type"], one["X-Content-Type-Options"]) == (200, "image/gif", "nosniff")
+        assert one["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert "max-age=31536000" in one["Cache-Control"]
     body = b"".join(answer.streaming_content)
-    assert body.startswith((b"GIF87a", b"GIF89a"))
-    assert b"<script>" not in body
+    assert body.startswith((b"GIF87a", b"GIF89a")) and b"<script>" not in body
     assert int(answer["Content-Length"]) == len(body)
-    head = api.http.head(path)
-    assert (head.status_code, head["Content-Type"]) == (200, "image/gif")
     head.close()
     refused = Client(enforce_csrf_checks=True).post(path)
     assert (refused.status_code, refused.json()["state"]) == (405, False)
@@ -156,23 +144,13 @@ def test_media_is_served_as_a_picture_and_nothing_else(api):
 @pytest.mark.parametrize(
     "path",
     [
-        "/media/",
-        "/media/.gitkeep",
-        "/media/2026/11",
-        "/media/2026/11/",
-        "/media/2026/11/" + "0" * 32 + ".png",
-        "/media/2026/11/" + "0" * 32 + ".html",
-        "/media/../config/urls.py",
-        "/media/..%2f..%2fconfig/urls.py",
-        "/media/%2e%2e/%2e%2e/etc/passwd",
-        "/media/2026/11/..%2f..%2f..%2fmanage.py",
-        "/media//etc/passwd",
-        "/media/2026/11/a%00.png",
-        "/media/C:/Windows/win.ini",
+        *("", ".gitkeep", "2026/11", "2026/11/", f"2026/11/{'0' * 32}.png", f"2026/11/{'0' * 32}.html", "/etc/passwd"),
+        *("../config/env.py", "..%2f..%2fconfig/env.py", "%2e%2e/%2e%2e/etc/passwd", "C:/Windows/win.ini"),
+        *("2026/11/..%2f..%2f..%2fmanage.py", "2026/11/a%00.png"),
     ],
 )
 def test_other_media_paths_are_unknown_addresses(api, path):
-    answer = api.http.get(path)
+    answer = api.http.get(f"/media/{path}")
 
     assert (answer.status_code, answer.json()) == (404, {"status": 404, "state": False, "msg": "接口地址错误"})
 

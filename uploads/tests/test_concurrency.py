@@ -1,7 +1,7 @@
 """Two at the same moment, over real connections."""
 
-from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from threading import Event
 
 import pytest
@@ -39,9 +39,7 @@ def test_a_sweep_waits_for_an_adoption_under_way_and_then_keeps_the_picture():
 
     at_once([adopt, sweep])
 
-    assert seen == [True, False, 0]
-    assert swept.is_set()
-    assert default_storage.exists(upload.name)
+    assert seen == [True, False, 0] and swept.is_set() and default_storage.exists(upload.name)
     assert Upload.objects.filter(pk=upload.pk, removed_at=None).exists()
 
 
@@ -75,15 +73,14 @@ def test_records_that_swap_pictures_at_once_do_not_deadlock():
     image_adopt(url=first.url_path, owner="shop.Product:1")
     image_adopt(url=second.url_path, owner="shop.Product:2")
 
-    def swap(owner: str, url: str) -> Callable[[], None]:
-        return lambda: [image_adopt(url=url, owner=owner) for _ in range(10)] and None
+    def swap(owner: str, url: str) -> None:
+        for _ in range(10):
+            image_adopt(url=url, owner=owner)
 
-    at_once([swap("shop.Product:1", second.url_path), swap("shop.Product:2", first.url_path)])
+    swaps = {"shop.Product:1": second, "shop.Product:2": first}
+    at_once([partial(swap, owner, upload.url_path) for owner, upload in swaps.items()])
 
-    assert {(u.owner, u.upload_id) for u in ImageUse.objects.all()} == {
-        ("shop.Product:1", second.pk),
-        ("shop.Product:2", first.pk),
-    }
+    assert {use.owner: use.upload for use in ImageUse.objects.all()} == swaps
     assert Upload.objects.filter(idle_since=None).count() == 2
 
 

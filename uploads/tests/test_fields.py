@@ -30,20 +30,9 @@ def test_a_text_is_taken_as_the_address_of_a_picture(given, answer):
 @pytest.mark.parametrize(
     "text",
     [
-        "javascript:alert(1)",
-        "data:image/svg+xml;base64,AAAA",
-        "//evil.example/a.png",
-        "ftp://a.b/c.png",
-        "/etc/passwd",
-        "http://",
-        "http://a b/c.png",
-        'http://a.b/"onerror=alert(1)',
-        "http://a.b/<script>",
-        "http://[::1",
-        "http://a.b/" + "x" * 500,
-        ["http://a.b/c.png"],
-        {"$gt": ""},
-        5,
+        *("javascript:alert(1)", "data:image/svg+xml;base64,AAAA", "//evil.example/a.png", "ftp://a.b/c.png"),
+        *("/etc/passwd", "http://", "http://a b/c.png", 'http://a.b/"onerror=alert(1)', "http://a.b/<script>"),
+        *("http://[::1", "http://a.b/" + "x" * 500, ["http://a.b/c.png"], {"$gt": ""}, 5),
     ],
 )
 def test_other_texts_are_refused_by_name(text):

@@ -5,7 +5,6 @@ from typing import Any, TypedDict, cast
 from rest_framework import serializers
 
 from core.api.params import PageParams, Params, PlainText
-from core.errors import DomainError
 from core.ids import object_id
 from weather.errors import AccountIncomplete
 from weather.gateway import ALARM_KEYS, AQI_KEYS, TEXT_FIELDS
@@ -27,12 +26,11 @@ def _code(pattern: str, **options: Any) -> serializers.RegexField:
 
 
 class AccountParams(Params):
+    error_if_missing = AccountIncomplete
+
     version = _code(r"^[0-9A-Za-z._-]+\Z", max_length=16, help_text="接口版本,如 v61")
     appid = _code(r"^[!-~]+\Z", max_length=128, help_text="账号的 id")
     appsecret = _code(r"^[!-~]+\Z", max_length=128, help_text="账号的 secret")
-
-    def refusal(self) -> DomainError:
-        return AccountIncomplete() if self.missing() else super().refusal()
 
 
 # The names are those that the gateway reads, so mypy cannot know them.

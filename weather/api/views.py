@@ -42,8 +42,8 @@ class WeatherViewSet(ApiViewSet):
         return ok("修改成功")
 
     def _history(self, params: dict[str, Any]) -> Response:
-        page = history_page(page_slice(params["page"], params.get("count")), params["city"])
-        return _found(page.records, total=page.total)
+        records, total = history_page(page_slice(params["page"], params.get("count")), params["city"])
+        return _found(records, total=total)
 
     def _of_city(self, request: Request, city: str) -> WeatherRecord:
         try:
