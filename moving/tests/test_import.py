@@ -32,13 +32,12 @@ def school():
     return documents_make(students=600, users=120, orders=150)
 
 
-def rows():
-    """Everything there is, by model, without what is drawn by chance."""
-    return {model.__name__: model.objects.count() for model in MODELS}
-
-
 def all_rows():
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in MODELS}
+
+
+def counts():
+    return {name: len(rows) for name, rows in all_rows().items()}
 
 
 def numbers(table):
@@ -55,7 +54,7 @@ def test_the_check_writes_nothing_and_foretells_the_run(move, school):
     assert all_rows() == before
     assert move(school) == foretold
     counted = numbers(foretold)
-    grown = {name: count - len(before[name]) for name, count in rows().items()}
+    grown = {name: count - len(before[name]) for name, count in counts().items()}
     names = {"User": "users", "LoginLog": "logs", "WeatherRecord": "weather", "Student": "students",
              "CartItem": "carts", "Order": "order_masters", "OrderLog": "order_masters"}  # fmt: skip
     assert {name: grown[name] for name in names} == {name: counted[old][1] for name, old in names.items()}
@@ -105,7 +104,7 @@ def test_a_week_later_it_brings_what_is_new_and_leaves_what_was_changed_or_delet
 
 def test_a_dump_with_other_ids_of_mongodb_is_recognised_by_what_stays(move, school):
     move(school)
-    before = rows()
+    before = counts()
     anew = {name: [{k: v for k, v in one.items() if k != "_id"} for one in found] for name, found in school.items()}
     for name in ("users", "students"):  # these cannot be recognised: their numbers were made here
         anew[name] = [one for one in anew[name] if one.get("unid", one.get("sId"))]
@@ -115,7 +114,7 @@ def test_a_dump_with_other_ids_of_mongodb_is_recognised_by_what_stays(move, scho
     # Two students with one number: who was second got a new one, and is second again.
     strangers = Student.objects.count() - before["Student"]
     assert strangers <= 6
-    assert rows() == before | {"Student": before["Student"] + strangers, "User": User.objects.count()}
+    assert counts() == before | {"Student": before["Student"] + strangers, "User": User.objects.count()}
 
 
 @pytest.mark.parametrize("collection", ["users", "students", "order_masters"])
@@ -133,14 +132,14 @@ def test_killed_half_way_and_started_again_it_goes_on(move, school, monkeypatch,
         with pytest.raises(SystemExit):
             move(school)
     counted = numbers(move(school))
-    resumed = rows()
+    resumed = counts()
 
     assert counted[collection][3] >= began[0] > 0 and counts_wrong() == []
     for model in reversed(MODELS):
         model.objects.exclude(**({"roleid__in": ["1", "102", "103", "200"]} if model is Role else {})).delete()
     roles_seed(reset=True)
     move(school)
-    assert resumed == rows()
+    assert resumed == counts()
 
 
 def test_what_the_database_refuses_keeps_no_other_out_and_the_database_gone_ends_the_run(move, monkeypatch):
@@ -206,48 +205,38 @@ def test_the_report_is_a_table_and_files_for_their_owner_without_passwords_or_lo
         move({"users": users[-2:]}, strict=True)
 
 
-def test_a_user_that_cannot_be_read_is_not_quoted(roles, tmp_path):
-    (tmp_path / "users.json").write_text('{"username":"a","password":"never-seen" "x"}\n')
-
-    with pytest.raises(CommandError, match="不完整"):
-        call_command("import_old", str(tmp_path), report=tmp_path / "report")
-
-    report = (tmp_path / "report/documents.jsonl").read_text("utf-8")
-    assert "不是完整的 JSON" in report and "never-seen" not in report
-
-
 @pytest.mark.parametrize("form", ["lines", "bson"])
 @pytest.mark.parametrize("is_check", [True, False])
-def test_a_file_that_is_cut_off_heads_the_table_and_ends_the_command_with_an_error(
-    roles, tmp_path, capsys, form, is_check
-):
-    dump_write(tmp_path / "dump", {"users": [{"username": f"u{n}", "unid": f"n{n}"} for n in range(3)]}, form=form)
-    file = next(path for path in (tmp_path / "dump").rglob("users.*") if "metadata" not in path.name)
-    file.write_bytes(file.read_bytes()[:-9])
+def test_a_file_that_is_cut_off_heads_the_table_and_ends_the_command_with_an_error(move, capsys, form, is_check):
+    dump = move.dump(
+        {"users": [{"username": f"u{n}", "unid": f"n{n}", "password": "never-seen"} for n in range(3)]}, form
+    )
+    file = next(path for path in dump.rglob("users.*") if "metadata" not in path.name)
+    file.write_bytes(file.read_bytes()[:-3])
 
     with pytest.raises(CommandError, match="1 个文件不完整"):
-        call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "report", check=is_check)
+        move.command(dump, check=is_check)
 
     assert capsys.readouterr().out.startswith(f"文件不完整：读到 {file.name} #3 为止")
     assert User.objects.filter(username__in=["u0", "u1", "u2"]).count() == (0 if is_check else 2)
+    assert "never-seen" not in (move.folder / "documents.jsonl").read_text("utf-8")
 
 
-def test_what_is_no_dump_is_refused_in_a_sentence(roles, tmp_path):
+def test_what_is_no_dump_is_refused_in_a_sentence(move, tmp_path):
+    dump = move.dump(documents_make(students=1, users=1, orders=0))
     (tmp_path / "full").mkdir()
     (tmp_path / "full/school.archive").write_bytes(b"\x6d\xe2\x99\x81" + b"x" * 100)
-    dump_write(tmp_path / "dump", documents_make(students=1, users=1, orders=0))
 
-    def refused(match, folder="full", **options):
+    def refused(match, folder, **options):
         with pytest.raises(CommandError, match=match):
-            call_command("import_old", str(tmp_path / folder), **{"report": tmp_path / "report"} | options)
-        (tmp_path / "report").exists() and (tmp_path / "report").rename(tmp_path / match)
+            move.command(folder, **options)
 
-    refused("不是文件夹", folder="none")
-    refused("不是文件夹", pictures=tmp_path / "none")
-    refused("无法建立", report=tmp_path)
-    refused("--archive")
+    refused("不是文件夹", tmp_path / "none")
+    refused("不是文件夹", dump, pictures=tmp_path / "none")
+    refused("无法建立", dump, report=tmp_path)
+    refused("--archive", tmp_path / "full")
     Role.objects.all().delete()
-    refused("prepare", folder="dump")
+    refused("prepare", dump)
 
 
 # --- Two at once ---

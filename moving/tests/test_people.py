@@ -2,7 +2,6 @@
 
 import csv
 
-import pytest
 from bson import ObjectId
 
 from accounts.models import LoginLog, User
@@ -60,59 +59,64 @@ def test_a_user_logs_in_as_before_and_is_who_he_was(move, api, settings):
     assert user_of(profile).unid == USER["unid"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "expected", "fix"),
-    [
-        ({"vipLevel": 2}, {"vipLevel": 2, "vipExpires": ""}, None),
-        ({"vipLevel": 2, "vipStamp": 0, "vipExpires": ""}, {"vipLevel": 2, "vipExpires": ""}, None),
-        ({"vipLevel": 2, "vipStamp": 1684900000}, {"vipLevel": 2, "vipExpires": ""}, NO_END),  # seconds
-        ({"vipLevel": 2, "vipExpires": "永久"}, {"vipLevel": 2, "vipExpires": ""}, NO_END),
-        ({"vipLevel": "金卡"}, {"vipLevel": 0}, NO_LEVEL),
-        ({"vipLevel": 1.5, "vipStamp": "x"}, {"vipLevel": 0}, NO_LEVEL),
-        ({"roleid": None, "roles": "103"}, {"roleid": "103"}, None),
-        ({"roleid": None, "roles": ["102"]}, {"roleid": "102"}, None),
-        ({"roleid": 102}, {"roleid": "102"}, None),
-        ({"roleid": None}, {"roleid": "200"}, None),
-        ({"roleid": "77"}, {"roleid": "200"}, "角色不存在，改为 200"),
-        ({"username": "蔡\x00徐\ud83d坤"}, {"nickname": "蔡徐坤"}, "username 含有无法保存的字符，已去掉"),
-        ({"username": "蔡\ufffd坤"}, {"nickname": "蔡\ufffd坤"}, "username 的编码不是 UTF-8，看不懂的字节记为 \ufffd"),
-    ],
-)
-def test_how_a_user_is_mended(move, api, fields, expected, fix):
-    move({"users": [user(**fields)]})
-
-    info = log_in(api, expected.get("nickname", "cxk"))["userInfo"]
-    assert {name: info[name] for name in expected} == expected
-    assert move.reasons() == ([fix] if fix else [])
+USERS = [
+    ({"vipLevel": 2}, {"vipLevel": 2, "vipExpires": ""}, None),
+    ({"vipLevel": 2, "vipStamp": 0, "vipExpires": ""}, {"vipLevel": 2, "vipExpires": ""}, None),
+    ({"vipLevel": 2, "vipStamp": 1684900000}, {"vipLevel": 2, "vipExpires": ""}, NO_END),  # seconds
+    ({"vipLevel": 2, "vipExpires": "永久"}, {"vipLevel": 2, "vipExpires": ""}, NO_END),
+    ({"vipLevel": "金卡"}, {"vipLevel": 0}, NO_LEVEL),
+    ({"vipLevel": 1.5, "vipStamp": "x"}, {"vipLevel": 0}, NO_LEVEL),
+    ({"roleid": None, "roles": "103"}, {"roleid": "103"}, None),
+    ({"roleid": None, "roles": ["102"]}, {"roleid": "102"}, None),
+    ({"roleid": 102}, {"roleid": "102"}, None),
+    ({"roleid": None}, {"roleid": "200"}, None),
+    ({"roleid": "77"}, {"roleid": "200"}, "角色不存在，改为 200"),
+    ({"username": "蔡\x00徐\ud83d坤"}, {"nickname": "蔡徐坤"}, "username 含有无法保存的字符，已去掉"),
+    ({"username": "蔡\ufffd坤"}, {"nickname": "蔡\ufffd坤"}, "username 的编码不是 UTF-8，看不懂的字节记为 \ufffd"),
+]
 
 
-@pytest.mark.parametrize("password", ["123456", 123456, " a b ", "密码🔑", "x" * 200])
-def test_any_password_works_as_before(move, api, password):
-    move({"users": [user(password=password)]})
+def test_how_users_are_mended(move, api):
+    documents = [
+        user(**{"unid": f"u{at}", "username": f"user{at}"} | fields) for at, (fields, _, _) in enumerate(USERS)
+    ]
 
-    assert log_in(api, password=str(password))["state"] is True
+    move({"users": documents})
+
+    for at, (_, expected, _) in enumerate(USERS):
+        info = log_in(api, expected.get("nickname", f"user{at}"))["userInfo"]
+        assert {name: info[name] for name in expected} == expected
+    assert sorted(move.reasons()) == sorted(fix for _, _, fix in USERS if fix)
 
 
-@pytest.mark.parametrize(
-    ("fields", "fix"),
-    [
-        ({"password": ""}, NO_PASSWORD),
-        ({"password": None}, NO_PASSWORD),
-        ({"password": ["555"]}, NO_PASSWORD),
-        ({"password": "\x00"}, UNTYPABLE),
-        ({"password": "密\ufffd码"}, UNTYPABLE),
-        ({"password": "密\ufffd码", "openid": "o-1"}, UNTYPABLE),
-        ({"password": "555", "status": "0"}, None),
-        ({"password": "123", "roleid": "1"}, "超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入"),
-    ],
-)
-def test_who_gets_in_by_no_password(move, api, fields, fix):
-    move({"users": [user(**fields)]})
+def test_any_password_works_as_before(move, api):
+    passwords = ["123456", 123456, " a b ", "密码🔑", "x" * 200]
+    move({"users": [user(unid=f"u{at}", username=f"user{at}", password=one) for at, one in enumerate(passwords)]})
 
-    assert move.reasons() == ([fix] if fix else [])
-    for password in (fields["password"], "", " ", "None", "['555']", "!"):
-        assert log_in(api, password=str(password))["state"] is False
-    assert not fix or not User.objects.get().has_usable_password()
+    for at, password in enumerate(passwords):
+        assert log_in(api, f"user{at}", str(password))["state"] is True
+
+
+NO_ENTRY = [
+    ({"password": ""}, NO_PASSWORD),
+    ({"password": None}, NO_PASSWORD),
+    ({"password": ["555"]}, NO_PASSWORD),
+    ({"password": "\x00"}, UNTYPABLE),
+    ({"password": "密\ufffd码"}, UNTYPABLE),
+    ({"password": "密\ufffd码", "openid": "o-1"}, UNTYPABLE),
+    ({"password": "555", "status": "0"}, None),
+    ({"password": "123", "roleid": "1"}, "超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入"),
+]
+
+
+def test_who_gets_in_by_no_password(move, api):
+    move({"users": [user(**{"unid": f"u{at}", "username": f"user{at}"} | one) for at, (one, _) in enumerate(NO_ENTRY)]})
+
+    assert move.reasons() == [fix for _, fix in NO_ENTRY if fix]
+    for at, (fields, fix) in enumerate(NO_ENTRY):
+        for password in {str(fields["password"]), "", " ", "None", "!"}:
+            assert log_in(api, f"user{at}", password)["state"] is False
+        assert not fix or not User.objects.get(username=f"user{at}").has_usable_password()
 
 
 def test_passwords_are_kept_as_hashes_and_weak_ones_are_listed_for_staff(move, settings):
@@ -247,35 +251,38 @@ def test_a_student_is_found_as_before_and_new_ones_come_after(move, lbw):
     assert [row["name"] for row in rows] == ["谭鹏", "王二", "谭鹏"] and len({row["sId"] for row in rows}) == 3
 
 
-@pytest.mark.parametrize(
-    ("fields", "expected", "fix"),
-    [
-        ({"age": 21.0}, {"age": "21"}, None),
-        ({"age": "21岁"}, {"age": "21"}, "age 不是数字，取其中的数字"),
-        ({"age": "２１"}, {"age": "21"}, None),
-        ({"city": " "}, {"city": "未填写"}, "city 是空的，记为“未填写”"),
-        ({"degree": None}, {"degree": "未填写"}, "degree 是空的，记为“未填写”"),
-        ({"name": "半\ud83d个\x00"}, {"name": "半个"}, "name 含有无法保存的字符，已去掉"),
-        ({"name": 123}, {"name": "123"}, None),
-        ({"description": "长" * 2001}, {"description": "长" * 2000}, "description 超过 2000 个字，截短"),
-        ({"productUrl": "JaVaScript:x"}, {"productUrl": "未填写"}, "productUrl 会被浏览器当作脚本运行，记为“未填写”"),
-        ({"cTime": "x", "_id": ObjectId("5cd3c534e1e75b0ea034cf83")}, {"cTime": "2019/05/09 14:14:12"},
-         "没有可用的创建时间，取 _id 中的时间"),
-        ({"headimgurl": "https://wx.qlogo.cn/a/1"}, {"headimgurl": "https://wx.qlogo.cn/a/1"}, None),
-        ({"headimgurl": " JavaScript:x"}, {"headimgurl": ""}, "headimgurl 会被浏览器当作脚本运行，留空"),
-        ({"age": "不详"}, None, "年龄不是 1 到 150 之间的数字"),
-        ({"age": 999}, None, "年龄不是 1 到 150 之间的数字"),
-        ({"age": True}, None, "年龄不是 1 到 150 之间的数字"),
-        ({"name": ""}, None, "没有姓名"),
-        ({"class": None}, None, "没有班级"),
-    ],
-)  # fmt: skip
-def test_how_a_student_is_mended_or_refused(move, lbw, fields, expected, fix):
-    move({"students": [student(**fields)]})
+STUDENTS = [
+    ({"age": 21.0}, {"age": "21"}, None),
+    ({"age": "21岁"}, {"age": "21"}, "age 不是数字，取其中的数字"),
+    ({"age": "２１"}, {"age": "21"}, None),
+    ({"city": " "}, {"city": "未填写"}, "city 是空的，记为“未填写”"),
+    ({"degree": None}, {"degree": "未填写"}, "degree 是空的，记为“未填写”"),
+    ({"name": "半\ud83d个\x00"}, {"name": "半个"}, "name 含有无法保存的字符，已去掉"),
+    ({"name": 123}, {"name": "123"}, None),
+    ({"description": "长" * 2001}, {"description": "长" * 2000}, "description 超过 2000 个字，截短"),
+    ({"productUrl": "JaVaScript:x"}, {"productUrl": "未填写"}, "productUrl 会被浏览器当作脚本运行，记为“未填写”"),
+    ({"cTime": "x", "_id": ObjectId("5cd3c534e1e75b0ea034cf83")}, {"cTime": "2019/05/09 14:14:12"},
+     "没有可用的创建时间，取 _id 中的时间"),
+    ({"headimgurl": "https://wx.qlogo.cn/a/1"}, {"headimgurl": "https://wx.qlogo.cn/a/1"}, None),
+    ({"headimgurl": " JavaScript:x"}, {"headimgurl": ""}, "headimgurl 会被浏览器当作脚本运行，留空"),
+    ({"age": "不详"}, None, "年龄不是 1 到 150 之间的数字"),
+    ({"age": 999}, None, "年龄不是 1 到 150 之间的数字"),
+    ({"age": True}, None, "年龄不是 1 到 150 之间的数字"),
+    ({"name": ""}, None, "没有姓名"),
+    ({"class": None}, None, "没有班级"),
+]  # fmt: skip
 
-    rows = lbw.get("/students/getstulist").json()["data"]
-    assert [{name: row[name] for name in expected or {}} for row in rows] == ([expected] if expected else [])
-    assert move.reasons() == ([fix] if fix else [])
+
+def test_how_students_are_mended_or_refused(move, lbw):
+    documents = [student(**{"sId": f"ABCD{at:08}"} | fields) for at, (fields, _, _) in enumerate(STUDENTS)]
+
+    move({"students": documents})
+
+    rows = {row["sId"]: row for row in lbw.get("/students/getstulist").json()["data"]}
+    for at, (_, expected, _) in enumerate(STUDENTS):
+        row = rows.get(f"ABCD{at:08}")
+        assert (row and {name: row[name] for name in expected}) == expected
+    assert sorted(move.reasons()) == sorted(fix for _, _, fix in STUDENTS if fix)
 
 
 def test_a_number_belongs_to_who_had_it_first(move):

@@ -132,14 +132,14 @@ def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
 
 
 @pytest.mark.parametrize(("name", "reason"), [("broken", "图片"), ("large", "超过 5 MB")])
-def test_what_is_no_picture_is_refused_once_with_a_reason(bring, old, name, reason):
+def test_what_is_no_picture_is_refused_once_with_a_reason(bring, move, old, name, reason):
     people = [user(unid=f"n{n}", username=f"u{n}", headimgurl=f"/avatar/{name}.png") for n in range(250)]
 
     told = bring({"users": people}, pictures=old)
 
     assert "收下 0 张，拒绝 1 张" in told and not Upload.objects.exists()
     assert reason in OldPicture.objects.get().refusal
-    assert reason in (old.parent / "report1/documents.jsonl").read_text("utf-8")
+    assert reason in move.entries()[-1]["reasons"][0][0]
 
 
 def test_a_picture_chosen_meanwhile_stays(bring, old, monkeypatch):

@@ -1,7 +1,7 @@
 """What the gateway makes of an answer, whatever is in it."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -87,27 +87,15 @@ def test_any_answer_is_weather_or_a_named_fault_and_what_is_weather_can_be_kept(
     assert set(SAMPLE["aqi"]) <= set(record.aqi)
 
 
-GARBAGE = {
-    "list": [answer_of("苏州")],
-    "null": None,
-    "no-fields": {},
-    "no-city": answer_of(""),
-    "no-date": answer_of("苏州", date=None),
-    "date-number": answer_of("苏州", date=20250418),
-    "date-basic": answer_of("苏州", date="20250418"),
-    "date-impossible": answer_of("苏州", date="2025-02-30"),
-    "date-ancient": answer_of("苏州", date="0001-01-01"),
-    "date-after-tomorrow": answer_of("苏州", date=f"{NOW + timedelta(days=2):%Y-%m-%d}"),
-    "time-garbage": answer_of("苏州", update_time="soon"),
-    "time-impossible": answer_of("苏州", update_time="29:77"),
-    "time-list": answer_of("苏州", update_time=["14:35"]),
-    "errmsg-object": {"errcode": 1, "errmsg": {"a": 1}},
-}
-RAW = {"surrogate": b'{"cityid":"1","city":"\\ud800"}', "deep": b'{"cityid":' + b"[" * 5000 + b"]" * 5000 + b"}"}
-BODIES = {name: orjson.dumps(answer) for name, answer in GARBAGE.items()} | RAW
+GARBAGE = [
+    *([answer_of("苏州")], None, {}, {"errcode": 1, "errmsg": {"a": 1}}, answer_of("")),
+    *(answer_of("苏州", date=day) for day in (None, 20250418, "20250418", "2025-02-30", "0001-01-01", "2026-11-26")),
+    *(answer_of("苏州", update_time=clock) for clock in ("soon", "29:77", ["14:35"])),
+]
+RAW = [b'{"cityid":"1","city":"\\ud800"}', b'{"cityid":' + b"[" * 5000 + b"]" * 5000 + b"}"]
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+@pytest.mark.parametrize("body", [*map(orjson.dumps, GARBAGE), *RAW], ids=lambda body: repr(body[-30:]))
 def test_garbage_is_no_weather(body):
     with pytest.raises(ProviderGarbled):
         fetched(body)
