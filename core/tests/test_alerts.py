@@ -150,7 +150,3 @@ class TestWays:
 
         assert [mail.to for mail in mailoutbox] == [["li@example.com"]]
         assert "19021 sign match fail" in caplog.text and "secret" not in caplog.text
-
-    def test_the_command_fails_where_nobody_is_set(self):
-        with pytest.raises(CommandError, match="is set"):
-            call_command("alert_test")

@@ -14,8 +14,6 @@ ANDROID = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 (KHTML, li
     ("agent", "name"),
     [
         (WINDOWS, "Chrome 120 · Windows"),
-        (f"{WINDOWS} Edg/121.0.2277.83", "Edge 121 · Windows"),
-        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Firefox/121.0", "Firefox 121 · Windows"),
         (f"{MAC} Version/17.1 Safari/605.1.15", "Safari 17 · macOS"),
         (f"{IPHONE} Version/17.1 Mobile/15E148 Safari/604.1", "Safari 17 · iPhone"),
         (f"{IPHONE} Mobile/15E148 MicroMessenger/8.0.44(0x18002c2f) NetType/WIFI", "微信 8 · iPhone"),

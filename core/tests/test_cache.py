@@ -4,7 +4,6 @@ import pytest
 import redis
 
 from core.cache import valkey
-from core.cache.ratelimit import network_of
 from core.cache.valkey import client
 from tests.kit import encoded, posted
 from weather.errors import ProviderSilent
@@ -48,20 +47,6 @@ def test_addresses_of_one_ipv6_network_share_a_limit(api, roles, name):
     assert first and first == counters(call, api.http, "2001:db8:1:2:ffff::99")
     assert first != counters(call, api.http, "2001:db8:1:3::1")
     assert counters(call, api.http, "192.0.2.1") != counters(call, api.http, "192.0.2.2")
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8::1", "2001:db8::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-    ],
-)
-def test_an_ipv6_address_counts_as_its_64_bit_network(address, network):
-    assert network_of(address) == network
 
 
 def test_a_demo_account_is_limited_at_each_address_by_itself(yuangong, zhuguan):

@@ -92,15 +92,6 @@ def test_a_frozen_server_is_told_from_a_slow_one(monkeypatch):
         assert time.monotonic() - begun < 3 and connection.closed
 
 
-@pytest.mark.django_db
-def test_prepared_rows_are_like_djangos(django_assert_num_queries):
-    with django_assert_num_queries(1):
-        sql = "SELECT %(text)s::text, 7::bigint, '2020-01-01 08:00+08'::timestamptz"
-        ((text, number, moment),) = db_pool.prepared_rows(sql, {"text": "谭"})
-
-    assert (text, number, moment.isoformat()) == ("谭", 7, "2020-01-01T00:00:00+00:00")
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_plan_from_before_a_migration_is_no_failure():
     """As a running release sees it: another connection changes a column that statements of this one read."""
