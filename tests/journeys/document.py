@@ -369,46 +369,6 @@ TRANSACTION = {
     "trade_type": "NATIVE",
 }
 
-# 6.2, its errors: number and code.
-TRANSACTION_ERRORS = [
-    (202, "USERPAYING"),
-    (403, "TRADE_ERROR"),
-    (500, "SYSTEMERROR"),
-    (401, "SIGN_ERROR"),
-    (403, "RULELIMIT"),
-    (400, "PARAM_ERROR"),
-    (403, "OUT_TRADE_NO_USED"),
-    (404, "ORDERNOTEXIST"),
-    (400, "ORDER_CLOSED"),
-    (500, "OPENID_MISMATCH"),
-    (403, "NOTENOUGH"),
-    (403, "NOAUTH"),
-    (400, "MCH_NOT_EXISTS"),
-    (500, "INVALID_TRANSACTIONID"),
-    (400, "INVALID_REQUEST"),
-    (429, "FREQUENCY_LIMITED"),
-    (500, "BANKERROR"),
-    (400, "APPID_MCHID_NOT_MATCH"),
-]
-
-# The refusals the document shows: call, parameters, answer.
-REFUSALS = [
-    ("POST /users/register", {"username": "lbw", "password": "555", "nickname": "五五开"}, refused(0, "用户名已注册")),
-    ("POST /users/login", {"username": "lbw", "password": "556"}, refused(0, "用户名或者密码错误")),
-    (
-        "POST /users/updatePassword",
-        {"username": "nobody-here", "oldPassword": "1", "newPassword": "2"},
-        refused(0, "不存在此用户"),
-    ),
-    (
-        "POST /users/updatePassword",
-        {"username": Made("username"), "oldPassword": "wrong", "newPassword": "2"},
-        refused(0, "密码修改错误"),
-    ),
-    ("POST /category/addCategory", {"categoryName": "车辆"}, refused(1004, "已经存在该类目,请不要重复添加")),
-    ("GET /category/delCategory", {"category_id": "20201231125959000"}, refused(1004, "err 该数据不存在")),
-    ("GET /order/ship", {"action": 1}, _NO_ORDER_ID),
-]
 MENU = [
     {"name": "管理首页"},
     {"name": "学员管理", "children": [{"name": "学员项目管理"}, {"name": "学员资料"}, {"name": "学员宿舍"}]},

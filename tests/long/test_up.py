@@ -16,20 +16,9 @@ import requests
 
 from devstack.supervisor import answers
 from tests.kit import free_ports
-from tests.processes import ROOT, START_S, Service, assert_all_gone, family, plain_environ, until
+from tests.processes import ROOT, Service, assert_all_gone, family, plain_environ
 
 WEB_WORKERS = 2
-MARKS = {
-    "web": " core.ops.web --interface",
-    "worker money": " worker -Q money",
-    "worker now": " worker -Q now",
-    "worker bulk": " worker -Q bulk",
-    "beat": " beat --loglevel",
-    "postgres": "bin/postgres",
-    "valkey": "valkey-server",
-    "watchdog": "watchdog.py",
-}
-MARKS_OF_WORKERS = [name for name in MARKS if name.startswith("worker")]
 
 
 def manage(environ: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -48,17 +37,14 @@ class Stack(Service):
     def is_ready(self) -> bool:
         return requests.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=3).ok
 
-    def children(self, name: str) -> list[psutil.Process]:
+    def children(self, mark: str) -> list[psutil.Process]:
+        """Return those whose command line holds ``mark``."""
         found = []
         for process in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):  # a zombie is none either
-                if MARKS[name] in " ".join(process.cmdline()):
+                if mark in " ".join(process.cmdline()):
                     found.append(process)
         return found
-
-    def child(self, name: str) -> psutil.Process:
-        """Return the process of this name. Wait for it, because the supervisor starts them one after another."""
-        return until(lambda: self.children(name), START_S)[0]
 
 
 @pytest.fixture(scope="module")
@@ -135,23 +121,19 @@ def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup
     assert "The system still runs; it uses the database from this machine." in refused.stderr
 
 
-@pytest.mark.parametrize("names", [["postgres"], ["valkey", "watchdog"], ["web", *MARKS_OF_WORKERS, "beat"]])
-def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
-    before = {name: stack.child(name) for name in names}
-    ready_lines = stack.log().count("ready.")
-    if "web" in names:
-        stack.wait_until(lambda: len(before["web"].children()) == WEB_WORKERS)
-    started = [process for child in before.values() for process in family(child.pid)]
+@pytest.mark.parametrize("mark", [" core.ops.web --interface", "watchdog.py"])
+def test_what_is_killed_comes_back_and_leaves_nothing(stack: Stack, mark: str) -> None:
+    """tests/long/test_chaos.py kills the others."""
+    (before,) = stack.children(mark)
+    if mark != "watchdog.py":
+        stack.wait_until(lambda: len(before.children()) == WEB_WORKERS)
+    started = family(before.pid)
 
-    for process in before.values():
-        process.kill()
+    before.kill()
 
     assert_all_gone(started)  # a killed web server leaves no worker of its own
-    for name in names:
-        stack.wait_until(lambda name=name: stack.children(name) not in ([], [before[name]]))
+    stack.wait_until(lambda: stack.children(mark) not in ([], [before]))
     stack.wait_until(stack.is_ready)
-    if "worker money" in names:
-        stack.wait_until(lambda: stack.log().count("ready.") > ready_lines)
 
 
 def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: Stack) -> None:

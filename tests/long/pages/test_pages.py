@@ -184,23 +184,20 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
 
-# The other lists of the back office, whose rows are opened, and pages with scripts of their own. What stands in a page
-# itself is looked at in backoffice/tests/test_language.py, for all pages.
-LISTS = ["accounts/user/", "auditlog/logentry/", "payments/payment/", "payments/refund/", "permissions/role/"]
-LISTS += ["shop/product/", "students/student/"]
-OTHERS = ["classroom/", "shop/courier/1/delete/", "shop/order/?work=refunds", "weather/weatheraccount/"]
+# Lists whose rows are opened, and other pages with scripts of their own. What stands in a page itself is looked at in
+# backoffice/tests/test_language.py, for all pages.
+LISTS = ["accounts/user/", "auditlog/logentry/", "payments/payment/", "permissions/role/", "shop/product/"]
+LISTS += ["students/student/"]
+OTHERS = ["payments/refund/", "shop/courier/1/delete/", "shop/order/?work=refunds", "weather/weatheraccount/"]
 
 
 def test_every_kind_of_page_of_the_back_office(page, running):
     log_in(page, "root", running.root_password)
-    opened = []
     for path in (*LISTS, *OTHERS):
         assert page.goto(f"/admin/{path}").ok
-        row = page.locator("#result_list tbody a[href*='/change/']").first
-        if path in LISTS and row.count():
+        if path in LISTS:
+            row = page.locator("#result_list tbody a[href*='/change/']").first
             assert page.goto(row.get_attribute("href")).ok
-            opened.append(path)
-    assert len(opened) >= 6, opened
 
 
 def test_pages_for_paper_have_no_faults(page, running, faults):
