@@ -105,7 +105,7 @@ class TestTheTrace:
 
 
 class TestTheSession:
-    def test_is_a_new_one_after_each_login(self, browser, wang):
+    def test_is_a_new_one_after_each_login_and_ends_after_12_hours_whatever_was_done_in_it(self, browser, wang):
         session = browser.session
         session["planted"] = 1
         session.save()
@@ -118,9 +118,6 @@ class TestTheSession:
 
         assert len(set(keys)) == 3
         assert not type(session)(keys[0]).exists(keys[0]) and not type(session)(keys[1]).exists(keys[1])
-
-    def test_ends_after_12_hours_whatever_was_done_in_it(self, browser, wang, monkeypatch):
-        attempt(browser)
         assert browser.cookies[settings.SESSION_COOKIE_NAME]["max-age"] == 12 * 3600
         started = timezone.now()
 

@@ -46,24 +46,17 @@ def test_answers_what_clients_read(api, li, format):
         ("LI", "right-password"),
         ("li", " right-password"),
         ({"$gt": ""}, {"$gt": ""}),
-        (["li"], "right-password"),
         (True, "right-password"),
-        ("' OR 1=1 --", "x"),
-        ("😀" * 50, "😀"),
         pytest.param("x" * 20_000, "y" * 20_000, id="long"),
     ],
 )
 def test_wrong_or_odd_credentials_are_all_alike(api, li, username, password):
     assert attempt(api, username, password).json() == WRONG
-    assert not LoginLog.objects.exists()
-
-
-def test_refuses_the_disabled_and_those_without_a_password_alike(api, li, roles):
     User.objects.filter(pk=li.pk).update(is_active=False)
-    User.objects.create_user("wechat", None, role=roles["200"])
-
+    User.objects.create_user("wechat", None, role=li.role)
     assert attempt(api).json() == attempt(api, "wechat", "!").json() == WRONG
     assert attempt(api, "wechat", "").json()["state"] is False
+    assert not LoginLog.objects.exists()
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
@@ -137,24 +130,16 @@ def test_a_classmate_at_the_same_address_cannot_lock_the_owner_out(api, li):
     assert attempt(api).status_code == 429
 
 
-def test_a_client_without_cookies_is_known_by_its_own_token(api, li, person):
+def test_a_device_is_known_by_our_signature_or_its_own_token_and_for_its_users_only(api, li, person):
     guess(api, login_captcha.PAIR_LIMIT)
+    for cookie in ("", "li", signing.dumps({"li": "x"}), signing.dumps({"wang": "x"}, salt="device")):
+        api.http.cookies["device"] = cookie
+        assert attempt(api).status_code == 429
 
+    api.http.cookies.clear()
     assert attempt(api, headers={"authorization": token_issue(li)}).json()["state"] is True
     api.http.cookies.clear()
     assert attempt(api, headers={"authorization": person("wang").token}).status_code == 429
-
-
-@pytest.mark.parametrize(
-    "cookie",
-    ["", "li", signing.dumps({"li": "x"}), signing.dumps({"wang": "x"}, salt="device")],
-    ids=["none", "plain", "other salt", "other user"],  # the signatures differ from worker to worker
-)
-def test_a_device_is_known_by_our_signature_and_for_its_users_only(api, li, cookie):
-    guess(api, login_captcha.PAIR_LIMIT)
-    api.http.cookies["device"] = cookie
-
-    assert attempt(api).status_code == 429
 
 
 @pytest.mark.parametrize("is_verified_before", [False, True])
