@@ -21,8 +21,7 @@ from unfold.decorators import display
 from accounts.selectors import pks_of, staff_names
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
 from backoffice.navigation import page_of
-from backoffice.parts import list_url
-from backoffice.periods import NAMES, period_of
+from backoffice.widgets import PERIODS, list_url, period_of
 from core import times
 from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows
 from core.admin.exports import (
@@ -69,7 +68,7 @@ class PeriodFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value() or ""
-        if value not in {*NAMES, "yesterday"}:
+        if value not in {*PERIODS, "yesterday"}:
             return queryset
         period = period_of(value, local(times.now()))
         if value == "yesterday":

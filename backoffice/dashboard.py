@@ -17,8 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from backoffice.navigation import may_see, may_see_income, page_of
-from backoffice.parts import Fact, Panel, Row, Tile, columns_panel, list_url, rows_panel
-from backoffice.periods import NAMES, Period, period_of
+from backoffice.widgets import PERIODS, Fact, Panel, Period, Row, Tile, columns_panel, list_url, period_of, rows_panel
 from core import times
 from core.admin.exports import download
 from core.models import Export
@@ -69,7 +68,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     tiles = [part for part in parts if isinstance(part, Tile)]
     # Wide panels (charts) come first, then those of which three stand in a row.
     panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
-    switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in NAMES.items()]
+    switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in PERIODS.items()]
     waits = [tile for tile in tiles if tile.tone]
     facts = {"tiles": tiles, "waits": waits, "panels": panels, "period": period, "shortcuts": switch}
     return context | {"title": "首页"} | facts

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from backoffice.parts import list_url
+from backoffice.widgets import list_url
 
 # By group, the models and their icons (Material Symbols, which ship with the theme).
 GROUPS = {

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import LoginAttempt, User
 from backoffice import dashboard
-from backoffice.periods import period_of
+from backoffice.widgets import period_of
 from core import tasks
 from core.audit import action_record
 from core.ops import heartbeat

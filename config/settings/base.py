@@ -387,7 +387,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": palette(SCHOOL_COLOUR)},
-    "COMMAND": {"search_callback": "backoffice.finding.find"},
+    "COMMAND": {"search_callback": "backoffice.search.find"},
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

@@ -11,7 +11,7 @@ from unfold.dataclasses import SearchResult
 from accounts.models import User
 from accounts.selectors import users_found
 from backoffice.navigation import may_see, navigation
-from backoffice.parts import list_url
+from backoffice.widgets import list_url
 from core.admin.phones import are_phones_whole, phone_shown
 from permissions.scope import Scope, scope_of
 from shop.models import Order
