@@ -91,7 +91,10 @@ class ImportReport:
 
     def end(self) -> str:
         """Write the table and the spreadsheet to their files, and return the table."""
-        for path, outcome, reason in self._pictures_not_brought():
+        pictures = self.pictures or Figures()
+        refused = [(path, "拒绝", reason) for path, reason in pictures.refused.items()]
+        missing = [(path, "缺少", "图片不在图片目录中") for path in sorted(pictures.missing)]
+        for path, outcome, reason in refused + missing:
             entry = {"collection": "图片", "place": path, "outcome": outcome, "reasons": [[reason, ""]]}
             print(json.dumps(entry, ensure_ascii=False), file=self._documents)
         self._documents.flush()
@@ -101,13 +104,6 @@ class ImportReport:
         with self._open(TABLE) as file:
             print(table, file=file)
         return table
-
-    def _pictures_not_brought(self) -> Iterator[tuple[str, str, str]]:
-        if self.pictures:
-            for path, reason in self.pictures.refused.items():
-                yield path, "拒绝", reason
-            for path in sorted(self.pictures.missing):
-                yield path, "缺少", "图片不在图片目录中"
 
     def _problems(self) -> Iterator[list[str]]:
         with (self.folder / DOCUMENTS).open(encoding="utf-8") as lines:

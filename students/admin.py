@@ -13,7 +13,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Func, OrderBy, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -46,7 +45,7 @@ from students.services import (
     students_archive,
     students_edit,
 )
-from students.transfer.admin import may_transfer, run_url, runs_seen
+from students.transfer.admin import may_transfer, page_shown, run_url, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdmin
@@ -278,7 +277,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             "count": len(chosen), "names": chosen[:CLASSES_SHOWN],
             "classes": sorted(Counter(student.class_name for student in chosen).items()),
         }  # fmt: skip
-        return self._page(request, "students/edit_many.html", "修改学员", **context)
+        return page_shown(self, request, "students/edit_many.html", "修改学员", **context)
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
@@ -298,7 +297,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
         text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
         shown = {"posted": self._posted(request, chosen, action="archive", sure="1"), "rows": rows, "text": text}
-        return self._page(request, "backoffice/sure.html", "归档学员", sum=f"{len(chosen)} 名", **shown)
+        return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(chosen)} 名", **shown)
 
     def get_urls(self) -> list[URLPattern]:
         archive, sheet = (self.admin_site.admin_view(view) for view in (self.archive_page, self.class_sheet))
@@ -318,10 +317,6 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             messages.info(request, "这名学员已归档")
             return HttpResponseRedirect(reverse("admin:students_archivedstudent_change", args=[object_id]))
         return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
-
-    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-        base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
-        return render(request, template, base | context)
 
     # --- Columns of the list ---
     @display(description="头像")

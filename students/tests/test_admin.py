@@ -8,7 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from students.admin import StudentAdmin
+from students.columns import BY_WIRE
 from students.models import Student
+from students.tests import factories
 from students.tests.factories import student, students
 from students.tests.transfers import LIST, csv_rows
 from tests.kit import encoded, posted, save_page
@@ -16,10 +18,7 @@ from uploads.models import ImageUse
 
 pytestmark = pytest.mark.django_db
 
-FIELDS = {
-    "class_name": "H51901", "name": "谭鹏", "age": "21", "city": "重庆", "degree": "专科", "product_url": "地址",
-    "description": "hi",
-}  # fmt: skip
+FIELDS = {BY_WIRE[wire].field: value for wire, value in factories.FIELDS.items()}
 
 
 def shown(office, **query):

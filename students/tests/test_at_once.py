@@ -1,12 +1,17 @@
-"""Two requests at the same instant, over real connections."""
+"""Two requests at the same instant, or one in the middle of work on many, over real connections."""
 
 from functools import partial
 
 import pytest
+from django.utils import timezone
 
 from students.counts import counts_wrong
-from students.models import Student
-from students.tests.factories import FIELDS, student
+from students.errors import StudentUnknown
+from students.models import ArchivedStudent, Student, TransferRun
+from students.services import edit_mark, student_edit, students_archive, students_edit
+from students.tests.factories import FIELDS, meanwhile, student, students
+from students.tests.transfers import checked, confirmed, sheet, undone, worked
+from students.transfer.deletion import deletion_selection, deletion_start
 from tests.kit import at_once, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,3 +56,45 @@ def test_of_two_edits_neither_is_lost(zhuguan):
     assert {name: row[name] for name in changes} == changes
     equal = at_once([lambda: edit("city", "上海")] * 2)
     assert sorted(answer["status"] for answer in equal) == [200, 304]
+
+
+def imports(row):
+    confirmed(checked(sheet([row.sid, "新"], head=["学号", "学历"])))
+
+
+def edits(row):
+    mark = edit_mark([Student.objects.get()])
+    students_edit(pks=[row.pk], values={"degree": "新"}, mark=mark, user_pk=None, now=timezone.now())
+
+
+def archives(row):
+    students_archive(pks=[row.pk], actor_pk=None, now=timezone.now())
+
+
+def deletes(row):
+    rows, now = Student.objects.all(), timezone.now()
+    worked(deletion_start(students=rows, mark=deletion_selection(rows).mark, user_pk=None, now=now))
+
+
+@pytest.mark.parametrize(
+    ("work", "step", "kept"),
+    [
+        (imports, "students.transfer.imports.students_change", ("新", "新")),
+        (edits, "students.services.changes_between", ("新", "新")),
+        (archives, "students.services._archive_note", ("旧", "旧")),
+        (deletes, "students.transfer.deletion.students_delete", None),
+    ],
+)
+def test_an_edit_in_the_middle_is_not_lost_or_told_that_it_came_too_late(monkeypatch, sent_tasks, work, step, kept):
+    row = students("谭鹏", city="旧", degree="旧")[0]
+    edit = partial(student_edit, sid=row.sid, changes={"city": "新"})
+    result = meanwhile(monkeypatch, step, edit)
+
+    work(row)
+
+    assert isinstance(result(), Student if kept == ("新", "新") else StudentUnknown) and counts_wrong() == []
+    left = [*Student.objects.values_list("city", "degree"), *ArchivedStudent.objects.values_list("city", "degree")]
+    assert left == ([kept] if kept else [])
+    if not kept:
+        undone(TransferRun.objects.get())
+        assert Student.objects.get().city == "旧"

@@ -49,87 +49,90 @@ def imported(sheet):
     return confirmed(run)
 
 
-class TestPlaces:
-    def test_what_people_fill_in_is_a_column_with_a_second_value_here(self):
-        fields = {field.name for field in Student._meta.concrete_fields if field.editable}
+def test_what_people_fill_in_is_a_column_with_a_second_value_here():
+    fields = {field.name for field in Student._meta.concrete_fields if field.editable}
 
-        assert fields - {"id", "headimgurl"} == set(EDITABLE), "students/columns.py: COLUMNS"
-        assert set(OTHER) == set(EDITABLE), "students/tests/test_columns.py: OTHER"
-
-    @pytest.mark.parametrize("params", [AddParams, EditParams])
-    def test_the_calls_take_every_column_and_need_what_the_model_needs(self, params):
-        fields = {name: field for name, field in params().fields.items() if name != "sId"}
-        needed = {name for name in EDITABLE if COLUMN[name].is_required} if params is AddParams else set()
-
-        told = "students/api/params.py: StudentParams"
-        assert {name: field.source for name, field in fields.items()} == {COLUMN[n].wire: n for n in EDITABLE}, told
-        assert {field.source for field in fields.values() if field.required} == needed, told
-
-    def test_what_is_searched_has_an_index(self):
-        indexed = {index.fields[0].lstrip("-") for index in Student._meta.indexes if index.fields}
-        indexed |= {constraint.fields[0] for constraint in Student._meta.constraints if hasattr(constraint, "fields")}
-
-        assert {column.field for column in COLUMNS if column.is_searched} <= indexed, "students/models.py: indexes"
+    assert fields - {"id", "headimgurl"} == set(EDITABLE), "students/columns.py: COLUMNS"
+    assert set(OTHER) == set(EDITABLE), "students/tests/test_columns.py: OTHER"
 
 
-class TestTheWayThere:
-    def test_what_a_client_posts_is_what_it_reads(self, zhuguan):
-        posted = {COLUMN[name].wire: COLUMN[name].sample for name in EDITABLE}
-        sid = zhuguan.post("/students/addstu", posted).json()["sId"]
-        [row] = zhuguan.get("/students/getstulist").json()["data"]
-        assert {wire: row.get(wire) for wire in posted} == posted, "students/api/rows.py: student_json"
+@pytest.mark.parametrize("params", [AddParams, EditParams])
+def test_the_calls_take_every_column_and_need_what_the_model_needs(params):
+    fields = {name: field for name, field in params().fields.items() if name != "sId"}
+    needed = {name for name in EDITABLE if COLUMN[name].is_required} if params is AddParams else set()
 
-        changed = {COLUMN[name].wire: OTHER[name] for name in EDITABLE}
-        zhuguan.post("/students/updatestu", changed | {"sId": sid})
-        [row] = zhuguan.get("/students/getstulist").json()["data"]
-        assert {wire: row.get(wire) for wire in changed} == changed
+    told = "students/api/params.py: StudentParams"
+    assert {name: field.source for name, field in fields.items()} == {COLUMN[n].wire: n for n in EDITABLE}, told
+    assert {field.source for field in fields.values() if field.required} == needed, told
 
-    @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-    def test_an_export_comes_back_as_it_is_also_after_a_deletion(self, kind):
-        person = sample_student()
-        content = exported(kind, person)
 
-        assert imported(content).counts == {"unchanged": 1}
+def test_what_is_searched_has_an_index():
+    indexed = {index.fields[0].lstrip("-") for index in Student._meta.indexes if index.fields}
+    indexed |= {constraint.fields[0] for constraint in Student._meta.constraints if hasattr(constraint, "fields")}
 
-        students_delete([person], actor_pk=None, now=timezone.now())
-        head, row = csv.reader(io.StringIO(exported("csv", person).decode("utf-8-sig"), newline=""))
-        run = imported(sheet_write("csv", head, [["", *row[1:]]]))
-        new = Student.objects.get()
-        assert {name: getattr(new, name) for name in EDITABLE} == {name: getattr(person, name) for name in EDITABLE}, (
-            "students/api/params.py: an import takes what addstu takes"
-        )
-        values = {name: getattr(new, name) for name in ("sid", *EDITABLE)}
-        undone(run)
-        added, deleted = (
-            LogEntry.objects.get_for_model(Student).filter(object_pk=str(run.rows.get().student_pk)).order_by("pk")
-        )
-        assert added.changes == {name: [None, value] for name, value in values.items()}
-        assert deleted.changes == {name: [value, None] for name, value in values.items()}
+    assert {column.field for column in COLUMNS if column.is_searched} <= indexed, "students/models.py: indexes"
 
-    def test_an_import_changes_every_column_and_the_undo_changes_it_back(self):
-        person = sample_student()
-        before = Student.objects.values().get()
-        values = {name: model_field(name).to_python(OTHER[name]) for name in EDITABLE}
-        labels = [COLUMN[name].label for name in EDITABLE]
 
-        run = imported(sheet_write("csv", ["学号", *labels], [[person.sid, *OTHER.values()]]))
+def test_what_a_client_posts_is_what_it_reads(zhuguan):
+    posted = {COLUMN[name].wire: COLUMN[name].sample for name in EDITABLE}
+    sid = zhuguan.post("/students/addstu", posted).json()["sId"]
+    [row] = zhuguan.get("/students/getstulist").json()["data"]
+    assert {wire: row.get(wire) for wire in posted} == posted, "students/api/rows.py: student_json"
 
-        assert Student.objects.values().get() == before | values
-        [row] = csv.DictReader(io.StringIO(exported("csv", Student.objects.get()).decode("utf-8-sig"), newline=""))
-        assert [row[label] for label in labels] == [*OTHER.values()]
-        entry = LogEntry.objects.get_for_object(person).filter(action=LogEntry.Action.UPDATE).get()
-        assert entry.changes == {name: [before[name], value] for name, value in values.items()}
-        undone(run)
-        assert Student.objects.values().get() == before
+    changed = {COLUMN[name].wire: OTHER[name] for name in EDITABLE}
+    zhuguan.post("/students/updatestu", changed | {"sId": sid})
+    [row] = zhuguan.get("/students/getstulist").json()["data"]
+    assert {wire: row.get(wire) for wire in changed} == changed
 
-    def test_the_back_office_finds_the_whole_value_and_edits_every_column(self, office):
-        person = sample_student()
-        student(name="李雷").save()
-        for column in (column for column in COLUMNS if column.is_searched):
-            page = office.get("/admin/students/student/", {"q": getattr(person, column.field)})
-            assert [row.pk for row in page.context["cl"].result_list] == [person.pk]
 
-        save_page(office, f"/admin/students/student/{person.pk}/change/", **OTHER)
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_export_comes_back_as_it_is_also_after_a_deletion(kind):
+    person = sample_student()
+    content = exported(kind, person)
 
-        edited = Student.objects.get(pk=person.pk)
-        assert {name: str(getattr(edited, name)) for name in EDITABLE} == OTHER
+    assert imported(content).counts == {"unchanged": 1}
+
+    students_delete([person], actor_pk=None, now=timezone.now())
+    head, row = csv.reader(io.StringIO(exported("csv", person).decode("utf-8-sig"), newline=""))
+    run = imported(sheet_write("csv", head, [["", *row[1:]]]))
+    new = Student.objects.get()
+    assert {name: getattr(new, name) for name in EDITABLE} == {name: getattr(person, name) for name in EDITABLE}, (
+        "students/api/params.py: an import takes what addstu takes"
+    )
+    values = {name: getattr(new, name) for name in ("sid", *EDITABLE)}
+    undone(run)
+    added, deleted = (
+        LogEntry.objects.get_for_model(Student).filter(object_pk=str(run.rows.get().student_pk)).order_by("pk")
+    )
+    assert added.changes == {name: [None, value] for name, value in values.items()}
+    assert deleted.changes == {name: [value, None] for name, value in values.items()}
+
+
+def test_an_import_changes_every_column_and_the_undo_changes_it_back():
+    person = sample_student()
+    before = Student.objects.values().get()
+    values = {name: model_field(name).to_python(OTHER[name]) for name in EDITABLE}
+    labels = [COLUMN[name].label for name in EDITABLE]
+
+    run = imported(sheet_write("csv", ["学号", *labels], [[person.sid, *OTHER.values()]]))
+
+    assert Student.objects.values().get() == before | values
+    [row] = csv.DictReader(io.StringIO(exported("csv", Student.objects.get()).decode("utf-8-sig"), newline=""))
+    assert [row[label] for label in labels] == [*OTHER.values()]
+    entry = LogEntry.objects.get_for_object(person).filter(action=LogEntry.Action.UPDATE).get()
+    assert entry.changes == {name: [before[name], value] for name, value in values.items()}
+    undone(run)
+    assert Student.objects.values().get() == before
+
+
+def test_the_back_office_finds_the_whole_value_and_edits_every_column(office):
+    person = sample_student()
+    student(name="李雷").save()
+    for column in (column for column in COLUMNS if column.is_searched):
+        page = office.get("/admin/students/student/", {"q": getattr(person, column.field)})
+        assert [row.pk for row in page.context["cl"].result_list] == [person.pk]
+
+    save_page(office, f"/admin/students/student/{person.pk}/change/", **OTHER)
+
+    edited = Student.objects.get(pk=person.pk)
+    assert {name: str(getattr(edited, name)) for name in EDITABLE} == OTHER

@@ -6,21 +6,20 @@ from functools import partial
 
 import pytest
 from auditlog.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from core.cache.progress import SILENCE, progress_end, progress_read
 from students.bulk import students_delete
 from students.counts import counts_wrong
-from students.errors import RunNotReady, StudentUnknown
+from students.errors import RunNotReady
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, meanwhile, student, students
-from students.tests.transfers import LIST, RUNS, asked, page_of, text_of, undone, worked
+from students.tests.transfers import LIST, asked, page_of, text_of, undone, worked
 from students.transfer import deletion, runs
 from students.transfer.runs import run_undo, runs_purge, runs_resume
-from tests.kit import encoded, logged_in, posted, posted_of
+from tests.kit import encoded, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
 
@@ -152,46 +151,6 @@ class TestIsCareful:
         assert Student.objects.get() == late
         assert undone(run).counts == {"gone": 1, "undone": 1}
         assert Student.objects.get(pk=two.pk).city == "刚写的"
-
-    @pytest.mark.django_db(transaction=True)
-    def test_with_an_edit_in_the_middle(self, office, monkeypatch):
-        (one,) = people(1, city="旧")
-        run = confirmed(office)
-        edit = partial(student_edit, sid=one.sid, changes={"city": "新"})
-        result = meanwhile(monkeypatch, "students.transfer.deletion.students_delete", edit)
-
-        undone(worked(run))
-
-        assert isinstance(result(), StudentUnknown) and Student.objects.get().city == "旧"  # none that is lost
-
-
-class TestWhoMay:
-    def test_delete_see_and_undo_a_deletion_but_no_import(self, office, person):
-        people(1)
-        page, _ = asked(office, "delete_selected")
-        run, now = worked(confirmed(office)), timezone.now()
-        other = TransferRun.objects.create(kind="import", state="done", created_at=now, phase_at=now, file_name="x")
-        user = person("clerk", "200", is_staff=True).user
-        browser = logged_in(user)
-
-        def may(*verbs):
-            user.role.permissions.set(Permission.objects.filter(codename__in=[f"{verb}_student" for verb in verbs]))
-
-        def codes(run):
-            return [browser.get(f"{RUNS}{run.pk}/{page}/").status_code for page in ("change", "progress")]
-
-        may("view", "change", "add")
-        browser.post(LIST, posted_of(page))
-        assert TransferRun.objects.count() == 2
-        assert "撤销这次导入" not in text_of(browser, other)
-        assert browser.post(page_of(other), {"do": "undo"}).status_code == 403
-
-        may("view", "delete")
-        assert (codes(run), codes(other)) == ([200, 200], [403, 403])
-        assert browser.get(RUNS).context["cl"].result_count == 1
-        assert [browser.post(page_of(one), {"do": "undo"}).status_code for one in (other, run)] == [403, 302]
-        run.refresh_from_db()
-        assert run.state == RunState.UNDOING
 
 
 class TestUndo:

@@ -1,18 +1,14 @@
 """The same values for many students at once, with one entry each in the list of changes, and the way back."""
 
-from functools import partial
-
 import pytest
 from auditlog.models import LogEntry
-from django.contrib.auth.models import Permission
-from django.utils import timezone
 
 from students.counts import counts_wrong
 from students.models import RowKind, RunState, Student, TransferRun
-from students.services import edit_mark, student_edit, students_edit
-from students.tests.factories import meanwhile, students
+from students.services import student_edit
+from students.tests.factories import students
 from students.tests.transfers import LIST, asked, page_of, text_of, worked
-from tests.kit import logged_in, posted_of
+from tests.kit import posted_of
 
 pytestmark = pytest.mark.django_db
 
@@ -85,32 +81,3 @@ def test_it_asks_again_when_somebody_changed_one_of_them_after_they_were_shown(o
     assert set(Student.objects.values_list("city", flat=True)) == {"重庆", "上海"}
     edited(office, answer, city="南京")
     assert set(Student.objects.values_list("city", flat=True)) == {"南京"}
-
-
-def test_who_may_change_edits_and_undoes_and_who_may_look_does_neither(person, roles, office):
-    one = students("谭鹏", city="重庆")[0]
-    page, _ = asked(office, "edit_many", one)
-    user = person("clerk", "200", is_staff=True).user
-    clerk = logged_in(user)
-    for verbs, city in ((["view"], "重庆"), (["view", "change"], "南京")):
-        roles["200"].permissions.set(Permission.objects.filter(codename__in=[f"{verb}_student" for verb in verbs]))
-        edited(clerk, page, city="南京")
-        assert Student.objects.get().city == city
-
-    run = TransferRun.objects.get()
-    assert "撤销这次修改" in text_of(clerk, run)
-    assert clerk.post(page_of(run), {"do": "undo"}).status_code == 302
-    assert TransferRun.objects.get().state == RunState.UNDOING
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_edit_in_the_middle_is_not_lost(monkeypatch):
-    one = students("谭鹏", city="旧", degree="旧")[0]
-    edit = partial(student_edit, sid=one.sid, changes={"city": "新"})
-    result = meanwhile(monkeypatch, "students.services.changes_between", edit)
-
-    mark = edit_mark([Student.objects.get()])
-    students_edit(pks=[one.pk], values={"degree": "新"}, mark=mark, user_pk=None, now=timezone.now())
-
-    assert isinstance(result(), Student)
-    assert Student.objects.values_list("city", "degree").get() == ("新", "新")

@@ -1,41 +1,62 @@
-"""Who may only look prints the class list; files and imports need their rights."""
+"""Who may only look prints the class list; all else takes a right of its own."""
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from students.models import RunKind, TransferRun
+from students.models import RunKind, RunState, TransferRun
+from students.services import edit_mark
 from students.tests.factories import students
-from students.tests.transfers import LIST, RUNS
+from students.tests.transfers import LIST, RUNS, page_of, text_of
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
 
 
-def test_who_may_look_prints_and_takes_no_file_and_files_and_imports_take_their_own_rights(person, roles):
-    students("谭鹏", "<b>", class_name="H1")
+def test_each_right_opens_its_own_pages(person, roles, sent_tasks):
+    row = students("谭鹏", "<b>", class_name="H1")[0]
     students("李雷", class_name="H2")
-    now = timezone.now()
-    run = TransferRun.objects.create(kind=RunKind.IMPORT, state="done", created_at=now, phase_at=now)
+    facts = {"state": RunState.DONE, "created_at": timezone.now(), "phase_at": timezone.now(), "file_name": "x"}
+    run, deletion, edit = (
+        TransferRun.objects.create(kind=kind, **facts) for kind in (RunKind.IMPORT, RunKind.DELETE, RunKind.EDIT)
+    )
     browser = logged_in(person("clerk", "200", is_staff=True).user)
-    export, paper, page = f"{LIST}export/?format=csv", f"{LIST}print/", f"{RUNS}{run.pk}/change/"
+    export, paper = f"{LIST}export/?format=csv", f"{LIST}print/"
+    starts = [f"{RUNS}import/", f"{RUNS}photos/", f"{RUNS}template.csv"]
+    pages = [f"{RUNS}{run.pk}/{what}/" for what in ("change", "progress")]
 
     def codes(verbs, *addresses):
-        names = [f"{verb}_student" for verb in verbs]
+        names = [f"{verb}_student" for verb in verbs.split()]
         roles["200"].permissions.set(Permission.objects.filter(codename__in=names))
-        return [browser.get(address).status_code for address in addresses]
+        return {browser.get(address).status_code for address in addresses}
 
-    runs = [f"{RUNS}{run.pk}/{what}/" for what in ("change", "progress", "result")]
-    assert set(codes(["view"], export, f"{RUNS}import/", f"{RUNS}template.csv", RUNS, *runs)) == {403}
-    sheet = browser.get(paper, {"class": "H1"}).content.decode()
-    assert "H1 班学员名单" in sheet and "谭鹏" in sheet and "&lt;b&gt;" in sheet and "李雷" not in sheet
+    def undo(*several):
+        return [browser.post(page_of(one), {"do": "undo"}).status_code for one in several]
+
+    def do(action, **more):
+        browser.post(LIST, {"action": action, "_selected_action": [row.pk], "sure": "1", "mark": "x"} | more)
+        row.refresh_from_db()
+
+    assert codes("view", export, RUNS, *starts, *pages, f"{RUNS}{run.pk}/result/", page_of(deletion)) == {403}
+    shown = browser.get(paper, {"class": "H1"}).content.decode()
+    assert "H1 班学员名单" in shown and "谭鹏" in shown and "&lt;b&gt;" in shown and "李雷" not in shown
     shown = browser.get(LIST).content.decode()
     assert "打印名单" in shown and "Excel" not in shown and "导入学员" not in shown
-    imports = [RUNS, f"{RUNS}import/", f"{RUNS}photos/", page]
-    assert codes(["view", "export"], export, "/admin/core/export/", *imports) == [200] * 2 + [403] * 4
-    assert "Excel" in browser.get(LIST).content.decode()
-    assert codes(["view", "add", "change"], page, export) == [200, 403]
-    assert codes(["export"], paper, export) == [403, 403]
+    do("edit_many", city="南京", mark=edit_mark([row]))
+    assert row.city == "重庆"
+    assert codes("view export", export, "/admin/core/export/") == {200} and codes("view export", RUNS, *starts) == {403}
+    assert "Excel" in browser.get(LIST).content.decode() and codes("export", paper, export) == {403}
+    assert codes("view add change", RUNS, *starts, *pages) == {200} and codes("view add change", export) == {403}
+    assert "导入学员" in browser.get(LIST).content.decode() and "撤销这次导入" not in text_of(browser, run)
+    do("archive")
+    do("delete_selected")
+    assert browser.post(f"{LIST}{row.pk}/archive/", {"sure": "1"}).status_code == 403 and undo(run) == [403]
+    assert codes("view change", page_of(edit)) == {200} and undo(run, deletion, edit) == [403, 403, 302]
+    do("edit_many", city="南京", mark=edit_mark([row]))
+    assert row.city == "南京"
+    assert codes("view delete", RUNS, page_of(deletion)) == {200} and codes("view delete", *pages) == {403}
+    assert browser.get(RUNS).context["cl"].result_count == 1 and undo(run, deletion) == [403, 302]
+    assert set(TransferRun.objects.filter(state=RunState.UNDOING)) == {edit, deletion}
 
 
 def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):

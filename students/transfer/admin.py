@@ -88,6 +88,12 @@ def template_bytes(kind: str) -> bytes:
     return book_write(sheet, Page("填写说明", ["列", "怎样填", "例"], hints, [12, 44, 34]))
 
 
+def page_shown(page: OfficeAdmin, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+    """Render a page of our own among the others of ``page``."""
+    base = page.admin_site.each_context(request) | {"opts": page.opts, "title": title}
+    return render(request, template, base | context)
+
+
 def may_transfer(request: HttpRequest) -> bool:
     """Tell whether the user may add and change students."""
     user = request.user
@@ -164,10 +170,6 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
         return [*own, *super().get_urls()]
 
-    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-        base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
-        return render(request, template, base | context)
-
     # --- To start ---
     @takes_files
     def import_page(self, request: HttpRequest) -> HttpResponse:
@@ -184,7 +186,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
             raise PermissionDenied
         form = FileForm(kind, request.POST or None, request.FILES or None)
         if not form.is_valid():
-            return self._page(request, template, str(kind.label), form=form, **facts)
+            return page_shown(self, request, template, str(kind.label), form=form, **facts)
         file = form.cleaned_data["file"]
         options = {"base": ""} if kind == RunKind.PHOTOS else {}  # release 1.0.0 reads it
         facts = {"file_name": file.name, "source": file.read(), "options": options}
@@ -206,7 +208,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         if request.method == "POST":
             self._act(request, run)
             return HttpResponseRedirect(run_url(run))
-        return self._page(request, "students/transfer_run.html", str(run), **_context(request, run))
+        return page_shown(self, request, "students/transfer_run.html", str(run), **_context(request, run))
 
     def _run(self, request: HttpRequest, pk: int) -> TransferRun:
         seen = runs_seen(request)

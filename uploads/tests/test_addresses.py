@@ -1,12 +1,17 @@
 """Answers name the pictures of this server by the address at which the caller reaches it."""
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+from django.test import RequestFactory
+
+from core.errors import BadParameter
 from shop.models import Category, Product
 from shop.tests.factories import make_category, make_order, make_product
 from students.models import Student
 from students.tests.factories import students
 from tests.kit import encoded, posted
+from uploads.fields import image_or_url
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +84,37 @@ def test_a_picture_of_another_server_stays_that_servers(root):
     )  # fmt: skip
 
     assert [category["categoryImgurl"], Category.objects.get().image_url, Product.objects.get().image_url] == [url] * 3
+
+
+# --- What a text may be ---
+def request(data=None, files=None):
+    raw = RequestFactory().get("/")
+    return SimpleNamespace(
+        data=data or {}, FILES=files or {}, user=None, META=raw.META, scheme=raw.scheme, get_host=raw.get_host
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        *((nothing, "") for nothing in (None, "", "  ", "null", "undefined")),
+        ("http://a.b/c.png", "http://a.b/c.png"),
+        (" https://图片.example/中文.png?x=1 ", "https://图片.example/中文.png?x=1"),
+        ("/media/2026/11/x.png", "/media/2026/11/x.png"),
+    ],
+)
+def test_a_text_is_taken_as_the_address_of_a_picture(given, answer):
+    assert image_or_url(request({"headimgurl": given}), "headimgurl") == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("javascript:alert(1)", "data:image/svg+xml;base64,AAAA", "//evil.example/a.png", "ftp://a.b/c.png"),
+        *("/etc/passwd", "http://", "http://a b/c.png", 'http://a.b/"onerror=alert(1)', "http://a.b/<script>"),
+        *("http://[::1", "http://a.b/" + "x" * 500, ["http://a.b/c.png"], {"$gt": ""}, 5),
+    ],
+)
+def test_other_texts_are_refused_by_name(text):
+    with pytest.raises(BadParameter, match="headimgurl"):
+        image_or_url(request({"headimgurl": text}), "headimgurl")

@@ -3,13 +3,12 @@
 import re
 import subprocess
 from contextlib import suppress
-from functools import partial
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tests.kit import at_once, encoded, posted
+from tests.kit import encoded, posted
 from uploads import fields
 from uploads.errors import ImageBroken
 from uploads.models import Upload
@@ -153,14 +152,3 @@ def test_other_media_paths_are_unknown_addresses(api, path):
     answer = api.http.get(f"/media/{path}")
 
     assert (answer.status_code, answer.json()) == (404, {"status": 404, "state": False, "msg": "接口地址错误"})
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_pictures_of_a_class_at_once_all_arrive(on_disk):
-    def send(n: int):
-        return Client().post(PATH, {"img": posted(encoded("PNG", color=(n, n, n)))})
-
-    answers = at_once([partial(send, n) for n in range(40)])
-
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.json()["imgUrl"] for answer in answers}) == len(on_disk()) == Upload.objects.count() == 40

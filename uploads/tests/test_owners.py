@@ -1,6 +1,9 @@
 """Whoever deletes a record, its picture goes with it; whoever writes one, its picture stays."""
 
+from datetime import timedelta
+
 import pytest
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from accounts.models import User
@@ -10,14 +13,20 @@ from accounts.wechat import WechatProfile
 from students.models import Student
 from tests.kit import encoded, posted, save_page
 from uploads.models import Upload
-from uploads.services import image_adopt, image_store
+from uploads.services import image_adopt, image_release, image_store, orphans_remove
 
 pytestmark = pytest.mark.django_db
+LIST = "/admin/uploads/upload/"
+
+
+def stored() -> Upload:
+    image = image_store(file=posted(encoded()), user_pk=None, now=timezone.now())
+    return Upload.objects.get(pk=image.pk)
 
 
 @pytest.fixture
 def picture() -> Upload:
-    return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk)
+    return stored()
 
 
 @pytest.fixture
@@ -76,3 +85,65 @@ def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
     User.objects.filter(pk=li.user.pk).update(wechat_appid="wx1", openid="o1")
     user_of(profile)  # WeChat's picture replaces it
     assert not is_in_use(picture)
+
+
+def aged(upload: Upload) -> Upload:
+    Upload.objects.filter(pk=upload.pk).update(idle_since=timezone.now() - timedelta(hours=25))
+    return upload
+
+
+def test_an_orphan_goes_after_a_day_with_its_file():
+    old, young = aged(stored()), stored()
+    default_storage.delete(aged(stored()).name)  # a missing file does not stop it
+
+    assert orphans_remove(now=timezone.now()) == 2
+
+    assert list(Upload.objects.all()) == [young]
+    assert not default_storage.exists(old.name)
+    assert default_storage.exists(young.name)
+
+
+def test_a_shared_picture_stays_until_its_last_owner_lets_go():
+    upload = aged(stored())
+    for number in (1, 2):
+        assert image_adopt(url=f"http://any.host{upload.url_path}?x=1", owner=f"shop.Product:{number}")
+    assert orphans_remove(now=timezone.now()) == 0 and default_storage.exists(upload.name)
+
+    for number, is_kept in ((1, True), (2, False)):
+        image_release(owner=f"shop.Product:{number}")
+        assert is_in_use(upload) is is_kept
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://wx.qlogo.cn/a.png", "http://[bad", "/media/../settings.py", "/media/2026/11/" + "0" * 32 + ".jpg"],
+)
+def test_what_is_not_ours_is_passed_over(picture, url):
+    image_adopt(url=picture.url_path, owner="shop.Product:1")
+
+    assert image_adopt(url=url, owner="shop.Product:1") is False
+
+    assert not is_in_use(picture)
+
+
+def test_pictures_are_listed_with_a_preview_and_their_owner_and_for_looking_only(
+    office, picture, django_assert_max_num_queries
+):
+    def shown(used):
+        return office.get(LIST, {"used": used}).content.decode().count("<img src=")
+
+    assert (shown("yes"), shown("no")) == (0, 1)
+    for owner in ("shop.Product:1", "students.TransferRow:7"):
+        image_adopt(url=picture.url_path, owner=owner)
+
+    with django_assert_max_num_queries(12):
+        page = office.get(LIST).content.decode()
+
+    assert f'src="{picture.url_path}"' in page
+    assert 'href="/admin/shop/product/1/change/">商品 #1</a>' in page
+    assert "已删除、还能恢复的学员 #7" in page and "TransferRow" not in page
+    assert picture.url_path in office.get(f"{LIST}{picture.pk}/change/").content.decode()
+    assert office.get(f"{LIST}add/").status_code == 403
+    assert office.post(f"{LIST}{picture.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert office.post(f"{LIST}{picture.pk}/change/", {"name": "x"}).status_code == 403
+    assert Upload.objects.get().name == picture.name

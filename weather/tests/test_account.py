@@ -68,14 +68,6 @@ def test_an_account_without_weather_is_not_kept(root, provider):
     assert account_get().credentials.appid == "app-2"
 
 
-def test_only_root_may(api, lbw, zhuguan, yuangong, provider):
-    assert api.get(PATH, **NEW).json()["code"] == "10022"
-    for somebody in (lbw, zhuguan, yuangong):
-        for answer in (somebody.get(PATH, **NEW), somebody.post(PATH, NEW)):
-            assert answer.json() == {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
-    assert provider.calls == [] and unchanged()
-
-
 def test_the_secret_is_nowhere_in_the_clear(root, provider, caplog):
     caplog.set_level(logging.DEBUG)
     logging.getLogger().setLevel(logging.DEBUG)

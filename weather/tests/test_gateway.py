@@ -1,6 +1,5 @@
 """What the gateway makes of an answer, whatever is in it."""
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from unittest.mock import patch
@@ -98,11 +97,4 @@ RAW = [b'{"cityid":"1","city":"\\ud800"}', b'{"cityid":' + b"[" * 5000 + b"]" * 
 @pytest.mark.parametrize("body", [*map(orjson.dumps, GARBAGE), *RAW], ids=lambda body: repr(body[-30:]))
 def test_garbage_is_no_weather(body):
     with pytest.raises(ProviderGarbled):
-        fetched(body)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=200))
-def test_no_bytes_are_a_crash(body):
-    with suppress(WeatherFault):
         fetched(body)

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from config.celery import app
 from core.times import SHANGHAI
 from tests.kit import at_once
 from weather.models import WeatherAccount, WeatherRecord
 from weather.services import account_get, weather_sync
+from weather.tasks import sync
 from weather.tests.provider import answer_of
 
 pytestmark = pytest.mark.django_db
@@ -17,6 +19,14 @@ pytestmark = pytest.mark.django_db
 
 def at(hour: int, minute: int = 0, day: int = 24) -> datetime:
     return datetime(2026, 11, day, hour, minute, tzinfo=SHANGHAI)
+
+
+def test_beat_starts_it_at_midnight_and_every_eight_hours_in_shanghai_and_looks_every_minute_for_a_missed_one():
+    slots, made_up = (app.conf.beat_schedule[name]["schedule"] for name in ("weather-sync", "weather-sync-made-up"))
+
+    assert str(app.conf.timezone) == "Asia/Shanghai"
+    assert (slots.hour, slots.minute) == ({0, 8, 16}, {0})
+    assert (len(made_up.hour), len(made_up.minute)) == (24, 60)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +68,13 @@ def test_failures_are_retried_ever_more_slowly(provider):
     assert weather_sync(now=now).record
     account = account_get()
     assert (account.failures, account.last_error, account.next_try_at) == (0, "", None)
+
+
+def test_the_task_may_be_started_any_number_of_times(provider):
+    for _ in range(3):
+        sync()
+
+    assert len(provider.calls) == 1
 
 
 def test_midnight_does_not_wait_for_the_back_off(provider):
