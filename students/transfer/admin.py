@@ -88,7 +88,7 @@ def template_bytes(kind: str) -> bytes:
     return book_write(sheet, Page("填写说明", ["列", "怎样填", "例"], hints, [12, 44, 34]))
 
 
-def page_shown(page: OfficeAdmin, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+def page_shown(page: OfficeAdmin, request: HttpRequest, template: str, title: str, /, **context: Any) -> HttpResponse:
     """Render a page of our own among the others of ``page``."""
     base = page.admin_site.each_context(request) | {"opts": page.opts, "title": title}
     return render(request, template, base | context)
