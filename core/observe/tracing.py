@@ -2,7 +2,6 @@
 
 import random
 import re
-from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -11,7 +10,6 @@ from celery.signals import before_task_publish, task_prerun
 from core import times
 from core.observe import metrics
 
-_current: ContextVar[str] = ContextVar("request_id", default="")
 _ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
@@ -19,14 +17,13 @@ def begin(offered: str | None) -> str:
     """Start a unit of work and return its id: the one that a proxy ``offered`` if it is well-formed, else a new one."""
     # Not the kernel's random bytes: an id is no secret, and they took 2 % of a call.
     request_id = offered if offered and _ACCEPTED.fullmatch(offered) else f"{random.getrandbits(80):020x}"
-    _current.set(request_id)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     return request_id
 
 
 def current() -> str:
-    return _current.get()
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 def about(**facts: str) -> None:

@@ -22,7 +22,6 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import connection
-from django.db.migrations.recorder import MigrationRecorder
 
 from core.db.direct import SERVING, NoDirectWay, direct_options
 
@@ -66,8 +65,8 @@ class BackupError(Exception):
 
 
 # --- Writing ---------------------------------------------------------------------------------------
-def write(target: Path, *, now: datetime) -> dict[str, Any]:
-    """Write a backup to ``target`` and return its manifest. The name appears only when the file is complete.
+def write(target: Path, *, now: datetime) -> None:
+    """Write a backup to ``target``. The name appears only when the file is complete.
 
     :raises BackupError: pg_dump is missing or failed, or the disk is full.
     """
@@ -79,14 +78,7 @@ def write(target: Path, *, now: datetime) -> dict[str, Any]:
             _run(
                 "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", "--dbname=service=ours"
             )
-            manifest = {
-                "format": FORMAT,
-                "written_at": now.isoformat(),
-                "database_sha256": _sha256(dump),
-                "migrations": sorted(
-                    f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()
-                ),
-            }
+            manifest = {"format": FORMAT, "written_at": now.isoformat(), "database_sha256": _sha256(dump)}
             part.unlink(missing_ok=True)
             with open(part, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 with tarfile.open(fileobj=file, mode="w") as archive:
@@ -101,7 +93,6 @@ def write(target: Path, *, now: datetime) -> dict[str, Any]:
         raise BackupError(f"{target} was not written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
-    return manifest
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -164,8 +155,8 @@ def _machines_at_work() -> set[str]:
         return {second[key] for key in lasting}
 
 
-def restore(source: Path) -> dict[str, Any]:
-    """Restore database and pictures from ``source`` and return its manifest. The database changes in one transaction.
+def restore(source: Path) -> datetime:
+    """Restore database and pictures from ``source``; return when it was written. The database changes at once.
 
     :raises BackupError: the file is no backup or is damaged, a disk is full, or PostgreSQL refuses the rows. Database
         and pictures are as before.
@@ -184,7 +175,7 @@ def restore(source: Path) -> dict[str, Any]:
         raise BackupError(f"{source} was not restored; the database is as before: {error}") from error
 
 
-def _restore(archive: tarfile.TarFile, scratch: Path) -> dict[str, Any]:
+def _restore(archive: tarfile.TarFile, scratch: Path) -> datetime:
     dump, script = scratch / "database.dump", scratch / "script.sql"
     _unpack(archive, archive.getmember("database.dump"), dump)  # reads to the end, so a truncated file is found now
     manifest: dict[str, Any] = json.load(archive.extractfile("manifest.json") or io.BytesIO())
@@ -206,7 +197,7 @@ def _restore(archive: tarfile.TarFile, scratch: Path) -> dict[str, Any]:
         for path in new:
             path.unlink(missing_ok=True)
         raise
-    return manifest
+    return datetime.fromisoformat(manifest["written_at"])
 
 
 def _destinations(archive: tarfile.TarFile) -> dict[Path, tarfile.TarInfo]:

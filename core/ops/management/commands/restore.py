@@ -54,9 +54,8 @@ class Command(BaseCommand):
 
     def _replace(self, file: Path, was_unfinished: str) -> datetime:
         try:
-            manifest = backup.restore(file)
+            return backup.restore(file)
         except backup.BackupError as error:
             if not was_unfinished:
                 restored.give_up()
             raise CommandError(str(error)) from error
-        return datetime.fromisoformat(manifest["written_at"])
