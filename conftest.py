@@ -148,11 +148,7 @@ def _sql_to_put_back() -> str:
 @pytest.fixture(autouse=True)
 def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
     """Empty the cache before each test that uses the database."""
-    if (
-        "db" in request.fixturenames
-        or "transactional_db" in request.fixturenames
-        or request.node.get_closest_marker("django_db")
-    ):
+    if {"db", "transactional_db"} & {*request.fixturenames} or request.node.get_closest_marker("django_db"):
         cache.clear()
     yield
 

@@ -6,7 +6,6 @@ from django.db.models.signals import pre_save
 
 class BackofficeConfig(AppConfig):
     name = "backoffice"
-    label = "backoffice"
     verbose_name = "管理后台"
 
     def ready(self) -> None:

@@ -56,13 +56,18 @@ def is_production() -> bool:
     return os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings.production"
 
 
+def development(default: Any) -> Any:
+    """Return ``default``, or in production REQUIRED."""
+    return REQUIRED if is_production() else default
+
+
 def text(name: str, default: Any = "") -> str:
     return _read(name, default, str, "a text")
 
 
 def secret_key() -> str:
     """Return the key that signs tokens and sessions. Development makes and keeps its own; production must set it."""
-    if key := text("DJANGO_SECRET_KEY", REQUIRED if is_production() else ""):
+    if key := text("DJANGO_SECRET_KEY", development("")):
         return key
     file = STATE_DIR / "secret-key"
     try:
@@ -189,8 +194,8 @@ def base_url(name: str, default: Any) -> str:
 
 
 def engine_url(name: str) -> str:
-    """Return an engine's URL: from the environment, else from the development stack while it runs, else ""."""
-    return text(name) or _running_engines().get(name, "")
+    """Return an engine's URL: from the environment, in development also from a stack that runs, else ""."""
+    return text(name, development("")) or _running_engines().get(name, "")
 
 
 def port() -> int:

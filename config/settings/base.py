@@ -23,18 +23,18 @@ STATE_DIR = env.STATE_DIR
 # --- Production or development -------------------------------------------------------------------------
 VERSION = "1.1.0"
 PRODUCTION = env.is_production()
-DEBUG = False
+DEBUG = False  # in development too: Django's debug page would replace the envelope that clients expect
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
 HINTS = SANDBOX and not PRODUCTION  # a `hint` beside `msg` for the commonest mistakes of beginners
 DEMO_DATA = env.flag("DEMO_DATA", not PRODUCTION)
 PORT = env.port()
 PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
-PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}")
+PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", env.development(f"http://127.0.0.1:{PORT}"))
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, least=0)  # reverse proxies before us, for X-Forwarded-For
 SECRET_KEY = env.secret_key()
 SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS", [])  # earlier keys that are still accepted
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["*"])
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", env.development(["*"]))
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", env.development([]))
 
 # --- Contract figures ----------------------------------------------------------------------------
 JWT_LIFETIME = env.duration("JWT_LIFETIME", timedelta(hours=12))
@@ -347,7 +347,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 CORS_ALLOW_CREDENTIALS = True
-CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", [])
+CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", env.development([]))
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # with credentials the answer repeats the origin, never `*`
 # No other origin may read pages for people: a front end on a sister host is same-site, so the session cookie is sent.
 CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo)(/|$))"
@@ -414,7 +414,7 @@ CAPTCHA_FOREGROUND_COLOR = "#1f3a5f"
 CAPTCHA_NOISE_FUNCTIONS = ["captcha.helpers.noise_arcs", "accounts.captcha.noise_specks"]
 
 # --- Logs ----------------------------------------------------------------------------------------
-LOG_FORMAT = env.choice("LOG_FORMAT", "console", ("console", "json"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "json" if PRODUCTION else "console", ("console", "json"))
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING_CONFIG = "core.observe.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

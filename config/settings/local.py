@@ -4,8 +4,6 @@ import sys
 
 from config.settings.base import *  # noqa: F403
 
-DEBUG = False  # Django's debug page would replace the envelope that clients expect
-
 INSTALLED_APPS = [*INSTALLED_APPS, "devstack"]  # noqa: F405  (`manage.py up` and `reset`)
 
 if "runserver" in sys.argv:
