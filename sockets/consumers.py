@@ -105,6 +105,7 @@ class WebsocketConsumer(SocketConsumer):
     sid = ""
     pings_at = math.inf  # when to ask the client whether it is still there
     closes_at = math.inf  # when it counts as gone
+    is_probing = False  # during an upgrade of socket.io, when the session still belongs to the polling transport
     is_closed = False
     is_abandoned = False
     background: "asyncio.Task[None] | None" = None
@@ -192,21 +193,14 @@ class WebsocketConsumer(SocketConsumer):
             self.background.cancel()
         if self.sid:
             with suppress(redis.RedisError):  # the session expires by itself
-                await self.leave()
-
-    async def leave(self) -> None:
-        """Tell Valkey that this socket has ended."""
-        await self.hub.sessions.close(self.sid)
+                end = self.hub.sessions.probe_end if self.is_probing else self.hub.sessions.close
+                await end(self.sid)
 
 
 class EngineConsumer(WebsocketConsumer):
-    """A WebSocket of a socket.io client, either from the start or upgraded from polling.
-
-    During an upgrade (``is_probing``) the session still belongs to the polling transport.
-    """
+    """A WebSocket of a socket.io client, either from the start or upgraded from polling."""
 
     peer: Peer
-    is_probing = False
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         query = self.query()
@@ -234,12 +228,6 @@ class EngineConsumer(WebsocketConsumer):
             await (self._probe(packet) if self.is_probing else self._react(packet))
         except PacketError:
             await self.hang_up()
-
-    async def leave(self) -> None:
-        if self.is_probing:
-            await self.hub.sessions.probe_end(self.sid)
-        else:
-            await super().leave()
 
     async def _open(self) -> None:
         """Begin a new session on this WebSocket."""

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 import orjson
@@ -37,11 +36,6 @@ class PollingError(Exception):
     def __init__(self, code: int) -> None:
         self.body = orjson.dumps({"code": code, "message": _MESSAGES[code]})
         self.http_status = 403 if code == FORBIDDEN else 400
-
-
-@cache
-def _client_file() -> bytes:
-    return (settings.BASE_DIR / f"static/vendor/socket.io-client-{CLIENT_VERSION}/socket.io.slim.js").read_bytes()
 
 
 class PollingConsumer(SocketConsumer):
@@ -86,7 +80,8 @@ class PollingConsumer(SocketConsumer):
         method, sid = self.scope["method"], self.args.get("sid", "")
         if self.scope["path"].endswith("/socket.io.js"):  # pages without a build step load the client here
             kind, cache_control = "application/javascript; charset=utf-8", (b"cache-control", b"public, max-age=86400")
-            await self._answer(b"" if method == "HEAD" else _client_file(), kind, more=[cache_control])
+            file = settings.BASE_DIR / f"static/vendor/socket.io-client-{CLIENT_VERSION}/socket.io.slim.js"
+            await self._answer(b"" if method == "HEAD" else file.read_bytes(), kind, more=[cache_control])
             return
         if not self.has_allowed_origin():
             raise PollingError(FORBIDDEN)
