@@ -1,12 +1,11 @@
 """The demo accounts. Their passwords are public and cannot be changed; they exist only if demo data is on."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 
 
-@dataclass(frozen=True)
-class DemoUser:
+class DemoUser(NamedTuple):
     username: str
     password: str
     nickname: str

@@ -12,7 +12,6 @@ from core.api.params import IdList, PageParams, Params, Picture, PlainText, Posi
 from core.errors import DomainError, TokenInvalid
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-LOG_PAGE = 10
 
 
 class OwnErrors(Params):
@@ -185,7 +184,7 @@ class AvatarParams(OwnErrors):
 
 
 class LoginLogParams(PageParams):
-    count = PositiveInt(required=False, default=LOG_PAGE, help_text="每次返回几条,默认返回 10")
+    count = PositiveInt(required=False, default=10, help_text="每次返回几条,默认返回 10")
 
 
 class QrcodeParams(OwnErrors):

@@ -219,8 +219,7 @@ class UserViewSet(ApiViewSet):
         if user is None:
             raise errors.UserUnknown
         me = request.user
-        is_own = user.pk == me.pk
-        if not is_own and not me.is_root:
+        if user.pk != me.pk and not me.is_root:
             raise NotPermitted
         # Root may leave the old password of anybody out; one that is sent is checked.
         if values["oldPassword"] or not me.is_root:

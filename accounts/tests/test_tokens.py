@@ -37,18 +37,17 @@ class TestWhereTheTokenIs:
         for odd in (["a"], {"a": 1}, 1, True, None):
             assert api.post("/verify", {"token": odd}).json() == NO_TOKEN
 
-    def test_the_header_comes_first_then_the_query(self, api, lbw, zhuguan):
+    def test_the_header_comes_first_then_the_query_and_no_token_is_none(self, api, lbw, zhuguan):
         header = {"authorization": lbw.token}
 
         assert api.get("/verify", headers=header, token="bad").json()["decode"]["username"] == "lbw"
         url = f"/verify?token={zhuguan.token}"
         assert api.post(url, {"token": "bad"}).json()["decode"]["username"] == "zhuguan"
 
-    @pytest.mark.parametrize("nothing", ["", " ", "null", "undefined", "Bearer", "Bearer ", "Bearer null"])
-    def test_what_axios_sends_for_none_is_none(self, api, lbw, nothing):
-        assert verify(api, nothing) == NO_TOKEN
-        assert api.get("/verify", token=nothing).json() in (NO_TOKEN, BAD_TOKEN)
-        assert api.get("/verify", token=lbw.token, headers={"authorization": nothing}).json()["state"] is True
+        for nothing in ("", " ", "null", "undefined", "Bearer", "Bearer ", "Bearer null"):  # as axios sends it
+            assert verify(api, nothing) == NO_TOKEN
+            assert api.get("/verify", token=nothing).json() in (NO_TOKEN, BAD_TOKEN)
+            assert api.get("/verify", token=lbw.token, headers={"authorization": nothing}).json()["state"] is True
 
 
 class TestWhichTokensCount:
@@ -57,17 +56,16 @@ class TestWhichTokensCount:
         return jwt.encode(claims, key, algorithm=algorithm)
 
     @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-    def test_one_with_another_key_or_algorithm_is_refused(self, api, lbw, settings):
-        public = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-        for key, algorithm in (("x" * 64, "HS256"), (settings.SECRET_KEY, "HS512"), (public, "RS256")):
-            assert verify(api, self.forged(lbw.user, key, algorithm)) == BAD_TOKEN
-
-    @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE"])
-    def test_one_without_a_signature_or_with_a_changed_claim_is_refused(self, api, lbw, root, name):
+    @pytest.mark.parametrize("name", ["none", "NONE", "nOnE"])
+    def test_one_with_another_key_or_algorithm_or_claim_or_no_signature_is_refused(
+        self, api, lbw, root, settings, name
+    ):
         def encoded(part):
             return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
 
+        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        for key, algorithm in (("x" * 64, "HS256"), (settings.SECRET_KEY, "HS512"), (private, "RS256")):
+            assert verify(api, self.forged(lbw.user, key, algorithm)) == BAD_TOKEN
         head, body, signature = lbw.token.split(".")
         unsigned = encoded({"alg": name, "typ": "JWT"})
         changed = encoded(AccessToken(lbw.token).payload | {"unid": root.user.unid})

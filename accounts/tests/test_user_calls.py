@@ -122,14 +122,11 @@ class TestVip:
         assert li.user.vip_level_at(ends - timedelta(microseconds=1)) == 2
         assert li.user.vip_level_at(ends) == 0
 
-        User.objects.filter(pk=li.user.pk).update(vip_expires_at=timezone.now())
-        row = root.get("/users/getAllUsers", key="li").json()["users"][0]
-        assert (row["vipLevel"], row["vipExpires"], row["vipStamp"]) == (0, "", 0)
-
-        User.objects.filter(pk=li.user.pk).update(vip_expires_at=None)
-        change(root, li, vipLevel="3")
-        row = root.get("/users/getAllUsers", key="li").json()["users"][0]
-        assert (row["vipLevel"], row["vipExpires"], row["vipStamp"]) == (3, "", 0), "what root sets has no end"
+        for ends, level in ((timezone.now(), 0), (None, 3)):
+            User.objects.filter(pk=li.user.pk).update(vip_expires_at=ends)
+            change(root, li, vipLevel=3)  # ends no earlier and no later than before
+            row = root.get("/users/getAllUsers", key="li").json()["users"][0]
+            assert (row["vipLevel"], row["vipExpires"], row["vipStamp"]) == (level, "", 0)
 
 
 class TestList:
