@@ -1,5 +1,6 @@
-"""Categories and products. Both are taken off sale, never deleted, because carts and orders refer to them."""
+"""Categories and products, which are taken off sale, never deleted, because orders refer to them; and carts."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -91,3 +92,26 @@ class Product(EnteredRow):
     @property
     def is_on_sale(self) -> bool:
         return self.removed_at is None
+
+
+class CartItem(models.Model):
+    """One product in one user's cart. A product that is taken off sale stays in it, marked as not on sale."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="用户", related_name="+", db_index=False
+    )
+    product = models.ForeignKey(Product, models.PROTECT, verbose_name="商品", related_name="+")
+    quantity = models.PositiveIntegerField("数量")
+    is_checked = models.BooleanField("选中", default=False)
+    created_at = models.DateTimeField("加入时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "购物车"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "product"], name="cart_one_row_per_product"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="cart_quantity_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} x {self.quantity}"

@@ -1,4 +1,4 @@
-"""Orders, their lines, and the log of what happened to them."""
+"""Orders, their lines, couriers, the log of what happened to them, and the VIP time that they gave."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,6 @@ from django.db.models.functions import Reverse
 
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
-from shop.models.courier import COURIER_LENGTH
 from shop.states import API_STATUSES, GOING_BACK, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
 
 # WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
@@ -19,6 +18,7 @@ MAX_TOTAL = Decimal("9999999.99")
 RECIPIENT_LENGTH = 64
 PHONE_LENGTH = 32
 ADDRESS_LENGTH = 200
+COURIER_LENGTH = 32
 TRACKING_LENGTH = 40
 REASON_LENGTH = 200
 REMARK_LENGTH = 500
@@ -239,6 +239,21 @@ class LineRefund(models.Model):
         return f"{self.out_refund_no} {self.line_id} x {self.quantity}"
 
 
+class Courier(models.Model):
+    """A name in the list on the shipping form. Orders keep the name as text, so a courier may be renamed or deleted."""
+
+    name = models.CharField("名称", max_length=COURIER_LENGTH, unique=True)
+    position = models.PositiveSmallIntegerField("排序", default=100, help_text="小的在前")
+    is_active = models.BooleanField("使用中", default=True, help_text="不再使用的不出现在发货页，已发的订单不变")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "快递公司"
+        ordering = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class OrderLog(models.Model):
     """One step of an order: who did what and when. Written in the transaction of the step, and never changed."""
 
@@ -257,3 +272,28 @@ class OrderLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.event}"
+
+
+class VipGrant(models.Model):
+    """The VIP time that a paid line gave its buyer. A line has at most one, so its time cannot be added twice.
+
+    ``begins_at`` and ``ends_at`` are as things stood when it was given: what is bought or refunded later may move them.
+    """
+
+    line = models.OneToOneField("shop.OrderLine", models.PROTECT, verbose_name="订单商品", related_name="vip_grant")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="用户", related_name="+")
+    level = models.PositiveSmallIntegerField("等级")
+    level_before = models.PositiveSmallIntegerField("之前的等级")
+    begins_at = models.DateTimeField("开始")
+    ends_at = models.DateTimeField("结束")
+    revoked_at = models.DateTimeField("撤销时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "VIP 时长"
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gte=F("begins_at")), name="vip_grant_ends_after_begin")
+        ]
+
+    def __str__(self) -> str:
+        return f"VIP{self.level} {self.begins_at:%Y-%m-%d} – {self.ends_at:%Y-%m-%d}"
