@@ -13,9 +13,10 @@ from accounts.selectors import users_found
 from backoffice.navigation import may_see, navigation
 from backoffice.widgets import list_url
 from core.admin.phones import are_phones_whole, phone_shown
+from core.money import yuan_text
 from permissions.scope import Scope, scope_of
 from shop.models import Order
-from shop.selectors import orders_named, products_found
+from shop.selectors import order_search, products_found
 from shop.states import State
 from students.selectors import classes_counted, student_page, students_of_value
 
@@ -64,9 +65,10 @@ def _classes(text: str, scope: Scope) -> Iterator[SearchResult]:
 
 
 def _orders(text: str, _scope: Scope) -> Iterator[SearchResult]:
-    for order in orders_named(text, most=MAX_RESULTS, by_part_of_phone=are_phones_whole(Order)):
+    every, is_whole = Order.objects.order_by("-pk"), are_phones_whole(Order)
+    for order in order_search(every, text, most=MAX_RESULTS, by_part_of_phone=is_whole)[:MAX_RESULTS]:
         who = order.recipient or order.username
-        what = f"订单 {who} {phone_shown(order)} {order.total}元 {State(order.state).label}"
+        what = f"订单 {who} {phone_shown(order)} {yuan_text(order.total)}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")
 
 

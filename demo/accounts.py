@@ -21,32 +21,13 @@ def logins_seed(*, now: datetime) -> str:
     """Make the logins, unless there has been one."""
     if LoginLog.objects.exists() or LoginAttempt.objects.exists():
         return "已有登录记录，保持不变"
-    return f"新增登录记录 {_make(now)} 条"
+    return logins_reset(now=now)
 
 
 def logins_reset(*, now: datetime) -> str:
     """Make the logins again; those of real people stay."""
     LoginLog.objects.filter(ip__startswith=NETWORK).delete()
     LoginAttempt.objects.filter(ip__startswith=NETWORK).delete()
-    return f"恢复登录记录 {_make(now)} 条"
-
-
-def accounts_reset() -> str:
-    """Set the demo accounts back to their initial state and end their tokens."""
-    roles = {role.roleid: role for role in Role.objects.all()}
-    for demo in DEMO_USERS:
-        user = User.objects.select_for_update(no_key=True).filter(username=demo.username).first()
-        user = user or User(username=demo.username)
-        for name in ("phone", "headimgurl", "sex", "city", "province", "country"):
-            setattr(user, name, "")
-        user.nickname, user.role, user.is_staff, user.is_active = demo.nickname, roles[demo.roleid], demo.is_staff, True
-        user.vip_level, user.vip_expires_at, user.is_phone_bound = 0, None, False
-        user.set_password(demo.password)
-        user.save()
-    return f"恢复账号 {len(DEMO_USERS)} 个"
-
-
-def _make(now: datetime) -> int:
     random = Random(DAYS)  # noqa: S311  (always the same)
     users = list(User.objects.filter(username__in=[demo.username for demo in DEMO_USERS]).order_by("pk"))
     logins: list[LoginLog] = []
@@ -71,4 +52,19 @@ def _make(now: datetime) -> int:
             logins.append(last[user.pk])
     LoginLog.objects.bulk_create(logins)
     LoginAttempt.objects.bulk_create(sorted(attempts, key=lambda one: one.at), ignore_conflicts=True)
-    return len(attempts)
+    return f"写入登录记录 {len(attempts)} 条"
+
+
+def accounts_reset() -> str:
+    """Set the demo accounts back to their initial state and end their tokens."""
+    roles = {role.roleid: role for role in Role.objects.all()}
+    for demo in DEMO_USERS:
+        user = User.objects.select_for_update(no_key=True).filter(username=demo.username).first()
+        user = user or User(username=demo.username)
+        for name in ("phone", "headimgurl", "sex", "city", "province", "country"):
+            setattr(user, name, "")
+        user.nickname, user.role, user.is_staff, user.is_active = demo.nickname, roles[demo.roleid], demo.is_staff, True
+        user.vip_level, user.vip_expires_at, user.is_phone_bound = 0, None, False
+        user.set_password(demo.password)
+        user.save()
+    return f"恢复账号 {len(DEMO_USERS)} 个"

@@ -6,8 +6,7 @@ No order waits for its payment, because such an order lasts 2 minutes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -80,23 +79,9 @@ _REFUNDS = {
 }
 
 
-@dataclass
-class _Made:
-    """An order with everything that belongs to it, before it is written."""
-
-    order: Order
-    lines: list[OrderLine] = field(default_factory=list)
-    logs: list[OrderLog] = field(default_factory=list)
-    payment: Payment | None = None
-    refund: Refund | None = None
-
-    def at(self, event: Event) -> datetime:
-        return next(log.at for log in self.logs if log.event == event.label)
-
-
 def orders_seed(*, now: datetime) -> str:
     """Make the demo orders, unless there is any order."""
-    return "已有订单，保持不变" if Order.objects.exists() else f"新增演示订单 {_write(now)} 张"
+    return "已有订单，保持不变" if Order.objects.exists() else orders_reset(now=now)
 
 
 def orders_reset(*, now: datetime) -> str:
@@ -105,7 +90,18 @@ def orders_reset(*, now: datetime) -> str:
     Difference.objects.filter(out_trade_no__regex=NUMBER).delete()
     _delete(Payment.objects.filter(out_trade_no__regex=NUMBER))
     _delete(Order.objects.filter(order_id__regex=NUMBER))
-    return f"恢复订单 {_write(now)} 张"
+    goods = [product_id for product, product_id in zip(PRODUCTS, PRODUCT_IDS, strict=True) if product.category != VIP]
+    products = list(Product.objects.filter(product_id__in=goods).order_by("pk"))
+    random = Random(COUNT)  # noqa: S311  (always the same orders)
+    rows: list[Any] = []
+    for number, (state, at) in enumerate(_plan(random, now), 1):
+        rows += _rows(number, state, at, products, random, now)
+    models: list[Any] = [Order, OrderLine, OrderLog, Payment, Refund, PaymentLog]
+    for model in models:
+        model.objects.bulk_create(row for row in rows if isinstance(row, model))
+    _record_bills(rows, now)
+    _record_staff_actions(rows)
+    return f"写入订单 {COUNT} 张"
 
 
 def _delete(rows: QuerySet[Any]) -> None:
@@ -121,27 +117,6 @@ def _delete(rows: QuerySet[Any]) -> None:
                 _delete(model._default_manager.filter(pk__in=pks))
 
 
-def _write(now: datetime) -> int:
-    random = Random(COUNT)  # noqa: S311  (always the same orders)
-    goods = [product_id for product, product_id in zip(PRODUCTS, PRODUCT_IDS, strict=True) if product.category != VIP]
-    products = list(Product.objects.filter(product_id__in=goods).order_by("pk"))
-    if not products:
-        return 0
-    made = [_make(number, state, at, products, random, now) for number, (state, at) in enumerate(_plan(random, now), 1)]
-    payments = [one.payment for one in made if one.payment]
-    refunds = [one.refund for one in made if one.refund]
-    Order.objects.bulk_create(one.order for one in made)
-    OrderLine.objects.bulk_create(line for one in made for line in one.lines)
-    OrderLog.objects.bulk_create(log for one in made for log in one.logs)
-    Payment.objects.bulk_create(payments)
-    Refund.objects.bulk_create(refunds)
-    PaymentLog.objects.bulk_create(log for one in made for log in _money_logs(one))
-    _runs(payments, refunds, now)
-    actor_pk = User.objects.filter(username=STAFF).values_list("pk", flat=True).first()
-    LogEntry.objects.bulk_create(entry for one in made for entry in _staff_actions(one, actor_pk))
-    return len(made)
-
-
 def _plan(random: Random, now: datetime) -> Iterator[tuple[State, datetime]]:
     """Yield state and time of each order, oldest first."""
     midnight = local(now).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -155,9 +130,10 @@ def _plan(random: Random, now: datetime) -> Iterator[tuple[State, datetime]]:
     yield from zip([State.RECEIVED, *RECENT], recent, strict=True)
 
 
-def _make(
+def _rows(
     number: int, state: State, created: datetime, products: list[Product], random: Random, now: datetime
-) -> _Made:
+) -> Iterator[Model]:
+    """Yield an order with everything that belongs to it."""
     buyer, bought = random.choice(BUYERS), random.sample(products, random.choice([1, 1, 1, 2]))
     pieces = [(product, random.choice([1, 1, 1, 2, 3]) if product.price < 1000 else 1) for product in bought]
     numbers = {name: value for name, value in API_STATUSES[state]._asdict().items() if value is not None}
@@ -170,8 +146,7 @@ def _make(
         expires_at=order_deadline(created),
         holds_stock=state not in {State.CANCELLED, State.CLOSED, State.INVALID}, **numbers,
     )  # fmt: skip
-    made = _Made(order)
-    made.lines = [
+    lines = [
         OrderLine(
             order=order, product=product, product_code=product.product_id, title=product.name, price=product.price,
             quantity=quantity, description=product.description, image_url=product.image_url,
@@ -179,15 +154,15 @@ def _make(
         for product, quantity in pieces
     ]  # fmt: skip
     reason = random.choice(REASONS)
-    made.logs = list(_logs(order, reason, now))
     if state in (State.RETURN_ASKED, State.RETURN_ASKED_LATER):
         order.note = reason
     if Event.SHIP in STEPS[state]:
         order.express_company, begin = random.choice(COURIERS)
         order.express_no = f"{begin}{random.randint(10**11, 10**12 - 1)}"
+    logs = list(_logs(order, reason, now))
+    yield from (order, *lines, *logs)
     if Event.PAY in STEPS[state]:
-        _pay(made, number, now)
-    return made
+        yield from _money(order, lines[0].title, {log.event: log.at for log in logs}, number, now)
 
 
 def _logs(order: Order, reason: str, now: datetime) -> Iterator[OrderLog]:
@@ -203,87 +178,80 @@ def _logs(order: Order, reason: str, now: datetime) -> Iterator[OrderLog]:
         at += min(timedelta(hours=9), (now - order.created_at) / (len(steps) + 2))
 
 
-def _pay(made: _Made, number: int, now: datetime) -> None:
-    order = made.order
-    paid_at = made.at(Event.PAY)
-    order.paid_at, order.payment_started_at = paid_at, order.created_at
-    order.transaction_id = f"4200009000{local(paid_at):%Y%m%d}{number:010d}"
-    made.payment = Payment(
+def _money(order: Order, title: str, times: dict[str, datetime], number: int, now: datetime) -> Iterator[Model]:
+    """Yield the order's payment, its refund, and their log. ``times``: when each event of the order was."""
+    order.paid_at = paid_at = times[Event.PAY.label]
+    order.payment_started_at, order.transaction_id = order.created_at, f"4200009000{local(paid_at):%Y%m%d}{number:010d}"
+    payment = Payment(
         out_trade_no=order.order_id, appid=settings.WECHAT_APP_ID, mch_id=settings.WECHAT_PAY_MCH_ID,
-        amount_fen=order.total_fen, state=PaymentStatus.PAID, description=made.lines[0].title,
-        time_start=order.created_at, time_expire=order.expires_at, transaction_id=order.transaction_id, paid_at=paid_at,
+        amount_fen=order.total_fen, state=PaymentStatus.PAID, description=title, time_start=order.created_at,
+        time_expire=order.expires_at, transaction_id=order.transaction_id, paid_at=paid_at,
         billed_on=_billed_on(paid_at, now), created_at=order.created_at,
     )  # fmt: skip
+    yield payment
+
+    def log(at: datetime, actor: str, event: str, after: str, before: str = "", **facts: Any) -> PaymentLog:
+        return PaymentLog(payment=payment, at=at, actor=actor, event=event, from_state=before, to_state=after, **facts)
+
+    yield log(order.created_at, SYSTEM, "发起支付", PaymentStatus.STARTING)
+    yield log(paid_at, WECHAT, "支付成功", PaymentStatus.PAID, PaymentStatus.OPEN)
     status = _REFUNDS.get(State(order.state))
     if status is None:
         return
     order.refunded = order.total
-    asked_at, ended_at = made.at(Event.APPROVE_RETURN), made.logs[-1].at
-    made.refund = Refund(
-        payment=made.payment, out_refund_no=f"{order.order_id}R01", amount_fen=order.total_fen, state=status,
-        reason=made.logs[-2].detail or Event.APPROVE_RETURN.label, requested_by=STAFF, attempts=1, sent_at=asked_at,
+    asked_at, ended_at = times[Event.APPROVE_RETURN.label], max(times.values())
+    refund = Refund(
+        payment=payment, out_refund_no=f"{order.order_id}R01", amount_fen=order.total_fen, state=status,
+        reason=Event.APPROVE_RETURN.label, requested_by=STAFF, attempts=1, sent_at=asked_at,
         refund_id=f"50300009000{local(asked_at):%Y%m%d}{number:010d}", received_by="支付用户零钱",
         accepted_at=asked_at, billed_on=_billed_on(asked_at, now), created_at=asked_at,
         refunded_at=ended_at if status == RefundStatus.SUCCESS else None,
         next_try_at=now + timedelta(days=1) if status == RefundStatus.PROCESSING else None,
     )  # fmt: skip
+    yield refund
+    detail = f"{fen_text(refund.amount_fen)} {refund.reason}"
+    yield log(asked_at, STAFF, "申请退款", RefundStatus.PENDING, refund=refund, detail=detail)
+    yield log(ended_at, WECHAT, status.label, status, RefundStatus.PENDING, refund=refund)
 
 
-def _billed_on(moment: datetime, now: datetime) -> Any:
+def _billed_on(moment: datetime, now: datetime) -> date | None:
     """Return the day whose bill has the payment. The bills of yesterday and today are compared as those of others."""
     day = local(moment).date()
     return day if day < local(now).date() - timedelta(days=1) else None
 
 
-def _money_logs(made: _Made) -> Iterator[PaymentLog]:
-    if made.payment is None:
-        return
-    payment, paid = made.payment, {"from_state": PaymentStatus.OPEN, "to_state": PaymentStatus.PAID}
-    yield PaymentLog(
-        payment=payment, at=payment.created_at, actor=SYSTEM, event="发起支付", to_state=PaymentStatus.STARTING
-    )
-    yield PaymentLog(payment=payment, at=made.at(Event.PAY), actor=WECHAT, event="支付成功", **paid)
-    if refund := made.refund:
-        detail = f"{fen_text(refund.amount_fen)} {refund.reason}"
-        yield PaymentLog(
-            payment=payment, refund=refund, at=refund.created_at, actor=STAFF, event="申请退款",
-            to_state=RefundStatus.PENDING, detail=detail,
-        )  # fmt: skip
-        yield PaymentLog(
-            payment=payment, refund=refund, at=made.logs[-1].at, actor=WECHAT, event=RefundStatus(refund.state).label,
-            from_state=RefundStatus.PENDING, to_state=refund.state,
-        )  # fmt: skip
-
-
-def _runs(payments: list[Payment], refunds: list[Refund], now: datetime) -> None:
+def _record_bills(rows: list[Any], now: datetime) -> None:
     """Write down that the bills of the past days were compared and agreed."""
     last = local(now).date() - timedelta(days=2)
     runs = []
     for day in (last - timedelta(days=ago) for ago in range(DAYS)):
-        paid = [payment.amount_fen for payment in payments if payment.billed_on == day]
-        back = [refund.amount_fen for refund in refunds if refund.billed_on == day]
+        billed = [row for row in rows if isinstance(row, Payment | Refund) and row.billed_on == day]
         ran_at = datetime.combine(day + timedelta(days=1), time(10, 5), SHANGHAI)
         run = BillRun(mch_id=settings.WECHAT_PAY_MCH_ID, day=day, state=BillRun.State.DONE, ran_at=ran_at)
-        run.rows, run.paid_fen, run.refunded_fen = len(paid) + len(back), sum(paid), sum(back)
+        run.rows = len(billed)
+        run.paid_fen = sum(row.amount_fen for row in billed if isinstance(row, Payment))
+        run.refunded_fen = sum(row.amount_fen for row in billed if isinstance(row, Refund))
         runs.append(run)
     BillRun.objects.bulk_create(runs, ignore_conflicts=True)
 
 
-def _staff_actions(made: _Made, actor_pk: int | None) -> Iterator[LogEntry]:
-    """Yield what staff did, as ``core.audit`` would have recorded it."""
-    for log in made.logs:
-        if log.actor == STAFF:
-            states = " → ".join(State(state).label for state in (log.from_state, log.to_state))
-            action = OrderAction.SHIP if log.event == Event.SHIP.label else OrderAction.ORDER
-            yield _entry(made.order, action, {"事件": log.event, "状态": states}, actor_pk, log.at)
-    if refund := made.refund:
-        words = {"事件": "申请退款", "金额": fen_text(refund.amount_fen), "原因": refund.reason}
-        yield _entry(refund, OrderAction.REFUND, words, actor_pk, refund.created_at)
-
-
-def _entry(row: Any, action: OrderAction, words: dict[str, str], actor_pk: int | None, at: datetime) -> LogEntry:
-    return LogEntry(
-        content_type=ContentType.objects.get_for_model(row), object_pk=str(row.pk), object_id=row.pk,
-        object_repr=str(row), action=action, changes={label: ["", text] for label, text in words.items()},
-        actor_id=actor_pk, cid=MARK, timestamp=at,
-    )  # fmt: skip
+def _record_staff_actions(rows: list[Any]) -> None:
+    """Record what staff did, as ``core.audit`` would have."""
+    actor_pk = User.objects.filter(username=STAFF).values_list("pk", flat=True).first()
+    record: Any
+    entries = []
+    for row in rows:
+        if isinstance(row, OrderLog) and row.actor == STAFF:
+            states = " → ".join(State(state).label for state in (row.from_state, row.to_state))
+            action = OrderAction.SHIP if row.event == Event.SHIP.label else OrderAction.ORDER
+            record, at, words = row.order, row.at, {"事件": row.event, "状态": states}
+        elif isinstance(row, Refund):
+            record, at, action = row, row.created_at, OrderAction.REFUND
+            words = {"事件": "申请退款", "金额": fen_text(row.amount_fen), "原因": row.reason}
+        else:
+            continue
+        entry = LogEntry(action=action, actor_id=actor_pk, cid=MARK, timestamp=at, object_pk=record.pk)
+        entry.content_type, entry.object_id = ContentType.objects.get_for_model(record), record.pk
+        entry.object_repr, entry.changes = str(record), {label: ["", text] for label, text in words.items()}
+        entries.append(entry)
+    LogEntry.objects.bulk_create(entries)

@@ -94,38 +94,23 @@ def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
     return read_one(Order, where, order_id=order_id, buyer_pk=buyer_pk)
 
 
-def order_search(orders: QuerySet[Order], text: str, *, by_part_of_phone: bool = True) -> QuerySet[Order]:
+def order_search(
+    orders: QuerySet[Order], text: str, *, most: int | None = None, by_part_of_phone: bool = True
+) -> QuerySet[Order]:
     """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number
     begins with it, or a product of which contains it in its name.
 
-    Each of these has an index, except names of products, of which there are few. Where very many orders match, this
-    takes seconds: a list asks ``orders_found``.
-
+    :param most: enough for a list of that many, the newest first. Where very many orders match, all take seconds.
     :param by_part_of_phone: False for whoever may not see phones: only a whole one and its last four digits find an
         order then, because a search by more and more digits would tell the number.
     """
-    conditions = _conditions(text, by_part_of_phone)
-    found, *others = (_matching(Order.objects.order_by(), condition).values("pk") for condition in conditions)
-    # One subquery of keys: with "OR ... IN" beside the other conditions PostgreSQL would use none of the indexes.
-    return orders.filter(pk__in=found.union(*others))
-
-
-def orders_found(orders: QuerySet[Order], text: str, *, most: int, by_part_of_phone: bool = True) -> list[int]:
-    """Return the keys of the newest of ``orders`` that ``order_search`` finds, newest first, ``most`` at most."""
     # Each condition by itself: where few rows match, PostgreSQL reads its index, else the newest orders until it has
-    # enough. All of them together took a second where half of 100,000 orders matched.
+    # enough. With "OR" it would use none of the indexes, and took a second where half of 100,000 orders matched.
     newest = orders.order_by("-pk").prefetch_related(None)
-    found, *others = (
-        _matching(newest, condition).values_list("pk", flat=True)[:most]
-        for condition in _conditions(text, by_part_of_phone)
+    first, *others = (
+        _matching(newest, condition).values("pk")[:most] for condition in _conditions(text, by_part_of_phone)
     )
-    return sorted(found.union(*others), reverse=True)[:most]
-
-
-def orders_named(text: str, *, most: int, by_part_of_phone: bool = True) -> list[Order]:
-    """Return the newest orders that ``order_search`` finds, newest first, ``most`` at most."""
-    pks = orders_found(Order.objects.all(), text, most=most, by_part_of_phone=by_part_of_phone)
-    return list(Order.objects.filter(pk__in=pks).order_by("-pk"))
+    return orders.filter(pk__in=first.union(*others))
 
 
 def _conditions(text: str, by_part_of_phone: bool) -> list[Q]:

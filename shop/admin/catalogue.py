@@ -1,4 +1,4 @@
-"""Categories and products in the back office."""
+"""Categories, products and couriers in the back office."""
 
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from core import times
 from core.admin.base import OfficeAdmin
 from core.errors import DomainError
 from permissions.scope import EVERYTHING, Scope, scope_of
-from shop.models import Category, Product
+from shop.models import Category, Courier, Product
 from shop.models.catalogue import MAX_STOCK
 from shop.services.catalogue import (
     category_create,
@@ -159,9 +159,6 @@ class CatalogueAdmin(PictureAdmin):
         names = super().get_fields(request, obj)
         return names if obj else [name for name in names if name not in self.readonly_fields]
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        return {name: entry for name, entry in super().get_actions(request).items() if name != "delete_selected"}
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -297,6 +294,12 @@ class ProductAdmin(CatalogueAdmin):
     @action(description="下架所选商品", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Product]) -> None:
         self.remove_all(request, rows, product_remove, "已下架")
+
+
+@admin.register(Courier)
+class CourierAdmin(OfficeAdmin):
+    list_display = ["name", "position", "is_active"]
+    ordering = ["position", "pk"]
 
 
 def _picture(url: str, style: str, name: str) -> str:

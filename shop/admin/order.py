@@ -35,9 +35,9 @@ from shop.admin.order_bar import (
     views_page,
 )
 from shop.admin.order_buttons import BUTTONS
+from shop.admin.order_forms import LAST_COURIER, ParcelForm
 from shop.admin.order_parts import ASKED, OrderParts, attach_differences, head_of, last_step
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
-from shop.admin.shipping import LAST_COURIER, ParcelForm
 from shop.admin.work_lists import (
     PACKING,
     PARAMETER,
@@ -53,7 +53,7 @@ from shop.admin.work_lists import (
 )
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
-from shop.selectors import order_search, orders_found
+from shop.selectors import order_search
 from shop.services.order_ship import UNDOES, can_be_undone
 from shop.states import Event, State
 
@@ -166,9 +166,11 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         if not search_term.strip():
             return queryset, False
         knows_phones = may_see_phones(request.user, Order)
-        if is_complete(request):
-            return order_search(queryset, search_term, by_part_of_phone=knows_phones), False
-        pks = orders_found(queryset, search_term, most=MAX_FOUND + 1, by_part_of_phone=knows_phones)
+        most = None if is_complete(request) else MAX_FOUND + 1
+        orders = order_search(queryset, search_term, most=most, by_part_of_phone=knows_phones)
+        if most is None:
+            return orders, False
+        pks = list(orders.order_by("-pk").values_list("pk", flat=True)[:most])
         if len(pks) > MAX_FOUND and request.method == "GET" and is_complete(request) is None:
             messages.info(request, f"找到的订单超过 {MAX_FOUND} 个，显示最新的 {MAX_FOUND} 个，请再加筛选条件")
         return queryset.filter(pk__in=pks[:MAX_FOUND]), False

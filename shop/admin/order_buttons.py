@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.admin.buttons import Button, Look, Press
-from shop.admin.order_parts import RemarkForm, UnflagForm
+from shop.admin.order_forms import ParcelForm, PartForm, ReceiverForm, RemarkForm, UnflagForm
 from shop.admin.packing import MAX_PRINTED
-from shop.admin.refunding import PartForm
-from shop.admin.shipping import ParcelForm, ReceiverForm
 from shop.models import Order
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close

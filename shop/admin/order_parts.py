@@ -3,14 +3,11 @@
 from collections import defaultdict
 from typing import Any
 
-from django import forms
-from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts.selectors import display_names
-from core.admin.buttons import ButtonForm
 from core.admin.phones import are_phones_whole, phones_masked
 from core.admin.tables import LogLine, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
@@ -20,32 +17,11 @@ from payments.models import Payment, Refund
 from payments.selectors import differences_of, listener_failures_of
 from shop.models import LineRefund, Order, PartRefund
 from shop.models.order import REMARK_LENGTH
-from shop.services.order_attention import ASIDE, REMARK, flag_mark
+from shop.services.order_attention import ASIDE, REMARK
 from shop.services.order_ship import RECEIVER_CHANGED
 from shop.states import Event, State
 
 ASKED = (State.RETURN_ASKED, State.RETURN_ASKED_LATER)
-
-
-class RemarkForm(ButtonForm):
-    text = forms.CharField(
-        label="内部备注", max_length=REMARK_LENGTH, widget=forms.Textarea({"rows": 2, "maxlength": REMARK_LENGTH})
-    )
-
-
-class UnflagForm(ButtonForm):
-    """Carries which flag the person has read; see ``order_unflag``."""
-
-    seen = forms.CharField(required=False)
-    in_table = ("seen",)
-
-    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        super().__init__(data, rows=rows, request=request)
-        self.mark = flag_mark(rows[0])
-
-    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
-        seen = format_html('<input type="hidden" name="seen" value="{}">', self.mark)
-        return super().table(titles, cells) + seen
 
 
 def head_of(order: Order) -> dict[str, Any]:

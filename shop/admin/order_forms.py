@@ -1,33 +1,32 @@
-"""The forms about parcels: who gets it, who carries it, under which number."""
+"""The forms of an order's buttons: parcels and who gets them, refunds of a part, remarks and flags."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonForm
 from core.admin.phones import may_see_phones
 from core.admin.tables import table
+from core.money import fen_to_yuan, yuan_text
+from payments.selectors import refunds_of_order
+from shop.admin.order_parts import ASKED
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
-from shop.models import Courier, Order
-from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, TRACKING_LENGTH
+from shop.models import Courier, Order, OrderLine
+from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH, TRACKING_LENGTH
 from shop.parcel_numbers import NUMBERS, courier_of
+from shop.services.order_attention import flag_mark
 from students.errors import SheetRefused
 
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _NUMBER = re.compile(rf"[0-9A-Z-]{{1,{TRACKING_LENGTH}}}")
-
-
-@admin.register(Courier)
-class CourierAdmin(OfficeAdmin):
-    list_display = ["name", "position", "is_active"]
-    ordering = ["position", "pk"]
+_SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
 
 
 class TrackingField(forms.CharField):
@@ -64,7 +63,7 @@ class ParcelForm(ButtonForm):
         super().__init__(self._filled(data) if self.fills else data, rows=rows, request=request)
         fields: dict[str, Any] = self.fields
         for order in rows:
-            number, courier = _names(order)
+            number, courier = _parcel_names(order)
             fields[number] = TrackingField(order)
             fields[courier] = forms.ChoiceField(
                 choices=[("", "没有快递（自取、面交）"), *((name, name) for name in self.couriers)],
@@ -85,7 +84,7 @@ class ParcelForm(ButtonForm):
         data["pasted"] = ""
         for order in self.orders:
             if parcel := parcels.get(order.pk):
-                number, courier = _names(order)
+                number, courier = _parcel_names(order)
                 guess = courier_of(parcel.number.upper())
                 data[number] = parcel.number
                 alike = (name for name in self.couriers if name[:2] == parcel.courier[:2])  # 极兔 is 极兔速递
@@ -99,7 +98,7 @@ class ParcelForm(ButtonForm):
         data = super().clean() or {}
         parcels: dict[str, Order] = {}
         for order in self.orders:
-            number, courier = _names(order)
+            number, courier = _parcel_names(order)
             if not data.get(number):
                 continue
             if not data.get(courier):
@@ -110,18 +109,17 @@ class ParcelForm(ButtonForm):
         return data
 
     def values(self, row: Order) -> dict[str, Any]:
-        number, courier = _names(row)
+        number, courier = _parcel_names(row)
         return {"express_company": self.cleaned_data[courier], "express_no": self.cleaned_data[number]}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
-        rows = [
-            [*row, *(self.cell(name) for name in _names(order))] for order, row in zip(self.orders, cells, strict=True)
-        ]
+        orders = zip(self.orders, cells, strict=True)
+        rows = [[*row, *(self.cell(name) for name in _parcel_names(order))] for order, row in orders]
         fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
         return fill_in + table([*titles, "快递单号", "快递公司"], rows)
 
 
-def _names(order: Order) -> tuple[str, str]:
+def _parcel_names(order: Order) -> tuple[str, str]:
     """Name the order's two fields: of the parcel's number, and of its courier."""
     return f"express_no_{order.pk}", f"express_company_{order.pk}"
 
@@ -140,3 +138,111 @@ class ReceiverForm(ButtonForm):
 
     def values(self, row: Order) -> dict[str, Any]:
         return {"phone": row.phone, **self.cleaned_data}
+
+
+class PartForm(ButtonForm):
+    amount = forms.DecimalField(
+        label="退款金额（元）", max_digits=12, decimal_places=2, min_value=Decimal("0.01"), localize=False
+    )
+    shelf = forms.ChoiceField(
+        label="退的商品", choices=_SHELF, required=False, help_text="退了商品的必选；只退金额的不用选"
+    )
+    refunds_seen = forms.IntegerField(min_value=0, error_messages={"required": "请核对下面的数字再办"})
+
+    class Media:
+        js = [Script("backoffice/refund.js", defer=True)]
+        css = {"all": ["backoffice/orders.css"]}
+
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        self.order = rows[0]
+        self.lines = list(self.order.lines.order_by("pk"))
+        fields: dict[str, Any] = self.fields
+        for line in self.lines:
+            if line.left:
+                attrs = {
+                    "aria-label": f"退几件 {line.title}",
+                    "data-price": str(line.price),
+                    "inputmode": "numeric",
+                    "placeholder": "0",
+                }
+                fields[_pieces_name(line)] = forms.IntegerField(
+                    label=line.title,
+                    required=False,
+                    min_value=0,
+                    max_value=line.left,
+                    widget=forms.NumberInput(attrs),
+                    error_messages={"max_value": f"最多还能退 {line.left} 件"},
+                )
+        self.in_table = {"refunds_seen", *(_pieces_name(line) for line in self.lines)}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.pieces(data) and not data.get("shelf"):
+            self.add_error("shelf", "请选择退的商品是否放回货架")
+        return data
+
+    def pieces(self, data: dict[str, Any]) -> dict[int, int]:
+        return {line.pk: data[_pieces_name(line)] for line in self.lines if data.get(_pieces_name(line))}
+
+    def values(self, row: Order) -> dict[str, Any]:
+        data = self.cleaned_data
+        return {
+            "amount": data["amount"],
+            "quantities": self.pieces(data),
+            "is_restocked": data["shelf"] == "yes",
+            "refunds_seen": data["refunds_seen"],
+        }
+
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        """Return the order's lines with a field for the pieces, and how much of its money can still be refunded."""
+        order, refunds = self.order, refunds_of_order(out_trade_no=self.order.order_id)
+        rows = [
+            (
+                line.title,
+                yuan_text(line.price),
+                line.quantity,
+                str(line.refunded_quantity),
+                self.cell(_pieces_name(line)) if line.left else "已退完",
+            )
+            for line in self.lines
+        ]
+        money = format_html(
+            "<p>订单 {}，买家 {}。已付 {} 元，已退（含正在退的）{} 元，"
+            '<b>还能退 <span data-rest="{}">{}</span> 元</b>。</p>',
+            order,
+            order.username,
+            yuan_text(order.total),
+            yuan_text(fen_to_yuan(refunds.claimed_fen)),
+            fen_to_yuan(refunds.rest_fen),
+            yuan_text(fen_to_yuan(refunds.rest_fen)),
+        )
+        if order.state in ASKED:
+            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")
+        seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
+        return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + seen
+
+
+def _pieces_name(line: OrderLine) -> str:
+    return f"quantity_{line.pk}"
+
+
+class RemarkForm(ButtonForm):
+    text = forms.CharField(
+        label="内部备注", max_length=REMARK_LENGTH, widget=forms.Textarea({"rows": 2, "maxlength": REMARK_LENGTH})
+    )
+
+
+class UnflagForm(ButtonForm):
+    """Carries which flag the person has read; see ``order_unflag``."""
+
+    seen = forms.CharField(required=False)
+    in_table = ("seen",)
+
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        self.mark = flag_mark(rows[0])
+
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        seen = format_html('<input type="hidden" name="seen" value="{}">', self.mark)
+        return super().table(titles, cells) + seen
