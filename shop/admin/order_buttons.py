@@ -7,7 +7,6 @@ from typing import Any
 from core.admin.buttons import Button, Look, Press
 from shop.admin.order_forms import ParcelForm, PartForm, ReceiverForm, RemarkForm, UnflagForm
 from shop.admin.packing import MAX_PRINTED
-from shop.models import Order
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
 from shop.services.order_refund import order_refund, order_refund_part, order_return_decide
@@ -26,7 +25,7 @@ class OrderButton(Button):
         return (state, self.event) in TABLE if self.event else state in self.states
 
 
-def _call(service: Callable[..., Order], outcome: str = "", **fixed: Any) -> Callable[[Press], str]:
+def _call(service: Callable[..., object], outcome: str = "", **fixed: Any) -> Callable[[Press], str]:
     def run(press: Press) -> str:
         service(order_id=press.row.order_id, actor=press.actor, now=press.now, **fixed, **press.values)
         return outcome

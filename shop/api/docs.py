@@ -87,34 +87,43 @@ def _ok(msg: str, **fields: Any) -> dict[str, Any]:
     return {"status": 200, "state": True, "msg": msg, **fields}
 
 
+def _doc(
+    kind: type[params.ShopParams],
+    msg: str,
+    failures: list[Failure],
+    *,
+    fields: dict[str, Any] | None = None,
+    **more: Any,
+) -> Doc:
+    """Document a call: its success, the refusal if a parameter is missing, and the other refusals."""
+    missing = [kind.if_missing()] if kind.missing_text else []
+    return Doc(params=kind, ok=_ok(msg, **fields or {}), failures=[*missing, *failures], **more)
+
+
 def _no_picture(name: str) -> list[Failure]:
     return [BadParameter(f"{name}: 不是图片地址"), *NO_PICTURE_TAKEN, Throttled(30)]
 
 
 # --- Categories ----------------------------------------------------------------------------------
-CATEGORY_ADD = Doc(
-    params=params.CategoryAddParams,
+_CATEGORY_PICTURE = _no_picture("categoryImgurl")
+CATEGORY_ADD = _doc(
+    params.CategoryAddParams,
+    "添加成功",
+    [errors.CategoryExists, *_CATEGORY_PICTURE],
+    fields={"category_id": _CATEGORY_ID},
     send={"categoryName": "车辆"},
-    ok=_ok("添加成功", category_id=_CATEGORY_ID),
-    failures=[params.CategoryAddParams.if_missing(), errors.CategoryExists, *_no_picture("categoryImgurl")],
 )
-CATEGORY_REMOVE = Doc(
-    params=params.CategoryRemoveParams,
-    ok=_ok("删除成功"),
-    failures=[params.CategoryRemoveParams.if_missing(), errors.RecordUnknown, errors.CategoryInUse],
+CATEGORY_REMOVE = _doc(
+    params.CategoryRemoveParams,
+    "删除成功",
+    [errors.RecordUnknown, errors.CategoryInUse],
     about="类目下还有商品时拒绝删除,除非传递 `force=1`;商品会保留原来的 `category_id`。",
 )
-CATEGORY_UPDATE = Doc(
-    params=params.CategoryUpdateParams,
+CATEGORY_UPDATE = _doc(
+    params.CategoryUpdateParams,
+    "修改成功",
+    [errors.RecordMissing, errors.NothingChanged, errors.CategoryExists, *_CATEGORY_PICTURE],
     send={"category_id": _CATEGORY_ID, "categoryName": "汽车"},
-    ok=_ok("修改成功"),
-    failures=[
-        params.CategoryUpdateParams.if_missing(),
-        errors.RecordMissing,
-        errors.NothingChanged,
-        errors.CategoryExists,
-        *_no_picture("categoryImgurl"),
-    ],
 )
 CATEGORY_LIST = Doc(
     params=PageParams, ok=_ok("获取成功", total=1, data=[category_row(_CAR)]), records={"data": list[CategoryJson]}
@@ -123,29 +132,20 @@ CATEGORY_LIST = Doc(
 # --- Products ------------------------------------------------------------------------------------
 _PRODUCT: dict[str, Any] = {**product_row(_BIKE)}
 _EDITABLE = ("category_id", "productName", "price", "description", "inventory", "imageUrl")
-PRODUCT_ADD = Doc(
-    params=params.ProductAddParams,
+_PRODUCT_PICTURE = _no_picture("imageUrl")
+_NO_PRICE = errors.ProductInvalid("price: 必须是大于0、最多两位小数的数字")
+PRODUCT_ADD = _doc(
+    params.ProductAddParams,
+    "添加成功",
+    [params.ProductAddParams.no_category(), errors.ProductCategoryUnknown, _NO_PRICE, *_PRODUCT_PICTURE],
+    fields={"product_id": _PRODUCT_ID},
     send={name: _PRODUCT[name] for name in _EDITABLE},
-    ok=_ok("添加成功", product_id=_PRODUCT_ID),
-    failures=[
-        params.ProductAddParams.no_category(),
-        params.ProductAddParams.if_missing(),
-        errors.ProductCategoryUnknown,
-        errors.ProductInvalid("price: 必须是大于0、最多两位小数的数字"),
-        *_no_picture("imageUrl"),
-    ],
 )
-PRODUCT_UPDATE = Doc(
-    params=params.ProductUpdateParams,
+PRODUCT_UPDATE = _doc(
+    params.ProductUpdateParams,
+    "修改成功",
+    [errors.RecordMissing, errors.NothingChanged, errors.ProductCategoryUnknown, *_PRODUCT_PICTURE],
     send={"product_id": _PRODUCT_ID, "price": 799},
-    ok=_ok("修改成功"),
-    failures=[
-        params.ProductUpdateParams.if_missing(),
-        errors.RecordMissing,
-        errors.NothingChanged,
-        errors.ProductCategoryUnknown,
-        *_no_picture("imageUrl"),
-    ],
     about="按 `product_id` 查找,只修改传递的字段;`inventory` 设定此后可售的数量。",
 )
 PRODUCT_LIST = Doc(
@@ -154,12 +154,7 @@ PRODUCT_LIST = Doc(
     ok=_ok("获取成功", total=1, data=[_PRODUCT]),
     records={"data": list[ProductJson]},
 )
-PRODUCT_REMOVE = Doc(
-    params=params.ProductRemoveParams,
-    ok=_ok("删除成功"),
-    failures=[params.ProductRemoveParams.if_missing(), errors.RecordUnknown],
-    about="已有的订单不受影响。",
-)
+PRODUCT_REMOVE = _doc(params.ProductRemoveParams, "删除成功", [errors.RecordUnknown], about="已有的订单不受影响。")
 
 # --- Cart ----------------------------------------------------------------------------------------
 _CART_CHANGE = {"product_id": _PRODUCT_ID, "count": 2}
@@ -168,46 +163,34 @@ CART_LIST = Doc(
     ok=_ok("获取成功", total=1, data=[cart_row(_IN_CART, _BUYER.unid)]),
     records={"data": list[CartRowJson]},
 )
-CART_ADD = Doc(
-    params=params.CartParams,
+CART_ADD = _doc(
+    params.CartParams,
+    "添加成功",
+    [errors.CartCountInvalid, errors.CartProductGone, errors.CartStockShort],
     send=_CART_CHANGE,
-    ok=_ok("添加成功"),
-    failures=[params.CartParams.if_missing(), errors.CartCountInvalid, errors.CartProductGone, errors.CartStockShort],
     about="购物车中已有该商品时数量相加。`count` 也可以写作 `quantity`,`product_id` 也可以写作 `cart_id`。",
 )
-CART_UPDATE = Doc(
-    params=params.CartParams,
+CART_UPDATE = _doc(
+    params.CartParams,
+    "修改成功",
+    [errors.CartCountInvalid, errors.RecordMissing, errors.NothingChanged, errors.CartStockShort],
     send=_CART_CHANGE,
-    ok=_ok("修改成功"),
-    failures=[
-        params.CartParams.if_missing(),
-        errors.CartCountInvalid,
-        errors.RecordMissing,
-        errors.NothingChanged,
-        errors.CartStockShort,
-    ],
 )
-CART_CHECK = Doc(
-    params=params.CartCheckParams,
+CART_CHECK = _doc(
+    params.CartCheckParams,
+    "选中成功",
+    [errors.CheckMatchesNothing],
     send={"product_id": f"{_PRODUCT_ID},20210104101501456"},
-    ok=_ok("选中成功"),
-    failures=[params.CartCheckParams.if_missing(), errors.CheckMatchesNothing],
     about="恰好选中传递的商品,多个 id 以逗号隔开;其余的取消选中。",
 )
-CART_REMOVE = Doc(
-    params=params.CartRemoveParams,
-    ok=_ok("删除成功"),
-    failures=[params.ProductRemoveParams.if_missing(), errors.RecordUnknown],
-)
+CART_REMOVE = _doc(params.CartRemoveParams, "删除成功", [errors.RecordUnknown])
 
 # --- Orders --------------------------------------------------------------------------------------
 _ORDER: dict[str, Any] = {**order_row(_ORDERED, [_LINE], _AT), "expire_time": None}  # also null, once it is paid
-_FIND: list[Failure] = [params.OrderIdParams.if_missing(), errors.RecordUnknown]
-PRE_ORDER = Doc(
-    params=params.PreOrderParams,
-    send={"product_id": _PRODUCT_ID, "quantity": 2, "phone": "13800000000", "address": "南京市", "recipient": "王小明"},
-    ok=_ok("订单提交成功", order_id=_ORDER_ID),
-    failures=[
+PRE_ORDER = _doc(
+    params.PreOrderParams,
+    "订单提交成功",
+    [
         errors.NothingSelected,
         errors.QuantityInvalid,
         errors.StockShortage("折叠自行车"),
@@ -218,6 +201,8 @@ PRE_ORDER = Doc(
         errors.TooManyOpenOrders(settings.ORDERS_OPEN_MAX),
         errors.OrdersPaused(settings.ORDERS_EXPIRED_MAX, 10),
     ],
+    fields={"order_id": _ORDER_ID},
+    send={"product_id": _PRODUCT_ID, "quantity": 2, "phone": "13800000000", "address": "南京市", "recipient": "王小明"},
     about="传 `product_id` 直接购买;不传则购买购物车中选中的商品。库存立即占用,一种不足则全部不下单。"
     f"超过 {span(settings.ORDER_TTL)}未付款的订单自动关闭。",
 )
@@ -231,41 +216,35 @@ GET_ORDER = Doc(
     "`order_status`:0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货;`pay_status`:0未支付 1已支付;"
     "`shiping_status`:0未发货 1已发货 2已收货 3备货中。",
 )
-POLL = Doc(
-    params=params.OrderPollParams,
-    ok=_ok("支付成功", order_id=_ORDER_ID, **order_status(_ORDERED, _AT) | {"pay_status": 1, "state_text": "待发货"}),
-    failures=[
-        params.OrderPollParams.if_missing(),
-        errors.RecordUnknown,
-        errors.OrderUnpaid,
-        errors.OrderCancelled,
-        errors.OrderInvalid,
-        errors.OrderClosed,
-    ],
+POLL = _doc(
+    params.OrderPollParams,
+    "支付成功",
+    [errors.RecordUnknown, errors.OrderUnpaid, errors.OrderCancelled, errors.OrderInvalid, errors.OrderClosed],
+    fields={"order_id": _ORDER_ID, **order_status(_ORDERED, _AT), "pay_status": 1, "state_text": "待发货"},
     about="可以轮询;没有收到微信通知时,每个订单最多 5 秒向微信查询一次。",
 )
-DEL_ORDER = Doc(
-    params=params.OrderIdParams,
-    ok=_ok("删除成功"),
-    failures=[*_FIND, errors.OrderRefused(refusal(State.PAID, Event.HIDE)), errors.ProviderUndecided],
+DEL_ORDER = _doc(
+    params.OrderIdParams,
+    "删除成功",
+    [errors.RecordUnknown, errors.OrderRefused(refusal(State.PAID, Event.HIDE)), errors.ProviderUndecided],
     about="只对买家隐藏已关闭或已完成的订单,记录保留;未付款的订单先取消再隐藏。",
 )
-CANCEL = Doc(
-    params=params.OrderIdParams,
-    ok=_ok("取消成功"),
-    failures=[*_FIND, errors.OrderRefused(refusal(State.PAID, Event.CANCEL)), errors.ProviderUndecided],
+CANCEL = _doc(
+    params.OrderIdParams,
+    "取消成功",
+    [errors.RecordUnknown, errors.OrderRefused(refusal(State.PAID, Event.CANCEL)), errors.ProviderUndecided],
 )
-SHIP = Doc(
-    params=params.ShipParams,
-    ok=_ok("修改成功"),
-    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.SHIP))],
+SHIP = _doc(
+    params.ShipParams,
+    "修改成功",
+    [errors.RecordUnknown, errors.OrderRefused(refusal(State.OPEN, Event.SHIP))],
     about="需要角色有此接口的权限;买家本人只能对已发货的订单传 `action=2`(确认收货)。",
 )
-RETURNS = Doc(
-    params=params.ReturnParams,
+RETURNS = _doc(
+    params.ReturnParams,
+    "退货申请成功",
+    [errors.RecordUnknown, errors.OrderRefused(refusal(State.OPEN, Event.ASK_RETURN)), RefundNotPossible(NO_REFUNDS)],
     send={"order_id": _ORDER_ID, "reason": "尺寸不合适"},
-    ok=_ok("退货申请成功"),
-    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.ASK_RETURN)), RefundNotPossible(NO_REFUNDS)],
     about="未发货的订单立即申请原路退款;已发货的由后台处理。商户没有配好退款(微信支付 v3)时不受理。",
 )
 

@@ -19,7 +19,7 @@ from shop.models.catalogue import MAX_STOCK
 
 
 @transaction.atomic
-def cart_add(*, user_pk: int, product_id: str, quantity: int, scope: Scope = EVERYTHING, now: datetime) -> CartItem:
+def cart_add(*, user_pk: int, product_id: str, quantity: int, scope: Scope = EVERYTHING, now: datetime) -> None:
     """Add pieces of a product to the cart; pieces that are in it already stay.
 
     :raises CartProductGone: the product is not on sale, or ``scope`` does not show it.
@@ -38,11 +38,10 @@ def cart_add(*, user_pk: int, product_id: str, quantity: int, scope: Scope = EVE
             raise CartStockShort
         item.quantity += quantity
         item.save(update_fields=["quantity"])
-    return item
 
 
 @transaction.atomic
-def cart_update(*, user_pk: int, product_id: str, quantities: Iterable[int]) -> CartItem:
+def cart_update(*, user_pk: int, product_id: str, quantities: Iterable[int]) -> None:
     """Set how many pieces of a product are in the cart: the first of ``quantities`` that is not the present number.
 
     :raises RecordMissing: the product is not in the cart.
@@ -63,12 +62,11 @@ def cart_update(*, user_pk: int, product_id: str, quantities: Iterable[int]) -> 
         raise CartStockShort
     item.quantity = quantity
     item.save(update_fields=["quantity"])
-    return item
 
 
 @transaction.atomic
-def cart_check(*, user_pk: int, product_ids: Collection[str]) -> int:
-    """Check exactly these products of the cart for the order; return how many were found.
+def cart_check(*, user_pk: int, product_ids: Collection[str]) -> None:
+    """Check exactly these products of the cart for the order.
 
     :raises CheckMatchesNothing: none of them is in the cart; nothing was changed.
     """
@@ -79,7 +77,6 @@ def cart_check(*, user_pk: int, product_ids: Collection[str]) -> int:
         raise CheckMatchesNothing
     CartItem.objects.filter(pk__in=chosen, is_checked=False).update(is_checked=True)
     CartItem.objects.filter(user_id=user_pk, is_checked=True).exclude(pk__in=chosen).update(is_checked=False)
-    return len(chosen)
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ ASIDE = (REMARK, FLAG, UNFLAG, SHIPMENT_TOLD, REFUND_TOLD, NOT_TOLD)
 
 
 @transaction.atomic
-def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> Order:
+def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> None:
     """Add a remark to the order's log, which nobody can change.
 
     :raises OrderRefused: the remark is empty.
@@ -28,7 +28,6 @@ def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> Orde
     if not text.strip():
         raise OrderRefused("备注是空的")
     order_note(order=order, event=REMARK, actor=actor, now=now, detail=text.strip())
-    return order
 
 
 @transaction.atomic
@@ -56,7 +55,7 @@ def flag_locked(*, order: Order, reason: str, actor: str, now: datetime) -> None
 
 
 @transaction.atomic
-def order_unflag(*, order_id: str, reason: str, seen: str, actor: str, now: datetime) -> Order:
+def order_unflag(*, order_id: str, reason: str, seen: str, actor: str, now: datetime) -> None:
     """Take the flag away.
 
     :param seen: ``flag_mark`` of the flag that the person has read: a colleague may have set another one since.
@@ -73,7 +72,6 @@ def order_unflag(*, order_id: str, reason: str, seen: str, actor: str, now: date
     order.flagged_at, order.flagged_by, order.flag_reason = None, "", ""
     order.save(update_fields=["flagged_at", "flagged_by", "flag_reason"])
     order_note(order=order, event=UNFLAG, actor=actor, now=now, detail=detail)
-    return order
 
 
 def flag_mark(order: Order) -> str:

@@ -35,7 +35,7 @@ def order_ship(
     buyer_pk: int | None = None,
     express_company: str = "",
     express_no: str = "",
-) -> Order:
+) -> None:
     """Set a paid order's shipping status to ``action``, a number of the API document.
 
     :param express_company: the courier who takes the parcel, and below it the parcel's number; only for SHIPPED.
@@ -51,11 +51,10 @@ def order_ship(
         facts = {"express_company": express_company, "express_no": express_no}
     detail = f"{express_company} {express_no}".strip()
     order_move(order=order, event=event, actor=actor, now=now, detail=detail, **facts)
-    return order
 
 
 @transaction.atomic
-def order_set_parcel(*, order_id: str, express_company: str, express_no: str, actor: str, now: datetime) -> Order:
+def order_set_parcel(*, order_id: str, express_company: str, express_no: str, actor: str, now: datetime) -> None:
     """Correct the courier and the parcel's number of an order that was shipped.
 
     :raises OrderRefused: it was not shipped.
@@ -68,11 +67,10 @@ def order_set_parcel(*, order_id: str, express_company: str, express_no: str, ac
     order.save(update_fields=["express_company", "express_no"])
     detail = f"{before or '没有'} → {express_company} {express_no}".strip()
     order_note(order=order, event="修改快递", actor=actor, now=now, detail=detail)
-    return order
 
 
 @transaction.atomic
-def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: str, actor: str, now: datetime) -> Order:
+def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: str, actor: str, now: datetime) -> None:
     """Correct who gets the parcel of an order that was not shipped yet. The log keeps what it was before.
 
     :raises OrderRefused: it was shipped, or is closed.
@@ -84,7 +82,6 @@ def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: st
     order.recipient, order.phone, order.address = recipient, phone, address
     order.save(update_fields=["recipient", "phone", "address"])
     order_note(order=order, event=RECEIVER_CHANGED, actor=actor, now=now, detail=f"原为 {before or '空'}")
-    return order
 
 
 def can_be_undone(order: Order, event: Event, now: datetime) -> bool:
@@ -95,7 +92,7 @@ def can_be_undone(order: Order, event: Event, now: datetime) -> bool:
 
 
 @transaction.atomic
-def order_undo(*, order_id: str, event: Event, actor: str, now: datetime) -> Order:
+def order_undo(*, order_id: str, event: Event, actor: str, now: datetime) -> None:
     """Set an order back from shipped to paid, or from received to shipped.
 
     :param event: UNSHIP or UNRECEIVE.
@@ -106,4 +103,3 @@ def order_undo(*, order_id: str, event: Event, actor: str, now: datetime) -> Ord
         raise OrderRefused(f"{UNDOES[event].label}已超过 10 分钟，或之后订单上又有了变化，不能撤销")
     facts = {"express_company": "", "express_no": ""} if event is Event.UNSHIP else {}
     order_move(order=order, event=event, actor=actor, now=now, **facts)
-    return order
