@@ -38,7 +38,7 @@ from core.browsers import browser_name
 from core.cache.progress import progress_read
 from core.models import Export
 from core.times import format_office_time, local
-from shop.actions import OrderAction
+from shop.states import OrderAction
 
 FIELDS_NAMED = 4
 BEGINNING = 64  # characters of an object's name that have an index, made by core's migration 0004

@@ -25,10 +25,9 @@ from core.audit import StaffAction, action_record, is_by_staff
 from core.db.purge import BATCH, rows_purge
 from core.money import fen_text
 from core.times import format_office_time
-from shop.actions import OrderAction
 from shop.models import Order
 from shop.services.order_ship import RECEIVER_CHANGED
-from shop.states import Event, State
+from shop.states import Event, OrderAction, State
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {

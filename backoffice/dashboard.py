@@ -28,10 +28,9 @@ from core.times import format_office_time, local
 from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
-from shop.actions import OrderAction
 from shop.revenue import DAYS, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
-from shop.states import EARNING, State
+from shop.states import EARNING, OrderAction, State
 from sockets.sessions import sessions_open
 from students.selectors import classes_counted, students_by_day, students_total
 from weather.models import SLOT_HOURS

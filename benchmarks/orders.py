@@ -199,8 +199,8 @@ def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> di
     from django.utils import timezone
 
     from shop.models import Order
+    from shop.services.order_close import orders_sweep
     from shop.services.order_create import order_create
-    from shop.services.order_expire import orders_sweep
 
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE shop_order CASCADE")

@@ -17,7 +17,7 @@ from core.audit import MAX_ENTRIES
 from core.errors import DomainError
 from core.times import span
 from payments.services.start import MIN_LIFE
-from shop.api.pay import QUERIES_A_MINUTE
+from shop.api.orders import QUERIES_A_MINUTE
 from shop.services.order_create import MAX_LINES, PAUSE
 from uploads.fields import MAX_PROCESSOR_MS_PER_MINUTE, MAX_UPLOADS_PER_MINUTE
 from uploads.formats import MAX_BYTES, MAX_PIXELS

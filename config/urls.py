@@ -11,10 +11,8 @@ from core.api import schema, system
 from core.api.routing import CallTable
 from payments.api.views import NoticeViewSet
 from permissions.api.views import PermissionViewSet
-from shop.api.cart import CartViewSet
-from shop.api.catalogue import CategoryViewSet, ProductViewSet
-from shop.api.orders import OrderViewSet
-from shop.api.pay import PayViewSet
+from shop.api.catalogue import CartViewSet, CategoryViewSet, ProductViewSet
+from shop.api.orders import OrderViewSet, PayViewSet
 from students.api.views import StudentViewSet
 from uploads.api.views import UploadViewSet
 from weather.api.views import WeatherViewSet

@@ -8,16 +8,8 @@ class ShopConfig(AppConfig):
     def ready(self) -> None:
         from core.ops import restored
         from payments.listener import PaymentListener, register_listener
-        from shop.services import payment_listener
+        from shop.services import payment_listener as ours
         from shop.services.after_restore import orders_after_restore
 
-        register_listener(
-            PaymentListener(
-                lock=payment_listener.lock,
-                on_paid=payment_listener.on_paid,
-                on_refund_changed=payment_listener.on_refund_changed,
-                describe=payment_listener.describe,
-                is_ours=payment_listener.is_ours,
-            )
-        )
+        register_listener(PaymentListener(ours.lock, ours.on_paid, ours.on_refund_changed, ours.describe, ours.is_ours))
         restored.register_restore_hook(restored.RestoreHook("shop", orders_after_restore))

@@ -135,12 +135,6 @@ class OrderRefused(ShopError):
     status = 1004
 
 
-class ViewRefused(ShopError):
-    """A filter of the list of orders cannot be kept; ``msg`` says why. For the back office alone."""
-
-    status = 1004
-
-
 class ProviderUndecided(OrderRefused):
     """WeChat Pay has not said whether the order is paid. The stock stays taken until the sweep knows."""
 

@@ -15,9 +15,7 @@ from shop.models import (
     CartItem,
     Category,
     Order,
-    OrderColumns,
     OrderLine,
-    OrderView,
     PartRefund,
     Product,
     VipGrant,
@@ -169,16 +167,6 @@ def orders_counted(lists: Mapping[str, Q], *, most: int) -> dict[str, int]:
     ]
     counts = Counter(rows[0].union(*rows[1:], all=True))
     return {name: counts[name] for name in lists}
-
-
-def order_columns(*, user_pk: int | None) -> list[str]:
-    """Return the columns that a member of staff has chosen for the list of orders; [] for the usual ones."""
-    return OrderColumns.objects.values_list("names", flat=True).filter(user_id=user_pk or 0).first() or []
-
-
-def order_views(*, user_pk: int) -> QuerySet[OrderView]:
-    """Return the filters that a member of staff has kept, oldest first."""
-    return OrderView.objects.filter(user_id=user_pk).order_by("pk")
 
 
 def orders_of_buyers(buyer_pks: list[int]) -> dict[int, dict[str, int]]:

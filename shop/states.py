@@ -74,6 +74,14 @@ class Event(models.TextChoices):
     HIDE = "hide", "删除"
 
 
+class OrderAction(models.IntegerChoices):
+    """What staff do to orders and to money, as the list of changes names it; beside ``core.audit.StaffAction``."""
+
+    SHIP = 101, "发货"
+    ORDER = 102, "处理订单"
+    REFUND = 103, "退款"
+
+
 class Stock(Enum):
     """What a transition does to the order's pieces in the stock."""
 

@@ -3,7 +3,7 @@
 from core import times
 from core.queues import queued_task
 from shop.services.buyer_notices import buyers_tell
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import orders_sweep
 
 
 @queued_task("shop.expire_orders", queue="money")

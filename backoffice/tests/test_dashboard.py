@@ -21,8 +21,8 @@ from core.audit import action_record
 from core.ops import heartbeat
 from core.times import SHANGHAI
 from payments.models import InboundEvent, Refund
-from shop.actions import OrderAction
 from shop.models import Order, Product
+from shop.states import OrderAction
 from students.models import Student
 
 pytestmark = pytest.mark.django_db

@@ -15,10 +15,9 @@ from backoffice.audit import STAFF_ACTIONS
 from core.api.request import answering
 from core.audit import StaffAction
 from payments.models import Refund
-from shop.actions import OrderAction
 from shop.services.order_move import order_note
 from shop.services.order_ship import order_ship
-from shop.states import State
+from shop.states import OrderAction, State
 from tests.kit import posted_of
 
 pytestmark = pytest.mark.django_db

@@ -51,6 +51,7 @@ class ButtonForm(forms.Form):
 
     def __init__(self, data: Any, *, rows: list[Any], request: HttpRequest) -> None:
         super().__init__(data)
+        self.rows = rows
 
     def values(self, row: Any) -> dict[str, Any]:
         """Return what was typed for one of the rows. Called once the form is valid."""

@@ -15,7 +15,7 @@ from payments.models import InboundEvent, ListenerFailure, Payment, PaymentStatu
 from payments.services import listener_retry
 from payments.services.listener_call import PAUSES
 from payments.services.listener_retry import listener_retell, listener_retell_due
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import orders_sweep
 from shop.services.order_pay import order_pay
 from shop.services.order_refund import order_refund
 from shop.tests.factories import make_order, make_product, notify, phone_pays, run_refunds, stock_of

@@ -31,10 +31,6 @@ def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
             yield order
 
 
-def _goods(order: Order) -> str:
-    return "；".join(str(line) for line in order.lines.all())
-
-
 def _received(order: Order) -> Decimal:
     return order.total if order.pay_status == PayStatus.PAID else Decimal(0)
 
@@ -45,7 +41,7 @@ ORDER_COLUMNS = {
     "created_at": ExportColumn("下单时间", 20, lambda order: order.created_at),
     "username": ExportColumn("买家", 14, lambda order: order.username),
     "state_label": ExportColumn("状态", 12, lambda order: State(order.state).label),
-    "goods": ExportColumn("商品", 40, _goods),
+    "goods": ExportColumn("商品", 40, lambda order: "；".join(str(line) for line in order.lines.all())),
     "pieces": ExportColumn("件数", 8, lambda order: sum(line.quantity for line in order.lines.all())),
     "total": ExportColumn("金额（元）", 12, lambda order: order.total, True),
     "received": ExportColumn("实收（元）", 12, _received, True),

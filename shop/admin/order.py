@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
@@ -36,7 +37,7 @@ from shop.admin.order_bar import (
 )
 from shop.admin.order_buttons import BUTTONS
 from shop.admin.order_forms import LAST_COURIER, ParcelForm
-from shop.admin.order_parts import ASKED, OrderParts, attach_differences, head_of, last_step
+from shop.admin.order_parts import ASKED, OrderParts, head_of, last_step
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.work_lists import (
     PACKING,
@@ -44,6 +45,7 @@ from shop.admin.work_lists import (
     WORK_LISTS,
     WorkListColumns,
     WorkListFilter,
+    attach_differences,
     attach_refunds,
     is_by_hand,
     step_buttons,
@@ -59,15 +61,10 @@ from shop.states import Event, State
 
 MAX_FOUND = 1_000
 _COLOURS = {
-    State.OPEN.label: "warning",
-    State.PAID.label: "info",
-    State.PREPARING.label: "info",
-    State.SHIPPED.label: "info",
+    **dict.fromkeys((State.OPEN.label, State.REFUNDING.label), "warning"),
+    **dict.fromkeys((State.PAID.label, State.PREPARING.label, State.SHIPPED.label), "info"),
+    **dict.fromkeys((State.REFUND_FAILED.label, *(state.label for state in ASKED)), "danger"),
     State.RECEIVED.label: "success",
-    State.REFUNDING.label: "warning",
-    State.REFUND_FAILED.label: "danger",
-    State.RETURN_ASKED.label: "danger",
-    State.RETURN_ASKED_LATER.label: "danger",
 }
 
 
@@ -96,14 +93,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
     search_help_text = f"电话或订单号（或其最后四位）、收件人、商品、快递单号；最多显示最新的 {MAX_FOUND} 个"
     most_found = MAX_FOUND
     ordering = ["-pk"]
-    readonly_fields = [
-        *("order_id", "username", "amount", "returned", "recipient", "phone_shown", "address", "note", "lines"),
-        *("express_company", "express_no"),
-        *("state_label", "order_status", "pay_status", "shiping_status", "holds_stock"),
-        *("created_at", "expires_at", "paid_at", "transaction_id", "hidden_at"),
-        *("payments", "refunds", "timeline"),
-    ]
-    fieldsets = [
+    fieldsets: Any = [
         ("订单", {"fields": [("order_id", "state_label"), ("username", "amount", "returned"), "lines", "note"]}),
         ("收货", {"fields": [("recipient", "phone_shown"), "address", ("express_company", "express_no")]}),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
@@ -111,6 +101,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "hidden_at")]}),
         ("客户端看到的状态", {"fields": [("order_status", "pay_status", "shiping_status"), "holds_stock"]}),
     ]
+    readonly_fields = flatten_fieldsets(fieldsets)
     actions = [button.name for button in BUTTONS]
     actions_detail = ["packing_one"]
 

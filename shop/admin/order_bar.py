@@ -20,10 +20,10 @@ from core.errors import DomainError
 from core.times import SHANGHAI, local
 from shop.admin.export_columns import ORDER_COLUMNS
 from shop.admin.work_lists import WORK_LISTS
-from shop.errors import ViewRefused
-from shop.models import Courier, OrderLine
-from shop.models.view import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
-from shop.selectors import order_columns, order_views, orders_counted
+from shop.errors import ShopError
+from shop.models import Courier, OrderColumns, OrderLine, OrderView
+from shop.models.order import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
+from shop.selectors import orders_counted
 from shop.services.order_views import columns_save, view_delete, view_save
 from shop.states import State
 
@@ -105,7 +105,7 @@ def bar_of(request: HttpRequest) -> dict[str, Any]:
     spans = {label: {FIRST: str(first), LAST: str(last)} for label, (first, last) in days.items()}
     return {
         "tabs": [(name, work, shown[name]) for name, work in WORK_LISTS.items()],
-        "views": [(view, view.query == query) for view in order_views(user_pk=request.user.pk or 0)],
+        "views": [(view, view.query == query) for view in OrderView.objects.filter(user=request.user.pk)],
         "view_query": query,
         "view_name_length": VIEW_NAME_LENGTH,
         "bar": {
@@ -125,7 +125,8 @@ def bar_of(request: HttpRequest) -> dict[str, Any]:
 def columns_chosen(user: Any) -> list[str]:
     """Return what a member of staff has chosen, read once for each request: a page asks several times."""
     if not hasattr(user, "order_columns"):
-        user.order_columns = order_columns(user_pk=user.pk)
+        columns = OrderColumns.objects.filter(user=user.pk).first()
+        user.order_columns = columns.names if columns else []
     chosen: list[str] = user.order_columns
     return chosen
 
@@ -173,11 +174,11 @@ def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
         return _kept(request.POST.get("query", ""))
     query = _kept(request.POST.get("query", ""))
     if len(query) > VIEW_QUERY_LENGTH:
-        raise ViewRefused("筛选条件太长")
+        raise ShopError("筛选条件太长")
     try:
         list_shown(model_admin, request.user, query)
     except (IncorrectLookupParameters, SuspiciousOperation):
-        raise ViewRefused("这不是订单列表的筛选条件") from None
+        raise ShopError("这不是订单列表的筛选条件") from None
     view = view_save(user_pk=user_pk, name=request.POST.get("name", ""), query=query)
     messages.success(request, f"已存为我的视图“{view}”")
     return view.query

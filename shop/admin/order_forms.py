@@ -239,10 +239,6 @@ class UnflagForm(ButtonForm):
     seen = forms.CharField(required=False)
     in_table = ("seen",)
 
-    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        super().__init__(data, rows=rows, request=request)
-        self.mark = flag_mark(rows[0])
-
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
-        seen = format_html('<input type="hidden" name="seen" value="{}">', self.mark)
+        seen = format_html('<input type="hidden" name="seen" value="{}">', flag_mark(self.rows[0]))
         return super().table(titles, cells) + seen

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -12,10 +12,8 @@ from core.admin.phones import are_phones_whole, phones_masked
 from core.admin.tables import LogLine, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
-from payments.admin.money import failure_text
 from payments.models import Payment, Refund
-from payments.selectors import differences_of, listener_failures_of
-from shop.models import LineRefund, Order, PartRefund
+from shop.models import LineRefund, Order
 from shop.models.order import REMARK_LENGTH
 from shop.services.order_attention import ASIDE, REMARK
 from shop.services.order_ship import RECEIVER_CHANGED
@@ -38,39 +36,11 @@ def head_of(order: Order) -> dict[str, Any]:
     }
 
 
-def attach_differences(orders: list[Any]) -> None:
-    """Set on each order its open differences with the provider's bills, and the money that it could not take.
-
-    One query each, for all orders.
-    """
-    numbers = [order.order_id for order in orders]
-    differences, failures = list(differences_of(numbers)), list(listener_failures_of(numbers))
-    for order in orders:
-        order.differences = [row for row in differences if row.out_trade_no == order.order_id]
-        order.untold = [row for row in failures if row.out_trade_no == order.order_id]
-
-
 def flag_text(order: Order) -> SafeString | str:
     if order.flagged_at is None:
         return ""
     title = f"{order.flagged_by} {format_office_time(order.flagged_at)}"
     return format_html('<div class="od-text od-flag" title="{}"><b>需关注</b> {}</div>', title, order.flag_reason)
-
-
-def trouble_text(order: Any, refund_link: SafeString | str) -> SafeString:
-    """Say all that is wrong with an order of the list 异常, with links to where it is put right."""
-    parts = [flag_text(order)]
-    if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
-        parts.append(format_html('<div class="od-text"><b>退款异常</b> {}</div>', refund_link))
-    for difference in getattr(order, "differences", ()):
-        link = page_link(difference, f"{difference.day} {difference.get_kind_display()}")
-        parts.append(format_html('<div class="od-text"><b>对账差异</b> {}</div>', link))
-    for failure in getattr(order, "untold", ()):
-        payment = Payment.objects.filter(out_trade_no=order.order_id).first()
-        text = failure_text(failure)
-        link = page_link(payment, text) if payment else format_html("{}", text)
-        parts.append(format_html('<div class="od-text"><b>款项未入账</b> {}</div>', link))
-    return format_html_join("", "{}", ((part,) for part in parts if part))
 
 
 class OrderParts:

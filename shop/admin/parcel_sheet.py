@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from core.admin.phones import are_phones_whole, phone_masked, phone_shown
 from shop.models import Order
+from shop.services.payment_listener import ORDER_NUMBER
 from students.errors import SheetRefused
 from students.transfer.sheets import SHEET_START, sheet_read, sheet_refusal
 
@@ -21,7 +22,6 @@ _HEADS = {
     "phone": "收件人电话 收件电话 收件人手机 收件手机 收件人手机号 收件人联系方式 收方电话 收方手机 电话 手机 手机号",
     "courier": "快递公司 快递公司名称 快递 物流公司 承运商 承运商名称",
 }
-_ORDER_NUMBER = re.compile(r"\d{17}[0-9a-z]{13}")
 _WITH_COUNTRY = re.compile(r"86(1\d{10})")
 
 
@@ -62,14 +62,14 @@ def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[
     for row, texts in rows[head + 1 :]:
         cells = {name: texts[at].strip() for name, at in places.items() if at < len(texts)}
         if not places:
-            numbers = [text for text in texts if _ORDER_NUMBER.fullmatch(_name(text))]
+            numbers = [text for text in texts if ORDER_NUMBER.fullmatch(_name(text))]
             who = [*numbers, *(text for text in texts if _name(text) in names), texts[0]][0]
             cells = {"order": who, "parcel": next((text for text in texts if text and text != who), "")}
         if not any(cells.values()):
             continue
         keys = [_name(cells.get("order", "")), _name(cells.get("phone", ""))]
         # The parcel of an order that is not here must not go to another order of the same buyer.
-        keys = keys[:1] if _ORDER_NUMBER.fullmatch(keys[0]) else keys
+        keys = keys[:1] if ORDER_NUMBER.fullmatch(keys[0]) else keys
         matches = next((names[key] for key in keys if key in names), [])
         parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""))
         if problem := _problem(parcel, matches, found):

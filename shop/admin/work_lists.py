@@ -17,9 +17,10 @@ from core.admin.buttons import PRESS
 from core.admin.phones import phone_shown
 from core.admin.tables import may_open, page_link
 from core.money import yuan_text
-from payments.models import Refund, RefundStatus
-from payments.selectors import RefundsOfPayment
-from shop.admin.order_parts import flag_text, trouble_text
+from payments.admin.money import failure_text
+from payments.models import Payment, Refund, RefundStatus
+from payments.selectors import RefundsOfPayment, differences_of, listener_failures_of
+from shop.admin.order_parts import flag_text
 from shop.models import Order, OrderLog, PartRefund
 from shop.selectors import orders_in_trouble
 from shop.states import Event, State
@@ -124,6 +125,18 @@ def attach_refunds(orders: list[Any]) -> None:
         order.refund = sums and (sums.to_tend or [*mine, *under_way][-1])
 
 
+def attach_differences(orders: list[Any]) -> None:
+    """Set on each order its open differences with the provider's bills, and the money that it could not take.
+
+    One query each, for all orders.
+    """
+    numbers = [order.order_id for order in orders]
+    differences, failures = list(differences_of(numbers)), list(listener_failures_of(numbers))
+    for order in orders:
+        order.differences = [row for row in differences if row.out_trade_no == order.order_id]
+        order.untold = [row for row in failures if row.out_trade_no == order.order_id]
+
+
 def is_by_hand(order: Any) -> bool:
     """Tell whether submitting the order's refund again cannot help: staff then choose a way on the refund's page."""
     refund = getattr(order, "refund", None)
@@ -197,21 +210,33 @@ class WorkListColumns:
 
     @display(description="问题")
     def trouble(self, order: Any) -> SafeString:
-        refund = getattr(order, "refund", None)
-        link = page_link(refund, refund.trouble or refund.out_refund_no) if refund else ""
-        return trouble_text(order, link)
+        """Say all that is wrong with the order, with links to where it is put right."""
+        parts: list[tuple[str, SafeString | str]] = []
+        if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
+            refund = getattr(order, "refund", None)
+            parts.append(("退款异常", page_link(refund, refund.trouble or refund.out_refund_no) if refund else ""))
+        for difference in getattr(order, "differences", ()):
+            text = f"{difference.day} {difference.get_kind_display()}"
+            parts.append(("对账差异", page_link(difference, text)))
+        for failure in getattr(order, "untold", ()):
+            payment = Payment.objects.filter(out_trade_no=order.order_id).first()
+            text = failure_text(failure)
+            parts.append(("款项未入账", page_link(payment, text) if payment else text))
+        lines = format_html_join("", '<div class="od-text"><b>{}</b> {}</div>', parts)
+        return format_html("{}{}", flag_text(order), lines)
 
     @display(description="退款进度")
     def refund_progress(self, order: Any) -> SafeString | str:
         refund = getattr(order, "refund", None)
         if refund is None:
             return ""
+        waits = f"{_age_text(refund.created_at)}前申请，等待微信支付" if refund.next_try_at else ""
         return format_html(
             '<div class="od-text">{} <b>{}</b>，已提交 {} 次<br>{}<br>{}</div>',
             page_link(refund, refund.out_refund_no),
             refund.get_state_display(),
             refund.attempts,
-            refund.trouble or _next_try(refund),
+            refund.trouble or waits,
             way_out(order),
         )
 
@@ -226,12 +251,6 @@ def way_out(order: Any) -> SafeString | str:
     if is_by_hand(order):
         return page_link(order.refund, "选择怎样退款")
     return page_link(order.refund, "处理这笔部分退款") if order.part_refund == PartRefund.STUCK else ""
-
-
-def _next_try(refund: Refund) -> SafeString | str:
-    if refund.next_try_at is None:
-        return ""
-    return f"{_age_text(refund.created_at)}前申请，等待微信支付"
 
 
 def _age(since: datetime | None) -> SafeString | str:

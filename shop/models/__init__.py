@@ -1,8 +1,17 @@
 """What is sold, what lies in carts, what was ordered."""
 
 from shop.models.catalogue import CartItem, Category, Product
-from shop.models.order import Courier, LineRefund, Order, OrderLine, OrderLog, PartRefund, VipGrant
-from shop.models.view import OrderColumns, OrderView
+from shop.models.order import (
+    Courier,
+    LineRefund,
+    Order,
+    OrderColumns,
+    OrderLine,
+    OrderLog,
+    OrderView,
+    PartRefund,
+    VipGrant,
+)
 
 __all__ = [
     "CartItem",

@@ -3,9 +3,9 @@
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from shop.errors import ViewRefused
+from shop.errors import ShopError
 from shop.models import OrderColumns, OrderView
-from shop.models.view import VIEW_NAME_LENGTH
+from shop.models.order import VIEW_NAME_LENGTH
 
 MAX_VIEWS = 20
 
@@ -14,18 +14,18 @@ MAX_VIEWS = 20
 def view_save(*, user_pk: int, name: str, query: str) -> OrderView:
     """Keep a query string of the list under a name. The user's own view of this name gets the new query.
 
-    :raises ViewRefused: no name or query, or one view too many.
+    :raises ShopError: no name or query, or one view too many.
     """
     name = name.strip()
     if not name or not name.isprintable() or len(name) > VIEW_NAME_LENGTH:
-        raise ViewRefused(f"请给视图起一个名称，最多 {VIEW_NAME_LENGTH} 个字")
+        raise ShopError(f"请给视图起一个名称，最多 {VIEW_NAME_LENGTH} 个字")
     if not query:
-        raise ViewRefused("现在没有筛选条件，请先筛选再存")
+        raise ShopError("现在没有筛选条件，请先筛选再存")
     # Of two requests at once the second must count the view of the first.
     get_user_model().objects.select_for_update(no_key=True).get(pk=user_pk)
     views = OrderView.objects.filter(user_id=user_pk)
     if views.exclude(name=name).count() >= MAX_VIEWS:
-        raise ViewRefused(f"最多存 {MAX_VIEWS} 个视图，请先删除不用的")
+        raise ShopError(f"最多存 {MAX_VIEWS} 个视图，请先删除不用的")
     return OrderView.objects.update_or_create(user_id=user_pk, name=name, defaults={"query": query})[0]
 
 

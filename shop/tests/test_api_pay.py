@@ -9,10 +9,9 @@ from django.utils import timezone
 from core.errors import Throttled
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.models import Payment
-from shop.api.pay import QUERIES_A_MINUTE
+from shop.api.orders import QUERIES_A_MINUTE
 from shop.models import Order, OrderLog
-from shop.services.order_close import order_close
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import order_close, orders_sweep
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, phone_pays, run_refunds, start_payment, stock_of
 from tests.kit import said
@@ -302,7 +301,7 @@ def test_an_impossible_order_number_is_an_unknown_order(li, number):
 
 def test_asking_wechat_is_limited_per_buyer(li, zhao, wechat, monkeypatch):
     assert QUERIES_A_MINUTE > 61  # who asks once a second is never refused
-    monkeypatch.setattr("shop.api.pay.QUERIES_A_MINUTE", 2)
+    monkeypatch.setattr("shop.api.orders.QUERIES_A_MINUTE", 2)
 
     answers = [ask(li, make_order(li.user).order_id) for _ in range(3)]
 

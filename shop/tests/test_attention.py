@@ -10,12 +10,11 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from payments.models import Difference
-from shop.actions import OrderAction
 from shop.models import Order, OrderView, PartRefund
 from shop.services import order_views
 from shop.services.order_attention import FLAG, REMARK, UNFLAG, flag_mark, order_flag, order_unflag
 from shop.services.order_close import order_close
-from shop.states import API_STATUSES, Event, State
+from shop.states import API_STATUSES, Event, OrderAction, State
 from shop.tests.factories import make_order, phone_pays, start_payment
 from shop.tests.test_orders_desk import ORDERS, clerk, listed, paid, press, returned, told  # noqa: F401  (fixtures)
 from tests.kit import at_once, logged_in

@@ -8,8 +8,7 @@ from django.utils import timezone
 from shop.errors import TooManyOpenOrders
 from shop.models import Order
 from shop.services import order_create
-from shop.services.order_close import order_close
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import order_close, orders_sweep
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, stock_of
 from tests.kit import at_once

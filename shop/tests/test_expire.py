@@ -8,9 +8,7 @@ from django.utils import timezone
 
 from shop.models import Order, OrderLog
 from shop.services import order_close as closing
-from shop.services import order_expire
-from shop.services.order_close import CLAIM, order_close, order_try_close
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import CLAIM, order_close, order_try_close, orders_sweep
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, start_payment, stock_of
 
@@ -114,7 +112,7 @@ def test_an_order_that_one_sweep_waits_for_is_not_asked_about_by_another(li, wec
     overdue(li.user, make_product(), started=True)
     close, others = closing.payment_close, []
     if not is_claimed:
-        monkeypatch.setattr(order_expire, "CLAIM", timedelta())
+        monkeypatch.setattr(closing, "CLAIM", timedelta())
 
     def slow(**facts):
         if not others:

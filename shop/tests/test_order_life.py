@@ -30,9 +30,8 @@ from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import product_remove, product_restock
-from shop.services.order_close import order_close, order_hide
+from shop.services.order_close import order_close, order_hide, orders_sweep
 from shop.services.order_create import order_create
-from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
 from shop.services.order_refund import order_refund, order_refund_part, order_return, order_return_decide
 from shop.services.order_ship import order_ship

@@ -9,7 +9,7 @@ from core.upstreams import FAILURES
 from payments.gateways.wechat import http
 from payments.models import Payment
 from shop.models import Order, OrderLog
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
 
 pytestmark = pytest.mark.django_db

@@ -22,7 +22,7 @@ from payments.services.bills import bill_made_at, bills_reconcile_missing
 from payments.services.query_close import payments_reconcile
 from payments.services.refund import refund_run
 from shop.models import Order, Product
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import orders_sweep
 from shop.services.order_refund import order_return
 from shop.tests.factories import make_order, make_product, notify, start_payment
 

@@ -11,9 +11,8 @@ from shop.errors import CategoryExists
 from shop.models import CartItem, Category, Order, OrderLog
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import category_create
-from shop.services.order_close import order_close
+from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_create import order_create
-from shop.services.order_expire import orders_sweep
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
 from tests.kit import at_once, free_ports

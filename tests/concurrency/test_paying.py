@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from payments.models import Payment, PaymentLog, Refund
 from shop.models import Order, OrderLog
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import orders_sweep
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
 from tests.kit import at_once
 from tests.processes import ask

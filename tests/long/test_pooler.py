@@ -28,7 +28,7 @@ from payments.models import Payment, Refund
 from payments.services.query_close import payment_query, payments_reconcile
 from payments.services.refund import refund_request, refunds_run_due
 from shop.models import Order
-from shop.services.order_expire import orders_sweep
+from shop.services.order_close import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
 from students.models import RunState, Student
 from students.tasks import transfer_work
