@@ -1,4 +1,15 @@
+from datetime import timedelta
+
 import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from shop.models import Order
+from shop.services.order_refund import order_return
+from shop.services.order_ship import order_ship
+from shop.states import ShippingStatus
+from shop.tests.factories import make_paid
+from tests.kit import logged_in
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +34,42 @@ def li(person):
 def zhao(person):
     """Zhao must see nothing of Li's."""
     return person("zhao")
+
+
+@pytest.fixture
+def clerk(person):
+    """Make a browser of a member of staff who has these rights on orders alone."""
+
+    def make(*verbs):
+        clerk = person("clerk", "103", is_staff=True)
+        names = [f"{verb}_order" for verb in verbs]
+        clerk.user.role.permissions.set(Permission.objects.filter(codename__in=names))
+        return logged_in(clerk.user)
+
+    return make
+
+
+@pytest.fixture
+def paid(li, wechat):
+    """Make a paid order of Li's: ``paid(product, 2, ago=timedelta(hours=1))``."""
+
+    def make(product=None, quantity=1, *, ago=timedelta(0), **fields):
+        order = make_paid(wechat, li.user, product, quantity, **fields)
+        Order.objects.filter(pk=order.pk).update(paid_at=timezone.now() - ago)
+        order.refresh_from_db()
+        return order
+
+    return make
+
+
+@pytest.fixture
+def returned(paid):
+    """Make an order that was shipped and that its buyer wants to give back."""
+
+    def make(reason="破损", now=None):
+        order = paid()
+        facts = {"order_id": order.order_id, "now": now or timezone.now()}
+        order_ship(action=ShippingStatus.SHIPPED, actor="root", **facts)
+        return order_return(buyer_pk=order.user_id, actor="li", reason=reason, **facts)
+
+    return make

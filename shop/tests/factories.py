@@ -1,6 +1,7 @@
 """Small makers of what the shop's tests need; all through the services."""
 
 import itertools
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -100,3 +101,34 @@ def run_refunds(now: datetime | None = None) -> None:
     """What the worker does with refunds that are due, however long they were to wait."""
     for refund in Refund.objects.filter(next_try_at__isnull=False).order_by("next_try_at"):
         refund_run(refund_id=refund.pk, now=now or timezone.now(), at_once=True)
+
+
+# --- The back office ---------------------------------------------------------------------------------
+ORDERS, PACKING = "/admin/shop/order/", "/admin/shop/order/packing/"
+
+
+def page_of(order: Order) -> str:
+    return f"{ORDERS}{order.pk}/change/"
+
+
+def hidden(page: Any) -> dict[str, list[str]]:
+    """What the page that asks sends when it is confirmed."""
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.content.decode())
+    return {name: [value for other, value in fields if other == name] for name, _ in fields}
+
+
+def told(answer: Any) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+def click(client: Client, order: Order, name: str, **typed: Any) -> list[str]:
+    """Press a button on the order's page and confirm it; return what is told."""
+    return told(client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed}, follow=True))
+
+
+def listed(client: Client, work: str, **query: str) -> list[int]:
+    return [order.pk for order in client.get(ORDERS, {"work": work, **query}).context["cl"].result_list]
+
+
+def state_of(order: Order) -> str:
+    return Order.objects.values_list("state", flat=True).get(pk=order.pk)

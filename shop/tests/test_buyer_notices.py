@@ -14,8 +14,7 @@ from shop.services.buyer_notices import buyers_tell
 from shop.services.order_refund import order_refund, order_return
 from shop.services.order_ship import order_set_parcel, order_ship, order_undo
 from shop.states import Event, ShippingStatus
-from shop.tests.factories import run_refunds
-from shop.tests.test_parcels import paid  # noqa: F401 - a fixture
+from shop.tests.factories import page_of, run_refunds
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +39,7 @@ def shipped(order, now=NOW, **parcel):
     return order
 
 
-def test_a_parcel_is_told_once_after_it_can_be_taken_back_no_more(office, paid, sent):  # noqa: F811
+def test_a_parcel_is_told_once_after_it_can_be_taken_back_no_more(office, paid, sent):
     order = shipped(paid(phone="13800000001"))
     order_set_parcel(order_id=order.order_id, express_company="圆通速递", express_no="YT2", actor="root", now=NOW)
 
@@ -51,10 +50,10 @@ def test_a_parcel_is_told_once_after_it_can_be_taken_back_no_more(office, paid, 
 
     values = {"order": order.order_id, "courier": "圆通速递", "number": "YT2", "link": "快递公司的官网"}
     assert sent == [("13800000001", "SMS_S", values)]
-    assert "短信通知发货" in office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
+    assert "短信通知发货" in office.get(page_of(order)).content.decode()
 
 
-def test_of_a_parcel_that_was_taken_back_and_sent_again_the_second_is_told(paid, sent):  # noqa: F811
+def test_of_a_parcel_that_was_taken_back_and_sent_again_the_second_is_told(paid, sent):
     order = shipped(paid(phone="13800000001"))
     order_undo(order_id=order.order_id, event=Event.UNSHIP, actor="root", now=NOW)
     shipped(order, now=NOW + timedelta(minutes=5), express_company="顺丰速运", express_no="SF2")
@@ -66,7 +65,7 @@ def test_of_a_parcel_that_was_taken_back_and_sent_again_the_second_is_told(paid,
     assert [values["number"] for _, _, values in sent] == ["SF2"]
 
 
-def test_who_is_not_told(paid, sent, settings, django_assert_num_queries):  # noqa: F811
+def test_who_is_not_told(paid, sent, settings, django_assert_num_queries):
     undone, other, handed = (shipped(paid(phone="13800000001"), **parcel) for parcel in (SF, SF, {"express_no": ""}))
     order_undo(order_id=undone.order_id, event=Event.UNSHIP, actor="root", now=NOW)
     type(other).objects.filter(pk=other.pk).update(phone="+49 30 123456")
@@ -87,7 +86,7 @@ def test_who_is_not_told(paid, sent, settings, django_assert_num_queries):  # no
     assert sent[0][2]["link"].endswith("/SF1")
 
 
-def test_money_that_is_back_is_told_once(paid, sent, django_assert_num_queries):  # noqa: F811
+def test_money_that_is_back_is_told_once(paid, sent, django_assert_num_queries):
     order = paid()
     User.objects.filter(pk=order.user_id).update(phone="13800000001")  # the order has none
     order_refund(order_id=order.order_id, actor="root", now=NOW, reason="")
@@ -102,7 +101,7 @@ def test_money_that_is_back_is_told_once(paid, sent, django_assert_num_queries):
     assert sent == [("13800000001", "SMS_R", {"order": order.order_id, "amount": "9.90"})]
 
 
-def test_a_failure_stands_on_the_order_and_is_not_repeated(paid, sent, monkeypatch):  # noqa: F811
+def test_a_failure_stands_on_the_order_and_is_not_repeated(paid, sent, monkeypatch):
     def refuse(**_):
         sent.append("tried")
         raise SmsNotSent
@@ -117,7 +116,7 @@ def test_a_failure_stands_on_the_order_and_is_not_repeated(paid, sent, monkeypat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_send_one_message(paid, sent, monkeypatch):  # noqa: F811
+def test_two_workers_send_one_message(paid, sent, monkeypatch):
     shipped(paid(phone="13800000001"))
     both_may_send, note = Barrier(2), buyer_notices.order_note
 

@@ -1,7 +1,6 @@
 """Parcels: who gets it, who carries it, under which number; found again by each of these."""
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -15,16 +14,10 @@ from shop.models import Courier, Order
 from shop.selectors import order_search
 from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
-from shop.tests.factories import make_order, make_paid, make_product
-from shop.tests.test_orders_desk import ORDERS, hidden, told
+from shop.tests.factories import ORDERS, hidden, make_order, make_product, page_of, told
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def paid(li, wechat):
-    return partial(make_paid, wechat, li.user)
 
 
 def ask_to_ship(office, *orders):
@@ -103,7 +96,7 @@ class TestShipping:
         facts = {"express_company": "顺丰速运", "express_no": "SF1", "actor": "root", "now": timezone.now()}
         order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, **facts)
         Courier.objects.all().delete()  # orders keep the name
-        page = f"{ORDERS}{order.pk}/change/"
+        page = page_of(order)
 
         asked = office.post(page, {"step_parcel": "1"})
         office.post(page, hidden(asked) | typed(order, "SF2"))
@@ -114,7 +107,7 @@ class TestShipping:
 
     def test_the_receiver_is_corrected_until_the_parcel_leaves(self, office, paid):
         order = paid(phone="13800000001", address="重庆")
-        page = f"{ORDERS}{order.pk}/change/"
+        page = page_of(order)
         receiver = {"recipient": "王小明", "phone": "13800000002", "address": "南京"}
 
         office.post(page, hidden(office.post(page, {"step_receiver": "1"})) | receiver)

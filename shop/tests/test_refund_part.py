@@ -22,8 +22,20 @@ from shop.models import LineRefund, Order
 from shop.services.order_refund import order_refund, order_refund_part, order_return
 from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
-from shop.tests.factories import make_order, make_paid, make_product, make_vip, run_refunds, stock_of
-from shop.tests.test_orders_desk import ORDERS, PACKING, hidden, listed, told
+from shop.tests.factories import (
+    ORDERS,
+    PACKING,
+    hidden,
+    listed,
+    make_order,
+    make_paid,
+    make_product,
+    make_vip,
+    page_of,
+    run_refunds,
+    stock_of,
+    told,
+)
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +75,7 @@ def money(order):
 class TestPage:
     def test_half_an_order_goes_back_and_the_other_half_is_shipped(self, office, li, paid):
         order = paid()
-        line, page = order.lines.get(), f"{ORDERS}{order.pk}/change/"
+        line, page = order.lines.get(), page_of(order)
 
         asked = office.post(page, {"step_refund_part": "1"})
         typed = {f"quantity_{line.pk}": "1", "amount": "10.00", "shelf": "yes", "reason": "只要一件"}
@@ -102,7 +114,7 @@ class TestPage:
     )
     def test_a_mistake_moves_nothing_and_what_was_typed_stays(self, office, paid, typed, problem):
         order = paid()
-        page, line = f"{ORDERS}{order.pk}/change/", order.lines.get()
+        page, line = page_of(order), order.lines.get()
         typed = {"reason": "写了很久的理由", **typed}
         typed[f"quantity_{line.pk}"] = typed.pop("pieces", "")
 
@@ -114,7 +126,7 @@ class TestPage:
 
     def test_a_second_click_pays_nothing_more(self, office, paid):
         order = paid()
-        page = f"{ORDERS}{order.pk}/change/"
+        page = page_of(order)
         sent = hidden(office.post(page, {"step_refund_part": "1"})) | {"amount": "1.00"}
         office.post(page, sent)
 
@@ -149,7 +161,7 @@ class TestMoney:
 
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         assert listed(office, "refunds") == [order.pk] and "处理这笔部分退款" in page
-        assert "处理这笔部分退款" in office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
+        assert "处理这笔部分退款" in office.get(page_of(order)).content.decode()
         with pytest.raises(RefundNotPossible, match="还没有退成"):
             part(order, "5")
         refund = f"/admin/payments/refund/{Refund.objects.get().pk}/change/"

@@ -3,39 +3,19 @@
 import re
 
 import pytest
-from django.contrib.auth.models import Permission
-from django.utils import timezone
 
-from accounts.models import User
 from shop.admin.order_buttons import BUTTONS
 from shop.models import Order
-from shop.services.order_refund import order_return
-from shop.services.order_ship import order_ship
-from shop.states import ShippingStatus
-from shop.tests.factories import make_paid
-from tests.kit import logged_in
+from shop.tests.factories import ORDERS, page_of
 
 pytestmark = pytest.mark.django_db
-LIST = "/admin/shop/order/"
 RIGHTS = ["change", "ship", "decide", "refund"]
 ONE_OF_EACH = {"change": "receiver", "ship": "ship", "decide": "reject", "refund": "refund"}
 
 
 @pytest.fixture
-def clerk(person, roles):
-    """Make a browser of a member of staff who has these rights on orders alone."""
-
-    def make(*verbs):
-        names = [f"{verb}_order" for verb in verbs]
-        roles["200"].permissions.set(Permission.objects.filter(codename__in=names))
-        return logged_in(person("clerk", "200", is_staff=True).user)
-
-    return make
-
-
-@pytest.fixture
-def order(person, wechat):
-    return make_paid(wechat, person("li").user)
+def order(paid):
+    return paid()
 
 
 def facts(order):
@@ -52,32 +32,24 @@ def test_a_crafted_request_does_only_what_the_right_allows(clerk, order, right):
         if button.right == right:
             continue
         sent = {"sure": "1", "reason": "x", "express_company": "", "amount": "1", "refunds_seen": "0"}
-        page = browser.post(f"{LIST}{order.pk}/change/", sent | {f"step_{name}": "1"})
-        pressed = browser.post(LIST, sent | {"press": f"{name}:{order.pk}"})
-        browser.post(LIST, sent | {"action": name, "_selected_action": [order.pk]})
+        page = browser.post(page_of(order), sent | {f"step_{name}": "1"})
+        pressed = browser.post(ORDERS, sent | {"press": f"{name}:{order.pk}"})
+        browser.post(ORDERS, sent | {"action": name, "_selected_action": [order.pk]})
 
         assert (page.status_code, pressed.status_code) == (403, 403), name
     assert facts(order) == before
-
-
-@pytest.fixture
-def returned(order):
-    """Return the order after its parcel was sent and the buyer has asked to return it."""
-    order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="root", now=timezone.now())
-    li = User.objects.get(username="li")
-    order_return(order_id=order.order_id, buyer_pk=li.pk, actor="li", reason="x", now=timezone.now())
-    return order
 
 
 @pytest.mark.parametrize(
     ("rights", "status"), [(("decide",), 403), (("refund",), 403), (("decide", "refund"), 302)], ids=str
 )
 def test_to_approve_a_return_takes_the_right_to_refund_as_well(clerk, returned, rights, status):
-    browser, address = clerk("view", *rights), f"{LIST}{returned.pk}/change/"
+    returned = returned()
+    browser, address = clerk("view", *rights), page_of(returned)
     before = facts(returned)
 
-    pages = [browser.get(address), browser.get(LIST, {"work": "returns"})]
-    pressed = browser.post(LIST, {"press": f"approve:{returned.pk}", "sure": "1"})
+    pages = [browser.get(address), browser.get(ORDERS, {"work": "returns"})]
+    pressed = browser.post(ORDERS, {"press": f"approve:{returned.pk}", "sure": "1"})
 
     assert pressed.status_code == status and (facts(returned) == before) == (status == 403)
     for page in pages:
@@ -85,11 +57,10 @@ def test_to_approve_a_return_takes_the_right_to_refund_as_well(clerk, returned, 
 
 
 @pytest.mark.parametrize("right", RIGHTS)
-def test_each_right_opens_its_steps_and_shows_no_others(clerk, order, right, request):
-    if right == "decide":
-        request.getfixturevalue("returned")
+def test_each_right_opens_its_steps_and_shows_no_others(clerk, paid, returned, right):
+    order = returned() if right == "decide" else paid()
     browser = clerk("view", right)
-    address = f"{LIST}{order.pk}/change/"
+    address = page_of(order)
 
     page = browser.get(address).content.decode()
     asked = browser.post(address, {f"step_{ONE_OF_EACH[right]}": "1"})
@@ -98,9 +69,9 @@ def test_each_right_opens_its_steps_and_shows_no_others(clerk, order, right, req
     assert ONE_OF_EACH[right] in shown and set(shown.values()) == {right}
     assert asked.status_code == 200 and 'name="sure"' in asked.content.decode()
     if right == "refund":  # nor do the lists, and the papers, offer more
-        row = browser.get(LIST, {"work": "ship"}).content.decode()
+        row = browser.get(ORDERS, {"work": "ship"}).content.decode()
         assert f'value="ship:{order.pk}"' not in row and f'value="packing:{order.pk}"' in row
-        paper = browser.get(f"{LIST}packing/?ids={order.pk}").content.decode()
+        paper = browser.get(f"{ORDERS}packing/?ids={order.pk}").content.decode()
         assert order.order_id in paper and "全部发货" not in paper
 
 
@@ -109,12 +80,12 @@ def test_a_right_without_the_right_to_look_opens_nothing(clerk, order):
     before = facts(order)
 
     answers = [
-        browser.get(LIST),
-        browser.get(f"{LIST}{order.pk}/change/"),
-        browser.get(f"{LIST}packing/?ids={order.pk}"),
+        browser.get(ORDERS),
+        browser.get(page_of(order)),
+        browser.get(f"{ORDERS}packing/?ids={order.pk}"),
     ]
-    answers += [browser.post(LIST, {"press": f"ship:{order.pk}", "sure": "1"})]
-    answers += [browser.post(f"{LIST}{order.pk}/change/", {"step_ship": "1", "sure": "1"})]
+    answers += [browser.post(ORDERS, {"press": f"ship:{order.pk}", "sure": "1"})]
+    answers += [browser.post(page_of(order), {"step_ship": "1", "sure": "1"})]
 
     assert {answer.status_code for answer in answers} == {403}
     assert facts(order) == before
@@ -131,8 +102,8 @@ def test_who_may_refund_may_not_edit_prices(clerk, order):
 
 
 def test_the_usual_step_comes_first_in_the_list_and_on_the_page(office, order):
-    page = office.get(f"{LIST}{order.pk}/change/").content.decode()
-    row = office.get(LIST, {"work": "ship"}).content.decode()
+    page = office.get(page_of(order)).content.decode()
+    row = office.get(ORDERS, {"work": "ship"}).content.decode()
 
     submits = re.findall(r'name="step_([a-z_]+)"', page.partition('id="submit-row"')[2])
     assert submits[0] == "ship"
