@@ -74,6 +74,13 @@ class Life(RuleBasedStateMachine):
         orders = list(Order.objects.order_by("pk"))
         return orders[number % len(orders)] if orders else None
 
+    def act(self, number, service, **facts):
+        """Have a buyer, if ``facts`` name one, or else staff do something with an order."""
+        if order := self.order(number):
+            buyer = {"buyer_pk": order.user_id} if facts.get("actor") == "buyer" else {}
+            return self.attempt(service, order_id=order.order_id, **{"actor": "staff", **buyer, **facts})
+        return None
+
     def at_provider(self, number):
         numbers = list(self.wechat.orders)
         return numbers[number % len(numbers)] if numbers else None
@@ -84,21 +91,15 @@ class Life(RuleBasedStateMachine):
     # --- buyers ---
     @rule(who=st.integers(0, 1), what=st.integers(0, 1), quantity=st.integers(1, 3))
     def buy(self, who, what, quantity):
-        buyer = self.buyers[who]
-        self.attempt(
-            order_create,
-            buyer_pk=buyer.pk,
-            username=buyer.username,
-            product_id=self.products[what].product_id,
-            quantity=quantity,
-        )
+        buyer, product = self.buyers[who], self.products[what]
+        facts = {"buyer_pk": buyer.pk, "username": buyer.username}
+        self.attempt(order_create, product_id=product.product_id, quantity=quantity, **facts)
 
     @rule(who=st.integers(0, 1), quantities=st.tuples(st.integers(1, 2), st.integers(1, 2)))
     def buy_from_the_cart(self, who, quantities):
         buyer = self.buyers[who]
         for product, quantity in zip(self.products, quantities, strict=True):
-            facts = {"user_pk": buyer.pk, "product_id": product.product_id, "quantity": quantity}
-            self.attempt(cart_add, **facts)
+            self.attempt(cart_add, user_pk=buyer.pk, product_id=product.product_id, quantity=quantity)
         ids = [product.product_id for product in self.products]
         self.attempt(lambda now: cart_check(user_pk=buyer.pk, product_ids=ids))
         before = CartItem.objects.filter(user=buyer).count()
@@ -122,46 +123,37 @@ class Life(RuleBasedStateMachine):
 
     @rule(number=pick)
     def ask_return(self, number):
-        if order := self.order(number):
-            facts = {"order_id": order.order_id, "buyer_pk": order.user_id, "actor": "buyer"}
-            self.attempt(order_return, **facts)
+        self.act(number, order_return, actor="buyer")
 
     @rule(number=pick)
     def hide(self, number):
-        if order := self.order(number):
-            self.attempt(order_hide, order_id=order.order_id, buyer_pk=order.user_id, actor="buyer")
+        self.act(number, order_hide, actor="buyer")
 
     # --- back office ---
     @rule(number=pick, action=st.integers(0, 3))
     def ship(self, number, action):
-        if order := self.order(number):
-            self.attempt(order_ship, order_id=order.order_id, action=action, actor="staff")
+        self.act(number, order_ship, action=action)
 
     @rule(number=pick, approve=st.booleans())
     def decide(self, number, approve):
-        if order := self.order(number):
-            facts = {"order_id": order.order_id, "approve": approve, "actor": "staff"}
-            self.attempt(order_return_decide, **facts)
+        self.act(number, order_return_decide, approve=approve)
 
     @rule(number=pick)
     def refund(self, number):
-        if order := self.order(number):
-            self.attempt(order_refund, order_id=order.order_id, actor="staff")
+        self.act(number, order_refund)
 
     @rule(
         number=pick, fen=st.integers(1, 4000), pieces=st.integers(0, 2), is_restocked=st.booleans(), late=st.booleans()
     )
     def refund_part(self, number, fen, pieces, is_restocked, late):
         if order := self.order(number):
-            lines = order.lines.order_by("pk")
-            self.attempt(
+            self.act(
+                number,
                 order_refund_part,
-                order_id=order.order_id,
                 amount=Decimal(fen) / 100,
-                quantities={line.pk: pieces for line in lines[: 1 + number % 2]},
+                quantities={line.pk: pieces for line in order.lines.order_by("pk")[: 1 + number % 2]},
                 is_restocked=is_restocked,
                 refunds_seen=Refund.objects.filter(payment__out_trade_no=order.order_id).count() - late,
-                actor="staff",
             )
 
     @rule(fen=st.lists(st.integers(1, 900), min_size=1, max_size=4), is_shipped=st.booleans())
@@ -187,31 +179,29 @@ class Life(RuleBasedStateMachine):
     def a_refund_goes_wrong(self, number, status):
         """The usual way there, like ``pay_at_once``."""
         self.buy(0, number % 2, 1)
-        newest = Order.objects.count() - 1
-        self.pay_at_once(max(newest, 0))
-        self.refund(max(newest, 0))
+        newest = max(Order.objects.count() - 1, 0)
+        self.pay_at_once(newest)
+        self.refund(newest)
         self.wechat.refunds_turn_out(status)
         self.run_refunds()
         self.time_passes(150)
 
-    @rule(number=pick, how=st.sampled_from(["merchant", "card", "offline", "ask"]))
-    def end_a_refund(self, number, how):
-        order = self.order(number)
-        refund = Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk").last() if order else None
-        if refund is None:
-            return
-        facts = {"refund_id": refund.pk}
-        match how:
-            case "merchant":
-                self.attempt(refund_divert, **facts, actor="staff")
-            case "card":
-                self.attempt(
-                    refund_divert, **facts, actor="staff", card=BankCard("ICBC_DEBIT", "6222020200001234", "li")
-                )
-            case "ask":
-                self.attempt(refund_ask, **facts)
-            case "offline":
-                self.attempt(refund_offline, **facts, actor="staff", way="cash", voucher="1")
+    @rule(
+        number=pick,
+        way=st.sampled_from(
+            [
+                (refund_divert, {"actor": "staff"}),
+                (refund_divert, {"actor": "staff", "card": BankCard("ICBC_DEBIT", "6222020200001234", "li")}),
+                (refund_offline, {"actor": "staff", "way": "cash", "voucher": "1"}),
+                (refund_ask, {}),
+            ]
+        ),
+    )
+    def end_a_refund(self, number, way):
+        order, (service, facts) = self.order(number), way
+        refunds = Refund.objects.filter(payment__out_trade_no=order.order_id if order else "")
+        if refund := refunds.order_by("pk").last():
+            self.attempt(service, refund_id=refund.pk, **facts)
 
     @rule(number=pick, event=st.sampled_from([Event.CANCEL, Event.CLOSE, Event.INVALIDATE]))
     def close(self, number, event):
@@ -285,7 +275,8 @@ class Life(RuleBasedStateMachine):
         self.no_piece_is_lost_or_made(orders)
         for order in orders:
             self.money_here_is_money_there(order, payments.get(order.order_id))
-            self.no_line_goes_back_twice(order)
+            for line in order.lines.all():  # no line goes back twice
+                assert sum(refund.quantity for refund in line.refunds.all()) == line.refunded_quantity <= line.quantity
             self.every_step_is_in_the_log_and_in_the_table(order)
 
     def no_piece_is_lost_or_made(self, orders):
@@ -307,9 +298,9 @@ class Life(RuleBasedStateMachine):
         refunds = self.refunds_at_provider(order.order_id)
         assert sum(r["amount"]["refund"] for r in refunds if r["status"] != "CLOSED") <= order.total_fen
         arrived = [
-            r["amount"]["refund"]
-            for r in refunds
-            if r["status"] == "SUCCESS" and not r["user_received_account"].startswith("商户")
+            refund["amount"]["refund"]
+            for refund in refunds
+            if refund["status"] == "SUCCESS" and not refund["user_received_account"].startswith("商户")
         ]
         mine = payment.refunds.all() if payment else []
         ended_fen = sum(refund.amount_fen for refund in mine if refund.state == RefundStatus.OFFLINE)
@@ -323,11 +314,6 @@ class Life(RuleBasedStateMachine):
         assert says_so or alive_fen < order.total_fen
         assert alive_fen == order.total_fen or order.state not in (State.REFUNDING, State.REFUNDED)
         assert (order.state == State.REFUNDED) <= (back_fen == order.total_fen)
-
-    def no_line_goes_back_twice(self, order):
-        for line in order.lines.all():
-            pieces = sum(refund.quantity for refund in line.refunds.all())
-            assert pieces == line.refunded_quantity <= line.quantity
 
     def every_step_is_in_the_log_and_in_the_table(self, order):
         state = ""
