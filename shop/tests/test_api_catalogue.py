@@ -56,13 +56,9 @@ def test_adds_lists_changes_and_removes_a_category(lbw, yuangong):
 @pytest.mark.parametrize(
     ("call", "given", "answer"),
     [
-        ("add", {}, (1004, "err 请传入categoryName")),
         ("add", {"categoryName": "  "}, (1004, "err 请传入categoryName")),
         ("add", {"categoryName": "车辆"}, (1004, "已经存在该类目,请不要重复添加")),
-        ("del", {}, (1004, "err 请传入category_id")),
         ("del", {"category_id": "nope"}, (1004, "err 该数据不存在")),
-        ("update", {"categoryName": "x"}, (1004, "缺少categoryName或者category_id")),
-        ("update", {"category_id": "x"}, (1004, "缺少categoryName或者category_id")),
         ("update", {"category_id": "nope", "categoryName": "x"}, (1005, "没有该数据")),
     ],
 )
@@ -108,17 +104,8 @@ def test_adds_lists_changes_and_removes_a_product(lbw, yuangong):
 
     assert said(lbw.get("/product/del_product", product_id=row["product_id"])) == (200, True, "删除成功")
     assert said(lbw.get("/product/del_product", product_id=row["product_id"])) == (1004, False, "err 该数据不存在")
+    assert said(lbw.post("/product/update_product", row | {"price": 1})) == (1005, False, "没有该数据")
     assert yuangong.get("/product/get_product").json()["data"] == []
-
-
-@pytest.mark.parametrize("missing", ["category_id", "productName", "price", "description", "inventory", "imageUrl"])
-def test_a_product_needs_all_of_its_parameters(lbw, missing):
-    given = PRODUCT | {"category_id": make_category().category_id}
-    text = "请传入category_id" if missing == "category_id" else "添加失败,检查必传参数是否少传递了"
-
-    answer = lbw.post("/product/add_product", given | {missing: ""})
-
-    assert said(answer) == (1005, False, text) and not Product.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -134,34 +121,17 @@ def test_a_product_needs_all_of_its_parameters(lbw, missing):
 def test_names_the_bad_parameter(lbw, name, value):
     given = PRODUCT | {"category_id": make_category().category_id}
 
-    is_file = isinstance(value, SimpleUploadedFile)
-    body = lbw.post(
-        "/product/add_product", given | {name: value}, **({"format": "multipart"} if is_file else {})
-    ).json()
+    body = lbw.post("/product/add_product", given | {name: value}).json()
 
-    assert body["state"] is False and (is_file or (body["status"] == 1005 and name in body["msg"]))
+    assert (body["status"], body["state"]) == (1005, False) and name in body["msg"]
     assert not Product.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("path", "given", "answer"),
-    [
-        ("/product/update_product", {"price": 1}, (1004, "缺少product_id")),
-        ("/product/update_product", {"product_id": "nope", "price": 1}, (1005, "没有该数据")),
-        ("/product/del_product", {}, (1004, "err 请传入product_id")),
-    ],
-)
-def test_refuses_products(lbw, path, given, answer):
-    ask = lbw.get if "del" in path else lambda path, **given: lbw.post(path, given)
-
-    assert said(ask(path, **given)) == (answer[0], False, answer[1])
-
-
-def test_posting_a_row_back_changes_no_id_and_no_time(lbw):
+def test_posting_a_row_back_changes_no_id_and_no_time_and_sets_what_can_be_ordered(lbw, li):
     product = make_product()
     row = lbw.get("/product/get_product").json()["data"][0]
-
     other = make_category()
+    make_order(li.user, product, 2)
 
     odd = {"_id": "0" * 24, "createTime": "x", "__v": 9, "creator": "x"}
     lbw.post("/product/update_product", row | odd | {"price": 1, "category_id": other.category_id})
@@ -169,6 +139,7 @@ def test_posting_a_row_back_changes_no_id_and_no_time(lbw):
     after = lbw.get("/product/get_product").json()["data"][0]
     assert {name: after[name] for name in odd} == {name: row[name] for name in odd}
     assert (after["product_id"], after["category_id"]) == (product.product_id, other.category_id)
+    assert stock_of(product) == row["inventory"]
 
 
 def test_takes_a_picture_as_file_and_keeps_the_one_an_order_shows(lbw, li):
@@ -199,15 +170,6 @@ def test_filters_by_category_and_pages(yuangong, django_assert_max_num_queries):
 
     assert body["total"] == 3 and [row["product_id"] for row in body["data"]] == [products[2].product_id]
     assert len(blank["data"]) == 4
-
-
-def test_the_api_sets_the_number_that_can_be_ordered(lbw, li):
-    product = make_product(stock=5)
-    make_order(li.user, product, 2)
-
-    lbw.post("/product/update_product", {"product_id": product.product_id, "inventory": 0})
-
-    assert stock_of(product) == 0
 
 
 @pytest.mark.parametrize(("pieces", "stock"), [(-5, 0), (3, 8), (MAX_STOCK - 5, MAX_STOCK)])

@@ -23,6 +23,7 @@ from tests.kit import said
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
+NOW = timezone.now()
 
 
 def info(api: Any, username: str = "li") -> dict[str, Any]:
@@ -82,43 +83,28 @@ class TestByTheApi:
 
 
 class TestCounting:
-    @pytest.fixture
-    def now(self):
-        return timezone.now()
-
-    def test_paid_too_late_it_does_not(self, li, now):
+    def test_paid_too_late_it_does_not(self, li):
         product = make_vip(1, stock=1)
         order = make_order(li.user, product)
-        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
+        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=NOW)
         make_order(li.user, product)  # takes the last one
 
-        assert pay(order, now) is PaidOutcome.REFUND
+        assert pay(order, NOW) is PaidOutcome.REFUND
 
-        assert vip_of(li.user, now) == (0, None) and not VipGrant.objects.exists()
-
-    def test_what_is_left_of_a_lower_level_follows_the_higher_one(self, api, li, now):
-        year = make_order(li.user, make_vip(1, stock=20), 12)
-        pay(year, now)
-        pay(make_order(li.user, make_vip(3)), now + 10 * DAY)
-
-        ends = now + 40 * DAY
-        assert vip_of(li.user, now + 10 * DAY) == (3, ends)
-        assert vip_of(li.user, ends) == (1, ends + 350 * DAY)
-        assert vip_of(li.user, ends + 350 * DAY) == (0, None)
-        assert info(api)["vipLevel"] == 3
+        assert vip_of(li.user, NOW) == (0, None) and not VipGrant.objects.exists()
 
     @pytest.mark.parametrize(("bought", "quantity"), [(0, 98_000), (0, 122), (100, 22), (0, 2**31)])
-    def test_no_order_reaches_beyond_ten_years(self, li, now, bought, quantity):
+    def test_no_order_reaches_beyond_ten_years(self, li, bought, quantity):
         product = make_vip(1, stock=2**31)
         if bought:
-            pay(make_order(li.user, product, bought), now)
+            pay(make_order(li.user, product, bought), NOW)
 
         answer = li.post("/pay/pre_order", {"product_id": product.product_id, "quantity": quantity})
 
         assert said(answer) == (10010, False, "vip最长10年,请减少数量")
         assert Order.objects.filter(pay_status=0).count() == 0 and stock_of(product) == 2**31 - bought
 
-    def test_an_order_keeps_what_it_was_placed_for_and_goods_in_it_are_shipped(self, li, now):
+    def test_an_order_keeps_what_it_was_placed_for_and_goods_in_it_are_shipped(self, li):
         products = vip, goods = make_vip(1, days=30), make_product("自行车", vip_level=3)  # goods, not of the category
         for product in products:
             li.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
@@ -126,45 +112,29 @@ class TestCounting:
         order = Order.objects.get(order_id=li.post("/pay/pre_order").json()["order_id"])
         Product.objects.filter(pk=vip.pk).update(vip_level=3, vip_days=365)
 
-        pay(order, now)
+        pay(order, NOW)
 
         order.refresh_from_db()
-        assert (order.state, vip_of(li.user, now)) == ("paid", (1, now + 30 * DAY))
+        assert (order.state, vip_of(li.user, NOW)) == ("paid", (1, NOW + 30 * DAY))
 
-    def test_nobody_to_lengthen_it_for(self, li, now):
+    def test_nobody_to_lengthen_it_for(self, li):
         order = make_order(li.user, make_vip(1))
         User.objects.filter(pk=li.user.pk).delete()
 
-        assert pay(order, now) is PaidOutcome.ACCEPTED
+        assert pay(order, NOW) is PaidOutcome.ACCEPTED
 
 
 @pytest.mark.usefixtures("wechat")
-class TestReturning:
-    """A refund takes the same span back."""
+def test_a_return_takes_the_span_back_once_it_is_approved(li):
+    now = timezone.now()
+    order = make_order(li.user, make_vip(2))
+    provider_pays(order, now)
 
-    def bought(self, user: User, level: int, now: datetime, quantity: int = 1) -> Order:
-        order = make_order(user, make_vip(level), quantity)
-        provider_pays(order, now)
-        return order
+    order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
+    assert vip_of(li.user, now)[0] == 2  # nobody has decided yet
+    order_return_decide(order_id=order.order_id, approve=True, actor="root", now=now)
 
-    def test_a_return_that_is_approved_ends_it(self, li):
-        now = timezone.now()
-        order = self.bought(li.user, 2, now)
-
-        order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
-        assert vip_of(li.user, now)[0] == 2  # nobody has decided yet
-        order_return_decide(order_id=order.order_id, approve=True, actor="root", now=now)
-
-        assert vip_of(li.user, now) == (0, None)
-
-    def test_what_has_been_used_up_takes_nothing_from_a_later_one(self, li):
-        now = timezone.now()
-        first = self.bought(li.user, 1, now - 40 * DAY)
-        self.bought(li.user, 1, now)
-
-        order_refund(order_id=first.order_id, actor="root", now=now)
-
-        assert vip_of(li.user, now) == (1, now + 30 * DAY)
+    assert vip_of(li.user, now) == (0, None)
 
 
 def provider_pays(order: Order, now: datetime) -> None:
