@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
-from django.db.models import Count, F, Q, Sum
+from django.db import transaction
+from django.db.models import F, Sum
 from django.utils import timezone
 
-from accounts.models import LoginLog
+from accounts.models import LoginLog, User
 from accounts.services.seed import accounts_seed
+from accounts.services.users import sign_out_everywhere
 from core.money import fen_to_yuan
+from demo.accounts import accounts_reset
 from demo.data import demo_reset, demo_seed
 from demo.orders import COURIERS, NUMBER, REASONS
 from payments.models import BillRun, Difference, Payment, Refund, RefundStatus
@@ -18,7 +21,9 @@ from sandbox.models import Trade
 from shop.models import Order, OrderLine
 from shop.services.order_ship import order_ship
 from shop.states import State
+from shop.tests.factories import make_order
 from students.models import Student
+from tests.kit import during
 from weather.models import WeatherRecord
 
 pytestmark = pytest.mark.django_db
@@ -39,40 +44,27 @@ def counts() -> list[int]:
     return [model.objects.count() for model in models]
 
 
-def test_shows_every_state_that_lasts(demo: None) -> None:
+def test_shows_every_state_that_lasts_with_sums_that_agree(demo: None) -> None:
     assert set(Order.objects.values_list("state", flat=True)) == set(State) - {State.OPEN}
     assert Order.objects.filter(created_at__gt=timezone.now()).count() == 0
-    assert set(Refund.objects.values_list("state", flat=True)) == {
-        RefundStatus.PROCESSING,
-        RefundStatus.ABNORMAL,
-        RefundStatus.SUCCESS,
-    }
+    refund_states = set(Refund.objects.values_list("state", flat=True))
+    assert refund_states == {RefundStatus.PROCESSING, RefundStatus.ABNORMAL, RefundStatus.SUCCESS}
     assert counts()[1] == 150 and WeatherRecord.objects.count() == 90
-    asked = Order.objects.filter(state__in=[State.RETURN_ASKED, State.RETURN_ASKED_LATER]).values_list(
-        "note", flat=True
-    )
-    assert len(asked) == 3 and set(asked) <= set(REASONS)
+    asked = Order.objects.filter(state__in=[State.RETURN_ASKED, State.RETURN_ASKED_LATER])
+    assert len(asked) == 3 and {order.note for order in asked} <= set(REASONS)
     parcels = Order.objects.exclude(express_no="").values_list("express_company", "express_no")
     assert {(company, number[:2]) for company, number in parcels} == set(COURIERS)
 
-
-def test_its_sums_agree(demo: None) -> None:
+    sums = OrderLine.objects.values("order").annotate(sum=Sum(F("price") * F("quantity"))).values_list("order", "sum")
+    assert dict(sums) == dict(Order.objects.values_list("pk", "total"))
     paid = Order.objects.filter(pay_status=1)
-    sums = OrderLine.objects.values("order").annotate(sum=Sum(F("price") * F("quantity")))
-    totals = dict(Order.objects.values_list("pk", "total"))
-
-    assert all(totals[row["order"]] == row["sum"] for row in sums) and len(sums) == 150
-    assert {(o.order_id, o.total_fen, o.transaction_id) for o in paid} == set(
-        Payment.objects.values_list("out_trade_no", "amount_fen", "transaction_id")
-    )
-    assert {(p.out_trade_no, p.amount_fen, p.paid_at) for p in Payment.objects.all()} == set(
-        Trade.objects.values_list("out_trade_no", "total_fee", "paid_at")
-    )
-    back = dict(Order.objects.filter(refunded__gt=0).values_list("order_id", "refunded"))
-    assert {r.payment.out_trade_no: fen_to_yuan(r.amount_fen) for r in Refund.objects.all()} == back
-    assert not Payment.objects.annotate(n=Count("refunds")).filter(
-        Q(n__gt=1) | Q(refunds__amount_fen__gt=F("amount_fen"))
-    )
+    payments = Payment.objects.values_list("out_trade_no", "amount_fen", "transaction_id")
+    assert {(order.order_id, order.total_fen, order.transaction_id) for order in paid} == set(payments)
+    trades = Trade.objects.values_list("out_trade_no", "total_fee", "paid_at")
+    assert set(Payment.objects.values_list("out_trade_no", "amount_fen", "paid_at")) == set(trades)
+    back = Order.objects.filter(refunded__gt=0).values_list("order_id", "refunded")
+    refunds = Refund.objects.values_list("payment__out_trade_no", "amount_fen")
+    assert sorted((number, fen_to_yuan(fen)) for number, fen in refunds) == sorted(back)
 
 
 def test_no_comparison_finds_a_difference(demo: None) -> None:
@@ -93,17 +85,19 @@ def test_no_comparison_finds_a_difference(demo: None) -> None:
 
 def test_a_reset_puts_it_back_and_leaves_other_orders_alone(demo: None) -> None:
     before = counts()
-    demo_order = Order.objects.filter(state=State.PAID)[0]
-    order_ship(order_id=demo_order.order_id, action=1, actor="lbw", now=timezone.now())
+    order_ship(order_id=Order.objects.filter(state=State.PAID)[0].order_id, action=1, actor="lbw", now=timezone.now())
     Student.objects.filter(sid="DEMO00000100").delete()
-    mine = Order.objects.create(
-        order_id="20261101000000000abcdefghijklm", username="王五", total=1, created_at=timezone.now(),
-        expires_at=timezone.now(), state=State.CANCELLED, order_status=2, holds_stock=False,
-    )  # fmt: skip
+    mine = make_order(User.objects.get(username="lbw"))
 
     demo_reset()
 
     assert counts() == [before[0], before[1] + 1, *before[2:]]
     assert Order.objects.filter(pk=mine.pk).exists()
     assert Order.objects.filter(order_id__regex=NUMBER).count() == 150
-    assert counts()[4] == Payment.objects.count()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reset_waits_for_who_signs_out_and_ends_both_kinds_of_tokens(lbw: Any) -> None:
+    during(lambda: sign_out_everywhere(user_pks=[lbw.user.pk]), transaction.atomic(accounts_reset))
+
+    assert User.objects.get(username="lbw").epoch == lbw.user.epoch + 2  # without the lock one of the two is lost

@@ -7,7 +7,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.services.users import users_disable
 from core.ops import backup as ops
-from core.ops import restored
+from core.ops import checks, restored
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
 from payments.services.bills import bill_made_at, bills_reconcile_missing
@@ -24,7 +24,7 @@ from payments.services.refund import refund_run
 from shop.models import Order, Product
 from shop.services.order_close import orders_sweep
 from shop.services.order_refund import order_return
-from shop.tests.factories import make_order, make_product, notify, start_payment
+from shop.tests.factories import make_order, make_paid, make_product, phone_pays, start_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,82 +38,77 @@ def backup(tmp_path, settings):
     def write():
         file = tmp_path / f"backup-{next(numbers)}.tar"
         call_command("backup", str(file), stdout=StringIO())
-
-        def put_back():
-            out = StringIO()
-            call_command("restore", str(file), "--yes", stdout=out)
-            return out.getvalue()
-
-        return put_back
+        return lambda: put_back(file)
 
     return write
 
 
+def put_back(file):
+    out = StringIO()
+    call_command("restore", str(file), "--yes", stdout=out)
+    return out.getvalue()
+
+
 def pay(order, wechat):
-    """Start the payment of an order and pay it at the provider."""
     start_payment(order)
-    wechat.pay(order.order_id)
-    notify(wechat, order.order_id)
+    phone_pays(wechat, order.order_id)
 
 
-def state(order):
-    return Order.objects.get(order_id=order.order_id).state
+def states(*orders):
+    return [Order.objects.get(order_id=order.order_id).state for order in orders]
 
 
 def later(**span):
     return timezone.now() + timedelta(**span)
 
 
+def next_morning():
+    return bill_made_at(local(timezone.now()).date()) + timedelta(minutes=15)
+
+
 def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
     product = make_product("自行车", stock=10)
     not_started, started, unpaid = (make_order(li.user, product) for _ in range(3))
     start_payment(started)
-    given_back = make_order(li.user, product)
-    pay(given_back, wechat)
-    put_back = backup()
+    given_back = make_paid(wechat, li.user, product)
+    back = backup()
 
     # The world goes on: an open order is started and paid, a started one is paid, a new one is placed and paid, and an
     # earlier one is refunded.
     pay(not_started, wechat)
     wechat.pay(started.order_id)
-    placed = make_order(li.user, product)
-    pay(placed, wechat)
-    wechat.refund_status = "SUCCESS"
+    placed = make_paid(wechat, li.user, product)
     order_return(order_id=given_back.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
-    refund = refund_run(refund_id=Refund.objects.get().pk, now=timezone.now())
-    assert (refund.state, state(given_back)) == ("success", "refunded")
+    assert refund_run(refund_id=Refund.objects.get().pk, now=timezone.now()).state == "success"
 
-    said = put_back()
+    said = back()
 
     assert "3 open orders keep their stock" in said and "find the money that has no order here any more" in said
     assert not Order.objects.filter(order_id=placed.order_id).exists()
-    assert (state(not_started), state(given_back)) == ("open", "paid")
+    assert states(not_started, given_back) == ["open", "paid"]
     asked = wechat.called("query")
 
     # Before stock moves, the provider is asked.
     orders_sweep(now=later(minutes=10))
 
-    assert [state(order) for order in (not_started, started, unpaid)] == ["paid", "paid", "closed"]
+    assert states(not_started, started, unpaid) == ["paid", "paid", "closed"]
     assert wechat.called("query") - asked >= 3
     assert Product.objects.get().stock == 10 - 3
 
     # The next morning the bill finds the rest, and nobody need decide: the money has no order.
-    ten = bill_made_at(local(timezone.now()).date())
-    bills_reconcile_missing(now=ten + timedelta(minutes=15))
+    bills_reconcile_missing(now=next_morning())
 
     sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
-    assert refund_run(refund_id=sent.pk, now=ten + timedelta(minutes=15)).state == "success"
+    assert refund_run(refund_id=sent.pk, now=next_morning()).state == "success"
     assert wechat.refunds[sent.out_refund_no]["amount"]["refund"] == placed.total_fen
-    assert state(given_back) == "refunded" and Product.objects.get().stock == 10 - 2
+    assert states(given_back) == ["refunded"] and Product.objects.get().stock == 10 - 2
     assert not Difference.objects.filter(ending="").exists()
     assert not wechat.faults and wechat.called("refund") == 2  # one for each, no more
 
 
 def test_after_a_point_in_time_the_numbers_of_the_logs_bring_the_money_back(li, wechat, tmp_path, settings):
     settings.STATE_DIR = tmp_path
-    product = make_product("自行车", stock=10)
-    placed, unpaid = make_order(li.user, product), make_order(li.user, product)
-    pay(placed, wechat)
+    placed, unpaid = make_paid(wechat, li.user), make_order(li.user)
     numbers = f"{placed.order_id}\n{unpaid.order_id}\n{placed.order_id}"
     with connection.cursor() as cursor:  # as if the point lay before both
         cursor.execute("TRUNCATE shop_order, payments_payment CASCADE")
@@ -137,57 +132,48 @@ OLD_SCHEMA = [
 ]
 
 
-@pytest.fixture
-def old_schema(tmp_path):
+@contextmanager
+def old_schema(newer):
     """Take the schema back for as long as a block lasts: the rows stay, those of newer tables too."""
-
-    @contextmanager
-    def go_back():
-        newer = tmp_path / "newer.tar"
-        ops.write(newer, now=timezone.now())
-        executor = MigrationExecutor(connection)
-        migrations = executor.loader.get_migration_by_prefix
+    ops.write(newer, now=timezone.now())
+    executor = MigrationExecutor(connection)
+    migrations = executor.loader.get_migration_by_prefix
+    try:
         executor.migrate([(app, migrations(app, name).name if name else None) for app, name in OLD_SCHEMA])
-        try:
-            yield
-        finally:
-            ops.restore(newer)  # a third of the time that the migrations take
-
-    yield go_back
-    call_command("migrate", verbosity=0)  # where the test has failed
+        yield
+    finally:
+        ops.restore(newer)  # a third of the time that the migrations take
 
 
-def test_a_backup_of_an_older_release_is_brought_up_to_date(li, wechat, backup, old_schema):
+def test_a_backup_of_an_older_release_is_brought_up_to_date(li, wechat, backup, tmp_path):
     product = make_product(stock=3)
     order, unpaid = make_order(li.user, product), make_order(li.user, product)
-    with old_schema():
-        put_back = backup()
+    with old_schema(tmp_path / "newer.tar"):
+        back = backup()
     # The newer release goes on, and fills what the older one did not have.
     pay(order, wechat)
-    bills_reconcile_missing(now=bill_made_at(local(timezone.now()).date()))
+    bills_reconcile_missing(now=next_morning())
     assert BillRun.objects.exists()
 
-    said = put_back()
+    assert "2 open orders keep their stock" in back()
 
-    assert "2 open orders keep their stock" in said
-    assert state(order) == "open" and not BillRun.objects.exists()
+    assert states(order) == ["open"] and not BillRun.objects.exists()
     orders_sweep(now=later(minutes=10))
-    assert (state(order), state(unpaid), Product.objects.get().stock) == ("paid", "closed", 2)
+    assert (states(order, unpaid), Product.objects.get().stock) == (["paid", "closed"], 2)
     assert li.get("/verify").json()["msg"] == "校验失败"
 
 
 def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monkeypatch):
     """The twin: with nobody to follow a restore, an order paid since the backup closes unasked."""
-    product = make_product(stock=1)
-    order = make_order(li.user, product)
-    put_back = backup()
+    order = make_order(li.user, make_product(stock=1))
+    back = backup()
     pay(order, wechat)
     monkeypatch.setattr(restored, "_hooks", [])
 
-    put_back()
+    back()
     orders_sweep(now=later(minutes=10))
 
-    assert (state(order), Product.objects.get().stock) == ("closed", 1)
+    assert (states(order), Product.objects.get().stock) == (["closed"], 1)
 
 
 def test_nobody_revives(api, person, wechat, backup, login):
@@ -195,46 +181,51 @@ def test_nobody_revives(api, person, wechat, backup, login):
     li, wang, zhao = person("li"), person("wang"), person("zhao", "1", is_staff=True)
     office = Client()
     office.force_login(zhao.user)
-    put_back = backup()
+
+    def is_valid(token):
+        return api.get("/verify", headers={"authorization": token}).json()["state"]
+
+    def set_password(user, password):
+        user.refresh_from_db()
+        user.set_password(password)
+        user.save()
+
+    back = backup()
     assert zhao.get("/users/sigout").json()["state"] is True
-    wang.user.set_password("another-password")
-    wang.user.save()
+    set_password(wang.user, "another-password")
     later_token = login(wang.user)  # of an epoch that the backup has not reached
     users_disable(user_pks=[li.user.pk])
 
-    said = put_back()
+    assert "Disabled again who was disabled since the backup: li." in back()
 
-    assert "Disabled again who was disabled since the backup: li." in said
-    for token in (li.token, wang.token, zhao.token, later_token):
-        assert api.get("/verify", headers={"authorization": token}).json()["msg"] == "校验失败"
+    assert not any(is_valid(token) for token in (li.token, wang.token, zhao.token, later_token))
     assert office.get("/admin/").status_code == 302
     for username, ok in (("li", False), ("zhao", True)):
         answer = api.post("/users/login", {"username": username, "password": "a-password"}).json()
         assert answer["state"] is ok, answer
     # Nor do they by what moves an epoch on by one, after the restore; and a second restore ends what came since.
-    between = login(zhao.user.__class__.objects.get(pk=zhao.user.pk))
-    assert api.get("/verify", headers={"authorization": between}).json()["state"] is True
-    put_back()
-    assert api.get("/verify", headers={"authorization": between}).json()["msg"] == "校验失败"
-    wang.user.refresh_from_db()
-    wang.user.set_password("a-third-password")
-    wang.user.save()
-    assert api.get("/verify", headers={"authorization": later_token}).json()["msg"] == "校验失败"
+    zhao.user.refresh_from_db()
+    between = login(zhao.user)
+    assert is_valid(between)
+    back()
+    set_password(wang.user, "a-third-password")
+    assert not is_valid(between) and not is_valid(later_token)
 
 
-def test_an_interrupted_restore_is_ended_by_the_next_and_stops_every_start(li, wechat, backup, settings, monkeypatch):
-    from core.ops import checks
-
-    put_back = backup()
+def test_an_interrupted_restore_is_ended_by_the_next_and_stops_every_start(li, backup, settings, monkeypatch, tmp_path):
+    back = backup()
+    (tmp_path / "bad.tar").write_bytes(b"nonsense")
+    with pytest.raises(CommandError):
+        put_back(tmp_path / "bad.tar")
+    assert restored.unfinished() == ""  # nothing was begun
     users_disable(user_pks=[li.user.pk])
 
     def power_cut(*arguments, **facts):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(restored, "finish", power_cut)
-        with pytest.raises(KeyboardInterrupt):
-            put_back()
+        back()
     marker = settings.STATE_DIR / "restoring.json"
     assert marker.stat().st_mode & 0o077 == 0
     (error,) = checks.restore_is_finished()
@@ -242,42 +233,24 @@ def test_an_interrupted_restore_is_ended_by_the_next_and_stops_every_start(li, w
     with pytest.raises(checks.ImproperlyConfigured, match="has not ended"):
         checks.refuse_unsafe_start()
 
-    said = put_back()  # what it replaces now is the backup itself: it remembers from the first time
+    # What it replaces now is the backup itself: it remembers from the first time.
+    assert "Disabled again who was disabled since the backup: li." in back()
 
-    assert "Disabled again who was disabled since the backup: li." in said
     assert checks.restore_is_finished() == [] and not marker.exists()
 
 
-def test_days_since_the_backup_are_compared_however_long_ago_it_was(li, wechat, backup):
-    put_back = backup()
-    put_back()
-    restored.latest().__class__.objects.update(written_at=timezone.now() - timedelta(days=60))
-
-    bills_reconcile_missing(now=bill_made_at(local(timezone.now()).date()))
-
-    assert BillRun.objects.filter(state="done").count() == 61
-
-
-def test_a_damaged_file_leaves_no_mark(wechat, backup, tmp_path, settings):
-    from django.core.management import CommandError
-
-    settings.STATE_DIR = tmp_path / "state"
-    (tmp_path / "bad.tar").write_bytes(b"nonsense")
-
-    with pytest.raises(CommandError):
-        call_command("restore", str(tmp_path / "bad.tar"), "--yes")
-
-    assert restored.unfinished() == ""
-
-
-def test_payments_that_were_being_watched_are_asked_about_at_once(li, wechat, backup):
+def test_payments_that_were_watched_are_asked_about_at_once_and_each_day_since_the_backup_is_compared(
+    li, wechat, backup
+):
     order = make_order(li.user)
     start_payment(order)
-    put_back = backup()
+    back = backup()
     wechat.pay(order.order_id)
 
-    said = put_back()
+    assert "1 payments and 0 refunds are asked about" in back()
 
-    assert "1 payments and 0 refunds are asked about" in said
     assert payments_reconcile(now=timezone.now()) == 1
     assert Payment.objects.get().is_paid
+    restored.latest().__class__.objects.update(written_at=timezone.now() - timedelta(days=60))
+    bills_reconcile_missing(now=next_morning())
+    assert BillRun.objects.filter(state="done").count() == 61
