@@ -75,6 +75,7 @@ def test_orders_what_is_checked_and_leaves_the_rest_in_the_cart(li):
         ({}, (10010, "未选中商品")),
         ({"product_id": "nope"}, (10020, "err商品已下架或者不存在")),
         ({"product_id": "P", "quantity": 6}, (10010, "自行车库存不足")),
+        ({"product_id": "P", "recipient": "x" * 65}, (10010, "recipient: 请确保这个字段不能超过 64 个字符。")),
         ({"product_id": "DEAR"}, (10010, "订单金额过大,请分多次下单")),  # more than one payment carries
         ({"product_id": "P", "quantity": str(10**30)}, (10010, "自行车库存不足")),
         *(({"product_id": "P", "quantity": q}, NO_NUMBER) for q in (0, -1, "x", 1.5, True, [], "1_0")),
