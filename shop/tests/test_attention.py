@@ -12,16 +12,13 @@ from payments.models import Difference
 from shop.models import Order, OrderView, PartRefund
 from shop.services import order_views
 from shop.services.order_attention import FLAG, REMARK, UNFLAG, flag_mark, order_flag, order_unflag
-from shop.services.order_close import order_close
-from shop.states import API_STATUSES, Event, OrderAction, State
+from shop.states import API_STATUSES, OrderAction, State
 from shop.tests.factories import (
     ORDERS,
     click,
     listed,
     make_order,
     page_of,
-    phone_pays,
-    start_payment,
     told,
 )
 from tests.kit import at_once, logged_in
@@ -135,18 +132,6 @@ class TestTheFlag:
         order.refresh_from_db()
         assert order.flag_reason == "第二个原因"
         assert "取消关注完成" in unflag(office, order)[0]
-
-    def test_is_set_by_itself_where_money_comes_after_the_closing(self, office, li, wechat):
-        order = make_order(li.user)
-        start_payment(order)
-        order_close(order_id=order.order_id, event=Event.CLOSE, actor="root", now=timezone.now())
-
-        phone_pays(wechat, order.order_id)
-
-        order.refresh_from_db()
-        assert (order.state, order.flagged_by) == ("paid", "系统") and "关闭后收到付款" in order.flag_reason
-        assert listed(office, "trouble") == [order.pk]
-        assert not LogEntry.objects.filter(action=OrderAction.ORDER, object_pk=str(order.pk)).exists()
 
 
 @pytest.mark.django_db(transaction=True)

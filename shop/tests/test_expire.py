@@ -33,44 +33,35 @@ def states():
     return list(Order.objects.order_by("pk").values_list("state", flat=True))
 
 
-def test_closes_what_is_overdue_and_leaves_the_rest(li):
+def test_closes_what_is_overdue_at_its_deadline_and_leaves_the_rest(li):
     product = make_product(stock=10)
-    overdue(li.user, product, quantity=2)
-    make_order(li.user, product, 3)
-
-    assert sweep() == 1
-    assert (states(), stock_of(product)) == (["closed", "open"], 7)
-    log = OrderLog.objects.filter(order__state="closed").last()
-    assert (log.actor, log.event, log.from_state, log.to_state) == ("系统", "超时关闭", "open", "closed")
-    assert (sweep(), stock_of(product)) == (0, 7)
-
-
-def test_an_order_is_closed_at_its_deadline_not_before(li):
-    order = make_order(li.user)
+    order = make_order(li.user, product, 2)
     deadline = order.created_at + settings.ORDER_TTL
+    make_order(li.user, product, 3, now=deadline)
 
     assert orders_sweep(now=deadline - timedelta(microseconds=1)) == 0
     assert orders_sweep(now=deadline) == 1
+    assert (states(), stock_of(product)) == (["closed", "open"], 7)
+    log = OrderLog.objects.filter(order=order).last()
+    assert (log.actor, log.event, log.from_state, log.to_state) == ("系统", "超时关闭", "open", "closed")
+    assert (orders_sweep(now=deadline), stock_of(product)) == (0, 7)
 
 
-def test_closes_a_started_payment_at_the_provider_first(li, wechat):
+@pytest.mark.parametrize(
+    ("is_paid", "left"), [(False, ("closed", 3)), (True, ("paid", 2))], ids=["unpaid", "paid, though nobody told"]
+)
+def test_closes_a_started_payment_at_the_provider_first(li, wechat, is_paid, left):
     product = make_product(stock=3)
     order = overdue(li.user, product, started=True)
+    if is_paid:
+        wechat.pay(order.order_id)
 
     sweep()
 
-    assert [name for name, _ in wechat.calls[-2:]] == ["query", "close"]
-    assert (wechat.orders[order.order_id]["state"], states(), stock_of(product)) == ("CLOSED", ["closed"], 3)
-
-
-def test_finds_the_money_that_no_notification_told_of(li, wechat):
-    product = make_product(stock=3)
-    order = overdue(li.user, product, started=True)
-    wechat.pay(order.order_id)
-
-    sweep()
-
-    assert (states(), stock_of(product)) == (["paid"], 2)
+    assert (*states(), stock_of(product)) == left
+    if not is_paid:
+        assert [name for name, _ in wechat.calls[-2:]] == ["query", "close"]
+        assert wechat.orders[order.order_id]["state"] == "CLOSED"
 
 
 def test_a_silent_provider_keeps_the_stock_and_is_asked_later_and_later(li, wechat):
@@ -141,16 +132,6 @@ def test_one_broken_order_holds_up_nobody_else(li, monkeypatch):
     assert states() == ["open", "closed"] and broken.sweep_at > timezone.now()
 
 
-def test_a_claim_of_a_killed_sweep_passes_to_the_next(li, wechat, monkeypatch):
-    overdue(li.user, make_product(), started=True)
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr("shop.services.order_close.payment_close", killed)
-        sweep()
-
-    assert (sweep(), states()) == (0, ["open"])
-    assert (sweep(CLAIM), states()) == (1, ["closed"])
-
-
 def test_a_payment_started_in_time_saves_the_order_from_a_sweep_that_had_chosen_it(li, wechat):
     order = overdue(li.user, make_product(), started=True)
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() + timedelta(minutes=1))
@@ -160,18 +141,23 @@ def test_a_payment_started_in_time_saves_the_order_from_a_sweep_that_had_chosen_
     assert (settled.state, settled.sweep_at) == ("open", settled.expires_at)
 
 
-def test_the_wish_of_a_killed_process_is_carried_out(li, wechat, monkeypatch):
+def test_what_a_killed_process_had_begun_passes_to_the_next_sweep(li, wechat, monkeypatch):
     product = make_product(stock=3)
     order = make_order(li.user, product)
     start_payment(order)
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr("shop.services.order_close.payment_close", killed)
-        order_close(order_id=order.order_id, event=Event.INVALIDATE, actor="wang", now=timezone.now())
+    overdue(li.user, make_product(), started=True)
 
-    assert sweep(CLAIM) == 1
+    def killed(**_):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(closing, "payment_close", killed)
+        with pytest.raises(SystemExit):
+            order_close(order_id=order.order_id, event=Event.INVALIDATE, actor="wang", now=timezone.now())
+        with pytest.raises(SystemExit):
+            sweep()
+
+    assert (sweep(), states()) == (0, ["open", "open"])
+    assert (sweep(CLAIM), states(), stock_of(product)) == (2, ["invalid", "closed"], 3)
     log = OrderLog.objects.filter(order=order).last()
-    assert (states(), stock_of(product), log.actor, log.event) == (["invalid"], 3, "wang", "作废")
-
-
-def killed(**_):
-    raise SystemExit
+    assert (log.actor, log.event) == ("wang", "作废")
