@@ -42,12 +42,7 @@ def test_each_field_of_the_bar_filters(office, orders):
     assert shown(office, orders, "state__exact=open&flagged=") == {"today", "old"}
     assert shown(office, orders, "state__exact=&product=&username__startswith=") == {"today", "old"}
     assert shown(office, orders, "state__exact=paid") == set()
-
-
-def test_a_day_is_one_click_and_stays_with_the_other_filters(office, orders):
-    page = office.get(f"{LIST}?username__startswith=li&q=x").content.decode()
-
-    today = local(timezone.now()).date().isoformat()
+    page = office.get(f"{LIST}?username__startswith=li&q=x").content.decode()  # a day is one click
     assert f'href="?q=x&amp;username__startswith=li&amp;created_at_from={today}&amp;created_at_to={today}"' in page
     assert 'href="?q=x">清除' in page
 

@@ -16,33 +16,31 @@ from accounts.models import User
 from shop.admin.catalogue import ProductAdmin
 from shop.models import OrderLog, Product
 from shop.services.catalogue import product_update
-from shop.tests.factories import make_order, make_product
+from shop.tests.factories import make_order, make_product, page_of
 from tests.kit import PageForm, at_once, logged_in
 
 pytestmark = pytest.mark.django_db
 
 
-def lines_of(page):
-    timeline = page.partition('<ol class="bo-timeline">')[2].partition("</ol>")[0]
-    return [re.sub(r"<[^>]+>", " ", line) for line in timeline.split("<li>")[1:]]
-
-
-def test_the_log_begins_with_the_newest_and_names_people_in_one_query(office, person):
-    li = person("li").user
+def test_the_log_begins_with_the_newest_and_names_people_in_one_query(office, li):
     User.objects.filter(username="root").update(nickname="张老师")
     User.objects.filter(username="li").update(nickname="li")
-    order = make_order(li)
-    for actor, event in (("root", "备注一"), ("系统", "备注二")):
+    order = make_order(li.user)
+
+    def note(actor, event="x"):
         OrderLog.objects.create(order=order, at=order.created_at, actor=actor, event=event, to_state=order.state)
 
-    address = f"/admin/shop/order/{order.pk}/change/"
-    lines = lines_of(office.get(address).content.decode())
+    note("root", "备注一")
+    note("系统", "备注二")
+    page = office.get(page_of(order)).content.decode()
+    timeline = page.partition('<ol class="bo-timeline">')[2].partition("</ol>")[0]
+    lines = [re.sub(r"<[^>]+>", " ", line) for line in timeline.split("<li>")[1:]]
     with CaptureQueriesContext(connection) as few:
-        office.get(address)
-    for n in range(30):
-        OrderLog.objects.create(order=order, at=order.created_at, actor=f"u{n}", event="x", to_state=order.state)
+        office.get(page_of(order))
+    for number in range(30):
+        note(f"u{number}")
     with CaptureQueriesContext(connection) as many:
-        office.get(address)
+        office.get(page_of(order))
 
     assert [event in line for line, event in zip(lines, ("备注二", "备注一", "下单"), strict=True)] == [True] * 3
     assert "系统" in lines[0] and "张老师（root）" in lines[1] and "· li " in lines[2] and "（li）" not in lines[2]

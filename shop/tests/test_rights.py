@@ -6,7 +6,7 @@ import pytest
 
 from shop.admin.order_buttons import BUTTONS
 from shop.models import Order
-from shop.tests.factories import ORDERS, page_of
+from shop.tests.factories import ORDERS, PACKING, page_of
 
 pytestmark = pytest.mark.django_db
 RIGHTS = ["change", "ship", "decide", "refund"]
@@ -71,7 +71,7 @@ def test_each_right_opens_its_steps_and_shows_no_others(clerk, paid, returned, r
     if right == "refund":  # nor do the lists, and the papers, offer more
         row = browser.get(ORDERS, {"work": "ship"}).content.decode()
         assert f'value="ship:{order.pk}"' not in row and f'value="packing:{order.pk}"' in row
-        paper = browser.get(f"{ORDERS}packing/?ids={order.pk}").content.decode()
+        paper = browser.get(f"{PACKING}?ids={order.pk}").content.decode()
         assert order.order_id in paper and "全部发货" not in paper
 
 
@@ -79,26 +79,12 @@ def test_a_right_without_the_right_to_look_opens_nothing(clerk, order):
     browser = clerk("ship", "decide", "refund", "export")
     before = facts(order)
 
-    answers = [
-        browser.get(ORDERS),
-        browser.get(page_of(order)),
-        browser.get(f"{ORDERS}packing/?ids={order.pk}"),
-    ]
+    answers = [browser.get(address) for address in (ORDERS, page_of(order), f"{PACKING}?ids={order.pk}")]
     answers += [browser.post(ORDERS, {"press": f"ship:{order.pk}", "sure": "1"})]
     answers += [browser.post(page_of(order), {"step_ship": "1", "sure": "1"})]
 
     assert {answer.status_code for answer in answers} == {403}
     assert facts(order) == before
-
-
-def test_who_may_refund_may_not_edit_prices(clerk, order):
-    browser = clerk("view", "refund")
-    product = order.lines.get().product
-
-    assert browser.get(f"/admin/shop/product/{product.pk}/change/").status_code == 403
-    assert browser.post(f"/admin/shop/product/{product.pk}/change/", {"price": "0.01"}).status_code == 403
-    product.refresh_from_db()
-    assert product.price != 0.01
 
 
 def test_the_usual_step_comes_first_in_the_list_and_on_the_page(office, order):

@@ -52,8 +52,7 @@ def told(line):
             return line["path"]
         case "upstream call":
             return f"{line['target']} {line['outcome']}"
-        case event:
-            return f"{event}: {line['step']}"
+    return f"{line['event']}: {line['step']}"
 
 
 def test_from_the_order_to_its_refund(li, wechat, lines):
@@ -92,11 +91,8 @@ def test_from_the_order_to_its_refund(li, wechat, lines):
     written = json.dumps(lines(), ensure_ascii=False)
     assert not [secret for secret in (PHONE, OPENID, NAME, ADDRESS, li.token) if secret in written]
 
-
-def test_a_step_that_is_rolled_back_is_not_told(li, lines):
-    order = make_order(li.user)
-    with pytest.raises(RuntimeError), transaction.atomic():
+    before, order = len(lines()), make_order(li.user)
+    with pytest.raises(RuntimeError), transaction.atomic():  # what is rolled back is not told
         order_move(order=order_lock(order_id=order.order_id), event=Event.CANCEL, actor="li", now=timezone.now())
         raise RuntimeError
-
-    assert lines() == []
+    assert len(lines()) == before
