@@ -29,13 +29,9 @@ def test_shows_this_login_and_the_one_before_newest_first_by_ten_unless_told_oth
     assert (first["nowLogin"]["ip"], second["nowLogin"]["ip"]) == ("10.0.0.1", "10.0.0.2")
     assert second["lastLogin"] == first["nowLogin"]
     assert len(first["_id"]) == 24 and int(first["_id"], 16) and first["_id"] != second["_id"]
-    entry = LoginLog(user=li.user, username="li", logged_in_at=timezone.now())
-    LoginLog.objects.bulk_create([entry] * 11)
-    assert [len(li.get("/getloginlog", **page).json()["data"]) for page in ({}, {"page": 2}, {"count": 12})] == [
-        10,
-        3,
-        12,
-    ]
+    LoginLog.objects.bulk_create(LoginLog(username="li", logged_in_at=timezone.now()) for _ in range(11))
+    for page, length in (({}, 10), ({"page": 2}, 3), ({"count": 12}, 12)):
+        assert len(li.get("/getloginlog", **page).json()["data"]) == length
     assert first["nowLogin"]["loginTime"] == f"{local(LoginLog.objects.earliest('pk').logged_in_at):%Y/%m/%d %H:%M:%S}"
 
 

@@ -130,38 +130,31 @@ class TestAForm:
         assert run.state == "undoing"
 
 
-class TestADownload:
-    @pytest.fixture
-    def page(self):
-        students("李四", class_name="H51901")
-        return reverse("admin:students_student_export") + "?class=H51901&format=csv"
+def test_a_download_comes_after_the_answer_and_leaves_a_page_that_asks_no_more(old):
+    students("李四", class_name="H51901")
+    page = reverse("admin:students_student_export") + "?class=H51901&format=csv"
+    question = old.get(page, headers={"referer": "http://testserver/admin/students/student/?class=H51901"})
+    assert asks(question) and "李四" not in question.content.decode()
 
-    def test_comes_after_the_answer_and_leaves_a_page_that_asks_no_more(self, old, page):
-        question = old.get(page, headers={"referer": "http://testserver/admin/students/student/?class=H51901"})
-        assert asks(question) and "李四" not in question.content.decode()
+    between = confirm(old, question)
 
-        between = confirm(old, question)
-
-        text = between.content.decode()
-        assert 'content="0; url=/admin/students/student/export/?class=H51901&amp;format=csv"' in text
-        assert 'href="http://testserver/admin/students/student/?class=H51901"' in text  # the way back
-        assert "李四" in old.get(page).content.decode("utf-8-sig")
-        question = age(old, 2).get(page, headers={"referer": "https://evil.example/"})
-        assert "evil.example" not in question.content.decode()
-        assert "evil.example" not in old.post(page, {"entrance_back": "//evil.example"}).content.decode()
+    text = between.content.decode()
+    assert 'content="0; url=/admin/students/student/export/?class=H51901&amp;format=csv"' in text
+    assert 'href="http://testserver/admin/students/student/?class=H51901"' in text  # the way back
+    assert "李四" in old.get(page).content.decode("utf-8-sig")
+    question = age(old, 2).get(page, headers={"referer": "https://evil.example/"})
+    assert "evil.example" not in question.content.decode()
+    assert "evil.example" not in old.post(page, {"entrance_back": "//evil.example"}).content.decode()
 
 
-class TestTheAnswer:
-    def test_is_limited_like_the_login_and_leaves_a_trace(self, old, pages):
-        question = old.get(pages[0])
-        for _ in range(login_captcha.PAIR_LIMIT):
-            confirm(old, question, "wrong")
+def test_the_answer_is_limited_like_the_login_and_leaves_a_trace(old, pages):
+    question = old.get(pages[0])
+    for _ in range(login_captcha.PAIR_LIMIT):
+        confirm(old, question, "wrong")
 
-        held = confirm(old, question)
+    held = confirm(old, question)
 
-        assert asks(held) and re.search(r"登录失败次数过多，请 \d+ 秒后再试", held.content.decode())
-        # Summed, because a row holds what came within a span of time, and one may end meanwhile.
-        trace = (
-            LoginAttempt.objects.values_list("door", "outcome", "username").annotate(all=Sum("times")).order_by("-all")
-        )
-        assert [*trace] == [("office", "wrong", "root", login_captcha.PAIR_LIMIT), ("office", "many", "root", 1)]
+    assert asks(held) and re.search(r"登录失败次数过多，请 \d+ 秒后再试", held.content.decode())
+    # Summed, because a row holds what came within a span of time, and one may end meanwhile.
+    trace = LoginAttempt.objects.values_list("door", "outcome", "username").annotate(all=Sum("times")).order_by("-all")
+    assert [*trace] == [("office", "wrong", "root", login_captcha.PAIR_LIMIT), ("office", "many", "root", 1)]

@@ -109,39 +109,37 @@ def test_a_change_waits_for_another_one_and_goes_by_what_that_left(li):
     assert own.get().city == "上海"  # without the lock there is nothing to change yet
 
 
-class TestVip:
-    def test_it_is_over_from_the_second_on_in_which_it_ends(self, li, root, api):
-        ends = timezone.now() + timedelta(hours=1)
-        User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=ends)
+def test_vip_is_over_from_the_second_on_in_which_it_ends(li, root, api):
+    ends = timezone.now() + timedelta(hours=1)
+    User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=ends)
 
-        info = api.post("/users/login", {"username": "li", "password": "a-password"}).json()["userInfo"]
-        shown = (info["vipLevel"], info["vipExpires"], info["vipStamp"])
-        assert shown == (2, format_office_time(ends), int(ends.timestamp() * 1000))
+    info = api.post("/users/login", {"username": "li", "password": "a-password"}).json()["userInfo"]
+    shown = (info["vipLevel"], info["vipExpires"], info["vipStamp"])
+    assert shown == (2, format_office_time(ends), int(ends.timestamp() * 1000))
 
-        li.user.refresh_from_db()
-        assert li.user.vip_level_at(ends - timedelta(microseconds=1)) == 2
-        assert li.user.vip_level_at(ends) == 0
+    li.user.refresh_from_db()
+    assert li.user.vip_level_at(ends - timedelta(microseconds=1)) == 2
+    assert li.user.vip_level_at(ends) == 0
 
-        for ends, level in ((timezone.now(), 0), (None, 3)):
-            User.objects.filter(pk=li.user.pk).update(vip_expires_at=ends)
-            change(root, li, vipLevel=3)  # ends no earlier and no later than before
-            row = root.get("/users/getAllUsers", key="li").json()["users"][0]
-            assert (row["vipLevel"], row["vipExpires"], row["vipStamp"]) == (level, "", 0)
+    for ends, level in ((timezone.now(), 0), (None, 3)):
+        User.objects.filter(pk=li.user.pk).update(vip_expires_at=ends)
+        change(root, li, vipLevel="3")  # the end stays
+        row = root.get("/users/getAllUsers", key="li").json()["users"][0]
+        assert (row["vipLevel"], row["vipExpires"], row["vipStamp"]) == (level, "", 0)
 
 
-class TestList:
-    @pytest.mark.parametrize("key", ["LI", "李", "0000001"])
-    def test_finds_by_part_of_name_nickname_or_phone_and_tells_who_is_disabled(self, li, root, person, key):
-        person("wang", "102")
-        User.objects.filter(pk=li.user.pk).update(is_active=False, openid="oUpF8uMuAJO")
+@pytest.mark.parametrize("key", ["LI", "李", "0000001"])
+def test_the_list_finds_by_part_of_name_nickname_or_phone_and_tells_who_is_disabled(li, root, person, key):
+    person("wang", "102")
+    User.objects.filter(pk=li.user.pk).update(is_active=False, openid="oUpF8uMuAJO")
 
-        answer = root.get("/users/getAllUsers", key=key)
+    answer = root.get("/users/getAllUsers", key=key)
 
-        rows = answer.json()["users"]
-        assert [(row["username"], row["status"]) for row in rows] == [("li", "0")] and answer.json()["total"] == 1
-        assert b"oUpF8uMuAJO" not in answer.content and b"password" not in answer.content
-        body = root.get("/users/getAllUsers", roleid="102", page=1, count=5).json()
-        assert [row["username"] for row in body["users"]] == ["wang"]
+    rows = answer.json()["users"]
+    assert [(row["username"], row["status"]) for row in rows] == [("li", "0")] and answer.json()["total"] == 1
+    assert b"oUpF8uMuAJO" not in answer.content and b"password" not in answer.content
+    body = root.get("/users/getAllUsers", roleid="102", page=1, count=5).json()
+    assert [row["username"] for row in body["users"]] == ["wang"]
 
 
 class TestDelete:
