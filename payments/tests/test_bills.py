@@ -160,16 +160,6 @@ class TestComparison:
 
         assert (run.rows, run.foreign_rows, run.differences) == (4, 3, 0)
 
-    def test_two_merchants_are_two_runs(self, sold, settings, merchant_values):
-        sold()
-        former = {"WECHAT_PAY_MCH_ID": "1900000001", "WECHAT_PAY_CERT_SERIAL": "AA"}
-        settings.WECHAT_PAY_FORMER_MERCHANTS = [merchant_values | former]
-
-        runs = bill_reconcile(day=DAY, now=timezone.now())
-
-        assert [(run.mch_id, run.state) for run in runs] == [(MCHID, "done"), ("1900000001", "failed")]
-        assert runs[1].last_error.startswith("SIGN_ERROR")
-
 
 class TestDifferences:
     def test_money_without_an_order_is_found_and_goes_back_once(self, office, stray, shop, wechat):
@@ -334,8 +324,8 @@ class TestDifferences:
 
 
 class TestDays:
-    def test_no_bill_before_ten_of_the_next_day_nor_older_than_the_provider_keeps_nor_without_v3(
-        self, wechat, settings
+    def test_each_merchant_has_a_bill_from_ten_of_the_next_day_for_as_long_as_the_provider_keeps_it(
+        self, wechat, settings, merchant_values
     ):
         today = local(timezone.now()).date()
         ten = datetime(today.year, today.month, today.day, 10, tzinfo=BEIJING)
@@ -346,8 +336,12 @@ class TestDays:
             with pytest.raises(BillNotOut if (day, now) in moments else BillTooOld):
                 bill_reconcile(day=day, now=now)
         assert wechat.called("bill") == 0
-        assert bill_reconcile(day=yesterday, now=ten)[0].state == "done"
-        settings.WECHAT_PAY_V3_KEY = ""
+        former = {"WECHAT_PAY_MCH_ID": "1900000001", "WECHAT_PAY_CERT_SERIAL": "AA"}
+        settings.WECHAT_PAY_FORMER_MERCHANTS = [merchant_values | former]
+        runs = bill_reconcile(day=yesterday, now=ten)
+        assert [(run.mch_id, run.state) for run in runs] == [(MCHID, "done"), ("1900000001", "failed")]
+        assert runs[1].last_error.startswith("SIGN_ERROR")
+        settings.WECHAT_PAY_V3_KEY, settings.WECHAT_PAY_FORMER_MERCHANTS = "", []
         with pytest.raises(PaymentNotConfigured):
             bill_reconcile(day=DAY, now=ten)
         assert bills_reconcile_missing(now=ten) == 0

@@ -20,17 +20,14 @@ from payments.tests.factories import request
 from payments.tests.fake_wechat import APPID, MCHID
 
 pytestmark = pytest.mark.django_db
-VALUES = ("APP_ID", "PAY_MCH_ID", "PAY_API_KEY", "PAY_V3_KEY", "PAY_CERT_SERIAL", "PAY_PRIVATE_KEY_FILE",
-          "PAY_PUBLIC_KEY_ID", "PAY_PUBLIC_KEY_FILE")  # fmt: skip
 
 
 @pytest.fixture
-def moved(settings):
+def moved(settings, merchant_values):
     """Call it to let the school move to a merchant whom the provider of these tests does not know."""
 
     def move():
-        former = {f"WECHAT_{name}": getattr(settings, f"WECHAT_{name}") for name in VALUES}
-        settings.WECHAT_PAY_FORMER_MERCHANTS = [former]
+        settings.WECHAT_PAY_FORMER_MERCHANTS = [merchant_values]
         settings.WECHAT_APP_ID, settings.WECHAT_PAY_MCH_ID = "wx00000000000000ne", "1900000999"
         settings.WECHAT_PAY_API_KEY, settings.WECHAT_PAY_V3_KEY = "n" * 32, "N" * 32
         settings.WECHAT_PAY_CERT_SERIAL = "AAAA"

@@ -58,10 +58,6 @@ def assert_nothing_happened(shop):
     assert shop.paid == []
 
 
-def figure(name, **labels):
-    return REGISTRY.get_sample_value(name, labels) or 0
-
-
 @pytest.fixture
 def order(start, wechat):
     """An order that is paid over there, unknown to us so far."""
@@ -341,15 +337,15 @@ class TestJournal:
 
     def test_a_flood_of_forgeries_from_everywhere_is_answered_but_not_kept(self, order, shop, wechat, monkeypatch):
         monkeypatch.setattr("payments.services.notices.REFUSED_PER_MINUTE", 3)
-        counted = partial(figure, "spms_notifications_total", channel="v2", verdict="refused", kept="False")
-        before = counted()
+        labels = {"channel": "v2", "verdict": "refused", "kept": "False"}
+        before = REGISTRY.get_sample_value("spms_notifications_total", labels) or 0
 
         for number in range(5):
             answer = Client(REMOTE_ADDR=f"10.0.0.{number}").post("/pay/payResult", b"<xml/>", content_type="text/xml")
             assert_refused_v2(answer)
 
         assert InboundEvent.objects.count() == 3
-        assert counted() - before == 2
+        assert REGISTRY.get_sample_value("spms_notifications_total", labels) - before == 2
         # Whoever floods us keeps no genuine notification out, neither from effect nor from the journal.
         assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
         assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no, changes={"trade_state": "NOTPAY"})))
