@@ -167,7 +167,6 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
     differences: list[Difference] = []
     foreign_rows = 0
     facts: dict[str, Any] = {"day": bill.day, "found_at": now}
-    # Payments first, since a refund can be recorded only after its payment.
     for is_refund, table, number in (
         (False, Payment.objects.all(), "out_trade_no"),
         (True, Refund.objects.select_related("payment"), "out_refund_no"),

@@ -205,10 +205,13 @@ class TestDifferences:
             step(difference_return)
         assert step(difference_ask).note == "微信：没有这个单号"
         assert not Refund.objects.exists()
-        wechat.edit_bill = lambda rows: rows
+        surplus, wechat.edit_bill = wechat.edit_bill, lambda rows: rows
         compare()
-        assert differences_open() == []
-        assert Difference.objects.get().ending == "gone"
+        assert (differences_open(), Difference.objects.get().ending) == ([], "gone")
+        wechat.edit_bill = surplus
+        compare()
+        assert len(differences_open()) == 1
+        wechat.edit_bill = lambda rows: rows
         # Money that fits its order is not sent back either.
         sold(here=False)
         wechat.faults = [("query", "down")]
@@ -256,6 +259,7 @@ class TestDifferences:
         assert [(one.kind, one.out_trade_no) for one in (first, second)] == [
             ("amount", booked.out_trade_no), ("amount", wrong.out_trade_no),
         ]  # fmt: skip
+        assert wechat.called("query") == 1  # that of the sale: no answer could end these
         with pytest.raises(RefundNotPossible, match="已经入账"):
             difference_return(difference_id=first.pk, actor="李", now=timezone.now())
         assert difference_return(difference_id=second.pk, actor="李", now=timezone.now()).ending == "gone"

@@ -1,5 +1,6 @@
 """Starting a payment: once at the provider, whatever happens on the way."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.utils import timezone
 
 from payments.errors import PaymentAlreadyPaid, PaymentClosed, PaymentNotConfigured, ProviderDown, WeChatRefused
 from payments.models import Payment, PaymentStatus
+from payments.services import start as start_module
 from payments.services.query_close import payment_close
 from tests.kit import at_once
 
@@ -121,11 +123,32 @@ def test_nothing_starts_without_merchant_values_or_an_openid_or_with_other_param
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_clicks_at_once_are_one_order_with_the_code_of_the_first_answer(start, shop, wechat):
-    number = shop.order()
+def test_two_clicks_at_once_are_one_order_with_the_code_of_the_first_answer(start, shop, wechat, monkeypatch):
+    """Each looks at the row for a while before it writes: the second must wait for the lock of the first."""
+    number, is_ready = shop.order(), start_module._is_ready
+    monkeypatch.setattr(start_module, "_is_ready", lambda *row: time.sleep(0.2) or is_ready(*row))
     wechat.faults = [("unifiedorder", "slow", 0.3)] * 2  # both have asked before either has an answer
 
     first, second = at_once([lambda: start(number)] * 2)
 
     assert wechat.called("unifiedorder") == 2 and len(wechat.orders) == 1
     assert first.code_url == second.code_url == Payment.objects.get().code_url != ""
+
+
+@pytest.mark.parametrize("step", ["_claim", "_ask_twice"])
+def test_a_payment_that_closes_while_it_is_started_stays_closed(start, wechat, monkeypatch, step):
+    """Before its row is locked, or while the provider is asked."""
+    number, do = start().out_trade_no, getattr(start_module, step)
+    Payment.objects.update(code_at=None)
+
+    def closing(*arguments):
+        payment_close(out_trade_no=number, now=timezone.now() + start_module.CLAIM)
+        wechat.orders[number]["state"] = "NOTPAY"  # else the provider refuses it, too
+        return do(*arguments)
+
+    monkeypatch.setattr(start_module, step, closing)
+    with pytest.raises(PaymentClosed):
+        start(number)
+
+    assert Payment.objects.get().state == PaymentStatus.CLOSED
+    assert wechat.called("unifiedorder") == 1 + (step == "_ask_twice")
