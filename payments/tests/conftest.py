@@ -8,9 +8,19 @@ from django.db import connection
 from django.utils import timezone
 
 from payments.listener import PaidOutcome, PaymentListener
+from payments.services.query_close import payment_query
+from payments.services.refund import refund_request
+from payments.services.start import payment_start
 from tests.kit import listener_replaced
 
 _numbers = itertools.count(1)
+
+
+def request(payment, fen=1234, *, reason="不想要了", by="王", now=None):
+    """Request the refund of a payment, or of a part of it."""
+    return refund_request(
+        out_trade_no=payment.out_trade_no, amount_fen=fen, reason=reason, requested_by=by, now=now or timezone.now()
+    )
 
 
 class Shop:
@@ -48,7 +58,6 @@ def shop():
 @pytest.fixture
 def start(shop, wechat):
     """Start a payment: ``start()`` for a new order of 12.34 yuan, or ``start(number, trade_type="APP")``."""
-    from payments.services.start import payment_start
 
     def start(number=None, *, now=None, **changes):
         now = now or timezone.now()
@@ -69,7 +78,6 @@ def start(shop, wechat):
 @pytest.fixture
 def paid(start, wechat):
     """A payment that is paid at the provider and here."""
-    from payments.services.query_close import payment_query
 
     def paid(fen=None):
         payment = start()

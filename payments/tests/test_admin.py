@@ -9,7 +9,7 @@ from django.urls import reverse
 from backoffice.tests.conftest import stock  # noqa: F401  (a fixture)
 from core.admin.buttons import ButtonsAdmin
 from payments.models import InboundEvent, Payment, Refund
-from payments.tests.factories import request
+from payments.tests.conftest import request
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db

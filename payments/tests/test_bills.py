@@ -26,7 +26,7 @@ from payments.services.bills import bill_days_missing, bill_reconcile, bills_rec
 from payments.services.differences import difference_add_refund, difference_ask, difference_return
 from payments.services.query_close import payment_query
 from payments.services.refund import refund_run
-from payments.tests.factories import request
+from payments.tests.conftest import request
 from payments.tests.fake_wechat import BEIJING, MCHID, bill_row
 from tests.kit import listener_replaced
 
@@ -84,9 +84,8 @@ def compare(day=DAY, later=timedelta()):
 
 
 def differences_open():
-    return [
-        (one.kind, one.out_refund_no or one.out_trade_no) for one in Difference.objects.filter(ending="").order_by("pk")
-    ]
+    rows = Difference.objects.filter(ending="").order_by("pk")
+    return [(row.kind, row.out_refund_no or row.out_trade_no) for row in rows]
 
 
 def the_one():

@@ -3,8 +3,6 @@
 import pytest
 
 from payments.errors import WeChatRefused
-from payments.gateways.base import AlreadyPaid, GatewayUncertain, NumberUsed
-from payments.gateways.wechat.shared import refusal
 from payments.wechat_codes import WECHAT_CODES, documented_code
 
 # The table as the user wrote it.
@@ -49,11 +47,3 @@ def test_every_row_of_the_table_is_answered():
 ])  # fmt: skip
 def test_other_spellings_mean_the_same(name, http_status, code):
     assert documented_code(name, http_status) == code
-
-
-@pytest.mark.parametrize(("name", "message", "kind"), [
-    ("ORDERPAID", "", AlreadyPaid), ("ORDER_PAID", "", AlreadyPaid), ("NEVER_HEARD_OF", "", GatewayUncertain),
-    ("INVALID_REQUEST", "201 商户订单号重复", NumberUsed),
-])  # fmt: skip
-def test_what_matters_for_money_has_its_own_kind(name, message, kind):
-    assert type(refusal(name, message, 0)) is kind

@@ -100,6 +100,7 @@ def test_any_description_makes_a_valid_order(wechat, description):
     (("change", {"code_url": "weixin://" + "1" * 504}), GatewayUntrusted),
     (("error", "SYSTEMERROR", ""), GatewayUncertain), (("error", "FREQUENCY_LIMITED", ""), GatewayUncertain),
     (("error", "A_NEW_CODE", ""), GatewayUncertain), (("error", "ORDERPAID", ""), AlreadyPaid),
+    (("error", "ORDER_PAID", ""), AlreadyPaid), (("error", "INVALID_REQUEST", "201 商户订单号重复"), NumberUsed),
     (("error", "ORDERCLOSED", ""), AlreadyClosed), (("error", "OUT_TRADE_NO_USED", ""), NumberUsed),
     (("error", "NOAUTH", ""), GatewayRefused),
 ])  # fmt: skip

@@ -127,9 +127,7 @@ class TestCertificateMode:
         settings.WECHAT_PAY_CERT_DIR = str(tmp_path / "certs")
         return tmp_path / "certs"
 
-    def test_verifies_with_the_certificates_on_disk_and_fetches_them_once_where_there_are_none(
-        self, wechat, order, certificates
-    ):
+    def test_verifies_with_the_certificates_on_disk_and_fetches_them_once(self, wechat, order, certificates):
         for _ in range(3):
             assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
         assert wechat.called("certificates") == 1

@@ -16,7 +16,7 @@ from payments.models import Payment
 from payments.services.confirm import payment_confirm
 from payments.services.query_close import payment_query, payments_reconcile
 from payments.services.refund import refund_run
-from payments.tests.factories import request
+from payments.tests.conftest import request
 from payments.tests.fake_wechat import APPID, MCHID
 
 pytestmark = pytest.mark.django_db
@@ -119,10 +119,10 @@ def test_the_files_of_former_merchants_are_read_and_checked(tmp_path, monkeypatc
         {"WECHAT_APP_ID": "wx1", "WECHAT_PAY_MCH_ID": "19", "WECHAT_PAY_API_KEY": "k"}
     ]
 
-    files = [f"{good},{bad}"] * 3 + [str(tmp_path / "missing.env")]
-    texts = ["WECHAT_APP_ID=wx1\n", "WECHAT_APP_ID=wx1\nWECHAT_PAY_MCH_ID=19\nDATABASE_URL=x\n", "nonsense\n", ""]
-    for file, text in zip(files, texts, strict=True):
+    missing = str(tmp_path / "missing.env")
+    for text in ("WECHAT_APP_ID=wx1\n", "WECHAT_APP_ID=wx1\nWECHAT_PAY_MCH_ID=19\nDATABASE_URL=x\n", "nonsense\n"):
         bad.write_text(text)
-        monkeypatch.setenv("FORMER", file)
-        with pytest.raises(ImproperlyConfigured, match="FORMER has a bad value"):
-            env.former_merchants("FORMER")
+        for files in (f"{good},{bad}", missing):
+            monkeypatch.setenv("FORMER", files)
+            with pytest.raises(ImproperlyConfigured, match="FORMER has a bad value"):
+                env.former_merchants("FORMER")

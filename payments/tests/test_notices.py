@@ -19,7 +19,7 @@ from payments.errors import EventCut
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus
 from payments.services.notices import MAX_BODY, event_replay, events_purge
 from payments.services.refund import refund_run
-from payments.tests.factories import request
+from payments.tests.conftest import request
 from payments.tests.fake_wechat import API_KEY, sign_v2, to_xml
 from tests.kit import at_once
 

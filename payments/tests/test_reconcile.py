@@ -8,7 +8,7 @@ from django.utils import timezone
 from payments import tasks
 from payments.models import Payment, PaymentStatus
 from payments.services.query_close import payment_close, payments_reconcile
-from payments.tests.factories import request
+from payments.tests.conftest import request
 from tests.kit import during
 
 pytestmark = pytest.mark.django_db

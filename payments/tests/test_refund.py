@@ -14,7 +14,7 @@ from payments.errors import RefundNotPossible
 from payments.models import Payment, PaymentLog, Refund
 from payments.services.refund import refund_run, refunds_run_due
 from payments.services.refund_stuck import refund_again
-from payments.tests.factories import request
+from payments.tests.conftest import request
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db

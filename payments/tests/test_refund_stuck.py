@@ -18,7 +18,7 @@ from payments.models import Payment, PaymentLog, Refund
 from payments.services import refund as refund_module
 from payments.services.refund import PAID_TWICE, refund_run, refunds_run_due
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
-from payments.tests.factories import request
+from payments.tests.conftest import request
 from tests.kit import at_once, during, listener_replaced
 
 pytestmark = pytest.mark.django_db
@@ -119,7 +119,8 @@ class TestAbnormal:
 
 class TestClosed:
     def test_gets_a_new_number_when_the_provider_calls_the_old_one_closed(self, refund_in, shop, wechat):
-        old, paid = refund_in("CLOSED"), refund_in("CLOSED")
+        """And its money, or a part of it that goes elsewhere, is not paid offline as well."""
+        old, paid, other = refund_in("CLOSED"), refund_in("CLOSED"), refund_in("CLOSED")
         wechat.refunds[paid.out_refund_no]["status"] = wechat.refund_status = "SUCCESS"
 
         new = refund_again(refund_id=old.pk, actor="李", now=later())
@@ -128,10 +129,14 @@ class TestClosed:
         assert refund_run(refund_id=new.pk, now=later()).state == "success"
         with pytest.raises(RefundNotPossible, match="已退款"):
             refund_again(refund_id=paid.pk, actor="李", now=later())
+        request(other.payment, 1)
+        for refund, text in ((old, "新单号"), (other, "超过")):
+            with pytest.raises(RefundNotPossible, match=text):
+                offline(refund)
 
         old.refresh_from_db()
         paid.refresh_from_db()
-        assert (old.state, paid.state, Refund.objects.count()) == ("closed", "success", 3)
+        assert (old.state, paid.state, Refund.objects.count()) == ("closed", "success", 5)
 
     @pytest.mark.parametrize("fault", [("down",), ("bad_sign",), ("error", 401, "SIGN_ERROR")])
     def test_not_while_the_provider_cannot_say_nor_is_it_then_paid_offline(self, refund_in, wechat, fault):
@@ -155,20 +160,16 @@ class TestClosed:
         outcomes = [getattr(outcome, "out_refund_no", None) or outcome.msg for outcome in outcomes]
         assert sorted(outcomes) == [old.payment.out_trade_no + "R02", "这笔退款已换新单号，请处理新的退款单"]
 
-    def test_its_money_is_not_paid_offline_as_well(self, refund_in, shop):
-        old, other = refund_in("CLOSED"), refund_in("CLOSED")
-        refund_again(refund_id=old.pk, actor="李", now=later())
-        request(other.payment, 1)  # part of its money goes elsewhere
-
-        for refund, text in ((old, "新单号"), (other, "超过")):
-            with pytest.raises(RefundNotPossible, match=text):
-                offline(refund)
-
 
 class TestOffline:
     @pytest.mark.parametrize("status", ["ABNORMAL", "CLOSED", "FAILED"])
-    def test_ends_what_the_provider_will_not_pay(self, refund_in, wechat, status):
+    def test_ends_what_the_provider_will_not_pay_with_proof_after_two_minutes(self, refund_in, wechat, status):
         refund = refund_in(status)
+        with pytest.raises(RefundNotPossible, match="两分钟"):
+            offline(refund, now=timezone.now() + timedelta(seconds=90))
+        for proof in ({"voucher": " "}, {"way": ""}, {"way": "gold"}):
+            with pytest.raises(RefundNotPossible, match="凭证号"):
+                offline(refund, **proof)
 
         assert offline(refund).state == "offline"
 
@@ -190,15 +191,6 @@ class TestOffline:
 
         refund.refresh_from_db()
         assert refund.state == status.lower()
-
-    def test_is_refused_a_moment_after_the_money_was_asked_for_or_without_way_and_voucher(self, refund_in):
-        refund = refund_in("FAILED")
-
-        with pytest.raises(RefundNotPossible, match="两分钟"):
-            offline(refund, now=timezone.now() + timedelta(seconds=90))
-        for said in ({"voucher": " "}, {"way": ""}, {"way": "gold"}):
-            with pytest.raises(RefundNotPossible, match="凭证号"):
-                offline(refund, **said)
 
     def test_ends_what_never_left_the_house_and_a_worker_whose_turn_it_was_sends_nothing(
         self, paid, wechat, settings, monkeypatch
