@@ -12,11 +12,11 @@ from core.cache.progress import SILENCE, progress_end, progress_read
 from students.bulk import students_delete
 from students.counts import counts_wrong
 from students.errors import RunNotReady
-from students.models import RowKind, RunState, Student, TransferRow, TransferRun
+from students.models import RowKind, RunState, Student, TransferFile, TransferRow, TransferRun
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, meanwhile, student, students
-from students.tests.transfers import LIST, asked, page_of, text_of, undone, worked
+from students.tests.transfers import LIST, asked, checked, line, page_of, sheet, text_of, undone, worked
 from students.transfer import deletion, runs
 from students.transfer.runs import run_undo, runs_purge, runs_resume
 from tests.kit import encoded, posted, posted_of
@@ -173,17 +173,19 @@ class TestUndo:
         with closing(zhuguan.http.get(Student.objects.get().headimgurl)) as picture:
             assert picture.status_code == 200
 
-    def test_is_possible_for_a_week_then_the_picture_goes(self, office, pictured):
-        run = worked(confirmed(office))
+    def test_is_possible_for_a_week_then_the_picture_goes_and_files_and_rows_of_all_runs(self, office, pictured):
+        run, other = worked(confirmed(office)), checked(sheet(line()))
         now = timezone.now() + timedelta(days=7, minutes=1)
 
         runs_purge(now=now - timedelta(hours=1))
-        assert TransferRow.objects.exists()
+        assert TransferRow.objects.count() == 2 and TransferFile.objects.exists()
         with pytest.raises(RunNotReady):
             run_undo(run=run, user_pk=None, now=now)
         runs_purge(now=now)
 
-        assert not TransferRow.objects.exists() and not ImageUse.objects.exists()
+        assert not [model for model in (TransferRow, TransferFile, ImageUse) if model.objects.exists()]
+        other.refresh_from_db()
+        assert other.state == RunState.CANCELLED
         assert orphans_remove(now=timezone.now() + 2 * ORPHAN_AFTER) == 1
         TransferRun.objects.update(created_at=timezone.now() - timedelta(days=8))
         assert "撤销" not in text_of(office, run)

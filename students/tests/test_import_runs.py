@@ -1,6 +1,5 @@
 """An import from the upload to the written students and back, as staff does it and as it may go wrong."""
 
-from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -15,7 +14,7 @@ from permissions.models import DataScope
 from students import tasks
 from students.counts import counts_wrong
 from students.errors import RunNotReady
-from students.models import RowKind, RunState, Student, TransferFile, TransferRow, TransferRun
+from students.models import RowKind, RunState, Student, TransferRun
 from students.services import student_edit, students_archive
 from students.tests.factories import meanwhile, students
 from students.tests.transfers import (
@@ -34,7 +33,7 @@ from students.tests.transfers import (
     worked,
 )
 from students.transfer import imports
-from students.transfer.runs import run_cancel, run_confirm, run_restart, run_undo, runs_purge
+from students.transfer.runs import run_cancel, run_confirm, run_restart, run_undo
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -50,38 +49,32 @@ def clerk(zhuguan):
     return browser
 
 
-def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(clerk, django_capture_on_commit_callbacks, sent_tasks):
-    rows = [line(n) for n in range(200)]
-    rows[4][3], rows[99][2], rows[150][6] = "二十", "", "javascript:alert(1)"
+def test_from_a_file_with_bad_rows_to_the_result_file(clerk, django_capture_on_commit_callbacks, sent_tasks):
+    rows = [line(n) for n in range(20)]
+    rows[4][3], rows[9][2] = "二十", ""
 
     def sent(url, **data):
         with django_capture_on_commit_callbacks(execute=True):
             answer = clerk.post(url, data)
         tasks.transfer_work(sent_tasks.pop()[1][0])
-        return answer.url
+        run = TransferRun.objects.first()
+        return run, answer.url, csv_rows(clerk.get(f"{RUNS}{run.pk}/result/")) if run.state != "ready" else []
 
-    url = sent(f"{RUNS}import/", file=SimpleUploadedFile("学员.csv", sheet(*rows)))
+    run, url, results = sent(f"{RUNS}import/", file=SimpleUploadedFile("学员.csv", sheet(*rows)))
     page = clerk.get(url).content.decode()
-    cells = ("D6 年龄", "必须是1到150之间的整数", "C101 姓名", "不能为空", "G152 项目地址", "不是项目地址")
-    for text in ("有 3 行错误", "第 6 行", *cells):
-        assert text in page
+    assert [text for text in ("有 2 行错误", "第 6 行", "D6 年龄", "C11 姓名", "不能为空") if text not in page] == []
     clerk.post(url, {"do": "confirm", "sure_new": "1"})
-    run = TransferRun.objects.get()
     assert run.state == RunState.REFUSED and not Student.objects.exists()
-    results = [row["结果"] for row in csv_rows(clerk.get(f"{RUNS}{run.pk}/result/"))]
-    assert results[4] == "错误：D6 年龄：必须是1到150之间的整数" and results.count("可以新增") == 197
+    assert results[4]["结果"] == "错误：D6 年龄：必须是1到150之间的整数" and results[0]["结果"] == "可以新增"
 
-    rows[4][3], rows[99][2], rows[150][6] = "20", "王芳", "https://example.com"
-    url = sent(f"{RUNS}import/", file=SimpleUploadedFile("学员.csv", sheet(*rows)))
-    assert "确认导入 200 名学员" in clerk.get(url).content.decode()
-    sent(url, do="confirm", sure_new="1")
-
-    assert "新增 200 名" in clerk.get(url).content.decode() and counts_wrong() == []
-    done = csv_rows(clerk.get(f"{RUNS}{TransferRun.objects.first().pk}/result/"))
-    assert {row["结果"] for row in done} == {"已新增"}
-    assert {row["学号"] for row in done} == set(Student.objects.values_list("sid", flat=True)) and len(done) == 200
+    rows[4][3], rows[9][2] = "20", "王芳"
+    _, url, _ = sent(f"{RUNS}import/", file=SimpleUploadedFile("学员.csv", sheet(*rows)))
+    assert "确认导入 20 名学员" in clerk.get(url).content.decode()
+    run, _, results = sent(url, do="confirm", sure_new="1")
+    assert "新增 20 名" in clerk.get(url).content.decode() and {row["结果"] for row in results} == {"已新增"}
+    assert {row["学号"] for row in results} == set(Student.objects.values_list("sid", flat=True)) and len(results) == 20
     entry = LogEntry.objects.get_for_object(Student.objects.get(name="王芳")).get()
-    assert (entry.actor_id, entry.changes["name"]) == (clerk.user.pk, [None, "王芳"])
+    assert (entry.actor_id, entry.changes["name"]) == (clerk.user.pk, [None, "王芳"]) and counts_wrong() == []
 
 
 def test_students_are_matched_by_number_and_what_is_sent_twice_is_pointed_out(office):
@@ -232,18 +225,6 @@ def test_a_data_scope_counts_for_the_rows_and_for_the_runs(clerk):
     assert errors(own) == [(2, [["A2 学号", "不是您录入的学员，不能修改"]])]
     assert [clerk.get(page_of(run)).status_code for run in (own, other)] == [200, 403]
     assert clerk.get(RUNS).context["cl"].result_count == 1
-
-
-def test_old_files_are_removed():
-    old, new = checked(sheet(line())), checked(sheet(line()))
-    TransferRun.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=8))
-
-    runs_purge(now=timezone.now())
-
-    for model in (TransferFile, TransferRow):
-        assert set(model.objects.values_list("run", flat=True)) == {new.pk}
-    old.refresh_from_db()
-    assert old.state == RunState.CANCELLED
 
 
 @pytest.mark.django_db(transaction=True)

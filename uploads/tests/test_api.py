@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.kit import encoded, posted
 from uploads import fields
-from uploads.errors import ImageBroken
+from uploads.errors import ImageBroken, ImageIsHeic
 from uploads.models import Upload
 
 pytestmark = [
@@ -55,12 +55,13 @@ def test_no_file_is_the_contracted_refusal(api, on_disk, data, format):
         (b"", "a.png", "图片内容为空"),
         (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "a.svg", OTHER_FORMAT),
         (b"<script>alert(1)</script>", "a.png", OTHER_FORMAT),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a.jpg", ImageIsHeic.msg),
         (encoded("BMP"), "a.jpg", OTHER_FORMAT),
         (encoded("PNG")[:60], "a.png", "图片已损坏,无法读取"),
         (encoded("PNG") + bytes(5 * 1024 * 1024), "a.png", "图片不能超过5MB"),
         (encoded("PNG", (8000, 5001), "1"), "a.png", "图片不能超过4000万像素"),
     ],
-    ids=["empty", "svg", "html", "bmp", "truncated", "5MB", "40 megapixels"],
+    ids=["empty", "svg", "html", "heic", "bmp", "truncated", "5MB", "40 megapixels"],
 )
 def test_a_refused_file_says_why_and_leaves_nothing(api, on_disk, content, name, msg):
     answer = upload(api, posted(content, name))
