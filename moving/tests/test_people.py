@@ -194,24 +194,19 @@ def test_a_number_that_several_users_share_is_a_login_of_none(move, person):
 
 
 # --- Roles, logins, weather ---
-def test_a_role_of_the_school_comes_with_its_menu_and_rights(move, api):
-    move({"permissions": [role("301")], "users": [user(roleid="301")]})
+def test_a_role_of_the_school_comes_and_a_seeded_one_becomes_the_schools_unless_it_was_changed_here(move, api):
+    Role.objects.filter(roleid="103").update(name="改过的")
 
+    move({"permissions": [role(one) for one in ("1", "102", "103", "301")], "users": [user(roleid="301")]})
+
+    names = {"1": "王者管理员", "102": "班主任", "103": "改过的", "200": "员工", "301": "班主任"}
+    assert dict(Role.objects.values_list("roleid", "name")) == names
     answer = log_in(api)
     api.token = answer["token"]
     assert answer["permission"] == {"buttons": ["read"]}
     menu = api.get("/permission/getMenuList").json()
     assert (menu["roleName"], menu["menuList"]) == ("班主任", [{"name": "管理首页"}, {"name": "学员管理"}])
     assert [api.get(path).json()["state"] for path in ("/students/getstulist", "/getloginlog")] == [True, False]
-
-
-def test_a_seeded_role_becomes_the_schools_unless_it_was_changed_here_and_root_stays(move):
-    Role.objects.filter(roleid="103").update(name="改过的")
-
-    move({"permissions": [role("1"), role("102"), role("103")]})
-
-    names = {"1": "王者管理员", "102": "班主任", "103": "改过的", "200": "员工"}
-    assert dict(Role.objects.values_list("roleid", "name")) == names
 
 
 def test_the_login_log_goes_on_and_what_a_login_or_a_weather_record_loses_is_told(move, api):

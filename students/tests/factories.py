@@ -43,7 +43,6 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, name: str, work: Callable[[], Any
     """
     module, _, attribute = name.rpartition(".")
     real = getattr(import_module(module), attribute)
-    pool = ThreadPoolExecutor(1)
     started: list[Future[Any]] = []
 
     def run() -> Any:
@@ -55,9 +54,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, name: str, work: Callable[[], Any
             connection.close()
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
-        if not started:
-            started.append(pool.submit(run))
-            wait(started, 0.5)
+        monkeypatch.setattr(name, real)
+        started.append(ThreadPoolExecutor(1).submit(run))
+        wait(started, 0.5)
         return real(*args, **kwargs)
 
     monkeypatch.setattr(name, interrupted)

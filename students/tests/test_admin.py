@@ -45,7 +45,7 @@ def test_lists_the_newest_first_by_class_and_by_what_is_searched(office):
 
     assert shown(office) == (["韩梅梅", "王谭", "谭鹏"], 3)
     assert shown(office, **{"class": "H1"}) == shown(office, q="谭") == (["王谭", "谭鹏"], 2)
-    for text in ("wwln97178546", "WWLN97", "wwln9", "h2 "):
+    for text in ("wwln97178546", "WWLN97", "wwln9", "h2 "):  # the whole value of a searched column, or a class
         assert shown(office, q=text) == (["韩梅梅"], 1)
     assert shown(office, q="谭", city="重庆") == (["王谭", "谭鹏"], 2)
     assert shown(office, q="谭", city="北京") == shown(office, q="谭", **{"class": "H2"}) == ([], 0)

@@ -9,20 +9,12 @@ from students.counts import counts_wrong
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, TransferRun
 from students.services import edit_mark, student_edit, students_archive, students_edit
-from students.tests.factories import FIELDS, meanwhile, student, students
+from students.tests.factories import meanwhile, student, students
 from students.tests.transfers import checked, confirmed, sheet, undone, worked
 from students.transfer.deletion import deletion_selection, deletion_start
 from tests.kit import at_once, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def test_adds_never_share_a_number(zhuguan):
-    answers = at_once([lambda: zhuguan.post("/students/addstu", FIELDS).json()] * 8)
-
-    assert all(answer["state"] for answer in answers)
-    assert len({answer["sId"] for answer in answers}) == 8
-    assert counts_wrong() == []
 
 
 def test_of_two_deletes_one_succeeds_and_an_edit_beside_one_leaves_no_half_student(zhuguan):

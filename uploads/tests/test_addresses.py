@@ -36,15 +36,12 @@ def answered(root, path):
     root.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
 
     def ask(base):
-        headers = {"host": base.removeprefix("http://")}
-        rows = [
-            *root.get("/students/getstulist", headers=headers).json()["data"],
-            *root.get("/category/getCategory", headers=headers).json()["data"],
-            *root.get("/product/get_product", headers=headers).json()["data"],
-            *root.get("/cart/get_cart", headers=headers).json()["data"],
-            *root.get("/order/get_order", headers=headers).json()["data"][0]["orderDetail"],
-            *root.get("/users/getAllUers", headers=headers).json()["users"],
-        ]
+        def read(call, key="data"):
+            return root.get(call, headers={"host": base.removeprefix("http://")}).json()[key]
+
+        calls = ("/students/getstulist", "/category/getCategory", "/product/get_product", "/cart/get_cart")
+        rows = [row for call in calls for row in read(call)]
+        rows += read("/order/get_order")[0]["orderDetail"] + read("/users/getAllUers", "users")
         keys = ("headimgurl", "categoryImgurl", "imageUrl")
         pictures = [row[key] for row in rows for key in keys if key in row]
         assert len(pictures) == 6
