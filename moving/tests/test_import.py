@@ -2,9 +2,10 @@
 
 import stat
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import DataError, OperationalError
 from django.db.models import Sum
 from openpyxl import load_workbook
@@ -12,7 +13,7 @@ from openpyxl import load_workbook
 from accounts.models import LoginLog, User
 from moving.models import Arrival
 from moving.run import Import
-from moving.tests.dumps import documents_make, dump_write
+from moving.tests.dumps import documents_make
 from permissions.models import Role
 from permissions.services.roles import roles_seed
 from shop.models import CartItem, Category, Order, OrderLine, OrderLog, Product
@@ -242,31 +243,22 @@ def test_what_is_no_dump_is_refused_in_a_sentence(move, tmp_path):
 # --- Two at once ---
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
-def test_two_at_once_bring_everything_once(tmp_path, monkeypatch, is_locked):
+def test_two_at_once_bring_everything_once(move, monkeypatch, is_locked):
     """A second import begins while the first is about to write its logins."""
-    dump_write(tmp_path / "dump", {"logs": documents_make(students=0, users=5, orders=0)["logs"]})
-    arrive, refusals = Import._arrive, []
+    arrive, results = Import._arrive, []
+    dump = move.dump({"logs": documents_make(students=0, users=5, orders=0)["logs"]})
     if not is_locked:
         monkeypatch.setattr("moving.management.commands.import_old.alone", nullcontext)
 
-    def second():
-        try:
-            call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "second")
-        except CommandError as error:
-            refusals.append(str(error))
-
     def first(self, translation, arriving):
         monkeypatch.setattr(Import, "_arrive", arrive)
-        at_once([second])
+        results.extend(at_once([partial(move.command, dump, report=dump / "second")], refusals=(CommandError,)))
         arrive(self, translation, arriving)
 
     monkeypatch.setattr(Import, "_arrive", first)
-    call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "first")
+    move.command(dump)
 
-    assert ["另一个导入正在运行" in refusal for refusal in refusals] == [True] * is_locked
-    refused = (tmp_path / "first/documents.jsonl").read_text("utf-8").count("数据库拒绝")
-    assert refused == (0 if is_locked else 5)  # without the lock the first reports what the second brought
+    assert ["另一个导入正在运行" in str(result) for result in results] == [is_locked]
+    # Without the lock the first reports what the second brought.
+    assert len([reason for reason in move.reasons() if "数据库拒绝" in reason]) == (0 if is_locked else 5)
     assert LoginLog.objects.count() == 5  # even so nothing is there twice: an arrival is noted once
-
-
-# --- Two at once ---

@@ -150,31 +150,29 @@ def test_an_edit_that_cannot_be_says_why_and_changes_nothing(zhuguan):
     assert edit(zhuguan, sId=sid, name="新名", age="很老")["msg"] == "age: 必须是1到150之间的整数"
     assert zhuguan.get("/students/getstulist").json()["data"] == [row]
 
-
-class TestPictures:
-    def upload(self, client, fields, format="multipart"):
+    def upload(client, fields, format="multipart"):
         return client.post("/students/uploadStuAvatar", fields, format=format).json()
 
     @pytest.mark.parametrize("format", ["json", "form", "multipart"])
     @pytest.mark.parametrize("fields", [{}, {"headimgurl": "text"}, {"other": "x"}])
-    def test_without_a_file_it_fails(self, api, fields, format):
-        assert self.upload(api, fields, format) == {"status": 500, "state": False, "msg": "上传失败"}
+    def test_without_a_file_it_fails(api, fields, format):
+        assert upload(api, fields, format) == {"status": 500, "state": False, "msg": "上传失败"}
 
-    def test_a_file_that_is_no_picture_is_refused_and_none_is_stored_for_an_unknown_student(self, api, zhuguan):
+    def test_a_file_that_is_no_picture_is_refused_and_none_is_stored_for_an_unknown_student(api, zhuguan):
         page = SimpleUploadedFile("a.png", b"<script>", "image/png")
 
-        assert self.upload(api, {"headimgurl": page})["state"] is False
+        assert upload(api, {"headimgurl": page})["state"] is False
         page.seek(0)
         assert add(zhuguan, "multipart", headimgurl=page)["state"] is False
         fields = {"sId": "AAAA00000000", "headimgurl": posted(encoded())}
         assert zhuguan.post("/students/updatestu", fields, format="multipart").json()["msg"] == "没有该学员"
         assert not Student.objects.exists() and not Upload.objects.exists()
 
-    def test_a_picture_belongs_to_its_student_until_replaced_or_deleted_which_works_once(self, zhuguan, api):
+    def test_a_picture_belongs_to_its_student_until_replaced_or_deleted_which_works_once(zhuguan, api):
         sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
         assert Student.objects.get().headimgurl == ImageUse.objects.get().upload.url_path
 
-        body = self.upload(api, {"headimgurl": posted(encoded())})
+        body = upload(api, {"headimgurl": posted(encoded())})
         second = body["headimgurl"]
         assert body == {"status": 200, "state": True, "msg": "上传成功", "headimgurl": second}
         assert second.startswith("http://testserver/media/") and edit(zhuguan, sId=sid, headimgurl=second)["state"]

@@ -49,10 +49,8 @@ def worked(run: TransferRun) -> TransferRun:
     return run
 
 
-def started(content: bytes, user: Any = None, kind: str = "import", **options: Any) -> TransferRun:
-    return run_start(
-        kind=kind, user_pk=user and user.pk, now=timezone.now(), file_name="a.csv", source=content, options=options
-    )
+def started(content: bytes, user: Any = None, kind: str = "import") -> TransferRun:
+    return run_start(kind=kind, user_pk=user and user.pk, now=timezone.now(), file_name="a.csv", source=content)
 
 
 def checked(content: bytes, user: Any = None, kind: str = "import") -> TransferRun:

@@ -102,5 +102,4 @@ def test_what_is_sealed_opens_under_the_same_or_a_retired_key_only(settings):
 def test_until_it_is_changed_the_account_is_that_of_the_settings(provider, settings):
     settings.WEATHER_APP_ID, settings.WEATHER_CITY = "from-env", "无锡市"
 
-    assert account_get().credentials.appid == "from-env"
-    assert account_get().city_name == "无锡"
+    assert (account_get().credentials.appid, account_get().city_name) == ("from-env", "无锡")

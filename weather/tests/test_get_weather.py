@@ -12,9 +12,9 @@ from core.times import SHANGHAI
 from core.upstreams import BUSY_S
 from tests.kit import at_once
 from weather import gateway
-from weather.gateway import report_fetch
+from weather.gateway import report_read
 from weather.models import WeatherRecord
-from weather.services import account_get, record_store
+from weather.services import record_store
 from weather.tests import provider as providers
 from weather.tests.provider import SAMPLE, answer_of
 
@@ -24,15 +24,10 @@ PATH = "/weather/getWeather"
 TOO_OFTEN = {"state": False, "status": 100, "msg": "您查询的次数太频繁,一分钟查询一次"}
 
 
-def stored(provider, city="南京", **changes) -> WeatherRecord:
+def stored(city="南京", **changes) -> WeatherRecord:
     """Have a record in the database as if it had been fetched earlier."""
-    before, provider.changes = provider.changes, changes
     now = timezone.now()
-    try:
-        return record_store(report=report_fetch(account_get().credentials, city, now=now), now=now)
-    finally:
-        provider.changes = before
-        provider.calls.clear()
+    return record_store(report=report_read(answer_of(city, **changes), now), now=now)
 
 
 def from_address(number: int) -> dict[str, str]:
@@ -43,9 +38,9 @@ FOUND = {"state": True, "status": 200, "message": "获取成功", "msg": "获取
 
 
 def test_no_city_is_the_newest_record_of_the_default_city(api, provider):
-    stored(provider, update_time="09:00", tem="11")
-    stored(provider, update_time="15:00", tem="21")
-    stored(provider, city="北京", update_time="18:00")
+    stored(update_time="09:00", tem="11")
+    stored(update_time="15:00", tem="21")
+    stored("北京", update_time="18:00")
 
     body = api.get(PATH).json()
 
@@ -70,7 +65,7 @@ def test_all_is_the_whole_history_newest_first_in_pages_with_a_true_total(api, p
     assert api.get(PATH, key="all").json() == FOUND | {"data": [], "total": 0}
     for minute in range(7):
         for city in ("南京", "北京"):
-            stored(provider, city, update_time=f"09:{minute:02}")
+            stored(city, update_time=f"09:{minute:02}")
 
     pages = [api.get(PATH, key="all", page=page, count=3).json() for page in range(1, 7)]
     rows = [row for page in pages for row in page["data"]]
@@ -135,7 +130,7 @@ def test_users_count_by_themselves_and_strangers_by_address(api, provider, yuang
 
 @pytest.mark.parametrize("answer", [(b"down", 500), (b"<html>", 200), (answer_of("北京"), 200)])
 def test_without_weather_of_the_city_what_is_stored_comes_along(api, provider, answer):
-    stored(provider, "苏州", tem="19")
+    stored("苏州", tem="19")
     provider.says(*answer)
 
     body = api.get(PATH, city="苏州").json()
