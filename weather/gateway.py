@@ -37,7 +37,6 @@ AQI_KEYS = (
 )
 MAX_TEXT = 255
 _MAX_LEAF, _MAX_ENTRIES, _MAX_DEPTH = 2000, 60, 3
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UPDATE_TIME = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[ T])?([0-9]{1,2}):([0-9]{2})(?::[0-9]{2})?")
 _OLDEST = date(2000, 1, 1)
 
@@ -153,11 +152,9 @@ def report_read(answer: dict[str, Any], now: datetime) -> Report:
 
 
 def _day(value: Any, now: datetime) -> date:
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
-        raise ProviderGarbled
     try:
-        day = date.fromisoformat(value)
-    except ValueError:
+        day = datetime.strptime(value, "%Y-%m-%d").date()
+    except (TypeError, ValueError):
         raise ProviderGarbled from None
     if not _OLDEST <= day <= local(now).date() + timedelta(days=1):
         raise ProviderGarbled

@@ -35,7 +35,7 @@ from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
-from students.transfer.runs import rows_save, run_in_one_transaction, run_in_steps, run_scope, source_of
+from students.transfer.runs import rows_save, run_in_steps, run_scope, source_of
 from students.transfer.sheets import sheet_kind, sheet_read
 
 T = TypeVar("T")
@@ -59,12 +59,8 @@ def batches(items: Iterable[T]) -> Iterator[list[T]]:
 
 
 # --- To check a sheet ---
-def import_check(*, run_pk: int, now: datetime) -> None:
-    """Read the file and keep what each row would do. Ends ``READY``, or ``REFUSED`` with what is wrong."""
-    run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_check)
-
-
-def _check(run: TransferRun) -> None:
+def import_check(run: TransferRun, now: datetime) -> None:
+    """Read the file and keep what each row would do. Leaves the run ``READY``, or ``REFUSED`` with what is wrong."""
     rows = list(sheet_read(source_of(run)))
     if len(rows) < 2:
         raise SheetRefused("文件中没有学员：要有一行列名，下面每行一名学员")
@@ -168,12 +164,8 @@ def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[s
 
 
 # --- To write what was confirmed ---
-def import_apply(*, run_pk: int, now: datetime) -> None:
-    """Write all rows that change something, in one transaction."""
-    run_in_one_transaction(run_pk=run_pk, state=RunState.APPLYING, do=partial(_apply, now=now))
-
-
-def _apply(run: TransferRun, now: datetime) -> None:
+def import_apply(run: TransferRun, now: datetime) -> None:
+    """Write all rows that change something."""
     rows = TransferRow.objects.filter(run=run)
     total = sum(run.counts.get(kind, 0) for kind in (RowKind.NEW, RowKind.CHANGED))
     changed = _change(run, list(rows.filter(kind=RowKind.CHANGED)), total, now)

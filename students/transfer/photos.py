@@ -21,7 +21,7 @@ from permissions.scope import Scope
 from students.errors import SheetRefused
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
-from students.transfer.runs import row_counts, run_in_one_transaction, run_scope, source_of
+from students.transfer.runs import row_counts, run_scope, source_of
 from uploads.errors import ImageIsHeic
 from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
@@ -115,12 +115,8 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
         return "文件已损坏"
 
 
-def photos_check(*, run_pk: int, now: datetime) -> None:
-    """Find the student of each picture. Ends ``READY``, or ``REFUSED`` when no picture has one."""
-    run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_check)
-
-
-def _check(run: TransferRun) -> None:
+def photos_check(run: TransferRun, now: datetime) -> None:
+    """Find the student of each picture. Leaves the run ``READY``, or ``REFUSED`` when no picture has one."""
     pictures = pictures_in(source_of(run))
     if not pictures:
         raise SheetRefused("ZIP 中没有图片")
