@@ -178,6 +178,9 @@ def test_the_back_office_shows_what_the_scope_shows(offices, scope):
     texts = [b"".join(browser.get(page)).decode() for page in pages]
 
     assert [("李班" in text or "李茶" in text) for text in texts] == [scope != OWN] * len(pages)
+    namesake = {"name": "李", "class_name": "__new__", "class_name_new": "李班", "age": "20", "city": "重庆"}
+    asked = save_page(browser, "/admin/students/student/add/", **namesake, degree="本科").content.decode()
+    assert ("已有同名学员" in asked) is (scope != OWN)
 
 
 @pytest.mark.parametrize("scope", DataScope.values)

@@ -71,15 +71,12 @@ def test_who_allows_comes_back_with_a_code_and_is_known(phone: Any, oauth: Any, 
     assert "请选择或填写一位微信用户" in phone(person="", other="   ").text
 
 
-def test_the_same_person_is_the_same_each_time_and_not_everybody_has_a_unionid(phone: Any, oauth: Any) -> None:
+def test_a_person_is_the_same_each_time_and_a_code_works_once_and_not_for_ever(phone: Any, oauth: Any) -> None:
     def token(name: str) -> Any:
         return oauth().fetch_access_token(code_of(phone(other=name)))
 
     assert token("某人")["openid"] == token("某人")["openid"] != token("别人")["openid"]
     assert "unionid" in token("某人") and "unionid" not in token("没有 unionid 的张三")
-
-
-def test_a_code_works_once_and_not_for_ever(phone: Any, oauth: Any) -> None:
     used, over = code_of(phone()), code_of(phone())
     oauth().fetch_access_token(used)
     for code in (used, over):

@@ -35,9 +35,11 @@ def test_an_answer_is_replaced_for_the_own_calls_alone(lbw, yuangong, answer, ht
     assert others.status_code == 200 and HEADER not in others.headers
 
 
-def test_a_switch_is_for_the_chosen_calls_and_ends_when_turned_off(lbw):
+def test_a_switch_is_for_the_chosen_calls_and_on_the_page_and_ends_when_turned_off(lbw, client):
     turn(lbw, answer="500", calls=["/Students/getstulist/"])
 
+    page = client.get("/sandbox/calls/").content.decode()
+    assert "五五开（lbw）" in page and "<td>500</td>" in page
     assert [lbw.get(path).status_code for path in (LIST, "/verify")] == [500, 200]
     assert turn(lbw, off=True) == (200, {"switches": []})
     assert lbw.get(LIST).status_code == 200
@@ -86,11 +88,3 @@ def test_the_answer_waits_outside_the_threads_and_is_cut_off_to_drop_it(answer, 
 
     assert sent[0][0] - begin >= 0.03
     assert sent[1][1]["body"] == body
-
-
-def test_the_page_shows_which_are_on(lbw, client):
-    turn(lbw, answer="503", minutes=5)
-
-    page = client.get("/sandbox/calls/").content.decode()
-
-    assert "五五开（lbw）" in page and "<td>503</td>" in page
