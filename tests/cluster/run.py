@@ -15,7 +15,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -162,9 +161,7 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     noticed = {kind: traffic.noticed(kind, since, ends) for kind in KINDS}
     after = {kind: traffic.noticed(kind, mended, ends) for kind in KINDS}
     away, slowest, refused = traffic.longest_away(since), traffic.slowest(since), traffic.refused(since)
-    done = Counter(answer.kind for answer in traffic.answers if answer.worked)
-    print(f"    done: {dict(done)}, {len(traffic.returned)} returned, {len(traffic.refunded_part)} refunded in part")
-    for said, times in (refused + traffic.scans_told(since)).most_common(12):
+    for said, times in refused.most_common(12):
         print(f"    {times} × {said}")
     wrong = [f"lost: {loss}"] if loss else []
     wrong += [] if traffic.returned and traffic.refunded_part else ["nobody was refunded: nothing is shown"]

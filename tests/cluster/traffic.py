@@ -284,9 +284,6 @@ class Traffic:
             f"{a.kind}: {a.said}" for a in self.answers if a.ended >= since and not a.worked and a.kind != "scan"
         )
 
-    def scans_told(self, since: float) -> Counter[str]:
-        return Counter(a.said for a in self.answers if a.ended >= since and not a.worked and a.kind == "scan")
-
 
 def _place(answer: requests.Response) -> str:
     return f"{answer.status_code} {answer.url.partition('?')[0]}"

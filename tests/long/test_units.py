@@ -154,22 +154,13 @@ def test_every_line_of_every_process_is_json(environ, tmp_path):
     ):
         services = [web, sockets, worker, beat]
         assert until(lambda: answers(web_port), START_S), web.log()
-        assert until(lambda: _socket_status(socket_port) == 400, START_S), sockets.log()
+        session = f"/socket.io/?EIO=4&sid={SECRET}&transport="  # which does not exist
+        assert until(lambda: call(socket_port, "GET", session + "polling") == 400, START_S), sockets.log()
         call(web_port, "GET", f"/verify?token={SECRET}", authorization=SECRET)
         call(web_port, "POST", "/users/login", {"username": "li", "password": SECRET})
         call(web_port, "GET", "/nowhere", Host="strange.example")
-        _refused_websocket(socket_port)
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        call(socket_port, "GET", session + "websocket", **upgrade, **{"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
         assert until(lambda: " ready" in worker.log() and beat.log(), START_S), worker.log() + beat.log()
     for service in services:
         assert assert_json(service.log()), service.file.name
-
-
-def _socket_status(port: int) -> int:
-    return call(port, "GET", f"/socket.io/?EIO=4&transport=polling&sid={SECRET}")
-
-
-def _refused_websocket(port: int) -> None:
-    """Ask for the upgrade of a session that does not exist."""
-    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-    headers["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
-    call(port, "GET", f"/socket.io/?EIO=4&transport=websocket&sid={SECRET}", **headers)
