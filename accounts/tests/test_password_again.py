@@ -57,6 +57,8 @@ class TestAPage:
 
             assert (answer.status_code, answer["Location"]) == (302, page)
             assert not asks(age(office, 0.9).get(page)), "the answer counts for an hour"
+        chosen = {"action": "disable", "_selected_action": list(User.objects.values_list("pk", flat=True))}
+        assert asks(age(office, 1).post(reverse("admin:accounts_user_changelist"), chosen))
         assert (list(User.objects.order_by("pk").values()), list(Role.objects.order_by("pk").values())) == everything
 
     def test_of_a_user_does_not_ask_those_who_may_only_look(self, person, pages, roles):

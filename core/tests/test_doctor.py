@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.core.management import CommandError, call_command
 
 from core import times
 from core.cache import valkey
@@ -253,6 +254,16 @@ def test_a_check_that_hangs_is_a_finding_and_holds_nobody_up(monkeypatch):
         ends.set()
 
     assert found == [(False, "some server: no answer within 0.2 s"), (True, "in order")]
+
+
+def test_what_to_do_is_shown_only_where_something_is_not_in_order(monkeypatch, capsys):
+    findings = [doctor.Finding(True, "fine", "nothing"), doctor.Finding(False, "broken", "mend it")]
+    monkeypatch.setattr(doctor, "_checks", [findings.__iter__])
+
+    with pytest.raises(CommandError, match="1 finding"):
+        call_command("doctor")
+
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["ok   fine", "BAD  broken", "-> mend it"]
 
 
 def test_a_backup_that_is_late_is_wrong(settings):
