@@ -139,9 +139,7 @@ class TestCertificateMode:
         assert wechat.called("certificates") == 1
 
     @pytest.mark.parametrize("is_switching", [True, False])
-    def test_are_there_before_the_first_notice_without_a_call_of_ours(
-        self, wechat, order, settings, merchant_values, is_switching
-    ):
+    def test_are_there_before_the_first_notice(self, wechat, order, settings, merchant_values, is_switching):
         """While WeChat switches to a public key it signs with either."""
         if is_switching:
             settings.WECHAT_PAY_PUBLIC_KEY_ID = KEY_ID
@@ -194,12 +192,13 @@ class TestCertificateMode:
             with time_machine.travel(timezone.now() + timedelta(days=days)):
                 assert bool(gateway_v3().keys.find(wechat.keys.serial)) is is_believed
 
-    def test_an_account_without_certificates_or_with_another_key_says_nothing_about_an_order(
-        self, wechat, settings, certificates
-    ):
-        wechat.faults = [("certificates", "error", 404, "RESOURCE_NOT_EXISTS")]
-        with pytest.raises(GatewayMisconfigured):
-            gateway_v3().query(NUMBER)
+    def test_an_account_without_certificates_says_nothing_about_an_order(self, wechat, settings, certificates):
+        """Nor does one that our key does not open, or that is another than its entry says."""
+        other = {"data": [wechat.v3_certificates()[1]["data"][0] | {"serial_no": "ABCD"}]}
+        for error, *fault in ((GatewayMisconfigured, "error", 404, "X"), (GatewayUntrusted, "change", other)):
+            wechat.faults = [("certificates", *fault)]
+            with pytest.raises(error):
+                gateway_v3().query(NUMBER)
         settings.WECHAT_PAY_V3_KEY = "x" * 32
         with pytest.raises(GatewayUntrusted):
             gateway_v3().query(NUMBER)
