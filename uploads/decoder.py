@@ -1,12 +1,9 @@
 """Decode pictures outside the processes that answer requests (ADR 40).
 
-Problem: decoding takes up to seconds and 700 MB, and a hostile file may attack the codec. In a thread of the server the
-memory would stay allocated, and an attack would reach the server itself. So each process that takes pictures starts a
-program (``uploads.decoder_child``) that forks a child for each picture; when the child ends, its memory and any damage
-are gone.
-
-Photographs and screenshots are light; a picture that may take seconds and hundreds of megabytes is heavy. Each kind has
-its own lane (limits and queue), so that light pictures never wait for heavy ones.
+Decoding takes up to seconds and 700 MB, and a hostile file may attack the codec. In a thread of the server the memory
+would stay allocated, and an attack would reach the server itself. So each process that takes pictures starts a program
+(``uploads.decoder_child``) that forks a child for each; when the child ends, its memory and any damage are gone. Light
+and heavy pictures have a lane each (limits and queue), so that photographs never wait for heavy ones.
 """
 
 import atexit

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from functools import partial
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.db import DataError, OperationalError
 from django.db.models import Sum
 from openpyxl import load_workbook
@@ -252,7 +252,8 @@ def test_two_at_once_bring_everything_once(move, monkeypatch, is_locked):
 
     def first(self, translation, arriving):
         monkeypatch.setattr(Import, "_arrive", arrive)
-        results.extend(at_once([partial(move.command, dump, report=dump / "second")], refusals=(CommandError,)))
+        second = partial(call_command, "import_old", str(dump), report=dump / "second")
+        results.extend(at_once([second], refusals=(CommandError,)))
         arrive(self, translation, arriving)
 
     monkeypatch.setattr(Import, "_arrive", first)

@@ -1,9 +1,7 @@
 """An import of students from a sheet: one task checks it, a person confirms, another task writes all of it or nothing.
 
 Each row is judged by the rules of the calls addstu and updatestu, except that staff may leave some columns empty and
-that a class has one spelling (``students.selectors.ClassSpelling``). The result file says what became of each row. An
-import can be undone: new students are deleted and changed ones get their old values, except where somebody has changed
-them since.
+that a class has one spelling (``students.selectors.ClassSpelling``). An undo leaves what somebody has changed since.
 """
 
 from collections import Counter
