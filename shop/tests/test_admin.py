@@ -1,13 +1,51 @@
-"""The back office: everything is shown, steps run through the services, nothing can be typed in."""
+"""The pages of an order and of the catalogue: all is shown, steps run through the services, no sale is overwritten."""
+
+import re
+from contextlib import suppress
+from decimal import Decimal
+from functools import partial
+from threading import Barrier, BrokenBarrierError
 
 import pytest
+from auditlog.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from shop.models import Category, Order, Product
+from accounts.models import User
+from shop.admin.catalogue import ProductAdmin
+from shop.models import Category, Order, OrderLog, Product
+from shop.services.catalogue import product_update
 from shop.tests.factories import ORDERS, click, make_category, make_order, make_product, page_of, stock_of
-from tests.kit import PageForm, encoded, posted, save_page
+from tests.kit import PageForm, at_once, encoded, logged_in, posted, save_page
 
 pytestmark = pytest.mark.django_db
 VIP = {"vip_level": 1, "vip_days": 30}  # every product's form has them
+
+
+def test_the_log_begins_with_the_newest_and_names_people_in_one_query(office, li):
+    User.objects.filter(username="root").update(nickname="张老师")
+    User.objects.filter(username="li").update(nickname="li")
+    order = make_order(li.user)
+
+    def note(actor, event="x"):
+        OrderLog.objects.create(order=order, at=order.created_at, actor=actor, event=event, to_state=order.state)
+
+    note("root", "备注一")
+    note("系统", "备注二")
+    page = office.get(page_of(order)).content.decode()
+    timeline = page.partition('<ol class="bo-timeline">')[2].partition("</ol>")[0]
+    lines = [re.sub(r"<[^>]+>", " ", line) for line in timeline.split("<li>")[1:]]
+    with CaptureQueriesContext(connection) as few:
+        office.get(page_of(order))
+    for number in range(30):
+        note(f"u{number}")
+    with CaptureQueriesContext(connection) as many:
+        office.get(page_of(order))
+
+    assert [event in line for line, event in zip(lines, ("备注二", "备注一", "下单"), strict=True)] == [True] * 3
+    assert "系统" in lines[0] and "张老师（root）" in lines[1] and "· li " in lines[2] and "（li）" not in lines[2]
+    assert len(many) == len(few)
 
 
 def test_an_order_page_shows_all_only_the_steps_its_state_allows_and_no_field(office, li):
@@ -79,3 +117,88 @@ def test_adds_and_renames_a_category(office):
     free = {"name": "白送", "category": category.pk, "price": "0", "description": "x", "pieces": 1, **VIP}
     assert "价格必须大于0" in office.post("/admin/shop/product/add/", free).content.decode()
     assert not Product.objects.exists()
+
+
+class TestPricesAndStockInTheList:
+    LIST = "/admin/shop/product/"
+
+    def opened(self, office):
+        return PageForm(office.get(self.LIST))
+
+    def save(self, office, opened, **typed):
+        return office.post(self.LIST, opened.data(_save="1", **{name.replace("_", "-"): typed[name] for name in typed}))
+
+    def test_changes_what_was_typed_and_no_sale_is_overwritten(self, office, person):
+        bike, gloves = make_product("自行车", price="9.90", stock=10), make_product("手套", price="5", stock=10)
+        opened = self.opened(office)  # the newest first
+        make_order(person("li").user, bike, 4)
+        make_order(person("wang").user, gloves, 4)
+
+        assert self.save(office, opened, form_1_price="12.00", form_1_stock="15").status_code == 302
+
+        bike.refresh_from_db()
+        gloves.refresh_from_db()
+        assert (str(bike.price), bike.stock, str(gloves.price), gloves.stock) == ("12.00", 11, "5.00", 6)
+        assert (bike.updator, gloves.updator) == ("root", "")
+        entry = LogEntry.objects.get_for_object(bike).filter(changes__has_key="price").latest("pk")
+        assert (entry.actor.username, entry.changes["price"]) == ("root", ["9.90", "12.00"])
+
+    def test_a_mistake_saves_nothing_and_stands_in_its_row(self, office, person):
+        bike, gloves = make_product("自行车", stock=5), make_product("手套")
+        opened = self.opened(office)
+        make_order(person("li").user, bike, 4)
+        new = make_product("新的")
+
+        page = self.save(office, opened, form_0_price="7", form_1_stock="0")
+
+        assert [row.pk for row in page.context["cl"].result_list] == [gloves.pk, bike.pk] != [new.pk]
+        assert "库存现有1件，不能调整-5件" in page.content.decode() and 'value="7"' in page.content.decode()
+        gloves.refresh_from_db()
+        assert str(gloves.price) == "9.90"
+        assert "价格必须大于0" in self.save(office, self.opened(office), form_0_price="0").content.decode()
+
+    def test_what_a_colleague_changed_is_asked_about_once(self, office):
+        bike = make_product("自行车", price="9.90")
+        opened = self.opened(office)
+        product_update(product_id=bike.product_id, price=Decimal(8), actor="wang", now=timezone.now())
+
+        again = self.save(office, opened, form_0_price="12.00")
+        bike.refresh_from_db()
+        assert "同事刚改成了 8.00" in again.content.decode() and bike.price == 8
+        self.save(office, PageForm(again))
+        bike.refresh_from_db()
+        assert bike.price == 12
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_two_at_the_same_instant_one_is_asked(self, root, monkeypatch):
+        make_product("自行车")
+        offices = [logged_in(root.user) for _ in range(2)]
+        forms = [self.opened(office) for office in offices]
+        both_have_checked, save_model = Barrier(2), ProductAdmin.save_model
+
+        def save(*args, **kwargs):
+            with suppress(BrokenBarrierError):
+                both_have_checked.wait(0.5)
+            save_model(*args, **kwargs)
+
+        monkeypatch.setattr(ProductAdmin, "save_model", save)
+        calls = [partial(self.save, *pair, form_0_price=price) for *pair, price in zip(offices, forms, ("8", "7"))]
+
+        assert sorted(answer.status_code for answer in at_once(calls)) == [200, 302]
+
+    def test_what_is_off_sale_or_not_to_be_changed_cannot_be_typed_in(self, office, person):
+        for name in ("旧", "下架", "新"):
+            make_product(name, stock=5)
+        opened = self.opened(office)
+        gone = Product.objects.filter(name="下架")
+        gone.update(removed_at=timezone.now())
+
+        told = self.save(office, opened, form_1_stock="9", form_1_price="1")
+
+        assert "同事刚下架了这件商品" in told.content.decode()
+        assert self.save(office, PageForm(told), form_0_price="3").status_code == 302
+        assert gone.filter(stock=5, price="9.90").exists()
+        page = office.get(self.LIST)
+        assert [row.name for row in page.context["cl"].result_list] == ["新", "旧", "下架"]
+        rows = page.context["cl"].formset.forms
+        assert [row.fields["price"].disabled + row.fields["stock"].disabled for row in rows] == [0, 0, 2]

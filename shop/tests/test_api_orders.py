@@ -8,11 +8,15 @@ from django.utils import timezone
 
 from payments.errors import RefundNotPossible
 from payments.models import Refund
+from shop.errors import TooManyOpenOrders
 from shop.models import CartItem, Order, Product
+from shop.services import order_create
+from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_refund import order_refund, order_return_decide
 from shop.services.order_ship import order_ship
+from shop.states import Event
 from shop.tests.factories import make_order, make_paid, make_product, phone_pays, run_refunds, start_payment, stock_of
-from tests.kit import said
+from tests.kit import at_once, said
 
 pytestmark = pytest.mark.django_db
 
@@ -321,3 +325,54 @@ def test_an_open_order_stays_while_nobody_knows_whether_it_was_paid(li, wechat):
     wechat.is_down = False  # what is overdue can be deleted at once
     Order.objects.filter(pk=order.pk).update(closing="", expires_at=timezone.now() - timedelta(seconds=1))
     assert ask(li, "del_order", order) == (200, True, "删除成功")
+
+
+# --- One buyer cannot hold the whole shelf with orders that are never paid -------------------------
+@pytest.fixture
+def limits(settings):
+    settings.ORDERS_OPEN_MAX, settings.ORDERS_EXPIRED_MAX = 3, 4
+
+
+def buy(client, product, quantity=1):
+    status, _, text = said(client.post("/pay/pre_order", {"product_id": product.product_id, "quantity": quantity}))
+    return status, text
+
+
+def test_so_many_orders_may_wait_for_payment(limits, person):
+    li, zhao, product = person("li"), person("zhao"), make_product(stock=9)
+
+    answers = [buy(li, product) for _ in range(4)]
+
+    assert answers[2:] == [(200, "订单提交成功"), (10010, "未支付的订单最多3个,请先支付或取消")]
+    assert stock_of(product) == 6
+    assert buy(zhao, product, 6)[0] == 200  # the last pieces, in one order
+    first = Order.objects.filter(user=li.user).earliest("pk")
+    order_close(event=Event.CANCEL, order_id=first.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+    assert buy(li, product)[0] == 200
+
+
+def test_who_lets_orders_expire_has_to_wait(limits, person):
+    li, product, now = person("li"), make_product(), timezone.now()
+    for number in range(4):
+        began = now - timedelta(minutes=20 - 4 * number)
+        make_order(li.user, product, now=began)
+        orders_sweep(now=began + timedelta(minutes=3))
+
+    # The last one expired 6 minutes ago.
+    assert buy(li, product) == (10010, "一小时内有4个订单超时未支付,请4分钟后再下单")
+    assert buy(person("zhao"), product)[0] == 200
+    assert make_order(li.user, product, now=now + timedelta(minutes=4))
+    assert make_order(li.user, product, now=now + timedelta(hours=2))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_orders_at_the_same_instant_are_counted(limits, person, monkeypatch, is_locked):
+    li, product = person("li").user, make_product(stock=50)
+    if not is_locked:
+        monkeypatch.setattr(order_create, "_lock_buyer", lambda buyer_pk: None)
+
+    at_once([lambda: make_order(li, product)] * 12, refusals=(TooManyOpenOrders,))
+
+    placed = Order.objects.count()
+    assert (placed == 3) == is_locked and stock_of(product) == 50 - placed

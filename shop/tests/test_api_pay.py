@@ -8,6 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.errors import Throttled
+from core.upstreams import FAILURES
+from payments.gateways.wechat import http
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.models import Payment
 from shop.api.orders import QUERIES_A_MINUTE
@@ -33,7 +35,7 @@ def pay(client, order, **more):
     return client.post("/pay/payment", {"order_id": order.order_id, **more})
 
 
-def test_starts_a_payment_of_the_orders_own_amount(li, wechat):
+def test_starts_a_payment_of_the_orders_own_amount(li, person, wechat):
     order = make_order(li.user, make_product("𠮷" * 100, price="0.29"), 3)
 
     # As the API document's own example has it.
@@ -46,13 +48,10 @@ def test_starts_a_payment_of_the_orders_own_amount(li, wechat):
     assert pay(li, order).json()["code_url"] == body["code_url"]
     assert wechat.called("unifiedorder") == 1
 
-
-def test_jsapi_takes_the_openid_the_caller_logged_in_with_and_answers_what_the_sdk_needs(person, wechat):
+    # The openid that the caller logged in with; the answer is what the SDK needs.
     wang = person("wang", openid="oWang", wechat_appid=settings.WECHAT_APP_ID)
     order = make_order(wang.user)
-
     body = pay(wang, order, trade_type="JSAPI").json()
-
     assert (body["trade_type"], body["package"]) == ("JSAPI", f"prepay_id={body['prepay_id']}")
     assert "code_url" not in body and wechat.orders[order.order_id]["wanted"]["openid"] == "oWang"
 
@@ -199,16 +198,6 @@ def test_polling_asks_the_provider_when_no_notification_came_but_not_more_than_o
 
 
 # --- Closing what might be paid ------------------------------------------------------------------
-def test_money_that_was_faster_than_the_cancellation_wins(li, wechat):
-    product = make_product(stock=3)
-    order = make_order(li.user, product)
-    pay(li, order)
-    wechat.pay(order.order_id)
-
-    assert said(li.get("/order/cancel", order_id=order.order_id)) == (1004, False, "订单已付款,不能取消,请申请退货")
-    assert (state_of(order), stock_of(product)) == ("paid", 2)
-
-
 def test_a_silent_provider_keeps_the_stock_held_and_the_wish_is_kept(li, wechat):
     product = make_product(stock=3)
     order = make_order(li.user, product)
@@ -304,3 +293,63 @@ def test_asking_wechat_is_limited_per_buyer(li, zhao, wechat, monkeypatch):
     assert [answer.status_code for answer in answers] == [200, 200, Throttled.http_status]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
     assert ask(zhao, make_order(zhao.user).order_id).status_code == 200 and wechat.called("query") == 3
+
+
+# --- While WeChat Pay is dead ---------------------------------------------------------------------
+def die(wechat, li):
+    """Let WeChat Pay fail until calls to it are refused."""
+    wechat.faults = [("unifiedorder", "page", 502)] * 2 * FAILURES
+    for _ in range(FAILURES):
+        pay(li, make_order(li.user))
+    wechat.faults = []
+    wechat.calls.clear()
+
+
+def test_the_buyer_gets_a_503_at_once_that_says_when_to_come_back_and_nothing_is_written_down(li, zhao, wechat):
+    product = make_product(stock=3)
+    order, cancelled = make_order(li.user, product), make_order(li.user)
+    li.get("/order/cancel", order_id=cancelled.order_id)
+    die(wechat, li)
+    before, deadline = Payment.objects.count(), order.expires_at
+
+    answer = [pay(li, order) for _ in range(3)][-1]
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.json() == {"status": 503, "state": False, "msg": "微信支付暂时不可用,请稍后再试"}
+    # What is refused for the order's own sake is told as ever.
+    assert pay(li, cancelled).json()["msg"] == "err 订单已取消" and pay(zhao, order).json()["msg"] == "err 订单不存在"
+    order.refresh_from_db()
+    assert order.expires_at == order.sweep_at == deadline and order.payment_started_at is None
+    assert Payment.objects.count() == before and not order.logs.filter(event="发起支付").exists()
+    # The order closes in time, though nobody can be asked.
+    Order.objects.filter(state="open").exclude(pk=order.pk).update(sweep_at=deadline + timedelta(hours=1))
+    orders_sweep(now=deadline)
+    order.refresh_from_db()
+    assert (order.state, stock_of(product), wechat.calls) == ("closed", 3, [])
+
+
+def test_a_started_payment_stays_usable_a_cancellation_is_kept_and_the_sweeps_go_on_asking(li, wechat):
+    orders = kept, cancelled = make_order(li.user), make_order(li.user)
+    codes = [pay(li, order).json()["code_url"] for order in orders]
+    die(wechat, li)
+    assert pay(li, make_order(li.user)).status_code == 503
+
+    assert pay(li, kept).json()["code_url"] == codes[0]
+    assert li.get("/order/cancel", order_id=cancelled.order_id).json()["state"] is False
+    cancelled.refresh_from_db()
+    assert (cancelled.closing, wechat.calls) == ("cancel", [])
+
+    Order.objects.exclude(pk__in=[order.pk for order in orders]).update(sweep_at=timezone.now() + timedelta(hours=1))
+    orders_sweep(now=timezone.now() + timedelta(minutes=10))
+
+    assert [Order.objects.get(pk=order.pk).state for order in orders] == ["closed", "cancelled"] and wechat.calls
+
+
+def test_a_try_that_leaves_too_little_time_is_not_followed_by_another(li, wechat, monkeypatch):
+    monkeypatch.setattr("payments.services.start.ANSWER_S", 1.5)
+    monkeypatch.setattr(http, "TOTAL_TIMEOUT_S", 0.1)
+    wechat.faults = [("unifiedorder", "slow", 1), ("unifiedorder", "of the second try")]
+
+    answer = pay(li, make_order(li.user))
+
+    assert (answer.status_code, wechat.faults) == (504, [("unifiedorder", "of the second try")])

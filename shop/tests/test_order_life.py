@@ -81,10 +81,6 @@ class Life(RuleBasedStateMachine):
             return self.attempt(service, order_id=order.order_id, **{"actor": "staff", **buyer, **facts})
         return None
 
-    def at_provider(self, number):
-        numbers = list(self.wechat.orders)
-        return numbers[number % len(numbers)] if numbers else None
-
     def refunds_at_provider(self, number):
         return [refund for refund in self.wechat.refunds.values() if refund["out_trade_no"] == number]
 
@@ -222,18 +218,15 @@ class Life(RuleBasedStateMachine):
         self.attempt(product_remove, product_id=self.products[what].product_id)
 
     # --- the provider, the clock, the worker ---
-    @rule(number=pick)
-    def money_arrives(self, number):
-        out_trade_no = self.at_provider(number)
-        if out_trade_no:
-            self.wechat.pay(out_trade_no)
-
-    @rule(number=pick, times=st.integers(1, 2))
-    def notify(self, number, times):
-        out_trade_no = self.at_provider(number)
-        for _ in range(times if out_trade_no else 0):
-            if self.wechat.orders[out_trade_no]["state"] == "SUCCESS":
-                notify(self.wechat, out_trade_no)
+    @rule(number=pick, notices=st.integers(0, 2))
+    def money_arrives(self, number, notices):
+        numbers = list(self.wechat.orders)
+        if not numbers:
+            return
+        out_trade_no = numbers[number % len(numbers)]
+        self.wechat.pay(out_trade_no)
+        for _ in range(notices if self.wechat.orders[out_trade_no]["state"] == "SUCCESS" else 0):
+            notify(self.wechat, out_trade_no)
 
     @rule(silent=st.booleans())
     def provider_falls_silent_or_speaks(self, silent):

@@ -27,7 +27,6 @@ from shop.tests.factories import (
     PACKING,
     hidden,
     listed,
-    make_order,
     make_product,
     make_vip,
     page_of,
@@ -209,17 +208,6 @@ def test_vip_time_goes_back_by_the_line_or_not_at_all(paid, li):
     li.user.refresh_from_db()
 
     assert li.user.vip_level_at(timezone.now()) == 0
-
-
-def test_is_for_orders_that_are_paid_and_not_going_back(paid, li):
-    going_back = paid()
-    order_refund(order_id=going_back.order_id, actor="root", now=timezone.now())
-
-    for order in (make_order(li.user), going_back):
-        before = money(order)
-        with pytest.raises(OrderRefused, match="不能部分退款"):
-            part(order, "1")
-        assert money(order) == before
 
 
 @pytest.mark.django_db(transaction=True)
