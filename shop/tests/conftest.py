@@ -6,9 +6,7 @@ from django.utils import timezone
 
 from shop.models import Order
 from shop.services.order_refund import order_return
-from shop.services.order_ship import order_ship
-from shop.states import ShippingStatus
-from shop.tests.factories import make_paid
+from shop.tests.factories import make_paid, ship
 from tests.kit import logged_in
 
 
@@ -67,9 +65,8 @@ def returned(paid):
     """Make an order that was shipped and that its buyer wants to give back."""
 
     def make(reason="破损", now=None):
-        order = paid()
-        facts = {"order_id": order.order_id, "now": now or timezone.now()}
-        order_ship(action=ShippingStatus.SHIPPED, actor="root", **facts)
-        return order_return(buyer_pk=order.user_id, actor="li", reason=reason, **facts)
+        order, facts = paid(), {"actor": "li", "reason": reason, "now": now or timezone.now()}
+        ship(order, now=now)
+        return order_return(order_id=order.order_id, buyer_pk=order.user_id, **facts)
 
     return make

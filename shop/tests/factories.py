@@ -16,6 +16,8 @@ from shop.models import Category, Order, OrderLine, Product
 from shop.services.catalogue import category_create, product_create, vip_category_create
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
+from shop.services.order_ship import order_ship
+from shop.states import ShippingStatus
 
 _numbers = itertools.count(1)
 
@@ -67,6 +69,11 @@ def make_paid(wechat: Any, buyer: User, product: Product | None = None, quantity
     start_payment(order)
     phone_pays(wechat, order.order_id)
     order.refresh_from_db()
+    return order
+
+
+def ship(order: Order, action: int = ShippingStatus.SHIPPED, *, now: datetime | None = None, **facts: Any) -> Order:
+    order_ship(order_id=order.order_id, action=action, now=now or timezone.now(), **{"actor": "root"} | facts)
     return order
 
 

@@ -12,9 +12,9 @@ from accounts.models import User
 from shop.services import buyer_notices
 from shop.services.buyer_notices import buyers_tell
 from shop.services.order_refund import order_refund, order_return
-from shop.services.order_ship import order_set_parcel, order_ship, order_undo
-from shop.states import Event, ShippingStatus
-from shop.tests.factories import page_of, run_refunds
+from shop.services.order_ship import order_set_parcel, order_undo
+from shop.states import Event
+from shop.tests.factories import page_of, run_refunds, ship
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -34,9 +34,7 @@ def sent(monkeypatch, settings):
 
 
 def shipped(order, now=NOW, **parcel):
-    facts = {"order_id": order.order_id, "actor": "root", "now": now}
-    order_ship(action=ShippingStatus.SHIPPED, **facts, **(parcel or SF))
-    return order
+    return ship(order, now=now, **(parcel or SF))
 
 
 def test_a_parcel_is_told_once_after_it_can_be_taken_back_no_more(office, paid, sent):

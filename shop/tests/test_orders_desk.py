@@ -13,7 +13,7 @@ from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import Order, OrderLog
 from shop.services.order_attention import order_remark
-from shop.services.order_ship import order_set_parcel, order_ship
+from shop.services.order_ship import order_set_parcel
 from shop.states import ShippingStatus
 from shop.tests.factories import (
     ORDERS,
@@ -24,6 +24,7 @@ from shop.tests.factories import (
     make_product,
     page_of,
     run_refunds,
+    ship,
     state_of,
     told,
 )
@@ -39,10 +40,6 @@ def press(client, work, name, *orders, row=None, **posted):
     return told(client.post(f"{ORDERS}?work={work}", data, follow=True))
 
 
-def ship(order, action=ShippingStatus.SHIPPED, now=None, **facts):
-    order_ship(order_id=order.order_id, action=action, actor="wang", now=now or timezone.now(), **facts)
-
-
 class TestToShip:
     def test_has_what_is_to_be_sent_the_longest_paid_first_with_all_one_packs_by(self, office, paid, returned, li):
         new = paid(make_product("自行车"), 2, phone="13800000001", address="重庆市渝中区")
@@ -55,6 +52,9 @@ class TestToShip:
 
         assert page.count('name="press" value="ship:"') == 2  # beside the ticked rows, too
         assert listed(office, "ship") == [old.pk, new.pk]
+        assert page.index(f'value="ship:{old.pk}"') < page.index(f'value="prepare:{old.pk}"')  # the usual step first
+        submits = office.get(page_of(old)).content.decode().partition('id="submit-row"')[2]
+        assert re.findall(r'name="step_([a-z_]+)"', submits)[0] == "ship"
         assert "自行车 <b>× 2</b>" in page and "手套 <b>× 3</b>" in page
         assert "13800000001" in page and "重庆市渝中区" in page and "li" in page
         assert re.search(r'od-late">3\s日', page) and re.search(r'"">0\s分钟', page)
@@ -70,7 +70,7 @@ class TestToShip:
     def test_one_click_ships_the_chosen_and_tells_of_each(self, office, paid, way):
         """Django's own actions would leave out a row that has left the list, and say nothing."""
         orders = [paid() for _ in range(3)]
-        ship(orders[2])
+        ship(orders[2], actor="wang")
         order_remark(order_id=orders[2].order_id, text="易碎", actor="li", now=timezone.now())
 
         done, refused = sorted(press(office, "ship", "ship", *orders, **way), key=lambda text: "不能" in text)
@@ -363,7 +363,7 @@ class TestUndo:
     def test_is_refused_once_ten_minutes_are_over_or_something_followed(self, office, paid, name, late):
         order, now = paid(), timezone.now()
         for action in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED)[: 1 + (name == "unreceive")]:
-            ship(order, action, now - late)
+            ship(order, action, now=now - late)
         if not late:
             order_set_parcel(order_id=order.order_id, express_company="", express_no="", actor="wang", now=now)
         before = state_of(order)

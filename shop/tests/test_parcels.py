@@ -6,15 +6,12 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.utils import timezone
 
 from core.sheets import sheet_write
 from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
 from shop.selectors import order_search
-from shop.services.order_ship import order_ship
-from shop.states import ShippingStatus
-from shop.tests.factories import ORDERS, click, hidden, listed, make_order, make_product, page_of, told
+from shop.tests.factories import ORDERS, click, hidden, listed, make_order, make_product, page_of, ship, told
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -100,8 +97,7 @@ class TestShipping:
         assert (order.recipient, order.phone, order.address) == ("王小明", "13800000002", "南京")
         assert order.logs.last().detail == "原为 13800000001 重庆"
 
-        facts = {"express_company": "顺丰速运", "express_no": "SF1", "actor": "root", "now": timezone.now()}
-        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, **facts)
+        ship(order, express_company="顺丰速运", express_no="SF1")
         assert "不能再修改收货信息" in click(office, order, "receiver", **receiver | {"address": "北京"})[-1]
         Courier.objects.all().delete()  # orders keep the name
         asked = office.post(page, {"step_parcel": "1"})

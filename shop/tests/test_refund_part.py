@@ -20,8 +20,6 @@ from payments.services.refund import refund_run
 from shop.errors import OrderRefused
 from shop.models import LineRefund, Order
 from shop.services.order_refund import order_refund, order_refund_part, order_return
-from shop.services.order_ship import order_ship
-from shop.states import ShippingStatus
 from shop.tests.factories import (
     ORDERS,
     PACKING,
@@ -31,6 +29,7 @@ from shop.tests.factories import (
     make_vip,
     page_of,
     run_refunds,
+    ship,
     stock_of,
     told,
 )
@@ -42,10 +41,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def paid(paid):
     return lambda product=None, quantity=2: paid(product or make_product(price="10.00", stock=9), quantity)
-
-
-def ship(order):
-    order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="root", now=timezone.now())
 
 
 def part(order, amount, pieces=0, *, restock=False, seen=None):

@@ -1,7 +1,5 @@
 """Each step of an order needs its right, on the server: a hidden button is no lock."""
 
-import re
-
 import pytest
 
 from shop.admin.order_buttons import BUTTONS
@@ -85,12 +83,3 @@ def test_a_right_without_the_right_to_look_opens_nothing(clerk, order):
 
     assert {answer.status_code for answer in answers} == {403}
     assert facts(order) == before
-
-
-def test_the_usual_step_comes_first_in_the_list_and_on_the_page(office, order):
-    page = office.get(page_of(order)).content.decode()
-    row = office.get(ORDERS, {"work": "ship"}).content.decode()
-
-    submits = re.findall(r'name="step_([a-z_]+)"', page.partition('id="submit-row"')[2])
-    assert submits[0] == "ship"
-    assert row.index(f'value="ship:{order.pk}"') < row.index(f'value="prepare:{order.pk}"')
