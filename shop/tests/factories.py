@@ -2,12 +2,15 @@
 
 import itertools
 import re
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 from django.test import Client
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from accounts.models import User
 from payments.models import Payment, Refund
@@ -75,6 +78,18 @@ def make_paid(wechat: Any, buyer: User, product: Product | None = None, quantity
 def ship(order: Order, action: int = ShippingStatus.SHIPPED, *, now: datetime | None = None, **facts: Any) -> Order:
     order_ship(order_id=order.order_id, action=action, now=now or timezone.now(), **{"actor": "root"} | facts)
     return order
+
+
+def meet_before(monkeypatch: Any, target: str) -> None:
+    """Let two threads call a function together, where no lock keeps the second one away from it."""
+    both, call = Barrier(2), import_string(target)
+
+    def together(*args: Any, **facts: Any) -> Any:
+        with suppress(BrokenBarrierError):
+            both.wait(0.5)
+        return call(*args, **facts)
+
+    monkeypatch.setattr(target, together)
 
 
 def stock_of(product: Product) -> int:

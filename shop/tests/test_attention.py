@@ -14,7 +14,7 @@ from shop.models import Courier, Order, OrderView, PartRefund
 from shop.services import order_views
 from shop.services.order_attention import FLAG, REMARK, UNFLAG, flag_mark, order_flag, order_unflag
 from shop.states import API_STATUSES, OrderAction, State
-from shop.tests.factories import ORDERS, click, listed, make_order, make_product, page_of, told
+from shop.tests.factories import ORDERS, click, listed, make_order, make_product, meet_before, page_of, told
 from tests.kit import at_once, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +130,9 @@ class TestTwoAtTheSameInstant:
 
         return at_once([one] * 2)
 
-    def test_one_flags_and_one_clears(self, root, order):
+    def test_one_flags_and_one_clears(self, root, order, monkeypatch):
+        for step in ("flag_locked", "order_note"):
+            meet_before(monkeypatch, f"shop.services.order_attention.{step}")
         pages = self.both(root, order, "flag", reason="没有收到")
         assert sum(f"{order.order_id}：标记需关注完成" in page for page in pages) == 1
         seen = flag_mark(Order.objects.get())

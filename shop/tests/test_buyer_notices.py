@@ -1,8 +1,6 @@
 """Buyers are told by text message of their parcel and of their money, once, and only where a template is set."""
 
-from contextlib import suppress
 from datetime import timedelta
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.utils import timezone
@@ -14,7 +12,7 @@ from shop.services.buyer_notices import buyers_tell
 from shop.services.order_refund import order_refund, order_return
 from shop.services.order_ship import order_set_parcel, order_undo
 from shop.states import Event
-from shop.tests.factories import page_of, run_refunds, ship
+from shop.tests.factories import meet_before, page_of, run_refunds, ship
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -116,14 +114,7 @@ def test_a_failure_stands_on_the_order_and_is_not_repeated(paid, sent, monkeypat
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_send_one_message(paid, sent, monkeypatch):
     shipped(paid(phone="13800000001"))
-    both_may_send, note = Barrier(2), buyer_notices.order_note
-
-    def note_together(**facts):
-        with suppress(BrokenBarrierError):  # under the lock the second worker never comes so far
-            both_may_send.wait(0.5)
-        note(**facts)
-
-    monkeypatch.setattr(buyer_notices, "order_note", note_together)
+    meet_before(monkeypatch, "shop.services.buyer_notices.order_note")
     at_once([lambda: buyers_tell(now=DUE)] * 2)
 
     assert len(sent) == 1

@@ -22,6 +22,7 @@ from shop.tests.factories import (
     listed,
     make_order,
     make_product,
+    meet_before,
     page_of,
     run_refunds,
     ship,
@@ -108,8 +109,9 @@ class TestTwoAtTheSameInstant:
 
         return at_once([click] * 2)
 
-    def test_one_ships_and_the_other_is_told(self, root, paid):
+    def test_one_ships_and_the_other_is_told(self, root, paid, monkeypatch):
         order = paid()
+        meet_before(monkeypatch, "shop.services.order_ship.order_move")
 
         pages = self.ship(order, root)
 
