@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
@@ -238,7 +237,7 @@ class Engines:
         self._missing = missing
         self._durable = durable
         self.engines: list[Engine] = []
-        self.watchdog: Watchdog | None = None
+        self.watchdog: Watchdog
         self.run_dir: Path
 
     @property
@@ -264,17 +263,13 @@ class Engines:
         """Stop the engines and return the names of those that had to be killed."""
         killed = stop_all(self.engines, STOP_GRACE_S)
         self.engines = []
-        if self.watchdog:
-            self.watchdog.close()
-            self.watchdog = None
+        self.watchdog.close()
         return killed
 
     def __enter__(self) -> "Engines":
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _start(self, run: Path, watchdog: Watchdog) -> None:

@@ -42,10 +42,6 @@ class Watchdog:
         self._groups: dict[int, int] = {}
         self._popen = self._spawn()
 
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
-
     def guard(self, pid: int, signum: int) -> None:
         self._groups[pid] = signum
         self._tell(f"+{pid} {signum}\n")

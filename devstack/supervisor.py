@@ -160,7 +160,6 @@ class Supervisor:
 
         :raises StackError: it failed; the text says why.
         """
-        assert engines.watchdog
         say("Preparing the database")
         log = self.state_dir / "prepare.log"
         log.unlink(missing_ok=True)
@@ -184,7 +183,6 @@ class Supervisor:
         return text
 
     def _services(self, stack: ExitStack, engines: Engines) -> list[Keeper]:
-        assert engines.watchdog
         children = [ServiceChild(program, engines.watchdog, self._services_lock) for program in self._programs()]
         stack.callback(stop_all, children, STOP_GRACE_S)
         stack.callback(say, "Stopping")
@@ -225,7 +223,7 @@ class Supervisor:
 
     def _look_after_for_ever(self, engines: Engines) -> NoReturn:
         while True:
-            if engines.watchdog and engines.watchdog.revive():
+            if engines.watchdog.revive():
                 say("watchdog ended; started it again")
             for keeper in self.keepers:
                 keeper.look_after(time.monotonic())
