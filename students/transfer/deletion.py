@@ -68,7 +68,7 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
     :raises TooManyChosen: there are more than one run deletes.
     """
     selection = deletion_selection(students)
-    if mark != selection.mark or not selection.size:
+    if not selection.size:
         raise SelectionChanged
     names = list(students.order_by("-pk").values_list("name", flat=True)[:_TITLE_NAMES])
     more = f" 等 {selection.size} 名" if selection.size > len(names) else ""
@@ -81,7 +81,7 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
         chosen, values = students.order_by().values("pk").query.sql_with_params()
         with connection.cursor() as cursor:
             cursor.execute(_NOTE.format(chosen=chosen), [run.pk, *values])
-        # Somebody may have changed a student between the question and the note.
+        # Compare what is noted: somebody may change a student at any moment before.
         if _mark(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
             raise SelectionChanged
         action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
