@@ -1,4 +1,4 @@
-"""What ``manage.py doctor`` says about text messages."""
+"""What ``manage.py doctor`` says about text messages and the scan login."""
 
 from collections.abc import Iterator
 
@@ -16,3 +16,8 @@ def text_messages() -> Iterator[Finding]:
     if settings.SMS_ACCESS_KEY_ID and not settings.SMS_NOTICE_TEMPLATE_CODE:
         remedy = "Set SMS_NOTICE_TEMPLATE_CODE: else nobody learns by message that his number was replaced."
         yield Finding(False, "There is no text for the notice to a replaced phone number", remedy)
+
+
+def scan_login() -> Iterator[Finding]:
+    if not (settings.WECHAT_APP_ID and settings.WECHAT_APP_SECRET):
+        yield Finding(None, "Nobody can log in by WeChat", "Set WECHAT_APP_ID and WECHAT_APP_SECRET (.env.example).")

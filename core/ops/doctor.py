@@ -176,7 +176,7 @@ def upstreams() -> Iterator[Finding]:
         try:
             response = requests.get(address, timeout=UPSTREAM_WITHIN_S, allow_redirects=False)
         except requests.RequestException as error:
-            remedy = "Check network, proxy and firewall. The sandbox answers while `make up` runs."
+            remedy = "Does `make up` run?" if settings.SANDBOX else "Check network, proxy and firewall."
             yield Finding(False, f"{name} does not answer: {type(error).__name__}", remedy)
             continue
         yield Finding(True, f"{name} answers")

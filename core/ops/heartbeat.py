@@ -54,7 +54,7 @@ def background_work() -> Iterator[Finding]:
     for queue, age in ages_s(times.now().timestamp()).items():
         seen = "never" if age is None else f"{age:.0f} s ago"
         what = f"Queue {queue}: its worker was last seen {seen}; {depths[queue]} task(s) wait"
-        remedy = f"Start beat (`celery -A config beat`) and the worker (`celery -A config worker -Q {queue}`). "
+        remedy = f"`systemctl status spms-beat spms-worker@{queue}`; `make up` runs both. "
         remedy += "If they have just started, look again in ten seconds."
         yield Finding(is_alive(age), what, remedy)
 

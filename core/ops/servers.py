@@ -178,7 +178,7 @@ def backups() -> Iterator[Finding]:
     if last is None:
         yield Finding(is_bad, "No backup was ever written", _BACKUP_REMEDY)
     else:
-        what = f"The last base backup is {(now - last) / timedelta(hours=1):.1f} h old"
+        what = f"The last backup is {(now - last) / timedelta(hours=1):.1f} h old"
         yield Finding(now - last <= BASE_EVERY or is_bad, what, _BACKUP_REMEDY)
     if not has_archive:
         yield Finding(None, "PostgreSQL keeps no archive: what came after the last backup can be lost", _BACKUP_REMEDY)
@@ -189,7 +189,7 @@ def backups() -> Iterator[Finding]:
 @metrics.register_samples
 def ages() -> Iterator[Sample]:
     if last := _last_backup():
-        yield "spms_backup_age_seconds", "Since the last base backup", {}, (times.now() - last).total_seconds()
+        yield "spms_backup_age_seconds", "Since the last backup", {}, (times.now() - last).total_seconds()
     has_archive, archived, _ = _archiver()
     if has_archive and archived:
         age_s = (times.now() - archived).total_seconds()

@@ -271,7 +271,7 @@ def test_a_backup_that_is_late_is_wrong(settings):
     assert bad(servers.backups) == ["No backup was ever written"]
 
     late = Backup.objects.create(finished_at=times.now() - timedelta(hours=27))
-    assert bad(servers.backups) == ["The last base backup is 27.0 h old"]
+    assert bad(servers.backups) == ["The last backup is 27.0 h old"]
     assert {sample[0]: round(sample[3]) for sample in servers.ages()}["spms_backup_age_seconds"] == 27 * 3600
 
     late.delete()
