@@ -12,7 +12,7 @@ from shop.errors import TooManyOpenOrders
 from shop.models import CartItem, Order, Product
 from shop.services import order_create
 from shop.services.order_close import order_close, orders_sweep
-from shop.services.order_refund import order_refund, order_return_decide
+from shop.services.order_refund import order_refund
 from shop.services.order_ship import order_ship
 from shop.states import Event
 from shop.tests.factories import make_order, make_paid, make_product, phone_pays, run_refunds, start_payment, stock_of
@@ -255,28 +255,6 @@ def test_an_unshipped_order_is_refunded_at_once_and_its_stock_returns(li, wechat
     assert (row["order_status"], row["pay_status"], row["state_text"], row["note"]) == (5, 1, "已退款", "买错了")
     assert [refund["amount"]["refund"] for refund in wechat.refunds.values()] == [1980]
     assert said(li.post("/order/returns", {"order_id": order.order_id})) == (1004, False, "订单已退款,不能退货")
-
-
-@pytest.mark.parametrize("received", [False, True])
-@pytest.mark.parametrize("approve", [False, True])
-def test_a_shipped_order_is_refunded_after_a_decision(li, lbw, wechat, received, approve):
-    product = make_product(stock=5)
-    order = make_paid(wechat, li.user, product)
-    lbw.get("/order/ship", order_id=order.order_id, action=1)
-    if received:
-        li.get("/order/ship", order_id=order.order_id, action=2)
-
-    assert said(li.post("/order/returns", {"order_id": order.order_id})) == (200, True, "退货申请成功")
-    row = read(li, order)
-    assert (row["order_status"], row["shiping_status"], wechat.refunds) == (5, 2 if received else 1, {})
-
-    order_return_decide(order_id=order.order_id, approve=approve, actor="wang", now=timezone.now())
-    run_refunds()
-
-    row = read(li, order)
-    assert row["order_status"] == (5 if approve else 1)
-    assert len(wechat.refunds) == int(approve)
-    assert stock_of(product) == 4  # what was out does not return to the shelf by itself
 
 
 def test_a_merchant_who_cannot_refund_promises_no_refund(li, wechat, settings):

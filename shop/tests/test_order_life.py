@@ -61,7 +61,6 @@ class Life(RuleBasedStateMachine):
             transaction.set_rollback(True)
             self.atomic.__exit__(None, None, None)
 
-    # --- helpers ---
     def attempt(self, work, **facts):
         """Business may refuse; then nothing has changed (the invariants see to that)."""
         try:

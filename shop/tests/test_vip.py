@@ -17,7 +17,7 @@ from shop.models import Order, Product, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services import payment_listener
 from shop.services.order_close import order_close
-from shop.services.order_refund import order_refund, order_return, order_return_decide
+from shop.services.order_refund import order_refund
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, make_vip, phone_pays, stock_of
 from tests.kit import said
@@ -118,19 +118,6 @@ class TestCounting:
         another = make_order(li.user, vip)
         User.objects.filter(pk=li.user.pk).delete()
         assert pay(another, NOW) is PaidOutcome.ACCEPTED  # there is nobody to lengthen it for
-
-
-@pytest.mark.usefixtures("wechat")
-def test_a_return_takes_the_span_back_once_it_is_approved(li):
-    now = timezone.now()
-    order = make_order(li.user, make_vip(2))
-    provider_pays(order, now)
-
-    order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
-    assert vip_of(li.user, now)[0] == 2  # nobody has decided yet
-    order_return_decide(order_id=order.order_id, approve=True, actor="root", now=now)
-
-    assert vip_of(li.user, now) == (0, None)
 
 
 def provider_pays(order: Order, now: datetime) -> None:
