@@ -130,9 +130,9 @@ class TestClose:
                 out_trade_no=payment.out_trade_no, now=payment.time_expire + timedelta(minutes=minutes)
             )
 
-        assert close_after(4, ("close", "no_sign")) is CloseOutcome.UNKNOWN
+        assert close_after(4, ("close", "down")) is CloseOutcome.UNKNOWN
         assert close_after(1440, ("query", "down")) is CloseOutcome.UNKNOWN
-        assert close_after(6, ("close", "no_sign")) is CloseOutcome.CLOSED
+        assert close_after(6, ("close", "down")) is CloseOutcome.CLOSED
 
     def test_what_is_ordered_or_paid_right_now_or_wrongly_keeps_the_stock(self, start, shop, wechat):
         wrong, paying, ordering = start().out_trade_no, start().out_trade_no, start().out_trade_no
