@@ -2,7 +2,7 @@
 
 A bill is unsigned, so nothing is recorded from it. Each step asks the provider and records the signed answer with the
 services that also record notifications. Who hears of an open difference: the engineer by ``payments/doctor.py``, staff
-by the dashboard and by the order's page (``shop/admin/order_parts.py``).
+by the dashboard and by the list 异常 (``shop/admin/work_lists.py``).
 """
 
 from collections.abc import Sequence
