@@ -49,6 +49,7 @@ def make_the_role(page):
         page.get_by_role("button", name="以此角色预览").click()
     popup.value.get_by_role("heading", name="讲师（301）", level=2).wait_for()
     assert popup.value.get_by_label("菜单预览").inner_text().split() == ["管理首页", "学员管理", "学员资料"]
+    popup.value.locator("li.is-on code").first.wait_for()
     assert popup.value.locator("li.is-on code").all_inner_texts() == sorted(CALLS)
     popup.value.close()
     page.locator("[name=_save]").click()
