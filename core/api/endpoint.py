@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from django.conf import settings
@@ -84,6 +84,8 @@ class Endpoint:
     is_quick: bool = False
     is_reading: bool = False
     tag: str = ""
+    # A template would call it to show its path.
+    do_not_call_in_templates: ClassVar[bool] = True
 
     def __call__(self, view: Callable[..., Any]) -> Callable[..., Any]:
         methods: list[Any] = [method.lower() for method in self.methods]
