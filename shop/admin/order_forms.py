@@ -19,8 +19,8 @@ from payments.selectors import refunds_of_order
 from shop.admin.order_parts import ASKED
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
 from shop.models import Courier, Order, OrderLine
+from shop.models.courier import NUMBERS, courier_of
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH, TRACKING_LENGTH
-from shop.parcel_numbers import NUMBERS, courier_of
 from shop.services.order_attention import flag_mark
 from students.errors import SheetRefused
 

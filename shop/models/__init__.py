@@ -1,8 +1,8 @@
 """What is sold, what lies in carts, what was ordered."""
 
 from shop.models.catalogue import CartItem, Category, Product
+from shop.models.courier import Courier
 from shop.models.order import (
-    Courier,
     LineRefund,
     Order,
     OrderColumns,

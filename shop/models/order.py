@@ -1,4 +1,4 @@
-"""Orders with their lines, log and VIP time; couriers; and how members of staff want the list of orders."""
+"""Orders with their lines, log and VIP time; and how members of staff want the list of orders."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from django.db.models.functions import Reverse
 
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
+from shop.models.courier import COURIER_LENGTH
 from shop.states import API_STATUSES, GOING_BACK, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
 
 # WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
@@ -18,7 +19,6 @@ MAX_TOTAL = Decimal("9999999.99")
 RECIPIENT_LENGTH = 64
 PHONE_LENGTH = 32
 ADDRESS_LENGTH = 200
-COURIER_LENGTH = 32
 TRACKING_LENGTH = 40
 REASON_LENGTH = 200
 REMARK_LENGTH = 500
@@ -239,21 +239,6 @@ class LineRefund(models.Model):
 
     def __str__(self) -> str:
         return f"{self.out_refund_no} {self.line_id} x {self.quantity}"
-
-
-class Courier(models.Model):
-    """A name in the list on the shipping form. Orders keep the name as text, so a courier may be renamed or deleted."""
-
-    name = models.CharField("名称", max_length=COURIER_LENGTH, unique=True)
-    position = models.PositiveSmallIntegerField("排序", default=100, help_text="小的在前")
-    is_active = models.BooleanField("使用中", default=True, help_text="不再使用的不出现在发货页，已发的订单不变")
-
-    class Meta:
-        verbose_name = verbose_name_plural = "快递公司"
-        ordering = ["position", "pk"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class OrderLog(models.Model):

@@ -17,7 +17,7 @@ from core.money import fen_to_yuan
 from core.times import format_office_time
 from payments.models import Refund, RefundStatus
 from shop.models import Order, OrderLog
-from shop.parcel_numbers import parcel_page
+from shop.models.courier import parcel_page
 from shop.services.order_attention import NOT_TOLD, REFUND_TOLD, SHIPMENT_TOLD
 from shop.services.order_move import SYSTEM, order_lock, order_note
 from shop.services.order_ship import UNDO

@@ -1,7 +1,10 @@
-"""What is known of the usual couriers: the form of their parcels' numbers, and their pages about a parcel."""
+"""The list of couriers, and what is known of the usual ones: their parcels' numbers, their pages about a parcel."""
 
 import re
 
+from django.db import models
+
+COURIER_LENGTH = 32
 # Staff may add couriers under any name; those are chosen by hand. Browsers use the same expressions.
 NUMBERS = {
     "顺丰速运": r"^SF\d",
@@ -30,3 +33,18 @@ def courier_of(number: str) -> str:
 def parcel_page(courier: str, number: str) -> str:
     """Return the address of the courier's page about a parcel, "" where it has none."""
     return _PAGES[courier].format(number) if number and courier in _PAGES else ""
+
+
+class Courier(models.Model):
+    """A name in the list on the shipping form. Orders keep the name as text, so a courier may be renamed or deleted."""
+
+    name = models.CharField("名称", max_length=COURIER_LENGTH, unique=True)
+    position = models.PositiveSmallIntegerField("排序", default=100, help_text="小的在前")
+    is_active = models.BooleanField("使用中", default=True, help_text="不再使用的不出现在发货页，已发的订单不变")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "快递公司"
+        ordering = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
