@@ -348,7 +348,8 @@ SPECTACULAR_SETTINGS = {
 
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", env.development([]))
-CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # with credentials the answer repeats the origin, never `*`
+# With credentials the answer repeats the origin, never `*`.
+CORS_ALLOW_ALL_ORIGINS = not (PRODUCTION or CORS_ALLOWED_ORIGINS)
 # No other origin may read pages for people: a front end on a sister host is same-site, so the session cookie is sent.
 CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo)(/|$))"
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
