@@ -29,8 +29,9 @@ SECRET_NAME = re.compile(rf"(?i)[\w-]*{_WORDS}|{_CODE}")
 SECRET_WORDS = re.compile(
     rf"(?i)((?:{_WORDS}|\b{_CODE})[\"']?\s*[=:]\s*)(?:bearer\s+)?(?:\"[^\"]*\"?|'[^']*'?|[^\s&\"',;}}\])]+)"
 )
-# PostgreSQL's errors show the whole row, with telephone and address.
-ROW = re.compile(r"DETAIL:.*(?:\n.+)*")
+# PostgreSQL's errors show the whole row, with telephone and address, and with the empty lines of its texts. What may
+# follow is the next error of a traceback.
+ROW = re.compile(r"(?s)DETAIL:.*?(?=\n\n(?:The above|During) |\Z)")
 
 
 @lru_cache(maxsize=1024)

@@ -377,7 +377,7 @@ class TestLogs:
             'cut off: {"password": "hush-10 with blanks',  # the quote is never closed
         ):
             log.warning(text)
-        row = "failed for token=hush-8\nDETAIL:  Failing row contains (7, hush-11, hush-12\nhush-13)."
+        row = "failed for token=hush-8\nDETAIL:  Failing row contains (7, hush-11, hush-12\n\nhush-13)."
         try:
             raise RuntimeError(row)
         except RuntimeError:
