@@ -181,6 +181,7 @@ def _restore(archive: tarfile.TarFile, scratch: Path) -> datetime:
     manifest: dict[str, Any] = json.load(archive.extractfile("manifest.json") or io.BytesIO())
     if manifest.get("format") != FORMAT or manifest.get("database_sha256") != _sha256(dump):
         raise BackupError(f"it is damaged, or not of format {FORMAT}.")
+    written_at = datetime.fromisoformat(manifest["written_at"])
     pictures = _destinations(archive)
     # A script, because pg_restore itself cannot empty the database in the same transaction.
     _run("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
@@ -197,7 +198,7 @@ def _restore(archive: tarfile.TarFile, scratch: Path) -> datetime:
         for path in new:
             path.unlink(missing_ok=True)
         raise
-    return datetime.fromisoformat(manifest["written_at"])
+    return written_at
 
 
 def _destinations(archive: tarfile.TarFile) -> dict[Path, tarfile.TarInfo]:

@@ -124,7 +124,9 @@ def test_refuses_to_restore_while_the_system_runs(tmp_path: Path, media: Path) -
     assert not Role.objects.filter(roleid="779").exists()
 
 
-def altered(source: Path, target: Path, change: Callable[[bytes], bytes], *, is_honest: bool = True) -> Path:
+def altered(
+    source: Path, target: Path, change: Callable[[bytes], bytes] = bytes, *, is_honest: bool = True, **changes: str
+) -> Path:
     """A backup whose dump is another; an honest one has the right checksum."""
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         dump = change(content_of(old, "database.dump"))
@@ -134,7 +136,7 @@ def altered(source: Path, target: Path, change: Callable[[bytes], bytes], *, is_
                 content = dump
             elif member.name == "manifest.json" and is_honest:
                 facts = json.loads(content) | {"database_sha256": hashlib.sha256(dump).hexdigest()}
-                content = json.dumps(facts).encode()
+                content = json.dumps(facts | changes).encode()
             member.size = len(content)
             new.addfile(member, io.BytesIO(content))
     return target
@@ -147,6 +149,10 @@ def content_of(archive: tarfile.TarFile, name: str) -> bytes:
 
 def damaged(good: Path, bad: Path) -> None:
     altered(good, bad, lambda dump: dump + b"x", is_honest=False)
+
+
+def undated(good: Path, bad: Path) -> None:
+    altered(good, bad, written_at="yesterday")
 
 
 def broken_off(good: Path, bad: Path) -> None:
@@ -173,6 +179,7 @@ def another_tar(_: Path, bad: Path) -> None:
     ("spoil", "reason"),
     [
         (damaged, "it is damaged"),
+        (undated, "the database is as before: Invalid isoformat"),
         (broken_off, "the database is as before: pg_restore failed: "),
         (cut_short, "unexpected end of data"),
         (leading_outside, "leads outside"),
