@@ -145,7 +145,7 @@ def test_media_is_served_as_a_picture_and_nothing_else(api):
     "path",
     [
         *("", ".gitkeep", "2026/11", "2026/11/", f"2026/11/{'0' * 32}.png", f"2026/11/{'0' * 32}.html", "/etc/passwd"),
-        *("../config/env.py", "..%2f..%2fconfig/env.py", "%2e%2e/%2e%2e/etc/passwd", "C:/Windows/win.ini"),
+        *("../config/urls.py", "..%2f..%2fconfig/urls.py", "%2e%2e/%2e%2e/etc/passwd", "C:/Windows/win.ini"),
         *("2026/11/..%2f..%2f..%2fmanage.py", "2026/11/a%00.png"),
     ],
 )
