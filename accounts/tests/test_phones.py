@@ -103,13 +103,17 @@ class TestWithTheTokenAlone:
         assert user_of_message(api, messages, NEW)["username"] == "zhao"
         assert change(wang, NEW, oldPassword=PASSWORD, code="12345", key=ask(wang, "13700000000")) == TAKEN
 
-    def test_a_login_of_another_is_told_a_few_times_an_hour(self, wang, li):
+    def test_a_login_of_another_is_told_a_few_times_an_hour(self, wang, li, monkeypatch):
         answers = [change(wang, OLD if n % 2 else f"1390000000{n}") for n in range(10)]
 
         assert answers == [UPDATED, TAKEN] * 5
         assert {change(li, OLD, city="南京") for _ in range(12)} == {UPDATED}, "one's own is no try"
         refused = wang.post("/users/updateUser", {"unid": wang.user.unid, "phone": NEW})
         assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 3600) == (429, True)
+        wang.http.defaults["REMOTE_ADDR"] = "10.9.0.1"
+        assert change(wang, NEW) == UPDATED
+        monkeypatch.setattr(phones, "PER_ACCOUNT", (11, 24 * 3600))
+        assert change(wang, OLD)[0] == 429, "more addresses are no more tries"
 
 
 class TestWithPasswordAndCode:

@@ -127,6 +127,11 @@ def test_vip_is_over_from_the_second_on_in_which_it_ends(li, root, api):
         row = root.get("/users/getAllUsers", key="li").json()["users"][0]
         assert (row["vipLevel"], row["vipExpires"], row["vipStamp"]) == (level, "", 0)
 
+    User.objects.filter(pk=li.user.pk).update(vip_expires_at=timezone.now(), vip_rest=[[1, None]])
+    change(root, li, vipLevel=0)
+    li.user.refresh_from_db()
+    assert (li.user.vip_level, li.user.vip_expires_at, li.user.vip_rest) == (0, None, None), "nothing follows"
+
 
 @pytest.mark.parametrize("key", ["LI", "李", "0000001"])
 def test_the_list_finds_by_part_of_name_nickname_or_phone_and_tells_who_is_disabled(li, root, person, key):
