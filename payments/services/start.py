@@ -51,7 +51,7 @@ def payment_start(
     """Place an order at the provider and return its payment; a repeated call returns the same payment.
 
     Call it outside any transaction: it talks to the provider (at most 6 s). Two calls at once send the same request,
-    which the provider answers with one order, and both return the code of the first answer.
+    which the provider answers with one order, and both return the code of the first answer, even if one call fails.
     ``payment.code_url`` (NATIVE) or ``payment.prepay_id`` is what the client needs; see ``payment_sdk_params``.
 
     :param deadline: when the order closes if nobody pays. The provider's own deadline, ``payment.time_expire``, is
@@ -160,9 +160,12 @@ def _order(payment: Payment, now: datetime) -> Payment:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
         Payment.objects.filter(pk=payment.pk).update(claimed_until=None, last_error=error.words)
-        if isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed):
-            raise _taken_number(payment, error, now) from None
-        raise as_refusal(error) from None
+        is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
+        refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)
+        payment.refresh_from_db()
+        if payment.state == PaymentStatus.OPEN and _is_ready(payment, now):
+            return payment  # another click has got the code meanwhile
+        raise refusal from None
 
 
 def _ask_twice(payment: Payment) -> PaymentTicket:

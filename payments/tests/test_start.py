@@ -135,6 +135,21 @@ def test_two_clicks_at_once_are_one_order_with_the_code_of_the_first_answer(star
     assert first.code_url == second.code_url == Payment.objects.get().code_url != ""
 
 
+@pytest.mark.parametrize("fault", [("down",), ("error", "OUT_TRADE_NO_USED", "")])
+def test_a_click_that_fails_shows_the_code_that_the_other_got(start, shop, wechat, monkeypatch, fault):
+    number, ask, codes = shop.order(), start_module._ask_twice, []
+
+    def other_first(payment):
+        monkeypatch.setattr(start_module, "_ask_twice", ask)
+        codes.append(start(number).code_url)
+        wechat.faults = [("unifiedorder", *fault)] * 2
+        return ask(payment)
+
+    monkeypatch.setattr(start_module, "_ask_twice", other_first)
+
+    assert [start(number).code_url] == codes
+
+
 @pytest.mark.parametrize("step", ["_claim", "_ask_twice"])
 def test_a_payment_that_closes_while_it_is_started_stays_closed(start, wechat, monkeypatch, step):
     """Before its row is locked, or while the provider is asked."""
