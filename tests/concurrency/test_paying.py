@@ -8,8 +8,10 @@ from django.utils import timezone
 from payments.models import Payment, PaymentLog, Refund
 from shop.models import Order, OrderLog
 from shop.services.order_close import orders_sweep
+from shop.services.order_move import order_lock, order_move
+from shop.states import Event
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
-from tests.kit import at_once
+from tests.kit import at_once, during
 from tests.processes import ask
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,6 +84,18 @@ def test_50_notifications_among_expiry_cancellation_and_polls_count_once(web, we
     assert PaymentLog.objects.filter(event="支付成功").count() == 1
     if before == "it has expired":
         assert OrderLog.objects.filter(order=order).count() == 3  # placed, payment started, paid
+
+
+def test_money_that_comes_while_the_order_closes_waits_and_takes_the_stock_again(web, wechat, order):
+    wechat.pay(order.order_id)
+
+    def cancel():
+        order_move(order=order_lock(order_id=order.order_id), event=Event.CANCEL, actor="li", now=timezone.now())
+
+    assert during(cancel, v2(web[0], wechat, order.order_id))[0] == 200
+
+    order.refresh_from_db()
+    assert (order.state, stock_of(order.product), pieces_out(order.product)) == ("paid", 3, 2)
 
 
 def test_money_and_cancellation_at_once_end_in_one_of_two_ways(web, wechat, buyers):
