@@ -92,9 +92,9 @@ class ApiClient:
 @pytest.fixture
 def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
     """Collect the tasks that are sent, as (name, arguments), instead of sending them to a worker."""
-    sent: list[tuple[str, tuple]] = []
-    monkeypatch.setattr(celery_app, "send_task", lambda name, args=(), *_, **__: sent.append((name, tuple(args))))
-    return sent
+    tasks: list[tuple[str, tuple]] = []
+    monkeypatch.setattr(celery_app, "send_task", lambda name, args=(), *_, **__: tasks.append((name, tuple(args))))
+    return tasks
 
 
 @pytest.fixture(scope="session")
@@ -138,10 +138,10 @@ def _sql_to_put_back() -> str:
         statements = [empty.format(table) for table in tables]
         for table in tables:
             cursor.execute(rows.format(table).as_string())
-            if kept := cursor.fetchone()[0]:
-                statements.append(fill.format(table, json.dumps(kept)))
-                if "id" in kept[0]:
-                    statements.append(count.format(table.as_string(), max(row["id"] for row in kept)))
+            if json_rows := cursor.fetchone()[0]:
+                statements.append(fill.format(table, json.dumps(json_rows)))
+                if "id" in json_rows[0]:
+                    statements.append(count.format(table.as_string(), max(row["id"] for row in json_rows)))
     return sql.SQL(";\n").join(statements).as_string()
 
 
@@ -159,7 +159,7 @@ def _fresh_upstreams() -> Iterator[None]:
     yield
     from core.upstreams import Upstream
 
-    for upstream in Upstream.known.values():
+    for upstream in Upstream.registry.values():
         upstream.forget()
 
 

@@ -9,8 +9,8 @@ OLDEST_PYTHON = (3, 11)
 
 def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
-        oldest, found = ".".join(map(str, OLDEST_PYTHON)), ".".join(map(str, sys.version_info[:2]))
-        sys.exit(f"Python {oldest} or newer is needed, this is Python {found}.")
+        oldest, version = ".".join(map(str, OLDEST_PYTHON)), ".".join(map(str, sys.version_info[:2]))
+        sys.exit(f"Python {oldest} or newer is needed, this is Python {version}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     try:
         if sys.argv[1:] in (["up"], ["up", "--engines"]):

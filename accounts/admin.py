@@ -197,9 +197,9 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
         sets: Any = super().get_fieldsets(request, obj)
         if request.user.is_superuser:
             return sets
-        shown = {"phone": "phone_shown"}
+        fields = {"phone": "phone_shown"}
         return [
-            (title, facts | {"fields": [shown.get(name, name) for name in facts["fields"]]}) for title, facts in sets
+            (title, facts | {"fields": [fields.get(name, name) for name in facts["fields"]]}) for title, facts in sets
         ]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:

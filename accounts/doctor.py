@@ -10,9 +10,9 @@ from core.ops.doctor import Finding
 
 
 def text_messages() -> Iterator[Finding]:
-    used, budget = budget_used(times.now()), settings.SMS_DAILY_BUDGET
-    remedy = "" if used <= budget_near() else "Who sends them? If that is right, raise SMS_DAILY_BUDGET (.env.example)."
-    yield Finding(not remedy, f"{used} of today's {budget} text messages are used", remedy)
+    uses, budget = budget_used(times.now()), settings.SMS_DAILY_BUDGET
+    remedy = "" if uses <= budget_near() else "Who sends them? If that is right, raise SMS_DAILY_BUDGET (.env.example)."
+    yield Finding(not remedy, f"{uses} of today's {budget} text messages are used", remedy)
     if settings.SMS_ACCESS_KEY_ID and not settings.SMS_NOTICE_TEMPLATE_CODE:
         remedy = "Set SMS_NOTICE_TEMPLATE_CODE: else nobody learns by message that his number was replaced."
         yield Finding(False, "There is no text for the notice to a replaced phone number", remedy)

@@ -23,8 +23,8 @@ def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
 
 def login_failures(since: datetime) -> tuple[int, int]:
     """Return how many logins were refused since ``since``, and from how many addresses."""
-    refused = LoginAttempt.objects.filter(at__gte=since).exclude(outcome=LoginAttempt.Outcome.DONE)
-    sums = refused.order_by().aggregate(times=Sum("times", default=0), addresses=Count("ip", distinct=True))
+    refusals = LoginAttempt.objects.filter(at__gte=since).exclude(outcome=LoginAttempt.Outcome.DONE)
+    sums = refusals.order_by().aggregate(times=Sum("times", default=0), addresses=Count("ip", distinct=True))
     return sums["times"], sums["addresses"]
 
 
@@ -67,17 +67,17 @@ def display_names(usernames: Iterable[str]) -> dict[str, str]:
 
     One query for all.
     """
-    asked = {*usernames}
-    named = dict(User.objects.filter(username__in=asked).values_list("username", "nickname")) if asked else {}
-    return {name: f"{nick}（{name}）" if (nick := named.get(name)) and nick != name else name for name in asked}
+    names = {*usernames}
+    nicknames = dict(User.objects.filter(username__in=names).values_list("username", "nickname")) if names else {}
+    return {name: f"{nick}（{name}）" if (nick := nicknames.get(name)) and nick != name else name for name in names}
 
 
 def users_found(text: str, *, by_phone: bool) -> QuerySet[User]:
     """Return users whose username or phone begins with ``text``, or who have it as nickname, newest first."""
-    found = Q(username__startswith=text) | Q(nickname=text)
+    condition = Q(username__startswith=text) | Q(nickname=text)
     if by_phone:
-        found |= Q(phone__startswith=text)
-    return User.objects.filter(found).order_by("-pk")
+        condition |= Q(phone__startswith=text)
+    return User.objects.filter(condition).order_by("-pk")
 
 
 def unids_named(*, unid: str = "", class_name: str = "") -> list[str]:

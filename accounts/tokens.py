@@ -59,10 +59,10 @@ def tokens_refresh(raw: str, *, now: datetime) -> Tokens:
     if (user := users.select_related("role").first()) is not None:
         refresh = _refresh_token(user, claims["access_s"], family=claims["family"])
         # One statement compares and replaces: if a token comes twice at once, the second one changes no row.
-        changed = RefreshFamily.objects.filter(jti=claims["family"], current=claims["jti"]).update(
+        is_newest = RefreshFamily.objects.filter(jti=claims["family"], current=claims["jti"]).update(
             current=refresh["jti"], expires_at=datetime.fromtimestamp(refresh["exp"], UTC)
         )
-        if changed:
+        if is_newest:
             return _pair(user, refresh)
     if RefreshFamily.objects.filter(jti=claims["family"]).exists():
         token_revoke({"jti": claims["family"], "exp": 0}, now=now)

@@ -146,8 +146,8 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     readonly_fields = fields
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        shown = "&".join(f"{name}={request.GET[name]}" for name in ("day", "kind", "model") if name in request.GET)
-        shortcuts = [(title, f"?{query}", query == shown) for title, query in SHORTCUTS]
+        current = "&".join(f"{name}={request.GET[name]}" for name in ("day", "kind", "model") if name in request.GET)
+        shortcuts = [(title, f"?{query}", query == current) for title, query in SHORTCUTS]
         return super().changelist_view(request, {"shortcuts": shortcuts} | (extra_context or {}))
 
     def get_search_results(
@@ -155,9 +155,9 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         if text := search_term.strip()[:MAX_SEARCH]:
             # Each condition has an index. A join with the actor would make PostgreSQL read all entries.
-            named = Q(beginning__startswith=text[:BEGINNING])
+            beginning = Q(beginning__startswith=text[:BEGINNING])
             same = Q(object_pk=text) | Q(cid=text) | Q(actor__in=pks_of(text))
-            queryset = queryset.alias(beginning=Left("object_repr", BEGINNING)).filter(named | same)
+            queryset = queryset.alias(beginning=Left("object_repr", BEGINNING)).filter(beginning | same)
         return queryset, False
 
     @display(description="时间", ordering="timestamp")

@@ -142,8 +142,8 @@ def _in_words(field: Any, value: Any) -> str:
 
 
 def _right(text: str) -> str:
-    found = _RIGHT.fullmatch(text)
-    return f"{found['model']}：{_VERBS[found['verb']]}" if found else text
+    match = _RIGHT.fullmatch(text)
+    return f"{match['model']}：{_VERBS[match['verb']]}" if match else text
 
 
 def _branch(entry: dict[str, Any]) -> str:

@@ -105,10 +105,10 @@ class ClassForm(forms.Form):
 
     def _trainees(self, values: dict[str, Any]) -> list[Trainee]:
         if values.get("students_of"):
-            found = class_students(values["students_of"], most=MAX_TRAINEES + 1)
-            if len(found) > MAX_TRAINEES:
+            students = class_students(values["students_of"], most=MAX_TRAINEES + 1)
+            if len(students) > MAX_TRAINEES:
                 raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
-            return [Trainee(student.name, student.sid) for student in found]
+            return [Trainee(student.name, student.sid) for student in students]
         return names_read(values.get("names") or _text_of(values["file"]))
 
 
@@ -199,8 +199,8 @@ def _read_only(request: HttpRequest, class_name: str) -> None:
     number = int(minutes) if minutes in map(str, READ_ONLY_MINUTES) else 0
     now = times.now()
     read_only_set(class_name, ends_at=now + timedelta(minutes=number), now=now)
-    done = f"只读 {number} 分钟，到时间自动恢复" if number else "已恢复修改"
-    messages.success(request, f"{class_name}：{done}")
+    outcome = f"只读 {number} 分钟，到时间自动恢复" if number else "已恢复修改"
+    messages.success(request, f"{class_name}：{outcome}")
 
 
 ASKS = {

@@ -138,14 +138,14 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
-    failed = to_do[State.REFUND_FAILED]
+    failures = to_do[State.REFUND_FAILED]
     unpaid = list_url("shop.order", state__exact="open", sweep_at__isnull="False")
     yield Tile("待付款订单", to_do[State.OPEN], unpaid)
     yield _waits("待发货订单", to_ship, "warning", list_url("shop.order", work="ship"))
     yield _waits("待处理退货", returns, "warning", list_url("shop.order", work="returns"))
-    how = "打开订单，换一种方式退款后消失" if failed else ""
+    how = "打开订单，换一种方式退款后消失" if failures else ""
     link = list_url("shop.order", work="refunds", state__exact="refund_failed")
-    yield _waits("退款异常订单", failed, "danger", link, how)
+    yield _waits("退款异常订单", failures, "danger", link, how)
     if untold := orders_untold().count():
         hint = "收到的钱或退款，订单没有记上"
         yield _waits("款项未入账", untold, "danger", list_url("shop.order", work="trouble"), hint)
@@ -208,9 +208,9 @@ def _day_panel(title: str, days: Iterable[date], numbers: list[Any], form: str, 
 
 
 def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    (made, fen), (before, fen_before) = refund_sums(period.spans)
+    (number, fen), (number_before, fen_before) = refund_sums(period.spans)
     since = list_url("payments.refund", created_at__gte=period.begins.isoformat())
-    hint = f"{made} 笔；{period.last_label} {yuan_text(fen_to_yuan(fen_before))}，{before} 笔"
+    hint = f"{number} 笔；{period.last_label} {yuan_text(fen_to_yuan(fen_before))}，{number_before} 笔"
     yield Tile(f"{period.label}退款（元）", yuan_text(fen_to_yuan(fen)), since, hint=hint)
     link = list_url("payments.refund", next_try_at__isnull="False")
     yield _waits("处理中的退款", refunds_waiting(), "warning", link)
@@ -248,11 +248,11 @@ def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
 def _weather(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     account = account_get()
     record = record_newest(account.city_name)
-    done = account.last_success_at
-    is_fresh = done is not None and now - done < timedelta(hours=SLOT_HOURS + 1)
+    success_at = account.last_success_at
+    is_fresh = success_at is not None and now - success_at < timedelta(hours=SLOT_HOURS + 1)
     link = list_url("weather.weatherrecord", city=account.city_name)
     facts = [
-        Fact("上次同步", format_office_time(done) or "从未", is_ok=is_fresh and not account.failures),
+        Fact("上次同步", format_office_time(success_at) or "从未", is_ok=is_fresh and not account.failures),
         *([Fact("最近错误", account.last_error, is_ok=False)] if account.failures else []),
     ]
     if record:
@@ -281,11 +281,11 @@ def _system(now: datetime) -> Panel:
     return Panel("运行状况", "backoffice/facts.html", width="bo-third", facts=facts)
 
 
-def _worker(name: str, age_s: float | None, waiting: int) -> Fact:
+def _worker(name: str, age_s: float | None, depth: int) -> Fact:
     is_alive = heartbeat.is_alive(age_s)
-    seen = "从未" if age_s is None else f"{age_s:.0f} 秒前"
-    text = f"{'正常' if is_alive else '没有运行'}，心跳 {seen}，排队 {waiting}"
-    return Fact(name, text, is_ok=is_alive and waiting < CROWDED)
+    age = "从未" if age_s is None else f"{age_s:.0f} 秒前"
+    text = f"{'正常' if is_alive else '没有运行'}，心跳 {age}，排队 {depth}"
+    return Fact(name, text, is_ok=is_alive and depth < CROWDED)
 
 
 def _attempts(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
@@ -327,5 +327,5 @@ def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
     if may_see(request, "payments.difference"):
         yield "对账差异", differences_open(), list_url("payments.difference")
     since = times.now() - EXPORTS_OF
-    done = Export.objects.filter(created_by=request.user.pk, state=Export.State.DONE, begun_at__gte=since)
-    yield "导出完成", done.count(), list_url("core.export")
+    exports = Export.objects.filter(created_by=request.user.pk, state=Export.State.DONE, begun_at__gte=since)
+    yield "导出完成", exports.count(), list_url("core.export")

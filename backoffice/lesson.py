@@ -78,7 +78,7 @@ def lesson_rows(class_name: str) -> list[tuple[User, list[Any]]]:
     """Return the accounts of a class in their order, each with what it has done, by ``HEAD``."""
     users = list(users_of_class(class_name))
     pks = [user.pk for user in users]
-    entered, orders, scans = students_entered(pks), orders_of_buyers(pks), scan_logins(user.nickname for user in users)
+    entries, orders, scans = students_entered(pks), orders_of_buyers(pks), scan_logins(user.nickname for user in users)
     rows = []
     for user, counts in zip(users, _counts([user.unid for user in users]), strict=True):
         states = orders.get(user.pk, {})
@@ -89,7 +89,7 @@ def lesson_rows(class_name: str) -> list[tuple[User, list[Any]]]:
             _moment(datetime.fromtimestamp(counts["at"], UTC) if "at" in counts else None),
             *(counts.get("calls", 0), sum(refusals.values())),
             "；".join(f"{text}（{number}）" for text, number in common),
-            entered.get(user.pk, 0),
+            entries.get(user.pk, 0),
             sum(states.values()),
             sum(states.get(state.value, 0) for state in EARNING),
             states.get(State.REFUNDED.value, 0),
@@ -132,15 +132,15 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
 def _clear(request: HttpRequest, class_name: str, users: list[User]) -> HttpResponse:
     """Clear what ``clear`` names, after a page that asks: the key of a trainee, or "all"."""
     whom = request.POST["clear"]
-    chosen = [user for user in users if whom in ("all", str(user.pk))]
-    if not chosen:
+    trainees = [user for user in users if whom in ("all", str(user.pk))]
+    if not trainees:
         raise Http404
     if "sure" not in request.POST:
-        who = f"{class_name} 全班" if whom == "all" else chosen[0].nickname
+        who = f"{class_name} 全班" if whom == "all" else trainees[0].nickname
         text = "他们录入的学员将被删除，录入的商品和类目将下架，不能恢复；账号、订单和别人录入的数据不变。"
         context = admin.site.each_context(request) | {"title": f"清空 {who} 录入的数据", "text": text, "clear": whom}
         return render(request, "backoffice/classroom_sure.html", context)
-    now, pks = times.now(), [user.pk for user in chosen]
+    now, pks = times.now(), [user.pk for user in trainees]
     students = students_clear(user_pks=pks, actor_pk=request.user.pk, now=now)
     messages.success(request, f"已删除 {students} 名学员，下架 {catalogue_clear(user_pks=pks, now=now)} 个商品和类目")
     return HttpResponseRedirect(request.path)

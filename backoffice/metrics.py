@@ -27,8 +27,8 @@ def what_waits() -> Iterator[Sample]:
     for verdict in InboundEvent.Verdict.values:
         number = counts.get(verdict, 0)
         yield "spms_notifications_24h", "Payment notifications of 24 hours", {"verdict": verdict}, number
-    if done := last_success_at():
-        age_s = (times.now() - done).total_seconds()
+    if success_at := last_success_at():
+        age_s = (times.now() - success_at).total_seconds()
         yield "spms_weather_sync_age_seconds", "Since weather was last fetched", {}, age_s
 
 

@@ -99,7 +99,7 @@ def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, An
         yield entry
         return
     # Unfold compares only paths, so it would mark all of these entries as the current one.
-    shown = request.GET.get("work", "") if request.path == link else ""
-    yield entry | {"active": request.path.startswith(link) and shown not in lists}
+    work = request.GET.get("work", "") if request.path == link else ""
+    yield entry | {"active": request.path.startswith(link) and work not in lists}
     for name, (title, its_icon) in lists.items():
-        yield {"title": title, "icon": its_icon, "link": f"{link}?work={name}", "active": shown == name}
+        yield {"title": title, "icon": its_icon, "link": f"{link}?work={name}", "active": work == name}

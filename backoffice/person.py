@@ -21,12 +21,12 @@ SECRETS = {"password", "epoch"}
 
 def person_data(user: User) -> str:
     """Return all records about ``user`` as JSON, by the names that staff read."""
-    bought = shop_records(user_pk=user.pk)
+    shop = shop_records(user_pk=user.pk)
     records: dict[str, Any] = {
         "用户": [user],
         **account_records(user),
-        **bought,
-        **payment_records(order.order_id for order in bought["订单"]),
+        **shop,
+        **payment_records(order.order_id for order in shop["订单"]),
         "修改记录": LogEntry.objects.get_for_object(user).order_by("pk"),
     }
     data = {name: [_row(row) for row in rows] for name, rows in records.items()}

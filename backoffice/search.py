@@ -29,11 +29,11 @@ def find(request: HttpRequest, text: str) -> list[SearchResult]:
     text = text.replace("\x00", "").strip()[:MAX_TEXT]
     if not text:
         return []
-    found = list(_menu(request, text))
+    results = list(_menu(request, text))
     for label, search in SEARCHES:
         if len(text) >= MIN_TEXT and may_see(request, label):
-            found += search(text, scope_of(request.user))
-    return found
+            results += search(text, scope_of(request.user))
+    return results
 
 
 def _menu(request: HttpRequest, text: str) -> Iterator[SearchResult]:
@@ -50,16 +50,16 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
 
 
 def _students(text: str, scope: Scope) -> Iterator[SearchResult]:
-    named = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
+    by_name = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
     by_value = students_of_value(text).filter(scope.visible())[:MAX_RESULTS]
-    rows: dict[int, Any] = {row.id: row for row in named} | {student.pk: student for student in by_value}
+    rows: dict[int, Any] = {row.id: row for row in by_name} | {student.pk: student for student in by_value}
     for row in islice(rows.values(), MAX_RESULTS):
         yield _result("students.student", row.id, row.name, f"学员 {row.class_name} {row.sid}", "school")
 
 
 def _classes(text: str, scope: Scope) -> Iterator[SearchResult]:
-    found = (row for row in classes_counted(scope) if row[0].lower().startswith(text.lower()))
-    for name, count in islice(found, MAX_RESULTS):
+    classes = (row for row in classes_counted(scope) if row[0].lower().startswith(text.lower()))
+    for name, count in islice(classes, MAX_RESULTS):
         link = list_url("students.student", **{"class": name})
         yield SearchResult(title=name, description=f"班级 {count} 名学员", link=link, icon="groups")
 

@@ -41,8 +41,8 @@ def collection(document: dict[str, Any], *, base: str, has_sandbox: bool) -> dic
         if path not in NOT_FOR_CLIENTS
     }
     *steps, last = [step for step in _journey() if has_sandbox or not step.path.startswith("/sandbox/")]
-    known = {step.path for step in [*steps, last]}
-    rest = [Step(method, path) for path, method in calls if path not in known]
+    paths = {step.path for step in [*steps, last]}
+    rest = [Step(method, path) for path, method in calls if path not in paths]
     return {
         "info": {
             "name": document["info"]["title"],
@@ -68,8 +68,8 @@ def _item(step: Step, call: dict[str, Any]) -> dict[str, Any]:
     names = [entry["name"] for entry in query] if step.method == "get" else []
     rows = [_pair(name, str(send.get(name, ""))) | {"disabled": name not in send} for name in names]
     # Postman reads the parts of the address, several other programs only the whole.
-    sent = "&".join(f"{name}={send[name]}" for name in names if name in send)
-    address = "/".join(["{{baseUrl}}", *path]) + (f"?{sent}" if sent else "")
+    pairs = "&".join(f"{name}={send[name]}" for name in names if name in send)
+    address = "/".join(["{{baseUrl}}", *path]) + (f"?{pairs}" if pairs else "")
     request: dict[str, Any] = {
         "method": step.method.upper(),
         "description": call.get("description", ""),

@@ -39,17 +39,17 @@ _MERCHANT = {
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
-def _read(name: str, default: Any, convert: Callable[[str], Any], expected: str) -> Any:
+def _read(name: str, default: Any, convert: Callable[[str], Any], kind: str) -> Any:
     raw = os.environ.get(name, "").strip()
     if not raw and default is REQUIRED:
-        raise ImproperlyConfigured(f"{name} is not set: {expected} is needed.")
+        raise ImproperlyConfigured(f"{name} is not set: {kind} is needed.")
     if not raw:
         return default
     try:
         return convert(raw)
     except ValueError:
         # The value may be a secret, so the text names only the variable.
-        raise ImproperlyConfigured(f"{name} has a bad value: {expected} is needed.") from None
+        raise ImproperlyConfigured(f"{name} has a bad value: {kind} is needed.") from None
 
 
 def is_production() -> bool:
@@ -144,13 +144,13 @@ def former_merchants(name: str) -> list[dict[str, str]]:
     return _read(name, [], convert, "files that hold WECHAT_APP_ID, WECHAT_PAY_MCH_ID and its keys, nothing else,")
 
 
-def choice(name: str, default: Any, allowed: tuple[str, ...]) -> str:
+def choice(name: str, default: Any, choices: tuple[str, ...]) -> str:
     def convert(raw: str) -> str:
-        if raw not in allowed:
+        if raw not in choices:
             raise ValueError
         return raw
 
-    return _read(name, default, convert, "one of " + ", ".join(allowed))
+    return _read(name, default, convert, "one of " + ", ".join(choices))
 
 
 def colour(name: str) -> str:

@@ -28,8 +28,8 @@ def types_file(document: Schema) -> str:
 
 def _call(call: Schema) -> str:
     query = [parameter for parameter in call.get("parameters", []) if parameter["in"] == "query"]
-    required = [parameter["name"] for parameter in query if parameter.get("required")]
-    fields = _object({parameter["name"]: parameter["schema"] for parameter in query}, required)
+    names = [parameter["name"] for parameter in query if parameter.get("required")]
+    fields = _object({parameter["name"]: parameter["schema"] for parameter in query}, names)
     bodies = {
         json.dumps(kind): _type(content["schema"])
         for kind, content in call.get("requestBody", {}).get("content", {}).items()
@@ -39,7 +39,7 @@ def _call(call: Schema) -> str:
     answers = _block({'"application/json"': _type(answer["schema"])}) if answer else "unknown"
     parts = {"responses": _block({"200": _block({"content": answers})})}
     if query:
-        parts["parameters"] = _block({"query" if required else "query?": fields})
+        parts["parameters"] = _block({"query" if names else "query?": fields})
     if bodies:
         parts["requestBody"] = _block({"content": _block(bodies)})
     return _block(parts)
@@ -64,12 +64,12 @@ def _type(schema: Schema) -> str:
     return "Blob" if schema.get("format") == "binary" else _PLAIN.get(schema.get("type", ""), "unknown")
 
 
-def _object(fields: Mapping[str, Schema], required: list[str]) -> str:
+def _object(fields: Mapping[str, Schema], required_names: list[str]) -> str:
     rows = {}
     for name, schema in fields.items():
         key = name if name.isidentifier() else json.dumps(name)
         about = " ".join(schema.get("description", "").split())
-        rows[f"{key}{'' if name in required else '?'}"] = _type(schema) + (f" // {about}" if about else "")
+        rows[f"{key}{'' if name in required_names else '?'}"] = _type(schema) + (f" // {about}" if about else "")
     return _block(rows)
 
 

@@ -33,6 +33,6 @@ def browser_name(agent: str) -> str:
     """Return for example "Chrome 120 · Windows". Anything else is returned, cut to ``LONGEST``."""
     system = next((name for name, pattern in _SYSTEMS if re.search(pattern, agent)), "")
     for name, pattern in _BROWSERS:
-        if found := re.search(pattern, agent):
-            return " · ".join(part for part in (f"{name} {found[1] or ''}".strip(), system) if part)
+        if match := re.search(pattern, agent):
+            return " · ".join(part for part in (f"{name} {match[1] or ''}".strip(), system) if part)
     return agent if len(agent) <= LONGEST else agent[:LONGEST] + "…"

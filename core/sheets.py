@@ -108,9 +108,9 @@ def _add_sheet(book: Any, page: Page) -> None:
         return cells[at, kind]
 
     def bold(value: str) -> WriteOnlyCell:
-        made = WriteOnlyCell(sheet, value)
-        made.font, made.number_format = Font(bold=True), FORMATS[Decimal]
-        return made
+        cell = WriteOnlyCell(sheet, value)
+        cell.font, cell.number_format = Font(bold=True), FORMATS[Decimal]
+        return cell
 
     sheet.freeze_panes = "A2"
     letters = [column_letters(number) for number in range(1, len(page.head) + 1)]

@@ -83,7 +83,7 @@ class Upstream:
     dead server again, and takes none.
     """
 
-    known: dict[str, "Upstream"] = {}
+    registry: dict[str, "Upstream"] = {}
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -91,7 +91,7 @@ class Upstream:
         self.forget()
         # The role of the present request or task; "" while it has no slot.
         self._role: ContextVar[str] = ContextVar(f"slot_{name}", default="")
-        self.known[name] = self
+        self.registry[name] = self
 
     def forget(self) -> None:
         """Forget all that was seen of the server, as a new process would. For tests."""
@@ -219,11 +219,11 @@ class Upstream:
 
 def resting() -> dict[str, int]:
     """Return, for each server, in how many processes of all hosts it counts as dead."""
-    found = dict.fromkeys(Upstream.known, 0)
+    numbers = dict.fromkeys(Upstream.registry, 0)
     for key in valkey.client().scan_iter(f"{_KEY}*", count=1000):
         name = key.decode().removeprefix(_KEY).split(":")[0]
-        found[name] = found.get(name, 0) + 1
-    return found
+        numbers[name] = numbers.get(name, 0) + 1
+    return numbers
 
 
 @metrics.register_samples

@@ -130,19 +130,19 @@ def _plan(random: Random, now: datetime) -> Iterator[tuple[State, datetime]]:
 
 
 def _rows(
-    number: int, state: State, created: datetime, products: list[Product], random: Random, now: datetime
+    number: int, state: State, created_at: datetime, products: list[Product], random: Random, now: datetime
 ) -> Iterator[Model]:
     """Yield an order with everything that belongs to it."""
-    buyer, bought = random.choice(BUYERS), random.sample(products, random.choice([1, 1, 1, 2]))
-    pieces = [(product, random.choice([1, 1, 1, 2, 3]) if product.price < 1000 else 1) for product in bought]
+    buyer, selection = random.choice(BUYERS), random.sample(products, random.choice([1, 1, 1, 2]))
+    pieces = [(product, random.choice([1, 1, 1, 2, 3]) if product.price < 1000 else 1) for product in selection]
     numbers = {name: value for name, value in API_STATUSES[state]._asdict().items() if value is not None}
     if state in _REFUNDS:
         numbers |= {"order_status": OrderStatus.RETURNED, "shiping_status": ShippingStatus.SHIPPED}
     order = Order(
-        order_id=f"{time17(created)}demo{number:09d}", username=buyer, recipient=buyer, phone=f"138000{number:05d}",
+        order_id=f"{time17(created_at)}demo{number:09d}", username=buyer, recipient=buyer, phone=f"138000{number:05d}",
         total=sum((product.price * quantity for product, quantity in pieces), Decimal()),
-        address=f"{random.choice(STREETS)}{random.randint(1, 199)}号", state=state, created_at=created,
-        expires_at=order_deadline(created),
+        address=f"{random.choice(STREETS)}{random.randint(1, 199)}号", state=state, created_at=created_at,
+        expires_at=order_deadline(created_at),
         holds_stock=state not in {State.CANCELLED, State.CLOSED, State.INVALID}, **numbers,
     )  # fmt: skip
     lines = [

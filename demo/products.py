@@ -88,26 +88,26 @@ def shop_clear(*, now: datetime) -> str:
 
 def _category(name: str, now: datetime) -> Category:
     """Find a category by its number, else by its name; create it if it is missing."""
-    if found := Category.objects.filter(category_id=CATEGORY_IDS[name]).first():
-        return found
+    if category := Category.objects.filter(category_id=CATEGORY_IDS[name]).first():
+        return category
     if name == VIP_CATEGORY:
         return vip_category_create(actor=ACTOR, now=now)
-    named = Category.objects.filter(name=name, removed_at=None).first()
-    return named or category_create(name=name, actor=ACTOR, now=CATEGORY_TIMES[name])
+    category = Category.objects.filter(name=name, removed_at=None).first()
+    return category or category_create(name=name, actor=ACTOR, now=CATEGORY_TIMES[name])
 
 
 def _reset_category(name: str, now: datetime) -> None:
     category = _category(name, now)
     # Another category may have the name by now; that one is not ours to change.
-    taken = set(Category.objects.filter(removed_at=None).exclude(pk=category.pk).values_list("name", flat=True))
+    existing = set(Category.objects.filter(removed_at=None).exclude(pk=category.pk).values_list("name", flat=True))
     names = (f"{name}（演示{number}）" for number in count(1))
-    free = name if name not in taken else next(other for other in names if other not in taken)
+    free = name if name not in existing else next(other for other in names if other not in existing)
     Category.objects.filter(pk=category.pk).update(category_id=CATEGORY_IDS[name], name=free, removed_at=None)
 
 
 def _find(product: DemoProduct, product_id: str) -> Product | None:
-    named = Product.objects.filter(name=product.name, creator=ACTOR)
-    return Product.objects.filter(product_id=product_id).first() or named.order_by("pk").first()
+    same_name = Product.objects.filter(name=product.name, creator=ACTOR)
+    return Product.objects.filter(product_id=product_id).first() or same_name.order_by("pk").first()
 
 
 def _create(product: DemoProduct, at: datetime, now: datetime) -> bool:
@@ -121,20 +121,20 @@ def _create(product: DemoProduct, at: datetime, now: datetime) -> bool:
 
 
 def _reset_product(product: DemoProduct, product_id: str, now: datetime) -> None:
-    found = _find(product, product_id)
-    assert found
-    Product.objects.filter(pk=found.pk).update(product_id=product_id, removed_at=None)
+    row = _find(product, product_id)
+    assert row
+    Product.objects.filter(pk=row.pk).update(product_id=product_id, removed_at=None)
     changes = _facts(product) | {"category_id": CATEGORY_IDS[product.category]}
-    if found.updated_at is not None:  # the picture may have been changed as well
+    if row.updated_at is not None:  # the picture may have been changed as well
         changes["image_url"] = _picture_url(product_id, now)
     with suppress(NothingChanged):
         product_update(product_id=product_id, actor=ACTOR, now=now, **changes)
-    Product.objects.filter(pk=found.pk).update(updator="", updated_at=None)
+    Product.objects.filter(pk=row.pk).update(updator="", updated_at=None)
 
 
 def _facts(product: DemoProduct) -> dict[str, Any]:
-    kept = ("name", "stock", "description", "vip_level")
-    return {name: getattr(product, name) for name in kept} | {"price": Decimal(product.price), "vip_days": 30}
+    names = ("name", "stock", "description", "vip_level")
+    return {name: getattr(product, name) for name in names} | {"price": Decimal(product.price), "vip_days": 30}
 
 
 def _picture_url(product_id: str, now: datetime) -> str:

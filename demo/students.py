@@ -59,12 +59,12 @@ def _identify(students: list[Student], present: dict[str, Student]) -> None:
     first_pk = present[students[at].sid].pk - at
     delay = present[students[at].sid].created_at - students[at].created_at
     pks = range(first_pk, first_pk + len(students))
-    taken = set(Student.objects.filter(pk__in=pks).values_list("pk", flat=True))
+    pks_in_use = set(Student.objects.filter(pk__in=pks).values_list("pk", flat=True))
     for pk, student in zip(pks, students, strict=True):
-        if known := present.get(student.sid):
-            student.pk, student.created_at = known.pk, known.created_at
+        if row := present.get(student.sid):
+            student.pk, student.created_at = row.pk, row.created_at
         else:
-            student.pk = None if pk in taken else pk
+            student.pk = None if pk in pks_in_use else pk
             student.created_at += delay if student is not students[0] else timedelta()
 
 
@@ -78,11 +78,11 @@ def _students(now: datetime) -> list[Student]:
     recent = [name for name, count in OF_THE_LAST_WEEKS.items() for _ in range(count)]
     random.shuffle(recent)
     times += [now - WEEKS * (len(recent) - number) / (len(recent) + 1) for number in range(len(recent))]
-    made = [
+    students = [
         _student(random, number, class_name, at)
         for number, (class_name, at) in enumerate(zip([*classes, *recent], times, strict=True), 1)
     ]
-    return [_of_the_document(), *made]
+    return [_of_the_document(), *students]
 
 
 def _of_the_document() -> Student:

@@ -29,12 +29,12 @@ def trades_reset() -> str:
 def _copy(payments: list[Payment]) -> int:
     ours = OurRefund.objects.filter(payment__in=payments, state__in=_STATES).select_related("payment").order_by("pk")
     refunds = list(ours)
-    refunded = {refund.payment_id for refund in refunds}
+    payment_pks = {refund.payment_id for refund in refunds}
     trades = {
         payment.pk: Trade(
             out_trade_no=payment.out_trade_no, fingerprint="demo", trade_type="NATIVE", body=payment.description,
             total_fee=payment.amount_fen, notify_url=f"{settings.PUBLIC_BASE_URL}/pay/payResult", openid=PAYER,
-            state=TradeState.REFUND if payment.pk in refunded else TradeState.SUCCESS,
+            state=TradeState.REFUND if payment.pk in payment_pks else TradeState.SUCCESS,
             transaction_id=payment.transaction_id, expires_at=payment.time_expire, created_at=payment.created_at,
             paid_at=payment.paid_at,
         )

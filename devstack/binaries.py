@@ -39,10 +39,10 @@ def reachable_binaries(account: Account | None, scratch: Path) -> Binaries:
 
     :raises StackError: there are no programs.
     """
-    found = find_binaries()
-    if not account or all(_can_run(path, account) for path in (found.initdb, found.postgres, found.valkey)):
-        return found
-    return _copy(found, scratch)
+    programs = find_binaries()
+    if not account or all(_can_run(path, account) for path in (programs.initdb, programs.postgres, programs.valkey)):
+        return programs
+    return _copy(programs, scratch)
 
 
 def _postgres_bindir() -> Path | None:
@@ -71,15 +71,15 @@ def _can_run(path: Path, account: Account) -> bool:
     return True
 
 
-def _copy(found: Binaries, scratch: Path) -> Binaries:
+def _copy(binaries: Binaries, scratch: Path) -> Binaries:
     """Copy the programs. Folder names stay, because they find libraries relative to themselves."""
-    install = found.postgres.parent.parent
+    install = binaries.postgres.parent.parent
     package = scratch / "site" / install.parent.name
     for_developers = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "include")
     programs = shutil.copytree(install, package / install.name, ignore=for_developers) / "bin"
     libraries = install.parent.with_name(f"{install.parent.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, package.with_name(libraries.name))
-    shutil.copy2(found.valkey, scratch / "site")
+    shutil.copy2(binaries.valkey, scratch / "site")
     subprocess.run(["chmod", "-R", "a+rX", scratch / "site"], check=True)  # noqa: S607
-    return Binaries(programs / "initdb", programs / "postgres", scratch / "site" / found.valkey.name)
+    return Binaries(programs / "initdb", programs / "postgres", scratch / "site" / binaries.valkey.name)

@@ -170,7 +170,7 @@ class Postgres(Engine):
         fresh = self.data.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         own_directory(fresh, account)
-        done = subprocess.run(
+        result = subprocess.run(
             [
                 *(str(self.binaries.initdb), "-D", _pgdata(fresh, account), "-U", ROLE, "-A", "trust", "-E", "UTF8"),
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"),
@@ -186,9 +186,9 @@ class Postgres(Engine):
             errors="replace",
             **run_as(account),
         )
-        if done.returncode:
+        if result.returncode:
             shutil.rmtree(fresh, ignore_errors=True)
-            raise StackError(f"PostgreSQL's data directory cannot be made: {explain(done.stdout.splitlines())}")
+            raise StackError(f"PostgreSQL's data directory cannot be made: {explain(result.stdout.splitlines())}")
         fresh.rename(self.data)
 
 
@@ -319,8 +319,8 @@ def own_directory(path: Path, account: Account | None) -> None:
         # are interrupted, the next start sees the wrong owner and does this again.
         os.chown(path, 0, 0)
         path.chmod(0o700)
-        for found in (*path.rglob("*"), path):
-            os.chown(found, account.uid, account.gid, follow_symlinks=False)
+        for entry in (*path.rglob("*"), path):
+            os.chown(entry, account.uid, account.gid, follow_symlinks=False)
     elif not account and status.st_uid != os.geteuid():
         raise StackError(f"{path} belongs to another account: start as that one, or `make reset` as root.")
 

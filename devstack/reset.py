@@ -25,10 +25,10 @@ def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
         for name in LOCKS:
             if not try_lock(stack.enter_context((state_dir / name).open("a"))):
                 raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).")
-        gone = sorted(_remove_all(state_dir, keep={*LOCKS, "media"}))
+        names = sorted(_remove_all(state_dir, keep={*LOCKS, "media"}))
         if pictures and pictures.is_dir() and list(_remove_all(pictures, keep={".gitkeep"})):
-            gone.append("pictures")
-        return gone
+            names.append("pictures")
+        return names
 
 
 def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
@@ -50,11 +50,11 @@ def main() -> int:
         media = Path(os.environ.get("MEDIA_ROOT") or environment.default_media_root(state_dir, ROOT))
         # With a server of one's own the rows stay, and still refer to their pictures.
         is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
-        gone = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)
+        names = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)
     except (StackError, OSError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    print("Forgotten: " + (", ".join(gone) or "there was nothing") + ".")
+    print("Forgotten: " + (", ".join(names) or "there was nothing") + ".")
     for name in URLS:
         if os.environ.get(name):
             print(f"{name} is set: that server keeps its data.")

@@ -28,8 +28,8 @@ def categories_known(documents: Sequence[Document], _: ImportRun) -> tuple[set[s
     )
 
 
-def category(values: Values, known: tuple[set[str], set[str]], run: ImportRun) -> Category:
-    ids, names = known
+def category(values: Values, existing: tuple[set[str], set[str]], run: ImportRun) -> Category:
+    ids, names = existing
     category_id = values.id("category_id", ID_LENGTH)
     name = values.required("categoryName", NAME_LENGTH, "未命名类目")
     run.claim_once("category", category_id, name, is_here=category_id in ids, what="category_id 相同")
@@ -53,8 +53,8 @@ def products_known(documents: Sequence[Document], _: ImportRun) -> tuple[set[str
     )
 
 
-def product(values: Values, known: tuple[set[str], set[str]], run: ImportRun) -> Product:
-    products, categories = known
+def product(values: Values, existing: tuple[set[str], set[str]], run: ImportRun) -> Product:
+    products, categories = existing
     product_id = values.id("product_id", ID_LENGTH)
     price = values.yuan("price")
     if price is None or price > MAX_PRICE:
@@ -83,10 +83,10 @@ def products_create(products: Sequence[Product], run: ImportRun) -> None:
     Product.objects.bulk_create(products)
 
 
-def product_pks(gone: Mapping[str, Product], codes: Iterable[str], run: ImportRun) -> dict[str, int]:
-    """Return the keys of the products with these ids. Create first those of ``gone`` that are not here."""
-    pks = dict(Product.objects.filter(product_id__in=[*codes, *gone]).values_list("product_id", "pk"))
-    products = [product for code, product in gone.items() if code not in pks]
+def product_pks(missing: Mapping[str, Product], codes: Iterable[str], run: ImportRun) -> dict[str, int]:
+    """Return the keys of the products with these ids. Create first those of ``missing`` that are not here."""
+    pks = dict(Product.objects.filter(product_id__in=[*codes, *missing]).values_list("product_id", "pk"))
+    products = [product for code, product in missing.items() if code not in pks]
     products_create(products, run)
     return pks | {product.product_id: product.pk for product in products}
 
@@ -94,8 +94,8 @@ def product_pks(gone: Mapping[str, Product], codes: Iterable[str], run: ImportRu
 def _category_pks(ids: set[str], now: datetime) -> dict[str, int]:
     pks = dict(Category.objects.filter(category_id__in=ids).values_list("category_id", "pk"))
     for category_id in sorted(ids - pks.keys()):
-        made = {"name": GONE_NAME, "created_at": id_moment(category_id) or now, "removed_at": now}
-        pks[category_id] = Category.objects.get_or_create(category_id=category_id, defaults=made)[0].pk
+        defaults = {"name": GONE_NAME, "created_at": id_moment(category_id) or now, "removed_at": now}
+        pks[category_id] = Category.objects.get_or_create(category_id=category_id, defaults=defaults)[0].pk
     return pks
 
 
@@ -164,13 +164,13 @@ def carts_known(documents: Sequence[Document], _: ImportRun) -> KnownCarts:
     )
 
 
-def cart_item(values: Values, known: KnownCarts, run: ImportRun) -> ArrivedItem:
+def cart_item(values: Values, existing: KnownCarts, run: ImportRun) -> ArrivedItem:
     unid, product_id = values.id("unid", 64), values.id("product_id", 32)
-    if unid not in known.users and run.value("unid", unid) is None:
+    if unid not in existing.users and run.value("unid", unid) is None:
         raise DocumentRefused("用户不存在")
-    if product_id not in known.products and run.value("product", product_id) is None:
+    if product_id not in existing.products and run.value("product", product_id) is None:
         raise DocumentRefused("商品不存在，或已下架")
-    is_here = (unid, product_id) in known.rows
+    is_here = (unid, product_id) in existing.rows
     run.claim_once("cart", f"{unid} {product_id}", is_here=is_here, what="同一用户的同一商品")
     quantity = values.whole("quantity") or 0
     if not 0 < quantity <= MAX_STOCK:

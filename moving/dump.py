@@ -103,8 +103,8 @@ def documents(path: Path) -> Iterator[Document]:
     try:
         with path.open("rb") as raw:
             unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            read = _bson if ".bson" in path.suffixes else _json
-            for number, (fields, fault) in enumerate(read(unpacked), 1):
+            reader = _bson if ".bson" in path.suffixes else _json
+            for number, (fields, fault) in enumerate(reader(unpacked), 1):
                 is_cut = fault.startswith(CUT)
                 yield Document(f"{path.name} #{number}", fields, fault, is_cut, raw.tell() / size)
     except (OSError, EOFError) as error:

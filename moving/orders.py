@@ -38,12 +38,12 @@ _PAID_AND_GIVEN_UP = "旧系统中已付款但订单已取消或关闭,款项见
 
 
 class Arrived(NamedTuple):
-    """An order with its lines. Lines name products by id; ``gone`` holds those products that no longer exist."""
+    """An order with its lines. Lines name products by id; ``missing`` holds those products that no longer exist."""
 
     order: Order
     unid: str
     lines: list[OrderLine]
-    gone: dict[str, Product]
+    missing: dict[str, Product]
 
 
 class KnownOrders(NamedTuple):
@@ -83,24 +83,24 @@ def look_up(documents: Sequence[Document], run: ImportRun) -> KnownOrders:
     )
 
 
-def translate(values: Values, known: KnownOrders, run: ImportRun) -> Arrived:
+def translate(values: Values, existing: KnownOrders, run: ImportRun) -> Arrived:
     order_id = values.id("order_id", 32)
     lines = _lines(values, run.details.get(order_id, []))
     total = _total(values, lines)
-    run.claim_once("order", order_id, is_here=order_id in known.orders, what="order_id 相同")
+    run.claim_once("order", order_id, is_here=order_id in existing.orders, what="order_id 相同")
     order = _order(values, order_id, total)
     unid = values.text("unid", 100)
-    username = known.buyers.get(unid) or run.value("unid", unid)
+    username = existing.buyers.get(unid) or run.value("unid", unid)
     if username is None:
         values.fix("买家已不存在，订单只记下名字", unid)
     order.username = username or values.text("user_nickname", 64) or GONE_BUYER
-    return Arrived(order, unid, lines, _gone(values, lines, known, run))
+    return Arrived(order, unid, lines, _gone(values, lines, existing, run))
 
 
 def write(arrived: Sequence[Arrived], run: ImportRun) -> None:
     users = dict(User.objects.filter(unid__in={one.unid for one in arrived}).values_list("unid", "pk"))
-    gone = {code: product for one in arrived for code, product in one.gone.items()}
-    products = product_pks(gone, {line.product_code for one in arrived for line in one.lines}, run)
+    missing = {code: product for one in arrived for code, product in one.missing.items()}
+    products = product_pks(missing, {line.product_code for one in arrived for line in one.lines}, run)
     for one in arrived:
         one.order.user_id = users.get(one.unid)
     Order.objects.bulk_create([one.order for one in arrived])
@@ -202,15 +202,15 @@ def _code(values: Values, name: str, codes: Any) -> int:
     return 0
 
 
-def _gone(values: Values, lines: list[OrderLine], known: KnownOrders, run: ImportRun) -> dict[str, Product]:
+def _gone(values: Values, lines: list[OrderLine], existing: KnownOrders, run: ImportRun) -> dict[str, Product]:
     """Make the products of the lines that no longer exist, with the lines' names and prices, not on sale."""
-    gone = {}
+    missing = {}
     for line in lines:
         code = line.product_code
-        if code in known.products or run.claim("product", code) is not None:
+        if code in existing.products or run.claim("product", code) is not None:
             continue
         values.fix("商品已不存在，按明细补一个已下架的商品", code)
-        gone[code] = Product(
+        missing[code] = Product(
             product_id=code,
             category=Category(category_id=GONE_CATEGORY),
             name=line.title,
@@ -219,7 +219,7 @@ def _gone(values: Values, lines: list[OrderLine], known: KnownOrders, run: Impor
             created_at=id_moment(code) or run.now,
             removed_at=run.now,
         )
-    return gone
+    return missing
 
 
 ORDERS = Translation("order_masters", "订单", translate, look_up, write, batch=500)

@@ -78,10 +78,10 @@ def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int]
     total, number = addresses_left() or 1, 0
     for place in PLACES:
         for rows in _batches(place):
-            known = _known({old_picture(getattr(row, place.field)) for row in rows}, folder, now, figures)
+            url_paths = _known({old_picture(getattr(row, place.field)) for row in rows}, folder, now, figures)
             with transaction.atomic():
                 for row in rows:
-                    _rewrite(place, row, known, figures)
+                    _rewrite(place, row, url_paths, figures)
             number += len(rows)
             tell("图片", number / total, number)
 
@@ -97,9 +97,9 @@ def _left(place: Place) -> Any:
     return place.model._default_manager.filter(**{f"{place.field}__iregex": _PATTERN})
 
 
-def _rewrite(place: Place, row: Any, known: dict[str, str], figures: Figures) -> None:
+def _rewrite(place: Place, row: Any, url_paths: dict[str, str], figures: Figures) -> None:
     address = getattr(row, place.field)
-    url_path = known.get(old_picture(address))
+    url_path = url_paths.get(old_picture(address))
     if not url_path:
         return  # a later run may bring a folder that has it
     # Only if nobody has chosen another picture meanwhile.
@@ -114,8 +114,8 @@ def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> di
     names = [url_path.removeprefix(settings.MEDIA_URL) for url_path in here.values()]
     # The sweep may have removed a picture whose records are gone.
     alive = set(Upload.objects.filter(name__in=names, removed_at=None).values_list("name", flat=True))
-    known = {path: url_path for path, url_path in here.items() if url_path.removeprefix(settings.MEDIA_URL) in alive}
-    untried = sorted(paths - known.keys() - figures.refused.keys())  # many records may show a picture: try it once
+    addresses = {path: url for path, url in here.items() if url.removeprefix(settings.MEDIA_URL) in alive}
+    untried = sorted(paths - addresses.keys() - figures.refused.keys())  # many records may show a picture: try it once
     files = {path: file for path in untried if (file := _file(folder, path))}
     figures.missing |= {*untried} - files.keys()
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -123,11 +123,11 @@ def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> di
             facts = {"url_path": one.url_path, "refusal": one.refusal}
             OldPicture.objects.update_or_create(path=one.path, defaults=facts)
             if one.url_path:
-                known[one.path] = one.url_path
+                addresses[one.path] = one.url_path
                 figures.stored += 1
             else:
                 figures.refused[one.path] = one.refusal
-    return known
+    return addresses
 
 
 def _take(path: str, file: Path, now: datetime) -> OldPicture:
@@ -135,8 +135,8 @@ def _take(path: str, file: Path, now: datetime) -> OldPicture:
         if file.stat().st_size > MAX_BYTES:
             return OldPicture(path=path, refusal=f"超过 {MAX_BYTES // 1024**2} MB")
         upload = SimpleUploadedFile("picture", file.read_bytes())
-        stored = image_store(file=upload, user_pk=None, wait_s=DECODER_WAIT_S, now=now)
-        return OldPicture(path=path, url_path=stored.url_path)
+        picture = image_store(file=upload, user_pk=None, wait_s=DECODER_WAIT_S, now=now)
+        return OldPicture(path=path, url_path=picture.url_path)
     except ImageRefused as refusal:
         return OldPicture(path=path, refusal=refusal.msg[:200])
     except OSError as error:

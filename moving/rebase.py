@@ -37,7 +37,7 @@ def pictures_rebase(*, old: str, new: str) -> int:
 
 
 def _rewrite(change: str, facts: dict[str, str | int]) -> int:
-    changed = 0
+    number = 0
     for place in PLACES:
         table, column = place.model._meta.db_table, f'"{place.field}"'
         statement = f'UPDATE "{table}" SET {column} = {change} AND id BETWEEN %(first)s AND %(last)s'  # noqa: S608
@@ -46,8 +46,8 @@ def _rewrite(change: str, facts: dict[str, str | int]) -> int:
             for first in range(0, end + 1, BATCH):
                 facts |= {"stored": _STORED, "first": first, "last": first + BATCH - 1}
                 cursor.execute(statement.format(column=column), facts)
-                changed += cursor.rowcount
-    return changed
+                number += cursor.rowcount
+    return number
 
 
 def addresses_of_pictures() -> Iterator[Finding]:

@@ -65,9 +65,9 @@ class ImportReport:
             return
         self.counts[name]["fixed"] += not reason
         self._reasons.update({(name, word, what) for what, _ in reasons})
-        known = {key: value for key, value in document.fields.items() if name != "users" or key not in SECRETS}
-        shown = _shortened(known)
-        entry = {"collection": name, "place": document.place, "outcome": word, "reasons": reasons, "document": shown}
+        fields = {key: value for key, value in document.fields.items() if name != "users" or key not in SECRETS}
+        excerpt = _shortened(fields)
+        entry = {"collection": name, "place": document.place, "outcome": word, "reasons": reasons, "document": excerpt}
         print(json.dumps(entry, ensure_ascii=False, default=str), file=self._documents)
 
     def weak_password(self, user: dict[str, Any], problem: str) -> None:
@@ -92,9 +92,9 @@ class ImportReport:
     def end(self) -> str:
         """Write the table and the spreadsheet to their files, and return the table."""
         pictures = self.pictures or Figures()
-        refused = [(path, "拒绝", reason) for path, reason in pictures.refused.items()]
+        refusals = [(path, "拒绝", reason) for path, reason in pictures.refused.items()]
         missing = [(path, "缺少", "图片不在图片目录中") for path in sorted(pictures.missing)]
-        for path, outcome, reason in refused + missing:
+        for path, outcome, reason in refusals + missing:
             entry = {"collection": "图片", "place": path, "outcome": outcome, "reasons": [[reason, ""]]}
             print(json.dumps(entry, ensure_ascii=False), file=self._documents)
         self._documents.flush()

@@ -75,10 +75,10 @@ def _rows(values: Values) -> list[str]:
 def _buttons(values: Values) -> list[str]:
     value = values.raw("buttons") or []
     buttons = [str(button) for button in value] if isinstance(value, list) else []
-    known = [button for button in ClientButton.values if button in buttons]
-    if len(known) < len(buttons):
+    valid = [button for button in ClientButton.values if button in buttons]
+    if len(valid) < len(buttons):
         values.fix("buttons 中有不认识的按钮，已去掉", buttons)
-    return known
+    return valid
 
 
 ROLES_AS_DOCUMENTS = Translation("permissions", "角色", translate, look_up, write)

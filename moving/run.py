@@ -119,11 +119,11 @@ class Import:
         ids = [document.old_id for document in batch if document.old_id]
         arrivals = Arrival.objects.filter(collection=translation.collection, old_id__in=ids)
         arrived = set(arrivals.values_list("old_id", flat=True))
-        known = translation.look_up([document for document in batch if not document.fault], self.run)
+        existing = translation.look_up([document for document in batch if not document.fault], self.run)
         arriving, here = [], []
         for document in batch:
             values = self._values(document)
-            outcome, record = self._judge(translation, values, known)
+            outcome, record = self._judge(translation, values, existing)
             if document.old_id in arrived:
                 outcome = Outcome.HERE
             if outcome is Outcome.CAME:
@@ -137,7 +137,7 @@ class Import:
             translation.before([record for _, record in arriving], self.run)
             self._arrive(translation, arriving)
 
-    def _judge(self, translation: Translation, values: Values, known: Any) -> tuple[Outcome, Any]:
+    def _judge(self, translation: Translation, values: Values, existing: Any) -> tuple[Outcome, Any]:
         """Return the outcome of a document, with its record, or with the reason why it is refused."""
         document = values.document
         if document.fault:
@@ -146,7 +146,7 @@ class Import:
         if document.old_id and self.run.claim("_id", name) is not None:
             return Outcome.REFUSED, "与前面的文档重复：_id 相同"
         try:
-            return Outcome.CAME, translation.translate(values, known, self.run)
+            return Outcome.CAME, translation.translate(values, existing, self.run)
         except AlreadyHere:
             return Outcome.HERE, None
         except DocumentRefused as refusal:

@@ -15,7 +15,7 @@ def look_up(documents: Sequence[Document], _: ImportRun) -> set[str]:
     return set(Student.objects.filter(sid__in=plain_all(documents, "sId")).values_list("sid", flat=True))
 
 
-def translate(values: Values, taken: set[str], run: ImportRun) -> Student:
+def translate(values: Values, existing_sids: set[str], run: ImportRun) -> Student:
     name, class_name = values.text("name", 64), values.text("class", 64)
     if not name or not class_name:
         raise DocumentRefused("没有姓名" if not name else "没有班级")
@@ -29,7 +29,7 @@ def translate(values: Values, taken: set[str], run: ImportRun) -> Student:
         description=values.required("description", 2000),
         headimgurl=values.picture("headimgurl"),
         created_at=values.created(names=("cTime",)),
-        sid=_sid(values, f"{class_name} {name}", taken, run),
+        sid=_sid(values, f"{class_name} {name}", existing_sids, run),
     )
 
 
@@ -42,7 +42,7 @@ def _age(values: Values) -> int:
     return age
 
 
-def _sid(values: Values, who: str, taken: set[str], run: ImportRun) -> str:
+def _sid(values: Values, who: str, existing_sids: set[str], run: ImportRun) -> str:
     sid = values.text("sId", 100)
     if not sid or len(sid) > SID_LENGTH:
         values.fix("没有可用的学号，分配新学号", sid)
@@ -53,7 +53,7 @@ def _sid(values: Values, who: str, taken: set[str], run: ImportRun) -> str:
     if earlier is not None:
         values.fix("学号已属于前面的学员，分配新学号", f"{sid} {earlier}")
         return new_sid()
-    if sid in taken:
+    if sid in existing_sids:
         raise AlreadyHere
     return sid
 

@@ -52,25 +52,25 @@ def look_up(documents: Sequence[Document], _: ImportRun) -> KnownUsers:
     )
 
 
-def translate(values: Values, known: KnownUsers, run: ImportRun) -> User:
+def translate(values: Values, existing: KnownUsers, run: ImportRun) -> User:
     username = values.id("username", NAME_LENGTH)
     unid = _unid(values)
     if run.value(*(("unid", unid) if unid else ("username", username))) is not None:
         raise DocumentRefused(f"与前面的文档重复：{'unid' if unid else '用户名'} 相同")
-    same = known.by_name.get(username)
-    if unid in known.by_unid or (same and not unid):
+    same = existing.by_name.get(username)
+    if unid in existing.by_unid or (same and not unid):
         for name, key in (("unid", unid), ("username", username), ("phone", plain(values.raw("phone")))):
             run.claim(name, key, username)
         raise AlreadyHere
-    user = _fields(values, known, run)
+    user = _fields(values, existing, run)
     user.unid = unid or new_unid()
     if same and run.value("username", username) is None and _is_of_every_installation(username):
         user.pk = same.pk  # see write()
         values.fix("与这里现有的账号合并，密码和角色以这里的为准", username)
-    user.username = _free_name(values, username, known, run)
-    user.is_phone_bound = _is_phone_login(values, user, known, run)
-    user.openid = _once(values, "openid", known.openids, run)
-    user.unionid = _once(values, "unionid", known.unionids, run) or None
+    user.username = _free_name(values, username, existing, run)
+    user.is_phone_bound = _is_phone_login(values, user, existing, run)
+    user.openid = _once(values, "openid", existing.openids, run)
+    user.unionid = _once(values, "unionid", existing.unionids, run) or None
     user.wechat_appid = settings.WECHAT_APP_ID if user.openid else ""
     run.claim("unid", user.unid, user.username)
     _password(values, user)
@@ -95,8 +95,8 @@ def write(users: Sequence[User], run: ImportRun) -> None:
             _merge(user)
     User.objects.bulk_create([user for user in users if user.pk is None])
     # Nobody logs in with a number that several of these users have, also not the first of them.
-    shared = [user.phone for user in users if run.value("phone", user.phone) not in {None, user.username}]
-    User.objects.filter(phone__in=shared, is_phone_bound=True).update(is_phone_bound=False)
+    phones = [user.phone for user in users if run.value("phone", user.phone) not in {None, user.username}]
+    User.objects.filter(phone__in=phones, is_phone_bound=True).update(is_phone_bound=False)
 
 
 def _merge(user: User) -> None:
@@ -119,10 +119,10 @@ def _unid(values: Values) -> str:
     return unid
 
 
-def _fields(values: Values, known: KnownUsers, run: ImportRun) -> User:
+def _fields(values: Values, existing: KnownUsers, run: ImportRun) -> User:
     vip_level, vip_expires_at = _vip(values)
     return User(
-        role=_role(values, known),
+        role=_role(values, existing),
         nickname=values.text("nickname", 64) or values.text("username", 64),
         phone=values.text("phone", 32),
         headimgurl=values.picture("headimgurl"),
@@ -145,58 +145,58 @@ def _vip(values: Values) -> tuple[int, datetime | None]:
         return 0, None
     ends_at = values.moment("vipStamp", ahead=True) or values.moment("vipExpires", ahead=True)
     # 0 is the old server's "none": a level that staff gave without an end.
-    told = [value for name in ("vipStamp", "vipExpires") if (value := values.raw(name)) not in (None, 0, "0")]
-    if told and ends_at is None:
-        values.fix("会员的到期时间无法使用，记为没有到期时间，请在后台核对", told[0])
+    ends = [value for name in ("vipStamp", "vipExpires") if (value := values.raw(name)) not in (None, 0, "0")]
+    if ends and ends_at is None:
+        values.fix("会员的到期时间无法使用，记为没有到期时间，请在后台核对", ends[0])
     return level, ends_at
 
 
-def _role(values: Values, known: KnownUsers) -> Role:
+def _role(values: Values, existing: KnownUsers) -> Role:
     """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
     candidates = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
     names = [str(one[0] if isinstance(one, list) and one else one) for one in candidates if one]
     for name in names:
-        if role := known.roles.get(name):
+        if role := existing.roles.get(name):
             return role
     if names:
         values.fix(f"角色不存在，改为 {DEFAULT_ROLEID}", names[0])
-    return known.roles[DEFAULT_ROLEID]
+    return existing.roles[DEFAULT_ROLEID]
 
 
 def _is_of_every_installation(username: str) -> bool:
     return username == "root" or is_demo_account(username)
 
 
-def _free_name(values: Values, username: str, known: KnownUsers, run: ImportRun) -> str:
+def _free_name(values: Values, username: str, existing: KnownUsers, run: ImportRun) -> str:
     merges = _is_of_every_installation(username)
     name, number = username, 1
-    while run.claim("username", name) is not None or (name in known.by_name and not merges):
+    while run.claim("username", name) is not None or (name in existing.by_name and not merges):
         merges = False
         number += 1
         name = f"{username[: NAME_LENGTH - 8]}-{number}"
-        known.by_name.update({user.username: user for user in User.objects.filter(username=name)})
+        existing.by_name.update({user.username: user for user in User.objects.filter(username=name)})
     if name != username:
         values.fix("用户名已被占用，改名", f"{username} -> {name}")
     return name
 
 
-def _once(values: Values, name: str, taken: Mapping[Any, str], run: ImportRun) -> str:
+def _once(values: Values, name: str, owners: Mapping[Any, str], run: ImportRun) -> str:
     """Read a value that only one user may have; the first user who has it keeps it."""
     text = values.text(name, 128)
     if not text:
         return ""
-    owner = taken.get(text) or run.claim(name, text, values.text("username", NAME_LENGTH))
+    owner = owners.get(text) or run.claim(name, text, values.text("username", NAME_LENGTH))
     if owner is not None:
         values.fix(f"{name} 已属于另一个用户，不带入", f"{text} {owner}")
         return ""
     return text
 
 
-def _is_phone_login(values: Values, user: User, known: KnownUsers, run: ImportRun) -> bool:
+def _is_phone_login(values: Values, user: User, existing: KnownUsers, run: ImportRun) -> bool:
     """Tell whether the user may log in with the number by text message. See ``accounts.services.phones``."""
     if not can_login(user.phone, user.role):
         return False
-    owner = run.claim("phone", user.phone, user.username) or known.phones.get(user.phone)
+    owner = run.claim("phone", user.phone, user.username) or existing.phones.get(user.phone)
     if owner is not None:
         values.fix("手机号与另一个用户相同，不能用它短信登录", f"{user.phone} {owner}")
     return owner is None

@@ -126,12 +126,12 @@ class Values:
         number = _number(self.raw(name))
         if number is None or abs(number) > 10**9:
             return None
-        rounded = number.quantize(CENT)
-        if rounded <= 0:
+        amount = number.quantize(CENT)
+        if amount <= 0:
             return None
-        if abs(number - rounded) > FLOAT_NOISE:
+        if abs(number - amount) > FLOAT_NOISE:
             self.fix(f"{name} 多于两位小数，四舍五入", number)
-        return rounded
+        return amount
 
     def moment(self, name: str, *, ahead: bool = False) -> datetime | None:
         """Return a time after the old server's start; one in the future only with ``ahead``."""
@@ -143,11 +143,11 @@ class Values:
         if moment := next(filter(None, moments), None):
             return moment
         old_id = self._fields.get("_id")
-        known = self._plausible(old_id.generation_time) if isinstance(old_id, ObjectId) else None
+        id_time = self._plausible(old_id.generation_time) if isinstance(old_id, ObjectId) else None
         self.fix(
-            "没有可用的创建时间，取 _id 中的时间" if known else "没有可用的创建时间，记为迁入的时间", self.raw(*names)
+            "没有可用的创建时间，取 _id 中的时间" if id_time else "没有可用的创建时间，记为迁入的时间", self.raw(*names)
         )
-        return known or self.now
+        return id_time or self.now
 
     def _plausible(self, moment: datetime | None, latest: datetime | None = None) -> datetime | None:
         return moment if moment and _OLDEST <= moment <= (latest or self.now + timedelta(days=1)) else None

@@ -28,11 +28,11 @@ def translate(values: Values, _: None, run: ImportRun) -> WeatherRecord:
 
 def _objects(values: Values) -> dict[str, Any]:
     """Return the fields that are no texts. The provider itself answers an empty list where there is no alarm."""
-    found = {"alarm": values.raw("alarm"), "aqi": values.raw("aqi")}
-    for name, value in found.items():
+    objects = {"alarm": values.raw("alarm"), "aqi": values.raw("aqi")}
+    for name, value in objects.items():
         if value and not isinstance(value, dict) and (name, type(value)) != ("alarm", list):
             values.fix(f"{name} 不是对象，留空", value)
-    return found
+    return objects
 
 
 WEATHER = Translation("weather", "天气", translate)

@@ -95,8 +95,8 @@ def money_waits() -> Iterator[Finding]:
     yield from _waits(untold, "payments or refunds have not reached their orders", "款项没有记到订单上", "payment")
     late = payments_left_open(now=now)
     yield from _waits(late, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
-    failed = events_to_do(now=now).count()
-    yield from _waits(failed, "payment notifications have failed", "支付通知处理失败", "inboundevent")
+    failures = events_to_do(now=now).count()
+    yield from _waits(failures, "payment notifications have failed", "支付通知处理失败", "inboundevent")
 
 
 def _waits(number: int, what: str, chinese: str, page: str, ok: bool | None = False) -> Iterator[Finding]:
@@ -136,9 +136,9 @@ def _ask(name: str, gateway: Callable[[Merchant], Any], who: Merchant, remedy: s
 def _platform_certificates(who: Merchant) -> Finding:
     # WeChat offers the next one days ahead and the worker fetches it twice a day, so one day before it must be here.
     keys = gateway_v3(who).keys.platform_keys()
-    left = keys[-1].ends_at - times.now() if keys else timedelta()
-    what = f"WeChat Pay's platform certificates end in {left / timedelta(days=1):.1f} days"
-    if left > timedelta(days=1):
+    rest = keys[-1].ends_at - times.now() if keys else timedelta()
+    what = f"WeChat Pay's platform certificates end in {rest / timedelta(days=1):.1f} days"
+    if rest > timedelta(days=1):
         return Finding(True, what)
     return Finding(False, what, "Is the worker running, may it write to WECHAT_PAY_CERT_DIR?")
 

@@ -74,12 +74,12 @@ def money_days(first: date, last: date) -> dict[date, MoneyDay]:
     days: dict[date, MoneyDay] = {}
     payments = Payment.objects.filter(state__in=(PaymentStatus.PAID, PaymentStatus.STRAY))
     stray = Q(state=PaymentStatus.STRAY)
-    accepted = Refund.objects.filter(state__in=_ACCEPTED)
-    waiting = Q(state__in=_NOT_THERE)
+    refunds = Refund.objects.filter(state__in=_ACCEPTED)
+    unpaid = Q(state__in=_NOT_THERE)
     offline = Refund.objects.filter(state=RefundStatus.OFFLINE, accepted_at=None)
     for rows, moment, sums in (
         (payments, "paid_at", {**_sums("paid", "paid_fen"), **_sums("strays", "stray_fen", stray)}),
-        (accepted, "accepted_at", {**_sums("refunds", "refunded_fen"), **_sums("waiting", "waiting_fen", waiting)}),
+        (refunds, "accepted_at", {**_sums("refunds", "refunded_fen"), **_sums("waiting", "waiting_fen", unpaid)}),
         (offline, "offline_at", _sums("offline", "offline_fen")),
     ):
         dated: Any = rows.order_by().filter(**{f"{moment}__gte": begins, f"{moment}__lt": ends})
@@ -118,11 +118,11 @@ class BillDay(Sums):
 
 def bill_days(first: date, last: date) -> dict[date, BillDay]:
     """Return what the bills say of each day that has one or a difference; both days are included. Two queries."""
-    done = Q(state=BillRun.State.DONE)
+    is_done = Q(state=BillRun.State.DONE)
     runs: Any = BillRun.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
     runs = runs.annotate(
-        compared=Count("pk", filter=done),
-        missing=Count("pk", filter=~done),
+        compared=Count("pk", filter=is_done),
+        missing=Count("pk", filter=~is_done),
         paid=Sum("paid_fen"),
         refunded=Sum("refunded_fen"),
         foreign=Sum("foreign_rows"),

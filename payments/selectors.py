@@ -31,13 +31,13 @@ def records_of(numbers: Iterable[str]) -> dict[str, QuerySet[Any]]:
 
 def merchants_waiting() -> Counter[str]:
     """Return how many payments and refunds of each merchant number the sweeps still have to ask about."""
-    waiting: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
     for rows, name in (
         (Payment.objects.filter(next_check_at__isnull=False), "mch_id"),
         (Refund.objects.filter(next_try_at__isnull=False), "payment__mch_id"),
     ):
-        waiting.update(dict(rows.order_by(name).values_list(name).annotate(Count("pk"))))
-    return waiting
+        numbers.update(dict(rows.order_by(name).values_list(name).annotate(Count("pk"))))
+    return numbers
 
 
 def differences_open() -> int:
@@ -67,9 +67,9 @@ def listener_failures_of(numbers: Iterable[str]) -> QuerySet[ListenerFailure]:
 
 def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:
     """Return up to 5 comparisons of the last month that have not succeeded within a day, oldest first."""
-    failed = BillRun.objects.exclude(state=BillRun.State.DONE)
+    failures = BillRun.objects.exclude(state=BillRun.State.DONE)
     span = (older_than - timedelta(days=30), older_than - timedelta(days=1))
-    return failed.filter(day__gte=span[0].date(), day__lte=span[1].date()).order_by("day", "mch_id")[:5]
+    return failures.filter(day__gte=span[0].date(), day__lte=span[1].date()).order_by("day", "mch_id")[:5]
 
 
 def refunds_waiting() -> int:
@@ -94,9 +94,9 @@ def events_to_do(*, now: datetime) -> QuerySet[InboundEvent]:
 
     Anybody may send a forged one, so those are no failure.
     """
-    failed = Q(verdict=InboundEvent.Verdict.FAILED) | Q(verdict=InboundEvent.Verdict.REFUSED, is_genuine=True)
-    waiting = InboundEvent.objects.filter(failed, acknowledged_at=None, received_at__gte=now - EVENTS_OF)
-    return waiting.order_by("-received_at", "-pk")
+    failure = Q(verdict=InboundEvent.Verdict.FAILED) | Q(verdict=InboundEvent.Verdict.REFUSED, is_genuine=True)
+    events = InboundEvent.objects.filter(failure, acknowledged_at=None, received_at__gte=now - EVENTS_OF)
+    return events.order_by("-received_at", "-pk")
 
 
 def notices_by_verdict(*, since: datetime) -> dict[str, int]:
@@ -161,8 +161,8 @@ class RefundsOfPayment:
             if refund.state == _S.CLOSED and not refund.replaced_by_id and refund.amount_fen <= self.rest_fen
         ]
         # First those that another try may help.
-        waiting = sorted([*stuck, *dead], key=lambda refund: (refund.state not in (_S.FAILED, _S.CLOSED), refund.pk))
-        return waiting[0] if waiting else None
+        candidates = sorted([*stuck, *dead], key=lambda refund: (refund.state not in (_S.FAILED, _S.CLOSED), refund.pk))
+        return candidates[0] if candidates else None
 
     def _sum(self, *states: str) -> int:
         return sum(refund.amount_fen for refund in self.refunds if refund.state in states)

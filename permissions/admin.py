@@ -53,8 +53,8 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     @display(description="可调用的接口")
     def call_count(self, role: Role) -> str:
         calls = [call for group in calls_open_to_rows().values() for call in group]
-        allowed = sum(role.may_call(call.paths, Access.ROWS) for call in calls)
-        return "全部" if allowed == len(calls) else f"{allowed} 个"
+        number = sum(role.may_call(call.paths, Access.ROWS) for call in calls)
+        return "全部" if number == len(calls) else f"{number} 个"
 
     @display(description="按钮权限")
     def button_names(self, role: Role) -> str:

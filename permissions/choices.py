@@ -112,9 +112,9 @@ def _text_and_idle(row: str, calls: list[Endpoint]) -> tuple[str, bool]:
         prefix = row[:-1]
         covered = [c for c in calls if c.row_title and any(path.lower().startswith(prefix) for path in c.paths)]
         return (f"包含 {len(covered)} 个接口", False) if covered else (_NO_CALL, True)
-    found = next((call for call in calls if row in (path.lower() for path in call.paths)), None)
-    if found is None:
+    match = next((call for call in calls if row in (path.lower() for path in call.paths)), None)
+    if match is None:
         return _NO_CALL, True
-    if found.row_title:
-        return f"{found.row_title}（另一种写法）", False
-    return _UNDECIDED.get(found.access, "没有人能调用"), True
+    if match.row_title:
+        return f"{match.row_title}（另一种写法）", False
+    return _UNDECIDED.get(match.access, "没有人能调用"), True

@@ -59,8 +59,8 @@ class RowPicker(Picker):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        offered = {row for _, choices in self.choices for row, _ in choices}
-        others = [row for row in value or [] if row not in offered]
+        own_rows = {row for _, choices in self.choices for row, _ in choices}
+        others = [row for row in value or [] if row not in own_rows]
         text = widgets.UnfoldAdminTextareaWidget({"rows": min(len(others), 8) + 2})
         context["widget"] |= {
             "is_rows": True,
@@ -161,8 +161,8 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         if self._is_untouched("rows"):
             return present
         # The rows that stay keep their order, and new ones come last.
-        chosen = dict.fromkeys(self.cleaned_data["rows"])
-        rows = [row for row in dict.fromkeys(present) if row in chosen] + [row for row in chosen if row not in present]
+        choice = dict.fromkeys(self.cleaned_data["rows"])
+        rows = [row for row in dict.fromkeys(present) if row in choice] + [row for row in choice if row not in present]
         if problem := rows_problem(rows):
             raise forms.ValidationError(problem)
         return rows

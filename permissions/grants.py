@@ -26,9 +26,9 @@ def rights_grant(
     # Django creates these rows only after the last migration.
     kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(app_label=app_label, model=model)
     permissions = apps.get_model("auth", "Permission").objects
-    found = [
+    grants = [
         permissions.get_or_create(content_type=kind, codename=codename, defaults={"name": name})[0]
         for codename, name in rights.items()
     ]
     for role in roles:
-        role.permissions.add(*found)
+        role.permissions.add(*grants)

@@ -34,9 +34,9 @@ def matrix() -> dict[str, Any]:
     counts = {"user_total": Count("users"), "staff_total": Count("users", filter=Q(users__is_staff=True))}
     roles = list(Role.objects.order_by("pk").annotate(**counts).prefetch_related(rights))
     groups: dict[str, list[MatrixLine]] = {}
-    held = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
+    rights_of = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
     for right in office_rights():
-        ticks = [(role, role.is_root or right.permission.pk in held[role.pk]) for role in roles]
+        ticks = [(role, role.is_root or right.permission.pk in rights_of[role.pk]) for role in roles]
         groups.setdefault(f"后台 · {right.app}", []).append(MatrixLine(right.verb, right.records, ticks))
     for tag, calls in calls_open_to_rows().items():
         for call in calls:
@@ -65,7 +65,7 @@ class PreviewUser:
 
 def preview_of(role: Role, permissions: Iterable[Permission], request: HttpRequest, site: Any) -> dict[str, Any]:
     """Return the context of ``templates/permissions/preview.html``. ``role`` need not be saved."""
-    granted = {
+    calls_of = {
         tag: [(call, role.may_call(call.paths, Access.ROWS)) for call in calls]
         for tag, calls in calls_open_to_rows().items()
     }
@@ -77,8 +77,8 @@ def preview_of(role: Role, permissions: Iterable[Permission], request: HttpReque
     return {
         "role": role,
         "menu": role.menu,
-        "granted": granted,
-        "counts": (sum(may for calls in granted.values() for _, may in calls), sum(map(len, granted.values()))),
+        "granted": calls_of,
+        "counts": (sum(may for calls in calls_of.values() for _, may in calls), sum(map(len, calls_of.values()))),
         "everybodys": [(access.value, calls) for access, calls in everybodys.items() if calls],
         "idle": [note for note in row_notes(role.rows) if note.is_idle],
         "buttons": [(label, value in role.buttons) for value, label in ClientButton.choices],

@@ -14,7 +14,7 @@ def role_list(*, roleid: str | None = None) -> QuerySet[Role]:
     return (roles if roleid is None else roles.filter(roleid=roleid))[: settings.API_MAX_ROWS]
 
 
-_loaded: dict[str, tuple[str, Role]] = {}  # by number, with the version of the row
+_roles: dict[str, tuple[str, Role]] = {}  # by number, with the version of the row
 
 
 def role_loaded(roleid: str, version: str) -> Role:
@@ -22,11 +22,11 @@ def role_loaded(roleid: str, version: str) -> Role:
 
     :param version: of the role's row, which the caller has just read.
     """
-    known, role = _loaded.get(roleid, ("", None))
-    if role is None or known != version:
+    memory_version, role = _roles.get(roleid, ("", None))
+    if role is None or memory_version != version:
         # Whatever change comes between the two readings changes the version again: the next request reads once more.
         role = Role.objects.filter(roleid=roleid).first() or Role(roleid=roleid)
-        _loaded[roleid] = version, role
+        _roles[roleid] = version, role
     return role
 
 

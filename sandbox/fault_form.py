@@ -29,12 +29,12 @@ def fault_form(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tup
     return {"faults": rows, "longest_s": int(MAX_VALUE)}
 
 
-def changes_of(sent: QueryDict, kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
+def changes_of(query: QueryDict, kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
     """Read the form as it was sent. A value that is not a number means the default."""
-    if "reset" in sent:
+    if "reset" in query:
         return {}
-    on = sent.getlist("on")
-    return {kind: _seconds(sent.get(f"seconds-{kind}", "")) or True for kind in kinds if kind in on}
+    on = query.getlist("on")
+    return {kind: _seconds(query.get(f"seconds-{kind}", "")) or True for kind in kinds if kind in on}
 
 
 def _seconds(raw: str) -> float:

@@ -72,16 +72,16 @@ def order_faults_set(*, trade: Trade, changes: Mapping[str, object], reset: bool
     """
     values = _values(changes, ORDER_KINDS)
     with transaction.atomic():
-        locked = Trade.objects.select_for_update().get(pk=trade.pk)
-        kept = {} if reset else locked.faults
-        locked.faults = {kind: value for kind, value in (kept | values).items() if value}
-        locked.save(update_fields=["faults"])
-    trade.faults = locked.faults
+        row = Trade.objects.select_for_update().get(pk=trade.pk)
+        present = {} if reset else row.faults
+        row.faults = {kind: value for kind, value in (present | values).items() if value}
+        row.save(update_fields=["faults"])
+    trade.faults = row.faults
 
 
-def _values(changes: Mapping[str, object], allowed: Collection[str]) -> dict[str, float]:
-    if strange := [kind for kind in changes if kind not in allowed]:
-        raise ValueError(f"{strange[0]!r} is not one of {', '.join(allowed)}")
+def _values(changes: Mapping[str, object], kinds: Collection[str]) -> dict[str, float]:
+    if strange := [kind for kind in changes if kind not in kinds]:
+        raise ValueError(f"{strange[0]!r} is not one of {', '.join(kinds)}")
     return {str(kind): _value(FaultKind(kind), value) for kind, value in changes.items()}
 
 

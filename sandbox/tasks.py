@@ -39,11 +39,11 @@ def books_purge(*, now: datetime) -> int:
     and so does one that nobody has closed.
     """
     old = now - KEEP
-    due = Delivery.objects.filter(state=DeliveryState.DUE)
+    deliveries = Delivery.objects.filter(state=DeliveryState.DUE)
     refunds = Refund.objects.filter(trade=OuterRef("pk"), state=RefundState.SUCCESS, settled_at__lt=old)
     refunded_fen = refunds.order_by().values("trade").annotate(fen=Sum("refund_fee")).values("fen")
-    ended = Q(state=TradeState.CLOSED, closed_at__lt=old) | Q(state=TradeState.REFUND, total_fee=Subquery(refunded_fen))
+    over = Q(state=TradeState.CLOSED, closed_at__lt=old) | Q(state=TradeState.REFUND, total_fee=Subquery(refunded_fen))
     rows_purge(TextMessage.objects.filter(at__lt=old))
     rows_purge(PayCode.objects.filter(expires_at__lt=old))
     rows_purge(Delivery.objects.filter(created_at__lt=old).exclude(state=DeliveryState.DUE))
-    return rows_purge(Trade.objects.filter(ended).exclude(Exists(due.filter(trade=OuterRef("pk")))))
+    return rows_purge(Trade.objects.filter(over).exclude(Exists(deliveries.filter(trade=OuterRef("pk")))))

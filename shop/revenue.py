@@ -81,11 +81,11 @@ def order_days_between(first: date, last: date) -> dict[date, OrderSums]:
     """Return the figures of each day that has some; both days are included. Two queries."""
     begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
     days = _placed_by_day(first, last)
-    ended: Any = OrderLog.objects.order_by().filter(at__gte=begins, at__lt=ends, from_state=State.OPEN)
-    ended = ended.filter(to_state__in=[State.CANCELLED, State.CLOSED, State.INVALID])
-    ended = ended.annotate(day=TruncDate("at", tzinfo=SHANGHAI)).values("day")
+    endings: Any = OrderLog.objects.order_by().filter(at__gte=begins, at__lt=ends, from_state=State.OPEN)
+    endings = endings.filter(to_state__in=[State.CANCELLED, State.CLOSED, State.INVALID])
+    endings = endings.annotate(day=TruncDate("at", tzinfo=SHANGHAI)).values("day")
     cancelled = Q(to_state=State.CANCELLED)
-    for row in ended.annotate(cancelled=Count("pk", filter=cancelled), closed=Count("pk", filter=~cancelled)):
+    for row in endings.annotate(cancelled=Count("pk", filter=cancelled), closed=Count("pk", filter=~cancelled)):
         day = row.pop("day")
         days[day] = replace(days.get(day, OrderSums()), **row)
     return days

@@ -181,9 +181,9 @@ def orders_of_buyers(buyer_pks: list[int]) -> dict[int, dict[str, int]]:
 # --- For the dashboard and the metrics: each costs the same after a million finished orders ---
 def orders_to_do() -> dict[str, int]:
     """Return how many orders are in each state in which somebody has to act, and how many wait for payment."""
-    waiting = Order.objects.order_by().filter(state__in=[state.value for state in TO_DO])
+    orders = Order.objects.order_by().filter(state__in=[state.value for state in TO_DO])
     counts: dict[str, int] = dict.fromkeys([State.OPEN.value, *(state.value for state in TO_DO)], 0)
-    counts |= dict(waiting.values_list("state").annotate(Count("pk")))
+    counts |= dict(orders.values_list("state").annotate(Count("pk")))
     counts[State.OPEN.value] = Order.objects.filter(state=State.OPEN, sweep_at__isnull=False).count()
     return counts
 
@@ -197,5 +197,5 @@ def products_scarce(scope: Scope = EVERYTHING) -> list[Product]:
 
 def products_found(text: str, *, scope: Scope = EVERYTHING) -> QuerySet[Product]:
     """Return products with ``text`` in their name or with this number; those on sale first, newest first."""
-    found = Product.objects.filter(scope.visible(), Q(name__icontains=text) | Q(product_id=text))
-    return found.order_by(F("removed_at").asc(nulls_first=True), "-pk")
+    products = Product.objects.filter(scope.visible(), Q(name__icontains=text) | Q(product_id=text))
+    return products.order_by(F("removed_at").asc(nulls_first=True), "-pk")

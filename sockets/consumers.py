@@ -110,9 +110,9 @@ class WebsocketConsumer(SocketConsumer):
     is_abandoned = False
     background: "asyncio.Task[None] | None" = None
 
-    async def deliver(self, waiting: list[str]) -> None:
+    async def deliver(self, queue: list[str]) -> None:
         """Send packets to the client."""
-        for packet in waiting:
+        for packet in queue:
             await self.send_text(packet)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -124,10 +124,10 @@ class WebsocketConsumer(SocketConsumer):
             with self.hub.bell(self.sid) as bell:
                 while not self.is_closed and (now := time.monotonic()) < self.closes_at:
                     with suppress(redis.RedisError):  # nothing is lost: the packets wait in Valkey
-                        waiting = await self.hub.sessions.take(self.sid)
-                        if waiting is None:
+                        queue = await self.hub.sessions.take(self.sid)
+                        if queue is None:
                             break  # Valkey has lost the session, by a restart without its data: the client reconnects
-                        await self.deliver(waiting)
+                        await self.deliver(queue)
                     if now >= self.pings_at:
                         self.pings_at, self.closes_at = math.inf, now + timing(4).timeout_ms / 1000
                         await self.send_text(packets.PING)
@@ -303,7 +303,7 @@ class PlainConsumer(WebsocketConsumer):
         if len(message.get("text") or message.get("bytes") or b"") > MAX_BODY:
             await self.hang_up(TOO_BIG)
 
-    async def deliver(self, waiting: list[str]) -> None:
-        for packet in waiting:
+    async def deliver(self, queue: list[str]) -> None:
+        for packet in queue:
             event, data = packets.decode_event(packet)
             await self.send_text(orjson.dumps({"event": event, "data": data}).decode())

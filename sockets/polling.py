@@ -170,8 +170,8 @@ class PollingConsumer(SocketConsumer):
 
     # --- Answers -------------------------------------------------------------------------------------
 
-    async def _answer_packets(self, encoded: list[str], version: int) -> None:
-        payload = packets.encode_payload(encoded, version)
+    async def _answer_packets(self, texts: list[str], version: int) -> None:
+        payload = packets.encode_payload(texts, version)
         await self._answer(payload.encode(), "text/plain; charset=UTF-8", more=[(b"cache-control", b"no-store")])
 
     async def _answer(

@@ -59,8 +59,8 @@ def only_sid_at(address: str) -> str:
     """
     clients = []
     for key in valkey.client().scan_iter(match="spms:sio:s:*", count=5000):
-        joined, of_client = valkey.client().hmget(key, ["joined", "address"])
-        if joined == b"1" and of_client == address.encode():
+        flag, of_client = valkey.client().hmget(key, ["joined", "address"])
+        if flag == b"1" and of_client == address.encode():
             clients.append(key.decode().rpartition(":")[2])
     return clients[0] if len(clients) == 1 else ""
 
@@ -145,8 +145,8 @@ class Sessions:
         )
         if fields[0] is None:
             return None
-        version, joined, transport = fields
-        return Peer(int(version), joined == b"1"), transport.decode()
+        version, flag, transport = fields
+        return Peer(int(version), flag == b"1"), transport.decode()
 
     async def apply(self, sid: str, peer: Peer, replies: list[str], *, has_ponged: bool) -> bool:
         """Save what the packets of one POST changed; return False if the session is over."""
@@ -174,9 +174,9 @@ class Sessions:
         result = await self._run("upgrade", sid, sid, self.proc, WEBSOCKET_TTL_MS)
         if result is None:
             return None
-        proc, joined = result
+        proc, flag = result
         await _wake(sid, proc)
-        return Peer(version, joined == b"1")
+        return Peer(version, flag == b"1")
 
     async def mark_joined(self, sid: str, is_joined: bool) -> None:
         """Save whether the client of a WebSocket has entered the namespace ``/``."""
@@ -187,8 +187,8 @@ class Sessions:
 
     async def take(self, sid: str) -> list[str] | None:
         """Prolong the session of a WebSocket and take its queued packets; None if the session is over."""
-        waiting = await self._run("take", sid, WEBSOCKET_TTL_MS)
-        return None if waiting is None else [packet.decode() for packet in waiting]
+        queue = await self._run("take", sid, WEBSOCKET_TTL_MS)
+        return None if queue is None else [packet.decode() for packet in queue]
 
     async def close(self, sid: str) -> None:
         await _wake(sid, await self._run("close", sid, sid))

@@ -62,8 +62,8 @@ _SAME_COUNT = {"p", "o", "all"}
 class StudentList(ChangeList):
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         # The filters of the bar above the table are no fields; StudentAdmin.get_search_results applies them.
-        asked = super().get_filters_params(params)
-        return {name: value for name, value in asked.items() if name not in FILTER_NAMES}
+        filters = super().get_filters_params(params)
+        return {name: value for name, value in filters.items() if name not in FILTER_NAMES}
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Order by one column, and within it in the direction in which the column's index can be read."""
@@ -84,8 +84,8 @@ def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str
     chips = []
     for name, label in words.items():
         query = request.GET.copy()
-        for gone in (name, "p"):
-            query.pop(gone, None)
+        for parameter in (name, "p"):
+            query.pop(parameter, None)
         chips.append((label, "?" + query.urlencode()))
     return chips
 
@@ -139,12 +139,12 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
-        found = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
+        students = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
         if text and not is_complete(request):
             # Search once for the count and the page; nobody turns more pages than the paginator counts.
-            newest = found.order_by("-pk").values_list("pk", flat=True)[: self.most_found]
-            found = queryset.filter(pk__in=list(newest))
-        return found, False
+            newest = students.order_by("-pk").values_list("pk", flat=True)[: self.most_found]
+            students = queryset.filter(pk__in=list(newest))
+        return students, False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return StudentList
@@ -189,8 +189,8 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not self.has_delete_permission(request, student):
             raise PermissionDenied
-        done = action(request, Student.objects.filter(pk=student.pk))
-        return done or HttpResponseRedirect(reverse("admin:students_student_changelist"))
+        response = action(request, Student.objects.filter(pk=student.pk))
+        return response or HttpResponseRedirect(reverse("admin:students_student_changelist"))
 
     # --- Many at once ---
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -202,8 +202,8 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         facts = {"print_query": query, "may_transfer": may_transfer(request)}
         facts |= {"may_see_runs": runs_seen(request) is not None}
         if request.method == "GET":
-            kept = [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]  # the bar sends it along
-            facts |= {"bar": filters, "chips": _chips(request, filters), "kept": kept}
+            rest = [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]  # the bar sends it along
+            facts |= {"bar": filters, "chips": _chips(request, filters), "kept": rest}
             scope = scope_of(request.user)
             facts |= {"classes": class_list(scope), "cities": values_in_use("city", scope=scope)}
             facts |= {"degrees": values_in_use("degree", scope=scope)}
@@ -244,60 +244,60 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
 
     def _few(self, request: HttpRequest, students: QuerySet[Student], most: int, verb: str) -> list[Student]:
         """Return the chosen students that the user may change; none, with a message, if there are too many."""
-        chosen = list(self._changeable(request, students).order_by("pk")[: most + 1])
-        if len(chosen) > most:
+        selection = list(self._changeable(request, students).order_by("pk")[: most + 1])
+        if len(selection) > most:
             messages.error(request, f"一次最多{verb}{most}名学员，请先按班级或姓名筛选")
             return []
-        return chosen
+        return selection
 
     def _posted(self, request: HttpRequest, students: list[Student], **fields: str) -> list[tuple[str, Any]]:
         """Return the hidden fields by which a confirmation sends the action again."""
         across = request.POST.get("select_across", "0")
-        shown = students[:1] if across == "1" else students
-        return [*fields.items(), ("select_across", across), *(("_selected_action", one.pk) for one in shown)]
+        rows = students[:1] if across == "1" else students
+        return [*fields.items(), ("select_across", across), *(("_selected_action", one.pk) for one in rows)]
 
     @admin.action(description="修改所选学员", permissions=["change"])
     def edit_many(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        chosen = self._few(request, students, MAX_EDITED, "修改")
-        if not chosen:
+        selection = self._few(request, students, MAX_EDITED, "修改")
+        if not selection:
             return None
         fields = partial(self.formfield_for_dbfield, request=request)
         form_class: Any = forms.modelform_factory(Student, ManyForm, fields=EDITABLE, formfield_callback=fields)
         form = form_class(request.POST if MARK in request.POST else None)
         form.fields["class_name"].widget.scope = scope_of(request.user)
         if form.is_valid():
-            pks, mark, now = [student.pk for student in chosen], request.POST[MARK], times.now()
+            pks, mark, now = [student.pk for student in selection], request.POST[MARK], times.now()
             try:
                 run = students_edit(pks=pks, values=form.values, mark=mark, user_pk=request.user.pk, now=now)
                 return HttpResponseRedirect(run_url(run))
             except DomainError as refusal:
                 messages.warning(request, refusal.msg)
         context = {
-            "form": form, "posted": self._posted(request, chosen, action="edit_many", mark=edit_mark(chosen)),
-            "count": len(chosen), "names": chosen[:CLASSES_SHOWN],
-            "classes": sorted(Counter(student.class_name for student in chosen).items()),
+            "form": form, "posted": self._posted(request, selection, action="edit_many", mark=edit_mark(selection)),
+            "count": len(selection), "names": selection[:CLASSES_SHOWN],
+            "classes": sorted(Counter(student.class_name for student in selection).items()),
         }  # fmt: skip
         return page_shown(self, request, "students/edit_many.html", "修改学员", **context)
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        chosen = self._few(request, students, MAX_ARCHIVED, "归档")
-        if not chosen:
+        selection = self._few(request, students, MAX_ARCHIVED, "归档")
+        if not selection:
             return None
         if "sure" in request.POST:
-            done = students_archive(pks=[one.pk for one in chosen], actor_pk=request.user.pk, now=times.now())
+            archive = students_archive(pks=[one.pk for one in selection], actor_pk=request.user.pk, now=times.now())
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
-            messages.success(request, format_html(text, len(done), page))
+            messages.success(request, format_html(text, len(archive), page))
             return HttpResponseRedirect(reverse("admin:students_student_changelist"))
-        if len(chosen) <= NAMES_SHOWN:
-            rows = table(["姓名", "学号", "班级"], [(one.name, one.sid, one.class_name) for one in reversed(chosen)])
+        if len(selection) <= NAMES_SHOWN:
+            rows = table(["姓名", "学号", "班级"], [(one.name, one.sid, one.class_name) for one in reversed(selection)])
         else:
-            counts = Counter(student.class_name for student in chosen)
+            counts = Counter(student.class_name for student in selection)
             rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
         text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
-        shown = {"posted": self._posted(request, chosen, action="archive", sure="1"), "rows": rows, "text": text}
-        return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(chosen)} 名", **shown)
+        facts = {"posted": self._posted(request, selection, action="archive", sure="1"), "rows": rows, "text": text}
+        return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)
 
     def get_urls(self) -> list[URLPattern]:
         archive, sheet = (self.admin_site.admin_view(view) for view in (self.archive_page, self.class_sheet))

@@ -49,9 +49,9 @@ def changes_dump(changes: Sequence[FieldChange]) -> dict[str, list[Any]]:
     return {change.field: [_as_json(change.before), _as_json(change.after)] for change in changes}
 
 
-def changes_load(stored: dict[str, list[Any]]) -> list[FieldChange]:
+def changes_load(diff: dict[str, list[Any]]) -> list[FieldChange]:
     """Read what :func:`changes_dump` wrote, in the order of :data:`STORED`."""
-    return [FieldChange(name, *map(model_field(name).to_python, stored[name])) for name in STORED if name in stored]
+    return [FieldChange(name, *map(model_field(name).to_python, diff[name])) for name in STORED if name in diff]
 
 
 def _as_json(value: Any) -> Any:

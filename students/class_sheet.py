@@ -21,10 +21,10 @@ MOST_PRINTED = 500
 def class_sheet_page(request: HttpRequest) -> HttpResponse:
     """Return the page of all students that the list shows for the same filters and search."""
     filters, text = filters_read(request.GET), request.GET.get("q", "").replace("\x00", "").strip()[:64]
-    found = Student.objects.filter(
+    matches = Student.objects.filter(
         scope_of(request.user).visible(), filters_q(filters), search_q(text) if text else Q()
     )
-    students = list(found.order_by("class_name", "pk")[: MOST_PRINTED + 1])
+    students = list(matches.order_by("class_name", "pk")[: MOST_PRINTED + 1])
     back = reverse("admin:students_student_changelist") + "?" + request.GET.urlencode()
     if not students:
         messages.warning(request, "没有符合条件的学员，没有可打印的名单")

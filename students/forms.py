@@ -29,9 +29,9 @@ class ClassWidget(UnfoldAdminSelectWidget):
         return data.get(f"{name}_new", "") if value == NEW_CLASS else value
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        known = class_list(self.scope)
-        new = str(value) if value and value not in known else ""
-        self.choices = [("", "请选择"), *((one, one) for one in known), (NEW_CLASS, "新建班级…")]
+        classes = class_list(self.scope)
+        new = str(value) if value and value not in classes else ""
+        self.choices = [("", "请选择"), *((one, one) for one in classes), (NEW_CLASS, "新建班级…")]
         # CSS shows the field while "new class" is chosen, so it works without scripts, too.
         return format_html(
             '<div class="bo-new-choice">{}<input type="text" name="{}_new" value="{}" maxlength="{}" class="{}" '
@@ -85,8 +85,8 @@ class StudentForm(PictureModelForm):
         if not same or self.data.get(NAMESAKE) == "1":
             return
         page = "admin:students_student_change"
-        shown = ((reverse(page, args=[one.pk]), one.name, one.sid) for one in same)
-        links = format_html_join("、", '<a class="underline" href="{}">{} {}</a>', shown)
+        rows = ((reverse(page, args=[one.pk]), one.name, one.sid) for one in same)
+        links = format_html_join("、", '<a class="underline" href="{}">{} {}</a>', rows)
         question = format_html(
             '{} 班已有同名学员：{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
             "是另一个人，再次保存</label>",

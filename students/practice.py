@@ -47,8 +47,8 @@ def students_clear(*, user_pks: Sequence[int], actor_pk: int | None, now: dateti
     cleared = 0
     while True:
         with transaction.atomic():
-            entered = Student.objects.select_for_update().filter(created_by__in=user_pks).order_by("pk")[:BATCH]
-            students = list(entered)
+            rows = Student.objects.select_for_update().filter(created_by__in=user_pks).order_by("pk")[:BATCH]
+            students = list(rows)
             if not students:
                 return cleared
             images_release(owners=[student.owner_ref for student in students])

@@ -99,7 +99,7 @@ def search_q(text: str) -> Q:
     """
     students = Student.objects.order_by()
     others = [students.filter(value_matches(text)), students.filter(class_name=ClassSpelling().of(text))]
-    return Q(pk__in=_name_holds(text).values("pk").union(*(found.values("pk") for found in others)))
+    return Q(pk__in=_name_holds(text).values("pk").union(*(rows.values("pk") for rows in others)))
 
 
 def value_matches(text: str) -> Q:
@@ -163,8 +163,8 @@ def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:
 
 def students_entered(user_pks: Iterable[int]) -> dict[int, int]:
     """Return how many students each of the users has entered, by the user's key."""
-    entered = Student.objects.filter(created_by__in=list(user_pks)).order_by()
-    return dict(entered.values_list("created_by").annotate(Count("pk")))
+    students = Student.objects.filter(created_by__in=list(user_pks)).order_by()
+    return dict(students.values_list("created_by").annotate(Count("pk")))
 
 
 def class_students(class_name: str, *, most: int) -> list[Student]:

@@ -66,13 +66,13 @@ def student_edit(*, sid: str, changes: dict[str, Any], scope: Scope = EVERYTHING
         if student is None:
             raise StudentUnknown
         scope.require_change(student)
-        changed = [name for name, value in changes.items() if getattr(student, name) != value]
-        if not changed:
+        names = [name for name, value in changes.items() if getattr(student, name) != value]
+        if not names:
             raise StudentUnchanged
-        for name in changed:
+        for name in names:
             setattr(student, name, changes[name])
-        student.save(update_fields=changed)
-        if "headimgurl" in changed:
+        student.save(update_fields=names)
+        if "headimgurl" in names:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)
     return student
 
@@ -93,18 +93,18 @@ def students_edit(
     :raises StudentUnchanged: all of them have these values already.
     """
     with transaction.atomic():
-        locked = list(students_lock(pks).values())
-        if edit_mark(locked) != mark:
+        students = list(students_lock(pks).values())
+        if edit_mark(students) != mark:
             raise SelectionChanged("名单或其中学员的资料在你确认之前变了，没有修改任何学员。请核对后再次确认")
-        changes = {student.pk: changes_between(student, values) for student in locked}
-        changed = [student for student in locked if changes[student.pk]]
-        if not changed:
+        changes = {student.pk: changes_between(student, values) for student in students}
+        targets = [student for student in students if changes[student.pk]]
+        if not targets:
             raise StudentUnchanged
         what = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
         run = TransferRun.objects.create(
             kind=RunKind.EDIT, state=RunState.DONE, created_by_id=user_pk, confirmed_by_id=user_pk,
             created_at=now, phase_at=now, file_name=what[:120],
-            counts={RowKind.CHANGED: len(changed), RowKind.UNCHANGED: len(locked) - len(changed)},
+            counts={RowKind.CHANGED: len(targets), RowKind.UNCHANGED: len(students) - len(targets)},
         )  # fmt: skip
         TransferRow.objects.bulk_create(
             TransferRow(
@@ -112,9 +112,9 @@ def students_edit(
                 kind=RowKind.CHANGED if changes[student.pk] else RowKind.UNCHANGED,
                 cells={"sId": student.sid, "name": student.name, "class": student.class_name},
             )
-            for number, student in enumerate(locked, 1)
+            for number, student in enumerate(students, 1)
         )  # fmt: skip
-        students_change(changed, [changes[student.pk] for student in changed], actor_pk=user_pk, now=now)
+        students_change(targets, [changes[student.pk] for student in targets], actor_pk=user_pk, now=now)
     return run
 
 

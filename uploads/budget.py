@@ -59,7 +59,7 @@ def _lock_budget() -> None:
 def _check_budget(upload: Upload) -> None:
     limit = settings.MEDIA_UNUSED_MB * MB
     size = max(upload.size_bytes, MIN_BYTES)
-    total, strangers, own = (used + size for used in unused_bytes(upload.sender))
+    total, strangers, own = (unused + size for unused in unused_bytes(upload.sender))
     is_stranger = upload.sender.startswith(_STRANGER)
     if total > limit or (is_stranger and strangers > limit // STRANGERS_SHARE):
         log.warning("unused pictures fill their budget", total_mb=total // MB, strangers_mb=strangers // MB)
@@ -75,8 +75,8 @@ def unused_bytes(sender: str = "") -> tuple[int, int, int]:
     def total(**condition: str) -> Coalesce:
         return Coalesce(Sum(size, filter=Q(**condition) if condition else None), 0)
 
-    unused = Upload.objects.filter(idle_since__isnull=False).exclude(sender="")
-    sums = unused.aggregate(total=total(), strangers=total(sender__startswith=_STRANGER), own=total(sender=sender))
+    uploads = Upload.objects.filter(idle_since__isnull=False).exclude(sender="")
+    sums = uploads.aggregate(total=total(), strangers=total(sender__startswith=_STRANGER), own=total(sender=sender))
     return sums["total"], sums["strangers"], sums["own"]
 
 

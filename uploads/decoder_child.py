@@ -65,9 +65,9 @@ def _watch(lane: bytes, connection: socket.socket) -> NoReturn:
             _decode(lane, connection)
         signal.signal(signal.SIGALRM, kill)
         signal.alarm(LIMITS[lane].clock_s)
-        _, status, used = os.wait4(pid, 0)
+        _, status, usage = os.wait4(pid, 0)
         code = OVERDUE if is_overdue else os.waitstatus_to_exitcode(status)
-        connection.sendall(END.pack(END_MARK, code, int(1000 * (used.ru_utime + used.ru_stime))))
+        connection.sendall(END.pack(END_MARK, code, int(1000 * (usage.ru_utime + usage.ru_stime))))
     finally:
         os._exit(0)
 

@@ -16,7 +16,7 @@ def room_for_pictures() -> Iterator[Finding]:
         fits = free >= settings.MEDIA_FREE_MB * MB
         remedy = "" if fits else "No picture is taken in below MEDIA_FREE_MB: make room, or enlarge the disk."
         yield Finding(fits, f"{free // MB:,} MB are free for pictures, {settings.MEDIA_FREE_MB:,} MB stay free", remedy)
-    used = unused_bytes()[0] / MB
-    fits = used <= settings.MEDIA_UNUSED_MB * 3 / 4
+    unused_mb = unused_bytes()[0] / MB
+    fits = unused_mb <= settings.MEDIA_UNUSED_MB * 3 / 4
     remedy = "" if fits else "Who sends them? See 图片, 闲置, in the back office; or raise MEDIA_UNUSED_MB."
-    yield Finding(fits, f"Unused pictures take {used:,.0f} of {settings.MEDIA_UNUSED_MB:,} MB", remedy)
+    yield Finding(fits, f"Unused pictures take {unused_mb:,.0f} of {settings.MEDIA_UNUSED_MB:,} MB", remedy)

@@ -87,10 +87,10 @@ class PictureModelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's h
         self.initial[FILE] = getattr(self.instance, self.columns[FILE])
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
+        data = super().clean() or self.cleaned_data
         if refusal := getattr(self.request, "picture_refusal", ""):
             self.add_error(FILE, refusal)
-        return cleaned
+        return data
 
     @property
     def new_picture(self) -> str:
@@ -115,10 +115,10 @@ class PictureAdmin(OfficeAdmin):
         if not may or not isinstance(file, UploadedFile):
             return
         try:
-            stored = image_store(file=file, user_pk=request.user.pk, now=times.now())
+            picture = image_store(file=file, user_pk=request.user.pk, now=times.now())
         except DomainError as refusal:
             request.picture_refusal = refusal.msg  # type: ignore[attr-defined]
             return
-        posted = request.POST.copy()
-        posted[STORED] = signing.dumps(stored.url_path, salt=_SALT)
-        request.POST = posted  # type: ignore[assignment]
+        data = request.POST.copy()
+        data[STORED] = signing.dumps(picture.url_path, salt=_SALT)
+        request.POST = data  # type: ignore[assignment]

@@ -104,8 +104,8 @@ def image_adopt(*, url: str, owner: str) -> bool:
     use = ImageUse.objects.filter(owner=owner).first()
     uploads = Upload.objects.filter(Q(name=name) | Q(pk=use and use.upload_id), removed_at=None)
     # Lock in the order of pk: otherwise two records that swap their pictures at once would deadlock.
-    locked = {upload.name: upload for upload in uploads.order_by("pk").select_for_update(no_key=True)}
-    upload = locked.get(name)
+    rows = {upload.name: upload for upload in uploads.order_by("pk").select_for_update(no_key=True)}
+    upload = rows.get(name)
     if use and (upload is None or use.upload_id != upload.pk):
         use.delete()
         Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now())
@@ -147,8 +147,8 @@ def images_release(*, owners: Sequence[str]) -> None:
     uses = ImageUse.objects.filter(owner__in=owners)
     # Lock the pictures in the order of pk before the references are deleted. An adoption at the same moment either
     # comes first, or waits and finds the picture unused.
-    locked = Upload.objects.filter(pk__in=uses.values("upload")).order_by("pk").select_for_update(no_key=True)
-    pks = list(locked.values_list("pk", flat=True))
+    rows = Upload.objects.filter(pk__in=uses.values("upload")).order_by("pk").select_for_update(no_key=True)
+    pks = list(rows.values_list("pk", flat=True))
     uses.delete()
     Upload.objects.filter(pk__in=pks, uses=None).update(idle_since=Now(), sender="")
 
@@ -182,13 +182,13 @@ def orphans_remove(*, now: datetime) -> int:
     before the mark and keeps the picture, or finds it marked and fails. Several calls may run at once.
     """
     Upload.objects.filter(idle_since__lt=now - ORPHAN_AFTER, removed_at=None).update(removed_at=now)
-    removed = 0
-    marked = Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).order_by("idle_since")
-    for upload in marked.iterator(500):
+    number = 0
+    uploads = Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).order_by("idle_since")
+    for upload in uploads.iterator(500):
         try:
             default_storage.delete(upload.name)  # a missing file is no error
         except Exception as error:  # the bucket is unreachable: keep the row, so that the next clean-up tries again
             log.warning("orphan not removed", name=upload.name, reason=f"{type(error).__name__}: {error}"[:300])
             continue
-        removed += Upload.objects.filter(pk=upload.pk).delete()[0]  # 0 if another clean-up was faster
-    return removed
+        number += Upload.objects.filter(pk=upload.pk).delete()[0]  # 0 if another clean-up was faster
+    return number

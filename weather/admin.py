@@ -156,19 +156,19 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         return city_plain(self.cleaned_data["city"])
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
+        data = super().clean() or self.cleaned_data
         if self.errors:
-            return cleaned
-        secret = cleaned["new_secret"] or (self.present.appsecret if self.present else "")
+            return data
+        secret = data["new_secret"] or (self.present.appsecret if self.present else "")
         if not secret:
             raise forms.ValidationError("请输入 appsecret")
-        self.entered = Credentials(cleaned["version"], cleaned["appid"], secret)
+        self.entered = Credentials(data["version"], data["appid"], secret)
         trials: dict[Any, str] | None = getattr(self.request, "account_trials", None)
         if trials is not None and self.needs_trial:
-            refusal = trials.get((self.entered, cleaned["city"]), "账户刚刚被修改，请核对后再次保存")
+            refusal = trials.get((self.entered, data["city"]), "账户刚刚被修改，请核对后再次保存")
             if refusal:
                 raise forms.ValidationError(f"没有修改。{refusal}")
-        return cleaned
+        return data
 
     @property
     def needs_trial(self) -> bool:

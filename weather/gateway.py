@@ -68,8 +68,8 @@ class Report:
 
         For an unknown city the provider may answer with the weather at the caller's location.
         """
-        asked, answered = city.lower(), self.city.lower()
-        return answered.startswith(asked) or asked.startswith(answered) or asked == self.texts["city_en"].lower()
+        name, own_name = city.lower(), self.city.lower()
+        return own_name.startswith(name) or name.startswith(own_name) or name == self.texts["city_en"].lower()
 
 
 @contextmanager

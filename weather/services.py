@@ -94,17 +94,17 @@ class SyncResult:
 
 def weather_sync(*, now: datetime, force: bool = False) -> SyncResult:
     """Fetch and store the default city's weather if a sync is due; with ``force`` in any case."""
-    claimed = _claim(now, force=force)
-    if claimed is None:
+    account = _claim(now, force=force)
+    if account is None:
         return SyncResult(reason="正在同步,请稍后再看" if force else "")
     try:
-        record = record_fetch(claimed.credentials, claimed.city_name, now=now)
+        record = record_fetch(account.credentials, account.city_name, now=now)
     except WeatherFault as fault:
-        _record_failure(claimed, fault, now)
+        _record_failure(account, fault, now)
         return SyncResult(reason=fault.msg)
     WeatherAccount.objects.filter(pk=1).update(
         last_success_at=now,
-        synced_city=claimed.city_name,
+        synced_city=account.city_name,
         claimed_until=None,
         failures=0,
         next_try_at=None,

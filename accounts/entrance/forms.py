@@ -46,8 +46,8 @@ class CaptchaInput(forms.TextInput):
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         key, picture = captcha_make()
         field = super().render(name, "", attrs, renderer)
-        hidden = format_html('<input type="hidden" name="{}_key" value="{}">', name, key)
-        return SafeString(picture) + hidden + field
+        key_field = format_html('<input type="hidden" name="{}_key" value="{}">', name, key)
+        return SafeString(picture) + key_field + field
 
 
 class LoginForm(AuthenticationForm):

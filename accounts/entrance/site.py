@@ -191,11 +191,11 @@ def _ask(request: HttpRequest, form: forms.Form, template: str, **context: Any) 
     """Return a response that shows ``form`` in place of the page."""
     keeps_post = request.method == "POST" and not request.FILES and _SHOW not in request.POST
     names = [name for name in request.POST if name not in {*_OWN_FIELDS, "csrfmiddlewaretoken"}] if keeps_post else []
-    posted = [(name, value) for name in names for value in request.POST.getlist(name)]
+    fields = [(name, value) for name in names for value in request.POST.getlist(name)]
     if not keeps_post:
-        posted.append((_SHOW, "again" if request.FILES else request.POST.get(_SHOW, "1")))
+        fields.append((_SHOW, "again" if request.FILES else request.POST.get(_SHOW, "1")))
     back = _back_of(request)
-    page_context = {"form": form, "posted": [*posted, (_BACK, back)], "address": request.get_full_path(), "back": back}
+    page_context = {"form": form, "posted": [*fields, (_BACK, back)], "address": request.get_full_path(), "back": back}
     response = render(request, template, admin.site.each_context(request) | page_context | context)
     add_never_cache_headers(response)
     return response
@@ -218,8 +218,8 @@ def _resume_request(request: HttpRequest) -> HttpResponse | None:
         if show == "again":
             messages.warning(request, "文件没有保留下来，请重新选择并提交")
         return HttpResponseRedirect(request.get_full_path())
-    posted = request.POST.copy()
+    original = request.POST.copy()
     for name in _OWN_FIELDS:
-        posted.pop(name, None)
-    request.POST = posted  # type: ignore[assignment]
+        original.pop(name, None)
+    request.POST = original  # type: ignore[assignment]
     return None

@@ -94,14 +94,14 @@ def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: s
 
 def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:
     """Delete attempts older than ``AUDIT_KEEP_DAYS``, and all but the newest ``MAX_KEPT``; return how many."""
-    gone = 0
+    number = 0
     if settings.AUDIT_KEEP_DAYS:
         keep_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
-        gone += rows_purge(LoginAttempt.objects.filter(at__lt=keep_from), batch=batch)
+        number += rows_purge(LoginAttempt.objects.filter(at__lt=keep_from), batch=batch)
     oldest_kept = LoginAttempt.objects.order_by("-pk").values_list("pk", flat=True)[MAX_KEPT - 1 : MAX_KEPT].first()
     if oldest_kept is not None:
-        gone += rows_purge(LoginAttempt.objects.filter(pk__lt=oldest_kept), batch=batch)
-    return gone
+        number += rows_purge(LoginAttempt.objects.filter(pk__lt=oldest_kept), batch=batch)
+    return number
 
 
 def _is_over(name: str, limit: int, window_s: int, *, without_valkey: bool = False) -> bool:

@@ -105,10 +105,10 @@ def _refuse_repeated(class_name: str, trainees: Sequence[Trainee]) -> None:
         username__startswith=_running(class_name),
     )
     accounts = User.objects.filter(unnumbered | numbered, class_name=class_name).order_by("pk")
-    known = accounts.values_list("nickname", flat=True)
-    if known:
-        shown = "、".join(known[:5]) + ("……" if len(known) > 5 else "")
-        raise ClassAccountsRefused(f"{class_name} 已经有这些人的账号：{shown}。请只列新来的人，或用“重设密码”")
+    nicknames = accounts.values_list("nickname", flat=True)
+    if nicknames:
+        examples = "、".join(nicknames[:5]) + ("……" if len(nicknames) > 5 else "")
+        raise ClassAccountsRefused(f"{class_name} 已经有这些人的账号：{examples}。请只列新来的人，或用“重设密码”")
 
 
 @transaction.atomic
@@ -154,8 +154,8 @@ def _trainee(line: str, line_number: int) -> Trainee:
 
 def _usernames(class_name: str, trainees: Sequence[Trainee]) -> list[str]:
     start = _running(class_name)
-    taken = set(User.objects.filter(username__startswith=start).values_list("username", flat=True))
-    free = (name for n in range(1, 10_000) if (name := f"{start}{n:02}") not in taken)
+    existing = set(User.objects.filter(username__startswith=start).values_list("username", flat=True))
+    free = (name for n in range(1, 10_000) if (name := f"{start}{n:02}") not in existing)
     names = [trainee.number.lower() or next(free) for trainee in trainees]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -169,7 +169,7 @@ def _running(class_name: str) -> str:
 
 
 def _refuse_taken(usernames: list[str]) -> None:
-    taken = sorted(User.objects.filter(username__in=usernames).values_list("username", flat=True))
-    if taken:
-        more = f" 等 {len(taken)} 个" if len(taken) > 5 else ""
-        raise ClassAccountsRefused(f"用户名已存在：{'、'.join(taken[:5])}{more}。已有账号的班级请用“重设密码”")
+    existing = sorted(User.objects.filter(username__in=usernames).values_list("username", flat=True))
+    if existing:
+        more = f" 等 {len(existing)} 个" if len(existing) > 5 else ""
+        raise ClassAccountsRefused(f"用户名已存在：{'、'.join(existing[:5])}{more}。已有账号的班级请用“重设密码”")

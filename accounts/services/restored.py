@@ -44,10 +44,10 @@ def users_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
     if pks := list(disabled.order_by("pk").values_list("pk", flat=True)):
         yield f"Disabled again who was disabled since the backup: {_names(disabled)}."
         users_disable(user_pks=pks)
-    deleted = back.exclude(unid__in=memory["known"])
-    if deleted.exists():
+    deleted_users = back.exclude(unid__in=memory["known"])
+    if deleted_users.exists():
         # To bring them back may be the very reason of the restore, so a person has to decide.
-        yield f"Users deleted since the backup are there again: {_names(deleted)}."
+        yield f"Users deleted since the backup are there again: {_names(deleted_users)}."
 
 
 def _names(users: QuerySet[User]) -> str:

@@ -103,8 +103,8 @@ def _spend(code: str) -> None:
         raise WechatCodeSpent
 
 
-def _key(code: str, kept: str = "spent") -> str:
-    return f"spms:scan:{kept}:{hashlib.sha256(code.encode()).hexdigest()}"
+def _key(code: str, purpose: str = "spent") -> str:
+    return f"spms:scan:{purpose}:{hashlib.sha256(code.encode()).hexdigest()}"
 
 
 def _find(profile: WechatProfile) -> User | None:
@@ -135,11 +135,11 @@ def _refresh(user: User, profile: WechatProfile) -> None:
     fresh: dict[str, Any] = {name: getattr(profile, name) for name in _SHOWN if getattr(profile, name)}
     if profile.unionid and user.unionid is None:
         fresh["unionid"] = profile.unionid
-    changed = {name: value for name, value in fresh.items() if getattr(user, name) != value}
-    if changed:
-        for name, value in changed.items():
+    changes = {name: value for name, value in fresh.items() if getattr(user, name) != value}
+    if changes:
+        for name, value in changes.items():
             setattr(user, name, value)
         with transaction.atomic():
-            user.save(update_fields=list(changed))
-            if "headimgurl" in changed:
+            user.save(update_fields=list(changes))
+            if "headimgurl" in changes:
                 avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)

@@ -152,11 +152,11 @@ def recovery_codes_left(user: User) -> int:
 def second_factor_remove(*, user: User) -> bool:
     """Remove the user's second factor and recovery codes; return False if there was none."""
     _locked(user)
-    deleted, _ = TOTPDevice.objects.filter(user=user).delete()
+    number, _ = TOTPDevice.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
-    if deleted:
+    if number:
         change_note(user, _AUDITED_AS, "已绑定", "")
-    return bool(deleted)
+    return bool(number)
 
 
 def _locked(user: User) -> User:
@@ -183,8 +183,8 @@ def _recovery_codes_make(user: User) -> list[str]:
 def _stored_as(device: StaticDevice, code: str) -> str:
     """Return the stored digest of ``code``, made with the present SECRET_KEY or with an earlier one."""
     digests = [_digest(code, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    known = StaticToken.objects.filter(device=device, token__in=digests).values_list("token", flat=True)
-    return known.first() or digests[0]
+    tokens = StaticToken.objects.filter(device=device, token__in=digests).values_list("token", flat=True)
+    return tokens.first() or digests[0]
 
 
 def _digest(code: str, key: str | bytes | None = None) -> str:

@@ -65,8 +65,8 @@ def _root(role: Role) -> SeededAccount:
 def _account(username: str, password: str, role: Role, **fields: Any) -> SeededAccount:
     first = fields | {"role": role, "password": lambda: make_password(password)}
     user, is_new = User.objects.get_or_create(username=username, defaults=first)
-    known = is_new or (bool(password) and user.check_password(password))
-    return SeededAccount(username, password if known else None, user.role.name)
+    is_current = is_new or (bool(password) and user.check_password(password))
+    return SeededAccount(username, password if is_current else None, user.role.name)
 
 
 def _kept_password(is_new: bool) -> str:

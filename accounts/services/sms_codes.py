@@ -51,10 +51,10 @@ def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWE
         _refuse_if_too_many(phone, network)
         code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
         key = get_random_string(KEY_LENGTH)
-        kept = {"code": code, "phone": phone, "ends": (now + LIFETIME).timestamp()}
+        fields = {"code": code, "phone": phone, "ends": (now + LIFETIME).timestamp()}
         budget_take(now)
         with client().pipeline() as pipeline:
-            pipeline.hset(_stored(key), mapping=kept)
+            pipeline.hset(_stored(key), mapping=fields)
             pipeline.expire(_stored(key), _REMEMBERED)
             pipeline.execute()
         try:
@@ -146,10 +146,10 @@ def budget_take(now: datetime) -> None:
     with client().pipeline() as pipeline:
         pipeline.incr(_budget_key(now))
         pipeline.expire(_budget_key(now), timedelta(days=2))
-        used = pipeline.execute()[0]
-    if used == budget_near() + 1:
-        log.warning("four fifths of the day's text messages are used", used=used, budget=settings.SMS_DAILY_BUDGET)
-    if used > settings.SMS_DAILY_BUDGET:
+        number = pipeline.execute()[0]
+    if number == budget_near() + 1:
+        log.warning("four fifths of the day's text messages are used", used=number, budget=settings.SMS_DAILY_BUDGET)
+    if number > settings.SMS_DAILY_BUDGET:
         budget_give_back(now)
         log.error("the day's text messages are used up", budget=settings.SMS_DAILY_BUDGET)
         raise SmsNotSent("今天的短信已经发完,请明天再试,或用密码登入")

@@ -126,8 +126,8 @@ def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int)
     :raises UserToDeleteUnknown: one of the users does not exist.
     :raises UserNotDeleted: one is the deleting user or has the role root.
     """
-    named = User.objects.filter(unid__in=unids) if unids else User.objects.filter(username=username)
-    users = list(named.select_for_update(of=("self",)).select_related("role").order_by("pk"))
+    rows = User.objects.filter(unid__in=unids) if unids else User.objects.filter(username=username)
+    users = list(rows.select_for_update(of=("self",)).select_related("role").order_by("pk"))
     if len(users) < max(len(set(unids)), 1):
         raise errors.UserToDeleteUnknown
     for user in users:

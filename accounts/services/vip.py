@@ -37,7 +37,7 @@ def vip_lengthen(*, user_pk: int, level: int, span: timedelta, now: datetime) ->
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
     spans, current = vip_spans(user, now), user.vip_level_at(now)
-    before = [left for name, left in spans.items() if name >= level]
+    before = [rest for name, rest in spans.items() if name >= level]
     is_endless = None in before
     if not is_endless:
         spans[level] = (spans.get(level) or timedelta()) + span
@@ -51,14 +51,14 @@ def vip_shorten(*, user_pk: int, level: int, span: timedelta, now: datetime) -> 
     """Take ``span`` off one level of a user's VIP, or what is left of it; time without an end stays."""
     user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
     spans = vip_spans(user, now)
-    if left := spans.get(level):
-        spans[level] = max(left - span, timedelta())
+    if rest := spans.get(level):
+        spans[level] = max(rest - span, timedelta())
         _keep(user, spans, now)
 
 
 def _keep(user: User, spans: Spans, now: datetime) -> None:
-    rows = sorted(((level, left) for level, left in spans.items() if left != timedelta()), reverse=True)
-    level, left = rows[0] if rows else (0, None)
-    user.vip_level, user.vip_expires_at = level, now + left if left else None
-    user.vip_rest = [[level, left.total_seconds() if left else None] for level, left in rows[1:]] or None
+    rows = sorted(((level, rest) for level, rest in spans.items() if rest != timedelta()), reverse=True)
+    level, rest = rows[0] if rows else (0, None)
+    user.vip_level, user.vip_expires_at = level, now + rest if rest else None
+    user.vip_rest = [[level, rest.total_seconds() if rest else None] for level, rest in rows[1:]] or None
     user.save(update_fields=["vip_level", "vip_expires_at", "vip_rest"])

@@ -72,18 +72,18 @@ class OfficeAdmin(MergingAdmin):
             return sets
         # For users who may only look, Django also shows fields that exist in the form alone, such as the file of a new
         # picture: without a value, and under their names in Python. Leave those out.
-        stored = {*self.readonly_fields, *(field.name for field in self.opts.get_fields())}
-        asked = getattr(self.form, "declared_fields", {}).keys() - stored
-        return [(title, {**facts, "fields": _without(asked, facts["fields"])}) for title, facts in sets]
+        names = {*self.readonly_fields, *(field.name for field in self.opts.get_fields())}
+        extras = getattr(self.form, "declared_fields", {}).keys() - names
+        return [(title, {**facts, "fields": _without(extras, facts["fields"])}) for title, facts in sets]
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         # Django passes the selected keys to the database unchecked: the key "x" would be answered with a 500.
-        sent = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        known = [key for key in sent if _is_key(self.opts.pk, key)]
-        if len(known) < len(sent):
-            posted = request.POST.copy()
-            posted.setlist(ACTION_CHECKBOX_NAME, known)
-            request.POST = posted  # type: ignore[assignment]
+        texts = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        keys = [key for key in texts if _is_key(self.opts.pk, key)]
+        if len(keys) < len(texts):
+            data = request.POST.copy()
+            data.setlist(ACTION_CHECKBOX_NAME, keys)
+            request.POST = data  # type: ignore[assignment]
         return super().response_action(request, queryset)
 
     def needed_because(self, request: HttpRequest, row: Any) -> str:
@@ -156,8 +156,8 @@ class PhoneAdmin(ModelAdmin):
 def _without(names: Collection[str], fields: Iterable[Any]) -> list[Any]:
     """Return the fields without those ``names``; a line of a form is a tuple of fields."""
     lines = ([field] if isinstance(field, str) else _without(names, field) for field in fields)
-    kept = ([name for name in line if name not in names] for line in lines)
-    return [line[0] if len(line) == 1 else line for line in kept if line]
+    lines_left = ([name for name in line if name not in names] for line in lines)
+    return [line[0] if len(line) == 1 else line for line in lines_left if line]
 
 
 def _is_key(field: "Field[Any, Any]", text: str) -> bool:

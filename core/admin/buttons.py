@@ -121,7 +121,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
 
     buttons: ClassVar[Sequence[Button]] = ()
     asked_columns: ClassVar[Sequence[str]] = ()  # columns that the confirmation page shows of each row
-    chosen = "（所选）"  # added to a button's text when it acts on the rows chosen in the list
+    bulk_suffix = "（所选）"  # added to a button's text when it acts on the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
     list_before_template = "backoffice/moving.html"
     list_per_page = 30
@@ -154,13 +154,13 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         many = [button for button in self.allowed(request).values() if button.max_rows > 1]
-        return {button.name: bulk_action(button.name, button.text + self.chosen) for button in many}
+        return {button.name: bulk_action(button.name, button.text + self.bulk_suffix) for button in many}
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        allowed = self.allowed(request)
-        shown = [allowed[name] for name in self._offered_now(request, object_id) if name in allowed]
+        buttons = self.allowed(request)
+        offers = [buttons[name] for name in self._offered_now(request, object_id) if name in buttons]
         # Unfold shows the first one at the right, where other pages have "save".
-        return [_as_unfold(button) for button in shown if button.look is not Look.ABSENT]
+        return [_as_unfold(button) for button in offers if button.look is not Look.ABSENT]
 
     def _offered_now(self, request: HttpRequest, pk: Any) -> Iterable[str]:
         row = self.get_object(request, str(pk))
@@ -175,9 +175,9 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             page = self.press_in_list(request, name, self.rows_named(request, pks))
             return page or HttpResponseRedirect(request.get_full_path())
         response = super().changelist_view(request, extra_context)
-        shown = getattr(response, "context_data", {}).get("cl")
-        if shown:
-            response.context_data["is_moving"] = any(self.is_moving(row) for row in shown.result_list)
+        changelist = getattr(response, "context_data", {}).get("cl")
+        if changelist:
+            response.context_data["is_moving"] = any(self.is_moving(row) for row in changelist.result_list)
         return response
 
     def rows_named(self, request: HttpRequest, pks: Iterable[str]) -> QuerySet[Any]:
@@ -186,16 +186,16 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         The list's filter does not count: a row that a colleague has just dealt with has left the list, and the person
         who chose it must read why nothing was done.
         """
-        known = [int(pk) for pk in pks if pk.isdecimal() and len(pk) < 19]
-        return self.get_queryset(request).filter(pk__in=known).order_by(*self.get_ordering(request))
+        keys = [int(pk) for pk in pks if pk.isdecimal() and len(pk) < 19]
+        return self.get_queryset(request).filter(pk__in=keys).order_by(*self.get_ordering(request))
 
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
         """Press a button for rows of the list. Return the confirmation page where the button asks, else None."""
         button = self._button_for(request, name)
-        chosen = list(rows[: button.max_rows + 1])
-        if chosen and len(chosen) <= button.max_rows:
-            return self._ask_or_press(request, button, chosen)
-        if not chosen:
+        selection = list(rows[: button.max_rows + 1])
+        if selection and len(selection) <= button.max_rows:
+            return self._ask_or_press(request, button, selection)
+        if not selection:
             messages.warning(request, "没有选中任何记录")
         elif button.max_rows == 1:
             messages.error(request, "请逐条办理")
@@ -243,8 +243,8 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     def ask(self, request: HttpRequest, button: Button, rows: list[Any], form: ButtonForm | None) -> HttpResponse:
         """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows."""
         own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
-        kept = request.POST.keys() - own - (form.fields.keys() if form else set())
-        posted = [(key, value) for key in sorted(kept) for value in request.POST.getlist(key)]
+        others = request.POST.keys() - own - (form.fields.keys() if form else set())
+        fields = [(key, value) for key in sorted(others) for value in request.POST.getlist(key)]
         in_table = form.in_table if form else ()
         columns = self.columns_asked(rows, form)
         titles = [str(label_for_field(column, self.model, self)) for column in columns]
@@ -261,7 +261,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             "max_reason": MAX_REASON,
             "form": form,
             "fields": [field for field in form or () if field.name not in in_table],
-            "posted": [*posted, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
+            "posted": [*fields, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }
         return render(request, "backoffice/sure.html", context)
 
@@ -314,8 +314,8 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         for (level, text), names in outcomes.items():
             count = f"（{len(names)} 条）" if len(names) > 1 else ""
             # Nobody reads a hundred names of rows that went well; each row that was refused must be named.
-            named = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MAX_NAMED else "、".join(names)
-            messages.add_message(request, level, f"{named}：{text}{count}")
+            label = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MAX_NAMED else "、".join(names)
+            messages.add_message(request, level, f"{label}：{text}{count}")
         return all(level == messages.SUCCESS for level, _ in outcomes)
 
 

@@ -88,9 +88,9 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         """Return the hidden field's text: the values that the page shows, and the conflicts it asks about."""
         if not self.instance.pk or not self.fields:
             return ""
-        seen = {"row": self._row, "values": {name: self._value_now(name) for name in self.fields}}
-        seen["open"] = [change.name for change in self.open_changes]
-        return signing.dumps(seen, salt=_SALT, compress=True)
+        state = {"row": self._row, "values": {name: self._value_now(name) for name in self.fields}}
+        state["open"] = [change.name for change in self.open_changes]
+        return signing.dumps(state, salt=_SALT, compress=True)
 
     @property
     def _row(self) -> list[str]:
@@ -100,10 +100,10 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         # Without the hidden field, or with one of another record, the page counts as knowing nothing: every field that
         # it would change becomes a conflict.
         try:
-            seen = signing.loads(self.data.get(self.add_prefix(SEEN), ""), salt=_SALT)
+            state = signing.loads(self.data.get(self.add_prefix(SEEN), ""), salt=_SALT)
         except signing.BadSignature:
             return {}, []
-        return (seen["values"], seen["open"]) if seen["row"] == self._row else ({}, [])
+        return (state["values"], state["open"]) if state["row"] == self._row else ({}, [])
 
     def _value_now(self, name: str) -> Any:
         if name in self.versions:
@@ -116,7 +116,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
     # --- What becomes of each field ---
     def full_clean(self) -> None:
-        kept = self._merge() if self.is_bound and self.instance.pk else []
+        theirs = self._merge() if self.is_bound and self.instance.pk else []
         super().full_clean()
         if not self.is_bound:
             return
@@ -126,37 +126,37 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
                 # Django shows a password field empty again: choosing "mine" would then save an empty password.
                 self.fields[change.name].widget.render_value = True
         _ = self.changed_data  # Django remembers it: read it while the kept fields are disabled, so unchanged
-        for field in kept:
+        for field in theirs:
             field.disabled = False
             # If the form comes back, show the kept value.
             field.bound_data = lambda data, initial: initial  # type: ignore[method-assign]
 
     def _merge(self) -> list[forms.Field]:
-        seen, undecided = self._read_seen()
-        kept = []
+        originals, undecided = self._read_seen()
+        theirs = []
         for name, field in self.fields.items():
             if field.disabled:
                 continue
-            before, now = seen.get(name, _UNKNOWN), self._value_now(name)
+            before, now = originals.get(name, _UNKNOWN), self._value_now(name)
             compare = self._merge_set if _is_set(field) else self._compare
             is_mine, is_open = compare(name, field, before, now, name in undecided)
             if not is_mine:
                 # Django takes the value of a disabled field from the row instead of from the request.
                 field.disabled = True
-                kept.append(field)
+                theirs.append(field)
             if is_open or (before is not _UNKNOWN and before != now):
                 self.their_changes.append(self._their_change(name, field, before, is_open))
         if self.their_changes:
             _name_authors(self)  # now, before the audit trail records this save as the latest one
-        return kept
+        return theirs
 
     def _compare(self, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
         """Return (the sender's value is saved, it conflicts with a colleague's)."""
-        posted, current = self._posted(name, field), None if name in self.versions else self._initial(name)
+        mine, current = self._posted(name, field), None if name in self.versions else self._initial(name)
         was_changed = before is _UNKNOWN or before != now
         # What the sender saw in the field. Where the page does not say (``versions`` hold marks only), the row does.
-        shown = current if name in self.versions or not was_changed or before is _UNKNOWN else before
-        if not _differs(field, shown, posted, like=current) or not _differs(field, current, posted, like=current):
+        original = current if name in self.versions or not was_changed or before is _UNKNOWN else before
+        if not _differs(field, original, mine, like=current) or not _differs(field, current, mine, like=current):
             return False, False  # the sender left it alone, or wrote the value that the row has already
         return (True, True) if was_changed else self._decided(name, is_undecided)
 
@@ -165,20 +165,20 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
         Two people never conflict about one tick: it has two values only, so whoever changed it wants the other one.
         """
-        posted = list(dict.fromkeys(str(value) for value in self._posted(name, field) or []))
+        mine = list(dict.fromkeys(str(value) for value in self._posted(name, field) or []))
         current = [str(value) for value in _plain(self._initial(name)) or []]
-        if set(posted) == set(current):
+        if set(mine) == set(current):
             return False, False
         if before is _UNKNOWN:
             return True, True
-        shown = [str(value) for value in before or []]
-        gone = {value for value in shown if value not in posted}
-        merged = [value for value in current if value not in gone]
-        merged += [value for value in posted if value not in shown and value not in current]
+        original = [str(value) for value in before or []]
+        removals = {value for value in original if value not in mine}
+        result = [value for value in current if value not in removals]
+        result += [value for value in mine if value not in original and value not in current]
         data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-        data.setlist(self.add_prefix(name), merged)
+        data.setlist(self.add_prefix(name), result)
         self.data = data
-        return self._decided(name, is_undecided) if set(merged) != set(current) else (False, False)
+        return self._decided(name, is_undecided) if set(result) != set(current) else (False, False)
 
     def _decided(self, name: str, is_undecided: bool) -> tuple[bool, bool]:
         choice = self.data.get(self.add_prefix(KEEP + name)) if is_undecided else "mine"
@@ -190,8 +190,8 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
     def _their_change(self, name: str, field: Any, before: Any, is_open: bool) -> TheirChange:
         is_secret = name in self.versions
         if _is_set(field):
-            shown, now = [] if before is _UNKNOWN else before or [], self._value_now(name) or []
-            theirs = _ticks_in_words(field, shown, now)
+            original, now = [] if before is _UNKNOWN else before or [], self._value_now(name) or []
+            theirs = _ticks_in_words(field, original, now)
             mine = _ticks_in_words(field, now, self._posted(name, field) or []) if is_open else ""
         else:
             theirs = HIDDEN if is_secret else in_words(field, self._initial(name))
@@ -212,10 +212,10 @@ def _is_set(field: Any) -> bool:
     return bool(getattr(getattr(field.widget, "widget", field.widget), "allow_multiple_selected", False))
 
 
-def _differs(field: Any, before: Any, posted: Any, *, like: Any) -> bool:
+def _differs(field: Any, before: Any, value: Any, *, like: Any) -> bool:
     # Browsers send line ends as CRLF, even where the row holds LF.
-    if isinstance(posted, str):
-        posted = posted.replace("\r\n", "\n")
+    if isinstance(value, str):
+        value = value.replace("\r\n", "\n")
     if isinstance(before, str):
         before = before.replace("\r\n", "\n")
         # From the page a decimal or a date comes as text, and a form strips spaces: read it as the form would.
@@ -223,7 +223,7 @@ def _differs(field: Any, before: Any, posted: Any, *, like: Any) -> bool:
             before = forms.DateTimeField().to_python(before)
         elif isinstance(field, forms.CharField) or not isinstance(like, str):
             before = field.to_python(before)
-    return field.has_changed(before, posted)
+    return field.has_changed(before, value)
 
 
 def in_words(field: Any, value: Any) -> str | SafeString:
@@ -244,11 +244,11 @@ def in_words(field: Any, value: Any) -> str | SafeString:
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
 
 
-def _typed_in_words(field: Any, posted: Any) -> str | SafeString:
+def _typed_in_words(field: Any, value: Any) -> str | SafeString:
     try:
-        return in_words(field, posted)
+        return in_words(field, value)
     except forms.ValidationError:  # the form shows the error itself, below
-        return " ".join(str(part) for part in posted) if isinstance(posted, list) else str(posted)
+        return " ".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
 
 def _ticks_in_words(field: Any, before: Iterable[Any], now: Iterable[Any]) -> str:
@@ -261,13 +261,13 @@ def _ticks_in_words(field: Any, before: Iterable[Any], now: Iterable[Any]) -> st
 
 
 def _choices(field: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for value, label in getattr(field, "choices", None) or getattr(field.widget, "choices", []):
         if isinstance(label, (list, tuple)):
-            found |= {str(inner): f"{value}：{name}" for inner, name in label}
+            labels |= {str(inner): f"{value}：{name}" for inner, name in label}
         else:
-            found[str(value)] = str(label)
-    return found
+            labels[str(value)] = str(label)
+    return labels
 
 
 class MergingAdmin(ModelAdmin):
@@ -298,8 +298,8 @@ class MergingAdmin(ModelAdmin):
         return None if row is None or self.is_gone(row) else row
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        made = super().get_form(request, obj, change, **kwargs)
-        return type(made)(made.__name__, (MergingForm, made), {}) if obj and change else made
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form)(form.__name__, (MergingForm, form), {}) if obj and change else form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
@@ -310,20 +310,20 @@ class MergingAdmin(ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if getattr(form, "kept_changes", None):
-            kept = "；".join(f"{change.label}（{change.by}）" for change in form.kept_changes)
-            messages.info(request, f"你打开此页之后，同事修改了：{kept}。这些修改都保留了")
+            changes = "；".join(f"{change.label}（{change.by}）" for change in form.kept_changes)
+            messages.info(request, f"你打开此页之后，同事修改了：{changes}。这些修改都保留了")
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         if request.method != "POST":
             return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
-        typed = [
+        entries = [
             (str(field.verbose_name), text)
             for field in opts.concrete_fields
             if not field.is_relation and (text := request.POST.get(field.name))
         ]
         entry = _entries(opts.model, object_id).first()
         context = self.admin_site.each_context(request) | {
-            "opts": opts, "title": "记录已被删除", "typed": typed, "author": _actor(entry) if entry else "",
+            "opts": opts, "title": "记录已被删除", "typed": entries, "author": _actor(entry) if entry else "",
             "at": format_office_time(entry.timestamp) if entry else "",
         }  # fmt: skip
         return render(request, "backoffice/gone.html", context, status=404)

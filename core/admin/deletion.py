@@ -27,38 +27,38 @@ MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the 
 @admin.action(permissions=["delete"], description="删除所选的%(verbose_name_plural)s")
 def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
     require_password(request)
-    chosen = list(rows[: MOST_DELETED + 1])
-    if len(chosen) > MOST_DELETED:
+    selection = list(rows[: MOST_DELETED + 1])
+    if len(selection) > MOST_DELETED:
         messages.error(request, f"一次最多删除 {MOST_DELETED} 条，请先筛选，或分批进行")
         return None
-    _, counts, missing_rights, protected = page.get_deleted_objects(chosen, request)
-    mark = sha256(repr(sorted(row.pk for row in chosen)).encode()).hexdigest()
+    _, counts, missing_rights, protected = page.get_deleted_objects(selection, request)
+    mark = sha256(repr(sorted(row.pk for row in selection)).encode()).hexdigest()
     if MARK in request.POST and not protected:
         if missing_rights:
             raise PermissionDenied
         if request.POST[MARK] == mark:
-            page.log_deletions(request, chosen)
-            page.delete_queryset(request, page.model._default_manager.filter(pk__in=[row.pk for row in chosen]))
-            messages.success(request, f"已删除 {len(chosen)} 条{page.opts.verbose_name}")
+            page.log_deletions(request, selection)
+            page.delete_queryset(request, page.model._default_manager.filter(pk__in=[row.pk for row in selection]))
+            messages.success(request, f"已删除 {len(selection)} 条{page.opts.verbose_name}")
             return None
         messages.warning(request, "名单在你确认之前变了，没有删除任何记录。请核对后再次确认")
     with_them = [(name, count) for name, count in counts.items() if name != page.opts.verbose_name_plural]
     return ask(
-        page, request, count=len(chosen), names=[str(row) for row in chosen[:NAMES_SHOWN]], mark=mark,
-        pks=[row.pk for row in chosen], note="删除后不能恢复。", with_them=with_them,
-        refusals=_refusals(page, request, chosen, missing_rights, protected),
+        page, request, count=len(selection), names=[str(row) for row in selection[:NAMES_SHOWN]], mark=mark,
+        pks=[row.pk for row in selection], note="删除后不能恢复。", with_them=with_them,
+        refusals=_refusals(page, request, selection, missing_rights, protected),
     )  # fmt: skip
 
 
 def _refusals(
-    page: Any, request: HttpRequest, chosen: list[Any], missing_rights: Iterable[Any], protected: list[Any]
+    page: Any, request: HttpRequest, selection: list[Any], missing_rights: Iterable[Any], protected: list[Any]
 ) -> list[str]:
     """Say in words why the rows stay: some that nobody may delete, a right that is missing, what refers to them."""
-    needed = []
+    fixed_rows = []
     if page.has_delete_permission(request):
-        needed = [row for row in chosen if not page.has_delete_permission(request, row)]
-    refusals = [f"“{row}”{page.needed_because(request, row)}" for row in needed[:NAMES_SHOWN]]
-    names = {str(name) for name in missing_rights} - ({str(page.opts.verbose_name)} if needed else set())
+        fixed_rows = [row for row in selection if not page.has_delete_permission(request, row)]
+    refusals = [f"“{row}”{page.needed_because(request, row)}" for row in fixed_rows[:NAMES_SHOWN]]
+    names = {str(name) for name in missing_rights} - ({str(page.opts.verbose_name)} if fixed_rows else set())
     refusals += [f"没有删除“{name}”的权限" for name in sorted(names)]
     refusals += [format_html("仍被使用：{}", row) for row in protected[:NAMES_SHOWN]]
     if len(protected) > NAMES_SHOWN:
@@ -68,15 +68,15 @@ def _refusals(
     return refusals
 
 
-def ask(page: Any, request: HttpRequest, *, pks: Iterable[Any], **shown: Any) -> HttpResponse:
+def ask(page: Any, request: HttpRequest, *, pks: Iterable[Any], **facts: Any) -> HttpResponse:
     """Show how many rows will be deleted and some of their names. Confirming sends the action again, with the mark.
 
     For "all rows of the list" no keys are sent: the list's address, with its filter, says again which rows they are.
     """
     is_across = request.POST.get("select_across") == "1"
-    posted = [("action", "delete_selected"), ("select_across", "1" if is_across else "0"), (MARK, shown["mark"])]
+    fields = [("action", "delete_selected"), ("select_across", "1" if is_across else "0"), (MARK, facts["mark"])]
     # Django refuses an action without any key, even when all rows of the list are meant.
-    posted += [(ACTION_CHECKBOX_NAME, pk) for pk in islice(pks, 1 if is_across else None)]
+    fields += [(ACTION_CHECKBOX_NAME, pk) for pk in islice(pks, 1 if is_across else None)]
     context = page.admin_site.each_context(request) | {"opts": page.opts, "title": f"删除{page.opts.verbose_name}"}
-    shown["more"] = shown["count"] - len(shown["names"])
-    return render(request, "backoffice/delete_chosen.html", context | {"posted": posted, "unit": "条"} | shown)
+    facts["more"] = facts["count"] - len(facts["names"])
+    return render(request, "backoffice/delete_chosen.html", context | {"posted": fields, "unit": "条"} | facts)

@@ -140,8 +140,8 @@ class ExportableAdmin(OfficeAdmin):
         query = query_kept(request.GET.urlencode())
         back = HttpResponseRedirect(_list_address(self))
         try:
-            shown = list_shown(self, request.user, query)
-            rows = self.export_rows(shown.queryset)
+            changelist = list_shown(self, request.user, query)
+            rows = self.export_rows(changelist.queryset)
             count = rows.order_by()[: MAX_ROWS + 1].count()
         except (IncorrectLookupParameters, SuspiciousOperation):
             messages.error(request, "筛选条件不对，没有导出")
@@ -151,12 +151,12 @@ class ExportableAdmin(OfficeAdmin):
             return back
         now = times.local(times.now())
         name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
-        filters = "；".join(_in_words(shown, *pair) for pair in parse_qsl(query))[:MAX_FILTERS]
+        filters = "；".join(_in_words(changelist, *pair) for pair in parse_qsl(query))[:MAX_FILTERS]
         size = AtLeast(count) if count == self.most_found else count
         action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
-            found = list(rows)
-            return download(name, file_of(self, lambda: found, kind, request.user))
+            result = list(rows)
+            return download(name, file_of(self, lambda: result, kind, request.user))
         export = export_start(
             model=self.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
         )
@@ -177,30 +177,30 @@ def list_shown(page: OfficeAdmin, user: Any, query: str, *, every: bool = False)
     """
     if "%00" in query:  # Django would show the list without the filter, and say so
         raise IncorrectLookupParameters
-    asked: Any = ListQuery(user, QueryDict(query), _list_address(page), is_complete=every)
-    return page.get_changelist_instance(asked)
+    request: Any = ListQuery(user, QueryDict(query), _list_address(page), is_complete=every)
+    return page.get_changelist_instance(request)
 
 
-def _in_words(shown: Any, name: str, value: str) -> str:
+def _in_words(changelist: Any, name: str, value: str) -> str:
     """Say one filter of an address as the list does, or as it stands where the list has no words for it."""
-    title, labels = _names_of(shown, name)
+    title, labels = _names_of(changelist, name)
     if not title:
         return f"{name}={value}"
     values = value.split(",") if labels else [value]
     return f"{title}：{'、'.join(labels.get(one, one) for one in values)}"
 
 
-def _names_of(shown: Any, name: str) -> tuple[str, dict[str, str]]:
+def _names_of(changelist: Any, name: str) -> tuple[str, dict[str, str]]:
     """Return a filter's title, "" if it has none, and the labels of its values."""
-    titles = {SEARCH_VAR: "搜索"} | shown.model_admin.filter_titles
+    titles = {SEARCH_VAR: "搜索"} | changelist.model_admin.filter_titles
     if name in titles:
         return titles[name], {}
-    for one in shown.filter_specs:
+    for one in changelist.filter_specs:
         if isinstance(one, admin.SimpleListFilter) and one.parameter_name == name:
             return str(one.title), {str(key): str(label) for key, label in one.lookup_choices}
     parts: Any = _FIELD.fullmatch(name)
     try:
-        field: Any = shown.opts.get_field(parts[1])
+        field: Any = changelist.opts.get_field(parts[1])
     except FieldDoesNotExist:
         return "", {}
     if not field.concrete:
@@ -212,11 +212,11 @@ def _list_address(page: OfficeAdmin) -> str:
     return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
 
 
-def file_of(page: ExportableAdmin, read: Callable[[], Iterable[Any]], kind: str, user: Any) -> bytes:
-    """Write the file. ``read`` is called once for each sheet."""
+def file_of(page: ExportableAdmin, read_rows: Callable[[], Iterable[Any]], kind: str, user: Any) -> bytes:
+    """Write the file. ``read_rows`` is called once for each sheet."""
     first = ExportSheet(str(page.opts.verbose_name), page.export_columns_of(user), lambda row: (row,))
     sheets = (first, *page.export_sheets) if kind == "xlsx" else (first,)
-    pages = [_sheet_page(page, sheet, read()) for sheet in sheets]
+    pages = [_sheet_page(page, sheet, read_rows()) for sheet in sheets]
     return book_write(*pages) if kind == "xlsx" else sheet_write(kind, pages[0].head, pages[0].rows)
 
 
@@ -260,8 +260,8 @@ def export_make(*, export_pk: int) -> None:
     try:
         with transaction.atomic():
             limits_raise(MAX_STATEMENT)
-            waiting = Export.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-            export = waiting.filter(pk=export_pk, state=Export.State.WORKING).first()
+            exports = Export.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+            export = exports.filter(pk=export_pk, state=Export.State.WORKING).first()
             if export is None:
                 return
             progress_write(work, 0, 0)
@@ -277,11 +277,11 @@ def export_make(*, export_pk: int) -> None:
 
 def _write(export: Export, work: str) -> None:
     page: Any = admin.site._registry[apps.get_model(export.model)]
-    asked: Any = ListQuery(export.created_by)
+    request: Any = ListQuery(export.created_by)
     rows = page.export_rows(list_shown(page, export.created_by, export.query, every=True).queryset)
     total = rows.order_by()[: MAX_ROWS + 1].count()
     export.state = Export.State.FAILED
-    if not page.may_export(asked):  # the right was taken away meanwhile
+    if not page.may_export(request):  # the right was taken away meanwhile
         export.message = "没有导出的权限"
     elif total > MAX_ROWS:
         export.message = TOO_MANY.format(MAX_ROWS)

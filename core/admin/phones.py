@@ -28,7 +28,7 @@ def phone_masked(phone: str) -> str:
 
 def phones_masked(text: str) -> str:
     """Return a text with each phone number in it masked."""
-    return _NUMBER.sub(lambda found: phone_masked(found[0]), text)
+    return _NUMBER.sub(lambda match: phone_masked(match[0]), text)
 
 
 def phone_shown(row: Any) -> str:

@@ -121,10 +121,10 @@ class IncomingBody:
         self.blocks.clear()
         self._count(0)
 
-    def _count(self, counted: int) -> None:
-        memory.taken += counted - self.counted
-        self.counted = counted
-        if counted and not self.is_finished:
+    def _count(self, number: int) -> None:
+        memory.taken += number - self.counted
+        self.counted = number
+        if number and not self.is_finished:
             memory.unfinished.add(self)
         else:
             memory.unfinished.discard(self)

@@ -57,9 +57,9 @@ class CallMiddleware:
             return response
 
     def _checked(self, request: HttpRequest) -> Any:
-        refused = self.common.process_request(request)
-        if refused:
-            return refused
+        refusal = self.common.process_request(request)
+        if refusal:
+            return refusal
         response = self.frame.process_response(request, self.view(request))
         return self.common.process_response(request, response)
 
@@ -73,9 +73,9 @@ class _Cors(CorsMiddleware):
 
     def add_response_headers(self, request: HttpRequest, response: Any) -> Any:
         super().add_response_headers(request, response)
-        asked = request.headers.get("access-control-request-headers")
-        if asked and "access-control-allow-headers" in response:
-            response["access-control-allow-headers"] = asked
+        header_names = request.headers.get("access-control-request-headers")
+        if header_names and "access-control-allow-headers" in response:
+            response["access-control-allow-headers"] = header_names
         return response
 
 

@@ -28,8 +28,8 @@ def hint_for(request: Request, body: dict[str, Any]) -> str | None:
 def _about_format(request: Request, body: dict[str, Any]) -> str | None:
     kind = request.META.get("CONTENT_TYPE", "").lower()
     if body["status"] == 405:
-        allowed = request.parser_context["view"].allowed_methods[:-1]
-        return f"这个接口用 {'、'.join(allowed)},不是 {request.method}"
+        methods = request.parser_context["view"].allowed_methods[:-1]
+        return f"这个接口用 {'、'.join(methods)},不是 {request.method}"
     if kind.startswith("multipart/") and "boundary=" not in kind:
         return "Content-Type 里没有 boundary:用 FormData 上传时不要自己设置 Content-Type,浏览器会写"
     if body["status"] == 415:
@@ -59,16 +59,16 @@ def _about_token(request: Request) -> str:
 
 
 def _about_parameters(request: Request, body: dict[str, Any]) -> str | None:
-    msg, sent = str(body.get("msg")), cast(dict[str, Any], request.data) if request.method == "POST" else {}
-    if "验证码" in msg and not (request.COOKIES or request.query_params.get("key") or sent.get("key")):
+    msg, data = str(body.get("msg")), cast(dict[str, Any], request.data) if request.method == "POST" else {}
+    if "验证码" in msg and not (request.COOKIES or request.query_params.get("key") or data.get("key")):
         return "请求没有带 cookie(页面用 localhost、接口用 127.0.0.1 时浏览器不会带):把 getCaptcha 返回的 key 一起传"
-    if request.method == "POST" and request.query_params and not sent:
+    if request.method == "POST" and request.query_params and not data:
         return "POST 的参数放在请求体里,不是查询串"
     if request.method == "GET" and not request.query_params and int(request.META.get("CONTENT_LENGTH") or 0):
         return "GET 的参数放在查询串里(axios 用 params),不是请求体"
     if request.method != "POST" or not ("图片" in msg or "上传" in msg):
         return None
-    if "uploadavatar" in request.path.lower() and not (sent.get("uId") or sent.get("unid")):
+    if "uploadavatar" in request.path.lower() and not (data.get("uId") or data.get("unid")):
         return "缺少 uId:登入返回的 userInfo.unid"
     if not request.FILES:
         return "请求里没有文件:用 FormData,文件字段名见接口文档"

@@ -60,7 +60,7 @@ class Params(serializers.Serializer[Any]):
 
     def missing(self) -> list[str]:
         """Return the names of required parameters that are missing."""
-        return [name for name, found in self.errors.items() if any(e.code == "required" for e in found)]
+        return [name for name, errors in self.errors.items() if any(e.code == "required" for e in errors)]
 
 
 @cache
@@ -74,21 +74,21 @@ def present(source: Any, lists: Collection[str] = ()) -> dict[str, Any]:
 
     :raises BadParameter: a text holds characters that the database cannot store.
     """
-    kept: dict[str, Any] = {}
-    for sent in source:
-        name, value = sent, source[sent]
+    values: dict[str, Any] = {}
+    for key in source:
+        name, value = key, source[key]
         if isinstance(source, QueryDict):
-            name = _LIST_MARK.sub("", sent)
-            texts = [text for text in source.getlist(sent) if not _is_blank(text)]
+            name = _LIST_MARK.sub("", key)
+            texts = [text for text in source.getlist(key) if not _is_blank(text)]
             if not texts:
                 continue
             # Of a repeated parameter that is no list the last value counts.
-            value = [*kept.get(name, []), *texts] if name in lists else texts[-1]
+            value = [*values.get(name, []), *texts] if name in lists else texts[-1]
         if _holds_unstorable(value):
-            raise BadParameter("包含非法字符", field=_UNSTORABLE.sub("?", str(sent))[:40])
+            raise BadParameter("包含非法字符", field=_UNSTORABLE.sub("?", str(key))[:40])
         if not _is_blank(value):
-            kept[name] = value
-    return kept
+            values[name] = value
+    return values
 
 
 def _is_blank(value: Any) -> bool:
@@ -96,16 +96,16 @@ def _is_blank(value: Any) -> bool:
 
 
 def _holds_unstorable(value: Any) -> bool:
-    waiting = [value]  # a loop, because JSON may be nested deeper than Python allows calls to be
-    while waiting:
-        match waiting.pop():
+    queue = [value]  # a loop, because JSON may be nested deeper than Python allows calls to be
+    while queue:
+        match queue.pop():
             case str(text):
                 if _UNSTORABLE.search(text):
                     return True
             case list(items):
-                waiting += items
+                queue += items
             case dict(fields):
-                waiting += [*fields, *fields.values()]
+                queue += [*fields, *fields.values()]
     return False
 
 
@@ -204,7 +204,7 @@ def page_of(rows: QuerySet[Row], params: dict[str, Any]) -> tuple[int, list[Row]
     Takes two queries, or one if the page is the last one and so shows where the list ends.
     """
     page = page_slice(params["page"], params.get("count"))
-    found = list(rows[page])
-    if found and len(found) < page.stop - page.start:
-        return page.start + len(found), found  # a page that is not full is the last one: no need to count
-    return rows.count(), found
+    items = list(rows[page])
+    if items and len(items) < page.stop - page.start:
+        return page.start + len(items), items  # a page that is not full is the last one: no need to count
+    return rows.count(), items

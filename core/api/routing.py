@@ -80,11 +80,11 @@ def pages() -> list[str]:
 
 
 def _routes() -> Iterator[tuple[str, Any]]:
-    waiting: list[tuple[str, URLPattern | URLResolver]] = [("/", entry) for entry in get_resolver().url_patterns]
-    while waiting:
-        prefix, entry = waiting.pop(0)
+    queue: list[tuple[str, URLPattern | URLResolver]] = [("/", entry) for entry in get_resolver().url_patterns]
+    while queue:
+        prefix, entry = queue.pop(0)
         route = prefix + str(entry.pattern).removeprefix("^")
         if isinstance(entry, URLResolver):
-            waiting[:0] = [(route, inner) for inner in entry.url_patterns]
+            queue[:0] = [(route, inner) for inner in entry.url_patterns]
         else:
             yield route, entry.callback

@@ -89,15 +89,15 @@ class ContractSchema(AutoSchema):
         if kind is None:
             return []
         fields = self._map_serializer(kind(), "request")
-        required = fields.get("required", [])
-        sent = (doc.send if self.method == "GET" else None) or {}
+        required_names = fields.get("required", [])
+        example = (doc.send if self.method == "GET" else None) or {}
         return [
             OpenApiParameter(
                 name,
                 type=schema,
                 description=schema.pop("description", ""),
-                required=name in required,
-                examples=[OpenApiExample("示例", value=sent[name])] if name in sent else [],
+                required=name in required_names,
+                examples=[OpenApiExample("示例", value=example[name])] if name in example else [],
             )
             for name, schema in fields["properties"].items()
         ]
@@ -130,13 +130,13 @@ class ContractSchema(AutoSchema):
     def _body(self, params: Serializer[Any], media_type: str) -> Schema:
         schema = self._map_serializer(params, "request")
         schema.pop("description", None)  # the serializer's docstring, which is not for users of the API
-        required = schema.get("required", [])
+        required_names = schema.get("required", [])
         for name, entry in schema["properties"].items():
             if media_type == "multipart/form-data" and isinstance(params.fields[name], (FileField, Picture)):
                 entry["format"] = "binary"
             elif media_type == "application/json":
                 entry = _as_json(params.fields[name], entry)
-                schema["properties"][name] = entry if name in required else entry | {"nullable": True}
+                schema["properties"][name] = entry if name in required_names else entry | {"nullable": True}
         return schema
 
     def get_response_serializers(self) -> Any:
@@ -328,14 +328,14 @@ def _either(hints: tuple[Any, ...], refer: Callable[[type], Schema]) -> Schema:
 # --- The document ---
 def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
     """Leave out aliases, and all but GET of a call that takes any method, so that each call is documented once."""
-    kept = []
+    entries = []
     for entry in endpoints:
         path, _, method, view = entry
         call = getattr(view, "endpoint", None)
         if call is None or (path.rstrip("/") == _template(call.path) and (len(call.methods) <= 2 or method == "GET")):
-            kept.append(entry)
-    place = {path: number for number, path in enumerate(dict.fromkeys(entry[0] for entry in kept))}
-    return sorted(kept, key=lambda entry: (place[entry[0]], entry[2]))  # REST framework keeps methods in a set
+            entries.append(entry)
+    place = {path: number for number, path in enumerate(dict.fromkeys(entry[0] for entry in entries))}
+    return sorted(entries, key=lambda entry: (place[entry[0]], entry[2]))  # REST framework keeps methods in a set
 
 
 def _template(path: str) -> str:

@@ -21,7 +21,7 @@ from core.api.bodies import BODY_TIMEOUT_S
 
 LOOK_EVERY_S = 2.0
 _LAST_DATA_SENT = struct.Struct("44x I")  # in Linux' tcp_info, in ms
-_waiting: dict[int, "TimedBody"] = {}  # by the thread that reads
+_bodies: dict[int, "TimedBody"] = {}  # by the thread that reads
 
 
 class TimedBody(io.RawIOBase):
@@ -37,11 +37,11 @@ class TimedBody(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:  # `readline` of the base class calls it too
         thread = threading.get_ident()
-        _waiting[thread] = self
+        _bodies[thread] = self
         try:
             part = self.source.read(size)
         finally:
-            del _waiting[thread]
+            del _bodies[thread]
         self.missing -= len(part)
         is_cut = time.monotonic() > self.ends_at or self.missing > 0
         if len(part) != size and is_cut:
@@ -57,7 +57,7 @@ def _start_watchdog() -> None:
 def _watch() -> None:
     while True:
         time.sleep(LOOK_EVERY_S)
-        for sender in {body.sender for body in [*_waiting.values()] if time.monotonic() > body.ends_at}:
+        for sender in {body.sender for body in [*_bodies.values()] if time.monotonic() > body.ends_at}:
             _stop_reading(sender)
 
 

@@ -55,11 +55,11 @@ def whole(request: HttpRequest) -> HttpResponse:
     return _health(health.failures() | heartbeat.failures())
 
 
-def _health(found: dict[str, str]) -> HttpResponse:
-    if found:
-        log.warning("not healthy", **found)
+def _health(faults: dict[str, str]) -> HttpResponse:
+    if faults:
+        log.warning("not healthy", **faults)
         # Anybody may ask, so the engines' addresses and our user name only go into the log.
-        public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in found.items()}
+        public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in faults.items()}
         return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))
     return ok("ok")
 
@@ -73,8 +73,8 @@ def figures(request: HttpRequest) -> HttpResponse:
 
 def _may_read_figures(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
-        offered = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(offered.encode(), settings.METRICS_TOKEN.encode())
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
     if settings.PRODUCTION:  # behind a proxy on the same machine every request seems to come from it
         return False
     return is_from_here(request)

@@ -50,9 +50,9 @@ def with_progress(
     items: Iterable[T], work: int | str, *, total: int, start: int = 0, every: int = PROGRESS_EVERY
 ) -> Iterator[T]:
     """Pass ``items`` on, and write how far they are: the first one is number ``start`` of ``total``."""
-    for done, item in enumerate(items, start):
-        if done % every == 0:
-            progress_write(work, done, total)
+    for number, item in enumerate(items, start):
+        if number % every == 0:
+            progress_write(work, number, total)
         yield item
 
 

@@ -62,12 +62,12 @@ def primary(url: str) -> Primary:
         raise ValueError("not a sentinel:// address")
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
-    named = {"username": unquote(user), "password": unquote(password)}
+    login_parts = {"username": unquote(user), "password": unquote(password)}
     return Primary(
         sentinels=tuple(_host(host) for host in hosts.split(",")),
         service=query.get("service", ["mymaster"])[0],
         database=int(parts.path.strip("/") or 0),
-        login={name: value for name, value in named.items() if value},
+        login={name: value for name, value in login_parts.items() if value},
         sentinel_login={"password": query["sentinel_password"][0]} if "sentinel_password" in query else {},
     )
 

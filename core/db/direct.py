@@ -23,8 +23,8 @@ def direct_options() -> dict[str, str]:
     if settings.DB_POOLER != "none":
         raise NoDirectWay
     facts = connection.settings_dict
-    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    options = {name: facts[key] for name, key in named.items()}
+    keys = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    options = {name: facts[key] for name, key in keys.items()}
     options |= {name: value for name, value in facts["OPTIONS"].items() if name not in _NOT_OF_LIBPQ}
     options["application_name"] = COMMAND
     return {name: str(value) for name, value in options.items() if value}

@@ -100,10 +100,10 @@ def _rows(sql: str, values: Any, prepare: bool | None = None) -> list[tuple[Any,
     connection.ensure_connection()
     cursor = Cursor(connection.connection)
     cursor.format = Format.BINARY  # psycopg then reads times in C; Django's own reader is slow
-    with connection._prepare_cursor(cursor) as wrapped:
+    with connection._prepare_cursor(cursor) as wrapper:
         if prepare is None:
-            wrapped.execute(sql, values)
+            wrapper.execute(sql, values)
         else:
             with connection.wrap_database_errors:
                 cursor.execute(sql, values, prepare=prepare)
-        return wrapped.fetchall()
+        return wrapper.fetchall()

@@ -12,11 +12,11 @@ def rows_purge(old: QuerySet[Any], *, batch: int = BATCH) -> int:
 
     Each batch is a transaction of its own, so that nobody waits long for a lock and an interruption loses one batch.
     """
-    gone = 0
+    number = 0
     while keys := list(old.order_by("pk").values_list("pk", flat=True)[:batch]):
         # Filter by `old` again: a row that has been needed since it was read must stay.
         _, by_model = old.filter(pk__in=keys).delete()
-        gone += by_model.get(old.model._meta.label, 0)
+        number += by_model.get(old.model._meta.label, 0)
         if len(keys) < batch:
             break
-    return gone
+    return number

@@ -37,11 +37,11 @@ def read_page(
     :param join: the name of a foreign key whose object is read along with each row.
     """
     limits = f"LIMIT {window.stop - window.start} OFFSET {window.start}"
-    found = prepared_rows(_select(model, where, join, order, limits), values)
-    if not found and window.start:  # it lies behind the last row
+    rows = prepared_rows(_select(model, where, join, order, limits), values)
+    if not rows and window.start:  # it lies behind the last row
         ((total,),) = prepared_rows(f"SELECT {_count(model, where)}", values)
         return total, []
-    return (found[0][-1] if found else 0), [_instance(model, join, row) for row in found]
+    return (rows[0][-1] if rows else 0), [_instance(model, join, row) for row in rows]
 
 
 def read_all(model: type[M], where: str, **values: Any) -> list[M]:

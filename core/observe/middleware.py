@@ -31,13 +31,13 @@ class RequestLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        started = time.perf_counter()
+        begins_s = time.perf_counter()
         request_id = tracing.begin(request.META.get("HTTP_X_REQUEST_ID"))
         _look_for_proxies(request)
         with answer_within(UPSTREAMS_ANSWER_S):
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - begins_s
         metrics.observe(request, response, seconds)
         took_ms = round(seconds * 1000, 1)
         status, path = response.status_code, request.path[:LONGEST_PATH]

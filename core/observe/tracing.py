@@ -13,10 +13,10 @@ from core.observe import metrics
 _ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
-def begin(offered: str | None) -> str:
-    """Start a unit of work and return its id: the one that a proxy ``offered`` if it is well-formed, else a new one."""
+def begin(proxy_id: str | None) -> str:
+    """Start a unit of work and return its id: the one that a proxy sent if it is well-formed, else a new one."""
     # Not the kernel's random bytes: an id is no secret, and they took 2 % of a call.
-    request_id = offered if offered and _ACCEPTED.fullmatch(offered) else f"{random.getrandbits(80):020x}"
+    request_id = proxy_id if proxy_id and _ACCEPTED.fullmatch(proxy_id) else f"{random.getrandbits(80):020x}"
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     return request_id

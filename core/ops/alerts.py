@@ -44,15 +44,15 @@ def alerts_send(findings: Iterable[Finding], *, now: datetime) -> int:
     """
     bad = [finding for finding in findings if finding.ok is False]
     try:
-        due = [finding for finding in bad if _claim(finding, now)]
+        news = [finding for finding in bad if _claim(finding, now)]
         over = list(Alert.objects.filter(seen_at__lte=now - GONE))
         Alert.objects.filter(pk__in=[alert.pk for alert in over]).delete()
     except DatabaseError:
-        due, over = _due_without_database(bad), []
+        news, over = _due_without_database(bad), []
     lines = [
         (finding.chinese or finding.what)[:LONGEST_LINE]
         + (f"\n{settings.PUBLIC_BASE_URL}{finding.link}" if finding.link else "")
-        for finding in due
+        for finding in news
     ] + [f"已恢复：{alert.text}" for alert in over if alert.told_at]
     if lines and not message_send(_message(lines)):
         Alert.objects.filter(told_at=now).update(told_at=None)
@@ -77,10 +77,10 @@ def _claim(finding: Finding, now: datetime) -> bool:
 
 def _due_without_database(bad: list[Finding]) -> list[Finding]:
     # Where the database is what is wrong, it cannot remember what was told.
-    told = Path(settings.STATE_DIR) / "alerts-without-database"
-    if told.exists() and time.time() - told.stat().st_mtime < AGAIN.total_seconds():
+    mark = Path(settings.STATE_DIR) / "alerts-without-database"
+    if mark.exists() and time.time() - mark.stat().st_mtime < AGAIN.total_seconds():
         return []
-    told.touch()
+    mark.touch()
     return bad
 
 
@@ -89,8 +89,8 @@ def _message(lines: list[str]) -> str:
     end = f"{socket.gethostname()}：运行 manage.py doctor 看全部和办法"
     for number in range(len(lines), 0, -1):
         rest = [f"……另有 {len(lines) - number} 项"] if number < len(lines) else []
-        shown = [f"· {line}" for line in lines[:number]]
-        text = "\n".join([f"【{settings.SCHOOL_NAME}】提醒", *shown, *rest, end])
+        items = [f"· {line}" for line in lines[:number]]
+        text = "\n".join([f"【{settings.SCHOOL_NAME}】提醒", *items, *rest, end])
         if len(text.encode()) <= LONGEST_MESSAGE:
             break
     return text
@@ -98,18 +98,18 @@ def _message(lines: list[str]) -> str:
 
 def message_send(text: str) -> int:
     """Send a text to every receiver; return how many took it."""
-    taken = 0
+    number = 0
     for receiver in [*settings.ALERT_WEBHOOKS, *settings.ALERT_MAIL_TO]:
         try:
             if receiver in settings.ALERT_WEBHOOKS:
                 _post(receiver, text)
             else:
                 send_mail(text.splitlines()[0], text, settings.DEFAULT_FROM_EMAIL, [receiver])
-            taken += 1
+            number += 1
         except Exception as error:  # one receiver that fails must not keep the others from hearing of it
             reason = str(error) if isinstance(error, AlertNotSent) else type(error).__name__
             log.error("alert not sent", to=urlsplit(receiver).hostname or receiver, reason=reason)
-    return taken
+    return number
 
 
 def _post(address: str, text: str) -> None:
@@ -132,8 +132,8 @@ def _post(address: str, text: str) -> None:
     if response.status_code != 200:
         raise AlertNotSent(f"HTTP {response.status_code}")
     try:
-        said = response.json()
+        reply = response.json()
     except ValueError:
         return  # a receiver of one's own may answer anything
-    if isinstance(said, dict) and (code := said.get("errcode") or said.get("code")):
-        raise AlertNotSent(f"{code} {str(said.get('errmsg') or said.get('msg'))[:100]}")
+    if isinstance(reply, dict) and (code := reply.get("errcode") or reply.get("code")):
+        raise AlertNotSent(f"{code} {str(reply.get('errmsg') or reply.get('msg'))[:100]}")

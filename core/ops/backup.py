@@ -143,7 +143,7 @@ def _machines_at_work() -> set[str]:
 
         def look() -> dict[tuple[int, datetime | None], str]:
             rows = observer.execute(_CONNECTIONS, [SERVING, own]).fetchall()
-            return {(pid, used if has_pooler else None): machine for pid, used, machine in rows}
+            return {(pid, used_at if has_pooler else None): machine for pid, used_at, machine in rows}
 
         has_pooler = settings.DB_POOLER != "none"
         first = look()

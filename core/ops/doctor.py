@@ -95,11 +95,11 @@ def engines() -> Iterator[Finding]:
         "valkey": "Is Valkey/Redis running, is REDIS_URL right?",
         "migrations": "Run `python manage.py migrate`.",
     }
-    failed = health.failures()
+    failures = health.failures()
     for name, remedy in remedies.items():
-        if name == "migrations" and "database" in failed:
+        if name == "migrations" and "database" in failures:
             continue  # without the database nobody can look
-        yield Finding(name not in failed, f"{name}: {failed.get(name, 'in order')}", remedy)
+        yield Finding(name not in failures, f"{name}: {failures.get(name, 'in order')}", remedy)
 
 
 @register_check
@@ -157,14 +157,14 @@ def certificate() -> Iterator[Finding]:
             socket.create_connection((host, ours.port or 443), timeout=UPSTREAM_WITHIN_S) as plain,
             ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secure,
         ):
-            found = secure.getpeercert() or {}
+            certificate = secure.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
         yield Finding(False, f"The certificate of {host} is refused: {error.verify_message}", "Renew it with certbot.")
     except OSError as error:
         why = f"{type(error).__name__}: {error}"
         yield Finding(False, f"{settings.PUBLIC_BASE_URL} does not answer ({why})", "Is nginx running, is DNS right?")
     else:
-        days = (ssl.cert_time_to_seconds(str(found["notAfter"])) - time.time()) / 86400
+        days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
         remedy = "Renew it: `certbot renew`, then reload nginx."
         yield Finding(days > RENEW_WITHIN_DAYS, f"The certificate of {host} ends in {days:.0f} days", remedy)
 

@@ -11,15 +11,15 @@ from core.cache import valkey
 
 def failures(names: Collection[str] = ("database", "migrations", "valkey")) -> dict[str, str]:
     """Return which of the checks ``names`` fail, each with its reason; empty if all is well."""
-    found: dict[str, str] = {}
+    faults: dict[str, str] = {}
     for name in names:
-        if name == "migrations" and "database" in found:
+        if name == "migrations" and "database" in faults:
             continue  # it would wait for the dead database a second time
         try:
             CHECKS[name]()
         except Exception as error:  # any exception means: not in order
-            found[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    return found
+            faults[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return faults
 
 
 def _database() -> None:

@@ -30,10 +30,10 @@ def record(queue: str, now_s: float) -> None:
 
 def ages_s(now_s: float) -> dict[str, float | None]:
     """Return the seconds since the last heartbeat, by queue; None if there was none for a week."""
-    found = valkey.client().mget([_KEY + queue for queue in settings.QUEUES])
+    moments = valkey.client().mget([_KEY + queue for queue in settings.QUEUES])
     return {
         queue: max(0.0, now_s - float(moment)) if moment else None
-        for queue, moment in zip(settings.QUEUES, found, strict=True)
+        for queue, moment in zip(settings.QUEUES, moments, strict=True)
     }
 
 
@@ -52,8 +52,8 @@ def queue_depths() -> dict[str, int]:
 def background_work() -> Iterator[Finding]:
     depths = queue_depths()
     for queue, age in ages_s(times.now().timestamp()).items():
-        seen = "never" if age is None else f"{age:.0f} s ago"
-        what = f"Queue {queue}: its worker was last seen {seen}; {depths[queue]} task(s) wait"
+        age_text = "never" if age is None else f"{age:.0f} s ago"
+        what = f"Queue {queue}: its worker was last seen {age_text}; {depths[queue]} task(s) wait"
         remedy = f"`systemctl status spms-beat spms-worker@{queue}`; `make up` runs both. "
         remedy += "If they have just started, look again in ten seconds."
         yield Finding(is_alive(age), what, remedy)

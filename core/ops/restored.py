@@ -50,8 +50,8 @@ def begin(source: str, *, remembers: bool = True) -> Memory:
     :param source: how ``restore`` is called to finish it.
     :param remembers: False if the database is replaced already.
     """
-    if (known := _unfinished()) is not None:
-        return known["memory"]  # a second attempt: the replaced database may be gone already
+    if (earlier := _unfinished()) is not None:
+        return earlier["memory"]  # a second attempt: the replaced database may be gone already
     memory = {hook.name: _remembered(hook) for hook in _hooks if remembers}
     _marker().parent.mkdir(parents=True, exist_ok=True)
     _marker().touch(0o600)  # it holds names

@@ -68,9 +68,9 @@ def sentinels() -> Iterator[Finding]:
             yield Finding(False, f"Sentinel {host}:{port} knows no replica", "Start the second Valkey.")
         if state["quorum"] > len(target.sentinels):
             yield Finding(False, f"Sentinel {host}:{port} wants {state['quorum']} to agree", "Lower its quorum.")
-    needed = len(target.sentinels) // 2 + 1
+    majority = len(target.sentinels) // 2 + 1
     remedy = "Run three Sentinels on three machines: a majority elects."
-    yield Finding(agreeing >= needed >= 2, f"{agreeing} of {len(target.sentinels)} Sentinels answer", remedy)
+    yield Finding(agreeing >= majority >= 2, f"{agreeing} of {len(target.sentinels)} Sentinels answer", remedy)
 
 
 @register_check
@@ -83,9 +83,9 @@ def database_room() -> Iterator[Finding]:
             "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
             " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
         )
-        room, used = cursor.fetchone()
+        room, number = cursor.fetchone()
     remedy = "Raise max_connections, lower DB_POOL_SIZE, or use PgBouncer."
-    yield Finding(used < room * 0.8, f"PostgreSQL has {used} of {room} connections in use", remedy)
+    yield Finding(number < room * 0.8, f"PostgreSQL has {number} of {room} connections in use", remedy)
     if (processes := room // settings.DB_POOL_SIZE) < 8:  # two hosts with three each, a command, and one to spare
         what = f"{room} connections suffice for {processes} processes with DB_POOL_SIZE={settings.DB_POOL_SIZE} each"
         yield Finding(None, what, "Count web, socket and worker processes of all hosts.")
@@ -139,10 +139,10 @@ def interpreter() -> Iterator[Finding]:
     if not settings.PRODUCTION:
         return
     real = Path(sys.executable).resolve()
-    shut = next((path for path in real.parents if not path.stat().st_mode & stat.S_IXOTH), None)
-    if shut:
+    barrier = next((path for path in real.parents if not path.stat().st_mode & stat.S_IXOTH), None)
+    if barrier:
         remedy = "rm -rf .venv; make install PYTHON=/usr/bin/python3"
-        yield Finding(False, f"{real} is below {shut}, which other users cannot enter", remedy)
+        yield Finding(False, f"{real} is below {barrier}, which other users cannot enter", remedy)
 
 
 @register_check

@@ -43,9 +43,9 @@ def command(
     :param variables: what the command may name besides the variables that the unit sets.
     """
     (line,) = lines(name, "ExecStart", root)
-    known = environment(name, root) | dict(variables or {})
+    values = environment(name, root) | dict(variables or {})
     line = line.replace("%i", name.partition("@")[2]).replace("%%", "%")
-    line = re.sub(r"\$\{(\w+)\}", lambda match: known[match[1]], line)
+    line = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], line)
     program, *words = (word.replace(HOME, str(root)) for word in shlex.split(line))
     for option in without:
         place = words.index(option)

@@ -48,7 +48,7 @@ def server():
 def upstream(settings, monkeypatch):
     settings.UPSTREAM_CALLS = BUDGET
     yield Upstream("of_this_test")
-    del Upstream.known["of_this_test"]
+    del Upstream.registry["of_this_test"]
     for key in valkey.client().scan_iter("spms:upstream:of_this_test:*"):
         valkey.client().delete(key)
 

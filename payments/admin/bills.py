@@ -113,8 +113,8 @@ class EndingFilter(admin.SimpleListFilter):
 
 def _step(service: Callable[..., Difference]) -> Callable[[Press], str]:
     def run(press: Press) -> str:
-        ended = service(difference_id=press.row.pk, actor=press.actor, now=press.now)
-        return "，".join(filter(None, [ended.get_ending_display() if ended.ending else "", ended.note]))
+        difference = service(difference_id=press.row.pk, actor=press.actor, now=press.now)
+        return "，".join(filter(None, [difference.get_ending_display() if difference.ending else "", difference.note]))
 
     return run
 

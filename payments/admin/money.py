@@ -105,9 +105,9 @@ def _retell(press: Press) -> str:
     number = press.row.out_trade_no
     for failure in listener_failures_of([number]):
         listener_retell(failure_id=failure.pk, now=press.now, at_once=True)
-    left = listener_failures_of([number]).first()
-    if left:
-        raise RefundNotPossible(f"仍然没有入账：{left.error}")
+    rest = listener_failures_of([number]).first()
+    if rest:
+        raise RefundNotPossible(f"仍然没有入账：{rest.error}")
     return ""
 
 
@@ -236,8 +236,8 @@ class InboundEventAdmin(MoneyAdmin):
 
     def offered(self, row: Any) -> Iterable[str]:
         waits = events_to_do(now=times.now()).filter(pk=row.pk).exists()
-        hidden = ({"replay"} if row.is_cut else set()) | (set() if waits else {"acknowledge"})
-        return [name for name in super().offered(row) if name not in hidden]
+        absent = ({"replay"} if row.is_cut else set()) | (set() if waits else {"acknowledge"})
+        return [name for name in super().offered(row) if name not in absent]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundEvent]:
         return super().get_queryset(request).defer("body", "headers")

@@ -55,8 +55,8 @@ def _divert(press: Press) -> str:
 
 
 def _run_now(press: Press) -> str:
-    moved = refund_run(refund_id=press.row.pk, now=press.now, at_once=True)
-    return " ".join(filter(None, [moved.get_state_display(), moved.last_error]))
+    refund = refund_run(refund_id=press.row.pk, now=press.now, at_once=True)
+    return " ".join(filter(None, [refund.get_state_display(), refund.last_error]))
 
 
 def _offline(press: Press) -> str:

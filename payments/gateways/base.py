@@ -48,9 +48,9 @@ class GatewayTimeout(GatewayUnreachable):
 class GatewayBusy(GatewayUnreachable):
     """Nothing was sent: too many wait for the provider, or it is dead. Come back later."""
 
-    def __init__(self, refused: UpstreamRefused) -> None:
-        super().__init__(str(refused))
-        self.refused = refused
+    def __init__(self, refusal: UpstreamRefused) -> None:
+        super().__init__(str(refusal))
+        self.refused = refusal
 
 
 class GatewayUntrusted(GatewayError):

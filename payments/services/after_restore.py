@@ -73,8 +73,8 @@ def payments_after_restore(restoration: Restoration, memory: Any) -> Iterator[st
     now = restoration.restored_at
     payments = Payment.objects.filter(next_check_at__isnull=False).exclude(state=PaymentStatus.PAID)
     refunds = Refund.objects.filter(state__in=UNDER_WAY)
-    asked = payments.update(next_check_at=now, claimed_until=None), refunds.update(next_try_at=now)
-    yield f"{asked[0]} payments and {asked[1]} refunds are asked about at WeChat Pay as soon as a worker runs."
+    numbers = payments.update(next_check_at=now, claimed_until=None), refunds.update(next_try_at=now)
+    yield f"{numbers[0]} payments and {numbers[1]} refunds are asked about at WeChat Pay as soon as a worker runs."
     if not merchant().has_v3:
         yield "Without WeChat Pay v3 there are no bills: compare the payments since the backup at the merchant's desk."
         return

@@ -72,17 +72,17 @@ def bills_reconcile_missing(*, now: datetime) -> int:
 
     Stop after 4 minutes, and for a merchant at the first failure; the task of the next hour continues.
     """
-    ends_at, made = clock.monotonic() + MAX_RUN_S, 0
+    ends_at, number = clock.monotonic() + MAX_RUN_S, 0
     with lease(_LEASE, span=LEASE_SPAN) as is_ours:
         for who in merchants() if is_ours else []:
             for day in bill_days_missing(who.mch_id, now=now) if who.has_v3 else []:
                 if clock.monotonic() > ends_at:
-                    return made
-                made += 1
+                    return number
+                number += 1
                 if _run(who, day, now).state != BillRun.State.DONE:
                     break
     differences_settle_lost(now=now)
-    return made
+    return number
 
 
 def bill_made_at(day: date) -> datetime:
@@ -98,11 +98,11 @@ def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
     today = local(now).date()
     last = today - timedelta(days=1 if now >= bill_made_at(today - ONE_DAY) else 2)
     day = _first_day(today)
-    done = set(
+    finished_days = set(
         BillRun.objects.filter(mch_id=mch_id, day__gte=day, state=BillRun.State.DONE).values_list("day", flat=True)
     )
     days = (day + timedelta(days=n) for n in range((last - day).days + 1))
-    return [one for one in days if one not in done]
+    return [one for one in days if one not in finished_days]
 
 
 def _first_day(today: date) -> date:
@@ -184,14 +184,14 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
             if compare(candidate, row_here) and is_worth_asking(candidate, row_here):
                 to_ask.append(candidate)
         differences_ask(to_ask, now=now)
-        ours, agreed = table.in_bulk(numbers, field_name=number), []
+        ours, matches = table.in_bulk(numbers, field_name=number), []
         for candidate in candidates:
             row_here = ours.get(getattr(candidate, number))
             if compare(candidate, row_here):
                 differences.append(candidate)
             else:
-                agreed.append(row_here.pk)
-        table.filter(pk__in=agreed, billed_on=None).update(billed_on=bill.day)
+                matches.append(row_here.pk)
+        table.filter(pk__in=matches, billed_on=None).update(billed_on=bill.day)
     return [*differences, *_unknown_there(who, bill, facts)], foreign_rows
 
 
@@ -206,14 +206,14 @@ def _may_be_ours(row: BillRow) -> bool:
 def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator[Difference]:
     """Yield the payments and refunds of that day that the bill lacks."""
     begins, ends = day_begins(bill.day), day_begins(bill.day + ONE_DAY)
-    listed = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
+    keys = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
     refunds = Refund.objects.select_related("payment").filter(billed_on=None, payment__mch_id=who.mch_id)
     # A refund out of the merchant's available balance is in no trade bill.
     refunds = refunds.filter(state__in=MONEY_MOVES).exclude(funds_account="AVAILABLE")
     rows: list[Payment | Refund] = [*_paid_on(who, bill.day)]
     for ours in [*rows, *refunds.filter(accepted_at__gte=begins, accepted_at__lt=ends).order_by("pk")]:
         payment, refund = (ours.payment, ours) if isinstance(ours, Refund) else (ours, None)
-        if (payment.out_trade_no, refund.out_refund_no if refund else "") in listed:
+        if (payment.out_trade_no, refund.out_refund_no if refund else "") in keys:
             continue
         difference = Difference(
             mch_id=payment.mch_id,
@@ -236,9 +236,9 @@ def _keep_differences(mch_id: str, day: date, differences: Sequence[Difference],
         earlier = {(row.out_trade_no, row.out_refund_no): row for row in rows}
         for difference in differences:
             _keep(difference, earlier.pop((difference.out_trade_no, difference.out_refund_no), None))
-        for gone in earlier.values():
-            if not gone.ending:
-                _end_gone(gone, now)
+        for row in earlier.values():
+            if not row.ending:
+                _end_gone(row, now)
 
 
 _FACTS = ("kind", "appid", "transaction_id", "refund_id", "bill_state", "bill_fen", "bill_at", "our_state", "our_fen")
@@ -260,10 +260,10 @@ def _end_billed(now: datetime) -> None:
 
     Near midnight the provider may count a payment to another day than we do.
     """
-    waiting = Difference.objects.filter(
+    candidates = Difference.objects.filter(
         kind__in=[DifferenceKind.NO_MONEY, DifferenceKind.REFUND_UNKNOWN_THERE], ending=Ending.OPEN
     )
-    for difference in waiting.order_by("pk"):
+    for difference in candidates.order_by("pk"):
         if not compare(difference, ours_of(difference)):
             _end_gone(difference, now)
 

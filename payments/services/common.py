@@ -159,7 +159,7 @@ def set_state(
     log_step(payment, event, now, actor=actor, refund=refund, from_state=before, to_state=state, detail=detail)
 
 
-def sweep(due: Iterable[T], step: Callable[[T], GatewayError | bool], *, seconds: float = 0) -> int:
+def sweep(rows: Iterable[T], step: Callable[[T], GatewayError | bool], *, seconds: float = 0) -> int:
     """Take a step for each row that is due; return for how many. Any number of sweeps may run at once.
 
     Stop after 12 s, or when the provider has not answered twice; the rest stays due for the next sweep.
@@ -167,28 +167,28 @@ def sweep(due: Iterable[T], step: Callable[[T], GatewayError | bool], *, seconds
     :param step: claims the row first. Returns False if another sweep has it, or the error that the provider gave.
     :param seconds: instead of the 12.
     """
-    ends_at, done, silent = time.monotonic() + (seconds or MAX_SWEEP_S), 0, 0
-    for row in due:
+    ends_at, number, silent = time.monotonic() + (seconds or MAX_SWEEP_S), 0, 0
+    for row in rows:
         try:
             outcome = step(row)
         except Exception:  # one row that fails (its order is locked too long, say) must not stop the others
             log.exception("sweep", row=str(row))
             outcome = True
-        done += outcome is not False
+        number += outcome is not False
         is_silence = isinstance(outcome, GatewayUnreachable | GatewayMisconfigured)
         silent += is_silence and not isinstance(outcome, MerchantUnknown)
         if silent >= GIVE_UP_AFTER or time.monotonic() >= ends_at:
             break
-    return done
+    return number
 
 
 def check_due(payment: Payment, now: datetime) -> datetime | None:
     """Return when the sweep asks about the payment again: often while it is young, None once its state is final."""
     if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
         return None
-    closed = payment.state == PaymentStatus.CLOSED
-    age = now - ((payment.closed_at or now) if closed else payment.created_at)
-    for until, every in WATCH_CLOSED if closed else _WATCH_OPEN:
+    is_closed = payment.state == PaymentStatus.CLOSED
+    age = now - ((payment.closed_at or now) if is_closed else payment.created_at)
+    for until, every in WATCH_CLOSED if is_closed else _WATCH_OPEN:
         if age < until:
             return now + every
     return None

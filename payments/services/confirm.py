@@ -38,13 +38,13 @@ def payment_record(*, result: PaymentResult, now: datetime, source: str) -> str:
 def payment_mark_closed(payment: Payment, *, now: datetime, source: str, detail: str = "") -> str:
     """Record that the provider accepts no more money for a payment; return its state (PAID stays PAID)."""
     with transaction.atomic():
-        locked = Payment.objects.select_for_update().get(pk=payment.pk)
-        if locked.state not in (PaymentStatus.STARTING, PaymentStatus.OPEN):
-            return locked.state
+        row = Payment.objects.select_for_update().get(pk=payment.pk)
+        if row.state not in (PaymentStatus.STARTING, PaymentStatus.OPEN):
+            return row.state
         facts: dict[str, Any] = {"closed_at": now, "claimed_until": None, "last_error": detail}
         facts["next_check_at"] = now + WATCH_CLOSED[0][1]
-        set_state(locked, PaymentStatus.CLOSED, "支付单关闭", now, actor=source, detail=detail, **facts)
-        return locked.state
+        set_state(row, PaymentStatus.CLOSED, "支付单关闭", now, actor=source, detail=detail, **facts)
+        return row.state
 
 
 def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Payment:

@@ -102,8 +102,8 @@ def _refund_kind(bill: Difference, refund: Refund | None) -> DifferenceKind | No
     if bill.bill_fen != refund.amount_fen:
         return DifferenceKind.AMOUNT
     is_same = (bill.out_trade_no, bill.mch_id) == (refund.payment.out_trade_no, refund.payment.mch_id)
-    agreed = _AGREES.get(bill.bill_state, _AGREES_WITH_FAILURE)
-    return None if is_same and refund.state in agreed else DifferenceKind.STATE
+    states = _AGREES.get(bill.bill_state, _AGREES_WITH_FAILURE)
+    return None if is_same and refund.state in states else DifferenceKind.STATE
 
 
 def is_worth_asking(difference: Difference, ours: Any) -> bool:
@@ -219,11 +219,11 @@ def differences_settle_lost(*, now: datetime) -> None:
     if (restoration := restored.latest()) is None:
         return
     gap = (restoration.written_at - CLOCKS_DIFFER, restoration.restored_at + CLOCKS_DIFFER)
-    lost = Difference.objects.filter(ending=Ending.OPEN, bill_at__range=gap).order_by("pk")
+    candidates = Difference.objects.filter(ending=Ending.OPEN, bill_at__range=gap).order_by("pk")
     # A refund can be recorded only after its payment.
     kinds = DifferenceKind.STRAY_MONEY, DifferenceKind.REFUND_UNKNOWN_HERE
     for kind, settle in zip(kinds, (difference_return, difference_add_refund), strict=True):
-        for pk in lost.filter(kind=kind).values_list("pk", flat=True)[:MAX_SETTLED]:
+        for pk in candidates.filter(kind=kind).values_list("pk", flat=True)[:MAX_SETTLED]:
             try:
                 settle(difference_id=pk, actor=RESTORE, now=now)
             except PaymentError as error:
@@ -243,17 +243,17 @@ def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Di
     ours = ours_of(difference)
     with transaction.atomic():
         try:
-            locked = _open(difference.pk, lock=True)
+            row = _open(difference.pk, lock=True)
         except DifferenceEnded:  # another member of staff took the same step
             return Difference.objects.get(pk=difference.pk)
-        if compare(locked, ours):
-            locked.note = note[:255]
-            locked.save(update_fields=["kind", "note", "our_state", "our_fen"])
-            return locked
+        if compare(row, ours):
+            row.note = note[:255]
+            row.save(update_fields=["kind", "note", "our_state", "our_fen"])
+            return row
         if ours is not None and ours.billed_on is None:
-            type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=locked.day)
-        difference_end(locked, Ending.GONE, actor, now, note)
-        return locked
+            type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=row.day)
+        difference_end(row, Ending.GONE, actor, now, note)
+        return row
 
 
 def difference_end(difference: Difference, ending: str, actor: str, now: datetime, note: str) -> None:
@@ -301,8 +301,8 @@ def _require_stray(payment: Payment | None, owed_fen: int | None, result: Paymen
 def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: datetime) -> None:
     if payment.state == PaymentStatus.STRAY:
         return
-    asked = f"，原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
-    detail = f"{result.transaction_id} {fen_text(result.paid_fen)}{asked}"
+    price = f"，原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
+    detail = f"{result.transaction_id} {fen_text(result.paid_fen)}{price}"
     facts: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
     facts |= {"amount_fen": result.paid_fen, "paid_at": result.paid_at or now, "last_error": ""}
     facts |= {"next_check_at": None, "claimed_until": None}
@@ -319,8 +319,8 @@ def refund_add_missing(*, result: RefundResult, actor: str, now: datetime) -> Re
     :raises RefundNotPossible: its payment is not recorded here, or another refund here uses the money.
     """
     with transaction.atomic():
-        paid = Payment.objects.filter(state__in=(PaymentStatus.PAID, PaymentStatus.STRAY))
-        if not paid.filter(out_trade_no=result.out_trade_no).exists():
+        payments = Payment.objects.filter(state__in=(PaymentStatus.PAID, PaymentStatus.STRAY))
+        if not payments.filter(out_trade_no=result.out_trade_no).exists():
             raise RefundNotPossible("请先处理它所属的收款")
         payment = lock_payment(result.out_trade_no)
         if not Refund.objects.filter(out_refund_no=result.out_refund_no).exists():

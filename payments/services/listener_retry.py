@@ -15,8 +15,8 @@ from payments.services.refund import refund_create
 
 def listener_retell_due(*, now: datetime) -> int:
     """Tell the listener again all that is due; return how many. Any number of sweeps may run at once."""
-    due = ListenerFailure.objects.filter(next_try_at__lte=now).order_by("next_try_at")[:BATCH]
-    return sweep(due, lambda failure: listener_retell(failure_id=failure.pk, now=now))
+    failures = ListenerFailure.objects.filter(next_try_at__lte=now).order_by("next_try_at")[:BATCH]
+    return sweep(failures, lambda failure: listener_retell(failure_id=failure.pk, now=now))
 
 
 def listener_retell(*, failure_id: int, now: datetime, at_once: bool = False) -> bool:

@@ -163,8 +163,8 @@ def event_replay(*, event_id: int, now: datetime) -> InboundEvent:
 
 def event_acknowledge(*, event_id: int, actor: str, now: datetime) -> None:
     """Note that ``actor`` has looked at a failed notification and that nothing more is to be done about it."""
-    waiting = InboundEvent.objects.filter(pk=event_id, acknowledged_at=None)
-    waiting.update(acknowledged_at=now, acknowledged_by=actor[:64])
+    event = InboundEvent.objects.filter(pk=event_id, acknowledged_at=None)
+    event.update(acknowledged_at=now, acknowledged_by=actor[:64])
 
 
 def events_purge(*, now: datetime, batch: int = BATCH) -> int:

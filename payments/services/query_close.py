@@ -25,14 +25,14 @@ class PaymentState:
     """What is known of a payment.
 
     :param state: a value of ``PaymentStatus``, or ``""`` when no payment was ever started here.
-    :param asked: the provider was asked just now; False when that was less than ``min_interval_s`` ago.
+    :param was_asked: the provider was asked just now; False when that was less than ``min_interval_s`` ago.
     :param trade_state: the provider's word (``SUCCESS``, ``NOTPAY``, ``CLOSED``...), ``""`` when not asked.
     :param answer: the provider's whole answer, the documented object of 6.2; empty when not asked.
     """
 
     out_trade_no: str
     state: str
-    asked: bool
+    was_asked: bool
     trade_state: str = ""
     answer: dict[str, Any] = field(default_factory=dict)
 
@@ -44,7 +44,7 @@ class PaymentState:
 def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5) -> PaymentState:
     """Ask the provider (v3) for the state of a payment, record and return it. Not inside a transaction: at most 10 s.
 
-    :param min_interval_s: the provider is not asked (``asked`` is False) if anybody asked less than this time ago, if
+    :param min_interval_s: the provider is not asked (``was_asked`` is False) if a caller asked less than this ago, if
         the payment is paid, or if none was started. 0 asks always.
     :raises WeChatRefused: the provider answered with an error of the table (ORDERNOTEXIST...).
     :raises ProviderDown, ProviderTimeout, PaymentNotConfigured: as named; nothing changed.
@@ -52,11 +52,11 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
     """
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if min_interval_s and not (payment and _may_ask(payment, now, min_interval_s)):
-        return PaymentState(out_trade_no, payment.state if payment else "", asked=False)
+        return PaymentState(out_trade_no, payment.state if payment else "", was_asked=False)
     with provider_refusals():
         result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
     state = payment_record(result=result, now=now, source="主动查询")
-    return PaymentState(out_trade_no, state, asked=True, trade_state=result.trade_state, answer=result.answer)
+    return PaymentState(out_trade_no, state, was_asked=True, trade_state=result.trade_state, answer=result.answer)
 
 
 def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:
@@ -72,8 +72,8 @@ def payments_reconcile(*, now: datetime) -> int:
 
     Closed payments stay due for a day, so that late money is found although its notification was lost.
     """
-    due = Payment.objects.filter(next_check_at__lte=now).order_by("next_check_at")[:BATCH]
-    return sweep(due, lambda payment: _claim(payment, now) and _reconcile(payment, now))
+    payments = Payment.objects.filter(next_check_at__lte=now).order_by("next_check_at")[:BATCH]
+    return sweep(payments, lambda payment: _claim(payment, now) and _reconcile(payment, now))
 
 
 def _claim(payment: Payment, now: datetime) -> bool:
@@ -85,8 +85,8 @@ def _claim(payment: Payment, now: datetime) -> bool:
         mine = Payment.objects.select_for_update(skip_locked=True, no_key=True)
         if not mine.filter(pk=payment.pk, next_check_at=payment.next_check_at).exists():
             return False
-        due = check_due(payment, now)
-        Payment.objects.filter(pk=payment.pk).update(next_check_at=due, last_query_at=now)
+        check_at = check_due(payment, now)
+        Payment.objects.filter(pk=payment.pk).update(next_check_at=check_at, last_query_at=now)
         return True
 
 

@@ -114,8 +114,8 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
 
 def _new_number(payment: Payment) -> str:
     """Return a number that no refund of the payment has: those that were found at the provider have any number."""
-    taken = set(payment.refunds.values_list("out_refund_no", flat=True))
-    return next(text for at in count(1) if (text := f"{payment.out_trade_no}R{at:02d}") not in taken)
+    existing = set(payment.refunds.values_list("out_refund_no", flat=True))
+    return next(text for at in count(1) if (text := f"{payment.out_trade_no}R{at:02d}") not in existing)
 
 
 def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refund:
@@ -158,9 +158,9 @@ def _claim_attempt(refund: Refund, now: datetime, *, at_once: bool = False) -> b
     claim = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY, attempts=refund.attempts)
     if not at_once:
         claim = claim.filter(next_try_at__lte=now)
-    claimed = claim.update(attempts=refund.attempts + 1, next_try_at=now + timedelta(seconds=wait_s))
+    is_ours = claim.update(attempts=refund.attempts + 1, next_try_at=now + timedelta(seconds=wait_s))
     refund.refresh_from_db(fields=["state", "attempts", "next_try_at", "way"])
-    return bool(claimed)
+    return bool(is_ours)
 
 
 def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | GatewayError | None:
@@ -274,6 +274,6 @@ def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datet
 
 def refunds_run_due(*, now: datetime) -> int:
     """Request or query every refund that is due; return how many. Stop early when the provider does not answer."""
-    due = Refund.objects.select_related("payment").filter(next_try_at__lte=now, state__in=UNDER_WAY)
-    due = due.order_by("next_try_at")[:BATCH]
-    return sweep(due, lambda refund: _claim_attempt(refund, now) and _step(refund, now))
+    refunds = Refund.objects.select_related("payment").filter(next_try_at__lte=now, state__in=UNDER_WAY)
+    refunds = refunds.order_by("next_try_at")[:BATCH]
+    return sweep(refunds, lambda refund: _claim_attempt(refund, now) and _step(refund, now))

@@ -42,10 +42,10 @@ def refund_again(*, refund_id: int, actor: str, now: datetime) -> Refund:
     if refund.state != _S.FAILED:
         raise RefundNotPossible(_HINT.get(refund.state, f"这笔退款{refund.get_state_display()}，不能重新提交"))
     _require_gateway(refund)
-    moved = refund_move(refund.pk, _S.PENDING, now, actor=actor, staff=actor, last_error="")
-    _require_state(moved, _S.PENDING)
-    task_send("payments.run_refund", moved.pk)
-    return moved
+    refund_row = refund_move(refund.pk, _S.PENDING, now, actor=actor, staff=actor, last_error="")
+    _require_state(refund_row, _S.PENDING)
+    task_send("payments.run_refund", refund_row.pk)
+    return refund_row
 
 
 def _replace(old: Refund, actor: str, now: datetime) -> Refund:
@@ -91,13 +91,13 @@ def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, n
     refund = _refund(refund_id)
     gateway = _require_gateway(refund)
     with transaction.atomic():
-        payment, locked = _lock(refund)
-        _require_state(locked, _S.ABNORMAL)
-        _require_quiet(locked, now)
-        locked.way, locked.sent_at = RefundWay.CARD if card else RefundWay.MERCHANT, now
-        locked.save(update_fields=["way", "sent_at"])
+        payment, row = _lock(refund)
+        _require_state(row, _S.ABNORMAL)
+        _require_quiet(row, now)
+        row.way, row.sent_at = RefundWay.CARD if card else RefundWay.MERCHANT, now
+        row.save(update_fields=["way", "sent_at"])
         where = f"{card.bank} 尾号{card.number[-4:]}" if card else ""
-        log_step(payment, f"改退{locked.get_way_display()}", now, actor=actor, refund=locked, detail=where)
+        log_step(payment, f"改退{row.get_way_display()}", now, actor=actor, refund=row, detail=where)
     try:
         result = gateway.refund_abnormal(refund.refund_id, refund.out_refund_no, card)
     except GatewayError as error:
@@ -127,11 +127,11 @@ def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: d
     if refund.state != _S.OWED and refund.sent_at is not None:
         _require_dead_there(refund, {"CLOSED", "ABNORMAL"}, now)
     with transaction.atomic():
-        _, locked = _lock(refund)
-        _require_dead_here(locked, now)
+        _, row = _lock(refund)
+        _require_dead_here(row, now)
         proof = {"offline_way": way, "offline_voucher": voucher, "offline_by": actor[:64], "offline_at": now}
         detail = f"{OfflineWay(way).label} 凭证号 {voucher}"
-        return refund_move(locked.pk, _S.OFFLINE, now, actor=actor, staff=actor, detail=detail, last_error="", **proof)
+        return refund_move(row.pk, _S.OFFLINE, now, actor=actor, staff=actor, detail=detail, last_error="", **proof)
 
 
 def _require_dead_here(refund: Refund, now: datetime) -> None:
@@ -203,6 +203,6 @@ def _refund(refund_id: int) -> Refund:
 def _lock(refund: Refund) -> tuple[Payment, Refund]:
     """Lock order, payment and refund."""
     payment = lock_payment(refund.payment.out_trade_no)
-    locked = Refund.objects.select_for_update().get(pk=refund.pk)
-    locked.payment = payment
-    return payment, locked
+    row = Refund.objects.select_for_update().get(pk=refund.pk)
+    row.payment = payment
+    return payment, row

@@ -122,14 +122,14 @@ def _start(draft: Draft, now: datetime) -> Payment:
 def _claim(draft: Draft, now: datetime) -> Payment:
     """Store the payment before the provider is called, and keep its order from closing meanwhile."""
     with transaction.atomic():
-        payment, created = Payment.objects.select_for_update().get_or_create(
+        payment, is_new = Payment.objects.select_for_update().get_or_create(
             out_trade_no=draft["out_trade_no"], defaults=draft
         )
         _check_payable(payment, draft, now)
         payment.claimed_until = now + CLAIM
         payment.next_check_at = payment.next_check_at or check_due(payment, now)
         payment.save(update_fields=["claimed_until", "next_check_at"])
-        log_step(payment, "发起支付" if created else "重复发起支付", now, to_state=payment.state)
+        log_step(payment, "发起支付" if is_new else "重复发起支付", now, to_state=payment.state)
         return payment
 
 
@@ -203,12 +203,12 @@ def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Excep
 
 def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Payment:
     with transaction.atomic():
-        kept = Payment.objects.select_for_update().get(pk=payment.pk)
-        _check_open(kept)
+        row = Payment.objects.select_for_update().get(pk=payment.pk)
+        _check_open(row)
         code: dict[str, Any] = {}
-        if not _is_ready(kept, now):
+        if not _is_ready(row, now):
             # Two answers may arrive for one order: keep the first, so that both callers get the same code_url.
             code = {"prepay_id": ticket.prepay_id, "code_url": ticket.code_url, "code_at": now}
         code |= {"claimed_until": None, "last_error": ""}
-        set_state(kept, PaymentStatus.OPEN, "微信已下单", now, detail=ticket.prepay_id, **code)
-        return kept
+        set_state(row, PaymentStatus.OPEN, "微信已下单", now, detail=ticket.prepay_id, **code)
+        return row

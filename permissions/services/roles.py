@@ -45,10 +45,10 @@ def role_scoped(*, roleid: str, scope: DataScope) -> Role:
     role = Role.objects.get(roleid=roleid)
     if role.data_scope == scope:
         return role
-    copied = {name: getattr(role, name) for name in ("menu", "rows", "buttons")}
+    defaults = {name: getattr(role, name) for name in ("menu", "rows", "buttons")}
     name = f"{role.name}（{scope.label}）"[: Role.NAME_LENGTH]
     scoped, is_new = Role.objects.get_or_create(
-        roleid=f"{roleid[:20]}-{scope.value}", defaults=copied | {"name": name, "data_scope": scope}
+        roleid=f"{roleid[:20]}-{scope.value}", defaults=defaults | {"name": name, "data_scope": scope}
     )
     if is_new:
         scoped.permissions.set(role.permissions.all())
@@ -66,15 +66,15 @@ def roles_seed(*, reset: bool = False) -> list[str]:
 
     :param reset: also set existing ones back to the contract's values, which undoes what staff changed.
     """
-    written = []
+    roleids = []
     for seed in ROLES:
         fields = {name: value for name, value in seed.items() if name != "roleid"}
         write = Role.objects.update_or_create if reset else Role.objects.get_or_create
         role, is_new = write(roleid=seed["roleid"], defaults=fields)
         if is_new or reset:
             _set_back_office(role)
-            written.append(role.roleid)
-    return written
+            roleids.append(role.roleid)
+    return roleids
 
 
 def _set_back_office(role: Role) -> None:

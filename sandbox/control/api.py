@@ -103,8 +103,8 @@ def pay(request: HttpRequest, body: Body) -> JsonResponse:
         trade = trade_pay(code=code, now=now)
     except Refused as refusal:
         return _no(refusal.text, 409, code=refusal.reason.v3_code)
-    due = trade.deliveries.filter(next_try_at__lte=now) if body.get("deliver") is True else Delivery.objects.none()
-    return JsonResponse(_trade(trade) | {"deliveries": _send(due.values_list("pk", flat=True), now)})
+    rows = trade.deliveries.filter(next_try_at__lte=now) if body.get("deliver") is True else Delivery.objects.none()
+    return JsonResponse(_trade(trade) | {"deliveries": _send(rows.values_list("pk", flat=True), now)})
 
 
 @control_endpoint
@@ -159,8 +159,8 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
 
 
 def _send(ids: Iterable[int], now: datetime) -> list[Body]:
-    sent = [pk for pk in list(ids) if delivery_send(delivery_id=pk, now=now)]
-    return [_delivery(row) for row in Delivery.objects.filter(pk__in=sent).order_by("pk")]
+    pks = [pk for pk in list(ids) if delivery_send(delivery_id=pk, now=now)]
+    return [_delivery(row) for row in Delivery.objects.filter(pk__in=pks).order_by("pk")]
 
 
 def _delivery(row: Delivery) -> Body:

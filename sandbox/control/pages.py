@@ -43,9 +43,9 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def calls(request: HttpRequest) -> HttpResponse:
     """Show the form of one's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
-    shown = switches_on() if may_turn(request) else []
-    names = names_of(switch.unid for switch in shown)
-    rows = [(names.get(switch.unid, switch.unid), datetime.fromisoformat(switch.ends_at), switch) for switch in shown]
+    switches = switches_on() if may_turn(request) else []
+    names = names_of(switch.unid for switch in switches)
+    rows = [(names.get(one.unid, one.unid), datetime.fromisoformat(one.ends_at), one) for one in switches]
     return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "most_ms": MAX_DELAY_MS})
 
 

@@ -33,10 +33,10 @@ def _answer(call: Callable[[QueryDict], dict[str, Any]]) -> Callable[[HttpReques
 @_answer
 def access_token(query: QueryDict) -> dict[str, Any]:
     """``GET /sns/oauth2/access_token?appid=&secret=&code=&grant_type=authorization_code``"""
-    known = sandbox_values()
-    if query.get("appid") != known["WECHAT_APP_ID"]:
+    values = sandbox_values()
+    if query.get("appid") != values["WECHAT_APP_ID"]:
         raise LoginRefused(40013)
-    if query.get("secret") != known["WECHAT_APP_SECRET"]:
+    if query.get("secret") != values["WECHAT_APP_SECRET"]:
         raise LoginRefused(40125)
     grant = code_redeem(query.get("code", ""))
     person = person_named(grant.name)

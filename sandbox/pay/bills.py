@@ -48,9 +48,9 @@ def _day(text: str, now: datetime) -> date:
 
 
 def _rows(begins: datetime, ends: datetime) -> list[Row]:
-    paid = Trade.objects.filter(paid_at__gte=begins, paid_at__lt=ends).exclude(state=TradeState.NOTPAY)
+    trades = Trade.objects.filter(paid_at__gte=begins, paid_at__lt=ends).exclude(state=TradeState.NOTPAY)
     refunds = Refund.objects.select_related("trade").filter(created_at__gte=begins, created_at__lt=ends)
-    rows = [_payment(trade) for trade in paid.order_by("paid_at")]
+    rows = [_payment(trade) for trade in trades.order_by("paid_at")]
     return rows + [_refund(refund) for refund in refunds.order_by("created_at")]
 
 
@@ -120,8 +120,8 @@ def _sum(rows: list[Row], title: str) -> int:
 
 
 def _text(rows: list[Row]) -> bytes:
-    paid, back, asked = (_sum(rows, title) for title in ("订单金额", "退款金额", "申请退款金额"))
-    sums: list[str | int] = [str(len(rows)), paid, back, 0, "0.00000", paid, asked]
+    income, back, claims = (_sum(rows, title) for title in ("订单金额", "退款金额", "申请退款金额"))
+    sums: list[str | int] = [str(len(rows)), income, back, 0, "0.00000", income, claims]
     lines = [_HEAD, *(_line([row[title] for title in TITLES]) for row in rows), _SUMS, _line(sums)]
     return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode()
 

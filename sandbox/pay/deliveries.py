@@ -30,15 +30,15 @@ MerchantAnswer = tuple[int | None, bytes]
 
 def deliveries_due(*, now: datetime) -> list[int]:
     """Return the ids of the notifications to send now, oldest first."""
-    due = Delivery.objects.filter(state=DeliveryState.DUE, next_try_at__lte=now).order_by("next_try_at", "pk")
-    return list(due.values_list("pk", flat=True)[:BATCH])
+    deliveries = Delivery.objects.filter(state=DeliveryState.DUE, next_try_at__lte=now).order_by("next_try_at", "pk")
+    return list(deliveries.values_list("pk", flat=True)[:BATCH])
 
 
 def delivery_send(*, delivery_id: int, now: datetime) -> DeliveryState | None:
     """Send one notification, if it is due and nobody else is sending it. Return its new state, None if not sent."""
-    due = Delivery.objects.filter(pk=delivery_id, state=DeliveryState.DUE, next_try_at__lte=now)
+    rows = Delivery.objects.filter(pk=delivery_id, state=DeliveryState.DUE, next_try_at__lte=now)
     # This statement is the claim: if two workers try at the same time, only one of them changes the row.
-    if not due.update(next_try_at=now + SENT_WITHIN, attempts=F("attempts") + 1):
+    if not rows.update(next_try_at=now + SENT_WITHIN, attempts=F("attempts") + 1):
         return None
     delivery = Delivery.objects.get(pk=delivery_id)
     answer = _post(delivery.url, delivery.body.encode(), _headers(delivery))
@@ -49,8 +49,8 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     if delivery.api == Api.V2:
         return {"Content-Type": "text/xml; charset=utf-8"}
     # Sign again at every attempt, because the timestamp must be recent.
-    signed = signature_headers(delivery.body.encode(), is_forged=delivery.is_forged)
-    return {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"} | signed
+    headers = signature_headers(delivery.body.encode(), is_forged=delivery.is_forged)
+    return {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"} | headers
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> MerchantAnswer:

@@ -40,10 +40,10 @@ def refund_create(*, draft: Refund, total_fee: int, now: datetime) -> Refund:
 
 def refunds_settle(*, now: datetime, refunds: Iterable[Refund] | None = None) -> int:
     """Settle the refunds that are due (all, or those in ``refunds``). Return how many. Each one notifies once."""
-    due = Refund.objects.filter(state=RefundState.PROCESSING, settles_at__lte=now).order_by("settles_at")
+    rows = Refund.objects.filter(state=RefundState.PROCESSING, settles_at__lte=now).order_by("settles_at")
     if refunds is not None:
-        due = due.filter(pk__in=[refund.pk for refund in refunds])
-    return sum(_settle(pk, now) for pk in due.values_list("pk", flat=True)[:BATCH])
+        rows = rows.filter(pk__in=[refund.pk for refund in refunds])
+    return sum(_settle(pk, now) for pk in rows.values_list("pk", flat=True)[:BATCH])
 
 
 def _settle(pk: int, now: datetime) -> bool:
@@ -91,6 +91,6 @@ def _check_room(trade: Trade, fen: int) -> None:
     """
     if not trade.is_paid:
         raise Refused(Reason.NOT_PAID)
-    asked = trade.refunds.exclude(state=RefundState.CLOSED).aggregate(fen=Sum("refund_fee", default=0))
-    if asked["fen"] + fen > trade.total_fee:
+    sums = trade.refunds.exclude(state=RefundState.CLOSED).aggregate(fen=Sum("refund_fee", default=0))
+    if sums["fen"] + fen > trade.total_fee:
         raise Refused(Reason.REFUND_TOO_MUCH)

@@ -30,10 +30,10 @@ def request_check(request: HttpRequest, *, now: datetime) -> None:
     :raises Refused: SIGN, PARAM; the text says what is wrong.
     """
     parts = _authorization(request.headers.get("Authorization", ""))
-    known = merchant()
-    if parts["mchid"] != known.mch_id:
+    account = merchant()
+    if parts["mchid"] != account.mch_id:
         raise Refused(Reason.SIGN, "商户号不存在或与签名不符")
-    if parts["serial_no"].upper() != known.serial:
+    if parts["serial_no"].upper() != account.serial:
         raise Refused(Reason.SIGN, "商户证书序列号有误，请使用签名私钥匹配的证书序列号")
     stamp = parts["timestamp"]
     if not re.fullmatch(r"[0-9]{10}", stamp) or abs(now.timestamp() - int(stamp)) > CLOCK_SKEW_S:
@@ -42,17 +42,17 @@ def request_check(request: HttpRequest, *, now: datetime) -> None:
     head = f"{request.method}\n{target}\n{stamp}\n{parts['nonce_str']}\n".encode()
     try:
         signature = base64.b64decode(parts["signature"], validate=True)
-        known.public_key.verify(signature, head + request.body + b"\n", PKCS1v15(), SHA256())
+        account.public_key.verify(signature, head + request.body + b"\n", PKCS1v15(), SHA256())
     except (InvalidSignature, binascii.Error):
         raise Refused(Reason.SIGN, "签名错误，验签失败") from None
-    if request.headers.get("Wechatpay-Serial") != known.public_key_id:
+    if request.headers.get("Wechatpay-Serial") != account.public_key_id:
         raise Refused(Reason.PARAM, "Http头Wechatpay-Serial中的公钥ID不存在")
 
 
 def _authorization(header: str) -> dict[str, str]:
     scheme, _, rest = header.partition(" ")
     # Split at the commas first: searching the whole header for parts takes quadratic time.
-    parts = {found[1]: found[2] for part in rest.split(",") if (found := _PART.fullmatch(part))}
+    parts = {match[1]: match[2] for part in rest.split(",") if (match := _PART.fullmatch(part))}
     if scheme != SCHEME or set(parts) != _NAMES:
         raise Refused(Reason.SIGN, "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
     return parts

@@ -30,10 +30,10 @@ def v2_endpoint(call: Call) -> View:
     @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
     def view(request: HttpRequest) -> HttpResponse:
         try:
-            asked = _read(request)
-            if asked.get("appid") != merchant().appid:
+            call_fields = _read(request)
+            if call_fields.get("appid") != merchant().appid:
                 raise Refused(Reason.APPID)
-            outcome = {"result_code": "SUCCESS"} | call(asked, timezone.now())
+            outcome = {"result_code": "SUCCESS"} | call(call_fields, timezone.now())
         except Refused as refusal:
             if refusal.reason in _UNSIGNED:
                 return _answer(xml.render({"return_code": "FAIL", "return_msg": refusal.text}))
@@ -47,14 +47,14 @@ def v2_endpoint(call: Call) -> View:
 
 def _read(request: HttpRequest) -> Fields:
     try:
-        asked = xml.parse(request.body)
+        fields = xml.parse(request.body)
     except ValueError:
         raise Refused(Reason.PARAM, "XML_FORMAT_ERROR XML格式错误") from None
-    if asked.get("mch_id") != merchant().mch_id:
+    if fields.get("mch_id") != merchant().mch_id:
         raise Refused(Reason.MCH)
-    if not xml.is_signed(asked):
+    if not xml.is_signed(fields):
         raise Refused(Reason.SIGN)
-    return asked
+    return fields
 
 
 def _answer(text: str) -> HttpResponse:
@@ -62,35 +62,35 @@ def _answer(text: str) -> HttpResponse:
 
 
 @v2_endpoint
-def unifiedorder(asked: Fields, now: datetime) -> Fields:
-    kind = checked(asked, "trade_type", "NATIVE|JSAPI|APP")
+def unifiedorder(fields: Fields, now: datetime) -> Fields:
+    kind = checked(fields, "trade_type", "NATIVE|JSAPI|APP")
     # These two differ even between equal orders.
-    compared = {name: value for name, value in sorted(asked.items()) if name not in ("sign", "nonce_str")}
+    compared = {name: value for name, value in sorted(fields.items()) if name not in ("sign", "nonce_str")}
     draft = Trade(
-        out_trade_no=checked(asked, "out_trade_no", OUT_TRADE_NO),
+        out_trade_no=checked(fields, "out_trade_no", OUT_TRADE_NO),
         trade_type=kind,
-        body=checked(asked, "body", TEXT),
-        attach=checked(asked, "attach", TEXT) if asked.get("attach") else "",
-        total_fee=int(checked(asked, "total_fee", FEN)),
-        notify_url=checked(asked, "notify_url", ADDRESS),
-        expires_at=_time14(asked, "time_expire"),
-        openid=checked(asked, "openid", TEXT) if kind == "JSAPI" else "",
+        body=checked(fields, "body", TEXT),
+        attach=checked(fields, "attach", TEXT) if fields.get("attach") else "",
+        total_fee=int(checked(fields, "total_fee", FEN)),
+        notify_url=checked(fields, "notify_url", ADDRESS),
+        expires_at=_time14(fields, "time_expire"),
+        openid=checked(fields, "openid", TEXT) if kind == "JSAPI" else "",
         fingerprint=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
     )
     code = trade_create(draft=draft, now=now)
     return {"trade_type": kind, "prepay_id": code.prepay_id} | ({"code_url": code.code_url} if kind == "NATIVE" else {})
 
 
-def _time14(asked: Fields, name: str) -> datetime:
+def _time14(fields: Fields, name: str) -> datetime:
     try:
-        return datetime.strptime(checked(asked, name, r"[0-9]{14}"), "%Y%m%d%H%M%S").replace(tzinfo=SHANGHAI)
+        return datetime.strptime(checked(fields, name, r"[0-9]{14}"), "%Y%m%d%H%M%S").replace(tzinfo=SHANGHAI)
     except ValueError:
         raise Refused(Reason.PARAM, f"{name}格式错误，应为yyyyMMddHHmmss") from None
 
 
 @v2_endpoint
-def orderquery(asked: Fields, now: datetime) -> Fields:
-    trade = trade_find(out_trade_no=checked(asked, "out_trade_no", OUT_TRADE_NO))
+def orderquery(fields: Fields, now: datetime) -> Fields:
+    trade = trade_find(out_trade_no=checked(fields, "out_trade_no", OUT_TRADE_NO))
     state = {"trade_state": trade.state, "trade_state_desc": trade.get_state_display()}
     if trade.is_paid:
         return trade_v2(trade) | state

@@ -62,53 +62,53 @@ def _answer(status: int, content: Body | bytes | None) -> HttpResponse:
 
 
 @v3_endpoint
-def order_by_number(asked: Body, now: datetime) -> Body:
-    return trade_v3(trade_find(out_trade_no=checked(asked, "out_trade_no", OUT_TRADE_NO)))
+def order_by_number(body: Body, now: datetime) -> Body:
+    return trade_v3(trade_find(out_trade_no=checked(body, "out_trade_no", OUT_TRADE_NO)))
 
 
 @v3_endpoint
-def order_close(asked: Body, now: datetime) -> None:
-    trade_close(out_trade_no=checked(asked, "out_trade_no", OUT_TRADE_NO), now=now)
+def order_close(body: Body, now: datetime) -> None:
+    trade_close(out_trade_no=checked(body, "out_trade_no", OUT_TRADE_NO), now=now)
 
 
 @v3_endpoint
-def refund_apply(asked: Body, now: datetime) -> Body:
+def refund_apply(body: Body, now: datetime) -> Body:
     draft = Refund(
-        trade=trade_find(transaction_id=checked(asked, "transaction_id", r"[0-9]{1,32}")),
-        out_refund_no=checked(asked, "out_refund_no", OUT_REFUND_NO),
-        refund_fee=int(checked(asked, "amount.refund", FEN)),
-        reason=checked(asked, "reason", TEXT) if asked.get("reason") else "",
-        notify_url=checked(asked, "notify_url", ADDRESS) if asked.get("notify_url") else "",
+        trade=trade_find(transaction_id=checked(body, "transaction_id", r"[0-9]{1,32}")),
+        out_refund_no=checked(body, "out_refund_no", OUT_REFUND_NO),
+        refund_fee=int(checked(body, "amount.refund", FEN)),
+        reason=checked(body, "reason", TEXT) if body.get("reason") else "",
+        notify_url=checked(body, "notify_url", ADDRESS) if body.get("notify_url") else "",
     )
-    return refund_v3(refund_create(draft=draft, total_fee=int(checked(asked, "amount.total", FEN)), now=now))
+    return refund_v3(refund_create(draft=draft, total_fee=int(checked(body, "amount.total", FEN)), now=now))
 
 
 @v3_endpoint
-def refund_divert_apply(asked: Body, now: datetime) -> Body:
-    kind = checked(asked, "type", "USER_BANK_CARD|MERCHANT_BANK_CARD")
+def refund_divert_apply(body: Body, now: datetime) -> Body:
+    kind = checked(body, "type", "USER_BANK_CARD|MERCHANT_BANK_CARD")
     refund = refund_divert(
-        refund_id=checked(asked, "refund_id", r"[0-9]{1,32}"),
-        out_refund_no=checked(asked, "out_refund_no", OUT_REFUND_NO),
-        receiver="商户结算银行账户" if kind == "MERCHANT_BANK_CARD" else _card(asked),
+        refund_id=checked(body, "refund_id", r"[0-9]{1,32}"),
+        out_refund_no=checked(body, "out_refund_no", OUT_REFUND_NO),
+        receiver="商户结算银行账户" if kind == "MERCHANT_BANK_CARD" else _card(body),
         now=now,
     )
     return refund_v3(refund)
 
 
-def _card(asked: Body) -> str:
+def _card(body: Body) -> str:
     """Check number and name of a bank card, which come encrypted. Return the card by its last digits, for the payer."""
-    checked(asked, "bank_type", r"[A-Z_]{1,32}")
-    number = decrypt("bank_account", asked.get("bank_account"))
+    checked(body, "bank_type", r"[A-Z_]{1,32}")
+    number = decrypt("bank_account", body.get("bank_account"))
     if not re.fullmatch(r"[0-9]{12,19}", number):
         raise Refused(Reason.PARAM, "bank_account不是银行卡号")
-    decrypt("real_name", asked.get("real_name"))
+    decrypt("real_name", body.get("real_name"))
     return f"借记卡{number[-4:]}"
 
 
 @v3_endpoint
-def refund_query(asked: Body, now: datetime) -> Body:
+def refund_query(body: Body, now: datetime) -> Body:
     rows = Refund.objects.select_related("trade")
-    rows = rows.filter(out_refund_no=checked(asked, "out_refund_no", OUT_REFUND_NO))
+    rows = rows.filter(out_refund_no=checked(body, "out_refund_no", OUT_REFUND_NO))
     refunds_settle(now=now, refunds=rows)
     refund = rows.first()
     if refund is None:
@@ -117,8 +117,8 @@ def refund_query(asked: Body, now: datetime) -> Body:
 
 
 @v3_endpoint
-def bill_ask(asked: Body, now: datetime) -> Body:
-    day = checked(asked, "bill_date", r"[0-9-]{10}")
+def bill_ask(body: Body, now: datetime) -> Body:
+    day = checked(body, "bill_date", r"[0-9-]{10}")
     digest = hashlib.sha1(bill_text(bill_date=day, now=now), usedforsecurity=False).hexdigest()
     return {
         "hash_type": "SHA1",
@@ -129,5 +129,5 @@ def bill_ask(asked: Body, now: datetime) -> Body:
 
 
 @v3_endpoint
-def bill_download(asked: Body, now: datetime) -> bytes:
-    return bill_text(bill_date=checked(asked, "token", r"[0-9-]{10}"), now=now)
+def bill_download(body: Body, now: datetime) -> bytes:
+    return bill_text(bill_date=checked(body, "token", r"[0-9-]{10}"), now=now)

@@ -34,9 +34,9 @@ def render(fields: Mapping[str, str]) -> str:
 
 def render_signed(fields: dict[str, str], *, is_forged: bool) -> str:
     """Write the fields with the merchant's numbers, a nonce and the signature, which is of another key if forged."""
-    known = merchant()
-    unsigned = {"appid": known.appid, "mch_id": known.mch_id, "nonce_str": secrets.token_hex(16)} | fields
-    key = secrets.token_hex(16) if is_forged else known.api_key
+    account = merchant()
+    unsigned = {"appid": account.appid, "mch_id": account.mch_id, "nonce_str": secrets.token_hex(16)} | fields
+    key = secrets.token_hex(16) if is_forged else account.api_key
     return render(unsigned | {"sign": sign(unsigned, key=key)})
 
 
@@ -49,5 +49,5 @@ def sign(fields: Mapping[str, str], *, key: str) -> str:
 
 def is_signed(fields: Mapping[str, str]) -> bool:
     """Tell whether the merchant has signed the fields."""
-    expected = sign(fields, key=merchant().api_key)
-    return hmac.compare_digest(expected.encode(), fields.get("sign", "").encode())
+    signature = sign(fields, key=merchant().api_key)
+    return hmac.compare_digest(signature.encode(), fields.get("sign", "").encode())

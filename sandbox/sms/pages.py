@@ -38,9 +38,9 @@ def messages(request: HttpRequest) -> JsonResponse:
 
 
 def _newest(request: HttpRequest, phone: str) -> list[TextMessage]:
-    found = TextMessage.objects.order_by("-pk")
+    rows = TextMessage.objects.order_by("-pk")
     if not may_turn(request):
-        found = found.filter(out_id=caller_tag(client_network(request)))
+        rows = rows.filter(out_id=caller_tag(client_network(request)))
     if phone:
-        found = found.filter(phone=phone) if phone.isascii() and phone.isdigit() else found.none()
-    return list(found[:ROWS])
+        rows = rows.filter(phone=phone) if phone.isascii() and phone.isdigit() else rows.none()
+    return list(rows[:ROWS])

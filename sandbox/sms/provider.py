@@ -49,14 +49,14 @@ def send_sms(request: HttpRequest) -> HttpResponse:
 
 
 def _check_signature(request: HttpRequest) -> None:
-    found = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
-    if found is None:
+    match = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
+    if match is None:
         raise SmsRefused("MissingAuthorization", "Authorization is missing or malformed.", 400)
-    known = sandbox_values()
-    if found[1] != known["SMS_ACCESS_KEY_ID"]:
+    values = sandbox_values()
+    if match[1] != values["SMS_ACCESS_KEY_ID"]:
         raise SmsRefused("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
-    expected = _signature(request, found[2].split(";"), known["SMS_ACCESS_KEY_SECRET"])
-    if not hmac.compare_digest(found[3], expected):
+    signature = _signature(request, match[2].split(";"), values["SMS_ACCESS_KEY_SECRET"])
+    if not hmac.compare_digest(match[3], signature):
         raise SmsRefused("SignatureDoesNotMatch", "Specified signature is not matched with our calculation.", 400)
 
 
@@ -82,15 +82,15 @@ def _encoded(text: str) -> str:
 
 
 def _keep(request: HttpRequest) -> TextMessage:
-    known, query = sandbox_values(), request.GET
+    values, query = sandbox_values(), request.GET
     phone = query.get("PhoneNumbers", "")
     if not _PHONE.fullmatch(phone):
         raise SmsRefused("isv.MOBILE_NUMBER_ILLEGAL", f"{phone[:20]}invalid mobile number")
-    if query.get("SignName") != known["SMS_SIGN_NAME"]:
+    if query.get("SignName") != values["SMS_SIGN_NAME"]:
         raise SmsRefused("isv.SMS_SIGNATURE_ILLEGAL", "该账号下找不到对应签名")
-    if query.get("TemplateCode") == known["SMS_NOTICE_TEMPLATE_CODE"]:
+    if query.get("TemplateCode") == values["SMS_NOTICE_TEMPLATE_CODE"]:
         code, text = "", "您账号的手机号已更换。如果不是您本人操作,请马上联系管理员。"
-    elif query.get("TemplateCode") == known["SMS_TEMPLATE_CODE"]:
+    elif query.get("TemplateCode") == values["SMS_TEMPLATE_CODE"]:
         code = str(json.loads(query["TemplateParam"])["code"])
         text = f"您的验证码是{code},60分钟内有效,请勿告诉他人。"
     elif form := _buyer_texts().get(query.get("TemplateCode", "")):
@@ -99,10 +99,10 @@ def _keep(request: HttpRequest) -> TextMessage:
         raise SmsRefused("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
     now = timezone.now()
     today = local(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    sent = TextMessage.objects.filter(phone=phone, at__gte=today).count()
-    if sent >= DAILY_LIMIT or FaultKind.SMS_QUOTA in faults_on():
+    number = TextMessage.objects.filter(phone=phone, at__gte=today).count()
+    if number >= DAILY_LIMIT or FaultKind.SMS_QUOTA in faults_on():
         raise SmsRefused("isv.BUSINESS_LIMIT_CONTROL", "触发天级流控Permits:10")
-    text = f"【{known['SMS_SIGN_NAME']}】{text}"
+    text = f"【{values['SMS_SIGN_NAME']}】{text}"
     return TextMessage.objects.create(phone=phone, code=code, text=text, at=now, out_id=query.get("OutId", "")[:64])
 
 

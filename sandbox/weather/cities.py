@@ -32,8 +32,8 @@ def city_named(name: str) -> City:
 
     :raises UnknownCity: the name is not Chinese, ends with 市, 区 or 县, or is among ``NOWHERE``.
     """
-    if known := _known().get(name):
-        return known
+    if city := _known().get(name):
+        return city
     if not NAME.fullmatch(name) or name in NOWHERE:
         raise UnknownCity("city参数错误，没有这个城市")
     if len(name) > 2 and name.endswith(_SUFFIXES):

@@ -28,8 +28,8 @@ def tianqi(request: HttpRequest) -> HttpResponse:
 
 
 def _body(query: QueryDict, faults: dict[FaultKind, float]) -> dict[str, Any]:
-    known = sandbox_values()
-    if (query.get("appid"), query.get("appsecret")) != (known["WEATHER_APP_ID"], known["WEATHER_APP_SECRET"]):
+    values = sandbox_values()
+    if (query.get("appid"), query.get("appsecret")) != (values["WEATHER_APP_ID"], values["WEATHER_APP_SECRET"]):
         return _error(BAD_CALL, "appid或appsecret错误")
     if query.get("version") != VERSION:
         return _error(BAD_CALL, "version参数错误")

@@ -56,8 +56,8 @@ class CategoryForm(PictureForm):
         fields = ["name"]
 
     def clean_name(self) -> str:
-        named = Category.objects.filter(self.scope.visible(), name=self.cleaned_data["name"], removed_at=None)
-        if named.exclude(pk=self.instance.pk).exists():
+        same_name = Category.objects.filter(self.scope.visible(), name=self.cleaned_data["name"], removed_at=None)
+        if same_name.exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("已经存在该类目，请不要重复添加")
         return self.cleaned_data["name"]
 
@@ -112,8 +112,8 @@ class ProductRowForm(forms.ModelForm):  # type: ignore[type-arg]
         data = super().clean() or {}
         product = self.instance
         for name in ("price", "stock"):
-            typed = self.data.get(self.add_prefix(name))
-            if not product.is_on_sale and typed not in (None, self.data.get(self[name].html_initial_name)):
+            text = self.data.get(self.add_prefix(name))
+            if not product.is_on_sale and text not in (None, self.data.get(self[name].html_initial_name)):
                 self.add_error(name, "同事刚下架了这件商品，没有保存")
         if "price" in self.changed_data and self._seen("price") != product.price:
             self.add_error("price", f"同事刚改成了 {product.price}，再保存一次就用你的")
@@ -180,12 +180,12 @@ class CatalogueAdmin(PictureAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save through the service that ``store`` calls, then make ``obj`` the saved row."""
         try:
-            saved = self.store(request, obj, form, change)
+            row = self.store(request, obj, form, change)
         except DomainError as refusal:  # for example: a colleague has taken the name or the pieces meanwhile
             messages.error(request, refusal.msg)
-            saved = self.model.objects.filter(pk=obj.pk).first() or obj
-        obj.pk = saved.pk
-        obj.refresh_from_db() if saved.pk else None
+            row = self.model.objects.filter(pk=obj.pk).first() or obj
+        obj.pk = row.pk
+        obj.refresh_from_db() if row.pk else None
 
     def store(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
         raise NotImplementedError
@@ -193,16 +193,16 @@ class CatalogueAdmin(PictureAdmin):
     def who(self, request: HttpRequest) -> dict[str, Any]:
         return {"actor": request.user.get_username(), "scope": scope_of(request.user), "now": times.now()}
 
-    def remove_all(self, request: HttpRequest, rows: QuerySet[Any], remove: Any, done: str) -> None:
-        removed, key = 0, f"{self.opts.model_name}_id"
+    def remove_all(self, request: HttpRequest, rows: QuerySet[Any], remove: Any, outcome: str) -> None:
+        number, key = 0, f"{self.opts.model_name}_id"
         for row in rows.filter(removed_at=None):
             try:
                 remove(**{key: getattr(row, key)}, scope=scope_of(request.user), now=times.now())
-                removed += 1
+                number += 1
             except DomainError as refusal:
                 messages.error(request, f"{row}：{refusal.msg}")
-        if removed:
-            messages.success(request, f"{done} {removed} 项")
+        if number:
+            messages.success(request, f"{outcome} {number} 项")
 
     @display(description="图片")
     def preview(self, row: Any) -> str:
@@ -271,10 +271,10 @@ class ProductAdmin(CatalogueAdmin):
     @transaction.atomic
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().changelist_view(request, extra_context)
-        shown = getattr(response, "context_data", {}).get("cl")
-        if shown and shown.formset and shown.formset.is_bound:
+        changelist = getattr(response, "context_data", {}).get("cl")
+        if changelist and changelist.formset and changelist.formset.is_bound:
             # A product that was added meanwhile moves the list's rows, and not those of the form with the mistake.
-            shown.result_list = [form.instance for form in shown.formset.forms]
+            changelist.result_list = [form.instance for form in changelist.formset.forms]
         return response
 
     def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:

@@ -21,13 +21,13 @@ def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
     remaining = iter(orders)
     while portion := list(islice(remaining, PORTION)):
         logs = OrderLog.objects.filter(order__in=[order.pk for order in portion], event__in=_SHIPPING).order_by("pk")
-        shipped = {log.order_id: log.at if log.event == Event.SHIP.label else None for log in logs}
+        shipping_times = {log.order_id: log.at if log.event == Event.SHIP.label else None for log in logs}
         refunds: dict[str, list[Refund]] = defaultdict(list)
         numbers = [order.order_id for order in portion if order.refunded]
         for refund in Refund.objects.filter(payment__out_trade_no__in=numbers).select_related("payment").order_by("pk"):
             refunds[refund.payment.out_trade_no].append(refund)
         for order in portion:
-            order.shipped_at, order.refund_rows = shipped.get(order.pk), refunds[order.order_id]
+            order.shipped_at, order.refund_rows = shipping_times.get(order.pk), refunds[order.order_id]
             yield order
 
 

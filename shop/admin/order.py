@@ -83,7 +83,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         "income": "看首页和日报的收入",
         "phone": RIGHT,
     }
-    chosen = "（所选订单）"
+    bulk_suffix = "（所选订单）"
     asked_columns = ("order_id", "goods", "receiver", "amount", "state_label")
     list_filter = [WorkListFilter, FlagFilter, ProductFilter, ("created_at", DayRangeFilter)]
     list_before_template = "shop/order_bar.html"
@@ -129,8 +129,8 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         return rows.prefetch_related(None).prefetch_related("lines")
 
     def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
-        chosen = columns_chosen(user)
-        columns = {name: column for name, column in ORDER_COLUMNS.items() if not chosen or name in chosen}
+        names = columns_chosen(user)
+        columns = {name: column for name, column in ORDER_COLUMNS.items() if not names or name in names}
         if "phone" in columns and not may_see_phones(user, Order):
             columns["phone"] = columns["phone"]._replace(value=lambda order: phone_masked(order.phone))
         return list(columns.values())
@@ -213,7 +213,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         return [(name, labels[name]) for name in work.steps if name in labels] if work else []
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        return super().get_actions(request) | {PACKING: bulk_action(PACKING, "打印配货单" + self.chosen)}
+        return super().get_actions(request) | {PACKING: bulk_action(PACKING, "打印配货单" + self.bulk_suffix)}
 
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
         if name != PACKING:
@@ -221,8 +221,8 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         return HttpResponseRedirect(packing_address(rows.values_list("pk", flat=True)[: MAX_PRINTED + 1]))
 
     def may_only_reject(self, request: HttpRequest) -> bool:
-        allowed = self.allowed(request)
-        return "reject" in allowed and "approve" not in allowed
+        buttons = self.allowed(request)
+        return "reject" in buttons and "approve" not in buttons
 
     def columns_asked(self, rows: list[Order], form: ButtonForm | None) -> Sequence[str]:
         columns = list(self.asked_columns[:3] if isinstance(form, ParcelForm) else self.asked_columns)

@@ -78,8 +78,8 @@ class DayRangeFilter(RangeDateFilter):
         for end, lookup, days in (("from", "gte", 0), ("to", "lt", 1)):
             with suppress(KeyError, ValueError):
                 day = datetime.strptime(self.used_parameters[f"{self.parameter_name}_{end}"], "%Y-%m-%d")
-                bound = day.replace(tzinfo=SHANGHAI) + timedelta(days=days)
-                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": bound})
+                moment = day.replace(tzinfo=SHANGHAI) + timedelta(days=days)
+                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": moment})
         return queryset
 
 
@@ -94,25 +94,25 @@ def query_without_blanks(request: HttpRequest) -> str | None:
 def bar_of(request: HttpRequest) -> dict[str, Any]:
     """Return what the bar shows: the work lists with their numbers, the kept filters, and the fields of the filter."""
     counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, most=MAX_SHOWN)
-    shown = {name: AtLeast(MAX_SHOWN) if count > MAX_SHOWN else count for name, count in counts.items()}
+    numbers = {name: AtLeast(MAX_SHOWN) if count > MAX_SHOWN else count for name, count in counts.items()}
     query = _kept(request.GET.urlencode())
-    kept = [(name, value) for name, value in request.GET.items() if name not in NAMES and query_kept(f"{name}=1")]
-    filters = dict(kept) | {name: request.GET[name] for name in NAMES if name in request.GET}
+    others = [(name, value) for name, value in request.GET.items() if name not in NAMES and query_kept(f"{name}=1")]
+    filters = dict(others) | {name: request.GET[name] for name in NAMES if name in request.GET}
     today = local(times.now()).date()
     yesterday, monday = today - timedelta(days=1), today - timedelta(days=today.weekday())
     days = {"今天": (today, today), "昨天": (yesterday, yesterday), "本周": (monday, today)}
     days["本月"] = today.replace(day=1), today
     spans = {label: {FIRST: str(first), LAST: str(last)} for label, (first, last) in days.items()}
     return {
-        "tabs": [(name, work, shown[name]) for name, work in WORK_LISTS.items()],
+        "tabs": [(name, work, numbers[name]) for name, work in WORK_LISTS.items()],
         "views": [(view, view.query == query) for view in OrderView.objects.filter(user=request.user.pk)],
         "view_query": query,
         "view_name_length": VIEW_NAME_LENGTH,
         "bar": {
-            "kept": kept,
+            "kept": others,
             "values": {name: request.GET.get(name, "") for name in NAMES},
             "is_active": any(request.GET.get(name) for name in NAMES),
-            "without": urlencode(kept),
+            "without": urlencode(others),
             "days": [
                 (label, urlencode(filters | span), span.items() <= filters.items()) for label, span in spans.items()
             ],
@@ -127,21 +127,21 @@ def columns_chosen(user: Any) -> list[str]:
     if not hasattr(user, "order_columns"):
         columns = OrderColumns.objects.filter(user=user.pk).first()
         user.order_columns = columns.names if columns else []
-    chosen: list[str] = user.order_columns
-    return chosen
+    names: list[str] = user.order_columns
+    return names
 
 
 def columns_shown(user: Any) -> list[str]:
     """Return the columns of the list for a member of staff: the chosen ones, in the order of the file's."""
-    chosen = columns_chosen(user)
-    names = [name for name in ORDER_COLUMNS if name in chosen and name not in _IN_FILE_ONLY] or DEFAULT_COLUMNS
+    selection = columns_chosen(user)
+    names = [name for name in ORDER_COLUMNS if name in selection and name not in _IN_FILE_ONLY] or DEFAULT_COLUMNS
     return [_SHOWN_AS.get(name, name) for name in names]
 
 
 def columns_offered(user: Any) -> list[tuple[str, str, bool]]:
     """Return each column that may be chosen: name, label, whether it is shown now."""
-    chosen = columns_chosen(user) or DEFAULT_COLUMNS
-    return [(name, column.label, name in chosen) for name, column in ORDER_COLUMNS.items() if name != "order_id"]
+    names = columns_chosen(user) or DEFAULT_COLUMNS
+    return [(name, column.label, name in names) for name, column in ORDER_COLUMNS.items() if name != "order_id"]
 
 
 def views_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
@@ -163,14 +163,14 @@ def views_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
     user_pk: Any = request.user.pk
     if pk := request.POST.get("delete"):
-        known = pk.isdecimal() and len(pk) < 19
-        if known and view_delete(user_pk=user_pk, view_pk=int(pk)):
+        is_key = pk.isdecimal() and len(pk) < 19
+        if is_key and view_delete(user_pk=user_pk, view_pk=int(pk)):
             messages.success(request, "视图已删除")
         return ""
     if "columns" in request.POST:
         names = request.POST.getlist("column") if request.POST["columns"] == "chosen" else []
-        chosen = [name for name in ORDER_COLUMNS if name in names]
-        columns_save(user_pk=user_pk, names=["order_id", *chosen] if chosen else [])
+        columns = [name for name in ORDER_COLUMNS if name in names]
+        columns_save(user_pk=user_pk, names=["order_id", *columns] if columns else [])
         return _kept(request.POST.get("query", ""))
     query = _kept(request.POST.get("query", ""))
     if len(query) > VIEW_QUERY_LENGTH:

@@ -25,9 +25,9 @@ class OrderButton(Button):
         return (state, self.event) in TABLE if self.event else state in self.states
 
 
-def _call(service: Callable[..., object], outcome: str = "", **fixed: Any) -> Callable[[Press], str]:
+def _call(service: Callable[..., object], outcome: str = "", **arguments: Any) -> Callable[[Press], str]:
     def run(press: Press) -> str:
-        service(order_id=press.row.order_id, actor=press.actor, now=press.now, **fixed, **press.values)
+        service(order_id=press.row.order_id, actor=press.actor, now=press.now, **arguments, **press.values)
         return outcome
 
     return run

@@ -219,8 +219,8 @@ class PartForm(ButtonForm):
         )
         if order.state in ASKED:
             money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")
-        seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
-        return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + seen
+        field = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
+        return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + field
 
 
 def _pieces_name(line: OrderLine) -> str:
@@ -240,5 +240,5 @@ class UnflagForm(ButtonForm):
     in_table = ("seen",)
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
-        seen = format_html('<input type="hidden" name="seen" value="{}">', flag_mark(self.rows[0]))
-        return super().table(titles, cells) + seen
+        field = format_html('<input type="hidden" name="seen" value="{}">', flag_mark(self.rows[0]))
+        return super().table(titles, cells) + field

@@ -27,9 +27,9 @@ def head_of(order: Order) -> dict[str, Any]:
     logs = list(order.logs.filter(event__in=[REMARK, Event.ASK_RETURN.label]).order_by("-pk"))
     names = display_names([*(log.actor for log in logs), order.flagged_by])
     lines = [LogLine(log.at, names[log.actor], log.event, detail=log.detail) for log in logs]
-    asked = next((line for line in lines if line.event == Event.ASK_RETURN.label), None)
+    request = next((line for line in lines if line.event == Event.ASK_RETURN.label), None)
     return {
-        "asked": asked if order.state in ASKED else None,
+        "asked": request if order.state in ASKED else None,
         "remarks": [line for line in lines if line.event == REMARK],
         "flagged_by": names[order.flagged_by],
         "longest": REMARK_LENGTH,

@@ -43,15 +43,15 @@ def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
     else:
         lines = (re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines())
         rows = ((number, cells) for number, cells in enumerate(lines, 1) if any(cells))
-    read = list(islice(rows, MAX_ROWS + 1))
-    if len(read) > MAX_ROWS:
+    result = list(islice(rows, MAX_ROWS + 1))
+    if len(result) > MAX_ROWS:
         raise SheetRefused(f"一次最多读 {MAX_ROWS} 行，请只留要发的包裹")
-    return read
+    return result
 
 
 def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[dict[int, Parcel], list[str]]:
     """Return the parcels by the keys of their orders, and each row that fits none of ``orders`` with the reason."""
-    found: dict[int, Parcel] = {}
+    parcels: dict[int, Parcel] = {}
     problems = []
     names = _names(orders)
     head = next(
@@ -72,22 +72,22 @@ def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[
         keys = keys[:1] if ORDER_NUMBER.fullmatch(keys[0]) else keys
         matches = next((names[key] for key in keys if key in names), [])
         parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""))
-        if problem := _problem(parcel, matches, found):
+        if problem := _problem(parcel, matches, parcels):
             problems.append(f"第 {row} 行 {' '.join(filter(None, cells.values()))[:MAX_QUOTED]}：{problem}")
         else:
-            found[matches[0].pk] = parcel
-    left = len(problems) - MAX_PROBLEMS
-    return found, [*problems[:MAX_PROBLEMS], *([f"另有 {left} 行没有填入"] if left > 0 else [])]
+            parcels[matches[0].pk] = parcel
+    more = len(problems) - MAX_PROBLEMS
+    return parcels, [*problems[:MAX_PROBLEMS], *([f"另有 {more} 行没有填入"] if more > 0 else [])]
 
 
-def _problem(parcel: Parcel, matches: list[Order], found: dict[int, Parcel]) -> str:
+def _problem(parcel: Parcel, matches: list[Order], parcels: dict[int, Parcel]) -> str:
     if not parcel.number:
         return "没有快递单号"
     if not matches:
         return "不是这里要发的订单"
     if len(matches) > 1:
         return f"{len(matches)} 个订单是这个电话，请写订单号"
-    other = found.get(matches[0].pk, parcel)
+    other = parcels.get(matches[0].pk, parcel)
     return "" if other == parcel else f"这个订单已经有单号 {other.number}"
 
 
@@ -109,5 +109,5 @@ def _name(text: str) -> str:
 
 def _places(texts: list[str]) -> dict[str, int]:
     heads = [re.sub(r"[\W_]", "", text) for text in texts]
-    known = {name: [heads.index(word) for word in words.split() if word in heads] for name, words in _HEADS.items()}
-    return {name: places[0] for name, places in known.items() if places}
+    columns = {name: [heads.index(word) for word in words.split() if word in heads] for name, words in _HEADS.items()}
+    return {name: places[0] for name, places in columns.items() if places}

@@ -115,11 +115,11 @@ def attach_refunds(orders: list[Any]) -> None:
     One query for all. A payment has the number of its order.
     """
     refunds = Refund.objects.filter(payment__out_trade_no__in=[order.order_id for order in orders])
-    found: dict[str, list[Refund]] = defaultdict(list)
+    by_number: dict[str, list[Refund]] = defaultdict(list)
     for refund in refunds.select_related("payment").order_by("pk"):
-        found[refund.payment.out_trade_no].append(refund)
+        by_number[refund.payment.out_trade_no].append(refund)
     for order in orders:
-        mine = found[order.order_id]
+        mine = by_number[order.order_id]
         sums = RefundsOfPayment(mine[0].payment.amount_fen, tuple(mine)) if mine else None
         under_way = [refund for refund in mine if refund.next_try_at]
         order.refund = sums and (sums.to_tend or [*mine, *under_way][-1])

@@ -147,8 +147,8 @@ class PayViewSet(ApiViewSet):
             now=now,
         )
         code: dict[str, Any] = {"code_url": payment.code_url} if payment.trade_type == TradeType.NATIVE else {}
-        signed: dict[str, Any] = payment_sdk_params(payment=payment, now=now)
-        return ok("OK", prepay_id=payment.prepay_id, trade_type=payment.trade_type, **code, **signed)
+        sdk_params: dict[str, Any] = payment_sdk_params(payment=payment, now=now)
+        return ok("OK", prepay_id=payment.prepay_id, trade_type=payment.trade_type, **code, **sdk_params)
 
     @Endpoint(
         "GET",
@@ -236,5 +236,5 @@ def _openid(request: CallerRequest, openid: str) -> str:
     """Return the openid that will pay: the one that was sent, else the one with which the caller logs in by scan."""
     if openid:
         return openid
-    known = User.objects.filter(pk=request.user.pk, wechat_appid=settings.WECHAT_APP_ID)
-    return known.values_list("openid", flat=True).first() or ""
+    payer = User.objects.filter(pk=request.user.pk, wechat_appid=settings.WECHAT_APP_ID)
+    return payer.values_list("openid", flat=True).first() or ""

@@ -28,11 +28,11 @@ VIEW_QUERY_LENGTH = 1000
 
 def _fits_its_face() -> Q:
     """Return the condition that the three numbers are those that ``API_STATUSES`` gives for the state."""
-    allowed = Q()
+    condition = Q()
     for state, status in API_STATUSES.items():
         numbers = {name: number.value for name, number in status._asdict().items() if number is not None}
-        allowed |= Q(state=state.value, **numbers)
-    return allowed
+        condition |= Q(state=state.value, **numbers)
+    return condition
 
 
 class PartRefund(models.TextChoices):

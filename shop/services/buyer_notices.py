@@ -43,16 +43,16 @@ class Notice(NamedTuple):
 
 def buyers_tell(*, now: datetime) -> None:
     """Send what is due. May run twice at once: a message is marked as sent, under the order's lock, before it goes."""
-    sent = 0
+    number = 0
     for notice in chain(_of_shipments(now), _of_refunds(now)):
         try:
             with sms_room():
                 if _claim(notice, now):
                     _send(notice, now)
-                    sent += 1
+                    number += 1
         except SmsNotSent:  # no room at the provider: what is not marked goes with the next run
             return
-        if sent == MAX_AT_ONCE:
+        if number == MAX_AT_ONCE:
             return
 
 
@@ -79,10 +79,10 @@ def _of_refunds(now: datetime) -> Iterator[Notice]:
     if not settings.SMS_REFUNDED_TEMPLATE_CODE:
         return
     number = OuterRef("payment__out_trade_no")
-    told = OrderLog.objects.filter(order__order_id=number, event=REFUND_TOLD, detail=OuterRef("out_refund_no"))
+    notes = OrderLog.objects.filter(order__order_id=number, event=REFUND_TOLD, detail=OuterRef("out_refund_no"))
     phone = Subquery(Order.objects.filter(order_id=number).values_list(_phone()))
     refunds = Refund.objects.annotate(phone=phone).filter(
-        ~Exists(told),
+        ~Exists(notes),
         state=RefundStatus.SUCCESS,
         created_at__gt=now - REFUNDED_WITHIN,
         refunded_at__gt=now - MAX_AGE,

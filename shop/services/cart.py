@@ -72,11 +72,11 @@ def cart_check(*, user_pk: int, product_ids: Collection[str]) -> None:
     """
     items = _lock_all(user_pk)
     ids = frozenset(product_ids)  # a set, so that a long list does not keep the rows locked
-    chosen = [item.pk for item in items if item.product.product_id in ids]
-    if not chosen:
+    pks = [item.pk for item in items if item.product.product_id in ids]
+    if not pks:
         raise CheckMatchesNothing
-    CartItem.objects.filter(pk__in=chosen, is_checked=False).update(is_checked=True)
-    CartItem.objects.filter(user_id=user_pk, is_checked=True).exclude(pk__in=chosen).update(is_checked=False)
+    CartItem.objects.filter(pk__in=pks, is_checked=False).update(is_checked=True)
+    CartItem.objects.filter(user_id=user_pk, is_checked=True).exclude(pk__in=pks).update(is_checked=False)
 
 
 @transaction.atomic
@@ -86,10 +86,10 @@ def cart_remove(*, user_pk: int, product_ids: Collection[str]) -> None:
     :raises RecordUnknown: none of them is in the cart.
     """
     ids = frozenset(product_ids)
-    chosen = [item.pk for item in _lock_all(user_pk) if item.product.product_id in ids]
-    if not chosen:
+    pks = [item.pk for item in _lock_all(user_pk) if item.product.product_id in ids]
+    if not pks:
         raise RecordUnknown
-    CartItem.objects.filter(pk__in=chosen).delete()
+    CartItem.objects.filter(pk__in=pks).delete()
 
 
 def _lock_all(user_pk: int) -> list[CartItem]:

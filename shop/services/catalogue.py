@@ -198,8 +198,8 @@ def product_remove(*, product_id: str, scope: Scope = EVERYTHING, now: datetime)
 @transaction.atomic
 def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
     """Take all products and categories that the users have entered off sale; return how many."""
-    entered = {"created_by__in": user_pks, "removed_at": None}
-    return sum(model.objects.filter(**entered).update(removed_at=now) for model in (Product, Category))
+    condition = {"created_by__in": user_pks, "removed_at": None}
+    return sum(model.objects.filter(**condition).update(removed_at=now) for model in (Product, Category))
 
 
 def _lock(model: type[Row], scope: Scope, missing: type[ShopError], **number: str) -> Row:

@@ -130,11 +130,11 @@ def orders_sweep(*, now: datetime) -> int:
 
 def _claim(now: datetime) -> Order | None:
     """Take the order that is next for this sweep alone, until ``CLAIM`` is over; afterwards its row is not locked."""
-    due = Order.objects.filter(sweep_at__lte=now).only("pk")
-    due = due.order_by("close_attempts", F("payment_started_at").asc(nulls_first=True), "pk")
+    orders = Order.objects.filter(sweep_at__lte=now).only("pk")
+    orders = orders.order_by("close_attempts", F("payment_started_at").asc(nulls_first=True), "pk")
     with transaction.atomic(durable=True):
         # Skip locked rows: another process is paying, cancelling or sweeping the order now.
-        order = due.select_for_update(skip_locked=True, no_key=True).first()
+        order = orders.select_for_update(skip_locked=True, no_key=True).first()
         if order:
             Order.objects.filter(pk=order.pk).update(sweep_at=now + CLAIM)
     return order

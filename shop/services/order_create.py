@@ -117,10 +117,10 @@ def _require_room(buyer_pk: int, now: datetime) -> None:
 
 
 def _one_product(product_id: str, quantity: int) -> dict[int, int]:
-    found = prepared_rows("SELECT id FROM shop_product WHERE product_id = %(product_id)s", {"product_id": product_id})
-    if not found:
+    rows = prepared_rows("SELECT id FROM shop_product WHERE product_id = %(product_id)s", {"product_id": product_id})
+    if not rows:
         raise ProductGone
-    return {found[0][0]: quantity}
+    return {rows[0][0]: quantity}
 
 
 def _checked_out(buyer_pk: int) -> dict[int, int]:

@@ -85,10 +85,10 @@ def order_move(
     """
     before = State(order.state)
     transition = require(before, event)
-    changed = facts | _stock_facts(order, transition) | _face_facts(order, transition, event)
-    for name, value in changed.items():
+    changes = facts | _stock_facts(order, transition) | _face_facts(order, transition, event)
+    for name, value in changes.items():
         setattr(order, name, value)
-    order.save(update_fields=list(changed))
+    order.save(update_fields=list(changes))
     order_note(order=order, event=event.label, actor=actor, now=now, detail=detail, from_state=before)
     line = partial(log.info, "order", order=order.order_id, step=event.label, state=transition.to)
     transaction.on_commit(line, robust=True)

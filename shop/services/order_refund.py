@@ -58,8 +58,8 @@ def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) 
 
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
     """
-    if failed := _failed_refund(order_id):
-        refund_again(refund_id=failed.pk, actor=actor, now=now)
+    if failure := _failed_refund(order_id):
+        refund_again(refund_id=failure.pk, actor=actor, now=now)
         return Order.objects.get(order_id=order_id)
     with transaction.atomic():
         order = order_lock(order_id=order_id)
@@ -129,8 +129,8 @@ def order_refund_part(
 def _require_possible(refunds: RefundsOfPayment, fen: int, refunds_seen: int) -> None:
     if refunds.number != refunds_seen:
         raise OrderRefused("这个订单刚刚有过别的退款，请核对下面的数字再办")
-    if waiting := refunds.to_tend:
-        raise RefundNotPossible(f"退款单 {waiting} 还没有退成，请先处理它")
+    if refund := refunds.to_tend:
+        raise RefundNotPossible(f"退款单 {refund} 还没有退成，请先处理它")
     if not 0 < fen <= refunds.rest_fen:
         raise RefundNotPossible(f"最多还能退 {fen_text(refunds.rest_fen)}")
     if fen < refunds.rest_fen and refunds.number >= MAX_REFUNDS - 1:
@@ -147,10 +147,10 @@ def _take_back(
     :raises OrderRefused: a line has fewer pieces left, or is VIP time and not all of it is meant.
     """
     lines = {line.pk: line for line in order.lines.order_by("product_id")}
-    found = [(line, quantities[pk]) for pk, line in lines.items() if quantities.get(pk)]
-    if len(found) < sum(1 for pieces in quantities.values() if pieces):
+    items = [(line, quantities[pk]) for pk, line in lines.items() if quantities.get(pk)]
+    if len(items) < sum(1 for pieces in quantities.values() if pieces):
         raise OrderRefused("订单里没有这种商品")
-    for line, pieces in found:
+    for line, pieces in items:
         if not 0 < pieces <= line.left:
             raise OrderRefused(f"{line.title}最多还能退 {line.left} 件")
         if line.vip_level and pieces != line.quantity:
@@ -160,6 +160,6 @@ def _take_back(
             refunded_quantity=F("refunded_quantity") + pieces, restocked_quantity=F("restocked_quantity") + back
         )
     if is_restocked:
-        stock_give_back({line.product_id: pieces for line, pieces in found})
-    vip_revoke(order=order, now=now, lines=[line.pk for line, _ in found])
-    return found
+        stock_give_back({line.product_id: pieces for line, pieces in items})
+    vip_revoke(order=order, now=now, lines=[line.pk for line, _ in items])
+    return items

@@ -19,23 +19,23 @@ def vip_check(*, buyer_pk: int, lines: Iterable[OrderLine], now: datetime) -> No
     :raises VipLevelTooLow: a level is below the buyer's present one.
     :raises VipTooLong: the VIP would reach beyond ten years from now.
     """
-    bought = [line for line in lines if line.vip_level]
-    if not bought:
+    vip_lines = [line for line in lines if line.vip_level]
+    if not vip_lines:
         return
     buyer = User.objects.get(pk=buyer_pk)
-    if min(line.vip_level for line in bought) < buyer.vip_level_at(now):
+    if min(line.vip_level for line in vip_lines) < buyer.vip_level_at(now):
         raise VipLevelTooLow
-    left = sum((left for left in vip_spans(buyer, now).values() if left), timedelta())
-    if sum(line.vip_days * line.quantity for line in bought) > MAX_DAYS - left / timedelta(days=1):
+    rest = sum((rest for rest in vip_spans(buyer, now).values() if rest), timedelta())
+    if sum(line.vip_days * line.quantity for line in vip_lines) > MAX_DAYS - rest / timedelta(days=1):
         raise VipTooLong
 
 
 def vip_grant(*, order: Order, now: datetime) -> bool:
     """Add the VIP time that a paid order bought; return whether the order contains only VIP time. Its row is locked."""
     lines = list(order.lines.order_by("pk"))
-    granted = set(VipGrant.objects.filter(line__order=order).values_list("line_id", flat=True))
+    line_pks = set(VipGrant.objects.filter(line__order=order).values_list("line_id", flat=True))
     for line in lines:
-        if not line.vip_level or line.pk in granted or order.user_id is None:
+        if not line.vip_level or line.pk in line_pks or order.user_id is None:
             continue
         span = timedelta(days=line.vip_days * line.quantity)
         before, begins, ends = vip_lengthen(user_pk=order.user_id, level=line.vip_level, span=span, now=now)
@@ -61,8 +61,8 @@ def vip_revoke(*, order: Order, now: datetime, lines: Iterable[int] | None = Non
     for grant in grants.order_by("-pk"):
         grant.revoked_at = now
         grant.save(update_fields=["revoked_at"])
-        left = vip_spans(User.objects.get(pk=grant.user_id), now).get(grant.level)
-        if left and left > _later(grant):
+        rest = vip_spans(User.objects.get(pk=grant.user_id), now).get(grant.level)
+        if rest and rest > _later(grant):
             span = timedelta(days=grant.line.vip_days * grant.line.quantity)
             vip_shorten(user_pk=grant.user_id, level=grant.level, span=span, now=now)
 

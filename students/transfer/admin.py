@@ -62,8 +62,8 @@ class FileForm(forms.Form):
     def __init__(self, kind: str, *args: Any) -> None:
         super().__init__(*args)
         self.is_zip = kind == RunKind.PHOTOS
-        accepted = {"accept": ".zip" if self.is_zip else ".xlsx,.xls,.csv", "required": True}
-        self.fields["file"].widget = UnfoldAdminFileFieldWidget(attrs=accepted)
+        attributes = {"accept": ".zip" if self.is_zip else ".xlsx,.xls,.csv", "required": True}
+        self.fields["file"].widget = UnfoldAdminFileFieldWidget(attrs=attributes)
 
     def clean_file(self) -> Any:
         file, limit = self.cleaned_data["file"], MAX_ZIP_BYTES if self.is_zip else MAX_FILE_BYTES
@@ -211,11 +211,11 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         return page_shown(self, request, "students/transfer_run.html", str(run), **_context(request, run))
 
     def _run(self, request: HttpRequest, pk: int) -> TransferRun:
-        seen = runs_seen(request)
-        if seen is None:
+        visible = runs_seen(request)
+        if visible is None:
             raise PermissionDenied
         run = get_object_or_404(TransferRun.objects.select_related("created_by", "undone_by"), pk=min(pk, 2**63 - 1))
-        if not TransferRun.objects.filter(seen, pk=pk).exists():
+        if not TransferRun.objects.filter(visible, pk=pk).exists():
             raise PermissionDenied
         return run
 
@@ -287,15 +287,15 @@ def _is_new(run: TransferRun) -> bool:
     return bool(run.options.get("new_classes") or run.options.get("new_degrees"))
 
 
-def _fixes(run: TransferRun, posted: Any) -> dict[str, dict[str, str]]:
+def _fixes(run: TransferRun, data: Any) -> dict[str, dict[str, str]]:
     """Return the corrected cells of a run, with those that the page sends now as ``cell-<row>-<name>``."""
     fixes: dict[str, dict[str, str]] = dict(run.options.get("fixes", {}))
     numbers = TransferRow.objects.filter(run=run, kind=RowKind.ERROR).values_list("number", flat=True)
     for number in numbers[:MAX_FIXED]:
-        cells = {wire: posted.get(f"cell-{number}-{wire}") for wire in BY_WIRE}
-        sent = {wire: text.strip()[:2000] for wire, text in cells.items() if text is not None}
-        if sent:
-            fixes[str(number)] = fixes.get(str(number), {}) | sent
+        cells = {wire: data.get(f"cell-{number}-{wire}") for wire in BY_WIRE}
+        texts = {wire: text.strip()[:2000] for wire, text in cells.items() if text is not None}
+        if texts:
+            fixes[str(number)] = fixes.get(str(number), {}) | texts
     return fixes
 
 

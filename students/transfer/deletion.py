@@ -78,9 +78,9 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
             created_at=now, phase_at=now, file_name=("、".join(names) + more)[-120:],
             counts={RowKind.WAITING: selection.size},
         )  # fmt: skip
-        chosen, values = students.order_by().values("pk").query.sql_with_params()
+        selection_sql, values = students.order_by().values("pk").query.sql_with_params()
         with connection.cursor() as cursor:
-            cursor.execute(_NOTE.format(chosen=chosen), [run.pk, *values])
+            cursor.execute(_NOTE.format(chosen=selection_sql), [run.pk, *values])
         # Compare what is noted: somebody may change a student at any moment before.
         if _mark(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
             raise SelectionChanged
@@ -103,8 +103,8 @@ def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
         row.kind = RowKind.DELETED if student else RowKind.GONE
         row.diff = changes_dump([FieldChange(name, getattr(student, name), None) for name in STORED if student])
     rows_save(rows, "kind", "diff", "errors")
-    deleted = [row for row in rows if row.kind == RowKind.DELETED]
-    images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deleted])
+    deletions = [row for row in rows if row.kind == RowKind.DELETED]
+    images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deletions])
     students_delete(list(students.values()), actor_pk=run.confirmed_by_id, now=now)
 
 
@@ -120,12 +120,12 @@ def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = {row.pk: _student(row) for row in rows if row.kind == RowKind.DELETED}
     pks, sids = ([getattr(student, name) for student in students.values()] for name in ("pk", "sid"))
     existing = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")
-    taken = {key for pair in existing for key in pair}
+    keys = {key for pair in existing for key in pair}
     for row in rows:
         student = students.get(row.pk)
         if student is None:
             row.kind = RowKind.SKIPPED
-        elif taken & {student.pk, student.sid}:
+        elif keys & {student.pk, student.sid}:
             row.kind, row.errors = RowKind.KEPT, [["学号", "已经属于另一名学员"]]
         else:
             row.kind = RowKind.UNDONE

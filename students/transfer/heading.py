@@ -136,14 +136,14 @@ def mapping_known(run: TransferRun, heads: list[str]) -> dict[str, int] | None:
     return last.options["mapping"] if last else None
 
 
-def mapping_posted(posted: Any, columns: int) -> dict[str, int]:
+def mapping_posted(data: Any, columns: int) -> dict[str, int]:
     """Read which column is which from the page's fields ``column-<n>``.
 
     :raises SheetRefused: one of ours is chosen twice.
     """
     mapping: dict[str, int] = {}
     for at in range(columns):
-        wire = posted.get(f"column-{at}", "")
+        wire = data.get(f"column-{at}", "")
         if wire in mapping:
             raise SheetRefused(f"“{BY_WIRE[wire].label}”选了两次")
         if wire in BY_WIRE:

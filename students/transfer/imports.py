@@ -141,8 +141,8 @@ def _rows_check(run: TransferRun, heading: Heading, rows: Rows) -> Iterator[Tran
             if sid:
                 first_rows.setdefault(sid, number)
             row.cells = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in cells.items()}
-            changed = RowKind.CHANGED if row.diff else RowKind.UNCHANGED
-            row.kind = RowKind.ERROR if row.errors else changed if student else RowKind.NEW
+            kind = RowKind.CHANGED if row.diff else RowKind.UNCHANGED
+            row.kind = RowKind.ERROR if row.errors else kind if student else RowKind.NEW
             yield row
 
 
@@ -166,8 +166,8 @@ def import_apply(run: TransferRun, now: datetime) -> None:
     """Write all rows that change something."""
     rows = TransferRow.objects.filter(run=run)
     total = sum(run.counts.get(kind, 0) for kind in (RowKind.NEW, RowKind.CHANGED))
-    changed = _change(run, list(rows.filter(kind=RowKind.CHANGED)), total, now)
-    _add(run, rows.filter(kind=RowKind.NEW).iterator(BATCH), changed, total, now)
+    number = _change(run, list(rows.filter(kind=RowKind.CHANGED)), total, now)
+    _add(run, rows.filter(kind=RowKind.NEW).iterator(BATCH), number, total, now)
     run.message = ""
     run.state = RunState.DONE
 
@@ -248,8 +248,8 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
     students = students_lock(row.student_pk for row in rows)
     archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students])
     since = "修改之后" if run.kind == RunKind.EDIT else "导入之后"
-    added: list[Student] = []
-    changed: list[Student] = []
+    additions: list[Student] = []
+    edits: list[Student] = []
     reversals: list[list[FieldChange]] = []
     for row in rows:
         student = students.get(row.student_pk or 0)
@@ -260,13 +260,13 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
             row.kind, row.errors = RowKind.KEPT, [["、".join(labels), f"{since}被修改过，保留现在的内容"]]
         elif row.kind == RowKind.NEW:
             row.kind = RowKind.UNDONE
-            added.append(student)
+            additions.append(student)
         else:
             row.kind = RowKind.UNDONE
-            changed.append(student)
+            edits.append(student)
             reversals.append([change.reversed() for change in changes_load(row.diff)])
-    students_delete(added, actor_pk=run.undone_by_id, now=now)
-    students_change(changed, reversals, actor_pk=run.undone_by_id, now=now)
+    students_delete(additions, actor_pk=run.undone_by_id, now=now)
+    students_change(edits, reversals, actor_pk=run.undone_by_id, now=now)
     rows_save(rows, "kind", "errors")
 
 

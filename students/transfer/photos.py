@@ -138,8 +138,8 @@ def _students_named(stems: list[str], scope: Scope) -> list[Student]:
     """Return the students whose number or name is a file's name, or one of its words."""
     # The index of names holds runs of characters, not names: one pass over the table serves all files.
     words = {word for stem in stems for word in (stem, *_words(stem))}
-    named = Q(sid__in={word.upper() for word in words}) | Q(name__in=words)
-    return list(Student.objects.filter(scope.changeable() & named).order_by("class_name", "pk")[:MAX_NAMED])
+    condition = Q(sid__in={word.upper() for word in words}) | Q(name__in=words)
+    return list(Student.objects.filter(scope.changeable() & condition).order_by("class_name", "pk")[:MAX_NAMED])
 
 
 def _matches(stem: str, students: list[Student]) -> tuple[list[Student], bool]:
@@ -155,8 +155,8 @@ def _matches(stem: str, students: list[Student]) -> tuple[list[Student], bool]:
             return certain, True
     words = _words(stem)
     numbers = {word.upper() for word in words}
-    found = [student for student in students if student.sid in numbers or student.name in words]
-    return [student for student in found if student.class_name.upper() in numbers] or found, False
+    matches = [student for student in students if student.sid in numbers or student.name in words]
+    return [student for student in matches if student.class_name.upper() in numbers] or matches, False
 
 
 def _row(
@@ -172,21 +172,21 @@ def _row(
     if picture.fault:
         row.errors = [["", picture.fault]]
         return row
-    found, is_certain = _matches(picture.stem, students)
-    if not is_certain or len(found) > 1:
+    matches, is_certain = _matches(picture.stem, students)
+    if not is_certain or len(matches) > 1:
         row.kind = RowKind.CHOICE
         row.cells["is_suggested"] = not is_certain
-    elif found[0].pk in names_of:
-        row.errors = [["", f"与“{names_of[found[0].pk]}”是同一名学员"]]
+    elif matches[0].pk in names_of:
+        row.errors = [["", f"与“{names_of[matches[0].pk]}”是同一名学员"]]
         return row
     else:
-        names_of[found[0].pk] = picture.name
-        row.kind, row.student_pk = RowKind.CHANGED, found[0].pk
-    row.cells["students"] = [[one.pk, f"{one.name} · {one.class_name} · {one.sid}"] for one in found[:MAX_CANDIDATES]]
+        names_of[matches[0].pk] = picture.name
+        row.kind, row.student_pk = RowKind.CHANGED, matches[0].pk
+    row.cells["students"] = [[one.pk, f"{one.name} · {one.class_name} · {one.sid}"] for one in matches[:MAX_CANDIDATES]]
     return row
 
 
-def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
+def photos_choice(run: TransferRun, data: Any) -> dict[str, dict[str, int]]:
     """Read which picture goes to whom from the fields ``use`` (numbers), ``student-<number>`` and ``sid-<number>``.
 
     ``student-<number>`` is the key of a student that the preview has offered, ``sid-<number>`` the number of any
@@ -194,25 +194,25 @@ def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
 
     :raises SheetRefused: there is no such student, or one student would get two pictures.
     """
-    chosen: dict[str, int] = {}
-    typed: dict[str, str] = {}
-    ticked = set(posted.getlist("use"))
+    choices: dict[str, int] = {}
+    sids: dict[str, str] = {}
+    ticked = set(data.getlist("use"))
     for row in TransferRow.objects.filter(run=run, kind__in=OPEN):
         if row.kind == RowKind.CHANGED and str(row.number) in ticked and row.student_pk:
-            chosen[str(row.number)] = row.student_pk
+            choices[str(row.number)] = row.student_pk
         elif row.kind == RowKind.CHOICE:
-            answer = posted.get(f"student-{row.number}", "")
-            chosen |= {str(row.number): pk for pk, _ in row.cells["students"] if str(pk) == answer}
-            if sid := posted.get(f"sid-{row.number}", "").strip().upper():
-                typed[str(row.number)] = sid
-    students = Student.objects.filter(run_scope(run).changeable(), sid__in=typed.values())
+            answer = data.get(f"student-{row.number}", "")
+            choices |= {str(row.number): pk for pk, _ in row.cells["students"] if str(pk) == answer}
+            if sid := data.get(f"sid-{row.number}", "").strip().upper():
+                sids[str(row.number)] = sid
+    students = Student.objects.filter(run_scope(run).changeable(), sid__in=sids.values())
     pk_of = dict(students.values_list("sid", "pk"))
-    if missing := set(typed.values()) - pk_of.keys():
+    if missing := set(sids.values()) - pk_of.keys():
         raise SheetRefused(f"没有学号为 {'、'.join(sorted(missing))[:200]} 的学员")
-    chosen |= {number: pk_of[sid] for number, sid in typed.items()}
-    if len(set(chosen.values())) < len(chosen):
+    choices |= {number: pk_of[sid] for number, sid in sids.items()}
+    if len(set(choices.values())) < len(choices):
         raise SheetRefused("有两张图片选了同一名学员，请只留一张")
-    return {"chosen": chosen}
+    return {"chosen": choices}
 
 
 def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
@@ -237,11 +237,11 @@ def photos_apply(*, run_pk: int, now: datetime) -> None:
     run = TransferRun.objects.select_related("confirmed_by").filter(pk=run_pk, state=RunState.APPLYING).first()
     if run is None:
         return
-    chosen: dict[str, int] = run.options.get("chosen", {})
-    rows = list(TransferRow.objects.filter(run=run, number__in=[int(number) for number in chosen], kind__in=OPEN))
+    choices: dict[str, int] = run.options.get("chosen", {})
+    rows = list(TransferRow.objects.filter(run=run, number__in=[int(number) for number in choices], kind__in=OPEN))
     with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
         for row in with_progress(rows, run.pk, total=len(rows), every=1):
-            _give(run, row, archive, chosen[str(row.number)], now)
+            _give(run, row, archive, choices[str(row.number)], now)
     TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=RowKind.SKIPPED)
     TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(state=RunState.DONE, counts=row_counts(run))
     progress_end(run.pk)
@@ -251,14 +251,14 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
     try:
         # Stored outside a transaction (see uploads.services). A picture that is stored twice is swept after a day.
         file = SimpleUploadedFile("photo", archive.read(row.cells["file"]))
-        stored = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
+        picture = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
             if not _end(row, kind=RowKind.DONE, student_pk=student_pk):
                 return  # a second worker was faster
             student = Student.objects.filter(pk=student_pk).first()
             if student is None:
                 raise SheetRefused("学员刚刚被删除")
-            student_edit(sid=student.sid, changes={"headimgurl": stored.url_path})
+            student_edit(sid=student.sid, changes={"headimgurl": picture.url_path})
     except DomainError as refusal:
         _end(row, kind=RowKind.ERROR, errors=[["", refusal.msg]])
     except DAMAGE:

@@ -195,12 +195,12 @@ def run_in_steps(
                 if rows:
                     do(run, rows)
                 run.counts, run.message = row_counts(run), ""
-                left, done = (sum(run.counts.get(kind, 0) for kind in kinds) for kinds in (todo, results))
-                is_more = left > 0
+                rest, number = (sum(run.counts.get(kind, 0) for kind in kinds) for kinds in (todo, results))
+                is_more = rest > 0
                 if not is_more:
                     run.state = end
                 run.save()
-            progress_write(run_pk, done, done + left)
+            progress_write(run_pk, number, number + rest)
     except Exception:
         # The state stays as it is: what is done is noted, and `runs_resume` has the rest done.
         log.exception("transfer step failed", run=run_pk)

@@ -44,12 +44,12 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     content = sys.stdin.buffer.read()
     try:
-        written = 0
+        size = 0
         all_rows = rows(content) if content.startswith((ZIP, OLD_EXCEL)) else csv_rows(content)
         for row in islice(all_rows, MAX_SCANNED + 1):  # one more shows that there are too many
             line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
-            written += len(line)
-            if written > MAX_OUTPUT_BYTES:
+            size += len(line)
+            if size > MAX_OUTPUT_BYTES:
                 raise WorkbookRefused
             sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()

@@ -33,8 +33,8 @@ def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
         return error_response(WrongMethod())
     if settings.MEDIA_LINKS:
         # Shorter than a signed address is good for, see MEDIA_LINK_S.
-        kept = {"Cache-Control": f"public, max-age={settings.MEDIA_LINK_S // 2}"}
-        return HttpResponseRedirect(default_storage.url(name), headers=HEADERS | kept)
+        cache = {"Cache-Control": f"public, max-age={settings.MEDIA_LINK_S // 2}"}
+        return HttpResponseRedirect(default_storage.url(name), headers=HEADERS | cache)
     try:
         file = picture_open(name)
     except FileNotFoundError:

@@ -71,8 +71,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"没有读取：{path}")
         if run.is_check:
             self.stdout.write("这是检查，没有写入任何数据。")
-        elif left := addresses_left():
-            self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片：找到文件后加上 --pictures 再运行一次即可。")
+        elif number := addresses_left():
+            self.stdout.write(f"还有 {number:,} 个地址指向旧服务器的图片：找到文件后加上 --pictures 再运行一次即可。")
         if report.cuts:
             return f"有 {len(report.cuts)} 个文件不完整，见上面的表"
         return f"有 {report.refused:,} 个文档或图片被拒绝（--strict）" if is_strict and report.refused else ""

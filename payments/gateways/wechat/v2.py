@@ -54,8 +54,8 @@ def read_flat(raw: bytes | str, *, root: str = "xml") -> dict[str, str]:
 
 def sign(fields: Mapping[str, Any], api_key: str, sign_type: str) -> str:
     """Sign all non-empty fields but ``sign``, upper-case hex."""
-    signed = {name: value for name, value in fields.items() if name != "sign"}
-    return calculate_signature_hmac(signed, api_key) if sign_type == HMAC else calculate_signature(signed, api_key)
+    contents = {name: value for name, value in fields.items() if name != "sign"}
+    return calculate_signature_hmac(contents, api_key) if sign_type == HMAC else calculate_signature(contents, api_key)
 
 
 def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:

@@ -15,12 +15,12 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        failed = 0
+        failures = 0
         for number in sorted(set(sys.stdin.read().split())):
             try:
                 self.stdout.write(f"{number}: {payment_recall(out_trade_no=number, now=times.now())}")
             except PaymentError as error:
-                failed += 1
+                failures += 1
                 self.stdout.write(f"{number}: {error.msg}")
-        if failed:
-            raise CommandError(f"{failed} numbers could not be settled; run this again later.")
+        if failures:
+            raise CommandError(f"{failures} numbers could not be settled; run this again later.")

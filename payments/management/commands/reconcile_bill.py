@@ -24,8 +24,8 @@ class Command(BaseCommand):
             raise CommandError(error.msg) from None
         for run in runs:
             self._tell(run)
-        if failed := [run for run in runs if run.state != BillRun.State.DONE or run.last_error]:
-            raise CommandError(f"{len(failed)} 个商户未能核对")
+        if failures := [run for run in runs if run.state != BillRun.State.DONE or run.last_error]:
+            raise CommandError(f"{len(failures)} 个商户未能核对")
 
     def _tell(self, run: BillRun) -> None:
         self.stdout.write(

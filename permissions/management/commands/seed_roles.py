@@ -12,5 +12,5 @@ class Command(BaseCommand):
         parser.add_argument("--reset", action="store_true", help="set the four roles back to what the contract says")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        written = roles_seed(reset=options["reset"])
-        self.stdout.write(f"角色：写入 {'、'.join(written)}" if written else "角色：已是最新")
+        roleids = roles_seed(reset=options["reset"])
+        self.stdout.write(f"角色：写入 {'、'.join(roleids)}" if roleids else "角色：已是最新")

@@ -13,7 +13,7 @@ class Command(BaseCommand):
         if not is_on():
             raise CommandError("Neither ALERT_MAIL_TO nor ALERT_WEBHOOKS is set.")
         number = len(settings.ALERT_MAIL_TO) + len(settings.ALERT_WEBHOOKS)
-        taken = message_send(f"【{settings.SCHOOL_NAME}】这是一条测试提醒。\n{settings.PUBLIC_BASE_URL}/admin/")
-        if taken < number:
-            raise CommandError(f"{taken} of {number} receivers took the message: the reasons stand above.")
+        receipts = message_send(f"【{settings.SCHOOL_NAME}】这是一条测试提醒。\n{settings.PUBLIC_BASE_URL}/admin/")
+        if receipts < number:
+            raise CommandError(f"{receipts} of {number} receivers took the message: the reasons stand above.")
         self.stdout.write("Every receiver took the message.")
