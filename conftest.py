@@ -52,7 +52,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Name a failure in CI at once, because whoever ends a run that takes too long never sees its summary."""
+    """Name a failure in CI at once, because a run that is ended by hand prints no summary."""
     if report.failed and os.environ.get("CI") and "PYTEST_XDIST_WORKER" not in os.environ:
         print(f"\nFAILED {report.nodeid}\n{report.longreprtext[-3000:]}", flush=True)
 

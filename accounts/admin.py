@@ -90,7 +90,7 @@ class UserForm(PhoneForm):
 class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc, type-arg]  # Django's own `get_form` hides `change`
     """Users. Only root creates them and sets role, password and phone: others could give themselves more rights.
 
-    Only root disables, enables or signs out whoever may enter the back office.
+    Only root disables, enables or signs out members of staff.
     """
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
@@ -210,7 +210,7 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
         fields = list(super().get_readonly_fields(request, obj))
         if request.user.is_superuser:
             return fields
-        # Whoever sets the phone number can log in by text message as that user.
+        # A clerk who could set the phone number could log in by text message as that user.
         return [*fields, "username", "phone_shown", "role", "is_staff", "is_active", "vip_level", "vip_expires_at"]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:

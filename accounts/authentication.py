@@ -80,7 +80,7 @@ class CallerRequest(Request):
 class TokenAuthentication(BaseAuthentication):
     """Find the caller by the token of the contract's section 2. A cookie never authenticates an API call.
 
-    :raises TokenInvalid: the token is not valid, and the call is not open to everybody.
+    :raises TokenInvalid: the token is not valid, and the call needs a login.
     """
 
     def authenticate(self, request: Any) -> tuple[Principal, dict[str, Any]] | None:
@@ -90,7 +90,7 @@ class TokenAuthentication(BaseAuthentication):
         if (caller := principal_of(raw)) is not None:
             about(caller=caller.unid)
             return caller, caller.claims
-        # A client may still send an expired token with a call that is open to everybody, above all with the login.
+        # A client may still send an expired token with a call that needs no login, above all with the login.
         if request.parser_context["view"].endpoint.access is Access.OPEN:
             return None
         raise TokenInvalid

@@ -14,10 +14,10 @@ def text_messages() -> Iterator[Finding]:
     remedy = "" if uses <= budget_near() else "Who sends them? If that is right, raise SMS_DAILY_BUDGET (.env.example)."
     yield Finding(not remedy, f"{uses} of today's {budget} text messages are used", remedy)
     if settings.SMS_ACCESS_KEY_ID and not settings.SMS_NOTICE_TEMPLATE_CODE:
-        remedy = "Set SMS_NOTICE_TEMPLATE_CODE: else nobody learns by message that his number was replaced."
+        remedy = "Set SMS_NOTICE_TEMPLATE_CODE: else the user learns by no message that the number was replaced."
         yield Finding(False, "There is no text for the notice to a replaced phone number", remedy)
 
 
 def scan_login() -> Iterator[Finding]:
     if not (settings.WECHAT_APP_ID and settings.WECHAT_APP_SECRET):
-        yield Finding(None, "Nobody can log in by WeChat", "Set WECHAT_APP_ID and WECHAT_APP_SECRET (.env.example).")
+        yield Finding(None, "WeChat login is off", "Set WECHAT_APP_ID and WECHAT_APP_SECRET (.env.example).")

@@ -28,7 +28,7 @@ def login_context(request: Any, method: LoginMethod, captcha: CaptchaAnswer = NO
 
 
 def device_remember(request: Any, response: Any, username: str) -> None:
-    """Set the cookie that says, signed, that this device has logged in as ``username``. It logs nobody in."""
+    """Set the cookie that says, signed, that this device has logged in as ``username``. It is no login."""
     devices = {name: device for name, device in _cookie(request).items() if name != username}
     devices[username] = get_random_string(16)
     newest = dict(list(devices.items())[-MAX_USERS:])

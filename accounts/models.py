@@ -77,7 +77,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ["-pk"]
         permissions = [("phone_user", "看完整电话")]
         indexes = [
-            # For the list of the back office, newest first: whoever has never logged in comes last.
+            # For the list of the back office, newest first: a user who has never logged in comes last.
             models.Index(models.F("last_login").desc(nulls_last=True), models.F("id").desc(), name="user_last_login"),
             models.Index(fields=["phone"], name="user_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix, too
             models.Index(fields=["class_name"], name="user_class"),
@@ -160,7 +160,7 @@ class RefreshFamily(models.Model):
 
 
 class LoginMethod(models.TextChoices):
-    """The way somebody tries to log in."""
+    """The way a person tries to log in."""
 
     API = "api", "接口"
     SMS = "sms", "短信"

@@ -53,17 +53,17 @@ def scan_logins(nicknames: Iterable[str]) -> dict[str, int]:
 
 
 def staff_names() -> list[tuple[int, str]]:
-    """Return key and username of everybody who may enter the back office, in order of the names."""
+    """Return key and username of the members of staff, in order of the names."""
     return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))
 
 
 def pks_of(username: str) -> list[int]:
-    """Return the key of the user of this name; nothing if nobody has it."""
+    """Return the key of the user of this name; nothing if no user has it."""
     return list(User.objects.filter(username=username).values_list("pk", flat=True))
 
 
 def display_names(usernames: Iterable[str]) -> dict[str, str]:
-    """Return how pages name people: nickname（username）. Names that nobody has, like 系统, stay what they are.
+    """Return how pages name people: nickname（username）. Names of no user, like 系统, stay what they are.
 
     One query for all.
     """

@@ -77,7 +77,7 @@ def profile_fetch(*, code: str) -> WechatProfile:
     except http.UpstreamRefused as refused:
         raise WechatUnclear(**refused.error_options()) from None
     if person.get("openid") != openid:
-        log.error("wechat gave the profile of somebody else")
+        log.error("wechat gave the profile of another person")
         raise WechatLost
     unionid = person.get("unionid") or token.get("unionid")
     return WechatProfile(

@@ -167,7 +167,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     @display(description="操作者")
     def actor_name(self, entry: LogEntry) -> str:
         if entry.action == StaffAction.LOGIN_REFUSED:
-            return "—"  # nobody has proved to be the user whose name was typed
+            return "—"  # the name was typed, and may be another person's
         return entry.actor.get_username() if entry.actor else "系统"
 
     @display(description="操作", label=_ACTION_COLOURS)
@@ -203,7 +203,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
 
 @admin.register(Export)
 class ExportAdmin(ReadOnlyRows, OfficeAdmin):
-    """How far each export is, and its file. Everybody sees only their own."""
+    """How far each export is, and its file. Members of staff see only their own."""
 
     list_display = ["file_name", "state_label", "rows", "created"]
     list_per_page = 50

@@ -165,7 +165,7 @@ def class_open(class_name: str, trainees: list[Trainee], roleid: str, scope: str
 def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
     """Do what a button of the page says. The first request shows a confirmation page; "sure" carries it out.
 
-    Read-only hours can be taken back, so nobody is asked.
+    Read-only hours can be taken back, so no page asks.
     """
     if what == "read_only":
         _read_only(request, class_name)

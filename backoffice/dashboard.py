@@ -1,4 +1,4 @@
-"""The first page of the back office: what is going on, and what waits for somebody to act; and the bell of every page.
+"""The first page of the back office: what is going on, and what waits for staff; and the bell of every page.
 
 A card is shown to users whose role may see the list behind it. A test pins the number of queries.
 """
@@ -194,7 +194,7 @@ def _activity(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | P
 
 
 def _waits(label: str, number: int, tone: str, link: str, hint: str = "") -> Tile:
-    """Return the tile of what somebody should deal with; it has its ``tone`` as long as there is any."""
+    """Return the tile of what staff should deal with; it has its ``tone`` as long as there is any."""
     return Tile(label, number, link, tone if number else "", hint)
 
 

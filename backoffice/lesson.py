@@ -1,6 +1,6 @@
 """The lesson at a glance: what each trainee of a class has done, for the teacher, live and as CSV.
 
-Logins, students and orders are asked from the tables. A scan logs in somebody else, the person whom the phone names, so
+Logins, students and orders are asked from the tables. A scan logs in the person whom the phone names, so
 it is counted for the trainee of that name. Calls and refusals are counted in Valkey by a middleware, which is there
 only while the sandbox is on: for an hour of a lesson a table of all calls would be too much.
 """

@@ -18,7 +18,7 @@ NOTICES_OF = timedelta(hours=24)
 @metrics.register_samples
 def what_waits() -> Iterator[Sample]:
     for state, number in orders_to_do().items():
-        yield "spms_orders", "Orders that wait for somebody", {"state": state}, number
+        yield "spms_orders", "Orders that wait for staff", {"state": state}, number
     yield "spms_bill_differences", "Differences with WeChat Pay's bills that wait for staff", {}, differences_open()
     yield "spms_refunds_stuck", "Refunds that wait for staff", {}, refunds_stuck()
     left_open = payments_left_open(now=times.now())

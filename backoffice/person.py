@@ -1,4 +1,4 @@
-"""What is kept about one user, for that user: everybody may ask for the own data (个人信息保护法, 45)."""
+"""What is kept about one user, for that user: a person may ask for the own data (个人信息保护法, 45)."""
 
 import json
 from typing import Any

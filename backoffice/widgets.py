@@ -16,7 +16,7 @@ TALLEST = 78.0
 
 @dataclass(frozen=True)
 class Tile:
-    """One number; ``tone`` is "warning" or "danger" where somebody should act."""
+    """One number; ``tone`` is "warning" or "danger" where staff should act."""
 
     label: str
     value: str | int

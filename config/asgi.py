@@ -30,7 +30,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 HTTP_THREADS = 32
 _http = Bridge(wsgi_application, threads=HTTP_THREADS)
 # Threads of one process take turns. With many of them a short call is interrupted again and again, so calls that wait
-# for nobody have four of their own (docs/adr/0001).
+# for no other server have four of their own (docs/adr/0001).
 _quick = Bridge(wsgi_application, threads=4)
 # Pictures wait for a decoder for seconds: as many threads as may do so, and none of those that others need.
 _files = Bridge(wsgi_application, threads=LIGHT_THREADS + HEAVY_THREADS)

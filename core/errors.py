@@ -127,7 +127,7 @@ class ServiceUnavailable(DomainError):
 
 
 class UpstreamDown(DomainError):
-    """Somebody else's server does not answer, or its answer cannot be used."""
+    """Another party's server does not answer, or its answer cannot be used."""
 
     status, http_status, msg = 502, 502, "上游服务暂时不可用,请稍后再试"
     remedy = "稍后再试,数据没有改变"

@@ -60,7 +60,7 @@ class Export(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "导出记录"
         ordering = ["-pk"]
-        default_permissions = ()  # whoever may export a list sees their own exports of it
+        default_permissions = ()  # a user who may export a list sees their own exports of it
 
     def __str__(self) -> str:
         return self.file_name

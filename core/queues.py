@@ -8,7 +8,7 @@ from django.db import transaction
 
 
 def queued_task(name: str, *, queue: str) -> Callable[[Callable[..., None]], Any]:
-    """Make a function a task with this name, which goes to this queue whoever sends it.
+    """Make a function a task with this name, which always goes to this queue.
 
     Not by Celery's own ``queue=``, which is deprecated and warns in every process.
     """

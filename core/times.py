@@ -31,7 +31,7 @@ class ClocksDiffer(Ignore):
 @dataclass(frozen=True)
 class _Reading:
     at_s: float  # by the database's clock, in seconds since 1970
-    steady_s: float  # the same moment by a clock that nobody sets
+    steady_s: float  # the same moment by a clock that is never set
 
 
 _reading: _Reading | None = None
@@ -44,7 +44,7 @@ def _steady_s() -> float:
 
 @receiver(connection_created)
 def _read(connection: Any, **_: Any) -> None:
-    """Read the database's clock when a connection is taken, at most every 30 s: a question of its own to nobody."""
+    """Read the database's clock when a connection is taken, at most every 30 s: no extra query for a request."""
     global _reading
     if _reading and _steady_s() - _reading.steady_s < READ_AGAIN_S:
         return
@@ -68,7 +68,7 @@ def now() -> datetime:
         try:
             connection.ensure_connection()
         except DatabaseError:
-            pass  # whoever needs the database will say so
+            pass  # the caller's first query will say so
     if _reading is None:
         return datetime.now(UTC)
     return datetime.fromtimestamp(_reading.at_s + _steady_s() - _reading.steady_s, UTC)

@@ -32,9 +32,9 @@ LONGEST_QUEUE_S = 4.0  # and this long while the server answers other calls
 SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
 BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused: busy, dead
 _KEY = "spms:upstream:"
-_NOTE_S = 60  # longer than pause and probe together: if nobody renews a note, its process has ended
+_NOTE_S = 60  # longer than pause and probe together: an older note is of a process that has ended
 
-ANSWERS = metrics.Counter("spms_upstream_answers_total", "Calls that somebody waited for", ["upstream", "outcome"])
+ANSWERS = metrics.Counter("spms_upstream_answers_total", "Awaited calls", ["upstream", "outcome"])
 
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
@@ -174,7 +174,7 @@ class Upstream:
 
     def _queue_up(self) -> None:
         # While the server answers, a whole class may wait that clicked in the same second. Once it is silent,
-        # whoever has waited for QUEUE_S is refused: the threads belong to other requests.
+        # a call that has waited for QUEUE_S is refused: the threads belong to other requests.
         if self._is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
             raise self._refusal("busy", BUSY_S)
         self._queued += 1

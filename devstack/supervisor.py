@@ -36,7 +36,7 @@ WORKERS = {"money": 4, "now": 2, "bulk": 2}  # each queue of the settings, and t
 
 
 class Stopped(Exception):
-    """Somebody has asked us to stop."""
+    """A signal has asked us to stop."""
 
 
 class Keeper:

@@ -14,7 +14,7 @@ from moving.values import Values, id_moment, plain_all
 from shop.models import CartItem, Category, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH, VIP_CATEGORY_ID
 
-GONE_CATEGORY = "0" * ID_LENGTH  # of products of orders whose own category nobody knows
+GONE_CATEGORY = "0" * ID_LENGTH  # of products of orders whose own category is unknown
 GONE_NAME = "已删除的类目"
 HALF_DAY = timedelta(hours=12)
 MAX_PRICE = 99_999_999

@@ -26,7 +26,7 @@ from uploads.models import Upload
 from uploads.services import image_adopt, image_store
 
 BATCH = 200
-DECODER_WAIT_S = 600  # nobody's request waits meanwhile
+DECODER_WAIT_S = 600  # no request waits meanwhile
 AT_ONCE = 2  # as many as decode at once (``uploads.decoder``)
 # As in ``values.old_picture``, which looks again.
 _PATTERN = r"^((https?:)?//[^/]+)?/(avatar|imgs|productPic)/."
@@ -102,7 +102,7 @@ def _rewrite(place: Place, row: Any, url_paths: dict[str, str], figures: Figures
     url_path = url_paths.get(old_picture(address))
     if not url_path:
         return  # a later run may bring a folder that has it
-    # Only if nobody has chosen another picture meanwhile.
+    # Only if staff have chosen no other picture meanwhile.
     if place.model._default_manager.filter(pk=row.pk, **{place.field: address}).update(**{place.field: url_path}):
         image_adopt(url=url_path, owner=place.owner(row, url_path.rpartition("/")[2]))
         figures.rewritten += 1

@@ -1,4 +1,4 @@
-"""Translate `permissions`: roles. The four seeded roles take the school's values, unless somebody changed them here."""
+"""Translate `permissions`: roles. The four seeded roles take the school's values, unless staff changed them here."""
 
 from collections.abc import Sequence
 from typing import Any

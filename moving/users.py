@@ -1,4 +1,4 @@
-"""Translate `users` and `logs`: all log in as before, by password or WeChat; nobody gets into the back office."""
+"""Translate `users` and `logs`: all log in as before, by password or WeChat; none gets into the back office."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def before(users: Sequence[User], run: ImportRun) -> None:
     A check hashes none, and must not send the plain ones to the database either.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # The hash of None lets nobody in.
+        # No password fits the hash of None.
         hashes = pool.map(make_password, [None if run.is_check else user.password or None for user in users])
         for user, hashed in zip(users, hashes, strict=True):
             user.password = hashed
@@ -94,7 +94,7 @@ def write(users: Sequence[User], run: ImportRun) -> None:
         if user.pk is not None:
             _merge(user)
     User.objects.bulk_create([user for user in users if user.pk is None])
-    # Nobody logs in with a number that several of these users have, also not the first of them.
+    # A number that several of these users have is no login, also not of the first of them.
     phones = [user.phone for user in users if run.value("phone", user.phone) not in {None, user.username}]
     User.objects.filter(phone__in=phones, is_phone_bound=True).update(is_phone_bound=False)
 
@@ -219,7 +219,7 @@ def _password(values: Values, user: User) -> None:
         return
     values.weak_password = _weakness(password, user)
     if values.weak_password and user.role.is_root:
-        # Root of the API may set every password, also that of whoever may enter the back office.
+        # Root of the API may set every password, also that of staff.
         user.password = ""
         values.fix("超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入")
 

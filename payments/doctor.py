@@ -130,7 +130,7 @@ def _ask(name: str, gateway: Callable[[Merchant], Any], who: Merchant, remedy: s
         return Finding(True, f"{name} takes our signature, and we take its")
     except GatewayError as error:
         return Finding(False, f"{name}: {type(error).__name__} {error.code} {error.message}", remedy)
-    return Finding(False, f"{name} knows an order that nobody placed", "Is WECHAT_PAY_BASE_URL right?")
+    return Finding(False, f"{name} knows an order that was never placed", "Is WECHAT_PAY_BASE_URL right?")
 
 
 def _platform_certificates(who: Merchant) -> Finding:

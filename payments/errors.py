@@ -30,13 +30,13 @@ class ProviderDown(UpstreamDown, PaymentError):
 
 
 class ProviderTimeout(ProviderDown):
-    """WeChat Pay did not answer in time, so nobody knows whether it did what it was asked."""
+    """WeChat Pay did not answer in time, so it may have done what it was asked, or not."""
 
     status, http_status, msg = 504, 504, "微信支付响应超时,请稍后再试"
 
 
 class ProviderBusy(ProviderDown):
-    """Nothing was sent, because too many callers wait for WeChat Pay already or it answers nobody."""
+    """Nothing was sent, because too many callers wait for WeChat Pay already or it is silent."""
 
     status, http_status, msg = 503, 503, "微信支付暂时不可用,请稍后再试"
     remedy = "按响应头 Retry-After 的秒数等待后再试,订单没有改变"

@@ -243,7 +243,7 @@ class InboundEvent(models.Model):
     """A notification as it was received, and the result of handling it.
 
     If its signature does not prove that the provider sent it, only the beginning is kept, and for a shorter time,
-    because anybody can send such a request.
+    because a stranger can send such a request.
     """
 
     class Channel(models.TextChoices):

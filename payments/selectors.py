@@ -92,7 +92,7 @@ def payments_left_open(*, now: datetime) -> int:
 def events_to_do(*, now: datetime) -> QuerySet[InboundEvent]:
     """Return the failed notifications of the last days that wait for staff, newest first.
 
-    Anybody may send a forged one, so those are no failure.
+    A stranger may send a forged one, so those are no failure.
     """
     failure = Q(verdict=InboundEvent.Verdict.FAILED) | Q(verdict=InboundEvent.Verdict.REFUSED, is_genuine=True)
     events = InboundEvent.objects.filter(failure, acknowledged_at=None, received_at__gte=now - EVENTS_OF)
@@ -169,7 +169,7 @@ class RefundsOfPayment:
 
 
 def refunds_of(payment: Payment) -> RefundsOfPayment:
-    """Return the refunds of a payment. Whoever acts on the sums has locked the payment's or its order's row."""
+    """Return the refunds of a payment. A caller that acts on the sums has locked the payment's or its order's row."""
     return RefundsOfPayment(payment.amount_fen, tuple(payment.refunds.order_by("pk")))
 
 

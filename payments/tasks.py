@@ -59,7 +59,7 @@ def purge_events() -> None:
 def refresh_certificates() -> None:
     """Fetch the platform certificates of merchants that have a place for them, where they are missing or old.
 
-    Before anybody asks WeChat something: a notification may come first, and must not make us download anything. Beside
+    Before our first question to WeChat: a notification may come first, and must not make us download anything. Beside
     a public key too, since WeChat signs with either while it switches.
     """
     for who in merchants():

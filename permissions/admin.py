@@ -26,7 +26,7 @@ from permissions.seed import HOME
 
 @admin.register(Role)
 class RoleAdmin(PasswordFirst, OfficeAdmin):
-    """Roles, which root alone may change: anybody else who could would be able to give himself every right."""
+    """Roles, which root alone may change: any other user could give himself every right."""
 
     form = RoleForm
     rights: ClassVar = {"view": "查看"}
@@ -102,7 +102,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         ]
 
     def matrix(self, request: HttpRequest) -> HttpResponse:
-        """Show who may what, to whoever may see roles."""
+        """Show who may what, to users who may see roles."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = matrix() | {"may_see_users": request.user.has_perm("accounts.view_user")}

@@ -1,6 +1,6 @@
 """Who may call what, for ``manage.py doctor`` and ``manage.py permission_doctor``.
 
-They report calls that nobody may make and rows that open no call, and explain one decision.
+They report calls that no role may make and rows that open no call, and explain one decision.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from core.api.routing import endpoints, pages
 from core.ops.doctor import Finding
 from permissions.models import Role
 
-# Pages that are no API calls. The back office asks Django's permissions; everybody may open the others.
+# Pages that are no API calls. The back office asks Django's permissions; the others are open.
 KNOWN_PAGES = (
     *("/admin/", "/docs/", "/schema/", "/health/", "/media/", "/static/", "/metrics"),
     *("/demo/", "/sandbox/", "/logo"),
@@ -32,7 +32,7 @@ def roles_and_calls() -> Iterator[Finding]:
 def _undeclared() -> Iterator[Finding]:
     for call in endpoints():
         if call.access is None:
-            yield Finding(False, f"{call.path} does not say who may call it: nobody may", _IN_CODE)
+            yield Finding(False, f"{call.path} does not say who may call it: no caller may", _IN_CODE)
 
 
 def _unknown_pages() -> Iterator[Finding]:

@@ -18,7 +18,7 @@ _READ_ONLY = "spms:read-only:"
 
 
 class RoleGate(BasePermission):
-    """Let a request through if the call's ``access`` allows the caller; without ``access`` nobody may, not even root.
+    """Let a request through if the call's ``access`` allows the caller; without ``access`` none may, not even root.
 
     :raises LoginRequired: the request has no valid token.
     :raises NotPermitted: the role does not allow the call, or its class may only read.

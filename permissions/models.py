@@ -103,7 +103,7 @@ def row_normalized(row: str) -> str:
 class EnteredRow(models.Model):
     """Base of the rows that a data scope is about: each knows who entered it.
 
-    None: nobody's, as is what was there before or came with old data. No constraint in the database, because adding it
+    None: of no user, as what was there before or came with old data. No constraint in the database, because adding it
     would lock the users too, and a deleted student may come back after the user is gone.
     """
 

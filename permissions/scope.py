@@ -1,7 +1,7 @@
 """The data scope of a role (数据权限): which rows of others a caller sees, and which rows he may change.
 
 The selectors and services of students, products and categories ask a :class:`Scope`. Their rows keep in ``created_by``
-who entered them; rows without one belong to nobody, so only the scope "all" may change them.
+who entered them; rows without one belong to no user, so only the scope "all" may change them.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Scope:
     def require_change(self, row: EnteredRow) -> None:
         """Check that the caller may change a row that he sees.
 
-        :raises NotPermitted: somebody else has entered it.
+        :raises NotPermitted: another user has entered it.
         """
         if not self.may_change(row):
             raise NotPermitted
@@ -55,7 +55,7 @@ EVERYTHING = Scope()
 
 
 def scope_of(user: Any) -> Scope:
-    """Return the scope of a user (``accounts.User``) or of an API's caller. Whoever is not logged in sees nothing."""
+    """Return the scope of a user (``accounts.User``) or of an API's caller. A caller without a login sees nothing."""
     role: Role | None = getattr(user, "role", None)
     if role is None:
         return Scope(DataScope.OWN, None)

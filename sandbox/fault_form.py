@@ -11,7 +11,7 @@ from sandbox.models import FaultKind
 
 
 def may_turn(request: HttpRequest) -> bool:
-    """Tell whether the caller may set faults for everybody: on this machine anybody, else only root."""
+    """Tell whether the caller may set faults for all: on this machine every caller, else only root."""
     return is_from_here(request) or (admin.site.has_permission(request) and request.user.is_superuser)
 
 

@@ -1,6 +1,6 @@
 """Faults: what the sandbox does wrong on purpose, in every process, until it is switched off.
 
-A fault affects everybody, or one order alone (``ORDER_KINDS``), so that trainees on one machine can each try theirs.
+A fault affects all orders, or one alone (``ORDER_KINDS``), so that trainees on one machine can each try theirs.
 """
 
 import time

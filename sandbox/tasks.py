@@ -36,7 +36,7 @@ def books_purge(*, now: datetime) -> int:
     """Delete codes, text messages, notifications and orders that ended ``KEEP`` ago. Return how many orders.
 
     An order has ended when it is closed or refunded in full. A paid one stays, because it may be refunded at any time,
-    and so does one that nobody has closed.
+    and so does one that is still open.
     """
     old = now - KEEP
     deliveries = Delivery.objects.filter(state=DeliveryState.DUE)

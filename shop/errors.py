@@ -8,7 +8,7 @@ class ShopError(DomainError):
 
 
 class RecordUnknown(ShopError):
-    """There is no such record, or it is somebody else's; the answer does not say which."""
+    """There is no such record, or it is another user's; the answer does not say which."""
 
     status, msg = 1004, "err 该数据不存在"
 

@@ -87,7 +87,7 @@ def records_of(*, user_pk: int) -> dict[str, QuerySet[Any]]:
 
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
-    """Return a buyer's order. None also if it is somebody else's, or the buyer has deleted it."""
+    """Return a buyer's order. None also if it is another buyer's, or the buyer has deleted it."""
     where = f"{_OWN} AND t.order_id = %(order_id)s"
     return read_one(Order, where, order_id=order_id, buyer_pk=buyer_pk)
 
@@ -99,7 +99,7 @@ def order_search(
     begins with it, or a product of which contains it in its name.
 
     :param most: enough for a list of that many, the newest first. Where very many orders match, all take seconds.
-    :param by_part_of_phone: False for whoever may not see phones: only a whole one and its last four digits find an
+    :param by_part_of_phone: False for users who may not see phones: only a whole one and its last four digits find an
         order then, because a search by more and more digits would tell the number.
     """
     # Each condition by itself: where few rows match, PostgreSQL reads its index, else the newest orders until it has
@@ -180,7 +180,7 @@ def orders_of_buyers(buyer_pks: list[int]) -> dict[int, dict[str, int]]:
 
 # --- For the dashboard and the metrics: each costs the same after a million finished orders ---
 def orders_to_do() -> dict[str, int]:
-    """Return how many orders are in each state in which somebody has to act, and how many wait for payment."""
+    """Return how many orders are in each state in which staff have to act, and how many wait for payment."""
     orders = Order.objects.order_by().filter(state__in=[state.value for state in TO_DO])
     counts: dict[str, int] = dict.fromkeys([State.OPEN.value, *(state.value for state in TO_DO)], 0)
     counts |= dict(orders.values_list("state").annotate(Count("pk")))

@@ -123,7 +123,7 @@ API_STATUSES: dict[State, ApiStatus] = {
     _S.REFUNDED: ApiStatus(None, PayStatus.PAID, None),
 }
 
-# States that wait for somebody's decision, parcel or money.
+# States that wait for a clerk's decision, parcel or money.
 TO_DO = (_S.PAID, _S.PREPARING, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER, _S.REFUNDING, _S.REFUND_FAILED)
 
 # States of an order whose money counts as revenue: paid, and not refunded.

@@ -26,8 +26,8 @@ RECANCEL_S = 0.1
 class Bell:
     """Tells one socket or poll to ask Valkey again.
 
-    A ring stays until a wait takes it, so one that comes while Valkey is being asked is not missed. As nobody sets the
-    bell back, nobody can do it too late.
+    A ring stays until a wait takes it, so one that comes while Valkey is being asked is not missed. As only the wait
+    sets the bell back, it cannot be done too late.
     """
 
     def __init__(self) -> None:

@@ -141,7 +141,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         text = search_term.strip()
         students = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
         if text and not is_complete(request):
-            # Search once for the count and the page; nobody turns more pages than the paginator counts.
+            # Search once for the count and the page; no page beyond the paginator's count is opened.
             newest = students.order_by("-pk").values_list("pk", flat=True)[: self.most_found]
             students = queryset.filter(pk__in=list(newest))
         return students, False

@@ -4,7 +4,7 @@ Triggers on the table of students write to ``students_tally`` what each statemen
 statement's own transaction (docs/adr/0011). A key's count is the sum of its rows; a sweep keeps them few. The keys:
 
 ==============  ===========================================
-``*``           everybody
+``*``           all
 ``cH51901``     the class
 ``n谭``         each run of one to three characters of names
 ``b…``, ``w…``  blocks of ids, which only release 1.0.0 reads
@@ -22,7 +22,7 @@ from core.db.pool import prepared_rows
 
 ALL = "*"
 LONGEST_GRAM = 3
-FOLD_BATCH = 20_000  # after an import of everybody there are some 300,000 keys: too many for one statement's time
+FOLD_BATCH = 20_000  # after an import of all there are some 300,000 keys: too many for one statement's time
 
 _COUNT = "SELECT coalesce(sum(n), 0)::bigint FROM students_tally WHERE key = %s"
 _CLASSES = """
@@ -30,7 +30,7 @@ SELECT substr(key, 2), sum(n)::bigint FROM students_tally WHERE key >= 'c' AND k
 GROUP BY key HAVING sum(n) > 0 ORDER BY key
 """
 # One statement replaces rows by their sum, so a reader sees either the rows or the sum. Rows that another fold or an
-# open transaction has locked are left to a later fold, so nobody waits.
+# open transaction has locked are left to a later fold, so no statement waits.
 _FOLD = """
 WITH gone AS (
     DELETE FROM students_tally WHERE ctid = ANY (ARRAY(

@@ -33,7 +33,7 @@ class SheetRefused(DomainError):
 
 
 class RunStale(DomainError):
-    """Somebody has changed or deleted a student since the preview. Nothing was written."""
+    """A colleague has changed or deleted a student since the preview. Nothing was written."""
 
 
 class RunNotReady(DomainError):

@@ -23,7 +23,7 @@ class Filter:
     kind: str = "text"  # or "number", "day"
 
     def read(self, text: str) -> str:
-        """Return the value as the address and the form write it; "" for what nobody can mean."""
+        """Return the value as the address and the form write it; "" for a value without a meaning."""
         text = text.replace("\x00", "").strip()[:LONGEST]
         if self.kind == "number":
             return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""

@@ -55,7 +55,7 @@ class ClassField(forms.CharField):
 
 
 class StudentForm(PictureModelForm):
-    scope: Scope = EVERYTHING  # of whoever uses the form
+    scope: Scope = EVERYTHING  # of the form's user
     class_name = ClassField()
     picture = picture_field("上传头像")
     no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)

@@ -22,7 +22,7 @@ MIN_AGE, MAX_AGE = 1, 150
 _LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 
 
-# A browser runs an address that begins like this when somebody clicks on it. It skips control characters and spaces.
+# A browser runs an address that begins like this when the user clicks on it. It skips control characters and spaces.
 _SCRIPT = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
 _SKIPPED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]")
 
@@ -92,7 +92,7 @@ class Student(StudentFields):
             ),
         ]
         constraints = [
-            # Not `unique=True`, which adds a second index for LIKE that nobody asks for.
+            # Not `unique=True`, which adds a second index for LIKE that no query uses.
             models.UniqueConstraint(fields=["sid"], name="student_sid_is_unique"),
             models.CheckConstraint(condition=Q(age__range=(MIN_AGE, MAX_AGE)), name="student_age_is_sensible"),
             # Ids are written as hexadecimal digits (`_id`).
@@ -115,7 +115,7 @@ class ArchivedStudent(StudentFields):
     class Meta:
         verbose_name = verbose_name_plural = "已归档学员"
         ordering = ["-archived_at", "-pk"]
-        default_permissions = ()  # whoever may see students sees these; whoever may delete students moves them
+        default_permissions = ()  # a user who may see students sees these, one who may delete students moves them
         indexes = [models.Index(fields=["-archived_at", "-id"], name="archived_student_newest")]
         constraints = [models.UniqueConstraint(fields=["sid"], name="archived_sid_is_unique")]
 
@@ -180,7 +180,7 @@ class TransferRun(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "批量操作记录"
         ordering = ["-pk"]
-        default_permissions = ()  # whoever may add and change students
+        default_permissions = ()  # those who may add and change students
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.file_name}"
@@ -224,7 +224,7 @@ class TransferFile(models.Model):
 
 
 class RowKind(models.TextChoices):
-    """The kinds of rows, in the order of the tabs: what somebody has to look at stands first."""
+    """The kinds of rows, in the order of the tabs: what the clerk has to look at stands first."""
 
     ERROR = "error", "有错误"
     KEPT = "kept", "无法撤销"

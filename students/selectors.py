@@ -5,7 +5,7 @@ statement, so from one moment. The number of matches of a text is kept (``studen
 statement decides between two ways to find the newest of them:
 
 - *scan*: go through all students, newest first, until the page is full. Cheap when many match.
-- *fetch*: ask the index for everybody who matches, and sort. Cheap when few match.
+- *fetch*: ask the index for all that match, and sort. Cheap when few match.
 
 PostgreSQL would have to guess, and is wrong by a factor of 100 either way (figures: docs/performance.md).
 """
@@ -194,7 +194,7 @@ def namesakes(*, name: str, class_name: str, except_pk: int | None = None) -> li
 def student_get(sid: str, scope: Scope = EVERYTHING) -> Student:
     """Find the student of a number.
 
-    :raises StudentUnknown: nobody has it, or nobody whom ``scope`` shows.
+    :raises StudentUnknown: no student has it, or none whom ``scope`` shows.
     """
     student = Student.objects.filter(scope.visible(), sid=sid).first()
     if student is None:
@@ -211,7 +211,7 @@ def _name_holds(text: str, *keys: str) -> QuerySet[Student]:
 
 
 def _own(scope: Scope, class_name: str = "") -> QuerySet[Student]:
-    """Return what one person has entered: some hundreds, so it is counted when somebody asks."""
+    """Return what one person has entered: some hundreds, so it is counted when a page asks."""
     students = Student.objects.filter(scope.visible()).order_by("-pk")
     return students.filter(class_name=class_name) if class_name else students
 

@@ -55,9 +55,9 @@ def student_add(*, now: datetime, **fields: Any) -> Student:
 
 
 def student_edit(*, sid: str, changes: dict[str, Any], scope: Scope = EVERYTHING) -> Student:
-    """Set some fields of a student. A change that somebody else makes to the other fields at the same time is kept.
+    """Set some fields of a student. A change that another person makes to the other fields at the same time is kept.
 
-    :raises StudentUnknown: nobody has this number, or nobody whom ``scope`` shows.
+    :raises StudentUnknown: no student has this number, or none whom ``scope`` shows.
     :raises NotPermitted: ``scope`` shows the student, but does not allow changes.
     :raises StudentUnchanged: the student has all these values already.
     """
@@ -78,7 +78,7 @@ def student_edit(*, sid: str, changes: dict[str, Any], scope: Scope = EVERYTHING
 
 
 def edit_mark(students: Sequence[Student]) -> str:
-    """Return a hash of all that the students are: it differs once somebody has changed one of them."""
+    """Return a hash of all that the students are: it differs once one of them has changed."""
     facts = [[student.pk, *(getattr(student, name) for name in STORED)] for student in students]
     return sha256(repr(sorted(facts)).encode()).hexdigest()
 
@@ -89,7 +89,7 @@ def students_edit(
     """Give the students the same values in some fields, all or none; return the run that can take it back.
 
     :param mark: of the students that the page has shown (:func:`edit_mark`).
-    :raises SelectionChanged: these are other students by now, or somebody has changed one. Nothing is changed.
+    :raises SelectionChanged: these are other students by now, or one has changed. Nothing is changed.
     :raises StudentUnchanged: all of them have these values already.
     """
     with transaction.atomic():
@@ -121,7 +121,7 @@ def students_edit(
 def student_delete(*, sid: str, scope: Scope = EVERYTHING) -> None:
     """Delete a student, and let go of the picture.
 
-    :raises StudentNotDeleted: nobody has this number, or no longer, or nobody whom ``scope`` shows.
+    :raises StudentNotDeleted: no student has this number any more, or none whom ``scope`` shows.
     :raises NotPermitted: ``scope`` shows the student, but does not allow changes.
     """
     with transaction.atomic():
@@ -151,7 +151,7 @@ def students_archive(*, pks: Sequence[int], actor_pk: int | None, now: datetime)
 def student_restore(*, pk: int, actor_pk: int | None, now: datetime) -> None:
     """Bring a student back.
 
-    :raises NotArchived: somebody else was quicker.
+    :raises NotArchived: a colleague was quicker.
     :raises NumberTaken: another student has the number by now, for example from an import of old data.
     """
     with transaction.atomic():

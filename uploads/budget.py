@@ -1,7 +1,7 @@
-"""Limit the disk space of unused pictures, those to which no record refers. Anybody can upload them.
+"""Limit the disk space of unused pictures, those to which no record refers. Any caller can upload them.
 
 All unused pictures together may take ``MEDIA_UNUSED_MB``. Callers without a login get half of it, so that they cannot
-keep users from uploading. One sender gets a quarter, so that nobody can fill the budget alone. Independently of this,
+keep users from uploading. One sender gets a quarter, so that none can fill the budget alone. Independently of this,
 ``MEDIA_FREE_MB`` of the disk must stay free.
 """
 

@@ -135,7 +135,7 @@ class _Program:
         :raises ServiceUnavailable: the program cannot be started, or was ended meanwhile.
         :raises DecodersBusy: the program does not answer.
         """
-        for _ in range(2):  # the program may have ended just now, since nobody needed it
+        for _ in range(2):  # the program may have ended just now, since no picture came
             connection, process = self._connection(lane)
             with connection:
                 connection.settimeout(LIMITS[lane].clock_s + _SPARE_S)
@@ -156,7 +156,7 @@ class _Program:
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
             try:
-                # It has ended if nobody needed it for a while; of a process that was forked off us it is no child.
+                # It has ended if no picture came for a while; of a process that was forked off us it is no child.
                 if self._process is None or self._process.poll() is not None:
                     self._process = self._start()
                 socket.send_fds(self._control, [lane], [theirs.fileno()])

@@ -1,4 +1,4 @@
-"""Turn the bytes that somebody sent into a harmless picture: decode it, and encode only its pixels again.
+"""Turn the bytes that a caller sent into a harmless picture: decode it, and encode only its pixels again.
 
 So whatever else a file holds is dropped: polyglots, metadata (GPS, colour profiles), unknown chunks.
 This module uses Pillow and not Django, because it runs in the decoder's process (``uploads.decoder``).

@@ -19,7 +19,7 @@ class Upload(models.Model):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name="上传者", related_name="+"
     )
-    # Whose share of the budget the picture takes while it is unused (``uploads.budget``); empty: nobody's.
+    # Whose share of the budget the picture takes while it is unused (``uploads.budget``); empty: no sender's.
     sender = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField("上传时间")
     # Since when the picture has been unused; empty while a record refers to it.

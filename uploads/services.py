@@ -141,8 +141,8 @@ def images_hand_over(pairs: Sequence[tuple[str, str]]) -> None:
 def images_release(*, owners: Sequence[str]) -> None:
     """End the references of many owners, which are being deleted. Nothing else may change them meanwhile.
 
-    The pictures are removed ``ORPHAN_AFTER`` later unless other records use them. Until then they count in nobody's
-    budget: deleting a thousand students with photographs must not keep anybody from uploading.
+    The pictures are removed ``ORPHAN_AFTER`` later unless other records use them. Until then they count in no
+    budget: deleting a thousand students with photographs must not keep callers from uploading.
     """
     uses = ImageUse.objects.filter(owner__in=owners)
     # Lock the pictures in the order of pk before the references are deleted. An adoption at the same moment either

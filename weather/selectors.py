@@ -1,4 +1,4 @@
-"""Queries on stored weather: three records a day, and some for each city that somebody asks for."""
+"""Queries on stored weather: three records a day, and some for each city that callers ask for."""
 
 from datetime import datetime
 from typing import Any

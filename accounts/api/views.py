@@ -221,7 +221,7 @@ class UserViewSet(ApiViewSet):
         me = request.user
         if user.pk != me.pk and not me.is_root:
             raise NotPermitted
-        # Root may leave the old password of anybody out; one that is sent is checked.
+        # Root may leave the old password of any user out; one that is sent is checked.
         if values["oldPassword"] or not me.is_root:
             password_change(
                 user_pk=user.pk,

@@ -2,6 +2,6 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class BackOfficeConfig(AdminConfig):
-    """``django.contrib.admin`` with ``BackOfficeSite``, which checks everybody who enters."""
+    """``django.contrib.admin`` with ``BackOfficeSite``, which checks every user who enters."""
 
     default_site = "accounts.entrance.site.BackOfficeSite"

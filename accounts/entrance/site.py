@@ -137,7 +137,7 @@ class OwnPasswordView(PasswordChangeView):
 
 
 def _has_ended(request: HttpRequest) -> bool:
-    """Tell whether somebody was logged in before and was sent here from a page."""
+    """Tell whether the person was logged in before and was sent here from a page."""
     is_sent = request.GET.get(REDIRECT_FIELD_NAME, "") not in {"", reverse("admin:index")}
     # The session's own cookie ends with the session; this one shows that the browser has seen a form of ours.
     return is_sent and settings.CSRF_COOKIE_NAME in request.COOKIES

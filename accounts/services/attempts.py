@@ -41,7 +41,7 @@ RETURNING times
 
 @dataclass(frozen=True, kw_only=True)
 class LoginContext:
-    """How, from where and when somebody tries to log in.
+    """How, from where and when a person tries to log in.
 
     :param device: the ``User-Agent`` that was sent.
     :param devices: the users as whom this device has logged in before, each with an id of the device.
@@ -86,7 +86,7 @@ def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: s
     if not is_done and _is_over(f"staff:{user.pk}", MAX_REFUSALS_AN_HOUR, _HOUR_S, without_valkey=True):
         return
     words = {"入口": method.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
-    # Nobody has proved to be this user if the login was refused.
+    # A refused login does not prove who tried it.
     action_record(
         user, StaffAction.LOGIN if is_done else StaffAction.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None
     )

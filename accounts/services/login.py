@@ -48,7 +48,7 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
 def is_own_password(user: User, password: str, context: LoginContext) -> bool:
     """Tell whether this is the password of ``user``. Wrong ones count under the limits of logins.
 
-    :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
+    :raises TooManyFailures: too many wrong passwords; a thief of the token must not guess the password here.
     """
     if not password:
         return False
@@ -65,7 +65,7 @@ def sms_verify(*, key: str, code: str, context: LoginContext) -> User:
     Only a caller with the right code learns whether the number is a login.
 
     :raises SmsCodeNotAsked, SmsCodeIncomplete, SmsCodeWrong: see ``sms_code_spend``.
-    :raises SmsPhoneUnknown: the number is nobody's login, or root's, who never logs in by message.
+    :raises SmsPhoneUnknown: the number is no user's login, or root's, who never logs in by message.
     :raises SmsUserDisabled: nothing has changed.
     """
     outcomes = {

@@ -1,4 +1,4 @@
-"""When a login by password asks for a captcha: guessing must be slow, and nobody may lock somebody else out.
+"""When a login by password asks for a captcha: guessing must be slow, and no attacker may lock a user out.
 
 Wrong passwords count together wherever they are typed: the API's login, the back office's, and a change of one's own
 password. Beyond a limit a login needs a captcha, for a minute. A whole class behind one address stays far below.
@@ -76,5 +76,5 @@ def _known_key(username: str, context: LoginContext) -> str:
 
 
 def _digest(username: str) -> str:
-    # The name is what somebody typed, of any length; its digest keeps the key short.
+    # The name may be of any length; its digest keeps the key short.
     return hashlib.sha256(username.encode()).hexdigest()[:32]

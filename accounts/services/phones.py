@@ -45,7 +45,7 @@ def can_login(phone: str, role: Role) -> bool:
 def phone_refuse_taken(phone: str, *, user_pk: int | None = None) -> None:
     """Refuse a number that another user logs in with.
 
-    :raises PhoneTaken: somebody else does.
+    :raises PhoneTaken: another user does.
     """
     logins = User.objects.filter(phone=phone, is_phone_bound=True)
     if (logins.exclude(pk=user_pk) if user_pk else logins).exists():
@@ -96,7 +96,7 @@ def phone_replaced_tell(user: User, *, phone: str, was_login: bool, network: str
 
 
 def phone_notice_send(*, phone: str, network: str) -> None:
-    """Send to ``phone`` that it is no longer the number of its account. A failure is logged, and nobody tries again."""
+    """Send to ``phone`` that it is no longer the number of its account. A failure is logged and not tried again."""
     if not settings.SMS_NOTICE_TEMPLATE_CODE:
         log.warning("a replaced phone number is not told: SMS_NOTICE_TEMPLATE_CODE is not set")
         return

@@ -1,7 +1,7 @@
 """The QR codes of the scan login. Each belongs to one socket, can be scanned once, and expires after ``WECHAT_QR_TTL``.
 
-A scan, a new code for the same socket and the expiry run in different processes and may come at once. Whoever removes
-the code from the set of open ones may use it: Valkey tells one caller only that it has removed it.
+A scan, a new code for the same socket and the expiry run in different processes and may come at once. The process
+that removes the code from the set of open ones may use it: Valkey tells one caller only that it has removed it.
 This module imports no models, because the socket processes import it before Django is set up.
 """
 

@@ -188,7 +188,7 @@ def _stored_as(device: StaticDevice, code: str) -> str:
 
 
 def _digest(code: str, key: str | bytes | None = None) -> str:
-    # The library stores codes in plain text, so anybody with the database could read them. Store 64 bits of a keyed
+    # The library stores codes in plain text, so a thief of the database could read them. Store 64 bits of a keyed
     # digest instead, which fit its column of 16 characters. It needs no slow hash: a code has 49 random bits, and the
     # key is not in the database.
     return salted_hmac("accounts.recovery_code", code, key, algorithm="sha256").hexdigest()[:16]

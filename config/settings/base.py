@@ -363,7 +363,7 @@ SESSION_COOKIE_AGE = 12 * 3600  # counted from the login, see accounts/entrance/
 
 # --- Back office ---------------------------------------------------------------------------------
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
-# Who needs a code from the phone too. optional: whoever has set one up; root: root as well; staff: all staff.
+# Who needs a code from the phone too. optional: users who have set one up; root: root as well; staff: all staff.
 ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if PRODUCTION else "off", ("off", "optional", "root", "staff"))
 OTP_TOTP_ISSUER = "学员项目管理系统"
 # --- The institute -----------------------------------------------------------------------------

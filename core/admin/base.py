@@ -24,7 +24,7 @@ MOST_COUNTED = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's has none at run time
-    """Stop counting at ``MOST_COUNTED``: a full count reads the whole table, and nobody turns that many pages."""
+    """Stop counting at ``MOST_COUNTED``: a full count reads the whole table, and no person turns that many pages."""
 
     @cached_property
     def count(self) -> int:
@@ -34,7 +34,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's has non
 
 
 class AtLeast(int):
-    """A number that pages show with a plus, because nobody has counted further."""
+    """A number that pages show with a plus, because the count stopped there."""
 
     def __str__(self) -> str:
         return f"{int(self)}+"
@@ -59,7 +59,7 @@ class OfficeAdmin(MergingAdmin):
     rights: ClassVar[dict[str, str]] = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
 
     def has_right(self, request: HttpRequest, verb: str) -> bool:
-        """Tell whether the user has a right of this page. Whoever may not see the page has none."""
+        """Tell whether the user has a right of this page. A user who may not see the page has none."""
         if verb not in self.rights or not self.has_view_permission(request):
             return False
         check = getattr(self, f"has_{verb}_permission", None)
@@ -87,7 +87,7 @@ class OfficeAdmin(MergingAdmin):
         return super().response_action(request, queryset)
 
     def needed_because(self, request: HttpRequest, row: Any) -> str:
-        """Say why nobody may delete this row: the page that asks shows it after the row's name."""
+        """Say why this row must stay: the page that asks shows it after the row's name."""
         return "不能删除"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -105,7 +105,7 @@ class OfficeAdmin(MergingAdmin):
 
 
 class FixedRows(ModelAdmin):
-    """A page whose rows come and go by themselves: nobody adds or deletes one."""
+    """A page whose rows come and go by themselves: staff add and delete none."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

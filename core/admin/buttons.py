@@ -313,7 +313,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             self.log_change(request, row, button.text)
         for (level, text), names in outcomes.items():
             count = f"（{len(names)} 条）" if len(names) > 1 else ""
-            # Nobody reads a hundred names of rows that went well; each row that was refused must be named.
+            # A hundred names of rows that went well say too much; each row that was refused must be named.
             label = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MAX_NAMED else "、".join(names)
             messages.add_message(request, level, f"{label}：{text}{count}")
         return all(level == messages.SUCCESS for level, _ in outcomes)

@@ -163,7 +163,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
     def _merge_set(self, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
         """Apply the ticks that the sender added and removed to the row's present ticks.
 
-        Two people never conflict about one tick: it has two values only, so whoever changed it wants the other one.
+        Two people never conflict about one tick: it has two values only, so a change means the other one.
         """
         mine = list(dict.fromkeys(str(value) for value in self._posted(name, field) or []))
         current = [str(value) for value in _plain(self._initial(name)) or []]

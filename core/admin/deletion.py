@@ -53,7 +53,7 @@ def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> Htt
 def _refusals(
     page: Any, request: HttpRequest, selection: list[Any], missing_rights: Iterable[Any], protected: list[Any]
 ) -> list[str]:
-    """Say in words why the rows stay: some that nobody may delete, a right that is missing, what refers to them."""
+    """Say in words why the rows stay: some that must stay, a right that is missing, what refers to them."""
     fixed_rows = []
     if page.has_delete_permission(request):
         fixed_rows = [row for row in selection if not page.has_delete_permission(request, row)]

@@ -41,7 +41,7 @@ KEEP_FOR = timedelta(days=7)  # files hold personal data
 TOO_MANY = "一次最多导出 {} 行，请先筛选"
 MAX_STATEMENT = timedelta(minutes=5)
 MAX_FILTERS = 200  # characters that the list of changes keeps of them
-_PLACE = ("p", "all", "e", "format")  # where in the list somebody is, not what the list shows
+_PLACE = ("p", "all", "e", "format")  # where in the list the person is, not what the list shows
 # How an address says what it does with a field, and what staff read after the field's name.
 _LOOKUPS = {"": "", "__exact": "", "__in": "", "_from": "从", "__gte": "从", "_to": "到", "__lte": "到", "__lt": "早于"}
 _LOOKUPS |= {"__startswith": "开头为"}

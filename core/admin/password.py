@@ -1,6 +1,6 @@
 """Ask for the password again before a dangerous action, if it was last typed more than an hour ago.
 
-Whoever finds a session left open on a screen can then change no role, refund no money and export no list of persons.
+A stranger at a screen left open can then change no role, refund no money and export no list of persons.
 A page calls ``require_password`` before it does anything. The entrance of the back office (``accounts.entrance``)
 catches the exception, shows the password form, and then carries out the request.
 """

@@ -1,4 +1,4 @@
-"""Who may call a route. A route without an access is refused to everybody."""
+"""Who may call a route. A route without an access is refused to every caller."""
 
 from enum import Enum
 

@@ -62,7 +62,7 @@ class Endpoint:
 
     :param verbs: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
     :param path: the documented path; an alias shares its view and its rights.
-    :param access: who may call it; without one, nobody.
+    :param access: who may call it; without one, no caller.
     :param docs: what Swagger UI shows; tests check real answers against it.
     :param by_rows: for a call that needs no row: what a role may do in addition if it has the path among its rows.
     :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
@@ -110,7 +110,7 @@ class Endpoint:
 class ApiViewSet(ViewSet):
     """A viewset whose calls are declared with :class:`Endpoint`."""
 
-    endpoint = Endpoint("", "", "")  # of the present call; ``CallTable`` sets it, and without it nobody may call
+    endpoint = Endpoint("", "", "")  # of the present call; ``CallTable`` sets it, and without it no caller may
     tag: str = "其他"
 
     @property

@@ -49,7 +49,7 @@ def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Res
 
 
 def translate(error: Exception) -> DomainError:
-    """Turn any exception into the error that is answered. One that nobody foresaw is logged and becomes a 500."""
+    """Turn any exception into the error that is answered. An unforeseen one is logged and becomes a 500."""
     match error:
         case DomainError():
             return error

@@ -17,7 +17,7 @@ from core.errors import DomainError
 def hint_for(request: Request, body: dict[str, Any]) -> str | None:
     """Return the sentence for an answer with the body ``body``, or None."""
     if body.get("state") is False:
-        with suppress(APIException, DomainError):  # the body may be unreadable, and nobody has read it yet
+        with suppress(APIException, DomainError):  # the body may be unreadable, and the view has not read it yet
             return _about_format(request, body) or _about_login(request, body) or _about_parameters(request, body)
         return None
     if request.query_params.get("page") and "total" in body and not request.query_params.get("count"):

@@ -69,14 +69,14 @@ def client_network(request: Any) -> str:
 def caller_key(request: Any) -> str:
     """Return the key under which limits count a caller: account and address together.
 
-    A class shares a demo account: counted by account alone, one trainee's call would use up everybody's turn.
+    A class shares a demo account: counted by account alone, one trainee's call would use up the others' turn.
     """
     account = getattr(request.user, "pk", None)
     return f"{account or 'anybody'}@{client_network(request)}"
 
 
 def is_from_here(request: HttpRequest) -> bool:
-    """Tell whether a program on this machine sends the request, and not a proxy on behalf of somebody else."""
+    """Tell whether a program on this machine sends the request, and not a proxy on behalf of another machine."""
     address = request.META.get("REMOTE_ADDR") or "127.0.0.1"
     return not request.headers.get("X-Forwarded-For") and ip_address(address).is_loopback
 

@@ -36,7 +36,7 @@ class CallTable(URLResolver):
         super().__init__(RoutePattern(""), calls)
         # The key is the path in lower case, with `<>` in place of a parameter.
         self.table = {re.sub("<.*>", "<>", str(entry.pattern).lower()): entry for entry in calls}
-        # Nobody changes a match, so paths without a parameter share theirs.
+        # Django changes no match, so paths without a parameter share theirs.
         self.matches = {path: _match(entry, {}) for path, entry in self.table.items() if not path.endswith("<>")}
 
     def resolve(self, path: str) -> ResolverMatch:

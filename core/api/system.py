@@ -58,14 +58,14 @@ def whole(request: HttpRequest) -> HttpResponse:
 def _health(faults: dict[str, str]) -> HttpResponse:
     if faults:
         log.warning("not healthy", **faults)
-        # Anybody may ask, so the engines' addresses and our user name only go into the log.
+        # Strangers may ask, so the engines' addresses and our user name only go into the log.
         public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in faults.items()}
         return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))
     return ok("ok")
 
 
 def figures(request: HttpRequest) -> HttpResponse:
-    """Answer Prometheus' request for ``/metrics``; anybody else gets the 404 of an unknown path."""
+    """Answer Prometheus' request for ``/metrics``; any other caller gets the 404 of an unknown path."""
     if not _may_read_figures(request):
         return not_found(request)
     return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)

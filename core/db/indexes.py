@@ -1,4 +1,4 @@
-"""Build an index in a migration while everybody works."""
+"""Build an index in a migration while the system runs."""
 
 from typing import Any
 

@@ -24,11 +24,11 @@ WHERE core_lease.until <= clock_timestamp()
 
 @contextmanager
 def lease(name: str, *, span: timedelta) -> Iterator[bool]:
-    """Hold the lease ``name`` for a block. The value is False if somebody else holds it.
+    """Hold the lease ``name`` for a block. The value is False if another process holds it.
 
     Use it for work of minutes. If a holder is killed, the lease stays taken for the rest of ``span``.
 
-    :param span: must be longer than the block can take: afterwards somebody else may begin.
+    :param span: must be longer than the block can take: afterwards another may begin.
     """
     holder = secrets.token_hex(8)
     with connection.cursor() as cursor:

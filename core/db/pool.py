@@ -21,13 +21,13 @@ class WatchedConnection(Connection[Any]):
     Problem: the kernel of a server whose PostgreSQL hangs still acknowledges packets, so no timeout of TCP ends, and
     ``statement_timeout`` is the server's own. Requests waited for as long as it hung.
     The plain way fails: a limit of a few seconds for every statement would end long ones that are at work. So after
-    ``SILENCE_S`` ask by a new connection whether the server answers anybody.
+    ``SILENCE_S`` ask by a new connection whether the server answers at all.
     """
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Called by psycopg for all that the server is asked.
 
-        :raises OperationalError: the server answers nobody; the connection is closed.
+        :raises OperationalError: the server is silent; the connection is closed.
         """
         if timeout is not None:
             return super().wait(gen, interval, timeout)

@@ -10,7 +10,7 @@ BATCH = 5000
 def rows_purge(old: QuerySet[Any], *, batch: int = BATCH) -> int:
     """Delete the rows of ``old``, and by cascade what refers to them. Return how many rows of ``old`` were deleted.
 
-    Each batch is a transaction of its own, so that nobody waits long for a lock and an interruption loses one batch.
+    Each batch is a transaction of its own, so that no request waits long and an interruption loses one batch.
     """
     number = 0
     while keys := list(old.order_by("pk").values_list("pk", flat=True)[:batch]):

@@ -1,4 +1,4 @@
-"""System checks that stop a process with dangerous settings before it serves anybody."""
+"""System checks that stop a process with dangerous settings before it serves a request."""
 
 import sys
 from pathlib import Path

@@ -27,7 +27,7 @@ UPSTREAM_WITHIN_S = 4
 class Finding:
     """One line of the doctor's report: what was found and what to do about it.
 
-    :param ok: None for a note: nothing is wrong, or nobody can tell from here.
+    :param ok: None for a note: nothing is wrong, or this process cannot tell.
     :param do: what to do about it; shown only where it is not ``ok``.
     :param chinese: what an alert says in place of ``what``.
     :param link: the page of the back office where it is put right.
@@ -98,7 +98,7 @@ def engines() -> Iterator[Finding]:
     failures = health.failures()
     for name, remedy in remedies.items():
         if name == "migrations" and "database" in failures:
-            continue  # without the database nobody can look
+            continue  # without the database they cannot be read
         yield Finding(name not in failures, f"{name}: {failures.get(name, 'in order')}", remedy)
 
 
@@ -127,7 +127,7 @@ def pooler() -> Iterator[Finding]:
 @register_check
 def metrics_token() -> Iterator[Finding]:
     if settings.PRODUCTION and not settings.METRICS_TOKEN:
-        yield Finding(None, "METRICS_TOKEN is not set: nobody may read /metrics", "Set it to let Prometheus in.")
+        yield Finding(None, "METRICS_TOKEN is not set: /metrics is closed", "Set it to let Prometheus in.")
 
 
 @register_check

@@ -159,7 +159,7 @@ def trusted_proxies() -> Iterator[Finding]:
         False if is_ours else None,
         f"{what}, TRUSTED_PROXIES is {settings.TRUSTED_PROXIES}",
         "Set TRUSTED_PROXIES to the number of proxies before us, or limits and logs go by the proxy's address. "
-        "Without a proxy leave it: somebody has sent that header himself.",
+        "Without a proxy leave it: a client has sent that header itself.",
     )
 
 

@@ -1,4 +1,4 @@
-"""How our processes are started: the units of ``deploy/systemd``, read for whoever is not systemd.
+"""How our processes are started: the units of ``deploy/systemd``, read for starters other than systemd.
 
     python -m core.ops.units worker@money    # become the process of spms-worker@money.service, as containers do
 

@@ -1,4 +1,4 @@
-"""Run Granian on the socket that systemd holds (``spms-web.socket``), so that a restart refuses nobody.
+"""Run Granian on the socket that systemd holds (``spms-web.socket``), so that a restart refuses no request.
 
     python -m core.ops.web --interface wsgi ... config.wsgi:application    # the options are Granian's own
 

@@ -214,7 +214,7 @@ class DifferenceAdmin(MoneyAdmin):
 
 
 def _payer(difference: Difference) -> str:
-    """Name whoever paid, as far as we know: WeChat Pay's bill has its own number alone."""
+    """Name the payer, as far as we know: WeChat Pay's bill has its own number alone."""
     buyer = listener().order_line(difference.out_trade_no)
     number = difference.transaction_id or difference.out_trade_no
     return f"{buyer}（微信支付订单号 {number}）" if buyer else f"微信支付订单号 {number} 的付款人"

@@ -99,7 +99,7 @@ class NoticeRefused(Exception):
     :param http_status: for providers that read it (v3).
     """
 
-    is_genuine = False  # nothing proves that the provider sent it; anybody may send such, in any number
+    is_genuine = False  # nothing proves that the provider sent it; a stranger may send any number of such
 
     def __init__(self, reason: str, *, http_status: int = 400) -> None:
         super().__init__(reason)

@@ -78,7 +78,7 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
         return stray  # its money is on its way back already
     if owed_fen is None:
         raise PaymentUnknown
-    # A payment that was never started here counts too. The order's row is locked, so nobody else creates it now.
+    # A payment that was never started here counts too. The order's row is locked, so no other process creates it now.
     payment, _ = Payment.objects.select_for_update().get_or_create(
         out_trade_no=result.out_trade_no,
         defaults={

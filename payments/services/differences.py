@@ -213,7 +213,7 @@ def difference_accept(*, difference_id: int, reason: str, actor: str, now: datet
 def differences_settle_lost(*, now: datetime) -> None:
     """End the differences that a restore has made: money without an order is refunded, refunds are recorded.
 
-    Such a buyer has neither goods nor an order, so nobody need decide. What is refused is left to staff. Not in a
+    Such a buyer has neither goods nor an order, so staff need not decide. What is refused is left to staff. Not in a
     transaction.
     """
     if (restoration := restored.latest()) is None:

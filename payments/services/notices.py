@@ -24,7 +24,7 @@ from payments.services.refund import STATE_OF, refund_record
 
 log = structlog.get_logger("payments")
 MAX_BODY = 64 * 1024  # a real one has 1 to 3 KiB
-# Anybody can send unsigned notifications, as many as they like, and fill the disk. So of each only the beginning is
+# A stranger can send any number of unsigned notifications and fill the disk. So of each only the beginning is
 # kept, of all together 30 a minute, for a week: at most 1 GB. One that failed through our own fault, such as a missing
 # key, may be genuine and be replayed later, so more of it is kept.
 REFUSED_PER_MINUTE = 30

@@ -1,4 +1,4 @@
-"""Asking the provider for the state of a payment, for whoever polls and in a sweep; closing it there."""
+"""Asking the provider for the state of a payment, for a client that polls and in a sweep; closing it there."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -173,5 +173,5 @@ def _close(payment: Payment, now: datetime) -> CloseOutcome:
     except GatewayError:
         if now < payment.time_expire + LATEST_PAYMENT:
             raise
-        # The query said unpaid, and after its deadline nobody can pay it: the close need not succeed.
+        # The query said unpaid, and after its deadline it cannot be paid: the close need not succeed.
     return _OUTCOME[payment_mark_closed(payment, now=now, source="关单前查询")]

@@ -54,7 +54,7 @@ def payment_start(
     which the provider answers with one order, and both return the code of the first answer, even if one call fails.
     ``payment.code_url`` (NATIVE) or ``payment.prepay_id`` is what the client needs; see ``payment_sdk_params``.
 
-    :param deadline: when the order closes if nobody pays. The provider's own deadline, ``payment.time_expire``, is
+    :param deadline: when the order closes unpaid. The provider's own deadline, ``payment.time_expire``, is
         later, because WeChat Pay accepts no deadline under 5 minutes. It never changes: an order whose deadline is
         extended must not outlive it.
     :param openid: needed for JSAPI.

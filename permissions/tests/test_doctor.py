@@ -31,7 +31,7 @@ def test_rows_that_open_nothing_and_calls_left_to_root_or_nobody_are_named(roles
     root_alone = "/category/addCategory may be called by root alone: no role's rows name it"
     assert (None, root_alone, False) in found() and root_alone in capsys.readouterr().out
     monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("GET", "/new", "新")])
-    assert (False, "/new does not say who may call it: nobody may", True) in found()
+    assert (False, "/new does not say who may call it: no caller may", True) in found()
 
 
 @pytest.mark.parametrize(

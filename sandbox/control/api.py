@@ -82,7 +82,7 @@ def faults(request: HttpRequest, body: Body) -> JsonResponse:
         return _faults_answer({FaultKind(kind): value for kind, value in code.trade.faults.items()}, ORDER_KINDS)
     if request.method == "POST":
         if not may_turn(request):
-            return _no("from another machine only root, logged in to the back office, sets faults for everybody", 403)
+            return _no("from another machine only root, logged in to the back office, sets faults for all", 403)
         faults_set(changes=body, reset=reset)
     return _faults_answer(faults_on(), FaultKind)
 
@@ -145,7 +145,7 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
                 return _no("only root sets switches of others", 403)
             unids = unids_named(unid=str(body.get("unid") or ""), class_name=str(body.get("class_name") or ""))
             if not unids:
-                return _no(f"nobody is called {others[0]}", 404)
+                return _no(f"no user or class is called {others[0]}", 404)
         for unid in unids:
             before = switch_of(unid)
             if before and before.is_of_teacher and not caller.is_root:

@@ -56,7 +56,7 @@ class Person:
         return "u" + _digest(self.name)[:27]
 
 
-# A few have pictures; anybody else is a name that a developer types.
+# A few have pictures; any other is a name that a developer types.
 PEOPLE = (
     Person("李小明", 1, "重庆", "重庆", 1),
     Person("王远杰", 2, "南京", "江苏", 1),

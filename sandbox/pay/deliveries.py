@@ -35,7 +35,7 @@ def deliveries_due(*, now: datetime) -> list[int]:
 
 
 def delivery_send(*, delivery_id: int, now: datetime) -> DeliveryState | None:
-    """Send one notification, if it is due and nobody else is sending it. Return its new state, None if not sent."""
+    """Send one notification, if it is due and no other worker is sending it. Return its new state, None if not sent."""
     rows = Delivery.objects.filter(pk=delivery_id, state=DeliveryState.DUE, next_try_at__lte=now)
     # This statement is the claim: if two workers try at the same time, only one of them changes the row.
     if not rows.update(next_try_at=now + SENT_WITHIN, attempts=F("attempts") + 1):

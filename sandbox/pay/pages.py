@@ -76,7 +76,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_POST
 def order_faults(request: HttpRequest, token: str) -> HttpResponse:
-    """Set the faults of the code's order. Whoever has the code counts as its buyer, as at the real provider."""
+    """Set the faults of the code's order. A caller with the code counts as its buyer, as at the real provider."""
     code = code_find(code_url=f"?pr={token}")
     if code is None:
         return _unknown(request)

@@ -45,7 +45,7 @@ class OnSaleFilter(admin.SimpleListFilter):
 
 
 class PictureForm(PictureModelForm):
-    scope: Scope = EVERYTHING  # of whoever uses the form
+    scope: Scope = EVERYTHING  # of the form's user
     picture = picture_field("上传图片")
     columns: ClassVar = {"picture": "image_url"}
 

@@ -183,7 +183,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         changelist, work = super().get_changelist_instance(request), work_list_of(request)
         changelist.has_filters = False  # they are in the bar above the list
         if work:
-            # A work list is a page of its own: only what somebody filters in it is a filter to be shown and cleared.
+            # A work list is a page of its own: only what the clerk filters in it is a filter to be shown and cleared.
             changelist.has_active_filters = bool(changelist.filter_params.keys() - {PARAMETER})
             orders, steps = list(changelist.result_list), self._steps(request)
             if "refund_progress" in work.columns or "trouble" in work.columns:

@@ -242,7 +242,7 @@ class WorkListColumns:
 
 
 def way_out(order: Any) -> SafeString | str:
-    """Return the link to the refund's own page where no button of an order helps, "" for whoever may not open it.
+    """Return the link to the refund's own page where no button of an order helps, "" for a user who may not open it.
 
     It needs ``attach_refunds``.
     """

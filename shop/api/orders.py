@@ -41,7 +41,7 @@ _UNPAID_ANSWERS: dict[int, type[ShopError]] = {
     OrderStatus.INVALID: OrderInvalid,
     OrderStatus.CLOSED: OrderClosed,
 }
-QUERIES_A_MINUTE = 120  # clients ask once a second while somebody pays, in two windows perhaps
+QUERIES_A_MINUTE = 120  # clients ask once a second while the buyer pays, in two windows perhaps
 # The form that WeChat Pay allows for an out_trade_no. No order has another, and PostgreSQL refuses some of the others.
 ORDER_NUMBER = re.compile(r"[0-9A-Za-z_*|-]{6,32}")
 

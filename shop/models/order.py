@@ -79,7 +79,7 @@ class Order(models.Model):
     transaction_id = models.CharField("微信支付订单号", max_length=32, blank=True)
     hidden_at = models.DateTimeField("买家删除时间", null=True, blank=True)
 
-    # Set while somebody has to keep an eye on the order. The log keeps who set and cleared it, and why.
+    # Set while staff have to keep an eye on the order. The log keeps who set and cleared it, and why.
     flagged_at = models.DateTimeField("需关注自", null=True, blank=True)
     flagged_by = models.CharField("标记人", max_length=64, blank=True, default="", db_default="")
     flag_reason = models.CharField("关注原因", max_length=REASON_LENGTH, blank=True, default="", db_default="")
@@ -287,7 +287,7 @@ class VipGrant(models.Model):
 
 
 class OrderView(models.Model):
-    """A named query string of the list of orders. Nobody but its owner sees it."""
+    """A named query string of the list of orders. Only its owner sees it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="用户", related_name="+")
     name = models.CharField("名称", max_length=VIEW_NAME_LENGTH)
@@ -296,7 +296,7 @@ class OrderView(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "我的订单视图"
         ordering = ["pk"]
-        default_permissions = ()  # everybody has their own
+        default_permissions = ()  # each member of staff has their own
         constraints = [models.UniqueConstraint(fields=["user", "name"], name="order_view_once_by_name")]
 
     def __str__(self) -> str:

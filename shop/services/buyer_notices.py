@@ -23,7 +23,7 @@ from shop.services.order_move import SYSTEM, order_lock, order_note
 from shop.services.order_ship import UNDO
 from shop.states import Event, State
 
-WAIT = UNDO + timedelta(minutes=1)  # nobody is told what may still be taken back; clocks of hosts differ a little
+WAIT = UNDO + timedelta(minutes=1)  # what may still be taken back is not announced; clocks of hosts differ a little
 MAX_AGE = timedelta(days=1)  # older news is no news: when a template is set, or the worker was away
 MAX_AT_ONCE = 50  # each message may take 6 s, and the next run comes in a minute
 _MOBILE = rf"^{MOBILE.pattern}$"  # no other number gets messages
@@ -102,7 +102,7 @@ def _phone(order: str = "") -> Coalesce:
 
 @transaction.atomic
 def _claim(notice: Notice, now: datetime) -> bool:
-    """Mark a message as sent; tell whether nobody else had."""
+    """Mark a message as sent; tell whether no other worker had."""
     order = order_lock(order_id=notice.order_id)
     if order.logs.filter(event=notice.event, detail=notice.about).exists():
         return False
@@ -111,7 +111,7 @@ def _claim(notice: Notice, now: datetime) -> bool:
 
 
 def _send(notice: Notice, now: datetime) -> None:
-    """Send a message. A failure is noted on the order, and nobody tries again: the message may have been sent."""
+    """Send a message. A failure is noted on the order, and not tried again: the message may have been sent."""
     try:
         sms_send(phone=notice.phone, template=notice.template, values=notice.values, network="")
     except SmsNotSent as failure:

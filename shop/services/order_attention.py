@@ -20,7 +20,7 @@ ASIDE = (REMARK, FLAG, UNFLAG, SHIPMENT_TOLD, REFUND_TOLD, NOT_TOLD)
 
 @transaction.atomic
 def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> None:
-    """Add a remark to the order's log, which nobody can change.
+    """Add a remark to the order's log, which cannot be changed.
 
     :raises OrderRefused: the remark is empty.
     """

@@ -107,7 +107,7 @@ def _lock_buyer(buyer_pk: int) -> None:
 
 
 def _require_room(buyer_pk: int, now: datetime) -> None:
-    """Check how many unpaid orders the buyer has: each holds pieces that nobody else can buy."""
+    """Check how many unpaid orders the buyer has: each holds pieces that other buyers cannot buy."""
     values = {"buyer": buyer_pk, "now": now, "since": now - WITHIN, "open": State.OPEN, "closed": State.CLOSED}
     open_orders, expired, last_expiry = prepared_rows(_COUNT, values)[0]
     if open_orders >= settings.ORDERS_OPEN_MAX:

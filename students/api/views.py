@@ -1,4 +1,4 @@
-"""The students' calls. ``Access.ROWS``: whoever's role has the path among its rows (``permissions.seed``), and root."""
+"""The students' calls. ``Access.ROWS``: a role with the path among its rows (``permissions.seed``), and root."""
 
 from rest_framework.response import Response
 

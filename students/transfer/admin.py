@@ -283,7 +283,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
 
 def _is_new(run: TransferRun) -> bool:
-    """Tell whether an import would make classes or degrees that nobody has yet: often they are misspelt."""
+    """Tell whether an import would make classes or degrees that no student has yet: often they are misspelt."""
     return bool(run.options.get("new_classes") or run.options.get("new_degrees"))
 
 

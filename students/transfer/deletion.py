@@ -81,7 +81,7 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
         selection_sql, values = students.order_by().values("pk").query.sql_with_params()
         with connection.cursor() as cursor:
             cursor.execute(_NOTE.format(chosen=selection_sql), [run.pk, *values])
-        # Compare what is noted: somebody may change a student at any moment before.
+        # Compare what is noted: a colleague may change a student at any moment before.
         if _mark(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
             raise SelectionChanged
         action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
@@ -110,7 +110,7 @@ def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
 
 def deletion_undo(*, run_pk: int, now: datetime) -> None:
     """Bring the deleted students back, each with number, id, date and picture; one that cannot come back says why."""
-    # Students that were not deleted yet when somebody stopped the run stay as they are.
+    # Students that were not deleted yet when a person stopped the run stay as they are.
     todo, results = (RowKind.DELETED, RowKind.WAITING), (RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED)
     do = partial(_restore, now=now)
     run_in_steps(run_pk=run_pk, state=RunState.UNDOING, end=RunState.UNDONE, do=do, todo=todo, results=results)

@@ -1,7 +1,7 @@
 """An import of students from a sheet: one task checks it, a person confirms, another task writes all of it or nothing.
 
 Each row is judged by the rules of the calls addstu and updatestu, except that staff may leave some columns empty and
-that a class has one spelling (``students.selectors.ClassSpelling``). An undo leaves what somebody has changed since.
+that a class has one spelling (``students.selectors.ClassSpelling``). An undo leaves what was changed since.
 """
 
 from collections import Counter
@@ -86,7 +86,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
         "new_degrees": sorted(degrees - set(values_in_use("degree", scope=scope)))[:MAX_NAMED],
     }
     run.counts = dict(counts)
-    # A file without numbers that is sent twice would add everybody twice.
+    # A file without numbers that is sent twice would add every student twice.
     run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名，请确认不是重复导入" if namesakes else ""
     run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
 
@@ -110,7 +110,7 @@ class StaffAddParams(AddParams):
 
 
 def _rows_check(run: TransferRun, heading: Heading, rows: Rows) -> Iterator[TransferRow]:
-    """Judge the rows of a sheet, with the cells that somebody has corrected on the page. They are not saved yet.
+    """Judge the rows of a sheet, with the cells that the person has corrected on the page. They are not saved yet.
 
     A student whom the person's data scope hides is unknown; one that it does not let change is an error.
     """
@@ -238,7 +238,7 @@ def _row_result(row: TransferRow, is_written: bool) -> str:
 
 # --- To take it back ---
 def import_undo(*, run_pk: int, now: datetime) -> None:
-    """Take back what an import or a change of many wrote, but not where somebody has changed a student since."""
+    """Take back what an import or a change of many wrote, but not where a student was changed since."""
     todo, results = (RowKind.NEW, RowKind.CHANGED), (RowKind.UNDONE, RowKind.KEPT)
     do = partial(_take_back, now=now)
     run_in_steps(run_pk=run_pk, state=RunState.UNDOING, end=RunState.UNDONE, do=do, todo=todo, results=results)
@@ -271,7 +271,7 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
 
 
 def _changed_since(row: TransferRow, student: Student) -> list[str]:
-    """Name the fields that somebody has changed since the import wrote them."""
+    """Name the fields that were changed since the import wrote them."""
     changes = changes_load(row.diff)
     labels = [change.label for change in changes if getattr(student, change.field) != change.after]
     if row.kind == RowKind.NEW and student.headimgurl:

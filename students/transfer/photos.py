@@ -32,7 +32,7 @@ MAX_ENTRIES = 4 * MAX_FILES  # folders, and what macOS adds to each file
 MAX_UNPACKED_BYTES = 200 * 1024 * 1024
 MAX_CANDIDATES = 20  # of one picture
 MAX_NAMED = MAX_FILES * MAX_CANDIDATES
-DECODER_WAIT_S = 60  # nobody's request waits meanwhile
+DECODER_WAIT_S = 60  # no request waits meanwhile
 _TYPES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif", b"RIFF": "webp"}
 # What people write around a name: "何一诺(1).jpg", "H51902-林子轩.jpg", "3 林子轩.jpg".
 _WORD = re.compile(r"[0-9A-Za-z]+|[^\W0-9A-Za-z_]+")
@@ -145,7 +145,7 @@ def _students_named(stems: list[str], scope: Scope) -> list[Student]:
 def _matches(stem: str, students: list[Student]) -> tuple[list[Student], bool]:
     """Return the students that a file may belong to, and whether its whole name says so.
 
-    A number means one student, whoever else has it as a name. Among the words around a name, a class narrows it.
+    A number means one student, even if others have it as a name. Among the words around a name, a class narrows it.
     """
     for certain in (
         [one for one in students if one.sid == stem.upper()],

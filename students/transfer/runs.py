@@ -189,7 +189,7 @@ def run_in_steps(
         while is_more:
             with transaction.atomic():
                 run = _run_lock(run_pk, state)
-                if run is None:  # somebody undoes it, or another worker is at it
+                if run is None:  # a person undoes it, or another worker is at it
                     return
                 rows = list(TransferRow.objects.filter(run=run, kind__in=todo).order_by("number")[:STEP])
                 if rows:

@@ -142,4 +142,4 @@ def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[
             return gateway.decrypt(resource), gateway.who
         except ValueError:
             continue
-    raise ValueError("nobody's key")
+    raise ValueError("unknown key")

@@ -42,7 +42,7 @@ def is_number(text: Any, longest: int = 64) -> TypeGuard[str]:
 
 
 def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
-    """Make the error for what the provider calls ``name``. What nobody has documented counts as uncertain."""
+    """Make the error for what the provider calls ``name``. An undocumented one counts as uncertain."""
     code = documented_code(name, http_status)
     if code == "INVALID_REQUEST" and "订单号重复" in message:
         code = "OUT_TRADE_NO_USED"  # what the live service sends instead of the documented code
@@ -51,7 +51,7 @@ def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
 
 
 def storable(moment: datetime) -> datetime | None:
-    """Return a time that says when money moved; None for one of no such century, which nobody could read back."""
+    """Return a time that says when money moved; None for one outside these centuries, which could not be read back."""
     return moment if 2000 <= moment.year < 2100 else None
 
 

@@ -34,7 +34,7 @@ PREPAY_ID_LENGTH, CODE_URL_LENGTH = 64, 512
 
 
 def read_flat(raw: bytes | str, *, root: str = "xml") -> dict[str, str]:
-    """Read ``<xml><name>text</name>...</xml>``, whoever wrote it.
+    """Read ``<xml><name>text</name>...</xml>``, from any sender.
 
     :raises ValueError: not well-formed, a DTD, another root, nested or repeated fields.
     """
@@ -88,7 +88,7 @@ def read_fen(fields: Mapping[str, str], name: str) -> int:
 def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
     """Return the fields of an order as v3 and the API document show them.
 
-    The signed fields themselves stay here: whoever has them could send them on as a notification.
+    The signed fields themselves stay here: a client with them could send them on as a notification.
 
     :raises ValueError: the amount of a paid order is missing or malformed.
     """

@@ -306,7 +306,7 @@ def read_refund(facts: Any, status_key: str, out_refund_no: str | None = None) -
 
 
 def read_time(text: Any) -> datetime | None:
-    """Read RFC 3339; a time without a zone, or none at all, is nobody's time."""
+    """Read RFC 3339; a time without a zone, or none at all, is none."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):

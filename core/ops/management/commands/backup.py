@@ -28,6 +28,4 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         with suppress(ProgrammingError):  # there is no such table yet: an upgrade backs up before it migrates
             Backup.objects.create(finished_at=times.now())
-        self.stdout.write(
-            f"{target}: {target.stat().st_size / 1_000_000:.1f} MB. Keep it where nobody else can read it."
-        )
+        self.stdout.write(f"{target}: {target.stat().st_size / 1_000_000:.1f} MB. Keep it where only you can read it.")

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
-# While we wait for a lock, everybody who wants the same table waits behind us. It is shorter than PostgreSQL's
+# While we wait for a lock, every request for the same table waits behind us. It is shorter than PostgreSQL's
 # deadlock_timeout (1 s), so in a deadlock it is always we who give up, and never a request.
 LOCK_TURN = "800ms"
 PATIENCE_S = 300
@@ -67,7 +67,7 @@ def with_short_locks(work: Callable[[], Any], *, alias: str = "default", patienc
 
 @contextmanager
 def _lock_turn(connection: Any) -> Iterator[None]:
-    if settings.DB_POOLER != "none":  # a setting of the session would stay with whoever gets the connection next
+    if settings.DB_POOLER != "none":  # a setting of the session would stay with the connection's next user
         yield
         return
     with connection.cursor() as cursor:
