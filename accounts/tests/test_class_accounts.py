@@ -56,7 +56,7 @@ def test_names_the_line_that_it_cannot_read(text, reason):
         ({"class_name": "H5 1901"}, "班级名"),
     ],
 )
-def test_all_or_none(h51901, change, reason):
+def test_one_bad_line_leaves_no_account_of_the_class(h51901, change, reason):
     asked = {"class_name": "H51902", "trainees": [Trainee("李雷"), Trainee("谭鹏")]} | change
 
     with pytest.raises(ClassAccountsRefused, match=reason):

@@ -61,7 +61,7 @@ class TestRegister:
             {"phone": True},
         ],
     )
-    def test_refuses_what_makes_no_user(self, root, change):
+    def test_refuses_bad_names_passwords_and_roles(self, root, change):
         answer = root.post("/users/register", NEW | change)
 
         assert (answer.status_code, answer.json()["state"]) == (200, False)
@@ -173,7 +173,7 @@ class TestUploadAvatar:
         return who.post("/users/uploadAvatar", fields, format="multipart").json()
 
     @pytest.mark.parametrize("name", ["uId", "unid"])
-    def test_stores_ones_own(self, lbw, name):
+    def test_stores_ones_own_picture_and_lets_the_old_one_go(self, lbw, name):
         body = self.upload(lbw, headimgurl=posted(encoded(), "me.png"), **{name: lbw.user.unid})
 
         assert "/media/" in body["headimgurl"]

@@ -41,7 +41,7 @@ def test_forty_accounts_and_their_slips_in_one_step(office, api):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
-def test_takes_a_file(office, encoding):
+def test_takes_names_from_a_file_in_each_usual_encoding(office, encoding):
     file = SimpleUploadedFile("names.csv", "谭鹏,2026001\n王欣怡,2026002".encode(encoding))
 
     add(office, file=file)
@@ -137,7 +137,7 @@ def test_puts_the_demo_back_and_clears_the_shop_only_if_asked(office, api):
     assert mine.removed_at and Product.objects.get(name="折叠自行车").removed_at is None
 
 
-def test_is_roots_alone(person):
+def test_only_root_opens_the_page(person):
     director = logged_in(person("director", "102", is_staff=True).user)
 
     assert director.get(PAGE).status_code == 403
@@ -168,6 +168,6 @@ class TestCommand:
             (["/dev/null", "--class", "H51901"], "名单是空的"),
         ],
     )
-    def test_says_what_is_missing(self, roles, arguments, reason):
+    def test_the_command_says_what_is_missing(self, roles, arguments, reason):
         with pytest.raises(CommandError, match=reason):
             call_command("class_accounts", *arguments)

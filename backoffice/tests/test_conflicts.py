@@ -119,7 +119,7 @@ class TestDifferentFields:
 
 
 class TestOneField:
-    def test_may_be_a_time(self, office, wang, person):
+    def test_a_time_conflicts_and_the_choice_is_saved(self, office, wang, person):
         user = person("zhao").user
         mine = opened(office, user).data(vip_expires_at_0="2030-01-02", vip_expires_at_1="03:04:05")
         colleague_saves(wang, user, vip_expires_at_0="2031-01-02", vip_expires_at_1="03:04:05")
@@ -135,7 +135,7 @@ class TestOneField:
         colleague_saves(wang, user, nickname="赵")  # the time is untouched
 
     @pytest.mark.parametrize("typed", ["", "x", "2030-99-99", "\x00", None])
-    def test_bears_what_is_no_value(self, office, wang, person, typed):
+    def test_nonsense_is_an_error_of_the_form(self, office, wang, person, typed):
         user = person("zhao").user
         mine = opened(office, user).data(vip_expires_at_0=typed, vip_level="x", role="x", username="\x00")
         if typed is None:

@@ -65,7 +65,7 @@ def lines(client: Client, query: str = "") -> dict[str, tuple[Any, str]]:
 
 
 class TestNumbers:
-    def test_of_a_day(self, office: Client, books: dict[str, Any]) -> None:
+    def test_a_day_has_the_sums_of_its_orders_and_payments(self, office: Client, books: dict[str, Any]) -> None:
         tiles = {tile.label: tile.value for tile in office.get("/admin/").context["tiles"]}
         assert (tiles["今天订单"], tiles["今天收入（元）"]) == ("13", "72.50")  # as the first page says
         assert lines(office) == {
@@ -120,7 +120,7 @@ class TestDays:
             ("?to=2020-01-03", "2020-01-03", "2020-01-03"),
         ],
     )
-    def test_are_bounded(self, office: Client, today: date, query: str, first: Any, last: Any) -> None:
+    def test_are_cut_to_a_span(self, office: Client, today: date, query: str, first: Any, last: Any) -> None:
         sheet = office.get(reverse("daily") + query).context["sheet"]
 
         assert (str(sheet.first), str(sheet.last)) == (str(first or today), str(last or today))
@@ -131,7 +131,7 @@ class TestDays:
 
 
 class TestPaperAndExcel:
-    def test_hold_the_same(self, office: Client, root: Any, books: dict[str, Any], today: date) -> None:
+    def test_have_the_same_sums(self, office: Client, root: Any, books: dict[str, Any], today: date) -> None:
         query = f"?from={today - timedelta(days=1)}&to={today}"
         paper = office.get(reverse("daily") + query + "&paper").content.decode()
         book = load_workbook(io.BytesIO(office.get(reverse("daily") + query + "&xlsx").content))
@@ -145,7 +145,7 @@ class TestPaperAndExcel:
         [entry] = LogEntry.objects.filter(action=StaffAction.EXPORT)
         assert entry.actor == root.user and "日报" in entry.changes["文件"][1]
 
-    def test_are_for_those_who_may(self, staff: Callable[[str], Client], books: dict[str, Any]) -> None:
+    def test_need_every_right_that_the_sheet_shows(self, staff: Callable[[str], Client], books: dict[str, Any]) -> None:
         clerk = staff("200")
         role = User.objects.get(username="staff200").role
         needed = ["view_order", "income_order", "view_payment", "view_refund", "view_billrun", "view_difference"]

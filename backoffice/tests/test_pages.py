@@ -89,7 +89,7 @@ class TestIsAPage:
             (ZeroDivisionError("secret"), 500, "系统出错了"),
         ],
     )
-    def test_when_something_refuses(self, browser, monkeypatch, error, status, text):
+    def test_a_refusal_or_failure_is_a_page_without_secrets(self, browser, monkeypatch, error, status, text):
         broken(monkeypatch, error)
 
         answer = browser.get(LIST)

@@ -344,7 +344,7 @@ class TestLogs:
         yield written.getvalue
         configure(configured.LOGGING)
 
-    def test_secrets_stay_out(self, lines, person, api, monkeypatch):
+    def test_passwords_tokens_and_codes_are_not_logged(self, lines, person, api, monkeypatch):
         from accounts import captcha
 
         monkeypatch.setattr(captcha, "ALPHABET", "Q")

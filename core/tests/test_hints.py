@@ -47,7 +47,7 @@ class TestHints:
         lbw.get("/users/sigout")
         assert "注销" in hint(get("/verify", headers={header: lbw.token}))
 
-    def test_for_other_mistakes(self, api, lbw, yuangong, hint):
+    def test_for_a_wrong_method_role_parameter_cookie_or_id(self, api, lbw, yuangong, hint):
         assert hint(lbw.get("/users/login")).startswith("这个接口用 POST")
         assert "角色" in hint(yuangong.get("/permission/getrole"))
         assert "count" in hint(yuangong.get("/students/getstulist", page=2))

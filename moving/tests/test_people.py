@@ -69,7 +69,7 @@ USERS = [
 ]
 
 
-def test_how_users_are_mended(move, api):
+def test_fields_of_users_that_do_not_fit_are_mended_and_named(move, api):
     documents = [
         user(**{"unid": f"u{at}", "username": f"user{at}"} | fields) for at, (fields, _, _) in enumerate(USERS)
     ]

@@ -118,7 +118,7 @@ NUMBERS = {  # order_status, pay_status and shiping_status of the old server: ou
 }  # fmt: skip
 
 
-def test_what_an_orders_numbers_become(move):
+def test_an_orders_three_numbers_become_one_state(move):
     names = ("order_status", "pay_status", "shiping_status")
     orders = [
         one(ORDER, order_id=f"order{at}", **dict(zip(names, numbers, strict=True)))

@@ -241,7 +241,7 @@ class TestRefundNotices:
         [("SUCCESS", "SUCCESS", "success"), ("ABNORMAL", "CHANGE", "abnormal"), ("CLOSED", "REFUNDCLOSE", "closed")],
     )
     @pytest.mark.parametrize("is_v3", [True, False])
-    def test_moves_the_refund(self, refund, shop, wechat, word, old_word, state, is_v3):
+    def test_sets_the_refunds_state_and_tells_the_shop(self, refund, shop, wechat, word, old_word, state, is_v3):
         if is_v3:
             assert post_v3(*wechat.refund_notice_v3(refund.out_refund_no, word)).status_code == 200
         else:

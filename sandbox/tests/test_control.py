@@ -79,7 +79,7 @@ class TestFromAnotherMachine:
         return [form.status_code, client.post("/sandbox/control/faults", **body, **caller).status_code]
 
     @pytest.mark.parametrize("caller", [ELSEWHERE, PROXIED])
-    def test_nobody_turns_it(self, client: Client, person: Any, caller: dict[str, str]) -> None:
+    def test_staff_and_strangers_cannot_turn_it(self, client: Client, person: Any, caller: dict[str, str]) -> None:
         assert self.turn(client, **caller) == [403, 403]
         client.force_login(person("director", "102", is_staff=True).user)
         assert self.turn(client, **caller) == [403, 403]

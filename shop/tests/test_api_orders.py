@@ -86,7 +86,7 @@ def test_orders_what_is_checked_and_leaves_the_rest_in_the_cart(li):
         *(({"quantity": q}, NO_NUMBER) for q in (0, "x")),
     ],
 )
-def test_refuses_to_order(li, given, answer):
+def test_refuses_an_order_without_goods_stock_or_a_plain_number(li, given, answer):
     product, dear = make_product("自行车", stock=5), make_product(price="99999999.99", stock=5)
     numbers = {"P": product.product_id, "DEAR": dear.product_id}
     given = {name: numbers.get(str(value), value) for name, value in given.items()}

@@ -142,7 +142,7 @@ class TestTwoAtTheSameInstant:
         assert sum(f"{order.order_id}：取消关注完成" in page for page in pages) == 1
         assert [log.event for log in order.logs.order_by("pk")][1:] == [FLAG, UNFLAG]
 
-    def test_without_the_lock_both_would(self, root, order, monkeypatch):
+    def test_without_the_lock_both_set_the_flag(self, root, order, monkeypatch):
         both_have_read = Barrier(2)
 
         def read(*, order_id):
@@ -247,7 +247,7 @@ class TestKeptFilters:
         page = office.get(answer.url)
         assert page.status_code == 200 and b"<script>e" not in page.content and "evil" not in page.content.decode()
 
-    def test_are_few(self, office, monkeypatch):
+    def test_are_few_and_need_a_plain_name(self, office, monkeypatch):
         monkeypatch.setattr(order_views, "MAX_VIEWS", 2)
         for name in ("", " ", "长" * 31, "a\x00", "a\nb"):
             assert "请给视图起一个名称" in self.save(office, name=name)[0]
@@ -258,7 +258,7 @@ class TestKeptFilters:
         assert "已存为" in self.save(office, "q=2", name="一")[0]
         assert "<img src=x>" not in office.get(ORDERS).content.decode()
 
-    def test_are_ones_own(self, office, clerk, person):
+    def test_only_their_owner_sees_and_deletes_them(self, office, clerk, person):
         self.save(office, name="总监的")
         view, browser = OrderView.objects.get(), clerk("view")
 

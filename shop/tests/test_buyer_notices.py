@@ -61,7 +61,7 @@ def test_of_a_parcel_that_was_taken_back_and_sent_again_the_second_is_told(paid,
     assert [values["number"] for _, _, values in sent] == ["SF2"]
 
 
-def test_who_is_not_told(paid, sent, settings, django_assert_num_queries):
+def test_undone_foreign_returned_and_late_orders_are_not_told(paid, sent, settings, django_assert_num_queries):
     undone, other, handed = (shipped(paid(phone="13800000001"), **parcel) for parcel in (SF, SF, {"express_no": ""}))
     order_undo(order_id=undone.order_id, event=Event.UNSHIP, actor="root", now=NOW)
     type(other).objects.filter(pk=other.pk).update(phone="+49 30 123456")

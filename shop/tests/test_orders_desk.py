@@ -120,7 +120,7 @@ class TestTwoAtTheSameInstant:
         assert sum(refused in page for page in pages) == 1
         assert OrderLog.objects.filter(order=order, event="发货").count() == 1
 
-    def test_without_the_lock_both_would(self, root, paid, monkeypatch):
+    def test_without_the_lock_both_ship(self, root, paid, monkeypatch):
         order, both_have_read = paid(), Barrier(2)
 
         def read(*, order_id, buyer_pk):

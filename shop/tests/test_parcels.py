@@ -239,7 +239,7 @@ class TestSearch:
         assert "超过 2 个" not in office.get(ORDERS, {"q": "1390000"}).content.decode()
 
     @pytest.mark.parametrize("text", ["1234", "13800001234", "abcdef", "王小明的弟弟"])
-    def test_reads_indexes_alone(self, order, text):
+    def test_a_search_reads_only_indexes(self, order, text):
         with connection.cursor() as cursor:
             # For a handful of rows it would be cheaper to read the table, or to walk along the primary key.
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")

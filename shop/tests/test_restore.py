@@ -176,7 +176,7 @@ def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monke
     assert (states(order), Product.objects.get().stock) == (["closed"], 1)
 
 
-def test_nobody_revives(api, person, wechat, backup, login):
+def test_tokens_sessions_and_disabled_users_stay_dead(api, person, wechat, backup, login):
     """Neither a token, nor a session of the back office, nor a user who was shut out since."""
     li, wang, zhao = person("li"), person("wang"), person("zhao", "1", is_staff=True)
     office = Client()

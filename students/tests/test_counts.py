@@ -170,7 +170,7 @@ class TestAtOnce:
         sql("ALTER SEQUENCE students_student_id_seq RESTART")  # the writers choose among the first 300 numbers
         students(*["谭鹏", "王芳", "Anna"] * 50, class_name="H1")
 
-    def test_totals_never_drift(self):
+    def test_totals_equal_the_rows_while_many_write(self):
         wrong: list[int] = []
 
         def watch() -> None:
@@ -188,7 +188,7 @@ class TestAtOnce:
         assert counts_wrong() == [] and parts("*") == 1
 
     @pytest.mark.parametrize("trigger", ["insert", "update", "delete"])
-    def test_the_test_above_can_fail(self, trigger):
+    def test_without_a_trigger_the_totals_drift(self, trigger):
         """Its twin: with one trigger off the totals do drift, and it is seen."""
         sql(f"ALTER TABLE students_student DISABLE TRIGGER students_tally_{trigger}")
         try:

@@ -54,7 +54,7 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     assert {"归档", "恢复归档"} <= {*office.get(f"{LIST}{row.pk}/history/").content.decode().split()}
 
 
-def test_a_class_from_the_list(office, root, monkeypatch, django_assert_max_num_queries):
+def test_archives_a_class_of_the_list_after_asking(office, root, monkeypatch, django_assert_max_num_queries):
     students("甲", "乙", class_name="H1")
     students("丙", class_name="H2")
 

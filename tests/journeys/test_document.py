@@ -227,7 +227,7 @@ class TestTables:
         assert {name: answer.get(name) for name in NOT_LOGGED_IN} == NOT_LOGGED_IN
 
 
-def test_the_menu_it_shows(world):
+def test_the_menu_is_the_documents(world):
     answer = world.ask("GET", "/permission/getMenuList")
 
     assert (answer["roleName"], answer["menuList"]) == ("总监", MENU)
@@ -245,7 +245,7 @@ def test_asking_wechat_about_an_order(world, prefix):
     assert (answer["status"], answer["state"]) == (200, True)
 
 
-def test_the_errors_of_asking_wechat(world):
+def test_asking_wechat_names_the_documented_errors(world):
     started, unknown = world.made_order(), world.made_order()
     world.ask("POST", "/pay/payment", order_id=started)
     wrong = world.send("GET", f"/pay/transactions/out-trade-no/{started}", {"mchid": "1230000109"})

@@ -67,8 +67,8 @@ def test_postgresql_is_away_for_a_while(port, engines):
     assert {status for status, _ in seen[after + 4 :]} == {200}
 
 
-def test_postgresql_freezes(port, engines):
-    """The kernel still takes what is sent, so no timeout of TCP ends: we look whether the server answers anybody."""
+def test_a_frozen_postgresql_answers_503_within_5_s(port, engines):
+    """The kernel still takes what is sent, so no timeout of TCP ends: we look whether the server answers at all."""
     token = log_in(port)
     pid = engines["DATABASE_URL"].pid
     pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
@@ -87,7 +87,7 @@ def test_postgresql_freezes(port, engines):
     recovers(port, token)
 
 
-def test_valkey_restarts(port, engines):
+def test_a_restart_of_valkey_fails_no_call(port, engines):
     token, ended = log_in(port), log_in(port)
     assert ask(port, "GET", "/users/sigout", token=ended)[1]["state"] is True
 
@@ -104,7 +104,7 @@ def test_valkey_restarts(port, engines):
     assert ask(port, "GET", "/verify", token=ended)[1]["code"] == "1004"
 
 
-def test_valkey_falls_silent(port, engines):
+def test_a_silent_valkey_stops_only_the_captcha(port, engines):
     token, ended = log_in(port), log_in(port)
     ask(port, "GET", "/verify", token=ended)
     pid = engines["REDIS_URL"].pid

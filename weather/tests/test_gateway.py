@@ -37,7 +37,7 @@ def fetched(body: bytes) -> Report:
         ("2025-04-18", "2099-01-01 00:00", NOW),
     ],
 )
-def test_when_it_was_observed(day, update_time, observed_at):
+def test_the_time_of_observation_is_never_in_the_future(day, update_time, observed_at):
     assert report(date=day, update_time=update_time).observed_at == observed_at
 
 

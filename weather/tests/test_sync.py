@@ -43,7 +43,7 @@ def test_beat_starts_it_at_midnight_and_every_eight_hours_in_shanghai_and_looks_
         (at(9), at(8, day=20), True),  # the clock was set back
     ],
 )
-def test_when_a_sync_is_due(provider, last, now, is_due):
+def test_a_sync_is_due_every_eight_hours_from_midnight(provider, last, now, is_due):
     weather_sync(now=last)
 
     assert account_get().is_due(now) is is_due
