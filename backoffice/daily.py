@@ -88,9 +88,9 @@ class Sheet:
         if not bill.compared:
             yield Line("微信账单", None, None, "还没有核对：每天的账单第二天 10 点以后才有")
             return
-        compared = sum(day.is_compared for day in self.bills.values())
+        days = sum(day.is_compared for day in self.bills.values())
         foreign = f"；账单里有 {bill.foreign} 笔属于用同一商户号的其他系统" if bill.foreign else ""
-        about = f"{len(self.days)} 天里核对了 {compared} 天{foreign}"
+        about = f"{len(self.days)} 天里核对了 {days} 天{foreign}"
         yield Line("微信账单的收款", None, fen_to_yuan(bill.paid_fen), about)
         yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间，不含线下退款")
         yield Line("对账差异", bill.differences, None, f"其中 {bill.open} 处未处理")

@@ -133,8 +133,8 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
     earning = ",".join(state.value for state in EARNING)
     yield _compared("订单", sums.placed, before.placed, period, list_url("shop.order", **placed))
-    earned = list_url("shop.order", state__in=earning, **placed)
-    yield _compared("收入（元）", sums.revenue, before.revenue, period, earned, "{:,.2f}", is_income=True)
+    income_url = list_url("shop.order", state__in=earning, **placed)
+    yield _compared("收入（元）", sums.revenue, before.revenue, period, income_url, "{:,.2f}", is_income=True)
     to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
@@ -156,8 +156,8 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     revenues = [sums.revenue for sums in days.values()]
     yield Tile("30 天订单", sum(orders), everything)
     hint = "近 30 天下单、已付款且没有退款的订单金额之和"
-    earned = list_url("shop.order", state__in=earning, **span)
-    yield Tile("30 天收入（元）", yuan_text(sum(revenues, Decimal(0))), earned, hint=hint, is_income=True)
+    income_url = list_url("shop.order", state__in=earning, **span)
+    yield Tile("30 天收入（元）", yuan_text(sum(revenues, Decimal(0))), income_url, hint=hint, is_income=True)
     yield _day_panel("每日订单", days, orders, "{}")
     yield _day_panel("每日收入（元）", days, revenues, "{:,.2f}", is_income=True)
 

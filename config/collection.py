@@ -117,8 +117,8 @@ def _test(title: str, value: str, expectation: str) -> str:
     return f'pm.test("{title}", () => pm.expect({value}).to{expectation})'
 
 
-def _example(described: dict[str, Any]) -> Any:
-    return next((example["value"] for example in described.get("examples", {}).values()), {})
+def _example(schema: dict[str, Any]) -> Any:
+    return next((example["value"] for example in schema.get("examples", {}).values()), {})
 
 
 def _pair(key: str, value: Any) -> dict[str, Any]:

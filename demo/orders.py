@@ -224,12 +224,12 @@ def _record_bills(rows: list[Any], now: datetime) -> None:
     last = local(now).date() - timedelta(days=2)
     runs = []
     for day in (last - timedelta(days=ago) for ago in range(DAYS)):
-        billed = [row for row in rows if isinstance(row, Payment | Refund) and row.billed_on == day]
+        day_rows = [row for row in rows if isinstance(row, Payment | Refund) and row.billed_on == day]
         ran_at = datetime.combine(day + timedelta(days=1), time(10, 5), SHANGHAI)
         run = BillRun(mch_id=settings.WECHAT_PAY_MCH_ID, day=day, state=BillRun.State.DONE, ran_at=ran_at)
-        run.rows = len(billed)
-        run.paid_fen = sum(row.amount_fen for row in billed if isinstance(row, Payment))
-        run.refunded_fen = sum(row.amount_fen for row in billed if isinstance(row, Refund))
+        run.rows = len(day_rows)
+        run.paid_fen = sum(row.amount_fen for row in day_rows if isinstance(row, Payment))
+        run.refunded_fen = sum(row.amount_fen for row in day_rows if isinstance(row, Refund))
         runs.append(run)
     BillRun.objects.bulk_create(runs, ignore_conflicts=True)
 

@@ -261,10 +261,10 @@ class Engines:
 
     def stop(self) -> list[str]:
         """Stop the engines and return the names of those that had to be killed."""
-        killed = stop_all(self.engines, STOP_GRACE_S)
+        names = stop_all(self.engines, STOP_GRACE_S)
         self.engines = []
         self.watchdog.close()
-        return killed
+        return names
 
     def __enter__(self) -> "Engines":
         return self.start()

@@ -102,9 +102,9 @@ def documents(path: Path) -> Iterator[Document]:
     size = path.stat().st_size or 1
     try:
         with path.open("rb") as raw:
-            unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            content: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
             reader = _bson if ".bson" in path.suffixes else _json
-            for number, (fields, fault) in enumerate(reader(unpacked), 1):
+            for number, (fields, fault) in enumerate(reader(content), 1):
                 is_cut = fault.startswith(CUT)
                 yield Document(f"{path.name} #{number}", fields, fault, is_cut, raw.tell() / size)
     except (OSError, EOFError) as error:

@@ -97,20 +97,20 @@ def translate(values: Values, existing: KnownOrders, run: ImportRun) -> Arrived:
     return Arrived(order, unid, lines, _gone(values, lines, existing, run))
 
 
-def write(arrived: Sequence[Arrived], run: ImportRun) -> None:
-    users = dict(User.objects.filter(unid__in={one.unid for one in arrived}).values_list("unid", "pk"))
-    missing = {code: product for one in arrived for code, product in one.missing.items()}
-    products = product_pks(missing, {line.product_code for one in arrived for line in one.lines}, run)
-    for one in arrived:
+def write(arrivals: Sequence[Arrived], run: ImportRun) -> None:
+    users = dict(User.objects.filter(unid__in={one.unid for one in arrivals}).values_list("unid", "pk"))
+    missing = {code: product for one in arrivals for code, product in one.missing.items()}
+    products = product_pks(missing, {line.product_code for one in arrivals for line in one.lines}, run)
+    for one in arrivals:
         one.order.user_id = users.get(one.unid)
-    Order.objects.bulk_create([one.order for one in arrived])
-    for one in arrived:
+    Order.objects.bulk_create([one.order for one in arrivals])
+    for one in arrivals:
         for line in one.lines:
             line.order_id, line.product_id = one.order.pk, products[line.product_code]
-    OrderLine.objects.bulk_create([line for one in arrived for line in one.lines])
+    OrderLine.objects.bulk_create([line for one in arrivals for line in one.lines])
     OrderLog.objects.bulk_create(
         OrderLog(order_id=one.order.pk, at=run.now, actor=EVENT, event=EVENT, to_state=one.order.state)
-        for one in arrived
+        for one in arrivals
     )
 
 

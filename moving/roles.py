@@ -37,8 +37,8 @@ def write(roles: Sequence[Role], _: ImportRun) -> None:
 
 
 def _is_as_seeded(role: Role) -> bool:
-    seeded = _SEEDED.get(role.roleid)
-    return seeded is not None and all(getattr(role, part) == seeded[part] for part in _PARTS)
+    seed = _SEEDED.get(role.roleid)
+    return seed is not None and all(getattr(role, part) == seed[part] for part in _PARTS)
 
 
 def _menu(values: Values) -> list[dict[str, Any]]:

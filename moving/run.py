@@ -118,13 +118,13 @@ class Import:
     def _batch(self, translation: Translation, batch: list[Document]) -> None:
         ids = [document.old_id for document in batch if document.old_id]
         arrivals = Arrival.objects.filter(collection=translation.collection, old_id__in=ids)
-        arrived = set(arrivals.values_list("old_id", flat=True))
+        old_ids = set(arrivals.values_list("old_id", flat=True))
         existing = translation.look_up([document for document in batch if not document.fault], self.run)
         arriving, here = [], []
         for document in batch:
             values = self._values(document)
             outcome, record = self._judge(translation, values, existing)
-            if document.old_id in arrived:
+            if document.old_id in old_ids:
                 outcome = Outcome.HERE
             if outcome is Outcome.CAME:
                 arriving.append((values, record))
@@ -213,6 +213,6 @@ class Import:
         return Values(document, self.run.now, partial(picture_exists, folder) if folder else None)
 
 
-def _note(collection: str, arrived: Sequence[Document], *, ignore_conflicts: bool = False) -> None:
-    rows = [Arrival(collection=collection, old_id=document.old_id) for document in arrived if document.old_id]
+def _note(collection: str, documents: Sequence[Document], *, ignore_conflicts: bool = False) -> None:
+    rows = [Arrival(collection=collection, old_id=document.old_id) for document in documents if document.old_id]
     Arrival.objects.bulk_create(rows, ignore_conflicts=ignore_conflicts)

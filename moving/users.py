@@ -85,8 +85,8 @@ def before(users: Sequence[User], run: ImportRun) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # No password fits the hash of None.
         hashes = pool.map(make_password, [None if run.is_check else user.password or None for user in users])
-        for user, hashed in zip(users, hashes, strict=True):
-            user.password = hashed
+        for user, password_hash in zip(users, hashes, strict=True):
+            user.password = password_hash
 
 
 def write(users: Sequence[User], run: ImportRun) -> None:

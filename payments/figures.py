@@ -82,8 +82,8 @@ def money_days(first: date, last: date) -> dict[date, MoneyDay]:
         (refunds, "accepted_at", {**_sums("refunds", "refunded_fen"), **_sums("waiting", "waiting_fen", unpaid)}),
         (offline, "offline_at", _sums("offline", "offline_fen")),
     ):
-        dated: Any = rows.order_by().filter(**{f"{moment}__gte": begins, f"{moment}__lt": ends})
-        for row in dated.annotate(day=TruncDate(moment, tzinfo=SHANGHAI)).values("day").annotate(**sums):
+        moves: Any = rows.order_by().filter(**{f"{moment}__gte": begins, f"{moment}__lt": ends})
+        for row in moves.annotate(day=TruncDate(moment, tzinfo=SHANGHAI)).values("day").annotate(**sums):
             day = row.pop("day")
             days[day] = replace(days.get(day, MoneyDay()), **row)
     return days

@@ -110,8 +110,8 @@ def row_notes(rows: Iterable[str]) -> list[RowNote]:
 def _text_and_idle(row: str, calls: list[Endpoint]) -> tuple[str, bool]:
     if row.endswith("*"):
         prefix = row[:-1]
-        covered = [c for c in calls if c.row_title and any(path.lower().startswith(prefix) for path in c.paths)]
-        return (f"包含 {len(covered)} 个接口", False) if covered else (_NO_CALL, True)
+        matches = [c for c in calls if c.row_title and any(path.lower().startswith(prefix) for path in c.paths)]
+        return (f"包含 {len(matches)} 个接口", False) if matches else (_NO_CALL, True)
     match = next((call for call in calls if row in (path.lower() for path in call.paths)), None)
     if match is None:
         return _NO_CALL, True

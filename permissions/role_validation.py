@@ -16,10 +16,10 @@ _ROW = re.compile(r"/[^\s*]*\*?|\*")
 
 def menu_problem(menu: Any) -> str | None:
     """Say in Chinese why ``menu`` is no tree of ``{"name": ..., "children"?: [...]}``; None if it is one."""
-    unchecked: list[tuple[Any, int]] = [(menu, 1)]
+    queue: list[tuple[Any, int]] = [(menu, 1)]
     entries = 0
-    while unchecked:
-        level, depth = unchecked.pop()
+    while queue:
+        level, depth = queue.pop()
         if not isinstance(level, list) or depth > MAX_DEPTH:
             return f"必须是列表,最多 {MAX_DEPTH} 层"
         entries += len(level)
@@ -29,7 +29,7 @@ def menu_problem(menu: Any) -> str | None:
             if not isinstance(entry, dict) or set(entry) - {"name", "children"} or not _is_name(entry.get("name")):
                 return f"每一项必须是 {{name, children}},name 是 1 到 {MAX_NAME} 个字的文本;不符合的是 {_quoted(entry)}"
             if "children" in entry:
-                unchecked.append((entry["children"], depth + 1))
+                queue.append((entry["children"], depth + 1))
     return None
 
 

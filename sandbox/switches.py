@@ -143,8 +143,8 @@ def _emptied(response: HttpResponse) -> HttpResponse:
         return response
     if not isinstance(body, dict) or not isinstance(body.get("data"), list):
         return response
-    emptied = body | {"data": []} | ({"total": 0} if "total" in body else {})
-    return HttpResponse(orjson.dumps(emptied), content_type=JSON, status=response.status_code)
+    empty_body = body | {"data": []} | ({"total": 0} if "total" in body else {})
+    return HttpResponse(orjson.dumps(empty_body), content_type=JSON, status=response.status_code)
 
 
 def with_switches(application: Asgi) -> Asgi:

@@ -59,8 +59,8 @@ def _placed_by_day(first: date, last: date) -> dict[date, OrderSums]:
     begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
     orders: Any = Order.objects.order_by().filter(created_at__gte=begins, created_at__lt=ends)
     sums = orders.annotate(day=TruncDate("created_at", tzinfo=SHANGHAI)).values("day")
-    earned = Sum(_REVENUE, filter=Q(state__in=EARNING), default=Decimal())
-    rows = sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=earned)
+    income = Sum(_REVENUE, filter=Q(state__in=EARNING), default=Decimal())
+    rows = sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=income)
     return {row.pop("day"): OrderSums(**row) for row in rows}
 
 
@@ -84,8 +84,8 @@ def order_days_between(first: date, last: date) -> dict[date, OrderSums]:
     endings: Any = OrderLog.objects.order_by().filter(at__gte=begins, at__lt=ends, from_state=State.OPEN)
     endings = endings.filter(to_state__in=[State.CANCELLED, State.CLOSED, State.INVALID])
     endings = endings.annotate(day=TruncDate("at", tzinfo=SHANGHAI)).values("day")
-    cancelled = Q(to_state=State.CANCELLED)
-    for row in endings.annotate(cancelled=Count("pk", filter=cancelled), closed=Count("pk", filter=~cancelled)):
+    is_cancel = Q(to_state=State.CANCELLED)
+    for row in endings.annotate(cancelled=Count("pk", filter=is_cancel), closed=Count("pk", filter=~is_cancel)):
         day = row.pop("day")
         days[day] = replace(days.get(day, OrderSums()), **row)
     return days

@@ -108,11 +108,11 @@ class PollingConsumer(SocketConsumer):
 
     async def _poll(self, sid: str, version: int) -> None:
         poll, stamp = secrets.token_urlsafe(9), self.args.get("t", "")[:_MAX_STAMP]
-        disconnected = asyncio.ensure_future(self.base_receive())
+        departure = asyncio.ensure_future(self.base_receive())
         try:
             # Before Valkey is asked: a packet that arrives after the question still rings the bell.
             with self.hub.bell(sid) as bell:
-                disconnected.add_done_callback(lambda _: bell.ring())
+                departure.add_done_callback(lambda _: bell.ring())
                 word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=True)
                 if word == "unknown":
                     raise PollingError(SESSION_UNKNOWN)
@@ -120,14 +120,14 @@ class PollingConsumer(SocketConsumer):
                     raise PollingError(BAD_REQUEST)
                 while word == "wait":
                     await bell.wait(min(details[0] / 1000, LOOK_S))
-                    if disconnected.done():
+                    if departure.done():
                         return
                     word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=False)
         except asyncio.CancelledError:
             # The server shuts down. Answer at once: the client polls again and reaches another process.
             word = "over"
         finally:
-            disconnected.cancel()
+            departure.cancel()
         await self._answer_packets(_FINAL_PACKETS.get(word) or SEPARATOR.join(details).split(SEPARATOR), version)
 
     async def _receive(self, sid: str, version: int) -> None:

@@ -44,13 +44,13 @@ def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> int:
 
 def students_clear(*, user_pks: Sequence[int], actor_pk: int | None, now: datetime) -> int:
     """Delete all students that the users have entered; return how many."""
-    cleared = 0
+    number = 0
     while True:
         with transaction.atomic():
             rows = Student.objects.select_for_update().filter(created_by__in=user_pks).order_by("pk")[:BATCH]
             students = list(rows)
             if not students:
-                return cleared
+                return number
             images_release(owners=[student.owner_ref for student in students])
             students_delete(students, actor_pk=actor_pk, now=now)
-            cleared += len(students)
+            number += len(students)

@@ -107,8 +107,8 @@ def value_matches(text: str) -> Q:
 
     Of the student's number the beginning is enough.
     """
-    searched = [Q(**{f"{column.field}__in": {text, text.upper()}}) for column in COLUMNS if column.is_searched]
-    whole = Q(*searched, _connector=Q.OR)
+    conditions = [Q(**{f"{column.field}__in": {text, text.upper()}}) for column in COLUMNS if column.is_searched]
+    whole = Q(*conditions, _connector=Q.OR)
     if not _NUMBER_START.fullmatch(text):
         return whole
     start = text.upper()
@@ -181,8 +181,8 @@ def students_by_day(since: datetime, scope: Scope = EVERYTHING) -> dict[str, int
 
 def archived_among(field: str, values: Iterable[Any]) -> set[Any]:
     """Return those of the values that archived students have in a field."""
-    archived = ArchivedStudent.objects.filter(**{f"{field}__in": list(values)})
-    return set(archived.order_by().values_list(field, flat=True))
+    archive = ArchivedStudent.objects.filter(**{f"{field}__in": list(values)})
+    return set(archive.order_by().values_list(field, flat=True))
 
 
 def namesakes(*, name: str, class_name: str, except_pk: int | None = None) -> list[Student]:

@@ -155,14 +155,14 @@ def student_restore(*, pk: int, actor_pk: int | None, now: datetime) -> None:
     :raises NumberTaken: another student has the number by now, for example from an import of old data.
     """
     with transaction.atomic():
-        archived = ArchivedStudent.objects.select_for_update(no_key=True).filter(pk=pk).first()
-        if archived is None:
+        row = ArchivedStudent.objects.select_for_update(no_key=True).filter(pk=pk).first()
+        if row is None:
             raise NotArchived
-        if Student.objects.filter(Q(pk=pk) | Q(sid=archived.sid)).exists():
+        if Student.objects.filter(Q(pk=pk) | Q(sid=row.sid)).exists():
             raise NumberTaken
         with connection.cursor() as cursor:
             cursor.execute(_BRING_BACK, [pk])
-        _archive_note(StaffAction.RESTORE, [archived], actor_pk, now)
+        _archive_note(StaffAction.RESTORE, [row], actor_pk, now)
 
 
 def _archive_note(action: int, students: Sequence[StudentFields], actor_pk: int | None, now: datetime) -> None:

@@ -59,7 +59,7 @@ def _lock_budget() -> None:
 def _check_budget(upload: Upload) -> None:
     limit = settings.MEDIA_UNUSED_MB * MB
     size = max(upload.size_bytes, MIN_BYTES)
-    total, strangers, own = (unused + size for unused in unused_bytes(upload.sender))
+    total, strangers, own = (amount + size for amount in unused_bytes(upload.sender))
     is_stranger = upload.sender.startswith(_STRANGER)
     if total > limit or (is_stranger and strangers > limit // STRANGERS_SHARE):
         log.warning("unused pictures fill their budget", total_mb=total // MB, strangers_mb=strangers // MB)

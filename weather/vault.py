@@ -30,5 +30,5 @@ def unseal(sealed: str) -> str:
 def _cipher() -> MultiFernet:
     # Derived keys: should one become known, SECRET_KEY and its other uses stay safe.
     keys = [force_bytes(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    derived = [HKDF(SHA256(), length=32, salt=None, info=b"weather account").derive(key) for key in keys]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])
+    fernet_keys = [HKDF(SHA256(), length=32, salt=None, info=b"weather account").derive(key) for key in keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in fernet_keys])

@@ -40,9 +40,9 @@ def users_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
         # There was no database, or one of another installation (a new machine): none of its users is ours.
         yield "Who was disabled or deleted since the backup is not known: look through the list of users."
         return
-    disabled = back.filter(unid__in=memory["disabled"])
-    if pks := list(disabled.order_by("pk").values_list("pk", flat=True)):
-        yield f"Disabled again who was disabled since the backup: {_names(disabled)}."
+    users = back.filter(unid__in=memory["disabled"])
+    if pks := list(users.order_by("pk").values_list("pk", flat=True)):
+        yield f"Disabled again who was disabled since the backup: {_names(users)}."
         users_disable(user_pks=pks)
     deleted_users = back.exclude(unid__in=memory["known"])
     if deleted_users.exists():

@@ -16,11 +16,11 @@ def _calls(viewset: type[ApiViewSet]) -> Iterator[URLPattern]:
     method: Any  # a function with the attributes that `action` and `Endpoint` have set on it
     # REST framework sorts actions by name; the documentation shows them in the order of the source.
     for method in sorted(viewset.get_extra_actions(), key=lambda one: inspect.unwrap(one).__code__.co_firstlineno):
-        declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
-        view = viewset.as_view(dict(method.mapping), **method.kwargs, endpoint=declared, detail=False)
+        endpoint: Endpoint = replace(method.endpoint, tag=viewset.tag)
+        view = viewset.as_view(dict(method.mapping), **method.kwargs, endpoint=endpoint, detail=False)
         view.csrf_exempt = True
-        view.endpoint = declared  # type: ignore[attr-defined]
-        for path in declared.paths:
+        view.endpoint = endpoint  # type: ignore[attr-defined]
+        for path in endpoint.paths:
             yield URLPattern(RoutePattern(path.lstrip("/"), is_endpoint=True), view)
 
 

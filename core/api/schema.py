@@ -344,8 +344,8 @@ def _template(path: str) -> str:
 
 @cache  # it takes 0.1 s
 def _document() -> bytes:
-    generated = SchemaGenerator().get_schema(request=None, public=True)
-    return bytes(OpenApiJsonRenderer().render(generated, renderer_context={}))
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return bytes(OpenApiJsonRenderer().render(document, renderer_context={}))
 
 
 def document(base: str) -> dict[str, Any]:

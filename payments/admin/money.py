@@ -186,8 +186,8 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
 
 
 def _replay(press: Press) -> str:
-    replayed = event_replay(event_id=press.row.pk, now=press.now)
-    return f"{replayed.get_verdict_display()} {replayed.result}"
+    event = event_replay(event_id=press.row.pk, now=press.now)
+    return f"{event.get_verdict_display()} {event.result}"
 
 
 def _acknowledge(press: Press) -> str:

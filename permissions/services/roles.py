@@ -47,12 +47,12 @@ def role_scoped(*, roleid: str, scope: DataScope) -> Role:
         return role
     defaults = {name: getattr(role, name) for name in ("menu", "rows", "buttons")}
     name = f"{role.name}（{scope.label}）"[: Role.NAME_LENGTH]
-    scoped, is_new = Role.objects.get_or_create(
+    copy, is_new = Role.objects.get_or_create(
         roleid=f"{roleid[:20]}-{scope.value}", defaults=defaults | {"name": name, "data_scope": scope}
     )
     if is_new:
-        scoped.permissions.set(role.permissions.all())
-    return scoped
+        copy.permissions.set(role.permissions.all())
+    return copy
 
 
 def menu_with_home(menu: list[dict[str, Any]]) -> list[dict[str, Any]]:

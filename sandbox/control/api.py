@@ -116,8 +116,8 @@ def deliver(request: HttpRequest, body: Body) -> JsonResponse:
     if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float) or not 0 <= ahead_s <= 86400:
         raise ValueError("ahead_s: seconds from 0 to 86400")
     now = timezone.now() + timedelta(seconds=ahead_s)
-    settled = refunds_settle(now=now)
-    return JsonResponse({"refunds_settled": settled, "deliveries": _send(deliveries_due(now=now), now)})
+    number = refunds_settle(now=now)
+    return JsonResponse({"refunds_settled": number, "deliveries": _send(deliveries_due(now=now), now)})
 
 
 @control_endpoint

@@ -50,8 +50,8 @@ def _queue(draft: Delivery, faults: Faults, now: datetime) -> None:
 def _shuffle(draft: Delivery, faults: Faults) -> None:
     """Let this notification overtake one that is held back; with none, and the fault on, hold this one back."""
     late = Delivery.objects.filter(is_held=True, state=DeliveryState.DUE, attempts=0)
-    overtaken = late.update(is_held=False, next_try_at=draft.next_try_at + OVERTAKEN_BY)
-    if not overtaken and FaultKind.NOTIFY_OUT_OF_ORDER in faults:
+    number = late.update(is_held=False, next_try_at=draft.next_try_at + OVERTAKEN_BY)
+    if not number and FaultKind.NOTIFY_OUT_OF_ORDER in faults:
         draft.is_held = True
         draft.next_try_at += timedelta(seconds=faults[FaultKind.NOTIFY_OUT_OF_ORDER])
 

@@ -72,14 +72,14 @@ def signature_headers(body: bytes, *, is_forged: bool = False) -> dict[str, str]
     }
 
 
-def decrypt(name: str, sealed: str | None) -> str:
+def decrypt(name: str, ciphertext: str | None) -> str:
     """Decrypt a field that the merchant has encrypted with the provider's public key.
 
     :raises Refused: PARAM: it is missing, or encrypted with another key.
     """
     try:
         padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303 - the provider's choice
-        return merchant().platform_key.decrypt(base64.b64decode(sealed or "", validate=True), padding).decode()
+        return merchant().platform_key.decrypt(base64.b64decode(ciphertext or "", validate=True), padding).decode()
     except ValueError:
         raise Refused(Reason.PARAM, f"{name}解密失败") from None
 

@@ -65,7 +65,7 @@ def _answer(text: str) -> HttpResponse:
 def unifiedorder(fields: Fields, now: datetime) -> Fields:
     kind = checked(fields, "trade_type", "NATIVE|JSAPI|APP")
     # These two differ even between equal orders.
-    compared = {name: value for name, value in sorted(fields.items()) if name not in ("sign", "nonce_str")}
+    content = {name: value for name, value in sorted(fields.items()) if name not in ("sign", "nonce_str")}
     draft = Trade(
         out_trade_no=checked(fields, "out_trade_no", OUT_TRADE_NO),
         trade_type=kind,
@@ -75,7 +75,7 @@ def unifiedorder(fields: Fields, now: datetime) -> Fields:
         notify_url=checked(fields, "notify_url", ADDRESS),
         expires_at=_time14(fields, "time_expire"),
         openid=checked(fields, "openid", TEXT) if kind == "JSAPI" else "",
-        fingerprint=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(json.dumps(content).encode()).hexdigest(),
     )
     code = trade_create(draft=draft, now=now)
     return {"trade_type": kind, "prepay_id": code.prepay_id} | ({"code_url": code.code_url} if kind == "NATIVE" else {})

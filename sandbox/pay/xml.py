@@ -35,9 +35,9 @@ def render(fields: Mapping[str, str]) -> str:
 def render_signed(fields: dict[str, str], *, is_forged: bool) -> str:
     """Write the fields with the merchant's numbers, a nonce and the signature, which is of another key if forged."""
     account = merchant()
-    unsigned = {"appid": account.appid, "mch_id": account.mch_id, "nonce_str": secrets.token_hex(16)} | fields
+    content = {"appid": account.appid, "mch_id": account.mch_id, "nonce_str": secrets.token_hex(16)} | fields
     key = secrets.token_hex(16) if is_forged else account.api_key
-    return render(unsigned | {"sign": sign(unsigned, key=key)})
+    return render(content | {"sign": sign(content, key=key)})
 
 
 def sign(fields: Mapping[str, str], *, key: str) -> str:

@@ -121,11 +121,11 @@ def orders_sweep(*, now: datetime) -> int:
     Orders whose payment was never started come first, those that the provider did not close before come last. So one
     on which the provider hangs holds up few others, and the next sweep works on those meanwhile.
     """
-    began, finished, moment = time.monotonic(), 0, now
+    began, number, moment = time.monotonic(), 0, now
     while moment < now + timedelta(seconds=MAX_RUN_S) and (order := _claim(moment)):
-        finished += _try_close(order.pk, moment)
+        number += _try_close(order.pk, moment)
         moment = now + timedelta(seconds=time.monotonic() - began)
-    return finished
+    return number
 
 
 def _claim(now: datetime) -> Order | None:

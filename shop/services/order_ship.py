@@ -86,8 +86,8 @@ def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: st
 
 def can_be_undone(order: Order, event: Event, now: datetime) -> bool:
     """Tell whether what ``event`` takes back is less than 10 minutes old and only notes followed."""
-    followed = OrderLog.objects.filter(order=order).exclude(event__in=ASIDE).order_by("-pk")
-    last = followed.first()
+    later_steps = OrderLog.objects.filter(order=order).exclude(event__in=ASIDE).order_by("-pk")
+    last = later_steps.first()
     return last is not None and last.event == UNDOES[event].label and now - last.at < UNDO
 
 

@@ -15,7 +15,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   target.append(note);
 });
 
-// It leaves Ctrl+K to the browser while somebody types in a field.
+// It leaves Ctrl+K to the browser while the user types in a field.
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("input, textarea, [contenteditable]");
   if (event.key !== "k" || !(event.ctrlKey || event.metaKey) || !isTyping) return;

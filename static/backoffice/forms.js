@@ -63,7 +63,7 @@
       form.prepend(note);
     }
     sessionStorage.removeItem(key);
-    // After a moment: scripts of the page fill fields as well, and that is nothing somebody typed.
+    // After a moment: scripts of the page fill fields as well, and the user did not type that.
     let timer;
     form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(keep, 200); });
     form.addEventListener("submit", keep);
@@ -156,7 +156,7 @@
     document.addEventListener("visibilitychange", look);
   }
 
-  // --- For those who want it the browser tells what is new while nobody looks at the tab ---
+  // --- For those who want it the browser tells what is new while the tab is hidden ---
   const NOTICES = "notices";
   const wantsNotices = () => localStorage.getItem(NOTICES) && window.Notification?.permission === "granted";
 

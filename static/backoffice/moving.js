@@ -1,4 +1,4 @@
-// Shows what moves by itself (a refund, a comparison) without touching what somebody types, ticks or is about to press:
+// Shows what moves by itself (a refund, a comparison) without touching what the user types, ticks or is about to press:
 // fetches the page, and puts in the parts that differ and hold nothing to fill in.
 (() => {
   const CONTROLS = "input, select, textarea, button, summary, form";

@@ -1,4 +1,4 @@
-// Propose the price of the chosen pieces as the amount, until somebody types another one.
+// Propose the price of the chosen pieces as the amount, until the clerk types another one.
 const amount = document.querySelector("[name=amount]");
 const pieces = [...document.querySelectorAll("[data-price]")];
 const shelf = document.querySelector("[name=shelf]"), shelfHint = shelf.labels[0].querySelector("small");

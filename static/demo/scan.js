@@ -4,7 +4,7 @@
 const $ = id => document.getElementById(id)
 
 /**
- * Show a QR code and wait until somebody has scanned it; the elements are those of templates/demo/scan.html.
+ * Show a QR code and wait until it is scanned; the elements are those of templates/demo/scan.html.
  *
  * `call(path, params)` asks the API and answers the body, `note(event, data)` hears what the socket says,
  * `welcome(answer)` gets the answer of the login. Answers a function that stops the waiting.

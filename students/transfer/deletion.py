@@ -129,9 +129,9 @@ def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
             row.kind, row.errors = RowKind.KEPT, [["学号", "已经属于另一名学员"]]
         else:
             row.kind = RowKind.UNDONE
-    restored = [row for row in rows if row.kind == RowKind.UNDONE]
-    students_create([students[row.pk] for row in restored], actor_pk=run.undone_by_id, now=now)
-    images_hand_over([(row.owner_ref, students[row.pk].owner_ref) for row in restored])
+    undone_rows = [row for row in rows if row.kind == RowKind.UNDONE]
+    students_create([students[row.pk] for row in undone_rows], actor_pk=run.undone_by_id, now=now)
+    images_hand_over([(row.owner_ref, students[row.pk].owner_ref) for row in undone_rows])
     rows_save(rows, "kind", "diff", "errors")
 
 

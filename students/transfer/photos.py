@@ -196,9 +196,9 @@ def photos_choice(run: TransferRun, data: Any) -> dict[str, dict[str, int]]:
     """
     choices: dict[str, int] = {}
     sids: dict[str, str] = {}
-    ticked = set(data.getlist("use"))
+    ticks = set(data.getlist("use"))
     for row in TransferRow.objects.filter(run=run, kind__in=OPEN):
-        if row.kind == RowKind.CHANGED and str(row.number) in ticked and row.student_pk:
+        if row.kind == RowKind.CHANGED and str(row.number) in ticks and row.student_pk:
             choices[str(row.number)] = row.student_pk
         elif row.kind == RowKind.CHOICE:
             answer = data.get(f"student-{row.number}", "")

@@ -85,10 +85,10 @@ def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:
 
 def _decrypt_v2(req_info: str, api_key: str) -> bytes:
     key = hashlib.md5(api_key.encode(), usedforsecurity=False).hexdigest().encode()
-    sealed = base64.b64decode(req_info, validate=True)
+    ciphertext = base64.b64decode(req_info, validate=True)
     opener = Cipher(algorithms.AES(key), modes.ECB()).decryptor()  # noqa: S305 - WeChat's choice
     unpadder = padding.PKCS7(128).unpadder()
-    return unpadder.update(opener.update(sealed) + opener.finalize()) + unpadder.finalize()
+    return unpadder.update(opener.update(ciphertext) + opener.finalize()) + unpadder.finalize()
 
 
 def read_v3(

@@ -101,8 +101,8 @@ class WeChatV3:
         data, serial = {"out_refund_no": out_refund_no, "type": "MERCHANT_BANK_CARD"}, ""
         if card:
             serial, key = self.keys.encryption_key()
-            sealed = {"bank_account": rsa_encrypt(card.number, key), "real_name": rsa_encrypt(card.holder, key)}
-            data |= {"type": "USER_BANK_CARD", "bank_type": card.bank} | sealed
+            ciphertexts = {"bank_account": rsa_encrypt(card.number, key), "real_name": rsa_encrypt(card.holder, key)}
+            data |= {"type": "USER_BANK_CARD", "bank_type": card.bank} | ciphertexts
         facts = self._call("POST", f"{_REFUNDS}/{_plain(refund_id)}/apply-abnormal-refund", data, serial=serial)
         return read_refund(facts, "status", out_refund_no)
 
