@@ -1,5 +1,6 @@
-"""Who changed what, when, before and after, whichever door it came through."""
+"""Who changed what, when, before and after, whichever door it came through; and that nobody can flood the list."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,17 +12,26 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
-from backoffice.audit import WATCHED, changes_of, entries_purge
+from accounts.models import LoginAttempt, LoginMethod, User
+from accounts.services import attempts
+from backoffice.audit import STAFF_ACTIONS, WATCHED, changes_of, entries_purge
 from backoffice.tasks import purge
 from config.celery import app
-from core.audit import MASK, audited
+from core import audit
+from core.api.request import answering
+from core.audit import MASK, StaffAction, audited
 from payments.models import Payment, PaymentLog, Refund
-from shop.models import OrderLog
+from permissions.models import Role
+from shop.models import Category, OrderLog
+from shop.services.order_move import order_note
+from shop.services.order_ship import order_ship
+from shop.states import OrderAction, State
+from students.models import Student
 from students.tests.factories import student as new_student
-from tests.kit import save_page
+from tests.kit import posted_of, save_page
 
 pytestmark = pytest.mark.django_db
+LIST = reverse("admin:auditlog_logentry_changelist")
 
 
 def newest(record: Any) -> LogEntry:
@@ -34,14 +44,22 @@ def make_student(**fields: Any) -> Any:
     return row
 
 
-def test_names_the_caller_of_the_api(lbw: Any) -> None:
-    student = make_student()
+def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_request(office: Client, lbw: Any) -> None:
+    own, other = make_student(name="王五"), make_student(name="谭鹏")
 
-    lbw.post("/students/updatestu", {"sId": student.sid, "name": "王五"}, headers={"X-Request-Id": "abcdefgh12345"})
+    lbw.post("/students/updatestu", {"sId": own.sid, "name": "王小五"}, headers={"X-Request-Id": "abcdefgh12345"})
 
-    entry = newest(student)
+    entry = newest(own)
     assert (entry.actor, entry.remote_addr, entry.cid) == (lbw.user, "127.0.0.1", "abcdefgh12345")
-    assert [(c.field, c.before, c.after) for c in changes_of(entry)] == [("姓名", "李四", "王五")]
+    assert [(c.field, c.before, c.after) for c in changes_of(entry)] == [("姓名", "王五", "王小五")]
+
+    def found(text: str) -> list[LogEntry]:
+        answer: Any = office.get(LIST, {"q": text})
+        return list(answer.context_data["cl"].result_list)
+
+    assert [entry] == found("王小") == found("abcdefgh12345") == found("lbw")
+    assert newest(other) in found(str(other.pk)) and entry not in found(str(other.pk))
+    assert found("小五") == found("lb") == []
 
 
 def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any) -> None:
@@ -57,20 +75,14 @@ def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any
     assert "后台权限（移除）" in words
 
 
-def test_shows_nothing_of_a_password(person: Any) -> None:
+def test_shows_nothing_of_a_password_and_sees_an_update_without_signals(person: Any) -> None:
     user = person("wang").user
     user.set_password("another-password")
     user.save()
 
-    entries = LogEntry.objects.get_for_object(user)
-
-    kept = str([(entry.changes, entry.serialized_data) for entry in entries])
+    kept = str([(row.changes, row.serialized_data) for row in LogEntry.objects.get_for_object(user)])
     assert "argon2" not in kept and "md5" not in kept and "another" not in kept
     assert [(c.field, c.before, c.after) for c in changes_of(newest(user))] == [("密码", MASK, MASK)]
-
-
-def test_sees_an_update_without_signals(person: Any) -> None:
-    user = person("wang").user
 
     with audited(User.objects.filter(pk=user.pk)):
         User.objects.filter(pk=user.pk).update(is_active=False)
@@ -87,7 +99,7 @@ def test_lists_all_changes_without_counting_them_all_and_nobody_changes_one(
     student.save()
 
     with django_assert_max_num_queries(12):
-        page = office.get(reverse("admin:auditlog_logentry_changelist")).content.decode()
+        page = office.get(LIST).content.decode()
     entry = LogEntry.objects.latest("pk")
     detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk]))
     history = office.get(reverse("admin:students_student_history", args=[student.pk])).content.decode()
@@ -98,20 +110,6 @@ def test_lists_all_changes_without_counting_them_all_and_nobody_changes_one(
     assert office.post(reverse("admin:auditlog_logentry_delete", args=[entry.pk]), {"post": "yes"}).status_code == 403
     assert office.get(reverse("admin:auditlog_logentry_add")).status_code == 403
     assert LogEntry.objects.filter(pk=entry.pk).exists()
-
-
-def test_is_searched_by_object_key_person_or_request(office: Client, lbw: Any) -> None:
-    own, other = make_student(name="王五"), make_student(name="谭鹏")
-    lbw.post("/students/updatestu", {"sId": own.sid, "name": "王小五"}, headers={"X-Request-Id": "abcdefgh12345"})
-    entry = newest(own)
-
-    def found(text: str) -> list[LogEntry]:
-        answer: Any = office.get(reverse("admin:auditlog_logentry_changelist"), {"q": text})
-        return list(answer.context_data["cl"].result_list)
-
-    assert [entry] == found("王小") == found("abcdefgh12345") == found("lbw")
-    assert newest(other) in found(str(other.pk)) and entry not in found(str(other.pk))
-    assert found("小五") == found("lb") == []
 
 
 def test_watches_every_model_that_staff_can_change(root: Any, rf: Any) -> None:
@@ -160,3 +158,169 @@ def test_old_entries_leave_the_log_of_money_alone(stock: dict[str, Any]) -> None
             app.tasks[entry["task"]]()
 
     assert all(model.objects.exists() for model in models)
+
+
+def actions(*kinds: int) -> list[LogEntry]:
+    return list(LogEntry.objects.filter(action__in=kinds or STAFF_ACTIONS).order_by("pk"))
+
+
+def press(browser: Client, page: str, pk: int, name: str) -> Any:
+    """Press a button of a record and confirm it."""
+    address = reverse(f"admin:{page}_change", args=[pk])
+    return browser.post(address, posted_of(browser.post(address, {f"step_{name}": "1"})) | {"sure": "1"})
+
+
+class TestOfStaff:
+    def test_a_parcel_sent_by_staff_is_there_and_what_the_buyer_does_is_not(
+        self, office: Client, root: Any, stock: dict[str, Any]
+    ) -> None:
+        order, shipped = stock["orders"][State.PAID], stock["orders"][State.SHIPPED]
+        order_ship(order_id=shipped.order_id, action=2, actor="王五", now=timezone.now())
+        assert shipped.logs.filter(to_state=State.RECEIVED).exists() and actions() == []
+
+        press(office, "shop_order", order.pk, "ship")
+
+        [entry] = actions()
+        assert (entry.action, entry.actor, entry.object_repr) == (OrderAction.SHIP, root.user, order.order_id)
+        page = office.get(f"{LIST}?day=today&kind={OrderAction.SHIP}").content.decode()
+        assert order.order_id in page and "待发货 → 已发货" in page
+
+    def test_a_refund_is_there_once_with_its_amount(self, office: Client, root: Any, stock: dict[str, Any]) -> None:
+        order = stock["orders"][State.SHIPPED]
+        payment = stock["payment"]
+        payment.out_trade_no = order.order_id
+        payment.save()
+        Refund.objects.all().delete()
+
+        press(office, "shop_order", order.pk, "refund")
+
+        [entry] = actions(OrderAction.REFUND)
+        assert (entry.actor, entry.changes["金额"][1]) == (root.user, "12.50元")
+        assert entry.object_repr.startswith(order.order_id)
+
+    def test_what_another_did_in_a_request_is_not_ones_own(
+        self, person: Callable[..., Any], stock: dict[str, Any], rf: Any
+    ) -> None:
+        request = rf.get("/admin/shop/order/")
+        request.user = person("lisi", "102", is_staff=True).user
+        order = stock["orders"][State.SHIPPED]
+
+        def note(actor: str) -> None:
+            with answering(request):
+                order_note(order=order, event="发货", actor=actor, now=timezone.now())
+
+        note("li")
+        assert actions() == []
+
+        note("lisi")
+        assert [entry.actor for entry in actions()] == [request.user]
+
+
+class TestLogins:
+    def test_refused_ones_stand_beside_successful_ones_up_to_a_limit(
+        self, api: Any, person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wang = person("wang", "102", is_staff=True).user
+        person("li")  # no member of staff
+
+        for username in ("li", "a-typed-password"):
+            api.post("/users/login", {"username": username, "password": "a-password"})
+        for password in ("false", "a-password"):
+            api.post("/users/login", {"username": "wang", "password": password})
+        Client().post("/admin/login/", {"username": "wang", "password": "a-password"})
+
+        assert [(entry.action, entry.actor, entry.changes["入口"][1]) for entry in actions()] == [
+            (StaffAction.LOGIN_REFUSED, None, "接口"),
+            (StaffAction.LOGIN, wang, "接口"),
+            (StaffAction.LOGIN, wang, "后台"),
+        ]
+        monkeypatch.setattr(attempts, "MAX_REFUSALS_AN_HOUR", 3)
+        before, now = LoginAttempt.objects.count(), timezone.now()
+        for number in range(8):
+            context = attempts.LoginContext(method=LoginMethod.API, ip=f"192.0.2.{number}", now=now)
+            for _ in range(2):
+                attempts.attempt_record(context, outcome=attempts.Outcome.WRONG, username="wang")
+        assert LoginAttempt.objects.count() == before + 8
+        assert len(actions(StaffAction.LOGIN_REFUSED)) == 3
+
+
+def test_the_list_filters_by_person_object_and_day(
+    office: Client, staff: Callable[[str], Client], person: Callable[..., Any], stock: dict[str, Any]
+) -> None:
+    people = {name: person(name, "102", is_staff=True).user for name in ("wang", "zhao")}
+    for name, user in people.items():
+        for action in (OrderAction.REFUND, OrderAction.SHIP):
+            changes = {"金额": ["", f"{name} 12.50元"]}
+            LogEntry.objects.log_create(stock["refund"], action=action, changes=changes, actor=user)
+
+    head = staff("102").get(f"{LIST}?day=today&kind={OrderAction.REFUND}")
+    text = head.content.decode()
+    assert [entry.actor.username for entry in head.context["cl"].result_list] == ["zhao", "wang"]
+    assert "wang 12.50元" in text and f"?day=today&amp;kind={OrderAction.SHIP}" in text
+
+    def shown(query: str) -> int:
+        return len(office.get(f"{LIST}?{query}").context["cl"].result_list)
+
+    assert shown(f"person={people['wang'].pk}&kind={OrderAction.REFUND},{OrderAction.SHIP}") == 2
+    assert shown("model=payments.refund") == 4 and shown("model=payments.refund&day=yesterday") == 0
+    assert shown("q=20261101000000003") == 4
+    LogEntry.objects.all().delete()
+    assert shown("person=x&kind=x&day=x&model=x") == 0
+
+
+def edit(caller: Any, student: Student, **fields: Any) -> Any:
+    return caller.post("/students/updatestu", {"sId": student.sid} | fields)
+
+
+def test_a_burst_of_the_same_change_is_one_entry(root: Any, zhuguan: Any) -> None:
+    student = make_student(name="王芳")
+    LogEntry.objects.all().delete()
+
+    for name in ("甲", "乙", "丙"):
+        assert edit(root, student, name=name).json()["state"] is True
+    edit(root, student, city="成都")
+    edit(zhuguan, student, name="丁")
+
+    entries = [(entry.actor.username, entry.changes) for entry in LogEntry.objects.order_by("pk")]
+    assert [(actor, changes.get("name")) for actor, changes in entries] == [
+        ("root", ["王芳", "丙"]),
+        ("root", None),
+        ("zhuguan", ["丙", "丁"]),
+    ]
+
+
+def test_after_too_many_changes_nothing_is_written_for_a_while(
+    root: Any, zhuguan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MAX_ENTRIES", {"minute": (3, 60)})
+    student = make_student(name="王芳")
+    refused = [edit(root, student, name=f"名{number}").status_code for number in range(5)]
+
+    assert refused == [200, 200, 200, 429, 429]
+    assert Student.objects.get().name == "名2"
+    assert edit(zhuguan, student, name="别人").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "model"),
+    [
+        ("/category/addCategory", {"categoryName": "车"}, Category),
+        ("/permission/addrole", {"roleid": "9"}, Role),
+        ("/students/delstu", {}, Student),
+    ],
+)
+def test_what_is_refused_has_not_happened(
+    root: Any, monkeypatch: pytest.MonkeyPatch, path: str, body: Any, model: Any
+) -> None:
+    monkeypatch.setattr(audit, "MAX_ENTRIES", {"minute": (0, 60)})
+    sid = make_student(name="王芳").sid
+    before = model.objects.count()
+
+    answer = root.get(path, sId=sid) if "del" in path else root.post(path, body)
+
+    assert (answer.status_code, answer.json()["status"]) == (429, 429)
+    assert model.objects.count() == before
+
+
+def test_changes_are_made_without_valkey(root: Any, valkey_down: Any) -> None:
+    assert edit(root, make_student(name="王芳"), name="甲").json()["state"] is True
