@@ -8,10 +8,11 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
@@ -37,12 +38,15 @@ def media(tmp_path: Path, settings: Any) -> Path:
 
 def test_restores_rows_and_pictures(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
     Role.objects.create(roleid="777", name="原来的")
+    (media / "zebra.png").write_bytes(b"goes")
     file = tmp_path / "one.tar"
     modes, add = set(), tarfile.TarFile.addfile
 
-    def look(*arguments: Any) -> None:
+    def look(archive: tarfile.TarFile, member: tarfile.TarInfo, *content: Any) -> None:
         modes.add((tmp_path / "one.tar.part").stat().st_mode & 0o777)
-        add(*arguments)
+        if member.name == "media/picture.png":  # its folder has been read by now
+            (media / "zebra.png").unlink()
+        add(archive, member, *content)
 
     monkeypatch.setattr(tarfile.TarFile, "addfile", look)
     mask = os.umask(0)
@@ -51,82 +55,56 @@ def test_restores_rows_and_pictures(tmp_path: Path, media: Path, monkeypatch: An
     finally:
         os.umask(mask)
     assert modes == {0o600}  # nobody else can read it, from the first byte on
+    with pytest.raises(CommandError, match="exists already"):
+        call_command("backup", str(file))
     Role.objects.filter(roleid="777").update(name="改过的")
     Role.objects.create(roleid="778", name="后来的")
     (media / "picture.png").unlink()
 
-    call_command("restore", str(file), "--yes")
+    with connected(SERVING), pytest.raises(CommandError, match="still runs; it uses the database from this machine"):
+        call_command("restore", str(file), "--yes")
 
+    assert Role.objects.filter(roleid="778").exists()
+    with connected(COMMAND):
+        call_command("restore", str(file), "--yes")
     assert list(Role.objects.filter(roleid__in=["777", "778"]).values_list("name", flat=True)) == ["原来的"]
+    assert [path.name for path in media.iterdir()] == ["picture.png"]
     assert (media / "picture.png").read_bytes() == b"as it was"
 
 
-def test_never_overwrites_a_backup(tmp_path: Path, media: Path) -> None:
-    file = tmp_path / "one.tar"
-    file.write_bytes(b"precious")
-
-    with pytest.raises(CommandError, match="exists already"):
-        call_command("backup", str(file))
-
-    assert file.read_bytes() == b"precious"
+def connected(name: str) -> psycopg.Connection:
+    database = connection.settings_dict["NAME"]
+    return psycopg.connect(os.environ["DATABASE_URL"], dbname=database, application_name=name)
 
 
-def test_a_picture_that_goes_meanwhile_is_left_out(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
-    (media / "zebra.png").write_bytes(b"goes")
-    add = tarfile.TarFile.addfile
+def test_a_full_disk_is_said_and_damages_nothing(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    full, copy = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), shutil.copyfileobj
 
-    def delete(archive: tarfile.TarFile, member: tarfile.TarInfo, *content: Any) -> None:
-        if member.name == "media/picture.png":  # its folder has been read by now
-            (media / "zebra.png").unlink()
-        add(archive, member, *content)
+    def fill_up(source: Any, target: Any, *sizes: int) -> None:
+        if "picture.png" in target.name:
+            raise full
+        copy(source, target, *sizes)
 
-    monkeypatch.setattr(tarfile.TarFile, "addfile", delete)
-
-    call_command("backup", str(tmp_path / "one.tar"))
-
-    with tarfile.open(tmp_path / "one.tar") as archive:
-        assert [name for name in archive.getnames() if name.startswith("media/")] == ["media/picture.png"]
-
-
-def test_a_full_disk_is_said_with_path_and_number(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(tarfile.TarFile, "addfile", full)
-
-    with pytest.raises(
-        CommandError, match=rf"{tmp_path}/one.tar was not written: \[Errno 28\] No space left on device"
-    ):
-        call_command("backup", str(tmp_path / "one.tar"))
-
+    with monkeypatch.context() as patch:
+        patch.setattr(tarfile.TarFile, "addfile", mock.Mock(side_effect=full))
+        reason = rf"{tmp_path}/one.tar was not written: \[Errno 28\] No space left on device"
+        with pytest.raises(CommandError, match=reason):
+            call_command("backup", str(tmp_path / "one.tar"))
     assert list(tmp_path.glob("*.tar*")) == []
-
-
-@contextmanager
-def connected(name: str) -> Iterator[None]:
-    facts = connection.settings_dict
-    address = {"host": facts["HOST"], "port": facts["PORT"], "user": facts["USER"], "password": facts["PASSWORD"]}
-    address = {key: value for key, value in address.items() if value}
-    with psycopg.connect(dbname=facts["NAME"], application_name=name, **address):
-        yield
-
-
-def test_refuses_to_restore_while_the_system_runs(tmp_path: Path, media: Path) -> None:
     call_command("backup", str(tmp_path / "one.tar"))
-    Role.objects.create(roleid="779", name="还在")
+    (media / "picture.png").write_bytes(b"not touched")
+    monkeypatch.setattr(shutil, "copyfileobj", fill_up)
 
-    with connected(SERVING), pytest.raises(CommandError, match="still runs; it uses the database from this machine"):
+    with pytest.raises(CommandError, match="No space left"):
         call_command("restore", str(tmp_path / "one.tar"), "--yes")
 
-    assert Role.objects.filter(roleid="779").exists()
-    with connected(COMMAND):
-        call_command("restore", str(tmp_path / "one.tar"), "--yes")
-    assert not Role.objects.filter(roleid="779").exists()
+    assert (media / "picture.png").read_bytes() == b"not touched"
+    assert [path.name for path in media.iterdir()] == ["picture.png"]
 
 
 def altered(
     source: Path, target: Path, change: Callable[[bytes], bytes] = bytes, *, is_honest: bool = True, **changes: str
-) -> Path:
+) -> None:
     """A backup whose dump is another; an honest one has the right checksum."""
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         dump = change(content_of(old, "database.dump"))
@@ -139,29 +117,11 @@ def altered(
                 content = json.dumps(facts | changes).encode()
             member.size = len(content)
             new.addfile(member, io.BytesIO(content))
-    return target
 
 
 def content_of(archive: tarfile.TarFile, name: str) -> bytes:
     file = archive.extractfile(name)
     return file.read() if file else b""
-
-
-def damaged(good: Path, bad: Path) -> None:
-    altered(good, bad, lambda dump: dump + b"x", is_honest=False)
-
-
-def undated(good: Path, bad: Path) -> None:
-    altered(good, bad, written_at="yesterday")
-
-
-def broken_off(good: Path, bad: Path) -> None:
-    """Without the one transaction each table that had come whole would be there, and the rest be gone."""
-    altered(good, bad, lambda dump: dump[:-200_000])
-
-
-def cut_short(good: Path, bad: Path) -> None:
-    bad.write_bytes(good.read_bytes()[:-200_000])
 
 
 def leading_outside(good: Path, bad: Path) -> None:
@@ -178,10 +138,11 @@ def another_tar(_: Path, bad: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (damaged, "it is damaged"),
-        (undated, "the database is as before: Invalid isoformat"),
-        (broken_off, "the database is as before: pg_restore failed: "),
-        (cut_short, "unexpected end of data"),
+        (partial(altered, change=lambda dump: dump + b"x", is_honest=False), "it is damaged"),
+        (partial(altered, written_at="yesterday"), "the database is as before: Invalid isoformat"),
+        # Without the one transaction each table that had come whole would be there, and the rest be gone.
+        (partial(altered, change=lambda dump: dump[:-200_000]), "the database is as before: pg_restore failed: "),
+        (lambda good, bad: bad.write_bytes(good.read_bytes()[:-200_000]), "unexpected end of data"),
         (leading_outside, "leads outside"),
         (another_tar, "it is no backup"),
         (shutil.copy, r"the database is as before: psql failed: .*division by zero"),
@@ -207,24 +168,6 @@ def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(
     assert Role.objects.filter(roleid="779").exists() and Role.objects.count() == number > 5000
 
 
-def test_a_disk_that_fills_up_damages_no_picture(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
-    call_command("backup", str(tmp_path / "one.tar"))
-    (media / "picture.png").write_bytes(b"not touched")
-    copy = shutil.copyfileobj
-
-    def fill_up(source: Any, target: Any, *sizes: int) -> None:
-        if "picture.png" in target.name:
-            raise OSError(28, "No space left on device")
-        copy(source, target, *sizes)
-
-    monkeypatch.setattr(shutil, "copyfileobj", fill_up)
-    with pytest.raises(CommandError, match="No space left"):
-        call_command("restore", str(tmp_path / "one.tar"), "--yes")
-
-    assert (media / "picture.png").read_bytes() == b"not touched"
-    assert [path.name for path in media.iterdir()] == ["picture.png"]
-
-
 def test_what_a_newer_release_has_added_is_gone(tmp_path: Path, media: Path) -> None:
     """Also what refers to our tables: pg_restore alone fails there."""
     call_command("backup", str(tmp_path / "one.tar"))
@@ -236,10 +179,9 @@ def test_what_a_newer_release_has_added_is_gone(tmp_path: Path, media: Path) -> 
     call_command("restore", str(tmp_path / "one.tar"), "--yes")
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relname FROM pg_class WHERE relname ILIKE 'newer%'")
-        assert cursor.fetchall() == []
-        cursor.execute("SELECT proname FROM pg_proc WHERE proname LIKE 'newer%'")
-        assert cursor.fetchall() == []
+        for kind, name in (("pg_class", "relname"), ("pg_proc", "proname")):
+            cursor.execute(f"SELECT {name} FROM {kind} WHERE {name} ILIKE 'newer%'")
+            assert cursor.fetchall() == []
 
 
 def test_every_option_of_the_url_reaches_pg_dump(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
