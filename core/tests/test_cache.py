@@ -1,5 +1,7 @@
 """Valkey: whom it does not hold up, and who counts as one caller, wherever calls are limited."""
 
+from unittest import mock
+
 import pytest
 import redis
 
@@ -22,11 +24,8 @@ LIMITED = {
 
 @pytest.fixture(autouse=True)
 def _no_provider(monkeypatch, settings, tmp_path):
-    def silent(*_, **__):
-        raise ProviderSilent
-
     settings.MEDIA_ROOT = tmp_path
-    monkeypatch.setattr("weather.services.report_fetch", silent)
+    monkeypatch.setattr("weather.services.report_fetch", mock.Mock(side_effect=ProviderSilent))
     monkeypatch.setattr("accounts.services.sms_codes.sms_send", lambda **_: None)
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections.abc import AsyncIterable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -43,23 +44,23 @@ async def send_in_parts(method: str, path: str, parts: AsyncIterable[bytes], kin
     return sent[0]["status"], dict(sent[0]["headers"]), b"".join(m.get("body", b"") for m in sent[1:])
 
 
-def call(
-    method: str, path: str, *, query: bytes = b"", kind: bytes = b"application/json", chunks: tuple[bytes, ...] = (b"",)
-):
-    async def parts() -> AsyncIterable[bytes]:
-        for chunk in chunks:
-            yield chunk
+async def pieces(*chunks: bytes) -> AsyncIterable[bytes]:
+    for chunk in chunks:
+        yield chunk
 
-    status, _, body = asyncio.run(send_in_parts(method, path, parts(), kind, query))
+
+def call(method: str, path: str, *chunks: bytes, query: bytes = b"") -> tuple[int, Any]:
+    status, _, body = asyncio.run(send_in_parts(method, path, pieces(*chunks), b"application/json", query))
     return status, json.loads(body)
 
 
 def test_a_body_in_pieces_is_one_body_and_raw_chinese_in_the_query_is_read():
-    status, body = call("POST", "/users/login", chunks=(b'{"username": ', b'"li"}'))
+    status, body = call("POST", "/users/login", b'{"username": ', b'"li"}')
     assert (status, body["msg"]) == (200, "没有传递用户名或者密码")
 
     status, body = call("GET", "/users/verifyCaptcha", query="captcha=重庆".encode())
     assert (status, body["msg"]) == (200, "验证码错误")
+    assert call("GET", "/socket.iox")[1]["msg"] == "接口地址错误"  # only the socket path goes to the sockets
 
 
 def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
@@ -68,12 +69,9 @@ def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
     held.threads.submit(over.wait, 60)
     monkeypatch.setattr(asgi, "_http", held)
 
-    async def nothing() -> AsyncIterable[bytes]:
-        yield b""
-
     async def run() -> tuple[Any, Any]:
-        slow = asyncio.create_task(send_in_parts("POST", "/users/login", nothing(), b"application/json"))
-        quick = await asyncio.wait_for(send_in_parts("GET", "/Verify/", nothing(), b""), 30)
+        slow = asyncio.create_task(send_in_parts("POST", "/users/login", pieces(), b"application/json"))
+        quick = await asyncio.wait_for(send_in_parts("GET", "/Verify/", pieces(), b""), 30)
         waits = not slow.done()
         over.set()
         await slow
@@ -83,14 +81,6 @@ def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
 
     assert waits
     assert json.loads(quick[2])["msg"] == "请登入"
-
-
-def test_quick_calls_only_read():
-    assert {call.path for call in endpoints() if call.is_quick and call.methods != ("GET",)} == {"/verify"}
-
-
-def test_only_the_socket_path_goes_to_the_sockets():
-    assert call("GET", "/socket.iox")[1]["msg"] == "接口地址错误"
 
 
 class TestRoomForBodies:
@@ -140,16 +130,12 @@ class TestRoomForBodies:
                     await asyncio.sleep(0)
                 await is_over.wait()
 
-            async def at_once(*chunks: bytes) -> AsyncIterable[bytes]:
-                for chunk in chunks:
-                    yield chunk
-
             crowd = [asyncio.create_task(send_in_parts("POST", UPLOAD, slowly(), MULTIPART)) for _ in range(50)]
             while memory.taken < memory.size - 512 * KIB:
                 await asyncio.sleep(0)
-            login = send_in_parts("POST", "/users/login", at_once(b'{"username": "li"}'), b"application/json")
+            login = send_in_parts("POST", "/users/login", pieces(b'{"username": "li"}'), b"application/json")
             form = FORM + b"x" * 200 * KIB + b"\r\n--x--\r\n"  # smaller than what each of the crowd sends at once
-            upload = send_in_parts("POST", UPLOAD, at_once(form), MULTIPART)
+            upload = send_in_parts("POST", UPLOAD, pieces(form), MULTIPART)
             answers = await login, await upload
             is_over.set()
             return *answers, await asyncio.gather(*crowd)
@@ -176,7 +162,8 @@ TAKES_FILES = {
 class TestLimits:
     """The same limits where a server speaks WSGI: by the announced length."""
 
-    def test_calls_say_whether_they_take_files(self):
+    def test_calls_say_whether_they_take_files_and_quick_ones_only_read(self):
+        assert {call.path for call in endpoints() if call.is_quick and call.methods != ("GET",)} == {"/verify"}
         assert {call.path for call in endpoints() if call.takes_files} == TAKES_FILES
 
     @pytest.mark.parametrize("call", endpoints(), ids=lambda call: call.path)
@@ -228,25 +215,6 @@ def body_of(*parts: bytes) -> IncomingBody:
     return body
 
 
-def answer(application: Any, *, fail_at: int = -1) -> list[dict[str, Any]]:
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: dict[str, Any]) -> None:
-        if len(sent) == fail_at:
-            raise OSError("the client has left")
-        sent.append(message)
-
-    async def run() -> None:
-        bridge = Bridge(application, threads=1)
-        try:
-            await bridge.answer(SCOPE, body_of(), send)
-        finally:
-            await asyncio.to_thread(bridge.threads.shutdown)
-
-    asyncio.run(run())
-    return sent
-
-
 class Parts:
     """An answer that is made while it is sent."""
 
@@ -259,33 +227,36 @@ class Parts:
         self.closed = True
 
 
-def application_of(parts: Any, status: str = "200 OK") -> Any:
+@pytest.mark.parametrize("left_after", [None, 0, 1, 2])
+def test_a_streamed_answer_is_sent_part_by_part_and_closed_also_when_the_client_leaves(left_after):
+    parts, sent = Parts(), []
+
     def application(environ, start_response):
-        start_response(status, [("Content-Type", "text/plain")])
+        start_response("206 Partial Content", [("Content-Type", "text/plain")])
         return parts
 
-    return application
+    async def send(message: dict[str, Any]) -> None:
+        if len(sent) == left_after:
+            raise OSError("the client has left")
+        sent.append(message)
 
+    async def run() -> None:
+        bridge = Bridge(application, threads=1)
+        try:
+            await bridge.answer(SCOPE, body_of(), send)
+        finally:
+            await asyncio.to_thread(bridge.threads.shutdown)
 
-def test_a_streamed_answer_is_sent_part_by_part_and_closed():
-    parts = Parts()
-
-    start, *bodies = answer(application_of(parts, "206 Partial Content"))
-
-    assert start["status"] == 206
-    assert [message["body"] for message in bodies] == [b"one", b"", b"two", b""]
-    assert [message.get("more_body", False) for message in bodies] == [True, True, True, False]
-    assert parts.closed
-
-
-@pytest.mark.parametrize("messages", [0, 1, 2])
-def test_a_streamed_answer_is_closed_when_the_client_leaves(messages):
-    parts = Parts()
-
-    with pytest.raises(OSError, match="left"):
-        answer(application_of(parts), fail_at=messages)
+    with nullcontext() if left_after is None else pytest.raises(OSError, match="left"):
+        asyncio.run(run())
 
     assert parts.closed
+    if left_after is None:
+        start, *bodies = sent
+        assert start["status"] == 206
+        assert [(message["body"], message.get("more_body", False)) for message in bodies] == [
+            *((b"one", True), (b"", True), (b"two", True), (b"", False))
+        ]
 
 
 def test_an_answer_that_nobody_waits_for_any_more_is_closed():

@@ -7,7 +7,7 @@ import socketserver
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from unittest import mock
 
 import psycopg
 import pytest
@@ -15,41 +15,29 @@ from django.db import NotSupportedError, transaction
 from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
-from accounts.models import User
 from core.db import pool as db_pool
 from core.db.reading import read_one, read_page
-from permissions.models import Role
-from shop.models import Category, Order, Product
+from shop.models import Order, Product
+from shop.tests.factories import make_category, make_order, make_product
 
 
-@pytest.fixture
-def pool():
-    with ConnectionPool(os.environ["DATABASE_URL"], min_size=1, check=db_pool.connection_check) as pool:
-        yield pool
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    connections = []
-    real = db_pool._ask
-    monkeypatch.setattr(db_pool, "_ask", lambda connection: connections.append(connection) or real(connection))
-    return connections
-
-
-def test_only_a_connection_that_the_server_ended_is_asked_and_replaced(pool, asked):
+def test_only_a_connection_that_the_server_ended_is_asked_and_replaced(monkeypatch):
     assert ConnectionPool.check_connection is db_pool.connection_check  # Django uses it
-    for _ in range(3):
+    asked = mock.Mock(wraps=db_pool._ask)
+    monkeypatch.setattr(db_pool, "_ask", asked)
+    with ConnectionPool(os.environ["DATABASE_URL"], min_size=1, check=db_pool.connection_check) as pool:
+        for _ in range(3):
+            with pool.connection() as connection:
+                pid = connection.info.backend_pid
+        assert not asked.called
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
         with pool.connection() as connection:
-            pid = connection.info.backend_pid
-    assert asked == []
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            assert connection.info.backend_pid != pid
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
-    with pool.connection() as connection:
-        assert connection.info.backend_pid != pid
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-
-    assert len(asked) == 1
+    assert asked.call_count == 1
 
 
 @contextmanager
@@ -116,25 +104,17 @@ def test_a_plan_from_before_a_migration_is_no_failure():
             other.execute("DROP TABLE plans")
 
 
-NOW = datetime(2026, 11, 26, 8, 0, 0, 123456, UTC)
-
-
 @pytest.fixture
-def products():
-    category = Category.objects.create(category_id="20260101000000001", name="车辆", created_at=NOW)
-    made = []
-    for n in range(5):
-        code, name = f"{20260101000000000 + n}", f"自行车{n}"
-        made.append(Product.objects.create(product_id=code, category=category, name=name, price="9.90", created_at=NOW))
-    return made
+def products(db):
+    category = make_category("车辆")
+    return [make_product(f"自行车{n}", category=category) for n in range(5)]
 
 
 def state(instance):
     return {field.attname: getattr(instance, field.attname) for field in instance._meta.concrete_fields}
 
 
-@pytest.mark.django_db
-def test_reads_what_the_orm_reads(products, django_assert_num_queries):
+def test_reads_what_the_orm_reads_and_values_are_no_sql(products, django_assert_num_queries):
     with django_assert_num_queries(1):
         total, rows = read_page(Product, "t.removed_at IS NULL", slice(1, 3), join="category")
         names = [row.category.name for row in rows]
@@ -144,23 +124,16 @@ def test_reads_what_the_orm_reads(products, django_assert_num_queries):
     rows[0].name = "新名字"
     rows[0].save(update_fields=["name"])
     assert Product.objects.get(pk=rows[0].pk).name == "新名字"
-
-
-@pytest.mark.django_db
-def test_the_number_is_known_behind_the_last_row_and_of_nothing_and_values_are_no_sql(products):
+    # The number is known behind the last row, and of nothing.
     assert read_page(Product, "t.removed_at IS NULL", slice(10, 20)) == (5, [])
     assert read_page(Product, "t.name = %(name)s", slice(0, 10), name="' OR true --") == (0, [])
     assert read_one(Product, "t.name = %(name)s", name="没有") is None
 
 
-@pytest.mark.django_db
-def test_a_row_without_the_joined_one_is_read_too():
-    user = User.objects.create_user("li", role=Role.objects.get(roleid="200"))
-    for number, buyer in enumerate((user, None)):
-        Order.objects.create(
-            order_id=f"{number:030}", user=buyer, username="li", total=1, created_at=NOW, expires_at=NOW, sweep_at=NOW
-        )
+def test_a_row_without_the_joined_one_is_read_too(lbw):
+    make_order(lbw.user)
+    Order.objects.filter(pk=make_order(lbw.user).pk).update(user=None)
 
-    _, orders = read_page(Order, "t.username = 'li'", slice(0, 10), join="user", order="t.id DESC")
+    _, orders = read_page(Order, "t.username = 'lbw'", slice(0, 10), join="user", order="t.id DESC")
 
-    assert [order.user for order in orders] == [None, user]
+    assert [order.user for order in orders] == [None, lbw.user]

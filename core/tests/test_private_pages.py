@@ -2,10 +2,10 @@
 
 import pytest
 
+pytestmark = pytest.mark.django_db
 TOKEN = "a-long-metrics-token"
 
 
-@pytest.mark.django_db
 class TestMetrics:
     def status(self, api, address="127.0.0.1", **headers):
         return api.http.get("/metrics", REMOTE_ADDR=address, headers=headers).status_code
@@ -30,20 +30,17 @@ class TestMetrics:
         assert api.get("/metrics").json() == api.get("/no/such/path").json()  # strangers learn nothing
 
 
-@pytest.mark.django_db
-class TestOtherOrigins:
-    FRONT = {"origin": "https://front.example"}
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/login/", "/admin/students/student/", "/admin", "/metrics", "/sandbox/", "/demo/"]
+)
+@pytest.mark.parametrize("allowed", [[], ["https://front.example"]], ids=["any origin", "an allowed one"])
+def test_pages_for_people_cannot_be_read_by_other_origins(api, settings, path, allowed):
+    settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = not allowed, allowed
+    front = {"origin": "https://front.example"}
+    asked = front | {"access-control-request-method": "POST"}
 
-    @pytest.mark.parametrize(
-        "path", ["/admin/", "/admin/login/", "/admin/students/student/", "/admin", "/metrics", "/sandbox/", "/demo/"]
-    )
-    @pytest.mark.parametrize("allowed", [[], ["https://front.example"]], ids=["any origin", "an allowed one"])
-    def test_pages_for_people_cannot_be_read(self, api, settings, path, allowed):
-        settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = not allowed, allowed
-        asked = {"access-control-request-method": "POST"}
-
-        for answer in (api.http.get(path, headers=self.FRONT), api.http.options(path, headers=self.FRONT | asked)):
-            assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+    for answer in (api.http.get(path, headers=front), api.http.options(path, headers=asked)):
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
 def sources(answer, directive: str) -> str:
@@ -51,7 +48,6 @@ def sources(answer, directive: str) -> str:
     return policy[directive]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/", "/docs/", "/docs/codes/", "/admin/login/", "/Admin/nowhere/"])
 def test_no_page_runs_what_stands_in_it(api, path):
     answer = api.http.get(path)
