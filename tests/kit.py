@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -75,7 +76,9 @@ def during(change: Callable[[], Any], work: Callable[[], Any], *, seconds: float
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[str]:
+def serving(
+    handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1", tls: SSLContext | None = None
+) -> Iterator[str]:
     """Serve on a port of this machine while the block runs; the value is the address.
 
     For servers that the sandbox cannot play: one that sends slowly, sends false data, or is another machine.
@@ -92,8 +95,10 @@ def serving(handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> I
             pass  # a client that gave up waiting is part of the test
 
     with Server((host, 0), Quiet) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield f"http://{host}:{server.server_port}"
+        yield f"{'https' if tls else 'http'}://{host}:{server.server_port}"
         server.shutdown()
 
 

@@ -12,8 +12,9 @@ from django.utils import timezone
 from core.models import Alert
 from core.ops.alerts import alerts_send
 from core.ops.doctor import Finding
-from tests.kit import at_once, serving
+from tests.kit import at_once, reply, serving
 
+pytestmark = pytest.mark.django_db
 NOW = timezone.now()
 ROBOTS = {
     "/cgi-bin/webhook/send?key=secret": lambda body: (body["msgtype"], body["text"]["content"]),
@@ -34,9 +35,7 @@ def robot():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.heard.append((self.path, json.loads(body)))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(self.said).encode())
+            reply(self, self.said)
 
     with serving(Robot) as Robot.url:
         yield Robot
@@ -66,7 +65,6 @@ def refunds(number):
 MINUTES = [timedelta(minutes=5 * at) for at in range(1000)]
 
 
-@pytest.mark.django_db
 class TestWhatIsTold:
     def test_only_what_is_found_again_then_once_a_day_and_that_it_is_over_once_it_stays_so(self, told):
         assert told(disk(900), after=MINUTES[0]) == ""
@@ -129,7 +127,6 @@ def test_of_eight_hosts_at_once_one_tells(told, robot):
     assert len(robot.heard) == 1
 
 
-@pytest.mark.django_db
 class TestWays:
     def test_each_robot_gets_its_form(self, robot, settings, capsys):
         settings.ALERT_WEBHOOKS = [f"{robot.url}{path}" for path in ROBOTS]
