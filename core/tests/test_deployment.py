@@ -1,13 +1,17 @@
-"""Every task has a queue on purpose, and every queue a worker wherever the project runs."""
+"""The files beside the code fit to it: each queue has its worker, and each figure that is asked for exists."""
 
+import json
 import re
 from typing import Any
 
 import pytest
+import yaml
 from django.conf import settings
 from django.db import transaction
+from prometheus_client import REGISTRY
 
 from config.celery import app
+from core.observe import metrics
 from core.queues import task_send
 from devstack.supervisor import WORKERS
 
@@ -57,3 +61,22 @@ def test_every_queue_has_a_worker_in_each_way_to_run():
     assert set(WORKERS) == set(settings.QUEUES)
     assert set(re.findall(r"worker@(\w+)]", compose)) == set(settings.QUEUES)
     assert set(re.search(r"spms-worker@\{([\w,]+)\}", guide)[1].split(",")) == set(settings.QUEUES)
+
+
+def queries():
+    deploy = settings.BASE_DIR / "deploy"
+    rules = yaml.safe_load((deploy / "prometheus-rules.yml").read_text("utf-8"))["groups"][0]["rules"]
+    panels = json.loads((deploy / "grafana-dashboard.json").read_text("utf-8"))["panels"]
+    return [rule["expr"] for rule in rules] + [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+@pytest.mark.django_db
+def test_every_figure_that_is_asked_for_exists():
+    names = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition().decode(), re.M))
+    for family in REGISTRY.collect():
+        names |= {family.name + end for end in ("", "_total", "_bucket", "_sum", "_count")}
+    # Where there is nothing to count yet.
+    names |= {"spms_weather_sync_age_seconds", "spms_heartbeat_age_seconds"}
+    names |= {"spms_backup_age_seconds", "spms_archive_age_seconds"}
+
+    assert set(re.findall(r"\bspms_\w+", " ".join(queries()))) - names == set()
