@@ -216,32 +216,31 @@ class TestOfStaff:
         assert [entry.actor for entry in actions()] == [request.user]
 
 
-class TestLogins:
-    def test_refused_ones_stand_beside_successful_ones_up_to_a_limit(
-        self, api: Any, person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        wang = person("wang", "102", is_staff=True).user
-        person("li")  # no member of staff
+def test_refused_logins_stand_beside_successful_ones_up_to_a_limit(
+    api: Any, person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wang = person("wang", "102", is_staff=True).user
+    person("li")  # no member of staff
 
-        for username in ("li", "a-typed-password"):
-            api.post("/users/login", {"username": username, "password": "a-password"})
-        for password in ("false", "a-password"):
-            api.post("/users/login", {"username": "wang", "password": password})
-        Client().post("/admin/login/", {"username": "wang", "password": "a-password"})
+    for username in ("li", "a-typed-password"):
+        api.post("/users/login", {"username": username, "password": "a-password"})
+    for password in ("false", "a-password"):
+        api.post("/users/login", {"username": "wang", "password": password})
+    Client().post("/admin/login/", {"username": "wang", "password": "a-password"})
 
-        assert [(entry.action, entry.actor, entry.changes["入口"][1]) for entry in actions()] == [
-            (StaffAction.LOGIN_REFUSED, None, "接口"),
-            (StaffAction.LOGIN, wang, "接口"),
-            (StaffAction.LOGIN, wang, "后台"),
-        ]
-        monkeypatch.setattr(attempts, "MAX_REFUSALS_AN_HOUR", 3)
-        before, now = LoginAttempt.objects.count(), timezone.now()
-        for number in range(8):
-            context = attempts.LoginContext(method=LoginMethod.API, ip=f"192.0.2.{number}", now=now)
-            for _ in range(2):
-                attempts.attempt_record(context, outcome=attempts.Outcome.WRONG, username="wang")
-        assert LoginAttempt.objects.count() == before + 8
-        assert len(actions(StaffAction.LOGIN_REFUSED)) == 3
+    assert [(entry.action, entry.actor, entry.changes["入口"][1]) for entry in actions()] == [
+        (StaffAction.LOGIN_REFUSED, None, "接口"),
+        (StaffAction.LOGIN, wang, "接口"),
+        (StaffAction.LOGIN, wang, "后台"),
+    ]
+    monkeypatch.setattr(attempts, "MAX_REFUSALS_AN_HOUR", 3)
+    before, now = LoginAttempt.objects.count(), timezone.now()
+    for number in range(8):
+        context = attempts.LoginContext(method=LoginMethod.API, ip=f"192.0.2.{number}", now=now)
+        for _ in range(2):
+            attempts.attempt_record(context, outcome=attempts.Outcome.WRONG, username="wang")
+    assert LoginAttempt.objects.count() == before + 8
+    assert len(actions(StaffAction.LOGIN_REFUSED)) == 3
 
 
 def test_the_list_filters_by_person_object_and_day(

@@ -1,8 +1,10 @@
-"""The classroom page and its command."""
+"""The classroom page and its command; the lesson at a glance, in which each trainee may have a school of his own."""
 
 import base64
+import csv
 import re
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,17 +15,27 @@ from django.utils import timezone
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.services.class_accounts import Trainee, class_accounts_create
-from shop.models import Product
+from accounts.services.login import login_record
+from conftest import ApiClient
+from permissions.models import DataScope, Role
+from shop.models import Category, Product
 from shop.tests.factories import make_product
 from students.models import Student
+from students.tests.factories import FIELDS
 from tests.kit import at_once, logged_in
+from tests.test_data_scope import PICTURE
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/classroom/"
+LESSON = f"{PAGE}H5/"
 
 
 def add(office, **fields):
     return office.post(PAGE, {"class_name": "H51901", "role": "200"} | fields)
+
+
+def do(office, what, **fields):
+    return office.post(PAGE, {"do": what, "class_name": "H51901"} | fields, follow=True)
 
 
 def test_forty_accounts_and_their_slips_in_one_step(office, api):
@@ -46,10 +58,8 @@ def test_takes_names_from_a_file_in_each_usual_encoding(office, encoding):
 
     add(office, file=file)
 
-    assert sorted(User.objects.exclude(class_name="").values_list("username", "nickname")) == [
-        ("2026001", "谭鹏"),
-        ("2026002", "王欣怡"),
-    ]
+    made = User.objects.exclude(class_name="").values_list("username", "nickname")
+    assert sorted(made) == [("2026001", "谭鹏"), ("2026002", "王欣怡")]
 
 
 def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(office):
@@ -60,14 +70,14 @@ def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(of
 
     user = User.objects.exclude(class_name="").get()
     assert (user.nickname, user.username) == ("谭鹏", "a1")
-    asked = office.post(PAGE, {"do": "reset", "class_name": "H51901"}).content.decode()
+    asked = do(office, "reset").content.decode()
     assert "重设 H51901 全班的密码" in asked and User.objects.get(pk=user.pk).password == user.password
-    again = office.post(PAGE, {"do": "reset", "class_name": "H51901", "sure": "1"})
+    again = do(office, "reset", sure="1")
     assert User.objects.get(pk=user.pk).password != user.password
     for page in (slips, again):
         assert [(slip.number, slip.username) for slip in page.context["slips"]] == [("A1", "a1")]
 
-    office.post(PAGE, {"do": "delete", "class_name": "H51901", "sure": "1"})
+    do(office, "delete", sure="1")
     assert not User.objects.filter(pk=user.pk).exists()
     add(office, names="谭鹏")  # has an account without the number then
     assert "已经有这些人的账号：谭鹏" in add(office, students_of="H51901").content.decode()
@@ -99,13 +109,13 @@ def test_a_class_may_only_read_until_the_time_that_the_page_shows(office, api):
         headers = {"authorization": token}
         return [api.get(f"/students/{call}", headers=headers).json().get("code") for call in ("getstulist", "delstu")]
 
-    page = office.post(PAGE, {"do": "read_only", "class_name": "H51901", "minutes": "45"}, follow=True).content.decode()
+    page = do(office, "read_only", minutes="45").content.decode()
     assert codes() == [None, "10026"]
     ends = timezone.localtime() + timedelta(minutes=45)
     assert f"至 {ends:%H:%M}" in page or f"至 {ends - timedelta(minutes=1):%H:%M}" in page
 
     for minutes in ("0", "x"):
-        office.post(PAGE, {"do": "read_only", "class_name": "H51901", "minutes": minutes})
+        do(office, "read_only", minutes=minutes)
         assert codes() == [None, None]
 
 
@@ -140,34 +150,122 @@ def test_puts_the_demo_back_and_clears_the_shop_only_if_asked(office, api):
 def test_only_root_opens_the_page(person):
     director = logged_in(person("director", "102", is_staff=True).user)
 
-    assert director.get(PAGE).status_code == 403
+    for page in (PAGE, LESSON):
+        assert director.get(page).status_code == 403
     assert director.post(PAGE, {"do": "demo", "sure": "1"}).status_code == 403
     assert Client().get(PAGE).status_code == 302
 
 
-class TestCommand:
-    def test_makes_accounts_from_a_file(self, roles, tmp_path, capsys):
-        (tmp_path / "H51901.txt").write_text("谭鹏\n王欣怡 2026002", "utf-8")
+def test_the_command_makes_accounts_from_a_file(roles, tmp_path, capsys):
+    (tmp_path / "H51901.txt").write_text("谭鹏\n王欣怡 2026002", "utf-8")
 
-        call_command("class_accounts", str(tmp_path / "H51901.txt"), "--role", "102", "--practice", "2")
+    call_command("class_accounts", str(tmp_path / "H51901.txt"), "--role", "102", "--practice", "2")
 
-        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-        assert [row[:3] for row in rows] == [["谭鹏", "", "h51901-01"], ["王欣怡", "2026002", "2026002"]]
-        assert Student.objects.filter(created_by__username="2026002").count() == 2
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[:3] for row in rows] == [["谭鹏", "", "h51901-01"], ["王欣怡", "2026002", "2026002"]]
+    assert Student.objects.filter(created_by__username="2026002").count() == 2
 
-        call_command("class_accounts", "--class", "H51901", "--reset")
-        call_command("class_accounts", "--class", "H51901", "--delete")
-        assert not User.objects.exists()
+    call_command("class_accounts", "--class", "H51901", "--reset")
+    call_command("class_accounts", "--class", "H51901", "--delete")
+    assert not User.objects.exists()
 
-    @pytest.mark.parametrize(
-        ("arguments", "reason"),
-        [
-            ([], "Name the class"),
-            (["--class", "H51901"], "Name the list"),
-            (["/nowhere.txt"], "cannot be read"),
-            (["/dev/null", "--class", "H51901"], "名单是空的"),
-        ],
-    )
-    def test_the_command_says_what_is_missing(self, roles, arguments, reason):
-        with pytest.raises(CommandError, match=reason):
-            call_command("class_accounts", *arguments)
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "Name the class"),
+        (["--class", "H51901"], "Name the list"),
+        (["/nowhere.txt"], "cannot be read"),
+        (["/dev/null", "--class", "H51901"], "名单是空的"),
+    ],
+)
+def test_the_command_says_what_is_missing(roles, arguments, reason):
+    with pytest.raises(CommandError, match=reason):
+        call_command("class_accounts", *arguments)
+
+
+@pytest.fixture
+def trainees(office, api):
+    """Make a class of two, each with three practice students and sight of his own alone; log both in."""
+    made = {"class_name": "H5", "role": "102", "scope": "own", "practice": "3", "names": "李雷\n韩梅梅"}
+    clients = []
+    for slip in office.post(PAGE, made).context["slips"]:
+        login = {"username": slip.username, "password": slip.password}
+        token = api.post("/users/login", login).json()["token"]
+        clients.append(ApiClient(token, User.objects.get(username=slip.username)))
+    return clients
+
+
+def table(office):
+    text = office.get(f"{LESSON}?format=csv").content.decode("utf-8-sig")
+    head, *rows = csv.reader(StringIO(text))
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def test_each_trainee_has_a_school_of_his_own_and_a_second_class_of_the_role_too(office, trainees, roles):
+    li, han = trainees
+
+    li.post("/students/addstu", FIELDS | {"name": "李雷的学员"})
+    office.post(PAGE, {"class_name": "H6", "role": "102-own", "names": "王五"})
+
+    assert [who.get("/students/getstulist").json()["total"] for who in (li, han)] == [4, 3]
+    role = li.user.role
+    assert (role.roleid, role.data_scope, role.rows) == ("102-own", DataScope.OWN, roles["102"].rows)
+    assert set(role.permissions.all()) == set(roles["102"].permissions.all())
+    assert Role.objects.get(roleid="102").data_scope == DataScope.ALL
+    assert User.objects.get(class_name="H6").role == role
+
+
+def test_the_page_and_the_file_tell_what_everybody_did(office, trainees):
+    li, _ = trainees
+    li.post("/students/addstu", FIELDS)
+    li.get("/students/delstu?sId=WWLN00000000")
+    li.get("/students/delstu")
+    li.get("/students/delstu")
+
+    mine, others = table(office)
+
+    assert (mine["调用"], mine["被拒绝"], mine["学员"], mine["订单"]) == ("4", "3", "4", "0")
+    assert mine["最常见的错误"] == "0 没有传递sId（2）；0 删除出错（1）"
+    assert mine["上次登录"] and mine["最近一次调用"] and not others["最近一次调用"]
+    assert "没有传递sId" in office.get(LESSON).content.decode()
+
+
+def test_calls_that_no_login_was_checked_for_are_counted_by_their_token(office, trainees, monkeypatch):
+    li, _ = trainees
+    li.post("/sandbox/control/calls", {"answer": "500", "calls": ["/verify"]})
+
+    li.get("/verify")
+    li.get("/users/login")
+    with monkeypatch.context() as patch:
+        patch.setattr("core.times.now", lambda: timezone.now() + timedelta(hours=12, seconds=1))
+        li.get("/students/getstulist")
+
+    mine, others = table(office)
+    assert (mine["调用"], mine["被拒绝"], others["调用"]) == ("3", "3", "0")
+    assert mine["最常见的错误"] == "500 服务器内部错误（1）；405 请求方式错误（1）；1004 校验失败（1）"
+
+
+def test_a_scan_counts_for_the_trainee_of_that_name(office, trainees, person):
+    login_record(user=person("wx_a", nickname="李雷", openid="o1").user, ip="", now=timezone.now())
+    login_record(user=person("namesake", nickname="韩梅梅").user, ip="", now=timezone.now())
+
+    assert [row["扫码"] for row in table(office)] == ["1", "0"]
+
+
+@pytest.mark.parametrize("whom", ["all", "one"])
+def test_what_they_entered_is_cleared_and_nothing_else(office, trainees, whom):
+    li, han = trainees
+    category = li.post("/category/addCategory", {"categoryName": "茶"}).json()["category_id"]
+    product = {"category_id": category, "productName": "绿茶", "price": "1", "inventory": "5", "imageUrl": PICTURE}
+    li.post("/product/add_product", product | {"description": "说明"})
+    Student.objects.create(name="赵六", age=20, class_name="H1", city="x", degree="y")
+    posted = {"clear": "all" if whom == "all" else str(li.user.pk)}
+
+    asked = office.post(LESSON, posted)
+    assert Student.objects.count() == 7 and "不能恢复" in asked.content.decode()
+    office.post(LESSON, posted | {"sure": "1"})
+
+    assert Student.objects.count() == (1 if whom == "all" else 4)
+    assert not Product.objects.filter(removed_at=None).exists()
+    assert not Category.objects.filter(removed_at=None).exists()

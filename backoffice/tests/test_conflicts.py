@@ -1,7 +1,6 @@
 """Two people with one form: neither loses what he wrote, and a clash is shown to the second."""
 
 from functools import partial
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.contrib import admin
@@ -12,10 +11,9 @@ from django.urls import reverse
 from core.admin import conflicts
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonsAdmin
-from permissions.forms import RoleForm
 from permissions.models import Role
 from shop.models import Product
-from students.admin import StudentForm
+from shop.tests.factories import meet_before
 from students.models import Student, TransferRun
 from students.tasks import transfer_work
 from students.tests.factories import student
@@ -38,6 +36,16 @@ def text_of(answer):
     return answer.content.decode()
 
 
+def first_change(answer):
+    return answer.context["adminform"].form.open_changes[0]
+
+
+def keep(browser, row, answer, **choices):
+    """Choose on the page that shows a clash: ``city="mine"``."""
+    data = PageForm(answer).data(**{f"keep-{name}": choice for name, choice in choices.items()})
+    return browser.post(page_of(row), data)
+
+
 @pytest.fixture
 def li(db):
     row = student(name="李四", city="重庆", degree="专科", description="一\n二")
@@ -55,33 +63,32 @@ def colleague_saves(wang, row, **changes):
     assert wang.post(page_of(row), opened(wang, row).data(**changes)).status_code == 302
 
 
-class TestEveryPage:
-    def test_keeps_what_a_colleague_changed(self, office, root, stock, rf):
-        request = rf.get("/")
-        request.user = root.user
-        merging = set()
-        assert [page for page in admin.site._registry.values() if not isinstance(page, OfficeAdmin)] == []
-        for model, page in admin.site._registry.items():
-            row = model._base_manager.order_by("pk").last()
-            if row is None or isinstance(page, ButtonsAdmin) or not page.has_change_permission(request, row):
+def test_every_page_keeps_what_a_colleague_changed(office, root, stock, rf):
+    request = rf.get("/")
+    request.user = root.user
+    merging = set()
+    assert [page for page in admin.site._registry.values() if not isinstance(page, OfficeAdmin)] == []
+    for model, page in admin.site._registry.items():
+        row = model._base_manager.order_by("pk").last()
+        if row is None or isinstance(page, ButtonsAdmin) or not page.has_change_permission(request, row):
+            continue
+        form, checked = opened(office, row), 0
+        for name in page.get_form(request, row, change=True).base_fields:
+            field = next((field for field in model._meta.concrete_fields if field.name == name), None)
+            if not isinstance(field, (CharField, TextField, DecimalField)) or field.choices:
                 continue
-            form, checked = opened(office, row), 0
-            for name in page.get_form(request, row, change=True).base_fields:
-                field = next((field for field in model._meta.concrete_fields if field.name == name), None)
-                if not isinstance(field, (CharField, TextField, DecimalField)) or field.choices:
-                    continue
-                theirs = "7.77" if isinstance(field, DecimalField) else "同事写的"
-                model._base_manager.filter(pk=row.pk).update(**{name: theirs})
-                answer = office.post(page_of(row), form.data())
-                assert answer.status_code == 302, (model, name, answer.context["adminform"].form.errors)
-                assert str(model._base_manager.values_list(name, flat=True).get(pk=row.pk)) == theirs, (model, name)
-                checked += 1
-            assert checked, model
-            merging.add(model._meta.label)
-        assert merging >= {
-            *("students.Student", "accounts.User", "permissions.Role", "shop.Product", "shop.Category"),
-            "weather.WeatherAccount",
-        }
+            theirs = "7.77" if isinstance(field, DecimalField) else "同事写的"
+            model._base_manager.filter(pk=row.pk).update(**{name: theirs})
+            answer = office.post(page_of(row), form.data())
+            assert answer.status_code == 302, (model, name, answer.context["adminform"].form.errors)
+            assert str(model._base_manager.values_list(name, flat=True).get(pk=row.pk)) == theirs, (model, name)
+            checked += 1
+        assert checked, model
+        merging.add(model._meta.label)
+    assert merging >= {
+        *("students.Student", "accounts.User", "permissions.Role", "shop.Product", "shop.Category"),
+        "weather.WeatherAccount",
+    }
 
 
 class TestDifferentFields:
@@ -126,10 +133,10 @@ class TestOneField:
 
         answer = office.post(page_of(user), mine)
 
-        change = answer.context["adminform"].form.open_changes[0]
+        change = first_change(answer)
         assert (change.mine, change.theirs) == ("2030-01-02 03:04:05", "2031-01-02 03:04:05")
         assert office.post(page_of(user), PageForm(answer).data(nickname="x")).status_code == 200
-        assert office.post(page_of(user), PageForm(answer).data(**{"keep-vip_expires_at": "mine"})).status_code == 302
+        assert keep(office, user, answer, vip_expires_at="mine").status_code == 302
         user.refresh_from_db()
         assert user.vip_expires_at.year == 2030
         colleague_saves(wang, user, nickname="赵")  # the time is untouched
@@ -147,32 +154,24 @@ class TestOneField:
 
         assert answer.status_code == 200 and answer.context["adminform"].form.errors
 
-    def clash(self, office, wang, li):
+    @pytest.mark.parametrize(("choice", "city"), [("mine", "北京"), ("theirs", "上海")])
+    def test_shows_both_values_and_who_saved_when_until_there_is_a_choice(self, office, wang, li, choice, city):
         mine = opened(office, li).data(city="北京", degree="本科")
         colleague_saves(wang, li, city="南京", description="同事的话")
-        return office.post(page_of(li), mine)
 
-    def test_shows_both_values_and_who_saved_when_and_writes_nothing_without_a_choice(self, office, wang, li):
-        answer = self.clash(office, wang, li)
+        answer = office.post(page_of(li), mine)
         again = office.post(page_of(li), PageForm(answer).data())
 
         for page in (answer, again):
-            change = page.context["adminform"].form.open_changes[0]
+            change, text = first_change(page), text_of(page)
             assert (change.mine, change.theirs, change.author) == ("北京", "南京", "wang")
-            text = text_of(page)
             assert "还没有保存" in text and change.at and change.by in text and "同事的话" in text
         li.refresh_from_db()
         assert (li.city, li.degree, li.description) == ("南京", "专科", "同事的话")
-
-    @pytest.mark.parametrize(("choice", "city"), [("mine", "北京"), ("theirs", "上海")])
-    def test_the_choice_decides_and_the_rest_is_not_lost(self, office, wang, li, choice, city):
-        again = PageForm(self.clash(office, wang, li)).data(**{"keep-city": choice})
         colleague_saves(wang, li, city="上海", degree="本科")  # once more: it is asked again; one value is the same
-
-        once_more = office.post(page_of(li), again)
-
-        assert once_more.context["adminform"].form.open_changes[0].theirs == "上海"
-        assert office.post(page_of(li), PageForm(once_more).data(**{"keep-city": choice})).status_code == 302
+        once_more = keep(office, li, again, city=choice)
+        assert first_change(once_more).theirs == "上海"
+        assert keep(office, li, once_more, city=choice).status_code == 302
         li.refresh_from_db()
         assert (li.city, li.degree, li.description) == (city, "本科", "同事的话")
 
@@ -187,31 +186,30 @@ class TestOneField:
 
         answer = office.post(page_of(account), mine)
 
-        change = answer.context["adminform"].form.open_changes[0]
+        change = first_change(answer)
         assert (change.name, change.mine, change.theirs) == ("new_secret", conflicts.HIDDEN, conflicts.HIDDEN)
         assert "their-secret" not in text_of(answer)
         assert WeatherAccount.objects.get().credentials.appsecret == "their-secret"
-        assert office.post(page_of(account), PageForm(answer).data(**{"keep-new_secret": "mine"})).status_code == 302
+        assert keep(office, account, answer, new_secret="mine").status_code == 302
         assert WeatherAccount.objects.get().credentials.appsecret == "my-secret-1"
 
 
-class TestRights:
-    def test_ticks_of_two_people_are_all_kept(self, office, wang, roles):
-        role = roles["200"]
-        role.permissions.clear()
-        view, add, change = (Permission.objects.get(codename=f"{verb}_student") for verb in ("view", "add", "change"))
-        role.permissions.set([view, add])
-        rows = [*role.rows, "/gone"]
-        mine = opened(office, role).data(permissions=[str(view.pk)], rows=rows, buttons=["read", "add"])  # not "add"
-        others = [row for row in role.rows if row != "/students/searchstu"]
-        colleague_saves(wang, role, permissions=[str(row.pk) for row in (view, add, change)], rows=others, buttons=[])
+def test_ticks_of_two_people_are_all_kept(office, wang, roles):
+    role = roles["200"]
+    role.permissions.clear()
+    view, add, change = (Permission.objects.get(codename=f"{verb}_student") for verb in ("view", "add", "change"))
+    role.permissions.set([view, add])
+    rows = [*role.rows, "/gone"]
+    mine = opened(office, role).data(permissions=[str(view.pk)], rows=rows, buttons=["read", "add"])  # not "add"
+    others = [row for row in role.rows if row != "/students/searchstu"]
+    colleague_saves(wang, role, permissions=[str(row.pk) for row in (view, add, change)], rows=others, buttons=[])
 
-        answer = office.post(page_of(role), mine, follow=True)
+    answer = office.post(page_of(role), mine, follow=True)
 
-        assert set(role.permissions.all()) == {view, change}
-        role.refresh_from_db()
-        assert (role.rows, role.buttons) == ([*others, "/gone"], ["add"])
-        assert "后台权限（wang" in text_of(answer)
+    assert set(role.permissions.all()) == {view, change}
+    role.refresh_from_db()
+    assert (role.rows, role.buttons) == ([*others, "/gone"], ["add"])
+    assert "后台权限（wang" in text_of(answer)
 
 
 class TestPictures:
@@ -233,9 +231,9 @@ class TestPictures:
 
         answer = office.post(page_of(li), mine)
 
-        change = answer.context["adminform"].form.open_changes[0]
+        change = first_change(answer)
         assert change.author == "wang" and theirs in change.theirs and "/media/" in change.mine
-        assert office.post(page_of(li), PageForm(answer).data(**{"keep-picture": choice})).status_code == 302
+        assert keep(office, li, answer, picture=choice).status_code == 302
         li.refresh_from_db()
         assert (li.headimgurl == theirs) is (choice == "theirs")
         assert li.city == "北京" and li.headimgurl.rpartition("/media/")[2] in set(
@@ -278,57 +276,38 @@ def test_pages_that_know_nothing_are_asked_about_each_difference(office, li, see
     assert [change.name for change in answer.context["adminform"].form.open_changes] == ["city"]
     li.refresh_from_db()
     assert li.city == "重庆"
-    assert office.post(page_of(li), PageForm(answer).data(**{"keep-city": "mine"})).status_code == 302
+    assert keep(office, li, answer, city="mine").status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)
 class TestAtTheSameMoment:
     @pytest.fixture
-    def meeting(self, monkeypatch):
-        """Both have read the row before either saves it, as far as the lock lets them."""
-        both_have_read = Barrier(2)
+    def both(self, monkeypatch):
+        """Let both open the page and save at once, after both have read the row as far as the lock lets them."""
 
-        def meet(form_class):
-            clean = form_class.clean
+        def both(row, *changes):
+            forms = [(browser, opened(browser, row).data(**changed)) for browser, changed in changes]
+            meet_before(monkeypatch, "core.admin.conflicts.changed_columns")
+            answers = at_once([partial(browser.post, page_of(row), data) for browser, data in forms])
+            row.refresh_from_db()
+            return [answer.status_code for answer in answers]
 
-            def slow(form):
-                cleaned = clean(form)
-                try:
-                    both_have_read.wait(1.5)
-                except BrokenBarrierError:
-                    pass  # the other one waits for the lock
-                return cleaned
-
-            monkeypatch.setattr(form_class, "clean", slow)
-
-        return meet
-
-    def both(self, row, *forms):
-        return at_once([partial(browser.post, page_of(row), data) for browser, data in forms])
-
-    def forms(self, office, wang, row, mine, theirs):
-        return (office, opened(office, row).data(**mine)), (wang, opened(wang, row).data(**theirs))
+        return both
 
     @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
-    def test_one_of_two_wins_a_field_and_the_other_is_asked(self, office, wang, li, meeting, monkeypatch, is_locked):
+    def test_one_of_two_wins_a_field_and_the_other_is_asked(self, office, wang, li, both, monkeypatch, is_locked):
         if not is_locked:  # one is overwritten unasked
             monkeypatch.setattr(conflicts, "lock_row", lambda row: True)
-        forms = self.forms(office, wang, li, {"city": "北京"}, {"city": "南京"})
-        meeting(StudentForm)
 
-        codes = [answer.status_code for answer in self.both(li, *forms)]
+        codes = both(li, (office, {"city": "北京"}), (wang, {"city": "南京"}))
 
         assert sorted(codes) == ([200, 302] if is_locked else [302, 302])
-        li.refresh_from_db()
         assert not is_locked or li.city == ["北京", "南京"][codes.index(302)]
 
-    def test_ticks_set_at_the_same_moment_are_all_kept(self, office, wang, roles, meeting):
+    def test_ticks_set_at_the_same_moment_are_all_kept(self, office, wang, roles, both):
         role = Role.objects.create(roleid="300", name="x", buttons=[])
-        forms = self.forms(office, wang, role, {"buttons": ["read"], "name": "我的"}, {"buttons": ["delete"]})
-        meeting(RoleForm)
+        mine, theirs = {"buttons": ["read"], "name": "我的"}, {"buttons": ["delete"]}
 
-        answers = self.both(role, *forms)
+        assert both(role, (office, mine), (wang, theirs)) == [302, 302]
 
-        assert [answer.status_code for answer in answers] == [302, 302]
-        role.refresh_from_db()
         assert (sorted(role.buttons), role.name) == (["delete", "read"], "我的")

@@ -3,30 +3,20 @@
 import pytest
 from django.contrib import admin
 from django.db.models import ProtectedError
-from django.utils import timezone
 
 from accounts.models import User
 from core.admin import deletion
 from permissions.models import Role
+from shop.models import Courier
 from tests.kit import posted_of
-from weather.models import WeatherRecord
 
 pytestmark = pytest.mark.django_db
-USERS, ROLES, RECORDS = "/admin/accounts/user/", "/admin/permissions/role/", "/admin/weather/weatherrecord/"
+USERS, ROLES, COURIERS = "/admin/accounts/user/", "/admin/permissions/role/", "/admin/shop/courier/"
 
 
 def asked(office, address, *rows, across=False):
     data = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "select_across": int(across)}
     return office.post(address, data)
-
-
-def records(count, first=0):
-    now = timezone.now()
-    facts = {"date": now.date(), "update_time": "10:00", "clock": "10:00", "wea": "晴", "tem": "20"}
-    moments = {"observed_at": now, "created_at": now, "seen_at": now}
-    return WeatherRecord.objects.bulk_create(
-        WeatherRecord(city=f"城{first + n}", **facts, **moments) for n in range(count)
-    )
 
 
 def test_only_these_lists_offer_it(rf, root):
@@ -63,22 +53,22 @@ def test_asks_with_a_count_and_twenty_names(office, person):
 
 
 def test_deletes_nothing_that_was_not_shown_nor_more_than_the_limit(office, monkeypatch):
-    records(2)
-    page = asked(office, RECORDS, WeatherRecord.objects.first(), across=True)
+    Courier.objects.exclude(name__in=["顺丰速运", "EMS"]).delete()
+    page = asked(office, COURIERS, Courier.objects.first(), across=True)
     assert "确认删除 2 条" in page.content.decode() and len(page.context["posted"]) == 4
-    records(1, first=2)
+    Courier.objects.create(name="新的")
 
-    again = office.post(RECORDS, posted_of(page))
+    again = office.post(COURIERS, posted_of(page))
 
     assert "名单在你确认之前变了" in again.content.decode() and again.context["count"] == 3
-    assert WeatherRecord.objects.count() == 3
-    office.post(RECORDS, posted_of(again))
-    assert not WeatherRecord.objects.exists()
+    assert Courier.objects.count() == 3
+    office.post(COURIERS, posted_of(again))
+    assert not Courier.objects.exists()
 
-    records(3)
+    Courier.objects.bulk_create(Courier(name=f"快递{n}") for n in range(3))
     monkeypatch.setattr(deletion, "MOST_DELETED", 2)
-    asked(office, RECORDS, WeatherRecord.objects.first(), across=True)
-    assert "一次最多删除 2 条" in office.get(RECORDS).content.decode()
+    asked(office, COURIERS, Courier.objects.first(), across=True)
+    assert "一次最多删除 2 条" in office.get(COURIERS).content.decode()
 
 
 def test_what_is_in_use_or_not_allowed_is_named(office, person, roles):

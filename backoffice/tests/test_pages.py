@@ -16,13 +16,7 @@ from tests.kit import logged_in
 pytestmark = pytest.mark.django_db
 LIST = "/admin/students/student/"
 # What the pages' own scripts fetch, and files to download.
-FOR_SCRIPTS = {
-    "autocomplete": "json",
-    "jsi18n": "javascript",
-    "students_transfer_progress": "json",
-    "core_export_progress": "json",
-    "waiting": "json",
-}
+FOR_SCRIPTS = {"autocomplete", "jsi18n", "students_transfer_progress", "core_export_progress", "waiting"}
 DOWNLOADS = {"overview", "students_template", "students_transfer_result", "core_export_result"}
 DOWNLOADS |= {"students_student_export", "shop_order_export", "payments_payment_export", "payments_refund_export"}
 

@@ -1,18 +1,27 @@
-"""Income and whole phone numbers are rights of their own: without them no page, search, file or paper tells either."""
+"""A person's own data, which root hands out.
 
+Income and whole phone numbers are rights of their own: without them no page, search, file or paper tells either."""
+
+import json
 from typing import Any
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.models import LoginAttempt, LoginMethod
+from core.audit import StaffAction
 from permissions.models import Role
 from shop.models import Order
 from shop.states import State
+from shop.tests.factories import make_order
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
-PHONE, MASKED = "13812340140", "138****0140"
+PHONE, MASKED, OWN_PHONE = "13812340140", "138****0140", "13800000001"
 
 
 @pytest.fixture(params=[True, False], ids=["with the rights", "without"])
@@ -85,3 +94,41 @@ def test_income_is_shown_to_whoever_has_the_right(clerk: Any, stock: dict[str, A
 
     assert ("收入" in home, "收入" in file, daily.status_code == 200) == (has_rights,) * 3
     assert ("日报" in home) == has_rights and "待发货订单" in home
+
+
+@pytest.fixture
+def li(person: Any, api: Any) -> Any:
+    li = person("li", phone=OWN_PHONE, is_phone_bound=True, nickname="李", is_staff=True)
+    make_order(li.user, phone="13900000009")
+    make_order(person("wang", nickname="王").user)
+    api.post("/users/login", {"username": "li", "password": "a-password"})
+    for name in (OWN_PHONE, "13800000002"):
+        LoginAttempt.objects.create(at=timezone.now(), door=LoginMethod.SMS, outcome="code", username=name)
+    return li.user
+
+
+def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(
+    li: Any, office: Any, staff: Any, capsys: Any
+) -> None:
+    answer = office.get(f"/admin/person/{li.pk}.json")
+
+    text = answer.content.decode()
+    data = json.loads(text)
+    counts = {name: len(rows) for name, rows in data.items() if rows}
+    assert counts["用户"] == counts["登录日志"] == counts["订单"] == 1 and counts["登录尝试"] == 2
+    assert data["订单"][0]["电话"] == "13900000009" and data["用户"][0]["手机号"] == OWN_PHONE
+    assert "md5$" not in text and "王" not in text and "13800000002" not in text
+    entry = LogEntry.objects.get(action=StaffAction.EXPORT)
+    assert (entry.object_pk, entry.actor.username) == (str(li.pk), "root")
+    call_command("person_data", "li")
+    assert json.loads(capsys.readouterr().out)["用户"][0]["用户名"] == "li"
+    assert staff("102").get(f"/admin/person/{li.pk}.json").status_code == 403
+    assert f'href="/admin/person/{li.pk}.json"' in office.get(f"/admin/accounts/user/{li.pk}/change/").content.decode()
+
+
+def test_of_a_deleted_user_the_number_goes_and_what_the_law_keeps_stays(li: Any, root: Any) -> None:
+    assert root.get("/users/deleteUser", username="li").json()["state"] is True
+
+    assert LoginAttempt.objects.filter(door=LoginMethod.SMS).values_list("username", flat=True).get() == "13800000002"
+    assert LoginAttempt.objects.filter(username="li").exists()
+    assert Order.objects.get(phone="13900000009").user is None
