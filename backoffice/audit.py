@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from auditlog.models import LogEntry
@@ -17,13 +18,13 @@ from auditlog.registry import auditlog
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import BooleanField, DateTimeField
+from django.db.models import BooleanField, DateTimeField, DecimalField
 from django.db.models.signals import post_save
 
 from core.admin.phones import are_phones_whole, phone_masked, phones_masked
 from core.audit import StaffAction, action_record, is_by_staff
 from core.db.purge import BATCH, rows_purge
-from core.money import fen_text
+from core.money import fen_text, yuan_text
 from core.times import format_office_time
 from shop.models import Order
 from shop.services.order_ship import RECEIVER_CHANGED
@@ -127,6 +128,8 @@ def _in_words(field: Any, value: Any) -> str:
         return phone_masked(str(value))
     if isinstance(field, BooleanField):
         return "是" if value in (True, "True") else "否"
+    if isinstance(field, DecimalField):  # an amount, in all watched models
+        return yuan_text(Decimal(value))
     if isinstance(field, DateTimeField):
         return _moment(value)
     choices = dict(

@@ -51,7 +51,7 @@ class Panel:
     hint: str = ""
     link: str = ""
     bars: list[Bar] = field(default_factory=list)
-    axis: tuple[int, ...] = ()  # the numbers beside columns, from above
+    axis: tuple[str, ...] = ()  # the numbers beside columns, from above
     are_numbered: bool = False
     empty: str = ""
     head: str = ""
@@ -79,7 +79,7 @@ def columns_panel(title: str, rows: Sequence[Row], form: str = "{}", **options: 
     """Return a panel of columns with an axis, which ends at an even number."""
     top = max(2 * ceil(max(row[1] for row in rows) / 2), 2)
     bars = _bars(rows, form, top, TALLEST)
-    return Panel(title, "backoffice/columns.html", bars=bars, axis=(top, top // 2), **options)
+    return Panel(title, "backoffice/columns.html", bars=bars, axis=(f"{top:,}", f"{top // 2:,}"), **options)
 
 
 def _bars(rows: Sequence[Row], form: str, least: int, tallest: float) -> list[Bar]:

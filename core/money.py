@@ -21,8 +21,8 @@ def fen_to_yuan(fen: int) -> Decimal:
 
 
 def fen_text(fen: int) -> str:
-    """Return the amount for people: ``12.34元`` for 1234."""
-    return f"{fen_to_yuan(fen):.2f}元"
+    """Return the amount for people: ``1,234.50元`` for 123450."""
+    return f"{yuan_text(fen_to_yuan(fen))}元"
 
 
 def yuan_text(yuan: Decimal) -> str:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import LoginAttempt, User
 from backoffice import dashboard
-from backoffice.widgets import period_of
+from backoffice.widgets import columns_panel, period_of
 from core import tasks
 from core.audit import action_record
 from core.ops import heartbeat
@@ -62,9 +62,10 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         rows = office.get(tile.link).context["cl"].result_list
         assert len(rows) == (sums[label] if label in sums else int(tile.value)), label
     bars = [bar for title in ("各班学员", "每月新增学员", "每日订单") for bar in shown[title].bars if bar.value != "0"]
-    assert len(bars) == 4 and shown["每日订单"].axis == (14, 7)  # two classes, this month, today
+    assert len(bars) == 4 and shown["每日订单"].axis == ("14", "7")  # two classes, this month, today
     for bar in bars:
         assert len(office.get(bar.link).context["cl"].result_list) == int(bar.value), bar
+    assert columns_panel("收入", [("今天", 57_790, "", "")]).axis == ("57,790", "28,895")
 
 
 def test_root_sees_whether_the_work_is_done(office: Client, monkeypatch: pytest.MonkeyPatch) -> None:

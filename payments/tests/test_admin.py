@@ -58,12 +58,13 @@ def test_query_now_settles_or_tells_the_error(office, start, wechat):
 
 
 def test_a_failed_refund_is_retried_from_the_list(office, rows):
-    Refund.objects.update(state="failed", next_try_at=None)
+    Refund.objects.update(state="failed", next_try_at=None, amount_fen=123450)
 
     chosen = {"action": "retry", "_selected_action": [rows["refund"].pk]}
     asked = office.post(page("refund", "changelist"), chosen).content.decode()
-    assert "1 笔退款，共 1.00元" in asked and Refund.objects.get().state == "failed"
+    assert "1 笔退款，共 1,234.50元" in asked and Refund.objects.get().state == "failed"
 
+    Refund.objects.update(amount_fen=100)  # as much as was paid
     office.post(page("refund", "changelist"), chosen | {"sure": "1"})
 
     assert Refund.objects.get().state == "pending"

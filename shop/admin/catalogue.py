@@ -303,4 +303,4 @@ class CourierAdmin(OfficeAdmin):
 
 
 def _picture(url: str, style: str, name: str) -> str:
-    return format_html('<img src="{}" alt="{}" loading="lazy" style="{}">', url, name, style) if url else ""
+    return format_html('<img src="{}" alt="{}" loading="lazy" style="{}">', url, name, style) if url else "—"

@@ -8,6 +8,7 @@ from threading import Barrier, BrokenBarrierError
 
 import pytest
 from auditlog.models import LogEntry
+from django.contrib.admin import site
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -71,7 +72,7 @@ def test_an_order_page_shows_all_only_the_steps_its_state_allows_and_no_field(of
 
 def test_adds_and_changes_a_product_and_adjusts_its_stock_whatever_was_sold_meanwhile(office, li):
     category = make_category("车辆")
-    form = {"name": "自行车", "category": category.pk, "price": "99.50", "description": "好", "pieces": 10, **VIP}
+    form = {"name": "自行车", "category": category.pk, "price": "1099.50", "description": "好", "pieces": 10, **VIP}
     office.post("/admin/shop/product/add/", form | {"picture": posted(encoded())})
     product = Product.objects.get()
     page = f"/admin/shop/product/{product.pk}/change/"
@@ -83,6 +84,7 @@ def test_adds_and_changes_a_product_and_adjusts_its_stock_whatever_was_sold_mean
     product.refresh_from_db()
     assert (str(product.price), product.stock, product.creator, product.updator) == ("88.00", 11, "root", "root")
     assert "/media/" in product.image_url
+    assert "1,099.50" in office.get(page.replace("change", "history")).content.decode()
     assert "不能减少12件" in save_page(office, page, pieces=-12).content.decode() and stock_of(product) == 11
 
 
@@ -93,7 +95,7 @@ def test_takes_products_off_sale_and_removes_empty_categories_only(office):
     office.post("/admin/shop/category/", none | {"_selected_action": [full.pk, empty.pk]})
     office.post("/admin/shop/product/", none | {"_selected_action": [product.pk]})
 
-    assert list(Category.objects.filter(removed_at=None)) == [full]
+    assert list(Category.objects.filter(removed_at=None)) == [full] and site._registry[Category].preview(full) == "—"
     assert not Product.objects.filter(removed_at=None).exists()
 
 
