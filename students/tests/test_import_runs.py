@@ -96,7 +96,10 @@ def test_students_are_matched_by_number_and_what_is_sent_twice_is_pointed_out(of
     assert name == "a-结果.xlsx" and checked(result).counts == {"unchanged": 2}
     again = checked(content)
     assert (again.state, again.counts) == (RunState.READY, {"new": 2})
-    assert "其中 2 名新增学员与同班现有学员同名" in text_of(office, again)
+    assert text_of(office, again).count("同班已有同名学员") == 2
+    twice = checked(sheet(line(3), line(3), line(4)))
+    assert [row.number for row in twice.rows.all() if row.errors] == [3] and twice.counts == {"new": 3}
+    assert "其中 1 名新增学员与同班学员同名" in text_of(office, twice)
 
 
 def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():

@@ -72,12 +72,13 @@ def import_check(run: TransferRun, now: datetime) -> None:
     rows = [(number, texts) for number, texts in rows if number > heading.row and not is_sum(texts)]
     TransferRow.objects.filter(run=run).delete()
     counts, classes, degrees, namesakes = Counter[str](), set[str](), set[str](), 0
+    known: set[tuple[str, str]] = set()
     for batch in batches(with_progress(_rows_check(run, heading, rows), run.pk, total=len(rows))):
+        namesakes += _mark_namesakes(batch, known)
         TransferRow.objects.bulk_create(batch)
         counts.update(row.kind for row in batch)
         classes |= {row.cells["class"] for row in batch if "class_name" in row.diff}
         degrees |= {row.cells["degree"] for row in batch if "degree" in row.diff}
-        namesakes += _namesakes(batch)
     scope = run_scope(run)
     run.options |= {
         "mapping": heading.places,
@@ -87,15 +88,23 @@ def import_check(run: TransferRun, now: datetime) -> None:
     }
     run.counts = dict(counts)
     # A file without numbers that is sent twice would add every student twice.
-    run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名，请确认不是重复导入" if namesakes else ""
+    run.message = f"其中 {namesakes} 名新增学员与同班学员同名（下面标出），请确认不是重复导入" if namesakes else ""
     run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
 
 
-def _namesakes(rows: Sequence[TransferRow]) -> int:
-    new = [(row.diff["class_name"][1], row.diff["name"][1]) for row in rows if row.kind == RowKind.NEW]
-    students = Student.objects.filter(class_name__in={c for c, _ in new}, name__in={name for _, name in new})
-    existing = set(students.order_by().values_list("class_name", "name"))
-    return sum(pair in existing for pair in new)
+def _mark_namesakes(rows: Sequence[TransferRow], known: set[tuple[str, str]]) -> int:
+    """Say of each new student whether the class, or a row above, has the name already; return of how many."""
+    new = [(row, (row.diff["class_name"][1], row.diff["name"][1])) for row in rows if row.kind == RowKind.NEW]
+    classes, names = {pair[0] for _, pair in new}, {pair[1] for _, pair in new}
+    students = Student.objects.filter(class_name__in=classes, name__in=names).order_by()
+    known |= set(students.values_list("class_name", "name"))
+    marked = 0
+    for row, pair in new:
+        if pair in known:
+            row.errors = [["姓名", "同班已有同名学员"]]
+            marked += 1
+        known.add(pair)
+    return marked
 
 
 class StaffAddParams(AddParams):
