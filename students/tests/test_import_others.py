@@ -115,8 +115,8 @@ def test_a_name_with_more_around_it_is_suggested_and_not_taken_for_certain(send,
     assert not pictured()
 
 
-def test_a_picture_is_chosen_among_suggestions_or_given_by_number(send):
-    tan, wang = students("谭鹏", "王芳")
+def test_a_picture_is_chosen_among_suggestions_or_given_by_number(send, browser):
+    tan, wang, _ = students("谭鹏", "王芳", "谭鹏")
     run, confirm = send({name: encoded() for name in (f"{tan.sid}_谭鹏.jpg", "IMG_2041.jpg", "IMG_2042.jpg")})
 
     assert "没有学号为 ABCD 的学员" in confirm(**{"sid-2": "abcd"})
@@ -124,6 +124,8 @@ def test_a_picture_is_chosen_among_suggestions_or_given_by_number(send):
     confirm(**{"student-1": str(tan.pk), "sid-3": f" {wang.sid.lower()} "})
 
     assert run.counts == {"done": 2, "skipped": 1} and pictured() == {tan.pk, wang.pk}
+    page = text_of(browser, run)
+    assert tan.sid in page and wang.sid in page and "请核对" not in page
 
 
 def test_the_preview_shows_each_picture_as_a_picture_and_nothing_else(send, browser, yuangong):

@@ -182,8 +182,12 @@ def _row(
     else:
         names_of[matches[0].pk] = picture.name
         row.kind, row.student_pk = RowKind.CHANGED, matches[0].pk
-    row.cells["students"] = [[one.pk, f"{one.name} · {one.class_name} · {one.sid}"] for one in matches[:MAX_CANDIDATES]]
+    row.cells["students"] = [_candidate(student) for student in matches[:MAX_CANDIDATES]]
     return row
+
+
+def _candidate(student: Student) -> list[Any]:
+    return [student.pk, f"{student.name} · {student.class_name} · {student.sid}"]
 
 
 def photos_choice(run: TransferRun, data: Any) -> dict[str, dict[str, int]]:
@@ -253,11 +257,12 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
         file = SimpleUploadedFile("photo", archive.read(row.cells["file"]))
         picture = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
-            if not _end(row, kind=RowKind.DONE, student_pk=student_pk):
-                return  # a second worker was faster
             student = Student.objects.filter(pk=student_pk).first()
             if student is None:
                 raise SheetRefused("学员刚刚被删除")
+            cells = row.cells | {"students": [_candidate(student)]}  # not those that were offered as well
+            if not _end(row, kind=RowKind.DONE, student_pk=student_pk, cells=cells):
+                return  # a second worker was faster
             student_edit(sid=student.sid, changes={"headimgurl": picture.url_path})
     except DomainError as refusal:
         _end(row, kind=RowKind.ERROR, errors=[["", refusal.msg]])
