@@ -228,7 +228,8 @@ def test_the_page_and_the_file_tell_what_everybody_did(office, trainees):
     assert (mine["调用"], mine["被拒绝"], mine["学员"], mine["订单"]) == ("4", "3", "4", "0")
     assert mine["最常见的错误"] == "0 没有传递sId（2）；0 删除出错（1）"
     assert mine["上次登录"] and mine["最近一次调用"] and not others["最近一次调用"]
-    assert "没有传递sId" in office.get(LESSON).content.decode()
+    page = office.get(LESSON).content.decode()
+    assert "没有传递sId" in page and "<td>—</td>" in page and "<td></td>" not in page
 
 
 def test_calls_that_no_login_was_checked_for_are_counted_by_their_token(office, trainees, monkeypatch):

@@ -87,6 +87,7 @@ class TestNumbers:
         page = office.get(reverse("daily")).content.decode()
         for text in ("未知。微信支付的交易账单核对不含手续费", "其中 1 处未处理", "今天还没有结束"):
             assert text in page
+        assert '<td class="number"></td>' not in page
 
     def test_belong_to_days_of_local_time(self, office: Client, books: dict[str, Any], today: date) -> None:
         midnight = local(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0)
