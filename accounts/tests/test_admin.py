@@ -53,6 +53,8 @@ def test_pages_escape_what_users_wrote_and_are_for_looking_where_nobody_may_chan
 
     page = boss.get(USERS, {"q": "li", "role__id__exact": li.role_id}).content
     assert b"li" in page and b'"><script>' not in page
+    assert b"delete_id_role" not in boss.get(f"{USERS}{li.pk}/change/").content
+    assert b"/admin/jsi18n/" in boss.get(f"{USERS}{li.pk}/delete/").content  # its scripts call gettext
     assert director.get(f"{USERS}{li.pk}/change/").status_code == 200
     assert director.get(f"{ROLES}{li.role_id}/change/").status_code == 200
     assert director.post(f"{USERS}{li.pk}/change/", {"nickname": "x"}).status_code == 403

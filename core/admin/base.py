@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError
@@ -85,6 +86,12 @@ class OfficeAdmin(MergingAdmin):
             data.setlist(ACTION_CHECKBOX_NAME, keys)
             request.POST = data  # type: ignore[assignment]
         return super().response_action(request, queryset)
+
+    def formfield_for_dbfield(self, *args: Any, **options: Any) -> Any:
+        field = super().formfield_for_dbfield(*args, **options)
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            field.widget.can_delete_related = False  # in passing, on the page of another record
+        return field
 
     def needed_because(self, request: HttpRequest, row: Any) -> str:
         """Say why this row must stay: the page that asks shows it after the row's name."""
