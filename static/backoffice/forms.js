@@ -157,7 +157,7 @@
   }
 
   // --- For those who want it the browser tells what is new while the tab is hidden ---
-  const NOTICES = "notices";
+  const NOTICES = "notices", OFFER = "有新的时，浏览器通知我";
   const wantsNotices = () => localStorage.getItem(NOTICES) && window.Notification?.permission === "granted";
 
   function notify(text, link) {
@@ -173,10 +173,11 @@
   function offerNotices() {
     if (!window.Notification) return null;
     const box = make("input", { type: "checkbox", checked: Boolean(wantsNotices()) });
-    const text = make("span", { textContent: "有新的时，浏览器通知我" });
+    const text = make("span", { textContent: OFFER });
     box.addEventListener("change", async () => {
       localStorage.removeItem(NOTICES);
       if (!box.checked) return;
+      text.textContent = OFFER;
       const isGranted = await Notification.requestPermission() === "granted";
       box.checked = isGranted && notify("有新的事等您处理时，会这样通知", "/admin/");
       if (box.checked) localStorage.setItem(NOTICES, 1);

@@ -66,7 +66,7 @@ NOTICES = """
 window.notices = []
 window.Notification = class {
   static permission = "default"
-  static async requestPermission() { return this.permission = "granted" }
+  static async requestPermission() { return this.permission = window.refuses ? "denied" : "granted" }
   constructor(text) { window.notices.push(text) }
 }
 Object.defineProperty(document, "hidden", { get: () => Boolean(window.isAway) })
@@ -91,7 +91,13 @@ def test_the_browser_tells_of_what_is_new_to_those_who_want_it(running, chromium
         page.evaluate(look, False)
 
         page.locator(".bo-bell summary", has_text="3").click()
-        page.get_by_label("有新的时，浏览器通知我").check()
+        switch = page.locator(".bo-bell input")
+        page.evaluate("window.refuses = true")
+        switch.click()
+        page.get_by_text("浏览器不允许通知").wait_for()
+        page.evaluate("window.refuses = false")
+        switch.check()
+        page.get_by_text("有新的时，浏览器通知我").wait_for()
         page.wait_for_function("notices.length == 1")
         number = 4
         page.evaluate(look, True)
