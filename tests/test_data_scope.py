@@ -111,6 +111,7 @@ def _rows():
 def test_root_sees_and_changes_everything_and_nobodys_rows_are_changed_with_the_scope_all_alone(people, root):
     li, _ = people(CHANGE_OWN)
     ids = enter(li, "李")
+    Role.objects.filter(roleid="1").update(data_scope=OWN)  # which does not bind root
 
     assert root.get("/students/getstulist").json()["total"] == 1
     assert [answer["state"] for answer in changes(root, ids)] == [True] * 6
