@@ -86,6 +86,14 @@ class UserForm(PhoneForm):
         return values
 
 
+def _for_root(page: str, text: str) -> SafeString:
+    """Return ``text`` as a link for root, who alone may open ``page``."""
+    request = present_request()
+    may_open = request is not None and request.user.is_superuser
+    link = format_html('<a class="text-link underline" href="{}">{}</a>', page, text) if may_open else text
+    return format_html("{}；只有超级管理员可以", link)
+
+
 @admin.register(User)
 class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc, type-arg]  # Django's own `get_form` hides `change`
     """Users. Only root creates them and sets role, password and phone: others could give themselves more rights.
@@ -142,21 +150,18 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
 
     @display(description="密码")
     def new_password(self, user: User) -> str:
-        page = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('<a class="text-link underline" href="{}">重设密码</a>，只有超级管理员可以', page)
+        return _for_root(reverse("admin:auth_user_password_change", args=[user.pk]), "重设密码")
 
     @display(description="全部数据")
     def own_data(self, user: User) -> str:
-        page = reverse("person_data", args=[user.pk])
-        return format_html('<a class="text-link underline" href="{}">下载</a>，交给本人；只有超级管理员可以', page)
+        return _for_root(reverse("person_data", args=[user.pk]), "下载，交给本人")
 
     @display(description="动态验证码")
     def second_factor(self, user: User) -> str:
         phone = device_of(user) if is_offered() else None
         if phone is None:
             return "没有绑定" if is_offered() else "没有启用"
-        page = reverse("admin:second_factor_remove", args=[user.pk])
-        link = format_html('<a class="text-link underline" href="{}">解除</a>，只有超级管理员可以', page)
+        link = _for_root(reverse("admin:second_factor_remove", args=[user.pk]), "解除")
         return format_html("已绑定手机（{}）。{}", f"{local(phone.created_at):%Y-%m-%d}", link)
 
     @display(description="之后的 VIP")

@@ -23,7 +23,7 @@ from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.password import require_password
-from core.admin.tables import table
+from core.admin.tables import page_link, table
 from core.api.request import full_url
 from core.errors import DomainError
 from core.times import format_api_time, format_office_time
@@ -345,7 +345,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
     list_select_related = ["archived_by"]
     search_fields = ["name", "sid__istartswith", "class_name__iexact"]
     search_help_text = "姓名中的任意一段、学号的开头，或班级"
-    fields = [*EDITABLE, "sid", "created_at", "archived_at", "archived_by"]
+    fields = [*EDITABLE, "sid", "created_at", "archived_at", "archiver"]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ArchivedStudent]:
@@ -355,6 +355,10 @@ class ArchivedStudentAdmin(ButtonsAdmin):
         answer = super()._press_posted(request, object_id)
         is_back = object_id.isdecimal() and not archived_among("pk", [int(object_id)])
         return HttpResponseRedirect(reverse("admin:students_student_change", args=[object_id])) if is_back else answer
+
+    @display(description="归档人")
+    def archiver(self, student: ArchivedStudent) -> str:
+        return page_link(student.archived_by, student.archived_by) if student.archived_by else "—"
 
     @display(description="归档时间", ordering="archived_at")
     def archived(self, student: ArchivedStudent) -> str:

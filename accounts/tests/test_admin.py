@@ -55,7 +55,9 @@ def test_pages_escape_what_users_wrote_and_are_for_looking_where_nobody_may_chan
     assert b"li" in page and b'"><script>' not in page
     assert b"delete_id_role" not in boss.get(f"{USERS}{li.pk}/change/").content
     assert b"/admin/jsi18n/" in boss.get(f"{USERS}{li.pk}/delete/").content  # its scripts call gettext
-    assert director.get(f"{USERS}{li.pk}/change/").status_code == 200
+    shown = [who.get(f"{USERS}{li.pk}/change/").content.decode() for who in (boss, director)]
+    assert [f'href="/admin/person/{li.pk}.json"' in page for page in shown] == [True, False]
+    assert all("重设密码" in page for page in shown) and "/password/" not in shown[1]
     assert director.get(f"{ROLES}{li.role_id}/change/").status_code == 200
     assert director.post(f"{USERS}{li.pk}/change/", {"nickname": "x"}).status_code == 403
     assert director.get(USERS + "add/").status_code == 403

@@ -6,6 +6,7 @@ import pytest
 from auditlog.models import LogEntry
 from django.utils import timezone
 
+from accounts.models import User
 from core.audit import StaffAction
 from students.counts import class_counts, counts_wrong
 from students.errors import NotArchived, NumberTaken, StudentUnknown
@@ -43,7 +44,10 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     assert ImageUse.objects.get().owner == row.owner_ref and Upload.objects.get().idle_since is None
     assert office.get(f"{LIST}{row.pk}/change/").url == f"{ARCHIVE}{row.pk}/change/"
 
-    assert row.sid in office.get(f"{ARCHIVE}{row.pk}/change/").content.decode()
+    User.objects.filter(pk=zhuguan.user.pk).update(is_staff=True)
+    pages = [who.get(f"{ARCHIVE}{row.pk}/change/").content.decode() for who in (office, logged_in(zhuguan.user))]
+    assert all(row.sid in page and "归档人" in page for page in pages)
+    assert [f"/admin/accounts/user/{root.user.pk}/change/" in page for page in pages] == [True, False]
     back = office.post(f"{ARCHIVE}{row.pk}/change/", {"step_restore": "1"})
     said = office.get(back.url).content.decode()
 
