@@ -9,8 +9,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from core.db.leases import lease
 from core.times import local
 from payments.errors import (
+    BillBusy,
     BillNotOut,
     BillTooOld,
     DifferenceEnded,
@@ -382,6 +384,10 @@ class TestDays:
         assert bill_days_missing(MCHID, now=now) == [DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)]
         wechat.faults = [("bill", "down")]
 
+        with lease("payments.bills", span=timedelta(minutes=1)):  # another process compares
+            assert bills_reconcile_missing(now=now) == 0
+            with pytest.raises(BillBusy):
+                bill_reconcile(day=DAY, now=now)
         assert [bills_reconcile_missing(now=now) for _ in range(3)] == [1, 3, 0]
 
         assert bills_reconcile_missing(now=now + timedelta(hours=23)) == 1
