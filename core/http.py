@@ -21,6 +21,7 @@ log = structlog.get_logger("core.http")
 # such threads may exist.
 _under_way = BoundedSemaphore(128)
 _OURSELVES = {"127.0.0.1", "localhost", "::1"}
+CONNECT_S = 3  # of each address of a server: where the first one is dead, the next one gets its turn
 T = TypeVar("T")
 
 
@@ -72,7 +73,7 @@ def exchange(method: str, url: str, *, upstream: Upstream, total_s: float, max_b
             session.trust_env = address.hostname not in _OURSELVES
             wait_s = max(0.001, ends_at - time.monotonic())
             with session.request(
-                method, url, timeout=wait_s, stream=True, allow_redirects=False, **options
+                method, url, timeout=(min(CONNECT_S, wait_s), wait_s), stream=True, allow_redirects=False, **options
             ) as response:
                 return Answer(response.status_code, response.headers, _read_body(response, ends_at, max_bytes))
 

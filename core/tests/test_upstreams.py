@@ -1,9 +1,11 @@
 """Other people's servers: dead, slow, crowded, and alive again."""
 
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections, transaction
@@ -229,6 +231,21 @@ class TestDeadline:
                     http.get(server.url, upstream=upstream, timeout_s=20)
 
         assert server.arrived == 1  # no time was left for the second
+
+    def test_one_of_its_addresses_that_is_dead_leaves_time_for_the_next(self, server, upstream, monkeypatch):
+        monkeypatch.setattr(http, "CONNECT_S", 0.3)
+        monkeypatch.setenv("no_proxy", "*")
+        with socket.socket() as dead, socket.socket() as only_caller:
+            dead.bind(("127.0.0.2", 0))
+            dead.listen(0)
+            only_caller.connect(dead.getsockname())  # nobody answers a second one
+            places, resolve = (dead.getsockname(), ("127.0.0.1", urlsplit(server.url).port)), socket.getaddrinfo
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in places]
+            monkeypatch.setattr(
+                socket, "getaddrinfo", lambda host, *more: found if host == "two" else resolve(host, *more)
+            )
+
+            assert http.get("http://two", upstream=upstream) == b"ok"
 
     def test_every_request_has_one(self, api, monkeypatch):
         seen = []
