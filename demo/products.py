@@ -20,6 +20,7 @@ from shop.models import Category, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services.catalogue import (
     category_create,
+    category_remove,
     product_create,
     product_update,
     vip_category_create,
@@ -82,8 +83,10 @@ def products_reset(*, now: datetime) -> str:
 def shop_clear(*, now: datetime) -> str:
     """Take all products and categories off sale that are not demo data."""
     products = Product.objects.filter(removed_at=None).exclude(product_id__in=PRODUCT_IDS).update(removed_at=now)
-    categories = Category.objects.filter(removed_at=None).exclude(category_id__in=CATEGORY_IDS.values())
-    return f"下架其他商品 {products} 件、类目 {categories.update(removed_at=now)} 个"
+    categories = list(Category.objects.filter(removed_at=None).exclude(category_id__in=CATEGORY_IDS.values()))
+    for category in categories:
+        category_remove(category_id=category.category_id, even_with_products=True, now=now)
+    return f"下架其他商品 {products} 件、类目 {len(categories)} 个"
 
 
 def _category(name: str, now: datetime) -> Category:

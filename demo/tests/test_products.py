@@ -6,8 +6,11 @@ from core import times
 from demo.data import demo_reset, demo_seed
 from demo.products import CATEGORY_IDS, PRODUCT_IDS, PRODUCTS, products_reset, products_seed
 from shop.models import Category, Product
-from shop.services.catalogue import product_remove
+from shop.services.catalogue import catalogue_clear, product_remove
 from shop.tests.factories import make_category, make_product
+from tests.kit import encoded, posted
+from uploads.models import ImageUse
+from uploads.services import image_store
 
 pytestmark = pytest.mark.django_db
 
@@ -73,14 +76,21 @@ def test_a_name_that_another_category_has_by_now_stays_there():
     assert other.name == "车辆" and Category.objects.get(category_id=CATEGORY_IDS["车辆"]).name == "车辆（演示1）"
 
 
-def test_what_trainees_added_goes_on_request_only(roles):
+def test_what_trainees_added_goes_on_request_only(roles, person):
     demo_seed()
-    mine = make_product("我的商品")
+    mine, user = make_product("我的商品"), person("li").user
+    for name in ("我的", "他的"):
+        picture = image_store(file=posted(encoded()), user_pk=user.pk, now=times.now())
+        make_category(name, image_url=picture.url_path)
+    Category.objects.filter(name="他的").update(created_by=user)
 
     demo_reset()
     assert Product.objects.get(pk=mine.pk).removed_at is None
 
+    assert catalogue_clear(user_pks=[user.pk], now=times.now()) == 1
+    assert ImageUse.objects.filter(owner__startswith="shop.Category").count() == 1
     demo_reset(clears_shop=True)
+    assert not ImageUse.objects.filter(owner__startswith="shop.Category").exists()
     assert {row[0] for row in catalogue()} == set(PRODUCT_IDS)
     assert set(Category.objects.filter(removed_at=None).values_list("category_id", flat=True)) == {
         *CATEGORY_IDS.values()

@@ -199,6 +199,8 @@ def product_remove(*, product_id: str, scope: Scope = EVERYTHING, now: datetime)
 def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
     """Take all products and categories that the users have entered off sale; return how many."""
     condition = {"created_by__in": user_pks, "removed_at": None}
+    for category in Category.objects.filter(**condition):
+        image_release(owner=_owner(category))
     return sum(model.objects.filter(**condition).update(removed_at=now) for model in (Product, Category))
 
 
