@@ -106,8 +106,8 @@ def order_refund_part(
     if lines and all(not line.vip_level for line, _ in lines):
         goods += "（放回货架）" if is_restocked else "（不放回货架）"
     detail = " ".join(filter(None, [fen_text(fen), goods, reason]))
-    # On the wire, where marks are half-width.
-    note = ": ".join(filter(None, [f"商家已退款 {fen_text(fen)}", reason]))[:200]
+    # On the wire, where marks are half-width and amounts have no separators.
+    note = ": ".join(filter(None, [f"商家已退款 {amount:.2f}元", reason]))[:200]
     if fen == refunds.rest_fen:
         facts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
         refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **facts)

@@ -181,14 +181,14 @@ class TestMoney:
 
 
 def test_a_part_settles_a_return_that_was_asked_for(paid, li):
-    order = paid()
+    order = paid(make_product(price="1234.50", stock=9))
     ship(order)
     order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", reason="坏了一件", now=timezone.now())
 
-    part(order, "10", 1, restock=False)
+    part(order, "1234.5", 1, restock=False)
 
     order.refresh_from_db()
-    assert (order.state, order.order_status, order.note) == ("shipped", 1, "商家已退款 10.00元")
+    assert (order.state, order.order_status, order.note) == ("shipped", 1, "商家已退款 1234.50元")
 
 
 def test_vip_time_goes_back_by_the_line_or_not_at_all(paid, li):
