@@ -1,5 +1,6 @@
 """Paying an order, money that comes late, and 6.2 of the API document: asking WeChat Pay."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from payments.gateways.wechat import http
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.models import Payment
 from shop.api.orders import QUERIES_A_MINUTE
+from shop.errors import ProviderUndecided
 from shop.models import Order, OrderLog
 from shop.services.order_close import order_close, orders_sweep
 from shop.states import Event, OrderAction
@@ -165,14 +167,18 @@ def test_an_order_that_falls_due_while_the_provider_is_asked_is_not_closed_under
     assert not OrderLog.objects.filter(order=order, event="等待关单").exists()
 
 
-def test_a_payment_started_while_the_order_was_being_cancelled_is_closed_again(li, wechat, monkeypatch):
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_payment_started_while_the_order_was_being_cancelled_is_closed_again(li, wechat, monkeypatch, is_seen):
     order = make_order(li.user)
     create = WeChatV2.create
 
     def slow_create(gateway, intent):
-        # Nobody has asked the provider yet: to the canceller it looks as if no payment existed.
-        Order.objects.filter(pk=order.pk).update(payment_started_at=None)
-        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+        if not is_seen:  # to the canceller it looks as if no payment existed
+            Order.objects.filter(pk=order.pk).update(payment_started_at=None)
+        with pytest.raises(ProviderUndecided) if is_seen else nullcontext():
+            order_close(
+                event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now()
+            )
         return create(gateway, intent)
 
     monkeypatch.setattr(WeChatV2, "create", slow_create)
@@ -206,6 +212,7 @@ def test_a_silent_provider_keeps_the_stock_held_and_the_wish_is_kept(li, wechat)
 
     status, state, _ = said(li.get("/order/cancel", order_id=order.order_id))
     assert (status, state, state_of(order), stock_of(product)) == (1004, False, "open", 2)
+    Payment.objects.update(code_at=None)
     assert said(pay(li, order)) == (1002, False, "err 订单已取消")
 
     wechat.is_down = False
