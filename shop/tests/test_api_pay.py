@@ -204,6 +204,16 @@ def test_polling_asks_the_provider_when_no_notification_came_but_not_more_than_o
 
 
 # --- Closing what might be paid ------------------------------------------------------------------
+def test_money_that_was_faster_than_the_cancellation_wins(li, wechat):
+    order = make_order(li.user, product := make_product(stock=3))
+    pay(li, order)
+    wechat.pay(order.order_id)
+
+    assert said(li.get("/order/cancel", order_id=order.order_id)) == (1004, False, "订单已付款,不能取消,请申请退货")
+    order.refresh_from_db()
+    assert (order.state, order.sweep_at, stock_of(product)) == ("paid", None, 2)
+
+
 def test_a_silent_provider_keeps_the_stock_held_and_the_wish_is_kept(li, wechat):
     product = make_product(stock=3)
     order = make_order(li.user, product)
