@@ -69,6 +69,12 @@ def test_parts_never_exceed_the_whole_and_what_is_not_paid_is_not_refunded(paid,
             request(refused, fen)
 
     Refund.objects.filter(pk=first.pk).update(state="closed", next_try_at=None)
+    number, facts = payment.refunds.count(), {"amount_fen": 1, "state": "closed", "created_at": timezone.now()}
+    more = [Refund(payment=payment, out_refund_no=f"M{at}", **facts) for at in range(50 - number)]
+    Refund.objects.bulk_create(more)
+    with pytest.raises(RefundNotPossible, match="最多退款50次"):  # that is the provider's limit
+        request(payment, 1)
+    Refund.objects.filter(out_refund_no=more[0].out_refund_no).delete()
     assert request(payment, 1000).out_refund_no.endswith("R03")
 
 
