@@ -80,7 +80,7 @@ def test_a_healthy_installation_is_in_order(running):
 FINDINGS = {
     "silent workers and no weather": {
         **{
-            f"BAD  Queue {queue}: its worker was last seen never": f"`celery -A config worker -Q {queue}`"
+            f"BAD  Queue {queue}: its worker was last seen never": f"`systemctl status spms-beat spms-worker@{queue}`"
             for queue in ("money", "now", "bulk")
         },
         "BAD  Role deployer: its row /students/getstulst opens nothing": "-> Correct or remove it",
