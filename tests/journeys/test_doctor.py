@@ -84,7 +84,7 @@ FINDINGS = {
             for queue in ("money", "now", "bulk")
         },
         "BAD  Role deployer: its row /students/getstulst opens nothing": "-> Correct or remove it",
-        "BAD  WEATHER_BASE_URL does not answer": "The sandbox answers while `make up` runs.",
+        "BAD  WEATHER_BASE_URL does not answer": "Does `make up` run?",
     },
     "no sandbox": {
         "BAD  WeChat Pay v2: GatewayMisconfigured": "Check WECHAT_APP_ID",
