@@ -215,6 +215,8 @@ def _network(machines: list[Machine]) -> Iterator[None]:
         for machine in machines:
             machine.signal(signal.SIGCONT)
             machine.kill()
-            subprocess.run(["ip", "netns", "del", machine.namespace], capture_output=True)  # its cable goes with it
+            # A connection that is still closing keeps its namespace, and so the cable, for a minute.
+            subprocess.run(["ip", "link", "del", f"sw{machine.number}"], capture_output=True)
+            subprocess.run(["ip", "netns", "del", machine.namespace], capture_output=True)
         for switch in (BRIDGE, ISLAND):
             subprocess.run(["ip", "link", "del", switch], capture_output=True)
