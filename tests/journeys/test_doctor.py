@@ -89,6 +89,7 @@ FINDINGS = {
     "no sandbox": {
         "BAD  WeChat Pay v2: GatewayMisconfigured": "Check WECHAT_APP_ID",
         "BAD  WeChat Pay v3 is not configured": "Set the WECHAT_PAY_* values of v3.",
+        "note WeChat login is off": "Set WECHAT_APP_ID and WECHAT_APP_SECRET",
     },
     "empty database": {"BAD  migrations: RuntimeError": "Run `python manage.py migrate`."},
     "no database": {"BAD  database: OperationalError": "Is PostgreSQL running, is DATABASE_URL right?"},
