@@ -14,17 +14,6 @@ from core.errors import DomainError, TokenInvalid
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class OwnErrors(Params):
-    """Parameters with errors of their own: one for a required parameter that is missing, one for all else."""
-
-    if_missing: type[DomainError] | None = None
-    if_bad: type[DomainError] | None = None
-
-    def refusal(self) -> DomainError:
-        error = self.if_missing if self.if_missing and self.missing() else self.if_bad
-        return error() if error else super().refusal()
-
-
 class OneLine(PlainText):
     """Text without line breaks and other control characters."""
 
@@ -81,8 +70,8 @@ class LoginParams(RefreshableParams):
         return errors.CredentialsMissing() if self.missing() else errors.CredentialsWrong()
 
 
-class CaptchaParams(OwnErrors):
-    if_bad = errors.CaptchaWrong
+class CaptchaParams(Params):
+    error = errors.CaptchaWrong
 
     captcha = PlainText(required=False, default="", help_text="用户输入的验证码,不区分大小写")
     key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
@@ -97,8 +86,8 @@ class SmsLoginParams(RefreshableParams):
     key = PlainText(required=False, default="", help_text="/sms/send 返回的 key;带 cookie 的客户端可以不传")
 
 
-class SmsSendParams(OwnErrors):
-    if_missing, if_bad = errors.SmsPhoneMissing, errors.SmsPhoneInvalid
+class SmsSendParams(Params):
+    error_if_missing, error = errors.SmsPhoneMissing, errors.SmsPhoneInvalid
 
     phoneNumber = serializers.RegexField(r"\A1[0-9]{10}\Z", help_text="11位的大陆手机号")
     captcha = PlainText(required=False, default="", help_text="图形验证码;msg 要求时才需要")
@@ -118,8 +107,8 @@ class Roles(serializers.JSONField):
     }
 
 
-class RegisterParams(OwnErrors):
-    if_missing = errors.RegistrationIncomplete
+class RegisterParams(Params):
+    error_if_missing = errors.RegistrationIncomplete
 
     username = OneLine(max_length=64, help_text="用户名")
     password = Password(help_text="密码")
@@ -134,8 +123,8 @@ class RegisterParams(OwnErrors):
         return PlainText(max_length=32).run_validation(value)
 
 
-class PasswordParams(OwnErrors):
-    if_bad = errors.PasswordNotChanged
+class PasswordParams(Params):
+    error = errors.PasswordNotChanged
 
     username = PlainText(help_text="用户名")
     oldPassword = Password(required=False, default="", help_text="原来的密码;root 修改他人密码时不需要")
@@ -147,8 +136,8 @@ class UserListParams(PageParams):
     roleid = PlainText(required=False, default="", help_text="只看这个角色的用户")
 
 
-class UserUpdateParams(OwnErrors):
-    if_missing = errors.UnidMissing
+class UserUpdateParams(Params):
+    error_if_missing = errors.UnidMissing
 
     unid = PlainText(help_text="要修改的用户的 unid;只有 root 可以修改别人")
     username = OneLine(required=False, max_length=64, help_text="用户名")
@@ -175,8 +164,8 @@ class UserDeleteParams(Params):
     username = PlainText(required=False, default="", help_text="或者用户名")
 
 
-class AvatarParams(OwnErrors):
-    if_bad = errors.AvatarRefused
+class AvatarParams(Params):
+    error = errors.AvatarRefused
 
     headimgurl = serializers.FileField(help_text="上传的图片文件")
     uId = PlainText(required=False, help_text="当前用户的 id (unid)")
@@ -187,21 +176,21 @@ class LoginLogParams(PageParams):
     count = PositiveInt(required=False, default=10, help_text="每次返回几条,默认返回 10")
 
 
-class QrcodeParams(OwnErrors):
-    if_bad = errors.SidUnknown
+class QrcodeParams(Params):
+    error = errors.SidUnknown
 
     sid = PlainText(max_length=64, required=False, help_text="connectSuccess 事件给出的 sid")
 
 
-class CallbackParams(OwnErrors):
-    if_missing, if_bad = errors.StateMissing, errors.CodeInvalid
+class CallbackParams(Params):
+    error_if_missing, error = errors.StateMissing, errors.CodeInvalid
 
     state = PlainText(help_text="二维码的 state")
     code = serializers.RegexField(r"\A[\x21-\x7e]{1,512}\Z", required=False, help_text="微信返回的临时 code")
 
 
-class WechatLoginParams(OwnErrors):
-    if_missing, if_bad = errors.WechatCodeMissing, errors.WechatCodeSpent
+class WechatLoginParams(Params):
+    error_if_missing, error = errors.WechatCodeMissing, errors.WechatCodeSpent
 
     wechatCode = serializers.RegexField(
         r"\A[\x21-\x7e]{1,512}\Z", help_text="扫码成功后 scancodeSuccess 事件给出的 wechatCode"

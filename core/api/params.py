@@ -25,12 +25,12 @@ _LIST_MARK = re.compile(r"\[[0-9]*\]$")  # axios and jQuery write a[]=1&a[]=2 fo
 class Params(serializers.Serializer[Any]):
     """Base of all input serializers. A field ``class_`` is sent as ``class``, which is no name for an attribute.
 
-    ``error``: the class that a bad parameter is raised as.
+    ``error``: the class for a bad parameter that is answered with its own text, not with one that names the parameter.
     ``error_if_missing``: the class for a required parameter that is missing, where that is another one.
     ``lists``: parameters that a query or form may repeat, each of whose values counts.
     """
 
-    error: type[DomainError] = BadParameter
+    error: type[DomainError] | None = None
     error_if_missing: type[DomainError] | None = None
     lists: frozenset[str] = frozenset()
 
@@ -38,7 +38,7 @@ class Params(serializers.Serializer[Any]):
     def read(cls, request: Request) -> dict[str, Any]:
         """Return the validated query of a GET, or the validated body of another method.
 
-        :raises DomainError: an instance of ``error`` whose ``msg`` names the first bad parameter.
+        :raises DomainError: the answer to bad parameters, see ``refusal``.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
         values = present(source, cls.lists)
@@ -56,7 +56,7 @@ class Params(serializers.Serializer[Any]):
         """Turn ``self.errors`` into the error that is answered; override it if the API document gives a text."""
         if self.error_if_missing and self.missing():
             return self.error_if_missing()
-        return self.error(first_message(self.errors))
+        return self.error() if self.error else BadParameter(first_message(self.errors))
 
     def missing(self) -> list[str]:
         """Return the names of required parameters that are missing."""

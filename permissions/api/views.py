@@ -12,7 +12,9 @@ from rest_framework.response import Response
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Doc, Endpoint
 from core.api.envelope import ok
+from core.api.handler import first_message
 from core.api.params import Params, PlainText
+from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing
 from permissions.models import ClientButton, Role
 from permissions.role_validation import menu_problem, rows_problem
@@ -57,8 +59,6 @@ class RoleQuery(Params):
 
 
 class RoleParams(Params):
-    error, error_if_missing = BadRole, RoleidMissing
-
     roleid = PlainText(max_length=32, help_text="添加的角色id")
     roleName = PlainText(max_length=64, required=False, default="", help_text="角色名称,默认与 roleid 相同")
     menuList = JsonPart(
@@ -72,6 +72,9 @@ class RoleParams(Params):
         _buttons_problem,
         help_text="按钮权限:read、add、edit、delete,或其 JSON 文本",
     )
+
+    def refusal(self) -> DomainError:
+        return RoleidMissing() if self.missing() else BadRole(first_message(self.errors))
 
 
 class RoleJson(TypedDict):

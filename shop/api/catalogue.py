@@ -76,7 +76,7 @@ class ProductViewSet(ApiViewSet):
         values = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
         if not image_url:
-            raise params.ProductAddParams.if_missing()
+            raise params.ProductAddParams.missing_error()
         product = product_create(image_url=image_url, **_columns(values), **_staff(request))
         return ok("添加成功", product_id=product.product_id)
 

@@ -96,7 +96,7 @@ def _doc(
     **more: Any,
 ) -> Doc:
     """Document a call: its success, the refusal if a parameter is missing, and the other refusals."""
-    missing = [kind.if_missing()] if kind.missing_text else []
+    missing = [kind.missing_error()] if kind.missing_text else []
     return Doc(params=kind, ok=_ok(msg, **fields or {}), failures=[*missing, *failures], **more)
 
 
@@ -269,7 +269,7 @@ PAYMENT = Doc(
         _ok("OK", prepay_id=_PREPAY, trade_type="APP", appid=_SIGNED["appId"], prepayid=_PREPAY, sign="9A0A8659…"),
     ],
     failures=[
-        params.PaymentParams.if_missing(),
+        params.PaymentParams.missing_error(),
         errors.PayOrderUnknown,
         errors.PayOrderPaid,
         errors.PayOrderCancelled,

@@ -32,13 +32,13 @@ class ShopParams(Params):
         return super().to_internal_value(data)
 
     def refusal(self) -> DomainError:
-        return self.if_missing() if self.missing_text and self.missing() else self.if_wrong()
+        return self.missing_error() if self.missing_text and self.missing() else self.wrong_error()
 
     @classmethod
-    def if_missing(cls) -> DomainError:
+    def missing_error(cls) -> DomainError:
         return errors.ParamsRefused(cls.missing_text, status=cls.missing_status)
 
-    def if_wrong(self) -> DomainError:
+    def wrong_error(self) -> DomainError:
         return errors.ParamsRefused(first_message(self.errors), status=self.wrong_status)
 
 
@@ -212,7 +212,7 @@ class ShipParams(OrderIdParams):
     )
 
     def refusal(self) -> DomainError:
-        return self.if_missing() if "order_id" in self.missing() else self.if_wrong()
+        return self.missing_error() if "order_id" in self.missing() else self.wrong_error()
 
 
 class ReturnParams(OrderIdParams):
