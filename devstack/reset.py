@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from core.ops import environment
+from core.ops import bootstrap
 from devstack import preflight
 from devstack.errors import StackError
 from devstack.process import try_lock
@@ -45,9 +45,9 @@ def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
 def main() -> int:
     """Reset the state directory and return the exit code for the shell."""
     try:
-        environment.load_dotenv(ROOT / ".env")
+        bootstrap.load_dotenv(ROOT / ".env")
         state_dir = preflight.state_directory(os.environ, ROOT)
-        media = Path(os.environ.get("MEDIA_ROOT") or environment.default_media_root(state_dir, ROOT))
+        media = Path(os.environ.get("MEDIA_ROOT") or bootstrap.default_media_root(state_dir, ROOT))
         # With a server of one's own the rows stay, and still refer to their pictures.
         is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
         names = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)

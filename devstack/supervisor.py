@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
 
-from core.ops import environment, units
+from core.ops import bootstrap, units
 from devstack import preflight
 from devstack.engines import Engines
 from devstack.errors import StackError
@@ -314,7 +314,7 @@ def main(*, engines_alone: bool = False) -> int:
         if isinstance(stream, TextIOWrapper):  # on a terminal without Chinese, print "?" instead of failing
             stream.reconfigure(errors="replace")
     try:
-        environment.load_dotenv(ROOT / ".env")
+        bootstrap.load_dotenv(ROOT / ".env")
         Supervisor(os.environ).run(engines_alone=engines_alone)
     except (StackError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)

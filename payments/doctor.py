@@ -1,4 +1,4 @@
-"""The checks of ``manage.py doctor`` for payments: merchants and keys, bills, and the address for notifications."""
+"""The checks of ``manage.py doctor`` for payments: merchants, keys, waiting money, the address for notifications."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,23 +11,18 @@ from cryptography.x509 import load_pem_x509_certificate
 from django.conf import settings
 
 from core import times
-from core.ops import restored
 from core.ops.doctor import Finding
-from core.times import format_office_time
+from payments.difference_alerts import bills, waits
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.models import ListenerFailure
 from payments.selectors import (
-    bills_failed,
-    differences_open,
     events_to_do,
     merchants_waiting,
-    orders_untold,
     payments_left_open,
     refunds_stuck,
 )
-from payments.services.bills import bill_days_missing
 
 log = structlog.get_logger("payments")
 RENEW_WITHIN_DAYS = 30
@@ -70,39 +65,17 @@ def former_payments() -> Iterator[Finding]:
             )
 
 
-def bills() -> Iterator[Finding]:
-    """Report days whose bill was not compared, and differences that wait for staff."""
-    past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=times.now())
-    if past and missing and merchant().has_v3:
-        restored_at, written_at = format_office_time(past.restored_at), format_office_time(past.written_at)
-        what = f"Restored at {restored_at} what was there at {written_at}"
-        yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
-    yield from _waits(differences_open(), "differences with WeChat Pay's bills wait", "对账差异", "difference")
-    if number := orders_untold().count():
-        what = f"{number} payments or refunds are recorded, but their orders could not take them"
-        yield Finding(False, what, "Back office: 商城, 订单, 异常; the log says why: `listener failed`.")
-    for run in bills_failed(older_than=times.now() - timedelta(days=1)):
-        what = f"The bill of {run.day} (merchant {run.mch_id}) could not be compared: {run.last_error}"
-        yield Finding(False, what, f"`manage.py reconcile_bill {run.day}`")
-
-
 def money_waits() -> Iterator[Finding]:
     """Report money that moves no further by itself."""
     untold, now = ListenerFailure.objects.count(), times.now()
     # The demo data show staff a refund that failed: no alarm where there are any.
     ok = None if settings.DEMO_DATA else False
-    yield from _waits(refunds_stuck(), "refunds have failed", "退款失败或退不到账", "refund", ok)
-    yield from _waits(untold, "payments or refunds have not reached their orders", "款项没有记到订单上", "payment")
+    yield from waits(refunds_stuck(), "refunds have failed", "退款失败或退不到账", "refund", ok)
+    yield from waits(untold, "payments or refunds have not reached their orders", "款项没有记到订单上", "payment")
     late = payments_left_open(now=now)
-    yield from _waits(late, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
+    yield from waits(late, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
     failures = events_to_do(now=now).count()
-    yield from _waits(failures, "payment notifications have failed", "支付通知处理失败", "inboundevent")
-
-
-def _waits(number: int, what: str, chinese: str, page: str, ok: bool | None = False) -> Iterator[Finding]:
-    link = f"/admin/payments/{page}/"
-    if number:
-        yield Finding(ok, f"{number} {what}", f"Back office: {link}", f"{chinese}：{number} 条", link, number)
+    yield from waits(failures, "payment notifications have failed", "支付通知处理失败", "inboundevent")
 
 
 def merchant_certificate() -> Iterator[Finding]:

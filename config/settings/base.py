@@ -1,6 +1,6 @@
 """Settings shared by all environments. A new variable is a line here, and one in ``.env.example``.
 
-``config.env_readers`` alone reads the environment.
+``config.settings.readers`` alone reads the environment.
 """
 
 import sys
@@ -10,12 +10,12 @@ from pathlib import Path
 from django.templatetags.static import static
 from kombu import Queue
 
-from config import env_readers as env
 from config.database import POOLERS, database, direct
 from config.schedule import beat_schedule
 from config.school import LOGO_TYPES, logo_url, palette
+from config.settings import readers as env
 from core.cache import sentinel
-from core.ops.environment import default_media_root
+from core.ops.bootstrap import default_media_root
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR

@@ -1,6 +1,6 @@
 """Production: cookies over HTTPS only; ``base`` then has no defaults for secrets, no sandbox and no demo data."""
 
-from config import env_readers as env
+from config.settings import readers as env
 from config.settings.base import *  # noqa: F403
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env_readers as env
+from config.settings import readers as env
 from core.cache import sentinel
 from core.ops import checks
-from core.ops.environment import kept_text, load_dotenv
+from core.ops.bootstrap import kept_text, load_dotenv
 from tests.kit import at_once
 
 HOME = env.BASE_DIR
@@ -24,9 +24,7 @@ NOT_SETTINGS = {"BIND", "STATE_DIR"}
 
 def test_env_example_names_every_variable_and_no_other():
     explained = set(re.findall(r"^# ([A-Z0-9_]+)=", (HOME / ".env.example").read_text("utf-8"), re.M))
-    source = "".join(
-        path.read_text("utf-8") for path in [*HOME.glob("config/settings/*.py"), HOME / "config/env_readers.py"]
-    )
+    source = "".join(path.read_text("utf-8") for path in HOME.glob("config/settings/*.py"))
     readers = (
         "text|colour|mail_server|former_merchants|picture_file|flag|number|duration|words|choice|base_url|engine_url"
         "|_upstream|get"

@@ -1,8 +1,7 @@
 """Differences between the provider's bill and our tables, and the steps that end them.
 
 A bill is unsigned, so nothing is recorded from it. Each step asks the provider and records the signed answer with the
-services that also record notifications. Who hears of an open difference: the engineer by ``payments/doctor.py``, staff
-by the dashboard and by the list 异常 (``shop/admin/work_lists.py``).
+services that also record notifications. Who is told of an open difference: ``payments/difference_alerts.py``.
 """
 
 from collections.abc import Sequence

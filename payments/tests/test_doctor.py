@@ -9,7 +9,8 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from core.models import Restoration
-from payments.doctor import bills, merchant_certificate, money_waits, warn_without_refunds, wechat_pay
+from payments.difference_alerts import bills
+from payments.doctor import merchant_certificate, money_waits, warn_without_refunds, wechat_pay
 from payments.models import BillRun, Difference, ListenerFailure, Payment, Refund
 from payments.tests.fake_wechat import certificate
 

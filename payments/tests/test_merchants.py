@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.utils import timezone
 
-from config import env_readers as env
+from config.settings import readers as env
 from payments.doctor import former_payments, wechat_pay
 from payments.errors import PaymentMismatch, PaymentNotConfigured
 from payments.gateways.base import PaymentResult

@@ -1,6 +1,6 @@
 """Read the environment; no other module does. Each function returns one variable as a typed value.
 
-The variables themselves are lines of ``settings/base.py``, which call these functions.
+The variables themselves are lines of ``base.py``, which call these functions.
 All of them raise ``ImproperlyConfigured``, naming the variable, if it has a bad value or is required and missing.
 """
 
@@ -17,15 +17,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from core.cache import sentinel
-from core.ops import environment
+from core.ops import bootstrap
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 REQUIRED: Any = object()  # "this variable has no default"
 
 
 if os.environ.get("DJANGO_SETTINGS_MODULE") != "config.settings.test":  # tests are the same everywhere
     try:
-        environment.load_dotenv(BASE_DIR / ".env")
+        bootstrap.load_dotenv(BASE_DIR / ".env")
     except ValueError as error:
         raise ImproperlyConfigured(str(error)) from error
 
@@ -71,7 +71,7 @@ def secret_key() -> str:
         return key
     file = STATE_DIR / "secret-key"
     try:
-        return environment.kept_text(file, lambda: secrets.token_urlsafe(50))
+        return bootstrap.kept_text(file, lambda: secrets.token_urlsafe(50))
     except OSError as error:
         raise ImproperlyConfigured(
             f"{file} cannot be used ([Errno {error.errno}] {error.strerror}): set DJANGO_SECRET_KEY."
@@ -134,7 +134,7 @@ def former_merchants(name: str) -> list[dict[str, str]]:
 
     def convert(raw: str) -> list[dict[str, str]]:
         try:
-            merchants = [dict(environment.read_dotenv(Path(file))) for file in re.split(r"[,\s]+", raw) if file]
+            merchants = [dict(bootstrap.read_dotenv(Path(file))) for file in re.split(r"[,\s]+", raw) if file]
         except OSError as error:
             raise ValueError from error
         if any(not {"WECHAT_APP_ID", "WECHAT_PAY_MCH_ID"} <= values.keys() <= _MERCHANT for values in merchants):
