@@ -34,7 +34,7 @@ from devstack.system_user import account_for  # noqa: E402
 
 QUIET_S = 60
 LATE_S = 20
-LEAST_FREE = 3 << 30  # the machine has other work
+MIN_FREE_BYTES = 3 << 30  # the machine has other work
 POOLER = """
 [databases]
 * = {server} pool_size=4
@@ -130,7 +130,7 @@ def main() -> None:
         groups["PostgreSQL"] = [psutil.Process(postgres).parent()] if psutil.pid_exists(postgres) else []
         ports = free_ports(schools)
         for number in range(schools):
-            if psutil.virtual_memory().available < LEAST_FREE:
+            if psutil.virtual_memory().available < MIN_FREE_BYTES:
                 schools = number
                 print("no memory for more")
                 break

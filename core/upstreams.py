@@ -28,7 +28,7 @@ log = structlog.get_logger("core.upstreams")
 FAILURES = 5  # a server counts as dead after so many failed calls in a row
 PAUSE_S = 5.0  # then one call tries it again; at random up to half less, so that hosts differ
 QUEUE_S = 1.0  # a request waits this long for one of the places, while the server is silent
-LONGEST_QUEUE_S = 4.0  # and this long while the server answers other calls
+MAX_QUEUE_S = 4.0  # and this long while the server answers other calls
 SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
 BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused: busy, dead
 _KEY = "spms:upstream:"
@@ -178,7 +178,7 @@ class Upstream:
         if self._is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
             raise self._refusal("busy", BUSY_S)
         self._queued += 1
-        began, longest_s = time.monotonic(), time_left(LONGEST_QUEUE_S)
+        began, longest_s = time.monotonic(), time_left(MAX_QUEUE_S)
         try:
             while self._inside >= settings.UPSTREAM_CALLS:
                 waited_s = time.monotonic() - began

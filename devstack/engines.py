@@ -33,7 +33,7 @@ START_TIMEOUT_S = 60.0
 LEFTOVER_TIMEOUT_S = 15.0
 STOP_GRACE_S = 10.0
 # A socket path holds 107 bytes on Linux, 103 on macOS; ours adds about 30 to the temporary directory.
-LONGEST_TEMP = 70
+MAX_TEMP_LENGTH = 70
 DATABASE = "app"
 ROLE = "app"
 QUICK_BUT_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -335,7 +335,7 @@ def explain(lines: list[str]) -> str:
 
 
 def _suits(parent: Path) -> bool:
-    if len(os.fsencode(parent)) > LONGEST_TEMP or not os.access(parent, os.W_OK | os.X_OK):
+    if len(os.fsencode(parent)) > MAX_TEMP_LENGTH or not os.access(parent, os.W_OK | os.X_OK):
         return False
     if os.geteuid() != 0:
         return True

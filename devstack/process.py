@@ -18,7 +18,7 @@ from devstack.system_user import Account, run_as
 KILL_WAIT_S = 5.0
 # To remove the data of a test session, 90 MB, took more than 5 s on a busy machine.
 REMOVE_WAIT_S = 60.0
-LARGEST_LOG = 10 * 1024 * 1024
+MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ class Child:
 
 
 def _open_log(path: Path) -> int:
-    """Open a log for appending, readable for its owner only. A log above ``LARGEST_LOG`` is emptied first."""
-    too_large = path.exists() and path.stat().st_size > LARGEST_LOG
+    """Open a log for appending, readable for its owner only. A log above ``MAX_LOG_BYTES`` is emptied first."""
+    too_large = path.exists() and path.stat().st_size > MAX_LOG_BYTES
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0), 0o600)
 
 

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from core import times
-from core.admin.base import MOST_COUNTED, KnownCount, OfficeAdmin
+from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin
 from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
@@ -50,7 +50,7 @@ from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdmin
 
-MOST_TICKED = 500  # one by one in a list; a page of it has fewer
+MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
 SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
 NAME_ORDER = Func(F("name"), function="students_name_key")  # pinyin, as far as the characters are usual ones
@@ -99,7 +99,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         ExportColumn(CREATED, 22, lambda student: format_api_time(student.created_at)),
     )
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
-    most_found = MOST_COUNTED + 1
+    most_found = MAX_COUNTED + 1
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
@@ -231,7 +231,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         except TooManyChosen as refusal:
             messages.error(request, refusal.msg)
             return None
-        pks = students.order_by("-pk").values_list("pk", flat=True)[:MOST_TICKED]
+        pks = students.order_by("-pk").values_list("pk", flat=True)[:MAX_TICKED]
         counts = students.order_by().values_list("class_name").annotate(n=Count("pk")).order_by("-n", "class_name")
         classes = list(counts[: CLASSES_SHOWN + 1])
         return ask(

@@ -15,7 +15,7 @@ from students.filters import filters_q, filters_read
 from students.models import Student
 from students.selectors import search_q
 
-MOST_PRINTED = 500
+MAX_PRINTED = 500
 
 
 def class_sheet_page(request: HttpRequest) -> HttpResponse:
@@ -24,13 +24,13 @@ def class_sheet_page(request: HttpRequest) -> HttpResponse:
     matches = Student.objects.filter(
         scope_of(request.user).visible(), filters_q(filters), search_q(text) if text else Q()
     )
-    students = list(matches.order_by("class_name", "pk")[: MOST_PRINTED + 1])
+    students = list(matches.order_by("class_name", "pk")[: MAX_PRINTED + 1])
     back = reverse("admin:students_student_changelist") + "?" + request.GET.urlencode()
     if not students:
         messages.warning(request, "没有符合条件的学员，没有可打印的名单")
         return HttpResponseRedirect(back)
-    if len(students) > MOST_PRINTED:
-        messages.error(request, f"一次最多打印 {MOST_PRINTED} 名学员，请先筛选班级")
+    if len(students) > MAX_PRINTED:
+        messages.error(request, f"一次最多打印 {MAX_PRINTED} 名学员，请先筛选班级")
         return HttpResponseRedirect(back)
     classes = [(name, list(rows)) for name, rows in groupby(students, key=lambda student: student.class_name)]
     action_record(request.user, StaffAction.EXPORT, {"打印": "班级名单", "行数": str(len(students))})

@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from core.db.pool import prepared_rows
 
 ALL = "*"
-LONGEST_GRAM = 3
+MAX_GRAM = 3
 FOLD_BATCH = 20_000  # after an import of all there are some 300,000 keys: too many for one statement's time
 
 _COUNT = "SELECT coalesce(sum(n), 0)::bigint FROM students_tally WHERE key = %s"
@@ -62,7 +62,7 @@ def name_keys(text: str) -> list[str]:
 
     For one to three characters only those students have them; for a longer text the names must be checked.
     """
-    size = min(len(text), LONGEST_GRAM)
+    size = min(len(text), MAX_GRAM)
     return list(dict.fromkeys("n" + text[at : at + size] for at in range(len(text) - size + 1)))
 
 

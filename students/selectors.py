@@ -24,14 +24,14 @@ from django.db.models.functions import TruncDate
 from core.db.pool import prepared_rows
 from permissions.scope import EVERYTHING, Scope
 from students.columns import COLUMNS, model_field
-from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, name_keys, student_count
+from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, StudentRow
 
 NAMESAKES_SHOWN = 3
 VALUES_SHOWN = 300
 _NUMBER_START = re.compile(r"[A-Za-z]{2,4}[0-9]{0,8}")  # shorter ones would find half the school
-LONGEST_NAME = Student._meta.get_field("name").max_length or 0
+MAX_NAME_LENGTH = Student._meta.get_field("name").max_length or 0
 MAX_FETCHED = 1_000  # matches; if there are more, scan
 
 _ALL = "SELECT id FROM students_student"
@@ -223,10 +223,10 @@ def _own_page(window: slice, scope: Scope, class_name: str, key: str) -> Student
 
 
 def _search(window: slice, text: str, class_name: str) -> StudentPage:
-    if len(text) > LONGEST_NAME:
+    if len(text) > MAX_NAME_LENGTH:
         return StudentPage(0, [])
     keys = name_keys(text) + ([class_key(class_name)] if class_name else [])
-    if len(text) > LONGEST_GRAM or class_name:
+    if len(text) > MAX_GRAM or class_name:
         hits = _newest("SELECT id FROM hit", window)
         return _read(hits, total="SELECT count(*) AS total FROM hit", before=_SIFT, keys=keys, text=text)
     # PostgreSQL runs only the branch that it takes.

@@ -23,7 +23,7 @@ from weather.vault import seal
 log = structlog.get_logger("weather")
 
 QUERY_WINDOW_S = 60
-FIRST_RETRY_S, LONGEST_RETRY_S = 15, 1800
+FIRST_RETRY_S, MAX_RETRY_S = 15, 1800
 _LOOK_AGAIN_S = 0.2
 _KEY = ["city", "date", "clock"]
 _UNCHANGED = {"id", "created_at", *_KEY}
@@ -129,7 +129,7 @@ def _claim(now: datetime, *, force: bool) -> WeatherAccount | None:
 
 
 def _record_failure(account: WeatherAccount, fault: WeatherFault, now: datetime) -> None:
-    wait_s = min(FIRST_RETRY_S * 2 ** min(account.failures, 10), LONGEST_RETRY_S)
+    wait_s = min(FIRST_RETRY_S * 2 ** min(account.failures, 10), MAX_RETRY_S)
     WeatherAccount.objects.filter(pk=1).update(
         claimed_until=None,
         failures=account.failures + 1,

@@ -66,7 +66,7 @@ def test_deletes_nothing_that_was_not_shown_nor_more_than_the_limit(office, monk
     assert not Courier.objects.exists()
 
     Courier.objects.bulk_create(Courier(name=f"快递{n}") for n in range(3))
-    monkeypatch.setattr(deletion, "MOST_DELETED", 2)
+    monkeypatch.setattr(deletion, "MAX_DELETED", 2)
     asked(office, COURIERS, Courier.objects.first(), across=True)
     assert "一次最多删除 2 条" in office.get(COURIERS).content.decode()
 

@@ -21,17 +21,17 @@ from core.admin.phones import may_see_phones, phone_shown
 
 MAX_SEARCH = 100  # characters; Django adds a condition for each word, and 12,000 words took 5.6 s
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's has none at run time
-    """Stop counting at ``MOST_COUNTED``: a full count reads the whole table, and no person turns that many pages."""
+    """Stop counting at ``MAX_COUNTED``: a full count reads the whole table, and no person turns that many pages."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        number = rows.order_by()[: MOST_COUNTED + 1].count()
-        return number if number <= MOST_COUNTED else AtLeast(MOST_COUNTED)
+        number = rows.order_by()[: MAX_COUNTED + 1].count()
+        return number if number <= MAX_COUNTED else AtLeast(MAX_COUNTED)
 
 
 class AtLeast(int):

@@ -29,7 +29,7 @@ from core.times import format_office_time
 SEEN = "seen"  # the form's hidden field with the values the page was made from
 KEEP = "keep-"  # a conflict's choice: "keep-city" is "mine" or "theirs"
 ENTRIES_LOOKED_AT = 50
-LONGEST_SHOWN = 600
+MAX_SHOWN_LENGTH = 600
 HIDDEN = "••••••"
 _UNKNOWN, _SALT = object(), "core.admin.conflicts"
 
@@ -241,7 +241,7 @@ def in_words(field: Any, value: Any) -> str | SafeString:
     if hasattr(field, "choices"):
         return _choices(field).get(str(field.prepare_value(value)), str(value))
     text = str(field.prepare_value(value))
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+    return text if len(text) <= MAX_SHOWN_LENGTH else text[:MAX_SHOWN_LENGTH] + "…"
 
 
 def _typed_in_words(field: Any, value: Any) -> str | SafeString:

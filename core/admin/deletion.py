@@ -19,7 +19,7 @@ from django.utils.html import format_html
 
 from core.admin.password import require_password
 
-MOST_DELETED = 500  # the rows and what refers to them are read into memory and deleted in one transaction
+MAX_DELETED = 500  # the rows and what refers to them are read into memory and deleted in one transaction
 NAMES_SHOWN = 20
 MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the selection has changed since
 
@@ -27,9 +27,9 @@ MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the 
 @admin.action(permissions=["delete"], description="删除所选的%(verbose_name_plural)s")
 def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
     require_password(request)
-    selection = list(rows[: MOST_DELETED + 1])
-    if len(selection) > MOST_DELETED:
-        messages.error(request, f"一次最多删除 {MOST_DELETED} 条，请先筛选，或分批进行")
+    selection = list(rows[: MAX_DELETED + 1])
+    if len(selection) > MAX_DELETED:
+        messages.error(request, f"一次最多删除 {MAX_DELETED} 条，请先筛选，或分批进行")
         return None
     _, counts, missing_rights, protected = page.get_deleted_objects(selection, request)
     mark = sha256(repr(sorted(row.pk for row in selection)).encode()).hexdigest()

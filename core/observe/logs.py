@@ -20,7 +20,7 @@ QUIETER = {
     "celery.app.trace": "WARNING",
 }
 _requests = logging.getLogger("core.request")
-LONGEST_PATH = 300  # characters of a path that a log line shows
+MAX_PATH_LENGTH = 300  # characters of a path that a log line shows
 _WORDS = r"(?:password|passwd|secret|token|authorization|captcha|api_?key)"
 _CODE = r"(?:(?:wechat_?)?code|sid)"  # the sid of a socket is its only secret
 SECRET_NAME = re.compile(rf"(?i)[\w-]*{_WORDS}|{_CODE}")
@@ -57,7 +57,7 @@ def hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 def shorten_paths(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     """Shorten Django's own lines, which end with the request's path, however long it is."""
     if event.get("logger", "").startswith("django."):
-        event["event"] = event["event"][:LONGEST_PATH]
+        event["event"] = event["event"][:MAX_PATH_LENGTH]
     return event
 
 

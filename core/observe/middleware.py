@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from core.cache import valkey
 from core.observe import metrics, tracing
-from core.observe.logs import LONGEST_PATH, request_line
+from core.observe.logs import MAX_PATH_LENGTH, request_line
 from core.upstreams import answer_within
 
 UPSTREAMS_ANSWER_S = 6.0  # for all upstream calls of a request together, so that it is answered within 8 s
@@ -40,7 +40,7 @@ class RequestLogMiddleware:
         seconds = time.perf_counter() - begins_s
         metrics.observe(request, response, seconds)
         took_ms = round(seconds * 1000, 1)
-        status, path = response.status_code, request.path[:LONGEST_PATH]
+        status, path = response.status_code, request.path[:MAX_PATH_LENGTH]
         level = logging.WARNING if status >= 500 else logging.INFO
         facts = structlog.contextvars.get_contextvars()  # the request's id, its caller, the order it names
         request_line(level, **facts, method=request.method, path=path, http_status=status, took_ms=took_ms)

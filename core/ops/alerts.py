@@ -24,7 +24,7 @@ log = structlog.get_logger("core.ops.alerts")
 LASTS = timedelta(minutes=3)  # what is found again after this is no hiccup
 AGAIN = timedelta(days=1)
 GONE = timedelta(hours=1)  # what comes and goes is told once
-LONGEST_LINE, LONGEST_MESSAGE = 160, 2048  # characters; bytes, because a robot of WeCom refuses more
+MAX_LINE_LENGTH, MAX_MESSAGE_BYTES = 160, 2048  # characters; bytes, because a robot of WeCom refuses more
 WITHIN_S = 10
 UPSTREAM = Upstream("alerts")
 
@@ -50,7 +50,7 @@ def alerts_send(findings: Iterable[Finding], *, now: datetime) -> int:
     except DatabaseError:
         news, over = _due_without_database(bad), []
     lines = [
-        (finding.chinese or finding.what)[:LONGEST_LINE]
+        (finding.chinese or finding.what)[:MAX_LINE_LENGTH]
         + (f"\n{settings.PUBLIC_BASE_URL}{finding.link}" if finding.link else "")
         for finding in news
     ] + [f"已恢复：{alert.text}" for alert in over if alert.told_at]
@@ -91,7 +91,7 @@ def _message(lines: list[str]) -> str:
         rest = [f"……另有 {len(lines) - number} 项"] if number < len(lines) else []
         items = [f"· {line}" for line in lines[:number]]
         text = "\n".join([f"【{settings.SCHOOL_NAME}】提醒", *items, *rest, end])
-        if len(text.encode()) <= LONGEST_MESSAGE:
+        if len(text.encode()) <= MAX_MESSAGE_BYTES:
             break
     return text
 

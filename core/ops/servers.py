@@ -26,9 +26,9 @@ from core.observe.middleware import FORWARDED_KEY, hops_fit
 from core.ops.doctor import Finding, register_check
 from core.upstreams import resting
 
-LEAST_FREE_BYTES = 1 << 30
-LARGEST_LAG_BYTES = 16 << 20
-LEAST_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
+MIN_FREE_BYTES = 1 << 30
+MAX_LAG_BYTES = 16 << 20
+MIN_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
 NGINX_CONF = Path("/etc/nginx/nginx.conf")
 BASE_EVERY = timedelta(hours=26)  # a night's backup, and time for it
 _BACKUP_REMEDY = "docs/operations.md; on the database's machine: journalctl -u spms-backup, pgbackrest check."
@@ -108,16 +108,14 @@ def database_spare() -> Iterator[Finding]:
     for name, state, visible_lag in standbys:
         lag = visible_lag or 0  # visible only to the role itself, pg_monitor and superusers
         what = f"Standby {name} ({state}) is {lag >> 10} KB behind"
-        yield Finding(lag <= LARGEST_LAG_BYTES, what, "Is its disk or the network slow?")
+        yield Finding(lag <= MAX_LAG_BYTES, what, "Is its disk or the network slow?")
 
 
 @register_check
 def disk() -> Iterator[Finding]:
     for path in {Path(settings.STATE_DIR), Path(settings.STATIC_ROOT)}:
         free = shutil.disk_usage(path).free
-        yield Finding(
-            free >= LEAST_FREE_BYTES, f"{path} has {free >> 20} MB free", "Make room, before the disk is full."
-        )
+        yield Finding(free >= MIN_FREE_BYTES, f"{path} has {free >> 20} MB free", "Make room, before the disk is full.")
 
 
 @register_check
@@ -130,7 +128,7 @@ def nginx() -> Iterator[Finding]:
     # Each connection is an open file, of which systemd allows nginx 1024.
     number = min(int(figures.get("worker_connections", 512)), int(figures.get("worker_rlimit_nofile", 1024)))
     what, remedy = f"nginx takes {number} connections per worker", f"Raise them in {NGINX_CONF} (docs/going-live.md)."
-    yield Finding(number >= LEAST_WORKER_CONNECTIONS, what, remedy)
+    yield Finding(number >= MIN_WORKER_CONNECTIONS, what, remedy)
 
 
 @register_check

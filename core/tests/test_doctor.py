@@ -175,7 +175,7 @@ def test_hosts_without_a_spare_silent_sentinels_and_a_full_disk_are_wrong(settin
 
     monkeypatch.setitem(settings.DATABASES["default"], "HOST", "a,b")
     settings.REDIS_URL = "sentinel://127.0.0.1:1,127.0.0.1:2,127.0.0.1:3/0?service=spms"
-    monkeypatch.setattr(servers, "LEAST_FREE_BYTES", 1 << 60)
+    monkeypatch.setattr(servers, "MIN_FREE_BYTES", 1 << 60)
 
     assert bad(servers.database_spare) == ["No synchronous standby follows the database"]
     assert bad(servers.sentinels)[-1] == "0 of 3 Sentinels answer"

@@ -21,7 +21,7 @@ from students.counts import name_keys
 SHORT, LONGER = 1_000, 8  # characters, and how many times as many
 # In proportion would be 8, with the square 64. Times are the thread's own, the best of several: another program's
 # work is not in them. Below FLOOR_S the cost of a call outweighs that of its text.
-MOST_GROWTH, FLOOR_S, TRIES = 24, 0.000_2, 5
+MAX_GROWTH, FLOOR_S, TRIES = 24, 0.000_2, 5
 
 PIECES = [
     *("a", "a-", "A_1", "é", "学", "😀", " ", "\t", "\n", "-", "_", ".", ",", ";", ":", "=", "&", "%41", "\\", "\\\\"),
@@ -80,7 +80,7 @@ def costs_in_proportion(read: Callable[[str], object], text: tuple[str, str, str
     start, middle, end = text
     short, long = (start + middle * (size // len(middle)) + end for size in (SHORT, SHORT * LONGER))
     # Nearly always one try of the long text is quick enough, whatever the short one takes.
-    return seconds(read, long, tries=1) < MOST_GROWTH * FLOOR_S or seconds(read, long) < MOST_GROWTH * max(
+    return seconds(read, long, tries=1) < MAX_GROWTH * FLOOR_S or seconds(read, long) < MAX_GROWTH * max(
         seconds(read, short), FLOOR_S
     )
 

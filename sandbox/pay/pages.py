@@ -16,7 +16,7 @@ from sandbox.fault_form import changes_of, fault_form
 from sandbox.faults import ORDER_KINDS, order_faults_set
 from sandbox.models import FaultKind, PayCode
 from sandbox.pay.errors import Reason, Refused
-from sandbox.pay.trades import SHORTEST_TO_PAY, pay_refusal, trade_pay
+from sandbox.pay.trades import MIN_TIME_TO_PAY, pay_refusal, trade_pay
 
 SHOP_NAME = "沙箱商户"
 
@@ -98,7 +98,7 @@ def _context(code: PayCode) -> dict[str, object]:
         "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
         "has_faults": bool(trade.faults),
         # Explains a deadline later than the order's: WeChat Pay gives at least 5 minutes, a shop may close earlier.
-        "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= SHORTEST_TO_PAY else "",
-        "shortest": span(SHORTEST_TO_PAY),
+        "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= MIN_TIME_TO_PAY else "",
+        "shortest": span(MIN_TIME_TO_PAY),
         **fault_form({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
     }

@@ -14,7 +14,7 @@ from sandbox.pay.notices import payment_notices_create
 
 CODE_TTL = timedelta(hours=2)  # how long a code_url or prepay_id works
 # WeChat documents one minute, but the live service refuses less than five.
-SHORTEST_TO_PAY = timedelta(minutes=5)
+MIN_TIME_TO_PAY = timedelta(minutes=5)
 PAYER = "oSandboxPayer00000000000001"
 
 
@@ -31,7 +31,7 @@ def trade_create(*, draft: Trade, now: datetime) -> PayCode:
         if trade.fingerprint != draft.fingerprint:
             raise Refused(Reason.NUMBER_USED)
         # An order that is placed again keeps its deadline, which may be near by now. A refusal takes the new row back.
-        if trade.expires_at - trade.created_at < SHORTEST_TO_PAY:
+        if trade.expires_at - trade.created_at < MIN_TIME_TO_PAY:
             raise Refused(Reason.TIME_EXPIRE)
         return PayCode.objects.create(
             trade=trade,

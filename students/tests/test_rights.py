@@ -60,7 +60,7 @@ def test_each_right_opens_its_own_pages(person, roles, sent_tasks):
 
 
 def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
-    monkeypatch.setattr("students.class_sheet.MOST_PRINTED", 2)
+    monkeypatch.setattr("students.class_sheet.MAX_PRINTED", 2)
     students("谭一", "谭二", "李三", class_name="H1")
 
     assert office.get(f"{LIST}print/", {"q": "谭"}).content.decode().count("<tr>") == 3

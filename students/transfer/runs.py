@@ -39,7 +39,7 @@ KEEP_FOR = timedelta(days=7)
 PURGE_BATCH = 1_000
 STEP = 500  # rows
 # Two imports of the same students wait for each other. No page waits for them, so they may take this long.
-MOST_STATEMENT = timedelta(minutes=5)
+MAX_STATEMENT_TIME = timedelta(minutes=5)
 _WAITING = (RunState.READY, RunState.REFUSED, RunState.FAILED)  # for a person
 _NO_UNDO = "这次操作不能撤销，或者已经撤销"
 
@@ -156,7 +156,7 @@ def run_in_one_transaction(*, run_pk: int, state: str, do: Callable[[TransferRun
     """Call ``do`` and save the run as it leaves it. If it raises, nothing is written but the reason."""
     try:
         with transaction.atomic():
-            limits_raise(MOST_STATEMENT)
+            limits_raise(MAX_STATEMENT_TIME)
             run = _run_lock(run_pk, state)
             if run is None:
                 return

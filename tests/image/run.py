@@ -30,7 +30,7 @@ from tests.processes import NOBODY, ROOT, until
 from tests.upgrade.visitor import Visitor
 
 BASE = "docker.io/library/python:3.13-slim-trixie"
-LARGEST_MB = 300
+MAX_MB = 300
 # vfs where overlays cannot be mounted; it copies the image for each container.
 DRIVER = os.environ.get("STORAGE_DRIVER", "overlay")
 START_S = 180
@@ -212,7 +212,7 @@ def main() -> int:
     tools.image_make()
     size = tools.image_mb()
     print(f"The image has {size} MB.")
-    assert size < LARGEST_MB
+    assert size < MAX_MB
     with tempfile.TemporaryDirectory(prefix="spms-image-") as name, Engines(durable=False) as engines:
         walk(tools, Path(name), engines, options.port)
     return 0

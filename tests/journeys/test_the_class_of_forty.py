@@ -31,9 +31,9 @@ TRAINEES = 40 if SECONDS > 60 else 12
 CLASS = "H52640"
 PRACTICE = 30
 STOCK = 100_000
-MOST_TRIES = 8
+MAX_TRIES = 8
 THINKS_S = (0.3, 0.9)  # between two clicks
-MOST_FORGOTTEN = 8  # a buyer may have ten unpaid orders
+MAX_FORGOTTEN = 8  # a buyer may have ten unpaid orders
 BOOKS = ["用户名", "调用", "被拒绝", "学员", "订单", "已付款", "已退款", "扫码"]
 UNKNOWN = "err 该数据不存在"
 # Calls with the number of somebody else's order or student, and what they answer.
@@ -72,7 +72,7 @@ class Trainee:
     async def call(self, method, path, picture=b"", status=200, token=None, **params):
         """Make a call; any other HTTP status than ``status`` is complained of."""
         token = self.token if token is None else token
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             sent = {"params": params} if method == "GET" else {"json": params}
             if picture:
                 sent = {"data": aiohttp.FormData(params)}
@@ -198,7 +198,7 @@ class Trainee:
         match self.chance.randrange(4):
             case 0:
                 await self.works("GET", "/order/cancel", order_id=order)
-            case 1 if len(self.orders) <= MOST_FORGOTTEN:
+            case 1 if len(self.orders) <= MAX_FORGOTTEN:
                 pass  # forgets it
             case number:
                 await self.pays(order, regrets=number == 2)

@@ -16,7 +16,7 @@ from tests.kit import free_ports
 from tests.processes import ROOT, until
 
 pytestmark = pytest.mark.network
-LONGEST_S = 10
+MAX_WAIT_S = 10
 THREADS = 4
 # Threads that ask all the time on the second machine; a line for each answer: thread, seconds taken, whether it worked.
 ASKING = """
@@ -88,7 +88,7 @@ def test_of_the_databases_two_hosts_one_vanishes(machine, server, tmp_path):
         "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.local", "PYTHONPATH": str(ROOT),
         "PATH": "/usr/bin:/bin", "STATE_DIR": str(tmp_path), "DJANGO_SECRET_KEY": "x" * 50, "REDIS_URL": "redis://x",
     }  # fmt: skip
-    seconds = 2 + LONGEST_S + 5
+    seconds = 2 + MAX_WAIT_S + 5
     command = machine.command(sys.executable, "-c", ASKING, str(seconds), str(THREADS))
     process = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     lines = (line.split() for line in process.stdout)
@@ -100,8 +100,8 @@ def test_of_the_databases_two_hosts_one_vanishes(machine, server, tmp_path):
     process.stdout.close()
     process.wait(10)
 
-    assert max(took for _, _, took, _ in seen) < LONGEST_S
-    late = [(thread, worked) for at, thread, _, worked in seen if at > LONGEST_S]
+    assert max(took for _, _, took, _ in seen) < MAX_WAIT_S
+    late = [(thread, worked) for at, thread, _, worked in seen if at > MAX_WAIT_S]
     assert {thread for thread, _ in late} == {str(n) for n in range(THREADS)}, "some still hang"
     assert all(worked for _, worked in late)
 
@@ -120,7 +120,7 @@ def test_a_row_that_our_machine_had_locked_is_free_soon_after_it_vanished(machin
             assert holder.stdout.readline() == "held\n"
             ip("-n", machine.name, "route", "add", "blackhole", f"{HERE[0]}/32")  # no farewell of its kernel's either
             with first_address_silent():
-                other.execute(f"SET lock_timeout = '{LONGEST_S}s'")
+                other.execute(f"SET lock_timeout = '{MAX_WAIT_S}s'")
 
                 assert other.execute("SELECT x FROM thing FOR UPDATE").fetchone() == (1,)
         finally:
