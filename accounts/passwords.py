@@ -28,9 +28,9 @@ class LengthByRole:
 
     def validate(self, password: str, user: Any = None) -> None:
         is_root = getattr(user, "role_id", None) is not None and user.role.is_root
-        shortest = MIN_LENGTH_OF_STAFF if is_root or getattr(user, "is_staff", False) else MIN_LENGTH
-        if len(password) < shortest:
-            raise ValidationError(f"密码长度太短。密码必须包含至少 {shortest} 个字符。", code="password_too_short")
+        min_length = MIN_LENGTH_OF_STAFF if is_root or getattr(user, "is_staff", False) else MIN_LENGTH
+        if len(password) < min_length:
+            raise ValidationError(f"密码长度太短。密码必须包含至少 {min_length} 个字符。", code="password_too_short")
 
     def get_help_text(self) -> str:
         return f"至少 {MIN_LENGTH} 个字符;超级管理员和可进入后台的用户至少 {MIN_LENGTH_OF_STAFF} 个字符。"

@@ -105,7 +105,7 @@ class ClassForm(forms.Form):
 
     def _trainees(self, values: dict[str, Any]) -> list[Trainee]:
         if values.get("students_of"):
-            students = class_students(values["students_of"], most=MAX_TRAINEES + 1)
+            students = class_students(values["students_of"], limit=MAX_TRAINEES + 1)
             if len(students) > MAX_TRAINEES:
                 raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
             return [Trainee(student.name, student.sid) for student in students]
@@ -146,7 +146,7 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         "classes": [(name, count, end and local(end)) for name, count, end in ends],
         "read_only_minutes": READ_ONLY_MINUTES,
         "has_demo_data": settings.DEMO_DATA,
-        "most": MAX_TRAINEES,
+        "limit": MAX_TRAINEES,
     }
     return render(request, "backoffice/classroom.html", context)
 

@@ -157,7 +157,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "back": f"?{query}",
         "made_at": format_office_time(now),
         "is_open": sheet.last == now.date(),
-        "most_days": MAX_DAYS,
+        "max_days": MAX_DAYS,
         "today": now.date(),
         "shortcuts": _shortcuts(sheet, now),
     }

@@ -104,7 +104,7 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     yield rows_panel(
         "各班学员",
         [(name, count, list_url("students.student", **{"class": name}), f"/{room}") for name, count in classes],
-        least=room,
+        minimum=room,
         hint=f"每班 {room} 人" + (f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""),
         link=list_url("students.student"),
         empty="还没有学员",
@@ -163,7 +163,7 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
 
 
 def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    best = products_best((period.begins, period.ends), most=BEST_SHOWN, scope=scope)
+    best = products_best((period.begins, period.ends), limit=BEST_SHOWN, scope=scope)
     yield rows_panel(
         f"{period.label}卖得最好的商品",
         [(name, pieces, list_url("shop.product") + f"{pk}/change/", "") for pk, name, pieces in best],
@@ -238,7 +238,7 @@ def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
             (product.name, product.stock, list_url("shop.product") + f"{product.pk}/change/", "")
             for product in scarce[:SCARCE_SHOWN]
         ],
-        least=SCARCE,
+        minimum=SCARCE,
         width="bo-third",
         link=link,
         empty="没有库存不足的商品",

@@ -66,7 +66,7 @@ def _classes(text: str, scope: Scope) -> Iterator[SearchResult]:
 
 def _orders(text: str, _scope: Scope) -> Iterator[SearchResult]:
     every, is_whole = Order.objects.order_by("-pk"), are_phones_whole(Order)
-    for order in order_search(every, text, most=MAX_RESULTS, by_part_of_phone=is_whole)[:MAX_RESULTS]:
+    for order in order_search(every, text, limit=MAX_RESULTS, by_part_of_phone=is_whole)[:MAX_RESULTS]:
         who = order.recipient or order.username
         what = f"订单 {who} {phone_shown(order)} {yuan_text(order.total)}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")

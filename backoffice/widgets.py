@@ -70,9 +70,9 @@ def list_url(label: str, **query: Any) -> str:
 Row = tuple[str, int | Decimal, str, str]
 
 
-def rows_panel(title: str, rows: Iterable[Row], *, least: int = 1, **options: Any) -> Panel:
-    """Return a panel of bars below each other. The largest number, or ``least``, takes the whole width."""
-    return Panel(title, "backoffice/rows.html", bars=_bars(list(rows), "{}", least, 100.0), **options)
+def rows_panel(title: str, rows: Iterable[Row], *, minimum: int = 1, **options: Any) -> Panel:
+    """Return a panel of bars below each other. The largest number, or ``minimum``, takes the whole width."""
+    return Panel(title, "backoffice/rows.html", bars=_bars(list(rows), "{}", minimum, 100.0), **options)
 
 
 def columns_panel(title: str, rows: Sequence[Row], form: str = "{}", **options: Any) -> Panel:
@@ -82,10 +82,10 @@ def columns_panel(title: str, rows: Sequence[Row], form: str = "{}", **options: 
     return Panel(title, "backoffice/columns.html", bars=bars, axis=(f"{top:,}", f"{top // 2:,}"), **options)
 
 
-def _bars(rows: Sequence[Row], form: str, least: int, tallest: float) -> list[Bar]:
-    most = float(max([least, *(row[1] for row in rows)]))
+def _bars(rows: Sequence[Row], form: str, minimum: int, tallest: float) -> list[Bar]:
+    longest = float(max([minimum, *(row[1] for row in rows)]))
     return [
-        Bar(label, form.format(number), link, mark, round(float(number) / most * tallest, 1))
+        Bar(label, form.format(number), link, mark, round(float(number) / longest * tallest, 1))
         for label, number, link, mark in rows
     ]
 

@@ -236,7 +236,7 @@ def fill(students: int, orders: int) -> float:
 class Page(NamedTuple):
     kind: str  # a line of the table
     address: str
-    most_ms: int = MAX_MS
+    max_ms: int = MAX_MS
 
 
 class Cost(NamedTuple):
@@ -398,7 +398,7 @@ def print_table(small: dict[Page, Cost], large: dict[Page, Cost], *, every: bool
     kinds: dict[str, list[Page]] = {}
     for page in large:
         kinds.setdefault(page.address if every else page.kind, []).append(page)
-    slow = [page for page in large if large[page].ms > page.most_ms]
+    slow = [page for page in large if large[page].ms > page.max_ms]
     errors = [page for page in large if large[page].status >= 500]
     print("| page | addresses | small ms | large ms | ratio | queries | slowest |\n" + "| --- " * 7 + "|")
     for kind, same in kinds.items():

@@ -70,10 +70,10 @@ def is_awaited() -> bool:
     return _ends_at.get() is not None
 
 
-def time_left(most_s: float) -> float:
-    """Return how many seconds the next call may take: ``most_s``, or less if a person waits; never below 0."""
+def time_left(max_s: float) -> float:
+    """Return how many seconds the next call may take: ``max_s``, or less if a person waits; never below 0."""
     ends_at = _ends_at.get()
-    return most_s if ends_at is None else max(0.0, min(most_s, ends_at - time.monotonic()))
+    return max_s if ends_at is None else max(0.0, min(max_s, ends_at - time.monotonic()))
 
 
 class Upstream:
@@ -178,11 +178,11 @@ class Upstream:
         if self._is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
             raise self._refusal("busy", BUSY_S)
         self._queued += 1
-        began, longest_s = time.monotonic(), time_left(MAX_QUEUE_S)
+        began, max_wait_s = time.monotonic(), time_left(MAX_QUEUE_S)
         try:
             while self._inside >= settings.UPSTREAM_CALLS:
                 waited_s = time.monotonic() - began
-                if waited_s > longest_s or (self._is_silent and waited_s > QUEUE_S):
+                if waited_s > max_wait_s or (self._is_silent and waited_s > QUEUE_S):
                     raise self._refusal("busy", BUSY_S)
                 self._changed.wait(0.05)
         finally:

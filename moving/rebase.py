@@ -30,9 +30,9 @@ def pictures_rebase(*, old: str, new: str) -> int:
         "old": f"{old}/",
         "new": f"{new}/",
         "rest": len(old) + 2,
-        "longest": 500 + len(old) - len(new),
+        "max_length": 500 + len(old) - len(new),
     }
-    condition = "starts_with({column}, %(old)s) AND length({column}) <= %(longest)s"
+    condition = "starts_with({column}, %(old)s) AND length({column}) <= %(max_length)s"
     return _rewrite(f"%(new)s || substr({{column}}, %(rest)s) WHERE {condition}", facts)
 
 

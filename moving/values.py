@@ -60,8 +60,8 @@ class Values:
                 return value
         return None
 
-    def text(self, name: str, most: int) -> str:
-        """Return a text of at most ``most`` characters; "" where there is none."""
+    def text(self, name: str, max_length: int) -> str:
+        """Return a text of at most ``max_length`` characters; "" where there is none."""
         value = self.raw(name)
         text = _text(value)
         if text is None:
@@ -69,17 +69,17 @@ class Values:
             return ""
         self._note_losses(name, text)
         clean = _clean(text)
-        if len(clean) > most:
-            self.fix(f"{name} 超过 {most} 个字，截短", clean)
-        return clean[:most]
+        if len(clean) > max_length:
+            self.fix(f"{name} 超过 {max_length} 个字，截短", clean)
+        return clean[:max_length]
 
-    def required(self, name: str, most: int, instead: str = NOT_GIVEN) -> str:
-        text = self.text(name, most)
+    def required(self, name: str, max_length: int, instead: str = NOT_GIVEN) -> str:
+        text = self.text(name, max_length)
         if not text:
             self.fix(f"{name} 是空的，记为“{instead}”")
         return text or instead
 
-    def id(self, name: str, most: int) -> str:
+    def id(self, name: str, max_length: int) -> str:
         """Return a value that other documents refer to. It is never shortened.
 
         :raises DocumentRefused: there is none, or it is too long.
@@ -87,8 +87,8 @@ class Values:
         text = plain(self.raw(name))
         if not text:
             raise DocumentRefused(f"没有 {name}")
-        if len(text) > most:
-            raise DocumentRefused(f"{name} 超过 {most} 个字符")
+        if len(text) > max_length:
+            raise DocumentRefused(f"{name} 超过 {max_length} 个字符")
         self._note_losses(name, _text(self.raw(name)) or "")
         return text
 

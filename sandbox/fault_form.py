@@ -26,7 +26,7 @@ def fault_form(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tup
         }
         for kind in kinds
     ]
-    return {"faults": rows, "longest_s": int(MAX_VALUE)}
+    return {"faults": rows, "max_s": int(MAX_VALUE)}
 
 
 def changes_of(query: QueryDict, kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:

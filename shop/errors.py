@@ -85,8 +85,8 @@ class TooManyOpenOrders(ShopError):
     status = 10010
     remedy = "先支付或取消已有的订单"
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"未支付的订单最多{most}个,请先支付或取消")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"未支付的订单最多{limit}个,请先支付或取消")
 
 
 class OrdersPaused(ShopError):

@@ -64,7 +64,7 @@ def _placed_by_day(first: date, last: date) -> dict[date, OrderSums]:
     return {row.pop("day"): OrderSums(**row) for row in rows}
 
 
-def products_best(span: Span, *, most: int, scope: Scope) -> list[tuple[int, str, int]]:
+def products_best(span: Span, *, limit: int, scope: Scope) -> list[tuple[int, str, int]]:
     """Return key, name and sold pieces of the products in sight that sold most in the span."""
     lines = OrderLine.objects.filter(
         scope.visible("product__"),
@@ -74,7 +74,7 @@ def products_best(span: Span, *, most: int, scope: Scope) -> list[tuple[int, str
     )
     sums = lines.order_by().values("product_id", "product__name").annotate(pieces=Sum("quantity"))
     best = sums.order_by("-pieces", "product_id").values_list("product_id", "product__name", "pieces")
-    return list(best[:most])
+    return list(best[:limit])
 
 
 def order_days_between(first: date, last: date) -> dict[date, OrderSums]:

@@ -93,12 +93,12 @@ def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
 
 
 def order_search(
-    orders: QuerySet[Order], text: str, *, most: int | None = None, by_part_of_phone: bool = True
+    orders: QuerySet[Order], text: str, *, limit: int | None = None, by_part_of_phone: bool = True
 ) -> QuerySet[Order]:
     """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number
     begins with it, or a product of which contains it in its name.
 
-    :param most: enough for a list of that many, the newest first. Where very many orders match, all take seconds.
+    :param limit: enough for a list of that many, the newest first. Where very many orders match, all take seconds.
     :param by_part_of_phone: False for users who may not see phones: only a whole one and its last four digits find an
         order then, because a search by more and more digits would tell the number.
     """
@@ -106,7 +106,7 @@ def order_search(
     # enough. With "OR" it would use none of the indexes, and took a second where half of 100,000 orders matched.
     newest = orders.order_by("-pk").prefetch_related(None)
     first, *others = (
-        _matching(newest, condition).values("pk")[:most] for condition in _conditions(text, by_part_of_phone)
+        _matching(newest, condition).values("pk")[:limit] for condition in _conditions(text, by_part_of_phone)
     )
     return orders.filter(pk__in=first.union(*others))
 
@@ -159,11 +159,11 @@ def orders_in_trouble() -> QuerySet[Order, Any]:
     return flagged.union(*others)  # each of them reads an index; with OR none would be used
 
 
-def orders_counted(lists: Mapping[str, Q], *, most: int) -> dict[str, int]:
-    """Return how many orders each condition has, ``most`` + 1 at most, in one query."""
+def orders_counted(lists: Mapping[str, Q], *, limit: int) -> dict[str, int]:
+    """Return how many orders each condition has, ``limit`` + 1 at most, in one query."""
     rows = [
-        Order.objects.order_by().filter(condition).annotate(name=Value(name)).values_list("name", flat=True)[: most + 1]
-        for name, condition in lists.items()
+        Order.objects.order_by().filter(where).annotate(name=Value(name)).values_list("name", flat=True)[: limit + 1]
+        for name, where in lists.items()
     ]
     counts = Counter(rows[0].union(*rows[1:], all=True))
     return {name: counts[name] for name in lists}

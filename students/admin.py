@@ -99,7 +99,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         ExportColumn(CREATED, 22, lambda student: format_api_time(student.created_at)),
     )
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
-    most_found = MAX_COUNTED + 1
+    max_found = MAX_COUNTED + 1
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
@@ -142,7 +142,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         students = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
         if text and not is_complete(request):
             # Search once for the count and the page; no page beyond the paginator's count is opened.
-            newest = students.order_by("-pk").values_list("pk", flat=True)[: self.most_found]
+            newest = students.order_by("-pk").values_list("pk", flat=True)[: self.max_found]
             students = queryset.filter(pk__in=list(newest))
         return students, False
 
@@ -242,11 +242,11 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             note=f"在后台进行，可以看到进度。{KEEP_FOR.days} 天之内可以撤销，学号、头像和创建时间都会恢复。",
         )  # fmt: skip
 
-    def _few(self, request: HttpRequest, students: QuerySet[Student], most: int, verb: str) -> list[Student]:
+    def _few(self, request: HttpRequest, students: QuerySet[Student], limit: int, verb: str) -> list[Student]:
         """Return the chosen students that the user may change; none, with a message, if there are too many."""
-        selection = list(self._changeable(request, students).order_by("pk")[: most + 1])
-        if len(selection) > most:
-            messages.error(request, f"一次最多{verb}{most}名学员，请先按班级或姓名筛选")
+        selection = list(self._changeable(request, students).order_by("pk")[: limit + 1])
+        if len(selection) > limit:
+            messages.error(request, f"一次最多{verb}{limit}名学员，请先按班级或姓名筛选")
             return []
         return selection
 

@@ -121,10 +121,10 @@ def students_of_value(text: str) -> QuerySet[Student]:
     return Student.objects.filter(value_matches(text)).order_by("-pk")
 
 
-def values_in_use(column: str, *, most: int = VALUES_SHOWN, scope: Scope = EVERYTHING) -> list[str]:
+def values_in_use(column: str, *, limit: int = VALUES_SHOWN, scope: Scope = EVERYTHING) -> list[str]:
     """Return the values that a column with an index has, in order: DISTINCT would read every student."""
     if scope.is_own_only:
-        return list(_own(scope).order_by(column).values_list(column, flat=True).distinct()[:most])
+        return list(_own(scope).order_by(column).values_list(column, flat=True).distinct()[:limit])
     field = connection.ops.quote_name(str(model_field(column).column))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -137,7 +137,7 @@ def values_in_use(column: str, *, most: int = VALUES_SHOWN, scope: Scope = EVERY
             )
             SELECT v FROM each WHERE v IS NOT NULL LIMIT %s
             """,  # noqa: S608  (the name of our own column)
-            [most],
+            [limit],
         )
         return [value for (value,) in cursor.fetchall()]
 
@@ -167,9 +167,9 @@ def students_entered(user_pks: Iterable[int]) -> dict[int, int]:
     return dict(students.values_list("created_by").annotate(Count("pk")))
 
 
-def class_students(class_name: str, *, most: int) -> list[Student]:
-    """Return the first ``most`` students of a class, in the order they were entered."""
-    return list(Student.objects.filter(class_name=class_name).order_by("pk")[:most])
+def class_students(class_name: str, *, limit: int) -> list[Student]:
+    """Return the first ``limit`` students of a class, in the order they were entered."""
+    return list(Student.objects.filter(class_name=class_name).order_by("pk")[:limit])
 
 
 def students_by_day(since: datetime, scope: Scope = EVERYTHING) -> dict[str, int]:

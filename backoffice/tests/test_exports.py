@@ -174,7 +174,7 @@ class TestMany:
         self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("shop.admin.order.MAX_FOUND", 3)
-        monkeypatch.setattr("shop.admin.order.OrderAdmin.most_found", 3)
+        monkeypatch.setattr("shop.admin.order.OrderAdmin.max_found", 3)
 
         export = self.start(office, q="手表")
         make_export(export.pk)

@@ -30,7 +30,7 @@ DEMO_DATA = env.flag("DEMO_DATA", not PRODUCTION)
 PORT = env.port()
 PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
 PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", env.development(f"http://127.0.0.1:{PORT}"))
-TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, least=0)  # reverse proxies before us, for X-Forwarded-For
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, minimum=0)  # reverse proxies before us, for X-Forwarded-For
 SECRET_KEY = env.secret_key()
 SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS", [])  # earlier keys that are still accepted
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", env.development(["*"]))
@@ -282,7 +282,7 @@ MEDIA_ROOT = env.text("MEDIA_ROOT", str(default_media_root(STATE_DIR, BASE_DIR))
 MEDIA_LINKS = env.media_links()  # signed, or the bucket's address; empty: pictures pass through this server
 MEDIA_LINK_S = env.MEDIA_LINK_S
 MEDIA_UNUSED_MB = env.number("MEDIA_UNUSED_MB", 4096)  # for pictures that no record refers to
-MEDIA_FREE_MB = env.number("MEDIA_FREE_MB", 1024, least=0)  # stays free on the disk of MEDIA_ROOT
+MEDIA_FREE_MB = env.number("MEDIA_FREE_MB", 1024, minimum=0)  # stays free on the disk of MEDIA_ROOT
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 4  # no form takes more than one
 FILE_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024  # a larger file waits on disk: at most 64 MB for 32 uploads at once
@@ -370,7 +370,7 @@ OTP_TOTP_ISSUER = "学员项目管理系统"
 SCHOOL_NAME = env.text("SCHOOL_NAME", "学员项目管理系统")
 SCHOOL_LOGO = env.picture_file("SCHOOL_LOGO", set(LOGO_TYPES))
 SCHOOL_COLOUR = env.colour("SCHOOL_COLOUR")
-CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, most=10_000)  # the first page compares the classes with it
+CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, maximum=10_000)  # the first page compares the classes with it
 
 UNFOLD = {
     "SITE_TITLE": SCHOOL_NAME,
@@ -399,7 +399,7 @@ UNFOLD = {
 
 
 # --- Who changed what: see core/audit.py ---
-AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, least=0, most=36500)  # the login log as well; 0: for ever
+AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, minimum=0, maximum=36500)  # the login log as well; 0: for ever
 AUDITLOG_CID_GETTER = "core.observe.tracing.current"
 AUDITLOG_MASK_CALLABLE = "core.audit.mask"
 AUDITLOG_STORE_JSON_CHANGES = True

@@ -5,7 +5,7 @@ from config.settings.base import *  # noqa: F403
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 3600, least=0)
+SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 3600, minimum=0)
 STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}  # noqa: F405
 WHITENOISE_USE_FINDERS = False
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True

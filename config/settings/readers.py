@@ -87,13 +87,14 @@ def flag(name: str, default: Any) -> bool:
     return _read(name, default, convert, "1 or 0")
 
 
-def number(name: str, default: Any, *, least: int = 1, most: int | None = None) -> int:
+def number(name: str, default: Any, *, minimum: int = 1, maximum: int | None = None) -> int:
     def convert(raw: str) -> int:
-        if int(raw) < least or (most is not None and int(raw) > most):
+        if int(raw) < minimum or (maximum is not None and int(raw) > maximum):
             raise ValueError
         return int(raw)
 
-    return _read(name, default, convert, f"a whole number from {least}" + (f" to {most}" if most is not None else ""))
+    end = "" if maximum is None else f" to {maximum}"
+    return _read(name, default, convert, f"a whole number from {minimum}{end}")
 
 
 def duration(name: str, default: Any) -> timedelta:

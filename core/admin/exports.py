@@ -52,7 +52,7 @@ _FIELD = re.compile(rf"(?s)(.*?)({'|'.join(_LOOKUPS)})")
 class ListQuery:
     """Who asks, and the query string of the list: all that a page's list and its permissions read of a request.
 
-    :param is_complete: with the rows that a search finds beyond ``most_found``; that may take seconds.
+    :param is_complete: with the rows that a search finds beyond ``max_found``; that may take seconds.
     """
 
     user: Any
@@ -97,7 +97,7 @@ class ExportableAdmin(OfficeAdmin):
 
     export_columns: ClassVar[tuple[ExportColumn, ...]] = ()
     # A search in the list shows that many rows at most, more than ``AT_ONCE``. An export has all of them.
-    most_found: ClassVar[int | None] = None
+    max_found: ClassVar[int | None] = None
     # What the list calls the filters that are neither fields nor ``SimpleListFilter``s, by their names in the address.
     filter_titles: ClassVar[dict[str, str]] = {}
 
@@ -152,7 +152,7 @@ class ExportableAdmin(OfficeAdmin):
         now = times.local(times.now())
         name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
         filters = "；".join(_in_words(changelist, *pair) for pair in parse_qsl(query))[:MAX_FILTERS]
-        size = AtLeast(count) if count == self.most_found else count
+        size = AtLeast(count) if count == self.max_found else count
         action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
             result = list(rows)
@@ -172,7 +172,7 @@ def query_kept(query: str) -> str:
 def list_shown(page: OfficeAdmin, user: Any, query: str, *, every: bool = False) -> Any:
     """Return Django's ``ChangeList`` of a page for a query string.
 
-    :param every: with the rows that a search finds beyond ``most_found``; that may take seconds.
+    :param every: with the rows that a search finds beyond ``max_found``; that may take seconds.
     :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
     """
     if "%00" in query:  # Django would show the list without the filter, and say so

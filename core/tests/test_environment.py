@@ -40,7 +40,7 @@ def test_env_example_names_every_variable_and_no_other():
     [
         (lambda: env.flag("SPMS_X", True), "perhaps"),
         (lambda: env.number("SPMS_X", 1), "0"),
-        (lambda: env.number("SPMS_X", 1, least=0, most=36500), "36501"),
+        (lambda: env.number("SPMS_X", 1, minimum=0, maximum=36500), "36501"),
         (lambda: env.duration("SPMS_X", None), "soon"),
         (lambda: env.base_url("SPMS_X", None), "ftp://example.com"),
         (lambda: env.choice("SPMS_X", "a", ("a", "b")), "c"),

@@ -31,8 +31,8 @@ class Maker:
     def old_id(self) -> ObjectId:
         return ObjectId(f"{int(self.moment.replace(tzinfo=UTC).timestamp()):08x}{self.random.getrandbits(64):016x}")
 
-    def pass_time(self, most_s: int = 900) -> datetime:
-        self.moment += timedelta(seconds=self.random.randint(1, most_s), milliseconds=self.random.randint(0, 999))
+    def pass_time(self, max_s: int = 900) -> datetime:
+        self.moment += timedelta(seconds=self.random.randint(1, max_s), milliseconds=self.random.randint(0, 999))
         return self.moment
 
     def seldom(self, one_in: int = 100) -> bool:

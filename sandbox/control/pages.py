@@ -46,7 +46,7 @@ def calls(request: HttpRequest) -> HttpResponse:
     switches = switches_on() if may_turn(request) else []
     names = names_of(switch.unid for switch in switches)
     rows = [(names.get(one.unid, one.unid), datetime.fromisoformat(one.ends_at), one) for one in switches]
-    return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "most_ms": MAX_DELAY_MS})
+    return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "max_ms": MAX_DELAY_MS})
 
 
 def _qr(text: str) -> str:

@@ -99,6 +99,6 @@ def _context(code: PayCode) -> dict[str, object]:
         "has_faults": bool(trade.faults),
         # Explains a deadline later than the order's: WeChat Pay gives at least 5 minutes, a shop may close earlier.
         "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= MIN_TIME_TO_PAY else "",
-        "shortest": span(MIN_TIME_TO_PAY),
+        "min_time": span(MIN_TIME_TO_PAY),
         **fault_form({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
     }

@@ -91,7 +91,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
     search_help_text = f"电话或订单号（或其最后四位）、收件人、商品、快递单号；最多显示最新的 {MAX_FOUND} 个"
-    most_found = MAX_FOUND
+    max_found = MAX_FOUND
     ordering = ["-pk"]
     fieldsets: Any = [
         ("订单", {"fields": [("order_id", "state_label"), ("username", "amount", "returned"), "lines", "note"]}),
@@ -157,11 +157,11 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         if not search_term.strip():
             return queryset, False
         knows_phones = may_see_phones(request.user, Order)
-        most = None if is_complete(request) else MAX_FOUND + 1
-        orders = order_search(queryset, search_term, most=most, by_part_of_phone=knows_phones)
-        if most is None:
+        limit = None if is_complete(request) else MAX_FOUND + 1
+        orders = order_search(queryset, search_term, limit=limit, by_part_of_phone=knows_phones)
+        if limit is None:
             return orders, False
-        pks = list(orders.order_by("-pk").values_list("pk", flat=True)[:most])
+        pks = list(orders.order_by("-pk").values_list("pk", flat=True)[:limit])
         if len(pks) > MAX_FOUND and request.method == "GET" and is_complete(request) is None:
             messages.info(request, f"找到的订单超过 {MAX_FOUND} 个，显示最新的 {MAX_FOUND} 个，请再加筛选条件")
         return queryset.filter(pk__in=pks[:MAX_FOUND]), False

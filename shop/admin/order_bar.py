@@ -93,7 +93,7 @@ def query_without_blanks(request: HttpRequest) -> str | None:
 
 def bar_of(request: HttpRequest) -> dict[str, Any]:
     """Return what the bar shows: the work lists with their numbers, the kept filters, and the fields of the filter."""
-    counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, most=MAX_SHOWN)
+    counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, limit=MAX_SHOWN)
     numbers = {name: AtLeast(MAX_SHOWN) if count > MAX_SHOWN else count for name, count in counts.items()}
     query = _kept(request.GET.urlencode())
     others = [(name, value) for name, value in request.GET.items() if name not in NAMES and query_kept(f"{name}=1")]

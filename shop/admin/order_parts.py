@@ -32,7 +32,7 @@ def head_of(order: Order) -> dict[str, Any]:
         "asked": request if order.state in ASKED else None,
         "remarks": [line for line in lines if line.event == REMARK],
         "flagged_by": names[order.flagged_by],
-        "longest": REMARK_LENGTH,
+        "max_length": REMARK_LENGTH,
     }
 
 

@@ -215,7 +215,7 @@ class TestSearch:
         everyone = Order.objects.order_by("-pk")
 
         assert [row.pk for row in office.get(ORDERS, {"q": text}).context["cl"].result_list] == [order.pk]
-        assert list(order_search(everyone, text, most=9)) == list(order_search(everyone, text)) == [order]
+        assert list(order_search(everyone, text, limit=9)) == list(order_search(everyone, text)) == [order]
 
     def test_finds_by_the_buyer_and_within_a_work_list(self, office, order, person, paid):
         theirs, mine = make_order(person("王大明").user), paid(phone="13800001234")

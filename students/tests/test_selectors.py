@@ -47,10 +47,10 @@ def ids(page: StudentPage) -> list[int]:
 
 
 @pytest.mark.usefixtures("people")
-@pytest.mark.parametrize(("most_fetched", "way"), [(0, "scan"), (10_000, "fetch")])
+@pytest.mark.parametrize(("max_fetched", "way"), [(0, "scan"), (10_000, "fetch")])
 @pytest.mark.parametrize("text", ["谭", "a", "A", "谭鹏", "an", "王芳a", "👩", "%", "_", "\\", ".", "*", " ", "zz"])
-def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, most_fetched, way, text):
-    monkeypatch.setattr(selectors, "MAX_FETCHED", most_fetched)
+def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, max_fetched, way, text):
+    monkeypatch.setattr(selectors, "MAX_FETCHED", max_fetched)
     expected = by_hand(text)
 
     sent: list[Any] = []

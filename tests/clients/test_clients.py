@@ -52,8 +52,8 @@ def test_a_server_that_goes_costs_no_polling_client_its_connection(
     servers: list[Server], proxy_port: int, number: signal.Signals
 ) -> None:
     """The others come back by themselves, and log in."""
-    most_lost = 1 if number == signal.SIGKILL else 0
-    arguments = [proxy_port, *(server.port for server in servers), most_lost]
+    max_lost = 1 if number == signal.SIGKILL else 0
+    arguments = [proxy_port, *(server.port for server in servers), max_lost]
     command = ["node", str(HERE / "kill.js"), *map(str, arguments)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as clients:

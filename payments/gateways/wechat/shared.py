@@ -36,9 +36,9 @@ _KINDS_BY_NAME: dict[str, type[GatewayRefused]] = {
 }
 
 
-def is_number(text: Any, longest: int = 64) -> TypeGuard[str]:
+def is_number(text: Any, max_length: int = 64) -> TypeGuard[str]:
     """Tell an order, refund or transaction number from anything else: it goes into paths and database rows."""
-    return isinstance(text, str) and len(text) <= longest and re.fullmatch(r"[0-9A-Za-z_\-|*@]+", text) is not None
+    return isinstance(text, str) and len(text) <= max_length and re.fullmatch(r"[0-9A-Za-z_\-|*@]+", text) is not None
 
 
 def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
