@@ -33,7 +33,7 @@ ROUNDS = 5
 QUICK_MS = 100  # a page below this need not be asked again
 CITIES = ["重庆", "南京", "成都", "武汉", "西安", "北京", "上海", "广州", "杭州", "长沙"]
 DEGREES = ["专科", "本科", "高中", "硕士"]
-# Searched in every list: a surname, a name, a product, digits, letters, a number's head and tail, and what nobody has.
+# Searched in every list: a surname, a name, a product, digits, letters, a number's head and tail, text that no row has.
 TERMS = [
     "王",
     "谭鹏",
@@ -272,7 +272,7 @@ def numbers() -> list[str]:
 
 
 def finds() -> list[str]:
-    """Return what is typed into Ctrl+K: ``TERMS``, and each of them as somebody types it."""
+    """Return what is typed into Ctrl+K: ``TERMS``, and each of them as a clerk types it."""
     return [*dict.fromkeys(start for term in [*TERMS, *numbers()] for start in (term[:2], term[:3], term))]
 
 

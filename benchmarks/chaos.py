@@ -91,7 +91,7 @@ class Stack:
             return False
 
     def processes(self) -> list[tuple[int, str]]:
-        """Our own descendants with their command lines: nobody else's process is ever touched."""
+        """Our own descendants with their command lines: no other process is touched."""
         parents, lines = {}, {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -377,7 +377,7 @@ def deadline(*, port: int, orders: int = 20) -> dict[str, float]:
         from shop.models import Order
 
         tokens, _, shelf = set_scene()
-        for kind in ("nobody", *VICTIMS):
+        for kind in ("none", *VICTIMS):
             began = time.monotonic()
             for number in range(orders):
                 wanted = {"product_id": list(shelf)[1]}
@@ -387,7 +387,7 @@ def deadline(*, port: int, orders: int = 20) -> dict[str, float]:
             last = Order.objects.order_by("-expires_at").values_list("expires_at", flat=True).first().timestamp()
             print(f"{orders} orders placed in {time.monotonic() - began:.1f} s", file=sys.stderr)
             time.sleep(max(0.0, last - time.time()))
-            if kind != "nobody":
+            if kind != "none":
                 stack.kill_one(random.Random(1), kind)
             while True:
                 try:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import jwt
 import orjson
-from prometheus_client import Counter, Histogram  # PROMETHEUS_MULTIPROC_DIR is set by whoever starts us
+from prometheus_client import Counter, Histogram  # the benchmark sets PROMETHEUS_MULTIPROC_DIR
 from psycopg.conninfo import conninfo_to_dict
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders

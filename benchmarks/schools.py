@@ -153,7 +153,7 @@ def main() -> None:
             for number in range(schools)
         ]
         print(f"{sum(age < LATE_S for age in ages)} of {schools} workers do what beat asks for")
-        print(f"{schools} schools on {os.cpu_count()} cores, nobody asks anything for {QUIET_S} s")
+        print(f"{schools} schools on {os.cpu_count()} cores, no requests for {QUIET_S} s")
         for kind in groups:
             count = len(groups[kind])
             used = (after[kind] - before[kind]) / seconds * 100

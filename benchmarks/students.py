@@ -46,7 +46,7 @@ SURNAMES = (
 LATIN = ["Anna", "Zhang", "Wei", "Li", "Mei", "Tom", "Smith", "Johnson", "Xiao", "Qiu", "Maria", "Ivan", "Kate", "Lin"]
 COLUMNS = "sid, name, age, class_name, city, degree, product_url, description, headimgurl, created_at"
 CREATED = "2019-05-09 02:14:12+08"
-# Three students of a name nobody else has any part of, however many there are.
+# Three students with a name of which no other student has any part, however many there are.
 ODD_NAME, ODD_STUDENTS = "龘靐齉", 3
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -144,7 +144,7 @@ def calls(rows: int) -> dict[str, Callable[[], Any]]:
         "1 letter, rare: Q": page(key="Q"),
         "2 letters: an": page(key="an"),
         "3 letters: ang": page(key="ang"),
-        "nobody: 谭Q": page(key="谭Q"),
+        "no match: 谭Q": page(key="谭Q"),
         "5 letters: Zhang": page(key="Zhang"),
         "class and 王": page(key="王", class_name="H51901"),
         "page 100 of 王": page(99 * PAGE, key="王"),

@@ -1,4 +1,4 @@
-"""What the pictures of a class at once take, and what pictures made to harm do to the web processes and to everybody.
+"""What the pictures of a class at once take, and what harmful pictures do to the web processes and other users.
 
     python benchmarks/uploads.py
     python benchmarks/uploads.py --root ../older-checkout      # the same for another version of the code

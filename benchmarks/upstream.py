@@ -1,4 +1,4 @@
-"""What a WeChat Pay that swallows every request does to everybody else, and to the orders that do not need it.
+"""What a WeChat Pay that swallows every request does to all other requests, and to the orders that do not need it.
 
     python benchmarks/upstream.py
     python benchmarks/upstream.py --root ../older-checkout      # the same for another version of the code

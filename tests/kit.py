@@ -123,7 +123,7 @@ def reply(handler: BaseHTTPRequestHandler, body: Any = None, status: int = 200) 
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports nobody listens on, so that parallel test runs do not meet."""
+    """Return ports on which no process listens, so that parallel test runs do not meet."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]

@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 START_S = 150  # on a machine that is busy with other tests
 STOP_S = 15
 THREADS = 8
-# Upstreams that nobody plays.
-NOBODY = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_API_BASE_URL", "SMS_BASE_URL"), "http://127.0.0.1:9")
+# Upstreams where no process listens.
+NO_UPSTREAMS = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_API_BASE_URL", "SMS_BASE_URL"), "http://127.0.0.1:9")
 ANSWER_TIMEOUT_S = 60  # as nginx waits in production
 # What questions to something raise that is not up yet, or between two lives.
 NOT_YET = (OSError, http.client.HTTPException, psycopg.Error, redis.RedisError, LookupError, StopIteration)
@@ -38,7 +38,7 @@ OWN = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "STATE_DIR", "PORT
 
 
 def plain_environ(**more: str) -> dict[str, str]:
-    """The environment of somebody who has set nothing of ours, and ``more``."""
+    """An environment without any variable of ours, and ``more``."""
     clean = {name: value for name, value in os.environ.items() if name not in OWN and "PYTEST" not in name}
     return clean | {"PYTHONPATH": str(ROOT)} | more
 
@@ -55,7 +55,7 @@ def assert_all_gone(processes: list[psutil.Process], timeout_s: float = 60.0) ->
 
 
 def until(true: Callable[[], Any], seconds: float) -> Any:
-    """Ask again and again, also while nobody answers; None when it never came true."""
+    """Ask again and again, also while there is no answer; None when it never came true."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         with suppress(*NOT_YET):

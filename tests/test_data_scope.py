@@ -33,7 +33,7 @@ def people(person, roles):
 
 
 def enter(who, name):
-    """Let somebody enter a student, a category and a product of it; return their numbers as the calls name them."""
+    """Let a user enter a student, a category and a product of it; return their numbers as the calls name them."""
     sid = who.post("/students/addstu", STUDENT | {"name": name, "class": f"{name}班"}).json()["sId"]
     category = who.post("/category/addCategory", {"categoryName": f"{name}类"}).json()["category_id"]
     product = {"category_id": category, "productName": f"{name}茶", "price": "1", "inventory": "5"}
@@ -76,7 +76,7 @@ CHANGES = {
 
 
 def changes(who, ids):
-    """Let somebody change and delete a student, a product and a category; return the answers."""
+    """Let a user change and delete a student, a product and a category; return the answers."""
     return [call(who, path, ids[key], values) for path, (key, values, _) in CHANGES.items()]
 
 
@@ -115,7 +115,7 @@ def test_root_sees_and_changes_everything_and_nobodys_rows_are_changed_with_the_
 
     assert root.get("/students/getstulist").json()["total"] == 1
     assert [answer["state"] for answer in changes(root, ids)] == [True] * 6
-    students("张三")  # whom nobody has entered
+    students("张三")  # whom no user has entered
     (row,) = li.get("/students/getstulist").json()["data"]
     assert call(li, "/students/delstu", row["sId"]) == NOT_OWN
 

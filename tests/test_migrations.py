@@ -50,7 +50,7 @@ ROUTINES = """
     SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e') ORDER BY 1
 """
-# The modes in which somebody else cannot write.
+# The modes in which another transaction cannot write.
 STRONG_LOCKS = """
     SELECT DISTINCT relname FROM pg_locks JOIN pg_class ON relation = pg_class.oid
     WHERE pid = pg_backend_pid() AND relkind = 'r'

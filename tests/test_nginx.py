@@ -24,7 +24,7 @@ from uploads.formats import CONTENT_TYPES
 pytestmark = pytest.mark.nginx
 # All that it writes stays in one folder: it need not be root's.
 FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-# Started by root its workers would be nobody's, who may not write there.
+# Started by root, its workers would run as `nobody`, which may not write there.
 USER = "user root;" if os.geteuid() == 0 else ""
 FRAME = USER + " pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
 HANGS_S = 4

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from core.ids import object_id
 
-PASSWORD = "a-password"  # of everybody the fixture ``person`` makes
+PASSWORD = "a-password"  # of every user that the fixture ``person`` makes
 
 
 def age(client, hours):

@@ -1,4 +1,4 @@
-"""The back office's users and roles: who gets in, what each may do, and that nobody can raise himself."""
+"""The back office's users and roles: which of them get in, what each may do, and that no user can raise a role."""
 
 from datetime import timedelta
 

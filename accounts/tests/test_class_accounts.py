@@ -1,4 +1,4 @@
-"""Accounts for a class: one step for forty, and none for somebody who should not have one."""
+"""Accounts for a class: one step makes forty, and only those that staff may make."""
 
 import pytest
 

@@ -29,7 +29,7 @@ def old(office):
 
 @pytest.fixture
 def pages(root, yuangong, roles):
-    """Addresses that are dangerous to whoever finds an open screen."""
+    """Addresses that a passer-by must not use at an open screen."""
     user, role = [yuangong.user.pk], [roles["200"].pk]
     return [
         reverse("admin:permissions_role_change", args=role),
@@ -77,7 +77,7 @@ class TestAForm:
         changed = {"name": '员工 "新" & <旧>', "buttons": ["read", "add"], "permissions": rights, "_continue": "1"}
         sent = PageForm(office.get(page)).data(**changed)
 
-        question = age(office, 2).post(page, sent)  # whoever filled it in took an hour over it
+        question = age(office, 2).post(page, sent)  # the clerk took an hour to fill it in
         assert asks(question)
         roles["200"].refresh_from_db()
         assert roles["200"].name == "员工"

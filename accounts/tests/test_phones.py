@@ -167,7 +167,7 @@ class TestWithPasswordAndCode:
     ):
         people = [person(f"user{n}") for n in range(4)]
         proofs = [PhoneProof(ask(one, NEW), messages[NEW]) for one in people]
-        have_looked = threading.Barrier(4)  # each has seen that nobody has the number before one of them takes it
+        have_looked = threading.Barrier(4)  # each has seen that the number is free before one of them takes it
         monkeypatch.setattr(phones, "sms_code_spend", lambda **_: have_looked.wait(30))
 
         context = LoginContext(method=LoginMethod.API, ip="10.0.0.1", now=timezone.now())

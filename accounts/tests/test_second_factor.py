@@ -266,7 +266,7 @@ class TestRemoval:
         assert device_of(wang) is None and not StaticToken.objects.exists()
         assert browser.get(HOME).status_code == 200
         enrol(wang)
-        assert asks(browser.get(HOME), "code"), "another phone asks whoever came in with the first one"
+        assert asks(browser.get(HOME), "code"), "a session of the first phone is asked for the code of another one"
 
     def test_of_a_colleagues_is_roots_and_stands_in_the_trail(self, office, root, person, wang, phone):
         record = f"/admin/accounts/user/{wang.pk}/change/"

@@ -107,7 +107,7 @@ class TestSending:
         used_up = (4003, False, "今天的短信已经发完,请明天再试,或用密码登入")
         assert said(api.post("/sms/send", {"phoneNumber": "13800000002"} | solved(api))) == used_up
         [(_, code)] = [row for row in phone if row[0] == NUMBER]
-        assert said(attempt(api, code))[0] == 0  # a code that went out still counts: nobody has this number
+        assert said(attempt(api, code))[0] == 0  # a code that went out still counts: no user has this number
 
     def test_a_message_that_is_not_sent_costs_nothing(self, api, settings, monkeypatch):
         settings.SMS_DAILY_BUDGET = 5
@@ -199,7 +199,7 @@ class TestLogin:
             ({"roleid": "1"}, UNKNOWN),
             ({"is_active": False}, (1007, False, "用户被禁用,请联系管理员")),
         ],
-        ids=["of nobody", "not proved", "root's", "disabled"],
+        ids=["of no user", "not proved", "root's", "disabled"],
     )
     def test_a_right_code_is_not_enough(self, api, person, phone, user, outcome):
         person("wang", **{"roleid": "103", "phone": NUMBER, "is_phone_bound": True} | user)

@@ -1,4 +1,4 @@
-"""Who changed what, when, before and after, whichever door it came through; and that nobody can flood the list."""
+"""Who changed what, when, before and after, by any way; and that a flood of attempts cannot fill the list."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -97,7 +97,7 @@ class TestNumbers:
 
         assert (lines(office)["收款"], lines(office)["下单"][0]) == ((1, "12.50"), 12)
         before = lines(office, f"?from={yesterday}")
-        assert before["微信账单"] == (None, "") and "微信账单的收款" not in before  # nobody has seen its bill
+        assert before["微信账单"] == (None, "") and "微信账单的收款" not in before  # its bill was not compared
         assert (before["收款"], before["下单"]) == ((1, "3.00"), (1, "12.50"))
         assert before["其中的订单收入"] == (None, "12.50")
         both = lines(office, f"?from={yesterday}&to={today}")

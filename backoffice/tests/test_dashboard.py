@@ -154,7 +154,7 @@ def test_a_failed_notification_is_red_until_somebody_acknowledges_it(office: Cli
     assert stock["event"].acknowledged_by == "root"
     assert "知道了" not in office.get(page).content.decode()
     InboundEvent.objects.update(verdict="refused", is_genuine=False, acknowledged_by="")
-    assert tiles(office)["失败的支付通知"].value == 0  # somebody has forged it
+    assert tiles(office)["失败的支付通知"].value == 0  # a stranger has forged it
 
 
 def test_many_refused_logins_are_told_to_root_and_those_of_a_class_are_not(
@@ -194,7 +194,7 @@ def test_a_month_begins_at_midnight_in_shanghai(office: Client, monkeypatch: pyt
 
 def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
     heartbeat.record("money", time.time() - 5)
-    current_app.control.purge()  # other tests leave tasks to nobody
+    current_app.control.purge()  # other tests leave tasks that no worker takes
     tasks.heartbeat.delay("now")
 
     text = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()

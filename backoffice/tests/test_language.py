@@ -1,4 +1,4 @@
-"""Nobody in the back office meets an English word, and no page holds what its content security policy forbids."""
+"""No page of the back office has an English word, or holds what its content security policy forbids."""
 
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +52,7 @@ def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_whoever_may
 
     answers = {address: browser.get(address, follow=True) for address in addresses()}
 
-    # 403: nobody may add or delete such a record, or not this one.
+    # 403: such a record, or this one, cannot be added or deleted.
     pages = {address: answer for address, answer in answers.items() if answer.status_code != 403}
     assert {answer.status_code for answer in pages.values()} == {200} and len(pages) > least
     assert not [address for address, page in pages.items() if page.templates[0].name == "entrance/login.html"]

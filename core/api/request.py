@@ -72,7 +72,7 @@ def caller_key(request: Any) -> str:
     A class shares a demo account: counted by account alone, one trainee's call would use up the others' turn.
     """
     account = getattr(request.user, "pk", None)
-    return f"{account or 'anybody'}@{client_network(request)}"
+    return f"{account or 'stranger'}@{client_network(request)}"
 
 
 def is_from_here(request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Somebody is told what the doctor finds: once, on the ways that are set, and in the form that each robot takes."""
+"""The engineer is told what the doctor finds: once, by the ways that are set, and in the form that each robot takes."""
 
 import json
 from datetime import timedelta

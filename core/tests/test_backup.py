@@ -54,7 +54,7 @@ def test_restores_rows_and_pictures(tmp_path: Path, media: Path, monkeypatch: An
         call_command("backup", str(file))
     finally:
         os.umask(mask)
-    assert modes == {0o600}  # nobody else can read it, from the first byte on
+    assert modes == {0o600}  # only the owner can read it, from the first byte on
     with pytest.raises(CommandError, match="exists already"):
         call_command("backup", str(file))
     Role.objects.filter(roleid="777").update(name="改过的")

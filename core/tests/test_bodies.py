@@ -1,4 +1,4 @@
-"""What a body may cost before anybody has looked at who sends it."""
+"""What a body may cost before its sender is known."""
 
 import io
 import json

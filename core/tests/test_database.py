@@ -46,7 +46,7 @@ def test_every_host_and_option_arrives_and_goes_before_our_own_values():
     assert (options["target_session_attrs"], options["sslmode"]) == ("read-write", "verify-full")
     assert (options["connect_timeout"], options["keepalives_idle"]) == ("9", "60")
     assert options["options"].endswith("-c lock_timeout=1s")  # PostgreSQL heeds the last one
-    # The second host is reached within the time that somebody waits for a connection.
+    # The second host is reached within the time that a request waits for a connection.
     assert options["pool"]["timeout"] > 2 * 9
 
 
@@ -220,7 +220,7 @@ def test_what_was_deleted_before_a_failure_stays_deleted() -> None:
 class TestALease:
     SPAN = timedelta(minutes=1)
 
-    @pytest.mark.parametrize("before", ["nobody", "a killed holder"])
+    @pytest.mark.parametrize("before", ["no holder", "a killed holder"])
     def test_is_held_by_one_of_many_that_try_at_once(self, before):
         if before == "a killed holder":
             Lease.objects.create(name="x", holder="gone", until=timezone.now())

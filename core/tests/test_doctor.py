@@ -122,7 +122,7 @@ class TestTrustedProxies:
             (True, 2, "127.0.0.1", "1.1.1.1, 2.2.2.2", []),
             # A proxy of ours that is not counted is a fault.
             *((True, hops, sender, "1.1.1.1", [False]) for hops in (0, 2) for sender in ("172.18.0.3", "::1")),
-            # What anybody may have made up is a hint.
+            # What any client may have made up is a hint.
             *((True, 0, "8.8.8.8", "1.1.1.1", [None]), (False, 0, "127.0.0.1", "1.1.1.1", [None])),
         ],
     )

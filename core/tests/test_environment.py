@@ -44,7 +44,7 @@ def test_env_example_names_every_variable_and_no_other():
         (lambda: env.duration("SPMS_X", None), "soon"),
         (lambda: env.base_url("SPMS_X", None), "ftp://example.com"),
         (lambda: env.choice("SPMS_X", "a", ("a", "b")), "c"),
-        # A colour on which nobody can read, or that is none.
+        # A colour on which text is unreadable, or that is none.
         *((lambda: env.colour("SPMS_X"), value) for value in ("red", "#12345", "#ffff00", "#0f766e;}")),
     ],
 )
@@ -108,7 +108,7 @@ class TestTheEnvFile:
 
 
 def test_each_installation_makes_a_signing_key_of_its_own_and_keeps_it(tmp_path, monkeypatch):
-    """One that stands in the repository would let anybody sign himself root's token."""
+    """With a key from the repository any stranger could sign root's token."""
 
     def key(state_dir: Path) -> str:
         monkeypatch.setattr(env, "STATE_DIR", state_dir)
@@ -163,7 +163,7 @@ for name in {names}:
     except ImproperlyConfigured as error:
         print(error)
     os.environ[name] = value
-os.environ["CORS_ALLOWED_ORIGINS"] = ","  # a list of nobody is not everybody
+os.environ["CORS_ALLOWED_ORIGINS"] = ","  # an empty list does not allow all origins
 print(importlib.import_module("config.settings.production").CORS_ALLOW_ALL_ORIGINS)
 """
 

@@ -211,7 +211,7 @@ def body_of(*parts: bytes) -> IncomingBody:
     for part in parts:
         body.add(part)
     body.finish()
-    memory.taken -= body.counted  # nobody ends these
+    memory.taken -= body.counted  # no code ends these
     return body
 
 

@@ -57,7 +57,7 @@ def upstream(settings, monkeypatch):
 
 @pytest.fixture
 def ask(server, upstream):
-    """Call the server as a request does, somebody waiting; ``ask(timeout_s)`` answers the body."""
+    """Call the server as a request does, for which a person waits; ``ask(timeout_s)`` returns the body."""
 
     def ask(timeout_s=5.0):
         with answer_within(20):
@@ -102,7 +102,7 @@ class TestBreaker:
         assert (answer["http_status"], answer["headers"]["Retry-After"]) == (503, "5")
 
         server.mode = 200
-        assert http.get(server.url, upstream=upstream) == b"ok"  # work that nobody waits for is never refused,
+        assert http.get(server.url, upstream=upstream) == b"ok"  # work for which no person waits is never refused,
         assert isinstance(outcome(ask), UpstreamRefused)  # and changes nothing for those who wait
 
     @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ class TestBreaker:
         self, server, upstream, ask, monkeypatch, takes_turns
     ):
         if not takes_turns:  # all of them try it at once
-            nobody = property(lambda self: None, lambda self, value: None)
-            monkeypatch.setattr(Upstream, "_probed_at", nobody, raising=False)
+            never = property(lambda self: None, lambda self, value: None)
+            monkeypatch.setattr(Upstream, "_probed_at", never, raising=False)
         kill(upstream, server, ask)
         before, tries = server.arrived, 1 if takes_turns else 5
         server.mode = "swallow"
@@ -238,7 +238,7 @@ class TestDeadline:
         with socket.socket() as dead, socket.socket() as only_caller:
             dead.bind(("127.0.0.2", 0))
             dead.listen(0)
-            only_caller.connect(dead.getsockname())  # nobody answers a second one
+            only_caller.connect(dead.getsockname())  # it never answers a second one
             places, resolve = (dead.getsockname(), ("127.0.0.1", urlsplit(server.url).port)), socket.getaddrinfo
             found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in places]
             monkeypatch.setattr(

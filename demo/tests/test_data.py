@@ -1,4 +1,4 @@
-"""The demo data tells a month of a shop, and nobody finds a difference in it."""
+"""The demo data tells a month of a shop, without a difference between order, money and bill."""
 
 from typing import Any
 

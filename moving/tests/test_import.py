@@ -159,7 +159,7 @@ def test_what_the_database_refuses_keeps_no_other_out_and_the_database_gone_ends
         patch.setattr(Student.objects.__class__, "bulk_create", gone)
         with pytest.raises(OperationalError):
             move({"students": found})
-    assert not any("数据库" in reason for reason in move.reasons()), "nobody's fault"
+    assert not any("数据库" in reason for reason in move.reasons()), "the document is at fault, not the database"
     monkeypatch.setattr(Student.objects, "bulk_create", refuse)
 
     assert numbers(move({"students": found}))["students"] == [10, 9, 0, 0, 1]

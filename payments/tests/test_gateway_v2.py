@@ -45,7 +45,7 @@ def test_authentic_is_what_the_key_signed_and_nothing_else(kind):
     assert is_authentic(signed, API_KEY)
     for forged in (signed | {"total_fee": "2"}, signed | {"sign": signed["sign"][:-1]}, fields):
         assert not is_authentic(forged, API_KEY)
-    assert not is_authentic(fields | {"sign": sign(fields, "", kind)}, "")  # anybody can sign without a key
+    assert not is_authentic(fields | {"sign": sign(fields, "", kind)}, "")  # any stranger can sign without a key
 
 
 @pytest.mark.parametrize(("kind", "length"), [("MD5", 32), ("HMAC-SHA256", 64)])

@@ -129,7 +129,7 @@ class TestV2:
 
     @pytest.mark.parametrize("changes", [
         {"cash_fee": "1000", "coupon_fee": "234", "coupon_count": "1"},
-        {"time_end": "00010101000000"},  # nobody could read it back
+        {"time_end": "00010101000000"},  # Python cannot read it back
     ])  # fmt: skip
     def test_what_says_no_less_is_taken_under_any_spelling_of_the_path(self, order, wechat, changes):
         assert post_v2(wechat.notice_v2(order.out_trade_no, **changes), "/pay/payresult/").content == OK_XML
@@ -142,7 +142,7 @@ class TestV2:
 class TestV3:
     @pytest.mark.parametrize("moment", [None, "0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00"])
     def test_pays_the_order_and_is_acknowledged(self, order, shop, wechat, moment):
-        """A time that nobody could read back is none."""
+        """A time that Python cannot read back counts as none."""
         changes = {"success_time": moment} if moment else {}
         raw, headers = wechat.notice_v3(order.out_trade_no, changes=changes)
 
@@ -346,7 +346,7 @@ class TestJournal:
 
         assert InboundEvent.objects.count() == 3
         assert REGISTRY.get_sample_value("spms_notifications_total", labels) - before == 2
-        # Whoever floods us keeps no genuine notification out, neither from effect nor from the journal.
+        # A flood keeps no genuine notification out, neither from effect nor from the journal.
         assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
         assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no, changes={"trade_state": "NOTPAY"})))
         assert InboundEvent.objects.filter(is_genuine=True).count() == 2

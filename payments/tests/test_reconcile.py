@@ -78,7 +78,7 @@ def test_the_tasks_do_the_sweeps(start, paid, wechat):
 
 @pytest.mark.django_db(transaction=True)
 def test_one_that_is_locked_or_does_not_fit_does_not_cost_the_others_their_turn(start, shop, wechat, monkeypatch):
-    """Locked is the order of one, for too long, and the row of another, which is left to whoever holds it."""
+    """One payment's order is locked too long; another's row is locked, and left to the process that holds it."""
     monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 100)
     locked, held, wrong, *others = [start().out_trade_no for _ in range(5)]
     for number in (locked, held, *others):

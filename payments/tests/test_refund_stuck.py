@@ -1,4 +1,4 @@
-"""A refund that did not arrive comes to an end, and its money goes out once, whoever presses what when."""
+"""A refund that did not arrive comes to an end, and its money goes out once, in any order of steps."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""Whoever could do something before a right was parted from another can do it afterwards, and nobody else."""
+"""After a right is parted from another, exactly the users who could do something before can do it."""
 
 import pytest
 from django.apps import apps

@@ -58,7 +58,7 @@ ROOT = {"/users/register", "/users/deleteUser", "/permission/addrole", "/weather
 READING = {"/students/getclasses", "/students/getstulist", "/students/searchstu", "/getloginlog"}
 EDITING = {"/students/addstu", "/students/delstu", "/students/updatestu"}
 ROWS = {"200": READING, "103": READING | EDITING}
-# What a class may go on with in its read-only hours, beside what is open to everybody.
+# What a class may go on with in its read-only hours, beside the open calls.
 READ_ONLY = READING | {
     "/verify",
     "/users/sigout",
@@ -88,7 +88,7 @@ def may(roleid: str, path: str) -> bool:
 
 
 def send(client, call: Endpoint, method: str, path: str | None = None, **headers):
-    """Call without parameters: whoever is let in is told what is missing."""
+    """Call without parameters: a caller who is let in is told what is missing."""
     address = (path or call.path).replace("<str:out_trade_no>", "unknown1")
     answer = client.http.generic(method, address, headers=client.headers(headers))
     assert answer.status_code < 500, answer.content

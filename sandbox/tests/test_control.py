@@ -68,7 +68,7 @@ def test_the_dial_is_set_as_the_form_shows_it() -> None:
 
 
 class TestFromAnotherMachine:
-    """A dial that strikes everybody is no toy for whoever in the class room finds the page."""
+    """A trainee who finds the page of faults cannot set one for all."""
 
     ELSEWHERE = {"REMOTE_ADDR": "192.168.1.7"}
     PROXIED = {"HTTP_X_FORWARDED_FOR": "192.168.1.7"}
@@ -96,7 +96,7 @@ class TestFromAnotherMachine:
 
 
 class TestTheFaultsOfOneOrder:
-    """Set by its buyer, felt by nobody else."""
+    """Its buyer sets it, and it affects this order alone."""
 
     OTHER = "20261124theother"
 

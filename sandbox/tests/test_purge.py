@@ -1,4 +1,4 @@
-"""The books forget what has ended, and nothing that somebody may still ask for."""
+"""The purge deletes what has ended, and nothing that a client may still ask for."""
 
 from datetime import datetime, timedelta
 from typing import Any

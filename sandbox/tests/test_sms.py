@@ -50,4 +50,4 @@ def test_the_phone_shows_the_newest_and_another_machine_what_it_asked_for(client
     assert (codes(client, "13800000001"), codes(client, "%00")) == (["00001"], [])
     assert codes(client, REMOTE_ADDR="192.0.2.1") == ["00000"]
     assert codes(client, REMOTE_ADDR="192.0.2.9") == []
-    assert codes(client, HTTP_X_FORWARDED_FOR="192.0.2.1") == []  # the header alone is nobody's address
+    assert codes(client, HTTP_X_FORWARDED_FOR="192.0.2.1") == []  # the header alone is no address

@@ -338,7 +338,7 @@ def test_the_buyer_gets_a_503_at_once_that_says_when_to_come_back_and_nothing_is
     order.refresh_from_db()
     assert order.expires_at == order.sweep_at == deadline and order.payment_started_at is None
     assert Payment.objects.count() == before and not order.logs.filter(event="发起支付").exists()
-    # The order closes in time, though nobody can be asked.
+    # The order closes in time, though WeChat cannot be asked.
     Order.objects.filter(state="open").exclude(pk=order.pk).update(sweep_at=deadline + timedelta(hours=1))
     orders_sweep(now=deadline)
     order.refresh_from_db()

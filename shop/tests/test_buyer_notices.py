@@ -67,7 +67,7 @@ def test_undone_foreign_returned_and_late_orders_are_not_told(paid, sent, settin
     type(other).objects.filter(pk=other.pk).update(phone="+49 30 123456")
     comes_back = shipped(paid(phone="13800000001"))
     order_return(order_id=comes_back.order_id, buyer_pk=comes_back.user_id, actor="li", now=NOW)
-    with django_assert_num_queries(2):  # what nobody can be told of is not even locked
+    with django_assert_num_queries(2):  # an order without a number to write to is not even locked
         buyers_tell(now=DUE)
     late = shipped(paid(phone="13800000001"))
 

@@ -1,4 +1,4 @@
-"""The sweep: on time, once, through outages, whoever runs it."""
+"""The sweep: on time, once, through outages, in any process."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def test_closes_what_is_overdue_at_its_deadline_and_leaves_the_rest(li):
 
 
 @pytest.mark.parametrize(
-    ("is_paid", "left"), [(False, ("closed", 3)), (True, ("paid", 2))], ids=["unpaid", "paid, though nobody told"]
+    ("is_paid", "left"), [(False, ("closed", 3)), (True, ("paid", 2))], ids=["unpaid", "paid, though not notified"]
 )
 def test_closes_a_started_payment_at_the_provider_first(li, wechat, is_paid, left):
     product = make_product(stock=3)

@@ -212,10 +212,10 @@ class TestSearch:
     )
     def test_finds_what_a_caller_tells_by_indexes_and_the_newest_alone(self, office, order, text):
         text = text.format(number=order.order_id, tail=order.order_id[-5:])
-        everyone = Order.objects.order_by("-pk")
+        orders = Order.objects.order_by("-pk")
 
         assert [row.pk for row in office.get(ORDERS, {"q": text}).context["cl"].result_list] == [order.pk]
-        assert list(order_search(everyone, text, limit=9)) == list(order_search(everyone, text)) == [order]
+        assert list(order_search(orders, text, limit=9)) == list(order_search(orders, text)) == [order]
 
     def test_finds_by_the_buyer_and_within_a_work_list(self, office, order, person, paid):
         theirs, mine = make_order(person("王大明").user), paid(phone="13800001234")

@@ -1,4 +1,4 @@
-"""A backup is put back while the provider went on living: money is found, stock waits for its word, nobody revives."""
+"""After a restore money at the provider is found, stock waits for its answer, and no disabled user comes back."""
 
 import itertools
 import json
@@ -95,7 +95,7 @@ def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
     assert wechat.called("query") - asked >= 3
     assert Product.objects.get().stock == 10 - 3
 
-    # The next morning the bill finds the rest, and nobody need decide: the money has no order.
+    # The next morning the bill finds the rest, and staff need not decide: the money has no order.
     bills_reconcile_missing(now=next_morning())
 
     sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
@@ -164,7 +164,7 @@ def test_a_backup_of_an_older_release_is_brought_up_to_date(li, wechat, backup, 
 
 
 def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monkeypatch):
-    """The twin: with nobody to follow a restore, an order paid since the backup closes unasked."""
+    """The twin: without the restore hooks, an order paid since the backup closes unasked."""
     order = make_order(li.user, make_product(stock=1))
     back = backup()
     pay(order, wechat)

@@ -1,4 +1,4 @@
-"""One search for an order's number in the logs tells its story, and names nobody."""
+"""One search for an order's number in the logs tells its story, and shows no person's name."""
 
 import io
 import json

@@ -117,7 +117,7 @@ class TestCounting:
         assert (order.state, vip_of(li.user, NOW)) == ("paid", (1, NOW + 30 * DAY))
         another = make_order(li.user, vip)
         User.objects.filter(pk=li.user.pk).delete()
-        assert pay(another, NOW) is PaidOutcome.ACCEPTED  # there is nobody to lengthen it for
+        assert pay(another, NOW) is PaidOutcome.ACCEPTED  # its buyer is deleted
 
 
 def provider_pays(order: Order, now: datetime) -> None:

@@ -27,7 +27,7 @@ def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it() -> None:
     async def waits() -> list[float]:
         bell, found = hub.Bell(), []
         bell.ring()
-        bell.ring()  # both come while nobody waits
+        bell.ring()  # both come while no task waits
         for _ in range(2):
             started = time.monotonic()
             await bell.wait(0.2)

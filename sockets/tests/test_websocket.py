@@ -40,7 +40,7 @@ async def test_greets_and_carries_events(version: str) -> None:
     async with engine(version) as ws:
         assert ws.first == {"type": "websocket.accept"}
         sid = await joined(ws, version)
-        ws.send('452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')  # nobody reads it
+        ws.send('452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')  # the server ignores it
         ws.send(b"\0\xff")
         ws.send(b"")
         assert await emit(sid, "好 😀")

@@ -202,7 +202,7 @@ def dies_after_ten(run, monkeypatch):
 
 
 def test_an_undo_stops_what_is_going_on(office, monkeypatch):
-    everybody = people(30)
+    students = people(30)
     run = confirmed(office)
     dies_after_ten(run, monkeypatch)
     assert "停止并撤销" in text_of(office, run)
@@ -210,7 +210,7 @@ def test_an_undo_stops_what_is_going_on(office, monkeypatch):
     worked(undone(run))  # the worker that was deleting comes back
 
     assert (run.state, run.counts) == (RunState.UNDONE, {"undone": 10, "skipped": 20})
-    assert Student.objects.count() == len(everybody) and counts_wrong() == []
+    assert Student.objects.count() == len(students) and counts_wrong() == []
 
 
 def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_living_one(office, monkeypatch):

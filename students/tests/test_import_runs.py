@@ -163,7 +163,7 @@ def test_killed_half_way_leaves_nothing_and_starts_again_as_after_an_unforeseen_
 
     def dies(*args, **kwargs):
         calls.append(args)
-        raise ZeroDivisionError if len(calls) == 1 else KeyboardInterrupt  # which nobody catches: as the process ends
+        raise ZeroDivisionError if len(calls) == 1 else KeyboardInterrupt  # no code catches it: as if the process ends
 
     with monkeypatch.context() as patch:
         patch.setattr(imports, "rows_save", dies)

@@ -1,4 +1,4 @@
-"""Archived students are gone for everybody and come back whole; many are changed at once, and changed back."""
+"""Archived students are in no list or call and come back whole; many are changed at once, and changed back."""
 
 from functools import partial
 
@@ -89,7 +89,7 @@ def test_a_number_that_somebody_else_has_by_now_is_not_given_twice(office, yuang
     yuangong.user.save()
     clerk = logged_in(yuangong.user)
     assert clerk.post(f"{ARCHIVE}{row.pk}/change/", {"step_restore": "1"}).status_code in {302, 403}
-    assert not Student.objects.exists()  # who may delete moves students, nobody else
+    assert not Student.objects.exists()  # only a user who may delete can archive
     student(name="乙", sid=row.sid).save()
 
     with pytest.raises(NumberTaken):

@@ -1,4 +1,4 @@
-// Screens of the scan login, old clients and new ones, that somebody scans again and again while machines die.
+// Screens of the scan login, old clients and new ones, that are scanned again and again while machines die.
 //   node cluster.js http://10.77.0.40 25
 // The number: after how many seconds a screen must have been told something, longer than a code is good for.
 // Prints a line of JSON for each login (what became of it) and for each time that a screen was without its server; ends when stdin does.
@@ -7,7 +7,7 @@ const { clients, transports, open, sleep } = require("./lib")
 
 const [base, silence] = process.argv.slice(2)
 const VERSIONS = ["2.3.0", "4.8.4"]
-const PATIENCE_MS = 15000 // of somebody who waits for an answer
+const PATIENCE_MS = 15000 // of a user who waits for an answer
 
 const say = fact => console.log(JSON.stringify(fact))
 

@@ -1,4 +1,4 @@
-// Many screens at once, some of which are scanned, each by somebody else: they get their own event, and all others none.
+// Many screens at once, some of which are scanned, each by another user: they get their own event, and all others none.
 // Twenty people scan at a time: more than the provider answers at once would be told to try again.
 //   node crowd.js http://127.0.0.1:8000 200 60
 "use strict"
@@ -24,9 +24,9 @@ run(async () => {
   const chosen = screens.slice((screens.length - scanned) / 2).slice(0, scanned)
   for (let at = 0; at < chosen.length; at += 20) await Promise.all(chosen.slice(at, at + 20).map(screen => screen.go()))
   const took_ms = Date.now() - started
-  check(chosen.every(screen => screen.events.length === 1), "somebody got another number of events than one")
+  check(chosen.every(screen => screen.events.length === 1), "a screen got another number of events than one")
   check(new Set(chosen.map(screen => screen.events[0])).size === chosen.length, "two got the same code")
-  check(screens.every(screen => chosen.includes(screen) || !screen.events.length), "somebody got an event whom nobody scanned")
+  check(screens.every(screen => chosen.includes(screen) || !screen.events.length), "a screen that was not scanned got an event")
   screens.forEach(screen => screen.socket.close())
   return { ok: true, took_ms }
 })

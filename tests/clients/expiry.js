@@ -1,4 +1,4 @@
-// Screens whose codes nobody scans.
+// Screens whose codes are never scanned.
 //   node expiry.js http://127.0.0.1:8000
 // Prints "shown" when all codes are there, and ends when all are over.
 "use strict"

@@ -1,7 +1,7 @@
 // Two servers behind a proxy that is not sticky, one of them killed under its clients.
 //   node kill.js proxyPort port1 port2 mostLost
 // mostLost: how many polling clients may lose their connection. A killed server takes along what it was just sending.
-// Prints "kill" when everybody is connected, and goes on when a line comes in on stdin.
+// Prints "kill" when all are connected, and goes on when a line comes in on stdin.
 "use strict"
 const { clients, open, next, login, sleep, check, run } = require("./lib")
 const { startProxy } = require("./proxy")

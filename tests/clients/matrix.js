@@ -49,7 +49,7 @@ async function refusal(version, transport) {
   }
 }
 
-/** After an unclean cut the client must come back by itself, as somebody new. */
+/** After an unclean cut the client must come back by itself, with a new sid. */
 async function comesBack(socket, sid) {
   const again = next(socket, "connectSuccess")
   engineOf(socket).transport.onClose("cut")

@@ -85,7 +85,7 @@ def _bucket_files() -> dict[str, int]:
 
 
 def writers(everything: Installation) -> int:
-    """How many of the databases acknowledge a write now to somebody who stands where they stand."""
+    """How many of the databases acknowledge a write now to a client on their own machine."""
     return sum(machine.inside(lambda machine=machine: _writes(machine)) for machine in everything.databases)
 
 

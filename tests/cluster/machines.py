@@ -67,7 +67,7 @@ class Machine:
             self.start(*(name for name in self.running.keys() - self.halted if name != "patroni"))
 
     def processes(self) -> list[int]:
-        """Everything that runs in this namespace, which nobody else knows."""
+        """Every process that runs in this namespace, which is this run's own."""
         done = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
         return [int(pid) for pid in done.stdout.split()]
 

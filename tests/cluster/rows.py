@@ -27,7 +27,7 @@ class Row:
     lasts_s: float = FAULT_S
     limit_s: float = NOTICED_S
     may_stop: tuple[str, ...] = ()  # what cannot work while it lasts
-    refuses: bool = True  # whether anybody may be refused
+    refuses: bool = True  # whether a request may be refused
     in_bucket: bool = False
     viewers: int = 0  # who do nothing but look at pictures
     silence_s: float = 25  # of a screen: longer than a code is good for
@@ -171,5 +171,5 @@ ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fau
     "roll": Row("两台应用", "逐台升级", _roll, lasts_s=0, refuses=False),
     "key": Row("两台应用", "更换密钥", _new_key, **LOADED),
 }
-# For how long each lasts in the short version. That a reload refuses nobody is what tests/long/test_units.py tries.
+# For how long each lasts in the short version. That a reload refuses no request is what tests/long/test_units.py tries.
 SHORT = {"valkey:kill": 8, "island": FAULT_S}

@@ -164,7 +164,7 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     for said, times in refused.most_common(12):
         print(f"    {times} × {said}")
     wrong = [f"lost: {loss}"] if loss else []
-    wrong += [] if traffic.returned and traffic.refunded_part else ["nobody was refunded: nothing is shown"]
+    wrong += [] if traffic.returned and traffic.refunded_part else ["no order was refunded: nothing is shown"]
     wrong += ["two primaries"] if primaries > 1 else []
     wrong += [f"{kind}: {s:.1f} s" for kind, s in noticed.items() if s > row.limit_s and kind not in row.may_stop]
     wrong += [f"{kind} came back after {s:.1f} s" for kind, s in after.items() if s > BACK_S]

@@ -36,7 +36,7 @@ class Answer:
     began: float
     ended: float
     worked: bool
-    said: str  # what a refused person was told, or why nobody was
+    said: str  # what a refused person was told, or why there was no answer
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Traffic:
     returned: set[str] = field(default_factory=set)
     refunded_part: set[str] = field(default_factory=set)
     pictures: dict[str, bytes] = field(default_factory=dict)  # address: pixels
-    # What must never happen to anybody:
+    # What must never happen to any person:
     wrongs: list[str] = field(default_factory=list)
     unforeseen: Counter[str] = field(default_factory=Counter)
     to_refund: "deque[str]" = field(default_factory=lambda: deque(maxlen=4))
@@ -106,7 +106,7 @@ class Traffic:
             self.to_refund.append(order_id)
 
     def _doorman(self, number: int, token: str) -> None:
-        """Let somebody in who waits for no earlier answer: of an entrance that vanished, none ever comes."""
+        """Start a person who waits for no earlier answer: from an entrance that vanished, none ever comes."""
         self._ends.wait(PAUSE_S * 4)
         call = ["read", "GET", "/product/get_product?count=1", token]
         visitor = threading.Thread(target=self._ask, args=call, daemon=True)
@@ -265,7 +265,7 @@ class Traffic:
         return body if worked else {}
 
     def noticed(self, kind: str, since: float, until: float) -> float:
-        """Return for how long nobody at all got an answer of this kind, at its worst (s)."""
+        """Return for how long no person got an answer of this kind, at its worst (s)."""
         ends = sorted(a.ended for a in self.answers if a.kind == kind and a.worked and since <= a.ended <= until)
         moments = [since, *ends, until]
         return max(later - earlier for earlier, later in pairwise(moments))

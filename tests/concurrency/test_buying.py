@@ -1,4 +1,4 @@
-"""Everybody buys at once: over HTTP against several web processes, or on as many database connections."""
+"""Many buyers at once: over HTTP against several web processes, or on as many database connections."""
 
 from datetime import timedelta
 from itertools import cycle

@@ -26,7 +26,7 @@ import yaml
 from devstack.engines import Engines
 from payments.tests.fake_wechat import WeChat
 from tests.journeys.conftest import Running
-from tests.processes import NOBODY, ROOT, until
+from tests.processes import NO_UPSTREAMS, ROOT, until
 from tests.upgrade.visitor import Visitor
 
 BASE = "docker.io/library/python:3.13-slim-trixie"
@@ -156,7 +156,7 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
     for file in (home / "secrets").iterdir():
         os.chown(file, 999, 999)
     merchant = {name: str(value).replace(str(home), "/run") for name, value in merchant.items()}
-    environ = merchant | NOBODY | {
+    environ = merchant | NO_UPSTREAMS | {
         "DOMAIN": DOMAIN, "ROOT_PASSWORD": PASSWORD, "POSTGRES_PASSWORD": "unused", "DJANGO_SECRET_KEY": "x" * 50,
         "CORS_ALLOWED_ORIGINS": "https://app.example.com", "WECHAT_APP_SECRET": "secret", "MEDIA_FREE_MB": "0",
     }  # fmt: skip

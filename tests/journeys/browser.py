@@ -31,7 +31,7 @@ _TAKE_ALERT = """text => {
 
 @contextmanager
 def visitor(chromium: Browser, base_url: str, **options: Any) -> Iterator[BrowserContext]:
-    """Somebody with a browser of their own, which remembers nothing."""
+    """A visitor with a browser of their own, which remembers nothing."""
     context = chromium.new_context(locale="zh-CN", base_url=base_url, **options)
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_NOTE_ALERTS)
@@ -63,7 +63,7 @@ def was_told(page: Page, text: str) -> None:
 
 
 def forget_visitor(page: Page, server: str) -> None:
-    """Leave nothing open and nothing kept of whoever used ``page``, so that the next visitor may use it."""
+    """Close and forget all that the last visitor left in ``page``, so that the next one may use it."""
     for other in page.context.pages:
         if other != page:
             other.close()
@@ -92,7 +92,7 @@ def is_wider_than_the_screen(page: Page) -> bool:
 
 
 def scan(page: Page, name: str) -> None:
-    """Scan the QR code that the page shows, as somebody with this name."""
+    """Scan the QR code that the page shows, as a WeChat user with this name."""
     with page.expect_popup() as popup:
         page.get_by_role("link", name="打开“手机”").click()
     phone = popup.value

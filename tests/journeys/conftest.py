@@ -72,7 +72,7 @@ def context(chromium: Browser, running: Running) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, running: Running) -> Iterator[Page]:
-    """A page of somebody who comes for the first time. It must neither complain nor ask another host for anything."""
+    """A page of a first visit. It must neither complain nor ask another host for anything."""
     # One page for all tests as well: to start the process of a new one takes longer than to load a page of ours.
     page = context.pages[0] if context.pages else context.new_page()
     try:

@@ -35,7 +35,7 @@ class Call:
     :param missing: the answer when a required parameter is not there; by name where they differ.
     :param bare: the answer without any optional parameter, where that is another one.
     :param before: what has to be there first.
-    :param who: ``anybody``, ``trainee`` (role 102), or ``root``.
+    :param who: ``stranger``, ``trainee`` (role 102), or ``root``.
     :param lenient: parameters the table calls required that the server can do without.
     """
 
@@ -106,7 +106,7 @@ CALLS = [
         "GET /weather/getWeather",
         takes={"key": "all", "city": "南京"},
         ok=done("获取成功", data=[{"city": "南京"}]),
-        who="anybody",
+        who="stranger",
     ),
     Call(
         "GET /weather/updateWeatherCount",
@@ -121,7 +121,7 @@ CALLS = [
         {"img": _PICTURE},
         ok=DONE | {"imgUrl": "…"},
         missing=refused(1005, "没有上传图片"),
-        who="anybody",
+        who="stranger",
     ),
     # 3 students
     Call(
@@ -173,17 +173,17 @@ CALLS = [
         {"headimgurl": _PICTURE},
         ok=done("上传成功", headimgurl="http://106.12.79.128"),
         missing=refused(500, "上传失败"),
-        who="anybody",
+        who="stranger",
     ),
     # 4 users
-    Call("GET /users/getCaptcha", ok=_CAPTCHA, who="anybody"),
-    Call("GET /users/refreshCaptcha", ok=_CAPTCHA, who="anybody"),
+    Call("GET /users/getCaptcha", ok=_CAPTCHA, who="stranger"),
+    Call("GET /users/refreshCaptcha", ok=_CAPTCHA, who="stranger"),
     Call(
         "GET /users/verifyCaptcha",
         {"captcha": Made("captcha")},
         ok=done("验证码正确"),
         missing=refused(3004, "验证码错误"),
-        who="anybody",
+        who="stranger",
     ),
     Call(
         "GET /users/getAllUers", ok=done("success", users=[{"username": "lbw1", "nickname": "五五开", "roleid": "200"}])
@@ -201,21 +201,21 @@ CALLS = [
         {"username": "lbw", "password": "555"},
         ok=_LOGGED_IN,
         missing=refused(1004, "没有传递用户名或者密码"),
-        who="anybody",
+        who="stranger",
     ),
     Call(
         "GET /users/getQrcode",
         {"sid": Made("sid")},
         ok=DONE | {"scanCodeUrl": "https://open.weixin.qq.com/…"},
         missing=refused(10022, "没有传递sid"),
-        who="anybody",
+        who="stranger",
     ),
     Call(
         "GET /users/wechatLogin",
         {"wechatCode": Made("wechat_code")},
         ok=_LOGGED_IN | {"status": 200, "msg": "微信登入成功"},
         missing={"state": False, "msg": "请传入wechatCode"},
-        who="anybody",
+        who="stranger",
     ),
     Call("GET /users/sigout", ok=done("退出成功", status=1), who="passer-by"),
     Call(

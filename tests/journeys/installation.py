@@ -51,7 +51,7 @@ def shell(home: Path) -> Iterator[Callable[[str], None]]:
 
 
 class Caller:
-    """The API as somebody's front end calls it; without a name, the demo account's."""
+    """The API as the front end of a user calls it; without a name, the demo account's."""
 
     def __init__(self, base: str, username: str = "lbw", password: str = "555") -> None:
         self.base, self.headers = base, dict[str, str]()

@@ -86,7 +86,7 @@ def test_the_browser_tells_of_what_is_new_to_those_who_want_it(running, chromium
         log_in(page, "root", running.root_password)
         page.goto("/admin/")
         look = "is_away => { window.isAway = is_away; document.dispatchEvent(new Event('visibilitychange')) }"
-        number = 3  # nobody wants to be told yet
+        number = 3  # no clerk has asked for notifications yet
         page.evaluate(look, True)
         page.evaluate(look, False)
 

@@ -55,7 +55,7 @@ def test_by_text_message_as_somebody_who_may_only_read(page, running):
     page.goto("/demo/")
     number = "13800000200"
     unid = Caller(running.base, "yuangong")("/verify")["decode"]["unid"]
-    # By root: a number that somebody sets with the token alone is no login.
+    # By root: a number that a user sets with the token alone is no login.
     running.root("/users/updateUser", {"unid": unid, "phone": number})
 
     page.get_by_label("或者手机号").fill(number)

@@ -37,7 +37,7 @@ DEVELOPMENT_KEY = "development-only-key-that-production-refuses-to-start-with"
 # What is planted: variables of the doctor's process, made from the installation's.
 FAULTS = {
     "silent workers and no weather": lambda running, engines: {
-        "REDIS_URL": engines["REDIS_URL"].partition("?")[0] + "?db=9",  # where nobody left a sign of life
+        "REDIS_URL": engines["REDIS_URL"].partition("?")[0] + "?db=9",  # where no worker has left a heartbeat
         "WEATHER_BASE_URL": "http://127.0.0.1:1",
     },
     "no sandbox": lambda running, engines: {"SANDBOX": "0"},
@@ -55,7 +55,7 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def said(running):
     """What the doctor says to each fault."""
-    # A proxy of ours brings somebody, and nobody counted on it.
+    # A request comes through a proxy that TRUSTED_PROXIES does not count.
     requests.get(f"{running.base}/health/live", headers={"X-Forwarded-For": "203.0.113.7"}, timeout=10)
     engines = json.loads((running.state / "engines.json").read_text())
     with psycopg.connect(engines["DATABASE_URL"], autocommit=True) as database:
@@ -114,7 +114,7 @@ def test_a_fault_is_named_with_what_to_do(said, fault):
         assert after, words
         assert remedy in "".join(after.splitlines(keepends=True)[:2])
     if fault == "no database":
-        assert "migrations" not in words  # what nobody could look at is not called in order
+        assert "migrations" not in words  # what could not be checked is not called in order
     if fault == "silent workers and no weather":
         assert words.count("BAD ") == 5 == len(FINDINGS[fault])
         assert "5 finding(s) need attention." in words

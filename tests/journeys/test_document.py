@@ -24,12 +24,12 @@ BY_NAME = {str(call): call for call in CALLS}
 class World:
     """Makes calls, and the things that calls need."""
 
-    password = "555"  # of everybody it registers
+    password = "555"  # of every user it registers
 
     def __init__(self, running):
         self.running, self.base = running, running.base
         self.numbers = count(secrets.randbelow(10**6))
-        self.tokens = {"root": running.token("root", running.root_password), "anybody": None}
+        self.tokens = {"root": running.token("root", running.root_password), "stranger": None}
         # What needs no call, or one of those below.
         self.there = {
             "username": lambda: self.passer_by["username"],
@@ -95,10 +95,10 @@ class World:
         return self.ask("POST", "/users/register", "root", **body)["userInfo"]
 
     def log_in(self, user):
-        return self.ask("POST", "/users/login", "anybody", username=user["username"], password=self.password)["token"]
+        return self.ask("POST", "/users/login", "stranger", username=user["username"], password=self.password)["token"]
 
     def come_in(self):
-        """Somebody whose token or password the call takes away."""
+        """A user whose token or password the call takes away."""
         self.passer_by = self.new_user()
         self.tokens["passer-by"] = self.log_in(self.passer_by)
 
@@ -220,10 +220,10 @@ class TestTables:
             assert like(wanted, answer) == [], (name, answer)
 
     def test_a_call_without_its_token_is_refused(self, world, call):
-        if call.who == "anybody":
+        if call.who == "stranger":
             return
         params = {name: value for name, value in self.values(world, call, call.needs).items() if name != "token"}
-        answer = world.send(call.method, call.path, params, "anybody")
+        answer = world.send(call.method, call.path, params, "stranger")
         assert {name: answer.get(name) for name in NOT_LOGGED_IN} == NOT_LOGGED_IN
 
 

@@ -1,4 +1,4 @@
-"""A clerk whose session ends in the middle of a form loses nothing, and whoever has no mouse gets everywhere."""
+"""A clerk whose session ends in the middle of a form loses nothing, and a clerk without a mouse gets everywhere."""
 
 import pytest
 

@@ -141,7 +141,7 @@ def test_a_notebook_shows_ten_orders_and_a_phone_begins_with_one(page, running):
     page.goto("/admin/shop/order/")
 
     assert page.evaluate(ROWS)[1] >= 10 and not is_wider_than_the_screen(page)
-    # The number is short on the screen, and whole for whoever copies it or searches the page.
+    # The number is short on the screen, and whole for a clerk who copies it or searches the page.
     page.get_by_role("link", name=number).wait_for()
 
     page.set_viewport_size(PHONE_SCREEN)

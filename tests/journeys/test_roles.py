@@ -1,4 +1,4 @@
-"""Root makes a role in the editor; whoever is given it gets exactly that, through the API as clients call it."""
+"""Root makes a role in the editor; a user of the role may do exactly that, through the API as clients call it."""
 
 import json
 

@@ -36,7 +36,7 @@ THINKS_S = (0.3, 0.9)  # between two clicks
 MAX_FORGOTTEN = 8  # a buyer may have ten unpaid orders
 BOOKS = ["用户名", "调用", "被拒绝", "学员", "订单", "已付款", "已退款", "扫码"]
 UNKNOWN = "err 该数据不存在"
-# Calls with the number of somebody else's order or student, and what they answer.
+# Calls with the number of another trainee's order or student, and what they answer.
 OTHERS = [
     *(("GET", "/students/delstu", "sId", "删除出错"), ("POST", "/pay/payment", "order_id", "err 订单不存在")),
     *(("POST", f"/order/{name}", "order_id", UNKNOWN) for name in ("get_order", "returns")),
@@ -214,7 +214,7 @@ class Trainee:
         (self.refunded if regrets else self.paid).add(order)
 
     async def pries(self):
-        """Somebody else's order or student is as good as none."""
+        """Another trainee's order or student is as good as none."""
         method, path, key, msg = self.chance.choice(OTHERS)
         others = [number for number, whose in self.room.numbers[key] if whose != self.username]
         body = await self.call(method, path, **{key: self.chance.choice(others or ["none"])})

@@ -61,7 +61,7 @@ def react(environment, tmp_path_factory):
 
 
 def new_trainee(running, username, phone):
-    """Make somebody who may do all with students."""
+    """Make a user who may do all with students."""
     body = {"username": username, "password": PASSWORD, "nickname": "写客户端的人", "roles": "102", "phone": phone}
     answer = running.root("/users/register", body)
     assert answer["state"], answer

@@ -19,11 +19,11 @@ VALUES = [
 @pytest.fixture
 def known(root, wechat):
     """Ids of records that exist, so that a request reaches the columns."""
-    product, order, someone = make_product(), make_order(root.user), student()
-    someone.save()
+    product, order, pupil = make_product(), make_order(root.user), student()
+    pupil.save()
     return {
         "product_id": product.product_id, "category_id": product.category.category_id, "cart_id": product.product_id,
-        "order_id": order.order_id, "sId": someone.sid, "unid": root.user.unid, "uId": root.user.unid,
+        "order_id": order.order_id, "sId": pupil.sid, "unid": root.user.unid, "uId": root.user.unid,
         "username": "root", "roleid": "200", "trade_type": "JSAPI", "openid": "oUpF8uMuAJO", "page": 1, "count": 5,
         "appid": "", "mch_id": "", "mchid": "",
     }  # fmt: skip

@@ -93,7 +93,7 @@ KNOWN: list[tuple[tuple[type[Exception], ...], Callable[[Any], bool]]] = [
 
 @pytest.fixture
 def schema(settings, tmp_path):
-    """Our document, and a server with the demo data, whose sandbox plays everybody else."""
+    """Our document, and a server with the demo data, whose sandbox plays the upstreams."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     settings.PUBLIC_BASE_URL, settings.MEDIA_ROOT = url, str(tmp_path)

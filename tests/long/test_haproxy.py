@@ -30,7 +30,7 @@ class Web:
     """The server behind: what has reached it."""
 
     address: str = ""
-    bodies: int = 0  # that somebody waits for
+    bodies: int = 0  # that a client waits for
     names: tuple[str, ...] = ()  # of the headers of the latest GET
     checks: int = 0
     is_ready: bool = True

@@ -254,7 +254,7 @@ def test_backup_and_restore_pass_it_and_still_see_who_uses_the_database(
         over.set()
         sweeper.join()
 
-    call_command("restore", file, "--yes")  # the pooler's connections are there, and nobody uses them
+    call_command("restore", file, "--yes")  # the pooler's connections are there, and unused
 
 
 def test_doctor_finds_a_pooler_that_nobody_told_of_and_limits_that_nobody_set(port, pooled, settings):

@@ -22,7 +22,7 @@ from django.db import connections
 
 from core.ops import units
 from tests.kit import free_ports
-from tests.processes import NOBODY, ROOT, START_S, Service, ask, database_url, load, until
+from tests.processes import NO_UPSTREAMS, ROOT, START_S, Service, ask, database_url, load, until
 
 UNITS = ROOT / "deploy" / "systemd"
 SECRET = "only-one-page-may-know-this"
@@ -51,12 +51,12 @@ def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyt
         url = database_url()
         connections.close_all()
     places = {name: str(home / name) for name in ("STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT")}
-    nobody = NOBODY | {"WECHAT_PAY_BASE_URL": "http://127.0.0.1:9"}
+    upstreams = NO_UPSTREAMS | {"WECHAT_PAY_BASE_URL": "http://127.0.0.1:9"}
     engines = {"DATABASE_URL": url, "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": SECRET * 2}
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
     # What Celery says to root, which no unit is.
     inherited["PYTHONWARNINGS"] = "ignore:You're running the worker"
-    return inherited | facts | places | nobody | engines | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return inherited | facts | places | upstreams | engines | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager

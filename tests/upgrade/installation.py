@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from tests.journeys.conftest import Running
-from tests.processes import NOBODY, ROOT, until
+from tests.processes import NO_UPSTREAMS, ROOT, until
 from tests.upgrade.machine import Booted
 from tests.upgrade.visitor import PatientWeChat, Visitor
 
@@ -99,7 +99,7 @@ class Shop:
             path.chmod(0o644)
         lines = machine.read("/opt/spms/deploy/systemd/spms.env.example").splitlines()
         facts = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-        facts |= merchant | NOBODY | {
+        facts |= merchant | NO_UPSTREAMS | {
             "DJANGO_SECRET_KEY": secrets.token_urlsafe(50), "DATABASE_URL": DATABASE,
             "REDIS_URL": VALKEY, "WECHAT_APP_SECRET": "secret", "ADMIN_TOTP": "optional",
         }  # fmt: skip

@@ -79,7 +79,7 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         time.sleep(5)
         upgrade(shop, "--back")  # to the new one again
         time.sleep(5)
-    is_so[f"nobody is refused: {dict(shop.refused)}"] = not shop.refused
+    is_so[f"no request is refused: {dict(shop.refused)}"] = not shop.refused
     lost = shop.lost()
     is_so[f"nothing is lost: {lost}"] = not lost
     is_so["orders enough to show it"] = len(shop.paid) > 50

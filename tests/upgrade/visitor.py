@@ -1,4 +1,4 @@
-"""Somebody who makes every call of the API document and opens every page of the back office."""
+"""A visitor who makes every call of the API document and opens every page of the back office."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What pictures may take that nobody refers to, and what stays free whoever sends."""
+"""What pictures without a record may take, and the space that stays free."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -69,7 +69,7 @@ class TestSenders:
             budget.insert_within_budget(row(sender="user:9", size_bytes=300_000))  # as large as it is
         rows(7, sender="user:0")
         assert send(yuangong).json() == FULL  # the whole
-        image_store(file=posted(encoded()), user_pk=None, now=timezone.now())  # what we store counts for nobody
+        image_store(file=posted(encoded()), user_pk=None, now=timezone.now())  # a picture of ours counts for no sender
 
 
 class TestWhatCounts:

@@ -198,7 +198,7 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
-def test_no_side_is_stored_longer_than_anybody_needs(kind, monkeypatch):
+def test_no_side_is_stored_longer_than_pages_need(kind, monkeypatch):
     monkeypatch.setattr(images, "MAX_SIDE", 100)
 
     assert reopened(encoded(kind, (400, 200), color=(9, 99, 199))).size == (100, 50)

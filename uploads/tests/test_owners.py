@@ -1,4 +1,4 @@
-"""Whoever deletes a record, its picture goes with it; whoever writes one, its picture stays."""
+"""A picture is deleted with its record, by any way of deleting; a record that is written keeps its picture."""
 
 from datetime import timedelta
 

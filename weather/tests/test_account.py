@@ -41,7 +41,7 @@ ODD = [
 ]  # fmt: skip
 
 
-def test_all_three_values_are_needed_and_odd_ones_refused_by_name_before_anybody_is_asked(root, provider):
+def test_all_three_values_are_needed_and_odd_ones_refused_by_name_before_the_provider_is_asked(root, provider):
     for params in ({}, *({**NEW, name: value} for name in NEW for value in ("", " "))):
         body = root.get(PATH, **params).json()
         assert (body["state"], body["msg"]) == (False, "参数少传递了")

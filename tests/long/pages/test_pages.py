@@ -1,4 +1,4 @@
-"""Every page in a browser: everybody can use it, and it does its work under its content security policy.
+"""Every page in a browser: people of all abilities can use it, and it works under its content security policy.
 
 On a phone, in the dark, by keyboard, with a screen reader: axe-core judges. The fixture ``page`` complains about
 whatever the browser writes into its console, a breach of the policy included.
@@ -224,7 +224,7 @@ SLIPPED_IN = """() => {
 
 
 def test_a_script_that_somebody_slips_in_does_not_run(chromium, running):
-    with visitor(chromium, running.base) as context:  # whose console nobody reads
+    with visitor(chromium, running.base) as context:  # whose console is not checked
         page = context.new_page()
         for path in ("/", "/demo/", "/docs/", "/sandbox/", "/admin/login/", "/admin/"):
             if path == "/admin/":
