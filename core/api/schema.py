@@ -119,11 +119,14 @@ class ContractSchema(AutoSchema):
             return {}
         forms = [kind() for kind in (doc.params, *doc.others)]
         takes_file = any(isinstance(field, FileField) for field in forms[0].fields.values())
-        examples = [OpenApiExample("示例", value=doc.send, request_only=True)] if doc.send else []
         bodies = {}
         for media_type in ["multipart/form-data"] if takes_file else self.map_parsers():
             schemas = [self._body(params, media_type) for params in forms]
             body = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            send = doc.send
+            if send and media_type != "application/json":
+                send = {name: _in_form(value, schemas[0]["properties"][name]["type"]) for name, value in send.items()}
+            examples = [OpenApiExample("示例", value=send, request_only=True)] if send else []
             bodies[media_type] = OpenApiRequest(body, examples=examples)
         return bodies
 
@@ -220,6 +223,13 @@ def _as_json(field: Any, schema: Schema) -> Schema:
         return schema
     plain = {name: value for name, value in schema.items() if name not in about}
     return {"oneOf": [plain, {"type": other}]} | about
+
+
+def _in_form(value: Any, kind: str) -> Any:
+    """Return the example of a parameter as a form has it: a list as JSON in a text, else of the schema's type."""
+    if kind == "integer":
+        return int(value)
+    return value if kind != "string" or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _component_of(name: str, schema: Schema) -> ResolvedComponent:

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft4Validator
 
 from accounts.errors import SidUnknown, WechatCodeSpent
 from backoffice.templatetags.backoffice import CHAPTERS, chapter_of
@@ -72,6 +73,9 @@ def test_every_call_is_documented(call, schema):
     assert ("10026" in codes) or call.access not in {Access.ROWS, Access.ROOT}
     for name, described in parameters(found).items():
         assert re.search(r"[\u4e00-\u9fff]", described.get("description", "")), name
+    for body in found.get("requestBody", {}).get("content", {}).values():
+        for example in body.get("examples", {}).values():
+            Draft4Validator(body["schema"]).validate(example["value"])
 
 
 def test_the_page_works_offline(api, db):
