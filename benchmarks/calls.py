@@ -47,7 +47,7 @@ CALLS = {
 
 
 # --- The bare functions --------------------------------------------------------------------------
-class _Held(threading.local):
+class _ThreadState(threading.local):
     """What a thread of the bare server keeps."""
 
     def __init__(self) -> None:
@@ -68,15 +68,15 @@ class _Held(threading.local):
         return number
 
 
-_held: _Held | None = None
+_state: _ThreadState | None = None
 
 
 def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     import orjson
 
-    global _held
-    held = _held = _held or _Held()
-    body = orjson.dumps(_BARE[environ["PATH_INFO"]](held))
+    global _state
+    state = _state = _state or _ThreadState()
+    body = orjson.dumps(_BARE[environ["PATH_INFO"]](state))
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -96,34 +96,34 @@ def _price(price: Decimal) -> int | float:
     return int(price) if price == int(price) else float(price)
 
 
-def _poll(held: _Held) -> dict[str, Any]:
+def _poll(state: _ThreadState) -> dict[str, Any]:
     sql = "SELECT order_status, pay_status, shiping_status, note FROM shop_order WHERE order_id = %s AND user_id = %s"
-    ((order_status, pay_status, shiping_status, note),) = held.rows(sql, ORDER, int(os.environ["BENCH_USER"]))
+    ((order_status, pay_status, shiping_status, note),) = state.rows(sql, ORDER, int(os.environ["BENCH_USER"]))
     return {
         "status": 3005, "state": False, "msg": "尚未支付", "order_id": ORDER, "order_status": order_status,
         "pay_status": pay_status, "shiping_status": shiping_status, "state_text": "待付款", "note": note,
     }  # fmt: skip
 
 
-def _menu(held: _Held) -> dict[str, Any]:
-    ((name, menu),) = held.rows("SELECT name, menu FROM permissions_role WHERE roleid = '200'")
+def _menu(state: _ThreadState) -> dict[str, Any]:
+    ((name, menu),) = state.rows("SELECT name, menu FROM permissions_role WHERE roleid = '200'")
     return {"status": 200, "state": True, "msg": "success", "roleName": name, "menuList": menu}
 
 
-def _search(held: _Held) -> dict[str, Any]:
+def _search(state: _ThreadState) -> dict[str, Any]:
     matching = "FROM students_student WHERE strpos(name, '王') > 0"
-    rows = held.rows(f"SELECT id, {students.COLUMNS} {matching} ORDER BY id DESC LIMIT 10")
-    total = held.total(f"SELECT count(*) {matching}")
+    rows = state.rows(f"SELECT id, {students.COLUMNS} {matching} ORDER BY id DESC LIMIT 10")
+    total = state.total(f"SELECT count(*) {matching}")
     return {"status": 200, "state": True, "total": total, "data": [students.bare_row(*row) for row in rows]}
 
 
-def _products(held: _Held) -> dict[str, Any]:
-    rows = held.rows(
+def _products(state: _ThreadState) -> dict[str, Any]:
+    rows = state.rows(
         "SELECT p.id, p.created_at, p.updated_at, p.updator, product_id, c.category_id, c.name, p.name, price,"
         " description, stock, p.image_url, p.creator FROM shop_product AS p JOIN shop_category AS c"
         " ON c.id = p.category_id WHERE p.removed_at IS NULL ORDER BY p.id LIMIT 10"
     )
-    total = held.total("SELECT count(*) FROM shop_product WHERE removed_at IS NULL")
+    total = state.total("SELECT count(*) FROM shop_product WHERE removed_at IS NULL")
     return {"status": 200, "state": True, "msg": "获取成功", "total": total, "data": [_product(*row) for row in rows]}
 
 
@@ -137,15 +137,15 @@ def _product(pk: int, created_at: datetime, updated_at: datetime | None, updator
     }  # fmt: skip
 
 
-def _cart(held: _Held) -> dict[str, Any]:
+def _cart(state: _ThreadState) -> dict[str, Any]:
     user = int(os.environ["BENCH_USER"])
-    rows = held.rows(
+    rows = state.rows(
         "SELECT i.id, i.created_at, quantity, is_checked, p.product_id, name, price, image_url, stock"
         " FROM shop_cartitem AS i JOIN shop_product AS p ON p.id = i.product_id"
         " WHERE i.user_id = %s ORDER BY i.id LIMIT 10",
         user,
     )
-    total = held.total("SELECT count(*) FROM shop_cartitem WHERE user_id = %s", user)
+    total = state.total("SELECT count(*) FROM shop_cartitem WHERE user_id = %s", user)
     return {"status": 200, "state": True, "msg": "获取成功", "total": total, "data": [_item(*row) for row in rows]}
 
 
@@ -159,9 +159,9 @@ def _item(pk: int, created_at: datetime, quantity: int, is_checked: bool, *produ
     }  # fmt: skip
 
 
-def _orders(held: _Held) -> dict[str, Any]:
+def _orders(state: _ThreadState) -> dict[str, Any]:
     user = int(os.environ["BENCH_USER"])
-    rows = held.rows(
+    rows = state.rows(
         "SELECT o.id, o.created_at, o.order_id, order_status, pay_status, shiping_status, note, total, u.unid,"
         " o.username, u.nickname, o.phone, address, recipient, express_company, express_no, expires_at, paid_at,"
         " transaction_id FROM shop_order AS o JOIN accounts_user AS u ON u.id = o.user_id"
@@ -169,13 +169,13 @@ def _orders(held: _Held) -> dict[str, Any]:
         user,
     )
     lines: dict[int, list[tuple[Any, ...]]] = {row[0]: [] for row in rows}
-    for order_pk, *line in held.rows(
+    for order_pk, *line in state.rows(
         "SELECT order_id, id, product_code, title, price, quantity, description, image_url FROM shop_orderline"
         " WHERE order_id = ANY(%s) ORDER BY id",
         list(lines),
     ):
         lines[order_pk].append(tuple(line))
-    total = held.total("SELECT count(*) FROM shop_order WHERE user_id = %s AND hidden_at IS NULL", user)
+    total = state.total("SELECT count(*) FROM shop_order WHERE user_id = %s AND hidden_at IS NULL", user)
     data = [_order(lines[row[0]], *row) for row in rows]
     return {"status": 200, "state": True, "msg": "订单获取成功", "total": total, "data": data}
 
@@ -203,8 +203,8 @@ def _line(created_at: datetime, order_id: str, *line: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _verify(held: _Held) -> dict[str, Any]:
-    ((username, nickname, unid, roleid),) = held.rows(
+def _verify(state: _ThreadState) -> dict[str, Any]:
+    ((username, nickname, unid, roleid),) = state.rows(
         "SELECT username, nickname, unid, r.roleid FROM accounts_user AS u"
         " JOIN permissions_role AS r ON r.id = u.role_id WHERE u.id = %s",
         int(os.environ["BENCH_USER"]),
@@ -214,7 +214,7 @@ def _verify(held: _Held) -> dict[str, Any]:
     return {"status": 1, "state": True, "msg": "校验成功", "decode": decode}
 
 
-_BARE: dict[str, Callable[[_Held], dict[str, Any]]] = {
+_BARE: dict[str, Callable[[_ThreadState], dict[str, Any]]] = {
     "/order/query_order_status": _poll,
     "/permission/getMenuList": _menu,
     "/students/searchstu": _search,
@@ -270,8 +270,8 @@ def make_data() -> tuple[str, dict[str, str]]:
     )  # fmt: skip
     token = token_issue(user)
     claims = token_claims(token) or {}
-    told = {"BENCH_USER": str(user.pk), "BENCH_UNID": user.unid, "BENCH_TIMES": f"{claims['iat']} {claims['exp']}"}
-    return token, told
+    env = {"BENCH_USER": str(user.pk), "BENCH_UNID": user.unid, "BENCH_TIMES": f"{claims['iat']} {claims['exp']}"}
+    return token, env
 
 
 def main() -> None:
@@ -290,8 +290,8 @@ def main() -> None:
 
         django.setup()
         students.use(students.LARGE_DATABASE)
-        token, told = make_data()
-        environ = os.environ | told | {"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
+        token, environment = make_data()
+        environ = os.environ | environment | {"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
         environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY, "SANDBOX": "0", "DEMO_DATA": "0"}
         with ExitStack() as stack:
             environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory())

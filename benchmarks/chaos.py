@@ -112,11 +112,11 @@ class Stack:
     def kill_one(self, chance: random.Random, kind: str = "") -> bool:
         """Kill a process of a kind, or of any; False if there is none just now."""
         kind = kind or chance.choice(list(VICTIMS))
-        found = [pid for pid, line in self.processes() if all(word in line for word in VICTIMS[kind])]
-        if not found:
+        pids = [pid for pid, line in self.processes() if all(word in line for word in VICTIMS[kind])]
+        if not pids:
             return False
         try:
-            os.kill(chance.choice(found), signal.SIGKILL)
+            os.kill(chance.choice(pids), signal.SIGKILL)
         except ProcessLookupError:
             return False
         self.killed[kind] += 1
@@ -162,8 +162,8 @@ class Buyers:
 
     def _live(self, chance: random.Random) -> None:
         token = chance.choice(self.tokens)
-        wanted = {"product_id": chance.choice(self.products), "quantity": chance.randint(1, 3)}
-        order_id = self.stack.ask("POST", "/pay/pre_order", wanted, token)[1].get("order_id")
+        wish = {"product_id": chance.choice(self.products), "quantity": chance.randint(1, 3)}
+        order_id = self.stack.ask("POST", "/pay/pre_order", wish, token)[1].get("order_id")
         if order_id is None or chance.random() < 0.1:
             return
         order = {"order_id": order_id}
@@ -258,12 +258,12 @@ def unsettled() -> dict[str, int]:
     )
     paid_here = set(Order.objects.filter(pay_status=1).values_list("order_id", flat=True))
     under_way = Refund.objects.filter(state__in=[RefundStatus.PENDING, RefundStatus.PROCESSING])
-    found = {
+    numbers = {
         "open orders": Order.objects.filter(state="open").count(),
         "refunds under way": under_way.count(),
         "paid there, not here": len(paid_there - paid_here),
     }
-    return {name: count for name, count in found.items() if count}
+    return {name: count for name, count in numbers.items() if count}
 
 
 def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
@@ -380,8 +380,8 @@ def deadline(*, port: int, orders: int = 20) -> dict[str, float]:
         for kind in ("none", *VICTIMS):
             began = time.monotonic()
             for number in range(orders):
-                wanted = {"product_id": list(shelf)[1]}
-                order_id = stack.ask("POST", "/pay/pre_order", wanted, tokens[0])[1]["order_id"]
+                order = {"product_id": list(shelf)[1]}
+                order_id = stack.ask("POST", "/pay/pre_order", order, tokens[0])[1]["order_id"]
                 if number % 2:
                     stack.ask("POST", "/pay/payment", {"order_id": order_id}, tokens[0])
             last = Order.objects.order_by("-expires_at").values_list("expires_at", flat=True).first().timestamp()
@@ -410,12 +410,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=8450)
     parser.add_argument("--deadline", action="store_true")
-    given = parser.parse_args()
-    if given.deadline:
-        print(json.dumps(deadline(port=given.port)))
+    options = parser.parse_args()
+    if options.deadline:
+        print(json.dumps(deadline(port=options.port)))
         return 0
-    every_s = None if given.each_once else given.kill_every
-    wrong, figures = run(given.orders, port=given.port, kill_every_s=every_s, seed=given.seed)
+    every_s = None if options.each_once else options.kill_every
+    wrong, figures = run(options.orders, port=options.port, kill_every_s=every_s, seed=options.seed)
     print(json.dumps({"wrong": wrong} | figures, ensure_ascii=False, indent=2))
     return bool(wrong)
 

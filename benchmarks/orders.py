@@ -152,20 +152,20 @@ def orders_per_second(kind: str, buyer_pk: int, products: list[str], seconds: fl
 
 
 def measure_orders(seconds: float, buyer_pk: int, products: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, chosen in (("one hot product", products[:1]), ("many products", products)):
         # Turn about, so that a noisy neighbour hits both.
         rates: dict[str, list[float]] = {"service": [], "sql": []}
         for _ in range(2):
-            for kind, seen in rates.items():
-                seen.append(orders_per_second(kind, buyer_pk, chosen, seconds))
+            for kind, rate in rates.items():
+                rate.append(orders_per_second(kind, buyer_pk, chosen, seconds))
         service, sql = max(rates["service"]), max(rates["sql"])
-        found[name] = {
+        results[name] = {
             "orders/s": round(service),
             "plain SQL orders/s": round(sql),
             "ratio": round(service / sql, 2),
         }
-    return found
+    return results
 
 
 def add_finished_orders(upto: int, buyer_pk: int) -> None:
@@ -204,7 +204,7 @@ def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> di
 
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE shop_order CASCADE")
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for upto in finished:
         add_finished_orders(upto, buyer_pk)
         busy, idle = [], []
@@ -221,10 +221,10 @@ def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> di
             orders_sweep(now=timezone.now())
             busy.append((swept - began) * 1000)
             idle.append((time.perf_counter() - swept) * 1000)
-        found[f"{upto:,}"] = {f"ms for {SWEPT} due": round(median(busy), 1), "ms for none": round(median(idle), 2)}
-    first, last = next(iter(found.values())), found[f"{finished[-1]:,}"]
-    found["growth"] = round(last[f"ms for {SWEPT} due"] / first[f"ms for {SWEPT} due"], 2)
-    return found
+        results[f"{upto:,}"] = {f"ms for {SWEPT} due": round(median(busy), 1), "ms for none": round(median(idle), 2)}
+    first, last = next(iter(results.values())), results[f"{finished[-1]:,}"]
+    results["growth"] = round(last[f"ms for {SWEPT} due"] / first[f"ms for {SWEPT} due"], 2)
+    return results
 
 
 def main() -> int:
@@ -232,7 +232,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4, help="per measurement")
     parser.add_argument("--finished", default="1000,1000000", help="numbers of finished orders for the sweep")
     parser.add_argument("--only", choices=["orders", "sweep"])
-    given = parser.parse_args()
+    options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     from devstack.engines import Engines
 
@@ -243,13 +243,13 @@ def main() -> int:
 
         call_command("migrate", interactive=False, verbosity=0)
         buyer_pk, products = make_shop()
-        found: dict[str, Any] = {"clients": CLIENTS}
-        if given.only != "sweep":
-            found["orders"] = measure_orders(given.seconds, buyer_pk, products)
-        if given.only != "orders":
-            numbers = sorted(int(number) for number in given.finished.split(","))
-            found["sweep beside finished orders"] = measure_sweep(numbers, buyer_pk, products)
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        results: dict[str, Any] = {"clients": CLIENTS}
+        if options.only != "sweep":
+            results["orders"] = measure_orders(options.seconds, buyer_pk, products)
+        if options.only != "orders":
+            numbers = sorted(int(number) for number in options.finished.split(","))
+            results["sweep beside finished orders"] = measure_sweep(numbers, buyer_pk, products)
+        print(json.dumps(results, ensure_ascii=False, indent=2))
         from django.db import connection
 
         connection.close()

@@ -168,8 +168,8 @@ def body_of(port: int, request: bytes) -> bytes:
 
 
 def _is_whole(answer: bytes) -> bool:
-    head, found, body = answer.partition(b"\r\n\r\n")
-    if not found:
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    if not separator:
         return False
     if not head.startswith(b"HTTP/1.1 200"):
         raise SystemExit(f"Not a 200: {answer[:500]!r}")

@@ -48,7 +48,7 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 @dataclass
-class Seen:
+class Tally:
     """What the people, or an attack, were answered."""
 
     seconds: list[float] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Scene:
     sid: str
 
     def ask(
-        self, seen: Seen, sender: str, method: str, path: str, body: Any = None, kind: str = JSON, **headers: str
+        self, tally: Tally, sender: str, method: str, path: str, body: Any = None, kind: str = JSON, **headers: str
     ) -> str:
         """Send a request from an address of this machine; note and return the answer's HTTP status."""
         if isinstance(body, dict):
@@ -92,13 +92,13 @@ class Scene:
             status = type(error).__name__
         finally:
             connection.close()
-        seen.seconds.append(time.perf_counter() - began)
-        seen.answers[status] += 1
+        tally.seconds.append(time.perf_counter() - began)
+        tally.answers[status] += 1
         return status
 
 
 # --- The people ----------------------------------------------------------------------------------
-def person(scene: Scene, number: int, seen: Seen, is_over: threading.Event) -> None:
+def person(scene: Scene, number: int, tally: Tally, is_over: threading.Event) -> None:
     """List, search, add and buy, with think time."""
     luck, token, sender = random.Random(number), scene.tokens[number], f"127.0.2.{number + 1}"
     student = {"class": f"H{number:03}", "name": "王芳", "age": 20, "city": "南京", "degree": "本科", "productUrl": "x"}
@@ -112,71 +112,71 @@ def person(scene: Scene, number: int, seen: Seen, is_over: threading.Event) -> N
         ("GET", "/order/get_order?page=1&count=10", None),
     ]
     while not is_over.is_set():
-        scene.ask(seen, sender, *luck.choice(steps), authorization=token)
+        scene.ask(tally, sender, *luck.choice(steps), authorization=token)
         is_over.wait(luck.uniform(*THINK_S))
 
 
 # --- The attacks: each is one request, sent again and again by several threads -----------------------
-def bodies(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def bodies(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     size = (340_000, 40_000, 9_000)[n % 3]
-    scene.ask(seen, sender, "POST", "/users/login", b'{"username":[' + b",".join([b"{}"] * size) + b"]}")
+    scene.ask(tally, sender, "POST", "/users/login", b'{"username":[' + b",".join([b"{}"] * size) + b"]}")
 
 
-def forms(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def forms(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     part = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\n' + b"x" * 2_000_000 + b"\r\n"
     scene.ask(
-        seen, sender, "POST", "/students/uploadStuAvatar", part * 12 + b"--x--\r\n", "multipart/form-data; boundary=x"
+        tally, sender, "POST", "/students/uploadStuAvatar", part * 12 + b"--x--\r\n", "multipart/form-data; boundary=x"
     )
 
 
-def slow_bodies(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def slow_bodies(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     with socket.create_connection(("127.0.0.1", scene.port), PATIENCE_S, source_address=(sender, 0)) as line:
         line.sendall(b"POST /users/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{")
         time.sleep(5)
-    seen.answers["hung up"] += 1
+    tally.answers["hung up"] += 1
 
 
-def wrong_passwords(scene: Scene, seen: Seen, sender: str, n: int) -> None:
-    scene.ask(seen, sender, "POST", "/users/login", {"username": f"person{n % PEOPLE}", "password": f"wrong{n}"})
+def wrong_passwords(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    scene.ask(tally, sender, "POST", "/users/login", {"username": f"person{n % PEOPLE}", "password": f"wrong{n}"})
 
 
-def wrong_codes(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def wrong_codes(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     body = {"phone": f"1380000{n % 10_000:04}", "code": f"{n % 100_000:05}", "type": "sms", "key": "x"}
-    scene.ask(seen, sender, "POST", "/users/login", body)
+    scene.ask(tally, sender, "POST", "/users/login", body)
 
 
-def messages(scene: Scene, seen: Seen, sender: str, n: int) -> None:
-    scene.ask(seen, sender, "POST", "/sms/send", {"phone": f"139{n % 10**8:08}"})
+def messages(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    scene.ask(tally, sender, "POST", "/sms/send", {"phone": f"139{n % 10**8:08}"})
 
 
-def phones(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def phones(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     body = {"unid": "thief", "phone": f"137{n % 10**8:08}"}
-    scene.ask(seen, sender, "POST", "/users/updateUser", body, authorization=scene.thief)
+    scene.ask(tally, sender, "POST", "/users/updateUser", body, authorization=scene.thief)
 
 
-def audit_flood(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def audit_flood(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     body = {"sId": scene.sid, "name": f"名{n}"}
-    scene.ask(seen, sender, "POST", "/students/updatestu", body, authorization=scene.thief)
+    scene.ask(tally, sender, "POST", "/students/updatestu", body, authorization=scene.thief)
 
 
-def hoarding(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def hoarding(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     body = {"product_id": scene.product_id, "quantity": 1}
-    scene.ask(seen, sender, "POST", "/pay/pre_order", body, authorization=scene.thief)
+    scene.ask(tally, sender, "POST", "/pay/pre_order", body, authorization=scene.thief)
 
 
-def overlong(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def overlong(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     body = {"order_id": "x" * 500, "openid": "x" * 500, "trade_type": "JSAPI", "page": 10**40}
     path = ("/pay/payment", "/order/get_order", "/cart/update_cart")[n % 3]
-    scene.ask(seen, sender, "POST", path, body, authorization=scene.thief)
+    scene.ask(tally, sender, "POST", path, body, authorization=scene.thief)
 
 
-def pictures(scene: Scene, seen: Seen, sender: str, n: int) -> None:
+def pictures(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     part = (
         b'--x\r\nContent-Disposition: form-data; name="img"; filename="a.jpg"\r\n\r\n'
         + heavy_picture()
         + b"\r\n--x--\r\n"
     )
-    scene.ask(seen, sender, "POST", "/upload/uploadImg", part, "multipart/form-data; boundary=x")
+    scene.ask(tally, sender, "POST", "/upload/uploadImg", part, "multipart/form-data; boundary=x")
 
 
 _pictures: list[bytes] = []
@@ -193,11 +193,11 @@ def heavy_picture() -> bytes:
     return _pictures[0]
 
 
-def notices(scene: Scene, seen: Seen, sender: str, n: int) -> None:
-    scene.ask(seen, sender, "POST", "/pay/payResult", b"<xml>" + b"<a>1</a>" * 2_000 + b"</xml>", "text/xml")
+def notices(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    scene.ask(tally, sender, "POST", "/pay/payResult", b"<xml>" + b"<a>1</a>" * 2_000 + b"</xml>", "text/xml")
 
 
-ATTACKS: dict[str, Callable[[Scene, Seen, str, int], None]] = {
+ATTACKS: dict[str, Callable[[Scene, Tally, str, int], None]] = {
     "bodies": bodies,
     "forms with files": forms,
     "slow bodies": slow_bodies,
@@ -213,13 +213,13 @@ ATTACKS: dict[str, Callable[[Scene, Seen, str, int], None]] = {
 }
 
 
-def attack(scene: Scene, name: str, seconds: float) -> Seen:
-    seen, ends_at = Seen(), time.monotonic() + seconds
+def attack(scene: Scene, name: str, seconds: float) -> Tally:
+    tally, ends_at = Tally(), time.monotonic() + seconds
 
     def work(number: int) -> None:
         n = number
         while time.monotonic() < ends_at:
-            ATTACKS[name](scene, seen, f"127.0.1.{number + 1}", n)
+            ATTACKS[name](scene, tally, f"127.0.1.{number + 1}", n)
             n += ATTACKERS
 
     workers = [threading.Thread(target=work, args=[number]) for number in range(ATTACKERS)]
@@ -227,25 +227,25 @@ def attack(scene: Scene, name: str, seconds: float) -> Seen:
         worker.start()
     for worker in workers:
         worker.join()
-    return seen
+    return tally
 
 
 # --- What is left --------------------------------------------------------------------------------
-def left(processes: list[psutil.Process], media: Path) -> dict[str, int]:
+def footprint(processes: list[psutil.Process], media: Path) -> dict[str, int]:
     from django.db import connection
 
-    found = {"MB": sum(process.memory_info().rss for process in processes) // 2**20}
-    found["KB of files"] = sum(file.stat().st_size for file in media.rglob("*") if file.is_file()) // 1024
+    sizes = {"MB": sum(process.memory_info().rss for process in processes) // 2**20}
+    sizes["KB of files"] = sum(file.stat().st_size for file in media.rglob("*") if file.is_file()) // 1024
     with connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
             if cursor.fetchone() == (True,):
                 cursor.execute(f"SELECT count(*) FROM {table}")
-                found[table.partition("_")[2]] = cursor.fetchone()[0]
-    return found
+                sizes[table.partition("_")[2]] = cursor.fetchone()[0]
+    return sizes
 
 
-def told(before: dict[str, int], after: dict[str, int]) -> str:
+def growth(before: dict[str, int], after: dict[str, int]) -> str:
     changes = [f"{name} {after[name] - before[name]:+,}" for name in after if after[name] != before[name]]
     return ", ".join(changes) or "nothing"
 
@@ -320,28 +320,28 @@ def main() -> None:
 
 def play(scene: Scene, workers: list[psutil.Process], media: Path, names: list[str], seconds: float) -> bool:
     """Print a line for each attack; tell whether a person's request failed."""
-    seen, is_over = Seen(), threading.Event()
-    people = [threading.Thread(target=person, args=[scene, n, seen, is_over]) for n in range(PEOPLE)]
+    tally, is_over = Tally(), threading.Event()
+    people = [threading.Thread(target=person, args=[scene, n, tally, is_over]) for n in range(PEOPLE)]
     for each in people:
         each.start()
     time.sleep(3)
     failed = 0
     print(f"{'':18}{'people':>8}{'failed':>8}{'p99 ms':>8}{'sent':>8}  answers; left behind")
     for name in ["(quiet)", *names]:
-        seen.seconds, seen.answers = [], Counter()
-        before = left(workers, media)
-        sent = attack(scene, name, seconds) if name in ATTACKS else Seen()
+        tally.seconds, tally.answers = [], Counter()
+        before = footprint(workers, media)
+        sent = attack(scene, name, seconds) if name in ATTACKS else Tally()
         if name not in ATTACKS:
             time.sleep(seconds)
-        asked, hurt, p99 = sum(seen.answers.values()), seen.failed, seen.p99_ms
+        number, hurt, p99 = sum(tally.answers.values()), tally.failed, tally.p99_ms
         failed += hurt
         answers = " ".join(f"{answer}×{number}" for answer, number in sent.answers.most_common())
-        remains = told(before, left(workers, media))
+        remains = growth(before, footprint(workers, media))
         print(
-            f"{name:18}{asked:8,}{hurt:8,}{p99:8,.0f}{sum(sent.answers.values()):8,}  {answers}; {remains}", flush=True
+            f"{name:18}{number:8,}{hurt:8,}{p99:8,.0f}{sum(sent.answers.values()):8,}  {answers}; {remains}", flush=True
         )
         if hurt:
-            print(" " * 18 + "people were answered: " + str(dict(seen.answers)))
+            print(" " * 18 + "people were answered: " + str(dict(tally.answers)))
     is_over.set()
     for each in people:
         each.join()

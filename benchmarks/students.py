@@ -55,13 +55,13 @@ _SHANGHAI = ZoneInfo("Asia/Shanghai")
 def names(count: int) -> Iterator[list[str]]:
     """Chunks of names, always the same: nine in ten Chinese, two or three characters; one in ten Latin."""
     random = Random(1)
-    given = [chr(0x4E00 + random.randrange(6_000)) for _ in range(1_200)]
+    pool = [chr(0x4E00 + random.randrange(6_000)) for _ in range(1_200)]
     surname_weights = list(accumulate(1 / (place + 3) for place in range(len(SURNAMES))))
-    given_weights = list(accumulate(1 / (place + 8) for place in range(len(given))))
+    given_weights = list(accumulate(1 / (place + 8) for place in range(len(pool))))
     for start in range(0, count, COPY_ROWS):
         size = min(COPY_ROWS, count - start)
         surnames = random.choices(SURNAMES, cum_weights=surname_weights, k=size)
-        firsts, seconds = (random.choices([*given, ""], cum_weights=[*given_weights, x], k=size) for x in (7.0, 9.0))
+        firsts, seconds = (random.choices([*pool, ""], cum_weights=[*given_weights, x], k=size) for x in (7.0, 9.0))
         chunk = list(map("".join, zip(surnames, firsts, seconds, strict=True)))
         chunk[::10] = map(" ".join, zip(*(random.choices(LATIN, k=len(chunk[::10])) for _ in "ab"), strict=True))
         if start == 0:
@@ -173,14 +173,14 @@ def prepare(rows: int) -> dict[str, tuple[list[tuple[str, Any]], int]]:
         sent.append((sql, params))
         return execute(sql, params, many, context)
 
-    found = {}
+    pks = {}
     for name, call in calls(rows).items():
         sent.clear()
         with connection.execute_wrapper(listen):
             answer = call()
         assert len(sent) <= 2, sent
-        found[name] = (list(sent), len(answer) if isinstance(answer, list) else answer.total)
-    return found
+        pks[name] = (list(sent), len(answer) if isinstance(answer, list) else answer.total)
+    return pks
 
 
 def database_ms(connection: Any, statements: list[tuple[str, Any]]) -> float:

@@ -191,7 +191,7 @@ def closings(provider: Provider, port: int, token: str, product_id: str) -> None
 
 def product(stack: chaos.Stack, token: str) -> str:
     category = stack.ask("GET", "/category/getCategory", token=token)[1]["data"][0]["category_id"]
-    wanted = {
+    fields = {
         "category_id": category,
         "productName": "可乐",
         "price": 3,
@@ -199,7 +199,7 @@ def product(stack: chaos.Stack, token: str) -> str:
         "inventory": 1_000_000,
         "imageUrl": "https://a.example/a.png",
     }
-    return stack.ask("POST", "/product/add_product", wanted, token)[1]["product_id"]
+    return stack.ask("POST", "/product/add_product", fields, token)[1]["product_id"]
 
 
 def show(what: str, value: str) -> None:

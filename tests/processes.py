@@ -59,8 +59,8 @@ def until(true: Callable[[], Any], seconds: float) -> Any:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         with suppress(*NOT_YET):
-            if found := true():
-                return found
+            if value := true():
+                return value
         time.sleep(0.1)
     return None
 

@@ -108,7 +108,7 @@ def _rows():
     return [list(model.objects.order_by("pk").values_list()) for model in (Student, Category, Product)]
 
 
-def test_root_sees_and_changes_everything_and_nobodys_rows_are_changed_with_the_scope_all_alone(people, root):
+def test_root_sees_and_changes_everything_and_rows_without_an_owner_need_the_scope_all(people, root):
     li, _ = people(CHANGE_OWN)
     ids = enter(li, "李")
     Role.objects.filter(roleid="1").update(data_scope=OWN)  # which does not bind root
@@ -180,8 +180,8 @@ def test_the_back_office_shows_what_the_scope_shows(offices, scope):
 
     assert [("李班" in text or "李茶" in text) for text in texts] == [scope != OWN] * len(pages)
     namesake = {"name": "李", "class_name": "__new__", "class_name_new": "李班", "age": "20", "city": "重庆"}
-    asked = save_page(browser, "/admin/students/student/add/", **namesake, degree="本科").content.decode()
-    assert ("已有同名学员" in asked) is (scope != OWN)
+    question = save_page(browser, "/admin/students/student/add/", **namesake, degree="本科").content.decode()
+    assert ("已有同名学员" in question) is (scope != OWN)
 
 
 @pytest.mark.parametrize("scope", DataScope.values)

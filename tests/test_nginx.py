@@ -55,8 +55,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports(home: Path) -> Iterator[dict[str, int]]:
     """Ports of nginx's two servers, and of what plays `web` and `socket`. Without TLS: there is no certificate here."""
-    with serving(Echo) as web, serving(Echo) as sockets, _nginx(home, web=_port(web), socket=_port(sockets)) as found:
-        yield found
+    with serving(Echo) as web, serving(Echo) as sockets, _nginx(home, web=_port(web), socket=_port(sockets)) as places:
+        yield places
 
 
 def _port(address: str) -> int:
@@ -175,11 +175,11 @@ LATER, UNREADABLE = "服务暂时不可用,请稍后再试", "请求数据无法
     ids=["dies", "hangs", "too often", "too large", "a long header"],
 )
 def test_what_nginx_refuses_is_told_in_the_envelope_and_to_pages_of_any_origin(ports, path, sent, status, msg):
-    found, headers, body = ask(ports["https"], path, "POST", **sent)
+    code, headers, body = ask(ports["https"], path, "POST", **sent)
     if path == "/busy":  # the limit's burst is one request
-        found, headers, body = ask(ports["https"], path, "POST")
+        code, headers, body = ask(ports["https"], path, "POST")
 
-    assert (found, json.loads(body)) == (status, {"status": status, "state": False, "msg": msg})
+    assert (code, json.loads(body)) == (status, {"status": status, "state": False, "msg": msg})
     assert headers["Content-Type"] == "application/json; charset=utf-8"
     assert headers["Access-Control-Allow-Origin"] == ORIGIN
     assert headers["Access-Control-Allow-Credentials"] == "true"
@@ -188,9 +188,9 @@ def test_what_nginx_refuses_is_told_in_the_envelope_and_to_pages_of_any_origin(p
 
 
 def test_a_browser_may_read_that_we_are_down_after_its_preflight(ports):
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 
-    status, headers, body = ask(ports["https"], "/dies", "OPTIONS", **asked)
+    status, headers, body = ask(ports["https"], "/dies", "OPTIONS", **preflight)
 
     assert (status, body) == (204, "")
     assert headers["Access-Control-Allow-Origin"] == ORIGIN

@@ -41,5 +41,5 @@ def confirm(client, question, answer=PASSWORD, what="password"):
 def user_json(user, **changes):
     """What answers tell of a user with the role 200 who has filled in nothing; ``changes`` are what else they tell."""
     empty = dict.fromkeys(("nickname", "phone", "headimgurl", "sex", "city", "province", "country", "vipExpires"), "")
-    known = {"_id": object_id(user.created_at, user.pk), "unid": user.unid, "username": user.username, "status": "1"}
-    return empty | known | {"roleid": "200", "roleName": "员工", "vipLevel": 0, "vipStamp": 0} | changes
+    body = {"_id": object_id(user.created_at, user.pk), "unid": user.unid, "username": user.username, "status": "1"}
+    return empty | body | {"roleid": "200", "roleName": "员工", "vipLevel": 0, "vipStamp": 0} | changes

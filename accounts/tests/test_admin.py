@@ -35,7 +35,7 @@ def boss(office):
     return office("root", "1")
 
 
-def test_nobody_shuts_himself_out(boss, person):
+def test_no_user_can_lock_himself_out(boss, person):
     own, other = User.objects.get(username="root"), person("li", "103").user
 
     page = boss.post(USERS, {"action": "disable", "_selected_action": [own.pk, other.pk]}, follow=True).content.decode()
@@ -46,7 +46,7 @@ def test_nobody_shuts_himself_out(boss, person):
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root"}
 
 
-def test_pages_escape_what_users_wrote_and_are_for_looking_where_nobody_may_change(boss, office, person):
+def test_pages_escape_what_users_wrote_and_are_read_only_where_no_role_may_change(boss, office, person):
     li = person("li", headimgurl='http://x/"><script>').user
     entry = login_record(user=li, ip="", now=timezone.now())
     director = office("director", "102")
@@ -69,31 +69,31 @@ def test_pages_escape_what_users_wrote_and_are_for_looking_where_nobody_may_chan
 
 class TestUsers:
     def test_root_creates_one_who_can_log_in(self, boss, api, roles):
-        given = {"username": "li", "nickname": "李", "phone": "", "role": roles["103"].pk, "usable_password": "true"}
-        given |= {"password1": "a-password-2026", "password2": "a-password-2026"}
+        form = {"username": "li", "nickname": "李", "phone": "", "role": roles["103"].pk, "usable_password": "true"}
+        form |= {"password1": "a-password-2026", "password2": "a-password-2026"}
 
-        assert boss.post(USERS + "add/", given).status_code == 302
+        assert boss.post(USERS + "add/", form).status_code == 302
         body = api.post("/users/login", {"username": "li", "password": "a-password-2026"}).json()
         assert body["userInfo"]["roleid"] == "103"
         li = User.objects.get(username="li")
         token = {"authorization": body["token"]}
-        given = {"password1": "another-2026-x", "password2": "another-2026-x", "usable_password": "true"}
-        assert boss.post(f"{USERS}{li.pk}/password/", given).status_code == 302
+        form = {"password1": "another-2026-x", "password2": "another-2026-x", "usable_password": "true"}
+        assert boss.post(f"{USERS}{li.pk}/password/", form).status_code == 302
         assert api.get("/verify", headers=token).json()["code"] == "1004", "a reset password ends all tokens"
         page = f"{USERS}{li.pk}/change/"
-        given = PageForm(boss.get(page)).data(nickname="小李")
-        del given["is_active"]
-        assert boss.post(page, given).status_code == 302
+        form = PageForm(boss.get(page)).data(nickname="小李")
+        del form["is_active"]
+        assert boss.post(page, form).status_code == 302
         li.refresh_from_db()
         assert (li.nickname, li.is_active, li.epoch) == ("小李", False, 3), "so does the box that is unticked"
 
     @pytest.mark.parametrize("page", ["password_change/", "accounts/user/{pk}/password/"])
     def test_demo_passwords_stay(self, boss, person, page):
         lbw = person("lbw", "1", is_staff=True).user
-        given = {"old_password": "a-password", "new_password1": "mine-alone", "new_password2": "mine-alone"}
-        given |= {"password1": "mine-alone", "password2": "mine-alone", "usable_password": "true"}
+        form = {"old_password": "a-password", "new_password1": "mine-alone", "new_password2": "mine-alone"}
+        form |= {"password1": "mine-alone", "password2": "mine-alone", "usable_password": "true"}
 
-        answer = logged_in(lbw).post(f"/admin/{page.format(pk=lbw.pk)}", given)
+        answer = logged_in(lbw).post(f"/admin/{page.format(pk=lbw.pk)}", form)
 
         assert "演示账号的密码不能修改" in answer.content.decode()
         lbw.refresh_from_db()
@@ -132,7 +132,7 @@ def test_a_number_that_root_sets_is_a_login_unless_another_user_has_it(boss, per
         assert (li.phone, li.is_phone_bound) == (phone, is_login)
 
 
-class TestNobodyRaisesHimself:
+class TestNoUserRaisesHimself:
     @pytest.fixture
     def clerk(self, office):
         rights = ["accounts.view_user", "accounts.change_user", "accounts.add_user", "accounts.delete_user"]
@@ -170,8 +170,8 @@ class TestNobodyRaisesHimself:
         clerk.post(USERS, {"action": "delete_selected", "_selected_action": [root.user.pk], "mark": "x"})
         assert clerk.get(USERS + "add/").status_code == 403
         assert clerk.post(f"{ROLES}{roles['103'].pk}/change/", {"name": "x", "rows": "*"}).status_code == 403
-        given = {"password1": "a-password-2026", "password2": "a-password-2026", "usable_password": "true"}
-        assert clerk.post(f"{USERS}{person('li').user.pk}/password/", given).status_code == 403
+        form = {"password1": "a-password-2026", "password2": "a-password-2026", "usable_password": "true"}
+        assert clerk.post(f"{USERS}{person('li').user.pk}/password/", form).status_code == 403
 
         root.user.refresh_from_db()
         assert root.user.is_active

@@ -56,7 +56,7 @@ def test_of_tries_at_once_none_is_lost():
 
 @pytest.mark.django_db
 class TestAFlood:
-    def test_is_one_row_for_all_names_of_whoever_is_held_off_and_from_everywhere_so_many(self, monkeypatch):
+    def test_refused_attempts_of_an_address_share_a_row_and_all_addresses_have_a_limit(self, monkeypatch):
         for number in range(20):
             record(f"name{number}", outcome=Outcome.MANY, ip="2001:db8::1")
         record("other", outcome=Outcome.MANY, ip="2001:db8::2")  # the same /64

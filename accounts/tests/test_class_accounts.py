@@ -57,15 +57,15 @@ def test_names_the_line_that_it_cannot_read(text, reason):
     ],
 )
 def test_one_bad_line_leaves_no_account_of_the_class(h51901, change, reason):
-    asked = {"class_name": "H51902", "trainees": [Trainee("李雷"), Trainee("谭鹏")]} | change
+    request = {"class_name": "H51902", "trainees": [Trainee("李雷"), Trainee("谭鹏")]} | change
 
     with pytest.raises(ClassAccountsRefused, match=reason):
-        class_accounts_create(**asked)
+        class_accounts_create(**request)
 
     assert User.objects.count() == 2
 
 
-def test_counts_on_in_a_class_and_deletes_it_and_nobody_else(h51901, lbw):
+def test_counts_on_in_a_class_and_deletes_that_class_alone(h51901, lbw):
     class_accounts_create(class_name="H51902", trainees=[Trainee("李雷")])
     (later,) = class_accounts_create(class_name="H51901", trainees=[Trainee("李雷")])
     assert (later.username, class_list()) == ("h51901-02", [("H51901", 3), ("H51902", 1)])

@@ -49,16 +49,16 @@ def tries():
 
 class TestGuessing:
     def test_counts_together_with_guesses_at_the_api_and_a_captcha_takes_the_place_of_waiting(self, wang, api):
-        known, browser = Client(REMOTE_ADDR="10.0.0.1"), Client(REMOTE_ADDR="10.0.0.1")
-        attempt(known)
-        known.post("/admin/logout/")
+        owner, browser = Client(REMOTE_ADDR="10.0.0.1"), Client(REMOTE_ADDR="10.0.0.1")
+        attempt(owner)
+        owner.post("/admin/logout/")
         api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
         for _ in range(login_captcha.PAIR_LIMIT // 2):
             assert told(attempt(browser, "wrong")) == NO_ENTRY
             api.post("/users/login", {"username": "wang", "password": "wrong"})
         page = attempt(browser)  # the right password
         assert api.post("/users/login", {"username": "wang", "password": PASSWORD}).status_code == 429
-        assert attempt(known).status_code == 302, "a browser that logged in before is counted by itself"
+        assert attempt(owner).status_code == 302, "a browser that logged in before is counted by itself"
         assert re.fullmatch(r"登录失败次数过多，请 \d+ 秒后再试，或者填写图形验证码", told(page))
 
         def solve(page, password, answer=None):
@@ -153,7 +153,7 @@ class TestTheSession:
         assert not is_inside(browser)
 
 
-def test_whoever_is_sent_back_to_the_login_reads_why(browser):
+def test_a_user_who_is_sent_back_to_the_login_reads_why(browser):
     page = "/admin/students/student/"
     assert "登录已过期" not in browser.get(LOGIN, {"next": page}).content.decode()
 

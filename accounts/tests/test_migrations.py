@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 phone_logins = import_module("accounts.migrations.0008_phone_logins")
 
 
-def test_numbers_of_before_are_logins_where_nobody_else_has_them_and_no_token_set_them(person):
+def test_old_numbers_are_logins_if_one_user_has_them_and_no_token_set_them(person):
     person("alone", phone="13800000001")
     for name in ("twin1", "twin2"):
         person(name, phone="13800000002")

@@ -51,8 +51,8 @@ class TestAPage:
             assert asks(question) and question.status_code == 200, page
             assert "no-store" in question["Cache-Control"] and "yuangong" not in question.content.decode()
 
-            held = confirm(office, office.post(page, {"post": "yes", "do": "delete"}), "wrong")
-            assert asks(held) and "密码错误" in held.content.decode(), page
+            refusal = confirm(office, office.post(page, {"post": "yes", "do": "delete"}), "wrong")
+            assert asks(refusal) and "密码错误" in refusal.content.decode(), page
             answer = confirm(office, question)
 
             assert (answer.status_code, answer["Location"]) == (302, page)
@@ -154,9 +154,9 @@ def test_the_answer_is_limited_like_the_login_and_leaves_a_trace(old, pages):
     for _ in range(login_captcha.PAIR_LIMIT):
         confirm(old, question, "wrong")
 
-    held = confirm(old, question)
+    page = confirm(old, question)
 
-    assert asks(held) and re.search(r"登录失败次数过多，请 \d+ 秒后再试", held.content.decode())
+    assert asks(page) and re.search(r"登录失败次数过多，请 \d+ 秒后再试", page.content.decode())
     # Summed, because a row holds what came within a span of time, and one may end meanwhile.
     trace = LoginAttempt.objects.values_list("door", "outcome", "username").annotate(all=Sum("times")).order_by("-all")
     assert [*trace] == [("office", "wrong", "root", login_captcha.PAIR_LIMIT), ("office", "many", "root", 1)]

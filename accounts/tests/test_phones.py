@@ -38,9 +38,9 @@ def messages(monkeypatch):
 @pytest.fixture
 def notices(monkeypatch):
     """The numbers that were told of a change."""
-    told: list[str] = []
-    monkeypatch.setattr(phones, "task_send", lambda name, phone, network, **_: told.append(phone))
-    return told
+    messages: list[str] = []
+    monkeypatch.setattr(phones, "task_send", lambda name, phone, network, **_: messages.append(phone))
+    return messages
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def user_of_message(api, messages, number):
 
 
 class TestWithTheTokenAlone:
-    def test_a_number_is_kept_and_shown_and_logs_nobody_in(self, wang, api, messages, notices):
+    def test_a_number_is_kept_and_shown_and_is_no_login(self, wang, api, messages, notices):
         assert change(wang, NEW) == UPDATED
 
         assert stored(wang) == (NEW, False)
@@ -95,7 +95,7 @@ class TestWithTheTokenAlone:
         assert change(wang, NEW, oldPassword=PASSWORD, key=key, code=messages[NEW]) == UPDATED, "it is proved later"
         assert (stored(wang), notices) == ((NEW, True), [])
 
-    def test_nobody_squats_on_a_number(self, wang, person, api, messages, roles):
+    def test_no_user_squats_on_a_number(self, wang, person, api, messages, roles):
         change(wang, NEW)
 
         user_register(username="zhao", password=PASSWORD, nickname="赵", phone=NEW)

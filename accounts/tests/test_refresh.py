@@ -115,16 +115,16 @@ def test_one_token_gives_one_next_and_the_others_end_the_login(li, monkeypatch, 
 
     def look_then_write(self, **wanted):
         rows = self.all()
-        found = rows._chain().complex_filter(wanted)
-        if "current" in wanted and found.exists():
+        chain = rows._chain().complex_filter(wanted)
+        if "current" in wanted and chain.exists():
             have_looked.wait(30)
             return rows.complex_filter({"jti": wanted["jti"]})
-        return found
+        return chain
 
     if not is_compared:
         monkeypatch.setattr(type(RefreshFamily.objects), "filter", look_then_write)
 
-    found = at_once([lambda: tokens_refresh(token, now=times.now())] * 4, refusals=(TokenInvalid,))
+    outcomes = at_once([lambda: tokens_refresh(token, now=times.now())] * 4, refusals=(TokenInvalid,))
 
-    assert sum(not isinstance(one, TokenInvalid) for one in found) == (1 if is_compared else 4)
+    assert sum(not isinstance(one, TokenInvalid) for one in outcomes) == (1 if is_compared else 4)
     assert not is_compared or not RefreshFamily.objects.exists()

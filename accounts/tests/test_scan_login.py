@@ -197,9 +197,9 @@ def test_of_many_phones_at_the_same_instant_one_wins(qr: Any, screen: Screen) ->
         scan_codes.code_scanned(state=state, wechat_code=code)
         return code
 
-    found = at_once([partial(scan, f"c{number}") for number in range(16)], refusals=(CodeInvalid,))
+    outcomes = at_once([partial(scan, f"c{number}") for number in range(16)], refusals=(CodeInvalid,))
 
-    [winner] = [code for code in found if isinstance(code, str)]
+    [winner] = [code for code in outcomes if isinstance(code, str)]
     assert [event[1]["wechatCode"] for event in screen.events] == [winner]
 
 
@@ -229,9 +229,9 @@ def test_a_code_works_once_and_a_new_one_retires_it(api: Any, qr: Any, screen: S
         assert api.get("/users/wechatCallBack", code=code, state=second).json() == INVALID
     scan_codes.codes_expire()
     assert [name for name, _ in screen.events] == ["scancodeSuccess"]
-    left = qr(screen)
+    old_code = qr(screen)
     screen.leave()
-    assert api.get("/users/wechatCallBack", code="c4", state=left).json() == INVALID
+    assert api.get("/users/wechatCallBack", code="c4", state=old_code).json() == INVALID
     assert api.get("/users/getQrcode", sid=screen.sid).json()["msg"] == "socket指定sid错误"
 
 
@@ -286,9 +286,9 @@ def test_a_snapshot_page_uses_nothing_up_and_the_scan_goes_on_when_it_comes_back
     for code in ("ghost", wechat.may("ghost-3")):
         assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
     assert not User.objects.exists()
-    left = api.get("/users/wechatCallBack", headers=HTML, code="ghost-2", state=state)
-    assert left.status_code == 302 and f"&state={state}#" in left["Location"], "a phone with that code gets another"
-    assert "/connect/oauth2/authorize?appid=" in left["Location"]
+    ghost = api.get("/users/wechatCallBack", headers=HTML, code="ghost-2", state=state)
+    assert ghost.status_code == 302 and f"&state={state}#" in ghost["Location"], "a phone with that code gets another"
+    assert "/connect/oauth2/authorize?appid=" in ghost["Location"]
 
     wechat.changes.clear()
     api.get("/users/wechatCallBack", code=wechat.may("whole"), state=state)
@@ -436,9 +436,9 @@ def profile(**changes: str) -> WechatProfile:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("unionid", ["", "u1"])
 def test_many_first_logins_at_once_make_one_user(roles: Any, unionid: str) -> None:
-    found = at_once([lambda: scan_login.user_of(profile(unionid=unionid, nickname="李")).pk] * 8)
+    keys = at_once([lambda: scan_login.user_of(profile(unionid=unionid, nickname="李")).pk] * 8)
 
-    assert len(set(found)) == 1
+    assert len(set(keys)) == 1
     assert User.objects.count() == 1
 
 

@@ -161,8 +161,8 @@ class TestLogin:
         assert not LoginAttempt.objects.exists()
         for failed in range(1, 5):
             enter(browser, wrong(phone))
-            held = enter(browser, shown_by(phone)).content.decode()
-            waits.append(int(re.search(r"验证码错误次数过多，请 (\d+) 秒后再试", held)[1]))
+            page = enter(browser, shown_by(phone)).content.decode()
+            waits.append(int(re.search(r"验证码错误次数过多，请 (\d+) 秒后再试", page)[1]))
             past = timezone.now() - timedelta(seconds=60 * 2 ** (failed - 1) + 1)
             TOTPDevice.objects.update(throttling_failure_timestamp=past)  # the wait is over
 
@@ -187,7 +187,7 @@ class TestAtTheSameInstant:
     def how_many(self, attempt, number=4):
         """Of ``number`` who do it at once, how many succeed."""
         refusals = (CodeWrong, CodeTooSoon, SecondFactorRefused)
-        return sum(not isinstance(found, refusals) for found in at_once([attempt] * number, refusals=refusals))
+        return sum(not isinstance(outcome, refusals) for outcome in at_once([attempt] * number, refusals=refusals))
 
     def give(self, user, code):
         context = LoginContext(method=LoginMethod.OFFICE, ip="", now=timezone.now())

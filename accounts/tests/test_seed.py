@@ -38,11 +38,11 @@ def test_makes_the_contracts_demo_users_and_changes_nothing_that_people_changed(
     lbw.nickname = "老五"
     lbw.save()
 
-    found = {account.username: account for account in accounts_seed()}
+    users = {account.username: account for account in accounts_seed()}
 
     lbw.refresh_from_db()
     assert (lbw.nickname, lbw.check_password("my own password")) == ("老五", True)
-    assert found["lbw"].password is None
+    assert users["lbw"].password is None
 
 
 def test_demo_users_of_an_inherited_database_are_shut_out(settings):

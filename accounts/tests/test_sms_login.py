@@ -67,8 +67,8 @@ class TestSending:
         assert number == NUMBER and len(code) == 5 and code.isdigit()
         status, state, msg = said(ask(api))
         assert (status, state, len(phone)) == (4003, False, 1) and msg.endswith("后再试"), "one a minute for a number"
-        known = ask(api, li.user.phone).json()
-        assert known | {"key": ""} == body | {"key": ""} and len(phone) == 2, "an unknown number is answered alike"
+        sent_body = ask(api, li.user.phone).json()
+        assert sent_body | {"key": ""} == body | {"key": ""} and len(phone) == 2, "an unknown number is answered alike"
 
         for number in ("1380000000", "138000000011", "23800000001", "1380000000a", "１３８００００００００１", ["x"]):
             assert said(ask(api, number)) == (3004, False, "手机号格式不正确,请输入11位的大陆手机号")
@@ -130,9 +130,9 @@ class TestSending:
         def send() -> str:
             return sms_code_send(phone=NUMBER, network="192.0.2.1", now=timezone.now())
 
-        found = at_once([send] * 8, refusals=(SmsNotSent,))
+        outcomes = at_once([send] * 8, refusals=(SmsNotSent,))
 
-        assert len([key for key in found if isinstance(key, str)]) == len(phone) == 1
+        assert len([key for key in outcomes if isinstance(key, str)]) == len(phone) == 1
 
 
 class TestLogin:

@@ -114,7 +114,7 @@ class TestWhenTheyEnd:
         ],
         ids=["deleted", "disabled", "signed out", "a new password", "by a statement"],
     )
-    def test_at_once_with_refresh_tokens_and_sessions_and_nobody_elses(self, person, end):
+    def test_at_once_with_refresh_tokens_and_sessions_of_that_user_alone(self, person, end):
         li, wang = person("li", is_staff=True), person("wang")
         refresh, office = family_begin(user=li.user, access_s=None).refresh, logged_in(li.user)
         assert li.get("/verify").json()["state"] is True and office.get("/admin/").status_code == 200
@@ -163,8 +163,8 @@ class TestWithoutValkey:
         assert body["state"] is True
         assert len(valkey_down) == 1
 
-        given = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
-        assert li.post("/users/updatePassword", given).json()["state"] is True
+        passwords = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
+        assert li.post("/users/updatePassword", passwords).json()["state"] is True
         assert verify(li, body["token"]) == BAD_TOKEN
         captcha = li.get("/users/getCaptcha")
         assert captcha.json() == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}

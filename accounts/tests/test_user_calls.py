@@ -167,7 +167,7 @@ class TestDelete:
             ("username=boss", "不能删除超级管理员"),
         ],
     )
-    def test_refusals_delete_nobody(self, root, li, person, query, msg):
+    def test_refusals_delete_no_user(self, root, li, person, query, msg):
         person("boss", "1")
 
         assert said(self.delete(root, query.format(li.user.unid, root.user.unid))) == (30001, False, msg)

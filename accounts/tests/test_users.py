@@ -88,8 +88,8 @@ class TestRegister:
 
 class TestUpdatePassword:
     def change(self, who, **fields):
-        given = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"} | fields
-        return who.post("/users/updatePassword", given).json()
+        body = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"} | fields
+        return who.post("/users/updatePassword", body).json()
 
     @pytest.fixture
     def li(self, person):

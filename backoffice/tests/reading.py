@@ -45,12 +45,12 @@ def english_on(page: str) -> set[str]:
     """The English words a reader of ``page`` sees."""
     reader = Reader()
     reader.feed(page)
-    found, known = set(), {name.lower() for name in NAMES}
+    words, names = set(), {name.lower() for name in NAMES}
     for text in reader.texts:
         # Addresses, numbers such as H51901 and what is made of code are no language.
         plain = re.sub(r"\S*(?:/|\*|\w+\.\w+|[\w-]*\d[\w-]*|\w_\w)\S*", " ", text)
-        found |= {word for word in _WORD.findall(plain) if word.lower() not in known}
-    return found
+        words |= {word for word in _WORD.findall(plain) if word.lower() not in names}
+    return words
 
 
 def forbidden_on(page: str) -> list[str]:

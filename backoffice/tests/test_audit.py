@@ -90,7 +90,7 @@ def test_shows_nothing_of_a_password_and_sees_an_update_without_signals(person: 
     assert [(c.field, c.before, c.after) for c in changes_of(newest(user))] == [("启用", "是", "否")]
 
 
-def test_lists_all_changes_without_counting_them_all_and_nobody_changes_one(
+def test_lists_all_changes_without_counting_them_all_and_none_can_be_changed(
     office: Client, django_assert_max_num_queries: Any
 ) -> None:
     for _ in range(3):

@@ -70,8 +70,8 @@ def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(of
 
     user = User.objects.exclude(class_name="").get()
     assert (user.nickname, user.username) == ("谭鹏", "a1")
-    asked = do(office, "reset").content.decode()
-    assert "重设 H51901 全班的密码" in asked and User.objects.get(pk=user.pk).password == user.password
+    question = do(office, "reset").content.decode()
+    assert "重设 H51901 全班的密码" in question and User.objects.get(pk=user.pk).password == user.password
     again = do(office, "reset", sure="1")
     assert User.objects.get(pk=user.pk).password != user.password
     for page in (slips, again):
@@ -92,7 +92,7 @@ def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(of
         ({"names": "谭鹏 root"}, "用户名已存在：root"),
     ],
 )
-def test_says_what_is_wrong_and_makes_nobody(office, fields, reason):
+def test_says_what_is_wrong_and_makes_no_account(office, fields, reason):
     Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
 
     page = add(office, **fields).content.decode()
@@ -216,7 +216,7 @@ def test_each_trainee_has_a_school_of_his_own_and_a_second_class_of_the_role_too
     assert User.objects.get(class_name="H6").role == role
 
 
-def test_the_page_and_the_file_tell_what_everybody_did(office, trainees):
+def test_the_page_and_the_file_tell_what_each_trainee_did(office, trainees):
     li, _ = trainees
     li.post("/students/addstu", FIELDS)
     li.get("/students/delstu?sId=WWLN00000000")
@@ -263,8 +263,8 @@ def test_what_they_entered_is_cleared_and_nothing_else(office, trainees, whom):
     Student.objects.create(name="赵六", age=20, class_name="H1", city="x", degree="y")
     posted = {"clear": "all" if whom == "all" else str(li.user.pk)}
 
-    asked = office.post(LESSON, posted)
-    assert Student.objects.count() == 7 and "不能恢复" in asked.content.decode()
+    question = office.post(LESSON, posted)
+    assert Student.objects.count() == 7 and "不能恢复" in question.content.decode()
     office.post(LESSON, posted | {"sure": "1"})
 
     assert Student.objects.count() == (1 if whom == "all" else 4)

@@ -243,8 +243,8 @@ class TestPictures:
 
 def test_a_form_of_what_is_gone_says_so_and_gives_back_what_was_typed(office, wang, li, sent_tasks):
     mine = opened(office, li).data(city="北京", description="很长的话")
-    asked = wang.get(reverse("admin:students_student_delete", args=[li.pk]))
-    wang.post("/admin/students/student/", posted_of(asked))
+    question = wang.get(reverse("admin:students_student_delete", args=[li.pk]))
+    wang.post("/admin/students/student/", posted_of(question))
     transfer_work(TransferRun.objects.get().pk)
 
     answer = office.post(page_of(li), mine)

@@ -133,8 +133,8 @@ class TestPaperAndExcel:
         book = load_workbook(io.BytesIO(office.get(reverse("daily") + query + "&xlsx").content))
 
         assert "data-print" in paper and "15.50" in paper and "root 打印" in paper
-        found = {row[0]: row[1:3] for row in book["汇总"].iter_rows(values_only=True)}
-        assert found["收款"] == (2, 15.5) and found["净额"] == (None, 12) and found["手续费"] == (None, None)
+        sums = {row[0]: row[1:3] for row in book["汇总"].iter_rows(values_only=True)}
+        assert sums["收款"] == (2, 15.5) and sums["净额"] == (None, 12) and sums["手续费"] == (None, None)
         heads, _, day = book["逐日"].iter_rows(values_only=True)
         row = dict(zip(heads, day, strict=True))
         assert (row["日期"], row["收款（元）"], row["净额（元）"], row["对账"]) == (str(today), 15.5, 12, "已核对")

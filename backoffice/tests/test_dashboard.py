@@ -42,9 +42,9 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
 ) -> None:
     settings.CLASS_CAPACITY = 4
 
-    found = tiles(office)
+    by_label = tiles(office)
 
-    assert {label: str(tile.value) for label, tile in found.items()} == {
+    assert {label: str(tile.value) for label, tile in by_label.items()} == {
         "待付款订单": "1", "待发货订单": "2", "待处理退货": "2", "退款异常订单": "1", "30 天订单": "13",
         "30 天收入（元）": "75.00", "处理中的退款": "1", "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1",
         "学员": "3", "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元）": "12.50", "今天新增学员": "3",
@@ -58,7 +58,7 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         ("H51901", "1", "/4", 25.0),
     ]
     sums = {"30 天收入（元）": 6, "今天收入（元）": 6, "今天退款（元）": 1}
-    for label, tile in found.items():
+    for label, tile in by_label.items():
         rows = office.get(tile.link).context["cl"].result_list
         assert len(rows) == (sums[label] if label in sums else int(tile.value)), label
     bars = [bar for title in ("各班学员", "每月新增学员", "每日订单") for bar in shown[title].bars if bar.value != "0"]
@@ -112,22 +112,22 @@ class TestPeriods:
         Order.objects.update(created_at=period_of("week", now).last_begins)
         Refund.objects.update(created_at=period_of("week", now).last_begins)
 
-        found = {tile.label: tile for tile in office.get(f"{HOME}?period=week").context["tiles"]}
+        cards = {tile.label: tile for tile in office.get(f"{HOME}?period=week").context["tiles"]}
 
-        assert (found["本周订单"].value, found["本周订单"].hint) == ("0", "上周同期 13")
-        assert found["本周收入（元）"].hint == "上周同期 75.00"
-        assert (found["本周退款（元）"].value, found["本周退款（元）"].hint) == ("0.00", "0 笔；上周同期 12.50，1 笔")
+        assert (cards["本周订单"].value, cards["本周订单"].hint) == ("0", "上周同期 13")
+        assert cards["本周收入（元）"].hint == "上周同期 75.00"
+        assert (cards["本周退款（元）"].value, cards["本周退款（元）"].hint) == ("0.00", "0 笔；上周同期 12.50，1 笔")
 
     def test_show_what_sold_and_who_worked(self, office: Client, stock: dict[str, Any]) -> None:
         action_record(
             stock["refund"], OrderAction.REFUND, {"金额": "12.50元"}, actor_pk=User.objects.get(username="root").pk
         )
 
-        found = panels(office)
+        by_title = panels(office)
 
-        [sold] = found["今天卖得最好的商品"].bars
+        [sold] = by_title["今天卖得最好的商品"].bars
         assert (sold.label, sold.value) == ("手表", "6")
-        [root] = found["今天员工操作"].bars
+        [root] = by_title["今天员工操作"].bars
         assert (root.label, root.value) == ("root（退款 1）", "1") and office.get(root.link).status_code == 200
         assert len(office.get(root.link).context["cl"].result_list) == 1
 
@@ -141,7 +141,7 @@ class TestPeriods:
         assert "订单" not in b"".join(staff("200").get("/admin/overview.csv")).decode()
 
 
-def test_a_failed_notification_is_red_until_somebody_acknowledges_it(office: Client, stock: dict[str, Any]) -> None:
+def test_a_failed_notification_is_red_until_staff_acknowledges_it(office: Client, stock: dict[str, Any]) -> None:
     assert tiles(office)["失败的支付通知"].tone == "danger"
     page = reverse("admin:payments_inboundevent_change", args=[stock["event"].pk])
     assert "知道了" in office.get(page).content.decode()

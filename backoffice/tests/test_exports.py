@@ -97,10 +97,10 @@ class TestMoneyAndTimes:
 
         heads, row = book_of(office.get(address("shop_order"), {"q": order.order_id}))
 
-        found = dict(zip(heads, row, strict=True))
-        assert [found[name] for name in ("金额（元）", "实收（元）", "已退款（元）")] == [12.5, 12.5, 2.5]
-        assert found["下单时间"] == local(order.created_at).replace(microsecond=0, tzinfo=None)
-        assert found["商品"] == "手表 x 1"
+        cells = dict(zip(heads, row, strict=True))
+        assert [cells[name] for name in ("金额（元）", "实收（元）", "已退款（元）")] == [12.5, 12.5, 2.5]
+        assert cells["下单时间"] == local(order.created_at).replace(microsecond=0, tzinfo=None)
+        assert cells["商品"] == "手表 x 1"
         [closed] = exported(office, state__exact="closed")
         assert (closed["金额（元）"], closed["实收（元）"]) == ("12.50", "0.00")
         [refund] = exported(office, "payments_refund")
@@ -231,8 +231,8 @@ class TestMany:
 
 def test_without_the_right_nothing_is_offered_or_sent(staff: Callable[[str], Client], stock: dict[str, Any]) -> None:
     clerk = staff("200")
-    seen = Permission.objects.filter(codename__in=["view_order", "view_payment", "view_refund", "change_order"])
-    User.objects.get(username="staff200").role.permissions.set(seen)
+    rights = Permission.objects.filter(codename__in=["view_order", "view_payment", "view_refund", "change_order"])
+    User.objects.get(username="staff200").role.permissions.set(rights)
 
     for page in ("shop_order", "payments_payment", "payments_refund"):
         shown = clerk.get(reverse(f"admin:{page}_changelist"))

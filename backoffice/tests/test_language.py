@@ -24,23 +24,23 @@ def english(answer: Any) -> list[str]:
 
 def addresses() -> list[str]:
     """Every page of the back office that can be asked for, one record of each kind."""
-    found = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
+    pages = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         listed = reverse(f"{name}_changelist")
-        found += [listed, f"{listed}?q=没有", reverse(f"{name}_add")]
+        pages += [listed, f"{listed}?q=没有", reverse(f"{name}_add")]
         records = model._default_manager.order_by("pk")
         for record in filter(None, {records.first(), records.last()}):
-            found += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
+            pages += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
     orders = reverse("admin:shop_order_changelist")
-    found += [f"{orders}?work={name}" for name in WORK_LISTS]
-    found.append(packing_address(Order.objects.values_list("pk", flat=True)))
-    found.append(reverse("admin:auth_user_password_change", args=[User.objects.latest("pk").pk]))
-    return found
+    pages += [f"{orders}?work={name}" for name in WORK_LISTS]
+    pages.append(packing_address(Order.objects.values_list("pk", flat=True)))
+    pages.append(reverse("admin:auth_user_password_change", args=[User.objects.latest("pk").pk]))
+    return pages
 
 
 @pytest.mark.parametrize(("roleid", "least"), [("1", 80), ("103", 40)])
-def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_whoever_may_only_look(
+def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(
     office: Client, staff: Callable[[str], Client], stock: dict[str, Any], roleid: str, least: int
 ) -> None:
     browser = office
@@ -57,7 +57,7 @@ def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_whoever_may
     assert {answer.status_code for answer in pages.values()} == {200} and len(pages) > least
     assert not [address for address, page in pages.items() if page.templates[0].name == "entrance/login.html"]
     faults = {address: english(page) + forbidden_on(page.content.decode()) for address, page in pages.items()}
-    assert {address: found for address, found in faults.items() if found} == {}
+    assert {address: words for address, words in faults.items() if words} == {}
 
 
 def test_entering_and_leaving_are_chinese_and_say_where_one_is(client: Client, person: Any) -> None:

@@ -107,11 +107,11 @@ def test_a_script_of_the_page_and_clients_of_the_api_still_read_json(browser):
     assert browser.get("/none", headers={"accept": "text/html"}).json()["msg"] == "接口地址错误"
 
 
-def test_an_empty_list_speaks_of_a_search_only_where_somebody_searched_and_takes_any_filter(browser):
-    page, found = (browser.get(f"/admin/payments/difference/{query}").content.decode() for query in ("", "?q=无此人"))
+def test_an_empty_list_speaks_of_a_search_only_after_one_and_takes_any_filter(browser):
+    page, search = (browser.get(f"/admin/payments/difference/{query}").content.decode() for query in ("", "?q=无此人"))
 
     assert "没有对账差异" in page and "没有找到结果" not in page
-    assert "没有找到结果" in found and 'href="?"' in found and "没有对账差异" not in found
+    assert "没有找到结果" in search and 'href="?"' in search and "没有对账差异" not in search
     for crafted in (
         "shop/order/?created_at_from=0001-01-01&created_at_to=9999-12-31",
         "shop/product/?created_at__year=99999999",
@@ -132,7 +132,7 @@ def routes(entries, prefix=""):
 
 def test_every_address_answers_a_person_with_a_page(browser, stock):
     """Also addresses that want a POST, or a record that is not there."""
-    asked = 0
+    count = 0
     for route, name in routes(get_resolver().url_patterns):
         if not route.startswith("admin/"):
             continue
@@ -146,8 +146,8 @@ def test_every_address_answers_a_person_with_a_page(browser, stock):
             if answer.status_code >= 400 or not (name in FOR_SCRIPTS or name in DOWNLOADS):
                 assert answer.status_code < 400 or answer.content, where
                 assert kind.startswith("text/html"), where
-            asked += 1
-    assert asked > 200
+            count += 1
+    assert count > 200
 
 
 def test_a_list_travels_compressed_and_never_in_the_same_length(office, stock):

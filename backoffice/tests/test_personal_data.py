@@ -41,7 +41,7 @@ def order(stock: dict[str, Any], root: Any) -> Order:
     return Order.objects.get(pk=order.pk)
 
 
-def test_a_phone_is_whole_for_whoever_has_the_right(clerk: Any, order: Order, person: Any) -> None:
+def test_a_phone_is_whole_for_a_role_with_the_right(clerk: Any, order: Order, person: Any) -> None:
     client, has_rights = clerk
     buyer = person("buyer", "200", phone=PHONE).user
     orders = reverse("admin:shop_order_changelist")
@@ -75,17 +75,17 @@ def test_a_phone_is_whole_for_whoever_has_the_right(clerk: Any, order: Order, pe
 
 
 @pytest.mark.parametrize("query", ["q=1381", "q=40140", "phone__startswith=1381", f"phone={PHONE}"])
-def test_nobody_learns_a_phone_digit_by_digit(clerk: Any, order: Order, query: str) -> None:
+def test_no_search_tells_a_phone_digit_by_digit(clerk: Any, order: Order, query: str) -> None:
     client, has_rights = clerk
 
     page = client.get(reverse("admin:shop_order_changelist") + f"?{query}")
 
-    found = page.status_code == 200 and order in page.context["cl"].result_list
-    assert found == has_rights
+    is_match = page.status_code == 200 and order in page.context["cl"].result_list
+    assert is_match == has_rights
     assert order in client.get(reverse("admin:shop_order_changelist") + f"?q={PHONE}").context["cl"].result_list
 
 
-def test_income_is_shown_to_whoever_has_the_right(clerk: Any, stock: dict[str, Any]) -> None:
+def test_income_is_shown_to_a_role_with_the_right(clerk: Any, stock: dict[str, Any]) -> None:
     client, has_rights = clerk
 
     home = client.get(reverse("admin:index")).content.decode()

@@ -92,7 +92,7 @@ class TestWhatIsTold:
         assert told(refunds(1), after=MINUTES[3]) == ""
         assert "退款失败：2 条" in told(refunds(2), after=MINUTES[4])
 
-    def test_it_is_told_later_if_nobody_took_it(self, told, robot):
+    def test_it_is_sent_later_if_no_receiver_took_it(self, told, robot):
         told(disk(900), after=MINUTES[0])
         robot.said = {"errcode": 93000, "errmsg": "invalid webhook url"}
         told(disk(900), after=MINUTES[1])
@@ -133,9 +133,9 @@ class TestWays:
 
         call_command("alert_test")
 
-        said = [ROBOTS[path](body) for path, body in robot.heard]
+        texts = [ROBOTS[path](body) for path, body in robot.heard]
         assert [path for path, _ in robot.heard] == list(ROBOTS)
-        assert {kind for kind, _ in said} == {"text"} and all("测试提醒" in text for _, text in said)
+        assert {kind for kind, _ in texts} == {"text"} and all("测试提醒" in text for _, text in texts)
 
     def test_mail_goes_out_although_a_robot_refuses(self, robot, settings, mailoutbox, caplog):
         robot.said = {"code": 19021, "msg": "sign match fail"}

@@ -197,19 +197,19 @@ def test_every_option_of_the_url_reaches_pg_dump(tmp_path: Path, media: Path, mo
     for key, value in {**changed, "OPTIONS": options}.items():
         monkeypatch.setitem(facts, key, value)
     connection.close()
-    seen: list[dict[str, str]] = []
+    environments: list[dict[str, str]] = []
     start = subprocess.run
 
     def look(*arguments: Any, **options: Any) -> Any:
         if environment := options.get("env"):
-            seen.append(environment | {"services": Path(environment["PGSERVICEFILE"]).read_text()})
+            environments.append(environment | {"services": Path(environment["PGSERVICEFILE"]).read_text()})
         return start(*arguments, **options)
 
     monkeypatch.setattr(subprocess, "run", look)
 
     call_command("backup", str(tmp_path / "one.tar"))
 
-    [environment] = seen
+    [environment] = environments
     assert environment["PGPASSWORD"] == "se cret "
     lines = environment["services"].splitlines()
     assert {f"host=/nowhere,{facts['HOST'].partition(',')[2]}", "target_session_attrs=read-write"} <= set(lines)

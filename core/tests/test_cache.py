@@ -59,7 +59,7 @@ def test_a_demo_account_is_limited_at_each_address_by_itself(yuangong, zhuguan):
     assert [ask(*caller) for caller in callers] == [silent, silent, silent, too_often]
 
 
-def test_after_a_restart_of_valkey_nobody_notices():
+def test_no_command_fails_after_a_restart_of_valkey():
     """A restart closes every connection; so does this."""
     for _ in range(2):
         assert valkey.client().get("spms:test:none") is None

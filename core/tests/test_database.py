@@ -86,25 +86,25 @@ def test_a_transaction_may_have_limits_of_its_own_and_leaves_none_behind():
 @pytest.mark.django_db(transaction=True)
 def test_who_waits_too_long_for_a_row_gets_a_503_and_nothing_is_half_written(root):
     category = make_category("旧名")
-    held, over = threading.Event(), threading.Event()
+    is_locked, over = threading.Event(), threading.Event()
 
     def hold():
         try:
             with transaction.atomic():
                 Category.objects.select_for_update().get(pk=category.pk)
-                held.set()
+                is_locked.set()
                 over.wait(20)
         finally:
             connection.close()
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(10)
+    assert is_locked.wait(10)
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '200ms'")
     try:
-        given = {"category_id": category.category_id, "categoryName": "新名"}
-        answer = root.post("/category/updateCategory", given)
+        body = {"category_id": category.category_id, "categoryName": "新名"}
+        answer = root.post("/category/updateCategory", body)
     finally:
         over.set()
         holder.join()
@@ -163,7 +163,7 @@ class TestAMigration:
             cursor.execute("ALTER TABLE shop_category ALTER COLUMN name DROP DEFAULT")
 
     @pytest.mark.django_db(transaction=True)
-    def test_makes_nobody_wait_long_while_it_waits(self, backup):
+    def test_makes_no_request_wait_long_while_it_waits(self, backup):
         timer = threading.Timer(2.5, backup.rollback)
         timer.daemon = True
         timer.start()

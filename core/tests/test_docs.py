@@ -58,22 +58,22 @@ def test_the_schema_is_valid_and_complete(schema, tmp_path):
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.path)
 def test_every_call_is_documented(call, schema):
-    found = operation(schema, call)
+    doc = operation(schema, call)
 
-    assert re.search(r"[\u4e00-\u9fff]", found["summary"]) and found["tags"] != ["其他"]
-    assert call.access.value in found["description"]
-    assert found.get("security") == ([{}] if call.access is Access.OPEN else [{"token": []}])
+    assert re.search(r"[\u4e00-\u9fff]", doc["summary"]) and doc["tags"] != ["其他"]
+    assert call.access.value in doc["description"]
+    assert doc.get("security") == ([{}] if call.access is Access.OPEN else [{"token": []}])
     if call.path in TO_THE_PROVIDER:
         return
     assert isinstance(call.docs, Doc)
-    examples = found["responses"]["200"]["content"]["application/json"]["examples"].values()
+    examples = doc["responses"]["200"]["content"]["application/json"]["examples"].values()
     assert any(example["value"]["state"] is True for example in examples)
     codes = {example["value"].get("code") for example in examples}
     assert ({"10022", "1004"} <= codes) is (call.access is not Access.OPEN)
     assert ("10026" in codes) or call.access not in {Access.ROWS, Access.ROOT}
-    for name, described in parameters(found).items():
+    for name, described in parameters(doc).items():
         assert re.search(r"[\u4e00-\u9fff]", described.get("description", "")), name
-    for body in found.get("requestBody", {}).get("content", {}).values():
+    for body in doc.get("requestBody", {}).get("content", {}).values():
         for example in body.get("examples", {}).values():
             Draft4Validator(body["schema"]).validate(example["value"])
 

@@ -204,7 +204,7 @@ def test_a_python_that_others_cannot_reach_is_wrong(settings, monkeypatch, tmp_p
     assert "other users cannot enter" in bad(servers.interpreter)[0]
 
 
-def test_a_check_that_hangs_is_a_finding_and_holds_nobody_up(monkeypatch):
+def test_a_check_that_hangs_is_a_finding_and_delays_no_other(monkeypatch):
     ends = threading.Event()
 
     def some_server():
@@ -217,11 +217,11 @@ def test_a_check_that_hangs_is_a_finding_and_holds_nobody_up(monkeypatch):
     monkeypatch.setattr(doctor, "_checks", [some_server, another])
     monkeypatch.setattr(doctor, "ANSWER_WITHIN_S", 0.2)
     try:
-        found = [(finding.ok, finding.what) for finding in doctor.examine()]
+        findings = [(finding.ok, finding.what) for finding in doctor.examine()]
     finally:
         ends.set()
 
-    assert found == [(False, "some server: no answer within 0.2 s"), (True, "in order")]
+    assert findings == [(False, "some server: no answer within 0.2 s"), (True, "in order")]
 
 
 def test_what_to_do_is_shown_only_where_something_is_not_in_order(monkeypatch, capsys):

@@ -95,11 +95,11 @@ class TestTransport:
         environ = RequestFactory().post(LOGIN, QUERY_STRING="page=%E4").environ
         environ |= {"CONTENT_TYPE": f"{kind}; charset={charset}", "CONTENT_LENGTH": str(len(body))}
         environ["wsgi.input"] = io.BytesIO(body)
-        seen = []
+        bodies = []
 
-        answer = wsgi_application(environ, lambda status, headers: seen.append(status))
+        answer = wsgi_application(environ, lambda status, headers: bodies.append(status))
 
-        assert seen == ["200 OK"]
+        assert bodies == ["200 OK"]
         assert json.loads(b"".join(answer))["msg"] == "没有传递用户名或者密码"
 
 
@@ -131,8 +131,8 @@ class TestParameters:
         menu = [{"name": "a", "children": [{"name": "b\x00"}]}]
 
         assert root.post("/permission/addrole", long).json()["msg"].startswith("roleName: ")
-        said = {"status": 0, "state": False, "msg": "roleid: 包含非法字符"}
-        assert lbw.get("/permission/getrole?roleid=a%00b").json() == said
+        refusal = {"status": 0, "state": False, "msg": "roleid: 包含非法字符"}
+        assert lbw.get("/permission/getrole?roleid=a%00b").json() == refusal
         assert root.post("/permission/addrole", {"roleid": "9", "menuList": menu}).json()["state"] is False
 
 
@@ -168,8 +168,8 @@ class TestAnswers:
 
         answer = api.get("/users/getCaptcha")
 
-        wanted = {"status": 500, "state": False, "msg": "服务器内部错误", "request_id": answer["X-Request-Id"]}
-        assert (answer.status_code, answer.json()) == (500, wanted)
+        body = {"status": 500, "state": False, "msg": "服务器内部错误", "request_id": answer["X-Request-Id"]}
+        assert (answer.status_code, answer.json()) == (500, body)
         assert "the secret reason" in caplog.text
 
     def test_our_own_fault_outside_the_api_too(self, api, broken):
@@ -189,9 +189,9 @@ class TestAnswers:
     def test_cross_origin_pages_may_send_headers_of_their_own_and_foreign_ones_nothing(self, api, settings):
         origin = {"origin": "https://front.example"}
         names = "authorization,cache-control,content-type,token"
-        asked = {"access-control-request-method": "POST", "access-control-request-headers": names}
+        headers = {"access-control-request-method": "POST", "access-control-request-headers": names}
 
-        preflight = api.http.options(LOGIN, headers=origin | asked)
+        preflight = api.http.options(LOGIN, headers=origin | headers)
 
         for response in (preflight, api.get("/verify", headers=origin)):
             assert response["Access-Control-Allow-Origin"] == "https://front.example"
@@ -200,7 +200,7 @@ class TestAnswers:
         assert preflight["Access-Control-Allow-Headers"] == names
         settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = False, ["https://front.example"]
         evil = {"origin": "https://evil.example"}
-        for answer in (api.get("/verify", headers=evil), api.http.options(LOGIN, headers=evil | asked)):
+        for answer in (api.get("/verify", headers=evil), api.http.options(LOGIN, headers=evil | headers)):
             assert not any(name.startswith("Access-Control-Allow") for name in answer.headers)
 
 

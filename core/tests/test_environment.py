@@ -176,8 +176,8 @@ def test_production_has_a_default_for_none_of_its_values(tmp_path):
     refused = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
 
     assert refused.returncode == 0, refused.stderr  # in the end, with all of them, it starts
-    said = [line.partition(":")[0] for line in refused.stdout.splitlines()]
-    assert said == [*(f"{name} is not set" for name in names), "False"]
+    variables = [line.partition(":")[0] for line in refused.stdout.splitlines()]
+    assert variables == [*(f"{name} is not set" for name in names), "False"]
 
 
 @pytest.mark.parametrize(

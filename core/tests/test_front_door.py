@@ -64,10 +64,10 @@ def test_a_body_in_pieces_is_one_body_and_raw_chinese_in_the_query_is_read():
 
 
 def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
-    held = Bridge(asgi.wsgi_application, threads=1)
+    bridge = Bridge(asgi.wsgi_application, threads=1)
     over = threading.Event()
-    held.threads.submit(over.wait, 60)
-    monkeypatch.setattr(asgi, "_http", held)
+    bridge.threads.submit(over.wait, 60)
+    monkeypatch.setattr(asgi, "_http", bridge)
 
     async def run() -> tuple[Any, Any]:
         slow = asyncio.create_task(send_in_parts("POST", "/users/login", pieces(), b"application/json"))
@@ -90,17 +90,17 @@ class TestRoomForBodies:
         assert (memory.taken, memory.unfinished) == (0, set())
 
     def test_where_no_files_are_taken_a_large_form_is_not_even_collected(self):
-        held = []
+        room = []
 
         async def parts() -> AsyncIterable[bytes]:
             for _ in range(40):
-                held.append(memory.taken)
+                room.append(memory.taken)
                 yield b"x" * 256 * KIB
 
         status, _, body = asyncio.run(send_in_parts("POST", "/verify", parts(), MULTIPART))
 
         assert (status, json.loads(body)["msg"]) == (413, "请求内容过大")
-        assert max(held) <= MIB and held[-1] == 0
+        assert max(room) <= MIB and room[-1] == 0
 
     def test_a_client_that_leaves_gives_its_room_back(self):
         async def run() -> None:
@@ -259,7 +259,7 @@ def test_a_streamed_answer_is_sent_part_by_part_and_closed_also_when_the_client_
         ]
 
 
-def test_an_answer_that_nobody_waits_for_any_more_is_closed():
+def test_an_answer_without_a_waiting_client_is_closed():
     parts, is_asked, is_over = Parts(), threading.Event(), threading.Event()
 
     def application(environ, start_response):
@@ -289,12 +289,12 @@ class TestEnviron:
             (b"cookie", b"a=1"), (b"cookie", b"b=2"), (b"content-length", b"999"), (b"content-type", b"text/plain"),
         ]  # fmt: skip
 
-        found = environ(SCOPE | {"headers": headers}, body_of(b"abc"))
+        env = environ(SCOPE | {"headers": headers}, body_of(b"abc"))
 
-        assert (found["HTTP_X_FORWARDED_FOR"], found["HTTP_COOKIE"]) == ("1.1.1.1,2.2.2.2", "a=1; b=2")
-        assert (found["CONTENT_LENGTH"], found["CONTENT_TYPE"]) == ("3", "text/plain")
-        assert found["PATH_INFO"].encode("latin1").decode() == "/重庆"
-        assert found["QUERY_STRING"] == "%E5%90%8D=%E8%B0%AD&a=%20"
+        assert (env["HTTP_X_FORWARDED_FOR"], env["HTTP_COOKIE"]) == ("1.1.1.1,2.2.2.2", "a=1; b=2")
+        assert (env["CONTENT_LENGTH"], env["CONTENT_TYPE"]) == ("3", "text/plain")
+        assert env["PATH_INFO"].encode("latin1").decode() == "/重庆"
+        assert env["QUERY_STRING"] == "%E5%90%8D=%E8%B0%AD&a=%20"
 
     def test_a_body_is_read_whole_in_pieces_and_by_line(self):
         parts = (b"", b"x" * 70_000, b"y\nz", b"", b"w" * 70_000)

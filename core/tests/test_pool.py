@@ -23,13 +23,13 @@ from shop.tests.factories import make_category, make_order, make_product
 
 def test_only_a_connection_that_the_server_ended_is_asked_and_replaced(monkeypatch):
     assert ConnectionPool.check_connection is db_pool.connection_check  # Django uses it
-    asked = mock.Mock(wraps=db_pool._ask)
-    monkeypatch.setattr(db_pool, "_ask", asked)
+    check = mock.Mock(wraps=db_pool._ask)
+    monkeypatch.setattr(db_pool, "_ask", check)
     with ConnectionPool(os.environ["DATABASE_URL"], min_size=1, check=db_pool.connection_check) as pool:
         for _ in range(3):
             with pool.connection() as connection:
                 pid = connection.info.backend_pid
-        assert not asked.called
+        assert not check.called
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
@@ -37,7 +37,7 @@ def test_only_a_connection_that_the_server_ended_is_asked_and_replaced(monkeypat
             assert connection.info.backend_pid != pid
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
-    assert asked.call_count == 1
+    assert check.call_count == 1
 
 
 @contextmanager

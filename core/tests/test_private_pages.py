@@ -14,13 +14,13 @@ class TestMetrics:
         assert [self.status(api, address) for address in ("127.0.0.1", "::1", "192.168.1.7")] == [200, 200, 404]
         assert self.status(api, **{"X-Forwarded-For": "8.8.8.8"}) == 404
 
-    def test_production_without_a_token_hides_them_from_everybody(self, api, settings):
+    def test_production_without_a_token_hides_them_from_all_clients(self, api, settings):
         settings.PRODUCTION = True
 
         assert {self.status(api), self.status(api, Authorization="Bearer ")} == {404}
 
     @pytest.mark.parametrize("is_production", [True, False])
-    def test_a_token_is_asked_of_everybody(self, api, settings, is_production):
+    def test_every_client_needs_the_token(self, api, settings, is_production):
         settings.PRODUCTION, settings.METRICS_TOKEN = is_production, TOKEN
 
         assert self.status(api) == 404
@@ -37,9 +37,9 @@ class TestMetrics:
 def test_pages_for_people_cannot_be_read_by_other_origins(api, settings, path, allowed):
     settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = not allowed, allowed
     front = {"origin": "https://front.example"}
-    asked = front | {"access-control-request-method": "POST"}
+    headers = front | {"access-control-request-method": "POST"}
 
-    for answer in (api.http.get(path, headers=front), api.http.options(path, headers=asked)):
+    for answer in (api.http.get(path, headers=front), api.http.options(path, headers=headers)):
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 

@@ -114,10 +114,10 @@ class TestBreaker:
     ):
         server.mode, server.url = mode, "http://127.0.0.1:1/" if mode == "gone" else server.url
 
-        said = [outcome(ask, 0.2) for _ in range(FAILURES + 1)]
+        outcomes = [outcome(ask, 0.2) for _ in range(FAILURES + 1)]
 
-        assert not any(isinstance(error, UpstreamRefused) for error in said[:-1])
-        assert isinstance(said[-1], UpstreamRefused) is counts
+        assert not any(isinstance(error, UpstreamRefused) for error in outcomes[:-1])
+        assert isinstance(outcomes[-1], UpstreamRefused) is counts
 
     def test_an_answer_in_between_begins_the_count_anew(self, server, upstream, ask):
         for _ in range(3):
@@ -128,7 +128,7 @@ class TestBreaker:
             assert ask() == b"ok"
 
     @pytest.mark.parametrize("takes_turns", [True, False], ids=["turns", "twin"])
-    def test_one_call_alone_tries_it_again_and_its_answer_lets_everybody_in(
+    def test_one_call_alone_tries_it_again_and_its_answer_lets_all_in(
         self, server, upstream, ask, monkeypatch, takes_turns
     ):
         if not takes_turns:  # all of them try it at once
@@ -240,30 +240,30 @@ class TestDeadline:
             dead.listen(0)
             only_caller.connect(dead.getsockname())  # it never answers a second one
             places, resolve = (dead.getsockname(), ("127.0.0.1", urlsplit(server.url).port)), socket.getaddrinfo
-            found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in places]
+            addresses = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in places]
             monkeypatch.setattr(
-                socket, "getaddrinfo", lambda host, *more: found if host == "two" else resolve(host, *more)
+                socket, "getaddrinfo", lambda host, *more: addresses if host == "two" else resolve(host, *more)
             )
 
             assert http.get("http://two", upstream=upstream) == b"ok"
 
     def test_every_request_has_one(self, api, monkeypatch):
-        seen = []
-        monkeypatch.setattr("core.ops.health.failures", lambda names: seen.append(time_left(90)) or {})
+        times = []
+        monkeypatch.setattr("core.ops.health.failures", lambda names: times.append(time_left(90)) or {})
 
         api.http.get("/health/ready")
 
-        assert seen and seen[0] <= 6
+        assert times and times[0] <= 6
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_keeps_a_database_connection_while_waiting_for_others(upstream):
+def test_no_request_keeps_a_database_connection_while_waiting_for_an_upstream(upstream):
     mine = connections["default"]
     mine.ensure_connection()
 
-    held = [http.run_within(upstream, 5, lambda ends_at: mine.connection)]
+    own = [http.run_within(upstream, 5, lambda ends_at: mine.connection)]
     mine.ensure_connection()
     with transaction.atomic():  # which would be lost with it
-        held.append(http.run_within(upstream, 5, lambda ends_at: mine.connection))
+        own.append(http.run_within(upstream, 5, lambda ends_at: mine.connection))
 
-    assert held == [None, mine.connection]
+    assert own == [None, mine.connection]

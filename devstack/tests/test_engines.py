@@ -142,7 +142,7 @@ def test_a_killed_owner_takes_its_servers_along_and_loses_nothing(home: Path) ->
     assert until(lambda: not Path(socket_path).parents[1].exists(), 90)
 
 
-def test_a_pid_file_of_a_stranger_and_data_that_was_nobodys_do_not_stop_the_start(home: Path) -> None:
+def test_a_foreign_pid_file_and_data_of_the_account_nobody_do_not_stop_the_start(home: Path) -> None:
     pid_file = home / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{home / 'postgres'}\n1700000000\n5432\n/tmp\n\n")
     nobody = pwd.getpwnam("nobody")
@@ -193,12 +193,12 @@ def test_programs_out_of_reach_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_p
     account = system_user.account_for(tmp_path) or system_user.Account("me", os.geteuid(), os.getegid())
     scratch = temporary_directory()
 
-    found = binaries.reachable_binaries(account, scratch)
+    copy = binaries.reachable_binaries(account, scratch)
     versions = [
         subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-        for program in (found.initdb, found.postgres, found.valkey)
+        for program in (copy.initdb, copy.postgres, copy.valkey)
     ]
 
-    assert all(scratch in program.parents for program in (found.initdb, found.postgres, found.valkey))
+    assert all(scratch in program.parents for program in (copy.initdb, copy.postgres, copy.valkey))
     assert ["PostgreSQL" in versions[0], "PostgreSQL" in versions[1], "alkey" in versions[2]] == [True] * 3
     subprocess.run(["rm", "-r", scratch], check=True)

@@ -60,9 +60,9 @@ def test_pictures_are_kept_where_reset_looks_for_them() -> None:
     clean["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
     ask = "from django.conf import settings; print(settings.MEDIA_ROOT)"
 
-    told = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=clean, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=clean, capture_output=True, text=True)
 
-    assert told.stdout.strip() == str(ROOT / "media")
+    assert result.stdout.strip() == str(ROOT / "media")
 
 
 def test_forgets_all_data_but_nothing_while_an_engine_runs(home: Path) -> None:

@@ -53,14 +53,14 @@ def documents_make(*, students: int, users: int, orders: int, seed: int = SEED) 
     """Documents of every collection; one in a hundred or so has something wrong with it."""
     make = Maker(seed)
     people = list(_users(make, users))
-    found: Documents = {"permissions": list(_roles(make)), "users": people, "logs": list(_logs(make, people))}
-    found |= {"weather": list(_weather(make, min(users, 200))), "students": list(_students(make, students))}
+    records: Documents = {"permissions": list(_roles(make)), "users": people, "logs": list(_logs(make, people))}
+    records |= {"weather": list(_weather(make, min(users, 200))), "students": list(_students(make, students))}
     categories = list(_categories(make, 12))
     products = list(_products(make, categories, 60))
-    found |= {"product_categorys": categories, "products": products, "carts": list(_carts(make, people, products))}
+    records |= {"product_categorys": categories, "products": products, "carts": list(_carts(make, people, products))}
     both = [_order(make, people, products) for _ in range(orders)]
     details = [detail for _, of_order in both for detail in of_order]
-    return found | {"order_masters": [master for master, _ in both], "order_details": details}
+    return records | {"order_masters": [master for master, _ in both], "order_details": details}
 
 
 def dump_write(folder: Path, found: Documents, *, form: str = "lines") -> None:

@@ -58,17 +58,17 @@ def test_spellings_of_json_also_compressed(tmp_path, content):
     ['{"name":', '{"name":"x" "y"}', "nonsense", '{"_id":{"$oid":"zz"}}', "[" * 100_000, '{"a":\n\t{"b": }\n}'],
 )
 def test_a_broken_document_does_not_hide_the_next(tmp_path, broken):
-    found = list(documents(written(tmp_path, f'{{"name":"a"}}\n{broken}\n{{"name":"b"}}\n')))
+    rows = list(documents(written(tmp_path, f'{{"name":"a"}}\n{broken}\n{{"name":"b"}}\n')))
 
-    assert [one.fields["name"] for one in found if not one.fault] == ["a", "b"]
-    assert broken.startswith("[") or [bool(one.fault) for one in found] == [False, True, False]
+    assert [one.fields["name"] for one in rows if not one.fault] == ["a", "b"]
+    assert broken.startswith("[") or [bool(one.fault) for one in rows] == [False, True, False]
 
 
 def test_a_document_across_pieces_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(dump, "PIECE", 7)
 
-    found = names(written(tmp_path, '{"name":"谭鹏"}\n{"name":\n{"name":"b"}'))
-    assert found == [("谭鹏", False), (None, True), ("b", False)]
+    values = names(written(tmp_path, '{"name":"谭鹏"}\n{"name":\n{"name":"b"}'))
+    assert values == [("谭鹏", False), (None, True), ("b", False)]
 
 
 def test_a_file_that_ends_early_or_is_broken_in_the_middle_keeps_what_is_whole(tmp_path):

@@ -61,7 +61,7 @@ def test_the_check_writes_nothing_and_foretells_the_run(move, school):
     assert {name: grown[name] for name in names} == {name: counted[old][1] for name, old in names.items()}
     assert grown["Product"] > counted["products"][1] and grown["Role"] == 2  # the other three are here from the start
     # Every document is counted, and every mended or refused one is written down.
-    assert {name: row[0] for name, row in counted.items()} == {name: len(found) for name, found in school.items()}
+    assert {name: row[0] for name, row in counted.items()} == {name: len(rows) for name, rows in school.items()}
     for name, (total, came, mended, here, refused) in counted.items():
         written = [entry["outcome"] for entry in move.entries() if entry["collection"] == name]
         assert total == came + here + refused
@@ -106,7 +106,7 @@ def test_a_week_later_it_brings_what_is_new_and_leaves_what_was_changed_or_delet
 def test_a_dump_with_other_ids_of_mongodb_is_recognised_by_what_stays(move, school):
     move(school)
     before = counts()
-    anew = {name: [{k: v for k, v in one.items() if k != "_id"} for one in found] for name, found in school.items()}
+    anew = {name: [{k: v for k, v in one.items() if k != "_id"} for one in rows] for name, rows in school.items()}
     for name in ("users", "students"):  # these cannot be recognised: their numbers were made here
         anew[name] = [one for one in anew[name] if one.get("unid", one.get("sId"))]
 
@@ -144,11 +144,11 @@ def test_killed_half_way_and_started_again_it_goes_on(move, school, monkeypatch,
 
 
 def test_what_the_database_refuses_keeps_no_other_out_and_the_database_gone_ends_the_run(move, monkeypatch):
-    found = documents_make(students=10, users=1, orders=0)["students"]
+    people = documents_make(students=10, users=1, orders=0)["students"]
     create = Student.objects.bulk_create
 
     def refuse(students, *args, **options):
-        if any(student.sid == found[3]["sId"] for student in students):
+        if any(student.sid == people[3]["sId"] for student in students):
             raise DataError("no")
         return create(students, *args, **options)
 
@@ -158,11 +158,11 @@ def test_what_the_database_refuses_keeps_no_other_out_and_the_database_gone_ends
     with monkeypatch.context() as patch:
         patch.setattr(Student.objects.__class__, "bulk_create", gone)
         with pytest.raises(OperationalError):
-            move({"students": found})
+            move({"students": people})
     assert not any("数据库" in reason for reason in move.reasons()), "the document is at fault, not the database"
     monkeypatch.setattr(Student.objects, "bulk_create", refuse)
 
-    assert numbers(move({"students": found}))["students"] == [10, 9, 0, 0, 1]
+    assert numbers(move({"students": people}))["students"] == [10, 9, 0, 0, 1]
     assert "数据库拒绝" in move.reasons()[0]
 
 

@@ -229,8 +229,8 @@ def test_the_login_log_goes_on_and_what_a_login_or_a_weather_record_loses_is_tol
 def test_a_student_is_found_as_before_and_new_ones_come_after(move, lbw):
     move({"students": [student(), student(sId="ABCD00000001", name="王二")]})
 
-    _, found = lbw.get("/students/getstulist", **{"class": "H51901"}).json()["data"]
-    assert {name: found[name] for name in STUDENT} == STUDENT
+    _, student_rows = lbw.get("/students/getstulist", **{"class": "H51901"}).json()["data"]
+    assert {name: student_rows[name] for name in STUDENT} == STUDENT
     assert lbw.get("/students/getclasses").json()["data"] == ["H51901"]
     assert lbw.get("/students/searchstu", key="谭").json()["total"] == 1
 

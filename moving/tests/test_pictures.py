@@ -56,7 +56,7 @@ def stored(address, media):
 
 def test_pictures_of_every_record_are_taken_in_once_and_stay(bring, old, media):
     address = "http://www.old.example/productPic/1.png"
-    found = {
+    dump = {
         "users": [user(headimgurl="/avatar/图 2.png?t=1")],
         "students": [
             student(sId=f"ABCD0000000{at}", headimgurl=f"{host}/avatar/1.png") for at, host in enumerate(HOSTS)
@@ -66,9 +66,9 @@ def test_pictures_of_every_record_are_taken_in_once_and_stay(bring, old, media):
         "order_masters": [one(ORDER)], "order_details": [one(DETAIL, imageUrl=address)],
     }  # fmt: skip
 
-    told = bring(found, pictures=old)
+    output = bring(dump, pictures=old)
 
-    assert "收下 4 张，拒绝 0 张，缺少 0 张，改写地址 8 个" in told
+    assert "收下 4 张，拒绝 0 张，缺少 0 张，改写地址 8 个" in output
     addresses = [*Student.objects.values_list("headimgurl", flat=True), User.objects.get().headimgurl]
     addresses += [Category.objects.get().image_url, Product.objects.get().image_url, OrderLine.objects.get().image_url]
     assert all(stored(address, media) for address in addresses)
@@ -78,14 +78,14 @@ def test_pictures_of_every_record_are_taken_in_once_and_stay(bring, old, media):
 
 
 def test_pictures_may_come_later_and_again_and_addresses_elsewhere_are_left_alone(bring, old, media):
-    found = {"students": [student(headimgurl="/avatar/1.png")]}
+    dump = {"students": [student(headimgurl="/avatar/1.png")]}
 
-    assert "还有 1 个地址指向旧服务器的图片" in bring(found)
+    assert "还有 1 个地址指向旧服务器的图片" in bring(dump)
     assert Student.objects.get().headimgurl == "/avatar/1.png"
-    bring(found, pictures=old)
+    bring(dump, pictures=old)
     address = Student.objects.get().headimgurl
     assert stored(address, media)
-    assert "收下 0 张，拒绝 0 张，缺少 0 张，改写地址 0 个" in bring(found, pictures=old)
+    assert "收下 0 张，拒绝 0 张，缺少 0 张，改写地址 0 个" in bring(dump, pictures=old)
     assert Student.objects.get().headimgurl == address and Upload.objects.count() == 1
 
     Upload.objects.all().delete()  # whose records went: it is taken in again
@@ -103,7 +103,7 @@ def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folde
         for number in range(1, 8):  # 8 and 9 are missing, as is "lost"
             (old / folder / f"{number}.png").write_bytes(encoded() if number < 7 else b"no picture")
 
-    told = bring(documents_make(students=60, users=30, orders=10), pictures=old)
+    output = bring(documents_make(students=60, users=30, orders=10), pictures=old)
 
     addresses = [one for place in PLACES for one in place.model.objects.values_list(place.field, flat=True)]
     stored = [address for address in addresses if address.startswith("/media/")]
@@ -112,9 +112,9 @@ def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folde
     missing = {path for path in old_paths if not (old / path[1:]).exists()}
     assert refused == {*old_paths} - missing and len(refused) > 1 and len(missing) > 2
     counts = (len(set(stored)), len(refused), len(missing), len(stored))  # several records share a picture
-    assert f"收下 {counts[0]} 张，拒绝 {counts[1]} 张，缺少 {counts[2]} 张，改写地址 {counts[3]} 个" in told
+    assert f"收下 {counts[0]} 张，拒绝 {counts[1]} 张，缺少 {counts[2]} 张，改写地址 {counts[3]} 个" in output
     assert counts[0] == Upload.objects.count() == len([one for one in media.rglob("*") if one.is_file()]) < counts[3]
-    assert f"还有 {len(old_paths)} 个地址" in told
+    assert f"还有 {len(old_paths)} 个地址" in output
     expected = {("图片", path, "拒绝") for path in refused} | {("图片", path, "缺少") for path in missing}
     rows = load_workbook(move.folder / "problems.xlsx").active.values
     entries = {(entry["collection"], entry["place"], entry["outcome"]) for entry in move.entries()}
@@ -123,11 +123,11 @@ def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folde
 
 @pytest.mark.parametrize("path", ["/avatar/none.png", "/avatar/../../secret.png", "/avatar/%2e%2e/%2e%2e/secret.png"])
 def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
-    found = {"students": [student(headimgurl=path), student(sId="B", headimgurl="/avatar/broken.png")]}
+    dump = {"students": [student(headimgurl=path), student(sId="B", headimgurl="/avatar/broken.png")]}
 
-    told = [bring(found, pictures=old, check=is_check) for is_check in (True, False)]
+    outputs = [bring(dump, pictures=old, check=is_check) for is_check in (True, False)]
 
-    assert all("修补 1 个 headimgurl 的图片不在图片目录中" in text for text in told) and not Upload.objects.exists()
+    assert all("修补 1 个 headimgurl 的图片不在图片目录中" in text for text in outputs) and not Upload.objects.exists()
     assert Student.objects.get(sid=STUDENT["sId"]).headimgurl == path
 
 
@@ -135,9 +135,9 @@ def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
 def test_what_is_no_picture_is_refused_once_with_a_reason(bring, move, old, name, reason):
     people = [user(unid=f"n{n}", username=f"u{n}", headimgurl=f"/avatar/{name}.png") for n in range(250)]
 
-    told = bring({"users": people}, pictures=old)
+    output = bring({"users": people}, pictures=old)
 
-    assert "收下 0 张，拒绝 1 张" in told and not Upload.objects.exists()
+    assert "收下 0 张，拒绝 1 张" in output and not Upload.objects.exists()
     assert reason in OldPicture.objects.get().refusal
     assert reason in move.entries()[-1]["reasons"][0][0]
 

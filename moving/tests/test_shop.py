@@ -76,8 +76,8 @@ def test_reads_a_price_in_each_form_and_refuses_a_product_without(move):
 
     move({"product_categorys": [one(CATEGORY)], "products": products}, form="bson")
 
-    found = [float(product.price) for product in Product.objects.order_by("product_id")]
-    assert found == [expected for _, expected in PRICES]
+    amounts = [float(product.price) for product in Product.objects.order_by("product_id")]
+    assert amounts == [expected for _, expected in PRICES]
     assert move.reasons().count("价格不是 0.01 到 99999999 之间的数") == len(NO_PRICES)
 
 
@@ -98,11 +98,11 @@ def test_a_cart_waits_for_its_owner(move):
 
 # --- Orders ---
 def test_a_paid_order_is_history_its_buyer_finds(shop):
-    found = the_order(shop())
+    order = the_order(shop())
 
     expected = ORDER | {"total_fee": 39.98, "create_time": "2021-08-27,16:55:10"}
-    assert {name: found[name] for name in expected} == expected
-    [row] = found["orderDetail"]
+    assert {name: order[name] for name in expected} == expected
+    [row] = order["orderDetail"]
     assert (row["title"], row["price"], row["count"], row["description"]) == ("山地车", 19.99, 2, "说明")
     log = OrderLog.objects.get()
     assert (log.actor, log.event, log.to_state) == ("迁入", "迁入", "shipped")
@@ -207,9 +207,9 @@ def test_products_that_are_gone_come_back_off_sale_for_their_orders_and_a_gone_c
 
 
 def test_rows_of_one_product_become_one(shop, move):
-    found = the_order(shop(details=[one(DETAIL), one(DETAIL), one(DETAIL, price=1)], total_fee=7996))
+    order = the_order(shop(details=[one(DETAIL), one(DETAIL), one(DETAIL, price=1)], total_fee=7996))
 
-    assert [row["count"] for row in found["orderDetail"]] == [4]
+    assert [row["count"] for row in order["orderDetail"]] == [4]
     assert sorted(move.reasons()) == ["同一商品有几条价格不同的明细，只保留第一条", "同一商品有几条明细，数量相加"]
 
 

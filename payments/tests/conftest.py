@@ -62,7 +62,7 @@ def start(shop, wechat):
     def start(number=None, *, now=None, **changes):
         now = now or timezone.now()
         number = number or shop.order()
-        wanted = {
+        fields = {
             "out_trade_no": number,
             "amount_fen": shop.owed[number],
             "description": "可乐 x1",
@@ -70,7 +70,7 @@ def start(shop, wechat):
             "client_ip": "203.0.113.9",
             "deadline": now + timedelta(minutes=2),
         }
-        return payment_start(now=now, **(wanted | changes))
+        return payment_start(now=now, **(fields | changes))
 
     return start
 

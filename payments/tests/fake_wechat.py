@@ -218,32 +218,32 @@ class WeChat:
 
     def transaction(self, number):
         order = self.orders[number]
-        said = {
+        content = {
             "appid": APPID, "mchid": MCHID, "out_trade_no": number, "trade_state": order["state"],
             "trade_state_desc": "支付成功" if order["state"] == "SUCCESS" else "订单未支付", "attach": "",
             "promotion_detail": [],
         }  # fmt: skip
         if order["state"] in ("SUCCESS", "REFUND"):
-            said |= {
+            content |= {
                 "transaction_id": order["transaction_id"], "trade_type": "NATIVE", "bank_type": "CMC",
                 "success_time": order["paid_at"].isoformat(timespec="seconds"), "payer": {"openid": "oUpF8uMuAJO"},
                 "amount": {"total": order["paid_fen"], "payer_total": order["paid_fen"], "currency": "CNY",
                            "payer_currency": "CNY"},
             }  # fmt: skip
-        return said
+        return content
 
     def notice_v3(self, number, **options):
         return self.seal("TRANSACTION.SUCCESS", self.transaction(number) | options.pop("changes", {}), **options)
 
     def refund_notice_v3(self, out_refund_no, status="SUCCESS", **options):
         refund = self.refunds[out_refund_no]
-        said = {
+        content = {
             "mchid": MCHID, "out_trade_no": refund["out_trade_no"], "transaction_id": refund["transaction_id"],
             "out_refund_no": out_refund_no, "refund_id": refund["refund_id"], "refund_status": status,
             "success_time": "2026-11-25T10:20:30+08:00", "user_received_account": refund["user_received_account"],
             "amount": refund["amount"] | {"payer_total": 1, "payer_refund": 1},
         } | options.pop("changes", {})  # fmt: skip
-        return self.seal(f"REFUND.{status}", said, **options)
+        return self.seal(f"REFUND.{status}", content, **options)
 
     def seal(self, event, said, key=V3_KEY, **options):
         """Make the body and headers of a v3 notification."""
@@ -282,11 +282,11 @@ class WeChat:
         base = ANSWER | {"return_msg": "OK", "nonce_str": os.urandom(8).hex()}
         if fields.get("appid") != APPID or fields.get("mch_id") != MCHID or len(fields.get("nonce_str", "")) > 32:
             return base | {"result_code": "FAIL", "err_code": "APPID_MCHID_NOT_MATCH"}, kind
-        said = getattr(self, f"v2_{operation}")(fields)
-        return base | {"result_code": "FAIL" if "err_code" in said else "SUCCESS"} | said, kind
+        reply = getattr(self, f"v2_{operation}")(fields)
+        return base | {"result_code": "FAIL" if "err_code" in reply else "SUCCESS"} | reply, kind
 
     def v2_unifiedorder(self, fields):
-        wanted = {k: v for k, v in fields.items() if k not in ("sign", "nonce_str")}
+        intent = {k: v for k, v in fields.items() if k not in ("sign", "nonce_str")}
         needed = ["body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type", "time_expire"]
         needed.append({"NATIVE": "product_id", "JSAPI": "openid"}.get(fields.get("trade_type"), "body"))
         if missing := [n for n in needed if not fields.get(n)]:
@@ -297,35 +297,35 @@ class WeChat:
             return {"err_code": "PARAM_ERROR", "err_code_des": "body含有表情"}
         if not re.fullmatch(r"[1-9][0-9]*", fields["total_fee"]):
             return {"err_code": "PARAM_ERROR", "err_code_des": "total_fee"}
-        number, known = fields["out_trade_no"], self.orders.get(fields["out_trade_no"])
-        if known is None:
+        number, order = fields["out_trade_no"], self.orders.get(fields["out_trade_no"])
+        if order is None:
             ends = datetime.strptime(fields["time_expire"], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
             if ends < datetime.now(BEIJING) + timedelta(minutes=5):
                 return {"err_code": "INVALID_REQUEST", "err_code_des": "time_expire时间过短,刷卡至少1分钟,其他5分钟"}
-            known = {"wanted": wanted, "state": "NOTPAY", "total_fee": int(fields["total_fee"])}
-            self.orders[number] = known
-        if known["state"] == "SUCCESS":
+            order = {"wanted": intent, "state": "NOTPAY", "total_fee": int(fields["total_fee"])}
+            self.orders[number] = order
+        if order["state"] == "SUCCESS":
             return {"err_code": "ORDERPAID", "err_code_des": "该订单已支付"}
-        if known["state"] == "CLOSED":
+        if order["state"] == "CLOSED":
             return {"err_code": "ORDERCLOSED", "err_code_des": "该订单已关闭"}
-        if known["wanted"] != wanted:
+        if order["wanted"] != intent:
             return {"err_code": "INVALID_REQUEST", "err_code_des": "201 商户订单号重复"}
         self.count += 1
-        said = {"trade_type": fields["trade_type"], "prepay_id": f"wx{os.urandom(16).hex()}"}
+        reply = {"trade_type": fields["trade_type"], "prepay_id": f"wx{os.urandom(16).hex()}"}
         if fields["trade_type"] == "NATIVE":
-            said["code_url"] = f"weixin://wxpay/bizpayurl?pr=c{self.count}"
-        return said
+            reply["code_url"] = f"weixin://wxpay/bizpayurl?pr=c{self.count}"
+        return reply
 
     def v2_orderquery(self, fields):
         order = self.orders.get(fields["out_trade_no"])
         if order is None:
             return {"err_code": "ORDERNOTEXIST", "err_code_des": "订单不存在"}
-        said = {"out_trade_no": fields["out_trade_no"], "trade_state": order["state"], "trade_state_desc": "说明"}
+        reply = {"out_trade_no": fields["out_trade_no"], "trade_state": order["state"], "trade_state_desc": "说明"}
         if order["state"] == "SUCCESS":
-            said |= {"total_fee": order["paid_fen"], "transaction_id": order["transaction_id"], "fee_type": "CNY",
+            reply |= {"total_fee": order["paid_fen"], "transaction_id": order["transaction_id"], "fee_type": "CNY",
                      "time_end": f"{order['paid_at']:%Y%m%d%H%M%S}", "trade_type": "NATIVE", "bank_type": "CMC",
                      "openid": "oUpF8uMuAJO", "cash_fee": order["paid_fen"] - 1, "coupon_fee": 1}  # fmt: skip
-        return said
+        return reply
 
     def v2_closeorder(self, fields):
         order = self.orders.get(fields["out_trade_no"])
@@ -339,26 +339,26 @@ class WeChat:
     def v3_caller_problem(self, method, path, headers, raw):
         line = headers.get("Authorization", "")
         kind, _, rest = line.partition(" ")
-        given = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         needed = {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}
-        if kind != "WECHATPAY2-SHA256-RSA2048" or set(given) != needed:
+        if kind != "WECHATPAY2-SHA256-RSA2048" or set(fields) != needed:
             return "Authorization"
-        if given["mchid"] != MCHID or given["serial_no"] != MERCHANT_SERIAL:
+        if fields["mchid"] != MCHID or fields["serial_no"] != MERCHANT_SERIAL:
             return "mchid or serial_no"
-        if abs(time.time() - int(given["timestamp"])) > 300 or given["nonce_str"] in self.nonces:
+        if abs(time.time() - int(fields["timestamp"])) > 300 or fields["nonce_str"] in self.nonces:
             return "timestamp or nonce"
         if headers.get("Accept") != "application/json" or not headers.get("User-Agent"):
             return "Accept or User-Agent"
         if raw and headers.get("Content-Type") != "application/json":
             return "Content-Type"
-        message = f"{method}\n{path}\n{given['timestamp']}\n{given['nonce_str']}\n".encode() + raw + b"\n"
+        message = f"{method}\n{path}\n{fields['timestamp']}\n{fields['nonce_str']}\n".encode() + raw + b"\n"
         try:
             self.keys.merchant.public_key().verify(
-                base64.b64decode(given["signature"]), message, PKCS1v15(), hashes.SHA256()
+                base64.b64decode(fields["signature"]), message, PKCS1v15(), hashes.SHA256()
             )
         except InvalidSignature:
             return "signature"
-        self.nonces.add(given["nonce_str"])
+        self.nonces.add(fields["nonce_str"])
         return ""
 
     def v3(self, method, path, raw):
@@ -398,8 +398,8 @@ class WeChat:
     def v3_refund(self, *, out_refund_no, transaction_id, amount, notify_url, reason="-"):
         if not reason or len(reason.encode()) > 80 or re.search(r"[^ -~\u3000-\u9fff\uff00-\uffef]", reason):
             return _no("PARAM_ERROR", 400)
-        if known := self.refunds.get(out_refund_no):
-            return (200, known) if known["amount"] == amount else _no("INVALID_REQUEST", 400)
+        if earlier := self.refunds.get(out_refund_no):
+            return (200, earlier) if earlier["amount"] == amount else _no("INVALID_REQUEST", 400)
         paid = [
             (number, order) for number, order in self.orders.items() if order.get("transaction_id") == transaction_id
         ]
@@ -407,8 +407,8 @@ class WeChat:
             return _no("RESOURCE_NOT_EXISTS", 404)
         number = paid[0][0]
         alive = [r for r in self.refunds.values() if r["out_trade_no"] == number and r["status"] != "CLOSED"]
-        given = sum(r["amount"]["refund"] for r in alive)
-        if self.is_out_of_money or given + amount["refund"] > amount["total"]:
+        refunded_fen = sum(r["amount"]["refund"] for r in alive)
+        if self.is_out_of_money or refunded_fen + amount["refund"] > amount["total"]:
             return _no("NOT_ENOUGH", 403)
         self.refunds[out_refund_no] = {
             "refund_id": f"50000{len(self.refunds):015d}", "out_refund_no": out_refund_no,
@@ -440,8 +440,8 @@ class WeChat:
         rows = self.edit_bill(self.bill_rows(day))
         if not rows:
             return _no("NO_STATEMENT_EXIST", 400)
-        paid, given = (sum(row[title] for row in rows) for title in (24, 25))
-        sums = [len(rows), f"{paid / 100:.2f}", "0.00", "0.00", "0.00000", f"{paid / 100:.2f}", f"{given / 100:.2f}"]
+        paid, refunds = (sum(row[title] for row in rows) for title in (24, 25))
+        sums = [len(rows), f"{paid / 100:.2f}", "0.00", "0.00", "0.00000", f"{paid / 100:.2f}", f"{refunds / 100:.2f}"]
         rows = [[f"{cell / 100:.2f}" if at in (24, 25) else cell for at, cell in enumerate(row)] for row in rows]
         lines = [BILL_TITLES, *(",".join(f"`{cell}" for cell in row) for row in rows)]
         lines += [BILL_SUMS, ",".join(f"`{cell}" for cell in sums)]

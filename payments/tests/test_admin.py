@@ -51,8 +51,8 @@ def test_query_now_settles_or_tells_the_error(office, start, wechat):
     wechat.faults = [("query", "down")]
 
     for text in ("微信支付暂时不可用", "微信侧 SUCCESS"):
-        said = office.post(page("payment", row=payment), {"step_query_now": "1"}, follow=True).content.decode()
-        assert text in said
+        notice = office.post(page("payment", row=payment), {"step_query_now": "1"}, follow=True).content.decode()
+        assert text in notice
 
     assert Payment.objects.get().is_paid
 
@@ -61,8 +61,8 @@ def test_a_failed_refund_is_retried_from_the_list(office, rows):
     Refund.objects.update(state="failed", next_try_at=None, amount_fen=123450)
 
     chosen = {"action": "retry", "_selected_action": [rows["refund"].pk]}
-    asked = office.post(page("refund", "changelist"), chosen).content.decode()
-    assert "1 笔退款，共 1,234.50元" in asked and Refund.objects.get().state == "failed"
+    text = office.post(page("refund", "changelist"), chosen).content.decode()
+    assert "1 笔退款，共 1,234.50元" in text and Refund.objects.get().state == "failed"
 
     Refund.objects.update(amount_fen=100)  # as much as was paid
     office.post(page("refund", "changelist"), chosen | {"sure": "1"})
@@ -74,8 +74,8 @@ def test_a_failed_refund_is_retried_from_the_list(office, rows):
 
 
 def test_an_event_is_replayed_unless_it_was_cut(office, rows, shop):
-    said = office.post(page("inboundevent", row=rows["inboundevent"]), {"step_replay": "1"}, follow=True)
-    assert "已受理" in said.content.decode() and len(shop.paid) == 1
+    reply = office.post(page("inboundevent", row=rows["inboundevent"]), {"step_replay": "1"}, follow=True)
+    assert "已受理" in reply.content.decode() and len(shop.paid) == 1
     office.post("/pay/payResult", b"<xml>" + b"x" * 5000, content_type="text/xml")
     event = InboundEvent.objects.latest("pk")
 
@@ -87,7 +87,7 @@ def test_an_event_is_replayed_unless_it_was_cut(office, rows, shop):
     assert list(InboundEvent.objects.order_by("pk").values_list("replays", flat=True)) == [1, 0]
 
 
-def test_whoever_may_only_look_presses_no_button(person, roles, stock):  # noqa: F811
+def test_a_reader_presses_no_button(person, roles, stock):  # noqa: F811
     looking = Permission.objects.filter(codename__startswith="view_")
     roles["200"].permissions.set([*looking, *Permission.objects.filter(codename__startswith="export_")])
     browser = logged_in(person("clerk", "200", is_staff=True).user)
@@ -104,7 +104,7 @@ def test_whoever_may_only_look_presses_no_button(person, roles, stock):  # noqa:
                 assert answer.status_code == 403, (address, name)
 
 
-def test_a_refund_is_a_link_for_whoever_may_open_it(office, person, roles, stock):  # noqa: F811
+def test_a_refund_is_a_link_for_a_role_that_may_open_it(office, person, roles, stock):  # noqa: F811
     roles["200"].permissions.set([Permission.objects.get(codename="view_payment")])
     clerk = logged_in(person("clerk", "200", is_staff=True).user)
     refund = stock["refund"]

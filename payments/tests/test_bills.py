@@ -244,8 +244,8 @@ class TestDifferences:
         first = Difference.objects.get(kind="no_money")
         assert (first.bill_fen, first.our_fen, first.our_state) == (None, 1234, "已支付")
         for one in Difference.objects.exclude(kind="state"):
-            asked = difference_ask(difference_id=one.pk, actor="李", now=timezone.now())
-            assert (asked.note, asked.ending) == ("微信：SUCCESS 12.34元", "")
+            result = difference_ask(difference_id=one.pk, actor="李", now=timezone.now())
+            assert (result.note, result.ending) == ("微信：SUCCESS 12.34元", "")
         wechat.edit_bill = lambda rows: rows
         compare()
         assert differences_open() == [("state", twice.out_refund_no)]
@@ -300,18 +300,18 @@ class TestDifferences:
         wechat.orders[payment.out_trade_no]["state"] = "REFUND"
         forget(payment)
         compare()
-        money, given = Difference.objects.order_by("out_refund_no")
-        assert (money.kind, given.kind) == ("stray_money", "refund_here")
-        asked, press = wechat.called("refund"), {"actor": "李", "now": timezone.now()}
+        money, money_back = Difference.objects.order_by("out_refund_no")
+        assert (money.kind, money_back.kind) == ("stray_money", "refund_here")
+        calls, press = wechat.called("refund"), {"actor": "李", "now": timezone.now()}
 
         with pytest.raises(RefundNotPossible, match="所属的收款"):
-            difference_add_refund(difference_id=given.pk, **press)
+            difference_add_refund(difference_id=money_back.pk, **press)
         assert difference_return(difference_id=money.pk, **press).ending == ""
-        assert difference_add_refund(difference_id=given.pk, **press).ending == "gone"
+        assert difference_add_refund(difference_id=money_back.pk, **press).ending == "gone"
         assert difference_ask(difference_id=money.pk, **press).ending == "gone"
 
         assert (Payment.objects.get().state, Refund.objects.get().out_refund_no) == ("stray", refund.out_refund_no)
-        assert wechat.called("refund") == asked
+        assert wechat.called("refund") == calls
 
     def test_asks_no_longer_than_its_time_and_not_on_in_a_silence(self, sold, wechat, monkeypatch):
         monkeypatch.setattr(differences, "MAX_ASKING_S", 1e-9)
@@ -441,8 +441,8 @@ def test_a_difference_shows_its_steps_and_stays_explained_until_the_facts_change
     assert all(f"step_{name}" in shown for name in ("accept", "ask", "return")) and "step_adopt" not in shown
     run = office.get("/admin/payments/billrun/").content.decode()
     assert f"day__exact={DAY}" in run and "24.68" not in run and "已核对，有差异" in run
-    asked = office.post(page, {"step_ask": "1"}, follow=True).content.decode()
-    assert "查询微信完成，微信有此记录：err 订单不存在" in asked
+    text = office.post(page, {"step_ask": "1"}, follow=True).content.decode()
+    assert "查询微信完成，微信有此记录：err 订单不存在" in text
     chosen = {"action": "accept", "_selected_action": [stray.pk], "sure": "1"}
     assert "请写明核对的结果" in office.post(listing, chosen | {"reason": " "}, follow=True).content.decode()
     office.post(listing, chosen | {"reason": "测试款"}, follow=True)
@@ -460,8 +460,8 @@ def test_a_difference_shows_its_steps_and_stays_explained_until_the_facts_change
 def test_a_day_is_compared_again(office, stray, sent_tasks, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         run = f"/admin/payments/billrun/{BillRun.objects.get().pk}/change/"
-        said = office.post(run, {"step_again": "1"}, follow=True).content.decode()
+        page = office.post(run, {"step_again": "1"}, follow=True).content.decode()
 
-    assert "重新核对已提交，结果稍后在本页显示" in said
+    assert "重新核对已提交，结果稍后在本页显示" in page
     assert sent_tasks == [("payments.reconcile_bill", (DAY.isoformat(),))]
     assert BillRun.objects.get().state == BillRun.State.RUNNING  # the sweep looks, should the worker never get it

@@ -39,7 +39,7 @@ def test_a_bad_value_is_named(wechat, settings, name, value, row, says):
 
 
 @pytest.mark.parametrize(("days_later", "ok"), [(0, True), (8.5, False)])
-def test_platform_certificates_that_nobody_renews_are_named(wechat, settings, tmp_path, monkeypatch, days_later, ok):
+def test_platform_certificates_that_are_not_renewed_are_named(wechat, settings, tmp_path, monkeypatch, days_later, ok):
     settings.WECHAT_PAY_PUBLIC_KEY_ID = settings.WECHAT_PAY_PUBLIC_KEY_FILE = ""
     settings.WECHAT_PAY_CERT_DIR, wechat.use_certificate = str(tmp_path / "certs"), True
     now = timezone.now() + timedelta(days=days_later)
@@ -61,8 +61,8 @@ def test_differences_and_days_that_were_not_compared_are_named(wechat):
     ]
 
     past = Restoration.objects.create(written_at=timezone.now() - timedelta(days=9), restored_at=timezone.now())
-    (said, _) = [finding.what for finding in bills()]
-    assert "are still to be compared" in said
+    (what, _) = [finding.what for finding in bills()]
+    assert "are still to be compared" in what
     past.delete()
 
     Difference.objects.create(

@@ -22,12 +22,12 @@ from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2
 
 def intent(number="20261125101112000ABCDEF", **changes):
     now = timezone.now()
-    wanted = {
+    fields = {
         "out_trade_no": number, "amount_fen": 1234, "description": "可乐", "trade_type": "NATIVE",
         "client_ip": "203.0.113.9", "notify_url": "http://127.0.0.1:8399/pay/payResult", "time_start": now,
         "time_expire": now + timedelta(minutes=6),
     }  # fmt: skip
-    return PaymentIntent(**(wanted | changes))
+    return PaymentIntent(**(fields | changes))
 
 
 def test_signs_like_the_documented_vector():
@@ -68,13 +68,13 @@ def test_places_an_order_of_each_kind_and_signs_the_sdks_parameters(wechat, sett
 
 
 def test_equal_intents_are_one_order_and_times_are_beijing_time(wechat):
-    wanted = intent()
+    fields = intent()
 
     for _ in range(2):
-        gateway_v2().create(wanted)
+        gateway_v2().create(fields)
 
     (order,) = wechat.orders.values()
-    assert order["wanted"]["time_expire"] == f"{wanted.time_expire + timedelta(hours=8):%Y%m%d%H%M%S}"
+    assert order["wanted"]["time_expire"] == f"{fields.time_expire + timedelta(hours=8):%Y%m%d%H%M%S}"
     with pytest.raises(NumberUsed) as refused:
         gateway_v2().create(intent(amount_fen=1235))
     assert refused.value.code == "OUT_TRADE_NO_USED"

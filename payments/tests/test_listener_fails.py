@@ -53,9 +53,9 @@ def order(person, wechat, product):
 
 def seen(office, order):
     """Return whether the list 异常 and the dashboard show the order's trouble."""
-    listed = office.get("/admin/shop/order/?work=trouble").content.decode()
-    assert ("款项未入账" in office.get("/admin/").content.decode()) == (order.order_id in listed)
-    return order.order_id in listed and "OverflowError" in listed
+    page = office.get("/admin/shop/order/?work=trouble").content.decode()
+    assert ("款项未入账" in office.get("/admin/").content.decode()) == (order.order_id in page)
+    return order.order_id in page and "OverflowError" in page
 
 
 @pytest.mark.parametrize("names", [("on_paid",), ("lock",), ("lock", "on_paid", "describe", "is_ours")], ids=str)
@@ -101,9 +101,9 @@ def test_staff_book_it_or_give_it_back_by_hand(order, wechat, office, root):
         phone_pays(wechat, order.order_id)
         page = f"/admin/payments/payment/{Payment.objects.get().pk}/change/"
         assert "仍然没有入账" in office.post(page, {"step_retell": "1"}, follow=True).content.decode()
-        asked = age(office, 2).post(page, {"step_give_back": "1", "sure": "1"})
-        assert asks(asked) and not Refund.objects.exists()
-        confirm(office, asked)
+        question = age(office, 2).post(page, {"step_give_back": "1", "sure": "1"})
+        assert asks(question) and not Refund.objects.exists()
+        confirm(office, question)
 
     assert Refund.objects.get().amount_fen == order.total_fen
     assert "step_give_back" not in office.get(page).content.decode()
@@ -133,10 +133,10 @@ def test_a_refund_is_recorded_seen_and_booked_later(order, wechat, office, names
 def test_two_sweeps_at_the_same_instant_book_it_once(order, wechat, monkeypatch, is_locked):
     with failing("on_paid"):
         phone_pays(wechat, order.order_id)
-    failure, told, now = ListenerFailure.objects.get(), [], timezone.now() + PAUSES[0]
+    failure, calls, now = ListenerFailure.objects.get(), [], timezone.now() + PAUSES[0]
 
     def on_paid(**facts):
-        told.append(facts["out_trade_no"])
+        calls.append(facts["out_trade_no"])
         time.sleep(0.2)
         return PaidOutcome.ACCEPTED
 
@@ -145,4 +145,4 @@ def test_two_sweeps_at_the_same_instant_book_it_once(order, wechat, monkeypatch,
     with listener_replaced(replace(listener(), lock=lambda **_: order.total_fen, on_paid=on_paid)):
         at_once([lambda: listener_retell(failure_id=failure.pk, now=now)] * 4)
 
-    assert (len(told) == 1) == is_locked
+    assert (len(calls) == 1) == is_locked

@@ -42,12 +42,12 @@ def test_an_old_payment_is_settled_and_refunded_with_its_own_keys(start, shop, w
     payment_query(out_trade_no=of_another_app.out_trade_no, now=timezone.now())
     assert Payment.objects.get().state == "paid"
     settings.WECHAT_APP_ID = APPID
-    asked, swept, noticed, noticed_v2 = payments = [start() for _ in range(4)]
+    queried, swept, noticed, noticed_v2 = payments = [start() for _ in range(4)]
     for payment in payments:
         wechat.pay(payment.out_trade_no)
     moved()
 
-    payment_query(out_trade_no=asked.out_trade_no, now=timezone.now())
+    payment_query(out_trade_no=queried.out_trade_no, now=timezone.now())
     Payment.objects.filter(pk__in=[noticed.pk, noticed_v2.pk]).update(next_check_at=None)
     payments_reconcile(now=timezone.now() + timedelta(seconds=30))
     body, headers = wechat.notice_v3(noticed.out_trade_no)
@@ -55,7 +55,7 @@ def test_an_old_payment_is_settled_and_refunded_with_its_own_keys(start, shop, w
     Client().post("/pay/payResult", wechat.notice_v2(noticed_v2.out_trade_no), "text/xml")
 
     assert Payment.objects.filter(state="paid", appid=APPID, mch_id=MCHID).count() == len(shop.paid) == 5
-    refund = request(asked)
+    refund = request(queried)
     assert refund_run(refund_id=refund.pk, now=timezone.now()).state == "processing"
     body, headers = wechat.refund_notice_v3(refund.out_refund_no)
     assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200

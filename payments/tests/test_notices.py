@@ -255,11 +255,11 @@ class TestRefundNotices:
     def test_repeats_and_late_news_change_nothing(self, refund, shop, wechat):
         for _ in range(2):
             post_v3(*wechat.refund_notice_v3(refund.out_refund_no))
-        told = list(shop.refunds)
+        calls = list(shop.refunds)
         post_v3(*wechat.refund_notice_v3(refund.out_refund_no, "ABNORMAL"))
 
         refund.refresh_from_db()
-        assert refund.state == "success" and shop.refunds == told
+        assert refund.state == "success" and shop.refunds == calls
 
     def test_what_does_not_fit_is_refused(self, refund, wechat):
         for changes in (
@@ -377,7 +377,7 @@ class TestJournal:
         assert "k" * 16 not in caplog.text and "v" * 16 not in caplog.text
 
 
-def test_without_valkey_nobody_counts_forgeries_so_none_is_kept(order, wechat, valkey_down):
+def test_without_valkey_forgeries_cannot_be_counted_so_none_is_kept(order, wechat, valkey_down):
     assert_refused_v2(post_v2(b"<xml/>"))
     assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
 

@@ -35,14 +35,14 @@ def test_a_closed_payment_is_watched_for_a_day_and_then_left_alone(start, wechat
     number, now = start().out_trade_no, timezone.now()
     payment_close(out_trade_no=number, now=now)
 
-    asked = []
+    moments = []
     while due := Payment.objects.get().next_check_at:
-        asked.append(due - now)
+        moments.append(due - now)
         payments_reconcile(now=due)
 
-    assert asked[0] == timedelta(minutes=1)
-    assert timedelta(hours=24) < asked[-1] < timedelta(hours=29)
-    assert len(asked) < 20
+    assert moments[0] == timedelta(minutes=1)
+    assert timedelta(hours=24) < moments[-1] < timedelta(hours=29)
+    assert len(moments) < 20
 
 
 def test_a_silent_or_slow_provider_does_not_hold_up_the_sweep(start, wechat, monkeypatch):
@@ -80,19 +80,19 @@ def test_the_tasks_do_the_sweeps(start, paid, wechat):
 def test_one_that_is_locked_or_does_not_fit_does_not_cost_the_others_their_turn(start, shop, wechat, monkeypatch):
     """One payment's order is locked too long; another's row is locked, and left to the process that holds it."""
     monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 100)
-    locked, held, wrong, *others = [start().out_trade_no for _ in range(5)]
-    for number in (locked, held, *others):
+    locked, busy, wrong, *others = [start().out_trade_no for _ in range(5)]
+    for number in (locked, busy, *others):
         wechat.pay(number)
     wechat.pay(wrong, fen=1)
     Payment.objects.filter(out_trade_no=locked).update(next_check_at=timezone.now())
 
     def lock():
         shop.lock(out_trade_no=locked)
-        Payment.objects.select_for_update().get(out_trade_no=held)
+        Payment.objects.select_for_update().get(out_trade_no=busy)
 
     assert during(lock, lambda: payments_reconcile(now=later(seconds=30)), seconds=5) == 4
 
     assert sorted(call["out_trade_no"] for call in shop.paid) == sorted(others)
     assert Payment.objects.get(out_trade_no=wrong).last_error
     assert payments_reconcile(now=later(minutes=2)) == 3
-    assert Payment.objects.filter(out_trade_no__in=[locked, held], state="paid").count() == 2
+    assert Payment.objects.filter(out_trade_no__in=[locked, busy], state="paid").count() == 2

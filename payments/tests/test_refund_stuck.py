@@ -45,8 +45,8 @@ def refund_in(paid, wechat):
 
 
 def offline(refund, **changes):
-    said = {"way": "bank", "voucher": "2026112500017", "actor": "李", "now": later()}
-    return refund_offline(refund_id=refund.pk, **(said | changes))
+    facts = {"way": "bank", "voucher": "2026112500017", "actor": "李", "now": later()}
+    return refund_offline(refund_id=refund.pk, **(facts | changes))
 
 
 class TestAbnormal:
@@ -97,7 +97,7 @@ class TestAbnormal:
         assert (refund.state, refund.way) == ("abnormal", "")
         assert refund_divert(refund_id=refund.pk, card=CARD, actor="李", now=later()).state == "processing"
 
-    def test_after_an_unclear_answer_nobody_acts_until_it_is_clear(self, refund_in, wechat):
+    def test_after_an_unclear_answer_no_step_is_taken_until_it_is_clear(self, refund_in, wechat):
         refund, now = refund_in("ABNORMAL"), later()
         wechat.faults = [("refund_abnormal", "drop")]
 
@@ -173,12 +173,12 @@ class TestOffline:
 
         assert offline(refund).state == "offline"
 
-        asked = wechat.called("refund") + wechat.called("refund_query")
+        calls = wechat.called("refund") + wechat.called("refund_query")
         for step in (refund_divert, refund_again):
             with pytest.raises(RefundNotPossible):
                 step(refund_id=refund.pk, actor="李", now=later() + LATER)
         refund_run(refund_id=refund.pk, now=later() + LATER, at_once=True)
-        assert wechat.called("refund") + wechat.called("refund_query") == asked
+        assert wechat.called("refund") + wechat.called("refund_query") == calls
 
     @pytest.mark.parametrize("status", ["PROCESSING", "SUCCESS"])
     @pytest.mark.parametrize("is_known", [True, False])  # or we believe that it does not

@@ -30,13 +30,13 @@ def preview_of(role):
 
 
 def state(role):
-    held = Role.objects.filter(pk=role.pk).values().get()
-    return held | {"permissions": sorted(role.permissions.values_list("pk", flat=True))}
+    row = Role.objects.filter(pk=role.pk).values().get()
+    return row | {"permissions": sorted(role.permissions.values_list("pk", flat=True))}
 
 
 def errors_of(answer):
     assert answer.status_code == 200
-    return {name: " ".join(found) for name, found in answer.context["adminform"].form.errors.items()}
+    return {name: " ".join(texts) for name, texts in answer.context["adminform"].form.errors.items()}
 
 
 ODD = {
@@ -269,10 +269,10 @@ class TestTheTable:
         assert f'href="/admin/accounts/user/?role__id__exact={roles["103"].pk}">2人</a>' in text
         assert "1人进后台" in text
         for role in roles.values():
-            held = set(role.permissions.all())
+            rights = set(role.permissions.all())
             allowed = [c for c in endpoints() if c.row_title and role.may_call(c.paths, Access.ROWS)]
             assert ticked(page, role, "接口") == {(c.row_title, c.path) for c in allowed}
-            expected = {(r.verb, r.records) for r in office_rights() if role.is_root or r.permission in held}
+            expected = {(r.verb, r.records) for r in office_rights() if role.is_root or r.permission in rights}
             assert ticked(page, role, "后台") == expected
             assert f'href="/admin/permissions/role/{role.pk}/change/">{role.name}</a>' in text
 

@@ -35,9 +35,9 @@ def test_getrole_answers_get_and_post_alike_with_all_roles_or_one(lbw):
 class TestAddRole:
     @pytest.mark.parametrize("as_text", [False, True])
     def test_creates_a_role_that_works_at_once(self, root, person, roles, as_text):
-        given = {k: json.dumps(v) if as_text and not isinstance(v, str) else v for k, v in NEW.items()}
+        body = {k: json.dumps(v) if as_text and not isinstance(v, str) else v for k, v in NEW.items()}
 
-        assert root.post("/permission/addrole", given, format="form" if as_text else "json").json()["state"]
+        assert root.post("/permission/addrole", body, format="form" if as_text else "json").json()["state"]
 
         roles["300"] = Role.objects.get(roleid="300")
         li = person("li", "300")

@@ -14,13 +14,13 @@ def found():
     return [(finding.ok, finding.what, bool(finding.do)) for finding in doctor.roles_and_calls()]
 
 
-def test_what_is_seeded_is_in_order_and_a_row_may_add_to_a_call_that_is_everybodys(roles):
+def test_what_is_seeded_is_in_order_and_a_row_may_add_to_an_open_call(roles):
     Role.objects.filter(roleid="200").update(rows=["/order/ship"])
 
     assert found() == [(True, "Every call says who may, every row of a role opens one", False)]
 
 
-def test_rows_that_open_nothing_and_calls_left_to_root_or_nobody_are_named(roles, capsys, monkeypatch):
+def test_rows_that_open_nothing_and_calls_left_to_root_or_no_role_are_named(roles, capsys, monkeypatch):
     Role.objects.filter(roleid="102").update(rows=["/students/*", "/nowhere", "/users/login", "/old/*"])
 
     with pytest.raises(SystemExit):

@@ -167,7 +167,7 @@ def test_in_read_only_hours_a_class_reads_and_changes_nothing(person, root):
 
 
 @pytest.mark.django_db
-def test_without_valkey_nobody_is_kept_from_changing(person, valkey_down):
+def test_without_valkey_no_change_is_refused(person, valkey_down):
     assert "code" not in refusal(send(person("li", "103", class_name="H5"), _call("/students/addstu"), "POST"))
 
 

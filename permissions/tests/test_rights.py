@@ -26,12 +26,12 @@ class TestRights:
         ],
     )
     def test_rows_are_exact_or_end_in_a_star(self, rows, path, expected):
-        held = Role(roleid="9", name="x", rows=rows)
+        role = Role(roleid="9", name="x", rows=rows)
 
-        assert held.may_call([path], Access.ROWS) is held.may_call(["/documented", path], Access.ROWS) is expected
-        assert held.may_call([path], Access.ROOT) is False
-        assert held.may_call([path], Access.ANY_USER) is True
-        assert held.may_call([path], None) is False
+        assert role.may_call([path], Access.ROWS) is role.may_call(["/documented", path], Access.ROWS) is expected
+        assert role.may_call([path], Access.ROOT) is False
+        assert role.may_call([path], Access.ANY_USER) is True
+        assert role.may_call([path], None) is False
         root = Role(roleid="1", name="root")
         assert (root.may_call([path], Access.ROOT), root.may_call([path], None)) == (True, False)
 
@@ -62,8 +62,8 @@ class TestSeed:
 
     def test_staff_get_the_sections_of_their_role(self):
         def given(roleid: str) -> set[str]:
-            found = Role.objects.get(roleid=roleid).permissions.values_list("content_type__app_label", "codename")
-            return {f"{app}.{codename}" for app, codename in found}
+            rights = Role.objects.get(roleid=roleid).permissions.values_list("content_type__app_label", "codename")
+            return {f"{app}.{codename}" for app, codename in rights}
 
         assert given("1") == set()
         assert "students.delete_student" in given("103") and "students.delete_student" not in given("200")

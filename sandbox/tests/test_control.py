@@ -88,7 +88,7 @@ class TestFromAnotherMachine:
         page = client.get("/sandbox/", **caller).content.decode()
         assert "登录后台" in page and 'action="/sandbox/faults/"' not in page
 
-    def test_root_of_the_back_office_does_and_everybody_sees_it(self, office: Client, client: Client) -> None:
+    def test_root_of_the_back_office_does_and_all_users_see_it(self, office: Client, client: Client) -> None:
         assert self.turn(office, **self.ELSEWHERE) == [302, 200]
         assert client.get("/sandbox/control/faults", **self.ELSEWHERE).json()["faults"]["provider_down"] == 1
         assert faults_on() == {FaultKind.PROVIDER_DOWN: 1.0}

@@ -38,10 +38,10 @@ def test_an_order_lives_its_life(v2: Any, v3: Any, order_v2: Any, paid: Any) -> 
     paid()
 
     status, text = v3.query(out_trade_no=NUMBER)
-    found = json.loads(text)
-    assert (status, found["trade_state"]) == (200, "SUCCESS")
-    assert found["amount"] == {"total": 1234, "payer_total": 1234, "currency": "CNY", "payer_currency": "CNY"}
-    assert datetime.fromisoformat(found["success_time"]).utcoffset() == timedelta(hours=8)
+    answer = json.loads(text)
+    assert (status, answer["trade_state"]) == (200, "SUCCESS")
+    assert answer["amount"] == {"total": 1234, "payer_total": 1234, "currency": "CNY", "payer_currency": "CNY"}
+    assert datetime.fromisoformat(answer["success_time"]).utcoffset() == timedelta(hours=8)
     assert code_of(v3.close(NUMBER)) == (400, "ORDERPAID")
 
 

@@ -47,7 +47,7 @@ def test_a_switch_is_for_the_chosen_calls_and_on_the_page_and_ends_when_turned_o
     assert lbw.get(LIST).status_code == 200
 
 
-def test_only_root_sets_a_class_and_nobody_of_it_changes_that(root, person):
+def test_only_root_sets_a_class_and_no_trainee_of_it_changes_that(root, person):
     li, wang = person("li", "102", class_name="H5"), person("wang", "102", class_name="H6")
     assert turn(li, class_name="H5", answer="500") == (403, {"error": "only root sets switches of others"})
 

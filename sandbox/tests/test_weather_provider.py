@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def ask(client: Client, keys: dict[str, str]) -> Any:
     def call(**query: str) -> Any:
-        known = {"version": "v61", "appid": keys["WEATHER_APP_ID"], "appsecret": keys["WEATHER_APP_SECRET"]}
-        return client.get("/sandbox/tianqi/api", known | {"city": "南京"} | query)
+        keys_sent = {"version": "v61", "appid": keys["WEATHER_APP_ID"], "appsecret": keys["WEATHER_APP_SECRET"]}
+        return client.get("/sandbox/tianqi/api", keys_sent | {"city": "南京"} | query)
 
     return call
 

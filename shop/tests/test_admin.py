@@ -187,10 +187,10 @@ class TestPricesAndStockInTheList:
         gone = Product.objects.filter(name="下架")
         gone.update(removed_at=timezone.now())
 
-        told = self.save(office, opened, form_1_stock="9", form_1_price="1")
+        messages = self.save(office, opened, form_1_stock="9", form_1_price="1")
 
-        assert "同事刚下架了这件商品" in told.content.decode()
-        assert self.save(office, PageForm(told), form_0_price="3").status_code == 302
+        assert "同事刚下架了这件商品" in messages.content.decode()
+        assert self.save(office, PageForm(messages), form_0_price="3").status_code == 302
         assert gone.filter(stock=5, price="9.90").exists()
         page = office.get(self.LIST)
         assert [row.name for row in page.context["cl"].result_list] == ["新", "旧", "下架"]

@@ -112,7 +112,7 @@ def test_refuses_to_add_and_to_change(li, given, answer):
     assert CartItem.objects.get().quantity == 2
 
 
-def test_everybody_has_a_cart_of_their_own(li, zhao, lbw):
+def test_every_user_has_a_cart(li, zhao, lbw):
     product = make_product()
     put(li, product)
 

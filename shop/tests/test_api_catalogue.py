@@ -45,8 +45,8 @@ def test_adds_lists_changes_and_removes_a_category(lbw, yuangong):
     assert (again["updator"], again["_id"], bool(again["updateTime"])) == ("lbw", row["_id"], True)
 
     assert said(lbw.get("/category/delCategory", category_id=row["category_id"])) == (200, True, "删除成功")
-    left = yuangong.get("/category/getCategory").json()["data"]
-    assert [row["categoryName"] for row in left] == ["化妆品"]
+    rows = yuangong.get("/category/getCategory").json()["data"]
+    assert [row["categoryName"] for row in rows] == ["化妆品"]
     assert said(lbw.post("/category/addCategory", {"categoryName": "汽车"}))[0] == 200  # its name is free again
 
 
@@ -67,13 +67,13 @@ def test_a_category_with_products_goes_only_when_forced_and_harms_no_product(lbw
 # --- Products ------------------------------------------------------------------------------------
 def test_adds_lists_changes_and_removes_a_product(lbw, yuangong):
     category = make_category("车辆")
-    given = PRODUCT | {"category_id": category.category_id}
+    params = PRODUCT | {"category_id": category.category_id}
 
-    assert said(lbw.post("/product/add_product", given)) == (200, True, "添加成功")
+    assert said(lbw.post("/product/add_product", params)) == (200, True, "添加成功")
     body = yuangong.get("/product/get_product").json()
     row = body["data"][0]
     assert (body["msg"], body["total"]) == ("获取成功", 1)
-    assert {name: row[name] for name in given} == given
+    assert {name: row[name] for name in params} == params
     assert isinstance(row["product_id"], str) and len(row["_id"]) == 24 and row["__v"] == 0
 
     assert said(lbw.post("/product/update_product", row | {"price": "88"})) == (200, True, "修改成功")
@@ -97,9 +97,9 @@ def test_adds_lists_changes_and_removes_a_product(lbw, yuangong):
     ],
 )
 def test_names_the_bad_parameter(lbw, name, value):
-    given = PRODUCT | {"category_id": make_category().category_id}
+    params = PRODUCT | {"category_id": make_category().category_id}
 
-    body = lbw.post("/product/add_product", given | {name: value}).json()
+    body = lbw.post("/product/add_product", params | {name: value}).json()
 
     assert (body["status"], body["state"]) == (1005, False) and name in body["msg"]
     assert not Product.objects.exists()
@@ -121,10 +121,10 @@ def test_posting_a_row_back_changes_no_id_and_no_time_and_sets_what_can_be_order
 
 
 def test_takes_a_picture_as_file_and_keeps_the_one_an_order_shows(lbw, li):
-    given = PRODUCT | {"category_id": make_category().category_id, "imageUrl": posted(encoded())}
-    no_picture = given | {"imageUrl": SimpleUploadedFile("a.png", b"<?php")}
+    body = PRODUCT | {"category_id": make_category().category_id, "imageUrl": posted(encoded())}
+    no_picture = body | {"imageUrl": SimpleUploadedFile("a.png", b"<?php")}
     assert lbw.post("/product/add_product", no_picture, format="multipart").json()["state"] is False
-    lbw.post("/product/add_product", given, format="multipart")
+    lbw.post("/product/add_product", body, format="multipart")
     product = Product.objects.get()
     order = make_order(li.user, product)
 

@@ -200,8 +200,8 @@ def test_anothers_order_answers_like_an_unknown_one(li, zhao, root, order_id, me
     number = theirs.order_id if order_id == "theirs" else order_id
     before = Order.objects.values().get(pk=theirs.pk)
 
-    given = {"order_id": number, **more}
-    answer = zhao.post(path, given) if method == "post" else zhao.get(path, **given)
+    body = {"order_id": number, **more}
+    answer = zhao.post(path, body) if method == "post" else zhao.get(path, **body)
 
     assert said(answer) == said(root.post("/order/get_order", {"order_id": number})) == UNKNOWN  # not even root
     assert Order.objects.values().get(pk=theirs.pk) == before
@@ -290,7 +290,7 @@ def test_deleting_an_unpaid_order_cancels_it_hides_it_and_keeps_the_record(li, i
     assert stock_of(product) == 5
 
 
-def test_an_open_order_stays_while_nobody_knows_whether_it_was_paid(li, wechat):
+def test_an_open_order_stays_while_it_is_unknown_whether_it_was_paid(li, wechat):
     order = make_order(li.user)
     start_payment(order)
     wechat.is_down = True

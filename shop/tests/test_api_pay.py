@@ -261,7 +261,7 @@ def test_money_for_a_closed_order_whose_stock_is_gone_goes_back_visibly(li, zhao
         make_order(zhao.user, product)
     else:
         lbw.get("/product/del_product", product_id=product.product_id)
-    left = stock_of(product)
+    stock = stock_of(product)
     phone_pays(wechat, order.order_id)
     run_refunds()
 
@@ -271,7 +271,7 @@ def test_money_for_a_closed_order_whose_stock_is_gone_goes_back_visibly(li, zhao
     poll = li.get("/order/query_order_status", order_id=order.order_id).json()
     assert (poll["status"], poll["state"], poll["msg"]) == (3002, False, "订单已取消") and "原路退回" in poll["note"]
     assert [refund["amount"]["refund"] for refund in wechat.refunds.values()] == [order.total_fen]
-    assert stock_of(product) == left
+    assert stock_of(product) == stock
     assert OrderLog.objects.filter(order=order, event="付款（商品已无库存）").exists()
     assert said(pay(li, order)) == (1002, False, "err 订单已取消")
 

@@ -36,9 +36,9 @@ def flag(client, order, reason="买家说没有收到"):
 
 
 def unflag(client, order, **typed):
-    asked = client.post(page_of(order), {"step_unflag": "1"}).content.decode()
-    seen = re.search(r'name="seen" value="([^"]*)"', asked)[1]
-    return click(client, order, "unflag", **{"seen": seen, "reason": "已经送到"} | typed)
+    page = client.post(page_of(order), {"step_unflag": "1"}).content.decode()
+    mark = re.search(r'name="seen" value="([^"]*)"', page)[1]
+    return click(client, order, "unflag", **{"seen": mark, "reason": "已经送到"} | typed)
 
 
 class TestTheReasonOfAReturn:
@@ -90,8 +90,8 @@ class TestTheFlag:
         assert "买家说没有收到" in office.get(ORDERS).content.decode()
         assert [row.pk for row in office.get(ORDERS, {"flagged": "1"}).context["cl"].result_list] == [order.pk]
         assert listed(office, "trouble") == [order.pk]
-        asked = office.post(ORDERS, {"press": f"close:{order.pk}"}).content.decode()
-        assert "买家说没有收到" in asked  # also before anything is done
+        page = office.post(ORDERS, {"press": f"close:{order.pk}"}).content.decode()
+        assert "买家说没有收到" in page  # also before anything is done
 
         assert unflag(office, order) == [f"{order.order_id}：取消关注完成"]
 
@@ -105,14 +105,14 @@ class TestTheFlag:
     def test_needs_a_reason_both_ways_and_is_not_cleared_unread(self, office, order):
         assert "请写明为什么要关注" in flag(office, order, "")[0]
         flag(office, order)
-        seen = flag_mark(Order.objects.get())
+        mark = flag_mark(Order.objects.get())
         assert "订单已经标记需关注：买家说没有收到" in flag(office, order, "另一个原因")[0]
         assert "请写明为什么不用再关注" in unflag(office, order, reason=" ")[0]
         facts = {"order_id": order.order_id, "actor": "wang", "now": timezone.now()}
-        order_unflag(reason="好了", seen=seen, **facts)
+        order_unflag(reason="好了", seen=mark, **facts)
         order_flag(reason="第二个原因", **facts)  # by a colleague
 
-        assert "关注的原因已经变了：第二个原因" in click(office, order, "unflag", seen=seen, reason="好了")[0]
+        assert "关注的原因已经变了：第二个原因" in click(office, order, "unflag", seen=mark, reason="好了")[0]
 
         order.refresh_from_db()
         assert order.flag_reason == "第二个原因"
@@ -135,9 +135,9 @@ class TestTwoAtTheSameInstant:
             meet_before(monkeypatch, f"shop.services.order_attention.{step}")
         pages = self.both(root, order, "flag", reason="没有收到")
         assert sum(f"{order.order_id}：标记需关注完成" in page for page in pages) == 1
-        seen = flag_mark(Order.objects.get())
+        mark = flag_mark(Order.objects.get())
 
-        pages = self.both(root, order, "unflag", seen=seen, reason="好了")
+        pages = self.both(root, order, "unflag", seen=mark, reason="好了")
 
         assert sum(f"{order.order_id}：取消关注完成" in page for page in pages) == 1
         assert [log.event for log in order.logs.order_by("pk")][1:] == [FLAG, UNFLAG]
@@ -146,16 +146,16 @@ class TestTwoAtTheSameInstant:
         both_have_read = Barrier(2)
 
         def read(*, order_id):
-            found = Order.objects.get(order_id=order_id)
+            order = Order.objects.get(order_id=order_id)
             both_have_read.wait(30)
-            return found
+            return order
 
         monkeypatch.setattr("shop.services.order_attention.order_lock", read)
         self.both(root, order, "flag", reason="没有收到")
 
         assert order.logs.filter(event=FLAG).count() == 2
 
-    def test_nobody_keeps_one_view_too_many(self, root, monkeypatch):
+    def test_no_user_keeps_one_view_too_many(self, root, monkeypatch):
         monkeypatch.setattr(order_views, "MAX_VIEWS", 1)
 
         def save(name):
@@ -252,9 +252,9 @@ class TestKeptFilters:
         for name in ("", " ", "长" * 31, "a\x00", "a\nb"):
             assert "请给视图起一个名称" in self.save(office, name=name)[0]
         for name in ("一", "<img src=x>", "三"):
-            said = self.save(office, name=name)
+            message = self.save(office, name=name)
 
-        assert "最多存 2 个视图" in said[0] and OrderView.objects.count() == 2
+        assert "最多存 2 个视图" in message[0] and OrderView.objects.count() == 2
         assert "已存为" in self.save(office, "q=2", name="一")[0]
         assert "<img src=x>" not in office.get(ORDERS).content.decode()
 
@@ -285,8 +285,8 @@ def orders(li, person):
 
 
 def shown(office, orders, query):
-    found = {order.pk for order in office.get(f"{ORDERS}?{query}", follow=True).context["cl"].result_list}
-    return {name for name, order in orders.items() if order.pk in found}
+    pks = {order.pk for order in office.get(f"{ORDERS}?{query}", follow=True).context["cl"].result_list}
+    return {name for name, order in orders.items() if order.pk in pks}
 
 
 def test_each_field_of_the_bar_filters(office, orders):

@@ -117,7 +117,7 @@ def test_an_order_that_one_sweep_waits_for_is_not_asked_about_by_another(li, wec
     assert (others[-1], wechat.called("query"), states()) == (0 if is_claimed else 1, 1, ["closed"])
 
 
-def test_one_broken_order_holds_up_nobody_else(li, monkeypatch):
+def test_one_broken_order_delays_no_other(li, monkeypatch):
     product = make_product(stock=10)
     broken = overdue(li.user, product, by=timedelta(seconds=9))
     overdue(li.user, product)

@@ -85,10 +85,10 @@ class TestToShip:
         monkeypatch.setattr("core.admin.buttons.STOP_AFTER_S", -1)
         first, *rest = [paid(ago=timedelta(hours=hours)) for hours in (3, 2, 1)]
 
-        done, left = press(office, "ship", "ship", first, *rest)
+        done, rest_left = press(office, "ship", "ship", first, *rest)
 
         assert done == f"{first.order_id}：发货完成"
-        assert left == f"{rest[0].order_id}、{rest[1].order_id}：时间不够，还没有发货，请再选一次（2 条）"
+        assert rest_left == f"{rest[0].order_id}、{rest[1].order_id}：时间不够，还没有发货，请再选一次（2 条）"
         assert [state_of(order) for order in (first, *rest)] == ["shipped", "paid", "paid"]
 
     def test_choosing_nothing_says_so(self, office):
@@ -124,9 +124,9 @@ class TestTwoAtTheSameInstant:
         order, both_have_read = paid(), Barrier(2)
 
         def read(*, order_id, buyer_pk):
-            found = Order.objects.get(order_id=order_id)
+            order = Order.objects.get(order_id=order_id)
             both_have_read.wait(30)
-            return found
+            return order
 
         monkeypatch.setattr("shop.services.order_ship.order_lock", read)
         self.ship(order, root)
@@ -139,12 +139,12 @@ class TestAsks:
     def test_before_it_acts_saying_what_and_how_much(self, office, paid, name, state):
         order, other = paid(make_product("自行车", price="1234.50"), 2), paid()
 
-        asked = office.post(page_of(order), {f"step_{name}": "1"})
+        question = office.post(page_of(order), {f"step_{name}": "1"})
 
-        text = asked.content.decode()
+        text = question.content.decode()
         assert "1 个订单，共 2,469.00 元" in text and "自行车" in text and order.order_id in text
         assert (state_of(order), order.logs.last().event) == ("paid", "付款")
-        office.post(page_of(order), hidden(asked))
+        office.post(page_of(order), hidden(question))
         assert state_of(order) == state
         office.post(f"{ORDERS}?work=ship", {"press": f"prepare:{other.pk}"})  # it can be undone: nothing is asked
         assert state_of(other) == "preparing"
@@ -152,10 +152,10 @@ class TestAsks:
     def test_confirmed_it_acts_on_what_was_shown_and_on_nothing_that_came_since(self, office, paid):
         shown = paid()
         everything = {"action": "ship", "index": "0", "select_across": "1", "_selected_action": [shown.pk]}
-        asked = office.post(f"{ORDERS}?work=ship", everything)
+        question = office.post(f"{ORDERS}?work=ship", everything)
         later = paid()
 
-        office.post(f"{ORDERS}?work=ship", hidden(asked))
+        office.post(f"{ORDERS}?work=ship", hidden(question))
 
         assert (state_of(shown), state_of(later)) == ("shipped", "paid")
 
@@ -199,8 +199,8 @@ class TestReturns:
         def shown():
             return [office.get(page).content.decode() for page in pages]
 
-        said = press(office, "returns", "approve", row=order)
-        assert said == [f"{order.order_id}：同意退货并退款已提交，款项将原路退回，进度见“退款处理”"]
+        message = press(office, "returns", "approve", row=order)
+        assert message == [f"{order.order_id}：同意退货并退款已提交，款项将原路退回，进度见“退款处理”"]
         assert "待提交" in shown()[0] and all("moving.js" in text for text in shown())  # they show what changes
         wechat.is_down = True
         run_refunds()
@@ -220,9 +220,7 @@ class TestReturns:
         assert not any("moving.js" in text for text in shown())
         assert Refund.objects.count() == 1
 
-    def test_an_abnormal_refund_comes_first_and_leads_whoever_may_open_it_to_its_page_where_it_ends(
-        self, office, clerk, returned, wechat
-    ):
+    def test_an_abnormal_refund_comes_first_and_leads_to_its_page_where_it_ends(self, office, clerk, returned, wechat):
         under_way, order = returned(), returned()
         wechat.refunds_turn_out("ABNORMAL")
         press(office, "returns", "approve", row=order)

@@ -37,12 +37,12 @@ class TestShipping:
         orders = [paid(product, recipient=f"收件人{n}", phone=f"1380000000{n}") for n in range(10)]
         couriers = ["顺丰速运", "圆通速递"] * 5
 
-        asked = ask_to_ship(office, *orders)
+        sheet = ask_to_ship(office, *orders)
         numbers = [typed(order, f"sf 100{n}", courier) for n, (order, courier) in enumerate(zip(orders, couriers))]
-        page = hidden(asked) | {name: value for number in numbers for name, value in number.items()}
+        page = hidden(sheet) | {name: value for number in numbers for name, value in number.items()}
         done = office.post(f"{ORDERS}?work=ship", page, follow=True)
 
-        assert "收件人7" in asked.content.decode()
+        assert "收件人7" in sheet.content.decode()
         assert "发货完成（10 条）" in told(done)[0]
         assert [parcel(order) for order in orders] == [("shipped", couriers[n], f"SF100{n}") for n in range(10)]
         row = li.get("/order/get_order", order_id=orders[3].order_id).json()["data"]
@@ -71,10 +71,10 @@ class TestShipping:
         office.post("/admin/shop/courier/add/", {"name": "校园配送", "position": "1", "is_active": "on"})
         off = Courier.objects.create(name="关门快递", is_active=False)
         first, second = paid(), paid()
-        asked = ask_to_ship(office, first)
-        text = asked.content.decode()
+        page = ask_to_ship(office, first)
+        text = page.content.decode()
         assert "校园配送" in text and off.name not in text and 'value="顺丰速运" selected' not in text
-        office.post(f"{ORDERS}?work=ship", hidden(asked))
+        office.post(f"{ORDERS}?work=ship", hidden(page))
         assert parcel(first) == ("shipped", "", "")
 
         office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, second)) | typed(second, ""))
@@ -100,10 +100,10 @@ class TestShipping:
         ship(order, express_company="顺丰速运", express_no="SF1")
         assert "不能再修改收货信息" in click(office, order, "receiver", **receiver | {"address": "北京"})[-1]
         Courier.objects.all().delete()  # orders keep the name
-        asked = office.post(page, {"step_parcel": "1"})
-        office.post(page, hidden(asked) | typed(order, "SF2"))
+        form = office.post(page, {"step_parcel": "1"})
+        office.post(page, hidden(form) | typed(order, "SF2"))
 
-        assert 'value="SF1"' in asked.content.decode()
+        assert 'value="SF1"' in form.content.decode()
         assert parcel(order) == ("shipped", "顺丰速运", "SF2") and order.address == "南京"
         assert order.logs.last().detail == "顺丰速运 SF1 → 顺丰速运 SF2"
 
@@ -175,7 +175,7 @@ class TestFillingIn:
         assert "不是这里要发的订单" in copied.problems[0] and "不是这里要发的订单" in sheet.problems[0]
         assert (copied.filled, sheet.filled, sheet[f"express_no_{first.pk}"].value()) == (0, 1, "SF2")
 
-    def test_tells_nobody_the_hidden_digits_of_a_phone(self, office, orders, person):
+    def test_hides_the_digits_of_a_phone(self, office, orders, person):
         clerk = person("clerk", "103", is_staff=True)
         rights = ["view_order", "ship_order"]
         clerk.user.role.permissions.set(Permission.objects.filter(codename__in=rights))

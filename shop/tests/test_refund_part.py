@@ -67,13 +67,13 @@ class TestPage:
         order = paid()
         line, page = order.lines.get(), page_of(order)
 
-        asked = office.post(page, {"step_refund_part": "1"})
+        question = office.post(page, {"step_refund_part": "1"})
         typed = {f"quantity_{line.pk}": "1", "amount": "10.00", "shelf": "yes", "reason": "只要一件"}
-        said = told(office.post(page, hidden(asked) | typed, follow=True))
+        messages = told(office.post(page, hidden(question) | typed, follow=True))
         run_refunds()
 
-        assert '还能退 <span data-rest="20">20.00</span> 元' in asked.content.decode()
-        assert "部分退款已提交" in said[0]
+        assert '还能退 <span data-rest="20">20.00</span> 元' in question.content.decode()
+        assert "部分退款已提交" in messages[0]
         order.refresh_from_db()
         assert (order.state, order.refunded, order.part_refund, stock_of(line.product)) == ("paid", 10, "", 8)
         assert order.logs.last().detail == f"10.00元 {line.title}×1（放回货架） 只要一件"

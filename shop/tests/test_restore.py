@@ -81,18 +81,18 @@ def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
     order_return(order_id=given_back.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
     assert refund_run(refund_id=Refund.objects.get().pk, now=timezone.now()).state == "success"
 
-    said = back()
+    output = back()
 
-    assert "3 open orders keep their stock" in said and "find the money that has no order here any more" in said
+    assert "3 open orders keep their stock" in output and "find the money that has no order here any more" in output
     assert not Order.objects.filter(order_id=placed.order_id).exists()
     assert states(not_started, given_back) == ["open", "paid"]
-    asked = wechat.called("query")
+    calls = wechat.called("query")
 
     # Before stock moves, the provider is asked.
     orders_sweep(now=later(minutes=10))
 
     assert states(not_started, started, unpaid) == ["paid", "paid", "closed"]
-    assert wechat.called("query") - asked >= 3
+    assert wechat.called("query") - calls >= 3
     assert Product.objects.get().stock == 10 - 3
 
     # The next morning the bill finds the rest, and staff need not decide: the money has no order.

@@ -61,11 +61,11 @@ def test_each_right_opens_its_steps_and_shows_no_others(clerk, paid, returned, r
     address = page_of(order)
 
     page = browser.get(address).content.decode()
-    asked = browser.post(address, {f"step_{ONE_OF_EACH[right]}": "1"})
+    question = browser.post(address, {f"step_{ONE_OF_EACH[right]}": "1"})
 
     shown = {button.name: button.right for button in BUTTONS if f'name="step_{button.name}"' in page}
     assert ONE_OF_EACH[right] in shown and set(shown.values()) == {right}
-    assert asked.status_code == 200 and 'name="sure"' in asked.content.decode()
+    assert question.status_code == 200 and 'name="sure"' in question.content.decode()
     if right == "refund":  # nor do the lists, and the papers, offer more
         row = browser.get(ORDERS, {"work": "ship"}).content.decode()
         assert f'value="ship:{order.pk}"' not in row and f'value="packing:{order.pk}"' in row

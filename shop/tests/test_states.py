@@ -44,8 +44,8 @@ def test_the_picture_in_the_docs_shows_the_table():
     page = Path(__file__).resolve().parents[2].joinpath("docs/shop.md").read_text("utf-8")
     drawn = set(re.findall(r"^\s*(\w+) --> (\w+): (\S+)$", page, re.M))
 
-    wanted = {(state.value, step.to.value, event.label) for (state, event), step in TABLE.items() if state != step.to}
-    assert drawn == wanted
+    expected = {(state.value, step.to.value, event.label) for (state, event), step in TABLE.items() if state != step.to}
+    assert drawn == expected
 
 
 @pytest.mark.django_db

@@ -55,12 +55,12 @@ class TestByTheApi:
         before = timezone.now()
         phone_pays(wechat, order_id)
 
-        seen = info(api)
+        answer = info(api)
 
         ends = User.objects.get(username="li").vip_expires_at
         assert ends is not None and before + 60 * DAY <= ends <= timezone.now() + 60 * DAY
-        assert (seen["vipLevel"], seen["vipExpires"]) == (1, format_office_time(ends))
-        assert seen["vipStamp"] == int(ends.timestamp() * 1000)
+        assert (answer["vipLevel"], answer["vipExpires"]) == (1, format_office_time(ends))
+        assert answer["vipStamp"] == int(ends.timestamp() * 1000)
         # There is nothing to ship.
         row = li.get("/order/get_order", order_id=order_id).json()["data"]
         assert (row["order_status"], row["pay_status"], row["shiping_status"]) == (1, 1, 2)
@@ -165,7 +165,7 @@ def test_in_any_order_of_events_each_span_counts_once(wechat, person, steps):
         if step == "wait":
             now += first * DAY
             for _ in range(first):
-                running = max((level for level, left in days.items() if left), default=1)
+                running = max((level for level, days_left in days.items() if days_left), default=1)
                 days[running] = max(days[running] - 1, 0)
         elif step == "buy":
             try:
@@ -174,7 +174,7 @@ def test_in_any_order_of_events_each_span_counts_once(wechat, person, steps):
                 assert first < vip_of(user, now)[0], refusal
         elif orders:
             follow(step, orders[first % len(orders)], second, user, now, days)
-        level = max((level for level, left in days.items() if left), default=0)
+        level = max((level for level, days_left in days.items() if days_left), default=0)
         assert vip_of(user, now) == (level, now + days[level] * DAY if level else None)
 
 

@@ -25,14 +25,14 @@ class DeafLayer:
 
 def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it() -> None:
     async def waits() -> list[float]:
-        bell, found = hub.Bell(), []
+        bell, calls = hub.Bell(), []
         bell.ring()
         bell.ring()  # both come while no task waits
         for _ in range(2):
             started = time.monotonic()
             await bell.wait(0.2)
-            found.append(time.monotonic() - started)
-        return found
+            calls.append(time.monotonic() - started)
+        return calls
 
     first, second = asyncio.run(waits())
     assert first < 0.1 and second > 0.19

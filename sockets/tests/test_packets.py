@@ -36,19 +36,19 @@ def as_text(packet: Packet) -> str:
 
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)
 def test_reads_and_writes_every_recorded_payload(file: Path) -> None:
-    found: list[Packet] = []
+    received: list[Packet] = []
     for version, entry in entries(file):
         payload = decoded(version, entry)
         if entry["via"] == "polling" and packets.BINARY not in payload:
             assert packets.encode_payload(map(as_text, payload), version) == entry["text"]
-        found += payload
+        received += payload
 
-    said = [packet.data for packet in found if packet.kind == packets.MESSAGE and packet.data is not None]
-    messages = [packets.decode_message(data) for data in said]
-    assert [json.loads(data[1:]) for data in said if data.startswith('2["hello"')] == [
+    texts = [packet.data for packet in received if packet.kind == packets.MESSAGE and packet.data is not None]
+    messages = [packets.decode_message(data) for data in texts]
+    assert [json.loads(data[1:]) for data in texts if data.startswith('2["hello"')] == [
         ["hello", "中文 😀", {"list": [1, None, "\u2028\x1e"]}]
     ]
-    assert found.count(packets.BINARY) == 3
+    assert received.count(packets.BINARY) == 3
     assert {(packets.ACK, "/"), (packets.CONNECT, "/admin"), (packets.CONNECT_ERROR, "/admin")} <= {*messages}
 
 

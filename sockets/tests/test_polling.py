@@ -78,12 +78,12 @@ async def test_an_event_that_comes_while_valkey_is_asked_again_is_sent_at_once(m
     ask, words = sessions.Sessions.poll, list[str]()
 
     async def poll(self: Any, *args: Any, **options: Any) -> list[Any]:
-        found = await ask(self, *args, **options)
-        words.append(found[0])
+        answer = await ask(self, *args, **options)
+        words.append(answer[0])
         if len(words) == 2:
             await emit(client.sid)
             await asyncio.sleep(0.1)  # the bell has rung
-        return ["wait", 10] if len(words) == 1 else found
+        return ["wait", 10] if len(words) == 1 else answer
 
     client = Client("4")
     await client.connect()
@@ -225,8 +225,8 @@ async def test_only_listed_origins_may_connect_where_there_is_a_list(settings: A
     if status == 403:
         assert answer.json() == {"code": 4, "message": "Forbidden"}
     elif origin:
-        asked = headers | {"access-control-request-headers": "content-type,authorization"}
-        preflight = await request("OPTIONS", headers=asked, EIO="4", transport="polling")
+        preflight_headers = headers | {"access-control-request-headers": "content-type,authorization"}
+        preflight = await request("OPTIONS", headers=preflight_headers, EIO="4", transport="polling")
         refused = await request(headers=headers, transport="no")
         for answer in (preflight, refused):  # or the page could not read why
             assert answer.headers["access-control-allow-origin"] == origin

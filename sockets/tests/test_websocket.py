@@ -261,7 +261,7 @@ async def test_a_plain_websocket_carries_the_same_events_until_valkey_forgets_it
 # --- Trouble -----------------------------------------------------------------------------------------
 
 
-async def test_who_does_not_read_is_cut_off_and_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_is_cut_off_and_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sockets.consumers.SEND_PATIENCE_S", 0.2)
     async with engine() as deaf, engine() as other:
         sid_of_deaf, sid = await joined(deaf), await joined(other)

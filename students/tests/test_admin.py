@@ -109,14 +109,14 @@ def test_never_counts_the_table(office, monkeypatch):
     made = students(*(f"谭鹏{number}" for number in range(7)))
     read = []
 
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as sql:
         for number in range(1, 5):
             read += [one.pk for one in office.get(f"{LIST}?p={number}").context_data["cl"].result_list]
         shown(office, p="1", **{"class": "H51901"})
 
     assert read == sorted((one.pk for one in made), reverse=True)
-    queries = " ".join(query["sql"] for query in asked)
-    assert "COUNT(*)" not in queries and "DISTINCT" not in queries and len(asked) <= 5 * 13
+    queries = " ".join(query["sql"] for query in sql)
+    assert "COUNT(*)" not in queries and "DISTINCT" not in queries and len(sql) <= 5 * 13
 
 
 # --- The form ---
@@ -169,8 +169,8 @@ def test_asks_whether_a_namesake_in_the_class_is_another_person(office):
     first = students("谭鹏", class_name="H51901")[0]
     students("谭鹏", class_name="H2")
 
-    asked = added(office).content.decode()
-    assert "H51901 班已有同名学员" in asked and first.sid in asked and Student.objects.count() == 2
+    page = added(office).content.decode()
+    assert "H51901 班已有同名学员" in page and first.sid in page and Student.objects.count() == 2
     added(office, namesake="1")
 
     assert Student.objects.filter(class_name="H51901", name="谭鹏").count() == 2

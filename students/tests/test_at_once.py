@@ -85,8 +85,8 @@ def test_an_edit_in_the_middle_is_not_lost_or_told_that_it_came_too_late(monkeyp
     work(row)
 
     assert isinstance(result(), Student if kept == ("新", "新") else StudentUnknown) and counts_wrong() == []
-    left = [*Student.objects.values_list("city", "degree"), *ArchivedStudent.objects.values_list("city", "degree")]
-    assert left == ([kept] if kept else [])
+    places = [*Student.objects.values_list("city", "degree"), *ArchivedStudent.objects.values_list("city", "degree")]
+    assert places == ([kept] if kept else [])
     if not kept:
         undone(TransferRun.objects.get())
         assert Student.objects.get().city == "旧"

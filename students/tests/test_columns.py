@@ -60,9 +60,9 @@ def test_the_calls_take_every_column_and_need_what_the_model_needs(params):
     fields = {name: field for name, field in params().fields.items() if name != "sId"}
     needed = {name for name in EDITABLE if COLUMN[name].is_required} if params is AddParams else set()
 
-    told = "students/api/params.py: StudentParams"
-    assert {name: field.source for name, field in fields.items()} == {COLUMN[n].wire: n for n in EDITABLE}, told
-    assert {field.source for field in fields.values() if field.required} == needed, told
+    module = "students/api/params.py: StudentParams"
+    assert {name: field.source for name, field in fields.items()} == {COLUMN[n].wire: n for n in EDITABLE}, module
+    assert {field.source for field in fields.values() if field.required} == needed, module
 
 
 def test_what_is_searched_has_an_index():

@@ -93,14 +93,14 @@ class TestTheWay:
 
     @pytest.mark.parametrize("query", [{}, {"q": "学员1"}, {"q": "学员1", "class": "H1"}, {"city": "南京"}])
     def test_of_what_was_ticked_or_the_list_shows_and_no_other(self, office, query):
-        found = people(2, class_name="H1", city="南京")
+        pupils = people(2, class_name="H1", city="南京")
         if "q" in query:
-            del found[0]
+            del pupils[0]
         others = students("李雷", "韩梅梅", city="北京")
 
-        run = worked(confirmed(office, **query) if query else confirmed(office, *found))
+        run = worked(confirmed(office, **query) if query else confirmed(office, *pupils))
 
-        assert {pk for pk, kind in kinds(run).items() if kind == RowKind.DELETED} == {person.pk for person in found}
+        assert {pk for pk, kind in kinds(run).items() if kind == RowKind.DELETED} == {person.pk for person in pupils}
         assert Student.objects.filter(pk__in=[person.pk for person in others]).count() == 2
         assert query or str(run) == "删除学员 学员1、学员0"
 
@@ -118,7 +118,7 @@ class TestIsCareful:
         assert Student.objects.count() == 3 and not TransferRun.objects.exists()
         assert office.post(address, posted_of(answer)).status_code == 302
 
-    def test_with_more_than_it_can_take_back_with_nobody_and_with_a_forged_confirmation(self, office, monkeypatch):
+    def test_with_more_than_it_can_take_back_with_no_student_and_with_a_forged_confirmation(self, office, monkeypatch):
         first, *_ = people(3)
         with monkeypatch.context() as patch:
             patch.setattr(deletion, "MOST", 2)

@@ -86,10 +86,10 @@ def test_students_are_matched_by_number_and_what_is_sent_twice_is_pointed_out(of
     diff = {"name": ["王芳", "王芳芳"], "city": ["重庆", "南京"]}
     assert run.counts == {"unchanged": 1, "changed": 1} and run.rows.get(kind=RowKind.CHANGED).diff == diff
     confirmed(run)
-    found = Student.objects.get(pk=moved.pk)
-    assert (found.name, found.city, found.class_name) == ("王芳芳", "南京", "H51901")
-    assert found.headimgurl == "https://example.com/a.png" and counts_wrong() == []
-    assert LogEntry.objects.get_for_object(found).filter(action=LogEntry.Action.UPDATE).get().changes == diff
+    student = Student.objects.get(pk=moved.pk)
+    assert (student.name, student.city, student.class_name) == ("王芳芳", "南京", "H51901")
+    assert student.headimgurl == "https://example.com/a.png" and counts_wrong() == []
+    assert LogEntry.objects.get_for_object(student).filter(action=LogEntry.Action.UPDATE).get().changes == diff
 
     content = sheet(line(1), line(2), kind="xlsx")
     name, result = imports.import_result(confirmed(checked(content)))
@@ -103,9 +103,9 @@ def test_students_are_matched_by_number_and_what_is_sent_twice_is_pointed_out(of
 
 
 def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
-    known, archived = students("谭鹏", "王芳")
+    student, archived = students("谭鹏", "王芳")
     students_archive(pks=[archived.pk], actor_pk=None, now=timezone.now())
-    numbers = [line(学号=known.sid), line(学号="AAAA00000000"), line(学号=known.sid), line(学号=archived.sid)]
+    numbers = [line(学号=student.sid), line(学号="AAAA00000000"), line(学号=student.sid), line(学号=archived.sid)]
 
     run = checked(sheet(*numbers, line(班级="x" * 65), line(姓名="谭\x00鹏")))
 
@@ -144,7 +144,7 @@ def test_a_file_of_another_kind_is_refused_at_once(office, page, name, content, 
     assert words in answer.content.decode() and not TransferRun.objects.exists()
 
 
-def test_all_or_nothing_when_somebody_changed_or_deleted_a_student_meanwhile():
+def test_all_or_nothing_when_a_student_was_changed_or_deleted_meanwhile():
     first, second = students("谭鹏", "王芳")
     run = checked(sheet([first.sid, "甲"], [second.sid, "乙"], head=["学号", "姓名"]))
     Student.objects.filter(pk=second.pk).update(name="丙")
@@ -319,7 +319,7 @@ def test_wrong_cells_are_corrected_on_the_page(office, root, sent_tasks):
 
 
 # --- To take it back ---
-def test_an_undo_puts_everything_back_and_the_audit_names_everybody(lbw, clerk, root):
+def test_an_undo_puts_everything_back_and_the_audit_names_every_student(lbw, clerk, root):
     old = students("谭鹏", "王芳", city="重庆")
     before = list(Student.objects.order_by("pk").values())
     rows = [line(1), line(2), line(学号=old[0].sid, 姓名="谭大鹏", 城市="南京"), line(学号=old[1].sid, 姓名="王芳")]
@@ -337,7 +337,7 @@ def test_an_undo_puts_everything_back_and_the_audit_names_everybody(lbw, clerk, 
         assert [entry.actor for entry in entries] == [clerk.user, root.user]
 
 
-def test_an_undo_leaves_what_somebody_changed_since_and_lists_it(clerk):
+def test_an_undo_leaves_what_a_user_changed_since_and_lists_it(clerk):
     old = students("谭鹏", "王芳", "李雷", city="重庆")
     rows = [line(n) for n in (1, 2, 3, 4)] + [line(学号=one.sid, 姓名=one.name, 城市="南京") for one in old]
     run = confirmed(checked(sheet(*rows)))

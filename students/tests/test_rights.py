@@ -64,9 +64,9 @@ def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
     students("谭一", "谭二", "李三", class_name="H1")
 
     assert office.get(f"{LIST}print/", {"q": "谭"}).content.decode().count("<tr>") == 3
-    for query, told in (({"class": "H1"}, "一次最多打印 2 名"), ({"class": "H9"}, "没有符合条件")):
+    for query, message in (({"class": "H1"}, "一次最多打印 2 名"), ({"class": "H9"}, "没有符合条件")):
         answer = office.get(f"{LIST}print/", query, follow=True)
-        assert told in answer.content.decode() and answer.redirect_chain == [(f"{LIST}?class={query['class']}", 302)]
+        assert message in answer.content.decode() and answer.redirect_chain == [(f"{LIST}?class={query['class']}", 302)]
     assert (
         office.get(f"{LIST}print/", {"q": "\x00", "class": "x" * 999, "age_from": "y"}, follow=True).status_code == 200
     )

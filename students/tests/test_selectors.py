@@ -72,11 +72,11 @@ def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, max_fetched,
 @pytest.mark.parametrize("text", ["", "谭", "an", "谭鹏王芳", "aAbn", "an %", "谭谭谭谭", "x" * 64, "x" * 65])
 def test_each_page_of_a_text_and_a_class_begins_where_it_should(text, class_name):
     student(name=f"1{text[:62]}1"[:64], class_name="H2").save()
-    wanted = by_hand(text, class_name)
+    expected = by_hand(text, class_name)
 
-    for start in (*range(0, len(wanted) + 15, 13), 10_000):
+    for start in (*range(0, len(expected) + 15, 13), 10_000):
         page = student_page(slice(start, start + 10), key=text, class_name=class_name)
-        assert (page.total, ids(page)) == (len(wanted), wanted[start : start + 10])
+        assert (page.total, ids(page)) == (len(expected), expected[start : start + 10])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12))

@@ -49,9 +49,9 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     assert all(row.sid in page and "归档人" in page for page in pages)
     assert [f"/admin/accounts/user/{root.user.pk}/change/" in page for page in pages] == [True, False]
     back = office.post(f"{ARCHIVE}{row.pk}/change/", {"step_restore": "1"})
-    said = office.get(back.url).content.decode()
+    text = office.get(back.url).content.decode()
 
-    assert "谭鹏（H1）：恢复完成<" in "".join(said.split())
+    assert "谭鹏（H1）：恢复完成<" in "".join(text.split())
     assert back.url == f"{LIST}{row.pk}/change/" and Student.objects.values().get() == before
     assert not ArchivedStudent.objects.exists() and counts_wrong() == []
     assert LogEntry.objects.get_for_object(row).filter(actor=root.user).count() == 3
@@ -82,7 +82,7 @@ def test_archives_a_class_of_the_list_after_asking(office, root, monkeypatch, dj
     assert class_counts() == [("H1", 2), ("H2", 1)] and counts_wrong() == []
 
 
-def test_a_number_that_somebody_else_has_by_now_is_not_given_twice(office, yuangong):
+def test_a_number_that_another_student_has_by_now_is_not_given_twice(office, yuangong):
     row = students("甲")[0]
     put_aside(row)
     yuangong.user.is_staff = True
@@ -167,7 +167,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(office, values, text):
     assert not TransferRun.objects.exists()
 
 
-def test_it_asks_again_when_somebody_changed_one_of_them_after_they_were_shown(office):
+def test_it_asks_again_when_one_of_them_was_changed_after_they_were_shown(office):
     first, second = students("谭鹏", "王芳", city="重庆")
     page, _ = asked(office, "edit_many", first, second)
     student_edit(sid=first.sid, changes={"city": "上海"})

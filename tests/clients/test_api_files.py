@@ -35,7 +35,7 @@ def test_the_example_client_and_the_guides_snippets_compile_under_strict(api):
     types = HERE / "react/src/types.d.ts"
     types.write_bytes(api.http.get("/docs/types.d.ts").content)
     page = api.http.get("/docs/client/").content.decode()
-    snippets = [html.unescape(found) for found in re.findall(r'<pre class="ts"><code>(.*?)</code>', page, re.S)]
+    snippets = [html.unescape(snippet) for snippet in re.findall(r'<pre class="ts"><code>(.*?)</code>', page, re.S)]
     files = [HERE / f"react/src/snippet-{number}.ts" for number in range(len(snippets) + 1)]
     try:
         for file, text in zip(files, [STRICT, *snippets], strict=True):
@@ -72,7 +72,7 @@ def test_the_collection_holds_every_call_of_clients_in_an_order_that_ends_with_s
     assert collection["variable"][0] == {"key": "baseUrl", "value": "http://192.168.1.5:8000"}
 
 
-def test_without_a_sandbox_nobody_pays_in_it(api, settings):
+def test_without_a_sandbox_no_page_offers_to_pay_in_it(api, settings):
     settings.SANDBOX = False
 
     paths = [item["request"]["url"]["path"] for item in api.http.get("/docs/collection.json").json()["item"]]

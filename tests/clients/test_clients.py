@@ -28,7 +28,7 @@ def test_a_plain_websocket_logs_in(proxy: str, node: Callable[..., Any]) -> None
     assert node("plain.js", proxy) == {"ok": True}
 
 
-def test_a_code_that_nobody_scans_is_told_to_be_over(proxy: str) -> None:
+def test_a_code_that_is_not_scanned_is_told_to_be_over(proxy: str) -> None:
     command = ["node", str(HERE / "expiry.js"), proxy]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as clients:
         assert clients.stderr

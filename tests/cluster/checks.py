@@ -52,16 +52,16 @@ def _refunds(traffic: Traffic) -> list[str]:
     here = dict(Refund.objects.filter(state=RefundStatus.SUCCESS).values_list("out_refund_no", "amount_fen"))
     wrong = [f"refund {no}: {there.get(no)} there, {here.get(no)} here" for no in there.keys() | here.keys()
              if there.get(no) != here.get(no)]  # fmt: skip
-    given: Counter[str] = Counter()
+    refunds: Counter[str] = Counter()
     for number in there:
-        given[traffic.wechat.refunds[number]["out_trade_no"]] += there[number]
+        refunds[traffic.wechat.refunds[number]["out_trade_no"]] += there[number]
     for order_id in traffic.returned:
-        if given[order_id] != traffic.wechat.orders[order_id]["paid_fen"]:
-            wrong.append(f"returned {order_id}: {given[order_id]} fen given back")
-    wrong += [f"a part of {order_id} was not refunded" for order_id in traffic.refunded_part if not given[order_id]]
+        if refunds[order_id] != traffic.wechat.orders[order_id]["paid_fen"]:
+            wrong.append(f"returned {order_id}: {refunds[order_id]} fen given back")
+    wrong += [f"a part of {order_id} was not refunded" for order_id in traffic.refunded_part if not refunds[order_id]]
     shown = {o: int(yuan * 100) for o, yuan in Order.objects.filter(refunded__gt=0).values_list("order_id", "refunded")}
-    return wrong + [f"order {o} says {shown.get(o)} refunded" for o in shown.keys() | given.keys()
-                    if shown.get(o, 0) != given[o]]  # fmt: skip
+    return wrong + [f"order {o} says {shown.get(o)} refunded" for o in shown.keys() | refunds.keys()
+                    if shown.get(o, 0) != refunds[o]]  # fmt: skip
 
 
 def _pictures(everything: Installation, traffic: Traffic) -> list[str]:

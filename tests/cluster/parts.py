@@ -144,10 +144,10 @@ class Installation:
         for address in SENTINELS:
             try:
                 sentinel = redis.Redis(address, 26379, socket_timeout=1, decode_responses=True)
-                found, _ = sentinel.sentinel_get_master_addr_by_name("spms")
+                host, _ = sentinel.sentinel_get_master_addr_by_name("spms")
             except redis.RedisError:
                 continue
-            return next(m for m in self.caches if m.address == found)
+            return next(m for m in self.caches if m.address == host)
         raise LookupError("no Sentinel answers")
 
     # --- the application ---

@@ -54,13 +54,13 @@ class WeChatLogin(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         place = urlsplit(self.path)
-        asked = dict(parse_qsl(place.query))
+        query = dict(parse_qsl(place.query))
         if place.path == "/sns/oauth2/access_token":
-            person = asked["code"].partition("-")[0]
+            person = query["code"].partition("-")[0]
             token = {"access_token": person, "expires_in": 7200, "scope": "snsapi_userinfo"}
             reply(self, {"openid": f"openid-{person}", **token})
         else:
-            reply(self, {"openid": asked["openid"], "nickname": asked["access_token"], "sex": 1})
+            reply(self, {"openid": query["openid"], "nickname": query["access_token"], "sex": 1})
 
 
 @contextmanager
@@ -161,15 +161,15 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     noticed = {kind: traffic.noticed(kind, since, ends) for kind in KINDS}
     after = {kind: traffic.noticed(kind, mended, ends) for kind in KINDS}
     away, slowest, refused = traffic.longest_away(since), traffic.slowest(since), traffic.refused(since)
-    for said, times in refused.most_common(12):
-        print(f"    {times} × {said}")
+    for answer, times in refused.most_common(12):
+        print(f"    {times} × {answer}")
     wrong = [f"lost: {loss}"] if loss else []
     wrong += [] if traffic.returned and traffic.refunded_part else ["no order was refunded: nothing is shown"]
     wrong += ["two primaries"] if primaries > 1 else []
     wrong += [f"{kind}: {s:.1f} s" for kind, s in noticed.items() if s > row.limit_s and kind not in row.may_stop]
     wrong += [f"{kind} came back after {s:.1f} s" for kind, s in after.items() if s > BACK_S]
     wrong += [f"a screen was away for {away:.1f} s"] if away > NOTICED_S and "scan" not in row.may_stop else []
-    must_not = {said: n for said, n in refused.items() if said.partition(":")[0] not in row.may_stop}
+    must_not = {answer: n for answer, n in refused.items() if answer.partition(":")[0] not in row.may_stop}
     wrong += [f"refused: {must_not}"] if must_not and not row.refuses else []
     seconds = [f"{seconds:.1f}" for seconds in (*noticed.values(), away, slowest)]
     counts = [str(refused.total()), str(len(loss)), str(primaries), f"{back:.0f}"]
@@ -183,8 +183,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS], default=[], metavar="ROW")
     parser.add_argument("--short", action="store_true")
-    asked = parser.parse_args()
-    lasting = SHORT if asked.short else {name: ROWS[name].lasts_s for name in asked.rows or ROWS}
+    options = parser.parse_args()
+    lasting = SHORT if options.short else {name: ROWS[name].lasts_s for name in options.rows or ROWS}
     if reason := obstacle():
         # In CI nothing may be left out unnoticed.
         print(f"The cluster was not tested: {reason}")

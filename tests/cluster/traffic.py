@@ -121,10 +121,10 @@ class Traffic:
             self.wechat.pay(order_id)
         notice = self.wechat.notice_v2(order_id)
         try:
-            told = requests.post(f"{ENTRANCE}/pay/payResult", notice, headers={"Content-Type": "text/xml"}, timeout=5)
+            answer = requests.post(f"{ENTRANCE}/pay/payResult", notice, headers={"Content-Type": "text/xml"}, timeout=5)
         except requests.RequestException:
             return False
-        return told.status_code == 200 and b"SUCCESS" in told.content
+        return answer.status_code == 200 and b"SUCCESS" in answer.content
 
     def islander(self, app: Machine) -> None:
         """Let a buyer use this machine past the balancer, from where it stands: what is answered must be true."""
@@ -148,36 +148,36 @@ class Traffic:
         order_id = self.to_refund.popleft()
         began = time.monotonic()
         try:
-            said = self._refund_part(self.staff, order_id)
+            problem = self._refund_part(self.staff, order_id)
         except requests.RequestException as error:
-            said = type(error).__name__
-        if "/admin/login" in said:
+            problem = type(error).__name__
+        if "/admin/login" in problem:
             self.wrongs.append("staff were logged out")
-        if done := said == "done":
+        if done := problem == "done":
             self.refunded_part.add(order_id)
-        self.answers.append(Answer("refund", began, time.monotonic(), done, f"staff {said}"))
+        self.answers.append(Answer("refund", began, time.monotonic(), done, f"staff {problem}"))
 
     def _refund_part(self, browser: requests.Session, order_id: str) -> str:
-        found = browser.get(f"{ENTRANCE}{ORDERS}", params={"q": order_id}, timeout=PATIENCE_S)
-        place = re.search(rf"{ORDERS}(\d+)/change/", found.text)
+        results = browser.get(f"{ENTRANCE}{ORDERS}", params={"q": order_id}, timeout=PATIENCE_S)
+        place = re.search(rf"{ORDERS}(\d+)/change/", results.text)
         if not place:
-            return _place(found)
+            return _place(results)
         page = f"{ENTRANCE}{place[0]}"
         # The form of the page carries the token against forged requests.
         opened = browser.get(page, timeout=PATIENCE_S)
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', opened.text)
         if not token:
             return _place(opened)
-        asked = browser.post(
+        answer = browser.post(
             page,
             {"step_refund_part": "1", "csrfmiddlewaretoken": token[1]},
             headers={"Referer": page},
             timeout=PATIENCE_S,
         )
-        line = re.search(r'name="(quantity_\d+)"', asked.text)
+        line = re.search(r'name="(quantity_\d+)"', answer.text)
         if not line:
-            return _place(asked)
-        form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
+            return _place(answer)
+        form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', answer.text))
         form |= {line[1]: "1", "amount": "0.01", "shelf": "yes", "reason": "少一件"}
         sent = browser.post(page, form, headers={"Referer": page}, timeout=PATIENCE_S)
         return "done" if "部分退款已提交" in sent.text else _place(sent)
@@ -214,10 +214,10 @@ class Traffic:
         if answer.status_code != 200:
             return str(answer.status_code)
         try:
-            seen = Image.open(io.BytesIO(answer.content)).convert("RGB").tobytes()
+            pixels = Image.open(io.BytesIO(answer.content)).convert("RGB").tobytes()
         except OSError as error:
             return str(error)
-        return "" if seen == self.pictures[url] else "another picture"
+        return "" if pixels == self.pictures[url] else "another picture"
 
     # --- scan logins ---
     def _start_screens(self) -> None:
@@ -245,23 +245,23 @@ class Traffic:
     # --- one request, and what came of all ---
     def _ask(self, kind: str, method: str, path: str, token: str, data: Any = None, **more: Any) -> dict[str, Any]:
         began = time.monotonic()
-        said, body = "", {}
+        text, body = "", {}
         try:
             answer = requests.request(
                 method, ENTRANCE + path, json=data, headers={"authorization": token}, timeout=PATIENCE_S, **more
             )
-            said, body = str(answer.status_code), answer.json()
-            said += f" {body.get('msg')}"
+            text, body = str(answer.status_code), answer.json()
+            text += f" {body.get('msg')}"
         except requests.RequestException as error:
-            said = type(error).__name__
+            text = type(error).__name__
         except ValueError:
-            self.wrongs.append(f"{path} answered {said} without our envelope")
-        worked = said.startswith("200 ") and body.get("state") is True
-        if said.startswith("500"):
-            self.wrongs.append(f"{path} answered {said}")
-        if body.get("code") == "1004" and "校验失败" in said:
+            self.wrongs.append(f"{path} answered {text} without our envelope")
+        worked = text.startswith("200 ") and body.get("state") is True
+        if text.startswith("500"):
+            self.wrongs.append(f"{path} answered {text}")
+        if body.get("code") == "1004" and "校验失败" in text:
             self.wrongs.append("a buyer was logged out")
-        self.answers.append(Answer(kind, began, time.monotonic(), worked, f"{path.partition('?')[0]} {said}"))
+        self.answers.append(Answer(kind, began, time.monotonic(), worked, f"{path.partition('?')[0]} {text}"))
         return body if worked else {}
 
     def noticed(self, kind: str, since: float, until: float) -> float:

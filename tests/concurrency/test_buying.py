@@ -36,9 +36,9 @@ def test_300_buyers_at_once_get_exactly_the_100_pieces_there_are(web, buyers):
 
     answers = rush(web, product, buyers(300))
 
-    said = [(status, body["status"], body["msg"]) for status, body in answers]
-    assert said.count((200, 200, "订单提交成功")) == 100
-    assert said.count((200, 10010, "限量库存不足")) == 200
+    answers_read = [(status, body["status"], body["msg"]) for status, body in answers]
+    assert answers_read.count((200, 200, "订单提交成功")) == 100
+    assert answers_read.count((200, 10010, "限量库存不足")) == 200
     assert (stock_of(product), pieces_out(product), Order.objects.count()) == (0, 100, 100)
 
 
@@ -67,9 +67,9 @@ def test_submitting_one_cart_eight_times_at_once_makes_one_order(web, buyers):
 def test_adding_one_product_ten_times_at_once_makes_one_row_of_ten(web, buyers):
     product = make_product(stock=100)
     [(_, token)] = buyers(1)
-    given = {"product_id": product.product_id, "count": 1}
+    params = {"product_id": product.product_id, "count": 1}
 
-    answers = at_once(lambda p=port: ask(p, "POST", "/cart/add_to_cart", given, token) for port in web * 5)
+    answers = at_once(lambda p=port: ask(p, "POST", "/cart/add_to_cart", params, token) for port in web * 5)
 
     assert {body["msg"] for _, body in answers} == {"添加成功"}
     assert [item.quantity for item in CartItem.objects.all()] == [10]

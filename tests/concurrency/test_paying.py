@@ -120,9 +120,9 @@ def test_money_and_cancellation_at_once_end_in_one_of_two_ways(web, wechat, buye
 def test_eight_clicks_on_pay_make_one_payment_with_one_code(web, wechat, buyers):
     [(user, token)] = buyers(1)
     order = make_order(user)
-    given = {"order_id": order.order_id}
+    params = {"order_id": order.order_id}
 
-    answers = at_once(lambda p=port: ask(p, "POST", "/pay/payment", given, token) for port in web * 4)
+    answers = at_once(lambda p=port: ask(p, "POST", "/pay/payment", params, token) for port in web * 4)
 
     assert len({body.get("code_url") for _, body in answers}) == 1, answers
     assert Payment.objects.count() == len(wechat.orders) == 1

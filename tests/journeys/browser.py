@@ -81,9 +81,9 @@ def log_in(page: Page, username: str, password: str) -> None:
     """Log in to the back office. The form is sent without being looked at, which takes a tenth of the time."""
     context = page.context
     context.request.get("/admin/login/")
-    given = {"username": username, "password": password}
-    given["csrfmiddlewaretoken"] = next(c["value"] for c in context.cookies() if c["name"] == "csrftoken")
-    answer = context.request.post("/admin/login/", form=given, max_redirects=0)
+    fields = {"username": username, "password": password}
+    fields["csrfmiddlewaretoken"] = next(c["value"] for c in context.cookies() if c["name"] == "csrftoken")
+    answer = context.request.post("/admin/login/", form=fields, max_redirects=0)
     assert answer.status == 302, answer.text()
 
 

@@ -51,7 +51,7 @@ def test_from_login_to_refund(page, running):
     page.locator("#pay-outcome", has_text="退货申请成功").wait_for()
 
 
-def test_by_text_message_as_somebody_who_may_only_read(page, running):
+def test_by_text_message_as_a_user_who_may_only_read(page, running):
     page.goto("/demo/")
     number = "13800000200"
     unid = Caller(running.base, "yuangong")("/verify")["decode"]["unid"]
@@ -86,9 +86,9 @@ def test_with_wechat_from_the_qr_code_to_the_order_on_a_phone(page):
     scan(page, "王远杰")
 
     page.get_by_text("您好,王远杰").wait_for()
-    said = page.locator("[data-log=login] summary").all_inner_texts()
+    lines = page.locator("[data-log=login] summary").all_inner_texts()
     for step in ("socket 收到 connectSuccess", "GET /users/getQrcode", "socket 收到 scancodeSuccess"):
-        assert [line for line in said if line.startswith(step)], said
+        assert [line for line in lines if line.startswith(step)], lines
     page.get_by_role("button", name="获取我的菜单").click()
     page.get_by_text("学员项目管理", exact=True).wait_for()
     page.get_by_role("button", name="看看有什么商品").click()

@@ -64,9 +64,9 @@ def said(running):
             " VALUES ('deployer', '旧角色', '[]', '{/students/getstulst}', '{}', now(), now())"
         )
         with ThreadPoolExecutor(3) as pool:
-            asked = {fault: pool.submit(ask, running, **plant(running, engines)) for fault, plant in FAULTS.items()}
+            runs = {fault: pool.submit(ask, running, **plant(running, engines)) for fault, plant in FAULTS.items()}
         database.execute("DELETE FROM permissions_role WHERE roleid = 'deployer'")
-    return {fault: answer.result() for fault, answer in asked.items()}
+    return {fault: answer.result() for fault, answer in runs.items()}
 
 
 def test_a_healthy_installation_is_in_order(running):

@@ -215,9 +215,9 @@ class TestTables:
         for name in call.needs.keys() - {"token"}:
             params = {key: value for key, value in self.values(world, call, call.needs).items() if key != name}
             answer = self.ask(world, call, params)
-            wanted = call.ok if name in call.lenient else call.missing.get(name, call.missing)
-            wanted = {key: value for key, value in wanted.items() if key in {"status", "state", "msg", "code"}}
-            assert like(wanted, answer) == [], (name, answer)
+            expected = call.ok if name in call.lenient else call.missing.get(name, call.missing)
+            expected = {key: value for key, value in expected.items() if key in {"status", "state", "msg", "code"}}
+            assert like(expected, answer) == [], (name, answer)
 
     def test_a_call_without_its_token_is_refused(self, world, call):
         if call.who == "stranger":

@@ -101,10 +101,10 @@ class Trainee:
         return body
 
     async def log_in(self):
-        given = {"username": self.username, "password": self.password}
-        self.old_token = (await self.works("POST", "/users/login", refresh=1, access_s=30, **given))["token"]
+        fields = {"username": self.username, "password": self.password}
+        self.old_token = (await self.works("POST", "/users/login", refresh=1, access_s=30, **fields))["token"]
         await self.works("GET", "/users/sigout", token=self.old_token)
-        body = await self.works("POST", "/users/login", **given)
+        body = await self.works("POST", "/users/login", **fields)
         self.token, self.me = body["token"], body["userInfo"]
         self.students = {row["sId"]: row for row in (await self.works("GET", "/students/getstulist"))["data"]}
         self.room.check(len(self.students) == PRACTICE, self.username, "begins with", len(self.students))
@@ -155,8 +155,8 @@ class Trainee:
         self.students[stays["sId"]] = row
         self.room.numbers["sId"].append((stays["sId"], self.username))
         goes = (await self.works("POST", "/students/addstu", **fields, **row | {"name": f"{self.name}的转学生"}))["sId"]
-        found = await self.works("GET", "/students/searchstu", key=f"{self.name}的转学生")
-        self.room.check([one["sId"] for one in found["data"]] == [goes], self.username, "searched", found)
+        rows = await self.works("GET", "/students/searchstu", key=f"{self.name}的转学生")
+        self.room.check([one["sId"] for one in rows["data"]] == [goes], self.username, "searched", rows)
         await self.works("POST", "/students/updatestu", sId=goes, city="南京")
         await self.works("GET", "/students/delstu", sId=goes)
 
@@ -170,8 +170,8 @@ class Trainee:
             ("POST", "/users/register", {"code": "10026"}, {"username": "x"}),
             ("GET", "/students/getstulist", {"total": len(self.students)}, {"page": 1}),
         ]
-        method, path, expected, given = self.chance.choice(mistakes)
-        body = await self.call(method, path, **given)
+        method, path, expected, fields = self.chance.choice(mistakes)
+        body = await self.call(method, path, **fields)
         self.room.check(body.items() >= expected.items(), self.username, "errs", path, body)
 
     async def scans(self):

@@ -96,12 +96,12 @@ def test_of_the_databases_two_hosts_one_vanishes(machine, server, tmp_path):
 
     with first_address_silent():
         cut_at = time.monotonic()
-        seen = [(time.monotonic() - cut_at, thread, float(took), worked == "1") for thread, took, worked in lines]
+        calls = [(time.monotonic() - cut_at, thread, float(took), worked == "1") for thread, took, worked in lines]
     process.stdout.close()
     process.wait(10)
 
-    assert max(took for _, _, took, _ in seen) < MAX_WAIT_S
-    late = [(thread, worked) for at, thread, _, worked in seen if at > MAX_WAIT_S]
+    assert max(took for _, _, took, _ in calls) < MAX_WAIT_S
+    late = [(thread, worked) for at, thread, _, worked in calls if at > MAX_WAIT_S]
     assert {thread for thread, _ in late} == {str(n) for n in range(THREADS)}, "some still hang"
     assert all(worked for _, worked in late)
 

@@ -123,7 +123,7 @@ def schema(settings, tmp_path):
 
 def test_only_known_differences_are_left(schema):
     """The documented examples, random calls, and chains of calls; with CONTRACT_EXAMPLES every edge of the schema."""
-    succeeded, left = set(), {}
+    succeeded, differences = set(), {}
 
     @schema.hook
     def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
@@ -140,11 +140,11 @@ def test_only_known_differences_are_left(schema):
                 for check in (check for checks in recorder.checks.values() for check in checks):
                     if info := check.failure_info:
                         title = f"{recorder.label}: {check.name}: {info.failure.title}"
-                        left.setdefault(title, f"{info.failure.message}\n    {info.code_sample}")
+                        differences.setdefault(title, f"{info.failure.message}\n    {info.code_sample}")
             case events.NonFatalError():
-                left.setdefault(f"{event.label}: {type(event.value).__name__}", str(event.value))
+                differences.setdefault(f"{event.label}: {type(event.value).__name__}", str(event.value))
             case events.FatalError():
                 raise event.exception
 
-    assert not left, "\n".join(f"{title}\n    {text}" for title, text in left.items())
+    assert not differences, "\n".join(f"{title}\n    {text}" for title, text in differences.items())
     assert len(succeeded) > len(endpoints()) / 2

@@ -53,18 +53,18 @@ def test_postgresql_is_away_for_a_while(port, engines):
     """The pool doubled its wait with each try: after 40 s without PostgreSQL it found out 17 s late."""
     token, postgres = log_in(port), engines["DATABASE_URL"]
 
-    with busy(port, token) as seen:
+    with busy(port, token) as answers:
         os.kill(postgres.pid, postgres.program.stop_signal)
         postgres.wait_or_kill(time.monotonic() + 10)
         time.sleep(18)  # a pool that doubles its wait looks next 28 s or more after the beginning
         postgres.start()
         postgres.wait_ready(lambda: time.sleep(0.02))
         recovers(port, token, within_s=8)
-        after = len(seen)
+        after = len(answers)
         time.sleep(1)
 
-    assert all((status, body) == SAYS_503 or (status == 200 and body["state"] is True) for status, body in seen)
-    assert {status for status, _ in seen[after + 4 :]} == {200}
+    assert all((status, body) == SAYS_503 or (status == 200 and body["state"] is True) for status, body in answers)
+    assert {status for status, _ in answers[after + 4 :]} == {200}
 
 
 def test_a_frozen_postgresql_answers_503_within_5_s(port, engines):
@@ -91,7 +91,7 @@ def test_a_restart_of_valkey_fails_no_call(port, engines):
     token, ended = log_in(port), log_in(port)
     assert ask(port, "GET", "/users/sigout", token=ended)[1]["state"] is True
 
-    with busy(port, token) as seen:
+    with busy(port, token) as answers:
         time.sleep(0.3)
         valkey = engines["REDIS_URL"]
         os.kill(valkey.pid, valkey.program.stop_signal)
@@ -100,7 +100,7 @@ def test_a_restart_of_valkey_fails_no_call(port, engines):
         valkey.wait_ready(lambda: time.sleep(0.02))
         recovers(port, token)
 
-    assert {status for status, _ in seen} == {200}
+    assert {status for status, _ in answers} == {200}
     assert ask(port, "GET", "/verify", token=ended)[1]["code"] == "1004"
 
 

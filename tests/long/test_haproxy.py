@@ -87,8 +87,8 @@ def is_answered(port: int, **headers: str) -> bool:
 
 def test_asks_whether_a_host_can_serve_and_leaves_the_answer_to_it_where_none_can(web, port):
     assert until(lambda: web.checks >= 4, 10)  # two hosts
-    web.is_ready, seen = False, web.checks
-    assert until(lambda: web.checks >= seen + 8, 20)  # both are marked down, which ends what waits for them
+    web.is_ready, checks = False, web.checks
+    assert until(lambda: web.checks >= checks + 8, 20)  # both are marked down, which ends what waits for them
 
     assert is_answered(port)
 

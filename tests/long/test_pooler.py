@@ -81,8 +81,8 @@ def pgbouncer() -> Iterator[int]:
         "auth_type": "auth_type = any",
         "auth_file": "",
     }.items():
-        text, found = re.subn(rf"(?m)^{name} = .*$", value, text)
-        assert found == 1, name
+        text, number = re.subn(rf"(?m)^{name} = .*$", value, text)
+        assert number == 1, name
     settings.write_text(text)
     # The account of the embedded engines: their socket is for it alone, and PgBouncer refuses to run as root.
     account = account_for(folder / "of-nobody")
@@ -144,12 +144,12 @@ def pooled(port, past_pooler):
 
 def left_behind(port):
     """What the last client left on the connections of the server's."""
-    found = set()
+    names = set()
     with ExitStack() as stack:
         for _ in range(SERVER_CONNECTIONS):  # each holds one in its transaction, so the next gets another
             client = stack.enter_context(psycopg.connect(pooled_url(port), prepare_threshold=None))
-            found |= {what for (what,) in client.execute(LEFT_BEHIND)}
-    return {what for what in found if what.removeprefix("setting ") not in KEPT_BY_PGBOUNCER}
+            names |= {what for (what,) in client.execute(LEFT_BEHIND)}
+    return {what for what in names if what.removeprefix("setting ") not in KEPT_BY_PGBOUNCER}
 
 
 def test_what_a_session_keeps_would_be_found(port):
@@ -186,7 +186,7 @@ def test_60_sweeps_at_once_ask_about_each_payment_once(pooled, wechat, person):
     Order.objects.filter(order_id__in=numbers["expire"]).update(expires_at=past, sweep_at=past)
     Payment.objects.filter(out_trade_no__in=numbers["expire"]).update(next_check_at=None)
     Payment.objects.filter(out_trade_no__in=numbers["reconcile"]).update(next_check_at=past)
-    asked = {name: wechat.called(name) for name in ("query", "refund")}
+    calls = {name: wechat.called(name) for name in ("query", "refund")}
 
     kinds = [payments_reconcile, refunds_run_due, lambda now: orders_sweep(now=now)]
     done = at_once([lambda work=work: work(now=timezone.now()) for work in kinds * 20])
@@ -194,7 +194,7 @@ def test_60_sweeps_at_once_ask_about_each_payment_once(pooled, wechat, person):
     assert (sum(done[0::3]), sum(done[1::3])) == (8, 8)
     assert set(Order.objects.filter(order_id__in=numbers["reconcile"]).values_list("state", flat=True)) == {"paid"}
     assert set(Refund.objects.values_list("state", flat=True)) == {"processing"}
-    assert wechat.called("refund") - asked["refund"] == 8
+    assert wechat.called("refund") - calls["refund"] == 8
     orders_sweep(now=timezone.now() + timedelta(minutes=1))
     assert set(Order.objects.filter(order_id__in=numbers["expire"]).values_list("state", flat=True)) == {"closed"}
     assert stock_of(product) == 100
@@ -257,14 +257,14 @@ def test_backup_and_restore_pass_it_and_still_see_who_uses_the_database(
     call_command("restore", file, "--yes")  # the pooler's connections are there, and unused
 
 
-def test_doctor_finds_a_pooler_that_nobody_told_of_and_limits_that_nobody_set(port, pooled, settings):
+def test_doctor_finds_a_pooler_and_limits_that_are_not_configured(port, pooled, settings):
     untold = list(doctor.pooler())
     settings.DB_POOLER = "transaction"
-    told = {finding.what: finding.ok for finding in doctor.pooler()}
+    findings = {finding.what: finding.ok for finding in doctor.pooler()}
 
     assert [(finding.ok, finding.what) for finding in untold] == [(False, "A pooler stands before PostgreSQL")]
-    assert told["DATABASE_DIRECT_URL is not set"] is None
-    assert told["statement_timeout of the database's role is 0"] is False
+    assert findings["DATABASE_DIRECT_URL is not set"] is None
+    assert findings["statement_timeout of the database's role is 0"] is False
 
 
 def test_doctor_is_content_without_a_pooler(db):
@@ -279,14 +279,14 @@ def test_the_api_and_a_payment_by_several_processes(port, wechat, merchant_value
     environ = {"DATABASE_URL": pooled_url(port), "DB_POOLER": "transaction", "DB_PREPARE": "1", **merchant_values}
 
     def buy(web, buyer):
-        said = [ask(web, "POST", "/pay/pre_order", {"product_id": product.product_id}, buyer.token)]
-        order_id = said[0][1]["order_id"]
-        said.append(ask(web, "POST", "/pay/payment", {"order_id": order_id}, buyer.token))
+        answers = [ask(web, "POST", "/pay/pre_order", {"product_id": product.product_id}, buyer.token)]
+        order_id = answers[0][1]["order_id"]
+        answers.append(ask(web, "POST", "/pay/payment", {"order_id": order_id}, buyer.token))
         wechat.pay(order_id)
         notice = wechat.notice_v2(order_id)
-        said.append(ask(web, "POST", "/pay/payResult", notice, **{"content-type": "text/xml"}))
-        said.append(ask(web, "GET", "/order/query_order_status", {"order_id": order_id}, buyer.token))
-        return said
+        answers.append(ask(web, "POST", "/pay/payResult", notice, **{"content-type": "text/xml"}))
+        answers.append(ask(web, "GET", "/order/query_order_status", {"order_id": order_id}, buyer.token))
+        return answers
 
     def look(web, number):
         query = {"page": number % 5 + 1, "count": 7}
@@ -297,10 +297,10 @@ def test_the_api_and_a_payment_by_several_processes(port, wechat, merchant_value
             [lambda web=webs[n % 2], buyer=buyer: buy(web, buyer) for n, buyer in enumerate(buyers)]
             + [lambda web=webs[n % 2], n=n: look(web, n) for n in range(10)]
         )
-        bought, seen = answers[: len(buyers)], answers[len(buyers) :]
+        bought, others = answers[: len(buyers)], answers[len(buyers) :]
 
-    assert {said[-1][1]["msg"] for said in bought} == {"支付成功"}
-    assert {(status, body["total"], len(body["data"])) for pages in seen for status, body in pages} == {(200, 60, 7)}
+    assert {replies[-1][1]["msg"] for replies in bought} == {"支付成功"}
+    assert {(status, body["total"], len(body["data"])) for pages in others for status, body in pages} == {(200, 60, 7)}
     assert stock_of(product) == 24
     # Of prepared statements PgBouncer knows, and prepares them where they are missing.
     assert {what.split()[0] for what in left_behind(port)} <= {"statement"}

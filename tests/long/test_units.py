@@ -97,17 +97,17 @@ def test_a_reload_refuses_no_request(environ):
     ) as web:
         assert until(lambda: answers(port), START_S), web.log()
         before = web.children()
-        with busy(port) as seen:
+        with busy(port) as traffic:
             time.sleep(1)
             web.process.send_signal(signal.SIGHUP)
             assert until(lambda: not before & web.children(), START_S + 4 * patience_s), web.log()
             time.sleep(1)
 
     # A process that ends may close a connection that it has accepted and not read; nginx then asks the other one.
-    closed = [answer for answer in seen if "RemoteDisconnected" in answer[1] or "ConnectionReset" in answer[1]]
-    assert set(seen) - set(closed) == {(200, "")}
+    closed = [answer for answer in traffic if "RemoteDisconnected" in answer[1] or "ConnectionReset" in answer[1]]
+    assert set(traffic) - set(closed) == {(200, "")}
     assert len(closed) <= 2
-    assert len(seen) > 20  # so few only on a machine that is busy with other tests
+    assert len(traffic) > 20  # so few only on a machine that is busy with other tests
     assert_json(web.log())
 
 

@@ -39,12 +39,12 @@ class Stack(Service):
 
     def children(self, mark: str) -> list[psutil.Process]:
         """Return those whose command line holds ``mark``."""
-        found = []
+        processes = []
         for process in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):  # a zombie is none either
                 if mark in " ".join(process.cmdline()):
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def host(lbw, tmp_path):
 
 
 @pytest.mark.parametrize("ahead", ["+25h", "-25h"])
-def test_a_wrong_clock_closes_nothing_deletes_nothing_and_logs_nobody_out(host, ahead):
+def test_a_wrong_clock_closes_nothing_deletes_nothing_and_logs_no_user_out(host, ahead):
     report = host(ahead)
 
     assert (report["refused"], report["open"], report["picture"]) == (SWEEPS, True, True)

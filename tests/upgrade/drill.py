@@ -84,14 +84,14 @@ def drill(shop: Shop, buyers: int) -> list[str]:
 
 
 def unsettled(shop: Shop, before: set[str], open_before: set[str], lost: set[str]) -> list[str]:
-    known, paid = shop.stored()
+    orders, paid = shop.stored()
     back = {refund["out_trade_no"] for refund in shop.wechat.refunds.values()}
     return [
         f"{len(numbers)} {what}, such as {min(numbers)}"
         for what, numbers in {
-            "orders of before the point are gone": before - known,
+            "orders of before the point are gone": before - orders,
             "orders were paid after the point, and are not here": open_before - paid,
-            "payments of orders that are gone were not refunded": lost - known - back,
+            "payments of orders that are gone were not refunded": lost - orders - back,
             "orders here were refunded": back & paid - lost,
         }.items()
         if numbers

@@ -182,18 +182,18 @@ class Shop:
             answer.raise_for_status()
             return answer
         except requests.RequestException as error:
-            said = error.response.text[:200] if error.response is not None else ""
+            text = error.response.text[:200] if error.response is not None else ""
             with self.lock:
-                self.refused[f"{path} {error} {said}"[:300]] += 1
+                self.refused[f"{path} {error} {text}"[:300]] += 1
             return None
 
     def lost(self) -> list[str]:
         """Name the orders that clients know and the database does not."""
-        known, paid = self.stored()
-        lost = [f"order {order}" for order in self.placed if order not in known]
+        orders, paid = self.stored()
+        lost = [f"order {order}" for order in self.placed if order not in orders]
         return lost + [f"payment of {order}" for order in self.paid if order not in paid]
 
     def stored(self) -> tuple[set[str], set[str]]:
         """The orders of the database, and those that are paid."""
-        known = self.sql("SELECT order_id FROM shop_order", database="spms")
-        return set(known), set(self.sql("SELECT order_id FROM shop_order WHERE pay_status = 1", database="spms"))
+        orders = self.sql("SELECT order_id FROM shop_order", database="spms")
+        return set(orders), set(self.sql("SELECT order_id FROM shop_order WHERE pay_status = 1", database="spms"))

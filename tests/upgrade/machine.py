@@ -32,9 +32,9 @@ class Booted:
             [*enter, "--wdns=/", *command], env=CLEAN | (env or {}), capture_output=True, text=True, timeout=RUN_S,
             input=stdin,
         )  # fmt: skip
-        said = done.stdout + done.stderr
-        assert done.returncode == 0 or not ok, f"{command}: {done.returncode}\n{said[-3000:]}"
-        return said
+        output = done.stdout + done.stderr
+        assert done.returncode == 0 or not ok, f"{command}: {done.returncode}\n{output[-3000:]}"
+        return output
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         target = self.root / path.lstrip("/")

@@ -106,12 +106,12 @@ def restart(shop: Shop) -> list[str]:
             run("systemctl", "restart", "spms-web")
             shop.until_up()
             time.sleep(3)
-        held = dict(shop.refused)
+        before = dict(shop.refused)
         run("sh", "-c", "kill -KILL $(pgrep -P $(systemctl show -P MainPID spms-web) | tail -1)")
         time.sleep(15)
-    print(f"=== restarted, then killed: {len(shop.placed) - placed} orders, refused: {held}, {dict(shop.refused)}")
+    print(f"=== restarted, then killed: {len(shop.placed) - placed} orders, refused: {before}, {dict(shop.refused)}")
     # What the killed process had begun is lost, and the buyers have one request each.
-    return ["restarts refused requests"] * (sum(held.values()) > RESTARTS) + ["a kill took more"] * (
+    return ["restarts refused requests"] * (sum(before.values()) > RESTARTS) + ["a kill took more"] * (
         shop.refused.total() > BUYERS
     )
 

@@ -122,7 +122,7 @@ class TestTheDisk:
 
         return set_to
 
-    def test_so_much_stays_free_whoever_sends(self, api, root, on_disk, free_mb):
+    def test_so_much_stays_free_for_any_sender(self, api, root, on_disk, free_mb):
         free_mb(99)
 
         for client in (api, root):

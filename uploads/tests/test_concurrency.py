@@ -24,22 +24,22 @@ def due() -> Upload:
 def test_a_sweep_waits_for_an_adoption_under_way_and_then_keeps_the_picture():
     upload = due()
     adopted, swept = Event(), Event()
-    seen = []
+    keys = []
 
     def adopt() -> None:
         with transaction.atomic():
-            seen.append(image_adopt(url=upload.url_path, owner="shop.Product:1"))
+            keys.append(image_adopt(url=upload.url_path, owner="shop.Product:1"))
             adopted.set()
-            seen.append(swept.wait(0.5))  # the sweep is held up until this commits
+            keys.append(swept.wait(0.5))  # the sweep is held up until this commits
 
     def sweep() -> None:
         adopted.wait(5)
-        seen.append(orphans_remove(now=timezone.now()))
+        keys.append(orphans_remove(now=timezone.now()))
         swept.set()
 
     at_once([adopt, sweep])
 
-    assert seen == [True, False, 0] and swept.is_set() and default_storage.exists(upload.name)
+    assert keys == [True, False, 0] and swept.is_set() and default_storage.exists(upload.name)
     assert Upload.objects.filter(pk=upload.pk, removed_at=None).exists()
 
 

@@ -80,10 +80,10 @@ def test_the_secret_is_nowhere_in_the_clear(root, provider, caplog):
     with connection.cursor() as cursor:
         cursor.execute("SELECT t::text FROM weather_weatheraccount t")
         row = cursor.fetchone()[0]
-    said = [row, refused.content.decode(), down.content.decode(), repr(account_get().credentials)]
+    texts = [row, refused.content.decode(), down.content.decode(), repr(account_get().credentials)]
     # At DEBUG urllib3 names the address it asks: core.observe.logs hides the secret in it.
     logged = [hide_secrets(None, "", {"event": r.getMessage()})["event"] for r in caplog.records]
-    assert not [text for text in said + logged if GOOD_SECRET in text]
+    assert not [text for text in texts + logged if GOOD_SECRET in text]
     assert account_get().credentials.appsecret == GOOD_SECRET
 
 

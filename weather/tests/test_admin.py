@@ -42,8 +42,8 @@ def test_records_are_listed_with_a_curve_of_the_default_or_the_chosen_city(offic
 
 def test_the_account_page_masks_the_secret(office, provider, settings):
     settings.WEATHER_APP_SECRET = "from-settings-secret"
-    for wanted in ("from-settings-secret", GOOD_SECRET):
-        assert wanted not in office.get(ACCOUNT).content.decode()
+    for secret in ("from-settings-secret", GOOD_SECRET):
+        assert secret not in office.get(ACCOUNT).content.decode()
     save(office, new_secret=GOOD_SECRET)
 
     page = office.get(ACCOUNT).content.decode()

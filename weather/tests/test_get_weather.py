@@ -177,8 +177,8 @@ def test_a_city_cannot_change_the_question(api, provider):
     for number, city in enumerate(odd):
         api.http.get(PATH, {"city": city}, **from_address(number))
 
-    asked = [(call["city"], call["appsecret"]) for call in provider.calls]
-    assert asked == [(city, providers.GOOD_SECRET) for city in odd]
+    questions = [(call["city"], call["appsecret"]) for call in provider.calls]
+    assert questions == [(city, providers.GOOD_SECRET) for city in odd]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -62,17 +62,17 @@ def faults(page, axe):
         # A colour on its way to another one is neither.
         page.add_style_tag(content="* { transition: none !important; animation: none !important }")
         page.evaluate(axe)
-        found = []
+        complaints = []
         for scheme, size in LOOKS.items():
             page.set_viewport_size(size)
             page.emulate_media(color_scheme=scheme)
             # The back office asks for the preference only as it loads.
             page.evaluate("isDark => document.documentElement.classList.toggle('dark', isDark)", scheme == "dark")
             if is_wider_than_the_screen(page):
-                found.append(f"wider than {size['width']} pixels")
+                complaints.append(f"wider than {size['width']} pixels")
             if scheme in looks:
-                found += page.evaluate(FAULTS, EXCUSED)
-        return found
+                complaints += page.evaluate(FAULTS, EXCUSED)
+        return complaints
 
     return ask
 
@@ -92,10 +92,10 @@ def test_the_checks_find_a_fault(page, faults):
     page.goto("/docs/codes/")
     page.evaluate("document.querySelector('h1').style.cssText = 'color: #ccc; width: 200vw'")
 
-    found = faults()
+    complaints = faults()
 
-    assert [fault for fault in found if fault.startswith("color-contrast h1")]
-    assert "wider than 390 pixels" in found
+    assert [fault for fault in complaints if fault.startswith("color-contrast h1")]
+    assert "wider than 390 pixels" in complaints
 
 
 def test_the_guides_and_the_api_reference_with_a_call_unfolded(page, faults):
@@ -151,7 +151,7 @@ def test_the_phone_that_pays_and_the_sandbox(page, faults, order):
 
 def test_the_back_office_has_no_faults(page, running, faults, order):
     page.goto("/admin/login/")
-    found = {"login": faults()}
+    complaints = {"login": faults()}
     log_in(page, "root", running.root_password)
     for path in (
         "", "students/student/", "students/student/add/", "students/transferrun/import/", "permissions/role/add/",
@@ -159,25 +159,25 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
         "daily/?from=2026-11-01&to=2026-11-03", "daily/?paper=1",
     ):  # fmt: skip
         page.goto(f"/admin/{path}")
-        found[path] = faults()
+        complaints[path] = faults()
     for path in (
         "permissions/role/", "auditlog/logentry/", "accounts/loginattempt/", "accounts/user/",
         "students/archivedstudent/", "shop/order/?work=trouble", f"shop/order/?q={order[0]}",
     ):  # fmt: skip
         page.goto(f"/admin/{path}")
-        found[path] = faults(["dark"])
+        complaints[path] = faults(["dark"])
     page.locator("#result_list tbody a").first.click()
     page.wait_for_url("**/change/**")
-    found["order"] = faults()
+    complaints["order"] = faults()
     page.get_by_role("main").wait_for()
     page.set_viewport_size({"width": 390, "height": 300})  # so that the menu has to scroll
     assert not page.get_by_label("scrollable content").count()
     running.shell(AN_HOUR_LATER)
     page.goto("/admin/permissions/role/add/")
     page.get_by_role("heading", name="请再输入一次密码").wait_for()
-    found["the password again"] = faults()
+    complaints["the password again"] = faults()
 
-    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+    assert {path: wrong for path, wrong in complaints.items() if wrong} == {}
 
 
 # Lists whose rows are opened, and other pages with scripts of their own. What stands in a page itself is looked at in
@@ -201,17 +201,17 @@ def test_pages_for_paper_have_no_faults(page, running, faults):
     page.goto("/admin/shop/order/?work=ship")
     pks = page.locator("[name=_selected_action]").evaluate_all("all => all.slice(0, 2).map(one => one.value)")
     page.goto(f"/admin/shop/order/packing/?ids={','.join(pks)}")
-    found = {"packing list": faults()}
+    complaints = {"packing list": faults()}
     page.get_by_label("标签 100×150 毫米").check()
-    found["labels"] = faults()
+    complaints["labels"] = faults()
     page.goto("/admin/classroom/")
     page.get_by_label("班级").first.fill("H59998")
     page.get_by_label("名单", exact=True).fill("谭鹏\n李小明")
     page.get_by_role("button", name="开账号").click()
     page.get_by_role("heading", name="李小明").wait_for()
-    found["slips"] = faults()
+    complaints["slips"] = faults()
 
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert {name: wrong for name, wrong in complaints.items() if wrong} == {}
 
 
 SLIPPED_IN = """() => {
@@ -223,7 +223,7 @@ SLIPPED_IN = """() => {
 }"""
 
 
-def test_a_script_that_somebody_slips_in_does_not_run(chromium, running):
+def test_an_injected_script_does_not_run(chromium, running):
     with visitor(chromium, running.base) as context:  # whose console is not checked
         page = context.new_page()
         for path in ("/", "/demo/", "/docs/", "/sandbox/", "/admin/login/", "/admin/"):
