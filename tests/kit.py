@@ -25,7 +25,7 @@ from payments.listener import PaymentListener, listener, register_listener
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
 
-def said(answer: Any) -> tuple[int, bool, str]:
+def envelope(answer: Any) -> tuple[int, bool, str]:
     """Return what an answer of the API says in its envelope: status, state, and text."""
     body = answer.json()
     return body["status"], body["state"], body["msg"]

@@ -106,7 +106,7 @@ def ask(port: int, path: str, method: str = "GET", size: int = 0, **headers: str
     return answer.status, dict(answer.headers), body
 
 
-def seen(port: int, path: str, **headers: str) -> dict[str, str]:
+def request_at_server(port: int, path: str, **headers: str) -> dict[str, str]:
     """Return what the server behind nginx was sent."""
     status, _, body = ask(port, path, **headers)
     assert status == 200, body
@@ -120,7 +120,7 @@ def seen(port: int, path: str, **headers: str) -> dict[str, str]:
 def test_each_path_reaches_its_process_with_who_asked_and_for_what(ports, path, whose):
     forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "gopher", "X-Request-Id": "mine"}
 
-    facts = seen(ports["https"], path, **forged)
+    facts = request_at_server(ports["https"], path, **forged)
 
     assert (facts["port"], facts["Host"]) == (ports[whose], "api.example.com")
     assert (facts["X-Forwarded-For"], facts["X-Forwarded-Proto"]) == ("127.0.0.1", "http")
@@ -129,9 +129,9 @@ def test_each_path_reaches_its_process_with_who_asked_and_for_what(ports, path, 
 
 def test_a_websocket_is_asked_for_and_nothing_else_is(ports):
     for path in ("/socket.io/?EIO=4&transport=websocket", "/ws/login"):
-        socket = seen(ports["https"], path, Upgrade="websocket", Connection="Upgrade")
+        socket = request_at_server(ports["https"], path, Upgrade="websocket", Connection="Upgrade")
         assert (socket["Upgrade"], socket["Connection"]) == ("websocket", "upgrade")
-        assert "Connection" not in seen(ports["https"], path, Upgrade="h2c", Connection="Upgrade")
+        assert "Connection" not in request_at_server(ports["https"], path, Upgrade="h2c", Connection="Upgrade")
 
 
 def test_tokens_are_not_logged_and_figures_stay_inside(ports, home):

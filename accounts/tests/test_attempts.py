@@ -78,12 +78,12 @@ class TestAFlood:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("days", "left"), [(365, ["new"]), (0, ["old", "new"]), (400, ["old", "new"])])
-def test_old_rows_go_with_the_login_log(settings, days, left):
+@pytest.mark.parametrize(("days", "rest"), [(365, ["new"]), (0, ["old", "new"]), (400, ["old", "new"])])
+def test_old_rows_go_with_the_login_log(settings, days, rest):
     settings.AUDIT_KEEP_DAYS = days
     record("old", now=timezone.now() - timedelta(days=366))
     record("new", now=timezone.now() - timedelta(days=364))
 
     purge_login_attempts()
 
-    assert rows("username") == left
+    assert rows("username") == rest

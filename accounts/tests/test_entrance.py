@@ -39,7 +39,7 @@ def is_inside(browser):
     return browser.get(HOME).status_code == 200
 
 
-def told(answer):
+def reason(answer):
     return " ".join(answer.context["form"].non_field_errors())
 
 
@@ -54,12 +54,12 @@ class TestGuessing:
         owner.post("/admin/logout/")
         api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
         for _ in range(login_captcha.PAIR_LIMIT // 2):
-            assert told(attempt(browser, "wrong")) == NO_ENTRY
+            assert reason(attempt(browser, "wrong")) == NO_ENTRY
             api.post("/users/login", {"username": "wang", "password": "wrong"})
         page = attempt(browser)  # the right password
         assert api.post("/users/login", {"username": "wang", "password": PASSWORD}).status_code == 429
         assert attempt(owner).status_code == 302, "a browser that logged in before is counted by itself"
-        assert re.fullmatch(r"登录失败次数过多，请 \d+ 秒后再试，或者填写图形验证码", told(page))
+        assert re.fullmatch(r"登录失败次数过多，请 \d+ 秒后再试，或者填写图形验证码", reason(page))
 
         def solve(page, password, answer=None):
             [key] = re.findall(r'name="captcha_key" value="(\w+)"', page.content.decode())
@@ -68,9 +68,9 @@ class TestGuessing:
             return browser.post("/admin/login/", fields)
 
         page = solve(page, PASSWORD, "wrong")
-        assert "图形验证码" in told(page)
+        assert "图形验证码" in reason(page)
         page = solve(page, "wrong")
-        assert told(page) == NO_ENTRY
+        assert reason(page) == NO_ENTRY
         assert solve(attempt(browser), PASSWORD).status_code == 302
         assert is_inside(browser)
 
@@ -81,7 +81,7 @@ class TestTheTrace:
         person("gone", "103", is_staff=True, is_active=False)
         for username, password in TRIES:
             page = attempt(browser, password, username)
-            assert page.status_code == 302 or told(page) == NO_ENTRY, "a guesser learns nothing"
+            assert page.status_code == 302 or reason(page) == NO_ENTRY, "a guesser learns nothing"
 
         assert tries() == [
             ("office", outcome, username, "10.0.0.1", "Firefox", 1)

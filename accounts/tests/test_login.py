@@ -11,7 +11,7 @@ from accounts.services import login_captcha
 from accounts.tests.entering import user_json
 from accounts.tokens import token_issue
 from core.cache import valkey
-from tests.kit import said
+from tests.kit import envelope
 
 pytestmark = pytest.mark.django_db
 WRONG = {"status": 0, "state": False, "msg": "用户名或者密码错误"}
@@ -35,7 +35,7 @@ def test_answers_what_clients_read(api, li, format):
     assert body["userInfo"] == user_json(li, nickname="李", phone="1577775772", roleid="103", roleName="主管")
     for missing in ({}, {"password": "x"}, {"username": " ", "password": "x"}, {"username": None}):
         answer = api.post("/users/login", missing, format=format if None not in missing.values() else "json")
-        assert said(answer) == (1004, False, "没有传递用户名或者密码")
+        assert envelope(answer) == (1004, False, "没有传递用户名或者密码")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from accounts.services.attempts import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import user_register, user_update
 from accounts.tests.entering import PASSWORD
-from tests.kit import at_once, said
+from tests.kit import at_once, envelope
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "13800000001", "13900000002"
@@ -59,7 +59,7 @@ def ask(client, number):
 
 def change(client, phone=None, whom=None, **fields):
     phone = {} if phone is None else {"phone": phone}
-    return said(client.post("/users/updateUser", {"unid": (whom or client).user.unid} | phone | fields))
+    return envelope(client.post("/users/updateUser", {"unid": (whom or client).user.unid} | phone | fields))
 
 
 def stored(client):
@@ -192,7 +192,7 @@ class TestByRoot:
         assert notices == [OLD]
         assert change(root, NEW, whom=wang) == TAKEN
         new = {"username": "zhao", "password": PASSWORD, "nickname": "赵", "phone": NEW}
-        assert said(root.post("/users/register", new)) == TAKEN
+        assert envelope(root.post("/users/register", new)) == TAKEN
         assert not User.objects.filter(username="zhao").exists()
         for whom, phone in ((li, "025-83210000"), (wang, "025-83210000"), (root, "13700000000")):
             assert change(root, phone, whom=whom) == UPDATED

@@ -14,7 +14,7 @@ from accounts.services.login import sms_verify
 from accounts.services.sms_codes import sms_code_send
 from core.cache import valkey
 from core.upstreams import BUSY_S
-from tests.kit import at_once, said
+from tests.kit import at_once, envelope
 
 pytestmark = pytest.mark.django_db
 NUMBER = "13800000001"
@@ -65,49 +65,49 @@ class TestSending:
         assert answer.cookies["sms"]["httponly"]
         ((number, code),) = phone
         assert number == NUMBER and len(code) == 5 and code.isdigit()
-        status, state, msg = said(ask(api))
+        status, state, msg = envelope(ask(api))
         assert (status, state, len(phone)) == (4003, False, 1) and msg.endswith("后再试"), "one a minute for a number"
         sent_body = ask(api, li.user.phone).json()
         assert sent_body | {"key": ""} == body | {"key": ""} and len(phone) == 2, "an unknown number is answered alike"
 
         for number in ("1380000000", "138000000011", "23800000001", "1380000000a", "１３８００００００００１", ["x"]):
-            assert said(ask(api, number)) == (3004, False, "手机号格式不正确,请输入11位的大陆手机号")
+            assert envelope(ask(api, number)) == (3004, False, "手机号格式不正确,请输入11位的大陆手机号")
         for nothing in ("", None):
-            assert said(ask(api, nothing)) == (3004, False, "请输入手机号")
+            assert envelope(ask(api, nothing)) == (3004, False, "请输入手机号")
         assert len(phone) == 2
 
     def test_ten_a_day_for_one_number_and_an_address_has_a_limit_too(self, api, phone, monkeypatch):
         monkeypatch.setattr(sms_codes, "PER_NUMBER", sms_codes.PER_NUMBER[1:])
         monkeypatch.setattr(sms_codes, "FREE_PER_NUMBER", 10)
-        assert [said(ask(api))[1] for _ in range(11)] == [True] * 10 + [False]
+        assert [envelope(ask(api))[1] for _ in range(11)] == [True] * 10 + [False]
         assert len(phone) == 10
 
         monkeypatch.setattr(sms_codes, "PER_ADDRESS", (("hour", 13, 3600),))
-        assert [said(ask(api, f"1390000000{n}"))[1] for n in range(5)] == [True, True, True, False, False]
+        assert [envelope(ask(api, f"1390000000{n}"))[1] for n in range(5)] == [True, True, True, False, False]
 
     @pytest.mark.parametrize(("limit", "number"), [("FREE_PER_ADDRESS", "1390000000{}"), ("FREE_PER_NUMBER", NUMBER)])
     def test_the_first_need_no_captcha_and_later_ones_do(self, api, phone, monkeypatch, limit, number):
         monkeypatch.setattr(sms_codes, limit, 2)
         monkeypatch.setattr(sms_codes, "PER_NUMBER", sms_codes.PER_NUMBER[1:])
-        first = [said(ask(api, number.format(n))) for n in range(3)]
+        first = [envelope(ask(api, number.format(n))) for n in range(3)]
 
         assert first == [(200, True, "OK"), (200, True, "OK"), (4003, False, "请先输入图形验证码")]
         body = {"phoneNumber": number.format(3)}
-        assert said(api.post("/sms/send", body | solved(api) | {"captcha": "wrong"})) == (3004, False, "验证码错误")
+        assert envelope(api.post("/sms/send", body | solved(api) | {"captcha": "wrong"})) == (3004, False, "验证码错误")
         api.get("/users/verifyCaptcha", captcha=solved(api)["captcha"])  # as old clients do; the cookie does the rest
-        assert said(api.post("/sms/send", body)) == (200, True, "OK")
-        assert said(api.post("/sms/send", body))[1] is False
+        assert envelope(api.post("/sms/send", body)) == (200, True, "OK")
+        assert envelope(api.post("/sms/send", body))[1] is False
 
     def test_a_day_has_a_budget_whose_last_fifth_needs_a_captcha(self, api, phone, settings):
         settings.SMS_DAILY_BUDGET = 5
 
-        answers = [said(ask(api, f"1390000000{n}"))[0] for n in range(5)]
+        answers = [envelope(ask(api, f"1390000000{n}"))[0] for n in range(5)]
         assert answers == [200, 200, 200, 200, 4003]
-        assert said(api.post("/sms/send", {"phoneNumber": NUMBER} | solved(api))) == (200, True, "OK")
+        assert envelope(api.post("/sms/send", {"phoneNumber": NUMBER} | solved(api))) == (200, True, "OK")
         used_up = (4003, False, "今天的短信已经发完,请明天再试,或用密码登入")
-        assert said(api.post("/sms/send", {"phoneNumber": "13800000002"} | solved(api))) == used_up
+        assert envelope(api.post("/sms/send", {"phoneNumber": "13800000002"} | solved(api))) == used_up
         [(_, code)] = [row for row in phone if row[0] == NUMBER]
-        assert said(attempt(api, code))[0] == 0  # a code that went out still counts: no user has this number
+        assert envelope(attempt(api, code))[0] == 0  # a code that went out still counts: no user has this number
 
     def test_a_message_that_is_not_sent_costs_nothing(self, api, settings, monkeypatch):
         settings.SMS_DAILY_BUDGET = 5
@@ -118,13 +118,13 @@ class TestSending:
         with monkeypatch.context() as patch:
             patch.setattr(sms_codes, "sms_send", refuse)
             for n in range(9):
-                assert said(ask(api, f"1390000000{n}")) == (4003, False, "短信发送失败,请稍后再试")
-            assert said(attempt(api, "12345")) == NOT_ASKED
+                assert envelope(ask(api, f"1390000000{n}")) == (4003, False, "短信发送失败,请稍后再试")
+            assert envelope(attempt(api, "12345")) == NOT_ASKED
         settings.UPSTREAM_CALLS = 0  # too many wait
         refused = ask(api)
-        assert (said(refused), refused["Retry-After"]) == ((4003, False, "短信发送失败,请稍后再试"), str(BUSY_S))
+        assert (envelope(refused), refused["Retry-After"]) == ((4003, False, "短信发送失败,请稍后再试"), str(BUSY_S))
         settings.UPSTREAM_CALLS = 6
-        assert said(ask(api)) == (200, True, "OK")
+        assert envelope(ask(api)) == (200, True, "OK")
 
     def test_of_many_at_once_one_goes_out(self, phone):
         def send() -> str:
@@ -140,7 +140,7 @@ class TestLogin:
         key = ask(api).json()["key"]
         api.http.cookies.clear()
         for odd in ("", "x" * 32, "x" * 31 + "*", "中" * 32, "x" * 500):
-            assert said(attempt(api, phone[0][1], key=odd)) == NOT_ASKED
+            assert envelope(attempt(api, phone[0][1], key=odd)) == NOT_ASKED
 
         body = attempt(api, phone[0][1], key=key).json()
 
@@ -148,17 +148,17 @@ class TestLogin:
         assert body | {"token": ""} == by_password | {"token": ""}
         assert api.get("/verify", token=body["token"]).json()["decode"]["username"] == "li"
         assert LoginLog.objects.filter(user=li.user).count() == 2
-        assert said(attempt(api, phone[0][1], key=key)) == WRONG, "it works once"
+        assert envelope(attempt(api, phone[0][1], key=key)) == WRONG, "it works once"
 
     def test_fewer_than_five_digits_cost_no_try_and_it_is_over_after_an_hour(self, api, li, phone):
         ask(api)
 
         for code in ("", "1234", None) * 2:
-            assert said(attempt(api, code)) == (10025, False, "请传入5位验证码")
-        assert said(attempt(api, phone[0][1]))[1] is True
+            assert envelope(attempt(api, code)) == (10025, False, "请传入5位验证码")
+        assert envelope(attempt(api, phone[0][1]))[1] is True
         sent_at = timezone.now() - timedelta(minutes=61)
         key = sms_code_send(phone="13700000000", network="127.0.0.1", now=sent_at)
-        assert said(attempt(api, phone[-1][1], key=key)) == WRONG
+        assert envelope(attempt(api, phone[-1][1], key=key)) == WRONG
 
     @pytest.mark.django_db(transaction=True)
     def test_of_many_logins_at_once_one_gets_in(self, li, phone):
@@ -177,8 +177,8 @@ class TestLogin:
         code = phone[0][1]
 
         for _ in range(tries):
-            assert said(attempt(api, other_than(code))) == WRONG
-        assert said(attempt(api, code)) == outcome
+            assert envelope(attempt(api, other_than(code))) == WRONG
+        assert envelope(attempt(api, code)) == outcome
 
     def test_strangers_wrong_codes_refuse_no_right_one(self, api, li, phone, monkeypatch):
         monkeypatch.setattr(sms_codes, "FREE_PER_ADDRESS", 500)
@@ -205,7 +205,7 @@ class TestLogin:
         person("wang", **{"roleid": "103", "phone": NUMBER, "is_phone_bound": True} | user)
         ask(api)
 
-        assert said(attempt(api, phone[0][1])) == outcome
+        assert envelope(attempt(api, phone[0][1])) == outcome
 
 
 @pytest.mark.django_db(transaction=True)
@@ -233,6 +233,6 @@ def test_the_real_library_reaches_the_provider_or_says_that_nothing_was_sent(
     assert loaded_before == [1], "loading the library takes nothing of the time for an answer"
     messages = api.http.get("/sandbox/sms/messages/").json()
     if trouble:
-        assert (said(answer), messages) == ((4003, False, "短信发送失败,请稍后再试"), [])
+        assert (envelope(answer), messages) == ((4003, False, "短信发送失败,请稍后再试"), [])
     else:
-        assert said(attempt(api, messages[0]["code"]))[1] is True
+        assert envelope(attempt(api, messages[0]["code"]))[1] is True

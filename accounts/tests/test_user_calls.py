@@ -9,7 +9,7 @@ from accounts.models import User
 from core.times import format_office_time
 from shop.models import CartItem, Order
 from shop.tests.factories import make_order, make_product
-from tests.kit import during, said
+from tests.kit import during, envelope
 
 pytestmark = pytest.mark.django_db
 UPDATED = (200, True, "更新成功")
@@ -23,7 +23,7 @@ def li(person):
 
 
 def change(client, whom, **fields):
-    return said(client.post("/users/updateUser", {"unid": whom.user.unid} | fields))
+    return envelope(client.post("/users/updateUser", {"unid": whom.user.unid} | fields))
 
 
 class TestUpdate:
@@ -38,14 +38,14 @@ class TestUpdate:
         assert li.user.username == "lili"
         assert li.get("/verify").json()["decode"]["nickname"] == "小李"
         row = next(row for row in root.get("/users/getAllUsers").json()["users"] if row["unid"] == li.user.unid)
-        assert said(li.post("/users/updateUser", row | {"city": "上海", "_id": "x", "status": "0"})) == UPDATED
+        assert envelope(li.post("/users/updateUser", row | {"city": "上海", "_id": "x", "status": "0"})) == UPDATED
         li.user.refresh_from_db()
         assert (li.user.city, li.user.is_active, li.user.nickname) == ("上海", True, "小李"), "what differs changes"
 
     def test_needs_to_know_whom_and_others_are_roots_alone(self, li, root, lbw):
         for body in ({}, {"unid": ""}, {"nickname": "x"}):
-            assert said(li.post("/users/updateUser", body)) == (3004, False, "请传入用户unid")
-        assert said(li.post("/users/updateUser", {"unid": "x" * 32})) == (10066, False, "修改用户不存在")
+            assert envelope(li.post("/users/updateUser", body)) == (3004, False, "请传入用户unid")
+        assert envelope(li.post("/users/updateUser", {"unid": "x" * 32})) == (10066, False, "修改用户不存在")
         assert change(lbw, li, nickname="x") == NOT_YOURS
         assert change(root, li, nickname="王", headimgurl="https://a.example/1.png") == UPDATED
         li.user.refresh_from_db()
@@ -79,7 +79,7 @@ class TestUpdate:
 
         assert li.get("/verify").json()["code"] == "1004"
         assert change(root, li, password="newer-secret") == UPDATED, "root needs no old one"
-        assert said(api.post("/users/login", {"username": "li", "password": "newer-secret"}))[1] is True
+        assert envelope(api.post("/users/login", {"username": "li", "password": "newer-secret"}))[1] is True
 
     @pytest.mark.parametrize(
         "fields",
@@ -155,7 +155,7 @@ class TestDelete:
     def test_several_at_once(self, root, person, query):
         unids = [person(name).user.unid for name in ("a", "b")]
 
-        assert said(self.delete(root, query.format(*unids))) == (200, True, "删除成功")
+        assert envelope(self.delete(root, query.format(*unids))) == (200, True, "删除成功")
         assert list(User.objects.values_list("username", flat=True)) == ["root"]
 
     @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ class TestDelete:
     def test_refusals_delete_no_user(self, root, li, person, query, msg):
         person("boss", "1")
 
-        assert said(self.delete(root, query.format(li.user.unid, root.user.unid))) == (30001, False, msg)
+        assert envelope(self.delete(root, query.format(li.user.unid, root.user.unid))) == (30001, False, msg)
         assert self.delete(li, "username=boss").json()["code"] == "10026", "root's alone"
         assert User.objects.count() == 3
 

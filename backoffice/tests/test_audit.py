@@ -53,13 +53,13 @@ def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_req
     assert (entry.actor, entry.remote_addr, entry.cid) == (lbw.user, "127.0.0.1", "abcdefgh12345")
     assert [(c.field, c.before, c.after) for c in changes_of(entry)] == [("姓名", "王五", "王小五")]
 
-    def found(text: str) -> list[LogEntry]:
+    def entries_with(text: str) -> list[LogEntry]:
         answer: Any = office.get(LIST, {"q": text})
         return list(answer.context_data["cl"].result_list)
 
-    assert [entry] == found("王小") == found("abcdefgh12345") == found("lbw")
-    assert newest(other) in found(str(other.pk)) and entry not in found(str(other.pk))
-    assert found("小五") == found("lb") == []
+    assert [entry] == entries_with("王小") == entries_with("abcdefgh12345") == entries_with("lbw")
+    assert newest(other) in entries_with(str(other.pk)) and entry not in entries_with(str(other.pk))
+    assert entries_with("小五") == entries_with("lb") == []
 
 
 def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any) -> None:
@@ -125,9 +125,9 @@ def test_watches_every_model_that_staff_can_change(root: Any, rf: Any) -> None:
     assert changeable <= WATCHED.keys() | own_log
 
 
-@pytest.mark.parametrize(("days", "left"), [(365, [364]), (0, [364, 366, 399, 400]), (400, [364, 366, 399]), (30, [])])
+@pytest.mark.parametrize(("days", "rest"), [(365, [364]), (0, [364, 366, 399, 400]), (400, [364, 366, 399]), (30, [])])
 def test_old_entries_go_when_the_setting_says_with_the_sessions_that_have_ended(
-    office: Client, settings: Any, days: int, left: list[int]
+    office: Client, settings: Any, days: int, rest: list[int]
 ) -> None:
     now = timezone.now()
     ended = Session.objects.create(session_key="ended", expire_date=now - timedelta(seconds=1))
@@ -141,7 +141,7 @@ def test_old_entries_go_when_the_setting_says_with_the_sessions_that_have_ended(
     purge()
 
     kept = LogEntry.objects.order_by("-timestamp").values_list("object_repr", flat=True)
-    assert [int(name.partition("天")[0]) for name in kept] == left
+    assert [int(name.partition("天")[0]) for name in kept] == rest
     assert not Session.objects.filter(pk=ended.pk).exists()
     assert office.get(reverse("admin:index")).status_code == 200
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 USERS, ROLES, COURIERS = "/admin/accounts/user/", "/admin/permissions/role/", "/admin/shop/courier/"
 
 
-def asked(office, address, *rows, across=False):
+def question(office, address, *rows, across=False):
     data = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "select_across": int(across)}
     return office.post(address, data)
 
@@ -40,7 +40,7 @@ def test_only_these_lists_offer_it(rf, root):
 def test_asks_with_a_count_and_twenty_names(office, person):
     users = [person(f"u{n:02}").user for n in range(25)]
 
-    page = asked(office, USERS, *users)
+    page = question(office, USERS, *users)
 
     text = page.content.decode()
     assert "确认删除 25 条用户" in text and "以及另外 5 条" in text and len(page.context["names"]) == 20
@@ -54,7 +54,7 @@ def test_asks_with_a_count_and_twenty_names(office, person):
 
 def test_deletes_nothing_that_was_not_shown_nor_more_than_the_limit(office, monkeypatch):
     Courier.objects.exclude(name__in=["顺丰速运", "EMS"]).delete()
-    page = asked(office, COURIERS, Courier.objects.first(), across=True)
+    page = question(office, COURIERS, Courier.objects.first(), across=True)
     assert "确认删除 2 条" in page.content.decode() and len(page.context["posted"]) == 4
     Courier.objects.create(name="新的")
 
@@ -67,13 +67,13 @@ def test_deletes_nothing_that_was_not_shown_nor_more_than_the_limit(office, monk
 
     Courier.objects.bulk_create(Courier(name=f"快递{n}") for n in range(3))
     monkeypatch.setattr(deletion, "MAX_DELETED", 2)
-    asked(office, COURIERS, Courier.objects.first(), across=True)
+    question(office, COURIERS, Courier.objects.first(), across=True)
     assert "一次最多删除 2 条" in office.get(COURIERS).content.decode()
 
 
 def test_what_is_in_use_or_not_allowed_is_named(office, person, roles):
     person("li", "103")
-    page = asked(office, ROLES, roles["103"])
+    page = question(office, ROLES, roles["103"])
     assert "不能删除这 1 条角色" in page.content.decode() and page.context["refusals"][0].startswith("仍被使用：")
     assert ">li</a>" in page.content.decode()
     assert "确认删除 1 条" not in page.content.decode()
@@ -81,7 +81,7 @@ def test_what_is_in_use_or_not_allowed_is_named(office, person, roles):
     office.post(ROLES, posted_of(page))
     assert Role.objects.filter(roleid="103").exists()
 
-    page = asked(office, ROLES, roles["200"])
+    page = question(office, ROLES, roles["200"])
     assert [*page.context["refusals"]] == [f"“{roles['200']}”是新注册和扫码登录的用户得到的角色，不能删除"]
     assert office.post(ROLES, posted_of(page)).status_code == 403
     with pytest.raises(ProtectedError):

@@ -21,41 +21,41 @@ ALL_WAITING = {"待发货": 2, "待处理退货": 2, "退款异常": 1}
 SEARCHED = [model for model, page in admin.site._registry.items() if page.search_fields]
 
 
-def found(browser: Client, text: str) -> dict[str, str]:
+def hits(browser: Client, text: str) -> dict[str, str]:
     page = browser.get(reverse("admin:search"), {"s": text, "extended": "1"})
     return {result.title: result.link for result in page.context["results"]} if page.context else {}
 
 
 @pytest.fixture
-def known(stock: dict[str, Any]) -> dict[str, Any]:
+def orders(stock: dict[str, Any]) -> dict[str, Any]:
     Order.objects.filter(pk=stock["orders"][State.PAID].pk).update(phone="13912345678", recipient="赵六")
     return stock
 
 
-def test_finds_orders_students_users_products_and_the_menu(office: Client, known: dict[str, Any]) -> None:
-    order = known["orders"][State.PAID]
+def test_finds_orders_students_users_products_and_the_menu(office: Client, orders: dict[str, Any]) -> None:
+    order = orders["orders"][State.PAID]
     for text in (order.order_id, "5678", "1391234", "赵六"):  # its number, a phone, the end of one, a recipient
-        assert found(office, text)[order.order_id] == reverse("admin:shop_order_change", args=[order.pk])
-    assert {"李四0", "李四1", "李四2"} <= found(office, "李四").keys()
-    assert "李四1" in found(office, known["students"][1].sid.lower())
-    name = known["students"][1].class_name
-    assert office.get(found(office, name.lower())[name]).context["cl"].result_count >= 1
-    assert "root" in found(office, "roo") and "手表" in found(office, "手表")
-    assert found(office, "退")["退款单"] == reverse("admin:payments_refund_changelist")
-    assert "课堂" in found(office, "课堂")
-    assert {office.get(link).status_code for text in ("李四", "手表") for link in found(office, text).values()} == {200}
+        assert hits(office, text)[order.order_id] == reverse("admin:shop_order_change", args=[order.pk])
+    assert {"李四0", "李四1", "李四2"} <= hits(office, "李四").keys()
+    assert "李四1" in hits(office, orders["students"][1].sid.lower())
+    name = orders["students"][1].class_name
+    assert office.get(hits(office, name.lower())[name]).context["cl"].result_count >= 1
+    assert "root" in hits(office, "roo") and "手表" in hits(office, "手表")
+    assert hits(office, "退")["退款单"] == reverse("admin:payments_refund_changelist")
+    assert "课堂" in hits(office, "课堂")
+    assert {office.get(link).status_code for text in ("李四", "手表") for link in hits(office, text).values()} == {200}
 
 
-def test_finds_only_what_the_role_may_see(staff: Callable[[str], Client], known: dict[str, Any]) -> None:
+def test_finds_only_what_the_role_may_see(staff: Callable[[str], Client], orders: dict[str, Any]) -> None:
     clerk = staff("103")
 
-    assert found(clerk, "李四") and found(clerk, "学员")
-    assert not any(found(clerk, text) for text in ("手表", "赵六", "root", "退款"))
+    assert hits(clerk, "李四") and hits(clerk, "学员")
+    assert not any(hits(clerk, text) for text in ("手表", "赵六", "root", "退款"))
     User.objects.get(username="staff103").role.permissions.clear()
-    assert not found(clerk, "李四")  # at once
+    assert not hits(clerk, "李四")  # at once
 
 
-def test_takes_any_text_and_asks_a_stranger_to_log_in(office: Client, client: Client, known: dict[str, Any]) -> None:
+def test_takes_any_text_and_asks_a_stranger_to_log_in(office: Client, client: Client, orders: dict[str, Any]) -> None:
     for text in ("", " ", "\x00", "%", "_", "\\", "'", "A" * 5000, "李\ud83d\ude00"):
         query = {"s": text.encode("utf-8", "replace").decode()}
         assert office.get(reverse("admin:search"), query).status_code == 200

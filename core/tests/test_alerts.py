@@ -42,16 +42,16 @@ def robot():
 
 
 @pytest.fixture
-def told(robot, settings):
+def alerts_after(robot, settings):
     """Return a function that lets the doctor find something at a time and returns what the robot was then told."""
     settings.ALERT_WEBHOOKS = [f"{robot.url}/mine"]
 
-    def told(*findings, after):
+    def alerts_after(*findings, after):
         robot.heard.clear()
         alerts_send(findings, now=NOW + after)
         return "\n".join(body["text"] for _, body in robot.heard)
 
-    return told
+    return alerts_after
 
 
 def disk(mb):
@@ -66,61 +66,61 @@ MINUTES = [timedelta(minutes=5 * at) for at in range(1000)]
 
 
 class TestWhatIsTold:
-    def test_only_what_is_found_again_then_once_a_day_and_that_it_is_over_once_it_stays_so(self, told):
-        assert told(disk(900), after=MINUTES[0]) == ""
-        assert "900 MB free" in told(disk(900), after=MINUTES[1])
-        assert told(disk(850), after=MINUTES[2]) == ""
-        assert told(disk(850), after=MINUTES[1] + timedelta(hours=23, minutes=59)) == ""
-        assert "840 MB free" in told(disk(840), after=MINUTES[1] + timedelta(days=1))
+    def test_only_what_is_found_again_then_once_a_day_and_that_it_is_over_once_it_stays_so(self, alerts_after):
+        assert alerts_after(disk(900), after=MINUTES[0]) == ""
+        assert "900 MB free" in alerts_after(disk(900), after=MINUTES[1])
+        assert alerts_after(disk(850), after=MINUTES[2]) == ""
+        assert alerts_after(disk(850), after=MINUTES[1] + timedelta(hours=23, minutes=59)) == ""
+        assert "840 MB free" in alerts_after(disk(840), after=MINUTES[1] + timedelta(days=1))
 
-        assert told(after=MINUTES[2] + timedelta(days=1)) == ""
-        assert "已恢复：/var/lib/spms has 840 MB free" in told(after=MINUTES[14] + timedelta(days=1))
+        assert alerts_after(after=MINUTES[2] + timedelta(days=1)) == ""
+        assert "已恢复：/var/lib/spms has 840 MB free" in alerts_after(after=MINUTES[14] + timedelta(days=1))
         assert not Alert.objects.exists()
 
-    def test_a_hiccup_a_note_and_what_is_in_order_never(self, told):
-        assert [told(disk(900), after=MINUTES[0]), told(after=MINUTES[14])] == ["", ""]
+    def test_a_hiccup_a_note_and_what_is_in_order_never(self, alerts_after):
+        assert [alerts_after(disk(900), after=MINUTES[0]), alerts_after(after=MINUTES[14])] == ["", ""]
         fine = [Finding(True, "fine"), Finding(None, "a note")]
-        assert [told(*fine, after=MINUTES[20]), told(*fine, after=MINUTES[21])] == ["", ""]
+        assert [alerts_after(*fine, after=MINUTES[20]), alerts_after(*fine, after=MINUTES[21])] == ["", ""]
 
-    def test_more_of_it_at_once_with_the_page_where_it_is_put_right(self, told, settings):
-        told(refunds(1), after=MINUTES[0])
+    def test_more_of_it_at_once_with_the_page_where_it_is_put_right(self, alerts_after, settings):
+        alerts_after(refunds(1), after=MINUTES[0])
 
-        assert f"退款失败：1 条\n{settings.PUBLIC_BASE_URL}/admin/payments/refund/" in told(
+        assert f"退款失败：1 条\n{settings.PUBLIC_BASE_URL}/admin/payments/refund/" in alerts_after(
             refunds(1), after=MINUTES[1]
         )
-        assert "退款失败：2 条" in told(refunds(2), after=MINUTES[2])
-        assert told(refunds(1), after=MINUTES[3]) == ""
-        assert "退款失败：2 条" in told(refunds(2), after=MINUTES[4])
+        assert "退款失败：2 条" in alerts_after(refunds(2), after=MINUTES[2])
+        assert alerts_after(refunds(1), after=MINUTES[3]) == ""
+        assert "退款失败：2 条" in alerts_after(refunds(2), after=MINUTES[4])
 
-    def test_it_is_sent_later_if_no_receiver_took_it(self, told, robot):
-        told(disk(900), after=MINUTES[0])
+    def test_it_is_sent_later_if_no_receiver_took_it(self, alerts_after, robot):
+        alerts_after(disk(900), after=MINUTES[0])
         robot.said = {"errcode": 93000, "errmsg": "invalid webhook url"}
-        told(disk(900), after=MINUTES[1])
+        alerts_after(disk(900), after=MINUTES[1])
         robot.said = {"errcode": 0}
 
-        assert "900 MB free" in told(disk(900), after=MINUTES[2])
+        assert "900 MB free" in alerts_after(disk(900), after=MINUTES[2])
 
-    def test_many_fit_into_one_message(self, told):
+    def test_many_fit_into_one_message(self, alerts_after):
         many = [Finding(False, letter, chinese=letter * 500) for letter in "子丑寅卯辰巳午未"]
-        told(*many, after=MINUTES[0])
-        message = told(*many, after=MINUTES[1])
+        alerts_after(*many, after=MINUTES[0])
+        message = alerts_after(*many, after=MINUTES[1])
 
         assert len(message.encode()) <= 2048 and "……另有" in message
 
-    def test_that_the_database_is_gone_once(self, told, monkeypatch, settings, tmp_path):
+    def test_that_the_database_is_gone_once(self, alerts_after, monkeypatch, settings, tmp_path):
         def gone(*_, **__):
             raise DatabaseError
 
         settings.STATE_DIR = tmp_path
         monkeypatch.setattr(Alert.objects, "get_or_create", gone)
 
-        assert "database" in told(Finding(False, "database: down"), after=MINUTES[0])
-        assert told(Finding(False, "database: down"), after=MINUTES[1]) == ""
+        assert "database" in alerts_after(Finding(False, "database: down"), after=MINUTES[0])
+        assert alerts_after(Finding(False, "database: down"), after=MINUTES[1]) == ""
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_eight_hosts_at_once_one_tells(told, robot):
-    told(disk(900), after=MINUTES[0])
+def test_of_eight_hosts_at_once_one_tells(alerts_after, robot):
+    alerts_after(disk(900), after=MINUTES[0])
 
     at_once([lambda: alerts_send([disk(900)], now=NOW + MINUTES[1])] * 8)
 

@@ -14,7 +14,6 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
-from drf_spectacular.validation import validate_schema
 from jsonschema import Draft4Validator
 
 from accounts.errors import SidUnknown, WechatCodeSpent
@@ -30,10 +29,10 @@ CALLS = endpoints()
 TO_THE_PROVIDER = {"/pay/payResult", "/pay/notify"}
 
 
-def parameters(found):
+def parameters(call_doc):
     """Of the query, and of the body in each of its forms."""
-    query = {entry["name"]: entry for entry in found.get("parameters", []) if entry["in"] == "query"}
-    bodies = found.get("requestBody", {}).get("content", {}).values()
+    query = {entry["name"]: entry for entry in call_doc.get("parameters", []) if entry["in"] == "query"}
+    bodies = call_doc.get("requestBody", {}).get("content", {}).values()
     forms = [form for body in bodies for form in body["schema"].get("anyOf", [body["schema"]])]
     return query | {name: entry for form in forms for name, entry in form.get("properties", {}).items()}
 
@@ -50,7 +49,6 @@ def operation(schema, call):
 
 
 def test_the_schema_is_valid_and_complete(schema, tmp_path):
-    validate_schema(schema)
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
 
     assert len(schema["paths"]) == len(CALLS)

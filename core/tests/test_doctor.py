@@ -91,7 +91,7 @@ class TestTheCertificate:
             yield start
 
     @pytest.mark.parametrize(
-        ("facts", "ok", "said"),
+        ("facts", "ok", "hint"),
         [
             ({"days": 60.5}, True, "The certificate of 127.0.0.1 ends in 60 days"),
             ({"days": 24.6}, False, "The certificate of 127.0.0.1 ends in 25 days"),
@@ -100,12 +100,12 @@ class TestTheCertificate:
             ({"days": 60, "is_trusted": False}, False, "self-signed"),
         ],
     )
-    def test_is_to_be_renewed_in_time_and_one_that_clients_refuse_is_named(self, settings, address, facts, ok, said):
+    def test_is_to_be_renewed_in_time_and_one_that_clients_refuse_is_named(self, settings, address, facts, ok, hint):
         settings.PUBLIC_BASE_URL = address(**facts)
 
         (finding,) = doctor.certificate()
 
-        assert finding.ok is ok and said in finding.what and finding.do
+        assert finding.ok is ok and hint in finding.what and finding.do
 
 
 class TestTrustedProxies:

@@ -17,17 +17,17 @@ class Mover:
     def __init__(self, folder: Path) -> None:
         self._folder, self._numbers = folder, itertools.count(1)
 
-    def dump(self, found: dict[str, list[dict[str, Any]]], form: str = "lines") -> Path:
+    def dump(self, records: dict[str, list[dict[str, Any]]], form: str = "lines") -> Path:
         folder = self._folder / f"dump{next(self._numbers)}"
-        dump_write(folder, found, form=form)
+        dump_write(folder, records, form=form)
         return folder
 
     def command(self, dump: Path, **options: Any) -> None:
         self.folder = self._folder / f"report{next(self._numbers)}"
         call_command("import_old", str(dump), **{"report": self.folder} | options)
 
-    def __call__(self, found: dict[str, list[dict[str, Any]]], *, form: str = "lines", **options: Any) -> str:
-        self.command(self.dump(found, form), **options)
+    def __call__(self, records: dict[str, list[dict[str, Any]]], *, form: str = "lines", **options: Any) -> str:
+        self.command(self.dump(records, form), **options)
         return (self.folder / "table.txt").read_text("utf-8").split("\n\n被拒绝")[0]
 
     def entries(self) -> list[dict[str, Any]]:

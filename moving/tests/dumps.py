@@ -63,10 +63,10 @@ def documents_make(*, students: int, users: int, orders: int, seed: int = SEED) 
     return records | {"order_masters": [master for master, _ in both], "order_details": details}
 
 
-def dump_write(folder: Path, found: Documents, *, form: str = "lines") -> None:
+def dump_write(folder: Path, dump: Documents, *, form: str = "lines") -> None:
     """Write each collection as `mongoexport` ("lines", "array", "pretty") or `mongodump` ("bson") does."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, documents in found.items():
+    for name, documents in dump.items():
         if form == "bson":
             (folder / f"{name}.bson").write_bytes(b"".join(bson.encode(one) for one in documents))
             (folder / f"{name}.metadata.json").write_text("{}")

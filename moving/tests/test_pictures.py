@@ -45,7 +45,7 @@ def old(tmp_path):
 
 @pytest.fixture
 def bring(transactional_db, media, move, capsys):
-    return lambda found, **options: move(found, **options) and capsys.readouterr().out
+    return lambda records, **options: move(records, **options) and capsys.readouterr().out
 
 
 def stored(address, media):

@@ -245,9 +245,9 @@ class WeChat:
         } | options.pop("changes", {})  # fmt: skip
         return self.seal(f"REFUND.{status}", content, **options)
 
-    def seal(self, event, said, key=V3_KEY, **options):
+    def seal(self, event, content, key=V3_KEY, **options):
         """Make the body and headers of a v3 notification."""
-        plain = json.dumps(said, ensure_ascii=False).encode()
+        plain = json.dumps(content, ensure_ascii=False).encode()
         body = json.dumps({
             "id": os.urandom(8).hex(), "create_time": datetime.now(BEIJING).isoformat(timespec="seconds"),
             "event_type": event, "resource_type": "encrypt-resource", "summary": "支付成功",
@@ -526,24 +526,24 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.answer_v3(*result, *fault)
 
-    def answer_v2(self, said, kind, fault, *facts):
+    def answer_v2(self, reply, kind, fault, *facts):
         if fault == "error":
-            said = ANSWER | {"result_code": "FAIL", "err_code": facts[0], "err_code_des": facts[1]}
+            reply = ANSWER | {"result_code": "FAIL", "err_code": facts[0], "err_code_des": facts[1]}
         if fault == "change":
-            said |= facts[0]
+            reply |= facts[0]
         if kind and fault != "no_sign":
-            said["sign"] = sign_v2(said, kind, "another key" if fault == "bad_sign" else API_KEY)
-        self.answer(200, to_xml(said).encode(), {"Content-Type": "text/xml"})
+            reply["sign"] = sign_v2(reply, kind, "another key" if fault == "bad_sign" else API_KEY)
+        self.answer(200, to_xml(reply).encode(), {"Content-Type": "text/xml"})
 
-    def answer_v3(self, status, said, fault, *facts):
-        if isinstance(said, bytes):
-            self.answer(status, said[: -len(said) // 2] if fault == "half" else said, {})
+    def answer_v3(self, status, reply, fault, *facts):
+        if isinstance(reply, bytes):
+            self.answer(status, reply[: -len(reply) // 2] if fault == "half" else reply, {})
             return
         if fault == "error":
-            status, said = _no(facts[1], facts[0])
+            status, reply = _no(facts[1], facts[0])
         if fault == "change":
-            said = said | facts[0]
-        body = b"" if said is None else json.dumps(said, ensure_ascii=False).encode()
+            reply = reply | facts[0]
+        body = b"" if reply is None else json.dumps(reply, ensure_ascii=False).encode()
         lie = {"signer": self.wechat.keys.merchant} if fault == "bad_sign" else {}
         lie |= {"at": time.time() - 400} if fault == "stale" else {}
         signed = {} if fault == "no_sign" else self.wechat.signed_headers(body, **lie)

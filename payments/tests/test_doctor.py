@@ -15,7 +15,7 @@ from payments.models import BillRun, Difference, ListenerFailure, Payment, Refun
 from payments.tests.fake_wechat import certificate
 
 
-def found():
+def provider_findings():
     return [(finding.ok, finding.what) for finding in wechat_pay()]
 
 
@@ -27,12 +27,12 @@ def found():
 ])  # fmt: skip
 def test_a_bad_value_is_named(wechat, settings, name, value, row, says):
     settings.SANDBOX, settings.PUBLIC_BASE_URL = False, "https://api.example.com"
-    assert [ok for ok, _ in found()] == [True, True, True] and wechat.orders == {}
+    assert [ok for ok, _ in provider_findings()] == [True, True, True] and wechat.orders == {}
     setattr(settings, name, value)
 
     with capture_logs() as logs:  # of the start of a process
         warn_without_refunds()
-    rows = found()
+    rows = provider_findings()
 
     assert rows[row][0] is False and says in rows[row][1]
     assert any("refunds are not possible" in line["event"] for line in logs) is (name == "WECHAT_PAY_V3_KEY")
@@ -45,7 +45,7 @@ def test_platform_certificates_that_are_not_renewed_are_named(wechat, settings, 
     now = timezone.now() + timedelta(days=days_later)
     monkeypatch.setattr("payments.doctor.times", SimpleNamespace(now=lambda: now))  # not that of the signatures
 
-    (certificates,) = [(is_ok, what) for is_ok, what in found() if "platform certificates" in what]
+    (certificates,) = [(is_ok, what) for is_ok, what in provider_findings() if "platform certificates" in what]
 
     assert certificates == (ok, f"WeChat Pay's platform certificates end in {9 - days_later:.1f} days")
 

@@ -51,7 +51,7 @@ def order(person, wechat, product):
     return order
 
 
-def seen(office, order):
+def is_shown(office, order):
     """Return whether the list 异常 and the dashboard show the order's trouble."""
     page = office.get("/admin/shop/order/?work=trouble").content.decode()
     assert ("款项未入账" in office.get("/admin/").content.decode()) == (order.order_id in page)
@@ -65,7 +65,7 @@ def test_a_payment_is_recorded_seen_and_booked_once_the_listener_works(order, we
         notify(wechat, order.order_id)
         payment = Payment.objects.get()
         assert (payment.state, payment.description == "half done") == (PaymentStatus.PAID, False)
-        assert seen(office, order)
+        assert is_shown(office, order)
         assert office.get(f"/admin/payments/payment/{payment.pk}/change/").status_code == 200
     assert set(InboundEvent.objects.values_list("verdict", flat=True)) == {"accepted"}
 
@@ -73,7 +73,7 @@ def test_a_payment_is_recorded_seen_and_booked_once_the_listener_works(order, we
 
     order.refresh_from_db()
     assert (order.state, order.transaction_id) == ("paid", payment.transaction_id)
-    assert not ListenerFailure.objects.exists() and not seen(office, order)
+    assert not ListenerFailure.objects.exists() and not is_shown(office, order)
 
 
 def test_a_payment_that_no_try_can_book_goes_back_and_its_order_closes(order, wechat, office, product):
@@ -118,7 +118,7 @@ def test_a_refund_is_recorded_seen_and_booked_later(order, wechat, office, names
         run_refunds()
         body, headers = wechat.refund_notice_v3(refund.out_refund_no)
         assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200
-        assert seen(office, order)
+        assert is_shown(office, order)
     refund.refresh_from_db()
     assert refund.state == "success"
 

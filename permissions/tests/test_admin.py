@@ -121,7 +121,7 @@ class TestTheForm:
             assert f"<code>{row}</code> {text}" in page
 
     @pytest.mark.parametrize(
-        "name, value, told",
+        "name, value, message",
         [
             ("menu", "{", "不是有效的 JSON：第 1 行第"),
             ("menu", "[" * 100_000, "不是有效的 JSON"),
@@ -136,12 +136,12 @@ class TestTheForm:
             ("roleid", "102", "已存在"),
         ],
     )
-    def test_says_what_is_wrong_and_keeps_what_was_typed(self, office, roles, name, value, told):
+    def test_says_what_is_wrong_and_keeps_what_was_typed(self, office, roles, name, value, message):
         data = Form(office.get(ADD)).data(roleid="300", name="讲师", rows=["/getloginlog"]) | {name: value}
 
         answer = office.post(ADD, data)
 
-        assert told in errors_of(answer)[name]
+        assert message in errors_of(answer)[name]
         assert not Role.objects.filter(roleid="300").exists()
         if name == "rows":
             assert [row.replace("\r\n", "\n") for row in Form(answer).data()["rows"]] == value

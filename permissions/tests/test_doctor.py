@@ -10,14 +10,14 @@ from permissions.models import Role
 pytestmark = pytest.mark.django_db
 
 
-def found():
+def findings():
     return [(finding.ok, finding.what, bool(finding.do)) for finding in doctor.roles_and_calls()]
 
 
 def test_what_is_seeded_is_in_order_and_a_row_may_add_to_an_open_call(roles):
     Role.objects.filter(roleid="200").update(rows=["/order/ship"])
 
-    assert found() == [(True, "Every call says who may, every row of a role opens one", False)]
+    assert findings() == [(True, "Every call says who may, every row of a role opens one", False)]
 
 
 def test_rows_that_open_nothing_and_calls_left_to_root_or_no_role_are_named(roles, capsys, monkeypatch):
@@ -27,11 +27,11 @@ def test_rows_that_open_nothing_and_calls_left_to_root_or_no_role_are_named(role
         call_command("permission_doctor")
 
     idle = [(False, f"Role 102: its row {row} opens nothing", True) for row in ("/nowhere", "/users/login", "/old/*")]
-    assert [finding for finding in found() if finding[0] is False] == idle
+    assert [finding for finding in findings() if finding[0] is False] == idle
     root_alone = "/category/addCategory may be called by root alone: no role's rows name it"
-    assert (None, root_alone, False) in found() and root_alone in capsys.readouterr().out
+    assert (None, root_alone, False) in findings() and root_alone in capsys.readouterr().out
     monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("GET", "/new", "新")])
-    assert (False, "/new does not say who may call it: no caller may", True) in found()
+    assert (False, "/new does not say who may call it: no caller may", True) in findings()
 
 
 @pytest.mark.parametrize(

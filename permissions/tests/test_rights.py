@@ -61,15 +61,15 @@ class TestSeed:
         assert Role.objects.get(roleid="103").permissions.exists()
 
     def test_staff_get_the_sections_of_their_role(self):
-        def given(roleid: str) -> set[str]:
-            rights = Role.objects.get(roleid=roleid).permissions.values_list("content_type__app_label", "codename")
-            return {f"{app}.{codename}" for app, codename in rights}
+        def rights(roleid: str) -> set[str]:
+            pairs = Role.objects.get(roleid=roleid).permissions.values_list("content_type__app_label", "codename")
+            return {f"{app}.{codename}" for app, codename in pairs}
 
-        assert given("1") == set()
-        assert "students.delete_student" in given("103") and "students.delete_student" not in given("200")
-        assert "students.view_student" in given("200")
-        assert not any(name.partition(".")[0] in {"accounts", "permissions"} for name in given("103") | given("200"))
-        assert "accounts.view_user" in given("102") and "accounts.change_user" not in given("102")
+        assert rights("1") == set()
+        assert "students.delete_student" in rights("103") and "students.delete_student" not in rights("200")
+        assert "students.view_student" in rights("200")
+        assert not any(name.partition(".")[0] in {"accounts", "permissions"} for name in rights("103") | rights("200"))
+        assert "accounts.view_user" in rights("102") and "accounts.change_user" not in rights("102")
 
 
 @pytest.mark.django_db(transaction=True)

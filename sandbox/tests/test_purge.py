@@ -31,7 +31,7 @@ def notify(of: Trade, state: str, created_at: datetime) -> None:
     Delivery.objects.create(trade=of, created_at=created_at, **facts)
 
 
-def left(model: Any, field: str) -> set[Any]:
+def values(model: Any, field: str) -> set[Any]:
     return set(model.objects.values_list(field, flat=True))
 
 
@@ -52,7 +52,7 @@ def test_orders_go_when_they_ended_long_ago_and_codes_and_notifications_when_the
     purge()
 
     returned = {"half returned", "return failed", "returned lately"}
-    assert left(Trade, "out_trade_no") == returned | {"closed lately", "never closed", "still to be told", "paid"}
-    assert left(Refund, "trade__out_trade_no") == returned
-    assert left(PayCode, "token") == {"new"}
+    assert values(Trade, "out_trade_no") == returned | {"closed lately", "never closed", "still to be told", "paid"}
+    assert values(Refund, "trade__out_trade_no") == returned
+    assert values(PayCode, "token") == {"new"}
     assert set(Delivery.objects.values_list("state", "created_at")) == {("DUE", OLD), ("DELIVERED", NEW)}

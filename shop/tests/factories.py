@@ -139,13 +139,13 @@ def hidden(page: Any) -> dict[str, list[str]]:
     return {name: [value for other, value in fields if other == name] for name, _ in fields}
 
 
-def told(answer: Any) -> list[str]:
+def messages(answer: Any) -> list[str]:
     return [str(message) for message in answer.context["messages"]]
 
 
 def click(client: Client, order: Order, name: str, **typed: Any) -> list[str]:
     """Press a button on the order's page and confirm it; return what is told."""
-    return told(client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed}, follow=True))
+    return messages(client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed}, follow=True))
 
 
 def listed(client: Client, work: str, **query: str) -> list[int]:

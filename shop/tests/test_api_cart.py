@@ -4,7 +4,7 @@ import pytest
 
 from shop.models import CartItem
 from shop.tests.factories import make_product
-from tests.kit import said
+from tests.kit import envelope
 
 pytestmark = pytest.mark.django_db
 NO_NUMBER = (10010, "err 传递的count必须是正整数")
@@ -17,8 +17,8 @@ def put(client, product, count=1):
 def test_adds_lists_changes_selects_and_removes(li):
     product = make_product("自行车", price="9.90", stock=9)
 
-    assert said(put(li, product, "2")) == (200, True, "添加成功")
-    assert said(put(li, product, 3)) == (200, True, "添加成功")
+    assert envelope(put(li, product, "2")) == (200, True, "添加成功")
+    assert envelope(put(li, product, 3)) == (200, True, "添加成功")
     body = li.get("/cart/get_cart").json()
     row = body["data"][0]
     assert (body["status"], body["state"], body["msg"]) == (200, True, "获取成功")
@@ -28,14 +28,14 @@ def test_adds_lists_changes_selects_and_removes(li):
     assert row["create_time"][10] == "," and len(row["_id"]) == 24 and row["__v"] == 0
 
     change = {"cart_id": row["cart_id"], "quantity": 4}
-    assert said(li.post("/cart/update_cart", change, format="form")) == (200, True, "修改成功")
-    assert said(li.post("/cart/update_cart", change)) == (1006, False, "没有做任何修改")
-    assert said(li.post("/cart/check", {"product_id": row["product_id"]})) == (200, True, "选中成功")
+    assert envelope(li.post("/cart/update_cart", change, format="form")) == (200, True, "修改成功")
+    assert envelope(li.post("/cart/update_cart", change)) == (1006, False, "没有做任何修改")
+    assert envelope(li.post("/cart/check", {"product_id": row["product_id"]})) == (200, True, "选中成功")
     assert li.get("/cart/get_cart").json()["data"][0]["isChecked"] is True
     for alias in ("/cart/del_product", "/cart/del_cart", "/cart/del_prouct"):
         put(li, product)
-        assert said(li.get(alias, cart_id=row["product_id"])) == (200, True, "删除成功")
-        assert said(li.get(alias, product_id=row["product_id"])) == (1004, False, "err 该数据不存在")
+        assert envelope(li.get(alias, cart_id=row["product_id"])) == (200, True, "删除成功")
+        assert envelope(li.get(alias, product_id=row["product_id"])) == (1004, False, "err 该数据不存在")
     assert li.get("/cart/get_cart").json()["data"] == []
 
 
@@ -44,8 +44,8 @@ def test_a_whole_row_may_be_posted_back_with_another_number(li, name):
     put(li, make_product(stock=9), 3)
     row = li.get("/cart/get_cart").json()["data"][0]
 
-    assert said(li.post("/cart/update_cart", row)) == (1006, False, "没有做任何修改")
-    assert said(li.post("/cart/update_cart", row | {name: 5})) == (200, True, "修改成功")
+    assert envelope(li.post("/cart/update_cart", row)) == (1006, False, "没有做任何修改")
+    assert envelope(li.post("/cart/update_cart", row | {name: 5})) == (200, True, "修改成功")
     assert CartItem.objects.get().quantity == 5
     assert li.post("/cart/update_cart", row | {name: 0}).json()["status"] == 10010
 
@@ -66,7 +66,7 @@ def test_takes_a_list_however_a_form_writes_it(li, body):
 
     answer = li.post("/cart/check", body.format(one.product_id, two.product_id), format="form")
 
-    assert said(answer) == (200, True, "选中成功")
+    assert envelope(answer) == (200, True, "选中成功")
     checked = {row["product_id"] for row in li.get("/cart/get_cart").json()["data"] if row["isChecked"]}
     assert checked == {one.product_id, two.product_id}
 
@@ -79,7 +79,7 @@ def test_a_selection_of_nothing_known_leaves_the_old_one(li, django_assert_max_n
     li.post("/cart/check_cart", {"product_id": other.product_id})
     li.post("/cart/check", {"product_id": f" {product.product_id} ,nope,"})  # exactly these, and no other
 
-    nothing = said(li.post("/cart/check", {"product_id": "1198,16843"}))
+    nothing = envelope(li.post("/cart/check", {"product_id": "1198,16843"}))
 
     assert nothing == (10010, False, "没有选中任何商品,请检查product_id是否传递错误")
     with django_assert_max_num_queries(2):
@@ -88,7 +88,7 @@ def test_a_selection_of_nothing_known_leaves_the_old_one(li, django_assert_max_n
 
 
 @pytest.mark.parametrize(
-    ("given", "answer"),
+    ("params", "answer"),
     [
         ({"product_id": "nope", "count": 1}, (10020, "err 添加购物车失败 商品已下架或者不存在")),
         ({"product_id": "P", "count": 6}, (10010, "err 商品库存不足")),
@@ -97,18 +97,18 @@ def test_a_selection_of_nothing_known_leaves_the_old_one(li, django_assert_max_n
         ({"product_id": ["P"], "count": 1}, (10010, "product_id: 不是有效的字符串。")),
     ],
 )
-def test_refuses_to_add_and_to_change(li, given, answer):
+def test_refuses_to_add_and_to_change(li, params, answer):
     product = make_product(stock=5)
-    given = {name: product.product_id if value == "P" else value for name, value in given.items()}
+    params = {name: product.product_id if value == "P" else value for name, value in params.items()}
 
-    assert said(li.post("/cart/add_to_cart", given)) == (answer[0], False, answer[1])
+    assert envelope(li.post("/cart/add_to_cart", params)) == (answer[0], False, answer[1])
     assert not CartItem.objects.exists()
 
     put(li, product, 2)
     # What is not in the cart cannot be changed there, whatever is on sale.
     expected = (1005, False, "没有该数据") if answer[0] == 10020 else (answer[0], False, answer[1])
-    assert said(li.post("/cart/update_cart", given)) == expected
-    assert said(put(li, product, 4)) == (10010, False, "err 商品库存不足")  # two and four
+    assert envelope(li.post("/cart/update_cart", params)) == expected
+    assert envelope(put(li, product, 4)) == (10010, False, "err 商品库存不足")  # two and four
     assert CartItem.objects.get().quantity == 2
 
 
@@ -117,8 +117,8 @@ def test_every_user_has_a_cart(li, zhao, lbw):
     put(li, product)
 
     assert zhao.get("/cart/get_cart").json()["data"] == []
-    assert said(zhao.get("/cart/del_prouct", product_id=product.product_id)) == (1004, False, "err 该数据不存在")
-    assert said(zhao.post("/cart/update_cart", {"product_id": product.product_id, "count": 2})) == (
+    assert envelope(zhao.get("/cart/del_prouct", product_id=product.product_id)) == (1004, False, "err 该数据不存在")
+    assert envelope(zhao.post("/cart/update_cart", {"product_id": product.product_id, "count": 2})) == (
         1005,
         False,
         "没有该数据",
@@ -129,4 +129,4 @@ def test_every_user_has_a_cart(li, zhao, lbw):
     # What is taken off sale stays visible.
     lbw.get("/product/del_product", product_id=product.product_id)
     assert li.get("/cart/get_cart").json()["data"][0]["isOnSale"] is False
-    assert said(put(li, product))[0] == 10020
+    assert envelope(put(li, product))[0] == 10020

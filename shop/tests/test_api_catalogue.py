@@ -9,7 +9,7 @@ from shop.models import Product
 from shop.models.catalogue import MAX_STOCK
 from shop.services.catalogue import category_remove, product_restock
 from shop.tests.factories import make_category, make_order, make_product, stock_of
-from tests.kit import during, encoded, posted, said
+from tests.kit import during, encoded, envelope, posted
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ PRODUCT = {
 
 # --- Categories ----------------------------------------------------------------------------------
 def test_adds_lists_changes_and_removes_a_category(lbw, yuangong):
-    assert said(lbw.post("/category/addCategory", {"categoryName": "车辆"})) == (200, True, "添加成功")
+    assert envelope(lbw.post("/category/addCategory", {"categoryName": "车辆"})) == (200, True, "添加成功")
 
     body = yuangong.get("/category/getCategory").json()
     row = body["data"][0]
@@ -36,18 +36,18 @@ def test_adds_lists_changes_and_removes_a_category(lbw, yuangong):
 
     make_category("化妆品")
     renamed = {"category_id": row["category_id"], "categoryName": "汽车"}
-    taken = renamed | {"categoryName": "化妆品"}
-    assert said(lbw.post("/category/updateCategory", taken)) == (1004, False, "已经存在该类目,请不要重复添加")
-    assert said(lbw.post("/category/updateCategory", taken | {"category_id": "nope"})) == (1005, False, "没有该数据")
-    assert said(lbw.post("/category/updateCategory", renamed, format="form")) == (200, True, "修改成功")
-    assert said(lbw.post("/category/updateCategory", renamed)) == (1006, False, "没有做任何修改")
+    twin = renamed | {"categoryName": "化妆品"}
+    assert envelope(lbw.post("/category/updateCategory", twin)) == (1004, False, "已经存在该类目,请不要重复添加")
+    assert envelope(lbw.post("/category/updateCategory", twin | {"category_id": "nope"})) == (1005, False, "没有该数据")
+    assert envelope(lbw.post("/category/updateCategory", renamed, format="form")) == (200, True, "修改成功")
+    assert envelope(lbw.post("/category/updateCategory", renamed)) == (1006, False, "没有做任何修改")
     again = yuangong.get("/category/getcategory/").json()["data"][0]
     assert (again["updator"], again["_id"], bool(again["updateTime"])) == ("lbw", row["_id"], True)
 
-    assert said(lbw.get("/category/delCategory", category_id=row["category_id"])) == (200, True, "删除成功")
+    assert envelope(lbw.get("/category/delCategory", category_id=row["category_id"])) == (200, True, "删除成功")
     rows = yuangong.get("/category/getCategory").json()["data"]
     assert [row["categoryName"] for row in rows] == ["化妆品"]
-    assert said(lbw.post("/category/addCategory", {"categoryName": "汽车"}))[0] == 200  # its name is free again
+    assert envelope(lbw.post("/category/addCategory", {"categoryName": "汽车"}))[0] == 200  # its name is free again
 
 
 def test_a_category_with_products_goes_only_when_forced_and_harms_no_product(lbw):
@@ -58,10 +58,10 @@ def test_a_category_with_products_goes_only_when_forced_and_harms_no_product(lbw
     forced = lbw.get("/category/delCategory", category_id=category_id, force=1)
 
     assert (refused["status"], refused["state"]) == (1004, False) and "商品" in refused["msg"]
-    assert said(forced) == (200, True, "删除成功")
+    assert envelope(forced) == (200, True, "删除成功")
     (row,) = lbw.get("/product/get_product", category_id=category_id).json()["data"]
     assert row["category_id"] == category_id
-    assert said(lbw.post("/product/update_product", row | {"price": "1.23"})) == (200, True, "修改成功")
+    assert envelope(lbw.post("/product/update_product", row | {"price": "1.23"})) == (200, True, "修改成功")
 
 
 # --- Products ------------------------------------------------------------------------------------
@@ -69,20 +69,20 @@ def test_adds_lists_changes_and_removes_a_product(lbw, yuangong):
     category = make_category("车辆")
     params = PRODUCT | {"category_id": category.category_id}
 
-    assert said(lbw.post("/product/add_product", params)) == (200, True, "添加成功")
+    assert envelope(lbw.post("/product/add_product", params)) == (200, True, "添加成功")
     body = yuangong.get("/product/get_product").json()
     row = body["data"][0]
     assert (body["msg"], body["total"]) == ("获取成功", 1)
     assert {name: row[name] for name in params} == params
     assert isinstance(row["product_id"], str) and len(row["_id"]) == 24 and row["__v"] == 0
 
-    assert said(lbw.post("/product/update_product", row | {"price": "88"})) == (200, True, "修改成功")
-    assert said(lbw.post("/product/update_product", row | {"price": 88})) == (1006, False, "没有做任何修改")
+    assert envelope(lbw.post("/product/update_product", row | {"price": "88"})) == (200, True, "修改成功")
+    assert envelope(lbw.post("/product/update_product", row | {"price": 88})) == (1006, False, "没有做任何修改")
     assert yuangong.get("/product/get_product", product_id=row["product_id"]).json()["data"][0]["price"] == 88
 
-    assert said(lbw.get("/product/del_product", product_id=row["product_id"])) == (200, True, "删除成功")
-    assert said(lbw.get("/product/del_product", product_id=row["product_id"])) == (1004, False, "err 该数据不存在")
-    assert said(lbw.post("/product/update_product", row | {"price": 1})) == (1005, False, "没有该数据")
+    assert envelope(lbw.get("/product/del_product", product_id=row["product_id"])) == (200, True, "删除成功")
+    assert envelope(lbw.get("/product/del_product", product_id=row["product_id"])) == (1004, False, "err 该数据不存在")
+    assert envelope(lbw.post("/product/update_product", row | {"price": 1})) == (1005, False, "没有该数据")
     assert yuangong.get("/product/get_product").json()["data"] == []
 
 

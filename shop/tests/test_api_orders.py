@@ -16,7 +16,7 @@ from shop.services.order_refund import order_refund
 from shop.services.order_ship import order_ship
 from shop.states import Event
 from shop.tests.factories import make_order, make_paid, make_product, phone_pays, run_refunds, start_payment, stock_of
-from tests.kit import at_once, said
+from tests.kit import at_once, envelope
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def fill_cart(client, *products, count=1):
 
 def ask(client, call, order, **more):
     """Make a call about an order, and say what is answered."""
-    return said(client.get(f"/order/{call}", order_id=order.order_id, **more))
+    return envelope(client.get(f"/order/{call}", order_id=order.order_id, **more))
 
 
 def read(client, order):
@@ -74,7 +74,7 @@ def test_orders_what_is_checked_and_leaves_the_rest_in_the_cart(li):
 
 
 @pytest.mark.parametrize(
-    ("given", "answer"),
+    ("params", "answer"),
     [
         ({}, (10010, "未选中商品")),
         ({"product_id": "nope"}, (10020, "err商品已下架或者不存在")),
@@ -86,12 +86,12 @@ def test_orders_what_is_checked_and_leaves_the_rest_in_the_cart(li):
         *(({"quantity": q}, NO_NUMBER) for q in (0, "x")),
     ],
 )
-def test_refuses_an_order_without_goods_stock_or_a_plain_number(li, given, answer):
+def test_refuses_an_order_without_goods_stock_or_a_plain_number(li, params, answer):
     product, dear = make_product("自行车", stock=5), make_product(price="99999999.99", stock=5)
     numbers = {"P": product.product_id, "DEAR": dear.product_id}
-    given = {name: numbers.get(str(value), value) for name, value in given.items()}
+    params = {name: numbers.get(str(value), value) for name, value in params.items()}
 
-    assert said(li.post("/pay/pre_order", given)) == (answer[0], False, answer[1])
+    assert envelope(li.post("/pay/pre_order", params)) == (answer[0], False, answer[1])
     assert stock_of(product) == stock_of(dear) == 5 and not Order.objects.exists()
 
 
@@ -100,12 +100,12 @@ def test_all_or_nothing_when_one_line_is_short_or_gone_or_one_too_many(li, lbw, 
     fill_cart(li, plenty, short, count=3)
     Product.objects.filter(pk=short.pk).update(stock=2)
 
-    assert said(li.post("/pay/pre_order")) == (10010, False, "头盔库存不足")
+    assert envelope(li.post("/pay/pre_order")) == (10010, False, "头盔库存不足")
     lbw.get("/product/del_product", product_id=short.product_id)
-    assert said(li.post("/pay/pre_order")) == (10020, False, "err商品已下架或者不存在")
-    assert said(li.post("/pay/pre_order", {"product_id": short.product_id}))[0] == 10020
+    assert envelope(li.post("/pay/pre_order")) == (10020, False, "err商品已下架或者不存在")
+    assert envelope(li.post("/pay/pre_order", {"product_id": short.product_id}))[0] == 10020
     monkeypatch.setattr("shop.services.order_create.MAX_LINES", 1)
-    assert said(li.post("/pay/pre_order")) == (10010, False, "一次最多结算1种商品")
+    assert envelope(li.post("/pay/pre_order")) == (10010, False, "一次最多结算1种商品")
     assert (stock_of(plenty), stock_of(short)) == (5, 2)
     assert CartItem.objects.filter(is_checked=True).count() == 2
 
@@ -203,7 +203,7 @@ def test_anothers_order_answers_like_an_unknown_one(li, zhao, root, order_id, me
     body = {"order_id": number, **more}
     answer = zhao.post(path, body) if method == "post" else zhao.get(path, **body)
 
-    assert said(answer) == said(root.post("/order/get_order", {"order_id": number})) == UNKNOWN  # not even root
+    assert envelope(answer) == envelope(root.post("/order/get_order", {"order_id": number})) == UNKNOWN  # not even root
     assert Order.objects.values().get(pk=theirs.pk) == before
     assert theirs.logs.count() == 1
 
@@ -242,8 +242,8 @@ def test_an_unshipped_order_is_refunded_at_once_and_its_stock_returns(li, wechat
     order = make_paid(wechat, li.user, product, 2)
     unpaid = make_order(li.user)
 
-    assert said(li.post("/order/returns", {"order_id": unpaid.order_id})) == (1004, False, "订单尚未付款,不能退货")
-    assert said(li.post("/order/returns", {"order_id": order.order_id, "reason": "买错了"})) == (
+    assert envelope(li.post("/order/returns", {"order_id": unpaid.order_id})) == (1004, False, "订单尚未付款,不能退货")
+    assert envelope(li.post("/order/returns", {"order_id": order.order_id, "reason": "买错了"})) == (
         200,
         True,
         "退货申请成功",
@@ -254,7 +254,7 @@ def test_an_unshipped_order_is_refunded_at_once_and_its_stock_returns(li, wechat
     row = read(li, order)
     assert (row["order_status"], row["pay_status"], row["state_text"], row["note"]) == (5, 1, "已退款", "买错了")
     assert [refund["amount"]["refund"] for refund in wechat.refunds.values()] == [1980]
-    assert said(li.post("/order/returns", {"order_id": order.order_id})) == (1004, False, "订单已退款,不能退货")
+    assert envelope(li.post("/order/returns", {"order_id": order.order_id})) == (1004, False, "订单已退款,不能退货")
 
 
 def test_a_merchant_who_cannot_refund_promises_no_refund(li, wechat, settings):
@@ -263,7 +263,7 @@ def test_a_merchant_who_cannot_refund_promises_no_refund(li, wechat, settings):
     settings.WECHAT_PAY_V3_KEY = ""
 
     for order, state in ((unshipped, "paid"), (shipped, "shipped")):
-        status, ok, msg = said(li.post("/order/returns", {"order_id": order.order_id}))
+        status, ok, msg = envelope(li.post("/order/returns", {"order_id": order.order_id}))
         assert (status, ok) == (1004, False) and "APIv3" in msg
         order.refresh_from_db()
         assert order.state == state
@@ -284,7 +284,7 @@ def test_deleting_an_unpaid_order_cancels_it_hides_it_and_keeps_the_record(li, i
 
     assert ask(li, "del_order", order) == (200, True, "删除成功")
     assert ask(li, "del_order", order) == UNKNOWN
-    assert said(li.post("/order/get_order", {"order_id": order.order_id})) == UNKNOWN
+    assert envelope(li.post("/order/get_order", {"order_id": order.order_id})) == UNKNOWN
     assert li.post("/order/get_order").json()["data"] == []
     assert Order.objects.filter(pk=order.pk, state="cancelled", hidden_at__isnull=False).exists()
     assert stock_of(product) == 5
@@ -312,7 +312,7 @@ def limits(settings):
 
 
 def buy(client, product, quantity=1):
-    status, _, text = said(client.post("/pay/pre_order", {"product_id": product.product_id, "quantity": quantity}))
+    status, _, text = envelope(client.post("/pay/pre_order", {"product_id": product.product_id, "quantity": quantity}))
     return status, text
 
 

@@ -28,7 +28,7 @@ from shop.tests.factories import (
     state_of,
     stock_of,
 )
-from tests.kit import said
+from tests.kit import envelope
 
 pytestmark = pytest.mark.django_db
 
@@ -100,12 +100,12 @@ def test_refuses_by_the_orders_state(li, zhao, wechat):
     wechat.orders[used_up.order_id]["state"] = "CLOSED"  # the provider takes its number no more
     Payment.objects.update(code_at=None)
 
-    assert said(li.post("/pay/payment")) == (10010, False, "err 请传入order_id")
-    assert said(li.post("/pay/payment", {"order_id": "nope"})) == (1003, False, "err 订单不存在")
-    assert said(pay(zhao, paid)) == (1003, False, "err 订单不存在")
-    assert said(pay(li, paid)) == (1001, False, "err 订单已经支付")
-    assert said(pay(li, cancelled)) == (1002, False, "err 订单已取消")
-    assert said(pay(li, closed)) == said(pay(li, used_up)) == (1004, False, "err 订单已经关闭")
+    assert envelope(li.post("/pay/payment")) == (10010, False, "err 请传入order_id")
+    assert envelope(li.post("/pay/payment", {"order_id": "nope"})) == (1003, False, "err 订单不存在")
+    assert envelope(pay(zhao, paid)) == (1003, False, "err 订单不存在")
+    assert envelope(pay(li, paid)) == (1001, False, "err 订单已经支付")
+    assert envelope(pay(li, cancelled)) == (1002, False, "err 订单已取消")
+    assert envelope(pay(li, closed)) == envelope(pay(li, used_up)) == (1004, False, "err 订单已经关闭")
     orders_sweep(now=timezone.now())
     assert state_of(used_up) == "closed"
 
@@ -161,7 +161,7 @@ def test_an_order_that_falls_due_while_the_provider_is_asked_is_not_closed_under
 
     monkeypatch.setattr(WeChatV2, "create", slow_create)
 
-    assert said(pay(li, order)) == (200, True, "OK")
+    assert envelope(pay(li, order)) == (200, True, "OK")
     order.refresh_from_db()
     assert (order.state, order.expires_at > timezone.now(), order.close_attempts) == ("open", True, 0)
     assert not OrderLog.objects.filter(order=order, event="等待关单").exists()
@@ -183,7 +183,7 @@ def test_a_payment_started_while_the_order_was_being_cancelled_is_closed_again(l
 
     monkeypatch.setattr(WeChatV2, "create", slow_create)
 
-    assert said(pay(li, order)) == (1002, False, "err 订单已取消")
+    assert envelope(pay(li, order)) == (1002, False, "err 订单已取消")
     assert wechat.orders[order.order_id]["state"] == "CLOSED"
 
 
@@ -192,15 +192,15 @@ def test_polling_asks_the_provider_when_no_notification_came_but_not_more_than_o
     pay(li, order)
 
     for _ in range(3):
-        assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (3005, False, "尚未支付")
+        assert envelope(li.get("/order/query_order_status", order_id=order.order_id)) == (3005, False, "尚未支付")
     assert wechat.called("query") == 1
 
     wechat.is_down = True
-    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (3005, False, "尚未支付")
+    assert envelope(li.get("/order/query_order_status", order_id=order.order_id)) == (3005, False, "尚未支付")
     wechat.is_down = False
     wechat.pay(order.order_id)
     Payment.objects.update(last_query_at=timezone.now() - timedelta(seconds=6))
-    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (200, True, "支付成功")
+    assert envelope(li.get("/order/query_order_status", order_id=order.order_id)) == (200, True, "支付成功")
 
 
 # --- Closing what might be paid ------------------------------------------------------------------
@@ -209,7 +209,7 @@ def test_money_that_was_faster_than_the_cancellation_wins(li, wechat):
     pay(li, order)
     wechat.pay(order.order_id)
 
-    assert said(li.get("/order/cancel", order_id=order.order_id)) == (1004, False, "订单已付款,不能取消,请申请退货")
+    assert envelope(li.get("/order/cancel", order_id=order.order_id)) == (1004, False, "订单已付款,不能取消,请申请退货")
     order.refresh_from_db()
     assert (order.state, order.sweep_at, stock_of(product)) == ("paid", None, 2)
 
@@ -220,10 +220,10 @@ def test_a_silent_provider_keeps_the_stock_held_and_the_wish_is_kept(li, wechat)
     pay(li, order)
     wechat.is_down = True
 
-    status, state, _ = said(li.get("/order/cancel", order_id=order.order_id))
+    status, state, _ = envelope(li.get("/order/cancel", order_id=order.order_id))
     assert (status, state, state_of(order), stock_of(product)) == (1004, False, "open", 2)
     Payment.objects.update(code_at=None)
-    assert said(pay(li, order)) == (1002, False, "err 订单已取消")
+    assert envelope(pay(li, order)) == (1002, False, "err 订单已取消")
 
     wechat.is_down = False
     orders_sweep(now=timezone.now() + timedelta(seconds=5))
@@ -237,7 +237,7 @@ def test_money_for_an_order_that_its_buyer_has_deleted_takes_the_stock_again_and
     product = make_product(stock=3)
     order = make_order(li.user, product, 2)
     pay(li, order)
-    assert said(li.get("/order/cancel", order_id=order.order_id)) == (200, True, "取消成功")
+    assert envelope(li.get("/order/cancel", order_id=order.order_id)) == (200, True, "取消成功")
     assert wechat.orders[order.order_id]["state"] == "CLOSED"
     li.get("/order/del_order", order_id=order.order_id)
     phone_pays(wechat, order.order_id)
@@ -273,7 +273,7 @@ def test_money_for_a_closed_order_whose_stock_is_gone_goes_back_visibly(li, zhao
     assert [refund["amount"]["refund"] for refund in wechat.refunds.values()] == [order.total_fen]
     assert stock_of(product) == stock
     assert OrderLog.objects.filter(order=order, event="付款（商品已无库存）").exists()
-    assert said(pay(li, order)) == (1002, False, "err 订单已取消")
+    assert envelope(pay(li, order)) == (1002, False, "err 订单已取消")
 
 
 # --- 6.2 -----------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_asks_wechat_about_ones_own_order_and_settles_it(li, zhao, wechat):
     pay(li, order)
 
     unknown = [ask(zhao, order.order_id), *(ask(li, number) for number in ("nope", "%00", "a%00b", "x" * 33, "短"))]
-    assert {said(answer) for answer in unknown} == {(1004, False, "err 该数据不存在")}
+    assert {envelope(answer) for answer in unknown} == {(1004, False, "err 该数据不存在")}
     assert ask(li, order.order_id, mchid="1").json()["code"] == "APPID_MCHID_NOT_MATCH"
     assert ask(li, make_order(li.user).order_id).json()["code"] == "ORDERNOTEXIST"
     body = ask(li, order.order_id).json()

@@ -14,7 +14,7 @@ from shop.models import Courier, Order, OrderView, PartRefund
 from shop.services import order_views
 from shop.services.order_attention import FLAG, REMARK, UNFLAG, flag_mark, order_flag, order_unflag
 from shop.states import API_STATUSES, OrderAction, State
-from shop.tests.factories import ORDERS, click, listed, make_order, make_product, meet_before, page_of, told
+from shop.tests.factories import ORDERS, click, listed, make_order, make_product, meet_before, messages, page_of
 from tests.kit import at_once, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -205,7 +205,7 @@ def test_tabs_say_how_many_wait_up_to_a_bound(office, returned, paid, monkeypatc
 
 class TestKeptFilters:
     def save(self, client, query="q=138&state__exact=paid", name="上海", **posted):
-        return told(client.post(VIEWS, {"name": name, "query": query, **posted}, follow=True))
+        return messages(client.post(VIEWS, {"name": name, "query": query, **posted}, follow=True))
 
     def test_are_kept_shown_replaced_and_deleted(self, office, root):
         answer = office.post(VIEWS, {"name": " 上海 ", "query": "q=138&p=3&work=ship"})

@@ -48,9 +48,9 @@ def test_closes_what_is_overdue_at_its_deadline_and_leaves_the_rest(li):
 
 
 @pytest.mark.parametrize(
-    ("is_paid", "left"), [(False, ("closed", 3)), (True, ("paid", 2))], ids=["unpaid", "paid, though not notified"]
+    ("is_paid", "expected"), [(False, ("closed", 3)), (True, ("paid", 2))], ids=["unpaid", "paid, though not notified"]
 )
-def test_closes_a_started_payment_at_the_provider_first(li, wechat, is_paid, left):
+def test_closes_a_started_payment_at_the_provider_first(li, wechat, is_paid, expected):
     product = make_product(stock=3)
     order = overdue(li.user, product, started=True)
     if is_paid:
@@ -58,7 +58,7 @@ def test_closes_a_started_payment_at_the_provider_first(li, wechat, is_paid, lef
 
     sweep()
 
-    assert (*states(), stock_of(product)) == left
+    assert (*states(), stock_of(product)) == expected
     if not is_paid:
         assert [name for name, _ in wechat.calls[-2:]] == ["query", "close"]
         assert wechat.orders[order.order_id]["state"] == "CLOSED"

@@ -23,11 +23,11 @@ from shop.tests.factories import (
     make_order,
     make_product,
     meet_before,
+    messages,
     page_of,
     run_refunds,
     ship,
     state_of,
-    told,
 )
 from tests.kit import at_once, logged_in
 
@@ -38,7 +38,7 @@ def press(client, work, name, *orders, row=None, **posted):
     """Press a button above the list for ``orders``, or the one in the row of ``row``; answer what is told."""
     data = {} if "action" in posted else {"press": f"{name}:{row.pk if row else ''}"}
     data |= {"_selected_action": [order.pk for order in orders], "sure": "1", **posted}
-    return told(client.post(f"{ORDERS}?work={work}", data, follow=True))
+    return messages(client.post(f"{ORDERS}?work={work}", data, follow=True))
 
 
 class TestToShip:
@@ -94,7 +94,7 @@ class TestToShip:
     def test_choosing_nothing_says_so(self, office):
         for chosen in ([], ["0"], ["x"], ["9" * 30], ["１"]):
             answer = office.post(f"{ORDERS}?work=ship", {"press": "ship:", "_selected_action": chosen}, follow=True)
-            assert told(answer) == ["没有选中任何记录"]
+            assert messages(answer) == ["没有选中任何记录"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -319,9 +319,9 @@ class TestPacking:
 
         for ids in (None, "", "0", "x,y", "9" * 40, "1;2", "\x00"):
             answer = office.get(PACKING, {} if ids is None else {"ids": ids}, follow=True)
-            assert told(answer) == ["没有选中任何订单"]
+            assert messages(answer) == ["没有选中任何订单"]
         answer = office.get(PACKING, {"ids": f"{paid().pk},{paid().pk}"}, follow=True)
-        assert told(answer) == ["一次最多打印 1 个订单，请分批进行"]
+        assert messages(answer) == ["一次最多打印 1 个订单，请分批进行"]
 
     def test_is_for_those_who_may_see_orders(self, person, paid):
         order = paid(phone="13800000001")

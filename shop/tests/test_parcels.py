@@ -11,7 +11,7 @@ from core.sheets import sheet_write
 from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
 from shop.selectors import order_search
-from shop.tests.factories import ORDERS, click, hidden, listed, make_order, make_product, page_of, ship, told
+from shop.tests.factories import ORDERS, click, hidden, listed, make_order, make_product, messages, page_of, ship
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ class TestShipping:
         done = office.post(f"{ORDERS}?work=ship", page, follow=True)
 
         assert "收件人7" in sheet.content.decode()
-        assert "发货完成（10 条）" in told(done)[0]
+        assert "发货完成（10 条）" in messages(done)[0]
         assert [parcel(order) for order in orders] == [("shipped", couriers[n], f"SF100{n}") for n in range(10)]
         row = li.get("/order/get_order", order_id=orders[3].order_id).json()["data"]
         assert (row["recipient"], row["express_company"], row["express_no"]) == ("收件人3", "圆通速递", "SF1003")
@@ -85,7 +85,7 @@ class TestShipping:
 
         page = ask_to_ship(office, *(paid() for _ in range(3)), follow=True)
 
-        assert told(page) == ["一次最多发货 2 条，请分批进行"]
+        assert messages(page) == ["一次最多发货 2 条，请分批进行"]
 
     def test_the_receiver_is_corrected_until_the_parcel_leaves_then_its_number(self, office, paid):
         order = paid(phone="13800000001", address="重庆")

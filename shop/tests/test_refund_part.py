@@ -27,11 +27,11 @@ from shop.tests.factories import (
     listed,
     make_product,
     make_vip,
+    messages,
     page_of,
     run_refunds,
     ship,
     stock_of,
-    told,
 )
 from tests.kit import at_once
 
@@ -69,11 +69,11 @@ class TestPage:
 
         question = office.post(page, {"step_refund_part": "1"})
         typed = {f"quantity_{line.pk}": "1", "amount": "10.00", "shelf": "yes", "reason": "只要一件"}
-        messages = told(office.post(page, hidden(question) | typed, follow=True))
+        texts = messages(office.post(page, hidden(question) | typed, follow=True))
         run_refunds()
 
         assert '还能退 <span data-rest="20">20.00</span> 元' in question.content.decode()
-        assert "部分退款已提交" in messages[0]
+        assert "部分退款已提交" in texts[0]
         order.refresh_from_db()
         assert (order.state, order.refunded, order.part_refund, stock_of(line.product)) == ("paid", 10, "", 8)
         assert order.logs.last().detail == f"10.00元 {line.title}×1（放回货架） 只要一件"
@@ -159,7 +159,7 @@ class TestMoney:
         order.refresh_from_db()
         assert (order.state, order.refunded, listed(office, "refunds")) == ("shipped", 5, [])
         assert sorted(wechat.refunds) == [f"{order.order_id}R01", f"{order.order_id}R02"]
-        assert "已换新单号" in told(office.post(refund, {"step_renew": "1", "sure": "1"}, follow=True))[-1]
+        assert "已换新单号" in messages(office.post(refund, {"step_renew": "1", "sure": "1"}, follow=True))[-1]
 
     def test_the_provider_takes_fifty_and_the_last_is_for_all_that_is_left(self, paid):
         order = paid()

@@ -46,7 +46,7 @@ def work(task, *args, headers):
         task.pop_request()
 
 
-def told(line):
+def step_of(line):
     match line["event"]:
         case "request":
             return line["path"]
@@ -68,7 +68,7 @@ def test_from_the_order_to_its_refund(li, wechat, lines):
     work(run_refund, Refund.objects.get().pk, headers=headers)
 
     story = [line for line in lines() if line.get("order") == number]
-    assert [told(line) for line in story] == [
+    assert [step_of(line) for line in story] == [
         "/pay/pre_order",
         "payment: 发起支付",
         "POST /pay/unifiedorder 200",

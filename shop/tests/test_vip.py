@@ -20,7 +20,7 @@ from shop.services.order_close import order_close
 from shop.services.order_refund import order_refund
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, make_vip, phone_pays, stock_of
-from tests.kit import said
+from tests.kit import envelope
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -64,8 +64,8 @@ class TestByTheApi:
         # There is nothing to ship.
         row = li.get("/order/get_order", order_id=order_id).json()["data"]
         assert (row["order_status"], row["pay_status"], row["shiping_status"]) == (1, 1, 2)
-        assert said(li.get("/order/query_order_status", order_id=order_id)) == (200, True, "支付成功")
-        assert said(li.get("/order/del_order", order_id=order_id))[1] is True
+        assert envelope(li.get("/order/query_order_status", order_id=order_id)) == (200, True, "支付成功")
+        assert envelope(li.get("/order/del_order", order_id=order_id))[1] is True
 
     def test_a_lower_level_is_refused_and_takes_nothing(self, li):
         User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=timezone.now() + DAY)
@@ -74,11 +74,11 @@ class TestByTheApi:
         li.post("/cart/add_to_cart", body | {"count": 1})
         li.post("/cart/check", body)
 
-        assert said(li.post("/pay/pre_order", body)) == (10004, False, "不能充值低等级的vip")
-        assert said(li.post("/pay/pre_order")) == (10004, False, "不能充值低等级的vip")  # by the cart
+        assert envelope(li.post("/pay/pre_order", body)) == (10004, False, "不能充值低等级的vip")
+        assert envelope(li.post("/pay/pre_order")) == (10004, False, "不能充值低等级的vip")  # by the cart
         assert stock_of(product) == 5 and not Order.objects.exists()
         User.objects.filter(pk=li.user.pk).update(vip_expires_at=timezone.now())  # after its end any may be bought
-        assert said(li.post("/pay/pre_order", body))[1] is True
+        assert envelope(li.post("/pay/pre_order", body))[1] is True
 
 
 class TestCounting:
@@ -100,7 +100,7 @@ class TestCounting:
 
         answer = li.post("/pay/pre_order", {"product_id": product.product_id, "quantity": quantity})
 
-        assert said(answer) == (10010, False, "vip最长10年,请减少数量")
+        assert envelope(answer) == (10010, False, "vip最长10年,请减少数量")
         assert Order.objects.filter(pay_status=0).count() == 0 and stock_of(product) == 2**31 - bought
 
     def test_an_order_keeps_what_it_was_placed_for_and_goods_in_it_are_shipped(self, li):

@@ -18,7 +18,7 @@ def message(text: str) -> Packet:
 
 
 @pytest.mark.parametrize(
-    ("version", "packet", "wanted"),
+    ("version", "packet", "reaction"),
     [
         (3, Packet("2"), Reaction(["3"])),
         (3, Packet("2", "probe"), Reaction(["3"])),
@@ -36,8 +36,8 @@ def message(text: str) -> Packet:
         (3, message("1/admin,"), Reaction()),
     ],
 )
-def test_answers_each_packet_as_the_protocol_says(version: int, packet: Packet, wanted: Reaction) -> None:
-    assert joined(version).receive(packet) == wanted
+def test_answers_each_packet_as_the_protocol_says(version: int, packet: Packet, reaction: Reaction) -> None:
+    assert joined(version).receive(packet) == reaction
 
 
 @pytest.mark.parametrize(

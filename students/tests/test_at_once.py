@@ -12,17 +12,17 @@ from students.services import edit_mark, student_edit, students_archive, student
 from students.tests.factories import meanwhile, student, students
 from students.tests.transfers import checked, confirmed, sheet, undone, worked
 from students.transfer.deletion import deletion_selection, deletion_start
-from tests.kit import at_once, said
+from tests.kit import at_once, envelope
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_of_two_deletes_one_succeeds_and_an_edit_beside_one_leaves_no_half_student(zhuguan):
     def delete():
-        return said(zhuguan.get("/students/delstu", sId="AAAA00000001"))[2]
+        return envelope(zhuguan.get("/students/delstu", sId="AAAA00000001"))[2]
 
     def edit():
-        return said(zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", "class": "H9"}))[2]
+        return envelope(zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", "class": "H9"}))[2]
 
     for _ in range(5):
         student(sid="AAAA00000001").save()

@@ -59,16 +59,16 @@ def test_the_list_takes_class_and_key_together_and_so_does_the_search(yuangong):
     students("谭鹏", "王芳", class_name="H51901")
     students("谭丽", "谭鹏", class_name="H51902")
 
-    def found(**query):
+    def page_of(**query):
         body = yuangong.get("/students/getstulist", **query).json()
         return body["total"], [row["name"] for row in body["data"]]
 
-    assert found(**{"class": "H51902"}) == (2, ["谭鹏", "谭丽"])
-    assert found(key="谭") == (3, ["谭鹏", "谭丽", "谭鹏"])
-    assert found(key="谭", **{"class": "H51901"}) == (1, ["谭鹏"])
-    assert found(key="芳", **{"class": "H51902"}) == (0, [])
-    assert found(key="谭", count=1, page=9, **{"class": "H51902"}) == (2, [])
-    assert found(**{"class": "h51902"}) == (0, [])
+    assert page_of(**{"class": "H51902"}) == (2, ["谭鹏", "谭丽"])
+    assert page_of(key="谭") == (3, ["谭鹏", "谭丽", "谭鹏"])
+    assert page_of(key="谭", **{"class": "H51901"}) == (1, ["谭鹏"])
+    assert page_of(key="芳", **{"class": "H51902"}) == (0, [])
+    assert page_of(key="谭", count=1, page=9, **{"class": "H51902"}) == (2, [])
+    assert page_of(**{"class": "h51902"}) == (0, [])
     body = yuangong.get("/students/searchstu", key="谭", count="1", page="2").json()
     (row,) = body.pop("data")
     assert body == {"status": 200, "state": True, "total": 3} and row["name"] == "谭丽"

@@ -16,7 +16,7 @@ from students.models import RowKind, RunState, Student, TransferFile, TransferRo
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, meanwhile, student, students
-from students.tests.transfers import LIST, asked, checked, line, page_of, sheet, text_of, undone, worked
+from students.tests.transfers import LIST, checked, line, page_of, question, sheet, text_of, undone, worked
 from students.transfer import deletion, runs
 from students.transfer.runs import run_undo, runs_purge, runs_resume
 from tests.kit import encoded, posted, posted_of
@@ -31,7 +31,7 @@ def people(count, **fields):
 
 
 def confirmed(office, *chosen, **query):
-    page, address = asked(office, "delete_selected", *chosen, **query)
+    page, address = question(office, "delete_selected", *chosen, **query)
     answer = office.post(address, posted_of(page))
     return TransferRun.objects.get(pk=int(answer.url.split("/")[-3]))
 
@@ -50,7 +50,7 @@ class TestTheWay:
         kept = people(3, class_name="H2")
         before = list(Student.objects.order_by("pk").values())
 
-        page, address = asked(office, "delete_selected", **{"class": "H1"})
+        page, address = question(office, "delete_selected", **{"class": "H1"})
         text = page.content.decode()
         assert "确认删除 1000 名" in text and "H1 1000 名" in text and "以及另外 980 名" in text
         assert text.count("学员1") < 25 and len(page.context["posted"]) < 10 and len(text) < 60_000
@@ -108,7 +108,7 @@ class TestTheWay:
 class TestIsCareful:
     def test_when_the_list_changed_after_it_was_shown(self, office):
         first, _ = people(2, class_name="H1")
-        page, address = asked(office, "delete_selected", **{"class": "H1"})
+        page, address = question(office, "delete_selected", **{"class": "H1"})
         Student.objects.filter(pk=first.pk).update(class_name="H2")
         people(1, class_name="H1")  # as many, but not the same
 
@@ -122,10 +122,10 @@ class TestIsCareful:
         first, *_ = people(3)
         with monkeypatch.context() as patch:
             patch.setattr(deletion, "MOST", 2)
-            page, address = asked(office, "delete_selected")
+            page, address = question(office, "delete_selected")
             assert page.status_code == 302 and "一次最多删除2名学员" in office.get(address).content.decode()
 
-        answer, _ = asked(office, "delete_selected", student(pk=5))
+        answer, _ = question(office, "delete_selected", student(pk=5))
         assert answer.context["count"] == 0
         assert office.post(LIST, posted_of(answer)).status_code == 200
         data = {"action": "delete_selected", "select_across": "1", "_selected_action": first.pk}

@@ -319,7 +319,7 @@ def test_wrong_cells_are_corrected_on_the_page(office, root, sent_tasks):
 
 
 # --- To take it back ---
-def test_an_undo_puts_everything_back_and_the_audit_names_every_student(lbw, clerk, root):
+def test_an_undo_puts_everything_back_and_the_audit_names_both_clerks(lbw, clerk, root):
     old = students("谭鹏", "王芳", city="重庆")
     before = list(Student.objects.order_by("pk").values())
     rows = [line(1), line(2), line(学号=old[0].sid, 姓名="谭大鹏", 城市="南京"), line(学号=old[1].sid, 姓名="王芳")]

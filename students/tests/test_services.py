@@ -13,7 +13,7 @@ from students.errors import NotArchived, NumberTaken, StudentUnknown
 from students.models import ArchivedStudent, RowKind, RunState, Student, TransferRun
 from students.services import student_edit, student_restore, students_archive
 from students.tests.factories import student, students
-from students.tests.transfers import LIST, asked, page_of, text_of, worked
+from students.tests.transfers import LIST, page_of, question, text_of, worked
 from tests.kit import at_once, encoded, logged_in, posted, posted_of
 from uploads.models import ImageUse, Upload
 
@@ -62,7 +62,7 @@ def test_archives_a_class_of_the_list_after_asking(office, root, monkeypatch, dj
     students("甲", "乙", class_name="H1")
     students("丙", class_name="H2")
 
-    page, address = asked(office, "archive", **{"class": "H1"})
+    page, address = question(office, "archive", **{"class": "H1"})
     assert "2 名" in page.content.decode() and Student.objects.count() == 3
     office.post(address, posted_of(page))
 
@@ -75,7 +75,7 @@ def test_archives_a_class_of_the_list_after_asking(office, root, monkeypatch, dj
         assert [row.name for row in office.get(ARCHIVE, {"q": "h1"}).context["cl"].result_list] == ["乙", "甲"]
     with monkeypatch.context() as patch:
         patch.setattr("students.admin.MAX_ARCHIVED", 0)
-        asked(office, "archive")
+        question(office, "archive")
     assert "一次最多归档0名学员" in office.get(LIST).content.decode() and Student.objects.count() == 1
     chosen = [row.pk for row in ArchivedStudent.objects.all()]
     office.post(ARCHIVE, {"action": "restore", "_selected_action": chosen, "select_across": "0"})
@@ -118,7 +118,7 @@ def test_some_are_moved_into_a_class_and_taken_back(office, root):
     first, second = students("谭鹏", "王芳", class_name="H1")
     stays = students("韩", class_name="H2")[0]
 
-    page, _ = asked(office, "edit_many", first, second, stays)
+    page, _ = question(office, "edit_many", first, second, stays)
     assert "修改 3 名学员" in page.content.decode() and "H1（2 名）、H2（1 名）" in page.content.decode()
     done = edited(office, page, class_name="h2 ").content.decode()
 
@@ -143,12 +143,12 @@ def test_several_fields_of_all_that_the_filter_shows(office, monkeypatch):
     students(*["谭鹏"] * 60, class_name="H1")
     students("韩", class_name="H2")
 
-    edited(office, *asked(office, "edit_many", **{"class": "H1"}), city="南京", age="３０", product_url="")
+    edited(office, *question(office, "edit_many", **{"class": "H1"}), city="南京", age="３０", product_url="")
 
     changed = Student.objects.filter(city="南京", age=30, product_url="地址")
     assert changed.count() == 60 and not changed.filter(class_name="H2").exists()
     monkeypatch.setattr("students.admin.MAX_EDITED", 1)
-    assert asked(office, "edit_many")[0].status_code == 302
+    assert question(office, "edit_many")[0].status_code == 302
     assert "一次最多修改1名学员" in office.get(LIST).content.decode()
 
 
@@ -161,7 +161,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(office, values, text):
     person = students("谭鹏")[0]
     before = Student.objects.values().get()
 
-    answer = edited(office, asked(office, "edit_many", person)[0], **values)
+    answer = edited(office, question(office, "edit_many", person)[0], **values)
 
     assert text in answer.content.decode() and Student.objects.values().get() == before
     assert not TransferRun.objects.exists()
@@ -169,7 +169,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(office, values, text):
 
 def test_it_asks_again_when_one_of_them_was_changed_after_they_were_shown(office):
     first, second = students("谭鹏", "王芳", city="重庆")
-    page, _ = asked(office, "edit_many", first, second)
+    page, _ = question(office, "edit_many", first, second)
     student_edit(sid=first.sid, changes={"city": "上海"})
 
     answer = edited(office, page, city="南京")

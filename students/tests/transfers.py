@@ -83,7 +83,7 @@ def csv_rows(answer: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 
-def asked(browser: Any, action: str, *chosen: Student, **query: str) -> tuple[Any, str]:
+def question(browser: Any, action: str, *chosen: Student, **query: str) -> tuple[Any, str]:
     """Return the page that asks about these students, or about all of the list, and the list's address."""
     keys = [person.pk for person in chosen] or [Student.objects.first().pk]
     address = LIST + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")

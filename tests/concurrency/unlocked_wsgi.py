@@ -8,9 +8,9 @@ from shop.models import OrderLine, Product
 from shop.services import order_create
 
 
-def stock_take_unlocked(wanted, scope):
+def stock_take_unlocked(quantities, scope):
     taken = []
-    for pk, quantity in wanted.items():
+    for pk, quantity in quantities.items():
         product = Product.objects.get(pk=pk)
         if product.stock < quantity:
             raise StockShortage(product.name)

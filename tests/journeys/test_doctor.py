@@ -53,7 +53,7 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def said(running):
+def findings(running):
     """What the doctor says to each fault."""
     # A request comes through a proxy that TRUSTED_PROXIES does not count.
     requests.get(f"{running.base}/health/live", headers={"X-Forwarded-For": "203.0.113.7"}, timeout=10)
@@ -104,8 +104,8 @@ FINDINGS = {
 
 
 @pytest.mark.parametrize("fault", FINDINGS)
-def test_a_fault_is_named_with_what_to_do(said, fault):
-    code, words = said[fault]
+def test_a_fault_is_named_with_what_to_do(findings, fault):
+    code, words = findings[fault]
 
     assert code != 0
     assert "Traceback" not in words

@@ -78,15 +78,15 @@ class World:
         assert answer["state"], answer
         return answer
 
-    def value(self, wanted, who):
-        if not isinstance(wanted, Made):
-            return wanted
-        if wanted.what == "token":
+    def value(self, wishes, who):
+        if not isinstance(wishes, Made):
+            return wishes
+        if wishes.what == "token":
             return self.tokens[who]
-        return self.there[wanted.what]() if wanted.what in self.there else getattr(self, f"made_{wanted.what}")()
+        return self.there[wishes.what]() if wishes.what in self.there else getattr(self, f"made_{wishes.what}")()
 
-    def values(self, wanted, who="trainee"):
-        return {name: self.value(value, who) for name, value in wanted.items()}
+    def values(self, wishes, who="trainee"):
+        return {name: self.value(value, who) for name, value in wishes.items()}
 
     # --- people ---
     def new_user(self):
@@ -193,12 +193,12 @@ class TestTables:
     def ask(self, world, call, params, how="json"):
         return world.send(call.method, call.path, params, call.who, how)
 
-    def values(self, world, call, wanted):
+    def values(self, world, call, wishes):
         if call.who == "passer-by":
             world.come_in()
         if call.before:
             world.value(Made(call.before), call.who)
-        return world.values(wanted, call.who)
+        return world.values(wishes, call.who)
 
     def test_with_what_is_required(self, world, call):
         for how in ["json"] if call.method == "GET" else ["json", "data", "multipart"]:

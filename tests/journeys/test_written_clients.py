@@ -178,7 +178,7 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         def go(place):
             page.get_by_role("menuitem", name=place, exact=True).click()
 
-        def told(text):
+        def expect_text(text):
             was_told(page, text)
 
         log_in(lambda: page.goto("/"))
@@ -187,13 +187,13 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         page.get_by_role("button", name="增加学员").click()
         form = page.get_by_role("dialog", name="增加学员")
         form.get_by_role("button", name="保存").click()
-        told("缺少参数")
+        expect_text("缺少参数")
         with page.expect_response("**/students/uploadStuAvatar"):
             form.locator("input[type=file]").set_input_files(face)
         for label, value in STUDENT.items():
             form.get_by_label(label).fill(value)
         form.get_by_role("button", name="保存").click()
-        told("添加成功")
+        expect_text("添加成功")
         page.get_by_placeholder("姓名").fill("写客户端的人")
         page.get_by_placeholder("姓名").press("Enter")
         page.get_by_text("共 1 条").wait_for()
@@ -203,18 +203,18 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         form = page.get_by_role("dialog", name="修改学员")
         form.get_by_label("城市").fill("南京")
         form.get_by_role("button", name="保存").click()
-        told("更新成功")
+        expect_text("更新成功")
         row.filter(has_text="南京").wait_for()
         row.get_by_role("button", name="删除").click()
         page.get_by_role("button", name="确定").click()
-        told("删除成功")
+        expect_text("删除成功")
         page.get_by_text("共 0 条").wait_for()
         log_out()
 
         page.get_by_role("tab", name="短信登入").click()
         page.get_by_placeholder("手机号").fill(number)
         page.get_by_role("button", name="发送验证码").click()
-        told("验证码已发送")
+        expect_text("验证码已发送")
         page.get_by_placeholder("5位验证码").fill(code_sent_to(running, number))
         page.get_by_role("button", name="登入", exact=True).click()
         page.get_by_text("您好,写客户端的人").wait_for()
@@ -229,13 +229,13 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         page.get_by_role("button", name="把 vip充值 加入购物车").click()
         cart.get_by_text("vip充值").wait_for()
         cart.locator("tr", has_text="保湿面霜").locator(".el-input-number__increase").click()
-        told("修改成功")
+        expect_text("修改成功")
         page.get_by_placeholder("收货电话").fill("13800000000")
         page.get_by_placeholder("收货地址").fill("重庆")
         cart.locator("thead .el-checkbox").click()
         page.get_by_role("button", name="下单(¥0.03)").click()
         pay(page)
-        told("支付成功")
+        expect_text("支付成功")
         # 订单和第一件商品合成一行:买家、电话、金额都是订单的
         bought = page.locator("[data-test=orders] tr", has_text="写客户端的人")
         bought.filter(has_text="13800000000").filter(has_text="0.03").wait_for()

@@ -17,7 +17,7 @@ VALUES = [
 
 
 @pytest.fixture
-def known(root, wechat):
+def records(root, wechat):
     """Ids of records that exist, so that a request reaches the columns."""
     product, order, pupil = make_product(), make_order(root.user), student()
     pupil.save()
@@ -33,12 +33,12 @@ def known(root, wechat):
 @pytest.mark.parametrize(
     "call", [c for c in CALLS if c.docs and c.path not in PROVIDERS_FORM], ids=lambda call: call.path
 )
-def test_any_value_of_any_parameter_gets_an_answer(call, root, login, known):
+def test_any_value_of_any_parameter_gets_an_answer(call, root, login, records):
     docs = call.docs
     kinds = [kind for kind in (docs.params, docs.query, *docs.others) if kind]
     names = {name for kind in kinds for name in kind().fields}
-    base = {**(docs.send or {}), **{name: value for name, value in known.items() if name in names}}
-    path = call.path.replace("<str:out_trade_no>", known["order_id"])
+    base = {**(docs.send or {}), **{name: value for name, value in records.items() if name in names}}
+    path = call.path.replace("<str:out_trade_no>", records["order_id"])
 
     for name in names:
         for value in VALUES:

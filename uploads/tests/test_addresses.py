@@ -92,7 +92,7 @@ def request(data=None, files=None):
 
 
 @pytest.mark.parametrize(
-    ("given", "answer"),
+    ("address", "answer"),
     [
         *((nothing, "") for nothing in (None, "", "  ", "null", "undefined")),
         ("http://a.b/c.png", "http://a.b/c.png"),
@@ -100,8 +100,8 @@ def request(data=None, files=None):
         ("/media/2026/11/x.png", "/media/2026/11/x.png"),
     ],
 )
-def test_a_text_is_taken_as_the_address_of_a_picture(given, answer):
-    assert image_or_url(request({"headimgurl": given}), "headimgurl") == answer
+def test_a_text_is_taken_as_the_address_of_a_picture(address, answer):
+    assert image_or_url(request({"headimgurl": address}), "headimgurl") == answer
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_the_time_of_observation_is_never_in_the_future(day, update_time, observ
 
 
 @pytest.mark.parametrize(
-    ("asked", "city", "english", "is_same"),
+    ("wish", "city", "english", "is_same"),
     [
         ("南京", "南京", "nanjing", True),
         ("浦东新区", "浦东", "pudong", True),
@@ -52,8 +52,8 @@ def test_the_time_of_observation_is_never_in_the_future(day, update_time, observ
         ("x", "南京", "", False),
     ],
 )
-def test_whether_it_is_of_the_city_asked_for(asked, city, english, is_same):
-    assert report_read(answer_of(city, cityEn=english), NOW).is_of(asked) is is_same
+def test_whether_it_is_of_the_city_asked_for(wish, city, english, is_same):
+    assert report_read(answer_of(city, cityEn=english), NOW).is_of(wish) is is_same
 
 
 GARBAGE = [
