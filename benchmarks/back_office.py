@@ -61,7 +61,7 @@ def fill_students(count: int) -> None:
     from students.counts import counts_fold
 
     columns = "sid, name, age, class_name, city, degree, product_url, description, headimgurl, created_at"
-    started, done = time.monotonic(), 0
+    start, done = time.monotonic(), 0
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE students_student RESTART IDENTITY CASCADE")
         cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
@@ -77,7 +77,7 @@ def fill_students(count: int) -> None:
                     where = (CITIES[number % len(CITIES)], DEGREES[number % 7 % len(DEGREES)])
                     out.write_row((*own, *where, f"https://example.com/{number}", "O(∩_∩)O哈哈~", "", created))
             done += len(chunk)
-            progress(done, count, time.monotonic() - started)
+            progress(done, count, time.monotonic() - start)
         counts_fold()
         cursor.execute(index)
 
@@ -220,7 +220,7 @@ def fill(students: int, orders: int) -> float:
     from django.core.management import call_command
     from django.db import connection
 
-    started = time.monotonic()
+    start = time.monotonic()
     call_command("prepare", verbosity=0)
     limits_lift()
     fill_students(students)
@@ -229,7 +229,7 @@ def fill(students: int, orders: int) -> float:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     limits_restore()
-    return time.monotonic() - started
+    return time.monotonic() - start
 
 
 # --- Pages ---------------------------------------------------------------------------------------
@@ -354,9 +354,9 @@ def cost_of(browser: Any, page: Page) -> Cost:
         status = browser.get(page.address).status_code
     least = float("inf")
     for _ in range(ROUNDS):
-        began, waited = time.perf_counter(), waited_s()
+        start, waited = time.perf_counter(), waited_s()
         browser.get(page.address)
-        least = min(least, 1000 * (time.perf_counter() - began - (waited_s() - waited)))
+        least = min(least, 1000 * (time.perf_counter() - start - (waited_s() - waited)))
         if least < QUICK_MS:
             break
     return Cost(least, len(queries), status)

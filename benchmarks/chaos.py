@@ -329,7 +329,7 @@ def run(
         connect(stack)
         tokens, staff, shelf = set_scene()
         buyers = Buyers(stack, tokens, staff, list(shelf), seed)
-        began = time.monotonic()
+        start = time.monotonic()
         with killing(stack, kill_every_s, seed) as killer, ThreadPoolExecutor(threads) as pool:
             numbers = count()
 
@@ -338,7 +338,7 @@ def run(
                     buyers.live(number)
 
             list(pool.map(visit, range(threads)))
-        traffic_s = time.monotonic() - began
+        traffic_s = time.monotonic() - start
         from django.db import DatabaseError, close_old_connections, connections
 
         close_old_connections()
@@ -350,7 +350,7 @@ def run(
             except DatabaseError:  # the database was killed, and comes back
                 close_old_connections()
             time.sleep(0.5)
-        settle_s = time.monotonic() - began - traffic_s
+        settle_s = time.monotonic() - start - traffic_s
         wrong, figures = count_up(shelf)
         figures |= {
             "killed": dict(stack.killed),
@@ -378,14 +378,14 @@ def deadline(*, port: int, orders: int = 20) -> dict[str, float]:
 
         tokens, _, shelf = set_scene()
         for kind in ("none", *VICTIMS):
-            began = time.monotonic()
+            start = time.monotonic()
             for number in range(orders):
                 order = {"product_id": list(shelf)[1]}
                 order_id = stack.ask("POST", "/pay/pre_order", order, tokens[0])[1]["order_id"]
                 if number % 2:
                     stack.ask("POST", "/pay/payment", {"order_id": order_id}, tokens[0])
             last = Order.objects.order_by("-expires_at").values_list("expires_at", flat=True).first().timestamp()
-            print(f"{orders} orders placed in {time.monotonic() - began:.1f} s", file=sys.stderr)
+            print(f"{orders} orders placed in {time.monotonic() - start:.1f} s", file=sys.stderr)
             time.sleep(max(0.0, last - time.time()))
             if kind != "none":
                 stack.kill_one(random.Random(1), kind)

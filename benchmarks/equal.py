@@ -74,7 +74,7 @@ class Recorded:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
+        start, status = time.perf_counter(), 0
         offered = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin1")
         request_id = offered if offered.isalnum() and 8 <= len(offered) <= 64 else secrets.token_hex(10)
 
@@ -92,7 +92,7 @@ class Recorded:
             await send(message)
 
         await self.app(scope, receive, finish)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - start
         route = scope["path"] if "endpoint" in scope else "unknown"
         REQUESTS.labels(route, "ok" if status < 400 else str(status)).inc()
         SECONDS.labels(route).observe(seconds)

@@ -215,11 +215,11 @@ def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> di
                 )
             past = timezone.now() - timedelta(seconds=1)
             Order.objects.filter(state="open").update(expires_at=past, sweep_at=past)
-            began = time.perf_counter()
+            start = time.perf_counter()
             assert orders_sweep(now=timezone.now()) == SWEPT
             swept = time.perf_counter()
             orders_sweep(now=timezone.now())
-            busy.append((swept - began) * 1000)
+            busy.append((swept - start) * 1000)
             idle.append((time.perf_counter() - swept) * 1000)
         results[f"{upto:,}"] = {f"ms for {SWEPT} due": round(median(busy), 1), "ms for none": round(median(idle), 2)}
     first, last = next(iter(results.values())), results[f"{finished[-1]:,}"]

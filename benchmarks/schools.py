@@ -144,10 +144,10 @@ def main() -> None:
             if number % 5 == 4:
                 time.sleep(8)  # starting takes 2.5 s of processor time each
         time.sleep(60)
-        began, before = time.monotonic(), measured(groups)[1]
+        start_s, before = time.monotonic(), measured(groups)[1]
         time.sleep(QUIET_S)
         memory, after = measured(groups)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - start_s
         ages = [
             time.time() - float(redis.Redis(port=cache_port, db=3 * number).get("spms:heartbeat:money") or 0)
             for number in range(schools)

@@ -91,9 +91,9 @@ def measure(ports: dict[str, int], request: bytes, *, requests: int, rounds: int
     settle()
     for _ in range(rounds):
         for name, port in ports.items():
-            before, began = cpu_seconds(), time.perf_counter()
+            before, start = cpu_seconds(), time.perf_counter()
             took = sorted(load(port, request, requests))
-            costs[name].per_second.append(requests / (time.perf_counter() - began))
+            costs[name].per_second.append(requests / (time.perf_counter() - start))
             costs[name].cpu_ms.append(1000 * (cpu_seconds() - before) / requests)
             costs[name].p99_ms.append(1000 * took[len(took) * 99 // 100])
     return costs

@@ -237,9 +237,9 @@ async def scan_some(clients: list[Any], ports: list[int], is_sticky: bool) -> li
             answer = await fetch(port, f"/users/getQrcode?sid={client.sid.result()}")
             state = re.search(r"state=(\w+)", answer["scanCodeUrl"])[1]
             client.scanned = asyncio.get_running_loop().create_future()
-            started = time.perf_counter()
+            start = time.perf_counter()
             await fetch(port, f"/users/wechatCallBack?code=c{len(chosen)}&state={state}")
-            took.append((await asyncio.wait_for(client.scanned, 10) - started) * 1000)
+            took.append((await asyncio.wait_for(client.scanned, 10) - start) * 1000)
             client.scanned = None
 
     await asyncio.gather(*(scan() for _ in range(SCANS_AT_ONCE)))
@@ -266,16 +266,16 @@ async def websockets(servers: list[Server], count: int, name: str) -> dict[str, 
         await asyncio.sleep(2)
         before = servers[0].pss_kb()
     await asyncio.sleep(1)
-    started = time.perf_counter()
+    start = time.perf_counter()
     async with clients_of(make, count) as clients:
-        connected_s = time.perf_counter() - started
+        connected_s = time.perf_counter() - start
         await asyncio.sleep(3)
         after = servers[0].pss_kb()
         took = await scan_some(clients, [port], is_sticky=True)
-        await asyncio.sleep(max(0, QUIET_S - (time.perf_counter() - started)))
-        lost = sum(client.is_lost for client in clients)
+        await asyncio.sleep(max(0, QUIET_S - (time.perf_counter() - start)))
+        losses = sum(client.is_lost for client in clients)
     figures = {"kb_per_socket": round((after - before) / (count - 50), 1), "server_mb": after // 1024}
-    return figures | {"connect_s": round(connected_s, 1), "lost": lost} | times(took)
+    return figures | {"connect_s": round(connected_s, 1), "lost": losses} | times(took)
 
 
 async def polling(servers: list[Server], count: int, name: str) -> dict[str, Any]:
@@ -286,14 +286,14 @@ async def polling(servers: list[Server], count: int, name: str) -> dict[str, Any
         client.task = asyncio.ensure_future(client.live())  # type: ignore[attr-defined]
         return client
 
-    started = time.perf_counter()
+    start = time.perf_counter()
     async with clients_of(make, count) as clients:
-        connected_s = time.perf_counter() - started
+        connected_s = time.perf_counter() - start
         took = await scan_some(clients, ports, is_sticky)
-        await asyncio.sleep(max(0, QUIET_S - (time.perf_counter() - started)))
-        lost = sum(client.is_lost for client in clients)
+        await asyncio.sleep(max(0, QUIET_S - (time.perf_counter() - start)))
+        losses = sum(client.is_lost for client in clients)
         memory = sum(server.pss_kb() for server in servers)
-    return {"servers_mb": memory // 1024, "connect_s": round(connected_s, 1), "lost": lost} | times(took)
+    return {"servers_mb": memory // 1024, "connect_s": round(connected_s, 1), "lost": losses} | times(took)
 
 
 def times(took: list[float]) -> dict[str, float]:

@@ -81,10 +81,10 @@ class Scene:
         if isinstance(body, dict):
             body = json.dumps(body).encode() if kind == JSON else urlencode(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S, source_address=(sender, 0))
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
-            sent = {"Content-Type": kind} if body is not None else {}
-            connection.request(method, quote(path, safe="/?=&"), body, sent | headers)
+            types = {"Content-Type": kind} if body is not None else {}
+            connection.request(method, quote(path, safe="/?=&"), body, types | headers)
             answer = connection.getresponse()
             answer.read()
             status = str(answer.status)
@@ -92,7 +92,7 @@ class Scene:
             status = type(error).__name__
         finally:
             connection.close()
-        tally.seconds.append(time.perf_counter() - began)
+        tally.seconds.append(time.perf_counter() - start)
         tally.answers[status] += 1
         return status
 

@@ -75,7 +75,7 @@ def fill(count: int) -> float:
 
     from students.counts import counts_fold
 
-    started, done = time.monotonic(), 0
+    start, done = time.monotonic(), 0
     limits_lift()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE students_student RESTART IDENTITY")
@@ -88,13 +88,13 @@ def fill(count: int) -> float:
                 fixed = ("重庆", "专科", f"https://example.com/projects/{number}", "O(∩_∩)O哈哈~", "", CREATED)
                 out.write_row((f"BNCH{number:08d}", name, 18 + number % 10, f"H519{number % 50:02d}", *fixed))
         done += len(chunk)
-        progress(done, count, time.monotonic() - started)
+        progress(done, count, time.monotonic() - start)
     counts_fold()
     with connection.cursor() as cursor:
         cursor.execute(index)
         cursor.execute("VACUUM ANALYZE")
     limits_restore()
-    return time.monotonic() - started
+    return time.monotonic() - start
 
 
 def limits_lift() -> None:
@@ -167,19 +167,19 @@ def prepare(rows: int) -> dict[str, tuple[list[tuple[str, Any]], int]]:
     """Each call's statements, as the selectors send them, and the total it answers."""
     from django.db import connection
 
-    sent: list[tuple[str, Any]] = []
+    records: list[tuple[str, Any]] = []
 
     def listen(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        sent.append((sql, params))
+        records.append((sql, params))
         return execute(sql, params, many, context)
 
     pks = {}
     for name, call in calls(rows).items():
-        sent.clear()
+        records.clear()
         with connection.execute_wrapper(listen):
             answer = call()
-        assert len(sent) <= 2, sent
-        pks[name] = (list(sent), len(answer) if isinstance(answer, list) else answer.total)
+        assert len(records) <= 2, records
+        pks[name] = (list(records), len(answer) if isinstance(answer, list) else answer.total)
     return pks
 
 
@@ -234,7 +234,7 @@ def bare_asking(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     import jwt
     import orjson
 
-    began = time.perf_counter()
+    start = time.perf_counter()
     if not (claims := _held.__dict__.get("claims")):  # the signature is checked once, as in ours
         claims = _held.claims = jwt.decode(environ["HTTP_AUTHORIZATION"], os.environ["DJANGO_SECRET_KEY"], ["HS256"])
         logging.basicConfig(format="%(message)s", level="INFO")
@@ -246,7 +246,7 @@ def bare_asking(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     line = {"event": "request", "level": "info", "path": environ["PATH_INFO"], "user": caller[1], "http_status": 200}
     line["timestamp"] = datetime.now(UTC).isoformat()
-    line["took_ms"] = round(1000 * (time.perf_counter() - began), 1)
+    line["took_ms"] = round(1000 * (time.perf_counter() - start), 1)
     logging.getLogger("bare").info(orjson.dumps(line).decode())
     return [body]
 

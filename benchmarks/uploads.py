@@ -100,13 +100,13 @@ def upload(port: int, content: bytes, number: int | None = None) -> tuple[int, f
         "Content-Type": "multipart/form-data; boundary=a-boundary-of-pictures",
         "X-Forwarded-For": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
     }
-    started = time.monotonic()
+    start = time.monotonic()
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_S)
     client.request("POST", "/upload/uploadImg", head + content + b"\r\n--a-boundary-of-pictures--\r\n", headers)
     answer = client.getresponse()
     body = json.loads(answer.read())
     client.close()
-    return (answer.status if answer.status != 200 else body["status"]), time.monotonic() - started
+    return (answer.status if answer.status != 200 else body["status"]), time.monotonic() - start
 
 
 def upload_until_taken(port: int, content: bytes) -> int:
@@ -126,12 +126,12 @@ def probing(port: int) -> Iterator[list[float]]:
     stop = threading.Event()
 
     def ask() -> None:
-        started = time.monotonic()
+        start = time.monotonic()
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_S)
         client.request("GET", "/health/live")
         client.getresponse().read()
         client.close()
-        took.append(time.monotonic() - started)
+        took.append(time.monotonic() - start)
 
     def run() -> None:
         with ThreadPoolExecutor(200) as pool:
@@ -208,10 +208,10 @@ class Web(NamedTuple):
 # --- What is measured ----------------------------------------------------------------------------
 def class_of_forty(web: Web) -> None:
     photographs = class_photographs()
-    began = time.process_time()
+    start = time.process_time()
     for content in photographs:
         encoded(Image.open(BytesIO(content)).convert("RGB"), "JPEG", quality=88)
-    pillow_s = time.process_time() - began
+    pillow_s = time.process_time() - start
     before, stop, peaks = web.processor_s(), threading.Event(), [web.peak_mb()]
 
     def watch() -> None:
@@ -289,9 +289,9 @@ def at_once(number: int, work: Callable[[], object]) -> list[object]:
 def memory(web: Web) -> None:
     content = flat_png()
     before = web.memory_mb()
-    started = time.monotonic()
+    start = time.monotonic()
     tries = at_once(BURST, lambda: upload_until_taken(web.port, content))
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - start
     time.sleep(SETTLE_S)
     after = web.memory_mb()
     what = f"{BURST} x {len(content) // 1000} KB, 40 megapixels, until all are taken"
@@ -304,9 +304,9 @@ def health(web: Web) -> None:
     with probing(web.port) as took:
         time.sleep(1)
         answers = at_once(AT_ONCE, lambda: upload(web.port, content))
-    refused = [seconds for status, seconds in answers if status == 503]
+    refusals = [seconds for status, seconds in answers if status == 503]
     show(f"{AT_ONCE} of them at once: answers", _counted(answers))
-    show("  slowest refusal", f"{max(refused):.2f} s" if refused else "-")
+    show("  slowest refusal", f"{max(refusals):.2f} s" if refusals else "-")
     show("  /health/live meanwhile: median, slowest", f"{statistics.median(took):.3f} s, {max(took):.2f} s")
 
 

@@ -53,12 +53,12 @@ class Client:
 
     def ask(self, method: str, path: str, data: Any = None) -> tuple[int, dict[str, Any], float, str]:
         """Answer HTTP status, body, seconds and ``Retry-After``."""
-        began = time.monotonic()
+        start = time.monotonic()
         headers = {"authorization": self.token, "content-type": "application/json"}
         self.http.request(method, path, json.dumps(data) if data else None, headers)
         answer = self.http.getresponse()
         raw = answer.read()
-        return answer.status, json.loads(raw), time.monotonic() - began, answer.headers.get("Retry-After", "")
+        return answer.status, json.loads(raw), time.monotonic() - start, answer.headers.get("Retry-After", "")
 
 
 @contextmanager

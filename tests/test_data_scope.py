@@ -190,11 +190,11 @@ def test_an_action_touches_what_the_scope_lets_change(offices, scope, action):
     (li, _), (_, browser) = offices(scope)
     enter(li, "李")
     students = Student.objects.filter(class_name="李班")
-    posted = {"action": action, "_selected_action": [students.get().pk], "sure": "1", "class_name": "H9"}
+    form = {"action": action, "_selected_action": [students.get().pk], "sure": "1", "class_name": "H9"}
 
-    page = browser.post("/admin/students/student/", posted, follow=True)
+    page = browser.post("/admin/students/student/", form, follow=True)
     if page.context and "mark" in dict(page.context.get("posted", [])):
-        browser.post("/admin/students/student/", posted | {"mark": dict(page.context["posted"])["mark"]})
+        browser.post("/admin/students/student/", form | {"mark": dict(page.context["posted"])["mark"]})
 
     assert page.status_code == 200
     if action != "delete_selected":  # a worker deletes
@@ -207,9 +207,9 @@ def test_a_form_is_for_looking_only_where_the_scope_does_not_let_change(offices,
     enter(li, "李")
     page = f"/admin/students/student/{Student.objects.get().pk}/change/"
 
-    shown = browser.get(page)
+    answer = browser.get(page)
 
-    assert (shown.status_code == 200) is (scope != OWN)
+    assert (answer.status_code == 200) is (scope != OWN)
     if scope == ALL:
         save_page(browser, page, name="赵六")
     else:

@@ -93,9 +93,9 @@ def _nginx(home: Path, **found: int) -> Iterator[dict[str, int]]:
 def ask(port: int, path: str, method: str = "GET", size: int = 0, **headers: str) -> tuple[int, dict[str, str], str]:
     """Make a request from a page of another origin; ``size`` is that of a file which it sends."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    sent = {"Host": "api.example.com", "Origin": ORIGIN, "Content-Type": "multipart/form-data"}
+    head = {"Host": "api.example.com", "Origin": ORIGIN, "Content-Type": "multipart/form-data"}
     connection.putrequest(method, path, skip_host=True)
-    for name, value in (sent | {"Content-Length": str(size)} | headers).items():
+    for name, value in (head | {"Content-Length": str(size)} | headers).items():
         connection.putheader(name, value)
     connection.endheaders()
     with suppress(ConnectionError):  # nginx answers by the announced length, and does not read on

@@ -19,8 +19,8 @@ print(json.dumps([sorted(sys.modules), len(collections), gc.isenabled(), gc.get_
 def test_loads_nothing_that_few_processes_use_and_collects_no_garbage_meanwhile(tmp_path):
     environ = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.local", "STATE_DIR": str(tmp_path)}
 
-    done = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, env=environ, capture_output=True, check=True)
-    modules, collections, is_enabled, frozen = json.loads(done.stdout)
+    result = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, env=environ, capture_output=True, check=True)
+    modules, collections, is_enabled, frozen = json.loads(result.stdout)
 
     assert {"openpyxl", "markdown_it", "alibabacloud_dysmsapi20170525"}.isdisjoint(modules)
     assert "shop.admin.order" in modules

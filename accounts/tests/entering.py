@@ -26,10 +26,10 @@ def asks(answer, what="password"):
 
 def hidden(answer):
     """What the page that asks would send along, by name."""
-    posted = {}
+    form = {}
     for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', answer.content.decode()):
-        posted.setdefault(name, []).append(unescape(value))
-    return posted
+        form.setdefault(name, []).append(unescape(value))
+    return form
 
 
 def confirm(client, question, answer=PASSWORD, what="password"):

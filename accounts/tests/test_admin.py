@@ -39,10 +39,10 @@ def test_no_user_can_lock_himself_out(boss, person):
     own, other = User.objects.get(username="root"), person("li", "103").user
 
     page = boss.post(USERS, {"action": "disable", "_selected_action": [own.pk, other.pk]}, follow=True).content.decode()
-    refused = save_page(boss, f"{USERS}{own.pk}/change/", is_active=False)
+    answer = save_page(boss, f"{USERS}{own.pk}/change/", is_active=False)
 
     assert "没有停用你自己的账号" in page and "停用：1 个用户" in page
-    assert refused.context["adminform"].form.errors == {"is_active": ["不能给自己停用，请让另一位管理员来做"]}
+    assert answer.context["adminform"].form.errors == {"is_active": ["不能给自己停用，请让另一位管理员来做"]}
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root"}
 
 

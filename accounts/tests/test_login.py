@@ -66,9 +66,9 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
     def fastest(username: str) -> float:
         times = []
         for number in range(5):
-            started = time.thread_time()  # what other tests do at this moment must not count
+            start = time.thread_time()  # what other tests do at this moment must not count
             attempt(api, username, "wrong", ip=f"10.0.1.{number}")
-            times.append(time.thread_time() - started)
+            times.append(time.thread_time() - start)
         return min(times)
 
     known_s, unknown = fastest("li"), fastest("nobody")
@@ -80,11 +80,11 @@ def test_guessing_from_one_address_has_to_wait_and_the_owner_elsewhere_does_not(
     for _ in range(login_captcha.PAIR_LIMIT):
         assert attempt(api, password="wrong").json() == WRONG
 
-    refused = attempt(api)
+    answer = attempt(api)
 
-    assert refused.status_code == 429
-    assert refused.json()["state"] is False
-    assert 0 < int(refused["Retry-After"]) <= login_captcha.WINDOW_S
+    assert answer.status_code == 429
+    assert answer.json()["state"] is False
+    assert 0 < int(answer["Retry-After"]) <= login_captcha.WINDOW_S
     window = next(key for key in valkey.client().scan_iter("spms:rate:login:pair:*10.0.0.1"))
     before = valkey.client().pttl(window)
     for _ in range(20):
@@ -120,8 +120,8 @@ def test_a_classmate_at_the_same_address_cannot_lock_the_owner_out(api, li):
     device = api.http.cookies["device"].value
     guess(api, login_captcha.PAIR_LIMIT)
 
-    refused = attempt(api)
-    assert (refused.status_code, refused.json()["msg"]) == (429, "登入失败次数过多,请输入图形验证码,或稍后再试")
+    answer = attempt(api)
+    assert (answer.status_code, answer.json()["msg"]) == (429, "登入失败次数过多,请输入图形验证码,或稍后再试")
     api.http.cookies["device"] = device
     for _ in range(login_captcha.PAIR_LIMIT):  # right ones do not count
         assert attempt(api).json()["state"] is True

@@ -57,8 +57,8 @@ class TestAPage:
 
             assert (answer.status_code, answer["Location"]) == (302, page)
             assert not asks(age(office, 0.9).get(page)), "the answer counts for an hour"
-        chosen = {"action": "disable", "_selected_action": list(User.objects.values_list("pk", flat=True))}
-        assert asks(age(office, 1).post(reverse("admin:accounts_user_changelist"), chosen))
+        form = {"action": "disable", "_selected_action": list(User.objects.values_list("pk", flat=True))}
+        assert asks(age(office, 1).post(reverse("admin:accounts_user_changelist"), form))
         assert (list(User.objects.order_by("pk").values()), list(Role.objects.order_by("pk").values())) == everything
 
     def test_of_a_user_does_not_ask_those_who_may_only_look(self, person, pages, roles):
@@ -74,27 +74,27 @@ class TestAForm:
     def test_goes_on_as_it_was_sent(self, office, roles):
         page = reverse("admin:permissions_role_change", args=[roles["200"].pk])
         rights = [str(right.pk) for right in Permission.objects.filter(codename__endswith="_student")]
-        changed = {"name": '员工 "新" & <旧>', "buttons": ["read", "add"], "permissions": rights, "_continue": "1"}
-        sent = PageForm(office.get(page)).data(**changed)
+        form = {"name": '员工 "新" & <旧>', "buttons": ["read", "add"], "permissions": rights, "_continue": "1"}
+        fields = PageForm(office.get(page)).data(**form)
 
-        question = age(office, 2).post(page, sent)  # the clerk took an hour to fill it in
+        question = age(office, 2).post(page, fields)  # the clerk took an hour to fill it in
         assert asks(question)
         roles["200"].refresh_from_db()
         assert roles["200"].name == "员工"
-        done = confirm(office, question)
+        answer = confirm(office, question)
 
-        assert (done.status_code, done["Location"]) == (302, page)  # as "save and go on" does
+        assert (answer.status_code, answer["Location"]) == (302, page)  # as "save and go on" does
         roles["200"].refresh_from_db()
-        assert (roles["200"].name, roles["200"].buttons) == (changed["name"], ["read", "add"])
+        assert (roles["200"].name, roles["200"].buttons) == (form["name"], ["read", "add"])
         assert roles["200"].permissions.count() == len(rights)
 
     def test_with_a_file_has_to_be_sent_again_and_says_so(self, old):
         page = reverse("classroom")
         question = old.post(page, {"class_name": "H5", "file": SimpleUploadedFile("n.txt", "李四".encode())})
 
-        done = confirm(old, question)
+        answer = confirm(old, question)
 
-        assert (done.status_code, done["Location"]) == (302, page)
+        assert (answer.status_code, answer["Location"]) == (302, page)
         assert "文件没有保留下来" in old.get(page).content.decode()
         assert not User.objects.filter(username__startswith="h5").exists()
 
@@ -109,14 +109,14 @@ class TestAForm:
     @pytest.mark.parametrize("label", ["students_student", "accounts_user"])
     def test_that_deletes_many_or_takes_that_back_asks(self, old, label, yuangong):
         doomed = students("谭鹏")[0] if label == "students_student" else yuangong.user
-        listed = reverse(f"admin:{label}_changelist")
-        question = old.post(listed, {"action": "delete_selected", "_selected_action": [str(doomed.pk)]})
+        address = reverse(f"admin:{label}_changelist")
+        question = old.post(address, {"action": "delete_selected", "_selected_action": [str(doomed.pk)]})
         assert asks(question)
 
         sure = confirm(old, question)
         assert sure.status_code == 200 and not asks(sure) and type(doomed).objects.filter(pk=doomed.pk).exists()
 
-        old.post(listed, dict(sure.context["posted"]))
+        old.post(address, dict(sure.context["posted"]))
         is_done = not type(doomed).objects.filter(pk=doomed.pk).exists()
         assert is_done or TransferRun.objects.filter(kind="delete").exists()  # students go in the background
         # So does what takes an import or a deletion back.

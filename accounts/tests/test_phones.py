@@ -108,8 +108,8 @@ class TestWithTheTokenAlone:
 
         assert answers == [UPDATED, TAKEN] * 5
         assert {change(li, OLD, city="南京") for _ in range(12)} == {UPDATED}, "one's own is no try"
-        refused = wang.post("/users/updateUser", {"unid": wang.user.unid, "phone": NEW})
-        assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 3600) == (429, True)
+        answer = wang.post("/users/updateUser", {"unid": wang.user.unid, "phone": NEW})
+        assert (answer.status_code, 0 < int(answer["Retry-After"]) <= 3600) == (429, True)
         wang.http.defaults["REMOTE_ADDR"] = "10.9.0.1"
         assert change(wang, NEW) == UPDATED
         monkeypatch.setattr(phones, "PER_ACCOUNT", (11, 24 * 3600))

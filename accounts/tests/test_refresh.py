@@ -102,9 +102,9 @@ class TestEnds:
 def test_the_documented_interceptor_refreshes_once_for_forty_calls(live_server, li):
     command = ["node", str(ROOT / "tests/clients/refresh.js"), live_server.url, "li", "a-password"]
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -208,10 +208,10 @@ def test_an_impossible_code_a_refusal_and_a_look_ahead_use_nothing_up(
     api: Any, qr: Any, screen: Screen, code: str | None
 ) -> None:
     state = qr(screen)
-    sent = {"state": state} | ({"code": code} if code else {})
+    query = {"state": state} | ({"code": code} if code else {})
 
-    assert api.get("/users/wechatCallBack", **sent).json()["state"] is False
-    page = api.get("/users/wechatCallBack", headers=HTML, **sent).content.decode()
+    assert api.get("/users/wechatCallBack", **query).json()["state"] is False
+    page = api.get("/users/wechatCallBack", headers=HTML, **query).content.decode()
     assert ("您取消了登入" in page) is (code is None)
     api.http.head("/users/wechatCallBack", {"code": "c", "state": state})
 

@@ -92,20 +92,20 @@ class TestEnrolment:
         assert "验证码不对" in browser.post(PAGE, {"code": wrong(device)}).content.decode()
         assert browser.get(HOME).status_code == 200 and device_of(wang) is None
 
-        done = browser.post(PAGE, {"code": shown_by(device)})
+        answer = browser.post(PAGE, {"code": shown_by(device)})
 
-        codes = re.findall(r"<li>([a-z2-9]{5}-[a-z2-9]{5})</li>", done.content.decode())
-        assert len(set(codes)) == RECOVERY_CODES and "no-store" in done["Cache-Control"]
+        codes = re.findall(r"<li>([a-z2-9]{5}-[a-z2-9]{5})</li>", answer.content.decode())
+        assert len(set(codes)) == RECOVERY_CODES and "no-store" in answer["Cache-Control"]
         assert "恢复码" not in browser.get(HOME).content.decode()
-        shown = browser.get(PAGE).content.decode()
-        assert "已绑定手机" in shown and codes[0] not in shown and "<code>" not in shown
+        text = browser.get(PAGE).content.decode()
+        assert "已绑定手机" in text and codes[0] not in text and "<code>" not in text
         assert device_of(wang) == device
         assert asks(elsewhere.get(HOME), "code"), "other sessions give one"
         entry = LogEntry.objects.latest("pk")
         assert (entry.object_repr, entry.changes) == (str(wang), {"动态验证码": ["", "已绑定"]})
         assert device.key not in str(list(LogEntry.objects.values_list("changes", flat=True)))
-        stored = set(StaticToken.objects.values_list("token", flat=True))
-        assert len(stored) == RECOVERY_CODES and not stored & {code.replace("-", "") for code in codes}
+        rows = set(StaticToken.objects.values_list("token", flat=True))
+        assert len(rows) == RECOVERY_CODES and not rows & {code.replace("-", "") for code in codes}
 
     def test_makes_a_key_that_lay_open_anew_and_is_refused_to_a_second_phone_and_a_shared_account(self, wang, person):
         old = enrolment_begin(user=wang, now=timezone.now())

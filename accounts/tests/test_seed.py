@@ -52,9 +52,9 @@ def test_demo_users_of_an_inherited_database_are_shut_out(settings):
     assert User.objects.get().check_password("a-Long-enough-1") and not root_password_file().exists()
     settings.DEMO_DATA = True
     accounts_seed()
-    kept = User.objects.get(username="zhuguan")
-    kept.set_password("her-own-Secret-1")
-    kept.save()
+    user = User.objects.get(username="zhuguan")
+    user.set_password("her-own-Secret-1")
+    user.save()
     settings.PRODUCTION, settings.DEMO_DATA = True, False
 
     accounts_seed()

@@ -26,9 +26,9 @@ UNKNOWN = (0, False, "这个手机号没有注册")
 @pytest.fixture
 def phone(monkeypatch):
     """The messages that went out, oldest first: (number, code)."""
-    sent: list[tuple[str, str]] = []
-    monkeypatch.setattr(sms_codes, "sms_send", lambda phone, values, **_: sent.append((phone, values["code"])))
-    return sent
+    calls: list[tuple[str, str]] = []
+    monkeypatch.setattr(sms_codes, "sms_send", lambda phone, values, **_: calls.append((phone, values["code"])))
+    return calls
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ class TestSending:
                 assert envelope(ask(api, f"1390000000{n}")) == (4003, False, "短信发送失败,请稍后再试")
             assert envelope(attempt(api, "12345")) == NOT_ASKED
         settings.UPSTREAM_CALLS = 0  # too many wait
-        refused = ask(api)
-        assert (envelope(refused), refused["Retry-After"]) == ((4003, False, "短信发送失败,请稍后再试"), str(BUSY_S))
+        answer = ask(api)
+        assert (envelope(answer), answer["Retry-After"]) == ((4003, False, "短信发送失败,请稍后再试"), str(BUSY_S))
         settings.UPSTREAM_CALLS = 6
         assert envelope(ask(api)) == (200, True, "OK")
 

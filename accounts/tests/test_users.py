@@ -70,9 +70,9 @@ class TestRegister:
 
     def test_refuses_weak_passwords_without_demo_data_and_tells_of_a_taken_name_first(self, root, strict):
         body = root.post("/users/register", NEW | {"password": "开哥永不开挂01"}).json()
-        taken = root.post("/users/register", NEW | {"username": "root", "password": "12345678"}).json()
+        answer = root.post("/users/register", NEW | {"username": "root", "password": "12345678"}).json()
 
-        assert body["msg"].startswith("密码不符合要求:") and taken["msg"] == "用户名已注册"
+        assert body["msg"].startswith("密码不符合要求:") and answer["msg"] == "用户名已注册"
         assert not User.objects.filter(username="lbw4").exists()
 
     @pytest.mark.django_db(transaction=True)
@@ -137,11 +137,11 @@ class TestUpdatePassword:
             assert body["msg"] == "密码不符合要求:密码长度太短。密码必须包含至少 12 个字符。"
 
     def test_demo_passwords_stay(self, lbw, root, api, settings):
-        refused = {"status": 0, "state": False, "msg": "演示账号的密码不能修改"}
+        refusal = {"status": 0, "state": False, "msg": "演示账号的密码不能修改"}
 
         mine = {"username": "lbw", "oldPassword": "a-password", "newPassword": "mine-alone"}
-        assert lbw.post("/users/updatePassword", mine).json() == refused
-        assert root.post("/users/updatePassword", mine | {"oldPassword": ""}).json() == refused
+        assert lbw.post("/users/updatePassword", mine).json() == refusal
+        assert root.post("/users/updatePassword", mine | {"oldPassword": ""}).json() == refusal
         assert lbw.post("/users/updatePassword", mine | {"oldPassword": "no"}).json()["msg"] == "密码修改错误"
         assert can_log_in(api, "lbw", "a-password")
         settings.DEMO_DATA = False
@@ -180,17 +180,17 @@ class TestUploadAvatar:
         lbw.user.refresh_from_db()
         assert body["headimgurl"] == f"http://testserver{lbw.user.headimgurl}"
         newest = self.upload(lbw, headimgurl=posted(encoded(color="blue"), "me.png"), uId=lbw.user.unid)["headimgurl"]
-        (kept,) = Upload.objects.filter(idle_since=None)
-        assert newest.endswith(kept.url_path), "the one before is let go"
+        (rest,) = Upload.objects.filter(idle_since=None)
+        assert newest.endswith(rest.url_path), "the one before is let go"
 
     def test_needs_a_picture_and_a_known_id_and_of_another_is_roots_alone(self, lbw, yuangong, root):
-        refused = {"status": 0, "state": False, "msg": "图片上传失败"}
+        refusal = {"status": 0, "state": False, "msg": "图片上传失败"}
 
         for ids in ({"uId": "unknown"}, {}):
-            assert self.upload(lbw, headimgurl=posted(encoded(), "me.png"), **ids) == refused
+            assert self.upload(lbw, headimgurl=posted(encoded(), "me.png"), **ids) == refusal
         script = posted(b"<script>alert(1)</script>", "me.png")
         assert self.upload(lbw, headimgurl=script, uId=lbw.user.unid)["state"] is False
-        assert self.upload(lbw, uId=lbw.user.unid, headimgurl="text") == refused
+        assert self.upload(lbw, uId=lbw.user.unid, headimgurl="text") == refusal
         assert self.upload(yuangong, headimgurl=posted(encoded(), "me.png"), uId=lbw.user.unid) == MAY_NOT
         lbw.user.refresh_from_db()
         assert lbw.user.headimgurl == ""

@@ -80,8 +80,8 @@ def test_shows_nothing_of_a_password_and_sees_an_update_without_signals(person: 
     user.set_password("another-password")
     user.save()
 
-    kept = str([(row.changes, row.serialized_data) for row in LogEntry.objects.get_for_object(user)])
-    assert "argon2" not in kept and "md5" not in kept and "another" not in kept
+    trail = str([(row.changes, row.serialized_data) for row in LogEntry.objects.get_for_object(user)])
+    assert "argon2" not in trail and "md5" not in trail and "another" not in trail
     assert [(c.field, c.before, c.after) for c in changes_of(newest(user))] == [("密码", MASK, MASK)]
 
     with audited(User.objects.filter(pk=user.pk)):
@@ -140,8 +140,8 @@ def test_old_entries_go_when_the_setting_says_with_the_sessions_that_have_ended(
     entries_purge(now=now, batch=2)
     purge()
 
-    kept = LogEntry.objects.order_by("-timestamp").values_list("object_repr", flat=True)
-    assert [int(name.partition("天")[0]) for name in kept] == rest
+    names = LogEntry.objects.order_by("-timestamp").values_list("object_repr", flat=True)
+    assert [int(name.partition("天")[0]) for name in names] == rest
     assert not Session.objects.filter(pk=ended.pk).exists()
     assert office.get(reverse("admin:index")).status_code == 200
 
@@ -293,9 +293,9 @@ def test_after_too_many_changes_nothing_is_written_for_a_while(
 ) -> None:
     monkeypatch.setattr(audit, "MAX_ENTRIES", {"minute": (3, 60)})
     student = make_student(name="王芳")
-    refused = [edit(root, student, name=f"名{number}").status_code for number in range(5)]
+    refusals = [edit(root, student, name=f"名{number}").status_code for number in range(5)]
 
-    assert refused == [200, 200, 200, 429, 429]
+    assert refusals == [200, 200, 200, 429, 429]
     assert Student.objects.get().name == "名2"
     assert edit(zhuguan, student, name="别人").status_code == 200
 

@@ -124,9 +124,9 @@ def test_two_clicks_at_once_make_one_class(roles):
     def click():
         return class_accounts_create(class_name="H51901", trainees=[Trainee(f"学员{n}") for n in range(20)])
 
-    made = at_once([click, click], refusals=(ClassAccountsRefused,))
+    outcomes = at_once([click, click], refusals=(ClassAccountsRefused,))
 
-    assert sorted(type(outcome).__name__ for outcome in made) == ["ClassAccountsRefused", "list"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ClassAccountsRefused", "list"]
     assert User.objects.count() == 20
 
 
@@ -261,11 +261,11 @@ def test_what_they_entered_is_cleared_and_nothing_else(office, trainees, whom):
     product = {"category_id": category, "productName": "绿茶", "price": "1", "inventory": "5", "imageUrl": PICTURE}
     li.post("/product/add_product", product | {"description": "说明"})
     Student.objects.create(name="赵六", age=20, class_name="H1", city="x", degree="y")
-    posted = {"clear": "all" if whom == "all" else str(li.user.pk)}
+    form = {"clear": "all" if whom == "all" else str(li.user.pk)}
 
-    question = office.post(LESSON, posted)
+    question = office.post(LESSON, form)
     assert Student.objects.count() == 7 and "不能恢复" in question.content.decode()
-    office.post(LESSON, posted | {"sure": "1"})
+    office.post(LESSON, form | {"sure": "1"})
 
     assert Student.objects.count() == (1 if whom == "all" else 4)
     assert not Product.objects.filter(removed_at=None).exists()

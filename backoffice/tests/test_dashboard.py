@@ -52,8 +52,8 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     # Session, user; logins, orders 5, refunds 2, differences, notices, best sellers, products, students 3 (a total,
     # classes, days), activity, weather 2.
     with django_assert_num_queries(21):
-        shown = panels(office)
-    assert [(bar.label, bar.value, bar.mark, bar.share) for bar in shown["各班学员"].bars] == [
+        charts = panels(office)
+    assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
         ("H51900", "2", "/4", 50.0),
         ("H51901", "1", "/4", 25.0),
     ]
@@ -61,8 +61,8 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     for label, tile in by_label.items():
         rows = office.get(tile.link).context["cl"].result_list
         assert len(rows) == (sums[label] if label in sums else int(tile.value)), label
-    bars = [bar for title in ("各班学员", "每月新增学员", "每日订单") for bar in shown[title].bars if bar.value != "0"]
-    assert len(bars) == 4 and shown["每日订单"].axis == ("14", "7")  # two classes, this month, today
+    bars = [bar for title in ("各班学员", "每月新增学员", "每日订单") for bar in charts[title].bars if bar.value != "0"]
+    assert len(bars) == 4 and charts["每日订单"].axis == ("14", "7")  # two classes, this month, today
     for bar in bars:
         assert len(office.get(bar.link).context["cl"].result_list) == int(bar.value), bar
     assert columns_panel("收入", [("今天", 57_790, "", "")]).axis == ("57,790", "28,895")
@@ -186,9 +186,9 @@ def test_a_month_begins_at_midnight_in_shanghai(office: Client, monkeypatch: pyt
 
     bars = {bar.label: bar for bar in panels(office)["每月新增学员"].bars}
 
-    shown = {label: bar.value for label, bar in bars.items() if bar.value != "0"}
-    assert shown == {"2026年01月": "1", "2025年12月": "1"} and next(iter(bars)) == "2025年02月"
-    for label in shown:
+    charts = {label: bar.value for label, bar in bars.items() if bar.value != "0"}
+    assert charts == {"2026年01月": "1", "2025年12月": "1"} and next(iter(bars)) == "2025年02月"
+    for label in charts:
         assert len(office.get(bars[label].link).context["cl"].result_list) == 1
 
 

@@ -46,9 +46,9 @@ def test_asks_with_a_count_and_twenty_names(office, person):
     assert "确认删除 25 条用户" in text and "以及另外 5 条" in text and len(page.context["names"]) == 20
     assert User.objects.filter(username__startswith="u").count() == 25
 
-    done = office.post(USERS, posted_of(page), follow=True)
+    answer = office.post(USERS, posted_of(page), follow=True)
 
-    assert "已删除 25 条用户" in done.content.decode()
+    assert "已删除 25 条用户" in answer.content.decode()
     assert not User.objects.filter(username__startswith="u").exists()
 
 

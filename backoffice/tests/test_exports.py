@@ -63,10 +63,10 @@ def test_has_what_the_list_shows_with_every_filter_search_and_order(
 ) -> None:
     Order.objects.filter(state__in=["paid", "closed"]).update(created_at=timezone.localtime().replace(2020, 1, 31))
 
-    shown = office.get("/admin/shop/order/", query | {"p": "1"}).context["cl"].queryset
+    orders = office.get("/admin/shop/order/", query | {"p": "1"}).context["cl"].queryset
 
-    assert [row["订单号"] for row in exported(office, **query)] == [order.order_id for order in shown]
-    assert 0 < len(shown) <= 13
+    assert [row["订单号"] for row in exported(office, **query)] == [order.order_id for order in orders]
+    assert 0 < len(orders) <= 13
 
 
 @pytest.mark.parametrize(("name", "column"), [("payment", "商户订单号"), ("refund", "商户退款单号")])
@@ -163,9 +163,9 @@ class TestMany:
         make_export(export.pk)
         make_export(export.pk)  # a second worker
 
-        shown = office.get("/admin/shop/order/?pay_status__exact=1&o=5").context["cl"].queryset
-        assert [row["订单号"] for row in rows_of(self.result(office, export))] == [str(order) for order in shown]
-        assert f"共 {len(shown)} 行" in office.get(page).content.decode()
+        orders = office.get("/admin/shop/order/?pay_status__exact=1&o=5").context["cl"].queryset
+        assert [row["订单号"] for row in rows_of(self.result(office, export))] == [str(order) for order in orders]
+        assert f"共 {len(orders)} 行" in office.get(page).content.decode()
         progress = office.get(reverse("admin:core_export_progress", args=[export.pk])).json()
         assert progress["working"] is False
         assert export.file_name in office.get(reverse("admin:core_export_changelist")).content.decode()
@@ -235,8 +235,8 @@ def test_without_the_right_nothing_is_offered_or_sent(staff: Callable[[str], Cli
     User.objects.get(username="staff200").role.permissions.set(rights)
 
     for page in ("shop_order", "payments_payment", "payments_refund"):
-        shown = clerk.get(reverse(f"admin:{page}_changelist"))
-        assert shown.status_code == 200 and "/export/" not in shown.content.decode()
+        answer = clerk.get(reverse(f"admin:{page}_changelist"))
+        assert answer.status_code == 200 and "/export/" not in answer.content.decode()
         assert clerk.get(address(page)).status_code == 403
     assert not LogEntry.objects.filter(action=StaffAction.EXPORT).exists()
     assert clerk.get(reverse("admin:core_export_changelist")).status_code == 403
@@ -265,7 +265,7 @@ def test_names_its_filters_in_the_list_of_changes_as_the_list_does(
     assert office.get(f"{address(page)}?{query}").status_code == 200
 
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)
-    shown = office.get("/admin/auditlog/logentry/").content.decode()
-    assert entry.changes["筛选"][1] == words and words in shown and entry.actor == root.user
+    text = office.get("/admin/auditlog/logentry/").content.decode()
+    assert entry.changes["筛选"][1] == words and words in text and entry.actor == root.user
     name = {"shop": "订单", "students": "学员"}[page.partition("_")[0]]
     assert name in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()

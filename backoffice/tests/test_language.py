@@ -27,8 +27,8 @@ def addresses() -> list[str]:
     pages = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        listed = reverse(f"{name}_changelist")
-        pages += [listed, f"{listed}?q=没有", reverse(f"{name}_add")]
+        address = reverse(f"{name}_changelist")
+        pages += [address, f"{address}?q=没有", reverse(f"{name}_add")]
         records = model._default_manager.order_by("pk")
         for record in filter(None, {records.first(), records.last()}):
             pages += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
@@ -74,8 +74,8 @@ def test_entering_and_leaving_are_chinese_and_say_where_one_is(client: Client, p
 def test_a_form_with_mistakes_and_a_bulk_action_are_chinese(office: Client, stock: dict[str, Any]) -> None:
     for model in ("students_student", "shop_product", "accounts_user", "permissions_role", "shop_category"):
         assert english(office.post(reverse(f"admin:{model}_add"), {})) == [], model
-    chosen = {"action": "delete_selected", "_selected_action": [stock["students"][0].pk]}
-    page = office.post(reverse("admin:students_student_changelist"), chosen)
-    posted = chosen | dict(page.context["posted"])
-    done = office.post(reverse("admin:students_student_changelist"), posted, follow=True)
-    assert (english(page), english(done)) == ([], [])
+    form = {"action": "delete_selected", "_selected_action": [stock["students"][0].pk]}
+    page = office.post(reverse("admin:students_student_changelist"), form)
+    fields = form | dict(page.context["posted"])
+    answer = office.post(reverse("admin:students_student_changelist"), fields, follow=True)
+    assert (english(page), english(answer)) == ([], [])

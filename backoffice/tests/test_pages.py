@@ -46,9 +46,9 @@ def broken(monkeypatch, error):
 
 class TestIsAPage:
     def test_when_more_is_sent_than_django_reads(self, browser):
-        chosen = {"action": "edit_many", "_selected_action": [str(n) for n in range(2000)]}
+        form = {"action": "edit_many", "_selected_action": [str(n) for n in range(2000)]}
 
-        assert_page(browser.post(LIST, chosen), 413, "请减少选中的记录")
+        assert_page(browser.post(LIST, form), 413, "请减少选中的记录")
         assert_page(browser.post(LIST, "x" * 2**21, content_type="text/plain"), 413, "内容太大")
         assert_page(browser.post(f"{LIST}add/", {"description": "x" * (3 * 2**20)}), 413, "内容太大")
 
@@ -159,5 +159,5 @@ def test_a_list_travels_compressed_and_never_in_the_same_length(office, stock):
     assert {answer["Content-Encoding"] for answer in answers} == {"gzip"} and "Content-Encoding" not in plain
     lengths = {len(answer.content) for answer in answers}
     assert max(lengths) < len(plain.content) / 4 and len(lengths) > 3  # the length must not tell what is in it
-    refused = office.get("/admin/nowhere/", headers={"Accept-Encoding": "gzip", "Accept": "text/html"})
-    assert "没有这一页" in gzip.decompress(refused.content).decode()
+    refusal = office.get("/admin/nowhere/", headers={"Accept-Encoding": "gzip", "Accept": "text/html"})
+    assert "没有这一页" in gzip.decompress(refusal.content).decode()

@@ -191,10 +191,10 @@ def test_every_option_of_the_url_reaches_pg_dump(tmp_path: Path, media: Path, mo
         f"postgresql://{facts['USER']}:se%20cret%20@/{facts['NAME']}?host=/nowhere,{facts['HOST']}&port=,"
         "&target_session_attrs=read-write&sslmode=prefer&sslpassword=hidden"
     )
-    changed = {key: value for key, value in database(url, pool_size=1).items() if key in {"HOST", "PORT", "PASSWORD"}}
+    form = {key: value for key, value in database(url, pool_size=1).items() if key in {"HOST", "PORT", "PASSWORD"}}
     options = database(url, pool_size=1)["OPTIONS"]
     options.pop("pool")
-    for key, value in {**changed, "OPTIONS": options}.items():
+    for key, value in {**form, "OPTIONS": options}.items():
         monkeypatch.setitem(facts, key, value)
     connection.close()
     environments: list[dict[str, str]] = []

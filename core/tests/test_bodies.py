@@ -122,10 +122,10 @@ class TestSlowBodies:
 
         talker = threading.Thread(target=talk)
         talker.start()
-        began, opened = time.monotonic(), len(os.listdir("/proc/self/fd"))
+        start, opened = time.monotonic(), len(os.listdir("/proc/self/fd"))
         with source, pytest.raises(OSError, match="has not arrived"):
             body.read(1000)
-        took = time.monotonic() - began
+        took = time.monotonic() - start
         stop.set()
         talker.join()
 

@@ -23,12 +23,12 @@ def tasks() -> dict[str, Any]:
 
 
 def test_every_task_has_a_queue_and_beat_and_services_send_tasks_that_there_are(tasks):
-    sent = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     for app_folder in {name.split(".")[0] for name in tasks}:
         for path in (settings.BASE_DIR / app_folder).rglob("*.py"):
-            sent |= set(re.findall(r"task_send\(\s*\"([\w.]+)\"", path.read_text("utf-8")))
+            names |= set(re.findall(r"task_send\(\s*\"([\w.]+)\"", path.read_text("utf-8")))
 
-    assert "payments.run_refund" in sent and sent <= set(tasks)
+    assert "payments.run_refund" in names and names <= set(tasks)
     assert {getattr(task, "queue_name", name) for name, task in tasks.items()} <= set(settings.QUEUES)
 
 

@@ -154,11 +154,11 @@ def broken(settings):
 class TestAnswers:
     def test_carry_a_request_id_and_keep_a_proxys_and_are_neither_sniffed_nor_kept(self, api):
         first, second = api.get("/verify"), api.get("/health/live")
-        offered = api.get("/nowhere", headers={"x-request-id": "from-the-proxy_1"})
+        answer = api.get("/nowhere", headers={"x-request-id": "from-the-proxy_1"})
         forged = api.get("/nowhere", headers={"x-request-id": "a b\tc"})
 
         assert len(first["X-Request-Id"]) == 20 and first["X-Request-Id"] != second["X-Request-Id"]
-        assert offered["X-Request-Id"] == "from-the-proxy_1" and len(forged["X-Request-Id"]) == 20
+        assert answer["X-Request-Id"] == "from-the-proxy_1" and len(forged["X-Request-Id"]) == 20
         assert (first["X-Content-Type-Options"], first["Cache-Control"]) == ("nosniff", "no-store")
         assert first["Content-Type"] == "application/json; charset=utf-8"
 

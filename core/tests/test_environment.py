@@ -51,10 +51,10 @@ def test_env_example_names_every_variable_and_no_other():
 def test_a_bad_value_is_refused_by_name_and_not_shown(monkeypatch, reader, value):
     monkeypatch.setenv("SPMS_X", value)
 
-    with pytest.raises(ImproperlyConfigured, match="SPMS_X") as refused:
+    with pytest.raises(ImproperlyConfigured, match="SPMS_X") as error:
         reader()
 
-    assert f"{value} " not in str(refused.value)
+    assert f"{value} " not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_a_bad_value_is_refused_by_name_and_not_shown(monkeypatch, reader, value
     ],
 )
 def test_a_redis_url_that_cannot_work_is_refused(url):
-    with pytest.raises(ImproperlyConfigured, match=r"REDIS_URL has a bad value.*sentinel://host1") as refused:
+    with pytest.raises(ImproperlyConfigured, match=r"REDIS_URL has a bad value.*sentinel://host1") as error:
         env.redis_urls(url)
 
-    assert "geheim" not in str(refused.value)
+    assert "geheim" not in str(error.value)
 
 
 def test_sentinels_carry_three_databases_and_their_logins():
@@ -173,10 +173,10 @@ def test_production_has_a_default_for_none_of_its_values(tmp_path):
     command = [sys.executable, "-c", WITHOUT_EACH.format(names=names)]
     environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | PRODUCTION
 
-    refused = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
 
-    assert refused.returncode == 0, refused.stderr  # in the end, with all of them, it starts
-    variables = [line.partition(":")[0] for line in refused.stdout.splitlines()]
+    assert result.returncode == 0, result.stderr  # in the end, with all of them, it starts
+    variables = [line.partition(":")[0] for line in result.stdout.splitlines()]
     assert variables == [*(f"{name} is not set" for name in names), "False"]
 
 

@@ -25,7 +25,7 @@ UPLOAD = "/upload/uploadImg"
 
 async def send_in_parts(method: str, path: str, parts: AsyncIterable[bytes], kind: bytes, query: bytes = b"") -> Any:
     """Send a request whose body comes in ``parts``; answer the HTTP status, the headers and the body."""
-    sent: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
     coming = aiter(parts)
 
     async def receive() -> dict[str, Any]:
@@ -33,7 +33,7 @@ async def send_in_parts(method: str, path: str, parts: AsyncIterable[bytes], kin
         return {"type": "http.request", "body": part or b"", "more_body": part is not None}
 
     async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
+        calls.append(message)
 
     headers = [(b"host", b"testserver"), (b"content-type", kind), (b"x_forwarded_for", b"6.6.6.6"), (b"origin", ORIGIN)]
     scope = {
@@ -41,7 +41,7 @@ async def send_in_parts(method: str, path: str, parts: AsyncIterable[bytes], kin
         "query_string": query, "headers": headers, "scheme": "http", "client": ("127.0.0.1", 1), "server": ("x", 80),
     }  # fmt: skip
     await application(scope, receive, send)
-    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(m.get("body", b"") for m in sent[1:])
+    return calls[0]["status"], dict(calls[0]["headers"]), b"".join(m.get("body", b"") for m in calls[1:])
 
 
 async def pieces(*chunks: bytes) -> AsyncIterable[bytes]:
@@ -145,9 +145,9 @@ class TestRoomForBodies:
         assert most <= 4 * MIB
         assert (login[0], json.loads(login[2])["msg"]) == (200, "没有传递用户名或者密码")
         assert upload[0] == 200
-        refused = [answer for answer in crowd if answer[0] == 503]
-        assert len(refused) > 40
-        _, headers, body = refused[0]
+        refusals = [answer for answer in crowd if answer[0] == 503]
+        assert len(refusals) > 40
+        _, headers, body = refusals[0]
         assert json.loads(body) == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}
         assert (headers[b"retry-after"], headers[b"access-control-allow-origin"]) == (b"5", ORIGIN)
 

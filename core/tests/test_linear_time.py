@@ -69,10 +69,10 @@ READERS: dict[str, Callable[[str], object]] = {
 def seconds(read: Callable[[str], object], text: str, tries: int = TRIES) -> float:
     best = float("inf")
     for _ in range(tries):
-        started = time.thread_time()
+        start = time.thread_time()
         with suppress(Exception):  # most texts are refused
             read(text)
-        best = min(best, time.thread_time() - started)
+        best = min(best, time.thread_time() - start)
     return best
 
 

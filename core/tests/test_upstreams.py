@@ -94,11 +94,11 @@ class TestBreaker:
         kill(upstream, server, ask)
         before = server.arrived
 
-        refused = [outcome(ask) for _ in range(20)]
+        refusals = [outcome(ask) for _ in range(20)]
 
         assert server.arrived == before
-        assert {type(error) for error in refused} == {UpstreamRefused}
-        answer = refused[0].error_options()
+        assert {type(error) for error in refusals} == {UpstreamRefused}
+        answer = refusals[0].error_options()
         assert (answer["http_status"], answer["headers"]["Retry-After"]) == (503, "5")
 
         server.mode = 200

@@ -51,7 +51,7 @@ def number_as_the_first_release() -> None:
 def test_a_reset_finds_them_by_number_and_makes_no_doubles(change: Callable[[], None]):
     products_seed(now=times.now())
     before = catalogue()
-    changed, kept = Product.objects.order_by("pk")[:2]
+    changed, other = Product.objects.order_by("pk")[:2]
     Product.objects.filter(pk=changed.pk).update(image_url="http://x.example/a.png", updated_at=times.now())
     change()
 
@@ -59,7 +59,7 @@ def test_a_reset_finds_them_by_number_and_makes_no_doubles(change: Callable[[], 
 
     assert catalogue() == before
     assert Product.objects.get(pk=changed.pk).image_url.startswith("/media/")
-    assert Product.objects.get(pk=kept.pk).image_url == kept.image_url
+    assert Product.objects.get(pk=other.pk).image_url == other.image_url
     assert set(Category.objects.filter(removed_at=None).values_list("category_id", flat=True)) >= {
         *CATEGORY_IDS.values()
     }

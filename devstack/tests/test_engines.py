@@ -112,14 +112,14 @@ def test_as_root_no_other_account_gets_at_the_servers_or_their_files(engines: En
 
 
 def test_what_was_committed_stays_when_both_servers_are_killed_and_nothing_is_left(engines: Engines) -> None:
-    started = [process for engine in engines.engines for process in family(engine.pid or 0)]
-    assert len(started) > 2
+    processes = [process for engine in engines.engines for process in family(engine.pid or 0)]
+    assert len(processes) > 2
     for engine in engines.engines:
         os.kill(engine.pid, signal.SIGKILL)
 
     engines.stop()
 
-    assert_all_gone(started, timeout_s=5)
+    assert_all_gone(processes, timeout_s=5)
     assert not engines.run_dir.exists()
 
 
@@ -135,10 +135,10 @@ def test_a_killed_owner_takes_its_servers_along_and_loses_nothing(home: Path) ->
         command, env=plain_environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as owner:
         socket_path = owner.stdout.readline().removeprefix("unix://").split("?")[0]
-        started = family(owner.pid)
+        processes = family(owner.pid)
         owner.kill()
 
-    assert_all_gone(started)
+    assert_all_gone(processes)
     assert until(lambda: not Path(socket_path).parents[1].exists(), 90)
 
 
@@ -170,12 +170,12 @@ def test_says_in_one_line_why_a_server_does_not_start_and_makes_a_half_made_dire
         assert list(engines.urls) == ["DATABASE_URL"] and engines.engines[0].is_ready()
     (tmp_path / "postgres" / "PG_VERSION").write_text("9.6\n")
 
-    with pytest.raises(StackError) as caught:
+    with pytest.raises(StackError) as error:
         Engines(tmp_path, missing=["DATABASE_URL"]).start()
 
-    assert str(caught.value).startswith("postgres did not start: ")
-    assert "database files are incompatible" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert str(error.value).startswith("postgres did not start: ")
+    assert "database files are incompatible" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @as_root

@@ -18,12 +18,12 @@ def test_make_names_the_version_it_needs_and_makes_nothing(tmp_path: Path) -> No
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.6" && exit 0\nexit 1\n')
     old.chmod(0o755)
 
-    done = subprocess.run(
+    result = subprocess.run(
         ["make", "up", f"PYTHON={old}"], cwd=tmp_path, env=plain_environ(), capture_output=True, text=True
     )
 
-    assert done.returncode != 0
-    assert done.stderr.splitlines()[0].startswith("Error: Python 3.11 or newer is needed; found: Python 3.9.6.")
+    assert result.returncode != 0
+    assert result.stderr.splitlines()[0].startswith("Error: Python 3.11 or newer is needed; found: Python 3.9.6.")
     assert not (tmp_path / ".venv").exists()
 
 
@@ -35,6 +35,6 @@ def test_manage_names_the_version_it_needs() -> None:
         "runpy.run_path('manage.py', run_name='__main__')"
     )
 
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=plain_environ(), capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=plain_environ(), capture_output=True, text=True)
 
-    assert (done.returncode, done.stderr) == (1, "Python 3.11 or newer is needed, this is Python 3.9.\n")
+    assert (run.returncode, run.stderr) == (1, "Python 3.11 or newer is needed, this is Python 3.9.\n")

@@ -34,10 +34,10 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_a_server_out_of_reach_is_said_in_one_line_without_its_password(name: str, url: str) -> None:
-    with pytest.raises(StackError) as caught:
+    with pytest.raises(StackError) as error:
         preflight.check_servers_answer({name: url})
 
-    text = str(caught.value)
+    text = str(error.value)
     assert text.startswith(f"{name}: ")
     assert "cannot be reached: " in text
     assert "\n" not in text

@@ -91,16 +91,16 @@ def test_again_it_brings_nothing_and_touches_nothing(move, school):
 def test_a_week_later_it_brings_what_is_new_and_leaves_what_was_changed_or_deleted_here(move):
     old, new = (documents_make(students=number, users=number // 5, orders=0) for number in (200, 230))
     move({name: new[name][: len(old[name])] for name in ("students", "users")})
-    gone, kept = Student.objects.order_by("pk")[:2]
+    gone, rest = Student.objects.order_by("pk")[:2]
     gone.delete()
-    Student.objects.filter(pk=kept.pk).update(city="深圳")
+    Student.objects.filter(pk=rest.pk).update(city="深圳")
     before = student_count()
 
     counted = numbers(move({name: new[name] for name in ("students", "users")}))
 
     assert counted["students"][1] == student_count() - before > 20 and counted["users"][1] == 6
     assert not Student.objects.filter(sid=gone.sid).exists()
-    assert Student.objects.get(pk=kept.pk).city == "深圳"
+    assert Student.objects.get(pk=rest.pk).city == "深圳"
 
 
 def test_a_dump_with_other_ids_of_mongodb_is_recognised_by_what_stays(move, school):

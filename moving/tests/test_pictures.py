@@ -106,16 +106,16 @@ def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folde
     output = bring(documents_make(students=60, users=30, orders=10), pictures=old)
 
     addresses = [one for place in PLACES for one in place.model.objects.values_list(place.field, flat=True)]
-    stored = [address for address in addresses if address.startswith("/media/")]
+    ours = [address for address in addresses if address.startswith("/media/")]
     old_paths = [path for address in addresses if (path := old_picture(address))]
-    refused = set(OldPicture.objects.filter(url_path="").values_list("path", flat=True))
+    refusals = set(OldPicture.objects.filter(url_path="").values_list("path", flat=True))
     missing = {path for path in old_paths if not (old / path[1:]).exists()}
-    assert refused == {*old_paths} - missing and len(refused) > 1 and len(missing) > 2
-    counts = (len(set(stored)), len(refused), len(missing), len(stored))  # several records share a picture
+    assert refusals == {*old_paths} - missing and len(refusals) > 1 and len(missing) > 2
+    counts = (len(set(ours)), len(refusals), len(missing), len(ours))  # several records share a picture
     assert f"收下 {counts[0]} 张，拒绝 {counts[1]} 张，缺少 {counts[2]} 张，改写地址 {counts[3]} 个" in output
     assert counts[0] == Upload.objects.count() == len([one for one in media.rglob("*") if one.is_file()]) < counts[3]
     assert f"还有 {len(old_paths)} 个地址" in output
-    expected = {("图片", path, "拒绝") for path in refused} | {("图片", path, "缺少") for path in missing}
+    expected = {("图片", path, "拒绝") for path in refusals} | {("图片", path, "缺少") for path in missing}
     rows = load_workbook(move.folder / "problems.xlsx").active.values
     entries = {(entry["collection"], entry["place"], entry["outcome"]) for entry in move.entries()}
     assert expected == {row[:3] for row in rows if row[0] == "图片"} == {one for one in entries if one[0] == "图片"}

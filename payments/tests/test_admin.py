@@ -60,12 +60,12 @@ def test_query_now_settles_or_tells_the_error(office, start, wechat):
 def test_a_failed_refund_is_retried_from_the_list(office, rows):
     Refund.objects.update(state="failed", next_try_at=None, amount_fen=123450)
 
-    chosen = {"action": "retry", "_selected_action": [rows["refund"].pk]}
-    text = office.post(page("refund", "changelist"), chosen).content.decode()
+    form = {"action": "retry", "_selected_action": [rows["refund"].pk]}
+    text = office.post(page("refund", "changelist"), form).content.decode()
     assert "1 笔退款，共 1,234.50元" in text and Refund.objects.get().state == "failed"
 
     Refund.objects.update(amount_fen=100)  # as much as was paid
-    office.post(page("refund", "changelist"), chosen | {"sure": "1"})
+    office.post(page("refund", "changelist"), form | {"sure": "1"})
 
     assert Refund.objects.get().state == "pending"
     assert rows["refund"].logs.filter(event="重试退款", actor="root").exists()
@@ -79,10 +79,10 @@ def test_an_event_is_replayed_unless_it_was_cut(office, rows, shop):
     office.post("/pay/payResult", b"<xml>" + b"x" * 5000, content_type="text/xml")
     event = InboundEvent.objects.latest("pk")
 
-    shown = office.get(page("inboundevent", row=event)).content.decode()
+    text = office.get(page("inboundevent", row=event)).content.decode()
     pressed = office.post(page("inboundevent", row=event), {"step_replay": "1"}, follow=True)
 
-    assert "全文 5005 字节，以下是前 1024 字节" in shown and "step_replay" not in shown
+    assert "全文 5005 字节，以下是前 1024 字节" in text and "step_replay" not in text
     assert "不能重新处理" in pressed.content.decode()
     assert list(InboundEvent.objects.order_by("pk").values_list("replays", flat=True)) == [1, 0]
 

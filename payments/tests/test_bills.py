@@ -56,12 +56,12 @@ def sold(start, wechat):
 def refunded(wechat):
     def refund(payment, status="SUCCESS", fen=1234, at=NOON):
         wechat.refund_status = status
-        made = request(payment, fen)
-        refund_run(refund_id=made.pk, now=timezone.now())
-        made.refresh_from_db()
-        wechat.refunds[made.out_refund_no]["create_time"] = at.isoformat()
-        Refund.objects.filter(pk=made.pk).update(accepted_at=at)
-        return made
+        row = request(payment, fen)
+        refund_run(refund_id=row.pk, now=timezone.now())
+        row.refresh_from_db()
+        wechat.refunds[row.out_refund_no]["create_time"] = at.isoformat()
+        Refund.objects.filter(pk=row.pk).update(accepted_at=at)
+        return row
 
     return refund
 
@@ -172,9 +172,9 @@ class TestDifferences:
         assert "1 处差异，账单金额共 12.34元" in question and not Refund.objects.exists()
         payer = f"微信支付订单号 {stray.transaction_id} 的付款人"
         assert f"把 12.34元 全额原路退回付款的微信账户：{payer}。先向微信核实" in question
-        done = office.post(page, {"step_return": "1", "sure": "1"}, follow=True).content.decode()
+        text = office.post(page, {"step_return": "1", "sure": "1"}, follow=True).content.decode()
 
-        assert "退回这笔钱已提交，已一致，已提交退款" in done and "step_return" not in done
+        assert "退回这笔钱已提交，已一致，已提交退款" in text and "step_return" not in text
         for query, is_listed in (("", False), ("?ending=gone", True), ("?ending=all", True)):
             assert (stray.out_trade_no in office.get(listing + query).content.decode()) is is_listed
         payment, refund = Payment.objects.get(), Refund.objects.get()
@@ -443,9 +443,9 @@ def test_a_difference_shows_its_steps_and_stays_explained_until_the_facts_change
     assert f"day__exact={DAY}" in run and "24.68" not in run and "已核对，有差异" in run
     text = office.post(page, {"step_ask": "1"}, follow=True).content.decode()
     assert "查询微信完成，微信有此记录：err 订单不存在" in text
-    chosen = {"action": "accept", "_selected_action": [stray.pk], "sure": "1"}
-    assert "请写明核对的结果" in office.post(listing, chosen | {"reason": " "}, follow=True).content.decode()
-    office.post(listing, chosen | {"reason": "测试款"}, follow=True)
+    form = {"action": "accept", "_selected_action": [stray.pk], "sure": "1"}
+    assert "请写明核对的结果" in office.post(listing, form | {"reason": " "}, follow=True).content.decode()
+    office.post(listing, form | {"reason": "测试款"}, follow=True)
     stray.refresh_from_db()
     assert (stray.ending, stray.note, stray.ended_by) == ("accepted", "测试款", "root")
     assert "有差异" not in office.get("/admin/payments/billrun/").content.decode()

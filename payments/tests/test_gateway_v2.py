@@ -75,9 +75,9 @@ def test_equal_intents_are_one_order_and_times_are_beijing_time(wechat):
 
     (order,) = wechat.orders.values()
     assert order["wanted"]["time_expire"] == f"{fields.time_expire + timedelta(hours=8):%Y%m%d%H%M%S}"
-    with pytest.raises(NumberUsed) as refused:
+    with pytest.raises(NumberUsed) as error:
         gateway_v2().create(intent(amount_fen=1235))
-    assert refused.value.code == "OUT_TRADE_NO_USED"
+    assert error.value.code == "OUT_TRADE_NO_USED"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_any_description_makes_a_valid_order(wechat, description):
 def test_names_what_went_wrong(wechat, fault, error):
     wechat.faults = [("unifiedorder", *fault)]
 
-    with pytest.raises(error) as raised:
+    with pytest.raises(error) as failure:
         gateway_v2().create(intent())
 
-    assert raised.value.outcome_unknown is (error in (GatewayUnreachable, GatewayUntrusted, GatewayUncertain))
+    assert failure.value.outcome_unknown is (error in (GatewayUnreachable, GatewayUntrusted, GatewayUncertain))

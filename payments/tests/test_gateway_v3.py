@@ -52,10 +52,10 @@ def order(wechat):
 def test_names_what_went_wrong(wechat, order, fault, error):
     wechat.faults = [("query", *fault)]
 
-    with pytest.raises(error) as raised:
+    with pytest.raises(error) as failure:
         gateway_v3().query(NUMBER)
 
-    assert type(raised.value) is error
+    assert type(failure.value) is error
 
 
 def test_a_signed_error_must_be_signed_rightly(wechat, monkeypatch):
@@ -113,10 +113,10 @@ def test_takes_merchant_keys_in_every_common_form(wechat, order, settings, tmp_p
 def test_unusable_values_are_a_configuration_error(wechat, settings, name, value):
     setattr(settings, f"WECHAT_PAY_{name}", value)
 
-    with pytest.raises(GatewayMisconfigured) as raised:
+    with pytest.raises(GatewayMisconfigured) as error:
         gateway_v3()
 
-    assert "k" * 16 not in str(raised.value)
+    assert "k" * 16 not in str(error.value)
 
 
 class TestCertificateMode:

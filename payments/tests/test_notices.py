@@ -362,8 +362,8 @@ class TestJournal:
 
         assert events_purge(now=timezone.now(), batch=2) == 2
 
-        kept = InboundEvent.objects.order_by("pk").values_list("is_genuine", flat=True)
-        assert list(kept) == [False, True, True]
+        verdicts = InboundEvent.objects.order_by("pk").values_list("is_genuine", flat=True)
+        assert list(verdicts) == [False, True, True]
 
     def test_secrets_are_in_neither_journal_nor_log(self, order, start, wechat, caplog):
         caplog.set_level("DEBUG")

@@ -36,9 +36,9 @@ class TestQuery:
         assert [(call["paid_fen"], call["transaction_id"]) for call in shop.paid] == [(1234, order["transaction_id"])]
 
     def test_tells_the_providers_error_and_believes_nothing_that_is_not_authentic(self, start, shop, wechat):
-        with pytest.raises(WeChatRefused) as refused:
+        with pytest.raises(WeChatRefused) as error:
             query(shop.order(), min_interval_s=0)
-        assert refused.value.body() == {
+        assert error.value.body() == {
             "status": 404, "state": False, "msg": "订单不存在", "code": "ORDERNOTEXIST",
             "solution": "请检查订单是否发起过交易", "detail": "说明",
         }  # fmt: skip
@@ -46,10 +46,10 @@ class TestQuery:
         wechat.pay(number)
         wechat.faults = [("query", "bad_sign")]
 
-        with pytest.raises(ProviderDown) as raised:
+        with pytest.raises(ProviderDown) as failure:
             query(number)
 
-        assert raised.value.http_status == 502
+        assert failure.value.http_status == 502
         assert (Payment.objects.get().state, shop.paid) == (PaymentStatus.OPEN, [])
 
     @pytest.mark.parametrize(("amount", "owed_fen", "problem"), [

@@ -65,12 +65,12 @@ def test_a_plain_no_is_not_repeated_and_a_used_number_is_told_as_such(start, wec
     """Though a query finds no order of a number that is used."""
     wechat.faults = [("unifiedorder", "error", code, message), ("query", "error", 404, "ORDER_NOT_EXIST")]
 
-    with pytest.raises(WeChatRefused) as refused:
+    with pytest.raises(WeChatRefused) as error:
         start()
 
     assert wechat.called("unifiedorder") == 1
     if message != "说明":
-        assert (refused.value.code, refused.value.status) == ("OUT_TRADE_NO_USED", 403)
+        assert (error.value.code, error.value.status) == ("OUT_TRADE_NO_USED", 403)
         assert not wechat.faults
 
 
@@ -112,9 +112,9 @@ def test_nothing_starts_without_merchant_values_or_an_openid_or_with_other_param
         ({"trade_type": "JSAPI"}, "PARAM_ERROR"), ({"trade_type": "APP"}, "OUT_TRADE_NO_USED"),
         ({"amount_fen": 1}, "OUT_TRADE_NO_USED"),
     ):  # fmt: skip
-        with pytest.raises(WeChatRefused) as refused:
+        with pytest.raises(WeChatRefused) as error:
             start(number, **change)
-        assert refused.value.code == code
+        assert error.value.code == code
     settings.WECHAT_PAY_API_KEY = ""
     with pytest.raises(PaymentNotConfigured):
         start()

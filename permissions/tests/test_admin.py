@@ -81,11 +81,11 @@ class TestRoundTrip:
 class TestTheForm:
     def test_offers_each_call_that_rows_decide_and_makes_a_role_that_works(self, office, person, roles):
         page = office.get(ADD)
-        offered = set(re.findall(r'name="rows" value="([^"]+)"', page.content.decode()))
-        assert offered == {"*", "/order/ship"} | {c.path for c in endpoints() if c.access and c.access.name == "ROWS"}
+        offers = set(re.findall(r'name="rows" value="([^"]+)"', page.content.decode()))
+        assert offers == {"*", "/order/ship"} | {c.path for c in endpoints() if c.access and c.access.name == "ROWS"}
         for call in endpoints():
             is_named = call.title in page.content.decode()
-            assert is_named or call.path not in offered or call.path == "/order/ship"
+            assert is_named or call.path not in offers or call.path == "/order/ship"
         data = Form(page).data(
             roleid="300", name="讲师", rows=["/students/getstulist", "/getloginlog\n/x/*"], buttons=["add", "read"]
         )
@@ -288,12 +288,12 @@ class TestTheTable:
         address = page_of(roles["200"])
         ship, idle = (Permission.objects.get(codename=name) for name in ("ship_order", "add_order"))
         page = office.get(address)
-        offered = {right.codename for right in offered_rights()}
+        offers = {right.codename for right in offered_rights()}
 
-        refused = office.post(address, Form(page).data(permissions=[idle.pk]))
-        saved = office.post(address, Form(page).data(permissions=[ship.pk]))
+        answer = office.post(address, Form(page).data(permissions=[idle.pk]))
+        reply = office.post(address, Form(page).data(permissions=[ship.pk]))
 
-        assert {"ship_order", "decide_order", "refund_order", "export_order", "export_student"} <= offered
-        assert not {"add_order", "delete_order", "change_role", "add_user", "change_logentry"} & offered
-        assert (refused.status_code, saved.status_code) == (200, 302)
+        assert {"ship_order", "decide_order", "refund_order", "export_order", "export_student"} <= offers
+        assert not {"add_order", "delete_order", "change_role", "add_user", "change_logentry"} & offers
+        assert (answer.status_code, reply.status_code) == (200, 302)
         assert list(roles["200"].permissions.all()) == [ship]

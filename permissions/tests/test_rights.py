@@ -52,8 +52,8 @@ class TestSeed:
         Role.objects.get(roleid="103").permissions.clear()
 
         call_command("seed_roles")
-        kept = Role.objects.get(roleid="200")
-        assert (kept.name, kept.rows) == ("学徒", ["/x"])
+        role = Role.objects.get(roleid="200")
+        assert (role.name, role.rows) == ("学徒", ["/x"])
 
         call_command("seed_roles", "--reset")
         fresh = Role.objects.get(roleid="200")

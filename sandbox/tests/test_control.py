@@ -190,6 +190,6 @@ def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(
     assert Trade.objects.count() == 1  # the order was placed
 
     control("faults", reset=True, answer_wrong_signature=True, provider_slow=0.3)
-    started = time.monotonic()
+    start = time.monotonic()
     assert not v2.check_signature(order_v2())
-    assert time.monotonic() - started >= 0.3
+    assert time.monotonic() - start >= 0.3

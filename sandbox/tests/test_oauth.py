@@ -21,11 +21,11 @@ def phone(server: str, keys: dict[str, str]) -> Callable[..., Any]:
         oauth = WeChatOAuth(keys["WECHAT_APP_ID"], "", f"{server}/users/wechatCallBack", scope, "abc123")
         oauth.OAUTH_BASE_URL = f"{server}/sandbox/oauth/connect/"
         session = requests.Session()
-        shown = session.get(oauth.authorize_url)
-        assert "<script" not in shown.text
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', shown.text)[1]
+        reply = session.get(oauth.authorize_url)
+        assert "<script" not in reply.text
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', reply.text)[1]
         data = {"csrfmiddlewaretoken": token, "action": action, "person": "李小明"} | form
-        answer = session.post(shown.url, data=data, allow_redirects=False)
+        answer = session.post(reply.url, data=data, allow_redirects=False)
         return urlsplit(answer.headers["Location"]) if answer.is_redirect else answer
 
     return scan
@@ -47,10 +47,10 @@ def code_of(address: Any) -> str:
 
 
 def refusal(call: Callable[[], Any]) -> int:
-    with pytest.raises(WeChatOAuthException) as caught:
+    with pytest.raises(WeChatOAuthException) as error:
         call()
-    assert "rid: " in caught.value.errmsg
-    return caught.value.errcode
+    assert "rid: " in error.value.errmsg
+    return error.value.errcode
 
 
 def test_who_allows_comes_back_with_a_code_and_is_known(phone: Any, oauth: Any, server: str) -> None:

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.django_db
 
 def refused(call: Any, *args: Any, **kwargs: Any) -> tuple[str | None, str | None]:
     """Call and answer (err_code, text) of the refusal; a transport refusal has no err_code."""
-    with pytest.raises(WeChatPayException) as caught:
+    with pytest.raises(WeChatPayException) as error:
         call(*args, **kwargs)
-    return caught.value.errcode, caught.value.errmsg or caught.value.return_msg
+    return error.value.errcode, error.value.errmsg or error.value.return_msg
 
 
 def test_signs_like_the_documented_vector() -> None:

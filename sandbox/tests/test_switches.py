@@ -74,10 +74,10 @@ def test_the_answer_waits_outside_the_threads_and_is_cut_off_to_drop_it(answer, 
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"12345"})
 
-    sent = []
+    calls = []
 
     async def send(message):
-        sent.append((asyncio.get_running_loop().time(), message))
+        calls.append((asyncio.get_running_loop().time(), message))
 
     async def run():
         begin = asyncio.get_running_loop().time()
@@ -86,5 +86,5 @@ def test_the_answer_waits_outside_the_threads_and_is_cut_off_to_drop_it(answer, 
 
     begin = asyncio.run(run())
 
-    assert sent[0][0] - begin >= 0.03
-    assert sent[1][1]["body"] == body
+    assert calls[0][0] - begin >= 0.03
+    assert calls[1][1]["body"] == body

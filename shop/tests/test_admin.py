@@ -124,11 +124,11 @@ class TestPricesAndStockInTheList:
 
     def test_changes_what_was_typed_and_no_sale_is_overwritten(self, office, person):
         bike, gloves = make_product("自行车", price="9.90", stock=10), make_product("手套", price="5", stock=10)
-        opened = self.opened(office)  # the newest first
+        form = self.opened(office)  # the newest first
         make_order(person("li").user, bike, 4)
         make_order(person("wang").user, gloves, 4)
 
-        assert self.save(office, opened, form_1_price="12.00", form_1_stock="15").status_code == 302
+        assert self.save(office, form, form_1_price="12.00", form_1_stock="15").status_code == 302
 
         bike.refresh_from_db()
         gloves.refresh_from_db()
@@ -139,11 +139,11 @@ class TestPricesAndStockInTheList:
 
     def test_a_mistake_saves_nothing_and_stands_in_its_row(self, office, person):
         bike, gloves = make_product("自行车", stock=5), make_product("手套")
-        opened = self.opened(office)
+        form = self.opened(office)
         make_order(person("li").user, bike, 4)
         new = make_product("新的")
 
-        page = self.save(office, opened, form_0_price="7", form_1_stock="0")
+        page = self.save(office, form, form_0_price="7", form_1_stock="0")
 
         assert [row.pk for row in page.context["cl"].result_list] == [gloves.pk, bike.pk] != [new.pk]
         assert "库存现有1件，不能调整-5件" in page.content.decode() and 'value="7"' in page.content.decode()
@@ -153,10 +153,10 @@ class TestPricesAndStockInTheList:
 
     def test_what_a_colleague_changed_is_asked_about_once(self, office):
         bike = make_product("自行车", price="9.90")
-        opened = self.opened(office)
+        form = self.opened(office)
         product_update(product_id=bike.product_id, price=Decimal(8), actor="wang", now=timezone.now())
 
-        again = self.save(office, opened, form_0_price="12.00")
+        again = self.save(office, form, form_0_price="12.00")
         bike.refresh_from_db()
         assert "同事刚改成了 8.00" in again.content.decode() and bike.price == 8
         self.save(office, PageForm(again))
@@ -183,11 +183,11 @@ class TestPricesAndStockInTheList:
     def test_what_is_off_sale_or_not_to_be_changed_cannot_be_typed_in(self, office, person):
         for name in ("旧", "下架", "新"):
             make_product(name, stock=5)
-        opened = self.opened(office)
+        form = self.opened(office)
         gone = Product.objects.filter(name="下架")
         gone.update(removed_at=timezone.now())
 
-        messages = self.save(office, opened, form_1_stock="9", form_1_price="1")
+        messages = self.save(office, form, form_1_stock="9", form_1_price="1")
 
         assert "同事刚下架了这件商品" in messages.content.decode()
         assert self.save(office, PageForm(messages), form_0_price="3").status_code == 302

@@ -54,10 +54,10 @@ def test_a_category_with_products_goes_only_when_forced_and_harms_no_product(lbw
     product = make_product()
     category_id = product.category.category_id
 
-    refused = lbw.get("/category/delCategory", category_id=category_id).json()
+    answer = lbw.get("/category/delCategory", category_id=category_id).json()
     forced = lbw.get("/category/delCategory", category_id=category_id, force=1)
 
-    assert (refused["status"], refused["state"]) == (1004, False) and "商品" in refused["msg"]
+    assert (answer["status"], answer["state"]) == (1004, False) and "商品" in answer["msg"]
     assert envelope(forced) == (200, True, "删除成功")
     (row,) = lbw.get("/product/get_product", category_id=category_id).json()["data"]
     assert row["category_id"] == category_id

@@ -166,8 +166,8 @@ def test_an_overdue_order_reads_as_closed_however_late_the_sweep_is_but_holds_it
 ):
     product, shown = make_product(stock=3), make_product(stock=3)
     untouched = make_order(li.user, shown, now=timezone.now() - settings.ORDER_TTL)
-    listed = li.get("/order/get_order").json()["data"][0]
-    assert (listed["order_status"], listed["expire_time"]) == (4, None)
+    answer = li.get("/order/get_order").json()["data"][0]
+    assert (answer["order_status"], answer["expire_time"]) == (4, None)
     assert ask(li, "query_order_status", untouched) == (3004, False, "交易关闭")
     assert stock_of(shown) == 3  # looking at it closed it
     order = make_order(li.user, product)

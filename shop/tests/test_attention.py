@@ -307,9 +307,9 @@ def test_each_field_of_the_bar_filters(office, orders):
 def test_columns_are_chosen_for_oneself_and_for_the_export(office, person, orders):
     heads = office.get(ORDERS).content.decode()
     assert "收件人" in heads and ">李四<" in heads and "SF1" in heads
-    chosen = {"columns": "chosen", "column": ["address", "total", "shipped_at", "nonsense"], "query": "q=x"}
+    form = {"columns": "chosen", "column": ["address", "total", "shipped_at", "nonsense"], "query": "q=x"}
 
-    answer = office.post(VIEWS, chosen)
+    answer = office.post(VIEWS, form)
 
     assert answer.url == f"{ORDERS}?q=x"
     assert office.get(ORDERS).context["cl"].list_display[-3:] == ["order_id", "amount", "address"]

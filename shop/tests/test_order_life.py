@@ -106,8 +106,8 @@ class Life(RuleBasedStateMachine):
         if order := self.order(number):
             facts = {"trade_type": "NATIVE", "client_ip": "::1"}
             payable = order.effective_state(self.now) == State.OPEN and not order.closing
-            started = self.attempt(order_pay, order_id=order.order_id, buyer_pk=order.user_id, **facts)
-            assert payable or started is None
+            answer = self.attempt(order_pay, order_id=order.order_id, buyer_pk=order.user_id, **facts)
+            assert payable or answer is None
 
     @rule(number=pick)
     def pay_at_once(self, number):

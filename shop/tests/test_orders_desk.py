@@ -166,9 +166,9 @@ class TestAsks:
         order = returned() if name == "approve" else paid()
         age(office, 2)
         address = page_of(order) if place == "its page" else f"{ORDERS}?work=ship"
-        sent = {f"step_{name}": "1"} if place == "its page" else {"press": f"{name}:{order.pk}"}
+        form = {f"step_{name}": "1"} if place == "its page" else {"press": f"{name}:{order.pk}"}
 
-        question = office.post(address, sent)
+        question = office.post(address, form)
         assert asks(question) and not Refund.objects.exists()
         sure = confirm(office, question)
         assert not asks(sure) and "确认" in sure.content.decode() and not Refund.objects.exists()
@@ -246,12 +246,12 @@ class TestReturns:
         page = f"/admin/payments/refund/{refund.pk}/change/"
         steps = set(re.findall(r"step_(\w+)", office.get(page).content.decode()))
         assert {"to_merchant", "to_card", "offline", "ask"} <= steps and not {"retry", "renew", "run_now"} & steps
-        sent = {"step_offline": "1", "sure": "1", "way": "bank", "voucher": ""}
-        again = office.post(page, sent).content.decode()
+        form = {"step_offline": "1", "sure": "1", "way": "bank", "voucher": ""}
+        again = office.post(page, form).content.decode()
         assert 'name="voucher"' in again and "bo-wrong" in again and "账户可能已注销或冻结" in again
-        done = office.post(page, sent | {"voucher": "BANK-778", "is_sure": "on"}, follow=True).content.decode()
+        answer = office.post(page, form | {"voucher": "BANK-778", "is_sure": "on"}, follow=True).content.decode()
 
-        assert "：已线下退款，银行转账 凭证号 BANK-778" in done
+        assert "：已线下退款，银行转账 凭证号 BANK-778" in answer
         refund.refresh_from_db()
         assert (refund.state, refund.offline_by, state_of(order)) == ("offline", "root", "refunded")
         assert order.logs.order_by("pk").last().actor == "root"

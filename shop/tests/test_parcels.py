@@ -40,10 +40,10 @@ class TestShipping:
         sheet = ask_to_ship(office, *orders)
         numbers = [typed(order, f"sf 100{n}", courier) for n, (order, courier) in enumerate(zip(orders, couriers))]
         page = hidden(sheet) | {name: value for number in numbers for name, value in number.items()}
-        done = office.post(f"{ORDERS}?work=ship", page, follow=True)
+        answer = office.post(f"{ORDERS}?work=ship", page, follow=True)
 
         assert "收件人7" in sheet.content.decode()
-        assert "发货完成（10 条）" in messages(done)[0]
+        assert "发货完成（10 条）" in messages(answer)[0]
         assert [parcel(order) for order in orders] == [("shipped", couriers[n], f"SF100{n}") for n in range(10)]
         row = li.get("/order/get_order", order_id=orders[3].order_id).json()["data"]
         assert (row["recipient"], row["express_company"], row["express_no"]) == ("收件人3", "圆通速递", "SF1003")
@@ -119,8 +119,8 @@ class TestFillingIn:
 
     def fill(self, office, orders, *, rows=None, head=HEAD, name="顺丰.xlsx", **posted):
         file = rows and SimpleUploadedFile(name, sheet_write(name.rpartition(".")[2], head, rows))
-        sent = {"press": "ship:", "_selected_action": [order.pk for order in orders], "sure": "1", **posted}
-        answer = office.post(f"{ORDERS}?work=ship", sent | ({"sheet": file} if file else {}))
+        form = {"press": "ship:", "_selected_action": [order.pk for order in orders], "sure": "1", **posted}
+        answer = office.post(f"{ORDERS}?work=ship", form | ({"sheet": file} if file else {}))
         return answer, answer.context["form"] if answer.context else None
 
     @pytest.mark.parametrize("name", ["顺丰.xlsx", "顺丰.csv"])
@@ -251,10 +251,10 @@ class TestSearch:
 
 
 def test_an_empty_work_list_is_good_news_and_a_search_in_it_keeps_its_name(office):
-    done = office.get(ORDERS, {"work": "ship"}).content.decode()
+    page = office.get(ORDERS, {"work": "ship"}).content.decode()
     found_nothing = office.get(ORDERS, {"work": "ship", "q": "13800001234"}).content.decode()
 
-    assert "“待发货”都处理完了" in done and "?work=returns" in done
+    assert "“待发货”都处理完了" in page and "?work=returns" in page
     assert "看全部“待发货”" in found_nothing and "都处理完了" not in found_nothing
     lists = [office.get(f"{ORDERS}{query}").context_data["cl"] for query in ("?work=ship", "?work=ship&state=paid")]
     assert [shown.has_active_filters for shown in lists] == [False, True]  # a work list is no filter to be cleared

@@ -68,8 +68,8 @@ class TestPage:
         line, page = order.lines.get(), page_of(order)
 
         question = office.post(page, {"step_refund_part": "1"})
-        typed = {f"quantity_{line.pk}": "1", "amount": "10.00", "shelf": "yes", "reason": "只要一件"}
-        texts = messages(office.post(page, hidden(question) | typed, follow=True))
+        form = {f"quantity_{line.pk}": "1", "amount": "10.00", "shelf": "yes", "reason": "只要一件"}
+        texts = messages(office.post(page, hidden(question) | form, follow=True))
         run_refunds()
 
         assert '还能退 <span data-rest="20">20.00</span> 元' in question.content.decode()
@@ -81,8 +81,8 @@ class TestPage:
         assert "<b>1</b> （另 1 件已退款，不发）" in paper
         row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
         assert (row["note"], row["order_status"], row["pay_status"]) == ("商家已退款 10.00元: 只要一件", 1, 1)
-        shown = office.get(page).content.decode()
-        assert f"{line.title}×1（放回货架）" in shown and f"{order.order_id}R01" in shown
+        text = office.get(page).content.decode()
+        assert f"{line.title}×1（放回货架）" in text and f"{order.order_id}R01" in text
 
         # The buyer's own return gives back what is left, and only the pieces that are left go back on the shelf.
         assert li.post("/order/returns", {"order_id": order.order_id}).json()["state"]
@@ -116,9 +116,9 @@ class TestPage:
 
     def test_a_second_click_pays_nothing_more(self, office, paid):
         order = paid()
-        sent = hidden(office.post(page_of(order), {"step_refund_part": "1"})) | {"amount": "1.00"}
+        form = hidden(office.post(page_of(order), {"step_refund_part": "1"})) | {"amount": "1.00"}
 
-        first, again = (office.post(page_of(order), sent) for _ in range(2))
+        first, again = (office.post(page_of(order), form) for _ in range(2))
 
         assert first.status_code == 302 and "刚刚有过别的退款" in again.content.decode() and money(order) == [100]
         assert 'name="refunds_seen" value="1"' in again.content.decode()  # with the figures of now

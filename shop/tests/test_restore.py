@@ -98,9 +98,9 @@ def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
     # The next morning the bill finds the rest, and staff need not decide: the money has no order.
     bills_reconcile_missing(now=next_morning())
 
-    sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
-    assert refund_run(refund_id=sent.pk, now=next_morning()).state == "success"
-    assert wechat.refunds[sent.out_refund_no]["amount"]["refund"] == placed.total_fen
+    refund = Refund.objects.get(payment__out_trade_no=placed.order_id)
+    assert refund_run(refund_id=refund.pk, now=next_morning()).state == "success"
+    assert wechat.refunds[refund.out_refund_no]["amount"]["refund"] == placed.total_fen
     assert states(given_back) == ["refunded"] and Product.objects.get().stock == 10 - 2
     assert not Difference.objects.filter(ending="").exists()
     assert not wechat.faults and wechat.called("refund") == 2  # one for each, no more
@@ -121,8 +121,8 @@ def test_after_a_point_in_time_the_numbers_of_the_logs_bring_the_money_back(li, 
             patch.setattr("sys.stdin", StringIO(numbers))
             call_command("payments_recall", stdout=out)
 
-    sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
-    assert sent.amount_fen == placed.total_fen and f"{unpaid.order_id}: never paid" in out.getvalue()
+    refund = Refund.objects.get(payment__out_trade_no=placed.order_id)
+    assert refund.amount_fen == placed.total_fen and f"{unpaid.order_id}: never paid" in out.getvalue()
 
 
 # Where the schema stood before restores, bills, a second factor, and imports that are taken back.

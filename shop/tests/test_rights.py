@@ -29,10 +29,10 @@ def test_a_crafted_request_does_only_what_the_right_allows(clerk, order, right):
         name = button.name
         if button.right == right:
             continue
-        sent = {"sure": "1", "reason": "x", "express_company": "", "amount": "1", "refunds_seen": "0"}
-        page = browser.post(page_of(order), sent | {f"step_{name}": "1"})
-        pressed = browser.post(ORDERS, sent | {"press": f"{name}:{order.pk}"})
-        browser.post(ORDERS, sent | {"action": name, "_selected_action": [order.pk]})
+        form = {"sure": "1", "reason": "x", "express_company": "", "amount": "1", "refunds_seen": "0"}
+        page = browser.post(page_of(order), form | {f"step_{name}": "1"})
+        pressed = browser.post(ORDERS, form | {"press": f"{name}:{order.pk}"})
+        browser.post(ORDERS, form | {"action": name, "_selected_action": [order.pk]})
 
         assert (page.status_code, pressed.status_code) == (403, 403), name
     assert facts(order) == before

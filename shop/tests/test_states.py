@@ -18,9 +18,9 @@ PAIRS = [(state, event) for state in State for event in Event]
 
 def test_everything_else_is_refused_in_chinese_and_with_the_reason():
     for state, event in [pair for pair in PAIRS if pair not in TABLE]:
-        with pytest.raises(OrderRefused, match=r"[一-鿿]{4}") as refused:
+        with pytest.raises(OrderRefused, match=r"[一-鿿]{4}") as error:
             require(state, event)
-        assert (refused.value.status, refused.value.msg) == (1004, refusal(state, event))
+        assert (error.value.status, error.value.msg) == (1004, refusal(state, event))
 
 
 def test_every_state_has_its_numbers_and_can_be_reached_and_whatever_is_paid_stays_paid():

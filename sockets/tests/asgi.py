@@ -52,7 +52,7 @@ async def request(
     waiting = [
         {"type": "http.request", "body": part, "more_body": number < len(parts)} for number, part in enumerate(parts, 1)
     ]
-    sent: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
         if waiting:
@@ -61,13 +61,13 @@ async def request(
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
+        calls.append(message)
 
     async with asyncio.timeout(60):
         await application(scope, receive, send)
-    if not sent:
+    if not calls:
         return None
-    start, end = sent
+    start, end = calls
     return Answer(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, end["body"])
 
 
@@ -93,8 +93,8 @@ class Client:
         self.sid = json.loads(answer.text[answer.text.index("{") : answer.text.index("}") + 1])["sid"]
         if self.version == "3":
             return answer.text
-        posted = await self.post("40")
-        assert posted.text == "ok"
+        reply = await self.post("40")
+        assert reply.text == "ok"
         return (await self.poll()).text
 
     async def poll(self, **more: Any) -> Answer:

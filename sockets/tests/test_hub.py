@@ -29,9 +29,9 @@ def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it() -> None:
         bell.ring()
         bell.ring()  # both come while no task waits
         for _ in range(2):
-            started = time.monotonic()
+            start = time.monotonic()
             await bell.wait(0.2)
-            calls.append(time.monotonic() - started)
+            calls.append(time.monotonic() - start)
         return calls
 
     first, second = asyncio.run(waits())
@@ -47,9 +47,9 @@ def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch
         ours = hub.Hub("sockets!test", layer)
         with ours.bell("ann") as bell:
             ours.start()
-            started = time.monotonic()
+            start = time.monotonic()
             await bell.wait(10)
-            assert time.monotonic() - started < 9
+            assert time.monotonic() - start < 9
 
     asyncio.run(rings())
 

@@ -227,8 +227,8 @@ async def test_only_listed_origins_may_connect_where_there_is_a_list(settings: A
     elif origin:
         preflight_headers = headers | {"access-control-request-headers": "content-type,authorization"}
         preflight = await request("OPTIONS", headers=preflight_headers, EIO="4", transport="polling")
-        refused = await request(headers=headers, transport="no")
-        for answer in (preflight, refused):  # or the page could not read why
+        refusal = await request(headers=headers, transport="no")
+        for answer in (preflight, refusal):  # or the page could not read why
             assert answer.headers["access-control-allow-origin"] == origin
             assert (answer.headers["access-control-allow-credentials"], answer.headers["vary"]) == ("true", "Origin")
         assert (preflight.status, preflight.body) == (204, b"")
@@ -263,7 +263,7 @@ async def test_any_body_and_any_query_are_answered(
     client = Client(version)
     answer = await request(**client.query)
     client.sid = answer.text[answer.text.index('"sid":"') + 7 :][:24]
-    posted = await client.post(body, **{"content-type": kind})
-    assert posted.status in {200, 400}
-    if posted.status == 400:
+    reply = await client.post(body, **{"content-type": kind})
+    assert reply.status in {200, 400}
+    if reply.status == 400:
         assert (await client.poll()).status == 400, "the session is over"

@@ -83,8 +83,8 @@ def test_filters_stand_above_the_table_with_chips_to_take_them_off(office, query
         assert len(office.get(LIST + address).context["chips"]) == len(chips) - 1
     if "\x00" in query.get("city", ""):
         return  # the export refuses a range that no user can mean
-    exported = csv_rows(office.get(f"{LIST}export/?format=csv&{page.context['export_query']}"))
-    assert sorted(row["姓名"] for row in exported) == sorted(names)
+    export = csv_rows(office.get(f"{LIST}export/?format=csv&{page.context['export_query']}"))
+    assert sorted(row["姓名"] for row in export) == sorted(names)
 
 
 PINYIN = ["Ann", "安琪", "李彬", "李雷", "王芳", "张三", "龘龘"]  # as Chinese readers expect

@@ -73,15 +73,15 @@ def test_what_is_searched_has_an_index():
 
 
 def test_what_a_client_posts_is_what_it_reads(zhuguan):
-    posted = {COLUMN[name].wire: COLUMN[name].sample for name in EDITABLE}
-    sid = zhuguan.post("/students/addstu", posted).json()["sId"]
+    form = {COLUMN[name].wire: COLUMN[name].sample for name in EDITABLE}
+    sid = zhuguan.post("/students/addstu", form).json()["sId"]
     [row] = zhuguan.get("/students/getstulist").json()["data"]
-    assert {wire: row.get(wire) for wire in posted} == posted, "students/api/rows.py: student_json"
+    assert {wire: row.get(wire) for wire in form} == form, "students/api/rows.py: student_json"
 
-    changed = {COLUMN[name].wire: OTHER[name] for name in EDITABLE}
-    zhuguan.post("/students/updatestu", changed | {"sId": sid})
+    fields = {COLUMN[name].wire: OTHER[name] for name in EDITABLE}
+    zhuguan.post("/students/updatestu", fields | {"sId": sid})
     [row] = zhuguan.get("/students/getstulist").json()["data"]
-    assert {wire: row.get(wire) for wire in changed} == changed
+    assert {wire: row.get(wire) for wire in fields} == fields
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

@@ -188,12 +188,12 @@ class TestUndo:
 
 def dies_after_ten(run, monkeypatch):
     """A worker that dies after its first step, of ten students."""
-    done = []
+    calls = []
 
     def delete(rows, **facts):
-        if done:
+        if calls:
             raise RuntimeError("the worker has died")
-        done.append(students_delete(rows, **facts))
+        calls.append(students_delete(rows, **facts))
 
     with monkeypatch.context() as patch:
         patch.setattr(runs, "STEP", 10)

@@ -109,8 +109,8 @@ def test_a_name_with_more_around_it_is_suggested_and_not_taken_for_certain(send,
     _, confirm = send({name: encoded()})
 
     row = TransferRow.objects.get()
-    offered = Student.objects.filter(pk__in=[pk for pk, _ in row.cells["students"]])
-    assert sorted(offered.values_list("class_name", flat=True)) == class_names and row.kind == RowKind.CHOICE
+    candidates = Student.objects.filter(pk__in=[pk for pk, _ in row.cells["students"]])
+    assert sorted(candidates.values_list("class_name", flat=True)) == class_names and row.kind == RowKind.CHOICE
     confirm(use=["1", "x"], **{"student-1": str(outsider.pk)})  # who was not offered
     assert not pictured()
 

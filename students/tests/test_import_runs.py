@@ -293,8 +293,8 @@ def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office
 
     twice = office.post(page_of(run), {"do": "map", "column-0": "name", "column-1": "name"}, follow=True)
     assert "“姓名”选了两次" in twice.content.decode()
-    chosen = dict(zip(("name", "age", "class", "city", "degree"), range(5), strict=True))
-    office.post(page_of(run), {"do": "map"} | {f"column-{at}": wire for wire, at in chosen.items()})
+    form = dict(zip(("name", "age", "class", "city", "degree"), range(5), strict=True))
+    office.post(page_of(run), {"do": "map"} | {f"column-{at}": wire for wire, at in form.items()})
     run = worked(run)
     assert (run.state, run.counts) == (RunState.READY, {RowKind.NEW: 1})
     confirmed(run)

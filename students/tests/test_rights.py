@@ -38,10 +38,10 @@ def test_each_right_opens_its_own_pages(person, roles, sent_tasks):
         row.refresh_from_db()
 
     assert codes("view", export, RUNS, *starts, *pages, f"{RUNS}{run.pk}/result/", page_of(deletion)) == {403}
-    shown = browser.get(paper, {"class": "H1"}).content.decode()
-    assert "H1 班学员名单" in shown and "谭鹏" in shown and "&lt;b&gt;" in shown and "李雷" not in shown
-    shown = browser.get(LIST).content.decode()
-    assert "打印名单" in shown and "Excel" not in shown and "导入学员" not in shown
+    page = browser.get(paper, {"class": "H1"}).content.decode()
+    assert "H1 班学员名单" in page and "谭鹏" in page and "&lt;b&gt;" in page and "李雷" not in page
+    page = browser.get(LIST).content.decode()
+    assert "打印名单" in page and "Excel" not in page and "导入学员" not in page
     do("edit_many", city="南京", mark=edit_mark([row]))
     assert row.city == "重庆"
     assert codes("view export", export, "/admin/core/export/") == {200} and codes("view export", RUNS, *starts) == {403}

@@ -53,14 +53,14 @@ def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, max_fetched,
     monkeypatch.setattr(selectors, "MAX_FETCHED", max_fetched)
     expected = by_hand(text)
 
-    sent: list[Any] = []
+    calls: list[Any] = []
     for start in (0, 7, 10_000):
-        with connection.execute_wrapper(lambda execute, *call: sent.append(call) or execute(*call)):
+        with connection.execute_wrapper(lambda execute, *call: calls.append(call) or execute(*call)):
             page = student_page(slice(start, start + 5), key=text)
         assert (page.total, ids(page)) == (len(expected), expected[start : start + 5])
 
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE) {sent[0][0]}", sent[0][1])
+        cursor.execute(f"EXPLAIN (ANALYZE) {calls[0][0]}", calls[0][1])
         plan = [line for (line,) in cursor.fetchall()]
     mark = {"scan": "strpos", "fetch": "@>"}
     steps = [line for before, line in pairwise(plan) if "never executed" not in before]

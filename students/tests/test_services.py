@@ -33,9 +33,9 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
 
     page = office.get(f"{LIST}{row.pk}/archive/")
     assert Student.objects.exists() and "随时可以" in page.content.decode() and "谭鹏" in page.content.decode()
-    done = office.post(f"{LIST}{row.pk}/archive/", posted_of(page), follow=True)
+    answer = office.post(f"{LIST}{row.pk}/archive/", posted_of(page), follow=True)
 
-    assert "已归档 1 名学员" in done.content.decode() and counts_wrong() == []
+    assert "已归档 1 名学员" in answer.content.decode() and counts_wrong() == []
     totals = [zhuguan.get(f"/students/{call}").json()["total"] for call in ("getstulist", "searchstu?key=谭")]
     assert totals == [0, 0]
     assert zhuguan.get("/students/getclasses").json()["data"] == []
@@ -120,9 +120,9 @@ def test_some_are_moved_into_a_class_and_taken_back(office, root):
 
     page, _ = question(office, "edit_many", first, second, stays)
     assert "修改 3 名学员" in page.content.decode() and "H1（2 名）、H2（1 名）" in page.content.decode()
-    done = edited(office, page, class_name="h2 ").content.decode()
+    text = edited(office, page, class_name="h2 ").content.decode()
 
-    assert "已修改 2 名学员，另外 1 名本来就是这样" in done and "撤销这次修改" in done
+    assert "已修改 2 名学员，另外 1 名本来就是这样" in text and "撤销这次修改" in text
     assert set(Student.objects.values_list("class_name", flat=True)) == {"H2"} and counts_wrong() == []
     entry = LogEntry.objects.get_for_object(first).get()
     assert (entry.actor_id, entry.changes) == (root.user.pk, {"class_name": ["H1", "H2"]})

@@ -85,9 +85,9 @@ def node() -> Callable[..., Any]:
 
     def run(script: str, *args: object, timeout_s: float = 60) -> Any:
         command = ["node", str(HERE / script), *map(str, args)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
 
     return run
 

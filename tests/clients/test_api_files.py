@@ -41,13 +41,13 @@ def test_the_example_client_and_the_guides_snippets_compile_under_strict(api):
         for file, text in zip(files, [STRICT, *snippets], strict=True):
             file.write_text(text)
         tsc = HERE / "node_modules/.bin/tsc"
-        done = subprocess.run([tsc, "--noEmit"], cwd=HERE / "react", capture_output=True, text=True)
+        result = subprocess.run([tsc, "--noEmit"], cwd=HERE / "react", capture_output=True, text=True)
     finally:
         for file in files:
             file.unlink(missing_ok=True)
 
     assert len(snippets) == 2
-    assert done.returncode == 0, done.stdout
+    assert result.returncode == 0, result.stdout
 
 
 def test_the_collection_holds_every_call_of_clients_in_an_order_that_ends_with_signing_out(api):

@@ -30,8 +30,8 @@ def _orders(traffic: Traffic) -> list[str]:
 
     from shop.models import Order, OrderLine, Product
 
-    stored = set(Order.objects.filter(order_id__in=traffic.orders).values_list("order_id", flat=True))
-    wrong = [f"order {number}" for number in traffic.orders - stored]
+    rows = set(Order.objects.filter(order_id__in=traffic.orders).values_list("order_id", flat=True))
+    wrong = [f"order {number}" for number in traffic.orders - rows]
     taken = OrderLine.objects.filter(order__holds_stock=True).aggregate(
         sum=Sum(F("quantity") - F("restocked_quantity"))
     )
@@ -79,8 +79,8 @@ def _folder_files(folder: Path) -> dict[str, int]:
 
 
 def _bucket_files() -> dict[str, int]:
-    listed = requests.get(f"{BUCKET_URL}/pictures", params={"list-type": "2"}, timeout=5).text
-    pairs = re.findall(r"<Key>([^<]+)</Key>.*?<Size>(\d+)</Size>", listed, re.DOTALL)
+    answer = requests.get(f"{BUCKET_URL}/pictures", params={"list-type": "2"}, timeout=5).text
+    pairs = re.findall(r"<Key>([^<]+)</Key>.*?<Size>(\d+)</Size>", answer, re.DOTALL)
     return {name: int(size) for name, size in pairs}
 
 

@@ -68,13 +68,13 @@ class Machine:
 
     def processes(self) -> list[int]:
         """Every process that runs in this namespace, which is this run's own."""
-        done = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
-        return [int(pid) for pid in done.stdout.split()]
+        result = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
+        return [int(pid) for pid in result.stdout.split()]
 
     def has(self, address: str) -> bool:
         """Whether this address is among those of its card."""
-        done = subprocess.run(["ip", "-n", self.namespace, "addr"], capture_output=True, text=True)
-        return f" {address}/" in done.stdout
+        result = subprocess.run(["ip", "-n", self.namespace, "addr"], capture_output=True, text=True)
+        return f" {address}/" in result.stdout
 
     def signal(self, number: signal.Signals) -> None:
         for pid in self.processes():

@@ -283,6 +283,6 @@ def ask(url: str, **headers: str) -> int:
 
 def awaited(happens: Callable[[], object], what: str, timeout_s: float = 90) -> float:
     """Wait until ``happens()`` is true and return how long that took (s)."""
-    began = time.monotonic()
+    start = time.monotonic()
     assert until(happens, timeout_s), f"{what} did not happen within {timeout_s:.0f} s"
-    return time.monotonic() - began
+    return time.monotonic() - start

@@ -146,7 +146,7 @@ class Traffic:
         if not self.to_refund:
             return
         order_id = self.to_refund.popleft()
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             problem = self._refund_part(self.staff, order_id)
         except requests.RequestException as error:
@@ -155,7 +155,7 @@ class Traffic:
             self.wrongs.append("staff were logged out")
         if done := problem == "done":
             self.refunded_part.add(order_id)
-        self.answers.append(Answer("refund", began, time.monotonic(), done, f"staff {problem}"))
+        self.answers.append(Answer("refund", start, time.monotonic(), done, f"staff {problem}"))
 
     def _refund_part(self, browser: requests.Session, order_id: str) -> str:
         results = browser.get(f"{ENTRANCE}{ORDERS}", params={"q": order_id}, timeout=PATIENCE_S)
@@ -164,10 +164,10 @@ class Traffic:
             return _place(results)
         page = f"{ENTRANCE}{place[0]}"
         # The form of the page carries the token against forged requests.
-        opened = browser.get(page, timeout=PATIENCE_S)
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', opened.text)
+        reply = browser.get(page, timeout=PATIENCE_S)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', reply.text)
         if not token:
-            return _place(opened)
+            return _place(reply)
         answer = browser.post(
             page,
             {"step_refund_part": "1", "csrfmiddlewaretoken": token[1]},
@@ -179,8 +179,8 @@ class Traffic:
             return _place(answer)
         form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', answer.text))
         form |= {line[1]: "1", "amount": "0.01", "shelf": "yes", "reason": "少一件"}
-        sent = browser.post(page, form, headers={"Referer": page}, timeout=PATIENCE_S)
-        return "done" if "部分退款已提交" in sent.text else _place(sent)
+        response = browser.post(page, form, headers={"Referer": page}, timeout=PATIENCE_S)
+        return "done" if "部分退款已提交" in response.text else _place(response)
 
     # --- pictures ---
     def _photographer(self, number: int, token: str) -> None:
@@ -201,9 +201,9 @@ class Traffic:
             self._look(random.choice(list(self.pictures)), "view")
 
     def _look(self, url: str, kind: str = "picture") -> None:
-        began = time.monotonic()
+        start = time.monotonic()
         problem = self.picture_problem(url)
-        self.answers.append(Answer(kind, began, time.monotonic(), not problem, f"look {problem}"))
+        self.answers.append(Answer(kind, start, time.monotonic(), not problem, f"look {problem}"))
 
     def picture_problem(self, url: str) -> str:
         """Return why a stored picture cannot be seen; empty if it is seen as it was."""
@@ -244,7 +244,7 @@ class Traffic:
 
     # --- one request, and what came of all ---
     def _ask(self, kind: str, method: str, path: str, token: str, data: Any = None, **more: Any) -> dict[str, Any]:
-        began = time.monotonic()
+        start = time.monotonic()
         text, body = "", {}
         try:
             answer = requests.request(
@@ -261,7 +261,7 @@ class Traffic:
             self.wrongs.append(f"{path} answered {text}")
         if body.get("code") == "1004" and "校验失败" in text:
             self.wrongs.append("a buyer was logged out")
-        self.answers.append(Answer(kind, began, time.monotonic(), worked, f"{path.partition('?')[0]} {text}"))
+        self.answers.append(Answer(kind, start, time.monotonic(), worked, f"{path.partition('?')[0]} {text}"))
         return body if worked else {}
 
     def noticed(self, kind: str, since: float, until: float) -> float:

@@ -142,10 +142,10 @@ def test_categories_of_one_millisecond_have_ids_of_their_own_and_one_name_is_giv
     now = timezone.now()
     names = [*(f"类目{n}" for n in range(10)), *["车辆"] * 6]
 
-    made = at_once(
+    outcomes = at_once(
         [lambda name=name: category_create(name=name, actor="root", now=now) for name in names],
         refusals=(CategoryExists,),
     )
 
-    ids = {one.category_id for one in made if isinstance(one, Category)}
+    ids = {one.category_id for one in outcomes if isinstance(one, Category)}
     assert len(ids) == 11 == Category.objects.count()

@@ -56,12 +56,12 @@ def test_others_are_answered_while_every_decoder_is_taken(server, home):
             fcntl.flock(lock, fcntl.LOCK_EX)
             uploads = [pool.submit(upload, server, encoded("GIF"), n) for n in range(UPLOADS)]
             # Those who may not wait are refused at once; the others now hold all the threads that they may.
-            refused = [one.result() for one in islice(as_completed(uploads), UPLOADS - HEAVY_THREADS)]
+            refusals = [one.result() for one in islice(as_completed(uploads), UPLOADS - HEAVY_THREADS)]
             live, _ = ask(server, "GET", "/health/live")
             photograph, _ = upload(server, encoded("JPEG"), UPLOADS)
         answers = [one.result() for one in uploads]
 
-    assert {(status, body["msg"]) for status, body in refused} == {(503, "图片处理繁忙,请稍后再试")}
+    assert {(status, body["msg"]) for status, body in refusals} == {(503, "图片处理繁忙,请稍后再试")}
     assert (live, photograph) == (200, 200)
     assert [status for status, _ in answers].count(200) == HEAVY_THREADS, "who has waited gets a decoder"
     assert Upload.objects.count() == HEAVY_THREADS + 1

@@ -9,7 +9,7 @@ from shop.services import order_create
 
 
 def stock_take_unlocked(quantities, scope):
-    taken = []
+    calls = []
     for pk, quantity in quantities.items():
         product = Product.objects.get(pk=pk)
         if product.stock < quantity:
@@ -17,8 +17,8 @@ def stock_take_unlocked(quantities, scope):
         time.sleep(0.002)  # what a page, a log line, a slow disk put between looking and writing
         Product.objects.filter(pk=pk).update(stock=product.stock - quantity)
         line = OrderLine(product_id=pk, product_code=product.product_id, price=product.price, quantity=quantity)
-        taken.append(line)
-    return taken
+        calls.append(line)
+    return calls
 
 
 order_create.stock_take = stock_take_unlocked

@@ -12,9 +12,9 @@ from tests.processes import until
 
 
 def ask(running, **changes):
-    """Run the doctor on the installation; answer its exit code and all that it says."""
-    done = running.manage("doctor", **changes)
-    return done.returncode, done.stdout
+    """Run the doctor on the installation; result its exit code and all that it says."""
+    result = running.manage("doctor", **changes)
+    return result.returncode, result.stdout
 
 
 def production(running):
@@ -120,11 +120,11 @@ def test_a_fault_is_named_with_what_to_do(findings, fault):
         assert "5 finding(s) need attention." in words
 
 
-DOORS = ("", "control/faults", "control/pay", "control/calls", "sms/messages/", "pay/x/", "wxpay/pay/unifiedorder")
-KNOCK = f"from django.test import Client; print({{Client().get('/sandbox/' + door).status_code for door in {DOORS}}})"
+PATHS = ("", "control/faults", "control/pay", "control/calls", "sms/messages/", "pay/x/", "wxpay/pay/unifiedorder")
+KNOCK = f"from django.test import Client; print({{Client().get('/sandbox/' + path).status_code for path in {PATHS}}})"
 
 
-def test_without_a_sandbox_its_doors_are_closed(running):
-    done = running.manage("shell", "--no-imports", "-c", KNOCK, SANDBOX="0")
+def test_without_a_sandbox_its_pages_are_closed(running):
+    result = running.manage("shell", "--no-imports", "-c", KNOCK, SANDBOX="0")
 
-    assert done.stdout.strip().endswith("{404}"), done.stdout
+    assert result.stdout.strip().endswith("{404}"), result.stdout

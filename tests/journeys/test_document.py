@@ -64,12 +64,12 @@ class World:
         texts = {name: value for name, value in params.items() if name not in files}
         session = self.cookies if "aptcha" in path else requests
         if method == "GET":
-            sent = {"params": params}
+            options = {"params": params}
         elif files or how == "multipart":
-            sent = {"data": texts, "files": files or {"nothing": ("", b"")}}
+            options = {"data": texts, "files": files or {"nothing": ("", b"")}}
         else:
-            sent = {how: texts}
-        answer = session.request(method, self.base + path, headers=headers, timeout=30, **sent)
+            options = {how: texts}
+        answer = session.request(method, self.base + path, headers=headers, timeout=30, **options)
         assert answer.status_code == 200, f"{method} {path} {params}: {answer.status_code} {answer.text[:300]}"
         return answer.json()
 
@@ -152,9 +152,9 @@ class Screen:
 
     def __init__(self, base):
         self.base, self.url = base, base + "/socket.io/?EIO=3&transport=polling"
-        opened = requests.get(self.url, timeout=30).text
-        self.url += "&sid=" + re.search(r'"sid":"([^"]+)"', opened)[1]
-        self.sid = self.event("connectSuccess", opened)["sid"]
+        answer = requests.get(self.url, timeout=30).text
+        self.url += "&sid=" + re.search(r'"sid":"([^"]+)"', answer)[1]
+        self.sid = self.event("connectSuccess", answer)["sid"]
 
     def event(self, name, text=""):
         while f'"{name}"' not in text:

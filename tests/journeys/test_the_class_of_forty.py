@@ -73,15 +73,15 @@ class Trainee:
         """Make a call; any other HTTP status than ``status`` is complained of."""
         token = self.token if token is None else token
         for _ in range(MAX_TRIES):
-            sent = {"params": params} if method == "GET" else {"json": params}
+            options = {"params": params} if method == "GET" else {"json": params}
             if picture:
-                sent = {"data": aiohttp.FormData(params)}
-                sent["data"].add_field("headimgurl", picture, filename="me.jpg")
+                options = {"data": aiohttp.FormData(params)}
+                options["data"].add_field("headimgurl", picture, filename="me.jpg")
             headers = {"authorization": token} if token else {}
-            started = time.monotonic()
-            async with self.room.session.request(method, self.room.base + path, headers=headers, **sent) as answer:
+            start = time.monotonic()
+            async with self.room.session.request(method, self.room.base + path, headers=headers, **options) as answer:
                 body = await answer.json(content_type=None)
-            self.room.took.append((time.monotonic() - started, path))
+            self.room.took.append((time.monotonic() - start, path))
             if token and not path.startswith("/sandbox/"):
                 self.calls += 1
                 if not body["state"]:
@@ -204,8 +204,8 @@ class Trainee:
                 await self.pays(order, regrets=number == 2)
 
     async def pays(self, order, *, regrets):
-        started = await self.works("POST", "/pay/payment", order_id=order)
-        await self.call("POST", "/sandbox/control/pay", code_url=started["code_url"])
+        answer = await self.works("POST", "/pay/payment", order_id=order)
+        await self.call("POST", "/sandbox/control/pay", code_url=answer["code_url"])
         async with asyncio.timeout(60):
             while not (await self.call("GET", "/order/query_order_status", order_id=order))["state"]:
                 await asyncio.sleep(0.5)
@@ -252,9 +252,9 @@ class Trainee:
 def slips(running):
     names = "\n".join(f"同学{number}" for number in range(1, TRAINEES + 1))
     school = ["--role", "102", "--scope", "own", "--practice", str(PRACTICE)]
-    made = running.manage("class_accounts", "-", "--class", CLASS, *school, stdin=names)
-    slips = [line.split("\t") for line in made.stdout.splitlines() if line.count("\t") == 3]
-    assert len(slips) == TRAINEES, made.stdout
+    result = running.manage("class_accounts", "-", "--class", CLASS, *school, stdin=names)
+    slips = [line.split("\t") for line in result.stdout.splitlines() if line.count("\t") == 3]
+    assert len(slips) == TRAINEES, result.stdout
     yield [(name, username, password) for name, _, username, password in slips]
     running.manage("class_accounts", "--class", CLASS, "--delete")
 
@@ -299,16 +299,14 @@ def test_each_of_forty_keeps_a_school_of_his_own_and_the_teacher_sees_what_they_
             await asyncio.gather(*(trainee.lesson() for trainee in trainees))
         return room, trainees
 
-    started = time.monotonic()
+    start = time.monotonic()
     # The browser of other tests keeps its event loop in this thread.
     with ThreadPoolExecutor(1) as thread:
         room, trainees = thread.submit(asyncio.run, run()).result()
 
     figures = quantiles([seconds * 1000 for seconds, _ in room.took], n=100)
     pictures = [url for trainee in trainees for url in trainee.pictures]
-    print(
-        f"\n{TRAINEES} trainees, {time.monotonic() - started:.0f} s: {len(room.took)} calls, load {os.getloadavg()[0]}"
-    )
+    print(f"\n{TRAINEES} trainees, {time.monotonic() - start:.0f} s: {len(room.took)} calls, load {os.getloadavg()[0]}")
     print(f"{len(room.numbers['order_id'])} orders, {len(pictures)} pictures of {len(room.picture) // 1000} KB")
     print(
         "ms: median {1:.0f}, 99% {2:.0f}, longest {0[0]:.1f} s {0[1]}".format(max(room.took), figures[49], figures[98])
@@ -326,8 +324,8 @@ def test_each_of_forty_keeps_a_school_of_his_own_and_the_teacher_sees_what_they_
     running.shell(f"from accounts.models import User; User.objects.filter(class_name={CLASS!r}).update(is_staff=True)")
     for trainee in trainees[::13]:
         browser = office(running.base, trainee.username, trainee.password)
-        exported = table(browser, f"{running.base}/admin/students/student/export/")
-        assert sorted(row["学号"] for row in exported) == sorted(trainee.students)
+        export = table(browser, f"{running.base}/admin/students/student/export/")
+        assert sorted(row["学号"] for row in export) == sorted(trainee.students)
 
     teacher.post(page, {"clear": "all", "sure": "1", "csrfmiddlewaretoken": teacher.cookies["csrftoken"]})
     assert {row["学员"] for row in table(teacher, page)} == {"0"}

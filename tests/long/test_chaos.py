@@ -16,9 +16,9 @@ def test_no_piece_and_no_fen_is_lost_when_processes_are_killed():
     argv = [sys.executable, str(ROOT / "benchmarks/chaos.py"), "--port", str(free_ports(1)[0])]
     argv += ["--orders", ORDERS] if ORDERS else ["--orders", "16", "--each-once"]
 
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=280)
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=280)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    figures = json.loads(done.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    figures = json.loads(result.stdout)
     assert figures["wrong"] == [] and figures["orders"]
     assert set(figures["killed"]) == {"web", "worker", "beat", "valkey", "postgres"}

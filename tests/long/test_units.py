@@ -86,10 +86,10 @@ def busy(port: int) -> AbstractContextManager[list[tuple[int, Any]]]:
 def test_a_reload_refuses_no_request(environ):
     check, hup = units.lines("web", "ExecReload")
     assert hup == "/bin/kill -HUP $MAINPID"
-    began = time.monotonic()
+    start = time.monotonic()
     subprocess.run([sys.executable, *shlex.split(check)[1:]], cwd=ROOT, env=environ, check=True)
     # The unit's 30 s are for a machine at work; this one may be far busier with other tests, and get busier yet.
-    patience_s = 5 + 8 * (time.monotonic() - began)
+    patience_s = 5 + 8 * (time.monotonic() - start)
     (port,) = free_ports(1)
 
     with running(
@@ -115,9 +115,9 @@ def test_a_release_that_cannot_be_loaded_is_not_taken(environ, tmp_path):
     words = shlex.split(units.lines("web", "ExecReload")[0])
     broken = environ | {"DATABASE_URL": ""}
 
-    done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, env=broken, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, env=broken, capture_output=True, text=True)
 
-    assert done.returncode != 0 and "DATABASE_URL is not set" in done.stderr
+    assert result.returncode != 0 and "DATABASE_URL is not set" in result.stderr
 
 
 def assert_json(text: str) -> list[dict[str, Any]]:

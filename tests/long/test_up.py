@@ -106,19 +106,19 @@ def test_a_second_start_and_a_taken_port_are_said_in_a_line(stack: Stack, tmp_pa
     ],
 )
 def test_a_bad_start_is_refused_in_a_line(tmp_path: Path, command: str, environ: dict[str, str], error: str) -> None:
-    refused = manage(plain_environ(STATE_DIR=str(tmp_path), PORT="8199", **environ), command)
+    result = manage(plain_environ(STATE_DIR=str(tmp_path), PORT="8199", **environ), command)
 
-    assert refused.returncode == 1
-    assert re.fullmatch(f"Error: {error}\n", refused.stderr)
+    assert result.returncode == 1
+    assert re.fullmatch(f"Error: {error}\n", result.stderr)
 
 
 def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup: Path) -> None:
     assert manage(stack.environ, "backup", str(backup)).returncode == 0
 
-    refused = manage(stack.environ, "restore", str(backup), "--yes")
+    result = manage(stack.environ, "restore", str(backup), "--yes")
 
-    assert refused.returncode == 1
-    assert "The system still runs; it uses the database from this machine." in refused.stderr
+    assert result.returncode == 1
+    assert "The system still runs; it uses the database from this machine." in result.stderr
 
 
 @pytest.mark.parametrize("mark", [" core.ops.web --interface", "watchdog.py"])
@@ -127,33 +127,33 @@ def test_what_is_killed_comes_back_and_leaves_nothing(stack: Stack, mark: str) -
     (before,) = stack.children(mark)
     if mark != "watchdog.py":
         stack.wait_until(lambda: len(before.children()) == WEB_WORKERS)
-    started = family(before.pid)
+    processes = family(before.pid)
 
     before.kill()
 
-    assert_all_gone(started)  # a killed web server leaves no worker of its own
+    assert_all_gone(processes)  # a killed web server leaves no worker of its own
     stack.wait_until(lambda: stack.children(mark) not in ([], [before]))
     stack.wait_until(stack.is_ready)
 
 
 def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: Stack) -> None:
-    started = family(stack.process.pid)
+    processes = family(stack.process.pid)
 
     stack.process.kill()
     stack.process.wait()
     stack.start()  # at once: it has to wait for the leftovers itself
 
     stack.wait_until(stack.is_ready)
-    assert_all_gone(started[1:], timeout_s=5)
+    assert_all_gone(processes[1:], timeout_s=5)
 
 
 def test_sigterm_stops_all_of_it(stack: Stack) -> None:
-    started = family(stack.process.pid)
+    processes = family(stack.process.pid)
 
     stack.process.terminate()
 
     assert stack.process.wait(60) == 0
-    assert_all_gone(started[1:])
+    assert_all_gone(processes[1:])
     assert "engines.json" not in os.listdir(stack.state_dir)
     assert not answers(f"http://127.0.0.1:{stack.port}/")
 

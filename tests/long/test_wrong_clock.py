@@ -66,9 +66,9 @@ def host(lbw, tmp_path):
         places = {"MEDIA_ROOT": settings.MEDIA_ROOT, "STATE_DIR": str(tmp_path)}
         environ = environment(**places, LD_PRELOAD=FAKETIME, FAKETIME=ahead)
         argv = [sys.executable, "-c", HOST, token_issue(lbw.user), product.product_id, *more]
-        done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=90)
-        assert done.returncode == 0, done.stderr
-        report = json.loads(done.stdout.splitlines()[-1])
+        result = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=90)
+        assert result.returncode == 0, result.stderr
+        report = json.loads(result.stdout.splitlines()[-1])
         report["open"] = Order.objects.filter(pk=order.pk, holds_stock=True).exists()
         report["picture"] = default_storage.exists(picture)
         return report

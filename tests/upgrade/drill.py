@@ -54,7 +54,7 @@ def drill(shop: Shop, buyers: int) -> list[str]:
         for number in open_before:
             shop.wechat.pay(number)
         time.sleep(6)
-    lost = set(shop.paid) - before
+    losses = set(shop.paid) - before
     shop.sql("SELECT pg_switch_wal()")  # instead of the minute of archive_timeout
     assert until(lambda: "t" in shop.sql(ARCHIVED), SETTLED_S), "nothing is archived"
     run("systemctl", "stop", "spms-*")
@@ -73,13 +73,13 @@ def drill(shop: Shop, buyers: int) -> list[str]:
     run("systemctl", "start", *SERVICES)
     shop.until_up()
 
-    until(lambda: not unsettled(shop, before, open_before, lost), SETTLED_S)
-    wrong = unsettled(shop, before, open_before, lost)
+    until(lambda: not unsettled(shop, before, open_before, losses), SETTLED_S)
+    wrong = unsettled(shop, before, open_before, losses)
     print(
         f"restored after {time.monotonic() - begun:.0f} s: {len(open_before)} orders were paid after the point and are "
-        f"paid here, {len(lost)} are lost and refunded"
+        f"paid here, {len(losses)} are lost and refunded"
     )
-    wrong += [] if len(lost) > 10 and open_before else ["too few orders: nothing is shown"]
+    wrong += [] if len(losses) > 10 and open_before else ["too few orders: nothing is shown"]
     return wrong
 
 

@@ -190,8 +190,8 @@ class Shop:
     def lost(self) -> list[str]:
         """Name the orders that clients know and the database does not."""
         orders, paid = self.stored()
-        lost = [f"order {order}" for order in self.placed if order not in orders]
-        return lost + [f"payment of {order}" for order in self.paid if order not in paid]
+        losses = [f"order {order}" for order in self.placed if order not in orders]
+        return losses + [f"payment of {order}" for order in self.paid if order not in paid]
 
     def stored(self) -> tuple[set[str], set[str]]:
         """The orders of the database, and those that are paid."""

@@ -28,12 +28,12 @@ class Booted:
         :raises AssertionError: it failed, and ``ok`` wants it not to.
         """
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--cgroup", f"--root=/proc/{self.pid}/root"]
-        done = subprocess.run(
+        result = subprocess.run(
             [*enter, "--wdns=/", *command], env=CLEAN | (env or {}), capture_output=True, text=True, timeout=RUN_S,
             input=stdin,
         )  # fmt: skip
-        output = done.stdout + done.stderr
-        assert done.returncode == 0 or not ok, f"{command}: {done.returncode}\n{output[-3000:]}"
+        output = result.stdout + result.stderr
+        assert result.returncode == 0 or not ok, f"{command}: {result.returncode}\n{output[-3000:]}"
         return output
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
@@ -76,13 +76,13 @@ def booted(home: Path, *visible: Path) -> Iterator[Booted]:
         mask.symlink_to("/dev/null")
     log = (home / "systemd.log").open("wb")
     namespaces = ["unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
-    started = subprocess.Popen(
+    init = subprocess.Popen(
         [*namespaces, f"--root={root}", "--mount-proc=/proc", "/lib/systemd/systemd", "--system",
          "--unit=basic.target", "--log-target=null", "--show-status=0"],
         env={"container": "test", "PATH": CLEAN["PATH"]}, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        pid = _first_child(started.pid)
+        pid = _first_child(init.pid)
         machine = Booted(root, pid)
         is_active = ("systemctl", "is-active", "basic.target")
         is_up = until(lambda: "active" in machine.run(*is_active, ok=False).split(), BOOT_S)
@@ -90,8 +90,8 @@ def booted(home: Path, *visible: Path) -> Iterator[Booted]:
         yield machine
     finally:
         with suppress(OSError, AssertionError):
-            os.kill(_first_child(started.pid), 9)  # PID 1 heeds no other signal from outside
-        started.wait(30)
+            os.kill(_first_child(init.pid), 9)  # PID 1 heeds no other signal from outside
+        init.wait(30)
         shutil.rmtree(home / "upper", ignore_errors=True)
 
 

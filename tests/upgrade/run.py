@@ -80,8 +80,8 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         upgrade(shop, "--back")  # to the new one again
         time.sleep(5)
     is_so[f"no request is refused: {dict(shop.refused)}"] = not shop.refused
-    lost = shop.lost()
-    is_so[f"nothing is lost: {lost}"] = not lost
+    losses = shop.lost()
+    is_so[f"nothing is lost: {losses}"] = not losses
     is_so["orders enough to show it"] = len(shop.paid) > 50
     units = shop.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "spms-*.service")
     print(units)

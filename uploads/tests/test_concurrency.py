@@ -89,5 +89,5 @@ def test_edits_of_one_record_at_once_leave_one_reference_and_no_picture_kept_for
 
     at_once([lambda p=p: image_adopt(url=p.url_path, owner="students.Student:7") for p in pictures])
 
-    kept = ImageUse.objects.get().upload_id
-    assert list(Upload.objects.filter(idle_since=None).values_list("pk", flat=True)) == [kept]
+    upload_id = ImageUse.objects.get().upload_id
+    assert list(Upload.objects.filter(idle_since=None).values_list("pk", flat=True)) == [upload_id]

@@ -268,16 +268,16 @@ class TestBusy:
 
     @pytest.mark.parametrize("content", [encoded(), encoded("GIF")], ids=["light", "heavy"])
     def test_a_task_waits_until_one_is_free(self, settings, content):
-        done = []
-        task = Thread(target=lambda: done.append(image_decode(BytesIO(content), wait_s=60)))
+        calls = []
+        task = Thread(target=lambda: calls.append(image_decode(BytesIO(content), wait_s=60)))
 
         with another_process_decodes_a_heavy_one(settings), taken(decoder._light), taken(decoder._heavy_threads):
             task.start()
             task.join(1)
-            assert done == []
+            assert calls == []
         task.join(30)
 
-        assert len(done) == 1
+        assert len(calls) == 1
 
     def test_every_place_is_free_again_whatever_happened(self, program):
         for code in ("over(lambda: stop(signal.SIGKILL))", ""):

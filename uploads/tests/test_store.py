@@ -69,10 +69,10 @@ def test_a_dead_one_is_not_asked_by_those_who_store_or_look(api, bucket):
     looked = [api.http.get(path).status_code for _ in range(FAILURES)]
     assert (looked, bucket.asked - before) == ([503] * FAILURES, FAILURES)
 
-    refused = [api.http.get(path), send(api)]
+    refusals = [api.http.get(path), send(api)]
 
-    assert [answer.status_code for answer in refused] == [503, 503]
-    assert all(int(answer["Retry-After"]) >= 1 and answer.json()["state"] is False for answer in refused)
+    assert [answer.status_code for answer in refusals] == [503, 503]
+    assert all(int(answer["Retry-After"]) >= 1 and answer.json()["state"] is False for answer in refusals)
     assert bucket.asked - before == FAILURES
     assert Upload.objects.filter(removed_at=None).count() == 1
 

@@ -73,14 +73,14 @@ def test_the_secret_is_nowhere_in_the_clear(root, provider, caplog):
     logging.getLogger().setLevel(logging.DEBUG)
     root.get(PATH, **NEW)
     provider.behave = lambda handler, query: providers.send(handler, {"errcode": 1, "errmsg": f"?{query['appsecret']}"})
-    refused = root.get(PATH, **NEW)
+    answer = root.get(PATH, **NEW)
     provider.stop()
     down = root.get(PATH, **NEW)
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT t::text FROM weather_weatheraccount t")
         row = cursor.fetchone()[0]
-    texts = [row, refused.content.decode(), down.content.decode(), repr(account_get().credentials)]
+    texts = [row, answer.content.decode(), down.content.decode(), repr(account_get().credentials)]
     # At DEBUG urllib3 names the address it asks: core.observe.logs hides the secret in it.
     logged = [hide_secrets(None, "", {"event": r.getMessage()})["event"] for r in caplog.records]
     assert not [text for text in texts + logged if GOOD_SECRET in text]

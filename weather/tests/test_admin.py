@@ -63,8 +63,8 @@ def test_an_account_is_tried_out_before_it_is_kept(office, provider):
     assert account_get().credentials.appid == "app-9"
     assert account_get().credentials.appsecret == GOOD_SECRET
 
-    refused = save(office, appid="app-10", new_secret="wrong")
-    assert "没有修改。天气查询失败:appid或appsecret错误" in refused.content.decode()
+    answer = save(office, appid="app-10", new_secret="wrong")
+    assert "没有修改。天气查询失败:appid或appsecret错误" in answer.content.decode()
     assert account_get().credentials.appid == "app-9"
 
 
@@ -87,9 +87,9 @@ def test_a_lost_key_can_be_mended_here(office, provider):
 
 
 def test_sync_now_tells_what_came_of_it(office, provider):
-    done = office.post(SYNC, {"back": RECORDS}, follow=True)
-    assert "同步成功：南京" in done.content.decode()
-    assert done.redirect_chain[0][0] == RECORDS
+    answer = office.post(SYNC, {"back": RECORDS}, follow=True)
+    assert "同步成功：南京" in answer.content.decode()
+    assert answer.redirect_chain[0][0] == RECORDS
 
     provider.stop()
     assert "同步失败：天气服务暂时不可用" in office.post(SYNC, {"back": "//evil"}, follow=True).content.decode()

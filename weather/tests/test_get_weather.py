@@ -206,8 +206,8 @@ def test_many_first_visitors_of_a_fresh_install_ask_once_and_all_see_weather(pro
 @pytest.mark.usefixtures("provider")
 def test_who_finds_too_many_waiting_may_come_back_when_told(api, settings):
     settings.UPSTREAM_CALLS = 0
-    refused = api.get(PATH, city="北京")
-    assert (refused.json()["status"], refused["Retry-After"]) == (502, str(BUSY_S))
+    answer = api.get(PATH, city="北京")
+    assert (answer.json()["status"], answer["Retry-After"]) == (502, str(BUSY_S))
 
     settings.UPSTREAM_CALLS = 6
     assert api.get(PATH, city="北京").json()["state"] is True
