@@ -112,7 +112,7 @@ def certificate(key, days, serial=None):
 
 
 class WeChat:
-    """The provider: orders, refunds, and a dial of faults. ``url`` is where it listens."""
+    """The provider: orders, refunds, and switches for faults. ``url`` is where it listens."""
 
     def __init__(self, host="127.0.0.1"):
         self.keys = Keys()

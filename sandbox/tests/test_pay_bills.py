@@ -1,4 +1,4 @@
-"""The stand-in's daily bills: true ones, and false ones by the dial."""
+"""The stand-in's daily bills: true ones, and false ones by a fault."""
 
 import json
 from datetime import timedelta

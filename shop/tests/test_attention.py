@@ -98,9 +98,9 @@ class TestTheFlag:
         order.refresh_from_db()
         assert (order.flagged_at, order.flagged_by, order.flag_reason) == (None, "", "")
         assert listed(office, "trouble") == []
-        deeds = LogEntry.objects.filter(action=OrderAction.ORDER).order_by("pk")
-        assert [entry.changes["事件"][1] for entry in deeds] == [FLAG, UNFLAG]
-        assert deeds[1].changes["说明"][1] == "已经送到（原因是：买家说没有收到）"
+        entries = LogEntry.objects.filter(action=OrderAction.ORDER).order_by("pk")
+        assert [entry.changes["事件"][1] for entry in entries] == [FLAG, UNFLAG]
+        assert entries[1].changes["说明"][1] == "已经送到（原因是：买家说没有收到）"
 
     def test_needs_a_reason_both_ways_and_is_not_cleared_unread(self, office, order):
         assert "请写明为什么要关注" in flag(office, order, "")[0]

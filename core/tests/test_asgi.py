@@ -1,4 +1,4 @@
-"""What reaches the API through the ASGI door that `make up` and the container use."""
+"""What reaches the API through ``config.asgi``, the one port of `make up` and the container."""
 
 import asyncio
 import io
