@@ -152,7 +152,7 @@ class TestDelete:
         return client.get(f"/users/deleteUser?{query}")
 
     @pytest.mark.parametrize("query", ["unid={0}&unid={1}", "unid[0]={0}&unid[1]={1}", "unid={0}, {1},"])
-    def test_several_at_once(self, root, person, query):
+    def test_deletes_several_at_once(self, root, person, query):
         unids = [person(name).user.unid for name in ("a", "b")]
 
         assert envelope(self.delete(root, query.format(*unids))) == (200, True, "删除成功")

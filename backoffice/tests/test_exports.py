@@ -70,7 +70,7 @@ def test_has_what_the_list_shows_with_every_filter_search_and_order(
 
 
 @pytest.mark.parametrize(("name", "column"), [("payment", "商户订单号"), ("refund", "商户退款单号")])
-def test_has_payments_and_refunds_too(office: Client, stock: dict[str, Any], name: str, column: str) -> None:
+def test_payments_and_refunds_have_an_export_too(office: Client, stock: dict[str, Any], name: str, column: str) -> None:
     page, number = f"payments_{name}", str(stock[name])
 
     assert [row[column] for row in exported(office, page)] == [number]

@@ -47,7 +47,7 @@ def test_values_of_extended_json_are_what_they_stand_for(tmp_path):
         '{"name":"a"}\n{"name":"b"}'.encode("utf-16"),  # PowerShell
     ],
 )
-def test_spellings_of_json_also_compressed(tmp_path, content):
+def test_json_is_read_in_all_spellings_also_compressed(tmp_path, content):
     assert names(written(tmp_path, content)) == [("a", False), ("b", False)]
     packed = gzip.compress(content if isinstance(content, bytes) else content.encode())
     assert names(written(tmp_path, packed, "students.json.gz")) == [("a", False), ("b", False)]

@@ -104,7 +104,7 @@ def test_any_description_makes_a_valid_order(wechat, description):
     (("error", "ORDERCLOSED", ""), AlreadyClosed), (("error", "OUT_TRADE_NO_USED", ""), NumberUsed),
     (("error", "NOAUTH", ""), GatewayRefused),
 ])  # fmt: skip
-def test_names_what_went_wrong(wechat, fault, error):
+def test_each_refusal_becomes_its_named_error(wechat, fault, error):
     wechat.faults = [("unifiedorder", *fault)]
 
     with pytest.raises(error) as failure:

@@ -49,7 +49,7 @@ def order(wechat):
     (("error", 429, "RATELIMIT_EXCEEDED"), GatewayUncertain), (("error", 503, "SOMETHING_NEW"), GatewayUncertain),
     (("error", 403, "NO_AUTH"), GatewayRefused),
 ])  # fmt: skip
-def test_names_what_went_wrong(wechat, order, fault, error):
+def test_each_refusal_becomes_its_named_error(wechat, order, fault, error):
     wechat.faults = [("query", *fault)]
 
     with pytest.raises(error) as failure:

@@ -24,7 +24,7 @@ def run(refund, later_s=0):
     return refund_run(refund_id=refund.pk, now=timezone.now() + timedelta(seconds=later_s))
 
 
-def test_goes_from_intent_to_success(paid, shop, wechat):
+def test_a_refund_goes_from_intent_to_success(paid, shop, wechat):
     payment = paid()
     refund = request(payment)
     assert (refund.state, refund.out_refund_no) == ("pending", payment.out_trade_no + "R01")

@@ -113,7 +113,7 @@ class TestEveryCall:
             assert call.access is Access.ROWS
 
     @pytest.mark.django_db
-    def test_lets_in_whom_it_should(self, call, api, root, lbw, zhuguan, yuangong):
+    def test_lets_in_the_roles_of_the_contract(self, call, api, root, lbw, zhuguan, yuangong):
         for method in call.methods:
             stranger = refusal(send(api, call, method))
             outdated = refusal(send(api, call, method, authorization="outdated"))

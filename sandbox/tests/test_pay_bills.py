@@ -38,7 +38,7 @@ def code_of(answer: tuple[int, Any]) -> tuple[int, str]:
     return answer[0], json.loads(answer[1])["code"]
 
 
-def test_has_payments_and_refunds(server: str, settings: Any, sold: Trade) -> None:
+def test_a_bill_has_payments_and_refunds(server: str, settings: Any, sold: Trade) -> None:
     settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
 
     paid, back = gateway_v3().bill(NOON.date()).rows

@@ -155,7 +155,7 @@ def test_an_edit_that_cannot_be_says_why_and_changes_nothing(zhuguan):
 
     @pytest.mark.parametrize("format", ["json", "form", "multipart"])
     @pytest.mark.parametrize("fields", [{}, {"headimgurl": "text"}, {"other": "x"}])
-    def test_without_a_file_it_fails(api, fields, format):
+    def test_an_upload_without_a_file_is_refused(api, fields, format):
         assert upload(api, fields, format) == {"status": 500, "state": False, "msg": "上传失败"}
 
     def test_a_file_that_is_no_picture_is_refused_and_none_is_stored_for_an_unknown_student(api, zhuguan):

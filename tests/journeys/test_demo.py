@@ -22,7 +22,7 @@ def log_in(page, running):
     page.get_by_text("您好,五五开").wait_for()
 
 
-def test_from_login_to_refund(page, running):
+def test_the_demo_page_goes_from_login_to_refund(page, running):
     log_in(page, running)
 
     page.get_by_role("button", name="获取我的菜单").click()

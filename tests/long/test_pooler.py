@@ -200,7 +200,7 @@ def test_60_sweeps_at_once_ask_about_each_payment_once(pooled, wechat, person):
     assert stock_of(product) == 100
 
 
-def test_an_import_and_an_export(pooled, root, sent_tasks):
+def test_an_import_and_an_export_pass_the_pooler(pooled, root, sent_tasks):
     rows = [["", "H1", f"学员{n}", "21", "重庆", "本科", "地址", "你好"] for n in range(1200)]
     now = timezone.now()
     run = run_start(
