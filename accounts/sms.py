@@ -25,7 +25,7 @@ UPSTREAM = Upstream("sms")
 
 @contextmanager
 def sms_room() -> Iterator[None]:
-    """Reserve a place among those who wait for the provider, before limits are counted.
+    """Reserve a place among the requests that wait for the provider, before limits are counted.
 
     Otherwise a request that is refused for lack of room would have used up one of the caller's few messages.
 

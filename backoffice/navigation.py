@@ -40,7 +40,7 @@ GROUPS = {
     "系统": {"uploads.upload": "image", "auditlog.logentry": "history", "core.export": "download"},
 }
 
-# Pages that stand in the menu below a list, for those who may see the list: title, icon, name of the address.
+# Pages that stand in the menu below a list, for staff who may see the list: title, icon, name of the address.
 BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permissions_role_matrix")}
 
 

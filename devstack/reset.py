@@ -48,7 +48,7 @@ def main() -> int:
         bootstrap.load_dotenv(ROOT / ".env")
         state_dir = preflight.state_directory(os.environ, ROOT)
         media = Path(os.environ.get("MEDIA_ROOT") or bootstrap.default_media_root(state_dir, ROOT))
-        # With a server of one's own the rows stay, and still refer to their pictures.
+        # With a server that is not embedded the rows stay, and still refer to their pictures.
         is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
         names = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)
     except (StackError, OSError, ValueError) as error:

@@ -32,7 +32,7 @@ class KnownUsers:
     by_unid: dict[str, User]
     by_name: dict[str, User]
     openids: dict[str, str]  # to the user name
-    phones: dict[str, str]  # of those who log in with it, to the user name
+    phones: dict[str, str]  # of users who log in with it, to the user name
     unionids: dict[str | None, str]
     roles: dict[str, Role]
 

@@ -26,7 +26,7 @@ from payments.selectors import (
 
 log = structlog.get_logger("payments")
 RENEW_WITHIN_DAYS = 30
-# The checks ask about this number, which no order has. WeChat Pay says so only to those whose signature is right.
+# The checks ask about this number, which no order has. WeChat Pay says so only if the signature is right.
 NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
 
 

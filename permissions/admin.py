@@ -26,7 +26,7 @@ from permissions.seed import HOME
 
 @admin.register(Role)
 class RoleAdmin(PasswordFirst, OfficeAdmin):
-    """Roles, which root alone may change: any other user could give himself every right."""
+    """Roles, which root alone may change: any other user could take every right."""
 
     form = RoleForm
     rights: ClassVar = {"view": "查看"}

@@ -1,4 +1,4 @@
-"""The data scope of a role (数据权限): which rows of others a caller sees, and which rows he may change.
+"""The data scope of a role (数据权限): which rows of others a caller sees, and which the caller may change.
 
 The selectors and services of students, products and categories ask a :class:`Scope`. Their rows keep in ``created_by``
 who entered them; rows without one belong to no user, so only the scope "all" may change them.
@@ -15,7 +15,7 @@ from permissions.models import DataScope, EnteredRow, Role
 
 @dataclass(frozen=True)
 class Scope:
-    """The data scope of one caller; ``user_pk`` is the key of his user."""
+    """The data scope of one caller; ``user_pk`` is the caller's user."""
 
     kind: str = DataScope.ALL
     user_pk: int | None = None
@@ -43,7 +43,7 @@ class Scope:
         return self.is_all or row.created_by_id == self.user_pk
 
     def require_change(self, row: EnteredRow) -> None:
-        """Check that the caller may change a row that he sees.
+        """Check that the caller may change a row in sight.
 
         :raises NotPermitted: another user has entered it.
         """

@@ -1,4 +1,4 @@
-"""Switches on one's own calls: for some minutes they make the calls of one account slow, or let them fail.
+"""Switches on the caller's own calls: for some minutes they make the calls of one account slow, or let them fail.
 
 A trainee learns with them what a client must do when a server is slow or fails. Each account has its own switch, kept
 in Valkey, so other callers see no change. Every answer that a switch has made or delayed carries ``X-Sandbox-Switch``.

@@ -81,7 +81,7 @@ class Student(StudentFields):
             models.Index(fields=["degree", "-id"], name="student_of_degree"),
             models.Index(fields=["age", "-id"], name="student_of_age"),
             models.Index(fields=["created_at"], name="student_of_day"),
-            # For those who see only what they entered.
+            # For users who see only what they entered.
             models.Index(fields=["created_by", "-id"], name="student_of_person", condition=Q(created_by__isnull=False)),
             models.Index(Func(F("name"), function="students_name_key"), F("id").desc(), name="student_of_name"),
             # With fastupdate, entries would be written later, and each search would read through those that still wait.
@@ -180,7 +180,7 @@ class TransferRun(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "批量操作记录"
         ordering = ["-pk"]
-        default_permissions = ()  # those who may add and change students
+        default_permissions = ()  # users who may add and change students
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.file_name}"

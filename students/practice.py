@@ -1,4 +1,4 @@
-"""Practice students: invented people for those who learn, each belonging to the trainee who practises with them."""
+"""Practice students: invented people, each belonging to the trainee who practises with them."""
 
 from collections.abc import Sequence
 from datetime import datetime

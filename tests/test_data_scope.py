@@ -101,7 +101,7 @@ def test_what_another_has_entered_is_changed_with_the_scope_all_alone(people, sc
     assert all(text in (None, answer) for (_, _, text), answer in zip(CHANGES.values(), unknown, strict=True))
     assert answers == ([NOT_OWN] * 6 if scope == CHANGE_OWN else unknown)
     assert _rows() == before
-    assert [answer["state"] for answer in changes(li, ids)] == [True] * 6  # one's own
+    assert [answer["state"] for answer in changes(li, ids)] == [True] * 6  # own rows
 
 
 def _rows():

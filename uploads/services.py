@@ -55,7 +55,7 @@ def image_store(
         raise ImageTooLarge
     free_space_check()
     if not connection.in_atomic_block:
-        connection.close()  # many may wait for a decoder: leave the pool's connections to those who need one
+        connection.close()  # many may wait for a decoder: leave the pool's connections to requests that need one
     clean = image_decode(cast(BinaryIO, file), wait_s=wait_s, charge=charge)
     upload = Upload(
         name=f"{local(now):%Y/%m}/{secrets.token_hex(16)}.{clean.extension}",

@@ -53,7 +53,7 @@ def picture_open(name: str) -> BinaryIO:
 
 @contextmanager
 def _store_asked(name: str, refusal: str | None = None) -> Iterator[None]:
-    """Hold a place among those who use the bucket, and note whether it answers; a folder has room for all."""
+    """Hold a place among the requests that use the bucket, and note whether it answers; a folder has room for all."""
     works = False
     try:
         with BUCKET.slot() if is_bucket() else nullcontext():

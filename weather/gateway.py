@@ -74,7 +74,7 @@ class Report:
 
 @contextmanager
 def provider_room() -> Iterator[None]:
-    """Reserve a place among those who wait for the provider, before a limit is counted.
+    """Reserve a place among the requests that wait for the provider, before a limit is counted.
 
     Otherwise a request that is refused for lack of room would have used up the caller's one query a minute.
 

@@ -1,4 +1,4 @@
-"""The calls about users: captcha, register, log in by password, message or scan, one's own account, other accounts."""
+"""The calls about users: captcha, register, log in by password, message or scan, the own account and others."""
 
 from typing import Any
 

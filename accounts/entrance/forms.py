@@ -137,7 +137,7 @@ class EnrolForm(_OneField):
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """Sets one's own password. The old one is checked under the limits of logins, so that it cannot be guessed here."""
+    """Sets the user's own password. The old one is checked under the limits of logins, so it cannot be guessed."""
 
     def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -1,4 +1,4 @@
-"""Pages of the second factor: manage one's own, and remove a colleague's."""
+"""Pages of the second factor: staff manage their own, and root removes a colleague's."""
 
 from base64 import b32encode
 from typing import Any
@@ -40,7 +40,7 @@ def account_links(request: HttpRequest) -> list[dict[str, str]]:
 
 @never_cache
 def second_factor_page(request: HttpRequest) -> HttpResponse:
-    """Set up one's own second factor, renew its recovery codes, remove it."""
+    """Set up the user's own second factor, renew its recovery codes, remove it."""
     if not is_offered():
         raise Http404
     require_password(request)

@@ -1,6 +1,6 @@
 """When a login by password asks for a captcha: guessing must be slow, and no attacker may lock a user out.
 
-Wrong passwords count together wherever they are typed: the API's login, the back office's, and a change of one's own
+Wrong passwords count together wherever they are typed: the API's login, the back office's, and a change of the own
 password. Beyond a limit a login needs a captcha, for a minute. A whole class behind one address stays far below.
 
 A device that has logged in as this user before is counted by itself, so other people's wrong passwords ask nothing of

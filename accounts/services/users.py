@@ -73,7 +73,7 @@ def user_update(
     proof: PhoneProof,
     context: LoginContext,
 ) -> None:
-    """Change a user: one's own record, or as root any user's. Either everything is changed or nothing.
+    """Change a user: the caller's own record, or as root any user's. Either everything is changed or nothing.
 
     :param changes: fields of ``User`` with their new values; ``roleid`` names the role.
     :param old_password: must be right for a new password, and for a number that is a login; root needs none.
@@ -124,7 +124,7 @@ def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int)
 
     :param by_pk: the user who deletes.
     :raises UserToDeleteUnknown: one of the users does not exist.
-    :raises UserNotDeleted: one is the deleting user or has the role root.
+    :raises UserNotDeleted: a user is the caller, or has the role root.
     """
     rows = User.objects.filter(unid__in=unids) if unids else User.objects.filter(username=username)
     users = list(rows.select_for_update(of=("self",)).select_related("role").order_by("pk"))

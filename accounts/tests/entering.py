@@ -1,4 +1,4 @@
-"""The back office's entrance as a browser meets it, and a user as answers of the API show him."""
+"""The back office's entrance as a browser meets it, and a user as answers of the API show one."""
 
 import re
 from datetime import timedelta

@@ -107,7 +107,7 @@ class TestWithTheTokenAlone:
         answers = [change(wang, OLD if n % 2 else f"1390000000{n}") for n in range(10)]
 
         assert answers == [UPDATED, TAKEN] * 5
-        assert {change(li, OLD, city="南京") for _ in range(12)} == {UPDATED}, "one's own is no try"
+        assert {change(li, OLD, city="南京") for _ in range(12)} == {UPDATED}, "the own number is no try"
         answer = wang.post("/users/updateUser", {"unid": wang.user.unid, "phone": NEW})
         assert (answer.status_code, 0 < int(answer["Retry-After"]) <= 3600) == (429, True)
         wang.http.defaults["REMOTE_ADDR"] = "10.9.0.1"

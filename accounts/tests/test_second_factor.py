@@ -46,7 +46,7 @@ def wang(person):
 
 @pytest.fixture
 def phone(wang):
-    """Wang's phone, and the codes on his paper."""
+    """Wang's phone, and the recovery codes on paper."""
     return enrol(wang)
 
 

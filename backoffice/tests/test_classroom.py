@@ -1,4 +1,4 @@
-"""The classroom page and its command; the lesson at a glance, in which each trainee may have a school of his own."""
+"""The classroom page and its command; the lesson at a glance, in which each trainee may have own students."""
 
 import base64
 import csv
@@ -186,7 +186,7 @@ def test_the_command_says_what_is_missing(roles, arguments, reason):
 
 @pytest.fixture
 def trainees(office, api):
-    """Make a class of two, each with three practice students and sight of his own alone; log both in."""
+    """Make a class of two, each with three practice students and sight of these alone; log both in."""
     made = {"class_name": "H5", "role": "102", "scope": "own", "practice": "3", "names": "李雷\n韩梅梅"}
     clients = []
     for slip in office.post(PAGE, made).context["slips"]:

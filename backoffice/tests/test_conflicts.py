@@ -1,4 +1,4 @@
-"""Two people with one form: neither loses what he wrote, and a clash is shown to the second."""
+"""Two clerks with one form: neither loses an edit, and a clash is shown to the second."""
 
 from functools import partial
 

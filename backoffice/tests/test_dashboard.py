@@ -1,4 +1,4 @@
-"""The first page: right numbers, each leading to the rows behind it, few queries, and nothing one may not see."""
+"""The first page: right numbers, each leading to the rows behind it, few queries, and nothing outside the role."""
 
 import re
 import time

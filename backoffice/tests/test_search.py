@@ -1,4 +1,4 @@
-"""Ctrl+K finds what one may open and nothing else, a search takes any text, and the bell tells what waits for whom."""
+"""Ctrl+K finds what the user may open and nothing else, a search takes any text, and the bell tells what waits."""
 
 from collections.abc import Callable
 from typing import Any

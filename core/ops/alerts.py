@@ -134,6 +134,6 @@ def _post(address: str, text: str) -> None:
     try:
         reply = response.json()
     except ValueError:
-        return  # a receiver of one's own may answer anything
+        return  # a receiver that the school wrote may answer anything
     if isinstance(reply, dict) and (code := reply.get("errcode") or reply.get("code")):
         raise AlertNotSent(f"{code} {str(reply.get('errmsg') or reply.get('msg'))[:100]}")

@@ -1,4 +1,4 @@
-"""Valkey: whom it does not hold up, and who counts as one caller, wherever calls are limited."""
+"""Valkey: its failures delay no request, and a caller is counted as one wherever calls are limited."""
 
 from unittest import mock
 

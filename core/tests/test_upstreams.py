@@ -103,7 +103,7 @@ class TestBreaker:
 
         server.mode = 200
         assert http.get(server.url, upstream=upstream) == b"ok"  # work for which no person waits is never refused,
-        assert isinstance(outcome(ask), UpstreamRefused)  # and changes nothing for those who wait
+        assert isinstance(outcome(ask), UpstreamRefused)  # and changes nothing for requests that wait
 
     @pytest.mark.parametrize(
         ("mode", "counts"),

@@ -41,7 +41,7 @@ def test_forgets_the_pictures_with_the_rows_that_name_them(home: Path, capsys, m
 @pytest.mark.parametrize(
     ("has_own_engines", "variables"),
     [(True, {"DATABASE_URL": "postgresql://x@127.0.0.1/x"}), (False, {}), (True, {"MEDIA_ROOT": "media"})],
-    ids=["database named in the environment", "database named elsewhere", "folder of one's own"],
+    ids=["database named in the environment", "database named elsewhere", "another folder"],
 )
 def test_leaves_pictures_whose_rows_stay(home: Path, capsys, monkeypatch, has_own_engines: bool, variables) -> None:
     file = picture(home / "media")

@@ -64,7 +64,7 @@ def test_an_old_payment_is_settled_and_refunded_with_its_own_keys(start, shop, w
 
 
 def test_a_merchants_keys_open_no_other_merchants_payments(start, shop, wechat, moved):
-    """An earlier merchant's signature is good; for money that went to him, not for an order of the present one."""
+    """An earlier merchant's signature is good; for money that went there, not for an order of the present one."""
     payment = start()
     wechat.pay(payment.out_trade_no)
     moved()

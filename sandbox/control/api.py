@@ -131,7 +131,7 @@ def trades(request: HttpRequest, body: Body) -> JsonResponse:
 
 @control_endpoint
 def calls(request: HttpRequest, body: Body) -> JsonResponse:
-    """GET tells which switches are on: one's own, and root all. POST sets one, ``{"off": true}`` ends it.
+    """GET tells which switches are on: the caller's own, and root all. POST sets one, ``{"off": true}`` ends it.
 
     The caller's token says whose calls change. Root may name others: ``unid``, or ``class_name`` for a whole class.
     """

@@ -42,7 +42,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def calls(request: HttpRequest) -> HttpResponse:
-    """Show the form of one's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
+    """Show the form of the user's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
     switches = switches_on() if may_turn(request) else []
     names = names_of(switch.unid for switch in switches)
     rows = [(names.get(one.unid, one.unid), datetime.fromisoformat(one.ends_at), one) for one in switches]

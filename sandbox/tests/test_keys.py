@@ -1,4 +1,4 @@
-"""The sandbox's merchant: made once, whole, for one's own eyes only."""
+"""The sandbox's merchant: made once, whole, readable for its owner only."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Switches on one's own calls."""
+"""Switches on the caller's own calls."""
 
 import asyncio
 

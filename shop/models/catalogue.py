@@ -19,7 +19,7 @@ class Category(EnteredRow):
     name = models.CharField("类目名称", max_length=NAME_LENGTH)
     image_url = models.CharField("类目图片", max_length=URL_LENGTH, blank=True)
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
-    # Made by a user who sees only his own: he cannot know of others' names, so his names are unique among his own.
+    # Made by a user who sees only own rows and cannot know of others' names, so a name is unique among those rows.
     is_private = models.BooleanField("仅录入人可见", default=False, db_default=False, editable=False)
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", editable=False)

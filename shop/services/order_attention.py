@@ -32,7 +32,7 @@ def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> None
 
 @transaction.atomic
 def order_flag(*, order_id: str, reason: str, actor: str, now: datetime) -> Order:
-    """Mark the order as one to keep an eye on.
+    """Flag the order, with a reason, for staff to watch (需关注).
 
     :raises OrderRefused: it has no reason, or the order is flagged already.
     """

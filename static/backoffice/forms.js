@@ -156,7 +156,7 @@
     document.addEventListener("visibilitychange", look);
   }
 
-  // --- For those who want it the browser tells what is new while the tab is hidden ---
+  // --- If the user has asked for it, the browser tells what is new while the tab is hidden ---
   const NOTICES = "notices", OFFER = "有新的时，浏览器通知我";
   const wantsNotices = () => localStorage.getItem(NOTICES) && window.Notification?.permission === "granted";
 

@@ -1,4 +1,4 @@
-// Send the form of one's own switch. The token goes into a header, as with every call.
+// Send the form of the user's own switch. The token goes into a header, as with every call.
 const form = document.getElementById("switch")
 
 form.addEventListener("submit", async event => {

@@ -101,7 +101,7 @@ def may_transfer(request: HttpRequest) -> bool:
 
 
 def runs_seen(request: HttpRequest) -> Q | None:
-    """Match the runs that the user may see: of the kinds that he may start. None if there are no such kinds.
+    """Match the runs that the user may see: of the kinds that the user may start. None if there are no such kinds.
 
     A run shows and changes students, so the data scope counts.
     """

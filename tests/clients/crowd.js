@@ -20,7 +20,7 @@ async function one(number) {
 run(async () => {
   const screens = await Promise.all(Array.from({ length: Number(count) }, (_, number) => one(number)))
   const started = Date.now()
-  // Neighbours are other clients by other transports, and those who only wait are connected before and after them.
+  // Neighbours are other clients by other transports, and clients that only wait are connected before and after them.
   const chosen = screens.slice((screens.length - scanned) / 2).slice(0, scanned)
   for (let at = 0; at < chosen.length; at += 20) await Promise.all(chosen.slice(at, at + 20).map(screen => screen.go()))
   const took_ms = Date.now() - started

@@ -10,7 +10,7 @@ from tests.cluster.traffic import PATIENCE_S, Traffic
 VIEWERS = 24  # more than a machine has threads
 FAULT_S = 32  # a database that vanishes is replaced after 20 to 25 s
 NOTICED_S, FAILOVER_S = 10, 35
-# Who waits for an answer of an entrance that has vanished waits until his own patience ends; his second try succeeds.
+# A person who waits for an entrance that has vanished gives up when the own patience ends; the second try succeeds.
 # On a busy machine pictures come 5 s apart even when all is well, before the silence and after it.
 # A page learns by its heartbeat, 25 + 20 s, that its socket leads nowhere.
 DOOR = {"lasts_s": 60, "limit_s": PATIENCE_S + 10, "may_stop": ("scan",), "silence_s": 50}

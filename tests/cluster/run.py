@@ -102,7 +102,7 @@ def installation() -> Iterator[tuple[Installation, "Traffic"]]:
 
 
 def scene(everything: Installation) -> tuple[list[str], str, requests.Session]:
-    """Migrate, as one does once for all machines; make people and a product.
+    """Migrate, once for all machines; make people and a product.
 
     Return the buyers' tokens, the product's id, and a browser that is logged in to the back office.
     """

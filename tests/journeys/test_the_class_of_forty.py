@@ -129,7 +129,7 @@ class Trainee:
         self.room.check(any(tries), self.username, "stock")
 
     async def looks_around(self):
-        """Whatever is shown is his own, and all of it."""
+        """All rows that are shown are the trainee's own, and none is missing."""
         wangs = {sid for sid, row in self.students.items() if "王" in row["name"]}
         lists = [
             ("/students/getstulist", {}, "sId", {*self.students}),
@@ -175,7 +175,7 @@ class Trainee:
         self.room.check(body.items() >= expected.items(), self.username, "errs", path, body)
 
     async def scans(self):
-        """Scan with a phone that names him; the screen is logged in as a WeChat user of that name."""
+        """Scan with a phone of the trainee's name; the screen is logged in as a WeChat user of that name."""
         async with self.room.session.ws_connect(f"{self.room.base}/ws/login") as screen:
             sid = (await screen.receive_json())["data"]["sid"]
             url = (await self.works("GET", "/users/getQrcode", token="", sid=sid))["scanCodeUrl"]
@@ -243,7 +243,7 @@ class Trainee:
         return sum(row["quantity"] for row in rows) + product["inventory"] == STOCK
 
     def books(self):
-        """Return what the teacher's page must say of him, by ``BOOKS``."""
+        """Return what the teacher's page must say of the trainee, by ``BOOKS``."""
         sets = [len(one) for one in (self.students, self.orders, self.paid, self.refunded)]
         return [self.username, self.calls, sum(self.refusals.values()), *sets, self.scanned]
 
@@ -274,7 +274,7 @@ def table(browser, address):
 
 
 def the_page_agrees(browser, page, trainees):
-    """Check that the teacher's page and its file say of each trainee what he has noted himself."""
+    """Check that the teacher's page and its file say of each trainee what the trainee has noted."""
     rows = table(browser, page)
     body = browser.get(page).text.partition('<tbody id="lesson">')[2]
     cells = [html.unescape(cell) for cell in re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", body)]

@@ -38,7 +38,7 @@ class Stack(Service):
         return requests.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=3).ok
 
     def children(self, mark: str) -> list[psutil.Process]:
-        """Return those whose command line holds ``mark``."""
+        """Return processes whose command line holds ``mark``."""
         processes = []
         for process in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):  # a zombie is none either
