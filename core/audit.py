@@ -22,7 +22,7 @@ from core.errors import Throttled
 
 MASK = "••••••"
 # Entries that a caller of the API may write, by window: a class of 40 that shares an account, each with a change every
-# ten seconds, stays below both. One token wrote 1,200 in 24 s before there was a limit.
+# ten seconds, stays below both. Without a limit one token writes 1,200 in 24 s.
 MAX_ENTRIES = {"minute": (300, 60), "day": (10_000, 86_400)}
 BURST = timedelta(minutes=1)
 DEVICE = "设备"  # what an action's words call the User-Agent
