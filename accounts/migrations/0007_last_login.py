@@ -4,7 +4,7 @@ from core.db.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody who logs in waits for the indexes
+    atomic = False  # logins do not wait for the indexes
 
     dependencies = [
         ('accounts', '0006_labels'),

@@ -1,6 +1,6 @@
 """Say which phone numbers are logins. Until now every number in a record was one, at the latest when it was used.
 
-A number stays or becomes a login where nobody else has it, except root's, which never logs in, and one that its user
+A number stays or becomes a login where no other user has it, except root's, which never logs in, and one that its user
 set with a token alone, as far as the audit trail knows. Those users prove the number, or root sets it anew.
 """
 

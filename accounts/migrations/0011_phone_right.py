@@ -6,7 +6,7 @@ RIGHTS = {"phone_user": "看完整电话"}
 
 
 def keep(apps, schema_editor):
-    """Whoever could see the list so far saw these too."""
+    """Roles that see the list saw these too in the last release."""
     rights_grant(apps, app_label="accounts", model="user", roles_with=["view_user"], rights=RIGHTS)
 
 

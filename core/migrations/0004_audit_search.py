@@ -22,7 +22,7 @@ class AddIndexToEntries(AddIndexConcurrently):
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody whose change is recorded waits for the index
+    atomic = False  # recorded changes do not wait for the index
 
     dependencies = [
         ('core', '0003_export'),

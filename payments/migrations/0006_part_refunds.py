@@ -38,7 +38,7 @@ def count_as_sent(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    atomic = False  # each statement for itself, so that nobody who pays waits for all of them
+    atomic = False  # each statement for itself, so that no payment waits for all of them
 
     dependencies = [
         ('payments', '0005_bills'),

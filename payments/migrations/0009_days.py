@@ -6,7 +6,7 @@ from core.db.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody who pays waits for the indexes
+    atomic = False  # payments do not wait for the indexes
 
     dependencies = [
         ('payments', '0008_rights'),

@@ -6,7 +6,7 @@ RIGHTS = {"ship_order": "发货", "decide_order": "处理退货申请", "refund_
 
 
 def keep(apps, schema_editor):
-    """Whoever could change orders so far did all three. Nobody could export orders, so nobody is given that."""
+    """Roles that change orders did all three in the last release. No role exported orders, so none is given that."""
     rights_grant(apps, app_label="shop", model="order", roles_with=["change_order"], rights=RIGHTS)
 
 

@@ -6,7 +6,7 @@ from core.db.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody who orders waits for the indexes
+    atomic = False  # orders do not wait for the indexes
 
     dependencies = [
         ('shop', '0008_attention'),

@@ -6,7 +6,7 @@ from core.db.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody who writes students waits for the indexes
+    atomic = False  # changes of students do not wait for the indexes
 
     dependencies = [
         ('students', '0006_archive'),

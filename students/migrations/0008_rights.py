@@ -6,7 +6,7 @@ RIGHTS = {"export_student": "导出学员"}
 
 
 def keep(apps, schema_editor):
-    """Whoever could add and change students so far could export them, too."""
+    """Roles that add and change students could export them in the last release."""
     both = ["add_student", "change_student"]
     rights_grant(apps, app_label="students", model="student", roles_with=both, rights=RIGHTS)
 

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody who writes students waits for the index
+    atomic = False  # changes of students do not wait for the index
 
     dependencies = [
         ("students", "0008_rights"),

@@ -13,7 +13,7 @@ UPDATE uploads_upload SET idle_since = now() WHERE idle_since IS NULL
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody who uploads waits for the index
+    atomic = False  # uploads do not wait for the index
 
     dependencies = [
         ("uploads", "0002_sender"),
