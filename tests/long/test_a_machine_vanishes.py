@@ -45,12 +45,16 @@ for thread in threads:
     thread.start()
 time.sleep(float(sys.argv[1]))
 """
-# Holds a row, and says so, until it is cut off.
+# Holds a row for which two others of the same machine wait, and says so, until it is cut off.
 HOLDING = """
-import json, sys, time
+import json, sys, threading, time
 import psycopg
-connection = psycopg.connect(**json.loads(sys.argv[1]))
-connection.execute("SELECT * FROM thing FOR UPDATE")
+holder, *others, looker = [psycopg.connect(**json.loads(sys.argv[1])) for _ in range(4)]
+holder.execute("SELECT * FROM thing FOR UPDATE")
+for other in others:
+    threading.Thread(target=other.execute, args=["SELECT * FROM thing FOR UPDATE"], daemon=True).start()
+while looker.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone() != (2,):
+    time.sleep(0.1)
 print("held", flush=True)
 time.sleep(60)
 """
@@ -107,7 +111,7 @@ def test_of_the_databases_two_hosts_one_vanishes(machine, server, tmp_path):
 
 
 def test_a_row_that_our_machine_had_locked_is_free_soon_after_it_vanished(machine, server):
-    """By default PostgreSQL finds out after two hours."""
+    """By default PostgreSQL finds out after two hours; with a limit of 5 s a second request of that machine took 10."""
     direct = {"host": HERE[1], "port": server, "user": "app", "dbname": "postgres"}
     facts = database(f"postgresql://app@{HERE[0]}:{server}/postgres", pool_size=1, serving=False)
     options = {name: value for name, value in facts["OPTIONS"].items() if name not in ("pool", "prepare_threshold")}
