@@ -32,7 +32,7 @@ class Tokens(NamedTuple):
 
 def token_issue(user: User) -> str:
     """Return a new token for ``user``, valid for ``JWT_LIFETIME``."""
-    return str(_filled(AccessToken(), user, settings.JWT_LIFETIME))
+    return str(_token_with(AccessToken(), user, settings.JWT_LIFETIME))
 
 
 def family_begin(*, user: User, access_s: int | None) -> Tokens:
@@ -70,19 +70,19 @@ def tokens_refresh(raw: str, *, now: datetime) -> Tokens:
 
 
 def _refresh_token(user: User, access_s: int, *, family: str) -> Token:
-    token = _filled(RefreshToken(), user, settings.JWT_REFRESH_LIFETIME)
+    token = _token_with(RefreshToken(), user, settings.JWT_REFRESH_LIFETIME)
     token["family"], token["access_s"] = family, access_s
     return token
 
 
 def _pair(user: User, refresh: Token) -> Tokens:
     access_s = refresh["access_s"]
-    token = _filled(AccessToken(), user, timedelta(seconds=access_s))
+    token = _token_with(AccessToken(), user, timedelta(seconds=access_s))
     token["jti"] = refresh["family"]
     return Tokens(str(token), str(refresh), access_s)
 
 
-def _filled(token: Token, user: User, lifetime: timedelta) -> Token:
+def _token_with(token: Token, user: User, lifetime: timedelta) -> Token:
     token.set_exp(from_time=times.now(), lifetime=lifetime)
     token.set_iat(at_time=times.now())
     token["unid"] = user.unid
@@ -96,18 +96,18 @@ def token_claims(raw: str, kind: str = AccessToken.token_type) -> dict[str, Any]
 
     :param kind: ``access`` or ``refresh``.
     """
-    claims = _signed(raw)
+    claims = _signed_claims(raw)
     is_valid = claims and claims["token_type"] == kind and claims["exp"] > times.now().timestamp()
     return claims if is_valid else None
 
 
 def token_holder(raw: str) -> str | None:
     """Return the ``unid`` of the user for whom a token was made, even if it has ended; None if it is not ours."""
-    claims = _signed(raw)
+    claims = _signed_claims(raw)
     return claims["unid"] if claims else None
 
 
-def _signed(raw: str) -> dict[str, Any] | None:
+def _signed_claims(raw: str) -> dict[str, Any] | None:
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         with suppress(TokenBackendError, ValueError):  # it may be signed with an earlier SECRET_KEY
             return _verified(raw, key)

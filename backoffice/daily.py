@@ -151,7 +151,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "title": f"日报 {sheet.title}",
         "sheet": sheet,
         "lines": list(sheet.lines()),
-        "days": table(_DAY_TITLES, [_shown(row) for row in sheet.rows()]) if sheet.first != sheet.last else "",
+        "days": table(_DAY_TITLES, [_cells(row) for row in sheet.rows()]) if sheet.first != sheet.last else "",
         "may_export": may_export,
         "query": query,
         "back": f"?{query}",
@@ -165,7 +165,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     return render(request, template, context)
 
 
-def _shown(row: list[Any]) -> list[Any]:
+def _cells(row: list[Any]) -> list[Any]:
     return [yuan_text(value) if isinstance(value, Decimal) else str(value) for value in row]
 
 

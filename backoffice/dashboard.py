@@ -85,7 +85,7 @@ def overview_file(request: HttpRequest) -> HttpResponse:
     return download(f"首页-{label}-{now:%Y%m%d}.csv", sheet_write("csv", ["项目", "数值", "说明"], rows))
 
 
-def _compared(
+def _comparison_tile(
     label: str, number: Any, before: Any, period: Period, link: str, form: str = "{}", *, is_income: bool = False
 ) -> Tile:
     """Return the tile of a number that is compared with the period before."""
@@ -99,7 +99,7 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     days, room = students_by_day(months[0], scope), settings.CLASS_CAPACITY
     new, before = (_days_sum(days, *span) for span in period.spans)
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
-    yield _compared("新增学员", new, before, period, link)
+    yield _comparison_tile("新增学员", new, before, period, link)
     classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
     yield rows_panel(
         "各班学员",
@@ -132,9 +132,9 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     sums, before = order_sums(period.spans)
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
     earning = ",".join(state.value for state in EARNING)
-    yield _compared("订单", sums.placed, before.placed, period, list_url("shop.order", **placed))
+    yield _comparison_tile("订单", sums.placed, before.placed, period, list_url("shop.order", **placed))
     income_url = list_url("shop.order", state__in=earning, **placed)
-    yield _compared("收入（元）", sums.revenue, before.revenue, period, income_url, "{:,.2f}", is_income=True)
+    yield _comparison_tile("收入（元）", sums.revenue, before.revenue, period, income_url, "{:,.2f}", is_income=True)
     to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]

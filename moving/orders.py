@@ -94,7 +94,7 @@ def translate(values: Values, existing: KnownOrders, run: ImportRun) -> Arrived:
     if username is None:
         values.fix("买家已不存在，订单只记下名字", unid)
     order.username = username or values.text("user_nickname", 64) or GONE_BUYER
-    return Arrived(order, unid, lines, _gone(values, lines, existing, run))
+    return Arrived(order, unid, lines, _placeholders(values, lines, existing, run))
 
 
 def write(arrivals: Sequence[Arrived], run: ImportRun) -> None:
@@ -202,7 +202,7 @@ def _code(values: Values, name: str, codes: Any) -> int:
     return 0
 
 
-def _gone(values: Values, lines: list[OrderLine], existing: KnownOrders, run: ImportRun) -> dict[str, Product]:
+def _placeholders(values: Values, lines: list[OrderLine], existing: KnownOrders, run: ImportRun) -> dict[str, Product]:
     """Make the products of the lines that no longer exist, with the lines' names and prices, not on sale."""
     missing = {}
     for line in lines:

@@ -67,7 +67,7 @@ def picture_exists(folder: Path, path: str) -> bool:
 
 def addresses_left() -> int:
     """Return how many records still refer to a picture of the old server."""
-    return sum(_left(place).count() for place in PLACES)
+    return sum(_old_rows(place).count() for place in PLACES)
 
 
 def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int], None], figures: Figures) -> None:
@@ -78,7 +78,7 @@ def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int]
     total, number = addresses_left() or 1, 0
     for place in PLACES:
         for rows in _batches(place):
-            url_paths = _known({old_picture(getattr(row, place.field)) for row in rows}, folder, now, figures)
+            url_paths = _new_addresses({old_picture(getattr(row, place.field)) for row in rows}, folder, now, figures)
             with transaction.atomic():
                 for row in rows:
                     _rewrite(place, row, url_paths, figures)
@@ -88,12 +88,12 @@ def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int]
 
 def _batches(place: Place) -> Iterator[list[Any]]:
     last = 0
-    while rows := list(_left(place).filter(pk__gt=last).order_by("pk")[:BATCH]):
+    while rows := list(_old_rows(place).filter(pk__gt=last).order_by("pk")[:BATCH]):
         yield rows
         last = rows[-1].pk
 
 
-def _left(place: Place) -> Any:
+def _old_rows(place: Place) -> Any:
     return place.model._default_manager.filter(**{f"{place.field}__iregex": _PATTERN})
 
 
@@ -108,7 +108,7 @@ def _rewrite(place: Place, row: Any, url_paths: dict[str, str], figures: Figures
         figures.rewritten += 1
 
 
-def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> dict[str, str]:
+def _new_addresses(paths: set[str], folder: Path, now: datetime, figures: Figures) -> dict[str, str]:
     """Return the new addresses of these pictures, and store those that are not stored yet."""
     here = dict(OldPicture.objects.filter(path__in=paths).exclude(url_path="").values_list("path", "url_path"))
     names = [url_path.removeprefix(settings.MEDIA_URL) for url_path in here.values()]

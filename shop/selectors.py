@@ -30,10 +30,10 @@ TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too
 
 def category_page(window: slice, *, scope: Scope = EVERYTHING) -> tuple[int, list[Category]]:
     """Return the number of categories in use, and a page of them, oldest first."""
-    return read_page(Category, _listed(scope), window, user_pk=scope.user_pk)
+    return read_page(Category, _on_sale_sql(scope), window, user_pk=scope.user_pk)
 
 
-def _listed(scope: Scope) -> str:
+def _on_sale_sql(scope: Scope) -> str:
     return "t.removed_at IS NULL" + (" AND t.created_by_id = %(user_pk)s" if scope.is_own_only else "")
 
 
@@ -44,7 +44,7 @@ def product_page(
 
     A category may be removed already.
     """
-    where = _listed(scope)
+    where = _on_sale_sql(scope)
     if product_id:
         where += " AND t.product_id = %(product_id)s"
     if category_id:

@@ -250,7 +250,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             return []
         return selection
 
-    def _posted(self, request: HttpRequest, students: list[Student], **fields: str) -> list[tuple[str, Any]]:
+    def _fields(self, request: HttpRequest, students: list[Student], **fields: str) -> list[tuple[str, Any]]:
         """Return the hidden fields by which a confirmation sends the action again."""
         across = request.POST.get("select_across", "0")
         rows = students[:1] if across == "1" else students
@@ -273,7 +273,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             except DomainError as refusal:
                 messages.warning(request, refusal.msg)
         context = {
-            "form": form, "posted": self._posted(request, selection, action="edit_many", mark=edit_mark(selection)),
+            "form": form, "posted": self._fields(request, selection, action="edit_many", mark=edit_mark(selection)),
             "count": len(selection), "names": selection[:CLASSES_SHOWN],
             "classes": sorted(Counter(student.class_name for student in selection).items()),
         }  # fmt: skip
@@ -296,7 +296,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             counts = Counter(student.class_name for student in selection)
             rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
         text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
-        facts = {"posted": self._posted(request, selection, action="archive", sure="1"), "rows": rows, "text": text}
+        facts = {"posted": self._fields(request, selection, action="archive", sure="1"), "rows": rows, "text": text}
         return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)
 
     def get_urls(self) -> list[URLPattern]:

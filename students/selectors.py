@@ -79,10 +79,10 @@ class ClassSpelling:
         Where a client has made a class of another spelling, the larger one counts.
         """
         tidy = _fold(text)
-        return self._known.get(tidy, tidy)
+        return self._names_by_fold.get(tidy, tidy)
 
     @cached_property
-    def _known(self) -> dict[str, str]:
+    def _names_by_fold(self) -> dict[str, str]:
         by_size = sorted(class_counts(), key=lambda pair: pair[1])
         return {_fold(name): name for name, _ in by_size}
 

@@ -106,7 +106,7 @@ def enrolment_begin(*, user: User, now: datetime) -> TOTPDevice:
 
     :raises SecondFactorRefused: the account is a shared demo account, or has a second factor already.
     """
-    _refuse(_locked(user))
+    _refuse(_user_lock(user))
     pending = TOTPDevice.objects.filter(user=user, confirmed=False)
     pending.filter(created_at__lte=now - PENDING_FOR).delete()
     return pending.first() or TOTPDevice.objects.create(user=user, name="手机", confirmed=False)
@@ -118,7 +118,7 @@ def enrolment_confirm(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
 
     :raises CodeWrong: nothing has changed. :raises SecondFactorRefused: see ``enrolment_begin``.
     """
-    _refuse(_locked(user))
+    _refuse(_user_lock(user))
     pending = TOTPDevice.objects.filter(user=user, confirmed=False).first()
     if pending is None:
         raise CodeWrong
@@ -138,7 +138,7 @@ def recovery_codes_renew(*, user: User) -> list[str]:
 
     :raises SecondFactorRefused: the user has no second factor.
     """
-    if device_of(_locked(user)) is None:
+    if device_of(_user_lock(user)) is None:
         raise SecondFactorRefused("还没有绑定动态验证码")
     change_note(user, _AUDITED_AS, "", "重新生成恢复码")
     return _recovery_codes_make(user)
@@ -151,7 +151,7 @@ def recovery_codes_left(user: User) -> int:
 @transaction.atomic
 def second_factor_remove(*, user: User) -> bool:
     """Remove the user's second factor and recovery codes; return False if there was none."""
-    _locked(user)
+    _user_lock(user)
     number, _ = TOTPDevice.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
     if number:
@@ -159,7 +159,7 @@ def second_factor_remove(*, user: User) -> bool:
     return bool(number)
 
 
-def _locked(user: User) -> User:
+def _user_lock(user: User) -> User:
     # Lock the user: if two enrolments run at once, the second waits and finds the first one's phone.
     return User.objects.select_for_update(no_key=True, of=("self",)).select_related("role").get(pk=user.pk)
 

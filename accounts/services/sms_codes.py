@@ -54,13 +54,13 @@ def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWE
         fields = {"code": code, "phone": phone, "ends": (now + LIFETIME).timestamp()}
         budget_take(now)
         with client().pipeline() as pipeline:
-            pipeline.hset(_stored(key), mapping=fields)
-            pipeline.expire(_stored(key), _REMEMBERED)
+            pipeline.hset(_code_key(key), mapping=fields)
+            pipeline.expire(_code_key(key), _REMEMBERED)
             pipeline.execute()
         try:
             sms_send(phone=phone, template=settings.SMS_TEMPLATE_CODE, values={"code": code}, network=network)
         except SmsNotSent:
-            client().delete(_stored(key))
+            client().delete(_code_key(key))
             budget_give_back(now)
             for name, limit, window_s in PER_ADDRESS:
                 ratelimit.hit(_address_key(name, network), limit=limit, window_s=window_s, count=-1)
@@ -75,7 +75,7 @@ def sms_code_phone(key: str) -> str:
     """
     if len(key) != KEY_LENGTH or not key.isascii() or not key.isalnum():
         raise SmsCodeNotAsked
-    phone = (client().hget(_stored(key), "phone") or b"").decode()
+    phone = (client().hget(_code_key(key), "phone") or b"").decode()
     if not phone:
         raise SmsCodeNotAsked
     return phone
@@ -90,15 +90,15 @@ def sms_code_spend(*, key: str, code: str, now: datetime) -> None:
     """
     if len(code) < DIGITS:
         raise SmsCodeIncomplete
-    if not client().exists(_stored(key)):
+    if not client().exists(_code_key(key)):
         raise SmsCodeNotAsked
     # Counted before the comparison, so of many tries at once no more than MAX_TRIES are compared.
     many = ratelimit.hit(f"sms:try:{key}", limit=MAX_TRIES, window_s=_REMEMBERED.total_seconds())
-    right, ends = client().hmget(_stored(key), ["code", "ends"])
+    right, ends = client().hmget(_code_key(key), ["code", "ends"])
     if many or right is None or not secrets.compare_digest(right, code.encode()) or float(ends) <= now.timestamp():
         raise SmsCodeWrong
     # Two right ones may come at once: only one of them deletes the code.
-    if not client().hdel(_stored(key), "code"):
+    if not client().hdel(_code_key(key), "code"):
         raise SmsCodeWrong
 
 
@@ -173,5 +173,5 @@ def _address_key(name: str, network: str) -> str:
     return f"sms:address:{name}:{network}"
 
 
-def _stored(key: str) -> str:
+def _code_key(key: str) -> str:
     return f"spms:sms:{key}"

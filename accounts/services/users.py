@@ -47,7 +47,7 @@ def user_register(
         with transaction.atomic():
             draft.save(force_insert=True)
     except IntegrityError as error:
-        raise _taken(error) from None
+        raise _uniqueness_error(error) from None
     return draft
 
 
@@ -58,7 +58,7 @@ def _role(roleid: str) -> Role:
     return role
 
 
-def _taken(error: IntegrityError) -> errors.PhoneTaken | errors.UsernameTaken:
+def _uniqueness_error(error: IntegrityError) -> errors.PhoneTaken | errors.UsernameTaken:
     return errors.PhoneTaken() if TAKEN_CONSTRAINT in str(error) else errors.UsernameTaken()
 
 
@@ -104,7 +104,7 @@ def user_update(
         with transaction.atomic():
             user.save(update_fields=list(changes))
     except IntegrityError as error:
-        raise _taken(error) from None
+        raise _uniqueness_error(error) from None
     phone_replaced_tell(user, phone=old_phone, was_login=was_login, network=context.network)
     if "headimgurl" in changes:
         avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)

@@ -212,7 +212,7 @@ class TestAtTheSameInstant:
     def test_one_phone_is_enrolled_and_gets_one_sheet_of_codes(self, li, monkeypatch, is_locked):
         code, have_looked = shown_by(enrolment_begin(user=li, now=timezone.now())), Barrier(4)
         if not is_locked:
-            monkeypatch.setattr(second_factor, "_locked", lambda user: user)
+            monkeypatch.setattr(second_factor, "_user_lock", lambda user: user)
             # Each finds no phone yet.
             monkeypatch.setattr(second_factor, "_refuse", lambda user: have_looked.wait(10) and None)
 

@@ -152,7 +152,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
     def _compare(self, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
         """Return (the sender's value is saved, it conflicts with a colleague's)."""
-        mine, current = self._posted(name, field), None if name in self.versions else self._initial(name)
+        mine, current = self._posted_value(name, field), None if name in self.versions else self._initial(name)
         was_changed = before is _UNKNOWN or before != now
         # What the sender saw in the field. Where the page does not say (``versions`` hold marks only), the row does.
         original = current if name in self.versions or not was_changed or before is _UNKNOWN else before
@@ -165,7 +165,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
         Two people never conflict about one tick: it has two values only, so a change means the other one.
         """
-        mine = list(dict.fromkeys(str(value) for value in self._posted(name, field) or []))
+        mine = list(dict.fromkeys(str(value) for value in self._posted_value(name, field) or []))
         current = [str(value) for value in _plain(self._initial(name)) or []]
         if set(mine) == set(current):
             return False, False
@@ -184,7 +184,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         choice = self.data.get(self.add_prefix(KEEP + name)) if is_undecided else "mine"
         return choice != "theirs", choice not in {"mine", "theirs"}
 
-    def _posted(self, name: str, field: Any) -> Any:
+    def _posted_value(self, name: str, field: Any) -> Any:
         return field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
 
     def _their_change(self, name: str, field: Any, before: Any, is_open: bool) -> TheirChange:
@@ -192,10 +192,10 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         if _is_set(field):
             original, now = [] if before is _UNKNOWN else before or [], self._value_now(name) or []
             theirs = _ticks_in_words(field, original, now)
-            mine = _ticks_in_words(field, now, self._posted(name, field) or []) if is_open else ""
+            mine = _ticks_in_words(field, now, self._posted_value(name, field) or []) if is_open else ""
         else:
             theirs = HIDDEN if is_secret else in_words(field, self._initial(name))
-            mine = HIDDEN if is_secret else _typed_in_words(field, self._posted(name, field)) if is_open else ""
+            mine = HIDDEN if is_secret else _typed_in_words(field, self._posted_value(name, field)) if is_open else ""
         label = str(field.label or name)
         return TheirChange(name, label, theirs, mine, is_open, self.data.get(self.add_prefix(KEEP + name), ""))
 

@@ -157,7 +157,7 @@ class ContractSchema(AutoSchema):
         schemas = {200: {"anyOf": [*self._successes(doc), failure]}}
         return {
             status: OpenApiResponse(
-                schemas.get(status, failure), description=_HTTP_NAMES.get(status, "失败"), examples=_named(bodies)
+                schemas.get(status, failure), description=_HTTP_NAMES.get(status, "失败"), examples=_examples(bodies)
             )
             for status, bodies in sorted(by_http_status.items())
         }
@@ -258,7 +258,7 @@ def _shape(value: Any) -> Schema:
     return {} if value is None else schema_of(type(value), refer=lambda _: {})
 
 
-def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
+def _examples(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
     """The summary is for people; the names are numbers, so that equal summaries do not replace each other."""
     examples = []
     for number, body in enumerate(bodies, 1):

@@ -149,7 +149,7 @@ def test_a_picture_chosen_meanwhile_stays(bring, old, monkeypatch):
         Student.objects.update(headimgurl="https://chosen.example/1.png")
         return dict.fromkeys(paths, "/media/2026/11/" + "0" * 32 + ".png")
 
-    monkeypatch.setattr(pictures, "_known", choose)
+    monkeypatch.setattr(pictures, "_new_addresses", choose)
 
     bring({"students": [student(headimgurl="/avatar/1.png")]}, pictures=old)
 

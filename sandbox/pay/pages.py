@@ -52,7 +52,7 @@ def find(request: HttpRequest) -> HttpResponse:
     """Redirect from ``?code_url=`` or ``?prepay_id=`` to the code's page."""
     code = code_find(code_url=request.GET.get("code_url", ""), prepay_id=request.GET.get("prepay_id", ""))
     if code is None:
-        return _unknown(request)
+        return _unknown_code_page(request)
     return redirect("sandbox:pay", token=code.token)
 
 
@@ -62,7 +62,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     """Show the code's order; 支付 pays it, 取消 changes nothing."""
     code = code_find(code_url=f"?pr={token}")
     if code is None:
-        return _unknown(request)
+        return _unknown_code_page(request)
     if request.method != "POST":
         return render(request, "sandbox/pay.html", _context(code) | {"is_cancelled": "cancelled" in request.GET})
     if request.POST.get("action") != "pay":
@@ -79,12 +79,12 @@ def order_faults(request: HttpRequest, token: str) -> HttpResponse:
     """Set the faults of the code's order. A caller with the code counts as its buyer, as at the real provider."""
     code = code_find(code_url=f"?pr={token}")
     if code is None:
-        return _unknown(request)
+        return _unknown_code_page(request)
     order_faults_set(trade=code.trade, changes=changes_of(request.POST, ORDER_KINDS), reset=True)
     return redirect("sandbox:pay", token=token)
 
 
-def _unknown(request: HttpRequest) -> HttpResponse:
+def _unknown_code_page(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
 
 

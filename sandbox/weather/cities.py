@@ -32,7 +32,7 @@ def city_named(name: str) -> City:
 
     :raises UnknownCity: the name is not Chinese, ends with 市, 区 or 县, or is among ``NOWHERE``.
     """
-    if city := _known().get(name):
+    if city := _cities().get(name):
         return city
     if not NAME.fullmatch(name) or name in NOWHERE:
         raise UnknownCity("city参数错误，没有这个城市")
@@ -44,7 +44,7 @@ def city_named(name: str) -> City:
 
 
 @lru_cache(maxsize=1)
-def _known() -> dict[str, City]:
+def _cities() -> dict[str, City]:
     rows = [line.split() for line in _lines("cities.txt")]
     return {name: City(name, pinyin, code, float(mean), float(swing)) for name, pinyin, code, mean, swing in rows}
 

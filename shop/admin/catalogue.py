@@ -115,18 +115,18 @@ class ProductRowForm(forms.ModelForm):  # type: ignore[type-arg]
             text = self.data.get(self.add_prefix(name))
             if not product.is_on_sale and text not in (None, self.data.get(self[name].html_initial_name)):
                 self.add_error(name, "同事刚下架了这件商品，没有保存")
-        if "price" in self.changed_data and self._seen("price") != product.price:
+        if "price" in self.changed_data and self._shown_value("price") != product.price:
             self.add_error("price", f"同事刚改成了 {product.price}，再保存一次就用你的")
             self.data = self.data.copy()
             self.data[self["price"].html_initial_name] = str(product.price)
         data["pieces"] = 0
         if "stock" in self.changed_data and "stock" in data:
-            data["pieces"] = data["stock"] - (self._seen("stock") or 0)
+            data["pieces"] = data["stock"] - (self._shown_value("stock") or 0)
             if not 0 <= product.stock + data["pieces"] <= MAX_STOCK:
                 self.add_error("stock", f"库存现有{product.stock}件，不能调整{data['pieces']:+d}件")
         return data
 
-    def _seen(self, name: str) -> Any:
+    def _shown_value(self, name: str) -> Any:
         return self.fields[name].to_python(self.data.get(self[name].html_initial_name))
 
 

@@ -31,7 +31,7 @@ def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
             yield order
 
 
-def _received(order: Order) -> Decimal:
+def _received_yuan(order: Order) -> Decimal:
     return order.total if order.pay_status == PayStatus.PAID else Decimal(0)
 
 
@@ -44,7 +44,7 @@ ORDER_COLUMNS = {
     "goods": ExportColumn("商品", 40, lambda order: "；".join(str(line) for line in order.lines.all())),
     "pieces": ExportColumn("件数", 8, lambda order: sum(line.quantity for line in order.lines.all())),
     "total": ExportColumn("金额（元）", 12, lambda order: order.total, True),
-    "received": ExportColumn("实收（元）", 12, _received, True),
+    "received": ExportColumn("实收（元）", 12, _received_yuan, True),
     "refunded": ExportColumn("已退款（元）", 12, lambda order: order.refunded, True),
     "paid_at": ExportColumn("付款时间", 20, lambda order: order.paid_at),
     "shipped_at": ExportColumn("发货时间", 20, lambda order: order.shipped_at),

@@ -95,7 +95,7 @@ def bar_of(request: HttpRequest) -> dict[str, Any]:
     """Return what the bar shows: the work lists with their numbers, the kept filters, and the fields of the filter."""
     counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, limit=MAX_SHOWN)
     numbers = {name: AtLeast(MAX_SHOWN) if count > MAX_SHOWN else count for name, count in counts.items()}
-    query = _kept(request.GET.urlencode())
+    query = _canonical_query(request.GET.urlencode())
     others = [(name, value) for name, value in request.GET.items() if name not in NAMES and query_kept(f"{name}=1")]
     filters = dict(others) | {name: request.GET[name] for name in NAMES if name in request.GET}
     today = local(times.now()).date()
@@ -171,8 +171,8 @@ def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
         names = request.POST.getlist("column") if request.POST["columns"] == "chosen" else []
         columns = [name for name in ORDER_COLUMNS if name in names]
         columns_save(user_pk=user_pk, names=["order_id", *columns] if columns else [])
-        return _kept(request.POST.get("query", ""))
-    query = _kept(request.POST.get("query", ""))
+        return _canonical_query(request.POST.get("query", ""))
+    query = _canonical_query(request.POST.get("query", ""))
     if len(query) > VIEW_QUERY_LENGTH:
         raise ShopError("筛选条件太长")
     try:
@@ -184,6 +184,6 @@ def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
     return view.query
 
 
-def _kept(query: str) -> str:
+def _canonical_query(query: str) -> str:
     """Return a query string without the page number and the like, always written the same way."""
     return urlencode(sorted(parse_qsl(query_kept(query[:MAX_QUERY]))))

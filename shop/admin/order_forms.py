@@ -60,7 +60,7 @@ class ParcelForm(ButtonForm):
         self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in rows))]))
         self.file = request.FILES.get("sheet")
         self.fills = data is not None and bool(self.file or data.get("pasted", "").strip())
-        super().__init__(self._filled(data) if self.fills else data, rows=rows, request=request)
+        super().__init__(self._with_parcels(data) if self.fills else data, rows=rows, request=request)
         fields: dict[str, Any] = self.fields
         for order in rows:
             number, courier = _parcel_names(order)
@@ -73,7 +73,7 @@ class ParcelForm(ButtonForm):
             )
         self.in_table = fields.keys()
 
-    def _filled(self, data: Any) -> Any:
+    def _with_parcels(self, data: Any) -> Any:
         """Return the posted data with the parcels of the sheet or the text in it."""
         parcels: dict[int, Parcel] = {}
         try:

@@ -102,7 +102,7 @@ class OrderJson(OrderStatusJson, _Record):
 
 def category_row(category: Category) -> CategoryJson:
     return {
-        **_entered(category),
+        **_entry_fields(category),
         "category_id": category.category_id,
         "categoryName": category.name,
         "categoryImgurl": full_url(category.image_url),
@@ -113,7 +113,7 @@ def product_row(product: Product) -> ProductJson:
     is_vip = product.category.category_id == VIP_CATEGORY_ID
     vip: _VipJson = {"vip_level": product.vip_level, "vip_days": product.vip_days} if is_vip else {}
     return {
-        **_entered(product),
+        **_entry_fields(product),
         **vip,
         "product_id": product.product_id,
         "category_id": product.category.category_id,
@@ -126,7 +126,7 @@ def product_row(product: Product) -> ProductJson:
     }
 
 
-def _entered(row: Category | Product) -> _EnteredJson:
+def _entry_fields(row: Category | Product) -> _EnteredJson:
     return {
         "_id": object_id(row.created_at, row.pk),
         "__v": 0,

@@ -120,12 +120,12 @@ def shape_of(rows: Rows) -> dict[str, Any]:
     body = [texts for _, texts in rows[at + 1 :]]
     samples = [[texts[n] for texts in body if n < len(texts) and texts[n]][:SAMPLES] for n in range(len(heads))]
     return {
-        "heads": [_shown(text) for text in heads],
-        "samples": [[_shown(text) for text in column] for column in samples],
+        "heads": [_excerpt(text) for text in heads],
+        "samples": [[_excerpt(text) for text in column] for column in samples],
     }
 
 
-def _shown(text: str) -> str:
+def _excerpt(text: str) -> str:
     return UNSTORABLE.sub("\ufffd", text[:40])
 
 

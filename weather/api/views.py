@@ -32,8 +32,8 @@ class WeatherViewSet(ApiViewSet):
         if params["key"] == "all":
             return self._history(params)
         if params["city"]:
-            return _found([self._of_city(request, params["city"])])
-        return _found([weather_newest(now=times.now())])
+            return _weather_answer([self._of_city(request, params["city"])])
+        return _weather_answer([weather_newest(now=times.now())])
 
     @Endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
     def update_weather_count(self, request: CallerRequest) -> Response:
@@ -43,7 +43,7 @@ class WeatherViewSet(ApiViewSet):
 
     def _history(self, params: dict[str, Any]) -> Response:
         records, total = history_page(page_slice(params["page"], params.get("count")), params["city"])
-        return _found(records, total=total)
+        return _weather_answer(records, total=total)
 
     def _of_city(self, request: Request, city: str) -> WeatherRecord:
         try:
@@ -54,6 +54,6 @@ class WeatherViewSet(ApiViewSet):
             raise
 
 
-def _found(records: list[WeatherRecord], **more: Any) -> Response:
+def _weather_answer(records: list[WeatherRecord], **more: Any) -> Response:
     # Old clients read `message`, newer ones `msg`.
     return ok(FOUND, message=FOUND, data=[weather_row(record) for record in records], **more)

@@ -110,7 +110,7 @@ def read_v3(
         event, resource = notice["event_type"], notice["resource"]
         if resource.get("algorithm") != "AEAD_AES_256_GCM":
             raise ValueError("unknown algorithm")
-        facts, who = _opened(resource, authentic)
+        facts, who = _decrypt(resource, authentic)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NoticeRefused("报文格式错误或解密失败") from None
     try:
@@ -130,7 +130,7 @@ def read_v3(
     return result
 
 
-def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[Any, Merchant]:
+def _decrypt(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[Any, Merchant]:
     """Decrypt the resource; return its content and the merchant whose APIv3 key opened it.
 
     The signature does not tell the merchant, since the provider signs for several with one certificate.

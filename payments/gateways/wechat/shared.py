@@ -69,11 +69,11 @@ def plain(text: str, limit: int) -> str:
     WeChat Pay documents for no call whether a text may hold emoji, and some calls refuse them: then a product with an
     emoji in its name could not be paid, and a refund with one in its reason would fail.
     """
-    line = "".join(_kept(char) for char in text)
+    line = "".join(_plain_char(char) for char in text)
     return cut(" ".join(line.split()), limit).strip()
 
 
-def _kept(char: str) -> str:
+def _plain_char(char: str) -> str:
     if char.isspace():
         return " "
     kind = unicodedata.category(char)

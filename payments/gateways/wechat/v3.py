@@ -134,7 +134,7 @@ class WeChatV3:
 
         :raises ValueError: our APIv3 key does not open it, or it is not JSON.
         """
-        return orjson.loads(self._opened(resource))
+        return orjson.loads(self._decrypt(resource))
 
     def refresh_certificates(self) -> None:
         """Download the platform certificates.
@@ -152,13 +152,13 @@ class WeChatV3:
         self.keys.store(pems)
 
     def _certificate(self, entry: Mapping[str, Any]) -> str:
-        pem = self._opened(entry["encrypt_certificate"])
+        pem = self._decrypt(entry["encrypt_certificate"])
         certificate = load_certificate(pem)
         if certificate is None or int(entry["serial_no"], 16) != certificate.serial_number:
             raise ValueError("another certificate than the entry says")
         return pem
 
-    def _opened(self, sealed: Mapping[str, str]) -> str:
+    def _decrypt(self, sealed: Mapping[str, str]) -> str:
         """Decrypt what the provider has sealed with our APIv3 key.
 
         :raises ValueError: another key has sealed it, or it is not whole.
