@@ -31,6 +31,8 @@ CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
 ANSWER_S = 6.0  # the caller gets an answer or an error within this time
 # While a call places the order it cannot close: longer than ANSWER_S, so that the claim outlives the call.
 CLAIM = timedelta(seconds=8)
+# Of calls at once none ends the claim when it fails, because another may be at the provider; so it may end later.
+SHARED_CLAIM = CLAIM + timedelta(seconds=1)
 PAUSE_S = 0.3
 SECOND_TRY_S = 2.0  # do not try a second time when less time than this is left
 Draft = dict[str, Any]  # the fields of the payment that a call would store
@@ -126,7 +128,8 @@ def _claim(draft: Draft, now: datetime) -> Payment:
             out_trade_no=draft["out_trade_no"], defaults=draft
         )
         _check_payable(payment, draft, now)
-        payment.claimed_until = now + CLAIM
+        is_shared = payment.claimed_until is not None and payment.claimed_until > now
+        payment.claimed_until = now + (SHARED_CLAIM if is_shared else CLAIM)
         payment.next_check_at = payment.next_check_at or check_due(payment, now)
         payment.save(update_fields=["claimed_until", "next_check_at"])
         log_step(payment, "发起支付" if is_new else "重复发起支付", now, to_state=payment.state)
@@ -159,7 +162,8 @@ def _order(payment: Payment, now: datetime) -> Payment:
     try:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
-        Payment.objects.filter(pk=payment.pk).update(claimed_until=None, last_error=error.words)
+        Payment.objects.filter(pk=payment.pk).update(last_error=error.words)
+        Payment.objects.filter(pk=payment.pk, claimed_until=now + CLAIM).update(claimed_until=None)  # it has no other
         is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
         refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)
         payment.refresh_from_db()

@@ -1,6 +1,7 @@
 """Starting a payment: once at the provider, whatever happens on the way."""
 
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 from payments.errors import PaymentAlreadyPaid, PaymentClosed, PaymentNotConfigured, ProviderDown, WeChatRefused
 from payments.models import Payment, PaymentStatus
 from payments.services import start as start_module
-from payments.services.query_close import payment_close
+from payments.services.query_close import CloseOutcome, payment_close
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +149,27 @@ def test_a_click_that_fails_shows_the_code_that_the_other_got(start, shop, wecha
     monkeypatch.setattr(start_module, "_ask_twice", other_first)
 
     assert [start(number).code_url] == codes
+
+
+@pytest.mark.parametrize("claim", [start_module.SHARED_CLAIM, start_module.CLAIM])
+def test_a_click_that_fails_lets_no_order_close_while_another_is_at_the_provider(
+    start, shop, wechat, monkeypatch, claim
+):
+    """Its twin, the shorter claim, shows what happens where the click that fails may end it: the code is of no use."""
+    number, ask, is_kept = shop.order(), start_module._ask_twice, claim > start_module.CLAIM
+    monkeypatch.setattr(start_module, "SHARED_CLAIM", claim)
+
+    def other_fails(payment):
+        monkeypatch.setattr(start_module, "_ask_twice", ask)
+        wechat.faults = [("unifiedorder", "error", "NOAUTH", "")]
+        with pytest.raises(WeChatRefused):
+            start(number)
+        assert (payment_close(out_trade_no=number, now=timezone.now()) is CloseOutcome.STARTING) == is_kept
+        return ask(payment)
+
+    monkeypatch.setattr(start_module, "_ask_twice", other_fails)
+    with nullcontext() if is_kept else pytest.raises(PaymentClosed):
+        start(number)
 
 
 @pytest.mark.parametrize("step", ["_claim", "_ask_twice"])
