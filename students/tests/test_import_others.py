@@ -1,5 +1,7 @@
 """Exports that come back, and pictures in a ZIP."""
 
+from unittest.mock import Mock
+
 import pytest
 from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,7 +14,7 @@ from students.transfer import photos
 from students.transfer.photos import pictures_in
 from students.transfer.sheets import sheet_read
 from tests.kit import encoded, logged_in
-from uploads.errors import DecodersBusy, ImageBroken, ImageIsHeic
+from uploads.errors import DecodersBusy, ImageBroken, ImageIsHeic, StoreFull
 from uploads.models import ImageUse
 
 pytestmark = pytest.mark.django_db
@@ -148,9 +150,10 @@ def test_a_damaged_picture_or_a_student_who_left_keeps_no_other_out_and_the_coun
     files = {"谭鹏.png": long, "王芳.png": encoded(), "李雷.png": encoded(), "韩梅.png": encoded()[:60]}
     run, confirm = send(files | {"x.jpg": HEIC, "y.png": b"x"})
     source = run.files.get()
-    content, at = bytes(source.content), 20_000  # far behind what the check looks at
+    content, at = bytes(source.content), 20_000  # far behind the head
     source.content = content[:at] + b"\xff" * 20 + content[at + 20 :]
     source.save()
+    assert pictures_in(source.content)[0].fault == "文件已损坏"  # so says a preview of what is damaged before
     people[2].delete()
 
     confirm(use=["1", "2", "3", "4"])
@@ -163,6 +166,22 @@ def test_a_damaged_picture_or_a_student_who_left_keeps_no_other_out_and_the_coun
     assert reasons == {
         "谭鹏.png": "文件已损坏", "李雷.png": "学员刚刚被删除", "韩梅.png": ImageBroken.msg, "x.jpg": ImageIsHeic.msg,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("failure", [OSError("disk"), StoreFull()])
+def test_a_store_that_fails_ends_the_work_and_the_rest_can_be_confirmed_again(send, browser, monkeypatch, failure):
+    people = students("谭鹏", "王芳", "李雷")
+    run, confirm = send({f"{person.name}.png": encoded() for person in people})
+    stores = iter([photos.image_store, Mock(side_effect=failure), *[photos.image_store] * 2])
+    monkeypatch.setattr(photos, "image_store", lambda **facts: next(stores)(**facts))
+    confirm(use=["1", "2", "3"])
+
+    assert (run.state, run.counts, pictured()) == (RunState.READY, {"done": 1, "changed": 2}, {people[0].pk})
+    assert "已更换的有效" in text_of(browser, run)
+    confirm(use=["2", "3"])
+
+    assert (run.state, run.counts, run.message) == (RunState.DONE, {"done": 3}, "")
+    assert pictured() == {person.pk for person in people}
 
 
 def test_what_a_second_worker_finds_done_stays_done(send, monkeypatch):

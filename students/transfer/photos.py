@@ -6,10 +6,12 @@ import zipfile
 import zlib
 from contextlib import suppress
 from datetime import datetime
+from lzma import LZMAError
 from pathlib import PurePosixPath
 from threading import Lock
 from typing import Any, NamedTuple
 
+import structlog
 from auditlog.context import set_actor
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
@@ -18,13 +20,15 @@ from django.db.models import Q
 from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
 from permissions.scope import Scope
-from students.errors import SheetRefused
+from students.errors import SheetRefused, StudentUnknown
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
 from students.transfer.runs import row_counts, run_scope, source_of
-from uploads.errors import ImageIsHeic
+from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
 from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
+
+log = structlog.get_logger("students.transfer")
 
 MAX_ZIP_BYTES = 30 * 1024 * 1024
 MAX_FILES = 500
@@ -42,8 +46,8 @@ _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
 OPEN = (RowKind.CHANGED, RowKind.CHOICE)  # neither done nor given up
-# What zipfile raises for a file of an archive that is damaged, or packed in a way that it does not know.
-DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError, NotImplementedError, ValueError)
+# The others tell that no picture can be stored now. Decoders are busy, too, when this picture takes them too long.
+OF_ONE_PICTURE = (ImageRefused, DecodersBusy, SheetRefused, StudentUnknown)
 
 
 class ZipPicture(NamedTuple):
@@ -57,7 +61,10 @@ class ZipPicture(NamedTuple):
 
 
 def pictures_in(content: bytes) -> list[ZipPicture]:
-    """List the files of the archive, each with what is wrong with it. Unpacks no more than their first bytes.
+    """List the files of the archive, each with what is wrong with it.
+
+    Each is unpacked, which finds damage of the ZIP. A picture that is broken in itself is found when it is given,
+    because a decoder takes some 0.1 s for a photograph.
 
     :raises SheetRefused: it is no ZIP, or too large when unpacked.
     """
@@ -106,13 +113,23 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
     if entry.file_size > MAX_BYTES:
         return f"图片不能超过{MAX_BYTES // 1024**2}MB"
     try:
-        with archive.open(entry) as stream:
-            head = stream.read(16)
-        if is_heic(head):
-            return ImageIsHeic.msg
-        return "" if head.startswith(tuple(_TYPES)) else "不是图片（支持 JPG、PNG、GIF、WebP）"
-    except Exception:
-        return "文件已损坏"
+        content = _unpack(archive, entry)
+    except SheetRefused as refusal:
+        return refusal.msg
+    if is_heic(content):
+        return ImageIsHeic.msg
+    return "" if content.startswith(tuple(_TYPES)) else "不是图片（支持 JPG、PNG、GIF、WebP）"
+
+
+def _unpack(archive: zipfile.ZipFile, file: zipfile.ZipInfo | str) -> bytes:
+    """Return the whole content of a file.
+
+    :raises SheetRefused: it is damaged, as its checksum tells, or packed in a way that zipfile does not know.
+    """
+    try:
+        return archive.read(file)
+    except (zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, OSError, EOFError, ValueError):
+        raise SheetRefused("文件已损坏") from None
 
 
 def photos_check(run: TransferRun, now: datetime) -> None:
@@ -222,39 +239,45 @@ def photos_choice(run: TransferRun, data: Any) -> dict[str, dict[str, int]]:
 def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
     """Return a picture of the archive as it was sent, and its content type.
 
-    :raises SheetRefused: there is no such picture, or the archive is gone.
+    :raises SheetRefused, RunNotReady: there is no such picture, it is damaged, or the archive is gone.
     """
     row = TransferRow.objects.filter(run=run, number=number, kind__in=OPEN).first()
     if row is None:
         raise SheetRefused("没有这张图片")
-    try:
-        with _unpacking, zipfile.ZipFile(io.BytesIO(source_of(run))) as archive:
-            content = archive.read(row.cells["file"])
-    except DAMAGE:
-        raise SheetRefused("文件已损坏") from None
+    with _unpacking, zipfile.ZipFile(io.BytesIO(source_of(run))) as archive:
+        content = _unpack(archive, row.cells["file"])
     kind = next((kind for magic, kind in _TYPES.items() if content.startswith(magic)), "jpeg")
     return content, f"image/{kind}"
 
 
 def photos_apply(*, run_pk: int, now: datetime) -> None:
-    """Give the chosen students their pictures, one by one. Started again, it goes on where it stopped."""
+    """Give the chosen students their pictures, one by one. Started again, it goes on where it stopped.
+
+    If pictures cannot be stored now, the run is ``READY`` again with the rest of them, and its message says why.
+    """
     run = TransferRun.objects.select_related("confirmed_by").filter(pk=run_pk, state=RunState.APPLYING).first()
     if run is None:
         return
+    end: dict[str, Any] = {"state": RunState.DONE, "message": ""}
     choices: dict[str, int] = run.options.get("chosen", {})
     rows = list(TransferRow.objects.filter(run=run, number__in=[int(number) for number in choices], kind__in=OPEN))
-    with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
-        for row in with_progress(rows, run.pk, total=len(rows), every=1):
-            _give(run, row, archive, choices[str(row.number)], now)
-    TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=RowKind.SKIPPED)
-    TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(state=RunState.DONE, counts=row_counts(run))
+    try:
+        with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
+            for row in with_progress(rows, run.pk, total=len(rows), every=1):
+                _give(run, row, archive, choices[str(row.number)], now)
+        TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=RowKind.SKIPPED)
+    except Exception as error:
+        log.exception("pictures not given", run=run_pk)
+        reason = error.msg if isinstance(error, DomainError) else "处理时出现意外错误"
+        end = {"state": RunState.READY, "message": f"{reason}。已更换的有效，其余请稍后再次确认"}
+    TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(**end, counts=row_counts(run))
     progress_end(run.pk)
 
 
 def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_pk: int, now: datetime) -> None:
     try:
         # Stored outside a transaction (see uploads.services). A picture that is stored twice is swept after a day.
-        file = SimpleUploadedFile("photo", archive.read(row.cells["file"]))
+        file = SimpleUploadedFile("photo", _unpack(archive, row.cells["file"]))
         picture = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
             student = Student.objects.filter(pk=student_pk).first()
@@ -264,10 +287,8 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
             if not _end(row, kind=RowKind.DONE, student_pk=student_pk, cells=cells):
                 return  # a second worker was faster
             student_edit(sid=student.sid, changes={"headimgurl": picture.url_path})
-    except DomainError as refusal:
+    except OF_ONE_PICTURE as refusal:
         _end(row, kind=RowKind.ERROR, errors=[["", refusal.msg]])
-    except DAMAGE:
-        _end(row, kind=RowKind.ERROR, errors=[["", "文件已损坏"]])
 
 
 def _end(row: TransferRow, **result: Any) -> int:
