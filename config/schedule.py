@@ -1,9 +1,10 @@
 """What beat starts, and when. The queue of each task stands at the task."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from celery.schedules import crontab
+
+from core.queues import QUEUES
 
 
 def _entry(task: str, schedule: Any, expires_s: int | None = None, **options: Any) -> dict[str, Any]:
@@ -11,7 +12,7 @@ def _entry(task: str, schedule: Any, expires_s: int | None = None, **options: An
     return {"task": task, "schedule": schedule, "options": {"expires": expires_s} if expires_s else {}} | options
 
 
-def beat_schedule(queues: Sequence[str], *, sends_alerts: bool, has_sandbox: bool) -> dict[str, dict[str, Any]]:
+def beat_schedule(*, sends_alerts: bool, has_sandbox: bool) -> dict[str, dict[str, Any]]:
     schedule = {
         "purge-expired-tokens": _entry("accounts.purge_expired_tokens", crontab(minute=17)),
         "expire-orders": _entry("shop.expire_orders", 2.0, 6),
@@ -37,7 +38,7 @@ def beat_schedule(queues: Sequence[str], *, sends_alerts: bool, has_sandbox: boo
         # Repeats a sync that was missed or failed, as the database shows. Mostly there is nothing to do.
         "weather-sync-made-up": _entry("weather.sync", crontab(), 55),
     }
-    for queue in queues:
+    for queue in QUEUES:
         schedule[f"heartbeat-{queue}"] = _entry(
             "core.heartbeat", 10.0, args=[queue], options={"queue": queue, "expires": 10}
         )

@@ -22,6 +22,34 @@ def palette(colour: str) -> dict[str, str]:
     return {str(shade): f"color-mix(in srgb, {colour} {part}%, {other})" for shade, part, other in mixed}
 
 
+def theme(*, name: str, has_logo: bool, colour: str) -> dict[str, Any]:
+    """Return the settings of the back office's theme (``UNFOLD``)."""
+    return {
+        "SITE_TITLE": name,
+        "SITE_HEADER": name,
+        "SITE_SUBHEADER": "管理后台",
+        "SITE_SYMBOL": "school",
+        "SITE_URL": "/",
+        "SHOW_HISTORY": True,
+        "ACCOUNT": {"navigation": "accounts.entrance.pages.account_links"},
+        "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
+        "SITE_ICON": logo_url if has_logo else None,
+        "SITE_FAVICONS": [{"rel": "icon", "href": logo_url}],
+        "STYLES": [lambda request: static("backoffice/backoffice.css")],
+        "SCRIPTS": [lambda request: static("backoffice/find.js"), lambda request: static("backoffice/forms.js")],
+        "SHOW_VIEW_ON_SITE": False,
+        "BORDER_RADIUS": "6px",
+        "COLORS": {"primary": palette(colour)},
+        "COMMAND": {"search_callback": "backoffice.search.find"},
+        "SIDEBAR": {
+            "show_search": True,
+            "command_search": True,
+            "show_all_applications": False,
+            "navigation": "backoffice.navigation.navigation",
+        },
+    }
+
+
 def logo_url(request: HttpRequest | None = None) -> str:
     """Return the address of the logo: the institute's, or ours."""
     return "/logo" if settings.SCHOOL_LOGO else static("front/icon.svg")

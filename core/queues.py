@@ -1,10 +1,14 @@
-"""Define a background task and its queue, and send it. ``settings.QUEUES`` are those that have a worker."""
+"""The queues of background tasks. Define a task with its queue, and send it."""
 
 from collections.abc import Callable
 from typing import Any
 
 from celery import current_app, shared_task
 from django.db import transaction
+
+# Each has a worker of its own, so that money never waits for a spreadsheet (docs/adr/0031). ``now`` is for short tasks
+# that a person waits for, and that call no upstream.
+QUEUES = ("money", "now", "bulk")
 
 
 def queued_task(name: str, *, queue: str) -> Callable[[Callable[..., None]], Any]:
@@ -16,7 +20,7 @@ def queued_task(name: str, *, queue: str) -> Callable[[Callable[..., None]], Any
 
 
 def queue_of(*_: Any, task: Any = None, **__: Any) -> dict[str, str] | None:
-    """Return the queue of a task that is being sent. Celery calls this (``CELERY_TASK_ROUTES``)."""
+    """Return the queue of a task that is being sent. Celery calls this (``task_routes``)."""
     return {"queue": task.queue_name} if hasattr(task, "queue_name") else None
 
 

@@ -3,14 +3,13 @@
 from typing import Any
 
 from celery.signals import beat_init
-from django.conf import settings
 
 from core import times
 from core.admin.exports import export_make, exports_purge
 from core.ops.alerts import alerts_send
 from core.ops.doctor import examine
 from core.ops.heartbeat import record
-from core.queues import queued_task
+from core.queues import QUEUES, queued_task
 
 
 @queued_task("core.export_make", queue="bulk")
@@ -38,5 +37,5 @@ def alert() -> None:
 @beat_init.connect
 def ask_at_once(**_: Any) -> None:
     # Beat sends the first heartbeat only after a whole interval; until then the doctor would say that nothing runs.
-    for queue in settings.QUEUES:
+    for queue in QUEUES:
         heartbeat.apply_async((queue,), queue=queue, expires=60)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from backoffice.widgets import columns_panel, period_of
 from core import tasks
 from core.audit import action_record
 from core.ops import heartbeat
+from core.queues import QUEUES
 from core.times import SHANGHAI
 from payments.models import InboundEvent, Refund
 from shop.models import Order, Product
@@ -69,12 +69,12 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
 
 
 def test_root_sees_whether_the_work_is_done(office: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for queue in settings.QUEUES:
+    for queue in QUEUES:
         heartbeat.record(queue, time.time() - 300)
     assert "没有运行" in str(panels(office)["运行状况"].facts)
     assert [finding.ok for finding in heartbeat.background_work()] == [False] * 3
 
-    for queue in settings.QUEUES:
+    for queue in QUEUES:
         heartbeat.record(queue, time.time())
 
     facts = str(panels(office)["运行状况"].facts)

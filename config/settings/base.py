@@ -7,12 +7,9 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from django.templatetags.static import static
-from kombu import Queue
-
 from config.database import POOLERS, database, direct
 from config.schedule import beat_schedule
-from config.school import LOGO_TYPES, logo_url, palette
+from config.school import LOGO_TYPES, theme
 from config.settings import readers as env
 from core.cache import sentinel
 from core.ops.bootstrap import default_media_root
@@ -237,16 +234,7 @@ CHANNEL_LAYERS = {
     }
 }
 
-# Each queue has a worker of its own, so that money never waits for a spreadsheet (docs/adr/0031). ``now`` is for short
-# tasks that a person waits for, and that call no upstream. A task names its queue where it is defined.
-QUEUES = ("money", "now", "bulk")
-CELERY_TASK_ROUTES = ["core.queues.queue_of"]
-CELERY_TASK_QUEUES = [Queue(name) for name in QUEUES]  # a worker started without --queues serves all of them
-CELERY_TASK_DEFAULT_QUEUE = "now"
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_TIME_LIMIT = 600
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# What is the same everywhere stands in config/celery.py.
 # Short, because a request that sends a task must not wait long for a dead broker.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 900,
@@ -258,10 +246,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_max": 0.2,
     **_broker_options,
 }
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
-CELERY_TIMEZONE = "Asia/Shanghai"
-CELERY_BEAT_SCHEDULE = beat_schedule(QUEUES, sends_alerts=bool(ALERT_MAIL_TO or ALERT_WEBHOOKS), has_sandbox=SANDBOX)
+CELERY_BEAT_SCHEDULE = beat_schedule(sends_alerts=bool(ALERT_MAIL_TO or ALERT_WEBHOOKS), has_sandbox=SANDBOX)
 
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"
@@ -277,6 +263,8 @@ STATIC_ROOT = Path(env.text("STATIC_ROOT", str(STATE_DIR / "static")))
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missing one
 STATICFILES_DIRS = [BASE_DIR / "static", ("handbook", BASE_DIR / "docs/staff/images")]
 WHITENOISE_USE_FINDERS = True
+# Look at a file when it is requested: else one that is edited is sent with the length it had at the start.
+WHITENOISE_AUTOREFRESH = True
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.text("MEDIA_ROOT", str(default_media_root(STATE_DIR, BASE_DIR)))
 MEDIA_LINKS = env.media_links()  # signed, or the bucket's address; empty: pictures pass through this server
@@ -366,37 +354,12 @@ LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 # Who needs a code from the phone too. optional: users who have set one up; root: root as well; staff: all staff.
 ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if PRODUCTION else "off", ("off", "optional", "root", "staff"))
 OTP_TOTP_ISSUER = "学员项目管理系统"
-# --- The institute -----------------------------------------------------------------------------
+# The institute, as pages of staff and trainees show it.
 SCHOOL_NAME = env.text("SCHOOL_NAME", "学员项目管理系统")
 SCHOOL_LOGO = env.picture_file("SCHOOL_LOGO", set(LOGO_TYPES))
 SCHOOL_COLOUR = env.colour("SCHOOL_COLOUR")
 CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, maximum=10_000)  # the first page compares the classes with it
-
-UNFOLD = {
-    "SITE_TITLE": SCHOOL_NAME,
-    "SITE_HEADER": SCHOOL_NAME,
-    "SITE_SUBHEADER": "管理后台",
-    "SITE_SYMBOL": "school",
-    "SITE_URL": "/",
-    "SHOW_HISTORY": True,
-    "ACCOUNT": {"navigation": "accounts.entrance.pages.account_links"},
-    "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
-    "SITE_ICON": logo_url if SCHOOL_LOGO else None,
-    "SITE_FAVICONS": [{"rel": "icon", "href": logo_url}],
-    "STYLES": [lambda request: static("backoffice/backoffice.css")],
-    "SCRIPTS": [lambda request: static("backoffice/find.js"), lambda request: static("backoffice/forms.js")],
-    "SHOW_VIEW_ON_SITE": False,
-    "BORDER_RADIUS": "6px",
-    "COLORS": {"primary": palette(SCHOOL_COLOUR)},
-    "COMMAND": {"search_callback": "backoffice.search.find"},
-    "SIDEBAR": {
-        "show_search": True,
-        "command_search": True,
-        "show_all_applications": False,
-        "navigation": "backoffice.navigation.navigation",
-    },
-}
-
+UNFOLD = theme(name=SCHOOL_NAME, has_logo=bool(SCHOOL_LOGO), colour=SCHOOL_COLOUR)
 
 # --- Who changed what: see core/audit.py ---
 AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, minimum=0, maximum=36500)  # the login log as well; 0: for ever

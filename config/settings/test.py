@@ -19,6 +19,4 @@ DATABASES["default"]["OPTIONS"].pop("pool", None)  # noqa: F405
 # That transaction lasts as long as the test, which may wait for something else meanwhile.
 if "options" in DATABASES["default"]["OPTIONS"]:  # noqa: F405
     DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=10min"  # noqa: F405
-# Look for a static file when it is requested: otherwise each test client first scans all of them, for 40 ms.
-WHITENOISE_AUTOREFRESH = True
 HINTS = False  # tests compare whole answers

@@ -8,7 +8,6 @@ from typing import Any
 
 import redis
 from celery import current_app
-from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from core import times
@@ -17,6 +16,7 @@ from core.observe import metrics
 from core.observe.metrics import Sample
 from core.ops import doctor
 from core.ops.doctor import Finding
+from core.queues import QUEUES
 
 LATE_S = 60
 KEPT_S = 7 * 24 * 3600
@@ -30,10 +30,10 @@ def record(queue: str, now_s: float) -> None:
 
 def ages_s(now_s: float) -> dict[str, float | None]:
     """Return the seconds since the last heartbeat, by queue; None if there was none for a week."""
-    moments = valkey.client().mget([_KEY + queue for queue in settings.QUEUES])
+    moments = valkey.client().mget([_KEY + queue for queue in QUEUES])
     return {
         queue: max(0.0, now_s - float(moment)) if moment else None
-        for queue, moment in zip(settings.QUEUES, moments, strict=True)
+        for queue, moment in zip(QUEUES, moments, strict=True)
     }
 
 
@@ -45,7 +45,7 @@ def queue_depths() -> dict[str, int]:
     # Asked through Celery, because only Celery understands all forms of a broker's address.
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
-        return {queue: int(channel.client.llen(queue)) for queue in settings.QUEUES}
+        return {queue: int(channel.client.llen(queue)) for queue in QUEUES}
 
 
 @doctor.register_check

@@ -25,6 +25,7 @@ from core.errors import DomainError
 from core.observe import sentry
 from core.observe.logs import configure
 from core.ops import health, heartbeat
+from core.queues import QUEUES
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/users/login"
@@ -208,9 +209,9 @@ class TestHealth:
     def test_says_whether_it_can_serve_and_whether_everything_works(self, api):
         well = {"status": 200, "state": True, "msg": "ok"}
         assert api.get("/health/ready").json() == api.get("/health/live").json() == well
-        assert api.get("/health/whole").json()["checks"].keys() == {f"queue {name}" for name in settings.QUEUES}
+        assert api.get("/health/whole").json()["checks"].keys() == {f"queue {name}" for name in QUEUES}
 
-        for queue in settings.QUEUES:
+        for queue in QUEUES:
             heartbeat.record(queue, time.time())
 
         assert api.get("/health/whole").json() == well
