@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST = 40  # characters of a string that names no browser we know
+MAX_SHOWN = 40  # characters of a string that names no browser we know
 # The first that matches: most browsers also name those that they are built from, or want to be taken for.
 _BROWSERS = [
     # Of a long string only the beginning is kept, and on Android that may end before the first of these.
@@ -30,9 +30,9 @@ _SYSTEMS = [
 
 
 def browser_name(agent: str) -> str:
-    """Return for example "Chrome 120 · Windows". Anything else is returned, cut to ``LONGEST``."""
+    """Return for example "Chrome 120 · Windows". Anything else is returned, cut to ``MAX_SHOWN``."""
     system = next((name for name, pattern in _SYSTEMS if re.search(pattern, agent)), "")
     for name, pattern in _BROWSERS:
         if match := re.search(pattern, agent):
             return " · ".join(part for part in (f"{name} {match[1] or ''}".strip(), system) if part)
-    return agent if len(agent) <= LONGEST else agent[:LONGEST] + "…"
+    return agent if len(agent) <= MAX_SHOWN else agent[:MAX_SHOWN] + "…"

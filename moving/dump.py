@@ -20,7 +20,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 
 ENDINGS = {".json", ".jsonl", ".bson"}
 PIECE = 1 << 20
-LONGEST = 17 << 20  # MongoDB's own limit of a document is 16 MB
+MAX_DOCUMENT_BYTES = 17 << 20  # MongoDB's own limit of a document is 16 MB
 CUT = "文件在这里断开，其余部分无法读取"
 SHOWN = 500  # characters of what cannot be read
 _CLUTTER = re.compile(r"system\.|\.|prelude\.json|oplog\.|.*\.metadata\.json(\.gz)?$")
@@ -117,7 +117,7 @@ Read = tuple[dict[str, Any], str]
 def _bson(file: IO[bytes]) -> Iterator[Read]:
     while head := file.read(4):
         size = int.from_bytes(head, "little")
-        body = file.read(size - 4) if 5 <= size <= LONGEST else b""
+        body = file.read(size - 4) if 5 <= size <= MAX_DOCUMENT_BYTES else b""
         if len(head) + len(body) != size:
             yield {}, f"{CUT}：不是完整的 BSON"
             return
@@ -138,7 +138,7 @@ def _json(file: IO[bytes]) -> Iterator[Read]:
             value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             following = _NEXT.search(text, at)
-            if following is None and not is_end and len(text) - at < LONGEST:
+            if following is None and not is_end and len(text) - at < MAX_DOCUMENT_BYTES:
                 piece = next(pieces, "")
                 text, at, is_end = text[at:] + piece, 0, not piece
                 continue

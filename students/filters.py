@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from students.models import MAX_AGE, MIN_AGE
 
-LONGEST = 64
+MAX_TEXT = 64
 FIRST_YEAR, LAST_YEAR = 1990, 2200
 
 
@@ -24,7 +24,7 @@ class Filter:
 
     def read(self, text: str) -> str:
         """Return the value as the address and the form write it; "" for a value without a meaning."""
-        text = text.replace("\x00", "").strip()[:LONGEST]
+        text = text.replace("\x00", "").strip()[:MAX_TEXT]
         if self.kind == "number":
             return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""
         if self.kind == "day":

@@ -1,6 +1,6 @@
 import pytest
 
-from core.browsers import LONGEST, browser_name
+from core.browsers import MAX_SHOWN, browser_name
 
 WINDOWS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
@@ -23,7 +23,7 @@ ANDROID = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 (KHTML, li
             "微信 · Android",  # as much of it as is kept
         ),
         ("", ""),
-        ("x" * 500, "x" * LONGEST + "…"),
+        ("x" * 500, "x" * MAX_SHOWN + "…"),
     ],
 )
 def test_names_browser_and_system(agent, name):

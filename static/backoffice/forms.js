@@ -10,7 +10,7 @@
   };
 
   // --- Drafts: kept in this tab, offered again only after the login page stood between ---
-  const DRAFT = "draft:", LONGEST = 200_000;
+  const DRAFT = "draft:", MAX_DRAFT = 200_000;
   const drafts = () => Object.keys(sessionStorage).filter((key) => key.startsWith(DRAFT));
   const read = (key) => { try { return JSON.parse(sessionStorage.getItem(key)); } catch { return null; } };
   const forget = () => drafts().forEach((key) => sessionStorage.removeItem(key));
@@ -35,7 +35,7 @@
       : ["checkbox", "radio"].includes(field.type) ? [field.value, field.checked] : field.value]);
     const keep = () => {
       const text = JSON.stringify({ owner, values: values() });
-      if (text.length < LONGEST) try { sessionStorage.setItem(key, text); } catch { /* full: then there is no draft */ }
+      if (text.length < MAX_DRAFT) try { sessionStorage.setItem(key, text); } catch { /* full: then there is no draft */ }
     };
     const put = (draft) => {
       const left = new Map();

@@ -28,7 +28,7 @@ from students.transfer.runs import rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS
 from uploads.services import images_hand_over
 
-MOST = MAX_ROWS
+MAX_DELETED = MAX_ROWS
 _TITLE_NAMES = 3
 _NOTE = """
 INSERT INTO students_transferrow (run_id, number, kind, cells, diff, errors, student_pk)
@@ -50,9 +50,9 @@ def deletion_selection(students: QuerySet[Student]) -> Selection:
 
     :raises TooManyChosen: there are more than one run deletes.
     """
-    pks = list(students.order_by().values_list("pk", flat=True)[: MOST + 1])
-    if len(pks) > MOST:
-        raise TooManyChosen(f"一次最多删除{MOST}名学员，请先按班级或姓名筛选")
+    pks = list(students.order_by().values_list("pk", flat=True)[: MAX_DELETED + 1])
+    if len(pks) > MAX_DELETED:
+        raise TooManyChosen(f"一次最多删除{MAX_DELETED}名学员，请先按班级或姓名筛选")
     return Selection(len(pks), _mark(pks))
 
 
