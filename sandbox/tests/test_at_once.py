@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
-from sandbox.pay.deliveries import delivery_send
+from sandbox.models import Delivery, PayCode, Refund, RefundState, Trade, TradeState
 from sandbox.pay.errors import Refused
 from sandbox.pay.refunds import refund_create, refunds_settle
 from sandbox.pay.trades import trade_close, trade_create, trade_pay
@@ -26,9 +24,9 @@ def from_all_sides(call: Callable[[], object]) -> list[object]:
     return [outcome.reason.name if isinstance(outcome, Refused) else outcome for outcome in outcomes]
 
 
-def place(now: datetime, url: str = "http://127.0.0.1:9/pay/payResult") -> PayCode:
-    facts = {"trade_type": "NATIVE", "body": "鞋", "fingerprint": "f", "expires_at": EXPIRES}
-    return trade_create(draft=Trade(out_trade_no=NUMBER, total_fee=100, notify_url=url, **facts), now=now)
+def place(now: datetime) -> PayCode:
+    facts = {"trade_type": "NATIVE", "fingerprint": "f", "expires_at": EXPIRES, "notify_url": "http://127.0.0.1:9"}
+    return trade_create(draft=Trade(out_trade_no=NUMBER, body="鞋", total_fee=100, **facts), now=now)
 
 
 def test_one_order_is_made() -> None:
@@ -70,14 +68,3 @@ def test_a_refund_is_given_and_settled_once() -> None:
     assert sorted(map(str, settled)) == [*["0"] * (SIDES - 1), "1"]
     assert Refund.objects.get().state == RefundState.SUCCESS
     assert Delivery.objects.filter(refund__isnull=False).count() == 1
-
-
-def test_a_notification_is_sent_once(shop: Any) -> None:
-    now = timezone.now()
-    trade_pay(code=place(now, shop.v2_url), now=now)
-    delivery = Delivery.objects.get()
-
-    outcomes = from_all_sides(lambda: delivery_send(delivery_id=delivery.pk, now=timezone.now()))
-
-    assert sorted(map(str, outcomes)) == [DeliveryState.DELIVERED, *["None"] * (SIDES - 1)]
-    assert len(shop.heard) == 1
