@@ -1,8 +1,8 @@
 """What a request tells about who logs in, and the cookies with which a browser is known again."""
 
-from typing import Any
-
 from django.core import signing
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.crypto import get_random_string
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer
@@ -16,7 +16,7 @@ DEVICE_FOR_S = 180 * 24 * 3600
 MAX_USERS = 5  # of one device, the newest ones
 
 
-def login_context(request: Any, method: LoginMethod, captcha: CaptchaAnswer = NO_ANSWER) -> LoginContext:
+def login_context(request: HttpRequest, method: LoginMethod, captcha: CaptchaAnswer = NO_ANSWER) -> LoginContext:
     return LoginContext(
         method=method,
         ip=client_ip(request),
@@ -27,7 +27,7 @@ def login_context(request: Any, method: LoginMethod, captcha: CaptchaAnswer = NO
     )
 
 
-def device_remember(request: Any, response: Any, username: str) -> None:
+def device_remember(request: HttpRequest, response: HttpResponseBase, username: str) -> None:
     """Set the cookie that says, signed, that this device has logged in as ``username``. It is no login."""
     devices = {name: device for name, device in _cookie(request).items() if name != username}
     devices[username] = get_random_string(16)
@@ -35,7 +35,7 @@ def device_remember(request: Any, response: Any, username: str) -> None:
     cookie_set(request, response, DEVICE_COOKIE, signing.dumps(newest, salt=DEVICE_COOKIE), max_age_s=DEVICE_FOR_S)
 
 
-def cookie_set(request: Any, response: Any, name: str, value: str, *, max_age_s: int) -> None:
+def cookie_set(request: HttpRequest, response: HttpResponseBase, name: str, value: str, *, max_age_s: int) -> None:
     """Set a cookie that pages of other sites send too, over HTTPS only (SameSite=None requires it).
 
     None of our cookies authenticates a call of the API. A captcha's and a message's only names it, for clients that do
@@ -47,13 +47,13 @@ def cookie_set(request: Any, response: Any, name: str, value: str, *, max_age_s:
     )
 
 
-def _devices(request: Any) -> dict[str, str]:
+def _devices(request: HttpRequest) -> dict[str, str]:
     # A client without cookies is known by the token that it still has.
     claims = getattr(request.user, "claims", None)
     return _cookie(request) | ({claims["username"]: claims["jti"]} if claims else {})
 
 
-def _cookie(request: Any) -> dict[str, str]:
+def _cookie(request: HttpRequest) -> dict[str, str]:
     try:
         return signing.loads(request.COOKIES.get(DEVICE_COOKIE, ""), salt=DEVICE_COOKIE, max_age=DEVICE_FOR_S)
     except signing.BadSignature:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from rest_framework.request import Request
 
 from core import times
 from core.api.request import absolute_url, caller_key, client_network
@@ -21,7 +22,7 @@ MAX_URL_LENGTH = 500
 _NO_PICTURE = {"", "null", "undefined"}
 
 
-def image_or_url(request: Any, field: str) -> str:
+def image_or_url(request: Request, field: str) -> str:
     """Return what to store for the picture under ``field``, "" if there is none.
 
     A file is stored. A text must be the URL of a picture: http, https, or a path below /media/. A picture of ours is
@@ -34,7 +35,7 @@ def image_or_url(request: Any, field: str) -> str:
     return image_file(request, field) or _image_url(request, field)
 
 
-def image_file(request: Any, field: str) -> str:
+def image_file(request: Request, field: str) -> str:
     """Store the file under ``field`` and return its path, "" if there is no file.
 
     :raises ImageRefused: the file is no picture.

@@ -24,7 +24,7 @@ def token_of(request: Any) -> str | None:
     return body.strip() if isinstance(body, str) and body.strip() not in _NO_TOKEN else None
 
 
-def token_of_head(request: Any) -> str | None:
+def token_of_head(request: HttpRequest) -> str | None:
     """Return the token of the header, else of the query; or None. Works for Django's requests, too."""
     header = request.META.get("HTTP_AUTHORIZATION", "").strip()
     if header[:7].lower() == "bearer ":
@@ -43,7 +43,7 @@ def _may_hold_token(request: Any) -> bool:
     return request.content_type.lower().startswith("multipart/") or b"token" in request._request.body
 
 
-def client_ip(request: Any) -> str:
+def client_ip(request: HttpRequest) -> str:
     """Return the caller's IP address, "" if unknown.
 
     ``X-Forwarded-For`` is read only if it has passed ``TRUSTED_PROXIES`` proxies: a client can send that header too.
@@ -61,12 +61,12 @@ def address_of(peer: str, forwarded_for: str) -> str:
     return _address(peer)
 
 
-def client_network(request: Any) -> str:
+def client_network(request: HttpRequest) -> str:
     """Return the address under which limits count the caller: an IPv4 address or an IPv6 /64."""
     return network_of(client_ip(request))
 
 
-def caller_key(request: Any) -> str:
+def caller_key(request: HttpRequest) -> str:
     """Return the key under which limits count a caller: account and address together.
 
     A class shares a demo account: counted by account alone, one trainee's call would use up the others' turn.
@@ -89,7 +89,7 @@ def _address(text: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def user_agent(request: Any) -> str:
+def user_agent(request: HttpRequest) -> str:
     """Return the User-Agent header as it came: a client may write anything."""
     return request.META.get("HTTP_USER_AGENT", "")
 
