@@ -6,6 +6,7 @@ from an origin of its own, and asks the server across origins.
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,7 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
     face = tmp_path / "face.png"
     Image.new("RGB", (64, 64), "teal").save(face)
     with visitor(chromium, vue) as context, watched_page(context.new_page(), vue, running.base) as page:
+        expect_text = partial(was_told, page)
 
         def log_in(show_the_form):
             with page.expect_response("**/users/getCaptcha") as captcha:
@@ -177,9 +179,6 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
 
         def go(place):
             page.get_by_role("menuitem", name=place, exact=True).click()
-
-        def expect_text(text):
-            was_told(page, text)
 
         log_in(lambda: page.goto("/"))
 
