@@ -6,27 +6,32 @@ shared, because pytest-django gives each worker a database. Use a Valkey in REDI
 """
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from devstack.engines import Engines
 from devstack.errors import StackError
 
-_OURS = "PYTEST_ENGINES"  # tells workers which of the two variables lead to engines that the controller has started
+_OURS = "PYTEST_ENGINES"  # tells workers which of the two variables lead to no engine, so that each starts its own
 # A session that is killed needs no care: the watchdog stops its engines.
 _engines: list[Engines] = []
 
 
-def pytest_addoption() -> None:
-    """Set DATABASE_URL and REDIS_URL, and start the engines that are missing.
-
-    This is the only hook that runs after `-p` has loaded us and before pytest-django loads the settings.
-    """
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Set DATABASE_URL and REDIS_URL before pytest-django loads the settings; start the engines that are missing."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        missing = os.environ[_OURS].split()
+        _start(os.environ[_OURS].split())
     else:
         missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
         os.environ[_OURS] = " ".join(missing)
+        if not early_config.known_args_namespace.numprocesses:  # else it runs no test itself
+            _start(missing)
+    yield
+
+
+def _start(missing: list[str]) -> None:
     if not missing:
         return
     try:
