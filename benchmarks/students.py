@@ -7,8 +7,9 @@ Runs on throw-away engines, or on DATABASE_URL's server in a database of its own
 "Database" is what PostgreSQL says of each statement (planning and execution, median), two statements added up where a
 call sends two. "Page 1" is answered, in the same bytes, by Granian with two workers: ours with the token check, the
 role gate, log line and metrics, behind nginx (WSGI) and on one port (ASGI); a WSGI function that has psycopg, orjson
-and a total kept for a second, and nothing else; the same function that also asks who calls and logs a line, which is
-what the ratios are to; and an async server that does all that ours does (``equal.py``).
+and a total kept for a second, and nothing else; the same function that also reads page and count, asks who calls, reads
+the exact total and logs the line that ours logs, which is what the ratios are to; and an async server that does all
+that ours does (``equal.py``).
 """
 
 import argparse
@@ -21,11 +22,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from random import Random
+from random import Random, getrandbits
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -215,7 +218,7 @@ _TOTAL_KEPT_S = 1.0
 
 
 _BARE_CALLER = """
-SELECT u.id, u.username, u.nickname, r.roleid, r.xmin::text || r.ctid::text
+SELECT u.id, u.username, u.nickname, u.class_name, r.roleid, r.xmin::text || r.ctid::text
 FROM accounts_user u JOIN permissions_role r ON r.id = u.role_id
 WHERE u.unid = %s AND u.is_active AND u.epoch = %s
 AND NOT EXISTS (SELECT FROM accounts_revokedtoken WHERE jti = %s)
@@ -224,31 +227,41 @@ AND NOT EXISTS (SELECT FROM accounts_revokedtoken WHERE jti = %s)
 
 _BARE_PAGE = f"""
 SELECT id, {COLUMNS}, total FROM students_student
-RIGHT JOIN (SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = '*') AS counted
-ON id = ANY (ARRAY(SELECT id FROM students_student ORDER BY id DESC LIMIT {PAGE})) ORDER BY id DESC
+RIGHT JOIN (SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = %s) AS counted
+ON id = ANY (ARRAY(SELECT id FROM students_student ORDER BY id DESC LIMIT {{}} OFFSET {{}})) ORDER BY id DESC
 """
 
 
 def bare_asking(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     """The same page, with what no server can leave out: who calls, the exact total, one line of log."""
-    import jwt
     import orjson
 
     start = time.perf_counter()
-    if not (claims := _held.__dict__.get("claims")):  # the signature is checked once, as in ours
-        claims = _held.claims = jwt.decode(environ["HTTP_AUTHORIZATION"], os.environ["DJANGO_SECRET_KEY"], ["HS256"])
-        logging.basicConfig(format="%(message)s", level="INFO")
+    claims = bare_claims(environ["HTTP_AUTHORIZATION"])  # the signature is checked once, as in ours
     cursor = bare_cursor()
-    caller = cursor.execute(_BARE_CALLER, [claims["unid"], claims["epoch"], claims["jti"]], prepare=True).fetchone()
-    rows = cursor.execute(_BARE_PAGE, prepare=True).fetchall() if caller else []
+    values = [claims["unid"], claims["epoch"], claims["jti"]]
+    caller = cursor.execute(_BARE_CALLER, values, prepare=True).fetchone() if claims["exp"] > time.time() else None
+    query = dict(parse_qsl(environ["QUERY_STRING"]))
+    count = int(query["count"])
+    page = _BARE_PAGE.format(count, count * (int(query["page"]) - 1))
+    rows = cursor.execute(page, ["*"], prepare=True).fetchall() if caller else []
     data = [bare_row(*row[:-1]) for row in rows]
     body = orjson.dumps({"status": 1, "state": True, "msg": "请求成功", "total": rows[0][-1], "data": data})
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    line = {"event": "request", "level": "info", "path": environ["PATH_INFO"], "user": caller[1], "http_status": 200}
+    line = {"request_id": f"{getrandbits(80):020x}", "caller": claims["unid"], "method": environ["REQUEST_METHOD"]}
+    line |= {"path": environ["PATH_INFO"], "http_status": 200, "event": "request", "level": "info", "logger": "bare"}
     line["timestamp"] = datetime.now(UTC).isoformat()
     line["took_ms"] = round(1000 * (time.perf_counter() - start), 1)
     logging.getLogger("bare").info(orjson.dumps(line).decode())
     return [body]
+
+
+@cache
+def bare_claims(token: str) -> dict[str, Any]:
+    import jwt
+
+    logging.basicConfig(format="%(message)s", level="INFO")
+    return jwt.decode(token, os.environ["DJANGO_SECRET_KEY"], ["HS256"])
 
 
 def bare_cursor() -> Any:
