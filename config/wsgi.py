@@ -29,9 +29,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     # Python 3.11.10, 3.12.6 and 3.13 read cookies in linear time: remove the next two lines when we need one of these.
     if "\\" in environ.get("HTTP_COOKIE", ""):
         environ["HTTP_COOKIE"] = environ["HTTP_COOKIE"].replace("\\", "")
-    if not environ.get("wsgi.input_terminated"):  # else it is Granian, and the body may still be on its way
-        return _answer(environ, start_response)
     length = environ.get("CONTENT_LENGTH") or ""
+    has_body = length or environ.get("HTTP_TRANSFER_ENCODING")
+    # With the first of these it is Granian, and the body may still be on its way.
+    if not environ.get("wsgi.input_terminated") or not has_body:
+        return _answer(environ, start_response)
     environ["wsgi.input"] = TimedBody(
         environ["wsgi.input"], int(length) if length.isdecimal() else 0, environ["REMOTE_ADDR"]
     )

@@ -88,7 +88,7 @@ class Role(models.Model):
         """
         if access is None:
             return False
-        if self.is_root or access in {Access.OPEN, Access.ANY_USER}:
+        if self.is_root or access in (Access.OPEN, Access.ANY_USER):
             return True
         return access is Access.ROWS and any(
             path in self.paths or path.startswith(self.prefixes) for path in map(str.lower, paths)

@@ -6,7 +6,6 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from accounts import avatars, errors
 from accounts.api import docs, params
@@ -33,7 +32,7 @@ from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refr
 from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
 from core.api.params import page_of, page_slice
 from core.api.request import absolute_url, client_ip, client_network, full_url
 from core.cache import ratelimit
@@ -51,7 +50,7 @@ class LoginLogViewSet(ApiViewSet):
     tag = "学员模块"
 
     @Endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG, is_reading=True)
-    def get_login_log(self, request: Request) -> Response:
+    def get_login_log(self, request: Request) -> Envelope:
         page = params.LoginLogParams.read(request)
         return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
 
@@ -62,15 +61,15 @@ class UserViewSet(ApiViewSet):
     tag = "用户模块"
 
     @Endpoint("GET", "/users/getCaptcha", "获取验证码", Access.OPEN, docs=docs.CAPTCHA)
-    def get_captcha(self, request: Request) -> Response:
+    def get_captcha(self, request: Request) -> Envelope:
         return _new_captcha(request)
 
     @Endpoint("GET", "/users/refreshCaptcha", "刷新验证码", Access.OPEN, docs=docs.CAPTCHA)
-    def refresh_captcha(self, request: Request) -> Response:
+    def refresh_captcha(self, request: Request) -> Envelope:
         return _new_captcha(request)
 
     @Endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
-    def verify_captcha(self, request: Request) -> Response:
+    def verify_captcha(self, request: Request) -> Envelope:
         values = params.CaptchaParams.read(request)
         captcha = _captcha_of(request, values)
         if not captcha_verify(key=captcha.key, answer=captcha.text):
@@ -86,14 +85,14 @@ class UserViewSet(ApiViewSet):
         docs=docs.ALL_USERS,
         is_reading=True,
     )
-    def get_all_users(self, request: Request) -> Response:
+    def get_all_users(self, request: Request) -> Envelope:
         values = params.UserListParams.read(request)
         total, users = page_of(user_list(key=values["key"], roleid=values["roleid"]), values)
         now = times.now()
         return ok("success", total=total, users=[user_fields(user, now) for user in users])
 
     @Endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
-    def register(self, request: Request) -> Response:
+    def register(self, request: Request) -> Envelope:
         values: dict[str, Any] = params.RegisterParams.read(request)
         roleid = values.pop("roles", None) or values.pop("roleid", None)
         values.pop("roleid", None)
@@ -101,7 +100,7 @@ class UserViewSet(ApiViewSet):
         return ok("注册成功", status=1, userInfo=user_fields(user, times.now()))
 
     @Endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
-    def login(self, request: Request) -> Response:
+    def login(self, request: Request) -> Envelope:
         if request.query_params.get("type") == "sms":
             values = params.SmsLoginParams.read(request)
             context = login_context(request, LoginMethod.SMS)
@@ -121,12 +120,12 @@ class UserViewSet(ApiViewSet):
         return response
 
     @Endpoint("POST", "/users/refresh", "刷新令牌", Access.OPEN, docs=docs.REFRESH)
-    def refresh(self, request: Request) -> Response:
+    def refresh(self, request: Request) -> Envelope:
         values = params.RefreshParams.read(request)
         return ok("刷新成功", status=1, **tokens_refresh(values["refresh"], now=times.now())._asdict())
 
     @Endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
-    def send_sms(self, request: Request) -> Response:
+    def send_sms(self, request: Request) -> Envelope:
         values = params.SmsSendParams.read(request)
         key = sms_code_send(
             phone=values["phoneNumber"],
@@ -146,7 +145,7 @@ class UserViewSet(ApiViewSet):
         aliases=("/users/getScancode",),
         docs=docs.QRCODE,
     )
-    def get_qrcode(self, request: Request) -> Response:
+    def get_qrcode(self, request: Request) -> Envelope:
         sid = params.QrcodeParams.read(request).get("sid", "")
         if not sid and settings.SANDBOX:  # old clients send none: take the only socket of their address
             sid = only_sid_at(client_ip(request))
@@ -171,7 +170,7 @@ class UserViewSet(ApiViewSet):
         return _page(request) if is_person else ok("已扫码")
 
     @Endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
-    def wechat_login(self, request: Request) -> Response:
+    def wechat_login(self, request: Request) -> Envelope:
         values = params.WechatLoginParams.read(request)
         _limit(request)
         context = login_context(request, LoginMethod.WECHAT)
@@ -188,12 +187,12 @@ class UserViewSet(ApiViewSet):
         docs=docs.SIGN_OUT,
         is_reading=True,
     )
-    def sign_out(self, request: CallerRequest) -> Response:
+    def sign_out(self, request: CallerRequest) -> Envelope:
         token_revoke(request.user.claims, now=times.now())
         return ok("退出成功", status=1)
 
     @Endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
-    def upload_avatar(self, request: CallerRequest) -> Response:
+    def upload_avatar(self, request: CallerRequest) -> Envelope:
         values = params.AvatarParams.read(request)
         user = User.objects.filter(unid=values.get("uId") or values.get("unid") or "").first()
         if user is None:
@@ -206,14 +205,14 @@ class UserViewSet(ApiViewSet):
         return ok("图片上传成功", status=1, headimgurl=full_url(url), imgurl=full_url(url))
 
     @Endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY, is_quick=True)
-    def verify(self, request: CallerRequest) -> Response:
+    def verify(self, request: CallerRequest) -> Envelope:
         me = request.user
         decode = {"username": me.username, "nickname": me.nickname, "unid": me.unid}
         times = {name: me.claims[name] for name in ("iat", "exp")}
         return ok("校验成功", status=1, decode=decode | {"roleid": me.role.roleid} | times)
 
     @Endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
-    def update_password(self, request: CallerRequest) -> Response:
+    def update_password(self, request: CallerRequest) -> Envelope:
         values = params.PasswordParams.read(request)
         user = User.objects.filter(username=values["username"]).first()
         if user is None:
@@ -234,7 +233,7 @@ class UserViewSet(ApiViewSet):
         return ok("密码修改成功", status=1)
 
     @Endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
-    def update_user(self, request: CallerRequest) -> Response:
+    def update_user(self, request: CallerRequest) -> Envelope:
         values = params.UserUpdateParams.read(request)
         user = User.objects.filter(unid=values.pop("unid")).first()
         if user is None:
@@ -259,7 +258,7 @@ class UserViewSet(ApiViewSet):
         return ok("更新成功")
 
     @Endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
-    def delete_user(self, request: CallerRequest) -> Response:
+    def delete_user(self, request: CallerRequest) -> Envelope:
         values = params.UserDeleteParams.read(request)
         if not values["unid"] and not values["username"]:
             raise errors.UserToDeleteMissing
@@ -267,7 +266,7 @@ class UserViewSet(ApiViewSet):
         return ok("删除成功")
 
 
-def _new_captcha(request: Request) -> Response:
+def _new_captcha(request: Request) -> Envelope:
     key, img = captcha_make()
     response = ok(img=img, key=key)
     cookie_set(request, response, CAPTCHA_COOKIE, key, max_age_s=LIFETIME_S)

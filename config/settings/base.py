@@ -312,9 +312,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["permissions.gate.RoleGate"],
-    "EXCEPTION_HANDLER": "core.api.handler.envelope_exception_handler",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.ContractSchema",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.bodies.AlwaysJson",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.bodies.ByContentType",
     "UNAUTHENTICATED_USER": None,
 }
 # In the order of the API document.

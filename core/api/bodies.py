@@ -140,7 +140,8 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if _announced(request) > body_limit(request.path_info, request.content_type or ""):
+        length = _announced(request)
+        if length and length > body_limit(request.path_info, request.content_type or ""):
             return error_response(BodyTooLarge())
         body = request.META.get("spms.body")
         if body and body.was_dropped:
@@ -176,12 +177,9 @@ class OrjsonParser(BaseParser):
         return data
 
 
-class AlwaysJson(BaseContentNegotiation):
-    """Ignore the Accept header: old clients send odd ones, and there is only JSON to send."""
+class ByContentType(BaseContentNegotiation):
+    """Choose the parser by the type of the body. The header Accept is ignored: there is only JSON to send."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
         media_type = request.content_type.split(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == media_type), None)
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0], renderers[0].media_type

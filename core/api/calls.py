@@ -38,7 +38,6 @@ class CallMiddleware:
         self.cors: Any = _Cors(get_response)
         self.common: Any = CommonMiddleware(get_response)
         self.frame: Any = XFrameOptionsMiddleware(get_response)
-        self.view: Any = convert_exception_to_response(_view)
         handler: Handler = self._checked
         for path in reversed(settings.CALL_MIDDLEWARE):
             handler = import_string(path)(handler)
@@ -60,7 +59,8 @@ class CallMiddleware:
         refusal = self.common.process_request(request)
         if refusal:
             return refusal
-        response = self.frame.process_response(request, self.view(request))
+        match = request.resolver_match = request.call_match  # type: ignore[attr-defined]
+        response = self.frame.process_response(request, match.func(request, **match.kwargs))
         return self.common.process_response(request, response)
 
 
@@ -77,9 +77,3 @@ class _Cors(CorsMiddleware):
         if header_names and "access-control-allow-headers" in response:
             response["access-control-allow-headers"] = header_names
         return response
-
-
-def _view(request: HttpRequest) -> Any:
-    match = request.resolver_match = request.call_match  # type: ignore[attr-defined]
-    response = match.func(request, **match.kwargs)
-    return response.render() if hasattr(response, "render") else response

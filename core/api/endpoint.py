@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 import orjson
 from django.conf import settings
+from django.http import HttpResponse
 from rest_framework.decorators import action
-from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
 from core.api.envelope import Envelope, ok
+from core.api.handler import envelope_exception_handler
 from core.api.hints import hint_for
 from core.errors import DomainError
 
@@ -118,21 +118,26 @@ class ApiViewSet(ViewSet):
         # REST framework looks for attributes named like methods, and an action may be called ``get``.
         return [*(method.upper() for method in self.action_map or ()), "OPTIONS"]
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # Refuse a wrong method before the login is checked: else a caller without a token would read 请登入.
-        if self.action is None:
-            self.http_method_not_allowed(request)
-        if self.action == "metadata":  # REST framework's word for OPTIONS
-            return  # it says no more than that refusal, and needs no login either
-        super().initial(request, *args, **kwargs)
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Check who calls, answer the call, and turn what it raises into an envelope.
 
-    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        # REST framework would describe the view, in English. The header Allow is the answer.
-        return ok()
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
+        REST framework's own also chooses a format and a version and counts throttles, of which our calls have none.
+        """
+        call: Any = self.initialize_request(request)
+        response: HttpResponse = ok()  # to OPTIONS the header Allow is the answer, and it needs no login
+        try:
+            # Refuse a wrong method before the login is checked: else a caller without a token would read 请登入.
+            if self.action is None:
+                self.http_method_not_allowed(call)
+            if self.action != "metadata":  # REST framework's word for OPTIONS
+                self.perform_authentication(call)
+                self.check_permissions(call)
+                response = getattr(self, self.action)(call, **kwargs)
+        except Exception as error:
+            response = envelope_exception_handler(error)
+        response.headers["Allow"] = ", ".join(self.allowed_methods)
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
-        if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(request, response.data)):
+        if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(call, response.data)):
             response.content = orjson.dumps(response.data | {"hint": hint})
+        vars(self).clear()  # it holds its own methods, so only the garbage collector would free it and the request
         return response

@@ -4,28 +4,21 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
-from rest_framework.response import Response
 
 from core.errors import DomainError
 
 JSON = "application/json; charset=utf-8"
 
 
-class Envelope(Response):
-    """An answer that is written when it is made.
-
-    REST framework's own is made for templates and several formats, and is written after the view, in twice the time.
-    """
+class Envelope(HttpResponse):
+    """An answer with its body as ``data``, too."""
 
     def __init__(self, body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        HttpResponse.__init__(self, orjson.dumps(body), content_type=JSON, status=status)
+        super().__init__(orjson.dumps(body), content_type=JSON, status=status, headers=headers)
         self.data = body
-        self._post_render_callbacks: list[Any] = []
-        for name, value in (headers or {}).items():
-            self.headers[name] = value
 
 
-def ok(msg: str | None = None, *, status: int = 200, **fields: Any) -> Response:
+def ok(msg: str | None = None, *, status: int = 200, **fields: Any) -> Envelope:
     """Make a success answer. ``status`` is the number in the body; the HTTP status is always 200."""
     body: dict[str, Any] = {"status": status, "state": True}
     if msg is not None:

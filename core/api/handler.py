@@ -16,10 +16,9 @@ from django.http.multipartparser import MultiPartParserError
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
-from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.api.envelope import error_response
+from core.api.envelope import Envelope, error_response
 from core.errors import (
     BadParameter,
     BodyTooLarge,
@@ -41,7 +40,7 @@ ENGINE_DOWN = (
 )
 
 
-def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+def envelope_exception_handler(error: Exception) -> Envelope:
     outcome = translate(error)
     # To Django an exception that becomes an answer is no failure: without this it would commit the half-done work.
     set_rollback()

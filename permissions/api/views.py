@@ -7,11 +7,10 @@ import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Doc, Endpoint
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
 from core.api.handler import first_message
 from core.api.params import Params, PlainText
 from core.errors import DomainError
@@ -119,7 +118,7 @@ class PermissionViewSet(ApiViewSet):
     tag = "权限模块"
 
     @Endpoint("POST", "/permission/addrole", "添加角色", Access.ROOT, docs=ADD_DOC)
-    def addrole(self, request: Request) -> Response:
+    def addrole(self, request: Request) -> Envelope:
         params: dict[str, Any] = RoleParams.read(request)
         role_add(
             roleid=params["roleid"],
@@ -131,11 +130,11 @@ class PermissionViewSet(ApiViewSet):
         return ok("添加成功")
 
     @Endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC, is_reading=True)
-    def getrole(self, request: Request) -> Response:
+    def getrole(self, request: Request) -> Envelope:
         roles = role_list(**RoleQuery.read(request))
         return ok("success", roles=[{"roleid": role.roleid, "roleName": role.name} for role in roles])
 
     @Endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC, is_quick=True)
-    def get_menu_list(self, request: Request) -> Response:
+    def get_menu_list(self, request: Request) -> Envelope:
         role: Role = request.user.role  # type: ignore[union-attr]
         return ok("success", roleName=role.name, menuList=role.menu)

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from rest_framework.response import Response
-
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
 from core.api.params import PageParams, page_slice
 from shop import selectors
 from shop.api import docs, params
@@ -31,7 +29,7 @@ class CategoryViewSet(ApiViewSet):
     tag = "类目模块"
 
     @Endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD, takes_files=True)
-    def add(self, request: CallerRequest) -> Response:
+    def add(self, request: CallerRequest) -> Envelope:
         values = params.CategoryAddParams.read(request)
         category = category_create(
             name=values["categoryName"],
@@ -41,7 +39,7 @@ class CategoryViewSet(ApiViewSet):
         return ok("添加成功", category_id=category.category_id)
 
     @Endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
-    def remove(self, request: CallerRequest) -> Response:
+    def remove(self, request: CallerRequest) -> Envelope:
         values = params.CategoryRemoveParams.read(request)
         category_remove(
             category_id=values["category_id"],
@@ -52,7 +50,7 @@ class CategoryViewSet(ApiViewSet):
         return ok("删除成功")
 
     @Endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
-    def update_(self, request: CallerRequest) -> Response:
+    def update_(self, request: CallerRequest) -> Envelope:
         values = params.CategoryUpdateParams.read(request)
         category_update(
             category_id=values["category_id"],
@@ -63,7 +61,7 @@ class CategoryViewSet(ApiViewSet):
         return ok("修改成功")
 
     @Endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST, is_quick=True)
-    def list_(self, request: CallerRequest) -> Response:
+    def list_(self, request: CallerRequest) -> Envelope:
         total, page = selectors.category_page(page_slice(**PageParams.read(request)), scope=request.user.scope)
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
 
@@ -72,7 +70,7 @@ class ProductViewSet(ApiViewSet):
     tag = "商品模块"
 
     @Endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True)
-    def add(self, request: CallerRequest) -> Response:
+    def add(self, request: CallerRequest) -> Envelope:
         values = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
         if not image_url:
@@ -83,7 +81,7 @@ class ProductViewSet(ApiViewSet):
     @Endpoint(
         "POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE, takes_files=True
     )
-    def update_(self, request: CallerRequest) -> Response:
+    def update_(self, request: CallerRequest) -> Envelope:
         values = params.ProductUpdateParams.read(request)
         changes = _columns(values)
         if image_url := image_or_url(request, "imageUrl"):
@@ -92,7 +90,7 @@ class ProductViewSet(ApiViewSet):
         return ok("修改成功")
 
     @Endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
-    def list_(self, request: CallerRequest) -> Response:
+    def list_(self, request: CallerRequest) -> Envelope:
         values = params.ProductListParams.read(request)
         window = page_slice(values["page"], values.get("count"))
         total, page = selectors.product_page(
@@ -101,7 +99,7 @@ class ProductViewSet(ApiViewSet):
         return ok("获取成功", total=total, data=[product_row(product) for product in page])
 
     @Endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
-    def remove(self, request: CallerRequest) -> Response:
+    def remove(self, request: CallerRequest) -> Envelope:
         values = params.ProductRemoveParams.read(request)
         product_remove(product_id=values["product_id"], scope=request.user.scope, now=times.now())
         return ok("删除成功")
@@ -113,13 +111,13 @@ class CartViewSet(ApiViewSet):
     @Endpoint(
         "POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",), docs=docs.CART_CHECK
     )
-    def check(self, request: CallerRequest) -> Response:
+    def check(self, request: CallerRequest) -> Envelope:
         values = params.CartCheckParams.read(request)
         cart_check(user_pk=request.user.pk, product_ids=values["product_id"])
         return ok("选中成功")
 
     @Endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST, is_quick=True)
-    def list_(self, request: CallerRequest) -> Response:
+    def list_(self, request: CallerRequest) -> Envelope:
         total, page = selectors.cart_page(page_slice(**PageParams.read(request)), user_pk=request.user.pk)
         return ok("获取成功", total=total, data=[cart_row(item, request.user.unid) for item in page])
 
@@ -131,20 +129,20 @@ class CartViewSet(ApiViewSet):
         aliases=("/cart/del_product", "/cart/del_cart"),
         docs=docs.CART_REMOVE,
     )
-    def remove(self, request: CallerRequest) -> Response:
+    def remove(self, request: CallerRequest) -> Envelope:
         values = params.CartRemoveParams.read(request)
         cart_remove(user_pk=request.user.pk, product_ids=values["product_id"])
         return ok("删除成功")
 
     @Endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
-    def update_(self, request: CallerRequest) -> Response:
+    def update_(self, request: CallerRequest) -> Envelope:
         values = params.CartUpdateParams.read(request)
         quantities = [values["count"], values.get("quantity", values["count"])]
         cart_update(user_pk=request.user.pk, product_id=values["product_id"], quantities=quantities)
         return ok("修改成功")
 
     @Endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
-    def add(self, request: CallerRequest) -> Response:
+    def add(self, request: CallerRequest) -> Envelope:
         values = params.CartParams.read(request)
         cart_add(
             user_pk=request.user.pk,

@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
 from accounts.models import User
 from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
 from core.api.params import page_slice
 from core.api.request import caller_key, client_ip
 from core.cache import ratelimit
@@ -57,7 +56,7 @@ class OrderViewSet(ApiViewSet):
         aliases=("/order/pre_order",),
         docs=docs.PRE_ORDER,
     )
-    def pre_order(self, request: CallerRequest) -> Response:
+    def pre_order(self, request: CallerRequest) -> Envelope:
         values = params.PreOrderParams.read(request)
         user = request.user
         order = order_create(buyer_pk=user.pk, username=user.username, scope=user.scope, now=times.now(), **values)
@@ -66,7 +65,7 @@ class OrderViewSet(ApiViewSet):
     @Endpoint(
         "GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL, is_reading=True
     )
-    def poll(self, request: CallerRequest) -> Response:
+    def poll(self, request: CallerRequest) -> Envelope:
         values = params.OrderPollParams.read(request)
         now = times.now()
         order = _own(request, values["order_id"], now)
@@ -75,7 +74,7 @@ class OrderViewSet(ApiViewSet):
         return _pay_answer(order, now)
 
     @Endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER, is_reading=True)
-    def get_order(self, request: CallerRequest) -> Response:
+    def get_order(self, request: CallerRequest) -> Envelope:
         values = params.OrderListParams.read(request)
         now = times.now()
         if values["order_id"]:
@@ -88,7 +87,7 @@ class OrderViewSet(ApiViewSet):
         return ok("订单获取成功", total=total, data=data)
 
     @Endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
-    def remove(self, request: CallerRequest) -> Response:
+    def remove(self, request: CallerRequest) -> Envelope:
         values = params.OrderIdParams.read(request)
         now = times.now()
         order = _own(request, values["order_id"], now)
@@ -100,7 +99,7 @@ class OrderViewSet(ApiViewSet):
         return ok("删除成功")
 
     @Endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
-    def cancel(self, request: CallerRequest) -> Response:
+    def cancel(self, request: CallerRequest) -> Envelope:
         values = params.OrderIdParams.read(request)
         order_close(order_id=values["order_id"], event=Event.CANCEL, **_buyer(request, times.now()))
         return ok("取消成功")
@@ -113,7 +112,7 @@ class OrderViewSet(ApiViewSet):
         docs=docs.SHIP,
         by_rows="发货配送(任何人的订单)",
     )
-    def ship(self, request: CallerRequest) -> Response:
+    def ship(self, request: CallerRequest) -> Envelope:
         # Any user may call this, because a buyer confirms the receipt here; all else needs the path in the role's rows.
         is_staff = request.user.role.may_call([_SHIP], Access.ROWS)
         values = params.ShipParams.read(request)
@@ -123,7 +122,7 @@ class OrderViewSet(ApiViewSet):
         return ok("修改成功")
 
     @Endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)
-    def returns(self, request: CallerRequest) -> Response:
+    def returns(self, request: CallerRequest) -> Envelope:
         values = params.ReturnParams.read(request)
         order_return(**values, **_buyer(request, times.now()))
         return ok("退货申请成功")
@@ -133,7 +132,7 @@ class PayViewSet(ApiViewSet):
     tag = "支付"
 
     @Endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER, docs=docs.PAYMENT)
-    def start(self, request: CallerRequest) -> Response:
+    def start(self, request: CallerRequest) -> Envelope:
         values = params.PaymentParams.read(request)
         _require_merchant(values["appid"], values["mch_id"])
         trade_type = _trade_type(values["trade_type"])
@@ -159,7 +158,7 @@ class PayViewSet(ApiViewSet):
         docs=docs.TRANSACTION,
         is_reading=True,
     )
-    def query(self, request: CallerRequest, out_trade_no: str) -> Response:
+    def query(self, request: CallerRequest, out_trade_no: str) -> Envelope:
         values = params.TransactionParams.read(request)
         if (
             not ORDER_NUMBER.fullmatch(out_trade_no)
@@ -205,7 +204,7 @@ def _after_asking_provider(order: Order, now: datetime) -> Order:
     return order
 
 
-def _pay_answer(order: Order, now: datetime) -> Response:
+def _pay_answer(order: Order, now: datetime) -> Envelope:
     facts: dict[str, Any] = {"order_id": order.order_id, **order_status(order, now)}
     refusal = _UNPAID_ANSWERS.get(facts["order_status"])
     if refusal is None and order.pay_status == PayStatus.PAID:

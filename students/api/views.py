@@ -1,12 +1,10 @@
 """The students' calls. ``Access.ROWS``: a role with the path among its rows (``permissions.seed``), and root."""
 
-from rest_framework.response import Response
-
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
 from core.api.params import page_slice
 from core.api.request import full_url
 from students.api import docs
@@ -22,11 +20,11 @@ class StudentViewSet(ApiViewSet):
     tag = "学员模块"
 
     @Endpoint("GET", "/students/getclasses", "获取班级列表", Access.ROWS, docs=docs.CLASSES, is_quick=True)
-    def getclasses(self, request: CallerRequest) -> Response:
+    def getclasses(self, request: CallerRequest) -> Envelope:
         return ok(data=class_list(request.user.scope))
 
     @Endpoint("GET", "/students/getstulist", "获取学员信息", Access.ROWS, docs=docs.LIST, is_quick=True)
-    def getstulist(self, request: CallerRequest) -> Response:
+    def getstulist(self, request: CallerRequest) -> Envelope:
         query = ListParams.read(request)
         window = page_slice(query["page"], query.get("count"))
         page = student_page(
@@ -35,19 +33,19 @@ class StudentViewSet(ApiViewSet):
         return ok("请求成功", status=1, total=page.total, data=[student_json(row) for row in page.rows])
 
     @Endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True)
-    def addstu(self, request: CallerRequest) -> Response:
+    def addstu(self, request: CallerRequest) -> Envelope:
         fields = AddParams.read(request)
         picture = image_or_url(request, "headimgurl")
         student = student_add(headimgurl=picture, created_by_id=request.user.pk, now=times.now(), **fields)
         return ok("添加成功", status=1, sId=student.sid)
 
     @Endpoint("GET", "/students/delstu", "删除学员信息", Access.ROWS, docs=docs.DELETE)
-    def delstu(self, request: CallerRequest) -> Response:
+    def delstu(self, request: CallerRequest) -> Envelope:
         student_delete(sid=DeleteParams.read(request)["sId"], scope=request.user.scope)
         return ok("删除成功", status=1)
 
     @Endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT, takes_files=True)
-    def updatestu(self, request: CallerRequest) -> Response:
+    def updatestu(self, request: CallerRequest) -> Envelope:
         changes = EditParams.read(request)
         sid = changes.pop("sId")
         request.user.scope.require_change(student_get(sid, request.user.scope))  # before a picture is stored for it
@@ -57,7 +55,7 @@ class StudentViewSet(ApiViewSet):
         return ok("更新成功")
 
     @Endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH, is_quick=True)
-    def searchstu(self, request: CallerRequest) -> Response:
+    def searchstu(self, request: CallerRequest) -> Envelope:
         query = SearchParams.read(request)
         page = student_page(
             page_slice(query["page"], query.get("count")), key=query.get("key", ""), scope=request.user.scope
@@ -65,7 +63,7 @@ class StudentViewSet(ApiViewSet):
         return ok(total=page.total, data=[student_json(row) for row in page.rows])
 
     @Endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR, takes_files=True)
-    def upload_stu_avatar(self, request: CallerRequest) -> Response:
+    def upload_stu_avatar(self, request: CallerRequest) -> Envelope:
         url = image_file(request, "headimgurl")
         if not url:
             raise AvatarMissing

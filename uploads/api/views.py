@@ -2,11 +2,10 @@
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Doc, Endpoint
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
 from core.api.params import Params
 from core.api.request import full_url
 from core.errors import Throttled
@@ -38,7 +37,7 @@ class UploadViewSet(ApiViewSet):
     tag = "上传图片"
 
     @Endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=UPLOAD, takes_files=True)
-    def upload_img(self, request: Request) -> Response:
+    def upload_img(self, request: Request) -> Envelope:
         url = image_file(request, "img")
         if not url:
             raise ImageMissing

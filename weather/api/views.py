@@ -3,13 +3,12 @@
 from typing import Any
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
 from core.api.params import page_slice
 from core.api.request import caller_key
 from weather.api import docs
@@ -27,7 +26,7 @@ class WeatherViewSet(ApiViewSet):
     tag = "天气模块"
 
     @Endpoint("GET", "/weather/getWeather", "获取天气", Access.OPEN, docs=docs.GET_WEATHER)
-    def get_weather(self, request: Request) -> Response:
+    def get_weather(self, request: Request) -> Envelope:
         params = WeatherParams.read(request)
         if params["key"] == "all":
             return self._history(params)
@@ -36,12 +35,12 @@ class WeatherViewSet(ApiViewSet):
         return _weather_answer([weather_newest(now=times.now())])
 
     @Endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
-    def update_weather_count(self, request: CallerRequest) -> Response:
+    def update_weather_count(self, request: CallerRequest) -> Envelope:
         credentials = Credentials(**AccountParams.read(request))
         account_change(credentials=credentials, changed_by=request.user.username, now=times.now())
         return ok("修改成功")
 
-    def _history(self, params: dict[str, Any]) -> Response:
+    def _history(self, params: dict[str, Any]) -> Envelope:
         records, total = history_page(page_slice(params["page"], params.get("count")), params["city"])
         return _weather_answer(records, total=total)
 
@@ -54,6 +53,6 @@ class WeatherViewSet(ApiViewSet):
             raise
 
 
-def _weather_answer(records: list[WeatherRecord], **more: Any) -> Response:
+def _weather_answer(records: list[WeatherRecord], **more: Any) -> Envelope:
     # Old clients read `message`, newer ones `msg`.
     return ok(FOUND, message=FOUND, data=[weather_row(record) for record in records], **more)
