@@ -41,6 +41,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.web.names = tuple(name.lower() for name in self.headers)
+        if self.path == "/slow":
+            time.sleep(8)
         is_check = self.path == "/health/ready"
         self.web.checks += is_check
         reply(self, status=503 if is_check and not self.web.is_ready else 200)
@@ -87,10 +89,13 @@ def is_answered(port: int, **headers: str) -> bool:
 
 def test_asks_whether_a_host_can_serve_and_leaves_the_answer_to_it_where_none_can(web, port):
     assert until(lambda: web.checks >= 4, 10)  # two hosts
-    web.is_ready, checks = False, web.checks
-    assert until(lambda: web.checks >= checks + 8, 20)  # both are marked down, which ends what waits for them
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(b"GET /slow HTTP/1.1\r\nHost: api.example.com\r\n\r\n")
+        web.is_ready, checks = False, web.checks
+        assert until(lambda: web.checks >= checks + 8, 20)  # neither gets anything new
 
-    assert is_answered(port)
+        assert is_answered(port)
+        assert b" 200 " in line.recv(100)  # what waits for an answer gets it
 
 
 @pytest.mark.parametrize(
