@@ -77,13 +77,12 @@ class TestRegister:
 
     @pytest.mark.django_db(transaction=True)
     def test_of_two_at_once_one_wins(self):
-        def register(nickname: str) -> str:
-            return user_register(username="wang", password="a-password", nickname=nickname).nickname
+        register = partial(user_register, username="wang", password="a-password")
 
-        results = at_once([partial(register, str(number)) for number in range(6)], refusals=(UsernameTaken,))
+        results = at_once([partial(register, nickname=str(number)) for number in range(6)], refusals=(UsernameTaken,))
 
         [made] = [result for result in results if not isinstance(result, UsernameTaken)]
-        assert User.objects.get(username="wang").nickname == made
+        assert User.objects.get(username="wang").nickname == made.nickname
 
 
 class TestUpdatePassword:

@@ -74,10 +74,9 @@ class TestSeed:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_roles_with_one_number_one_is_made():
-    def add(name: str) -> str:
-        return role_add(roleid="300", name=name).name
+    add = partial(role_add, roleid="300")
 
-    results = at_once([partial(add, str(number)) for number in range(6)], refusals=(RoleExists,))
+    results = at_once([partial(add, name=str(number)) for number in range(6)], refusals=(RoleExists,))
 
     [made] = [result for result in results if not isinstance(result, RoleExists)]
-    assert Role.objects.get(roleid="300").name == made
+    assert Role.objects.get(roleid="300").name == made.name

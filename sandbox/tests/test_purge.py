@@ -30,7 +30,7 @@ def refund(number: str, fen: int, **facts: Any) -> None:
 
 def test_orders_go_when_they_ended_long_ago_and_codes_and_notifications_when_they_are_old():
     _, told, _ = (trade(f"closed {number}", "CLOSED", closed_at=at) for number, at in enumerate((OLD, OLD, NEW)))
-    paid, _ = trade("paid", "SUCCESS"), trade("open", "NOTPAY")
+    paid, _ = trade("paid", "SUCCESS"), trade("new", "NOTPAY")
     for number, fen in (("whole", 100), ("whole", 200), ("half", 100)):
         refund(number, fen)
     refund("failed", 300, state="ABNORMAL")
@@ -42,8 +42,7 @@ def test_orders_go_when_they_ended_long_ago_and_codes_and_notifications_when_the
     purge()
 
     refunded = {"half", "failed", "lately"}
-    kept = refunded | {"closed 1", "closed 2", "paid", "open"}
-    assert set(Trade.objects.values_list("out_trade_no", flat=True)) == kept
+    assert {*Trade.objects.values_list("out_trade_no", flat=True)} == refunded | {"closed 1", "closed 2", "paid", "new"}
     assert set(Refund.objects.values_list("trade__out_trade_no", flat=True)) == refunded
     assert PayCode.objects.get().token == "2"
     assert set(Delivery.objects.values_list("state", "created_at")) == {("DUE", OLD), ("DELIVERED", NEW)}

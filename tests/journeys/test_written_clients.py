@@ -163,6 +163,7 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
     Image.new("RGB", (64, 64), "teal").save(face)
     with visitor(chromium, vue) as context, watched_page(context.new_page(), vue, running.base) as page:
         expect_text = partial(was_told, page)
+        log_out = page.get_by_role("button", name="退出登入").click
 
         def log_in(show_the_form):
             with page.expect_response("**/users/getCaptcha") as captcha:
@@ -173,9 +174,6 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
             page.get_by_placeholder("验证码", exact=True).fill(running.captcha_answer(captcha.value.json()["key"]))
             page.get_by_role("button", name="登入", exact=True).click()
             page.get_by_text("您好,写客户端的人(总监)").wait_for()
-
-        def log_out():
-            page.get_by_role("button", name="退出登入").click()
 
         def go(place):
             page.get_by_role("menuitem", name=place, exact=True).click()
