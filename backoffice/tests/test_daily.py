@@ -60,8 +60,8 @@ def books(stock: dict[str, Any]) -> dict[str, Any]:
 
 def lines(client: Client, query: str = "") -> dict[str, tuple[Any, str]]:
     answer = client.get(reverse("daily") + query)
-    found = answer.context["lines"]
-    return {line.label: (line.number, "" if line.amount is None else f"{line.amount:.2f}") for line in found}
+    table = answer.context["lines"]
+    return {line.label: (line.number, "" if line.amount is None else f"{line.amount:.2f}") for line in table}
 
 
 class TestNumbers:

@@ -137,7 +137,7 @@ def test_every_address_answers_a_person_with_a_page(browser, stock):
         if not route.startswith("admin/"):
             continue
         path = "/" + re.sub(r"\(\?P<app_label>[^)]*\)/\$", "shop/", route).replace("(?P<url>.*)$", "none")
-        path = re.sub(r"<[a-z]+:[a-z_]+>|<id>", lambda found: "csv" if "str:" in found[0] else "1", path)
+        path = re.sub(r"<[a-z]+:[a-z_]+>|<id>", lambda match: "csv" if "str:" in match[0] else "1", path)
         for method in (browser.get, browser.post, browser.put):
             answer = method(path)
             kind = answer.get("Content-Type", "")

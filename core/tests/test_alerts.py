@@ -26,16 +26,16 @@ ROBOTS = {
 
 @pytest.fixture
 def robot():
-    """A chat program's robot; ``said`` is what it answers, ``heard`` what it was sent."""
+    """A chat program's robot; ``answer`` is what it answers, ``heard`` what it was sent."""
 
     class Robot(BaseHTTPRequestHandler):
         heard: list = []
-        said: dict = {"errcode": 0}
+        answer: dict = {"errcode": 0}
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.heard.append((self.path, json.loads(body)))
-            reply(self, self.said)
+            reply(self, self.answer)
 
     with serving(Robot) as Robot.url:
         yield Robot
@@ -94,9 +94,9 @@ class TestWhatIsTold:
 
     def test_it_is_sent_later_if_no_receiver_took_it(self, alerts_after, robot):
         alerts_after(disk(900), after=MINUTES[0])
-        robot.said = {"errcode": 93000, "errmsg": "invalid webhook url"}
+        robot.answer = {"errcode": 93000, "errmsg": "invalid webhook url"}
         alerts_after(disk(900), after=MINUTES[1])
-        robot.said = {"errcode": 0}
+        robot.answer = {"errcode": 0}
 
         assert "900 MB free" in alerts_after(disk(900), after=MINUTES[2])
 
@@ -138,7 +138,7 @@ class TestWays:
         assert {kind for kind, _ in texts} == {"text"} and all("测试提醒" in text for _, text in texts)
 
     def test_mail_goes_out_although_a_robot_refuses(self, robot, settings, mailoutbox, caplog):
-        robot.said = {"code": 19021, "msg": "sign match fail"}
+        robot.answer = {"code": 19021, "msg": "sign match fail"}
         settings.ALERT_WEBHOOKS = [f"{robot.url}/open-apis/bot/v2/hook/secret"]
         settings.ALERT_MAIL_TO = ["li@example.com"]
 

@@ -99,7 +99,7 @@ class TestClose:
         number, v3_close = start().out_trade_no, wechat.v3_close
         if is_late:
             monkeypatch.setattr(
-                wechat, "v3_close", lambda *order, **said: wechat.pay(number) and v3_close(*order, **said)
+                wechat, "v3_close", lambda *order, **options: wechat.pay(number) and v3_close(*order, **options)
             )
         else:
             wechat.pay(number)

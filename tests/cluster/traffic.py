@@ -36,7 +36,7 @@ class Answer:
     began: float
     ended: float
     worked: bool
-    said: str  # what a refused person was told, or why there was no answer
+    text: str  # what a refused person was told, or why there was no answer
 
 
 @dataclass
@@ -281,7 +281,7 @@ class Traffic:
     def refused(self, since: float) -> Counter[str]:
         """Return what requests were told; what happens to scans is told by their seconds."""
         return Counter(
-            f"{a.kind}: {a.said}" for a in self.answers if a.ended >= since and not a.worked and a.kind != "scan"
+            f"{a.kind}: {a.text}" for a in self.answers if a.ended >= since and not a.worked and a.kind != "scan"
         )
 
 

@@ -47,7 +47,7 @@ def watched_page(page: Page, *servers: str) -> Iterator[Page]:
     watchers: dict[Any, Any] = {
         "console": lambda message: complaints.append(message.text) if message.type == "error" else None,
         "pageerror": lambda error: complaints.append(str(error)),
-        "request": lambda asked: None if asked.url.startswith(allowed) else complaints.append(asked.url),
+        "request": lambda call: None if call.url.startswith(allowed) else complaints.append(call.url),
     }
     for event, watcher in watchers.items():
         page.on(event, watcher)

@@ -15,18 +15,18 @@ PATH = "/upload/uploadImg"
 
 
 class Bucket(InMemoryStorage):
-    """It may store a picture and then be silent; ``asked`` counts what it was asked."""
+    """It may store a picture and then be silent; ``requests`` counts what it gets."""
 
     is_silent = False
-    asked = 0
+    requests = 0
 
     def _save(self, name, content):
-        type(self).asked += 1
+        type(self).requests += 1
         super()._save(name, content)
         return self._answer(name)
 
     def _open(self, name, mode="rb"):
-        type(self).asked += 1
+        type(self).requests += 1
         return self._answer(super()._open(name, mode))
 
     def _answer(self, value):
@@ -39,7 +39,7 @@ class Bucket(InMemoryStorage):
 def bucket(settings, monkeypatch):
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.Bucket"}}
     monkeypatch.setattr(Bucket, "is_silent", False)
-    monkeypatch.setattr(Bucket, "asked", 0)
+    monkeypatch.setattr(Bucket, "requests", 0)
     BUCKET.forget()
     yield Bucket
     BUCKET.forget()
@@ -65,15 +65,15 @@ def test_what_it_stored_without_an_answer_is_removed_with_its_row(api, bucket):
 def test_a_dead_one_is_not_asked_by_those_who_store_or_look(api, bucket):
     path = send(api).json()["imgUrl"].removeprefix("http://testserver")
     assert api.http.get(path).status_code == 200
-    bucket.is_silent, before = True, bucket.asked
+    bucket.is_silent, before = True, bucket.requests
     looked = [api.http.get(path).status_code for _ in range(FAILURES)]
-    assert (looked, bucket.asked - before) == ([503] * FAILURES, FAILURES)
+    assert (looked, bucket.requests - before) == ([503] * FAILURES, FAILURES)
 
     refusals = [api.http.get(path), send(api)]
 
     assert [answer.status_code for answer in refusals] == [503, 503]
     assert all(int(answer["Retry-After"]) >= 1 and answer.json()["state"] is False for answer in refusals)
-    assert bucket.asked - before == FAILURES
+    assert bucket.requests - before == FAILURES
     assert Upload.objects.filter(removed_at=None).count() == 1
 
 
