@@ -80,13 +80,13 @@ def ship(order: Order, action: int = ShippingStatus.SHIPPED, *, now: datetime | 
     return order
 
 
-def meet_before(monkeypatch: Any, target: str) -> None:
-    """Let two threads call a function together, where no lock keeps the second one away from it."""
+def meet_before(monkeypatch: Any, target: str, seconds: float = 0.5) -> None:
+    """Let two threads call a function together, where no lock keeps the second one away from it for ``seconds``."""
     both, call = Barrier(2), import_string(target)
 
     def together(*args: Any, **facts: Any) -> Any:
         with suppress(BrokenBarrierError):
-            both.wait(0.5)
+            both.wait(seconds)
         return call(*args, **facts)
 
     monkeypatch.setattr(target, together)
