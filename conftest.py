@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Make garbage collections rare, and keep them from looking at the tests themselves: 10 % of all CPU time."""
+    """Make garbage collections rare, and keep them from looking at the tests themselves: some 10 % of the CPU time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)

@@ -44,7 +44,7 @@ class Running:
         return redis.Redis.from_url(url).get(f"spms:captcha:{key}").decode()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home, password = tmp_path_factory.mktemp("running"), "journey-root-9"
     with (
