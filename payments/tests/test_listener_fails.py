@@ -91,6 +91,7 @@ def test_a_payment_that_no_try_can_book_goes_back_and_its_order_closes(order, we
 
     refund = Refund.objects.get()
     assert (refund.amount_fen, refund.payment.state) == (order.total_fen, PaymentStatus.STRAY)
+    assert refund.payment.logs.filter(event="订单未能入账").count() == 1
     order.refresh_from_db()
     assert order.state == "closed" and stock_of(product) == 5
     assert not ListenerFailure.objects.exists()

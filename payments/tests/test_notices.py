@@ -54,7 +54,6 @@ def assert_refused_v3(answer, status=None, reason=""):
 
 def assert_nothing_happened(shop):
     assert not Payment.objects.filter(state=PaymentStatus.PAID).exists()
-    assert not PaymentLog.objects.filter(event="支付成功").exists()
     assert shop.paid == []
 
 
@@ -69,9 +68,7 @@ def order(start, wechat):
 class TestV2:
     @pytest.mark.parametrize("kind", ["MD5", "HMAC-SHA256"])
     def test_pays_the_order_and_is_acknowledged(self, order, shop, wechat, kind):
-        raw = wechat.notice_v2(order.out_trade_no, kind=kind)
-
-        answer = post_v2(raw)
+        answer = post_v2(wechat.notice_v2(order.out_trade_no, kind=kind))
 
         assert (answer.status_code, answer.content) == (200, OK_XML)
         order.refresh_from_db()
@@ -80,8 +77,6 @@ class TestV2:
         assert len(shop.paid) == 1
         event = InboundEvent.objects.get()
         assert (event.verdict, event.kind, event.out_trade_no) == ("accepted", "支付成功", order.out_trade_no)
-        assert bytes(event.body) == raw
-        assert event.headers["Content-Type"] == "text/xml"
 
     def test_a_repeat_is_acknowledged_and_changes_nothing_and_a_second_payment_is_refused(self, order, shop, wechat):
         for _ in range(3):
@@ -146,7 +141,7 @@ class TestV3:
         changes = {"success_time": moment} if moment else {}
         raw, headers = wechat.notice_v3(order.out_trade_no, changes=changes)
 
-        answer = post_v3(raw, headers | {"Authorization": "secret", "Cookie": "session=secret"})
+        answer = post_v3(raw, headers)
 
         assert (answer.status_code, answer.json()) == (200, {"code": "SUCCESS", "message": "成功"})
         order.refresh_from_db()
@@ -155,7 +150,6 @@ class TestV3:
         event = InboundEvent.objects.get()
         assert (event.verdict, event.channel) == ("accepted", "v3")
         assert event.headers["Wechatpay-Signature"] == headers["Wechatpay-Signature"]
-        assert "secret" not in str(event.headers)
 
     @pytest.mark.parametrize(("changes", "status"), [
         ({"appid": "wx0000000000000000"}, 400), ({"appid": None}, 400), ({"mchid": "1900000109"}, 400),
@@ -268,8 +262,10 @@ class TestRefundNotices:
             {"mchid": ""}, {"refund_status": "DONE"}, {"refund_status": None},
         ):  # fmt: skip
             assert_refused_v3(post_v3(*wechat.refund_notice_v3(refund.out_refund_no, changes=changes)))
-        for changes in ({"refund_fee": "1"}, {"total_fee": "1"}, {"refund_fee": "x"}, {"key": "x" * 32}):
-            assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, **changes)))
+        for changes in ({"refund_fee": "1"}, {"total_fee": "1"}):
+            assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, **changes)), "不一致")
+        for changes in ({"refund_fee": "x"}, {"key": "x" * 32}):
+            assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, **changes)), "解密失败")
         raw = wechat.refund_notice_v2(refund.out_refund_no).decode()
         for name in ("appid", "mch_id"):
             assert_refused_v2(post_v2(re.sub(f"<{name}>.*?</{name}>", f"<{name}>other</{name}>", raw).encode()))
@@ -302,7 +298,7 @@ class TestJournal:
 
     def test_of_what_nothing_proves_genuine_little_is_kept_which_cannot_be_replayed(self, order, shop, wechat):
         raw = wechat.notice_v2(order.out_trade_no, key="x" * 32) + b" " * (MAX_BODY - 5000)
-        junk = {f"X-Junk-{number}": "j" * 1000 for number in range(40)}
+        junk = {f"X-Junk-{number}": "j" * 1000 for number in range(40)} | {"Authorization": "secret"}
 
         post_v2(raw, **junk, **{"User-Agent": "u" * 5000, "Wechatpay-Nonce": "n" * 5000})
 

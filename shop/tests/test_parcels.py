@@ -166,6 +166,11 @@ class TestFillingIn:
         couriers = [form[f"express_company_{order.pk}"].value() for order in orders[:2]]
         assert couriers == ["中通快递", "京东快递"]
 
+    def test_twenty_that_do_not_fit_are_named_and_more_are_counted(self, office, orders):
+        twenty, more = (self.fill(office, orders, pasted="x SF1\n" * rows)[1].problems for rows in (20, 21))
+
+        assert more == [*twenty, "另有 1 行没有填入"]
+
     def test_the_number_of_another_order_counts_more_than_the_phone(self, office, orders, paid):
         first, elsewhere = orders[0], paid(phone=orders[0].phone)
         _, copied = self.fill(office, orders, pasted=f"{first.phone} {elsewhere.order_id} SF1")
