@@ -124,12 +124,13 @@ class ApiViewSet(ViewSet):
         REST framework's own also chooses a format and a version and counts throttles, of which our calls have none.
         """
         call: Any = self.initialize_request(request)
-        response: HttpResponse = ok()  # to OPTIONS the header Allow is the answer, and it needs no login
         try:
             # Refuse a wrong method before the login is checked: else a caller without a token would read 请登入.
             if self.action is None:
                 self.http_method_not_allowed(call)
-            if self.action != "metadata":  # REST framework's word for OPTIONS
+            if self.action == "metadata":  # REST framework's word for OPTIONS: the header Allow is the answer
+                response: HttpResponse = ok()
+            else:
                 self.perform_authentication(call)
                 self.check_permissions(call)
                 response = getattr(self, self.action)(call, **kwargs)
@@ -139,5 +140,7 @@ class ApiViewSet(ViewSet):
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
         if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(call, response.data)):
             response.content = orjson.dumps(response.data | {"hint": hint})
-        vars(self).clear()  # it holds its own methods, so only the garbage collector would free it and the request
+        # A view holds its own methods, a request itself: without this only the garbage collector would free them.
+        vars(self).clear()
+        call.parser_context.clear()
         return response
