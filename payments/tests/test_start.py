@@ -152,9 +152,7 @@ def test_a_click_that_fails_shows_the_code_that_the_other_got(start, shop, wecha
 
 
 @pytest.mark.parametrize("claim", [start_module.SHARED_CLAIM, start_module.CLAIM])
-def test_a_click_that_fails_lets_no_order_close_while_another_is_at_the_provider(
-    start, shop, wechat, monkeypatch, claim
-):
+def test_a_failed_click_closes_no_order_while_another_is_at_the_provider(start, shop, wechat, monkeypatch, claim):
     """Its twin, the shorter claim, shows what happens where the click that fails may end it: the code is of no use."""
     number, ask, is_kept = shop.order(), start_module._ask_twice, claim > start_module.CLAIM
     monkeypatch.setattr(start_module, "SHARED_CLAIM", claim)
