@@ -43,8 +43,7 @@ def test_only_a_connection_that_the_server_ended_is_asked_and_replaced(monkeypat
 @contextmanager
 def freezable_server():
     """Stand before PostgreSQL, and from ``freeze.set()`` on accept connections and answer nothing."""
-    facts = psycopg.conninfo.conninfo_to_dict(os.environ["DATABASE_URL"])
-    freeze, is_over = threading.Event(), threading.Event()
+    facts, freeze = psycopg.conninfo.conninfo_to_dict(os.environ["DATABASE_URL"]), threading.Event()
 
     class Relay(socketserver.BaseRequestHandler):
         def handle(self):
@@ -54,19 +53,16 @@ def freezable_server():
             with socket.socket(socket.AF_UNIX if is_local else socket.AF_INET) as server:
                 server.connect(f"{host}/.s.PGSQL.{port}" if is_local else (host, port))
                 ends = {self.request: server, server: self.request}
-                while not freeze.is_set():
-                    ready, _, _ = select.select(list(ends), [], [], 0.1)
-                    for end in ready if not freeze.is_set() else ():
+                while True:
+                    for end in select.select(list(ends), [], [])[0]:
                         if not (part := end.recv(65536)):
                             return
-                        ends[end].sendall(part)
-                is_over.wait()
+                        if not freeze.is_set():
+                            ends[end].sendall(part)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
-        relay.daemon_threads, relay.block_on_close = True, False
         threading.Thread(target=relay.serve_forever, daemon=True).start()
         yield psycopg.conninfo.make_conninfo(**facts | {"host": "127.0.0.1", "port": relay.server_address[1]}), freeze
-        is_over.set()
         relay.shutdown()
 
 
