@@ -12,7 +12,7 @@ import requests
 import structlog
 from django.db import connection
 
-from core.upstreams import OutgoingError, Upstream, UpstreamRefused, time_left
+from core.upstreams import OutgoingError, Upstream, UpstreamRefused, spending, time_left
 
 __all__ = ["OutgoingError", "OutgoingTimeout", "ServerFailed", "UpstreamRefused", "exchange", "get", "run_within"]
 
@@ -113,7 +113,8 @@ def run_within(
             if not timeout_s:
                 raise OutgoingTimeout("no time left")
             try:
-                result = _run(timeout_s, call)
+                with spending():
+                    result = _run(timeout_s, call)
             except Exception as error:
                 upstream.report(works=not isinstance(error, _DEAD))
                 raise

@@ -36,7 +36,7 @@ _NOTE_S = 60  # longer than pause and probe together: an older note is of a proc
 
 ANSWERS = metrics.Counter("spms_upstream_answers_total", "Awaited calls", ["upstream", "outcome"])
 
-_ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
+_left_s: ContextVar[float | None] = ContextVar("left_s", default=None)  # what the calls of a request may still take
 
 
 class OutgoingError(Exception):
@@ -57,23 +57,38 @@ class UpstreamRefused(OutgoingError):
 
 @contextmanager
 def answer_within(seconds: float) -> Iterator[None]:
-    """Say that a person waits for the block: all outgoing calls inside it together end within ``seconds``."""
-    token = _ends_at.set(time.monotonic() + min(seconds, time_left(seconds)))
+    """Say that a person waits for the block: all outgoing calls inside it together take ``seconds`` at most.
+
+    What the block does between them, as to wait for the database, is not counted.
+    """
+    token = _left_s.set(seconds)
     try:
         yield
     finally:
-        _ends_at.reset(token)
+        _left_s.reset(token)
 
 
 def is_awaited() -> bool:
     """Tell whether a person waits for the present work (``answer_within``)."""
-    return _ends_at.get() is not None
+    return _left_s.get() is not None
 
 
 def time_left(max_s: float) -> float:
     """Return how many seconds the next call may take: ``max_s``, or less if a person waits; never below 0."""
-    ends_at = _ends_at.get()
-    return max_s if ends_at is None else max(0.0, min(max_s, ends_at - time.monotonic()))
+    left_s = _left_s.get()
+    return max_s if left_s is None else min(max_s, left_s)
+
+
+@contextmanager
+def spending() -> Iterator[None]:
+    """Count the block's time as a call's, if a person waits."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        left_s = _left_s.get()
+        if left_s is not None:
+            _left_s.set(max(0.0, left_s - (time.monotonic() - began)))
 
 
 class Upstream:
@@ -156,7 +171,8 @@ class Upstream:
         """
         with self._changed:
             if not self._is_dead and self._inside >= settings.UPSTREAM_CALLS:
-                self._queue_up()
+                with spending():
+                    self._queue_up()
             if self._is_dead:
                 self._require_turn()
                 self._probed_at = self._failures
