@@ -28,7 +28,10 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
         for account in accounts:
-            self.stdout.write(f"账号：{account.username} / {account.password or '（密码已修改）'}  {account.role}")
+            # Containers keep what is written here as a log.
+            known = "（ROOT_PASSWORD 的值）" if settings.PRODUCTION else account.password
+            shown = known if account.password else "（密码已修改）"
+            self.stdout.write(f"账号：{account.username} / {shown}  {account.role}")
         if root_password_file().exists():
             self.stdout.write(f"root 的初始密码保存在 {root_password_file()}")
         if settings.DEMO_DATA and not options["reset"]:
