@@ -63,6 +63,14 @@ def test_every_queue_has_a_worker_in_each_way_to_run():
     assert set(re.search(r"spms-worker@\{([\w,]+)\}", guide)[1].split(",")) == set(QUEUES)
 
 
+def test_what_containers_replace_in_the_nginx_file_stands_there():
+    script, text = ((settings.BASE_DIR / "deploy" / name).read_text("utf-8") for name in ("nginx-start", "nginx.conf"))
+    sed = script[: script.index("/spms/nginx.conf")]
+    patterns = [pattern for _, pattern in re.findall(r"[\" ]s([/#])(.+?)\1", sed)]
+
+    assert len(patterns) == 5 and [pattern for pattern in patterns if not re.search(pattern, text)] == []
+
+
 def queries():
     deploy = settings.BASE_DIR / "deploy"
     rules = yaml.safe_load((deploy / "prometheus-rules.yml").read_text("utf-8"))["groups"][0]["rules"]
