@@ -79,9 +79,6 @@ class Tools:
         # Certificates of the machine, which may trust a mirror of its own.
         self("buildah", "bud", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", *words, ".", cwd=ROOT)
 
-    def image_mb(self) -> int:
-        return int(self("podman", "image", "inspect", "spms", "--format", "{{.Size}}")) // 2**20
-
 
 class Compose:
     """The services of compose.yaml, each started by podman."""
@@ -93,9 +90,8 @@ class Compose:
         text = re.sub(r"\$\{(\w+)[^}]*\}", lambda match: environ[match[1]], text)
         self.services = yaml.safe_load(text)["services"]
         (home / ".env").write_text("".join(f"{name}={value}\n" for name, value in environ.items()), "utf-8")
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def _words(self, name: str, *more: str) -> list[str]:
+    def words(self, name: str, *more: str) -> list[str]:
         service = self.services[name]
         folders = {"data": self.home / "data", "../secrets": self.home / "secrets"}
         # A pipe as stdin, because crun gives /dev/null to the container's user otherwise.
@@ -114,20 +110,17 @@ class Compose:
         words += [f"--security-opt={option}".replace(":true", "") for option in service["security_opt"]]
         return [*words, service["image"], *service["command"], *more]
 
-    def run(self, name: str) -> None:
-        self.tools("podman", *self._words(name), stdin=subprocess.PIPE, timeout=START_S)
-
     @contextmanager
     def up(self, name: str, *more: str) -> Iterator[None]:
-        words = ["podman", *self.tools.options, *self._words(name, *more)]
+        words = ["podman", *self.tools.options, *self.words(name, *more)]
         with (self.home / f"{name}.log").open("wb") as log:
-            self.running[name] = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log)
+            process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log)
         try:
             yield
         finally:
             patience = self.services[name]["stop_grace_period"].removesuffix("s")
             self.tools("podman", "stop", "--ignore", "--time", patience, f"spms-{name}")
-            self.running[name].communicate(timeout=60)
+            process.communicate(timeout=60)
 
     def inside(self, name: str, *words: str) -> bool:
         command = ["podman", *self.tools.options, "exec", "-i", f"spms-{name}", *words]
@@ -135,11 +128,9 @@ class Compose:
 
     def is_healthy(self, name: str, port: int) -> bool:
         """Ask as the service's own health check does."""
-        words = [word.replace(":8001/", f":{port}/").replace(":8002/", f":{port + 1}/") for word in self.check(name)]
+        check = self.services[name]["healthcheck"]["test"][1:]
+        words = [word.replace(":8001/", f":{port}/").replace(":8002/", f":{port + 1}/") for word in check]
         return self.inside(name, *words)
-
-    def check(self, name: str) -> list[str]:
-        return list(self.services[name]["healthcheck"]["test"][1:])
 
 
 def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
@@ -161,7 +152,7 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
         "CORS_ALLOWED_ORIGINS": "https://app.example.com", "WECHAT_APP_SECRET": "secret", "MEDIA_FREE_MB": "0",
     }  # fmt: skip
     compose = Compose(tools, home, environ, engines)
-    compose.run("migrate")
+    tools("podman", *compose.words("migrate"), stdin=subprocess.PIPE, timeout=START_S)
     more = {"web": ["--port", str(port)], "socket": ["--port", str(port + 1)]}
     with ExitStack() as stack:
         stack.callback(wechat.stop)
@@ -210,7 +201,7 @@ def main() -> int:
     tools = Tools(options.storage)
     tools.base_make()
     tools.image_make()
-    size = tools.image_mb()
+    size = int(tools("podman", "image", "inspect", "spms", "--format", "{{.Size}}")) // 2**20
     print(f"The image has {size} MB.")
     assert size < MAX_MB
     with tempfile.TemporaryDirectory(prefix="spms-image-") as name, Engines(durable=False) as engines:
