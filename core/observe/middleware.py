@@ -15,7 +15,7 @@ from core.observe import metrics, tracing
 from core.observe.logs import MAX_PATH_LENGTH, request_line
 from core.upstreams import answer_within
 
-UPSTREAMS_ANSWER_S = 6.0  # for all upstream calls of a request together, so that it is answered within 8 s
+UPSTREAMS_ANSWER_S = 6.0  # for all upstream calls of a request together
 FORWARDED_KEY = "spms:forwarded"  # of the latest misfit: the number of addresses in its header, and where it came from
 _KEPT_S = 24 * 3600
 _QUIET_S = 60

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from core import times
 from core.upstreams import time_left
 from payments.errors import PaymentAlreadyPaid, PaymentClosed, WeChatRefused
 from payments.gateways.base import (
@@ -29,7 +30,7 @@ from payments.services.confirm import payment_mark_closed, payment_record
 MIN_LIFE = timedelta(minutes=6)
 CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
 # While a call places the order it cannot close: longer than all calls of a request may take together, so that the
-# claim outlives them.
+# claim outlives them. It begins when the row is locked: what the request waited for before does not shorten it.
 CLAIM = timedelta(seconds=8)
 # Of calls at once none ends the claim when it fails, because another may be at the provider; so it may end later.
 SHARED_CLAIM = CLAIM + timedelta(seconds=1)
@@ -118,22 +119,27 @@ def _start(draft: Draft, now: datetime) -> Payment:
             return payment
     # The slot is taken first, so that no call is refused after the row was written.
     with provider_refusals(), UPSTREAM.slot():
-        return _order(_claim(draft, now), now)
+        payment, own_claim = _claim(draft, now)
+        return _order(payment, own_claim, now)
 
 
-def _claim(draft: Draft, now: datetime) -> Payment:
-    """Store the payment before the provider is called, and keep its order from closing meanwhile."""
+def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
+    """Store the payment before the provider is called, and keep its order from closing meanwhile.
+
+    Returns also when the claim ends if no other call shares it.
+    """
     with transaction.atomic():
         payment, is_new = Payment.objects.select_for_update().get_or_create(
             out_trade_no=draft["out_trade_no"], defaults=draft
         )
         _check_payable(payment, draft, now)
-        is_shared = payment.claimed_until is not None and payment.claimed_until > now
-        payment.claimed_until = now + (SHARED_CLAIM if is_shared else CLAIM)
+        locked_at = times.now()
+        is_shared = payment.claimed_until is not None and payment.claimed_until > locked_at
+        payment.claimed_until = locked_at + (SHARED_CLAIM if is_shared else CLAIM)
         payment.next_check_at = payment.next_check_at or check_due(payment, now)
         payment.save(update_fields=["claimed_until", "next_check_at"])
         log_step(payment, "发起支付" if is_new else "重复发起支付", now, to_state=payment.state)
-        return payment
+        return payment, locked_at + CLAIM
 
 
 def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
@@ -157,13 +163,13 @@ def _is_ready(payment: Payment, now: datetime) -> bool:
     return bool(payment.prepay_id and payment.code_at and now - payment.code_at < CODE_LIFE)
 
 
-def _order(payment: Payment, now: datetime) -> Payment:
+def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
     """Place the claimed order at the provider and store the ticket that it returns."""
     try:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
         Payment.objects.filter(pk=payment.pk).update(last_error=error.words)
-        Payment.objects.filter(pk=payment.pk, claimed_until=now + CLAIM).update(claimed_until=None)  # it has no other
+        Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(claimed_until=None)
         is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
         refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)
         payment.refresh_from_db()
