@@ -61,6 +61,7 @@ def freezable_server():
                             ends[end].sendall(part)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
+        relay.daemon_threads = True  # nobody waits for what a connection that was given up keeps open
         threading.Thread(target=relay.serve_forever, daemon=True).start()
         yield psycopg.conninfo.make_conninfo(**facts | {"host": "127.0.0.1", "port": relay.server_address[1]}), freeze
         relay.shutdown()
