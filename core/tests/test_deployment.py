@@ -71,15 +71,12 @@ def test_what_containers_replace_in_the_nginx_file_stands_there():
     assert len(patterns) == 5 and [pattern for pattern in patterns if not re.search(pattern, text)] == []
 
 
-def queries():
+@pytest.mark.django_db
+def test_every_figure_that_is_asked_for_exists():
     deploy = settings.BASE_DIR / "deploy"
     rules = yaml.safe_load((deploy / "prometheus-rules.yml").read_text("utf-8"))["groups"][0]["rules"]
     panels = json.loads((deploy / "grafana-dashboard.json").read_text("utf-8"))["panels"]
-    return [rule["expr"] for rule in rules] + [target["expr"] for panel in panels for target in panel["targets"]]
-
-
-@pytest.mark.django_db
-def test_every_figure_that_is_asked_for_exists():
+    queries = [rule["expr"] for rule in rules] + [target["expr"] for panel in panels for target in panel["targets"]]
     names = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition().decode(), re.M))
     for family in REGISTRY.collect():
         names |= {family.name + end for end in ("", "_total", "_bucket", "_sum", "_count")}
@@ -87,4 +84,4 @@ def test_every_figure_that_is_asked_for_exists():
     names |= {"spms_weather_sync_age_seconds", "spms_heartbeat_age_seconds"}
     names |= {"spms_backup_age_seconds", "spms_archive_age_seconds"}
 
-    assert set(re.findall(r"\bspms_\w+", " ".join(queries()))) - names == set()
+    assert set(re.findall(r"\bspms_\w+", " ".join(queries))) - names == set()

@@ -3,7 +3,9 @@
 import http.client
 import json
 import os
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,7 +24,6 @@ SLOW = 24
 FOR_LONG_BODIES = 16  # 8 of each host
 POST = "POST /users/login HTTP/1.1\r\nHost: api.example.com\r\n{}\r\n\r\n"
 KNOWN, UNKNOWN = "Content-Length: 900000", "Transfer-Encoding: chunked"
-IDS = ["known length", "unknown length"]
 
 
 @dataclass
@@ -61,8 +62,8 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def port(web: Web, tmp_path: Path) -> Iterator[int]:
-    """The port of HAProxy's entrance; without TLS, because there is no certificate here."""
+def haproxy(web: Web, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """HAProxy, and the port of its entrance; without TLS, because there is no certificate here."""
     https, plain = free_ports(2)
     changes = {
         "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": f"bind 127.0.0.1:{https}",
@@ -78,9 +79,14 @@ def port(web: Web, tmp_path: Path) -> Iterator[int]:
     haproxy = Service([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")], os.environ, tmp_path / "log")
     try:
         haproxy.wait_until(lambda: is_answered(https))
-        yield https
+        yield haproxy.process, https
     finally:
         haproxy.end()
+
+
+@pytest.fixture
+def port(haproxy: tuple[subprocess.Popen[bytes], int]) -> int:
+    return haproxy[1]
 
 
 def is_answered(port: int, **headers: str) -> bool:
@@ -122,30 +128,34 @@ def test_a_header_that_a_wsgi_server_would_take_for_another_is_dropped(web, port
     assert "x_forwarded_for" not in web.names and {"x-forwarded-for", "x-kept"} <= {*web.names}
 
 
-def slow_senders(stack: ExitStack, port: int, head: str, beginning: bytes) -> None:
-    for _ in range(SLOW):
-        line = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        line.sendall(POST.format(head).encode() + beginning)
-
-
-@pytest.mark.parametrize(("head", "beginning"), [(KNOWN, b"{"), (UNKNOWN, b"1\r\n{\r\n")], ids=IDS)
-def test_a_slow_body_takes_no_thread_of_ours(web, port, head, beginning):
-    with ExitStack() as stack:
-        slow_senders(stack, port, head, beginning)
-        time.sleep(1)
-
-        assert web.bodies == 0
-        assert is_answered(port)
-
-
 @pytest.mark.parametrize(
-    ("head", "beginning"), [(KNOWN, b"x" * 20_000), (UNKNOWN, b"5000\r\n" + b"x" * 0x5000)], ids=IDS
+    ("head", "beginning", "reached"),
+    [
+        (KNOWN, b"{", 0),
+        (UNKNOWN, b"1\r\n{\r\n", 0),
+        (KNOWN, b"x" * 20_000, FOR_LONG_BODIES),
+        (UNKNOWN, b"5000\r\n" + b"x" * 0x5000, FOR_LONG_BODIES),
+    ],
 )
-def test_long_bodies_share_a_few_threads(web, port, head, beginning):
+def test_a_slow_body_takes_no_thread_of_ours_and_long_ones_share_a_few(web, port, head, beginning, reached):
     with ExitStack() as stack:
-        slow_senders(stack, port, head, beginning)
-        assert until(lambda: web.bodies == FOR_LONG_BODIES, 20)
+        for _ in range(SLOW):
+            line = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            line.sendall(POST.format(head).encode() + beginning)
+        assert until(lambda: web.bodies == reached, 20)
         time.sleep(1)
 
-        assert web.bodies == FOR_LONG_BODIES
+        assert web.bodies == reached
         assert is_answered(port)
+
+
+def test_a_reload_answers_what_a_waiting_connection_still_sends(haproxy):
+    process, port = haproxy
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for closes in (False, True):
+        line.request("GET", "/", headers={"Host": "api.example.com"})
+        answer = line.getresponse()
+        answer.read()
+        assert (answer.status, answer.will_close) == (200, closes)
+        process.send_signal(signal.SIGUSR1)  # as a reload does to the process of before
+        time.sleep(1)
