@@ -4,6 +4,7 @@ import stat
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 
 from accounts.models import User
 from accounts.services.seed import accounts_seed, root_password_file
@@ -45,7 +46,7 @@ def test_makes_the_contracts_demo_users_and_changes_nothing_that_people_changed(
     assert users["lbw"].password is None
 
 
-def test_demo_users_of_an_inherited_database_are_shut_out(settings):
+def test_demo_users_of_an_inherited_database_are_shut_out_and_no_password_is_shown(settings, capsys):
     settings.ROOT_PASSWORD = "a-Long-enough-1"
     settings.DEMO_DATA = False
     accounts_seed()
@@ -57,9 +58,10 @@ def test_demo_users_of_an_inherited_database_are_shut_out(settings):
     user.save()
     settings.PRODUCTION, settings.DEMO_DATA = True, False
 
-    accounts_seed()
+    call_command("seed_demo")
 
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root", "zhuguan"}
+    assert "root / （ROOT_PASSWORD 的值）" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("password", ["", "123456", "kq-83-mz-7p"])
