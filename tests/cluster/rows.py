@@ -167,7 +167,7 @@ ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fau
         begin=lambda all, _: _to(lambda one: one.deafen(*all.apps), *all.caches),
     ),
     "fsync:200": _slow_disk(200),
-    "fsync:2000": _slow_disk(2000, limit_s=25),
+    "fsync:2000": _slow_disk(2000, limit_s=2 * PATIENCE_S + 10),  # a payment commits four times, 2 to 4 s each
     "roll": Row("两台应用", "逐台升级", _roll, lasts_s=0, refuses=False),
     "key": Row("两台应用", "更换密钥", _new_key, **LOADED),
 }
