@@ -24,7 +24,7 @@ from tests.upgrade.machine import booted
 from tests.upgrade.visitor import PatientWeChat
 
 NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "pgbackrest", "git", "make")
-LAST_RELEASE = "096ad0d"  # 1.0.0; the tables that it relies on are in tests/last_release.json
+LAST_RELEASE = "d8f9c56d"  # 1.1.0; the tables that it relies on are in tests/last_release.json
 SCRIPT = "/root/upgrade"
 BUYERS = 3
 RESTARTS = 2
