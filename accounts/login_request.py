@@ -6,7 +6,7 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import get_random_string
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer
-from accounts.models import LoginMethod
+from accounts.models import LoginMethod, User
 from accounts.services.attempts import LoginContext
 from core import times
 from core.api.request import client_ip, user_agent
@@ -27,10 +27,10 @@ def login_context(request: HttpRequest, method: LoginMethod, captcha: CaptchaAns
     )
 
 
-def device_remember(request: HttpRequest, response: HttpResponseBase, username: str) -> None:
-    """Set the cookie that says, signed, that this device has logged in as ``username``. It is no login."""
-    devices = {name: device for name, device in _cookie(request).items() if name != username}
-    devices[username] = get_random_string(16)
+def device_remember(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
+    """Set the cookie that says, signed, that this device has logged in as ``user``. It is no login."""
+    devices = {name: device for name, device in _cookie(request).items() if name != user.username}
+    devices[user.username] = f"{user.epoch}.{get_random_string(16)}"
     newest = dict(list(devices.items())[-MAX_USERS:])
     cookie_set(request, response, DEVICE_COOKIE, signing.dumps(newest, salt=DEVICE_COOKIE), max_age_s=DEVICE_FOR_S)
 
@@ -50,7 +50,7 @@ def cookie_set(request: HttpRequest, response: HttpResponseBase, name: str, valu
 def _devices(request: HttpRequest) -> dict[str, str]:
     # A client without cookies is known by the token that it still has.
     claims = getattr(request.user, "claims", None)
-    return _cookie(request) | ({claims["username"]: claims["jti"]} if claims else {})
+    return _cookie(request) | ({claims["username"]: f"{claims['epoch']}.{claims['jti']}"} if claims else {})
 
 
 def _cookie(request: HttpRequest) -> dict[str, str]:

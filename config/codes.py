@@ -105,7 +105,8 @@ def limits() -> list[tuple[str, str]]:
             f"同一账号同一地址每分钟 {login_captcha.PAIR_LIMIT} 次,"
             f"同一账号从没有登入过的地址每分钟共 {login_captcha.ACCOUNT_LIMIT} 次,"
             f"同一地址每分钟 {login_captcha.ADDRESS_LIMIT} 次;"
-            f"以前登入过的设备各算各的,每分钟 {login_captcha.PAIR_LIMIT} 次。之后要图形验证码,或等一分钟(429)",
+            f"用现在的密码登入过的设备各算各的,每分钟 {login_captcha.PAIR_LIMIT} 次,"
+            f"同一账号的这些设备每分钟共 {login_captcha.DEVICES_LIMIT} 次。之后要图形验证码,或等一分钟(429)",
         ),
         ("微信登入", f"每个地址每分钟 {LOGINS_A_MINUTE} 次"),
         (

@@ -116,7 +116,7 @@ class UserViewSet(ApiViewSet):
         else:
             tokens = {"token": token_issue(user)}
         response = ok("登入成功", status=1, **login_fields(user, context.now), **tokens)
-        device_remember(request, response, user.username)
+        device_remember(request, response, user)
         return response
 
     @Endpoint("POST", "/users/refresh", "刷新令牌", Access.OPEN, docs=docs.REFRESH)

@@ -107,7 +107,7 @@ class BackOfficeSite(UnfoldAdminSite):
         response = super().login(request, extra_context)
         is_done = request.method == "POST" and response.status_code == HttpResponseRedirect.status_code
         if is_done:
-            device_remember(request, response, request.user.get_username())
+            device_remember(request, response, request.user)  # type: ignore[arg-type]  # a user of ours
         if is_done and _login_stage(request) is not LoginStage.CODE:
             login_record(request, request.user.get_username(), Outcome.DONE)
         return response

@@ -44,7 +44,7 @@ class LoginContext:
     """How, from where and when a person tries to log in.
 
     :param device: the ``User-Agent`` that was sent.
-    :param devices: the users as whom this device has logged in before, each with an id of the device.
+    :param devices: the users as whom this device has logged in before, each with the epoch and an id of the device.
     """
 
     method: LoginMethod

@@ -24,12 +24,13 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     :raises CredentialsWrong: takes the same time for a wrong name as for a wrong password.
     :raises TooManyFailures: too many wrong passwords lately; says how long to wait.
     """
+    user = User.objects.select_related("role").filter(username=username).first()
+    epoch = user.epoch if user else None
     try:
-        login_captcha.captcha_require(username=username, context=context)
+        login_captcha.captcha_require(username=username, epoch=epoch, context=context)
     except TooManyFailures:
         attempt_record(context, outcome=Outcome.MANY, username=username)
         raise
-    user = User.objects.select_related("role").filter(username=username).first()
     if user is None:
         make_password(password)  # takes as long as a check: the time must not tell whether the name exists
         outcome = Outcome.UNKNOWN
@@ -38,9 +39,9 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     elif not user.is_active:
         outcome = Outcome.DISABLED
     else:
-        login_captcha.failures_forgive(username=username, context=context)
+        login_captcha.failures_forgive(username=username, epoch=user.epoch, context=context)
         return user
-    login_captcha.failure_count(username=username, context=context)
+    login_captcha.failure_count(username=username, epoch=epoch, context=context)
     attempt_record(context, outcome=outcome, username=username)
     raise CredentialsWrong
 
@@ -52,10 +53,10 @@ def is_own_password(user: User, password: str, context: LoginContext) -> bool:
     """
     if not password:
         return False
-    login_captcha.captcha_require(username=user.username, context=context)
+    login_captcha.captcha_require(username=user.username, epoch=user.epoch, context=context)
     is_right = user.check_password(password)
     if not is_right:
-        login_captcha.failure_count(username=user.username, context=context)
+        login_captcha.failure_count(username=user.username, epoch=user.epoch, context=context)
     return is_right
 
 

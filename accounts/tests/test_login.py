@@ -8,6 +8,7 @@ from django.core import signing
 
 from accounts.models import LoginLog, User
 from accounts.services import login_captcha
+from accounts.services.users import password_set
 from accounts.tests.entering import user_json
 from accounts.tokens import token_issue
 from core.cache import valkey
@@ -140,6 +141,35 @@ def test_a_device_is_known_by_our_signature_or_its_own_token_and_for_its_users_o
     assert attempt(api, headers={"authorization": token_issue(li)}).json()["state"] is True
     api.http.cookies.clear()
     assert attempt(api, headers={"authorization": person("wang").token}).status_code == 429
+
+
+def wrong_guesses(api, devices) -> int:
+    """Return how many wrong passwords these devices can try within a minute."""
+    number = 0
+    for device in devices:
+        api.http.cookies["device"] = device
+        while attempt(api, password="guess").status_code == 200:
+            number += 1
+    return number
+
+
+def test_old_logins_do_not_multiply_the_guesses(api, li):
+    devices = []
+    for _ in range(6):
+        api.http.cookies.clear()
+        attempt(api)
+        devices.append(api.http.cookies["device"].value)
+    attempt(api, ip="10.0.0.2")
+    home = api.http.cookies["device"].value
+
+    assert wrong_guesses(api, devices) == login_captcha.DEVICES_LIMIT + login_captcha.PAIR_LIMIT == 90
+
+    api.http.cookies["device"] = home  # the devices' limit is used up: the owner is known by the address
+    assert attempt(api, password="typo", ip="10.0.0.2").json() == WRONG
+    assert attempt(api, ip="10.0.0.2").json()["state"] is True
+    valkey.client().flushdb()
+    password_set(user=li, new_password="another-password")
+    assert wrong_guesses(api, devices) == login_captcha.PAIR_LIMIT, "they end with the password"
 
 
 @pytest.mark.parametrize("is_verified_before", [False, True])
