@@ -238,7 +238,8 @@ SHIP = _doc(
     params.ShipParams,
     "修改成功",
     [errors.RecordUnknown, errors.OrderRefused(refusal(State.OPEN, Event.SHIP))],
-    about="需要角色有此接口的权限;买家本人只能对已发货的订单传 `action=2`(确认收货)。",
+    about="需要角色有此接口的权限;数据权限不是“全部”的只能处理自己的订单,别人的回答同不存在的。"
+    "买家本人没有此权限也能对已发货的订单传 `action=2`(确认收货)。",
 )
 RETURNS = _doc(
     params.ReturnParams,

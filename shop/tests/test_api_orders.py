@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from payments.errors import RefundNotPossible
 from payments.models import Refund
+from permissions.models import Role
 from shop.errors import TooManyOpenOrders
 from shop.models import CartItem, Order, Product
 from shop.services import order_create
@@ -234,6 +235,20 @@ def test_goes_from_prepared_to_received_and_is_deleted_then(li, lbw, wechat):
     assert ship(li, 2) == (1004, False, "订单已收货,不能重复确认收货")
     assert read(li, order)["shiping_status"] == 2
     assert ask(li, "del_order", order) == (200, True, "删除成功")
+
+
+@pytest.mark.parametrize("scope", ["own", "change_own"])
+def test_a_narrowed_role_ships_its_own_orders_and_no_others(li, lbw, wechat, scope):
+    theirs, own = make_paid(wechat, li.user), make_paid(wechat, lbw.user)
+    Role.objects.filter(pk=lbw.user.role_id).update(data_scope=scope)
+
+    for action in (3, 1, 2, 0):
+        assert ask(lbw, "ship", theirs, action=action) == UNKNOWN
+        assert envelope(lbw.get("/order/ship", order_id="1" * 30, action=action)) == UNKNOWN
+    assert [ask(lbw, "ship", own, action=action)[2] for action in (1, 2)] == ["修改成功"] * 2
+
+    theirs.refresh_from_db()
+    assert (theirs.state, theirs.logs.filter(actor="lbw").count()) == ("paid", 0)
 
 
 # --- Returning -----------------------------------------------------------------------------------
