@@ -13,7 +13,7 @@ LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gener
 # Where Node.js is, its packages are installed for the tests that need them. Without the network those tests are left
 # out, and the end of the tests says so.
 NODE_READY := $(if $(shell command -v npm),$(patsubst %/package-lock.json,%/node_modules/ready,\
-	$(wildcard tests/*/package-lock.json)))
+	$(wildcard examples/package-lock.json tests/*/package-lock.json)))
 
 # The newest interpreter that can make a virtual environment; one that is newer than those tried comes last.
 # PYTHON=... names another.

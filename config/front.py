@@ -103,7 +103,7 @@ def collection_file(request: HttpRequest) -> HttpResponse:
 
 def example_client(request: HttpRequest, name: str) -> HttpResponse:
     """Send the source of an example client as a zip, with the types it imports."""
-    folder, packed = settings.BASE_DIR / "tests/clients" / name, BytesIO()
+    folder, packed = settings.BASE_DIR / "examples" / name, BytesIO()
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
         for file in sorted(folder.rglob("*")):
             if file.is_file() and "node_modules" not in file.parts and file.name != _TYPES:

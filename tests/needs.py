@@ -25,7 +25,7 @@ FAKETIME = str(next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.
 
 
 def _has_node() -> bool:
-    folders = [lock.parent for lock in ROOT.glob("tests/*/package-lock.json")]
+    folders = [ROOT / "examples", *(lock.parent for lock in ROOT.glob("tests/*/package-lock.json"))]
     return bool(shutil.which("node")) and all((folder / "node_modules").is_dir() for folder in folders)
 
 

@@ -9,7 +9,9 @@ import zipfile
 import pytest
 
 from core.api import schema
-from tests.clients.conftest import HERE
+from tests.processes import ROOT
+
+EXAMPLES = ROOT / "examples"
 
 # What a client relies on; the guide's own snippets are compiled beside it.
 STRICT = """
@@ -32,16 +34,16 @@ export { total, until, sum, same, code }
 
 @pytest.mark.node
 def test_the_example_client_and_the_guides_snippets_compile_under_strict(api):
-    types = HERE / "react/src/types.d.ts"
+    types = EXAMPLES / "react/src/types.d.ts"
     types.write_bytes(api.http.get("/docs/types.d.ts").content)
     page = api.http.get("/docs/client/").content.decode()
     snippets = [html.unescape(snippet) for snippet in re.findall(r'<pre class="ts"><code>(.*?)</code>', page, re.S)]
-    files = [HERE / f"react/src/snippet-{number}.ts" for number in range(len(snippets) + 1)]
+    files = [EXAMPLES / f"react/src/snippet-{number}.ts" for number in range(len(snippets) + 1)]
     try:
         for file, text in zip(files, [STRICT, *snippets], strict=True):
             file.write_text(text)
-        tsc = HERE / "node_modules/.bin/tsc"
-        result = subprocess.run([tsc, "--noEmit"], cwd=HERE / "react", capture_output=True, text=True)
+        tsc = EXAMPLES / "node_modules/.bin/tsc"
+        result = subprocess.run([tsc, "--noEmit"], cwd=EXAMPLES / "react", capture_output=True, text=True)
     finally:
         for file in files:
             file.unlink(missing_ok=True)
@@ -85,5 +87,5 @@ def test_the_example_clients_can_be_downloaded(api, name, file):
     archive = zipfile.ZipFile(io.BytesIO(api.http.get(f"/docs/{name}.zip").content))
 
     assert {file, f"{name}/package.json"} <= set(archive.namelist())
-    sources = [path for path in (HERE / name / "src").glob("*") if path.name != "types.d.ts"]
+    sources = [path for path in (EXAMPLES / name / "src").glob("*") if path.name != "types.d.ts"]
     assert {f"{name}/src/{path.name}" for path in sources} <= set(archive.namelist())

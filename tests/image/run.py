@@ -8,6 +8,7 @@ and nginx, the Compose program itself, and the limits of memory and processes.
 """
 
 import argparse
+import io
 import os
 import re
 import resource
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -165,11 +167,13 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
             Visitor(Running(base, home, PASSWORD, print), wechat).refund()
             assert until(lambda: requests.get(f"{base}/health/whole", timeout=9).ok, 60), "a worker is silent"
             assert compose.inside("web", "python", "manage.py", "backup", "/tmp/backup.tar"), "no backup"
+            example = zipfile.ZipFile(io.BytesIO(requests.get(f"{base}/docs/vue.zip", timeout=20).content))
+            assert {"vue/package.json", "vue/src/App.vue", "vue/src/types.d.ts"} <= set(example.namelist())
         except BaseException:
             for log in home.glob("*.log"):
                 print(f"--- {log.name}\n{log.read_text()[-3000:]}", flush=True)
             raise
-    print("Login, order, payment, refund and a backup work.")
+    print("Login, order, payment, refund, a backup and the example client work.")
 
 
 # crun gives /dev/null to the container's user where it is a container's stdin, and refuses a machine with both kinds of

@@ -1,4 +1,4 @@
-"""Two whole clients as a trainee would write them, each through a day: tests/clients/vue and tests/clients/react.
+"""Two whole clients as a trainee would write them, each through a day: examples/vue and examples/react.
 
 The Vue client runs as its author runs it, behind the development server's proxy; the React client is built and served
 from an origin of its own, and asks the server across origins.
@@ -19,7 +19,7 @@ from tests.processes import Service
 
 pytestmark = [pytest.mark.chromium, pytest.mark.node]
 
-CLIENTS = Path(__file__).parents[1] / "clients"
+CLIENTS = Path(__file__).parents[2] / "examples"
 TOOLS = CLIENTS / "node_modules"
 PASSWORD = "a-password-for-a-day"
 STUDENT = {
