@@ -22,6 +22,7 @@ from permissions.forms import RoleForm
 from permissions.matrix import matrix, preview_of
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
 from permissions.seed import HOME
+from permissions.services.roles import copies_follow
 
 
 @admin.register(Role)
@@ -34,12 +35,12 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     search_fields = ["name", "roleid"]
     search_help_text = "角色名称或编号"
     fields = ["roleid", "name", "menu", "buttons", "rows", "data_scope", "permissions", "created_at", "updated_at"]
-    readonly_fields = ["created_at", "updated_at"]
+    readonly_fields = ["origin", "created_at", "updated_at"]
     change_form_before_template = "permissions/preview_button.html"
     list_before_template = "permissions/role_bar.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
-        return super().get_queryset(request).annotate(user_total=Count("users"))
+        return super().get_queryset(request).select_related("origin").annotate(user_total=Count("users"))
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         columns = list(super().get_list_display(request))
@@ -84,6 +85,15 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     def needed_because(self, request: HttpRequest, role: Role) -> str:
         return "是超级管理员的角色，不能删除" if role.is_root else "是新注册和扫码登录的用户得到的角色，不能删除"
 
+    def get_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
+        if obj is None or obj.origin is None:
+            return list(self.fields)
+        return ["roleid", "name", "origin", "data_scope", "created_at", "updated_at"]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        copies_follow(origin=form.instance)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
         # Clients store the number and users refer to it, so it cannot change later.
         return [*self.readonly_fields, "roleid"] if obj else list(self.readonly_fields)
@@ -126,7 +136,8 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         form = self.get_form(request, role)(request.POST, instance=role)
         if not form.is_valid():
             return self._page(request, "预览", form=form)
-        return self._preview(request, form.save(commit=False), form.cleaned_data["permissions"])
+        rights = form.cleaned_data.get("permissions", _rights(form.instance) if pk else ())
+        return self._preview(request, form.save(commit=False), rights)
 
     def _preview(self, request: HttpRequest, role: Role, permissions: Iterable[Permission]) -> HttpResponse:
         preview = preview_of(role, permissions, request, self.admin_site)

@@ -132,6 +132,10 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
+        if self.instance.origin:
+            for name in ("permissions", *Role.FOLLOWING):
+                del fields[name]
+            return
         fields["rows"].widget.choices = row_choices(self.instance.rows)
         # A button that does not exist is shown, so that staff can see it and must remove it.
         unknown = [button for button in self.instance.buttons if button not in ClientButton.values]

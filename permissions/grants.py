@@ -1,7 +1,9 @@
-"""Give roles a right that is new, in a migration: where an older right allowed the same so far."""
+"""Give roles what is new, in a migration: a right where an older one allowed the same so far, and seeded roles rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from django.db.models import Q
 
 
 def rights_grant(
@@ -32,3 +34,16 @@ def rights_grant(
     ]
     for role in roles:
         role.permissions.add(*grants)
+
+
+def rows_grant(apps: Any, *, roleid: str, seeded: Iterable[str], rows: Iterable[str]) -> None:
+    """Add ``rows`` to a seeded role and its copies, unless staff has changed its rows.
+
+    :param apps: as above.
+    :param seeded: the rows that the last release seeded. A role with others stays as it is.
+    """
+    roles = apps.get_model("permissions", "Role").objects
+    role = roles.filter(roleid=roleid).first()
+    if role is not None and set(role.rows) == set(seeded):
+        now = [*role.rows, *(row for row in rows if row not in role.rows)]
+        roles.filter(Q(pk=role.pk) | Q(origin=role.pk)).update(rows=now)

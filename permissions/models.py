@@ -33,11 +33,13 @@ class DataScope(models.TextChoices):
 class Role(models.Model):
     """A role of the API. A user has exactly one.
 
+    A role with an ``origin`` is its copy with a data scope of its own; all else follows (``services.roles``).
     ``menu`` is a tree of ``{"name": ..., "children"?: [...]}``. ``rows`` are API paths that the role opens, each exact
     or ending in ``*``. ``buttons`` tell the client what to show. ``permissions`` are Django's, for the back office.
     """
 
     NAME_LENGTH = 64
+    FOLLOWING = ("menu", "rows", "buttons")  # what a copy takes from its origin, beside the rights of the back office
 
     roleid = models.CharField("角色编号", max_length=32, unique=True)
     name = models.CharField("角色名称", max_length=NAME_LENGTH)
@@ -53,6 +55,18 @@ class Role(models.Model):
         default=DataScope.ALL,
         db_default=DataScope.ALL,
         help_text="对学员、商品和类目：全部；或能看全部、只能改自己录入的；或只能看到自己录入的",
+    )
+    origin = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name="来源角色",
+        related_name="copies",
+        db_index=False,
+        db_constraint=False,  # the release before deletes a role without knowing of its copies
+        help_text="菜单、接口、按钮和后台权限都随来源角色，在那里修改",
     )
     permissions = models.ManyToManyField(
         "auth.Permission", verbose_name="后台权限", blank=True, help_text="此角色的后台人员能查看和修改什么"

@@ -1,6 +1,7 @@
 """Create roles, and seed the four of the contract."""
 
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -38,21 +39,45 @@ def role_add(
 
 @transaction.atomic
 def role_scoped(*, roleid: str, scope: DataScope) -> Role:
-    """Return the role ``roleid`` if it has this data scope, else its copy that has it, which is made once.
+    """Return the role ``roleid`` if it has this data scope, else the copy of it or of its origin that has it.
+
+    The copy is found by origin and scope, never by its name, and made where there is none: if staff gave a copy
+    another scope, the next call makes another copy.
 
     :raises Role.DoesNotExist: there is no such role.
     """
-    role = Role.objects.get(roleid=roleid)
+    role = Role.objects.select_related("origin").get(roleid=roleid)
     if role.data_scope == scope:
         return role
-    defaults = {name: getattr(role, name) for name in ("menu", "rows", "buttons")}
-    name = f"{role.name}（{scope.label}）"[: Role.NAME_LENGTH]
-    copy, is_new = Role.objects.get_or_create(
-        roleid=f"{roleid[:20]}-{scope.value}", defaults=defaults | {"name": name, "data_scope": scope}
-    )
-    if is_new:
-        copy.permissions.set(role.permissions.all())
-    return copy
+    # The lock lets one of two calls make the copy.
+    origin = Role.objects.select_for_update(no_key=True).get(pk=(role.origin or role).pk)
+    if origin.data_scope == scope:
+        return origin
+    if not origin.copies.filter(data_scope=scope).exists():
+        Role.objects.create(
+            roleid=_free_roleid(f"{origin.roleid[:16]}-{scope.value}"),
+            name=f"{origin.name}（{scope.label}）"[: Role.NAME_LENGTH],
+            data_scope=scope,
+            origin=origin,
+        )
+    copies_follow(origin=origin)
+    return origin.copies.filter(data_scope=scope).order_by("pk")[0]
+
+
+def _free_roleid(start: str) -> str:
+    taken = set(Role.objects.filter(roleid__startswith=start).values_list("roleid", flat=True))
+    return next(name for number in count(1) if (name := start if number == 1 else f"{start}-{number}") not in taken)
+
+
+def copies_follow(*, origin: Role) -> None:
+    """Give the copies of a role what it has now, except its data scope. Whatever changes a role calls this."""
+    values = {name: getattr(origin, name) for name in Role.FOLLOWING}
+    for copy in origin.copies.select_for_update(no_key=True).order_by("pk"):
+        if values != {name: getattr(copy, name) for name in Role.FOLLOWING}:
+            for name, value in values.items():
+                setattr(copy, name, value)
+            copy.save(update_fields=[*values, "updated_at"])
+        copy.permissions.set(origin.permissions.all())
 
 
 def menu_with_home(menu: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -73,6 +98,7 @@ def roles_seed(*, reset: bool = False) -> list[str]:
         role, is_new = write(roleid=seed["roleid"], defaults=fields)
         if is_new or reset:
             _set_back_office(role)
+            copies_follow(origin=role)
             roleids.append(role.roleid)
     return roleids
 

@@ -4,8 +4,10 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
 
-from permissions.grants import rights_grant
-from permissions.models import Role
+from permissions.grants import rights_grant, rows_grant
+from permissions.models import DataScope, Role
+from permissions.seed import ROLES
+from permissions.services.roles import role_scoped
 
 pytestmark = pytest.mark.django_db
 
@@ -30,3 +32,18 @@ def test_a_role_with_all_the_older_rights_gets_the_new_one():
     for role, codenames in expected.items():
         assert set(role.permissions.values_list("codename", flat=True)) == codenames
     assert Permission.objects.get(codename="pack_order").name == "包装"
+
+
+def test_seeded_rows_come_to_a_role_and_its_copies_where_staff_changed_none(roles):
+    seeded = {seed["roleid"]: seed["rows"] for seed in ROLES}
+    copies = [role_scoped(roleid=roleid, scope=DataScope.OWN) for roleid in ("103", "200")]
+    Role.objects.filter(roleid="200").update(rows=["/x"])
+
+    for _ in range(2):
+        for roleid in ("103", "200", "no role"):
+            rows_grant(apps, roleid=roleid, seeded=seeded.get(roleid, []), rows=["/new/*"])
+
+    for copy in copies:
+        copy.refresh_from_db()
+    assert Role.objects.get(roleid="103").rows == copies[0].rows == [*seeded["103"], "/new/*"]
+    assert (Role.objects.get(roleid="200").rows, copies[1].rows) == (["/x"], seeded["200"])
