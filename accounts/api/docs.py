@@ -163,7 +163,8 @@ UPDATE_USER = Doc(
         *_PICTURE_LATER,
     ],
     about="只修改传递的字段;只能修改自己,root 可以修改任何人。"
-    "修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。\n\n"
+    + params.UserUpdateParams.blanks_text()
+    + "修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。\n\n"
     "手机号:只传 `phone` 会保存并显示,但不能用它短信登入。要能登入:先 `/sms/send` 到新手机号,"
     "再同时传 `phone`、`oldPassword` 与短信中的 `code`(不能带 cookie 的客户端再加 `key`)。"
     "root 设置的手机号直接可以登入。更换能登入的手机号需要 `oldPassword`,原手机号会收到通知。角色 1 不能短信登入。",

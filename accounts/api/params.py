@@ -143,17 +143,19 @@ class UserUpdateParams(Params):
     username = OneLine(required=False, max_length=64, help_text="用户名")
     password = Password(required=False, default="", help_text="新密码,修改后需要重新登入")
     oldPassword = Password(required=False, default="", help_text="原来的密码;root 不需要")
-    phone = OneLine(required=False, max_length=32, help_text="手机号;要用它短信登入,再传 oldPassword 和 code")
+    phone = OneLine(
+        required=False, allow_blank=True, max_length=32, help_text="手机号;要用它短信登入,再传 oldPassword 和 code"
+    )
     code = PlainText(required=False, default="", help_text="发到新手机号的 5 位验证码")
     key = PlainText(required=False, default="", help_text="/sms/send 返回的 key;带 cookie 的客户端可以不传")
-    nickname = OneLine(required=False, max_length=64, help_text="昵称")
-    sex = OneLine(required=False, max_length=8, help_text="性别")
-    city = OneLine(required=False, max_length=64, help_text="城市")
-    province = OneLine(required=False, max_length=64, help_text="省份")
-    country = OneLine(required=False, max_length=64, help_text="国家")
+    nickname = OneLine(required=False, allow_blank=True, max_length=64, help_text="昵称")
+    sex = OneLine(required=False, allow_blank=True, max_length=8, help_text="性别")
+    city = OneLine(required=False, allow_blank=True, max_length=64, help_text="城市")
+    province = OneLine(required=False, allow_blank=True, max_length=64, help_text="省份")
+    country = OneLine(required=False, allow_blank=True, max_length=64, help_text="国家")
     roleid = PlainText(required=False, max_length=32, help_text="角色编号,仅 root")
     vipLevel = VipLevel(required=False, help_text="VIP 等级,仅 root")
-    headimgurl = Picture("头像", required=False)
+    headimgurl = Picture("头像", required=False, allow_blank=True)
 
 
 class UserDeleteParams(Params):

@@ -1,4 +1,7 @@
-"""Read parameters as the API document has it: blank is absent, a number may be a text, unknown names are ignored."""
+"""Read parameters as the API document has it: blank is absent, a number may be a text, unknown names are ignored.
+
+An update is the exception: a field declared with ``allow_blank=True`` that is sent blank, or as null, is emptied.
+"""
 
 import re
 from collections.abc import Collection
@@ -41,13 +44,25 @@ class Params(serializers.Serializer[Any]):
         :raises DomainError: the answer to bad parameters, see ``refusal``.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
-        values = present(source, cls.lists)
+        values = present(source, cls.lists, cls.emptiable())
         try:
             return _shared(cls).run_validation(values)
         except serializers.ValidationError:
             params = cls(data=values, context={"request": request})
             params.is_valid()
             raise params.refusal() from None
+
+    @classmethod
+    def emptiable(cls) -> list[str]:
+        """Return the names of the fields that a blank value empties."""
+        return [name for name, field in _shared(cls).fields.items() if getattr(field, "allow_blank", False)]
+
+    @classmethod
+    def blanks_text(cls) -> str:
+        """Say for the documentation what a blank value does to each field."""
+        kept = [n for n, field in _shared(cls).fields.items() if not field.required and n not in cls.emptiable()]
+        names = [" ".join(f"`{name}`" for name in group) for group in (cls.emptiable(), kept)]
+        return f"空值(空字符串或 null)清空 {names[0]}" + (f";{names[1]} 的空值视为没有传递。" if kept else "。")
 
     def get_fields(self) -> dict[str, Any]:
         return {name.rstrip("_"): field for name, field in super().get_fields().items()}
@@ -69,8 +84,10 @@ def _shared(kind: type[Params]) -> Params:
     return kind()
 
 
-def present(source: Any, lists: Collection[str] = ()) -> dict[str, Any]:
+def present(source: Any, lists: Collection[str] = (), emptiable: Collection[str] = ()) -> dict[str, Any]:
     """Return the parameters that are not blank; those of a query or form that are named in ``lists`` as a list.
+
+    A blank one that is named in ``emptiable`` is returned as "".
 
     :raises BadParameter: a text holds characters that the database cannot store.
     """
@@ -80,14 +97,16 @@ def present(source: Any, lists: Collection[str] = ()) -> dict[str, Any]:
         if isinstance(source, QueryDict):
             name = _LIST_MARK.sub("", key)
             texts = [text for text in source.getlist(key) if not _is_blank(text)]
-            if not texts:
-                continue
             # Of a repeated parameter that is no list the last value counts.
-            value = [*values.get(name, []), *texts] if name in lists else texts[-1]
+            value = texts[-1] if texts else None
+            if texts and name in lists:
+                value = [*values.get(name, []), *texts]
         if _holds_unstorable(value):
             raise BadParameter("包含非法字符", field=_UNSTORABLE.sub("?", str(key))[:40])
         if not _is_blank(value):
             values[name] = value
+        elif name in emptiable:
+            values.setdefault(name, "")
     return values
 
 
@@ -146,7 +165,8 @@ class IdList(serializers.Field[Any, Any, Any, Any]):
 class Picture(PlainText):
     """A picture as the documentation shows it: its address, or in a form its file.
 
-    Views take it from the request itself (``uploads.fields``), so it is not among the values that are read.
+    Views take it from the request itself (``uploads.fields``); among the values that are read is only "", for a
+    picture that is taken away.
     """
 
     def __init__(self, what: str, **kwargs: Any) -> None:
@@ -154,7 +174,9 @@ class Picture(PlainText):
         super().__init__(help_text=text, **kwargs)
 
     def run_validation(self, data: Any = empty) -> Any:
-        raise SkipField
+        if data != "":
+            raise SkipField
+        return data
 
 
 class WholeNumber(serializers.IntegerField):

@@ -230,10 +230,12 @@ class CategoryAdmin(CatalogueAdmin):
     actions = ["remove_selected"]
 
     def store(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> Category:
-        facts = self.who(request) | {"name": form.cleaned_data["name"], "image_url": form.new_picture}
+        facts, picture = self.who(request) | {"name": form.cleaned_data["name"]}, form.new_picture
         if not change:
-            return category_create(**facts)
-        return category_update(category_id=obj.category_id, **facts) if form.changed_data else obj
+            return category_create(image_url=picture, **facts)
+        if not form.changed_data:
+            return obj
+        return category_update(category_id=obj.category_id, image_url=picture or None, **facts)
 
     @action(description="删除所选类目（没有商品的）", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Category]) -> None:

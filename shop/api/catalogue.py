@@ -22,7 +22,11 @@ from shop.services.catalogue import (
 )
 from uploads.fields import image_or_url
 
-_COLUMNS = {"productName": "name", "inventory": "stock"}  # parameters that the services name differently
+_COLUMNS = {
+    "productName": "name",
+    "inventory": "stock",
+    "imageUrl": "image_url",
+}  # parameters that the services name differently
 
 
 class CategoryViewSet(ApiViewSet):
@@ -55,7 +59,7 @@ class CategoryViewSet(ApiViewSet):
         category_update(
             category_id=values["category_id"],
             name=values["categoryName"],
-            image_url=image_or_url(request, "categoryImgurl"),
+            image_url=image_or_url(request, "categoryImgurl") or values.get("categoryImgurl"),
             **_staff(request),
         )
         return ok("修改成功")

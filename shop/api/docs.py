@@ -124,6 +124,7 @@ CATEGORY_UPDATE = _doc(
     "修改成功",
     [errors.RecordMissing, errors.NothingChanged, errors.CategoryExists, *_CATEGORY_PICTURE],
     send={"category_id": _CATEGORY_ID, "categoryName": "汽车"},
+    about=params.CategoryUpdateParams.blanks_text(),
 )
 CATEGORY_LIST = Doc(
     params=PageParams, ok=_ok("获取成功", total=1, data=[category_row(_CAR)]), records={"data": list[CategoryJson]}
@@ -146,7 +147,8 @@ PRODUCT_UPDATE = _doc(
     "修改成功",
     [errors.RecordMissing, errors.NothingChanged, errors.ProductCategoryUnknown, *_PRODUCT_PICTURE],
     send={"product_id": _PRODUCT_ID, "price": 799},
-    about="按 `product_id` 查找,只修改传递的字段;`inventory` 设定此后可售的数量。",
+    about="按 `product_id` 查找,只修改传递的字段;`inventory` 设定此后可售的数量。"
+    + params.ProductUpdateParams.blanks_text(),
 )
 PRODUCT_LIST = Doc(
     params=params.ProductListParams,

@@ -80,7 +80,7 @@ class CategoryUpdateParams(ShopParams):
     missing_text = "缺少categoryName或者category_id"
     category_id = PlainText(max_length=64, help_text="要修改的类目 id")
     categoryName = PlainText(max_length=NAME_LENGTH, help_text="新的类目名称")
-    categoryImgurl = Picture("类目图片", required=False)
+    categoryImgurl = Picture("类目图片", required=False, allow_blank=True)
 
 
 class CategoryRemoveParams(ShopParams):
@@ -115,9 +115,9 @@ class ProductUpdateParams(ShopParams):
     category_id = PlainText(required=False, help_text="改到哪个类目")
     productName = PlainText(required=False, max_length=NAME_LENGTH, help_text="新的商品名称")
     price = Price(required=False, help_text="新的价格,单位元,最多两位小数")
-    description = PlainText(required=False, max_length=DESCRIPTION_LENGTH, help_text="新的商品描述")
+    description = PlainText(required=False, allow_blank=True, max_length=DESCRIPTION_LENGTH, help_text="新的商品描述")
     inventory = Inventory(required=False, help_text="此后可售的件数")
-    imageUrl = Picture("商品图片", required=False)
+    imageUrl = Picture("商品图片", required=False, allow_blank=True)
 
 
 class ProductListParams(PageParams):

@@ -63,16 +63,16 @@ def vip_category_create(*, actor: str, now: datetime) -> Category:
 
 
 def category_update(
-    *, category_id: str, name: str, image_url: str = "", actor: str, scope: Scope = EVERYTHING, now: datetime
+    *, category_id: str, name: str, image_url: str | None = None, actor: str, scope: Scope = EVERYTHING, now: datetime
 ) -> Category:
-    """Rename a category; an empty ``image_url`` leaves the picture as it is.
+    """Rename a category, and set its picture; "" takes it away, None leaves it as it is.
 
     :raises RecordMissing, NothingChanged, CategoryExists: as named.
     :raises NotPermitted: ``scope`` shows the category, but does not allow changes.
     """
     with _one_by_name(), transaction.atomic():
         category = _lock_to_change(Category, scope, RecordMissing, category_id=category_id)
-        image_url = image_url or category.image_url
+        image_url = category.image_url if image_url is None else image_url
         if (name, image_url) == (category.name, category.image_url):
             raise NothingChanged
         category.name, category.image_url = name, image_url

@@ -137,6 +137,26 @@ def test_takes_a_picture_as_file_and_keeps_the_one_an_order_shows(lbw, li):
     assert not Upload.objects.filter(idle_since__isnull=False).exists()
 
 
+@pytest.mark.parametrize("blank", ["", None])
+def test_a_blank_in_an_update_empties_what_may_be_empty(lbw, blank):
+    body = PRODUCT | {"category_id": make_category().category_id}
+    body |= {"product_id": lbw.post("/product/add_product", body).json()["product_id"]}
+    row = lbw.get("/product/get_product").json()["data"][0]
+    group = {"categoryName": "书", "categoryImgurl": "https://a.example/1.png"}
+    group |= {"category_id": lbw.post("/category/addCategory", group).json()["category_id"]}
+    blanks = dict.fromkeys(PRODUCT, blank) | {"category_id": blank, "product_id": body["product_id"]}
+
+    products = [lbw.post("/product/update_product", blanks).json()["status"] for _ in range(2)]
+    without = [lbw.post("/category/updateCategory", group | {"categoryImgurl": blank}).json() for _ in range(2)]
+
+    assert products == [200, 1006] and [answer["status"] for answer in without] == [200, 1006]
+    after = lbw.get("/product/get_product").json()["data"][0]
+    times = {name: after[name] for name in ("updateTime", "updator")}
+    assert after == row | {"description": "", "imageUrl": ""} | times
+    assert lbw.get("/category/getCategory").json()["data"][-1]["categoryImgurl"] == ""
+    assert lbw.post("/category/updateCategory", group | {"categoryName": blank}).json()["status"] == 1004
+
+
 def test_filters_by_category_and_pages(yuangong, django_assert_max_num_queries):
     category = make_category()
     products = [make_product(category=category) for _ in range(3)]

@@ -20,10 +20,6 @@ class AddWithPicture(AddParams):
     headimgurl = Picture("头像", required=False)
 
 
-class EditWithPicture(EditParams):
-    headimgurl = Picture("头像", required=False)
-
-
 CLASSES = Doc(ok={"status": 200, "state": True, "data": ["H51901", "H51902"]})
 LIST = Doc(
     ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [EXAMPLE]},
@@ -60,10 +56,10 @@ DELETE = Doc(
 )
 EDIT = Doc(
     ok={"status": 200, "state": True, "msg": "更新成功"},
-    params=EditWithPicture,
+    params=EditParams,
     failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *NO_PICTURE_TAKEN, Throttled(30)],
     send={"sId": "WWLN97178546", "city": "南京"},
-    about="只修改传递的字段,空值视为没有传递;`_id`、`cTime`、`__v` 不会被修改。",
+    about=f"只修改传递的字段。{EditParams.blanks_text()}`_id`、`cTime`、`__v` 不会被修改。",
 )
 AVATAR = Doc(
     ok={

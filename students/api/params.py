@@ -5,8 +5,9 @@ from typing import Any
 from django.core.validators import MaxLengthValidator
 from rest_framework import serializers
 
-from core.api.params import PageParams, Params, PlainText, WholeNumber
+from core.api.params import PageParams, Params, Picture, PlainText, WholeNumber
 from core.errors import BadParameter, DomainError
+from students.columns import BY_WIRE
 from students.errors import StudentIdMissing
 from students.models import MAX_AGE, MIN_AGE, Student
 
@@ -47,16 +48,18 @@ class AddParams(StudentParams):
 
 
 class EditParams(StudentParams):
-    """One student's ``sId``, and what to change."""
+    """One student's ``sId``, and what to change. What staff may leave empty can be emptied."""
 
     error_if_missing = StudentIdMissing
 
     sId = PlainText(help_text="学员的 sId")
+    headimgurl = Picture("头像", required=False, allow_blank=True)
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
-        for name in fields.keys() - {"sId"}:
+        for name in fields.keys() & BY_WIRE.keys() - {"sId"}:
             fields[name].required = False
+            fields[name].allow_blank = not BY_WIRE[name].is_required_of_staff
         return {"sId": fields.pop("sId")} | fields
 
 

@@ -142,7 +142,7 @@ def test_an_edit_that_cannot_be_says_why_and_changes_nothing(zhuguan):
     sid = add(zhuguan)["sId"]
     row = zhuguan.get("/students/getstulist").json()["data"][0]
 
-    for fields in (row, {"sId": sid}, {"sId": sid, "name": "", "age": " "}, {"sId": sid, "age": 21}):
+    for fields in (row, {"sId": sid}, {"sId": sid, "name": "", "age": " ", "city": None}, {"sId": sid, "age": 21}):
         assert edit(zhuguan, **fields) == {"status": 304, "state": False, "msg": "没有做任何修改"}
     assert edit(zhuguan, name="谭") == {"status": 0, "state": False, "msg": "没有传递sId"}
     assert edit(zhuguan, sId="AAAA00000000", name="谭") == {"status": 0, "state": False, "msg": "没有该学员"}
@@ -168,6 +168,39 @@ def test_an_edit_that_cannot_be_says_why_and_changes_nothing(zhuguan):
         assert zhuguan.post("/students/updatestu", fields, format="multipart").json()["msg"] == "没有该学员"
         assert not Student.objects.exists() and not Upload.objects.exists()
 
+    @pytest.mark.parametrize("how", ["json", "form", "multipart", "null"])
+    def test_a_picture_and_a_text_are_taken_away_by_a_blank(zhuguan, how):
+        sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
+        row = zhuguan.get("/students/getstulist").json()["data"][0]
+        blank = None if how == "null" else ""
+        body = {"sId": sid, "headimgurl": blank, "description": blank, "productUrl": blank, "name": blank, "age": blank}
+        kind = "json" if how == "null" else how
+
+        answers = [zhuguan.post("/students/updatestu", body, format=kind).json()["status"] for _ in range(2)]
+
+        emptied = {"headimgurl": "", "description": "", "productUrl": ""}
+        assert answers == [200, 304]
+        assert zhuguan.get("/students/getstulist").json()["data"] == [row | emptied]
+        assert not ImageUse.objects.exists() and Upload.objects.get().idle_since is not None
+
+    def test_a_picture_stays_if_none_is_chosen_or_a_new_one_comes_beside_the_blank(zhuguan):
+        sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
+        old = Student.objects.get().headimgurl
+        file = (
+            'Content-Disposition: form-data; name="headimgurl"; filename=""\r\nContent-Type: application/octet-stream'
+        )
+        parts = [f'Content-Disposition: form-data; name="sId"\r\n\r\n{sid}', f"{file}\r\n\r\n"]
+        body = "".join(f"--x\r\n{part}\r\n" for part in parts) + "--x--\r\n"
+        head = {"authorization": zhuguan.token}
+        kind = "multipart/form-data; boundary=x"
+
+        answer = zhuguan.http.post("/students/updatestu", body.encode(), content_type=kind, headers=head)
+        assert answer.json()["status"] == 304 and Student.objects.get().headimgurl == old
+
+        both = {"sId": sid, "headimgurl": ["", posted(encoded())]}
+        assert zhuguan.post("/students/updatestu", both, format="multipart").json()["status"] == 200
+        assert Student.objects.get().headimgurl not in {"", old}
+
     def test_a_picture_belongs_to_its_student_until_replaced_or_deleted_which_works_once(zhuguan, api):
         sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
         assert Student.objects.get().headimgurl == ImageUse.objects.get().upload.url_path
@@ -177,7 +210,7 @@ def test_an_edit_that_cannot_be_says_why_and_changes_nothing(zhuguan):
         assert body == {"status": 200, "state": True, "msg": "上传成功", "headimgurl": second}
         assert second.startswith("http://testserver/media/") and edit(zhuguan, sId=sid, headimgurl=second)["state"]
         assert ImageUse.objects.get().upload.url_path in second
-        assert [edit(zhuguan, sId=sid, headimgurl=url)["status"] for url in (second, "")] == [304, 304]
+        assert edit(zhuguan, sId=sid, headimgurl=second)["status"] == 304
 
         assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 1, "state": True, "msg": "删除成功"}
         assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 0, "state": False, "msg": "删除出错"}
