@@ -35,7 +35,7 @@ SEARCH = Doc(
     params=SearchParams,
     send={"key": "谭", "page": 1, "count": 5},
     failures=[_NO_NUMBER],
-    about="按姓名查找,最新的在前。`key` 按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。",
+    about="按姓名查找,最新的在前。`key` 去掉首尾空白后按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。",
 )
 ADD = Doc(
     ok={"status": 1, "state": True, "msg": "添加成功", "sId": "WWLN97178546"},

@@ -71,12 +71,11 @@ class DeleteParams(Params):
 
 class ListParams(PageParams):
     class_ = PlainText(source="class_name", required=False, help_text="班级,默认全部班级")
-    # As typed: a space may be what the caller looks for.
-    key = PlainText(required=False, trim_whitespace=False, help_text="姓名中的任意一段")
+    key = PlainText(required=False, help_text="姓名中的任意一段")
 
 
 class SearchParams(PageParams):
-    key = PlainText(required=False, trim_whitespace=False, help_text="姓名中的任意一段")
+    key = PlainText(required=False, help_text="姓名中的任意一段")
 
 
 class StudentAvatarParams(Params):

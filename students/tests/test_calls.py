@@ -69,6 +69,8 @@ def test_the_list_takes_class_and_key_together_and_so_does_the_search(yuangong):
     assert page_of(key="芳", **{"class": "H51902"}) == (0, [])
     assert page_of(key="谭", count=1, page=9, **{"class": "H51902"}) == (2, [])
     assert page_of(**{"class": "h51902"}) == (0, [])
+    assert page_of(key=" 谭\u3000", **{"class": "\tH51901 "}) == (1, ["谭鹏"])
+    assert yuangong.get("/students/searchstu", key="  谭丽 ").json()["total"] == 1
     body = yuangong.get("/students/searchstu", key="谭", count="1", page="2").json()
     (row,) = body.pop("data")
     assert body == {"status": 200, "state": True, "total": 3} and row["name"] == "谭丽"
