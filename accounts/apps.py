@@ -11,14 +11,6 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         _name_devices()
         post_delete.connect(_forget_number, sender="accounts.User")
-        from accounts.doctor import scan_login, text_messages
-        from accounts.services.restored import users_follow, users_remember
-        from core.ops import restored
-        from core.ops.doctor import register_check
-
-        register_check(scan_login)
-        register_check(text_messages)
-        restored.register_restore_hook(restored.RestoreHook("accounts", users_follow, users_remember))
 
 
 def _forget_number(instance: Any, **_: Any) -> None:

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from accounts.services.sms_codes import budget_near, budget_used
 from core import times
-from core.ops.doctor import Finding
+from core.findings import Finding
 
 
 def text_messages() -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from core import times
 from core.admin.exports import download
 from core.models import Export
 from core.money import fen_to_yuan, yuan_text
-from core.ops import heartbeat
+from core.observe import heartbeat
 from core.sheets import sheet_write
 from core.times import format_office_time, local
 from payments.figures import refund_sums

@@ -26,11 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.students import engines, url_of  # noqa: E402
-from core.ops import units  # noqa: E402
 from devstack.binaries import find_binaries  # noqa: E402
 from devstack.process import run_as  # noqa: E402
 from devstack.supervisor import one_server  # noqa: E402
 from devstack.system_user import account_for  # noqa: E402
+from operations import units  # noqa: E402
 
 QUIET_S = 60
 LATE_S = 20

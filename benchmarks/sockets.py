@@ -31,9 +31,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from core.ops import units  # noqa: E402
 from devstack.engines import Engines  # noqa: E402
 from devstack.supervisor import one_server  # noqa: E402
+from operations import units  # noqa: E402
 
 SCANS, SCANS_AT_ONCE = 400, 4
 CONNECTING_AT_ONCE = 100

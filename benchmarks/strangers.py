@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import serving, students  # noqa: E402
-from core.ops import units  # noqa: E402
+from operations import units  # noqa: E402
 
 PEOPLE, THINK_S, PATIENCE_S = 40, (0.3, 1.0), 10
 ATTACKERS = 16

@@ -31,7 +31,7 @@ import chaos
 from PIL import Image, ImageChops
 
 sys.path.insert(0, str(chaos.ROOT))
-from core.ops import units
+from operations import units
 
 BURST, AT_ONCE = 137, 100
 LARGE = (8000, 5000)

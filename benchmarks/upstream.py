@@ -28,7 +28,7 @@ from typing import Any
 import chaos
 
 sys.path.insert(0, str(chaos.ROOT))
-from core.ops import units
+from operations import units
 from payments.tests.fake_wechat import WeChat
 
 PAYERS, READERS = 200, 2

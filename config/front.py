@@ -20,8 +20,8 @@ from config import codes as code_tables
 from config import collection, typescript
 from core.api import schema
 from core.api.request import absolute_url
-from core.ops import health
 from core.times import span
+from operations import health
 from payments.wechat_codes import WECHAT_CODES
 
 MAX_QR_BYTES = 1000

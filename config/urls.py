@@ -7,8 +7,9 @@ from django.urls import include, path
 from accounts.api.views import LoginLogViewSet, UserViewSet
 from config import front
 from config.school import logo
-from core.api import schema, system
+from core.api import schema
 from core.api.routing import CallTable
+from operations import views
 from payments.api.views import NoticeViewSet
 from permissions.api.views import PermissionViewSet
 from shop.api.catalogue import CartViewSet, CategoryViewSet, ProductViewSet
@@ -38,10 +39,10 @@ urlpatterns = [
     *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react")),
     path("admin/", include("backoffice.urls")),
     path("admin/", admin.site.urls),
-    path("health/live", system.alive),
-    path("health/ready", system.ready),
-    path("health/whole", system.whole),
-    path("metrics", system.figures),
+    path("health/live", views.alive),
+    path("health/ready", views.ready),
+    path("health/whole", views.whole),
+    path("metrics", views.figures),
     path("schema/", schema.schema),
 ]
 if settings.SANDBOX:

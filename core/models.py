@@ -67,7 +67,7 @@ class Export(models.Model):
 
 
 class Alert(models.Model):
-    """Something that the doctor finds wrong, and when people were told; see ``core.ops.alerts``."""
+    """Something that the doctor finds wrong, and when people were told; see ``operations.alerts``."""
 
     key = models.CharField(max_length=200, primary_key=True)
     text = models.CharField(max_length=500)

@@ -6,9 +6,7 @@ from celery.signals import beat_init
 
 from core import times
 from core.admin.exports import export_make, exports_purge
-from core.ops.alerts import alerts_send
-from core.ops.doctor import examine
-from core.ops.heartbeat import record
+from core.observe.heartbeat import record
 from core.queues import QUEUES, queued_task
 
 
@@ -26,12 +24,6 @@ def purge_exports() -> None:
 @queued_task("core.heartbeat", queue="now")
 def heartbeat(queue: str) -> None:
     record(queue, times.now().timestamp())
-
-
-@queued_task("core.alert", queue="bulk")
-def alert() -> None:
-    """Do what the timer of ``deploy/systemd/spms-doctor.timer`` does, where there is none."""
-    alerts_send(examine(), now=times.now())
 
 
 @beat_init.connect

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from core.ops import bootstrap
+from core import bootstrap
 from devstack import preflight
 from devstack.errors import StackError
 from devstack.process import try_lock

@@ -17,11 +17,12 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
 
-from core.ops import bootstrap, units
+from core import bootstrap
 from devstack import preflight
 from devstack.engines import Engines
 from devstack.errors import StackError
 from devstack.process import Child, Program, Watchdog, stop_all, try_lock
+from operations import units
 
 ROOT = Path(__file__).resolve().parents[1]
 URLS = ("DATABASE_URL", "REDIS_URL")

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from core.ops.doctor import Finding
+from core.findings import Finding
 from moving.pictures import PLACES
 from uploads.services import NAME_PATTERN
 

@@ -1,6 +1,6 @@
 """Who is told of a difference between WeChat Pay's bill and our tables.
 
-The engineer is: ``manage.py doctor`` reports what ``bills`` finds, and ``core.ops.alerts`` sends that by mail and to
+The engineer is: ``manage.py doctor`` reports what ``bills`` finds, and ``operations.alerts`` sends that by mail and to
 robots. Staff see differences on the dashboard, in the list 异常 of orders and on the page 对账差异.
 """
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from core import times
-from core.ops import restored
-from core.ops.doctor import Finding
+from core.findings import Finding
+from core.models import Restoration
 from core.times import format_office_time
 from payments.gateways.wechat import merchant
 from payments.selectors import bills_failed, differences_open, orders_untold
@@ -18,7 +18,7 @@ from payments.services.bills import bill_days_missing
 
 def bills() -> Iterator[Finding]:
     """Report days whose bill was not compared, and differences that wait for staff."""
-    past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=times.now())
+    past, missing = Restoration.objects.first(), bill_days_missing(merchant().mch_id, now=times.now())
     if past and missing and merchant().has_v3:
         restored_at, written_at = format_office_time(past.restored_at), format_office_time(past.written_at)
         what = f"Restored at {restored_at} what was there at {written_at}"

@@ -11,7 +11,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from django.conf import settings
 
 from core import times
-from core.ops.doctor import Finding
+from core.findings import Finding
 from payments.difference_alerts import bills, waits
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants

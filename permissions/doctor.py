@@ -12,7 +12,7 @@ from django.urls import Resolver404, resolve
 from core.api.access import Access
 from core.api.endpoint import Endpoint
 from core.api.routing import endpoints, pages
-from core.ops.doctor import Finding
+from core.findings import Finding
 from permissions.models import Role
 
 # Pages that are no API calls. The back office asks Django's permissions; the others are open.

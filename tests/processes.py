@@ -20,7 +20,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from core.ops import units
+from operations import units
 
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 150  # on a machine that is busy with other tests

@@ -11,8 +11,6 @@ class UploadsConfig(AppConfig):
     def ready(self) -> None:
         # Accounts is a lower app and must not import this one, so give it the functions that store avatars.
         from accounts import avatars
-        from core.ops.doctor import register_check
-        from uploads.doctor import room_for_pictures
         from uploads.fields import image_file, image_or_url
         from uploads.services import image_adopt, stored_address
 
@@ -20,7 +18,6 @@ class UploadsConfig(AppConfig):
             take=image_file, take_or_name=image_or_url, adopt=image_adopt, stored_address=stored_address
         )
         post_delete.connect(_release_avatar, sender="accounts.User")
-        register_check(room_for_pictures)
 
 
 def _release_avatar(instance: Any, **_: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 
-from core.ops.doctor import Finding
+from core.findings import Finding
 from uploads.budget import MB, free_bytes, unused_bytes
 
 

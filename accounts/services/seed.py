@@ -12,7 +12,7 @@ from accounts.demo_users import DEMO_USERS
 from accounts.errors import PasswordTooWeak
 from accounts.models import User
 from accounts.services.users import password_check, users_disable
-from core.ops.bootstrap import kept_text
+from core.bootstrap import kept_text
 from permissions.models import ROOT_ROLEID, Role
 
 

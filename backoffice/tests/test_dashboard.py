@@ -17,9 +17,10 @@ from backoffice import dashboard
 from backoffice.widgets import columns_panel, period_of
 from core import tasks
 from core.audit import action_record
-from core.ops import heartbeat
+from core.observe import heartbeat
 from core.queues import QUEUES
 from core.times import SHANGHAI
+from operations import servers
 from payments.models import InboundEvent, Refund
 from shop.models import Order, Product
 from shop.states import OrderAction
@@ -72,13 +73,13 @@ def test_root_sees_whether_the_work_is_done(office: Client, monkeypatch: pytest.
     for queue in QUEUES:
         heartbeat.record(queue, time.time() - 300)
     assert "没有运行" in str(panels(office)["运行状况"].facts)
-    assert [finding.ok for finding in heartbeat.background_work()] == [False] * 3
+    assert [finding.ok for finding in servers.background_work()] == [False] * 3
 
     for queue in QUEUES:
         heartbeat.record(queue, time.time())
 
     facts = str(panels(office)["运行状况"].facts)
-    assert [finding.ok for finding in heartbeat.background_work()] == [True] * 3  # so says the doctor
+    assert [finding.ok for finding in servers.background_work()] == [True] * 3  # so says the doctor
     assert "没有运行" not in facts and facts.count("正常") == 3
 
     def refuse() -> int:

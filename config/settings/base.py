@@ -11,8 +11,8 @@ from config.database import POOLERS, database, direct
 from config.schedule import beat_schedule
 from config.school import LOGO_TYPES, theme
 from config.settings import readers as env
+from core.bootstrap import default_media_root
 from core.cache import sentinel
-from core.ops.bootstrap import default_media_root
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
@@ -129,7 +129,6 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "core",
-    "core.ops",
     "permissions",
     "accounts",
     "uploads",
@@ -139,6 +138,7 @@ INSTALLED_APPS = [
     "shop",
     "backoffice",
     "moving",
+    "operations",
     "demo",
 ]
 if SANDBOX:

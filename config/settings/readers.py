@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from core import bootstrap
 from core.cache import sentinel
-from core.ops import bootstrap
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 REQUIRED: Any = object()  # "this variable has no default"

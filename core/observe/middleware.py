@@ -50,7 +50,7 @@ class RequestLogMiddleware:
 def _look_for_proxies(request: HttpRequest) -> None:
     """Note a request that has passed a proxy though the settings name none, or fewer proxies than they name.
 
-    ``core.ops.servers`` reports the latest one.
+    ``operations.servers`` reports the latest one.
     """
     global _noted_at
     forwarded, sender = request.META.get("HTTP_X_FORWARDED_FOR"), request.META.get("REMOTE_ADDR")

@@ -21,7 +21,7 @@ from core.db.leases import lease
 from core.db.limits import limits_raise
 from core.db.purge import rows_purge
 from core.models import Lease
-from core.ops.management.commands.migrate import with_short_locks
+from operations.management.commands.migrate import with_short_locks
 from permissions.models import Role
 from shop.models import Category
 from shop.tests.factories import make_category

@@ -22,10 +22,10 @@ from core import errors
 from core.api.handler import translate
 from core.api.request import absolute_url, client_ip
 from core.errors import DomainError
-from core.observe import sentry
+from core.observe import heartbeat, sentry
 from core.observe.logs import configure
-from core.ops import health, heartbeat
 from core.queues import QUEUES
+from operations import health
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/users/login"

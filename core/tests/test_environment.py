@@ -12,9 +12,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings import readers as env
+from core.bootstrap import kept_text, load_dotenv
 from core.cache import sentinel
-from core.ops import checks
-from core.ops.bootstrap import kept_text, load_dotenv
+from operations import checks
 from tests.kit import at_once
 
 HOME = env.BASE_DIR

@@ -14,8 +14,8 @@ from django.db import connections, transaction
 from core import http, upstreams
 from core.cache import valkey
 from core.http import OutgoingError, OutgoingTimeout, UpstreamRefused
-from core.ops.servers import breakers
 from core.upstreams import FAILURES, Upstream, answer_within, resting, time_left
+from operations.servers import breakers
 from tests.kit import serving
 
 BUDGET = 4
@@ -251,7 +251,7 @@ class TestDeadline:
 
     def test_every_request_has_one(self, api, monkeypatch):
         times = []
-        monkeypatch.setattr("core.ops.health.failures", lambda names: times.append(time_left(90)) or {})
+        monkeypatch.setattr("operations.health.failures", lambda names: times.append(time_left(90)) or {})
 
         api.http.get("/health/ready")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 
@@ -68,7 +67,7 @@ def payment_recall(*, out_trade_no: str, now: datetime) -> str:
     return "paid, which goes back" if result.trade_state == "SUCCESS" else "paid, and refunded before"
 
 
-def payments_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
+def payments_after_restore(restoration: Restoration) -> Iterator[str]:
     """Make every unfinished payment and refund due now; the comparison with the bills finds the rest."""
     now = restoration.restored_at
     payments = Payment.objects.filter(next_check_at__isnull=False).exclude(state=PaymentStatus.PAID)

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from core.db.leases import lease
-from core.ops import restored
+from core.models import Restoration
 from core.times import SHANGHAI, day_begins, local
 from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigured
 from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
@@ -108,7 +108,7 @@ def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
 def _first_day(today: date) -> date:
     first = Payment.objects.order_by("created_at", "pk").values_list("created_at", flat=True).first()
     day = max(local(first).date(), today - LOOK_BACK) if first else today
-    if restoration := restored.latest():
+    if restoration := Restoration.objects.first():
         day = max(min(day, local(restoration.written_at).date()), today - KEPT)
     return day
 

@@ -12,8 +12,8 @@ import structlog
 from django.db import transaction
 from django.db.models import Sum
 
+from core.models import Restoration
 from core.money import fen_text
-from core.ops import restored
 from payments.errors import DifferenceEnded, PaymentError, RefundNotPossible
 from payments.gateways.base import GatewayError, OrderUnknown, PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchant_of
@@ -215,7 +215,7 @@ def differences_settle_lost(*, now: datetime) -> None:
     Such a buyer has neither goods nor an order, so staff need not decide. What is refused is left to staff. Not in a
     transaction.
     """
-    if (restoration := restored.latest()) is None:
+    if (restoration := Restoration.objects.first()) is None:
         return
     gap = (restoration.written_at - CLOCKS_DIFFER, restoration.restored_at + CLOCKS_DIFFER)
     candidates = Difference.objects.filter(ending=Ending.OPEN, bill_at__range=gap).order_by("pk")

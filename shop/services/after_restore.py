@@ -1,7 +1,6 @@
 """After a backup was restored: open orders keep their stock until the provider was asked whether they are paid."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.db import transaction
 
@@ -13,7 +12,7 @@ from shop.services.order_move import SYSTEM, order_note
 from shop.states import State
 
 
-def orders_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
+def orders_after_restore(restoration: Restoration) -> Iterator[str]:
     """Treat every open order as if its payment had been started, since its buyer may have done so after the backup."""
     now, number = restoration.restored_at, 0
     deadline = order_deadline(now)

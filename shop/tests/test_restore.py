@@ -14,9 +14,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.services.users import users_disable
-from core.ops import backup as ops
-from core.ops import checks, restored
+from core.models import Restoration
 from core.times import local
+from operations import backup as ops
+from operations import checks, restored
 from payments.models import BillRun, Difference, Payment, Refund
 from payments.services.bills import bill_made_at, bills_reconcile_missing
 from payments.services.query_close import payments_reconcile
@@ -164,11 +165,12 @@ def test_a_backup_of_an_older_release_is_brought_up_to_date(li, wechat, backup, 
 
 
 def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monkeypatch):
-    """The twin: without the restore hooks, an order paid since the backup closes unasked."""
+    """The twin: without the steps after a restore, an order paid since the backup closes unasked."""
     order = make_order(li.user, make_product(stock=1))
     back = backup()
     pay(order, wechat)
-    monkeypatch.setattr(restored, "_hooks", [])
+    monkeypatch.setattr(restored, "orders_after_restore", lambda _: ())
+    monkeypatch.setattr(restored, "payments_after_restore", lambda _: ())
 
     back()
     orders_sweep(now=later(minutes=10))
@@ -251,6 +253,6 @@ def test_payments_that_were_watched_are_asked_about_at_once_and_each_day_since_t
 
     assert payments_reconcile(now=timezone.now()) == 1
     assert Payment.objects.get().is_paid
-    restored.latest().__class__.objects.update(written_at=timezone.now() - timedelta(days=60))
+    Restoration.objects.update(written_at=timezone.now() - timedelta(days=60))
     bills_reconcile_missing(now=next_morning())
     assert BillRun.objects.filter(state="done").count() == 61

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from core.ops import units
 from devstack.supervisor import one_server
+from operations import units
 from tests.kit import free_ports
 from tests.processes import Service, ask, environment
 

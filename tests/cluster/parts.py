@@ -14,9 +14,9 @@ import psycopg
 import redis
 import requests
 
-from core.ops import units
 from devstack.binaries import reachable_binaries
 from devstack.system_user import Account
+from operations import units
 from tests.cluster.machines import HERE, NET, Machine, disk
 from tests.kit import deployed
 from tests.processes import ROOT, until

@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from config.database import database, direct
 from core.admin.exports import export_make, export_start
-from core.ops import doctor
 from core.sheets import sheet_write
 from devstack.engines import temporary_directory
 from devstack.process import run_as
 from devstack.system_user import account_for
+from operations import doctor
 from payments.models import Payment, Refund
 from payments.services.query_close import payment_query, payments_reconcile
 from payments.services.refund import refund_request, refunds_run_due
@@ -227,7 +227,7 @@ def test_an_import_and_an_export_pass_the_pooler(pooled, root, sent_tasks):
 def test_backup_and_restore_pass_it_and_still_see_who_uses_the_database(
     pooled, past_pooler, tmp_path, settings, monkeypatch
 ):
-    monkeypatch.setattr("core.ops.backup.USED_WITHIN_S", 1.0)
+    monkeypatch.setattr("operations.backup.USED_WITHIN_S", 1.0)
     settings.DB_POOLER, settings.MEDIA_ROOT = "transaction", str(tmp_path / "media")
     settings.STATE_DIR = tmp_path / "state"
     settings.DATABASE_DIRECT = {}

@@ -20,7 +20,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
-from core.ops import units
+from operations import units
 from tests.kit import free_ports
 from tests.processes import NO_UPSTREAMS, ROOT, START_S, Service, ask, database_url, load, until
 

@@ -21,7 +21,7 @@ from django.db import connection, connections
 
 from config.database import database
 from core.db.direct import COMMAND, SERVING
-from core.ops import backup
+from operations import backup
 from permissions.models import Role
 
 pytestmark = pytest.mark.django_db(transaction=True)

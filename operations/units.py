@@ -1,6 +1,6 @@
 """How our processes are started: the units of ``deploy/systemd``, read for starters other than systemd.
 
-    python -m core.ops.units worker@money    # become the process of spms-worker@money.service, as containers do
+    python -m operations.units worker@money    # become the process of spms-worker@money.service, as containers do
 
 The development stack, the tests and the benchmarks start what stands there too, so that it is tried before it is used.
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 HOME = "/opt/spms"  # where the units expect the code
 
 

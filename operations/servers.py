@@ -19,11 +19,11 @@ from django.db import connection
 
 from core import times
 from core.cache import sentinel, valkey
+from core.findings import Finding
 from core.models import Backup
-from core.observe import metrics
+from core.observe import heartbeat, metrics
 from core.observe.metrics import Sample
 from core.observe.middleware import FORWARDED_KEY, hops_fit
-from core.ops.doctor import Finding, register_check
 from core.upstreams import resting
 
 MIN_FREE_BYTES = 1 << 30
@@ -39,7 +39,6 @@ FROM pg_stat_archiver
 """
 
 
-@register_check
 def valkey_keeps() -> Iterator[Finding]:
     """Check what Valkey throws away when its memory is full, and what it still has after a restart."""
     info = valkey.client().info()
@@ -50,7 +49,6 @@ def valkey_keeps() -> Iterator[Finding]:
         yield Finding(is_bad, "Valkey does not keep its data over a restart", "Set appendonly yes.")
 
 
-@register_check
 def sentinels() -> Iterator[Finding]:
     if not sentinel.is_sentinel(settings.REDIS_URL):
         return
@@ -73,7 +71,6 @@ def sentinels() -> Iterator[Finding]:
     yield Finding(agreeing >= majority >= 2, f"{agreeing} of {len(target.sentinels)} Sentinels answer", remedy)
 
 
-@register_check
 def database_room() -> Iterator[Finding]:
     """Compare PostgreSQL's ``max_connections`` with what is used and with what a process of ours may take."""
     if settings.DB_POOLER != "none":
@@ -91,7 +88,6 @@ def database_room() -> Iterator[Finding]:
         yield Finding(None, what, "Count web, socket and worker processes of all hosts.")
 
 
-@register_check
 def database_spare() -> Iterator[Finding]:
     """Where DATABASE_URL names several hosts, check that a synchronous standby follows."""
     if "," not in settings.DATABASES["default"]["HOST"]:
@@ -111,14 +107,12 @@ def database_spare() -> Iterator[Finding]:
         yield Finding(lag <= MAX_LAG_BYTES, what, "Is its disk or the network slow?")
 
 
-@register_check
 def disk() -> Iterator[Finding]:
     for path in {Path(settings.STATE_DIR), Path(settings.STATIC_ROOT)}:
         free = shutil.disk_usage(path).free
         yield Finding(free >= MIN_FREE_BYTES, f"{path} has {free >> 20} MB free", "Make room, before the disk is full.")
 
 
-@register_check
 def nginx() -> Iterator[Finding]:
     """Check how many sockets an nginx on this machine can carry."""
     if not settings.PRODUCTION or not NGINX_CONF.is_file():
@@ -131,7 +125,6 @@ def nginx() -> Iterator[Finding]:
     yield Finding(number >= MIN_WORKER_CONNECTIONS, what, remedy)
 
 
-@register_check
 def interpreter() -> Iterator[Finding]:
     """Check that the services' user can reach the Python that the virtual environment points to."""
     if not settings.PRODUCTION:
@@ -143,7 +136,6 @@ def interpreter() -> Iterator[Finding]:
         yield Finding(False, f"{real} is below {barrier}, which other users cannot enter", remedy)
 
 
-@register_check
 def trusted_proxies() -> Iterator[Finding]:
     """Compare TRUSTED_PROXIES with the requests that arrive (``core.observe.middleware``)."""
     hops, _, sender = (valkey.client().get(FORWARDED_KEY) or b"").decode().partition(" ")
@@ -161,7 +153,6 @@ def trusted_proxies() -> Iterator[Finding]:
     )
 
 
-@register_check
 def breakers() -> Iterator[Finding]:
     for name, number in resting().items():
         if number:
@@ -169,7 +160,16 @@ def breakers() -> Iterator[Finding]:
             yield Finding(False, what, "Is it down? Check network, proxy and firewall of this machine.")
 
 
-@register_check
+def background_work() -> Iterator[Finding]:
+    depths = heartbeat.queue_depths()
+    for queue, age in heartbeat.ages_s(times.now().timestamp()).items():
+        age_text = "never" if age is None else f"{age:.0f} s ago"
+        what = f"Queue {queue}: its worker was last seen {age_text}; {depths[queue]} task(s) wait"
+        remedy = f"`systemctl status spms-beat spms-worker@{queue}`; `make up` runs both. "
+        remedy += "If they have just started, look again in ten seconds."
+        yield Finding(heartbeat.is_alive(age), what, remedy)
+
+
 def backups() -> Iterator[Finding]:
     is_bad = False if settings.PRODUCTION else None
     now, last, (has_archive, archived_at, is_failing) = times.now(), _last_backup(), _archiver()
@@ -203,3 +203,9 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
         cursor.execute(_ARCHIVER)
         row: tuple[bool, datetime | None, bool] = cursor.fetchone()
         return row
+
+
+CHECKS = (
+    *(valkey_keeps, sentinels, database_room, database_spare, disk, nginx, interpreter),
+    *(trusted_proxies, breakers, background_work, backups),
+)

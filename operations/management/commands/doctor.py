@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import times
-from core.ops import alerts, doctor
+from operations import alerts, doctor
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import times
 from core.cache import valkey
-from core.ops import backup, restored
+from operations import backup, restored
 
 
 class Command(BaseCommand):

@@ -20,9 +20,10 @@ from django.core.management import CommandError, call_command
 
 from core import times
 from core.cache import valkey
+from core.findings import Finding
 from core.models import Backup
-from core.observe import middleware
-from core.ops import doctor, heartbeat, servers
+from core.observe import heartbeat, middleware
+from operations import doctor, servers
 from tests.kit import serving
 
 pytestmark = pytest.mark.django_db
@@ -209,12 +210,12 @@ def test_a_check_that_hangs_is_a_finding_and_delays_no_other(monkeypatch):
 
     def some_server():
         ends.wait(60)
-        yield doctor.Finding(True, "late")
+        yield Finding(True, "late")
 
     def another():
-        yield doctor.Finding(True, "in order")
+        yield Finding(True, "in order")
 
-    monkeypatch.setattr(doctor, "_checks", [some_server, another])
+    monkeypatch.setattr(doctor, "CHECKS", [some_server, another])
     monkeypatch.setattr(doctor, "ANSWER_WITHIN_S", 0.2)
     try:
         findings = [(finding.ok, finding.what) for finding in doctor.examine()]
@@ -225,8 +226,8 @@ def test_a_check_that_hangs_is_a_finding_and_delays_no_other(monkeypatch):
 
 
 def test_what_to_do_is_shown_only_where_something_is_not_in_order(monkeypatch, capsys):
-    findings = [doctor.Finding(True, "fine", "nothing"), doctor.Finding(False, "broken", "mend it")]
-    monkeypatch.setattr(doctor, "_checks", [findings.__iter__])
+    findings = [Finding(True, "fine", "nothing"), Finding(False, "broken", "mend it")]
+    monkeypatch.setattr(doctor, "CHECKS", [findings.__iter__])
 
     with pytest.raises(CommandError, match="1 finding"):
         call_command("doctor")

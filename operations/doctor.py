@@ -1,10 +1,9 @@
-"""The checks of ``manage.py doctor``: what is right or wrong about a deployment, and what to do. Apps add checks."""
+"""The checks of ``manage.py doctor``: what is right or wrong about a deployment, and what to do."""
 
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from threading import Thread
 from urllib.parse import urlsplit
@@ -14,41 +13,22 @@ from django.conf import settings
 from django.core.checks import WARNING, run_checks
 from django.db import connection
 
+from accounts.doctor import scan_login, text_messages
 from core import times
 from core.cache import valkey
-from core.ops import health
+from core.findings import Finding
+from moving.rebase import addresses_of_pictures
+from operations import health, servers
+from payments import doctor as payments
+from permissions.doctor import roles_and_calls
+from uploads.doctor import room_for_pictures
 
 RENEW_WITHIN_DAYS = 25  # certbot renews 30 days before the end: with 25 days left it has failed many times
 ANSWER_WITHIN_S = 20.0  # all checks together; the one of the upstreams waits for three of them
 UPSTREAM_WITHIN_S = 4
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's report: what was found and what to do about it.
-
-    :param ok: None for a note: nothing is wrong, or this process cannot tell.
-    :param do: what to do about it; shown only where it is not ``ok``.
-    :param chinese: what an alert says in place of ``what``.
-    :param link: the page of the back office where it is put right.
-    :param number: of what is wrong; when it rises, it is told again.
-    """
-
-    ok: bool | None
-    what: str
-    do: str = ""
-    chinese: str = ""
-    link: str = ""
-    number: int = 0
-
-
 Check = Callable[[], Iterator[Finding]]
-_checks: list[Check] = []
-
-
-def register_check(check: Check) -> Check:
-    _checks.append(check)
-    return check
 
 
 def examine() -> Iterator[Finding]:
@@ -67,8 +47,8 @@ def examine() -> Iterator[Finding]:
 
     ends_at = time.monotonic() + ANSWER_WITHIN_S
     # Daemons, because one that hangs must not keep the command from ending.
-    names = [check.__name__.replace("_", " ") for check in _checks]
-    threads = [Thread(target=run, args=pair, daemon=True) for pair in zip(names, _checks, strict=True)]
+    names = [check.__name__.replace("_", " ") for check in CHECKS]
+    threads = [Thread(target=run, args=pair, daemon=True) for pair in zip(names, CHECKS, strict=True)]
     for thread in threads:
         thread.start()
     for name, thread in zip(names, threads, strict=True):
@@ -77,7 +57,6 @@ def examine() -> Iterator[Finding]:
         yield from results.get(name, [hangs])
 
 
-@register_check
 def settings_and_models() -> Iterator[Finding]:
     serious = [message for message in run_checks() if message.level >= WARNING and not message.is_silenced()]
     for message in serious:
@@ -88,7 +67,6 @@ def settings_and_models() -> Iterator[Finding]:
         yield Finding(None, "Development settings", "Production: DJANGO_SETTINGS_MODULE=config.settings.production")
 
 
-@register_check
 def engines() -> Iterator[Finding]:
     remedies = {
         "database": "Is PostgreSQL running, is DATABASE_URL right?",
@@ -102,7 +80,6 @@ def engines() -> Iterator[Finding]:
         yield Finding(name not in failures, f"{name}: {failures.get(name, 'in order')}", remedy)
 
 
-@register_check
 def pooler() -> Iterator[Finding]:
     """Compare DB_POOLER with the connection, and check the limits that a pooler cannot pass on."""
     with connection.cursor() as cursor:
@@ -124,13 +101,11 @@ def pooler() -> Iterator[Finding]:
         yield Finding(limit != "0", f"{name} of the database's role is {limit}", remedy)
 
 
-@register_check
 def metrics_token() -> Iterator[Finding]:
     if settings.PRODUCTION and not settings.METRICS_TOKEN:
         yield Finding(None, "METRICS_TOKEN is not set: /metrics is closed", "Set it to let Prometheus in.")
 
 
-@register_check
 def clocks() -> Iterator[Finding]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
@@ -145,7 +120,6 @@ def _clock(name: str, theirs_s: float) -> Finding:
     return Finding(skew < times.MAX_SKEW_S, f"Clock of {name} differs by {skew:.0f} s", remedy)
 
 
-@register_check
 def certificate() -> Iterator[Finding]:
     """Check how long our TLS certificate is valid: clients and WeChat refuse an expired one."""
     ours = urlsplit(settings.PUBLIC_BASE_URL)
@@ -169,7 +143,6 @@ def certificate() -> Iterator[Finding]:
         yield Finding(days > RENEW_WITHIN_DAYS, f"The certificate of {host} ends in {days:.0f} days", remedy)
 
 
-@register_check
 def upstreams() -> Iterator[Finding]:
     for name in ("WECHAT_API_BASE_URL", "WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"):
         address = getattr(settings, name)
@@ -184,3 +157,11 @@ def upstreams() -> Iterator[Finding]:
             yield _clock(name, parsedate_to_datetime(response.headers["Date"]).timestamp())
         except (KeyError, ValueError):
             pass  # the response has no usable Date
+
+
+CHECKS: tuple[Check, ...] = (
+    *(settings_and_models, engines, pooler, metrics_token, clocks, certificate, upstreams),
+    *servers.CHECKS,
+    *(roles_and_calls, scan_login, text_messages, room_for_pictures, addresses_of_pictures),
+    *payments.CHECKS,
+)

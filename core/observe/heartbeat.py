@@ -14,8 +14,6 @@ from core import times
 from core.cache import valkey
 from core.observe import metrics
 from core.observe.metrics import Sample
-from core.ops import doctor
-from core.ops.doctor import Finding
 from core.queues import QUEUES
 
 LATE_S = 60
@@ -46,17 +44,6 @@ def queue_depths() -> dict[str, int]:
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
         return {queue: int(channel.client.llen(queue)) for queue in QUEUES}
-
-
-@doctor.register_check
-def background_work() -> Iterator[Finding]:
-    depths = queue_depths()
-    for queue, age in ages_s(times.now().timestamp()).items():
-        age_text = "never" if age is None else f"{age:.0f} s ago"
-        what = f"Queue {queue}: its worker was last seen {age_text}; {depths[queue]} task(s) wait"
-        remedy = f"`systemctl status spms-beat spms-worker@{queue}`; `make up` runs both. "
-        remedy += "If they have just started, look again in ten seconds."
-        yield Finding(is_alive(age), what, remedy)
 
 
 def failures() -> dict[str, str]:

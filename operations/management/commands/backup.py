@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from core import times
 from core.models import Backup
-from core.ops import backup
+from operations import backup
 
 
 class Command(BaseCommand):

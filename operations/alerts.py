@@ -15,12 +15,12 @@ from django.core.mail import send_mail
 from django.db import DatabaseError
 from django.db.models import Q
 
+from core.findings import Finding
 from core.http import run_within
 from core.models import Alert
-from core.ops.doctor import Finding
 from core.upstreams import Upstream
 
-log = structlog.get_logger("core.ops.alerts")
+log = structlog.get_logger("operations")
 LASTS = timedelta(minutes=3)  # what is found again after this is no hiccup
 AGAIN = timedelta(days=1)
 GONE = timedelta(hours=1)  # what comes and goes is told once

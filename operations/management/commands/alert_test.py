@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from core.ops.alerts import is_on, message_send
+from operations.alerts import is_on, message_send
 
 
 class Command(BaseCommand):

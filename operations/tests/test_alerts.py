@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
+from core.findings import Finding
 from core.models import Alert
-from core.ops.alerts import alerts_send
-from core.ops.doctor import Finding
+from operations.alerts import alerts_send
 from tests.kit import at_once, reply, serving
 
 pytestmark = pytest.mark.django_db
