@@ -295,9 +295,8 @@ TRANSACTION = Doc(
         trade_state_desc="订单未支付",
     ),
     failures=[
-        errors.RecordUnknown,
-        WeChatRefused("APPID_MCHID_NOT_MATCH"),
         WeChatRefused("ORDERNOTEXIST"),
+        WeChatRefused("APPID_MCHID_NOT_MATCH"),
         *_PROVIDER_FAILS,
         Throttled(30),
     ],

@@ -166,7 +166,7 @@ class PayViewSet(ApiViewSet):
             not ORDER_NUMBER.fullmatch(out_trade_no)
             or selectors.order_find(buyer_pk=request.user.pk, order_id=out_trade_no) is None
         ):
-            raise RecordUnknown
+            raise WeChatRefused("ORDERNOTEXIST")
         about(order=out_trade_no)
         _require_merchant("", values["mchid"])
         # Each call asks WeChat: without a limit one buyer could use up the merchant's allowance, or all our threads.
