@@ -45,13 +45,11 @@ local function drain()
 end
 """
 
-# Begin a session. ARGV: transport, version, joined, proc, ttl_ms, next_ping_in_ms ('' for none), address ('' to keep
-# none).
+# Begin a session. ARGV: transport, version, joined, proc, ttl_ms, next_ping_in_ms ('' for none).
 OPEN = """
 redis.call('HSET', session, 'transport', ARGV[1], 'version', ARGV[2], 'joined', ARGV[3], 'proc', ARGV[4])
 redis.call('HSET', session, 'attachments', 0) -- release 1.0.0 reads it: goes with the release after 1.1.0
 if ARGV[6] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[6])) end
-if ARGV[7] ~= '' then redis.call('HSET', session, 'address', ARGV[7]) end
 redis.call('PEXPIRE', session, ARGV[5])
 return 1
 """

@@ -28,6 +28,7 @@ POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
 WEBSOCKET_TTL_MS = 60_000  # the process with the WebSocket prolongs it every LOOK_S
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
+_AT, _AT_TTL_S = "spms:sio:at:", 24 * 3600  # the sids that one address has opened
 
 _BODIES = {
     name: scripts.COMMON + getattr(scripts, name.upper())
@@ -52,17 +53,16 @@ def is_live(sid: str) -> bool:
     return is_sid(sid) and valkey.client().hget(_keys(sid)[0], "joined") == b"1"
 
 
-def only_sid_at(address: str) -> str:
-    """Return the sid of the only connected client with this address; "" if there is none, or more than one.
-
-    Reads all sessions, because only a sandbox asks: its few clients need no index.
-    """
-    clients = []
-    for key in valkey.client().scan_iter(match="spms:sio:s:*", count=5000):
-        flag, of_client = valkey.client().hmget(key, ["joined", "address"])
-        if flag == b"1" and of_client == address.encode():
-            clients.append(key.decode().rpartition(":")[2])
-    return clients[0] if len(clients) == 1 else ""
+def sids_at(address: str) -> list[str]:
+    """Return the sids of the connected clients with this address; none where no sandbox keeps addresses."""
+    sids, key = [], _AT + address
+    for sid in map(bytes.decode, valkey.client().smembers(key)):
+        joined = valkey.client().hget(_keys(sid)[0], "joined")
+        if joined is None:  # it has left
+            valkey.client().srem(key, sid)
+        elif joined == b"1":
+            sids.append(sid)
+    return sids
 
 
 def emit(sid: str, event: str, data: Any) -> bool:
@@ -130,13 +130,18 @@ class Sessions:
     async def open(self, sid: str, transport: str, peer: Peer, address: str = "") -> None:
         """Create a session; ``transport`` is ``POLLING``, ``WEBSOCKET`` or ``PLAIN``.
 
-        :param address: of the client, for :func:`only_sid_at`; "" keeps none.
+        :param address: of the client, for :func:`sids_at`; "" keeps none.
         """
         times = timing(peer.version)
         is_poll = transport == POLLING
         ping_in: int | str = times.interval_ms if is_poll and peer.version == 4 else ""
         proc = "" if is_poll else self.proc
-        await self._run("open", sid, transport, peer.version, int(peer.is_joined), proc, times.ttl_ms, ping_in, address)
+        await self._run("open", sid, transport, peer.version, int(peer.is_joined), proc, times.ttl_ms, ping_in)
+        if address:
+            async with self.client.pipeline() as pipe:
+                pipe.sadd(_AT + address, sid)
+                pipe.expire(_AT + address, _AT_TTL_S)
+                await pipe.execute()
 
     async def peer(self, sid: str) -> tuple[Peer, str] | None:
         """Load a client's state and its transport; None if the session is over."""

@@ -229,7 +229,9 @@ QRCODE = Doc(
     failures=[errors.SidMissing, errors.SidUnknown],
     about="把 `scanCodeUrl` 画成二维码给用户扫。先连接 socket (见 `/docs/socket/`) 才有 `sid`;同一个 `sid` 再次请求时,"
     "之前的二维码作废。二维码只能用一次,"
-    f"{span(settings.WECHAT_QR_TTL)}内有效,过期后 socket 会收到 `invalidCode`。",
+    f"{span(settings.WECHAT_QR_TTL)}内有效,过期后 socket 会收到 `invalidCode`。\n\n"
+    "旧客户端调用的 `getScancode` 与它相同;不带 `sid` 时,沙箱在两秒内找同一地址上唯一一个还没有二维码的 socket,"
+    "找不到或分不清则返回 10022。",
 )
 CALLBACK = Doc(
     params=params.CallbackParams,

@@ -18,6 +18,7 @@ from accounts.selectors import login_log, user_list
 from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
 from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
+from accounts.services.scan_guess import waiting_sid
 from accounts.services.scan_login import profile_keep, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
 from accounts.services.users import (
@@ -37,7 +38,6 @@ from core.api.params import page_of, page_slice
 from core.api.request import absolute_url, client_ip, client_network, full_url
 from core.cache import ratelimit
 from core.errors import DomainError, NotPermitted, Throttled
-from sockets.sessions import only_sid_at
 
 CAPTCHA_COOKIE, SMS_COOKIE = "captcha", "sms"
 CALLBACK = "/users/wechatCallBack"
@@ -147,8 +147,8 @@ class UserViewSet(ApiViewSet):
     )
     def get_qrcode(self, request: Request) -> Envelope:
         sid = params.QrcodeParams.read(request).get("sid", "")
-        if not sid and settings.SANDBOX:  # old clients send none: take the only socket of their address
-            sid = only_sid_at(client_ip(request))
+        if not sid and settings.SANDBOX and "getscancode" in request.path.lower():  # its clients send none
+            sid = waiting_sid(client_ip(request))
         if not sid:
             raise errors.SidMissing
         return ok(scanCodeUrl=code_make(sid=sid, **_addresses(request)))

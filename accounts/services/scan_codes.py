@@ -74,6 +74,12 @@ def is_open(state: str) -> bool:
     return valkey.client().exists(_CODE + state) == 1
 
 
+def has_code(sid: str) -> bool:
+    """Tell whether the newest code of a socket can still be scanned."""
+    state = valkey.client().get(_NEWEST + sid)
+    return state is not None and is_open(state.decode())
+
+
 def codes_expire() -> None:
     """Tell the sockets whose codes have expired. Each is told once, even if several processes call this at once."""
     for state in valkey.client().zrangebyscore(_OPEN, "-inf", _now_ms(), 0, MAX_EXPIRED):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from accounts.errors import CodeInvalid, WechatCodeSpent
 from accounts.models import LoginLog, LoginMethod, User
-from accounts.services import scan_codes, scan_login
+from accounts.services import scan_codes, scan_guess, scan_login
 from accounts.services.attempts import LoginContext
 from accounts.tasks import expire_scan_codes
 from accounts.tests.entering import user_json
@@ -158,15 +159,51 @@ def test_gives_a_connected_socket_its_code(api: Any, screen: Screen, settings: A
         assert answer == {"state": False, "status": 10022, "msg": "socket指定sid错误"}
 
 
-def test_without_sid_the_sandbox_means_the_only_socket_of_the_address(api: Any, settings: Any) -> None:
-    mine, other = Screen("127.0.0.1"), Screen("10.0.0.2")
+NO_SID = {"state": False, "status": 10022, "msg": "没有传递sid"}
 
+
+def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(
+    api: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, screens = Screen("10.0.0.2"), list[Screen]()
+
+    def connect_late(_: float) -> None:
+        screens.extend([] if screens else [Screen("127.0.0.1")])
+
+    monkeypatch.setattr(scan_guess, "sleep", connect_late)
     url = api.get("/users/getScancode").json()["scanCodeUrl"]
     api.get("/users/wechatCallBack", code="c1", state=parse_qs(urlsplit(url).query)["state"][0])
-    assert [len(screen.events) for screen in (mine, other)] == [1, 0]
+    assert [len(screen.events) for screen in (*screens, other)] == [1, 0]
 
+    assert api.get("/users/getQrcode").json() == NO_SID, "the documented name never guesses"
     settings.SANDBOX = False
-    assert api.get("/users/getScancode").json() == {"state": False, "status": 10022, "msg": "没有传递sid"}
+    assert api.get("/users/getScancode").json() == NO_SID
+
+
+def test_the_old_name_without_sid_takes_no_classmates_socket(
+    api: Any, qr: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_guess, "sleep", lambda _: None)
+    wang = Screen("127.0.0.1")
+    state = qr(wang)
+    assert api.get("/users/getScancode").json() == NO_SID
+    assert scan_codes.is_open(state), "and his code stays"
+
+    li = Screen("127.0.0.1")
+    answers = list[Any]()
+    sleeps = iter([lambda: answers.append(api.get("/users/getScancode").json())])
+    with monkeypatch.context() as both:
+        both.setattr(scan_guess, "sleep", lambda _: next(sleeps, int)())
+        answers.append(api.get("/users/getScancode").json())
+    assert answers == [NO_SID, NO_SID], "two at one address ask at once: whose it is cannot be told"
+    zhao = Screen("127.0.0.1")
+    assert api.get("/users/getScancode").json() == NO_SID, "two wait"
+    zhao.leave()
+    monkeypatch.setattr(scan_guess, "_places", BoundedSemaphore(1))
+    with scan_guess._places:
+        assert api.get("/users/getScancode").json() == NO_SID, "no place is free"
+    url = api.get("/users/getScancode").json()["scanCodeUrl"]
+    assert scan_codes.has_code(li.sid) and "state=" in url
 
 
 # --- The phone ---------------------------------------------------------------------------------------

@@ -1,0 +1,47 @@
+"""Find the socket of a caller who names none: in the sandbox alone, for the clients that call ``getScancode`` bare.
+
+Several people may share an address, so a socket is meant only if nothing speaks for another one: it is the only one
+there without a code, it still is at the next look, and nobody else at the address asks at the same time.
+"""
+
+import secrets
+from threading import BoundedSemaphore
+from time import sleep
+
+from accounts.services.scan_codes import has_code
+from core.cache import valkey
+from sockets import sessions
+
+LOOKS, LOOK_S = 11, 0.2  # two seconds for a socket that still connects
+# Each holds a thread of those that serve calls. One address has one place, so a stranger cannot take them all.
+_places = BoundedSemaphore(12)
+_ASKING = "spms:scan:asking:"
+
+
+def waiting_sid(address: str) -> str:
+    """Return the sid of the socket at this address that waits for its code; "" if there is none, or it is not clear."""
+    key, me = _ASKING + address, secrets.token_hex(8)
+    lifetime_ms = int(LOOKS * LOOK_S * 1000) + 1000
+    if not valkey.client().set(key, me, nx=True, px=lifetime_ms):
+        valkey.client().set(key, "", xx=True, keepttl=True)  # the other one's is not clear any more, either
+        return ""
+    if not _places.acquire(blocking=False):
+        valkey.client().delete(key)
+        return ""
+    try:
+        sid = _look(address)
+    finally:
+        _places.release()
+        is_alone = valkey.client().getdel(key) == me.encode()
+    return sid if is_alone else ""
+
+
+def _look(address: str) -> str:
+    earlier: list[str] = []
+    for _ in range(LOOKS):
+        sids = [sid for sid in sessions.sids_at(address) if not has_code(sid)]
+        if len(sids) == 1 and sids == earlier:
+            return sids[0]
+        earlier = sids
+        sleep(LOOK_S)
+    return ""
