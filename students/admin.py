@@ -172,7 +172,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             student = student_add(created_by_id=request.user.pk, now=times.now(), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
         elif fields:
-            student_edit(sid=obj.sid, changes=fields, scope=scope_of(request.user))
+            student_edit(sid=obj.sid, changes=fields, now=times.now(), scope=scope_of(request.user))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -12,8 +12,11 @@ from auditlog.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
+from core import times
 from core.observe import tracing
 from students.columns import EDITABLE, label_of, model_field
+from students.events import moves_add
+from students.listener import tell_gone
 from students.models import Student, StudentFields
 
 _AUDITED = ("sid", *EDITABLE)
@@ -82,11 +85,14 @@ def students_change(
 
     Saves every column that people fill in, but not number, picture and date.
     """
-    for student, of_one in zip(students, changes, strict=True):
+    pairs = list(zip(students, changes, strict=True))
+    for student, of_one in pairs:
         for change in of_one:
             setattr(student, change.field, change.after)
     # All rows exist, so this updates them in one statement; ``bulk_update`` sends a CASE of thousands of branches.
     Student.objects.bulk_create(students, update_conflicts=True, update_fields=EDITABLE, unique_fields=["id"])
+    moves = [(one, str(change.before)) for one, of in pairs for change in of if change.field == "class_name"]
+    moves_add(moves, times.local(now).date())
     students_note(LogEntry.Action.UPDATE, students, changes, actor_pk, now)
 
 
@@ -94,6 +100,7 @@ def students_delete(students: Sequence[Student], *, actor_pk: int | None, now: d
     """Delete the students in one statement. Django would read them again, and delete them one by one."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM students_student WHERE id = ANY(%s)", [[student.pk for student in students]])
+    tell_gone([student.pk for student in students], now)
     changes = [[FieldChange(name, getattr(student, name), None) for name in _AUDITED] for student in students]
     students_note(LogEntry.Action.DELETE, students, changes, actor_pk, now)
 

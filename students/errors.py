@@ -20,6 +20,10 @@ class StudentUnchanged(DomainError):
     remedy = "提交的内容与原来相同:提示用户"
 
 
+class ClassUnknown(DomainError):
+    status, msg = 1005, "没有该班级"
+
+
 class AvatarMissing(DomainError):
     status, msg = 500, "上传失败"
     remedy = "检查字段名 headimgurl"

@@ -41,6 +41,64 @@ def new_sid() -> str:
     return get_random_string(4, _LETTERS) + get_random_string(8, _DIGITS)
 
 
+class ClassState(models.TextChoices):
+    OPEN = "open", "开班"
+    ENDED = "ended", "结业"
+
+
+class SchoolClass(models.Model):
+    """A class (班级). Students and accounts name it by its text, which clients send and read as ``class``.
+
+    Who gives a student a class that is new writes no row here: of two such writers, one would wait until the other, for
+    example a long import, is committed. ``students.classes`` adds the missing rows whenever classes are asked for.
+    """
+
+    name = models.CharField("班级", max_length=64, unique=True)
+    # Without constraints in the database: the release before 1.2.0 could not delete a user who teaches a class.
+    head_teacher = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name="班主任",
+        related_name="+",
+        db_constraint=False,
+    )
+    teachers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, verbose_name="任课老师", blank=True, related_name="+", db_constraint=False
+    )
+    begins_on = models.DateField("开班日期", null=True, blank=True)
+    ends_on = models.DateField("结业日期", null=True, blank=True)
+    room = models.CharField("教室", max_length=32, blank=True, db_default="")
+    capacity = models.PositiveSmallIntegerField("容量", null=True, blank=True)
+    campus = models.CharField("校区", max_length=32, blank=True, db_default="")
+    state = models.CharField(
+        "状态", max_length=8, choices=ClassState, default=ClassState.OPEN, db_default=ClassState.OPEN
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "班级"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StudentState(models.TextChoices):
+    STUDYING = "studying", "在读"
+    SUSPENDED = "suspended", "休学"
+    WITHDRAWN = "withdrawn", "退学"
+    GRADUATED = "graduated", "结业"
+
+
+LEFT_STATES = (StudentState.WITHDRAWN, StudentState.GRADUATED)
+
+
+class Gender(models.TextChoices):
+    MALE = "男", "男"
+    FEMALE = "女", "女"
+
+
 class StudentFields(EnteredRow):
     """What a student is, among the others or in the archive."""
 
@@ -54,12 +112,45 @@ class StudentFields(EnteredRow):
     description = models.TextField("自我评价", max_length=2000)
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+    # The release before 1.2.0 writes rows without the fields below.
+    gender = models.CharField("性别", max_length=1, choices=Gender, blank=True, default="", db_default="")
+    phone = models.CharField("电话", max_length=32, blank=True, default="", db_default="")
+    parent_phone = models.CharField("家长电话", max_length=32, blank=True, default="", db_default="")
+    id_card = models.CharField("身份证", max_length=18, blank=True, default="", db_default="")
+    entered_on = models.DateField("入学日期", null=True, blank=True)
+    left_on = models.DateField("结业日期", null=True, blank=True)
+    remark = models.CharField("备注", max_length=500, blank=True, default="", db_default="")
+    state = models.CharField(
+        "状态",
+        max_length=10,
+        choices=StudentState,
+        default=StudentState.STUDYING,
+        db_default=StudentState.STUDYING,
+        editable=False,
+    )
+    state_on = models.DateField("状态日期", null=True, editable=False)
+    state_reason = models.CharField("状态原因", max_length=200, default="", db_default="", editable=False)
+    # No constraint in the database, because adding it would lock the users too; an index of its own finds the student.
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name="账号",
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
         return f"{self.name}（{self.class_name}）"
+
+    @property
+    def has_left(self) -> bool:
+        return self.state in LEFT_STATES
 
     @property
     def owner_ref(self) -> str:
@@ -84,6 +175,9 @@ class Student(StudentFields):
             # For users who see only what they entered.
             models.Index(fields=["created_by", "-id"], name="student_of_person", condition=Q(created_by__isnull=False)),
             models.Index(Func(F("name"), function="students_name_key"), F("id").desc(), name="student_of_name"),
+            models.Index(fields=["phone"], name="student_of_phone", condition=~Q(phone="")),
+            models.Index(fields=["parent_phone"], name="student_of_parent", condition=~Q(parent_phone="")),
+            models.Index(fields=["state", "-id"], name="student_of_state", condition=~Q(state=StudentState.STUDYING)),
             # With fastupdate, entries would be written later, and each search would read through those that still wait.
             GinIndex(
                 Func(F("id"), F("class_name"), F("name"), function="students_keys"),
@@ -94,6 +188,7 @@ class Student(StudentFields):
         constraints = [
             # Not `unique=True`, which adds a second index for LIKE that no query uses.
             models.UniqueConstraint(fields=["sid"], name="student_sid_is_unique"),
+            models.UniqueConstraint(fields=["account"], name="student_of_account", condition=Q(account__isnull=False)),
             models.CheckConstraint(condition=Q(age__range=(MIN_AGE, MAX_AGE)), name="student_age_is_sensible"),
             # Ids are written as hexadecimal digits (`_id`).
             models.CheckConstraint(condition=Q(id__gte=1), name="student_id_is_positive"),
@@ -116,8 +211,58 @@ class ArchivedStudent(StudentFields):
         verbose_name = verbose_name_plural = "已归档学员"
         ordering = ["-archived_at", "-pk"]
         default_permissions = ()  # a user who may see students sees these, one who may delete students moves them
-        indexes = [models.Index(fields=["-archived_at", "-id"], name="archived_student_newest")]
+        indexes = [
+            models.Index(fields=["-archived_at", "-id"], name="archived_student_newest"),
+            # Who entered in a month is counted in both tables; a class and an account look here too.
+            models.Index(fields=["created_at"], name="archived_student_of_day"),
+            models.Index(fields=["class_name"], name="archived_student_of_class"),
+            models.Index(fields=["account"], name="archived_of_account", condition=Q(account__isnull=False)),
+        ]
         constraints = [models.UniqueConstraint(fields=["sid"], name="archived_sid_is_unique")]
+
+
+class EventKind(models.TextChoices):
+    MOVED = "moved", "换班"
+    SUSPENDED = "suspended", "休学"
+    WITHDRAWN = "withdrawn", "退学"
+    GRADUATED = "graduated", "结业"
+    RETURNED = "returned", "复学"
+    ARCHIVED = "archived", "归档"
+    RESTORED = "restored", "恢复归档"
+
+
+class StudentEvent(EnteredRow):
+    """What happened in a student's life after the entry, on a day of Asia/Shanghai.
+
+    The entry is the student's ``created_at``, here or in the archive. ``created_by`` is who entered the student, for
+    the data scope. ``class_name`` is the class at that time. Of an undone run the events are gone.
+    """
+
+    student_pk = models.BigIntegerField("学员编号")
+    sid = models.CharField("学号", max_length=12)
+    class_name = models.CharField("班级", max_length=64)
+    kind = models.CharField("事件", max_length=10, choices=EventKind)
+    on = models.DateField("日期")
+    # True for the event by which the student left: an archived student who was 退学 before has left only once.
+    is_leaving = models.BooleanField("离开", default=False)
+    is_return = models.BooleanField("回来", default=False)
+    detail = models.CharField("说明", max_length=200, blank=True)
+    run_pk = models.BigIntegerField("批量操作", null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "学员经历"
+        ordering = ["pk"]
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["student_pk", "id"], name="event_of_student"),
+            models.Index(fields=["on"], name="event_leaving", condition=Q(is_leaving=True), include=["created_by"]),
+            models.Index(fields=["on"], name="event_return", condition=Q(is_return=True), include=["created_by"]),
+            models.Index(fields=["run_pk"], name="event_of_run", condition=Q(run_pk__isnull=False)),
+            models.Index(fields=["created_by", "on"], name="event_of_person", condition=Q(created_by__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sid} {self.get_kind_display()} {self.on}"
 
 
 class StudentRow(NamedTuple):

@@ -12,6 +12,7 @@ PostgreSQL would have to guess, and is wrong by a factor of 100 either way (figu
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
@@ -26,7 +27,7 @@ from permissions.scope import EVERYTHING, Scope
 from students.columns import COLUMNS, model_field
 from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
-from students.models import ArchivedStudent, Student, StudentRow
+from students.models import ArchivedStudent, Student, StudentRow, StudentState
 
 NAMESAKES_SHOWN = 3
 VALUES_SHOWN = 300
@@ -173,10 +174,30 @@ def class_students(class_name: str, *, limit: int) -> list[Student]:
 
 
 def students_by_day(since: datetime, scope: Scope = EVERYTHING) -> dict[str, int]:
-    """Return ``{"2026-11-24": 3}``, how many students were added on each day in Asia/Shanghai. Reads all of them."""
-    students = Student.objects.filter(scope.visible(), created_at__gte=since).order_by()
-    days = students.values_list(TruncDate("created_at")).annotate(Count("pk"))
-    return {str(day): number for day, number in days}
+    """Return ``{"2026-11-24": 3}``, how many students were added on each day in Asia/Shanghai. Reads all of them.
+
+    Those in the archive by now count too, so that past days stay as they were.
+    """
+    here, archive = (
+        model._default_manager.filter(scope.visible(), created_at__gte=since).order_by()
+        .values_list(TruncDate("created_at")).annotate(Count("pk"))
+        for model in (Student, ArchivedStudent)
+    )  # fmt: skip
+    days: Counter[str] = Counter()
+    for day, number in here.union(archive, all=True):
+        days[str(day)] += number
+    return days
+
+
+def class_roster(class_name: str, scope: Scope = EVERYTHING, *, only_studying: bool = False) -> QuerySet[Student]:
+    """Return the students of a class, in the order they were entered; ``only_studying``: without 休学, 退学, 结业."""
+    students = Student.objects.filter(scope.visible(), class_name=class_name).order_by("pk")
+    return students.filter(state=StudentState.STUDYING) if only_studying else students
+
+
+def student_of_account(user_pk: int | None) -> Student | None:
+    """Return the student whose account this user is; none who is archived."""
+    return Student.objects.filter(account=user_pk).first() if user_pk else None
 
 
 def archived_among(field: str, values: Iterable[Any]) -> set[Any]:

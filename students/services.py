@@ -8,9 +8,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
+from core import times
 from core.audit import StaffAction
 from permissions.scope import EVERYTHING, Scope
 from students.bulk import STORED, changes_between, changes_dump, entry_of, students_change, students_lock
+from students.classes import classes_add
 from students.columns import label_of
 from students.errors import (
     NotArchived,
@@ -20,6 +22,8 @@ from students.errors import (
     StudentUnchanged,
     StudentUnknown,
 )
+from students.events import archive_add, moves_add, restore_add
+from students.listener import tell_back, tell_gone
 from students.models import (
     ArchivedStudent,
     RowKind,
@@ -54,7 +58,7 @@ def student_add(*, now: datetime, **fields: Any) -> Student:
     return student
 
 
-def student_edit(*, sid: str, changes: dict[str, Any], scope: Scope = EVERYTHING) -> Student:
+def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Scope = EVERYTHING) -> Student:
     """Set some fields of a student. A change that another person makes to the other fields at the same time is kept.
 
     :raises StudentUnknown: no student has this number, or none whom ``scope`` shows.
@@ -69,9 +73,12 @@ def student_edit(*, sid: str, changes: dict[str, Any], scope: Scope = EVERYTHING
         names = [name for name, value in changes.items() if getattr(student, name) != value]
         if not names:
             raise StudentUnchanged
+        class_before = student.class_name
         for name in names:
             setattr(student, name, changes[name])
         student.save(update_fields=names)
+        if "class_name" in names:
+            moves_add([(student, class_before)], times.local(now).date())
         if "headimgurl" in names:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)
     return student
@@ -118,7 +125,7 @@ def students_edit(
     return run
 
 
-def student_delete(*, sid: str, scope: Scope = EVERYTHING) -> None:
+def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> None:
     """Delete a student, and let go of the picture.
 
     :raises StudentNotDeleted: no student has this number any more, or none whom ``scope`` shows.
@@ -129,9 +136,10 @@ def student_delete(*, sid: str, scope: Scope = EVERYTHING) -> None:
         if student is None:
             raise StudentNotDeleted
         scope.require_change(student)
-        owner = student.owner_ref
+        pk, owner = student.pk, student.owner_ref
         student.delete()
         image_release(owner=owner)
+        tell_gone([pk], now)
 
 
 def students_archive(*, pks: Sequence[int], actor_pk: int | None, now: datetime) -> list[Student]:
@@ -144,6 +152,9 @@ def students_archive(*, pks: Sequence[int], actor_pk: int | None, now: datetime)
         with connection.cursor() as cursor:
             cursor.execute(_PUT_ASIDE, [[student.pk for student in students], now, actor_pk])
         if students:
+            classes_add(sorted({student.class_name for student in students}))  # no list of classes names them now
+            archive_add(students, times.local(now).date())
+            tell_gone([student.pk for student in students], now)
             _archive_note(StaffAction.ARCHIVE, students, actor_pk, now)
     return students
 
@@ -160,8 +171,12 @@ def student_restore(*, pk: int, actor_pk: int | None, now: datetime) -> None:
             raise NotArchived
         if Student.objects.filter(Q(pk=pk) | Q(sid=row.sid)).exists():
             raise NumberTaken
+        if row.account_id and Student.objects.filter(account=row.account_id).exists():
+            ArchivedStudent.objects.filter(pk=pk).update(account=None)  # another student has it by now
         with connection.cursor() as cursor:
             cursor.execute(_BRING_BACK, [pk])
+        restore_add(row, times.local(now).date())
+        tell_back([pk], now)
         _archive_note(StaffAction.RESTORE, [row], actor_pk, now)
 
 

@@ -25,7 +25,11 @@ RELEASE = Path(__file__).with_name("last_release.json")
 OURS = ("accounts", "core", "moving", "payments", "permissions", "shop", "students", "uploads", "weather")
 OPTIONAL = "?"  # after the type: an INSERT may leave the column out
 # What the linter cannot know to be harmless, with the reason.
-HARMLESS: dict[str, dict[str, str]] = {}
+HARMLESS: dict[str, dict[str, str]] = {
+    "students": {
+        "0015_student_life": "its index is of a new column that is empty everywhere: 20 ms at 100,000 students"
+    },
+}
 # A migration may lock one table, so that it can wait for no request that waits for it; and these, with the reason.
 RARE = {
     "students_transferrun": "only imports and deletions write it",

@@ -41,7 +41,7 @@ class StudentViewSet(ApiViewSet):
 
     @Endpoint("GET", "/students/delstu", "删除学员信息", Access.ROWS, docs=docs.DELETE)
     def delstu(self, request: CallerRequest) -> Envelope:
-        student_delete(sid=DeleteParams.read(request)["sId"], scope=request.user.scope)
+        student_delete(sid=DeleteParams.read(request)["sId"], now=times.now(), scope=request.user.scope)
         return ok("删除成功", status=1)
 
     @Endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT, takes_files=True)
@@ -51,7 +51,7 @@ class StudentViewSet(ApiViewSet):
         request.user.scope.require_change(student_get(sid, request.user.scope))  # before a picture is stored for it
         if picture := image_or_url(request, "headimgurl"):
             changes["headimgurl"] = picture
-        student_edit(sid=sid, changes=changes, scope=request.user.scope)
+        student_edit(sid=sid, changes=changes, now=times.now(), scope=request.user.scope)
         return ok("更新成功")
 
     @Endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH, is_quick=True)

@@ -79,7 +79,7 @@ def deletes(row):
 )
 def test_an_edit_in_the_middle_is_not_lost_or_told_that_it_came_too_late(monkeypatch, sent_tasks, work, step, kept):
     row = students("谭鹏", city="旧", degree="旧")[0]
-    edit = partial(student_edit, sid=row.sid, changes={"city": "新"})
+    edit = partial(student_edit, sid=row.sid, changes={"city": "新"}, now=timezone.now())
     result = meanwhile(monkeypatch, step, edit)
 
     work(row)

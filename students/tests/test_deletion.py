@@ -138,7 +138,7 @@ class TestIsCareful:
         run = confirmed(office, **{"class": "H1"})
         (late,) = people(1, class_name="H1")
         Student.objects.filter(pk=one.pk).delete()
-        student_edit(sid=two.sid, changes={"city": "刚写的"})
+        student_edit(sid=two.sid, changes={"city": "刚写的"}, now=timezone.now())
 
         worked(run)
 

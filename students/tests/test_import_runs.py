@@ -342,11 +342,11 @@ def test_an_undo_leaves_what_a_user_changed_since_and_lists_it(clerk):
     rows = [line(n) for n in (1, 2, 3, 4)] + [line(学号=one.sid, 姓名=one.name, 城市="南京") for one in old]
     run = confirmed(checked(sheet(*rows)))
     new = list(Student.objects.filter(name__startswith="学员").order_by("name"))
-    student_edit(sid=new[0].sid, changes={"city": "上海"})
-    student_edit(sid=new[1].sid, changes={"headimgurl": "https://example.com/a.png"})
+    student_edit(sid=new[0].sid, changes={"city": "上海"}, now=timezone.now())
+    student_edit(sid=new[1].sid, changes={"headimgurl": "https://example.com/a.png"}, now=timezone.now())
     students_archive(pks=[new[3].pk], actor_pk=None, now=timezone.now())
-    student_edit(sid=old[0].sid, changes={"city": "广州"})
-    student_edit(sid=old[1].sid, changes={"description": "又写过"})
+    student_edit(sid=old[0].sid, changes={"city": "广州"}, now=timezone.now())
+    student_edit(sid=old[1].sid, changes={"description": "又写过"}, now=timezone.now())
     Student.objects.filter(pk=old[2].pk).delete()
 
     undone(run)

@@ -128,7 +128,7 @@ def test_some_are_moved_into_a_class_and_taken_back(office, root):
     assert (entry.actor_id, entry.changes) == (root.user.pk, {"class_name": ["H1", "H2"]})
     assert not LogEntry.objects.get_for_object(stays).exists()
 
-    student_edit(sid=second.sid, changes={"class_name": "H3"})
+    student_edit(sid=second.sid, changes={"class_name": "H3"}, now=timezone.now())
     run = TransferRun.objects.get()
     office.post(page_of(run), {"do": "undo"})
     worked(run)
@@ -170,7 +170,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(office, values, text):
 def test_it_asks_again_when_one_of_them_was_changed_after_they_were_shown(office):
     first, second = students("谭鹏", "王芳", city="重庆")
     page, _ = question(office, "edit_many", first, second)
-    student_edit(sid=first.sid, changes={"city": "上海"})
+    student_edit(sid=first.sid, changes={"city": "上海"}, now=timezone.now())
 
     answer = edited(office, page, city="南京")
 

@@ -23,6 +23,7 @@ from students.bulk import (
     students_lock,
 )
 from students.errors import SelectionChanged, TooManyChosen
+from students.listener import tell_back
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.transfer.runs import rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS
@@ -130,7 +131,12 @@ def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
         else:
             row.kind = RowKind.UNDONE
     undone_rows = [row for row in rows if row.kind == RowKind.UNDONE]
+    accounts = [one.account_id for one in students.values() if one.account_id]
+    taken = set(Student.objects.filter(account__in=accounts).values_list("account", flat=True))
+    for student in students.values():
+        student.account_id = None if student.account_id in taken else student.account_id
     students_create([students[row.pk] for row in undone_rows], actor_pk=run.undone_by_id, now=now)
+    tell_back([row.student_pk or 0 for row in undone_rows], now)
     images_hand_over([(row.owner_ref, students[row.pk].owner_ref) for row in undone_rows])
     rows_save(rows, "kind", "diff", "errors")
 

@@ -286,7 +286,7 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
             cells = row.cells | {"students": [_candidate(student)]}  # not those that were offered as well
             if not _end(row, kind=RowKind.DONE, student_pk=student_pk, cells=cells):
                 return  # a second worker was faster
-            student_edit(sid=student.sid, changes={"headimgurl": picture.url_path})
+            student_edit(sid=student.sid, changes={"headimgurl": picture.url_path}, now=now)
     except OF_ONE_PICTURE as refusal:
         _end(row, kind=RowKind.ERROR, errors=[["", refusal.msg]])
 

@@ -6,7 +6,11 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 # Each fills columns that are new since the last release, in all rows that lack them. They may run twice.
-MIGRATIONS = ("payments.migrations.0006_part_refunds", "shop.migrations.0006_part_refunds")
+MIGRATIONS = (
+    "payments.migrations.0006_part_refunds",
+    "shop.migrations.0006_part_refunds",
+    "students.migrations.0018_fill_life",
+)
 
 
 class Command(BaseCommand):

@@ -1,0 +1,46 @@
+"""Find classes. A class that students are in, but that nobody has asked for yet, gets its row here."""
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from permissions.scope import EVERYTHING, Scope
+from students.errors import ClassUnknown
+from students.models import SchoolClass
+from students.selectors import classes_counted, students_total
+
+_MISSING = """
+INSERT INTO students_schoolclass (name) SELECT name FROM unnest(%s::text[]) AS name
+WHERE NOT EXISTS (SELECT FROM students_schoolclass AS present WHERE present.name = name.name)
+ORDER BY 1 ON CONFLICT DO NOTHING
+"""
+
+
+def class_get(name: str, scope: Scope = EVERYTHING) -> SchoolClass:
+    """Find a class by its name.
+
+    :raises ClassUnknown: there is none, or none with a student whom ``scope`` shows.
+    """
+    rows = SchoolClass.objects.filter(name=name)
+    row = rows.first()
+    if (row is None or scope.is_own_only) and not students_total(name, scope=scope):
+        raise ClassUnknown
+    if row is None:
+        classes_add([name])
+        row = rows.first()
+    if row is None:  # renamed at this instant
+        raise ClassUnknown
+    return row
+
+
+def class_rows(scope: Scope = EVERYTHING) -> QuerySet[SchoolClass]:
+    """Return all classes, also those without students; or those with a student whom ``scope`` shows."""
+    names = [name for name, _ in classes_counted(scope)]
+    classes_add(names)
+    rows = SchoolClass.objects.order_by("name")
+    return rows.filter(name__in=names) if scope.is_own_only else rows
+
+
+def classes_add(names: list[str]) -> None:
+    """Add the rows that are missing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, [names])

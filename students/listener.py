@@ -1,0 +1,70 @@
+"""How students tells higher apps, such as attendance and dormitory, what happens: they register functions to be called.
+
+Each is called in the transaction of the change, after it. If one raises, the whole change is undone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class OnClassRenamed(Protocol):
+    """Called when a class has got another name, or all its students went to the class ``after``.
+
+    Returns what its ``class_rename_undone`` needs, as JSON can hold it.
+    """
+
+    def __call__(self, *, before: str, after: str) -> Any: ...
+
+
+class OnClassRenameUndone(Protocol):
+    """Called when that was taken back; ``note`` is what ``class_renamed`` has returned."""
+
+    def __call__(self, *, before: str, after: str, note: Any) -> None: ...
+
+
+class OnStudents(Protocol):
+    """Called with the keys of students who are gone (archived or deleted), or of those who are back."""
+
+    def __call__(self, *, pks: Sequence[int], now: datetime) -> None: ...
+
+
+@dataclass(frozen=True)
+class StudentsListener:
+    """What an app registers in its ``AppConfig.ready()``; what it leaves out does nothing."""
+
+    class_renamed: OnClassRenamed = lambda *, before, after: None
+    class_rename_undone: OnClassRenameUndone = lambda *, before, after, note: None
+    students_gone: OnStudents = lambda *, pks, now: None
+    students_back: OnStudents = lambda *, pks, now: None
+
+
+_listeners: dict[str, StudentsListener] = {}
+
+
+def register_listener(app: str, listener: StudentsListener) -> Callable[[], None]:
+    """Make ``listener`` the one of ``app``. Call what this returns to take it out again, as tests do."""
+    _listeners[app] = listener
+    return lambda: _listeners.__delitem__(app)
+
+
+def tell_renamed(*, before: str, after: str) -> dict[str, Any]:
+    """Tell every app, and return their notes by app."""
+    return {app: one.class_renamed(before=before, after=after) for app, one in _listeners.items()}
+
+
+def tell_rename_undone(*, before: str, after: str, notes: dict[str, Any]) -> None:
+    for app, one in _listeners.items():
+        if app in notes:
+            one.class_rename_undone(before=before, after=after, note=notes[app])
+
+
+def tell_gone(pks: Sequence[int], now: datetime) -> None:
+    for one in _listeners.values():
+        one.students_gone(pks=pks, now=now)
+
+
+def tell_back(pks: Sequence[int], now: datetime) -> None:
+    for one in _listeners.values():
+        one.students_back(pks=pks, now=now)
