@@ -7,6 +7,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet, Sum
 
 from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
+from accounts.usernames import is_system
+from core.audit import Actor
 
 
 def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
@@ -67,9 +69,42 @@ def display_names(usernames: Iterable[str]) -> dict[str, str]:
 
     One query for all.
     """
-    names = {*usernames}
-    nicknames = dict(User.objects.filter(username__in=names).values_list("username", "nickname")) if names else {}
-    return {name: f"{nick}（{name}）" if (nick := nicknames.get(name)) and nick != name else name for name in names}
+    names = {name for name in usernames if name}
+    users = User.objects.filter(username__in=[name for name in names if not is_system(name)]) if names else []
+    return {"": ""} | {name: name for name in names} | {user.username: _display_name(user) for user in users}
+
+
+def actor_named(username: str) -> str:
+    """Return the user of this name as an actor, the bare name if there is none any more."""
+    user = User.objects.filter(username=username).first()
+    return Actor.of(user) if user else username
+
+
+def actor_names(logs: Iterable[Any]) -> dict[int, str]:
+    """Return how pages name who acted in each row of a log, by the row's key: who it is now, and the name then.
+
+    Rows of the last release, and of those who are no users, have a name only. One query for all.
+    """
+    rows = list(logs)
+    names = {row.actor for row in rows if not row.actor_key and not is_system(row.actor)}
+    keys = {row.actor_key for row in rows if row.actor_key}
+    users = list(User.objects.filter(Q(unid__in=keys) | Q(username__in=names))) if keys or names else []
+    by_key, by_name = ({getattr(user, field): user for user in users} for field in ("unid", "username"))
+    return {row.pk: _actor_name(row, by_key if row.actor_key else by_name) for row in rows}
+
+
+def _actor_name(row: Any, users: dict[str, User]) -> str:
+    user = users.get(row.actor_key or row.actor)
+    if user is None:
+        return f"{row.actor}（已删除的用户）" if row.actor_key else str(row.actor)
+    name = _display_name(user)
+    return name if user.username == row.actor else f"{name}，当时叫 {row.actor}"
+
+
+def _display_name(user: User) -> str:
+    if user.nickname not in ("", user.username):
+        return f"{user.nickname}（{user.username}）"
+    return f"用户（{user.username}）" if is_system(user.username) else user.username
 
 
 def users_found(text: str, *, by_phone: bool) -> QuerySet[User]:

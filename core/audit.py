@@ -44,6 +44,27 @@ class StaffAction(IntegerChoices):
     LOGIN_REFUSED = 122, "登录失败"
 
 
+class Actor(str):
+    """The name of a user who does something, and the user's key, since names change and others may take them.
+
+    Services take who acts as a text. One without a key is no user: the system, or what the provider said.
+    """
+
+    __slots__ = ("key",)
+    key: str
+
+    @classmethod
+    def of(cls, user: Any) -> "Actor":
+        actor = cls(user.username)
+        actor.key = user.unid
+        return actor
+
+
+def actor_facts(actor: str) -> dict[str, str]:
+    """Return the fields of a log's row that say who acts."""
+    return {"actor": actor[:64], "actor_key": getattr(actor, "key", "")}
+
+
 def name_actor(instance: Any, **_: Any) -> None:
     """Write the user and the address of the present request into a new entry; in a task both stay empty."""
     request = present_request()

@@ -201,6 +201,7 @@ class PaymentLog(models.Model):
     )
     at = models.DateTimeField("时间")
     actor = models.CharField("操作者", max_length=64)
+    actor_key = models.CharField("操作者编号", max_length=64, blank=True, default="", db_default="", editable=False)
     event = models.CharField("事件", max_length=64)
     from_state = models.CharField("原状态", max_length=10, blank=True)
     to_state = models.CharField("新状态", max_length=10, blank=True)

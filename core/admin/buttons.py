@@ -27,6 +27,7 @@ from core import times
 from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.password import require_password
 from core.admin.tables import table
+from core.audit import Actor
 from core.errors import DomainError
 
 PRESS = "press"  # form field of a button inside a list; its value is "name:pk", or "name:" for the chosen rows
@@ -78,7 +79,7 @@ class Press:
 
     @property
     def actor(self) -> str:
-        return str(self.user.get_username())
+        return Actor.of(self.user)
 
 
 @dataclass(frozen=True)

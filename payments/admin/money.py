@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from accounts.selectors import display_names
+from accounts.selectors import actor_names
 from core import times
 from core.admin.buttons import Button, ButtonsAdmin, Look, Press
 from core.admin.exports import ExportableAdmin, ExportColumn
@@ -68,8 +68,8 @@ class MoneyAdmin(ButtonsAdmin):
     @display(description="资金日志")
     def log(self, row: Any) -> SafeString:
         lines = list(row.logs.order_by("-pk"))
-        names = display_names(log.actor for log in lines)
-        return timeline(LogLine(log.at, names[log.actor], log.event, _change(log), log.detail) for log in lines)
+        names = actor_names(lines)
+        return timeline(LogLine(log.at, names[log.pk], log.event, _change(log), log.detail) for log in lines)
 
 
 def section(title: str, *fields: Any, classes: Iterable[str] = ()) -> tuple[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import structlog
 from django.db import connection, transaction
 
+from core.audit import actor_facts
 from core.observe import tracing
 from core.upstreams import UpstreamRefused
 from payments.errors import (
@@ -123,7 +124,7 @@ def log_step(
         payment=payment,
         refund=refund,
         at=now,
-        actor=actor[:64],
+        **actor_facts(actor),
         event=event,
         from_state=from_state,
         to_state=to_state,

@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from accounts.selectors import display_names
+from accounts.selectors import actor_names, display_names
 from core.admin.phones import are_phones_whole, phones_masked
 from core.admin.tables import LogLine, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
@@ -25,13 +25,13 @@ ASKED = (State.RETURN_ASKED, State.RETURN_ASKED_LATER)
 def head_of(order: Order) -> dict[str, Any]:
     """Return what stands above the order page: the return to decide about, the flag, and the remarks, newest first."""
     logs = list(order.logs.filter(event__in=[REMARK, Event.ASK_RETURN.label]).order_by("-pk"))
-    names = display_names([*(log.actor for log in logs), order.flagged_by])
-    lines = [LogLine(log.at, names[log.actor], log.event, detail=log.detail) for log in logs]
+    names = actor_names(logs)
+    lines = [LogLine(log.at, names[log.pk], log.event, detail=log.detail) for log in logs]
     request = next((line for line in lines if line.event == Event.ASK_RETURN.label), None)
     return {
         "asked": request if order.state in ASKED else None,
         "remarks": [line for line in lines if line.event == REMARK],
-        "flagged_by": names[order.flagged_by],
+        "flagged_by": display_names([order.flagged_by])[order.flagged_by],
         "max_length": REMARK_LENGTH,
     }
 
@@ -102,12 +102,12 @@ class OrderParts:
     def timeline(self, order: Order) -> SafeString:
         """Return the log of the order as HTML: who did what, from which state to which, newest first."""
         logs = list(order.logs.order_by("-pk"))
-        names = display_names(log.actor for log in logs)
+        names = actor_names(logs)
         is_whole = are_phones_whole(order)
         return timeline(
             LogLine(
                 log.at,
-                names[log.actor],
+                names[log.pk],
                 log.event,
                 _arrow(log.from_state, log.to_state),
                 log.detail if is_whole or log.event != RECEIVER_CHANGED else phones_masked(log.detail),
@@ -119,7 +119,7 @@ class OrderParts:
 def last_step(order: Order) -> str:
     """Say who did the latest step, which and when; notes and messages are none. Return "" if the log is empty."""
     log = order.logs.exclude(event__in=ASIDE).order_by("-pk").first()
-    return f"{display_names([log.actor])[log.actor]} 于 {format_office_time(log.at)} {log.event}" if log else ""
+    return f"{actor_names([log])[log.pk]} 于 {format_office_time(log.at)} {log.event}" if log else ""
 
 
 def _arrow(before: str, after: str) -> str:

@@ -14,6 +14,7 @@ from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
 from core.api.params import page_slice
 from core.api.request import caller_key, client_ip
+from core.audit import Actor
 from core.cache import ratelimit
 from core.errors import NotPermitted, Throttled
 from core.observe.tracing import about
@@ -59,7 +60,7 @@ class OrderViewSet(ApiViewSet):
     def pre_order(self, request: CallerRequest) -> Envelope:
         values = params.PreOrderParams.read(request)
         user = request.user
-        order = order_create(buyer_pk=user.pk, username=user.username, scope=user.scope, now=times.now(), **values)
+        order = order_create(buyer_pk=user.pk, username=Actor.of(user), scope=user.scope, now=times.now(), **values)
         return ok("订单提交成功", order_id=order.order_id)
 
     @Endpoint(
@@ -177,7 +178,7 @@ class PayViewSet(ApiViewSet):
 
 
 def _buyer(request: CallerRequest, now: datetime) -> dict[str, Any]:
-    return {"buyer_pk": request.user.pk, "actor": request.user.username, "now": now}
+    return {"buyer_pk": request.user.pk, "actor": Actor.of(request.user), "now": now}
 
 
 def _own(request: CallerRequest, order_id: str, now: datetime) -> Order:

@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F
 
+from accounts.selectors import actor_named
 from payments.services.query_close import CloseOutcome, payment_close
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order
@@ -86,7 +87,8 @@ def _close_or_wait(order: Order, outcome: CloseOutcome | None, now: datetime) ->
         order.sweep_at = order.expires_at
     elif outcome is CloseOutcome.CLOSED or order.payment_started_at is None:
         event = Event(order.closing or Event.EXPIRE)
-        order_move(order=order, event=event, actor=order.closing_by or SYSTEM, now=now)
+        actor = actor_named(order.closing_by) if order.closing_by else SYSTEM
+        order_move(order=order, event=event, actor=actor, now=now)
         return
     elif outcome is CloseOutcome.STARTING:
         order.sweep_at = now + SOON

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from core.audit import actor_facts
 from core.money import fen_to_yuan
 from core.observe import tracing
 from payments.models import Refund
@@ -129,7 +130,7 @@ def order_note(
     OrderLog.objects.create(
         order=order,
         at=now,
-        actor=actor[:64],
+        **actor_facts(actor),
         event=event,
         from_state=order.state if from_state is None else from_state,
         to_state=order.state,

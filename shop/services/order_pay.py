@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
 
+from core.audit import Actor
 from payments.errors import PaymentClosed
 from payments.models import Payment
 from payments.services.query_close import payment_close
@@ -68,7 +69,7 @@ def _begin(order_id: str, buyer_pk: int, now: datetime) -> Order:
         raise _why_not_payable(order)
     if order.payment_started_at is None:
         payment_check_provider()  # only the first time: a payment that has its code needs no provider
-        order_note(order=order, event="发起支付", actor=order.username, now=now)
+        order_note(order=order, event="发起支付", actor=Actor.of(order.user), now=now)
     order.payment_started_at = now
     order.save(update_fields=["payment_started_at"])
     return order

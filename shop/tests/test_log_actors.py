@@ -1,0 +1,83 @@
+"""Who did a step, when names change: the logs of orders and money know users by their keys."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.usernames import is_system
+from payments.models import Payment
+from shop.models import OrderLog
+from shop.services.order_close import orders_sweep
+from shop.tests.factories import make_order, make_paid, make_product
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(office, row) -> str:
+    return office.get(f"/admin/{row._meta.label_lower.replace('.', '/')}/{row.pk}/change/").content.decode()
+
+
+def steps_of(office, order) -> list[str]:
+    """Return who did each step by the order's page, newest first."""
+    return re.findall(r"<li><small>[^<]* · ([^<]*)</small>", page_of(office, order))
+
+
+def test_a_step_names_who_it_is_now_and_was_then(office, person):
+    li = person("li", nickname="李")
+    order_id = li.post("/pay/pre_order", {"product_id": make_product().product_id}).json()["order_id"]
+    li.get("/order/cancel", order_id=order_id)
+    order = OrderLog.objects.last().order
+    User.objects.filter(username="li").update(username="lili")
+    person("li", nickname="另一个人")
+
+    assert steps_of(office, order) == ["李（lili），当时叫 li"] * 2
+
+    User.objects.filter(username="lili").delete()
+    assert steps_of(office, order) == ["li（已删除的用户）"] * 2
+
+
+def test_a_user_who_is_called_like_the_system_is_told_from_it(office, person, wechat):
+    mallory = person("系统", nickname="系统")
+    orders = [make_order(mallory.user) for _ in range(3)]
+    mallory.get("/order/cancel", order_id=orders[0].order_id)
+    mallory.post("/pay/payment", {"order_id": orders[1].order_id, "trade_type": "NATIVE"})
+    wechat.is_down = True
+    mallory.get("/order/cancel", order_id=orders[1].order_id)  # the sweep ends it
+    wechat.is_down = False
+    orders_sweep(now=timezone.now() + timedelta(hours=1))
+
+    assert [steps_of(office, order)[0] for order in orders] == ["用户（系统）", "用户（系统）", "系统"]
+
+
+def test_a_row_of_the_last_release_is_known_by_its_name(office, person):
+    li = person("li", nickname="李")
+    order = make_order(li.user)
+    OrderLog.objects.update(actor_key="")
+
+    assert steps_of(office, order) == ["李（li）"]
+
+
+def test_the_log_of_the_money_names_staff_by_key_too(office, root, wechat, person):
+    order = make_paid(wechat, person("li").user)
+    office.post(f"/admin/shop/order/{order.pk}/change/", {"step_refund": "1", "sure": "1", "reason": "破损"})
+
+    log = Payment.objects.get().logs.get(event="申请退款")
+    assert (log.actor, log.actor_key) == ("root", root.user.unid)
+    assert not Payment.objects.get().logs.exclude(pk=log.pk).exclude(actor_key="").exists()
+
+
+def test_whoever_acts_without_being_a_user_is_no_name_for_one(settings):
+    folders = [Path(settings.BASE_DIR) / app for app in ("payments", "shop", "moving")]
+    texts = [file.read_text("utf-8") for folder in folders for file in folder.rglob("*.py")]
+    found = {
+        name
+        for text in texts
+        for name in re.findall(r'(?:\bsource=f?|^SYSTEM = |^WECHAT = |^RESTORE = |^EVENT = )"([^"]+)"', text, re.M)
+    }
+
+    assert {"系统", "微信支付", "恢复备份", "迁入", "对账"} <= found
+    assert not {name for name in found if not is_system(name)}
