@@ -60,6 +60,7 @@ class Stack:
             "ORDER_TTL": f"{ORDER_TTL_S}s",
             "ORDERS_OPEN_MAX": "100000",
             "ORDERS_EXPIRED_MAX": "100000",
+            "ORDERS_MINUTE_MAX": "100000",
             "DEMO_DATA": "0",  # its orders stand in every state for good: they would never count as settled
             "LOG_LEVEL": "ERROR",
             "UP_ENDS_WITH_PARENT": "1",

@@ -84,8 +84,9 @@ def limits() -> list[tuple[str, str]]:
         ("未付款的订单", f"{span(settings.ORDER_TTL)}后关闭;发起支付后重新计时,最迟下单 {span(latest)}后关闭"),
         (
             "每个买家",
-            f"未付款的订单最多 {settings.ORDERS_OPEN_MAX} 个;一小时内 {settings.ORDERS_EXPIRED_MAX} 个超时未付款,"
-            f"要等 {span(PAUSE)}再下单",
+            f"未付款的订单最多 {settings.ORDERS_OPEN_MAX} 个;一分钟最多下 {settings.ORDERS_MINUTE_MAX} 个;一小时内 "
+            f"{settings.ORDERS_EXPIRED_MAX} 个超时未付款,要等 {span(PAUSE)}再下单(取消的从第 "
+            f"{settings.ORDERS_EXPIRED_MAX // 2 + 1} 个起也算)",
         ),
         ("列表不传 count", f"最多返回 {settings.API_MAX_ROWS} 条,total 是真实总数"),
         ("一次结算", f"最多 {MAX_LINES} 种商品"),

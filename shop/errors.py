@@ -90,13 +90,23 @@ class TooManyOpenOrders(ShopError):
 
 
 class OrdersPaused(ShopError):
-    """Too many of the buyer's orders expired unpaid within an hour; each of them held stock."""
+    """Too many of the buyer's orders ended unpaid within an hour; each of them held stock."""
 
     status = 10010
     remedy = "稍后再下单"
 
     def __init__(self, number: int, minutes: int) -> None:
-        super().__init__(f"一小时内有{number}个订单超时未支付,请{minutes}分钟后再下单")
+        super().__init__(f"一小时内有{number}个订单超时未支付或取消,请{minutes}分钟后再下单")
+
+
+class OrdersTooFast(ShopError):
+    """The buyer has placed as many orders within a minute as are allowed."""
+
+    status = 10010
+    remedy = "稍后再下单"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"一分钟最多下{limit}个订单,请稍后再下单")
 
 
 class NothingSelected(ShopError):

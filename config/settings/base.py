@@ -39,6 +39,7 @@ JWT_REFRESH_LIFETIME = env.duration("JWT_REFRESH_LIFETIME", timedelta(days=7))
 ORDER_TTL = env.duration("ORDER_TTL", timedelta(minutes=2))
 ORDERS_OPEN_MAX = env.number("ORDERS_OPEN_MAX", 10)
 ORDERS_EXPIRED_MAX = env.number("ORDERS_EXPIRED_MAX", 20)
+ORDERS_MINUTE_MAX = env.number("ORDERS_MINUTE_MAX", 30)
 WECHAT_QR_TTL = env.duration("WECHAT_QR_TTL", timedelta(seconds=120))
 API_MAX_ROWS = env.number("API_MAX_ROWS", 1000)
 
@@ -359,6 +360,8 @@ SCHOOL_LOGO = env.picture_file("SCHOOL_LOGO", set(LOGO_TYPES))
 SCHOOL_COLOUR = env.colour("SCHOOL_COLOUR")
 CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, maximum=10_000)  # the first page compares the classes with it
 UNFOLD = theme(name=SCHOOL_NAME, has_logo=bool(SCHOOL_LOGO), colour=SCHOOL_COLOUR)
+
+CLOSED_KEEP_DAYS = env.number("CLOSED_KEEP_DAYS", 365, minimum=0, maximum=36500)  # orders never paid; 0: for ever
 
 # --- Who changed what: see core/audit.py ---
 AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, minimum=0, maximum=36500)  # the login log as well; 0: for ever

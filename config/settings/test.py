@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 # Tests place many orders for one buyer, here and on servers that they start; those of the limits set them.
-for _name in ("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX"):
+for _name in ("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX", "ORDERS_MINUTE_MAX"):
     os.environ.setdefault(_name, "1000")
 
 from config.settings.base import *  # noqa: E402, F403

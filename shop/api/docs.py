@@ -202,6 +202,7 @@ PRE_ORDER = _doc(
         errors.VipTooLong,
         errors.TooManyOpenOrders(settings.ORDERS_OPEN_MAX),
         errors.OrdersPaused(settings.ORDERS_EXPIRED_MAX, 10),
+        errors.OrdersTooFast(settings.ORDERS_MINUTE_MAX),
     ],
     fields={"order_id": _ORDER_ID},
     send={"product_id": _PRODUCT_ID, "quantity": 2, "phone": "13800000000", "address": "南京市", "recipient": "王小明"},

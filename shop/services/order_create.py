@@ -12,7 +12,14 @@ from core.db.pool import prepared_rows
 from core.ids import time17
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
-from shop.errors import NothingSelected, OrdersPaused, OrderTooLarge, ProductGone, TooManyOpenOrders
+from shop.errors import (
+    NothingSelected,
+    OrdersPaused,
+    OrdersTooFast,
+    OrderTooLarge,
+    ProductGone,
+    TooManyOpenOrders,
+)
 from shop.models import CartItem, Order, OrderLine
 from shop.models.order import MAX_TOTAL
 from shop.services.order_move import order_note
@@ -28,13 +35,19 @@ _SUFFIX_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 # How long a buyer waits who lets orders expire, and within which time they count.
 PAUSE = timedelta(minutes=10)
 WITHIN = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 _CLASS = 7207  # of the advisory lock, whose second number is the buyer
 # The newest orders are enough: an unpaid one closes within minutes, and the index holds a buyer's orders by age.
 _COUNT = """
 SELECT count(*) FILTER (WHERE state = %(open)s),
-  count(*) FILTER (WHERE state = %(closed)s AND expires_at > %(since)s AND expires_at <= %(now)s),
-  max(expires_at) FILTER (WHERE state = %(closed)s AND expires_at <= %(now)s)
-FROM (SELECT state, expires_at FROM shop_order WHERE user_id = %(buyer)s ORDER BY id DESC LIMIT 200) newest
+  count(*) FILTER (WHERE state = %(closed)s AND held_until > %(since)s AND held_until <= %(now)s),
+  count(*) FILTER (WHERE state = %(cancelled)s AND held_until > %(since)s),
+  max(held_until) FILTER (WHERE state IN (%(closed)s, %(cancelled)s) AND held_until <= %(now)s),
+  count(*) FILTER (WHERE created_at > %(minute_ago)s)
+FROM (
+  SELECT state, created_at, CASE state WHEN %(cancelled)s THEN created_at ELSE expires_at END AS held_until
+  FROM shop_order WHERE user_id = %(buyer)s ORDER BY id DESC LIMIT 200
+) newest
 """
 
 
@@ -68,7 +81,8 @@ def order_create(
     :raises VipLevelTooLow: the order contains VIP time below the buyer's level.
     :raises VipTooLong: the buyer's VIP would reach beyond ten years.
     :raises TooManyOpenOrders: ``ORDERS_OPEN_MAX`` of the buyer's orders are unpaid.
-    :raises OrdersPaused: ``ORDERS_EXPIRED_MAX`` expired unpaid within an hour, the last one less than 10 minutes ago.
+    :raises OrdersTooFast: the buyer has placed ``ORDERS_MINUTE_MAX`` within a minute.
+    :raises OrdersPaused: ``ORDERS_EXPIRED_MAX`` ended unpaid within an hour, the last one less than 10 minutes ago.
 
     Whatever is raised, the stock and the cart are unchanged.
     """
@@ -107,13 +121,21 @@ def _lock_buyer(buyer_pk: int) -> None:
 
 
 def _require_room(buyer_pk: int, now: datetime) -> None:
-    """Check how many unpaid orders the buyer has: each holds pieces that other buyers cannot buy."""
-    values = {"buyer": buyer_pk, "now": now, "since": now - WITHIN, "open": State.OPEN, "closed": State.CLOSED}
-    open_orders, expired, last_expiry = prepared_rows(_COUNT, values)[0]
+    """Check how many unpaid orders the buyer has: each holds pieces that other buyers cannot buy.
+
+    People cancel orders by mistake, so as many cancelled ones as half of ``ORDERS_EXPIRED_MAX`` do not count. From
+    then on they do: who places and cancels in turn holds the stock as well as who lets orders expire.
+    """
+    values = {"buyer": buyer_pk, "now": now, "since": now - WITHIN, "minute_ago": now - MINUTE}
+    states = {"open": State.OPEN, "closed": State.CLOSED, "cancelled": State.CANCELLED}
+    open_orders, expired, cancelled, last_end, newest = prepared_rows(_COUNT, values | states)[0]
     if open_orders >= settings.ORDERS_OPEN_MAX:
         raise TooManyOpenOrders(settings.ORDERS_OPEN_MAX)
-    if expired >= settings.ORDERS_EXPIRED_MAX and now < last_expiry + PAUSE:
-        raise OrdersPaused(expired, ceil((last_expiry + PAUSE - now) / timedelta(minutes=1)))
+    unpaid = expired + max(0, cancelled - settings.ORDERS_EXPIRED_MAX // 2)
+    if unpaid >= settings.ORDERS_EXPIRED_MAX and now < last_end + PAUSE:
+        raise OrdersPaused(expired + cancelled, ceil((last_end + PAUSE - now) / MINUTE))
+    if newest >= settings.ORDERS_MINUTE_MAX:
+        raise OrdersTooFast(settings.ORDERS_MINUTE_MAX)
 
 
 def _one_product(product_id: str, quantity: int) -> dict[int, int]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from payments.errors import RefundNotPossible
 from payments.models import Refund
 from permissions.models import Role
-from shop.errors import TooManyOpenOrders
+from shop.errors import OrdersPaused, OrdersTooFast, TooManyOpenOrders
 from shop.models import CartItem, Order, Product
 from shop.services import order_create
 from shop.services.order_close import order_close, orders_sweep
@@ -323,7 +323,7 @@ def test_an_open_order_stays_while_it_is_unknown_whether_it_was_paid(li, wechat)
 # --- One buyer cannot hold the whole shelf with orders that are never paid -------------------------
 @pytest.fixture
 def limits(settings):
-    settings.ORDERS_OPEN_MAX, settings.ORDERS_EXPIRED_MAX = 3, 4
+    settings.ORDERS_OPEN_MAX, settings.ORDERS_EXPIRED_MAX, settings.ORDERS_MINUTE_MAX = 3, 4, 5
 
 
 def buy(client, product, quantity=1):
@@ -352,20 +352,52 @@ def test_who_lets_orders_expire_has_to_wait(limits, person):
         orders_sweep(now=began + timedelta(minutes=3))
 
     # The last one expired 6 minutes ago.
-    assert buy(li, product) == (10010, "一小时内有4个订单超时未支付,请4分钟后再下单")
+    assert buy(li, product) == (10010, "一小时内有4个订单超时未支付或取消,请4分钟后再下单")
     assert buy(person("zhao"), product)[0] == 200
     assert make_order(li.user, product, now=now + timedelta(minutes=4))
     assert make_order(li.user, product, now=now + timedelta(hours=2))
 
 
+def test_who_orders_and_cancels_in_turn_has_to_wait_as_well(limits, person):
+    li, product, now = person("li"), make_product(stock=7), timezone.now()
+
+    def round_at(began):
+        order = make_order(li.user, product, 7, now=began)
+        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=began)
+
+    for number in range(6):  # two are free, four count
+        round_at(now - timedelta(minutes=18 - 3 * number))
+
+    assert buy(li, product) == (10010, "一小时内有6个订单超时未支付或取消,请7分钟后再下单")
+    assert buy(person("zhao"), product, 7)[0] == 200 and stock_of(product) == 0
+    orders_sweep(now=now + timedelta(minutes=3))
+    round_at(now + timedelta(minutes=7))
+    with pytest.raises(OrdersPaused):
+        round_at(now + timedelta(minutes=16))
+    round_at(now + timedelta(hours=2))
+
+
+def test_so_many_orders_may_be_placed_within_a_minute(limits, person, settings):
+    settings.ORDERS_OPEN_MAX = 9
+    li, product, now = person("li"), make_product(stock=9), timezone.now()
+    for _ in range(5):
+        make_order(li.user, product, now=now - timedelta(seconds=30))
+
+    assert buy(li, product) == (10010, "一分钟最多下5个订单,请稍后再下单")
+    assert stock_of(product) == 4 and buy(person("zhao"), product)[0] == 200
+    assert make_order(li.user, product, now=now + timedelta(seconds=30))
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
-def test_orders_at_the_same_instant_are_counted(limits, person, monkeypatch, is_locked):
+@pytest.mark.parametrize(("open_max", "minute_max"), [(3, 99), (99, 3)], ids=["open", "within a minute"])
+def test_orders_at_the_same_instant_are_counted(person, settings, monkeypatch, open_max, minute_max, is_locked):
+    settings.ORDERS_OPEN_MAX, settings.ORDERS_MINUTE_MAX = open_max, minute_max
     li, product = person("li").user, make_product(stock=50)
     if not is_locked:
         monkeypatch.setattr(order_create, "_lock_buyer", lambda buyer_pk: None)
 
-    at_once([lambda: make_order(li, product)] * 12, refusals=(TooManyOpenOrders,))
+    at_once([lambda: make_order(li, product)] * 12, refusals=(TooManyOpenOrders, OrdersTooFast))
 
     placed = Order.objects.count()
     assert (placed == 3) == is_locked and stock_of(product) == 50 - placed

@@ -62,6 +62,7 @@ class Installation:
             "DEMO_DATA": "0",
             "ORDERS_OPEN_MAX": "100000",  # few buyers, many orders
             "ORDERS_EXPIRED_MAX": "100000",
+            "ORDERS_MINUTE_MAX": "100000",
             "PUBLIC_BASE_URL": ENTRANCE,
             "TRUSTED_PROXIES": "1",
             "WEATHER_BASE_URL": f"http://{HERE}:9",
