@@ -27,6 +27,7 @@ def beat_schedule(*, sends_alerts: bool, has_sandbox: bool) -> dict[str, dict[st
         "purge-login-attempts": _entry("accounts.purge_login_attempts", crontab(minute=29)),
         "purge-login-log": _entry("accounts.purge_login_log", crontab(minute=31, hour=3)),
         "purge-back-office": _entry("backoffice.purge", crontab(minute=37, hour=3)),
+        "purge-orders": _entry("shop.purge_orders", crontab(minute=47, hour=3)),
         "expire-scan-codes": _entry("accounts.expire_scan_codes", 2.0, 10),
         # Often, because removed pictures make room in the budget of new ones.
         "remove-orphan-uploads": _entry("uploads.remove_orphans", crontab(minute="*/5"), 300),

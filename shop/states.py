@@ -132,7 +132,8 @@ EARNING = (_S.PAID, _S.PREPARING, _S.SHIPPED, _S.RECEIVED, _S.RETURN_ASKED, _S.R
 # States of an order all of whose money has gone back or is to.
 GOING_BACK = (_S.REFUNDING, _S.REFUND_FAILED, _S.REFUNDED)
 
-_CLOSED_UNPAID = (_S.CANCELLED, _S.CLOSED, _S.INVALID)
+# States of an order that ended without money. Late money still makes it paid, or goes back.
+CLOSED_UNPAID = (_S.CANCELLED, _S.CLOSED, _S.INVALID)
 _UNSHIPPED = (_S.PAID, _S.PREPARING)
 _OUT_OF_HOUSE = (_S.SHIPPED, _S.RECEIVED)
 _ASKED = (_S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
@@ -146,8 +147,8 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.OPEN, _E.CLOSE): Transition(_S.CLOSED, Stock.GIVE_BACK),
     (_S.OPEN, _E.INVALIDATE): Transition(_S.INVALID, Stock.GIVE_BACK),
     # Paid after it was closed: the pieces are taken again; if they are gone, payments returns the money.
-    **{(state, _E.PAY): Transition(_S.PAID, Stock.TAKE_AGAIN) for state in _CLOSED_UNPAID},
-    **{(state, _E.PAY_TOO_LATE): Transition(_S.REFUNDING) for state in _CLOSED_UNPAID},
+    **{(state, _E.PAY): Transition(_S.PAID, Stock.TAKE_AGAIN) for state in CLOSED_UNPAID},
+    **{(state, _E.PAY_TOO_LATE): Transition(_S.REFUNDING) for state in CLOSED_UNPAID},
     # Shipping.
     (_S.PAID, _E.PREPARE): Transition(_S.PREPARING),
     (_S.PREPARING, _E.UNPREPARE): Transition(_S.PAID),
@@ -178,7 +179,7 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.REFUND_FAILED, _E.REFUND_DONE): Transition(_S.REFUNDED),
     (_S.REFUND_FAILED, _E.REFUND_AGAIN): Transition(_S.REFUNDING),
     # The buyer deletes the order: it is hidden, its record stays.
-    **{(state, _E.HIDE): Transition(state) for state in (*_CLOSED_UNPAID, _S.RECEIVED, _S.REFUNDED)},
+    **{(state, _E.HIDE): Transition(state) for state in (*CLOSED_UNPAID, _S.RECEIVED, _S.REFUNDED)},
 }
 
 # Events that set order_status to 5 (returned). PAY_TOO_LATE is none of them: it leaves 2, 3 or 4.
