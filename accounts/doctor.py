@@ -11,13 +11,13 @@ from core.findings import Finding
 
 def text_messages() -> Iterator[Finding]:
     uses, budget = budget_used(times.now()), settings.SMS_DAILY_BUDGET
-    remedy = "" if uses <= budget_near() else "Who sends them? If that is right, raise SMS_DAILY_BUDGET (.env.example)."
-    yield Finding(not remedy, f"{uses} of today's {budget} text messages are used", remedy)
+    do = "是谁在发？没有问题的话，调大 SMS_DAILY_BUDGET（.env.example）。"
+    yield Finding("text messages", uses <= budget_near(), f"今天的 {budget} 条短信用了 {uses} 条", do)
     if settings.SMS_ACCESS_KEY_ID and not settings.SMS_NOTICE_TEMPLATE_CODE:
-        remedy = "Set SMS_NOTICE_TEMPLATE_CODE: else the user learns by no message that the number was replaced."
-        yield Finding(False, "There is no text for the notice to a replaced phone number", remedy)
+        do = "设 SMS_NOTICE_TEMPLATE_CODE：否则换了手机号，本人收不到通知。"
+        yield Finding("text of the notice", False, "没有“手机号已更换”的短信模板", do)
 
 
 def scan_login() -> Iterator[Finding]:
     if not (settings.WECHAT_APP_ID and settings.WECHAT_APP_SECRET):
-        yield Finding(None, "WeChat login is off", "Set WECHAT_APP_ID and WECHAT_APP_SECRET (.env.example).")
+        yield Finding("scan login", None, "微信登录没有打开", "设 WECHAT_APP_ID 和 WECHAT_APP_SECRET（.env.example）。")

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 class Finding:
     """One line of the doctor's report: what was found and what to do about it.
 
+    :param key: what is meant, in English, with nothing that changes from one examination to the next. Two findings with
+        one key are one alert.
     :param ok: None for a note: nothing is wrong, or this process cannot tell.
     :param do: what to do about it; shown only where it is not ``ok``.
-    :param chinese: what an alert says in place of ``what``.
     :param link: the page of the back office where it is put right.
     :param number: of what is wrong; when it rises, it is told again.
     """
 
+    key: str
     ok: bool | None
     what: str
     do: str = ""
-    chinese: str = ""
     link: str = ""
     number: int = 0

@@ -64,14 +64,13 @@ def addresses_of_pictures() -> Iterator[Finding]:
             counts.update({(base, is_here): count for base, is_here, count in cursor.fetchall()})
     for (base, is_here), count in counts.items():
         if is_here:
-            yield Finding(
-                False, f"{count:,} pictures of ours have an address below {base}", "manage.py pictures_rebase"
-            )
+            what = f"{count:,} 张自己的图片存着 {base} 开头的地址"
+            yield Finding(f"pictures at {base}", False, what, "manage.py pictures_rebase")
         else:
-            what = f"{count:,} addresses below {base} look like ours, but the pictures are not here"
-            yield Finding(None, what, "If that server has a new address: manage.py pictures_rebase OLD NEW")
+            what = f"{count:,} 个 {base} 开头的地址像是自己的图片，但图片不在这里"
+            yield Finding(f"pictures of {base}", None, what, "那台服务器换了地址：manage.py pictures_rebase OLD NEW")
     if not counts:
-        yield Finding(True, "Every address of a picture of ours is stored without a host")
+        yield Finding("pictures", True, "自己的图片存的都是不带主机的地址")
 
 
 def is_base(text: str) -> bool:

@@ -1,6 +1,5 @@
 """Tell people what the doctor finds wrong, by mail and by the robots of chat programs: once, and again after a day."""
 
-import re
 import socket
 import time
 from collections.abc import Iterable
@@ -50,8 +49,7 @@ def alerts_send(findings: Iterable[Finding], *, now: datetime) -> int:
     except DatabaseError:
         news, over = _due_without_database(bad), []
     lines = [
-        (finding.chinese or finding.what)[:MAX_LINE_LENGTH]
-        + (f"\n{settings.PUBLIC_BASE_URL}{finding.link}" if finding.link else "")
+        finding.what[:MAX_LINE_LENGTH] + (f"\n{settings.PUBLIC_BASE_URL}{finding.link}" if finding.link else "")
         for finding in news
     ] + [f"已恢复：{alert.text}" for alert in over if alert.told_at]
     if lines and not message_send(_message(lines)):
@@ -59,17 +57,12 @@ def alerts_send(findings: Iterable[Finding], *, now: datetime) -> int:
     return len(lines)
 
 
-def _key(finding: Finding) -> str:
-    """Return what stays the same of a finding while its figures change."""
-    return re.sub(r"\d+([.,:]\d+)*", "#", finding.what)[:200]
-
-
 def _claim(finding: Finding, now: datetime) -> bool:
     """Note that a finding was seen; return whether this call must tell it. Of several at once only one gets True."""
-    facts = {"text": (finding.chinese or finding.what)[:500], "seen_at": now}
-    Alert.objects.get_or_create(key=_key(finding), defaults={**facts, "since": now})
-    mine = Alert.objects.filter(key=_key(finding))
-    mine.update(**facts)
+    key, fields = finding.key[:200], {"text": finding.what[:500], "seen_at": now}
+    Alert.objects.get_or_create(key=key, defaults={**fields, "since": now})
+    mine = Alert.objects.filter(key=key)
+    mine.update(**fields)
     mine.filter(number__gt=finding.number).update(number=finding.number)
     untold = Q(told_at=None) | Q(told_at__lte=now - AGAIN) | Q(number__lt=finding.number)
     return bool(mine.filter(untold, since__lte=now - LASTS).update(told_at=now, number=finding.number))

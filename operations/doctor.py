@@ -26,8 +26,6 @@ from uploads.doctor import room_for_pictures
 RENEW_WITHIN_DAYS = 25  # certbot renews 30 days before the end: with 25 days left it has failed many times
 ANSWER_WITHIN_S = 20.0  # all checks together; the one of the upstreams waits for three of them
 UPSTREAM_WITHIN_S = 4
-
-
 Check = Callable[[], Iterator[Finding]]
 
 
@@ -40,7 +38,8 @@ def examine() -> Iterator[Finding]:
         try:
             findings += check()
         except Exception as error:
-            findings.append(Finding(False, f"{name}: {type(error).__name__}: {error}", "See above."))
+            what = f"检查 {name} 出错：{type(error).__name__}: {error}"
+            findings.append(Finding(f"check {name}", False, what, "看上面几条。"))
         finally:
             connection.close()
         results[name] = findings
@@ -53,31 +52,32 @@ def examine() -> Iterator[Finding]:
         thread.start()
     for name, thread in zip(names, threads, strict=True):
         thread.join(max(0, ends_at - time.monotonic()))
-        hangs = Finding(False, f"{name}: no answer within {ANSWER_WITHIN_S:g} s", "Does a server hang?")
-        yield from results.get(name, [hangs])
+        what = f"检查 {name}：{ANSWER_WITHIN_S:g} 秒内没有结果"
+        yield from results.get(name, [Finding(f"check {name}", False, what, "是不是有服务器没有反应？")])
 
 
 def settings_and_models() -> Iterator[Finding]:
     serious = [message for message in run_checks() if message.level >= WARNING and not message.is_silenced()]
     for message in serious:
-        yield Finding(False, f"{message.id}: {message.msg}", message.hint or "")
+        yield Finding(f"settings {message.id}", False, f"{message.id}: {message.msg}", message.hint or "")
     if not serious:
-        yield Finding(True, "Settings and models are consistent")
+        yield Finding("settings", True, "设置和数据模型没有问题")
     if not settings.PRODUCTION:
-        yield Finding(None, "Development settings", "Production: DJANGO_SETTINGS_MODULE=config.settings.production")
+        do = "生产环境要设 DJANGO_SETTINGS_MODULE=config.settings.production"
+        yield Finding("development", None, "现在是开发环境的设置", do)
 
 
 def engines() -> Iterator[Finding]:
     remedies = {
-        "database": "Is PostgreSQL running, is DATABASE_URL right?",
-        "valkey": "Is Valkey/Redis running, is REDIS_URL right?",
-        "migrations": "Run `python manage.py migrate`.",
+        "database": ("数据库", "PostgreSQL 在运行吗？DATABASE_URL 对吗？"),
+        "valkey": ("Valkey", "Valkey（Redis）在运行吗？REDIS_URL 对吗？"),
+        "migrations": ("数据表", "运行 `python manage.py migrate`。"),
     }
     failures = health.failures()
-    for name, remedy in remedies.items():
+    for name, (title, remedy) in remedies.items():
         if name == "migrations" and "database" in failures:
             continue  # without the database they cannot be read
-        yield Finding(name not in failures, f"{name}: {failures.get(name, 'in order')}", remedy)
+        yield Finding(name, name not in failures, f"{title}（{name}）：{failures.get(name, '正常')}", remedy)
 
 
 def pooler() -> Iterator[Finding]:
@@ -91,19 +91,21 @@ def pooler() -> Iterator[Finding]:
             cursor.execute(f"SHOW {name}")
             limits[name] = cursor.fetchone()[0]
     if is_there and settings.DB_POOLER == "none":
-        yield Finding(False, "A pooler stands before PostgreSQL", "Set DB_POOLER=transaction (docs/database.md).")
+        do = "设 DB_POOLER=transaction（docs/database.md）。"
+        yield Finding("pooler", False, "PostgreSQL 前面有连接池（pooler）", do)
     if settings.DB_POOLER == "none":
         return
     if not settings.DATABASE_DIRECT:
-        yield Finding(None, "DATABASE_DIRECT_URL is not set", "Without it `backup` cannot pass the pooler.")
+        do = "没有它，`backup` 越不过连接池。"
+        yield Finding("pooler direct", None, "没有设 DATABASE_DIRECT_URL", do)
     for name, limit in limits.items():
-        remedy = f"ALTER ROLE ... SET {name} (docs/database.md)."
-        yield Finding(limit != "0", f"{name} of the database's role is {limit}", remedy)
+        do = f"ALTER ROLE ... SET {name}（docs/database.md）。"
+        yield Finding(f"pooler {name}", limit != "0", f"数据库角色的 {name} 是 {limit}", do)
 
 
 def metrics_token() -> Iterator[Finding]:
     if settings.PRODUCTION and not settings.METRICS_TOKEN:
-        yield Finding(None, "METRICS_TOKEN is not set: /metrics is closed", "Set it to let Prometheus in.")
+        yield Finding("metrics token", None, "没有设 METRICS_TOKEN：/metrics 不开放", "要用 Prometheus 就设上。")
 
 
 def clocks() -> Iterator[Finding]:
@@ -116,8 +118,8 @@ def clocks() -> Iterator[Finding]:
 
 def _clock(name: str, theirs_s: float) -> Finding:
     skew = abs(time.time() - theirs_s)
-    remedy = "Set up NTP. While PostgreSQL's clock differs, this machine closes no orders and deletes nothing old."
-    return Finding(skew < times.MAX_SKEW_S, f"Clock of {name} differs by {skew:.0f} s", remedy)
+    do = "配好校时（NTP）。与 PostgreSQL 的时钟不一致时，这台机器不关闭订单，也不删除旧数据。"
+    return Finding(f"clock {name}", skew < times.MAX_SKEW_S, f"本机与 {name} 的时钟相差 {skew:.0f} 秒", do)
 
 
 def certificate() -> Iterator[Finding]:
@@ -133,14 +135,15 @@ def certificate() -> Iterator[Finding]:
         ):
             certificate = secure.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        yield Finding(False, f"The certificate of {host} is refused: {error.verify_message}", "Renew it with certbot.")
+        yield Finding("certificate", False, f"{host} 的证书不被接受：{error.verify_message}", "用 certbot 重新申请。")
     except OSError as error:
         why = f"{type(error).__name__}: {error}"
-        yield Finding(False, f"{settings.PUBLIC_BASE_URL} does not answer ({why})", "Is nginx running, is DNS right?")
+        do = "nginx 在运行吗？域名解析对吗？"
+        yield Finding("own address", False, f"{settings.PUBLIC_BASE_URL} 没有反应（{why}）", do)
     else:
         days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
-        remedy = "Renew it: `certbot renew`, then reload nginx."
-        yield Finding(days > RENEW_WITHIN_DAYS, f"The certificate of {host} ends in {days:.0f} days", remedy)
+        do = "续期：`certbot renew`，再重新加载 nginx。"
+        yield Finding("certificate", days > RENEW_WITHIN_DAYS, f"{host} 的证书还有 {days:.0f} 天到期", do)
 
 
 def upstreams() -> Iterator[Finding]:
@@ -149,10 +152,10 @@ def upstreams() -> Iterator[Finding]:
         try:
             response = requests.get(address, timeout=UPSTREAM_WITHIN_S, allow_redirects=False)
         except requests.RequestException as error:
-            remedy = "Does `make up` run?" if settings.SANDBOX else "Check network, proxy and firewall."
-            yield Finding(False, f"{name} does not answer: {type(error).__name__}", remedy)
+            do = "`make up` 在运行吗？" if settings.SANDBOX else "检查网络、代理和防火墙。"
+            yield Finding(name, False, f"{name} 没有反应：{type(error).__name__}", do)
             continue
-        yield Finding(True, f"{name} answers")
+        yield Finding(name, True, f"{name} 有反应")
         try:
             yield _clock(name, parsedate_to_datetime(response.headers["Date"]).timestamp())
         except (KeyError, ValueError):

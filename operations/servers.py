@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from socket import gethostname
 
 import redis
 from django.conf import settings
@@ -31,7 +32,7 @@ MAX_LAG_BYTES = 16 << 20
 MIN_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
 NGINX_CONF = Path("/etc/nginx/nginx.conf")
 BASE_EVERY = timedelta(hours=26)  # a night's backup, and time for it
-_BACKUP_REMEDY = "docs/operations.md; on the database's machine: journalctl -u spms-backup, pgbackrest check."
+_BACKUP_REMEDY = "见 docs/operations.md；在数据库那台机器上：journalctl -u spms-backup，pgbackrest check。"
 _ARCHIVER = """
 SELECT current_setting('archive_mode') <> 'off', last_archived_time,
     coalesce(last_failed_time > last_archived_time, false)
@@ -42,11 +43,11 @@ FROM pg_stat_archiver
 def valkey_keeps() -> Iterator[Finding]:
     """Check what Valkey throws away when its memory is full, and what it still has after a restart."""
     info = valkey.client().info()
-    policy, remedy = info["maxmemory_policy"], "Set maxmemory-policy noeviction: the queue of tasks lives there too."
-    yield Finding(policy == "noeviction", f"Valkey's maxmemory-policy is {policy}", remedy)
+    policy, do = info["maxmemory_policy"], "设 maxmemory-policy noeviction：任务的队列也在里面。"
+    yield Finding("valkey memory", policy == "noeviction", f"Valkey 的 maxmemory-policy 是 {policy}", do)
     if not info["aof_enabled"]:
         is_bad = False if settings.PRODUCTION else None
-        yield Finding(is_bad, "Valkey does not keep its data over a restart", "Set appendonly yes.")
+        yield Finding("valkey restart", is_bad, "Valkey 重启之后数据就没有了", "设 appendonly yes。")
 
 
 def sentinels() -> Iterator[Finding]:
@@ -59,16 +60,19 @@ def sentinels() -> Iterator[Finding]:
             with redis.Redis(host, port, **target.sentinel_options) as client:
                 state: dict[str, int] = client.sentinel_masters()[target.service]
         except (redis.RedisError, KeyError) as error:
-            yield Finding(False, f"Sentinel {host}:{port} does not know {target.service}: {error}", "Is it running?")
+            what = f"Sentinel {host}:{port} 不知道 {target.service}：{error}"
+            yield Finding(f"sentinel {host}:{port}", False, what, "它在运行吗？")
             continue
         agreeing += 1
         if not state["num-slaves"]:
-            yield Finding(False, f"Sentinel {host}:{port} knows no replica", "Start the second Valkey.")
+            what = f"Sentinel {host}:{port} 没有副本"
+            yield Finding(f"sentinel {host}:{port} replica", False, what, "启动第二个 Valkey。")
         if state["quorum"] > len(target.sentinels):
-            yield Finding(False, f"Sentinel {host}:{port} wants {state['quorum']} to agree", "Lower its quorum.")
+            what = f"Sentinel {host}:{port} 要 {state['quorum']} 个同意"
+            yield Finding(f"sentinel {host}:{port} quorum", False, what, "把 quorum 调小。")
     majority = len(target.sentinels) // 2 + 1
-    remedy = "Run three Sentinels on three machines: a majority elects."
-    yield Finding(agreeing >= majority >= 2, f"{agreeing} of {len(target.sentinels)} Sentinels answer", remedy)
+    what, do = f"{len(target.sentinels)} 个 Sentinel 里有 {agreeing} 个答复", "在三台机器上各运行一个：过半数才能选主。"
+    yield Finding("sentinels", agreeing >= majority >= 2, what, do)
 
 
 def database_room() -> Iterator[Finding]:
@@ -81,11 +85,11 @@ def database_room() -> Iterator[Finding]:
             " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
         )
         room, number = cursor.fetchone()
-    remedy = "Raise max_connections, lower DB_POOL_SIZE, or use PgBouncer."
-    yield Finding(number < room * 0.8, f"PostgreSQL has {number} of {room} connections in use", remedy)
+    do = "调大 max_connections，调小 DB_POOL_SIZE，或用 PgBouncer。"
+    yield Finding("connections", number < room * 0.8, f"PostgreSQL 的 {room} 个连接用了 {number} 个", do)
     if (processes := room // settings.DB_POOL_SIZE) < 8:  # two hosts with three each, a command, and one to spare
-        what = f"{room} connections suffice for {processes} processes with DB_POOL_SIZE={settings.DB_POOL_SIZE} each"
-        yield Finding(None, what, "Count web, socket and worker processes of all hosts.")
+        what = f"{room} 个连接够 {processes} 个进程用（DB_POOL_SIZE={settings.DB_POOL_SIZE}）"
+        yield Finding("processes", None, what, "数一数所有机器上的 web、socket、worker 进程。")
 
 
 def database_spare() -> Iterator[Finding]:
@@ -99,18 +103,19 @@ def database_spare() -> Iterator[Finding]:
         )
         standbys = cursor.fetchall()
     if not any(state in ("sync", "quorum") for _, state, _ in standbys):
-        remedy = "If the primary dies now, nothing takes over, or payments are lost (docs/high-availability.md)."
-        yield Finding(False, "No synchronous standby follows the database", remedy)
+        do = "主库现在坏掉的话，没有机器接替，或者丢失付款（docs/high-availability.md）。"
+        yield Finding("standby", False, "没有同步备库跟着数据库", do)
     for name, state, visible_lag in standbys:
         lag = visible_lag or 0  # visible only to the role itself, pg_monitor and superusers
-        what = f"Standby {name} ({state}) is {lag >> 10} KB behind"
-        yield Finding(lag <= MAX_LAG_BYTES, what, "Is its disk or the network slow?")
+        what = f"备库 {name}（{state}）落后 {lag >> 10} KB"
+        yield Finding(f"standby {name}", lag <= MAX_LAG_BYTES, what, "它的磁盘或网络慢吗？")
 
 
 def disk() -> Iterator[Finding]:
     for path in {Path(settings.STATE_DIR), Path(settings.STATIC_ROOT)}:
         free = shutil.disk_usage(path).free
-        yield Finding(free >= MIN_FREE_BYTES, f"{path} has {free >> 20} MB free", "Make room, before the disk is full.")
+        what = f"{path} 所在的磁盘还剩 {free >> 20} MB"
+        yield Finding(f"disk {gethostname()} {path}", free >= MIN_FREE_BYTES, what, "在磁盘满之前腾出空间。")
 
 
 def nginx() -> Iterator[Finding]:
@@ -121,8 +126,8 @@ def nginx() -> Iterator[Finding]:
     figures = dict(re.findall(r"^\s*(worker_connections|worker_rlimit_nofile)\s+(\d+)", text, re.M))
     # Each connection is an open file, of which systemd allows nginx 1024.
     number = min(int(figures.get("worker_connections", 512)), int(figures.get("worker_rlimit_nofile", 1024)))
-    what, remedy = f"nginx takes {number} connections per worker", f"Raise them in {NGINX_CONF} (docs/going-live.md)."
-    yield Finding(number >= MIN_WORKER_CONNECTIONS, what, remedy)
+    what, do = f"nginx 每个 worker 最多 {number} 个连接", f"在 {NGINX_CONF} 里调大（docs/going-live.md）。"
+    yield Finding(f"nginx {gethostname()}", number >= MIN_WORKER_CONNECTIONS, what, do)
 
 
 def interpreter() -> Iterator[Finding]:
@@ -132,8 +137,8 @@ def interpreter() -> Iterator[Finding]:
     real = Path(sys.executable).resolve()
     barrier = next((path for path in real.parents if not path.stat().st_mode & stat.S_IXOTH), None)
     if barrier:
-        remedy = "rm -rf .venv; make install PYTHON=/usr/bin/python3"
-        yield Finding(False, f"{real} is below {barrier}, which other users cannot enter", remedy)
+        do = "rm -rf .venv; make install PYTHON=/usr/bin/python3"
+        yield Finding(f"python {gethostname()}", False, f"{real} 在 {barrier} 里，别的用户进不去", do)
 
 
 def trusted_proxies() -> Iterator[Finding]:
@@ -144,44 +149,41 @@ def trusted_proxies() -> Iterator[Finding]:
     # A request from a private address has passed a proxy of ours, so the setting is wrong. From any other address a
     # client may have sent the header itself, so it is only a note.
     is_ours = settings.PRODUCTION and ip_address(sender).is_private
-    what = f"A request from {sender} came with X-Forwarded-For of {hops} address(es)"
-    yield Finding(
-        False if is_ours else None,
-        f"{what}, TRUSTED_PROXIES is {settings.TRUSTED_PROXIES}",
-        "Set TRUSTED_PROXIES to the number of proxies before us, or limits and logs go by the proxy's address. "
-        "Without a proxy leave it: a client has sent that header itself.",
-    )
+    what = f"{sender} 来的请求，X-Forwarded-For 里有 {hops} 个地址，而 TRUSTED_PROXIES 是 {settings.TRUSTED_PROXIES}"
+    do = "把 TRUSTED_PROXIES 设为前面代理的层数，否则限制和日志看到的是代理的地址。没有代理就不用改：是客户端自己发的。"
+    yield Finding("proxies", False if is_ours else None, what, do)
 
 
 def breakers() -> Iterator[Finding]:
     for name, number in resting().items():
         if number:
-            what = f"{name} does not answer: {number} process(es) refuse calls to it and try again by themselves"
-            yield Finding(False, what, "Is it down? Check network, proxy and firewall of this machine.")
+            what = f"上游 {name} 没有反应：{number} 个进程暂时不再询问，会自己再试"
+            yield Finding(f"upstream {name}", False, what, "它停了吗？检查这台机器的网络、代理和防火墙。")
 
 
 def background_work() -> Iterator[Finding]:
     depths = heartbeat.queue_depths()
     for queue, age in heartbeat.ages_s(times.now().timestamp()).items():
-        age_text = "never" if age is None else f"{age:.0f} s ago"
-        what = f"Queue {queue}: its worker was last seen {age_text}; {depths[queue]} task(s) wait"
-        remedy = f"`systemctl status spms-beat spms-worker@{queue}`; `make up` runs both. "
-        remedy += "If they have just started, look again in ten seconds."
-        yield Finding(heartbeat.is_alive(age), what, remedy)
+        seen = "从来没有" if age is None else f"{age:.0f} 秒之前"
+        what = f"队列 {queue}：worker 上一次的动静：{seen}；{depths[queue]} 个任务在等"
+        do = f"`systemctl status spms-beat spms-worker@{queue}`，开发时由 `make up` 运行。刚启动的话十秒之后再看。"
+        yield Finding(f"queue {queue}", heartbeat.is_alive(age), what, do)
 
 
 def backups() -> Iterator[Finding]:
     is_bad = False if settings.PRODUCTION else None
     now, last, (has_archive, archived_at, is_failing) = times.now(), _last_backup(), _archiver()
     if last is None:
-        yield Finding(is_bad, "No backup was ever written", _BACKUP_REMEDY)
+        yield Finding("backup", is_bad, "从来没有备份过", _BACKUP_REMEDY)
     else:
-        what = f"The last backup is {(now - last) / timedelta(hours=1):.1f} h old"
-        yield Finding(now - last <= BASE_EVERY or is_bad, what, _BACKUP_REMEDY)
+        what = f"最近一次备份是 {(now - last) / timedelta(hours=1):.1f} 小时之前"
+        yield Finding("backup", now - last <= BASE_EVERY or is_bad, what, _BACKUP_REMEDY)
     if not has_archive:
-        yield Finding(None, "PostgreSQL keeps no archive: what came after the last backup can be lost", _BACKUP_REMEDY)
+        what = "PostgreSQL 没有归档：最近一次备份之后的数据可能丢失"
+        yield Finding("archive", None, what, _BACKUP_REMEDY)
     elif is_failing or not archived_at:
-        yield Finding(False, f"PostgreSQL's archive takes nothing; the last time was {archived_at}", _BACKUP_REMEDY)
+        what = f"PostgreSQL 的归档不成功；上一次成功：{archived_at}"
+        yield Finding("archive", False, what, _BACKUP_REMEDY)
 
 
 @metrics.register_samples

@@ -21,19 +21,19 @@ def bills() -> Iterator[Finding]:
     past, missing = Restoration.objects.first(), bill_days_missing(merchant().mch_id, now=times.now())
     if past and missing and merchant().has_v3:
         restored_at, written_at = format_office_time(past.restored_at), format_office_time(past.written_at)
-        what = f"Restored at {restored_at} what was there at {written_at}"
-        yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
-    yield from waits(differences_open(), "differences with WeChat Pay's bills wait", "对账差异", "difference")
+        what = f"{restored_at} 恢复到了 {written_at}：还有 {len(missing)} 天的账单没有对"
+        yield Finding("bills after a restore", None, what)
+    yield from waits("differences", differences_open(), "对账差异", "difference")
     if number := orders_untold().count():
-        what = f"{number} payments or refunds are recorded, but their orders could not take them"
-        yield Finding(False, what, "Back office: 商城, 订单, 异常; the log says why: `listener failed`.")
+        what = f"{number} 笔支付或退款记下了，但没有记到订单上"
+        yield Finding("orders untold", False, what, "后台：商城，订单，异常；原因在日志里：`listener failed`。")
     for run in bills_failed(older_than=times.now() - timedelta(days=1)):
-        what = f"The bill of {run.day} (merchant {run.mch_id}) could not be compared: {run.last_error}"
-        yield Finding(False, what, f"`manage.py reconcile_bill {run.day}`")
+        what = f"{run.day} 的账单（商户 {run.mch_id}）对不了：{run.last_error}"
+        yield Finding(f"bill {run.mch_id} {run.day}", False, what, f"`manage.py reconcile_bill {run.day}`")
 
 
-def waits(number: int, what: str, chinese: str, page: str, ok: bool | None = False) -> Iterator[Finding]:
+def waits(key: str, number: int, what: str, page: str, ok: bool | None = False) -> Iterator[Finding]:
     """Report a number of rows that wait for staff, with the page that lists them."""
     link = f"/admin/payments/{page}/"
     if number:
-        yield Finding(ok, f"{number} {what}", f"Back office: {link}", f"{chinese}：{number} 条", link, number)
+        yield Finding(key, ok, f"{what}：{number} 条", f"后台：{link}", link, number)

@@ -38,18 +38,17 @@ def warn_without_refunds() -> None:
 
 def wechat_pay() -> Iterator[Finding]:
     for who in merchants():
-        name, remedy = "", "Check WECHAT_APP_ID and the WECHAT_PAY_* values with their files."
+        name, remedy = "", "检查 WECHAT_APP_ID、WECHAT_PAY_* 的值和其中的文件。"
         if who != merchant():
-            name = f" of former merchant {who.mch_id}"
-            remedy = "Check the file of this merchant in WECHAT_PAY_FORMER_MERCHANTS."
-        yield _ask(f"WeChat Pay v2{name}", gateway_v2, who, remedy)
+            name, remedy = f"（原商户 {who.mch_id}）", "检查 WECHAT_PAY_FORMER_MERCHANTS 里这个商户的文件。"
+        yield _ask(f"微信支付 v2{name}", gateway_v2, who, remedy)
         if who.has_v3:
-            yield (v3 := _ask(f"WeChat Pay v3{name}", gateway_v3, who, remedy))
+            yield (v3 := _ask(f"微信支付 v3{name}", gateway_v3, who, remedy))
             if v3.ok and not gateway_v3(who).keys.public_key_id:
                 yield _platform_certificates(who)
         elif not name:
-            what = "WeChat Pay v3 is not configured: returns are refused, refunds wait"
-            yield Finding(False, what, "Set the WECHAT_PAY_* values of v3.")
+            what = "没有配微信支付 v3：不能退货，退款都在等"
+            yield Finding("wechat pay v3", False, what, "填 v3 的 WECHAT_PAY_*。")
     yield _reachable()
 
 
@@ -58,11 +57,9 @@ def former_payments() -> Iterator[Finding]:
     numbers = {who.mch_id for who in merchants()}
     for mch_id, number in merchants_waiting().items():
         if mch_id and mch_id not in numbers:
-            yield Finding(
-                False,
-                f"{number} payments or refunds wait for merchant {mch_id}, whose keys are not there",
-                "Put its values into a file and name that in WECHAT_PAY_FORMER_MERCHANTS.",
-            )
+            what = f"{number} 笔支付或退款在等商户 {mch_id}，但没有它的密钥"
+            do = "把它的值写进一个文件，填到 WECHAT_PAY_FORMER_MERCHANTS。"
+            yield Finding(f"merchant {mch_id}", False, what, do)
 
 
 def money_waits() -> Iterator[Finding]:
@@ -70,12 +67,12 @@ def money_waits() -> Iterator[Finding]:
     untold, now = ListenerFailure.objects.count(), times.now()
     # The demo data show staff a refund that failed: no alarm where there are any.
     ok = None if settings.DEMO_DATA else False
-    yield from waits(refunds_stuck(), "refunds have failed", "退款失败或退不到账", "refund", ok)
-    yield from waits(untold, "payments or refunds have not reached their orders", "款项没有记到订单上", "payment")
+    yield from waits("refunds stuck", refunds_stuck(), "退款失败或退不到账", "refund", ok)
+    yield from waits("orders not told", untold, "款项没有记到订单上", "payment")
     late = payments_left_open(now=now)
-    yield from waits(late, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
+    yield from waits("payments open", late, "支付单过期一小时仍未关闭", "payment")
     failures = events_to_do(now=now).count()
-    yield from waits(failures, "payment notifications have failed", "支付通知处理失败", "inboundevent")
+    yield from waits("notifications failed", failures, "支付通知处理失败", "inboundevent")
 
 
 def merchant_certificate() -> Iterator[Finding]:
@@ -83,47 +80,46 @@ def merchant_certificate() -> Iterator[Finding]:
     if not merchant().has_v3 or settings.SANDBOX:
         return
     if not settings.WECHAT_PAY_CERT_FILE:
-        remedy = "Set WECHAT_PAY_CERT_FILE to its apiclient_cert.pem, and the doctor looks at the day."
-        yield Finding(None, "When the merchant's certificate ends is not known", remedy)
+        do = "把 WECHAT_PAY_CERT_FILE 设为它的 apiclient_cert.pem。"
+        yield Finding("merchant certificate", None, "不知道商户证书哪一天到期", do)
         return
     certificate = load_pem_x509_certificate(Path(settings.WECHAT_PAY_CERT_FILE).read_bytes())
     if certificate.serial_number != int(merchant().cert_serial, 16):
-        what = "WECHAT_PAY_CERT_FILE is not the certificate of WECHAT_PAY_CERT_SERIAL"
-        yield Finding(False, what, "Both must be of the certificate whose key we sign with.")
+        what = "WECHAT_PAY_CERT_FILE 与 WECHAT_PAY_CERT_SERIAL 不是同一张证书"
+        yield Finding("merchant certificate serial", False, what, "两者都要是我们用来签名的那张证书。")
     days = (certificate.not_valid_after_utc - times.now()).days
-    remedy = "" if days > RENEW_WITHIN_DAYS else "Ask for a new one: pay.weixin.qq.com, 账户中心, API安全."
-    what = f"The certificate of merchant {merchant().mch_id} ends in {days} days"
-    yield Finding(not remedy, what, remedy, f"微信商户的 API 证书还有 {days} 天到期")
+    what, do = f"商户 {merchant().mch_id} 的证书还有 {days} 天到期", "申请新的：pay.weixin.qq.com，账户中心，API安全。"
+    yield Finding("merchant certificate", days > RENEW_WITHIN_DAYS, what, do)
 
 
 def _ask(name: str, gateway: Callable[[Merchant], Any], who: Merchant, remedy: str) -> Finding:
+    key = f"{gateway.__name__} {who.mch_id}"
     try:
         gateway(who).query(NOBODYS_NUMBER)
     except OrderUnknown:
-        return Finding(True, f"{name} takes our signature, and we take its")
+        return Finding(key, True, f"{name}：双方的签名都被接受")
     except GatewayError as error:
-        return Finding(False, f"{name}: {type(error).__name__} {error.code} {error.message}", remedy)
-    return Finding(False, f"{name} knows an order that was never placed", "Is WECHAT_PAY_BASE_URL right?")
+        return Finding(key, False, f"{name}：{type(error).__name__} {error.code} {error.message}", remedy)
+    return Finding(key, False, f"{name}：认得一个从来没有下过的订单", "WECHAT_PAY_BASE_URL 对吗？")
 
 
 def _platform_certificates(who: Merchant) -> Finding:
     # WeChat offers the next one days ahead and the worker fetches it twice a day, so one day before it must be here.
     keys = gateway_v3(who).keys.platform_keys()
     rest = keys[-1].ends_at - times.now() if keys else timedelta()
-    what = f"WeChat Pay's platform certificates end in {rest / timedelta(days=1):.1f} days"
-    if rest > timedelta(days=1):
-        return Finding(True, what)
-    return Finding(False, what, "Is the worker running, may it write to WECHAT_PAY_CERT_DIR?")
+    what = f"微信支付的平台证书还有 {rest / timedelta(days=1):.1f} 天到期"
+    do = "worker 在运行吗？它能写 WECHAT_PAY_CERT_DIR 吗？"
+    return Finding(f"platform certificates {who.mch_id}", rest > timedelta(days=1), what, do)
 
 
 def _reachable() -> Finding:
     ours = urlsplit(settings.PUBLIC_BASE_URL)
-    where = f"Notifications are to come to {settings.PUBLIC_BASE_URL}/pay/payResult and /pay/notify"
+    key, where = "notifications", f"支付通知的地址是 {settings.PUBLIC_BASE_URL}/pay/payResult 和 /pay/notify"
     if settings.SANDBOX:
-        return Finding(None, where)
+        return Finding(key, None, where)
     if ours.scheme != "https" or ours.hostname in {"127.0.0.1", "localhost", "::1"}:
-        return Finding(False, where, "WeChat needs a public https address in PUBLIC_BASE_URL.")
-    return Finding(True, where)
+        return Finding(key, False, where, "微信要一个公网的 https 地址：PUBLIC_BASE_URL。")
+    return Finding(key, True, where)
 
 
 CHECKS = (wechat_pay, former_payments, bills, money_waits, merchant_certificate)

@@ -20,25 +20,25 @@ KNOWN_PAGES = (
     *("/admin/", "/docs/", "/schema/", "/health/", "/media/", "/static/", "/metrics"),
     *("/demo/", "/sandbox/", "/logo"),
 )
-_IN_CODE = "A fault of this release: see CONTRIBUTING.md."
-_IN_ROLE = "Correct or remove it: back office, 角色, 接口权限."
+_IN_CODE = "这一版的错误：见 CONTRIBUTING.md。"
+_IN_ROLE = "改正或删除它：后台“角色”的“接口权限”。"
 
 
 def roles_and_calls() -> Iterator[Finding]:
     findings = [*_undeclared(), *_unknown_pages(), *_idle_rows(), *_uncovered()]
-    yield from findings or [Finding(True, "Every call says who may, every row of a role opens one")]
+    yield from findings or [Finding("roles", True, "每个接口都声明了谁可以调用，角色的每一行都起作用")]
 
 
 def _undeclared() -> Iterator[Finding]:
     for call in endpoints():
         if call.access is None:
-            yield Finding(False, f"{call.path} does not say who may call it: no caller may", _IN_CODE)
+            yield Finding(f"call {call.path}", False, f"{call.path} 没有声明谁可以调用：谁也不能", _IN_CODE)
 
 
 def _unknown_pages() -> Iterator[Finding]:
     for route in pages():
         if route != "/" and not route.startswith(KNOWN_PAGES):
-            yield Finding(False, f"{route} is no call and no known page: no role is asked", _IN_CODE)
+            yield Finding(f"page {route}", False, f"{route} 不是接口，也不是已知的页面：不检查角色", _IN_CODE)
 
 
 def _idle_rows() -> Iterator[Finding]:
@@ -48,14 +48,15 @@ def _idle_rows() -> Iterator[Finding]:
         idle = [row for row in sorted(role.paths) if row not in open_to_rows]
         idle += [f"{start}*" for start in role.prefixes if not any(path.startswith(start) for path in open_to_rows)]
         for row in idle:
-            yield Finding(False, f"Role {role.roleid}: its row {row} opens nothing", _IN_ROLE)
+            key, what = f"role {role.roleid} row {row}", f"角色 {role.roleid} 的 {row} 不起作用"
+            yield Finding(key, False, what, _IN_ROLE)
 
 
 def _uncovered() -> Iterator[Finding]:
     roles = [role for role in Role.objects.all() if not role.is_root]
     for call in endpoints():
         if call.access is Access.ROWS and not any(role.may_call(call.paths, call.access) for role in roles):
-            yield Finding(None, f"{call.path} may be called by root alone: no role's rows name it")
+            yield Finding(f"call {call.path}", None, f"{call.path} 只有 root 能调用：没有角色的 rows 写着它")
 
 
 def explain(username: str, method: str, path: str) -> str:

@@ -1,6 +1,7 @@
 """What ``manage.py doctor`` reports about pictures: free space, and the budget of unused ones."""
 
 from collections.abc import Iterator
+from socket import gethostname
 
 from django.conf import settings
 
@@ -11,12 +12,14 @@ from uploads.budget import MB, free_bytes, unused_bytes
 def room_for_pictures() -> Iterator[Finding]:
     free = free_bytes()
     if free is None:
-        yield Finding(None, "Pictures are kept in a bucket: its room is not looked at")
+        yield Finding("room for pictures", None, "图片在存储桶里：不看它的空间")
     else:
         fits = free >= settings.MEDIA_FREE_MB * MB
-        remedy = "" if fits else "No picture is taken in below MEDIA_FREE_MB: make room, or enlarge the disk."
-        yield Finding(fits, f"{free // MB:,} MB are free for pictures, {settings.MEDIA_FREE_MB:,} MB stay free", remedy)
+        do = "" if fits else "少于 MEDIA_FREE_MB 时不再接收图片：腾出空间，或者换大的磁盘。"
+        what = f"图片所在的磁盘还剩 {free // MB:,} MB，要留 {settings.MEDIA_FREE_MB:,} MB"
+        yield Finding(f"room for pictures {gethostname()}", fits, what, do)
     unused_mb = unused_bytes()[0] / MB
     fits = unused_mb <= settings.MEDIA_UNUSED_MB * 3 / 4
-    remedy = "" if fits else "Who sends them? See 图片, 闲置, in the back office; or raise MEDIA_UNUSED_MB."
-    yield Finding(fits, f"Unused pictures take {unused_mb:,.0f} of {settings.MEDIA_UNUSED_MB:,} MB", remedy)
+    do = "" if fits else "是谁在发？看后台“图片”的“闲置”；或者调大 MEDIA_UNUSED_MB。"
+    what = f"没有被引用的图片占 {unused_mb:,.0f} MB，最多 {settings.MEDIA_UNUSED_MB:,} MB"
+    yield Finding("unused pictures", fits, what, do)

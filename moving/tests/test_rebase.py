@@ -51,9 +51,7 @@ def findings():
 
 def test_our_own_pictures_lose_their_host_in_every_record(path, everywhere):
     everywhere(f"https://school.example{path}")
-    assert findings() == [
-        (False, f"{User.objects.count() + 5} pictures of ours have an address below https://school.example")
-    ]
+    assert findings() == [(False, f"{User.objects.count() + 5} 张自己的图片存着 https://school.example 开头的地址")]
 
     call_command("pictures_rebase")
 

@@ -55,11 +55,11 @@ def alerts_after(robot, settings):
 
 
 def disk(mb):
-    return Finding(False, f"/var/lib/spms has {mb} MB free", "Make room.")
+    return Finding("disk", False, f"/var/lib/spms 还剩 {mb} MB", "腾出空间。")
 
 
 def refunds(number):
-    return Finding(False, f"{number} refunds", "", f"退款失败：{number} 条", "/admin/payments/refund/", number)
+    return Finding("refunds", False, f"退款失败：{number} 条", "", "/admin/payments/refund/", number)
 
 
 MINUTES = [timedelta(minutes=5 * at) for at in range(1000)]
@@ -68,18 +68,34 @@ MINUTES = [timedelta(minutes=5 * at) for at in range(1000)]
 class TestWhatIsTold:
     def test_only_what_is_found_again_then_once_a_day_and_that_it_is_over_once_it_stays_so(self, alerts_after):
         assert alerts_after(disk(900), after=MINUTES[0]) == ""
-        assert "900 MB free" in alerts_after(disk(900), after=MINUTES[1])
+        assert "还剩 900 MB" in alerts_after(disk(900), after=MINUTES[1])
         assert alerts_after(disk(850), after=MINUTES[2]) == ""
         assert alerts_after(disk(850), after=MINUTES[1] + timedelta(hours=23, minutes=59)) == ""
-        assert "840 MB free" in alerts_after(disk(840), after=MINUTES[1] + timedelta(days=1))
+        assert "还剩 840 MB" in alerts_after(disk(840), after=MINUTES[1] + timedelta(days=1))
 
         assert alerts_after(after=MINUTES[2] + timedelta(days=1)) == ""
-        assert "已恢复：/var/lib/spms has 840 MB free" in alerts_after(after=MINUTES[14] + timedelta(days=1))
+        assert "已恢复：/var/lib/spms 还剩 840 MB" in alerts_after(after=MINUTES[14] + timedelta(days=1))
         assert not Alert.objects.exists()
+
+    @pytest.mark.parametrize(
+        "finding",
+        [
+            lambda at: Finding(f"sentinel 10.0.0.{at}:26379", False, f"Sentinel 10.0.0.{at}:26379 不知道 spms"),
+            lambda at: Finding(f"bill 19 2026-11-2{at}", False, f"2026-11-2{at} 的账单（商户 19）对不了"),
+        ],
+    )
+    def test_two_that_differ_by_a_number_alone(self, alerts_after, finding):
+        first, second = finding(1), finding(2)
+        alerts_after(first, after=MINUTES[0])
+        assert first.what in alerts_after(first, second, after=MINUTES[1])
+
+        message = alerts_after(first, second, after=MINUTES[2])
+
+        assert second.what in message and first.what not in message
 
     def test_a_hiccup_a_note_and_what_is_in_order_never(self, alerts_after):
         assert [alerts_after(disk(900), after=MINUTES[0]), alerts_after(after=MINUTES[14])] == ["", ""]
-        fine = [Finding(True, "fine"), Finding(None, "a note")]
+        fine = [Finding("fine", True, "fine"), Finding("note", None, "a note")]
         assert [alerts_after(*fine, after=MINUTES[20]), alerts_after(*fine, after=MINUTES[21])] == ["", ""]
 
     def test_more_of_it_at_once_with_the_page_where_it_is_put_right(self, alerts_after, settings):
@@ -98,10 +114,10 @@ class TestWhatIsTold:
         alerts_after(disk(900), after=MINUTES[1])
         robot.answer = {"errcode": 0}
 
-        assert "900 MB free" in alerts_after(disk(900), after=MINUTES[2])
+        assert "还剩 900 MB" in alerts_after(disk(900), after=MINUTES[2])
 
     def test_many_fit_into_one_message(self, alerts_after):
-        many = [Finding(False, letter, chinese=letter * 500) for letter in "子丑寅卯辰巳午未"]
+        many = [Finding(letter, False, letter * 500) for letter in "子丑寅卯辰巳午未"]
         alerts_after(*many, after=MINUTES[0])
         message = alerts_after(*many, after=MINUTES[1])
 
@@ -114,8 +130,8 @@ class TestWhatIsTold:
         settings.STATE_DIR = tmp_path
         monkeypatch.setattr(Alert.objects, "get_or_create", gone)
 
-        assert "database" in alerts_after(Finding(False, "database: down"), after=MINUTES[0])
-        assert alerts_after(Finding(False, "database: down"), after=MINUTES[1]) == ""
+        assert "database" in alerts_after(Finding("database", False, "database: down"), after=MINUTES[0])
+        assert alerts_after(Finding("database", False, "database: down"), after=MINUTES[1]) == ""
 
 
 @pytest.mark.django_db(transaction=True)

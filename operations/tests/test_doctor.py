@@ -94,8 +94,8 @@ class TestTheCertificate:
     @pytest.mark.parametrize(
         ("facts", "ok", "hint"),
         [
-            ({"days": 60.5}, True, "The certificate of 127.0.0.1 ends in 60 days"),
-            ({"days": 24.6}, False, "The certificate of 127.0.0.1 ends in 25 days"),
+            ({"days": 60.5}, True, "127.0.0.1 的证书还有 60 天到期"),
+            ({"days": 24.6}, False, "127.0.0.1 的证书还有 25 天到期"),
             ({"days": -1}, False, "expired"),
             ({"days": 60, "host": "127.0.0.2"}, False, "not valid for '127.0.0.1'"),
             ({"days": 60, "is_trusted": False}, False, "self-signed"),
@@ -135,7 +135,7 @@ class TestTrustedProxies:
 
         findings = list(servers.trusted_proxies())
         assert [finding.ok for finding in findings] == oks
-        assert all(finding.what.startswith(f"A request from {sender} ") for finding in findings)
+        assert all(finding.what.startswith(f"{sender} 来的请求") for finding in findings)
         settings.TRUSTED_PROXIES = 1
         assert list(servers.trusted_proxies()) == []
 
@@ -168,7 +168,7 @@ def test_a_valkey_that_throws_tasks_away_or_forgets_them_is_wrong(settings):
     finally:
         valkey.client().config_set("maxmemory-policy", "noeviction")
 
-    assert reasons == ["Valkey's maxmemory-policy is allkeys-lru", "Valkey does not keep its data over a restart"]
+    assert reasons == ["Valkey 的 maxmemory-policy 是 allkeys-lru", "Valkey 重启之后数据就没有了"]
 
 
 def test_hosts_without_a_spare_silent_sentinels_and_a_full_disk_are_wrong(settings, monkeypatch):
@@ -178,8 +178,8 @@ def test_hosts_without_a_spare_silent_sentinels_and_a_full_disk_are_wrong(settin
     settings.REDIS_URL = "sentinel://127.0.0.1:1,127.0.0.1:2,127.0.0.1:3/0?service=spms"
     monkeypatch.setattr(servers, "MIN_FREE_BYTES", 1 << 60)
 
-    assert bad(servers.database_spare) == ["No synchronous standby follows the database"]
-    assert bad(servers.sentinels)[-1] == "0 of 3 Sentinels answer"
+    assert bad(servers.database_spare) == ["没有同步备库跟着数据库"]
+    assert bad(servers.sentinels)[-1] == "3 个 Sentinel 里有 0 个答复"
     assert any(str(Path(settings.STATE_DIR)) in what for what in bad(servers.disk))
 
 
@@ -202,7 +202,7 @@ def test_a_python_that_others_cannot_reach_is_wrong(settings, monkeypatch, tmp_p
     (private / "python3").touch()
     monkeypatch.setattr("sys.executable", str(private / "python3"))
 
-    assert "other users cannot enter" in bad(servers.interpreter)[0]
+    assert "别的用户进不去" in bad(servers.interpreter)[0]
 
 
 def test_a_check_that_hangs_is_a_finding_and_delays_no_other(monkeypatch):
@@ -210,10 +210,10 @@ def test_a_check_that_hangs_is_a_finding_and_delays_no_other(monkeypatch):
 
     def some_server():
         ends.wait(60)
-        yield Finding(True, "late")
+        yield Finding("a", True, "late")
 
     def another():
-        yield Finding(True, "in order")
+        yield Finding("b", True, "in order")
 
     monkeypatch.setattr(doctor, "CHECKS", [some_server, another])
     monkeypatch.setattr(doctor, "ANSWER_WITHIN_S", 0.2)
@@ -222,14 +222,14 @@ def test_a_check_that_hangs_is_a_finding_and_delays_no_other(monkeypatch):
     finally:
         ends.set()
 
-    assert findings == [(False, "some server: no answer within 0.2 s"), (True, "in order")]
+    assert findings == [(False, "检查 some server：0.2 秒内没有结果"), (True, "in order")]
 
 
 def test_what_to_do_is_shown_only_where_something_is_not_in_order(monkeypatch, capsys):
-    findings = [Finding(True, "fine", "nothing"), Finding(False, "broken", "mend it")]
+    findings = [Finding("a", True, "fine", "nothing"), Finding("b", False, "broken", "mend it")]
     monkeypatch.setattr(doctor, "CHECKS", [findings.__iter__])
 
-    with pytest.raises(CommandError, match="1 finding"):
+    with pytest.raises(CommandError, match="有 1 项要处理"):
         call_command("doctor")
 
     assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["ok   fine", "BAD  broken", "-> mend it"]
@@ -237,10 +237,10 @@ def test_what_to_do_is_shown_only_where_something_is_not_in_order(monkeypatch, c
 
 def test_a_backup_that_is_late_is_wrong(settings):
     settings.PRODUCTION = True
-    assert bad(servers.backups) == ["No backup was ever written"]
+    assert bad(servers.backups) == ["从来没有备份过"]
 
     late = Backup.objects.create(finished_at=times.now() - timedelta(hours=27))
-    assert bad(servers.backups) == ["The last backup is 27.0 h old"]
+    assert bad(servers.backups) == ["最近一次备份是 27.0 小时之前"]
     assert {sample[0]: round(sample[3]) for sample in servers.ages()}["spms_backup_age_seconds"] == 27 * 3600
 
     late.delete()

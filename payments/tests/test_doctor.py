@@ -21,7 +21,7 @@ def provider_findings():
 
 @pytest.mark.parametrize(("name", "value", "row", "says"), [
     ("WECHAT_PAY_API_KEY", "x" * 32, 0, "SIGN_ERROR"), ("WECHAT_PAY_API_KEY", "", 0, "WECHAT_PAY_API_KEY"),
-    ("WECHAT_PAY_CERT_SERIAL", "0000", 1, "SIGN_ERROR"), ("WECHAT_PAY_V3_KEY", "", 1, "not configured"),
+    ("WECHAT_PAY_CERT_SERIAL", "0000", 1, "SIGN_ERROR"), ("WECHAT_PAY_V3_KEY", "", 1, "没有配"),
     ("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_OTHER", 1, "GatewayUntrusted"),
     ("PUBLIC_BASE_URL", "http://127.0.0.1:8000", 2, "pay/payResult"),
 ])  # fmt: skip
@@ -45,9 +45,9 @@ def test_platform_certificates_that_are_not_renewed_are_named(wechat, settings, 
     now = timezone.now() + timedelta(days=days_later)
     monkeypatch.setattr("payments.doctor.times", SimpleNamespace(now=lambda: now))  # not that of the signatures
 
-    (certificates,) = [(is_ok, what) for is_ok, what in provider_findings() if "platform certificates" in what]
+    (certificates,) = [(is_ok, what) for is_ok, what in provider_findings() if "平台证书" in what]
 
-    assert certificates == (ok, f"WeChat Pay's platform certificates end in {9 - days_later:.1f} days")
+    assert certificates == (ok, f"微信支付的平台证书还有 {9 - days_later:.1f} 天到期")
 
 
 @pytest.mark.django_db
@@ -56,20 +56,18 @@ def test_differences_and_days_that_were_not_compared_are_named(wechat):
     facts = {"mch_id": "19", "ran_at": timezone.now()}
     for days, state in ((5, "failed"), (4, "done"), (1, "waiting")):
         BillRun.objects.create(day=today - timedelta(days=days), state=state, last_error="digest", **facts)
-    assert [finding.what for finding in bills()] == [
-        f"The bill of {today - timedelta(days=5)} (merchant 19) could not be compared: digest"
-    ]
+    assert [finding.what for finding in bills()] == [f"{today - timedelta(days=5)} 的账单（商户 19）对不了：digest"]
 
     past = Restoration.objects.create(written_at=timezone.now() - timedelta(days=9), restored_at=timezone.now())
     (what, _) = [finding.what for finding in bills()]
-    assert "are still to be compared" in what
+    assert "天的账单没有对" in what
     past.delete()
 
     Difference.objects.create(
         mch_id="19", day=today, kind="stray_money", out_trade_no="1", bill_fen=1, found_at=timezone.now()
     )
 
-    assert "1 differences with WeChat Pay's bills wait" in [finding.what for finding in bills()]
+    assert "对账差异：1 条" in [finding.what for finding in bills()]
 
 
 @pytest.mark.parametrize(("days", "serial", "ok"), [
@@ -84,7 +82,7 @@ def test_the_merchants_certificate_ends_or_is_another_than_that_of_the_serial(
 
     findings = list(merchant_certificate())
 
-    assert [finding.ok for finding in findings] == ok and f"ends in {days} days" in findings[-1].what
+    assert [finding.ok for finding in findings] == ok and f"还有 {days} 天到期" in findings[-1].what
 
 
 @pytest.mark.django_db

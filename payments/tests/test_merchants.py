@@ -70,10 +70,10 @@ def test_a_merchants_keys_open_no_other_merchants_payments(start, shop, wechat, 
     moved()
     Payment.objects.update(appid="wx00000000000000ne", mch_id="1900000999")
 
-    findings = {finding.what.partition(":")[0]: finding.ok for finding in wechat_pay()}
+    findings = {finding.what.partition("：")[0]: finding.ok for finding in wechat_pay()}
     for version in ("v2", "v3"):
-        assert findings[f"WeChat Pay {version} of former merchant {MCHID} takes our signature, and we take its"] is True
-    assert findings["WeChat Pay v2"] is False
+        assert findings[f"微信支付 {version}（原商户 {MCHID}）"] is True
+    assert findings["微信支付 v2"] is False
     for path, body, headers in (
         ("/pay/notify", *wechat.notice_v3(payment.out_trade_no)),
         ("/pay/payResult", wechat.notice_v2(payment.out_trade_no), {}),
@@ -96,7 +96,7 @@ def test_without_the_old_keys_the_others_go_on(start, shop, wechat):
 
     assert Payment.objects.get(out_trade_no=new).is_paid
     (finding,) = former_payments()
-    assert finding.what.startswith("3 payments or refunds wait for merchant 1900000001")
+    assert finding.what.startswith("3 笔支付或退款在等商户 1900000001")
 
 
 def test_an_older_payment_takes_any_merchant_of_ours_and_no_other(start, shop):

@@ -74,31 +74,31 @@ def test_a_healthy_installation_is_in_order(running):
 
     assert code == 0, words
     assert "BAD" not in words
-    assert words.endswith("Everything is in order.\n")
+    assert words.endswith("一切正常。\n")
 
 
 FINDINGS = {
     "silent workers and no weather": {
         **{
-            f"BAD  Queue {queue}: its worker was last seen never": f"`systemctl status spms-beat spms-worker@{queue}`"
+            f"BAD  队列 {queue}：worker 上一次的动静：从来没有": f"`systemctl status spms-beat spms-worker@{queue}`"
             for queue in ("money", "now", "bulk")
         },
-        "BAD  Role deployer: its row /students/getstulst opens nothing": "-> Correct or remove it",
-        "BAD  WEATHER_BASE_URL does not answer": "Does `make up` run?",
+        "BAD  角色 deployer 的 /students/getstulst 不起作用": "-> 改正或删除它",
+        "BAD  WEATHER_BASE_URL 没有反应": "`make up` 在运行吗？",
     },
     "no sandbox": {
-        "BAD  WeChat Pay v2: GatewayMisconfigured": "Check WECHAT_APP_ID",
-        "BAD  WeChat Pay v3 is not configured": "Set the WECHAT_PAY_* values of v3.",
-        "note WeChat login is off": "Set WECHAT_APP_ID and WECHAT_APP_SECRET",
+        "BAD  微信支付 v2：GatewayMisconfigured": "检查 WECHAT_APP_ID",
+        "BAD  没有配微信支付 v3": "填 v3 的 WECHAT_PAY_*。",
+        "note 微信登录没有打开": "设 WECHAT_APP_ID 和 WECHAT_APP_SECRET",
     },
-    "empty database": {"BAD  migrations: RuntimeError": "Run `python manage.py migrate`."},
-    "no database": {"BAD  database: OperationalError": "Is PostgreSQL running, is DATABASE_URL right?"},
+    "empty database": {"BAD  数据表（migrations）：RuntimeError": "运行 `python manage.py migrate`。"},
+    "no database": {"BAD  数据库（database）：OperationalError": "PostgreSQL 在运行吗？DATABASE_URL 对吗？"},
     "development's secret in production": {"Error: DJANGO_SECRET_KEY is too weak.": "Use 50 random characters."},
     "a careless production": {
-        "BAD  https://127.0.0.1:1 does not answer": "Is nginx running, is DNS right?",
-        "BAD  A request from 127.0.0.1 came with X-Forwarded-For": "Set TRUSTED_PROXIES",
-        "BAD  WeChat Pay v2: GatewayMisconfigured": "Check WECHAT_APP_ID",
-        "note METRICS_TOKEN is not set": "Set it to let Prometheus in.",
+        "BAD  https://127.0.0.1:1 没有反应": "nginx 在运行吗？域名解析对吗？",
+        "BAD  127.0.0.1 来的请求，X-Forwarded-For 里有": "把 TRUSTED_PROXIES 设为",
+        "BAD  微信支付 v2：GatewayMisconfigured": "检查 WECHAT_APP_ID",
+        "note 没有设 METRICS_TOKEN": "要用 Prometheus 就设上。",
     },
 }
 
@@ -117,7 +117,7 @@ def test_a_fault_is_named_with_what_to_do(findings, fault):
         assert "migrations" not in words  # what could not be checked is not called in order
     if fault == "silent workers and no weather":
         assert words.count("BAD ") == 5 == len(FINDINGS[fault])
-        assert "5 finding(s) need attention." in words
+        assert "有 5 项要处理。" in words
 
 
 PATHS = ("", "control/faults", "control/pay", "control/calls", "sms/messages/", "pay/x/", "wxpay/pay/unifiedorder")

@@ -262,9 +262,9 @@ def test_doctor_finds_a_pooler_and_limits_that_are_not_configured(port, pooled, 
     settings.DB_POOLER = "transaction"
     findings = {finding.what: finding.ok for finding in doctor.pooler()}
 
-    assert [(finding.ok, finding.what) for finding in untold] == [(False, "A pooler stands before PostgreSQL")]
-    assert findings["DATABASE_DIRECT_URL is not set"] is None
-    assert findings["statement_timeout of the database's role is 0"] is False
+    assert [(finding.ok, finding.what) for finding in untold] == [(False, "PostgreSQL 前面有连接池（pooler）")]
+    assert findings["没有设 DATABASE_DIRECT_URL"] is None
+    assert findings["数据库角色的 statement_timeout 是 0"] is False
 
 
 def test_doctor_is_content_without_a_pooler(db):

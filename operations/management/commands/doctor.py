@@ -29,5 +29,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"     -> {finding.do}")
             bad += finding.ok is False
         if bad:
-            raise CommandError(f"{bad} finding(s) need attention.")
-        self.stdout.write("Everything is in order.")
+            raise CommandError(f"有 {bad} 项要处理。")
+        self.stdout.write("一切正常。")
