@@ -138,8 +138,9 @@ class ApiViewSet(ViewSet):
             response = envelope_exception_handler(error)
         response.headers["Allow"] = ", ".join(self.allowed_methods)
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
-        if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(call, response.data)):
-            response.content = orjson.dumps(response.data | {"hint": hint})
+        if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(call, self.endpoint, response)):
+            response.data["hint"] = hint
+            response.content = orjson.dumps(response.data)
         # A view holds its own methods, a request itself: without this only the garbage collector would free them.
         vars(self).clear()
         call.parser_context.clear()

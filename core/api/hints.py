@@ -1,75 +1,258 @@
-"""What a beginner has probably done wrong: a sentence beside ``msg``, in development only.
+"""What a beginner has probably done wrong: a sentence beside ``msg``, never in production.
 
-``ApiViewSet`` adds it as ``hint`` where the setting ``HINTS`` is on.
+``ApiViewSet`` adds it as ``hint`` where the setting ``HINTS`` is on. One function finds one mistake, and looks at the
+very thing that its sentence names: the same refusal has other causes, and a false hint sends its reader astray.
 """
 
 import time
 from contextlib import suppress
-from typing import Any, cast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
+from rest_framework.serializers import FileField
+from rest_framework_simplejwt.settings import api_settings
 
-from core.errors import DomainError
+from core.api.params import Params, Picture, present
+from core.api.request import token_of
+from core.errors import (
+    DomainError,
+    LoginRequired,
+    NotPermitted,
+    TokenInvalid,
+    Unreadable,
+    UnsupportedFormat,
+    WrongMethod,
+)
+
+if TYPE_CHECKING:
+    from core.api.endpoint import Endpoint
+    from core.api.envelope import Envelope
+
+_NO_VALUE = {"undefined", "null", "NaN", "[object Object]"}
 
 
-def hint_for(request: Request, body: dict[str, Any]) -> str | None:
-    """Return the sentence for an answer with the body ``body``, or None."""
-    if body.get("state") is False:
-        with suppress(APIException, DomainError):  # the body may be unreadable, and the view has not read it yet
-            return _about_format(request, body) or _about_login(request, body) or _about_parameters(request, body)
+@dataclass(frozen=True)
+class Case:
+    """One answered call: what was asked, and the answer: its HTTP status and its body."""
+
+    request: Request
+    endpoint: "Endpoint"
+    http: int
+    body: dict[str, Any]
+
+    @property
+    def msg(self) -> str:
+        return str(self.body.get("msg", ""))
+
+    @property
+    def content_type(self) -> str:
+        return str(self.request.META.get("CONTENT_TYPE") or "").lower()
+
+    @property
+    def method(self) -> str:
+        return str(self.request.method)
+
+    @cached_property
+    def posted(self) -> Any:
+        """What the body holds; nothing if it cannot be read."""
+        with suppress(APIException, DomainError, ValueError, OSError):
+            return self.request.data if self.method == "POST" else {}
+        return {}
+
+    @cached_property
+    def sent(self) -> dict[str, Any]:
+        """The parameters that the call reads and that are not blank."""
+        with suppress(DomainError):
+            return present(self.posted if self.method == "POST" else self.request.query_params)
+        return {}
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The parameters that the call takes, by name; none if a word of the query decides which."""
+        docs = self.endpoint.docs
+        if docs is None or docs.params is None:
+            return {}
+        if docs.query and self.request.query_params.keys() & docs.query().fields.keys():
+            return {}
+        return dict(docs.params().fields)
+
+    @property
+    def needed(self) -> set[str]:
+        """The names without which the call refuses, but those that were sent under another name."""
+        kind: Any = self.endpoint.docs and self.endpoint.docs.params
+        aliases = getattr(kind, "aliases", {}) if isinstance(kind, type) and issubclass(kind, Params) else {}
+        others = {name for alias, name in aliases.items() if alias in self.sent}
+        return {name for name, field in self.fields.items() if field.required} - others
+
+    @property
+    def is_decided_by_parameters(self) -> bool:
+        """Tell whether the call was refused, and not before it looked at its parameters."""
+        return self.http == 200 and self.body.get("state") is False and "code" not in self.body
+
+
+def hint_for(request: Request, endpoint: "Endpoint", answer: "Envelope") -> str | None:
+    """Return the sentence for an answered call, or None."""
+    case = Case(request, endpoint, answer.status_code, answer.data)
+    return next((sentence for find in _MISTAKES if (sentence := find(case))), None)
+
+
+# --- The form of the request -------------------------------------------------------------------------
+
+
+def _wrong_method(case: Case) -> str | None:
+    if case.http != WrongMethod.http_status:
         return None
-    if request.query_params.get("page") and "total" in body and not request.query_params.get("count"):
-        return "只传了 page:没有 count 时 page 不起作用,给出的是全部数据"
-    return None
+    return f"这个接口用 {'、'.join(case.endpoint.methods)},不是 {case.method}"
 
 
-def _about_format(request: Request, body: dict[str, Any]) -> str | None:
-    kind = request.META.get("CONTENT_TYPE", "").lower()
-    if body["status"] == 405:
-        methods = request.parser_context["view"].allowed_methods[:-1]
-        return f"这个接口用 {'、'.join(methods)},不是 {request.method}"
-    if kind.startswith("multipart/") and "boundary=" not in kind:
-        return "Content-Type 里没有 boundary:用 FormData 上传时不要自己设置 Content-Type,浏览器会写"
-    if body["status"] == 415:
-        return "请求头 Content-Type 要与请求体一致:JSON 用 application/json,表单用 application/x-www-form-urlencoded"
-    return "请求体不是有效的 JSON 对象:用 JSON.stringify 生成" if body["status"] == 400 else None
+def _no_boundary(case: Case) -> str | None:
+    if not case.content_type.startswith("multipart/") or "boundary=" in case.content_type:
+        return None
+    return "Content-Type 里没有 boundary:用 FormData 上传时不要自己设置 Content-Type,浏览器会写"
 
 
-def _about_login(request: Request, body: dict[str, Any]) -> str | None:
-    match body.get("code"):
-        case "10022":
-            name = next((name for name in ("token", "access-token", "x-token") if request.headers.get(name)), "")
-            return (f"你的请求头叫 {name}:" if name else "") + "登入返回的 token 放在请求头 authorization 里"
-        case "1004":
-            return _about_token(request)
-        case "10026":
-            return "已登入,但这个角色没有该接口,或老师把这个班设成了只读:换一个账号,或在后台的角色里加上"
-    return None
+def _unknown_format(case: Case) -> str | None:
+    if case.http != UnsupportedFormat.http_status:
+        return None
+    return "请求头 Content-Type 要与请求体一致:JSON 用 application/json,表单用 application/x-www-form-urlencoded"
 
 
-def _about_token(request: Request) -> str:
-    raw = request.META.get("HTTP_AUTHORIZATION", "").split(" ")[-1] or request.query_params.get("token", "")
+def _broken_json(case: Case) -> str | None:
+    if case.msg != Unreadable.msg or not case.content_type.startswith("application/json"):
+        return None
+    return "请求体不是有效的 JSON 对象:用 JSON.stringify 生成"
+
+
+def _json_as_form(case: Case) -> str | None:
+    first = next(iter(case.posted), "")
+    if not case.content_type.startswith("application/x-www-form-urlencoded") or not first.lstrip().startswith("{"):
+        return None
+    return "请求体是 JSON,Content-Type 却是表单:改为 application/json,或用 URLSearchParams 生成表单"
+
+
+def _body_in_query(case: Case) -> str | None:
+    if case.method != "POST" or case.posted:
+        return None
+    names = [name for name in case.request.query_params if name in case.fields]
+    return f"POST 的参数放在请求体里,不是查询串:{_listed(names)}" if names else None
+
+
+def _query_in_body(case: Case) -> str | None:
+    length = str(case.request.META.get("CONTENT_LENGTH") or "0")
+    if case.method != "GET" or case.request.query_params or not case.fields or length in {"", "0"}:
+        return None
+    return "GET 的参数放在查询串里(axios 用 params),不是请求体"
+
+
+# --- The login ---------------------------------------------------------------------------------------
+
+
+def _no_token(case: Case) -> str | None:
+    if case.body.get("code") != LoginRequired.code:
+        return None
+    name = next((name for name in ("token", "access-token", "x-token") if case.request.headers.get(name)), "")
+    return (f"你的请求头叫 {name}:" if name else "") + "登入返回的 token 放在请求头 authorization 里"
+
+
+def _dead_token(case: Case) -> str | None:
+    if case.body.get("code") != TokenInvalid.code:
+        return None
+    if case.endpoint.path == "/users/refresh":
+        return "这个 refresh 不能再用(已经用过、过期或退出),或不是登入返回的 refresh:重新登入"
+    raw = token_of(case.request) or ""
+    if raw[:1] in {'"', "'"}:
+        return "token 两端多了引号:存的时候用了 JSON.stringify,取的时候要 JSON.parse"
     try:
-        is_over = jwt.decode(raw, options={"verify_signature": False})["exp"] < time.time()
-    except (jwt.InvalidTokenError, KeyError, TypeError):
-        return "这不是登入返回的 token:检查是否多了引号,或者被截断了"
-    return "token 已经过期:清除本地的 token,重新登入" if is_over else "token 已经注销(退出、改密码或停用):重新登入"
+        claims = jwt.decode(
+            raw, api_settings.SIGNING_KEY, algorithms=[api_settings.ALGORITHM], options={"verify_exp": False}
+        )
+    except jwt.InvalidTokenError:
+        return "这不是本服务器登入返回的 token:被截断、改动过,或是另一台服务器的"
+    if claims.get("exp", 0) < time.time():
+        return "token 已经过期:清除本地的 token,重新登入"
+    if claims.get(api_settings.TOKEN_TYPE_CLAIM) == "refresh":
+        return "这是 refresh:请求头里放的是 token"
+    return "token 已经注销(退出、改密码或停用):重新登入"
 
 
-def _about_parameters(request: Request, body: dict[str, Any]) -> str | None:
-    msg, data = str(body.get("msg")), cast(dict[str, Any], request.data) if request.method == "POST" else {}
-    if "验证码" in msg and not (request.COOKIES or request.query_params.get("key") or data.get("key")):
-        return "请求没有带 cookie(页面用 localhost、接口用 127.0.0.1 时浏览器不会带):把 getCaptcha 返回的 key 一起传"
-    if request.method == "POST" and request.query_params and not data:
-        return "POST 的参数放在请求体里,不是查询串"
-    if request.method == "GET" and not request.query_params and int(request.META.get("CONTENT_LENGTH") or 0):
-        return "GET 的参数放在查询串里(axios 用 params),不是请求体"
-    if request.method != "POST" or not ("图片" in msg or "上传" in msg):
+def _no_right(case: Case) -> str | None:
+    if case.body.get("code") != NotPermitted.code:
         return None
-    if "uploadavatar" in request.path.lower() and not (data.get("uId") or data.get("unid")):
-        return "缺少 uId:登入返回的 userInfo.unid"
-    if not request.FILES:
-        return "请求里没有文件:用 FormData,文件字段名见接口文档"
-    return f"收到的文件字段名是 {'、'.join(sorted(request.FILES))[:80]}:与接口文档对照"
+    caller: Any = case.request.user
+    if not caller.role.may_call(case.endpoint.paths, case.endpoint.access):
+        return "已登入,但这个角色没有该接口:换一个账号,或在后台的角色里加上"
+    return "这个角色有该接口,但这条数据不归这个账号改,或老师把这个班设成了只读"
+
+
+# --- The parameters ----------------------------------------------------------------------------------
+
+
+def _text_of_nothing(case: Case) -> str | None:
+    names = [n for n, value in case.sent.items() if str(value).strip() in _NO_VALUE and n in case.fields]
+    if not names:
+        return None
+    return f"参数 {_listed(names)} 的值是文本 {str(case.sent[names[0]]).strip()}:变量还没有值,请求就发出去了"
+
+
+def _captcha_of_nobody(case: Case) -> str | None:
+    is_wrong = "验证码" in case.msg and case.body.get("state") is False
+    if not is_wrong or "captcha" not in case.sent or "key" in case.sent or case.request.COOKIES.get("captcha"):
+        return None
+    return "请求没有带 cookie(页面用 localhost、接口用 127.0.0.1 时浏览器不会带):把 getCaptcha 返回的 key 一起传"
+
+
+def _file_elsewhere(case: Case) -> str | None:
+    files = sorted(case.request.FILES) if case.posted else []
+    if not files:
+        return None
+    names = [name for name, field in case.fields.items() if isinstance(field, (FileField, Picture))]
+    if not names or set(files) & set(names):
+        return None
+    return f"收到的文件字段名是 {_listed(files)}:这个接口的是 {_listed(names)}"
+
+
+def _no_file(case: Case) -> str | None:
+    if not case.is_decided_by_parameters or (case.posted and case.request.FILES):
+        return None
+    names = [name for name, field in case.fields.items() if isinstance(field, FileField)]
+    if not names:
+        return None
+    return f"请求里没有文件:用 FormData 上传,文件的字段名是 {_listed(names)}"
+
+
+def _no_user_id(case: Case) -> str | None:
+    if case.endpoint.path != "/users/uploadAvatar" or case.sent.keys() & {"uId", "unid"}:
+        return None
+    return "缺少 uId:登入返回的 userInfo.unid" if case.is_decided_by_parameters else None
+
+
+def _missing(case: Case) -> str | None:
+    if not case.is_decided_by_parameters:
+        return None
+    names = [name for name in case.fields if name in case.needed and name not in case.sent]
+    if not names:
+        return None
+    others = [name for name in case.sent if name not in case.fields and name != "token"]
+    return f"缺少参数 {_listed(names)}" + (f";收到的是 {_listed(others)}" if others else "")
+
+
+def _page_alone(case: Case) -> str | None:
+    if "total" not in case.body or "page" not in case.sent or "count" in case.sent or "count" not in case.fields:
+        return None
+    return "只传了 page:没有 count 时 page 不起作用,给出的是全部数据"
+
+
+def _listed(names: list[str]) -> str:
+    return "、".join(names[:10])[:80]
+
+
+# The first that finds something speaks: what makes the request unreadable stands before what it says.
+_MISTAKES = (
+    *(_wrong_method, _no_boundary, _unknown_format, _broken_json, _no_token, _dead_token, _no_right),
+    *(_json_as_form, _body_in_query, _query_in_body, _text_of_nothing, _captcha_of_nobody),
+    *(_file_elsewhere, _no_user_id, _no_file, _missing, _page_alone),
+)

@@ -6,16 +6,21 @@ They are envelopes; for people in the back office ``core.admin.error_pages`` tur
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
 
 from core.api.envelope import error_response
 from core.api.handler import engine_is_down
+from core.api.routing import call_find
 from core.errors import BodyTooLarge, DomainError, InternalError, ServiceUnavailable, UnknownAddress
 from core.observe import tracing
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    head, _, rest = request.path_info.lstrip("/").partition("/")
+    if settings.HINTS and call_find(f"/{rest}"):  # development servers forward /api/… to us
+        return error_response(UnknownAddress(hint=f"地址多了前缀 /{head}:在开发服务器的代理里用 rewrite 去掉它"))
     return error_response(UnknownAddress())
 
 
