@@ -132,9 +132,11 @@ def test_tokens_are_not_logged_and_figures_stay_inside(ports, home):
     assert ask(ports["https"], "/metrics")[0] == 404
     ask(ports["https"], "/students/getstulist?token=secret")
     ask(ports["http"], "/students/getstulist?token=secret")
+    assert ask(ports["https"], "/verify?token=secret", "POST", 2 * MIB)[0] == 413
+    assert ask(ports["https"], "/students/getstulist?token=secret&x=/dies")[0] == 502
 
     # nginx writes after it has answered.
-    assert until(lambda: (home / "spms.log").read_text().count("/students/getstulist") == 2, 20)
+    assert until(lambda: (home / "spms.log").read_text().count("/students/getstulist") == 3, 20)
     assert not [file for file in home.glob("*.log") if "secret" in file.read_text()]
 
 

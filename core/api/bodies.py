@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, ResolverMatch, resolve
 from rest_framework.exceptions import ParseError
@@ -131,7 +132,8 @@ class IncomingBody:
 
 
 class BodyLimitMiddleware:
-    """Refuse a body whose announced length is too large, before anything reads it, and one that was dropped.
+    """Refuse a body whose announced length is too large, before anything reads it, one that was dropped, and a query
+    of too many names.
 
     ``config.asgi`` collects the bodies, and announces the length that has really arrived.
     """
@@ -142,6 +144,9 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         length = _announced(request)
         if length and length > body_limit(request.path_info, request.content_type or ""):
+            return error_response(BodyTooLarge())
+        # Django raises while it reads the query, wherever that is, and logs a traceback that any stranger can cause.
+        if request.META.get("QUERY_STRING", "").count("&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
             return error_response(BodyTooLarge())
         body = request.META.get("spms.body")
         if body and body.was_dropped:

@@ -54,6 +54,14 @@ class TestStructure:
 
         assert answer.json()["state"] is True, answer.json()
 
+    @pytest.mark.parametrize("path", ["/verify", "/sandbox/control/trades", "/admin/login/", "/nothing"])
+    def test_a_query_of_many_names_is_refused_without_a_traceback_in_the_log(self, api, path, caplog):
+        names = "&".join(f"a{number}=1" for number in range(1_001))
+
+        assert api.http.get(f"{path}?{names}").status_code == 413
+        assert not [record for record in caplog.records if record.exc_info or record.name.startswith("django.security")]
+        assert api.http.get(f"{path}?{names.removesuffix('&a1000=1')}").status_code != 413
+
     def test_so_are_a_query_and_a_form_of_many_fields_or_parts(self, api):
         fields = "&".join(f"a{number}=1" for number in range(2_000))
 
