@@ -54,3 +54,12 @@ def read_only_until(class_name: str) -> datetime | None:
     except redis.RedisError:
         return None
     return datetime.fromisoformat(ends_at.decode()) if ends_at else None
+
+
+def read_only_move(before: str, after: str) -> None:
+    """Let read-only hours follow a class that got another name; those that ``after`` has itself stay as they are."""
+    try:
+        valkey.client().renamenx(_READ_ONLY + before, _READ_ONLY + after)
+        valkey.client().delete(_READ_ONLY + before)
+    except redis.RedisError:
+        pass  # there were none, or they end without us

@@ -81,18 +81,26 @@ def students_create(students: Sequence[Student], *, actor_pk: int | None, now: d
 def students_change(
     students: Sequence[Student], changes: Sequence[Sequence[FieldChange]], *, actor_pk: int | None, now: datetime
 ) -> None:
-    """Give each student the values ``after`` of its changes, and save it.
+    """Give each student the values ``after`` of its changes, and save it; write down who moves to another class.
 
     Saves every column that people fill in, but not number, picture and date.
     """
-    pairs = list(zip(students, changes, strict=True))
-    for student, of_one in pairs:
+    students_save(students, changes, fields=EDITABLE, actor_pk=actor_pk, now=now)
+    pairs = zip(students, changes, strict=True)
+    moves = [(one, str(change.before)) for one, of in pairs for change in of if change.field == "class_name"]
+    moves_add(moves, times.local(now).date())
+
+
+def students_save(
+    students: Sequence[Student], changes: Sequence[Sequence[FieldChange]], *, fields: Sequence[str],
+    actor_pk: int | None, now: datetime,
+) -> None:  # fmt: skip
+    """Do that for some columns, ``fields``, without writing down moves."""
+    for student, of_one in zip(students, changes, strict=True):
         for change in of_one:
             setattr(student, change.field, change.after)
     # All rows exist, so this updates them in one statement; ``bulk_update`` sends a CASE of thousands of branches.
-    Student.objects.bulk_create(students, update_conflicts=True, update_fields=EDITABLE, unique_fields=["id"])
-    moves = [(one, str(change.before)) for one, of in pairs for change in of if change.field == "class_name"]
-    moves_add(moves, times.local(now).date())
+    Student.objects.bulk_create(students, update_conflicts=True, update_fields=fields, unique_fields=["id"])
     students_note(LogEntry.Action.UPDATE, students, changes, actor_pk, now)
 
 

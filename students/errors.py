@@ -54,6 +54,10 @@ class TooManyChosen(DomainError):
     """More students were chosen than one run may delete."""
 
 
+class ClassStepRefused(DomainError):
+    """A step of a class is refused; ``msg`` says why."""
+
+
 class NumberTaken(DomainError):
     msg = "学号已经属于另一名学员，没有恢复"
 

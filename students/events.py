@@ -7,9 +7,8 @@ from students.models import EventKind, StudentEvent, StudentFields
 
 
 def event_of(
-    student: StudentFields, kind: EventKind, on: date, *, had_left: bool, has_left: bool, detail: str = "",
-    run_pk: int | None = None,
-) -> StudentEvent:  # fmt: skip
+    student: StudentFields, kind: EventKind, on: date, *, had_left: bool, has_left: bool, detail: str = ""
+) -> StudentEvent:
     """Make an event that is not saved yet. ``had_left`` and ``has_left``: before and after it, archived counts too."""
     return StudentEvent(
         student_pk=student.pk,
@@ -21,16 +20,19 @@ def event_of(
         is_leaving=has_left and not had_left,
         is_return=had_left and not has_left,
         detail=detail[:200],
-        run_pk=run_pk,
     )
+
+
+def moves_of(students: Iterable[tuple[StudentFields, str]], on: date) -> list[StudentEvent]:
+    """Make the events of students in a new class, each with the name of the class it comes from."""
+    return [
+        event_of(one, EventKind.MOVED, on, had_left=one.has_left, has_left=one.has_left, detail=f"从 {before}")
+        for one, before in students
+    ]
 
 
 def moves_add(students: Iterable[tuple[StudentFields, str]], on: date) -> None:
-    """Write down that each student, who is in a new class, comes from the class named beside."""
-    StudentEvent.objects.bulk_create(
-        event_of(one, EventKind.MOVED, on, had_left=one.has_left, has_left=one.has_left, detail=f"从 {before}")
-        for one, before in students
-    )
+    StudentEvent.objects.bulk_create(moves_of(students, on))
 
 
 def archive_add(students: Iterable[StudentFields], on: date) -> None:

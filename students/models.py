@@ -286,6 +286,7 @@ class RunKind(models.TextChoices):
     PHOTOS = "photos", "批量上传头像"
     DELETE = "delete", "删除学员"
     EDIT = "edit", "批量修改学员"
+    CLASS = "class", "班级与学籍"
 
 
 class RunState(models.TextChoices):

@@ -5,6 +5,7 @@ from functools import partial
 
 from core import times
 from core.queues import queued_task
+from students import life
 from students.counts import counts_fold
 from students.models import RunKind, RunState, TransferRun
 from students.transfer import deletion, imports, photos
@@ -18,6 +19,7 @@ _IN_ONE_TRANSACTION: dict[tuple[str, str], Callable[..., None]] = {
 _IN_STEPS: dict[tuple[str, str], Callable[..., None]] = {
     (RunKind.IMPORT, RunState.UNDOING): imports.import_undo,
     (RunKind.EDIT, RunState.UNDOING): imports.import_undo,
+    (RunKind.CLASS, RunState.UNDOING): life.class_undo,
     (RunKind.PHOTOS, RunState.APPLYING): photos.photos_apply,
     (RunKind.DELETE, RunState.APPLYING): deletion.deletion_apply,
     (RunKind.DELETE, RunState.UNDOING): deletion.deletion_undo,

@@ -130,6 +130,14 @@ def class_accounts_delete(*, class_name: str) -> int:
     return counts.get(User._meta.label, 0)
 
 
+def class_accounts_move(*, before: str, after: str, user_pks: Sequence[int] | None = None) -> list[int]:
+    """Let the accounts of a class, or those of them that are named, belong to another class; return their keys."""
+    users = users_of_class(before) if user_pks is None else users_of_class(before).filter(pk__in=user_pks)
+    pks = list(users.select_for_update(no_key=True).values_list("pk", flat=True))
+    User.objects.filter(pk__in=pks).update(class_name=after)
+    return pks
+
+
 def class_list() -> list[tuple[str, int]]:
     """Return (class name, number of accounts) for each class that has accounts."""
     rows = User.objects.exclude(class_name="").order_by("class_name").values_list("class_name")

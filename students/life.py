@@ -1,0 +1,415 @@
+"""Rename, merge, split and end a class, and change how students stand in the school: each is a run that can be undone.
+
+Locks are taken in one order: students of the class, those in its archive, the rows of classes. Who adds a student to a
+class that is being renamed comes before or after it: after it, the class with the old name appears again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import TextChoices
+
+from accounts.models import User
+from accounts.selectors import users_of_class
+from accounts.services.class_accounts import class_accounts_move
+from accounts.services.users import users_disable, users_enable
+from core import times
+from core.audit import StaffAction, action_record
+from permissions.gate import read_only_move, read_only_until
+from permissions.models import ROOT_ROLEID
+from students.bulk import FieldChange, changes_dump, changes_load, students_lock, students_save
+from students.classes import class_get, classes_add
+from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
+from students.events import event_of, moves_of
+from students.listener import tell_rename_undone, tell_renamed
+from students.models import (
+    LEFT_STATES,
+    ArchivedStudent,
+    ClassState,
+    EventKind,
+    RowKind,
+    RunKind,
+    RunState,
+    SchoolClass,
+    Student,
+    StudentEvent,
+    StudentFields,
+    StudentState,
+    TransferRow,
+    TransferRun,
+)
+from students.selectors import students_total
+
+log = structlog.get_logger("students.life")
+
+MAX_STUDENTS = 5_000
+ACCOUNT_CLASS_LENGTH = User._meta.get_field("class_name").max_length or 0
+STATE_FIELDS = ("state", "state_on", "state_reason", "left_on")
+_EVENTS = {
+    StudentState.STUDYING: EventKind.RETURNED,
+    StudentState.SUSPENDED: EventKind.SUSPENDED,
+    StudentState.WITHDRAWN: EventKind.WITHDRAWN,
+    StudentState.GRADUATED: EventKind.GRADUATED,
+}
+
+
+class Fate(TextChoices):
+    """What becomes of the accounts of students who leave."""
+
+    KEEP = "keep", "保留，还能登录"
+    DISABLE = "disable", "停用，不能再登录"
+    DELETE = "delete", "删除，不能恢复"
+
+
+class ClassFacts(NamedTuple):
+    """What goes along when a class is renamed; the preview shows it, and ``mark`` is of exactly these students."""
+
+    students: int
+    archived: int
+    accounts: int
+    is_read_only: bool
+    mark: str
+
+
+def class_facts(name: str) -> ClassFacts:
+    pks = list(Student.objects.filter(class_name=name).order_by().values_list("pk", flat=True)[: MAX_STUDENTS + 1])
+    return ClassFacts(
+        students=len(pks),
+        archived=ArchivedStudent.objects.filter(class_name=name).count(),
+        accounts=users_of_class(name).count(),
+        is_read_only=read_only_until(name) is not None,
+        mark=mark_of(pks),
+    )
+
+
+def mark_of(pks: Iterable[int]) -> str:
+    return sha256(repr(sorted(pks)).encode()).hexdigest()
+
+
+@dataclass
+class _Step:
+    """A run that is being written."""
+
+    what: str
+    user_pk: int | None
+    now: datetime
+    options: dict[str, Any]
+    rows: list[TransferRow] = field(default_factory=list)
+
+    @property
+    def today(self) -> date:
+        return times.local(self.now).date()
+
+    def save(self, events: Sequence[StudentEvent] = ()) -> TransferRun:
+        for number, row in enumerate(self.rows, 1):
+            row.number = number
+        run = TransferRun.objects.create(
+            kind=RunKind.CLASS, state=RunState.DONE, created_by_id=self.user_pk, confirmed_by_id=self.user_pk,
+            created_at=self.now, phase_at=self.now, file_name=self.what[:120], options=self.options,
+            counts={RowKind.CHANGED: len(self.rows)},
+        )  # fmt: skip
+        for row in self.rows:
+            row.run = run
+        TransferRow.objects.bulk_create(self.rows)
+        for event in events:
+            event.run_pk = run.pk
+        StudentEvent.objects.bulk_create(events)
+        action_record(run, StaffAction.BULK, {"班级": run.file_name}, actor_pk=self.user_pk)
+        return run
+
+    def note(self, students: Sequence[StudentFields], changes: Sequence[Sequence[FieldChange]]) -> None:
+        self.rows += [
+            TransferRow(
+                student_pk=one.pk, kind=RowKind.CHANGED, diff=changes_dump(of),
+                cells={"sId": one.sid, "name": one.name, "class": one.class_name},
+            )
+            for one, of in zip(students, changes, strict=True)
+        ]  # fmt: skip
+
+
+# --- Classes ---
+def class_rename(*, before: str, after: str, mark: str, user_pk: int | None, now: datetime) -> TransferRun:
+    """Give a class another name; students, archive, accounts, read-only hours and what listens go along.
+
+    :param mark: of the students that the page has shown (:func:`class_facts`).
+    :raises ClassStepRefused: there is a class of that name already, or the name is too long for accounts.
+    :raises ClassUnknown: a colleague has just renamed it.
+    :raises SelectionChanged: the class has other students by now. Nothing is changed.
+    """
+    if after == before:
+        raise ClassStepRefused("名称没有变")
+    if SchoolClass.objects.filter(name=after).exists() or students_total(after):
+        raise ClassStepRefused(f"已经有班级 {after}，请用“合并”")
+    step = _Step(f"改名 {before} → {after}", user_pk, now, {"step": "rename", "before": before, "after": after})
+    try:
+        with transaction.atomic():
+            students, archived = _class_lock(before, mark)
+            row = _row_lock(before)
+            step.options["class_pk"] = row.pk
+            row.name = after
+            row.save(update_fields=["name"])
+            _move(step, students, archived)
+            return step.save()
+    except IntegrityError:  # of two classes that get one name at the same instant, the second
+        raise ClassStepRefused(f"已经有班级 {after}，请用“合并”") from None
+
+
+def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now: datetime) -> TransferRun:
+    """Move all of a class into another one, and end it.
+
+    :raises: as :func:`class_rename`.
+    """
+    if after == before:
+        raise ClassStepRefused("请选择另一个班级")
+    step = _Step(f"合并 {before} → {after}", user_pk, now, {"step": "merge", "before": before, "after": after})
+    with transaction.atomic():
+        class_get(after)
+        students, archived = _class_lock(before, mark)
+        # Both rows: of two merges in opposite directions at one instant, the second finds its target ended.
+        list(SchoolClass.objects.select_for_update().filter(name__in=[before, after]).order_by("name"))
+        row = _row_lock(before)
+        if _row_lock(after).state == ClassState.ENDED:
+            raise ClassStepRefused(f"{after} 已经结业，不能合并进去；请先把它改回开班")
+        step.options |= {"class_pk": row.pk, "state": row.state}
+        row.state = ClassState.ENDED
+        row.save(update_fields=["state"])
+        _move(step, students, archived)
+        return step.save(moves_of([(one, before) for one in students], step.today))
+
+
+def class_split(
+    *, before: str, after: str, pks: Sequence[int], user_pk: int | None, now: datetime
+) -> TransferRun:  # fmt: skip
+    """Move some students of a class, with their accounts, to a class that may be new.
+
+    :raises SelectionChanged: one of them is not in the class any more. Nothing is changed.
+    """
+    if after == before:
+        raise ClassStepRefused("请填写另一个班级")
+    with transaction.atomic():
+        students = [one for one in students_lock(pks).values() if one.class_name == before]
+        if len(students) < len(set(pks)) or not students:
+            raise SelectionChanged("所选的学员有的已经不在这个班，没有改动。请重新选择")
+        is_new = not SchoolClass.objects.filter(name=after).exists()
+        facts: dict[str, Any] = {"step": "split", "before": before, "after": after, "is_new": is_new}
+        step = _Step(f"拆分 {before}：{len(students)} 名 → {after}", user_pk, now, facts)
+        classes_add([after])
+        _move(step, students, [])
+        return step.save(moves_of([(one, before) for one in students], step.today))
+
+
+def class_end(
+    *, name: str, on: date, fate: str, mark: str, user_pk: int | None, now: datetime
+) -> TransferRun:  # fmt: skip
+    """End a class: its students who have not left become 结业 on that day, and the accounts what ``fate`` says.
+
+    :raises: as :func:`class_rename`.
+    """
+    with transaction.atomic():
+        students, _ = _class_lock(name, mark)
+        row = _row_lock(name)
+        facts = {"step": "end", "before": name, "class_pk": row.pk, "state": row.state}
+        facts["ends_on"] = row.ends_on.isoformat() if row.ends_on else None
+        step = _Step(f"结业 {name}", user_pk, now, facts)
+        row.state, row.ends_on = ClassState.ENDED, row.ends_on or on
+        row.save(update_fields=["state", "ends_on"])
+        step.options |= _accounts_settle([one.account_id for one in students], fate)
+        students = [one for one in students if not one.has_left]
+        events = _state_set(step, students, StudentState.GRADUATED, on, "")
+        return step.save(events)
+
+
+# --- Students ---
+def students_state_set(
+    *, pks: Sequence[int], state: str, on: date, reason: str, fate: str, mark: str, user_pk: int | None, now: datetime
+) -> TransferRun:
+    """Make students 在读, 休学, 退学 or 结业 from a day on, all or none.
+
+    :raises SelectionChanged: one is gone since the page was shown. Nothing is changed.
+    :raises StudentUnchanged: all of them are that already.
+    """
+    kind = StudentState(state)
+    with transaction.atomic():
+        students = list(students_lock(pks).values())
+        if mark_of(one.pk for one in students) != mark:
+            raise SelectionChanged("名单在你确认之前变了，没有修改任何学员。请核对后再次确认")
+        students = [one for one in students if one.state != kind]
+        if not students:
+            raise StudentUnchanged
+        names = "、".join(one.name for one in students[:3]) + (f" 等 {len(students)} 名" if len(students) > 3 else "")
+        step = _Step(f"{kind.label}：{names}", user_pk, now, {"step": "state"})
+        if kind in LEFT_STATES:
+            step.options |= _accounts_settle([one.account_id for one in students], fate)
+        events = _state_set(step, students, kind, on, reason)
+        return step.save(events)
+
+
+def accounts_settle(account_pks: Iterable[int | None], fate: str) -> None:
+    """Keep, disable or delete the accounts of students who leave; never one of staff."""
+    _accounts_settle(account_pks, fate)
+
+
+def _accounts_settle(account_pks: Iterable[int | None], fate: str) -> dict[str, Any]:
+    """Return what undoing needs: the accounts that were disabled."""
+    users = User.objects.filter(pk__in=[pk for pk in account_pks if pk], is_staff=False)
+    users = users.exclude(role__roleid=ROOT_ROLEID)
+    if fate == Fate.DELETE:
+        users.delete()
+    elif fate == Fate.DISABLE and (pks := list(users.filter(is_active=True).order_by().values_list("pk", flat=True))):
+        users_disable(user_pks=pks)
+        return {"disabled": pks}
+    return {}
+
+
+def _state_set(
+    step: _Step, students: Sequence[Student], state: StudentState, on: date, reason: str
+) -> list[StudentEvent]:
+    values: dict[str, Any] = {"state": state.value, "state_on": on, "state_reason": reason}
+    events, changes = [], []
+    for one in students:
+        new = values | ({"left_on": on} if state == StudentState.GRADUATED and not one.left_on else {})
+        pairs = [(name, getattr(one, name), value) for name, value in new.items()]
+        changes.append([FieldChange(*pair) for pair in pairs if pair[1] != pair[2]])
+        had_left = one.has_left
+        events.append(
+            event_of(one, _EVENTS[state], on, had_left=had_left, has_left=state in LEFT_STATES, detail=reason)
+        )
+    step.note(students, changes)
+    students_save(students, changes, fields=STATE_FIELDS, actor_pk=step.user_pk, now=step.now)
+    return events
+
+
+# --- Parts ---
+def _class_lock(name: str, mark: str) -> tuple[list[Student], list[ArchivedStudent]]:
+    """Lock a class's students and those of its archive; return them.
+
+    The students twice: who is being archived is in the archive after the first time, and who is being restored is
+    back after the archive is locked.
+    """
+    _students_of(name)
+    archived = _archived_of(name)
+    students = _students_of(name)
+    if len(students) > MAX_STUDENTS:
+        raise ClassStepRefused(f"一次最多 {MAX_STUDENTS} 名学员")
+    if mark_of(one.pk for one in students) != mark:
+        raise SelectionChanged("名单在你确认之前变了，没有改动。请核对后再次确认")
+    return students, archived
+
+
+def _students_of(name: str) -> list[Student]:
+    return list(Student.objects.select_for_update().filter(class_name=name).order_by("pk")[: MAX_STUDENTS + 1])
+
+
+def _archived_of(name: str) -> list[ArchivedStudent]:
+    return list(ArchivedStudent.objects.select_for_update().filter(class_name=name).order_by("pk"))
+
+
+def _row_lock(name: str) -> SchoolClass:
+    row = SchoolClass.objects.select_for_update().filter(name=name).first()
+    if row is None:
+        raise ClassUnknown
+    return row
+
+
+def _move(step: _Step, students: Sequence[Student], archived: Sequence[ArchivedStudent]) -> None:
+    before, after = step.options["before"], step.options["after"]
+    is_whole = step.options["step"] != "split"
+    accounts = None if is_whole else [one.account_id for one in students if one.account_id]
+    if len(after) > ACCOUNT_CLASS_LENGTH and users_of_class(before).exists():
+        raise ClassStepRefused(f"这个班有账号，名称最多 {ACCOUNT_CLASS_LENGTH} 个字")
+    step.options["accounts"] = class_accounts_move(before=before, after=after, user_pks=accounts)
+    changes = [[FieldChange("class_name", before, after)] for _ in students]
+    step.note(students, changes)
+    students_save(students, changes, fields=("class_name",), actor_pk=step.user_pk, now=step.now)
+    step.options["archived"] = [one.pk for one in archived]
+    ArchivedStudent.objects.filter(pk__in=step.options["archived"]).update(class_name=after)
+    if is_whole:
+        step.options["notes"] = tell_renamed(before=before, after=after)
+        transaction.on_commit(lambda: read_only_move(before, after))
+
+
+# --- To take it back ---
+def class_undo(*, run_pk: int, now: datetime) -> None:
+    """Take back a step of a class, or a change of states; who was changed since stays, and the row says so."""
+    try:
+        with transaction.atomic():
+            runs = TransferRun.objects.select_for_update(skip_locked=True, no_key=True)
+            run = runs.filter(pk=run_pk, kind=RunKind.CLASS, state=RunState.UNDOING).first()
+            if run is not None:
+                _undo(run, now)
+    except Exception:
+        # The run stays as it is, and ``runs_resume`` tries again.
+        log.exception("class not undone", run=run_pk)
+        TransferRun.objects.filter(pk=run_pk, state=RunState.UNDOING).update(message="处理时出现意外错误，会自动重试")
+
+
+def _undo(run: TransferRun, now: datetime) -> None:
+    options, rows = run.options, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED))
+    students = students_lock(row.student_pk for row in rows)
+    targets, changes = [], []
+    for row in rows:
+        one, of = students.get(row.student_pk or 0), changes_load(row.diff)
+        labels = [change.label for change in of if one and getattr(one, change.field) != change.after]
+        if one is None or labels:
+            row.kind, row.errors = (
+                RowKind.KEPT,
+                [["、".join(labels) or "学员", "之后被修改过" if one else "已不在名单里"]],
+            )
+        else:
+            row.kind = RowKind.UNDONE
+            targets.append(one)
+            changes.append([change.reversed() for change in of])
+    fields = STATE_FIELDS if options["step"] in {"end", "state"} else ("class_name",)
+    students_save(targets, changes, fields=fields, actor_pk=run.undone_by_id, now=now)
+    StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=[one.pk for one in targets]).delete()
+    TransferRow.objects.bulk_create(rows, update_conflicts=True, update_fields=["kind", "errors"], unique_fields=["id"])
+    _UNDO[options["step"]](options)
+    users_enable(user_pks=options.get("disabled", []))
+    run.state, run.message, run.counts = RunState.UNDONE, "", {}
+    for row in rows:
+        run.counts[row.kind] = run.counts.get(row.kind, 0) + 1
+    run.save()
+
+
+def _undo_move(options: dict[str, Any]) -> None:
+    before, after = options["before"], options["after"]
+    class_accounts_move(before=after, after=before, user_pks=options["accounts"])
+    ArchivedStudent.objects.filter(pk__in=options["archived"], class_name=after).update(class_name=before)
+    if "notes" in options:
+        tell_rename_undone(before=before, after=after, notes=options["notes"])
+
+
+def _undo_rename(options: dict[str, Any]) -> None:
+    if not SchoolClass.objects.filter(name=options["before"]).exists():
+        SchoolClass.objects.filter(pk=options["class_pk"], name=options["after"]).update(name=options["before"])
+    _undo_move(options)
+    transaction.on_commit(lambda: read_only_move(options["after"], options["before"]))
+
+
+def _undo_merge(options: dict[str, Any]) -> None:
+    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"])
+    _undo_move(options)
+
+
+def _undo_split(options: dict[str, Any]) -> None:
+    _undo_move(options)
+    if options["is_new"] and not students_total(options["after"]) and not users_of_class(options["after"]).exists():
+        SchoolClass.objects.filter(name=options["after"]).delete()
+
+
+def _undo_end(options: dict[str, Any]) -> None:
+    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"], ends_on=options["ends_on"])
+
+
+_UNDO: dict[str, Callable[[dict[str, Any]], None]] = {
+    "rename": _undo_rename,
+    "merge": _undo_merge,
+    "split": _undo_split,
+    "end": _undo_end,
+    "state": lambda options: None,
+}
