@@ -5,6 +5,7 @@ finished, and PostgreSQL itself keeps when the archive took the last piece of it
 """
 
 import re
+import secrets
 import shutil
 import stat
 import sys
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from socket import gethostname
+from urllib.request import Request, urlopen
 
 import redis
 from django.conf import settings
@@ -30,6 +32,7 @@ from core.upstreams import resting
 MIN_FREE_BYTES = 1 << 30
 MAX_LAG_BYTES = 16 << 20
 MIN_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
+PROXY_WITHIN_S = 4
 NGINX_CONF = Path("/etc/nginx/nginx.conf")
 BASE_EVERY = timedelta(hours=26)  # a night's backup, and time for it
 _BACKUP_REMEDY = "见 docs/operations.md；在数据库那台机器上：journalctl -u spms-backup，pgbackrest check。"
@@ -130,6 +133,25 @@ def nginx() -> Iterator[Finding]:
     yield Finding(f"nginx {gethostname()}", number >= MIN_WORKER_CONNECTIONS, what, do)
 
 
+def proxy() -> Iterator[Finding]:
+    """Check that our address leads to deploy/nginx.conf or haproxy.cfg, which give each request an id of their own.
+
+    They end bodies that come slowly, and drop headers that a client must not send. Granian does neither.
+    """
+    if not settings.PRODUCTION:
+        return
+    sent_id = f"doctor-{secrets.token_hex(8)}"
+    request = Request(settings.PUBLIC_BASE_URL + "/health/live", headers={"X-Request-Id": sent_id})  # noqa: S310
+    try:
+        with urlopen(request, timeout=PROXY_WITHIN_S) as answer:  # noqa: S310  (a setting, not a caller's address)
+            is_ours = answer.headers["X-Request-Id"] != sent_id
+    except OSError:
+        return  # the check of the certificate says so
+    what = "deploy/nginx.conf（或 haproxy.cfg）" + ("在网页进程前面" if is_ours else "没有在网页进程前面")
+    do = "装上它（docs/going-live.md）：没有它，几十个慢慢发内容的连接就占住所有线程。"
+    yield Finding("proxy", is_ours, what, do)
+
+
 def interpreter() -> Iterator[Finding]:
     """Check that the services' user can reach the Python that the virtual environment points to."""
     if not settings.PRODUCTION:
@@ -208,6 +230,6 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
 
 
 CHECKS = (
-    *(valkey_keeps, sentinels, database_room, database_spare, disk, nginx, interpreter),
+    *(valkey_keeps, sentinels, database_room, database_spare, disk, nginx, proxy, interpreter),
     *(trusted_proxies, breakers, background_work, backups),
 )

@@ -195,6 +195,23 @@ def test_an_nginx_for_few_sockets_is_wrong(settings, monkeypatch, tmp_path, numb
     assert bool(bad(servers.nginx)) == is_bad
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_web_process_that_our_proxy_does_not_stand_before_is_wrong(settings, is_there):
+    class Web(BaseHTTPRequestHandler):
+        def do_GET(self):
+            # The proxy replaces the id that a client sends; without it the web process takes it and answers with it.
+            self.send_response(200)
+            self.send_header("X-Request-Id", "0123456789" if is_there else self.headers["X-Request-Id"])
+            self.end_headers()
+
+    settings.PRODUCTION = True
+    with serving(Web) as settings.PUBLIC_BASE_URL:
+        (finding,) = servers.proxy()
+    assert finding.ok is is_there and "nginx.conf" in finding.do
+
+    assert list(servers.proxy()) == []  # nothing answers: another check says so
+
+
 def test_a_python_that_others_cannot_reach_is_wrong(settings, monkeypatch, tmp_path):
     settings.PRODUCTION = True
     private = tmp_path / "root"
