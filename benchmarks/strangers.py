@@ -4,11 +4,12 @@
     python benchmarks/strangers.py --short         # two minutes, as CI runs it; exits with 1 where a person was hurt
     python benchmarks/strangers.py --only bodies "audit flood"
 
-Starts throw-away engines and the web server as ``deploy/systemd/spms-web.service`` has it. Forty people list, search,
-add and buy with think time; each attack runs beside them from other addresses. For each of them the table says how many
-requests of the people failed, their slowest hundredth beside that of a quiet time, and what was left: memory of the web
-processes after the attack, rows, and files. A request has failed if it was not answered in 10 s, or with HTTP 400 or
-more. Clients and servers share the machine, so the times say little unless it is otherwise idle.
+Starts throw-away engines, the web server as ``deploy/systemd/spms-web.service`` has it, and nginx with
+``deploy/nginx.conf`` before it. Forty people list, search, add and buy with think time; each attack runs beside them
+from other addresses. For each of them the table says how many requests of the people failed, their slowest hundredth
+beside that of a quiet time, and what was left: memory of the web processes after the attack, rows, and files. A request
+has failed if it was not answered in 10 s, or with HTTP 400 or more. Clients and servers share the machine, so the times
+say little unless it is otherwise idle.
 """
 
 import argparse
@@ -284,32 +285,36 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ATTACKS, metavar="ATTACK", help=", ".join(ATTACKS))
     options = parser.parse_args()
     seconds = 4 if options.short else 30
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with students.engines(), students.own_databases(), TemporaryDirectory() as home:
         media = Path(home) / "media"
         os.environ["DATABASE_URL"] = students.url_of(students.LARGE_DATABASE)
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
-        os.environ |= {"MEDIA_ROOT": str(media), "STATE_DIR": home, "PORT": str(port)}
+        os.environ |= {"MEDIA_ROOT": str(media), "STATE_DIR": home, "TRUSTED_PROXIES": "1"}
         import django
         from django.conf import settings
         from django.db import connections
 
         django.setup()
         students.use(students.LARGE_DATABASE)
-        scene = make_scene(port)
+        from tests.processes import nginx_before  # noqa: TID251  (here, because it loads models)
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            web_port = probe.getsockname()[1]
         environ = os.environ | units.environment("web") | {"DJANGO_SECRET_KEY": settings.SECRET_KEY}
-        words = units.command("web", "--port", str(port), "--log-level", "error", without=["--port", "--log-config"])
+        words = units.command(
+            "web", "--port", str(web_port), "--log-level", "error", without=["--port", "--log-config"]
+        )
         with Path(os.devnull).open("wb") as nowhere:
             server = subprocess.Popen(words, cwd=ROOT, env=environ | {"PYTHONPATH": str(ROOT)}, stderr=nowhere)
         hurt = False
         try:
-            serving._wait_for(port, "the web server")
+            serving._wait_for(web_port, "the web server")
             time.sleep(5)
             children = psutil.Process(server.pid).children()
             workers = sorted(children, key=lambda process: process.memory_info().rss)[-2:]
-            hurt = play(scene, workers, media, options.only or list(ATTACKS), seconds)
+            with nginx_before(Path(home), web=web_port, socket=web_port) as (port, _):
+                hurt = play(make_scene(port), workers, media, options.only or list(ATTACKS), seconds)
         finally:
             server.terminate()
             server.wait(40)

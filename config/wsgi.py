@@ -1,5 +1,6 @@
 """The WSGI application, for HTTP without sockets. It repairs what Python or Django cannot deal with."""
 
+import io
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -12,7 +13,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 # isort: split
 from core.api.bodies import BLOCK, body_limit
-from core.api.slow_bodies import TimedBody
 
 _django = get_wsgi_application()
 _CHARSET = re.compile(r";\s*charset\*?\s*=[^;]*", re.IGNORECASE)
@@ -29,19 +29,36 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     # Python 3.11.10, 3.12.6 and 3.13 read cookies in linear time: remove the next two lines when we need one of these.
     if "\\" in environ.get("HTTP_COOKIE", ""):
         environ["HTTP_COOKIE"] = environ["HTTP_COOKIE"].replace("\\", "")
-    length = environ.get("CONTENT_LENGTH") or ""
-    has_body = length or environ.get("HTTP_TRANSFER_ENCODING")
-    # With the first of these it is Granian, and the body may still be on its way.
-    if not environ.get("wsgi.input_terminated") or not has_body:
+    # Only a server that speaks WSGI sets the first of these; `config.asgi` has collected the whole body.
+    if not environ.get("wsgi.input_terminated"):
         return _answer(environ, start_response)
-    environ["wsgi.input"] = TimedBody(
-        environ["wsgi.input"], int(length) if length.isdecimal() else 0, environ["REMOTE_ADDR"]
-    )
     if environ.get("HTTP_TRANSFER_ENCODING"):
         with SpooledTemporaryFile(BLOCK) as body:
             _measure_body(environ, body)
             return _answer(environ, start_response)
+    if (length := environ.get("CONTENT_LENGTH", "")).isdecimal():
+        environ["wsgi.input"] = _WholeBody(environ["wsgi.input"], int(length))
     return _answer(environ, start_response)
+
+
+class _WholeBody(io.RawIOBase):
+    """The body of a request (``wsgi.input``), whose end is missing if its client has left.
+
+    Granian gives what has come as if it were all, and a form without its last fields would be taken for a shorter one.
+    nginx sends only whole bodies, HAProxy passes long ones on as they come.
+
+    :raises ConnectionAbortedError: when reading behind the last byte that has come.
+    """
+
+    def __init__(self, source: Any, length: int) -> None:
+        self.source, self.missing = source, length
+
+    def read(self, size: int = -1) -> bytes:  # `readline` of the base class calls it too
+        part: bytes = self.source.read(size)
+        self.missing -= len(part)
+        if self.missing > 0 and len(part) != size:
+            raise ConnectionAbortedError("the body has not arrived")
+        return part
 
 
 def _measure_body(environ: dict[str, Any], body: IO[bytes]) -> None:

@@ -21,6 +21,8 @@ from django.conf import settings
 from django.db import connection
 
 from operations import units
+from tests.kit import deployed, free_ports
+from tests.needs import NGINX
 
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 150  # on a machine that is busy with other tests
@@ -119,6 +121,41 @@ def environment(**more: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "config.settings.local", "DATABASE_URL": database_url(), "PYTHONPATH": str(ROOT),
         "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": settings.SECRET_KEY, "LOG_LEVEL": "ERROR",
     } | more  # fmt: skip
+
+
+# All that it writes stays in one folder: it need not be root's.
+NGINX_FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+# Started by root, its workers would run as `nobody`, which may not write there.
+NGINX_USER = "user root;" if os.geteuid() == 0 else ""
+NGINX_FRAME = NGINX_USER + " pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
+
+
+@contextmanager
+def nginx_before(
+    home: Path, *, web: int, socket: int, changes: dict[str, str] | None = None
+) -> Iterator[tuple[int, int]]:
+    """Run nginx with ``deploy/nginx.conf`` before two ports; return its own two.
+
+    The first is that of https, without TLS, because there is no certificate here. ``home`` is the folder of all files.
+    """
+    https, http = free_ports(2)
+    changes = {
+        "127.0.0.1:8001": f"127.0.0.1:{web}",
+        "127.0.0.1:8002": f"127.0.0.1:{socket}",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{https};",
+        "listen 80;": f"listen 127.0.0.1:{http};",
+        "ssl_certificate": "# ssl_certificate",
+        "/var/log/nginx/": "",
+        "root /var/lib/spms;": f"root {home};",
+    } | (changes or {})
+    (home / "nginx.conf").write_text(NGINX_FRAME.format(NGINX_FOLDERS + deployed("nginx.conf", changes)), "utf-8")
+    command = [NGINX, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")]
+    nginx = Service(command, os.environ, home / "error.log")
+    try:
+        nginx.wait_until((home / "nginx.pid").exists)
+        yield https, http
+    finally:
+        nginx.end()
 
 
 @contextmanager

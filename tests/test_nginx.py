@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -16,18 +15,12 @@ import pytest
 from core.api.bodies import FILE_LIMIT, MIB
 from core.api.routing import endpoints
 from core.errors import ServiceUnavailable, Throttled
-from tests.kit import deployed, free_ports, reply, serving
-from tests.needs import NGINX
-from tests.processes import Service, until
+from tests.kit import deployed, reply, serving
+from tests.processes import nginx_before, until
 from uploads.api import media
 from uploads.formats import CONTENT_TYPES
 
 pytestmark = pytest.mark.nginx
-# All that it writes stays in one folder: it need not be root's.
-FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-# Started by root, its workers would run as `nobody`, which may not write there.
-USER = "user root;" if os.geteuid() == 0 else ""
-FRAME = USER + " pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
 HANGS_S = 4
 BUSY = "location = /busy { limit_req zone=one; proxy_pass http://spms_web; }"
 ORIGIN = "https://front.example"
@@ -59,29 +52,14 @@ def ports(home: Path) -> Iterator[dict[str, int]]:
     """Ports of nginx's two servers, and of what plays `web` and `socket`. Without TLS: there is no certificate here."""
     with serving(Echo) as web, serving(Echo) as sockets:
         found = {"web": urlsplit(web).port, "socket": urlsplit(sockets).port}
-        found["https"], found["http"] = free_ports(2)
         changes = {
-            "127.0.0.1:8001": f"127.0.0.1:{found['web']}",
-            "127.0.0.1:8002": f"127.0.0.1:{found['socket']}",
-            "listen 443 ssl http2;": f"listen 127.0.0.1:{found['https']};",
-            "listen 80;": f"listen 127.0.0.1:{found['http']};",
-            "ssl_certificate": "# ssl_certificate",
-            "/var/log/nginx/": "",
-            "root /var/lib/spms;": f"root {home};",
             "proxy_read_timeout 60s;": f"proxy_read_timeout {HANGS_S // 2}s;",
             # A limit as an engineer adds one.
             "limit_req_status 429;": "limit_req_status 429; limit_req_zone $uri zone=one:1m rate=1r/m;",
             "location /admin/ {": f"{BUSY} location /admin/ {{",
         }
-        text = FRAME.format(FOLDERS + deployed("nginx.conf", changes))
-        (home / "nginx.conf").write_text(text, "utf-8")
-        command = [NGINX, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")]
-        nginx = Service(command, os.environ, home / "error.log")
-        try:
-            nginx.wait_until((home / "nginx.pid").exists)
+        with nginx_before(home, **found, changes=changes) as (found["https"], found["http"]):
             yield found
-        finally:
-            nginx.end()
 
 
 def ask(port: int, path: str, method: str = "GET", size: int = 0, **headers: str) -> tuple[int, dict[str, str], str]:

@@ -2,20 +2,18 @@
 
 import io
 import json
-import os
-import socket
-import threading
-import time
 from contextlib import closing, suppress
 from http.client import HTTPConnection
 from unittest import mock
 
 import pytest
+from django.test import RequestFactory
 
-from core.api import bodies, slow_bodies
+from config.wsgi import application
+from core.api import bodies
 from core.api.bodies import BLOCK, BODY_LIMIT, MAX_VALUES, PAGE_LIMIT, IncomingBody
 from tests.kit import free_ports
-from tests.processes import until, web_processes
+from tests.processes import web_processes
 
 pytestmark = pytest.mark.django_db
 LOGIN, ADD, PARTS = "/users/login", "/students/addstu", "multipart/form-data; boundary=x"
@@ -96,60 +94,16 @@ def test_a_token_in_the_body_still_counts(root):
         assert "code" not in root.http.post("/students/updatestu", fields, **options).json()
 
 
-class TestSlowBodies:
-    @pytest.fixture
-    def connect(self, monkeypatch):
-        """Make connections to a server; return the two ends of each."""
-        monkeypatch.setattr(slow_bodies, "BODY_TIMEOUT_S", 0.6)
-        monkeypatch.setattr(slow_bodies, "LOOK_EVERY_S", 0.1)
-        opened = []
-        with socket.create_server(("127.0.0.1", 0)) as server:
+@pytest.mark.parametrize(("announced", "status"), [(16, "200 OK"), (17, "400 Bad Request")])
+def test_a_part_of_a_body_is_no_body(roles, announced, status):
+    """Granian reads as many bytes as have come when a client leaves."""
+    environ = RequestFactory().post(LOGIN).environ | {"wsgi.input_terminated": True, "CONTENT_LENGTH": str(announced)}
+    environ |= {"CONTENT_TYPE": "application/x-www-form-urlencoded", "wsgi.input": io.BytesIO(b"username=li&a=%E")}
+    statuses = []
 
-            def connected():
-                client = socket.create_connection(server.getsockname())
-                opened.extend([client, server.accept()[0]])
-                return opened[-2:]
+    application(environ, lambda line, headers: statuses.append(line))
 
-            yield connected
-        for end in opened:
-            end.close()
-
-    @pytest.mark.parametrize("sends", ["nothing", "a byte now and then"])
-    def test_one_that_does_not_come_ends_and_leaves_others_alone(self, connect, sends):
-        watchdog = threading.Thread(target=slow_bodies._watch, daemon=True)
-        (slow, its_end), (other, others_end) = connect(), connect()
-        source = its_end.makefile("rb")
-        body = slow_bodies.TimedBody(source, 1000, "127.0.0.1")
-        watchdog.start()
-        stop = threading.Event()
-
-        def talk():
-            while not stop.wait(0.1):
-                others_end.sendall(b"answer")
-                if sends != "nothing":
-                    slow.sendall(b"x")
-
-        talker = threading.Thread(target=talk)
-        talker.start()
-        start, opened = time.monotonic(), len(os.listdir("/proc/self/fd"))
-        with source, pytest.raises(OSError, match="has not arrived"):
-            body.read(1000)
-        took = time.monotonic() - start
-        stop.set()
-        talker.join()
-
-        assert 0.5 < took < 3
-        # The watchdog has looked at each, and keeps none.
-        assert until(lambda: len(os.listdir("/proc/self/fd")) <= opened, 5)
-        its_end.sendall(b"refused")
-        assert slow.recv(100) == b"refused"
-        other.sendall(b"next")
-        assert others_end.recv(100) == b"next"
-
-    def test_a_part_of_a_body_is_no_body(self):
-        with pytest.raises(OSError, match="has not arrived"):
-            slow_bodies.TimedBody(io.BytesIO(b"half"), 8, "127.0.0.1").read(8)
-        assert slow_bodies.TimedBody(io.BytesIO(b"whole"), 5, "127.0.0.1").read() == b"whole"
+    assert statuses == [status]
 
 
 @pytest.fixture
