@@ -207,7 +207,7 @@ def test_a_web_process_that_our_proxy_does_not_stand_before_is_wrong(settings, i
     settings.PRODUCTION = True
     with serving(Web) as settings.PUBLIC_BASE_URL:
         (finding,) = servers.proxy()
-    assert finding.ok is is_there and "nginx.conf" in finding.do
+    assert finding.ok is is_there and "nginx.conf" in finding.what
 
     assert list(servers.proxy()) == []  # nothing answers: another check says so
 
