@@ -41,7 +41,8 @@ def _call(call: Schema) -> str:
     if query:
         parts["parameters"] = _block({"query" if names else "query?": fields})
     if bodies:
-        parts["requestBody"] = _block({"content": _block(bodies)})
+        is_required = call["requestBody"].get("required")
+        parts["requestBody" if is_required else "requestBody?"] = _block({"content": _block(bodies)})
     return _block(parts)
 
 

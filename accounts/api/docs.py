@@ -1,7 +1,7 @@
 """The documentation of the user calls; the samples are those of the API document."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NotRequired
 
 from django.conf import settings
 
@@ -61,7 +61,7 @@ LOGIN = Doc(
     query=params.LoginQuery,
     send={"username": "lbw", "password": "555"},
     ok=_ok("登入成功", 1, token=_ACCESS, permission={"buttons": ["read", "add", "edit", "delete"]}, userInfo=_USER),
-    records=LOGIN_RECORDS,
+    records=LOGIN_RECORDS | {"refresh": NotRequired[str], "expires_in": NotRequired[int]},
     failures=[
         errors.CredentialsWrong,
         errors.CredentialsMissing,

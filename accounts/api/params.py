@@ -72,6 +72,7 @@ class LoginParams(RefreshableParams):
 
 class CaptchaParams(Params):
     error = errors.CaptchaWrong
+    required_in_docs = ("captcha",)
 
     captcha = PlainText(required=False, default="", help_text="用户输入的验证码,不区分大小写")
     key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
@@ -125,6 +126,7 @@ class RegisterParams(Params):
 
 class PasswordParams(Params):
     error = errors.PasswordNotChanged
+    required_in_docs = ("oldPassword", "newPassword")
 
     username = PlainText(help_text="用户名")
     oldPassword = Password(required=False, default="", help_text="原来的密码;root 修改他人密码时不需要")
@@ -168,6 +170,7 @@ class UserDeleteParams(Params):
 
 class AvatarParams(Params):
     error = errors.AvatarRefused
+    required_in_docs = ("uId",)
 
     headimgurl = serializers.FileField(help_text="上传的图片文件")
     uId = PlainText(required=False, help_text="当前用户的 id (unid)")
@@ -180,6 +183,7 @@ class LoginLogParams(PageParams):
 
 class QrcodeParams(Params):
     error = errors.SidUnknown
+    required_in_docs = ("sid",)
 
     sid = PlainText(max_length=64, required=False, help_text="connectSuccess 事件给出的 sid")
 

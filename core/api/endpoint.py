@@ -8,13 +8,13 @@ import orjson
 from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.decorators import action
-from rest_framework.serializers import Serializer
 from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
 from core.api.envelope import Envelope, ok
 from core.api.handler import envelope_exception_handler
 from core.api.hints import hint_for
+from core.api.params import Params
 from core.errors import DomainError
 
 Failure = DomainError | type[DomainError]
@@ -27,7 +27,9 @@ class Doc:
 
     :param ok: an example of the success answer, with ``status`` and ``state``; several if it has several shapes.
     :param names: where `ok` has several shapes, the word for each that its type's name has.
-    :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; see ``core.api.schema``.
+    :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; ``NotRequired[...]`` for a key that
+        `ok` does not show and only some answers have. See ``core.api.schema``.
+    :param told_by: the key by whose value a client tells the shapes of `ok` apart.
     :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
     :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` describes a field.
     :param others: further input serializers, if the body of a POST may have several forms.
@@ -41,9 +43,10 @@ class Doc:
     ok: dict[str, Any] | Sequence[dict[str, Any]] = ()
     names: Sequence[str] = ("",)
     records: Mapping[str, Any] = field(default_factory=dict)
-    params: type[Serializer[Any]] | None = None
-    others: Sequence[type[Serializer[Any]]] = ()
-    query: type[Serializer[Any]] | None = None
+    told_by: str = ""
+    params: type[Params] | None = None
+    others: Sequence[type[Params]] = ()
+    query: type[Params] | None = None
     raw: Mapping[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     send: dict[str, Any] | None = None

@@ -31,11 +31,13 @@ class Params(serializers.Serializer[Any]):
     ``error``: the class for a bad parameter that is answered with its own text, not with one that names the parameter.
     ``error_if_missing``: the class for a required parameter that is missing, where that is another one.
     ``lists``: parameters that a query or form may repeat, each of whose values counts.
+    ``required_in_docs``: parameters that the API document calls required and the server can do without.
     """
 
     error: type[DomainError] | None = None
     error_if_missing: type[DomainError] | None = None
     lists: frozenset[str] = frozenset()
+    required_in_docs: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:

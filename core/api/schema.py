@@ -25,12 +25,12 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
-from rest_framework.serializers import FileField, Serializer
+from rest_framework.serializers import FileField
 
 from core.api.access import Access
 from core.api.endpoint import Doc
 from core.api.envelope import error_response
-from core.api.params import Picture
+from core.api.params import Params, Picture
 from core.api.request import absolute_url
 from core.errors import (
     BodyTooLarge,
@@ -77,7 +77,7 @@ class ContractSchema(AutoSchema):
         return [self.view.endpoint.tag]
 
     def get_operation_id(self) -> str:
-        return f"{self.method.lower()}_{self.path.strip('/').replace('/', '_').replace('-', '_')}"
+        return f"{self.method.lower()}_{'_'.join(re.findall(r'[A-Za-z0-9_]+', self.path))}"
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         auth = super().get_auth()  # it also registers the scheme
@@ -89,7 +89,7 @@ class ContractSchema(AutoSchema):
         if kind is None:
             return []
         fields = self._map_serializer(kind(), "request")
-        required_names = fields.get("required", [])
+        required_names = {*fields.get("required", []), *kind.required_in_docs}
         example = (doc.send if self.method == "GET" else None) or {}
         return [
             OpenApiParameter(
@@ -130,17 +130,25 @@ class ContractSchema(AutoSchema):
             bodies[media_type] = OpenApiRequest(body, examples=examples)
         return bodies
 
-    def _body(self, params: Serializer[Any], media_type: str) -> Schema:
+    def _body(self, params: Params, media_type: str) -> Schema:
         schema = self._map_serializer(params, "request")
         schema.pop("description", None)  # the serializer's docstring, which is not for users of the API
-        required_names = schema.get("required", [])
+        required_names = sorted({*schema.get("required", []), *params.required_in_docs})
+        schema |= {"required": required_names} if required_names else {}
         for name, entry in schema["properties"].items():
             if media_type == "multipart/form-data" and isinstance(params.fields[name], (FileField, Picture)):
                 entry["format"] = "binary"
             elif media_type == "application/json":
                 entry = _as_json(params.fields[name], entry)
-                schema["properties"][name] = entry if name in required_names else entry | {"nullable": True}
+                schema["properties"][name] = entry if name in required_names else _or_null(entry)
         return schema
+
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        body = super()._get_request_body(direction)
+        schemas = [content["schema"] for content in (body or {}).get("content", {}).values()]
+        if schemas and all(form.get("required") for schema in schemas for form in schema.get("anyOf", [schema])):
+            body["required"] = True
+        return body
 
     def get_response_serializers(self) -> Any:
         doc = self._doc
@@ -150,11 +158,14 @@ class ContractSchema(AutoSchema):
                 for (status, media_type), schema in doc.raw.items()
             }
         by_http_status: dict[int, list[dict[str, Any]]] = {200: doc.successes}
+        extra: dict[str, Any] = {}
         for error in self._failures(doc):
             by_http_status.setdefault(error.http_status, []).append(error.body())
+            extra |= {key: value for key, value in error.extra.items() if key not in _FAILURE["properties"]}
         failure = self._component("Failure", _FAILURE)
+        refusal = self._component(f"{self._name()}Failure", _failure_with(extra)) if extra else failure
         # Not oneOf: an answer may have the keys of two shapes, for example with and without a total.
-        schemas = {200: {"anyOf": [*self._successes(doc), failure]}}
+        schemas = {200: {"anyOf": [*self._successes(doc), refusal]}}
         return {
             status: OpenApiResponse(
                 schemas.get(status, failure), description=_HTTP_NAMES.get(status, "失败"), examples=_examples(bodies)
@@ -164,15 +175,18 @@ class ContractSchema(AutoSchema):
 
     def _successes(self, doc: Doc) -> Iterator[Schema]:
         """Yield a component for each shape of success: ``OrderGetOrderAnswer``, ``OrderGetOrderListAnswer``."""
-        words = re.findall(r"[A-Za-z0-9]+", re.sub(r"<[^>]*>", "", self.view.endpoint.path))
-        name = "".join(word[:1].upper() + word[1:] for word in words)
         shapes: list[Schema] = []
         for example in doc.successes:
             shape = self._success(doc, example)
             if shape not in shapes:
                 shapes.append(shape)
         for word, shape in zip(doc.names, shapes, strict=True):
-            yield self._component(f"{name}{word}Answer", shape)
+            yield self._component(f"{self._name()}{word}Answer", shape)
+
+    def _name(self) -> str:
+        """Return the call's name in those of its types: ``OrderGetOrder``."""
+        words = re.findall(r"[A-Za-z0-9]+", re.sub(r"<[^>]*>", "", self.view.endpoint.path))
+        return "".join(word[:1].upper() + word[1:] for word in words)
 
     def _success(self, doc: Doc, example: dict[str, Any]) -> Schema:
         properties = {
@@ -180,7 +194,13 @@ class ContractSchema(AutoSchema):
             for key, value in example.items()
         }
         properties["state"] = {"type": "boolean", "enum": [True]}
-        return {"type": "object", "properties": properties, "required": sorted(properties)}
+        if doc.told_by:
+            properties[doc.told_by] = {"type": "string", "enum": [example[doc.told_by]]}
+        optional = {key: hint for key, hint in doc.records.items() if get_origin(hint) is NotRequired}
+        more = {key: schema_of(hint, self._refer) for key, hint in optional.items()}
+        if "total" in example:
+            more["hint"] = _FAILURE["properties"]["hint"]  # `page` was sent without `count`
+        return _object(properties | more, properties)
 
     def _refer(self, record: type) -> Schema:
         component = _component_of(record_name(record), {"type": "object"})
@@ -236,23 +256,36 @@ def _component_of(name: str, schema: Schema) -> ResolvedComponent:
     return ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema)
 
 
-_FAILURE = {
+_FAILURE: Schema = {
     "type": "object",
     "properties": {
         "status": {"type": "integer"},
         "state": {"type": "boolean", "enum": [False]},
         "msg": {"type": "string", "description": "原因,可以直接显示给用户"},
         "code": {"type": "string", "description": "只在没有登入、没有权限和微信支付的错误中出现"},
+        "solution": {"type": "string", "description": "微信支付的错误:怎么办"},
+        "detail": {"type": "string", "description": "微信支付的错误:具体是什么"},
+        "hint": {"type": "string", "description": "可能写错了什么,只在开发环境中出现"},
     },
     "required": ["msg", "state", "status"],
 }
+
+
+def _failure_with(extra: dict[str, Any]) -> Schema:
+    """Return the schema of a failure that may have further keys."""
+    return _FAILURE | {"properties": _FAILURE["properties"] | _shape(extra)["properties"]}
+
+
+def _object(properties: Schema, required_names: Iterable[str]) -> Schema:
+    names = sorted(required_names)  # OpenAPI 3.0 allows no empty list
+    return {"type": "object", "properties": properties} | ({"required": names} if names else {})
 
 
 def _shape(value: Any) -> Schema:
     """Derive a schema from an example."""
     if isinstance(value, dict):
         properties = {name: _shape(inner) for name, inner in value.items()}
-        return {"type": "object", "properties": properties, "required": sorted(properties)}
+        return _object(properties, properties)
     if isinstance(value, list):
         return {"type": "array", "items": _shape(value[0]) if value else {}}
     return {} if value is None else schema_of(type(value), refer=lambda _: {})
@@ -304,11 +337,8 @@ def schema_of(hint: Any, refer: Callable[[type], Schema]) -> Schema:
 def record_schema(record: type, refer: Callable[[type], Schema]) -> Schema:
     """Write a ``TypedDict`` as the schema of its component."""
     hints = get_type_hints(record, include_extras=True)
-    return {
-        "type": "object",
-        "properties": {name: schema_of(hint, refer) for name, hint in hints.items()},
-        "required": sorted(record.__required_keys__),  # type: ignore[attr-defined]
-    }
+    properties = {name: schema_of(hint, refer) for name, hint in hints.items()}
+    return _object(properties, record.__required_keys__)  # type: ignore[attr-defined]
 
 
 def record_name(record: type) -> str:
@@ -332,17 +362,30 @@ def _either(hints: tuple[Any, ...], refer: Callable[[type], Schema]) -> Schema:
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
     if len(real) == len(hints):
         return schema
-    return {"allOf": [schema], "nullable": True} if "$ref" in schema else schema | {"nullable": True}
+    return _or_null(schema)
+
+
+def _or_null(schema: Schema) -> Schema:
+    """Return a schema that allows null as well. OpenAPI 3.0 knows ``nullable`` only beside a type."""
+    if "$ref" in schema:
+        return {"type": "object", "nullable": True, "allOf": [schema]}
+    for key in ("oneOf", "anyOf"):
+        if key in schema:
+            first, *rest = schema[key]
+            return schema | {key: [_or_null(first), *rest]}
+    return schema | {"nullable": True} if "type" in schema else schema
 
 
 # --- The document ---
 def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Leave out aliases, and all but GET of a call that takes any method, so that each call is documented once."""
+    """Leave out aliases, and all but GET and POST of a call that takes any method: each call is documented once."""
     entries = []
     for entry in endpoints:
         path, _, method, view = entry
         call = getattr(view, "endpoint", None)
-        if call is None or (path.rstrip("/") == _template(call.path) and (len(call.methods) <= 2 or method == "GET")):
+        if call is None or (
+            path.rstrip("/") == _template(call.path) and (len(call.methods) <= 2 or method in ("GET", "POST"))
+        ):
             entries.append(entry)
     place = {path: number for number, path in enumerate(dict.fromkeys(entry[0] for entry in entries))}
     return sorted(entries, key=lambda entry: (place[entry[0]], entry[2]))  # REST framework keeps methods in a set

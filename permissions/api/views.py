@@ -61,7 +61,7 @@ class RoleParams(Params):
     roleid = PlainText(max_length=32, help_text="添加的角色id")
     roleName = PlainText(max_length=64, required=False, default="", help_text="角色名称,默认与 roleid 相同")
     menuList = JsonPart(
-        {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+        {"$ref": "#/components/schemas/MenuEntry"},  # of `MenuEntryJson`
         menu_problem,
         help_text='菜单树:[{"name": …, "children": […]}],或其 JSON 文本',
     )

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from django.conf import settings
 
@@ -219,11 +219,18 @@ GET_ORDER = Doc(
     "`order_status`:0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货;`pay_status`:0未支付 1已支付;"
     "`shiping_status`:0未发货 1已发货 2已收货 3备货中。",
 )
+_POLLED: dict[str, Any] = {"order_id": _ORDER_ID, **order_status(_ORDERED, _AT)}
 POLL = _doc(
     params.OrderPollParams,
     "支付成功",
-    [errors.RecordUnknown, errors.OrderUnpaid, errors.OrderCancelled, errors.OrderInvalid, errors.OrderClosed],
-    fields={"order_id": _ORDER_ID, **order_status(_ORDERED, _AT), "pay_status": 1, "state_text": "待发货"},
+    [
+        errors.RecordUnknown,
+        errors.OrderUnpaid(**_POLLED),
+        errors.OrderCancelled,
+        errors.OrderInvalid,
+        errors.OrderClosed,
+    ],
+    fields=_POLLED | {"pay_status": 1, "state_text": "待发货"},
     about="可以轮询;没有收到微信通知时,每个订单最多 5 秒向微信查询一次。",
 )
 DEL_ORDER = _doc(
@@ -262,6 +269,15 @@ _SIGNED = {
     "paySign": "9A0A8659F005D6984697E2CA0A9CF3B7",
 }
 _PREPAY = "wx301847582783578da0cb5e1a6f24890000"
+_SIGNED_FOR_APP = {
+    "appid": _SIGNED["appId"],
+    "partnerid": "1568650321",
+    "prepayid": _PREPAY,
+    "package": "Sign=WXPay",
+    "noncestr": _SIGNED["nonceStr"],
+    "timestamp": _SIGNED["timeStamp"],
+    "sign": _SIGNED["paySign"],
+}
 _PROVIDER_FAILS = (ProviderDown, ProviderTimeout, ProviderBusy, PaymentNotConfigured)
 PAYMENT = Doc(
     params=params.PaymentParams,
@@ -270,8 +286,9 @@ PAYMENT = Doc(
     ok=[
         _ok("OK", prepay_id=_PREPAY, trade_type="NATIVE", code_url="weixin://wxpay/bizpayurl?pr=hPUTMw4zz"),
         _ok("OK", prepay_id=_PREPAY, trade_type="JSAPI", **_SIGNED),
-        _ok("OK", prepay_id=_PREPAY, trade_type="APP", appid=_SIGNED["appId"], prepayid=_PREPAY, sign="9A0A8659…"),
+        _ok("OK", prepay_id=_PREPAY, trade_type="APP", **_SIGNED_FOR_APP),
     ],
+    told_by="trade_type",
     failures=[
         params.PaymentParams.missing_error(),
         errors.PayOrderUnknown,
@@ -282,9 +299,23 @@ PAYMENT = Doc(
         WeChatRefused("PARAM_ERROR"),
         *_PROVIDER_FAILS,
     ],
-    about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。`JSAPI` 需要 `openid`。"
+    about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。"
+    "`JSAPI` 还要付款人的 `openid`:微信扫码登入的用户可以不传,其他用户不传得到 `PARAM_ERROR`。"
     "沙箱中在 `/sandbox/pay/?code_url=…` 付款。",
 )
+
+
+class PayerJson(TypedDict):
+    openid: str
+
+
+class AmountJson(TypedDict, total=False):
+    total: int
+    payer_total: int
+    currency: str
+    payer_currency: str
+
+
 TRANSACTION = Doc(
     params=params.TransactionParams,
     ok=_ok(
@@ -295,6 +326,14 @@ TRANSACTION = Doc(
         trade_state="NOTPAY",
         trade_state_desc="订单未支付",
     ),
+    # What WeChat Pay adds once the order is paid.
+    records={
+        **dict.fromkeys(("transaction_id", "trade_type", "bank_type", "attach", "success_time"), NotRequired[str]),
+        "payer": NotRequired[PayerJson],
+        "amount": NotRequired[AmountJson],
+        "scene_info": NotRequired[dict[str, Any]],
+        "promotion_detail": NotRequired[list[dict[str, Any]]],
+    },
     failures=[
         WeChatRefused("ORDERNOTEXIST"),
         WeChatRefused("APPID_MCHID_NOT_MATCH"),

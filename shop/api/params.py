@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -10,6 +10,7 @@ from rest_framework import serializers
 from core.api.handler import first_message
 from core.api.params import IdList, PageParams, Params, Picture, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError
+from payments.models import TradeType
 from shop import errors
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH
@@ -220,17 +221,24 @@ class ReturnParams(OrderIdParams):
 
 
 # --- Paying --------------------------------------------------------------------------------------
+@extend_schema_field({"type": "string", "enum": TradeType.values})
+class TradeTypeText(PlainText):
+    in_json: ClassVar[dict[str, Any]] = {"type": "string", "enum": TradeType.values}
+
+
 class PaymentParams(ShopParams):
     missing_text = "err 请传入order_id"
     missing_status, wrong_status = 10010, 1003
+    required_in_docs = ("appid", "mch_id")
     order_id = PlainText(help_text="要支付的订单号")
     appid = PlainText(required=False, default="", help_text="公众号或应用的 appid;传了就必须与服务器配置的相同")
     mch_id = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")
-    trade_type = PlainText(required=False, default="NATIVE", help_text="支付方式: NATIVE 扫码、JSAPI 公众号、APP")
+    trade_type = TradeTypeText(required=False, default="NATIVE", help_text="支付方式: NATIVE 扫码、JSAPI 公众号、APP")
     openid = PlainText(
-        required=False, default="", max_length=128, help_text="付款人的 openid,仅 JSAPI 需要;微信登录的用户可以不传"
+        required=False, default="", max_length=128, help_text="付款人的 openid,JSAPI 必填;微信扫码登入的用户可以不传"
     )
 
 
 class TransactionParams(Params):
+    required_in_docs = ("mchid",)
     mchid = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")

@@ -2,6 +2,7 @@
 
 import html
 import io
+import os
 import re
 import subprocess
 import zipfile
@@ -15,7 +16,7 @@ EXAMPLES = ROOT / "examples"
 
 # What a client relies on; the guide's own snippets are compiled beside it.
 STRICT = """
-import type { components, Failure, Order, OrderGetOrderAnswer, OrderRow, PayPaymentNativeAnswer } from "./types"
+import type { components, Failure, Order, OrderGetOrderAnswer, OrderRow, paths, PayPaymentNativeAnswer } from "./types"
 
 declare const order: Order
 const total: number = order.total_fee
@@ -28,7 +29,33 @@ declare const paying: PayPaymentNativeAnswer | Failure
 const code: string = paying.state ? paying.code_url : paying.msg
 // @ts-expect-error a row has no sum under the order's name
 rows[0]!.total_fee
-export { total, until, sum, same, code }
+
+type Answer<Path extends keyof paths, Method extends keyof paths[Path]> =
+  paths[Path][Method] extends { responses: { 200: { content: { "application/json": infer Body } } } } ? Body : never
+declare const pay: Answer<"/pay/payment", "post">
+const sdk: string[] =
+  !pay.state ? [pay.solution ?? pay.detail ?? pay.hint ?? ""]
+  : pay.trade_type === "NATIVE" ? [pay.code_url]
+  : pay.trade_type === "JSAPI" ? [pay.appId, pay.paySign]
+  : [pay.partnerid, pay.package, pay.noncestr, pay.timestamp, pay.sign]
+declare const login: Answer<"/users/login", "post">
+const refresh: string | undefined = login.state ? login.refresh : undefined
+const seconds: number | undefined = login.state ? login.expires_in : undefined
+declare const poll: Answer<"/order/query_order_status", "get">
+const status: number | undefined = poll.order_status
+declare const query: Answer<"/pay/transactions/out-trade-no/{out_trade_no}", "get">
+const fen: number | undefined = query.state ? query.amount?.total : undefined
+const payer: string | undefined = query.state ? query.payer?.openid : undefined
+type Sent<Path extends keyof paths> =
+  paths[Path] extends { post: { requestBody: { content: { "application/json": infer Body } } } } ? Body : never
+const role: Sent<"/permission/addrole"> = { roleid: "300", menuList: [{ name: "a", children: [{ name: "b" }] }] }
+const by: Sent<"/pay/payment"> = { order_id: "1", appid: "wx", mch_id: 1568650321, trade_type: "JSAPI", openid: "o" }
+// @ts-expect-error the API document requires the merchant's two values
+const less: Sent<"/pay/payment"> = { order_id: "1" }
+// @ts-expect-error there is no such trade type
+const cash: Sent<"/pay/payment">["trade_type"] = "CASH"
+const verified: paths["/verify"]["post"] extends object ? true : false = true
+export { total, until, sum, same, code, sdk, refresh, seconds, status, fen, payer, role, by, less, cash, verified }
 """
 
 
@@ -50,6 +77,23 @@ def test_the_example_client_and_the_guides_snippets_compile_under_strict(api):
 
     assert len(snippets) == 2
     assert result.returncode == 0, result.stdout
+
+
+# What tools of front ends say of the document; the questions that they ask their makers are off.
+LINTERS = {"redocly": "--extends=recommended", "spectral": "--ruleset=rules.yaml"}
+QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("name", LINTERS)
+def test_a_linter_finds_no_error_in_the_document(api, tmp_path, name):
+    (tmp_path / "api.json").write_bytes(api.http.get("/schema/").content)
+    (tmp_path / "rules.yaml").write_text("extends: ['spectral:oas']")
+    command = [ROOT / "tests/clients/node_modules/.bin" / name, "lint", LINTERS[name], "api.json"]
+
+    result = subprocess.run(command, cwd=tmp_path, env=os.environ | QUIET, capture_output=True, text=True)
+
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_the_collection_holds_every_call_of_clients_in_an_order_that_ends_with_signing_out(api):

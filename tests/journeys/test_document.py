@@ -267,8 +267,15 @@ def test_every_call_of_the_document_is_described(world):
     for call in CALLS:
         described = paths[call.path].get(call.method.lower()) or paths["/verify"]["get"]  # any method, described once
         names = {parameter["name"] for parameter in described.get("parameters", [])}
+        required_names = {
+            parameter["name"] for parameter in described.get("parameters", []) if parameter.get("required")
+        }
         for body in described.get("requestBody", {}).get("content", {}).values():
-            # A login has two bodies: by password and by text message.
-            for schema in body["schema"].get("anyOf", [body["schema"]]):
-                names |= schema["properties"].keys()
+            # A login has two bodies: by password, which the document shows, and by text message.
+            schemas = body["schema"].get("anyOf", [body["schema"]])
+            names |= {name for schema in schemas for name in schema["properties"]}
+            required_names |= set(schemas[0].get("required", []))
         assert {*call.needs, *call.takes} - {"token"} <= names, call
+        assert {*call.needs} - {"token"} <= required_names, call
+    parameters = paths["/pay/transactions/out-trade-no/{out_trade_no}"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in parameters if parameter["required"]} == {"out_trade_no", "mchid"}
