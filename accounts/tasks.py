@@ -1,4 +1,4 @@
-"""What happens to users and logins without a request. ``config/settings/base.py`` says when."""
+"""What happens to users and logins without a request. ``config/schedule.py`` says when."""
 
 from accounts.services.attempts import attempts_purge
 from accounts.services.login import logins_purge

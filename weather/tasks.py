@@ -1,4 +1,4 @@
-"""What happens to the weather without a request. ``config/settings/base.py`` says when."""
+"""What happens to the weather without a request. ``config/schedule.py`` says when."""
 
 from core import times
 from core.queues import queued_task

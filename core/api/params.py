@@ -191,7 +191,7 @@ class WholeNumber(serializers.IntegerField):
 
 
 class PositiveInt(WholeNumber):
-    """A whole number from 1. One above PostgreSQL's largest bigint counts as that one."""
+    """A whole number from 1. One above 2**31 counts as that: no list is as long, and a page's start fits a bigint."""
 
     default_error_messages = {
         "invalid": "必须是正整数",
