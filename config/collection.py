@@ -32,8 +32,11 @@ def _journey() -> list[Step]:
     return steps
 
 
-def collection(document: dict[str, Any], *, base: str, has_sandbox: bool) -> dict[str, Any]:
-    """Return the collection. A documented call without a step comes before the last one, and may end either way."""
+def collection(document: dict[str, Any], *, variables: dict[str, str], has_sandbox: bool) -> dict[str, Any]:
+    """Return the collection. A documented call without a step comes before the last one, and may end either way.
+
+    :param variables: the server's ``baseUrl``, and the ``username`` and ``password`` of who logs in.
+    """
     calls = {
         (path, method): call
         for path, methods in document["paths"].items()
@@ -48,7 +51,7 @@ def collection(document: dict[str, Any], *, base: str, has_sandbox: bool) -> dic
             "name": document["info"]["title"],
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
-        "variable": [{"key": "baseUrl", "value": base}, {"key": "token", "value": ""}],
+        "variable": [_pair(name, value) for name, value in (variables | {"token": ""}).items()],
         "auth": {
             "type": "apikey",
             "apikey": [_pair("key", "authorization"), _pair("value", "{{token}}"), _pair("in", "header")],

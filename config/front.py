@@ -97,7 +97,9 @@ def types_file(request: HttpRequest) -> HttpResponse:
 def collection_file(request: HttpRequest) -> HttpResponse:
     """Send the Postman collection, with the address by which the reader came."""
     base = absolute_url(request, "")
-    content = collection.collection(schema.document(base), base=base, has_sandbox=settings.SANDBOX)
+    username, password = DEMO_USERS[0][:2] if settings.DEMO_DATA else ("", "")
+    variables = {"baseUrl": base, "username": username, "password": password}
+    content = collection.collection(schema.document(base), variables=variables, has_sandbox=settings.SANDBOX)
     return JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
 
 

@@ -115,7 +115,8 @@ def test_the_collection_holds_every_call_of_clients_in_an_order_that_ends_with_s
     assert {tuple(sorted(field)) for field in fields} == {("key", "src", "type"), ("key", "type", "value")}
     raw = "{{baseUrl}}/order/cancel?order_id={{order_id}}"
     assert raw in [request["url"]["raw"] for request in requests]
-    assert collection["variable"][0] == {"key": "baseUrl", "value": "http://192.168.1.5:8000"}
+    variables = {variable["key"]: variable["value"] for variable in collection["variable"]}
+    assert variables == {"baseUrl": "http://192.168.1.5:8000", "username": "lbw", "password": "555", "token": ""}
 
 
 def test_without_a_sandbox_no_page_offers_to_pay_in_it(api, settings):
