@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.journeys.browser import pay, scan, visitor, was_told, watched_page
+from tests.journeys.installation import Caller
 from tests.kit import free_ports, serving_folder
 from tests.processes import Service
 
@@ -156,6 +158,61 @@ def test_a_day_with_the_react_client(chromium, running, react):
         assert page.get_by_role("button", name="删除").count() == 0
 
 
+def log_in_to_vue(page, running, username, show_the_form):
+    with page.expect_response("**/users/getCaptcha") as captcha:
+        show_the_form()
+    page.locator(".captcha svg").wait_for()
+    page.get_by_placeholder("账户").fill(username)
+    page.get_by_placeholder("密码").fill(PASSWORD)
+    page.get_by_placeholder("验证码", exact=True).fill(running.captcha_answer(captcha.value.json()["key"]))
+    page.get_by_role("button", name="登入", exact=True).click()
+    page.get_by_text("您好,写客户端的人(总监)").wait_for()
+
+
+def test_the_vue_client_says_what_is_wrong_and_turns_pages(chromium, running, vue):
+    new_trainee(running, "vue-reader", "13900000003")
+    me = Caller(running.base, "vue-reader", PASSWORD)
+    category = me("/category/addCategory", {"categoryName": "翻页的类目"})["category_id"]
+    product = {"price": 1, "inventory": 9, "description": "一件", "category_id": category}
+    product["imageUrl"] = f"{running.base}/logo"
+    ids = [me("/product/add_product", product | {"productName": f"第{n}件"})["product_id"] for n in range(1, 8)]
+    for number in ids[:6]:
+        me("/order/cancel", order_id=me("/pay/pre_order", {"product_id": number})["order_id"])
+    lists = ["/students/getstulist", "/product/get_product", "/order/get_order"]
+    with visitor(chromium, vue) as context:
+        page = context.new_page()
+
+        def go(place):
+            page.get_by_role("menuitem", name=place, exact=True).click()
+
+        log_in_to_vue(page, running, "vue-reader", lambda: page.goto("/"))
+
+        me("/sandbox/control/calls", {"answer": "503", "calls": lists, "minutes": 5})
+        go("学员项目管理")
+        page.locator("[data-test=students]").get_by_text("服务暂时不可用").wait_for()
+        go("我的订单")
+        page.locator("[data-test=orders]").get_by_text("服务暂时不可用").wait_for()
+        go("商城")
+        page.get_by_text("服务暂时不可用").wait_for()
+        me("/sandbox/control/calls", {"off": True})
+
+        page.get_by_role("tab", name="翻页的类目").click()
+        goods = page.locator(".goods h3")
+        page.get_by_text("共 7 条").wait_for()
+        seen = goods.all_text_contents()
+        page.locator(".el-pager .number", has_text="2").click()
+        expect(goods).to_have_count(1)
+        assert sorted(seen + goods.all_text_contents()) == [f"第{n}件" for n in range(1, 8)]
+        go("我的订单")
+        rows = page.locator("[data-test=orders] tbody tr")
+        page.get_by_text("共 6 条").wait_for()
+        page.locator(".el-pager .number", has_text="2").click()
+        expect(rows).to_have_count(1)
+    for number in ids:
+        me("/product/del_product", product_id=number)
+    me("/category/delCategory", category_id=category, force=1)
+
+
 def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
     username, number = "vue-trainee", "13900000002"
     new_trainee(running, username, number)
@@ -166,14 +223,7 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         log_out = page.get_by_role("button", name="退出登入").click
 
         def log_in(show_the_form):
-            with page.expect_response("**/users/getCaptcha") as captcha:
-                show_the_form()
-            page.locator(".captcha svg").wait_for()
-            page.get_by_placeholder("账户").fill(username)
-            page.get_by_placeholder("密码").fill(PASSWORD)
-            page.get_by_placeholder("验证码", exact=True).fill(running.captcha_answer(captcha.value.json()["key"]))
-            page.get_by_role("button", name="登入", exact=True).click()
-            page.get_by_text("您好,写客户端的人(总监)").wait_for()
+            log_in_to_vue(page, running, username, show_the_form)
 
         def go(place):
             page.get_by_role("menuitem", name=place, exact=True).click()

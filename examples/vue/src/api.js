@@ -1,5 +1,4 @@
 import axios from "axios"
-import { Message } from "element-ui"
 
 const http = axios.create({ baseURL: "/api", timeout: 10000 })
 
@@ -10,7 +9,8 @@ http.interceptors.request.use(config => {
   return config
 })
 
-// 业务结果都是 HTTP 200,看返回体的 state;登入失效就回登入页
+// 业务结果都是 HTTP 200,看返回体的 state;登入失效就回登入页。断网、超时、HTTP 4xx / 5xx 也变成一个失败的返回体,
+// 所以页面只要看 state:true 才有数据,false 就把 msg 显示出来
 http.interceptors.response.use(
   ({ data }) => {
     if (data.code === "10022" || data.code === "1004") {
@@ -19,10 +19,7 @@ http.interceptors.response.use(
     }
     return data
   },
-  error => {
-    Message.error(error.response?.data?.msg ?? error.message)
-    return error.response?.data ?? { state: false, msg: error.message }
-  },
+  ({ response, message }) => (response?.data?.msg ? response.data : { state: false, msg: message }),
 )
 
 export const get = (path, params) => http.get(path, { params })
