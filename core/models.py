@@ -1,18 +1,7 @@
-"""The tables that belong to no app: leases, restores, exports."""
+"""The tables that belong to no app: restores, exports."""
 
 from django.conf import settings
 from django.db import models
-
-
-class Lease(models.Model):
-    """Who alone may do a piece of work, and until when; see ``core.db.leases``."""
-
-    name = models.CharField(max_length=64, primary_key=True)
-    holder = models.CharField(max_length=16)  # a random text, new each time the lease is taken
-    until = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Restoration(models.Model):

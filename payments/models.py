@@ -305,6 +305,7 @@ class BillRun(models.Model):
     day = models.DateField("账单日")
     state = models.CharField("结果", max_length=10, choices=State)
     ran_at = models.DateTimeField("核对时间")
+    claimed_until = models.DateTimeField("核对占用至", null=True, blank=True, editable=False)
     rows = models.PositiveIntegerField("笔数", default=0)
     foreign_rows = models.PositiveIntegerField("其他系统的笔数", default=0)  # other systems may use our merchant number
     paid_fen = models.BigIntegerField("收款（分）", default=0)

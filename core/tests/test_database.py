@@ -1,4 +1,4 @@
-"""DATABASE_URL: what it says goes first, and what it does not say has sound limits. Waits, migrations and leases."""
+"""DATABASE_URL: what it says goes first, and what it does not say has sound limits. Waits and migrations."""
 
 import os
 import threading
@@ -13,19 +13,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
-from django.utils import timezone
 
 from config.database import database, direct
 from core.db.indexes import AddIndexConcurrently
-from core.db.leases import lease
 from core.db.limits import limits_raise
 from core.db.purge import rows_purge
-from core.models import Lease
 from operations.management.commands.migrate import with_short_locks
 from permissions.models import Role
 from shop.models import Category
 from shop.tests.factories import make_category
-from tests.kit import at_once
 
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 URL = "postgresql://spms:a%40b@db1:5432,db2:5433/spms?target_session_attrs=read-write&sslmode=verify-full"
@@ -214,37 +210,3 @@ def test_what_was_deleted_before_a_failure_stays_deleted() -> None:
 
     assert sorted(Role.objects.filter(name="旧").values_list("roleid", flat=True)) == ["802", "803", "804"]
     assert rows_purge(Role.objects.filter(name="旧"), batch=2) == 3
-
-
-@pytest.mark.django_db(transaction=True)
-class TestALease:
-    SPAN = timedelta(minutes=1)
-
-    @pytest.mark.parametrize("before", ["no holder", "a killed holder"])
-    def test_is_held_by_one_of_many_that_try_at_once(self, before):
-        if before == "a killed holder":
-            Lease.objects.create(name="x", holder="gone", until=timezone.now())
-        tried = threading.Barrier(8)
-
-        def hold():
-            with lease("x", span=self.SPAN) as is_held:
-                tried.wait(10)
-                return is_held
-
-        assert sum(at_once([hold] * 8)) == 1
-        assert not Lease.objects.exists()
-
-    def test_is_free_again_after_the_block_whatever_ended_it(self):
-        with pytest.raises(ZeroDivisionError), lease("x", span=self.SPAN):
-            raise ZeroDivisionError
-
-        leases = [lease(name, span=self.SPAN) for name in ("x", "y", "x")]
-        assert [one.__enter__() for one in leases] == [True, True, False]
-
-    def test_that_took_too_long_does_not_end_its_followers_lease(self):
-        slow = lease("x", span=-self.SPAN)
-        assert slow.__enter__()
-        with lease("x", span=self.SPAN) as is_held:
-            slow.__exit__(None, None, None)
-
-            assert is_held and Lease.objects.exists()

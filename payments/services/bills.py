@@ -10,9 +10,8 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from core.db.leases import lease
 from core.models import Restoration
 from core.times import SHANGHAI, day_begins, local
 from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigured
@@ -38,7 +37,7 @@ ONE_DAY = timedelta(days=1)
 KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
 MAX_RUN_S = 240  # for all missing days together; a task is killed after 600 s
-_LEASE, LEASE_SPAN = "payments.bills", timedelta(minutes=10)  # a task is killed after that time
+CLAIM = timedelta(minutes=10)  # of a day by one process: a task is killed after that time
 
 
 def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
@@ -49,7 +48,7 @@ def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
 
     :raises BillNotOut: the provider makes the bill of that day later.
     :raises BillTooOld: the provider has deleted the bill of that day.
-    :raises BillBusy: another comparison is running.
+    :raises BillBusy: another process compares this day.
     :raises PaymentNotConfigured: no merchant has the values of v3.
     """
     if now < bill_made_at(day):
@@ -59,10 +58,9 @@ def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
     able = [who for who in merchants() if who.has_v3]
     if not able:
         raise PaymentNotConfigured
-    with lease(_LEASE, span=LEASE_SPAN) as is_ours:
-        if not is_ours:
-            raise BillBusy
-        runs = [_run(who, day, now) for who in able]
+    runs = [run for who in able if (run := _run(who, day, now))]
+    if not runs:
+        raise BillBusy
     differences_settle_lost(now=now)
     return runs
 
@@ -73,14 +71,14 @@ def bills_reconcile_missing(*, now: datetime) -> int:
     Stop after 4 minutes, and for a merchant at the first failure; the task of the next hour continues.
     """
     ends_at, number = clock.monotonic() + MAX_RUN_S, 0
-    with lease(_LEASE, span=LEASE_SPAN) as is_ours:
-        for who in merchants() if is_ours else []:
-            for day in bill_days_missing(who.mch_id, now=now) if who.has_v3 else []:
-                if clock.monotonic() > ends_at:
-                    return number
-                number += 1
-                if _run(who, day, now).state != BillRun.State.DONE:
-                    break
+    for who in merchants():
+        for day in bill_days_missing(who.mch_id, now=now) if who.has_v3 else []:
+            if clock.monotonic() > ends_at:
+                return number
+            run = _run(who, day, now)
+            number += run is not None
+            if not run or run.state != BillRun.State.DONE:
+                break
     differences_settle_lost(now=now)
     return number
 
@@ -113,7 +111,21 @@ def _first_day(today: date) -> date:
     return day
 
 
-def _run(who: Merchant, day: date, now: datetime) -> BillRun:
+def _run(who: Merchant, day: date, now: datetime) -> BillRun | None:
+    """Compare a day with the bill of a merchant; None if another process does so now."""
+    run, _ = BillRun.objects.get_or_create(
+        mch_id=who.mch_id, day=day, defaults={"state": BillRun.State.RUNNING, "ran_at": now}
+    )
+    is_free = Q(claimed_until=None) | Q(claimed_until__lte=now)
+    if not BillRun.objects.filter(is_free, pk=run.pk).update(claimed_until=now + CLAIM):
+        return None
+    try:
+        return _compare_claimed(who, day, now)
+    finally:
+        BillRun.objects.filter(pk=run.pk, claimed_until=now + CLAIM).update(claimed_until=None)
+
+
+def _compare_claimed(who: Merchant, day: date, now: datetime) -> BillRun:
     try:
         bill = gateway_v3(who).bill(day)
     except GatewayError as error:

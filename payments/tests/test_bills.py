@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from io import StringIO
+from threading import Barrier
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from core.db.leases import lease
 from core.times import local
 from payments.errors import (
     BillBusy,
@@ -23,14 +23,14 @@ from payments.errors import (
 from payments.figures import bill_days, money_days
 from payments.listener import listener
 from payments.models import BillRun, Difference, Payment, PaymentLog, Refund
-from payments.services import differences
+from payments.services import bills, differences
 from payments.services.bills import bill_days_missing, bill_reconcile, bills_reconcile_missing
 from payments.services.differences import difference_add_refund, difference_ask, difference_return
 from payments.services.query_close import payment_query
 from payments.services.refund import refund_run
 from payments.tests.conftest import request
 from payments.tests.fake_wechat import BEIJING, MCHID, bill_row
-from tests.kit import listener_replaced
+from tests.kit import at_once, listener_replaced
 
 pytestmark = pytest.mark.django_db
 NOON = (local(timezone.now()) - timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -384,10 +384,11 @@ class TestDays:
         assert bill_days_missing(MCHID, now=now) == [DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)]
         wechat.faults = [("bill", "down")]
 
-        with lease("payments.bills", span=timedelta(minutes=1)):  # another process compares
-            assert bills_reconcile_missing(now=now) == 0
-            with pytest.raises(BillBusy):
-                bill_reconcile(day=DAY, now=now)
+        other = BillRun.objects.create(mch_id=MCHID, day=DAY, ran_at=now, claimed_until=now + timedelta(minutes=1))
+        assert bills_reconcile_missing(now=now) == 0  # another process compares
+        with pytest.raises(BillBusy):
+            bill_reconcile(day=DAY, now=now)
+        BillRun.objects.filter(pk=other.pk).update(claimed_until=now)  # it was killed, and its time is over
         assert [bills_reconcile_missing(now=now) for _ in range(3)] == [1, 3, 0]
 
         assert bills_reconcile_missing(now=now + timedelta(hours=23)) == 1
@@ -396,6 +397,30 @@ class TestDays:
         Payment.objects.update(created_at=NOON - timedelta(days=300))
         days = bill_days_missing("another", now=NOON.replace(hour=9))
         assert (days[0], days[-1]) == (DAY - timedelta(days=30), DAY - timedelta(days=2)), "at most thirty days back"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("claim", "processes"), [(bills.CLAIM, 1), (-bills.CLAIM, 8)], ids=["claimed", "no claim"])
+def test_a_day_is_compared_by_one_of_many_that_try_at_once(shop, monkeypatch, claim, processes):
+    all_tried, comparing = Barrier(8), []
+
+    def compare(who, day, now):
+        comparing.append(day)
+        all_tried.wait(30)
+        return BillRun()
+
+    def reconcile():
+        try:
+            bill_reconcile(day=DAY, now=NOON + timedelta(days=3))
+        except BillBusy:
+            all_tried.wait(30)
+
+    monkeypatch.setattr(bills, "CLAIM", claim)
+    monkeypatch.setattr(bills, "_compare_claimed", compare)
+    at_once([reconcile] * 8)
+
+    assert len(comparing) == processes
+    assert not BillRun.objects.exclude(claimed_until=None).exists()
 
 
 def test_the_command_tells_what_was_found_and_when_it_could_not(sold, wechat):
