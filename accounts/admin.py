@@ -20,10 +20,11 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts import avatars
-from accounts.errors import PhoneTaken
+from accounts.errors import PhoneTaken, UsernameTaken
 from accounts.models import LoginAttempt, LoginLog, User
 from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
 from accounts.services.second_factor import device_of, is_offered
+from accounts.services.usernames import username_claim
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
 from core.admin.password import require_password
@@ -43,10 +44,15 @@ _OUTCOMES = {
 
 
 class PhoneForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form in which root sets a phone number, which is a login from then on."""
+    """A form in which root sets the user name, and a phone number, which is a login from then on."""
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        if "username" in self.changed_data and values.get("username"):
+            try:
+                username_claim(values["username"], person=values["nickname"], user_pk=self.instance.pk or 0)
+            except UsernameTaken:
+                self.add_error("username", "用户名已注册")
         if "phone" in self.changed_data and "role" in values and can_login(values["phone"], values["role"]):
             try:
                 phone_refuse_taken(values["phone"], user_pk=self.instance.pk)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils.crypto import salted_hmac
 
+from accounts.usernames import Folded
 from core.times import format_office_time
 from permissions.models import ROOT_ROLEID, Role
 
@@ -81,6 +82,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(models.F("last_login").desc(nulls_last=True), models.F("id").desc(), name="user_last_login"),
             models.Index(fields=["phone"], name="user_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix, too
             models.Index(fields=["class_name"], name="user_class"),
+            models.Index(Folded("username"), name="user_folded_name"),
         ]
         constraints = [
             models.UniqueConstraint(

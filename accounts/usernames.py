@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable
 
 from django.db.models import Func, TextField
 
@@ -17,23 +18,37 @@ _ACTOR_STARTS = ("微信支付", "微信通知", "微信应答")
 
 
 def folded(username: str) -> str:
-    """Return the name without what a reader may overlook: form (NFKC), invisible characters, letter case."""
-    return re.sub(INVISIBLE, "", unicodedata.normalize("NFKC", username)).lower()
+    """Return the name without what a reader overlooks: form (NFKC), invisible characters, blanks at its ends, case."""
+    return re.sub(INVISIBLE, "", unicodedata.normalize("NFKC", username)).strip(" ").lower()
 
 
 def is_system(name: str) -> bool:
     """Tell whether the name, however it is written, is that of an actor who is no user."""
-    name = folded(name).strip()
+    name = folded(name)
     return name in _ACTORS or name.startswith(_ACTOR_STARTS)
 
 
 def is_reserved(username: str) -> bool:
     """Tell whether no user may take the name."""
-    return is_system(username) or folded(username).strip() == "root"
+    return is_system(username) or folded(username) == "root"
+
+
+FOLDED = f"lower(btrim(regexp_replace(normalize({{}}, NFKC), '{INVISIBLE}', '', 'g')))"  # the same in SQL
 
 
 class Folded(Func):
-    """``folded`` in SQL. Two names are compared with this on both sides; the index ``user_folded_name`` is over it."""
+    """The expression of the index ``user_folded_name``."""
 
-    template = f"lower(regexp_replace(normalize(%(expressions)s, NFKC), '{INVISIBLE}', '', 'g'))"
+    template = FOLDED.format("%(expressions)s")
     output_field = TextField()
+
+
+# The students with these numbers, each with the key of the account (None: no account) and the name. Accounts must not
+# import students, which sets this at startup.
+NumberOwners = Callable[[Iterable[str]], Iterable[tuple[str, int | None, str]]]
+number_owners: NumberOwners = lambda numbers: ()  # noqa: E731
+
+
+def register_number_owners(owners: NumberOwners) -> None:
+    global number_owners
+    number_owners = owners

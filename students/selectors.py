@@ -195,6 +195,12 @@ def class_roster(class_name: str, scope: Scope = EVERYTHING, *, only_studying: b
     return students.filter(state=StudentState.STUDYING) if only_studying else students
 
 
+def number_owners(numbers: Iterable[str]) -> list[tuple[str, int | None, str]]:
+    """Return the students, and archived ones, with these numbers: number, key of the account, name."""
+    tables = (model.objects.filter(sid__in=list(numbers)) for model in (Student, ArchivedStudent))
+    return [row for table in tables for row in table.values_list("sid", "account_id", "name")]
+
+
 def student_of_account(user_pk: int | None) -> Student | None:
     """Return the student whose account this user is; none who is archived."""
     return Student.objects.filter(account=user_pk).first() if user_pk else None

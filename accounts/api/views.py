@@ -96,7 +96,7 @@ class UserViewSet(ApiViewSet):
         values: dict[str, Any] = params.RegisterParams.read(request)
         roleid = values.pop("roles", None) or values.pop("roleid", None)
         values.pop("roleid", None)
-        user = user_register(**values, roleid=roleid)
+        user = user_register(**values, roleid=roleid, by_root=True)
         return ok("注册成功", status=1, userInfo=user_fields(user, times.now()))
 
     @Endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)

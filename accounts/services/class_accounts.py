@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.selectors import users_of_class
+from accounts.services.usernames import usernames_refused
 from accounts.services.users import password_set
 from permissions.models import DEFAULT_ROLEID, DataScope, Role
 from permissions.services.roles import role_scoped
@@ -80,7 +81,7 @@ def class_accounts_create(
     try:
         with transaction.atomic():
             _refuse_repeated(class_name, trainees)
-            _refuse_taken([slip.username for slip in slips])
+            _refuse_taken({slip.username: slip.name for slip in slips})
             for slip in slips:
                 User.objects.create(
                     username=slip.username,
@@ -162,7 +163,8 @@ def _trainee(line: str, line_number: int) -> Trainee:
 
 def _usernames(class_name: str, trainees: Sequence[Trainee]) -> list[str]:
     start = _running(class_name)
-    existing = set(User.objects.filter(username__startswith=start).values_list("username", flat=True))
+    accounts = User.objects.filter(username__istartswith=start)
+    existing = {name.lower() for name in accounts.values_list("username", flat=True)}
     free = (name for n in range(1, 10_000) if (name := f"{start}{n:02}") not in existing)
     names = [trainee.number.lower() or next(free) for trainee in trainees]
     if len(set(names)) < len(names):
@@ -176,8 +178,7 @@ def _running(class_name: str) -> str:
     return f"{class_name.lower()}-"
 
 
-def _refuse_taken(usernames: list[str]) -> None:
-    existing = sorted(User.objects.filter(username__in=usernames).values_list("username", flat=True))
-    if existing:
+def _refuse_taken(people: dict[str, str]) -> None:
+    if existing := usernames_refused(people):
         more = f" 等 {len(existing)} 个" if len(existing) > 5 else ""
         raise ClassAccountsRefused(f"用户名已存在：{'、'.join(existing[:5])}{more}。已有账号的班级请用“重设密码”")

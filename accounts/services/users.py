@@ -22,28 +22,37 @@ from accounts.services.phones import (
     own_phone_changes,
     phone_replaced_tell,
 )
+from accounts.services.usernames import username_claim
 from core.audit import audited
 from permissions.models import DEFAULT_ROLEID, Role
 
 MAX_PASSWORD = 128
 
 
+@transaction.atomic
 def user_register(
-    *, username: str, password: str, nickname: str, phone: str = "", roleid: str | None = None, **fields: Any
+    *,
+    username: str,
+    password: str,
+    nickname: str,
+    phone: str = "",
+    roleid: str | None = None,
+    by_root: bool = False,
+    **fields: Any,
 ) -> User:
     """Create a user; without ``roleid`` with the role ``DEFAULT_ROLEID``.
 
+    :param by_root: the name is the person's own, so a student of this name may get the number as user name.
     :raises RoleUnknown, PasswordTooWeak, UsernameTaken, PhoneTaken: nothing was created.
     """
     role = _role(roleid or DEFAULT_ROLEID)
-    if User.objects.filter(username=username).exists():
-        raise errors.UsernameTaken  # this error comes before those about the password
+    username_claim(username, person=nickname if by_root else "")  # this error comes before those about the password
     draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
     draft.is_phone_bound = can_login(phone, role)
     password_check(password, draft)
     draft.set_password(password)
     try:
-        # Two requests may register a name or a number at once: the unique constraint refuses the second.
+        # Two requests may register a phone number at once: the unique constraint refuses the second.
         with transaction.atomic():
             draft.save(force_insert=True)
     except IntegrityError as error:
@@ -92,6 +101,9 @@ def user_update(
         raise errors.RoleNotYours
     if "username" in changes and is_demo_account(user.username):
         raise errors.DemoNameStays
+    if "username" in changes:
+        person = changes.get("nickname", user.nickname) if by_root else ""
+        username_claim(changes["username"], person=person, user_pk=user.pk)
     if not by_root:
         changes |= own_phone_changes(user, phone, proof=proof, old_password=old_password, context=context)
     elif phone != user.phone:
