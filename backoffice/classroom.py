@@ -29,7 +29,7 @@ from accounts.services.class_accounts import (
 from core import times
 from core.admin.password import require_password
 from core.api.request import absolute_url
-from core.sheets import sheet_write
+from core.sheets.write import sheet_write
 from core.times import local
 from permissions.gate import read_only_set, read_only_until
 from permissions.models import DEFAULT_ROLEID, DataScope

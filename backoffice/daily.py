@@ -22,7 +22,7 @@ from core.admin.password import require_password
 from core.admin.tables import table
 from core.audit import StaffAction, action_record
 from core.money import fen_to_yuan, yuan_text
-from core.sheets import Page, book_write
+from core.sheets.write import Page, book_write
 from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.revenue import OrderSums, order_days_between

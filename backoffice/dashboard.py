@@ -23,7 +23,7 @@ from core.admin.exports import download
 from core.models import Export
 from core.money import fen_to_yuan, yuan_text
 from core.observe import heartbeat
-from core.sheets import sheet_write
+from core.sheets.write import sheet_write
 from core.times import format_office_time, local
 from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting

@@ -24,7 +24,7 @@ from core import times
 from core.admin.exports import download
 from core.api.request import token_of_head
 from core.cache import valkey
-from core.sheets import sheet_write
+from core.sheets.write import sheet_write
 from core.times import local
 from shop.selectors import orders_of_buyers
 from shop.services.catalogue import catalogue_clear

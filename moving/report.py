@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from core.sheets import escaped, sheet_write
+from core.sheets.write import escaped, sheet_write
 from moving.dump import Document
 from moving.pictures import Figures
 from moving.values import Fix

@@ -30,12 +30,6 @@ class AvatarMissing(DomainError):
 
 
 # --- Bulk work (students.transfer) ---
-class SheetRefused(DomainError):
-    """The file as a whole is refused; ``msg`` says why."""
-
-    msg = "无法读取这个文件"
-
-
 class RunStale(DomainError):
     """A colleague has changed or deleted a student since the preview. Nothing was written."""
 

@@ -30,7 +30,7 @@ from core.cache.progress import SILENCE, progress_end, progress_read, progress_w
 from core.db.limits import limits_raise
 from core.models import Export
 from core.queues import task_send
-from core.sheets import TYPES, Page, book_write, sheet_write
+from core.sheets.write import TYPES, Page, book_write, sheet_write
 
 log = structlog.get_logger("core.exports")
 

@@ -15,6 +15,7 @@ from core.admin.buttons import ButtonForm
 from core.admin.phones import may_see_phones
 from core.admin.tables import table
 from core.money import fen_to_yuan, yuan_text
+from core.sheets.read import SheetRefused
 from payments.selectors import refunds_of_order
 from shop.admin.order_parts import ASKED
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
@@ -22,7 +23,6 @@ from shop.models import Courier, Order, OrderLine
 from shop.models.courier import NUMBERS, courier_of
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH, TRACKING_LENGTH
 from shop.services.order_attention import flag_mark
-from students.errors import SheetRefused
 
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _NUMBER = re.compile(rf"[0-9A-Z-]{{1,{TRACKING_LENGTH}}}")

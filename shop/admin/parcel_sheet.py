@@ -7,10 +7,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from core.admin.phones import are_phones_whole, phone_masked, phone_shown
+from core.sheets.read import SHEET_START, SheetRefused, sheet_read, sheet_refusal
 from shop.models import Order
 from shop.services.payment_listener import ORDER_NUMBER
-from students.errors import SheetRefused
-from students.transfer.sheets import SHEET_START, sheet_read, sheet_refusal
 
 MAX_PROBLEMS, MAX_QUOTED = 20, 200
 MAX_HEAD_ROW = 10

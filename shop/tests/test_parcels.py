@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
-from core.sheets import sheet_write
+from core.sheets.write import sheet_write
 from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
 from shop.selectors import order_search

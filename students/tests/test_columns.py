@@ -9,7 +9,7 @@ from django.contrib.admin import site
 from django.utils import timezone
 
 from core.admin.exports import file_of
-from core.sheets import sheet_write
+from core.sheets.write import sheet_write
 from students.api.params import AddParams, EditParams
 from students.bulk import students_delete
 from students.columns import COLUMNS, EDITABLE, model_field

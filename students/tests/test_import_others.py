@@ -6,13 +6,12 @@ import pytest
 from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from students.errors import SheetRefused
+from core.sheets.read import SheetRefused, sheet_read
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.tests.factories import student, students
 from students.tests.transfers import LIST, RUNS, checked, csv_rows, page_of, text_of, worked, zipped
 from students.transfer import photos
 from students.transfer.photos import pictures_in
-from students.transfer.sheets import sheet_read
 from tests.kit import encoded, logged_in
 from uploads.errors import DecodersBusy, ImageBroken, ImageIsHeic, StoreFull
 from uploads.models import ImageUse

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from openpyxl import Workbook
 
-from core.sheets import sheet_write
+from core.sheets.write import sheet_write
 from students.models import RowKind, Student, TransferRun
 from students.tasks import transfer_work
 from students.transfer.runs import run_confirm, run_start, run_undo

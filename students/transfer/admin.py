@@ -19,7 +19,9 @@ from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.cache.progress import progress_read
 from core.errors import DomainError
-from core.sheets import TYPES, Page, book_write, column_letters, sheet_write
+from core.sheets.read import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
+from core.sheets.workbook_reader import ZIP
+from core.sheets.write import TYPES, Page, book_write, column_letters, sheet_write
 from core.times import format_office_time
 from permissions.scope import scope_of
 from students.bulk import changes_load
@@ -40,8 +42,6 @@ from students.transfer.runs import (
     run_start,
     run_undo,
 )
-from students.transfer.sheets import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
-from students.transfer.workbook_reader import ZIP
 
 PER_PAGE = 50
 MAX_FIXED = 1_000  # rows whose cells are corrected on the page

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from core.audit import StaffAction, action_record
+from core.sheets.read import MAX_ROWS
 from students.bulk import (
     STORED,
     FieldChange,
@@ -26,7 +27,6 @@ from students.errors import SelectionChanged, TooManyChosen
 from students.listener import tell_back
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.transfer.runs import rows_save, run_in_steps, run_send
-from students.transfer.sheets import MAX_ROWS
 from uploads.services import images_hand_over
 
 MAX_DELETED = MAX_ROWS

@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from core.sheets import column_letters
+from core.sheets.read import SheetRefused
+from core.sheets.write import column_letters
 from students.columns import BY_WIRE, COLUMNS, UNREAD
-from students.errors import SheetRefused
 from students.models import RunKind, RunState, TransferRun
 
 MAX_HEAD_ROW = 10  # the header is among the first rows that hold something

@@ -16,7 +16,8 @@ from rest_framework.exceptions import ValidationError
 from core.api.params import present
 from core.cache.progress import with_progress
 from core.errors import BadParameter
-from core.sheets import sheet_write
+from core.sheets.read import SheetRefused, sheet_kind, sheet_read
+from core.sheets.write import sheet_write
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -29,12 +30,11 @@ from students.bulk import (
     students_lock,
 )
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
-from students.errors import RunStale, SheetRefused, StudentUnknown
+from students.errors import RunStale, StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
 from students.transfer.runs import rows_save, run_in_steps, run_scope, source_of
-from students.transfer.sheets import sheet_kind, sheet_read
 
 T = TypeVar("T")
 BATCH = 1000

@@ -19,8 +19,9 @@ from django.db.models import Q
 
 from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
+from core.sheets.read import SheetRefused
 from permissions.scope import Scope
-from students.errors import SheetRefused, StudentUnknown
+from students.errors import StudentUnknown
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
 from students.transfer.runs import row_counts, run_scope, source_of

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from config.database import database, direct
 from core.admin.exports import export_make, export_start
-from core.sheets import sheet_write
+from core.sheets.write import sheet_write
 from devstack.engines import temporary_directory
 from devstack.process import run_as
 from devstack.system_user import account_for

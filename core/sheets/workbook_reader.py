@@ -1,6 +1,6 @@
 """Read a .csv, or the first sheet of an .xlsx or .xls, and write its rows to standard output, a JSON list a line.
 
-Run by ``students.transfer.sheets`` as a process of its own, with limits of memory and time: a workbook is a ZIP of
+Run by ``core.sheets.read`` as a process of its own, with limits of memory and time: a workbook is a ZIP of
 XML, and 27 KB of it can ask for gigabytes; 20 MB of CSV in one line ask for 600 MB. It imports nothing of the project.
 Why a file is refused goes to standard error.
 """

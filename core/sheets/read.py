@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.sheets import unescaped
-from students.errors import SheetRefused
-from students.transfer import workbook_reader
-from students.transfer.workbook_reader import MAX_SCANNED, OLD_EXCEL, ZIP
+from core.errors import DomainError
+from core.sheets import workbook_reader
+from core.sheets.workbook_reader import MAX_SCANNED, OLD_EXCEL, ZIP
+from core.sheets.write import unescaped
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_ROWS = 50_000
@@ -19,6 +19,12 @@ READING_TIMEOUT_S = 60
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
 _TOO_LARGE = "Excel 文件内容过大，请只保留需要导入的工作表，删除多余的格式和空行"
 _CSV_TOO_LARGE = "CSV 文件内容过大，请分成几个文件"
+
+
+class SheetRefused(DomainError):
+    """The file as a whole is refused; ``msg`` says why."""
+
+    msg = "无法读取这个文件"
 
 
 def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:

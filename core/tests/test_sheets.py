@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 
-from core.sheets import escaped, sheet_write, unescaped
+from core.sheets import read, workbook_reader
+from core.sheets.read import SheetRefused, sheet_read
+from core.sheets.write import escaped, sheet_write, unescaped
 from students.columns import COLUMNS
-from students.errors import SheetRefused
 from students.tests.transfers import workbook as xlsx
 from students.tests.transfers import zipped
-from students.transfer import sheets, workbook_reader
 from students.transfer.admin import template_bytes
 from students.transfer.heading import heading_read
-from students.transfer.sheets import sheet_read
 
 STYLES, TEXTS, SHEET = "xl/styles.xml", "xl/sharedStrings.xml", "xl/worksheets/sheet1.xml"
 HEAD_CSV = "姓名,城市\n".encode("gbk")
@@ -67,7 +66,7 @@ NO_SHEETS = {
     "no workbook": lambda: zipped({"hello.txt": "no workbook"}),
     "parts": lambda: zipped({f"{n}.xml": "" for n in range(workbook_reader.MAX_PARTS + 1)}),
     "bomb": lambda: zipped({f"xl/worksheets/sheet{n}.xml": "0" * 1024**2 for n in range(201)}),
-    "size": lambda: b"x" * (sheets.MAX_FILE_BYTES + 1),
+    "size": lambda: b"x" * (read.MAX_FILE_BYTES + 1),
     "entities": lambda: zipped(
         small() | {SHEET: b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>' + small()[SHEET]}
     ),
@@ -192,7 +191,7 @@ def test_one_long_text_named_by_every_cell_is_no_way_to_fill_the_memory():
 @pytest.mark.parametrize(("row", "cell"), [(1048576, "XFD1048576"), (999999999999, "A999999999999")])
 @pytest.mark.parametrize("rows", [[["姓名"], ["谭鹏"]], [[], ["谭鹏"]]], ids=["beside others", "alone"])
 def test_a_cell_at_the_far_end_is_refused_and_not_filled_up_to(rows, row, cell, monkeypatch):
-    monkeypatch.setattr(sheets, "MAX_SCANNED", 1_000)
+    monkeypatch.setattr(read, "MAX_SCANNED", 1_000)
     parts = parts_of(*rows)
     far = parts[SHEET].replace(b'r="2"', b'r="%d"' % row).replace(b'r="A2"', b'r="%s"' % cell.encode())
 
@@ -201,11 +200,11 @@ def test_a_cell_at_the_far_end_is_refused_and_not_filled_up_to(rows, row, cell, 
 
 
 def test_a_reader_that_is_killed_and_more_rows_than_it_says_are_refusals(monkeypatch):
-    monkeypatch.setattr(sheets, "MAX_ROWS", 3)
+    monkeypatch.setattr(read, "MAX_ROWS", 3)
     assert len(list(sheet_read(b"head\n1\n2\n3\n"))) == 4
     with pytest.raises(SheetRefused, match="最多3行"):
         list(sheet_read(b"head\n1\n2\n3\n4\n"))
-    monkeypatch.setattr(sheets, "READING_TIMEOUT_S", 0.001)
+    monkeypatch.setattr(read, "READING_TIMEOUT_S", 0.001)
     with pytest.raises(SheetRefused, match="内容过大"):
         list(sheet_read(xlsx(["姓名"])))
 
