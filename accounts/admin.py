@@ -80,7 +80,7 @@ class UserForm(PhoneForm):
         }
 
     def clean_headimgurl(self) -> str:
-        return avatars.store.stored_address(self.cleaned_data["headimgurl"])
+        return avatars.store().stored_address(self.cleaned_data["headimgurl"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

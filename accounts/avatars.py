@@ -1,4 +1,4 @@
-"""Store avatars. Accounts must not import uploads, which does it, so uploads sets ``store`` at startup."""
+"""Store avatars. Accounts must not import uploads, which does it, so uploads registers a store at startup."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,22 @@ class PictureStore:
     stored_address: Callable[[str], str]
 
 
-store: PictureStore = None  # type: ignore[assignment]  # uploads sets it at startup
+_store: PictureStore | None = None
+
+
+def register_store(store: PictureStore) -> None:
+    global _store
+    _store = store
+
+
+def store() -> PictureStore:
+    """Return the registered store.
+
+    :raises RuntimeError: no app has registered one.
+    """
+    if _store is None:
+        raise RuntimeError("no store of avatars is registered")
+    return _store
 
 
 def avatar_keep(*, user_pk: int, url: str) -> None:
@@ -29,4 +44,4 @@ def avatar_keep(*, user_pk: int, url: str) -> None:
 
     Call it in the transaction that writes ``headimgurl``. When a user is deleted, uploads releases the avatar itself.
     """
-    store.adopt(url=url, owner=f"accounts.User:{user_pk}")
+    store().adopt(url=url, owner=f"accounts.User:{user_pk}")

@@ -14,8 +14,10 @@ class UploadsConfig(AppConfig):
         from uploads.fields import image_file, image_or_url
         from uploads.services import image_adopt, stored_address
 
-        avatars.store = avatars.PictureStore(
-            take=image_file, take_or_name=image_or_url, adopt=image_adopt, stored_address=stored_address
+        avatars.register_store(
+            avatars.PictureStore(
+                take=image_file, take_or_name=image_or_url, adopt=image_adopt, stored_address=stored_address
+            )
         )
         post_delete.connect(_release_avatar, sender="accounts.User")
 

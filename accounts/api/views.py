@@ -200,7 +200,7 @@ class UserViewSet(ApiViewSet):
         me = request.user
         if user.pk != me.pk and not me.is_root:
             raise NotPermitted
-        url = avatars.store.take(request, "headimgurl")
+        url = avatars.store().take(request, "headimgurl")
         avatar_set(user_pk=user.pk, url=url)
         return ok("图片上传成功", status=1, headimgurl=full_url(url), imgurl=full_url(url))
 
@@ -244,7 +244,7 @@ class UserViewSet(ApiViewSet):
         old_password, new_password = values.pop("oldPassword"), values.pop("password")
         proof = PhoneProof(values.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), values.pop("code"))
         changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
-        if picture := avatars.store.take_or_name(request, "headimgurl"):
+        if picture := avatars.store().take_or_name(request, "headimgurl"):
             changes["headimgurl"] = picture
         user_update(
             user_pk=user.pk,
