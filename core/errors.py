@@ -94,6 +94,16 @@ class UnsupportedFormat(DomainError):
     remedy = "Content-Type 用 JSON、urlencoded 或 multipart 三者之一"
 
 
+class KeyInvalid(DomainError):
+    status, http_status, msg = 400, 400, "Idempotency-Key 必须是1到64个英文字符"
+    remedy = "用 crypto.randomUUID() 生成"
+
+
+class KeyReused(DomainError):
+    status, http_status, msg = 409, 409, "Idempotency-Key 已用于另一个请求"
+    remedy = "每次提交用一个新的 key;只有重发同一个请求才用原来的"
+
+
 class InternalError(DomainError):
     """Our own fault; ``request_id`` finds it in the log."""
 

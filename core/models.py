@@ -1,4 +1,4 @@
-"""The tables that belong to no app: restores, exports."""
+"""The tables that belong to no app: restores, exports, kept answers."""
 
 from django.conf import settings
 from django.db import models
@@ -67,3 +67,20 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class KeptAnswer(models.Model):
+    """What a call with an Idempotency-Key was answered; see ``core.api.once``."""
+
+    user_pk = models.BigIntegerField()  # no foreign key: a deleted user's rows go after a day
+    key = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
+    answer = models.TextField(default="")  # JSON; a row that others see has one
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user_pk", "key"], name="kept_answer_of_key")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -6,6 +6,7 @@ from celery.signals import beat_init
 
 from core import times
 from core.admin.exports import export_make, exports_purge
+from core.api.once import answers_purge
 from core.observe.heartbeat import record
 from core.queues import QUEUES, queued_task
 
@@ -17,8 +18,10 @@ def make_export(export_pk: int) -> None:
 
 @queued_task("core.purge_exports", queue="bulk")
 def purge_exports() -> None:
-    """Delete the files of old exports: they hold personal data."""
-    exports_purge(now=times.agreed_now())
+    """Delete the files of old exports, which hold personal data, and answers that were kept for a day."""
+    now = times.agreed_now()
+    exports_purge(now=now)
+    answers_purge(now=now)
 
 
 @queued_task("core.heartbeat", queue="now")

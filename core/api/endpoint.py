@@ -14,6 +14,7 @@ from core.api.access import Access
 from core.api.envelope import Envelope, ok
 from core.api.handler import envelope_exception_handler
 from core.api.hints import hint_for
+from core.api.once import answer_once
 from core.api.params import Params
 from core.errors import DomainError
 
@@ -69,6 +70,7 @@ class Endpoint:
     :param docs: what Swagger UI shows; tests check real answers against it.
     :param by_rows: for a call that needs no row: what a role may do in addition if it has the path among its rows.
     :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
+    :param is_once: it takes an ``Idempotency-Key``; its view does its work in ``core.api.once.done_once``.
     :param is_quick: it only reads, from PostgreSQL and Valkey, and waits neither for a lock nor for an upstream. Then
         ``config.asgi`` answers it in one of few threads, which do not get in each other's way.
     :param is_reading: it changes nothing that staff or other callers see, so it goes on during read-only hours.
@@ -84,6 +86,7 @@ class Endpoint:
     docs: Doc | None = None
     by_rows: str = ""
     takes_files: bool = False
+    is_once: bool = False
     is_quick: bool = False
     is_reading: bool = False
     tag: str = ""
@@ -136,7 +139,7 @@ class ApiViewSet(ViewSet):
             else:
                 self.perform_authentication(call)
                 self.check_permissions(call)
-                response = getattr(self, self.action)(call, **kwargs)
+                response = answer_once(call, self.endpoint, lambda: getattr(self, self.action)(call, **kwargs))
         except Exception as error:
             response = envelope_exception_handler(error)
         response.headers["Allow"] = ", ".join(self.allowed_methods)

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import FileField
 from rest_framework_simplejwt.settings import api_settings
 
-from core.api.params import Params, Picture, present
+from core.api.params import Picture, present
 from core.api.request import token_of
 from core.errors import (
     DomainError,
@@ -83,8 +83,8 @@ class Case:
     @property
     def needed(self) -> set[str]:
         """The names without which the call refuses, but those that were sent under another name."""
-        kind: Any = self.endpoint.docs and self.endpoint.docs.params
-        aliases = getattr(kind, "aliases", {}) if isinstance(kind, type) and issubclass(kind, Params) else {}
+        docs = self.endpoint.docs
+        aliases: dict[str, str] = getattr(docs.params, "aliases", {}) if docs else {}
         others = {name for alias, name in aliases.items() if alias in self.sent}
         return {name for name, field in self.fields.items() if field.required} - others
 

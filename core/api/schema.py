@@ -35,6 +35,8 @@ from core.api.request import absolute_url
 from core.errors import (
     BodyTooLarge,
     DomainError,
+    KeyInvalid,
+    KeyReused,
     LoginRequired,
     NotPermitted,
     TokenInvalid,
@@ -44,9 +46,11 @@ from core.errors import (
 )
 
 Schema = dict[str, Any]
+_KEY = "可选。同一个 key 与同样的参数再发一次,不会再做一遍,返回第一次的结果(保留一天,响应头 Idempotent-Replayed: true)"
 _HTTP_NAMES = {
     200: "业务结果:看 `state` 和 `status`",
     400: "请求无法解析",
+    409: "Idempotency-Key 已用于另一个请求",
     413: "请求内容过大",
     415: "不支持的数据格式",
     429: "请求太频繁",
@@ -86,8 +90,9 @@ class ContractSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         doc = self._doc
         kind = doc.params if self.method == "GET" else doc.query
+        key = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description=_KEY)
         if kind is None:
-            return []
+            return [key] if self.view.endpoint.is_once else []
         fields = self._map_serializer(kind(), "request")
         required_names = {*fields.get("required", []), *kind.required_in_docs}
         example = (doc.send if self.method == "GET" else None) or {}
@@ -222,6 +227,8 @@ class ContractSchema(AutoSchema):
 
     def _failures(self, doc: Doc) -> Iterable[DomainError]:
         yield from (error() if isinstance(error, type) else error for error in doc.failures)
+        if self.view.endpoint.is_once:
+            yield from (KeyInvalid(), KeyReused())
         if self.method != "GET":
             yield from (Unreadable(), BodyTooLarge(), UnsupportedFormat())
         if self.view.endpoint.access is not Access.OPEN:

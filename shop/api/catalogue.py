@@ -7,6 +7,7 @@ from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
+from core.api.once import done_once
 from core.api.params import PageParams, page_slice
 from shop import selectors
 from shop.api import docs, params
@@ -73,14 +74,20 @@ class CategoryViewSet(ApiViewSet):
 class ProductViewSet(ApiViewSet):
     tag = "商品模块"
 
-    @Endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True)
+    @Endpoint(
+        "POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True, is_once=True
+    )
     def add(self, request: CallerRequest) -> Envelope:
         values = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
         if not image_url:
             raise params.ProductAddParams.missing_error()
-        product = product_create(image_url=image_url, **_columns(values), **_staff(request))
-        return ok("添加成功", product_id=product.product_id)
+
+        def add() -> Envelope:
+            product = product_create(image_url=image_url, **_columns(values), **_staff(request))
+            return ok("添加成功", product_id=product.product_id)
+
+        return done_once(request, add)
 
     @Endpoint(
         "POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE, takes_files=True

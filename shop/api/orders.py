@@ -12,6 +12,7 @@ from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
+from core.api.once import done_once
 from core.api.params import page_slice
 from core.api.request import caller_key, client_ip
 from core.audit import Actor
@@ -56,12 +57,17 @@ class OrderViewSet(ApiViewSet):
         Access.ANY_USER,
         aliases=("/order/pre_order",),
         docs=docs.PRE_ORDER,
+        is_once=True,
     )
     def pre_order(self, request: CallerRequest) -> Envelope:
         values = params.PreOrderParams.read(request)
         user = request.user
-        order = order_create(buyer_pk=user.pk, username=Actor.of(user), scope=user.scope, now=times.now(), **values)
-        return ok("订单提交成功", order_id=order.order_id)
+
+        def place() -> Envelope:
+            order = order_create(buyer_pk=user.pk, username=Actor.of(user), scope=user.scope, now=times.now(), **values)
+            return ok("订单提交成功", order_id=order.order_id)
+
+        return done_once(request, place)
 
     @Endpoint(
         "GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL, is_reading=True

@@ -5,6 +5,7 @@ from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
+from core.api.once import done_once
 from core.api.params import page_slice
 from core.api.request import full_url
 from students.api import docs
@@ -32,12 +33,16 @@ class StudentViewSet(ApiViewSet):
         )
         return ok("请求成功", status=1, total=page.total, data=[student_json(row) for row in page.rows])
 
-    @Endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True)
+    @Endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True, is_once=True)
     def addstu(self, request: CallerRequest) -> Envelope:
         fields = AddParams.read(request)
         picture = image_or_url(request, "headimgurl")
-        student = student_add(headimgurl=picture, created_by_id=request.user.pk, now=times.now(), **fields)
-        return ok("添加成功", status=1, sId=student.sid)
+
+        def add() -> Envelope:
+            student = student_add(headimgurl=picture, created_by_id=request.user.pk, now=times.now(), **fields)
+            return ok("添加成功", status=1, sId=student.sid)
+
+        return done_once(request, add)
 
     @Endpoint("GET", "/students/delstu", "删除学员信息", Access.ROWS, docs=docs.DELETE)
     def delstu(self, request: CallerRequest) -> Envelope:
