@@ -145,6 +145,12 @@ class OrderRefused(ShopError):
     status = 1004
 
 
+class VipInUse(OrderRefused):
+    """VIP time of an unshipped order has begun to run, so its buyer cannot have all the money back at once."""
+
+    msg = "订单里的VIP时长已经开始使用,退货申请已转给商家处理"
+
+
 class ProviderUndecided(OrderRefused):
     """WeChat Pay has not said whether the order is paid. The stock stays taken until the sweep knows."""
 

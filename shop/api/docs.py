@@ -254,9 +254,15 @@ SHIP = _doc(
 RETURNS = _doc(
     params.ReturnParams,
     "退货申请成功",
-    [errors.RecordUnknown, errors.OrderRefused(refusal(State.OPEN, Event.ASK_RETURN)), RefundNotPossible(NO_REFUNDS)],
+    [
+        errors.RecordUnknown,
+        errors.OrderRefused(refusal(State.OPEN, Event.ASK_RETURN)),
+        errors.VipInUse,
+        RefundNotPossible(NO_REFUNDS),
+    ],
     send={"order_id": _ORDER_ID, "reason": "尺寸不合适"},
-    about="未发货的订单立即申请原路退款;已发货的由后台处理。商户没有配好退款(微信支付 v3)时不受理。",
+    about="未发货的订单立即申请原路退款;已发货的由后台处理;含有已开始使用的VIP时长的也是。"
+    "商户没有配好退款(微信支付 v3)时不受理。",
 )
 
 # --- Paying --------------------------------------------------------------------------------------

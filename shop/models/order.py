@@ -1,6 +1,6 @@
 """Orders with their lines, log and VIP time; and how members of staff want the list of orders."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -285,6 +285,10 @@ class VipGrant(models.Model):
 
     def __str__(self) -> str:
         return f"VIP{self.level} {self.begins_at:%Y-%m-%d} – {self.ends_at:%Y-%m-%d}"
+
+    @property
+    def span(self) -> timedelta:
+        return self.ends_at - self.begins_at
 
 
 class OrderView(models.Model):

@@ -13,27 +13,32 @@ from payments.models import Refund
 from payments.selectors import RefundsOfPayment, refunds_of_order
 from payments.services.refund import MAX_REFUNDS, refund_request, refunds_require
 from payments.services.refund_stuck import refund_again
-from shop.errors import OrderRefused
+from shop.errors import OrderRefused, VipInUse
 from shop.models import LineRefund, Order, OrderLine
+from shop.services.order_attention import flag_locked
 from shop.services.order_move import order_lock, order_move, order_refunds_sum, require
 from shop.services.stock import stock_give_back
-from shop.services.vip import vip_revoke
+from shop.services.vip import vip_has_begun, vip_revoke
 from shop.states import Event, State
 
 
-@transaction.atomic
 def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", now: datetime) -> Order:
     """Ask for a return as the buyer: refund at once while nothing was shipped, else let the back office decide.
 
     :raises RecordUnknown: the buyer has no such order.
     :raises OrderRefused: its state does not allow it.
+    :raises VipInUse: nothing was shipped, but its VIP time runs. The order is flagged: staff refund the goods.
     :raises RefundNotPossible: the merchant cannot refund; otherwise the order would stay 退款中 for ever.
     """
-    order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
-    require(State(order.state), Event.ASK_RETURN)
-    refunds_require(out_trade_no=order_id)
-    order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, note=reason[:200])
-    return order
+    with transaction.atomic():
+        order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
+        transition = require(State(order.state), Event.ASK_RETURN)
+        refunds_require(out_trade_no=order_id)
+        if not (transition.refund and vip_has_begun(order=order, now=now)):
+            order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, note=reason[:200])
+            return order
+        flag_locked(order=order, reason=f"买家申请退货，VIP 时长已经开始使用：{reason}", actor=actor, now=now)
+    raise VipInUse
 
 
 @transaction.atomic

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import F, Sum
+from django.db.models import QuerySet
 
 from accounts.models import User
-from accounts.services.vip import vip_lengthen, vip_shorten, vip_spans
+from accounts.services.vip import vip_lengthen, vip_lock, vip_shorten, vip_spans
 from shop.errors import VipLevelTooLow, VipTooLong
 from shop.models import Order, OrderLine, VipGrant
+from shop.states import State
 
 MAX_DAYS = 3653  # ten years: no order may make a buyer's VIP reach beyond that
 
@@ -17,7 +18,7 @@ def vip_check(*, buyer_pk: int, lines: Iterable[OrderLine], now: datetime) -> No
     """Refuse an order of VIP time that its buyer may not have.
 
     :raises VipLevelTooLow: a level is below the buyer's present one.
-    :raises VipTooLong: the VIP would reach beyond ten years from now.
+    :raises VipTooLong: with what is ordered and not paid yet, the VIP would reach beyond ten years from now.
     """
     vip_lines = [line for line in lines if line.vip_level]
     if not vip_lines:
@@ -26,7 +27,9 @@ def vip_check(*, buyer_pk: int, lines: Iterable[OrderLine], now: datetime) -> No
     if min(line.vip_level for line in vip_lines) < buyer.vip_level_at(now):
         raise VipLevelTooLow
     rest = sum((rest for rest in vip_spans(buyer, now).values() if rest), timedelta())
-    if sum(line.vip_days * line.quantity for line in vip_lines) > MAX_DAYS - rest / timedelta(days=1):
+    # All open orders may be paid. Orders of one buyer are placed one after the other, so each counts those before it.
+    unpaid = OrderLine.objects.filter(order__user=buyer_pk, order__state=State.OPEN, vip_level__gt=0)
+    if sum(line.vip_days * line.quantity for line in [*vip_lines, *unpaid]) > MAX_DAYS - rest / timedelta(days=1):
         raise VipTooLong
 
 
@@ -51,24 +54,36 @@ def vip_grant(*, order: Order, now: datetime) -> bool:
 
 
 def vip_revoke(*, order: Order, now: datetime, lines: Iterable[int] | None = None) -> None:
-    """Take back the VIP time of an order, or of ``lines`` (their keys). The order's row is locked.
-
-    A grant that has been used up takes nothing from a later one; time of a level is used in the order of its grants.
-    """
-    grants = VipGrant.objects.select_for_update().select_related("line").filter(line__order=order, revoked_at=None)
-    if lines is not None:
-        grants = grants.filter(line__in=lines)
+    """Take back the unused VIP time of an order, or of ``lines`` (their keys). The order's row is locked."""
+    grants = _grants(order) if lines is None else _grants(order).filter(line__in=lines)
     for grant in grants.order_by("-pk"):
+        span = _unused(grant, vip_lock(grant.user_id), now)
         grant.revoked_at = now
         grant.save(update_fields=["revoked_at"])
-        rest = vip_spans(User.objects.get(pk=grant.user_id), now).get(grant.level)
-        if rest and rest > _later(grant):
-            span = timedelta(days=grant.line.vip_days * grant.line.quantity)
-            vip_shorten(user_pk=grant.user_id, level=grant.level, span=span, now=now)
+        vip_shorten(user_pk=grant.user_id, level=grant.level, span=span, now=now)
+
+
+def vip_has_begun(*, order: Order, now: datetime) -> bool:
+    """Tell whether some of the VIP time of an order is used. The order's row is locked."""
+    return any(_unused(grant, vip_lock(grant.user_id), now) < grant.span for grant in _grants(order))
+
+
+def _grants(order: Order) -> QuerySet[VipGrant]:
+    return VipGrant.objects.filter(line__order=order, revoked_at=None)
+
+
+def _unused(grant: VipGrant, user: User, now: datetime) -> timedelta:
+    """Return how much of a grant its user still has.
+
+    Time of a level is used in the order of its grants. So what is left of the level belongs to the later ones first.
+
+    :param user: locked, because another refund changes both what is left and which grants are later.
+    """
+    rest = vip_spans(user, now).get(grant.level, timedelta())
+    return grant.span if rest is None else max(timedelta(), min(grant.span, rest - _later(grant)))
 
 
 def _later(grant: VipGrant) -> timedelta:
     """Return the time of the same level that was granted later."""
     later = VipGrant.objects.filter(user_id=grant.user_id, level=grant.level, revoked_at=None, pk__gt=grant.pk)
-    days = later.aggregate(days=Sum(F("line__vip_days") * F("line__quantity")))["days"]
-    return timedelta(days=days or 0)
+    return sum((one.span for one in later), timedelta())

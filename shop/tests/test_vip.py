@@ -1,26 +1,38 @@
 """VIP time is bought like anything else, and counted once whatever the payment's news does."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import User
+from accounts.services.vip import vip_spans
 from core.times import format_office_time
 from payments.listener import PaidOutcome
-from payments.models import Payment, PaymentStatus, TradeType
+from payments.models import Payment, PaymentStatus, Refund, TradeType
+from shop.errors import VipTooLong
 from shop.models import Order, Product, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
-from shop.services import payment_listener
+from shop.services import order_create, payment_listener, vip
 from shop.services.order_close import order_close
-from shop.services.order_refund import order_refund
+from shop.services.order_refund import order_refund, order_refund_part
 from shop.states import Event
-from shop.tests.factories import make_order, make_product, make_vip, phone_pays, stock_of
-from tests.kit import envelope
+from shop.tests.factories import (
+    make_order,
+    make_product,
+    make_vip,
+    meet_before,
+    phone_pays,
+    run_refunds,
+    stock_of,
+)
+from tests.kit import at_once, envelope
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -103,6 +115,16 @@ class TestCounting:
         assert envelope(answer) == (10010, False, "vip最长10年,请减少数量")
         assert Order.objects.filter(pay_status=0).count() == 0 and stock_of(product) == 2**31 - bought
 
+    def test_unpaid_orders_count_for_the_ten_years_until_they_are_closed(self, li):
+        product = make_vip(1, stock=2**31)
+        first = make_order(li.user, product, 60)
+        body = {"product_id": product.product_id, "quantity": 62}
+
+        assert envelope(li.post("/pay/pre_order", body)) == (10010, False, "vip最长10年,请减少数量")
+        assert envelope(li.post("/pay/pre_order", body | {"quantity": 61}))[1] is True
+        order_close(event=Event.CANCEL, order_id=first.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+        assert envelope(li.post("/pay/pre_order", body | {"quantity": 60}))[1] is True
+
     def test_an_order_keeps_what_it_was_placed_for_and_goods_in_it_are_shipped(self, li):
         products = vip, goods = make_vip(1, days=30), make_product("自行车", vip_level=3)  # goods, not of the category
         for product in products:
@@ -134,6 +156,167 @@ def provider_pays(order: Order, now: datetime) -> None:
         created_at=now,
     )
     pay(order, now)
+
+
+# --- Refunds ---------------------------------------------------------------------------------------
+def bought(wechat: Any, user: User, product: Product, now: datetime) -> Order:
+    order = make_order(user, product, now=now)
+    provider_pays(order, now)
+    return order
+
+
+def rest_of(user: User, now: datetime) -> dict[int, float]:
+    """Days that are left of each level."""
+    user.refresh_from_db()
+    return {level: rest / DAY for level, rest in vip_spans(user, now).items() if rest}
+
+
+# Purchases (day, level), each of 30 days; the refunds (day, which purchase); what is left of each level after them.
+REFUNDS = {
+    "the first, on its last day": ([(0, 1), (0, 1)], [(29, 0)], {1: 30}),
+    "the first, used up": ([(0, 1), (0, 1)], [(31, 0)], {1: 29}),
+    "the second, not begun": ([(0, 1), (0, 1)], [(29, 1)], {1: 1}),
+    "the second, begun": ([(0, 1), (0, 1)], [(31, 1)], {}),
+    "both": ([(0, 1), (0, 1)], [(29, 0), (29, 1)], {}),
+    "both, the second first": ([(0, 1), (0, 1)], [(29, 1), (29, 0)], {}),
+    "the one in the middle": ([(0, 1)] * 3, [(29, 1)], {1: 31}),
+    "the one in the middle, then the first": ([(0, 1)] * 3, [(29, 1), (29, 0)], {1: 30}),
+    "the first two after their time": ([(0, 1)] * 3, [(70, 0), (70, 1)], {1: 20}),
+    "after a pause without VIP": ([(0, 1), (50, 1)], [(60, 0)], {1: 20}),
+    "a low level that a higher one has stopped": ([(0, 1), (10, 3)], [(20, 0)], {3: 20}),
+    "a high level": ([(0, 1), (10, 3)], [(20, 1)], {1: 20}),
+    "a high level after its time": ([(0, 1), (10, 3)], [(45, 1)], {1: 15}),
+    "a low level on both sides of a higher one": ([(0, 1), (10, 3), (40, 1)], [(45, 0)], {1: 30}),
+}
+
+
+@pytest.mark.parametrize(("purchases", "refunds", "left"), REFUNDS.values(), ids=REFUNDS)
+def test_a_refund_takes_what_is_unused_of_its_purchase_and_nothing_of_a_later_one(li, wechat, purchases, refunds, left):
+    products = {level: make_vip(level) for level in (1, 3)}
+    orders = [bought(wechat, li.user, products[level], NOW + day * DAY) for day, level in purchases]
+
+    for day, index in refunds:
+        order_refund(order_id=orders[index].order_id, actor="root", now=NOW + day * DAY)
+
+    assert rest_of(li.user, NOW + max(day for day, _ in refunds) * DAY) == left
+
+
+def test_time_that_was_not_bought_is_used_first(li, wechat):
+    User.objects.filter(pk=li.user.pk).update(vip_level=1, vip_expires_at=NOW + 100 * DAY)
+    orders = [bought(wechat, li.user, make_vip(1), NOW) for _ in range(2)]
+
+    order_refund(order_id=orders[0].order_id, actor="root", now=NOW + 110 * DAY)
+    assert rest_of(li.user, NOW + 110 * DAY) == {1: 30}
+    order_refund(order_id=orders[1].order_id, actor="root", now=NOW + 110 * DAY)
+    assert rest_of(li.user, NOW + 110 * DAY) == {}
+
+
+def test_what_was_bought_beside_a_vip_without_end_gave_nothing_and_takes_nothing(li, wechat):
+    User.objects.filter(pk=li.user.pk).update(vip_level=1, vip_expires_at=None)
+    order = bought(wechat, li.user, make_vip(1), NOW)
+    User.objects.filter(pk=li.user.pk).update(vip_expires_at=NOW + 50 * DAY)
+
+    order_refund(order_id=order.order_id, actor="root", now=NOW)
+
+    assert rest_of(li.user, NOW) == {1: 50}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_two_refunds_at_the_same_instant_take_nothing_of_a_third_purchase(li, wechat, monkeypatch, is_locked):
+    """The second refund ends, if no lock keeps it waiting, between the two questions of the first."""
+    orders = [bought(wechat, li.user, make_vip(1), NOW) for _ in range(3)]
+    later, now, others = vip._later, NOW + 29 * DAY, []
+
+    def refund(order):
+        try:
+            order_refund(order_id=order.order_id, actor="root", now=now)
+        finally:
+            connection.close()
+
+    def later_meanwhile(grant):
+        if not others:
+            others.append(pool.submit(refund, orders[1]))
+            wait(others, timeout=1)
+        return later(grant)
+
+    monkeypatch.setattr(vip, "_later", later_meanwhile)
+    if not is_locked:
+        monkeypatch.setattr(vip, "vip_lock", lambda pk: User.objects.get(pk=pk))
+    with ThreadPoolExecutor(1) as pool:
+        order_refund(order_id=orders[0].order_id, actor="root", now=now)
+        others[0].result()
+
+    assert (rest_of(li.user, now) == {1: 30}) == is_locked
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_orders_at_the_same_instant_do_not_reach_beyond_ten_years(li, monkeypatch, is_locked):
+    products = [make_vip(1, stock=1000) for _ in range(2)]  # of one, the second order waits for its row anyway
+    if not is_locked:
+        monkeypatch.setattr(order_create, "_lock_buyer", lambda buyer_pk: None)
+        meet_before(monkeypatch, "shop.services.order_create.vip_check")
+
+    at_once([lambda p=product: make_order(li.user, p, 70) for product in products], refusals=(VipTooLong,))
+
+    assert (Order.objects.count() == 1) == is_locked
+
+
+class TestVipBesideGoods:
+    @pytest.fixture
+    def mixed(self, li, wechat):
+        """A paid order of a month of VIP and a towel for 0.01, in state 待发货."""
+
+        def make():
+            products = make_vip(3), make_product("毛巾", price="0.01")
+            for product in products:
+                li.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
+            li.post("/cart/check", {"product_id": ",".join(product.product_id for product in products)})
+            order = Order.objects.get(order_id=li.post("/pay/pre_order").json()["order_id"])
+            provider_pays(order, NOW)
+            return Order.objects.get(pk=order.pk)
+
+        return make
+
+    def test_vip_that_runs_is_not_refunded_at_once_and_staff_hear_of_it(self, li, wechat, mixed):
+        order = mixed()
+        refusal = (1004, False, "订单里的VIP时长已经开始使用,退货申请已转给商家处理")
+
+        for reason in ("买错了", "又来"):
+            assert envelope(li.post("/order/returns", {"order_id": order.order_id, "reason": reason})) == refusal
+
+        order.refresh_from_db()
+        assert (order.state, order.refunded, Refund.objects.count()) == ("paid", 0, 0)
+        assert order.flag_reason == "买家申请退货，VIP 时长已经开始使用：买错了"
+        assert order.logs.filter(event="标记需关注").count() == 1
+        assert vip_of(li.user, NOW)[0] == 3
+        goods = order.lines.get(vip_level=0)
+        order_refund_part(
+            order_id=order.order_id, amount=goods.price, quantities={goods.pk: 1}, is_restocked=True,
+            refunds_seen=0, actor="wang", now=timezone.now(),
+        )  # fmt: skip
+        assert vip_of(li.user, NOW)[0] == 3 and stock_of(goods.product) == 10
+
+    def test_vip_whose_turn_has_not_come_goes_back_at_once(self, li, wechat, mixed):
+        mixed()
+        second = mixed()
+
+        assert envelope(li.post("/order/returns", {"order_id": second.order_id})) == (200, True, "退货申请成功")
+
+        second.refresh_from_db()
+        assert second.state == "refunding" and 29 < rest_of(li.user, NOW)[3] <= 30
+
+    def test_without_its_vip_an_order_goes_back_at_once(self, li, wechat, mixed):
+        order = mixed()
+        line = order.lines.get(vip_level=3)
+        order_refund_part(
+            order_id=order.order_id, amount=line.price, quantities={line.pk: 1}, is_restocked=False,
+            refunds_seen=0, actor="wang", now=timezone.now(),
+        )  # fmt: skip
+        run_refunds()
+
+        assert envelope(li.post("/order/returns", {"order_id": order.order_id})) == (200, True, "退货申请成功")
 
 
 STEPS = st.lists(
@@ -195,5 +378,5 @@ def follow(step: str, order: Order, times: int, user: User, now: datetime, days:
         grant = VipGrant.objects.get(line=line)
         later = VipGrant.objects.filter(level=line.vip_level, revoked_at=None, pk__gt=grant.pk)
         order_refund(order_id=order.order_id, actor="root", now=now)
-        if days[line.vip_level] > sum(10 * one.line.quantity for one in later):
-            days[line.vip_level] = max(days[line.vip_level] - bought, 0)
+        rest_of_it = days[line.vip_level] - sum(10 * one.line.quantity for one in later)
+        days[line.vip_level] -= max(min(bought, rest_of_it), 0)
