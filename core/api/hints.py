@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 from rest_framework.exceptions import APIException
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import FileField
 from rest_framework_simplejwt.settings import api_settings
 
+from core.api.envelope import Envelope
 from core.api.params import Picture, present
 from core.api.request import token_of
 from core.errors import (
@@ -28,10 +29,6 @@ from core.errors import (
     WrongMethod,
 )
 
-if TYPE_CHECKING:
-    from core.api.endpoint import Endpoint
-    from core.api.envelope import Envelope
-
 _NO_VALUE = {"undefined", "null", "NaN", "[object Object]"}
 
 
@@ -40,7 +37,7 @@ class Case:
     """One answered call: what was asked, and the answer: its HTTP status and its body."""
 
     request: Request
-    endpoint: "Endpoint"
+    endpoint: Any  # an `Endpoint`, whose module imports this one
     http: int
     body: dict[str, Any]
 
@@ -94,7 +91,7 @@ class Case:
         return self.http == 200 and self.body.get("state") is False and "code" not in self.body
 
 
-def hint_for(request: Request, endpoint: "Endpoint", answer: "Envelope") -> str | None:
+def hint_for(request: Request, endpoint: Any, answer: Envelope) -> str | None:
     """Return the sentence for an answered call, or None."""
     case = Case(request, endpoint, answer.status_code, answer.data)
     return next((sentence for find in _MISTAKES if (sentence := find(case))), None)
