@@ -48,10 +48,10 @@ def login_log() -> QuerySet[LoginLog]:
     return LoginLog.objects.order_by("-pk")
 
 
-def scan_logins(nicknames: Iterable[str]) -> dict[str, int]:
-    """Return how often people with these nicknames at WeChat have logged in, by the nickname."""
-    logins = LoginLog.objects.filter(user__nickname__in=list(nicknames)).exclude(user__openid="").order_by()
-    return dict(logins.values_list("user__nickname").annotate(Count("pk")))
+def scan_logins(user_pks: Iterable[int]) -> dict[int, int]:
+    """Return how often each of these users has logged in by a scan, by the user's key."""
+    logins = LoginLog.objects.filter(user__in=list(user_pks), method=LoginMethod.WECHAT).order_by()
+    return dict(logins.values_list("user").annotate(Count("pk")))
 
 
 def staff_names() -> list[tuple[int, str]]:
@@ -59,9 +59,9 @@ def staff_names() -> list[tuple[int, str]]:
     return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))
 
 
-def pks_of(username: str) -> list[int]:
-    """Return the key of the user of this name; nothing if no user has it."""
-    return list(User.objects.filter(username=username).values_list("pk", flat=True))
+def pks_of(*usernames: str) -> list[int]:
+    """Return the keys of the users with these names, in the order in which they were made."""
+    return list(User.objects.filter(username__in=usernames).order_by("pk").values_list("pk", flat=True))
 
 
 def display_names(usernames: Iterable[str]) -> dict[str, str]:

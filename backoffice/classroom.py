@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from unfold import widgets
@@ -151,13 +152,16 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
     return render(request, "backoffice/classroom.html", context)
 
 
+@transaction.atomic
 def class_open(class_name: str, trainees: list[Trainee], roleid: str, scope: str, practice: int) -> list[Slip]:
     """Make the accounts of a class, each with ``practice`` students of its own; return the slips.
+
+    All or nothing: an account that stayed behind would have a password that nobody has seen.
 
     :raises ClassAccountsRefused: see ``class_accounts_create``.
     """
     slips = class_accounts_create(class_name=class_name, trainees=trainees, roleid=roleid, scope=scope)
-    pks = [pk for slip in slips for pk in pks_of(slip.username)]
+    pks = pks_of(*(slip.username for slip in slips))
     practice_add(user_pks=pks, number=min(practice, MAX_PRACTICE), now=times.now())
     return slips
 

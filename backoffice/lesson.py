@@ -1,8 +1,8 @@
 """The lesson at a glance: what each trainee of a class has done, for the teacher, live and as CSV.
 
-Logins, students and orders are asked from the tables. A scan logs in the person whom the phone names, so
-it is counted for the trainee of that name. Calls and refusals are counted in Valkey by a middleware, which is there
-only while the sandbox is on: for an hour of a lesson a table of all calls would be too much.
+Logins, students and orders are asked from the tables, scans by the account that they log in. Calls and refusals are
+counted in Valkey by a middleware, which is there only while the sandbox is on: for an hour of a lesson a table of all
+calls would be too much.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def lesson_rows(class_name: str) -> list[tuple[User, list[Any]]]:
     """Return the accounts of a class in their order, each with what it has done, by ``HEAD``."""
     users = list(users_of_class(class_name))
     pks = [user.pk for user in users]
-    entries, orders, scans = students_entered(pks), orders_of_buyers(pks), scan_logins(user.nickname for user in users)
+    entries, orders, scans = students_entered(pks), orders_of_buyers(pks), scan_logins(pks)
     rows = []
     for user, counts in zip(users, _counts([user.unid for user in users]), strict=True):
         states = orders.get(user.pk, {})
@@ -93,7 +93,7 @@ def lesson_rows(class_name: str) -> list[tuple[User, list[Any]]]:
             sum(states.values()),
             sum(states.get(state.value, 0) for state in EARNING),
             states.get(State.REFUNDED.value, 0),
-            scans.get(user.nickname, 0),
+            scans.get(user.pk, 0),
         ]
         rows.append((user, cells))
     return rows
@@ -123,7 +123,7 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
     if request.method == "POST" and "clear" in request.POST:
         return _clear(request, class_name, [user for user, _ in rows])
     if request.GET.get("format") == "csv":
-        name = f"{class_name}-{times.now():%Y%m%d-%H%M}.csv"
+        name = f"{class_name}-{local(times.now()):%Y%m%d-%H%M}.csv"
         return download(name, sheet_write("csv", HEAD, [cells for _, cells in rows]))
     context = admin.site.each_context(request) | {"title": f"{class_name} 这节课", "rows": rows, "head": HEAD}
     return render(request, "backoffice/lesson.html", context | {"class_name": class_name})

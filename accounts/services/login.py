@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.errors import CredentialsWrong, SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled, TooManyFailures
-from accounts.models import LoginLog, User
+from accounts.models import LoginLog, LoginMethod, User
 from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
@@ -96,12 +96,12 @@ def _user_of(phone: str) -> User:
 
 def login_complete(*, user: User, context: LoginContext) -> None:
     """Record the login of a user whose identity is proved, by whatever means."""
-    login_record(user=user, ip=context.ip, now=context.now)
+    login_record(user=user, ip=context.ip, method=context.method, now=context.now)
     attempt_record(context, outcome=Outcome.DONE, username=user.username)
 
 
 @transaction.atomic
-def login_record(*, user: User, ip: str, now: datetime) -> LoginLog:
+def login_record(*, user: User, ip: str, method: LoginMethod = LoginMethod.API, now: datetime) -> LoginLog:
     """Add a row to the login log, with time and address of the login before."""
     # The update locks the user's row: if there are two logins at once, the second waits and sees the first one's entry.
     User.objects.filter(pk=user.pk).update(last_login=now)
@@ -110,6 +110,7 @@ def login_record(*, user: User, ip: str, now: datetime) -> LoginLog:
         user_id=user.pk,
         username=user.username,
         ip=ip,
+        method=method,
         logged_in_at=now,
         last_ip=previous.ip if previous else "",
         last_logged_in_at=previous.logged_in_at if previous else None,

@@ -3,7 +3,8 @@
 import base64
 import csv
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -13,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.errors import ClassAccountsRefused
-from accounts.models import User
+from accounts.models import LoginMethod, User
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from accounts.services.login import login_record
 from conftest import ApiClient
@@ -247,11 +248,32 @@ def test_calls_that_no_login_was_checked_for_are_counted_by_their_token(office, 
     assert mine["最常见的错误"] == "500 服务器内部错误（1）；405 请求方式错误（1）；1004 校验失败（1）"
 
 
-def test_a_scan_counts_for_the_trainee_of_that_name(office, trainees, person):
-    login_record(user=person("wx_a", nickname="李雷", openid="o1").user, ip="", now=timezone.now())
-    login_record(user=person("namesake", nickname="韩梅梅").user, ip="", now=timezone.now())
+def test_a_scan_counts_for_its_account_and_for_no_namesake(office, trainees, person):
+    scan = partial(login_record, ip="", method=LoginMethod.WECHAT, now=timezone.now())
+    scan(user=trainees[0].user)
+    scan(user=person("namesake", nickname="韩梅梅").user)
+    login_record(user=trainees[1].user, ip="", now=timezone.now())
 
     assert [row["扫码"] for row in table(office)] == ["1", "0"]
+
+
+def test_the_name_of_the_file_is_in_the_schools_time(office, trainees, monkeypatch):
+    monkeypatch.setattr("core.times.now", lambda: datetime(2026, 11, 29, 18, 23, tzinfo=UTC))
+
+    assert 'filename="H5-20261130-0223.csv"' in office.get(LESSON, {"format": "csv"})["Content-Disposition"]
+
+
+def test_a_class_whose_practice_students_fail_leaves_no_account(office, monkeypatch):
+    def practice_add(**_):
+        assert User.objects.exclude(class_name="").count() == 2
+        raise OSError
+
+    monkeypatch.setattr("backoffice.classroom.practice_add", practice_add)
+
+    with pytest.raises(OSError):
+        add(office, names="谭鹏\n李雷", practice="3")
+
+    assert not User.objects.exclude(class_name="").exists()
 
 
 @pytest.mark.parametrize("whom", ["all", "one"])
