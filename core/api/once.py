@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from django.core.files.uploadedfile import UploadedFile
@@ -21,9 +21,6 @@ from core.api.params import present
 from core.cache import ratelimit
 from core.errors import DomainError, KeyInvalid, KeyReused, ServiceUnavailable, Throttled
 from core.models import KeptAnswer
-
-if TYPE_CHECKING:
-    from core.api.endpoint import Endpoint
 
 KEPT_FOR = timedelta(days=1)
 MAX_KEY = 64
@@ -71,10 +68,12 @@ class Claim:
         return answer
 
 
-def answer_once(request: Request, endpoint: "Endpoint", view: Callable[[], Any]) -> Any:
+def answer_once(request: Request, endpoint: Any, view: Callable[[], Any]) -> Any:
     """Answer a call of an endpoint with ``is_once`` by its view, or with what its key was answered before.
 
     A refusal with another HTTP status than 200 is not kept: the client is to send the same again.
+
+    :param endpoint: an ``Endpoint``, whose module imports this one.
     """
     if (claim := _claim_of(request, endpoint)) is None:
         return view()
@@ -105,7 +104,7 @@ def answers_purge(*, now: datetime) -> None:
     KeptAnswer.objects.filter(created_at__lte=now - KEPT_FOR).delete()
 
 
-def _claim_of(request: Request, endpoint: "Endpoint") -> Claim | None:
+def _claim_of(request: Request, endpoint: Any) -> Claim | None:
     """Read the request's key; None without one, or if the call takes none.
 
     :raises KeyInvalid: the key is empty, too long, or holds other characters than ASCII's.
