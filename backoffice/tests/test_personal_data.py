@@ -12,12 +12,12 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import LoginAttempt, LoginMethod
+from accounts.models import LoginAttempt, LoginMethod, User
 from core.audit import StaffAction
 from permissions.models import Role
 from shop.models import Order
 from shop.states import State
-from shop.tests.factories import make_order
+from shop.tests.factories import make_order, make_paid
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +124,23 @@ def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(
     assert json.loads(capsys.readouterr().out)["用户"][0]["用户名"] == "li"
     assert staff("102").get(f"/admin/person/{li.pk}.json").status_code == 403
     assert f'href="/admin/person/{li.pk}.json"' in office.get(f"/admin/accounts/user/{li.pk}/change/").content.decode()
+
+
+def test_the_file_tells_nothing_that_is_for_staff(li: Any, office: Any, wechat: Any, root: Any) -> None:
+    order = make_paid(wechat, li)
+    page, press = reverse("admin:shop_order_change", args=[order.pk]), {"sure": "1"}
+    for button, fields in {"flag": {"reason": "怀疑刷单"}, "remark": {"text": "态度恶劣"}, "refund": {}}.items():
+        assert office.post(page, {f"step_{button}": "1", **press, **fields}).status_code == 302
+    User.objects.filter(pk=root.user.pk).update(username="boss")
+    office.post(reverse("admin:accounts_user_changelist"), {"action": "sign_out", "_selected_action": [li.pk]})
+
+    text = office.get(f"/admin/person/{li.pk}.json").content.decode()
+
+    data = json.loads(text)
+    assert data["退款"] and data["修改记录"]
+    hidden = {"需关注自", "关注原因", "标记人", "关闭人", "申请人", "线下退款登记人", "操作者", "来源 IP"}
+    assert not hidden & {name for rows in data.values() for row in rows for name in row}
+    assert not [word for word in ("怀疑刷单", "态度恶劣", '"root"', "boss") if word in text]
 
 
 def test_of_a_deleted_user_the_number_goes_and_what_the_law_keeps_stays(li: Any, root: Any) -> None:
