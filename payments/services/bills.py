@@ -23,8 +23,9 @@ from payments.models import BillRun, Difference, DifferenceKind, Payment, Paymen
 from payments.selectors import MONEY_MOVES
 from payments.services.differences import (
     Ending,
-    compare,
     difference_end,
+    difference_kind,
+    difference_set,
     differences_ask,
     differences_settle_lost,
     is_worth_asking,
@@ -193,13 +194,16 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
         to_ask = []
         for candidate in candidates:
             row_here: Any = ours.get(getattr(candidate, number))
-            if compare(candidate, row_here) and is_worth_asking(candidate, row_here):
-                to_ask.append(candidate)
+            if kind := difference_kind(candidate, row_here):
+                difference_set(candidate, kind, row_here)
+                if is_worth_asking(candidate, row_here):
+                    to_ask.append(candidate)
         differences_ask(to_ask, now=now)
         ours, matches = table.in_bulk(numbers, field_name=number), []
         for candidate in candidates:
             row_here = ours.get(getattr(candidate, number))
-            if compare(candidate, row_here):
+            if kind := difference_kind(candidate, row_here):
+                difference_set(candidate, kind, row_here)
                 differences.append(candidate)
             else:
                 matches.append(row_here.pk)
@@ -229,7 +233,6 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator
             continue
         difference = Difference(
             mch_id=payment.mch_id,
-            kind=DifferenceKind.REFUND_UNKNOWN_THERE if refund else DifferenceKind.NO_MONEY,
             out_trade_no=payment.out_trade_no,
             out_refund_no=refund.out_refund_no if refund else "",
             appid=payment.appid,
@@ -237,7 +240,8 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator
             refund_id=refund.refund_id if refund else "",
             **facts,
         )
-        compare(difference, ours)
+        kind = DifferenceKind.REFUND_UNKNOWN_THERE if refund else DifferenceKind.NO_MONEY
+        difference_set(difference, kind, ours)
         yield difference
 
 
@@ -276,7 +280,7 @@ def _end_billed(now: datetime) -> None:
         kind__in=[DifferenceKind.NO_MONEY, DifferenceKind.REFUND_UNKNOWN_THERE], ending=Ending.OPEN
     )
     for difference in candidates.order_by("pk"):
-        if not compare(difference, ours_of(difference)):
+        if difference_kind(difference, ours_of(difference)) is None:
             _end_gone(difference, now)
 
 

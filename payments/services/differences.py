@@ -69,18 +69,21 @@ def ours_of(difference: Difference) -> Any:
     return Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
 
 
-def compare(difference: Difference, ours: Any) -> bool:
-    """Set our side of a difference and its kind; return False if both sides agree.
+def difference_kind(difference: Difference, ours: Any) -> str | None:
+    """Return how the bill's side of a difference and ours disagree; None if they agree.
 
     :param ours: the payment or refund that it is about, or None.
     """
+    if difference.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
+        return difference.kind if ours is not None and ours.billed_on is None else None
+    return _refund_kind(difference, ours) if difference.out_refund_no else _payment_kind(difference, ours)
+
+
+def difference_set(difference: Difference, kind: str, ours: Any) -> None:
+    """Set the kind of a difference and our side of it. The row is not saved."""
+    difference.kind = kind
     difference.our_state = ours.get_state_display() if ours else ""
     difference.our_fen = ours.amount_fen if ours else None
-    if difference.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
-        return ours is not None and ours.billed_on is None
-    kind = _refund_kind(difference, ours) if difference.out_refund_no else _payment_kind(difference, ours)
-    difference.kind = kind or difference.kind
-    return kind is not None
 
 
 def _payment_kind(bill: Difference, payment: Payment | None) -> DifferenceKind | None:
@@ -245,7 +248,8 @@ def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Di
             row = _open(difference.pk, lock=True)
         except DifferenceEnded:  # another member of staff took the same step
             return Difference.objects.get(pk=difference.pk)
-        if compare(row, ours):
+        if kind := difference_kind(row, ours):
+            difference_set(row, kind, ours)
             row.note = note[:255]
             row.save(update_fields=["kind", "note", "our_state", "our_fen"])
             return row
