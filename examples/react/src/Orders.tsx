@@ -37,7 +37,7 @@ export function Orders({ fresh }: { fresh: string }) {
   async function pay(order_id: string) {
     const answer = await post("/pay/payment", { ...MERCHANT, order_id })
     if (!answer.state) return setOutcome(answer.msg)
-    if (!("code_url" in answer)) return // JSAPI、APP 才没有
+    if (answer.trade_type !== "NATIVE") return // JSAPI、APP 没有 code_url
     const phone = server + "/sandbox/pay/?code_url=" + encodeURIComponent(answer.code_url)
     setPaying({ order_id, phone, picture: await QRCode.toDataURL(answer.code_url) })
   }
