@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, ProgrammingError
+from django.db.models import Max
 
 from accounts.services.restored import users_follow, users_remember
 from core.models import Restoration
@@ -21,6 +23,12 @@ from shop.services.after_restore import orders_after_restore
 
 log = structlog.get_logger("operations")
 Memory = dict[str, Any]
+# The fields that say when a row was made. Of all that people and workers do something leaves such a row.
+MADE_AT = {"created_at", "logged_in_at", "received_at", "restored_at", "timestamp"}
+
+
+class NotRestored(Exception):
+    """The database holds what is later than the point that it is said to be restored to; the text names it."""
 
 
 def begin(source: str, *, remembers: bool = True) -> Memory:
@@ -36,6 +44,21 @@ def begin(source: str, *, remembers: bool = True) -> Memory:
     _marker().touch(0o600)  # it holds names
     _marker().write_text(json.dumps({"source": source, "memory": memory}, ensure_ascii=False), "utf-8")
     return memory
+
+
+def refuse_unless_at(point: datetime) -> None:
+    """Refuse to end logins and to purge queues where the database was not restored to ``point``.
+
+    :raises NotRestored: a row was made later; the text names it.
+    """
+    fields = [field for model in apps.get_models() for field in model._meta.concrete_fields if field.name in MADE_AT]
+    for field in fields:
+        try:
+            newest = field.model._base_manager.aggregate(newest=Max(field.name))["newest"]
+        except ProgrammingError:
+            continue  # the database is of an earlier release, which has no such column
+        if newest and newest > point:
+            raise NotRestored(f"{field.model._meta.db_table} has a row of {newest.isoformat()}")
 
 
 def give_up() -> None:

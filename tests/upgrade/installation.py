@@ -117,11 +117,11 @@ class Shop:
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "start", "nginx")
 
-    def manage(self, *words: str, stdin: str = "", **more: str) -> str:
+    def manage(self, *words: str, stdin: str = "", ok: bool = True, **more: str) -> str:
         env = dict(line.split("=", 1) for line in self.machine.read("/etc/spms/spms.env").splitlines())
         env = {name: value.strip("'") for name, value in env.items()} | more
         command = ("runuser", "-u", "spms", "--", "/opt/spms/.venv/bin/python", "/opt/spms/manage.py", *words)
-        return self.machine.run(*command, env=env, stdin=stdin)
+        return self.machine.run(*command, env=env, stdin=stdin, ok=ok)
 
     def sql(self, *statements: str, database: str = "postgres") -> list[str]:
         command = [word for statement in statements for word in ("-c", statement)]

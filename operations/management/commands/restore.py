@@ -39,6 +39,14 @@ class Command(BaseCommand):
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
         was_unfinished = restored.unfinished()
+        if point and not was_unfinished:
+            try:
+                restored.refuse_unless_at(point)
+            except restored.NotRestored as error:
+                raise CommandError(
+                    f"Nothing was changed: the database was not restored to {point.isoformat()}, {error}. "
+                    "Did pgBackRest fail? If you restored everything there was, name the time of the last row."
+                ) from error
         # pgBackRest has replaced the database already: there is nothing to remember of it.
         memory = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
         if file:
