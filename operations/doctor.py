@@ -4,10 +4,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from threading import Thread
 from urllib.parse import urlsplit
 
+import psycopg
 import requests
 from django.conf import settings
 from django.core.checks import WARNING, run_checks
@@ -15,22 +17,28 @@ from django.db import connection
 
 from accounts.doctor import scan_login, text_messages
 from core import times
+from core.api.handler import engine_is_down
 from core.cache import valkey
+from core.db.direct import NoDirectWay, direct_options
 from core.findings import Finding
 from moving.rebase import addresses_of_pictures
 from operations import health, servers
 from payments import doctor as payments
 from permissions.doctor import roles_and_calls
-from uploads.doctor import room_for_pictures
+from uploads.doctor import room_for_pictures, store_of_pictures
 
 RENEW_WITHIN_DAYS = 25  # certbot renews 30 days before the end: with 25 days left it has failed many times
 ANSWER_WITHIN_S = 20.0  # all checks together; the one of the upstreams waits for three of them
 UPSTREAM_WITHIN_S = 4
 Check = Callable[[], Iterator[Finding]]
+NOT_ASKED = Finding("not asked", None, "项检查没有做完：数据库或 Valkey 没有答复")
 
 
 def examine() -> Iterator[Finding]:
-    """Run every check, all at the same time; a check that raises an exception, or hangs, is reported as a finding."""
+    """Run every check, all at the same time; a check that raises an exception, or hangs, is reported as a finding.
+
+    A check that fails because an engine is down says nothing: the finding about the engine does.
+    """
     results: dict[str, list[Finding]] = {}
 
     def run(name: str, check: Check) -> None:
@@ -39,7 +47,7 @@ def examine() -> Iterator[Finding]:
             findings += check()
         except Exception as error:
             what = f"检查 {name} 出错：{type(error).__name__}: {error}"
-            findings.append(Finding(f"check {name}", False, what, "看上面几条。"))
+            findings.append(NOT_ASKED if engine_is_down(error) else Finding(f"check {name}", False, what))
         finally:
             connection.close()
         results[name] = findings
@@ -50,10 +58,15 @@ def examine() -> Iterator[Finding]:
     threads = [Thread(target=run, args=pair, daemon=True) for pair in zip(names, CHECKS, strict=True)]
     for thread in threads:
         thread.start()
+    number = 0
     for name, thread in zip(names, threads, strict=True):
         thread.join(max(0, ends_at - time.monotonic()))
         what = f"检查 {name}：{ANSWER_WITHIN_S:g} 秒内没有结果"
-        yield from results.get(name, [Finding(f"check {name}", False, what, "是不是有服务器没有反应？")])
+        findings = results.get(name, [Finding(f"check {name}", False, what, "是不是有服务器没有反应？")])
+        number += NOT_ASKED in findings
+        yield from (finding for finding in findings if finding is not NOT_ASKED)
+    if number:
+        yield replace(NOT_ASKED, what=f"{number} {NOT_ASKED.what}")
 
 
 def settings_and_models() -> Iterator[Finding]:
@@ -74,10 +87,21 @@ def engines() -> Iterator[Finding]:
         "migrations": ("数据表", "运行 `python manage.py migrate`。"),
     }
     failures = health.failures()
+    if "database" in failures:
+        failures["database"] = _refusal() or failures["database"]
     for name, (title, remedy) in remedies.items():
         if name == "migrations" and "database" in failures:
             continue  # without the database they cannot be read
         yield Finding(name, name not in failures, f"{title}（{name}）：{failures.get(name, '正常')}", remedy)
+
+
+def _refusal() -> str:
+    """Return why PostgreSQL refuses us, of which the pool knows only that it has waited; "" if that is not known."""
+    try:
+        psycopg.connect(**direct_options()).close()  # type: ignore[arg-type]
+    except (psycopg.Error, NoDirectWay) as error:
+        return " ".join(str(error).split())[:300]
+    return ""
 
 
 def pooler() -> Iterator[Finding]:
@@ -163,8 +187,8 @@ def upstreams() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(settings_and_models, engines, pooler, metrics_token, clocks, certificate, upstreams),
+    *(engines, settings_and_models, pooler, metrics_token, clocks, certificate, upstreams),
     *servers.CHECKS,
-    *(roles_and_calls, scan_login, text_messages, room_for_pictures, addresses_of_pictures),
+    *(roles_and_calls, scan_login, text_messages, store_of_pictures, room_for_pictures, addresses_of_pictures),
     *payments.CHECKS,
 )

@@ -28,6 +28,7 @@ from core.observe import heartbeat, metrics
 from core.observe.metrics import Sample
 from core.observe.middleware import FORWARDED_KEY, hops_fit
 from core.upstreams import resting
+from operations.locks import lock_holders
 
 MIN_FREE_BYTES = 1 << 30
 MAX_LAG_BYTES = 16 << 20
@@ -93,6 +94,17 @@ def database_room() -> Iterator[Finding]:
     if (processes := room // settings.DB_POOL_SIZE) < 8:  # two hosts with three each, a command, and one to spare
         what = f"{room} 个连接够 {processes} 个进程用（DB_POOL_SIZE={settings.DB_POOL_SIZE}）"
         yield Finding("processes", None, what, "数一数所有机器上的 web、socket、worker 进程。")
+
+
+def locks() -> Iterator[Finding]:
+    """Name who makes others wait in PostgreSQL, and the line that ends it."""
+    for holder in lock_holders():
+        what = (
+            f"PostgreSQL 的进程 {holder.pid}（{holder.who}）占着锁{f'（{holder.tables}）' if holder.tables else ''}"
+            f"至少 {holder.seconds} 秒，{holder.waiting} 个连接在等；最后一句：{holder.query}"
+        )
+        do = f"""结束它：sudo -u postgres psql -c 'SELECT pg_terminate_backend({holder.pid})'"""
+        yield Finding(f"lock {holder.pid}", False, what, do)
 
 
 def database_spare() -> Iterator[Finding]:
@@ -230,6 +242,6 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
 
 
 CHECKS = (
-    *(valkey_keeps, sentinels, database_room, database_spare, disk, nginx, proxy, interpreter),
+    *(valkey_keeps, sentinels, database_room, locks, database_spare, disk, nginx, proxy, interpreter),
     *(trusted_proxies, breakers, background_work, backups),
 )

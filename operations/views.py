@@ -29,7 +29,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 def whole(request: HttpRequest) -> HttpResponse:
     """Answer 200 if nothing is missing, workers and Valkey too, else 503 (for people and alerts, not for balancers)."""
-    return _health(health.failures() | heartbeat.failures())
+    return _health(health.failures(health.CHECKS) | heartbeat.failures())
 
 
 def _health(faults: dict[str, str]) -> HttpResponse:

@@ -7,6 +7,20 @@ from django.conf import settings
 
 from core.findings import Finding
 from uploads.budget import MB, free_bytes, unused_bytes
+from uploads.store import is_bucket, store_try
+
+
+def store_of_pictures() -> Iterator[Finding]:
+    """Try the store as the user that runs this: a folder of root's refuses every upload and says so nowhere else."""
+    where = "存储桶" if is_bucket() else settings.MEDIA_ROOT
+    try:
+        store_try()
+    except Exception as error:  # a bucket's client has exceptions of its own
+        what = f"图片存不进{where}：{type(error).__name__}: {error}"
+        do = f"文件夹要属于服务的用户：`chown -R spms: {where}`；存储桶：检查 MEDIA_S3_*。"
+        yield Finding(f"store of pictures {gethostname()}", False, what, do)
+    else:
+        yield Finding("store of pictures", True, f"图片能存进{where}，也能读、能删")
 
 
 def room_for_pictures() -> Iterator[Finding]:

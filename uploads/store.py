@@ -7,12 +7,14 @@ is: only a few requests wait for it at the same time, and while it is dead all a
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from secrets import token_hex
 from typing import BinaryIO, cast
 
 import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
+from core import times
 from core.errors import ServiceUnavailable
 from core.upstreams import Upstream, UpstreamRefused
 
@@ -49,6 +51,18 @@ def picture_open(name: str) -> BinaryIO:
             return cast(BinaryIO, file)
         with file:
             return io.BytesIO(file.read())
+
+
+def store_try() -> None:
+    """Write, read and delete a file where the pictures of today go; an exception of any kind says what is wrong."""
+    content = b"Written by the doctor."
+    name = default_storage.save(f"{times.now():%Y/%m}/doctor-{token_hex(8)}", ContentFile(content))
+    try:
+        with default_storage.open(name) as file:
+            if file.read() != content:
+                raise OSError("it holds another text than was written")
+    finally:
+        default_storage.delete(name)
 
 
 @contextmanager

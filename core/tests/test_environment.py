@@ -30,7 +30,7 @@ def test_env_example_names_every_variable_and_no_other():
         "|_upstream|get"
     )
     read = set(re.findall(rf'\b(?:{readers})\(\s*"([A-Z][A-Z0-9_]{{3,}})"', source))
-    read -= {"DJANGO_SETTINGS_MODULE", "PYTEST_XDIST_WORKER"}
+    read -= {"DJANGO_SETTINGS_MODULE", "HOME", "PYTEST_XDIST_WORKER"}
 
     assert explained - NOT_SETTINGS == read - NOT_SETTINGS
 
@@ -165,6 +165,7 @@ for name in {names}:
     os.environ[name] = value
 os.environ["CORS_ALLOWED_ORIGINS"] = ","  # an empty list does not allow all origins
 print(importlib.import_module("config.settings.production").CORS_ALLOW_ALL_ORIGINS)
+print(os.environ["HOME"])
 """
 
 
@@ -172,12 +173,13 @@ def test_production_has_a_default_for_none_of_its_values(tmp_path):
     names = sorted(set(PRODUCTION) - {"DJANGO_SETTINGS_MODULE"}, key=lambda name: name != "DJANGO_SECRET_KEY")
     command = [sys.executable, "-c", WITHOUT_EACH.format(names=names)]
     environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | PRODUCTION
+    environment["HOME"] = "/nowhere"  # as root's is for `sudo -E -u spms`
 
     result = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
 
     assert result.returncode == 0, result.stderr  # in the end, with all of them, it starts
     variables = [line.partition(":")[0] for line in result.stdout.splitlines()]
-    assert variables == [*(f"{name} is not set" for name in names), "False"]
+    assert variables == [*(f"{name} is not set" for name in names), "False", str(HOME)]
 
 
 @pytest.mark.parametrize(

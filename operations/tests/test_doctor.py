@@ -3,6 +3,7 @@
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
 
+import psycopg
 import pytest
 from celery.signals import beat_init
 from cryptography import x509
@@ -17,14 +19,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from core import times
 from core.cache import valkey
+from core.db.direct import direct_options
 from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat, middleware
-from operations import doctor, servers
+from operations import doctor, locks, servers
 from tests.kit import serving
+from tests.processes import until
 
 pytestmark = pytest.mark.django_db
 
@@ -250,6 +255,55 @@ def test_what_to_do_is_shown_only_where_something_is_not_in_order(monkeypatch, c
         call_command("doctor")
 
     assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["ok   fine", "BAD  broken", "-> mend it"]
+
+
+class TestALock:
+    """Somebody's forgotten transaction, which stops orders."""
+
+    @pytest.fixture
+    def holder(self):
+        with psycopg.connect(**direct_options()) as holder:
+            holder.execute("LOCK TABLE shop_order")
+            yield holder
+
+    @pytest.mark.django_db(transaction=True)
+    def test_is_named_with_the_line_that_ends_it_while_others_wait(self, api, holder, monkeypatch):
+        monkeypatch.setattr(locks, "WAITS_S", 0)
+        assert bad(servers.locks) == []
+
+        with psycopg.connect(**direct_options()) as waiter, ThreadPoolExecutor(1) as pool:
+            pool.submit(waiter.execute, "SELECT 1 FROM shop_order")
+            (finding,) = until(lambda: list(servers.locks()), 10)
+            whole = api.get("/health/whole").json()["checks"]
+            holder.rollback()
+
+        pid = holder.info.backend_pid
+        assert f"进程 {pid}（" in finding.what and "shop_order" in finding.what and "1 个连接在等" in finding.what
+        assert f"pg_terminate_backend({pid})" in finding.do and whole["locks"] == "LockHeld"
+        assert bad(servers.locks) == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_a_whole_table_is_named_once_it_is_old(self, holder, monkeypatch):
+        monkeypatch.setattr(locks, "HOLDS_S", 0)
+
+        assert [row.tables for row in locks.lock_holders()] == ["shop_order"]
+
+
+def test_what_an_engine_that_is_down_makes_fail_is_one_line(monkeypatch):
+    def of_the_database():
+        raise OperationalError("couldn't get a connection after 3.00 sec")
+        yield
+
+    def of_itself():
+        raise ValueError("a fault")
+        yield
+
+    monkeypatch.setattr(doctor, "CHECKS", [of_the_database, of_itself, of_the_database])
+
+    assert [(finding.ok, finding.what) for finding in doctor.examine()] == [
+        (False, "检查 of itself 出错：ValueError: a fault"),
+        (None, "2 项检查没有做完：数据库或 Valkey 没有答复"),
+    ]
 
 
 def test_a_backup_that_is_late_is_wrong(settings):

@@ -44,6 +44,7 @@ FAULTS = {
     "empty database": lambda running, engines: {
         "DATABASE_URL": urlsplit(engines["DATABASE_URL"])._replace(path="/postgres").geturl()
     },
+    "no such user": lambda running, engines: {"DATABASE_URL": engines["DATABASE_URL"] + "&user=nobody"},
     "no database": lambda running, engines: {"DATABASE_URL": "postgresql://spms@127.0.0.1:1/spms"},
     "development's secret in production": lambda running, engines: (
         engines | production(running) | {"DJANGO_SECRET_KEY": DEVELOPMENT_KEY}
@@ -92,7 +93,8 @@ FINDINGS = {
         "note 微信登录没有打开": "设 WECHAT_APP_ID 和 WECHAT_APP_SECRET",
     },
     "empty database": {"BAD  数据表（migrations）：RuntimeError": "运行 `python manage.py migrate`。"},
-    "no database": {"BAD  数据库（database）：OperationalError": "PostgreSQL 在运行吗？DATABASE_URL 对吗？"},
+    "no such user": {"BAD  数据库（database）：connection": "DATABASE_URL 对吗？"},
+    "no database": {"BAD  数据库（database）：connection": "PostgreSQL 在运行吗？DATABASE_URL 对吗？"},
     "development's secret in production": {"Error: DJANGO_SECRET_KEY is too weak.": "Use 50 random characters."},
     "a careless production": {
         "BAD  https://127.0.0.1:1 没有反应": "nginx 在运行吗？域名解析对吗？",
@@ -113,8 +115,11 @@ def test_a_fault_is_named_with_what_to_do(findings, fault):
         after = words.partition(finding)[2]
         assert after, words
         assert remedy in "".join(after.splitlines(keepends=True)[:2])
-    if fault == "no database":
+    if fault in ("no such user", "no database"):
+        first, *rest = [line for line in words.splitlines() if line.startswith("BAD")]
+        assert ('role "nobody" does not exist' if fault == "no such user" else "refused") in first  # not: no connection
         assert "migrations" not in words  # what could not be checked is not called in order
+        assert "数据库" not in "".join(rest)
     if fault == "silent workers and no weather":
         assert words.count("BAD ") == 5 == len(FINDINGS[fault])
         assert "有 5 项要处理。" in words

@@ -101,7 +101,7 @@ class Shop:
         facts = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
         facts |= merchant | NO_UPSTREAMS | {
             "DJANGO_SECRET_KEY": secrets.token_urlsafe(50), "DATABASE_URL": DATABASE,
-            "REDIS_URL": VALKEY, "WECHAT_APP_SECRET": "secret", "ADMIN_TOTP": "optional",
+            "REDIS_URL": VALKEY, "ORDERS_MINUTE_MAX": "9999", "WECHAT_APP_SECRET": "secret", "ADMIN_TOTP": "optional",
         }  # fmt: skip
         machine.write("/etc/spms/spms.env", "".join(f"{name}='{value}'\n" for name, value in facts.items()), 0o600)
 

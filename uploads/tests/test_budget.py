@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from operations import health
 from tests.kit import at_once, encoded, posted
 from uploads import budget
-from uploads.doctor import room_for_pictures
+from uploads.doctor import room_for_pictures, store_of_pictures
 from uploads.errors import TooManyUnused
 from uploads.models import Upload
 from uploads.services import image_adopt, image_release, image_store, images_release
@@ -145,6 +146,19 @@ class TestTheDisk:
         page = office.post("/admin/shop/category/add/", {"name": "车", "picture": posted(encoded())})
 
         assert page.context["adminform"].form.errors["picture"] == [NO_ROOM["msg"]]
+
+    def test_doctor_and_health_name_a_folder_that_takes_none(self, api, settings, tmp_path):
+        settings.MEDIA_ROOT = str(tmp_path)
+        assert [finding.ok for finding in store_of_pictures()] == [True]
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+        (tmp_path / "file").touch()
+        settings.MEDIA_ROOT = str(tmp_path / "file")  # as root's folder is for another user
+
+        (finding,) = store_of_pictures()
+        assert finding.ok is False and settings.MEDIA_ROOT in finding.what and "chown" in finding.do
+        health._pictures.cache_clear()
+        assert api.get("/health/whole").json()["checks"]["pictures"] == "NotADirectoryError"
 
     @pytest.mark.parametrize(("free", "unused", "expected"), [(100, 0, [True, True]), (99, 13, [False, False])])
     def test_doctor_tells_before_and_when_uploads_are_refused(self, free_mb, free, unused, expected):
