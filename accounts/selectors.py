@@ -9,18 +9,31 @@ from django.db.models import Count, Q, QuerySet, Sum
 from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
 from accounts.usernames import is_system
 from core.audit import Actor
+from permissions.models import Role
 
 
-def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
+def user_list(*, key: str = "", by_phone: bool, roleid: str = "") -> QuerySet[User]:
     """Return users with their roles, oldest first.
 
     :param key: a part of the username, nickname or phone.
+    :param by_phone: False for callers who may not see whole phones: more and more digits would tell them.
     :param roleid: only users with this role.
     """
     users = User.objects.select_related("role").order_by("pk")
     if key:
-        users = users.filter(Q(username__icontains=key) | Q(nickname__icontains=key) | Q(phone__contains=key))
+        names = Q(username__icontains=key) | Q(nickname__icontains=key)
+        users = users.filter(names | Q(phone__contains=key) if by_phone else names)
     return users.filter(role__roleid=roleid) if roleid else users
+
+
+def colleagues_of(user_pk: int, class_name: str) -> Q:
+    """Match the users whom a caller sees whose data scope is 仅本人: the own class, without one the caller alone."""
+    return Q(class_name=class_name) if class_name else Q(pk=user_pk)
+
+
+def sees_phones(role: Role) -> bool:
+    """Tell whether a role may see other users' whole phones, by the right that the back office gives."""
+    return role.is_root or role.permissions.filter(content_type__app_label="accounts", codename="phone_user").exists()
 
 
 def login_failures(since: datetime) -> tuple[int, int]:

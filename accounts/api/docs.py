@@ -186,6 +186,8 @@ ALL_USERS = Doc(
     params=params.UserListParams,
     ok=_ok("success", total=1, users=[_USER]),
     records={"users": list[UserJson]},
+    about="没有后台的“看完整电话”权限时,别人的 `phone` 是 139****1111,`key` 也不按手机号查找;"
+    "数据权限为“仅本人”时只有自己班级的用户。",
 )
 CAPTCHA = Doc(
     ok={

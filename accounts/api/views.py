@@ -14,7 +14,7 @@ from accounts.authentication import CallerRequest
 from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_verify
 from accounts.login_request import cookie_set, device_remember, login_context
 from accounts.models import LoginMethod, User
-from accounts.selectors import login_log, user_list
+from accounts.selectors import colleagues_of, login_log, sees_phones, user_list
 from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
 from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
@@ -31,6 +31,7 @@ from accounts.services.users import (
 )
 from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refresh
 from core import times
+from core.admin.phones import phone_masked
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
@@ -85,11 +86,19 @@ class UserViewSet(ApiViewSet):
         docs=docs.ALL_USERS,
         is_reading=True,
     )
-    def get_all_users(self, request: Request) -> Envelope:
+    def get_all_users(self, request: CallerRequest) -> Envelope:
         values = params.UserListParams.read(request)
-        total, users = page_of(user_list(key=values["key"], roleid=values["roleid"]), values)
-        now = times.now()
-        return ok("success", total=total, users=[user_fields(user, now) for user in users])
+        me, now = request.user, times.now()
+        is_whole = sees_phones(me.role)
+        users = user_list(key=values["key"], by_phone=is_whole, roleid=values["roleid"])
+        if me.scope.is_own_only:
+            users = users.filter(colleagues_of(me.pk, me.class_name))
+        total, page = page_of(users, values)
+        rows = [user_fields(user, now) for user in page]
+        for row in rows:
+            if not is_whole and row["unid"] != me.unid:
+                row["phone"] = phone_masked(row["phone"])
+        return ok("success", total=total, users=rows)
 
     @Endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
     def register(self, request: Request) -> Envelope:

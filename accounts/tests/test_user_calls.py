@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.models import User
 from core.times import format_office_time
+from permissions.models import DataScope, Role
 from shop.models import CartItem, Order
 from shop.tests.factories import make_order, make_product
 from tests.kit import during, envelope
@@ -203,3 +205,39 @@ class TestDelete:
         order.refresh_from_db()
         assert (order.user, order.username) == (None, "li")
         assert Order.objects.count() == 1 and not CartItem.objects.exists()
+
+
+class TestTheListForOthersThanRoot:
+    @pytest.fixture
+    def np(self, person, roles):
+        """A caller who may call everything and see no whole phones."""
+        roles["200"].rows = ["*"]
+        roles["200"].save()
+        return person("np", "200", phone="13900000009")
+
+    def phones(self, client, **query):
+        return {row["username"]: row["phone"] for row in client.get("/users/getAllUers", **query).json()["users"]}
+
+    def test_hides_the_phones_of_others_without_the_right(self, np, person, roles, django_assert_num_queries):
+        person("li", "103", phone="13912341111")
+        person("short", "103", phone="123456")
+        whole = {"np": "13900000009", "li": "13912341111", "short": "123456"}
+
+        with django_assert_num_queries(4):  # the caller, the right, the number, the page
+            assert self.phones(np) == whole | {"li": "139****1111", "short": "****3456"}
+        for key in ("1391234", "13912341111", "1111", "2341"):
+            assert self.phones(np, key=key) == {}, "digit by digit they would tell the number"
+        roles["200"].permissions.add(Permission.objects.get(codename="phone_user"))
+        assert self.phones(np) == whole and self.phones(np, key="2341") == {"li": "13912341111"}
+
+    @pytest.mark.parametrize("class_name", ["H5", ""])
+    def test_shows_the_own_class_alone_where_the_scope_is_so(self, np, person, roles, class_name):
+        names = {"H5": ["a", "b"], "H6": ["c"], "": ["teacher"]}
+        made = {name: person(name, class_name=of) for of, all_of in names.items() for name in all_of}
+        Role.objects.filter(roleid="200").update(data_scope=DataScope.OWN)
+        me = made["a"] if class_name else np
+
+        body = me.get("/users/getAllUsers").json()
+
+        assert [row["username"] for row in body["users"]] == (["a", "b"] if class_name else ["np"])
+        assert body["total"] == len(body["users"]) and self.phones(me, key="c") == {}
