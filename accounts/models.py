@@ -10,7 +10,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils.crypto import salted_hmac
 
-from accounts.usernames import Folded
+from accounts.usernames import Folded, is_system
 from core.times import format_office_time
 from permissions.models import ROOT_ROLEID, Role
 
@@ -105,6 +105,11 @@ class User(AbstractBaseUser, PermissionsMixin):
             if (fields := kwargs.get("update_fields")) is not None:
                 kwargs["update_fields"] = {*fields, "epoch"}
         super().save(*args, **kwargs)
+
+    @property
+    def label(self) -> str:
+        """The user name as logs show it: a user who is called like the system is told from it."""
+        return f"用户（{self.username}）" if is_system(self.username) else self.username
 
     @property
     def is_superuser(self) -> bool:  # type: ignore[override]

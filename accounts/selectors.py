@@ -117,7 +117,7 @@ def _actor_name(row: Any, users: dict[str, User]) -> str:
 def _display_name(user: User) -> str:
     if user.nickname not in ("", user.username):
         return f"{user.nickname}（{user.username}）"
-    return f"用户（{user.username}）" if is_system(user.username) else user.username
+    return user.label
 
 
 def users_found(text: str, *, by_phone: bool) -> QuerySet[User]:

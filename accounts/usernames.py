@@ -43,12 +43,22 @@ class Folded(Func):
     output_field = TextField()
 
 
-# The students with these numbers, each with the key of the account (None: no account) and the name. Accounts must not
-# import students, which sets this at startup.
+# Return the students with these numbers: number, key of the account (None: no account), name.
 NumberOwners = Callable[[Iterable[str]], Iterable[tuple[str, int | None, str]]]
-number_owners: NumberOwners = lambda numbers: ()  # noqa: E731
+_number_owners: NumberOwners | None = None
 
 
 def register_number_owners(owners: NumberOwners) -> None:
-    global number_owners
-    number_owners = owners
+    """Take the function that finds students; accounts must not import students, which calls this at startup."""
+    global _number_owners
+    _number_owners = owners
+
+
+def number_owners() -> NumberOwners:
+    """Return the registered function.
+
+    :raises RuntimeError: no app has registered one.
+    """
+    if _number_owners is None:
+        raise RuntimeError("nobody says whose a student's number is")
+    return _number_owners

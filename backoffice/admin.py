@@ -168,7 +168,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     def actor_name(self, entry: LogEntry) -> str:
         if entry.action == StaffAction.LOGIN_REFUSED:
             return "—"  # the name was typed, and may be another person's
-        return entry.actor.get_username() if entry.actor else "系统"
+        return entry.actor.label if entry.actor else "系统"
 
     @display(description="操作", label=_ACTION_COLOURS)
     def kind(self, entry: LogEntry) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from django.db import connection
 
-from accounts import usernames
 from accounts.errors import UsernameTaken
-from accounts.usernames import FOLDED, folded, is_reserved
+from accounts.usernames import FOLDED, folded, is_reserved, number_owners
 
 # A unique index over the folded names is not possible, because an installation may have pairs such as aud1 and AUD1.
 # So of two transactions that choose equal names, the second waits here until the first has ended.
@@ -42,7 +41,7 @@ def usernames_refused(people: Mapping[str, str], *, user_pk: int = 0) -> list[st
         cursor.execute(_TAKEN, [names, user_pk])
         refused = {name for (name,) in cursor.fetchall()} | {name for name in names if is_reserved(name)}
     spellings = {spelling: name for name in names for spelling in (name, folded(name), folded(name).upper())}
-    for number, account_pk, student in usernames.number_owners(spellings):
+    for number, account_pk, student in number_owners()(spellings):
         name = spellings[number]
         if (account_pk != user_pk) if account_pk else (student != people[name]):
             refused.add(name)

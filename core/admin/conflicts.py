@@ -356,7 +356,7 @@ def _actor(entry: LogEntry) -> str:
         return "系统"
     request = present_request()
     is_own = request is not None and entry.actor_id == request.user.pk
-    return "你自己（另一个页面）" if is_own else str(entry.actor.get_username())
+    return "你自己（另一个页面）" if is_own else str(entry.actor.label)
 
 
 def _entries(model: type[Model], pk: Any) -> QuerySet[LogEntry]:

@@ -50,6 +50,11 @@ def test_a_user_who_is_called_like_the_system_is_told_from_it(office, person, we
     wechat.is_down = False
     orders_sweep(now=timezone.now() + timedelta(hours=1))
 
+    mallory.post("/users/updateUser", {"unid": mallory.user.unid, "city": "南京"})
+
+    entries = office.get("/admin/auditlog/logentry/").context["cl"].result_list
+    assert [entry.actor.label for entry in entries if entry.actor_id == mallory.user.pk] == ["用户（系统）"]
+    assert "用户（系统）" in office.get("/admin/auditlog/logentry/").content.decode()
     assert [steps_of(office, order)[0] for order in orders] == ["用户（系统）", "用户（系统）", "系统"]
 
 
