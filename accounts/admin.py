@@ -22,6 +22,7 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from accounts import avatars
 from accounts.errors import PhoneTaken, UsernameTaken
 from accounts.models import LoginAttempt, LoginLog, User
+from accounts.selectors import people_visible
 from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
 from accounts.services.second_factor import device_of, is_offered
 from accounts.services.usernames import username_claim
@@ -33,6 +34,7 @@ from core.api.request import present_request
 from core.browsers import browser_name
 from core.times import format_office_time, local
 from permissions.models import ROOT_ROLEID
+from permissions.scope import scope_of
 
 admin.site.unregister(Group)  # rights come from the role
 admin.site.unregister([TOTPDevice, StaticDevice])  # they show secret keys; our pages are in accounts.entrance.pages
@@ -149,6 +151,9 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
     add_fieldsets = [
         (None, {"fields": ["username", "nickname", "phone", "role", "is_staff", "password1", "password2"]}),
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).filter(people_visible(request.user))
 
     @display(description="上次登录", ordering=F("last_login").asc(nulls_first=True))
     def logged_in_at(self, user: User) -> datetime | None:
@@ -285,6 +290,10 @@ class LoginLogAdmin(ReadOnlyRows, OfficeAdmin):
     search_fields = ["username__startswith", "ip__startswith"]
     search_help_text = "用户名或 IP 的开头"
     list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        scope, rows = scope_of(request.user), super().get_queryset(request)
+        return rows.filter(user=scope.user_pk) if scope.is_own_only and self.model is LoginLog else rows
 
 
 @admin.register(LoginAttempt)

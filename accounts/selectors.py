@@ -10,6 +10,7 @@ from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
 from accounts.usernames import is_system
 from core.audit import Actor
 from permissions.models import Role
+from permissions.scope import scope_of
 
 
 def user_list(*, key: str = "", by_phone: bool, roleid: str = "") -> QuerySet[User]:
@@ -34,6 +35,11 @@ def colleagues_of(user_pk: int, class_name: str) -> Q:
 def sees_phones(role: Role) -> bool:
     """Tell whether a role may see other users' whole phones, by the right that the back office gives."""
     return role.is_root or role.permissions.filter(content_type__app_label="accounts", codename="phone_user").exists()
+
+
+def people_visible(user: Any) -> Q:
+    """Match the users whom a member of staff sees in the back office."""
+    return colleagues_of(user.pk, user.class_name) if scope_of(user).is_own_only else Q()
 
 
 def login_failures(since: datetime) -> tuple[int, int]:

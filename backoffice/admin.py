@@ -20,7 +20,7 @@ from unfold.decorators import display
 
 from accounts.selectors import pks_of, staff_names
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
-from backoffice.navigation import page_of
+from backoffice.navigation import may_see, page_of
 from backoffice.widgets import PERIODS, list_url, period_of
 from core import times
 from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows
@@ -38,6 +38,8 @@ from core.browsers import browser_name
 from core.cache.progress import progress_read
 from core.models import Export
 from core.times import format_office_time, local
+from permissions.models import EnteredRow
+from permissions.scope import scope_of
 from shop.states import OrderAction
 
 FIELDS_NAMED = 4
@@ -93,7 +95,8 @@ class PersonFilter(DropdownFilter):
     title, parameter_name = "操作者", "person"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(pk), name) for pk, name in staff_names()]
+        scope = scope_of(request.user)
+        return [(str(pk), name) for pk, name in staff_names() if not scope.is_own_only or pk == scope.user_pk]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value() or ""
@@ -127,6 +130,24 @@ SHORTCUTS: list[tuple[str, str]] = [
 ]
 
 
+def _visible(request: HttpRequest) -> Q:
+    """Match the entries that the data scope of the own rows shows: each is about a row that the user sees on its page.
+
+    Others' entries about a row that no scope is about may name what the user does not see: a file, a search.
+    """
+    visible = Q(pk__in=[])
+    for label in (*OBJECTS, "students.ArchivedStudent"):
+        if may_see(request, label):
+            page = page_of(label)
+            kind = "students.Student" if label == "students.ArchivedStudent" else label
+            entries = Q(
+                content_type=ContentType.objects.get_for_model(apps.get_model(kind)),
+                object_id__in=page.get_queryset(request).order_by().values("pk"),
+            )
+            visible |= entries if issubclass(page.model, EnteredRow) else entries & Q(actor=request.user.pk)
+    return visible
+
+
 @admin.register(LogEntry)
 class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     """The list and the page of one entry. An entry stays when its record, or the user who made it, is deleted."""
@@ -149,6 +170,10 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         current = "&".join(f"{name}={request.GET[name]}" for name in ("day", "kind", "model") if name in request.GET)
         shortcuts = [(title, f"?{query}", query == current) for title, query in SHORTCUTS]
         return super().changelist_view(request, {"shortcuts": shortcuts} | (extra_context or {}))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        entries = super().get_queryset(request)
+        return entries.filter(_visible(request)) if scope_of(request.user).is_own_only else entries
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -128,7 +128,9 @@ def _days_sum(days: dict[str, int], first: datetime, last: datetime) -> int:
     return sum(number for day, number in days.items() if f"{first:%Y-%m-%d}" <= day <= f"{last:%Y-%m-%d}")
 
 
-def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
+def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
+    if scope.is_own_only:  # the numbers are those of all buyers
+        return
     sums, before = order_sums(period.spans)
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
     earning = ",".join(state.value for state in EARNING)
@@ -173,8 +175,10 @@ def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]
     )
 
 
-def _activity(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
+def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     entries = LogEntry.objects.order_by().filter(timestamp__gte=period.begins, timestamp__lt=period.ends)
+    if scope.is_own_only:
+        entries = entries.filter(actor=scope.user_pk)
     counts = entries.filter(actor__is_staff=True).values_list("actor_id", "actor__username")
     actions = [Count("pk", filter=Q(action=action)) for action in (OrderAction.SHIP, OrderAction.REFUND)]
     people = counts.annotate(Count("pk"), parcels=actions[0], refunds=actions[1]).order_by("-pk__count", "actor_id")
@@ -321,6 +325,8 @@ def waiting_page(request: HttpRequest) -> JsonResponse:
 
 def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
     lists = [row for row in ORDERS if page_of("shop.order").has_right(request, row[0])]
+    if scope_of(request.user).is_own_only:  # the numbers are those of all buyers
+        lists = []
     to_do = orders_to_do() if lists else {}
     for _, label, work, states in lists:
         yield label, sum(to_do[state] for state in states), list_url("shop.order", work=work)

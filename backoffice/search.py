@@ -9,14 +9,14 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from accounts.models import User
-from accounts.selectors import users_found
+from accounts.selectors import people_visible, users_found
 from backoffice.navigation import may_see, navigation
 from backoffice.widgets import list_url
 from core.admin.phones import are_phones_whole, phone_shown
 from core.money import yuan_text
-from permissions.scope import Scope, scope_of
+from permissions.scope import scope_of
 from shop.models import Order
-from shop.selectors import order_search, products_found
+from shop.selectors import order_search, orders_visible, products_found
 from shop.states import State
 from students.selectors import classes_counted, student_page, students_of_value
 
@@ -32,7 +32,7 @@ def find(request: HttpRequest, text: str) -> list[SearchResult]:
     results = list(_menu(request, text))
     for label, search in SEARCHES:
         if len(text) >= MIN_TEXT and may_see(request, label):
-            results += search(text, scope_of(request.user))
+            results += search(text, request.user)
     return results
 
 
@@ -49,7 +49,8 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
     return SearchResult(title=title, description=description, link=link, icon=icon)
 
 
-def _students(text: str, scope: Scope) -> Iterator[SearchResult]:
+def _students(text: str, user: Any) -> Iterator[SearchResult]:
+    scope = scope_of(user)
     by_name = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
     by_value = students_of_value(text).filter(scope.visible())[:MAX_RESULTS]
     rows: dict[int, Any] = {row.id: row for row in by_name} | {student.pk: student for student in by_value}
@@ -57,33 +58,34 @@ def _students(text: str, scope: Scope) -> Iterator[SearchResult]:
         yield _result("students.student", row.id, row.name, f"学员 {row.class_name} {row.sid}", "school")
 
 
-def _classes(text: str, scope: Scope) -> Iterator[SearchResult]:
-    classes = (row for row in classes_counted(scope) if row[0].lower().startswith(text.lower()))
+def _classes(text: str, user: Any) -> Iterator[SearchResult]:
+    classes = (row for row in classes_counted(scope_of(user)) if row[0].lower().startswith(text.lower()))
     for name, count in islice(classes, MAX_RESULTS):
         link = list_url("students.student", **{"class": name})
         yield SearchResult(title=name, description=f"班级 {count} 名学员", link=link, icon="groups")
 
 
-def _orders(text: str, _scope: Scope) -> Iterator[SearchResult]:
-    every, is_whole = Order.objects.order_by("-pk"), are_phones_whole(Order)
-    for order in order_search(every, text, limit=MAX_RESULTS, by_part_of_phone=is_whole)[:MAX_RESULTS]:
+def _orders(text: str, user: Any) -> Iterator[SearchResult]:
+    orders, is_whole = Order.objects.filter(orders_visible(scope_of(user))).order_by("-pk"), are_phones_whole(Order)
+    for order in order_search(orders, text, limit=MAX_RESULTS, by_part_of_phone=is_whole)[:MAX_RESULTS]:
         who = order.recipient or order.username
         what = f"订单 {who} {phone_shown(order)} {yuan_text(order.total)}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")
 
 
-def _users(text: str, _scope: Scope) -> Iterator[SearchResult]:
-    for user in users_found(text, by_phone=are_phones_whole(User))[:MAX_RESULTS]:
-        yield _result("accounts.user", user.pk, user.username, f"用户 {user.nickname} {phone_shown(user)}", "person")
+def _users(text: str, user: Any) -> Iterator[SearchResult]:
+    users = users_found(text, by_phone=are_phones_whole(User)).filter(people_visible(user))
+    for one in users[:MAX_RESULTS]:
+        yield _result("accounts.user", one.pk, one.username, f"用户 {one.nickname} {phone_shown(one)}", "person")
 
 
-def _products(text: str, scope: Scope) -> Iterator[SearchResult]:
-    for product in products_found(text, scope=scope)[:MAX_RESULTS]:
+def _products(text: str, user: Any) -> Iterator[SearchResult]:
+    for product in products_found(text, scope=scope_of(user))[:MAX_RESULTS]:
         what = f"商品 {product.price}元 库存 {product.stock}" + (" 已下架" if product.removed_at else "")
         yield _result("shop.product", product.pk, product.name, what, "inventory_2")
 
 
-SEARCHES: list[tuple[str, Callable[[str, Scope], Iterator[SearchResult]]]] = [
+SEARCHES: list[tuple[str, Callable[[str, Any], Iterator[SearchResult]]]] = [
     ("students.student", _classes),
     ("students.student", _students),
     ("shop.order", _orders),

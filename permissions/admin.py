@@ -34,6 +34,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     list_display = ["name", "roleid", "user_count", "call_count", "button_names", "updated"]
     search_fields = ["name", "roleid"]
     search_help_text = "角色名称或编号"
+    ordering = ["pk"]  # Meta's does not count with the number of users
     fields = ["roleid", "name", "menu", "buttons", "rows", "data_scope", "permissions", "created_at", "updated_at"]
     readonly_fields = ["origin", "created_at", "updated_at"]
     change_form_before_template = "permissions/preview_button.html"

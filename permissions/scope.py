@@ -36,6 +36,10 @@ class Scope:
         """Match the rows that the caller may change and delete."""
         return Q() if self.is_all else Q(created_by=self.user_pk)
 
+    def covers(self) -> list[str]:
+        """Return the scopes that show no more than this one. What was prepared under another one shows too much."""
+        return DataScope.values[DataScope.values.index(self.kind) :]
+
     def may_see(self, row: EnteredRow) -> bool:
         return not self.is_own_only or row.created_by_id == self.user_pk
 

@@ -92,6 +92,11 @@ def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
     return read_one(Order, where, order_id=order_id, buyer_pk=buyer_pk)
 
 
+def orders_visible(scope: Scope) -> Q:
+    """Match the orders that a member of staff sees: those of all buyers, or with the scope of the own rows the own."""
+    return Q(user=scope.user_pk) if scope.is_own_only else Q()
+
+
 def order_search(
     orders: QuerySet[Order], text: str, *, limit: int | None = None, by_part_of_phone: bool = True
 ) -> QuerySet[Order]:
@@ -159,10 +164,11 @@ def orders_in_trouble() -> QuerySet[Order, Any]:
     return flagged.union(*others)  # each of them reads an index; with OR none would be used
 
 
-def orders_counted(lists: Mapping[str, Q], *, limit: int) -> dict[str, int]:
-    """Return how many orders each condition has, ``limit`` + 1 at most, in one query."""
+def orders_counted(lists: Mapping[str, Q], *, limit: int, scope: Scope) -> dict[str, int]:
+    """Return how many orders in sight each condition has, ``limit`` + 1 at most, in one query."""
+    orders = Order.objects.order_by().filter(orders_visible(scope))
     rows = [
-        Order.objects.order_by().filter(where).annotate(name=Value(name)).values_list("name", flat=True)[: limit + 1]
+        orders.filter(where).annotate(name=Value(name)).values_list("name", flat=True)[: limit + 1]
         for name, where in lists.items()
     ]
     counts = Counter(rows[0].union(*rows[1:], all=True))

@@ -313,7 +313,11 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         return class_sheet_page(request)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        if request.method == "GET" and object_id.isdecimal() and archived_among("pk", [int(object_id[:18])]):
+        if (
+            request.method == "GET"
+            and object_id.isdecimal()
+            and archived_among("pk", [int(object_id[:18])], scope=scope_of(request.user))
+        ):
             messages.info(request, "这名学员已归档")
             return HttpResponseRedirect(reverse("admin:students_archivedstudent_change", args=[object_id]))
         return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
@@ -353,7 +357,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         answer = super()._press_posted(request, object_id)
-        is_back = object_id.isdecimal() and not archived_among("pk", [int(object_id)])
+        is_back = Student.objects.filter(scope_of(request.user).visible(), pk=object_id).exists()
         return HttpResponseRedirect(reverse("admin:students_student_change", args=[object_id])) if is_back else answer
 
     @display(description="归档人")

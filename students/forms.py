@@ -51,7 +51,7 @@ class ClassField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         text = super().to_python(value)
-        return ClassSpelling().of(text) if text else ""
+        return ClassSpelling(self.widget.scope).of(text) if text else ""
 
 
 class StudentForm(PictureModelForm):

@@ -71,8 +71,11 @@ def student_page(window: slice, *, class_name: str = "", key: str = "", scope: S
 class ClassSpelling:
     """One spelling for each class, however staff types it: ``h51901 `` is H51901. The API takes a class as it is sent.
 
-    The classes that exist are read at the first question.
+    The classes that exist, as far as ``scope`` shows them, are read at the first question.
     """
+
+    def __init__(self, scope: Scope = EVERYTHING) -> None:
+        self._scope = scope
 
     def of(self, text: str) -> str:
         """Return the spelling of the class that exists already, or else the text in capitals and without blanks around.
@@ -84,7 +87,7 @@ class ClassSpelling:
 
     @cached_property
     def _names_by_fold(self) -> dict[str, str]:
-        by_size = sorted(class_counts(), key=lambda pair: pair[1])
+        by_size = sorted(classes_counted(self._scope), key=lambda pair: pair[1])
         return {_fold(name): name for name, _ in by_size}
 
 
@@ -206,9 +209,9 @@ def student_of_account(user_pk: int | None) -> Student | None:
     return Student.objects.filter(account=user_pk).first() if user_pk else None
 
 
-def archived_among(field: str, values: Iterable[Any]) -> set[Any]:
-    """Return those of the values that archived students have in a field."""
-    archive = ArchivedStudent.objects.filter(**{f"{field}__in": list(values)})
+def archived_among(field: str, values: Iterable[Any], *, scope: Scope) -> set[Any]:
+    """Return those of the values that archived students whom ``scope`` lets bring back have in a field."""
+    archive = ArchivedStudent.objects.filter(scope.changeable(), **{f"{field}__in": list(values)})
     return set(archive.order_by().values_list(field, flat=True))
 
 

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin, ReadOnlyRows
+from permissions.scope import scope_of
 from uploads.models import Upload
 
 
@@ -39,7 +40,8 @@ class UploadAdmin(ReadOnlyRows, OfficeAdmin):
     list_per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("uses")
+        scope, uploads = scope_of(request.user), super().get_queryset(request).prefetch_related("uses")
+        return uploads.filter(uploaded_by=scope.user_pk) if scope.is_own_only else uploads
 
     @display(description="预览")
     def preview(self, upload: Upload) -> str:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError
 from django.db.models import Field, QuerySet
@@ -104,6 +104,13 @@ class OfficeAdmin(MergingAdmin):
             return super().get_changelist_instance(request)
         except (DataError, OverflowError, ValueError) as error:
             raise IncorrectLookupParameters from error
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):  # Django would look for the row first, and tell if there is none
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

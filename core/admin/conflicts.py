@@ -321,12 +321,28 @@ class MergingAdmin(ModelAdmin):
             for field in opts.concrete_fields
             if not field.is_relation and (text := request.POST.get(field.name))
         ]
-        entry = _entries(opts.model, object_id).first()
+        is_deleted = self._is_deleted(request, object_id)
+        entry = _entries(opts.model, object_id).first() if is_deleted else None
         context = self.admin_site.each_context(request) | {
-            "opts": opts, "title": "记录已被删除", "typed": entries, "author": _actor(entry) if entry else "",
+            "opts": opts, "title": "记录已被删除" if is_deleted else "没有这条记录", "is_deleted": is_deleted,
+            "typed": entries, "author": _actor(entry) if entry else "",
             "at": format_office_time(entry.timestamp) if entry else "",
         }  # fmt: skip
         return render(request, "backoffice/gone.html", context, status=404)
+
+    def _is_deleted(self, request: HttpRequest, object_id: str) -> bool:
+        """Tell whether the row of a page that the user had open has been deleted since.
+
+        What the user never saw answers as if it never was, whether it is hidden from the user or deleted.
+        """
+        try:
+            state = signing.loads(request.POST.get(SEEN, ""), salt=_SALT)
+        except signing.BadSignature:
+            return False
+        if state["row"] != [self.opts.label, object_id]:
+            return False
+        row = self.model._base_manager.filter(pk=object_id).first()
+        return row is None or self.is_gone(row)
 
 
 def lock_row(row: Model) -> bool:

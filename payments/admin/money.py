@@ -26,6 +26,7 @@ from payments.selectors import events_to_do, listener_failures_of
 from payments.services.listener_retry import listener_retell, payment_give_back
 from payments.services.notices import event_acknowledge, event_replay
 from payments.services.query_close import payment_query
+from permissions.scope import scope_of
 
 STATE_COLOURS = {
     PaymentStatus.OPEN.label: "warning",
@@ -46,6 +47,11 @@ STATE_COLOURS = {
 
 class MoneyAdmin(ButtonsAdmin):
     """Base of these pages, with the columns that several of them show. All fields are read-only."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # A payment knows its order's number and no buyer: whoever sees only what is his own sees an order's payments on
+        # the page of the order.
+        return super().has_view_permission(request, obj) and not scope_of(request.user).is_own_only
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[Any]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))

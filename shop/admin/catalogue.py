@@ -44,6 +44,15 @@ class OnSaleFilter(admin.SimpleListFilter):
         return queryset.filter(removed_at__isnull=self.value() == "no") if self.value() else queryset
 
 
+class CategoryFilter(RelatedDropdownFilter):
+    """Filter by a category that the user sees."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        visible = scope_of(request.user).visible()
+        return list(field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=visible))
+
+
 class PictureForm(PictureModelForm):
     scope: Scope = EVERYTHING  # of the form's user
     picture = picture_field("上传图片")
@@ -251,7 +260,7 @@ class ProductAdmin(CatalogueAdmin):
     list_display_links = ["name"]
     list_editable = ["price", "stock"]
     list_select_related = ["category"]
-    list_filter = [OnSaleFilter, ("category", RelatedDropdownFilter)]
+    list_filter = [OnSaleFilter, ("category", CategoryFilter)]
     search_fields = ["name", "product_id__startswith"]
     search_help_text = "商品名称，或商品编号的开头"
     readonly_fields = ["large_preview", "stock", "product_id", "creator", "created_at", "updator", "updated_at"]

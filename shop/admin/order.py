@@ -23,6 +23,7 @@ from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.phones import RIGHT, may_see_phones, phone_masked
 from core.money import yuan_text
+from permissions.scope import scope_of
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_bar import (
     DayRangeFilter,
@@ -55,7 +56,7 @@ from shop.admin.work_lists import (
 )
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
-from shop.selectors import order_search
+from shop.selectors import order_search, orders_visible
 from shop.services.order_ship import UNDOES, can_be_undone
 from shop.states import Event, State
 
@@ -148,7 +149,8 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         return super().render_change_form(request, context, *args, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        orders, work = super().get_queryset(request), work_list_of(request)
+        orders = super().get_queryset(request).filter(orders_visible(scope_of(request.user)))
+        work = work_list_of(request)
         return work_list_rows(orders, work) if work else orders.prefetch_related("lines")
 
     def get_search_results(

@@ -18,6 +18,7 @@ from core.admin.base import AtLeast
 from core.admin.exports import list_shown, query_kept
 from core.errors import DomainError
 from core.times import SHANGHAI, local
+from permissions.scope import scope_of
 from shop.admin.export_columns import ORDER_COLUMNS
 from shop.admin.work_lists import WORK_LISTS
 from shop.errors import ShopError
@@ -93,7 +94,8 @@ def query_without_blanks(request: HttpRequest) -> str | None:
 
 def bar_of(request: HttpRequest) -> dict[str, Any]:
     """Return what the bar shows: the work lists with their numbers, the kept filters, and the fields of the filter."""
-    counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, limit=MAX_SHOWN)
+    lists = {name: work.rows for name, work in WORK_LISTS.items()}
+    counts = orders_counted(lists, limit=MAX_SHOWN, scope=scope_of(request.user))
     numbers = {name: AtLeast(MAX_SHOWN) if count > MAX_SHOWN else count for name, count in counts.items()}
     query = _canonical_query(request.GET.urlencode())
     others = [(name, value) for name, value in request.GET.items() if name not in NAMES and query_kept(f"{name}=1")]

@@ -16,7 +16,9 @@ from django.urls import reverse
 from core import times
 from core.admin.phones import phone_shown
 from core.audit import StaffAction, action_record
+from permissions.scope import scope_of
 from shop.models import Order
+from shop.selectors import orders_visible
 from shop.states import TABLE, Event, State
 
 MAX_PRINTED = 200
@@ -56,8 +58,9 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     back = reverse("admin:shop_order_changelist") + "?work=ship"
     pks = [int(pk) for pk in request.GET.get("ids", "").split(",") if pk.isdecimal() and len(pk) < 19]
-    orders = Order.objects.filter(pk__in=pks).order_by(F("paid_at").asc(nulls_last=True), "pk")
-    parcels = [_parcel(order) for order in orders.prefetch_related("lines")[: MAX_PRINTED + 1]]
+    orders = Order.objects.filter(orders_visible(scope_of(request.user)), pk__in=pks).prefetch_related("lines")
+    newest_last = orders.order_by(F("paid_at").asc(nulls_last=True), "pk")
+    parcels = [_parcel(order) for order in newest_last[: MAX_PRINTED + 1]]
     if not parcels:
         messages.warning(request, "没有选中任何订单")
         return HttpResponseRedirect(back)

@@ -18,6 +18,7 @@ from core.cache.progress import with_progress
 from core.errors import BadParameter
 from core.sheets.read import SheetRefused, sheet_kind, sheet_read
 from core.sheets.write import sheet_write
+from permissions.scope import EVERYTHING, Scope, scope_of
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -73,13 +74,13 @@ def import_check(run: TransferRun, now: datetime) -> None:
     TransferRow.objects.filter(run=run).delete()
     counts, classes, degrees, namesakes = Counter[str](), set[str](), set[str](), 0
     known: set[tuple[str, str]] = set()
+    scope = run_scope(run)
     for batch in batches(with_progress(_rows_check(run, heading, rows), run.pk, total=len(rows))):
-        namesakes += _mark_namesakes(batch, known)
+        namesakes += _mark_namesakes(batch, known, scope)
         TransferRow.objects.bulk_create(batch)
         counts.update(row.kind for row in batch)
         classes |= {row.cells["class"] for row in batch if "class_name" in row.diff}
         degrees |= {row.cells["degree"] for row in batch if "degree" in row.diff}
-    scope = run_scope(run)
     run.options |= {
         "mapping": heading.places,
         "ignored": heading.ignored,
@@ -92,11 +93,11 @@ def import_check(run: TransferRun, now: datetime) -> None:
     run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
 
 
-def _mark_namesakes(rows: Sequence[TransferRow], known: set[tuple[str, str]]) -> int:
+def _mark_namesakes(rows: Sequence[TransferRow], known: set[tuple[str, str]], scope: Scope) -> int:
     """Say of each new student whether the class, or a row above, has the name already; return of how many."""
     new = [(row, (row.diff["class_name"][1], row.diff["name"][1])) for row in rows if row.kind == RowKind.NEW]
     classes, names = {pair[0] for _, pair in new}, {pair[1] for _, pair in new}
-    students = Student.objects.filter(class_name__in=classes, name__in=names).order_by()
+    students = Student.objects.filter(scope.visible(), class_name__in=classes, name__in=names).order_by()
     known |= set(students.values_list("class_name", "name"))
     marked = 0
     for row, pair in new:
@@ -123,14 +124,14 @@ def _rows_check(run: TransferRun, heading: Heading, rows: Rows) -> Iterator[Tran
 
     A student whom the person's data scope hides is unknown; one that it does not let change is an error.
     """
-    add, edit, spelling, scope = StaffAddParams(), EditParams(), ClassSpelling(), run_scope(run)
+    add, edit, spelling, scope = StaffAddParams(), EditParams(), ClassSpelling(run_scope(run)), run_scope(run)
     fixes: dict[str, dict[str, str]] = run.options.get("fixes", {})
     first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
     numbered = ((number, heading.cells(texts) | fixes.get(str(number), {})) for number, texts in rows)
     for batch in batches(numbered):
         sids = {sid for _, cells in batch if (sid := cells.get("sId")) and not UNSTORABLE.search(sid)}
         students = {one.sid: one for one in Student.objects.filter(scope.visible(), sid__in=sids).order_by()}
-        archived = archived_among("sid", sids - students.keys())
+        archived = archived_among("sid", sids - students.keys(), scope=scope)
         for number, cells in batch:
             if "class" in cells:
                 cells["class"] = spelling.of(cells["class"])
@@ -255,7 +256,8 @@ def import_undo(*, run_pk: int, now: datetime) -> None:
 
 def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = students_lock(row.student_pk for row in rows)
-    archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students])
+    scope = scope_of(run.undone_by) if run.undone_by else EVERYTHING
+    archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students], scope=scope)
     since = "修改之后" if run.kind == RunKind.EDIT else "导入之后"
     additions: list[Student] = []
     edits: list[Student] = []
