@@ -40,7 +40,7 @@ from core.api.request import absolute_url, client_ip, client_network, full_url
 from core.cache import ratelimit
 from core.errors import DomainError, NotPermitted, Throttled
 
-CAPTCHA_COOKIE, SMS_COOKIE = "captcha", "sms"
+CAPTCHA_COOKIE, SMS_COOKIE, SCAN_COOKIE = "captcha", "sms", "scan"
 CALLBACK = "/users/wechatCallBack"
 # For each address, because each call asks WeChat: enough for a whole school, too few to use up WeChat's quota.
 LOGINS_A_MINUTE = 1200
@@ -156,11 +156,15 @@ class UserViewSet(ApiViewSet):
     )
     def get_qrcode(self, request: Request) -> Envelope:
         sid = params.QrcodeParams.read(request).get("sid", "")
-        if not sid and settings.SANDBOX and "getscancode" in request.path.lower():  # its clients send none
-            sid = waiting_sid(client_ip(request))
+        is_bare = not sid and settings.SANDBOX and "getscancode" in request.path.lower()  # its clients send none
+        if is_bare:
+            sid = waiting_sid(client_ip(request), own=request.COOKIES.get(SCAN_COOKIE, ""))
         if not sid:
             raise errors.SidMissing
-        return ok(scanCodeUrl=code_make(sid=sid, **_addresses(request)))
+        response = ok(scanCodeUrl=code_make(sid=sid, **_addresses(request)))
+        if is_bare:
+            cookie_set(request, response, SCAN_COOKIE, sid, max_age_s=3600)
+        return response
 
     @Endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
     def wechat_call_back(self, request: Request) -> HttpResponse:

@@ -18,8 +18,11 @@ _places = BoundedSemaphore(12)
 _ASKING = "spms:scan:asking:"
 
 
-def waiting_sid(address: str) -> str:
-    """Return the sid of the socket at this address that waits for its code; "" if there is none, or it is not clear."""
+def waiting_sid(address: str, *, own: str) -> str:
+    """Return the sid of the socket at this address that waits for its code; "" if there is none, or it is not clear.
+
+    :param own: the sid that this caller was given before: meant if none waits, since he wants another code for it.
+    """
     key, me = _ASKING + address, secrets.token_hex(8)
     lifetime_ms = int(LOOKS * LOOK_S * 1000) + 1000
     if not valkey.client().set(key, me, nx=True, px=lifetime_ms):
@@ -29,14 +32,14 @@ def waiting_sid(address: str) -> str:
         valkey.client().delete(key)
         return ""
     try:
-        sid = _look(address)
+        sid = _look(address, own)
     finally:
         _places.release()
         is_alone = valkey.client().getdel(key) == me.encode()
     return sid if is_alone else ""
 
 
-def _look(address: str) -> str:
+def _look(address: str, own: str) -> str:
     earlier: list[str] = []
     for _ in range(LOOKS):
         sids = [sid for sid in sessions.sids_at(address) if not has_code(sid)]
@@ -44,4 +47,4 @@ def _look(address: str) -> str:
             return sids[0]
         earlier = sids
         sleep(LOOK_S)
-    return ""
+    return own if not earlier and own in sessions.sids_at(address) else ""

@@ -175,6 +175,10 @@ def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(
     api.get("/users/wechatCallBack", code="c1", state=parse_qs(urlsplit(url).query)["state"][0])
     assert [len(screen.events) for screen in (*screens, other)] == [1, 0]
 
+    again = api.get("/users/getScancode").json()["scanCodeUrl"]
+    assert again != url, "the browser's cookie says which socket it asked for"
+    api.http.cookies.clear()
+    assert api.get("/users/getScancode").json() == NO_SID
     assert api.get("/users/getQrcode").json() == NO_SID, "the documented name never guesses"
     settings.SANDBOX = False
     assert api.get("/users/getScancode").json() == NO_SID
