@@ -84,7 +84,7 @@ class Hub:
                     log.exception("sockets: unforeseen error")
                 await asyncio.sleep(LOOK_S)
             else:
-                self._ring(message.get("sid", ""))  # release 1.0.0 names no sid: its clients are served by LOOK_S
+                self._ring(message["sid"])
 
 
 async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:

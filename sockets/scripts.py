@@ -11,24 +11,17 @@ In every script KEYS[1] is the session and KEYS[2] its list of packets.
 """
 
 # now_ms: the server's clock, the same for all processes. whole: Lua would write large numbers as 1.7e+12.
-# wake: return `proc`. Processes of release 1.0.0 read the set that it writes: it goes once none runs any more.
 # push: queue packets[first...]; a client whose queue is full loses its session, since it does not read.
 # drain: take all queued packets.
 COMMON = """
-local READY, MAX_QUEUE = 'spms:sio:ready:', 256
+local MAX_QUEUE = 256
 local session, queue = KEYS[1], KEYS[2]
 local function now_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local function whole(n) return string.format('%.0f', n) end
-local function wake(proc, sid)
-  if not proc or proc == '' then return '' end
-  redis.call('SADD', READY .. proc, sid)
-  redis.call('PEXPIRE', READY .. proc, 120000)
-  return proc
-end
-local function push(sid, packets, first)
+local function push(packets, first)
   if first > #packets then return '' end
   if redis.call('LLEN', queue) + #packets - first >= MAX_QUEUE then
     redis.call('DEL', session, queue)
@@ -36,7 +29,7 @@ local function push(sid, packets, first)
     for i = first, #packets do redis.call('RPUSH', queue, packets[i]) end
     redis.call('PEXPIRE', queue, 120000)
   end
-  return wake(redis.call('HGET', session, 'proc'), sid)
+  return redis.call('HGET', session, 'proc') or ''
 end
 local function drain()
   local packets = redis.call('LRANGE', queue, 0, -1)
@@ -48,30 +41,29 @@ end
 # Begin a session. ARGV: transport, version, joined, proc, ttl_ms, next_ping_in_ms ('' for none).
 OPEN = """
 redis.call('HSET', session, 'transport', ARGV[1], 'version', ARGV[2], 'joined', ARGV[3], 'proc', ARGV[4])
-redis.call('HSET', session, 'attachments', 0) -- release 1.0.0 reads it: goes with the release after 1.1.0
 if ARGV[6] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[6])) end
 redis.call('PEXPIRE', session, ARGV[5])
 return 1
 """
 
-# Send packets to a client that has joined "/". ARGV: sid, packets. Returns the process to wake ('' for none), or nil if
+# Send packets to a client that has joined "/". ARGV: packets. Returns the process to wake ('' for none), or nil if
 # there is no such client.
 EMIT = """
 if redis.call('HGET', session, 'joined') ~= '1' then return nil end
-return push(ARGV[1], ARGV, 2)
+return push(ARGV, 1)
 """
 
-# Save what a polling client's POST changed. ARGV: sid, joined, ttl_ms, next_ping_in_ms ('' to keep it), packets.
+# Save what a polling client's POST changed. ARGV: joined, ttl_ms, next_ping_in_ms ('' to keep it), packets.
 # Returns what EMIT returns.
 APPLY = """
 if redis.call('HGET', session, 'transport') ~= 'polling' then return nil end
-redis.call('HSET', session, 'joined', ARGV[2])
-if ARGV[2] == '1' then redis.call('PEXPIRE', session, ARGV[3]) end
-if ARGV[4] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[4])) end
-return push(ARGV[1], ARGV, 5)
+redis.call('HSET', session, 'joined', ARGV[1])
+if ARGV[1] == '1' then redis.call('PEXPIRE', session, ARGV[2]) end
+if ARGV[3] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[3])) end
+return push(ARGV, 4)
 """
 
-# Ask once what a waiting poll should do. ARGV: sid, version, poll (random id of this poll), proc, stamp, interval_ms,
+# Ask once what a waiting poll should do. ARGV: version, poll (random id of this poll), proc, stamp, interval_ms,
 # is_first ('1' for the first time the poll asks). Returns a word and its details:
 #   'send', packets: answer with them.              'wait', ms: ask again after that time or when woken up.
 #   'unknown': there is no such session.            'mismatch': other transport or version.
@@ -79,13 +71,12 @@ return push(ARGV[1], ARGV, 5)
 # The stamp is the client's parameter `t`. If a process dies after it took the packets, the proxy repeats the request
 # with the same stamp; `sent` keeps the last answer, so that the repetition gets the same packets.
 POLL = """
-local sid, version, poll, proc, stamp, interval, is_first = unpack(ARGV)
+local version, poll, proc, stamp, interval, is_first = unpack(ARGV)
 local s = redis.call('HMGET', session,
   'transport', 'version', 'poll', 'proc', 'ping_at', 'upgrade_until', 'stamp', 'sent')
 if not s[1] then return {'unknown'} end
 if is_first == '1' then
   if s[1] ~= 'polling' or s[2] ~= version then return {'mismatch'} end
-  if s[3] and s[3] ~= '' then wake(s[4], sid) end
   redis.call('HSET', session, 'poll', poll, 'proc', proc)
   if stamp ~= '' and s[7] == stamp and s[8] then return {'send', s[8]} end
 elseif s[3] ~= poll then
@@ -118,23 +109,23 @@ return packets
 """
 
 # Begin an upgrade: a WebSocket has connected for a polling session. For window_ms polls are answered at once.
-# ARGV: sid, version, window_ms. Returns what EMIT returns.
+# ARGV: version, window_ms. Returns what EMIT returns.
 PROBE = """
 local s = redis.call('HMGET', session, 'transport', 'version', 'proc')
-if s[1] ~= 'polling' or s[2] ~= ARGV[2] then return nil end
-redis.call('HSET', session, 'upgrade_until', whole(now_ms() + ARGV[3]))
-return wake(s[3], ARGV[1])
+if s[1] ~= 'polling' or s[2] ~= ARGV[1] then return nil end
+redis.call('HSET', session, 'upgrade_until', whole(now_ms() + ARGV[2]))
+return s[3] or ''
 """
 
-# Complete an upgrade: the session now belongs to a WebSocket of `proc`. ARGV: sid, proc, ttl_ms. Returns nil if there
+# Complete an upgrade: the session now belongs to a WebSocket of `proc`. ARGV: proc, ttl_ms. Returns nil if there
 # is no polling session, else the process to wake (its poll is over) and joined.
 UPGRADE = """
 local s = redis.call('HMGET', session, 'transport', 'proc', 'joined')
 if s[1] ~= 'polling' then return nil end
-redis.call('HSET', session, 'transport', 'websocket', 'proc', ARGV[2], 'poll', '')
+redis.call('HSET', session, 'transport', 'websocket', 'proc', ARGV[1], 'poll', '')
 redis.call('HDEL', session, 'upgrade_until', 'ping_at', 'stamp', 'sent')
-redis.call('PEXPIRE', session, ARGV[3])
-return {wake(s[2], ARGV[1]), s[3] or '0'}
+redis.call('PEXPIRE', session, ARGV[2])
+return {s[2] or '', s[3] or '0'}
 """
 
 # Prolong the session of a WebSocket and take its queued packets. ARGV: ttl_ms. Returns nil if the session is over.
@@ -143,9 +134,9 @@ if redis.call('PEXPIRE', session, ARGV[1]) == 0 then return nil end
 return drain()
 """
 
-# End a session. ARGV: sid. Returns what EMIT returns.
+# End a session. Returns what EMIT returns.
 CLOSE = """
 local proc = redis.call('HGET', session, 'proc')
 if redis.call('DEL', session, queue) == 0 then return nil end
-return wake(proc, ARGV[1])
+return proc or ''
 """

@@ -67,7 +67,7 @@ def sids_at(address: str) -> list[str]:
 
 def emit(sid: str, event: str, data: Any) -> bool:
     """Send an event to one client, whichever process serves it; return False if the client has gone."""
-    proc = _sync_script("emit")(keys=_keys(sid), args=[sid, packets.encode_event(event, data)])
+    proc = _sync_script("emit")(keys=_keys(sid), args=[packets.encode_event(event, data)])
     if proc:
         async_to_sync(_wake)(sid, proc)
     return proc is not None
@@ -158,17 +158,17 @@ class Sessions:
         times = timing(peer.version)
         ping_in = times.interval_ms if has_ponged else ""
         args = [int(peer.is_joined), times.ttl_ms, ping_in, *replies]
-        return await _wake(sid, await self._run("apply", sid, sid, *args))
+        return await _wake(sid, await self._run("apply", sid, *args))
 
     async def poll(self, sid: str, version: int, poll: str, stamp: str, *, is_first: bool) -> list[Any]:
         """Ask what a waiting poll should do; the words and details are those of ``scripts.POLL``."""
         interval = timing(version).interval_ms
-        result = await self._run("poll", sid, sid, version, poll, self.proc, stamp, interval, int(is_first))
+        result = await self._run("poll", sid, version, poll, self.proc, stamp, interval, int(is_first))
         return [part.decode() if isinstance(part, bytes) else part for part in result]
 
     async def probe(self, sid: str, version: int, window_ms: int) -> bool:
         """Begin an upgrade to a WebSocket; return False if there is no such polling session."""
-        return await _wake(sid, await self._run("probe", sid, sid, version, window_ms))
+        return await _wake(sid, await self._run("probe", sid, version, window_ms))
 
     async def probe_end(self, sid: str) -> None:
         """End an upgrade that failed: polls wait for packets again."""
@@ -176,7 +176,7 @@ class Sessions:
 
     async def upgrade(self, sid: str, version: int) -> Peer | None:
         """Complete an upgrade; return the client's state, None if the session is over."""
-        result = await self._run("upgrade", sid, sid, self.proc, WEBSOCKET_TTL_MS)
+        result = await self._run("upgrade", sid, self.proc, WEBSOCKET_TTL_MS)
         if result is None:
             return None
         proc, flag = result
@@ -196,4 +196,4 @@ class Sessions:
         return None if queue is None else [packet.decode() for packet in queue]
 
     async def close(self, sid: str) -> None:
-        await _wake(sid, await self._run("close", sid, sid))
+        await _wake(sid, await self._run("close", sid))
