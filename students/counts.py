@@ -3,12 +3,11 @@
 Triggers on the table of students write to ``students_tally`` what each statement changed, raw SQL included, in the
 statement's own transaction (docs/adr/0011). A key's count is the sum of its rows; a sweep keeps them few. The keys:
 
-==============  ===========================================
-``*``           all
-``cH51901``     the class
-``n谭``         each run of one to three characters of names
-``b…``, ``w…``  blocks of ids, which only release 1.0.0 reads
-==============  ===========================================
+===========  ===========================================
+``*``        all
+``cH51901``  the class
+``n谭``      each run of one to three characters of names
+===========  ===========================================
 
 ``students_keys()`` in the database makes a student's keys; the GIN index ``student_keys`` finds students by them.
 """

@@ -15,10 +15,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
-from payments.models import Payment, Refund
-from shop.models import Order
-from shop.tests.factories import make_order, make_product
+from students.models import ArchivedStudent, StudentEvent
 
 ROOT = Path(__file__).parents[1]
 RELEASE = Path(__file__).with_name("last_release.json")
@@ -29,11 +28,14 @@ HARMLESS: dict[str, dict[str, str]] = {
     "students": {
         "0015_student_life": "its index is of a new column that is empty everywhere: 20 ms at 100,000 students"
     },
+    "weather": {"0003_tally_ends": "no code of the last release names the table that it drops"},
 }
 # A migration may lock one table, so that it can wait for no request that waits for it; and these, with the reason.
 RARE = {
     "students_transferrun": "only imports and deletions write it",
 }
+# What the last release has and does not use: weather is counted by the records alone.
+UNUSED = {"weather_tally", "weather_tally_record()"}
 COLUMNS = """
     SELECT table_name, column_name, data_type, is_nullable = 'YES',
            column_default IS NOT NULL OR is_identity = 'YES' OR is_generated = 'ALWAYS'
@@ -147,7 +149,7 @@ def test_a_migration_locks_one_table(empty_database, last_release):
         executor.migrate(executor.loader.graph.leaf_nodes())
 
     assert locked, "no migration was watched"
-    in_use = last_release["columns"].keys() - RARE.keys()
+    in_use = last_release["columns"].keys() - RARE.keys() - UNUSED
     assert not {name: tables & in_use for name, tables in locked.items() if len(tables & in_use) > 1}
 
 
@@ -160,8 +162,9 @@ def test_the_last_release_can_still_write_every_table(last_release):
         RELEASE.write_text("{\n" + ",\n".join([*rest, ' "columns": {\n' + ",\n".join(columns)]) + "\n }\n}\n", "utf-8")
         last_release = json.loads(RELEASE.read_text("utf-8"))
 
-    assert set(last_release["routines"]) <= set(now["routines"]), "the last release calls what is gone"
-    for table, columns in last_release["columns"].items():
+    assert set(last_release["routines"]) - UNUSED <= set(now["routines"]), "the last release calls what is gone"
+    for table in last_release["columns"].keys() - UNUSED:
+        columns = last_release["columns"][table]
         assert columns.keys() <= now["columns"][table].keys(), f"{table}: the last release uses what is gone"
         for name, kind in now["columns"][table].items():
             # An INSERT of the last release names only the columns that it knows.
@@ -170,16 +173,11 @@ def test_the_last_release_can_still_write_every_table(last_release):
 
 
 @pytest.mark.django_db
-def test_what_the_last_release_writes_meanwhile_is_filled_in_afterwards(root, settings):
-    settings.WECHAT_PAY_MCH_ID = "1568650321"
-    order = make_order(root.user, make_product(price="12.50"))
-    facts = {"out_trade_no": order.order_id, "amount_fen": 1250, "state": "paid", "paid_at": order.created_at}
-    times = dict.fromkeys(("time_start", "time_expire", "created_at"), order.created_at)
-    payment = Payment.objects.create(**facts, **times, transaction_id="4200")
-    Refund.objects.create(payment=payment, out_refund_no="r", amount_fen=1250, attempts=1, created_at=order.created_at)
-    Order.objects.filter(pk=order.pk).update(state="refunded", sweep_at=None, pay_status=1, refunded=0)
+def test_what_the_last_release_writes_meanwhile_is_filled_in_afterwards():
+    now = timezone.now()
+    ArchivedStudent.objects.create(id=7, sid="S7", name="谭", class_name="H1", age=20, created_at=now, archived_at=now)
 
-    call_command("fill_new_columns")
+    for _ in range(2):
+        call_command("fill_new_columns")
 
-    assert Payment.objects.get().mch_id == "1568650321" and Refund.objects.get().sent_at == order.created_at
-    assert Order.objects.get().refunded == order.total
+    assert [event.kind for event in StudentEvent.objects.filter(student_pk=7)] == ["archived"]
