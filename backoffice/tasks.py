@@ -8,11 +8,6 @@ from core.db.purge import rows_purge
 from core.queues import queued_task
 
 
-@queued_task("backoffice.count_months", queue="now")
-def count_months() -> None:
-    """Do nothing: the beat of release 1.0.0 sends it while its hosts are upgraded one after another."""
-
-
 @queued_task("backoffice.purge", queue="bulk")
 def purge() -> None:
     """Delete old entries of the audit trail, and sessions that have expired."""

@@ -1,7 +1,7 @@
 """Categories and products, so that a new trainee can order at once.
 
 They are known by their numbers, which ``/docs/`` uses and clients have in their source. A number is made from a time,
-so these times always give the same numbers. Those of release 1.0.0 had others, and are known by name.
+so these times always give the same numbers.
 """
 
 from contextlib import suppress

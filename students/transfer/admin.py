@@ -188,9 +188,8 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         if not form.is_valid():
             return page_shown(self, request, template, str(kind.label), form=form, **facts)
         file = form.cleaned_data["file"]
-        options = {"base": ""} if kind == RunKind.PHOTOS else {}  # release 1.0.0 reads it
-        facts = {"file_name": file.name, "source": file.read(), "options": options}
-        run = run_start(kind=kind, user_pk=request.user.pk, now=times.now(), **facts)
+        who = request.user.pk
+        run = run_start(kind=kind, user_pk=who, now=times.now(), file_name=file.name, source=file.read())
         return HttpResponseRedirect(run_url(run))
 
     def template_page(self, request: HttpRequest, kind: str) -> HttpResponse:

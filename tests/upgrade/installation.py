@@ -80,7 +80,7 @@ class Shop:
         folder = machine.root / "opt/spms/deploy/systemd"
         units = sorted(folder.glob("*.service"))
         run("sh", "-c", "cp /opt/spms/deploy/systemd/*.service /etc/systemd/system/")
-        run("sh", "-c", "cp /opt/spms/deploy/systemd/*.socket /etc/systemd/system/ || true")  # 1.0.0 has none
+        run("sh", "-c", "cp /opt/spms/deploy/systemd/*.socket /etc/systemd/system/")
         run("systemctl", "daemon-reload")
         lasting = [unit.stem for unit in units if "[Install]" in unit.read_text("utf-8")]
         names = [name for name in lasting if not name.endswith("@")]

@@ -1,16 +1,11 @@
 from importlib import import_module
 from typing import Any
 
-from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db import connection
 
 # Each fills columns that are new since the last release, in all rows that lack them. They may run twice.
-MIGRATIONS = (
-    "payments.migrations.0006_part_refunds",
-    "shop.migrations.0006_part_refunds",
-    "students.migrations.0018_fill_life",
-)
+MIGRATIONS = ("students.migrations.0018_fill_life",)
 
 
 class Command(BaseCommand):
@@ -22,8 +17,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for name in MIGRATIONS:
             for operation in import_module(name).Migration.operations:
-                if hasattr(operation, "code"):
-                    operation.code(apps, None)
-                else:
-                    with connection.cursor() as cursor:
-                        cursor.execute(operation.sql)
+                with connection.cursor() as cursor:
+                    cursor.execute(operation.sql)
