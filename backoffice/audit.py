@@ -32,7 +32,8 @@ from shop.states import Event, OrderAction, State
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {
-    "students.Student": {},
+    "students.Student": {"mask_fields": ["id_card"]},
+    "students.SchoolClass": {"m2m_fields": {"teachers"}},
     "accounts.User": {"mask_fields": ["password"], "exclude_fields": ["last_login", "epoch"]},
     "permissions.Role": {"m2m_fields": {"permissions"}, "exclude_fields": ["created_at", "updated_at"]},
     "shop.Category": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},
@@ -124,7 +125,7 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
 def _in_words(field: Any, value: Any) -> str:
     if value in (None, "None", ""):
         return ""
-    if getattr(field, "name", "") == "phone" and not are_phones_whole(field.model):
+    if getattr(field, "name", "") in {"phone", "parent_phone"} and not are_phones_whole(field.model):
         return phone_masked(str(value))
     if isinstance(field, BooleanField):
         return "是" if value in (True, "True") else "否"

@@ -14,6 +14,7 @@ from backoffice.widgets import list_url
 GROUPS = {
     "学员": {
         "students.student": "school",
+        "students.schoolclass": "groups",
         "students.archivedstudent": "inventory_2",
         "students.transferrun": "swap_vert",
     },

@@ -7,9 +7,9 @@ from django.db.models import Q
 
 
 def rights_grant(
-    apps: Any, *, app_label: str, model: str, roles_with: Iterable[str], rights: Mapping[str, str]
+    apps: Any, *, app_label: str, model: str, roles_with: Iterable[str], rights: Mapping[str, str], on: str = ""
 ) -> None:
-    """Give ``rights`` on a model to each role that has all of its rights ``roles_with``.
+    """Give ``rights`` on a model, or on the app's model ``on``, to each role that has all of its rights ``roles_with``.
 
     :param apps: the migration's models; it depends on ``permissions``, ``auth`` and ``contenttypes``.
     :param roles_with: codenames.
@@ -26,7 +26,9 @@ def rights_grant(
     if not roles:
         return
     # Django creates these rows only after the last migration.
-    kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(app_label=app_label, model=model)
+    kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
+        app_label=app_label, model=on or model
+    )
     permissions = apps.get_model("auth", "Permission").objects
     grants = [
         permissions.get_or_create(content_type=kind, codename=codename, defaults={"name": name})[0]

@@ -48,7 +48,7 @@ ROLES: list[dict[str, Any]] = [
 # A verb gives the right `verb_model` on each model of the app that has it, for example shop.ship_order.
 BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
     "102": {
-        "students": ("view", "add", "change", "delete", "export"),
+        "students": ("view", "add", "change", "delete", "export", "phone", "account"),
         "shop": ("view", "add", "change", "delete", "ship", "decide", "refund", "export", "income", "phone"),
         "uploads": ("view",),
         "weather": ("view",),
@@ -57,6 +57,6 @@ BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
         "permissions": ("view",),
         "auditlog": ("view",),
     },
-    "103": {"students": ("view", "add", "change", "delete", "export")},
+    "103": {"students": ("view", "add", "change", "delete", "export", "phone")},
     "200": {"students": ("view",)},
 }

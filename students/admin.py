@@ -23,17 +23,20 @@ from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.password import require_password
+from core.admin.phones import RIGHT
 from core.admin.tables import page_link, table
 from core.api.request import full_url
 from core.errors import DomainError
 from core.times import format_api_time, format_office_time
 from permissions.scope import scope_of
+from students import class_admin  # noqa: F401  (registers its page)
 from students.class_sheet import class_sheet_page
 from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
-from students.forms import ManyForm, StudentForm
-from students.models import ArchivedStudent, Student
+from students.forms import FateForm, ManyForm, StateForm, StudentForm
+from students.life import mark_of, students_state_set
+from students.models import ArchivedStudent, Student, StudentState
 from students.selectors import archived_among, class_list, search_q, students_total, values_in_use
 from students.services import (
     MAX_ARCHIVED,
@@ -52,6 +55,7 @@ from uploads.forms import PictureAdmin
 
 MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
+STATE_LABELS = {"在读": "success", "休学": "warning", "退学": "danger", "结业": "info"}
 SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
 NAME_ORDER = Func(F("name"), function="students_name_key")  # pinyin, as far as the characters are usual ones
 FILTER_NAMES = {one.name for one in FILTERS}
@@ -90,6 +94,15 @@ def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str
     return chips
 
 
+def _who(selection: list[Student]) -> list[str]:
+    names = "、".join(student.name for student in selection[:CLASSES_SHOWN])
+    classes = sorted(Counter(student.class_name for student in selection).items())
+    return [
+        names + (" 等" if len(selection) > CLASSES_SHOWN else ""),
+        "现在的班级：" + "、".join(f"{name}（{count} 名）" for name, count in classes),
+    ]
+
+
 @admin.register(Student)
 class StudentAdmin(ExportableAdmin, PictureAdmin):
     form = StudentForm
@@ -100,12 +113,15 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
     )
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
     max_found = MAX_COUNTED + 1
-    rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
-    list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
+    rights: ClassVar = {
+        **OfficeAdmin.rights, "delete": "删除、归档", "export": "导出", "phone": RIGHT, "idcard": "看身份证号",
+        "account": "关联、停用账号，重设密码",
+    }  # fmt: skip
+    list_display = ["photo", "name", "sid", "class_name", "state_label", "age", "city", "degree", "created"]
     list_display_links = ["name"]
     list_per_page = 50
     list_before_template = "students/toolbar.html"
-    actions = ["edit_many", "archive", "delete_selected"]
+    actions = ["edit_many", "set_state", "archive", "delete_selected"]
     change_form_outer_before_template = "students/student_bar.html"
     search_fields = ["name"]
     search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级"
@@ -183,11 +199,16 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
     def archive_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self._do_with_one(request, str(pk), self.archive)
 
-    def _do_with_one(self, request: HttpRequest, object_id: str, action: Callable[..., Any]) -> HttpResponse:
+    def state_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._do_with_one(request, str(pk), self.set_state, self.has_change_permission)
+
+    def _do_with_one(
+        self, request: HttpRequest, object_id: str, action: Callable[..., Any], may: Callable[..., bool] | None = None
+    ) -> HttpResponse:
         student = self.get_object(request, object_id)
         if student is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if not self.has_delete_permission(request, student):
+        if not (may or self.has_delete_permission)(request, student):
             raise PermissionDenied
         response = action(request, Student.objects.filter(pk=student.pk))
         return response or HttpResponseRedirect(reverse("admin:students_student_changelist"))
@@ -206,7 +227,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             facts |= {"bar": filters, "chips": _chips(request, filters), "kept": rest}
             scope = scope_of(request.user)
             facts |= {"classes": class_list(scope), "cities": values_in_use("city", scope=scope)}
-            facts |= {"degrees": values_in_use("degree", scope=scope)}
+            facts |= {"degrees": values_in_use("degree", scope=scope), "states": StudentState.labels}
         return super().changelist_view(request, facts | (extra_context or {}))
 
     def _changeable(self, request: HttpRequest, students: QuerySet[Student]) -> QuerySet[Student]:
@@ -272,20 +293,45 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
                 return HttpResponseRedirect(run_url(run))
             except DomainError as refusal:
                 messages.warning(request, refusal.msg)
-        context = {
-            "form": form, "posted": self._fields(request, selection, action="edit_many", mark=edit_mark(selection)),
-            "count": len(selection), "names": selection[:CLASSES_SHOWN],
-            "classes": sorted(Counter(student.class_name for student in selection).items()),
-        }  # fmt: skip
-        return page_shown(self, request, "students/edit_many.html", "修改学员", **context)
+        posted = self._fields(request, selection, action="edit_many", mark=edit_mark(selection))
+        lines = [*_who(selection), "填写的栏目改成同一个值，留空的不改。"]
+        return self._step(request, selection, "修改", form, lines, posted)
+
+    def _step(
+        self, request: HttpRequest, selection: list[Student], verb: str, form: Any, lines: list[str], posted: Any
+    ) -> HttpResponse:
+        heading = f"{verb} {len(selection)} 名学员"
+        back = reverse("admin:students_student_changelist")
+        context = {"form": form, "posted": posted, "heading": heading, "lines": lines, "back": back}
+        return page_shown(self, request, "students/step.html", f"{verb}学员", **context)
+
+    @admin.action(description="变更所选学员的状态", permissions=["change"])
+    def set_state(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        selection = self._few(request, students, MAX_EDITED, "变更")
+        if not selection:
+            return None
+        form = StateForm(request.POST if MARK in request.POST else None, request=request)
+        pks = [student.pk for student in selection]
+        if form.is_valid():
+            try:
+                run = students_state_set(
+                    pks=pks, mark=request.POST[MARK], user_pk=request.user.pk, now=times.now(), **form.cleaned_data
+                )
+                return HttpResponseRedirect(run_url(run))
+            except DomainError as refusal:
+                messages.warning(request, refusal.msg)
+        posted = self._fields(request, selection, action="set_state", mark=mark_of(pks))
+        return self._step(request, selection, "变更状态：", form, _who(selection), posted)
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
         selection = self._few(request, students, MAX_ARCHIVED, "归档")
         if not selection:
             return None
-        if "sure" in request.POST:
-            archive = students_archive(pks=[one.pk for one in selection], actor_pk=request.user.pk, now=times.now())
+        form = FateForm(request.POST if "sure" in request.POST else None, request=request)
+        if form.is_valid():
+            facts: dict[str, Any] = {"fate": form.cleaned_data["fate"], "actor_pk": request.user.pk, "now": times.now()}
+            archive = students_archive(pks=[one.pk for one in selection], **facts)
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(archive), page))
@@ -297,11 +343,14 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
             rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
         text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
         facts = {"posted": self._fields(request, selection, action="archive", sure="1"), "rows": rows, "text": text}
+        facts["fields"] = list(form) if any(one.account_id for one in selection) else [form["fate"].as_hidden()]
         return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)
 
     def get_urls(self) -> list[URLPattern]:
-        archive, sheet = (self.admin_site.admin_view(view) for view in (self.archive_page, self.class_sheet))
+        views = (self.archive_page, self.state_page, self.class_sheet)
+        archive, state, sheet = (self.admin_site.admin_view(view) for view in views)
         return [
+            path("<int:pk>/state/", state, name="students_student_state"),
             path("<int:pk>/archive/", archive, name="students_student_archive"),
             path("print/", sheet, name="students_class_sheet"),
             *super().get_urls(),
@@ -328,6 +377,10 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         if not student.headimgurl:
             return "—"
         return format_html('<img src="{}" alt="" loading="lazy" style="height:40px">', student.headimgurl)
+
+    @display(description="状态", label=STATE_LABELS)
+    def state_label(self, student: Student) -> str:
+        return student.get_state_display()
 
     @display(description="创建时间", ordering="pk")
     def created(self, student: Student) -> str:

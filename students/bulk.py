@@ -13,8 +13,9 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from core import times
+from core.audit import mask
 from core.observe import tracing
-from students.columns import EDITABLE, label_of, model_field
+from students.columns import EDITABLE, label_of, model_field, value_shown
 from students.events import moves_add
 from students.listener import tell_gone
 from students.models import Student, StudentFields
@@ -36,6 +37,11 @@ class FieldChange:
     @property
     def label(self) -> str:
         return label_of(self.field)
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Before and after, as the user of the present request may read them."""
+        return value_shown(self.field, self.before), value_shown(self.field, self.after)
 
     def reversed(self) -> "FieldChange":
         return FieldChange(self.field, self.after, self.before)
@@ -122,9 +128,17 @@ def students_note(
 ) -> None:
     """Write an audit entry for each student."""
     LogEntry.objects.bulk_create(
-        entry_of(action, str(student), student.pk, changes_dump(of_one), actor_pk, now)
+        entry_of(action, str(student), student.pk, _masked(changes_dump(of_one)), actor_pk, now)
         for student, of_one in zip(students, changes, strict=True)
     )
+
+
+def _masked(diff: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Hide what ``backoffice.audit`` hides in the entries that signals write."""
+    return {
+        name: [value and mask(str(value)) for value in pair] if name == "id_card" else pair
+        for name, pair in diff.items()
+    }
 
 
 def entry_of(

@@ -8,6 +8,8 @@ are allowed, for the API and for imports.
 from dataclasses import dataclass
 from typing import Any
 
+from core.admin.phones import are_phones_whole, phone_masked
+from core.api.request import present_request
 from students.models import MAX_AGE, MIN_AGE, Student
 
 
@@ -18,6 +20,30 @@ def model_field(name: str) -> Any:
 def label_of(name: str) -> str:
     """Name a field of the model as users see it."""
     return str(model_field(name).verbose_name)
+
+
+PHONES = ("phone", "parent_phone")
+
+
+def id_card_masked(number: str) -> str:
+    """Return 110***********002X; of a shorter number only the last four characters stay."""
+    return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}" if len(number) > 7 else "*" * len(number)
+
+
+def may_see_id_cards() -> bool:
+    """Tell whether the user of the present request may see whole numbers; False outside a request."""
+    request = present_request()
+    return request is not None and request.user.has_perm("students.idcard_student")
+
+
+def value_shown(name: str, value: Any) -> str:
+    """Return a value of the model's field ``name`` as the user of the present request may read it."""
+    text = "" if value is None else str(value)
+    if name in PHONES and not are_phones_whole(Student):
+        return phone_masked(text)
+    if name == "id_card" and not may_see_id_cards():
+        return id_card_masked(text)
+    return str(dict(model_field(name).flatchoices).get(value, text))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from students.models import MAX_AGE, MIN_AGE
+from students.models import MAX_AGE, MIN_AGE, StudentState
 
 MAX_TEXT = 64
 FIRST_YEAR, LAST_YEAR = 1990, 2200
@@ -20,13 +20,15 @@ class Filter:
     name: str
     label: str
     lookup: str
-    kind: str = "text"  # or "number", "day"
+    kind: str = "text"  # or "number", "day", "state"
 
     def read(self, text: str) -> str:
         """Return the value as the address and the form write it; "" for a value without a meaning."""
         text = text.replace("\x00", "").strip()[:MAX_TEXT]
         if self.kind == "number":
             return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""
+        if self.kind == "state":
+            return text if text in StudentState.labels else ""
         if self.kind == "day":
             try:
                 return text if FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR else ""
@@ -39,11 +41,14 @@ class Filter:
         if self.kind == "day":
             day = date.fromisoformat(text) + timedelta(days=self.lookup.endswith("__lt"))
             return timezone.make_aware(datetime.combine(day, time.min))
+        if self.kind == "state":
+            return next(state.value for state in StudentState if state.label == text)
         return int(text) if self.kind == "number" else text
 
 
 FILTERS = (
     Filter("class", "班级", "class_name"),
+    Filter("state", "状态", "state", "state"),
     Filter("city", "城市", "city"),
     Filter("degree", "学历", "degree"),
     Filter("age_from", "年龄不小于", "age__gte", "number"),

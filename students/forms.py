@@ -1,22 +1,30 @@
 """The forms of students in the back office."""
 
+from datetime import date
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
+from core.times import local, now
 from permissions.scope import EVERYTHING, Scope
+from students.accounts import Fate
+from students.classes import class_rows
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of
-from students.models import Student
-from students.selectors import ClassSpelling, class_list, namesakes
+from students.filters import FIRST_YEAR, LAST_YEAR
+from students.models import ClassState, SchoolClass, Student, StudentState
+from students.selectors import ClassSpelling, class_list, class_roster, namesakes
 from uploads.forms import PictureModelForm, picture_field
 
 NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
 NAMESAKE = "namesake"  # form field: "1" says that a student of the same name is another person
 CLASS_LENGTH = Student._meta.get_field("class_name").max_length
+MAX_SPLIT = 500  # students of a class to choose from
 
 
 class ClassWidget(UnfoldAdminSelectWidget):
@@ -111,3 +119,126 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
         if not self.values and not self.errors:
             raise forms.ValidationError("请至少填写一项")
         return values
+
+
+# --- Steps of a class, and of many students ---
+class DayField(forms.DateField):
+    widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+
+    def clean(self, value: Any) -> date | None:
+        day: date | None = super().clean(value)
+        if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise forms.ValidationError("日期不对")
+        return day
+
+
+def fate_field(request: HttpRequest) -> forms.ChoiceField:
+    """Ask what becomes of the accounts; offers only what the user may do with accounts."""
+    choices = [(fate.value, fate.label) for fate in Fate if may_choose(request.user, fate)]
+    return forms.ChoiceField(
+        label="学员的账号", choices=choices, initial=Fate.KEEP, required=False, widget=UnfoldAdminSelectWidget
+    )
+
+
+def may_choose(user: Any, fate: str) -> bool:
+    if fate == Fate.DELETE:
+        return bool(user.is_superuser)
+    return fate == Fate.KEEP or bool(user.has_perm("students.account_student"))
+
+
+def _staff() -> Any:
+    return get_user_model().objects.filter(is_staff=True).order_by("nickname", "username")
+
+
+class SchoolClassForm(forms.ModelForm):  # type: ignore[type-arg]
+    teachers: Any = forms.ModelMultipleChoiceField(
+        label="任课老师", queryset=None, required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = SchoolClass
+        fields = ("name", "state", "head_teacher", "teachers", "begins_on", "ends_on", "campus", "room", "capacity")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in {"head_teacher", "teachers"} & self.fields.keys():
+            self.fields[name].queryset = _staff()  # type: ignore[attr-defined]
+
+    def clean_name(self) -> str:
+        return ClassSpelling().of(self.cleaned_data["name"])
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        first, last = values.get("begins_on"), values.get("ends_on")
+        if first and last and last < first:
+            self.add_error("ends_on", "结业日期早于开班日期")
+        return values
+
+
+class StepForm(forms.Form):
+    """What a step of a class asks; ``row`` is the class."""
+
+    def __init__(self, data: Any, *, row: SchoolClass, request: HttpRequest) -> None:
+        super().__init__(data)
+        self.row = row
+        self.prepare(request)
+
+    def prepare(self, request: HttpRequest) -> None: ...
+
+
+class RenameForm(StepForm):
+    name = forms.CharField(label="新的名称", max_length=CLASS_LENGTH, widget=UnfoldAdminTextInputWidget)
+
+    def clean_name(self) -> str:
+        return ClassSpelling().of(self.cleaned_data["name"])
+
+
+class MergeForm(StepForm):
+    name = forms.ChoiceField(label="合并到", widget=UnfoldAdminSelectWidget)
+
+    def prepare(self, request: HttpRequest) -> None:
+        others = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED)
+        self.fields["name"].choices = [(name, name) for name in others.values_list("name", flat=True)]  # type: ignore[attr-defined]
+
+
+class SplitForm(RenameForm):
+    name = forms.CharField(
+        label="换到班级",
+        max_length=CLASS_LENGTH,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="可以是新的班级",
+    )
+    students = forms.MultipleChoiceField(label="学员", widget=forms.CheckboxSelectMultiple)
+
+    def prepare(self, request: HttpRequest) -> None:
+        roster = class_roster(self.row.name).values_list("pk", "name", "sid")[:MAX_SPLIT]
+        self.fields["students"].choices = [(str(pk), f"{name} {sid}") for pk, name, sid in roster]  # type: ignore[attr-defined]
+
+
+class FateForm(forms.Form):
+    def __init__(self, data: Any, *, request: HttpRequest) -> None:
+        super().__init__(data)
+        self.fields["fate"] = fate_field(request)
+
+    def clean_fate(self) -> str:
+        return self.cleaned_data["fate"] or Fate.KEEP
+
+
+class EndForm(StepForm):
+    clean_fate = FateForm.clean_fate
+    on = DayField(label="结业日期")
+
+    def prepare(self, request: HttpRequest) -> None:
+        self.fields["on"].initial = local(now()).date()
+        self.fields["fate"] = fate_field(request)
+
+
+class StateForm(FateForm):
+    state = forms.ChoiceField(label="状态", choices=StudentState.choices, widget=UnfoldAdminSelectWidget)
+    on = DayField(label="从哪天起")
+    reason = forms.CharField(label="原因", required=False, max_length=200, widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, data: Any, *, request: HttpRequest) -> None:
+        super().__init__(data, request=request)
+        self.fields["on"].initial = local(now()).date()
+        self.fields["fate"].help_text = "退学、结业时才变"

@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import TextChoices
 
 from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_accounts_move
-from accounts.services.users import users_disable, users_enable
+from accounts.services.users import users_enable
 from core import times
 from core.audit import StaffAction, action_record
 from permissions.gate import read_only_move, read_only_until
-from permissions.models import ROOT_ROLEID
+from students.accounts import accounts_settle
 from students.bulk import FieldChange, changes_dump, changes_load, students_lock, students_save
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
@@ -56,14 +55,6 @@ _EVENTS = {
     StudentState.WITHDRAWN: EventKind.WITHDRAWN,
     StudentState.GRADUATED: EventKind.GRADUATED,
 }
-
-
-class Fate(TextChoices):
-    """What becomes of the accounts of students who leave."""
-
-    KEEP = "keep", "保留，还能登录"
-    DISABLE = "disable", "停用，不能再登录"
-    DELETE = "delete", "删除，不能恢复"
 
 
 class ClassFacts(NamedTuple):
@@ -218,7 +209,7 @@ def class_end(
         step = _Step(f"结业 {name}", user_pk, now, facts)
         row.state, row.ends_on = ClassState.ENDED, row.ends_on or on
         row.save(update_fields=["state", "ends_on"])
-        step.options |= _accounts_settle([one.account_id for one in students], fate)
+        step.options["disabled"] = accounts_settle([one.account_id for one in students], fate)
         students = [one for one in students if not one.has_left]
         events = _state_set(step, students, StudentState.GRADUATED, on, "")
         return step.save(events)
@@ -244,26 +235,9 @@ def students_state_set(
         names = "、".join(one.name for one in students[:3]) + (f" 等 {len(students)} 名" if len(students) > 3 else "")
         step = _Step(f"{kind.label}：{names}", user_pk, now, {"step": "state"})
         if kind in LEFT_STATES:
-            step.options |= _accounts_settle([one.account_id for one in students], fate)
+            step.options["disabled"] = accounts_settle([one.account_id for one in students], fate)
         events = _state_set(step, students, kind, on, reason)
         return step.save(events)
-
-
-def accounts_settle(account_pks: Iterable[int | None], fate: str) -> None:
-    """Keep, disable or delete the accounts of students who leave; never one of staff."""
-    _accounts_settle(account_pks, fate)
-
-
-def _accounts_settle(account_pks: Iterable[int | None], fate: str) -> dict[str, Any]:
-    """Return what undoing needs: the accounts that were disabled."""
-    users = User.objects.filter(pk__in=[pk for pk in account_pks if pk], is_staff=False)
-    users = users.exclude(role__roleid=ROOT_ROLEID)
-    if fate == Fate.DELETE:
-        users.delete()
-    elif fate == Fate.DISABLE and (pks := list(users.filter(is_active=True).order_by().values_list("pk", flat=True))):
-        users_disable(user_pks=pks)
-        return {"disabled": pks}
-    return {}
 
 
 def _state_set(

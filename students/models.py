@@ -164,7 +164,12 @@ class Student(StudentFields):
     class Meta:
         verbose_name = verbose_name_plural = "学员"
         ordering = ["-pk"]
-        permissions = [("export_student", "导出学员")]
+        permissions = [
+            ("export_student", "导出学员"),
+            ("phone_student", "看完整电话"),
+            ("idcard_student", "看身份证号"),
+            ("account_student", "管理学员的账号"),
+        ]
         indexes = [
             models.Index(fields=["class_name", "-id"], name="student_of_class"),
             # For the back office's filters and sorting: without them each page would read every student.

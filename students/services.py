@@ -11,6 +11,7 @@ from django.db.models import Q
 from core import times
 from core.audit import StaffAction
 from permissions.scope import EVERYTHING, Scope
+from students.accounts import Fate, accounts_settle
 from students.bulk import STORED, changes_between, changes_dump, entry_of, students_change, students_lock
 from students.classes import classes_add
 from students.columns import label_of
@@ -142,8 +143,12 @@ def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> Non
         tell_gone([pk], now)
 
 
-def students_archive(*, pks: Sequence[int], actor_pk: int | None, now: datetime) -> list[Student]:
+def students_archive(
+    *, pks: Sequence[int], actor_pk: int | None, now: datetime, fate: str = Fate.KEEP
+) -> list[Student]:
     """Put the students aside, all or none; return those that were still there.
+
+    Their accounts become what ``fate`` says.
 
     They come back as they were: number, id, date, picture and history.
     """
@@ -154,6 +159,7 @@ def students_archive(*, pks: Sequence[int], actor_pk: int | None, now: datetime)
         if students:
             classes_add(sorted({student.class_name for student in students}))  # no list of classes names them now
             archive_add(students, times.local(now).date())
+            accounts_settle([student.account_id for student in students], fate)
             tell_gone([student.pk for student in students], now)
             _archive_note(StaffAction.ARCHIVE, students, actor_pk, now)
     return students

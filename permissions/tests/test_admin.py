@@ -219,7 +219,8 @@ class TestPreview:
         assert "不是有效的 JSON" in text and "不符合的是 &#x27;x&#x27;" in text
         sections = office.get(preview_of(roles["102"])).context["sections"]
         verbs = {name: verbs for _, items in sections for name, verbs in items}
-        assert (verbs["学员"], verbs["角色"]) == (["查看", "新增", "修改", "删除、归档", "导出"], ["查看"])
+        rights = ["查看", "新增", "修改", "删除、归档", "导出", "看完整电话", "关联、停用账号，重设密码"]
+        assert (verbs["学员"], verbs["角色"]) == (rights, ["查看"])
         for key in ("", "999999/", "99999999999999999999999/"):
             assert office.get(f"/admin/permissions/role/{key}preview/").status_code == 404
         assert office.post("/admin/permissions/role/0/preview/", {"name": "x"}).status_code == 404

@@ -10,11 +10,11 @@ from accounts.services.class_accounts import Trainee, class_accounts_create
 from core.times import SHANGHAI
 from permissions.gate import read_only_set, read_only_until
 from students import life
+from students.accounts import Fate
 from students.classes import class_get, class_rows
 from students.counts import counts_wrong
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
 from students.life import (
-    Fate,
     class_end,
     class_facts,
     class_merge,

@@ -106,7 +106,7 @@ def runs_seen(request: HttpRequest) -> Q | None:
     A run shows and changes students, so the data scope counts.
     """
     kinds = {RunKind.IMPORT, RunKind.PHOTOS, RunKind.DELETE} if may_transfer(request) else set()
-    for kind, verb in ((RunKind.DELETE, "delete"), (RunKind.EDIT, "change")):
+    for kind, verb in ((RunKind.DELETE, "delete"), (RunKind.EDIT, "change"), (RunKind.CLASS, "change")):
         if request.user.is_active and request.user.has_perm(f"students.{verb}_student"):
             kinds.add(kind)
     own = Q() if scope_of(request.user).is_all else Q(created_by=request.user.pk)
@@ -115,7 +115,7 @@ def runs_seen(request: HttpRequest) -> Q | None:
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
     """Tell whether the user, who sees the run, may undo it: to undo an import deletes students, too."""
-    verb = "change" if run.kind == RunKind.EDIT else "delete"
+    verb = "change" if run.kind in {RunKind.EDIT, RunKind.CLASS} else "delete"
     return bool(request.user.has_perm(f"students.{verb}_student"))
 
 
@@ -344,5 +344,6 @@ def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "undo_until": format_office_time(run.created_at + KEEP_FOR),
         "columns": _columns(run), "ours": COLUMNS, "is_new": _is_new(run),
         "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
-        "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind == RunKind.EDIT, "has_result": _has_result(run),
+        "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
+        "has_result": _has_result(run),
     }  # fmt: skip

@@ -1,0 +1,193 @@
+"""班级 in the back office: the list of classes, and one page a class with its roster, its accounts and its steps."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+
+from accounts.models import User
+from accounts.selectors import users_of_class
+from core import times
+from core.admin.base import OfficeAdmin
+from core.admin.deletion import MARK
+from core.admin.tables import page_link, table
+from core.errors import DomainError
+from core.times import format_office_time, local
+from permissions.scope import scope_of
+from students.classes import classes_add
+from students.forms import EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
+from students.life import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
+from students.models import ArchivedStudent, SchoolClass, Student, TransferRun
+from students.panels import Panel, class_panels
+from students.selectors import class_list, class_roster
+from students.transfer.admin import page_shown, run_url
+
+ROSTER_SHOWN = 200
+STEPS = {"rename": "改名", "merge": "合并", "split": "拆分", "end": "结业"}
+_LABELS = {"开班": "success", "结业": "info"}
+
+
+@admin.register(SchoolClass)
+class SchoolClassAdmin(OfficeAdmin):
+    form = SchoolClassForm
+    list_display = [
+        "name",
+        "state_label",
+        "number",
+        "capacity",
+        "head_teacher",
+        "campus",
+        "room",
+        "begins_on",
+        "ends_on",
+    ]
+    list_filter = ["state", "campus", ("head_teacher", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["head_teacher"]
+    list_per_page = 50
+    search_fields = ["name", "room", "campus", "head_teacher__nickname"]
+    search_help_text = "班级、教室、校区或班主任"
+    actions = None
+    fields = [
+        ("name", "state"),
+        ("head_teacher", "teachers"),
+        ("begins_on", "ends_on"),
+        ("campus", "room", "capacity"),
+    ]
+    change_form_outer_before_template = "students/class_bar.html"
+    change_form_outer_after_template = "students/panels.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolClass]:
+        scope = scope_of(request.user)
+        students = Student.objects.filter(scope.visible(), class_name=OuterRef("name")).order_by().values("class_name")
+        number = Subquery(students.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        rows = super().get_queryset(request).annotate(number=Coalesce(number, Value(0)))
+        return rows.filter(name__in=class_list(scope)) if scope.is_own_only else rows
+
+    @display(description="学员", ordering="number")
+    def number(self, row: Any) -> int:
+        return int(row.number)
+
+    @display(description="状态", label=_LABELS, ordering="state")
+    def state_label(self, row: SchoolClass) -> str:
+        return row.get_state_display()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: SchoolClass | None = None) -> list[str]:
+        return ["name"] if obj else []  # students and accounts name it too: see the steps
+
+    def has_delete_permission(self, request: HttpRequest, obj: SchoolClass | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or not _is_used(obj.name))
+
+    def has_change_permission(self, request: HttpRequest, obj: SchoolClass | None = None) -> bool:
+        return super().has_change_permission(request, obj) and scope_of(request.user).is_all
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        classes_add(class_list())
+        return super().changelist_view(request, extra_context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id) if object_id.isdecimal() else None
+        facts: dict[str, Any] = {}
+        if row is not None and self.has_view_permission(request, row):
+            facts["steps"] = STEPS.items() if self._may_step(request) else ()
+            facts["panels"] = [*_panels(request, row), *class_panels(request, row)]
+        return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
+
+    # --- Steps ---
+    def get_urls(self) -> list[URLPattern]:
+        step = self.admin_site.admin_view(self.step_page)
+        return [path("<int:pk>/<str:step>/", step, name="students_class_step"), *super().get_urls()]
+
+    def _may_step(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request) and request.user.has_perm("students.change_student")
+
+    def step_page(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
+        """Ask for the new name, the other class, the students or the day; show what goes along; do it."""
+        if step not in STEPS:  # Django's own pages: change, delete, history
+            pages: dict[str, Callable[..., HttpResponse]] = {
+                "change": self.change_view, "delete": self.delete_view, "history": self.history_view
+            }  # fmt: skip
+            if step not in pages:
+                raise Http404
+            return pages[step](request, str(pk))
+        row = self.get_object(request, str(pk))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
+        if not self._may_step(request):
+            raise PermissionDenied
+        form_class = {"rename": RenameForm, "merge": MergeForm, "split": SplitForm, "end": EndForm}[step]
+        form: Any = form_class(request.POST if MARK in request.POST else None, row=row, request=request)
+        if form.is_valid():
+            try:
+                return HttpResponseRedirect(run_url(_do(step, row, form.cleaned_data, request)))
+            except DomainError as refusal:
+                messages.error(request, refusal.msg)
+        facts = class_facts(row.name)
+        back = reverse("admin:students_schoolclass_change", args=[row.pk])
+        heading = f"{STEPS[step]} {row.name}"
+        context = {"form": form, "heading": heading, "lines": _lines(step, facts), "back": back}
+        context["posted"] = [(MARK, request.POST.get(MARK, facts.mark) if form.errors else facts.mark)]
+        return page_shown(self, request, "students/step.html", heading, **context)
+
+
+def _do(step: str, row: SchoolClass, values: dict[str, Any], request: HttpRequest) -> TransferRun:
+    who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now()}
+    mark = request.POST[MARK]
+    if step == "end":
+        return class_end(name=row.name, on=values["on"], fate=values["fate"], mark=mark, **who)
+    if step == "split":
+        pks = [int(pk) for pk in values["students"]]
+        return class_split(before=row.name, after=values["name"], pks=pks, **who)
+    move = class_rename if step == "rename" else class_merge
+    return partial(move, before=row.name, after=values["name"], mark=mark, **who)()
+
+
+def _lines(step: str, facts: ClassFacts) -> list[str]:
+    if step == "split":
+        return ["勾选的学员和他们的账号换到另一个班；其他人不变。"]
+    if step == "end":
+        return [f"{facts.students} 名学员中还没有离开的都改为结业；班级从日常的列表里收起。"]
+    hours = "，只读时间" if facts.is_read_only else ""
+    what = f"{facts.students} 名学员、{facts.archived} 名已归档学员、{facts.accounts} 个账号{hours}一起换过去。"
+    return [what, "正在进行的考勤跟着换。"]
+
+
+def _is_used(name: str) -> bool:
+    return (
+        Student.objects.filter(class_name=name).exists()
+        or ArchivedStudent.objects.filter(class_name=name).exists()
+        or users_of_class(name).exists()
+    )
+
+
+def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
+    roster = class_roster(row.name, scope_of(request.user))
+    people = list(roster.select_related("account")[: ROSTER_SHOWN + 1])
+    lines = [
+        (page_link(one, one.name), one.sid, one.get_state_display(), one.account.username if one.account else "—")
+        for one in people[:ROSTER_SHOWN]
+    ]
+    more = f"（前 {ROSTER_SHOWN} 名）" if len(people) > ROSTER_SHOWN else f"（{len(people)}）"
+    panels = [Panel(f"学员{more}", table(["姓名", "学号", "状态", "账号"], lines))] if lines else []
+    if request.user.has_perm("accounts.view_user"):
+        users = list(users_of_class(row.name)[:ROSTER_SHOWN])
+        cells = [
+            (page_link(user, user.username), user.nickname, "启用" if user.is_active else "停用", _seen(user))
+            for user in users
+        ]
+        panels += (
+            [Panel(f"账号（{len(users)}）", table(["用户名", "姓名", "状态", "上次登录"], cells))] if cells else []
+        )
+    return panels
+
+
+def _seen(user: User) -> str:
+    return format_office_time(local(user.last_login)) if user.last_login else "从未"
