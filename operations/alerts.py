@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -73,7 +74,8 @@ def _due_without_database(bad: list[Finding]) -> list[Finding]:
     mark = Path(settings.STATE_DIR) / "alerts-without-database"
     if mark.exists() and time.time() - mark.stat().st_mtime < AGAIN.total_seconds():
         return []
-    mark.touch()
+    with suppress(OSError):  # with a full disk, too, it is told, if more than once
+        mark.touch()
     return bad
 
 

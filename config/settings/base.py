@@ -20,6 +20,7 @@ STATE_DIR = env.STATE_DIR
 # --- Production or development -------------------------------------------------------------------------
 VERSION = "1.1.0"
 PRODUCTION = env.is_production()
+SERVING = Path(sys.argv[0]).name != "manage.py" or "runserver" in sys.argv  # requests or tasks; else a command
 DEBUG = False  # in development too: Django's debug page would replace the envelope that clients expect
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
 HINTS = SANDBOX and not PRODUCTION  # a `hint` beside `msg` for the commonest mistakes of beginners
@@ -98,7 +99,7 @@ UPSTREAM_CALLS = env.number("UPSTREAM_CALLS", 6)
 ROOT_PASSWORD = env.text("ROOT_PASSWORD")
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")
-METRICS_DIR = STATE_DIR / "metrics"
+METRICS_DIR = env.METRICS_DIR if SERVING else None
 
 # --- Who is told when something is wrong -----------------------------------------------------------
 ALERT_WEBHOOKS = env.words("ALERT_WEBHOOKS", [])
@@ -207,7 +208,7 @@ DATABASES = {
         pool_size=DB_POOL_SIZE,
         pooler=DB_POOLER,
         prepare=DB_PREPARE,
-        serving=Path(sys.argv[0]).name != "manage.py" or "runserver" in sys.argv,
+        serving=SERVING,
     )
 }
 

@@ -30,6 +30,8 @@ if os.environ.get("DJANGO_SETTINGS_MODULE") != "config.settings.test":  # tests 
         raise ImproperlyConfigured(str(error)) from error
 
 STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
+# In memory where systemd makes such a folder: a process whose mapped files lie on a full disk ends by SIGBUS.
+METRICS_DIR = Path(os.environ.get("RUNTIME_DIRECTORY") or STATE_DIR / "metrics")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MERCHANT = {
     *("WECHAT_APP_ID", "WECHAT_PAY_MCH_ID", "WECHAT_PAY_API_KEY", "WECHAT_PAY_SIGN_TYPE", "WECHAT_PAY_V3_KEY"),

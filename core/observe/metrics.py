@@ -15,13 +15,14 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
-settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_DIR)  # prometheus_client reads it when imported
+if settings.METRICS_DIR:  # a command's figures go nowhere, and it has to work with a full disk, too
+    settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_DIR)  # prometheus_client reads it when imported
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest  # noqa: E402
-from prometheus_client import Counter as Counter  # noqa: E402  (apps make theirs of it, behind the line above)
-from prometheus_client.core import GaugeMetricFamily  # noqa: E402
-from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 
 log = structlog.get_logger("core.observe.metrics")
 

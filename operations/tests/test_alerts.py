@@ -132,6 +132,8 @@ class TestWhatIsTold:
 
         assert "database" in alerts_after(Finding("database", False, "database: down"), after=MINUTES[0])
         assert alerts_after(Finding("database", False, "database: down"), after=MINUTES[1]) == ""
+        settings.STATE_DIR = tmp_path / "missing"  # it takes no file, like one on a full disk
+        assert "database" in alerts_after(Finding("database", False, "database: down"), after=MINUTES[2])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,6 +1,9 @@
 """A deployer asks what is wrong: nothing at first, then one thing after another, each planted from outside."""
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -8,7 +11,7 @@ import psycopg
 import pytest
 import requests
 
-from tests.processes import until
+from tests.processes import ROOT, plain_environ, until
 
 
 def ask(running, **changes):
@@ -123,6 +126,29 @@ def test_a_fault_is_named_with_what_to_do(findings, fault):
     if fault == "silent workers and no weather":
         assert words.count("BAD ") == 5 == len(FINDINGS[fault])
         assert "有 5 项要处理。" in words
+
+
+FULL_DISK = """
+mount -t tmpfs -o size=64k tmpfs "$STATE_DIR"
+head -c 1M /dev/zero > "$STATE_DIR/filler" 2>/dev/null
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize("command", [("manage.py", "doctor", "--alert"), ("manage.py", "migrate", "--check")])
+def test_a_full_disk_ends_no_command_and_is_named(running, tmp_path, command):
+    engines = json.loads((running.state / "engines.json").read_text())
+    environ = plain_environ(
+        **engines, **production(running), STATE_DIR=str(tmp_path), ALERT_WEBHOOKS="http://127.0.0.1:1/x"
+    )
+    own_mounts = ["unshare", *([] if os.getuid() == 0 else ["--map-root-user"]), "--mount", "sh", "-c", FULL_DISK, "sh"]
+
+    result = subprocess.run(
+        [*own_mounts, sys.executable, *command], env=environ, cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert result.returncode == int("doctor" in command), result.stderr
+    assert f"BAD  {tmp_path} 所在的磁盘还剩 0 MB" in result.stdout or "doctor" not in command
 
 
 PATHS = ("", "control/faults", "control/pay", "control/calls", "sms/messages/", "pay/x/", "wxpay/pay/unifiedorder")
