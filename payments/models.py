@@ -153,6 +153,8 @@ class Refund(models.Model):
     offline_voucher = models.CharField("凭证号", max_length=64, blank=True, default="", db_default="")
     offline_by = models.CharField("线下退款登记人", max_length=64, blank=True, default="", db_default="")
     offline_at = models.DateTimeField("线下退款登记时间", null=True, blank=True)
+    # When the provider paid a refund that staff had paid by other means.
+    paid_twice_at = models.DateTimeField("重复退款时间", null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = verbose_name_plural = "退款单"

@@ -17,6 +17,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from payments.models import Payment, Refund
+from payments.services.refund import PAID_TWICE
 from students.models import ArchivedStudent, StudentEvent
 
 ROOT = Path(__file__).parents[1]
@@ -176,8 +178,11 @@ def test_the_last_release_can_still_write_every_table(last_release):
 def test_what_the_last_release_writes_meanwhile_is_filled_in_afterwards():
     now = timezone.now()
     ArchivedStudent.objects.create(id=7, sid="S7", name="谭", class_name="H1", age=20, created_at=now, archived_at=now)
+    payment = Payment.objects.create(out_trade_no="o", amount_fen=1, time_start=now, time_expire=now, created_at=now)
+    Refund.objects.create(payment=payment, out_refund_no="r", amount_fen=1, last_error=PAID_TWICE, created_at=now)
 
     for _ in range(2):
         call_command("fill_new_columns")
 
     assert [event.kind for event in StudentEvent.objects.filter(student_pk=7)] == ["archived"]
+    assert Refund.objects.get().paid_twice_at == now

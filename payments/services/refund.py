@@ -265,9 +265,9 @@ def refund_move(
 
 def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datetime, actor: str) -> None:
     """Log once that the provider paid a refund which staff had already paid by other means."""
-    if refund.state != RefundStatus.OFFLINE or state != RefundStatus.SUCCESS or refund.last_error == PAID_TWICE:
+    if refund.state != RefundStatus.OFFLINE or state != RefundStatus.SUCCESS or refund.paid_twice_at is not None:
         return
-    note_error(refund, PAID_TWICE)
+    Refund.objects.filter(pk=refund.pk).update(paid_twice_at=now, last_error=PAID_TWICE)
     log.error("refund paid twice", out_refund_no=refund.out_refund_no)
     log_step(payment, PAID_TWICE, now, actor=actor, refund=refund, from_state=refund.state, to_state=refund.state)
 

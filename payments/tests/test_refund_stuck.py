@@ -213,9 +213,10 @@ class TestOffline:
 
         for _ in range(2):
             assert refund_ask(refund_id=refund.pk, now=later()).state == "offline"
+            Refund.objects.update(last_error="以前的说法")
 
         refund.refresh_from_db()
-        assert refund.trouble == PAID_TWICE
+        assert refund.paid_twice_at is not None and refund.trouble
         assert PaymentLog.objects.filter(event=PAID_TWICE).count() == 1
         assert shop.refunds[-1] == (refund.out_refund_no, "offline")
 

@@ -5,7 +5,10 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 # Each fills columns that are new since the last release, in all rows that lack them. They may run twice.
-MIGRATIONS = ("students.migrations.0018_fill_life",)
+MIGRATIONS = (
+    "students.migrations.0018_fill_life",
+    "payments.migrations.0017_fill_paid_twice",
+)
 
 
 class Command(BaseCommand):
