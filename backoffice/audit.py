@@ -27,7 +27,6 @@ from core.db.purge import BATCH, rows_purge
 from core.money import fen_text, yuan_text
 from core.times import format_office_time
 from shop.models import Order
-from shop.services.order_ship import RECEIVER_CHANGED
 from shop.states import Event, OrderAction, State
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
@@ -72,8 +71,8 @@ def _of_order(instance: Any, created: bool, **_: Any) -> None:
     if not (created and is_by_staff(instance.actor)):
         return
     states = dict.fromkeys(State(state).label for state in (instance.from_state, instance.to_state) if state)
-    words = {"事件": instance.event, "状态": " → ".join(states), "说明": instance.detail}
-    action_record(instance.order, OrderAction.SHIP if instance.event == Event.SHIP.label else OrderAction.ORDER, words)
+    words = {"事件": instance.label, "状态": " → ".join(states), "说明": instance.detail}
+    action_record(instance.order, OrderAction.SHIP if instance.tells_of(Event.SHIP) else OrderAction.ORDER, words)
 
 
 def _of_money(instance: Any, created: bool, **_: Any) -> None:
@@ -104,7 +103,8 @@ class Change:
 def changes_of(entry: LogEntry) -> Iterator[Change]:
     """Yield an entry's changes in words: the fields' Chinese names, labels of choices, local times."""
     model = entry.content_type.model_class()
-    hides_phones = RECEIVER_CHANGED in (entry.changes or {}).get("事件", ()) and not are_phones_whole(Order)
+    # What staff write about an order may hold a phone, and where they have changed the receiver, it does.
+    hides_phones = entry.action == OrderAction.ORDER and not are_phones_whole(Order)
     for name, values in (entry.changes or {}).items():
         try:
             field: Any = model._meta.get_field(name) if model else None

@@ -300,7 +300,7 @@ def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
         wrong += [f"order {pk} became {name} {n} times" for pk, n in numbers.items() if n > 1]
     late = [
         (log.at - log.order.expires_at).total_seconds()
-        for log in OrderLog.objects.filter(event="超时关闭").select_related("order")
+        for log in OrderLog.objects.filter(code="expire").select_related("order")
     ]
     figures = {
         "orders": Order.objects.count(),

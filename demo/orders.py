@@ -26,7 +26,7 @@ from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentSta
 from shop.models import Order, OrderLine, OrderLog, Product
 from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
-from shop.states import API_STATUSES, TABLE, Event, OrderAction, OrderStatus, ShippingStatus, State
+from shop.states import API_STATUSES, TABLE, Event, Note, OrderAction, OrderStatus, ShippingStatus, State
 
 NUMBER = r"^\d{17}demo\d{9}$"
 COUNT, DAYS, TODAY = 150, 30, 8  # orders, days, and how many of the orders are of the last hours
@@ -161,25 +161,32 @@ def _rows(
     logs = list(_logs(order, reason, now))
     yield from (order, *lines, *logs)
     if Event.PAY in STEPS[state]:
-        yield from _money(order, lines[0].title, {log.event: log.at for log in logs}, number, now)
+        yield from _money(order, lines[0].title, {log.code: log.at for log in logs}, number, now)
 
 
 def _logs(order: Order, reason: str, now: datetime) -> Iterator[OrderLog]:
     """Yield the order's log: payment after half a minute, then a step every 9 hours, or less if there is no time."""
-    yield OrderLog(order=order, at=order.created_at, actor=order.username, event="下单", to_state=State.OPEN)
+    yield OrderLog(
+        order=order,
+        at=order.created_at,
+        actor=order.username,
+        code=Note.PLACED,
+        event=Note.PLACED.label,
+        to_state=State.OPEN,
+    )
     steps, state, at = STEPS[State(order.state)], State.OPEN, order.created_at + timedelta(seconds=30)
     for event in steps:
         before, state = state, TABLE[state, event].to
         yield OrderLog(
-            order=order, at=at, actor=ACTORS.get(event, order.username), event=event.label, from_state=before,
-            to_state=state, detail=reason if event == Event.ASK_RETURN else "",
+            order=order, at=at, actor=ACTORS.get(event, order.username), code=event, event=event.label,
+            from_state=before, to_state=state, detail=reason if event == Event.ASK_RETURN else "",
         )  # fmt: skip
         at += min(timedelta(hours=9), (now - order.created_at) / (len(steps) + 2))
 
 
 def _money(order: Order, title: str, times: dict[str, datetime], number: int, now: datetime) -> Iterator[Model]:
     """Yield the order's payment, its refund, and their log. ``times``: when each event of the order was."""
-    order.paid_at = paid_at = times[Event.PAY.label]
+    order.paid_at = paid_at = times[Event.PAY]
     order.payment_started_at, order.transaction_id = order.created_at, f"4200009000{local(paid_at):%Y%m%d}{number:010d}"
     payment = Payment(
         out_trade_no=order.order_id, appid=settings.WECHAT_APP_ID, mch_id=settings.WECHAT_PAY_MCH_ID,
@@ -198,7 +205,7 @@ def _money(order: Order, title: str, times: dict[str, datetime], number: int, no
     if status is None:
         return
     order.refunded = order.total
-    asked_at, ended_at = times[Event.APPROVE_RETURN.label], max(times.values())
+    asked_at, ended_at = times[Event.APPROVE_RETURN], max(times.values())
     refund = Refund(
         payment=payment, out_refund_no=f"{order.order_id}R01", amount_fen=order.total_fen, state=status,
         reason=Event.APPROVE_RETURN.label, requested_by=STAFF, attempts=1, sent_at=asked_at,
@@ -242,8 +249,8 @@ def _record_staff_actions(rows: list[Any]) -> None:
     for row in rows:
         if isinstance(row, OrderLog) and row.actor == STAFF:
             states = " → ".join(State(state).label for state in (row.from_state, row.to_state))
-            action = OrderAction.SHIP if row.event == Event.SHIP.label else OrderAction.ORDER
-            record, at, words = row.order, row.at, {"事件": row.event, "状态": states}
+            action = OrderAction.SHIP if row.tells_of(Event.SHIP) else OrderAction.ORDER
+            record, at, words = row.order, row.at, {"事件": row.label, "状态": states}
         elif isinstance(row, Refund):
             record, at, action = row, row.created_at, OrderAction.REFUND
             words = {"事件": "申请退款", "金额": fen_text(row.amount_fen), "原因": row.reason}

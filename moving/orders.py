@@ -16,9 +16,8 @@ from moving.values import Values, id_moment, plain_all
 from shop.models import Category, Order, OrderLine, OrderLog, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
 from shop.models.order import MAX_TOTAL
-from shop.states import API_STATUSES, OrderStatus, PayStatus, ShippingStatus, State
+from shop.states import API_STATUSES, Note, OrderStatus, PayStatus, ShippingStatus, State
 
-EVENT = "迁入"
 GONE_BUYER = "已删除的用户"
 
 _UNPAID = {OrderStatus.CANCELLED: State.CANCELLED, OrderStatus.INVALID: State.INVALID, OrderStatus.CLOSED: State.CLOSED}
@@ -109,7 +108,14 @@ def write(arrivals: Sequence[Arrived], run: ImportRun) -> None:
             line.order_id, line.product_id = one.order.pk, products[line.product_code]
     OrderLine.objects.bulk_create([line for one in arrivals for line in one.lines])
     OrderLog.objects.bulk_create(
-        OrderLog(order_id=one.order.pk, at=run.now, actor=EVENT, event=EVENT, to_state=one.order.state)
+        OrderLog(
+            order_id=one.order.pk,
+            at=run.now,
+            actor=Note.MOVED_IN.label,
+            code=Note.MOVED_IN,
+            event=Note.MOVED_IN.label,
+            to_state=one.order.state,
+        )
         for one in arrivals
     )
 

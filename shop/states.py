@@ -74,6 +74,31 @@ class Event(models.TextChoices):
     HIDE = "hide", "删除"
 
 
+class Note(models.TextChoices):
+    """Entries of an order's log that are no event of the table. No value is one of ``Event`` as well."""
+
+    PLACED = "placed", "下单"
+    PAYMENT_STARTED = "payment_started", "发起支付"
+    CANCEL_ASKED = "cancel_asked", "要求取消"
+    CLOSE_ASKED = "close_asked", "要求关闭"
+    INVALIDATE_ASKED = "invalidate_asked", "要求作废"
+    CLOSE_WAITS = "close_waits", "等待关单"
+    RESTORED = "restored", "恢复备份"
+    MOVED_IN = "moved_in", "迁入"
+    PARCEL = "parcel", "修改快递"
+    RECEIVER = "receiver", "修改收货信息"  # its detail has the phone that it was before
+    REMARK = "remark", "内部备注"
+    FLAG = "flag", "标记需关注"
+    UNFLAG = "unflag", "取消关注"
+    SHIPMENT_TOLD = "shipment_told", "短信通知发货"
+    REFUND_TOLD = "refund_told", "短信通知退款"
+    NOT_TOLD = "not_told", "短信没有发出"
+
+
+# Notes that follow from no step of the order.
+ASIDE = (Note.REMARK, Note.FLAG, Note.UNFLAG, Note.SHIPMENT_TOLD, Note.REFUND_TOLD, Note.NOT_TOLD)
+
+
 class OrderAction(models.IntegerChoices):
     """What staff do to orders and to money, as the list of changes names it; beside ``core.audit.StaffAction``."""
 

@@ -25,7 +25,7 @@ from permissions.models import Role
 from shop.models import Category, OrderLog
 from shop.services.order_move import order_note
 from shop.services.order_ship import order_ship
-from shop.states import OrderAction, State
+from shop.states import Event, OrderAction, State
 from students.models import Student
 from students.tests.factories import student as new_student
 from tests.kit import posted_of, save_page
@@ -207,7 +207,7 @@ class TestOfStaff:
 
         def note(actor: str) -> None:
             with answering(request):
-                order_note(order=order, event="发货", actor=actor, now=timezone.now())
+                order_note(order=order, event=Event.SHIP, actor=actor, now=timezone.now())
 
         note("li")
         assert actions() == []

@@ -25,7 +25,7 @@ from core.times import local
 from payments.models import Payment
 from shop.models import Order, OrderLine
 from shop.services.order_move import order_note
-from shop.states import State
+from shop.states import Event, State
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ class TestMoneyAndTimes:
         order, payment = stock["orders"][State.SHIPPED], stock["payment"]
         Payment.objects.filter(pk=payment.pk).update(out_trade_no=order.order_id)
         Order.objects.filter(pk=order.pk).update(refunded=Decimal("2.50"), recipient="")
-        order_note(order=order, event="发货", actor="root", now=timezone.now())
+        order_note(order=order, event=Event.SHIP, actor="root", now=timezone.now())
 
         book = load_workbook(io.BytesIO(office.get(address("shop_order"), {"state__exact": "shipped"}).content))
 

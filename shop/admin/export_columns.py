@@ -10,18 +10,19 @@ from core.admin.exports import ExportColumn, ExportSheet
 from core.money import fen_to_yuan
 from payments.models import Refund
 from shop.models import Order, OrderLog
+from shop.models.order import logged
 from shop.states import Event, PayStatus, State
 
 PORTION = 2_000
-_SHIPPING = (Event.SHIP.label, Event.UNSHIP.label)
+_SHIPPING = logged(Event.SHIP, Event.UNSHIP)
 
 
 def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
     """Set on each order when it was shipped, and its refunds."""
     remaining = iter(orders)
     while portion := list(islice(remaining, PORTION)):
-        logs = OrderLog.objects.filter(order__in=[order.pk for order in portion], event__in=_SHIPPING).order_by("pk")
-        shipping_times = {log.order_id: log.at if log.event == Event.SHIP.label else None for log in logs}
+        logs = OrderLog.objects.filter(_SHIPPING, order__in=[order.pk for order in portion]).order_by("pk")
+        shipping_times = {log.order_id: log.at if log.tells_of(Event.SHIP) else None for log in logs}
         refunds: dict[str, list[Refund]] = defaultdict(list)
         numbers = [order.order_id for order in portion if order.refunded]
         for refund in Refund.objects.filter(payment__out_trade_no__in=numbers).select_related("payment").order_by("pk"):

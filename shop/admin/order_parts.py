@@ -14,23 +14,21 @@ from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
 from payments.models import Payment, Refund
 from shop.models import LineRefund, Order
-from shop.models.order import REMARK_LENGTH
-from shop.services.order_attention import ASIDE, REMARK
-from shop.services.order_ship import RECEIVER_CHANGED
-from shop.states import Event, State
+from shop.models.order import REMARK_LENGTH, logged
+from shop.states import ASIDE, Event, Note, State
 
 ASKED = (State.RETURN_ASKED, State.RETURN_ASKED_LATER)
 
 
 def head_of(order: Order) -> dict[str, Any]:
     """Return what stands above the order page: the return to decide about, the flag, and the remarks, newest first."""
-    logs = list(order.logs.filter(event__in=[REMARK, Event.ASK_RETURN.label]).order_by("-pk"))
+    logs = list(order.logs.filter(logged(Note.REMARK, Event.ASK_RETURN)).order_by("-pk"))
     names = actor_names(logs)
-    lines = [LogLine(log.at, names[log.pk], log.event, detail=log.detail) for log in logs]
-    request = next((line for line in lines if line.event == Event.ASK_RETURN.label), None)
+    lines = {log: LogLine(log.at, names[log.pk], log.label, detail=log.detail) for log in logs}
+    request = next((line for log, line in lines.items() if log.tells_of(Event.ASK_RETURN)), None)
     return {
         "asked": request if order.state in ASKED else None,
-        "remarks": [line for line in lines if line.event == REMARK],
+        "remarks": [line for log, line in lines.items() if log.tells_of(Note.REMARK)],
         "flagged_by": display_names([order.flagged_by])[order.flagged_by],
         "max_length": REMARK_LENGTH,
     }
@@ -103,14 +101,14 @@ class OrderParts:
         """Return the log of the order as HTML: who did what, from which state to which, newest first."""
         logs = list(order.logs.order_by("-pk"))
         names = actor_names(logs)
-        is_whole = are_phones_whole(order)
+        hides_phones = not are_phones_whole(order)
         return timeline(
             LogLine(
                 log.at,
                 names[log.pk],
-                log.event,
+                log.label,
                 _arrow(log.from_state, log.to_state),
-                log.detail if is_whole or log.event != RECEIVER_CHANGED else phones_masked(log.detail),
+                phones_masked(log.detail) if hides_phones and log.tells_of(Note.RECEIVER) else log.detail,
             )
             for log in logs
         )
@@ -118,8 +116,8 @@ class OrderParts:
 
 def last_step(order: Order) -> str:
     """Say who did the latest step, which and when; notes and messages are none. Return "" if the log is empty."""
-    log = order.logs.exclude(event__in=ASIDE).order_by("-pk").first()
-    return f"{actor_names([log])[log.pk]} 于 {format_office_time(log.at)} {log.event}" if log else ""
+    log = order.logs.exclude(logged(*ASIDE)).order_by("-pk").first()
+    return f"{actor_names([log])[log.pk]} 于 {format_office_time(log.at)} {log.label}" if log else ""
 
 
 def _arrow(before: str, after: str) -> str:

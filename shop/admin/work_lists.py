@@ -22,6 +22,7 @@ from payments.models import Payment, Refund, RefundStatus
 from payments.selectors import RefundsOfPayment, differences_of, listener_failures_of
 from shop.admin.order_parts import flag_text
 from shop.models import Order, OrderLog, PartRefund
+from shop.models.order import logged
 from shop.selectors import orders_in_trouble
 from shop.states import Event, State
 
@@ -44,7 +45,7 @@ class WorkList(NamedTuple):
 
 PARAMETER = "work"
 PACKING = "packing"  # not a step of an order: this button prints the packing list
-_ASKED = OrderLog.objects.filter(order=OuterRef("pk"), event=Event.ASK_RETURN.label).order_by("-pk")
+_ASKED = OrderLog.objects.filter(logged(Event.ASK_RETURN), order=OuterRef("pk")).order_by("-pk")
 ASKED_AT = Subquery(_ASKED.values("at")[:1])
 WORK_LISTS: dict[str, WorkList] = {
     "ship": WorkList(

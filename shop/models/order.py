@@ -12,7 +12,7 @@ from django.db.models.functions import Reverse
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
 from shop.models.courier import COURIER_LENGTH
-from shop.states import API_STATUSES, GOING_BACK, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
+from shop.states import API_STATUSES, GOING_BACK, TO_DO, Event, Note, OrderStatus, PayStatus, ShippingStatus, State
 
 # WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
 MAX_TOTAL = Decimal("9999999.99")
@@ -241,6 +241,14 @@ class LineRefund(models.Model):
         return f"{self.out_refund_no} {self.line_id} x {self.quantity}"
 
 
+LOG_LABELS: dict[str, str] = {event.value: str(event.label) for event in (*Event, *Note)}
+
+
+def logged(*events: Event | Note) -> Q:
+    """Match the rows of an order's log that tell of one of these events."""
+    return Q(code__in=events) | Q(code="", event__in=[event.label for event in events])
+
+
 class OrderLog(models.Model):
     """One step of an order: who did what and when. Written in the transaction of the step, and never changed."""
 
@@ -248,6 +256,9 @@ class OrderLog(models.Model):
     at = models.DateTimeField("时间")
     actor = models.CharField("操作者", max_length=64)
     actor_key = models.CharField("操作者编号", max_length=64, blank=True, default="", db_default="", editable=False)
+    # The value of an `Event` or a `Note`; `event` holds its label, for the last release, and goes with the next one.
+    # "" in rows that the last release writes, until `fill_new_columns` has run.
+    code = models.CharField("事件代码", max_length=20, blank=True, default="", db_default="", editable=False)
     event = models.CharField("事件", max_length=64)
     from_state = models.CharField("原状态", max_length=20, choices=State, blank=True)
     to_state = models.CharField("新状态", max_length=20, choices=State)
@@ -259,7 +270,15 @@ class OrderLog(models.Model):
         indexes = [BrinIndex(fields=["at"], name="order_log_day")]  # rows are added in the order of their times
 
     def __str__(self) -> str:
-        return f"{self.order_id} {self.event}"
+        return f"{self.order_id} {self.label}"
+
+    @property
+    def label(self) -> str:
+        """What happened, for people."""
+        return LOG_LABELS.get(self.code, self.event)
+
+    def tells_of(self, *events: Event | Note) -> bool:
+        return self.code in events if self.code else self.event in {event.label for event in events}
 
 
 class VipGrant(models.Model):

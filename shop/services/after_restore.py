@@ -9,7 +9,7 @@ from payments.services.after_restore import payment_assume_started
 from shop.models import Order
 from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, order_note
-from shop.states import State
+from shop.states import Note, State
 
 
 def orders_after_restore(restoration: Restoration) -> Iterator[str]:
@@ -26,7 +26,7 @@ def orders_after_restore(restoration: Restoration) -> Iterator[str]:
                 order.payment_started_at = now
                 order.save(update_fields=["payment_started_at"])
                 order_note(
-                    order=order, event="恢复备份", actor=SYSTEM, now=now, detail="关闭之前先向微信询问是否已付款"
+                    order=order, event=Note.RESTORED, actor=SYSTEM, now=now, detail="关闭之前先向微信询问是否已付款"
                 )
         number += 1
     yield f"{number} open orders keep their stock until WeChat Pay has said whether they were paid."

@@ -18,10 +18,10 @@ from core.times import format_office_time
 from payments.models import Refund, RefundStatus
 from shop.models import Order, OrderLog
 from shop.models.courier import parcel_page
-from shop.services.order_attention import NOT_TOLD, REFUND_TOLD, SHIPMENT_TOLD
+from shop.models.order import logged
 from shop.services.order_move import SYSTEM, order_lock, order_note
 from shop.services.order_ship import UNDO
-from shop.states import Event, State
+from shop.states import Event, Note, State
 
 WAIT = UNDO + timedelta(minutes=1)  # what may still be taken back is not announced; clocks of hosts differ a little
 MAX_AGE = timedelta(days=1)  # older news is no news: when a template is set, or the worker was away
@@ -35,7 +35,7 @@ class Notice(NamedTuple):
 
     order_id: str
     phone: str
-    event: str
+    event: Note
     about: str
     template: str
     values: dict[str, str]
@@ -61,8 +61,8 @@ def _of_shipments(now: datetime) -> Iterator[Notice]:
         return
     later = OrderLog.objects.filter(order=OuterRef("order"), pk__gt=OuterRef("pk"))
     shipments = OrderLog.objects.annotate(phone=_phone("order__")).filter(
-        ~Exists(later.filter(event__in=(Event.UNSHIP.label, SHIPMENT_TOLD))),
-        event=Event.SHIP.label,
+        ~Exists(later.filter(logged(Event.UNSHIP, Note.SHIPMENT_TOLD))),
+        logged(Event.SHIP),
         at__gt=now - MAX_AGE,
         at__lte=now - WAIT,
         order__state__in=(State.SHIPPED, State.RECEIVED),
@@ -72,14 +72,14 @@ def _of_shipments(now: datetime) -> Iterator[Notice]:
         order, about = log.order, f"{format_office_time(log.at)} 发出"
         values = {"order": order.order_id, "courier": order.express_company, "number": order.express_no}
         values["link"] = parcel_page(order.express_company, order.express_no) or "快递公司的官网"
-        yield Notice(order.order_id, log.phone, SHIPMENT_TOLD, about, settings.SMS_SHIPPED_TEMPLATE_CODE, values)
+        yield Notice(order.order_id, log.phone, Note.SHIPMENT_TOLD, about, settings.SMS_SHIPPED_TEMPLATE_CODE, values)
 
 
 def _of_refunds(now: datetime) -> Iterator[Notice]:
     if not settings.SMS_REFUNDED_TEMPLATE_CODE:
         return
     number = OuterRef("payment__out_trade_no")
-    notes = OrderLog.objects.filter(order__order_id=number, event=REFUND_TOLD, detail=OuterRef("out_refund_no"))
+    notes = OrderLog.objects.filter(logged(Note.REFUND_TOLD), order__order_id=number, detail=OuterRef("out_refund_no"))
     phone = Subquery(Order.objects.filter(order_id=number).values_list(_phone()))
     refunds = Refund.objects.annotate(phone=phone).filter(
         ~Exists(notes),
@@ -92,7 +92,7 @@ def _of_refunds(now: datetime) -> Iterator[Notice]:
         order_id = refund.payment.out_trade_no
         values = {"order": order_id, "amount": f"{fen_to_yuan(refund.amount_fen):.2f}"}
         about = refund.out_refund_no
-        yield Notice(order_id, refund.phone, REFUND_TOLD, about, settings.SMS_REFUNDED_TEMPLATE_CODE, values)
+        yield Notice(order_id, refund.phone, Note.REFUND_TOLD, about, settings.SMS_REFUNDED_TEMPLATE_CODE, values)
 
 
 def _phone(order: str = "") -> Coalesce:
@@ -104,7 +104,7 @@ def _phone(order: str = "") -> Coalesce:
 def _claim(notice: Notice, now: datetime) -> bool:
     """Mark a message as sent; tell whether no other worker had."""
     order = order_lock(order_id=notice.order_id)
-    if order.logs.filter(event=notice.event, detail=notice.about).exists():
+    if order.logs.filter(logged(notice.event), detail=notice.about).exists():
         return False
     order_note(order=order, event=notice.event, actor=SYSTEM, now=now, detail=notice.about)
     return True
@@ -116,4 +116,6 @@ def _send(notice: Notice, now: datetime) -> None:
         sms_send(phone=notice.phone, template=notice.template, values=notice.values, network="")
     except SmsNotSent as failure:
         order = Order.objects.get(order_id=notice.order_id)
-        order_note(order=order, event=NOT_TOLD, actor=SYSTEM, now=now, detail=f"{notice.event} {failure.msg}")
+        order_note(
+            order=order, event=Note.NOT_TOLD, actor=SYSTEM, now=now, detail=f"{notice.event.label} {failure.msg}"
+        )

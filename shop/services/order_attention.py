@@ -11,11 +11,7 @@ from shop.errors import OrderRefused
 from shop.models import Order
 from shop.models.order import REASON_LENGTH
 from shop.services.order_move import order_lock, order_note
-
-# Events of the log that follow from no step of the order.
-REMARK, FLAG, UNFLAG = "内部备注", "标记需关注", "取消关注"
-SHIPMENT_TOLD, REFUND_TOLD, NOT_TOLD = "短信通知发货", "短信通知退款", "短信没有发出"
-ASIDE = (REMARK, FLAG, UNFLAG, SHIPMENT_TOLD, REFUND_TOLD, NOT_TOLD)
+from shop.states import Note
 
 
 @transaction.atomic
@@ -27,7 +23,7 @@ def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> None
     order = order_lock(order_id=order_id)
     if not text.strip():
         raise OrderRefused("备注是空的")
-    order_note(order=order, event=REMARK, actor=actor, now=now, detail=text.strip())
+    order_note(order=order, event=Note.REMARK, actor=actor, now=now, detail=text.strip())
 
 
 @transaction.atomic
@@ -51,7 +47,7 @@ def flag_locked(*, order: Order, reason: str, actor: str, now: datetime) -> None
         return
     order.flagged_at, order.flagged_by, order.flag_reason = now, actor[:64], reason[:REASON_LENGTH]
     order.save(update_fields=["flagged_at", "flagged_by", "flag_reason"])
-    order_note(order=order, event=FLAG, actor=actor, now=now, detail=reason)
+    order_note(order=order, event=Note.FLAG, actor=actor, now=now, detail=reason)
 
 
 @transaction.atomic
@@ -71,7 +67,7 @@ def order_unflag(*, order_id: str, reason: str, seen: str, actor: str, now: date
     detail = f"{reason}（原因是：{order.flag_reason}）"
     order.flagged_at, order.flagged_by, order.flag_reason = None, "", ""
     order.save(update_fields=["flagged_at", "flagged_by", "flag_reason"])
-    order_note(order=order, event=UNFLAG, actor=actor, now=now, detail=detail)
+    order_note(order=order, event=Note.UNFLAG, actor=actor, now=now, detail=detail)
 
 
 def flag_mark(order: Order) -> str:

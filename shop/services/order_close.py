@@ -18,7 +18,7 @@ from payments.services.query_close import CloseOutcome, payment_close
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order
 from shop.services.order_move import SYSTEM, order_lock, order_move, order_note, require
-from shop.states import Event, State, refusal
+from shop.states import Event, Note, State, refusal
 
 log = structlog.get_logger("shop")
 
@@ -26,6 +26,7 @@ log = structlog.get_logger("shop")
 # been killed; closing twice does no harm.
 CLAIM = timedelta(seconds=4)
 MAX_BACKOFF_S = 30
+_ASKED = {Event.CANCEL: Note.CANCEL_ASKED, Event.CLOSE: Note.CLOSE_ASKED, Event.INVALIDATE: Note.INVALIDATE_ASKED}
 SOON = timedelta(seconds=1)  # while a payment is being placed at the provider
 MAX_RUN_S = 20.0  # one sweep begins nothing new after this time; beat starts the next 2 s after this one started
 
@@ -50,7 +51,7 @@ def order_close(
             order_move(order=order, event=event, actor=actor, now=now, detail=reason)
             return order
         if reason:
-            order_note(order=order, event=f"要求{event.label}", actor=actor, now=now, detail=reason)
+            order_note(order=order, event=_ASKED[event], actor=actor, now=now, detail=reason)
         # No payment starts from then on, and the sweep goes on where this process dies.
         order.closing, order.closing_by, order.sweep_at = event, actor[:64], now + CLAIM
         order.save(update_fields=["closing", "closing_by", "sweep_at"])
@@ -95,7 +96,7 @@ def _close_or_wait(order: Order, outcome: CloseOutcome | None, now: datetime) ->
     else:  # the provider did not answer: the stock stays taken
         if order.close_attempts == 0:
             text = "微信支付没有确认关单，库存继续保留"
-            order_note(order=order, event="等待关单", actor=SYSTEM, now=now, detail=text)
+            order_note(order=order, event=Note.CLOSE_WAITS, actor=SYSTEM, now=now, detail=text)
         order.close_attempts += 1
         order.sweep_at = now + backoff(order.close_attempts)
     order.save(update_fields=["sweep_at", "close_attempts"])

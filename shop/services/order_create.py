@@ -25,7 +25,7 @@ from shop.models.order import MAX_TOTAL
 from shop.services.order_move import order_note
 from shop.services.stock import stock_take
 from shop.services.vip import vip_check
-from shop.states import State
+from shop.states import Note, State
 
 # 17 digits of time and these make 30: unguessable, and valid as WeChat's out_trade_no (6 to 32).
 SUFFIX_LENGTH = 13
@@ -106,7 +106,7 @@ def order_create(
     for line in lines:
         line.order = order
     OrderLine.objects.bulk_create(lines)
-    order_note(order=order, event="下单", actor=username, now=now, from_state="")
+    order_note(order=order, event=Note.PLACED, actor=username, now=now, from_state="")
     tracing.about(order=order.order_id)
     return order
 

@@ -24,6 +24,7 @@ from shop.states import (
     RETURN_EVENTS,
     TABLE,
     Event,
+    Note,
     OrderStatus,
     PayStatus,
     State,
@@ -90,7 +91,7 @@ def order_move(
     for name, value in changes.items():
         setattr(order, name, value)
     order.save(update_fields=list(changes))
-    order_note(order=order, event=event.label, actor=actor, now=now, detail=detail, from_state=before)
+    order_note(order=order, event=event, actor=actor, now=now, detail=detail, from_state=before)
     line = partial(log.info, "order", order=order.order_id, step=event.label, state=transition.to)
     transaction.on_commit(line, robust=True)
     if transition.refund:
@@ -124,14 +125,15 @@ def order_refunds_sum(*, order: Order) -> RefundsOfPayment:
 
 
 def order_note(
-    *, order: Order, event: str, actor: str, now: datetime, detail: str = "", from_state: str | None = None
+    *, order: Order, event: Event | Note, actor: str, now: datetime, detail: str = "", from_state: str | None = None
 ) -> None:
     """Add a row to the order's log; without ``from_state`` its state has not changed."""
     OrderLog.objects.create(
         order=order,
         at=now,
         **actor_facts(actor),
-        event=event,
+        code=event.value,
+        event=str(event.label),
         from_state=order.state if from_state is None else from_state,
         to_state=order.state,
         detail=detail[:REMARK_LENGTH],

@@ -22,7 +22,7 @@ from shop.errors import (
 from shop.models import Order
 from shop.services.order_create import order_deadline
 from shop.services.order_move import order_lock, order_note
-from shop.states import TABLE, Event, OrderStatus, State
+from shop.states import TABLE, Event, Note, OrderStatus, State
 
 _TITLE_BYTES = 100  # of the provider's 127; the rest is for "and so many more"
 
@@ -69,7 +69,7 @@ def _begin(order_id: str, buyer_pk: int, now: datetime) -> Order:
         raise _why_not_payable(order)
     if order.payment_started_at is None:
         payment_check_provider()  # only the first time: a payment that has its code needs no provider
-        order_note(order=order, event="发起支付", actor=Actor.of(order.user), now=now)
+        order_note(order=order, event=Note.PAYMENT_STARTED, actor=Actor.of(order.user), now=now)
     order.payment_started_at = now
     order.save(update_fields=["payment_started_at"])
     return order

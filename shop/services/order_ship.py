@@ -10,11 +10,10 @@ from django.db import transaction
 
 from shop.errors import OrderRefused
 from shop.models import Order, OrderLog
-from shop.services.order_attention import ASIDE
+from shop.models.order import logged
 from shop.services.order_move import order_lock, order_move, order_note
-from shop.states import Event, ShippingStatus, State
+from shop.states import ASIDE, Event, Note, ShippingStatus, State
 
-RECEIVER_CHANGED = "修改收货信息"  # the event; its detail has the phone that it was before
 EVENT_OF_ACTION = {
     ShippingStatus.NOT_SHIPPED: Event.UNPREPARE,
     ShippingStatus.SHIPPED: Event.SHIP,
@@ -66,7 +65,7 @@ def order_set_parcel(*, order_id: str, express_company: str, express_no: str, ac
     order.express_company, order.express_no = express_company, express_no
     order.save(update_fields=["express_company", "express_no"])
     detail = f"{before or '没有'} → {express_company} {express_no}".strip()
-    order_note(order=order, event="修改快递", actor=actor, now=now, detail=detail)
+    order_note(order=order, event=Note.PARCEL, actor=actor, now=now, detail=detail)
 
 
 @transaction.atomic
@@ -81,14 +80,14 @@ def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: st
     before = " ".join(filter(None, [order.recipient, order.phone, order.address]))
     order.recipient, order.phone, order.address = recipient, phone, address
     order.save(update_fields=["recipient", "phone", "address"])
-    order_note(order=order, event=RECEIVER_CHANGED, actor=actor, now=now, detail=f"原为 {before or '空'}")
+    order_note(order=order, event=Note.RECEIVER, actor=actor, now=now, detail=f"原为 {before or '空'}")
 
 
 def can_be_undone(order: Order, event: Event, now: datetime) -> bool:
     """Tell whether what ``event`` takes back is less than 10 minutes old and only notes followed."""
-    later_steps = OrderLog.objects.filter(order=order).exclude(event__in=ASIDE).order_by("-pk")
+    later_steps = OrderLog.objects.filter(order=order).exclude(logged(*ASIDE)).order_by("-pk")
     last = later_steps.first()
-    return last is not None and last.event == UNDOES[event].label and now - last.at < UNDO
+    return last is not None and last.tells_of(UNDOES[event]) and now - last.at < UNDO
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from core.times import local
 from payments.models import Difference
 from shop.models import Courier, Order, OrderView, PartRefund
 from shop.services import order_views
-from shop.services.order_attention import FLAG, REMARK, UNFLAG, flag_mark, order_flag, order_unflag
+from shop.services.order_attention import flag_mark, order_flag, order_unflag
 from shop.states import API_STATUSES, OrderAction, State
 from shop.tests.factories import ORDERS, click, listed, make_order, make_product, meet_before, messages, page_of
 from tests.kit import at_once, logged_in
@@ -65,7 +65,7 @@ class TestRemarks:
 
         page = office.get(page_of(order)).content.decode()
 
-        first, second = order.logs.filter(event=REMARK)
+        first, second = order.logs.filter(code="remark")
         assert (first.actor, first.detail) == ("root", "第一条")
         assert second.detail.endswith("\n电话没人接") and page.count("电话没人接") >= 1
         assert "<script>alert" not in page and "&lt;script&gt;" in page
@@ -78,7 +78,7 @@ class TestRemarks:
         for text in ("", "  ", "a\x00b", "长" * 501):
             answer = office.post(page_of(order), {"step_remark": "1", "sure": "1", "text": text})
             assert "bo-wrong" in answer.content.decode()
-        assert not order.logs.filter(event=REMARK).exists()
+        assert not order.logs.filter(code="remark").exists()
 
 
 class TestTheFlag:
@@ -98,7 +98,7 @@ class TestTheFlag:
         assert (order.flagged_at, order.flagged_by, order.flag_reason) == (None, "", "")
         assert listed(office, "trouble") == []
         entries = LogEntry.objects.filter(action=OrderAction.ORDER).order_by("pk")
-        assert [entry.changes["事件"][1] for entry in entries] == [FLAG, UNFLAG]
+        assert [entry.changes["事件"][1] for entry in entries] == ["标记需关注", "取消关注"]
         assert entries[1].changes["说明"][1] == "已经送到（原因是：买家说没有收到）"
 
     def test_needs_a_reason_both_ways_and_is_not_cleared_unread(self, office, order):
@@ -139,7 +139,7 @@ class TestTwoAtTheSameInstant:
         pages = self.both(root, order, "unflag", seen=mark, reason="好了")
 
         assert sum(f"{order.order_id}：取消关注完成" in page for page in pages) == 1
-        assert [log.event for log in order.logs.order_by("pk")][1:] == [FLAG, UNFLAG]
+        assert [log.code for log in order.logs.order_by("pk")][1:] == ["flag", "unflag"]
 
     def test_without_the_lock_both_set_the_flag(self, root, order, monkeypatch):
         both_have_read = Barrier(2)
@@ -152,7 +152,7 @@ class TestTwoAtTheSameInstant:
         monkeypatch.setattr("shop.services.order_attention.order_lock", read)
         self.both(root, order, "flag", reason="没有收到")
 
-        assert order.logs.filter(event=FLAG).count() == 2
+        assert order.logs.filter(code="flag").count() == 2
 
     def test_no_user_keeps_one_view_too_many(self, root, monkeypatch):
         monkeypatch.setattr(order_views, "MAX_VIEWS", 1)

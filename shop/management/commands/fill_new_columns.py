@@ -8,6 +8,7 @@ from django.db import connection
 MIGRATIONS = (
     "students.migrations.0018_fill_life",
     "payments.migrations.0017_fill_paid_twice",
+    "shop.migrations.0017_fill_log_codes",
 )
 
 

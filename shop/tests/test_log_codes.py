@@ -1,0 +1,85 @@
+"""The log of an order keeps codes: a label may be reworded, and rows of the last release have only labels."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from shop.admin.export_columns import orders_loaded
+from shop.admin.order_parts import head_of
+from shop.models import Order, OrderLog
+from shop.services import buyer_notices
+from shop.services.buyer_notices import buyers_tell
+from shop.services.order_attention import order_remark
+from shop.services.order_ship import can_be_undone, order_set_receiver
+from shop.states import Event, Note, State
+from shop.tests.factories import click, make_order, page_of, ship
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+
+
+@pytest.fixture(params=["reworded", "last release"])
+def rewritten(request):
+    """Write the log as it is after other labels were chosen since, or as the last release writes it."""
+
+    def rewrite():
+        facts = {"event": "以前的说法"} if request.param == "reworded" else {"code": ""}
+        OrderLog.objects.update(**facts)
+
+    return rewrite
+
+
+def test_codes_and_labels_are_each_once():
+    assert len({*Event.values, *Note.values}) == len({*Event.labels, *Note.labels}) == len(Event) + len(Note)
+
+
+def test_what_was_shipped_can_be_undone_is_exported_and_is_told_once(paid, office, rewritten, monkeypatch, settings):
+    settings.SMS_SHIPPED_TEMPLATE_CODE = "SMS_S"
+    sent = []
+    monkeypatch.setattr(buyer_notices, "sms_send", lambda **message: sent.append(message["phone"]))
+    order = ship(paid(phone="13800000001"), now=NOW, express_no="SF1")
+    order_remark(order_id=order.order_id, text="易碎", actor="root", now=NOW)
+    rewritten()
+
+    assert can_be_undone(order, Event.UNSHIP, NOW) and not can_be_undone(order, Event.UNRECEIVE, NOW)
+    assert [one.shipped_at for one in orders_loaded(Order.objects.all())] == [NOW]
+    buyers_tell(now=NOW + timedelta(minutes=11))
+    rewritten()
+    buyers_tell(now=NOW + timedelta(minutes=12))
+    assert sent == ["13800000001"]
+    page = office.get(page_of(order)).content.decode()
+    assert "以前的说法" not in page and "短信通知发货" in page and "内部备注" in page
+    assert "发货" in click(office, order, "unship")[-1] and Order.objects.get().state == State.PAID
+
+
+def test_a_return_stands_in_the_work_list_and_above_the_page(returned, office, rewritten):
+    order = returned("屏幕碎了")
+    rewritten()
+
+    (row,) = office.get("/admin/shop/order/", {"work": "returns"}).context["cl"].result_list
+    assert (row.pk, row.asked_at) == (order.pk, order.logs.latest("pk").at)
+    assert head_of(Order.objects.get())["asked"].detail == "屏幕碎了"
+
+
+def test_the_phone_that_was_changed_stays_masked(paid, clerk, rewritten):
+    order = paid(phone="13812340140")
+    order_set_receiver(order_id=order.order_id, recipient="", phone="", address="", actor="root", now=NOW)
+    rewritten()
+
+    page = clerk("view").get(page_of(order)).content.decode()
+
+    assert "138****0140" in page and "13812340140" not in page
+
+
+def test_rows_of_the_last_release_get_their_codes_afterwards(paid, li):
+    ship(paid())
+    OrderLog.objects.create(order=make_order(li.user), at=NOW, actor="root", event="别的", to_state="open")
+    before = list(OrderLog.objects.order_by("pk").values_list("code", flat=True))
+    OrderLog.objects.update(code="")
+
+    call_command("fill_new_columns")
+
+    assert list(OrderLog.objects.order_by("pk").values_list("code", flat=True)) == before
+    assert before == ["placed", "payment_started", "pay", "ship", "placed", ""]
