@@ -1,5 +1,6 @@
 """Users and their logins in the back office."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -94,6 +95,15 @@ class UserForm(PhoneForm):
         return values
 
 
+def register_student_line(line: Callable[[User], str]) -> None:
+    """Take the function that says which student a user is; accounts must not import students."""
+    global _student_line
+    _student_line = line
+
+
+_student_line: Callable[[User], str] = lambda user: "—"  # noqa: E731
+
+
 def _for_root(page: str, text: str) -> SafeString:
     """Return ``text`` as a link for root, who alone may open ``page``."""
     request = present_request()
@@ -136,7 +146,7 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
     actions = ["disable", "enable", "sign_out"]
     readonly_fields = [
         *("new_password", "second_factor", "picture", "unid", "last_login", "created_at", "wechat"),
-        *("is_phone_bound", "vip_after", "own_data"),
+        *("is_phone_bound", "vip_after", "own_data", "student"),
     ]
     fieldsets = [
         (
@@ -146,7 +156,7 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
         ("权限", {"fields": ["role", "is_active", "is_staff", "second_factor"]}),
         ("VIP", {"fields": ["vip_level", "vip_expires_at", "vip_after"]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
-        ("记录", {"fields": ["unid", "created_at", "last_login", "own_data"]}),
+        ("记录", {"fields": ["student", "unid", "created_at", "last_login", "own_data"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["username", "nickname", "phone", "role", "is_staff", "password1", "password2"]}),
@@ -162,6 +172,10 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
     @display(description="密码")
     def new_password(self, user: User) -> str:
         return _for_root(reverse("admin:auth_user_password_change", args=[user.pk]), "重设密码")
+
+    @display(description="学员")
+    def student(self, user: User) -> str:
+        return _student_line(user)
 
     @display(description="全部数据")
     def own_data(self, user: User) -> str:

@@ -12,7 +12,8 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from unfold import widgets
 
 from accounts.errors import ClassAccountsRefused
@@ -30,11 +31,15 @@ from accounts.services.class_accounts import (
 from core import times
 from core.admin.password import require_password
 from core.api.request import absolute_url
+from core.errors import DomainError
 from core.sheets.write import sheet_write
 from core.times import local
 from permissions.gate import read_only_set, read_only_until
 from permissions.models import DEFAULT_ROLEID, DataScope
+from permissions.scope import scope_of
 from permissions.selectors import roles_to_give
+from students.accounts import account_slip, accounts_link
+from students.models import Student
 from students.practice import MAX_PRACTICE, practice_add
 from students.selectors import class_list as student_classes
 from students.selectors import class_students
@@ -161,6 +166,7 @@ def class_open(class_name: str, trainees: list[Trainee], roleid: str, scope: str
     :raises ClassAccountsRefused: see ``class_accounts_create``.
     """
     slips = class_accounts_create(class_name=class_name, trainees=trainees, roleid=roleid, scope=scope)
+    accounts_link(slips)
     pks = pks_of(*(slip.username for slip in slips))
     practice_add(user_pks=pks, number=min(practice, MAX_PRACTICE), now=times.now())
     return slips
@@ -233,7 +239,24 @@ def register_demo_reset(reset: Callable[..., list[str]]) -> None:
     _demo_reset = reset
 
 
-def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> HttpResponse:
+def student_slip(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a student's account a new password, and show its slip."""
+    scope = scope_of(request.user)
+    student = get_object_or_404(Student.objects.filter(scope.visible()), pk=pk)
+    if request.method != "POST" or not request.user.has_perm("students.account_student"):
+        raise PermissionDenied
+    if not scope.may_change(student):
+        raise PermissionDenied
+    require_password(request)
+    back = reverse("admin:students_student_change", args=[pk])
+    try:
+        return slips_page(request, student.class_name, [account_slip(student=student, by=request.user)], back=back)
+    except DomainError as refusal:
+        messages.error(request, refusal.msg)
+        return HttpResponseRedirect(back)
+
+
+def slips_page(request: HttpRequest, class_name: str, slips: list[Slip], back: str = "") -> HttpResponse:
     """Show the slips to print and cut up. They can be shown only once, because we keep only hashes of passwords."""
     docs = absolute_url(request, "/docs/")
     context = {
@@ -243,7 +266,7 @@ def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> Http
         "qr": segno.make_qr(docs, error="m").svg_data_uri(omitsize=True, border=1),
         "file": "data:text/csv;base64," + base64.b64encode(slips_csv(slips)).decode(),
         "made_at": times.now(),
-        "back": request.path,
+        "back": back or request.path,
     }
     response = render(request, "backoffice/slips.html", context)
     response.headers["Cache-Control"] = "no-store"

@@ -1,12 +1,19 @@
 """The accounts of students: users of ``accounts`` that belong to one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from django.db.models import TextChoices
+from django.db import IntegrityError, transaction
+from django.db.models import Case, QuerySet, TextChoices, When
 
 from accounts.models import User
-from accounts.services.users import users_disable
+from accounts.services.class_accounts import Slip, account_reset
+from accounts.services.users import users_disable, users_enable
 from permissions.models import ROOT_ROLEID
+from students.errors import AccountRefused
+from students.models import Student
+
+SUGGESTED = 10
 
 
 class Fate(TextChoices):
@@ -19,8 +26,7 @@ class Fate(TextChoices):
 
 def accounts_settle(account_pks: Iterable[int | None], fate: str) -> list[int]:
     """Keep, disable or delete the accounts of students who leave, but none of staff; return those it has disabled."""
-    users = User.objects.filter(pk__in=[pk for pk in account_pks if pk], is_staff=False)
-    users = users.exclude(role__roleid=ROOT_ROLEID)
+    users = _trainees().filter(pk__in=[pk for pk in account_pks if pk])
     if fate == Fate.DELETE:
         users.delete()
     if fate != Fate.DISABLE:
@@ -28,3 +34,79 @@ def accounts_settle(account_pks: Iterable[int | None], fate: str) -> list[int]:
     pks = list(users.filter(is_active=True).order_by().values_list("pk", flat=True))
     users_disable(user_pks=pks)
     return pks
+
+
+def accounts_link(slips: Sequence[Slip]) -> int:
+    """Link new accounts to the students whose number and name are on the slip; return how many."""
+    users = {user.username: user for user in User.objects.filter(username__in=[slip.username for slip in slips])}
+    by_number = {spelling: slip for slip in slips if slip.number for spelling in (slip.number, slip.number.upper())}
+    rows = Student.objects.select_for_update().filter(sid__in=by_number, account=None).order_by("pk")
+    students = [one for one in rows if one.name == by_number[one.sid].name]
+    for student in students:
+        Student.objects.filter(pk=student.pk).update(account=users[by_number[student.sid].username])
+    return len(students)
+
+
+def accounts_suggested(student: Student) -> QuerySet[User]:
+    """Return accounts that may be the student's: of the same name, those of the class first."""
+    taken = Student.objects.exclude(account=None).values("account")
+    users = _trainees().filter(nickname=student.name).exclude(pk__in=taken)
+    return users.order_by(Case(When(class_name=student.class_name, then=0), default=1), "-pk")[:SUGGESTED]
+
+
+def account_link(*, student: Student, username: str, by: Any) -> None:
+    """Make the user of this name the student's account.
+
+    :raises AccountRefused: there is no such trainee's account, or it is another student's.
+    """
+    user = _trainees().filter(username=username).first()
+    if user is None or not may_manage(by, user):
+        raise AccountRefused("没有这个学员账号")
+    try:
+        with transaction.atomic():
+            student.account = user
+            student.save(update_fields=["account"])
+    except IntegrityError:
+        raise AccountRefused("这个账号已经属于另一名学员") from None
+
+
+def account_unlink(*, student: Student) -> None:
+    student.account = None
+    student.save(update_fields=["account"])
+
+
+def account_activate(*, student: Student, is_active: bool, by: Any) -> None:
+    """Disable a student's account, or let it log in again.
+
+    :raises AccountRefused: as :func:`account_of`.
+    """
+    (users_enable if is_active else users_disable)(user_pks=[account_of(student, by).pk])
+
+
+def account_slip(*, student: Student, by: Any) -> Slip:
+    """Give a student's account a new password, which ends its tokens; return the slip.
+
+    :raises AccountRefused: as :func:`account_of`.
+    """
+    user = account_of(student, by)
+    return account_reset(user_pk=user.pk, name=student.name, number=student.sid)
+
+
+def account_of(student: Student, by: Any) -> User:
+    """Return a student's account.
+
+    :raises AccountRefused: there is none, or ``by`` may not manage it.
+    """
+    user = _trainees().filter(pk=student.account_id or 0).first()
+    if user is None or not may_manage(by, user):
+        raise AccountRefused("这名学员没有可以管理的账号")
+    return user
+
+
+def may_manage(by: Any, user: User) -> bool:
+    """Tell whether ``by`` may manage this account. One of no class may have any role, so it is for root alone."""
+    return bool(by.is_superuser or (by.has_perm("students.account_student") and user.class_name))
+
+
+def _trainees() -> QuerySet[User]:
+    return User.objects.filter(is_staff=False).exclude(role__roleid=ROOT_ROLEID)

@@ -17,6 +17,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
+from accounts.admin import register_student_line
+from accounts.models import User
 from core import times
 from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin
 from core.admin.buttons import Button, ButtonsAdmin, Press
@@ -24,12 +26,13 @@ from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.password import require_password
 from core.admin.phones import RIGHT
-from core.admin.tables import page_link, table
-from core.api.request import full_url
+from core.admin.tables import may_open, page_link, table
+from core.api.request import full_url, present_request
 from core.errors import DomainError
 from core.times import format_api_time, format_office_time
 from permissions.scope import scope_of
 from students import class_admin  # noqa: F401  (registers its page)
+from students.account_panel import account_act, account_panel, life_panel
 from students.class_sheet import class_sheet_page
 from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO
 from students.errors import SelectionChanged, TooManyChosen
@@ -37,7 +40,8 @@ from students.filters import FILTERS, filters_q, filters_read
 from students.forms import FateForm, ManyForm, StateForm, StudentForm
 from students.life import mark_of, students_state_set
 from students.models import ArchivedStudent, Student, StudentState
-from students.selectors import archived_among, class_list, search_q, students_total, values_in_use
+from students.panels import student_panels
+from students.selectors import archived_among, class_list, search_q, student_of_account, students_total, values_in_use
 from students.services import (
     MAX_ARCHIVED,
     MAX_EDITED,
@@ -123,6 +127,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
     list_before_template = "students/toolbar.html"
     actions = ["edit_many", "set_state", "archive", "delete_selected"]
     change_form_outer_before_template = "students/student_bar.html"
+    change_form_outer_after_template = "students/panels.html"
     search_fields = ["name"]
     search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级"
     # These have an index; otherwise PostgreSQL would sort every student.
@@ -198,6 +203,26 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
 
     def archive_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self._do_with_one(request, str(pk), self.archive)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        student = self.get_object(request, object_id) if request.method == "GET" else None
+        facts: dict[str, Any] = {}
+        if student is not None and self.has_view_permission(request, student):
+            own = (account_panel(request, student), life_panel(request, student))
+            facts["panels"] = [*own, *student_panels(request, student)]
+        return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
+
+    def account_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        student = self.get_object(request, str(pk))
+        if student is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
+        may = request.user.has_perm("students.account_student") and self.has_change_permission(request, student)
+        if not may or request.method != "POST":
+            raise PermissionDenied
+        account_act(request, student)
+        return HttpResponseRedirect(reverse("admin:students_student_change", args=[pk]))
 
     def state_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self._do_with_one(request, str(pk), self.set_state, self.has_change_permission)
@@ -347,9 +372,10 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)
 
     def get_urls(self) -> list[URLPattern]:
-        views = (self.archive_page, self.state_page, self.class_sheet)
-        archive, state, sheet = (self.admin_site.admin_view(view) for view in views)
+        views = (self.archive_page, self.state_page, self.account_page, self.class_sheet)
+        archive, state, account, sheet = (self.admin_site.admin_view(view) for view in views)
         return [
+            path("<int:pk>/account/", account, name="students_student_account"),
             path("<int:pk>/state/", state, name="students_student_state"),
             path("<int:pk>/archive/", archive, name="students_student_archive"),
             path("print/", sheet, name="students_class_sheet"),
@@ -429,3 +455,14 @@ class ArchivedStudentAdmin(ButtonsAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("students.delete_student")
+
+
+def _student_line(user: User) -> str:
+    student = student_of_account(user.pk)
+    # Hidden and absent look alike to who may not see the student.
+    request = present_request()
+    is_seen = student is not None and request is not None and scope_of(request.user).may_see(student)
+    return page_link(student, student) if student is not None and is_seen and may_open(Student) else "—"
+
+
+register_student_line(_student_line)

@@ -48,6 +48,10 @@ class TooManyChosen(DomainError):
     """More students were chosen than one run may delete."""
 
 
+class AccountRefused(DomainError):
+    """An account is not linked or managed; ``msg`` says why."""
+
+
 class ClassStepRefused(DomainError):
     """A step of a class is refused; ``msg`` says why."""
 

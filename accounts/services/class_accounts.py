@@ -125,6 +125,15 @@ def class_accounts_reset(*, class_name: str) -> list[Slip]:
 
 
 @transaction.atomic
+def account_reset(*, user_pk: int, name: str, number: str) -> Slip:
+    """Give one account a new password, which ends its tokens; return the slip."""
+    user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
+    slip = Slip(name, number, user.username, password_make())
+    password_set(user=user, new_password=slip.password)
+    return slip
+
+
+@transaction.atomic
 def class_accounts_delete(*, class_name: str) -> int:
     """Delete every account of a class, but not its orders; return how many accounts."""
     _, counts = users_of_class(class_name).delete()

@@ -1,0 +1,57 @@
+"""What a student's page shows of the account and of the student's life, and what staff does with the account there."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from core.admin.tables import page_link, table
+from core.errors import DomainError
+from core.times import format_office_time, local
+from students.accounts import account_activate, account_link, account_unlink, accounts_suggested, may_manage
+from students.models import Student, StudentEvent
+from students.panels import Panel
+
+
+def account_panel(request: HttpRequest, student: Student) -> Panel:
+    user, person = student.account, request.user
+    may = person.has_perm("students.account_student")
+    facts: dict[str, Any] = {
+        "student": student,
+        "user": user,
+        "may": may and (user is None or may_manage(person, user)),
+    }
+    if user is not None:
+        facts |= {"link": page_link(user, user.username), "seen": format_office_time(user.last_login) or "从未登录"}
+        if person.has_perm("shop.view_order"):
+            facts["orders"] = reverse("admin:shop_order_changelist") + f"?q={user.username}"
+    elif may:
+        facts["suggested"] = accounts_suggested(student)
+    return Panel("账号", render_to_string("students/account.html", facts, request))
+
+
+def life_panel(request: HttpRequest, student: Student) -> Panel:
+    rows: list[tuple[Any, ...]] = [(local(student.created_at).date(), "录入", "", "")]
+    for one in StudentEvent.objects.filter(student_pk=student.pk).order_by("pk"):
+        rows.append((one.on, one.get_kind_display(), one.class_name, one.detail))
+    return Panel("经历", table(["日期", "事件", "班级", "说明"], rows[::-1]))
+
+
+def account_act(request: HttpRequest, student: Student) -> None:
+    """Do what a button of the panel says."""
+    try:
+        match request.POST.get("do"):
+            case "link":
+                username = request.POST.get("username", "").replace("\x00", "").strip()[:64]
+                account_link(student=student, username=username, by=request.user)
+            case "unlink":
+                account_unlink(student=student)
+            case "disable" | "enable" as what:
+                account_activate(student=student, is_active=what == "enable", by=request.user)
+            case _:
+                return
+        messages.success(request, "账号：已保存")
+    except DomainError as refusal:
+        messages.error(request, refusal.msg)

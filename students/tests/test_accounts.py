@@ -1,0 +1,113 @@
+"""The account of a student: linked when it is made for the class or by hand, and managed by who may."""
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from accounts.models import User
+from accounts.services.class_accounts import Trainee
+from backoffice.classroom import class_open
+from permissions.models import Role
+from students.models import Student
+from students.tests.factories import student, students
+from students.tests.test_class_steps import accounts
+from students.tests.transfers import LIST
+from tests.kit import logged_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def wang(root, sent_tasks):
+    [row] = students("王芳", class_name="H1")
+    accounts("H1", row)
+    return row
+
+
+def page(office, row):
+    return office.get(f"{LIST}{row.pk}/change/").content.decode()
+
+
+def act(office, row, **values):
+    return office.post(f"{LIST}{row.pk}/account/", values, follow=True)
+
+
+def test_accounts_made_for_a_class_belong_to_its_students(roles):
+    rows = students("王芳", "李雷", class_name="H1")
+    named = [Trainee("王芳", rows[0].sid), Trainee("李雷", rows[1].sid.lower()), Trainee("韩梅梅")]
+
+    class_open("H1", named, "200", "", 0)
+
+    pairs = dict(Student.objects.values_list("sid", "account__username"))
+    assert pairs == {row.sid: row.sid.lower() for row in rows}
+
+
+def test_the_student_shows_the_account_and_the_user_the_student(office, wang):
+    shown = page(office, wang)
+    assert wang.sid.lower() in shown and "从未登录" in shown and "重设密码，打印账号条" in shown and "录入" in shown
+    user = office.get(f"/admin/accounts/user/{wang.account_id}/change/").content.decode()
+    assert f"/admin/students/student/{wang.pk}/change/" in user and "王芳（H1）" in user
+
+
+def test_disabled_enabled_taken_off_and_put_on_again(office, wang):
+    act(office, wang, do="disable")
+    assert not User.objects.get(pk=wang.account_id).is_active
+    act(office, wang, do="enable")
+    assert User.objects.get(pk=wang.account_id).is_active
+    act(office, wang, do="unlink")
+    assert Student.objects.get().account_id is None
+    assert f'value="{wang.sid.lower()}"' in page(office, wang)  # suggested by the name
+    act(office, wang, do="link", username=wang.sid.lower())
+    assert Student.objects.get().account_id == wang.account_id
+
+
+def test_a_slip_has_the_new_password(office, wang, client):
+    answer = office.post(f"/admin/student-slip/{wang.pk}/")
+
+    slip = answer.context["slips"][0]
+    assert (slip.name, slip.number, slip.username) == ("王芳", wang.sid, wang.sid.lower())
+    assert User.objects.get(pk=wang.account_id).check_password(slip.password)
+    assert office.get(f"/admin/student-slip/{wang.pk}/").status_code == 403
+
+
+@pytest.mark.parametrize("username", ["root", "没有", "", "a\x00b", "x" * 200])
+def test_no_account_of_staff_and_none_that_is_not_there(office, wang, root, username):
+    User.objects.filter(pk=root.user.pk).update(is_staff=True)
+    row = student(name="李雷")
+    row.save()
+
+    answer = act(office, row, do="link", username=root.user.username if username == "root" else username)
+
+    assert "没有这个学员账号" in answer.content.decode() and Student.objects.get(pk=row.pk).account_id is None
+
+
+def test_an_account_is_of_one_student(office, wang):
+    row = student(name="李雷")
+    row.save()
+
+    answer = act(office, row, do="link", username=wang.sid.lower())
+
+    assert "已经属于另一名学员" in answer.content.decode() and Student.objects.get(pk=row.pk).account_id is None
+
+
+def test_a_clerk_manages_the_accounts_of_classes_alone_and_with_the_right_alone(person, wang, office):
+    clerk, lbw = person("clerk", "103", is_staff=True).user, person("lbw", "102").user
+    browser, role = logged_in(clerk), Role.objects.get(roleid="103")
+    assert "重设密码，打印" not in page(browser, wang)
+    assert act(browser, wang, do="disable").status_code == 403
+    assert browser.post(f"/admin/student-slip/{wang.pk}/").status_code == 403
+
+    role.permissions.add(Permission.objects.get(codename="account_student"))
+    act(browser, wang, do="disable")
+    assert not User.objects.get(pk=wang.account_id).is_active
+    row = student(name="李雷")
+    row.save()
+    assert "没有这个学员账号" in act(browser, row, do="link", username="lbw").content.decode()
+    Student.objects.filter(pk=row.pk).update(account=lbw)  # root has linked it
+    assert "重设密码，打印" not in page(browser, row)
+    before = User.objects.get(pk=lbw.pk).password
+    browser.post(f"/admin/student-slip/{row.pk}/")
+    act(browser, row, do="disable")
+    assert User.objects.filter(pk=lbw.pk, password=before, is_active=True).exists()
+    Role.objects.filter(pk=role.pk).update(data_scope="change_own")
+    assert act(browser, wang, do="enable").status_code == 403
+    assert browser.post(f"/admin/student-slip/{wang.pk}/").status_code == 403
