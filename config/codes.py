@@ -18,7 +18,7 @@ from core.errors import DomainError
 from core.times import span
 from payments.services.start import MIN_LIFE
 from shop.api.orders import QUERIES_A_MINUTE
-from shop.services.order_create import MAX_LINES, PAUSE
+from shop.services.order_create import FREE, MAX_LINES, PAUSE
 from uploads.fields import MAX_PROCESSOR_MS_PER_MINUTE, MAX_UPLOADS_PER_MINUTE
 from uploads.formats import MAX_BYTES, MAX_PIXELS
 from uploads.services import ORPHAN_AFTER
@@ -86,7 +86,7 @@ def limits() -> list[tuple[str, str]]:
             "每个买家",
             f"未付款的订单最多 {settings.ORDERS_OPEN_MAX} 个;一分钟最多下 {settings.ORDERS_MINUTE_MAX} 个;一小时内 "
             f"{settings.ORDERS_EXPIRED_MAX} 个超时未付款,要等 {span(PAUSE)}再下单(取消的从第 "
-            f"{settings.ORDERS_EXPIRED_MAX // 2 + 1} 个起也算)",
+            f"{settings.ORDERS_EXPIRED_MAX // FREE + 1} 个起也算)",
         ),
         ("列表不传 count", f"最多返回 {settings.API_MAX_ROWS} 条,total 是真实总数"),
         ("一次结算", f"最多 {MAX_LINES} 种商品"),

@@ -36,6 +36,7 @@ _SUFFIX_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 PAUSE = timedelta(minutes=10)
 WITHIN = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+FREE = 4  # this part of the orders that may expire may be cancelled beside them
 _CLASS = 7207  # of the advisory lock, whose second number is the buyer
 # The newest orders are enough: an unpaid one closes within minutes, and the index holds a buyer's orders by age.
 _COUNT = """
@@ -123,15 +124,16 @@ def _lock_buyer(buyer_pk: int) -> None:
 def _require_room(buyer_pk: int, now: datetime) -> None:
     """Check how many unpaid orders the buyer has: each holds pieces that other buyers cannot buy.
 
-    People cancel orders by mistake, so as many cancelled ones as half of ``ORDERS_EXPIRED_MAX`` do not count. From
-    then on they do: who places and cancels in turn holds the stock as well as who lets orders expire.
+    People cancel orders by mistake, so a few cancelled ones do not count. From then on they do: who places and cancels
+    in turn holds the stock as well as who lets orders expire. More than a quarter would never stop a buyer who cancels
+    just before the deadline, 30 times an hour.
     """
     values = {"buyer": buyer_pk, "now": now, "since": now - WITHIN, "minute_ago": now - MINUTE}
     states = {"open": State.OPEN, "closed": State.CLOSED, "cancelled": State.CANCELLED}
     open_orders, expired, cancelled, last_end, newest = prepared_rows(_COUNT, values | states)[0]
     if open_orders >= settings.ORDERS_OPEN_MAX:
         raise TooManyOpenOrders(settings.ORDERS_OPEN_MAX)
-    unpaid = expired + max(0, cancelled - settings.ORDERS_EXPIRED_MAX // 2)
+    unpaid = expired + max(0, cancelled - settings.ORDERS_EXPIRED_MAX // FREE)
     if unpaid >= settings.ORDERS_EXPIRED_MAX and now < last_end + PAUSE:
         raise OrdersPaused(expired + cancelled, ceil((last_end + PAUSE - now) / MINUTE))
     if newest >= settings.ORDERS_MINUTE_MAX:

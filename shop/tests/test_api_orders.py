@@ -365,16 +365,31 @@ def test_who_orders_and_cancels_in_turn_has_to_wait_as_well(limits, person):
         order = make_order(li.user, product, 7, now=began)
         order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=began)
 
-    for number in range(6):  # two are free, four count
-        round_at(now - timedelta(minutes=18 - 3 * number))
+    for number in range(5):  # one is free, four count
+        round_at(now - timedelta(minutes=15 - 3 * number))
 
-    assert buy(li, product) == (10010, "一小时内有6个订单超时未支付或取消,请7分钟后再下单")
+    assert buy(li, product) == (10010, "一小时内有5个订单超时未支付或取消,请7分钟后再下单")
     assert buy(person("zhao"), product, 7)[0] == 200 and stock_of(product) == 0
     orders_sweep(now=now + timedelta(minutes=3))
     round_at(now + timedelta(minutes=7))
     with pytest.raises(OrdersPaused):
         round_at(now + timedelta(minutes=16))
     round_at(now + timedelta(hours=2))
+
+
+def test_who_cancels_just_before_the_deadline_does_not_hold_the_shelf_for_ever(person, settings):
+    settings.ORDERS_EXPIRED_MAX, settings.ORDERS_OPEN_MAX = 20, 10
+    li, product, now = person("li").user, make_product(stock=1), timezone.now()
+    rounds = 0
+    with pytest.raises(OrdersPaused):
+        while rounds < 60:
+            began = now + rounds * timedelta(minutes=2)
+            order = make_order(li, product, now=began)
+            last_moment = began + timedelta(seconds=119)
+            order_close(order_id=order.order_id, event=Event.CANCEL, buyer_pk=li.pk, actor="li", now=last_moment)
+            rounds += 1
+
+    assert rounds == 25
 
 
 def test_so_many_orders_may_be_placed_within_a_minute(limits, person, settings):
