@@ -9,6 +9,7 @@ from config import front
 from config.school import logo
 from core.api import schema
 from core.api.routing import CallTable
+from dormitory.api.views import DormitoryViewSet
 from operations import views
 from payments.api.views import NoticeViewSet
 from permissions.api.views import PermissionViewSet
@@ -21,7 +22,7 @@ from weather.api.views import WeatherViewSet
 urlpatterns = [
     CallTable(
         # In the order of the API document, in which the documentation lists them.
-        *(WeatherViewSet, UploadViewSet, LoginLogViewSet, StudentViewSet),
+        *(WeatherViewSet, UploadViewSet, LoginLogViewSet, StudentViewSet, DormitoryViewSet),
         *(UserViewSet, PermissionViewSet),
         *(CategoryViewSet, ProductViewSet, CartViewSet, OrderViewSet, PayViewSet, NoticeViewSet),
     ),

@@ -32,7 +32,7 @@ ROLES: list[dict[str, Any]] = [
         "roleid": "103",
         "name": "主管",
         "menu": [_entry(HOME), STUDENT_MENU, _entry("考勤管理"), _entry("我的中心")],
-        "rows": STUDENT_READING + STUDENT_EDITING,
+        "rows": [*STUDENT_READING, *STUDENT_EDITING, "/dorm/*"],
         "buttons": ClientButton.values,
     },
     {
@@ -50,6 +50,7 @@ BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
     "102": {
         "students": ("view", "add", "change", "delete", "export", "phone", "account"),
         "shop": ("view", "add", "change", "delete", "ship", "decide", "refund", "export", "income", "phone"),
+        "dormitory": ("view", "add", "change", "delete", "export"),
         "uploads": ("view",),
         "weather": ("view",),
         "payments": ("view", "export"),
@@ -57,6 +58,9 @@ BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
         "permissions": ("view",),
         "auditlog": ("view",),
     },
-    "103": {"students": ("view", "add", "change", "delete", "export", "phone")},
+    "103": {
+        "students": ("view", "add", "change", "delete", "export", "phone"),
+        "dormitory": ("view", "add", "change", "delete", "export"),
+    },
     "200": {"students": ("view",)},
 }

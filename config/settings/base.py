@@ -136,6 +136,7 @@ INSTALLED_APPS = [
     "uploads",
     "weather",
     "students",
+    "dormitory",
     "payments",
     "shop",
     "backoffice",
@@ -320,7 +321,7 @@ REST_FRAMEWORK = {
 }
 # In the order of the API document.
 _MODULES = [
-    "天气模块", "上传图片", "学员模块", "用户模块", "权限模块",
+    "天气模块", "上传图片", "学员模块", "宿舍模块", "用户模块", "权限模块",
     "类目模块", "商品模块", "购物车模块", "订单模块", "支付",
 ]  # fmt: skip
 SPECTACULAR_SETTINGS = {

@@ -1,0 +1,116 @@
+"""What ``/docs/`` shows of the dormitory's calls, and a room as clients read it."""
+
+from collections.abc import Sequence
+from typing import Annotated, TypedDict
+
+from core.api.endpoint import Doc
+from core.errors import BadParameter
+from core.times import format_api_time
+from dormitory import errors
+from dormitory.api import params
+from dormitory.models import Room, Stay
+from permissions.scope import Scope
+
+SleeperJson = TypedDict(
+    "SleeperJson",
+    {"sId": str, "name": str, "class": str, "bed": int, "checkInTime": Annotated[str, "2026/11/29 08:58:10"]},
+)
+
+
+class RoomJson(TypedDict):
+    room_id: str
+    building: str
+    room: str
+    gender: Annotated[str, "男、女或不限"]
+    beds: Annotated[int, "床位数"]
+    occupied: Annotated[int, "已住人数"]
+    students: list[SleeperJson]
+
+
+def room_json(room: Room, stays: Sequence[Stay], scope: Scope) -> RoomJson:
+    return {
+        "room_id": str(room.pk),
+        "building": room.building,
+        "room": room.name,
+        "gender": room.gender,
+        "beds": room.beds,
+        "occupied": len(stays),
+        "students": [
+            {
+                "sId": stay.student.sid,
+                "name": stay.student.name,
+                "class": stay.student.class_name,
+                "bed": stay.bed,
+                "checkInTime": format_api_time(stay.begins_at),
+            }
+            for stay in stays
+            if scope.may_see(stay.student)
+        ],
+    }
+
+
+_SLEEPER: SleeperJson = {
+    "sId": "WWLN97178546",
+    "name": "谭鹏",
+    "class": "H51901",
+    "bed": 1,
+    "checkInTime": "2026/11/29 08:58:10",
+}
+_EXAMPLE: RoomJson = {
+    "room_id": "1",
+    "building": "1号楼",
+    "room": "101",
+    "gender": "男",
+    "beds": 6,
+    "occupied": 1,
+    "students": [_SLEEPER],
+}
+_NO_BEDS = BadParameter("beds: 必须是1到12之间的整数")
+
+LIST = Doc(
+    ok={"status": 200, "state": True, "msg": "获取成功", "total": 1, "data": [_EXAMPLE]},
+    records={"data": list[RoomJson]},
+    params=params.ListParams,
+    send={"building": "1号楼", "free": 1},
+    failures=[BadParameter("page: 必须是正整数")],
+    about="按楼和房间排序。`occupied` 是住了几个人;`students` 只列出自己看得到的学员。",
+)
+ADD = Doc(
+    ok={"status": 200, "state": True, "msg": "添加成功", "room_id": "1"},
+    params=params.AddParams,
+    failures=[errors.RoomExists, BadParameter("缺少参数: building, room"), _NO_BEDS],
+    send={"building": "1号楼", "room": "101", "beds": 6, "gender": "男"},
+)
+UPDATE = Doc(
+    ok={"status": 200, "state": True, "msg": "修改成功"},
+    params=params.UpdateParams,
+    failures=[
+        *(errors.RecordMissing, errors.NothingChanged, errors.RoomExists),
+        *(errors.BedsInUse(), errors.GenderRefused(), _NO_BEDS),
+    ],
+    send={"room_id": "1", "beds": 8},
+    about="只修改传递的字段;空值视为没有传递。",
+)
+REMOVE = Doc(
+    ok={"status": 200, "state": True, "msg": "删除成功"},
+    params=params.RemoveParams,
+    failures=[errors.RecordMissing, errors.RoomInUse],
+    send={"room_id": "1"},
+)
+CHECK_IN = Doc(
+    ok={"status": 200, "state": True, "msg": "入住成功", "bed": 1},
+    params=params.CheckInParams,
+    failures=[
+        *(errors.RecordMissing, errors.RoomFull, errors.BedTaken, errors.HasBed),
+        *(errors.GenderRefused(), errors.BedUnknown()),
+    ],
+    send={"sId": "WWLN97178546", "room_id": "1"},
+    about="不传 `bed` 时住第一个空床位。性别未知的学员不受房间男女的限制。",
+)
+CHECK_OUT = Doc(
+    ok={"status": 200, "state": True, "msg": "退宿成功"},
+    params=params.CheckOutParams,
+    failures=[errors.RecordMissing],
+    send={"sId": "WWLN97178546"},
+    about="学员被归档或删除时自动退宿;恢复时,原来的床位空着就还给他。",
+)
