@@ -18,6 +18,7 @@ GROUPS = {
         "students.archivedstudent": "inventory_2",
         "students.transferrun": "swap_vert",
     },
+    "宿舍": {"dormitory.room": "bed"},
     "用户与权限": {
         "accounts.user": "person",
         "permissions.role": "badge",

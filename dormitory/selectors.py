@@ -4,12 +4,11 @@ from collections.abc import Iterable
 
 from django.db.models import Count, F, Q, QuerySet
 
-from dormitory.errors import RecordMissing
 from dormitory.models import Room, Stay
 from permissions.scope import EVERYTHING, Scope
 from students.models import Student
 
-_TAKEN = Count("stays", filter=Q(stays__ends_at=None))
+TAKEN = Count("stays", filter=Q(stays__ends_at=None))
 
 
 def rooms(scope: Scope = EVERYTHING) -> QuerySet[Room]:
@@ -27,7 +26,7 @@ def rooms_found(
     if key:
         sleepers = Stay.objects.filter(scope.visible("student__"), ends_at=None, student__name__contains=key)
         found = found.filter(Q(name__contains=key) | Q(pk__in=sleepers.values("room")))
-    return found.alias(taken=_TAKEN).filter(taken__lt=F("beds")) if only_free else found
+    return found.alias(taken=TAKEN).filter(taken__lt=F("beds")) if only_free else found
 
 
 def stays_now() -> QuerySet[Stay]:
@@ -43,15 +42,9 @@ def stays_of_rooms(found: Iterable[Room]) -> dict[int, list[Stay]]:
     return by_room
 
 
-def room_get(pk: int, scope: Scope = EVERYTHING) -> Room:
-    """Find a room.
-
-    :raises RecordMissing: there is none, or ``scope`` does not show it.
-    """
-    room = rooms(scope).filter(pk=pk).first()
-    if room is None:
-        raise RecordMissing
-    return room
+def stay_of(student: Student) -> Stay | None:
+    """Return where a student sleeps."""
+    return Stay.objects.filter(student=student, ends_at=None).select_related("room").first()
 
 
 def buildings(scope: Scope = EVERYTHING) -> list[str]:

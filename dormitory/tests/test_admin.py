@@ -1,0 +1,137 @@
+"""The dormitory's pages: rooms, beds, who may what."""
+
+from io import BytesIO
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+from openpyxl import load_workbook
+
+from dormitory.models import Room, Stay
+from dormitory.services import check_in, room_add
+from permissions.models import DataScope, Role
+from permissions.scope import Scope
+from students.tests.factories import students
+from tests.kit import logged_in, save_page
+
+pytestmark = pytest.mark.django_db
+LIST, BEDS = "/admin/dormitory/room/", "/admin/dormitory/room/beds/"
+
+
+@pytest.fixture
+def room():
+    return room_add(building="1号楼", name="101", beds=2, gender="男")
+
+
+def sleeper(name, room, **fields):
+    [student] = students(name, **fields)
+    check_in(sid=student.sid, room_pk=room.pk, now=timezone.now())
+    return student
+
+
+def text_of(page):
+    return " ".join(page.content.decode().split())
+
+
+def messages_of(page):
+    return [str(message) for message in page.context["messages"]]
+
+
+def press(office, student, place):
+    form = {"student": student.sid, "place": place}
+    return office.post(f"{BEDS}?building=1号楼&student={student.sid}", form, follow=True)
+
+
+def test_rooms_are_added_and_changed_by_the_rules_of_the_calls(office, room):
+    sleeper("谭鹏", room, gender="男")
+
+    office.post(f"{LIST}add/", {"building": "1号楼", "name": "102", "beds": 4, "gender": "女"})
+    again = office.post(f"{LIST}add/", {"building": "1号楼", "name": "102", "beds": 4, "gender": "女"})
+    refused = save_page(office, f"{LIST}{room.pk}/change/", gender="女")
+
+    assert Room.objects.get(name="102").beds == 4 and Room.objects.count() == 2
+    assert "该房间已存在" in again.content.decode()
+    assert Room.objects.get(pk=room.pk).gender == "男" and "该房间只住女学员" in refused.content.decode()
+    assert "谭鹏" in office.get(f"{LIST}{room.pk}/change/").content.decode()
+
+
+def test_a_student_moves_in_to_another_bed_and_out(office, room):
+    [tan] = students("谭鹏", gender="男")
+    found = text_of(office.get(f"{BEDS}?building=1号楼&q=谭"))
+    assert f"student={tan.sid}" in found and "谭鹏（H51901）" in found
+
+    assert messages_of(press(office, tan, f"{room.pk}-2")) == ["谭鹏：入住完成，1号楼 101 2号床"]
+    assert messages_of(press(office, tan, f"{room.pk}-1")) == ["谭鹏：换床完成，1号楼 101 1号床"]
+    assert messages_of(press(office, tan, "out")) == ["谭鹏：退宿完成，1号楼 101 1号床"]
+
+    assert [stay.ends_at is None for stay in Stay.objects.all()] == [False, False]
+
+
+def test_who_is_refused_another_bed_stays_where_he_was(office, room):
+    tan = sleeper("谭鹏", room, gender="男")
+    women = room_add(building="1号楼", name="102", beds=2, gender="女")
+
+    answers = [messages_of(press(office, tan, place)) for place in (f"{women.pk}-1", "x", "9-9", f"{room.pk}-3")]
+
+    assert answers == [["该房间只住女学员"], ["没有该数据"], ["没有该数据"], ["该房间只有2个床位"]]
+    assert Stay.objects.get().ends_at is None
+
+
+def test_the_page_finds_a_student_in_any_building_and_free_beds(office, room):
+    other = room_add(building="2号楼", name="201", beds=1, gender="不限")
+    sleeper("谭鹏", other)
+
+    def rooms(query):
+        return [str(one) for one, _ in office.get(f"{BEDS}?{query}").context["rooms"]]
+
+    assert rooms("building=1号楼&key=谭") == ["2号楼 201"]
+    assert rooms("building=2号楼") == ["2号楼 201"] and rooms("building=2号楼&free=1") == []
+    assert rooms("") == rooms("building=%00没有") == ["1号楼 101"]
+
+
+def test_the_list_for_the_house_names_every_bed(office, room):
+    tan = sleeper("谭鹏", room)
+
+    book = load_workbook(BytesIO(office.get(f"{LIST}export/").content))
+
+    rows = [[cell.value for cell in row][:6] for row in book["床位"].iter_rows()][1:]
+    assert rows == [["1号楼", "101", 1, "谭鹏", tan.sid, "H51901"], ["1号楼", "101", 2, None, None, None]]
+
+
+@pytest.mark.parametrize(
+    ("rights", "may_see", "may_press"), [((), False, False), (("view",), True, False), (("view", "change"), True, True)]
+)
+def test_each_right_opens_its_part(person, roles, room, rights, may_see, may_press):
+    role = Role.objects.create(roleid="310", name="宿管")
+    role.permissions.set(Permission.objects.filter(codename__in=[f"{right}_room" for right in rights]))
+    roles["310"] = role
+    browser = logged_in(person("keeper", "310", is_staff=True).user)
+    [tan] = students("谭鹏")
+
+    assert (browser.get(BEDS).status_code == 200) is may_see
+    browser.post(BEDS, {"student": tan.sid, "place": f"{room.pk}-1"})
+
+    assert Stay.objects.exists() is may_press
+
+
+def test_a_narrow_scope_sees_its_own_rooms_and_no_other_name(person, roles):
+    Role.objects.filter(roleid="102").update(data_scope=DataScope.OWN)
+    li = person("li", "102", is_staff=True).user
+    own = room_add(building="1号楼", name="101", beds=2, gender="不限", scope=Scope(DataScope.OWN, li.pk))
+    foreign = room_add(building="隐楼", name="999", beds=2, gender="不限")
+    tan, wang = sleeper("谭隐", own), sleeper("王隐", foreign)
+    browser = logged_in(li)
+
+    pages = [
+        browser.get(address) for address in (LIST, BEDS, f"{BEDS}?key=隐", f"{BEDS}?student={tan.sid}", f"{BEDS}?q=王")
+    ]
+    pages.append(browser.get(f"{LIST}{own.pk}/change/"))
+
+    assert all(page.status_code == 200 for page in pages)
+    for page in pages:
+        assert not any(word in page.content.decode() for word in ("谭隐", "王隐", "隐楼", tan.sid + '"', wang.sid))
+    assert "已有人" in text_of(pages[1])
+    assert (
+        browser.get(f"{LIST}{foreign.pk}/change/").status_code == 302
+        and browser.get(f"{LIST}export/").status_code == 403
+    )
