@@ -27,6 +27,7 @@ OURS = ("accounts", "core", "dormitory", "moving", "payments", "permissions", "s
 OPTIONAL = "?"  # after the type: an INSERT may leave the column out
 # What the linter cannot know to be harmless, with the reason.
 HARMLESS: dict[str, dict[str, str]] = {
+    "dormitory": {"0001_initial": "the indexes are of tables that are new"},
     "students": {
         "0015_student_life": "its index is of a new column that is empty everywhere: 20 ms at 100,000 students"
     },
