@@ -71,9 +71,6 @@ def sentinels() -> Iterator[Finding]:
         if not state["num-slaves"]:
             what = f"Sentinel {host}:{port} 没有副本"
             yield Finding(f"sentinel {host}:{port} replica", False, what, "启动第二个 Valkey。")
-        if state["quorum"] > len(target.sentinels):
-            what = f"Sentinel {host}:{port} 要 {state['quorum']} 个同意"
-            yield Finding(f"sentinel {host}:{port} quorum", False, what, "把 quorum 调小。")
     majority = len(target.sentinels) // 2 + 1
     what, do = f"{len(target.sentinels)} 个 Sentinel 里有 {agreeing} 个答复", "在三台机器上各运行一个：过半数才能选主。"
     yield Finding("sentinels", agreeing >= majority >= 2, what, do)
