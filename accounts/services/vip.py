@@ -28,11 +28,6 @@ def vip_spans(user: User, now: datetime) -> Spans:
     return spans
 
 
-def vip_lock(user_pk: int) -> User:
-    """Lock a user's row and return it, so that what is left of the VIP stays until the transaction ends."""
-    return User.objects.select_for_update(no_key=True).get(pk=user_pk)
-
-
 @transaction.atomic
 def vip_lengthen(*, user_pk: int, level: int, span: timedelta, now: datetime) -> tuple[int, datetime, datetime]:
     """Add ``span`` to one level of a user's VIP.
@@ -40,7 +35,7 @@ def vip_lengthen(*, user_pk: int, level: int, span: timedelta, now: datetime) ->
     :returns: the level that ran before, and begin and end of the added time as things stand; both are ``now`` where
         the level, or a higher one, has no end.
     """
-    user = vip_lock(user_pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
     spans, current = vip_spans(user, now), user.vip_level_at(now)
     before = [rest for name, rest in spans.items() if name >= level]
     is_endless = None in before
@@ -54,7 +49,7 @@ def vip_lengthen(*, user_pk: int, level: int, span: timedelta, now: datetime) ->
 @transaction.atomic
 def vip_shorten(*, user_pk: int, level: int, span: timedelta, now: datetime) -> None:
     """Take ``span`` off one level of a user's VIP, or what is left of it; time without an end stays."""
-    user = vip_lock(user_pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
     spans = vip_spans(user, now)
     if rest := spans.get(level):
         spans[level] = max(rest - span, timedelta())
