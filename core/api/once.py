@@ -4,6 +4,7 @@ The answer is kept in PostgreSQL, written in the transaction that does the work:
 other. A twin at the same instant waits at the unique key of the row until that transaction ends.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from core.errors import DomainError, KeyInvalid, KeyReused, ServiceUnavailable, 
 from core.models import KeptAnswer
 
 KEPT_FOR = timedelta(days=1)
-MAX_KEY = 64
+KEY = "[!-~]{1,64}"
 KEYS_A_DAY = 5_000  # of one account: each is a row for a day, also that of a refusal
 _CLAIM = "spms.claim"  # in META
 
@@ -107,12 +108,12 @@ def answers_purge(*, now: datetime) -> None:
 def _claim_of(request: Request, endpoint: Any) -> Claim | None:
     """Read the request's key; None without one, or if the call takes none.
 
-    :raises KeyInvalid: the key is empty, too long, or holds other characters than ASCII's.
+    :raises KeyInvalid: the key is empty, too long, or holds a blank or other characters than ASCII's.
     """
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None or not endpoint.is_once:
         return None
-    if not 0 < len(key) <= MAX_KEY or not (key.isascii() and key.isprintable()):
+    if not re.fullmatch(KEY, key):
         raise KeyInvalid
     values = {name: _mark(value) for name, value in present(request.data).items() if name != "token"}
     digest = sha256(orjson.dumps([endpoint.path, sorted(values.items())])).hexdigest()

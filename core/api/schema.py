@@ -27,6 +27,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from rest_framework.serializers import FileField
 
+from core.api import once
 from core.api.access import Access
 from core.api.endpoint import Doc
 from core.api.envelope import error_response
@@ -90,7 +91,8 @@ class ContractSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         doc = self._doc
         kind = doc.params if self.method == "GET" else doc.query
-        key = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description=_KEY)
+        text = {"type": "string", "pattern": f"^{once.KEY}$"}
+        key = OpenApiParameter("Idempotency-Key", text, OpenApiParameter.HEADER, description=_KEY)
         if kind is None:
             return [key] if self.view.endpoint.is_once else []
         fields = self._map_serializer(kind(), "request")
