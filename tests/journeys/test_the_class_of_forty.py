@@ -185,7 +185,7 @@ class Trainee:
             await self.room.session.post(url, data=form, cookies={"csrftoken": csrf})
             code = (await screen.receive_json(timeout=60))["data"]["wechatCode"]
         body = await self.works("GET", "/users/wechatLogin", token="", wechatCode=code)
-        self.scanned += body["userInfo"]["nickname"] == self.name
+        self.scanned += body["userInfo"]["username"] == self.username
 
     async def shop(self):
         await self.works("POST", "/cart/add_to_cart", product_id=self.product, count=self.chance.randint(1, 3))
