@@ -19,7 +19,7 @@ class Restoration(models.Model):
 
 
 class Backup(models.Model):
-    """A backup of the database that was finished: pgBackRest's unit adds one each night, `manage.py backup` too."""
+    """A backup of the database that was finished: pgBackRest's unit adds one each night, else `manage.py backup`."""
 
     finished_at = models.DateTimeField(db_index=True)
 

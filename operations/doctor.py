@@ -26,6 +26,7 @@ from operations import health, servers
 from payments import doctor as payments
 from permissions.doctor import roles_and_calls
 from uploads.doctor import room_for_pictures, store_of_pictures
+from weather.selectors import account_exists
 
 RENEW_WITHIN_DAYS = 25  # certbot renews 30 days before the end: with 25 days left it has failed many times
 ANSWER_WITHIN_S = 20.0  # all checks together; the one of the upstreams waits for three of them
@@ -171,7 +172,12 @@ def certificate() -> Iterator[Finding]:
 
 
 def upstreams() -> Iterator[Finding]:
-    for name in ("WECHAT_API_BASE_URL", "WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"):
+    uses = {  # a school without internet or without WeChat has no use for an alarm about them
+        "WECHAT_API_BASE_URL": settings.WECHAT_APP_ID and settings.WECHAT_APP_SECRET,
+        "WECHAT_PAY_BASE_URL": payments.is_used(),
+        "WEATHER_BASE_URL": account_exists(),
+    }
+    for name in (name for name, is_used in uses.items() if is_used):
         address = getattr(settings, name)
         try:
             response = requests.get(address, timeout=UPSTREAM_WITHIN_S, allow_redirects=False)

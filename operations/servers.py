@@ -1,7 +1,8 @@
 """What ``manage.py doctor`` finds about the servers around us: room, limits, spares, backups, restarts.
 
 pgBackRest writes base backups and the archive (docs/operations.md). Its unit adds a ``Backup`` when a base backup is
-finished, and PostgreSQL itself keeps when the archive took the last piece of its log.
+finished; only without it `manage.py backup` adds one, because the file of an upgrade must not hide that pgBackRest is
+dead. PostgreSQL itself keeps when the archive took the last piece of its log.
 """
 
 import re
@@ -215,6 +216,13 @@ def backups() -> Iterator[Finding]:
     elif is_failing or not archived_at:
         what = f"PostgreSQL 的归档不成功；上一次成功：{archived_at}"
         yield Finding("archive", False, what, _BACKUP_REMEDY)
+
+
+def has_pgbackrest() -> bool:
+    """Tell whether PostgreSQL archives with pgBackRest: then only its base backups count."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('archive_command') LIKE '%pgbackrest%'")
+        return bool(cursor.fetchone()[0])
 
 
 @metrics.register_samples

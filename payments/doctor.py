@@ -26,6 +26,7 @@ from payments.selectors import (
 
 log = structlog.get_logger("payments")
 RENEW_WITHIN_DAYS = 30
+USED_IF = ("WECHAT_PAY_MCH_ID", "WECHAT_PAY_API_KEY", "WECHAT_PAY_V3_KEY", "WECHAT_PAY_FORMER_MERCHANTS")
 # The checks ask about this number, which no order has. WeChat Pay says so only if the signature is right.
 NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
 
@@ -36,7 +37,15 @@ def warn_without_refunds() -> None:
         log.warning("refunds are not possible: returns are refused until the WECHAT_PAY_* values of v3 are set")
 
 
+def is_used() -> bool:
+    """Tell whether anything of WeChat Pay is configured."""
+    return any(getattr(settings, name) for name in USED_IF)
+
+
 def wechat_pay() -> Iterator[Finding]:
+    if not is_used():
+        yield Finding("wechat pay", None, "没有配微信支付：不能在线付款", "要用就填 WECHAT_PAY_*（docs/payments.md）。")
+        return
     for who in merchants():
         name, remedy = "", "检查 WECHAT_APP_ID、WECHAT_PAY_* 的值和其中的文件。"
         if who != merchant():

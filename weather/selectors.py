@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from weather.models import WeatherAccount, WeatherRecord
 
 NEWEST_FIRST = ("-observed_at", "-pk")
@@ -26,6 +28,11 @@ def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[s
     records = WeatherRecord.objects.filter(city=city, observed_at__gte=since).order_by(*NEWEST_FIRST)
     newest = records.values("observed_at", "tem", "tem1", "tem2")[:limit]
     return [dict(row) for row in newest][::-1]
+
+
+def account_exists() -> bool:
+    """Tell whether weather is fetched at all: settings or the back office name an account."""
+    return bool(settings.WEATHER_APP_ID) or WeatherAccount.objects.exclude(appid="").exists()
 
 
 def last_success_at() -> datetime | None:

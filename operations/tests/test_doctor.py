@@ -28,8 +28,10 @@ from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat, middleware
 from operations import doctor, locks, servers
+from payments import doctor as payments
 from tests.kit import serving
 from tests.processes import until
+from weather.models import WeatherAccount
 
 pytestmark = pytest.mark.django_db
 
@@ -304,6 +306,27 @@ def test_what_an_engine_that_is_down_makes_fail_is_one_line(monkeypatch):
         (False, "检查 of itself 出错：ValueError: a fault"),
         (None, "2 项检查没有做完：数据库或 Valkey 没有答复"),
     ]
+
+
+def test_only_what_the_school_uses_is_asked(settings):
+    for name in ("WECHAT_APP_ID", "WEATHER_APP_ID", *payments.USED_IF):
+        setattr(settings, name, "")
+
+    assert list(doctor.upstreams()) == []
+    assert [finding.ok for finding in payments.wechat_pay()] == [None]
+    WeatherAccount.objects.create(appid="a-school")
+    assert {finding.key for finding in doctor.upstreams() if finding.ok is False} == {"WEATHER_BASE_URL"}
+
+
+def test_the_file_of_an_upgrade_does_not_hide_that_pgbackrest_is_dead(tmp_path, monkeypatch, settings):
+    settings.MEDIA_ROOT = str(tmp_path)
+    monkeypatch.setattr("operations.management.commands.backup.has_pgbackrest", lambda: True)
+    call_command("backup", str(tmp_path / "with.tar"))
+    assert not Backup.objects.exists()
+
+    monkeypatch.undo()
+    call_command("backup", str(tmp_path / "without.tar"))
+    assert Backup.objects.count() == 1
 
 
 def test_a_backup_that_is_late_is_wrong(settings):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from core import times
 from core.models import Backup
 from operations import backup
+from operations.servers import has_pgbackrest
 
 
 class Command(BaseCommand):
@@ -27,5 +28,6 @@ class Command(BaseCommand):
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
         with suppress(ProgrammingError):  # there is no such table yet: an upgrade backs up before it migrates
-            Backup.objects.create(finished_at=times.now())
+            if not has_pgbackrest():
+                Backup.objects.create(finished_at=times.now())
         self.stdout.write(f"{target}: {target.stat().st_size / 1_000_000:.1f} MB. Keep it where only you can read it.")
