@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Collection
 from functools import cache, lru_cache
+from threading import Event, Lock, Thread
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from core.cache import valkey
+from core.db.pool import WatchedConnection
 from operations.locks import lock_holders
 from uploads.store import is_bucket, store_try
 
 TRY_EVERY_S = 10
+READY_WITHIN_S = 0.8
 
 
 def failures(names: Collection[str] = ("database", "migrations", "valkey")) -> dict[str, str]:
@@ -25,6 +28,44 @@ def failures(names: Collection[str] = ("database", "migrations", "valkey")) -> d
         except Exception as error:  # any exception means: not in order
             faults[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     return faults
+
+
+class _Look(Thread):
+    """One look whether this process can serve."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.faults: dict[str, str] = {}
+        self.is_answered = Event()
+
+    def run(self) -> None:
+        self.faults = failures(["database"])
+        self.is_answered.set()
+        self.faults = self.faults or failures(["migrations"])  # the first time it takes longer: all of them are read
+        connection.close()
+
+
+_look, _turn = _Look(), Lock()
+
+
+def readiness() -> dict[str, str]:
+    """Return why this process cannot serve, within a second also while PostgreSQL is gone or frozen; empty if it can.
+
+    Without Valkey orders and logins go on. The pool waits longer for a connection, and a load balancer does not. So
+    look in a thread of its own, one at a time, which all who ask meanwhile share. A process whose connections are all
+    in use is not taken for a dead one.
+    """
+    global _look
+    with _turn:
+        if not _look.is_alive():
+            _look = _Look()
+            _look.start()
+        look = _look
+    if look.is_answered.wait(READY_WITHIN_S):
+        look.join()
+        return look.faults
+    is_silent = time.monotonic() - WatchedConnection.answered_at > READY_WITHIN_S
+    return {"database": f"Silence: no answer within {READY_WITHIN_S} s"} if is_silent else {}
 
 
 def _database() -> None:
@@ -55,8 +96,6 @@ def _pictures(turn: int) -> None:
         store_try()
 
 
-# Without these a process serves nothing; without Valkey orders and logins go on.
-NEEDED = ("database", "migrations")
 CHECKS: dict[str, Callable[[], object]] = {
     "database": _database,
     "valkey": lambda: valkey.client().ping(),

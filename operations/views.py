@@ -24,7 +24,7 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 def ready(request: HttpRequest) -> HttpResponse:
     """Answer 200 if this process can serve, that is, if its database answers, else 503 (readiness; for balancers)."""
-    return _health(health.failures(health.NEEDED))
+    return _health(health.readiness())
 
 
 def whole(request: HttpRequest) -> HttpResponse:

@@ -1,6 +1,7 @@
 """The pool of database connections, and statements that are planned once."""
 
 import select
+import time
 from typing import Any
 
 import psycopg
@@ -24,6 +25,8 @@ class WatchedConnection(Connection[Any]):
     ``SILENCE_S`` ask by a new connection whether the server answers at all.
     """
 
+    answered_at = 0.0  # when a server last said anything to this process, by the monotonic clock
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Called by psycopg for all that the server is asked.
 
@@ -33,9 +36,12 @@ class WatchedConnection(Connection[Any]):
             return super().wait(gen, interval, timeout)
         while True:
             try:
-                return super().wait(gen, interval, SILENCE_S)
+                result = super().wait(gen, interval, SILENCE_S)
             except _WaitTimeout:
                 self._require_answer()
+            else:
+                WatchedConnection.answered_at = time.monotonic()
+                return result
 
     def _require_answer(self) -> None:
         # Of several hosts ask the one that we wait for, whatever it is now.

@@ -253,7 +253,7 @@ class TestDeadline:
         times = []
         monkeypatch.setattr("operations.health.failures", lambda names: times.append(time_left(90)) or {})
 
-        api.http.get("/health/ready")
+        api.http.get("/health/whole")
 
         assert times and times[0] <= 6
 
