@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.params import PageParams, Params, PlainText, PositiveInt, WholeNumber, YesNo
@@ -28,6 +29,11 @@ class Gender(serializers.ChoiceField):
         super().__init__(RoomGender.values, help_text="住哪些人", **options)
 
 
+@extend_schema_field(str)  # as answers have it
+class RoomId(PositiveInt):
+    """The id of a room."""
+
+
 class DormParams(Params):
     def refusal(self) -> DomainError:
         missing = self.missing()
@@ -50,7 +56,7 @@ class AddParams(DormParams):
 class UpdateParams(DormParams):
     """What is not sent, or blank, stays as it is."""
 
-    room_id = PositiveInt(help_text="房间的 room_id")
+    room_id = RoomId(help_text="房间的 room_id")
     building = PlainText(required=False, **_BUILDING)
     room = PlainText(required=False, **_ROOM)
     beds = Beds(required=False)
@@ -58,12 +64,12 @@ class UpdateParams(DormParams):
 
 
 class RemoveParams(DormParams):
-    room_id = PositiveInt(help_text="房间的 room_id")
+    room_id = RoomId(help_text="房间的 room_id")
 
 
 class CheckInParams(DormParams):
     sId = PlainText(help_text="学员的 sId")
-    room_id = PositiveInt(help_text="房间的 room_id")
+    room_id = RoomId(help_text="房间的 room_id")
     bed = PositiveInt(required=False, help_text="几号床,默认第一个空床位")
 
 
