@@ -8,7 +8,8 @@ class CoreConfig(AppConfig):
     verbose_name = "系统"
 
     def ready(self) -> None:
-        # Importing these modules registers their signals and metrics.
+        # Importing these modules registers their signals and metrics, and mends Django's forms.
+        from core.api import forms  # noqa: F401
         from core.db import pool
         from core.observe import heartbeat, sentry, tracing  # noqa: F401
 

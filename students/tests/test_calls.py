@@ -152,75 +152,79 @@ def test_an_edit_that_cannot_be_says_why_and_changes_nothing(zhuguan):
     assert edit(zhuguan, sId=sid, name="新名", age="很老")["msg"] == "age: 必须是1到150之间的整数"
     assert zhuguan.get("/students/getstulist").json()["data"] == [row]
 
-    def upload(client, fields, format="multipart"):
-        return client.post("/students/uploadStuAvatar", fields, format=format).json()
 
-    @pytest.mark.parametrize("format", ["json", "form", "multipart"])
-    @pytest.mark.parametrize("fields", [{}, {"headimgurl": "text"}, {"other": "x"}])
-    def test_an_upload_without_a_file_is_refused(api, fields, format):
-        assert upload(api, fields, format) == {"status": 500, "state": False, "msg": "上传失败"}
+def upload(client, fields, format="multipart"):
+    return client.post("/students/uploadStuAvatar", fields, format=format).json()
 
-    def test_a_file_that_is_no_picture_is_refused_and_none_is_stored_for_an_unknown_student(api, zhuguan):
-        page = SimpleUploadedFile("a.png", b"<script>", "image/png")
 
-        assert upload(api, {"headimgurl": page})["state"] is False
-        page.seek(0)
-        assert add(zhuguan, "multipart", headimgurl=page)["state"] is False
-        fields = {"sId": "AAAA00000000", "headimgurl": posted(encoded())}
-        assert zhuguan.post("/students/updatestu", fields, format="multipart").json()["msg"] == "没有该学员"
-        assert not Student.objects.exists() and not Upload.objects.exists()
+@pytest.mark.parametrize("format", ["json", "form", "multipart"])
+@pytest.mark.parametrize("fields", [{}, {"headimgurl": "text"}, {"other": "x"}])
+def test_an_upload_without_a_file_is_refused(api, fields, format):
+    assert upload(api, fields, format) == {"status": 500, "state": False, "msg": "上传失败"}
 
-    @pytest.mark.parametrize("how", ["json", "form", "multipart", "null"])
-    def test_a_picture_and_a_text_are_taken_away_by_a_blank(zhuguan, how):
-        sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
-        row = zhuguan.get("/students/getstulist").json()["data"][0]
-        blank = None if how == "null" else ""
-        body = {"sId": sid, "headimgurl": blank, "description": blank, "productUrl": blank, "name": blank, "age": blank}
-        kind = "json" if how == "null" else how
 
-        answers = [zhuguan.post("/students/updatestu", body, format=kind).json()["status"] for _ in range(2)]
+def test_a_file_that_is_no_picture_is_refused_and_none_is_stored_for_an_unknown_student(api, zhuguan):
+    page = SimpleUploadedFile("a.png", b"<script>", "image/png")
 
-        emptied = {"headimgurl": "", "description": "", "productUrl": ""}
-        assert answers == [200, 304]
-        assert zhuguan.get("/students/getstulist").json()["data"] == [row | emptied]
-        assert not ImageUse.objects.exists() and Upload.objects.get().idle_since is not None
+    assert upload(api, {"headimgurl": page})["state"] is False
+    page.seek(0)
+    assert add(zhuguan, "multipart", headimgurl=page)["state"] is False
+    fields = {"sId": "AAAA00000000", "headimgurl": posted(encoded())}
+    assert zhuguan.post("/students/updatestu", fields, format="multipart").json()["msg"] == "没有该学员"
+    assert not Student.objects.exists() and not Upload.objects.exists()
 
-    def test_a_picture_stays_if_none_is_chosen_or_a_new_one_comes_beside_the_blank(zhuguan):
-        sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
-        old = Student.objects.get().headimgurl
-        file = (
-            'Content-Disposition: form-data; name="headimgurl"; filename=""\r\nContent-Type: application/octet-stream'
-        )
-        parts = [f'Content-Disposition: form-data; name="sId"\r\n\r\n{sid}', f"{file}\r\n\r\n"]
-        body = "".join(f"--x\r\n{part}\r\n" for part in parts) + "--x--\r\n"
-        head = {"authorization": zhuguan.token}
-        kind = "multipart/form-data; boundary=x"
 
-        answer = zhuguan.http.post("/students/updatestu", body.encode(), content_type=kind, headers=head)
-        assert answer.json()["status"] == 304 and Student.objects.get().headimgurl == old
+@pytest.mark.parametrize("how", ["json", "form", "multipart", "null"])
+def test_a_picture_and_a_text_are_taken_away_by_a_blank(zhuguan, how):
+    sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
+    row = zhuguan.get("/students/getstulist").json()["data"][0]
+    blank = None if how == "null" else ""
+    body = {"sId": sid, "headimgurl": blank, "description": blank, "productUrl": blank, "name": blank, "age": blank}
+    kind = "json" if how == "null" else how
 
-        both = {"sId": sid, "headimgurl": ["", posted(encoded())]}
-        assert zhuguan.post("/students/updatestu", both, format="multipart").json()["status"] == 200
-        assert Student.objects.get().headimgurl not in {"", old}
+    answers = [zhuguan.post("/students/updatestu", body, format=kind).json()["status"] for _ in range(2)]
 
-    def test_a_picture_belongs_to_its_student_until_replaced_or_deleted_which_works_once(zhuguan, api):
-        sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
-        assert Student.objects.get().headimgurl == ImageUse.objects.get().upload.url_path
+    emptied = {"headimgurl": "", "description": "", "productUrl": ""}
+    assert answers == [200, 304]
+    assert zhuguan.get("/students/getstulist").json()["data"] == [row | emptied]
+    assert not ImageUse.objects.exists() and Upload.objects.get().idle_since is not None
 
-        body = upload(api, {"headimgurl": posted(encoded())})
-        second = body["headimgurl"]
-        assert body == {"status": 200, "state": True, "msg": "上传成功", "headimgurl": second}
-        assert second.startswith("http://testserver/media/") and edit(zhuguan, sId=sid, headimgurl=second)["state"]
-        assert ImageUse.objects.get().upload.url_path in second
-        assert edit(zhuguan, sId=sid, headimgurl=second)["status"] == 304
 
-        assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 1, "state": True, "msg": "删除成功"}
-        assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 0, "state": False, "msg": "删除出错"}
-        assert zhuguan.get("/students/delstu", sId="").json() == {"status": 0, "state": False, "msg": "没有传递sId"}
-        assert not Student.objects.exists() and not ImageUse.objects.exists()
-        add(zhuguan, headimgurl="https://example.com/a.png?x=1&y=谭")
-        row = zhuguan.get("/students/getstulist").json()["data"][0]
-        assert row["headimgurl"] == "https://example.com/a.png?x=1&y=谭", "a foreign address stays"
+def test_a_picture_stays_if_none_is_chosen_or_a_new_one_comes_beside_the_blank(zhuguan):
+    sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
+    old = Student.objects.get().headimgurl
+    file = 'Content-Disposition: form-data; name="headimgurl"; filename=""\r\nContent-Type: application/octet-stream'
+    parts = [f'Content-Disposition: form-data; name="sId"\r\n\r\n{sid}', f"{file}\r\n\r\n"]
+    body = "".join(f"--x\r\n{part}\r\n" for part in parts) + "--x--\r\n"
+    head = {"authorization": zhuguan.token}
+    kind = "multipart/form-data; boundary=x"
+
+    answer = zhuguan.http.post("/students/updatestu", body.encode(), content_type=kind, headers=head)
+    assert answer.json()["status"] == 304 and Student.objects.get().headimgurl == old
+
+    both = {"sId": sid, "headimgurl": ["", posted(encoded())]}
+    assert zhuguan.post("/students/updatestu", both, format="multipart").json()["status"] == 200
+    assert Student.objects.get().headimgurl not in {"", old}
+
+
+def test_a_picture_belongs_to_its_student_until_replaced_or_deleted_which_works_once(zhuguan, api):
+    sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
+    assert Student.objects.get().headimgurl == ImageUse.objects.get().upload.url_path
+
+    body = upload(api, {"headimgurl": posted(encoded())})
+    second = body["headimgurl"]
+    assert body == {"status": 200, "state": True, "msg": "上传成功", "headimgurl": second}
+    assert second.startswith("http://testserver/media/") and edit(zhuguan, sId=sid, headimgurl=second)["state"]
+    assert ImageUse.objects.get().upload.url_path in second
+    assert edit(zhuguan, sId=sid, headimgurl=second)["status"] == 304
+
+    assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 1, "state": True, "msg": "删除成功"}
+    assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 0, "state": False, "msg": "删除出错"}
+    assert zhuguan.get("/students/delstu", sId="").json() == {"status": 0, "state": False, "msg": "没有传递sId"}
+    assert not Student.objects.exists() and not ImageUse.objects.exists()
+    add(zhuguan, headimgurl="https://example.com/a.png?x=1&y=谭")
+    row = zhuguan.get("/students/getstulist").json()["data"][0]
+    assert row["headimgurl"] == "https://example.com/a.png?x=1&y=谭", "a foreign address stays"
 
 
 def test_classes_are_named_once_and_in_order(yuangong):
