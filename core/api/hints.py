@@ -189,10 +189,9 @@ def _no_right(case: Case) -> str | None:
 
 
 def _text_of_nothing(case: Case) -> str | None:
-    names = [n for n, value in case.sent.items() if str(value).strip() in _NO_VALUE and n in case.fields]
-    if not names:
-        return None
-    return f"参数 {_listed(names)} 的值是文本 {str(case.sent[names[0]]).strip()}:变量还没有值,请求就发出去了"
+    values = [(n, str(value).strip()) for n, value in case.sent.items()]
+    texts = [f"{name} 的值是文本 {text}" for name, text in values if text in _NO_VALUE and name in case.fields]
+    return f"参数 {_listed(texts)}:变量还没有值,请求就发出去了" if texts else None
 
 
 def _captcha_of_nobody(case: Case) -> str | None:
