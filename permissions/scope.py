@@ -56,11 +56,12 @@ class Scope:
 
 
 EVERYTHING = Scope()
+NOTHING = Scope(DataScope.OWN, 0)  # 0 is no user's key; None would match the rows that no user has entered
 
 
 def scope_of(user: Any) -> Scope:
     """Return the scope of a user (``accounts.User``) or of an API's caller. A caller without a login sees nothing."""
     role: Role | None = getattr(user, "role", None)
     if role is None:
-        return Scope(DataScope.OWN, None)
-    return Scope(DataScope.ALL if role.is_root else role.data_scope, user.pk)
+        return NOTHING
+    return Scope(DataScope.ALL if role.is_root else role.data_scope, user.pk or 0)

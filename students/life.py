@@ -42,6 +42,7 @@ from students.models import (
     TransferRow,
     TransferRun,
 )
+from students.run_rights import run_scope
 from students.selectors import students_total
 
 log = structlog.get_logger("students.life")
@@ -324,16 +325,14 @@ def class_undo(*, run_pk: int, now: datetime) -> None:
 
 def _undo(run: TransferRun, now: datetime) -> None:
     options, rows = run.options, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED))
-    students = students_lock(row.student_pk for row in rows)
+    students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
     targets, changes = [], []
     for row in rows:
         one, of = students.get(row.student_pk or 0), changes_load(row.diff)
         labels = [change.label for change in of if one and getattr(one, change.field) != change.after]
-        if one is None or labels:
-            row.kind, row.errors = (
-                RowKind.KEPT,
-                [["、".join(labels) or "学员", "之后被修改过" if one else "已不在名单里"]],
-            )
+        if one is None or labels or not scope.may_change(one):
+            reason = "之后被修改过" if labels else "您现在没有修改的权限" if one else "已不在名单里"
+            row.kind, row.errors = RowKind.KEPT, [["、".join(labels) or "学员", reason]]
         else:
             row.kind = RowKind.UNDONE
             targets.append(one)
@@ -342,8 +341,9 @@ def _undo(run: TransferRun, now: datetime) -> None:
     students_save(targets, changes, fields=fields, actor_pk=run.undone_by_id, now=now)
     StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=[one.pk for one in targets]).delete()
     TransferRow.objects.bulk_create(rows, update_conflicts=True, update_fields=["kind", "errors"], unique_fields=["id"])
-    _UNDO[options["step"]](options)
-    users_enable(user_pks=options.get("disabled", []))
+    if scope.is_all or options["step"] == "state":
+        _UNDO[options["step"]](options)
+        users_enable(user_pks=options.get("disabled", []))
     run.state, run.message, run.counts = RunState.UNDONE, "", {}
     for row in rows:
         run.counts[row.kind] = run.counts.get(row.kind, 0) + 1

@@ -5,7 +5,7 @@
 
 import re
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -16,7 +16,8 @@ from django.db.models import F, Func, Q
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from permissions.models import EnteredRow
+from permissions.models import DataScope, EnteredRow
+from permissions.scope import Scope, scope_of
 
 MIN_AGE, MAX_AGE = 1, 150
 _LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
@@ -335,6 +336,15 @@ class TransferRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.file_name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # What the run will show and change was chosen under this data scope. Under a narrower one it is closed.
+        if self._state.adding and self.created_by:
+            self.options = {"scope": scope_of(self.created_by).kind} | self.options
+        super().save(*args, **kwargs)
+
+    def is_open_to(self, scope: Scope) -> bool:
+        return self.options.get("scope", DataScope.ALL) in scope.covers()
 
     @property
     def state_name(self) -> str:

@@ -26,7 +26,9 @@ from core.times import format_office_time
 from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS
+from students.errors import RunNotAllowed
 from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
+from students.run_rights import rights_needed
 from students.transfer.heading import mapping_posted, places_named
 from students.transfer.imports import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
@@ -115,8 +117,7 @@ def runs_seen(request: HttpRequest) -> Q | None:
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
     """Tell whether the user, who sees the run, may undo it: to undo an import deletes students, too."""
-    verb = "change" if run.kind in {RunKind.EDIT, RunKind.CLASS} else "delete"
-    return bool(request.user.has_perm(f"students.{verb}_student"))
+    return bool(request.user.has_perms(f"students.{verb}_student" for verb in rights_needed(run, to_undo=True)))
 
 
 @admin.register(TransferRun)
@@ -153,7 +154,8 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         return runs_seen(request) is not None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
-        return super().get_queryset(request).filter(runs_seen(request) or Q(pk__in=[]))
+        scope, rows = scope_of(request.user), super().get_queryset(request).filter(runs_seen(request) or Q(pk__in=[]))
+        return rows if scope.is_all else rows.filter(options__scope__in=scope.covers())
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
@@ -219,6 +221,8 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
             raise Http404
         if run is None:
             raise PermissionDenied
+        if not run.is_open_to(scope_of(request.user)):
+            raise RunNotAllowed
         return run
 
     def _act(self, request: HttpRequest, run: TransferRun) -> None:

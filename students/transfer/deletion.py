@@ -26,6 +26,7 @@ from students.bulk import (
 from students.errors import SelectionChanged, TooManyChosen
 from students.listener import tell_back
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
+from students.run_rights import run_scope
 from students.transfer.runs import rows_save, run_in_steps, run_send
 from uploads.services import images_hand_over
 
@@ -92,21 +93,24 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
 
 def deletion_apply(*, run_pk: int, now: datetime) -> None:
     """Delete the students that the run has noted. Started again, it goes on where it stopped."""
-    todo, results = (RowKind.WAITING,), (RowKind.DELETED, RowKind.GONE)
+    todo, results = (RowKind.WAITING,), (RowKind.DELETED, RowKind.GONE, RowKind.SKIPPED)
     do = partial(_delete, now=now)
     run_in_steps(run_pk=run_pk, state=RunState.APPLYING, end=RunState.DONE, do=do, todo=todo, results=results)
 
 
 def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
-    students = students_lock(row.student_pk for row in rows)
+    students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
     for row in rows:
         student = students.get(row.student_pk or 0)
+        if student and not scope.may_change(student):
+            row.kind, row.errors = RowKind.SKIPPED, [["学员", "您现在没有删除的权限"]]
+            continue
         row.kind = RowKind.DELETED if student else RowKind.GONE
         row.diff = changes_dump([FieldChange(name, getattr(student, name), None) for name in STORED if student])
     rows_save(rows, "kind", "diff", "errors")
     deletions = [row for row in rows if row.kind == RowKind.DELETED]
     images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deletions])
-    students_delete(list(students.values()), actor_pk=run.confirmed_by_id, now=now)
+    students_delete([students[row.student_pk or 0] for row in deletions], actor_pk=run.confirmed_by_id, now=now)
 
 
 def deletion_undo(*, run_pk: int, now: datetime) -> None:
@@ -121,11 +125,13 @@ def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = {row.pk: _student(row) for row in rows if row.kind == RowKind.DELETED}
     pks, sids = ([getattr(student, name) for student in students.values()] for name in ("pk", "sid"))
     existing = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")
-    keys = {key for pair in existing for key in pair}
+    keys, scope = {key for pair in existing for key in pair}, run_scope(run)
     for row in rows:
         student = students.get(row.pk)
         if student is None:
             row.kind = RowKind.SKIPPED
+        elif not scope.may_change(student):
+            row.kind, row.errors = RowKind.KEPT, [["学员", "您现在没有恢复的权限"]]
         elif keys & {student.pk, student.sid}:
             row.kind, row.errors = RowKind.KEPT, [["学号", "已经属于另一名学员"]]
         else:

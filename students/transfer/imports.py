@@ -18,7 +18,7 @@ from core.cache.progress import with_progress
 from core.errors import BadParameter
 from core.sheets.read import SheetRefused, sheet_kind, sheet_read
 from core.sheets.write import sheet_write
-from permissions.scope import EVERYTHING, Scope, scope_of
+from permissions.scope import Scope
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -33,14 +33,16 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
 from students.errors import RunStale, StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
+from students.run_rights import run_scope, run_scope_required
 from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
-from students.transfer.runs import rows_save, run_in_steps, run_scope, source_of
+from students.transfer.runs import rows_save, run_in_steps, source_of
 
 T = TypeVar("T")
 BATCH = 1000
 ARCHIVED = "这名学员已归档，请先恢复"
 MAX_NAMED = 20  # new classes and degrees that the page names
+NOT_ALLOWED = "您现在没有修改的权限"
 NOT_OWN = "不是您录入的学员，不能修改"
 # By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
@@ -74,7 +76,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
     TransferRow.objects.filter(run=run).delete()
     counts, classes, degrees, namesakes = Counter[str](), set[str](), set[str](), 0
     known: set[tuple[str, str]] = set()
-    scope = run_scope(run)
+    scope = run_scope_required(run)
     for batch in batches(with_progress(_rows_check(run, heading, rows), run.pk, total=len(rows))):
         namesakes += _mark_namesakes(batch, known, scope)
         TransferRow.objects.bulk_create(batch)
@@ -173,19 +175,24 @@ def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[s
 
 # --- To write what was confirmed ---
 def import_apply(run: TransferRun, now: datetime) -> None:
-    """Write all rows that change something."""
+    """Write all rows that change something.
+
+    :raises RunNotAllowed: whoever confirmed may not do so any more. Nothing is written.
+    :raises RunStale: a student is gone, was changed, or is none that this person may change.
+    """
+    scope = run_scope_required(run)
     rows = TransferRow.objects.filter(run=run)
     total = sum(run.counts.get(kind, 0) for kind in (RowKind.NEW, RowKind.CHANGED))
-    number = _change(run, list(rows.filter(kind=RowKind.CHANGED)), total, now)
+    number = _change(run, list(rows.filter(kind=RowKind.CHANGED)), total, scope, now)
     _add(run, rows.filter(kind=RowKind.NEW).iterator(BATCH), number, total, now)
     run.message = ""
     run.state = RunState.DONE
 
 
-def _change(run: TransferRun, rows: list[TransferRow], total: int, now: datetime) -> int:
+def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope, now: datetime) -> int:
     students = students_lock(row.student_pk for row in rows)
     for row in rows:
-        _refuse_stale(row, students.get(row.student_pk or 0))
+        _refuse_stale(row, students.get(row.student_pk or 0), scope)
     for batch in batches(with_progress(rows, run.pk, total=total)):
         students_change(
             [students[row.student_pk or 0] for row in batch],
@@ -196,9 +203,11 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int, now: datetime
     return len(rows)
 
 
-def _refuse_stale(row: TransferRow, student: Student | None) -> None:
+def _refuse_stale(row: TransferRow, student: Student | None, scope: Scope) -> None:
     if student is None:
         raise RunStale(f"第{row.number}行的学员在预览之后被删除了，没有写入任何数据。请重新检查")
+    if not scope.may_change(student):
+        raise RunStale(f"第{row.number}行的学员，{NOT_ALLOWED}，没有写入任何数据。请重新检查")
     for change in changes_load(row.diff):
         if getattr(student, change.field) not in (change.before, change.after):
             raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了，没有写入任何数据。请重新检查")
@@ -256,7 +265,7 @@ def import_undo(*, run_pk: int, now: datetime) -> None:
 
 def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = students_lock(row.student_pk for row in rows)
-    scope = scope_of(run.undone_by) if run.undone_by else EVERYTHING
+    scope = run_scope(run)
     archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students], scope=scope)
     since = "修改之后" if run.kind == RunKind.EDIT else "导入之后"
     additions: list[Student] = []
@@ -267,6 +276,8 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
         if student is None:
             what = "已归档" if row.student_pk in archived else "已被删除"
             row.kind, row.errors = RowKind.KEPT, [["学员", f"{since}{what}"]]
+        elif not scope.may_change(student):
+            row.kind, row.errors = RowKind.KEPT, [["学员", NOT_ALLOWED]]
         elif labels := _changed_since(row, student):
             row.kind, row.errors = RowKind.KEPT, [["、".join(labels), f"{since}被修改过，保留现在的内容"]]
         elif row.kind == RowKind.NEW:

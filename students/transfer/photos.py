@@ -23,8 +23,9 @@ from core.sheets.read import SheetRefused
 from permissions.scope import Scope
 from students.errors import StudentUnknown
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
+from students.run_rights import run_scope, run_scope_required
 from students.services import student_edit
-from students.transfer.runs import row_counts, run_scope, source_of
+from students.transfer.runs import row_counts, source_of
 from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
 from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
@@ -138,7 +139,7 @@ def photos_check(run: TransferRun, now: datetime) -> None:
     pictures = pictures_in(source_of(run))
     if not pictures:
         raise SheetRefused("ZIP 中没有图片")
-    students = _students_named([picture.stem for picture in pictures if not picture.fault], run_scope(run))
+    students = _students_named([picture.stem for picture in pictures if not picture.fault], run_scope_required(run))
     names_of: dict[int, str] = {}
     rows = [_row(run, number, picture, students, names_of) for number, picture in enumerate(pictures, 1)]
     TransferRow.objects.filter(run=run).delete()
@@ -284,6 +285,8 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
             student = Student.objects.filter(pk=student_pk).first()
             if student is None:
                 raise SheetRefused("学员刚刚被删除")
+            if not run_scope(run).may_change(student):
+                raise SheetRefused("您现在没有修改这名学员的权限")
             cells = row.cells | {"students": [_candidate(student)]}  # not those that were offered as well
             if not _end(row, kind=RowKind.DONE, student_pk=student_pk, cells=cells):
                 return  # a second worker was faster

@@ -18,7 +18,6 @@ from core.cache.progress import SILENCE, progress_end, progress_read, progress_w
 from core.db.limits import limits_raise
 from core.errors import DomainError
 from core.queues import task_send
-from permissions.scope import EVERYTHING, Scope, scope_of
 from students.errors import RunNotReady
 from students.models import (
     WORKING,
@@ -221,11 +220,6 @@ def row_counts(run: TransferRun) -> dict[str, int]:
 
 def _fail(run_pk: int, state: str, message: str) -> None:
     TransferRun.objects.filter(pk=run_pk, state=state).update(state=RunState.FAILED, message=message[:500])
-
-
-def run_scope(run: TransferRun) -> Scope:
-    """Return the data scope of the person who started the run."""
-    return scope_of(run.created_by) if run.created_by else EVERYTHING
 
 
 def source_of(run: TransferRun) -> bytes:

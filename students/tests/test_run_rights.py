@@ -1,0 +1,140 @@
+"""Rights and data scope of a run are asked at each step, of each row, at that moment."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from permissions.models import DataScope, Role
+from permissions.services.roles import role_scoped
+from students.models import RowKind, RunState, Student, TransferRow, TransferRun
+from students.tests.factories import students
+from students.tests.transfers import RUNS, checked, page_of, sheet, worked, zipped
+from students.transfer.deletion import deletion_selection, deletion_start
+from students.transfer.runs import run_confirm, run_undo
+from tests.kit import encoded, logged_in
+
+pytestmark = pytest.mark.django_db
+ACTS = ({}, {"do": "confirm"}, {"do": "undo"}, {"do": "map"}, {"do": "fix"}, {"do": "restart"}, {"do": "cancel"})
+
+
+@pytest.fixture
+def clerk(person, roles):
+    """A member of staff of the role 102, whose data scope is 全部, with a browser."""
+    who = person("clerk", "102", is_staff=True)
+    who.browser = logged_in(who.user)
+    return who
+
+
+def narrow(who):
+    who.user.role = role_scoped(roleid="102", scope=DataScope.OWN)
+    who.user.save()
+
+
+def take_rights(who):
+    Role.objects.get(roleid="102").permissions.remove(*Permission.objects.filter(codename="change_student"))
+    Role.objects.get(roleid="102").permissions.remove(*Permission.objects.filter(codename="delete_student"))
+
+
+def prepared(who, state):
+    """Return a run that changes another's student, in a state."""
+    [pupil] = students("密甲", age=20)
+    run = checked(sheet([pupil.sid, "77"], head=["学号", "年龄"]), who.user)
+    if state != RunState.READY:
+        run_confirm(run=run, user_pk=who.user.pk, now=timezone.now())
+    if state in (RunState.DONE, RunState.UNDOING):
+        worked(run)
+    if state == RunState.UNDOING:
+        run_undo(run=run, user_pk=who.user.pk, now=timezone.now())
+    return run
+
+
+@pytest.mark.parametrize("state", [RunState.READY, RunState.DONE])
+def test_a_run_that_began_under_a_wider_scope_shows_and_does_nothing(clerk, state, sent_tasks):
+    run = prepared(clerk, state)
+    before, sid = list(Student.objects.values()), Student.objects.get().sid
+    assert sid in clerk.browser.get(page_of(run)).content.decode()
+
+    narrow(clerk)
+
+    pages = [page_of(run), *(f"{RUNS}{run.pk}/{page}/" for page in ("result", "progress"))]
+    answers = [clerk.browser.get(page) for page in pages] + [clerk.browser.post(page_of(run), act) for act in ACTS]
+    assert {answer.status_code for answer in answers} == {409}
+    assert clerk.browser.get(f"{RUNS}{run.pk}/photo/1/").status_code == 404
+    texts = [answer.content.decode() for answer in answers]
+    assert all("变小了" in text and sid not in text for text in texts)
+    assert "a.csv" not in clerk.browser.get(RUNS).content.decode()
+    run.refresh_from_db()
+    assert (run.state, list(Student.objects.values())) == (state, before)
+    Role.objects.filter(roleid="102-own").update(data_scope=DataScope.ALL)
+    assert clerk.browser.get(page_of(run)).status_code == 200
+
+
+@pytest.mark.parametrize("loss", [narrow, take_rights])
+def test_a_worker_writes_nothing_for_a_person_who_may_not_any_more(clerk, loss, sent_tasks):
+    run = prepared(clerk, RunState.APPLYING)
+    loss(clerk)
+
+    worked(run)
+
+    assert (run.state, Student.objects.get().age) == (RunState.FAILED, 20)
+    assert "权限" in run.message and "没有写入任何数据" in run.message
+
+
+@pytest.mark.parametrize("loss", [narrow, take_rights])
+def test_an_undo_leaves_what_the_person_may_not_change(clerk, loss, sent_tasks):
+    run = prepared(clerk, RunState.UNDOING)
+    loss(clerk)
+
+    worked(run)
+
+    assert (run.state, run.counts, Student.objects.get().age) == (RunState.UNDONE, {"kept": 1}, 77)
+    assert run.rows.get().errors == [["学员", "您现在没有修改的权限"]]
+
+
+@pytest.mark.parametrize("loss", [narrow, take_rights])
+def test_a_deletion_and_its_undo_leave_others_students(clerk, loss, sent_tasks):
+    own, other = students("自己", created_by=clerk.user) + students("别人")
+    chosen = Student.objects.all()
+    run = deletion_start(
+        students=chosen, mark=deletion_selection(chosen).mark, user_pk=clerk.user.pk, now=timezone.now()
+    )
+    if loss is narrow:
+        narrow(clerk)
+        worked(run)
+        assert [*Student.objects.values_list("name", flat=True)] == ["别人"]
+        assert TransferRow.objects.get(kind=RowKind.SKIPPED).errors == [["学员", "您现在没有删除的权限"]]
+        return
+    worked(run)
+    run_undo(run=run, user_pk=clerk.user.pk, now=timezone.now())
+    take_rights(clerk)
+
+    worked(run)
+
+    assert (run.state, run.counts, Student.objects.count()) == (RunState.UNDONE, {"kept": 2}, 0)
+
+
+def test_pictures_are_given_to_those_only_whom_the_person_may_change_by_then(clerk, settings, tmp_path, sent_tasks):
+    settings.MEDIA_ROOT = str(tmp_path)
+    own, other = students("自己", created_by=clerk.user) + students("别人")
+    file = SimpleUploadedFile("a.zip", zipped({f"{one.name}.png": encoded() for one in (own, other)}))
+    clerk.browser.post(f"{RUNS}photos/", {"file": file})
+    run = worked(TransferRun.objects.get())
+    choice = {"use": [str(row.number) for row in run.rows.all()], "do": "confirm"}
+    clerk.browser.post(page_of(run), choice)
+    narrow(clerk)
+
+    worked(run)
+
+    pictures = dict(Student.objects.values_list("name", "headimgurl"))
+    assert pictures["自己"] and not pictures["别人"]
+    assert "没有修改这名学员的权限" in str(run.rows.get(kind=RowKind.ERROR).errors)
+
+
+def test_the_account_that_confirmed_is_gone(clerk, sent_tasks):
+    run = prepared(clerk, RunState.APPLYING)
+    clerk.user.delete()
+
+    worked(run)
+
+    assert (run.state, Student.objects.get().age) == (RunState.FAILED, 20)
