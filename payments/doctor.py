@@ -1,5 +1,6 @@
 """The checks of ``manage.py doctor`` for payments: merchants, keys, waiting money, the address for notifications."""
 
+import stat
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -101,6 +102,14 @@ def merchant_certificate() -> Iterator[Finding]:
     yield Finding("merchant certificate", days > RENEW_WITHIN_DAYS, what, do)
 
 
+def key_files() -> Iterator[Finding]:
+    """Report private keys that every user of the machine can read: who has one can refund to himself."""
+    for path in {Path(who.private_key_file) for who in merchants() if who.private_key_file}:
+        if settings.PRODUCTION and path.is_file() and path.stat().st_mode & stat.S_IROTH:
+            do = f"chgrp spms {path}; chmod 640 {path}"
+            yield Finding(f"key file {path}", None, f"这台机器上的所有用户都能读商户的私钥 {path}", do)
+
+
 def _ask(name: str, gateway: Callable[[Merchant], Any], who: Merchant, remedy: str) -> Finding:
     key = f"{gateway.__name__} {who.mch_id}"
     try:
@@ -131,4 +140,4 @@ def _reachable() -> Finding:
     return Finding(key, True, where)
 
 
-CHECKS = (wechat_pay, former_payments, bills, money_waits, merchant_certificate)
+CHECKS = (wechat_pay, former_payments, bills, money_waits, merchant_certificate, key_files)

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from core.models import Restoration
 from payments.difference_alerts import bills
-from payments.doctor import merchant_certificate, money_waits, warn_without_refunds, wechat_pay
+from payments.doctor import key_files, merchant_certificate, money_waits, warn_without_refunds, wechat_pay
 from payments.models import BillRun, Difference, ListenerFailure, Payment, Refund
 from payments.tests.fake_wechat import certificate
 
@@ -83,6 +83,16 @@ def test_the_merchants_certificate_ends_or_is_another_than_that_of_the_serial(
     findings = list(merchant_certificate())
 
     assert [finding.ok for finding in findings] == ok and f"还有 {days} 天到期" in findings[-1].what
+
+
+@pytest.mark.parametrize(("mode", "oks"), [(0o644, [None]), (0o640, [])])
+def test_a_private_key_that_everybody_can_read_is_remarked(settings, tmp_path, mode, oks):
+    key = tmp_path / "apiclient_key.pem"
+    key.touch()
+    key.chmod(mode)
+    settings.PRODUCTION, settings.WECHAT_PAY_PRIVATE_KEY_FILE = True, str(key)
+
+    assert [finding.ok for finding in key_files()] == oks
 
 
 @pytest.mark.django_db
