@@ -4,8 +4,6 @@ import errno
 import io
 import json
 import logging
-import threading
-import time
 from datetime import datetime
 from unittest import mock
 
@@ -22,14 +20,9 @@ from config.wsgi import application as wsgi_application
 from core import errors
 from core.api.handler import translate
 from core.api.request import absolute_url, client_ip
-from core.db.pool import WatchedConnection
 from core.errors import DomainError
-from core.observe import heartbeat, sentry
+from core.observe import sentry
 from core.observe.logs import configure
-from core.queues import QUEUES
-from operations import health
-from tests.kit import at_once
-from tests.processes import until
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/users/login"
@@ -207,47 +200,6 @@ class TestAnswers:
         evil = {"origin": "https://evil.example"}
         for answer in (api.get("/verify", headers=evil), api.http.options(LOGIN, headers=evil | headers)):
             assert not any(name.startswith("Access-Control-Allow") for name in answer.headers)
-
-
-class TestHealth:
-    def test_says_whether_it_can_serve_and_whether_everything_works(self, api):
-        well = {"status": 200, "state": True, "msg": "ok"}
-        assert api.get("/health/ready").json() == api.get("/health/live").json() == well
-        assert api.get("/health/whole").json()["checks"].keys() == {f"queue {name}" for name in QUEUES}
-
-        for queue in QUEUES:
-            heartbeat.record(queue, time.time())
-
-        assert api.get("/health/whole").json() == well
-
-    def test_serves_without_valkey_but_is_not_whole(self, api, valkey_down):
-        assert api.get("/health/ready").status_code == 200
-
-        answer = api.get("/health/whole")
-
-        assert (answer.status_code, set(answer.json()["checks"])) == (503, {"valkey"})
-        assert "127.0.0.1" not in answer.content.decode()
-
-    def test_not_ready_without_tables(self, api, monkeypatch):
-        health._migrations.cache_clear()
-        monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
-
-        assert "2 unapplied" in api.get("/health/ready").json()["checks"]["migrations"]
-
-    @pytest.mark.parametrize(("answered_s_ago", "status"), [(5, 503), (0.1, 200)])  # silent; or busy with others
-    def test_says_within_a_second_that_the_database_is_silent(self, api, monkeypatch, answered_s_ago, status):
-        assert api.get("/health/ready").status_code == 200
-        answers, looks = threading.Event(), []
-        monkeypatch.setitem(health.CHECKS, "database", lambda: looks.append(1) or answers.wait(60))
-        monkeypatch.setattr(WatchedConnection, "answered_at", time.monotonic() + 0.8 - answered_s_ago)
-
-        begun = time.monotonic()
-        replies = at_once([lambda: api.http.get("/health/ready").status_code] * 3)
-        waited_s = time.monotonic() - begun
-        answers.set()
-
-        assert (replies, len(looks)) == ([status] * 3, 1) and 0.7 < waited_s < 2
-        assert until(lambda: api.get("/health/ready").status_code == 200, 5)
 
 
 def test_calls_without_the_database_say_503_and_no_word_of_where_it_is(api, monkeypatch):

@@ -1,0 +1,58 @@
+"""What a load balancer and people are told: whether a process can serve, and whether everything works."""
+
+import threading
+import time
+
+import pytest
+
+from core.db.pool import WatchedConnection
+from core.observe import heartbeat
+from core.queues import QUEUES
+from operations import health
+from tests.kit import at_once
+from tests.processes import until
+
+pytestmark = pytest.mark.django_db
+
+
+def test_says_whether_it_can_serve_and_whether_everything_works(api):
+    well = {"status": 200, "state": True, "msg": "ok"}
+    assert api.get("/health/ready").json() == api.get("/health/live").json() == well
+    assert api.get("/health/whole").json()["checks"].keys() == {f"queue {name}" for name in QUEUES}
+
+    for queue in QUEUES:
+        heartbeat.record(queue, time.time())
+
+    assert api.get("/health/whole").json() == well
+
+
+def test_serves_without_valkey_but_is_not_whole(api, valkey_down):
+    assert api.get("/health/ready").status_code == 200
+
+    answer = api.get("/health/whole")
+
+    assert (answer.status_code, set(answer.json()["checks"])) == (503, {"valkey"})
+    assert "127.0.0.1" not in answer.content.decode()
+
+
+def test_not_ready_without_tables(api, monkeypatch):
+    health._migrations.cache_clear()
+    monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+
+    assert "2 unapplied" in api.get("/health/ready").json()["checks"]["migrations"]
+
+
+@pytest.mark.parametrize(("answers_in_s", "status"), [(-5, 503), (60, 200)])  # silent; or busy with others
+def test_says_within_a_second_that_the_database_is_silent(api, monkeypatch, answers_in_s, status):
+    assert api.get("/health/ready").status_code == 200
+    answers, looks = threading.Event(), []
+    monkeypatch.setitem(health.CHECKS, "database", lambda: looks.append(1) or answers.wait(60))
+    monkeypatch.setattr(WatchedConnection, "answered_at", time.monotonic() + answers_in_s)
+
+    begun = time.monotonic()
+    replies = at_once([lambda: api.http.get("/health/ready").status_code] * 3)
+    waited_s = time.monotonic() - begun
+    answers.set()
+
+    assert (replies, len(looks)) == ([status] * 3, 1) and waited_s < 5
+    assert until(lambda: api.get("/health/ready").status_code == 200, 5)
