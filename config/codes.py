@@ -12,6 +12,7 @@ from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import login_captcha, phones, sms_codes
 from core import errors
 from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
+from core.api.once import KEPT_FOR, KEYS_A_DAY
 from core.api.routing import endpoints
 from core.audit import MAX_ENTRIES
 from core.errors import DomainError
@@ -44,7 +45,7 @@ def groups() -> dict[str, list[Refusal]]:
     transport = (
         *(errors.BadParameter(), errors.Unreadable(), errors.UnknownAddress(), errors.WrongMethod()),
         *(errors.BodyTooLarge(), errors.UnsupportedFormat(), errors.Throttled(1), errors.InternalError("")),
-        *(errors.UpstreamDown(), errors.ServiceUnavailable()),
+        *(errors.UpstreamDown(), errors.ServiceUnavailable(), errors.KeyInvalid(), errors.KeyReused()),
     )
     return {
         "身份与权限(HTTP 200,看 body.code)": [_row(error) for error in access],
@@ -89,6 +90,7 @@ def limits() -> list[tuple[str, str]]:
             f"{settings.ORDERS_EXPIRED_MAX // FREE + 1} 个起也算)",
         ),
         ("列表不传 count", f"最多返回 {settings.API_MAX_ROWS} 条,total 是真实总数"),
+        ("Idempotency-Key", f"结果保留 {span(KEPT_FOR)};每个账号每天最多 {KEYS_A_DAY} 个新的(429)"),
         ("一次结算", f"最多 {MAX_LINES} 种商品"),
         ("图片验证码", f"{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,校验一次就作废"),
         (
