@@ -4,6 +4,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -12,10 +13,11 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 # isort: split
-from core.api.bodies import BLOCK, body_limit
+from core.api.bodies import BLOCK, FILE_LIMIT, body_limit
 
 _django = get_wsgi_application()
 _CHARSET = re.compile(r";\s*charset\*?\s*=[^;]*", re.IGNORECASE)
+MAX_LENGTH_DIGITS = 20  # Python refuses to read 4,300
 MAX_CONTENT_TYPE_LENGTH = 256  # a boundary has at most 70 characters
 
 
@@ -36,9 +38,13 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         with SpooledTemporaryFile(BLOCK) as body:
             _measure_body(environ, body)
             return _answer(environ, start_response)
-    if (length := environ.get("CONTENT_LENGTH", "")).isdecimal():
-        environ["wsgi.input"] = _WholeBody(environ["wsgi.input"], int(length))
-    return _answer(environ, start_response)
+    length = environ.get("CONTENT_LENGTH", "")
+    if not length.isdecimal() or len(length) > MAX_LENGTH_DIGITS:
+        return _answer(environ, start_response)
+    whole = environ["wsgi.input"] = _WholeBody(environ["wsgi.input"], int(length))
+    answer = _answer(environ, start_response)
+    whole.read_rest()
+    return answer
 
 
 class _WholeBody(io.RawIOBase):
@@ -59,6 +65,12 @@ class _WholeBody(io.RawIOBase):
         if self.missing > 0 and len(part) != size:
             raise ConnectionAbortedError("the body has not arrived")
         return part
+
+    def read_rest(self) -> None:
+        """Read what nobody needed. Granian would close the connection, and nginx answer 502 instead of what we say."""
+        with suppress(OSError):
+            while 0 < self.missing <= FILE_LIMIT and self.read(BLOCK):
+                pass
 
 
 def _measure_body(environ: dict[str, Any], body: IO[bytes]) -> None:

@@ -11,7 +11,7 @@ from django.test import RequestFactory
 
 from config.wsgi import application
 from core.api import bodies
-from core.api.bodies import BLOCK, BODY_LIMIT, MAX_VALUES, PAGE_LIMIT, IncomingBody
+from core.api.bodies import BLOCK, BODY_LIMIT, MAX_VALUES, MIB, PAGE_LIMIT, IncomingBody
 from tests.kit import free_ports
 from tests.processes import web_processes
 
@@ -119,6 +119,15 @@ def login(port: int, body: bytes | list[bytes]) -> tuple[int, str]:
             connection.request("POST", "/users/login", body, headers, encode_chunked=isinstance(body, list))
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())["msg"]
+
+
+def test_a_refusal_that_needs_no_body_reaches_a_client_that_still_sends_one(port):
+    """A server that closes with a part unread resets the connection, and nginx answers 502 in place of us."""
+    headers = {"Content-Type": PARTS, "authorization": "expired"}
+    for _ in range(5):
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("POST", ADD, b"x" * 5 * MIB, headers)
+            assert json.loads(connection.getresponse().read())["code"] == "1004"
 
 
 def test_a_body_is_read_as_far_as_it_may_be_long_in_chunks_too(port):
