@@ -71,6 +71,13 @@ def test_what_containers_replace_in_the_nginx_file_stands_there():
     assert len(patterns) == 5 and [pattern for pattern in patterns if not re.search(pattern, text)] == []
 
 
+def test_services_keep_their_figures_in_one_folder_in_memory():
+    """On a full disk whoever writes to a mapped file ends by SIGBUS; and a scrape adds up the files of one folder."""
+    for file in (settings.BASE_DIR / "deploy/systemd").glob("*.service"):
+        if "[Install]" in (text := file.read_text("utf-8")):
+            assert "\nRuntimeDirectory=spms/metrics\nRuntimeDirectoryPreserve=yes\n" in text, file.name
+
+
 @pytest.mark.django_db
 def test_every_figure_that_is_asked_for_exists():
     deploy = settings.BASE_DIR / "deploy"

@@ -166,6 +166,7 @@ for name in {names}:
 os.environ["CORS_ALLOWED_ORIGINS"] = ","  # an empty list does not allow all origins
 print(importlib.import_module("config.settings.production").CORS_ALLOW_ALL_ORIGINS)
 print(os.environ["HOME"])
+print(importlib.import_module("config.settings.production").METRICS_DIR)
 """
 
 
@@ -174,12 +175,13 @@ def test_production_has_a_default_for_none_of_its_values(tmp_path):
     command = [sys.executable, "-c", WITHOUT_EACH.format(names=names)]
     environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | PRODUCTION
     environment["HOME"] = "/nowhere"  # as root's is for `sudo -E -u spms`
+    environment["RUNTIME_DIRECTORY"] = "/run/spms/metrics"  # as systemd says it
 
     result = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
 
     assert result.returncode == 0, result.stderr  # in the end, with all of them, it starts
     variables = [line.partition(":")[0] for line in result.stdout.splitlines()]
-    assert variables == [*(f"{name} is not set" for name in names), "False", str(HOME)]
+    assert variables == [*(f"{name} is not set" for name in names), "False", str(HOME), "/run/spms/metrics"]
 
 
 @pytest.mark.parametrize(
