@@ -1,14 +1,16 @@
 """Queries about users and their logins."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, DateField, Q, QuerySet, Sum
+from django.db.models.functions import Trunc
 
 from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
 from accounts.usernames import is_system
 from core.audit import Actor
+from core.times import SHANGHAI, day_begins
 from permissions.models import Role
 from permissions.scope import scope_of
 
@@ -71,6 +73,19 @@ def scan_logins(user_pks: Iterable[int]) -> dict[int, int]:
     """Return how often each of these users has logged in by a scan, by the user's key."""
     logins = LoginLog.objects.filter(user__in=list(user_pks), method=LoginMethod.WECHAT).order_by()
     return dict(logins.values_list("user").annotate(Count("pk")))
+
+
+def logins(unit: str, first: date, last: date, user_pk: int | None = None) -> dict[date, int]:
+    """Return how many logins there were from ``first`` to ``last``, of all users or of one.
+
+    :param unit: by ``day``, by ``week`` (its Monday) or by ``month`` (its first).
+    """
+    span = {"logged_in_at__gte": day_begins(first), "logged_in_at__lt": day_begins(last + timedelta(days=1))}
+    rows: Any = LoginLog.objects.order_by().filter(**span)
+    if user_pk is not None:
+        rows = rows.filter(user=user_pk)
+    rows = rows.values_list(Trunc("logged_in_at", unit, output_field=DateField(), tzinfo=SHANGHAI))
+    return dict(rows.annotate(Count("pk")))
 
 
 def staff_names() -> list[tuple[int, str]]:

@@ -32,7 +32,8 @@ from shop.revenue import DAYS, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, OrderAction, State
 from sockets.sessions import sessions_open
-from students.selectors import classes_counted, students_by_day, students_total
+from students.figures import entries
+from students.selectors import classes_counted, students_total
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
 from weather.services import account_get
@@ -96,7 +97,7 @@ def _comparison_tile(
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     yield Tile("学员", str(students_total(scope=scope)), list_url("students.student"))
     months = months_of(now)
-    days, room = students_by_day(months[0], scope), settings.CLASS_CAPACITY
+    days, room = entries("day", months[0].date(), now.date(), scope), settings.CLASS_CAPACITY
     new, before = (_days_sum(days, *span) for span in period.spans)
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
     yield _comparison_tile("新增学员", new, before, period, link)
@@ -124,8 +125,8 @@ def months_of(now: datetime) -> list[datetime]:
     return [first.replace(year=n // 12, month=n % 12 + 1) for n in range(number, number + MONTHS + 1)]
 
 
-def _days_sum(days: dict[str, int], first: datetime, last: datetime) -> int:
-    return sum(number for day, number in days.items() if f"{first:%Y-%m-%d}" <= day <= f"{last:%Y-%m-%d}")
+def _days_sum(days: dict[date, int], first: datetime, last: datetime) -> int:
+    return sum(number for day, number in days.items() if first.date() <= day <= last.date())
 
 
 def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.api.views import LoginLogViewSet, UserViewSet
+from charts.api.views import ChartsViewSet
 from config import front
 from config.school import logo
 from core.api import schema
@@ -25,6 +26,7 @@ urlpatterns = [
         *(WeatherViewSet, UploadViewSet, LoginLogViewSet, StudentViewSet, DormitoryViewSet),
         *(UserViewSet, PermissionViewSet),
         *(CategoryViewSet, ProductViewSet, CartViewSet, OrderViewSet, PayViewSet, NoticeViewSet),
+        ChartsViewSet,
     ),
     path("", front.home),
     path("logo", logo),

@@ -4,13 +4,13 @@ The revenue is a sum over orders: ``shop.revenue``.
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from django.db.models import Aggregate, Count, Q, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Aggregate, Count, DateField, Q, Sum
+from django.db.models.functions import Coalesce, Trunc, TruncDate
 
 from core.times import SHANGHAI, day_begins
 from payments.models import BillRun, Difference, Payment, PaymentStatus, Refund, RefundStatus
@@ -87,6 +87,21 @@ def money_days(first: date, last: date) -> dict[date, MoneyDay]:
             day = row.pop("day")
             days[day] = replace(days.get(day, MoneyDay()), **row)
     return days
+
+
+def refunded(unit: str, first: date, last: date, order_ids: Iterable[str] | None = None) -> dict[date, int]:
+    """Return the fen that went back from ``first`` to ``last``, as :func:`money_days` has it, in one query.
+
+    :param unit: by ``day``, by ``week`` (its Monday) or by ``month`` (its first).
+    :param order_ids: only of these orders.
+    """
+    refunds: Any = Refund.objects.order_by().filter(Q(state__in=_ACCEPTED) | Q(state=_S.OFFLINE, accepted_at=None))
+    refunds = refunds.annotate(at=Coalesce("accepted_at", "offline_at"))
+    refunds = refunds.filter(at__gte=day_begins(first), at__lt=day_begins(last + timedelta(days=1)))
+    if order_ids is not None:
+        refunds = refunds.filter(payment__out_trade_no__in=order_ids)
+    rows = refunds.values_list(Trunc("at", unit, output_field=DateField(), tzinfo=SHANGHAI))
+    return dict(rows.annotate(fen=Sum("amount_fen")))
 
 
 def _sums(number: str, fen: str, which: Q | None = None) -> dict[str, Aggregate]:

@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, Q, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Aggregate, Count, DateField, F, Q, Sum
+from django.db.models.functions import Trunc, TruncDate
 
 from core.times import SHANGHAI, day_begins
 from permissions.scope import Scope
@@ -89,3 +89,40 @@ def order_days_between(first: date, last: date) -> dict[date, OrderSums]:
         day = row.pop("day")
         days[day] = replace(days.get(day, OrderSums()), **row)
     return days
+
+
+# --- By the day of payment, for charts ---
+def paid(unit: str, first: date, last: date, buyer_pk: int | None = None) -> dict[date, tuple[int, Decimal]]:
+    """Return number and total of the orders that were paid from ``first`` to ``last``, whatever became of them.
+
+    :param unit: by ``day``, by ``week`` (its Monday) or by ``month`` (its first).
+    :param buyer_pk: only this buyer's orders.
+    """
+    orders: Any = Order.objects.order_by().filter(**_paid_between("paid_at", first, last))
+    if buyer_pk is not None:
+        orders = orders.filter(user=buyer_pk)
+    at = Trunc("paid_at", unit, output_field=DateField(), tzinfo=SHANGHAI)
+    rows = orders.values_list(at).annotate(number=Count("pk"), amount=Sum("total"))
+    return {day: (number, amount) for day, number, amount in rows}
+
+
+def products_sold(
+    by: str, first: date | None, last: date | None, buyer_pk: int | None = None
+) -> list[tuple[str, int, Decimal]]:
+    """Return name, pieces and amount of what was paid and not refunded, most pieces first. By the day of payment.
+
+    :param by: ``product`` or ``category``.
+    """
+    name = "title" if by == "product" else "product__category__name"
+    lines: Any = OrderLine.objects.order_by().filter(order__state__in=EARNING)
+    lines = lines.filter(**_paid_between("order__paid_at", first, last))
+    if buyer_pk is not None:
+        lines = lines.filter(order__user=buyer_pk)
+    kept = F("quantity") - F("refunded_quantity")
+    sums = lines.values_list(name).annotate(pieces=Sum(kept), amount=Sum(F("price") * kept)).filter(pieces__gt=0)
+    return list(sums.order_by("-pieces", name))
+
+
+def _paid_between(field: str, first: date | None, last: date | None) -> dict[str, Any]:
+    span = {f"{field}__gte": day_begins(first)} if first else {f"{field}__isnull": False}
+    return span | ({f"{field}__lt": day_begins(last + timedelta(days=1))} if last else {})

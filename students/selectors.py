@@ -12,15 +12,12 @@ PostgreSQL would have to guess, and is wrong by a factor of 100 either way (figu
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import TruncDate
 
 from core.db.pool import prepared_rows
 from permissions.scope import EVERYTHING, Scope
@@ -174,22 +171,6 @@ def students_entered(user_pks: Iterable[int]) -> dict[int, int]:
 def class_students(class_name: str, *, limit: int) -> list[Student]:
     """Return the first ``limit`` students of a class, in the order they were entered."""
     return list(Student.objects.filter(class_name=class_name).order_by("pk")[:limit])
-
-
-def students_by_day(since: datetime, scope: Scope = EVERYTHING) -> dict[str, int]:
-    """Return ``{"2026-11-24": 3}``, how many students were added on each day in Asia/Shanghai. Reads all of them.
-
-    Those in the archive by now count too, so that past days stay as they were.
-    """
-    here, archive = (
-        model._default_manager.filter(scope.visible(), created_at__gte=since).order_by()
-        .values_list(TruncDate("created_at")).annotate(Count("pk"))
-        for model in (Student, ArchivedStudent)
-    )  # fmt: skip
-    days: Counter[str] = Counter()
-    for day, number in here.union(archive, all=True):
-        days[str(day)] += number
-    return days
 
 
 def class_roster(class_name: str, scope: Scope = EVERYTHING, *, only_studying: bool = False) -> QuerySet[Student]:

@@ -139,6 +139,7 @@ INSTALLED_APPS = [
     "dormitory",
     "payments",
     "shop",
+    "charts",
     "backoffice",
     "moving",
     "operations",
@@ -322,7 +323,7 @@ REST_FRAMEWORK = {
 # In the order of the API document.
 _MODULES = [
     "天气模块", "上传图片", "学员模块", "宿舍模块", "用户模块", "权限模块",
-    "类目模块", "商品模块", "购物车模块", "订单模块", "支付",
+    "类目模块", "商品模块", "购物车模块", "订单模块", "支付", "数据统计",
 ]  # fmt: skip
 SPECTACULAR_SETTINGS = {
     "TITLE": "学员项目管理系统 API",

@@ -1,6 +1,6 @@
 """Each class has its row, whoever names it first; what happened to a student stands in the month it happened in."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from importlib import import_module
 
 import pytest
@@ -12,9 +12,10 @@ from permissions.scope import Scope
 from students.classes import class_get, class_rows
 from students.errors import ClassUnknown
 from students.events import EventKind
+from students.figures import entries, entries_by_month, leavers, students_by
 from students.listener import StudentsListener, register_listener
 from students.models import ArchivedStudent, SchoolClass, Student, StudentEvent, StudentState
-from students.selectors import class_list, class_roster, student_of_account, students_by_day
+from students.selectors import class_list, class_roster, student_of_account
 from students.services import student_delete, student_edit, student_restore, students_archive
 from students.tests.factories import FIELDS, student, students
 from students.tests.transfers import checked, confirmed, sheet
@@ -66,12 +67,14 @@ def test_the_roster_keeps_to_the_data_scope_and_can_leave_out_those_away():
 def test_archiving_changes_no_past_month_and_counts_where_it_happened():
     first, second = students("王芳", "李雷", created_at=NOW - timedelta(days=40), created_by_id=5)
     students("谭鹏", created_at=NOW)
-    before = students_by_day(NOW - timedelta(days=90))
+    span = (date(2026, 9, 1), date(2026, 11, 29))
 
     put_aside(first)
 
-    assert students_by_day(NOW - timedelta(days=90)) == before == {"2026-10-20": 2, "2026-11-29": 1}
-    assert students_by_day(NOW - timedelta(days=90), OWN) == {"2026-10-20": 2}
+    assert entries("day", *span) == {date(2026, 10, 20): 2, date(2026, 11, 29): 1}
+    assert entries("week", *span, OWN) == {date(2026, 10, 19): 2}
+    assert entries_by_month() == [("2026-10", 2), ("2026-11", 1)] and students_by("city") == [("重庆", 2)]
+    assert leavers("month", *span) == leavers("month", *span, OWN) == {date(2026, 11, 1): 1}
     event = StudentEvent.objects.get()
     assert (event.student_pk, event.sid, str(event.on), event.created_by_id) == (first.pk, first.sid, "2026-11-29", 5)
     student_restore(pk=first.pk, actor_pk=None, now=NOW + timedelta(days=3))

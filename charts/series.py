@@ -1,0 +1,191 @@
+"""Make what ECharts takes out of the figures of other apps: names with values, and series over days."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from itertools import islice
+from typing import Any, TypedDict
+
+from accounts.selectors import logins
+from charts.errors import TooManyPoints
+from core.money import fen_to_yuan, wire
+from payments.figures import refunded
+from permissions.scope import Scope
+from shop.revenue import paid, products_sold
+from shop.selectors import order_ids_of
+from students.figures import entries, entries_by_month, leavers, students_by
+
+MAX_POINTS = 400
+OTHERS = "其他"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Whose figures a caller sees: those of the students in the scope; and all orders, or the caller's own."""
+
+    scope: Scope
+    sees_orders: bool
+
+    @property
+    def buyer_pk(self) -> int | None:
+        return None if self.sees_orders else self.scope.user_pk
+
+    @property
+    def login_pk(self) -> int | None:
+        return self.scope.user_pk if self.scope.is_own_only else None
+
+
+@dataclass(frozen=True)
+class Span:
+    """The days from ``first`` to ``last``, both included, in units: ``day``, ``week`` or ``month``."""
+
+    unit: str
+    first: date
+    last: date
+    sight: Sight
+
+    @cached_property
+    def points(self) -> list[date]:
+        """Return every day, Monday or first of a month, oldest first.
+
+        :raises TooManyPoints: there are more than ``MAX_POINTS``.
+        """
+        points = list(islice(self._points(), MAX_POINTS + 1))
+        if len(points) > MAX_POINTS:
+            raise TooManyPoints
+        return points
+
+    def _points(self) -> Iterator[date]:
+        at = self.first
+        if self.unit == "week":
+            at -= timedelta(days=at.weekday())
+        elif self.unit == "month":
+            at = at.replace(day=1)
+        while at <= self.last:
+            yield at
+            at = _next_month(at) if self.unit == "month" else at + timedelta(days=7 if self.unit == "week" else 1)
+
+    @cached_property
+    def paid(self) -> dict[date, tuple[int, Decimal]]:  # orders and income are of one query
+        return paid(self.unit, self.first, self.last, self.sight.buyer_pk)
+
+    def students(self) -> dict[date, int]:
+        return entries(self.unit, self.first, self.last, self.sight.scope)
+
+    def leavers(self) -> dict[date, int]:
+        return leavers(self.unit, self.first, self.last, self.sight.scope)
+
+    def logins(self) -> dict[date, int]:
+        return logins(self.unit, self.first, self.last, self.sight.login_pk)
+
+    def orders(self) -> dict[date, int]:
+        return {day: number for day, (number, _) in self.paid.items()}
+
+    def income(self) -> dict[date, int | float]:
+        return {day: wire(amount) for day, (_, amount) in self.paid.items()}
+
+    def refunds(self) -> dict[date, int | float]:
+        buyer_pk = self.sight.buyer_pk
+        fen = refunded(self.unit, self.first, self.last, None if buyer_pk is None else order_ids_of(buyer_pk))
+        return {day: wire(fen_to_yuan(number)) for day, number in fen.items()}
+
+
+# The series of a trend: what it is called, its figures, and the value of a day without any.
+SERIES: dict[str, tuple[str, Callable[[Span], dict[date, Any]], int | None]] = {
+    "students": ("新增学员", Span.students, 0),
+    "leavers": ("离开学员", Span.leavers, 0),
+    "logins": ("登录次数", Span.logins, 0),
+    "orders": ("付款订单", Span.orders, 0),
+    "income": ("收入", Span.income, 0),
+    "refunds": ("退款", Span.refunds, 0),
+}
+STUDENTS_BY = ("city", "class", "degree", "age", "month")
+PRODUCTS_BY = ("product", "category")
+
+
+class NamedValue(TypedDict):
+    name: str
+    value: int
+
+
+class NamedSales(NamedValue):
+    amount: int | float
+
+
+class Line(TypedDict):
+    name: str
+    key: str
+    data: list[int | float | None]
+
+
+class Trend(TypedDict):
+    xAxis: list[str]
+    series: list[Line]
+
+
+class Overview(TypedDict):
+    students: int
+    classes: int
+    newStudents: int
+    logins: int
+    orders: int
+    income: int | float
+    refunds: int | float
+
+
+def trend(names: Iterable[str], span: Span) -> Trend:
+    """Return the series of these names, with a value for every point.
+
+    :raises TooManyPoints: the span has more than ``MAX_POINTS``.
+    """
+    points = span.points
+    series: list[Line] = []
+    for key in names:
+        name, figures, empty = SERIES[key]
+        values = figures(span)
+        series.append({"name": name, "key": key, "data": [values.get(point, empty) for point in points]})
+    return {"xAxis": [str(point) for point in points], "series": series}
+
+
+def students_chart(by: str, limit: int, scope: Scope) -> list[NamedValue]:
+    """Return the groups, largest first, and months in time; beyond ``limit`` the small groups or old months as 其他."""
+    if by == "month":
+        months = entries_by_month(scope)
+        kept, rest = months[-limit:], months[:-limit]
+    else:
+        groups = students_by(by, scope)
+        kept, rest = groups[:limit], groups[limit:]
+    others = [(OTHERS, sum(number for _, number in rest))] if rest else []
+    return [{"name": name, "value": number} for name, number in [*kept, *others]]
+
+
+def products_chart(
+    by: str, first: date | None, last: date | None, limit: int, buyer_pk: int | None
+) -> list[NamedSales]:
+    """Return pieces and yuan of what was sold, most pieces first; beyond ``limit`` the rest as 其他."""
+    rows: Sequence[tuple[str, int, Decimal]] = products_sold(by, first, last, buyer_pk)
+    kept, rest = list(rows[:limit]), rows[limit:]
+    if rest:
+        kept.append((OTHERS, sum(pieces for _, pieces, _ in rest), sum((amount for *_, amount in rest), Decimal())))
+    return [{"name": name, "value": pieces, "amount": wire(amount)} for name, pieces, amount in kept]
+
+
+def overview(today: date, classes: int, students: int, sight: Sight) -> Overview:
+    """Return the figures of today."""
+    span = Span("day", today, today, sight)
+    values: dict[str, Any] = {key: figures(span).get(today, empty) for key, (_, figures, empty) in SERIES.items()}
+    return {
+        "students": students,
+        "classes": classes,
+        "newStudents": values["students"],
+        "logins": values["logins"],
+        "orders": values["orders"],
+        "income": values["income"],
+        "refunds": values["refunds"],
+    }
+
+
+def _next_month(first: date) -> date:
+    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
