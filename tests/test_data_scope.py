@@ -1,11 +1,14 @@
 """Data scope: what a role sees and changes of the students, products and categories that Li and Wang have entered."""
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_add
 from shop.models import Category, Order, Product
-from shop.tests.factories import make_order
+from shop.services.catalogue import vip_category_create
+from shop.tests.factories import make_category, make_order
 from students.models import Student
 from students.tests.factories import FIELDS as STUDENT
 from students.tests.factories import students
@@ -131,6 +134,50 @@ def test_what_is_out_of_sight_is_neither_bought_nor_in_the_way_of_a_category(peo
     assert [who.post("/category/addCategory", category).json()["state"] for who in (wang, li)] == [True, False]
 
 
+PRODUCT = {"productName": "茶", "price": "0.01", "inventory": "5", "description": "说明", "imageUrl": PICTURE}
+
+
+@pytest.mark.parametrize("scope", DataScope.values)
+def test_a_private_category_takes_products_of_its_owner_and_vip_time_needs_the_scope_all(people, scope, roles, person):
+    roles["301"] = role_add(roleid="301", name="学员", rows=["*"])
+    Role.objects.filter(roleid="301").update(data_scope=OWN)
+    private = person("zhao", "301").post("/category/addCategory", {"categoryName": "赵类"}).json()["category_id"]
+    vip = vip_category_create(actor="root", now=timezone.now()).category_id
+    everyones = make_category("公用").category_id
+    li, wang = people(scope)
+    own, lis = (
+        who.post("/category/addCategory", {"categoryName": f"类{who.user.username}"}).json() for who in (wang, li)
+    )
+    product = wang.post("/product/add_product", PRODUCT | {"category_id": own["category_id"]}).json()["product_id"]
+
+    def add(category_id):
+        return wang.post("/product/add_product", PRODUCT | {"category_id": category_id}).json()
+
+    def move(category_id):
+        return wang.post("/product/update_product", {"product_id": product, "category_id": category_id}).json()
+
+    unknown = add("20200101000000000")
+    for category_id in (private, vip):
+        for answer in (add(category_id), move(category_id)):
+            assert answer["state"] is (scope == ALL)
+            assert scope == ALL or answer == (NOT_OWN if scope == CHANGE_OWN else unknown)
+    assert all(
+        add(category_id)["state"]
+        for category_id in (own["category_id"],) + (everyones, lis["category_id"]) * (scope != OWN)
+    )
+    page = logged_in(staff_of(wang)).get("/admin/shop/product/add/").content.decode()
+    assert [name in page for name in ("赵类", ">vip充值<")] == [scope == ALL] * 2 and "类wang" in page
+    Product.objects.filter(product_id=product).update(category=Category.objects.get(category_id=vip))
+    answer = wang.post("/product/update_product", {"product_id": product, "price": "0.02"}).json()
+    assert answer["state"] is (scope == ALL)
+
+
+def staff_of(who):
+    names = ["view_product", "add_product", "change_product"]
+    Role.objects.get(roleid="300").permissions.set(Permission.objects.filter(codename__in=names))
+    return who.user
+
+
 def test_a_role_that_loses_its_scope_sees_everything_from_the_next_call_on(people, django_capture_on_commit_callbacks):
     li, wang = people(OWN)
     enter(li, "李")
@@ -154,8 +201,6 @@ def offices(people):
     """Return the users of :func:`people` with a browser of each, and with all rights on students and products."""
 
     def make(scope):
-        from django.contrib.auth.models import Permission
-
         pair = people(scope)
         names = [name.split(".")[1] for name in OFFICE]
         Role.objects.get(roleid="300").permissions.set(Permission.objects.filter(codename__in=names))

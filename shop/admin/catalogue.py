@@ -90,7 +90,11 @@ class ProductForm(PictureForm):
         if "pieces" in self.fields and not self.instance.pk:
             self.fields["pieces"].label, self.fields["pieces"].help_text = "库存", ""
         if "category" in self.fields:
-            self.fields["category"].queryset = Category.objects.filter(self.scope.visible(), removed_at=None)  # type: ignore[attr-defined]
+            categories = Category.objects.filter(self.scope.visible(), removed_at=None)
+            if not self.scope.is_all:
+                pks = [row.pk for row in categories if row.takes_products_of(self.scope)]
+                categories = categories.filter(pk__in=[*pks, self.instance.category_id])
+            self.fields["category"].queryset = categories  # type: ignore[attr-defined]
 
     def clean_pieces(self) -> int:
         pieces = self.cleaned_data["pieces"] or 0

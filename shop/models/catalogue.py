@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from permissions.models import EnteredRow
+from permissions.scope import Scope
 
 # The category whose products are VIP time, not goods. Clients have this number in their source.
 VIP_CATEGORY_ID = "20210827165510715"
@@ -47,6 +48,15 @@ class Category(EnteredRow):
 
     def __str__(self) -> str:
         return self.name
+
+    def takes_products_of(self, scope: Scope) -> bool:
+        """Tell whether a caller may put products into this category, which he sees.
+
+        A private one is for whoever made it. VIP time, whose price the shop sets, needs the scope of all rows.
+        """
+        if scope.is_all:
+            return True
+        return self.category_id != VIP_CATEGORY_ID and (not self.is_private or scope.may_change(self))
 
 
 class Product(EnteredRow):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import structlog
 from django.db import IntegrityError, transaction
 
+from core.errors import NotPermitted
 from core.ids import time17
 from permissions.scope import EVERYTHING, Scope
 from shop.errors import (
@@ -120,9 +121,10 @@ def product_create(
     """Create a product and put it on sale. ``stock`` is in pieces.
 
     :raises ProductCategoryUnknown: there is no such category, or ``scope`` does not show it.
+    :raises NotPermitted: ``scope`` shows the category, but it takes no products of this caller.
     """
     product = Product(
-        category=_lock(Category, scope, ProductCategoryUnknown, category_id=category_id),
+        category=_lock_to_fill(category_id, scope),
         name=name,
         price=price,
         stock=stock,
@@ -146,13 +148,15 @@ def product_update(*, product_id: str, actor: str, scope: Scope = EVERYTHING, no
     ``stock`` sets what can be ordered from now on. Pieces that unpaid orders hold are added when those orders close.
 
     :raises RecordMissing, NothingChanged, ProductCategoryUnknown: as named.
-    :raises NotPermitted: ``scope`` shows the product, but does not allow changes.
+    :raises NotPermitted: ``scope`` shows the product, but does not allow changes, or not this category.
     """
     product = _lock_to_change(Product, scope, RecordMissing, product_id=product_id)
+    if product.category.category_id == VIP_CATEGORY_ID and not scope.is_all:  # its price, level and days
+        raise NotPermitted
     category_id = changes.pop("category_id", None)
     # A client may post a product back with its old category, which may have been removed since.
     if category_id not in (None, product.category.category_id):
-        changes["category"] = _lock(Category, scope, ProductCategoryUnknown, category_id=category_id)
+        changes["category"] = _lock_to_fill(category_id, scope)
     changes = {name: value for name, value in changes.items() if getattr(product, name) != value}
     if not changes:
         raise NothingChanged
@@ -217,6 +221,13 @@ def _lock_to_change(model: type[Row], scope: Scope, missing: type[ShopError], **
     row = _lock(model, scope, missing, **number)
     scope.require_change(row)
     return row
+
+
+def _lock_to_fill(category_id: str, scope: Scope) -> Category:
+    category = _lock(Category, scope, ProductCategoryUnknown, category_id=category_id)
+    if not category.takes_products_of(scope):
+        raise NotPermitted
+    return category
 
 
 def _save_with_new_id(row: Category | Product, field: str, now: datetime) -> None:
