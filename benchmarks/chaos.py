@@ -36,7 +36,7 @@ READY_TIMEOUT_S = 90
 SETTLE_TIMEOUT_S = 150
 # What marks a process of the stack in its command line.
 VICTIMS = {
-    "web": ("core.ops.web",),
+    "web": ("operations.web",),
     "worker": ("celery", " worker "),
     "beat": ("celery", " beat "),
     "valkey": ("valkey-server",),

@@ -121,7 +121,7 @@ def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup
     assert "The system still runs; it uses the database from this machine." in result.stderr
 
 
-@pytest.mark.parametrize("mark", [" core.ops.web --interface", "watchdog.py"])
+@pytest.mark.parametrize("mark", [" operations.web --interface", "watchdog.py"])
 def test_what_is_killed_comes_back_and_leaves_nothing(stack: Stack, mark: str) -> None:
     """tests/long/test_chaos.py kills the others."""
     (before,) = stack.children(mark)

@@ -1,6 +1,6 @@
 """Run Granian on the socket that systemd holds (``spms-web.socket``), so that a restart refuses no request.
 
-    python -m core.ops.web --interface wsgi ... config.wsgi:application    # the options are Granian's own
+    python -m operations.web --interface wsgi ... config.wsgi:application    # the options are Granian's own
 
 Problem: Granian opens its sockets itself, so nginx answers 502 until a new process is there: 12 s on a busy machine.
 On systems other than Linux all its workers use one socket; with a socket of systemd they do so here. Without one this
