@@ -1,6 +1,6 @@
 """The refusals of the user calls."""
 
-from core.errors import DomainError, Throttled
+from core.errors import BadParameter, DomainError, Throttled
 
 
 class CredentialsMissing(DomainError):
@@ -120,6 +120,12 @@ class UserNotYours(DomainError):
 
 class PhoneTaken(DomainError):
     status, msg = 10066, "手机号已经被绑定"
+
+
+class PhoneMasked(BadParameter):
+    """A list has shown the number as 139****1111, and a client sends that back for another account."""
+
+    msg = "phone: 不能带星号,请传完整的手机号"
 
 
 class PhoneNeedsPassword(DomainError):

@@ -122,6 +122,7 @@ REGISTER = Doc(
         errors.RegistrationIncomplete,
         errors.RoleUnknown,
         errors.PhoneTaken,
+        errors.PhoneMasked,
         errors.PasswordTooWeak("密码不符合要求:密码长度太短。密码必须包含至少 6 个字符。"),
     ],
 )
@@ -150,6 +151,7 @@ UPDATE_USER = Doc(
         errors.UserNotYours,
         errors.RoleNotYours,
         errors.PhoneTaken,
+        errors.PhoneMasked,
         errors.PhoneNeedsPassword,
         *_SMS_CODE,
         errors.PhoneTriesExceeded(42),

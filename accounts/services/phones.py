@@ -12,12 +12,13 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts.errors import PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
+from accounts.errors import PhoneMasked, PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
 from accounts.models import User
 from accounts.services.attempts import LoginContext
 from accounts.services.login import is_own_password
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from accounts.sms import sms_send
+from core.admin.phones import phone_masked
 from core.cache import ratelimit
 from core.queues import task_send
 from permissions.models import Role
@@ -40,6 +41,18 @@ class PhoneProof(NamedTuple):
 def can_login(phone: str, role: Role) -> bool:
     """Tell whether a number that root sets, or that was proved, logs in. Root's own role never logs in by message."""
     return bool(MOBILE.fullmatch(phone)) and not role.is_root
+
+
+def phone_kept(phone: str, *, before: str = "") -> str:
+    """Return the number to keep: ``before`` where a client sends back the masked form that a list has shown.
+
+    :raises PhoneMasked: it is the masked form of another number.
+    """
+    if "*" not in phone or phone == before:
+        return phone
+    if phone != phone_masked(before):
+        raise PhoneMasked
+    return before
 
 
 def phone_refuse_taken(phone: str, *, user_pk: int | None = None) -> None:

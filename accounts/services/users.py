@@ -20,6 +20,7 @@ from accounts.services.phones import (
     PhoneProof,
     can_login,
     own_phone_changes,
+    phone_kept,
     phone_replaced_tell,
 )
 from accounts.services.usernames import username_claim
@@ -43,8 +44,9 @@ def user_register(
     """Create a user; without ``roleid`` with the role ``DEFAULT_ROLEID``.
 
     :param by_root: the name is the person's own, so a student of this name may get the number as user name.
-    :raises RoleUnknown, PasswordTooWeak, UsernameTaken, PhoneTaken: nothing was created.
+    :raises RoleUnknown, PasswordTooWeak, UsernameTaken, PhoneTaken, PhoneMasked: nothing was created.
     """
+    phone = phone_kept(phone)
     role = _role(roleid or DEFAULT_ROLEID)
     username_claim(username, person=nickname if by_root else "")  # this error comes before those about the password
     draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
@@ -89,11 +91,13 @@ def user_update(
     :param proof: shows that the caller reads the messages of the new number.
     :raises RoleNotYours: only root may change ``roleid`` and ``vip_level``.
     :raises UsernameTaken, DemoNameStays, RoleUnknown: this change is refused.
+    :raises PhoneMasked: see ``phone_kept``.
     :raises PhoneTaken, PhoneNeedsPassword, PhoneTriesExceeded, SmsCodeWrong: see ``own_phone_changes``.
     :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: see ``password_change``.
     """
     user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
-    old_phone, was_login, phone = user.phone, user.is_phone_bound, changes.pop("phone", user.phone)
+    old_phone, was_login = user.phone, user.is_phone_bound
+    phone = phone_kept(changes.pop("phone", user.phone), before=user.phone)
     if (roleid := changes.pop("roleid", None)) is not None:
         changes["role"] = _role(roleid)
     changes = {name: value for name, value in changes.items() if getattr(user, name) != value}

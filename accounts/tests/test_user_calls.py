@@ -230,6 +230,24 @@ class TestTheListForOthersThanRoot:
         roles["200"].permissions.add(Permission.objects.get(codename="phone_user"))
         assert self.phones(np) == whole and self.phones(np, key="2341") == {"li": "13912341111"}
 
+    def test_a_masked_number_that_comes_back_changes_nothing_and_another_is_refused(self, root, np, person):
+        li = person("li", "103", phone="13912341111", is_phone_bound=True)
+        shown = self.phones(np)["li"]
+        refused = (0, False, "phone: 不能带星号,请传完整的手机号")
+
+        for caller in (li, root):
+            answer = caller.post("/users/updateUser", {"unid": li.user.unid, "phone": shown, "city": "南京"})
+            assert envelope(answer) == (200, True, "更新成功")
+            for masked in ("138****1111", "***********", "139*1111"):
+                answer = caller.post("/users/updateUser", {"unid": li.user.unid, "phone": masked, "city": "成都"})
+                assert envelope(answer) == refused
+        new = {"username": "wang", "password": "wu-wu-kai", "nickname": "王", "phone": shown}
+        assert envelope(root.post("/users/register", new)) == refused
+
+        li.user.refresh_from_db()
+        assert (li.user.phone, li.user.is_phone_bound, li.user.city) == ("13912341111", True, "南京")
+        assert not User.objects.filter(phone__contains="*").exists()
+
     @pytest.mark.parametrize("class_name", ["H5", ""])
     def test_shows_the_own_class_alone_where_the_scope_is_so(self, np, person, roles, class_name):
         names = {"H5": ["a", "b"], "H6": ["c"], "": ["teacher"]}
