@@ -28,7 +28,7 @@ class ChartsViewSet(ApiViewSet):
         query = params.StudentsParams.read(request)
         return ok("获取成功", data=series.students_chart(**query, scope=request.user.scope))
 
-    @Endpoint("GET", "/statistics/trend", "数字随时间的变化", Access.ROWS, docs=docs.TREND)
+    @Endpoint("GET", "/statistics/trend", "数字随时间的变化", Access.ROWS, docs=docs.TREND, is_reading=True)
     def trend(self, request: CallerRequest) -> Envelope:
         query = params.TrendParams.read(request)
         last = query.get("to") or times.local(times.now()).date()
@@ -38,14 +38,14 @@ class ChartsViewSet(ApiViewSet):
         span = series.Span(query["unit"], first, last, sight_of(request.user))
         return ok("获取成功", data=series.trend(query["of"], span))
 
-    @Endpoint("GET", "/statistics/products", "卖出的商品", Access.ROWS, docs=docs.PRODUCTS)
+    @Endpoint("GET", "/statistics/products", "卖出的商品", Access.ROWS, docs=docs.PRODUCTS, is_reading=True)
     def products(self, request: CallerRequest) -> Envelope:
         query = params.ProductsParams.read(request)
         days = (query.get("from"), query.get("to"))
         rows = series.products_chart(query["by"], *days, query["limit"], sight_of(request.user).buyer_pk)
         return ok("获取成功", data=rows)
 
-    @Endpoint("GET", "/statistics/overview", "今天的数字", Access.ROWS, docs=docs.OVERVIEW)
+    @Endpoint("GET", "/statistics/overview", "今天的数字", Access.ROWS, docs=docs.OVERVIEW, is_reading=True)
     def overview(self, request: CallerRequest) -> Envelope:
         scope, today = request.user.scope, times.local(times.now()).date()
         data = series.overview(today, len(class_list(scope)), students_total(scope=scope), sight_of(request.user))

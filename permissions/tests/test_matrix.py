@@ -57,7 +57,8 @@ ANY_USER = {
 ROOT = {"/users/register", "/users/deleteUser", "/permission/addrole", "/weather/updateWeatherCount"}
 READING = {"/students/getclasses", "/students/getstulist", "/students/searchstu", "/getloginlog"}
 EDITING = {"/students/addstu", "/students/delstu", "/students/updatestu"}
-ROWS = {"200": READING, "103": READING | EDITING}
+DORMITORY = {f"/dorm/{name}" for name in ("getRooms", "addRoom", "updateRoom", "delRoom", "checkIn", "checkOut")}
+ROWS = {"200": READING, "103": READING | EDITING | DORMITORY}
 # What a class may go on with in its read-only hours, beside the open calls.
 READ_ONLY = READING | {
     "/verify",
@@ -71,6 +72,11 @@ READ_ONLY = READING | {
     "/pay/transactions/out-trade-no/<str:out_trade_no>",
     "/order/query_order_status",
     "/order/get_order",
+    "/dorm/getRooms",
+    "/statistics/students",
+    "/statistics/trend",
+    "/statistics/products",
+    "/statistics/overview",
 }
 
 NO_TOKEN = {"status": 403, "state": False, "code": "10022", "msg": "请登入"}
