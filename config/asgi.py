@@ -8,7 +8,9 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote_from_bytes
 
+from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -17,7 +19,6 @@ from config.wsgi import application as wsgi_application
 
 # isort: split
 from accounts.routing import application as socket_application
-from config.bridge import Bridge
 from core.api.bodies import BODY_TIMEOUT_S, IncomingBody, body_limit
 from core.api.routing import call_find
 from uploads.decoder import HEAVY_THREADS, LIGHT_THREADS
@@ -26,16 +27,24 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+_ASCII = bytes(range(0x21, 0x7F)).decode()
+
+
+def _threads(number: int) -> Any:
+    wsgi: Any = wsgi_application  # a2wsgi types the environment more narrowly than Django
+    # A client that reads slowly must hold no thread, so what it has not taken yet waits here: 5 MB of a picture.
+    return WSGIMiddleware(wsgi, workers=number, send_queue_size=0)
+
+
 # A request that waits for WeChat or the weather provider holds its thread; with all of them held, others would wait.
-HTTP_THREADS = 32
-_http = Bridge(wsgi_application, threads=HTTP_THREADS)
+_http = _threads(32)
 # Threads of one process take turns. With many of them a short call is interrupted again and again, so calls that wait
 # for no other server have four of their own (docs/adr/0001).
-_quick = Bridge(wsgi_application, threads=4)
+_quick = _threads(4)
 # Pictures wait for a decoder for seconds: as many threads as may do so, and none of those that others need.
-_files = Bridge(wsgi_application, threads=LIGHT_THREADS + HEAVY_THREADS)
+_files = _threads(LIGHT_THREADS + HEAVY_THREADS)
 # The sandbox has threads of its own: if all 32 waited for it as an upstream, none would be left to answer them.
-_sandbox = Bridge(wsgi_application, threads=8) if settings.SANDBOX else _http
+_sandbox = _threads(8) if settings.SANDBOX else _http
 
 
 async def _application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,13 +64,22 @@ async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     body = IncomingBody(body_limit(scope["path"], headers.get(b"content-type", b"").decode("latin1")))
 
     try:
-        if await _has_come(body, receive):
-            await _bridge_to(scope["path"]).answer(scope, body, send)
+        await _collect(body, receive)
+        await _threads_for(scope["path"])(_as_wsgi_reads(scope, body), body.receive, send)
     finally:
         body.end()
 
 
-def _bridge_to(path: str) -> Bridge:
+def _as_wsgi_reads(scope: Scope, body: IncomingBody) -> Scope:
+    # WSGI gives `a_b` and `a-b` the same name: with an underscore a client could forge a header that a proxy sets.
+    headers = [(name, value) for name, value in scope["headers"] if b"_" not in name and name != b"content-length"]
+    headers.append((b"content-length", str(body.size).encode()))  # also of a body that came in chunks
+    # curl and old clients send Chinese characters in the query without percent-encoding.
+    query = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
+    return scope | {"headers": headers, "query_string": query, "body": body}
+
+
+def _threads_for(path: str) -> Any:
     if path.startswith("/sandbox/"):
         return _sandbox
     call: Any = call_find(path)
@@ -71,10 +89,10 @@ def _bridge_to(path: str) -> Bridge:
     return _files if endpoint.takes_files else _quick if endpoint.is_quick else _http
 
 
-async def _has_come(body: IncomingBody, receive: Receive) -> bool:
+async def _collect(body: IncomingBody, receive: Receive) -> None:
     """Read the whole body, even one that is not kept: a client reads no answer before it has sent everything.
 
-    False if the client has disconnected or took longer than ``BODY_TIMEOUT_S``.
+    It stays unfinished if the client has left, took longer than ``BODY_TIMEOUT_S``, or sent chunks that are none.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -82,8 +100,7 @@ async def _has_come(body: IncomingBody, receive: Receive) -> bool:
                 body.add(message.pop("body", b""))  # pop: else `message` keeps this part until the next one comes
                 if not message.get("more_body"):
                     body.finish()
-                    return True
-    return False
+                    return
 
 
 if settings.SANDBOX:

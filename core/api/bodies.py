@@ -13,7 +13,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 
 from core.api.envelope import error_response
-from core.errors import BodyTooLarge, ServiceUnavailable
+from core.errors import BodyTooLarge, ServiceUnavailable, Unreadable
 
 KIB = 1024
 MIB = KIB * KIB
@@ -24,9 +24,10 @@ FILE_LIMIT = 32 * MIB  # multipart where a route takes files: a 5 MB picture wit
 MAX_VALUES = 10_000
 BODY_TIMEOUT_S = 120
 # A body that arrives slowly is kept in memory meanwhile: ten slow connections took 340 MB. When unfinished bodies take
-# more than ROOM together, the largest one is dropped, so that one client's large bodies do not shut out the others.
-# The first FREE bytes of each body do not count, so that ordinary small bodies get through even then.
-ROOM, FREE = 64 * MIB, 16 * KIB
+# more than ROOM together, the largest one is dropped, so that one client's large bodies do not shut out the others. A
+# class of forty may send 5 MB each at the same instant. The first FREE bytes of each body do not count, so that
+# ordinary small bodies get through even then.
+ROOM, FREE = 200 * MIB, 16 * KIB
 BLOCK = 64 * KIB
 RETRY_AFTER_S = 5
 
@@ -113,9 +114,10 @@ class IncomingBody:
         self.is_finished = True
         memory.unfinished.discard(self)
 
-    def take(self) -> bytes:
-        """Remove and return the first block. It stays counted, because its reader still holds it in memory."""
-        return bytes(self.blocks.popleft()) if self.blocks else b""
+    async def receive(self) -> dict[str, Any]:
+        """Return the next block as ASGI has it, and forget it; it stays counted, because its reader still holds it."""
+        block = self.blocks.popleft() if self.blocks else b""
+        return {"type": "http.request", "body": block, "more_body": bool(self.blocks)}
 
     def end(self) -> None:
         """Free the memory: the request has been answered, or the body is not kept."""
@@ -132,8 +134,8 @@ class IncomingBody:
 
 
 class BodyLimitMiddleware:
-    """Refuse a body whose announced length is too large, before anything reads it, one that was dropped, and a query
-    of too many names.
+    """Refuse a body whose announced length is too large, before anything reads it, one that did not come whole, and a
+    query of too many names.
 
     ``config.asgi`` collects the bodies, and announces the length that has really arrived.
     """
@@ -148,9 +150,11 @@ class BodyLimitMiddleware:
         # Django raises while it reads the query, wherever that is, and logs a traceback that any stranger can cause.
         if request.META.get("QUERY_STRING", "").count("&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
             return error_response(BodyTooLarge())
-        body = request.META.get("spms.body")
+        body = request.META.get("asgi.scope", {}).get("body")
         if body and body.was_dropped:
             return error_response(ServiceUnavailable(headers={"Retry-After": str(RETRY_AFTER_S)}))
+        if body and not body.is_finished:
+            return error_response(Unreadable())
         return self.get_response(request)
 
 

@@ -5,15 +5,14 @@ import io
 import json
 import threading
 from collections.abc import AsyncIterable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from a2wsgi import WSGIMiddleware
 
 from config import asgi
 from config.asgi import application
-from config.bridge import Bridge, environ
-from core.api.bodies import KIB, MIB, IncomingBody, memory
+from core.api.bodies import KIB, MIB, memory
 from core.api.routing import endpoints
 
 pytestmark = pytest.mark.django_db
@@ -64,10 +63,10 @@ def test_a_body_in_pieces_is_one_body_and_raw_chinese_in_the_query_is_read():
 
 
 def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
-    bridge = Bridge(asgi.wsgi_application, threads=1)
+    others = WSGIMiddleware(asgi.wsgi_application, workers=1)
     over = threading.Event()
-    bridge.threads.submit(over.wait, 60)
-    monkeypatch.setattr(asgi, "_http", bridge)
+    others.executor.submit(over.wait, 60)
+    monkeypatch.setattr(asgi, "_http", others)
 
     async def run() -> tuple[Any, Any]:
         slow = asyncio.create_task(send_in_parts("POST", "/users/login", pieces(), b"application/json"))
@@ -81,6 +80,78 @@ def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
 
     assert waits
     assert json.loads(quick[2])["msg"] == "请登入"
+
+
+def test_no_header_can_be_forged_by_an_underscore(monkeypatch):
+    """WSGI gives X_Forwarded_For, which each request of this file sends, and X-Forwarded-For the same name."""
+    requests = []
+
+    def application(environ, start_response):
+        requests.append(environ)
+        start_response("200 OK", [])
+        return [b""]
+
+    monkeypatch.setattr(asgi, "_http", WSGIMiddleware(application, workers=1))
+    asyncio.run(send_in_parts("POST", "/重庆", pieces(b"abc", b"d"), b"text/plain", "名=谭&a=%20".encode()))
+
+    (environ,) = requests
+    assert "HTTP_X_FORWARDED_FOR" not in environ and environ["CONTENT_LENGTH"] == "4"
+    assert environ["PATH_INFO"].encode("latin1").decode() == "/重庆"
+    assert environ["QUERY_STRING"] == "%E5%90%8D=%E8%B0%AD&a=%20"
+
+
+def scope_of(method: str, path: str) -> dict[str, Any]:
+    headers = [(b"host", b"testserver"), (b"content-type", b"application/x-www-form-urlencoded"), (b"origin", ORIGIN)]
+    scope = {"type": "http", "http_version": "1.1", "method": method, "path": path}
+    return scope | {"query_string": b"", "headers": headers}
+
+
+def test_a_client_that_reads_slowly_holds_no_thread(monkeypatch):
+    def streaming(environ, start_response):
+        start_response("200 OK", [])
+        return (b"x" for _ in range(1000))
+
+    threads = asgi._threads(1)
+    monkeypatch.setattr(threads, "app", streaming)
+    monkeypatch.setattr(asgi, "_http", threads)
+
+    async def run() -> tuple[int, bool]:
+        reads = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send_slowly(message: dict[str, Any]) -> None:
+            await reads.wait()
+
+        slow = asyncio.create_task(application(scope_of("GET", "/"), receive, send_slowly))
+        status, *_ = await asyncio.wait_for(send_in_parts("GET", "/", pieces(), b""), 30)
+        waits = not slow.done()
+        reads.set()
+        await slow
+        return status, waits
+
+    assert asyncio.run(run()) == (200, True)
+
+
+@pytest.mark.parametrize("path", ["/users/login", UPLOAD, "/admin/login/"])
+def test_a_body_that_breaks_off_is_refused(path):
+    """Granian says so of chunks that are none, whose client still waits for an answer."""
+    messages = [{"type": "http.request", "body": b"username=li", "more_body": True}, {"type": "http.disconnect"}]
+    answers = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(message)
+
+    asyncio.run(application(scope_of("POST", path), receive, send))
+
+    assert answers[0]["status"] == 400
+    if path != "/admin/login/":  # there a person reads it
+        assert json.loads(answers[1]["body"]) == {"status": 400, "state": False, "msg": "请求数据无法解析"}
+        assert dict(answers[0]["headers"])[b"access-control-allow-origin"] == ORIGIN
 
 
 class TestRoomForBodies:
@@ -109,8 +180,10 @@ class TestRoomForBodies:
             async def receive() -> dict[str, Any]:
                 return waiting.pop(0)
 
-            scope = {"type": "http", "method": "POST", "path": UPLOAD, "query_string": b"", "headers": []}
-            await application(scope, receive, lambda _: None)
+            async def send(message: dict[str, Any]) -> None:
+                pass
+
+            await application(scope_of("POST", UPLOAD), receive, send)
 
         asyncio.run(run())
 
@@ -195,112 +268,3 @@ class TestLimits:
         answer = api.http.post(UPLOAD, b"{}", content_type="application/json", CONTENT_LENGTH=length)
 
         assert answer.status_code < 500
-
-
-SCOPE = {
-    "method": "POST",
-    "path": "/重庆",
-    "http_version": "1.1",
-    "query_string": "名=谭&a=%20".encode(),
-    "headers": [],
-}
-
-
-def body_of(*parts: bytes) -> IncomingBody:
-    body = IncomingBody(limit=10**9)
-    for part in parts:
-        body.add(part)
-    body.finish()
-    memory.taken -= body.counted  # no code ends these
-    return body
-
-
-class Parts:
-    """An answer that is made while it is sent."""
-
-    closed = False
-
-    def __iter__(self):
-        yield from (b"one", b"", b"two")
-
-    def close(self):
-        self.closed = True
-
-
-@pytest.mark.parametrize("left_after", [None, 0, 1, 2])
-def test_a_streamed_answer_is_sent_part_by_part_and_closed_also_when_the_client_leaves(left_after):
-    parts, sent = Parts(), []
-
-    def application(environ, start_response):
-        start_response("206 Partial Content", [("Content-Type", "text/plain")])
-        return parts
-
-    async def send(message: dict[str, Any]) -> None:
-        if len(sent) == left_after:
-            raise OSError("the client has left")
-        sent.append(message)
-
-    async def run() -> None:
-        bridge = Bridge(application, threads=1)
-        try:
-            await bridge.answer(SCOPE, body_of(), send)
-        finally:
-            await asyncio.to_thread(bridge.threads.shutdown)
-
-    with nullcontext() if left_after is None else pytest.raises(OSError, match="left"):
-        asyncio.run(run())
-
-    assert parts.closed
-    if left_after is None:
-        start, *bodies = sent
-        assert start["status"] == 206
-        assert [(message["body"], message.get("more_body", False)) for message in bodies] == [
-            *((b"one", True), (b"", True), (b"two", True), (b"", False))
-        ]
-
-
-def test_an_answer_without_a_waiting_client_is_closed():
-    parts, is_asked, is_over = Parts(), threading.Event(), threading.Event()
-
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        is_asked.set()
-        is_over.wait(30)
-        return parts
-
-    async def run() -> None:
-        bridge = Bridge(application, threads=1)
-        task = asyncio.create_task(bridge.answer(SCOPE, body_of(), None))
-        await asyncio.to_thread(is_asked.wait, 30)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        is_over.set()
-        await asyncio.to_thread(bridge.threads.shutdown)
-
-    asyncio.run(run())
-
-    assert parts.closed
-
-
-class TestEnviron:
-    def test_path_query_and_headers_are_as_wsgi_has_them_and_none_can_be_forged(self):
-        headers = [
-            (b"x-forwarded-for", b"1.1.1.1"), (b"x_forwarded_for", b"6.6.6.6"), (b"x-forwarded-for", b"2.2.2.2"),
-            (b"cookie", b"a=1"), (b"cookie", b"b=2"), (b"content-length", b"999"), (b"content-type", b"text/plain"),
-        ]  # fmt: skip
-
-        env = environ(SCOPE | {"headers": headers}, body_of(b"abc"))
-
-        assert (env["HTTP_X_FORWARDED_FOR"], env["HTTP_COOKIE"]) == ("1.1.1.1,2.2.2.2", "a=1; b=2")
-        assert (env["CONTENT_LENGTH"], env["CONTENT_TYPE"]) == ("3", "text/plain")
-        assert env["PATH_INFO"].encode("latin1").decode() == "/重庆"
-        assert env["QUERY_STRING"] == "%E5%90%8D=%E8%B0%AD&a=%20"
-
-    def test_a_body_is_read_whole_in_pieces_and_by_line(self):
-        parts = (b"", b"x" * 70_000, b"y\nz", b"", b"w" * 70_000)
-
-        assert environ(SCOPE, body_of(*parts))["wsgi.input"].read() == b"".join(parts)
-        assert environ(SCOPE, body_of(*parts))["wsgi.input"].readline() == parts[1] + b"y\n"
-        file = environ(SCOPE, body_of(*parts))["wsgi.input"]
-        assert b"".join(iter(lambda: file.read(999), b"")) == b"".join(parts)
-        assert environ(SCOPE, body_of())["wsgi.input"].read() == b""

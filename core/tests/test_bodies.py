@@ -1,5 +1,6 @@
 """What a body may cost before its sender is known."""
 
+import asyncio
 import io
 import json
 from contextlib import closing, suppress
@@ -77,7 +78,9 @@ def test_small_parts_are_joined_to_blocks_and_no_block_grows_large():
     for _ in range(5):
         body.add(b"x" * (BLOCK // 2))
 
-    assert [len(body.take()) for _ in range(4)] == [BLOCK, BLOCK, BLOCK // 2, 0]
+    parts = [asyncio.run(body.receive()) for _ in range(4)]
+    assert [len(part["body"]) for part in parts] == [BLOCK, BLOCK, BLOCK // 2, 0]
+    assert [part["more_body"] for part in parts] == [True, True, False, False]
     body.end()
 
 
