@@ -250,7 +250,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_max": 0.2,
     **_broker_options,
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: a full disk would end it. Sweeps find what is due
 CELERY_BEAT_SCHEDULE = beat_schedule(sends_alerts=bool(ALERT_MAIL_TO or ALERT_WEBHOOKS), has_sandbox=SANDBOX)
 
 # --- Language and time ---------------------------------------------------------------------------

@@ -135,7 +135,12 @@ exec "$@"
 """
 
 
-@pytest.mark.parametrize("command", [("manage.py", "doctor", "--alert"), ("manage.py", "migrate", "--check")])
+BEAT = "from celery.beat import Service; from config.celery import app; Service(app).sync()"
+
+
+@pytest.mark.parametrize(
+    "command", [("manage.py", "doctor", "--alert"), ("manage.py", "migrate", "--check"), ("-c", BEAT)]
+)
 def test_a_full_disk_ends_no_command_and_is_named(running, tmp_path, command):
     engines = json.loads((running.state / "engines.json").read_text())
     environ = plain_environ(
