@@ -73,6 +73,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, icons in GROUPS.items():
         items = [item for label, icon in icons.items() for item in _items(request, label, icon)]
+        if title == "学员" and may_see(request, "students.student"):
+            items.append({"title": "数据统计", "icon": "bar_chart", "link": reverse("figures")})
         if title == "支付" and may_see_daily(request):
             items.insert(0, {"title": "日报", "icon": "summarize", "link": reverse("daily")})
         if items:
