@@ -41,6 +41,7 @@ urlpatterns = [
     path("docs/collection.json", front.collection_file),
     *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react")),
     path("admin/", include("backoffice.urls")),
+    path("admin/", include("lessons.urls")),
     path("admin/", admin.site.urls),
     path("health/live", views.alive),
     path("health/ready", views.ready),

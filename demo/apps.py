@@ -6,7 +6,7 @@ class DemoConfig(AppConfig):
     verbose_name = "演示数据"
 
     def ready(self) -> None:
-        from backoffice import classroom
+        from lessons import classroom
 
         classroom.register_demo_reset(_reset)
 

@@ -142,6 +142,7 @@ INSTALLED_APPS = [
     "charts",
     "backoffice",
     "moving",
+    "lessons",
     "operations",
     "demo",
 ]
@@ -170,7 +171,7 @@ MIDDLEWARE = [
 # What a call gets, beside the headers and checks that CallMiddleware takes from the list above.
 CALL_MIDDLEWARE = ["core.api.bodies.BodyLimitMiddleware"]
 if SANDBOX:
-    CALL_MIDDLEWARE += ["backoffice.lesson.LessonMiddleware", "sandbox.switches.SwitchMiddleware"]
+    CALL_MIDDLEWARE += ["lessons.lesson.LessonMiddleware", "sandbox.switches.SwitchMiddleware"]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

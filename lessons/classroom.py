@@ -154,7 +154,7 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         "has_demo_data": settings.DEMO_DATA,
         "limit": MAX_TRAINEES,
     }
-    return render(request, "backoffice/classroom.html", context)
+    return render(request, "lessons/classroom.html", context)
 
 
 @transaction.atomic
@@ -190,7 +190,7 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
             "do": what,
             "class_name": class_name,
         }
-        return render(request, "backoffice/classroom_sure.html", context)
+        return render(request, "lessons/classroom_sure.html", context)
     if what == "reset":
         slips = class_accounts_reset(class_name=class_name)
         if slips:
@@ -268,7 +268,7 @@ def slips_page(request: HttpRequest, class_name: str, slips: list[Slip], back: s
         "made_at": times.now(),
         "back": back or request.path,
     }
-    response = render(request, "backoffice/slips.html", context)
+    response = render(request, "lessons/slips.html", context)
     response.headers["Cache-Control"] = "no-store"
     return response
 

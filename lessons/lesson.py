@@ -126,7 +126,7 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
         name = f"{class_name}-{local(times.now()):%Y%m%d-%H%M}.csv"
         return download(name, sheet_write("csv", HEAD, [cells for _, cells in rows]))
     context = admin.site.each_context(request) | {"title": f"{class_name} 这节课", "rows": rows, "head": HEAD}
-    return render(request, "backoffice/lesson.html", context | {"class_name": class_name})
+    return render(request, "lessons/lesson.html", context | {"class_name": class_name})
 
 
 def _clear(request: HttpRequest, class_name: str, users: list[User]) -> HttpResponse:
@@ -139,7 +139,7 @@ def _clear(request: HttpRequest, class_name: str, users: list[User]) -> HttpResp
         who = f"{class_name} 全班" if whom == "all" else trainees[0].nickname
         text = "他们录入的学员将被删除，录入的商品和类目将下架，不能恢复；账号、订单和别人录入的数据不变。"
         context = admin.site.each_context(request) | {"title": f"清空 {who} 录入的数据", "text": text, "clear": whom}
-        return render(request, "backoffice/classroom_sure.html", context)
+        return render(request, "lessons/classroom_sure.html", context)
     now, pks = times.now(), [user.pk for user in trainees]
     students = students_clear(user_pks=pks, actor_pk=request.user.pk, now=now)
     messages.success(request, f"已删除 {students} 名学员，下架 {catalogue_clear(user_pks=pks, now=now)} 个商品和类目")

@@ -10,7 +10,7 @@ from accounts.services.class_accounts import (
     class_accounts_reset,
     names_read,
 )
-from backoffice.classroom import class_open
+from lessons.classroom import class_open
 from permissions.models import DEFAULT_ROLEID, DataScope
 
 
