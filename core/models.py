@@ -45,6 +45,8 @@ class Export(models.Model):
     rows = models.PositiveIntegerField("行数", default=0)
     message = models.CharField("说明", max_length=200, blank=True)
     content = models.BinaryField("内容", null=True)
+    # The data scope (``permissions.scope``) by which the rows were chosen: under a narrower one the file is closed.
+    scope = models.CharField(max_length=16, editable=False, default="all", db_default="all")
 
     class Meta:
         verbose_name = verbose_name_plural = "导出记录"

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
+from core.admin.exports import export_make, export_start
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_add
 from shop.models import Category, Order, Product
@@ -260,3 +261,21 @@ def test_a_form_is_for_looking_only_where_the_scope_does_not_let_change(offices,
     else:
         assert browser.post(page, {"name": "赵六"}).status_code == (403 if scope == CHANGE_OWN else 404)
     assert Student.objects.filter(name="赵六").exists() is (scope == ALL)
+
+
+def test_the_file_of_an_export_is_closed_once_the_scope_is_narrower(offices):
+    (li, _), (wang, browser) = offices(ALL)
+    enter(li, "李")
+    export = export_start(
+        model="students.student", query="", file_name="a.csv", user_pk=wang.user.pk, now=timezone.now()
+    )
+    page = f"/admin/core/export/{export.pk}"
+    export_make(export_pk=export.pk)
+    assert "李班" in browser.get(f"{page}/result/").content.decode("utf-8-sig")
+
+    Role.objects.filter(roleid="300").update(data_scope=OWN)
+
+    assert [browser.get(f"{page}/{part}/").status_code for part in ("change", "result", "progress")] == [404] * 3
+    assert "a.csv" not in browser.get("/admin/core/export/").content.decode()
+    Role.objects.filter(roleid="300").update(data_scope=ALL)
+    assert browser.get(f"{page}/change/").status_code == 200

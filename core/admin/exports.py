@@ -290,6 +290,7 @@ def _write(export: Export, work: str) -> None:
         def portions() -> Iterator[Any]:
             return with_progress(rows[:MAX_ROWS].iterator(PORTION), work, total=total)
 
+        export.scope = export.created_by.role.data_scope
         export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
         export.state, export.rows = Export.State.DONE, total
     export.save()
