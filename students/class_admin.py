@@ -84,6 +84,10 @@ class SchoolClassAdmin(OfficeAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: SchoolClass | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or not _is_used(obj.name))
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # As for a change. The form offers all colleagues, of whom a narrower scope shows a few.
+        return super().has_add_permission(request) and scope_of(request.user).is_all
+
     def has_change_permission(self, request: HttpRequest, obj: SchoolClass | None = None) -> bool:
         return super().has_change_permission(request, obj) and scope_of(request.user).is_all
 

@@ -149,7 +149,7 @@ def fillings(route: str, names: list[str]) -> Iterator[tuple[Any, list[Any]]]:
             yield from ((model, [ContentType.objects.get_for_model(model).pk, key]) for key in its_keys)
     elif {*KEYS} & {*names}:
         model = page.model if page else User
-        parts = {"number": 1}
+        parts = {"number": 1, "step": "rename"}
         for key in keys()[model]:
             yield model, [key if name in KEYS else parts[name] for name in names]
     else:
