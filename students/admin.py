@@ -1,7 +1,7 @@
 """Students in the back office: quick at any number of them, and changed through the services alone."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -34,12 +34,22 @@ from permissions.scope import scope_of
 from students import class_admin  # noqa: F401  (registers its page)
 from students.account_panel import account_act, account_panel, life_panel
 from students.class_sheet import class_sheet_page
-from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO
+from students.columns import (
+    COLUMNS,
+    CREATED,
+    EDITABLE,
+    PHOTO,
+    SHARED,
+    STATE,
+    hidden_fields,
+    label_of,
+    value_shown,
+)
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
 from students.forms import FateForm, ManyForm, StateForm, StudentForm
 from students.life import mark_of, students_state_set
-from students.models import ArchivedStudent, Student, StudentState
+from students.models import ArchivedStudent, Student, StudentFields, StudentState
 from students.panels import student_panels
 from students.selectors import archived_among, class_list, search_q, student_of_account, students_total, values_in_use
 from students.services import (
@@ -57,6 +67,7 @@ from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdmin
 
+SHOWN = ("phone_shown", "parent_phone_shown", "id_card_shown")
 MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
 STATE_LABELS = {"在读": "success", "休学": "warning", "退学": "danger", "结业": "info"}
@@ -65,6 +76,27 @@ NAME_ORDER = Func(F("name"), function="students_name_key")  # pinyin, as far as 
 FILTER_NAMES = {one.name for one in FILTERS}
 # Query parameters that do not change how many students the list has.
 _SAME_COUNT = {"p", "o", "all"}
+
+
+class HiddenFields:
+    """A page that shows the phones and the identity card in part to who may not see more."""
+
+    @display(description=label_of("phone"))
+    def phone_shown(self, student: StudentFields) -> str:
+        return value_shown("phone", student.phone) or "—"
+
+    @display(description=label_of("parent_phone"))
+    def parent_phone_shown(self, student: StudentFields) -> str:
+        return value_shown("parent_phone", student.parent_phone) or "—"
+
+    @display(description=label_of("id_card"))
+    def id_card_shown(self, student: StudentFields) -> str:
+        return value_shown("id_card", student.id_card) or "—"
+
+
+def _partly_hidden(names: list[str], user: Any) -> list[str]:
+    hidden = hidden_fields(user)
+    return [f"{name}_shown" if name in hidden else name for name in names]
 
 
 class StudentList(ChangeList):
@@ -108,10 +140,11 @@ def _who(selection: list[Student]) -> list[str]:
 
 
 @admin.register(Student)
-class StudentAdmin(ExportableAdmin, PictureAdmin):
+class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
     form = StudentForm
     export_columns = (
         *(ExportColumn(column.label, column.width, attrgetter(column.field)) for column in COLUMNS),
+        ExportColumn(STATE, 8, lambda student: student.get_state_display()),
         ExportColumn(PHOTO, 40, lambda student: full_url(student.headimgurl)),
         ExportColumn(CREATED, 22, lambda student: format_api_time(student.created_at)),
     )
@@ -133,7 +166,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
     # These have an index; otherwise PostgreSQL would sort every student.
     sortable_by = ["name", "sid", "class_name", "age", "city", "degree", "created"]
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
-    readonly_fields = ["photo", "sid", "created"]
+    readonly_fields = ["photo", "sid", "created", *SHOWN]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Student]:
         return super().get_queryset(request).filter(scope_of(request.user).visible())
@@ -154,7 +187,13 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         if obj is None:
             return [*EDITABLE, "picture"]
         may_remove = obj.headimgurl and self.has_change_permission(request, obj)
-        return [name for name in self.fields if name != "no_picture" or may_remove]
+        names = [name for name in self.fields if name != "no_picture" or may_remove]
+        return _partly_hidden(names, request.user)
+
+    def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
+        # Left out, not masked: an import of the file would take the stars for the number.
+        hidden = {label_of(name) for name in hidden_fields(user)}
+        return [column for column in self.export_columns if column.label not in hidden]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -184,7 +223,8 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         return KnownCount(queryset, per_page, students_total(filters.get("class", ""), scope=scope_of(request.user)))
 
     def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
-        fields = {name: form.cleaned_data[name] for name in EDITABLE if not change or name in form.changed_data}
+        fields = {name: form.cleaned_data[name] for name in EDITABLE if name in form.cleaned_data}
+        fields = {name: value for name, value in fields.items() if not change or name in form.changed_data}
         if form.new_picture:
             fields["headimgurl"] = form.new_picture
         elif form.cleaned_data.get("no_picture"):
@@ -308,7 +348,7 @@ class StudentAdmin(ExportableAdmin, PictureAdmin):
         if not selection:
             return None
         fields = partial(self.formfield_for_dbfield, request=request)
-        form_class: Any = forms.modelform_factory(Student, ManyForm, fields=EDITABLE, formfield_callback=fields)
+        form_class: Any = forms.modelform_factory(Student, ManyForm, fields=SHARED, formfield_callback=fields)
         form = form_class(request.POST if MARK in request.POST else None)
         form.fields["class_name"].widget.scope = scope_of(request.user)
         if form.is_valid():
@@ -419,7 +459,7 @@ def _restore(press: Press) -> str:
 
 
 @admin.register(ArchivedStudent)
-class ArchivedStudentAdmin(ButtonsAdmin):
+class ArchivedStudentAdmin(HiddenFields, ButtonsAdmin):
     """The archive. Its only button brings a student back."""
 
     buttons = (Button("restore", "恢复", _restore),)
@@ -428,8 +468,11 @@ class ArchivedStudentAdmin(ButtonsAdmin):
     list_select_related = ["archived_by"]
     search_fields = ["name", "sid__istartswith", "class_name__iexact"]
     search_help_text = "姓名中的任意一段、学号的开头，或班级"
-    fields = [*EDITABLE, "sid", "created_at", "archived_at", "archiver"]
-    readonly_fields = fields
+    fields = [*EDITABLE, "state", "sid", "created_at", "archived_at", "archiver"]
+    readonly_fields = [*fields, *SHOWN]
+
+    def get_fields(self, request: HttpRequest, obj: ArchivedStudent | None = None) -> list[str]:
+        return _partly_hidden(self.fields, request.user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ArchivedStudent]:
         return super().get_queryset(request).filter(scope_of(request.user).changeable())

@@ -15,12 +15,13 @@ from django.db import connection
 from core import times
 from core.audit import mask
 from core.observe import tracing
-from students.columns import EDITABLE, label_of, model_field, value_shown
+from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
 from students.events import moves_add
 from students.listener import tell_gone
 from students.models import Student, StudentFields
 
 _AUDITED = ("sid", *EDITABLE)
+_FOR_STAFF = {column.field for column in FOR_STAFF}
 _CONCRETE = [field.attname for field in Student._meta.concrete_fields if not field.primary_key]
 # All that a student is, in the order in which people see it.
 STORED = tuple(dict.fromkeys([*_AUDITED, *_CONCRETE]))
@@ -80,7 +81,7 @@ def students_lock(pks: Iterable[int | None]) -> dict[int, Student]:
 def students_create(students: Sequence[Student], *, actor_pk: int | None, now: datetime) -> None:
     """Insert students, each with the number it has."""
     Student.objects.bulk_create(students)
-    changes = [[FieldChange(name, None, getattr(student, name)) for name in _AUDITED] for student in students]
+    changes = [[FieldChange(name, None, getattr(student, name)) for name in _told(student)] for student in students]
     students_note(LogEntry.Action.CREATE, students, changes, actor_pk, now)
 
 
@@ -115,8 +116,13 @@ def students_delete(students: Sequence[Student], *, actor_pk: int | None, now: d
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM students_student WHERE id = ANY(%s)", [[student.pk for student in students]])
     tell_gone([student.pk for student in students], now)
-    changes = [[FieldChange(name, getattr(student, name), None) for name in _AUDITED] for student in students]
+    changes = [[FieldChange(name, getattr(student, name), None) for name in _told(student)] for student in students]
     students_note(LogEntry.Action.DELETE, students, changes, actor_pk, now)
+
+
+def _told(student: Student) -> list[str]:
+    """Name the fields of an entry about a whole student: without what staff has not filled in."""
+    return [name for name in _AUDITED if name not in _FOR_STAFF or getattr(student, name)]
 
 
 def students_note(

@@ -8,7 +8,7 @@ are allowed, for the API and for imports.
 from dataclasses import dataclass
 from typing import Any
 
-from core.admin.phones import are_phones_whole, phone_masked
+from core.admin.phones import are_phones_whole, may_see_phones, phone_masked
 from core.api.request import present_request
 from students.models import MAX_AGE, MIN_AGE, Student
 
@@ -36,6 +36,12 @@ def may_see_id_cards() -> bool:
     return request is not None and request.user.has_perm("students.idcard_student")
 
 
+def hidden_fields(user: Any) -> set[str]:
+    """Name the fields that this user may read only in part."""
+    phones = set() if may_see_phones(user, Student) else {*PHONES}
+    return phones | (set() if user.has_perm("students.idcard_student") else {"id_card"})
+
+
 def value_shown(name: str, value: Any) -> str:
     """Return a value of the model's field ``name`` as the user of the present request may read it."""
     text = "" if value is None else str(value)
@@ -57,6 +63,8 @@ class Column:
     rule: str = ""  # what the import page says besides "required"; without it, the longest length
     is_optional_for_staff: bool = False  # the API wants it all the same
     is_searched: bool = False  # the back office finds students by the whole value; needs an index
+    is_for_staff: bool = False  # no call takes it or shows it
+    is_shared: bool = True  # many students may get the same value at once
 
     @property
     def label(self) -> str:
@@ -79,21 +87,33 @@ class Column:
         return f"{need}，{self.rule or f'最多{model_field(self.field).max_length}个字'}"
 
 
+_DAY = "日期，如 2026-09-01"
 # In the order of the sheets and forms.
 COLUMNS = (
     Column("sid", "sId", "", 16, is_searched=True),
     Column("class_name", "class", "H51901", 12),
-    Column("name", "name", "谭鹏", 12),
+    Column("name", "name", "谭鹏", 12, is_shared=False),
     Column("age", "age", "21", 8, rule=f"{MIN_AGE}到{MAX_AGE}之间的整数"),
     Column("city", "city", "重庆", 12),
     Column("degree", "degree", "本科", 10),
     Column("product_url", "productUrl", "https://example.com/projects/1", 32, is_optional_for_staff=True),
     Column("description", "description", "每天进步一点点", 40, is_optional_for_staff=True),
+    Column("gender", "gender", "男", 6, rule="男或女", is_for_staff=True),
+    Column("phone", "phone", "13800138000", 14, is_searched=True, is_for_staff=True, is_shared=False),
+    Column("parent_phone", "parentPhone", "13900139000", 14, is_searched=True, is_for_staff=True, is_shared=False),
+    Column("id_card", "idCard", "11010519491231002X", 20, rule="15位或18位", is_for_staff=True, is_shared=False),
+    Column("entered_on", "enteredOn", "2026-09-01", 12, rule=_DAY, is_for_staff=True),
+    Column("left_on", "leftOn", "2027-01-15", 12, rule=_DAY, is_for_staff=True),
+    Column("remark", "remark", "住校", 30, is_for_staff=True),
 )
+FOR_STAFF = tuple(column for column in COLUMNS if column.is_for_staff)
 OPTIONAL_FOR_STAFF = tuple(column.field for column in COLUMNS if column.is_optional_for_staff)
+# What many students may be given at once.
+SHARED = tuple(column.field for column in COLUMNS if column.is_shared and column.field != "sid")
 # The number never changes; all other columns do.
 EDITABLE = tuple(column.field for column in COLUMNS if column.field != "sid")
 BY_WIRE = {column.wire: column for column in COLUMNS}
 # Result files and exports have these columns too; an import passes over them.
 RESULT, PHOTO, CREATED = "结果", label_of("headimgurl"), label_of("created_at")
-UNREAD = {RESULT, PHOTO, CREATED}
+STATE = label_of("state")
+UNREAD = {RESULT, PHOTO, CREATED, STATE}

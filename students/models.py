@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone
@@ -40,6 +40,10 @@ def new_sid() -> str:
     The database keeps it unique: at 100,000 students, one new number in 460 million is refused.
     """
     return get_random_string(4, _LETTERS) + get_random_string(8, _DIGITS)
+
+
+PHONE = RegexValidator(r"^\+?[0-9][0-9 ()-]{4,30}\Z", "不是电话号码")
+ID_CARD = RegexValidator(r"^([0-9]{15}|[0-9]{17}[0-9Xx])\Z", "不是15位或18位身份证号")
 
 
 class ClassState(models.TextChoices):
@@ -115,9 +119,11 @@ class StudentFields(EnteredRow):
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
     # The release before 1.2.0 writes rows without the fields below.
     gender = models.CharField("性别", max_length=1, choices=Gender, blank=True, default="", db_default="")
-    phone = models.CharField("电话", max_length=32, blank=True, default="", db_default="")
-    parent_phone = models.CharField("家长电话", max_length=32, blank=True, default="", db_default="")
-    id_card = models.CharField("身份证", max_length=18, blank=True, default="", db_default="")
+    phone = models.CharField("电话", max_length=32, blank=True, default="", db_default="", validators=[PHONE])
+    parent_phone = models.CharField(
+        "家长电话", max_length=32, blank=True, default="", db_default="", validators=[PHONE]
+    )
+    id_card = models.CharField("身份证", max_length=18, blank=True, default="", db_default="", validators=[ID_CARD])
     entered_on = models.DateField("入学日期", null=True, blank=True)
     left_on = models.DateField("结业日期", null=True, blank=True)
     remark = models.CharField("备注", max_length=500, blank=True, default="", db_default="")

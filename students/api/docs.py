@@ -11,7 +11,9 @@ from students.columns import COLUMNS, EDITABLE
 from students.errors import AvatarMissing, StudentIdMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
 from uploads.errors import NO_PICTURE_TAKEN
 
-_FIELDS = {column.wire: EXAMPLE.get(column.wire) for column in COLUMNS if column.field in EDITABLE}
+_FIELDS = {
+    column.wire: EXAMPLE.get(column.wire) for column in COLUMNS if column.field in EDITABLE and not column.is_for_staff
+}
 _NO_NUMBER = BadParameter("page: 必须是正整数")
 _NO_AGE = BadParameter("age: 必须是1到150之间的整数")
 

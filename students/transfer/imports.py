@@ -37,6 +37,7 @@ from students.run_rights import run_scope, run_scope_required
 from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
 from students.transfer.runs import rows_save, run_in_steps, source_of
+from students.transfer.staff_params import StaffAddParams, StaffEditParams
 
 T = TypeVar("T")
 BATCH = 1000
@@ -110,23 +111,12 @@ def _mark_namesakes(rows: Sequence[TransferRow], known: set[tuple[str, str]], sc
     return marked
 
 
-class StaffAddParams(AddParams):
-    """The rules for a row without a number: those of addstu, but staff may leave some columns empty."""
-
-    def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        for column in COLUMNS:
-            if column.is_optional_for_staff:
-                fields[column.wire].required = False
-        return fields
-
-
 def _rows_check(run: TransferRun, heading: Heading, rows: Rows) -> Iterator[TransferRow]:
     """Judge the rows of a sheet, with the cells that the person has corrected on the page. They are not saved yet.
 
     A student whom the person's data scope hides is unknown; one that it does not let change is an error.
     """
-    add, edit, spelling, scope = StaffAddParams(), EditParams(), ClassSpelling(run_scope(run)), run_scope(run)
+    add, edit, spelling, scope = StaffAddParams(), StaffEditParams(), ClassSpelling(run_scope(run)), run_scope(run)
     fixes: dict[str, dict[str, str]] = run.options.get("fixes", {})
     first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
     numbered = ((number, heading.cells(texts) | fixes.get(str(number), {})) for number, texts in rows)
