@@ -264,7 +264,7 @@ def test_a_schools_own_list_is_understood(form):
     run = checked(workbook(*REAL) if form == "xlsx" else comma(REAL, form))
 
     assert run.state == RunState.READY, run.message
-    assert run.options["ignored"] == ["序号", "性别", "联系电话"]
+    assert run.options["ignored"] == ["序号"]
     assert run.options["new_classes"] == ["H51901"] and run.options["new_degrees"] == ["本科"]
     confirmed(run)
     rows = Student.objects.order_by("pk").values_list("name", "class_name", "age", "city", "degree")
