@@ -20,10 +20,11 @@ from accounts.services.users import users_enable
 from core import times
 from core.audit import StaffAction, action_record
 from permissions.gate import read_only_move, read_only_until
+from permissions.scope import NOTHING
 from students.accounts import accounts_settle
 from students.bulk import FieldChange, changes_dump, changes_load, students_lock, students_save
 from students.classes import class_get, classes_add
-from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
+from students.errors import ClassStepRefused, ClassUnknown, RunNotAllowed, SelectionChanged, StudentUnchanged
 from students.events import event_of, moves_of
 from students.listener import tell_rename_undone, tell_renamed
 from students.models import (
@@ -324,7 +325,11 @@ def class_undo(*, run_pk: int, now: datetime) -> None:
 
 
 def _undo(run: TransferRun, now: datetime) -> None:
-    options, rows = run.options, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED))
+    options, rows, scope = run.options, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED)), run_scope(run)
+    if scope == NOTHING or not (scope.is_all or options["step"] == "state"):
+        run.state, run.message = RunState.DONE, RunNotAllowed.msg
+        run.save()
+        return
     students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
     targets, changes = [], []
     for row in rows:

@@ -9,11 +9,12 @@ from accounts.models import User
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from core.times import SHANGHAI
 from permissions.gate import read_only_set, read_only_until
+from permissions.models import Role
 from students import life
 from students.accounts import Fate
 from students.classes import class_get, class_rows
 from students.counts import counts_wrong
-from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
+from students.errors import ClassStepRefused, ClassUnknown, RunNotAllowed, SelectionChanged, StudentUnchanged
 from students.life import (
     class_end,
     class_facts,
@@ -191,6 +192,17 @@ def test_who_was_changed_since_is_kept(school):
 
     run.refresh_from_db()
     assert run.counts == {"undone": 1, "kept": 1} and names("H1") == ["李雷"] and "王芳" in names("H2")
+
+
+def test_who_has_lost_the_right_takes_nothing_back(school, person):
+    run = rename("H1", "H9")
+    clerk = person("clerk", "103", is_staff=True).user
+    Role.objects.filter(pk=clerk.role_id).update(data_scope="change_own")
+
+    undone(run, clerk)
+
+    run.refresh_from_db()
+    assert (run.state, run.message) == ("done", RunNotAllowed.msg) and names("H9") == ["李雷", "王芳"]
 
 
 def test_what_is_refused_changes_nothing(school):
