@@ -27,6 +27,19 @@ class Backup(models.Model):
         return str(self.finished_at)
 
 
+class Installation(models.Model):
+    """The one row says to which kind of server the database belongs (``core.db.installation``)."""
+
+    kind = models.CharField(max_length=10)
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.kind
+
+
 class Export(models.Model):
     """A list of the back office that a worker writes to a file; see ``core.admin.exports``."""
 

@@ -26,7 +26,7 @@ from operations import units
 
 ROOT = Path(__file__).resolve().parents[1]
 URLS = ("DATABASE_URL", "REDIS_URL")
-PRODUCTION = "config.settings.production"
+DEPLOYED = ("config.settings.practice", "config.settings.production")
 TICK_S = 0.05
 STOP_GRACE_S = 8.0
 READY_TIMEOUT_S = 120.0
@@ -135,7 +135,7 @@ class Supervisor:
         return lock
 
     def _check(self) -> None:
-        if self.environ.get("DJANGO_SETTINGS_MODULE") == PRODUCTION:
+        if self.environ.get("DJANGO_SETTINGS_MODULE") in DEPLOYED:
             for name in URLS:
                 if not self.environ.get(name):
                     raise StackError(f"{name} is not set: production has no embedded engines.")

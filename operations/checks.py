@@ -3,27 +3,46 @@
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 from django.conf import settings
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from core.db.installation import installation_refusal
 from operations import restored
 
 
 @register()
-def production_is_safe(**_: Any) -> list[Error]:
-    if not settings.PRODUCTION:
+def settings_are_safe(**_: Any) -> list[Error]:
+    if not settings.DEPLOYED:
         return []
     errors = []
-    if settings.SANDBOX:
+    if settings.SANDBOX and not settings.PRACTICE:
         errors.append(Error("SANDBOX is on in production.", hint="Unset SANDBOX or set it to 0.", id="core.E001"))
+    if settings.PRACTICE and not settings.SANDBOX:
+        errors.append(Error("SANDBOX is off on a practice server.", hint="Unset SANDBOX.", id="core.E005"))
+    if settings.PRACTICE and (host := urlsplit(settings.WEB_URL).hostname) not in settings.ALLOWED_HOSTS:
+        hint = f"Add {host}: the stand-ins are called by it (WEB_URL)."
+        errors.append(Error("ALLOWED_HOSTS is too narrow for the stand-ins.", hint=hint, id="core.E006"))
     if settings.DEMO_DATA:
-        errors.append(Error("DEMO_DATA is on in production.", hint="Unset DEMO_DATA or set it to 0.", id="core.E002"))
+        msg = f"DEMO_DATA is on in {settings.KIND}."
+        errors.append(Error(msg, hint="Unset DEMO_DATA or set it to 0.", id="core.E002"))
     # Keys with these beginnings stand in the repository: the development default, and the example for systemd.
     if len(settings.SECRET_KEY) < 32 or settings.SECRET_KEY.startswith(("development", "replace")):
         errors.append(Error("DJANGO_SECRET_KEY is too weak.", hint="Use 50 random characters.", id="core.E003"))
     return errors
+
+
+@register()
+def database_is_ours(**_: Any) -> list[Error]:
+    try:
+        refusal = installation_refusal() if settings.DEPLOYED else ""
+    except psycopg.Error:
+        return []  # it does not answer, which others say better; the next start asks again
+    hint = "Give this server a database of its own (DATABASE_URL)."
+    return [Error(refusal, hint=hint, id="core.E007")] if refusal else []
 
 
 @register()
@@ -38,11 +57,12 @@ def restore_is_finished(**_: Any) -> list[Error]:
 def refuse_unsafe_start() -> None:
     """Stop a process that must not start.
 
-    :raises ImproperlyConfigured: production settings are unsafe, or a restore has not ended. The second is not checked
-        under ``manage.py``: it runs the system checks itself, except for ``restore``, which must be able to start.
+    :raises ImproperlyConfigured: settings are unsafe, the database is another kind of server's, or a restore has not
+        ended. Only the first is checked under ``manage.py``: it runs the system checks itself, except for ``restore``,
+        which must be able to start.
     """
-    errors = production_is_safe()
+    errors = settings_are_safe()
     if Path(sys.argv[0]).name != "manage.py":
-        errors += restore_is_finished()
+        errors += database_is_ours() + restore_is_finished()
     if errors:
         raise ImproperlyConfigured(" ".join(f"{error.msg} {error.hint}" for error in errors))

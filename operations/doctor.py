@@ -76,9 +76,11 @@ def settings_and_models() -> Iterator[Finding]:
         yield Finding(f"settings {message.id}", False, f"{message.id}: {message.msg}", message.hint or "")
     if not serious:
         yield Finding("settings", True, "设置和数据模型没有问题")
-    if not settings.PRODUCTION:
+    if not settings.DEPLOYED:
         do = "生产环境要设 DJANGO_SETTINGS_MODULE=config.settings.production"
         yield Finding("development", None, "现在是开发环境的设置", do)
+    if settings.PRACTICE:
+        yield Finding("practice", True, "这是练习服务器：微信、短信和天气都是替身，不会真的扣款")
 
 
 def engines() -> Iterator[Finding]:
@@ -129,7 +131,7 @@ def pooler() -> Iterator[Finding]:
 
 
 def metrics_token() -> Iterator[Finding]:
-    if settings.PRODUCTION and not settings.METRICS_TOKEN:
+    if settings.DEPLOYED and not settings.METRICS_TOKEN:
         yield Finding("metrics token", None, "没有设 METRICS_TOKEN：/metrics 不开放", "要用 Prometheus 就设上。")
 
 

@@ -51,7 +51,7 @@ def valkey_keeps() -> Iterator[Finding]:
     policy, do = info["maxmemory_policy"], "设 maxmemory-policy noeviction：任务的队列也在里面。"
     yield Finding("valkey memory", policy == "noeviction", f"Valkey 的 maxmemory-policy 是 {policy}", do)
     if not info["aof_enabled"]:
-        is_bad = False if settings.PRODUCTION else None
+        is_bad = False if settings.DEPLOYED else None
         yield Finding("valkey restart", is_bad, "Valkey 重启之后数据就没有了", "设 appendonly yes。")
 
 
@@ -133,7 +133,7 @@ def disk() -> Iterator[Finding]:
 
 def nginx() -> Iterator[Finding]:
     """Check how many sockets an nginx on this machine can carry."""
-    if not settings.PRODUCTION or not NGINX_CONF.is_file():
+    if not settings.DEPLOYED or not NGINX_CONF.is_file():
         return
     text = NGINX_CONF.read_text("utf-8", "replace")
     figures = dict(re.findall(r"^\s*(worker_connections|worker_rlimit_nofile)\s+(\d+)", text, re.M))
@@ -148,7 +148,7 @@ def proxy() -> Iterator[Finding]:
 
     They end bodies that come slowly, and drop headers that a client must not send. Granian does neither.
     """
-    if not settings.PRODUCTION:
+    if not settings.DEPLOYED:
         return
     sent_id = f"doctor-{secrets.token_hex(8)}"
     request = Request(settings.PUBLIC_BASE_URL + "/health/live", headers={"X-Request-Id": sent_id})  # noqa: S310
@@ -164,7 +164,7 @@ def proxy() -> Iterator[Finding]:
 
 def interpreter() -> Iterator[Finding]:
     """Check that the services' user can reach the Python that the virtual environment points to."""
-    if not settings.PRODUCTION:
+    if not settings.DEPLOYED:
         return
     real = Path(sys.executable).resolve()
     barrier = next((path for path in real.parents if not path.stat().st_mode & stat.S_IXOTH), None)
@@ -180,7 +180,7 @@ def trusted_proxies() -> Iterator[Finding]:
         return
     # A request from a private address has passed a proxy of ours, so the setting is wrong. From any other address a
     # client may have sent the header itself, so it is only a note.
-    is_ours = settings.PRODUCTION and ip_address(sender).is_private
+    is_ours = settings.DEPLOYED and ip_address(sender).is_private
     what = f"{sender} 来的请求，X-Forwarded-For 里有 {hops} 个地址，而 TRUSTED_PROXIES 是 {settings.TRUSTED_PROXIES}"
     do = "把 TRUSTED_PROXIES 设为前面代理的层数，否则限制和日志看到的是代理的地址。没有代理就不用改：是客户端自己发的。"
     yield Finding("proxies", False if is_ours else None, what, do)
@@ -203,7 +203,7 @@ def background_work() -> Iterator[Finding]:
 
 
 def backups() -> Iterator[Finding]:
-    is_bad = False if settings.PRODUCTION else None
+    is_bad = False if settings.DEPLOYED else None
     now, last, (has_archive, archived_at, is_failing) = times.now(), _last_backup(), _archiver()
     if last is None:
         yield Finding("backup", is_bad, "从来没有备份过", _BACKUP_REMEDY)

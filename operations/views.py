@@ -52,6 +52,6 @@ def _may_read_figures(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
-    if settings.PRODUCTION:  # behind a proxy on the same machine every request seems to come from it
+    if settings.DEPLOYED:  # behind a proxy on the same machine every request seems to come from it
         return False
     return is_from_here(request)

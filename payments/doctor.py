@@ -105,7 +105,7 @@ def merchant_certificate() -> Iterator[Finding]:
 def key_files() -> Iterator[Finding]:
     """Report private keys that every user of the machine can read: who has one can refund to himself."""
     for path in {Path(who.private_key_file) for who in merchants() if who.private_key_file}:
-        if settings.PRODUCTION and path.is_file() and path.stat().st_mode & stat.S_IROTH:
+        if settings.DEPLOYED and path.is_file() and path.stat().st_mode & stat.S_IROTH:
             do = f"chgrp spms {path}; chmod 640 {path}"
             yield Finding(f"key file {path}", None, f"这台机器上的所有用户都能读商户的私钥 {path}", do)
 

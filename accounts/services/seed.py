@@ -33,7 +33,7 @@ def accounts_seed() -> list[SeededAccount]:
     """
     roles = {role.roleid: role for role in Role.objects.all()}
     accounts = [_root(roles[ROOT_ROLEID])]
-    if settings.PRODUCTION:
+    if settings.DEPLOYED:
         _shut_out_demo_users()
     if settings.DEMO_DATA:
         accounts += [
@@ -57,7 +57,7 @@ def root_password_file() -> Path:
 def _root(role: Role) -> SeededAccount:
     is_new = not User.objects.filter(username="root").exists()
     password = settings.ROOT_PASSWORD or _kept_password(is_new)
-    if settings.PRODUCTION and is_new:
+    if settings.DEPLOYED and is_new:
         _refuse_weak(password)
     return _account("root", password, role, nickname="王者管理员", is_staff=True)
 
@@ -72,7 +72,7 @@ def _account(username: str, password: str, role: Role, **fields: Any) -> SeededA
 def _kept_password(is_new: bool) -> str:
     """Return the generated password from its file; outside production create one for a new root."""
     file = root_password_file()
-    if not file.exists() and (not is_new or settings.PRODUCTION):
+    if not file.exists() and (not is_new or settings.DEPLOYED):
         return ""
     return kept_text(file, lambda: get_random_string(16))
 

@@ -56,7 +56,7 @@ def test_demo_users_of_an_inherited_database_are_shut_out_and_no_password_is_sho
     user = User.objects.get(username="zhuguan")
     user.set_password("her-own-Secret-1")
     user.save()
-    settings.PRODUCTION, settings.DEMO_DATA = True, False
+    settings.DEPLOYED, settings.DEMO_DATA = True, False
 
     call_command("seed_demo")
 
@@ -66,7 +66,7 @@ def test_demo_users_of_an_inherited_database_are_shut_out_and_no_password_is_sho
 
 @pytest.mark.parametrize("password", ["", "123456", "kq-83-mz-7p"])
 def test_production_refuses_a_missing_or_weak_root_password(settings, password):
-    settings.PRODUCTION, settings.DEMO_DATA, settings.ROOT_PASSWORD = True, False, password
+    settings.DEPLOYED, settings.DEMO_DATA, settings.ROOT_PASSWORD = True, False, password
     settings.AUTH_PASSWORD_VALIDATORS = settings.PASSWORD_POLICY
 
     with pytest.raises(ImproperlyConfigured, match="ROOT_PASSWORD"):

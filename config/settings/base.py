@@ -17,14 +17,16 @@ from core.cache import sentinel
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
 
-# --- Production or development -------------------------------------------------------------------------
+# --- Development, practice or production --------------------------------------------------------------
 VERSION = "1.1.0"
-PRODUCTION = env.is_production()
+KIND = env.kind()
+PRACTICE, PRODUCTION = KIND == "practice", KIND == "production"
+DEPLOYED = PRACTICE or PRODUCTION  # on the internet, behind https
 SERVING = Path(sys.argv[0]).name != "manage.py" or "runserver" in sys.argv  # requests or tasks; else a command
 DEBUG = False  # in development too: Django's debug page would replace the envelope that clients expect
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
 HINTS = SANDBOX and not PRODUCTION  # a `hint` beside `msg` for the commonest mistakes of beginners
-DEMO_DATA = env.flag("DEMO_DATA", not PRODUCTION)
+DEMO_DATA = env.flag("DEMO_DATA", not DEPLOYED)
 PORT = env.port()
 PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
 PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", env.development(f"http://127.0.0.1:{PORT}"))
@@ -45,7 +47,9 @@ WECHAT_QR_TTL = env.duration("WECHAT_QR_TTL", timedelta(seconds=120))
 API_MAX_ROWS = env.number("API_MAX_ROWS", 1000)
 
 # --- Upstreams: the sandbox's addresses and values unless told otherwise --------------------------
-_LOCAL = f"http://127.0.0.1:{PORT}/sandbox"
+# Where our own processes reach `web`, past nginx.
+WEB_URL = env.base_url("WEB_URL", f"http://127.0.0.1:{8001 if DEPLOYED else PORT}")
+_LOCAL = f"{WEB_URL}/sandbox"
 _sandbox: dict[str, str] = {}
 if SANDBOX:
     from sandbox.keys import sandbox_settings
@@ -341,7 +345,7 @@ SPECTACULAR_SETTINGS = {
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", env.development([]))
 # With credentials the answer repeats the origin, never `*`.
-CORS_ALLOW_ALL_ORIGINS = not (PRODUCTION or CORS_ALLOWED_ORIGINS)
+CORS_ALLOW_ALL_ORIGINS = not (DEPLOYED or CORS_ALLOWED_ORIGINS)
 # No other origin may read pages for people: a front end on a sister host is same-site, so the session cookie is sent.
 CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo)(/|$))"
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After", "Idempotent-Replayed"]
@@ -356,7 +360,7 @@ SESSION_COOKIE_AGE = 12 * 3600  # counted from the login, see accounts/entrance/
 # --- Back office ---------------------------------------------------------------------------------
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 # Who needs a code from the phone too. optional: users who have set one up; root: root as well; staff: all staff.
-ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if PRODUCTION else "off", ("off", "optional", "root", "staff"))
+ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if DEPLOYED else "off", ("off", "optional", "root", "staff"))
 OTP_TOTP_ISSUER = "学员项目管理系统"
 # The institute, as pages of staff and trainees show it.
 SCHOOL_NAME = env.text("SCHOOL_NAME", "学员项目管理系统")
@@ -384,7 +388,7 @@ CAPTCHA_FOREGROUND_COLOR = "#1f3a5f"
 CAPTCHA_NOISE_FUNCTIONS = ["captcha.helpers.noise_arcs", "accounts.captcha.noise_specks"]
 
 # --- Logs ----------------------------------------------------------------------------------------
-LOG_FORMAT = env.choice("LOG_FORMAT", "json" if PRODUCTION else "console", ("console", "json"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "json" if DEPLOYED else "console", ("console", "json"))
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING_CONFIG = "core.observe.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

@@ -38,6 +38,7 @@ _MERCHANT = {
     *("WECHAT_PAY_CERT_SERIAL", "WECHAT_PAY_PRIVATE_KEY_FILE"),
     *("WECHAT_PAY_PUBLIC_KEY_ID", "WECHAT_PAY_PUBLIC_KEY_FILE", "WECHAT_PAY_CERT_DIR"),
 }
+_PROVIDER = re.compile(r"WECHAT_|SMS_|WEATHER_BASE_URL$")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -54,13 +55,24 @@ def _read(name: str, default: Any, convert: Callable[[str], Any], kind: str) -> 
         raise ImproperlyConfigured(f"{name} has a bad value: {kind} is needed.") from None
 
 
-def is_production() -> bool:
-    return os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings.production"
+def kind() -> str:
+    """Return which of the three ways to run this is: development, practice or production."""
+    name = os.environ.get("DJANGO_SETTINGS_MODULE", "").removeprefix("config.settings.")
+    return name if name in ("practice", "production") else "development"
 
 
 def development(default: Any) -> Any:
-    """Return ``default``, or in production REQUIRED."""
-    return REQUIRED if is_production() else default
+    """Return ``default``, or on a practice or production server REQUIRED."""
+    return default if kind() == "development" else REQUIRED
+
+
+def refuse_real_providers() -> None:
+    """Refuse what names a real provider, or another stand-in than ours: a practice server moves nobody's money."""
+    names = sorted(name for name, value in os.environ.items() if _PROVIDER.match(name) and value.strip())
+    if names:
+        raise ImproperlyConfigured(
+            f"{', '.join(names)}: a practice server takes no value of a real provider; unset it."
+        )
 
 
 def text(name: str, default: Any = "") -> str:

@@ -22,6 +22,11 @@ def direct_options() -> dict[str, str]:
         return dict(settings.DATABASE_DIRECT)
     if settings.DB_POOLER != "none":
         raise NoDirectWay
+    return own_options()
+
+
+def own_options() -> dict[str, str]:
+    """Return the libpq parameters of our usual connections, through a pooler where there is one."""
     facts = connection.settings_dict
     keys = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     options = {name: facts[key] for name, key in keys.items()}

@@ -155,25 +155,28 @@ PRODUCTION = {
 # In one process, whose start costs more than all of this.
 WITHOUT_EACH = """
 import importlib, os
+settings = os.environ["DJANGO_SETTINGS_MODULE"]
 from django.core.exceptions import ImproperlyConfigured
 for name in {names}:
     value = os.environ.pop(name)
     try:
-        importlib.import_module("config.settings.production")
+        importlib.import_module(settings)
     except ImproperlyConfigured as error:
         print(error)
     os.environ[name] = value
 os.environ["CORS_ALLOWED_ORIGINS"] = ","  # an empty list does not allow all origins
-print(importlib.import_module("config.settings.production").CORS_ALLOW_ALL_ORIGINS)
+print(importlib.import_module(settings).CORS_ALLOW_ALL_ORIGINS)
 print(os.environ["HOME"])
-print(importlib.import_module("config.settings.production").METRICS_DIR)
+print(importlib.import_module(settings).METRICS_DIR)
 """
 
 
-def test_production_has_a_default_for_none_of_its_values(tmp_path):
+@pytest.mark.parametrize("kind", ["production", "practice"])
+def test_production_and_practice_have_a_default_for_none_of_their_values(tmp_path, kind):
     names = sorted(set(PRODUCTION) - {"DJANGO_SETTINGS_MODULE"}, key=lambda name: name != "DJANGO_SECRET_KEY")
     command = [sys.executable, "-c", WITHOUT_EACH.format(names=names)]
     environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | PRODUCTION
+    environment["DJANGO_SETTINGS_MODULE"] = f"config.settings.{kind}"
     environment["HOME"] = "/nowhere"  # as root's is for `sudo -E -u spms`
     environment["RUNTIME_DIRECTORY"] = "/run/spms/metrics"  # as systemd says it
 
@@ -184,12 +187,45 @@ def test_production_has_a_default_for_none_of_its_values(tmp_path):
     assert variables == [*(f"{name} is not set" for name in names), "False", str(HOME), "/run/spms/metrics"]
 
 
+PRACTICE = PRODUCTION | {
+    "DJANGO_SETTINGS_MODULE": "config.settings.practice",
+    "ALLOWED_HOSTS": "school.example,127.0.0.1",
+}
+LOOK = """
+import django; django.setup()
+from django.conf import settings as s
+print(s.SANDBOX, s.HINTS, s.DEMO_DATA, s.SESSION_COOKIE_SECURE, s.WECHAT_PAY_BASE_URL, s.WECHAT_OAUTH_BASE_URL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "output"),
+    [
+        ({}, "True True False True http://127.0.0.1:8001/sandbox/wxpay https://api.example.com/sandbox/oauth"),
+        ({"WEB_URL": "http://127.0.0.1:9"}, "True True False True http://127.0.0.1:9/sandbox/wxpay https"),
+        ({"WEB_URL": "http://web:8001"}, "ALLOWED_HOSTS is too narrow for the stand-ins. Add web:"),
+        ({"SANDBOX": "0"}, "SANDBOX is off on a practice server."),
+        ({"DEMO_DATA": "1"}, "DEMO_DATA is on in practice."),
+        ({"WECHAT_APP_ID": "wx1", "SMS_SIGN_NAME": "x", "WECHAT_APP_SECRET": ""}, "SMS_SIGN_NAME, WECHAT_APP_ID: a"),
+        ({"WECHAT_PAY_BASE_URL": "https://api.mch.weixin.qq.com"}, "WECHAT_PAY_BASE_URL: a practice server"),
+        ({"WEATHER_BASE_URL": "https://weather.example"}, "WEATHER_BASE_URL: a practice server"),
+    ],
+)
+def test_practice_has_stand_ins_and_refuses_what_is_real_by_name(tmp_path, more, output):
+    environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path), "HOME": str(tmp_path)} | PRACTICE | more
+
+    result = subprocess.run([sys.executable, "-c", LOOK], cwd=HOME, env=environment, capture_output=True, text=True)
+
+    assert output in result.stdout + result.stderr
+    assert (result.returncode == 0) == output.startswith("True")
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("SANDBOX", True), ("DEMO_DATA", True), ("SECRET_KEY", "replace-with-50-random-characters")]
 )
 def test_production_does_not_start_with_what_only_helps_in_development(settings, name, value):
-    settings.PRODUCTION, settings.SANDBOX, settings.DEMO_DATA, settings.SECRET_KEY = True, False, False, "k" * 50
-    assert checks.production_is_safe() == []
+    settings.DEPLOYED, settings.SANDBOX, settings.DEMO_DATA, settings.SECRET_KEY = True, False, False, "k" * 50
+    assert checks.settings_are_safe() == []
     setattr(settings, name, value)
 
     with pytest.raises(ImproperlyConfigured, match=f"^[A-Z_]*{name} "):

@@ -15,13 +15,13 @@ class TestMetrics:
         assert self.status(api, **{"X-Forwarded-For": "8.8.8.8"}) == 404
 
     def test_production_without_a_token_hides_them_from_all_clients(self, api, settings):
-        settings.PRODUCTION = True
+        settings.DEPLOYED = True
 
         assert {self.status(api), self.status(api, Authorization="Bearer ")} == {404}
 
     @pytest.mark.parametrize("is_production", [True, False])
     def test_every_client_needs_the_token(self, api, settings, is_production):
-        settings.PRODUCTION, settings.METRICS_TOKEN = is_production, TOKEN
+        settings.DEPLOYED, settings.METRICS_TOKEN = is_production, TOKEN
 
         assert self.status(api) == 404
         assert self.status(api, Authorization=f"Bearer {TOKEN}x") == 404

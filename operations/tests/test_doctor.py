@@ -135,7 +135,7 @@ class TestTrustedProxies:
         ],
     )
     def test_that_do_not_fit_are_named_until_they_do(self, api, settings, is_production, hops, sender, forwarded, oks):
-        settings.PRODUCTION, settings.TRUSTED_PROXIES = is_production, hops
+        settings.DEPLOYED, settings.TRUSTED_PROXIES = is_production, hops
         headers = {"X-Forwarded-For": forwarded} if forwarded else {}
 
         assert api.http.get("/health/live", REMOTE_ADDR=sender, headers=headers).status_code == 200
@@ -170,7 +170,7 @@ def test_a_valkey_that_throws_tasks_away_or_forgets_them_is_wrong(settings):
     assert bad(servers.valkey_keeps) == []
     valkey.client().config_set("maxmemory-policy", "allkeys-lru")
     try:
-        settings.PRODUCTION = True
+        settings.DEPLOYED = True
         reasons = bad(servers.valkey_keeps)
     finally:
         valkey.client().config_set("maxmemory-policy", "noeviction")
@@ -194,7 +194,7 @@ def test_hosts_without_a_spare_silent_sentinels_and_a_full_disk_are_wrong(settin
     ("number", "files", "is_bad"), [(768, 20000, True), (16384, 1024, True), (16384, 20000, False)]
 )
 def test_an_nginx_for_few_sockets_is_wrong(settings, monkeypatch, tmp_path, number, files, is_bad):
-    settings.PRODUCTION = True
+    settings.DEPLOYED = True
     text = f"worker_rlimit_nofile {files};\nevents {{\n    worker_connections {number};\n}}\n"
     (tmp_path / "nginx.conf").write_text(text)
     monkeypatch.setattr(servers, "NGINX_CONF", tmp_path / "nginx.conf")
@@ -211,7 +211,7 @@ def test_a_web_process_that_our_proxy_does_not_stand_before_is_wrong(settings, i
             self.send_header("X-Request-Id", "0123456789" if is_there else self.headers["X-Request-Id"])
             self.end_headers()
 
-    settings.PRODUCTION = True
+    settings.DEPLOYED = True
     with serving(Web) as settings.PUBLIC_BASE_URL:
         (finding,) = servers.proxy()
     assert finding.ok is is_there and "nginx.conf" in finding.what
@@ -220,7 +220,7 @@ def test_a_web_process_that_our_proxy_does_not_stand_before_is_wrong(settings, i
 
 
 def test_a_python_that_others_cannot_reach_is_wrong(settings, monkeypatch, tmp_path):
-    settings.PRODUCTION = True
+    settings.DEPLOYED = True
     private = tmp_path / "root"
     private.mkdir(mode=0o700)
     (private / "python3").touch()
@@ -330,7 +330,7 @@ def test_the_file_of_an_upgrade_does_not_hide_that_pgbackrest_is_dead(tmp_path, 
 
 
 def test_a_backup_that_is_late_is_wrong(settings):
-    settings.PRODUCTION = True
+    settings.DEPLOYED = True
     assert bad(servers.backups) == ["从来没有备份过"]
 
     late = Backup.objects.create(finished_at=times.now() - timedelta(hours=27))

@@ -90,7 +90,7 @@ def test_a_private_key_that_everybody_can_read_is_remarked(settings, tmp_path, m
     key = tmp_path / "apiclient_key.pem"
     key.touch()
     key.chmod(mode)
-    settings.PRODUCTION, settings.WECHAT_PAY_PRIVATE_KEY_FILE = True, str(key)
+    settings.DEPLOYED, settings.WECHAT_PAY_PRIVATE_KEY_FILE = True, str(key)
 
     assert [finding.ok for finding in key_files()] == oks
 

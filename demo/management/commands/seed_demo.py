@@ -29,7 +29,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         for account in accounts:
             # Containers keep what is written here as a log.
-            known = "（ROOT_PASSWORD 的值）" if settings.PRODUCTION else account.password
+            known = "（ROOT_PASSWORD 的值）" if settings.DEPLOYED else account.password
             shown = known if account.password else "（密码已修改）"
             self.stdout.write(f"账号：{account.username} / {shown}  {account.role}")
         if root_password_file().exists():

@@ -1,7 +1,8 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from core.db.installation import AnotherServers, installation_mark
 from permissions.services.roles import roles_seed
 
 
@@ -12,5 +13,9 @@ class Command(BaseCommand):
         parser.add_argument("--reset", action="store_true", help="set the four roles back to what the contract says")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            installation_mark()  # here, because every way to begin or upgrade comes by, before the first account
+        except AnotherServers as refusal:
+            raise CommandError(refusal.msg) from None
         roleids = roles_seed(reset=options["reset"])
         self.stdout.write(f"角色：写入 {'、'.join(roleids)}" if roleids else "角色：已是最新")

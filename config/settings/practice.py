@@ -1,0 +1,7 @@
+"""Practice: on the internet as production, with the sandbox as every upstream. Real values of providers are refused."""
+
+from config.settings import readers as env
+
+env.refuse_real_providers()
+
+from config.settings.production import *  # noqa: E402, F403
