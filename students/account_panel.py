@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from unfold.widgets import INPUT_CLASSES
 
 from core.admin.tables import page_link, table
 from core.errors import DomainError
@@ -28,7 +29,7 @@ def account_panel(request: HttpRequest, student: Student) -> Panel:
         if person.has_perm("shop.view_order"):
             facts["orders"] = reverse("admin:shop_order_changelist") + f"?q={user.username}"
     elif may:
-        facts["suggested"] = accounts_suggested(student)
+        facts |= {"suggested": accounts_suggested(student), "look": " ".join(INPUT_CLASSES)}
     return Panel("账号", render_to_string("students/account.html", facts, request))
 
 

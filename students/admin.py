@@ -360,15 +360,22 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
                 messages.warning(request, refusal.msg)
         posted = self._fields(request, selection, action="edit_many", mark=edit_mark(selection))
         lines = [*_who(selection), "填写的栏目改成同一个值，留空的不改。"]
-        return self._step(request, selection, "修改", form, lines, posted)
+        return self._step(request, selection, form, lines, posted, "修改", "")
 
     def _step(
-        self, request: HttpRequest, selection: list[Student], verb: str, form: Any, lines: list[str], posted: Any
+        self,
+        request: HttpRequest,
+        selection: list[Student],
+        form: Any,
+        lines: list[str],
+        posted: Any,
+        verb: str,
+        what: str,
     ) -> HttpResponse:
-        heading = f"{verb} {len(selection)} 名学员"
+        heading = f"{verb} {len(selection)} 名学员{what}"
         back = reverse("admin:students_student_changelist")
         context = {"form": form, "posted": posted, "heading": heading, "lines": lines, "back": back}
-        return page_shown(self, request, "students/step.html", f"{verb}学员", **context)
+        return page_shown(self, request, "students/step.html", f"{verb}学员{what}", **context)
 
     @admin.action(description="变更所选学员的状态", permissions=["change"])
     def set_state(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
@@ -386,7 +393,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
             except DomainError as refusal:
                 messages.warning(request, refusal.msg)
         posted = self._fields(request, selection, action="set_state", mark=mark_of(pks))
-        return self._step(request, selection, "变更状态：", form, _who(selection), posted)
+        return self._step(request, selection, form, _who(selection), posted, "变更", "的状态")
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:

@@ -5,6 +5,7 @@ field is called in Chinese, how long it may be, and whether it may stay empty. `
 are allowed, for the API and for imports.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,12 @@ def label_of(name: str) -> str:
 
 
 PHONES = ("phone", "parent_phone")
+
+
+def phone_tidy(text: str) -> str:
+    """Write a mobile number as eleven digits, so that it is found however it was typed; leave others as they are."""
+    digits = re.sub(r"[ ()-]", "", text.strip()).removeprefix("+86")
+    return digits if re.fullmatch(r"1[0-9]{10}", digits) else text
 
 
 def id_card_masked(number: str) -> str:

@@ -15,7 +15,7 @@ from core.times import local, now
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
 from students.classes import class_rows
-from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of
+from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
 from students.filters import FIRST_YEAR, LAST_YEAR
 from students.models import ClassState, SchoolClass, Student, StudentState
 from students.selectors import ClassSpelling, class_list, class_roster, namesakes
@@ -80,6 +80,12 @@ class StudentForm(PictureModelForm):
         for name in OPTIONAL_FOR_STAFF:
             if name in self.fields:  # none for who may only look
                 self.fields[name].required = False
+
+    def clean_phone(self) -> str:
+        return phone_tidy(self.cleaned_data["phone"])
+
+    def clean_parent_phone(self) -> str:
+        return phone_tidy(self.cleaned_data["parent_phone"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

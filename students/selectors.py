@@ -21,7 +21,7 @@ from django.db.models import Count, Q, QuerySet
 
 from core.db.pool import prepared_rows
 from permissions.scope import EVERYTHING, Scope
-from students.columns import COLUMNS, model_field
+from students.columns import COLUMNS, model_field, phone_tidy
 from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, StudentRow, StudentState
@@ -108,8 +108,11 @@ def value_matches(text: str) -> Q:
 
     Of the student's number the beginning is enough.
     """
-    conditions = [Q(**{f"{column.field}__in": {text, text.upper()}}) for column in COLUMNS if column.is_searched]
-    whole = Q(*conditions, _connector=Q.OR)
+    fields = [one.field for one in COLUMNS if one.is_searched and len(text) <= (model_field(one.field).max_length or 0)]
+    if not fields:
+        return Q(pk__in=[])
+    spellings = {text, text.upper(), phone_tidy(text)}
+    whole = Q(*(Q(**{f"{field}__in": spellings}) for field in fields), _connector=Q.OR)
     if not _NUMBER_START.fullmatch(text):
         return whole
     start = text.upper()

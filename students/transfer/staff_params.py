@@ -6,9 +6,9 @@ from typing import Any
 
 from core.api.params import PlainText
 from students.api.params import AddParams, EditParams, text
-from students.columns import COLUMNS
+from students.columns import COLUMNS, phone_tidy
 from students.filters import FIRST_YEAR, LAST_YEAR
-from students.models import Gender
+from students.models import PHONE, Gender
 
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T].*)?")
 
@@ -39,11 +39,20 @@ class GenderText(PlainText):
         return word
 
 
+class PhoneText(PlainText):
+    def to_internal_value(self, data: Any) -> str:
+        return phone_tidy(super().to_internal_value(data))
+
+
+def _phone(**options: Any) -> PhoneText:
+    return PhoneText(required=False, max_length=32, validators=[PHONE], **options)
+
+
 def _for_staff() -> dict[str, Any]:
     return {
         "gender": GenderText(required=False),
-        "phone": text("phone", "电话"),
-        "parentPhone": text("parent_phone", "家长电话", source="parent_phone"),
+        "phone": _phone(),
+        "parentPhone": _phone(source="parent_phone"),
         "idCard": text("id_card", "身份证", source="id_card"),
         "enteredOn": Day(required=False, source="entered_on"),
         "leftOn": Day(required=False, source="left_on"),
