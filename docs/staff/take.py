@@ -13,6 +13,7 @@ BASE, ROOT_PASSWORD = sys.argv[1:]
 PAGES = {
     "home": "/admin/?period=month",
     "students": "/admin/students/student/",
+    "classes": "/admin/students/schoolclass/",
     "import": "/admin/students/transferrun/import/",
     "ship": "/admin/shop/order/?work=ship",
     "refund": "/admin/shop/order/?work=refunds",
