@@ -14,6 +14,7 @@ from core.api.request import client_ip, user_agent
 DEVICE_COOKIE = "device"
 DEVICE_FOR_S = 180 * 24 * 3600
 MAX_USERS = 5  # of one device, the newest ones
+_DEVICE = ""  # stands in the cookie where others have a user name, which is never empty
 
 
 def login_context(request: HttpRequest, method: LoginMethod, captcha: CaptchaAnswer = NO_ANSWER) -> LoginContext:
@@ -27,12 +28,23 @@ def login_context(request: HttpRequest, method: LoginMethod, captcha: CaptchaAns
     )
 
 
-def device_remember(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
-    """Set the cookie that says, signed, that this device has logged in as ``user``. It is no login."""
-    devices = {name: device for name, device in _cookie(request).items() if name != user.username}
-    devices[user.username] = f"{user.epoch}.{get_random_string(16)}"
+def device_remember(request: HttpRequest, response: HttpResponseBase, user: User | None = None) -> None:
+    """Set the cookie that says, signed, that this device has logged in as ``user``. It is no login.
+
+    Without a user it keeps those that it has; the device has an id from now on (:func:`device_of`).
+    """
+    devices = {name: device for name, device in _cookie(request).items() if name != _DEVICE}
+    if user is not None:
+        devices.pop(user.username, None)
+        devices[user.username] = f"{user.epoch}.{get_random_string(16)}"
     newest = dict(list(devices.items())[-MAX_USERS:])
+    newest[_DEVICE] = device_of(request) or get_random_string(16)
     cookie_set(request, response, DEVICE_COOKIE, signing.dumps(newest, salt=DEVICE_COOKIE), max_age_s=DEVICE_FOR_S)
+
+
+def device_of(request: HttpRequest) -> str:
+    """Return the id of the device that the cookie of a login says, "" without one."""
+    return _cookie(request).get(_DEVICE, "")
 
 
 def cookie_set(request: HttpRequest, response: HttpResponseBase, name: str, value: str, *, max_age_s: int) -> None:
