@@ -34,6 +34,8 @@ WATCHED: dict[str, dict[str, Any]] = {
     "students.Student": {"mask_fields": ["id_card"]},
     "students.SchoolClass": {"m2m_fields": {"teachers"}},
     "dormitory.Room": {},
+    "attendance.Session": {},
+    "attendance.Leave": {},
     "accounts.User": {"mask_fields": ["password"], "exclude_fields": ["last_login", "epoch"]},
     "permissions.Role": {"m2m_fields": {"permissions"}, "exclude_fields": ["created_at", "updated_at"]},
     "shop.Category": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},

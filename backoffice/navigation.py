@@ -19,6 +19,7 @@ GROUPS = {
         "students.transferrun": "swap_vert",
     },
     "宿舍": {"dormitory.room": "bed"},
+    "考勤": {"attendance.session": "how_to_reg", "attendance.leave": "event_busy"},
     "用户与权限": {
         "accounts.user": "person",
         "permissions.role": "badge",

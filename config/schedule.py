@@ -29,6 +29,7 @@ def beat_schedule(*, sends_alerts: bool, has_sandbox: bool) -> dict[str, dict[st
         "purge-back-office": _entry("backoffice.purge", crontab(minute=37, hour=3)),
         "purge-orders": _entry("shop.purge_orders", crontab(minute=47, hour=3)),
         "expire-scan-codes": _entry("accounts.expire_scan_codes", 2.0, 10),
+        "sweep-attendance": _entry("attendance.sweep", 2.0, 10),
         # Often, because removed pictures make room in the budget of new ones.
         "remove-orphan-uploads": _entry("uploads.remove_orphans", crontab(minute="*/5"), 300),
         "fold-student-totals": _entry("students.fold_tally", 10.0, 10),

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.api.views import LoginLogViewSet, UserViewSet
+from attendance.api.views import AttendanceViewSet
 from charts.api.views import ChartsViewSet
 from config import front
 from config.school import logo
@@ -24,7 +25,7 @@ urlpatterns = [
     CallTable(
         # In the order of the API document, in which the documentation lists them.
         *(WeatherViewSet, UploadViewSet, LoginLogViewSet, StudentViewSet, DormitoryViewSet),
-        *(UserViewSet, PermissionViewSet),
+        *(AttendanceViewSet, UserViewSet, PermissionViewSet),
         *(CategoryViewSet, ProductViewSet, CartViewSet, OrderViewSet, PayViewSet, NoticeViewSet),
         ChartsViewSet,
     ),

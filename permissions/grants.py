@@ -7,15 +7,27 @@ from django.db.models import Q
 
 
 def rights_grant(
-    apps: Any, *, app_label: str, model: str, roles_with: Iterable[str], rights: Mapping[str, str], on: str = ""
+    apps: Any,
+    *,
+    app_label: str,
+    model: str,
+    roles_with: Iterable[str],
+    rights: Mapping[str, str],
+    on: str = "",
+    of_app: str = "",
+    seeded: Iterable[str] = (),
 ) -> None:
-    """Give ``rights`` on a model, or on the app's model ``on``, to each role that has all of its rights ``roles_with``.
+    """Give ``rights`` on a model, or on the model ``on``, to each role that has all of its rights ``roles_with``.
 
     :param apps: the migration's models; it depends on ``permissions``, ``auth`` and ``contenttypes``.
     :param roles_with: codenames.
     :param rights: names by codename, as the model's ``Meta.permissions`` has them.
+    :param of_app: the app of ``on``, where it is another one.
+    :param seeded: only to these seeded roles, by ``roleid``, and their copies.
     """
     roles = apps.get_model("permissions", "Role").objects.all()
+    if seeded := list(seeded):
+        roles = roles.filter(Q(roleid__in=seeded) | Q(origin__roleid__in=seeded))
     for codename in roles_with:
         roles = roles.filter(
             permissions__codename=codename,
@@ -27,7 +39,7 @@ def rights_grant(
         return
     # Django creates these rows only after the last migration.
     kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
-        app_label=app_label, model=on or model
+        app_label=of_app or app_label, model=on or model
     )
     permissions = apps.get_model("auth", "Permission").objects
     grants = [

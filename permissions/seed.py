@@ -32,14 +32,14 @@ ROLES: list[dict[str, Any]] = [
         "roleid": "103",
         "name": "主管",
         "menu": [_entry(HOME), STUDENT_MENU, _entry("考勤管理"), _entry("我的中心")],
-        "rows": [*STUDENT_READING, *STUDENT_EDITING, "/dorm/*"],
+        "rows": [*STUDENT_READING, *STUDENT_EDITING, "/dorm/*", "/attendance/*"],
         "buttons": ClientButton.values,
     },
     {
         "roleid": "200",
         "name": "员工",
         "menu": [_entry(HOME), _entry("学员管理", "学员项目管理", "学员资料"), _entry("我的中心")],
-        "rows": STUDENT_READING,
+        "rows": [*STUDENT_READING, "/attendance/getSummary"],
         "buttons": [ClientButton.READ.value],
     },
 ]
@@ -51,6 +51,7 @@ BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
         "students": ("view", "add", "change", "delete", "export", "phone", "account"),
         "shop": ("view", "add", "change", "delete", "ship", "decide", "refund", "export", "income", "phone"),
         "dormitory": ("view", "add", "change", "delete", "export"),
+        "attendance": ("view", "change", "delete", "export"),
         "uploads": ("view",),
         "weather": ("view",),
         "payments": ("view", "export"),
@@ -61,6 +62,7 @@ BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
     "103": {
         "students": ("view", "add", "change", "delete", "export", "phone"),
         "dormitory": ("view", "add", "change", "delete", "export"),
+        "attendance": ("view", "change", "delete", "export"),
     },
     "200": {"students": ("view",)},
 }

@@ -141,6 +141,7 @@ INSTALLED_APPS = [
     "weather",
     "students",
     "dormitory",
+    "attendance",
     "payments",
     "shop",
     "charts",
@@ -327,7 +328,7 @@ REST_FRAMEWORK = {
 }
 # In the order of the API document.
 _MODULES = [
-    "天气模块", "上传图片", "学员模块", "宿舍模块", "用户模块", "权限模块",
+    "天气模块", "上传图片", "学员模块", "宿舍模块", "考勤模块", "用户模块", "权限模块",
     "类目模块", "商品模块", "购物车模块", "订单模块", "支付", "数据统计",
 ]  # fmt: skip
 SPECTACULAR_SETTINGS = {

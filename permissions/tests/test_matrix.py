@@ -52,13 +52,17 @@ ANY_USER = {
     "/order/del_order",
     "/order/cancel",
     "/order/returns",
+    "/attendance/sign",
     "/order/ship",  # the buyer's own; moving anything else needs the path in `rows`
 }
 ROOT = {"/users/register", "/users/deleteUser", "/permission/addrole", "/weather/updateWeatherCount"}
 READING = {"/students/getclasses", "/students/getstulist", "/students/searchstu", "/getloginlog"}
 EDITING = {"/students/addstu", "/students/delstu", "/students/updatestu"}
 DORMITORY = {f"/dorm/{name}" for name in ("getRooms", "addRoom", "updateRoom", "delRoom", "checkIn", "checkOut")}
-ROWS = {"200": READING, "103": READING | EDITING | DORMITORY}
+ATTENDANCE = {
+    f"/attendance/{name}" for name in ("open", "getCode", "mark", "close", "getList", "getRecords", "getSummary")
+}
+ROWS = {"200": READING | {"/attendance/getSummary"}, "103": READING | EDITING | DORMITORY | ATTENDANCE}
 # What a class may go on with in its read-only hours, beside the open calls.
 READ_ONLY = READING | {
     "/verify",
@@ -73,6 +77,10 @@ READ_ONLY = READING | {
     "/order/query_order_status",
     "/order/get_order",
     "/dorm/getRooms",
+    "/attendance/sign",
+    "/attendance/getList",
+    "/attendance/getRecords",
+    "/attendance/getSummary",
     "/statistics/students",
     "/statistics/trend",
     "/statistics/products",

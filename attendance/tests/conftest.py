@@ -1,0 +1,64 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from attendance import services
+from attendance.models import Period
+from core import times
+from students.models import Student
+from students.tests.factories import students
+
+READING = {"getCode", "getList", "getRecords", "getSummary"}
+
+
+@pytest.fixture
+def attend(zhuguan):
+    """Return a function that makes a call of 主管: ``attend("open", minutes=5)``; parameters as clients write them."""
+
+    def call(name, caller=zhuguan, **params):
+        params = {key.rstrip("_"): value for key, value in params.items()}
+        if name in READING:
+            return caller.get(f"/attendance/{name}", **params).json()
+        return caller.post(f"/attendance/{name}", params).json()
+
+    return call
+
+
+@pytest.fixture
+def trainee(person):
+    """Return a function that makes a student of H51901 with an account: its client, with the student as ``student``."""
+
+    def make(name, **fields):
+        [student] = students(name, **fields)
+        client = person(f"u-{student.sid}", "200", nickname=name)
+        Student.objects.filter(pk=student.pk).update(account=client.user.pk)
+        client.student = student
+        return client
+
+    return make
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a function that lets so many seconds pass for our code."""
+    passed, real = [timedelta()], times.now
+    monkeypatch.setattr(times, "now", lambda: real() + passed[0])
+
+    def wait(seconds):
+        passed[0] += timedelta(seconds=seconds)
+
+    return wait
+
+
+@pytest.fixture
+def session():
+    """Return a function that opens a session of today's morning for a class that has students."""
+
+    def opened(class_name="H51901", **options):
+        now = timezone.now()
+        defaults = {"day": times.local(now).date(), "period": Period.MORNING, "now": now}
+        spans = {"late_after": timedelta(minutes=10), "open_for": timedelta(minutes=30)}
+        return services.session_open(class_name=class_name, **defaults | spans | options)[0]
+
+    return opened

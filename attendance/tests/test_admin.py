@@ -1,0 +1,190 @@
+"""The pages of attendance: open, project, mark, leave, a month's sheet, who may what."""
+
+from io import BytesIO
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+from openpyxl import load_workbook
+
+from accounts.tests.test_scan_login import Screen
+from attendance import services
+from attendance.models import Leave, Period, Record, Session, Status
+from core import times
+from permissions.models import DataScope, Role
+from permissions.scope import Scope
+from students.tests.factories import students
+from tests.kit import logged_in
+
+pytestmark = pytest.mark.django_db
+LIST, LEAVE = "/admin/attendance/session/", "/admin/attendance/leave/"
+OPEN = {"class_name": "H51901", "date": "2026-11-29", "period": "1", "late_after": "10", "minutes": "30"}
+
+
+def text_of(page):
+    return " ".join(page.content.decode().split())
+
+
+def messages_of(page):
+    return [str(message) for message in page.context["messages"]]
+
+
+def grid(browser, session, was=None, **marks):
+    """Send the grid as a browser does: what was shown and what is chosen, of each record."""
+    data = {}
+    for record in Record.objects.filter(session=session):
+        shown = (was or {}).get(record.name, record.status)
+        data |= {f"was-{record.pk}": shown, f"is-{record.pk}": marks.get(record.name, shown), f"remark-{record.pk}": ""}
+    return messages_of(browser.post(f"{LIST}{session.pk}/change/", data, follow=True))
+
+
+def test_a_session_is_opened_in_the_bar_and_projected(office):
+    students("谭鹏")
+    assert "开始考勤" in text_of(office.get(LIST))
+
+    opened = office.post(f"{LIST}open/", OPEN)
+    again = office.post(f"{LIST}open/", OPEN, follow=True)
+    refused = office.post(f"{LIST}open/", OPEN | {"minutes": "0", "class_name": "没有"}, follow=True)
+    unknown = office.post(f"{LIST}open/", OPEN | {"class_name": "没有"}, follow=True)
+
+    session = Session.objects.get()
+    assert opened["Location"] == f"{LIST}{session.pk}/screen/"
+    assert messages_of(again) == ["该班级本时段的考勤已存在"]
+    assert messages_of(refused)[0].startswith("开放几分钟：") and messages_of(unknown) == ["没有该班级"]
+    assert "谭鹏<small>未签到</small>" in text_of(office.get(opened["Location"]))
+
+
+def test_the_projected_page_gets_codes_and_draws_them(office, session):
+    students("谭鹏")
+    now, screen = session(), Screen()
+    page = f"{LIST}{now.pk}/screen/"
+
+    answer = office.get(f"{page}code/?sid={screen.sid}").json()
+    drawing = office.get(f"{page}qr.svg?code={answer['code']}")
+
+    assert answer["state"] is True and drawing["Content-Type"] == "image/svg+xml"
+    assert office.get(f"{page}code/?sid=x").json()["msg"] == "socket指定sid错误"
+    services.record_mark(pk=now.pk, sid=Record.objects.get().sid, status=Status.LATE, now=timezone.now())
+    services.session_close(pk=now.pk, now=timezone.now())
+    assert office.get(f"{page}code/").json()["status"] == 1005
+    assert "考勤已结束" in text_of(office.get(page)) and '<b id="signed">1</b>' in text_of(office.get(page))
+    assert office.get(f"{LIST}999/screen/").status_code == 404
+
+
+def test_a_class_is_marked_in_one_grid(office, session):
+    tan, wang, _ = students("谭鹏", "王芳", "李明")
+    now = session()
+    assert "王芳" in text_of(office.get(f"{LIST}{now.pk}/change/"))
+
+    assert grid(office, now, 谭鹏=1, 王芳=4) == ["已修改 2 名"]
+    assert grid(office, now) == []
+
+    services.record_mark(pk=now.pk, sid=tan.sid, status=Status.LEFT_EARLY, now=timezone.now())
+    said = grid(office, now, was={"谭鹏": 1}, 谭鹏=5, 李明=2)
+    assert said == ["已修改 1 名", "刚才有变化，没有修改：谭鹏（早退）。请核对后再改"]
+    assert list(Record.objects.values_list("status", flat=True).order_by("pk")) == [3, 4, 2]
+
+
+def test_a_session_is_closed_and_deleted_in_its_page(office, session):
+    students("谭鹏")
+    now = session()
+    page = f"{LIST}{now.pk}/change/"
+
+    said = [messages_of(office.post(page, {"close": "1"}, follow=True)) for _ in range(2)]
+    assert said == [["考勤已结束，没有签到的记为旷课"], ["考勤已经结束"]]
+    assert grid(office, now, 谭鹏=1) == ["已修改 1 名"]
+
+    office.post(f"{LIST}{now.pk}/delete/", {"post": "yes"})
+    assert not Session.objects.exists() and not Record.objects.exists()
+
+
+def test_leave_is_entered_ahead_by_number(office, session):
+    [tan] = students("谭鹏")
+    today = times.local(timezone.now()).date()
+    form = {"sid": f" {tan.sid.lower()} ", "begins_on": today, "ends_on": today, "reason": "病假"}
+
+    wrong = office.post(f"{LEAVE}add/", form | {"sid": "AAAA00000000"})
+    reversed_ = office.post(f"{LEAVE}add/", form | {"ends_on": "2020-01-01"})
+    office.post(f"{LEAVE}add/", form)
+
+    assert "没有这个学号" in text_of(wrong) and "结束日期不能早于开始日期" in text_of(reversed_)
+    leave = Leave.objects.get()
+    assert (leave.name, leave.sid, leave.created_by.username) == ("谭鹏", tan.sid, "root")
+    assert "谭鹏" in text_of(office.get(LEAVE))
+    session()
+    assert Record.objects.get().status == Status.ON_LEAVE
+
+
+def test_a_month_of_a_class_is_printed_and_exported(office, session):
+    tan, wang = students("谭鹏", "王芳")
+    for period, status in zip(Period, (Status.LATE, Status.ON_LEAVE, Status.PRESENT), strict=True):
+        now = session(period=period, day=times.date(2026, 11, 3))
+        services.record_mark(pk=now.pk, sid=tan.sid, status=status, now=timezone.now())
+        services.session_close(pk=now.pk, now=timezone.now())
+    query = "?class=H51901&month=2026-11"
+
+    page = text_of(office.get(f"{LIST}month/{query}"))
+    book = load_workbook(BytesIO(office.get(f"{LIST}month/{query}&format=xlsx").content))
+
+    rows = [[cell.value for cell in row] for row in book.worksheets[0].iter_rows()]
+    sums = ["应出勤", "实际出勤", "迟到", "早退", "请假", "旷课"]
+    assert rows[0] == ["姓名", "学号", "3日上午", "3日下午", "3日晚上", *sums]
+    assert rows[1] == ["谭鹏", tan.sid, "迟", "假", "✓", 2, 2, 1, 0, 1, 0]
+    assert rows[2] == ["王芳", wang.sid, "旷", "旷", "旷", 3, 0, 0, 0, 0, 3]
+    assert "H51901 考勤表 2026年11月" in page and "<td>迟</td>" in page
+    assert office.get(f"{LIST}month/?class=H51901&month=x").status_code == 404
+    assert messages_of(office.get(f"{LIST}month/?class=H5&month=2026-11", follow=True)) == ["H5 这个月没有考勤"]
+    exported = load_workbook(BytesIO(office.get(f"{LIST}export/").content)).worksheets[0]
+    assert [cell.value for cell in exported[2]][3:] == [2, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("rights", "sees", "changes", "prints"),
+    [((), False, False, False), (("view",), True, False, False), (("view", "change"), True, True, False),
+     (("view", "export"), True, False, True)],
+)  # fmt: skip
+def test_each_right_opens_its_part(person, roles, session, rights, sees, changes, prints):
+    [tan] = students("谭鹏")
+    now = session(day=times.date(2026, 11, 3))
+    services.session_close(pk=now.pk, now=timezone.now())
+    role = roles["310"] = Role.objects.create(roleid="310", name="班主任")
+    role.permissions.set(Permission.objects.filter(codename__in=[f"{right}_session" for right in rights]))
+    browser = logged_in(person("keeper", "310", is_staff=True).user)
+
+    for page in (LIST, f"{LIST}{now.pk}/change/", LEAVE):
+        assert (browser.get(page).status_code == 200) is sees, page
+    data = {f"was-{Record.objects.get().pk}": 5, f"is-{Record.objects.get().pk}": 1}
+    browser.post(f"{LIST}{now.pk}/change/", data)
+    browser.post(f"{LIST}open/", OPEN)
+    browser.post(f"{LEAVE}add/", {"sid": tan.sid, "begins_on": "2026-11-01", "ends_on": "2026-11-01"})
+    assert (Record.objects.first().status == Status.PRESENT) is changes
+    assert ((Session.objects.count() == 2), Leave.objects.exists()) == (changes, changes)
+    assert (browser.get(f"{LIST}{now.pk}/screen/").status_code == 200) is changes
+    assert (browser.get(f"{LIST}month/?class=H51901&month=2026-11").status_code == 200) is prints
+    browser.post(f"{LIST}{now.pk}/delete/", {"post": "yes"})
+    assert Session.objects.filter(pk=now.pk).exists()
+
+
+def test_a_narrow_scope_sees_its_own_sessions_and_no_other_name(person, session):
+    Role.objects.filter(roleid="102").update(data_scope=DataScope.OWN)
+    li = person("li", "102", is_staff=True).user
+    students("李生", created_by_id=li.pk)
+    hidden, other = students("谭隐")[0], students("王隐", class_name="隐班")[0]
+    own = session(scope=Scope(DataScope.OWN, li.pk), day=times.date(2026, 11, 3))
+    foreign, secret = session(day=times.date(2026, 11, 3)), session("隐班", day=times.date(2026, 11, 3))
+    for one in (own, foreign, secret):
+        services.session_close(pk=one.pk, now=timezone.now())
+    Leave.objects.create(student=other, sid=other.sid, name=other.name, begins_on=own.date, ends_on=own.date)
+    browser = logged_in(li)
+
+    pages = [browser.get(page) for page in (LIST, f"{LIST}{own.pk}/change/", f"{LIST}{own.pk}/screen/", LEAVE)]
+    pages += [browser.get(f"{LIST}month/?class=H51901&month=2026-11")]
+
+    assert all(page.status_code == 200 for page in pages)
+    for page in pages:
+        assert not any(word in page.content.decode() for word in ("谭隐", "王隐", "隐班", hidden.sid))
+    for page in ("change/", "screen/", "delete/"):
+        assert browser.get(f"{LIST}{foreign.pk}/{page}").status_code in (302, 404), page
+    assert browser.get(f"{LIST}{foreign.pk}/screen/code/").json()["status"] == 1005
+    refused = browser.post(f"{LEAVE}add/", {"sid": other.sid, "begins_on": "2026-11-01", "ends_on": "2026-11-01"})
+    assert "没有这个学号" in text_of(refused)

@@ -1,0 +1,179 @@
+"""Requests at the same instant, over real connections, and what the lock of the session is for."""
+
+import pytest
+from django.utils import timezone
+
+from attendance import services
+from attendance.errors import AlreadySigned, CodeExpired
+from attendance.models import Period, Record, Session, Status
+from students.classes import class_get
+from students.errors import ClassUnknown
+from students.life import class_facts, class_merge, class_rename, class_undo
+from students.models import RunState, TransferRun
+from students.tests.factories import meanwhile, students
+from tests.kit import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sign(session, who, device=""):
+    now = timezone.now()
+    return services.session_sign(pk=session.pk, user_pk=who.user.pk, device=device, at=now, now=now)
+
+
+@pytest.fixture
+def no_lock(monkeypatch):
+    monkeypatch.setattr(services, "_lock", lambda pk: Session.objects.get(pk=pk))
+
+
+def test_two_signs_of_one_student_make_one(attend, session, trainee):
+    tan = trainee("谭鹏")
+    for period in Period:
+        code = attend("getCode", attendance_id=session(period=period).pk)["code"]
+        answers = at_once([lambda code=code: attend("sign", tan, code=code)["msg"]] * 4)
+
+        assert sorted(answers) == ["已经签到"] * 3 + ["签到成功"]
+
+
+def test_without_the_lock_two_signs_are_two(monkeypatch, session, trainee, no_lock):
+    tan = trainee("谭鹏")
+    now = session()
+    late = meanwhile(monkeypatch, "attendance.services._tell", lambda: sign(now, tan))
+
+    sign(now, tan)
+
+    assert not isinstance(late(), AlreadySigned)
+
+
+def test_of_two_who_share_a_device_one_is_flagged(session, trainee):
+    tan, wang = trainee("谭鹏"), trainee("王芳")
+    for period in Period:
+        now = session(period=period)
+        records = at_once([lambda who=who, now=now: sign(now, who, "phone") for who in (tan, wang)])
+
+        assert sorted(record.is_same_device for record in records) == [False, True]
+
+
+def test_without_the_lock_two_who_share_a_device_are_not_seen(monkeypatch, session, trainee, no_lock):
+    tan, wang = trainee("谭鹏"), trainee("王芳")
+    now = session()
+    late = meanwhile(monkeypatch, "attendance.services._tell", lambda: sign(now, wang, "phone"))
+    monkeypatch.setattr(services.screens, "screens_tell", lambda *_: None)
+
+    sign(now, tan, "phone")
+
+    assert not late().is_same_device
+
+
+def test_who_signs_while_it_closes_has_signed_or_is_absent(session, trainee):
+    tan = trainee("谭鹏")
+    for period in Period:
+        now = session(period=period)
+        works = [lambda now=now: sign(now, tan), lambda now=now: services.session_close(pk=now.pk, now=timezone.now())]
+        signed, _ = at_once(works, refusals=(CodeExpired,))
+
+        status = Record.objects.get(session=now).status
+        assert status == (Status.ABSENT if isinstance(signed, CodeExpired) else Status.PRESENT)
+
+
+def test_a_sign_that_read_the_clock_before_the_close_is_refused(session, trainee):
+    tan, now = trainee("谭鹏"), session()
+    before = timezone.now()
+    services.session_close(pk=now.pk, now=timezone.now())
+
+    with pytest.raises(CodeExpired):
+        services.session_sign(pk=now.pk, user_pk=tan.user.pk, device="", at=before, now=before)
+
+
+def what_is_heard_of_a_close_during_a_sign(monkeypatch, now, tan):
+    heard = []
+    monkeypatch.setattr(services.screens, "screens_tell", lambda *_: heard.append("signed"))
+    monkeypatch.setattr(services.screens, "screens_end", lambda pk: heard.append("closed"))
+    close = meanwhile(
+        monkeypatch, "attendance.services.sha256", lambda: services.session_close(pk=now.pk, now=timezone.now())
+    )
+    sign(now, tan, "phone")
+    close()
+    return heard
+
+
+def test_a_close_waits_for_the_sign_that_has_begun(monkeypatch, session, trainee):
+    tan = trainee("谭鹏")
+
+    assert what_is_heard_of_a_close_during_a_sign(monkeypatch, session(), tan) == ["signed", "closed"]
+
+
+def test_without_the_lock_one_signs_after_the_end(monkeypatch, session, trainee, no_lock):
+    tan = trainee("谭鹏")
+
+    assert what_is_heard_of_a_close_during_a_sign(monkeypatch, session(), tan) == ["closed", "signed"]
+    assert Session.objects.get().closed_at and Record.objects.get().status == Status.PRESENT
+
+
+def test_a_session_opened_twice_is_there_once(attend):
+    students("谭鹏")
+    works = [lambda: attend("open", class_="H51901")] * 3
+
+    answers = at_once(works)
+
+    assert sorted(answer["status"] for answer in answers) == [200, 1004, 1004]
+    assert len({answer["attendance_id"] for answer in answers}) == 1
+
+
+def renamed(before="H51901", after="H52001", step=class_rename):
+    return step(before=before, after=after, mark=class_facts(before).mark, user_pk=None, now=timezone.now())
+
+
+def undo(run):
+    TransferRun.objects.filter(pk=run.pk).update(state=RunState.UNDOING)
+    class_undo(run_pk=run.pk, now=timezone.now())
+
+
+def test_a_class_renamed_while_a_session_opens_keeps_it(monkeypatch, session):
+    students("谭鹏")
+    rename = meanwhile(monkeypatch, "attendance.services.on_leave", renamed)
+
+    now = session()
+
+    assert isinstance(rename(), TransferRun)
+    assert Session.objects.get().class_name == "H52001" and now.class_name == "H51901"
+
+
+def test_a_session_opened_while_its_class_is_renamed_finds_none(monkeypatch, session):
+    students("谭鹏")
+    class_get("H51901")
+    open_ = meanwhile(monkeypatch, "students.life.tell_renamed", session)
+
+    renamed()
+
+    assert isinstance(open_(), ClassUnknown)
+    assert not Session.objects.exists()
+
+
+def test_a_renamed_class_takes_its_sessions_along_and_back(attend, session, trainee):
+    tan = trainee("谭鹏")
+    now, closed = session(), session(period=Period.EVENING)
+    services.session_close(pk=closed.pk, now=timezone.now())
+
+    run = renamed()
+    assert attend("sign", tan, code=attend("getCode", attendance_id=now.pk)["code"])["state"] is True
+    assert {row["class"] for row in attend("getList")["data"]} == {"H52001"}
+    assert attend("open", class_="H52001", period="上午")["status"] == 1004
+
+    undo(run)
+    assert {row["class"] for row in attend("getList")["data"]} == {"H51901"}
+
+
+def test_a_merged_class_takes_open_sessions_along_where_there_is_room(session):
+    students("谭鹏")
+    students("王芳", class_name="H52001")
+    closed, moved, stays = (session(period=period) for period in Period)
+    session("H52001", period=Period.EVENING)
+    services.session_close(pk=closed.pk, now=timezone.now())
+
+    run = renamed(step=class_merge)
+    names = [Session.objects.get(pk=one.pk).class_name for one in (closed, moved, stays)]
+    assert names == ["H51901", "H52001", "H51901"]
+
+    undo(run)
+    assert Session.objects.filter(class_name="H51901").count() == 3
