@@ -1,5 +1,6 @@
 """What a request tells about who logs in, and the cookies with which a browser is known again."""
 
+from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -9,7 +10,7 @@ from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.models import LoginMethod, User
 from accounts.services.attempts import LoginContext
 from core import times
-from core.api.request import client_ip, user_agent
+from core.api.request import absolute_url, client_ip, user_agent
 
 DEVICE_COOKIE = "device"
 DEVICE_FOR_S = 180 * 24 * 3600
@@ -40,6 +41,15 @@ def device_remember(request: HttpRequest, response: HttpResponseBase, user: User
     newest = dict(list(devices.items())[-MAX_USERS:])
     newest[_DEVICE] = device_of(request) or get_random_string(16)
     cookie_set(request, response, DEVICE_COOKIE, signing.dumps(newest, salt=DEVICE_COOKIE), max_age_s=DEVICE_FOR_S)
+
+
+def wechat_addresses(request: HttpRequest, callback: str) -> dict[str, str]:
+    """Return the addresses that ``consent_url`` needs, for a phone that comes back to the path ``callback``."""
+    base, own = settings.WECHAT_OAUTH_BASE_URL, settings.PUBLIC_BASE_URL
+    # The sandbox's pages begin with the address by which the client reached us, so that a phone can open them too.
+    if base.startswith(f"{own}/"):
+        base = absolute_url(request, base.removeprefix(own))
+    return {"callback_url": absolute_url(request, callback), "oauth_base_url": base}
 
 
 def device_of(request: HttpRequest) -> str:

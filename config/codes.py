@@ -7,9 +7,9 @@ from functools import cache
 
 from django.conf import settings
 
-from accounts.api.views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import login_captcha, phones, sms_codes
+from accounts.services.scan_login import LOGINS_A_MINUTE
 from core import errors
 from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
 from core.api.once import KEPT_FOR, KEYS_A_DAY

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.api.views import LoginLogViewSet, UserViewSet
+from attendance import phone
 from attendance.api.views import AttendanceViewSet
 from charts.api.views import ChartsViewSet
 from config import front
@@ -41,6 +42,8 @@ urlpatterns = [
     path("docs/types.d.ts", front.types_file),
     path("docs/collection.json", front.collection_file),
     *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react")),
+    path("attendance/phone/", phone.sign_page),
+    path("attendance/phone/wechat/", phone.wechat_page),
     path("admin/", include("backoffice.urls")),
     path("admin/", include("lessons.urls")),
     path("admin/", admin.site.urls),

@@ -12,14 +12,14 @@ from accounts.api import docs, params
 from accounts.api.answers import log_fields, login_fields, user_fields
 from accounts.authentication import CallerRequest
 from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_verify
-from accounts.login_request import cookie_set, device_remember, login_context
+from accounts.login_request import cookie_set, device_remember, login_context, wechat_addresses
 from accounts.models import LoginMethod, User
 from accounts.selectors import colleagues_of, login_log, sees_phones, user_list
 from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
 from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
 from accounts.services.scan_guess import waiting_sid
-from accounts.services.scan_login import profile_keep, wechat_verify
+from accounts.services.scan_login import profile_keep, profile_limit, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
 from accounts.services.users import (
     avatar_set,
@@ -36,14 +36,11 @@ from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
 from core.api.params import page_of, page_slice
-from core.api.request import absolute_url, client_ip, client_network, full_url
-from core.cache import ratelimit
-from core.errors import DomainError, NotPermitted, Throttled
+from core.api.request import client_ip, client_network, full_url
+from core.errors import DomainError, NotPermitted
 
 CAPTCHA_COOKIE, SMS_COOKIE, SCAN_COOKIE = "captcha", "sms", "scan"
 CALLBACK = "/users/wechatCallBack"
-# For each address, because each call asks WeChat: enough for a whole school, too few to use up WeChat's quota.
-LOGINS_A_MINUTE = 1200
 _COLUMNS = {"vipLevel": "vip_level"}
 
 
@@ -161,7 +158,7 @@ class UserViewSet(ApiViewSet):
             sid = waiting_sid(client_ip(request), own=request.COOKIES.get(SCAN_COOKIE, ""))
         if not sid:
             raise errors.SidMissing
-        response = ok(scanCodeUrl=code_make(sid=sid, **_addresses(request)))
+        response = ok(scanCodeUrl=code_make(sid=sid, **wechat_addresses(request, CALLBACK)))
         if is_bare:
             cookie_set(request, response, SCAN_COOKIE, sid, max_age_s=3600)
         return response
@@ -178,14 +175,14 @@ class UserViewSet(ApiViewSet):
                 raise
             if isinstance(error, errors.WechatSnapshotLeft):
                 state = params.CallbackParams.read(request)["state"]
-                return HttpResponseRedirect(consent_url(state=state, **_addresses(request)))
+                return HttpResponseRedirect(consent_url(state=state, **wechat_addresses(request, CALLBACK)))
             return _page(request, error)
         return _page(request) if is_person else ok("已扫码")
 
     @Endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
     def wechat_login(self, request: Request) -> Envelope:
         values = params.WechatLoginParams.read(request)
-        _limit(request)
+        profile_limit(client_network(request))
         context = login_context(request, LoginMethod.WECHAT)
         user = wechat_verify(code=values["wechatCode"], context=context)
         login_complete(user=user, context=context)
@@ -300,7 +297,7 @@ def _take_scan(request: Request, values: dict[str, Any]) -> None:
         raise errors.CodeInvalid
     if code is None:
         raise Declined
-    _limit(request)
+    profile_limit(client_network(request))
     try:
         profile_keep(code=code)
     except errors.WechatSnapshot:
@@ -308,15 +305,6 @@ def _take_scan(request: Request, values: dict[str, Any]) -> None:
     except errors.WechatCodeSpent:
         raise errors.CodeInvalid from None
     code_scanned(state=state, wechat_code=code)
-
-
-def _limit(request: Request) -> None:
-    """Count a question to WeChat, from whichever call.
-
-    :raises Throttled: there were too many from the caller's network.
-    """
-    if wait_s := ratelimit.hit(f"wechat-login:{client_network(request)}", limit=LOGINS_A_MINUTE, window_s=60):
-        raise Throttled(wait_s)
 
 
 def _page(request: Request, error: DomainError | None = None) -> HttpResponse:
@@ -329,11 +317,3 @@ def _page(request: Request, error: DomainError | None = None) -> HttpResponse:
     response.headers["Referrer-Policy"] = "no-referrer"  # the page's URL contains code and state
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _addresses(request: Request) -> dict[str, str]:
-    base, own = settings.WECHAT_OAUTH_BASE_URL, settings.PUBLIC_BASE_URL
-    # The sandbox's pages begin with the address by which the client reached us, so that a phone can open them too.
-    if base.startswith(f"{own}/"):
-        base = absolute_url(request, base.removeprefix(own))
-    return {"callback_url": absolute_url(request, CALLBACK), "oauth_base_url": base}

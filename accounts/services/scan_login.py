@@ -13,12 +13,14 @@ from accounts.errors import UserDisabled, WechatCodeSpent, WechatSnapshot, Wecha
 from accounts.models import User
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
-from core.cache import valkey
-from core.errors import UpstreamDown
+from core.cache import ratelimit, valkey
+from core.errors import Throttled, UpstreamDown
 from permissions.models import DEFAULT_ROLEID, Role
 
 # A used code is remembered longer than any code of WeChat is valid.
 SPENT_FOR_S = 15 * 60
+# For each address, because each call asks WeChat: enough for a whole school, too few to use up WeChat's quota.
+LOGINS_A_MINUTE = 1200
 _SNAPSHOT = b"snapshot"
 _SHOWN = ("nickname", "headimgurl")
 
@@ -66,6 +68,15 @@ def profile_keep(*, code: str) -> None:
         valkey.client().delete(_key(code))
     else:
         valkey.client().set(_key(code, "profile"), orjson.dumps(profile), ex=SPENT_FOR_S)
+
+
+def profile_limit(network: str) -> None:
+    """Count a question to WeChat, from whichever call.
+
+    :raises Throttled: there were too many from the caller's network.
+    """
+    if wait_s := ratelimit.hit(f"wechat-login:{network}", limit=LOGINS_A_MINUTE, window_s=60):
+        raise Throttled(wait_s)
 
 
 def _kept_profile(code: str) -> WechatProfile | None:

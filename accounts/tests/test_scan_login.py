@@ -430,7 +430,7 @@ def test_knows_people_by_unionid_and_else_by_openid(api: Any, wechat: Wechat, se
 
 @pytest.mark.django_db
 def test_a_missing_or_false_code_is_told_so_so_often_a_minute(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.api.views.LOGINS_A_MINUTE", 2)
+    monkeypatch.setattr("accounts.services.scan_login.LOGINS_A_MINUTE", 2)
     texts = {"  ": "请传入wechatCode"} | dict.fromkeys(("x y", "x" * 600, "代码", "false", "false-2"), "请重新扫码")
     for code, msg in texts.items():
         assert api.get("/users/wechatLogin", wechatCode=code).json() == {"status": 10004, "state": False, "msg": msg}

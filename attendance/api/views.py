@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 from typing import Any
 
+from django.http import HttpResponse
+
 from accounts.authentication import CallerRequest
 from accounts.login_request import device_of
 from attendance import selectors, services
@@ -10,6 +12,8 @@ from attendance.api import docs, params
 from attendance.codes import code_read
 from attendance.errors import CodeExpired
 from attendance.models import Period, Record, Status
+from attendance.phone import scanned_page
+from attendance.services import SIGN_PATH
 from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
@@ -23,6 +27,12 @@ LIST_DAYS = 30
 
 class AttendanceViewSet(ApiViewSet):
     tag = "考勤模块"
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        # A phone that scans the code opens with GET what a client calls with POST.
+        if self.endpoint.path == SIGN_PATH and request.method in {"GET", "HEAD"}:
+            return scanned_page(request)
+        return super().dispatch(request, *args, **kwargs)
 
     @Endpoint("POST", "/attendance/open", "开始考勤", Access.ROWS, docs=docs.OPEN)
     def open(self, request: CallerRequest) -> Envelope:
@@ -51,7 +61,7 @@ class AttendanceViewSet(ApiViewSet):
         return ok(**facts)
 
     # In read-only hours too: a class that may change nothing is still there.
-    @Endpoint("POST", "/attendance/sign", "签到", Access.ANY_USER, docs=docs.SIGN, is_reading=True)
+    @Endpoint("POST", SIGN_PATH, "签到", Access.ANY_USER, docs=docs.SIGN, is_reading=True)
     def sign(self, request: CallerRequest) -> Envelope:
         body, now = params.SignParams.read(request), times.now()
         pk = code_read(body["code"], now)

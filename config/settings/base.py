@@ -348,7 +348,7 @@ CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", env.development([]))
 # With credentials the answer repeats the origin, never `*`.
 CORS_ALLOW_ALL_ORIGINS = not (DEPLOYED or CORS_ALLOWED_ORIGINS)
 # No other origin may read pages for people: a front end on a sister host is same-site, so the session cookie is sent.
-CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo)(/|$))"
+CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo|attendance/phone)(/|$))"
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After", "Idempotent-Replayed"]
 
 X_FRAME_OPTIONS = "DENY"

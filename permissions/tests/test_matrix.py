@@ -154,7 +154,8 @@ class TestEveryCall:
                 assert refusal(send(api, call, call.methods[0], spelled)) == NO_TOKEN
 
     def test_refuses_other_methods_before_asking_who_calls(self, call, api):
-        for method in {"GET", "POST", "PUT", "DELETE"} - set(call.methods):
+        pages = {"GET"} if call.path == "/attendance/sign" else set()  # what a phone opens
+        for method in {"GET", "POST", "PUT", "DELETE"} - set(call.methods) - pages:
             answer = send(api, call, method, authorization="outdated")
 
             assert (answer.status_code, answer.json()["status"], answer.json()["state"]) == (405, 405, False)

@@ -1,0 +1,164 @@
+"""The page behind the projected code: a phone that scans it signs there, without JavaScript.
+
+The scan is kept in a signed cookie for two minutes, in which one may log in; so the address is worth nothing to who is
+not there. Another cookie remembers who signs with this phone: it opens this page alone, and ends with the password.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.crypto import constant_time_compare, get_random_string
+from django.views.decorators.csrf import csrf_protect
+
+from accounts.errors import WechatCodeSpent
+from accounts.login_request import device_of, device_remember, login_context, wechat_addresses
+from accounts.models import LoginMethod, User
+from accounts.services.login import login_complete, password_verify
+from accounts.services.scan_codes import consent_url
+from accounts.services.scan_login import profile_limit, wechat_verify
+from attendance.codes import code_read
+from attendance.errors import CodeExpired
+from attendance.models import Record, Status
+from attendance.services import session_sign
+from core import times
+from core.api.request import client_network
+from core.errors import DomainError
+
+SCAN_FOR = timedelta(minutes=2)
+SIGNER_FOR = timedelta(days=30)
+PHONE_PATH, WECHAT_PATH = "/attendance/phone/", "/attendance/phone/wechat/"
+_SCAN, _SIGNER, _STATE = "attendance_scan", "attendance_signer", "attendance_state"
+
+
+@csrf_protect
+def scanned_page(request: HttpRequest) -> HttpResponse:
+    """Keep the scan of the code in the address, and ask who signs."""
+    now = times.now()
+    pk = code_read(request.GET.get("code", ""), now)
+    if pk is None:  # the page may have been loaded again
+        return _page(request, error=None if _scan(request, now) else CodeExpired())
+    response = _page(request)
+    _keep(request, response, _SCAN, [pk, now.timestamp()], SCAN_FOR)
+    if not device_of(request):
+        device_remember(request, response)
+    return response
+
+
+def sign_page(request: HttpRequest) -> HttpResponse:
+    """Sign as who this phone remembers, or as who logs in by name and password."""
+    if request.method != "POST":
+        return _page(request, error=None if _scan(request, times.now()) else CodeExpired())
+    if "other" in request.POST:
+        response = _page(request, is_other=True)
+        response.delete_cookie(_SIGNER, path="/attendance/")
+        return response
+    try:
+        if "username" not in request.POST:
+            user = _signer(request)
+        else:
+            names = {name: request.POST.get(name, "").replace("\x00", "") for name in ("username", "password")}
+            context = login_context(request, LoginMethod.API)
+            user = password_verify(username=names["username"].strip(), password=names["password"], context=context)
+            login_complete(user=user, context=context)
+        return _signed(request, user)
+    except DomainError as error:
+        return _page(request, error=error)
+
+
+def wechat_page(request: HttpRequest) -> HttpResponse:
+    """Send the phone to WeChat, and sign as whoever comes back."""
+    code, state = (request.GET.get(name, "").replace("\x00", "") for name in ("code", "state"))
+    if not state:
+        state = get_random_string(32)
+        away = HttpResponseRedirect(consent_url(state=state, **wechat_addresses(request, WECHAT_PATH)))
+        _keep(request, away, _STATE, state, SCAN_FOR)
+        return away
+    # Else another person's answer of WeChat could be slipped to this phone, which would sign for that person.
+    if not code or not constant_time_compare(state, str(_kept(request, _STATE, SCAN_FOR))):
+        return _page(request, error=WechatCodeSpent())
+    try:
+        profile_limit(client_network(request))
+        context = login_context(request, LoginMethod.WECHAT)
+        user = wechat_verify(code=code, context=context)
+        login_complete(user=user, context=context)
+        response = _signed(request, user)
+    except DomainError as error:
+        response = _page(request, error=error)
+    response.delete_cookie(_STATE, path="/attendance/")
+    return response
+
+
+def _signed(request: HttpRequest, user: User | None) -> HttpResponse:
+    now = times.now()
+    scan = _scan(request, now)
+    if scan is None:
+        raise CodeExpired
+    if user is None:  # the password was changed since
+        return _page(request)
+    pk, at = scan
+    record = session_sign(pk=pk, user_pk=user.pk, device=device_of(request), at=at, now=now)
+    response = _page(request, record=record)
+    _remember(request, response, user)
+    return response
+
+
+def _page(
+    request: HttpRequest, *, record: Record | None = None, error: DomainError | None = None, is_other: bool = False
+) -> HttpResponse:
+    context = {
+        "record": record,
+        "status": Status(record.status).label if record else "",
+        "error": error,
+        "is_over": isinstance(error, CodeExpired),
+        "signer": None if is_other else _signer(request),
+        "has_wechat": bool(settings.WECHAT_APP_ID),
+        "action": PHONE_PATH,
+        "wechat": WECHAT_PATH,
+    }
+    response = render(request, "attendance/phone.html", context)
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+# --- What the phone keeps ---
+def _scan(request: HttpRequest, now: datetime) -> tuple[int, datetime] | None:
+    """Return the session's key and the moment of a scan of the last two minutes."""
+    kept = _kept(request, _SCAN, SCAN_FOR)
+    if kept is None:
+        return None
+    at = datetime.fromtimestamp(kept[1], UTC)
+    return (kept[0], at) if now - at < SCAN_FOR else None
+
+
+def _signer(request: HttpRequest) -> User | None:
+    kept = _kept(request, _SIGNER, SIGNER_FOR)
+    return User.objects.filter(unid=kept[0], epoch=kept[1], is_active=True).first() if kept else None
+
+
+def _remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    _keep(request, response, _SIGNER, [user.unid, user.epoch], SIGNER_FOR)
+    device_remember(request, response, user)
+
+
+def _keep(request: HttpRequest, response: HttpResponse, name: str, value: Any, age: timedelta) -> None:
+    response.set_cookie(
+        name,
+        signing.dumps(value, salt=name),
+        max_age=age,
+        path="/attendance/",
+        secure=request.is_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _kept(request: HttpRequest, name: str, age: timedelta) -> Any:
+    try:
+        return signing.loads(request.COOKIES.get(name, ""), salt=name, max_age=age)
+    except signing.BadSignature:
+        return None
