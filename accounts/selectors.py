@@ -34,6 +34,11 @@ def colleagues_of(user_pk: int, class_name: str) -> Q:
     return Q(class_name=class_name) if class_name else Q(pk=user_pk)
 
 
+def phone_logins() -> QuerySet[User]:
+    """Return the users who log in by text message: their number is theirs alone."""
+    return User.objects.filter(is_phone_bound=True)
+
+
 def sees_phones(role: Role) -> bool:
     """Tell whether a role may see other users' whole phones, by the right that the back office gives."""
     return role.is_root or role.permissions.filter(content_type__app_label="accounts", codename="phone_user").exists()

@@ -38,21 +38,21 @@ def sms_room() -> Iterator[None]:
         raise SmsNotSent(headers=refused.error_options()["headers"]) from None
 
 
-def caller_tag(network: str) -> str:
-    """Return what names the caller in a message's ``OutId``. The sandbox shows each caller only the own messages."""
-    return salted_hmac("accounts.sms", network, algorithm="sha256").hexdigest()[:32]
+def asker_tag(unid: str) -> str:
+    """Return what names in a message's ``OutId`` the account that asked for it; "" for nobody."""
+    return salted_hmac("accounts.sms", unid, algorithm="sha256").hexdigest()[:32] if unid else ""
 
 
-def sms_send(*, phone: str, template: str, values: dict[str, str], network: str) -> None:
+def sms_send(*, phone: str, template: str, values: dict[str, str], asker: str) -> None:
     """Send a message to ``phone`` (11 digits).
 
     :param template: the provider's number of the text; ``values`` fill its blanks.
-    :param network: of the caller; see ``caller_tag``.
+    :param asker: the number (``unid``) of the account whose token asked for it, "" without one.
     :raises SmsNotSent: the provider refused, or did not answer within 6 s; ``msg`` says what the person can do.
     """
     _library()
     try:
-        call = partial(_send, phone, template, values, caller_tag(network))
+        call = partial(_send, phone, template, values, asker_tag(asker))
         result = run_within(UPSTREAM, TOTAL_TIMEOUT_S, call, target="SendSms")
     except UpstreamRefused as refused:
         raise SmsNotSent(headers=refused.error_options()["headers"]) from None

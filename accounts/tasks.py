@@ -31,5 +31,5 @@ def expire_scan_codes() -> None:
 
 
 @queued_task("accounts.tell_replaced_phone", queue="bulk")
-def tell_replaced_phone(phone: str, network: str) -> None:
-    phone_notice_send(phone=phone, network=network)
+def tell_replaced_phone(phone: str, unid: str) -> None:
+    phone_notice_send(phone=phone, unid=unid)

@@ -3,6 +3,7 @@
 The settings read the merchant's values, and the ``sandbox`` app the provider's keys.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # The values of the API document's example, so that its request can be sent unchanged.
 APP_ID = "wxed58e834201d0894"
 MCH_ID = "1568650321"
+MINI_APP_ID = "wxd0e83c2f9b517a64"
 NOTICE_TEMPLATE = "SMS_154950909"
 DIGITS = "0123456789"
 _FILES = {
@@ -41,9 +43,15 @@ def sandbox_settings(folder: Path) -> dict[str, str]:
     values = json.loads((home / "merchant.json").read_text("utf-8"))
     return (
         values["settings"]
+        # A working copy from before these exist has them not in its file.
         | {"SMS_NOTICE_TEMPLATE_CODE": NOTICE_TEMPLATE}
+        | {"WECHAT_MINI_APP_ID": MINI_APP_ID, "WECHAT_MINI_APP_SECRET": _mini_secret(values["settings"])}
         | {name: str(home / file) for name, file in _FILES.items()}
     )
+
+
+def _mini_secret(settings: dict[str, str]) -> str:
+    return hashlib.sha256(f"mini program {settings['WECHAT_APP_SECRET']}".encode()).hexdigest()[:32]
 
 
 def merchant_folder(folder: Path) -> Path:

@@ -29,6 +29,8 @@ class FaultKind(models.TextChoices):
     OAUTH_SLOW = "oauth_slow", "微信登录接口变慢（秒）"
     OAUTH_DOWN = "oauth_down", "微信登录接口不可用"
     OAUTH_SNAPSHOT = "oauth_snapshot", "微信授权先打开快照页"
+    OAUTH_BUSY = "oauth_busy", "小程序登录：微信系统繁忙（-1）"
+    OAUTH_LIMIT = "oauth_limit", "小程序登录：调用太频繁（45011）"
     SMS_SLOW = "sms_slow", "短信接口变慢（秒）"
     SMS_DOWN = "sms_down", "短信接口不可用"
     SMS_QUOTA = "sms_quota", "短信发送次数用完"
@@ -64,6 +66,7 @@ class Trade(models.Model):
     total_fee = models.PositiveIntegerField("金额（分）")
     notify_url = models.CharField("通知地址", max_length=256)
     state = models.CharField("状态", max_length=8, choices=TradeState, default=TradeState.NOTPAY)
+    appid = models.CharField("AppID", max_length=32, blank=True, default="", db_default="")
     openid = models.CharField("支付者", max_length=128, blank=True)
     transaction_id = models.CharField("微信支付订单号", max_length=32, unique=True, null=True, blank=True)
     expires_at = models.DateTimeField("支付截止")

@@ -5,8 +5,9 @@ from django.urls import path
 from sandbox.control import api, pages
 from sandbox.oauth import api as oauth
 from sandbox.oauth.pages import authorize
-from sandbox.pay import pages as phone
+from sandbox.pay import pages as payment
 from sandbox.pay import v2, v3
+from sandbox.phone.pages import mini_code, phone
 from sandbox.sms import pages as sms
 from sandbox.sms.provider import send_sms
 from sandbox.weather.views import tianqi
@@ -26,9 +27,9 @@ urlpatterns = [
     path("control/deliver", api.deliver),
     path("control/trades", api.trades),
     path("control/calls", api.calls),
-    path("pay/", phone.find, name="find"),
-    path("pay/<str:token>/", phone.pay, name="pay"),
-    path("pay/<str:token>/faults/", phone.order_faults, name="order_faults"),
+    path("pay/", payment.find, name="find"),
+    path("pay/<str:token>/", payment.pay, name="pay"),
+    path("pay/<str:token>/faults/", payment.order_faults, name="order_faults"),
     # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does all else by v3;
     # the doctor queries by v2, too.
     path("wxpay/pay/unifiedorder", v2.unifiedorder),
@@ -43,6 +44,9 @@ urlpatterns = [
     path("oauth/connect/oauth2/authorize", authorize, name="authorize"),
     path("wxapi/sns/oauth2/access_token", oauth.access_token),
     path("wxapi/sns/userinfo", oauth.userinfo),
+    path("wxapi/sns/jscode2session", oauth.jscode2session),
+    path("mini/code", mini_code),
+    path("phone/", phone, name="phone"),
     path("aliyun-sms/", send_sms),
     path("sms/", sms.phone, name="sms"),
     path("sms/messages/", sms.messages),

@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class ShopConfig(AppConfig):
@@ -10,3 +10,8 @@ class ShopConfig(AppConfig):
         from shop.services import payment_listener as ours
 
         register_listener(PaymentListener(ours.lock, ours.on_paid, ours.on_refund_changed, ours.describe, ours.is_ours))
+        if apps.is_installed("sandbox"):
+            from sandbox.callers import register_orders
+            from shop.selectors import order_numbers_of
+
+            register_orders(order_numbers_of)

@@ -28,6 +28,11 @@ MAX_SEARCH = 128  # characters of a search that count
 TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too many orders
 
 
+def order_numbers_of(user_pk: int) -> QuerySet[Order, Any]:
+    """Return the numbers of a buyer's orders, as a subquery."""
+    return Order.objects.filter(user=user_pk).order_by().values("order_id")
+
+
 def category_page(window: slice, *, scope: Scope = EVERYTHING) -> tuple[int, list[Category]]:
     """Return the number of categories in use, and a page of them, oldest first."""
     return read_page(Category, _on_sale_sql(scope), window, user_pk=scope.user_pk)

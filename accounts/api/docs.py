@@ -95,7 +95,8 @@ SMS_SEND = Doc(
     about=f"验证码 5 位,{span(sms_codes.LIFETIME)}内有效,用对一次或输错 {sms_codes.MAX_TRIES} 次后作废。"
     f"同一手机号每分钟 {_SMS['minute']} 条、每天 {_SMS['day']} 条。"
     "发得多了 `msg` 是 `请先输入图形验证码`:带上 `captcha` 与 `/users/getCaptcha` 的 `key` 再发一次。"
-    "沙箱中的短信在 `/sandbox/sms/` 查看。",
+    "沙箱中的短信在 `/sandbox/sms/` 查看:有账号的手机号只有这个账号能看到,"
+    "其他手机号要带上 token 发送,发送的账号才能看到。",
 )
 SIGN_OUT = Doc(ok=_ok("退出成功", 1), about="令牌立即失效。")
 VERIFY = Doc(

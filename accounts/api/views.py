@@ -136,6 +136,7 @@ class UserViewSet(ApiViewSet):
         key = sms_code_send(
             phone=values["phoneNumber"],
             network=client_network(request),
+            asker=getattr(request.user, "unid", ""),
             captcha=_captcha_of(request, values),
             now=times.now(),
         )

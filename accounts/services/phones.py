@@ -102,18 +102,18 @@ def own_phone_changes(
     return {"phone": phone, "is_phone_bound": bool(proof.code) and can_login(phone, user.role)}
 
 
-def phone_replaced_tell(user: User, *, phone: str, was_login: bool, network: str = "") -> None:
+def phone_replaced_tell(user: User, *, phone: str, was_login: bool) -> None:
     """Tell the number with which ``user`` logged in until now that another one took its place. Best effort."""
     if was_login and phone != user.phone:
-        task_send("accounts.tell_replaced_phone", phone, network, expires_s=3600)
+        task_send("accounts.tell_replaced_phone", phone, user.unid, expires_s=3600)
 
 
-def phone_notice_send(*, phone: str, network: str) -> None:
+def phone_notice_send(*, phone: str, unid: str) -> None:
     """Send to ``phone`` that it is no longer the number of its account. A failure is logged and not tried again."""
     if not settings.SMS_NOTICE_TEMPLATE_CODE:
         log.warning("a replaced phone number is not told: SMS_NOTICE_TEMPLATE_CODE is not set")
         return
     try:
-        sms_send(phone=phone, template=settings.SMS_NOTICE_TEMPLATE_CODE, values={}, network=network)
+        sms_send(phone=phone, template=settings.SMS_NOTICE_TEMPLATE_CODE, values={}, asker=unid)
     except SmsNotSent:
         log.warning("a replaced phone number is not told: the message was not sent")

@@ -108,6 +108,11 @@ def user_of(profile: WechatProfile) -> User:
     return user
 
 
+def unionid_give(*, user_pk: int, unionid: str) -> None:
+    """Let the person whom WeChat knows by ``unionid`` log in as this user, if the user has no unionid yet."""
+    User.objects.filter(pk=user_pk, unionid=None).update(unionid=unionid)
+
+
 def _spend(code: str) -> None:
     # WeChat accepts a code once, but two requests at the same moment might both pass there. So only the first may ask.
     if not valkey.client().set(_key(code), 1, ex=SPENT_FOR_S, nx=True):
@@ -142,8 +147,12 @@ def _create(profile: WechatProfile) -> User:
 
 
 def _refresh(user: User, profile: WechatProfile) -> None:
-    """Update nickname, picture and unionid from the profile; a value that WeChat leaves out does not change."""
-    fresh: dict[str, Any] = {name: getattr(profile, name) for name in _SHOWN if getattr(profile, name)}
+    """Update nickname, picture and unionid from the profile; a value that WeChat leaves out does not change.
+
+    An account with a password has a name that staff or its owner gave it, and keeps it.
+    """
+    names = () if user.has_usable_password() else _SHOWN
+    fresh: dict[str, Any] = {name: getattr(profile, name) for name in names if getattr(profile, name)}
     if profile.unionid and user.unionid is None:
         fresh["unionid"] = profile.unionid
     changes = {name: value for name, value in fresh.items() if getattr(user, name) != value}

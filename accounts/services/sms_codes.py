@@ -39,10 +39,13 @@ PER_ADDRESS = (("hour", 200, HOUR), ("day", 800, DAY))
 FREE_PER_NUMBER, FREE_PER_ADDRESS = 3, 100
 
 
-def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWER, now: datetime) -> str:
+def sms_code_send(
+    *, phone: str, network: str, asker: str = "", captcha: CaptchaAnswer = NO_ANSWER, now: datetime
+) -> str:
     """Send a new code to ``phone`` (11 digits); return the key that the client must send back together with the code.
 
     :param network: the caller's address as limits count it.
+    :param asker: the caller's number (``unid``), "" without a token.
     :raises SmsNotSent: too many lately, a captcha is needed, or the provider does not send it; ``msg`` says which.
     :raises CaptchaWrong: a captcha is needed, and this one is wrong.
     """
@@ -58,7 +61,7 @@ def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWE
             pipeline.expire(_code_key(key), _REMEMBERED)
             pipeline.execute()
         try:
-            sms_send(phone=phone, template=settings.SMS_TEMPLATE_CODE, values={"code": code}, network=network)
+            sms_send(phone=phone, template=settings.SMS_TEMPLATE_CODE, values={"code": code}, asker=asker)
         except SmsNotSent:
             client().delete(_code_key(key))
             budget_give_back(now)

@@ -121,7 +121,7 @@ def user_update(
             user.save(update_fields=list(changes))
     except IntegrityError as error:
         raise _uniqueness_error(error) from None
-    phone_replaced_tell(user, phone=old_phone, was_login=was_login, network=context.network)
+    phone_replaced_tell(user, phone=old_phone, was_login=was_login)
     if "headimgurl" in changes:
         avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
     if not new_password:

@@ -39,7 +39,7 @@ def messages(monkeypatch):
 def notices(monkeypatch):
     """The numbers that were told of a change."""
     messages: list[str] = []
-    monkeypatch.setattr(phones, "task_send", lambda name, phone, network, **_: messages.append(phone))
+    monkeypatch.setattr(phones, "task_send", lambda name, phone, unid, **_: messages.append(phone))
     return messages
 
 

@@ -21,18 +21,19 @@ from accounts.authentication import principal_of
 from accounts.selectors import unids_named
 from core import times
 from core.api.request import token_of_head
-from sandbox.fault_form import may_turn
+from sandbox.callers import caller_of
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
-from sandbox.models import Delivery, FaultKind, Trade
+from sandbox.models import Delivery, FaultKind, Refund, Trade
 from sandbox.pay.deliveries import deliveries_due, delivery_send
 from sandbox.pay.errors import Refused
-from sandbox.pay.pages import code_find, twin_url
+from sandbox.pay.pages import code_find, payer_openid, twin_url
 from sandbox.pay.refunds import refunds_settle
 from sandbox.pay.trades import trade_pay
 from sandbox.switches import switch_clear, switch_of, switch_set, switches_on
 
 Body = dict[str, Any]
 MAX_ROWS = 1000
+LOGIN = "send a token in the header authorization, or log in at /sandbox/phone/"
 
 
 def control_endpoint(view: Callable[[HttpRequest, Body], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
@@ -73,16 +74,18 @@ def faults(request: HttpRequest, body: Body) -> JsonResponse:
     With ``code_url`` or ``prepay_id`` it sets the faults of that order alone.
     """
     names = {name: str(body.pop(name)) for name in ("code_url", "prepay_id") if name in body}
-    reset = body.pop("reset", False) is True
+    reset, caller = body.pop("reset", False) is True, caller_of(request)
     if names:
         code = code_find(**names)
         if code is None:
             return _no("no such code", 404)
+        if not caller.is_buyer(code.trade):
+            return _no(f"only its buyer sets the faults of an order: {LOGIN}", 403)
         order_faults_set(trade=code.trade, changes=body, reset=reset)
         return _faults_answer({FaultKind(kind): value for kind, value in code.trade.faults.items()}, ORDER_KINDS)
     if request.method == "POST":
-        if not may_turn(request):
-            return _no("from another machine only root, logged in to the back office, sets faults for all", 403)
+        if not caller.sees_all:
+            return _no("from another machine only root sets faults for all", 403)
         faults_set(changes=body, reset=reset)
     return _faults_answer(faults_on(), FaultKind)
 
@@ -93,14 +96,17 @@ def _faults_answer(on: dict[FaultKind, float], kinds: Iterable[FaultKind]) -> Js
 
 @control_endpoint
 def pay(request: HttpRequest, body: Body) -> JsonResponse:
-    """POST with ``code_url``, ``prepay_id`` or ``out_trade_no`` pays; ``"deliver": true`` also notifies at once."""
+    """POST with ``code_url``, ``prepay_id`` or ``out_trade_no`` pays; ``"deliver": true`` also notifies at once.
+
+    Who holds a code may pay it. A number is no secret, so it pays the caller's own orders only.
+    """
     names = {name: str(body[name]) for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
-    code = code_find(**names) if request.method == "POST" and names else None
-    if code is None:
+    code, caller = code_find(**names) if request.method == "POST" and names else None, caller_of(request)
+    if code is None or ("out_trade_no" in names and not caller.is_buyer(code.trade)):
         return _no("no such code", 404)
     now = timezone.now()
     try:
-        trade = trade_pay(code=code, now=now)
+        trade = trade_pay(code=code, payer=payer_openid(caller.user, code.trade), now=now)
     except Refused as refusal:
         return _no(refusal.text, 409, code=refusal.reason.v3_code)
     rows = trade.deliveries.filter(next_try_at__lte=now) if body.get("deliver") is True else Delivery.objects.none()
@@ -109,22 +115,35 @@ def pay(request: HttpRequest, body: Body) -> JsonResponse:
 
 @control_endpoint
 def deliver(request: HttpRequest, body: Body) -> JsonResponse:
-    """POST settles refunds and sends notifications that are due, or will be in ``ahead_s`` seconds, then answers."""
+    """POST settles refunds and sends notifications that are due, or will be in ``ahead_s`` seconds, then answers.
+
+    Those of the caller's own orders; this machine and root do it for all.
+    """
     if request.method != "POST":
         return _no("POST is needed", 405)
+    caller = caller_of(request)
+    if not caller.sees_all and caller.user is None:
+        return _no(LOGIN, 403)
     ahead_s = body.get("ahead_s", 0)
     if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float) or not 0 <= ahead_s <= 86400:
         raise ValueError("ahead_s: seconds from 0 to 86400")
     now = timezone.now() + timedelta(seconds=ahead_s)
-    number = refunds_settle(now=now)
-    return JsonResponse({"refunds_settled": number, "deliveries": _send(deliveries_due(now=now), now)})
+    number = refunds_settle(now=now, refunds=Refund.objects.filter(caller.orders("trade__")))
+    due = deliveries_due(now=now, own=caller.orders("trade__"))
+    return JsonResponse({"refunds_settled": number, "deliveries": _send(due, now)})
 
 
 @control_endpoint
 def trades(request: HttpRequest, body: Body) -> JsonResponse:
-    """GET returns the newest orders, or those that ``out_trade_no`` names (repeatable)."""
+    """GET returns the newest of the caller's orders, or those that ``out_trade_no`` names (repeatable).
+
+    This machine and root see the orders of all.
+    """
+    caller = caller_of(request)
+    if not caller.sees_all and caller.user is None:
+        return _no(LOGIN, 403)
     numbers = [number for number in request.GET.getlist("out_trade_no") if number.isascii() and number.isprintable()]
-    rows = Trade.objects.prefetch_related("deliveries", "codes")
+    rows = Trade.objects.filter(caller.orders()).prefetch_related("deliveries", "codes")
     rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
     return JsonResponse({"trades": [_trade(trade) for trade in rows[:MAX_ROWS]]})
 

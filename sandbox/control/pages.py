@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import segno
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -13,7 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.selectors import names_of
 from core.api.request import absolute_url
-from sandbox.fault_form import changes_of, fault_form, may_turn
+from sandbox.callers import Caller, caller_of
+from sandbox.fault_form import changes_of, fault_form
 from sandbox.faults import faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.deliveries import delivery_requeue
@@ -27,14 +29,16 @@ CODES = 6
 @never_cache
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
+    caller = caller_of(request)
+    own = caller.orders("trade__")
     context = {
-        "codes": [(code, twin_url(code), _qr(twin_url(code))) for code in _open_codes()],
-        "trades": Trade.objects.all()[:ROWS],
-        "refunds": Refund.objects.select_related("trade")[:ROWS],
-        "deliveries": Delivery.objects.select_related("trade")[:ROWS],
+        "codes": [(code, twin_url(code), _qr(twin_url(code))) for code in codes_open(caller)[:CODES]],
+        "trades": Trade.objects.filter(caller.orders())[:ROWS],
+        "refunds": Refund.objects.filter(own).select_related("trade")[:ROWS],
+        "deliveries": Delivery.objects.filter(own).select_related("trade")[:ROWS],
         **fault_form(faults_on()),
         "is_local": urlsplit(absolute_url(request, "")).hostname in {"127.0.0.1", "localhost", "::1"},
-        "may_turn": may_turn(request),
+        "caller": caller,
     }
     return render(request, "sandbox/index.html", context)
 
@@ -43,7 +47,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def calls(request: HttpRequest) -> HttpResponse:
     """Show the form of the user's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
-    switches = switches_on() if may_turn(request) else []
+    switches = switches_on() if caller_of(request).sees_all else []
     names = names_of(switch.unid for switch in switches)
     rows = [(names.get(one.unid, one.unid), datetime.fromisoformat(one.ends_at), one) for one in switches]
     return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "max_ms": MAX_DELAY_MS})
@@ -53,18 +57,18 @@ def _qr(text: str) -> str:
     return segno.make_qr(text).svg_data_uri(omitsize=True, light="#fff")
 
 
-def _open_codes() -> list[PayCode]:
-    """Return the newest code of each of the newest orders that wait for payment."""
+def codes_open(caller: Caller) -> QuerySet[PayCode]:
+    """Return the newest code of each of the caller's orders that wait for payment, newest first."""
     now = timezone.now()
     codes = PayCode.objects.filter(trade__state=TradeState.NOTPAY, expires_at__gt=now, trade__expires_at__gt=now)
-    newest = codes.order_by("trade_id", "-pk").distinct("trade_id").values("pk")
-    return list(PayCode.objects.filter(pk__in=newest).select_related("trade").order_by("-pk")[:CODES])
+    newest = codes.filter(caller.orders("trade__")).order_by("trade_id", "-pk").distinct("trade_id").values("pk")
+    return PayCode.objects.filter(pk__in=newest).select_related("trade").order_by("-pk")
 
 
 @require_POST
 def faults(request: HttpRequest) -> HttpResponse:
     """Set all faults as the form shows them."""
-    if not may_turn(request):
+    if not caller_of(request).sees_all:
         raise PermissionDenied
     faults_set(changes=changes_of(request.POST), reset=True)
     return redirect("sandbox:index")
@@ -72,5 +76,7 @@ def faults(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def delivery_send_now(request: HttpRequest, pk: int) -> HttpResponse:
+    if not Delivery.objects.filter(caller_of(request).orders("trade__"), pk=pk).exists():
+        raise PermissionDenied
     delivery_requeue(delivery_id=pk, now=timezone.now())
     return redirect("sandbox:index")

@@ -1,28 +1,30 @@
-"""Who scans with WeChat, and the codes and tokens that this gives, kept in Valkey.
+"""What people allow apps in WeChat, and the codes and tokens that this gives, kept in Valkey.
 
 A code works once, within five minutes; a token for two hours.
 """
 
-import base64
-import hashlib
 import secrets
 from dataclasses import dataclass
 
 import orjson
 
+from accounts.models import User
 from core.cache.valkey import client
+from sandbox.people import Person, person_named, person_of, phone_enroll
 
-MAX_NAME = 32
+MINI_SCOPE = "mini"  # of a code that ``wx.login`` gives to a mini program
 CODE_TTL_S = 300
 TOKEN_TTL_S = 7200
 _USED = b"used"
 _ERRORS = {
+    -1: "system error",
     40001: "invalid credential, access_token is invalid or not latest",
     40003: "invalid openid",
     40013: "invalid appid",
     40029: "invalid code",
     40125: "invalid appsecret",
     40163: "code been used",
+    45011: "api minute-quota reach limit, must slower, retry next minute",
     48001: "api unauthorized",
 }
 
@@ -36,44 +38,6 @@ class LoginRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Person:
-    """A WeChat user. ``face``: the number of a picture; ``is_linked``: whether WeChat tells the person's unionid."""
-
-    name: str
-    face: int = 0
-    city: str = ""
-    province: str = ""
-    sex: int = 0
-    is_linked: bool = True
-
-    def openid(self, appid: str) -> str:
-        """Return the person's id for one app: 28 characters, as at WeChat."""
-        return "o" + _digest(f"{appid}\n{self.name}")[:27]
-
-    @property
-    def unionid(self) -> str:
-        """Return the person's id for all apps of one Open Platform account."""
-        return "u" + _digest(self.name)[:27]
-
-
-# A few have pictures; any other is a name that a developer types.
-PEOPLE = (
-    Person("李小明", 1, "重庆", "重庆", 1),
-    Person("王远杰", 2, "南京", "江苏", 1),
-    Person("小鹿🦌", 3, "成都", "四川", 2),
-    Person("没有 unionid 的张三", 4, is_linked=False),
-)
-
-
-def person_named(name: str) -> Person:
-    return next((person for person in PEOPLE if person.name == name), Person(name))
-
-
-def _digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
-
-
-@dataclass(frozen=True)
 class Grant:
     """What a person has allowed an app to do."""
 
@@ -81,6 +45,26 @@ class Grant:
     name: str
     scope: str
     is_snapshot: bool = False  # of the virtual account that a snapshot page has
+    unid: str = ""  # of the account whose phone allowed it; the name counts without one
+
+    @classmethod
+    def of_phone(cls, user: User, *, appid: str, scope: str) -> "Grant":
+        """Return what an account's phone allows."""
+        phone_enroll(user)
+        return cls(appid, user.nickname or user.username, scope, unid=user.unid)
+
+    @property
+    def person(self) -> Person:
+        """Return who allowed it.
+
+        :raises LoginRefused: the account is gone or disabled.
+        """
+        if not self.unid:
+            return person_named(self.name)
+        user = User.objects.filter(unid=self.unid, is_active=True).first()
+        if user is None:
+            raise LoginRefused(40029)
+        return person_of(user)
 
 
 def code_make(grant: Grant) -> str:
@@ -89,15 +73,17 @@ def code_make(grant: Grant) -> str:
     return code
 
 
-def code_redeem(code: str) -> Grant:
+def code_redeem(code: str, *, appid: str) -> Grant:
     """Return the grant of a code and use the code up. If two callers try at the same time, one of them gets it.
 
-    :raises LoginRefused: the code is used, unknown, or has expired.
+    :raises LoginRefused: the code is used, unknown, another app's, or has expired.
     """
     grant = client().set(_key("code", code), _USED, xx=True, get=True, keepttl=True)
     if grant is None or grant == _USED:
         raise LoginRefused(40163 if grant else 40029)
-    return Grant(**orjson.loads(grant))
+    if (redeemed := Grant(**orjson.loads(grant))).appid != appid:
+        raise LoginRefused(40029)
+    return redeemed
 
 
 def token_make(grant: Grant) -> str:

@@ -1,4 +1,8 @@
-"""WeChat's consent page on the phone, where a developer chooses which person scans. Works without JavaScript."""
+"""WeChat's consent page on the phone. Works without JavaScript.
+
+Whoever has logged in on the phone scans as that account. On this machine a developer may also choose another account,
+one of WeChat's own people, or a new person.
+"""
 
 import re
 import secrets
@@ -6,17 +10,23 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.models import User
+from sandbox.callers import is_this_machine, phone_of
 from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind
-from sandbox.oauth.grants import MAX_NAME, PEOPLE, Grant, code_make
+from sandbox.oauth.grants import Grant, code_make
+from sandbox.people import MAX_NAME, people
 
 _SCOPES = {"snsapi_base", "snsapi_userinfo"}
+_OWN = "@phone"  # the choice that stands for the account of the phone
+MAX_LISTED = 500
 _STATE = re.compile(r"[0-9A-Za-z]{1,128}")
 
 
@@ -26,23 +36,59 @@ def authorize(request: HttpRequest) -> HttpResponse:
     """Show the persons to choose from. 允许 redirects to ``redirect_uri`` with a code, 拒绝 without one."""
     if refusal := _refusal(request):
         return render(request, "sandbox/oauth.html", {"refusal": refusal})
+    phone, may_choose = phone_of(request), is_this_machine(request)
+    if phone is None and not may_choose:
+        return redirect(f"{reverse('sandbox:phone')}?{urlencode({'next': request.get_full_path()})}")
     has_snapshot = FaultKind.OAUTH_SNAPSHOT in faults_on()
-    name = (request.POST.get("other") or request.POST.get("person", "")).strip()[:MAX_NAME]
     match request.POST.get("action"):
         case "deny":
             return _back(request)
         case "allow" if has_snapshot:
-            return _back(request, f"微信用户{secrets.token_hex(4)}", is_snapshot=True)
-        case _ if name and name.isprintable():
-            return _back(request, name)
-    context = {"people": PEOPLE, "max_name": MAX_NAME, "is_nobody": request.POST, "has_snapshot": has_snapshot}
+            name, query = f"微信用户{secrets.token_hex(4)}", request.GET
+            return _back(request, Grant(query["appid"], name, query["scope"], is_snapshot=True))
+        case str() if grant := _choice(request) if may_choose else _of_phone(request, phone):
+            return _back(request, grant)
+    context = {
+        "people": people() if may_choose else (),
+        "usernames": _class_usernames() if may_choose else (),
+        "phone": phone,
+        "own": _OWN,
+        "max_name": MAX_NAME,
+        "is_nobody": request.POST,
+        "has_snapshot": has_snapshot,
+    }
     return render(request, "sandbox/oauth.html", context)
 
 
-def _back(request: HttpRequest, name: str = "", *, is_snapshot: bool = False) -> HttpResponse:
-    """Redirect to the app, with the code of the person ``name`` or, if it is empty, without one."""
+def _choice(request: HttpRequest) -> Grant | None:
+    """Return the grant of the person or account that a developer has chosen; None if that is nobody."""
+    chosen = {name: request.POST.get(name, "").strip() for name in ("account", "other", "person")}
+    if username := chosen["account"]:
+        users = (
+            User.objects.filter(username=username, is_active=True) if username.isprintable() else User.objects.none()
+        )
+        return _of_phone(request, users.first())
+    if not chosen["other"] and chosen["person"] == _OWN:
+        return _of_phone(request, phone_of(request))
+    name = (chosen["other"] or chosen["person"])[:MAX_NAME]
     query = request.GET
-    code = {"code": code_make(Grant(query["appid"], name, query["scope"], is_snapshot))} if name else {}
+    return Grant(query["appid"], name, query["scope"]) if name and name.isprintable() else None
+
+
+def _of_phone(request: HttpRequest, user: User | None) -> Grant | None:
+    return Grant.of_phone(user, appid=request.GET["appid"], scope=request.GET["scope"]) if user else None
+
+
+def _class_usernames() -> list[tuple[str, str, str]]:
+    """Return user name, name and class of the accounts of classes."""
+    users = User.objects.exclude(class_name="").filter(is_active=True).order_by("class_name", "pk")
+    return list(users.values_list("username", "nickname", "class_name")[:MAX_LISTED])
+
+
+def _back(request: HttpRequest, grant: Grant | None = None) -> HttpResponse:
+    """Redirect to the app, with the code of a grant or, without one, with none."""
+    query = request.GET
+    code = {"code": code_make(grant)} if grant else {}
     parts = urlsplit(query["redirect_uri"])
     text = "&".join(part for part in (parts.query, urlencode(code | {"state": query["state"]})) if part)
     return HttpResponseRedirect(urlunsplit(parts._replace(query=text, fragment="")))

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from core.times import SHANGHAI, local
 from sandbox.faults import faults_on
 from sandbox.models import FaultKind, Refund, Trade, TradeState, yuan_text
-from sandbox.pay.describe import BANK
+from sandbox.pay.describe import BANK, trade_appid
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.merchant import merchant
 
@@ -60,7 +60,7 @@ def _payment(trade: Trade) -> Row:
     row |= dict.fromkeys(("代金券金额", "退款金额", "充值券退款金额", "申请退款金额"), 0)
     return row | {
         "交易时间": _time(trade.paid_at),
-        "公众账号ID": merchant().appid,
+        "公众账号ID": trade_appid(trade),
         "商户号": merchant().mch_id,
         "特约商户号": "0",
         "微信订单号": trade.transaction_id,

@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from core.queues import task_send
@@ -19,6 +19,7 @@ RETRY_AFTER_S = (2, 2, 4, 8, 15, 30, 60, 60, 60, 120, 300, 300, 300, 600, 600)
 # How long a worker has to send a notification and record the result; then another one may send it again.
 SENT_WITHIN = timedelta(seconds=4 * ANSWER_WITHIN_S)
 BATCH = 200
+_ALL = Q()
 _ACK_V2 = re.compile(
     rb"<xml>\s*<return_code><!\[CDATA\[SUCCESS\]\]></return_code>\s*<return_msg><!\[CDATA\[OK\]\]></return_msg>\s*</xml>"
 )
@@ -28,9 +29,11 @@ _ACK_V2 = re.compile(
 MerchantAnswer = tuple[int | None, bytes]
 
 
-def deliveries_due(*, now: datetime) -> list[int]:
-    """Return the ids of the notifications to send now, oldest first."""
-    deliveries = Delivery.objects.filter(state=DeliveryState.DUE, next_try_at__lte=now).order_by("next_try_at", "pk")
+def deliveries_due(*, now: datetime, own: Q = _ALL) -> list[int]:
+    """Return the ids of the notifications to send now, oldest first; ``own`` matches those of one caller."""
+    deliveries = (
+        Delivery.objects.filter(state=DeliveryState.DUE, next_try_at__lte=now).filter(own).order_by("next_try_at", "pk")
+    )
     return list(deliveries.values_list("pk", flat=True)[:BATCH])
 
 

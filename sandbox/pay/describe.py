@@ -15,11 +15,17 @@ def rfc3339(moment: datetime) -> str:
     return local(moment).isoformat(timespec="seconds")
 
 
+def trade_appid(trade: Trade) -> str:
+    """Return the app that placed an order; trades from before this column are the website's."""
+    return trade.appid or merchant().appid
+
+
 def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
     """Return the fields of a paid order; the fault WRONG_AMOUNT passes a false ``total_fee``."""
     fen = str(total_fee or trade.total_fee)
     assert trade.transaction_id and trade.paid_at
     return {
+        "appid": trade_appid(trade),
         "openid": trade.openid,
         "is_subscribe": "N",
         "trade_type": trade.trade_type,
@@ -38,7 +44,7 @@ def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
 def trade_v3(trade: Trade) -> dict[str, Any]:
     fen = trade.total_fee
     fields: dict[str, Any] = {
-        "appid": merchant().appid,
+        "appid": trade_appid(trade),
         "mchid": merchant().mch_id,
         "out_trade_no": trade.out_trade_no,
         "trade_state": trade.state,

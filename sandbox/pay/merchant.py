@@ -17,6 +17,7 @@ class KnownMerchant:
     """What the provider knows: the merchant's secrets and public key, and the provider's own key."""
 
     appid: str
+    mini_appid: str
     mch_id: str
     api_key: str
     v3_key: bytes
@@ -24,6 +25,11 @@ class KnownMerchant:
     public_key: RSAPublicKey
     public_key_id: str
     platform_key: RSAPrivateKey
+
+    @property
+    def appids(self) -> tuple[str, str]:
+        """Return the apps that may take money for this merchant."""
+        return self.appid, self.mini_appid
 
 
 def merchant() -> KnownMerchant:
@@ -36,6 +42,7 @@ def _load(folder: Path) -> KnownMerchant:
     values, home = sandbox_settings(folder), merchant_folder(folder)
     return KnownMerchant(
         appid=values["WECHAT_APP_ID"],
+        mini_appid=values["WECHAT_MINI_APP_ID"],
         mch_id=values["WECHAT_PAY_MCH_ID"],
         api_key=values["WECHAT_PAY_API_KEY"],
         v3_key=values["WECHAT_PAY_V3_KEY"].encode(),

@@ -3,6 +3,7 @@
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -10,13 +11,17 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.models import User
 from core.api.request import full_url
 from core.times import span
+from sandbox.callers import Caller, caller_of
 from sandbox.fault_form import changes_of, fault_form
 from sandbox.faults import ORDER_KINDS, order_faults_set
-from sandbox.models import FaultKind, PayCode
+from sandbox.models import FaultKind, PayCode, Trade
+from sandbox.pay.describe import trade_appid
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.trades import MIN_TIME_TO_PAY, pay_refusal, trade_pay
+from sandbox.people import person_of
 
 SHOP_NAME = "沙箱商户"
 
@@ -63,12 +68,14 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     code = code_find(code_url=f"?pr={token}")
     if code is None:
         return _unknown_code_page(request)
+    caller = caller_of(request)
     if request.method != "POST":
-        return render(request, "sandbox/pay.html", _context(code) | {"is_cancelled": "cancelled" in request.GET})
+        context = _context(code, caller) | {"is_cancelled": "cancelled" in request.GET}
+        return render(request, "sandbox/pay.html", context)
     if request.POST.get("action") != "pay":
         return redirect(request.path + "?cancelled")
     try:
-        trade_pay(code=code, now=timezone.now())
+        trade_pay(code=code, payer=payer_openid(caller.user, code.trade), now=timezone.now())
     except Refused:
         pass  # the page that follows shows the reason
     return redirect("sandbox:pay", token=token)
@@ -76,10 +83,12 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_POST
 def order_faults(request: HttpRequest, token: str) -> HttpResponse:
-    """Set the faults of the code's order. A caller with the code counts as its buyer, as at the real provider."""
+    """Set the faults of the code's order, which its buyer may."""
     code = code_find(code_url=f"?pr={token}")
     if code is None:
         return _unknown_code_page(request)
+    if not caller_of(request).is_buyer(code.trade):
+        raise PermissionDenied
     order_faults_set(trade=code.trade, changes=changes_of(request.POST, ORDER_KINDS), reset=True)
     return redirect("sandbox:pay", token=token)
 
@@ -88,7 +97,12 @@ def _unknown_code_page(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
 
 
-def _context(code: PayCode) -> dict[str, object]:
+def payer_openid(user: User | None, trade: Trade) -> str:
+    """Return by which openid an account pays an order; "" without an account."""
+    return person_of(user).openid(trade_appid(trade)) if user else ""
+
+
+def _context(code: PayCode, caller: Caller) -> dict[str, object]:
     trade = code.trade
     reason = pay_refusal(trade=trade, code=code, now=timezone.now())
     return {
@@ -97,6 +111,8 @@ def _context(code: PayCode) -> dict[str, object]:
         "shop": SHOP_NAME,
         "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
         "has_faults": bool(trade.faults),
+        "is_buyer": caller.is_buyer(trade),
+        "payer": caller.user,
         # Explains a deadline later than the order's: WeChat Pay gives at least 5 minutes, a shop may close earlier.
         "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= MIN_TIME_TO_PAY else "",
         "min_time": span(MIN_TIME_TO_PAY),

@@ -1,10 +1,9 @@
 """Refunds: accepted at once and settled a little later, as at the real provider."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils.crypto import get_random_string
 
 from core.times import local
@@ -38,11 +37,11 @@ def refund_create(*, draft: Refund, total_fee: int, now: datetime) -> Refund:
         return refund
 
 
-def refunds_settle(*, now: datetime, refunds: Iterable[Refund] | None = None) -> int:
+def refunds_settle(*, now: datetime, refunds: QuerySet[Refund] | None = None) -> int:
     """Settle the refunds that are due (all, or those in ``refunds``). Return how many. Each one notifies once."""
     rows = Refund.objects.filter(state=RefundState.PROCESSING, settles_at__lte=now).order_by("settles_at")
     if refunds is not None:
-        rows = rows.filter(pk__in=[refund.pk for refund in refunds])
+        rows = rows.filter(pk__in=refunds.order_by().values("pk"))
     return sum(_settle(pk, now) for pk in rows.values_list("pk", flat=True)[:BATCH])
 
 

@@ -64,9 +64,10 @@ def trade_close(*, out_trade_no: str, now: datetime) -> None:
         trade.save(update_fields=["state", "closed_at"])
 
 
-def trade_pay(*, code: PayCode, now: datetime) -> Trade:
+def trade_pay(*, code: PayCode, payer: str = "", now: datetime) -> Trade:
     """Pay an order, as the phone's owner does. The merchant is notified after the commit.
 
+    :param payer: the openid of who pays; "" for somebody who is not known.
     :raises Refused: ORDER_PAID, ORDER_CLOSED, EXPIRED.
     """
     with transaction.atomic():
@@ -76,7 +77,7 @@ def trade_pay(*, code: PayCode, now: datetime) -> Trade:
         trade.state, trade.paid_at = TradeState.SUCCESS, now
         digits = get_random_string(16, "0123456789")
         trade.transaction_id = f"4200{digits[:6]}{local(now):%Y%m%d}{digits[6:]}"
-        trade.openid = trade.openid or PAYER
+        trade.openid = trade.openid or payer or PAYER
         trade.save(update_fields=["state", "paid_at", "transaction_id", "openid"])
         payment_notices_create(trade=trade, now=now)
     return trade

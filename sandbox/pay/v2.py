@@ -12,7 +12,7 @@ from core.times import SHANGHAI
 from sandbox.faults import View, faults_on, provider_endpoint
 from sandbox.models import FaultKind, Trade
 from sandbox.pay import xml
-from sandbox.pay.describe import trade_v2
+from sandbox.pay.describe import trade_appid, trade_v2
 from sandbox.pay.errors import ADDRESS, FEN, OUT_TRADE_NO, TEXT, Reason, Refused, checked
 from sandbox.pay.merchant import merchant
 from sandbox.pay.trades import trade_create, trade_find
@@ -29,16 +29,18 @@ def v2_endpoint(call: Call) -> View:
 
     @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
     def view(request: HttpRequest) -> HttpResponse:
+        appid = merchant().appid
         try:
             call_fields = _read(request)
-            if call_fields.get("appid") != merchant().appid:
+            appid = call_fields.get("appid", appid)
+            if call_fields.get("appid") not in merchant().appids:
                 raise Refused(Reason.APPID)
             outcome = {"result_code": "SUCCESS"} | call(call_fields, timezone.now())
         except Refused as refusal:
             if refusal.reason in _UNSIGNED:
                 return _answer(xml.render({"return_code": "FAIL", "return_msg": refusal.text}))
             outcome = {"result_code": "FAIL", "err_code": refusal.reason.v2_code, "err_code_des": refusal.text}
-        fields = {"return_code": "SUCCESS", "return_msg": "OK"} | outcome
+        fields = {"return_code": "SUCCESS", "return_msg": "OK", "appid": appid} | outcome
         is_forged = FaultKind.ANSWER_UNSIGNED in faults_on()
         return _answer(xml.render_signed(fields, is_forged=is_forged))
 
@@ -67,6 +69,7 @@ def unifiedorder(fields: Fields, now: datetime) -> Fields:
     # These two differ even between equal orders.
     content = {name: value for name, value in sorted(fields.items()) if name not in ("sign", "nonce_str")}
     draft = Trade(
+        appid=fields["appid"],
         out_trade_no=checked(fields, "out_trade_no", OUT_TRADE_NO),
         trade_type=kind,
         body=checked(fields, "body", TEXT),
@@ -94,4 +97,9 @@ def orderquery(fields: Fields, now: datetime) -> Fields:
     state = {"trade_state": trade.state, "trade_state_desc": trade.get_state_display()}
     if trade.is_paid:
         return trade_v2(trade) | state
-    return state | {"out_trade_no": trade.out_trade_no, "total_fee": str(trade.total_fee), "attach": trade.attach}
+    return state | {
+        "appid": trade_appid(trade),
+        "out_trade_no": trade.out_trade_no,
+        "total_fee": str(trade.total_fee),
+        "attach": trade.attach,
+    }

@@ -113,7 +113,7 @@ def _claim(notice: Notice, now: datetime) -> bool:
 def _send(notice: Notice, now: datetime) -> None:
     """Send a message. A failure is noted on the order, and not tried again: the message may have been sent."""
     try:
-        sms_send(phone=notice.phone, template=notice.template, values=notice.values, network="")
+        sms_send(phone=notice.phone, template=notice.template, values=notice.values, asker="")
     except SmsNotSent as failure:
         order = Order.objects.get(order_id=notice.order_id)
         order_note(

@@ -26,7 +26,7 @@ def sent(monkeypatch, settings):
     """The messages that went out: (number, template, values)."""
     settings.SMS_SHIPPED_TEMPLATE_CODE, settings.SMS_REFUNDED_TEMPLATE_CODE = "SMS_S", "SMS_R"
     messages = []
-    send = lambda phone, template, values, network: messages.append((phone, template, values))  # noqa: E731
+    send = lambda phone, template, values, asker: messages.append((phone, template, values))  # noqa: E731
     monkeypatch.setattr(buyer_notices, "sms_send", send)
     return messages
 
@@ -126,7 +126,7 @@ def test_the_sandbox_shows_both_texts(sent, settings, live_server, api):
 
     values = {"order": "1", "courier": "顺丰速运", "number": "SF1", "link": "https://sf.example", "amount": "9.90"}
     for template in ("SMS_S", "SMS_R"):
-        sms_send(phone="13800000001", template=template, values=values, network="127.0.0.1")
+        sms_send(phone="13800000001", template=template, values=values, asker="")
 
     texts = [message["text"] for message in api.http.get("/sandbox/sms/messages/").json()]
     assert "退款9.90元" in texts[0] and "SF1" in texts[1]
