@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Trunc
@@ -103,10 +103,11 @@ def attendance_rate(attended: int, should_attend: int) -> float | None:
     return round(attended / should_attend, 4) if should_attend else None
 
 
-def attendance_days(
-    unit: Literal["day", "week", "month"], first: date, last: date, scope: Scope = EVERYTHING
-) -> dict[date, tuple[int, int]]:
-    """Return for each day (Monday, first of month) with sessions that are closed: who attended, and who should have."""
+def attendance_days(unit: str, first: date, last: date, scope: Scope = EVERYTHING) -> dict[date, tuple[int, int]]:
+    """Return how many attended and how many should have, for each ``unit`` in which a session was closed.
+
+    :param unit: ``day``, ``week`` (named by its Monday) or ``month`` (by its first).
+    """
     records = Record.objects.filter(
         scope.visible(),
         scope.visible("session__"),

@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import islice
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from accounts.selectors import logins
+from attendance.selectors import attendance_days, attendance_rate
 from charts.errors import TooManyPoints
 from core.money import fen_to_yuan, wire
 from payments.figures import refunded
@@ -80,6 +81,10 @@ class Span:
     def logins(self) -> dict[date, int]:
         return logins(self.unit, self.first, self.last, self.sight.login_pk)
 
+    def attendance(self) -> dict[date, float | None]:
+        days = attendance_days(self.unit, self.first, self.last, self.sight.scope)
+        return {day: attendance_rate(*numbers) for day, numbers in days.items()}
+
     def orders(self) -> dict[date, int]:
         return {day: number for day, (number, _) in self.paid.items()}
 
@@ -100,6 +105,7 @@ SERIES: dict[str, tuple[str, Callable[[Span], dict[date, Any]], int | None]] = {
     "orders": ("付款订单", Span.orders, 0),
     "income": ("收入", Span.income, 0),
     "refunds": ("退款", Span.refunds, 0),
+    "attendance": ("出勤率", Span.attendance, None),
 }
 STUDENTS_BY = ("city", "class", "degree", "age", "month")
 PRODUCTS_BY = ("product", "category")
@@ -133,6 +139,7 @@ class Overview(TypedDict):
     orders: int
     income: int | float
     refunds: int | float
+    attendanceRate: Annotated[float | None, "今天的出勤率,0 到 1;今天没有结束的考勤时为 null"]
 
 
 def trend(names: Iterable[str], span: Span) -> Trend:
@@ -184,6 +191,7 @@ def overview(today: date, classes: int, students: int, sight: Sight) -> Overview
         "orders": values["orders"],
         "income": values["income"],
         "refunds": values["refunds"],
+        "attendanceRate": values["attendance"],
     }
 
 

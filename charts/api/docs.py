@@ -29,12 +29,15 @@ TREND = Doc(
         "msg": "获取成功",
         "data": {
             "xAxis": ["2026-11-01", "2026-11-02", "2026-11-03"],
-            "series": [{"name": "新增学员", "key": "students", "data": [3, 0, 1]}],
+            "series": [
+                {"name": "出勤率", "key": "attendance", "data": [None, 0.95, 0.9]},
+                {"name": "新增学员", "key": "students", "data": [3, 0, 1]},
+            ],
         },
     },
     records={"data": Trend},
     params=params.TrendParams,
-    send={"of": "students,leavers", "unit": "day"},
+    send={"of": "attendance,students", "unit": "day"},
     failures=[
         TooManyPoints,
         BadParameter("from: 必须是日期,如 2026-11-01"),
@@ -43,7 +46,8 @@ TREND = Doc(
     ],
     about="`xAxis` 作 ECharts 的 `xAxis.data`,`series` 加上 `type: 'line'` 就是折线。默认最近 30 天;"
     "每一天(周一、一号)都有,"
-    "没有的是 0。`students` 入学,`leavers` 退学、结业或归档,`orders`、`income` 按付款的日子(元,退款不减),"
+    "没有的是 0。`attendance` 出勤率 0 到 1,没有考勤的日子是 null。"
+    "`students` 入学,`leavers` 退学、结业或归档,`orders`、`income` 按付款的日子(元,退款不减),"
     f"`refunds` 按退款的日子(元),`logins` 登录。日子是北京时间。{_SIGHT}",
 )
 PRODUCTS = Doc(
@@ -67,8 +71,9 @@ OVERVIEW = Doc(
             "orders": 5,
             "income": 1023.5,
             "refunds": 0,
+            "attendanceRate": None,
         },
     },
     records={"data": Overview},
-    about=f"今天的数字。{_SIGHT}",
+    about=f"今天的数字;`attendanceRate` 如 0.93,今天还没有结束的考勤时为 null。{_SIGHT}",
 )

@@ -7,9 +7,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import LoginLog
+from attendance.models import Period, Status
+from attendance.services import record_mark, session_close, session_open
 from core.times import SHANGHAI, day_begins, local
 from payments.models import Refund, RefundStatus
 from permissions.models import DataScope, Role
+from permissions.scope import EVERYTHING, Scope
 from permissions.services.roles import role_scoped
 from shop.models import Order, OrderLine
 from shop.states import API_STATUSES, State
@@ -156,7 +159,7 @@ def test_refunds_stand_on_the_day_of_the_refund(lbw, wechat):
         ({"from": "昨天"}, "from: 必须是日期,如 2026-11-01"),
         ({"to": "0001-01-01"}, "to: 必须是日期,如 2026-11-01"),
         ({"unit": "year"}, "unit: 只能是day、week、month"),
-        ({"of": "students,x"}, "of: 只能是students、leavers、logins、orders、income、refunds,用逗号隔开"),
+        ({"of": "students,x"}, "of: 只能是students、leavers、logins、orders、income、refunds、attendance,用逗号隔开"),
     ],
 )
 def test_a_bad_trend_is_refused_and_named(lbw, query, msg):
@@ -198,6 +201,38 @@ def test_the_overview_is_of_today(lbw):
     assert {name: data[name] for name in expected} == expected
 
 
+def attended(day, period, *statuses, scope=EVERYTHING):
+    """Let a class of as many students as there are statuses have a session that is over."""
+    now, name = timezone.now(), f"班{day}{period}"
+    pupils = students(*"甲乙丙丁戊"[: len(statuses)], class_name=name, created_by_id=scope.user_pk)
+    spans = {"late_after": timedelta(minutes=1), "open_for": timedelta(minutes=9)}
+    session, _ = session_open(class_name=name, day=day, period=period, now=now, scope=scope, **spans)
+    for pupil, status in zip(pupils, statuses, strict=True):
+        if status != Status.UNSIGNED:
+            record_mark(pk=session.pk, sid=pupil.sid, status=status, now=now)
+    session_close(pk=session.pk, now=now)
+
+
+def test_attendance_is_a_rate_and_null_on_days_without(lbw, person, roles):
+    monday = date(2026, 11, 2)
+    roles["own"] = role_scoped(roleid="102", scope=DataScope.OWN)
+    li = person("li", "own")
+    attended(monday, Period.MORNING, Status.PRESENT, Status.LATE, Status.UNSIGNED)
+    attended(monday, Period.EVENING, Status.LEFT_EARLY, Status.ON_LEAVE)
+    attended(monday + timedelta(days=2), Period.MORNING, Status.UNSIGNED, scope=Scope(DataScope.OWN, li.user.pk))
+    attended(monday + timedelta(days=3), Period.MORNING, Status.ON_LEAVE)
+
+    def rates(who, **query):
+        return chart(who, "trend", of="attendance", **{"from": "2026-11-01", "to": "2026-11-05"} | query)["series"]
+
+    assert rates(lbw) == [{"name": "出勤率", "key": "attendance", "data": [None, 0.75, None, 0.0, None]}]
+    assert rates(li)[0]["data"] == [None, None, None, 0.0, None]
+    assert rates(lbw, unit="week")[0]["data"] == [None, 0.6] and rates(lbw, unit="month")[0]["data"] == [0.6]
+    assert chart(lbw, "overview")["attendanceRate"] is None
+    attended(TODAY, Period.MORNING, Status.PRESENT, Status.PRESENT, Status.ABSENT)
+    assert chart(lbw, "overview")["attendanceRate"] == 0.6667
+
+
 def test_others_than_sellers_see_their_own_orders_and_students(person, roles, lbw):
     roles["own"] = role_scoped(roleid="102", scope=DataScope.OWN)
     li = person("li", "own")
@@ -224,6 +259,7 @@ def test_each_chart_takes_one_query(lbw, django_assert_num_queries):
         ("products", {}, 1),
         ("trend", {"of": "orders,income"}, 1),
         ("trend", {"of": "students,leavers,logins,orders,income,refunds"}, 5),
+        ("trend", {"of": "attendance"}, 1),
     ):
         with django_assert_num_queries(number + 1):  # and who calls
             chart(lbw, name, **query)
