@@ -32,12 +32,8 @@ help:  ## list these targets
 up: $(VENV)/ready-local  ## start everything; Ctrl-C stops everything
 	@exec env UP_ENDS_WITH_PARENT=1 $(PY) manage.py up
 
-# The address of the interface by which this machine reaches others; connecting a UDP socket sends nothing.
-OWN_ADDRESS = $(PY) -c 'import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.connect(("192.0.2.1", 9)); print(s.getsockname()[0])'
-
 class: $(VENV)/ready-local  ## the same for a class: other machines in the network can open it
-	@address=$$($(OWN_ADDRESS) 2>/dev/null) || { echo "Error: This machine has no network. Name its address yourself: \
-	BIND=0.0.0.0 PUBLIC_BASE_URL=http://...:8000 make up" >&2; exit 1; }; \
+	@address=$$($(PY) -m devstack.address) || exit 1; \
 	exec env BIND=0.0.0.0 PUBLIC_BASE_URL="http://$$address:$${PORT:-8000}" UP_ENDS_WITH_PARENT=1 $(PY) manage.py up
 
 install: $(VENV)/ready  ## virtual environment and what production needs

@@ -1,6 +1,7 @@
 """Functions that both the settings and the development stack need before Django is set up."""
 
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,11 +23,11 @@ def load_dotenv(path: Path) -> None:
 
 
 def read_dotenv(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the ``NAME=value`` lines of a file.
+    """Yield the ``NAME=value`` lines of a file, which an editor on Windows begins with a mark and ends with ``\\r``.
 
     :raises ValueError: a line is neither of this form, nor empty, nor a comment; the text is one line.
     """
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, sign, value = line.removeprefix("export ").partition("=")
@@ -38,6 +39,16 @@ def read_dotenv(path: Path) -> Iterator[tuple[str, str]]:
 def default_media_root(state_dir: Path, root: Path) -> Path:
     """Return where pictures are kept if MEDIA_ROOT is not set: in ``media``, or inside STATE_DIR if that was moved."""
     return (root if state_dir == (root / ".dev").resolve() else state_dir) / "media"
+
+
+def own_address() -> str:
+    """Return the address by which this machine reaches others. Connecting a UDP socket sends nothing.
+
+    :raises OSError: it has no network.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # an address of documentation (RFC 5737)
+        return str(probe.getsockname()[0])
 
 
 def kept_text(path: Path, make: Callable[[], str]) -> str:
