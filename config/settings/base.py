@@ -30,6 +30,7 @@ DEMO_DATA = env.flag("DEMO_DATA", not DEPLOYED)
 PORT = env.port()
 PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
 PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", env.development(f"http://127.0.0.1:{PORT}"))
+OWN_ADDRESSES = env.container_addresses()  # of this machine, beside its loopback
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, minimum=0)  # reverse proxies before us, for X-Forwarded-For
 SECRET_KEY = env.secret_key()
 SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS", [])  # earlier keys that are still accepted

@@ -8,8 +8,10 @@ import json
 import os
 import re
 import secrets
+import socket
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -121,6 +123,21 @@ def duration(name: str, default: Any) -> timedelta:
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
     return _read(name, default, convert, "a time span such as 120s, 2m, 12h or 7d")
+
+
+def container_addresses() -> set[str]:
+    """Return the addresses under which a container of ``deploy/home.yaml`` sees a browser of its own machine.
+
+    Its port is published on 127.0.0.1 alone, but requests are passed on: by Docker from the bridge's gateway, by Docker
+    Desktop from that or 192.168.65.1, by rootless Podman from the container's own address. With PUBLIC_BASE_URL it is
+    open to a class, whose requests may come from the same addresses: then nobody counts as this machine.
+    """
+    if not flag("IN_CONTAINER", False) or text("PUBLIC_BASE_URL"):
+        return set()
+    rows = [line.split() for line in Path("/proc/net/route").read_text("ascii").splitlines()[1:]]
+    # Destination and gateway are 32-bit numbers in hexadecimal; the default route's destination is 0.
+    gateways = {str(ip_address(socket.ntohl(int(row[2], 16)))) for row in rows if int(row[1], 16) == 0}
+    return gateways | {"192.168.65.1", bootstrap.own_address()}
 
 
 def mail_server(name: str) -> tuple[str, int, str, str, bool, bool]:

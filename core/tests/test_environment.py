@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings import readers as env
+from core import bootstrap
 from core.bootstrap import kept_text, load_dotenv
 from core.cache import sentinel
 from operations import checks
@@ -33,6 +35,18 @@ def test_env_example_names_every_variable_and_no_other():
     read -= {"DJANGO_SETTINGS_MODULE", "HOME", "PYTEST_XDIST_WORKER", "RUNTIME_DIRECTORY"}
 
     assert explained - NOT_SETTINGS == read - NOT_SETTINGS
+
+
+def test_a_container_counts_whoever_its_own_machine_sends_and_in_a_class_nobody(monkeypatch):
+    monkeypatch.setattr(bootstrap, "own_address", lambda: "10.88.0.5")
+    assert env.container_addresses() == set()
+    monkeypatch.setenv("IN_CONTAINER", "1")
+    routes = "Iface Destination Gateway\neth0\t0000580A\t00000000\neth0\t00000000\t0100580A\n"
+    monkeypatch.setattr(env, "Path", lambda place: SimpleNamespace(read_text=lambda coding: routes))
+
+    assert env.container_addresses() == {"10.88.0.1", "10.88.0.5", "192.168.65.1"}
+    monkeypatch.setenv("PUBLIC_BASE_URL", "http://192.168.1.20:8000")
+    assert env.container_addresses() == set()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +106,9 @@ class TestTheEnvFile:
             return env.text("SPMS_X", "none")
 
         return read
+
+    def test_may_come_from_an_editor_on_windows(self, read):
+        assert read("\ufeffSPMS_X=成都\r\nSPMS_Y=1\r\n") == "成都"
 
     def test_is_read_and_the_real_environment_goes_first(self, read, monkeypatch):
         text = "# a comment\n\nexport SPMS_X='成都'\n"

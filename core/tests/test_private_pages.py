@@ -14,6 +14,13 @@ class TestMetrics:
         assert [self.status(api, address) for address in ("127.0.0.1", "::1", "192.168.1.7")] == [200, 200, 404]
         assert self.status(api, **{"X-Forwarded-For": "8.8.8.8"}) == 404
 
+    def test_in_a_container_this_machine_has_an_address_more(self, api, settings):
+        assert self.status(api, "172.17.0.1") == 404
+        settings.OWN_ADDRESSES = {"172.17.0.1"}
+
+        assert [self.status(api, address) for address in ("172.17.0.1", "172.17.0.3")] == [200, 404]
+        assert self.status(api, "172.17.0.1", **{"X-Forwarded-For": "8.8.8.8"}) == 404
+
     def test_production_without_a_token_hides_them_from_all_clients(self, api, settings):
         settings.DEPLOYED = True
 

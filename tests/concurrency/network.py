@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 IP = shutil.which("ip", path="/usr/sbin:/usr/bin:/sbin:/bin")
-HERE = ("10.180.0.1", "10.180.0.2")
+HERE, THERE = ("10.180.0.1", "10.180.0.2"), "10.180.0.3"
 CLONE_NEWNET = 0x40000000  # linux/sched.h; os.CLONE_NEWNET from Python 3.12
 
 
@@ -80,7 +80,7 @@ def second_machine() -> Iterator[Machine]:
             ip("link", "add", "here", "type", "veth", "peer", "name", "there", "netns", machine.name)
             for address in HERE:
                 ip("addr", "add", f"{address}/24", "dev", "here")
-            ip("-n", machine.name, "addr", "add", "10.180.0.3/24", "dev", "there")
+            ip("-n", machine.name, "addr", "add", f"{THERE}/24", "dev", "there")
             ip("link", "set", "here", "up")
             ip("-n", machine.name, "link", "set", "there", "up")
             yield machine

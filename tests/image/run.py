@@ -1,10 +1,10 @@
-"""Build the image of ``deploy/``, run the services of compose.yaml from it, and go from the login to a refund.
+"""Build the images of ``deploy/``, go from login to refund with the services of compose.yaml, and live at home.
 
     python -m tests.image.run [--storage FOLDER] [--port 8150]       # root; needs buildah, podman and debootstrap
 
 The base is a Debian of debootstrap under the official name, because no registry is asked here. Kept in FOLDER, it is
-made once. PostgreSQL, Valkey and WeChat Pay run outside of the containers. Not tried: the images of PostgreSQL, Valkey
-and nginx, the Compose program itself, and the limits of memory and processes.
+made once. Beside production's containers run a PostgreSQL, a Valkey and a WeChat Pay of the test. Not tried: the images
+of PostgreSQL, Valkey and nginx, the Compose program itself, and the limits of memory and processes.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,12 +28,16 @@ import yaml
 
 from devstack.engines import Engines
 from payments.tests.fake_wechat import WeChat
+from tests.concurrency.network import HERE, THERE, ip, second_machine
 from tests.journeys.conftest import Running
+from tests.journeys.test_document import World
 from tests.processes import NO_UPSTREAMS, ROOT, until
 from tests.upgrade.visitor import Visitor
 
 BASE = "docker.io/library/python:3.13-slim-trixie"
-MAX_MB = 300
+# Each target of the Containerfile with the size that it may have.
+MAX_MB = {"spms": 300, "spms-home": 350}
+HOME_START_S = 30
 # vfs where overlays cannot be mounted; it copies the image for each container.
 DRIVER = os.environ.get("STORAGE_DRIVER", "overlay")
 START_S = 180
@@ -74,12 +79,18 @@ class Tools:
         self("buildah", "commit", "-q", "--rm", container, BASE)
         shutil.rmtree(root)
 
-    def image_make(self) -> None:
-        words = ["-q", "--layers", "--isolation", "chroot", "--pull-never", "-f", "deploy/Containerfile", "-t", "spms"]
+    def images_make(self) -> None:
+        words = ["-q", "--layers", "--isolation", "chroot", "--pull-never", "-f", "deploy/Containerfile"]
         for name, kind in {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}.items():
             words += ["--ulimit", "{}={}:{}".format(name, *resource.getrlimit(kind))]
         # Certificates of the machine, which may trust a mirror of its own.
-        self("buildah", "bud", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", *words, ".", cwd=ROOT)
+        words += ["--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"]
+        for name, most in MAX_MB.items():
+            target = ["--target", "home"] if name == "spms-home" else []
+            self("buildah", "bud", *words, *target, "-t", name, ".", cwd=ROOT)
+            size = int(self("podman", "image", "inspect", name, "--format", "{{.Size}}")) // 2**20
+            print(f"The image {name} has {size} MB.", flush=True)
+            assert size < most
 
 
 class Compose:
@@ -176,6 +187,81 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
     print("Login, order, payment, refund, a backup and the example client work.")
 
 
+class Home:
+    """The container of home.yaml, in a network of its own in which the test is the gateway, as Docker is."""
+
+    def __init__(self, tools: Tools, network: str, folder: Path) -> None:
+        service = yaml.safe_load((ROOT / "deploy" / "home.yaml").read_text("utf-8"))["services"]["home"]
+        assert service["ports"][0].startswith("${BIND:-127.0.0.1}:") and service["volumes"] == ["data:/var/lib/spms"]
+        self.tools, self.folder, self.image = tools, folder, service["image"]
+        self.patience = service["stop_grace_period"].removesuffix("s")
+        self.words = ["-i", "--name", "spms-home", "--network", f"ns:/run/netns/{network}", "--cgroups", "disabled"]
+        self.words += ["--volume", "spms-home:/var/lib/spms"]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *words: str) -> None:
+        """Start it until it answers; with ``words`` for ``podman run``, else the container of before."""
+        begun = time.monotonic()
+        with (self.folder / "home.log").open("ab") as log:
+            command = ["run", *self.words, *words, self.image] if words else ["start", "-ai", "spms-home"]
+            command = ["podman", *self.tools.options, *command]
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        assert until(lambda: self.get("/health/live").ok, START_S), "it does not answer"
+        assert until(lambda: self.get("/health/whole").ok, START_S), self.get("/health/whole").text
+        print(f"Home is up after {time.monotonic() - begun:.1f} s.", flush=True)
+        # With vfs each new container begins with a copy of the image, which nobody has at home.
+        assert time.monotonic() - begun < HOME_START_S or DRIVER == "vfs"
+
+    def get(self, path: str, address: str = HERE[0]) -> requests.Response:
+        """Ask as the browser of this machine does, whose name for it is 127.0.0.1; or from another address."""
+        with requests.Session() as session:
+            adapter = requests.adapters.HTTPAdapter()
+            adapter.init_poolmanager(1, 1, source_address=(address, 0))
+            session.mount("http://", adapter)
+            return session.get(f"http://{THERE}:8000{path}", headers={"Host": "127.0.0.1:8000"}, timeout=9)
+
+    def stop(self) -> None:
+        begun = time.monotonic()
+        self.tools("podman", "stop", "--time", self.patience, "spms-home")
+        assert self.process and self.process.wait(60) == 0, "it was killed"
+        print(f"It is stopped after {time.monotonic() - begun:.1f} s.", flush=True)
+
+    def remove(self) -> None:
+        self.tools("podman", "rm", "--force", "--ignore", "--time", "0", "spms-home")
+
+
+def live_at_home(tools: Tools, folder: Path) -> None:
+    """Start without a setting, stop, kill, put a new container in its place, open it to a class; nothing is lost."""
+    with second_machine() as machine, ExitStack() as stack:
+        ip("-n", machine.name, "route", "add", "default", "via", HERE[0])
+        ip("-n", machine.name, "link", "set", "lo", "up")
+        home = Home(tools, machine.name, folder)
+        stack.callback(tools, "podman", "volume", "rm", "--force", "spms-home")
+        stack.callback(home.remove)
+        try:
+            home.start("--env", f"ROOT_PASSWORD={PASSWORD}")
+            world = World(Running(f"http://{THERE}:8000", folder, PASSWORD, print))
+            assert home.get("/metrics").ok, "the browser of this machine counts as another one"
+            assert home.get("/metrics", HERE[1]).status_code == 404, "another machine counts as this one"
+            home.stop()
+            home.start()
+            world.made_order()  # with the token and the product of before
+            tools("podman", "kill", "spms-home")
+            assert home.process and home.process.wait(60)
+            home.start()
+            world.made_order()
+            home.stop()
+            home.remove()
+            home.start("--env", "PUBLIC_BASE_URL=http://192.168.1.20:8000")  # as a new image, and for a class
+            world.made_order()
+            assert home.get("/metrics").status_code == 404, "in a class everybody counts as this machine"
+            home.stop()
+        except BaseException:
+            print((folder / "home.log").read_text()[-5000:], flush=True)
+            raise
+    print("At home orders survive a stop, a kill and a new container.")
+
+
 # crun gives /dev/null to the container's user where it is a container's stdin, and refuses a machine with both kinds of
 # control groups. So containers see a /dev and a /sys/fs/cgroup of this program's own.
 APART = """
@@ -204,12 +290,11 @@ def main() -> int:
         os.execvpe(words[0], words, os.environ | {"SPMS_IMAGE_APART": "1"})
     tools = Tools(options.storage)
     tools.base_make()
-    tools.image_make()
-    size = int(tools("podman", "image", "inspect", "spms", "--format", "{{.Size}}")) // 2**20
-    print(f"The image has {size} MB.")
-    assert size < MAX_MB
+    tools.images_make()
     with tempfile.TemporaryDirectory(prefix="spms-image-") as name, Engines(durable=False) as engines:
         walk(tools, Path(name), engines, options.port)
+    with tempfile.TemporaryDirectory(prefix="spms-home-") as name:
+        live_at_home(tools, Path(name))
     return 0
 
 
