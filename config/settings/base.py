@@ -85,6 +85,8 @@ WECHAT_PAY_PUBLIC_KEY_FILE = env.text("WECHAT_PAY_PUBLIC_KEY_FILE", _sandbox.get
 WECHAT_PAY_CERT_DIR = env.text("WECHAT_PAY_CERT_DIR", "")
 WECHAT_PAY_FORMER_MERCHANTS = env.former_merchants("WECHAT_PAY_FORMER_MERCHANTS")
 
+PAYMENT_NUMBERS = STATE_DIR / "started-payments.log"  # what `payments_recall` asks about after a restore
+
 WEATHER_VERSION = env.text("WEATHER_VERSION", "v61")
 WEATHER_APP_ID = env.text("WEATHER_APP_ID", _sandbox.get("WEATHER_APP_ID", ""))
 WEATHER_APP_SECRET = env.text("WEATHER_APP_SECRET", _sandbox.get("WEATHER_APP_SECRET", ""))

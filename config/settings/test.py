@@ -13,6 +13,7 @@ from config.settings.base import *  # noqa: E402, F403
 SECRET_KEY = SIMPLE_JWT["SIGNING_KEY"] = "the-same-key-for-every-test-of-every-machine"  # noqa: F405, S105
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MEDIA_ROOT = str(Path(tempfile.gettempdir()) / f"spms-test-media-{os.environ.get('PYTEST_XDIST_WORKER', '')}")
+PAYMENT_NUMBERS = Path(f"{MEDIA_ROOT}-payments.log")
 LOGGING = {"format": "console", "level": "ERROR"}
 # A test runs inside one transaction on one connection; a pool would give it other connections.
 DATABASES["default"]["OPTIONS"].pop("pool", None)  # noqa: F405

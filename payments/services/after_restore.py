@@ -47,7 +47,7 @@ def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: date
 
 
 def payment_recall(*, out_trade_no: str, now: datetime) -> str:
-    """Ask the provider about an order number that only a log knows; refund its money if no order has it here.
+    """Ask the provider about an order number that the database does not know; refund its money if no order has it here.
 
     Not in a transaction. Return what was found, for the engineer.
 
@@ -82,5 +82,5 @@ def payments_after_restore(restoration: Restoration) -> Iterator[str]:
     yield (
         f"The bills of {first} to {today} find the money that has no order here any more: {number} of these days are "
         f"compared within the hour, the last one after {format_office_time(bill_made_at(today))}, and it is refunded. "
-        "Sooner: `manage.py payments_recall` with the order numbers of the logs."
+        "Sooner: `manage.py payments_recall` on each machine."
     )

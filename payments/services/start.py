@@ -25,6 +25,7 @@ from payments.gateways.wechat.http import UPSTREAM
 from payments.models import Payment, PaymentStatus, TradeType
 from payments.services.common import as_refusal, check_due, log_step, payee, provider_refusals, set_state
 from payments.services.confirm import payment_mark_closed, payment_record
+from payments.services.numbers import number_keep
 
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
 MIN_LIFE = timedelta(minutes=6)
@@ -128,6 +129,7 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
 
     Returns also when the claim ends if no other call shares it.
     """
+    number_keep(out_trade_no=draft["out_trade_no"], now=now)
     with transaction.atomic():
         payment, is_new = Payment.objects.select_for_update().get_or_create(
             out_trade_no=draft["out_trade_no"], defaults=draft

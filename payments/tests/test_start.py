@@ -37,6 +37,12 @@ def test_a_payment_is_written_down_and_keeps_its_code_until_that_ends_and_its_de
     assert len(wechat.orders) == 2
 
 
+def test_a_disk_that_keeps_no_number_stops_no_payment(start, settings, tmp_path):
+    settings.PAYMENT_NUMBERS = tmp_path / "missing" / "numbers"
+
+    assert start().state == PaymentStatus.OPEN
+
+
 @pytest.mark.parametrize(("fault", "error"), [
     (("down",), ProviderDown), (("drop",), ProviderDown), (("bad_sign",), ProviderDown), (("page", 502), ProviderDown),
     (("error", "SYSTEMERROR", "系统超时"), WeChatRefused),

@@ -126,23 +126,31 @@ def test_a_database_that_was_not_restored_to_the_point_is_left_alone(li, tmp_pat
             cursor.execute("ALTER TABLE absent RENAME TO uploads_upload")
 
 
-def test_after_a_point_in_time_the_numbers_of_the_logs_bring_the_money_back(li, wechat, tmp_path, settings):
-    settings.STATE_DIR = tmp_path
+def test_after_a_point_in_time_the_numbers_that_this_machine_has_kept_bring_the_money_back(
+    li, wechat, tmp_path, settings
+):
+    settings.STATE_DIR, settings.PAYMENT_NUMBERS = tmp_path, tmp_path / "numbers"
+    with pytest.raises(CommandError, match="was not restored"):
+        call_command("payments_recall")
+    settings.PAYMENT_NUMBERS.write_text("2020-01-01T10:00:00+08:00 early\n2020-01-0\n", "ascii")  # one line is torn
     placed, unpaid = make_paid(wechat, li.user), make_order(li.user)
-    numbers = f"{placed.order_id}\n{unpaid.order_id}\n{placed.order_id}"
     with connection.cursor() as cursor:  # as if the point lay before both
         cursor.execute("TRUNCATE shop_order, payments_payment CASCADE")
     out = StringIO()
     call_command("restore", "--point", timezone.now().isoformat(), "--yes", stdout=out)
     assert "Start web" in out.getvalue() and restored.unfinished() == ""
 
-    with pytest.MonkeyPatch.context() as patch:
-        for _ in range(2):
-            patch.setattr("sys.stdin", StringIO(numbers))
-            call_command("payments_recall", stdout=out)
+    for _ in range(2):
+        call_command("payments_recall", stdout=out)
+    with pytest.MonkeyPatch.context() as patch:  # the logs of a release that kept no numbers
+        patch.setattr("sys.stdin", StringIO(f"{unpaid.order_id}\n"))
+        call_command("payments_recall", "-", stdout=out)
+    settings.PAYMENT_NUMBERS.unlink()
+    call_command("payments_recall", stdout=out)
 
     refund = Refund.objects.get(payment__out_trade_no=placed.order_id)
     assert refund.amount_fen == placed.total_fen and f"{unpaid.order_id}: never paid" in out.getvalue()
+    assert "early" not in out.getvalue() and "No payment was started on this machine" in out.getvalue()
 
 
 # Where the schema stood before restores, bills, a second factor, and imports that are taken back.

@@ -1,22 +1,38 @@
 import sys
+from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import times
+from core.models import Restoration
 from payments.errors import PaymentError
 from payments.services.after_restore import payment_recall
+from payments.services.numbers import numbers_since
+
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class Command(BaseCommand):
     help = (
-        "After a restore: ask WeChat Pay about the order numbers on standard input, one a line, as the logs have them; "
-        "money that has no order here any more is refunded. Safe to repeat."
+        "After a restore, on each machine: ask WeChat Pay about the payments that were started here since the point of "
+        "the restore; money that has no order any more is refunded. Safe to repeat."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("more", nargs="?", choices=["-"], help="numbers on standard input, one a line, as well")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        restoration = Restoration.objects.order_by("restored_at").last()
+        if restoration is None:
+            raise CommandError("This database was not restored.")
+        numbers = set(sys.stdin.read().split()) if options["more"] else set()
+        try:
+            numbers |= numbers_since(restoration.written_at - CLOCKS_DIFFER)
+        except OSError as error:
+            self.stdout.write(f"No payment was started on this machine, as far as it knows: {error}")
         failures = 0
-        for number in sorted(set(sys.stdin.read().split())):
+        for number in sorted(numbers):
             try:
                 self.stdout.write(f"{number}: {payment_recall(out_trade_no=number, now=times.now())}")
             except PaymentError as error:

@@ -1,0 +1,33 @@
+"""The numbers of the payments that were started, in a file that no restore of the database reaches."""
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+
+log = structlog.get_logger("payments")
+
+
+def number_keep(*, out_trade_no: str, now: datetime) -> None:
+    """Append a number. Where that fails the payment goes on: after a restore the provider's bill names it as well."""
+    try:
+        with settings.PAYMENT_NUMBERS.open("a", encoding="ascii") as file:
+            file.write(f"{now.isoformat()} {out_trade_no}\n")  # one write, so lines of several processes do not mix
+    except OSError as error:
+        log.warning("the number of a payment is not kept", order=out_trade_no, error=str(error))
+
+
+def numbers_since(moment: datetime) -> set[str]:
+    """Return the numbers of the payments that were started on this machine since ``moment``.
+
+    :raises OSError: there is no such file, or it cannot be read.
+    """
+    rows = [line.split() for line in settings.PAYMENT_NUMBERS.read_text("ascii", errors="replace").splitlines()]
+    return {row[1] for row in rows if len(row) == 2 and _is_since(row[0], moment)}
+
+
+def _is_since(text: str, moment: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(text) >= moment
+    except ValueError:  # a line of which a power cut has kept a part
+        return False
