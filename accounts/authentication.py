@@ -1,5 +1,6 @@
 """Find the caller of an API request (the principal) by the token, with one prepared statement."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,11 @@ FROM accounts_user u JOIN permissions_role r ON r.id = u.role_id
 WHERE u.unid = %(unid)s AND u.is_active AND u.epoch = %(epoch)s
 AND NOT EXISTS (SELECT FROM accounts_revokedtoken WHERE jti = %(jti)s)
 """
+
+
+# Each is called with every request whose caller was found, before the call does anything; it may raise the answer. The
+# sandbox's switches register one.
+caller_checks: list[Callable[[Request, "Principal"], None]] = []
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class TokenAuthentication(BaseAuthentication):
     """Find the caller by the token of the contract's section 2. A cookie never authenticates an API call.
 
     :raises TokenInvalid: the token is not valid, and the call needs a login.
+    :raises DomainError: one of ``caller_checks`` answers the call.
     """
 
     def authenticate(self, request: Any) -> tuple[Principal, dict[str, Any]] | None:
@@ -89,6 +96,8 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if (caller := principal_of(raw)) is not None:
             about(caller=caller.unid)
+            for check in caller_checks:
+                check(request, caller)
             return caller, caller.claims
         # A client may still send an expired token with a call that needs no login, above all with the login.
         if request.parser_context["view"].endpoint.access is Access.OPEN:

@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class SandboxConfig(AppConfig):
     name = "sandbox"
     verbose_name = "沙箱（开发用）"
+
+    def ready(self) -> None:
+        from accounts.authentication import caller_checks
+        from sandbox.switches import switch_check
+
+        caller_checks.append(switch_check)

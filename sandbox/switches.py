@@ -1,7 +1,8 @@
 """Switches on the caller's own calls: for some minutes they make the calls of one account slow, or let them fail.
 
 A trainee learns with them what a client must do when a server is slow or fails. Each account has its own switch, kept
-in Valkey, so other callers see no change. Every answer that a switch has made or delayed carries ``X-Sandbox-Switch``.
+in Valkey, so other callers see no change. A demo account is used by many, so there a switch belongs to the token that
+set it. Every answer that a switch has made or delayed carries ``X-Sandbox-Switch``.
 """
 
 import asyncio
@@ -16,10 +17,14 @@ import orjson
 import redis
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
+from rest_framework.request import Request
 
-from accounts.tokens import token_claims
-from core.api.envelope import JSON, error_response
-from core.api.request import token_of_head
+from accounts.authentication import Principal
+from accounts.demo_users import is_demo_account
+from core.api.access import Access
+from core.api.endpoint import Endpoint
+from core.api.envelope import JSON
+from core.api.routing import call_find
 from core.cache import valkey
 from core.errors import DomainError, InternalError, ServiceUnavailable, Throttled, TokenInvalid
 
@@ -41,8 +46,10 @@ Asgi = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Switch:
-    """What happens to the calls of one account. ``calls`` are paths in lower case, none for all of them.
+    """What happens to the calls of one account, or with ``jti`` of one of its tokens.
 
+    :param calls: documented paths, none for all of them.
+    :param since: when it was set; "expired" ends the tokens that were issued before.
     :param delay_ms: the answer comes this much later, and up to ``jitter_ms`` more.
     :param answer: one of ``ANSWERS`` instead of the real answer, or "".
     :param rate: the share of the calls, from 0 to 1.
@@ -56,10 +63,18 @@ class Switch:
     rate: float = 1.0
     calls: Sequence[str] = ()
     is_of_teacher: bool = False  # the account cannot change it
+    since: float = 0.0
+    jti: str = ""
 
-    def applies_to(self, path: str) -> bool:
-        is_chosen = not self.calls or path.lower().rstrip("/") in self.calls
-        return is_chosen and random.random() < self.rate  # noqa: S311  (a lesson, no secret)
+    def applies_to(self, endpoint: Endpoint, claims: dict[str, Any]) -> bool:
+        if self.calls and endpoint.path not in self.calls:
+            return False
+        if self.answer == "expired":
+            # As with any ended token: a call that needs no login goes on, so the login can cure it.
+            issued_at = claims["iat"] + claims.get("iat_ms", 0) / 1000
+            if endpoint.access is Access.OPEN or issued_at >= self.since:
+                return False
+        return random.random() < self.rate  # noqa: S311  (a lesson, no secret)
 
 
 class SwitchFields(serializers.Serializer[Any]):
@@ -73,32 +88,61 @@ class SwitchFields(serializers.Serializer[Any]):
     calls = serializers.ListField(child=serializers.CharField(), max_length=MAX_CALLS, default=list)
 
 
-def switch_set(body: dict[str, Any], *, unid: str, is_of_teacher: bool, now: datetime) -> None:
-    """Switch the calls of an account as ``body`` says.
+def switch_set(body: dict[str, Any], *, unid: str, jti: str = "", is_of_teacher: bool, now: datetime) -> None:
+    """Switch the calls of an account, or with ``jti`` of one of its tokens, as ``body`` says.
 
-    :raises ValueError: with a sentence that names the field.
+    :raises ValueError: with a sentence that names the field, or a path that is no call.
     """
     fields = SwitchFields(data=body)
     if not fields.is_valid():
         name, errors = next(iter(fields.errors.items()))
-        raise ValueError(f"{name}: {errors[0]}")
+        first = errors[0] if isinstance(errors, list) else next(iter(errors.values()))[0]  # of a list: by its places
+        raise ValueError(f"{name}: {first}")
     values = dict(fields.validated_data)
     ends_at = now + timedelta(minutes=values.pop("minutes"))
-    values["calls"] = [call.lower().rstrip("/") for call in values["calls"]]
-    switch = Switch(unid, ends_at.isoformat(timespec="seconds"), is_of_teacher=is_of_teacher, **values)
-    valkey.client().set(_KEY + unid, orjson.dumps(switch), exat=int(ends_at.timestamp()))
+    values["calls"] = [_path(call) for call in values["calls"]]
+    facts: dict[str, Any] = {"is_of_teacher": is_of_teacher, "since": int(now.timestamp() * 1000) / 1000, "jti": jti}
+    switch = Switch(unid, ends_at.isoformat(timespec="seconds"), **facts, **values)
+    valkey.client().set(_key(unid, jti), orjson.dumps(switch), exat=int(ends_at.timestamp()))
 
 
-def switch_clear(unid: str) -> None:
-    valkey.client().delete(_KEY + unid)
+def _path(call: str) -> str:
+    """Return the documented path of a call: it stands for its aliases, letter case, and parameter as well."""
+    match = call_find(call)
+    if match is None:
+        raise ValueError(f"calls: {call[:100]!r} is no call of this server; write it as /students/getstulist")
+    endpoint: Endpoint = match.func.endpoint  # type: ignore[attr-defined]  # CallTable's views have one
+    return endpoint.path
 
 
-def switch_of(unid: str) -> Switch | None:
-    """Return the account's switch; None if it has none, or Valkey does not answer."""
+def switch_clear(unid: str, jti: str = "") -> None:
+    valkey.client().delete(_key(unid, jti))
+
+
+def switch_at(unid: str, jti: str = "") -> Switch | None:
+    """Return the switch of the account, else that of its token."""
+    keys = [_key(unid), *([_key(unid, jti)] if jti else [])]
+    return next((switch for raw in valkey.client().mget(keys) if (switch := _switch(raw))), None)
+
+
+def switch_of(claims: dict[str, Any]) -> Switch | None:
+    """Return the switch of a token's owner; None if there is none, or Valkey does not answer."""
     try:
-        return _switch(valkey.client().get(_KEY + unid))
+        return switch_at(claims["unid"], own_jti(claims))
     except redis.RedisError:
         return None
+
+
+def own_jti(claims: dict[str, Any]) -> str:
+    """Return the id of the token where switches belong to tokens, "" where they belong to the account.
+
+    All tokens that were refreshed from one login have the same.
+    """
+    return claims["jti"] if is_demo_account(claims["username"]) else ""
+
+
+def _key(unid: str, jti: str = "") -> str:
+    return f"{_KEY}{unid}:{jti}" if jti else _KEY + unid
 
 
 def switches_on() -> list[Switch]:
@@ -112,27 +156,36 @@ def _switch(raw: bytes | None) -> Switch | None:
     return Switch(**orjson.loads(raw)) if raw else None
 
 
+def switch_check(request: Request, caller: Principal) -> None:
+    """Note the caller's switch for the middleware, and answer the call if the switch does.
+
+    It is called when the caller is known, so it does not matter whether the token came in the header, query or body.
+    """
+    endpoint: Endpoint = request.parser_context["view"].endpoint
+    switch = switch_of(caller.claims)
+    if switch is None or not switch.applies_to(endpoint, caller.claims):
+        return
+    request._request.switch = switch  # type: ignore[attr-defined]
+    if switch.answer in _ERRORS:
+        raise _ERRORS[switch.answer]()
+
+
 class SwitchMiddleware:
-    """Change the answers of calls whose account has a switch. It is there only while the sandbox is on."""
+    """Mark and change the answers of calls that ``switch_check`` has noted. It is there only with the sandbox."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        claims = token_claims(raw) if (raw := token_of_head(request)) else None
-        switch = switch_of(claims["unid"]) if claims else None
-        if switch is None or not switch.applies_to(request.path_info):
-            return self.get_response(request)
-        response = self._answer(request, switch.answer)
+        response = self.get_response(request)
+        switch: Switch | None = getattr(request, "switch", None)
+        if switch is None:
+            return response
+        if switch.answer == "empty":
+            response = _emptied(response)
         delay_ms = switch.delay_ms + random.randint(0, switch.jitter_ms)  # noqa: S311
         response[HEADER] = f"delay_ms={delay_ms}; answer={switch.answer or 'real'}"
         return response
-
-    def _answer(self, request: HttpRequest, answer: str) -> HttpResponse:
-        if answer in _ERRORS:
-            return error_response(_ERRORS[answer]())
-        response = self.get_response(request)
-        return _emptied(response) if answer == "empty" else response
 
 
 def _emptied(response: HttpResponse) -> HttpResponse:

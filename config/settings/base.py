@@ -355,6 +355,8 @@ CORS_ALLOW_ALL_ORIGINS = not (DEPLOYED or CORS_ALLOWED_ORIGINS)
 # No other origin may read pages for people: a front end on a sister host is same-site, so the session cookie is sent.
 CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo|attendance/phone)(/|$))"
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After", "Idempotent-Replayed"]
+if SANDBOX:
+    CORS_EXPOSE_HEADERS.append("X-Sandbox-Switch")
 
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from accounts.models import User
+from accounts.tests.entering import PASSWORD
+from conftest import ApiClient
 from sandbox.switches import HEADER, MAX_DELAY_MS, with_switches
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +48,78 @@ def test_a_switch_is_for_the_chosen_calls_and_on_the_page_and_ends_when_turned_o
     assert lbw.get(LIST).status_code == 200
     turn(lbw, answer="500", rate=0)  # of no call
     assert lbw.get(LIST).status_code == 200
+
+
+def test_of_an_account_that_many_share_it_belongs_to_the_token_that_set_it(lbw, login, root, client):
+    other = ApiClient(login(lbw.user), lbw.user)
+    assert turn(lbw, answer="503", minutes=120)[0] == 200
+
+    assert [who.get(LIST).status_code for who in (lbw, other)] == [503, 200]
+    assert turn(other) and turn(other, off=True) == (200, {"switches": []})
+    assert lbw.get(LIST).status_code == 503  # nobody else ends it
+    client.post("/sandbox/phone/", {"username": "lbw"})
+    refused = client.post("/sandbox/control/calls", {"answer": "500"}, content_type="application/json")
+    assert refused.status_code == 403  # a phone of a shared account names no token
+    assert turn(root, unid=lbw.user.unid, answer="500")[0] == 200  # the teacher's is for all of them
+    assert [who.get(LIST).status_code for who in (lbw, other)] == [500, 500]
+    assert turn(other, off=True)[0] == 403
+
+
+@pytest.mark.parametrize("username", ["li", "lbw"])
+def test_an_expired_token_is_cured_by_a_login_or_a_refresh_and_not_by_waiting(person, api, username):
+    li = person(username, "102")
+
+    def signed_in(**more):
+        return api.post("/users/login", {"username": username, "password": PASSWORD, "refresh": 1} | more).json()
+
+    first = signed_in()
+    me = ApiClient(first["token"], li.user)
+    assert turn(me, answer="expired", minutes=5)[0] == 200
+
+    assert me.get(LIST).json()["code"] == "1004" and me.get(LIST)[HEADER]
+    body = {"username": username, "password": PASSWORD}
+    assert me.post("/users/login", body).json()["msg"] == "登入成功"  # the interceptor still sends the ended token
+    assert ApiClient(signed_in()["token"]).get(LIST).status_code == 200
+    second = me.post("/users/refresh", {"refresh": first["refresh"]}).json()
+    assert second["token"] != first["token"]
+    assert ApiClient(second["token"]).get(LIST).json()["status"] == 1
+    assert me.get(LIST).json()["code"] == "1004"
+
+
+@pytest.mark.parametrize("format", ["json", "form", "multipart"])
+def test_a_token_in_the_body_is_covered_and_nothing_changes(person, format):
+    li = person("li", "102")
+    assert turn(li, answer="503")[0] == 200
+    anonymous, body = ApiClient(), {"token": li.token, "unid": li.user.unid, "nickname": "changed"}
+
+    answer = anonymous.post("/users/updateUser", body, format=format)
+
+    assert (answer.status_code, HEADER in answer.headers) == (503, True)
+    assert User.objects.get(username="li").nickname == ""
+    turn(li, off=True)
+    assert anonymous.post("/users/updateUser", body, format=format).json()["msg"] == "更新成功"
+
+
+def test_paths_that_are_no_call_are_refused_and_a_call_is_meant_by_each_of_its_paths(person):
+    li = person("li", "102")
+    for call in ("students/getstulist", "/student/nope", "/api/students/getstulist", ""):
+        status, answer = turn(li, calls=["/verify", call], answer="500")
+        assert (status, answer["error"].startswith("calls")) == (400, True)
+    assert li.get("/verify").status_code == 200
+
+    calls = ["/Users/getAllUsers/", "/pay/transactions/out-trade-no/x"]
+    assert turn(li, calls=calls, answer="500")[0] == 200
+
+    paths = ("/users/getAllUers", "/users/getallusers", "/pay/transactions/out-trade-no/20261124120000000abcdefghijk")
+    assert [li.get(path).status_code for path in paths] == [500, 500, 500]
+    assert li.get(LIST).status_code == 200
+
+
+def test_another_origin_reads_which_answers_a_switch_made(person):
+    li = person("li", "102")
+    turn(li, answer="503")
+    answer = li.get(LIST, headers={"origin": "http://localhost:5173"})
+    assert HEADER in answer["Access-Control-Expose-Headers"]
 
 
 def test_only_root_sets_a_class_and_no_trainee_of_it_changes_that(root, person):
