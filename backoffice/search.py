@@ -17,7 +17,6 @@ from core.money import yuan_text
 from permissions.scope import scope_of
 from shop.models import Order
 from shop.selectors import order_search, orders_visible, products_found
-from shop.states import State
 from students.selectors import classes_counted, student_page, students_of_value
 
 MAX_RESULTS = 5  # of each kind
@@ -69,7 +68,7 @@ def _orders(text: str, user: Any) -> Iterator[SearchResult]:
     orders, is_whole = Order.objects.filter(orders_visible(scope_of(user))).order_by("-pk"), are_phones_whole(Order)
     for order in order_search(orders, text, limit=MAX_RESULTS, by_part_of_phone=is_whole)[:MAX_RESULTS]:
         who = order.recipient or order.username
-        what = f"订单 {who} {phone_shown(order)} {yuan_text(order.total)}元 {State(order.state).label}"
+        what = f"订单 {who} {phone_shown(order)} {yuan_text(order.total)}元 {order.state_label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")
 
 

@@ -105,8 +105,8 @@ def orders_visible(scope: Scope) -> Q:
 def order_search(
     orders: QuerySet[Order], text: str, *, limit: int | None = None, by_part_of_phone: bool = True
 ) -> QuerySet[Order]:
-    """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number
-    begins with it, or a product of which contains it in its name.
+    """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number,
+    there or back, begins with it, or a product of which contains it in its name.
 
     :param limit: enough for a list of that many, the newest first. Where very many orders match, all take seconds.
     :param by_part_of_phone: False for users who may not see phones: only a whole one and its last four digits find an
@@ -125,7 +125,7 @@ def _conditions(text: str, by_part_of_phone: bool) -> list[Q]:
     text = text.strip()[:MAX_SEARCH]
     number = re.sub(r"[\s-]", "", text) or text  # people write phones with spaces
     conditions = [Q(order_id__startswith=number), Q(username__startswith=text), _begins("recipient", text)]
-    conditions += [_begins("express_no", number.upper())]
+    conditions += [_begins(column, number.upper()) for column in ("express_no", "return_no")]
     lookup = "phone__startswith" if by_part_of_phone else "phone"
     conditions += [Q(**{lookup: phone}) for phone in sorted({number, text})]
     if len(number) >= TAIL_LENGTH:

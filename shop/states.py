@@ -47,6 +47,15 @@ class State(models.TextChoices):
     REFUNDED = "refunded", "已退款"
 
 
+class ReturnStep(models.TextChoices):
+    """How far the goods of a return are, while its order is in one of ``ASKED``. No states of their own: the release
+    before this one fails on a state that it does not know, and to the buyer all of them are 退货待处理."""
+
+    ASKED = "", "退货待处理"
+    AGREED = "agreed", "待寄回"
+    RECEIVED = "received", "退货已收到"
+
+
 class Event(models.TextChoices):
     PAY = "pay", "付款"
     PAY_TOO_LATE = "pay_too_late", "付款（商品已无库存）"
@@ -63,7 +72,9 @@ class Event(models.TextChoices):
     UNRECEIVE = "unreceive", "撤销收货"
     NOTHING_TO_SHIP = "nothing_to_ship", "无需发货"
     ASK_RETURN = "ask_return", "退货"
-    APPROVE_RETURN = "approve_return", "同意退货"
+    AGREE_RETURN = "agree_return", "同意寄回"
+    RECEIVE_RETURN = "receive_return", "收到退货"
+    APPROVE_RETURN = "approve_return", "同意退货"  # the money goes back
     REJECT_RETURN = "reject_return", "拒绝退货"
     REFUND = "refund", "退款"
     REFUND_PART = "refund_part", "部分退款"
@@ -86,6 +97,7 @@ class Note(models.TextChoices):
     RESTORED = "restored", "恢复备份"
     MOVED_IN = "moved_in", "迁入"
     PARCEL = "parcel", "修改快递"
+    RETURN_PARCEL = "return_parcel", "寄回单号"
     RECEIVER = "receiver", "修改收货信息"  # its detail has the phone that it was before
     REMARK = "remark", "内部备注"
     FLAG = "flag", "标记需关注"
@@ -159,9 +171,10 @@ GOING_BACK = (_S.REFUNDING, _S.REFUND_FAILED, _S.REFUNDED)
 
 # States of an order that ended without money. Late money still makes it paid, or goes back.
 CLOSED_UNPAID = (_S.CANCELLED, _S.CLOSED, _S.INVALID)
+# States of an order whose buyer wants to give shipped goods back.
+ASKED = (_S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
 _UNSHIPPED = (_S.PAID, _S.PREPARING)
 _OUT_OF_HOUSE = (_S.SHIPPED, _S.RECEIVED)
-_ASKED = (_S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
 
 TABLE: dict[tuple[State, Event], Transition] = {
     # Unpaid. Before one of the last four is recorded, the payment is closed at WeChat Pay.
@@ -182,22 +195,23 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.SHIPPED, _E.RECEIVE): Transition(_S.RECEIVED),
     (_S.RECEIVED, _E.UNRECEIVE): Transition(_S.SHIPPED),
     (_S.PAID, _E.NOTHING_TO_SHIP): Transition(_S.RECEIVED),
-    # Returns and refunds. After shipping no stock is given back: staff count what really came back.
+    # Returns and refunds. After shipping no stock is given back here: staff count what really came back.
     **{(state, _E.ASK_RETURN): Transition(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
     **{(state, _E.REFUND): Transition(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
     (_S.SHIPPED, _E.ASK_RETURN): Transition(_S.RETURN_ASKED),
     (_S.RECEIVED, _E.ASK_RETURN): Transition(_S.RETURN_ASKED_LATER),
     (_S.RETURN_ASKED, _E.REJECT_RETURN): Transition(_S.SHIPPED),
     (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Transition(_S.RECEIVED),
+    **{(state, event): Transition(state) for state in ASKED for event in (_E.AGREE_RETURN, _E.RECEIVE_RETURN)},
     # A part of the money: the rest of the order goes on. A return that was asked for ends with it.
     **{(state, _E.REFUND_PART): Transition(state) for state in (*_UNSHIPPED, *_OUT_OF_HOUSE)},
     (_S.RETURN_ASKED, _E.REFUND_PART): Transition(_S.SHIPPED),
     (_S.RETURN_ASKED_LATER, _E.REFUND_PART): Transition(_S.RECEIVED),
-    **{(state, _E.APPROVE_RETURN): Transition(_S.REFUNDING, refund=True) for state in _ASKED},
-    **{(state, _E.REFUND): Transition(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *_ASKED)},
+    **{(state, _E.APPROVE_RETURN): Transition(_S.REFUNDING, refund=True) for state in ASKED},
+    **{(state, _E.REFUND): Transition(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *ASKED)},
     # A full refund that was made elsewhere, for example in WeChat's merchant platform, and found in the bill.
     **{(state, _E.REFUND_FOUND): Transition(_S.REFUNDING, Stock.GIVE_BACK) for state in _UNSHIPPED},
-    **{(state, _E.REFUND_FOUND): Transition(_S.REFUNDING) for state in (*_OUT_OF_HOUSE, *_ASKED)},
+    **{(state, _E.REFUND_FOUND): Transition(_S.REFUNDING) for state in (*_OUT_OF_HOUSE, *ASKED)},
     # The end of the refund.
     (_S.REFUNDING, _E.REFUND_DONE): Transition(_S.REFUNDED),
     (_S.REFUNDING, _E.REFUND_FAIL): Transition(_S.REFUND_FAILED),
@@ -205,6 +219,20 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.REFUND_FAILED, _E.REFUND_AGAIN): Transition(_S.REFUNDING),
     # The buyer deletes the order: it is hidden, its record stays.
     **{(state, _E.HIDE): Transition(state) for state in (*CLOSED_UNPAID, _S.RECEIVED, _S.REFUNDED)},
+}
+
+# The step at which a return is after an event. Once the goods are here, it ends with money only.
+RETURN_STEPS = {
+    _E.ASK_RETURN: ReturnStep.ASKED,
+    _E.AGREE_RETURN: ReturnStep.AGREED,
+    _E.RECEIVE_RETURN: ReturnStep.RECEIVED,
+    _E.REJECT_RETURN: ReturnStep.ASKED,
+    _E.REFUND_PART: ReturnStep.ASKED,
+}
+RETURN_REFUSALS: dict[tuple[str, Event], str] = {
+    (ReturnStep.AGREED, _E.AGREE_RETURN): "退货已经同意，在等买家寄回",
+    **{(ReturnStep.RECEIVED, event): "退回的商品已经收到" for event in (_E.AGREE_RETURN, _E.RECEIVE_RETURN)},
+    (ReturnStep.RECEIVED, _E.REJECT_RETURN): "退回的商品已经收到，不能再拒绝，请退款",
 }
 
 # Events that set order_status to 5 (returned). PAY_TOO_LATE is none of them: it leaves 2, 3 or 4.

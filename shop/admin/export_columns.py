@@ -11,7 +11,7 @@ from core.money import fen_to_yuan
 from payments.models import Refund
 from shop.models import Order, OrderLog
 from shop.models.order import logged
-from shop.states import Event, PayStatus, State
+from shop.states import Event, PayStatus
 
 PORTION = 2_000
 _SHIPPING = logged(Event.SHIP, Event.UNSHIP)
@@ -41,7 +41,7 @@ ORDER_COLUMNS = {
     "order_id": ExportColumn("订单号", 34, lambda order: order.order_id),
     "created_at": ExportColumn("下单时间", 20, lambda order: order.created_at),
     "username": ExportColumn("买家", 14, lambda order: order.username),
-    "state_label": ExportColumn("状态", 12, lambda order: State(order.state).label),
+    "state_label": ExportColumn("状态", 12, lambda order: order.state_label),
     "goods": ExportColumn("商品", 40, lambda order: "；".join(str(line) for line in order.lines.all())),
     "pieces": ExportColumn("件数", 8, lambda order: sum(line.quantity for line in order.lines.all())),
     "total": ExportColumn("金额（元）", 12, lambda order: order.total, True),
@@ -61,7 +61,7 @@ ORDER_COLUMNS = {
 _LINES = (
     ExportColumn("订单号", 34, lambda line: line.order.order_id),
     ExportColumn("下单时间", 20, lambda line: line.order.created_at),
-    ExportColumn("状态", 12, lambda line: State(line.order.state).label),
+    ExportColumn("状态", 12, lambda line: line.order.state_label),
     ExportColumn("商品编号", 20, lambda line: line.product_code),
     ExportColumn("商品", 30, lambda line: line.title),
     ExportColumn("单价（元）", 12, lambda line: line.price),

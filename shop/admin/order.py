@@ -38,7 +38,7 @@ from shop.admin.order_bar import (
 )
 from shop.admin.order_buttons import BUTTONS
 from shop.admin.order_forms import LAST_COURIER, ParcelForm
-from shop.admin.order_parts import ASKED, OrderParts, head_of, last_step
+from shop.admin.order_parts import OrderParts, head_of, last_step
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.work_lists import (
     PACKING,
@@ -58,13 +58,15 @@ from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.selectors import order_search, orders_visible
 from shop.services.order_ship import UNDOES, can_be_undone
-from shop.states import Event, State
+from shop.states import ASKED, Event, ReturnStep, State
 
 MAX_FOUND = 1_000
 _COLOURS = {
     **dict.fromkeys((State.OPEN.label, State.REFUNDING.label), "warning"),
     **dict.fromkeys((State.PAID.label, State.PREPARING.label, State.SHIPPED.label), "info"),
     **dict.fromkeys((State.REFUND_FAILED.label, *(state.label for state in ASKED)), "danger"),
+    ReturnStep.AGREED.label: "warning",
+    ReturnStep.RECEIVED.label: "danger",
     State.RECEIVED.label: "success",
 }
 
@@ -78,7 +80,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         "view": "查看",
         "change": "修改收货信息、备注、关闭",
         "ship": "发货",
-        "decide": "处理退货（同意还需要“退款”）",
+        "decide": "处理退货（退钱还需要“退款”）",
         "refund": "退款",
         "export": "导出",
         "income": "看首页和日报的收入",
@@ -96,7 +98,10 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
     ordering = ["-pk"]
     fieldsets: Any = [
         ("订单", {"fields": [("order_id", "state_label"), ("username", "amount", "returned"), "lines", "note"]}),
-        ("收货", {"fields": [("recipient", "phone_shown"), "address", ("express_company", "express_no")]}),
+        (
+            "收货",
+            {"fields": [("recipient", "phone_shown"), "address", ("express_company", "express_no", "return_parcel")]},
+        ),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
         ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "hidden_at")]}),
@@ -108,7 +113,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
 
     @display(description="状态", label=_COLOURS)
     def state_label(self, order: Order) -> str:
-        return State(order.state).label
+        return order.state_label
 
     @display(description="操作")
     def steps(self, order: Any) -> SafeString | str:
@@ -228,7 +233,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
 
     def columns_asked(self, rows: list[Order], form: ButtonForm | None) -> Sequence[str]:
         columns = list(self.asked_columns[:3] if isinstance(form, ParcelForm) else self.asked_columns)
-        columns += ["why"] if any(row.state in ASKED for row in rows) else []
+        columns += ["why", "return_parcel", "came_back"] if any(row.state in ASKED for row in rows) else []
         return [*columns, "flag"] if any(row.flagged_at for row in rows) else columns
 
     def is_moving(self, row: Order) -> bool:
@@ -258,4 +263,4 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
 def _names_for(order: Order) -> list[str]:
     """Return the names of the buttons for the order's state. One that failed needs ``attach_refunds``."""
     idle = {"flag" if order.flagged_at else "unflag"} | ({"refund_again"} if is_by_hand(order) else set())
-    return [button.name for button in BUTTONS if button.is_for(State(order.state)) and button.name not in idle]
+    return [button.name for button in BUTTONS if button.is_for(order) and button.name not in idle]

@@ -5,24 +5,49 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.admin.buttons import Button, Look, Press
-from shop.admin.order_forms import ParcelForm, PartForm, ReceiverForm, RemarkForm, UnflagForm
+from shop.admin.order_forms import (
+    ParcelForm,
+    PartForm,
+    ReceiverForm,
+    RemarkForm,
+    ReturnForm,
+    ReturnNumberForm,
+    UnflagForm,
+)
 from shop.admin.packing import MAX_PRINTED
+from shop.models import Order
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
-from shop.services.order_refund import order_refund, order_refund_part, order_return_decide
+from shop.services.order_refund import (
+    order_refund,
+    order_refund_part,
+    order_return_agree,
+    order_return_decide,
+    order_return_number,
+    order_return_receive,
+)
 from shop.services.order_ship import UNDO, order_set_parcel, order_set_receiver, order_ship, order_undo
-from shop.states import TABLE, Event, ShippingStatus, State
+from shop.states import ASKED, RETURN_REFUSALS, TABLE, Event, ReturnStep, ShippingStatus, State
 
 
 @dataclass(frozen=True)
 class OrderButton(Button):
-    """Offered where ``TABLE`` has its event, or in its ``states`` where it changes no state."""
+    """Offered where ``TABLE`` has its event, or in its ``states`` where it changes no state.
+
+    :param steps: of orders with a return only at these steps of it.
+    """
 
     event: Event | None = None
     states: tuple[State, ...] = ()
+    steps: tuple[ReturnStep, ...] = tuple(ReturnStep)
 
-    def is_for(self, state: State) -> bool:
-        return (state, self.event) in TABLE if self.event else state in self.states
+    def is_for(self, order: Order) -> bool:
+        state = State(order.state)
+        if state in ASKED and order.return_step not in self.steps:
+            return False
+        if self.event is None:
+            return state in self.states
+        return (state, self.event) in TABLE and (order.return_step, self.event) not in RETURN_REFUSALS
 
 
 def _call(service: Callable[..., object], outcome: str = "", **arguments: Any) -> Callable[[Press], str]:
@@ -37,7 +62,8 @@ _LOG = "写入订单日志"
 _BUYER = "写入订单日志，买家也会看到"
 _REFUNDING = "款项将原路退回，进度见“退款处理”"
 _PAYS: dict[str, Any] = {"password": True, "is_request": True}  # requests a refund; the money moves later
-_OUT = (State.SHIPPED, State.RECEIVED, State.RETURN_ASKED, State.RETURN_ASKED_LATER)
+_OUT = (State.SHIPPED, State.RECEIVED, *ASKED)
+_NOT_HERE = (ReturnStep.ASKED, ReturnStep.AGREED)
 _UNDO = f"{UNDO.seconds // 60} 分钟内，订单上没有别的事发生时，可以用“撤销{{}}”改回。"
 
 BUTTONS = (
@@ -66,9 +92,26 @@ BUTTONS = (
         look=Look.QUIET,
     ),
     OrderButton(
-        "approve", "同意退货并退款", _call(order_return_decide, _REFUNDING, approve=True), event=Event.APPROVE_RETURN,
-        right="decide", right_too="refund",  # the money goes back at once
-        question="同意退货，款项全额原路退回买家，不能撤回。", reason=_LOG, **_PAYS,
+        "agree", "同意退货", _call(order_return_agree, "等买家寄回，收到以后再退款"), event=Event.AGREE_RETURN,
+        right="decide", question="买家把商品寄回来，收到以后再退款。现在不退钱，库存不变。",
+        reason="写入订单日志，买家也会看到，例如寄到哪里",
+    ),
+    OrderButton(
+        "arrived", "收到退货", _call(order_return_receive), event=Event.RECEIVE_RETURN, right="decide",
+        question="清点寄回的商品。选“放回货架”的，库存马上增加；钱还没有退，下一步是“退货退款”或“部分退款”。",
+        reason=_LOG, form=ReturnForm, max_rows=1,
+    ),
+    OrderButton(
+        "approve", "退货退款", _call(order_return_decide, _REFUNDING, approve=True), event=Event.APPROVE_RETURN,
+        right="decide", right_too="refund", steps=(ReturnStep.RECEIVED,),
+        question="退回的商品已经收到，库存不再变。款项全额原路退回买家，不能撤回；只收到一部分的，请用“部分退款”。",
+        reason=_LOG, **_PAYS,
+    ),
+    OrderButton(
+        "approve_now", "不等寄回，直接退款", _call(order_return_decide, _REFUNDING, approve=True),
+        event=Event.APPROVE_RETURN, right="decide", right_too="refund", steps=_NOT_HERE,
+        question="商品没有收到，库存不变；买家不用寄回。款项全额原路退回买家，不能撤回。",
+        reason=_LOG, look=Look.GRAVE, **_PAYS,
     ),
     OrderButton(
         "reject", "拒绝退货", _call(order_return_decide, approve=False), event=Event.REJECT_RETURN, right="decide",
@@ -83,7 +126,7 @@ BUTTONS = (
         question="订单没有付款，作废后商品回到库存。", reason=_LOG, look=Look.GRAVE,
     ),
     OrderButton(
-        "refund", "全额退款", _call(order_refund, _REFUNDING), event=Event.REFUND, right="refund",
+        "refund", "全额退款", _call(order_refund, _REFUNDING), event=Event.REFUND, right="refund", steps=(),
         question="款项全额原路退回买家，不能撤回。还没有发货的商品回到库存，已经发出的不会。",
         reason=_LOG, look=Look.GRAVE, **_PAYS,
     ),
@@ -105,6 +148,10 @@ BUTTONS = (
     OrderButton(
         "parcel", "修改快递", _call(order_set_parcel), states=_OUT, right="ship",
         question="买家会在订单里看到新的快递单号；原来的留在订单日志里。", form=ParcelForm, max_rows=1, look=Look.QUIET,
+    ),
+    OrderButton(
+        "return_number", "寄回单号", _call(order_return_number), states=ASKED, steps=_NOT_HERE, right="decide",
+        question="买家寄回商品的快递单号；原来的留在订单日志里。", form=ReturnNumberForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
         "remark", "添加备注", _call(order_remark), states=tuple(State),

@@ -1,6 +1,5 @@
 """The forms of an order's buttons: parcels and who gets them, refunds of a part, remarks and flags."""
 
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +7,7 @@ from django import forms
 from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core.admin.buttons import ButtonForm
@@ -17,30 +16,36 @@ from core.admin.tables import table
 from core.money import fen_to_yuan, yuan_text
 from core.sheets.read import SheetRefused
 from payments.selectors import refunds_of_order
-from shop.admin.order_parts import ASKED
+from shop.admin.order_parts import asked_reason
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
 from shop.models import Courier, Order, OrderLine
-from shop.models.courier import NUMBERS, courier_of
-from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH, TRACKING_LENGTH
+from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
+from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH
 from shop.services.order_attention import flag_mark
+from shop.states import ASKED, ReturnStep
 
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
-_NUMBER = re.compile(rf"[0-9A-Z-]{{1,{TRACKING_LENGTH}}}")
 _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
+_HERE = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏，不能再卖）"))
 
 
 class TrackingField(forms.CharField):
     """A parcel's number as people type or scan it: with spaces, in lower case."""
 
-    def __init__(self, order: Order) -> None:
-        attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "data-tracking": ""}
-        widget = forms.TextInput({**attrs, "aria-label": f"订单 {order} 的快递单号"})
-        super().__init__(required=False, max_length=2 * TRACKING_LENGTH, initial=order.express_no, widget=widget)
+    def __init__(self, initial: str = "", **attrs: str) -> None:
+        attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", **attrs}
+        super().__init__(
+            label="快递单号",
+            required=False,
+            max_length=2 * TRACKING_LENGTH,
+            initial=initial,
+            widget=forms.TextInput(attrs),
+        )
 
     def clean(self, value: Any) -> str:
-        number = re.sub(r"\s", "", super().clean(value)).upper()
-        if number and not _NUMBER.fullmatch(number):
-            raise forms.ValidationError(f"快递单号只能有字母、数字和横线，最多 {TRACKING_LENGTH} 位")
+        number = parcel_number(super().clean(value))
+        if number is None:
+            raise forms.ValidationError(f"快递单号{NUMBER_RULE}")
         return number
 
 
@@ -64,7 +69,8 @@ class ParcelForm(ButtonForm):
         fields: dict[str, Any] = self.fields
         for order in rows:
             number, courier = _parcel_names(order)
-            fields[number] = TrackingField(order)
+            label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
+            fields[number] = TrackingField(order.express_no, **label)
             fields[courier] = forms.ChoiceField(
                 choices=[("", "没有快递（自取、面交）"), *((name, name) for name in self.couriers)],
                 required=False,
@@ -140,7 +146,82 @@ class ReceiverForm(ButtonForm):
         return {"phone": row.phone, **self.cleaned_data}
 
 
-class PartForm(ButtonForm):
+class ReturnNumberForm(ButtonForm):
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        fields: dict[str, Any] = self.fields
+        fields["number"] = TrackingField(rows[0].return_no)
+
+
+class PiecesForm(ButtonForm):
+    """Asks for pieces of the lines of one order."""
+
+    what = "退几件"
+    refusal = "最多还能退 {} 件"
+
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        self.order = rows[0]
+        self.lines = list(self.order.lines.order_by("pk"))
+        fields: dict[str, Any] = self.fields
+        for line in self.lines:
+            if most := self.most(line):
+                attrs = {
+                    "aria-label": f"{self.what} {line.title}",
+                    "data-price": str(line.price),
+                    "inputmode": "numeric",
+                    "placeholder": "0",
+                }
+                fields[_pieces_name(line)] = forms.IntegerField(
+                    label=line.title,
+                    required=False,
+                    min_value=0,
+                    max_value=most,
+                    widget=forms.NumberInput(attrs),
+                    error_messages={"max_value": self.refusal.format(most)},
+                )
+        self.in_table = [_pieces_name(line) for line in self.lines]
+
+    def most(self, line: OrderLine) -> int:
+        """Return how many pieces of the line may be named."""
+        return line.left
+
+    def pieces(self, data: dict[str, Any]) -> dict[int, int]:
+        return {line.pk: data[_pieces_name(line)] for line in self.lines if data.get(_pieces_name(line))}
+
+
+class ReturnForm(PiecesForm):
+    """What of an order's goods has come back."""
+
+    what, refusal = "收到几件", "最多还能收到 {} 件"
+    shelf = forms.ChoiceField(label="收到的商品", choices=_HERE)
+
+    def most(self, line: OrderLine) -> int:
+        return 0 if line.vip_level else line.outside
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and not self.pieces(data):
+            self.add_error(None, "请填写收到几件")
+        return data
+
+    def values(self, row: Order) -> dict[str, Any]:
+        return {"quantities": self.pieces(self.cleaned_data), "is_restocked": self.cleaned_data["shelf"] == "yes"}
+
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        stocks = dict(self.order.lines.values_list("pk", "product__stock"))
+        rows = [
+            (line.title, line.quantity, line.received_quantity, stocks[line.pk], self.cell(_pieces_name(line)))
+            if self.most(line)
+            else (line.title, line.quantity, line.received_quantity, stocks[line.pk], "—")
+            for line in self.lines
+        ]
+        number = format_html("<p>寄回单号：{}</p>", self.order.return_no or "没有填写")
+        wrong = format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in self.non_field_errors()))
+        return number + table(("商品", "买了", "以前收到", "现在库存", "收到几件"), rows) + wrong
+
+
+class PartForm(PiecesForm):
     amount = forms.DecimalField(
         label="退款金额（元）", max_digits=12, decimal_places=2, min_value=Decimal("0.01"), localize=False
     )
@@ -155,42 +236,22 @@ class PartForm(ButtonForm):
 
     def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
         super().__init__(data, rows=rows, request=request)
-        self.order = rows[0]
-        self.lines = list(self.order.lines.order_by("pk"))
-        fields: dict[str, Any] = self.fields
-        for line in self.lines:
-            if line.left:
-                attrs = {
-                    "aria-label": f"退几件 {line.title}",
-                    "data-price": str(line.price),
-                    "inputmode": "numeric",
-                    "placeholder": "0",
-                }
-                fields[_pieces_name(line)] = forms.IntegerField(
-                    label=line.title,
-                    required=False,
-                    min_value=0,
-                    max_value=line.left,
-                    widget=forms.NumberInput(attrs),
-                    error_messages={"max_value": f"最多还能退 {line.left} 件"},
-                )
-        self.in_table = {"refunds_seen", *(_pieces_name(line) for line in self.lines)}
+        self.in_table = [*self.in_table, "refunds_seen"]
+        if self.order.state in ASKED and self.order.return_step == ReturnStep.RECEIVED:
+            del self.fields["shelf"]  # asked when the goods came
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if self.pieces(data) and not data.get("shelf"):
+        if "shelf" in self.fields and self.pieces(data) and not data.get("shelf"):
             self.add_error("shelf", "请选择退的商品是否放回货架")
         return data
-
-    def pieces(self, data: dict[str, Any]) -> dict[int, int]:
-        return {line.pk: data[_pieces_name(line)] for line in self.lines if data.get(_pieces_name(line))}
 
     def values(self, row: Order) -> dict[str, Any]:
         data = self.cleaned_data
         return {
             "amount": data["amount"],
             "quantities": self.pieces(data),
-            "is_restocked": data["shelf"] == "yes",
+            "is_restocked": data.get("shelf") == "yes",
             "refunds_seen": data["refunds_seen"],
         }
 
@@ -203,6 +264,7 @@ class PartForm(ButtonForm):
                 yuan_text(line.price),
                 line.quantity,
                 str(line.refunded_quantity),
+                str(line.received_quantity),
                 self.cell(_pieces_name(line)) if line.left else "已退完",
             )
             for line in self.lines
@@ -218,9 +280,9 @@ class PartForm(ButtonForm):
             yuan_text(fen_to_yuan(refunds.rest_fen)),
         )
         if order.state in ASKED:
-            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")
+            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', asked_reason(order))
         field = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
-        return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + field
+        return money + table(("商品", "单价（元）", "买了", "已退", "已收到", "退几件"), rows) + field
 
 
 def _pieces_name(line: OrderLine) -> str:

@@ -15,9 +15,15 @@ from core.times import format_office_time
 from payments.models import Payment, Refund
 from shop.models import LineRefund, Order
 from shop.models.order import REMARK_LENGTH, logged
-from shop.states import ASIDE, Event, Note, State
+from shop.states import ASIDE, ASKED, Event, Note, State
 
-ASKED = (State.RETURN_ASKED, State.RETURN_ASKED_LATER)
+_STOCK_COLUMNS = ("商品", "商品编号", "单价（元）", "数量", "小计（元）", "已退款件数", "收到退货", "放回货架")
+
+
+def asked_reason(order: Order) -> str:
+    """Return the buyer's reason for a return. The order's note says it until staff have agreed."""
+    request = order.logs.filter(logged(Event.ASK_RETURN)).order_by("-pk").first() if order.return_step else None
+    return (request.detail if request else order.note) or "没有写明"
 
 
 def head_of(order: Order) -> dict[str, Any]:
@@ -54,10 +60,12 @@ class OrderParts:
                 line.quantity,
                 yuan_text(line.amount),
                 line.returned,
+                line.received_quantity,
+                line.shelved_quantity + line.restocked_quantity,
             )
             for line in order.lines.all()
         ]
-        return table(("商品", "商品编号", "单价（元）", "数量", "小计（元）", "已退件数"), rows)
+        return table(_STOCK_COLUMNS, rows)
 
     @display(description="支付记录")
     def payments(self, order: Order) -> SafeString:
@@ -78,7 +86,7 @@ class OrderParts:
         pieces: dict[str, list[str]] = defaultdict(list)
         for part in LineRefund.objects.filter(line__order=order).select_related("line"):
             pieces[part.out_refund_no].append(
-                f"{part.line.title}×{part.quantity}（{'放回货架' if part.is_restocked else '不放回'}）"
+                f"{part.line.title}×{part.quantity}（{'放回货架' if part.is_restocked else '退款时没有放回'}）"
             )
         refunds = list(Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk"))
         names = display_names(refund.requested_by for refund in refunds)

@@ -20,11 +20,12 @@ from core.money import yuan_text
 from payments.admin.money import failure_text
 from payments.models import Payment, Refund, RefundStatus
 from payments.selectors import RefundsOfPayment, differences_of, listener_failures_of
-from shop.admin.order_parts import flag_text
+from shop.admin.order_parts import asked_reason, flag_text
 from shop.models import Order, OrderLog, PartRefund
+from shop.models.courier import courier_of
 from shop.models.order import logged
 from shop.selectors import orders_in_trouble
-from shop.states import Event, State
+from shop.states import ASKED, Event, State
 
 
 class WorkList(NamedTuple):
@@ -59,9 +60,9 @@ WORK_LISTS: dict[str, WorkList] = {
     "returns": WorkList(
         "待处理退货",
         "assignment_return",
-        (State.RETURN_ASKED, State.RETURN_ASKED_LATER),
-        ("approve", "reject"),
-        ("order_id", "goods", "receiver", "amount", "why", "since_asked", "state_label", "flag"),
+        ASKED,
+        ("agree", "arrived", "approve", "approve_now", "reject", "return_number"),
+        ("order_id", "goods", "receiver", "amount", "why", "since_asked", "state_label", "return_parcel", "flag"),
         (ASKED_AT, "pk"),
     ),
     "refunds": WorkList(
@@ -106,7 +107,7 @@ def work_list_rows(orders: QuerySet[Order], work: WorkList) -> QuerySet[Order]:
     if "goods" in work.columns:
         orders = orders.prefetch_related("lines")
     if "since_asked" in work.columns:
-        orders = orders.annotate(asked_at=ASKED_AT)
+        orders = orders.annotate(asked_at=ASKED_AT, asked_why=Subquery(_ASKED.values("detail")[:1]))
     return orders
 
 
@@ -202,8 +203,21 @@ class WorkListColumns:
         return _age(order.asked_at)
 
     @display(description="理由")
-    def why(self, order: Order) -> SafeString:
-        return format_html('<div class="od-text">{}</div>', order.note or "没有写明")
+    def why(self, order: Any) -> SafeString:
+        reason = order.asked_why or "没有写明" if hasattr(order, "asked_why") else asked_reason(order)
+        return format_html('<div class="od-text">{}</div>', reason)
+
+    @display(description="寄回单号")
+    def return_parcel(self, order: Order) -> str:
+        return " ".join(filter(None, [courier_of(order.return_no), order.return_no]))
+
+    @display(description="收到的退货")
+    def came_back(self, order: Order) -> str:
+        lines = [line for line in order.lines.all() if line.received_quantity]
+        return (
+            "、".join(f"{line.title}×{line.received_quantity}（放回货架 {line.shelved_quantity}）" for line in lines)
+            or "还没有收到，库存没有变"
+        )
 
     @display(description="关注")
     def flag(self, order: Order) -> SafeString | str:

@@ -260,8 +260,9 @@ RETURNS = _doc(
         errors.VipInUse,
         RefundNotPossible(NO_REFUNDS),
     ],
-    send={"order_id": _ORDER_ID, "reason": "尺寸不合适"},
-    about="未发货的订单立即申请原路退款;已发货的由后台处理;含有已开始使用的VIP时长的也是。"
+    send={"order_id": _ORDER_ID, "reason": "尺寸不合适", "tracking_no": "SF1234567890123"},
+    about="未发货的订单立即申请原路退款;已发货的由后台处理:同意后寄回商品,收到后退款;含有已开始使用的VIP时长的也由后台处理。"
+    "退货正在处理时,带 `tracking_no` 再调用一次就是填写或更正寄回单号。"
     "商户没有配好退款(微信支付 v3)时不受理。",
 )
 

@@ -13,6 +13,7 @@ from core.errors import DomainError
 from payments.models import TradeType
 from shop import errors
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
+from shop.models.courier import TRACKING_LENGTH, parcel_number
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH
 
 MAX_PRICE = Decimal("99999999.99")
@@ -216,8 +217,22 @@ class ShipParams(OrderIdParams):
         return self.missing_error() if "order_id" in self.missing() else self.wrong_error()
 
 
+class TrackingNumber(PlainText):
+    def to_internal_value(self, data: Any) -> str:
+        number = parcel_number(super().to_internal_value(data))
+        if number is None:
+            raise serializers.ValidationError(f"只能有字母、数字和横线,最多{TRACKING_LENGTH}位")
+        return number
+
+
 class ReturnParams(OrderIdParams):
     reason = PlainText(required=False, default="", max_length=200, help_text="退货理由,后台会看到")
+    tracking_no = TrackingNumber(
+        required=False,
+        default="",
+        max_length=2 * TRACKING_LENGTH,
+        help_text="寄回商品的快递单号;申请时还没有,寄出后带着它再调用一次",
+    )
 
 
 # --- Paying --------------------------------------------------------------------------------------

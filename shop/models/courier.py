@@ -1,10 +1,14 @@
 """The list of couriers, and what is known of the usual ones: their parcels' numbers, their pages about a parcel."""
 
 import re
+import unicodedata
 
 from django.db import models
 
 COURIER_LENGTH = 32
+TRACKING_LENGTH = 40
+_NUMBER = re.compile(rf"[0-9A-Z-]{{1,{TRACKING_LENGTH}}}")
+NUMBER_RULE = f"只能有字母、数字和横线，最多 {TRACKING_LENGTH} 位"
 # Staff may add couriers under any name; those are chosen by hand. Browsers use the same expressions.
 NUMBERS = {
     "顺丰速运": r"^SF\d",
@@ -23,6 +27,15 @@ _PAGES = {
     "京东快递": "https://www.jdl.com/orderSearch/?waybillCodes={}",
     "中通快递": "https://www.zto.com/express/expressCheck.html?txtBill={}",
 }
+
+
+def parcel_number(text: str) -> str | None:
+    """Return a parcel's number as couriers write it, from what people type or scan; None if it can be none.
+
+    People type spaces, lower case and full-width digits.
+    """
+    number = re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).upper()
+    return number if not number or _NUMBER.fullmatch(number) else None
 
 
 def courier_of(number: str) -> str:

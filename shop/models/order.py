@@ -11,15 +11,26 @@ from django.db.models.functions import Reverse
 
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
-from shop.models.courier import COURIER_LENGTH
-from shop.states import API_STATUSES, GOING_BACK, TO_DO, Event, Note, OrderStatus, PayStatus, ShippingStatus, State
+from shop.models.courier import COURIER_LENGTH, TRACKING_LENGTH
+from shop.states import (
+    API_STATUSES,
+    ASKED,
+    GOING_BACK,
+    TO_DO,
+    Event,
+    Note,
+    OrderStatus,
+    PayStatus,
+    ReturnStep,
+    ShippingStatus,
+    State,
+)
 
 # WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
 MAX_TOTAL = Decimal("9999999.99")
 RECIPIENT_LENGTH = 64
 PHONE_LENGTH = 32
 ADDRESS_LENGTH = 200
-TRACKING_LENGTH = 40
 REASON_LENGTH = 200
 REMARK_LENGTH = 500
 VIEW_NAME_LENGTH = 30
@@ -59,6 +70,10 @@ class Order(models.Model):
     address = models.CharField("收货地址", max_length=ADDRESS_LENGTH, blank=True)
     express_company = models.CharField("快递公司", max_length=COURIER_LENGTH, blank=True, default="", db_default="")
     express_no = models.CharField("快递单号", max_length=TRACKING_LENGTH, blank=True, default="", db_default="")
+
+    # The step counts while the order is in one of ``ASKED``. The number is that of the parcel with what comes back.
+    return_step = models.CharField("退货进度", max_length=10, choices=ReturnStep, blank=True, default="", db_default="")
+    return_no = models.CharField("寄回单号", max_length=TRACKING_LENGTH, blank=True, default="", db_default="")
 
     # Money that has gone back or is to go back. Without refunds that the provider closed.
     refunded = models.DecimalField("已退款（元）", max_digits=12, decimal_places=2, default=0, db_default=0)
@@ -144,6 +159,12 @@ class Order(models.Model):
                 opclasses=["varchar_pattern_ops"],
                 condition=~Q(express_no=""),
             ),
+            models.Index(
+                fields=["return_no"],
+                name="order_return_no",
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(return_no=""),
+            ),
             # For a search by the last digits.
             models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),
             # Holds only orders that staff must act on. Unpaid ones are in "order_due".
@@ -163,6 +184,12 @@ class Order(models.Model):
     @property
     def total_fen(self) -> int:
         return yuan_to_fen(self.total)
+
+    @property
+    def state_label(self) -> str:
+        """The state as staff read it, with the step of a return."""
+        step = self.return_step if self.state in ASKED else ""
+        return str(ReturnStep(step).label if step else State(self.state).label)
 
     def is_overdue(self, now: datetime) -> bool:
         """Tell whether the order is unpaid after its deadline. The sweep may not have closed it yet."""
@@ -189,6 +216,9 @@ class OrderLine(models.Model):
     # Pieces whose refund was asked for, and those of them that went back on the shelf.
     refunded_quantity = models.PositiveIntegerField("已退件数", default=0, db_default=0)
     restocked_quantity = models.PositiveIntegerField("放回货架的件数", default=0, db_default=0)
+    # Pieces that came back in a return, whether their money did or not, and those of them that went on the shelf then.
+    received_quantity = models.PositiveIntegerField("收到的退货件数", default=0, db_default=0)
+    shelved_quantity = models.PositiveIntegerField("收到后放回货架的件数", default=0, db_default=0)
 
     class Meta:
         verbose_name = verbose_name_plural = "订单商品"
@@ -200,6 +230,13 @@ class OrderLine(models.Model):
             models.CheckConstraint(
                 condition=Q(refunded_quantity__lte=F("quantity"), restocked_quantity__lte=F("refunded_quantity")),
                 name="line_refunded_within_quantity",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    shelved_quantity__lte=F("received_quantity"),
+                    received_quantity__lte=F("quantity") - F("restocked_quantity"),
+                ),
+                name="line_received_within_quantity",
             ),
         ]
 
@@ -214,6 +251,11 @@ class OrderLine(models.Model):
     def left(self) -> int:
         """Pieces that are neither refunded nor on their way to be: those to ship, and those that can be refunded."""
         return self.quantity - self.refunded_quantity
+
+    @property
+    def outside(self) -> int:
+        """Pieces that may still come back: no piece goes on the shelf twice."""
+        return self.quantity - self.received_quantity - self.restocked_quantity
 
     @property
     def returned(self) -> int:

@@ -22,6 +22,8 @@ from shop.states import (
     API_STATUSES,
     GOING_BACK,
     RETURN_EVENTS,
+    RETURN_REFUSALS,
+    RETURN_STEPS,
     TABLE,
     Event,
     Note,
@@ -81,12 +83,14 @@ def order_move(
 
     :param refund_reason: what the buyer reads of the refund at the provider; otherwise ``detail``.
     :param facts: other fields to save with it.
-    :raises OrderRefused: ``TABLE`` has no such transition.
+    :raises OrderRefused: ``TABLE`` has no such transition, or the goods of a return are not that far or further.
     :raises StockShortage, ProductGone: the stock must be taken again and is gone.
     :raises RefundNotPossible: the money cannot go back.
     """
     before = State(order.state)
     transition = require(before, event)
+    if reason := RETURN_REFUSALS.get((order.return_step, event)):
+        raise OrderRefused(reason)
     changes = facts | _stock_facts(order, transition) | _face_facts(order, transition, event)
     for name, value in changes.items():
         setattr(order, name, value)
@@ -157,6 +161,8 @@ def _stock_facts(order: Order, transition: Transition) -> dict[str, Any]:
 def _face_facts(order: Order, transition: Transition, event: Event) -> dict[str, Any]:
     facts: dict[str, Any] = {"state": transition.to}
     facts |= {name: number for name, number in API_STATUSES[transition.to]._asdict().items() if number is not None}
+    if event in RETURN_STEPS:
+        facts["return_step"] = RETURN_STEPS[event]
     if event in RETURN_EVENTS:
         facts["order_status"] = OrderStatus.RETURNED
     if transition.to is not State.OPEN:

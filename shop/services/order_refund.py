@@ -15,16 +15,22 @@ from payments.services.refund import MAX_REFUNDS, refund_request, refunds_requir
 from payments.services.refund_stuck import refund_again
 from shop.errors import OrderRefused, VipInUse
 from shop.models import LineRefund, Order, OrderLine
+from shop.models.order import logged
 from shop.services.order_attention import flag_locked
-from shop.services.order_move import order_lock, order_move, order_refunds_sum, require
+from shop.services.order_move import order_lock, order_move, order_note, order_refunds_sum, require
 from shop.services.stock import stock_give_back
 from shop.services.vip import vip_has_begun, vip_revoke
-from shop.states import Event, State
+from shop.states import ASKED, Event, Note, ReturnStep, State
+
+MAX_RETURN_NUMBERS = 10  # a buyer may mistype the number of the parcel; each change is a row of the log
 
 
-def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", now: datetime) -> Order:
+def order_return(
+    *, order_id: str, buyer_pk: int, actor: str, reason: str = "", tracking_no: str = "", now: datetime
+) -> Order:
     """Ask for a return as the buyer: refund at once while nothing was shipped, else let the back office decide.
 
+    :param tracking_no: of the parcel in which the goods come back. The buyer may send it later, by asking again.
     :raises RecordUnknown: the buyer has no such order.
     :raises OrderRefused: its state does not allow it.
     :raises VipInUse: nothing was shipped, but its VIP time runs. The order is flagged: staff refund the goods.
@@ -32,10 +38,16 @@ def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", 
     """
     with transaction.atomic():
         order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
+        if tracking_no and order.state in ASKED:
+            if order.logs.filter(logged(Note.RETURN_PARCEL)).count() >= MAX_RETURN_NUMBERS:
+                raise OrderRefused("寄回单号已经修改多次,请联系商家")
+            _set_return_number(order, tracking_no, actor, now)
+            return order
         transition = require(State(order.state), Event.ASK_RETURN)
         refunds_require(out_trade_no=order_id)
         if not (transition.refund and vip_has_begun(order=order, now=now)):
-            order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, note=reason[:200])
+            facts = {"note": reason[:200], "return_no": "" if transition.refund else tracking_no}
+            order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, **facts)
             return order
         flag_locked(order=order, reason=f"买家申请退货，VIP 时长已经开始使用：{reason}", actor=actor, now=now)
     raise VipInUse
@@ -43,7 +55,9 @@ def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", 
 
 @transaction.atomic
 def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str = "", now: datetime) -> Order:
-    """Decide on a return of shipped goods: refund the money, or put the order back into its earlier state.
+    """End a return of shipped goods: refund the money, or put the order back into its earlier state.
+
+    The money may go back while the goods have not come, or never will. After they have come there is no refusing.
 
     :param reason: goes into the log; the buyer reads why a return was refused.
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
@@ -53,6 +67,71 @@ def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str
     # On the wire, where marks are half-width.
     note = "退货申请已同意" if approve else ": ".join(filter(None, ["退货申请未通过", reason]))
     order_move(order=order, event=event, actor=actor, now=now, detail=reason, note=note[:200])
+    return order
+
+
+@transaction.atomic
+def order_return_agree(*, order_id: str, actor: str, reason: str = "", now: datetime) -> Order:
+    """Agree to a return: the buyer sends the goods, and the money goes back once they have come.
+
+    :param reason: goes into the log, and to the buyer: where to send the goods, for example.
+    :raises RecordUnknown, OrderRefused: as named.
+    """
+    order = order_lock(order_id=order_id)
+    if not order.lines.filter(vip_level=0).exists():
+        raise OrderRefused("订单里只有 VIP 时长，没有要寄回的商品，请直接退款")
+    note = ": ".join(filter(None, ["退货申请已同意,请寄回商品并填写寄回单号", reason]))
+    order_move(order=order, event=Event.AGREE_RETURN, actor=actor, now=now, detail=reason, note=note[:200])
+    return order
+
+
+@transaction.atomic
+def order_return_number(*, order_id: str, number: str, actor: str, now: datetime) -> None:
+    """Write down the number of the parcel in which goods come back, for the back office.
+
+    :raises RecordUnknown, OrderRefused: as named.
+    """
+    _set_return_number(order_lock(order_id=order_id), number, actor, now)
+
+
+def _set_return_number(order: Order, number: str, actor: str, now: datetime) -> None:
+    if order.state not in ASKED:
+        raise OrderRefused("订单没有进行中的退货")
+    if order.return_step == ReturnStep.RECEIVED:
+        raise OrderRefused("退回的商品已经收到")
+    if number == order.return_no:
+        return
+    detail = f"{order.return_no or '没有'} → {number or '没有'}"
+    order.return_no = number
+    order.save(update_fields=["return_no"])
+    order_note(order=order, event=Note.RETURN_PARCEL, actor=actor, now=now, detail=detail)
+
+
+@transaction.atomic
+def order_return_receive(
+    *, order_id: str, quantities: Mapping[int, int], is_restocked: bool, actor: str, reason: str = "", now: datetime
+) -> Order:
+    """Write down which goods of a return have come. Their money goes back with ``order_return_decide`` or a part.
+
+    :param quantities: pieces by the key of their line.
+    :param is_restocked: they go back on the shelf now, once: a later refund of the same pieces does not move stock.
+    :raises RecordUnknown, OrderRefused: as named. Nothing was changed.
+    """
+    order = order_lock(order_id=order_id)
+    items = _lines_chosen(order, quantities)
+    if not items:
+        raise OrderRefused("请填写收到几件")
+    detail = " ".join(filter(None, [_goods_text(items, is_restocked), reason]))
+    order_move(order=order, event=Event.RECEIVE_RETURN, actor=actor, now=now, detail=detail)
+    for line, pieces in items:
+        if line.vip_level or not 0 < pieces <= line.outside:
+            raise OrderRefused(f"{line.title}最多还能收到 {0 if line.vip_level else line.outside} 件")
+        OrderLine.objects.filter(pk=line.pk).update(
+            received_quantity=F("received_quantity") + pieces,
+            shelved_quantity=F("shelved_quantity") + (pieces if is_restocked else 0),
+        )
+    if is_restocked:
+        stock_give_back({line.product_id: pieces for line, pieces in items})
     return order
 
 
@@ -107,9 +186,8 @@ def order_refund_part(
     refunds, fen = order_refunds_sum(order=order), yuan_to_fen(amount)
     _require_possible(refunds, fen, refunds_seen)
     lines = _take_back(order, quantities, is_restocked, now)
-    goods = "、".join(f"{line.title}×{pieces}" for line, pieces in lines)
-    if lines and all(not line.vip_level for line, _ in lines):
-        goods += "（放回货架）" if is_restocked else "（不放回货架）"
+    is_goods = lines and all(not line.vip_level for line, _ in lines)
+    goods = _goods_text(lines, is_restocked if is_goods and order.return_step != ReturnStep.RECEIVED else None)
     detail = " ".join(filter(None, [fen_text(fen), goods, reason]))
     # On the wire, where marks are half-width and amounts have no separators.
     note = ": ".join(filter(None, [f"商家已退款 {amount:.2f}元", reason]))[:200]
@@ -151,15 +229,14 @@ def _take_back(
 
     :raises OrderRefused: a line has fewer pieces left, or is VIP time and not all of it is meant.
     """
-    lines = {line.pk: line for line in order.lines.order_by("product_id")}
-    items = [(line, quantities[pk]) for pk, line in lines.items() if quantities.get(pk)]
-    if len(items) < sum(1 for pieces in quantities.values() if pieces):
-        raise OrderRefused("订单里没有这种商品")
+    items = _lines_chosen(order, quantities)
     for line, pieces in items:
         if not 0 < pieces <= line.left:
             raise OrderRefused(f"{line.title}最多还能退 {line.left} 件")
         if line.vip_level and pieces != line.quantity:
             raise OrderRefused(f"{line.title}是 VIP 时长，只能整行退，或只退金额")
+        if is_restocked and pieces > line.outside:
+            raise OrderRefused(f"{line.title}已经收到退货，最多还有 {line.outside} 件可以放回货架")
         back = pieces if is_restocked else 0
         OrderLine.objects.filter(pk=line.pk).update(
             refunded_quantity=F("refunded_quantity") + pieces, restocked_quantity=F("restocked_quantity") + back
@@ -168,3 +245,20 @@ def _take_back(
         stock_give_back({line.product_id: pieces for line, pieces in items})
     vip_revoke(order=order, now=now, lines=[line.pk for line, _ in items])
     return items
+
+
+def _lines_chosen(order: Order, quantities: Mapping[int, int]) -> list[tuple[OrderLine, int]]:
+    """Return the lines for which pieces are named, in the order in which stock is locked.
+
+    :raises OrderRefused: the order has no such line.
+    """
+    lines = {line.pk: line for line in order.lines.order_by("product_id")}
+    if not {pk for pk, pieces in quantities.items() if pieces} <= lines.keys():
+        raise OrderRefused("订单里没有这种商品")
+    return [(line, quantities[pk]) for pk, line in lines.items() if quantities.get(pk)]
+
+
+def _goods_text(lines: list[tuple[OrderLine, int]], is_restocked: bool | None) -> str:
+    """Name the pieces, and what becomes of them; None: nothing does now."""
+    goods = "、".join(f"{line.title}×{pieces}" for line, pieces in lines)
+    return goods if is_restocked is None else goods + ("（放回货架）" if is_restocked else "（不放回货架）")

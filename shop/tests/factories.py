@@ -100,7 +100,11 @@ def pieces_out(product: Product) -> int:
     """Pieces that orders hold or have sold."""
     out = 0
     for line in OrderLine.objects.filter(product=product).select_related("order"):
-        out += (line.quantity if line.order.holds_stock else line.refunded_quantity) - line.restocked_quantity
+        out += (
+            (line.quantity if line.order.holds_stock else line.refunded_quantity)
+            - line.restocked_quantity
+            - line.shelved_quantity
+        )
     return out
 
 

@@ -46,7 +46,7 @@ class TestTheReasonOfAReturn:
         order = returned("屏幕<b>碎了")
 
         page = office.get(page_of(order)).content.decode()
-        approving = office.post(page_of(order), {"step_approve": "1"}).content.decode()
+        approving = office.post(page_of(order), {"step_approve_now": "1"}).content.decode()
         rejecting = office.post(f"{ORDERS}?work=returns", {"press": f"reject:{order.pk}"}).content.decode()
         part = office.post(page_of(order), {"step_refund_part": "1"}).content.decode()
 

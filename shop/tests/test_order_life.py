@@ -33,7 +33,14 @@ from shop.services.catalogue import product_remove, product_restock
 from shop.services.order_close import order_close, order_hide, orders_sweep
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
-from shop.services.order_refund import order_refund, order_refund_part, order_return, order_return_decide
+from shop.services.order_refund import (
+    order_refund,
+    order_refund_part,
+    order_return,
+    order_return_agree,
+    order_return_decide,
+    order_return_receive,
+)
 from shop.services.order_ship import order_ship
 from shop.states import TABLE, Event, PayStatus, State
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds
@@ -132,6 +139,26 @@ class Life(RuleBasedStateMachine):
     @rule(number=pick, approve=st.booleans())
     def decide(self, number, approve):
         self.act(number, order_return_decide, approve=approve)
+
+    @rule(number=pick)
+    def agree_to_a_return(self, number):
+        self.act(number, order_return_agree)
+
+    @rule(number=pick, pieces=st.integers(0, 2), is_restocked=st.booleans())
+    def goods_come_back(self, number, pieces, is_restocked):
+        if order := self.order(number):
+            quantities = {line.pk: pieces for line in order.lines.order_by("pk")[: 1 + number % 2]}
+            self.act(number, order_return_receive, quantities=quantities, is_restocked=is_restocked)
+
+    @rule(number=pick, pieces=st.integers(1, 2))
+    def buy_and_send_back(self, number, pieces):
+        """The usual way there, like ``pay_at_once``."""
+        self.buy(0, number % 2, 2)
+        newest = max(Order.objects.count() - 1, 0)
+        self.pay_at_once(newest)
+        self.ship(newest, 1)
+        self.ask_return(newest)
+        self.goods_come_back(newest, pieces, True)
 
     @rule(number=pick)
     def refund(self, number):
@@ -276,7 +303,7 @@ class Life(RuleBasedStateMachine):
         for order in orders:
             for line in order.lines.all():
                 gone = line.quantity if order.holds_stock else line.refunded_quantity
-                out[line.product_id] += gone - line.restocked_quantity
+                out[line.product_id] += gone - line.restocked_quantity - line.shelved_quantity
         for pk, stock in Product.objects.values_list("pk", "stock"):
             assert stock >= 0 and stock + out[pk] == self.added[pk]
 

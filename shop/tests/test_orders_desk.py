@@ -160,10 +160,10 @@ class TestAsks:
         assert (state_of(shown), state_of(later)) == ("shipped", "paid")
 
     @pytest.mark.parametrize(
-        ("name", "place"), [("refund", "the list"), ("refund", "its page"), ("approve", "the list")]
+        ("name", "place"), [("refund", "the list"), ("refund", "its page"), ("approve_now", "the list")]
     )
     def test_for_the_password_again_where_money_goes_out(self, office, paid, returned, name, place):
-        order = returned() if name == "approve" else paid()
+        order = returned() if name == "approve_now" else paid()
         age(office, 2)
         address = page_of(order) if place == "its page" else f"{ORDERS}?work=ship"
         form = {f"step_{name}": "1"} if place == "its page" else {"press": f"{name}:{order.pk}"}
@@ -199,8 +199,8 @@ class TestReturns:
         def shown():
             return [office.get(page).content.decode() for page in pages]
 
-        message = press(office, "returns", "approve", row=order)
-        assert message == [f"{order.order_id}：同意退货并退款已提交，款项将原路退回，进度见“退款处理”"]
+        message = press(office, "returns", "approve_now", row=order)
+        assert message == [f"{order.order_id}：不等寄回，直接退款已提交，款项将原路退回，进度见“退款处理”"]
         assert "待提交" in shown()[0] and all("moving.js" in text for text in shown())  # they show what changes
         wechat.is_down = True
         run_refunds()
@@ -223,12 +223,12 @@ class TestReturns:
     def test_an_abnormal_refund_comes_first_and_leads_to_its_page_where_it_ends(self, office, clerk, returned, wechat):
         under_way, order = returned(), returned()
         wechat.refunds_turn_out("ABNORMAL")
-        press(office, "returns", "approve", row=order)
+        press(office, "returns", "approve_now", row=order)
         run_refunds()
         refund = Refund.objects.get()
         facts = {"mch_id": "1", "day": timezone.now().date(), "kind": "amount", "found_at": timezone.now()}
         Difference.objects.create(out_trade_no=order.order_id, **facts)
-        press(office, "returns", "approve", row=under_way)
+        press(office, "returns", "approve_now", row=under_way)
 
         assert listed(office, "refunds") == [order.pk, under_way.pk]
         may_look = clerk("view")
@@ -263,7 +263,7 @@ class TestReturns:
         for _ in range(3):
             order = paid() if work in ("ship", "trouble") else returned()
             if work == "refunds":
-                press(office, "returns", "approve", row=order)
+                press(office, "returns", "approve_now", row=order)
             if work == "trouble":
                 press(office, "ship", "flag", row=order, reason="x")
         office.get(ORDERS, {"work": work})

@@ -47,7 +47,7 @@ def test_to_approve_a_return_takes_the_right_to_refund_as_well(clerk, returned, 
     before = facts(returned)
 
     pages = [browser.get(address), browser.get(ORDERS, {"work": "returns"})]
-    pressed = browser.post(ORDERS, {"press": f"approve:{returned.pk}", "sure": "1"})
+    pressed = browser.post(ORDERS, {"press": f"approve_now:{returned.pk}", "sure": "1"})
 
     assert pressed.status_code == status and (facts(returned) == before) == (status == 403)
     for page in pages:

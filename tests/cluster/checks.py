@@ -33,7 +33,7 @@ def _orders(traffic: Traffic) -> list[str]:
     rows = set(Order.objects.filter(order_id__in=traffic.orders).values_list("order_id", flat=True))
     wrong = [f"order {number}" for number in traffic.orders - rows]
     taken = OrderLine.objects.filter(order__holds_stock=True).aggregate(
-        sum=Sum(F("quantity") - F("restocked_quantity"))
+        sum=Sum(F("quantity") - F("restocked_quantity") - F("shelved_quantity"))
     )
     if Product.objects.get(product_id=traffic.product_id).stock + (taken["sum"] or 0) != STOCK:
         wrong.append("stock")

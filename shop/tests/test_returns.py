@@ -1,0 +1,269 @@
+"""A return is goods that come back: agreed, sent with a number, received once, and only then paid for."""
+
+from threading import Barrier
+
+import pytest
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils import timezone
+
+from payments.models import Refund
+from shop.errors import OrderRefused
+from shop.models import Order
+from shop.services.order_refund import (
+    MAX_RETURN_NUMBERS,
+    order_return,
+    order_return_agree,
+    order_return_decide,
+    order_return_receive,
+)
+from shop.states import Note
+from shop.tests.factories import (
+    ORDERS,
+    click,
+    listed,
+    make_paid,
+    make_product,
+    make_vip,
+    page_of,
+    run_refunds,
+    ship,
+    state_of,
+    stock_of,
+)
+from tests.kit import at_once, envelope
+
+pytestmark = pytest.mark.django_db
+STAFF = {"actor": "wang"}
+
+
+@pytest.fixture
+def bike():
+    return make_product("自行车", price="100.00", stock=5)
+
+
+@pytest.fixture
+def asked(paid, bike, li):
+    """Li has two bikes and wants to give them back; 3 are left in stock."""
+    order = paid(bike, 2)
+    ship(order)
+    return order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", reason="太大", now=timezone.now())
+
+
+def receive(order, pieces=1, *, shelf=True):
+    quantities = {line.pk: pieces for line in order.lines.all()}
+    return order_return_receive(
+        order_id=order.order_id, quantities=quantities, is_restocked=shelf, now=timezone.now(), **STAFF
+    )
+
+
+def send_back(browser, order, number, **more):
+    return envelope(browser.post("/order/returns", {"order_id": order.order_id, "tracking_no": number, **more}))
+
+
+def buyer_reads(browser, order):
+    row = browser.get("/order/get_order", order_id=order.order_id).json()["data"]
+    return row["order_status"], row["state_text"], row["note"]
+
+
+class TestTheWayBack:
+    def test_goes_from_the_agreement_over_the_parcel_and_the_shelf_to_the_money(self, office, li, asked, bike):
+        assert "太大" in office.get(ORDERS, {"work": "returns"}).content.decode()
+
+        assert "等买家寄回" in click(office, asked, "agree", reason="寄到一号仓")[0]
+        assert buyer_reads(li, asked) == (5, "退货待处理", "退货申请已同意,请寄回商品并填写寄回单号: 寄到一号仓")
+        assert not Refund.objects.exists() and stock_of(bike) == 3
+        assert send_back(li, asked, "ｓｆ 1234567890123") == (200, True, "退货申请成功")
+        page = office.get(ORDERS, {"work": "returns"}).content.decode()
+        assert all(text in page for text in ("待寄回", "顺丰速运 SF1234567890123", "太大")) and "请寄回商品" not in page
+        assert listed(office, "returns", q="SF1234567890123") == [asked.pk]
+
+        line = asked.lines.get()
+        typed = {f"quantity_{line.pk}": "1", "shelf": "yes"}
+        assert "收到退货完成" in click(office, asked, "arrived", **typed)[0]
+        assert stock_of(bike) == 4 and not Refund.objects.exists()
+        assert buyer_reads(li, asked)[:2] == (5, "退货待处理")
+        question = office.post(page_of(asked), {"step_approve": "1"}).content.decode()
+        assert "自行车×1（放回货架 1）" in question and "太大" in question
+        click(office, asked, "approve")
+        run_refunds()
+
+        assert (state_of(asked), stock_of(bike), Refund.objects.get().amount_fen) == ("refunded", 4, 20000)
+        assert buyer_reads(li, asked)[:2] == (5, "已退款")
+
+    def test_money_without_goods_stays_possible_and_says_so(self, office, asked, bike):
+        question = office.post(page_of(asked), {"step_approve_now": "1"}).content.decode()
+
+        assert "商品没有收到，库存不变" in question and "还没有收到，库存没有变" in question
+        click(office, asked, "approve_now")
+        assert (state_of(asked), stock_of(bike), Refund.objects.count()) == ("refunding", 3, 1)
+
+    def test_offers_at_each_step_what_may_follow(self, office, asked):
+        def buttons():
+            page = office.get(page_of(asked)).content.decode()
+            names = {"agree", "arrived", "approve", "approve_now", "reject", "return_number", "refund", "refund_part"}
+            return {name for name in names if f'name="step_{name}"' in page}
+
+        always = {"arrived", "approve_now", "reject", "return_number", "refund_part"}
+        assert buttons() == {"agree", *always}
+        click(office, asked, "agree")
+        assert buttons() == always
+        receive(asked)
+        assert buttons() == {"approve", "refund_part"}
+
+    def test_staff_write_the_number_too_and_the_log_keeps_what_it_was(self, office, li, asked):
+        send_back(li, asked, "SF1")
+        click(office, asked, "return_number", number="jd 22")
+
+        asked.refresh_from_db()
+        details = list(asked.logs.filter(code=Note.RETURN_PARCEL).values_list("detail", flat=True))
+        assert (asked.return_no, details) == ("JD22", ["没有 → SF1", "SF1 → JD22"])
+
+    def test_ended_by_a_part_the_next_one_begins_anew(self, office, li, asked, bike):
+        receive(asked)
+        line = asked.lines.get()
+        typed = {f"quantity_{line.pk}": "1", "amount": "100", "refunds_seen": "0", "shelf": "yes"}
+        click(office, asked, "refund_part", **typed)
+
+        asked.refresh_from_db()
+        assert (asked.state, asked.return_step, stock_of(bike)) == ("shipped", "", 4)  # the shelf is not asked twice
+        assert send_back(li, asked, "SF2", reason="另一台也不要") == (200, True, "退货申请成功")
+        asked.refresh_from_db()
+        assert (asked.state, asked.return_step, asked.return_no) == ("return_asked", "", "SF2")
+        with pytest.raises(OrderRefused, match="最多还能收到 1 件"):
+            receive(asked, 2)
+        receive(asked, 1)
+        assert stock_of(bike) == 5
+
+
+class TestTheBuyersNumber:
+    def test_comes_with_the_request_or_later_and_is_no_request_of_its_own(self, li, zhao, paid, bike):
+        order = paid(bike)
+        assert send_back(li, order, "SF9")[0] == 200  # nothing was sent: refunded at once, without a parcel
+        order.refresh_from_db()
+        assert (order.state, order.return_no) == ("refunding", "")
+
+        other = paid(bike)
+        ship(other)
+        assert send_back(zhao, other, "SF9") == send_back(li, bike_of_nobody(), "SF9")
+        assert send_back(li, other, "SF9", reason="坏了") == (200, True, "退货申请成功")
+        assert envelope(li.post("/order/returns", {"order_id": other.order_id}))[1:] == (
+            False,
+            "订单的退货申请正在处理,不能退货",
+        )
+        other.refresh_from_db()
+        assert (other.return_no, other.note) == ("SF9", "坏了")
+        receive(other)
+        assert send_back(li, other, "SF10") == (1004, False, "退回的商品已经收到")
+
+    @pytest.mark.parametrize("number", ["单号", "SF1;DROP", "A" * 41, "A" * 500, ["SF1"], True])
+    def test_that_can_be_none_is_refused(self, li, asked, number):
+        body = {"order_id": asked.order_id, "tracking_no": number}
+        answer = li.post("/order/returns", body)
+
+        assert envelope(answer)[:2] == (1004, False)
+        asked.refresh_from_db()
+        assert asked.return_no == ""
+
+    def test_may_be_corrected_so_often_and_no_more(self, li, asked):
+        for number in range(MAX_RETURN_NUMBERS):
+            assert send_back(li, asked, f"SF{number}")[0] == 200
+
+        assert send_back(li, asked, "SF99") == (1004, False, "寄回单号已经修改多次,请联系商家")
+
+
+def bike_of_nobody():
+    return Order(order_id="2026112900000000000000")
+
+
+class TestRefusals:
+    def test_what_came_is_not_received_agreed_or_refused_again(self, asked, bike):
+        receive(asked, 2)
+
+        facts = {"order_id": asked.order_id, "now": timezone.now(), **STAFF}
+        for again in (
+            lambda: receive(asked),
+            lambda: order_return_agree(**facts),
+            lambda: order_return_decide(approve=False, **facts),
+        ):
+            with pytest.raises(OrderRefused, match="已经收到"):
+                again()
+        assert (stock_of(bike), asked.lines.get().received_quantity) == (5, 2)
+
+    def test_no_more_comes_than_was_sold_and_no_line_of_another_order(self, office, asked, paid, bike):
+        with pytest.raises(OrderRefused, match="最多还能收到 2 件"):
+            receive(asked, 3)
+        for typed in ({"shelf": "yes"}, {"shelf": "yes", f"quantity_{asked.lines.get().pk}": "3"}):
+            click(office, asked, "arrived", **typed)
+        with pytest.raises(OrderRefused, match="没有这种商品"):
+            order_return_receive(
+                order_id=asked.order_id,
+                quantities={paid(bike).lines.get().pk: 1},
+                is_restocked=True,
+                now=timezone.now(),
+                **STAFF,
+            )
+        asked.refresh_from_db()
+        assert (asked.return_step, asked.lines.get().received_quantity) == ("", 0)
+
+    def test_vip_time_alone_cannot_be_sent_back(self, li, wechat):
+        order = make_paid(wechat, li.user, make_vip(2))
+        order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+
+        with pytest.raises(OrderRefused, match="只有 VIP 时长"):
+            order_return_agree(order_id=order.order_id, now=timezone.now(), **STAFF)
+        with pytest.raises(OrderRefused, match="最多还能收到 0 件"):
+            receive(order)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtOnce:
+    def test_goods_are_received_once(self, asked, bike):
+        results = at_once([lambda: receive(asked, 1)] * 2, refusals=(OrderRefused,))
+
+        assert sorted(type(result).__name__ for result in results) == ["Order", "OrderRefused"]
+        assert (stock_of(bike), asked.lines.get().received_quantity) == (4, 1)
+
+    def test_without_the_lock_both_put_them_on_the_shelf(self, asked, bike, monkeypatch):
+        both_have_read = Barrier(2)
+
+        def read(*, order_id):
+            order = Order.objects.get(order_id=order_id)
+            both_have_read.wait(30)
+            return order
+
+        monkeypatch.setattr("shop.services.order_refund.order_lock", read)
+        at_once([lambda: receive(asked, 1)] * 2, refusals=(OrderRefused,))
+
+        assert stock_of(bike) == 5  # of one piece that came
+
+    def test_received_or_paid_for_at_the_same_instant_the_other_is_refused_or_follows(self, asked, bike):
+        facts = {"order_id": asked.order_id, "approve": True, "now": timezone.now(), **STAFF}
+
+        received, refunded = at_once(
+            [lambda: receive(asked, 1), lambda: order_return_decide(**facts)], refusals=(OrderRefused,)
+        )
+
+        assert isinstance(refunded, Order) and Refund.objects.count() == 1
+        is_received = isinstance(received, Order)
+        assert (stock_of(bike), asked.lines.get().received_quantity) == ((4, 1) if is_received else (3, 0))
+        asked.refresh_from_db()
+        assert (asked.state, asked.return_step) == ("refunding", "received" if is_received else "")
+
+    def test_without_the_lock_a_refund_is_overwritten_by_the_parcel(self, asked, monkeypatch):
+        both_have_read = Barrier(2)
+
+        def read(*, order_id):
+            order = Order.objects.get(order_id=order_id)
+            both_have_read.wait(30)
+            return order
+
+        monkeypatch.setattr("shop.services.order_refund.order_lock", read)
+        facts = {"order_id": asked.order_id, "approve": True, "now": timezone.now(), **STAFF}
+        results = at_once([lambda: receive(asked, 1), lambda: order_return_decide(**facts)], refusals=(OrderRefused,))
+
+        assert all(isinstance(result, Order) for result in results)  # a refunded order took a parcel
+
+    def test_the_database_refuses_a_piece_that_comes_twice(self, asked):
+        with pytest.raises(IntegrityError):
+            asked.lines.update(received_quantity=F("quantity") + 1)
