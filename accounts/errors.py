@@ -122,6 +122,13 @@ class PhoneTaken(DomainError):
     status, msg = 10066, "手机号已经被绑定"
 
 
+class CeilingReached(DomainError):
+    """An account of a practice server has as much as it may have; ``msg`` says of what."""
+
+    status = 10010
+    remedy = "先删除一些"
+
+
 class PhoneMasked(BadParameter):
     """A list has shown the number as 139****1111, and a client sends that back for another account."""
 

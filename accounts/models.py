@@ -68,6 +68,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField("启用", default=True, help_text="停用后立即失去登录状态")
     is_staff = models.BooleanField("可进入后台", default=False)
     epoch = models.PositiveIntegerField("令牌批次", default=1, editable=False)
+    # Two weeks after the class has ended. Only a practice server clears accounts (``accounts.selectors.users_over``).
+    ends_at = models.DateTimeField("清空时间", null=True, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
 
     objects = UserManager()

@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, DateField, Q, QuerySet, Sum
-from django.db.models.functions import Trunc
+from django.db.models.functions import Coalesce, Trunc
 
 from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
 from accounts.usernames import is_system
 from core.audit import Actor
-from core.times import SHANGHAI, day_begins
-from permissions.models import Role
+from core.times import SHANGHAI, day_begins, format_office_time
+from permissions.models import ROOT_ROLEID, Role
 from permissions.scope import scope_of
 
 
@@ -78,6 +79,44 @@ def scan_logins(user_pks: Iterable[int]) -> dict[int, int]:
     """Return how often each of these users has logged in by a scan, by the user's key."""
     logins = LoginLog.objects.filter(user__in=list(user_pks), method=LoginMethod.WECHAT).order_by()
     return dict(logins.values_list("user").annotate(Count("pk")))
+
+
+IDLE_WARNING = timedelta(days=7)
+
+
+def users_over(now: datetime) -> QuerySet[User]:
+    """Return the accounts that a practice server clears: their class ended, or nobody has used them for long.
+
+    Elsewhere there are none. Those of staff stay.
+    """
+    if not settings.PRACTICE:
+        return User.objects.none()
+    seen_at = Coalesce("last_login", "created_at")
+    users = User.objects.filter(is_staff=False).exclude(role__roleid=ROOT_ROLEID).annotate(seen_at=seen_at)
+    idle_since = now - timedelta(days=settings.PRACTICE_DAYS)
+    return users.filter(Q(ends_at__lte=now) | Q(seen_at__lte=idle_since)).order_by("seen_at", "pk")
+
+
+def ending_counts(now: datetime) -> dict[str, int]:
+    """Return how many accounts of each class a practice server clears within a week."""
+    users = users_over(now + IDLE_WARNING).exclude(class_name="").order_by()
+    return dict(users.values_list("class_name").annotate(Count("pk")))
+
+
+def ending_notice(user: User, now: datetime) -> str:
+    """Return what a login says of an account that was to be cleared within a week; "" else.
+
+    :param user: as it was before this login, which ends the time without use.
+    """
+    if not settings.PRACTICE or user.is_staff or user.is_superuser:
+        return ""
+    soon = now + IDLE_WARNING
+    if user.ends_at and user.ends_at <= soon:
+        return f"班级已经结束:{format_office_time(user.ends_at)[:10]}清空并删除这个账号"
+    seen_at = user.last_login or user.created_at
+    if seen_at + timedelta(days=settings.PRACTICE_DAYS) > soon:
+        return ""
+    return f"这个账号有{(now - seen_at).days}天没有使用:满{settings.PRACTICE_DAYS}天会清空并删除"
 
 
 def logins(unit: str, first: date, last: date, user_pk: int | None = None) -> dict[date, int]:

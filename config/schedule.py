@@ -12,7 +12,7 @@ def _entry(task: str, schedule: Any, expires_s: int | None = None, **options: An
     return {"task": task, "schedule": schedule, "options": {"expires": expires_s} if expires_s else {}} | options
 
 
-def beat_schedule(*, sends_alerts: bool, has_sandbox: bool) -> dict[str, dict[str, Any]]:
+def beat_schedule(*, sends_alerts: bool, has_sandbox: bool, is_practice: bool) -> dict[str, dict[str, Any]]:
     schedule = {
         "purge-expired-tokens": _entry("accounts.purge_expired_tokens", crontab(minute=17)),
         "expire-orders": _entry("shop.expire_orders", 2.0, 6),
@@ -49,4 +49,6 @@ def beat_schedule(*, sends_alerts: bool, has_sandbox: bool) -> dict[str, dict[st
     if has_sandbox:
         schedule["sandbox-sweep"] = _entry("sandbox.sweep", 3.0, 6)
         schedule["sandbox-purge"] = _entry("sandbox.purge", crontab(minute=43, hour=3))
+    if is_practice:
+        schedule["clear-practice-accounts"] = _entry("practice.clear", crontab(minute=7), 3000)
     return schedule

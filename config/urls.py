@@ -16,6 +16,7 @@ from dormitory.api.views import DormitoryViewSet
 from operations import views
 from payments.api.views import NoticeViewSet
 from permissions.api.views import PermissionViewSet
+from practice.api.views import JoinViewSet, join_page
 from shop.api.catalogue import CartViewSet, CategoryViewSet, ProductViewSet
 from shop.api.orders import OrderViewSet, PayViewSet
 from students.api.views import StudentViewSet
@@ -26,7 +27,7 @@ urlpatterns = [
     CallTable(
         # In the order of the API document, in which the documentation lists them.
         *(WeatherViewSet, UploadViewSet, LoginLogViewSet, StudentViewSet, DormitoryViewSet),
-        *(AttendanceViewSet, UserViewSet, PermissionViewSet),
+        *(AttendanceViewSet, UserViewSet, *(() if settings.PRODUCTION else (JoinViewSet,)), PermissionViewSet),
         *(CategoryViewSet, ProductViewSet, CartViewSet, OrderViewSet, PayViewSet, NoticeViewSet),
         ChartsViewSet,
     ),
@@ -53,6 +54,8 @@ urlpatterns = [
     path("metrics", views.figures),
     path("schema/", schema.schema),
 ]
+if not settings.PRODUCTION:
+    urlpatterns.append(path("practice/join/", join_page))
 if settings.SANDBOX:
     urlpatterns += [
         path("demo/", front.demo),

@@ -17,7 +17,7 @@ from django.urls import reverse
 from unfold import widgets
 
 from accounts.errors import ClassAccountsRefused
-from accounts.selectors import pks_of
+from accounts.selectors import ending_counts, pks_of
 from accounts.services.class_accounts import (
     MAX_TRAINEES,
     Slip,
@@ -38,6 +38,9 @@ from permissions.gate import read_only_set, read_only_until
 from permissions.models import DEFAULT_ROLEID, DataScope
 from permissions.scope import scope_of
 from permissions.selectors import roles_to_give
+from practice.errors import InvitationInvalid
+from practice.selectors import class_names, invitations_open
+from practice.services import MAX_DAYS, MAX_PLACES, class_end, invitation_make, terms_forget, terms_keep
 from students.accounts import account_slip, accounts_link
 from students.models import Student
 from students.practice import MAX_PRACTICE, practice_add
@@ -90,6 +93,12 @@ class ClassForm(forms.Form):
         widget=widgets.UnfoldAdminFileFieldWidget(attrs={"accept": ".txt,.csv"}),
         help_text=".txt 或 .csv，内容与上面相同",
     )
+    is_invited = forms.BooleanField(
+        label="或用邀请码",
+        required=False,
+        widget=widgets.UnfoldBooleanSwitchWidget,
+        help_text="不要名单：学员凭邀请码自己开账号；班级开好以后在下面发邀请码",
+    )
     students_of = forms.ChoiceField(
         label="或取班级学员",
         choices=lambda: [("", "—"), *((name, name) for name in student_classes())],
@@ -100,9 +109,9 @@ class ClassForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        sources = [name for name in ("names", "file", "students_of") if values.get(name)]
+        sources = [name for name in ("names", "file", "students_of", "is_invited") if values.get(name)]
         if len(sources) != 1:
-            raise forms.ValidationError("名单、文件、班级学员三者选一")
+            raise forms.ValidationError("名单、文件、班级学员三者选一，或用邀请码")
         try:
             values["trainees"] = self._trainees(values)
         except ClassAccountsRefused as refusal:
@@ -110,6 +119,8 @@ class ClassForm(forms.Form):
         return values
 
     def _trainees(self, values: dict[str, Any]) -> list[Trainee]:
+        if values.get("is_invited"):
+            return []
         if values.get("students_of"):
             students = class_students(values["students_of"], limit=MAX_TRAINEES + 1)
             if len(students) > MAX_TRAINEES:
@@ -144,12 +155,19 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         except ClassAccountsRefused as refusal:
             form.add_error(None, refusal.msg)
         else:
-            return slips_page(request, class_name, slips)
-    ends = [(name, count, read_only_until(name)) for name, count in class_list()]
+            return slips_page(request, class_name, slips) if slips else HttpResponseRedirect(request.path)
+    now, counts = times.now(), dict(class_list())
+    names = sorted({*counts, *class_names()})
+    invitations, ending = invitations_open(now), ending_counts(now)
+    ends = [(name, counts.get(name, 0), read_only_until(name)) for name in names]
     context = admin.site.each_context(request) | {
         "title": "课堂",
         "form": form,
-        "classes": [(name, count, end and local(end)) for name, count, end in ends],
+        "classes": [
+            (name, count, end and local(end), invitations.get(name), ending.get(name)) for name, count, end in ends
+        ],
+        "has_joining": not settings.PRODUCTION,
+        "max_days": MAX_DAYS,
         "read_only_minutes": READ_ONLY_MINUTES,
         "has_demo_data": settings.DEMO_DATA,
         "limit": MAX_TRAINEES,
@@ -169,6 +187,7 @@ def class_open(class_name: str, trainees: list[Trainee], roleid: str, scope: str
     accounts_link(slips)
     pks = pks_of(*(slip.username for slip in slips))
     practice_add(user_pks=pks, number=min(practice, MAX_PRACTICE), now=times.now())
+    terms_keep(class_name=class_name, roleid=roleid, scope=scope, students=practice)
     return slips
 
 
@@ -179,6 +198,9 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
     """
     if what == "read_only":
         _read_only(request, class_name)
+        return HttpResponseRedirect(request.path)
+    if what == "invite" and not settings.PRODUCTION:
+        _invite(request, class_name)
         return HttpResponseRedirect(request.path)
     if what not in ASKS:
         raise PermissionDenied
@@ -196,12 +218,31 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
         if slips:
             return slips_page(request, class_name, slips)
         messages.warning(request, "这个班没有账号")
+    elif what == "end":
+        count = class_end(class_name=class_name, now=times.now())
+        messages.success(request, f"{class_name}：邀请码已失效，{count} 个账号的班级已经结束")
     elif what == "delete":
+        terms_forget(class_name=class_name)
         count = class_accounts_delete(class_name=class_name)
         messages.success(request, f"{class_name}：已删除 {count} 个账号")
     else:
         messages.success(request, "；".join(_demo_reset(clears_shop=what == "demo_shop")))
     return HttpResponseRedirect(request.path)
+
+
+def _invite(request: HttpRequest, class_name: str) -> None:
+    days, places = (request.POST.get(name, "") for name in ("days", "places"))
+    if not (days.isdecimal() and places.isdecimal()):
+        messages.error(request, "请填天数和人数")
+        return
+    number = (min(int(text[:4]), MAX_PLACES) for text in (days, places))
+    values = dict(zip(("days", "places"), number, strict=True))
+    try:
+        row = invitation_make(class_name=class_name, by=request.user.get_username(), now=times.now(), **values)
+    except InvitationInvalid:
+        messages.error(request, "没有这个班级")
+    else:
+        messages.success(request, f"{class_name}：邀请码 {row.code}，可加入 {row.places} 人")
 
 
 def _read_only(request: HttpRequest, class_name: str) -> None:
@@ -214,6 +255,10 @@ def _read_only(request: HttpRequest, class_name: str) -> None:
 
 
 ASKS = {
+    "end": (
+        "结束 {} 的课",
+        "邀请码立即失效，账号还能用。在练习服务器上，两周后清空并删除全班的账号；再发邀请码就继续上课。",
+    ),
     "reset": ("重设 {} 全班的密码", "每个账号得到新密码，原来的密码和登入立即失效。新的账号条随后显示，请当场打印。"),
     "delete": (
         "删除 {} 的全部账号",

@@ -8,6 +8,7 @@ is Granian as it is. To be removed when Granian knows LISTEN_FDS.
 """
 
 import os
+import sys
 from typing import Any
 
 from granian.cli import entrypoint
@@ -23,7 +24,16 @@ def _take_socket(server: Any) -> None:
     server._sfd = FIRST_FD
 
 
+def _with_switches(words: list[str]) -> list[str]:
+    """Return the command for a practice server, whose trainees make their own calls slow: so no thread waits."""
+    place = words.index("--blocking-threads")
+    names = {"wsgi": "asgi", "config.wsgi:application": "config.asgi:application"}
+    return [names.get(word, word) for word in words[:place] + words[place + 2 :]]
+
+
 def main() -> None:
+    if os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings.practice":
+        sys.argv[1:] = _with_switches(sys.argv[1:])
     if os.environ.get("LISTEN_PID") == str(os.getpid()):
         AbstractServer._init_shared_socket = _take_socket  # type: ignore[method-assign]
     entrypoint()

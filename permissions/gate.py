@@ -4,17 +4,20 @@ During the read-only hours of a class its accounts may only read. Valkey keeps w
 need no column in the table of users, and are asked for only before such an account changes something.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import redis
+from django.conf import settings
 from rest_framework.permissions import BasePermission
 
 from core.api.access import Access
-from core.cache import valkey
-from core.errors import LoginRequired, NotPermitted
+from core.cache import ratelimit, valkey
+from core.errors import LoginRequired, NotPermitted, Throttled
 
 _READ_ONLY = "spms:read-only:"
+_PACE_S = 1
 
 
 class RoleGate(BasePermission):
@@ -22,10 +25,13 @@ class RoleGate(BasePermission):
 
     :raises LoginRequired: the request has no valid token.
     :raises NotPermitted: the role does not allow the call, or its class may only read.
+    :raises Throttled: on a practice server, the account has made ``PRACTICE_CALLS`` calls within a second.
     """
 
     def has_permission(self, request: Any, view: Any) -> bool:
         call = view.endpoint
+        if settings.PRACTICE and request.user is not None:
+            _keep_pace(request.user.unid)
         if call.access is Access.OPEN:
             return True
         caller = request.user
@@ -37,6 +43,12 @@ class RoleGate(BasePermission):
         if caller.class_name and not is_reading and read_only_until(caller.class_name):
             raise NotPermitted
         return True
+
+
+def _keep_pace(unid: str) -> None:
+    with suppress(redis.RedisError):  # without Valkey there is no limit
+        if wait_s := ratelimit.hit(f"pace:{unid}", limit=settings.PRACTICE_CALLS, window_s=_PACE_S):
+            raise Throttled(wait_s)
 
 
 def read_only_set(class_name: str, *, ends_at: datetime, now: datetime) -> None:

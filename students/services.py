@@ -5,9 +5,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
+from accounts.services.ceilings import ceiling_keep
 from core import times
 from core.audit import StaffAction
 from permissions.scope import EVERYTHING, Scope
@@ -51,8 +53,14 @@ INSERT INTO students_student ({_COLUMNS}) SELECT {_COLUMNS} FROM back
 
 
 def student_add(*, now: datetime, **fields: Any) -> Student:
-    """Add a student under a new number; ``fields`` are the model's, all but ``headimgurl`` required."""
+    """Add a student under a new number; ``fields`` are the model's, all but ``headimgurl`` required.
+
+    :raises CeilingReached: on a practice server, who adds has as many as an account may have.
+    """
+    user_pk = fields.get("created_by_id")
+    entries = Student.objects.filter(created_by=user_pk)
     with transaction.atomic():
+        ceiling_keep(user_pk=user_pk, limit=settings.PRACTICE_STUDENTS, what="名学员", count=entries.count)
         student = Student.objects.create(created_at=now, **fields)
         if student.headimgurl:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)

@@ -16,6 +16,7 @@ from django.db.models import Q, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.crypto import salted_hmac
 
+from accounts.services.ceilings import ceiling_keep
 from uploads.errors import StoreFull, TooManyUnused
 from uploads.models import Upload
 
@@ -42,12 +43,24 @@ def insert_within_budget(upload: Upload) -> None:
     """Insert the row of a new picture if the budget has room for it.
 
     :raises TooManyUnused: the budget, or the sender's share of it, is used up; nothing was written.
+    :raises CeilingReached: on a practice server, the account has as many pictures as it may have.
     """
     with transaction.atomic():
+        _keep_ceiling(upload)
         if upload.sender:
             _lock_budget()
             _check_budget(upload)
         upload.save(force_insert=True)
+
+
+def _keep_ceiling(upload: Upload) -> None:
+    pictures = Upload.objects.filter(uploaded_by=upload.uploaded_by_id, removed_at=None).order_by()
+
+    def bytes_stored() -> int:
+        return pictures.aggregate(total=Coalesce(Sum("size_bytes"), 0))["total"]
+
+    limit_mb, user_pk = settings.PRACTICE_PICTURES_MB, upload.uploaded_by_id
+    ceiling_keep(user_pk=user_pk, limit=limit_mb, unit=MB, what=" MB 图片", count=bytes_stored, more=upload.size_bytes)
 
 
 def _lock_budget() -> None:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypedDict
 
 from accounts.models import LoginLog, User
+from accounts.selectors import ending_notice
 from core.api.request import full_url
 from core.ids import object_id
 from core.times import format_api_time, format_office_time
@@ -44,8 +45,13 @@ LoginLogEntryJson = TypedDict(
 
 
 def login_fields(user: User, now: datetime) -> dict[str, Any]:
-    """Return the part of a login's answer that all kinds of login share, beside the token."""
-    return {"permission": {"buttons": user.role.buttons}, "userInfo": user_fields(user, now)}
+    """Return the part of a login's answer that all kinds of login share, beside the token.
+
+    :param user: as it was read before the login was recorded.
+    """
+    notice = ending_notice(user, now)
+    fields = {"permission": {"buttons": user.role.buttons}, "userInfo": user_fields(user, now)}
+    return fields | ({"notice": notice} if notice else {})
 
 
 def user_fields(user: User, now: datetime) -> UserJson:

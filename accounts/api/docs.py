@@ -44,7 +44,8 @@ _USER: dict[str, Any] = {
     "status": "1",
 }
 
-LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson}
+# The notice comes on a practice server alone.
+LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson, "notice": NotRequired[str]}
 
 _SMS_CODE = (errors.SmsCodeNotAsked, errors.SmsCodeIncomplete, errors.SmsCodeWrong)
 # The refusals of calls that accept pictures: the decoders are busy, the disk is full, or this address sent too many.

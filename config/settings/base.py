@@ -47,6 +47,14 @@ ORDERS_MINUTE_MAX = env.number("ORDERS_MINUTE_MAX", 30)
 WECHAT_QR_TTL = env.duration("WECHAT_QR_TTL", timedelta(seconds=120))
 API_MAX_ROWS = env.number("API_MAX_ROWS", 1000)
 
+# --- A practice server: how much an account may have, and how long it stays unused; see docs/practice.md ---
+PRACTICE_OPEN = env.flag("PRACTICE_OPEN", False)
+PRACTICE_DAYS = env.number("PRACTICE_DAYS", 30)
+PRACTICE_STUDENTS = env.number("PRACTICE_STUDENTS", 500)
+PRACTICE_PRODUCTS = env.number("PRACTICE_PRODUCTS", 100)
+PRACTICE_PICTURES_MB = env.number("PRACTICE_PICTURES_MB", 50)
+PRACTICE_CALLS = env.number("PRACTICE_CALLS", 20)  # a second
+
 # --- Upstreams: the sandbox's addresses and values unless told otherwise --------------------------
 # Where our own processes reach `web`, past nginx.
 WEB_URL = env.base_url("WEB_URL", f"http://127.0.0.1:{8001 if DEPLOYED else PORT}")
@@ -152,6 +160,7 @@ INSTALLED_APPS = [
     "charts",
     "backoffice",
     "moving",
+    "practice",
     "lessons",
     "operations",
     "demo",
@@ -159,6 +168,7 @@ INSTALLED_APPS = [
 if SANDBOX:
     INSTALLED_APPS.append("sandbox")
 
+_PRACTICE_LINE = "practice.page_line.PracticeLineMiddleware"
 # What a page gets. CallMiddleware answers API calls itself, so what follows it costs them nothing.
 MIDDLEWARE = [
     "core.observe.middleware.RequestLogMiddleware",
@@ -177,6 +187,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+if PRACTICE:  # inside of what compresses pages
+    MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware"), _PRACTICE_LINE)
 
 # What a call gets, beside the headers and checks that CallMiddleware takes from the list above.
 CALL_MIDDLEWARE = ["core.api.bodies.BodyLimitMiddleware"]
@@ -262,7 +275,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **_broker_options,
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: a full disk would end it. Sweeps find what is due
-CELERY_BEAT_SCHEDULE = beat_schedule(sends_alerts=bool(ALERT_MAIL_TO or ALERT_WEBHOOKS), has_sandbox=SANDBOX)
+CELERY_BEAT_SCHEDULE = beat_schedule(
+    sends_alerts=bool(ALERT_MAIL_TO or ALERT_WEBHOOKS), has_sandbox=SANDBOX, is_practice=PRACTICE
+)
 
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"

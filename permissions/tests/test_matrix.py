@@ -18,6 +18,7 @@ OPEN = {
     "/users/login",
     "/users/refresh",
     "/sms/send",
+    "/users/join",
     "/users/getCaptcha",
     "/users/refreshCaptcha",
     "/users/verifyCaptcha",

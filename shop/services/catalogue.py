@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from accounts.services.ceilings import ceiling_keep
 from core.errors import NotPermitted
 from core.ids import time17
 from permissions.scope import EVERYTHING, Scope
@@ -38,6 +40,7 @@ def category_create(
     """Create a category.
 
     :raises CategoryExists: there is one of this name among those that ``scope`` shows.
+    :raises CeilingReached: on a practice server, there are as many as an account may have.
     """
     category = Category(
         name=name,
@@ -48,6 +51,7 @@ def category_create(
         created_at=now,
     )
     with _one_by_name(), transaction.atomic():
+        _keep_ceiling(Category, scope, "个类目")
         _save_with_new_id(category, "category_id", now)
         image_adopt(url=image_url, owner=_owner(category))
     return category
@@ -122,7 +126,9 @@ def product_create(
 
     :raises ProductCategoryUnknown: there is no such category, or ``scope`` does not show it.
     :raises NotPermitted: ``scope`` shows the category, but it takes no products of this caller.
+    :raises CeilingReached: on a practice server, there are as many as an account may have.
     """
+    _keep_ceiling(Product, scope, "件商品")
     product = Product(
         category=_lock_to_fill(category_id, scope),
         name=name,
@@ -206,6 +212,11 @@ def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
     for category in Category.objects.filter(**condition):
         image_release(owner=_owner(category))
     return sum(model.objects.filter(**condition).update(removed_at=now) for model in (Product, Category))
+
+
+def _keep_ceiling(model: type[Row], scope: Scope, what: str) -> None:
+    entries = model._default_manager.filter(created_by=scope.user_pk, removed_at=None)
+    ceiling_keep(user_pk=scope.user_pk, limit=settings.PRACTICE_PRODUCTS, what=what, count=entries.count)
 
 
 def _lock(model: type[Row], scope: Scope, missing: type[ShopError], **number: str) -> Row:

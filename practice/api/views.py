@@ -1,0 +1,77 @@
+"""Joining a class by its invitation: a call, and a page for people who have no client yet."""
+
+from typing import Any
+
+import segno
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.safestring import mark_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from rest_framework.parsers import FormParser
+from rest_framework.request import Request
+
+from accounts.api.answers import login_fields
+from accounts.api.views import CAPTCHA_COOKIE
+from accounts.captcha import CaptchaAnswer, captcha_make
+from accounts.login_request import device_remember, login_context
+from accounts.models import LoginMethod, User
+from accounts.services.attempts import LoginContext
+from accounts.services.login import login_complete
+from accounts.tokens import token_issue
+from core.api.access import Access
+from core.api.endpoint import ApiViewSet, Endpoint
+from core.api.envelope import Envelope, ok
+from core.api.request import absolute_url
+from core.errors import DomainError
+from practice.api import docs
+from practice.api.params import JoinParams
+from practice.services import CODE_PATTERN, account_join, code_of
+
+
+class JoinViewSet(ApiViewSet):
+    tag = "用户模块"
+
+    @Endpoint("POST", "/users/join", "凭邀请码开账号", Access.OPEN, docs=docs.JOIN)
+    def join(self, request: Request) -> Envelope:
+        user, context = _join(request)
+        response = ok("登入成功", status=1, token=token_issue(user), **login_fields(user, context.now))
+        device_remember(request, response, user)
+        return response
+
+
+def _join(request: Request) -> tuple[User, LoginContext]:
+    values: dict[str, Any] = JoinParams.read(request)
+    captcha = CaptchaAnswer(values.pop("key") or request.COOKIES.get(CAPTCHA_COOKIE, ""), values.pop("captcha"))
+    context = login_context(request, LoginMethod.API)
+    user = account_join(**values, captcha=captcha, network=context.network, now=context.now)
+    login_complete(user=user, context=context)
+    return user, context
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def join_page(request: HttpRequest) -> HttpResponse:
+    """Show the form for a phone, which needs no script; a code in the address fills it in and shows the QR code."""
+    context: dict[str, Any] = {"values": request.POST or request.GET, "error": None}
+    if request.method == "POST":
+        try:
+            context["user"], _ = _join(Request(request, parsers=[FormParser()]))
+        except DomainError as refusal:
+            context["error"] = refusal
+    else:
+        code = code_of(request.GET.get("invite", ""))
+        if CODE_PATTERN.fullmatch(code):
+            address = absolute_url(request, f"{request.path}?invite={code}")
+            qr = segno.make_qr(address, error="m").svg_data_uri(omitsize=True, border=2, light="#fff")
+            context |= {"code": code, "qr": qr}
+    if settings.PRACTICE_OPEN and "user" not in context:
+        key, drawing = captcha_make()
+        context |= {"key": key, "drawing": mark_safe(drawing)}  # noqa: S308  (our own drawing)
+    context["base"] = absolute_url(request, "")
+    refused: DomainError | None = context["error"]
+    response = render(request, "practice/join.html", context, status=refused.http_status if refused else 200)
+    for name, value in (refused.headers if refused else {}).items():
+        response[name] = value
+    return response

@@ -1,0 +1,156 @@
+"""Invite people into a class, let them join, and clear accounts that nobody uses any more."""
+
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from accounts.captcha import CaptchaAnswer
+from accounts.errors import CaptchaWrong
+from accounts.models import User
+from accounts.selectors import users_of_class, users_over
+from accounts.services.users import user_register
+from core.cache import ratelimit
+from core.errors import Throttled
+from permissions.models import DataScope, Role
+from permissions.services.roles import role_scoped
+from practice.errors import InvitationInvalid
+from practice.models import ClassTerms, Invitation
+from shop.services.catalogue import catalogue_clear
+from students.practice import MAX_PRACTICE, practice_add, students_clear
+
+# Without 0 and O, 1, I and L, 2 and Z, 5 and S, 8 and B, and U, which is heard as V: 8 of 24 are 1.1e11 codes.
+ALPHABET = "ACDEFGHJKMNPQRTVWXY34679"
+CODE_LENGTH = 8
+CODE_PATTERN = re.compile(f"[{ALPHABET}]{{{CODE_LENGTH}}}")
+MAX_DAYS, MAX_PLACES = 60, 200
+# Of one network, which may be a whole class behind one address.
+WRONG_A_MINUTE, JOINED_A_MINUTE, OPENED_AN_HOUR = 20, 60, 20
+OPEN_STUDENTS = 20  # practice students of an account without a class
+AFTER_CLASS = timedelta(days=14)
+
+
+def terms_keep(*, class_name: str, roleid: str, scope: str = "", students: int) -> ClassTerms:
+    """Remember what a class was opened with, for those who join it later."""
+    role = role_scoped(roleid=roleid, scope=DataScope(scope)) if scope else Role.objects.get(roleid=roleid)
+    values = {"role": role, "students": min(students, MAX_PRACTICE)}
+    return ClassTerms.objects.update_or_create(class_name=class_name, defaults=values)[0]
+
+
+def terms_forget(*, class_name: str) -> None:
+    """Forget a class whose accounts are deleted; its invitations end."""
+    ClassTerms.objects.filter(class_name=class_name).delete()
+
+
+@transaction.atomic
+def invitation_make(*, class_name: str, days: int, places: int, by: str, now: datetime) -> Invitation:
+    """Make the one invitation to a class; an earlier one ends. A class that had ended goes on.
+
+    :raises InvitationInvalid: there is no such class. One that was opened before 1.2 has the role of its accounts.
+    """
+    terms = ClassTerms.objects.filter(class_name=class_name).first()
+    if terms is None:
+        user = users_of_class(class_name).select_related("role").first()
+        if user is None:
+            raise InvitationInvalid
+        terms = terms_keep(class_name=class_name, roleid=user.role.roleid, students=0)
+    terms.invitations.all().delete()
+    users_of_class(class_name).update(ends_at=None)
+    return terms.invitations.create(
+        code="".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)),
+        ends_at=now + timedelta(days=min(max(days, 1), MAX_DAYS)),
+        places=min(max(places, 1), MAX_PLACES),
+        made_by=by,
+        made_at=now,
+    )
+
+
+@transaction.atomic
+def class_end(*, class_name: str, now: datetime) -> int:
+    """End a class: nobody joins any more, and a practice server clears its accounts later; return how many."""
+    Invitation.objects.filter(terms__class_name=class_name).delete()
+    return users_of_class(class_name).update(ends_at=now + AFTER_CLASS)
+
+
+def account_join(
+    *, invite: str, username: str, password: str, nickname: str, captcha: CaptchaAnswer, network: str, now: datetime
+) -> User:
+    """Open an account in the class of an invitation; without one where ``PRACTICE_OPEN`` allows that, with a captcha.
+
+    :raises InvitationInvalid: it is wrong, has ended, or all its places are taken.
+    :raises CaptchaWrong: without an invitation.
+    :raises Throttled: too many accounts, or wrong codes, of this network.
+    :raises UsernameTaken, PasswordTooWeak: see ``user_register``. Nothing was created.
+    """
+    person: dict[str, Any] = {"username": username, "password": password, "nickname": nickname}
+    if not invite and settings.PRACTICE_OPEN:
+        if not captcha.is_right():
+            raise CaptchaWrong
+        _limit("opened", network, OPENED_AN_HOUR, 3600)
+        return _account_open(person, now=now)
+    if wait_s := ratelimit.wait(f"join:wrong:{network}", limit=WRONG_A_MINUTE):
+        raise Throttled(wait_s)
+    invitation = _invitation(invite, now)
+    if invitation is None:
+        _limit("wrong", network, WRONG_A_MINUTE, 60)
+        raise InvitationInvalid
+    _limit("joined", network, JOINED_A_MINUTE, 60)
+    return _account_of(invitation, person, now=now)
+
+
+def code_of(text: str) -> str:
+    """Return a code as it is kept, however a person has typed it."""
+    return re.sub(r"[\s-]", "", text).upper()
+
+
+def _limit(what: str, network: str, limit: int, window_s: int) -> None:
+    if wait_s := ratelimit.hit(f"join:{what}:{network}", limit=limit, window_s=window_s):
+        raise Throttled(wait_s)
+
+
+def _invitation(invite: str, now: datetime) -> Invitation | None:
+    rows = Invitation.objects.filter(code=code_of(invite), ends_at__gt=now, joined__lt=F("places"))
+    return rows.select_related("terms__role").first()
+
+
+@transaction.atomic
+def _account_of(invitation: Invitation, person: dict[str, Any], *, now: datetime) -> User:
+    terms = invitation.terms
+    user = user_register(**person, roleid=terms.role.roleid, class_name=terms.class_name)
+    practice_add(user_pks=[user.pk], number=terms.students, now=now)
+    # Last, because the row stays locked to the end. Of two who take the last place, one changes no row.
+    rows = Invitation.objects.filter(pk=invitation.pk, joined__lt=F("places"))
+    if not rows.update(joined=F("joined") + 1):
+        raise InvitationInvalid
+    return user
+
+
+@transaction.atomic
+def _account_open(person: dict[str, Any], *, now: datetime) -> User:
+    user = user_register(**person)
+    practice_add(user_pks=[user.pk], number=OPEN_STUDENTS, now=now)
+    return user
+
+
+def accounts_clear(*, pks: Iterable[int], now: datetime) -> int:
+    """Delete those of these accounts whose time is over, with what they have entered; return how many.
+
+    Their orders stay, without a buyer, until they are purged with all others.
+    """
+    number = 0
+    for pk in pks:
+        with transaction.atomic():
+            # Locked and asked again: a login at this instant gives the account its time back.
+            user = users_over(now).select_for_update(no_key=True, of=("self",)).filter(pk=pk).first()
+            if user is None:
+                continue
+            catalogue_clear(user_pks=[pk], now=now)
+            students_clear(user_pks=[pk], actor_pk=None, now=now)
+            user.delete()
+            number += 1
+    return number

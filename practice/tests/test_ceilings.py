@@ -1,0 +1,105 @@
+"""What one account of a practice server may have, and how fast it may call; everybody else sees nothing of it."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+
+from accounts.errors import CeilingReached
+from accounts.services import ceilings
+from core import times
+from permissions.scope import scope_of
+from shop.models import Category
+from shop.tests.test_api_catalogue import PRODUCT
+from students.models import Student
+from students.services import student_add
+from students.tests.factories import FIELDS, student
+from tests.kit import at_once, encoded, envelope, posted
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def practice(settings):
+    settings.PRACTICE, settings.KIND = True, "practice"
+    settings.PRACTICE_STUDENTS, settings.PRACTICE_PRODUCTS, settings.PRACTICE_PICTURES_MB = 2, 2, 1
+    return settings
+
+
+def add_student(client):
+    return envelope(client.post("/students/addstu", FIELDS))
+
+
+def test_students_products_and_categories_end_with_the_reason(practice, lbw, root):
+    for client, outcomes in ((lbw, [True, True, False]), (root, [True] * 3)):
+        answers = [add_student(client) for _ in range(3)]
+        assert [state for _, state, _ in answers] == outcomes
+    assert add_student(lbw) == (10010, False, "练习账号最多2名学员,请先删除一些")
+    assert Student.objects.filter(created_by=lbw.user.pk).count() == 2
+
+    names = [lbw.post("/category/addCategory", {"categoryName": f"c{n}"}) for n in range(3)]
+    assert envelope(names[2]) == (10010, False, "练习账号最多2个类目,请先删除一些")
+    category = Category.objects.filter(created_by=lbw.user.pk).first().category_id
+    product = PRODUCT | {"category_id": category}
+    answers = [envelope(lbw.post("/product/add_product", product)) for _ in range(3)]
+    assert [state for _, state, _ in answers] == [True, True, False], answers
+    assert answers[2][::2] == (10010, "练习账号最多2件商品,请先删除一些")
+
+
+def test_pictures_end_with_the_reason(practice, lbw, monkeypatch):
+    practice.PRACTICE_PICTURES_MB = 1
+    monkeypatch.setattr("uploads.budget.MB", 300)  # bytes
+
+    answers = [lbw.post("/upload/uploadImg", {"img": posted(encoded())}, format="multipart").json() for _ in range(6)]
+
+    assert answers[0]["state"]
+    assert (answers[5]["status"], answers[5]["msg"]) == (10010, "练习账号最多1 MB 图片,请先删除一些")
+
+
+def test_outside_of_practice_there_is_no_ceiling(practice, zhuguan):
+    practice.PRACTICE = False
+    assert [add_student(zhuguan)[1] for _ in range(4)] == [True] * 4
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtTheSameInstant:
+    def students(self, user):
+        def one():
+            return student_add(**fields, created_by_id=user.pk, now=timezone.now())
+
+        names = ("name", "age", "class_name", "city", "degree", "product_url", "description")
+        fields = {name: getattr(student(), name) for name in names}
+
+        at_once([one] * 6, refusals=(CeilingReached,))
+        return Student.objects.filter(created_by=user).count()
+
+    def test_the_last_one_is_added_once(self, practice, zhuguan):
+        assert self.students(zhuguan.user) == 2
+
+    def test_without_the_lock_it_is_added_more_often(self, practice, zhuguan, monkeypatch):
+        """The twin."""
+        monkeypatch.setattr(ceilings, "_is_limited", lambda user_pk: True)
+        assert self.students(zhuguan.user) > 2
+
+
+def test_an_account_calls_twenty_times_a_second_and_the_others_as_often(practice, zhuguan, lbw, monkeypatch):
+    practice.PRACTICE_CALLS = 3
+    # A window of an hour, so that a slow machine counts as well.
+    monkeypatch.setattr("permissions.gate._PACE_S", 3600)
+
+    answers = [zhuguan.get("/verify") for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429]
+    assert int(answers[3]["Retry-After"]) > 0 and answers[3].json()["state"] is False
+    open_call = zhuguan.get("/users/getCaptcha")
+    assert open_call.status_code == 429, "it counts for whose token it carries"
+    assert lbw.get("/verify").status_code == 200
+    practice.PRACTICE = False
+    assert zhuguan.get("/verify").status_code == 200
+
+
+def test_every_account_but_root_has_a_school_of_its_own(practice, zhuguan, lbw, root):
+    add_student(zhuguan)
+    assert [client.get("/students/getstulist").json()["total"] for client in (zhuguan, lbw, root)] == [1, 0, 1]
+    assert scope_of(AnonymousUser()).is_own_only and times.now() - timezone.now() < timedelta(hours=1)

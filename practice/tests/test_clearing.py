@@ -1,0 +1,132 @@
+"""Unused accounts of a practice server, and those of a class that ended, are cleared; a week before they are told."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.selectors import users_over
+from accounts.tokens import family_begin
+from practice.services import accounts_clear
+from practice.tasks import clear
+from shop.tests.factories import make_order
+from students.models import Student
+from students.tests.factories import students
+from tests.kit import during
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a-password"
+
+
+@pytest.fixture
+def practice(settings):
+    settings.PRACTICE, settings.KIND = True, "practice"
+    return settings
+
+
+@pytest.fixture
+def aged(person):
+    """Make a user who logged in so many days ago."""
+
+    def aged(username, days, **fields):
+        client = person(username, class_name="H5", last_login=timezone.now() - timedelta(days=days), **fields)
+        User.objects.filter(pk=client.user.pk).update(created_at=timezone.now() - timedelta(days=90))
+        return client
+
+    return aged
+
+
+def names():
+    return sorted(User.objects.values_list("username", flat=True))
+
+
+def test_whoever_is_idle_or_whose_class_is_over_goes_with_what_was_entered(practice, aged, root):
+    now = timezone.now()
+    idle, busy = aged("idle", 30), aged("busy", 29)
+    aged("ended", 1, ends_at=now)
+    aged("ending", 1, ends_at=now + timedelta(hours=1))
+    aged("teacher", 90, is_staff=True)
+    User.objects.filter(pk=root.user.pk).update(last_login=None, created_at=now - timedelta(days=90))
+    for client in (idle, busy):
+        students("谭鹏", sid=client.user.username, created_by=client.user)
+    order = make_order(idle.user)
+
+    practice.PRACTICE = False
+    clear()
+    assert len(names()) == 6, "a production or a development clears nobody"
+    practice.PRACTICE = True
+    clear()
+    clear()
+
+    assert names() == ["busy", "ending", "root", "teacher"]
+    assert Student.objects.get().sid == "busy"
+    order.refresh_from_db()
+    assert (order.user, order.username) == (None, "idle")
+
+
+def test_a_login_or_a_refresh_gives_the_time_back(practice, aged, api):
+    aged("login", 31), aged("refresh", 31)
+    tokens = family_begin(user=User.objects.get(username="refresh"), access_s=None)
+    assert users_over(timezone.now()).count() == 2
+
+    assert api.post("/users/login", {"username": "login", "password": PASSWORD}).json()["state"]
+    assert api.post("/users/refresh", {"refresh": tokens.refresh}).json()["state"]
+
+    assert not users_over(timezone.now()).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestALoginWhileItIsCleared:
+    def cleared(self, user):
+        def login():
+            User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+
+        return during(login, lambda: accounts_clear(pks=[user.pk], now=timezone.now()))
+
+    def test_keeps_the_account(self, practice, aged):
+        assert self.cleared(aged("li", 31).user) == 0
+        assert names() == ["li"]
+
+    def test_loses_it_without_the_lock(self, practice, aged, monkeypatch):
+        """The twin: what was read before the login decides."""
+        monkeypatch.setattr("practice.services.users_over", lambda now: Unlocked(users_over(now)))
+        assert self.cleared(aged("li", 31).user) == 1
+
+
+class Unlocked:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def select_for_update(self, **_):
+        return self.rows
+
+
+@pytest.mark.parametrize(
+    ("days", "ends_in", "notice"),
+    [
+        (22, None, None),
+        (23, None, "这个账号有23天没有使用:满30天会清空并删除"),
+        (1, 8, None),
+        (1, 6, "班级已经结束:{}清空并删除这个账号"),
+    ],
+)
+def test_a_login_says_it_a_week_before_and_the_class_room_shows_it(
+    practice, aged, api, office, settings, days, ends_in, notice
+):
+    ends_at = timezone.now() + timedelta(days=ends_in) if ends_in else None
+    aged("li", days, ends_at=ends_at)
+    page = office.get("/admin/classroom/").content.decode()
+    assert ("1 个一周内清空" in page) == bool(notice)
+
+    body = api.post("/users/login", {"username": "li", "password": PASSWORD}).json()
+
+    assert body.get("notice") == (
+        notice and notice.format(f"{timezone.localtime(ends_at):%Y-%m-%d}" if ends_at else "")
+    )
+    if not ends_in:
+        again = api.post("/users/login", {"username": "li", "password": PASSWORD}).json()
+        assert "notice" not in again
+    settings.PRACTICE = False
+    aged("wang", days, ends_at=ends_at)
+    assert "notice" not in api.post("/users/login", {"username": "wang", "password": PASSWORD}).json()

@@ -1,0 +1,255 @@
+"""Joining a class by its invitation, or without one where that is allowed."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import clear_url_caches
+from django.utils import timezone
+
+from accounts.captcha import NO_ANSWER, captcha_make
+from accounts.models import User
+from core.cache import ratelimit, valkey
+from permissions.models import DataScope
+from practice.errors import InvitationInvalid
+from practice.models import ClassTerms, Invitation
+from practice.services import (
+    ALPHABET,
+    JOINED_A_MINUTE,
+    OPEN_STUDENTS,
+    OPENED_AN_HOUR,
+    WRONG_A_MINUTE,
+    account_join,
+    class_end,
+    invitation_make,
+    terms_forget,
+    terms_keep,
+)
+from students.models import Student
+from tests.kit import at_once, envelope, logged_in
+
+pytestmark = pytest.mark.django_db
+PERSON = {"username": "lilei", "password": "kai-ge-2026", "nickname": "李雷"}
+INVALID = (1004, False, "邀请码无效或已过期")
+
+
+@pytest.fixture
+def invitation(root):
+    """To a class with the role 102, data scope 仅本人, and three practice students each."""
+    terms_keep(class_name="H5", roleid="102", scope=DataScope.OWN, students=3)
+    return invite(root, places=2)
+
+
+def invite(root, places=40, days=7):
+    return invitation_make(class_name="H5", days=days, places=places, by="root", now=timezone.now())
+
+
+def join(api, invite, **more):
+    return api.post("/users/join", PERSON | {"invite": invite} | more)
+
+
+class TestAnInvitation:
+    def test_makes_the_account_with_the_classs_terms_and_logs_it_in(self, api, invitation):
+        code = f" {invitation.code[:4].lower()}-{invitation.code[4:]} "  # as a person types it
+
+        body = join(api, code).json()
+
+        assert (body["status"], body["state"], body["msg"]) == (1, True, "登入成功")
+        user = User.objects.get(username="lilei")
+        assert (user.class_name, user.nickname, user.role.origin.roleid) == ("H5", "李雷", "102")
+        assert user.role.data_scope == DataScope.OWN and user.last_login and not user.is_staff
+        listed = api.get("/students/getstulist", headers={"authorization": body["token"]}).json()
+        assert listed["total"] == 3 == Student.objects.filter(created_by=user).count()
+
+    def test_that_is_wrong_or_over_or_full_makes_none(self, api, root, invitation):
+        assert len(invitation.code) == 8 and set(invitation.code) <= set(ALPHABET)
+        assert not set("0O1IL2Z5S8B") & set(ALPHABET), "they look alike"
+        for wrong in ("", "ACDEFGHJ", invitation.code[:7], invitation.code + "A", "undefined"):
+            assert envelope(join(api, wrong)) == INVALID
+        for number in (1, 2):
+            assert envelope(join(api, invitation.code, username=f"u{number}"))[1]
+        assert envelope(join(api, invitation.code)) == INVALID, "all places are taken"
+        newer = invite(root)
+        assert envelope(join(api, invitation.code)) == INVALID
+        Invitation.objects.update(ends_at=timezone.now())
+        assert envelope(join(api, newer.code)) == INVALID
+        over = invite(root)
+        class_end(class_name="H5", now=timezone.now())
+        assert envelope(join(api, over.code)) == INVALID
+        deleted = invite(root)
+        terms_forget(class_name="H5")
+        assert envelope(join(api, deleted.code)) == INVALID
+        assert User.objects.filter(class_name="H5").count() == 2
+
+    def test_keeps_its_place_for_a_name_that_is_taken_and_a_password_that_is_weak(self, api, invitation, settings):
+        settings.AUTH_PASSWORD_VALIDATORS = settings.PASSWORD_POLICY
+        Student.objects.create(sid="WWLN1", name="李雷", age=20, class_name="H5")
+
+        refusals = [envelope(join(api, invitation.code, **change)) for change in (
+            {"username": "root"}, {"username": "系统"}, {"username": "wwln1"}, {"username": ""}, {"nickname": ""},
+            {"password": "123"}, {"username": "x" * 65}, {"username": ["a"]},
+        )]  # fmt: skip
+
+        assert [text for _, _, text in refusals[:5]] == ["用户名已注册"] * 3 + ["注册出错,缺少字段"] * 2
+        assert refusals[5][2].startswith("密码不符合要求") and not any(state for _, state, _ in refusals)
+        invitation.refresh_from_db()
+        assert (invitation.joined, User.objects.count()) == (0, 1)
+
+    def test_counts_wrong_codes_of_a_network_and_then_takes_no_right_one_either(self, api, invitation):
+        for number in range(WRONG_A_MINUTE):
+            assert envelope(join(api, f"ACDEFG{number:02}")) == INVALID
+
+        wrong, right = join(api, "ACDEFGHJ"), join(api, invitation.code)
+
+        for answer in (wrong, right):
+            assert answer.status_code == 429 and 0 < int(answer["Retry-After"]) <= 60
+        assert not User.objects.filter(class_name="H5").exists()
+
+    def test_lets_sixty_of_a_network_in_within_a_minute_and_no_more(self, api, root, invitation):
+        code = invite(root).code
+        for _ in range(JOINED_A_MINUTE - 1):
+            ratelimit.hit("join:joined:127.0.0.1", limit=JOINED_A_MINUTE, window_s=60)
+
+        assert join(api, code).status_code == 200
+        assert join(api, code, username="u2").status_code == 429
+        assert User.objects.filter(class_name="H5").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTheLastPlace:
+    def people(self, code):
+        def one(number):
+            person = PERSON | {"username": f"u{number}"}
+            return account_join(invite=code, captcha=NO_ANSWER, network="", now=timezone.now(), **person)
+
+        return at_once([lambda n=n: one(n) for n in range(6)], refusals=(InvitationInvalid,))
+
+    def test_is_taken_once_of_many_at_the_same_instant(self, invitation):
+        outcomes = self.people(invitation.code)
+
+        assert sum(isinstance(outcome, User) for outcome in outcomes) == 2
+        assert User.objects.filter(class_name="H5").count() == 2 == Invitation.objects.get().joined
+
+    def test_is_taken_more_often_without_the_condition(self, invitation, monkeypatch):
+        """The twin: the count is written as it was read."""
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE practice_invitation DROP CONSTRAINT invitation_has_places")
+        try:
+            monkeypatch.setattr("practice.services.F", lambda name: {"places": 200, "joined": 0}[name])
+            outcomes = self.people(invitation.code)
+        finally:
+            Invitation.objects.all().delete()
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "ALTER TABLE practice_invitation ADD CONSTRAINT invitation_has_places CHECK (joined <= places)"
+                )
+        assert sum(isinstance(outcome, User) for outcome in outcomes) == 6
+
+
+class TestWithoutAnInvitation:
+    def solved(self):
+        key, _ = captcha_make()
+        return {"key": key, "captcha": valkey.client().get(f"spms:captcha:{key}").decode()}
+
+    def test_an_account_needs_a_captcha_where_the_engineer_allows_it(self, api, settings):
+        assert envelope(join(api, "", **self.solved())) == INVALID
+        settings.PRACTICE_OPEN = True
+        assert envelope(join(api, "")) == (3004, False, "验证码错误")
+        assert envelope(join(api, "ACDEFGHJ", **self.solved())) == INVALID, "a false code stays false"
+
+        assert envelope(join(api, "", **self.solved())) == (1, True, "登入成功")
+
+        user = User.objects.get()
+        assert (user.class_name, user.role.roleid) == ("", "200")
+        assert Student.objects.filter(created_by=user).count() == OPEN_STUDENTS
+
+    def test_a_network_opens_a_few_an_hour(self, api, settings):
+        settings.PRACTICE_OPEN = True
+        for number in range(OPENED_AN_HOUR):
+            answer = join(api, "", **self.solved(), username=f"u{number}", password="123")
+            assert answer.status_code == 200
+        assert join(api, "", **self.solved()).status_code == 429
+
+
+class TestThePage:
+    def test_takes_a_person_in_without_a_script(self, invitation):
+        browser = Client()
+        page = browser.get(f"/practice/join/?invite={invitation.code}").content.decode()
+        assert f'value="{invitation.code}"' in page and "data:image/svg+xml" in page and "<script" not in page
+
+        done = browser.post("/practice/join/", PERSON | {"invite": invitation.code}).content.decode()
+
+        assert "账号开好了" in done and "http://testserver" in done and PERSON["password"] not in done
+        assert User.objects.get(username="lilei").class_name == "H5"
+
+    def test_says_what_is_wrong_and_keeps_what_was_typed(self, invitation):
+        page = Client().post("/practice/join/", PERSON | {"invite": "<b>x", "nickname": '"><i>'})
+
+        text = page.content.decode()
+        assert page.status_code == 200 and "邀请码无效或已过期" in text and PERSON["password"] not in text
+        assert "<b>x" not in text and "<i>" not in text and 'value="lilei"' in text
+        assert Client(enforce_csrf_checks=True).post("/practice/join/", PERSON).status_code == 403
+
+    def test_has_a_captcha_where_accounts_are_open(self, settings):
+        settings.PRACTICE_OPEN = True
+        page = Client().get("/practice/join/").content.decode()
+        assert "<svg" in page and re.search(r'name="key" value="\w{32}"', page)
+
+
+def test_production_has_neither_call_nor_page(api, settings, monkeypatch):
+    import importlib
+
+    from config import urls
+    from core.api import routing
+
+    settings.PRODUCTION = True
+    try:
+        importlib.reload(urls)
+        clear_url_caches()
+        routing.call_find.cache_clear() if hasattr(routing.call_find, "cache_clear") else None
+        assert api.post("/users/join", PERSON).status_code == 404
+        assert Client().get("/practice/join/").status_code == 404
+    finally:
+        settings.PRODUCTION = False
+        importlib.reload(urls)
+        clear_url_caches()
+    assert api.post("/users/join", PERSON).status_code == 200
+
+
+class TestTheClassRoom:
+    def do(self, office, what, **fields):
+        return office.post("/admin/classroom/", {"do": what, "class_name": "H5"} | fields, follow=True).content.decode()
+
+    def test_opens_a_class_for_an_invitation_that_follows_it_to_its_end(self, office, api):
+        fields = {"class_name": "H5", "role": "103", "scope": "own", "practice": 2, "is_invited": "on"}
+        page = office.post("/admin/classroom/", fields, follow=True).content.decode()
+        assert "H5" in page and ClassTerms.objects.get().students == 2
+
+        page = self.do(office, "invite", days="3", places="1")
+
+        invitation = Invitation.objects.get()
+        assert invitation.code in page and "0/1 人" in page and invitation.made_by == "root"
+        assert invitation.ends_at - invitation.made_at == timedelta(days=3)
+        assert join(api, invitation.code).json()["userInfo"]["roleName"].startswith("主管")
+        for days, places in (("x", "1"), ("3", ""), ("²", "1")):
+            assert "请填天数和人数" in self.do(office, "invite", days=days, places=places)
+        self.do(office, "invite", days="9" * 5000, places="9" * 5000)
+        assert Invitation.objects.get().places == 200
+        assert "结束 H5 的课" in self.do(office, "end") and Invitation.objects.exists()
+        assert "已经结束" in self.do(office, "end", sure="1")
+        assert not Invitation.objects.exists() and User.objects.get(username="lilei").ends_at
+        self.do(office, "invite", days="1", places="1")
+        assert User.objects.get(username="lilei").ends_at is None
+        self.do(office, "delete", sure="1")
+        assert not ClassTerms.objects.exists() and "没有这个班级" in self.do(office, "invite", days="1", places="1")
+
+    def test_is_roots(self, person, invitation):
+        staff = logged_in(person("wang", "102", is_staff=True).user)
+        assert staff.post("/admin/classroom/", {"do": "invite", "class_name": "H5"}).status_code == 403
+
+    def test_a_class_of_before_has_the_role_of_its_accounts(self, person, office, api):
+        person("old", "103", class_name="H5")
+        self.do(office, "invite", days="1", places="1")
+        assert join(api, Invitation.objects.get().code).json()["userInfo"]["roleid"] == "103"
