@@ -6,8 +6,8 @@ from typing import Annotated, Any, TypedDict
 from accounts.errors import SidUnknown
 from attendance import errors
 from attendance.api import params
-from attendance.models import Record, Session, Way
-from attendance.selectors import attendance_rate
+from attendance.models import Period, Record, Session, Way
+from attendance.selectors import Numbers, attendance_rate
 from core.api.endpoint import Doc
 from core.errors import BadParameter, NotPermitted
 from core.times import format_api_time
@@ -64,23 +64,21 @@ SummaryJson = TypedDict(
 )
 
 
-def session_json(session: Any, now: datetime) -> SessionJson:
-    """Return a session of ``selectors.sessions_found``."""
-    is_open = session.is_open(now)
+def session_json(session: Session, numbers: Numbers, now: datetime) -> SessionJson:
     return {
         "attendance_id": str(session.pk),
         "class": session.class_name,
         "date": session.date.isoformat(),
-        "period": session.get_period_display(),
+        "period": Period(session.period).label,
         "startTime": format_api_time(session.opened_at),
         "endTime": format_api_time(session.ends_at),
-        "isOpen": is_open,
-        "total": session.total,
-        "attended": session.n_present + session.n_late + session.n_left_early,
-        "late": session.n_late,
-        "early": session.n_left_early,
-        "leave": session.n_on_leave,
-        "absent": session.n_absent + (0 if is_open else session.n_unsigned),
+        "isOpen": session.is_open(now),
+        "total": numbers.total,
+        "attended": numbers.attended,
+        "late": numbers.late,
+        "early": numbers.early,
+        "leave": numbers.leave,
+        "absent": numbers.absent,
         "user_nickname": str(session.created_by or ""),
     }
 

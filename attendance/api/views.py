@@ -100,7 +100,8 @@ class AttendanceViewSet(ApiViewSet):
             class_name=query.get("class", ""), first=first, last=_last(query), scope=request.user.scope
         )
         total, sessions = page_of(found, query)
-        return ok("获取成功", total=total, data=[docs.session_json(session, now) for session in sessions])
+        numbers = selectors.numbers_of(sessions, now, request.user.scope)
+        return ok("获取成功", total=total, data=[docs.session_json(one, numbers[one.pk], now) for one in sessions])
 
     @Endpoint("GET", "/attendance/getRecords", "获取考勤记录", Access.ROWS, docs=docs.RECORDS, is_quick=True)
     def get_records(self, request: CallerRequest) -> Envelope:
