@@ -199,6 +199,17 @@ class WechatCodeMissing(DomainError):
     status, msg = 10004, "请传入wechatCode"
 
 
+class MiniCodeMissing(DomainError):
+    status, msg = 10004, "请传入code"
+    remedy = "先调用 wx.login,传它给的 code"
+
+
+class MiniNotConfigured(DomainError):
+    """``WECHAT_MINI_APP_ID`` and ``WECHAT_MINI_APP_SECRET`` are not set."""
+
+    status, http_status, msg = 503, 503, "小程序登入没有开通,请联系管理员"
+
+
 class WechatCodeSpent(DomainError):
     """WeChat's code is used, expired or wrong; only a new scan helps."""
 

@@ -174,6 +174,7 @@ class LoginMethod(models.TextChoices):
     API = "api", "接口"
     SMS = "sms", "短信"
     WECHAT = "wechat", "微信"
+    MINI = "mini", "小程序"
     OFFICE = "office", "后台"
 
 

@@ -30,9 +30,15 @@ class Tokens(NamedTuple):
     expires_in: int
 
 
-def token_issue(user: User) -> str:
-    """Return a new token for ``user``, valid for ``JWT_LIFETIME``."""
-    return str(_token_with(AccessToken(), user, settings.JWT_LIFETIME))
+def token_issue(user: User, *, payer: tuple[str, str] | None = None) -> str:
+    """Return a new token for ``user``, valid for ``JWT_LIFETIME``.
+
+    :param payer: the appid and openid with which a payment of this login's client is paid.
+    """
+    token = _token_with(AccessToken(), user, settings.JWT_LIFETIME)
+    if payer:
+        token["payer"] = payer
+    return str(token)
 
 
 def family_begin(*, user: User, access_s: int | None) -> Tokens:

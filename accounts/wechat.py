@@ -1,11 +1,11 @@
-"""Ask WeChat (OAuth 2.0 for web pages) for the profile of the person who scanned.
+"""Ask WeChat who somebody is: OAuth 2.0 for web pages after a scan, ``jscode2session`` after a mini program's login.
 
 Errors and logs never contain URLs or answers, because these hold the secret, the code or a token.
 """
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from django.conf import settings
 
 from accounts.errors import WechatCodeSpent, WechatSnapshot
 from core import http
-from core.errors import UpstreamDown
+from core.errors import Throttled, UpstreamDown
 from core.upstreams import Upstream
 
 log = structlog.get_logger("accounts.wechat")
@@ -26,6 +26,7 @@ MAX_ID, MAX_NICKNAME, MAX_URL = 128, 64, 500
 # are taken for faults of our configuration or of WeChat, where a new scan does not help. Add a new code of WeChat's
 # here.
 _SCAN_AGAIN = {40001, 40003, 40029, 40163, 41008, 42001, 42003}
+_TOO_OFTEN = 45011  # more than 100 times a minute for one person
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -91,6 +92,33 @@ def profile_fetch(*, code: str) -> WechatProfile:
     )
 
 
+def session_fetch(*, code: str) -> WechatProfile:
+    """Return who has opened the mini program, in exchange for the code of ``wx.login``: ids without name and picture.
+
+    The answer also holds the ``session_key``, with which the person's data could be read. It is dropped here.
+
+    :raises WechatCodeSpent: WeChat refuses the code.
+    :raises Throttled: the person has logged in too often within a minute.
+    :raises WechatUnclear: WeChat gave no usable answer.
+    """
+    app = {"appid": settings.WECHAT_MINI_APP_ID, "secret": settings.WECHAT_MINI_APP_SECRET}
+    try:
+        with UPSTREAM.slot():
+            session = _ask("jscode2session", WechatUnclear, **app, js_code=code, grant_type="authorization_code")
+    except http.UpstreamRefused as refused:
+        raise WechatUnclear(**refused.error_options()) from None
+    openid, unionid = session.get("openid"), session.get("unionid")
+    if not _is_id(openid):
+        log.error("wechat talks nonsense", reason="not a session")
+        raise WechatUnclear
+    return WechatProfile(app["appid"], str(openid), str(unionid) if _is_id(unionid) else "", *[""] * 6)
+
+
+def profile_named(profile: WechatProfile, *, nickname: str, headimgurl: str) -> WechatProfile:
+    """Return a profile with name and picture as a mini program sent them; WeChat tells a mini program neither."""
+    return replace(profile, nickname=_text(nickname)[:MAX_NICKNAME], headimgurl=_picture(headimgurl))
+
+
 def _ask(call: str, failure: type[UpstreamDown], **params: str) -> dict[str, Any]:
     url = f"{settings.WECHAT_API_BASE_URL}/sns/{call}"
     try:
@@ -110,6 +138,8 @@ def _ask(call: str, failure: type[UpstreamDown], **params: str) -> dict[str, Any
         raise failure from None
     if result.get("errcode") in _SCAN_AGAIN:
         raise WechatCodeSpent
+    if result.get("errcode") == _TOO_OFTEN:
+        raise Throttled(60)
     if result.get("errcode"):
         log.error("wechat refuses", errcode=str(result["errcode"])[:20])
         raise failure

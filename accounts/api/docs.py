@@ -260,3 +260,22 @@ WECHAT_LOGIN = Doc(
     ],
     about="返回值与账号登入相同。第一次登入的微信用户会成为 `200` 角色的新用户。每个 `wechatCode` 只能用一次。",
 )
+WX_LOGIN = Doc(
+    params=params.WxLoginParams,
+    send={"code": "0c3Xyz000aBcDe1fGh200ijKlM4Xyz0t"},
+    ok=WECHAT_LOGIN.successes[0],
+    records=LOGIN_RECORDS,
+    failures=[
+        errors.MiniCodeMissing,
+        errors.WechatCodeSpent,
+        errors.UserDisabled,
+        errors.MiniNotConfigured,
+        WechatUnclear,
+        Throttled(60),
+    ],
+    about="微信小程序(uni-app 相同)调用 `wx.login`,把得到的 `code` 传来。返回值与扫码登入相同;"
+    "微信给出的 `unionid` 相同,就是扫码登入的那个用户。每个 `code` 只能用一次。"
+    "用这个 `token` 发起 `trade_type=JSAPI` 的支付,不用传 `openid`。\n\n"
+    "开发时 `code` 从沙箱取:`GET /sandbox/mini/code`;没有 AppID 的项目,开发者工具给的 `the code is a mock one` "
+    "登入为同一网络共用的游客。",
+)

@@ -201,3 +201,12 @@ class WechatLoginParams(Params):
     wechatCode = serializers.RegexField(
         r"\A[\x21-\x7e]{1,512}\Z", help_text="扫码成功后 scancodeSuccess 事件给出的 wechatCode"
     )
+
+
+class WxLoginParams(Params):
+    error_if_missing, error = errors.MiniCodeMissing, errors.WechatCodeSpent
+
+    # The developer tool's own text has blanks.
+    code = serializers.RegexField(r"\A[\x20-\x7e]{1,512}\Z", help_text="wx.login 给出的 code")
+    nickname = PlainText(required=False, default="", help_text="昵称,第一次登入时使用")
+    headimgurl = PlainText(required=False, default="", help_text="头像的地址")

@@ -19,7 +19,7 @@ from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
 from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
 from accounts.services.scan_guess import waiting_sid
-from accounts.services.scan_login import profile_keep, profile_limit, wechat_verify
+from accounts.services.scan_login import mini_verify, profile_keep, profile_limit, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
 from accounts.services.users import (
     avatar_set,
@@ -188,6 +188,16 @@ class UserViewSet(ApiViewSet):
         user = wechat_verify(code=values["wechatCode"], context=context)
         login_complete(user=user, context=context)
         return ok("微信登入成功", token=token_issue(user), **login_fields(user, context.now))
+
+    @Endpoint("POST", "/users/wxLogin", "小程序登入", Access.OPEN, docs=docs.WX_LOGIN)
+    def wx_login(self, request: Request) -> Envelope:
+        values = params.WxLoginParams.read(request)
+        profile_limit(client_network(request))
+        context = login_context(request, LoginMethod.MINI)
+        user, openid = mini_verify(**values, context=context)
+        login_complete(user=user, context=context)
+        token = token_issue(user, payer=(settings.WECHAT_MINI_APP_ID, openid))
+        return ok("微信登入成功", token=token, **login_fields(user, context.now))
 
     @Endpoint(
         "GET",

@@ -1,24 +1,29 @@
-"""Log in by a scan: WeChat tells who scanned, and that user is found or created."""
+"""Log in by a scan, or in a mini program: WeChat tells who that is, and that user is found or created."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.utils.crypto import get_random_string
+from django.utils.crypto import get_random_string, salted_hmac
 
 from accounts import avatars
-from accounts.errors import UserDisabled, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
+from accounts.errors import MiniNotConfigured, UserDisabled, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
 from accounts.models import User
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
-from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
+from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch, profile_named, session_fetch
 from core.cache import ratelimit, valkey
 from core.errors import Throttled, UpstreamDown
-from permissions.models import DEFAULT_ROLEID, Role
+from permissions.models import DEFAULT_ROLEID, DataScope, Role
+from permissions.services.roles import role_scoped
 
 # A used code is remembered longer than any code of WeChat is valid.
 SPENT_FOR_S = 15 * 60
+# What WeChat's developer tool gives as code in a project without an AppID.
+MOCK_CODE = "the code is a mock one"
 # For each address, because each call asks WeChat: enough for a whole school, too few to use up WeChat's quota.
 LOGINS_A_MINUTE = 1200
 _SNAPSHOT = b"snapshot"
@@ -33,7 +38,7 @@ def wechat_verify(*, code: str, context: LoginContext) -> User:
     :raises UpstreamDown: WeChat gives no usable answer.
     """
     try:
-        profile = _kept_profile(code) or _profile(code)
+        profile = _kept_profile(code) or _profile(code, profile_fetch)
     except WechatCodeSpent:
         attempt_record(context, outcome=Outcome.CODE, username="")
         raise
@@ -42,6 +47,34 @@ def wechat_verify(*, code: str, context: LoginContext) -> User:
     except UserDisabled:
         attempt_record(context, outcome=Outcome.DISABLED, username=profile.nickname)
         raise
+
+
+def mini_verify(*, code: str, nickname: str, headimgurl: str, context: LoginContext) -> tuple[User, str]:
+    """Return the active user (with its role) who opened the mini program, and the openid there.
+
+    With the sandbox the developer tool's ``MOCK_CODE`` is a guest, whom all callers of a network share.
+
+    :raises MiniNotConfigured: this server has no mini program.
+    :raises WechatCodeSpent, UserDisabled, UpstreamDown: as ``wechat_verify``; also Throttled.
+    """
+    if not (settings.WECHAT_MINI_APP_ID and settings.WECHAT_MINI_APP_SECRET):
+        raise MiniNotConfigured
+    role = None
+    try:
+        if settings.SANDBOX and code == MOCK_CODE:
+            profile, role = _guest(context.network), role_scoped(roleid=DEFAULT_ROLEID, scope=DataScope.OWN)
+        else:
+            profile = profile_named(_profile(code, session_fetch), nickname=nickname, headimgurl=headimgurl)
+        return user_of(profile, role=role), profile.openid
+    except (WechatCodeSpent, UserDisabled) as refusal:
+        outcome = Outcome.CODE if isinstance(refusal, WechatCodeSpent) else Outcome.DISABLED
+        attempt_record(context, outcome=outcome, username="")
+        raise
+
+
+def _guest(network: str) -> WechatProfile:
+    openid = "guest-" + salted_hmac("accounts.guest", network, algorithm="sha256").hexdigest()[:20]
+    return WechatProfile(settings.WECHAT_MINI_APP_ID, openid, "", "游客", *[""] * 5)
 
 
 def profile_keep(*, code: str) -> None:
@@ -84,24 +117,25 @@ def _kept_profile(code: str) -> WechatProfile | None:
     return WechatProfile(**orjson.loads(profile)) if profile else None
 
 
-def _profile(code: str) -> WechatProfile:
+def _profile(code: str, fetch: Callable[..., WechatProfile]) -> WechatProfile:
     _spend(code)
     try:
-        return profile_fetch(code=code)
+        return fetch(code=code)
     except WechatSnapshot:
         raise WechatCodeSpent from None
-    except WechatUnclear:
+    except (WechatUnclear, Throttled):
         # We do not know whether WeChat counted the code as used. Let the client try it again: WeChat decides.
         valkey.client().delete(_key(code))
         raise
 
 
-def user_of(profile: WechatProfile) -> User:
+def user_of(profile: WechatProfile, *, role: Role | None = None) -> User:
     """Find or create the user of a WeChat profile, and update nickname and picture.
 
+    :param role: of a user who is created, if it is not that of all such users.
     :raises UserDisabled: nothing has changed.
     """
-    user = _find(profile) or _create(profile)
+    user = _find(profile) or _create(profile, role)
     if not user.is_active:
         raise UserDisabled
     _refresh(user, profile)
@@ -132,12 +166,12 @@ def _find(profile: WechatProfile) -> User | None:
     return by_unionid or by_openid.first()
 
 
-def _create(profile: WechatProfile) -> User:
+def _create(profile: WechatProfile, role: Role | None) -> User:
     fields = {name: getattr(profile, name) for name in ("headimgurl", "sex", "city", "province", "country")}
     fields |= {
         "username": "wx_" + get_random_string(10).lower(),
         "password": make_password(None),
-        "role": Role.objects.get(roleid=DEFAULT_ROLEID),
+        "role": role or Role.objects.get(roleid=DEFAULT_ROLEID),
         "unionid": profile.unionid or None,
         "nickname": profile.nickname or "微信用户",
     }

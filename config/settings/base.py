@@ -81,6 +81,8 @@ WEATHER_BASE_URL = _upstream("WEATHER_BASE_URL", f"{_LOCAL}/tianqi", "https://v0
 
 WECHAT_APP_ID = env.text("WECHAT_APP_ID", _sandbox.get("WECHAT_APP_ID", ""))
 WECHAT_APP_SECRET = env.text("WECHAT_APP_SECRET", _sandbox.get("WECHAT_APP_SECRET", ""))
+WECHAT_MINI_APP_ID = env.text("WECHAT_MINI_APP_ID", _sandbox.get("WECHAT_MINI_APP_ID", ""))
+WECHAT_MINI_APP_SECRET = env.text("WECHAT_MINI_APP_SECRET", _sandbox.get("WECHAT_MINI_APP_SECRET", ""))
 WECHAT_PAY_MCH_ID = env.text("WECHAT_PAY_MCH_ID", _sandbox.get("WECHAT_PAY_MCH_ID", ""))
 WECHAT_PAY_API_KEY = env.text("WECHAT_PAY_API_KEY", _sandbox.get("WECHAT_PAY_API_KEY", ""))
 WECHAT_PAY_SIGN_TYPE = env.choice("WECHAT_PAY_SIGN_TYPE", "MD5", ("MD5", "HMAC-SHA256"))

@@ -36,7 +36,14 @@ STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
 METRICS_DIR = Path(os.environ.get("RUNTIME_DIRECTORY") or STATE_DIR / "metrics")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MERCHANT = {
-    *("WECHAT_APP_ID", "WECHAT_PAY_MCH_ID", "WECHAT_PAY_API_KEY", "WECHAT_PAY_SIGN_TYPE", "WECHAT_PAY_V3_KEY"),
+    *(
+        "WECHAT_APP_ID",
+        "WECHAT_MINI_APP_ID",
+        "WECHAT_PAY_MCH_ID",
+        "WECHAT_PAY_API_KEY",
+        "WECHAT_PAY_SIGN_TYPE",
+        "WECHAT_PAY_V3_KEY",
+    ),
     *("WECHAT_PAY_CERT_SERIAL", "WECHAT_PAY_PRIVATE_KEY_FILE"),
     *("WECHAT_PAY_PUBLIC_KEY_ID", "WECHAT_PAY_PUBLIC_KEY_FILE", "WECHAT_PAY_CERT_DIR"),
 }

@@ -31,7 +31,7 @@ def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: date
     payment, is_new = Payment.objects.get_or_create(
         out_trade_no=out_trade_no,
         defaults={
-            "appid": who.appid,
+            # Not the appid: the buyer may have paid in the mini program. The provider's answer names it.
             "mch_id": who.mch_id,
             "amount_fen": amount_fen,
             "notify_url": settings.PUBLIC_BASE_URL + "/pay/payResult",

@@ -213,7 +213,7 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
 
 def _may_be_ours(row: BillRow) -> bool:
     """Tell whether a row is ours: other systems may share our merchant number, with another appid or other numbers."""
-    apps = {who.appid for who in merchants() if who.mch_id == row.mch_id}
+    apps = {appid for who in merchants() if who.mch_id == row.mch_id for appid in who.appids}
     if row.appid in apps and listener().may_own(row.out_trade_no):
         return True
     return Payment.objects.filter(out_trade_no=row.out_trade_no).exists()

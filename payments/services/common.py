@@ -92,11 +92,13 @@ def payee(payment: Payment) -> Merchant:
 def payees(payment: Payment) -> list[tuple[str, str]]:
     """Return the (appid, merchant number) pairs that may have got a payment's money.
 
-    That is the payment's own pair, or each of ours for a payment stored before these columns existed.
+    That is the payment's own pair. For a payment stored before these columns existed, or of which we do not know by
+    which app it was placed, it is each of ours.
     """
-    if payment.mch_id:
+    if payment.mch_id and payment.appid:
         return [(payment.appid, payment.mch_id)]
-    return [(who.appid, who.mch_id) for who in merchants()]
+    ours = [who for who in merchants() if payment.mch_id in ("", who.mch_id)]
+    return [(appid, who.mch_id) for who in ours for appid in who.appids]
 
 
 def limit_lock_wait() -> None:

@@ -51,6 +51,7 @@ def payment_start(
     deadline: datetime,
     now: datetime,
     openid: str = "",
+    appid: str = "",
 ) -> Payment:
     """Place an order at the provider and return its payment; a repeated call returns the same payment.
 
@@ -63,6 +64,7 @@ def payment_start(
         later, because WeChat Pay accepts no deadline under 5 minutes. It never changes: an order whose deadline is
         extended must not outlive it.
     :param openid: needed for JSAPI.
+    :param appid: of the app that pays, to which ``openid`` belongs; "" for the merchant's own.
     :raises PaymentAlreadyPaid: the order is paid, and was recorded as paid before this is raised.
     :raises PaymentClosed: the payment was closed at the provider or has expired there: its number cannot be used again.
     :raises WeChatRefused: the provider refused, or a second call had another trade_type or openid (OUT_TRADE_NO_USED).
@@ -77,7 +79,7 @@ def payment_start(
     who = merchant()
     draft: Draft = {
         "out_trade_no": out_trade_no,
-        "appid": who.appid,
+        "appid": appid or who.appid,
         "mch_id": who.mch_id,
         "amount_fen": amount_fen,
         "description": description[:127],

@@ -29,6 +29,7 @@ from cryptography.x509.oid import NameOID
 
 BEIJING = timezone(timedelta(hours=8))
 APPID, MCHID = "wxed58e834201d0894", "1568650321"
+MINI_APPID = "wx7c3e0a91d2b45f68"  # of the mini program, bound to the same merchant
 API_KEY, V3_KEY = "k" * 16 + "0123456789abcdef", "v" * 16 + "fedcba9876543210"
 ANSWER = {"return_code": "SUCCESS", "appid": APPID, "mch_id": MCHID, "nonce_str": "n"}
 MERCHANT_SERIAL, KEY_ID = "5A5B5C5D5E5F", "PUB_KEY_ID_0115686503212025"
@@ -72,6 +73,10 @@ def bill_row(at, number, transaction_id, fen, refund_no="0", refund_id="0", refu
         *("NATIVE", state, "OTHERS", "CNY", "0.00", "0.00", refund_id, refund_no, "0.00", "0.00", way, refund_status),
         *("可乐,大瓶 ,`x", "", "0.00000", "0.60%", fen, refund_fen, ""),
     ]
+
+
+def _appid(order):
+    return order.get("wanted", ANSWER)["appid"]  # an order that a test has put there was never placed
 
 
 class Keys:
@@ -130,6 +135,7 @@ class WeChat:
             time.sleep(0.01)
         self.lets_go.clear()
         self.orders, self.refunds, self.calls, self.nonces = {}, {}, [], set()
+        self.openids = {}  # of which app an openid is; an unknown one may pay by any
         self.faults = []  # taken in turn: (operation, fault, argument...)
         self.use_certificate = False
         self.refund_status = "PROCESSING"
@@ -143,6 +149,7 @@ class WeChat:
         return {
             "WECHAT_PAY_BASE_URL": self.url,
             "WECHAT_APP_ID": APPID,
+            "WECHAT_MINI_APP_ID": MINI_APPID,
             "WECHAT_PAY_MCH_ID": MCHID,
             "WECHAT_PAY_API_KEY": API_KEY,
             "WECHAT_PAY_SIGN_TYPE": "MD5",
@@ -191,7 +198,7 @@ class WeChat:
     def notice_v2(self, number, kind="MD5", key=API_KEY, **changes):
         order = self.orders[number]
         fields = {
-            "return_code": "SUCCESS", "result_code": "SUCCESS", "appid": APPID, "mch_id": MCHID,
+            "return_code": "SUCCESS", "result_code": "SUCCESS", "appid": _appid(order), "mch_id": MCHID,
             "nonce_str": os.urandom(16).hex(), "openid": "oUpF8uMuAJO", "is_subscribe": "N", "trade_type": "NATIVE",
             "bank_type": "CMC", "total_fee": str(order["paid_fen"]), "fee_type": "CNY",
             "cash_fee": str(order["paid_fen"]), "transaction_id": order["transaction_id"], "out_trade_no": number,
@@ -219,7 +226,7 @@ class WeChat:
     def transaction(self, number):
         order = self.orders[number]
         content = {
-            "appid": APPID, "mchid": MCHID, "out_trade_no": number, "trade_state": order["state"],
+            "appid": _appid(order), "mchid": MCHID, "out_trade_no": number, "trade_state": order["state"],
             "trade_state_desc": "支付成功" if order["state"] == "SUCCESS" else "订单未支付", "attach": "",
             "promotion_detail": [],
         }  # fmt: skip
@@ -279,8 +286,12 @@ class WeChat:
         kind = fields.get("sign_type", "MD5")
         if sign_v2(fields, kind) != fields.get("sign"):
             return {"return_code": "FAIL", "return_msg": "签名错误"}, None
-        base = ANSWER | {"return_msg": "OK", "nonce_str": os.urandom(8).hex()}
-        if fields.get("appid") != APPID or fields.get("mch_id") != MCHID or len(fields.get("nonce_str", "")) > 32:
+        base = ANSWER | {"appid": fields.get("appid"), "return_msg": "OK", "nonce_str": os.urandom(8).hex()}
+        if (
+            fields.get("appid") not in (APPID, MINI_APPID)
+            or fields.get("mch_id") != MCHID
+            or len(fields.get("nonce_str", "")) > 32
+        ):
             return base | {"result_code": "FAIL", "err_code": "APPID_MCHID_NOT_MATCH"}, kind
         reply = getattr(self, f"v2_{operation}")(fields)
         return base | {"result_code": "FAIL" if "err_code" in reply else "SUCCESS"} | reply, kind
@@ -297,6 +308,8 @@ class WeChat:
             return {"err_code": "PARAM_ERROR", "err_code_des": "body含有表情"}
         if not re.fullmatch(r"[1-9][0-9]*", fields["total_fee"]):
             return {"err_code": "PARAM_ERROR", "err_code_des": "total_fee"}
+        if self.openids.get(fields.get("openid"), fields["appid"]) != fields["appid"]:
+            return {"err_code": "PARAM_ERROR", "err_code_des": "appid和openid不匹配"}
         number, order = fields["out_trade_no"], self.orders.get(fields["out_trade_no"])
         if order is None:
             ends = datetime.strptime(fields["time_expire"], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
@@ -321,6 +334,7 @@ class WeChat:
         if order is None:
             return {"err_code": "ORDERNOTEXIST", "err_code_des": "订单不存在"}
         reply = {"out_trade_no": fields["out_trade_no"], "trade_state": order["state"], "trade_state_desc": "说明"}
+        reply["appid"] = _appid(order)
         if order["state"] == "SUCCESS":
             reply |= {"total_fee": order["paid_fen"], "transaction_id": order["transaction_id"], "fee_type": "CNY",
                      "time_end": f"{order['paid_at']:%Y%m%d%H%M%S}", "trade_type": "NATIVE", "bank_type": "CMC",

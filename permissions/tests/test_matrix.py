@@ -25,6 +25,7 @@ OPEN = {
     "/users/getQrcode",
     "/users/wechatCallBack",
     "/users/wechatLogin",
+    "/users/wxLogin",
     "/weather/getWeather",
     "/students/uploadStuAvatar",
     "/upload/uploadImg",

@@ -145,13 +145,15 @@ class PayViewSet(ApiViewSet):
         values = params.PaymentParams.read(request)
         _require_merchant(values["appid"], values["mch_id"])
         trade_type = _trade_type(values["trade_type"])
+        appid, openid = _payer(request, values["appid"], values["openid"])
         now = times.now()
         payment = order_pay(
             order_id=values["order_id"],
             buyer_pk=request.user.pk,
             trade_type=trade_type,
             client_ip=client_ip(request) or "127.0.0.1",
-            openid=_openid(request, values["openid"]) if trade_type == TradeType.JSAPI else "",
+            openid=openid if trade_type == TradeType.JSAPI else "",
+            appid=appid if trade_type == TradeType.JSAPI else values["appid"],
             now=now,
         )
         code: dict[str, Any] = {"code_url": payment.code_url} if payment.trade_type == TradeType.NATIVE else {}
@@ -226,7 +228,10 @@ def _require_merchant(appid: str, mch_id: str) -> None:
 
     :raises WeChatRefused: they are not the configured ones.
     """
-    if appid not in ("", settings.WECHAT_APP_ID) or mch_id not in ("", settings.WECHAT_PAY_MCH_ID):
+    if appid not in ("", settings.WECHAT_APP_ID, settings.WECHAT_MINI_APP_ID) or mch_id not in (
+        "",
+        settings.WECHAT_PAY_MCH_ID,
+    ):
         raise WeChatRefused("APPID_MCHID_NOT_MATCH")
 
 
@@ -240,9 +245,18 @@ def _trade_type(text: str) -> str:
     return text.upper()
 
 
-def _openid(request: CallerRequest, openid: str) -> str:
-    """Return the openid that will pay: the one that was sent, else the one with which the caller logs in by scan."""
+def _payer(request: CallerRequest, appid: str, openid: str) -> tuple[str, str]:
+    """Return the appid and openid that will pay.
+
+    What was sent counts. Without an openid it is the one of the mini program, if the token is from its login, else the
+    one with which the caller logs in by WeChat.
+    """
+    mini_appid, mini_openid = request.user.claims.get("payer", ("", ""))
+    is_mini = mini_appid and mini_appid == settings.WECHAT_MINI_APP_ID and appid in ("", mini_appid)
+    if is_mini and openid in ("", mini_openid):
+        return mini_appid, mini_openid
+    appid = appid or settings.WECHAT_APP_ID
     if openid:
-        return openid
-    payer = User.objects.filter(pk=request.user.pk, wechat_appid=settings.WECHAT_APP_ID)
-    return payer.values_list("openid", flat=True).first() or ""
+        return appid, openid
+    payer = User.objects.filter(pk=request.user.pk, wechat_appid=appid)
+    return appid, payer.values_list("openid", flat=True).first() or ""

@@ -246,11 +246,16 @@ class PaymentParams(ShopParams):
     missing_status, wrong_status = 10010, 1003
     required_in_docs = ("appid", "mch_id")
     order_id = PlainText(help_text="要支付的订单号")
-    appid = PlainText(required=False, default="", help_text="公众号或应用的 appid;传了就必须与服务器配置的相同")
+    appid = PlainText(required=False, default="", help_text="公众号、应用或小程序的 appid;传了就必须与服务器配置的相同")
     mch_id = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")
-    trade_type = TradeTypeText(required=False, default="NATIVE", help_text="支付方式: NATIVE 扫码、JSAPI 公众号、APP")
+    trade_type = TradeTypeText(
+        required=False, default="NATIVE", help_text="支付方式: NATIVE 扫码、JSAPI 公众号与小程序、APP"
+    )
     openid = PlainText(
-        required=False, default="", max_length=128, help_text="付款人的 openid,JSAPI 必填;微信扫码登入的用户可以不传"
+        required=False,
+        default="",
+        max_length=128,
+        help_text="付款人的 openid,JSAPI 必填;微信扫码或小程序登入的用户可以不传",
     )
 
 

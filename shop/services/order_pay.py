@@ -28,7 +28,14 @@ _TITLE_BYTES = 100  # of the provider's 127; the rest is for "and so many more"
 
 
 def order_pay(
-    *, order_id: str, buyer_pk: int, trade_type: str, client_ip: str, openid: str = "", now: datetime
+    *,
+    order_id: str,
+    buyer_pk: int,
+    trade_type: str,
+    client_ip: str,
+    openid: str = "",
+    appid: str = "",
+    now: datetime,
 ) -> Payment:
     """Start the payment of an order, or return the one that was started before. Not in a transaction: up to 20 s.
 
@@ -45,6 +52,7 @@ def order_pay(
             trade_type=trade_type,
             client_ip=client_ip,
             openid=openid,
+            appid=appid,
             deadline=min(order_deadline(now), latest),
             now=now,
         )

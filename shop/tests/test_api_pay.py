@@ -8,6 +8,7 @@ from auditlog.models import LogEntry
 from django.conf import settings
 from django.utils import timezone
 
+from accounts.tokens import token_issue
 from core.errors import Throttled
 from core.upstreams import FAILURES
 from payments.gateways.wechat import http
@@ -56,6 +57,44 @@ def test_starts_a_payment_of_the_orders_own_amount(li, person, wechat):
     body = pay(wang, order, trade_type="JSAPI").json()
     assert (body["trade_type"], body["package"]) == ("JSAPI", f"prepay_id={body['prepay_id']}")
     assert "code_url" not in body and wechat.orders[order.order_id]["wanted"]["openid"] == "oWang"
+
+
+MINI = "wx7c3e0a91d2b45f68"
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({}, (MINI, "o-mini")),
+        ({"openid": "o-mini"}, (MINI, "o-mini")),
+        ({"appid": MINI}, (MINI, "o-mini")),
+        ({"appid": "wxed58e834201d0894"}, ("wxed58e834201d0894", "o-web")),
+        ({"openid": "o-other"}, ("wxed58e834201d0894", "o-other")),
+    ],
+)
+def test_a_token_of_a_mini_programs_login_pays_there(person, wechat, sent, expected):
+    wang = person("wang", openid="o-web", wechat_appid=settings.WECHAT_APP_ID)
+    wechat.openids = {"o-mini": MINI, "o-web": settings.WECHAT_APP_ID}
+    wang.token = token_issue(wang.user, payer=(MINI, "o-mini"))
+    order = make_order(wang.user)
+
+    body = pay(wang, order, trade_type="JSAPI", **sent).json()
+
+    wanted = wechat.orders[order.order_id]["wanted"]
+    assert (body["msg"], body["appId"]) == ("OK", expected[0])
+    assert (wanted["appid"], wanted["openid"]) == (Payment.objects.get().appid, expected[1]) == expected
+
+
+def test_a_token_of_an_earlier_mini_program_and_one_of_another_login_do_not_pay_in_it(person, wechat):
+    wang = person("wang")
+    wang.token = token_issue(wang.user, payer=("wx-earlier", "o-earlier"))
+    assert pay(wang, make_order(wang.user), trade_type="JSAPI").json()["code"] == "PARAM_ERROR"
+    wang.token = token_issue(wang.user)
+    assert pay(wang, make_order(wang.user), trade_type="JSAPI").json()["code"] == "PARAM_ERROR"
+    assert (
+        pay(wang, make_order(wang.user), trade_type="JSAPI", appid="wx-other").json()["code"] == "APPID_MCHID_NOT_MATCH"
+    )
+    assert not wechat.orders
 
 
 def test_a_started_payment_moves_the_deadline_but_not_beyond_the_providers_and_a_refused_one_does_not(li, wechat):

@@ -33,6 +33,12 @@ class Merchant:
     public_key_id: str
     public_key_file: str
     cert_dir: str
+    mini_appid: str = ""  # of the mini program, which takes money for the same merchant number
+
+    @property
+    def appids(self) -> tuple[str, ...]:
+        """Return the apps that an answer may be about; one, if it is about a payment whose app we know."""
+        return (self.appid, self.mini_appid) if self.mini_appid else (self.appid,)
 
     @property
     def has_v3(self) -> bool:
@@ -58,6 +64,7 @@ _SETTING = {
     "public_key_id": "WECHAT_PAY_PUBLIC_KEY_ID",
     "public_key_file": "WECHAT_PAY_PUBLIC_KEY_FILE",
     "cert_dir": "WECHAT_PAY_CERT_DIR",
+    "mini_appid": "WECHAT_MINI_APP_ID",
 }
 
 
@@ -74,6 +81,7 @@ def merchants() -> list[Merchant]:
 def merchant_of(appid: str, mch_id: str) -> Merchant:
     """Return the merchant that took a payment, with the payment's appid. Keys belong to the merchant number.
 
+    :param appid: "" for a payment of which we do not know by which of our apps it was placed.
     :param mch_id: "" for a payment stored before this column existed: it is the present merchant's.
     :raises MerchantUnknown: we have no keys of that number.
     """
@@ -81,7 +89,7 @@ def merchant_of(appid: str, mch_id: str) -> Merchant:
         return merchant()
     for who in merchants():
         if who.mch_id == mch_id:
-            return replace(who, appid=appid)
+            return replace(who, appid=appid, mini_appid="") if appid else who
     raise MerchantUnknown(f"merchant {mch_id} is in none of the files of WECHAT_PAY_FORMER_MERCHANTS")
 
 

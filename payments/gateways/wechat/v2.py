@@ -169,7 +169,7 @@ class WeChatV2:
             facts = in_v3_form(own | fields, fields.get("trade_state", ""))
         except ValueError as error:
             raise GatewayUntrusted(str(error)) from None
-        return read_transaction(facts, who.mch_id, appid=who.appid, out_trade_no=out_trade_no)
+        return read_transaction(facts, who.mch_id, appids=who.appids, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
         self._call("closeorder", out_trade_no=out_trade_no)
@@ -215,7 +215,7 @@ class WeChatV2:
             raise _transport_refusal(fields.get("return_msg", ""))  # this layer is unsigned
         if not is_authentic(fields, who.api_key):
             raise GatewayUntrusted("the answer's signature is wrong")
-        if fields.get("appid", who.appid) != who.appid or fields.get("mch_id", who.mch_id) != who.mch_id:
+        if fields.get("appid", who.appid) not in who.appids or fields.get("mch_id", who.mch_id) != who.mch_id:
             raise GatewayUntrusted("the answer is for another merchant")
         if fields.get("result_code") != "SUCCESS":
             raise refusal(fields.get("err_code", ""), fields.get("err_code_des", ""))

@@ -6,7 +6,7 @@ whenever a forger names an unknown serial.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -77,7 +77,7 @@ class WeChatV3:
 
     def query(self, out_trade_no: str) -> PaymentResult:
         facts = self._call("GET", f"{_ORDERS}/{_plain(out_trade_no)}?mchid={self.who.mch_id}")
-        return read_transaction(facts, self.who.mch_id, appid=self.who.appid, out_trade_no=out_trade_no)
+        return read_transaction(facts, self.who.mch_id, appids=self.who.appids, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
         self._call("POST", f"{_ORDERS}/{_plain(out_trade_no)}/close", {"mchid": self.who.mch_id})
@@ -242,23 +242,23 @@ def _plain(number: str) -> str:
 
 
 def read_transaction(
-    facts: Any, mch_id: str, *, appid: str | None = None, out_trade_no: str | None = None
+    facts: Any, mch_id: str, *, appids: Sequence[str] = (), out_trade_no: str | None = None
 ) -> PaymentResult:
     """Read the transaction object of a query's answer or a notification.
 
-    :param appid: what it must be about, like ``out_trade_no``; None where that is not known yet.
+    :param appids: which app it must be about, like ``out_trade_no``; () and None where that is not known yet.
     :raises GatewayUntrusted: it is about another merchant or order, or lacks what a paid order must say.
     """
     if not isinstance(facts, dict) or not isinstance(facts.get("trade_state"), str):
         raise GatewayUntrusted("the answer has no trade_state")
-    if facts.get("mchid", mch_id) != mch_id or (appid is not None and facts.get("appid", appid) != appid):
+    if facts.get("mchid", mch_id) != mch_id or (appids and facts.get("appid", appids[0]) not in appids):
         raise GatewayUntrusted("the answer is for another merchant")
     number = facts.get("out_trade_no", out_trade_no)
     if not is_number(number) or (out_trade_no is not None and number != out_trade_no):
         raise GatewayUntrusted("the answer is about another order")
     state = facts["trade_state"]
     if state not in PAID_STATES:
-        return PaymentResult(number, state, appid or "", mch_id, answer=facts)
+        return PaymentResult(number, state, str(facts.get("appid", "")), mch_id, answer=facts)
     amount, transaction_id = facts.get("amount"), facts.get("transaction_id")
     if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id, 32):
         raise GatewayUntrusted("the answer lacks amount or transaction_id")
