@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Value
@@ -145,6 +146,12 @@ def _matching(orders: QuerySet[Order], condition: Q) -> QuerySet[Order]:
 def _begins(column: str, text: str) -> Q:
     """Return the condition that the column begins with ``text``, with the condition of its partial index."""
     return ~Q(**{column: ""}) & Q(**{f"{column}__startswith": text})
+
+
+def orders_with_parcels(numbers: Iterable[str], *, scope: Scope, since: datetime) -> QuerySet[Order]:
+    """Return the orders in sight, placed ``since`` then, that were sent under one of the numbers, oldest first."""
+    orders = Order.objects.filter(orders_visible(scope), ~Q(express_no=""), express_no__in=numbers)
+    return orders.filter(created_at__gte=since).order_by("pk")
 
 
 def orders_in_trouble() -> QuerySet[Order, Any]:

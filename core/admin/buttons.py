@@ -30,7 +30,7 @@ from core.admin.tables import table
 from core.audit import Actor
 from core.errors import DomainError
 
-PRESS = "press"  # form field of a button inside a list; its value is "name:pk", or "name:" for the chosen rows
+PRESS = "press"  # form field of a button inside a list; its value is "name:pk,pk", or "name:" for the chosen rows
 MAX_CHOSEN = 500
 MAX_NAMED = 5
 MAX_REASON = 200
@@ -93,6 +93,7 @@ class Button:
     :param reason: where the reason that the page asks for is recorded; "": it asks for none.
     :param max_rows: how many rows it takes at once; a button that takes one is not offered for chosen rows.
     :param password: it pays money out, so the password is asked again.
+    :param undo: the name of the button that takes it back: the message that says it is done offers it.
     :param is_request: it only starts the work: the message says 已提交, not 完成.
     """
 
@@ -109,6 +110,7 @@ class Button:
     look: Look = Look.USUAL
     password: bool = False
     is_request: bool = False
+    undo: str = ""
 
     @property
     def done(self) -> str:
@@ -172,7 +174,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             if not self.has_view_permission(request):
                 raise PermissionDenied
             name, _, pk = request.POST[PRESS].partition(":")
-            pks = [pk] if pk else request.POST.getlist(ACTION_CHECKBOX_NAME)
+            pks = pk.split(",") if pk else request.POST.getlist(ACTION_CHECKBOX_NAME)
             page = self.press_in_list(request, name, self.rows_named(request, pks))
             return page or HttpResponseRedirect(request.get_full_path())
         response = super().changelist_view(request, extra_context)
@@ -298,25 +300,30 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
 
         :return: every row was dealt with, none refused or left for want of time.
         """
-        outcomes: dict[tuple[int, str], list[str]] = defaultdict(list)  # the rows' names by level and text
+        outcomes: dict[tuple[int, str], list[Any]] = defaultdict(list)  # the rows by level and text
         ends_at = time.monotonic() + STOP_AFTER_S
         for at, row in enumerate(rows):
             if at and time.monotonic() > ends_at:
                 late = f"时间不够，还没有{button.text}，请再选一次"
-                outcomes[messages.WARNING, late] = [str(row) for row in rows[at:]]
+                outcomes[messages.WARNING, late] = rows[at:]
                 break
             try:
                 outcome = self.press(request, button, row, form.values(row) if form else {})
             except DomainError as refusal:
-                outcomes[messages.ERROR, refusal.msg].append(str(row))
+                outcomes[messages.ERROR, refusal.msg].append(row)
                 continue
-            outcomes[messages.SUCCESS, button.done + (f"，{outcome}" if outcome else "")].append(str(row))
+            outcomes[messages.SUCCESS, button.done + (f"，{outcome}" if outcome else "")].append(row)
             self.log_change(request, row, button.text)
-        for (level, text), names in outcomes.items():
+        undo = self.allowed(request).get(button.undo)
+        for (level, text), pressed in outcomes.items():
+            names = [str(row) for row in pressed]
             count = f"（{len(names)} 条）" if len(names) > 1 else ""
             # A hundred names of rows that went well say too much; each row that was refused must be named.
             label = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MAX_NAMED else "、".join(names)
-            messages.add_message(request, level, f"{label}：{text}{count}")
+            can_undo = undo and level == messages.SUCCESS and len(pressed) <= undo.max_rows
+            # The template of the message makes a button of it.
+            step = f"{button.undo}:{','.join(str(row.pk) for row in pressed)}" if can_undo else ""
+            messages.add_message(request, level, f"{label}：{text}{count}", extra_tags=step)
         return all(level == messages.SUCCESS for level, _ in outcomes)
 
 

@@ -69,8 +69,8 @@ _UNDO = f"{UNDO.seconds // 60} 分钟内，订单上没有别的事发生时，�
 BUTTONS = (
     OrderButton(
         "ship", "发货", _call(order_ship, action=ShippingStatus.SHIPPED), event=Event.SHIP, right="ship",
-        question=f"快递单号可以留空，以后在订单页用“修改快递”补上。{_UNDO.format('发货')}",
-        form=ParcelForm, max_rows=MAX_PRINTED,
+        question=f"没有快递单号的，选“自取、面交”或“单号以后补”（在订单页用“修改快递”补上）。{_UNDO.format('发货')}",
+        form=ParcelForm, max_rows=MAX_PRINTED, undo="unship",
     ),
     OrderButton(
         "prepare", "备货", _call(order_ship, action=ShippingStatus.PREPARING), event=Event.PREPARE, right="ship",
@@ -81,7 +81,7 @@ BUTTONS = (
     ),
     OrderButton(
         "receive", "确认收货", _call(order_ship, action=ShippingStatus.RECEIVED), event=Event.RECEIVE, right="ship",
-        question=f"替买家确认已经收到包裹。{_UNDO.format('收货')}", look=Look.QUIET,
+        question=f"替买家确认已经收到包裹。{_UNDO.format('收货')}", look=Look.QUIET, undo="unreceive",
     ),
     OrderButton(
         "unreceive", "撤销收货", _call(order_undo, event=Event.UNRECEIVE), event=Event.UNRECEIVE, right="ship",

@@ -1,5 +1,6 @@
 """The forms of an order's buttons: parcels and who gets them, refunds of a part, remarks and flags."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,20 +11,26 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from core import times
 from core.admin.buttons import ButtonForm
 from core.admin.phones import may_see_phones
 from core.admin.tables import table
 from core.money import fen_to_yuan, yuan_text
 from core.sheets.read import SheetRefused
 from payments.selectors import refunds_of_order
+from permissions.scope import scope_of
 from shop.admin.order_parts import asked_reason
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
 from shop.models import Courier, Order, OrderLine
-from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
+from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, number_fits, parcel_number
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH
+from shop.selectors import orders_with_parcels
 from shop.services.order_attention import flag_mark
 from shop.states import ASKED, ReturnStep
 
+BY_HAND, LATER = ":hand", ":later"  # choices beside the couriers
+NO_COURIER = ((BY_HAND, "自取、面交（没有快递）"), (LATER, "单号以后补"))
+REUSED_WITHIN = timedelta(days=90)  # couriers give a number again after some months
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
 _HERE = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏，不能再卖）"))
@@ -54,13 +61,15 @@ class ParcelForm(ButtonForm):
 
     pasted = forms.CharField(required=False)
     sheet = forms.FileField(required=False)
+    sure_numbers = forms.CharField(required=False)  # the numbers that staff have looked at again
 
     class Media:
         js = [Script("backoffice/shipping.js", defer=True)]
         css = {"all": ["backoffice/transfer.css", "backoffice/orders.css"]}
 
     def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        self.orders, self.problems, self.filled = rows, list[str](), 0
+        self.orders, self.problems, self.filled, self.doubted = rows, list[str](), 0, ""
+        self.scope = scope_of(request.user)
         names = list(Courier.objects.filter(is_active=True).values_list("name", flat=True))
         self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in rows))]))
         self.file = request.FILES.get("sheet")
@@ -72,7 +81,7 @@ class ParcelForm(ButtonForm):
             label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
             fields[number] = TrackingField(order.express_no, **label)
             fields[courier] = forms.ChoiceField(
-                choices=[("", "没有快递（自取、面交）"), *((name, name) for name in self.couriers)],
+                choices=[("", "请选择"), *((name, name) for name in self.couriers), *NO_COURIER],
                 required=False,
                 initial=order.express_company or request.session.get(LAST_COURIER, ""),
                 widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
@@ -105,24 +114,59 @@ class ParcelForm(ButtonForm):
         parcels: dict[str, Order] = {}
         for order in self.orders:
             number, courier = _parcel_names(order)
+            is_by_courier = data.get(courier) not in ("", BY_HAND, LATER)
             if not data.get(number):
+                if is_by_courier or not data.get(courier):
+                    self.add_error(number, "没有快递单号：请填写，或在右边选“自取、面交”“单号以后补”")
                 continue
-            if not data.get(courier):
+            if not is_by_courier:
                 self.add_error(courier, "填写了快递单号，请选择快递公司")
             other = parcels.setdefault(data[number], order)
-            if (other.phone, other.address, other.receiver_name) != (order.phone, order.address, order.receiver_name):
+            if _receiver(other) != _receiver(order):
                 self.add_error(number, f"与订单 {other} 的单号相同，收件人却不同，是否重复扫描？")
+        doubts = self._doubts(data, parcels)
+        self.doubted = " ".join(sorted({data[name] for name in doubts}))
+        if self.doubted != data.get("sure_numbers"):
+            for name, doubt in doubts.items():
+                self.add_error(name, doubt)
         return data
 
+    def _doubts(self, data: dict[str, Any], parcels: dict[str, Order]) -> dict[str, str]:
+        """Return what staff should look at again, by the field: they may confirm that it is right."""
+        doubts: dict[str, str] = {}
+        others: dict[str, list[Order]] = {}
+        pks = {order.pk for order in self.orders}
+        for other in orders_with_parcels(parcels, scope=self.scope, since=times.now() - REUSED_WITHIN):
+            if other.pk not in pks:
+                others.setdefault(other.express_no, []).append(other)
+        for order in self.orders:
+            name, courier = _parcel_names(order)
+            if not (number := data.get(name)) or number == order.express_no:
+                continue
+            if same := [one for one in others.get(number, ()) if _receiver(one) != _receiver(order)]:
+                doubts[name] = f"订单 {same[0]}（{same[0].receiver_name}）已经用这个单号发货，收件人不同"
+            elif not number_fits(data.get(courier, ""), number):
+                doubts[name] = f"不像{data[courier]}的单号，请核对"
+        return doubts
+
     def values(self, row: Order) -> dict[str, Any]:
-        number, courier = _parcel_names(row)
-        return {"express_company": self.cleaned_data[courier], "express_no": self.cleaned_data[number]}
+        number, courier = (self.cleaned_data[name] for name in _parcel_names(row))
+        return {"express_company": courier if number else "", "express_no": number}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         orders = zip(self.orders, cells, strict=True)
         rows = [[*row, *(self.cell(name) for name in _parcel_names(order))] for order, row in orders]
         fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
-        return fill_in + table([*titles, "快递单号", "快递公司"], rows)
+        shown = fill_in + table([*titles, "快递单号", "快递公司"], rows)
+        return shown + self._sure() if self.doubted else shown
+
+    def _sure(self) -> SafeString:
+        box = '<input type="checkbox" name="sure_numbers" value="{}"> 已核对，单号没有错：{}'
+        return format_html('<label class="bo-check">{}</label>', format_html(box, self.doubted, self.doubted))
+
+
+def _receiver(order: Order) -> tuple[str, str, str]:
+    return order.phone, order.address, order.receiver_name
 
 
 def _parcel_names(order: Order) -> tuple[str, str]:

@@ -22,6 +22,19 @@ NUMBERS = {
     "EMS": r"^E[A-Z]\d{9}CN$|^1[01]\d{11}$",
     "邮政快递包裹": r"^9[89]\d{11}$",
 }
+# The whole number as the courier writes it: staff are asked about one that has another form.
+FORMS = {
+    "顺丰速运": r"SF\d{12,15}|\d{12}|\d{15}",
+    "京东快递": r"JD[A-Z]{0,2}\d{11,15}(-\d{1,3}){0,3}-?",
+    "圆通速递": r"YT\d{13,16}|\d{10,18}",
+    "极兔速递": r"JT\d{13,16}",
+    "中通快递": r"(ZTO?)?\d{12,15}",
+    "申通快递": r"(STO?)?\d{12,15}",
+    "韵达快递": r"(YD)?\d{13,15}",
+    "德邦快递": r"(DPK)?\d{9,15}",
+    "EMS": r"E[A-Z]\d{9}CN|\d{13}",
+    "邮政快递包裹": r"\d{13}",
+}
 _PAGES = {
     "顺丰速运": "https://www.sf-express.com/chn/sc/waybill/waybill-detail/{}",
     "京东快递": "https://www.jdl.com/orderSearch/?waybillCodes={}",
@@ -41,6 +54,11 @@ def parcel_number(text: str) -> str | None:
 def courier_of(number: str) -> str:
     """Return the courier whose numbers look like this one, "" if none does."""
     return next((courier for courier, form in NUMBERS.items() if re.search(form, number)), "")
+
+
+def number_fits(courier: str, number: str) -> bool:
+    """Tell whether the courier writes numbers like this one. Of a courier that staff added any number may be one."""
+    return re.fullmatch(FORMS.get(courier, ".*"), number) is not None
 
 
 def parcel_page(courier: str, number: str) -> str:

@@ -152,6 +152,11 @@ def click(client: Client, order: Order, name: str, **typed: Any) -> list[str]:
     return messages(client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed}, follow=True))
 
 
+def by_hand(*orders: Order) -> dict[str, str]:
+    """What the page that ships sends for orders that no courier takes."""
+    return {f"express_company_{order.pk}": ":hand" for order in orders}
+
+
 def listed(client: Client, work: str, **query: str) -> list[int]:
     return [order.pk for order in client.get(ORDERS, {"work": work, **query}).context["cl"].result_list]
 

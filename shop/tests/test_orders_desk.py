@@ -18,6 +18,7 @@ from shop.states import ShippingStatus
 from shop.tests.factories import (
     ORDERS,
     PACKING,
+    by_hand,
     hidden,
     listed,
     make_order,
@@ -38,6 +39,7 @@ def press(client, work, name, *orders, row=None, **posted):
     """Press a button above the list for ``orders``, or the one in the row of ``row``; answer what is told."""
     data = {} if "action" in posted else {"press": f"{name}:{row.pk if row else ''}"}
     data |= {"_selected_action": [order.pk for order in orders], "sure": "1", **posted}
+    data |= by_hand(*orders, *([row] if row else []))
     return messages(client.post(f"{ORDERS}?work={work}", data, follow=True))
 
 
@@ -104,7 +106,7 @@ class TestTwoAtTheSameInstant:
 
         def click():
             client = logged_in(root.user)
-            client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1"})
+            client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1", **by_hand(order)})
             return client.get(ORDERS).content.decode()
 
         return at_once([click] * 2)
@@ -144,7 +146,7 @@ class TestAsks:
         text = question.content.decode()
         assert "1 个订单，共 2,469.00 元" in text and "自行车" in text and order.order_id in text
         assert (state_of(order), order.logs.last().event) == ("paid", "付款")
-        office.post(page_of(order), hidden(question))
+        office.post(page_of(order), hidden(question) | by_hand(order))
         assert state_of(order) == state
         office.post(f"{ORDERS}?work=ship", {"press": f"prepare:{other.pk}"})  # it can be undone: nothing is asked
         assert state_of(other) == "preparing"
@@ -155,7 +157,7 @@ class TestAsks:
         question = office.post(f"{ORDERS}?work=ship", everything)
         later = paid()
 
-        office.post(f"{ORDERS}?work=ship", hidden(question))
+        office.post(f"{ORDERS}?work=ship", hidden(question) | by_hand(shown))
 
         assert (state_of(shown), state_of(later)) == ("shipped", "paid")
 
@@ -301,7 +303,7 @@ class TestPacking:
         to = re.search(r'method="post" action="([^"]+)"', text)[1]
         chosen = re.findall(r'name="_selected_action" value="(\d+)"', text)
         assert chosen == [str(to_ship.pk)]
-        office.post(to, hidden(office.post(to, {"press": "ship:", "_selected_action": chosen})))
+        office.post(to, hidden(office.post(to, {"press": "ship:", "_selected_action": chosen})) | by_hand(to_ship))
         assert state_of(to_ship) == "shipped"
 
     def test_is_reached_from_the_chosen_rows_and_from_the_order(self, clerk, paid):

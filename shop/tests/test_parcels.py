@@ -1,17 +1,32 @@
 """Parcels: who gets it, who carries it, under which number; found again by each of these."""
 
+import re
 from dataclasses import replace
+from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.db.models import F
 
 from core.sheets.write import sheet_write
 from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
 from shop.selectors import order_search
-from shop.tests.factories import ORDERS, click, hidden, listed, make_order, make_product, messages, page_of, ship
+from shop.tests.factories import (
+    ORDERS,
+    by_hand,
+    click,
+    hidden,
+    listed,
+    make_order,
+    make_product,
+    messages,
+    page_of,
+    ship,
+)
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -38,15 +53,24 @@ class TestShipping:
         couriers = ["顺丰速运", "圆通速递"] * 5
 
         sheet = ask_to_ship(office, *orders)
-        numbers = [typed(order, f"sf 100{n}", courier) for n, (order, courier) in enumerate(zip(orders, couriers))]
+        numbers = [
+            typed(order, f"{'sf' if courier[0] == '顺' else 'yt'} 123000000000{n}", courier)
+            for n, (order, courier) in enumerate(zip(orders, couriers))
+        ]
         page = hidden(sheet) | {name: value for number in numbers for name, value in number.items()}
         answer = office.post(f"{ORDERS}?work=ship", page, follow=True)
 
         assert "收件人7" in sheet.content.decode()
         assert "发货完成（10 条）" in messages(answer)[0]
-        assert [parcel(order) for order in orders] == [("shipped", couriers[n], f"SF100{n}") for n in range(10)]
+        assert [parcel(order) for order in orders] == [
+            ("shipped", couriers[n], f"{'SFYT'[n % 2 * 2 :][:2]}123000000000{n}") for n in range(10)
+        ]
         row = li.get("/order/get_order", order_id=orders[3].order_id).json()["data"]
-        assert (row["recipient"], row["express_company"], row["express_no"]) == ("收件人3", "圆通速递", "SF1003")
+        assert (row["recipient"], row["express_company"], row["express_no"]) == (
+            "收件人3",
+            "圆通速递",
+            "YT1230000000003",
+        )
 
     @pytest.mark.parametrize(
         ("courier", "number", "problem"),
@@ -74,10 +98,10 @@ class TestShipping:
         page = ask_to_ship(office, first)
         text = page.content.decode()
         assert "校园配送" in text and off.name not in text and 'value="顺丰速运" selected' not in text
-        office.post(f"{ORDERS}?work=ship", hidden(page))
+        office.post(f"{ORDERS}?work=ship", hidden(page) | by_hand(first))
         assert parcel(first) == ("shipped", "", "")
 
-        office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, second)) | typed(second, ""))
+        office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, second)) | typed(second, "SF1234567890123"))
         assert 'value="顺丰速运" selected' in ask_to_ship(office, paid()).content.decode()
 
     def test_more_than_fit_on_one_page_are_refused(self, office, paid, monkeypatch):
@@ -101,11 +125,80 @@ class TestShipping:
         assert "不能再修改收货信息" in click(office, order, "receiver", **receiver | {"address": "北京"})[-1]
         Courier.objects.all().delete()  # orders keep the name
         form = office.post(page, {"step_parcel": "1"})
-        office.post(page, hidden(form) | typed(order, "SF2"))
+        office.post(page, hidden(form) | typed(order, "SF2") | {"sure_numbers": "SF2"})
 
         assert 'value="SF1"' in form.content.decode()
         assert parcel(order) == ("shipped", "顺丰速运", "SF2") and order.address == "南京"
         assert order.logs.last().detail == "顺丰速运 SF1 → 顺丰速运 SF2"
+
+
+class TestALineIsNeverShippedBySilence:
+    def ship(self, office, *orders, **more):
+        page = hidden(ask_to_ship(office, *orders))
+        answer = office.post(f"{ORDERS}?work=ship", page | more, follow=True)
+        return answer.content.decode()
+
+    @pytest.mark.parametrize("courier", ["", "顺丰速运", "圆通速递"])
+    def test_without_a_number_nothing_leaves(self, office, paid, courier):
+        order, other = paid(), paid()
+
+        page = self.ship(office, order, other, **typed(order, "", courier), **typed(other, "SF1234567890123"))
+
+        assert "没有快递单号：请填写" in page
+        assert parcel(order) == parcel(other) == ("paid", "", "")
+
+    @pytest.mark.parametrize("choice", [":hand", ":later"])
+    def test_unless_that_is_what_staff_choose(self, office, paid, choice):
+        order = paid()
+
+        assert "请选择快递公司" in self.ship(office, order, **typed(order, "SF1234567890123", choice))
+        assert parcel(order)[0] == "paid"
+        self.ship(office, order, **typed(order, "", choice))
+        assert parcel(order) == ("shipped", "", "")
+
+    @pytest.mark.parametrize(("number", "is_doubted"), [("SF12", True), ("SF1234567890123", False), ("X" * 13, True)])
+    def test_a_number_of_another_form_is_asked_about(self, office, paid, number, is_doubted):
+        order = paid()
+
+        page = self.ship(office, order, **typed(order, number))
+
+        assert ("不像顺丰速运的单号" in page) == is_doubted == (parcel(order)[0] == "paid")
+        if is_doubted:
+            assert f'name="sure_numbers" value="{number}"' in page
+            self.ship(office, order, **typed(order, number), sure_numbers=number)
+            assert parcel(order) == ("shipped", "顺丰速运", number)
+
+    def test_a_number_that_another_order_has_is_asked_about_for_ninety_days(self, office, paid):
+        sent, order, number = paid(recipient="王建国"), paid(recipient="李四"), "SF1234567890123"
+        self.ship(office, sent, **typed(sent, number))
+
+        page = self.ship(office, order, **typed(order, number), sure_numbers="SF9")  # confirmed for another number
+
+        assert f"订单 {sent.order_id}（王建国）已经用这个单号发货" in page and parcel(order)[0] == "paid"
+        Order.objects.filter(pk=sent.pk).update(created_at=F("created_at") - timedelta(days=91))
+        self.ship(office, order, **typed(order, number))
+        assert parcel(order)[0] == "shipped"
+
+    def test_two_orders_of_one_buyer_may_go_in_one_parcel(self, office, paid):
+        first, second = paid(), paid()
+        self.ship(office, first, **typed(first, "SF1234567890123"))
+        self.ship(office, second, **typed(second, "SF1234567890123"))
+
+        assert parcel(second)[0] == "shipped"
+
+    def test_the_message_that_says_it_is_done_takes_it_back(self, office, paid):
+        orders = [paid(), paid()]
+        page = self.ship(office, *orders, **by_hand(*orders))
+
+        step, to = (
+            re.search(r'name="press" value="(unship:[\d,]+)"', page)[1],
+            re.search(r'action="([^"]+)" class="bo-undo"', page)[1],
+        )
+        answer = office.post(unescape(to), {"press": step}, follow=True)
+
+        assert "撤销发货完成（2 条）" in messages(answer)[0]
+        assert [parcel(order)[0] for order in orders] == ["paid", "paid"]
+        assert "unship:" not in answer.content.decode()
 
 
 class TestFillingIn:
@@ -148,7 +241,7 @@ class TestFillingIn:
         assert values == expected | typed(twin, "ZT9", "中通快递") | typed(masked, "X7", "德邦快递")
         assert {parcel(order)[0] for order in orders} == {"paid"}
 
-        office.post(f"{ORDERS}?work=ship", hidden(page) | values)
+        office.post(f"{ORDERS}?work=ship", hidden(page) | values | by_hand(third) | {"sure_numbers": "X7 ZT9"})
         assert parcel(second) == ("shipped", "圆通速递", "YT1000000000002")
 
     def test_from_a_csv_that_keeps_numbers_as_text_and_shortens_a_courier(self, office, orders):

@@ -26,11 +26,12 @@ numbers.forEach((field, at) => {
       recognise(numbers[at + below]);
     });
   });
-  // The courier of a number that tells none is usually that of the next such numbers, too.
+  // The courier of a number that tells none is usually that of the next such numbers, too. What goes without a courier
+  // (":hand", ":later") is chosen for each order.
   let before = courierOf(field).value;
   courierOf(field).addEventListener("focus", (event) => { before = event.target.value; });
   courierOf(field).addEventListener("change", (event) => {
-    for (const below of numbers.slice(at + 1)) {
+    if (!`${event.target.value}${before}`.includes(":")) for (const below of numbers.slice(at + 1)) {
       if (courierOf(below).value === before && !recognised(below)) courierOf(below).value = event.target.value;
     }
     before = event.target.value;

@@ -45,13 +45,14 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     assert paper.get_by_role("img", name="订单号二维码").evaluate("image => image.naturalWidth") > 20
     assert sheets(paper) == 1
     row(page, number).get_by_role("button", name="发货 " + number).click()
-    page.get_by_label(f"订单 {number} 的快递单号").fill("sf 1001")
+    page.get_by_label(f"订单 {number} 的快递单号").fill("sf 1234567890123")
     assert page.get_by_label(f"订单 {number} 的快递公司").input_value() == "顺丰速运"  # as its number tells
     page.get_by_label(f"订单 {number} 的快递单号").press("Enter")  # as a scanner does
     page.get_by_label(f"订单 {number} 的快递单号").press("Enter")
     page.get_by_role("button", name="确认发货").click()
     page.get_by_text(f"{number}：发货完成").wait_for()
-    assert (buyer.order(number)["express_company"], buyer.order(number)["express_no"]) == ("顺丰速运", "SF1001")
+    sent = buyer.order(number)
+    assert (sent["express_company"], sent["express_no"]) == ("顺丰速运", "SF1234567890123")
     assert (buyer.order(number)["shiping_status"], buyer.order(other)["shiping_status"]) == (1, 0)
 
     # The second from the paper of both.
@@ -62,6 +63,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     paper.get_by_label("标签 100×150 毫米").check()
     assert sheets(paper) == 2
     paper.get_by_role("button", name="全部发货").click()
+    paper.get_by_label(f"订单 {other} 的快递公司").select_option(label="自取、面交（没有快递）")
     paper.get_by_role("button", name="确认发货").click()
     paper.get_by_text(f"{other}：发货完成").wait_for()
 
