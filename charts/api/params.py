@@ -58,7 +58,7 @@ class StudentsParams(Params):
 
 
 class TrendParams(SpanParams):
-    of = SeriesNames(default=["students"], help_text="要哪些数字,用逗号隔开:" + "、".join(SERIES))
+    of = SeriesNames(required=False, help_text=f"要哪些数字,用逗号隔开,默认 students:{'、'.join(SERIES)}")
     unit = OneOf(("day", "week", "month"), default="day", help_text="按天、按周(周一)或按月(一号)")
 
 

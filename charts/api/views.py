@@ -36,7 +36,7 @@ class ChartsViewSet(ApiViewSet):
         if "from" in query and "to" not in query:
             last = max(first, last)
         span = series.Span(query["unit"], first, last, sight_of(request.user))
-        return ok("获取成功", data=series.trend(query["of"], span))
+        return ok("获取成功", data=series.trend(query.get("of", ["students"]), span))
 
     @Endpoint("GET", "/statistics/products", "卖出的商品", Access.ROWS, docs=docs.PRODUCTS, is_reading=True)
     def products(self, request: CallerRequest) -> Envelope:
