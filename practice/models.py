@@ -4,11 +4,13 @@ from django.db import models
 
 from permissions.models import Role
 
+MAX_NAME = 32  # of the class in ``accounts.User``
+
 
 class ClassTerms(models.Model):
     """What each account of a class begins with. ``class_name`` is that of the accounts (``accounts.User``)."""
 
-    class_name = models.CharField("班级", max_length=32, unique=True)
+    class_name = models.CharField("班级", max_length=MAX_NAME, unique=True)
     role = models.ForeignKey(Role, models.CASCADE, verbose_name="角色", related_name="+")
     students = models.PositiveSmallIntegerField("练习学员", default=0)
 

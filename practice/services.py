@@ -20,12 +20,12 @@ from core.errors import Throttled
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_scoped
 from practice.errors import InvitationInvalid
-from practice.models import ClassTerms, Invitation
+from practice.models import MAX_NAME, ClassTerms, Invitation
 from shop.services.catalogue import catalogue_clear
 from students.practice import MAX_PRACTICE, practice_add, students_clear
 
-# Without 0 and O, 1, I and L, 2 and Z, 5 and S, 8 and B, and U, which is heard as V: 8 of 24 are 1.1e11 codes.
-ALPHABET = "ACDEFGHJKMNPQRTVWXY34679"
+# Without 0 and O, 1, I and L, 2 and Z, 5 and S, G (6), B (8), and U, which is heard as V: 8 of 23 are 7.8e10 codes.
+ALPHABET = "ACDEFHJKMNPQRTVWXY34679"
 CODE_LENGTH = 8
 CODE_PATTERN = re.compile(f"[{ALPHABET}]{{{CODE_LENGTH}}}")
 MAX_DAYS, MAX_PLACES = 60, 200
@@ -45,6 +45,23 @@ def terms_keep(*, class_name: str, roleid: str, scope: str = "", students: int) 
 def terms_forget(*, class_name: str) -> None:
     """Forget a class whose accounts are deleted; its invitations end."""
     ClassTerms.objects.filter(class_name=class_name).delete()
+
+
+def terms_move(*, before: str, after: str) -> bool:
+    """Let the terms and the invitation of a class follow its name; return whether they did.
+
+    Where ``after`` has terms of its own, or is too long a name for accounts, they stay and the invitation ends.
+    """
+    rows = ClassTerms.objects.filter(class_name=before)
+    if len(after) > MAX_NAME or ClassTerms.objects.filter(class_name=after).exists():
+        Invitation.objects.filter(terms__in=rows).delete()
+        return False
+    return bool(rows.update(class_name=after))
+
+
+def terms_move_undo(*, before: str, after: str, note: bool) -> None:
+    if note:
+        terms_move(before=after, after=before)
 
 
 @transaction.atomic

@@ -190,11 +190,13 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-if PRACTICE:  # inside of what compresses pages
-    MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware"), _PRACTICE_LINE)
+if PRACTICE:  # inside of what compresses pages, outside of what makes them
+    MIDDLEWARE.insert(MIDDLEWARE.index("core.admin.error_pages.BackOfficePagesMiddleware"), _PRACTICE_LINE)
 
 # What a call gets, beside the headers and checks that CallMiddleware takes from the list above.
 CALL_MIDDLEWARE = ["core.api.bodies.BodyLimitMiddleware"]
+if PRACTICE:
+    CALL_MIDDLEWARE.append(_PRACTICE_LINE)  # a phone sees WeChat's callback as a page
 if SANDBOX:
     CALL_MIDDLEWARE += ["lessons.lesson.LessonMiddleware", "sandbox.switches.SwitchMiddleware"]
 

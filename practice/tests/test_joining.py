@@ -27,6 +27,7 @@ from practice.services import (
     terms_forget,
     terms_keep,
 )
+from students.listener import tell_rename_undone, tell_renamed
 from students.models import Student
 from tests.kit import at_once, envelope, logged_in
 
@@ -65,7 +66,7 @@ class TestAnInvitation:
 
     def test_that_is_wrong_or_over_or_full_makes_none(self, api, root, invitation):
         assert len(invitation.code) == 8 and set(invitation.code) <= set(ALPHABET)
-        assert not set("0O1IL2Z5S8B") & set(ALPHABET), "they look alike"
+        assert not set("0O1IL2Z5SGBU") & set(ALPHABET), "they look alike"
         for wrong in ("", "ACDEFGHJ", invitation.code[:7], invitation.code + "A", "undefined"):
             assert envelope(join(api, wrong)) == INVALID
         for number in (1, 2):
@@ -216,6 +217,21 @@ def test_production_has_neither_call_nor_page(api, settings, monkeypatch):
         importlib.reload(urls)
         clear_url_caches()
     assert api.post("/users/join", PERSON).status_code == 200
+
+
+def test_the_terms_and_the_invitation_follow_the_name_of_a_class(api, root, invitation):
+    notes = tell_renamed(before="H5", after="H6")
+    assert join(api, invitation.code).json()["state"] and User.objects.get(username="lilei").class_name == "H6"
+    tell_rename_undone(before="H5", after="H6", notes=notes)
+    assert ClassTerms.objects.get().class_name == "H5"
+
+    for after in ("H7", "x" * 33):  # two classes become one, or a name that no account may have
+        terms_keep(class_name="H7", roleid="200", students=0)
+        code = invite(root).code
+        notes = tell_renamed(before="H5", after=after)
+        assert envelope(join(api, code, username="x")) == INVALID
+        tell_rename_undone(before="H5", after=after, notes=notes)
+    assert sorted(ClassTerms.objects.values_list("class_name", flat=True)) == ["H5", "H7"]
 
 
 class TestTheClassRoom:

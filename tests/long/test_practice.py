@@ -137,7 +137,15 @@ def test_it_marks_its_database_and_production_refuses_it(environ, server):
 
 def test_every_page_says_what_it_is_and_no_public_password_opens_it(server):
     caller, code = server
-    for path in ("/", "/docs/", "/docs/client/", "/admin/login/", "/sandbox/phone/", f"/practice/join/?invite={code}"):
+    for path in (
+        "/",
+        "/docs/",
+        "/admin/nowhere/",
+        "/docs/client/",
+        "/admin/login/",
+        "/sandbox/phone/",
+        f"/practice/join/?invite={code}",
+    ):
         assert LINE in caller(path).text, path
     assert caller("/users/login", {"username": "lbw", "password": "555"}).json()["state"] is False
 
