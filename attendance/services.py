@@ -257,7 +257,8 @@ def _tell(session: Session, record: Record) -> None:
         "signed": signed,
         "total": total,
     }
-    transaction.on_commit(lambda: screens.screens_tell(session.pk, "attendanceSigned", facts), robust=True)
+    # Before the commit, while the session is locked: of two signs at once, the second number must not come first.
+    screens.screens_tell(session.pk, "attendanceSigned", facts)
 
 
 def _code_facts(pk: int, base: str, now: datetime) -> dict[str, Any]:

@@ -1,8 +1,13 @@
 """Requests at the same instant, over real connections, and what the lock of the session is for."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from accounts.tests.test_scan_login import Screen
 from attendance import services
 from attendance.errors import AlreadySigned, CodeExpired
 from attendance.models import Period, Record, Session, Status
@@ -33,6 +38,27 @@ def test_two_signs_of_one_student_make_one(attend, session, trainee):
         answers = at_once([lambda code=code: attend("sign", tan, code=code)["msg"]] * 4)
 
         assert sorted(answers) == ["已经签到"] * 3 + ["签到成功"]
+
+
+def test_forty_sign_within_ten_seconds_and_the_screen_hears_each(attend, trainee):
+    people = [trainee(f"学员{number}") for number in range(40)]
+    pk, screen = attend("open", class_="H51901")["attendance_id"], Screen()
+    code = attend("getCode", attendance_id=pk, sid=screen.sid)["code"]
+    begun = time.monotonic()
+
+    def sign_by_call(who):
+        try:
+            return attend("sign", who, code=code)["msg"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(sign_by_call, people))
+
+    assert answers == ["签到成功"] * 40 and time.monotonic() - begun < 10
+    signs = [data for name, data in screen.events if name == "attendanceSigned"]
+    assert [data["signed"] for data in signs] == list(range(1, 41))
+    assert {data["name"] for data in signs} == {f"学员{number}" for number in range(40)}
 
 
 def test_without_the_lock_two_signs_are_two(monkeypatch, session, trainee, no_lock):
