@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import LoginLog, User
 from accounts.services.seed import accounts_seed
 from accounts.services.users import sign_out_everywhere
+from attendance.models import ATTENDED, Record, Session
 from core.money import fen_to_yuan
 from demo.accounts import accounts_reset
 from demo.data import demo_reset, demo_seed
@@ -40,8 +41,19 @@ def demo(roles: Any, settings: Any, tmp_path: Any, keys: dict[str, str], server:
 
 
 def counts() -> list[int]:
-    models: list[Any] = [Student, Order, Payment, Refund, Trade, LoginLog, WeatherRecord]
+    models: list[Any] = [Student, Order, Payment, Refund, Trade, LoginLog, WeatherRecord, Session, Record]
     return [model.objects.count() for model in models]
+
+
+def test_the_attendance_has_the_rhythm_of_a_week(demo: None) -> None:
+    def rate(weekday: int) -> float:
+        records = Record.objects.filter(session__date__iso_week_day=weekday)
+        return records.filter(status__in=ATTENDED).count() / records.count()
+
+    days = set(Session.objects.values_list("date", flat=True))
+    assert 60 < len(days) < 66 and {day.weekday() for day in days} == set(range(5))
+    assert rate(5) < rate(1) < 1 and rate(5) < rate(3)
+    assert not Record.objects.filter(student__created_at__gt=F("session__opened_at")).exists()
 
 
 def test_shows_every_state_that_lasts_with_sums_that_agree(demo: None) -> None:
