@@ -13,6 +13,7 @@ MAX_ENTRIES = 50
 CHAPTERS = {
     "": "home",
     "accounts/": "roles",
+    "attendance/": "attendance",
     "auditlog/": "who",
     "accounts/loginlog/": "who",
     "accounts/loginattempt/": "who",

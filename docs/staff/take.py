@@ -14,6 +14,7 @@ PAGES = {
     "home": "/admin/?period=month",
     "students": "/admin/students/student/",
     "classes": "/admin/students/schoolclass/",
+    "attendance": "/admin/attendance/session/",
     "import": "/admin/students/transferrun/import/",
     "ship": "/admin/shop/order/?work=ship",
     "refund": "/admin/shop/order/?work=refunds",
