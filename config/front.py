@@ -86,7 +86,8 @@ def socket_guide(request: HttpRequest) -> HttpResponse:
 
 
 def client_guide(request: HttpRequest) -> HttpResponse:
-    context = {"base": absolute_url(request, ""), "lifetime": span(settings.JWT_LIFETIME)}
+    base = absolute_url(request, "")
+    context = {"base": base, "ws_base": base.replace("http", "ws", 1), "lifetime": span(settings.JWT_LIFETIME)}
     return render(request, "front/client.html", context)
 
 

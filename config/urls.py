@@ -42,7 +42,7 @@ urlpatterns = [
     path("docs/staff/<str:name>/", front.handbook),
     path("docs/types.d.ts", front.types_file),
     path("docs/collection.json", front.collection_file),
-    *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react")),
+    *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react", "miniprogram")),
     path("attendance/phone/", phone.sign_page),
     path("attendance/phone/wechat/", phone.wechat_page),
     path("admin/", include("backoffice.urls")),

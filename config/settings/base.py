@@ -64,8 +64,8 @@ if SANDBOX:
     from sandbox.keys import sandbox_settings
 
     _sandbox = sandbox_settings(STATE_DIR / "sandbox")
-# The names by which this machine reaches itself: such a caller needs no login for the sandbox. Empty: nobody counts.
-SANDBOX_LOCAL_HOSTS = ["127.0.0.1", "localhost", "::1"]
+# The names by which this machine reaches itself: such a caller needs no login for the sandbox. On the internet nobody.
+SANDBOX_LOCAL_HOSTS = [] if DEPLOYED else ["127.0.0.1", "localhost", "::1"]
 
 
 def _upstream(name: str, sandbox: str, real: str) -> str:

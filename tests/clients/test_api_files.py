@@ -127,10 +127,17 @@ def test_without_a_sandbox_no_page_offers_to_pay_in_it(api, settings):
     assert not [path for path in paths if path[0] == "sandbox"]
 
 
-@pytest.mark.parametrize(("name", "file"), [("vue", "vue/src/main.js"), ("react", "react/src/types.d.ts")])
-def test_the_example_clients_can_be_downloaded(api, name, file):
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("vue", {"src/main.js", "package.json"}),
+        ("react", {"src/types.d.ts", "package.json"}),
+        ("miniprogram", {"app.json", "utils/api.js", "pages/index/index.wxml"}),
+    ],
+)
+def test_the_example_clients_can_be_downloaded(api, name, files):
     archive = zipfile.ZipFile(io.BytesIO(api.http.get(f"/docs/{name}.zip").content))
 
-    assert {file, f"{name}/package.json"} <= set(archive.namelist())
+    assert {f"{name}/{file}" for file in files} <= set(archive.namelist())
     sources = [path for path in (EXAMPLES / name / "src").glob("*") if path.name != "types.d.ts"]
     assert {f"{name}/src/{path.name}" for path in sources} <= set(archive.namelist())

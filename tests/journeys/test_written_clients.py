@@ -4,6 +4,7 @@ The Vue client runs as its author runs it, behind the development server's proxy
 from an origin of its own, and asks the server across origins.
 """
 
+import json
 import os
 import subprocess
 from functools import partial
@@ -298,3 +299,20 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         page.locator("[data-test=students] tbody tr").first.wait_for()
         assert page.get_by_role("button", name="增加学员").count() == 0
         assert page.get_by_role("button", name="删除").count() == 0
+
+
+def test_the_mini_program_goes_through_its_day(running, tmp_path):
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    script = Path(__file__).parents[1] / "clients/miniprogram.js"
+    command = ["node", script, CLIENTS / "miniprogram", running.base, "lbw", "555", picture]
+
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    assert result.returncode == 0, result.stderr
+    day = json.loads(result.stdout)
+    assert (day["guest"]["msg"], day["guest"]["userInfo"]["nickname"]) == ("微信登入成功", "游客")
+    assert (day["list"]["state"], day["list"].get("total")) == (True, 0)  # a guest sees its own rows alone
+    assert (day["account"]["msg"], day["account"]["userInfo"]["username"]) == ("微信登入成功", "lbw")
+    assert (day["avatar"]["msg"], day["paid"]["msg"]) == ("图片上传成功", "支付成功")
+    assert (day["event"], day["token"]) == ("connectSuccess", None)
