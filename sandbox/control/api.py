@@ -144,7 +144,7 @@ def trades(request: HttpRequest, body: Body) -> JsonResponse:
     if not caller.sees_all and caller.user is None:
         return _no(LOGIN, 403)
     numbers = [number for number in request.GET.getlist("out_trade_no") if number.isascii() and number.isprintable()]
-    rows = Trade.objects.filter(caller.orders()).prefetch_related("deliveries", "codes")
+    rows = Trade.objects.filter(caller.orders()).prefetch_related("deliveries", "codes", "refunds")
     rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
     return JsonResponse({"trades": [_trade(trade) for trade in rows[:MAX_ROWS]]})
 
@@ -201,6 +201,9 @@ def _trade(trade: Trade) -> Body:
             {"code_url": code.code_url, "prepay_id": code.prepay_id, "pay_page": twin_url(code)}
             for code in trade.codes.all()
         ],
-        "refunds": list(trade.refunds.values("out_refund_no", "refund_fee", "state")),
+        "refunds": [
+            {name: getattr(refund, name) for name in ("out_refund_no", "refund_fee", "state")}
+            for refund in trade.refunds.all()
+        ],
         "deliveries": [_delivery(row) for row in trade.deliveries.all()],
     }

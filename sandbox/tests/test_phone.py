@@ -226,6 +226,25 @@ def test_the_buyer_sets_and_sends_what_is_the_own_orders(person, order):
     assert browser.post(f"/sandbox/deliveries/{deliveries[0]['id']}/send/").status_code == 302
 
 
+def test_neither_the_phone_nor_the_list_of_trades_asks_more_for_more_orders(person, order, django_assert_num_queries):
+    li = person("li")
+    browser = phone("li")
+
+    def places(number):
+        json(browser, "/sandbox/control/pay", {"code_url": order(f"2026112900paid{number}", li.user).code_url})
+        order(f"2026112900open{number}", li.user)
+
+    places(0)
+    for path, queries in (("/sandbox/phone/", 5), ("/sandbox/control/trades", 5)):
+        with django_assert_num_queries(queries):
+            browser.get(path)
+    for number in range(1, 4):
+        places(number)
+    for path, queries in (("/sandbox/phone/", 5), ("/sandbox/control/trades", 5)):
+        with django_assert_num_queries(queries):
+            assert "2026112900open3" in browser.get(path).content.decode()
+
+
 # --- The scan ------------------------------------------------------------------------------------------
 
 
