@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from backoffice.navigation import may_see_daily, page_of
 from core import times
@@ -27,13 +28,16 @@ from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.revenue import OrderSums, order_days_between
 
-MAX_DAYS = 92
+MAX_DAYS = 366
 FIRST_YEAR, LAST_YEAR = 2000, 2200
-_FEES = "微信支付的交易账单核对不含手续费，以商户平台的资金账单为准"
+_NO_FEES = "其中有以前的版本核对的账单，没有记下手续费；在“对账”里重新核对就有"
 _DAY_TITLES = (
     *("日期", "下单", "下单金额（元）", "订单收入（元）", "取消", "关闭", "收款笔数", "收款（元）"),
-    *("退款笔数", "退款（元）", "净额（元）", "对账", "未处理差异"),
+    *("退款笔数", "退款（元）", "净额（元）", "手续费（元）", "对账", "未处理差异"),
 )
+
+
+_SUMS = [*range(1, 12), 13]  # the columns that are added up
 
 
 class Line(NamedTuple):
@@ -84,15 +88,22 @@ class Sheet:
             hint = "包括在退款里：微信已受理，买家还没有收到"
             yield Line("其中还没有到账", money.waiting, fen_to_yuan(money.waiting_fen), hint)
         yield Line("净额", None, fen_to_yuan(money.net_fen), "收款减退款")
-        yield Line("手续费", None, None, f"未知。{_FEES}")
         if not bill.compared:
             yield Line("微信账单", None, None, "还没有核对：每天的账单第二天 10 点以后才有")
             return
-        days = sum(day.is_compared for day in self.bills.values())
+        compared = [day for day, one in self.bills.items() if one.is_compared]
+        days, ours = len(compared), sum((self.money.get(day, MoneyDay()) for day in compared), MoneyDay())
         foreign = f"；账单里有 {bill.foreign} 笔属于用同一商户号的其他系统" if bill.foreign else ""
         about = f"{len(self.days)} 天里核对了 {days} 天{foreign}"
         yield Line("微信账单的收款", None, fen_to_yuan(bill.paid_fen), about)
+        yield Line("这几天本地的收款", ours.paid, fen_to_yuan(ours.paid_fen), _compared(bill.paid_fen, ours.paid_fen))
         yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间，不含线下退款")
+        hint = _compared(bill.refunded_fen, ours.refunded_fen)
+        yield Line("这几天本地的退款", ours.refunds, fen_to_yuan(ours.refunded_fen), hint)
+        fee = None if bill.feeless else fen_to_yuan(bill.fee_fen)
+        yield Line("手续费", None, fee, _NO_FEES if bill.feeless else "微信账单里的，减去随退款退回的")
+        net = None if fee is None else fen_to_yuan(bill.paid_fen - bill.refunded_fen - bill.fee_fen)
+        yield Line("微信账单减手续费", None, net, "账单的收款减退款减手续费：这几天进商户账户的钱")
         yield Line("对账差异", bill.differences, None, f"其中 {bill.open} 处未处理")
 
     def _parts(self) -> list[tuple[dict[date, Any], Any]]:
@@ -102,11 +113,18 @@ class Sheet:
         for day in self.days:
             order, money, bill = (part.get(day, zero) for part, zero in self._parts())
             yield [
-                *(str(day), order.placed, order.amount, order.revenue, order.cancelled, order.closed),
+                *(day, order.placed, order.amount, order.revenue, order.cancelled, order.closed),
                 *(money.paid, fen_to_yuan(money.paid_fen)),
                 *(money.refunds + money.offline, fen_to_yuan(money.back_fen), fen_to_yuan(money.net_fen)),
+                fen_to_yuan(bill.fee_fen) if bill.compared and not bill.feeless else None,
                 *(bill.state, bill.open),
             ]
+
+    def sums(self) -> list[Any]:
+        """Return the last line of the table of days: the sum of each column of numbers."""
+        columns = [[value for value in column if value is not None] for column in zip(*self.rows(), strict=True)]
+        sums = [sum(values[1:], values[0]) if at in _SUMS and values else "" for at, values in enumerate(columns)]
+        return ["合计", *sums[1:]]
 
 
 def days_asked(request: HttpRequest, today: date) -> tuple[date, date]:
@@ -151,7 +169,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "title": f"日报 {sheet.title}",
         "sheet": sheet,
         "lines": list(sheet.lines()),
-        "days": table(_DAY_TITLES, [_cells(row) for row in sheet.rows()]) if sheet.first != sheet.last else "",
+        "days": _table(sheet) if sheet.first != sheet.last else "",
         "may_export": may_export,
         "query": query,
         "back": f"?{query}",
@@ -165,25 +183,61 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     return render(request, template, context)
 
 
+def _table(sheet: Sheet) -> SafeString:
+    return table(_DAY_TITLES, [_cells(row) for row in (*sheet.rows(), sheet.sums())])
+
+
 def _cells(row: list[Any]) -> list[Any]:
-    return [yuan_text(value) if isinstance(value, Decimal) else str(value) for value in row]
+    return ["—" if value is None else yuan_text(value) if isinstance(value, Decimal) else str(value) for value in row]
+
+
+def _compared(there_fen: int, here_fen: int) -> str:
+    difference = there_fen - here_fen
+    return f"与账单相差 {yuan_text(fen_to_yuan(difference))} 元，见对账差异" if difference else "与账单相同"
 
 
 def _shortcuts(sheet: Sheet, now: datetime) -> list[tuple[str, str, bool]]:
-    today, length = now.date(), sheet.last - sheet.first + timedelta(days=1)
-    many = "一天" if length.days == 1 else f" {length.days} 天"
-    spans = [
-        (f"前{many}", sheet.first - length, sheet.last - length),
-        (f"后{many}", sheet.first + length, sheet.last + length),
+    today, first, last = now.date(), sheet.first, sheet.last
+    days, months = (last - first).days + 1, _months(first, last, today)
+    many = f" {months} 个月" if months else f" {days} 天"
+    many = {" 1 个月": "一个月", " 1 天": "一天"}.get(many, many)
+    month = today.replace(day=1)
+    quarter = month_later(month, -((today.month - 1) % 3))
+    spans = [(label + many, *_moved(first, last, months or 0, sign)) for label, sign in (("前", -1), ("后", 1))]
+    spans += [
         ("今天", today, today),
-        ("本月", today.replace(day=1), today),
+        ("本月", month, today),
+        ("上月", month_later(month, -1), month - timedelta(days=1)),
+        ("本季", quarter, today),
+        ("今年", today.replace(month=1, day=1), today),
     ]
     page = reverse("daily")
     return [
-        (title, f"{page}?from={first}&to={last}", (first, last) == (sheet.first, sheet.last))
-        for title, first, last in spans
-        if first <= today
+        (title, f"{page}?from={begins}&to={min(ends, today)}", (begins, min(ends, today)) == (first, last))
+        for title, begins, ends in spans
+        if begins <= today
     ]
+
+
+def _months(first: date, last: date, today: date) -> int:
+    """Return how many whole months the days are, where this month counts as far as it is; 0 if they are none."""
+    is_whole = (last + timedelta(days=1)).day == 1 or (last == today and first != last)
+    return (last.year - first.year) * 12 + last.month - first.month + 1 if first.day == 1 and is_whole else 0
+
+
+def _moved(first: date, last: date, months: int, sign: int) -> tuple[date, date]:
+    """Return the days before (``sign`` -1) or after these: as many months, or as many days."""
+    if months:
+        begins = month_later(first, sign * months)
+        return begins, month_later(begins, months) - timedelta(days=1)
+    length = sign * (last - first + timedelta(days=1))
+    return first + length, last + length
+
+
+def month_later(first: date, months: int) -> date:
+    """Return the first of the month so many months after that of ``first``, which is the first of its month."""
+    number = first.year * 12 + first.month - 1 + months
+    return first.replace(year=number // 12, month=number % 12 + 1)
 
 
 def _book(sheet: Sheet) -> bytes:
@@ -191,5 +245,5 @@ def _book(sheet: Sheet) -> bytes:
     lines = [["" if value is None else value for value in line] for line in sheet.lines()]
     return book_write(
         Page("汇总", head, lines, [28, 10, 14, 60]),
-        Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12]),
+        Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12, 12], _SUMS),
     )

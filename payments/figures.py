@@ -116,6 +116,8 @@ class BillDay(Sums):
     missing: int = 0  # those whose bill was asked for in vain
     paid_fen: int = 0
     refunded_fen: int = 0
+    fee_fen: int = 0
+    feeless: int = 0  # compared merchant numbers whose fees are not known
     foreign: int = 0  # rows that belong to other systems; their money is among the sums
     differences: int = 0
     open: int = 0
@@ -140,9 +142,16 @@ def bill_days(first: date, last: date) -> dict[date, BillDay]:
         missing=Count("pk", filter=~is_done),
         paid=Sum("paid_fen"),
         refunded=Sum("refunded_fen"),
+        fee=Sum("fee_fen", filter=is_done, default=0),
+        feeless=Count("pk", filter=is_done & Q(fee_fen=None)),
         foreign=Sum("foreign_rows"),
     )
-    days = {row.pop("day"): BillDay(paid_fen=row.pop("paid"), refunded_fen=row.pop("refunded"), **row) for row in runs}
+    days = {
+        row.pop("day"): BillDay(
+            paid_fen=row.pop("paid"), refunded_fen=row.pop("refunded"), fee_fen=row.pop("fee"), **row
+        )
+        for row in runs
+    }
     differences: Any = Difference.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
     is_open = Q(ending=Difference.Ending.OPEN)
     for row in differences.annotate(differences=Count("pk"), open=Count("pk", filter=is_open)):

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 CURRENCY = "CNY"
+RATES_LENGTH = 64
 
 
 class TradeType(models.TextChoices):
@@ -312,6 +313,9 @@ class BillRun(models.Model):
     foreign_rows = models.PositiveIntegerField("其他系统的笔数", default=0)  # other systems may use our merchant number
     paid_fen = models.BigIntegerField("收款（分）", default=0)
     refunded_fen = models.BigIntegerField("退款（分）", default=0)
+    # Fees less what came back of them with refunds. Empty in runs of a release that did not read them.
+    fee_fen = models.BigIntegerField("手续费（分）", null=True, blank=True)
+    fee_rates = models.CharField("费率", max_length=RATES_LENGTH, blank=True, default="", db_default="")
     differences = models.PositiveIntegerField("差异", default=0)  # those still open when the run ended
     sha1 = models.CharField("账单摘要", max_length=40, blank=True)
     last_error = models.CharField("最近错误", max_length=255, blank=True)

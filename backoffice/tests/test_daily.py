@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -79,15 +79,31 @@ class TestNumbers:
             "其中线下退款": (1, "1.00"),
             "其中还没有到账": (1, "2.50"),
             "净额": (None, "12.00"),
-            "手续费": (None, ""),
             "微信账单的收款": (None, "15.50"),
+            "这几天本地的收款": (2, "15.50"),
             "微信账单的退款": (None, "2.50"),
+            "这几天本地的退款": (1, "2.50"),
+            "手续费": (None, ""),
+            "微信账单减手续费": (None, ""),
             "对账差异": (1, ""),
         }
         page = office.get(reverse("daily")).content.decode()
-        for text in ("未知。微信支付的交易账单核对不含手续费", "其中 1 处未处理", "今天还没有结束"):
+        for text in ("以前的版本核对的账单，没有记下手续费", "其中 1 处未处理", "今天还没有结束", "与账单相同"):
             assert text in page
         assert '<td class="number"></td>' not in page
+
+    def test_know_the_fees_and_say_where_a_bill_and_the_same_days_here_differ(
+        self, office: Client, books: dict[str, Any], today: date
+    ) -> None:
+        BillRun.objects.update(fee_fen=9, paid_fen=1500)
+        Payment.objects.filter(out_trade_no="STRAY").update(paid_at=timezone.now() - timedelta(days=1))
+
+        both = f"?from={today - timedelta(days=1)}&to={today}"
+        assert lines(office, both)["收款"] == (2, "15.50")
+        assert lines(office, both)["这几天本地的收款"] == (1, "12.50")  # the day before was not compared
+        assert (lines(office)["手续费"], lines(office)["微信账单减手续费"]) == ((None, "0.09"), (None, "12.41"))
+        page = office.get(reverse("daily") + both).content.decode()
+        assert "与账单相差 2.50 元，见对账差异" in page and "合计" in page
 
     def test_belong_to_days_of_local_time(self, office: Client, books: dict[str, Any], today: date) -> None:
         midnight = local(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -112,7 +128,7 @@ class TestNumbers:
         ("?from=9999-12-31&to=0001-01-01", 0, 0),
         ("?to=2199-01-01", 0, 0),
         ("?from=2020-01-05&to=2020-01-03", "2020-01-03", "2020-01-05"),
-        ("?from=2020-01-01&to=2021-01-01", "2020-10-02", "2021-01-01"),
+        ("?from=2020-01-01&to=2021-01-01", "2020-01-02", "2021-01-01"),
         ("?to=2020-01-03", "2020-01-03", "2020-01-03"),
     ],
 )
@@ -126,6 +142,41 @@ def test_the_days_are_cut_to_a_span(office: Client, today: date, query: str, fir
     assert "后一天" not in office.get(reverse("daily")).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?from=2020-11-01&to=2020-11-30", ["?from=2020-10-01&to=2020-10-31", "?from=2020-12-01&to=2020-12-31"]),
+        ("?from=2020-01-01&to=2020-03-31", ["?from=2019-10-01&to=2019-12-31", "?from=2020-04-01&to=2020-06-30"]),
+        ("?from=2020-03-01&to=2020-03-01", ["?from=2020-02-29&to=2020-02-29", "?from=2020-03-02&to=2020-03-02"]),
+        ("?from=2020-03-10&to=2020-03-12", ["?from=2020-03-07&to=2020-03-09", "?from=2020-03-13&to=2020-03-15"]),
+    ],
+)
+def test_whole_months_lead_to_whole_months(office: Client, query: str, expected: list[str]) -> None:
+    links = [link.partition("?")[2] for _, link, _ in office.get(reverse("daily") + query).context["shortcuts"]]
+
+    assert [f"?{link}" for link in links[:2]] == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "month", "quarter"),
+    [
+        ("2026-01-31", "?from=2025-12-01&to=2025-12-31", "?from=2026-01-01&to=2026-01-31"),
+        ("2026-11-29", "?from=2026-10-01&to=2026-10-31", "?from=2026-10-01&to=2026-11-29"),
+    ],
+)
+def test_last_month_and_this_quarter_are_one_click_away(
+    office: Client, monkeypatch: pytest.MonkeyPatch, now: str, month: str, quarter: str
+) -> None:
+    monkeypatch.setattr(daily.times, "now", lambda: datetime.fromisoformat(f"{now}T12:00:00+08:00"))
+    shortcuts = office.get(reverse("daily")).context["shortcuts"]
+    links = {label: "?" + link.partition("?")[2] for label, link, _ in shortcuts}
+
+    assert (links["上月"], links["本季"]) == (month, quarter)
+    assert links["今年"] == f"?from=2026-01-01&to={now}"
+    this_month = office.get(reverse("daily") + "?" + links["本月"][1:]).context["shortcuts"]
+    assert this_month[0][1].endswith(month)  # a month that is not over leads to the whole one before
+
+
 class TestPaperAndExcel:
     def test_have_the_same_sums(self, office: Client, root: Any, books: dict[str, Any], today: date) -> None:
         query = f"?from={today - timedelta(days=1)}&to={today}"
@@ -135,9 +186,10 @@ class TestPaperAndExcel:
         assert "data-print" in paper and "15.50" in paper and "root 打印" in paper
         sums = {row[0]: row[1:3] for row in book["汇总"].iter_rows(values_only=True)}
         assert sums["收款"] == (2, 15.5) and sums["净额"] == (None, 12) and sums["手续费"] == (None, None)
-        heads, _, day = book["逐日"].iter_rows(values_only=True)
+        heads, _, day, total = book["逐日"].iter_rows(values_only=True)
         row = dict(zip(heads, day, strict=True))
-        assert (row["日期"], row["收款（元）"], row["净额（元）"], row["对账"]) == (str(today), 15.5, 12, "已核对")
+        assert (row["日期"].date(), row["收款（元）"], row["净额（元）"], row["对账"]) == (today, 15.5, 12, "已核对")
+        assert (total[0], total[7], total[12]) == ("合计", "=SUBTOTAL(109,H2:H3)", None)
         [entry] = LogEntry.objects.filter(action=StaffAction.EXPORT)
         assert entry.actor == root.user and "日报" in entry.changes["文件"][1]
 

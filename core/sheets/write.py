@@ -125,4 +125,5 @@ def _add_sheet(book: Any, page: Page) -> None:
         sheet.auto_filter.ref = f"A1:{letters[-1]}{last}"
     if last > 1 and page.sums:
         formulas = [f"=SUBTOTAL(109,{letter}2:{letter}{last})" for letter in letters]
-        sheet.append([bold(formula) if at in page.sums else None for at, formula in enumerate(formulas)])
+        sums = [bold(formula) if at in page.sums else None for at, formula in enumerate(formulas)]
+        sheet.append([sums[0] or bold("合计"), *sums[1:]])

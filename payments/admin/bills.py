@@ -53,12 +53,12 @@ def _again(press: Press) -> str:
 @admin.register(BillRun)
 class BillRunAdmin(MoneyAdmin):
     rights: ClassVar = {"view": "查看", "change": "重新核对"}
-    list_display = ("day", "mch_id", "state_label", "rows", "paid", "refunded", "found", "ran_at")
+    list_display = ("day", "mch_id", "state_label", "rows", "paid", "refunded", "fee", "found", "ran_at")
     list_filter = ("state", "day")
     ordering = ("-day", "mch_id")
     fieldsets = (
         section("对账", ("day", "mch_id"), ("state_label", "ran_at"), "found", "last_error"),
-        section("账单", ("rows", "foreign_rows"), ("paid", "refunded"), "sha1"),
+        section("账单", ("rows", "foreign_rows"), ("paid", "refunded"), ("fee", "fee_rates"), "sha1"),
     )
     buttons = (Button("again", "重新核对", _again, is_request=True),)
 
@@ -76,6 +76,10 @@ class BillRunAdmin(MoneyAdmin):
     @display(description="退款（元）")
     def refunded(self, run: BillRun) -> str:
         return yuan(run.refunded_fen)
+
+    @display(description="手续费（元）")
+    def fee(self, run: BillRun) -> str:
+        return "—" if run.fee_fen is None else yuan(run.fee_fen)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillRun]:
         same_day = Difference.objects.filter(mch_id=OuterRef("mch_id"), day=OuterRef("day"), ending=Ending.OPEN)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from core.upstreams import UpstreamRefused
@@ -203,6 +204,8 @@ class BillRow(NamedTuple):
     :param bill_state: of a payment SUCCESS or REVOKED; of a refund its state when the bill was made (SUCCESS,
         PROCESSING, FAIL, CHANGE...), since a bill is never updated.
     :param bill_fen: what was paid, coupons included; of a refund what goes back.
+    :param fee: yuan, with five decimals; of a refund what of the fee goes back, so it is negative. None: not named.
+    :param rate: of the fee, as the provider writes it.
     """
 
     bill_at: datetime
@@ -214,6 +217,13 @@ class BillRow(NamedTuple):
     bill_fen: int
     out_refund_no: str = ""
     refund_id: str = ""
+    fee: Decimal | None = None
+    rate: str = ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The fields that a ``Difference`` keeps."""
+        return {name: value for name, value in self._asdict().items() if name not in ("fee", "rate")}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Each day and merchant is one run. A difference that a later run does not find en
 import time as clock
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.listener import listener
-from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund
+from payments.models import RATES_LENGTH, BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund
 from payments.selectors import MONEY_MOVES
 from payments.services.differences import (
     Ending,
@@ -145,11 +146,21 @@ def _compare_claimed(who: Merchant, day: date, now: datetime) -> BillRun:
         "foreign_rows": foreign_rows,
         "paid_fen": sum(row.bill_fen for row in bill.rows if not row.out_refund_no),
         "refunded_fen": sum(row.bill_fen for row in bill.rows if row.out_refund_no),
+        "fee_fen": fees_fen(bill.rows),
+        "fee_rates": "、".join(sorted({row.rate for row in bill.rows if row.fee and row.rate}))[:RATES_LENGTH],
         "differences": Difference.objects.filter(mch_id=who.mch_id, day=day, ending=Ending.OPEN).count(),
         "sha1": bill.sha1,
         "last_error": "",
     }
     return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=facts)[0]
+
+
+def fees_fen(rows: Sequence[BillRow]) -> int | None:
+    """Return what the provider keeps for itself; None where a row does not say it."""
+    fees = [row.fee for row in rows]
+    if None in fees:
+        return None
+    return int((sum(filter(None, fees), Decimal(0)) * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _is_late(who: Merchant, bill: Bill, now: datetime) -> bool:
@@ -188,7 +199,7 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
         numbers = [getattr(row, number) for row in rows]
         ours: dict[str, Any] = table.in_bulk(numbers, field_name=number)
         candidates = [
-            Difference(**row._asdict(), **facts) for row in rows if getattr(row, number) in ours or _may_be_ours(row)
+            Difference(**row.facts, **facts) for row in rows if getattr(row, number) in ours or _may_be_ours(row)
         ]
         foreign_rows += len(rows) - len(candidates)
         to_ask = []

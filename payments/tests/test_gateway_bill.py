@@ -2,12 +2,14 @@
 
 import itertools
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from payments.gateways.base import Bill, BillNotReady, GatewayRefused, GatewayUnreachable, GatewayUntrusted
 from payments.gateways.wechat import gateway_v2, gateway_v3, http, v3
 from payments.gateways.wechat.bill import read_bill
+from payments.services.bills import fees_fen
 from payments.tests.fake_wechat import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
 from payments.tests.test_gateway_v2 import intent
 
@@ -40,6 +42,22 @@ def test_a_day_on_which_nothing_moved_has_an_empty_bill_and_one_that_is_not_made
 
     with pytest.raises(BillNotReady):
         gateway_v3().bill(DAY)
+
+
+def test_fees_are_read_with_all_their_decimals_and_those_of_a_refund_are_negative():
+    back = (
+        ROW.replace("SUCCESS", "REFUND").replace("`0,`0,`0.00", "`50001,`R1,`0.00", 1).replace("`0.07000", "`-0.01500")
+    )
+    (row,) = read_bill(text(ROW), MCHID)
+    assert (row.fee, row.rate) == (Decimal("0.07"), "0.60%") and "fee" not in row.facts
+
+    assert fees_fen(read_bill(text(ROW, back), MCHID)) == 6  # of 5.5
+    assert fees_fen(read_bill(text(ROW.replace("`0.07000", "`")), MCHID)) is None
+    titles = BILL_TITLES.replace("手续费,费率", "别的,列")
+    assert fees_fen(read_bill(text(ROW, titles=titles), MCHID)) is None
+    for wrong in ("`0.07元", "`--1", "`1e5", "`NaN"):
+        with pytest.raises(GatewayUntrusted, match="a fee is malformed"):
+            read_bill(text(ROW.replace("`0.07000", wrong)), MCHID)
 
 
 @pytest.mark.parametrize(("fault", "error"), [

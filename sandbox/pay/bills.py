@@ -1,6 +1,7 @@
 """Make the daily trade bill (交易账单): payments on the day they succeeded, refunds on the day they were accepted."""
 
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 
 from core.times import SHANGHAI, local
 from sandbox.faults import faults_on
@@ -75,7 +76,7 @@ def _payment(trade: Trade) -> Row:
         "商户退款单号": "0",
         "商品名称": trade.body,
         "商户数据包": trade.attach,
-        "手续费": "0.00000",
+        "手续费": _fee(trade.total_fee),
         "费率": "0.60%",
         "订单金额": trade.total_fee,
     }
@@ -91,9 +92,15 @@ def _refund(refund: Refund) -> Row:
         "退款金额": refund.refund_fee,
         "退款类型": "ORIGINAL",
         "退款状态": _STATES.get(refund.state, refund.state),
+        "手续费": "-" + _fee(refund.refund_fee),
         "订单金额": 0,
         "申请退款金额": refund.refund_fee,
     }
+
+
+def _fee(fen: int) -> str:
+    """Return 0.6 %, rounded to the fen, as the bill writes it: yuan with five decimals."""
+    return f"{yuan_text((fen * 6 + 500) // 1000)}000"
 
 
 def _time(moment: datetime) -> str:
@@ -121,7 +128,8 @@ def _sum(rows: list[Row], title: str) -> int:
 
 def _text(rows: list[Row]) -> bytes:
     income, back, claims = (_sum(rows, title) for title in ("订单金额", "退款金额", "申请退款金额"))
-    sums: list[str | int] = [str(len(rows)), income, back, 0, "0.00000", income, claims]
+    fees = sum(Decimal(str(row["手续费"])) for row in rows)
+    sums: list[str | int] = [str(len(rows)), income, back, 0, f"{fees:.5f}", income, claims]
     lines = [_HEAD, *(_line([row[title] for title in TITLES]) for row in rows), _SUMS, _line(sums)]
     return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode()
 

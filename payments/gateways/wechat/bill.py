@@ -17,6 +17,7 @@ from payments.gateways.wechat.shared import is_number
 _FREE_TEXT = ("商品名称", "商户数据包")  # stand side by side, and may hold whatever a merchant writes
 _COUNT = "总交易单数"
 _PAID = {"SUCCESS", "REVOKED"}
+MAX_RATE = 16
 
 
 def read_bill(text: str, mch_id: str) -> list[BillRow]:
@@ -74,6 +75,8 @@ def _row(number: int, cells: dict[str, str], mch_id: str) -> BillRow:
             bill_fen=_fen(cells["申请退款金额"] if is_refund else cells["订单金额"]),
             out_refund_no=cells["商户退款单号"] if is_refund else "",
             refund_id=cells["微信退款单号"] if is_refund else "",
+            fee=_fee(cells.get("手续费", "")),
+            rate=cells.get("费率", "")[:MAX_RATE],
         )
         if row.mch_id != mch_id or cells["货币种类"] != "CNY":
             raise ValueError("of another merchant or currency")
@@ -93,3 +96,12 @@ def _fen(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,2})?", text):
         raise ValueError("an amount is malformed")
     return yuan_to_fen(Decimal(text))
+
+
+def _fee(text: str) -> Decimal | None:
+    """Return a fee in yuan. Of a refund it is negative, and none at all in a bill without the column."""
+    if not text:
+        return None
+    if not re.fullmatch(r"-?[0-9]{1,10}(\.[0-9]{1,5})?", text):
+        raise ValueError("a fee is malformed")
+    return Decimal(text)
