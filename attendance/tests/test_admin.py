@@ -188,3 +188,23 @@ def test_a_narrow_scope_sees_its_own_sessions_and_no_other_name(person, session)
     assert browser.get(f"{LIST}{foreign.pk}/screen/code/").json()["status"] == 1005
     refused = browser.post(f"{LEAVE}add/", {"sid": other.sid, "begins_on": "2026-11-01", "ends_on": "2026-11-01"})
     assert "没有这个学号" in text_of(refused)
+
+
+def test_who_changes_own_rows_alone_looks_at_the_others(person, session):
+    Role.objects.filter(roleid="102").update(data_scope=DataScope.CHANGE_OWN)
+    li = person("li", "102", is_staff=True).user
+    students("谭鹏")
+    foreign = session(day=times.date(2026, 11, 3))
+    browser, page = logged_in(li), f"{LIST}{foreign.pk}/"
+
+    assert "谭鹏" in text_of(browser.get(f"{page}change/"))
+    assert "投影签到码" not in text_of(browser.get(f"{page}change/"))
+    form = {"action": "delete_selected", "_selected_action": foreign.pk}
+    chosen = browser.post(LIST, form, follow=True)
+    browser.post(LIST, form | {"mark": dict(chosen.context["posted"]).get("mark", "x")})
+
+    assert [
+        browser.post(f"{page}{what}", {"post": "yes", "close": "1"}).status_code for what in ("delete/", "change/")
+    ] == [403, 403]
+    assert browser.get(f"{page}screen/code/").json()["code"] == "10026"
+    assert not Session.objects.get().closed_at
