@@ -138,8 +138,8 @@ def test_the_api_reference_is_in_order_in_chinese_and_takes_the_token_of_a_login
     page.goto("/docs/")
     page.locator(".opblock-tag").first.wait_for()
     assert page.locator(".opblock-tag").all_inner_texts() == [
-        "天气模块", "上传图片", "学员模块", "用户模块", "权限模块",
-        "类目模块", "商品模块", "购物车模块", "订单模块", "支付",
+        "天气模块", "上传图片", "学员模块", "宿舍模块", "考勤模块", "用户模块", "权限模块",
+        "类目模块", "商品模块", "购物车模块", "订单模块", "支付", "数据统计",
     ]  # fmt: skip
 
     page.locator(".opblock-tag", has_text="用户模块").click()
