@@ -2,6 +2,7 @@
 // node miniprogram.js FOLDER SERVER USERNAME PASSWORD PICTURE: prints what each step answered, as JSON.
 const fs = require("node:fs")
 const path = require("node:path")
+const WebSocket = globalThis.WebSocket ?? require("ws") // Node has its own from 22 on
 
 const [folder, server, username, password, picture] = process.argv.slice(2)
 const storage = {}
