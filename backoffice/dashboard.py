@@ -4,6 +4,7 @@ A card is shown to users whose role may see the list behind it. A test pins the 
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -65,13 +66,20 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         parts = [part for part in parts if not part.is_income]
     if request.user.is_superuser:
         parts.append(_system(now))
-    tiles = [part for part in parts if isinstance(part, Tile)]
+    tiles = [_for_eyes_only(part, request) for part in parts if isinstance(part, Tile)]
     # Wide panels (charts) come first, then those of which three stand in a row.
     panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
     switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in PERIODS.items()]
     waits = [tile for tile in tiles if tile.tone]
     facts = {"tiles": tiles, "waits": waits, "panels": panels, "period": period, "shortcuts": switch}
     return context | {"title": "首页"} | facts
+
+
+def _for_eyes_only(tile: Tile, request: HttpRequest) -> Tile:
+    """Return the tile without its call to act for a user who may look and do nothing."""
+    label, _, verb = tile.right.partition(":")
+    may_act = not tile.right or page_of(label).has_right(request, verb)
+    return tile if may_act or not tile.tone else replace(tile, tone="", hint="")
 
 
 def overview_file(request: HttpRequest) -> HttpResponse:
@@ -144,21 +152,23 @@ def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pane
     failures = to_do[State.REFUND_FAILED]
     unpaid = list_url("shop.order", state__exact="open", sweep_at__isnull="False")
     yield Tile("待付款订单", to_do[State.OPEN], unpaid)
-    yield _waits("待发货订单", to_ship, "warning", list_url("shop.order", work="ship"))
-    yield _waits("待处理退货", returns, "warning", list_url("shop.order", work="returns"))
+    yield _waits("待发货订单", to_ship, "warning", list_url("shop.order", work="ship"), "shop.order:ship")
+    yield _waits("待处理退货", returns, "warning", list_url("shop.order", work="returns"), "shop.order:decide")
     how = "打开订单，换一种方式退款后消失" if failures else ""
     link = list_url("shop.order", work="refunds", state__exact="refund_failed")
-    yield _waits("退款异常订单", failures, "danger", link, how)
+    yield _waits("退款异常订单", failures, "danger", link, "shop.order:refund", how)
     if untold := orders_untold().count():
         hint = "收到的钱或退款，订单没有记上"
-        yield _waits("款项未入账", untold, "danger", list_url("shop.order", work="trouble"), hint)
+        yield _waits(
+            "款项未入账", untold, "danger", list_url("shop.order", work="trouble"), "payments.payment:change", hint
+        )
     days = order_days(now)
     span = {"created_at_from": min(days), "created_at_to": max(days)}
     everything = list_url("shop.order", **span)
     orders = [sums.placed for sums in days.values()]
     revenues = [sums.revenue for sums in days.values()]
     yield Tile("30 天订单", sum(orders), everything)
-    hint = "近 30 天下单、已付款且没有退款的订单金额之和"
+    hint = "近 30 天下单、已付款、没有全额退款的订单，减去部分退款"
     income_url = list_url("shop.order", state__in=earning, **span)
     yield Tile("30 天收入（元）", yuan_text(sum(revenues, Decimal(0))), income_url, hint=hint, is_income=True)
     yield _day_panel("每日订单", days, orders, "{}")
@@ -198,9 +208,9 @@ def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     )
 
 
-def _waits(label: str, number: int, tone: str, link: str, hint: str = "") -> Tile:
-    """Return the tile of what staff should deal with; it has its ``tone`` as long as there is any."""
-    return Tile(label, number, link, tone if number else "", hint)
+def _waits(label: str, number: int, tone: str, link: str, right: str, hint: str = "") -> Tile:
+    """Return the tile of what staff with the right should deal with; it has its ``tone`` as long as there is any."""
+    return Tile(label, number, link, tone if number else "", hint, right=right)
 
 
 def _day_panel(title: str, days: Iterable[date], numbers: list[Any], form: str, *, is_income: bool = False) -> Panel:
@@ -218,25 +228,41 @@ def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pa
     hint = f"{number} 笔；{period.last_label} {yuan_text(fen_to_yuan(fen_before))}，{number_before} 笔"
     yield Tile(f"{period.label}退款（元）", yuan_text(fen_to_yuan(fen)), since, hint=hint)
     link = list_url("payments.refund", next_try_at__isnull="False")
-    yield _waits("处理中的退款", refunds_waiting(), "warning", link)
+    yield _waits("处理中的退款", refunds_waiting(), "warning", link, "payments.refund:change")
 
 
 def _differences(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     number = differences_open()
-    yield _waits("对账差异", number, "danger", list_url("payments.difference"), "逐条核对后消失" if number else "")
+    yield _waits(
+        "对账差异",
+        number,
+        "danger",
+        list_url("payments.difference"),
+        "payments.difference:change",
+        "逐条核对后消失" if number else "",
+    )
 
 
 def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     number = events_to_do(now=now).count()
     hint = "重新处理，或点“知道了”后消失" if number else "7 天内；伪造的不算"
-    yield _waits("失败的支付通知", number, "danger", list_url("payments.inboundevent", todo="1"), hint)
+    yield _waits(
+        "失败的支付通知",
+        number,
+        "danger",
+        list_url("payments.inboundevent", todo="1"),
+        "payments.inboundevent:change",
+        hint,
+    )
 
 
 def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     scarce = products_scarce(scope)
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MAX_SCARCE}+" if len(scarce) == MAX_SCARCE else len(scarce)
-    yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {SCARCE} 件")
+    yield Tile(
+        "库存不足的商品", many, link, "warning" if scarce else "", f"不多于 {SCARCE} 件", right="shop.product:change"
+    )
     yield rows_panel(
         "库存最少的商品",
         [

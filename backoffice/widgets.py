@@ -16,7 +16,7 @@ TALLEST = 78.0
 
 @dataclass(frozen=True)
 class Tile:
-    """One number; ``tone`` is "warning" or "danger" where staff should act."""
+    """One number; ``tone`` is "warning" or "danger" where staff should act, who have the right ``model:verb``."""
 
     label: str
     value: str | int
@@ -24,6 +24,7 @@ class Tile:
     tone: str = ""
     hint: str = ""
     is_income: bool = False
+    right: str = ""
 
 
 @dataclass(frozen=True)

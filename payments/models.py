@@ -8,6 +8,7 @@ from django.db.models import Q
 
 CURRENCY = "CNY"
 RATES_LENGTH = 64
+PAYMENT_NOTICE = "支付成功"  # the kind of a notification that is about a payment
 
 
 class TradeType(models.TextChoices):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from payments.models import (
+    PAYMENT_NOTICE,
     BillRun,
     Difference,
     InboundEvent,
@@ -92,11 +93,19 @@ def payments_left_open(*, now: datetime) -> int:
 def events_to_do(*, now: datetime) -> QuerySet[InboundEvent]:
     """Return the failed notifications of the last days that wait for staff, newest first.
 
-    A stranger may send a forged one, so those are no failure.
+    A stranger may send a forged one, so those are no failure. The provider sends one that failed ten times and more:
+    of a payment only the newest counts, whatever became of it, and of a refund the newest of those with the same body.
     """
+    later = InboundEvent.objects.filter(
+        ~Q(out_trade_no=""),
+        Q(kind=PAYMENT_NOTICE) | Q(body_sha256=OuterRef("body_sha256")),
+        out_trade_no=OuterRef("out_trade_no"),
+        kind=OuterRef("kind"),
+        pk__gt=OuterRef("pk"),
+    )
     failure = Q(verdict=InboundEvent.Verdict.FAILED) | Q(verdict=InboundEvent.Verdict.REFUSED, is_genuine=True)
     events = InboundEvent.objects.filter(failure, acknowledged_at=None, received_at__gte=now - EVENTS_OF)
-    return events.order_by("-received_at", "-pk")
+    return events.filter(~Exists(later)).order_by("-received_at", "-pk")
 
 
 def notices_by_verdict(*, since: datetime) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -140,6 +141,24 @@ class TestPeriods:
 
         assert "本月订单,13,上月同期 0" in text and "各班学员,2,H51900" in text and "'=1+1" in text
         assert "订单" not in b"".join(staff("200").get("/admin/overview.csv")).decode()
+
+
+def test_what_one_may_only_look_at_is_no_work_of_ones_own(
+    staff: Callable[[str], Client], stock: dict[str, Any]
+) -> None:
+    clerk, role = staff("103"), User.objects.get(username="staff103").role
+
+    def waits(*names: str) -> set[str]:
+        role.permissions.set(Permission.objects.filter(codename__in=names))
+        return {tile.label for tile in clerk.get(HOME).context["waits"]}
+
+    looks = ["view_order", "view_refund", "view_inboundevent", "view_product"]
+    assert waits(*looks) == set() and tiles(clerk)["待处理退货"].value == 2
+    assert "换一种方式" not in clerk.get(HOME).content.decode()
+    assert waits(*looks, "ship_order") == {"待发货订单"}
+    assert waits(*looks, "decide_order", "refund_order", "change_inboundevent", "change_product", "change_refund") == {
+        "待处理退货", "退款异常订单", "失败的支付通知", "库存不足的商品", "处理中的退款",
+    }  # fmt: skip
 
 
 def test_a_failed_notification_is_red_until_staff_acknowledges_it(office: Client, stock: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from payments.gateways.base import GatewayMisconfigured, NoticeRefused, PaymentR
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.notices import read_v2, read_v3
 from payments.gateways.wechat.v3 import WeChatV3
-from payments.models import InboundEvent
+from payments.models import PAYMENT_NOTICE, InboundEvent
 from payments.services.confirm import payment_confirm
 from payments.services.refund import STATE_OF, refund_record
 
@@ -81,7 +81,7 @@ def _handle(event: InboundEvent, now: datetime) -> None:
         event.is_genuine, event.out_trade_no = True, result.out_trade_no
         tracing.about(order=result.out_trade_no)
         if isinstance(result, PaymentResult):
-            event.kind = "支付成功"
+            event.kind = PAYMENT_NOTICE
             payment_confirm(result=result, now=now, source=source)
         else:
             event.kind = (STATE_OF[result.status].label if result.status in STATE_OF else f"退款{result.status}")[:32]

@@ -17,7 +17,8 @@ from wechatpy.pay.utils import calculate_signature
 
 from payments.errors import EventCut
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus
-from payments.services.notices import MAX_BODY, event_replay, events_purge
+from payments.selectors import events_to_do
+from payments.services.notices import MAX_BODY, event_acknowledge, event_replay, events_purge
 from payments.services.refund import refund_run
 from payments.tests.conftest import request
 from payments.tests.fake_wechat import API_KEY, sign_v2, to_xml
@@ -422,3 +423,45 @@ def test_what_wechat_signs_pays_only_what_fits(order, shop, wechat, changes):
         assert_nothing_happened(shop)
         assert changes
     assert not InboundEvent.objects.filter(verdict="failed").exists()
+
+
+class TestWhatWaitsForStaff:
+    def take(self, verdict, *, kind="支付成功", number="A", body="1", genuine=True):
+        return InboundEvent.objects.create(
+            channel="v2",
+            received_at=timezone.now(),
+            verdict=verdict,
+            kind=kind,
+            out_trade_no=number,
+            body_sha256=body,
+            is_genuine=genuine,
+        )
+
+    def waiting(self):
+        return list(events_to_do(now=timezone.now()))
+
+    def test_ten_tries_of_one_wrong_notification_are_one(self):
+        for at in range(10):
+            newest = self.take("refused", body=str(at))  # v3 encrypts each try anew
+        other = self.take("refused", number="B")
+
+        assert self.waiting() == [other, newest]
+        event_acknowledge(event_id=newest.pk, actor="li", now=timezone.now())
+        assert self.waiting() == [other]
+
+    def test_a_try_that_succeeds_ends_those_before_it_and_a_forged_one_hides_none(self):
+        self.take("failed")
+        self.take("accepted")
+        assert self.waiting() == []
+
+        failure = self.take("failed", number="B")
+        self.take("refused", kind="", number="", genuine=False)  # nothing of it is read before the signature
+        assert self.waiting() == [failure]
+
+    def test_two_refunds_of_an_order_are_two(self):
+        first = self.take("failed", kind="已退款", body="1")
+        self.take("failed", kind="已退款", body="2")
+        second = self.take("failed", kind="已退款", body="2")
+        self.take("accepted", kind="已退款", body="3")
+
+        assert self.waiting() == [second, first]
