@@ -70,6 +70,10 @@ def _is_of_any_method(answer: Any) -> bool:
     return answer.request.url.endswith("/verify") and answer.status_code == 200
 
 
+def _is_the_page_of_a_phone(answer: Any) -> bool:
+    return answer.request.method in {"GET", "HEAD"} and "/attendance/sign" in answer.request.url
+
+
 def _is_a_form_without_fields(answer: Any) -> bool:
     request = answer.request
     is_form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
@@ -86,6 +90,8 @@ KNOWN: list[tuple[tuple[type[Exception], ...], Callable[[Any], bool]]] = [
     ((MissingHeaderNotRejected,), _asks_to_log_in),
     # The API document says so (`*`); OpenAPI would list the one call five times.
     ((UnsupportedMethodResponse, AllowHeaderMismatch), _is_of_any_method),
+    # What a phone opens that scans a code is the address of the call.
+    ((UnsupportedMethodResponse, AllowHeaderMismatch), _is_the_page_of_a_phone),
     # A list cannot be said in a form: what Schemathesis sends for one holds no field, which is an empty form.
     ((AcceptedNegativeData,), _is_a_form_without_fields),
 ]
