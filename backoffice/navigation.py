@@ -80,7 +80,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             items.insert(0, {"title": "日报", "icon": "summarize", "link": reverse("daily")})
         if items:
             groups.append({"title": title, "separator": True, "items": items})
-    if request.user.is_superuser:
+    if request.user.has_perm("lessons.teach"):
         groups[-1]["items"].append({"title": "课堂", "icon": "co_present", "link": reverse("classroom")})
     return groups
 

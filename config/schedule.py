@@ -47,6 +47,7 @@ def beat_schedule(*, sends_alerts: bool, has_sandbox: bool, is_practice: bool) -
     if sends_alerts:
         schedule["alert"] = _entry("core.alert", 300.0, 300)
     if has_sandbox:
+        schedule["lessons-keep"] = _entry("lessons.keep_progress", crontab(minute=7), 3000)
         schedule["sandbox-sweep"] = _entry("sandbox.sweep", 3.0, 6)
         schedule["sandbox-purge"] = _entry("sandbox.purge", crontab(minute=43, hour=3))
     if is_practice:

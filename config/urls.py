@@ -61,6 +61,7 @@ if settings.SANDBOX:
         path("demo/", front.demo),
         path("demo/login/", front.demo_login),
         path("demo/login/qr.svg", front.demo_qr),
+        path("sandbox/", include("lessons.sandbox_urls")),
         path("sandbox/", include("sandbox.urls")),
     ]
 

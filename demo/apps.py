@@ -11,7 +11,7 @@ class DemoConfig(AppConfig):
         classroom.register_demo_reset(_reset)
 
 
-def _reset(*, clears_shop: bool) -> list[str]:
+def _reset() -> list[str]:
     from demo.data import demo_reset  # here, because few processes ever call it
 
-    return demo_reset(clears_shop=clears_shop)
+    return demo_reset()

@@ -1,23 +1,26 @@
-"""The classroom page, for root alone: accounts for a whole class, its read-only hours, and the demo data."""
+"""The classroom page, for teachers and root: accounts for a whole class and its read-only hours; root's demo data."""
 
 import base64
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import orjson
+import redis
 import segno
+from cryptography.fernet import Fernet, InvalidToken
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from unfold import widgets
 
 from accounts.errors import ClassAccountsRefused
-from accounts.selectors import ending_counts, pks_of
+from accounts.selectors import ending_counts, pks_of, users_of_class
 from accounts.services.class_accounts import (
     MAX_TRAINEES,
     Slip,
@@ -25,15 +28,16 @@ from accounts.services.class_accounts import (
     class_accounts_create,
     class_accounts_delete,
     class_accounts_reset,
-    class_list,
     names_read,
 )
 from core import times
 from core.admin.password import require_password
 from core.api.request import absolute_url
+from core.cache import valkey
 from core.errors import DomainError
 from core.sheets.write import sheet_write
 from core.times import local
+from lessons.teachers import class_take, classes_for, classes_taught, may_teach, teaches, trainees_of
 from permissions.gate import read_only_set, read_only_until
 from permissions.models import DEFAULT_ROLEID, DataScope
 from permissions.scope import scope_of
@@ -41,15 +45,17 @@ from permissions.selectors import roles_to_give
 from practice.errors import InvitationInvalid
 from practice.selectors import class_names, invitations_open
 from practice.services import MAX_DAYS, MAX_PLACES, class_end, invitation_make, terms_forget, terms_keep
+from shop.services.catalogue import catalogue_clear
 from students.accounts import account_slip, accounts_link
 from students.models import Student
 from students.practice import MAX_PRACTICE, practice_add
 from students.selectors import class_list as student_classes
 from students.selectors import class_students
 
+SLIPS_S, SLIPS_COOKIE, _SLIPS = 600, "slips", "spms:slips:"
 MAX_FILE_BYTES = 100_000
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
-_demo_reset: Callable[..., list[str]]
+_demo_reset: Callable[[], list[str]]
 
 
 class ClassForm(forms.Form):
@@ -58,8 +64,9 @@ class ClassForm(forms.Form):
     class_name = forms.RegexField(
         r"\A[\w-]{1,32}\Z",
         label="班级",
+        required=False,
         widget=widgets.UnfoldAdminTextInputWidget,
-        help_text="没有学号的人，用户名是班级加序号，如 h51901-01",
+        help_text="没有学号的人，用户名是班级加序号，如 h51901-01；取班级学员时可以不填",
         error_messages={"invalid": "只能有文字、数字、下划线和减号，最多 32 个字符"},
     )
     role = forms.ChoiceField(
@@ -101,14 +108,27 @@ class ClassForm(forms.Form):
     )
     students_of = forms.ChoiceField(
         label="或取班级学员",
-        choices=lambda: [("", "—"), *((name, name) for name in student_classes())],
         required=False,
         widget=widgets.UnfoldAdminSelectWidget,
         help_text="学员表里这个班的全部学员，用户名是各人的学号",
     )
 
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        """Offer what a user may give: a teacher takes students of the own classes, and each account 仅本人."""
+        super().__init__(*args, **kwargs)
+        fields: dict[str, Any] = self.fields
+        names = student_classes() if user.is_superuser else classes_taught(user)
+        fields["students_of"].choices = [("", "—"), *((name, name) for name in names)]
+        if not user.is_superuser:
+            fields["scope"].choices = [(DataScope.OWN.value, DataScope.OWN.label)]
+            fields["scope"].required = True
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        if not values.get("class_name") and "class_name" not in self.errors:
+            values["class_name"] = values.get("students_of", "is_invited")
+            if not values["class_name"]:
+                self.add_error("class_name", "请填写班级")
         sources = [name for name in ("names", "file", "students_of", "is_invited") if values.get(name)]
         if len(sources) != 1:
             raise forms.ValidationError("名单、文件、班级学员三者选一，或用邀请码")
@@ -141,25 +161,27 @@ def _text_of(file: Any) -> str:
 
 def classroom_page(request: HttpRequest) -> HttpResponse:
     """Show the classes with accounts, and make, reset or delete a class's accounts."""
-    if not request.user.is_superuser:
+    user: Any = request.user
+    if not may_teach(user):
         raise PermissionDenied
     require_password(request)
     if request.method == "POST" and "do" in request.POST:
         return _do(request, request.POST["do"], request.POST.get("class_name", "").replace("\x00", ""))
-    form = ClassForm(request.POST or None, request.FILES or None)
+    form = ClassForm(request.POST or None, request.FILES or None, user=user)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         class_name, practice = values["class_name"], values["practice"] or 0
         try:
-            slips = class_open(class_name, values["trainees"], values["role"], values["scope"], practice)
+            with transaction.atomic():
+                class_take(user, class_name)
+                slips = class_open(class_name, values["trainees"], values["role"], values["scope"], practice)
         except ClassAccountsRefused as refusal:
             form.add_error(None, refusal.msg)
         else:
             return slips_page(request, class_name, slips) if slips else HttpResponseRedirect(request.path)
-    now, counts = times.now(), dict(class_list())
-    names = sorted({*counts, *class_names()})
+    now = times.now()
     invitations, ending = invitations_open(now), ending_counts(now)
-    ends = [(name, counts.get(name, 0), read_only_until(name)) for name in names]
+    ends = [(name, count, read_only_until(name)) for name, count in classes_for(user)]
     context = admin.site.each_context(request) | {
         "title": "课堂",
         "form": form,
@@ -169,7 +191,7 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         "has_joining": not settings.PRODUCTION,
         "max_days": MAX_DAYS,
         "read_only_minutes": READ_ONLY_MINUTES,
-        "has_demo_data": settings.DEMO_DATA,
+        "has_demo_data": settings.DEMO_DATA and user.is_superuser,
         "limit": MAX_TRAINEES,
     }
     return render(request, "lessons/classroom.html", context)
@@ -196,6 +218,10 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
 
     Read-only hours can be taken back, so no page asks.
     """
+    user: Any = request.user
+    is_demo = what in DEMO
+    if not (user.is_superuser if is_demo else teaches(user, class_name)):
+        raise PermissionDenied if is_demo else Http404
     if what == "read_only":
         _read_only(request, class_name)
         return HttpResponseRedirect(request.path)
@@ -214,7 +240,7 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
         }
         return render(request, "lessons/classroom_sure.html", context)
     if what == "reset":
-        slips = class_accounts_reset(class_name=class_name)
+        slips = class_accounts_reset(trainees_of(user, class_name))
         if slips:
             return slips_page(request, class_name, slips)
         messages.warning(request, "这个班没有账号")
@@ -223,10 +249,14 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
         messages.success(request, f"{class_name}：邀请码已失效，{count} 个账号的班级已经结束")
     elif what == "delete":
         terms_forget(class_name=class_name)
-        count = class_accounts_delete(class_name=class_name)
+        count = class_accounts_delete(trainees_of(user, class_name))
         messages.success(request, f"{class_name}：已删除 {count} 个账号")
     else:
-        messages.success(request, "；".join(_demo_reset(clears_shop=what == "demo_shop")))
+        lines = _demo_reset()
+        if what == "demo_shop":
+            pks = [one.pk for one in users_of_class(class_name)]
+            lines.append(f"{class_name}：下架 {catalogue_clear(user_pks=pks, now=times.now())} 个商品和类目")
+        messages.success(request, "；".join(lines))
     return HttpResponseRedirect(request.path)
 
 
@@ -269,16 +299,19 @@ ASKS = {
         "演示账号（lbw、zhuguan、yuangong）的密码和资料、演示学员和演示商品恢复原样；其他人的数据不变。",
     ),
     "demo_shop": (
-        "恢复演示数据，并清理商城",
-        "与“恢复原样”相同，另外下架所有其他商品和类目，不论是谁添加的；已有的订单保留。",
+        "恢复演示数据，并清理 {} 的商城",
+        "与“恢复原样”相同，另外下架这个班的账号录入的商品和类目；别的班和其他人的不变，已有的订单保留。",
     ),
 }
 
 
-def register_demo_reset(reset: Callable[..., list[str]]) -> None:
+DEMO = {"demo", "demo_shop"}  # for root alone
+
+
+def register_demo_reset(reset: Callable[[], list[str]]) -> None:
     """Take the function that the buttons call. ``demo`` calls this when it starts, because it stands above us.
 
-    :param reset: puts the demo data back and returns what it did; ``clears_shop`` says what of the shop goes.
+    :param reset: puts the demo data back and returns what it did.
     """
     global _demo_reset
     _demo_reset = reset
@@ -302,7 +335,36 @@ def student_slip(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def slips_page(request: HttpRequest, class_name: str, slips: list[Slip], back: str = "") -> HttpResponse:
-    """Show the slips to print and cut up. They can be shown only once, because we keep only hashes of passwords."""
+    """Go to the page of the slips, where a reload shows them again and makes no new passwords.
+
+    They are kept for ten minutes, encrypted in Valkey; only a cookie of this browser has the key.
+    """
+    key, texts = Fernet.generate_key(), orjson.dumps([class_name, [*map(list, slips)], back or request.path])
+    try:
+        valkey.client().set(f"{_SLIPS}{request.user.pk}", Fernet(key).encrypt(texts), ex=SLIPS_S)
+    except redis.RedisError:  # the passwords are set: better once than never
+        return _slips_shown(request, class_name, slips, back or request.path)
+    response = HttpResponseRedirect(reverse("slips"))
+    response.set_cookie(
+        SLIPS_COOKIE, key.decode(), max_age=SLIPS_S, path=reverse("slips"), httponly=True, secure=request.is_secure(),
+        samesite="Strict",
+    )  # fmt: skip
+    return response
+
+
+def slips_again(request: HttpRequest) -> HttpResponse:
+    """Show the slips that this browser has made within the last ten minutes."""
+    try:
+        texts = valkey.client().get(f"{_SLIPS}{request.user.pk}") or b""
+        class_name, rows, back = orjson.loads(Fernet(request.COOKIES[SLIPS_COOKIE]).decrypt(texts))
+    except (KeyError, ValueError, InvalidToken):
+        messages.warning(request, "账号条已经过期：密码只保留 10 分钟")
+        return HttpResponseRedirect(reverse("admin:index"))
+    return _slips_shown(request, class_name, [Slip(*row) for row in rows], back)
+
+
+def _slips_shown(request: HttpRequest, class_name: str, slips: list[Slip], back: str) -> HttpResponse:
+    """Show the slips to print and cut up. Later nobody can see them, because we keep only hashes of passwords."""
     docs = absolute_url(request, "/docs/")
     context = {
         "class_name": class_name,
@@ -311,7 +373,7 @@ def slips_page(request: HttpRequest, class_name: str, slips: list[Slip], back: s
         "qr": segno.make_qr(docs, error="m").svg_data_uri(omitsize=True, border=1),
         "file": "data:text/csv;base64," + base64.b64encode(slips_csv(slips)).decode(),
         "made_at": times.now(),
-        "back": back or request.path,
+        "back": back,
     }
     response = render(request, "lessons/slips.html", context)
     response.headers["Cache-Control"] = "no-store"

@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.urls import path
 
-from lessons.classroom import classroom_page, student_slip
+from lessons.classroom import classroom_page, slips_again, student_slip
 from lessons.lesson import lesson_page
 
 urlpatterns = [
     path("classroom/", admin.site.admin_view(classroom_page), name="classroom"),
     path("classroom/<str:class_name>/", admin.site.admin_view(lesson_page), name="lesson"),
+    path("slips/", admin.site.admin_view(slips_again), name="slips"),
     path("student-slip/<int:pk>/", admin.site.admin_view(student_slip), name="student_slip"),
 ]

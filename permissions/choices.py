@@ -26,6 +26,15 @@ _UNDECIDED: dict[Access | None, str] = {
 }
 
 
+# Rights of pages that show no model: app label and codename, with the three names that `OfficeRight` has.
+_MORE: dict[tuple[str, str], tuple[str, str, str]] = {}
+
+
+def right_offer(app: str, codename: str, names: tuple[str, str, str]) -> None:
+    """Let the form of a role offer a right that no model's page names. An app calls this when it starts."""
+    _MORE[app, codename] = names
+
+
 class OfficeRight(NamedTuple):
     """A right with its names in Chinese: of the app, of the records and of what may be done with them."""
 
@@ -54,7 +63,7 @@ def office_rights() -> list[OfficeRight]:
 def _labels() -> dict[tuple[str, str], tuple[str, str, str]]:
     """Map app label and codename of each right to its three names."""
     pages = sorted(admin.site._registry.values(), key=lambda page: page.opts.app_label)
-    return {
+    return _MORE | {
         (page.opts.app_label, f"{verb}_{page.opts.model_name}"): (
             str(apps.get_app_config(page.opts.app_label).verbose_name),
             str(page.opts.verbose_name),

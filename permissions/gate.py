@@ -15,6 +15,7 @@ from rest_framework.permissions import BasePermission
 from core.api.access import Access
 from core.cache import ratelimit, valkey
 from core.errors import LoginRequired, NotPermitted, Throttled
+from core.observe.tracing import about
 
 _READ_ONLY = "spms:read-only:"
 _PACE_S = 1
@@ -41,6 +42,7 @@ class RoleGate(BasePermission):
             raise NotPermitted
         is_reading = call.is_reading or call.is_quick
         if caller.class_name and not is_reading and read_only_until(caller.class_name):
+            about(read_only="yes")  # so that nobody takes it for a mistake of the client
             raise NotPermitted
         return True
 

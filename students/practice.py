@@ -5,12 +5,15 @@ from datetime import datetime
 from random import Random
 
 from django.db import transaction
+from django.db.models import Count
 
 from students.bulk import students_create, students_delete
 from students.models import Student
+from students.selectors import PRACTICE, PRACTICE_TEXT, PRACTICE_URL
 from uploads.services import images_release
 
 MAX_PRACTICE = 100  # students of one trainee
+USUAL = 30
 BATCH = 1_000
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 GIVEN_NAMES = ["鹏", "欣怡", "子轩", "雨桐", "浩然", "思远", "佳琪", "梓涵", "俊杰", "晓彤", "建国", "一诺"]
@@ -31,8 +34,8 @@ def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> int:
                     class_name=CLASSES[at % len(CLASSES)],
                     city=dice.choice(CITIES),
                     degree=dice.choice(DEGREES),
-                    product_url="https://example.com/projects/1",
-                    description="每天进步一点点",
+                    product_url=PRACTICE_URL,
+                    description=PRACTICE_TEXT,
                     created_by_id=user_pk,
                     created_at=now,
                 )
@@ -42,12 +45,31 @@ def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> int:
     return len(user_pks) * number
 
 
-def students_clear(*, user_pks: Sequence[int], actor_pk: int | None, now: datetime) -> int:
-    """Delete all students that the users have entered; return how many."""
+def practice_count(user_pks: Sequence[int]) -> int:
+    """Return how many practice students each of the users has, not counting altered ones: the most."""
+    rows = Student.objects.filter(PRACTICE, created_by__in=user_pks).order_by().values("created_by")
+    return max(rows.annotate(number=Count("pk")).values_list("number", flat=True), default=0)
+
+
+def practice_renew(*, user_pks: Sequence[int], number: int, now: datetime) -> None:
+    """Enter practice students anew, ``number`` each; without a number as many as a class usually gets."""
+    practice_add(user_pks=user_pks, number=number or USUAL, now=now)
+
+
+def students_clear(
+    *, user_pks: Sequence[int], actor_pk: int | None, now: datetime, keeps_practice: bool = False
+) -> int:
+    """Delete all students that the users have entered; return how many.
+
+    :param keeps_practice: not the practice students, as far as nobody has altered them.
+    """
     number = 0
+    students_of = Student.objects.filter(created_by__in=user_pks)
+    if keeps_practice:
+        students_of = students_of.exclude(PRACTICE)
     while True:
         with transaction.atomic():
-            rows = Student.objects.select_for_update().filter(created_by__in=user_pks).order_by("pk")[:BATCH]
+            rows = students_of.select_for_update().order_by("pk")[:BATCH]
             students = list(rows)
             if not students:
                 return number

@@ -165,9 +165,13 @@ def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:
     return student_count(class_name)
 
 
+PRACTICE_URL, PRACTICE_TEXT = "https://example.com/projects/1", "每天进步一点点"
+PRACTICE = Q(product_url=PRACTICE_URL, description=PRACTICE_TEXT)  # a practice student that nobody has altered much
+
+
 def students_entered(user_pks: Iterable[int]) -> dict[int, int]:
-    """Return how many students each of the users has entered, by the user's key."""
-    students = Student.objects.filter(created_by__in=list(user_pks)).order_by()
+    """Return how many students each of the users has entered, by the user's key; practice students do not count."""
+    students = Student.objects.filter(created_by__in=list(user_pks)).exclude(PRACTICE).order_by()
     return dict(students.values_list("created_by").annotate(Count("pk")))
 
 

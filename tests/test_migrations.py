@@ -24,8 +24,8 @@ from students.models import ArchivedStudent, StudentEvent
 ROOT = Path(__file__).parents[1]
 RELEASE = Path(__file__).with_name("last_release.json")
 OURS = (
-    *("accounts", "attendance", "core", "dormitory", "moving", "payments", "permissions", "practice", "shop"),
-    *("students", "uploads", "weather"),
+    *("accounts", "attendance", "core", "dormitory", "lessons", "moving", "payments", "permissions", "practice"),
+    *("shop", "students", "uploads", "weather"),
 )
 OPTIONAL = "?"  # after the type: an INSERT may leave the column out
 # What the linter cannot know to be harmless, with the reason.

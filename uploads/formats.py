@@ -65,23 +65,28 @@ def looks_heavy(file: BinaryIO) -> bool:
         raise ImageIsHeic
     if not head.startswith(_MAGIC):
         raise ImageRefused
-    if head.startswith(_JPEG_MAGIC):
-        return _jpeg_pixels(head) > LIGHT_PIXELS["JPEG"]
-    if head.startswith(_PNG_MAGIC):
-        width, height = unpack_from(">II", head.ljust(24, b"\xff"), 16)
-        return width * height > LIGHT_PIXELS["PNG"]
-    return True
+    width, height = _size(head)
+    kind = "JPEG" if head.startswith(_JPEG_MAGIC) else "PNG"
+    return not width or width * height > LIGHT_PIXELS[kind]
+
+
+def picture_side(file: BinaryIO) -> int:
+    """Return the longer side of a JPEG or PNG in pixels, as its head tells it; 0 if it does not."""
+    return max(_size(file.read(_HEAD_BYTES)))
 
 
 def is_heic(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in _HEIC
 
 
-def _jpeg_pixels(head: bytes) -> int:
-    at = 2
+def _size(head: bytes) -> tuple[int, int]:
+    """Return width and height of a JPEG or PNG; zeros if they are not in its head."""
+    if head.startswith(_PNG_MAGIC):
+        return unpack_from(">II", head.ljust(24, b"\xff"), 16)
+    at = 2 if head.startswith(_JPEG_MAGIC) else len(head)
     while at + 9 <= len(head) and head[at] == 0xFF:
         _, marker, length, _, height, width = unpack_from(">BBHBHH", head, at)
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame header, which holds the size
-            return width * height
+            return width, height
         at += 2 + length
-    return MAX_PIXELS
+    return 0, 0

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.usernames import usernames_refused
 from accounts.services.users import password_set
-from permissions.models import DEFAULT_ROLEID, DataScope, Role
+from permissions.models import DEFAULT_ROLEID, ROOT_ROLEID, DataScope, Role
 from permissions.services.roles import role_scoped
 
 MAX_TRAINEES = 200  # accounts at once: hashing a password takes 17 ms, so 200 take 3.4 s
@@ -112,12 +112,17 @@ def _refuse_repeated(class_name: str, trainees: Sequence[Trainee]) -> None:
         raise ClassAccountsRefused(f"{class_name} 已经有这些人的账号：{examples}。请只列新来的人，或用“重设密码”")
 
 
+def trainee_accounts(class_name: str) -> QuerySet[User]:
+    """Return the accounts of a class without those of staff and root, whose passwords open more than a lesson."""
+    return users_of_class(class_name).filter(is_staff=False).exclude(role__roleid=ROOT_ROLEID)
+
+
 @transaction.atomic
-def class_accounts_reset(*, class_name: str) -> list[Slip]:
-    """Give every account of a class a new password, which ends its tokens; return the new slips."""
+def class_accounts_reset(users: QuerySet[User]) -> list[Slip]:
+    """Give each account of a class a new password, which ends its tokens; return the new slips."""
     slips = []
-    for user in users_of_class(class_name).select_for_update(no_key=True):
-        number = "" if user.username.startswith(_running(class_name)) else user.username.upper()
+    for user in users.select_for_update(no_key=True):
+        number = "" if user.username.startswith(_running(user.class_name)) else user.username.upper()
         slip = Slip(user.nickname, number, user.username, password_make())
         password_set(user=user, new_password=slip.password)
         slips.append(slip)
@@ -134,9 +139,9 @@ def account_reset(*, user_pk: int, name: str, number: str) -> Slip:
 
 
 @transaction.atomic
-def class_accounts_delete(*, class_name: str) -> int:
-    """Delete every account of a class, but not its orders; return how many accounts."""
-    _, counts = users_of_class(class_name).delete()
+def class_accounts_delete(users: QuerySet[User]) -> int:
+    """Delete accounts of a class, but not their orders; return how many accounts."""
+    _, counts = users.delete()
     return counts.get(User._meta.label, 0)
 
 

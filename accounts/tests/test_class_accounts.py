@@ -4,6 +4,7 @@ import pytest
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
+from accounts.selectors import users_of_class
 from accounts.services.class_accounts import (
     MAX_TRAINEES,
     Trainee,
@@ -70,9 +71,9 @@ def test_counts_on_in_a_class_and_deletes_that_class_alone(h51901, lbw):
     (later,) = class_accounts_create(class_name="H51901", trainees=[Trainee("李雷")])
     assert (later.username, class_list()) == ("h51901-02", [("H51901", 3), ("H51902", 1)])
 
-    assert not class_accounts_delete(class_name="") and not class_accounts_reset(class_name="")
+    assert not class_accounts_delete(users_of_class("")) and not class_accounts_reset(users_of_class(""))
     assert lbw.user.check_password("a-password") and User.objects.get(username="lbw").epoch == 1
-    assert class_accounts_delete(class_name="H51901") == 3
+    assert class_accounts_delete(users_of_class("H51901")) == 3
     assert sorted(User.objects.values_list("username", flat=True)) == ["h51902-01", "lbw"]
 
 

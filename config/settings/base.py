@@ -198,7 +198,8 @@ CALL_MIDDLEWARE = ["core.api.bodies.BodyLimitMiddleware"]
 if PRACTICE:
     CALL_MIDDLEWARE.append(_PRACTICE_LINE)  # a phone sees WeChat's callback as a page
 if SANDBOX:
-    CALL_MIDDLEWARE += ["lessons.lesson.LessonMiddleware", "sandbox.switches.SwitchMiddleware"]
+    MIDDLEWARE.insert(1, "lessons.stream.StreamMiddleware")
+    CALL_MIDDLEWARE += ["sandbox.switches.SwitchMiddleware"]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

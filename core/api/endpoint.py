@@ -19,6 +19,7 @@ from core.api.params import Params
 from core.errors import DomainError
 
 Failure = DomainError | type[DomainError]
+WATCH = "spms.watch"  # in META: whoever wants to see the call as the view has read it
 ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -147,6 +148,8 @@ class ApiViewSet(ViewSet):
         if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(call, self.endpoint, response)):
             response.data["hint"] = hint
             response.content = orjson.dumps(response.data)
+        if (watch := request.META.get(WATCH)) and isinstance(response, Envelope):
+            watch(call, self.endpoint, response)
         # A view holds its own methods, a request itself: without this only the garbage collector would free them.
         vars(self).clear()
         call.parser_context.clear()

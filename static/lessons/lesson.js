@@ -1,12 +1,8 @@
-// Puts fresh figures into the table of the lesson. The buttons stay, so that none moves away under a hand.
+// Puts fresh rows into the board every 2 s, but not while a button is under the hand: it would move away.
+const rows = document.getElementById("lesson");
 setInterval(async () => {
-  if (document.hidden) return;
-  const answer = await fetch(location.href).catch(() => null);
-  if (!answer?.ok || answer.redirected) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const [mine, fresh] = [document, page].map((one) => [...one.querySelectorAll("#lesson tr")]);
-  if (mine.length !== fresh.length) return location.reload();
-  mine.forEach((row, at) => [...row.cells].slice(0, -1).forEach((cell, column) => {
-    cell.textContent = fresh[at].cells[column].textContent;
-  }));
-}, 5000);
+  const isBusy = () => document.hidden || rows.querySelector("button:hover, button:focus");
+  if (isBusy()) return;
+  const answer = await fetch("?format=rows").catch(() => null);
+  if (answer?.ok && !answer.redirected && !isBusy()) rows.innerHTML = await answer.text();
+}, 2000);

@@ -61,7 +61,7 @@ def test_disabled_enabled_taken_off_and_put_on_again(office, wang):
 
 
 def test_a_slip_has_the_new_password(office, wang, client):
-    answer = office.post(f"/admin/student-slip/{wang.pk}/")
+    answer = office.post(f"/admin/student-slip/{wang.pk}/", follow=True)
 
     slip = answer.context["slips"][0]
     assert (slip.name, slip.number, slip.username) == ("王芳", wang.sid, wang.sid.lower())

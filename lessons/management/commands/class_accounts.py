@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.errors import ClassAccountsRefused
+from accounts.selectors import users_of_class
 from accounts.services.class_accounts import (
     Slip,
     class_accounts_delete,
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         if not class_name or class_name == "-":
             raise CommandError("Name the class: --class H51901")
         if options["delete"]:
-            self.stdout.write(f"{class_name}：已删除 {class_accounts_delete(class_name=class_name)} 个账号")
+            self.stdout.write(f"{class_name}：已删除 {class_accounts_delete(users_of_class(class_name))} 个账号")
             return
         try:
             slips = self._slips(class_name, options)
@@ -42,7 +43,7 @@ class Command(BaseCommand):
 
     def _slips(self, class_name: str, options: dict[str, Any]) -> list[Slip]:
         if options["reset"]:
-            return class_accounts_reset(class_name=class_name)
+            return class_accounts_reset(users_of_class(class_name))
         if not options["names"]:
             raise CommandError("Name the list: class_accounts NAMES.txt")
         try:

@@ -1,0 +1,160 @@
+"""One call of an account, as the stream keeps it: nothing of a password, a token or a body, only keyed hashes.
+
+A hash is made with the server's secret. Without that, a list of usual words would tell what was searched.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from core.times import local
+
+MAX_BYTES = 600  # of one call: 300 of them are 180 kB at most, usually 60 kB
+MAX_NAMES = 8  # query names
+MAX_KEY = 16  # characters of a search
+GUESS, POOR_GUESS = "g", "a"  # of a caller known by the address; of one whose address others use as well
+
+
+@dataclass(slots=True)
+class Call:
+    """A call and its answer. ``time`` is when it began, in seconds since 1970."""
+
+    time: float
+    method: str
+    path: str
+    query: list[str]
+    http: int
+    status: int | None
+    code: str
+    ms: int
+    size: int  # of the answer, in bytes
+    token: str  # a hash
+    hint: str
+    msg: str
+    facts: str  # the letters of the properties below
+    digest: str = ""  # of all parameters; "" if a switch answered before they were read
+    values: list[str] | None = None  # a digest of each value, in the order of `query`
+    # Of a search: the digests of its first letter, its first two, and so on. They show that one key begins with another
+    # although neither is kept.
+    key: str = ""
+    retry_s: int = 0  # Retry-After
+    guess: str = ""
+
+    @property
+    def end(self) -> float:
+        return self.time + self.ms / 1000
+
+    @property
+    def is_ok(self) -> bool:
+        return "o" in self.facts
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the answer says that the order is paid, or will never be."""
+        return "f" in self.facts
+
+    @property
+    def is_change(self) -> bool:
+        return "c" in self.facts
+
+    @property
+    def is_reading(self) -> bool:
+        return "d" in self.facts
+
+    @property
+    def is_login(self) -> bool:
+        """Tell whether the answer gave a new token."""
+        return "n" in self.facts
+
+    @property
+    def is_unpaged(self) -> bool:
+        return "l" in self.facts
+
+    @property
+    def is_heavy(self) -> bool:
+        return "p" in self.facts
+
+    @property
+    def is_unknown_path(self) -> bool:
+        return "u" in self.facts
+
+    @property
+    def has_captcha(self) -> bool:
+        return "v" in self.facts
+
+    @property
+    def has_key(self) -> bool:
+        """Tell whether it was done under an ``Idempotency-Key``."""
+        return "k" in self.facts
+
+    @property
+    def by_switch(self) -> bool:
+        return "s" in self.facts
+
+    @property
+    def by_read_only(self) -> bool:
+        return "r" in self.facts
+
+    @property
+    def is_own_refusal(self) -> bool:
+        """Tell whether it was refused for what the client did."""
+        return not (self.is_ok or self.by_switch or self.by_read_only)
+
+    @property
+    def refusal(self) -> str:
+        return f"{self.code or (self.http if self.status is None else self.status)} {self.msg}".strip()
+
+    def same_as(self, other: "Call") -> bool:
+        """Tell whether both asked for the same, as far as is known."""
+        is_unknown = not (self.digest and other.digest)
+        return (self.method, self.path) == (other.method, other.path) and (is_unknown or self.digest == other.digest)
+
+    def encoded(self) -> bytes:
+        raw = self._dumped()
+        if len(raw) > MAX_BYTES:
+            self.query, self.values, self.hint, self.msg = [], None, "", ""
+            raw = self._dumped()
+        return raw
+
+    def _dumped(self) -> bytes:
+        return orjson.dumps([getattr(self, name) for name in Call.__slots__[:-1]])
+
+    @classmethod
+    def decoded(cls, raw: bytes) -> "Call":
+        """Return what ``encoded`` made, behind the letter that says how well its caller is known."""
+        return cls(*orjson.loads(raw[1:]), *[raw[:1].decode().strip("=")])
+
+    def proof(self) -> dict[str, Any]:
+        return {"time": self.iso, "method": self.method, "path": self.path}
+
+    @property
+    def iso(self) -> str:
+        return local(datetime.fromtimestamp(self.time, UTC)).isoformat(timespec="milliseconds")
+
+    def row(self) -> dict[str, Any]:
+        """Return the call as ``/sandbox/control/requests`` tells it."""
+        return self.proof() | {
+            "query": self.query,
+            "http": self.http,
+            "status": self.status,
+            "code": self.code,
+            "ms": self.ms,
+            "bytes": self.size,
+            "token": self.token,
+            "switch": self.by_switch,
+            "read_only": self.by_read_only,
+            "hint": self.hint,
+            "guessed": bool(self.guess),
+        }
+
+
+def digest(text: str, size: int = 4) -> str:
+    return blake2b(text.encode("utf-8", "replace"), key=settings.SECRET_KEY.encode()[:64], digest_size=size).hexdigest()
+
+
+def key_digest(text: str) -> str:
+    return "".join(digest(text[:length]) for length in range(1, min(len(text), MAX_KEY) + 1))

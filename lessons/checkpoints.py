@@ -1,0 +1,152 @@
+"""What a client can do, shown by the calls of an account. Each checkpoint names the calls that prove it.
+
+A checkpoint is a function that gets the calls, oldest first, and returns its proof; nothing if there is none yet.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from lessons.calls import Call
+from lessons.signs import POLL, POLL_ENDS_S, REFRESH, poll_after_end, poll_too_fast
+
+Calls = list[Call]
+Find = Callable[[Calls, float], Calls]
+LIST, SEARCH = "/students/getstulist", "/students/searchstu"
+DEBOUNCE_S = 2
+KEY_PARTS = 16  # hexadecimal digits in the digests of two letters
+
+
+def _done(*paths: str) -> Find:
+    """Find the first success of one of these calls."""
+    return lambda calls, now: [call for call in calls if call.is_ok and call.path in paths][:1]
+
+
+def _captcha(calls: Calls, now: float) -> Calls:
+    return [call for call in calls if call.is_ok and (call.has_captcha or call.path == "/users/verifyCaptcha")][:1]
+
+
+def _login(calls: Calls, now: float) -> Calls:
+    return [call for call in calls if call.is_login and call.path != REFRESH][:1]
+
+
+def _paging(calls: Calls, now: float) -> Calls:
+    """Find two different pages of one list."""
+    first: dict[str, Call] = {}
+    for call in calls:
+        if call.is_ok and {"page", "count"} <= {*call.query} and call.values:
+            before = first.setdefault(call.path, call)
+            page = call.values[call.query.index("page")]
+            if "page" in before.query and (before.values or [])[before.query.index("page")] != page:
+                return [before, call]
+    return []
+
+
+def _search(calls: Calls, now: float) -> Calls:
+    return [call for call in calls if call.is_ok and call.path == SEARCH and call.key][:1]
+
+
+def _debounce(calls: Calls, now: float) -> Calls:
+    """Find a search of two letters or more that came at once: none for the beginning of its key is shortly before."""
+    searches = [call for call in calls if call.path == SEARCH and call.key]
+    for at, call in enumerate(searches):
+        near = [one for one in searches[:at] + searches[at + 1 :] if abs(call.time - one.time) <= DEBOUNCE_S]
+        is_over = now > call.time + DEBOUNCE_S
+        if call.is_ok and is_over and len(call.key) >= KEY_PARTS and not any(_is_typing(call, one) for one in near):
+            return [call]
+    return []
+
+
+def _is_typing(call: Call, other: Call) -> bool:
+    return call.key != other.key and (call.key.startswith(other.key) or other.key.startswith(call.key))
+
+
+def _poll_stop(calls: Calls, now: float) -> Calls:
+    """Find an order that was polled in good time, and not after its end."""
+    for digest in dict.fromkeys(call.digest for call in calls if call.path == POLL):
+        polls = [call for call in calls if call.path == POLL and call.digest == digest]
+        last = next((call for call in polls if call.is_final), None)
+        is_over = last is not None and now > last.end + POLL_ENDS_S
+        if is_over and len(polls) > 1 and polls[0] is not last and not poll_after_end(polls) + poll_too_fast(polls):
+            return [polls[0], *(one for one in polls if one.is_final)][:2]
+    return []
+
+
+def _token_end(calls: Calls, now: float) -> Calls:
+    """Find a login or refresh among the three calls after a refusal 1004."""
+    first, later = None, 0
+    for call in calls:
+        later += first is not None and call.time > first.end
+        if call.is_login:
+            if first and later <= 3:
+                return [first, call]
+            first = None
+        elif call.code == "1004" and call.path != REFRESH and first is None:
+            first, later = call, 0
+    return []
+
+
+def _retry(calls: Calls, now: float) -> Calls:
+    """Find a call that succeeded after it waited as ``Retry-After`` says, or a second after a 5xx."""
+    for at, call in enumerate(calls):
+        if call.retry_s or call.http >= 500:
+            again = next((one for one in calls[at + 1 :] if one.time > call.end and one.same_as(call)), None)
+            if again and again.is_ok and again.time >= call.end + (call.retry_s or 1):
+                return [call, again]
+    return []
+
+
+def _idempotent(calls: Calls, now: float) -> Calls:
+    return [call for call in calls if call.has_key][:1]
+
+
+class Checkpoint(NamedTuple):
+    """``missing`` tells a trainee what to do, in the words of /docs/client/."""
+
+    name: str
+    find: Find
+    missing: str
+
+
+CHECKPOINTS = {
+    "login": Checkpoint("登入", _login, "用 POST /users/login 登入成功一次"),
+    "captcha": Checkpoint("验证码", _captcha, "登入时一起传 captcha 和 getCaptcha 返回的 key"),
+    "list": Checkpoint("列表", _done(LIST), "用 getstulist 取得学员列表"),
+    "paging": Checkpoint("分页", _paging, "同时传 page 和 count，取两页"),
+    "search": Checkpoint("搜索", _search, "用 searchstu 和 key 搜索"),
+    "debounce": Checkpoint("防抖", _debounce, "停止输入以后才搜索：两个字以上的 key，2 秒内没有它的前一半"),
+    "add": Checkpoint("新增", _done("/students/addstu"), "用 addstu 增加一名学员"),
+    "edit": Checkpoint("修改", _done("/students/updatestu"), "用 updatestu 修改一名学员"),
+    "delete": Checkpoint("删除", _done("/students/delstu"), "用 delstu 删除一名学员"),
+    "upload": Checkpoint(
+        "上传",
+        _done("/upload/uploadImg", "/students/uploadStuAvatar", "/users/uploadAvatar"),
+        "用 FormData 上传一张图片",
+    ),
+    "menu": Checkpoint("菜单", _done("/permission/getMenuList"), "用 getMenuList 取得菜单"),
+    "scan": Checkpoint("扫码登入", _done("/users/wechatLogin"), "扫码以后用 wechatCode 调用 wechatLogin"),
+    "cart": Checkpoint("购物车", _done("/cart/add_to_cart"), "用 add_to_cart 把商品放进购物车"),
+    "order": Checkpoint("下单", _done("/pay/pre_order"), "用 pre_order 提交订单"),
+    "pay": Checkpoint("支付", _done(POLL), "付款以后，query_order_status 返回 支付成功"),
+    "poll_stop": Checkpoint("停止轮询", _poll_stop, "轮询间隔至少 500 毫秒，支付成功或订单关闭以后不再查询"),
+    "return": Checkpoint("退货", _done("/order/returns"), "用 returns 申请退货"),
+    "token_end": Checkpoint("token 失效", _token_end, "收到 code 1004 以后，三次调用之内登入或刷新令牌"),
+    "refresh": Checkpoint("刷新令牌", _done(REFRESH), "登入时传 refresh=1，再用 /users/refresh 刷新"),
+    "retry": Checkpoint("重试", _retry, "收到 429、503 时等 Retry-After 的秒数，再试成功"),
+    "idempotent": Checkpoint("幂等", _idempotent, "下单或新增时带 Idempotency-Key"),
+    "signin": Checkpoint("签到", _done("/attendance/sign"), "用 /attendance/sign 签到"),
+}
+
+
+def checkpoints_proved(calls: Calls, *, now: datetime) -> dict[str, Calls]:
+    """Return the proof of each checkpoint that the calls show."""
+    own = [call for call in calls if not call.guess]
+    proofs = {name: one.find(own, now.timestamp()) for name, one in CHECKPOINTS.items()}
+    return {name: proof for name, proof in proofs.items() if proof}
+
+
+def checkpoint_row(name: str, proof: dict[str, Any] | None) -> dict[str, Any]:
+    """Return one as ``/sandbox/control/checkpoints`` tells it; ``proof`` has ``at`` and ``calls``."""
+    label, _, missing = CHECKPOINTS[name]
+    facts: dict[str, Any] = {"checkpoint": name, "name": label, "done": proof is not None}
+    return facts | (proof | {"missing": ""} if proof else {"at": None, "calls": [], "missing": missing})

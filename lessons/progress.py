@@ -1,0 +1,57 @@
+"""Keep the checkpoints that accounts have reached, and those that are chosen for a class."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from accounts.models import User
+from core.times import local
+from lessons.calls import Call
+from lessons.checkpoints import CHECKPOINTS, checkpoint_row, checkpoints_proved
+from lessons.models import Done, Plan
+from students.classes import classes_add
+from students.models import SchoolClass
+
+MAX_PROOF = 5  # calls
+
+
+def progress_note(unid: str, calls: list[Call], *, now: datetime) -> None:
+    """Keep the checkpoints that an account's calls show."""
+    if user_pk := User.objects.filter(unid=unid).values_list("pk", flat=True).first():
+        progress_of({user_pk: calls}, now=now)
+
+
+def progress_of(calls: dict[int, list[Call]], *, now: datetime) -> dict[int, dict[str, dict[str, Any]]]:
+    """Return what each account has reached, by its key: for each checkpoint ``at`` and ``calls``. Keep what is new."""
+    done: dict[int, dict[str, dict[str, Any]]] = {pk: {} for pk in calls}
+    for row in Done.objects.filter(user__in=calls):
+        done[row.user_id][row.checkpoint] = {"at": local(row.at).isoformat(timespec="seconds"), "calls": row.calls}
+    news = []
+    for pk, own in calls.items():
+        for name, proof in checkpoints_proved(own, now=now).items():
+            if name not in done[pk]:
+                at = datetime.fromtimestamp(proof[-1].time, UTC)
+                row = Done(user_id=pk, checkpoint=name, at=at, calls=[one.proof() for one in proof[:MAX_PROOF]])
+                done[pk][name] = {"at": local(at).isoformat(timespec="seconds"), "calls": row.calls}
+                news.append(row)
+    if news:
+        Done.objects.bulk_create(news, ignore_conflicts=True)  # another process may have seen the same calls
+    return done
+
+
+def plan_of(class_name: str) -> tuple[list[str], date | None]:
+    """Return the checkpoints of a class, all of them unless somebody has chosen, and the day by which they are due."""
+    plan = Plan.objects.filter(school_class__name=class_name).first() if class_name else None
+    return (
+        ([name for name in plan.checkpoints if name in CHECKPOINTS], plan.until) if plan else (list(CHECKPOINTS), None)
+    )
+
+
+def plan_set(class_name: str, checkpoints: Sequence[str], until: date | None) -> None:
+    classes_add([class_name])
+    row = SchoolClass.objects.get(name=class_name)
+    Plan.objects.update_or_create(school_class=row, defaults={"checkpoints": [*checkpoints], "until": until})
+
+
+def checkpoint_rows(names: Iterable[str], done: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [checkpoint_row(name, done.get(name)) for name in names]

@@ -1,0 +1,191 @@
+"""Signs of how a client works. Each is one function: it gets the calls of an account, oldest first, and returns each
+time the sign was there, as the calls that prove it.
+
+To add a sign, write a function and name it in ``SIGNS``. Calls by guess are left out, but for ``wrong_path``.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any
+
+from lessons.calls import POOR_GUESS, Call
+
+Calls = list[Call]
+REFRESH, POLL = "/users/refresh", "/order/query_order_status"
+POLL_ENDS_S = 10  # a question that comes later is no polling any more
+
+
+def no_debounce(calls: Calls) -> list[Calls]:
+    """Find at least 4 searches within 2 s, each with a key that begins with the one before."""
+    runs: list[Calls] = []
+    for call in calls:
+        if not call.key:
+            continue
+        before = runs[-1][-1] if runs else None
+        if before and before.path == call.path and call.key != before.key and call.key.startswith(before.key):
+            runs[-1].append(call)
+        else:
+            runs.append([call])
+    return [run for run in runs if _closest(run, 4) <= 2]
+
+
+def no_paging(calls: Calls) -> list[Calls]:
+    """Find lists without ``count`` that answered more than 100 rows."""
+    return [[call] for call in calls if call.is_unpaged]
+
+
+def double_submit(calls: Calls) -> list[Calls]:
+    """Find equal POSTs within 2 s that both changed something."""
+    changes = (call for call in calls if call.method == "POST" and call.is_change and call.digest)
+    return _joined(pair for group in _groups(changes) for pair in _pairs(group) if pair[1].time - pair[0].time <= 2)
+
+
+def n_plus_one(calls: Calls) -> list[Calls]:
+    """Find at least 5 readings of one path within 1 s that differ in the value of one parameter. A search is none."""
+    groups: dict[Any, Calls] = defaultdict(list)
+    for call in calls:
+        if call.is_reading and call.values and not call.key:
+            groups[call.path, tuple(call.query)].append(call)
+    found = []
+    for group in groups.values():
+        at = 0
+        while at < len(group):
+            burst = [call for call in group[at:] if call.time - group[at].time <= 1]
+            kinds = [len(set(column)) for column in zip(*(call.values or [] for call in burst), strict=True)]
+            is_loop = len(burst) >= 5 and max(kinds) >= 5 and sum(number > 1 for number in kinds) == 1
+            if is_loop:
+                found.append(burst)
+            at += len(burst) if is_loop else 1
+    return found
+
+
+def ended_token(calls: Calls) -> list[Calls]:
+    """Find a refusal 1004 with more than 3 more before a login or refresh, and refresh tokens that came again.
+
+    Calls that were under way when the first was refused could not know it.
+    """
+    found, ended, spent = [], dict[str, Calls](), dict[str, Call]()
+    for call in calls:
+        if call.path == REFRESH and call.digest:
+            if call.is_ok:
+                spent[call.digest] = call
+            elif call.digest in spent:
+                found.append([spent[call.digest], call])
+        elif call.code == "1004":
+            run = ended.setdefault(call.token, [])
+            if not run or call.time > run[0].end:
+                run.append(call)
+            if len(run) == 5:
+                found.append(run)
+        if call.is_login:
+            ended.clear()
+    return found
+
+
+def retry_storm(calls: Calls) -> list[Calls]:
+    """Find a call repeated before its ``Retry-After`` was over, and at least 5 repetitions within 3 s after a 5xx."""
+    found = []
+    for at, call in enumerate(calls):
+        if not call.retry_s and call.http < 500:
+            continue
+        later = [one for one in calls[at + 1 :] if one.time > call.end and one.same_as(call)]
+        soon = [one for one in later if one.time < call.end + call.retry_s]
+        storm = [one for one in later if call.http >= 500 and one.time <= call.end + 3]
+        if soon or len(storm) >= 5:
+            found.append([call, *(soon or storm)])
+    return _joined(found)
+
+
+def poll_after_end(calls: Calls) -> list[Calls]:
+    """Find polls of an order after an answer that it is paid, or will never be."""
+    found = []
+    for group in _groups(call for call in calls if call.path == POLL):
+        last = next((call for call in group if call.is_final), None)
+        proof = [last] if last else []
+        for call in group:
+            if proof and proof[0].end < call.time <= proof[-1].end + POLL_ENDS_S:
+                proof.append(call)
+        if len(proof) > 1:
+            found.append(proof)
+    return found
+
+
+def poll_too_fast(calls: Calls) -> list[Calls]:
+    """Find polls of one order less than 500 ms apart."""
+    polls = _groups(call for call in calls if call.path == POLL)
+    return _joined(pair for group in polls for pair in _pairs(group) if pair[1].time - pair[0].time < 0.5)
+
+
+def heavy_upload(calls: Calls) -> list[Calls]:
+    """Find pictures over 1 MB or 2,000 pixels."""
+    return [[call] for call in calls if call.is_heavy]
+
+
+def wrong_path(calls: Calls) -> list[Calls]:
+    """Find at least 3 requests within a minute for addresses that there are not."""
+    found: list[Calls] = []
+    run: Calls = []
+    for call in (one for one in calls if one.is_unknown_path):
+        run = [one for one in run if call.time - one.time <= 60] + [call]
+        if len(run) == 3:
+            found.append(list(run))
+        elif len(run) > 3:
+            found[-1].append(call)
+    return found
+
+
+SIGNS: dict[str, tuple[str, Callable[[Calls], list[Calls]]]] = {
+    "no_debounce": ("搜索没有防抖", no_debounce),
+    "no_paging": ("没有分页", no_paging),
+    "double_submit": ("重复提交", double_submit),
+    "n_plus_one": ("循环请求", n_plus_one),
+    "ended_token": ("忽略 token 失效", ended_token),
+    "retry_storm": ("重试风暴", retry_storm),
+    "poll_after_end": ("支付后仍在轮询", poll_after_end),
+    "poll_too_fast": ("轮询太快", poll_too_fast),
+    "heavy_upload": ("图片没有压缩", heavy_upload),
+    "wrong_path": ("地址写错", wrong_path),
+}
+
+
+def signs_of(calls: Calls) -> list[dict[str, Any]]:
+    """Return the signs of an account as ``/sandbox/control/signs`` tells them; the calls are those of the last time."""
+    sure, guessed = [call for call in calls if not call.guess], [call for call in calls if call.guess != POOR_GUESS]
+    rows = []
+    for sign, (name, find) in SIGNS.items():
+        found = find(guessed if find is wrong_path else sure)
+        if found:
+            last = max(found, key=lambda proof: proof[-1].time)
+            facts = {"sign": sign, "name": name, "times": len(found), "last": last[-1].iso}
+            rows.append(facts | {"calls": [call.proof() for call in last]})
+    return rows
+
+
+def _groups(calls: Iterable[Call]) -> list[Calls]:
+    """Put calls with the same path and the same parameters together."""
+    groups: dict[Any, Calls] = defaultdict(list)
+    for call in calls:
+        groups[call.method, call.path, call.digest].append(call)
+    return list(groups.values())
+
+
+def _pairs(calls: Calls) -> list[Calls]:
+    return [list(pair) for pair in pairwise(calls)]
+
+
+def _joined(proofs: Iterable[Calls]) -> list[Calls]:
+    """Make one of proofs that share calls: three clicks are one double submit."""
+    joined: list[Calls] = []
+    for proof in proofs:
+        if joined and any(call is one for call in proof for one in joined[-1]):
+            joined[-1] += [call for call in proof if not any(call is one for one in joined[-1])]
+        else:
+            joined.append(list(proof))
+    return joined
+
+
+def _closest(run: Calls, number: int) -> float:
+    """Return the shortest time in which ``number`` calls of a run in a row began; infinity for a shorter run."""
+    spans = (later.time - first.time for first, later in zip(run, run[number - 1 :], strict=False))
+    return min(spans, default=float("inf"))

@@ -1,0 +1,221 @@
+"""The last 300 calls of each account, for 12 hours, in Valkey. Development and practice only.
+
+Problem: a table of all calls would cost each call a write on the disk. One script in Valkey writes the call and answers
+within the one round trip; its list is bounded in length, and each entry in bytes (``lessons.calls``).
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache, partial
+from typing import Any
+
+import redis
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from rest_framework.request import Request
+from structlog.contextvars import get_contextvars
+
+from accounts.models import User
+from accounts.tokens import token_holder
+from core import times
+from core.api.access import Access
+from core.api.endpoint import WATCH, Endpoint
+from core.api.envelope import Envelope
+from core.api.hints import Case
+from core.api.request import client_ip, token_of_head
+from core.api.routing import pages
+from core.cache import valkey
+from lessons.calls import MAX_NAMES, Call, digest, key_digest
+from lessons.progress import progress_note
+from sandbox.switches import HEADER as SWITCHED
+from uploads.formats import picture_side
+
+KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
+_LOOK = 100  # new calls after which the checkpoints are looked at, before the oldest calls go
+_KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
+MAX_PATH, MAX_NAME, MAX_TEXT = 60, 20, 120
+HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS = 1_000_000, 2_000, 100
+POLL = "/order/query_order_status"
+ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
+
+# Adds a call to its account's list. A caller who is not known gets the list of the account that last used the address;
+# without one nothing is kept. Marks the entry with "=", or with how good the guess is.
+_ADD = """
+local list, mark, now = KEYS[1], '=', tonumber(ARGV[2])
+if ARGV[1] == '' then
+  local who = redis.call('ZREVRANGE', KEYS[2], 0, 1, 'WITHSCORES')
+  if not who[1] then return 0 end
+  list = list .. who[1]
+  mark = who[4] and now - tonumber(who[4]) < tonumber(ARGV[6]) and 'a' or 'g'
+else
+  list = list .. ARGV[1]
+  if ARGV[7] == '1' then
+    redis.call('ZADD', KEYS[2], now, ARGV[1])
+    redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -3)
+    redis.call('EXPIRE', KEYS[2], ARGV[4])
+  end
+end
+local n = redis.call('LPUSH', list, mark .. ARGV[3])
+if n >= tonumber(ARGV[5]) + 100 then redis.call('LTRIM', list, 0, ARGV[5] - 1) end
+redis.call('EXPIRE', list, ARGV[4])
+return n
+"""
+
+
+class StreamMiddleware:
+    """Note each call of the API, and each request for an address that there is not."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        noted: dict[str, Any] = {}
+        request.META[WATCH] = partial(_read, noted)
+        began, begins_s = times.now().timestamp(), time.perf_counter()
+        response = self.get_response(request)
+        request.META.pop(WATCH)
+        match = getattr(request, "call_match", None)
+        if request.method != "OPTIONS" and (match or (response.status_code == 404 and _is_no_page(request.path_info))):
+            took_ms = round((time.perf_counter() - begins_s) * 1000)
+            with suppress(redis.RedisError):  # the call is answered, and missing in the list
+                _note(request, response, match, noted, began, took_ms)
+        return response
+
+
+def _read(noted: dict[str, Any], call: Request, endpoint: Endpoint, response: Envelope) -> None:
+    """Take from a request what the signs need of its parameters. ``core.api.endpoint`` calls it."""
+    case = Case(call, endpoint, response.status_code, response.data)
+    sent = {name: value for name, value in case.sent.items() if name != "token"}
+    noted["sent"] = sent
+    noted["token"] = case.sent.get("token")
+    rows = next((rows for rows in response.data.values() if isinstance(rows, list)), ())
+    noted["is_unpaged"] = len(rows) > MANY_ROWS and "count" not in sent and "count" in case.fields
+    noted["is_heavy"] = any(map(_is_heavy, (one for one in sent.values() if isinstance(one, UploadedFile))))
+
+
+def _is_heavy(file: Any) -> bool:
+    if (file.size or 0) > HEAVY_BYTES:
+        return True
+    with suppress(ValueError, OSError):
+        file.seek(0)
+        return picture_side(file) > HEAVY_SIDE
+    return False
+
+
+def _note(request: HttpRequest, response: Any, match: Any, noted: dict[str, Any], began: float, took_ms: int) -> None:
+    endpoint: Endpoint | None = match.func.endpoint if match else None
+    body = response.data if isinstance(getattr(response, "data", None), dict) else {}
+    sent: dict[str, Any] = noted.get("sent", {})
+    raw = token_of_head(request) or noted.get("token") or ""
+    raw = raw if isinstance(raw, str) else ""
+    unid, is_here = _caller(endpoint, body, sent, raw)
+    if unid is None and body.get("state"):
+        return  # nobody's: a captcha, the weather
+    query = [name[:MAX_NAME] for name in request.GET if name != "token" and name.isidentifier()][:MAX_NAMES]
+    facts = _facts(request, response, endpoint, body, noted)
+    key = sent.get("key") if endpoint and endpoint.path in SEARCHES else None
+    call = Call(
+        time=round(began, 3),
+        method=str(request.method)[:8],
+        path=f"/{match.route}" if match else request.path_info[:MAX_PATH],
+        query=query,
+        http=response.status_code,
+        status=body.get("status"),
+        code=str(body.get("code", "")),
+        ms=took_ms,
+        size=0 if response.streaming else len(response.content),
+        token=digest(raw) if raw else "",
+        hint=str(body.get("hint", ""))[:MAX_TEXT],
+        msg="" if "o" in facts else str(body.get("msg", ""))[:MAX_PATH],
+        facts=facts,
+        digest=_digest(sent) if "sent" in noted else "",
+        values=[digest(str(sent.get(name, "")), 2) for name in query] if request.method == "GET" else None,
+        key=key_digest(key.strip()) if isinstance(key, str) else "",
+        retry_s=int(wait) if (wait := response.headers.get("Retry-After", "")).isdecimal() else 0,
+    )
+    place = _PLACE + client_ip(request)
+    entry = [unid or "", began, call.encoded(), KEPT_S, KEPT, ALONE_S, int(is_here)]
+    number = valkey.client().eval(_ADD, 2, _KEY, place, *entry)
+    if unid and number % _LOOK == 0:
+        [calls] = calls_of([unid])
+        progress_note(unid, calls, now=times.now())
+
+
+SEARCHES = {"/students/searchstu", "/users/getAllUers"}
+
+
+def _caller(endpoint: Endpoint | None, body: dict[str, Any], sent: dict[str, Any], raw: str) -> tuple[str | None, bool]:
+    """Return whose call it was, and whether that account is at the address of the call."""
+    if unid := get_contextvars().get("caller"):
+        return unid, True
+    if body.get("state") and isinstance(token := body.get("token"), str):
+        return token_holder(token), True
+    for text in (raw, sent.get("refresh")):  # they have ended, or were checked by nobody
+        if isinstance(text, str) and text and (unid := token_holder(text)):
+            return unid, True
+    name = sent.get("username")
+    if endpoint and endpoint.path == "/users/login" and isinstance(name, str):
+        return User.objects.filter(username=name.strip().lower()[:150]).values_list("unid", flat=True).first(), False
+    return None, False
+
+
+def _facts(
+    request: HttpRequest, response: Any, endpoint: Endpoint | None, body: dict[str, Any], noted: dict[str, Any]
+) -> str:
+    is_ok = response.status_code < 400 and body.get("state") is not False
+    is_reading = bool(endpoint and (endpoint.is_reading or endpoint.is_quick))
+    # A login opens nothing that stays; what a twin has done is given again.
+    is_open = not endpoint or (endpoint.access is Access.OPEN and not endpoint.takes_files)
+    is_change = is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in response.headers
+    is_login = is_ok and isinstance(body.get("token"), str)
+    has_ended = is_ok or body.get("order_status") in ENDED_ORDERS
+    letters = {
+        "o": is_ok,
+        "d": is_reading,
+        "c": is_change,
+        "n": is_login,
+        "f": bool(endpoint) and endpoint.path == POLL and has_ended,  # type: ignore[union-attr]
+        "l": is_ok and noted.get("is_unpaged"),
+        "p": noted.get("is_heavy"),
+        "u": endpoint is None,
+        "v": is_ok and "captcha" in noted.get("sent", ()),
+        "k": is_ok and bool(endpoint and endpoint.is_once) and "HTTP_IDEMPOTENCY_KEY" in request.META,
+        "s": SWITCHED in response.headers,
+        "r": "read_only" in get_contextvars(),
+    }
+    return "".join(letter for letter, is_so in letters.items() if is_so)
+
+
+def _digest(sent: dict[str, Any]) -> str:
+    values = (f"{one.name} {one.size}" if isinstance(one, UploadedFile) else str(one) for one in sent.values())
+    return digest("\n".join(sorted(f"{name}={value}" for name, value in zip(sent, values, strict=True))), 6)
+
+
+@cache
+def _page_heads() -> frozenset[str]:
+    return frozenset({"static", *(route.strip("/").partition("/")[0] for route in pages())})
+
+
+def _is_no_page(path: str) -> bool:
+    """Tell whether a client meant a call: browsers ask by themselves for icons and the like."""
+    head, tail = path.strip("/").partition("/")[0], path.rpartition("/")[2]
+    return head not in _page_heads() and "." not in tail and not head.startswith(".")
+
+
+def calls_of(unids: Iterable[str]) -> list[list[Call]]:
+    """Return the calls of each account, oldest first; none while Valkey does not answer."""
+    unids = list(unids)
+    lists = valkey.client().pipeline(transaction=False)
+    for unid in unids:
+        lists.lrange(_KEY + unid, 0, KEPT - 1)
+    try:
+        rows = lists.execute() if unids else []
+    except redis.RedisError:
+        rows = [[] for _ in unids]
+    return [sorted(map(Call.decoded, reversed(raws)), key=lambda call: call.time) for raws in rows]
+
+
+def accounts_noted() -> list[str]:
+    """Return the numbers of the accounts whose calls are kept."""
+    return [key.decode().removeprefix(_KEY) for key in valkey.client().scan_iter(match=f"{_KEY}*", count=1000)]

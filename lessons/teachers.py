@@ -1,0 +1,84 @@
+"""Whose class it is: root has all, a teacher those that name him as head teacher or teacher.
+
+A teacher has the right 课堂. What is not his is as good as missing to him: no answer tells whether it exists.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts.errors import ClassAccountsRefused
+from accounts.models import User
+from accounts.selectors import users_of_class
+from accounts.services.class_accounts import class_list, trainee_accounts
+from students.classes import classes_add
+from students.models import SchoolClass
+from students.selectors import students_total
+
+TEACH = "lessons.teach"
+
+
+def may_teach(user: Any) -> bool:
+    return bool(user.has_perm(TEACH))
+
+
+def classes_taught(user: Any) -> list[str]:
+    """Return the names of the classes that name a teacher, also of those without accounts."""
+    rows = SchoolClass.objects.filter(Q(head_teacher=user.pk) | Q(teachers=user.pk))
+    return list(rows.order_by("name").distinct().values_list("name", flat=True))
+
+
+def classes_for(user: Any) -> list[tuple[str, int]]:
+    """Return name and number of accounts of each class that a user may open here; root sees all that have accounts."""
+    counts = dict(class_list())
+    return list(counts.items()) if user.is_superuser else [(name, counts.get(name, 0)) for name in classes_taught(user)]
+
+
+def teaches(user: Any, class_name: str) -> bool:
+    return may_teach(user) and (user.is_superuser or class_name in classes_taught(user))
+
+
+def trainees_of(user: Any, class_name: str) -> QuerySet[User]:
+    """Return the accounts of a class that a user manages: a teacher's are those of trainees alone."""
+    if not teaches(user, class_name):
+        return User.objects.none()
+    return users_of_class(class_name) if user.is_superuser else trainee_accounts(class_name)
+
+
+@transaction.atomic
+def class_take(user: Any, class_name: str) -> None:
+    """Make a user the teacher of the class that is opened, unless it has teachers.
+
+    :raises ClassAccountsRefused: a teacher may not open it, because others use its name.
+    """
+    classes_add([class_name])
+    row = SchoolClass.objects.select_for_update().get(name=class_name)
+    teachers = {row.head_teacher_id, *row.teachers.values_list("pk", flat=True)} - {None}
+    if user.is_superuser or user.pk in teachers:
+        return
+    if teachers or users_of_class(class_name).exists() or students_total(class_name):
+        raise ClassAccountsRefused("这个班级名已经有人用，请换一个，或请它的老师加上您")
+    row.teachers.add(user)
+
+
+def teacher_add(*, class_name: str, username: str, is_handed_over: bool = False) -> bool:
+    """Let another teacher have a class too, or alone; return whether there is one of this name with the right."""
+    user = User.objects.filter(username=username.strip(), is_staff=True, is_active=True).first()
+    if user is None or not may_teach(user):
+        return False
+    with transaction.atomic():
+        classes_add([class_name])
+        row = SchoolClass.objects.select_for_update().get(name=class_name)
+        if is_handed_over:
+            row.teachers.clear()
+            row.head_teacher = None
+            row.save(update_fields=["head_teacher"])
+        row.teachers.add(user)
+    return True
+
+
+def teacher_names(class_name: str) -> list[str]:
+    rows = SchoolClass.objects.filter(name=class_name)
+    pks = {*rows.values_list("head_teacher", flat=True), *rows.values_list("teachers", flat=True)}
+    return list(User.objects.filter(pk__in=pks - {None}).order_by("pk").values_list("username", flat=True))

@@ -1,0 +1,133 @@
+"""Each sign with the calls that show it, and with near misses, which are not blamed."""
+
+import pytest
+
+from lessons.calls import Call, key_digest
+from lessons.signs import SIGNS, signs_of
+
+LIST, SEARCH, POLL = "/students/getstulist", "/students/searchstu", "/order/query_order_status"
+
+
+def call(time, path=LIST, facts="od", **fields):
+    defaults = {"method": "GET", "query": [], "http": 200, "status": 200, "code": "", "ms": 20, "size": 9}
+    defaults |= {"token": "t", "hint": "", "msg": "", "digest": "d"}
+    return Call(**defaults | {"time": 1000 + time, "path": path, "facts": facts} | fields)
+
+
+def search(time, key):
+    return call(time, SEARCH, query=["key"], values=[key], digest=key, key=key_digest(key))
+
+
+def post(time, path="/pay/pre_order", facts="oc", **fields):
+    return call(time, path, facts, method="POST", **fields)
+
+
+def student(time, number, **fields):
+    return call(time, "/order/get_order", query=["order_id"], values=[number], digest=number, **fields)
+
+
+def poll(time, facts="d", **fields):
+    return call(time, POLL, facts, **fields)
+
+
+def refused(time, code="1004", **fields):
+    return call(time, facts="", code=code, **fields)
+
+
+def login(time):
+    return post(time, "/users/login", "on")
+
+
+def refresh(time, facts="on", code="", digest="r"):
+    return post(time, "/users/refresh", facts, code=code, digest=digest)
+
+
+def busy(time, **fields):
+    return call(time, facts="s", http=503, **fields)
+
+
+def wrong(time, guess=""):
+    return call(time, "/api/students", "u", http=404, guess=guess)
+
+
+SINS = {
+    "no_debounce": [search(at * 0.4, "王小明明"[: at + 1]) for at in range(4)],
+    "no_paging": [call(0, facts="odl")],
+    "double_submit": [post(0), post(0.3), post(0.5)],
+    "n_plus_one": [student(at * 0.1, f"{at}") for at in range(5)],
+    "ended_token": [refused(at) for at in range(5)],
+    "retry_storm": [busy(0, retry_s=5), call(2)],
+    "poll_after_end": [poll(0), poll(2, "df"), poll(4), poll(6)],
+    "poll_too_fast": [poll(0), poll(0.2), poll(0.4)],
+    "heavy_upload": [post(0, "/upload/uploadImg", "ocp")],
+    "wrong_path": [wrong(0), wrong(10), wrong(50)],
+}
+OTHER_SINS = [
+    ("ended_token", [refresh(0), refresh(9, "", "1004")]),
+    ("retry_storm", [busy(0), *(call(0.1 + at / 2) for at in range(5))]),
+    ("retry_storm", [call(0, facts="", http=429, retry_s=9, digest="a"), call(3, digest="a")]),
+    ("poll_after_end", [poll(0), poll(2, "of"), poll(4, "of")]),
+    ("wrong_path", [wrong(0, "g"), wrong(1, "g"), wrong(2)]),
+]
+NEAR_MISSES = {
+    "three letters": [search(at * 0.4, "王小明"[: at + 1]) for at in range(3)],
+    "four letters in three seconds": [search(at, "王小明明"[: at + 1]) for at in range(4)],
+    "four other names": [search(at * 0.1, name) for at, name in enumerate("王李张刘")],
+    "one name again": [search(at * 0.4, "王小") for at in range(5)],
+    "letters that go": [search(at * 0.4, "王小明明"[: 4 - at]) for at in range(4)],
+    "two orders": [post(0, digest="a"), post(1, digest="b")],
+    "a second order, later": [post(0), post(2.1)],
+    "one was refused": [post(0), post(1, facts="")],
+    "the second answered from a key": [post(0), post(1, facts="ok")],
+    "two readings by POST": [post(0, "/order/get_order", "od"), post(0.5, "/order/get_order", "od")],
+    "four of one path": [student(at * 0.1, f"{at}") for at in range(4)],
+    "five in two seconds": [student(at * 0.5, f"{at}") for at in range(5)],
+    "five equal ones": [student(at * 0.1, "7") for at in range(5)],
+    "two parameters differ": [call(at / 9, query=["page", "class"], values=[f"{at}", f"c{at}"]) for at in range(5)],
+    "eight under way when the token ended": [*(refused(0.01 * at, ms=200) for at in range(8)), refresh(0.5)],
+    "three more, then a login": [*(refused(at) for at in range(4)), login(5), *(refused(6 + at) for at in range(4))],
+    "another token": [refused(at, token=f"{at % 2}") for at in range(8)],
+    "two refresh tokens": [refresh(0, digest="a"), refresh(9, digest="b"), refresh(10, "", "1004", digest="c")],
+    "waited": [busy(0, retry_s=5), call(5.1)],
+    "another call": [busy(0, retry_s=5), call(1, SEARCH)],
+    "under way when it was refused": [busy(0, retry_s=5, ms=900), call(0.5)],
+    "four repetitions": [busy(0), *(call(0.1 + at / 2) for at in range(4))],
+    "stopped": [poll(0), poll(1), poll(2, "of")],
+    "looked again after a minute": [poll(0), poll(2, "of"), poll(70, "of")],
+    "every half second": [poll(at * 0.51) for at in range(9)],
+    "two orders at once": [poll(0, digest="a"), poll(0.1, digest="b")],
+    "two wrong paths": [wrong(0), wrong(1)],
+    "three in two minutes": [wrong(0), wrong(50), wrong(70)],
+    "whose address others use": [wrong(0, "a"), wrong(1, "a"), wrong(2, "a")],
+    "by guess": [refused(at, guess="g") for at in range(9)],
+}
+
+
+def found(calls):
+    return {sign["sign"]: sign for sign in signs_of(sorted(calls, key=lambda one: one.time))}
+
+
+@pytest.mark.parametrize(("sign", "calls"), [*SINS.items(), *OTHER_SINS])
+def test_a_sin_is_found_once_and_proved_by_its_calls(sign, calls):
+    [(name, facts)] = found(calls).items()
+
+    assert (name, facts["times"], facts["name"]) == (sign, 1, SIGNS[sign][0])
+    assert facts["last"] == calls[-1].iso
+    assert facts["calls"] == [one.proof() for one in calls if sign != "poll_after_end" or one is not calls[0]]
+
+
+def test_each_sign_has_its_sin():
+    assert SINS.keys() == SIGNS.keys()
+
+
+@pytest.mark.parametrize("calls", NEAR_MISSES.values(), ids=NEAR_MISSES)
+def test_a_near_miss_is_not_blamed(calls):
+    assert found(calls) == {}
+
+
+def test_the_times_are_counted_and_the_last_is_proved():
+    first, second = SINS["no_debounce"], [search(100 + at * 0.4, "李雷雷雷"[: at + 1]) for at in range(4)]
+
+    sign = found(first + second)["no_debounce"]
+
+    assert sign["times"] == 2 and sign["calls"] == [one.proof() for one in second]
