@@ -4,7 +4,6 @@ The form of the answers is in docs/sandbox.md; with ``class_name`` each row says
 """
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,17 +11,15 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.authentication import principal_of
 from accounts.models import User
 from core import times
-from core.api.request import token_of_head
 from lessons.calls import Call
-from lessons.checkpoints import CHECKPOINTS
-from lessons.progress import checkpoint_rows, plan_of, plan_set, progress_of
+from lessons.progress import checkpoint_rows, plan_of, plan_read, plan_set, progress_of
 from lessons.signs import signs_of
 from lessons.stream import KEPT, calls_of
 from lessons.teachers import may_teach, trainees_of
-from sandbox.control.api import control_endpoint
+from sandbox.callers import caller_of
+from sandbox.control.api import LOGIN, control_endpoint
 
 Rows = list[dict[str, Any]]
 MAX_CLASS_ROWS = 3_000
@@ -53,10 +50,9 @@ def _people(request: HttpRequest, names: Any) -> list[User]:
 
 
 def _caller(request: HttpRequest) -> User:
-    principal = principal_of(token_of_head(request) or "")
-    user = User.objects.select_related("role").filter(pk=principal.pk).first() if principal else None
+    user = caller_of(request).user
     if user is None:
-        raise Refused("a valid token is needed, in the header authorization", 403)
+        raise Refused(LOGIN, 403)
     return user
 
 
@@ -119,20 +115,6 @@ def _choose(request: HttpRequest, body: Any) -> JsonResponse:
     names, until = plan_read(body.get("checkpoints"), body.get("until"))
     plan_set(class_name, names, until)
     return JsonResponse({"class_name": class_name, "checkpoints": names, "until": until})
-
-
-def plan_read(names: Any, until: Any) -> tuple[list[str], date | None]:
-    """Check a choice of checkpoints and its day.
-
-    :raises ValueError: with a sentence that names the field.
-    """
-    if not isinstance(names, list) or any(name not in CHECKPOINTS for name in map(str, names)):
-        raise ValueError(f"checkpoints: a list of {', '.join(CHECKPOINTS)}")
-    try:
-        day = date.fromisoformat(until) if until else None
-    except (TypeError, ValueError):
-        raise ValueError("until: a day as 2026-12-31") from None
-    return list(dict.fromkeys(map(str, names))), day
 
 
 @never_cache

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class LessonsConfig(AppConfig):
@@ -8,4 +9,9 @@ class LessonsConfig(AppConfig):
     def ready(self) -> None:
         from permissions.choices import right_offer
 
+        if settings.SANDBOX:
+            from lessons.teachers import trainee_unids
+            from sandbox.callers import register_trainees
+
+            register_trainees(trainee_unids)
         right_offer("lessons", "teach", ("课堂", "课堂", "给自己的班上课"))

@@ -15,11 +15,10 @@ from core.admin.exports import download
 from core.admin.password import require_password
 from core.sheets.write import sheet_write
 from core.times import local
-from lessons.api import plan_read
 from lessons.board import FIGURES, board, board_cells, board_head
 from lessons.checkpoints import CHECKPOINTS
 from lessons.classroom import slips_page
-from lessons.progress import plan_of, plan_set
+from lessons.progress import plan_of, plan_read, plan_set
 from lessons.teachers import may_teach, teacher_add, teacher_names, trainees_of
 from shop.services.catalogue import catalogue_clear
 from students.practice import practice_count, practice_renew, students_clear

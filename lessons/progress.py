@@ -55,3 +55,17 @@ def plan_set(class_name: str, checkpoints: Sequence[str], until: date | None) ->
 
 def checkpoint_rows(names: Iterable[str], done: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [checkpoint_row(name, done.get(name)) for name in names]
+
+
+def plan_read(names: Any, until: Any) -> tuple[list[str], date | None]:
+    """Check a choice of checkpoints and its day.
+
+    :raises ValueError: with a sentence that names the field.
+    """
+    if not isinstance(names, list) or any(name not in CHECKPOINTS for name in map(str, names)):
+        raise ValueError(f"checkpoints: a list of {', '.join(CHECKPOINTS)}")
+    try:
+        day = date.fromisoformat(until) if until else None
+    except (TypeError, ValueError):
+        raise ValueError("until: a day as 2026-12-31") from None
+    return list(dict.fromkeys(map(str, names))), day

@@ -28,7 +28,6 @@ from core.api.routing import pages
 from core.cache import valkey
 from lessons.calls import MAX_NAMES, Call, digest, key_digest
 from lessons.progress import progress_note
-from sandbox.switches import HEADER as SWITCHED
 from uploads.formats import picture_side
 
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
@@ -36,6 +35,7 @@ _LOOK = 100  # new calls after which the checkpoints are looked at, before the o
 _KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
 MAX_PATH, MAX_NAME, MAX_TEXT = 60, 20, 120
 HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS = 1_000_000, 2_000, 100
+SWITCHED = "X-Sandbox-Switch"  # production has no sandbox to import it from
 POLL = "/order/query_order_status"
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
 

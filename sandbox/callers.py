@@ -35,6 +35,20 @@ def register_orders(numbers_of: Callable[[int], Iterable[Any]]) -> None:
     _numbers_of = numbers_of
 
 
+# And one who teaches whom: the accounts among those of a class, or with a number, that a teacher may switch.
+_trainees_of: Callable[[User, str, str], list[str] | None] | None = None
+
+
+def register_trainees(trainees_of: Callable[[User, str, str], list[str] | None]) -> None:
+    """Take the function that returns the numbers of a teacher's trainees, by ``unid`` and class; None: no teacher."""
+    global _trainees_of
+    _trainees_of = trainees_of
+
+
+def trainee_unids(user: User, *, unid: str, class_name: str) -> list[str] | None:
+    return _trainees_of(user, unid, class_name) if _trainees_of else None
+
+
 @dataclass(frozen=True)
 class Caller:
     """Whoever sends a request. ``user`` is the account of the token or of the phone, None without either."""

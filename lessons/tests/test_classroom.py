@@ -255,7 +255,7 @@ def test_who_is_stuck_comes_first_with_the_last_refusal_and_its_hint(office, tra
     rows = list(csv.DictReader(StringIO(office.get(f"{LESSON}?format=csv").content.decode("utf-8-sig"))))
 
     assert [row["姓名"] for row in rows] == ["韩梅梅", "李雷"]
-    assert rows[0]["最近一次被拒绝"] == "/api/students/getstulist 404 请求地址不存在"
+    assert rows[0]["最近一次被拒绝"] == "/api/students/getstulist 404 接口地址错误"
     assert "rewrite" in rows[0]["提示"] and rows[0]["状态"] == "8 分钟没有成功"
 
 

@@ -76,6 +76,7 @@ NEAR_MISSES = {
     "one name again": [search(at * 0.4, "王小") for at in range(5)],
     "letters that go": [search(at * 0.4, "王小明明"[: 4 - at]) for at in range(4)],
     "two orders": [post(0, digest="a"), post(1, digest="b")],
+    "shopped twice": [post(0, "/cart/add_to_cart"), post(0.5, "/cart/check"), post(1.5, "/cart/add_to_cart")],
     "a second order, later": [post(0), post(2.1)],
     "one was refused": [post(0), post(1, facts="")],
     "the second answered from a key": [post(0), post(1, facts="ok")],

@@ -22,7 +22,7 @@ from accounts.demo_users import is_demo_account
 from accounts.selectors import unids_named
 from core import times
 from core.api.request import token_of_head
-from sandbox.callers import caller_of, phone_of
+from sandbox.callers import caller_of, phone_of, trainee_unids
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, FaultKind, Refund, Trade
 from sandbox.pay.deliveries import deliveries_due, delivery_send
@@ -154,7 +154,7 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
     """GET tells which switches are on: the caller's own, and root all. POST sets one, ``{"off": true}`` ends it.
 
     The caller's token or phone says whose calls change. Root may name others: ``unid``, or ``class_name`` for a whole
-    class.
+    class; a teacher those of the own classes.
     """
     principal, phone = principal_of(token_of_head(request) or ""), phone_of(request)
     if principal is None and (phone is None or is_demo_account(phone.username)):
@@ -164,15 +164,18 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
     if request.method == "POST":
         unids = [caller.unid]
         if others := [str(body[name]) for name in ("unid", "class_name") if body.get(name)]:
-            if not is_root:
-                return _no("only root sets switches of others", 403)
-            unids = unids_named(unid=str(body.get("unid") or ""), class_name=str(body.get("class_name") or ""))
+            names = {name: str(body.get(name) or "").replace("\x00", "") for name in ("unid", "class_name")}
+            user = caller_of(request).user
+            found = unids_named(**names) if is_root else trainee_unids(user, **names) if user else None
+            if found is None:
+                return _no("only the class's teacher and root set switches of others", 403)
+            unids = found
             if not unids:
                 return _no(f"no user or class is called {others[0]}", 404)
             jti = ""
         for unid in unids:
             before = switch_at(unid, jti)
-            if before and before.is_of_teacher and not is_root:
+            if before and before.is_of_teacher and not (is_root or others):
                 return _no("this switch was set by the teacher", 403)
             if body.get("off") is True:
                 switch_clear(unid, jti)

@@ -1,0 +1,206 @@
+"""Whose class it is: every button of 课堂 for root, the teachers of two classes, and staff without the right."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+
+from accounts.errors import ClassAccountsRefused
+from accounts.models import User
+from accounts.services.class_accounts import Trainee
+from accounts.tokens import token_issue
+from conftest import ApiClient
+from lessons.classroom import class_open
+from lessons.models import Plan
+from lessons.teachers import class_take, teacher_names
+from permissions.gate import read_only_until
+from permissions.models import DataScope, Role
+from sandbox.switches import switches_on
+from shop.models import Product
+from shop.tests.factories import make_product
+from students.models import SchoolClass, Student
+from students.tests.factories import FIELDS
+from tests.kit import at_once, logged_in
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/classroom/"
+PEOPLE = ("root", "teacher of A", "teacher of B", "staff")
+
+
+@pytest.fixture
+def people(office, person, roles):
+    """Two classes of two, each with a teacher; a member of staff with all other rights. Browsers by who it is."""
+    roles["103"].permissions.add(Permission.objects.get(codename="teach"))
+    made = {"root": office}
+    for name in "AB":
+        class_open(f"H{name}", [Trainee("李雷"), Trainee("韩梅梅")], "102", "own", 2)
+        teacher = person(f"teacher-{name}", "103", is_staff=True).user
+        SchoolClass.objects.create(name=f"H{name}").teachers.add(teacher)
+        made[f"teacher of {name}"] = logged_in(teacher)
+    made["staff"] = logged_in(person("staff", "102", is_staff=True).user)
+    return made
+
+
+def li():
+    return User.objects.get(username="ha-01")
+
+
+def of_page(do, **fields):
+    return lambda browser: browser.post(PAGE, {"do": do, "class_name": "HA", "sure": "1"} | fields)
+
+
+def of_lesson(do, **fields):
+    return lambda browser: browser.post(f"{PAGE}HA/", {"do": do.format(li().pk), "sure": "1"} | fields)
+
+
+def get(path):
+    return lambda browser: browser.get(path)
+
+
+def open_class(browser):
+    return browser.post(PAGE, {"class_name": "HA", "role": "200", "scope": "own", "names": "王五"})
+
+
+def password_of(username):
+    return User.objects.get(username=username).password
+
+
+def entered():
+    return Student.objects.filter(created_by__class_name="HA", name=FIELDS["name"]).count()
+
+
+# What each button does, and who may; the last is what it changes.
+BUTTONS = {
+    "the lesson": (get(f"{PAGE}HA/"), None),
+    "its rows": (get(f"{PAGE}HA/?format=rows"), None),
+    "its file": (get(f"{PAGE}HA/?format=csv"), None),
+    "more accounts": (open_class, lambda: User.objects.filter(class_name="HA").count()),
+    "new passwords": (of_page("reset"), lambda: password_of("ha-01")),
+    "delete": (of_page("delete"), lambda: User.objects.filter(class_name="HA").count()),
+    "read only": (of_page("read_only", minutes="15"), lambda: bool(read_only_until("HA"))),
+    "one new password": (of_lesson("password {}"), lambda: password_of("ha-01")),
+    "clear one": (of_lesson("keep {}"), entered),
+    "clear all": (of_lesson("renew all"), entered),
+    "checkpoints": (of_lesson("plan", checkpoints="list"), lambda: Plan.objects.count()),
+    "a second teacher": (of_lesson("teacher", username="teacher-B"), lambda: len(teacher_names("HA"))),
+}
+ROOTS = {
+    "hand over": (of_lesson("hand_over", username="teacher-B"), lambda: teacher_names("HA")),
+    "demo": (of_page("demo"), lambda: User.objects.get(username="lbw").is_active),
+    "demo and shop": (of_page("demo_shop"), lambda: Product.objects.filter(removed_at=None, name="练习本").count()),
+}
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("button", [*BUTTONS, *ROOTS])
+def test_each_button_is_for_its_people(people, who, button):
+    ApiClient(token_issue(li()), li()).post("/students/addstu", FIELDS)
+    if "demo" in button:
+        call_command("seed_demo")
+        User.objects.filter(username="lbw").update(is_active=False)
+    product = make_product("练习本")
+    Product.objects.filter(pk=product.pk).update(created_by=li())
+    click, effect = (BUTTONS | ROOTS)[button]
+    before = effect and effect()
+    others = password_of("hb-01"), User.objects.filter(class_name="HB").count(), teacher_names("HB")
+
+    answer = click(people[who])
+
+    is_allowed = who == "root" or (who == "teacher of A" and button in BUTTONS)
+    is_refused = answer.status_code in (403, 404) or "已经有人用" in answer.text
+    assert is_refused is not is_allowed
+    assert answer.status_code != 404 or who != "staff"
+    if effect:
+        assert (effect() != before) is is_allowed
+    assert others == (password_of("hb-01"), User.objects.filter(class_name="HB").count(), teacher_names("HB"))
+
+
+def test_the_page_shows_a_teacher_the_own_classes(people):
+    pages = {who: people[who].get(PAGE) for who in PEOPLE}
+
+    shown = {who: [name for name in ("HA", "HB") if f"{PAGE}{name}/" in page.text] for who, page in pages.items()}
+    assert shown == {"root": ["HA", "HB"], "teacher of A": ["HA"], "teacher of B": ["HB"], "staff": []}
+    assert "恢复原样" in pages["root"].text and "恢复原样" not in pages["teacher of A"].text
+    assert "课堂" in people["teacher of A"].get("/admin/").text and PAGE not in people["staff"].get("/admin/").text
+    missing, hidden = (people["teacher of A"].get(f"{PAGE}{name}/") for name in ("HC", "HB"))
+    assert (missing.status_code, hidden.status_code) == (404, 404)
+
+
+def test_who_opens_a_class_is_its_teacher(people):
+    form = {"class_name": "HC", "role": "102", "scope": "own", "names": "王五"}
+
+    people["teacher of A"].post(PAGE, form)
+    second = people["teacher of B"].post(PAGE, form | {"names": "赵六"})
+
+    assert teacher_names("HC") == ["teacher-A"] and "已经有人用" in second.text
+    user = User.objects.get(class_name="HC")
+    assert (user.nickname, user.role.data_scope, user.is_staff) == ("王五", DataScope.OWN, False)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"scope": ""}, {"scope": "all"}, {"role": "1"}, {"students_of": "H51901", "names": ""}]
+)
+def test_a_teacher_gives_no_more_than_ones_own_school(people, fields):
+    """An account that saw all students would show them to its teacher, who may not see them."""
+    Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
+
+    page = people["teacher of A"].post(
+        PAGE, {"class_name": "HC", "role": "102", "scope": "own", "names": "王五"} | fields
+    )
+
+    assert page.status_code == 200 and not User.objects.filter(class_name="HC").exists()
+
+
+@pytest.mark.parametrize("fields", [{"is_staff": True}, {"role": "1"}])
+def test_a_teacher_gets_no_password_of_staff(people, fields):
+    fields = {**fields, "role": Role.objects.get(roleid=fields.get("role", "102"))}
+    User.objects.filter(username="ha-02").update(**fields)
+    before = password_of("ha-02")
+    staff = User.objects.get(username="ha-02")
+
+    people["teacher of A"].post(PAGE, {"do": "reset", "class_name": "HA", "sure": "1"})
+    one = people["teacher of A"].post(f"{PAGE}HA/", {"do": f"password {staff.pk}", "sure": "1"})
+    people["teacher of A"].post(PAGE, {"do": "delete", "class_name": "HA", "sure": "1"})
+
+    assert password_of("ha-02") == before and one.status_code == 404
+    assert not User.objects.filter(username="ha-01").exists()
+
+
+def test_a_reload_shows_the_same_slips_and_another_browser_none(people, client):
+    browser = people["teacher of A"]
+    shown = browser.post(PAGE, {"do": "reset", "class_name": "HA", "sure": "1"}, follow=True)
+    [first, _] = shown.context["slips"]
+
+    again = browser.get("/admin/slips/")
+
+    assert first in again.context["slips"] and User.objects.get(username="ha-01").check_password(first.password)
+    assert "no-store" in again["Cache-Control"]
+    other = logged_in(User.objects.get(username="teacher-A")).get("/admin/slips/", follow=True)
+    assert first.password not in other.text and "过期" in other.text
+
+
+def test_a_teacher_switches_the_own_class(people):
+    teacher = ApiClient(token_issue(User.objects.get(username="teacher-A")))
+
+    def status(**fields):
+        return teacher.post("/sandbox/control/calls", {"answer": "503"} | fields).status_code
+
+    other = User.objects.get(username="hb-01").unid
+    assert [status(class_name="HA"), status(unid=li().unid)] == [200, 200]
+    assert [status(class_name="HB"), status(unid=other), status(class_name="\x00")] == [404, 404, 404]
+    assert {one.unid for one in switches_on()} == set(
+        User.objects.filter(class_name="HA").values_list("unid", flat=True)
+    )
+    trainee = ApiClient(token_issue(li()))
+    assert trainee.post("/sandbox/control/calls", {"off": True}).status_code == 403
+    assert status(class_name="HA", off=True) == 200 and not switches_on()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_open_a_class_at_once_one_is_its_teacher(roles, person):
+    roles["103"].permissions.add(Permission.objects.get(codename="teach"))
+    users = [person(f"t{number}", "103", is_staff=True).user for number in range(2)]
+
+    outcomes = at_once([lambda user=user: class_take(user, "HC") for user in users], refusals=(ClassAccountsRefused,))
+
+    assert sorted(type(one).__name__ for one in outcomes) == ["ClassAccountsRefused", "NoneType"]
+    assert len(teacher_names("HC")) == 1
