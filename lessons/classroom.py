@@ -43,7 +43,7 @@ from permissions.models import DEFAULT_ROLEID, DataScope
 from permissions.scope import scope_of
 from permissions.selectors import roles_to_give
 from practice.errors import InvitationInvalid
-from practice.selectors import class_names, invitations_open
+from practice.selectors import invitations_open
 from practice.services import MAX_DAYS, MAX_PLACES, class_end, invitation_make, terms_forget, terms_keep
 from shop.services.catalogue import catalogue_clear
 from students.accounts import account_slip, accounts_link

@@ -20,8 +20,9 @@ from lessons.checkpoints import CHECKPOINTS
 from lessons.classroom import slips_page
 from lessons.progress import plan_of, plan_read, plan_set
 from lessons.teachers import may_teach, teacher_add, teacher_names, trainees_of
+from practice.selectors import practice_students
 from shop.services.catalogue import catalogue_clear
-from students.practice import practice_count, practice_renew, students_clear
+from students.practice import practice_add, students_clear
 
 CLEARED = "他们录入的学员将被删除，录入的商品和类目将下架，不能恢复。"
 CLEARS = {
@@ -74,7 +75,7 @@ def _do(request: HttpRequest, class_name: str, users: list[User]) -> HttpRespons
         one = trainees_of(request.user, class_name).filter(pk=trainees[0].pk)
         return slips_page(request, class_name, class_accounts_reset(one), back=request.path)
     else:
-        _clear(request, trainees, is_renewed=what == "renew", now=times.now())
+        _clear(request, class_name, trainees, is_renewed=what == "renew", now=times.now())
     return HttpResponseRedirect(request.path)
 
 
@@ -90,12 +91,11 @@ def _ask(request: HttpRequest, class_name: str, what: str, whom: str, trainees: 
     return render(request, "lessons/classroom_sure.html", context)
 
 
-def _clear(request: HttpRequest, trainees: list[User], *, is_renewed: bool, now: datetime) -> None:
+def _clear(request: HttpRequest, class_name: str, trainees: list[User], *, is_renewed: bool, now: datetime) -> None:
     pks = [user.pk for user in trainees]
-    number = practice_count(pks)
     students = students_clear(user_pks=pks, actor_pk=request.user.pk, now=now, keeps_practice=not is_renewed)
     if is_renewed:
-        practice_renew(user_pks=pks, number=number, now=now)
+        practice_add(user_pks=pks, number=practice_students(class_name), now=now)
     messages.success(request, f"已删除 {students} 名学员，下架 {catalogue_clear(user_pks=pks, now=now)} 个商品和类目")
 
 

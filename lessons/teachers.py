@@ -12,6 +12,7 @@ from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_list, trainee_accounts
+from practice.selectors import class_names
 from students.classes import classes_add
 from students.models import SchoolClass
 from students.selectors import students_total
@@ -30,9 +31,10 @@ def classes_taught(user: Any) -> list[str]:
 
 
 def classes_for(user: Any) -> list[tuple[str, int]]:
-    """Return name and number of accounts of each class that a user may open here; root sees all that have accounts."""
+    """Return name and number of accounts of each class that a user may open here; root sees all that were opened."""
     counts = dict(class_list())
-    return list(counts.items()) if user.is_superuser else [(name, counts.get(name, 0)) for name in classes_taught(user)]
+    names = sorted({*counts, *class_names()}) if user.is_superuser else classes_taught(user)
+    return [(name, counts.get(name, 0)) for name in names]
 
 
 def teaches(user: Any, class_name: str) -> bool:
@@ -66,7 +68,8 @@ def class_take(user: Any, class_name: str) -> None:
     teachers = {row.head_teacher_id, *row.teachers.values_list("pk", flat=True)} - {None}
     if user.is_superuser or user.pk in teachers:
         return
-    if teachers or users_of_class(class_name).exists() or students_total(class_name):
+    is_used = users_of_class(class_name).exists() or students_total(class_name) or class_name in class_names()
+    if teachers or is_used:
         raise ClassAccountsRefused("这个班级名已经有人用，请换一个，或请它的老师加上您")
     row.teachers.add(user)
 

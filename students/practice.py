@@ -5,7 +5,6 @@ from datetime import datetime
 from random import Random
 
 from django.db import transaction
-from django.db.models import Count
 
 from students.bulk import students_create, students_delete
 from students.models import Student
@@ -13,7 +12,6 @@ from students.selectors import PRACTICE, PRACTICE_TEXT, PRACTICE_URL
 from uploads.services import images_release
 
 MAX_PRACTICE = 100  # students of one trainee
-USUAL = 30
 BATCH = 1_000
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 GIVEN_NAMES = ["鹏", "欣怡", "子轩", "雨桐", "浩然", "思远", "佳琪", "梓涵", "俊杰", "晓彤", "建国", "一诺"]
@@ -43,17 +41,6 @@ def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> int:
             ]
             students_create(students, actor_pk=user_pk, now=now)
     return len(user_pks) * number
-
-
-def practice_count(user_pks: Sequence[int]) -> int:
-    """Return how many practice students each of the users has, not counting altered ones: the most."""
-    rows = Student.objects.filter(PRACTICE, created_by__in=user_pks).order_by().values("created_by")
-    return max(rows.annotate(number=Count("pk")).values_list("number", flat=True), default=0)
-
-
-def practice_renew(*, user_pks: Sequence[int], number: int, now: datetime) -> None:
-    """Enter practice students anew, ``number`` each; without a number as many as a class usually gets."""
-    practice_add(user_pks=user_pks, number=number or USUAL, now=now)
 
 
 def students_clear(

@@ -257,7 +257,7 @@ def test_a_call_costs_one_question_to_valkey(trainee, monkeypatch):
 
     trainee.get("/cart/get_cart")
 
-    assert asked == ["GET", "EVAL"]  # the switch, and the stream
+    assert asked == ["MGET", "EVAL"]  # the switch, and the stream
 
 
 def test_the_page_of_ones_own_requests(client):
