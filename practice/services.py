@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import F
 
@@ -104,12 +105,12 @@ def account_join(
     :raises Throttled: too many accounts, or wrong codes, of this network.
     :raises UsernameTaken, PasswordTooWeak: see ``user_register``. Nothing was created.
     """
-    person: dict[str, Any] = {"username": username, "password": password, "nickname": nickname}
+    person = {"username": username, "password": password, "nickname": nickname}
     if not invite and settings.PRACTICE_OPEN:
         if not captcha.is_right():
             raise CaptchaWrong
         _limit("opened", network, OPENED_AN_HOUR, 3600)
-        return _account_open(person, now=now)
+        return _account_open(_hashed(person), now=now)
     if wait_s := ratelimit.wait(f"join:wrong:{network}", limit=WRONG_A_MINUTE):
         raise Throttled(wait_s)
     invitation = _invitation(invite, now)
@@ -117,7 +118,11 @@ def account_join(
         _limit("wrong", network, WRONG_A_MINUTE, 60)
         raise InvitationInvalid
     _limit("joined", network, JOINED_A_MINUTE, 60)
-    return _account_of(invitation, person, now=now)
+    return _account_of(invitation, _hashed(person), now=now)
+
+
+def _hashed(person: dict[str, str]) -> dict[str, str]:
+    return person | {"hashed": make_password(person["password"])}
 
 
 def code_of(text: str) -> str:

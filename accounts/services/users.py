@@ -39,10 +39,13 @@ def user_register(
     phone: str = "",
     roleid: str | None = None,
     by_root: bool = False,
+    hashed: str = "",
     **fields: Any,
 ) -> User:
     """Create a user; without ``roleid`` with the role ``DEFAULT_ROLEID``.
 
+    :param hashed: the hash of the password, from a caller that has a transaction of its own: when a class joins at
+        once, hashing takes longer than a transaction may be idle.
     :param by_root: the name is the person's own, so a student of this name may get the number as user name.
     :raises RoleUnknown, PasswordTooWeak, UsernameTaken, PhoneTaken, PhoneMasked: nothing was created.
     """
@@ -52,7 +55,7 @@ def user_register(
     draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
     draft.is_phone_bound = can_login(phone, role)
     password_check(password, draft)
-    draft.set_password(password)
+    draft.password = hashed or make_password(password)
     try:
         # Two requests may register a phone number at once: the unique constraint refuses the second.
         with transaction.atomic():
