@@ -220,14 +220,9 @@ class SessionAdmin(ExportableAdmin):
                 others.append(f"{record.name}（{present.label}）")
                 continue
             try:
-                done = services.record_mark(
-                    pk=session.pk,
-                    sid=record.sid,
-                    status=chosen if chosen != shown else None,
-                    remark=remark,
-                    now=now,
-                    scope=scope,
-                )
+                new = chosen if chosen != shown else None
+                facts: dict[str, Any] = {"status": new, "remark": remark, "now": now, "scope": scope}
+                done = services.record_mark(pk=session.pk, sid=record.sid, **facts)
             except DomainError:
                 continue  # a colleague has done the same
             changes.append(f"{done.name} {present.label} → {Status(done.status).label}")

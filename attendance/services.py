@@ -12,14 +12,7 @@ from django.db import transaction
 
 from attendance import screens
 from attendance.codes import CODE_TTL, code_make
-from attendance.errors import (
-    AlreadySigned,
-    CodeExpired,
-    NothingChanged,
-    NotOnList,
-    RecordMissing,
-    SessionExists,
-)
+from attendance.errors import AlreadySigned, CodeExpired, NothingChanged, NotOnList, RecordMissing, SessionExists
 from attendance.models import ATTENDED, Period, Record, Session, Status, Way
 from attendance.selectors import on_leave, session_get, signed_and_total, with_same_time
 from core.times import format_api_time
@@ -60,15 +53,9 @@ def session_open(
         if existing := same.first():
             raise SessionExists(existing.pk)
         session = Session.objects.create(
-            class_name=class_name,
-            date=day,
-            period=period,
-            opened_at=now,
-            late_at=now + late_after,
-            closes_at=now + open_for,
-            is_private=scope.is_own_only,
-            created_by_id=scope.user_pk,
-        )
+            class_name=class_name, date=day, period=period, created_by_id=scope.user_pk, is_private=scope.is_own_only,
+            opened_at=now, late_at=now + late_after, closes_at=now + open_for,
+        )  # fmt: skip
         roster = list(class_roster(class_name, scope, only_studying=True))
         absent = on_leave([one.pk for one in roster], day)
         records = Record.objects.bulk_create(
@@ -145,13 +132,9 @@ def session_sign(*, pk: int, user_pk: int, device: str, at: datetime, now: datet
 
 def record_mark(
     *,
-    pk: int,
-    sid: str,
-    status: Status | None = None,
-    remark: str | None = None,
-    now: datetime,
+    pk: int, sid: str, status: Status | None = None, remark: str | None = None, now: datetime,
     scope: Scope = EVERYTHING,
-) -> Record:
+) -> Record:  # fmt: skip
     """Change by hand what became of a student, also after the end. None: stays as it is.
 
     :raises RecordMissing: ``scope`` shows no such session, or no such student on its list.
@@ -248,15 +231,9 @@ def _close(session: Session, at: datetime) -> None:
 def _tell(session: Session, record: Record) -> None:
     signed, total = signed_and_total(session)
     facts = {
-        "status": 200,
-        "state": True,
-        "sId": record.sid,
-        "name": record.name,
-        "attendanceStatus": Status(record.status).label,
-        "signTime": format_api_time(record.signed_at),
-        "signed": signed,
-        "total": total,
-    }
+        "status": 200, "state": True, "sId": record.sid, "name": record.name, "signed": signed, "total": total,
+        "attendanceStatus": Status(record.status).label, "signTime": format_api_time(record.signed_at),
+    }  # fmt: skip
     # Before the commit, while the session is locked: of two signs at once, the second number must not come first.
     screens.screens_tell(session.pk, "attendanceSigned", facts)
 

@@ -63,12 +63,7 @@ def _record(random: Random, session: Session, student: Student) -> Record:
     minutes = random.uniform(10, 25) if status == Status.LATE else random.uniform(0, 9)
     has_signed = status in ATTENDED
     return Record(
-        session=session,
-        student=student,
-        sid=student.sid,
-        name=student.name,
-        created_by_id=student.created_by_id,
-        status=status,
-        signed_at=session.opened_at + timedelta(minutes=minutes) if has_signed else None,
+        session=session, student=student, sid=student.sid, name=student.name, created_by_id=student.created_by_id,
+        status=status, signed_at=session.opened_at + timedelta(minutes=minutes) if has_signed else None,
         way=Way.SCAN if has_signed else Way.NONE,
-    )
+    )  # fmt: skip

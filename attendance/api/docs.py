@@ -114,55 +114,22 @@ def summary_json(row: dict[str, Any], newest: Record) -> SummaryJson:
 
 _CODE = "1f-1vXkzQ-a8Kd-5f0c4c2b9e6d1a7f3b20"
 _SESSION: SessionJson = {
-    "attendance_id": "1",
-    "class": "H51901",
-    "date": "2026-11-29",
-    "period": "上午",
-    "startTime": "2026/11/29 08:50:00",
-    "endTime": "2026/11/29 09:20:00",
-    "isOpen": False,
-    "total": 38,
-    "attended": 36,
-    "late": 1,
-    "early": 0,
-    "leave": 1,
-    "absent": 1,
-    "user_nickname": "五五开",
-}
+    "attendance_id": "1", "class": "H51901", "date": "2026-11-29", "period": "上午",
+    "startTime": "2026/11/29 08:50:00", "endTime": "2026/11/29 09:20:00", "isOpen": False, "total": 38,
+    "attended": 36, "late": 1, "early": 0, "leave": 1, "absent": 1, "user_nickname": "五五开",
+}  # fmt: skip
 _RECORD: RecordJson = {
-    "sId": "WWLN97178546",
-    "name": "谭鹏",
-    "class": "H51901",
-    "attendanceStatus": "出勤",
-    "signTime": "2026/11/29 08:58:10",
-    "way": "扫码",
-    "remark": "",
-    "flag": "",
-}
+    "sId": "WWLN97178546", "name": "谭鹏", "class": "H51901", "attendanceStatus": "出勤",
+    "signTime": "2026/11/29 08:58:10", "way": "扫码", "remark": "", "flag": "",
+}  # fmt: skip
 _SUMMARY: SummaryJson = {
-    "sId": "WWLN97178546",
-    "name": "谭鹏",
-    "class": "H51901",
-    "shouldAttend": 40,
-    "attended": 38,
-    "late": 2,
-    "early": 0,
-    "leave": 1,
-    "absent": 2,
-    "rate": 0.95,
-}
+    "sId": "WWLN97178546", "name": "谭鹏", "class": "H51901", "shouldAttend": 40, "attended": 38, "late": 2,
+    "early": 0, "leave": 1, "absent": 2, "rate": 0.95,
+}  # fmt: skip
 _ON_LEAVE: SummaryJson = {
-    "sId": "QKTM20931845",
-    "name": "王芳",
-    "class": "H51901",
-    "shouldAttend": 0,
-    "attended": 0,
-    "late": 0,
-    "early": 0,
-    "leave": 41,
-    "absent": 0,
-    "rate": None,
-}
+    "sId": "QKTM20931845", "name": "王芳", "class": "H51901", "shouldAttend": 0, "attended": 0, "late": 0,
+    "early": 0, "leave": 41, "absent": 0, "rate": None,
+}  # fmt: skip
 _BAD_DAY = BadParameter("from: 必须是日期,如 2026-11-29")
 _BAD_PAGE = BadParameter("page: 必须是正整数")
 
@@ -173,14 +140,9 @@ OPEN = Doc(
     send={"class": "H51901"},
     about="班里在读的学员就是名单,请假的当天直接记为请假。到时间自动结束。",
 )
+_SIGN_URL = f"http://127.0.0.1:8000/attendance/sign?code={_CODE}"
 CODE = Doc(
-    ok={
-        "status": 200,
-        "state": True,
-        "code": _CODE,
-        "signUrl": f"http://127.0.0.1:8000/attendance/sign?code={_CODE}",
-        "expires_in": 10,
-    },
+    ok={"status": 200, "state": True, "code": _CODE, "signUrl": _SIGN_URL, "expires_in": 10},
     params=params.CodeParams,
     failures=[errors.RecordMissing, SidUnknown],
     send={"attendance_id": "1"},
