@@ -149,6 +149,17 @@ def test_the_phone_that_pays_and_the_sandbox(page, faults, order):
     assert (before, after, faults()) == ([], [], [])
 
 
+def test_the_phone_of_an_account(page, faults):
+    page.goto("/sandbox/phone/")
+    login = faults()
+    page.get_by_label("用户名").fill("lbw")
+    page.get_by_label("密码").fill("555")
+    page.get_by_role("button", name="登录", exact=True).click()
+    page.get_by_role("heading", name="五五开 的手机").wait_for()
+
+    assert (login, faults()) == ([], [])
+
+
 def test_the_back_office_has_no_faults(page, running, faults, order):
     page.goto("/admin/login/")
     complaints = {"login": faults()}
