@@ -12,6 +12,7 @@ answer may be a 5xx and no order that was acknowledged may be lost; a run that i
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -71,6 +72,9 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         shop.machine.write(f"/etc/systemd/system/{name}.service", UNIT)
     shop.machine.run("systemctl", "daemon-reload")
     shop.machine.run("systemctl", "enable", "--now", *OTHERS)
+    for name in ("2020-01-31-101112", "2021-01-31-101112", "moving"):
+        shop.machine.write(f"/var/backups/spms/before-{name}.tar", "of an earlier upgrade, or an engineer's own")
+    shop.machine.write("/var/lib/spms/media/picture.png", "a picture")
     others = shop.machine.run("systemctl", "show", *OTHERS, "--property=MainPID,UnitFileState")
     with shop.visited(BUYERS):
         time.sleep(5)
@@ -94,6 +98,15 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
     is_so[f"no request is refused: {dict(shop.refused)}"] = not shop.refused
     losses = shop.lost()
     is_so[f"nothing is lost: {losses}"] = not losses
+    backups = sorted((shop.machine.root / "var/backups/spms").glob("before-*.tar"))
+    kept = [backup.name for backup in backups]
+    is_so[f"two backups of upgrades are kept: {kept}"] = kept[0::2] == [
+        "before-2021-01-31-101112.tar",
+        "before-moving.tar",
+    ]
+    with tarfile.open(backups[1]) as archive:
+        content = archive.getnames()
+    is_so[f"a backup of an upgrade has no pictures: {content}"] = content == ["manifest.json", "database.dump"]
     is_so["orders enough to show it"] = len(shop.paid) > 50
     units = shop.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "spms-*.service")
     print(units)
