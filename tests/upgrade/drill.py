@@ -7,7 +7,6 @@ orders; then what WeChat Pay knows comes back by itself.
 import re
 import time
 
-from tests.kit import deployed
 from tests.processes import ROOT, until
 from tests.upgrade.installation import Shop
 
@@ -16,23 +15,6 @@ ARCHIVED = """
 SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 16 * 1024 * 1024) FROM pg_stat_archiver
 """
 SERVICES = ("spms-web", "spms-socket", "spms-worker@money", "spms-worker@now", "spms-worker@bulk", "spms-beat")
-
-
-def set_up(shop: Shop) -> None:
-    """Do what docs/operations.md says about pgBackRest, with the paths and the port of this cluster."""
-    run = shop.machine.run
-    places = {"/var/lib/postgresql/17/main": f"/var/lib/postgresql/{shop.version}/spms\npg1-port=5433"}
-    shop.machine.write("/etc/pgbackrest.conf", deployed("pgbackrest.conf", places))
-    run("install", "-d", "-o", "postgres", "-g", "postgres", "/var/lib/pgbackrest")
-    archive = deployed("postgresql-archive.conf", {})
-    shop.machine.write(f"/etc/postgresql/{shop.version}/spms/conf.d/spms-archive.conf", archive)
-    run("systemctl", "restart", shop.cluster)
-    run("runuser", "-u", "postgres", "--", "pgbackrest", "--stanza=spms", "stanza-create")
-    drop_in = "[Service]\nEnvironment=PGPORT=5433\n"
-    shop.machine.write("/etc/systemd/system/spms-backup.service.d/port.conf", drop_in)
-    run("cp", "/opt/spms/deploy/systemd/spms-backup.service", "/etc/systemd/system/")
-    run("systemctl", "daemon-reload")
-    run("systemctl", "start", "spms-backup")
 
 
 def documented(shop: Shop, point: str) -> str:
@@ -55,7 +37,7 @@ def documented(shop: Shop, point: str) -> str:
 def drill(shop: Shop, buyers: int) -> list[str]:
     """Return what went wrong."""
     run, begun = shop.machine.run, time.monotonic()
-    set_up(shop)
+    run("systemctl", "start", "spms-backup")
     shop.until_up()
     shop.refused.clear()
     with shop.visited(buyers):
