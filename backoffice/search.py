@@ -1,4 +1,4 @@
-"""What Ctrl+K finds: entries of the menu, classes, students, orders, users and products, each by the user's rights."""
+"""What Ctrl+K finds by the user's rights: the menu, what one can begin, classes, students, orders, users, products."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -10,14 +10,15 @@ from unfold.dataclasses import SearchResult
 
 from accounts.models import User
 from accounts.selectors import people_visible, users_found
-from backoffice.navigation import may_see, navigation
+from backoffice.navigation import may_see, navigation, page_of
 from backoffice.widgets import list_url
 from core.admin.phones import are_phones_whole, phone_shown
 from core.money import yuan_text
 from permissions.scope import scope_of
 from shop.models import Order
 from shop.selectors import order_search, orders_visible, products_found
-from students.selectors import classes_counted, student_page, students_of_value
+from students.models import Student
+from students.selectors import classes_counted, search_q, student_page, students_of_value
 
 MAX_RESULTS = 5  # of each kind
 MIN_TEXT, MAX_TEXT = 2, 64  # characters; one letter finds the menu alone
@@ -28,7 +29,7 @@ def find(request: HttpRequest, text: str) -> list[SearchResult]:
     text = text.replace("\x00", "").strip()[:MAX_TEXT]
     if not text:
         return []
-    results = list(_menu(request, text))
+    results = [*_menu(request, text), *_actions(request, text)]
     for label, search in SEARCHES:
         if len(text) >= MIN_TEXT and may_see(request, label):
             results += search(text, request.user)
@@ -43,6 +44,17 @@ def _menu(request: HttpRequest, text: str) -> Iterator[SearchResult]:
                 yield SearchResult(title=item["title"], description=about, link=item["link"], icon=item["icon"])
 
 
+def _actions(request: HttpRequest, text: str) -> Iterator[SearchResult]:
+    """Yield the pages on which something begins, by all words of the text."""
+    for title, label, name, *rights in ACTIONS:
+        is_asked = all(word in title for word in text.split())
+        may_add = is_asked and may_see(request, label) and page_of(label).has_add_permission(request)
+        if may_add and request.user.has_perms(rights):
+            yield SearchResult(title=title, description="操作", link=reverse(name), icon="add")
+    if request.user.is_superuser and all(word in OPEN_CLASS for word in text.split()):
+        yield SearchResult(title=OPEN_CLASS, description="操作", link=reverse("classroom"), icon="add")
+
+
 def _result(label: str, pk: int, title: str, description: str, icon: str) -> SearchResult:
     link = reverse(f"admin:{label.replace('.', '_')}_change", args=[pk])
     return SearchResult(title=title, description=description, link=link, icon=icon)
@@ -51,7 +63,9 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
 def _students(text: str, user: Any) -> Iterator[SearchResult]:
     scope = scope_of(user)
     by_name = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
-    by_value = students_of_value(text).filter(scope.visible())[:MAX_RESULTS]
+    several = len(text.split()) > 1
+    by_value = Student.objects.filter(search_q(text)).order_by("-pk") if several else students_of_value(text)
+    by_value = by_value.filter(scope.visible())[:MAX_RESULTS]
     rows: dict[int, Any] = {row.id: row for row in by_name} | {student.pk: student for student in by_value}
     for row in islice(rows.values(), MAX_RESULTS):
         yield _result("students.student", row.id, row.name, f"学员 {row.class_name} {row.sid}", "school")
@@ -84,6 +98,17 @@ def _products(text: str, user: Any) -> Iterator[SearchResult]:
         yield _result("shop.product", product.pk, product.name, what, "inventory_2")
 
 
+OPEN_CLASS = "开班（取班级学员的账号）"
+# Title, model of which it takes the right to add one, the name of the page's address, and other rights that it takes.
+ACTIONS = (
+    ("新增学员", "students.student", "admin:students_student_add"),
+    ("导入学员", "students.student", "admin:students_import", "students.change_student"),
+    ("新增商品", "shop.product", "admin:shop_product_add"),
+    ("新增类目", "shop.category", "admin:shop_category_add"),
+    ("新增用户", "accounts.user", "admin:accounts_user_add"),
+    ("新增角色", "permissions.role", "admin:permissions_role_add"),
+    ("新增宿舍", "dormitory.room", "admin:dormitory_room_add"),
+)
 SEARCHES: list[tuple[str, Callable[[str, Any], Iterator[SearchResult]]]] = [
     ("students.student", _classes),
     ("students.student", _students),

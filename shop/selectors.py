@@ -26,6 +26,8 @@ from shop.states import TO_DO, State
 SCARCE = 10  # a product with this stock or less is shown as running out
 MAX_SCARCE = 200
 MAX_SEARCH = 128  # characters of a search that count
+MAX_WORDS = 4  # of a search of which each may stand for something else
+MAX_OF_WORD = 5_000  # the newest orders with one of them
 TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too many orders
 
 
@@ -107,7 +109,8 @@ def order_search(
     orders: QuerySet[Order], text: str, *, limit: int | None = None, by_part_of_phone: bool = True
 ) -> QuerySet[Order]:
     """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number,
-    there or back, begins with it, or a product of which contains it in its name.
+    there or back, begins with it, or a product of which contains it in its name. Of several words each may be found in
+    another way.
 
     :param limit: enough for a list of that many, the newest first. Where very many orders match, all take seconds.
     :param by_part_of_phone: False for users who may not see phones: only a whole one and its last four digits find an
@@ -116,10 +119,21 @@ def order_search(
     # Each condition by itself: where few rows match, PostgreSQL reads its index, else the newest orders until it has
     # enough. With "OR" it would use none of the indexes, and took a second where half of 100,000 orders matched.
     newest = orders.order_by("-pk").prefetch_related(None)
-    first, *others = (
-        _matching(newest, condition).values("pk")[:limit] for condition in _conditions(text, by_part_of_phone)
-    )
+    found = _ways(newest, text, limit, by_part_of_phone)
+    words = text.split()
+    # A phone may be written in parts, and is one word.
+    if 1 < len(words) <= MAX_WORDS and not re.fullmatch(r"[\d\s-]+", text):
+        ways = [_ways(newest, word, limit and MAX_OF_WORD, by_part_of_phone) for word in words]
+        every = newest
+        for first, *others in ways:
+            every = every.filter(pk__in=first.union(*others))
+        found.append(every.values("pk")[:limit])
+    first, *others = found
     return orders.filter(pk__in=first.union(*others))
+
+
+def _ways(newest: QuerySet[Order], text: str, limit: int | None, by_part_of_phone: bool) -> list[QuerySet[Order, Any]]:
+    return [_matching(newest, condition).values("pk")[:limit] for condition in _conditions(text, by_part_of_phone)]
 
 
 def _conditions(text: str, by_part_of_phone: bool) -> list[Q]:

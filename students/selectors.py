@@ -28,6 +28,7 @@ from students.models import ArchivedStudent, Student, StudentRow, StudentState
 
 NAMESAKES_SHOWN = 3
 VALUES_SHOWN = 300
+MAX_WORDS = 4  # of a search of which each may stand for something else
 _NUMBER_START = re.compile(r"[A-Za-z]{2,4}[0-9]{0,8}")  # shorter ones would find half the school
 MAX_NAME_LENGTH = Student._meta.get_field("name").max_length or 0
 MAX_FETCHED = 1_000  # matches; if there are more, scan
@@ -96,11 +97,28 @@ def _fold(text: str) -> str:
 def search_q(text: str) -> Q:
     """Match students whose number begins with the text, whose class it names, or who have it in their name.
 
-    Each way has an index; joined by OR, PostgreSQL would use none of them and read every student.
+    Of several words each may be found in another way. Each way has an index; joined by OR, PostgreSQL would use none
+    of them and read every student.
     """
+    first, *others = _ways(text)
+    words = text.split()
+    if 1 < len(words) <= MAX_WORDS:
+        every = Student.objects.order_by()
+        for word in words:
+            one, *more = _ways(word)
+            every = every.filter(pk__in=one.union(*more))
+        others.append(every.values("pk"))
+    return Q(pk__in=first.union(*others))
+
+
+def _ways(text: str) -> list[QuerySet[Student, Any]]:
     students = Student.objects.order_by()
-    others = [students.filter(value_matches(text)), students.filter(class_name=ClassSpelling().of(text))]
-    return Q(pk__in=_name_holds(text).values("pk").union(*(rows.values("pk") for rows in others)))
+    ways = [
+        _name_holds(text),
+        students.filter(value_matches(text)),
+        students.filter(class_name=ClassSpelling().of(text)),
+    ]
+    return [rows.values("pk") for rows in ways]
 
 
 def value_matches(text: str) -> Q:

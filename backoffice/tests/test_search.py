@@ -18,6 +18,7 @@ from shop.states import State
 
 pytestmark = pytest.mark.django_db
 ALL_WAITING = {"待发货": 2, "待处理退货": 2, "退款异常": 1}
+ORDERS, STUDENTS = "/admin/shop/order/", "/admin/students/student/"
 SEARCHED = [model for model, page in admin.site._registry.items() if page.search_fields]
 
 
@@ -44,6 +45,35 @@ def test_finds_orders_students_users_products_and_the_menu(office: Client, order
     assert hits(office, "退")["退款单"] == reverse("admin:payments_refund_changelist")
     assert "课堂" in hits(office, "课堂")
     assert {office.get(link).status_code for text in ("李四", "手表") for link in hits(office, text).values()} == {200}
+
+
+def test_each_word_may_be_found_in_another_way(office: Client, orders: dict[str, Any]) -> None:
+    order, student = orders["orders"][State.PAID], orders["students"][1]
+    for text in ("赵六 5678", "5678 赵六", "赵六 13912345678"):
+        assert order.order_id in hits(office, text)
+        assert [row.pk for row in office.get(ORDERS, {"q": text}).context["cl"].result_list] == [order.pk]
+    assert not {order.order_id, "李四1"} & hits(office, "赵六 5679").keys()
+
+    for text in (f"李四 {student.class_name}", f"{student.sid} 四", f"李 {student.class_name.lower()}"):
+        assert "李四1" in hits(office, text), text
+        listed = office.get(STUDENTS, {"q": text}).context["cl"].result_list
+        assert student.pk in [row.pk for row in listed]
+    assert not hits(office, f"王 {student.class_name}")
+    assert not office.get(STUDENTS, {"q": f"王 {student.class_name}"}).context["cl"].result_list
+
+
+def test_finds_what_one_can_begin_and_has_the_right_to(office: Client, staff: Callable[[str], Client]) -> None:
+    assert hits(office, "新增学员")["新增学员"] == reverse("admin:students_student_add")
+    assert hits(office, "学员 导入")["导入学员"] == reverse("admin:students_import")
+    assert any(title.startswith("开班") for title in hits(office, "开班"))
+    pages = [link for text in ("新增", "导入", "开班") for link in hits(office, text).values()]
+    assert len(pages) > 6 and {office.get(link).status_code for link in pages} == {200}
+
+    clerk, role = staff("103"), User.objects.get(username="staff103").role
+    role.permissions.set(Permission.objects.filter(codename__in=["view_student", "add_student"]))
+    assert set(hits(clerk, "新增")) == {"新增学员"} and not hits(clerk, "导入") and not hits(clerk, "开班")
+    role.permissions.set(Permission.objects.filter(codename__in=["view_student"]))
+    assert not hits(clerk, "新增")
 
 
 def test_finds_only_what_the_role_may_see(staff: Callable[[str], Client], orders: dict[str, Any]) -> None:
