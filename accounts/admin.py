@@ -79,7 +79,7 @@ class UserForm(PhoneForm):
         labels = {"headimgurl": "头像网址"}
         help_texts = {
             "headimgurl": "微信用户为微信头像，用户也可以在客户端上传",
-            "phone": "在这里填写的手机号可以短信登录。现有的号码还不能登录：清空并保存，再填一次",
+            "phone": "在这里填写的手机号可以短信登录。以前登记、没有验证过的号码还不行：先清空并保存，再填写一次",
         }
 
     def clean_headimgurl(self) -> str:
