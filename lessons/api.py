@@ -3,7 +3,7 @@
 The form of the answers is in docs/sandbox.md; with ``class_name`` each row says in ``unid`` whose it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -22,7 +22,6 @@ from sandbox.callers import caller_of
 from sandbox.control.api import LOGIN, control_endpoint
 
 Rows = list[dict[str, Any]]
-MAX_CLASS_ROWS = 3_000
 
 
 class Refused(Exception):
@@ -67,30 +66,29 @@ def _control(view: Callable[[HttpRequest, Any], JsonResponse]) -> Callable[[Http
     return control_endpoint(answered)
 
 
-def _told(request: HttpRequest, rows_of: Callable[[User, list[Call]], Rows]) -> Rows:
-    """Return the rows of all who are asked for; those of a class with the account's number."""
+def _asked(request: HttpRequest) -> list[tuple[User, list[Call]]]:
     users = _people(request, request.GET)
-    calls = calls_of(user.unid for user in users)
-    whose = "class_name" in request.GET
-    return [
-        ({"unid": user.unid} if whose else {}) | row
-        for user, own in zip(users, calls, strict=True)
-        for row in rows_of(user, own)
-    ]
+    return list(zip(users, calls_of(user.unid for user in users), strict=True))
+
+
+def _told(request: HttpRequest, rows_by_user: Iterable[tuple[User, Rows]]) -> Rows:
+    """Return the rows of all who are asked for; those of a class with the account's number."""
+    is_class = "class_name" in request.GET
+    return [({"unid": user.unid} if is_class else {}) | row for user, rows in rows_by_user for row in rows]
 
 
 @_control
 def requests(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells the last calls, newest first."""
-    rows = _told(request, lambda user, calls: [call.row() for call in reversed(calls[-KEPT:])])
+    rows = _told(request, ((user, [call.row() for call in reversed(calls)]) for user, calls in _asked(request)))
     rows.sort(key=lambda row: row["time"], reverse=True)
-    return JsonResponse({"requests": rows[:MAX_CLASS_ROWS]})
+    return JsonResponse({"requests": rows[:KEPT]})
 
 
 @_control
 def signs(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells the signs, with the calls that prove each."""
-    return JsonResponse({"signs": _told(request, lambda user, calls: signs_of(calls))})
+    return JsonResponse({"signs": _told(request, ((user, signs_of(calls)) for user, calls in _asked(request)))})
 
 
 @_control
@@ -98,12 +96,11 @@ def checkpoints(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells what has been reached. POST chooses for a class: ``{"class_name", "checkpoints": [...], "until"}``."""
     if request.method == "POST":
         return _choose(request, body)
-
-    def rows(user: User, calls: list[Call]) -> Rows:
-        done = progress_of({user.pk: calls}, now=times.now())[user.pk]
-        return checkpoint_rows(plan_of(user.class_name)[0], done)
-
-    return JsonResponse({"checkpoints": _told(request, rows)})
+    asked = _asked(request)
+    done = progress_of({user.pk: calls for user, calls in asked}, now=times.now())
+    names, _ = plan_of(asked[0][0].class_name)
+    rows = _told(request, ((user, checkpoint_rows(names, done[user.pk])) for user, _ in asked))
+    return JsonResponse({"checkpoints": rows})
 
 
 def _choose(request: HttpRequest, body: Any) -> JsonResponse:

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.tokens import token_issue
@@ -16,10 +18,11 @@ from lessons.tasks import keep_progress
 from permissions.gate import read_only_set
 from students.models import SchoolClass, Student
 from students.tests.factories import FIELDS
+from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
 LIST, SEARCH = "/students/getstulist", "/students/searchstu"
-CONTROL = "/sandbox/control/"
+CONTROL, BOARD = "/sandbox/control/", "/admin/classroom/H5/?format=rows"
 FIELDS_TOLD = {
     *("time", "method", "path", "query", "http", "status", "code", "ms", "bytes", "token"),
     *("switch", "read_only", "hint", "guessed"),
@@ -230,6 +233,29 @@ def test_a_teacher_reads_and_chooses_for_the_own_class_alone(teacher, trainee, p
         ("paging", "分页", False),
     ]
     assert rows[1]["missing"] and rows[1]["at"] is None and rows[1]["calls"] == []
+
+
+def test_a_large_class_takes_no_more_queries(teacher, trainee, person):
+    browser = logged_in(teacher.user)
+
+    def numbers():
+        found = []
+        for path in (*(f"{CONTROL}{what}?class_name=H5" for what in ("requests", "signs", "checkpoints")), BOARD):
+            client = browser if path == BOARD else teacher.http
+            with CaptureQueriesContext(connection) as queries:
+                answer = client.get(path, headers={"authorization": teacher.token})
+            assert answer.status_code == 200
+            found.append(len(queries))
+        return found
+
+    trainee.get(LIST)
+    numbers()
+    few = numbers()
+    for number in range(2, 6):
+        person(f"h5-0{number}", "102", class_name="H5").get(LIST)
+    numbers()
+
+    assert numbers() == few and max(few) < 20
 
 
 @pytest.mark.parametrize(
