@@ -72,12 +72,13 @@ class StreamMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         noted: dict[str, Any] = {}
         request.META[WATCH] = partial(_read, noted)
-        began, begins_s = times.now().timestamp(), time.perf_counter()
+        begins_s = time.perf_counter()
         response = self.get_response(request)
         request.META.pop(WATCH)
         match = getattr(request, "call_match", None)
         if request.method != "OPTIONS" and (match or (response.status_code == 404 and _is_no_page(request.path_info))):
-            took_ms = round((time.perf_counter() - begins_s) * 1000)
+            took_s = time.perf_counter() - begins_s
+            began, took_ms = times.now().timestamp() - took_s, round(took_s * 1000)
             with suppress(redis.RedisError):  # the call is answered, and missing in the list
                 _note(request, response, match, noted, began, took_ms)
         return response
