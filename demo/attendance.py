@@ -46,7 +46,7 @@ def attendance_reset(*, now: datetime) -> str:
         _record(random, session, student)
         for session in made.order_by("date", "class_name")
         for student in students[session.class_name]
-        if student.created_at < session.opened_at
+        if student.created_at < session.opened_at and not (student.state_on and student.state_on <= session.date)
     ]
     Record.objects.bulk_create(records, batch_size=2000)
     return f"写入考勤 {len(sessions)} 场"

@@ -5,13 +5,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from core import times
-from demo import accounts, attendance, orders, products, students
+from demo import accounts, attendance, orders, products, school, students
 
 
 def demo_seed() -> list[str]:
     """Create the demo data that is missing, without changing what is there; return what was done, in Chinese."""
     now = times.now()
-    lines = [accounts.logins_seed(now=now), students.students_seed(now=now)]
+    lines = [accounts.logins_seed(now=now), students.students_seed(now=now), school.school_seed(now=now)]
     lines += [attendance.attendance_seed(now=now), products.products_seed(now=now)]
     if settings.SANDBOX:
         from demo import trades, weather  # here, because they load the sandbox's models
@@ -31,7 +31,7 @@ def demo_reset(*, clears_shop: bool = False) -> list[str]:
         raise ImproperlyConfigured("DEMO_DATA is off: there are no demo accounts.")
     now = times.now()
     lines = [accounts.accounts_reset(), accounts.logins_reset(now=now), students.students_reset(now=now)]
-    lines.append(attendance.attendance_reset(now=now))
+    lines += [school.school_reset(now=now), attendance.attendance_reset(now=now)]
     if clears_shop:
         lines.append(products.shop_clear(now=now))
     lines.append(products.products_reset(now=now))

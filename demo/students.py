@@ -1,10 +1,13 @@
 """Two hundred students of a school's year; the first is the one of the API document."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 
-from core.times import SHANGHAI
-from students.models import ArchivedStudent, Student
+from core.times import SHANGHAI, local
+from students.errors import StudentUnchanged
+from students.life import mark_of, students_state_set
+from students.models import ArchivedStudent, RunKind, Student, StudentEvent, StudentState, TransferRun
 from students.practice import CITIES, DEGREES, GIVEN_NAMES, SURNAMES
 from students.services import student_restore
 from uploads.services import image_release
@@ -20,6 +23,17 @@ DESCRIPTIONS = [
 OF_THE_YEAR = {"H51901": 23, "H51902": 20, "H51903": 17, "H51904": 14, "H51905": 38, "H51906": 28}
 OF_THE_LAST_WEEKS = {"H51901": 15, "H51902": 15, "H51903": 15, "H51904": 14}
 YEAR, WEEKS = timedelta(days=360), timedelta(days=24)
+SID_START = "DEMO"
+# Who studies no longer, by the number of the student: since how many days, and why.
+LEAVERS = {
+    5: (StudentState.WITHDRAWN, 200, "搬家"),
+    12: (StudentState.WITHDRAWN, 120, "参加考研"),
+    20: (StudentState.SUSPENDED, 75, "身体原因"),
+    33: (StudentState.WITHDRAWN, 60, "转学其他专业"),
+    41: (StudentState.GRADUATED, 45, "提前就业"),
+    47: (StudentState.SUSPENDED, 20, "家里有事"),
+    52: (StudentState.WITHDRAWN, 12, ""),
+}
 
 
 def students_seed(*, now: datetime) -> str:
@@ -29,6 +43,7 @@ def students_seed(*, now: datetime) -> str:
     # The numbers are always the same, so two starts at the same time add each student once.
     students = _students(now)
     Student.objects.bulk_create(students, ignore_conflicts=True)
+    _leave(now)
     return f"新增 {len(students)} 名学员，{len(OF_THE_YEAR)} 个班"
 
 
@@ -45,7 +60,33 @@ def students_reset(*, now: datetime) -> str:
     _identify(students, present)
     fields = [field.name for field in Student._meta.concrete_fields if field.name != "id"]
     Student.objects.bulk_create(students, update_conflicts=True, unique_fields=["id"], update_fields=fields)
+    _forget(numbers)
+    _leave(now)
     return f"恢复 {len(students)} 名学员"
+
+
+def _forget(numbers: list[str]) -> None:
+    """Delete what happened in the students' lives, and the runs by which the demo students left."""
+    pks = Student.objects.filter(sid__in=[_sid(number) for number in LEAVERS]).values("pk")
+    TransferRun.objects.filter(kind=RunKind.CLASS, options__step="state", rows__student_pk__in=pks).delete()
+    StudentEvent.objects.filter(sid__in=numbers).delete()
+
+
+def _leave(now: datetime) -> None:
+    for number, (state, days, reason) in LEAVERS.items():
+        at = now - timedelta(days=days)
+        pks = list(Student.objects.filter(sid=_sid(number)).values_list("pk", flat=True))
+        with suppress(StudentUnchanged):  # another process has just done it
+            students_state_set(
+                pks=pks,
+                state=state,
+                on=local(at).date(),
+                reason=reason,
+                fate="",
+                mark=mark_of(pks),
+                user_pk=None,
+                now=at,
+            )
 
 
 def _identify(students: list[Student], present: dict[str, Student]) -> None:
@@ -99,9 +140,13 @@ def _of_the_document() -> Student:
     )
 
 
+def _sid(number: int) -> str:
+    return f"{SID_START}{number:08d}"
+
+
 def _student(random: Random, number: int, class_name: str, created_at: datetime) -> Student:
     return Student(
-        sid=f"DEMO{number:08d}",
+        sid=_sid(number),
         name=random.choice(SURNAMES) + random.choice(GIVEN_NAMES),
         age=random.randint(18, 28),
         class_name=class_name,

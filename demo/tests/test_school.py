@@ -1,0 +1,77 @@
+"""The demo school has leavers, teachers and students in beds, and a reset puts them back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from accounts.services.seed import accounts_seed
+from attendance.models import Record
+from core import times
+from core.times import local
+from demo.attendance import attendance_seed
+from demo.school import school_reset, school_seed
+from demo.students import LEAVERS, students_reset, students_seed
+from dormitory.models import Room, RoomGender, Stay
+from dormitory.services import check_in, room_add
+from permissions.scope import Scope
+from students.figures import leavers
+from students.models import SchoolClass, Student, StudentEvent, StudentState, TransferRun
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def school(roles: Any, settings: Any, tmp_path: Any) -> None:
+    settings.STATE_DIR, settings.ROOT_PASSWORD = tmp_path, "a-root-password"
+    accounts_seed()
+    students_seed(now=times.now())
+    school_seed(now=times.now())
+
+
+def counts() -> list[int]:
+    models: list[Any] = [Room, Stay, StudentEvent, TransferRun]
+    return [*(model.objects.count() for model in models), Student.objects.exclude(state=StudentState.STUDYING).count()]
+
+
+@pytest.mark.usefixtures("school")
+def test_students_have_left_in_several_months():
+    today = local(times.now()).date()
+
+    assert Student.objects.exclude(state=StudentState.STUDYING).count() == len(LEAVERS) == StudentEvent.objects.count()
+    assert sum(leavers("month", today - timedelta(days=360), today).values()) == 5  # 休学 is no leaving
+
+
+@pytest.mark.usefixtures("school")
+def test_classes_have_teachers_and_students_beds():
+    assert SchoolClass.objects.exclude(head_teacher=None).count() == 6
+    assert Stay.objects.filter(ends_at=None).count() == 26 and Stay.objects.exclude(ends_at=None).count() == 3
+
+
+@pytest.mark.usefixtures("school")
+def test_who_has_left_is_on_no_list_of_attendance():
+    attendance_seed(now=times.now())
+
+    records = Record.objects.exclude(student__state=StudentState.STUDYING).select_related("session", "student")
+    assert records.exists() and all(record.session.date < record.student.state_on for record in records)
+
+
+@pytest.mark.usefixtures("school")
+def test_a_reset_puts_it_back_and_leaves_what_people_made():
+    now, before = times.now(), counts()
+    scope = Scope(user_pk=User.objects.get(username="zhuguan").pk)
+    room = room_add(building="演示楼", name="999", beds=2, gender=RoomGender.ANY, scope=scope)
+    free = Student.objects.get(sid="DEMO00000100")
+    check_in(sid=free.sid, room_pk=room.pk, now=now)
+    Stay.objects.filter(student__sid="DEMO00000010").update(ends_at=now)
+    Student.objects.filter(sid="DEMO00000005").update(state=StudentState.STUDYING)
+    SchoolClass.objects.update(head_teacher=None)
+
+    students_reset(now=now)
+    school_reset(now=now)
+
+    own = [1, 1, 0, 0, 0]
+    assert counts() == [number + more for number, more in zip(before, own, strict=True)]
+    assert SchoolClass.objects.filter(head_teacher=None).count() == 0
+    assert school_seed(now=now) == "已有班主任或宿舍，保持不变"
