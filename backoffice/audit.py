@@ -71,19 +71,27 @@ def watch_logs() -> None:
 
 
 def _of_order(instance: Any, created: bool, **_: Any) -> None:
-    if not (created and is_by_staff(instance.actor)):
-        return
-    states = dict.fromkeys(State(state).label for state in (instance.from_state, instance.to_state) if state)
-    words = {"事件": instance.label, "状态": " → ".join(states), "说明": instance.detail}
-    action_record(instance.order, OrderAction.SHIP if instance.tells_of(Event.SHIP) else OrderAction.ORDER, words)
+    if created and is_by_staff(instance.actor):
+        action_record(*order_action(instance))
 
 
 def _of_money(instance: Any, created: bool, **_: Any) -> None:
-    if not (created and instance.refund and is_by_staff(instance.actor)):
-        return
-    refund = instance.refund
-    words = {"事件": instance.event, "金额": fen_text(refund.amount_fen), "原因": refund.reason or instance.detail}
-    action_record(refund, OrderAction.REFUND, words)
+    if created and instance.refund and is_by_staff(instance.actor):
+        action_record(*money_action(instance))
+
+
+def order_action(entry: Any) -> tuple[Any, OrderAction, dict[str, str]]:
+    """Return what the trail keeps of a row of an order's log: the order, what was done, and the words."""
+    states = dict.fromkeys(State(state).label for state in (entry.from_state, entry.to_state) if state)
+    words = {"事件": entry.label, "状态": " → ".join(states), "说明": entry.detail}
+    return entry.order, OrderAction.SHIP if entry.tells_of(Event.SHIP) else OrderAction.ORDER, words
+
+
+def money_action(entry: Any) -> tuple[Any, OrderAction, dict[str, str]]:
+    """Return what the trail keeps of a row of the money log that is about a refund."""
+    refund = entry.refund
+    words = {"事件": entry.event, "金额": fen_text(refund.amount_fen), "原因": refund.reason or entry.detail}
+    return refund, OrderAction.REFUND, words
 
 
 def entries_purge(*, now: datetime, batch: int = BATCH) -> int:

@@ -118,14 +118,15 @@ def change_note(row: Model, what: str, before: str, after: str) -> None:
     LogEntry.objects.log_create(row, action=LogEntry.Action.UPDATE, changes={what: [before, after]})
 
 
-def action_record(row: Any, action: int, words: dict[str, str], *, actor_pk: int | None = None) -> None:
+def action_record(row: Any, action: int, words: dict[str, str], *, actor_pk: int | None = None, **fields: Any) -> None:
     """Record what a member of staff did to ``row``.
 
     :param words: what the list and the page of the entry show, by label; empty texts are left out.
     :param actor_pk: None for the user of the present request.
+    :param fields: others of the entry, for example its ``timestamp``.
     """
     changes = {label: ["", text] for label, text in words.items() if text}
-    LogEntry.objects.log_create(row, action=action, changes=changes, actor_id=actor_pk)
+    LogEntry.objects.log_create(row, action=action, changes=changes, actor_id=actor_pk, **fields)
 
 
 def is_by_staff(actor: str) -> bool:

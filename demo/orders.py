@@ -13,10 +13,11 @@ from typing import Any
 
 from auditlog.models import LogEntry
 from django.conf import settings
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, ProtectedError, QuerySet
 
 from accounts.models import User
+from backoffice.audit import money_action, order_action
+from core.audit import action_record
 from core.ids import time17
 from core.money import fen_text
 from core.times import SHANGHAI, local
@@ -26,7 +27,7 @@ from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentSta
 from shop.models import Order, OrderLine, OrderLog, Product
 from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
-from shop.states import API_STATUSES, TABLE, Event, Note, OrderAction, OrderStatus, ShippingStatus, State
+from shop.states import API_STATUSES, TABLE, Event, Note, OrderStatus, ShippingStatus, State
 
 NUMBER = r"^\d{17}demo\d{9}$"
 COUNT, DAYS, TODAY = 150, 30, 8  # orders, days, and how many of the orders are of the last hours
@@ -242,22 +243,9 @@ def _record_bills(rows: list[Any], now: datetime) -> None:
 
 
 def _record_staff_actions(rows: list[Any]) -> None:
-    """Record what staff did, as ``core.audit`` would have."""
+    """Record what staff did, as ``backoffice.audit`` does when they do it."""
     actor_pk = User.objects.filter(username=STAFF).values_list("pk", flat=True).first()
-    record: Any
-    entries = []
     for row in rows:
-        if isinstance(row, OrderLog) and row.actor == STAFF:
-            states = " → ".join(State(state).label for state in (row.from_state, row.to_state))
-            action = OrderAction.SHIP if row.tells_of(Event.SHIP) else OrderAction.ORDER
-            record, at, words = row.order, row.at, {"事件": row.label, "状态": states}
-        elif isinstance(row, Refund):
-            record, at, action = row, row.created_at, OrderAction.REFUND
-            words = {"事件": "申请退款", "金额": fen_text(row.amount_fen), "原因": row.reason}
-        else:
-            continue
-        entry = LogEntry(action=action, actor_id=actor_pk, cid=MARK, timestamp=at, object_pk=record.pk)
-        entry.content_type, entry.object_id = ContentType.objects.get_for_model(record), record.pk
-        entry.object_repr, entry.changes = str(record), {label: ["", text] for label, text in words.items()}
-        entries.append(entry)
-    LogEntry.objects.bulk_create(entries)
+        if isinstance(row, OrderLog | PaymentLog) and row.actor == STAFF:
+            record = order_action(row) if isinstance(row, OrderLog) else money_action(row)
+            action_record(*record, actor_pk=actor_pk, cid=MARK, timestamp=row.at)
