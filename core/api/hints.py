@@ -62,10 +62,12 @@ class Case:
 
     @cached_property
     def sent(self) -> dict[str, Any]:
-        """The parameters that the call reads and that are not blank."""
-        with suppress(DomainError):
-            return present(self.posted if self.method == "POST" else self.request.query_params)
-        return {}
+        """The parameters that the call reads and that are not blank; all of them if one of them cannot be read."""
+        source = self.posted if self.method == "POST" else self.request.query_params
+        try:
+            return present(source)
+        except DomainError:
+            return {name: source[name] for name in source}
 
     @cached_property
     def fields(self) -> dict[str, Any]:

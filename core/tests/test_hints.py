@@ -97,6 +97,8 @@ def test_says_nothing_false_about_a_valid_request_that_is_refused(api, lbw, root
         lbw.post("/students/updatestu", {"sId": "AAAA00000000"} | name),
         root.post("/users/updateUser", {"unid": root.user.unid} | name),
         api.post("/users/login?type=sms", {}),
+        lbw.post("/dorm/addRoom", {"building": "1\0", "room": "101", "beds": 4}),
+        lbw.get("/attendance/getRecords", attendance_id="1\0"),
     ]
 
     assert [(hint(answer), answer.json()["state"]) for answer in refused] == [("", False)] * len(refused)
