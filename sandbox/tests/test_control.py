@@ -174,6 +174,12 @@ class TestJson:
         assert (foreign.status_code, form.status_code) == (403, 400)
         assert faults_on() == {}
 
+    def test_a_body_that_is_no_json_object_is_refused(self, client: Client) -> None:
+        for body in ("[" * 20_000, "[]", '{"a":', '{"class_name": "\\ud800"}', '{"a": NaN}', "9" * 5000):
+            answer = client.post("/sandbox/control/checkpoints", body, content_type="application/json")
+
+            assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
 
 def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(
     v2: Any, order_v2: Any, control: Any
