@@ -100,10 +100,8 @@ class RangeParams(PageParams):
     class_ = PlainText(required=False, help_text="只要这个班级,默认全部")
 
 
-class RecordsParams(PageParams):
+class RecordsParams(AttendanceParams, PageParams):
     attendance_id = SessionId()
-
-    refusal = AttendanceParams.refusal
 
 
 class SummaryParams(RangeParams):

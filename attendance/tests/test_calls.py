@@ -83,6 +83,22 @@ def test_a_bad_session_is_refused_and_named(zhuguan, params, msg):
     assert not Session.objects.exists()
 
 
+@pytest.mark.parametrize("call", ["getCode", "getRecords"])
+@pytest.mark.parametrize(
+    ("params", "msg"),
+    [
+        ({"attendance_id": "undefined"}, "attendance_id: 必须是正整数"),
+        ({"attendance_id": "0"}, "attendance_id: 必须是正整数"),
+        ({"attendance_id": " "}, "缺少参数: attendance_id"),
+        ({"attendance_id": "9" * 11}, "没有该数据"),
+    ],
+)
+def test_a_bad_number_of_a_session_is_refused_and_named(attend, call, params, msg):
+    body = attend(call, **params)
+
+    assert (body["state"], body["msg"]) == (False, msg)
+
+
 def test_a_code_lives_ten_seconds_and_none_is_the_same(attend, trainee, clock):
     tan, wang = trainee("谭鹏"), trainee("王芳")
     pk = opened(attend)
