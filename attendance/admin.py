@@ -23,13 +23,13 @@ from attendance.month import MonthSheet, month_sheet
 from attendance.selectors import Numbers
 from core import times
 from core.admin.base import OfficeAdmin
-from core.admin.exports import ExportableAdmin, ExportColumn, download
 from core.admin.password import require_password
 from core.api.request import absolute_url
 from core.audit import StaffAction, action_record
 from core.errors import DomainError
-from core.sheets.write import Page, book_write
+from core.sheets.write import Page, book_write, download
 from permissions.scope import EVERYTHING, Scope, scope_of
+from runs.exports import ExportableAdmin, ExportColumn
 from students.classes import class_rows
 from students.models import ClassState
 from students.selectors import student_get

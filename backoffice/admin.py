@@ -1,4 +1,4 @@
-"""The list of what was done, which can only be read, and the exports that each person has started."""
+"""The list of what was done, which can only be read."""
 
 from typing import Any, ClassVar
 
@@ -6,13 +6,11 @@ from auditlog.models import LogEntry
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Left
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
@@ -20,23 +18,13 @@ from unfold.decorators import display
 
 from accounts.selectors import pks_of, staff_names
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
-from backoffice.navigation import may_see, page_of
-from backoffice.widgets import PERIODS, list_url, period_of
+from backoffice.navigation import may_see
+from backoffice.widgets import PERIODS, period_of
 from core import times
 from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows
-from core.admin.exports import (
-    KEEP_FOR,
-    ExportableAdmin,
-    download,
-    export_is_stalled,
-    export_restart,
-    progress_name,
-)
-from core.admin.password import require_password
+from core.admin.listing import page_of
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
-from core.cache.progress import progress_read
-from core.models import Export
 from core.times import format_office_time, local
 from permissions.models import EnteredRow
 from permissions.scope import scope_of
@@ -53,12 +41,6 @@ _ACTION_COLOURS = {
     OrderAction.REFUND.label: "warning",
     StaffAction.LOGIN_REFUSED.label: "danger",
 }
-_EXPORT_COLOURS = {
-    Export.State.WORKING.label: "info",
-    Export.State.DONE.label: "success",
-    Export.State.FAILED.label: "danger",
-}
-
 admin.site.unregister(LogEntry)
 
 
@@ -224,87 +206,3 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     @display(description="修改内容")
     def changes_table(self, entry: LogEntry) -> SafeString:
         return render_to_string("backoffice/changes.html", {"changes": changes_of(entry)})
-
-
-@admin.register(Export)
-class ExportAdmin(ReadOnlyRows, OfficeAdmin):
-    """How far each export is, and its file. Members of staff see only their own."""
-
-    list_display = ["file_name", "state_label", "rows", "created"]
-    list_per_page = 50
-    actions = None
-
-    @display(description="状态", label=_EXPORT_COLOURS)
-    def state_label(self, export: Export) -> str:
-        return export.get_state_display()
-
-    @display(description="开始时间", ordering="pk")
-    def created(self, export: Export) -> str:
-        return format_office_time(export.created_at)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
-        exports, scope = super().get_queryset(request).filter(created_by=request.user.pk), scope_of(request.user)
-        # A file that was written under a wider data scope shows too much.
-        return exports.filter(Q(content=None) | Q(scope__in=scope.covers())).defer("content")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        pages = admin.site._registry.values()
-        return any(isinstance(page, ExportableAdmin) and page.may_export(request) for page in pages)
-
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view
-        return [
-            path("<str:pk>/progress/", view(self.progress_page), name="core_export_progress"),
-            path("<str:pk>/result/", view(self.result_page), name="core_export_result"),
-            *super().get_urls(),
-        ]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        export = self._export(request, object_id)
-        now = times.now()
-        if request.method == "POST":
-            export_restart(export=export, now=now)
-            return HttpResponseRedirect(reverse("admin:core_export_change", args=[export.pk]))
-        context = self.admin_site.each_context(request) | {
-            "opts": self.opts,
-            "title": export.file_name,
-            "export": export,
-            "progress": progress_read(progress_name(export.pk)),
-            "stalled": export_is_stalled(export, now),
-            "keep_days": KEEP_FOR.days,
-            "list": f"{list_url(export.model)}?{export.query}",
-        }
-        return render(request, "backoffice/export.html", context)
-
-    def _export(self, request: HttpRequest, key: str) -> Export:
-        """Return an export of the user.
-
-        :raises PermissionDenied: the user has no right to export what it holds, or no longer.
-        """
-        export: Export | None = self.get_object(request, key)
-        if export is None:
-            raise Http404
-        if not page_of(export.model).may_export(request):
-            raise PermissionDenied
-        return export
-
-    def progress_page(self, request: HttpRequest, pk: str) -> HttpResponse:
-        export = self._export(request, pk)
-        progress = progress_read(progress_name(export.pk))
-        facts = {"working": export.state == Export.State.WORKING, "done": progress.done, "total": progress.total}
-        facts |= {"percent": progress.percent, "stalled": export_is_stalled(export, times.now())}
-        response = JsonResponse(facts)
-        response["Cache-Control"] = "no-store"
-        return response
-
-    def result_page(self, request: HttpRequest, pk: str) -> HttpResponse:
-        export = self._export(request, pk)
-        require_password(request, is_download=True)
-        if export.content is None:
-            raise Http404
-        return download(export.file_name, bytes(export.content))

@@ -16,14 +16,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from backoffice.navigation import may_see_daily, page_of
+from backoffice.navigation import may_see_daily
 from core import times
-from core.admin.exports import download
+from core.admin.listing import page_of
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.audit import StaffAction, action_record
 from core.money import fen_to_yuan, yuan_text
-from core.sheets.write import Page, book_write
+from core.sheets.write import Page, book_write, download
 from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.revenue import OrderSums, order_days_between

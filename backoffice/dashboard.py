@@ -17,18 +17,18 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
-from backoffice.navigation import may_see, may_see_income, page_of
+from backoffice.navigation import may_see, may_see_income
 from backoffice.widgets import PERIODS, Fact, Panel, Period, Row, Tile, columns_panel, list_url, period_of, rows_panel
 from core import times
-from core.admin.exports import download
-from core.models import Export
+from core.admin.listing import page_of
 from core.money import fen_to_yuan, yuan_text
 from core.observe import heartbeat
-from core.sheets.write import sheet_write
+from core.sheets.write import download, sheet_write
 from core.times import format_office_time, local
 from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
+from runs.models import Export
 from shop.revenue import DAYS, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, OrderAction, State
@@ -360,5 +360,5 @@ def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
     if may_see(request, "payments.difference"):
         yield "对账差异", differences_open(), list_url("payments.difference")
     since = times.now() - EXPORTS_OF
-    exports = Export.objects.filter(created_by=request.user.pk, state=Export.State.DONE, begun_at__gte=since)
+    exports = Export.objects.filter(created_by=request.user.pk, state=Export.State.DONE, phase_at__gte=since)
     yield "导出完成", exports.count(), list_url("core.export")

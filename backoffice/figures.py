@@ -11,13 +11,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from backoffice.navigation import may_see, may_see_income, page_of
+from backoffice.navigation import may_see, may_see_income
 from charts.series import PRODUCTS_BY, SERIES, Sight, Span, products_chart, students_chart, trend
 from core import times
-from core.admin.exports import download
+from core.admin.listing import page_of
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
-from core.sheets.write import sheet_write
+from core.sheets.write import download, sheet_write
 from permissions.scope import scope_of
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.apps import apps
-from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
 from backoffice.widgets import list_url
+from core.admin.listing import page_of
 
 # By group, the models and their icons (Material Symbols, which ship with the theme).
 GROUPS = {
@@ -49,11 +48,6 @@ BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permission
 
 # Who may see all of these lists and the income may see the accountant's daily sheet.
 DAILY_NEEDS = ("shop.order", "payments.payment", "payments.refund", "payments.billrun", "payments.difference")
-
-
-def page_of(label: str) -> Any:
-    """Return the admin page of a model, for example of ``shop.order``."""
-    return admin.site._registry[apps.get_model(label)]
 
 
 def may_see(request: HttpRequest, label: str) -> bool:

@@ -10,8 +10,9 @@ from unfold.dataclasses import SearchResult
 
 from accounts.models import User
 from accounts.selectors import people_visible, users_found
-from backoffice.navigation import may_see, navigation, page_of
+from backoffice.navigation import may_see, navigation
 from backoffice.widgets import list_url
+from core.admin.listing import page_of
 from core.admin.phones import are_phones_whole, phone_shown
 from core.money import yuan_text
 from permissions.scope import scope_of

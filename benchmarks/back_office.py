@@ -280,7 +280,7 @@ def pages_of_list(browser: Any, page: Any) -> Iterator[Page]:
     from django.contrib.admin.templatetags.admin_list import result_headers
     from django.urls import reverse
 
-    from core.admin.exports import ExportableAdmin
+    from runs.exports import ExportableAdmin
 
     model = f"{page.opts.app_label}_{page.opts.model_name}"
     title, base = str(page.opts.verbose_name), reverse(f"admin:{model}_changelist")

@@ -34,6 +34,7 @@ def beat_schedule(*, sends_alerts: bool, has_sandbox: bool, is_practice: bool) -
         "remove-orphan-uploads": _entry("uploads.remove_orphans", crontab(minute="*/5"), 300),
         "fold-student-totals": _entry("students.fold_tally", 10.0, 10),
         "resume-student-transfers": _entry("students.resume_transfers", 30.0, 30),
+        "purge-kept-answers": _entry("core.purge_answers", crontab(minute=21, hour=4)),
         "purge-exports": _entry("core.purge_exports", crontab(minute=19, hour=4)),
         "purge-student-transfers": _entry("students.purge_transfers", crontab(minute=11, hour=4)),
         "weather-sync": _entry("weather.sync", crontab(hour="*/8", minute=0)),

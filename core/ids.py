@@ -1,6 +1,9 @@
 """Make the identifiers that clients see."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from hashlib import sha256
+from typing import Any
 
 from core.times import local
 
@@ -14,3 +17,8 @@ def time17(now: datetime) -> str:
     """Return a time as 17 digits, ``YYYYMMDDHHmmssSSS``, Asia/Shanghai."""
     there = local(now)
     return there.strftime("%Y%m%d%H%M%S") + f"{there.microsecond // 1000:03d}"
+
+
+def mark_of(keys: Iterable[Any]) -> str:
+    """Return a hash of rows that a page shows. If it differs when the form comes back, these are other rows by now."""
+    return sha256(repr(sorted(keys)).encode()).hexdigest()

@@ -1,6 +1,5 @@
-"""The tables that belong to no app: restores, exports, kept answers."""
+"""The tables that belong to no app: restores, backups, alerts, kept answers."""
 
-from django.conf import settings
 from django.db import models
 
 
@@ -38,36 +37,6 @@ class Installation(models.Model):
 
     def __str__(self) -> str:
         return self.kind
-
-
-class Export(models.Model):
-    """A list of the back office that a worker writes to a file; see ``core.admin.exports``."""
-
-    class State(models.TextChoices):
-        WORKING = "working", "导出中"
-        DONE = "done", "已完成"
-        FAILED = "failed", "已中断"
-
-    model = models.CharField("列表", max_length=100)  # "shop.order"
-    query = models.TextField("筛选", blank=True)  # the list's query string
-    file_name = models.CharField("文件", max_length=120)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="操作人", related_name="+")
-    created_at = models.DateTimeField("开始时间", db_index=True)
-    begun_at = models.DateTimeField("本次开始时间")  # later than ``created_at`` if it was started again
-    state = models.CharField("状态", max_length=8, choices=State, default=State.WORKING)
-    rows = models.PositiveIntegerField("行数", default=0)
-    message = models.CharField("说明", max_length=200, blank=True)
-    content = models.BinaryField("内容", null=True)
-    # The data scope (``permissions.scope``) by which the rows were chosen: under a narrower one the file is closed.
-    scope = models.CharField(max_length=16, editable=False, default="all", db_default="all")
-
-    class Meta:
-        verbose_name = verbose_name_plural = "导出记录"
-        ordering = ["-pk"]
-        default_permissions = ()  # a user who may export a list sees their own exports of it
-
-    def __str__(self) -> str:
-        return self.file_name
 
 
 class Alert(models.Model):

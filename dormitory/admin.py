@@ -15,7 +15,6 @@ from unfold.decorators import action, display
 
 from core import times
 from core.admin.base import OfficeAdmin
-from core.admin.exports import ExportableAdmin, ExportColumn, ExportSheet
 from core.admin.tables import table
 from core.api.request import present_request
 from core.audit import StaffAction, action_record
@@ -26,6 +25,7 @@ from dormitory.models import Room, Stay
 from dormitory.selectors import TAKEN, bed_history, buildings, homeless, rooms_found, stay_of, stays_of_rooms
 from dormitory.services import check_in, check_out, move, room_add, room_remove, room_update
 from permissions.scope import EVERYTHING, Scope, scope_of
+from runs.exports import ExportableAdmin, ExportColumn, ExportSheet
 from students.models import Student
 from students.selectors import student_get
 

@@ -11,9 +11,8 @@ from django.shortcuts import render
 from accounts.models import User
 from accounts.services.class_accounts import class_accounts_reset
 from core import times
-from core.admin.exports import download
 from core.admin.password import require_password
-from core.sheets.write import sheet_write
+from core.sheets.write import download, sheet_write
 from core.times import local
 from lessons.board import FIGURES, board, board_cells, board_head
 from lessons.checkpoints import CHECKPOINTS

@@ -8,13 +8,12 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.admin.base import OfficeAdmin, PasswordFirst
+from core.admin.base import OfficeAdmin, PasswordFirst, page_shown
 from core.api.access import Access
 from core.times import format_office_time
 from permissions.choices import calls_open_to_rows
@@ -146,8 +145,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         return self._page(request, f"以此角色预览：{role}", **flags, **preview)
 
     def _page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
-        base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
-        return render(request, context.pop("template", "permissions/preview.html"), base | context)
+        return page_shown(self, request, context.pop("template", "permissions/preview.html"), title, **context)
 
 
 def _rights(role: Role) -> QuerySet[Permission]:

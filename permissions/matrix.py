@@ -13,7 +13,7 @@ from django.db.models import Count, Prefetch, Q
 from django.http import HttpRequest
 from django.urls import resolve
 
-from core.admin.exports import ListQuery
+from core.admin.listing import ListQuery
 from core.api.access import Access
 from core.api.routing import endpoints
 from permissions.choices import calls_open_to_rows, office_rights, row_notes
@@ -61,6 +61,9 @@ class PreviewUser:
 
     def has_perm(self, name: str, obj: Any = None) -> bool:
         return self.is_superuser or name in self.permissions
+
+    def has_perms(self, names: Iterable[str]) -> bool:
+        return all(map(self.has_perm, names))
 
 
 def preview_of(role: Role, permissions: Iterable[Permission], request: HttpRequest, site: Any) -> dict[str, Any]:

@@ -20,17 +20,21 @@ from unfold.decorators import display
 from accounts.admin import register_student_line
 from accounts.models import User
 from core import times
-from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin
+from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin, page_shown
 from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
-from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
+from core.admin.listing import is_complete
 from core.admin.password import require_password
 from core.admin.phones import RIGHT
 from core.admin.tables import may_open, page_link, table
 from core.api.request import full_url, present_request
 from core.errors import DomainError
+from core.ids import mark_of
 from core.times import format_api_time, format_office_time
 from permissions.scope import scope_of
+from runs.exports import ExportableAdmin, ExportColumn
+from runs.pages import run_url
+from runs.work import KEEP_FOR
 from students import class_admin  # noqa: F401  (registers its page)
 from students.account_panel import account_act, account_panel, life_panel
 from students.class_sheet import class_sheet_page
@@ -48,7 +52,7 @@ from students.columns import (
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
 from students.forms import FateForm, ManyForm, StateForm, StudentForm
-from students.life import mark_of, students_state_set
+from students.life import students_state_set
 from students.models import ArchivedStudent, Student, StudentFields, StudentState
 from students.panels import student_panels
 from students.selectors import archived_among, class_list, search_q, student_of_account, students_total, values_in_use
@@ -62,9 +66,8 @@ from students.services import (
     students_archive,
     students_edit,
 )
-from students.transfer.admin import may_transfer, page_shown, run_url, runs_seen
+from students.transfer.admin import may_transfer, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
-from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdmin
 
 SHOWN = ("phone_shown", "parent_phone_shown", "id_card_shown")
@@ -342,6 +345,22 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         rows = students[:1] if across == "1" else students
         return [*fields.items(), ("select_across", across), *(("_selected_action", one.pk) for one in rows)]
 
+    def _change_many(
+        self, request: HttpRequest, selection: list[Student], form: Any, do: Callable[..., Any],
+        *, verb: str, fields: dict[str, str], lines: list[str], what: str = "",
+    ) -> HttpResponse:  # fmt: skip
+        """Call ``do`` once the form is right, and show its run; until then show the form, and whom it would change."""
+        if form.is_valid():
+            who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now(), "mark": request.POST[MARK]}
+            try:
+                return HttpResponseRedirect(run_url(do(pks=[student.pk for student in selection], **who)))
+            except DomainError as refusal:
+                messages.warning(request, refusal.msg)
+        context = {"form": form, "posted": self._fields(request, selection, **fields), "lines": lines}
+        context |= {"heading": f"{verb} {len(selection)} 名学员{what}"}
+        context |= {"back": reverse("admin:students_student_changelist")}
+        return page_shown(self, request, "students/step.html", f"{verb}学员{what}", **context)
+
     @admin.action(description="修改所选学员", permissions=["change"])
     def edit_many(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
         selection = self._few(request, students, MAX_EDITED, "修改")
@@ -351,31 +370,11 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         form_class: Any = forms.modelform_factory(Student, ManyForm, fields=SHARED, formfield_callback=fields)
         form = form_class(request.POST if MARK in request.POST else None)
         form.fields["class_name"].widget.scope = scope_of(request.user)
-        if form.is_valid():
-            pks, mark, now = [student.pk for student in selection], request.POST[MARK], times.now()
-            try:
-                run = students_edit(pks=pks, values=form.values, mark=mark, user_pk=request.user.pk, now=now)
-                return HttpResponseRedirect(run_url(run))
-            except DomainError as refusal:
-                messages.warning(request, refusal.msg)
-        posted = self._fields(request, selection, action="edit_many", mark=edit_mark(selection))
-        lines = [*_who(selection), "填写的栏目改成同一个值，留空的不改。"]
-        return self._step(request, selection, form, lines, posted, "修改", "")
-
-    def _step(
-        self,
-        request: HttpRequest,
-        selection: list[Student],
-        form: Any,
-        lines: list[str],
-        posted: Any,
-        verb: str,
-        what: str,
-    ) -> HttpResponse:
-        heading = f"{verb} {len(selection)} 名学员{what}"
-        back = reverse("admin:students_student_changelist")
-        context = {"form": form, "posted": posted, "heading": heading, "lines": lines, "back": back}
-        return page_shown(self, request, "students/step.html", f"{verb}学员{what}", **context)
+        return self._change_many(
+            request, selection, form, lambda **who: students_edit(values=form.values, **who), verb="修改",
+            fields={"action": "edit_many", "mark": edit_mark(selection)},
+            lines=[*_who(selection), "填写的栏目改成同一个值，留空的不改。"],
+        )  # fmt: skip
 
     @admin.action(description="变更所选学员的状态", permissions=["change"])
     def set_state(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
@@ -383,17 +382,11 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         if not selection:
             return None
         form = StateForm(request.POST if MARK in request.POST else None, request=request)
-        pks = [student.pk for student in selection]
-        if form.is_valid():
-            try:
-                run = students_state_set(
-                    pks=pks, mark=request.POST[MARK], user_pk=request.user.pk, now=times.now(), **form.cleaned_data
-                )
-                return HttpResponseRedirect(run_url(run))
-            except DomainError as refusal:
-                messages.warning(request, refusal.msg)
-        posted = self._fields(request, selection, action="set_state", mark=mark_of(pks))
-        return self._step(request, selection, form, _who(selection), posted, "变更", "的状态")
+        return self._change_many(
+            request, selection, form, lambda **who: students_state_set(**form.cleaned_data, **who), verb="变更",
+            what="的状态", lines=_who(selection),
+            fields={"action": "set_state", "mark": mark_of(student.pk for student in selection)},
+        )  # fmt: skip
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:

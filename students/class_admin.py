@@ -15,19 +15,19 @@ from unfold.decorators import display
 from accounts.models import User
 from accounts.selectors import users_of_class
 from core import times
-from core.admin.base import OfficeAdmin
+from core.admin.base import OfficeAdmin, page_shown
 from core.admin.deletion import MARK
 from core.admin.tables import page_link, table
 from core.errors import DomainError
 from core.times import format_office_time, local
 from permissions.scope import scope_of
+from runs.pages import run_url
 from students.classes import classes_add
 from students.forms import EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
 from students.life import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
 from students.models import ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
 from students.selectors import class_list, class_roster
-from students.transfer.admin import page_shown, run_url
 
 ROSTER_SHOWN = 200
 STEPS = {"rename": "改名", "merge": "合并", "split": "拆分", "end": "结业"}

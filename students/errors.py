@@ -34,16 +34,6 @@ class RunStale(DomainError):
     """A colleague has changed or deleted a student since the preview. Nothing was written."""
 
 
-class RunNotAllowed(DomainError):
-    """A person has lost the rights that a run needs, or sees less than when it began."""
-
-    msg = "您的权限或数据权限在这次操作开始之后变小了，不能继续，没有写入任何数据。请重新开始"
-
-
-class RunNotReady(DomainError):
-    msg = "这次导入已经处理过，或者还没有检查完"
-
-
 class SelectionChanged(DomainError):
     """Other students would be deleted than the page has shown. Nothing was deleted."""
 

@@ -4,27 +4,24 @@ Locks are taken in one order: students of the class, those in its archive, the r
 class that is being renamed comes before or after it: after it, the class with the old name appears again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-import structlog
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_accounts_move
 from accounts.services.users import users_enable
-from core import times
-from core.audit import StaffAction, action_record
+from core.ids import mark_of
 from permissions.gate import read_only_move, read_only_until
 from permissions.scope import NOTHING
+from runs.errors import RunNotAllowed
 from students.accounts import accounts_settle
-from students.bulk import FieldChange, changes_dump, changes_load, students_lock, students_save
+from students.bulk import FieldChange, changes_load, students_lock, students_save
 from students.classes import class_get, classes_add
-from students.errors import ClassStepRefused, ClassUnknown, RunNotAllowed, SelectionChanged, StudentUnchanged
+from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
 from students.events import event_of, moves_of
 from students.listener import tell_rename_undone, tell_renamed
 from students.models import (
@@ -33,20 +30,18 @@ from students.models import (
     ClassState,
     EventKind,
     RowKind,
-    RunKind,
     RunState,
     SchoolClass,
     Student,
     StudentEvent,
-    StudentFields,
     StudentState,
     TransferRow,
     TransferRun,
 )
 from students.run_rights import run_scope
+from students.runs import row_counts, rows_save
 from students.selectors import students_total
-
-log = structlog.get_logger("students.life")
+from students.steps import Step
 
 MAX_STUDENTS = 5_000
 ACCOUNT_CLASS_LENGTH = User._meta.get_field("class_name").max_length or 0
@@ -80,51 +75,6 @@ def class_facts(name: str) -> ClassFacts:
     )
 
 
-def mark_of(pks: Iterable[int]) -> str:
-    return sha256(repr(sorted(pks)).encode()).hexdigest()
-
-
-@dataclass
-class _Step:
-    """A run that is being written."""
-
-    what: str
-    user_pk: int | None
-    now: datetime
-    options: dict[str, Any]
-    rows: list[TransferRow] = field(default_factory=list)
-
-    @property
-    def today(self) -> date:
-        return times.local(self.now).date()
-
-    def save(self, events: Sequence[StudentEvent] = ()) -> TransferRun:
-        for number, row in enumerate(self.rows, 1):
-            row.number = number
-        run = TransferRun.objects.create(
-            kind=RunKind.CLASS, state=RunState.DONE, created_by_id=self.user_pk, confirmed_by_id=self.user_pk,
-            created_at=self.now, phase_at=self.now, file_name=self.what[:120], options=self.options,
-            counts={RowKind.CHANGED: len(self.rows)},
-        )  # fmt: skip
-        for row in self.rows:
-            row.run = run
-        TransferRow.objects.bulk_create(self.rows)
-        for event in events:
-            event.run_pk = run.pk
-        StudentEvent.objects.bulk_create(events)
-        action_record(run, StaffAction.BULK, {"班级": run.file_name}, actor_pk=self.user_pk)
-        return run
-
-    def note(self, students: Sequence[StudentFields], changes: Sequence[Sequence[FieldChange]]) -> None:
-        self.rows += [
-            TransferRow(
-                student_pk=one.pk, kind=RowKind.CHANGED, diff=changes_dump(of),
-                cells={"sId": one.sid, "name": one.name, "class": one.class_name},
-            )
-            for one, of in zip(students, changes, strict=True)
-        ]  # fmt: skip
-
-
 # --- Classes ---
 def class_rename(*, before: str, after: str, mark: str, user_pk: int | None, now: datetime) -> TransferRun:
     """Give a class another name; students, archive, accounts, read-only hours and what listens go along.
@@ -138,7 +88,7 @@ def class_rename(*, before: str, after: str, mark: str, user_pk: int | None, now
         raise ClassStepRefused("名称没有变")
     if SchoolClass.objects.filter(name=after).exists() or students_total(after):
         raise ClassStepRefused(f"已经有班级 {after}，请用“合并”")
-    step = _Step(f"改名 {before} → {after}", user_pk, now, {"step": "rename", "before": before, "after": after})
+    step = Step(f"改名 {before} → {after}", user_pk, now, {"step": "rename", "before": before, "after": after})
     try:
         with transaction.atomic():
             students, archived = _class_lock(before, mark)
@@ -159,7 +109,7 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
     """
     if after == before:
         raise ClassStepRefused("请选择另一个班级")
-    step = _Step(f"合并 {before} → {after}", user_pk, now, {"step": "merge", "before": before, "after": after})
+    step = Step(f"合并 {before} → {after}", user_pk, now, {"step": "merge", "before": before, "after": after})
     with transaction.atomic():
         class_get(after)
         students, archived = _class_lock(before, mark)
@@ -190,7 +140,7 @@ def class_split(
             raise SelectionChanged("所选的学员有的已经不在这个班，没有改动。请重新选择")
         is_new = not SchoolClass.objects.filter(name=after).exists()
         facts: dict[str, Any] = {"step": "split", "before": before, "after": after, "is_new": is_new}
-        step = _Step(f"拆分 {before}：{len(students)} 名 → {after}", user_pk, now, facts)
+        step = Step(f"拆分 {before}：{len(students)} 名 → {after}", user_pk, now, facts)
         classes_add([after])
         _move(step, students, [])
         return step.save(moves_of([(one, before) for one in students], step.today))
@@ -208,7 +158,7 @@ def class_end(
         row = _row_lock(name)
         facts = {"step": "end", "before": name, "class_pk": row.pk, "state": row.state}
         facts["ends_on"] = row.ends_on.isoformat() if row.ends_on else None
-        step = _Step(f"结业 {name}", user_pk, now, facts)
+        step = Step(f"结业 {name}", user_pk, now, facts)
         row.state, row.ends_on = ClassState.ENDED, row.ends_on or on
         row.save(update_fields=["state", "ends_on"])
         step.options["disabled"] = accounts_settle([one.account_id for one in students], fate)
@@ -235,7 +185,7 @@ def students_state_set(
         if not students:
             raise StudentUnchanged
         names = "、".join(one.name for one in students[:3]) + (f" 等 {len(students)} 名" if len(students) > 3 else "")
-        step = _Step(f"{kind.label}：{names}", user_pk, now, {"step": "state"})
+        step = Step(f"{kind.label}：{names}", user_pk, now, {"step": "state"})
         if kind in LEFT_STATES:
             step.options["disabled"] = accounts_settle([one.account_id for one in students], fate)
         events = _state_set(step, students, kind, on, reason)
@@ -243,7 +193,7 @@ def students_state_set(
 
 
 def _state_set(
-    step: _Step, students: Sequence[Student], state: StudentState, on: date, reason: str
+    step: Step, students: Sequence[Student], state: StudentState, on: date, reason: str
 ) -> list[StudentEvent]:
     values: dict[str, Any] = {"state": state.value, "state_on": on, "state_reason": reason}
     events, changes = [], []
@@ -292,7 +242,7 @@ def _row_lock(name: str) -> SchoolClass:
     return row
 
 
-def _move(step: _Step, students: Sequence[Student], archived: Sequence[ArchivedStudent]) -> None:
+def _move(step: Step, students: Sequence[Student], archived: Sequence[ArchivedStudent]) -> None:
     before, after = step.options["before"], step.options["after"]
     is_whole = step.options["step"] != "split"
     accounts = None if is_whole else [one.account_id for one in students if one.account_id]
@@ -310,25 +260,11 @@ def _move(step: _Step, students: Sequence[Student], archived: Sequence[ArchivedS
 
 
 # --- To take it back ---
-def class_undo(*, run_pk: int, now: datetime) -> None:
+def class_undo(run: TransferRun, now: datetime) -> None:
     """Take back a step of a class, or a change of states; who was changed since stays, and the row says so."""
-    try:
-        with transaction.atomic():
-            runs = TransferRun.objects.select_for_update(skip_locked=True, no_key=True)
-            run = runs.filter(pk=run_pk, kind=RunKind.CLASS, state=RunState.UNDOING).first()
-            if run is not None:
-                _undo(run, now)
-    except Exception:
-        # The run stays as it is, and ``runs_resume`` tries again.
-        log.exception("class not undone", run=run_pk)
-        TransferRun.objects.filter(pk=run_pk, state=RunState.UNDOING).update(message="处理时出现意外错误，会自动重试")
-
-
-def _undo(run: TransferRun, now: datetime) -> None:
     options, rows, scope = run.options, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED)), run_scope(run)
     if scope == NOTHING or not (scope.is_all or options["step"] == "state"):
         run.state, run.message = RunState.DONE, RunNotAllowed.msg
-        run.save()
         return
     students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
     targets, changes = [], []
@@ -345,14 +281,11 @@ def _undo(run: TransferRun, now: datetime) -> None:
     fields = STATE_FIELDS if options["step"] in {"end", "state"} else ("class_name",)
     students_save(targets, changes, fields=fields, actor_pk=run.undone_by_id, now=now)
     StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=[one.pk for one in targets]).delete()
-    TransferRow.objects.bulk_create(rows, update_conflicts=True, update_fields=["kind", "errors"], unique_fields=["id"])
+    rows_save(rows, "kind", "errors")
     if scope.is_all or options["step"] == "state":
         _UNDO[options["step"]](options)
         users_enable(user_pks=options.get("disabled", []))
-    run.state, run.message, run.counts = RunState.UNDONE, "", {}
-    for row in rows:
-        run.counts[row.kind] = run.counts.get(row.kind, 0) + 1
-    run.save()
+    run.state, run.message, run.counts = RunState.UNDONE, "", row_counts(run)
 
 
 def _undo_move(options: dict[str, Any]) -> None:

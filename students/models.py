@@ -18,6 +18,7 @@ from django.utils.crypto import get_random_string
 
 from permissions.models import DataScope, EnteredRow
 from permissions.scope import Scope, scope_of
+from runs.models import Run
 
 MIN_AGE, MAX_AGE = 1, 150
 _LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
@@ -313,8 +314,13 @@ class RunState(models.TextChoices):
     UNDONE = "undone", "已撤销"
 
 
-class TransferRun(models.Model):
-    """One import, batch of pictures, deletion or change. The database holds all it needs: any worker may take it."""
+class TransferRun(Run):
+    """One import, batch of pictures, deletion or change of students."""
+
+    task = "students.transfer_work"
+    working = (RunState.CHECKING, RunState.APPLYING, RunState.UNDOING)
+    waiting = (RunState.READY, RunState.REFUSED, RunState.FAILED)
+    unexpected = "处理时出现意外错误，没有写入任何数据。可以重新开始；仍然失败请联系管理员"
 
     kind = models.CharField("类型", max_length=8, choices=RunKind)
     state = models.CharField("状态", max_length=12, choices=RunState, default=RunState.CHECKING)
@@ -328,17 +334,11 @@ class TransferRun(models.Model):
     undone_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="撤销人", related_name="+", db_index=False
     )
-    created_at = models.DateTimeField("开始时间")
-    phase_at = models.DateTimeField("本阶段开始时间")
-    file_name = models.CharField("文件", max_length=120)
     options = models.JSONField("选项", default=dict)
     counts = models.JSONField("行数", default=dict)
-    message = models.CharField("说明", max_length=500, blank=True)
 
-    class Meta:
+    class Meta(Run.Meta):  # its rights are those on students: ``students.run_rights``
         verbose_name = verbose_name_plural = "批量操作记录"
-        ordering = ["-pk"]
-        default_permissions = ()  # users who may add and change students
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.file_name}"
@@ -358,14 +358,15 @@ class TransferRun(models.Model):
             return "删除中"
         if self.state == RunState.FAILED and not self.counts and self.kind in {RunKind.IMPORT, RunKind.PHOTOS}:
             return "文件有误"  # the check did not get as far as the rows
-        return self.get_state_display()
+        return super().state_name
 
     @property
-    def is_working(self) -> bool:
-        return self.state in WORKING
-
-
-WORKING = (RunState.CHECKING, RunState.APPLYING, RunState.UNDOING)
+    def failure(self) -> tuple[str, str]:
+        if self.state != RunState.UNDOING and self.kind != RunKind.DELETE:
+            return super().failure
+        # The state stays as it is: what is done is noted, and ``runs_resume`` has the rest done.
+        done = "" if self.kind == RunKind.CLASS else "已完成的部分有效，其余"
+        return self.state, f"处理时出现意外错误，{done}会自动重试"
 
 
 class FilePurpose(models.TextChoices):

@@ -5,15 +5,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from permissions.scope import EVERYTHING, NOTHING, Scope, scope_of
-from students.errors import RunNotAllowed
+from runs.errors import RunNotAllowed
 from students.models import RunKind, RunState, TransferRun
 
 
-def rights_needed(run: TransferRun, *, to_undo: bool) -> tuple[str, ...]:
-    """Return the verbs of the rights on students: to undo an import deletes students, too."""
-    if run.kind in {RunKind.EDIT, RunKind.CLASS}:
-        return ("change",)
-    return ("delete",) if to_undo or run.kind == RunKind.DELETE else ("add", "change")
+def rights_needed(kind: str, *, to_undo: bool = False) -> list[str]:
+    """Return the rights that a run of this kind needs: to undo an import deletes students, too."""
+    verbs = ["delete"] if to_undo or kind == RunKind.DELETE else ["add", "change"]
+    return [f"students.{verb}_student" for verb in (["change"] if kind in {RunKind.EDIT, RunKind.CLASS} else verbs)]
 
 
 def run_scope(run: TransferRun) -> Scope:
@@ -26,8 +25,7 @@ def run_scope(run: TransferRun) -> Scope:
     user: Any = users.filter(pk=user_pk).first() if user_pk else None
     if user is None:
         return NOTHING if "scope" in run.options else EVERYTHING
-    rights = [f"students.{verb}_student" for verb in rights_needed(run, to_undo=is_undone)]
-    return scope_of(user) if user.has_perms(rights) else NOTHING
+    return scope_of(user) if user.has_perms(rights_needed(run.kind, to_undo=is_undone)) else NOTHING
 
 
 def run_scope_required(run: TransferRun) -> Scope:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -12,9 +11,10 @@ from django.db.models import Q
 from accounts.services.ceilings import ceiling_keep
 from core import times
 from core.audit import StaffAction
+from core.ids import mark_of
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate, accounts_settle
-from students.bulk import STORED, changes_between, changes_dump, entry_of, students_change, students_lock
+from students.bulk import STORED, changes_between, entry_of, students_change, students_lock
 from students.classes import classes_add
 from students.columns import label_of
 from students.errors import (
@@ -27,16 +27,8 @@ from students.errors import (
 )
 from students.events import archive_add, moves_add, restore_add
 from students.listener import tell_back, tell_gone
-from students.models import (
-    ArchivedStudent,
-    RowKind,
-    RunKind,
-    RunState,
-    Student,
-    StudentFields,
-    TransferRow,
-    TransferRun,
-)
+from students.models import ArchivedStudent, RunKind, Student, StudentFields, TransferRun
+from students.steps import Step
 from uploads.services import image_adopt, image_release
 
 MAX_EDITED = MAX_ARCHIVED = 2_000
@@ -95,8 +87,7 @@ def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Sco
 
 def edit_mark(students: Sequence[Student]) -> str:
     """Return a hash of all that the students are: it differs once one of them has changed."""
-    facts = [[student.pk, *(getattr(student, name) for name in STORED)] for student in students]
-    return sha256(repr(sorted(facts)).encode()).hexdigest()
+    return mark_of([student.pk, *(getattr(student, name) for name in STORED)] for student in students)
 
 
 def students_edit(
@@ -116,22 +107,11 @@ def students_edit(
         targets = [student for student in students if changes[student.pk]]
         if not targets:
             raise StudentUnchanged
-        what = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
-        run = TransferRun.objects.create(
-            kind=RunKind.EDIT, state=RunState.DONE, created_by_id=user_pk, confirmed_by_id=user_pk,
-            created_at=now, phase_at=now, file_name=what[:120],
-            counts={RowKind.CHANGED: len(targets), RowKind.UNCHANGED: len(students) - len(targets)},
-        )  # fmt: skip
-        TransferRow.objects.bulk_create(
-            TransferRow(
-                run=run, number=number, student_pk=student.pk, diff=changes_dump(changes[student.pk]),
-                kind=RowKind.CHANGED if changes[student.pk] else RowKind.UNCHANGED,
-                cells={"sId": student.sid, "name": student.name, "class": student.class_name},
-            )
-            for number, student in enumerate(students, 1)
-        )  # fmt: skip
+        title = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
+        step = Step(title, user_pk, now, kind=RunKind.EDIT)
+        step.note(students, [changes[student.pk] for student in students])
         students_change(targets, [changes[student.pk] for student in targets], actor_pk=user_pk, now=now)
-    return run
+        return step.save()
 
 
 def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> None:

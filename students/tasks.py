@@ -5,25 +5,35 @@ from functools import partial
 
 from core import times
 from core.queues import queued_task
+from runs.work import run_work
 from students import life
 from students.counts import counts_fold
-from students.models import RunKind, RunState, TransferRun
+from students.models import RowKind, RunKind, RunState, TransferRun
+from students.runs import rows_step, runs_purge, runs_resume
 from students.transfer import deletion, imports, photos
-from students.transfer.runs import run_in_one_transaction, runs_purge, runs_resume
 
-_IN_ONE_TRANSACTION: dict[tuple[str, str], Callable[..., None]] = {
+_import_undo = partial(
+    rows_step, do=imports.rows_take_back, end=RunState.UNDONE,
+    todo=(RowKind.NEW, RowKind.CHANGED), results=(RowKind.UNDONE, RowKind.KEPT),
+)  # fmt: skip
+# What ``runs.work.run_work`` calls for each kind of runs in each state that waits for a worker.
+_WORK: dict[tuple[str, str], Callable[..., tuple[int, int] | None]] = {
     (RunKind.IMPORT, RunState.CHECKING): imports.import_check,
     (RunKind.IMPORT, RunState.APPLYING): imports.import_apply,
-    (RunKind.PHOTOS, RunState.CHECKING): photos.photos_check,
-}
-_IN_STEPS: dict[tuple[str, str], Callable[..., None]] = {
-    (RunKind.IMPORT, RunState.UNDOING): imports.import_undo,
-    (RunKind.EDIT, RunState.UNDOING): imports.import_undo,
+    (RunKind.IMPORT, RunState.UNDOING): _import_undo,
+    (RunKind.EDIT, RunState.UNDOING): _import_undo,
     (RunKind.CLASS, RunState.UNDOING): life.class_undo,
-    (RunKind.PHOTOS, RunState.APPLYING): photos.photos_apply,
-    (RunKind.DELETE, RunState.APPLYING): deletion.deletion_apply,
-    (RunKind.DELETE, RunState.UNDOING): deletion.deletion_undo,
-}
+    (RunKind.PHOTOS, RunState.CHECKING): photos.photos_check,
+    (RunKind.DELETE, RunState.APPLYING): partial(
+        rows_step, do=deletion.rows_delete, end=RunState.DONE,
+        todo=(RowKind.WAITING,), results=(RowKind.DELETED, RowKind.GONE, RowKind.SKIPPED),
+    ),
+    # Students that were not deleted yet when a person stopped the run stay as they are.
+    (RunKind.DELETE, RunState.UNDOING): partial(
+        rows_step, do=deletion.rows_restore, end=RunState.UNDONE,
+        todo=(RowKind.DELETED, RowKind.WAITING), results=(RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED),
+    ),
+}  # fmt: skip
 
 
 @queued_task("students.fold_tally", queue="now")
@@ -36,10 +46,10 @@ def fold_tally() -> None:
 def transfer_work(run_pk: int) -> None:
     """Do what an import, a batch of pictures or a deletion waits for."""
     run, now = TransferRun.objects.filter(pk=run_pk).first(), times.now()
-    if run and (do := _IN_ONE_TRANSACTION.get((run.kind, run.state))):
-        run_in_one_transaction(run_pk=run_pk, state=run.state, do=partial(do, now=now))
-    elif run and (work := _IN_STEPS.get((run.kind, run.state))):
-        work(run_pk=run_pk, now=now)
+    if run and (run.kind, run.state) == (RunKind.PHOTOS, RunState.APPLYING):
+        photos.photos_apply(run, now)  # a transaction for each picture
+    elif run and (do := _WORK.get((run.kind, run.state))):
+        run_work(run, partial(do, now=now))
 
 
 @queued_task("students.resume_transfers", queue="now")

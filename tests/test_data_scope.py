@@ -4,9 +4,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from core.admin.exports import export_make, export_start
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_add
+from runs.exports import export_start
+from runs.tasks import make_export
 from shop.models import Category, Order, Product
 from shop.services.catalogue import vip_category_create
 from shop.tests.factories import make_category, make_order
@@ -270,7 +271,7 @@ def test_the_file_of_an_export_is_closed_once_the_scope_is_narrower(offices):
         model="students.student", query="", file_name="a.csv", user_pk=wang.user.pk, now=timezone.now()
     )
     page = f"/admin/core/export/{export.pk}"
-    export_make(export_pk=export.pk)
+    make_export(export.pk)
     assert "李班" in browser.get(f"{page}/result/").content.decode("utf-8-sig")
 
     Role.objects.filter(roleid="300").update(data_scope=OWN)

@@ -22,10 +22,11 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts.models import LoginLog, User
-from core.admin.exports import export_make, export_start
 from payments.models import BillRun, Difference, InboundEvent, Payment, Refund
 from permissions.models import DataScope
 from permissions.services.roles import role_scoped
+from runs.exports import export_start
+from runs.tasks import make_export
 from shop.models import Order, Product
 from shop.tests.factories import make_order
 from students.models import Student
@@ -86,7 +87,7 @@ def enter(who: Any) -> Words:
     checked(sheet(line(姓名=f"{name}待导入", 班级=f"{name}导入班")), user)
     confirmed(checked(sheet(line(姓名=f"{name}导入的", 班级=f"{name}导入班")), user), user)
     export = export_start(model="students.student", query="", file_name=f"{name}导出.csv", user_pk=user.pk, now=now)
-    export_make(export_pk=export.pk)
+    make_export(export.pk)
     words = {
         f"{name}{word}" for word in ("昵称", "户籍", "在读", "归档的", "删除的", "改过的", "改后城市", "类目", "商品")
     }

@@ -17,12 +17,13 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from accounts.models import User
-from core.admin import exports
 from core.audit import StaffAction
-from core.models import Export
-from core.tasks import make_export
 from core.times import local
 from payments.models import Payment
+from runs import exports
+from runs.models import Export
+from runs.tasks import make_export
+from runs.work import run_is_stalled
 from shop.models import Order, OrderLine
 from shop.services.order_move import order_note
 from shop.states import Event, State
@@ -188,7 +189,7 @@ class TestMany:
         export = self.start(office)
         page = reverse("admin:core_export_change", args=[export.pk])
         now = timezone.now()
-        stalled = [exports.export_is_stalled(export, now + timedelta(minutes=minutes)) for minutes in (0, 1)]
+        stalled = [run_is_stalled(export, now + timedelta(minutes=minutes)) for minutes in (0, 1)]
         assert stalled == [False, True]
         with monkeypatch.context() as patch:
             patch.setattr(exports, "file_of", lambda *args: 1 / 0)

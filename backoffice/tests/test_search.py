@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from core import times
-from core.models import Export
 from permissions.models import Role
+from runs.models import Export
 from shop.models import Order
 from shop.states import State
 
@@ -130,7 +130,7 @@ def test_tells_of_ones_own_finished_exports_alone(office: Client, staff: Callabl
     now = times.now()
     for state in Export.State:
         Export.objects.create(
-            model="shop.order", file_name="x", created_by=root.user, created_at=now, begun_at=now, state=state
+            model="shop.order", file_name="x", created_by=root.user, created_at=now, phase_at=now, state=state
         )
 
     assert office.get(reverse("waiting")).json()["rows"] == [

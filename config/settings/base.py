@@ -151,6 +151,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "core",
     "permissions",
+    "runs",
     "accounts",
     "uploads",
     "weather",

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.db import DataError
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -116,6 +117,12 @@ class OfficeAdmin(MergingAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         return super().get_search_results(request, queryset, search_term[:MAX_SEARCH])
+
+
+def page_shown(page: ModelAdmin, request: HttpRequest, template: str, title: str, /, **context: Any) -> HttpResponse:
+    """Render a page of our own among the others of ``page``."""
+    base = page.admin_site.each_context(request) | {"opts": page.opts, "title": title}
+    return render(request, template, base | context)
 
 
 class FixedRows(ModelAdmin):

@@ -18,13 +18,12 @@ from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.dataclasses import UnfoldAction
 
 from core import times
-from core.admin.base import FixedRows, OfficeAdmin
+from core.admin.base import FixedRows, OfficeAdmin, page_shown
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.audit import Actor
@@ -252,9 +251,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         columns = self.columns_asked(rows, form)
         titles = [str(label_for_field(column, self.model, self)) for column in columns]
         cells = [[lookup_field(column, row, self)[2] for column in columns] for row in rows]
-        context = self.admin_site.each_context(request) | {
-            "opts": self.opts,
-            "title": button.text,
+        context = {
             "button": button,
             "is_grave": button.look is Look.GRAVE,
             "text": self.question(button, rows),
@@ -266,7 +263,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             "fields": [field for field in form or () if field.name not in in_table],
             "posted": [*fields, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }
-        return render(request, "backoffice/sure.html", context)
+        return page_shown(self, request, "backoffice/sure.html", button.text, **context)
 
     def changeform_view(
         self,

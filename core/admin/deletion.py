@@ -5,7 +5,6 @@ With 2,000 rows that is more fields than Django reads in one request.
 """
 
 from collections.abc import Iterable
-from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -14,10 +13,11 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.html import format_html
 
+from core.admin.base import page_shown
 from core.admin.password import require_password
+from core.ids import mark_of
 
 MAX_DELETED = 500  # the rows and what refers to them are read into memory and deleted in one transaction
 NAMES_SHOWN = 20
@@ -32,7 +32,7 @@ def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> Htt
         messages.error(request, f"一次最多删除 {MAX_DELETED} 条，请先筛选，或分批进行")
         return None
     _, counts, missing_rights, protected = page.get_deleted_objects(selection, request)
-    mark = sha256(repr(sorted(row.pk for row in selection)).encode()).hexdigest()
+    mark = mark_of(row.pk for row in selection)
     if MARK in request.POST and not protected:
         if missing_rights:
             raise PermissionDenied
@@ -77,6 +77,5 @@ def ask(page: Any, request: HttpRequest, *, pks: Iterable[Any], **facts: Any) ->
     fields = [("action", "delete_selected"), ("select_across", "1" if is_across else "0"), (MARK, facts["mark"])]
     # Django refuses an action without any key, even when all rows of the list are meant.
     fields += [(ACTION_CHECKBOX_NAME, pk) for pk in islice(pks, 1 if is_across else None)]
-    context = page.admin_site.each_context(request) | {"opts": page.opts, "title": f"删除{page.opts.verbose_name}"}
-    facts["more"] = facts["count"] - len(facts["names"])
-    return render(request, "backoffice/delete_chosen.html", context | {"posted": fields, "unit": "条"} | facts)
+    facts = {"posted": fields, "unit": "条", "more": facts["count"] - len(facts["names"])} | facts
+    return page_shown(page, request, "backoffice/delete_chosen.html", f"删除{page.opts.verbose_name}", **facts)

@@ -12,6 +12,9 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, NamedTuple
 
+from django.http import HttpResponse
+from django.utils.http import content_disposition_header
+
 from core.times import format_office_time, local
 
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -127,3 +130,10 @@ def _add_sheet(book: Any, page: Page) -> None:
         formulas = [f"=SUBTOTAL(109,{letter}2:{letter}{last})" for letter in letters]
         sums = [bold(formula) if at in page.sums else None for at, formula in enumerate(formulas)]
         sheet.append([sums[0] or bold("合计"), *sums[1:]])
+
+
+def download(name: str, content: bytes) -> HttpResponse:
+    """Send a sheet as a file."""
+    response = HttpResponse(content, content_type=TYPES[name.rpartition(".")[2]])
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    return response

@@ -11,7 +11,7 @@ from core import times
 from core.api import once
 from core.errors import ServiceUnavailable, Throttled
 from core.models import KeptAnswer
-from core.tasks import purge_exports
+from core.tasks import purge_answers
 from shop.models import Order, Product
 from shop.tests.factories import make_category, make_product, stock_of
 from students.models import Student
@@ -65,7 +65,7 @@ def test_a_key_is_of_one_account_and_one_call_and_lives_a_day(lbw, person):
     assert send(person("wang"), "/pay/pre_order", body).json()["order_id"] != first.json()["order_id"]
     KeptAnswer.objects.update(created_at=times.now() - timedelta(days=1))
     assert send(lbw, "/pay/pre_order", body).json()["order_id"] != first.json()["order_id"]
-    purge_exports()
+    purge_answers()
     assert KeptAnswer.objects.count() == 1, "the one that is new"
 
 

@@ -15,7 +15,6 @@ from unfold.decorators import display
 from accounts.selectors import actor_names
 from core import times
 from core.admin.buttons import Button, ButtonsAdmin, Look, Press
-from core.admin.exports import ExportableAdmin, ExportColumn
 from core.admin.tables import LogLine, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
@@ -27,6 +26,7 @@ from payments.services.listener_retry import listener_retell, payment_give_back
 from payments.services.notices import event_acknowledge, event_replay
 from payments.services.query_close import payment_query
 from permissions.scope import scope_of
+from runs.exports import ExportableAdmin, ExportColumn
 
 STATE_COLOURS = {
     PaymentStatus.OPEN.label: "warning",

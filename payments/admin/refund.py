@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from unfold.decorators import display
 
 from core.admin.buttons import Button, ButtonForm, Look, Press
-from core.admin.exports import ExportableAdmin, ExportColumn
 from core.money import fen_text, fen_to_yuan
 from core.times import format_office_time
 from payments.admin.money import MoneyAdmin, section
@@ -19,6 +18,7 @@ from payments.models import OfflineWay, Refund, RefundStatus
 from payments.selectors import UNDER_WAY
 from payments.services.refund import refund_run
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
+from runs.exports import ExportableAdmin, ExportColumn
 
 # WeChat Pay can send an abnormal refund to a debit card of these banks (its page 发起异常退款).
 BANKS = (

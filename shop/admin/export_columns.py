@@ -6,9 +6,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from core.admin.exports import ExportColumn, ExportSheet
 from core.money import fen_to_yuan
 from payments.models import Refund
+from runs.exports import ExportColumn, ExportSheet
 from shop.models import Order, OrderLog
 from shop.models.order import logged
 from shop.states import Event, PayStatus

@@ -20,10 +20,11 @@ from unfold.decorators import action, display
 from core import times
 from core.admin.base import PhoneAdmin
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
-from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
+from core.admin.listing import is_complete
 from core.admin.phones import RIGHT, may_see_phones, phone_masked
 from core.money import yuan_text
 from permissions.scope import scope_of
+from runs.exports import ExportableAdmin, ExportColumn
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_bar import (
     DayRangeFilter,

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 
 from core import times
 from core.admin.base import AtLeast
-from core.admin.exports import list_shown, query_kept
+from core.admin.listing import list_shown, query_kept
 from core.errors import DomainError
 from core.times import SHANGHAI, local
 from permissions.scope import scope_of

@@ -10,11 +10,12 @@ from accounts.services.class_accounts import Trainee, class_accounts_create
 from core.times import SHANGHAI
 from permissions.gate import read_only_set, read_only_until
 from permissions.models import Role
+from runs.errors import RunNotAllowed
 from students import life
 from students.accounts import Fate
 from students.classes import class_get, class_rows
 from students.counts import counts_wrong
-from students.errors import ClassStepRefused, ClassUnknown, RunNotAllowed, SelectionChanged, StudentUnchanged
+from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
 from students.life import (
     class_end,
     class_facts,

@@ -12,9 +12,9 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.utils import timezone
 
-from core.admin.exports import file_of
 from core.audit import MASK
 from core.sheets.write import sheet_write
+from runs.exports import file_of
 from students.api.params import AddParams, EditParams
 from students.bulk import students_delete
 from students.columns import BY_WIRE, COLUMNS, EDITABLE, model_field

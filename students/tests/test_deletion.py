@@ -8,17 +8,19 @@ import pytest
 from auditlog.models import LogEntry
 from django.utils import timezone
 
-from core.cache.progress import SILENCE, progress_end, progress_read
+from runs import work
+from runs.errors import RunNotReady
+from runs.progress import SILENCE, progress_end, progress_read, progress_write
+from students import runs
 from students.bulk import students_delete
 from students.counts import counts_wrong
-from students.errors import RunNotReady
 from students.models import RowKind, RunState, Student, TransferFile, TransferRow, TransferRun
+from students.runs import run_undo, runs_purge, runs_resume
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, meanwhile, student, students
 from students.tests.transfers import LIST, checked, line, page_of, question, sheet, text_of, undone, worked
-from students.transfer import deletion, runs
-from students.transfer.runs import run_undo, runs_purge, runs_resume
+from students.transfer import deletion
 from tests.kit import encoded, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
@@ -222,16 +224,16 @@ def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_livi
     assert "会自动重试" in run.message and runs_resume(now=timezone.now()) == 0
 
     TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
-    runs.progress_write(run.pk, 1, 2)
+    progress_write(run, 1, 2)
     assert runs_resume(now=timezone.now()) == 0
-    progress_end(run.pk)
-    assert runs_resume(now=timezone.now()) == 1 and not progress_read(run.pk).has_started
+    progress_end(run)
+    assert runs_resume(now=timezone.now()) == 1 and not progress_read(run).has_started
     monkeypatch.setattr(runs, "STEP", 10)
-    monkeypatch.setattr(runs, "progress_write", lambda pk, done, total: progress.append((done, total)))
+    monkeypatch.setattr(work, "progress_write", lambda run, done, total: progress.append((done, total)))
     worked(run)
 
     assert (run.state, run.counts, run.message) == (RunState.DONE, {"deleted": 30}, "")
-    assert progress == [(20, 30), (30, 30)]
+    assert progress == [(0, 0), (20, 30), (30, 30)]
     assert deletions().count() == 30 and runs_resume(now=timezone.now()) == 0
 
 

@@ -10,12 +10,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.celery import app as celery_app
-from core.cache.progress import SILENCE, progress_end, progress_write
 from permissions.models import DataScope
+from runs.errors import RunNotReady
+from runs.progress import SILENCE, progress_end, progress_write
+from runs.work import run_restart
 from students import tasks
 from students.counts import counts_wrong
-from students.errors import RunNotReady
 from students.models import RowKind, RunState, Student, TransferRun
+from students.runs import run_cancel, run_confirm, run_undo
 from students.services import student_edit, students_archive
 from students.tests.factories import meanwhile, student, students
 from students.tests.transfers import (
@@ -35,7 +37,6 @@ from students.tests.transfers import (
     worked,
 )
 from students.transfer import imports
-from students.transfer.runs import run_cancel, run_confirm, run_restart, run_undo
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -203,11 +204,11 @@ def test_progress_is_told_and_silence_offers_a_new_start(office):
 
     start = {"state": "checking", "working": True, "done": 0, "total": 0, "percent": 0, "stalled": False}
     assert progress() == start
-    progress_write(run.pk, 250, 1000)
+    progress_write(run, 250, 1000)
     assert progress()["percent"] == 25
     TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
     assert not progress()["stalled"]
-    progress_end(run.pk)
+    progress_end(run)
     assert progress()["stalled"] and "重新开始" in text_of(office, run)
 
 

@@ -8,10 +8,10 @@ from django.utils import timezone
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_scoped
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
+from students.runs import run_confirm, run_undo
 from students.tests.factories import students
 from students.tests.transfers import RUNS, checked, page_of, sheet, worked, zipped
 from students.transfer.deletion import deletion_selection, deletion_start
-from students.transfer.runs import run_confirm, run_undo
 from tests.kit import encoded, logged_in
 
 pytestmark = pytest.mark.django_db

@@ -6,54 +6,36 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
-from django.urls import URLPattern, path, reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core import times
-from core.admin.base import KnownCount, OfficeAdmin, ReadOnlyRows
-from core.admin.exports import download
+from core.admin.base import KnownCount, page_shown
 from core.admin.password import require_password
 from core.api.bodies import takes_files
-from core.cache.progress import progress_read
 from core.errors import DomainError
 from core.sheets.read import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
 from core.sheets.workbook_reader import ZIP
-from core.sheets.write import TYPES, Page, book_write, column_letters, sheet_write
+from core.sheets.write import TYPES, Page, book_write, column_letters, download, sheet_write
 from core.times import format_office_time
 from permissions.scope import scope_of
+from runs.errors import RunNotAllowed
+from runs.pages import RunAdmin, run_url
+from runs.work import KEEP_FOR, run_restart
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS
-from students.errors import RunNotAllowed
 from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.run_rights import rights_needed
+from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
 from students.transfer.heading import mapping_posted, places_named
 from students.transfer.imports import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
-from students.transfer.runs import (
-    KEEP_FOR,
-    counts_text,
-    run_adjust,
-    run_can_undo,
-    run_cancel,
-    run_confirm,
-    run_is_stalled,
-    run_restart,
-    run_start,
-    run_undo,
-)
 
 PER_PAGE = 50
 MAX_FIXED = 1_000  # rows whose cells are corrected on the page
 WITH_CHANGES = (RowKind.NEW, RowKind.CHANGED)
-_COLOURS = {
-    RunState.CHECKING.label: "info", RunState.APPLYING.label: "info", "删除中": "info", RunState.UNDOING.label: "info",
-    RunState.READY.label: "warning", RunState.UNDONE.label: "warning",
-    RunState.REFUSED.label: "danger", RunState.FAILED.label: "danger", "文件有误": "danger",
-    RunState.DONE.label: "success",
-}  # fmt: skip
 
 
 class FileForm(forms.Form):
@@ -90,16 +72,9 @@ def template_bytes(kind: str) -> bytes:
     return book_write(sheet, Page("填写说明", ["列", "怎样填", "例"], hints, [12, 44, 34]))
 
 
-def page_shown(page: OfficeAdmin, request: HttpRequest, template: str, title: str, /, **context: Any) -> HttpResponse:
-    """Render a page of our own among the others of ``page``."""
-    base = page.admin_site.each_context(request) | {"opts": page.opts, "title": title}
-    return render(request, template, base | context)
-
-
 def may_transfer(request: HttpRequest) -> bool:
     """Tell whether the user may add and change students."""
-    user = request.user
-    return user.is_active and user.has_perm("students.add_student") and user.has_perm("students.change_student")
+    return bool(request.user.is_active and request.user.has_perms(rights_needed(RunKind.IMPORT)))
 
 
 def runs_seen(request: HttpRequest) -> Q | None:
@@ -107,48 +82,34 @@ def runs_seen(request: HttpRequest) -> Q | None:
 
     A run shows and changes students, so the data scope counts.
     """
-    kinds = {RunKind.IMPORT, RunKind.PHOTOS, RunKind.DELETE} if may_transfer(request) else set()
-    for kind, verb in ((RunKind.DELETE, "delete"), (RunKind.EDIT, "change"), (RunKind.CLASS, "change")):
-        if request.user.is_active and request.user.has_perm(f"students.{verb}_student"):
-            kinds.add(kind)
+    kinds = {kind for kind in RunKind if request.user.is_active and request.user.has_perms(rights_needed(kind))}
+    kinds |= {RunKind.DELETE} if may_transfer(request) else set()
     own = Q() if scope_of(request.user).is_all else Q(created_by=request.user.pk)
     return Q(kind__in=kinds) & own if kinds else None
 
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
     """Tell whether the user, who sees the run, may undo it: to undo an import deletes students, too."""
-    return bool(request.user.has_perms(f"students.{verb}_student" for verb in rights_needed(run, to_undo=True)))
+    return bool(request.user.has_perms(rights_needed(run.kind, to_undo=True)))
 
 
 @admin.register(TransferRun)
-class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
+class TransferRunAdmin(RunAdmin):
     rights: ClassVar = {"view": "查看"}
     list_display = ["title", "state_label", "summary", "created_by", "created"]
     list_filter = ["kind", "state"]
     list_filter_submit = True
-    list_per_page = 50
     list_select_related = ["created_by"]
     list_before_template = "students/transfer_toolbar.html"
-    actions = None
+    run_template = "students/transfer_run.html"
 
     @display(description="文件")
     def title(self, run: TransferRun) -> str:
         return str(run)
 
-    @display(description="状态", label=_COLOURS)
-    def state_label(self, run: TransferRun) -> str:
-        return run.state_name
-
     @display(description="行数")
     def summary(self, run: TransferRun) -> str:
         return counts_text(run) or "—"
-
-    @display(description="开始时间", ordering="pk")
-    def created(self, run: TransferRun) -> str:
-        return format_office_time(run.created_at)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return runs_seen(request) is not None
@@ -165,9 +126,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
             ("import/", self.import_page, "students_import"),
             ("photos/", self.photos_page, "students_photos"),
             ("template.<str:kind>", self.template_page, "students_template"),
-            ("<int:pk>/result/", self.result_page, "students_transfer_result"),
             ("<int:pk>/photo/<int:number>/", self.photo_page, "students_photo"),
-            ("<int:pk>/progress/", self.progress_page, "students_transfer_progress"),
         ]
         own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
         return [*own, *super().get_urls()]
@@ -189,8 +148,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         form = FileForm(kind, request.POST or None, request.FILES or None)
         if not form.is_valid():
             return page_shown(self, request, template, str(kind.label), form=form, **facts)
-        file = form.cleaned_data["file"]
-        who = request.user.pk
+        file, who = form.cleaned_data["file"], request.user.pk
         run = run_start(kind=kind, user_pk=who, now=times.now(), file_name=file.name, source=file.read())
         return HttpResponseRedirect(run_url(run))
 
@@ -202,21 +160,12 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         return download(f"学员导入模板.{kind}", template_bytes(kind))
 
     # --- One run ---
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        run = self._run(request, int(object_id) if object_id.isdecimal() and len(object_id) < 99 else 0)
-        if request.method == "POST":
-            self._act(request, run)
-            return HttpResponseRedirect(run_url(run))
-        return page_shown(self, request, "students/transfer_run.html", str(run), **_context(request, run))
-
-    def _run(self, request: HttpRequest, pk: int) -> TransferRun:
+    def run_of(self, request: HttpRequest, key: str) -> TransferRun:
         visible = runs_seen(request)
         if visible is None:
             raise PermissionDenied
         runs = TransferRun.objects.select_related("created_by", "undone_by")
-        run = runs.filter(visible, pk=min(pk, 2**63 - 1)).first()
+        run = runs.filter(visible, pk=int(key) if key.isdecimal() and len(key) < 19 else 0).first()
         if run is None and request.user.is_superuser:  # from whom none is hidden
             raise Http404
         if run is None:
@@ -225,47 +174,34 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
             raise RunNotAllowed
         return run
 
-    def _act(self, request: HttpRequest, run: TransferRun) -> None:
+    def act(self, request: HttpRequest, run: TransferRun) -> None:
         now, user_pk = times.now(), request.user.pk
-        try:
-            match request.POST.get("do"):
-                case "confirm" if run.kind == RunKind.PHOTOS:
-                    run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, request.POST))
-                case "confirm" if _is_new(run) and request.POST.get("sure_new") != "1":
-                    messages.error(request, "请先勾选：确实要新建这些班级和学历")
-                case "map":
-                    mapping = mapping_posted(request.POST, len(run.options.get("shape", {}).get("heads", [])))
-                    run_adjust(run=run, now=now, options={"mapping": mapping})
-                case "fix":
-                    run_adjust(run=run, now=now, options={"fixes": _fixes(run, request.POST)})
-                case "confirm":
-                    run_confirm(run=run, user_pk=user_pk, now=now)
-                case "undo":
-                    if not may_undo(request, run):
-                        raise PermissionDenied
-                    require_password(request)
-                    run_undo(run=run, user_pk=user_pk, now=now)
-                case "restart":
-                    run_restart(run=run, now=now)
-                case "cancel":
-                    run_cancel(run=run)
-        except DomainError as refusal:
-            messages.error(request, refusal.msg)
-
-    def progress_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = self._run(request, pk)
-        progress = progress_read(run.pk)
-        facts = {"state": run.state, "working": run.is_working, "done": progress.done, "total": progress.total}
-        facts["percent"] = progress.percent if run.is_working else 100
-        facts["stalled"] = run_is_stalled(run, times.now())
-        response = JsonResponse(facts)
-        response["Cache-Control"] = "no-store"
-        return response
+        match request.POST.get("do"):
+            case "confirm" if run.kind == RunKind.PHOTOS:
+                run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, request.POST))
+            case "confirm" if _is_new(run) and request.POST.get("sure_new") != "1":
+                messages.error(request, "请先勾选：确实要新建这些班级和学历")
+            case "map":
+                mapping = mapping_posted(request.POST, len(run.options.get("shape", {}).get("heads", [])))
+                run_adjust(run=run, now=now, options={"mapping": mapping})
+            case "fix":
+                run_adjust(run=run, now=now, options={"fixes": _fixes(run, request.POST)})
+            case "confirm":
+                run_confirm(run=run, user_pk=user_pk, now=now)
+            case "undo":
+                if not may_undo(request, run):
+                    raise PermissionDenied
+                require_password(request)
+                run_undo(run=run, user_pk=user_pk, now=now)
+            case "restart":
+                run_restart(run=run, now=now)
+            case "cancel":
+                run_cancel(run=run)
 
     def photo_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         """Show a picture of the ZIP beside the student it may belong to."""
         try:
-            content, kind = photo_read(self._run(request, pk), number)
+            content, kind = photo_read(self.run_of(request, str(pk)), number)
         except DomainError:
             raise Http404 from None
         # It comes as it was sent in: let a browser treat it as a picture and nothing else.
@@ -276,16 +212,34 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         }
         return HttpResponse(content, content_type=kind, headers=headers)
 
-    def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = self._run(request, pk)
+    def result(self, request: HttpRequest, run: TransferRun) -> tuple[str, bytes]:
         if not _has_result(run):
             raise Http404
-        try:
-            name, content = import_result(run)
-        except DomainError as refusal:
-            messages.error(request, refusal.msg)
-            return HttpResponseRedirect(run_url(run))
-        return download(name, content)
+        return import_result(run)
+
+    def context(self, request: HttpRequest, run: TransferRun) -> dict[str, Any]:
+        """Return one page of the run's rows, and what the buttons depend on."""
+        counts = run.counts
+        kinds = [kind for kind in RowKind if counts.get(kind)]
+        kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
+        rows = TransferRow.objects.filter(run=run)
+        if run.kind == RunKind.PHOTOS:
+            # All ticks of a ZIP are sent together, so all its rows are on one page.
+            pages = KnownCount(rows, MAX_FILES * 2, sum(counts.get(kind, 0) for kind in kinds))
+        else:
+            pages = KnownCount(rows.filter(kind=kind), PER_PAGE, counts.get(kind, 0))
+        page = pages.get_page(request.GET.get("p", "1"))
+        return {
+            "tabs": [(kind, kind.label, counts[kind]) for kind in kinds], "kind": kind, "page": page,
+            "rows": [(row, changes_load(row.diff) if row.kind in WITH_CHANGES else []) for row in page],
+            "writes": sum(counts.get(kind, 0) for kind in WITH_CHANGES),
+            "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
+            "undo_until": format_office_time(run.created_at + KEEP_FOR),
+            "columns": _columns(run), "ours": COLUMNS, "is_new": _is_new(run),
+            "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
+            "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
+            "has_result": _has_result(run),
+        }  # fmt: skip
 
 
 def _is_new(run: TransferRun) -> bool:
@@ -321,33 +275,3 @@ def _columns(run: TransferRun) -> list[dict[str, Any]]:
 def _has_result(run: TransferRun) -> bool:
     ends = {RunState.DONE, RunState.REFUSED, RunState.UNDONE}
     return run.kind == RunKind.IMPORT and run.state in ends and bool(run.counts)
-
-
-def run_url(run: TransferRun) -> str:
-    return reverse("admin:students_transferrun_change", args=[run.pk])
-
-
-def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
-    """Return the context of a run's page: how far it is, and one page of its rows."""
-    now, counts = times.now(), run.counts
-    kinds = [kind for kind in RowKind if counts.get(kind)]
-    kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
-    rows = TransferRow.objects.filter(run=run)
-    if run.kind == RunKind.PHOTOS:
-        # All ticks of a ZIP are sent together, so all its rows are on one page.
-        pages = KnownCount(rows, MAX_FILES * 2, sum(counts.get(kind, 0) for kind in kinds))
-    else:
-        pages = KnownCount(rows.filter(kind=kind), PER_PAGE, counts.get(kind, 0))
-    page = pages.get_page(request.GET.get("p", "1"))
-    return {
-        "run": run, "tabs": [(kind, kind.label, counts[kind]) for kind in kinds], "kind": kind, "page": page,
-        "rows": [(row, changes_load(row.diff) if row.kind in WITH_CHANGES else []) for row in page],
-        "writes": sum(counts.get(kind, 0) for kind in WITH_CHANGES), "progress": progress_read(run.pk),
-        "stalled": run_is_stalled(run, now), "keep_days": KEEP_FOR.days, "created": format_office_time(run.created_at),
-        "may_undo": may_undo(request, run) and run_can_undo(run, now),
-        "undo_until": format_office_time(run.created_at + KEEP_FOR),
-        "columns": _columns(run), "ours": COLUMNS, "is_new": _is_new(run),
-        "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
-        "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
-        "has_result": _has_result(run),
-    }  # fmt: skip

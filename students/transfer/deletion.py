@@ -3,17 +3,16 @@
 A row of the run keeps each student as it was. It owns the picture meanwhile, so that the picture stays in the store.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from core.audit import StaffAction, action_record
+from core.ids import mark_of
 from core.sheets.read import MAX_ROWS
+from runs.work import run_send
 from students.bulk import (
     STORED,
     FieldChange,
@@ -27,7 +26,7 @@ from students.errors import SelectionChanged, TooManyChosen
 from students.listener import tell_back
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_rights import run_scope
-from students.transfer.runs import rows_save, run_in_steps, run_send
+from students.runs import rows_save, run_begin
 from uploads.services import images_hand_over
 
 MAX_DELETED = MAX_ROWS
@@ -55,11 +54,7 @@ def deletion_selection(students: QuerySet[Student]) -> Selection:
     pks = list(students.order_by().values_list("pk", flat=True)[: MAX_DELETED + 1])
     if len(pks) > MAX_DELETED:
         raise TooManyChosen(f"一次最多删除{MAX_DELETED}名学员，请先按班级或姓名筛选")
-    return Selection(len(pks), _mark(pks))
-
-
-def _mark(pks: Iterable[Any]) -> str:
-    return sha256(repr(sorted(pks)).encode()).hexdigest()
+    return Selection(len(pks), mark_of(pks))
 
 
 def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | None, now: datetime) -> TransferRun:
@@ -75,30 +70,23 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
     names = list(students.order_by("-pk").values_list("name", flat=True)[:_TITLE_NAMES])
     more = f" 等 {selection.size} 名" if selection.size > len(names) else ""
     with transaction.atomic():
-        run = TransferRun.objects.create(
-            kind=RunKind.DELETE, state=RunState.APPLYING, created_by_id=user_pk, confirmed_by_id=user_pk,
-            created_at=now, phase_at=now, file_name=("、".join(names) + more)[-120:],
-            counts={RowKind.WAITING: selection.size},
+        run = run_begin(
+            kind=RunKind.DELETE, title=("、".join(names) + more)[-120:], state=RunState.APPLYING,
+            user_pk=user_pk, now=now, counts={RowKind.WAITING: selection.size},
         )  # fmt: skip
         selection_sql, values = students.order_by().values("pk").query.sql_with_params()
         with connection.cursor() as cursor:
             cursor.execute(_NOTE.format(chosen=selection_sql), [run.pk, *values])
         # Compare what is noted: a colleague may change a student at any moment before.
-        if _mark(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
+        if mark_of(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
             raise SelectionChanged
         action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
         run_send(run)
     return run
 
 
-def deletion_apply(*, run_pk: int, now: datetime) -> None:
-    """Delete the students that the run has noted. Started again, it goes on where it stopped."""
-    todo, results = (RowKind.WAITING,), (RowKind.DELETED, RowKind.GONE, RowKind.SKIPPED)
-    do = partial(_delete, now=now)
-    run_in_steps(run_pk=run_pk, state=RunState.APPLYING, end=RunState.DONE, do=do, todo=todo, results=results)
-
-
-def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+def rows_delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+    """Delete students that the run has noted, and keep them in their rows."""
     students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
     for row in rows:
         student = students.get(row.student_pk or 0)
@@ -113,15 +101,8 @@ def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students_delete([students[row.student_pk or 0] for row in deletions], actor_pk=run.confirmed_by_id, now=now)
 
 
-def deletion_undo(*, run_pk: int, now: datetime) -> None:
-    """Bring the deleted students back, each with number, id, date and picture; one that cannot come back says why."""
-    # Students that were not deleted yet when a person stopped the run stay as they are.
-    todo, results = (RowKind.DELETED, RowKind.WAITING), (RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED)
-    do = partial(_restore, now=now)
-    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, end=RunState.UNDONE, do=do, todo=todo, results=results)
-
-
-def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+def rows_restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+    """Bring deleted students back, each with number, id, date and picture; one that cannot come back says why."""
     students = {row.pk: _student(row) for row in rows if row.kind == RowKind.DELETED}
     pks, sids = ([getattr(student, name) for student in students.values()] for name in ("pk", "sid"))
     existing = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")

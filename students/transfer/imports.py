@@ -7,18 +7,17 @@ that a class has one spelling (``students.selectors.ClassSpelling``). An undo le
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 from rest_framework.exceptions import ValidationError
 
 from core.api.params import present
-from core.cache.progress import with_progress
 from core.errors import BadParameter
 from core.sheets.read import SheetRefused, sheet_kind, sheet_read
 from core.sheets.write import sheet_write
 from permissions.scope import Scope
+from runs.progress import with_progress
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -34,9 +33,9 @@ from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
 from students.errors import RunStale, StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_rights import run_scope, run_scope_required
+from students.runs import rows_save, source_of
 from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
-from students.transfer.runs import rows_save, run_in_steps, source_of
 from students.transfer.staff_params import StaffAddParams, StaffEditParams
 
 T = TypeVar("T")
@@ -78,7 +77,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
     counts, classes, degrees, namesakes = Counter[str](), set[str](), set[str](), 0
     known: set[tuple[str, str]] = set()
     scope = run_scope_required(run)
-    for batch in batches(with_progress(_rows_check(run, heading, rows), run.pk, total=len(rows))):
+    for batch in batches(with_progress(_rows_check(run, heading, rows), run, total=len(rows))):
         namesakes += _mark_namesakes(batch, known, scope)
         TransferRow.objects.bulk_create(batch)
         counts.update(row.kind for row in batch)
@@ -183,7 +182,7 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope,
     students = students_lock(row.student_pk for row in rows)
     for row in rows:
         _refuse_stale(row, students.get(row.student_pk or 0), scope)
-    for batch in batches(with_progress(rows, run.pk, total=total)):
+    for batch in batches(with_progress(rows, run, total=total)):
         students_change(
             [students[row.student_pk or 0] for row in batch],
             [changes_load(row.diff) for row in batch],
@@ -204,7 +203,7 @@ def _refuse_stale(row: TransferRow, student: Student | None, scope: Scope) -> No
 
 
 def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, now: datetime) -> None:
-    for batch in batches(with_progress(rows, run.pk, start=start, total=total)):
+    for batch in batches(with_progress(rows, run, start=start, total=total)):
         students = [
             Student(
                 created_at=now,
@@ -246,14 +245,8 @@ def _row_result(row: TransferRow, is_written: bool) -> str:
 
 
 # --- To take it back ---
-def import_undo(*, run_pk: int, now: datetime) -> None:
+def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     """Take back what an import or a change of many wrote, but not where a student was changed since."""
-    todo, results = (RowKind.NEW, RowKind.CHANGED), (RowKind.UNDONE, RowKind.KEPT)
-    do = partial(_take_back, now=now)
-    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, end=RunState.UNDONE, do=do, todo=todo, results=results)
-
-
-def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = students_lock(row.student_pk for row in rows)
     scope = run_scope(run)
     archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students], scope=scope)

@@ -17,15 +17,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.db.models import Q
 
-from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
 from core.sheets.read import SheetRefused
 from permissions.scope import Scope
+from runs.progress import progress_end, with_progress
 from students.errors import StudentUnknown
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.run_rights import run_scope, run_scope_required
+from students.runs import row_counts, source_of
 from students.services import student_edit
-from students.transfer.runs import row_counts, source_of
 from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
 from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
@@ -252,28 +252,25 @@ def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
     return content, f"image/{kind}"
 
 
-def photos_apply(*, run_pk: int, now: datetime) -> None:
+def photos_apply(run: TransferRun, now: datetime) -> None:
     """Give the chosen students their pictures, one by one. Started again, it goes on where it stopped.
 
     If pictures cannot be stored now, the run is ``READY`` again with the rest of them, and its message says why.
     """
-    run = TransferRun.objects.select_related("confirmed_by").filter(pk=run_pk, state=RunState.APPLYING).first()
-    if run is None:
-        return
     end: dict[str, Any] = {"state": RunState.DONE, "message": ""}
     choices: dict[str, int] = run.options.get("chosen", {})
     rows = list(TransferRow.objects.filter(run=run, number__in=[int(number) for number in choices], kind__in=OPEN))
     try:
         with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
-            for row in with_progress(rows, run.pk, total=len(rows), every=1):
+            for row in with_progress(rows, run, total=len(rows), every=1):
                 _give(run, row, archive, choices[str(row.number)], now)
         TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=RowKind.SKIPPED)
     except Exception as error:
-        log.exception("pictures not given", run=run_pk)
+        log.exception("pictures not given", run=run.pk)
         reason = error.msg if isinstance(error, DomainError) else "处理时出现意外错误"
         end = {"state": RunState.READY, "message": f"{reason}。已更换的有效，其余请稍后再次确认"}
     TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(**end, counts=row_counts(run))
-    progress_end(run.pk)
+    progress_end(run)
 
 
 def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_pk: int, now: datetime) -> None:

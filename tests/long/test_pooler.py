@@ -18,7 +18,6 @@ from django.test import Client
 from django.utils import timezone
 
 from config.database import database, direct
-from core.admin.exports import export_make, export_start
 from core.sheets.write import sheet_write
 from devstack.engines import temporary_directory
 from devstack.process import run_as
@@ -27,14 +26,16 @@ from operations import doctor
 from payments.models import Payment, Refund
 from payments.services.query_close import payment_query, payments_reconcile
 from payments.services.refund import refund_request, refunds_run_due
+from runs.exports import export_start
+from runs.tasks import make_export
 from shop.models import Order
 from shop.services.order_close import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
 from students.models import RunState, Student
+from students.runs import run_confirm, run_start
 from students.tasks import transfer_work
 from students.tests.factories import students
 from students.transfer.imports import import_result
-from students.transfer.runs import run_confirm, run_start
 from tests.kit import at_once, free_ports
 from tests.needs import PGBOUNCER
 from tests.processes import ROOT, Service, ask, database_url, web_processes
@@ -212,7 +213,7 @@ def test_an_import_and_an_export_pass_the_pooler(pooled, root, sent_tasks):
     run_confirm(run=run, user_pk=root.user.pk, now=now)
     transfer_work(run.pk)
     out = export_start(model="students.student", query="", file_name="b.csv", user_pk=root.user.pk, now=now)
-    export_make(export_pk=out.pk)
+    make_export(out.pk)
 
     run.refresh_from_db()
     assert (run.state, Student.objects.count()) == (RunState.DONE, 1200)

@@ -5,71 +5,40 @@ Few rows are sent at once; many are written by a worker, and the page of the exp
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
-import structlog
-from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, SuspiciousOperation
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.http import content_disposition_header
 
 from core import times
 from core.admin.base import AtLeast, OfficeAdmin
+from core.admin.listing import ListQuery, list_address, list_shown, page_of, query_kept
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
-from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
-from core.db.limits import limits_raise
-from core.models import Export
-from core.queues import task_send
-from core.sheets.write import TYPES, Page, book_write, sheet_write
-
-log = structlog.get_logger("core.exports")
+from core.sheets.write import Page, book_write, download, sheet_write
+from runs.errors import ExportRefused
+from runs.models import Export
+from runs.pages import run_url
+from runs.progress import with_progress
+from runs.work import KEEP_FOR, run_send
 
 AT_ONCE = 500  # takes a fifth of a second; 2,000 took 0.6 s
 MAX_ROWS = 200_000
 PORTION = 2_000  # rows that are read from the database together
-KEEP_FOR = timedelta(days=7)  # files hold personal data
 TOO_MANY = "一次最多导出 {} 行，请先筛选"
-MAX_STATEMENT = timedelta(minutes=5)
 MAX_FILTERS = 200  # characters that the list of changes keeps of them
-_PLACE = ("p", "all", "e", "format")  # where in the list the person is, not what the list shows
 # How an address says what it does with a field, and what staff read after the field's name.
 _LOOKUPS = {"": "", "__exact": "", "__in": "", "_from": "从", "__gte": "从", "_to": "到", "__lte": "到", "__lt": "早于"}
 _LOOKUPS |= {"__startswith": "开头为"}
 _FIELD = re.compile(rf"(?s)(.*?)({'|'.join(_LOOKUPS)})")
-
-
-@dataclass
-class ListQuery:
-    """Who asks, and the query string of the list: all that a page's list and its permissions read of a request.
-
-    :param is_complete: with the rows that a search finds beyond ``max_found``; that may take seconds.
-    """
-
-    user: Any
-    GET: QueryDict = field(default_factory=QueryDict)
-    path: str = ""
-    is_complete: bool = False
-    method: str = "GET"
-    resolver_match: Any = None
-
-    @property
-    def path_info(self) -> str:
-        return self.path
-
-
-def is_complete(request: HttpRequest | ListQuery) -> bool | None:
-    """Return what a ``ListQuery`` says; None if a person looks at the list itself."""
-    return request.is_complete if isinstance(request, ListQuery) else None
 
 
 class ExportColumn(NamedTuple):
@@ -138,7 +107,7 @@ class ExportableAdmin(OfficeAdmin):
         require_password(request, is_download=True)
         kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
         query = query_kept(request.GET.urlencode())
-        back = HttpResponseRedirect(_list_address(self))
+        back = HttpResponseRedirect(list_address(self))
         try:
             changelist = list_shown(self, request.user, query)
             rows = self.export_rows(changelist.queryset)
@@ -160,25 +129,7 @@ class ExportableAdmin(OfficeAdmin):
         export = export_start(
             model=self.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
         )
-        return HttpResponseRedirect(reverse("admin:core_export_change", args=[export.pk]))
-
-
-def query_kept(query: str) -> str:
-    """Return a query string without what does not change which rows a list shows."""
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([(name, value) for name, value in pairs if name not in _PLACE and name[:1] != "_"])
-
-
-def list_shown(page: OfficeAdmin, user: Any, query: str, *, every: bool = False) -> Any:
-    """Return Django's ``ChangeList`` of a page for a query string.
-
-    :param every: with the rows that a search finds beyond ``max_found``; that may take seconds.
-    :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
-    """
-    if "%00" in query:  # Django would show the list without the filter, and say so
-        raise IncorrectLookupParameters
-    request: Any = ListQuery(user, QueryDict(query), _list_address(page), is_complete=every)
-    return page.get_changelist_instance(request)
+        return HttpResponseRedirect(run_url(export))
 
 
 def _in_words(changelist: Any, name: str, value: str) -> str:
@@ -208,10 +159,6 @@ def _names_of(changelist: Any, name: str) -> tuple[str, dict[str, str]]:
     return f"{field.verbose_name}{_LOOKUPS[parts[2]]}", {str(key): str(label) for key, label in field.flatchoices}
 
 
-def _list_address(page: OfficeAdmin) -> str:
-    return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
-
-
 def file_of(page: ExportableAdmin, read_rows: Callable[[], Iterable[Any]], kind: str, user: Any) -> bytes:
     """Write the file. ``read_rows`` is called once for each sheet."""
     first = ExportSheet(str(page.opts.verbose_name), page.export_columns_of(user), lambda row: (row,))
@@ -228,82 +175,38 @@ def _sheet_page(page: ExportableAdmin, sheet: ExportSheet, rows: Iterable[Any]) 
     return Page(sheet.title, [column.label for column in columns], values, [column.width for column in columns], sums)
 
 
-def download(name: str, content: bytes) -> HttpResponse:
-    """Send a sheet as a file."""
-    response = HttpResponse(content, content_type=TYPES[name.rpartition(".")[2]])
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-    return response
-
-
 # --- In the background ---
 def export_start(*, model: str, query: str, file_name: str, user_pk: Any, now: datetime) -> Export:
     """Create an export, and let a worker write its file once this is committed."""
     with transaction.atomic():
         export = Export.objects.create(
-            model=model, query=query, file_name=file_name, created_by_id=user_pk, created_at=now, begun_at=now
+            model=model, query=query, file_name=file_name, created_by_id=user_pk, created_at=now, phase_at=now
         )
-        task_send("core.export_make", export.pk)
+        run_send(export)
     return export
 
 
-def export_restart(*, export: Export, now: datetime) -> None:
-    """Send an export that has no file to a worker once more; that is always safe."""
-    with transaction.atomic():
-        unfinished = Export.objects.filter(pk=export.pk).exclude(state=Export.State.DONE)
-        if unfinished.update(state=Export.State.WORKING, message="", begun_at=now):
-            task_send("core.export_make", export.pk)
+def export_make(export: Export) -> None:
+    """Write the file of an export.
 
-
-def export_make(*, export_pk: int) -> None:
-    """Write the file. A second worker at the same time finds the row locked and leaves."""
-    work = progress_name(export_pk)
-    try:
-        with transaction.atomic():
-            limits_raise(MAX_STATEMENT)
-            exports = Export.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-            export = exports.filter(pk=export_pk, state=Export.State.WORKING).first()
-            if export is None:
-                return
-            progress_write(work, 0, 0)
-            _write(export, work)
-    except Exception:
-        log.exception("export failed", export=export_pk)
-        message = "导出时出现意外错误。可以重新开始；仍然失败请联系管理员"
-        Export.objects.filter(pk=export_pk, state=Export.State.WORKING).update(
-            state=Export.State.FAILED, message=message
-        )
-    progress_end(work)
-
-
-def _write(export: Export, work: str) -> None:
-    page: Any = admin.site._registry[apps.get_model(export.model)]
+    :raises ExportRefused: the right was taken away meanwhile, or there are too many rows by now.
+    """
+    page = page_of(export.model)
     request: Any = ListQuery(export.created_by)
     rows = page.export_rows(list_shown(page, export.created_by, export.query, every=True).queryset)
     total = rows.order_by()[: MAX_ROWS + 1].count()
-    export.state = Export.State.FAILED
-    if not page.may_export(request):  # the right was taken away meanwhile
-        export.message = "没有导出的权限"
-    elif total > MAX_ROWS:
-        export.message = TOO_MANY.format(MAX_ROWS)
-    else:
-        # The cursor stays open within the transaction, so all rows of a sheet are of one moment.
-        def portions() -> Iterator[Any]:
-            return with_progress(rows[:MAX_ROWS].iterator(PORTION), work, total=total)
+    if not page.may_export(request):
+        raise ExportRefused("没有导出的权限")
+    if total > MAX_ROWS:
+        raise ExportRefused(TOO_MANY.format(MAX_ROWS))
 
-        export.scope = export.created_by.role.data_scope
-        export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
-        export.state, export.rows = Export.State.DONE, total
-    export.save()
+    # The cursor stays open within the transaction, so all rows of a sheet are of one moment.
+    def portions() -> Iterator[Any]:
+        return with_progress(rows[:MAX_ROWS].iterator(PORTION), export, total=total)
 
-
-def progress_name(export_pk: int) -> str:
-    return f"export-{export_pk}"
-
-
-def export_is_stalled(export: Export, now: datetime) -> bool:
-    """Tell whether the export seems to have lost its worker. Its page then offers to start it again."""
-    is_silent = not progress_read(progress_name(export.pk)).has_started
-    return export.state == Export.State.WORKING and now - export.begun_at > SILENCE and is_silent
+    export.scope = export.created_by.role.data_scope
+    export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
+    export.state, export.rows = Export.State.DONE, total
 
 
 def exports_purge(*, now: datetime) -> int:

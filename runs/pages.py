@@ -1,0 +1,105 @@
+"""The list of the runs of one kind, and the page of a run: how far it is, its steps and its file."""
+
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import path, reverse
+from unfold.decorators import display
+
+from core import times
+from core.admin.base import OfficeAdmin, ReadOnlyRows, page_shown
+from core.errors import DomainError
+from core.sheets.write import download
+from core.times import format_office_time
+from runs.models import Run
+from runs.progress import progress_read
+from runs.work import KEEP_FOR, run_is_stalled
+
+# Of a state, by its name on the page.
+COLOURS = dict.fromkeys(["检查中", "写入中", "删除中", "撤销中", "导出中"], "info")
+COLOURS |= dict.fromkeys(["待确认", "已撤销"], "warning") | {"已完成": "success"}
+COLOURS |= dict.fromkeys(["有错误", "已中断", "文件有误"], "danger")
+
+
+def run_url(run: Run) -> str:
+    return reverse(f"admin:{run._meta.app_label}_{run._meta.model_name}_change", args=[run.pk])
+
+
+class RunAdmin(ReadOnlyRows, OfficeAdmin):
+    """A kind of runs. Its class says who may see a run, what the buttons do, and what the page and the file hold."""
+
+    list_per_page = 50
+    actions = None
+    run_template: ClassVar[str]
+
+    def run_of(self, request: HttpRequest, key: str) -> Any:
+        """Return the run for all that is asked about it.
+
+        :raises Http404, PermissionDenied, RunNotAllowed: there is none that this user may see.
+        """
+        raise NotImplementedError
+
+    def act(self, request: HttpRequest, run: Any) -> None:
+        """Do what a button of the page says. The page shows the text of a ``DomainError``."""
+        raise NotImplementedError
+
+    def context(self, request: HttpRequest, run: Any) -> dict[str, Any]:
+        """Return what the template of this kind shows beside what it shows of every run."""
+        raise NotImplementedError
+
+    def result(self, request: HttpRequest, run: Any) -> tuple[str, bytes]:
+        """Return the name and the content of the run's file.
+
+        :raises Http404: it has none, or not yet.
+        :raises DomainError: it is removed already.
+        """
+        raise NotImplementedError
+
+    @display(description="状态", label=COLOURS)
+    def state_label(self, run: Run) -> str:
+        return run.state_name
+
+    @display(description="开始时间", ordering="pk")
+    def created(self, run: Run) -> str:
+        return format_office_time(run.created_at)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_urls(self) -> list[Any]:
+        view, name = self.admin_site.admin_view, f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("<str:pk>/progress/", view(self.progress_page), name=f"{name}_progress"),
+            path("<str:pk>/result/", view(self.result_page), name=f"{name}_result"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        run = self.run_of(request, object_id)
+        if request.method == "POST":
+            try:
+                self.act(request, run)
+            except DomainError as refusal:
+                messages.error(request, refusal.msg)
+            return HttpResponseRedirect(run_url(run))
+        facts = {"run": run, "progress": progress_read(run), "stalled": run_is_stalled(run, times.now())}
+        facts |= {"created": format_office_time(run.created_at), "keep_days": KEEP_FOR.days}
+        return page_shown(self, request, self.run_template, str(run), **facts, **self.context(request, run))
+
+    def progress_page(self, request: HttpRequest, pk: str) -> HttpResponse:
+        run = self.run_of(request, pk)
+        progress = progress_read(run)
+        facts = {"state": run.state, "working": run.is_working, "done": progress.done, "total": progress.total}
+        facts |= {"percent": progress.percent if run.is_working else 100, "stalled": run_is_stalled(run, times.now())}
+        return JsonResponse(facts, headers={"Cache-Control": "no-store"})
+
+    def result_page(self, request: HttpRequest, pk: str) -> HttpResponse:
+        run = self.run_of(request, pk)
+        try:
+            return download(*self.result(request, run))
+        except DomainError as refusal:
+            messages.error(request, refusal.msg)
+            return HttpResponseRedirect(run_url(run))

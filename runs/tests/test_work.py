@@ -1,0 +1,49 @@
+"""What becomes of every run, shown with an export."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from runs.errors import RunNotReady
+from runs.exports import export_start
+from runs.models import Export
+from runs.work import run_restart, run_work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def export(root: Any, sent_tasks: list[Any]) -> Export:
+    return export_start(model="students.student", query="", file_name="a.csv", user_pk=root.user.pk, now=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_start_does_not_wait_for_a_worker_that_is_at_it(export: Export, sent_tasks: list[Any]) -> None:
+    def restart() -> None:
+        run_restart(run=export, now=timezone.now())
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Export.objects.select_for_update().get()
+        pool.submit(restart).result(5)
+
+    assert sent_tasks == [("core.export_make", (export.pk,))] * 2
+
+
+def test_steps_before_an_error_stay_and_what_is_over_is_not_started_again(export: Export) -> None:
+    def step(run: Export) -> tuple[int, int]:
+        if run.rows == 2:
+            raise ZeroDivisionError
+        run.rows += 1
+        return run.rows, 3 - run.rows
+
+    run_work(export, step)
+
+    export.refresh_from_db()
+    assert (export.rows, export.state, export.message) == (2, Export.State.FAILED, Export.unexpected)
+    Export.objects.update(state=Export.State.DONE)
+    with pytest.raises(RunNotReady):
+        run_restart(run=export, now=timezone.now())

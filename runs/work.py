@@ -1,0 +1,110 @@
+"""What becomes of a run: it is sent to a worker, moves from state to state, and may fail, stall and start again.
+
+A worker does its part in one transaction that holds the run's row, or in many short ones, each of which does some of
+it and notes it. A worker that is killed leaves nothing half-done. A second worker at the same time finds the row locked
+and leaves. To start a run again is always safe.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+from django.db import transaction
+
+from core.db.limits import limits_raise
+from core.errors import DomainError
+from core.queues import task_send
+from runs.errors import RunNotReady
+from runs.models import FAILED, Run
+from runs.progress import SILENCE, progress_end, progress_read, progress_write
+
+log = structlog.get_logger("runs")
+
+R = TypeVar("R", bound=Run)
+
+KEEP_FOR = timedelta(days=7)  # files and rows hold personal data
+# Two imports of the same students wait for each other. No page waits for them, so they may take this long.
+MAX_STATEMENT_TIME = timedelta(minutes=5)
+
+
+# --- What a person does ---
+def run_send(run: Run, *, expires_s: float | None = None) -> None:
+    """Let a worker take the run once this is committed."""
+    # If the broker is down, the run stays, and its page offers to start it again.
+    task_send(run.task, run.pk, expires_s=expires_s)
+
+
+def run_move(run: Run, states: Sequence[str], refusal: str | None = None, **changes: object) -> None:
+    """Change a run that is in one of the states; of two at once, one succeeds.
+
+    :raises RunNotReady: it is in another one.
+    """
+    if not type(run)._default_manager.filter(pk=run.pk, state__in=states).update(**changes):
+        raise RunNotReady(refusal)
+
+
+def run_pass_on(
+    run: Run, states: Sequence[str], now: datetime, *, refusal: str | None = None, **changes: object
+) -> None:
+    """Change a run that is in one of the states, as :func:`run_move` does, and let a worker take it."""
+    with transaction.atomic():
+        run_move(run, states, refusal, phase_at=now, message="", **changes)
+        run_send(run)
+
+
+def run_restart(*, run: Run, now: datetime) -> None:
+    """Send the run to a worker once more: one that waits for a person begins anew, another goes on where it stands.
+
+    :raises RunNotReady: it is over.
+    """
+    # Asked, not written: an update would wait for a worker that is at it after all.
+    if type(run)._default_manager.filter(pk=run.pk, state__in=run.working).exists():
+        run_send(run)
+    else:
+        run_pass_on(run, run.waiting, now, state=run.working[0])
+
+
+def run_is_stalled(run: Run, now: datetime) -> bool:
+    """Tell whether the run seems to have lost its worker. Its page then offers to start it again."""
+    return run.is_working and now - run.phase_at > SILENCE and not progress_read(run).has_started
+
+
+# --- What a worker does ---
+def run_work(run: R, do: Callable[[R], tuple[int, int] | None]) -> None:
+    """Call ``do``, again while it leaves work, each time in a transaction that holds the run's row; save the run.
+
+    :param do: does all of the work, or a step of it and returns how much is done and how much is left. If it raises,
+        nothing of this step is written but the reason (``Run.failure``).
+    """
+    done, rest = 0, 1
+    try:
+        while rest:
+            with transaction.atomic():
+                limits_raise(MAX_STATEMENT_TIME)
+                locked = _run_lock(run)
+                if locked is None:  # a person undoes it, or another worker is at it
+                    return
+                if not done:
+                    progress_write(run, 0, 0)
+                done, rest = do(locked) or (0, 0)
+                locked.save()
+            progress_write(run, done, done + rest)
+    except Exception as error:
+        _fail(run, error)
+    progress_end(run)
+
+
+def _run_lock(run: R) -> R | None:
+    """Lock the run if it still is in the state in which the worker found it, and no other worker has it."""
+    runs = type(run)._default_manager.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return runs.filter(pk=run.pk, state=run.state).first()
+
+
+def _fail(run: Run, error: Exception) -> None:
+    state, message = run.failure
+    if isinstance(error, DomainError) and state == FAILED:
+        message = error.msg[:500]
+    else:
+        log.exception("run failed", kind=run._meta.label, run=run.pk)
+    type(run)._default_manager.filter(pk=run.pk, state=run.state).update(state=state, message=message)

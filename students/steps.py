@@ -1,0 +1,55 @@
+"""A change of many students that is made in the request of its person, and kept as a run that can be taken back."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from core import times
+from core.audit import StaffAction, action_record
+from students.bulk import FieldChange, changes_dump
+from students.models import RowKind, RunKind, RunState, StudentEvent, StudentFields, TransferRow, TransferRun
+from students.runs import run_begin
+
+
+@dataclass
+class Step:
+    """A run that is being written, in one transaction."""
+
+    title: str
+    user_pk: int | None
+    now: datetime
+    options: dict[str, Any] = field(default_factory=dict)
+    kind: str = RunKind.CLASS
+    rows: list[TransferRow] = field(default_factory=list)
+
+    @property
+    def today(self) -> date:
+        return times.local(self.now).date()
+
+    def note(self, students: Sequence[StudentFields], changes: Sequence[Sequence[FieldChange]]) -> None:
+        """Keep what becomes of the students, who are not changed yet."""
+        for student, of_one in zip(students, changes, strict=True):
+            self.rows.append(
+                TransferRow(
+                    number=len(self.rows) + 1, student_pk=student.pk, diff=changes_dump(of_one),
+                    kind=RowKind.CHANGED if of_one else RowKind.UNCHANGED,
+                    cells={"sId": student.sid, "name": student.name, "class": student.class_name},
+                )
+            )  # fmt: skip
+
+    def save(self, events: Sequence[StudentEvent] = ()) -> TransferRun:
+        run = run_begin(
+            kind=self.kind, title=self.title[:120], state=RunState.DONE, user_pk=self.user_pk, now=self.now,
+            options=self.options, counts=Counter(row.kind for row in self.rows),
+        )  # fmt: skip
+        for row in self.rows:
+            row.run = run
+        TransferRow.objects.bulk_create(self.rows)
+        for event in events:
+            event.run_pk = run.pk
+        StudentEvent.objects.bulk_create(events)
+        if self.kind == RunKind.CLASS:
+            action_record(run, StaffAction.BULK, {"班级": run.file_name}, actor_pk=self.user_pk)
+        return run
