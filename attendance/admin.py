@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from attendance import selectors, services
 from attendance.errors import NothingChanged
@@ -290,7 +291,7 @@ class SessionAdmin(ExportableAdmin):
 
 class LeaveForm(forms.ModelForm):  # type: ignore[type-arg]
     scope: Scope = EVERYTHING
-    sid = forms.CharField(label="学号", max_length=12, help_text="学员列表里有学号")
+    sid = forms.CharField(label="学号", max_length=12, help_text="学员列表里有学号", widget=UnfoldAdminTextInputWidget)
 
     class Meta:
         model = Leave

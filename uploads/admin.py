@@ -70,8 +70,9 @@ class UploadAdmin(ReadOnlyRows, OfficeAdmin):
 
 
 def _owner(owner: str) -> str:
-    """Return a link with the readable name of an owner such as ``students.Student:12``."""
-    label, _, pk = owner.partition(":")
+    """Return a link with the readable name of an owner such as ``students.Student:12``, or ``shop.Product:3:a.png``."""
+    label, _, rest = owner.partition(":")
+    pk = rest.partition(":")[0]
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError):  # its model does not exist any more

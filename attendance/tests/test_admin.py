@@ -1,5 +1,6 @@
 """The pages of attendance: open, project, mark, leave, a month's sheet, who may what."""
 
+import re
 from io import BytesIO
 
 import pytest
@@ -111,6 +112,8 @@ def test_leave_is_entered_ahead_by_number(office, session):
     leave = Leave.objects.get()
     assert (leave.name, leave.sid, leave.created_by.username) == ("谭鹏", tan.sid, "root")
     assert "谭鹏" in text_of(office.get(LEAVE))
+    number = re.search(r'<input[^>]*name="sid"[^>]*>', office.get(f"{LEAVE}add/").content.decode())
+    assert number and "border" in number[0]  # without the style of the others it cannot be seen
     session()
     assert Record.objects.get().status == Status.ON_LEAVE
 

@@ -133,14 +133,15 @@ def test_pictures_are_listed_with_a_preview_and_their_owner_and_for_looking_only
         return office.get(LIST, {"used": used}).content.decode().count("<img src=")
 
     assert (shown("yes"), shown("no")) == (0, 1)
-    for owner in ("shop.Product:1", "students.TransferRow:7"):
+    for owner in ("shop.Product:1", "shop.Product:2:a.png", "students.TransferRow:7"):
         image_adopt(url=picture.url_path, owner=owner)
 
     with django_assert_max_num_queries(12):
         page = office.get(LIST).content.decode()
 
     assert f'src="{picture.url_path}"' in page
-    assert 'href="/admin/shop/product/1/change/">商品 #1</a>' in page
+    for pk in (1, 2):
+        assert f'href="/admin/shop/product/{pk}/change/">商品 #{pk}</a>' in page
     assert "已删除、还能恢复的学员 #7" in page and "TransferRow" not in page
     assert picture.url_path in office.get(f"{LIST}{picture.pk}/change/").content.decode()
     assert office.get(f"{LIST}add/").status_code == 403
