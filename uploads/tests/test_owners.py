@@ -82,8 +82,8 @@ def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
         assert is_in_use(picture) is stays
     texts = dict.fromkeys(("unionid", "sex", "city", "province", "country"), "")
     profile = WechatProfile(appid="wx1", openid="o1", nickname="李", headimgurl="https://a.example/1.png", **texts)
-    User.objects.filter(pk=li.user.pk).update(wechat_appid="wx1", openid="o1")
-    user_of(profile)  # WeChat's picture replaces it
+    User.objects.filter(pk=li.user.pk).update(wechat_appid="wx1", openid="o1", password="!")
+    user_of(profile)  # of an account without a password WeChat's picture replaces it
     assert not is_in_use(picture)
 
 
