@@ -10,6 +10,7 @@ import segno
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -36,6 +37,7 @@ from students.models import ClassState
 from students.selectors import student_get
 
 MAX_CODE = 100
+DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2100, 12, 31))]  # as the API has them
 _VIEW, _CHANGE = "attendance.view_session", "attendance.change_session"
 
 
@@ -43,7 +45,7 @@ class OpenForm(forms.Form):
     """A session that is to be opened: the bar above the list."""
 
     class_name = forms.CharField(label="班级", max_length=64)
-    date = forms.DateField(label="日期")
+    date = forms.DateField(label="日期", validators=DAYS)
     period = forms.TypedChoiceField(label="时段", choices=Period.choices, coerce=int)
     late_after = forms.IntegerField(label="几分钟后算迟到", min_value=0, max_value=24 * 60, initial=10)
     minutes = forms.IntegerField(label="开放几分钟", min_value=1, max_value=24 * 60, initial=30)
