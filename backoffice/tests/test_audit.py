@@ -26,6 +26,7 @@ from shop.models import Category, OrderLog
 from shop.services.order_move import order_note
 from shop.services.order_ship import order_ship
 from shop.states import Event, OrderAction, State
+from shop.tests.factories import by_hand
 from students.models import Student
 from students.tests.factories import student as new_student
 from tests.kit import posted_of, save_page
@@ -164,10 +165,10 @@ def actions(*kinds: int) -> list[LogEntry]:
     return list(LogEntry.objects.filter(action__in=kinds or STAFF_ACTIONS).order_by("pk"))
 
 
-def press(browser: Client, page: str, pk: int, name: str) -> Any:
+def press(browser: Client, page: str, pk: int, name: str, **typed: str) -> Any:
     """Press a button of a record and confirm it."""
     address = reverse(f"admin:{page}_change", args=[pk])
-    return browser.post(address, posted_of(browser.post(address, {f"step_{name}": "1"})) | {"sure": "1"})
+    return browser.post(address, posted_of(browser.post(address, {f"step_{name}": "1"})) | {"sure": "1", **typed})
 
 
 class TestOfStaff:
@@ -178,7 +179,7 @@ class TestOfStaff:
         order_ship(order_id=shipped.order_id, action=2, actor="王五", now=timezone.now())
         assert shipped.logs.filter(to_state=State.RECEIVED).exists() and actions() == []
 
-        press(office, "shop_order", order.pk, "ship")
+        press(office, "shop_order", order.pk, "ship", **by_hand(order))
 
         [entry] = actions()
         assert (entry.action, entry.actor, entry.object_repr) == (OrderAction.SHIP, root.user, order.order_id)
