@@ -71,6 +71,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     assert buyer("/order/returns", {"order_id": other, "reason": "外壳破损"})["state"]
     page.get_by_role("link", name="待处理退货").first.click()
     row(page, other).get_by_text("外壳破损").wait_for()
+    row(page, other).get_by_label(f"{other} 的其他操作").click()
     row(page, other).get_by_role("button", name="不等寄回，直接退款 " + other).click()
     page.get_by_role("button", name="确认不等寄回，直接退款").click()
     page.get_by_text("款项将原路退回").wait_for()
