@@ -126,7 +126,7 @@ def test_what_is_wrong_is_told_and_the_accountant_takes_it_away(page, running):
     assert file.value.suggested_filename.startswith("日报-")
     with page.expect_popup() as popup:
         page.get_by_role("link", name="打印").click()
-    popup.value.get_by_role("rowheader", name="手续费").wait_for()
+    popup.value.get_by_role("rowheader", name="微信账单", exact=True).wait_for()
     assert sheets(popup.value) == 1
 
 
