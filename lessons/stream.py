@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 import redis
+import structlog
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
@@ -26,10 +27,12 @@ from core.api.hints import Case
 from core.api.request import client_ip, token_of_head
 from core.api.routing import pages
 from core.cache import valkey
+from core.errors import BodyTooLarge, LoginRequired, Unreadable
 from lessons.calls import MAX_NAMES, Call, digest, key_digest
 from lessons.progress import progress_note
 from uploads.formats import picture_side
 
+log = structlog.get_logger("lessons")
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
 _LOOK = 100  # new calls after which the checkpoints are looked at, before the oldest calls go
 _KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
@@ -79,13 +82,21 @@ class StreamMiddleware:
         if request.method != "OPTIONS" and (match or (response.status_code == 404 and _is_no_page(request.path_info))):
             took_s = time.perf_counter() - begins_s
             began, took_ms = times.now().timestamp() - took_s, round(took_s * 1000)
-            with suppress(redis.RedisError):  # the call is answered, and missing in the list
+            try:
                 _note(request, response, match, noted, began, took_ms)
+            except redis.RedisError:
+                pass  # the call is answered, and missing in the list
+            except Exception:  # a fault in what watches must not become the answer
+                log.warning("a call was not noted", path=request.path_info, exc_info=True)
         return response
 
 
 def _read(noted: dict[str, Any], call: Request, endpoint: Endpoint, response: Envelope) -> None:
     """Take from a request what the signs need of its parameters. ``core.api.endpoint`` calls it."""
+    if response.status_code in (Unreadable.http_status, BodyTooLarge.http_status):
+        return  # to ask for the parameters once more would be an error
+    if response.data.get("code") == LoginRequired.code:
+        return  # nobody may let the server read a body without a login
     case = Case(call, endpoint, response.status_code, response.data)
     sent = {name: value for name, value in case.sent.items() if name != "token"}
     noted["sent"] = sent
@@ -113,7 +124,9 @@ def _note(request: HttpRequest, response: Any, match: Any, noted: dict[str, Any]
     unid, is_here = _caller(endpoint, body, sent, raw)
     if unid is None and body.get("state"):
         return  # nobody's: a captcha, the weather
-    query = [name[:MAX_NAME] for name in request.GET if name != "token" and name.isidentifier()][:MAX_NAMES]
+    has_query = response.status_code != BodyTooLarge.http_status  # else Django refuses the query once more
+    names = request.GET if has_query else ()
+    query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]
     facts = _facts(request, response, endpoint, body, noted)
     key = sent.get("key") if endpoint and endpoint.path in SEARCHES else None
     call = Call(

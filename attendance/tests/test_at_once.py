@@ -13,9 +13,10 @@ from attendance.errors import AlreadySigned, CodeExpired
 from attendance.models import Period, Record, Session, Status
 from students.classes import class_get
 from students.errors import ClassUnknown
-from students.life import class_facts, class_merge, class_rename, class_undo
-from students.models import RunState, TransferRun
+from students.life import class_facts, class_merge, class_rename
+from students.models import TransferRun
 from students.tests.factories import meanwhile, students
+from students.tests.transfers import undone
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -150,11 +151,6 @@ def renamed(before="H51901", after="H52001", step=class_rename):
     return step(before=before, after=after, mark=class_facts(before).mark, user_pk=None, now=timezone.now())
 
 
-def undo(run):
-    TransferRun.objects.filter(pk=run.pk).update(state=RunState.UNDOING)
-    class_undo(run_pk=run.pk, now=timezone.now())
-
-
 def test_a_class_renamed_while_a_session_opens_keeps_it(monkeypatch, session):
     students("谭鹏")
     rename = meanwhile(monkeypatch, "attendance.services.on_leave", renamed)
@@ -186,7 +182,7 @@ def test_a_renamed_class_takes_its_sessions_along_and_back(attend, session, trai
     assert {row["class"] for row in attend("getList")["data"]} == {"H52001"}
     assert attend("open", class_="H52001", period="上午")["status"] == 1004
 
-    undo(run)
+    undone(run)
     assert {row["class"] for row in attend("getList")["data"]} == {"H51901"}
 
 
@@ -201,5 +197,5 @@ def test_a_merged_class_takes_open_sessions_along_where_there_is_room(session):
     names = [Session.objects.get(pk=one.pk).class_name for one in (closed, moved, stays)]
     assert names == ["H51901", "H52001", "H51901"]
 
-    undo(run)
+    undone(run)
     assert Session.objects.filter(class_name="H51901").count() == 3

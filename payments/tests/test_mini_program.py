@@ -57,7 +57,7 @@ def test_a_query_of_either_api_settles_it(started, wechat, api):
 
     result = gateway.query(started.out_trade_no)
 
-    assert (result.appid, payment_confirm(result=result, now=timezone.now(), source="查询").is_paid) == (
+    assert (result.appid, payment_confirm(result=result, now=timezone.now(), source="主动查询").is_paid) == (
         MINI_APPID,
         True,
     )
@@ -109,4 +109,4 @@ def test_a_payment_that_a_restored_backup_lacks_may_be_of_either_app_and_of_no_t
     assert payees(Payment(appid="", mch_id=MCHID)) == [(APPID, MCHID), (MINI_APPID, MCHID)]
     third = gateway_v3(merchant()).query(numbers[""])
     with pytest.raises(PaymentMismatch):
-        payment_confirm(result=replace(third, appid="wx-third"), now=now, source="查询")
+        payment_confirm(result=replace(third, appid="wx-third"), now=now, source="主动查询")
