@@ -4,9 +4,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 
+from core.ids import mark_of
 from core.times import SHANGHAI, local
 from students.errors import StudentUnchanged
-from students.life import mark_of, students_state_set
+from students.life import students_state_set
 from students.models import ArchivedStudent, RunKind, Student, StudentEvent, StudentState, TransferRun
 from students.practice import CITIES, DEGREES, GIVEN_NAMES, SURNAMES
 from students.services import student_restore
