@@ -1,10 +1,13 @@
 """The Celery application: `celery -A config worker` and `celery -A config beat`."""
 
 import os
+import socket
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, before_task_publish, heartbeat_sent, setup_logging
 from kombu import Queue
 
 from core.queues import QUEUES
@@ -33,3 +36,22 @@ def _keep_our_logging(**_: Any) -> None:
 
     Without one Celery adds handlers that write plain lines. ``--loglevel`` changes nothing.
     """
+
+
+@heartbeat_sent.connect
+def _say_alive(**_: Any) -> None:
+    """Say every few seconds that the main loop of a worker or of beat goes on: who hears nothing replaces it.
+
+    That is systemd (``WatchdogSec``), or the health check of a container, which looks at the age of a file.
+    """
+    with suppress(OSError):
+        if address := os.environ.get("NOTIFY_SOCKET"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+                systemd.sendto(b"WATCHDOG=1", address)
+        elif file := os.environ.get("ALIVE_FILE"):
+            Path(file).touch()
+
+
+@beat_init.connect
+def _say_alive_in_beat(**_: Any) -> None:
+    before_task_publish.connect(_say_alive)  # it sends a task every 2 s

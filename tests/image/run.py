@@ -102,6 +102,7 @@ class Compose:
         # Compose's own variables: ${NAME} and ${NAME:?message}
         text = re.sub(r"\$\{(\w+)[^}]*\}", lambda match: environ[match[1]], text)
         self.services = yaml.safe_load(text)["services"]
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         (home / ".env").write_text("".join(f"{name}={value}\n" for name, value in environ.items()), "utf-8")
 
     def words(self, name: str, *more: str) -> list[str]:
@@ -121,13 +122,14 @@ class Compose:
         ]
         words += ["--read-only"] * service["read_only"] + [f"--cap-drop={name}" for name in service["cap_drop"]]
         words += [f"--security-opt={option}".replace(":true", "") for option in service["security_opt"]]
+        words += ["--init"] * service.get("init", False)
         return [*words, service["image"], *service["command"], *more]
 
     @contextmanager
     def up(self, name: str, *more: str) -> Iterator[None]:
         words = ["podman", *self.tools.options, *self.words(name, *more)]
         with (self.home / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log)
+            process = self.processes[name] = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log)
         try:
             yield
         finally:
@@ -139,11 +141,18 @@ class Compose:
         command = ["podman", *self.tools.options, "exec", "-i", f"spms-{name}", *words]
         return subprocess.run(command, capture_output=True, stdin=subprocess.PIPE).returncode == 0
 
-    def is_healthy(self, name: str, port: int) -> bool:
+    def is_healthy(self, name: str, port: int = 8001) -> bool:
         """Ask as the service's own health check does."""
         check = self.services[name]["healthcheck"]["test"][1:]
         words = [word.replace(":8001/", f":{port}/").replace(":8002/", f":{port + 1}/") for word in check]
         return self.inside(name, *words)
+
+    def is_ended_when_it_hangs(self, name: str) -> bool:
+        """Stop a worker's processes and let a minute pass; ask as Docker does, which starts again what has ended."""
+        assert self.is_healthy(name), f"{name} is not healthy"
+        self.inside(name, "sh", "-c", "kill -STOP -1; touch -d '61 seconds ago' /tmp/alive")
+        assert not self.is_healthy(name), f"{name} hangs, and counts as healthy"
+        return bool(until(lambda: self.processes[name].poll() is not None, 30))
 
 
 def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
@@ -177,6 +186,7 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
                 assert until(lambda name=name: compose.is_healthy(name, port), START_S), f"{name} is not healthy"
             Visitor(Running(base, home, PASSWORD, print), wechat).refund()
             assert until(lambda: requests.get(f"{base}/health/whole", timeout=9).ok, 60), "a worker is silent"
+            assert all(map(compose.is_ended_when_it_hangs, ("worker-bulk", "beat"))), "one that hangs is left"
             assert compose.inside("web", "python", "manage.py", "backup", "/tmp/backup.tar"), "no backup"
             example = zipfile.ZipFile(io.BytesIO(requests.get(f"{base}/docs/vue.zip", timeout=20).content))
             assert {"vue/package.json", "vue/src/App.vue", "vue/src/types.d.ts"} <= set(example.namelist())

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,19 @@ from django.db import connections
 
 from operations import units
 from tests.kit import free_ports
-from tests.processes import NO_UPSTREAMS, ROOT, START_S, Service, ask, database_url, load, until
+from tests.processes import (
+    NO_UPSTREAMS,
+    ROOT,
+    START_S,
+    STOP_S,
+    Service,
+    ask,
+    assert_all_gone,
+    database_url,
+    family,
+    load,
+    until,
+)
 
 UNITS = ROOT / "deploy" / "systemd"
 SECRET = "only-one-page-may-know-this"
@@ -109,6 +122,41 @@ def test_a_reload_refuses_no_request(environ):
     assert len(closed) <= 2
     assert len(traffic) > 20  # so few only on a machine that is busy with other tests
     assert_json(web.log())
+
+
+@pytest.mark.parametrize("seconds", [0.3, 3])  # while the new worker loads our code, and when it is there
+def test_it_stops_in_the_middle_of_a_reload(environ, seconds):
+    (port,) = free_ports(1)
+
+    with running("web", environ, "--port", str(port), "--workers", "1") as web:
+        assert until(lambda: answers(port), START_S), web.log()
+        web.process.send_signal(signal.SIGHUP)
+        assert until(lambda: len(web.children()) == 2, 9), web.log()
+        time.sleep(seconds)
+        processes = family(web.process.pid)
+        web.process.terminate()
+
+        assert web.process.wait(STOP_S) == 0, web.log()
+        assert_all_gone(processes, 1)
+
+
+@pytest.mark.parametrize("name", ["worker@now", "beat"])
+def test_systemd_hears_nothing_of_one_that_hangs(environ, tmp_path, name):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(START_S)
+        with running(name, environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}) as service:
+            for _ in range(2):
+                assert systemd.recv(99) == b"WATCHDOG=1"
+            service.process.send_signal(signal.SIGSTOP)
+            systemd.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    systemd.recv(99)
+            systemd.settimeout(5)
+            with pytest.raises(TimeoutError):
+                systemd.recv(99)
+    assert int(units.lines(name, "WatchdogSec")[0]) >= 20, "it says so every 2 s, but a busy machine is slow"
 
 
 def test_a_release_that_cannot_be_loaded_is_not_taken(environ, tmp_path):
