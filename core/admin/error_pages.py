@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
@@ -93,11 +94,14 @@ def _way_back(request: HttpRequest) -> str:
 
 
 class BackOfficeGZipMiddleware(GZipMiddleware):
-    """Compress the pages: a long list has 360 KB, and 20 KB compressed. Calls are small, static files compressed once.
+    """Compress the pages: a long list has 360 KB, and 20 KB compressed. Calls are small.
 
+    In development also the static files; a deployed server has compressed them once, and they pass as they are.
     Django adds a random number of bytes to each answer and masks the CSRF token anew, so that the length of a page
     tells an attacker nothing about what is in it (BREACH).
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        return super().process_response(request, response) if is_back_office(request) else response
+        is_static = request.path_info.startswith(settings.STATIC_URL)
+        is_text = is_static and response.get("Content-Type", "").startswith(("text/", "image/svg"))
+        return super().process_response(request, response) if is_text or is_back_office(request) else response
