@@ -142,7 +142,6 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     list_filter_submit = True
     list_select_related = ["actor", "content_type"]
     list_per_page = 50
-    list_before_template = "backoffice/shortcuts.html"
     search_fields = ["object_repr"]  # makes the search box appear; get_search_results decides what it finds
     search_help_text = "名称的开头（如订单号）、操作者的用户名，或出错页面上的编号"
     fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "changes_table"]

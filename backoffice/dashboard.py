@@ -20,16 +20,17 @@ from accounts.selectors import login_failures
 from backoffice.navigation import may_see, may_see_income
 from backoffice.widgets import PERIODS, Fact, Panel, Period, Row, Tile, columns_panel, list_url, period_of, rows_panel
 from core import times
+from core.admin.drawing import polyline
 from core.admin.listing import page_of
-from core.money import fen_to_yuan, yuan_text
+from core.money import fen_to_yuan
 from core.observe import heartbeat
 from core.sheets.write import download, sheet_write
 from core.times import format_office_time, local
-from payments.figures import refund_sums
+from payments.figures import refund_sums, refunded
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
 from runs.models import Export
-from shop.revenue import DAYS, order_days, order_sums, products_best
+from shop.revenue import DAYS, days_until, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, OrderAction, State
 from sockets.sessions import sessions_open
@@ -46,11 +47,14 @@ BEST_SHOWN, STAFF_SHOWN = 8, 8
 ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 that mistypes passwords stays below this
 REFUSALS = [outcome.value for outcome in LoginAttempt.Outcome if outcome is not LoginAttempt.Outcome.DONE]
 EXPORTS_OF = timedelta(hours=1)
-# Who has the right of orders is told of those in the states: right, label, work list, states.
-ORDERS = (
-    ("ship", "待发货", "ship", (State.PAID, State.PREPARING)),
-    ("decide", "待处理退货", "returns", (State.RETURN_ASKED, State.RETURN_ASKED_LATER)),
-    ("refund", "退款异常", "refunds", (State.REFUND_FAILED,)),
+# Who has the right of orders is told of those in the states: right, label, states, the list's filter, tone, hint.
+ORDERS: tuple[tuple[str, str, tuple[State, ...], dict[str, str], str, str], ...] = (
+    ("ship", "待发货", (State.PAID, State.PREPARING), {"work": "ship"}, "warning", ""),
+    ("decide", "待处理退货", (State.RETURN_ASKED, State.RETURN_ASKED_LATER), {"work": "returns"}, "warning", ""),
+    (
+        *("refund", "退款异常", (State.REFUND_FAILED,), {"work": "refunds", "state__exact": "refund_failed"}),
+        *("danger", "打开订单，换一种方式退款后消失"),
+    ),
 )
 Card = Callable[[datetime, Period, Scope], Iterator[Tile | Panel]]
 
@@ -70,8 +74,15 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     # Wide panels (charts) come first, then those of which three stand in a row.
     panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
     switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in PERIODS.items()]
-    waits = [tile for tile in tiles if tile.tone]
-    facts = {"tiles": tiles, "waits": waits, "panels": panels, "period": period, "shortcuts": switch}
+    facts = {
+        "tiles": tiles,
+        "waits": [tile for tile in tiles if tile.tone],
+        "figures": [tile for tile in tiles if tile.spark],
+        "others": [tile for tile in tiles if not tile.tone and not tile.spark],
+        "panels": panels,
+        "period": period,
+        "shortcuts": switch,
+    }
     return context | {"title": "首页"} | facts
 
 
@@ -94,12 +105,14 @@ def overview_file(request: HttpRequest) -> HttpResponse:
     return download(f"首页-{label}-{now:%Y%m%d}.csv", sheet_write("csv", ["项目", "数值", "说明"], rows))
 
 
-def _comparison_tile(
-    label: str, number: Any, before: Any, period: Period, link: str, form: str = "{}", *, is_income: bool = False
+def _figure(
+    label: str, number: Any, before: Any, period: Period, link: str, days: Iterable[Any], *, is_income: bool = False
 ) -> Tile:
-    """Return the tile of a number that is compared with the period before."""
-    hint = f"{period.last_label} {form.format(before)}"
-    return Tile(f"{period.label}{label}", form.format(number), link, hint=hint, is_income=is_income)
+    """Return the tile of a number that is compared with the period before, with the line of the last ``days``."""
+    form = "{:,.2f}" if isinstance(number, Decimal) else "{}"
+    hint = f"{period.last_label} {form.format(before)}" + (f"，{(number - before) / before:+.0%}" if before else "")
+    spark = polyline([float(value) for value in days], low=0)
+    return Tile(f"{period.label}{label}", form.format(number), link, hint=hint, is_income=is_income, spark=spark)
 
 
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -108,7 +121,7 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     days, room = entries("day", months[0].date(), now.date(), scope), settings.CLASS_CAPACITY
     new, before = (_days_sum(days, *span) for span in period.spans)
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
-    yield _comparison_tile("新增学员", new, before, period, link)
+    yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in days_until(now)])
     classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
     yield rows_panel(
         "各班学员",
@@ -143,36 +156,23 @@ def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pane
     sums, before = order_sums(period.spans)
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
     earning = ",".join(state.value for state in EARNING)
-    yield _comparison_tile("订单", sums.placed, before.placed, period, list_url("shop.order", **placed))
-    income_url = list_url("shop.order", state__in=earning, **placed)
-    yield _comparison_tile("收入（元）", sums.revenue, before.revenue, period, income_url, "{:,.2f}", is_income=True)
-    to_do = orders_to_do()
-    to_ship = to_do[State.PAID] + to_do[State.PREPARING]
-    returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
-    failures = to_do[State.REFUND_FAILED]
-    unpaid = list_url("shop.order", state__exact="open", sweep_at__isnull="False")
-    yield Tile("待付款订单", to_do[State.OPEN], unpaid)
-    yield _waits("待发货订单", to_ship, "warning", list_url("shop.order", work="ship"), "shop.order:ship")
-    yield _waits("待处理退货", returns, "warning", list_url("shop.order", work="returns"), "shop.order:decide")
-    how = "打开订单，换一种方式退款后消失" if failures else ""
-    link = list_url("shop.order", work="refunds", state__exact="refund_failed")
-    yield _waits("退款异常订单", failures, "danger", link, "shop.order:refund", how)
-    if untold := orders_untold().count():
-        hint = "收到的钱或退款，订单没有记上"
-        yield _waits(
-            "款项未入账", untold, "danger", list_url("shop.order", work="trouble"), "payments.payment:change", hint
-        )
     days = order_days(now)
-    span = {"created_at_from": min(days), "created_at_to": max(days)}
-    everything = list_url("shop.order", **span)
-    orders = [sums.placed for sums in days.values()]
-    revenues = [sums.revenue for sums in days.values()]
-    yield Tile("30 天订单", sum(orders), everything)
-    hint = "近 30 天下单、已付款、没有全额退款的订单，减去部分退款"
-    income_url = list_url("shop.order", state__in=earning, **span)
-    yield Tile("30 天收入（元）", yuan_text(sum(revenues, Decimal(0))), income_url, hint=hint, is_income=True)
+    orders = [day.placed for day in days.values()]
+    revenues = [day.revenue for day in days.values()]
+    yield _figure("订单", sums.placed, before.placed, period, list_url("shop.order", **placed), orders)
+    income_url = list_url("shop.order", state__in=earning, **placed)
+    yield _figure("收入（元）", sums.revenue, before.revenue, period, income_url, revenues, is_income=True)
+    to_do = orders_to_do()
+    for right, label, states, query, tone, hint in ORDERS:
+        number = sum(to_do[state] for state in states)
+        yield _waits(label, number, tone, list_url("shop.order", **query), f"shop.order:{right}", hint)
+    yield Tile("待付款", to_do[State.OPEN], list_url("shop.order", state__exact="open", sweep_at__isnull="False"))
+    if untold := orders_untold().count():
+        link, hint = list_url("shop.order", work="trouble"), "收到的钱或退款，订单没有记上"
+        yield _waits("款项未入账", untold, "danger", link, "payments.payment:change", hint)
     yield _day_panel("每日订单", days, orders, "{}")
-    yield _day_panel("每日收入（元）", days, revenues, "{:,.2f}", is_income=True)
+    hint = "已付款、没有全额退款的订单，减去部分退款；"
+    yield _day_panel("每日收入（元）", days, revenues, "{:,.2f}", hint=hint, is_income=True)
 
 
 def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -208,61 +208,48 @@ def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     )
 
 
-def _waits(label: str, number: int, tone: str, link: str, right: str, hint: str = "") -> Tile:
+def _waits(label: str, number: int | str, tone: str, link: str, right: str, hint: str = "") -> Tile:
     """Return the tile of what staff with the right should deal with; it has its ``tone`` as long as there is any."""
-    return Tile(label, number, link, tone if number else "", hint, right=right)
+    return Tile(label, number, link, tone if number else "", hint if number else "", right=right)
 
 
-def _day_panel(title: str, days: Iterable[date], numbers: list[Any], form: str, *, is_income: bool = False) -> Panel:
+def _day_panel(
+    title: str, days: Iterable[date], numbers: list[Any], form: str, *, hint: str = "", is_income: bool = False
+) -> Panel:
     rows: list[Row] = []
     for at, (day, number) in enumerate(zip(days, numbers, strict=True)):
         link = list_url("shop.order", created_at_from=day, created_at_to=day)
         rows.append((f"{day:%m月%d日}", number, link, f"{day.month}/{day.day}" if at % 7 == 1 else ""))
-    hint = f"最近 {DAYS} 天，最多一天 {form.format(max(numbers))}"
+    hint += f"最近 {DAYS} 天共 {form.format(sum(numbers))}，最多一天 {form.format(max(numbers))}"
     return columns_panel(title, rows, form, hint=hint, is_income=is_income)
 
 
 def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    (number, fen), (number_before, fen_before) = refund_sums(period.spans)
+    (number, fen), (_, fen_before) = refund_sums(period.spans)
     since = list_url("payments.refund", created_at__gte=period.begins.isoformat())
-    hint = f"{number} 笔；{period.last_label} {yuan_text(fen_to_yuan(fen_before))}，{number_before} 笔"
-    yield Tile(f"{period.label}退款（元）", yuan_text(fen_to_yuan(fen)), since, hint=hint)
+    days = days_until(now)
+    back = refunded("day", days[0], days[-1])
+    sums = (fen_to_yuan(fen), fen_to_yuan(fen_before))
+    yield _figure(f"退款（元，{number} 笔）", *sums, period, since, [back.get(day, 0) for day in days])
     link = list_url("payments.refund", next_try_at__isnull="False")
     yield _waits("处理中的退款", refunds_waiting(), "warning", link, "payments.refund:change")
 
 
 def _differences(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    number = differences_open()
-    yield _waits(
-        "对账差异",
-        number,
-        "danger",
-        list_url("payments.difference"),
-        "payments.difference:change",
-        "逐条核对后消失" if number else "",
-    )
+    link, right = list_url("payments.difference"), "payments.difference:change"
+    yield _waits("对账差异", differences_open(), "danger", link, right, "逐条核对后消失")
 
 
 def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    number = events_to_do(now=now).count()
-    hint = "重新处理，或点“知道了”后消失" if number else "7 天内；伪造的不算"
-    yield _waits(
-        "失败的支付通知",
-        number,
-        "danger",
-        list_url("payments.inboundevent", todo="1"),
-        "payments.inboundevent:change",
-        hint,
-    )
+    link, right = list_url("payments.inboundevent", todo="1"), "payments.inboundevent:change"
+    yield _waits("失败的支付通知", events_to_do(now=now).count(), "danger", link, right, "重新处理，或点“知道了”后消失")
 
 
 def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     scarce = products_scarce(scope)
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MAX_SCARCE}+" if len(scarce) == MAX_SCARCE else len(scarce)
-    yield Tile(
-        "库存不足的商品", many, link, "warning" if scarce else "", f"不多于 {SCARCE} 件", right="shop.product:change"
-    )
+    yield _waits("库存不足的商品", many, "warning", link, "shop.product:change", f"不多于 {SCARCE} 件")
     yield rows_panel(
         "库存最少的商品",
         [
@@ -355,8 +342,8 @@ def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
     if scope_of(request.user).is_own_only:  # the numbers are those of all buyers
         lists = []
     to_do = orders_to_do() if lists else {}
-    for _, label, work, states in lists:
-        yield label, sum(to_do[state] for state in states), list_url("shop.order", work=work)
+    for _, label, states, query, *_ in lists:
+        yield label, sum(to_do[state] for state in states), list_url("shop.order", **query)
     if may_see(request, "payments.difference"):
         yield "对账差异", differences_open(), list_url("payments.difference")
     since = times.now() - EXPORTS_OF

@@ -16,7 +16,10 @@ TALLEST = 78.0
 
 @dataclass(frozen=True)
 class Tile:
-    """One number; ``tone`` is "warning" or "danger" where staff should act, who have the right ``model:verb``."""
+    """One number; ``tone`` is "warning" or "danger" where staff should act, who have the right ``model:verb``.
+
+    :param spark: the points of the line of its last days.
+    """
 
     label: str
     value: str | int
@@ -25,6 +28,7 @@ class Tile:
     hint: str = ""
     is_income: bool = False
     right: str = ""
+    spark: str = ""
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,14 @@ def order_sums(spans: Sequence[Span]) -> list[OrderSums]:
     return [OrderSums(placed=values[f"placed{at}"], revenue=values[f"revenue{at}"]) for at in range(len(spans))]
 
 
+def days_until(now: datetime) -> list[date]:
+    """Return the last ``DAYS`` days, oldest first. ``now`` is in local time."""
+    return [now.date() - timedelta(days=n) for n in reversed(range(DAYS))]
+
+
 def order_days(now: datetime) -> dict[date, OrderSums]:
     """Return the orders that were placed on each of the last ``DAYS`` days. ``now`` is in local time."""
-    days = [now.date() - timedelta(days=n) for n in reversed(range(DAYS))]
+    days = days_until(now)
     return dict.fromkeys(days, OrderSums()) | _placed_by_day(days[0], days[-1])
 
 

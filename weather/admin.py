@@ -1,6 +1,5 @@
 """The weather in the back office: records with a temperature chart, the account, and a button for a sync."""
 
-import json
 import re
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from core import times
 from core.admin.base import FixedRows, OfficeAdmin
+from core.admin.drawing import polyline
 from core.admin.tables import table
 from core.times import format_office_time, local
 from weather.errors import WeatherFault
@@ -99,17 +99,17 @@ def _details_table(value: Any) -> str:
 
 
 def _chart_context(city: str) -> dict[str, Any]:
-    """Return the data of unfold's line chart; none for fewer than two times."""
+    """Return the curves of the city's temperatures; none for fewer than two times."""
     rows = temperatures(city, since=times.now() - timedelta(days=CHART_DAYS))
-    axes = {"displayYAxis": True, "maxTicksXLimit": 8}
-    curves: list[dict[str, Any]] = [
-        {"label": label, "borderColor": color, "data": [_celsius(row[column]) for row in rows]} | axes
-        for column, label, color in _CURVES
-    ]
-    labels = [f"{local(row['observed_at']):%m-%d %H:%M}" for row in rows]
-    data = json.dumps({"labels": labels, "datasets": curves})
+    degrees = {column: [_celsius(row[column]) for row in rows] for column, _, _ in _CURVES}
+    known = [value for values in degrees.values() for value in values if value is not None]
+    moments = [f"{local(row['observed_at']):%m-%d %H:%M}" for row in rows]
+    if len(set(moments)) < 2 or not known:
+        moments, known = [], [0]
+    low, high = min(known), max(known)
+    curves = [(label, colour, polyline(degrees[column], low=low, high=high)) for column, label, colour in _CURVES]
     title = f"{city}最近 {CHART_DAYS} 天的温度（℃）"
-    return {"chart_title": title, "chart": data if len(set(labels)) > 1 else "", "curves": curves}
+    return {"chart_title": title, "moments": moments, "curves": curves, "low": low, "high": high}
 
 
 def _celsius(text: str) -> float | None:

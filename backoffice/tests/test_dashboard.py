@@ -47,19 +47,20 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     by_label = tiles(office)
 
     assert {label: str(tile.value) for label, tile in by_label.items()} == {
-        "待付款订单": "1", "待发货订单": "2", "待处理退货": "2", "退款异常订单": "1", "30 天订单": "13",
-        "30 天收入（元）": "75.00", "处理中的退款": "1", "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1",
-        "学员": "3", "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元）": "12.50", "今天新增学员": "3",
+        "待付款": "1", "待发货": "2", "待处理退货": "2", "退款异常": "1", "处理中的退款": "1",
+        "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1", "学员": "3",
+        "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元，1 笔）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
-    # Session, user; logins, orders 5, refunds 2, differences, notices, best sellers, products, students 3 (a total,
-    # classes, days), activity, weather 2.
-    with django_assert_num_queries(21):
+    # Session, user; logins, orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 3
+    # (a total, classes, days), activity, weather 2.
+    with django_assert_num_queries(22):
         charts = panels(office)
     assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
         ("H51900", "2", "/4", 50.0),
         ("H51901", "1", "/4", 25.0),
     ]
-    sums = {"30 天收入（元）": 6, "今天收入（元）": 6, "今天退款（元）": 1}
+    assert {label for label, tile in by_label.items() if tile.spark} == {label for label in by_label if "今天" in label}
+    sums = {"今天收入（元）": 6, "今天退款（元，1 笔）": 1}
     for label, tile in by_label.items():
         rows = office.get(tile.link).context["cl"].result_list
         assert len(rows) == (sums[label] if label in sums else int(tile.value)), label
@@ -116,9 +117,10 @@ class TestPeriods:
 
         cards = {tile.label: tile for tile in office.get(f"{HOME}?period=week").context["tiles"]}
 
-        assert (cards["本周订单"].value, cards["本周订单"].hint) == ("0", "上周同期 13")
-        assert cards["本周收入（元）"].hint == "上周同期 75.00"
-        assert (cards["本周退款（元）"].value, cards["本周退款（元）"].hint) == ("0.00", "0 笔；上周同期 12.50，1 笔")
+        assert (cards["本周订单"].value, cards["本周订单"].hint) == ("0", "上周同期 13，-100%")
+        assert cards["本周收入（元）"].hint == "上周同期 75.00，-100%"
+        back = cards["本周退款（元，0 笔）"]
+        assert (back.value, back.hint) == ("0.00", "上周同期 12.50，-100%")
 
     def test_show_what_sold_and_who_worked(self, office: Client, stock: dict[str, Any]) -> None:
         action_record(
@@ -155,9 +157,9 @@ def test_what_one_may_only_look_at_is_no_work_of_ones_own(
     looks = ["view_order", "view_refund", "view_inboundevent", "view_product"]
     assert waits(*looks) == set() and tiles(clerk)["待处理退货"].value == 2
     assert "换一种方式" not in clerk.get(HOME).content.decode()
-    assert waits(*looks, "ship_order") == {"待发货订单"}
+    assert waits(*looks, "ship_order") == {"待发货"}
     assert waits(*looks, "decide_order", "refund_order", "change_inboundevent", "change_product", "change_refund") == {
-        "待处理退货", "退款异常订单", "失败的支付通知", "库存不足的商品", "处理中的退款",
+        "待处理退货", "退款异常", "失败的支付通知", "库存不足的商品", "处理中的退款",
     }  # fmt: skip
 
 

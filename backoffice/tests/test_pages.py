@@ -2,13 +2,16 @@
 
 import gzip
 import re
+from pathlib import Path
 
 import pytest
+import unfold
 from django.contrib import admin
 from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from backoffice.navigation import BELOW, GROUPS
 from backoffice.tests.reading import english_on
 from core.errors import BadParameter, Throttled
 from tests.kit import logged_in
@@ -161,3 +164,30 @@ def test_a_list_travels_compressed_and_never_in_the_same_length(office, stock):
     assert max(lengths) < len(plain.content) / 4 and len(lengths) > 3  # the length must not tell what is in it
     refusal = office.get("/admin/nowhere/", headers={"Accept-Encoding": "gzip", "Accept": "text/html"})
     assert "没有这一页" in gzip.decompress(refusal.content).decode()
+
+
+def test_what_a_first_visit_loads_is_small(office):
+    page = office.get(LIST).content.decode()
+    files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+    sent = {}
+    for file in files:
+        answer = office.get(file, headers={"Accept-Encoding": "gzip"})
+        sent[file] = sum(len(part) for part in answer)
+        assert answer["Content-Encoding"] == "gzip" or sent[file] < 400, file
+
+    assert sum(sent.values()) < 200_000  # 1.1 MB before, and 750 KB of fonts
+    assert not [file for file in files if "xregexp" in file]
+    font = office.get("/static/unfold/fonts/material-symbols/Material-Symbols-Outlined.woff2")
+    assert sum(len(part) for part in font) < 25_000 and "Content-Encoding" not in font
+
+
+def test_the_font_has_each_icon_of_the_pages(settings):
+    templates = [*settings.BASE_DIR.joinpath("templates").rglob("*.html")]
+    templates += [*Path(unfold.__file__).parent.rglob("*.html")]
+    icon = re.compile(r'material-symbols-outlined[^>]*>\s*([a-z0-9_]+)\s*<|\bicon="([a-z0-9_]+)"')
+    names = {name for path in templates for found in icon.findall(path.read_text("utf-8")) for name in found if name}
+    names |= {name for icons in GROUPS.values() for name in icons.values()} | {icon for _, icon, _ in BELOW.values()}
+
+    font = set(settings.BASE_DIR.joinpath("docs/staff/icons.txt").read_text().split())
+
+    assert names - font == set() and {"search", "receipt_long"} < names

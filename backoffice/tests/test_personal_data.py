@@ -96,7 +96,7 @@ def test_income_is_shown_to_a_role_with_the_right(clerk: Any, stock: dict[str, A
     daily = client.get(reverse("daily"))
 
     assert ("收入" in home, "收入" in file, daily.status_code == 200) == (has_rights,) * 3
-    assert ("日报" in home) == has_rights and "待发货订单" in home
+    assert ("日报" in home) == has_rights and "待发货" in home
 
 
 @pytest.fixture

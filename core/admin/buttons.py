@@ -125,7 +125,6 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     asked_columns: ClassVar[Sequence[str]] = ()  # columns that the confirmation page shows of each row
     bulk_suffix = "（所选）"  # added to a button's text when it acts on the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
-    list_before_template = "backoffice/moving.html"
     list_per_page = 30
 
     def press(self, request: HttpRequest, button: Button, row: Any, values: dict[str, Any]) -> str:

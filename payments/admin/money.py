@@ -125,7 +125,6 @@ def _give_back(press: Press) -> str:
 @admin.register(Payment)
 class PaymentAdmin(ExportableAdmin, MoneyAdmin):
     rights: ClassVar = {"view": "查看", "change": "查询微信", "export": "导出"}
-    list_before_template = "payments/list_bar.html"
     export_columns = (
         ExportColumn("商户订单号", 34, lambda payment: payment.out_trade_no),
         ExportColumn("创建时间", 20, lambda payment: payment.created_at),

@@ -97,7 +97,6 @@ def _back(refund: Refund) -> Decimal:
 @admin.register(Refund)
 class RefundAdmin(ExportableAdmin, MoneyAdmin):
     rights: ClassVar = {"view": "查看", "change": "处理退款", "export": "导出"}
-    list_before_template = "payments/list_bar.html"
     export_columns = (
         ExportColumn("商户退款单号", 36, lambda refund: refund.out_refund_no),
         ExportColumn("商户订单号", 34, lambda refund: refund.payment.out_trade_no),

@@ -86,11 +86,15 @@
 
   // --- Keyboard and screen readers ---
   function reach() {
-    const content = document.querySelector("#content");
+    // The content of a list is its rows; the search above them has a key of its own: "/".
+    const content = document.querySelector("#changelist-form") ?? document.querySelector("#content");
     if (content) {
       content.tabIndex = -1;
-      document.body.prepend(make("a", { className: "bo-skip", href: "#content", textContent: "跳到内容" }));
+      document.body.prepend(make("a", { className: "bo-skip", href: `#${content.id}`, textContent: "跳到内容" }));
     }
+    // In a form one begins to type. Not on a phone, where the keyboard would cover it.
+    const first = document.querySelector("#main .warn-unsaved-form :is(.errors, .form-rows) :is(input, select, textarea):not([type=hidden], [disabled])");
+    if (first && !document.querySelector("#main [name=seen]") && !location.hash && matchMedia("(min-width: 1024px)").matches) first.focus();
     document.querySelector("#main")?.setAttribute("role", "main");  // the theme has no landmark to jump to
     addEventListener("load", () => {
       for (const box of document.querySelectorAll("[aria-label='scrollable content']")) box.setAttribute("aria-label", "可以滚动的部分");
@@ -190,7 +194,7 @@
   function unfold() {
     const close = (event) => {
       if (event.type === "keydown" && event.key !== "Escape") return;
-      for (const part of document.querySelectorAll(":is(.bo-bell, .od-fold)[open]")) {
+      for (const part of document.querySelectorAll(":is(.bo-bell, .bo-fold)[open]")) {
         if (event.type === "click" && part.contains(event.target)) continue;
         if (part.contains(document.activeElement)) part.querySelector("summary").focus();
         part.open = false;

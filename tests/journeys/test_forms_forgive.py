@@ -82,17 +82,17 @@ def test_the_list_on_a_phone_with_the_keyboard_alone(page, running):
     page.set_viewport_size(browser.PHONE)
     browser.log_in(page, "root", running.root_password)
     page.goto(f"{LIST}?age_to=150&age_from=1")
-    page.locator(".st-chips").wait_for()
+    page.locator(".bo-chips").wait_for()
 
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "跳到内容"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.querySelector('#content').contains(document.activeElement)")
+    assert page.evaluate("document.querySelector('#changelist-form').contains(document.activeElement)")
     assert not browser.is_wider_than_the_screen(page)
     row = page.locator("#result_list .data-row").first
     assert row.bounding_box()["height"] < 200  # nine lines were 360
-    chips = page.locator(".st-chips li").count()
+    chips = page.locator(".bo-chips li").count()
     page.get_by_role("link", name="年龄不大于 150").press("Enter")
     page.wait_for_url("**age_from=1")
-    assert page.locator(".st-chips li").count() == chips - 1
+    assert page.locator(".bo-chips li").count() == chips - 1
