@@ -1,4 +1,4 @@
-"""Name, logo and colour of the institute, on the pages of staff and trainees and on what is printed."""
+"""Name, logo, picture and colour of the institute, on the pages of staff and trainees and on what is printed."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest
 from django.templatetags.static import static
 
-LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
+PICTURE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 # Shades of the theme: percent of the colour, the rest is white or black. From 600 on they are texts on white.
 _LIGHTER = {50: 8, 100: 16, 200: 30, 300: 48, 400: 66, 500: 84}
 _DARKER = {600: 100, 700: 86, 800: 72, 900: 58, 950: 44}
@@ -35,6 +35,7 @@ def theme(*, name: str, has_logo: bool, colour: str) -> dict[str, Any]:
         "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
         "SITE_ICON": logo_url if has_logo else None,
         "SITE_FAVICONS": [{"rel": "icon", "href": logo_url}],
+        "LOGIN": {"image": picture_url},
         "STYLES": [lambda request: static("backoffice/backoffice.css")],
         "SCRIPTS": [lambda request: static("backoffice/find.js"), lambda request: static("backoffice/forms.js")],
         "SHOW_VIEW_ON_SITE": False,
@@ -55,12 +56,17 @@ def logo_url(request: HttpRequest | None = None) -> str:
     return "/logo" if settings.SCHOOL_LOGO else static("front/icon.svg")
 
 
-def logo(request: HttpRequest) -> FileResponse:
-    """Send the institute's logo."""
-    if not settings.SCHOOL_LOGO:
+def picture_url(request: HttpRequest | None = None) -> str:
+    """Return the address of the picture beside the login: the institute's, or ours."""
+    return "/picture" if settings.SCHOOL_PICTURE else static("front/school.svg")
+
+
+def picture(request: HttpRequest, setting: str) -> FileResponse:
+    """Send one of the institute's pictures: that of the setting."""
+    if not (name := getattr(settings, setting)):
         raise Http404
-    path = Path(settings.SCHOOL_LOGO)
-    response = FileResponse(path.open("rb"), content_type=LOGO_TYPES[path.suffix.lower()])
+    path = Path(name)
+    response = FileResponse(path.open("rb"), content_type=PICTURE_TYPES[path.suffix.lower()])
     response["Cache-Control"] = "public, max-age=3600"
     # An SVG may hold scripts; opened by itself it must not run them.
     response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"

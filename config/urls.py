@@ -9,7 +9,7 @@ from attendance import phone
 from attendance.api.views import AttendanceViewSet
 from charts.api.views import ChartsViewSet
 from config import front
-from config.school import logo
+from config.school import picture
 from core.api import schema
 from core.api.routing import CallTable
 from dormitory.api.views import DormitoryViewSet
@@ -32,7 +32,8 @@ urlpatterns = [
         ChartsViewSet,
     ),
     path("", front.home),
-    path("logo", logo),
+    path("logo", picture, {"setting": "SCHOOL_LOGO"}),
+    path("picture", picture, {"setting": "SCHOOL_PICTURE"}),
     path("media/", include("uploads.api.media")),
     path("docs/", front.reference),
     path("docs/codes/", front.codes),

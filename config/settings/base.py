@@ -9,7 +9,7 @@ from pathlib import Path
 
 from config.database import POOLERS, database, direct
 from config.schedule import beat_schedule
-from config.school import LOGO_TYPES, theme
+from config.school import PICTURE_TYPES, theme
 from config.settings import readers as env
 from core.bootstrap import default_media_root
 from core.cache import sentinel
@@ -393,7 +393,8 @@ ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if DEPLOYED else "off", ("off",
 OTP_TOTP_ISSUER = "学员项目管理系统"
 # The institute, as pages of staff and trainees show it.
 SCHOOL_NAME = env.text("SCHOOL_NAME", "学员项目管理系统")
-SCHOOL_LOGO = env.picture_file("SCHOOL_LOGO", set(LOGO_TYPES))
+SCHOOL_LOGO = env.picture_file("SCHOOL_LOGO", set(PICTURE_TYPES))
+SCHOOL_PICTURE = env.picture_file("SCHOOL_PICTURE", set(PICTURE_TYPES))
 SCHOOL_COLOUR = env.colour("SCHOOL_COLOUR")
 CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, maximum=10_000)  # the first page compares the classes with it
 UNFOLD = theme(name=SCHOOL_NAME, has_logo=bool(SCHOOL_LOGO), colour=SCHOOL_COLOUR)

@@ -162,11 +162,15 @@ def test_the_front_door_speaks_the_browsers_language(client: Client, accepted: s
 def test_the_institutes_name_and_logo_stand_on_its_pages(client: Client, settings: Any, tmp_path: Path) -> None:
     logo = tmp_path / "logo.svg"
     logo.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    assert client.get("/logo").status_code == 404
+    assert client.get("/logo").status_code == client.get("/picture").status_code == 404
     settings.SCHOOL_NAME, settings.SCHOOL_LOGO, settings.SCHOOL_COLOUR = "南京前端学院", str(logo), "#0f766e"
 
     page = client.get("/").content.decode()
 
     assert "南京前端学院" in page and 'src="/logo"' in page and "#0f766e" in page
-    with closing(client.get("/logo")) as answer:
-        assert answer["Content-Type"] == "image/svg+xml" and "sandbox" in answer["Content-Security-Policy"]
+    settings.SCHOOL_PICTURE = str(logo)
+    login = client.get("/admin/login/").content.decode()
+    assert "南京前端学院" in login and 'src="/logo"' in login and "/picture" in login and "返回首页" not in login
+    for address in ("/logo", "/picture"):
+        with closing(client.get(address)) as answer:
+            assert answer["Content-Type"] == "image/svg+xml" and "sandbox" in answer["Content-Security-Policy"]
