@@ -55,7 +55,7 @@ ENDS_WITHIN_S = 1.0
 # A running system uses one every 2 s, for its sweep.
 USED_WITHIN_S = 5.0
 _CONNECTIONS = """
-SELECT pid, state_change, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
+SELECT pid, state_change, coalesce(host(client_addr), '本机') FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = %s AND pid <> ALL(%s)
 """
 
@@ -90,7 +90,7 @@ def write(target: Path, *, now: datetime) -> None:
                 os.fsync(file.fileno())
         part.rename(target)
     except OSError as error:
-        raise BackupError(f"{target} was not written: {error}") from error
+        raise BackupError(f"没有写成 {target}：{error}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -126,12 +126,11 @@ def refuse_while_it_runs() -> None:
     try:
         machines = _machines_at_work()
     except psycopg.OperationalError as error:
-        raise BackupError(f"The database does not answer: {error}") from error
+        raise BackupError(f"数据库没有反应：{error}") from error
     if machines:
         raise BackupError(
-            f"The system still runs; it uses the database from {', '.join(sorted(machines))}. Stop web, socket, "
-            "workers and beat on every machine first. In development stop `make up`, and run the engines alone: "
-            "`python manage.py up --engines`."
+            f"系统还在运行，在这些机器上用着数据库：{'、'.join(sorted(machines))}。先在每台机器上停掉 web、socket、"
+            "worker 和 beat。开发环境：停掉 `make up`，只运行引擎：`python manage.py up --engines`。"
         )
 
 
@@ -170,9 +169,9 @@ def restore(source: Path) -> datetime:
         ):
             return _restore(archive, Path(scratch))
     except KeyError:
-        raise BackupError(f"{source} holds no manifest.json or no database.dump: it is no backup.") from None
+        raise BackupError(f"{source} 里没有 manifest.json 或 database.dump，不是备份。") from None
     except (BackupError, tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise BackupError(f"{source} was not restored; the database is as before: {error}") from error
+        raise BackupError(f"没有恢复 {source}，数据库和以前一样：{error}") from error
 
 
 def _restore(archive: tarfile.TarFile, scratch: Path) -> datetime:
@@ -180,7 +179,7 @@ def _restore(archive: tarfile.TarFile, scratch: Path) -> datetime:
     _unpack(archive, archive.getmember("database.dump"), dump)  # reads to the end, so a truncated file is found now
     manifest: dict[str, Any] = json.load(archive.extractfile("manifest.json") or io.BytesIO())
     if manifest.get("format") != FORMAT or manifest.get("database_sha256") != _sha256(dump):
-        raise BackupError(f"it is damaged, or not of format {FORMAT}.")
+        raise BackupError(f"文件损坏了，或者格式不是 {FORMAT}。")
     written_at = datetime.fromisoformat(manifest["written_at"])
     pictures = _destinations(archive)
     # A script, because pg_restore itself cannot empty the database in the same transaction.
@@ -208,7 +207,7 @@ def _destinations(archive: tarfile.TarFile) -> dict[Path, tarfile.TarInfo]:
         parts = PurePosixPath(member.name).parts
         if member.isfile() and parts[0] == "media" and len(parts) > 1:
             if ".." in parts:
-                raise BackupError(f"{member.name} leads outside: it is no backup of ours.")
+                raise BackupError(f"{member.name} 指到外面去了，不是我们的备份。")
             paths[Path(settings.MEDIA_ROOT).joinpath(*parts[1:])] = member
     return paths
 
@@ -230,7 +229,7 @@ def _direct_options() -> dict[str, str]:
     try:
         return direct_options()
     except NoDirectWay:
-        raise BackupError("PostgreSQL itself is needed: set DATABASE_DIRECT_URL to pass the pooler.") from None
+        raise BackupError("要直接连到 PostgreSQL：设 DATABASE_DIRECT_URL，越过连接池。") from None
 
 
 def _run(program: str, *arguments: str) -> None:
@@ -253,7 +252,7 @@ def _run(program: str, *arguments: str) -> None:
         )
     if outcome.returncode:
         complaints = outcome.stderr.decode(errors="replace").strip().splitlines()
-        raise BackupError(f"{program} failed: {complaints[0] if complaints else 'no reason given'}")
+        raise BackupError(f"{program} 失败：{complaints[0] if complaints else '没有说原因'}")
 
 
 def _path(program: str, options: dict[str, str]) -> str:
@@ -263,5 +262,5 @@ def _path(program: str, options: dict[str, str]) -> str:
     is_here = options.get("host", "").startswith("/")
     path = (is_here and own_program) or shutil.which(program) or own_program
     if not path:
-        raise BackupError(f"{program} is missing: install PostgreSQL's client programs (Debian: postgresql-client).")
+        raise BackupError(f"没有 {program}：装上 PostgreSQL 的客户端程序（Debian：postgresql-client）。")
     return path

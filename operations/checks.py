@@ -50,8 +50,8 @@ def restore_is_finished(**_: Any) -> list[Error]:
     # The last steps of a restore put tokens, open orders and money right: without them nothing may run.
     if not (source := restored.unfinished()):
         return []
-    hint = f"Run `manage.py restore {source}` again, to its end."
-    return [Error("A restore was begun and has not ended.", hint=hint, id="core.E004")]
+    hint = f"再运行一次 `manage.py restore {source}`，直到做完。"
+    return [Error("恢复没有做完。", hint=hint, id="core.E004")]
 
 
 def refuse_unsafe_start() -> None:

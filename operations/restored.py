@@ -58,7 +58,7 @@ def refuse_unless_at(point: datetime) -> None:
         except ProgrammingError:
             continue  # the database is of an earlier release, which has no such column
         if newest and newest > point:
-            raise NotRestored(f"{field.model._meta.db_table} has a row of {newest.isoformat()}")
+            raise NotRestored(f"{field.model._meta.db_table} 里有一行是 {newest.isoformat()} 的")
 
 
 def give_up() -> None:

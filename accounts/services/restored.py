@@ -34,22 +34,22 @@ def users_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
     seconds = int((restoration.restored_at - _ZERO).total_seconds())
     epoch = max(seconds, memory["epoch"] + 1 if memory else 0)
     number = User.objects.update(epoch=Greatest(F("epoch") + 1, Value(epoch)))
-    yield f"Ended every token and session: all {number} users log in again, with the passwords of the backup."
+    yield f"所有令牌和会话都已失效：{number} 个用户要重新登录，用备份时的密码。"
     back = User.objects.filter(is_active=True)
     if memory is None or not back.filter(unid__in=memory["known"]).exists():
         # There was no database, or one of another installation (a new machine): none of its users is ours.
-        yield "Who was disabled or deleted since the backup is not known: look through the list of users."
+        yield "不知道备份之后停用、删除了谁：请核对用户列表。"
         return
     users = back.filter(unid__in=memory["disabled"])
     if pks := list(users.order_by("pk").values_list("pk", flat=True)):
-        yield f"Disabled again who was disabled since the backup: {_names(users)}."
+        yield f"备份之后停用的，再次停用：{_names(users)}。"
         users_disable(user_pks=pks)
     deleted_users = back.exclude(unid__in=memory["known"])
     if deleted_users.exists():
         # To bring them back may be the very reason of the restore, so a person has to decide.
-        yield f"Users deleted since the backup are there again: {_names(deleted_users)}."
+        yield f"备份之后删除的用户又在了：{_names(deleted_users)}。"
 
 
 def _names(users: QuerySet[User]) -> str:
     names = list(users.order_by("pk").values_list("username", flat=True)[: MAX_NAMED + 1])
-    return ", ".join(names[:MAX_NAMED]) + (" and more" if len(names) > MAX_NAMED else "")
+    return "、".join(names[:MAX_NAMED]) + (" 等" if len(names) > MAX_NAMED else "")

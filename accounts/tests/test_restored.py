@@ -17,13 +17,13 @@ def test_all_log_in_again_the_disabled_stay_disabled_and_many_are_named_in_part(
     User.objects.create(username="deleted", role=roles["200"])
     User.objects.exclude(username="zhao").update(is_active=True)  # as the backup has it
     unknown = list(users_follow(past, None))
-    assert "not known" in unknown[1] and User.objects.filter(username__in=names, is_active=True).count() == len(names)
+    assert "不知道" in unknown[1] and User.objects.filter(username__in=names, is_active=True).count() == len(names)
 
     sentences = list(users_follow(past, memory))
 
     assert sentences[1:] == [
-        f"Disabled again who was disabled since the backup: {', '.join(names[:MAX_NAMED])} and more.",
-        "Users deleted since the backup are there again: deleted.",
+        f"备份之后停用的，再次停用：{'、'.join(names[:MAX_NAMED])} 等。",
+        "备份之后删除的用户又在了：deleted。",
     ]
     assert not User.objects.filter(username__in=names, is_active=True).exists()
     assert not User.objects.filter(epoch__lt=memory["epoch"] + 1).exists()

@@ -160,7 +160,7 @@ class TestWays:
         settings.ALERT_WEBHOOKS = [f"{robot.url}/open-apis/bot/v2/hook/secret"]
         settings.ALERT_MAIL_TO = ["li@example.com"]
 
-        with pytest.raises(CommandError, match="1 of 2"):
+        with pytest.raises(CommandError, match="有 1 个收下了"):
             call_command("alert_test")
 
         assert [mail.to for mail in mailoutbox] == [["li@example.com"]]

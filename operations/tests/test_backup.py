@@ -55,13 +55,13 @@ def test_restores_rows_and_pictures(tmp_path: Path, media: Path, monkeypatch: An
     finally:
         os.umask(mask)
     assert modes == {0o600}  # only the owner can read it, from the first byte on
-    with pytest.raises(CommandError, match="exists already"):
+    with pytest.raises(CommandError, match="已经有"):
         call_command("backup", str(file))
     Role.objects.filter(roleid="777").update(name="改过的")
     Role.objects.create(roleid="778", name="后来的")
     (media / "picture.png").unlink()
 
-    with connected(SERVING), pytest.raises(CommandError, match="still runs; it uses the database from this machine"):
+    with connected(SERVING), pytest.raises(CommandError, match="系统还在运行，在这些机器上用着数据库：本机"):
         call_command("restore", str(file), "--yes")
 
     assert Role.objects.filter(roleid="778").exists()
@@ -87,7 +87,7 @@ def test_a_full_disk_is_said_and_damages_nothing(tmp_path: Path, media: Path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(tarfile.TarFile, "addfile", mock.Mock(side_effect=full))
-        reason = rf"{tmp_path}/one.tar was not written: \[Errno 28\] No space left on device"
+        reason = rf"没有写成 {tmp_path}/one.tar：.*\[Errno 28\] No space left on device"
         with pytest.raises(CommandError, match=reason):
             call_command("backup", str(tmp_path / "one.tar"))
     assert list(tmp_path.glob("*.tar*")) == []
@@ -138,14 +138,14 @@ def another_tar(_: Path, bad: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (partial(altered, change=lambda dump: dump + b"x", is_honest=False), "it is damaged"),
-        (partial(altered, written_at="yesterday"), "the database is as before: Invalid isoformat"),
+        (partial(altered, change=lambda dump: dump + b"x", is_honest=False), "文件损坏了"),
+        (partial(altered, written_at="yesterday"), "数据库和以前一样：Invalid isoformat"),
         # Without the one transaction each table that had come whole would be there, and the rest be gone.
-        (partial(altered, change=lambda dump: dump[:-200_000]), "the database is as before: pg_restore failed: "),
+        (partial(altered, change=lambda dump: dump[:-200_000]), "数据库和以前一样：pg_restore 失败："),
         (lambda good, bad: bad.write_bytes(good.read_bytes()[:-200_000]), "unexpected end of data"),
-        (leading_outside, "leads outside"),
-        (another_tar, "it is no backup"),
-        (shutil.copy, r"the database is as before: psql failed: .*division by zero"),
+        (leading_outside, "指到外面"),
+        (another_tar, "不是备份"),
+        (shutil.copy, r"数据库和以前一样：psql 失败：.*division by zero"),
     ],
 )
 def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(

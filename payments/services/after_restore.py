@@ -58,13 +58,13 @@ def payment_recall(*, out_trade_no: str, now: datetime) -> str:
     try:
         result = gateway_to_ask().query(out_trade_no)
     except OrderUnknown:
-        return "never paid"
+        return "没有付过款"
     except GatewayError as error:
         raise as_refusal(error) from None
     if result.trade_state not in ("SUCCESS", "REFUND"):
-        return "never paid"
+        return "没有付过款"
     payment_return_stray(result=result, actor=RESTORE, now=now)
-    return "paid, which goes back" if result.trade_state == "SUCCESS" else "paid, and refunded before"
+    return "付过款，正在退回" if result.trade_state == "SUCCESS" else "付过款，已经退过"
 
 
 def payments_after_restore(restoration: Restoration) -> Iterator[str]:
@@ -73,14 +73,14 @@ def payments_after_restore(restoration: Restoration) -> Iterator[str]:
     payments = Payment.objects.filter(next_check_at__isnull=False).exclude(state=PaymentStatus.PAID)
     refunds = Refund.objects.filter(state__in=UNDER_WAY)
     numbers = payments.update(next_check_at=now, claimed_until=None), refunds.update(next_try_at=now)
-    yield f"{numbers[0]} payments and {numbers[1]} refunds are asked about at WeChat Pay as soon as a worker runs."
+    yield f"worker 启动后马上去微信询问 {numbers[0]} 笔支付和 {numbers[1]} 笔退款。"
     if not merchant().has_v3:
-        yield "Without WeChat Pay v3 there are no bills: compare the payments since the backup at the merchant's desk."
+        yield "没有微信支付 v3 就没有账单：请在商户平台核对备份之后的支付。"
         return
     first, today = local(restoration.written_at).date(), local(now).date()
     number = len(bill_days_missing(merchant().mch_id, now=now))
     yield (
-        f"The bills of {first} to {today} find the money that has no order here any more: {number} of these days are "
-        f"compared within the hour, the last one after {format_office_time(bill_made_at(today))}, and it is refunded. "
-        "Sooner: `manage.py payments_recall` on each machine."
+        f"这里已经没有订单的款项，由 {first} 到 {today} 的账单找出来退回：其中 {number} 天在一小时之内核对，"
+        f"最后一天在 {format_office_time(bill_made_at(today))} 之后。"
+        "要马上退：在每台机器上运行 `manage.py payments_recall`。"
     )

@@ -29,5 +29,5 @@ def orders_after_restore(restoration: Restoration) -> Iterator[str]:
                     order=order, event=Note.RESTORED, actor=SYSTEM, now=now, detail="关闭之前先向微信询问是否已付款"
                 )
         number += 1
-    yield f"{number} open orders keep their stock until WeChat Pay has said whether they were paid."
-    yield "Orders that were placed since the backup are gone, and what was shipped or returned since is not recorded."
+    yield f"{number} 个未付款的订单留着库存，等微信说清楚付了没有。"
+    yield "备份之后下的订单没有了；之后的发货和退货没有记录，请人工补上。"

@@ -84,7 +84,7 @@ def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
 
     output = back()
 
-    assert "3 open orders keep their stock" in output and "find the money that has no order here any more" in output
+    assert "3 个未付款的订单留着库存" in output and "这里已经没有订单的款项，由" in output
     assert not Order.objects.filter(order_id=placed.order_id).exists()
     assert states(not_started, given_back) == ["open", "paid"]
     calls = wechat.called("query")
@@ -113,7 +113,7 @@ def test_a_database_that_was_not_restored_to_the_point_is_left_alone(li, tmp_pat
     point = timezone.now()
     order = make_order(li.user, make_product())
 
-    with pytest.raises(CommandError, match=r"was not restored to .*_.* has a row of"):
+    with pytest.raises(CommandError, match=r"没有恢复到.*_.* 里有一行是"):
         call_command("restore", "--point", point.isoformat(), "--yes")
 
     assert li.get("/verify").json()["state"] is True and states(order) == ["open"]
@@ -130,7 +130,7 @@ def test_after_a_point_in_time_the_numbers_that_this_machine_has_kept_bring_the_
     li, wechat, tmp_path, settings
 ):
     settings.STATE_DIR, settings.PAYMENT_NUMBERS = tmp_path, tmp_path / "numbers"
-    with pytest.raises(CommandError, match="was not restored"):
+    with pytest.raises(CommandError, match="没有恢复过"):
         call_command("payments_recall")
     settings.PAYMENT_NUMBERS.write_text("2020-01-01T10:00:00+08:00 early\n2020-01-0\n", "ascii")  # one line is torn
     placed, unpaid = make_paid(wechat, li.user), make_order(li.user)
@@ -138,7 +138,7 @@ def test_after_a_point_in_time_the_numbers_that_this_machine_has_kept_bring_the_
         cursor.execute("TRUNCATE shop_order, payments_payment CASCADE")
     out = StringIO()
     call_command("restore", "--point", timezone.now().isoformat(), "--yes", stdout=out)
-    assert "Start web" in out.getvalue() and restored.unfinished() == ""
+    assert "再启动 web" in out.getvalue() and restored.unfinished() == ""
 
     for _ in range(2):
         call_command("payments_recall", stdout=out)
@@ -149,8 +149,8 @@ def test_after_a_point_in_time_the_numbers_that_this_machine_has_kept_bring_the_
     call_command("payments_recall", stdout=out)
 
     refund = Refund.objects.get(payment__out_trade_no=placed.order_id)
-    assert refund.amount_fen == placed.total_fen and f"{unpaid.order_id}: never paid" in out.getvalue()
-    assert "early" not in out.getvalue() and "No payment was started on this machine" in out.getvalue()
+    assert refund.amount_fen == placed.total_fen and f"{unpaid.order_id}: 没有付过款" in out.getvalue()
+    assert "early" not in out.getvalue() and "没有发起过支付" in out.getvalue()
 
 
 # Where the schema stood before restores, bills, a second factor, and imports that are taken back.
@@ -183,7 +183,7 @@ def test_a_backup_of_an_older_release_is_brought_up_to_date(li, wechat, backup, 
     bills_reconcile_missing(now=next_morning())
     assert BillRun.objects.exists()
 
-    assert "2 open orders keep their stock" in back()
+    assert "2 个未付款的订单留着库存" in back()
 
     assert states(order) == ["open"] and not BillRun.objects.exists()
     orders_sweep(now=later(minutes=10))
@@ -225,7 +225,7 @@ def test_tokens_sessions_and_disabled_users_stay_dead(api, person, wechat, backu
     later_token = login(wang.user)  # of an epoch that the backup has not reached
     users_disable(user_pks=[li.user.pk])
 
-    assert "Disabled again who was disabled since the backup: li." in back()
+    assert "备份之后停用的，再次停用：li。" in back()
 
     assert not any(is_valid(token) for token in (li.token, wang.token, zhao.token, later_token))
     assert office.get("/admin/").status_code == 302
@@ -259,11 +259,11 @@ def test_an_interrupted_restore_is_ended_by_the_next_and_stops_every_start(li, b
     assert marker.stat().st_mode & 0o077 == 0
     (error,) = checks.restore_is_finished()
     assert json.loads(marker.read_text())["source"] in error.hint
-    with pytest.raises(checks.ImproperlyConfigured, match="has not ended"):
+    with pytest.raises(checks.ImproperlyConfigured, match="恢复没有做完"):
         checks.refuse_unsafe_start()
 
     # What it replaces now is the backup itself: it remembers from the first time.
-    assert "Disabled again who was disabled since the backup: li." in back()
+    assert "备份之后停用的，再次停用：li。" in back()
 
     assert checks.restore_is_finished() == [] and not marker.exists()
 
@@ -276,7 +276,7 @@ def test_payments_that_were_watched_are_asked_about_at_once_and_each_day_since_t
     back = backup()
     wechat.pay(order.order_id)
 
-    assert "1 payments and 0 refunds are asked about" in back()
+    assert "1 笔支付和 0 笔退款" in back()
 
     assert payments_reconcile(now=timezone.now()) == 1
     assert Payment.objects.get().is_paid

@@ -118,7 +118,7 @@ def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup
     result = manage(stack.environ, "restore", str(backup), "--yes")
 
     assert result.returncode == 1
-    assert "The system still runs; it uses the database from this machine." in result.stderr
+    assert "系统还在运行，在这些机器上用着数据库：本机。" in result.stderr
 
 
 @pytest.mark.parametrize("mark", [" operations.web --interface", "watchdog.py"])

@@ -57,7 +57,7 @@ def drill(shop: Shop, buyers: int) -> list[str]:
     assert until(lambda: "t" in shop.sql(ARCHIVED), SETTLED_S), "nothing is archived"
     run("systemctl", "stop", "spms-*")
     refusal = shop.manage("restore", "--point", point, "--yes", ok=False)
-    wrong = [] if "was not restored to" in refusal else ["a restore that has not happened is not refused"]
+    wrong = [] if "没有恢复到" in refusal else ["a restore that has not happened is not refused"]
     run("systemctl", "kill", "--signal=KILL", shop.cluster, ok=False)
     run("systemctl", "stop", shop.cluster, ok=False)
     data = f"/var/lib/postgresql/{shop.version}/spms"

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         now = timezone.localtime()
         target = options["file"] or Path(f"backup-{now:%Y%m%d-%H%M%S}.tar")
         if target.exists():
-            raise CommandError(f"{target} exists already; nothing was written.")
+            raise CommandError(f"已经有 {target}，什么也没有写。")
         try:
             backup.write(target, now=now)
         except backup.BackupError as error:
@@ -30,4 +30,4 @@ class Command(BaseCommand):
         with suppress(ProgrammingError):  # there is no such table yet: an upgrade backs up before it migrates
             if not has_pgbackrest():
                 Backup.objects.create(finished_at=times.now())
-        self.stdout.write(f"{target}: {target.stat().st_size / 1_000_000:.1f} MB. Keep it where only you can read it.")
+        self.stdout.write(f"{target}：{target.stat().st_size / 1_000_000:.1f} MB。请放在只有你读得到的地方。")

@@ -28,12 +28,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file, point = options["file"], options["point"]
         if (file is None) == (point is None):
-            raise CommandError("Name the file of a backup, or with --point the time that pgBackRest has restored.")
+            raise CommandError("写上备份文件，或者用 --point 写上 pgBackRest 恢复到的时刻。")
         if point and point.tzinfo is None:
-            raise CommandError("Say the zone of the time, too: 2026-01-31T10:30+08:00")
-        question = "Everything in the database will be replaced." if file else "All logins and waiting tasks will end."
-        if not options["yes"] and input(f"{question} Type 'yes': ") != "yes":
-            raise CommandError("Nothing was changed.")
+            raise CommandError("时刻要带时区：2026-01-31T10:30+08:00")
+        question = "数据库里的一切都会被替换。" if file else "所有登录和等待的任务都会结束。"
+        if not options["yes"] and input(f"{question}输入 yes 继续：") != "yes":
+            raise CommandError("什么也没有改变。")
         try:
             backup.refuse_while_it_runs()
         except backup.BackupError as error:
@@ -44,8 +44,8 @@ class Command(BaseCommand):
                 restored.refuse_unless_at(point)
             except restored.NotRestored as error:
                 raise CommandError(
-                    f"Nothing was changed: the database was not restored to {point.isoformat()}, {error}. "
-                    "Did pgBackRest fail? If you restored everything there was, name the time of the last row."
+                    f"什么也没有改变：数据库没有恢复到 {point.isoformat()}，{error}。"
+                    "pgBackRest 失败了吗？如果是恢复到最后，就写最后一行的时刻。"
                 ) from error
         # pgBackRest has replaced the database already: there is nothing to remember of it.
         memory = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
@@ -55,10 +55,10 @@ class Command(BaseCommand):
         # Valkey's copies of users, roles and tokens, and the waiting tasks, belong to the replaced database.
         valkey.client().flushdb()
         current_app.control.purge()
-        self.stdout.write(f"Restored the state of {point.isoformat()}.")
+        self.stdout.write(f"已恢复到 {point.isoformat()} 的状态。")
         for line in restored.finish(memory, written_at=point, now=times.now()):
             self.stdout.write(f"- {line}")
-        self.stdout.write("Start web, socket, worker and beat again.")
+        self.stdout.write("请再启动 web、socket、worker 和 beat。")
 
     def _replace(self, file: Path, was_unfinished: str) -> datetime:
         try:

@@ -25,12 +25,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         restoration = Restoration.objects.order_by("restored_at").last()
         if restoration is None:
-            raise CommandError("This database was not restored.")
+            raise CommandError("这个数据库没有恢复过。")
         numbers = set(sys.stdin.read().split()) if options["more"] else set()
         try:
             numbers |= numbers_since(restoration.written_at - CLOCKS_DIFFER)
         except OSError as error:
-            self.stdout.write(f"No payment was started on this machine, as far as it knows: {error}")
+            self.stdout.write(f"就这台机器所知，没有发起过支付：{error}")
         failures = 0
         for number in sorted(numbers):
             try:
@@ -39,4 +39,4 @@ class Command(BaseCommand):
                 failures += 1
                 self.stdout.write(f"{number}: {error.msg}")
         if failures:
-            raise CommandError(f"{failures} numbers could not be settled; run this again later.")
+            raise CommandError(f"{failures} 个没有办成，过一会儿再运行一次。")
