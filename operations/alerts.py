@@ -19,6 +19,7 @@ from core.findings import Finding
 from core.http import run_within
 from core.models import Alert
 from core.upstreams import Upstream
+from operations.units import ROOT
 
 log = structlog.get_logger("operations")
 LASTS = timedelta(minutes=3)  # what is found again after this is no hiccup
@@ -81,7 +82,7 @@ def _due_without_database(bad: list[Finding]) -> list[Finding]:
 
 def _message(lines: list[str]) -> str:
     """Return a message of as many lines as a robot takes, and of at least one."""
-    end = f"{socket.gethostname()}：运行 manage.py doctor 看全部和办法"
+    end = f"{socket.gethostname()}：在 {ROOT} 里运行 manage.py doctor 看全部和办法"
     for number in range(len(lines), 0, -1):
         rest = [f"……另有 {len(lines) - number} 项"] if number < len(lines) else []
         items = [f"· {line}" for line in lines[:number]]

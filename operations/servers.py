@@ -30,6 +30,7 @@ from core.observe.metrics import Sample
 from core.observe.middleware import FORWARDED_KEY, hops_fit
 from core.upstreams import resting
 from operations.locks import lock_holders
+from operations.units import NAME
 
 MIN_FREE_BYTES = 1 << 30
 MAX_LAG_BYTES = 16 << 20
@@ -198,7 +199,7 @@ def background_work() -> Iterator[Finding]:
     for queue, age in heartbeat.ages_s(times.now().timestamp()).items():
         seen = "从来没有" if age is None else f"{age:.0f} 秒之前"
         what = f"队列 {queue}：worker 上一次的动静：{seen}；{depths[queue]} 个任务在等"
-        do = f"`systemctl status spms-beat spms-worker@{queue}`，开发时由 `make up` 运行。刚启动的话十秒之后再看。"
+        do = f"`systemctl status {NAME}-beat {NAME}-worker@{queue}`，开发时由 `make up` 运行。刚启动的话十秒之后再看。"
         yield Finding(f"queue {queue}", heartbeat.is_alive(age), what, do)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = "/opt/spms"  # where the units expect the code
+NAME = ROOT.name if str(ROOT).startswith(HOME) else "spms"  # of another school on the same machine: spms-north
 
 
 def lines(name: str, key: str, root: Path = ROOT) -> list[str]:

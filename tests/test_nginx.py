@@ -55,7 +55,7 @@ def ports(home: Path) -> Iterator[dict[str, int]]:
         changes = {
             "proxy_read_timeout 60s;": f"proxy_read_timeout {HANGS_S // 2}s;",
             # A limit as an engineer adds one.
-            "limit_req_status 429;": "limit_req_status 429; limit_req_zone $uri zone=one:1m rate=1r/m;",
+            "map $http_upgrade": "limit_req_zone $uri zone=one:1m rate=1r/m; map $http_upgrade",
             "location /admin/ {": f"{BUSY} location /admin/ {{",
         }
         with nginx_before(home, **found, changes=changes) as (found["https"], found["http"]):

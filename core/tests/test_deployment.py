@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +78,44 @@ def test_services_keep_their_figures_in_one_folder_in_memory():
     for file in (settings.BASE_DIR / "deploy/systemd").glob("*.service"):
         if "[Install]" in (text := file.read_text("utf-8")):
             assert "\nRuntimeDirectory=spms/metrics\nRuntimeDirectoryPreserve=yes\n" in text, file.name
+
+
+def test_every_release_is_found_by_its_version():
+    root = settings.BASE_DIR
+    lines = (root / "deploy/releases").read_text("utf-8").splitlines()[1:]
+
+    for name, commit in map(str.split, lines):
+        command = ["git", "-C", str(root), "show", f"{commit}:config/settings/base.py"]
+        assert re.search(f'VERSION"?[ =:]+"{name[1:]}"', subprocess.check_output(command, text=True))
+
+
+def written_files(folder: Path, name: str, first_port: int) -> dict[str, str]:
+    """Return the units and the nginx file as ``deploy/upgrade`` writes them for a school."""
+    (folder / name).symlink_to(settings.BASE_DIR)
+    (folder / "env").write_text(f"FIRST_PORT={first_port}\n")
+    environ = {"PATH": "/usr/bin:/bin", "APP": str(folder / name), "ENV_FILE": str(folder / "env")}
+    target = folder / f"{name}-files"
+    script = str(settings.BASE_DIR / "deploy/upgrade")
+    subprocess.run(["bash", script, "--files", str(target)], env=environ, check=True)
+    return {path.name: path.read_text("utf-8") for path in target.rglob("*.*") if path.is_file()}
+
+
+def test_another_school_on_the_machine_has_names_and_ports_of_its_own(tmp_path):
+    deploy = settings.BASE_DIR / "deploy"
+    ours = {
+        path.name: path.read_text("utf-8") for path in [*(deploy / "systemd").glob("spms-*"), deploy / "nginx.conf"]
+    }
+
+    north = written_files(tmp_path, "spms-north", 8021)
+
+    assert written_files(tmp_path, "spms", 8001) == ours
+    names = {name.replace("spms-", "spms-north-") for name in ours if "backup" not in name}
+    assert set(north) == names and names
+    text = "".join(north.values()).replace("/etc/spms/spms-north.env", "")
+    assert set(re.findall(r"\bspms[\w-]*", text)) <= {
+        *("spms-north", "spms_north_web", "spms_north_socket", "spms_north_path", "spms-north-web"),
+    }
+    assert set(re.findall(r"\b80\d\d\b", text)) == {"8021", "8022"}
 
 
 @pytest.mark.django_db
