@@ -1,4 +1,4 @@
-"""Teachers of the demo classes, and rooms with demo students in beds.
+"""Teachers of the demo classes, a student with a demo account, and rooms with demo students in beds.
 
 Nobody has entered the rooms (``created_by``), by which a reset tells them from those of people.
 """
@@ -11,14 +11,14 @@ from auditlog.context import disable_auditlog
 
 from accounts.models import User
 from core.times import local
-from demo.students import OF_THE_YEAR, SID_START
+from demo.students import OF_THE_YEAR, SID_OF_THE_DOCUMENT, SID_START
 from dormitory.errors import HasBed
 from dormitory.models import Room, RoomGender, Stay
 from dormitory.services import check_in, check_out, room_add
 from students.classes import classes_add
 from students.models import SchoolClass, Student, StudentState
 
-HEAD_TEACHERS = ["lbw", "zhuguan"]
+HEAD_TEACHERS, STUDENT_ACCOUNT = ["lbw", "zhuguan"], "yuangong"
 BUILDING, ROOMS, BEDS = "演示楼", ["101", "102", "103", "201", "202", "203"], 6
 IN_BEDS, MOVED_OUT = 26, 3  # students; those who moved out are beside those in beds
 
@@ -34,6 +34,7 @@ def school_seed(*, now: datetime) -> str:
 def school_reset(*, now: datetime) -> str:
     """Put it back as it was. Rooms and stays that people have made stay."""
     teachers = _classes(now)
+    _give_account()
     Stay.objects.filter(room__in=_rooms()).delete()
     _rooms().delete()
     return f"班主任 {teachers} 名，宿舍 {_fill_rooms(now)} 间"
@@ -55,6 +56,13 @@ def _classes(now: datetime) -> int:
             campus="重庆",
         )
     return len(teachers)
+
+
+def _give_account() -> None:
+    """Let a demo account that is no member of staff belong to a student, so that it can sign in a session."""
+    user = User.objects.filter(username=STUDENT_ACCOUNT).first()
+    if user and not Student.objects.filter(account=user).exists():
+        Student.objects.filter(sid=SID_OF_THE_DOCUMENT, account=None).update(account=user)
 
 
 def _fill_rooms(now: datetime) -> int:

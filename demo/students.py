@@ -24,7 +24,7 @@ DESCRIPTIONS = [
 OF_THE_YEAR = {"H51901": 23, "H51902": 20, "H51903": 17, "H51904": 14, "H51905": 38, "H51906": 28}
 OF_THE_LAST_WEEKS = {"H51901": 15, "H51902": 15, "H51903": 15, "H51904": 14}
 YEAR, WEEKS = timedelta(days=360), timedelta(days=24)
-SID_START = "DEMO"
+SID_START, SID_OF_THE_DOCUMENT = "DEMO", "WWLN97178546"
 # Who studies no longer, by the number of the student: since how many days, and why.
 LEAVERS = {
     5: (StudentState.WITHDRAWN, 200, "搬家"),
@@ -129,7 +129,7 @@ def _students(now: datetime) -> list[Student]:
 
 def _of_the_document() -> Student:
     return Student(
-        sid="WWLN97178546",
+        sid=SID_OF_THE_DOCUMENT,
         name="谭鹏",
         age=21,
         class_name="H51901",

@@ -50,6 +50,15 @@ def test_classes_have_teachers_and_students_beds():
 
 
 @pytest.mark.usefixtures("school")
+def test_a_demo_account_is_a_students_who_studies_in_the_class_of_the_course():
+    students_reset(now=times.now())
+    school_reset(now=times.now())
+
+    student = Student.objects.get(account__username="yuangong")
+    assert (student.class_name, student.state) == ("H51901", StudentState.STUDYING)
+
+
+@pytest.mark.usefixtures("school")
 def test_who_has_left_is_on_no_list_of_attendance():
     attendance_seed(now=times.now())
 
