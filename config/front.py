@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import segno
@@ -12,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.utils.cache import patch_vary_headers
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language_from_request
 
@@ -26,6 +28,7 @@ from payments.wechat_codes import WECHAT_CODES
 
 MAX_QR_BYTES = 1000
 _TYPES, _PLAIN_TEXT = "types.d.ts", "text/plain; charset=utf-8"
+_LOCAL = "http://127.0.0.1:8000"  # where the example clients look for the server
 
 
 def switches(request: HttpRequest) -> dict[str, bool]:
@@ -39,6 +42,8 @@ CARDS = [
     ("/docs/codes/", "状态码大全", "每个 status / code 的含义，以及该怎么办。", "Codes", "What every code means."),
     ("/docs/client/", "开始写客户端", "axios 与开发代理（Vue CLI、Vite、CRA）、types.d.ts、Postman / Apifox 集合。",
      "Write a client", "axios, development proxies, TypeScript types, a Postman collection."),
+    ("/docs/course/", "课程", "十课写出一个客户端：从登入到支付、扫码、图表、坏网络。",
+     "Course", "Ten lessons, in Chinese."),
     ("/docs/socket/", "微信扫码登入", "socket.io 2.x、4.x 与普通 WebSocket 的可运行示例。",
      "Scan login", "Snippets for socket.io 2.x, 4.x and plain WebSocket."),
     ("/admin/", "管理后台", "学员、权限、商城、订单、退款、天气。",
@@ -79,16 +84,12 @@ def codes(request: HttpRequest) -> HttpResponse:
     return render(request, "front/codes.html", context)
 
 
-def socket_guide(request: HttpRequest) -> HttpResponse:
+def guide(request: HttpRequest, name: str) -> HttpResponse:
+    """Show how to write a client, or one with a socket."""
     base = absolute_url(request, "")
-    context = {"base": base, "ws_base": base.replace("http", "ws", 1), "qr_ttl": span(settings.WECHAT_QR_TTL)}
-    return render(request, "front/socket.html", context)
-
-
-def client_guide(request: HttpRequest) -> HttpResponse:
-    base = absolute_url(request, "")
-    context = {"base": base, "ws_base": base.replace("http", "ws", 1), "lifetime": span(settings.JWT_LIFETIME)}
-    return render(request, "front/client.html", context)
+    context = {"base": base, "ws_base": base.replace("http", "ws", 1), "course": chapters("course").values()}
+    spans = {"qr_ttl": span(settings.WECHAT_QR_TTL), "lifetime": span(settings.JWT_LIFETIME)}
+    return render(request, f"front/{name}.html", context | spans)
 
 
 def types_file(request: HttpRequest) -> HttpResponse:
@@ -105,12 +106,12 @@ def collection_file(request: HttpRequest) -> HttpResponse:
 
 
 def example_client(request: HttpRequest, name: str) -> HttpResponse:
-    """Send the source of an example client as a zip, with the types it imports."""
-    folder, packed = settings.BASE_DIR / "examples" / name, BytesIO()
+    """Send the source of an example client as a zip, with the types it imports and the address of this server."""
+    folder, packed, base = settings.BASE_DIR / "examples" / name, BytesIO(), absolute_url(request, "")
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
         for file in sorted(folder.rglob("*")):
             if file.is_file() and "node_modules" not in file.parts and file.name != _TYPES:
-                archive.write(file, f"{name}/{file.relative_to(folder)}")
+                archive.writestr(f"{name}/{file.relative_to(folder)}", file.read_text("utf-8").replace(_LOCAL, base))
         archive.writestr(f"{name}/src/{_TYPES}", types_file(request).content)
     return HttpResponse(packed.getvalue(), content_type="application/zip")
 
@@ -138,34 +139,52 @@ def demo_qr(request: HttpRequest) -> HttpResponse:
     return HttpResponse(drawing.getvalue(), content_type="image/svg+xml")
 
 
-# --- The staff handbook: ``docs/staff``, a page for each job, in Chinese ---
+# --- Books in Chinese, a page for each file: the staff handbook (``docs/staff``), the course (``docs/course``) ---
 @dataclass(frozen=True)
 class Chapter:
     name: str  # such as "ship"; the files begin with a number for their order
     title: str
     picture: str  # the address of the first of its pictures, "" without one
+    lead: SafeString  # its first paragraph
     html: SafeString
 
 
 @cache
-def chapters() -> dict[str, Chapter]:
+def chapters(book: str) -> dict[str, Chapter]:
     """Return the chapters in order."""
-    from markdown_it import MarkdownIt  # here, because few processes ever show the handbook
-
     by_name = {}
-    for path in sorted((settings.BASE_DIR / "docs/staff").glob("[0-9]*.md")):
-        text = re.sub(r"\(images/(.*?)\)", lambda match: f"({static(f'handbook/{match[1]}')})", path.read_text("utf-8"))
-        title = text.partition("\n")[0].removeprefix("# ")
-        html = MarkdownIt().render(text).replace("<img ", '<img loading="lazy" ')
+    for path in sorted((settings.BASE_DIR / "docs" / book).glob("[0-9]*.md")):
+        html = _page(path)
+        title, lead = (_inner(html, tag) for tag in ("h1", "p"))
         picture = re.search(r'src="(.*?)"', html)
         name = path.stem.partition("-")[2]
-        by_name[name] = Chapter(name, title, picture[1] if picture else "", mark_safe(html))  # noqa: S308  (our own files)
+        by_name[name] = Chapter(name, title, picture[1] if picture else "", lead, html)
     return by_name
 
 
-def handbook(request: HttpRequest, name: str = "") -> HttpResponse:
+def _page(path: Path) -> SafeString:
+    from markdown_it import MarkdownIt  # here, because few processes ever show a book
+
+    markdown = MarkdownIt("commonmark", {"highlight": _code}).enable("table")
+    text = re.sub(r"\(images/(.*?)\)", lambda match: f"({static(f'handbook/{match[1]}')})", path.read_text("utf-8"))
+    return mark_safe(markdown.render(text).replace("<img ", '<img loading="lazy" '))  # noqa: S308  (our own files)
+
+
+def _inner(html: str, tag: str) -> SafeString:
+    """Return what the first of these tags holds."""
+    found = re.search(rf"<{tag}>(.*?)</{tag}>", html)
+    return mark_safe(found[1] if found else "")  # noqa: S308  (our own files)
+
+
+def _code(text: str, language: str, file: str) -> str:
+    """Show a block of code under the name of its file, which stands behind the language."""
+    return f'<pre data-file="{file}"><code class="language-{language}">{escape(text)}</code></pre>'
+
+
+def book_page(request: HttpRequest, book: str, name: str = "") -> HttpResponse:
     """Show a chapter, or the contents."""
-    if name and name not in chapters():
+    if name and name not in chapters(book):
         raise Http404
-    context = {"chapters": chapters().values(), "chapter": chapters().get(name)}
-    return render(request, "front/handbook.html", context)
+    context = {"chapters": chapters(book).values(), "chapter": chapters(book).get(name)}
+    account = DEMO_USERS[0] if settings.DEMO_DATA else None
+    return render(request, f"front/{book}.html", context | {"base": absolute_url(request, ""), "account": account})

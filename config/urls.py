@@ -37,13 +37,15 @@ urlpatterns = [
     path("media/", include("uploads.api.media")),
     path("docs/", front.reference),
     path("docs/codes/", front.codes),
-    path("docs/socket/", front.socket_guide),
-    path("docs/client/", front.client_guide),
-    path("docs/staff/", front.handbook),
-    path("docs/staff/<str:name>/", front.handbook),
+    *(path(f"docs/{name}/", front.guide, {"name": name}) for name in ("client", "socket")),
+    *(path(f"docs/{book}/", front.book_page, {"book": book}) for book in ("staff", "course")),
+    *(path(f"docs/{book}/<str:name>/", front.book_page, {"book": book}) for book in ("staff", "course")),
     path("docs/types.d.ts", front.types_file),
     path("docs/collection.json", front.collection_file),
-    *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react", "miniprogram")),
+    *(
+        path(f"docs/{name}.zip", front.example_client, {"name": name})
+        for name in ("vue", "react", "miniprogram", "course")
+    ),
     path("attendance/phone/", phone.sign_page),
     path("attendance/phone/wechat/", phone.wechat_page),
     path("admin/", include("backoffice.urls")),

@@ -126,8 +126,8 @@ def test_the_limits_are_those_that_are_configured(api, settings, monkeypatch):
 def test_each_chapter_is_a_page_in_chinese(client: Client) -> None:
     contents = client.get("/docs/staff/").content.decode()
 
-    assert len(chapters()) >= 11
-    for chapter in chapters().values():
+    assert len(chapters("staff")) >= 11
+    for chapter in chapters("staff").values():
         page = client.get(f"/docs/staff/{chapter.name}/").content.decode()
         assert f"/docs/staff/{chapter.name}/" in contents and f"<h1>{chapter.title}</h1>" in page
         assert f'src="{chapter.picture}"' in contents and "状态码" not in page  # no links of trainees
@@ -136,8 +136,19 @@ def test_each_chapter_is_a_page_in_chinese(client: Client) -> None:
     assert client.get("/docs/staff/none/").status_code == 404
 
 
+def test_each_lesson_is_a_page_with_the_files_to_make(client: Client) -> None:
+    contents = client.get("/docs/course/").content.decode()
+
+    for lesson in chapters("course").values():
+        page = client.get(f"/docs/course/{lesson.name}/").content.decode()
+        assert f'href="/docs/course/{lesson.name}/"' in contents and lesson.lead in contents
+        assert f"<h1>{lesson.title}</h1>" in page and "<table>" in page and "/docs/course.zip" in page
+        assert 'data-file="src/Lesson' in page and ".vue" in page and ".jsx" in page
+    assert "`" not in re.sub(r"(?s)<pre.*?</pre>", "", page)  # everything is markup
+
+
 def test_each_list_of_the_back_office_links_to_its_chapter(office: Client) -> None:
-    assert set(CHAPTERS.values()) <= chapters().keys()
+    assert set(CHAPTERS.values()) <= chapters("staff").keys()
     for model in admin.site._registry:
         address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         assert f'href="/docs/staff/{chapter_of(address)}/"' in office.get(address, follow=True).content.decode()

@@ -133,11 +133,15 @@ def test_without_a_sandbox_no_page_offers_to_pay_in_it(api, settings):
         ("vue", {"src/main.js", "package.json"}),
         ("react", {"src/types.d.ts", "package.json"}),
         ("miniprogram", {"app.json", "utils/api.js", "pages/index/index.wxml"}),
+        ("course", {"package.json", "src/main.js", "src/api.js"}),
     ],
 )
 def test_the_example_clients_can_be_downloaded(api, name, files):
-    archive = zipfile.ZipFile(io.BytesIO(api.http.get(f"/docs/{name}.zip").content))
+    answer = api.http.get(f"/docs/{name}.zip", headers={"host": "192.168.1.5:8000"})
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
 
     assert {f"{name}/{file}" for file in files} <= set(archive.namelist())
+    texts = [archive.read(file).decode() for file in archive.namelist() if "types.d.ts" not in file]
+    assert any("http://192.168.1.5:8000" in text for text in texts) and not any("127.0.0.1" in text for text in texts)
     sources = [path for path in (EXAMPLES / name / "src").glob("*") if path.name != "types.d.ts"]
     assert {f"{name}/src/{path.name}" for path in sources} <= set(archive.namelist())

@@ -1,0 +1,17 @@
+import vue from "@vitejs/plugin-vue"
+
+// 服务器的地址
+const target = process.env.VITE_SERVER ?? "http://127.0.0.1:8000"
+
+export default {
+  plugins: [vue()],
+  esbuild: { jsx: "automatic" }, // React
+  server: {
+    proxy: {
+      "/api": { target, changeOrigin: true, rewrite: path => path.replace(/^\/api/, "") },
+      "/socket.io": { target, ws: true },
+      "/ws/login": { target, ws: true },
+    },
+  },
+  define: { SERVER: JSON.stringify(target) }, // 沙箱的页面在服务器上,链接要写全地址
+}
