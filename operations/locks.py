@@ -24,7 +24,7 @@ WITH waiting AS (
     FROM pg_stat_activity activity WHERE datname = current_database() AND pid NOT IN (SELECT pid FROM waiting)
 )
 SELECT pid, concat_ws(', ', usename, application_name, nullif(host, '')), names, number,
-    greatest(age_s, wait_s, 0)::int, coalesce(query, '') FROM holders
+    greatest(age_s, wait_s, 0)::int, coalesce(nullif(query, '<insufficient privilege>'), '') FROM holders
 WHERE pid <> pg_backend_pid() AND (wait_s >= %s OR (names <> '' AND age_s >= %s)) ORDER BY 5 DESC
 """
 

@@ -98,9 +98,11 @@ def database_room() -> Iterator[Finding]:
 def locks() -> Iterator[Finding]:
     """Name who makes others wait in PostgreSQL, and the line that ends it."""
     for holder in lock_holders():
+        tables = f"（{holder.tables}）" if holder.tables else ""
+        query = f"；最后一句：{holder.query}" if holder.query else ""
         what = (
-            f"PostgreSQL 的进程 {holder.pid}（{holder.who}）占着锁{f'（{holder.tables}）' if holder.tables else ''}"
-            f"至少 {holder.seconds} 秒，{holder.waiting} 个连接在等；最后一句：{holder.query}"
+            f"PostgreSQL 的进程 {holder.pid}（{holder.who}）占着锁{tables}至少 {holder.seconds} 秒，"
+            f"{holder.waiting} 个连接在等{query}"
         )
         do = f"""结束它：sudo -u postgres psql -c 'SELECT pg_terminate_backend({holder.pid})'"""
         yield Finding(f"lock {holder.pid}", False, what, do)

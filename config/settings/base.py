@@ -57,7 +57,7 @@ PRACTICE_CALLS = env.number("PRACTICE_CALLS", 20)  # a second
 
 # --- Upstreams: the sandbox's addresses and values unless told otherwise --------------------------
 # Where our own processes reach `web`, past nginx.
-WEB_URL = env.base_url("WEB_URL", f"http://127.0.0.1:{8001 if DEPLOYED else PORT}")
+WEB_URL = env.base_url("WEB_URL", f"http://127.0.0.1:{env.number('FIRST_PORT', 8001) if DEPLOYED else PORT}")
 _LOCAL = f"{WEB_URL}/sandbox"
 _sandbox: dict[str, str] = {}
 if SANDBOX:
