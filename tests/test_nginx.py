@@ -187,7 +187,7 @@ def test_people_in_the_back_office_read_that_we_are_down_on_a_page(ports):
 
 
 def test_the_words_are_those_of_haproxy_and_the_application(ports):
-    haproxy = deployed("haproxy.cfg", {})
+    haproxy = deployed("ha/haproxy.cfg", {})
 
     for status in (502, 504):
         assert f"""'{{"status":{status},"state":false,"msg":"{LATER}"}}'""" in haproxy

@@ -190,10 +190,10 @@ class Installation:
         return machine
 
     def _configure(self, machine: Machine, name: str, changes: dict[str, str], *numbers: int) -> None:
-        """Write one of the files of ``deploy`` with this network's names, and the addresses of machines by number."""
+        """Write one of the files of ``deploy/ha`` with this network's names, and addresses of machines by number."""
         addresses = {f"10.0.0.{number}": f"{NET}.{number}" for number in numbers}
         own = {} if name == "haproxy.cfg" else {"ADDRESS": machine.address}
-        (machine.home / name).write_text(deployed(name, changes | addresses | own), "utf-8")
+        (machine.home / name).write_text(deployed(f"ha/{name}", changes | addresses | own), "utf-8")
 
     def active_door(self) -> Machine:
         return next(m for m in self.doors if m.has(f"{NET}.{SHARED}"))

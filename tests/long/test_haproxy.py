@@ -1,4 +1,4 @@
-"""deploy/haproxy.cfg in front of a server that counts the requests which have reached it."""
+"""deploy/ha/haproxy.cfg in front of a server that counts the requests which have reached it."""
 
 import http.client
 import json
@@ -75,7 +75,7 @@ def haproxy(web: Web, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes],
         "timeout http-request 15s": "timeout http-request 3s",
         "/run/haproxy/admin.sock": str(tmp_path / "s"),
     }
-    (tmp_path / "haproxy.cfg").write_text(deployed("haproxy.cfg", changes), "utf-8")
+    (tmp_path / "haproxy.cfg").write_text(deployed("ha/haproxy.cfg", changes), "utf-8")
     haproxy = Service([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")], os.environ, tmp_path / "log")
     try:
         haproxy.wait_until(lambda: is_answered(https))

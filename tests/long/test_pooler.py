@@ -75,7 +75,7 @@ def pgbouncer() -> Iterator[int]:
     settings = folder / "pgbouncer.ini"
     words = " ".join(f"{name}='{facts[name.upper()]}'" for name in names if facts[name.upper()])
     # The deployment's own file, with another server, port and account.
-    text = (ROOT / "deploy" / "pgbouncer.ini").read_text("utf-8")
+    text = (ROOT / "deploy" / "ha" / "pgbouncer.ini").read_text("utf-8")
     for name, value in {
         "spms": f"* = {words} pool_size={SERVER_CONNECTIONS}",
         "listen_port": f"listen_port = {port}",
