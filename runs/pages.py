@@ -40,8 +40,11 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
         """
         raise NotImplementedError
 
-    def act(self, request: HttpRequest, run: Any) -> None:
-        """Do what a button of the page says. The page shows the text of a ``DomainError``."""
+    def act(self, request: HttpRequest, run: Any) -> str | None:
+        """Do what a button of the page says; return the query of the page to show next, None for the same one.
+
+        The page shows the text of a ``DomainError``.
+        """
         raise NotImplementedError
 
     def context(self, request: HttpRequest, run: Any) -> dict[str, Any]:
@@ -80,11 +83,12 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
     ) -> HttpResponse:
         run = self.run_of(request, object_id)
         if request.method == "POST":
+            query = None
             try:
-                self.act(request, run)
+                query = self.act(request, run)
             except DomainError as refusal:
                 messages.error(request, refusal.msg)
-            return HttpResponseRedirect(run_url(run))
+            return HttpResponseRedirect(run_url(run) + f"?{request.GET.urlencode() if query is None else query}")
         facts = {"run": run, "progress": progress_read(run), "stalled": run_is_stalled(run, times.now())}
         facts |= {"created": format_office_time(run.created_at), "keep_days": KEEP_FOR.days}
         return page_shown(self, request, self.run_template, str(run), **facts, **self.context(request, run))

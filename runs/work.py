@@ -5,7 +5,8 @@ it and notes it. A worker that is killed leaves nothing half-done. A second work
 and leaves. To start a run again is always safe.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -42,6 +43,19 @@ def run_move(run: Run, states: Sequence[str], refusal: str | None = None, **chan
     """
     if not type(run)._default_manager.filter(pk=run.pk, state__in=states).update(**changes):
         raise RunNotReady(refusal)
+
+
+@contextmanager
+def run_held(run: R, states: Sequence[str]) -> Iterator[R]:
+    """Lock a run that waits for a person in one of the states; give it as it is now.
+
+    :raises RunNotReady: it is in another one, or a worker or another request has it.
+    """
+    with transaction.atomic():
+        held = type(run)._default_manager.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
+        if held is None or held.state not in states:
+            raise RunNotReady
+        yield held
 
 
 def run_pass_on(

@@ -16,9 +16,9 @@ from core import times
 from core.audit import mask
 from core.observe import tracing
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
-from students.events import moves_add
+from students.events import moves_of
 from students.listener import tell_gone
-from students.models import Student, StudentFields
+from students.models import Student, StudentEvent, StudentFields
 
 _AUDITED = ("sid", *EDITABLE)
 _FOR_STAFF = {column.field for column in FOR_STAFF}
@@ -87,28 +87,21 @@ def students_create(students: Sequence[Student], *, actor_pk: int | None, now: d
 
 def students_change(
     students: Sequence[Student], changes: Sequence[Sequence[FieldChange]], *, actor_pk: int | None, now: datetime
-) -> None:
-    """Give each student the values ``after`` of its changes, and save it; write down who moves to another class.
+) -> list[StudentEvent]:
+    """Give each student the values ``after`` of its changes, and save these columns of all of them.
 
-    Saves every column that people fill in, but not number, picture and date.
+    Return the events of those who moved to another class, not saved yet.
     """
-    students_save(students, changes, fields=EDITABLE, actor_pk=actor_pk, now=now)
-    pairs = zip(students, changes, strict=True)
-    moves = [(one, str(change.before)) for one, of in pairs for change in of if change.field == "class_name"]
-    moves_add(moves, times.local(now).date())
-
-
-def students_save(
-    students: Sequence[Student], changes: Sequence[Sequence[FieldChange]], *, fields: Sequence[str],
-    actor_pk: int | None, now: datetime,
-) -> None:  # fmt: skip
-    """Do that for some columns, ``fields``, without writing down moves."""
+    moves = []
     for student, of_one in zip(students, changes, strict=True):
         for change in of_one:
             setattr(student, change.field, change.after)
-    # All rows exist, so this updates them in one statement; ``bulk_update`` sends a CASE of thousands of branches.
-    Student.objects.bulk_create(students, update_conflicts=True, update_fields=fields, unique_fields=["id"])
+        moves += [(student, str(change.before)) for change in of_one if change.field == "class_name"]
+    if fields := {change.field for of_one in changes for change in of_one}:
+        # All rows exist, so this updates them in one statement; ``bulk_update`` sends a CASE of thousands of branches.
+        Student.objects.bulk_create(students, update_conflicts=True, update_fields=fields, unique_fields=["id"])
     students_note(LogEntry.Action.UPDATE, students, changes, actor_pk, now)
+    return moves_of(moves, times.local(now).date())
 
 
 def students_delete(students: Sequence[Student], *, actor_pk: int | None, now: datetime) -> None:

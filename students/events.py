@@ -31,14 +31,16 @@ def moves_of(students: Iterable[tuple[StudentFields, str]], on: date) -> list[St
     ]
 
 
-def moves_add(students: Iterable[tuple[StudentFields, str]], on: date) -> None:
-    StudentEvent.objects.bulk_create(moves_of(students, on))
+def events_add(events: Iterable[StudentEvent], run_pk: int | None = None) -> None:
+    """Save events; of those of a run, ``run_pk``, an undo removes what it takes back."""
+    rows = list(events)
+    for row in rows:
+        row.run_pk = run_pk
+    StudentEvent.objects.bulk_create(rows)
 
 
 def archive_add(students: Iterable[StudentFields], on: date) -> None:
-    StudentEvent.objects.bulk_create(
-        event_of(one, EventKind.ARCHIVED, on, had_left=one.has_left, has_left=True) for one in students
-    )
+    events_add(event_of(one, EventKind.ARCHIVED, on, had_left=one.has_left, has_left=True) for one in students)
 
 
 def restore_add(student: StudentFields, on: date) -> None:

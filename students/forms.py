@@ -18,10 +18,11 @@ from students.classes import class_rows
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
 from students.filters import FIRST_YEAR, LAST_YEAR
 from students.models import ClassState, SchoolClass, Student, StudentState
-from students.selectors import ClassSpelling, class_list, class_roster, namesakes
+from students.selectors import ClassSpelling, class_list, class_roster, classes_counted, namesakes, students_total
 from uploads.forms import PictureModelForm, picture_field
 
 NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
+FULL = "full"  # form field: "1" says that a class may have more students than there is room for
 NAMESAKE = "namesake"  # form field: "1" says that a student of the same name is another person
 CLASS_LENGTH = Student._meta.get_field("class_name").max_length
 MAX_SPLIT = 500  # students of a class to choose from
@@ -62,6 +63,13 @@ class ClassField(forms.CharField):
         return ClassSpelling(self.widget.scope).of(text) if text else ""
 
 
+def digits_of_any_keyboard(form: Any) -> None:
+    """Let the age be typed in full-width digits, which browsers refuse in a field for numbers."""
+    if "age" in form.fields:
+        form.fields["age"].widget.input_type = "text"
+        form.fields["age"].widget.attrs["inputmode"] = "numeric"
+
+
 class StudentForm(PictureModelForm):
     scope: Scope = EVERYTHING  # of the form's user
     class_name = ClassField()
@@ -77,6 +85,7 @@ class StudentForm(PictureModelForm):
         super().__init__(*args, **kwargs)
         if "class_name" in self.fields:
             self.fields["class_name"].widget.scope = self.scope
+        digits_of_any_keyboard(self)
         for name in OPTIONAL_FOR_STAFF:
             if name in self.fields:  # none for who may only look
                 self.fields[name].required = False
@@ -116,6 +125,7 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        digits_of_any_keyboard(self)
         for field in self.fields.values():
             field.required = False
 
@@ -191,6 +201,17 @@ class StepForm(forms.Form):
 
     def prepare(self, request: HttpRequest) -> None: ...
 
+    def ask_about_room(self, name: str, more: int) -> None:
+        """Ask once more where the class ``name`` would have more students than it has room for."""
+        after, number = SchoolClass.objects.filter(name=name).first(), students_total(name) + more
+        if after and after.capacity and number > after.capacity and self.data.get(FULL) != "1":
+            question = format_html(
+                '{} 会有 {} 名学员，容量是 {}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
+                "仍然这样做</label>",
+                name, number, after.capacity, FULL,
+            )  # fmt: skip
+            self.add_error("name", forms.ValidationError(question))
+
 
 class RenameForm(StepForm):
     name = forms.CharField(label="新的名称", max_length=CLASS_LENGTH, widget=UnfoldAdminTextInputWidget)
@@ -203,8 +224,16 @@ class MergeForm(StepForm):
     name = forms.ChoiceField(label="合并到", widget=UnfoldAdminSelectWidget)
 
     def prepare(self, request: HttpRequest) -> None:
-        others = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED)
-        self.fields["name"].choices = [(name, name) for name in others.values_list("name", flat=True)]  # type: ignore[attr-defined]
+        others, sizes = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED), dict(classes_counted())
+        self.fields["name"].choices = [  # type: ignore[attr-defined]
+            (one.name, f"{one.name}（{sizes.get(one.name, 0)} 名{f'，容量 {one.capacity}' if one.capacity else ''}）")
+            for one in others
+        ]
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        self.ask_about_room(name, students_total(self.row.name))
+        return name
 
 
 class SplitForm(RenameForm):
@@ -219,6 +248,11 @@ class SplitForm(RenameForm):
     def prepare(self, request: HttpRequest) -> None:
         roster = class_roster(self.row.name).values_list("pk", "name", "sid")[:MAX_SPLIT]
         self.fields["students"].choices = [(str(pk), f"{name} {sid}") for pk, name, sid in roster]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        if {"name", "students"} <= self.cleaned_data.keys():
+            self.ask_about_room(self.cleaned_data["name"], len(self.cleaned_data["students"]))
+        return self.cleaned_data
 
 
 class FateForm(forms.Form):

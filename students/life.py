@@ -4,7 +4,7 @@ Locks are taken in one order: students of the class, those in its archive, the r
 class that is being renamed comes before or after it: after it, the class with the old name appears again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -13,39 +13,30 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_accounts_move
-from accounts.services.users import users_enable
 from core.ids import mark_of
 from permissions.gate import read_only_move, read_only_until
-from permissions.scope import NOTHING
-from runs.errors import RunNotAllowed
 from students.accounts import accounts_settle
-from students.bulk import FieldChange, changes_load, students_lock, students_save
+from students.bulk import FieldChange, students_change, students_lock
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
-from students.events import event_of, moves_of
-from students.listener import tell_rename_undone, tell_renamed
+from students.events import event_of
+from students.listener import tell_renamed
 from students.models import (
     LEFT_STATES,
     ArchivedStudent,
     ClassState,
     EventKind,
-    RowKind,
-    RunState,
     SchoolClass,
     Student,
     StudentEvent,
     StudentState,
-    TransferRow,
     TransferRun,
 )
-from students.run_rights import run_scope
-from students.runs import row_counts, rows_save
 from students.selectors import students_total
 from students.steps import Step
 
 MAX_STUDENTS = 5_000
 ACCOUNT_CLASS_LENGTH = User._meta.get_field("class_name").max_length or 0
-STATE_FIELDS = ("state", "state_on", "state_reason", "left_on")
 _EVENTS = {
     StudentState.STUDYING: EventKind.RETURNED,
     StudentState.SUSPENDED: EventKind.SUSPENDED,
@@ -121,8 +112,7 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
         step.options |= {"class_pk": row.pk, "state": row.state}
         row.state = ClassState.ENDED
         row.save(update_fields=["state"])
-        _move(step, students, archived)
-        return step.save(moves_of([(one, before) for one in students], step.today))
+        return step.save(_move(step, students, archived))
 
 
 def class_split(
@@ -142,8 +132,7 @@ def class_split(
         facts: dict[str, Any] = {"step": "split", "before": before, "after": after, "is_new": is_new}
         step = Step(f"拆分 {before}：{len(students)} 名 → {after}", user_pk, now, facts)
         classes_add([after])
-        _move(step, students, [])
-        return step.save(moves_of([(one, before) for one in students], step.today))
+        return step.save(_move(step, students, []))
 
 
 def class_end(
@@ -195,19 +184,25 @@ def students_state_set(
 def _state_set(
     step: Step, students: Sequence[Student], state: StudentState, on: date, reason: str
 ) -> list[StudentEvent]:
-    values: dict[str, Any] = {"state": state.value, "state_on": on, "state_reason": reason}
-    events, changes = [], []
+    changes, events = state_changes(students, state, on, reason)
+    step.note(students, changes)
+    students_change(students, changes, actor_pk=step.user_pk, now=step.now)
+    return events
+
+
+def state_changes(
+    students: Sequence[Student], state: StudentState, on: date, reason: str
+) -> tuple[list[list[FieldChange]], list[StudentEvent]]:
+    """Return what changes when students get another state, and the events of it. Nothing is saved."""
+    values: dict[str, Any] = {"state": state.value, "state_on": on, "state_reason": reason[:200]}
+    changes, events = [], []
     for one in students:
         new = values | ({"left_on": on} if state == StudentState.GRADUATED and not one.left_on else {})
         pairs = [(name, getattr(one, name), value) for name, value in new.items()]
         changes.append([FieldChange(*pair) for pair in pairs if pair[1] != pair[2]])
-        had_left = one.has_left
-        events.append(
-            event_of(one, _EVENTS[state], on, had_left=had_left, has_left=state in LEFT_STATES, detail=reason)
-        )
-    step.note(students, changes)
-    students_save(students, changes, fields=STATE_FIELDS, actor_pk=step.user_pk, now=step.now)
-    return events
+        left = {"had_left": one.has_left, "has_left": state in LEFT_STATES}
+        events.append(event_of(one, _EVENTS[state], on, **left, detail=reason))
+    return changes, events
 
 
 # --- Parts ---
@@ -242,7 +237,8 @@ def _row_lock(name: str) -> SchoolClass:
     return row
 
 
-def _move(step: Step, students: Sequence[Student], archived: Sequence[ArchivedStudent]) -> None:
+def _move(step: Step, students: Sequence[Student], archived: Sequence[ArchivedStudent]) -> list[StudentEvent]:
+    """Give the students, the archive and the accounts the new class; return the events of it, not saved yet."""
     before, after = step.options["before"], step.options["after"]
     is_whole = step.options["step"] != "split"
     accounts = None if is_whole else [one.account_id for one in students if one.account_id]
@@ -251,77 +247,10 @@ def _move(step: Step, students: Sequence[Student], archived: Sequence[ArchivedSt
     step.options["accounts"] = class_accounts_move(before=before, after=after, user_pks=accounts)
     changes = [[FieldChange("class_name", before, after)] for _ in students]
     step.note(students, changes)
-    students_save(students, changes, fields=("class_name",), actor_pk=step.user_pk, now=step.now)
+    moves = students_change(students, changes, actor_pk=step.user_pk, now=step.now)
     step.options["archived"] = [one.pk for one in archived]
     ArchivedStudent.objects.filter(pk__in=step.options["archived"]).update(class_name=after)
     if is_whole:
         step.options["notes"] = tell_renamed(before=before, after=after)
         transaction.on_commit(lambda: read_only_move(before, after))
-
-
-# --- To take it back ---
-def class_undo(run: TransferRun, now: datetime) -> None:
-    """Take back a step of a class, or a change of states; who was changed since stays, and the row says so."""
-    options, rows, scope = run.options, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED)), run_scope(run)
-    if scope == NOTHING or not (scope.is_all or options["step"] == "state"):
-        run.state, run.message = RunState.DONE, RunNotAllowed.msg
-        return
-    students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
-    targets, changes = [], []
-    for row in rows:
-        one, of = students.get(row.student_pk or 0), changes_load(row.diff)
-        labels = [change.label for change in of if one and getattr(one, change.field) != change.after]
-        if one is None or labels or not scope.may_change(one):
-            reason = "之后被修改过" if labels else "您现在没有修改的权限" if one else "已不在名单里"
-            row.kind, row.errors = RowKind.KEPT, [["、".join(labels) or "学员", reason]]
-        else:
-            row.kind = RowKind.UNDONE
-            targets.append(one)
-            changes.append([change.reversed() for change in of])
-    fields = STATE_FIELDS if options["step"] in {"end", "state"} else ("class_name",)
-    students_save(targets, changes, fields=fields, actor_pk=run.undone_by_id, now=now)
-    StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=[one.pk for one in targets]).delete()
-    rows_save(rows, "kind", "errors")
-    if scope.is_all or options["step"] == "state":
-        _UNDO[options["step"]](options)
-        users_enable(user_pks=options.get("disabled", []))
-    run.state, run.message, run.counts = RunState.UNDONE, "", row_counts(run)
-
-
-def _undo_move(options: dict[str, Any]) -> None:
-    before, after = options["before"], options["after"]
-    class_accounts_move(before=after, after=before, user_pks=options["accounts"])
-    ArchivedStudent.objects.filter(pk__in=options["archived"], class_name=after).update(class_name=before)
-    if "notes" in options:
-        tell_rename_undone(before=before, after=after, notes=options["notes"])
-
-
-def _undo_rename(options: dict[str, Any]) -> None:
-    if not SchoolClass.objects.filter(name=options["before"]).exists():
-        SchoolClass.objects.filter(pk=options["class_pk"], name=options["after"]).update(name=options["before"])
-    _undo_move(options)
-    transaction.on_commit(lambda: read_only_move(options["after"], options["before"]))
-
-
-def _undo_merge(options: dict[str, Any]) -> None:
-    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"])
-    _undo_move(options)
-
-
-def _undo_split(options: dict[str, Any]) -> None:
-    _undo_move(options)
-    if options["is_new"] and not students_total(options["after"]) and not users_of_class(options["after"]).exists():
-        SchoolClass.objects.filter(name=options["after"]).delete()
-
-
-def _undo_end(options: dict[str, Any]) -> None:
-    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"], ends_on=options["ends_on"])
-
-
-_UNDO: dict[str, Callable[[dict[str, Any]], None]] = {
-    "rename": _undo_rename,
-    "merge": _undo_merge,
-    "split": _undo_split,
-    "end": _undo_end,
-    "state": lambda options: None,
-}
+    return moves

@@ -400,6 +400,7 @@ class RowKind(models.TextChoices):
     CHANGED = "changed", "修改"
     NEW = "new", "新增"
     UNCHANGED = "unchanged", "没有变化"
+    LEFT = "left", "不在名单里"
     DONE = "done", "已更换"
     DELETED = "deleted", "已删除"
     UNDONE = "undone", "已撤销"

@@ -8,6 +8,8 @@ from permissions.scope import EVERYTHING, NOTHING, Scope, scope_of
 from runs.errors import RunNotAllowed
 from students.models import RunKind, RunState, TransferRun
 
+ARCHIVE, WITHDRAW = "archive", "withdraw"  # what an import does with those who left its classes
+
 
 def rights_needed(kind: str, *, to_undo: bool = False) -> list[str]:
     """Return the rights that a run of this kind needs: to undo an import deletes students, too."""
@@ -15,17 +17,24 @@ def rights_needed(kind: str, *, to_undo: bool = False) -> list[str]:
     return [f"students.{verb}_student" for verb in (["change"] if kind in {RunKind.EDIT, RunKind.CLASS} else verbs)]
 
 
+def run_user(run: TransferRun) -> Any:
+    """Return the person who began, confirmed or undoes the run; None if nobody did, or the person is gone."""
+    user_pk = (run.undone_by_id if run.state == RunState.UNDOING else run.confirmed_by_id) or run.created_by_id
+    return get_user_model()._default_manager.select_related("role").filter(pk=user_pk or 0).first()
+
+
 def run_scope(run: TransferRun) -> Scope:
-    """Return whose students the run may change at this moment: those of the person who began, confirmed or undoes it.
+    """Return whose students the run may change at this moment: those of the person of :func:`run_user`.
 
     Nobody's, if this person has lost the rights or is gone. A run that no person began may change all.
     """
-    is_undone, users = run.state == RunState.UNDOING, get_user_model()._default_manager.select_related("role")
-    user_pk = (run.undone_by_id if is_undone else run.confirmed_by_id) or run.created_by_id
-    user: Any = users.filter(pk=user_pk).first() if user_pk else None
+    user = run_user(run)
     if user is None:
         return NOTHING if "scope" in run.options else EVERYTHING
-    return scope_of(user) if user.has_perms(rights_needed(run.kind, to_undo=is_undone)) else NOTHING
+    needed = rights_needed(run.kind, to_undo=run.state == RunState.UNDOING)
+    if run.kind == RunKind.IMPORT and run.options.get("leavers") == ARCHIVE:
+        needed = [*needed, "students.delete_student"]
+    return scope_of(user) if user.has_perms(needed) else NOTHING
 
 
 def run_scope_required(run: TransferRun) -> Scope:

@@ -55,9 +55,10 @@ def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options
 
     :raises RunNotReady: the run does not wait for a confirmation, or no longer.
     """
+    states = [RunState.READY, *([RunState.REFUSED] if run.kind == RunKind.IMPORT else [])]  # rows may be left out
     changes = {"state": RunState.APPLYING, "confirmed_by_id": user_pk, "options": run.options | (options or {})}
     with transaction.atomic():
-        run_pass_on(run, [RunState.READY], now, **changes)
+        run_pass_on(run, states, now, **changes)
         action = StaffAction.IMPORT if run.kind == RunKind.IMPORT else StaffAction.BULK
         action_record(run, action, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
 

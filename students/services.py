@@ -25,7 +25,7 @@ from students.errors import (
     StudentUnchanged,
     StudentUnknown,
 )
-from students.events import archive_add, moves_add, restore_add
+from students.events import archive_add, events_add, moves_of, restore_add
 from students.listener import tell_back, tell_gone
 from students.models import ArchivedStudent, RunKind, Student, StudentFields, TransferRun
 from students.steps import Step
@@ -79,7 +79,7 @@ def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Sco
             setattr(student, name, changes[name])
         student.save(update_fields=names)
         if "class_name" in names:
-            moves_add([(student, class_before)], times.local(now).date())
+            events_add(moves_of([(student, class_before)], times.local(now).date()))
         if "headimgurl" in names:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)
     return student
@@ -110,8 +110,8 @@ def students_edit(
         title = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
         step = Step(title, user_pk, now, kind=RunKind.EDIT)
         step.note(students, [changes[student.pk] for student in students])
-        students_change(targets, [changes[student.pk] for student in targets], actor_pk=user_pk, now=now)
-        return step.save()
+        moves = students_change(targets, [changes[student.pk] for student in targets], actor_pk=user_pk, now=now)
+        return step.save(moves)
 
 
 def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from core import times
 from core.audit import StaffAction, action_record
 from students.bulk import FieldChange, changes_dump
+from students.events import events_add
 from students.models import RowKind, RunKind, RunState, StudentEvent, StudentFields, TransferRow, TransferRun
 from students.runs import run_begin
 
@@ -47,9 +48,7 @@ class Step:
         for row in self.rows:
             row.run = run
         TransferRow.objects.bulk_create(self.rows)
-        for event in events:
-            event.run_pk = run.pk
-        StudentEvent.objects.bulk_create(events)
+        events_add(events, run.pk)
         if self.kind == RunKind.CLASS:
             action_record(run, StaffAction.BULK, {"班级": run.file_name}, actor_pk=self.user_pk)
         return run

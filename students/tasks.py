@@ -6,15 +6,15 @@ from functools import partial
 from core import times
 from core.queues import queued_task
 from runs.work import run_work
-from students import life
+from students import undo
 from students.counts import counts_fold
 from students.models import RowKind, RunKind, RunState, TransferRun
 from students.runs import rows_step, runs_purge, runs_resume
 from students.transfer import deletion, imports, photos
 
 _import_undo = partial(
-    rows_step, do=imports.rows_take_back, end=RunState.UNDONE,
-    todo=(RowKind.NEW, RowKind.CHANGED), results=(RowKind.UNDONE, RowKind.KEPT),
+    rows_step, do=undo.rows_take_back, end=RunState.UNDONE,
+    todo=(RowKind.NEW, RowKind.CHANGED, RowKind.LEFT), results=(RowKind.UNDONE, RowKind.KEPT),
 )  # fmt: skip
 # What ``runs.work.run_work`` calls for each kind of runs in each state that waits for a worker.
 _WORK: dict[tuple[str, str], Callable[..., tuple[int, int] | None]] = {
@@ -22,7 +22,7 @@ _WORK: dict[tuple[str, str], Callable[..., tuple[int, int] | None]] = {
     (RunKind.IMPORT, RunState.APPLYING): imports.import_apply,
     (RunKind.IMPORT, RunState.UNDOING): _import_undo,
     (RunKind.EDIT, RunState.UNDOING): _import_undo,
-    (RunKind.CLASS, RunState.UNDOING): life.class_undo,
+    (RunKind.CLASS, RunState.UNDOING): undo.class_undo,
     (RunKind.PHOTOS, RunState.CHECKING): photos.photos_check,
     (RunKind.DELETE, RunState.APPLYING): partial(
         rows_step, do=deletion.rows_delete, end=RunState.DONE,
@@ -50,6 +50,7 @@ def transfer_work(run_pk: int) -> None:
         photos.photos_apply(run, now)  # a transaction for each picture
     elif run and (do := _WORK.get((run.kind, run.state))):
         run_work(run, partial(do, now=now))
+        photos.pictures_give(run_pk, now)
 
 
 @queued_task("students.resume_transfers", queue="now")

@@ -1,4 +1,4 @@
-"""Read .xlsx and .csv. Uploaded files may be hostile: huge, zip bombs, with XML entities, oddly encoded."""
+"""Read .xlsx, .xls and .csv. Uploaded files may be hostile: huge, zip bombs, with XML entities, oddly encoded."""
 
 import io
 import json
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from core.errors import DomainError
 from core.sheets import workbook_reader
@@ -27,23 +28,64 @@ class SheetRefused(DomainError):
     msg = "无法读取这个文件"
 
 
-def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Read the first sheet: each row that is not blank, with its number as spreadsheet programs show it.
+Rows = list[tuple[int, list[str]]]
 
-    :raises SheetRefused: the file is no sheet or too large; the last rows may be read before that is known.
+
+class Sheet(NamedTuple):
+    """A sheet: its rows that are not blank, each with its number as spreadsheet programs show it."""
+
+    name: str
+    rows: Rows
+    merged: list[tuple[int, int, int]]  # cells merged downwards, in order: position of the column, first and last row
+    pictures: dict[int, str]  # row -> the part of the workbook that holds the picture in it
+
+
+class Book(NamedTuple):
+    """A file: its sheets that are not hidden, the names of the hidden ones, and how many pictures stand in no row."""
+
+    sheets: list[Sheet]
+    hidden: list[str]
+    loose_pictures: int
+
+
+def book_read(content: bytes) -> Book:
+    """Read all sheets of a file.
+
+    :raises SheetRefused: the file is no sheet or too large.
     """
     if len(content) > MAX_FILE_BYTES:
         raise SheetRefused(f"文件不能超过{MAX_FILE_BYTES // 1024**2}MB")
-    row_count = 0
-    for number, cells in enumerate(_rows(content), 1):
-        if number > MAX_SCANNED:
-            raise SheetRefused(f"最多{MAX_ROWS}行")
-        texts = [unescaped(cell.strip()) for cell in cells]
-        if any(texts):
-            row_count += 1
-            if row_count > MAX_ROWS + 1:
+    sheets: list[Sheet] = []
+    hidden: list[str] = []
+    loose_pictures = scanned = row_count = number = 0
+    for line in _lines(content):
+        if isinstance(line, list):
+            number, scanned = number + 1, scanned + 1
+            if scanned > MAX_SCANNED:
+                raise SheetRefused(f"最多{MAX_ROWS}行")
+            texts = [unescaped(cell.strip()) for cell in line]
+            if any(texts):
+                row_count += 1
+                sheets[-1].rows.append((number, texts))
+            if row_count > MAX_ROWS + len(sheets):
                 raise SheetRefused(f"最多{MAX_ROWS}行，请分成几个文件")
-            yield number, texts
+        elif "hidden" in line:
+            hidden, loose_pictures = line["hidden"], line["loose_pictures"]
+        else:
+            number = 0
+            merged = sorted((column, first, last) for column, first, last in line["merged"])
+            sheets.append(Sheet(line["name"], [], merged, dict(line["pictures"])))
+    if not sheets:
+        raise SheetRefused("文件里没有可以读取的工作表")
+    return Book(sheets, hidden, loose_pictures)
+
+
+def sheet_read(content: bytes) -> Rows:
+    """Read the rows of the first sheet.
+
+    :raises SheetRefused: as :func:`book_read`.
+    """
+    return book_read(content).sheets[0].rows
 
 
 def sheet_refusal(name: str, start: bytes) -> str:
@@ -61,7 +103,7 @@ def sheet_kind(content: bytes) -> str:
     return "xlsx" if content.startswith((ZIP, OLD_EXCEL)) else "csv"
 
 
-def _rows(content: bytes) -> Iterator[list[str]]:
+def _lines(content: bytes) -> Iterator[Any]:
     # A parser in this process could take the memory and the time of everything else.
     too_large = _TOO_LARGE if sheet_kind(content) == "xlsx" else _CSV_TOO_LARGE
     command = [sys.executable, "-I", str(Path(workbook_reader.__file__))]

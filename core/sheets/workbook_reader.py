@@ -1,4 +1,7 @@
-"""Read a .csv, or the first sheet of an .xlsx or .xls, and write its rows to standard output, a JSON list a line.
+"""Read a .csv, or the sheets of an .xlsx or .xls, and write them to standard output, one JSON value a line.
+
+Each sheet begins with an object (name, merged cells, pictures), and its rows follow as lists. The last line of a
+workbook is an object as well: the hidden sheets, and how many pictures stand in no row.
 
 Run by ``core.sheets.read`` as a process of its own, with limits of memory and time: a workbook is a ZIP of
 XML, and 27 KB of it can ask for gigabytes; 20 MB of CSV in one line ask for 600 MB. It imports nothing of the project.
@@ -8,6 +11,7 @@ Why a file is refused goes to standard error.
 import csv
 import io
 import json
+import posixpath
 import re
 import resource
 import sys
@@ -16,11 +20,13 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
+from xml.etree import ElementTree
 
 MEMORY_BYTES = 1024**3
 CPU_S = 20
 MAX_UNPACKED_BYTES = 200 * 1024**2
-MAX_PARTS = 500
+MAX_PARTS = 2_000  # a picture is one
+MAX_MERGED = 20_000
 MAX_COLUMNS = 40
 # A file may claim any number of empty rows, and each costs a little.
 MAX_SCANNED = 200_000
@@ -31,6 +37,7 @@ TOO_LARGE, REFUSED = 10, 11
 BROKEN = "Excel 文件已损坏或设了密码，无法读取"
 ZIP = b"PK\x03\x04"
 AS_TEXT = re.compile(r'^="(.*)"$')  # how programs keep Excel from rounding a long number in a CSV
+WPS_PICTURE = re.compile(r'DISPIMG\("(\w+)"')
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # .xls, and an .xlsx with a password
 
 
@@ -45,9 +52,9 @@ def main() -> int:
     content = sys.stdin.buffer.read()
     try:
         size = 0
-        all_rows = rows(content) if content.startswith((ZIP, OLD_EXCEL)) else csv_rows(content)
-        for row in islice(all_rows, MAX_SCANNED + 1):  # one more shows that there are too many
-            line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        lines = book_lines(content) if content.startswith((ZIP, OLD_EXCEL)) else csv_lines(content)
+        for value in islice(lines, MAX_SCANNED + 2 + MAX_PARTS):  # enough to show that there are too many rows
+            line = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
             size += len(line)
             if size > MAX_OUTPUT_BYTES:
                 raise WorkbookRefused
@@ -86,26 +93,130 @@ def check_parts(content: bytes) -> None:
         raise WorkbookRefused(BROKEN) from None
 
 
-def rows(content: bytes) -> Iterator[list[Any]]:
-    """Yield the cells of each row as JSON can hold them, from A1 on."""
-    from python_calamine import CalamineWorkbook  # only here: the caps on memory are set before it is loaded
+def book_lines(content: bytes) -> Iterator[Any]:
+    """Yield each sheet, and the cells of its rows as JSON can hold them, from A1 on."""
+    from python_calamine import (  # only here: the caps on memory are set before it is loaded
+        CalamineWorkbook,
+        SheetTypeEnum,
+        SheetVisibleEnum,
+    )
 
+    pictures: dict[str, dict[int, str]] = {}
+    loose_pictures = 0
     if content.startswith(ZIP):
         check_parts(content)
+        pictures, loose_pictures = pictures_of(content)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False):
-            yield [plain(cell) for cell in row[:MAX_COLUMNS]]
+        tables = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+        visible = [one.name for one in tables if one.visible == SheetVisibleEnum.Visible]
+        for name in visible:
+            sheet = book.get_sheet_by_name(name)
+            yield {"name": name, "merged": merged_of(sheet), "pictures": [*pictures.pop(name, {}).items()]}
+            for row in sheet.to_python(skip_empty_area=False):
+                yield [plain(cell) for cell in row[:MAX_COLUMNS]]
+        loose_pictures += sum(map(len, pictures.values()))
+        yield {"hidden": [one.name for one in tables if one.name not in visible], "loose_pictures": loose_pictures}
     except MemoryError:
         raise
     except Exception:  # the reader raises several kinds for broken files: none of them is our fault
         raise WorkbookRefused(BROKEN) from None
 
 
-def csv_rows(content: bytes) -> Iterator[list[str]]:
+def merged_of(sheet: Any) -> list[tuple[int, int, int]]:
+    """Return the cells that are merged downwards: position of the column, first row, last row."""
+    ranges = ((*start, *end) for start, end in islice(sheet.merged_cell_ranges or (), MAX_MERGED))
+    return [(left, top + 1, bottom + 1) for top, left, bottom, _ in ranges if bottom > top and left < MAX_COLUMNS]
+
+
+# --- Pictures in cells ---
+def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
+    """Return for each sheet which part is the picture of which row, and how many pictures stand in no row.
+
+    Excel anchors a picture of a drawing to cells. WPS keeps it in ``xl/cellimages.xml``, and the cell names it by a
+    formula. A workbook whose pictures cannot be read is read without them.
+    """
+    pictures: dict[str, dict[int, str]] = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        media = {name for name in archive.namelist() if "/media/" in name}
+        if not media:
+            return {}, 0
+        try:
+            sheets = linked(archive, "xl/workbook.xml")
+            ids = wps_pictures(archive)
+            for sheet in parsed(archive, "xl/workbook.xml").iter():
+                if named(sheet) == "sheet":
+                    part = sheets.get(attribute(sheet, "id"), "")
+                    pictures[attribute(sheet, "name")] = anchored(archive, part) | in_cells(archive, part, ids)
+        except (KeyError, ValueError, ElementTree.ParseError, zipfile.BadZipFile, NotImplementedError):
+            pictures = {}
+    return pictures, len(media - {part for rows in pictures.values() for part in rows.values()})
+
+
+def anchored(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
+    """Return the pictures of a sheet's drawings. One that spans several rows belongs to the middle one."""
+    rows = {}
+    for drawing in linked(archive, sheet).values():
+        if "/drawings/" not in drawing or not drawing.endswith(".xml"):
+            continue
+        parts = linked(archive, drawing)
+        for anchor in parsed(archive, drawing):
+            ends = [int(one.text or 0) for one in anchor.iter() if named(one) == "row"]
+            links = [attribute(one, "embed") for one in anchor.iter() if named(one) == "blip"]
+            if ends and links and links[0] in parts:
+                rows[(ends[0] + ends[-1]) // 2 + 1] = parts[links[0]]
+    return rows
+
+
+def wps_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the parts of the pictures of WPS by the names that formulas give them."""
+    if "xl/cellimages.xml" not in archive.namelist():
+        return {}
+    parts, pictures = linked(archive, "xl/cellimages.xml"), {}
+    for picture in parsed(archive, "xl/cellimages.xml"):
+        names = [attribute(one, "name") for one in picture.iter() if named(one) == "cNvPr"]
+        links = [attribute(one, "embed") for one in picture.iter() if named(one) == "blip"]
+        if names and links and links[0] in parts:
+            pictures[names[0]] = parts[links[0]]
+    return pictures
+
+
+def in_cells(archive: zipfile.ZipFile, sheet: str, pictures: dict[str, str]) -> dict[int, str]:
+    rows = {}
+    for cell in parsed(archive, sheet).iter() if pictures else ():
+        if named(cell) == "c" and (match := WPS_PICTURE.search("".join(cell.itertext()))) and match[1] in pictures:
+            rows[int(re.sub("[A-Z]", "", attribute(cell, "r")))] = pictures[match[1]]
+    return rows
+
+
+def parsed(archive: zipfile.ZipFile, part: str) -> ElementTree.Element:
+    return ElementTree.fromstring(archive.read(part))  # noqa: S314  (`check_parts` has refused entities)
+
+
+def linked(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
+    """Return the parts that a part refers to, by the ids it uses."""
+    folder, name = posixpath.split(part)
+    links = f"{folder}/_rels/{name}.rels"
+    if links not in archive.namelist():
+        return {}
+    targets = {one.get("Id", ""): one.get("Target", "") for one in parsed(archive, links)}
+    return {key: posixpath.normpath(posixpath.join("/", folder, to)).lstrip("/") for key, to in targets.items()}
+
+
+def named(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def attribute(element: ElementTree.Element, name: str) -> str:
+    """Return an attribute by its name without the namespace."""
+    return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
+
+
+def csv_lines(content: bytes) -> Iterator[Any]:
     text = decoded(content)
     first = text[: text.find("\n") + 1 or len(text)]
     delimiter = max(",;\t", key=first.count)
+    yield {"name": "", "merged": [], "pictures": []}
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
             yield [AS_TEXT.sub(r"\1", cell) for cell in row[:MAX_COLUMNS]]

@@ -69,6 +69,14 @@
     form.addEventListener("submit", keep);
   }
 
+  // --- Numbers typed in the cells of a list: leaving without 保存 asks ---
+  function guardList(form) {
+    const isTyped = () => [...form.elements].some((field) => /^form-\d+-/.test(field.name) && field.type !== "hidden" && field.value !== field.defaultValue);
+    let isSent = false;
+    form.addEventListener("submit", () => { isSent = true; });
+    addEventListener("beforeunload", (event) => { if (!isSent && isTyped()) event.preventDefault(); });
+  }
+
   // --- How much room is left, before the browser cuts what is typed ---
   function count(field) {
     const note = make("small", { className: "bo-counter", hidden: true });
@@ -213,6 +221,8 @@
     const loginForm = document.querySelector("#login-form");
     if (loginForm) return login(loginForm);
     if (!document.querySelector("#main")) return;  // the question for a password or a code: the form waits behind it
+    const list = document.querySelector("#changelist-form:has([name=form-TOTAL_FORMS])");
+    if (list) guardList(list);
     const owner = document.querySelector("[data-draft-of]")?.dataset.draftOf ?? "";
     const forms = new Map([...document.querySelectorAll("#main form[method=post]:not(#changelist-form)")]
       .filter((form) => form.matches(".warn-unsaved-form") || form.querySelector("textarea, input:is([type=text], :not([type]))"))

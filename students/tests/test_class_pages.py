@@ -120,6 +120,20 @@ def test_a_roster_that_has_changed_and_bad_input_change_nothing(office, school):
         assert office.get(CLASSES + path).status_code in {302, 404}, path
 
 
+@pytest.mark.parametrize("what", ["merge", "split"])
+def test_a_class_that_gets_more_than_it_has_room_for_is_asked_about(office, school, what):
+    office.get(CLASSES)
+    SchoolClass.objects.filter(name="H2").update(capacity=1)
+    office.get(f"{CLASSES}{class_pk('H1')}/merge/")
+    values = {"name": "H2"} | ({"students": [str(school[0].pk)]} if what == "split" else {})
+
+    answer = step(office, "H1", what, **values).content.decode()
+    assert f"H2 会有 {3 if what == 'merge' else 2} 名学员，容量是 1" in answer and names("H2") == ["周杰"]
+    step(office, "H1", what, full="1", **values)
+
+    assert len(names("H2")) == (3 if what == "merge" else 2)
+
+
 def test_who_may_not_change_students_sees_no_step_and_takes_none(office, school, person):
     office.get(CLASSES)
     pk = class_pk("H1")

@@ -1,6 +1,5 @@
 """An import from the upload to the written students and back, as staff does it and as it may go wrong."""
 
-import re
 from functools import partial
 
 import pytest
@@ -26,7 +25,9 @@ from students.tests.transfers import (
     checked,
     confirmed,
     csv_rows,
+    decide,
     errors,
+    form_of,
     line,
     page_of,
     sheet,
@@ -37,6 +38,7 @@ from students.tests.transfers import (
     worked,
 )
 from students.transfer import imports
+from students.transfer.preview import PER_PAGE
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -65,22 +67,23 @@ def test_from_a_file_with_bad_rows_to_the_result_file(clerk, django_capture_on_c
 
     run, url, results = sent(f"{RUNS}import/", file=SimpleUploadedFile("学员.csv", sheet(*rows)))
     page = clerk.get(url).content.decode()
-    assert [text for text in ("有 2 行错误", "第 6 行", "D6 年龄", "C11 姓名", "不能为空") if text not in page] == []
-    clerk.post(url, {"do": "confirm", "sure_new": "1"})
+    words = ("还有 2 行错误或同名没有处理", "D6 年龄", "C11 姓名", "不能为空", 'value="二十"')
+    assert [text for text in words if text not in page] == [] and page.count('aria-invalid="true"') == 2
+    decide(clerk, run, "confirm", sure_new="1")
     assert run.state == RunState.REFUSED and not Student.objects.exists()
     assert results[4]["结果"] == "错误：D6 年龄：必须是1到150之间的整数" and results[0]["结果"] == "可以新增"
 
     rows[4][3], rows[9][2] = "20", "王芳"
     _, url, _ = sent(f"{RUNS}import/", file=SimpleUploadedFile("学员.csv", sheet(*rows)))
     assert "确认导入 20 名学员" in clerk.get(url).content.decode()
-    run, _, results = sent(url, do="confirm", sure_new="1")
+    run, _, results = sent(url, do="confirm", sure_new="1", **form_of(TransferRun.objects.first()))
     assert "新增 20 名" in clerk.get(url).content.decode() and {row["结果"] for row in results} == {"已新增"}
     assert {row["学号"] for row in results} == set(Student.objects.values_list("sid", flat=True)) and len(results) == 20
     entry = LogEntry.objects.get_for_object(Student.objects.get(name="王芳")).get()
     assert (entry.actor_id, entry.changes["name"]) == (clerk.user.pk, [None, "王芳"]) and counts_wrong() == []
 
 
-def test_students_are_matched_by_number_and_what_is_sent_twice_is_pointed_out(office):
+def test_students_are_matched_by_number():
     kept, moved = students("谭鹏", "王芳", city="重庆", headimgurl="https://example.com/a.png")
     run = checked(sheet([kept.sid, "谭鹏", ""], [moved.sid, "王芳芳", "南京"], head=["学号", "姓名", "城市"]))
 
@@ -95,12 +98,6 @@ def test_students_are_matched_by_number_and_what_is_sent_twice_is_pointed_out(of
     content = sheet(line(1), line(2), kind="xlsx")
     name, result = imports.import_result(confirmed(checked(content)))
     assert name == "a-结果.xlsx" and checked(result).counts == {"unchanged": 2}
-    again = checked(content)
-    assert (again.state, again.counts) == (RunState.READY, {"new": 2})
-    assert text_of(office, again).count("同班已有同名学员") == 2
-    twice = checked(sheet(line(3), line(3), line(4)))
-    assert [row.number for row in twice.rows.all() if row.errors] == [3] and twice.counts == {"new": 3}
-    assert "其中 1 名新增学员与同班学员同名" in text_of(office, twice)
 
 
 def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
@@ -112,7 +109,7 @@ def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
 
     assert run.state == RunState.REFUSED and errors(run) == [
         (3, [["A3 学号", "没有该学员"]]),
-        (4, [["A4 学号", "与第2行的学号重复"]]),
+        (4, [["A4 学号", "与第2行是同一名学员"]]),
         (5, [["A5 学号", "这名学员已归档，请先恢复"]]),
         (6, [["B6 班级", "请确保这个字段不能超过 64 个字符。"]]),
         (7, [["C7 姓名", "含有非法字符"]]),
@@ -216,9 +213,10 @@ def test_the_preview_shows_page_after_page_of_each_kind(office):
     old = students("谭鹏")[0]
     run = checked(sheet(*[line(n) for n in range(120)], line(学号=old.sid, 姓名="谭<b>", 城市="南京")))
 
-    assert "<del>谭鹏</del> → <ins>谭&lt;b&gt;</ins>" in text_of(office, run)
+    text = text_of(office, run)
+    assert "<del>谭鹏</del><input" in text and 'value="谭&lt;b&gt;"' in text
     page = office.get(page_of(run), {"kind": "new", "p": "3"})
-    assert len(page.context["rows"]) == 20 and "第 3 / 3 页" in page.content.decode()
+    assert len(page.context["rows"]) == 120 - 2 * PER_PAGE and "第 3 / 3 页" in page.content.decode()
 
 
 def test_a_data_scope_counts_for_the_rows_and_for_the_runs(clerk):
@@ -265,25 +263,33 @@ def test_a_schools_own_list_is_understood(form):
     run = checked(workbook(*REAL) if form == "xlsx" else comma(REAL, form))
 
     assert run.state == RunState.READY, run.message
-    assert run.options["ignored"] == ["序号"]
-    assert run.options["new_classes"] == ["H51901"] and run.options["new_degrees"] == ["本科"]
+    assert run.options["dropped"] == ["列“序号”"]
+    assert [(one["value"], one["rows"]) for one in run.options["new"]] == [("H51901", 2), ("本科", 2)]
     confirmed(run)
     rows = Student.objects.order_by("pk").values_list("name", "class_name", "age", "city", "degree")
     assert list(rows) == [("谭鹏", "H51901", 21, "重庆", "本科"), ("王芳", "H51901", 26, "南京", "本科")]
 
 
-def test_new_classes_must_be_ticked(office, root):
-    student(class_name="H51904", degree="本科").save()
-    rows = [REAL[1], ["1", "谭鹏", "男", "H5 1904", "21", "重庆", "本科", ""]]
-    run = checked(workbook(*rows), root.user)
+def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_exists(office, root, sent_tasks):
+    student(name="李雷", class_name="H51904", degree="本科").save()
+    misspelt = ["1", "谭鹏", "男", "H5 1904", "21", "重庆", "本科（在读）"]
+    run = checked(workbook(REAL[1], misspelt, ["2", "王芳", "女", "H51905", "21", "南京", "本科"]), root.user)
 
-    office.post(page_of(run), {"do": "confirm"})
-    run.refresh_from_db()
-    assert (run.state, run.options["new_classes"], run.options["new_degrees"]) == (RunState.READY, ["H5 1904"], [])
-    office.post(page_of(run), {"do": "confirm", "sure_new": "1"})
+    decide(office, run, "confirm")
+    assert run.state == RunState.READY
+    suggestions = {one["value"]: one["alike"] for one in run.options["new"]}
+    assert suggestions == {"H5 1904": "H51904", "本科（在读）": "本科", "H51905": ""}
+    assert "改成 H51904" in text_of(office, run)
+    for spelling in (0, 0):  # of the new values that are left, the first
+        at = next(at for at, one in enumerate(run.options["new"]) if one["alike"])
+        run = worked(decide(office, run, spell=str(at)))
+    assert [one["value"] for one in run.options["new"]] == ["H51905"]
+    decide(office, run, "confirm", sure_new="1")
+    worked(run)
 
-    run.refresh_from_db()
-    assert run.state == RunState.APPLYING
+    assert run.state == RunState.DONE
+    rows = Student.objects.exclude(city="").values_list("class_name", "degree").order_by("-pk")[:2]
+    assert set(rows) == {("H51905", "本科"), ("H51904", "本科")}
 
 
 def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office, root, sent_tasks):
@@ -292,8 +298,8 @@ def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office
     assert run.state == RunState.FAILED and "找不到列名" in run.message
     assert "谭鹏" in text_of(office, run)
 
-    twice = office.post(page_of(run), {"do": "map", "column-0": "name", "column-1": "name"}, follow=True)
-    assert "“姓名”选了两次" in twice.content.decode()
+    office.post(page_of(run), {"do": "map", "column-0": "name", "column-1": "name"})
+    assert "“姓名”选了两次" in text_of(office, worked(run))
     form = dict(zip(("name", "age", "class", "city", "degree"), range(5), strict=True))
     office.post(page_of(run), {"do": "map"} | {f"column-{at}": wire for wire, at in form.items()})
     run = worked(run)
@@ -301,22 +307,37 @@ def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office
     confirmed(run)
 
     assert checked(workbook(rows[0], ["王芳", "20", "H1", "南京", "本科"]), root.user).state == RunState.READY
-    run = checked(workbook(["学生姓名", "年龄", "班级", "来自", "学历"], rows[1]), root.user)
-    assert run.message.startswith("缺少列：城市。")  # which alone is left to map
-    assert re.findall(r'value="(\w+)" selected', text_of(office, run)) == ["name", "age", "class", "degree"]
 
 
-def test_wrong_cells_are_corrected_on_the_page(office, root, sent_tasks):
-    rows = [REAL[1], ["1", "谭鹏", "男", "H1", "二十一", "重庆", "本科", ""]]
+def test_a_missing_column_is_filled_with_one_value_for_the_new_students(office, root, sent_tasks):
+    old = student(name="李雷", class_name="H1", city="上海")
+    old.save()
+    heads = ["姓名", "年龄", "班级", "来自"]
+    run = checked(workbook(heads, ["谭鹏", "２１", "H1", "x"], ["李雷", "21", "H1", "y"]), root.user)
+    assert run.state == RunState.REFUSED and errors(run) == [
+        (2, [[one, "不能为空（新增学员时必填）"] for one in ("城市", "学历")])
+    ]
+    assert "文件里没有这些列" in text_of(office, run)
+    run = confirmed(worked(decide(office, run, **{"value-city": "重庆", "value-degree": "专科"})))
+
+    assert (run.state, run.counts) == (RunState.DONE, {"new": 1, "unchanged": 1})
+    assert Student.objects.get(name="谭鹏").city == "重庆" and Student.objects.get(pk=old.pk).city == "上海"
+
+
+def test_cells_are_mended_on_the_page_and_rows_left_out(office, root, sent_tasks):
+    rows = [REAL[1], *([str(n), name, "男", "H1", age, "重庆", "本科", ""] for n, name, age in
+            ((1, "谭鹏", "二十一"), (2, "王芳", "20"), (3, "李雷", "x"), (4, "韩梅", "20")))]  # fmt: skip
     run = checked(workbook(*rows), root.user)
-    assert run.state == RunState.REFUSED
-    (number,) = run.rows.filter(kind=RowKind.ERROR).values_list("number", flat=True)
-    assert f'name="cell-{number}-age" value="二十一"' in text_of(office, run)
+    assert run.state == RunState.REFUSED and 'name="cell-2-age" value="二十一"' in text_of(office, run)
 
-    office.post(page_of(run), {"do": "fix", f"cell-{number}-age": "21"})
+    run = worked(decide(office, run, **{"cell-2-age": "21", "cell-3-city": "南京"}))
+    assert run.counts == {"error": 1, "new": 3}
+    decide(office, run, "skip_errors")
+    decide(office, run, "confirm", {5: False}, sure_new="1")
+    worked(run)
 
-    run = confirmed(worked(run))
-    assert (run.state, Student.objects.get().age) == (RunState.DONE, 21)
+    assert (run.state, run.counts) == (RunState.DONE, {"new": 2, "skipped": 2})
+    assert set(Student.objects.values_list("name", "age", "city")) == {("谭鹏", 21, "重庆"), ("王芳", 20, "南京")}
 
 
 # --- To take it back ---
@@ -325,7 +346,7 @@ def test_an_undo_puts_everything_back_and_the_audit_names_both_clerks(lbw, clerk
     before = list(Student.objects.order_by("pk").values())
     rows = [line(1), line(2), line(学号=old[0].sid, 姓名="谭大鹏", 城市="南京"), line(学号=old[1].sid, 姓名="王芳")]
     run = checked(sheet(*rows), lbw.user)
-    clerk.post(page_of(run), {"do": "confirm", "sure_new": "1"})
+    decide(clerk, run, "confirm", sure_new="1")
     new = Student.objects.get(pk=worked(run).rows.get(number=2).student_pk)
     undone(run, root.user)
 

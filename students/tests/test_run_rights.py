@@ -15,7 +15,16 @@ from students.transfer.deletion import deletion_selection, deletion_start
 from tests.kit import encoded, logged_in
 
 pytestmark = pytest.mark.django_db
-ACTS = ({}, {"do": "confirm"}, {"do": "undo"}, {"do": "map"}, {"do": "fix"}, {"do": "restart"}, {"do": "cancel"})
+ACTS = (
+    {},
+    {"do": "confirm"},
+    {"do": "undo"},
+    {"do": "map"},
+    {"do": "check"},
+    {"go": "kind=new"},
+    {"do": "restart"},
+    {"do": "cancel"},
+)
 
 
 @pytest.fixture

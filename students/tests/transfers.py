@@ -12,6 +12,7 @@ from core.sheets.write import sheet_write
 from students.models import RowKind, Student, TransferRun
 from students.runs import run_confirm, run_start, run_undo
 from students.tasks import transfer_work
+from students.transfer.preview import choices_mark
 
 LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
@@ -65,6 +66,26 @@ def confirmed(run: TransferRun, user: Any = None) -> TransferRun:
 def undone(run: TransferRun, user: Any = None) -> TransferRun:
     run_undo(run=run, user_pk=user and user.pk, now=timezone.now())
     return worked(run)
+
+
+def form_of(run: TransferRun, ticks: dict[int, bool] | None = None) -> dict[str, Any]:
+    """What the page of an import sends of itself: its mark, and which of these rows are ticked."""
+    ticks = ticks or {}
+    return {
+        "mark": choices_mark(run),
+        "row": [*ticks],
+        "take": [number for number, is_taken in ticks.items() if is_taken],
+    }
+
+
+def decide(
+    browser: Any, run: TransferRun, do: str = "", ticks: dict[int, bool] | None = None, **fields: Any
+) -> TransferRun:
+    """Press a button of the page of an import; ``cell-2-age`` and the like name the rows of the page themselves."""
+    numbers = {int(name.split("-")[1]): True for name in fields if name.startswith(("cell-", "answer-"))}
+    browser.post(page_of(run), {"do": do, **form_of(run, numbers | (ticks or {})), **fields})
+    run.refresh_from_db()
+    return run
 
 
 def errors(run: TransferRun) -> list[tuple[int, Any]]:

@@ -18,24 +18,33 @@ from core.api.bodies import takes_files
 from core.errors import DomainError
 from core.sheets.read import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
 from core.sheets.workbook_reader import ZIP
-from core.sheets.write import TYPES, Page, book_write, column_letters, download, sheet_write
+from core.sheets.write import TYPES, Page, book_write, download, sheet_write
 from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.errors import RunNotAllowed
 from runs.pages import RunAdmin, run_url
-from runs.work import KEEP_FOR, run_restart
+from runs.work import KEEP_FOR, run_held, run_move, run_restart
 from students.bulk import changes_load
-from students.columns import BY_WIRE, COLUMNS
+from students.columns import COLUMNS
+from students.errors import SelectionChanged
 from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.run_rights import rights_needed
 from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
-from students.transfer.heading import mapping_posted, places_named
-from students.transfer.imports import import_result
+from students.transfer.imports import WRITTEN, import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
+from students.transfer.preview import (
+    REST,
+    choices_mark,
+    choices_posted,
+    columns_posted,
+    hidden_from,
+    mapping,
+    preview,
+    rest_decided,
+    unresolved,
+)
 
 PER_PAGE = 50
-MAX_FIXED = 1_000  # rows whose cells are corrected on the page
-WITH_CHANGES = (RowKind.NEW, RowKind.CHANGED)
 
 
 class FileForm(forms.Form):
@@ -174,20 +183,13 @@ class TransferRunAdmin(RunAdmin):
             raise RunNotAllowed
         return run
 
-    def act(self, request: HttpRequest, run: TransferRun) -> None:
-        now, user_pk = times.now(), request.user.pk
-        match request.POST.get("do"):
+    def act(self, request: HttpRequest, run: TransferRun) -> str | None:
+        now, user_pk, data = times.now(), request.user.pk, request.POST
+        match data.get("do"):
             case "confirm" if run.kind == RunKind.PHOTOS:
-                run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, request.POST))
-            case "confirm" if _is_new(run) and request.POST.get("sure_new") != "1":
-                messages.error(request, "请先勾选：确实要新建这些班级和学历")
+                run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, data))
             case "map":
-                mapping = mapping_posted(request.POST, len(run.options.get("shape", {}).get("heads", [])))
-                run_adjust(run=run, now=now, options={"mapping": mapping})
-            case "fix":
-                run_adjust(run=run, now=now, options={"fixes": _fixes(run, request.POST)})
-            case "confirm":
-                run_confirm(run=run, user_pk=user_pk, now=now)
+                run_adjust(run=run, now=now, options={"columns": columns_posted(run, data)})
             case "undo":
                 if not may_undo(request, run):
                     raise PermissionDenied
@@ -197,6 +199,42 @@ class TransferRunAdmin(RunAdmin):
                 run_restart(run=run, now=now)
             case "cancel":
                 run_cancel(run=run)
+            case do if run.kind == RunKind.IMPORT:
+                return self._decide(request, run, do)
+        return None
+
+    def _decide(self, request: HttpRequest, run: TransferRun, do: str | None) -> str | None:
+        """Keep what the page's form decides about the rows, and check them again or write them.
+
+        :raises RunNotReady: a worker is at it, or it is over.
+        :raises SelectionChanged: a colleague has decided something since the page was shown.
+        """
+        data, now = request.POST, times.now()
+        with run_held(run, run.waiting) as held:
+            if data.get("mark", mark := choices_mark(held)) != mark:  # a page of an earlier release has none
+                raise SelectionChanged("同事刚刚改过这一页的选择，您的没有保存。请核对后再来一次")
+            choices, is_other = choices_posted(held, data)
+            if do in REST:
+                choices = rest_decided(held, choices, do)
+                is_other = do in {"all_same", "all_new"}
+            if is_other or do == "check":
+                run_adjust(run=held, now=now, options=choices)
+            elif do == "confirm":
+                held.options |= choices
+                rest = unresolved(held)
+                if rest:
+                    messages.error(request, f"还有 {rest} 行错误或同名没有处理：请改正、选择，或取消勾选")
+                elif held.options.get("new") and data.get("sure_new") != "1":
+                    messages.error(request, "请先勾选：确实要新建这些班级和学历")
+                else:
+                    run_confirm(run=held, user_pk=request.user.pk, now=now)
+                    return None
+                run_move(held, held.waiting, options=held.options)
+            else:
+                run_move(held, held.waiting, options=held.options | choices)
+        if is_other and do == "confirm":
+            messages.warning(request, "已按您的修改重新检查，请核对后再确认")
+        return data.get("go")
 
     def photo_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         """Show a picture of the ZIP beside the student it may belong to."""
@@ -215,10 +253,20 @@ class TransferRunAdmin(RunAdmin):
     def result(self, request: HttpRequest, run: TransferRun) -> tuple[str, bytes]:
         if not _has_result(run):
             raise Http404
-        return import_result(run)
+        return import_result(run, hidden_from(run, request.user))
 
     def context(self, request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         """Return one page of the run's rows, and what the buttons depend on."""
+        facts: dict[str, Any] = {
+            "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
+            "undo_until": format_office_time(run.created_at + KEEP_FOR),
+            "columns": mapping(run, request.user), "ours": COLUMNS,
+            "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
+            "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
+            "has_result": _has_result(run),
+        }  # fmt: skip
+        if run.kind == RunKind.IMPORT:
+            return facts | preview(request, run)
         counts = run.counts
         kinds = [kind for kind in RowKind if counts.get(kind)]
         kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
@@ -229,47 +277,10 @@ class TransferRunAdmin(RunAdmin):
         else:
             pages = KnownCount(rows.filter(kind=kind), PER_PAGE, counts.get(kind, 0))
         page = pages.get_page(request.GET.get("p", "1"))
-        return {
+        return facts | {
             "tabs": [(kind, kind.label, counts[kind]) for kind in kinds], "kind": kind, "page": page,
-            "rows": [(row, changes_load(row.diff) if row.kind in WITH_CHANGES else []) for row in page],
-            "writes": sum(counts.get(kind, 0) for kind in WITH_CHANGES),
-            "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
-            "undo_until": format_office_time(run.created_at + KEEP_FOR),
-            "columns": _columns(run), "ours": COLUMNS, "is_new": _is_new(run),
-            "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
-            "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
-            "has_result": _has_result(run),
+            "rows": [(row, changes_load(row.diff) if row.kind in WRITTEN else []) for row in page],
         }  # fmt: skip
-
-
-def _is_new(run: TransferRun) -> bool:
-    """Tell whether an import would make classes or degrees that no student has yet: often they are misspelt."""
-    return bool(run.options.get("new_classes") or run.options.get("new_degrees"))
-
-
-def _fixes(run: TransferRun, data: Any) -> dict[str, dict[str, str]]:
-    """Return the corrected cells of a run, with those that the page sends now as ``cell-<row>-<name>``."""
-    fixes: dict[str, dict[str, str]] = dict(run.options.get("fixes", {}))
-    numbers = TransferRow.objects.filter(run=run, kind=RowKind.ERROR).values_list("number", flat=True)
-    for number in numbers[:MAX_FIXED]:
-        cells = {wire: data.get(f"cell-{number}-{wire}") for wire in BY_WIRE}
-        texts = {wire: text.strip()[:2000] for wire, text in cells.items() if text is not None}
-        if texts:
-            fixes[str(number)] = fixes.get(str(number), {}) | texts
-    return fixes
-
-
-def _columns(run: TransferRun) -> list[dict[str, Any]]:
-    """Return the columns of the file for the form that maps them: letter, head, samples, and which of ours it is."""
-    shape = run.options.get("shape", {})
-    # Of a file that was refused, the columns that are known stand there already.
-    mapping = run.options.get("mapping") or places_named(shape.get("heads", []))
-    ours = {at: wire for wire, at in mapping.items()}
-    return [
-        {"at": at, "letter": column_letters(at + 1), "head": head, "samples": samples, "wire": ours.get(at, "")}
-        for at, (head, samples) in enumerate(zip(shape.get("heads", []), shape.get("samples", []), strict=True))
-        if head or samples
-    ]
 
 
 def _has_result(run: TransferRun) -> bool:

@@ -1,16 +1,18 @@
-"""Which column of a school's own sheet is which of ours.
+"""Which column of a school's own sheet is which of ours, and what its rows hold.
 
-Schools send lists as they have them: a title above the header, other names for our columns, columns that we do not
-know, a sum at the end. The header is looked for, its names are compared with ours and their synonyms, and a person
-can map the columns on the page of the import. The next file with the same header is mapped like the last one.
+Schools send lists as they have them: several sheets, a title above the header, other names for our columns, columns
+that we do not know, cells merged over ten rows, a sum at the end. The header is looked for, its names are compared with
+ours and their synonyms, and a person can map the columns on the page of the import. The next file with the same header
+is mapped like the last one.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from core.sheets.read import SheetRefused
+from core.sheets.read import Rows, Sheet, SheetRefused
 from core.sheets.write import column_letters
 from students.columns import BY_WIRE, COLUMNS, UNREAD
 from students.models import RunKind, RunState, TransferRun
@@ -18,6 +20,7 @@ from students.models import RunKind, RunState, TransferRun
 MAX_HEAD_ROW = 10  # the header is among the first rows that hold something
 MIN_KNOWN = 2  # names that a row must have to be the header
 SAMPLES = 3
+SHEET_STEP = 1_000_000  # a row of the second sheet has the number of its line and one such step
 SYNONYMS = {
     "sId": ("学员编号", "学生编号", "学籍号"),
     "class": ("所在班级", "班级名称", "班别", "班"),
@@ -35,64 +38,116 @@ SYNONYMS = {
     "description": ("评价", "自我介绍", "个人简介"),
 }
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL stores none of these
+OF_ONE = {"sId", "name", "phone", "parentPhone", "idCard"}  # never taken from the cell above
 _SUMS = {"合计", "总计", "小计", "共计"}
 _CHINESE_SPACE = re.compile(r"(?<=[\u4e00-\u9fff])\s+(?=[\u4e00-\u9fff])")
 _AGE = re.compile(r"(\d{1,3})\s*(?:周?岁)?")
-
-Rows = Sequence[tuple[int, list[str]]]
+_WPS_PICTURE = "=DISPIMG("
+_NO_CLASS = re.compile(r"(?:sheet|工作表)?\s*\d*", re.IGNORECASE)
+_LIST = re.compile(r"班?(?:学员|学生)?(?:名单|花名册|信息表?)?$")
 
 
 class Heading(NamedTuple):
-    """The header of a sheet: its row, its texts, and where each of our columns stands, by the API's name."""
+    """The header of a sheet: its row, and where each of our columns stands, by the API's name."""
 
+    sheet: Sheet
     row: int
-    texts: list[str]
     places: dict[str, int]
-
-    def cells(self, texts: list[str]) -> dict[str, str]:
-        """Return the cells of a row by the API's names, each written as our columns want it."""
-        return {wire: _tidy(wire, texts[at]) for wire, at in self.places.items() if at < len(texts) and texts[at]}
+    first: int  # number of the row above the first of the sheet
+    is_alone: bool
 
     def cell_name(self, wire: str, number: int) -> str:
         """Name a cell as spreadsheet programs do, with the column's label: ``D5 年龄``."""
         label = BY_WIRE[wire].label
-        return f"{column_letters(self.places[wire] + 1)}{number} {label}" if wire in self.places else label
+        sheet = "" if self.is_alone else f"{self.sheet.name[:20]}!"
+        at = column_letters(self.places[wire] + 1) if wire in self.places else ""
+        return f"{sheet}{at}{number % SHEET_STEP} {label}" if at else label
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str], str]]:
+        """Yield the rows below the header: number, cells by the API's names, and the picture ("" if there is none).
+
+        A merged cell counts for all its rows. A blank class is the one above, unless the row names its student by
+        number.
+        """
+        lines, class_name = dict(self.sheet.rows), ""
+        for number, texts in self.sheet.rows:
+            if number <= self.row or is_sum(texts):
+                continue
+            cells = {}
+            for wire, at in self.places.items():
+                source = texts if wire in OF_ONE else lines.get(self._first_merged(number, at), texts)
+                if at < len(source) and source[at]:
+                    cells[wire] = tidy(wire, source[at])
+            if "sId" not in cells and (class_name := cells.get("class", class_name)):
+                cells["class"] = class_name
+            yield self.first + number, cells, self.sheet.pictures.get(number, "")
+
+    def _first_merged(self, number: int, at: int) -> int:
+        """Return the first row of the merged cell that a cell belongs to, or its own row."""
+        before = bisect_left(self.sheet.merged, (at, number + 1)) - 1
+        column, first, last = self.sheet.merged[before] if before >= 0 else (-1, 0, 0)
+        return first if column == at and number <= last else number
 
     @property
-    def ignored(self) -> list[str]:
-        """Name the columns that are not imported."""
-        return [
-            text for at, text in enumerate(self.texts) if text and at not in self.places.values() and text not in UNREAD
-        ]
+    def class_of_sheet(self) -> str:
+        """The class that the sheet's name tells, "" if it tells none."""
+        name = _LIST.sub("", self.sheet.name.strip())
+        return "" if _NO_CLASS.fullmatch(name) else name
 
 
-def heading_read(rows: Rows, mapping: dict[str, int] | None = None) -> Heading:
-    """Find the header in the first rows of a sheet.
+def headings_read(sheets: Sequence[Sheet], columns: dict[str, str]) -> list[Heading]:
+    """Find the sheets that list students, with their headers.
 
-    :param mapping: where our columns stand, as a person has said it; without it their names decide.
-    :raises SheetRefused: there is no header, a column is there twice, or one that every new student needs is missing.
+    :param columns: which column is which of ours, by its key (:func:`keys_of`).
+    :raises SheetRefused: there is none, or two columns of one are mapped to the same.
     """
-    number, texts = max(rows[:MAX_HEAD_ROW], key=lambda row: len(places_named(row[1])))
-    texts = [text.strip(" *＊") for text in texts]
-    if mapping is None and len(places_named(texts)) < min(MIN_KNOWN, len([text for text in texts if text])):
+    headings = []
+    for sheet in sheets:
+        if not sheet.rows:
+            continue
+        number, texts = sheet.rows[_header(sheet.rows)]
+        places: dict[str, int] = {}
+        for at, key in enumerate(keys_of(texts)):
+            if (wire := columns.get(key, "")) in places:
+                raise SheetRefused(f"“{BY_WIRE[wire].label}”选了两次")
+            if wire:
+                places[wire] = at
+        if places.keys() & {"sId", "name"}:
+            headings.append((sheet, number, places))
+    if not headings:
         raise SheetRefused("找不到列名：前 10 行里没有一行写着姓名、班级这样的列名。请在下面指出各列是什么")
-    places = places_named(texts, is_strict=True) if mapping is None else mapping
-    missing = [column.label for column in COLUMNS if column.is_required_of_staff and column.wire not in places]
-    if "sId" not in places and missing:
-        raise SheetRefused(f"缺少列：{'、'.join(missing)}。没有“学号”列时全部按新增处理，新增时必须有这些列")
-    return Heading(number, texts, places)
+    return [Heading(*one, first=at * SHEET_STEP, is_alone=len(headings) == 1) for at, one in enumerate(headings)]
 
 
-def places_named(texts: Sequence[str], *, is_strict: bool = False) -> dict[str, int]:
-    """Return where each of our columns stands, by what its head says."""
-    places: dict[str, int] = {}
-    for at, text in enumerate(texts):
-        wire = _WIRES.get(_folded(text))
-        if wire in places and is_strict:
-            raise SheetRefused(f"列“{text.strip()[:20]}”出现了两次（{column_letters(at + 1)} 列）")
-        if wire:
-            places.setdefault(wire, at)
-    return places
+def columns_named(sheets: Sequence[Sheet]) -> dict[str, str]:
+    """Map the columns whose names are known, by their keys. Of two with one meaning in a sheet, the first counts."""
+    columns: dict[str, str] = {}
+    for sheet in sheets:
+        texts = sheet.rows[_header(sheet.rows)][1] if sheet.rows else []
+        named: dict[str, str] = {}
+        for text, key in zip(texts, keys_of(texts), strict=True):
+            if wire := _WIRES.get(_folded(text)):
+                named.setdefault(wire, key)
+        if len(named) >= min(MIN_KNOWN, len([text for text in texts if text])):
+            columns |= {key: wire for wire, key in named.items()}
+    return columns
+
+
+def keys_of(texts: Sequence[str]) -> list[str]:
+    """Return what the mapping calls the columns of a header: the text, with the letter where that says too little."""
+    keys: list[str] = []
+    for at, text in enumerate(_excerpt(text.strip(" *＊")) for text in texts):
+        keys.append(text if text and text not in keys else f"{text}（{column_letters(at + 1)} 列）")
+    return keys
+
+
+def _header(rows: Rows) -> int:
+    """Return which of the first rows is the header: the one with most known names, or the first with several cells."""
+    known = [len({_WIRES.get(_folded(text)) for text in texts} - {None}) for _, texts in rows[:MAX_HEAD_ROW]]
+    cells = [len([text for text in texts if text]) for _, texts in rows[:MAX_HEAD_ROW]]
+    if max(known):
+        return known.index(max(known))
+    return next((at for at, number in enumerate(cells) if number > 1), 0)
 
 
 def _folded(text: str) -> str:
@@ -106,12 +161,19 @@ _WIRES = {
 }
 
 
+def place_of(run: TransferRun, number: int) -> str:
+    """Say in which row of the file a row of the run stands, with the sheet if there are several."""
+    sheets = run.options.get("sheets", [""])
+    sheet = f"“{sheets[number // SHEET_STEP][:20]}”" if len(sheets) > 1 else ""
+    return f"{sheet}第{number % SHEET_STEP}行"
+
+
 def is_sum(texts: Sequence[str]) -> bool:
     """Tell whether a row is the sum below a list."""
     return next((_folded(text) for text in texts if text), "") in _SUMS
 
 
-def _tidy(wire: str, text: str) -> str:
+def tidy(wire: str, text: str) -> str:
     """Write a cell as our column wants it: usual digits, an age without 岁, a Chinese name without spaces inside."""
     if wire in {"age", "sId"}:
         text = unicodedata.normalize("NFKC", text)
@@ -120,38 +182,30 @@ def _tidy(wire: str, text: str) -> str:
     return _CHINESE_SPACE.sub("", text) if wire in {"name", "city"} else text
 
 
-def shape_of(rows: Rows) -> dict[str, Any]:
-    """Describe a sheet for the page on which a person maps its columns: its heads, and samples of each column."""
-    at, (_, heads) = max(enumerate(rows[:MAX_HEAD_ROW]), key=lambda row: len(places_named(row[1][1])))
-    body = [texts for _, texts in rows[at + 1 :]]
-    samples = [[texts[n] for texts in body if n < len(texts) and texts[n]][:SAMPLES] for n in range(len(heads))]
-    return {
-        "heads": [_excerpt(text) for text in heads],
-        "samples": [[_excerpt(text) for text in column] for column in samples],
-    }
+def shape_of(sheets: Sequence[Sheet]) -> dict[str, Any]:
+    """Describe a file for the page on which a person maps its columns: their keys, and samples of each."""
+    samples: dict[str, list[str]] = {}
+    for sheet in sheets:
+        at = _header(sheet.rows) if sheet.rows else 0
+        for column, key in enumerate(keys_of(sheet.rows[at][1]) if sheet.rows else []):
+            texts = [texts[column] for _, texts in sheet.rows[at + 1 :] if column < len(texts) and texts[column]]
+            samples[key] = (samples.get(key, []) + [_excerpt(text) for text in texts[:SAMPLES]])[:SAMPLES]
+    return {"heads": [*samples], "samples": [*samples.values()]}
 
 
 def _excerpt(text: str) -> str:
     return UNSTORABLE.sub("\ufffd", text[:40])
 
 
-def mapping_known(run: TransferRun, heads: list[str]) -> dict[str, int] | None:
+def ignored_in(shape: dict[str, Any], columns: dict[str, str]) -> list[str]:
+    """Name the columns that are not imported."""
+    heads = zip(shape["heads"], shape["samples"], strict=True)
+    unread = [key for key, samples in heads if any(not text.startswith(_WPS_PICTURE) for text in samples)]
+    return [key for key in unread if not columns.get(key) and key not in UNREAD]
+
+
+def columns_known(run: TransferRun, heads: list[str]) -> dict[str, str] | None:
     """Return how the person has mapped the last file that had the same header; None if there was none."""
     runs = TransferRun.objects.filter(kind=RunKind.IMPORT, state=RunState.DONE, created_by=run.created_by_id)
-    last = runs.filter(options__shape__heads=heads, options__has_key="mapping").order_by("-pk").first()
-    return last.options["mapping"] if last else None
-
-
-def mapping_posted(data: Any, columns: int) -> dict[str, int]:
-    """Read which column is which from the page's fields ``column-<n>``.
-
-    :raises SheetRefused: one of ours is chosen twice.
-    """
-    mapping: dict[str, int] = {}
-    for at in range(columns):
-        wire = data.get(f"column-{at}", "")
-        if wire in mapping:
-            raise SheetRefused(f"“{BY_WIRE[wire].label}”选了两次")
-        if wire in BY_WIRE:
-            mapping[wire] = at
-    return mapping
+    last = runs.filter(options__shape__heads=heads, options__has_key="columns").order_by("-pk").first()
+    return last.options["columns"] if last else None

@@ -1,23 +1,34 @@
-"""An import of students from a sheet: one task checks it, a person confirms, another task writes all of it or nothing.
+"""An import of students from a file: one task checks it, a person confirms, another task writes all of it or nothing.
 
 Each row is judged by the rules of the calls addstu and updatestu, except that staff may leave some columns empty and
 that a class has one spelling (``students.selectors.ClassSpelling``). An undo leaves what was changed since.
+
+A run's ``options`` hold what the person has decided. The check reads what changes the rows: ``columns`` (which is
+which), ``constants`` (one value for a missing column), ``spellings``, ``fixes`` (corrected cells) and ``answers`` (who
+a namesake is). The work reads what only chooses among them: ``skips`` (rows), ``off`` (columns) and ``leavers``.
 """
 
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
+from django.db import connection
+from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 
+from core import times
 from core.api.params import present
 from core.errors import BadParameter
-from core.sheets.read import SheetRefused, sheet_kind, sheet_read
+from core.sheets.read import Book, SheetRefused, book_read, sheet_kind
 from core.sheets.write import sheet_write
 from permissions.scope import Scope
 from runs.progress import with_progress
+from students.accounts import Fate, accounts_settle
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -26,29 +37,52 @@ from students.bulk import (
     changes_load,
     students_change,
     students_create,
-    students_delete,
     students_lock,
 )
-from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
+from students.columns import BY_WIRE, COLUMNS, RESULT, label_of
 from students.errors import RunStale, StudentUnknown
-from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
-from students.run_rights import run_scope, run_scope_required
-from students.runs import rows_save, source_of
+from students.events import events_add
+from students.life import state_changes
+from students.models import LEFT_STATES, RowKind, RunState, Student, StudentState, TransferRow, TransferRun
+from students.run_rights import ARCHIVE, run_scope_required
+from students.runs import row_counts, rows_save, source_of
 from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
-from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
+from students.services import students_archive
+from students.transfer.heading import (
+    SHEET_STEP,
+    UNSTORABLE,
+    Heading,
+    columns_known,
+    columns_named,
+    headings_read,
+    ignored_in,
+    place_of,
+    shape_of,
+    tidy,
+)
+from students.transfer.people import NOBODY, Match, People
 from students.transfer.staff_params import StaffAddParams, StaffEditParams
+from students.undo import NOT_ALLOWED
 
 T = TypeVar("T")
 BATCH = 1000
+WRITTEN = (RowKind.NEW, RowKind.CHANGED)
+MAX_NEW_VALUES = 20  # new classes and degrees that the page asks about
+_LISTED = {"class": "class_name", "degree": "degree"}  # columns whose new values are often misspelt ones
+MAX_LEAVERS = 2_000
+LEAVERS_FROM = 2_000 * SHEET_STEP  # the numbers of their rows
+NEW = "new"  # the answer that a namesake is somebody else
 ARCHIVED = "这名学员已归档，请先恢复"
-MAX_NAMED = 20  # new classes and degrees that the page names
-NOT_ALLOWED = "您现在没有修改的权限"
 NOT_OWN = "不是您录入的学员，不能修改"
+# Two imports at one instant would both find that nobody has their new students yet.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('students import', 0))"
 # By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
     RowKind.NEW: ("可以新增", "已新增"),
     RowKind.CHANGED: ("可以修改", "已修改"),
     RowKind.UNCHANGED: ("没有变化", "没有变化，跳过"),
+    RowKind.CHOICE: ("同名，请选择", "同名，没有选择"),
+    RowKind.SKIPPED: ("没有选择", "没有选择，跳过"),
     RowKind.UNDONE: ("已撤销", "已撤销"),
 }
 
@@ -59,92 +93,166 @@ def batches(items: Iterable[T]) -> Iterator[list[T]]:
         yield batch
 
 
-# --- To check a sheet ---
+# --- To check a file ---
+@dataclass
+class Line:
+    """A row of the file: where it stands, its cells by the API's names, its picture, and whom it means."""
+
+    heading: Heading
+    number: int
+    cells: dict[str, str]
+    picture: str
+    match: Match = NOBODY
+    double_of: int | None = None  # the student whom a line above means as well
+    question: str = ""  # why a person has to say whom it means
+
+
 def import_check(run: TransferRun, now: datetime) -> None:
     """Read the file and keep what each row would do. Leaves the run ``READY``, or ``REFUSED`` with what is wrong."""
-    rows = list(sheet_read(source_of(run)))
-    if len(rows) < 2:
+    book = book_read(source_of(run))
+    if sum(len(sheet.rows) for sheet in book.sheets) < 2:
         raise SheetRefused("文件中没有学员：要有一行列名，下面每行一名学员")
-    shape = shape_of(rows)
-    run.options |= {"shape": shape}
+    run.options |= {"shape": (shape := shape_of(book.sheets))}
+    columns = run.options.get("columns") or columns_known(run, shape["heads"]) or columns_named(book.sheets)
     try:
-        heading = heading_read(rows, run.options.get("mapping") or mapping_known(run, shape["heads"]))
+        headings = headings_read(book.sheets, columns)
     except SheetRefused as refusal:  # not raised on: the page needs the shape, to ask a person which column is which
         run.state, run.message, run.counts = RunState.FAILED, refusal.msg, {}
         return
-    rows = [(number, texts) for number, texts in rows if number > heading.row and not is_sum(texts)]
-    TransferRow.objects.filter(run=run).delete()
-    counts, classes, degrees, namesakes = Counter[str](), set[str](), set[str](), 0
-    known: set[tuple[str, str]] = set()
     scope = run_scope_required(run)
-    for batch in batches(with_progress(_rows_check(run, heading, rows), run, total=len(rows))):
-        namesakes += _mark_namesakes(batch, known, scope)
+    run.options |= {"sheets": [heading.sheet.name for heading in headings]}
+    lines = _lines(run, headings, scope)
+    _match(run, lines, scope)
+    TransferRow.objects.filter(run=run).delete()
+    counts, changed, new, warned = Counter[str](), Counter[str](), Counter[tuple[str, str]](), 0
+    for batch in batches(with_progress(_rows_check(run, lines, scope), run, total=len(lines))):
         TransferRow.objects.bulk_create(batch)
         counts.update(row.kind for row in batch)
-        classes |= {row.cells["class"] for row in batch if "class_name" in row.diff}
-        degrees |= {row.cells["degree"] for row in batch if "degree" in row.diff}
+        changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
+        new.update((wire, row.cells[wire]) for row in batch for wire in _LISTED if _LISTED[wire] in row.diff)
+        warned += sum(bool(row.errors) for row in batch if row.kind in WRITTEN)
+    leavers = _leavers(run, lines, scope)
+    TransferRow.objects.bulk_create(leavers)
+    counts[RowKind.LEFT] = len(leavers)
+    present_wires = {wire for heading in headings for wire in heading.places}
+    told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
+    required = {column.wire for column in COLUMNS if column.is_required_of_staff}
     run.options |= {
-        "mapping": heading.places,
-        "ignored": heading.ignored,
-        "new_classes": sorted(classes - set(class_list(scope)))[:MAX_NAMED],
-        "new_degrees": sorted(degrees - set(values_in_use("degree", scope=scope)))[:MAX_NAMED],
+        "columns": columns,
+        "shown": [one.wire for one in COLUMNS if one.wire in required | present_wires],
+        "missing": [one.wire for one in COLUMNS if one.wire in required - present_wires - told],
+        "dropped": _dropped(book, headings, ignored_in(shape, columns), lines),
+        "new": _new_values(new, scope),
+        "changed": changed,
+        "warned": warned,
     }
-    run.counts = dict(counts)
-    # A file without numbers that is sent twice would add every student twice.
-    run.message = f"其中 {namesakes} 名新增学员与同班学员同名（下面标出），请确认不是重复导入" if namesakes else ""
-    run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
+    run.counts, run.message = {kind: count for kind, count in counts.items() if count}, ""
+    run.state = RunState.REFUSED if counts[RowKind.ERROR] or counts[RowKind.CHOICE] else RunState.READY
 
 
-def _mark_namesakes(rows: Sequence[TransferRow], known: set[tuple[str, str]], scope: Scope) -> int:
-    """Say of each new student whether the class, or a row above, has the name already; return of how many."""
-    new = [(row, (row.diff["class_name"][1], row.diff["name"][1])) for row in rows if row.kind == RowKind.NEW]
-    classes, names = {pair[0] for _, pair in new}, {pair[1] for _, pair in new}
-    students = Student.objects.filter(scope.visible(), class_name__in=classes, name__in=names).order_by()
-    known |= set(students.values_list("class_name", "name"))
-    marked = 0
-    for row, pair in new:
-        if pair in known:
-            row.errors = [["姓名", "同班已有同名学员"]]
-            marked += 1
-        known.add(pair)
-    return marked
-
-
-def _rows_check(run: TransferRun, heading: Heading, rows: Rows) -> Iterator[TransferRow]:
-    """Judge the rows of a sheet, with the cells that the person has corrected on the page. They are not saved yet.
-
-    A student whom the person's data scope hides is unknown; one that it does not let change is an error.
-    """
-    add, edit, spelling, scope = StaffAddParams(), StaffEditParams(), ClassSpelling(run_scope(run)), run_scope(run)
-    fixes: dict[str, dict[str, str]] = run.options.get("fixes", {})
-    first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
-    numbered = ((number, heading.cells(texts) | fixes.get(str(number), {})) for number, texts in rows)
-    for batch in batches(numbered):
-        sids = {sid for _, cells in batch if (sid := cells.get("sId")) and not UNSTORABLE.search(sid)}
-        students = {one.sid: one for one in Student.objects.filter(scope.visible(), sid__in=sids).order_by()}
-        archived = archived_among("sid", sids - students.keys(), scope=scope)
-        for number, cells in batch:
-            if "class" in cells:
+def _lines(run: TransferRun, headings: Sequence[Heading], scope: Scope) -> list[Line]:
+    """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already."""
+    spelling, options = ClassSpelling(scope), run.options
+    lines = []
+    for heading in headings:
+        class_name = options.get("constants", {}).get("class") or heading.class_of_sheet
+        for number, cells, picture in heading.rows():
+            if "class" not in heading.places and class_name:
+                cells["class"] = class_name
+            for wire, words in options.get("spellings", {}).items():
+                cells |= {wire: words[cells[wire]]} if cells.get(wire) in words else {}
+            fixes = options.get("fixes", {}).get(str(number), {})
+            cells |= {wire: tidy(wire, text) for wire, text in fixes.items()}
+            if cells.get("class"):
                 cells["class"] = spelling.of(cells["class"])
-            sid = cells.get("sId", "")
-            student = students.get(sid)
-            row = TransferRow(run=run, number=number, student_pk=student.pk if student else None)
-            if sid in first_rows:
-                row.errors = [[heading.cell_name("sId", number), f"与第{first_rows[sid]}行的学号重复"]]
-            elif student and not scope.may_change(student):
-                row.errors = [[heading.cell_name("sId", number), NOT_OWN]]
-            else:
-                values, errors = _read(edit if sid else add, cells)
-                if not errors and sid and not student:
-                    errors = [("sId", ARCHIVED if sid in archived else StudentUnknown.msg)]
-                row.errors = [[heading.cell_name(wire, number), reason] for wire, reason in errors]
-                row.diff = {} if errors else changes_dump(changes_between(student, values))
-            if sid:
-                first_rows.setdefault(sid, number)
-            row.cells = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in cells.items()}
-            kind = RowKind.CHANGED if row.diff else RowKind.UNCHANGED
-            row.kind = RowKind.ERROR if row.errors else kind if student else RowKind.NEW
+            lines.append(Line(heading, number, {wire: text for wire, text in cells.items() if text}, picture))
+    return lines
+
+
+def _match(run: TransferRun, lines: Sequence[Line], scope: Scope) -> None:
+    """Say of each line whom it means, or why a person has to say so. Two lines never mean one student."""
+    people, answers = People([line.cells for line in lines], scope), run.options.get("answers", {})
+    first: dict[Any, Line] = {}  # the first line of a student, or of the name and the class of a new one
+    for line in lines:
+        line.match = people.match(line.cells)
+        answer = answers.get(str(line.number), "")
+        if chosen := [one for one in line.match.candidates if str(one.pk) == answer]:
+            line.match = Match(chosen[0], "您的选择")
+        if line.match.person:
+            first.setdefault(line.match.person.pk, line)
+    for line in lines:
+        person, key = line.match.person, (line.cells.get("name"), line.cells.get("class"))
+        line.match = line.match._replace(candidates=tuple(one for one in line.match.candidates if one.pk not in first))
+        if person and first[person.pk] is not line:
+            line.match, line.double_of = Match(has_namesake=True), person.pk
+            line.question = f"与{place_of(run, first[person.pk].number)}是同一名学员"
+        elif line.match.candidates:
+            line.question = "可能是已有的学员，请选择"
+        elif not person and "sId" not in line.cells and first.setdefault(key, line) is not line:
+            line.question = f"与{place_of(run, first[key].number)}同名同班"
+        if answers.get(str(line.number)) == NEW:
+            line.question = ""
+
+
+def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterator[TransferRow]:
+    """Judge the lines. The rows are not saved yet."""
+    constants = {wire: text for wire, text in run.options.get("constants", {}).items() if wire != "class"}
+    add, edit = StaffAddParams(), StaffEditParams()
+    for batch in batches(lines):
+        pks = {line.match.person.pk for line in batch if line.match.person}
+        students = Student.objects.filter(scope.visible(), pk__in=pks).in_bulk()
+        sids = {sid for line in batch if (sid := line.cells.get("sId")) and not UNSTORABLE.search(sid)}
+        archived = archived_among("sid", sids, scope=scope)
+        for line in batch:
+            student = students.get(line.match.person.pk) if line.match.person else None
+            line.cells = line.cells if student or line.question else constants | line.cells
+            row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
+            someone = next(iter(line.match.candidates), None) if line.question else None
+            known = student.sid if student else someone.sid if someone else ""
+            cells = line.cells | ({"sId": known} if known else {})
+            values, errors = _read(edit if "sId" in cells else add, cells)
+            if "sId" in line.cells and not student and not errors:
+                is_archived = line.cells["sId"] in archived
+                errors = [("sId", line.question or (ARCHIVED if is_archived else StudentUnknown.msg))]
+            changes = changes_between(student, values)
+            if student and changes and not scope.may_change(student):
+                errors = [("sId", NOT_OWN)]
+            _judge(row, line, student, changes, errors)
             yield row
+
+
+def _judge(
+    row: TransferRow, line: Line, student: Student | None, changes: list[FieldChange], errors: list[tuple[str, str]]
+) -> None:
+    """Say of which kind a row is. Its ``cells`` also tell by what its student was recognised (``by``), whom it may mean
+    (``students``, ``double_of``), and which part of the file is its picture (``file``)."""
+    cells: dict[str, Any] = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()}
+    if line.picture and not (student and student.headimgurl):
+        cells["file"] = line.picture
+    if student:
+        cells |= {"sId": student.sid, "by": line.match.by}
+    if line.double_of:
+        cells["double_of"] = line.double_of
+    if line.match.candidates:
+        cells["students"] = [[one.pk, one.label] for one in line.match.candidates]
+    row.cells = cells
+    if errors:
+        row.kind = RowKind.ERROR
+        row.errors = [[line.heading.cell_name(wire, line.number), text] for wire, text in errors]
+    elif line.question:
+        row.kind, row.errors = RowKind.CHOICE, [["姓名", line.question]]
+    else:
+        row.diff, row.errors = changes_dump(changes), _warnings(line, student, changes)
+        kind = RowKind.CHANGED if changes or "file" in cells else RowKind.UNCHANGED
+        row.kind = kind if student else RowKind.NEW
+
+
+def _warnings(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> list[list[str]]:
+    if student is None:
+        return [["姓名", "同班已有同名学员"]] if line.match.has_namesake else []
+    doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")
+    differs = any(change.field == doubtful and change.before for change in changes)
+    return [[label_of(doubtful), f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对"]] if differs else []
 
 
 def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -162,44 +270,122 @@ def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[s
         ]
 
 
+def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[TransferRow]:
+    """Make the rows of students in the classes of the list who are not in it."""
+    classes = {line.cells.get("class") for line in lines}
+    listed = {line.match.person.pk for line in lines if line.match.person}
+    listed |= {one.pk for line in lines for one in line.match.candidates}
+    students = Student.objects.filter(scope.changeable(), class_name__in=classes - {None}).exclude(
+        state__in=LEFT_STATES
+    )
+    missing = [one for one in students.order_by("class_name", "pk") if one.pk not in listed][:MAX_LEAVERS]
+    return [
+        TransferRow(run=run, number=LEAVERS_FROM + at, kind=RowKind.LEFT, student_pk=one.pk, cells=_cells_of(one))
+        for at, one in enumerate(missing, 1)
+    ]
+
+
+def _cells_of(student: Student) -> dict[str, str]:
+    return {one.wire: str(getattr(student, one.field)) for one in COLUMNS if one.field == "sid" or not one.is_for_staff}
+
+
+def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines: Sequence[Line]) -> list[str]:
+    """Say what of the file is not imported."""
+    used = {heading.sheet.name for heading in headings}
+    dropped = [f"工作表“{one.name}”（没有姓名列）" for one in book.sheets if one.rows and one.name not in used]
+    dropped += [f"隐藏的工作表“{name}”" for name in book.hidden]
+    dropped += [f"列“{name}”" for name in columns]
+    pictures = sum(len(one.pictures) for one in book.sheets) - sum(bool(line.picture) for line in lines)
+    number = book.loose_pictures + pictures
+    return dropped + ([f"{number} 张不在学员行里的图片"] if number else [])
+
+
+def _new_values(counts: Counter[tuple[str, str]], scope: Scope) -> list[dict[str, Any]]:
+    """Return the classes and degrees that no student has yet, each with another one that it may be meant for."""
+    existing = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
+    new = [(wire, value, rows) for (wire, value), rows in counts.items() if value not in existing[wire]][
+        :MAX_NEW_VALUES
+    ]
+    for wire, value, _ in sorted(new, key=lambda one: -one[2]):
+        existing[wire].append(value)
+    return [
+        {"wire": wire, "value": value, "rows": rows, "alike": _alike(value, existing[wire])}
+        for wire, value, rows in new
+    ]
+
+
+def _alike(value: str, others: Sequence[str]) -> str:
+    """Return the first of the others that differs in signs and blanks alone, or else one that is part of the other."""
+    folded = {other: re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", other)).upper() for other in others}
+    own = folded.pop(value)
+    same = [other for other, text in folded.items() if text == own]
+    parts = [
+        other for other, text in folded.items() if len(min(own, text, key=len)) > 1 and (own in text or text in own)
+    ]
+    return next(iter(same + parts), "")
+
+
 # --- To write what was confirmed ---
 def import_apply(run: TransferRun, now: datetime) -> None:
-    """Write all rows that change something.
+    """Write the rows that were chosen. Pictures are left to :func:`students.transfer.photos.pictures_give`.
 
     :raises RunNotAllowed: whoever confirmed may not do so any more. Nothing is written.
-    :raises RunStale: a student is gone, was changed, or is none that this person may change.
+    :raises RunStale: a student is gone, was changed or entered since, or is none that this person may change.
     """
-    scope = run_scope_required(run)
+    scope, options = run_scope_required(run), run.options
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE_AT_A_TIME)
     rows = TransferRow.objects.filter(run=run)
-    total = sum(run.counts.get(kind, 0) for kind in (RowKind.NEW, RowKind.CHANGED))
-    number = _change(run, list(rows.filter(kind=RowKind.CHANGED)), total, scope, now)
-    _add(run, rows.filter(kind=RowKind.NEW).iterator(BATCH), number, total, now)
-    run.message = ""
-    run.state = RunState.DONE
+    rows.filter(number__in=options.get("skips", [])).exclude(kind=RowKind.UNCHANGED).update(kind=RowKind.SKIPPED)
+    changed = list(rows.filter(kind=RowKind.CHANGED))
+    if off := set(options.get("off", [])):
+        for row in changed:
+            row.diff = {field: pair for field, pair in row.diff.items() if field not in off}
+            row.kind = RowKind.CHANGED if row.diff or "file" in row.cells else RowKind.UNCHANGED
+        rows_save(changed, "kind", "diff")
+        changed = [row for row in changed if row.kind == RowKind.CHANGED]
+    new = rows.filter(kind=RowKind.NEW)
+    total = len(changed) + new.count()
+    _refuse_doubles(run, new, scope)
+    _change(run, changed, total, scope, now)
+    _add(run, new.iterator(BATCH), len(changed), total, now)
+    leavers = rows.filter(kind=RowKind.LEFT)
+    if options.get("leavers"):
+        _leave(run, list(leavers), scope, now)
+    else:
+        leavers.update(kind=RowKind.SKIPPED)
+    run.counts, run.message, run.state = row_counts(run), "", RunState.DONE
+    if rows.filter(kind__in=WRITTEN, cells__has_key="file").exists():
+        run.state, run.options["is_written"] = RunState.APPLYING, True
 
 
-def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope, now: datetime) -> int:
+def _refuse_doubles(run: TransferRun, rows: QuerySet[TransferRow], scope: Scope) -> None:
+    """Refuse to add who was entered since the preview; whom it showed as a namesake, the person has seen."""
+    for batch in batches(rows.only("number", "cells")):
+        people = People([row.cells for row in batch], scope)
+        for row in batch:
+            match = people.match(row.cells)
+            if match.person and match.person.pk != row.cells.get("double_of"):
+                raise RunStale(f"{place_of(run, row.number)}的学员在预览之后有人录入了，没有写入任何数据。请重新检查")
+
+
+def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope, now: datetime) -> None:
     students = students_lock(row.student_pk for row in rows)
     for row in rows:
-        _refuse_stale(row, students.get(row.student_pk or 0), scope)
+        _refuse_stale(run, row, students.get(row.student_pk or 0), scope)
     for batch in batches(with_progress(rows, run, total=total)):
-        students_change(
-            [students[row.student_pk or 0] for row in batch],
-            [changes_load(row.diff) for row in batch],
-            actor_pk=run.confirmed_by_id,
-            now=now,
-        )
-    return len(rows)
+        of_batch, changes = [students[row.student_pk or 0] for row in batch], [changes_load(row.diff) for row in batch]
+        events_add(students_change(of_batch, changes, actor_pk=run.confirmed_by_id, now=now), run.pk)
 
 
-def _refuse_stale(row: TransferRow, student: Student | None, scope: Scope) -> None:
-    if student is None:
-        raise RunStale(f"第{row.number}行的学员在预览之后被删除了，没有写入任何数据。请重新检查")
-    if not scope.may_change(student):
-        raise RunStale(f"第{row.number}行的学员，{NOT_ALLOWED}，没有写入任何数据。请重新检查")
-    for change in changes_load(row.diff):
-        if getattr(student, change.field) not in (change.before, change.after):
-            raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了，没有写入任何数据。请重新检查")
+def _refuse_stale(run: TransferRun, row: TransferRow, student: Student | None, scope: Scope) -> None:
+    what = "被删除了" if student is None else ""
+    if student and not scope.may_change(student):
+        what = f"改动不了：{NOT_ALLOWED}"
+    elif student and any(getattr(student, one.field) not in (one.before, one.after) for one in changes_load(row.diff)):
+        what = "被别人修改了"
+    if what:
+        raise RunStale(f"{place_of(run, row.number)}的学员在预览之后{what}，没有写入任何数据。请重新检查")
 
 
 def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, now: datetime) -> None:
@@ -219,20 +405,45 @@ def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, 
         rows_save(batch, "student_pk", "cells")
 
 
+def _leave(run: TransferRun, rows: list[TransferRow], scope: Scope, now: datetime) -> None:
+    """Archive the leavers, or make them 退学; one who was moved or has left since the preview stays."""
+    students = students_lock(row.student_pk for row in rows)
+    for row in rows:
+        one = students.get(row.student_pk or 0)
+        if one is None or one.class_name != row.cells["class"] or one.has_left or not scope.may_change(one):
+            students.pop(row.student_pk or 0, None)
+            row.kind, row.errors = RowKind.SKIPPED, [["学员", "预览之后变了，没有处理"]]
+    leavers, actor_pk = list(students.values()), run.confirmed_by_id
+    if run.options["leavers"] == ARCHIVE:
+        students_archive(pks=[*students], actor_pk=actor_pk, now=now)
+    else:
+        today, reason = times.local(now).date(), f"不在名单里：{run.file_name}"
+        changes, events = state_changes(leavers, StudentState.WITHDRAWN, today, reason)
+        diffs = dict(zip(students, map(changes_dump, changes), strict=True))
+        for row in rows:
+            row.diff = diffs.get(row.student_pk or 0, {})
+        students_change(leavers, changes, actor_pk=actor_pk, now=now)
+        events_add(events, run.pk)
+    fate = Fate.DISABLE if run.options.get("disables") else Fate.KEEP
+    run.options["disabled"] = accounts_settle([one.account_id for one in leavers], fate)
+    rows_save(rows, "kind", "errors", "diff")
+
+
 # --- The result file ---
-def import_result(run: TransferRun) -> tuple[str, bytes]:
+def import_result(run: TransferRun, hidden: Collection[str] = ()) -> tuple[str, bytes]:
     """Make the file that says what became of each row; return its name and its content.
 
+    :param hidden: fields that are left out.
     :raises RunNotReady: the run's file and rows are removed already.
     """
     kind = sheet_kind(source_of(run))
-    head = [*(column.label for column in COLUMNS), RESULT]
+    columns = [column for column in COLUMNS if column.field not in hidden]
     is_written = run.state in {RunState.DONE, RunState.UNDONE}
     rows = (
-        [*(row.cells.get(column.wire, "") for column in COLUMNS), _row_result(row, is_written)]
-        for row in TransferRow.objects.filter(run=run).iterator(2_000)
+        [*(row.cells.get(column.wire, "") for column in columns), _row_result(row, is_written)]
+        for row in TransferRow.objects.filter(run=run, number__lt=LEAVERS_FROM).iterator(2_000)
     )
-    content = sheet_write(kind, head, rows, [*(column.width for column in COLUMNS), 40])
+    content = sheet_write(kind, [*(one.label for one in columns), RESULT], rows, [*(one.width for one in columns), 40])
     stem = run.file_name.rpartition(".")[0] or run.file_name
     return f"{stem[-100:]}-结果.{kind}", content
 
@@ -242,43 +453,3 @@ def _row_result(row: TransferRow, is_written: bool) -> str:
         word = "错误" if row.kind == RowKind.ERROR else "无法撤销"
         return f"{word}：" + "；".join(f"{cell}：{reason}" for cell, reason in row.errors)
     return _RESULTS[RowKind(row.kind)][is_written]
-
-
-# --- To take it back ---
-def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
-    """Take back what an import or a change of many wrote, but not where a student was changed since."""
-    students = students_lock(row.student_pk for row in rows)
-    scope = run_scope(run)
-    archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students], scope=scope)
-    since = "修改之后" if run.kind == RunKind.EDIT else "导入之后"
-    additions: list[Student] = []
-    edits: list[Student] = []
-    reversals: list[list[FieldChange]] = []
-    for row in rows:
-        student = students.get(row.student_pk or 0)
-        if student is None:
-            what = "已归档" if row.student_pk in archived else "已被删除"
-            row.kind, row.errors = RowKind.KEPT, [["学员", f"{since}{what}"]]
-        elif not scope.may_change(student):
-            row.kind, row.errors = RowKind.KEPT, [["学员", NOT_ALLOWED]]
-        elif labels := _changed_since(row, student):
-            row.kind, row.errors = RowKind.KEPT, [["、".join(labels), f"{since}被修改过，保留现在的内容"]]
-        elif row.kind == RowKind.NEW:
-            row.kind = RowKind.UNDONE
-            additions.append(student)
-        else:
-            row.kind = RowKind.UNDONE
-            edits.append(student)
-            reversals.append([change.reversed() for change in changes_load(row.diff)])
-    students_delete(additions, actor_pk=run.undone_by_id, now=now)
-    students_change(edits, reversals, actor_pk=run.undone_by_id, now=now)
-    rows_save(rows, "kind", "errors")
-
-
-def _changed_since(row: TransferRow, student: Student) -> list[str]:
-    """Name the fields that were changed since the import wrote them."""
-    changes = changes_load(row.diff)
-    labels = [change.label for change in changes if getattr(student, change.field) != change.after]
-    if row.kind == RowKind.NEW and student.headimgurl:
-        labels.append(PHOTO)
-    return labels

@@ -21,11 +21,13 @@ from core.errors import DomainError
 from core.sheets.read import SheetRefused
 from permissions.scope import Scope
 from runs.progress import progress_end, with_progress
+from students.columns import PHOTO
 from students.errors import StudentUnknown
-from students.models import RowKind, RunState, Student, TransferRow, TransferRun
+from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_rights import run_scope, run_scope_required
 from students.runs import row_counts, source_of
 from students.services import student_edit
+from students.undo import PICTURE
 from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
 from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
@@ -243,8 +245,8 @@ def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
 
     :raises SheetRefused, RunNotReady: there is no such picture, it is damaged, or the archive is gone.
     """
-    row = TransferRow.objects.filter(run=run, number=number, kind__in=OPEN).first()
-    if row is None:
+    row = TransferRow.objects.filter(run=run, number=number, cells__has_key="file").first()
+    if row is None or (run.kind == RunKind.PHOTOS and row.kind not in OPEN):
         raise SheetRefused("没有这张图片")
     with _unpacking, zipfile.ZipFile(io.BytesIO(source_of(run))) as archive:
         content = _unpack(archive, row.cells["file"])
@@ -295,3 +297,40 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
 def _end(row: TransferRow, **result: Any) -> int:
     """Note what became of a picture, unless that stands there already; return the number of rows noted."""
     return TransferRow.objects.filter(pk=row.pk, kind__in=OPEN).update(**result)
+
+
+# --- Pictures in the cells of an imported list ---
+def pictures_give(run_pk: int, now: datetime) -> None:
+    """Give the pictures of an import that is written to its students, as far as they have none; then the run is done.
+
+    Started again, it goes on where it stopped. A picture that cannot be stored is named in its row.
+    """
+    run = TransferRun.objects.filter(pk=run_pk, state=RunState.APPLYING, options__is_written=True).first()
+    if run is None:
+        return
+    kinds = (RowKind.NEW, RowKind.CHANGED)
+    pks = TransferRow.objects.filter(run=run, kind__in=kinds, cells__has_key="file").values_list("pk", flat=True)
+    with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
+        for pk in with_progress(list(pks), run, total=len(pks), every=1):
+            try:
+                _picture_give(run, pk, archive, now)
+            except Exception as error:
+                log.exception("picture not given", run=run.pk)
+                reason = error.msg if isinstance(error, DomainError) else "处理时出现意外错误"
+                TransferRow.objects.filter(pk=pk).update(errors=[[PHOTO, f"没有换上：{reason}"]])
+    TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(state=RunState.DONE, counts=row_counts(run))
+    progress_end(run)
+
+
+def _picture_give(run: TransferRun, row_pk: int, archive: zipfile.ZipFile, now: datetime) -> None:
+    part = TransferRow.objects.get(pk=row_pk).cells["file"]
+    file = SimpleUploadedFile("photo", _unpack(archive, part))
+    picture = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
+    with transaction.atomic():
+        row = TransferRow.objects.select_for_update().get(pk=row_pk)
+        student = Student.objects.filter(pk=row.student_pk or 0, headimgurl="").first()
+        if PICTURE in row.diff or student is None or not run_scope(run).may_change(student):
+            return  # a second worker was faster, or a colleague
+        student_edit(sid=student.sid, changes={PICTURE: picture.url_path}, now=now)
+        row.diff[PICTURE] = ["", picture.url_path]
+        row.save(update_fields=["diff"])

@@ -1,0 +1,21 @@
+// The start of an import sends the file once it is chosen; its table has one tick for a whole page, and marks on what
+// is mended or left out.
+(() => {
+  const upload = document.querySelector("form[data-upload]");
+  upload?.addEventListener("change", () => upload.requestSubmit());
+  const form = document.querySelector("#im-form");
+  if (!form) return;
+  const ticks = [...form.querySelectorAll("input[type=checkbox][name=take]")], all = form.querySelector("[data-all]");
+  const show = () => {
+    for (const tick of ticks) tick.closest("tr").classList.toggle("is-out", !tick.checked);
+    if (!all) return;
+    all.checked = ticks.every((tick) => tick.checked);
+    all.indeterminate = !all.checked && ticks.some((tick) => tick.checked);
+  };
+  form.addEventListener("change", ({ target }) => {
+    if (target === all) for (const tick of ticks) tick.checked = all.checked;
+    if (target.name?.startsWith("cell-")) target.classList.toggle("is-mended", target.value !== target.defaultValue);
+    show();
+  });
+  show();
+})();

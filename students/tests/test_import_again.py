@@ -1,0 +1,325 @@
+"""The same list a week later: who is recognised, what is chosen, who has left; and lists of several sheets."""
+
+import io
+import zipfile
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+from openpyxl import Workbook
+from openpyxl.drawing.image import Image
+
+from accounts.models import User
+from runs.errors import RunNotAllowed
+from runs.work import run_restart
+from students.counts import counts_wrong
+from students.models import ArchivedStudent, RowKind, RunState, Student, StudentEvent
+from students.runs import run_confirm
+from students.services import student_edit
+from students.tests.factories import meanwhile, student, students
+from students.tests.test_class_steps import accounts
+from students.tests.transfers import (
+    checked,
+    confirmed,
+    decide,
+    errors,
+    page_of,
+    sheet,
+    text_of,
+    undone,
+    worked,
+    zipped,
+)
+from tests.kit import encoded, logged_in
+from uploads.models import ImageUse
+
+pytestmark = pytest.mark.django_db
+HEAD = ["姓名", "班级", "城市", "年龄", "学历"]
+FULL = [*HEAD, "电话", "身份证", "性别"]
+
+
+def row(name, class_name="H51901", city="重庆", age="21", degree="专科"):
+    return [name, class_name, city, age, degree]
+
+
+def kinds(run):
+    return {one.cells["name"]: one.kind for one in run.rows.all()}
+
+
+@pytest.fixture
+def people():
+    """Five of one class and one of another."""
+    students("李雷", class_name="H51902", city="重庆")
+    return {one.name: one for one in students("谭鹏", "王芳", "韩梅", "周杰", "吴磊", city="重庆")}
+
+
+# 周杰 and 吴磊 are gone, 谭鹏 lives elsewhere, 李雷 has come from another class, 孙悦 is new.
+WEEK = sheet(row("谭鹏", city="南京"), row("王芳"), row("韩梅"), row("李雷"), row("孙悦"), head=HEAD)
+
+
+def test_people_are_recognised_and_those_who_left_are_shown(people, office, root):
+    run = checked(WEEK, root.user)
+
+    assert kinds(run) == {
+        "谭鹏": "changed", "王芳": "unchanged", "韩梅": "unchanged", "李雷": "choice", "孙悦": "new",
+        "周杰": "left", "吴磊": "left",
+    }  # fmt: skip
+    assert run.rows.get(cells__name="谭鹏").diff == {"city": ["重庆", "南京"]}
+    text = text_of(office, run)
+    assert "李雷 · H51902" in text and "还有 1 行错误或同名没有处理" in text and "不在名单里 <b>2</b>" in text
+    decide(office, run, "confirm")
+    assert run.state == RunState.REFUSED
+
+
+@pytest.mark.parametrize("fate", ["", "archive", "withdraw"])
+def test_a_week_is_written_and_taken_back_with_those_who_left(people, office, root, sent_tasks, fate):
+    accounts("H51901", people["周杰"], people["吴磊"])
+    before = list(Student.objects.order_by("pk").values())
+    li = Student.objects.get(name="李雷")
+    run = checked(WEEK, root.user)
+    number = run.rows.get(cells__name="李雷").number
+    run = worked(decide(office, run, "check", **{f"answer-{number}": str(li.pk)}))
+    assert run.rows.get(cells__name="李雷").diff == {"class_name": ["H51902", "H51901"]}
+    left = {one.cells["name"]: one.number for one in run.rows.filter(kind=RowKind.LEFT)}
+    decide(office, run, ticks={left["周杰"]: True, left["吴磊"]: False}, leavers=fate, disables="1")
+    decide(office, run, "confirm")
+    worked(run)
+
+    assert (run.state, run.counts["new"], run.counts["changed"]) == (RunState.DONE, 1, 2)
+    there = Student.objects.filter(pk=people["周杰"].pk).first()
+    assert (there is None) == (fate == "archive") and ArchivedStudent.objects.count() == (fate == "archive")
+    assert there is None or there.state == ("withdrawn" if fate else "studying")
+    assert Student.objects.get(name="吴磊").state == "studying"
+    assert sorted(User.objects.exclude(class_name="").values_list("nickname", "is_active")) == [
+        ("吴磊", True), ("周杰", not fate)
+    ]  # fmt: skip
+    assert StudentEvent.objects.filter(kind="moved", student_pk=li.pk, run_pk=run.pk).exists()
+
+    undone(run, root.user)
+
+    assert run.state == RunState.UNDONE and not run.counts.get("kept") and counts_wrong() == []
+    assert list(Student.objects.order_by("pk").values()) == [
+        one | {"account_id": Student.objects.get(pk=one["id"]).account_id} for one in before
+    ]
+    assert not User.objects.filter(is_active=False).exists() and not StudentEvent.objects.filter(run_pk=run.pk).exists()
+
+
+def test_rows_and_columns_are_chosen(people, office, root, sent_tasks):
+    lines = [row("谭鹏", city="南京", age="22"), row("王芳", city="南京"), row("韩梅", degree="本科")]
+    run = checked(sheet(*lines, head=HEAD), root.user)
+    assert "<b>2</b>" in text_of(office, run) and run.options["changed"] == {"city": 2, "age": 1, "degree": 1}
+
+    decide(office, run, ticks={3: False}, column=["city", "age", "degree"], use=["city"])
+    assert worked(run).state == RunState.READY  # nothing to check again
+    decide(office, run, "confirm", sure_new="1")
+    worked(run)
+
+    assert run.counts == {"changed": 1, "skipped": 3, "unchanged": 1}
+    assert set(Student.objects.filter(class_name="H51901").values_list("city", "age", "degree")) == {
+        ("南京", 21, "专科"), ("重庆", 21, "专科")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["谭鹏", "H9", "", "", "", "13800000001", "", ""], ("changed", "电话")),
+        (["谭大鹏", "H9", "", "", "", "", "11010519491231002x", ""], ("changed", "身份证")),
+        (["谭鹏", "H51901", "", "", "", "13800000009", "", ""], ("changed", "姓名和班级")),
+        (["谭大鹏", "H51901", "", "", "", "138 0000 0001", "", ""], ("choice", None)),  # a sister, or a new name
+        (["谭鹏", "H9", "", "", "", "", "", ""], ("choice", None)),
+        (["谭鹏", "H9", "重庆", "30", "专科", "", "", ""], ("new", None)),  # nine years older
+        (["谭鹏", "H9", "重庆", "21", "专科", "13800000002", "", ""], ("new", None)),
+        (["谭鹏", "H51901", "重庆", "21", "专科", "", "110105194912310038", ""], ("new", None)),
+    ],
+)
+def test_by_what_a_student_is_recognised(cells, expected):
+    student(phone="13800000001", id_card="11010519491231002X", gender="男").save()
+
+    one = checked(sheet(cells, head=FULL)).rows.get(number=2)
+
+    assert (one.kind, one.cells.get("by")) == expected
+    if cells[1] == "H51901" and not cells[2]:
+        assert one.errors == ([["电话", "按姓名和班级认出，电话不同，请核对"]] if one.kind == "changed" else one.errors)
+
+
+def test_one_student_is_meant_by_one_row_and_namesakes_are_asked_about(people, office, root, sent_tasks):
+    lines = [row("谭鹏"), row("谭鹏", city="上海"), row("新人"), row("新人", city="上海")]
+    run = checked(sheet(*lines, head=HEAD), root.user)
+
+    questions = {one.number: one.errors[0][1] for one in run.rows.filter(kind=RowKind.CHOICE)}
+    assert questions == {3: "与第2行是同一名学员", 5: "与第4行同名同班"}
+    run = worked(decide(office, run, "all_new"))
+    assert run.counts == {"unchanged": 1, "new": 3, "left": 4}
+    assert run.rows.get(number=3).errors == [["姓名", "同班已有同名学员"]]
+    assert confirmed(run).state == RunState.DONE and Student.objects.filter(name="谭鹏").count() == 2
+
+
+def test_a_decision_beside_a_colleagues_is_not_kept_silently(people, office, root, sent_tasks):
+    run = checked(WEEK, root.user)
+    old = {"mark": "of an older page", "row": [2], "take": []}
+
+    assert "同事刚刚改过" in office.post(page_of(run), old, follow=True).content.decode()
+    run.refresh_from_db()
+    assert "skips" not in run.options
+
+
+def test_archiving_those_who_left_takes_the_right_to_delete(people, person, roles, sent_tasks):
+    clerk = person("clerk", "102", is_staff=True).user
+    clerk.role.permissions.remove(*Permission.objects.filter(codename="delete_student"))
+    clerk = User.objects.get(pk=clerk.pk)
+    run = checked(sheet(row("谭鹏", city="南京"), head=HEAD), clerk)
+    assert "归档</option>" not in text_of(logged_in(clerk), run).partition("im-form")[2]
+
+    decide(logged_in(clerk), run, leavers="archive")  # as no page offers it
+    decide(logged_in(clerk), run, "confirm")
+    worked(run)
+
+    assert (run.state, run.message) == (RunState.FAILED, RunNotAllowed.msg) and not ArchivedStudent.objects.exists()
+    assert not Student.objects.filter(city="南京").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_of_two_imports_of_one_list_at_an_instant_one_adds_it(monkeypatch, is_locked):
+    """Without the lock, both find that nobody has the new students, and both add them."""
+    if not is_locked:
+        monkeypatch.setattr("students.transfer.imports._ONE_AT_A_TIME", "SELECT 1")
+    content = sheet(row("孙悦"), head=HEAD)
+    first, second = checked(content), checked(content)
+    run_confirm(run=second, user_pk=None, now=timezone.now())
+    other = meanwhile(monkeypatch, "students.transfer.imports._add", partial(worked, second))
+
+    confirmed(first)
+    other()
+
+    second.refresh_from_db()
+    assert Student.objects.filter(name="孙悦").count() == (1 if is_locked else 2)
+    if is_locked:
+        assert second.state == RunState.FAILED and "第2行的学员在预览之后有人录入了" in second.message
+        run_restart(run=second, now=timezone.now())
+        assert worked(second).counts == {"unchanged": 1}
+
+
+def test_a_leaver_who_was_moved_since_stays(people, office, root, sent_tasks):
+    run = checked(sheet(row("谭鹏"), head=HEAD), root.user)
+    student_edit(sid=people["周杰"].sid, changes={"class_name": "H9"}, now=timezone.now())
+    decide(office, run, leavers="archive")
+    decide(office, run, "confirm")
+    worked(run)
+
+    assert run.counts == {"unchanged": 1, "left": 3, "skipped": 1}
+    assert Student.objects.get(pk=people["周杰"].pk).class_name == "H9" and ArchivedStudent.objects.count() == 3
+
+
+# --- Workbooks of several sheets, with merged cells and pictures ---
+def saved(book):
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def picture():
+    return Image(io.BytesIO(encoded()))
+
+
+def test_all_sheets_are_read_with_the_class_of_their_names_and_what_is_dropped_is_named(office, root):
+    book = Workbook()
+    book.active.title = "说明"
+    book.active.append(["请勿修改"])
+    for name in ("H51901班名单", "H51902"):
+        book.create_sheet(name)
+        for line in (
+            ["姓名", "年龄", "城市", "学历", "爱好"],
+            ["谭鹏" + name[5], "21", "重庆", "专科", "球"],
+            ["", "x"],
+        ):
+            book[name].append(line)
+    book.create_sheet("旧的").append(["姓名"])
+    book["旧的"].sheet_state = "hidden"
+
+    run = checked(saved(book), root.user)
+
+    dropped = ["工作表“说明”（没有姓名列）", "隐藏的工作表“旧的”", "列“爱好”"]
+    assert run.options["dropped"] == dropped and all(one in text_of(office, run) for one in ("说明", "旧的", "爱好"))
+    assert {(one.cells.get("name"), one.cells["class"]) for one in run.rows.filter(kind=RowKind.NEW)} == {
+        ("谭鹏1", "H51901"), ("谭鹏2", "H51902")
+    }  # fmt: skip
+    assert errors(run)[0][1][0] == ["H51901班名单!A3 姓名", "不能为空（新增学员时必填）"]
+
+
+def test_merged_cells_and_blank_classes_are_filled_down_but_no_names(root):
+    book = Workbook()
+    book.active.append(["班级", "姓名", "城市", "年龄", "学历"])
+    for line in (["H1", "谭鹏", "重庆"], [None, "王芳", None], [None, "", None], [None, "李雷", "南京"]):
+        book.active.append([*line, "21", "专科"])
+    book.active.merge_cells("C2:C4")
+    book.active.merge_cells("B3:B4")
+
+    rows = {one.number: one.cells for one in checked(saved(book), root.user).rows.all()}
+
+    assert [(one["class"], one.get("name"), one["city"]) for one in rows.values()] == [
+        ("H1", "谭鹏", "重庆"), ("H1", "王芳", "重庆"), ("H1", None, "重庆"), ("H1", "李雷", "南京")
+    ]  # fmt: skip
+
+
+def wps(content, rows):
+    """The workbook as WPS saves it: each picture in a part of its own, named by a formula in column F."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = parts["xl/worksheets/sheet1.xml"].decode()
+    images, links = "", ""
+    for number in rows:
+        cell = f'<c r="F{number}" t="str"><f>_xlfn.DISPIMG("ID_{number}",1)</f><v>x</v></c></row>'
+        at = text.index("</row>", text.index(f'<row r="{number}"'))
+        text = text[:at] + cell + text[at + len("</row>") :]
+        images += f'<c:cellImage><p:cNvPr name="ID_{number}"/><a:blip r:embed="rId{number}"/></c:cellImage>'
+        links += f'<Relationship Id="rId{number}" Target="media/image{number}.png"/>'
+        parts[f"xl/media/image{number}.png"] = encoded()
+    names = 'xmlns:c="c" xmlns:p="p" xmlns:a="a" xmlns:r="r"'
+    parts["xl/worksheets/sheet1.xml"] = text
+    parts["xl/cellimages.xml"] = f"<c:cellImages {names}>{images}</c:cellImages>"
+    parts["xl/_rels/cellimages.xml.rels"] = f"<Relationships>{links}</Relationships>"
+    return zipped(parts)
+
+
+@pytest.mark.parametrize("program", ["Excel", "WPS"])
+def test_pictures_in_cells_become_photographs_and_go_with_the_undo(program, office, root):
+    kept = student(name="王芳", headimgurl="https://example.com/a.png")
+    bare = student(name="李雷")
+    Student.objects.bulk_create([kept, bare])
+    book = Workbook()
+    for line in ([*HEAD, "照片"], row("谭鹏"), row("王芳"), row("李雷")):
+        book.active.append(line)
+    if program == "Excel":
+        for at in (2, 3, 4, 9):
+            book.active.add_image(picture(), f"F{at}")
+    content = saved(book) if program == "Excel" else wps(saved(book), [2, 3, 4])
+
+    run = checked(content, root.user)
+    assert kinds(run) == {"谭鹏": "new", "王芳": "unchanged", "李雷": "changed"}
+    assert ("1 张不在学员行里的图片" in run.options["dropped"]) == (program == "Excel")
+    shown = office.get(f"{page_of(run).removesuffix('change/')}photo/2/")
+    assert shown["Content-Type"] == "image/png" and shown.status_code == 200
+    run_confirm(run=run, user_pk=root.user.pk, now=timezone.now())
+    worked(run)
+
+    assert run.state == RunState.DONE and ImageUse.objects.count() == 2
+    pictures = dict(Student.objects.values_list("name", "headimgurl"))
+    assert pictures["王芳"] == "https://example.com/a.png" and pictures["李雷"] != pictures["谭鹏"]
+    assert all(pictures[name].startswith("/media/") for name in ("谭鹏", "李雷"))
+    undone(run, root.user)
+    assert run.counts == {"undone": 2, "unchanged": 1} and not ImageUse.objects.exists()
+    assert dict(Student.objects.values_list("name", "headimgurl")) == {"王芳": kept.headimgurl, "李雷": ""}
+
+
+def test_phones_of_anothers_file_are_seen_in_part_and_not_mended(person, roles, root):
+    run = checked(sheet([*row("谭鹏"), "13800000001", "", "男"], head=FULL), root.user)
+    clerk = person("clerk", "102", is_staff=True).user
+    clerk.role.permissions.remove(*Permission.objects.filter(codename="phone_student"))
+    browser = logged_in(User.objects.get(pk=clerk.pk))
+
+    assert 'name="cell-2-phone" value="13800000001"' in text_of(logged_in(root.user), run)
+    text = text_of(browser, run)
+    assert "138****0001" in text and "13800000001" not in text and "cell-2-phone" not in text

@@ -1,0 +1,108 @@
+"""Whom the rows of a list mean: by number, identity card, phone, or name and class; a name alone is only a question."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from permissions.scope import Scope
+from students.columns import phone_tidy
+from students.models import Student
+from students.transfer.heading import UNSTORABLE
+
+MAX_CANDIDATES = 20
+MAX_SHARERS = 3  # a phone that more students have tells nobody
+BATCH = 1_000
+AGE_DIFFERS = 1  # years by which a person of one name may differ between two lists
+
+
+class Person(NamedTuple):
+    """What tells a student from others."""
+
+    pk: int
+    sid: str
+    name: str
+    class_name: str
+    phone: str
+    id_card: str
+    age: int
+    gender: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} · {self.class_name} · {self.sid}"
+
+
+class Match(NamedTuple):
+    """Who a row is for certain, and by what; or else who it may be."""
+
+    person: Person | None = None
+    by: str = ""
+    candidates: tuple[Person, ...] = ()
+    has_namesake: bool = False  # in the class
+
+
+NOBODY = Match()
+
+
+class People:
+    """The students whom the rows of a list may mean, read in a few passes over the table."""
+
+    def __init__(self, rows: Iterable[Mapping[str, str]], scope: Scope) -> None:
+        self._by: dict[str, dict[str, list[Person]]] = {key: defaultdict(list) for key in _KEYS}
+        keys = {field: {text for row in rows if (text := _key(field, row))} for field in _KEYS}
+        people: set[Person] = set()
+        for field, texts in keys.items():
+            # The index of names holds runs of characters, not names: one pass over the table serves a whole batch.
+            for at in range(0, len(texts), BATCH):
+                batch = sorted(texts)[at : at + BATCH]
+                rows_of = Student.objects.filter(scope.visible(), **{f"{field}__in": batch}).order_by()
+                people |= {Person(*row) for row in rows_of.values_list("pk", *Person._fields[1:])}
+        for person in sorted(people):
+            for field in _KEYS:
+                self._by[field][getattr(person, field)].append(person)
+
+    def _of(self, field: str, cells: Mapping[str, str]) -> list[Person]:
+        text = _key(field, cells)
+        return self._by[field].get(text, []) if text else []
+
+    def match(self, cells: Mapping[str, str]) -> Match:
+        """Tell whom a row means."""
+        if "sId" in cells:
+            return Match(next(iter(self._of("sid", cells)), None), "学号")
+        if len(same := self._of("id_card", cells)) == 1:
+            return Match(same[0], "身份证")
+        by_phone, namesakes = self._of("phone", cells), self._of("name", cells)
+        if len(same := [one for one in by_phone if one in namesakes]) == 1:
+            return Match(same[0], "电话")
+        has_namesake = any(one.class_name == cells.get("class") for one in namesakes)
+        namesakes = [one for one in namesakes if not _is_another(one.id_card, cells.get("idCard", ""))]
+        classmates = [one for one in namesakes if one.class_name == cells.get("class")]
+        if len(classmates) == 1:
+            return Match(classmates[0], "姓名和班级")
+        others = [one for one in namesakes if not _differs(one, cells)]
+        sharers = by_phone if len(by_phone) <= MAX_SHARERS else []
+        return Match(None, "", tuple(dict.fromkeys([*classmates, *sharers, *others]))[:MAX_CANDIDATES], has_namesake)
+
+
+_KEYS = {"sid": "sId", "id_card": "idCard", "phone": "phone", "name": "name"}
+
+
+def _key(field: str, cells: Mapping[str, str]) -> str:
+    text = cells.get(_KEYS[field], "")
+    if UNSTORABLE.search(text):
+        return ""
+    return phone_tidy(text) if field == "phone" else text.upper() if field == "id_card" else text
+
+
+def _is_another(before: str, after: str) -> bool:
+    return bool(before and after and before.upper() != after.upper())
+
+
+def _differs(person: Person, cells: Mapping[str, str]) -> bool:
+    """Tell whether a namesake in another class is someone else, as far as the two have the same columns."""
+    age = cells.get("age", "")
+    return (
+        _is_another(person.phone, _key("phone", cells))
+        or _is_another(person.gender, cells.get("gender", ""))
+        or (age.isdecimal() and abs(int(age) - person.age) > AGE_DIFFERS)
+    )

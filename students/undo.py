@@ -1,0 +1,141 @@
+"""Take back what a run has written to students: an import, a change of many, a step of a class."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from accounts.selectors import users_of_class
+from accounts.services.class_accounts import class_accounts_move
+from accounts.services.users import users_enable
+from permissions.gate import read_only_move
+from permissions.scope import NOTHING
+from runs.errors import RunNotAllowed
+from students.bulk import changes_load, students_change, students_delete, students_lock
+from students.columns import PHOTO
+from students.errors import NotArchived, NumberTaken
+from students.listener import tell_rename_undone
+from students.models import (
+    ArchivedStudent,
+    RowKind,
+    RunKind,
+    RunState,
+    SchoolClass,
+    Student,
+    StudentEvent,
+    TransferRow,
+    TransferRun,
+)
+from students.run_rights import run_scope
+from students.runs import row_counts, rows_save
+from students.selectors import archived_among, students_total
+from students.services import student_restore
+from uploads.services import images_release
+
+PICTURE = "headimgurl"
+NOT_ALLOWED = "您现在没有修改的权限"
+_WORDS = {RunKind.IMPORT: "导入之后", RunKind.EDIT: "修改之后"}
+
+
+def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+    """Take back what the run wrote to these students, but not where one was changed since; the row says so then."""
+    students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
+    archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students], scope=scope)
+    additions, edits, reversals, pictured = [], [], [], []
+    for row in rows:
+        student, kind, since = students.get(row.student_pk or 0), row.kind, _WORDS.get(RunKind(run.kind), "之后")
+        row.kind, row.errors = RowKind.KEPT, []
+        if kind == RowKind.LEFT and not row.diff:
+            row.errors = _bring_back(run, row, archived, now)
+        elif student is None:
+            row.errors = [["学员", f"{since}{'已归档' if row.student_pk in archived else '已被删除'}"]]
+        elif not scope.may_change(student):
+            row.errors = [["学员", NOT_ALLOWED]]
+        elif labels := _changed_since(row, student, is_new=kind == RowKind.NEW):
+            row.errors = [["、".join(labels), f"{since}被修改过，保留现在的内容"]]
+        elif kind == RowKind.NEW:
+            additions.append(student)
+        else:
+            edits.append(student)
+            reversals.append([change.reversed() for change in changes_load(row.diff)])
+        if not row.errors:
+            row.kind = RowKind.UNDONE
+            pictured += [student] if student and PICTURE in row.diff else []
+    images_release(owners=[student.owner_ref for student in pictured])
+    students_delete(additions, actor_pk=run.undone_by_id, now=now)
+    students_change(edits, reversals, actor_pk=run.undone_by_id, now=now)
+    StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=[student.pk for student in edits]).delete()
+    back = [row.student_pk or 0 for row in rows if row.kind == RowKind.UNDONE]
+    accounts = Student.objects.filter(pk__in=back, account__in=run.options.get("disabled", []))
+    users_enable(user_pks=list(accounts.values_list("account", flat=True)))
+    rows_save(rows, "kind", "errors")
+
+
+def _bring_back(run: TransferRun, row: TransferRow, archived: set[Any], now: datetime) -> list[list[str]]:
+    """Restore a student whom the run has archived; return why that cannot be."""
+    if row.student_pk not in archived:
+        return [["学员", "导入之后已恢复，或您现在没有恢复的权限"]]
+    try:
+        student_restore(pk=row.student_pk or 0, actor_pk=run.undone_by_id, now=now)
+    except (NotArchived, NumberTaken) as refusal:
+        return [["学员", refusal.msg]]
+    return []
+
+
+def _changed_since(row: TransferRow, student: Student, *, is_new: bool) -> list[str]:
+    """Name the fields that were changed since the run wrote them."""
+    changes = changes_load(row.diff)
+    labels = [change.label for change in changes if getattr(student, change.field) != change.after]
+    return [*labels, PHOTO] if is_new and student.headimgurl and PICTURE not in row.diff else labels
+
+
+def class_undo(run: TransferRun, now: datetime) -> None:
+    """Take back a step of a class, or a change of states."""
+    options, scope = run.options, run_scope(run)
+    if scope == NOTHING or not (scope.is_all or options["step"] == "state"):
+        run.state, run.message = RunState.DONE, RunNotAllowed.msg
+        return
+    rows_take_back(run, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED)), now)
+    _UNDO[options["step"]](options)
+    users_enable(user_pks=options.get("disabled", []))
+    run.state, run.message, run.counts = RunState.UNDONE, "", row_counts(run)
+
+
+def _undo_move(options: dict[str, Any]) -> None:
+    before, after = options["before"], options["after"]
+    class_accounts_move(before=after, after=before, user_pks=options["accounts"])
+    ArchivedStudent.objects.filter(pk__in=options["archived"], class_name=after).update(class_name=before)
+    if "notes" in options:
+        tell_rename_undone(before=before, after=after, notes=options["notes"])
+
+
+def _undo_rename(options: dict[str, Any]) -> None:
+    if not SchoolClass.objects.filter(name=options["before"]).exists():
+        SchoolClass.objects.filter(pk=options["class_pk"], name=options["after"]).update(name=options["before"])
+    _undo_move(options)
+    transaction.on_commit(lambda: read_only_move(options["after"], options["before"]))
+
+
+def _undo_merge(options: dict[str, Any]) -> None:
+    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"])
+    _undo_move(options)
+
+
+def _undo_split(options: dict[str, Any]) -> None:
+    _undo_move(options)
+    if options["is_new"] and not students_total(options["after"]) and not users_of_class(options["after"]).exists():
+        SchoolClass.objects.filter(name=options["after"]).delete()
+
+
+def _undo_end(options: dict[str, Any]) -> None:
+    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"], ends_on=options["ends_on"])
+
+
+_UNDO: dict[str, Callable[[dict[str, Any]], None]] = {
+    "rename": _undo_rename,
+    "merge": _undo_merge,
+    "split": _undo_split,
+    "end": _undo_end,
+    "state": lambda options: None,
+}
