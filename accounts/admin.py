@@ -33,6 +33,7 @@ from core.admin.password import require_password
 from core.admin.phones import RIGHT, may_see_phones
 from core.api.request import present_request
 from core.browsers import browser_name
+from core.registers import Register
 from core.times import format_office_time, local
 from permissions.models import ROOT_ROLEID
 from permissions.scope import scope_of
@@ -95,13 +96,7 @@ class UserForm(PhoneForm):
         return values
 
 
-def register_student_line(line: Callable[[User], str]) -> None:
-    """Take the function that says which student a user is; accounts must not import students."""
-    global _student_line
-    _student_line = line
-
-
-_student_line: Callable[[User], str] = lambda user: "—"  # noqa: E731
+student_line = Register[Callable[[User], str]]("which student a user is")
 
 
 def _for_root(page: str, text: str) -> SafeString:
@@ -175,7 +170,7 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
 
     @display(description="学员")
     def student(self, user: User) -> str:
-        return _student_line(user)
+        return student_line()(user)
 
     @display(description="全部数据")
     def own_data(self, user: User) -> str:

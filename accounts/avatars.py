@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from core.registers import Register
+
 
 @dataclass(frozen=True)
 class PictureStore:
@@ -21,22 +23,7 @@ class PictureStore:
     stored_address: Callable[[str], str]
 
 
-_store: PictureStore | None = None
-
-
-def register_store(store: PictureStore) -> None:
-    global _store
-    _store = store
-
-
-def store() -> PictureStore:
-    """Return the registered store.
-
-    :raises RuntimeError: no app has registered one.
-    """
-    if _store is None:
-        raise RuntimeError("no store of avatars is registered")
-    return _store
+store = Register[PictureStore]("a store of avatars")
 
 
 def avatar_keep(*, user_pk: int, url: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 from django.db.models import Func, TextField
 
+from core.registers import Register
+
 # What a browser does not show: soft hyphens, joiners, marks of direction, fillers, variation selectors, tags. Python
 # and PostgreSQL read the same pattern, as both compare names.
 INVISIBLE = (
@@ -43,22 +45,6 @@ class Folded(Func):
     output_field = TextField()
 
 
-# Return the students with these numbers: number, key of the account (None: no account), name.
+# Called with numbers; returns the students who have them: number, key of the account (None: no account), name.
 NumberOwners = Callable[[Iterable[str]], Iterable[tuple[str, int | None, str]]]
-_number_owners: NumberOwners | None = None
-
-
-def register_number_owners(owners: NumberOwners) -> None:
-    """Take the function that finds students; accounts must not import students, which calls this at startup."""
-    global _number_owners
-    _number_owners = owners
-
-
-def number_owners() -> NumberOwners:
-    """Return the registered function.
-
-    :raises RuntimeError: no app has registered one.
-    """
-    if _number_owners is None:
-        raise RuntimeError("nobody says whose a student's number is")
-    return _number_owners
+number_owners = Register[NumberOwners]("whose a student's number is")

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import structlog
 
+from core.registers import Register
+
 log = structlog.get_logger("payments")
 
 
@@ -84,20 +86,4 @@ def _answer(question: Callable[..., Any], out_trade_no: str, *, otherwise: Any) 
         return otherwise
 
 
-_listener: PaymentListener | None = None
-
-
-def register_listener(listener: PaymentListener) -> None:
-    """Make ``listener`` the one that is told of payments and refunds."""
-    global _listener
-    _listener = listener
-
-
-def listener() -> PaymentListener:
-    """Return the registered listener.
-
-    :raises RuntimeError: no app has registered one.
-    """
-    if _listener is None:
-        raise RuntimeError("no payment listener is registered")
-    return _listener
+listener = Register[PaymentListener]("a payment listener")

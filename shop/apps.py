@@ -6,10 +6,10 @@ class ShopConfig(AppConfig):
     verbose_name = "商城"
 
     def ready(self) -> None:
-        from payments.listener import PaymentListener, register_listener
+        from payments.listener import PaymentListener, listener
         from shop.services import payment_listener as ours
 
-        register_listener(PaymentListener(ours.lock, ours.on_paid, ours.on_refund_changed, ours.describe, ours.is_ours))
+        listener.set(PaymentListener(ours.lock, ours.on_paid, ours.on_refund_changed, ours.describe, ours.is_ours))
         if apps.is_installed("sandbox"):
             from sandbox.callers import register_orders
             from shop.selectors import order_numbers_of

@@ -17,7 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from accounts.admin import register_student_line
+from accounts.admin import student_line
 from accounts.models import User
 from core import times
 from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin, page_shown
@@ -508,4 +508,4 @@ def _student_line(user: User) -> str:
     return page_link(student, student) if student is not None and is_seen and may_open(Student) else "—"
 
 
-register_student_line(_student_line)
+student_line.set(_student_line)

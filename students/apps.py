@@ -6,7 +6,7 @@ class StudentsConfig(AppConfig):
     verbose_name = "学员"
 
     def ready(self) -> None:
-        from accounts.usernames import register_number_owners
+        from accounts import usernames
         from students.selectors import number_owners
 
-        register_number_owners(number_owners)
+        usernames.number_owners.set(number_owners)

@@ -20,7 +20,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from payments.listener import PaymentListener, listener, register_listener
+from payments.listener import PaymentListener, listener
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -136,11 +136,11 @@ def free_ports(count: int) -> list[int]:
 def listener_replaced(temporary: PaymentListener) -> Iterator[None]:
     """Replace the listener of payments for the length of a block."""
     before = listener()
-    register_listener(temporary)
+    listener.set(temporary)
     try:
         yield
     finally:
-        register_listener(before)
+        listener.set(before)
 
 
 # --- Pictures ------------------------------------------------------------------------------------

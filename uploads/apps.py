@@ -14,7 +14,7 @@ class UploadsConfig(AppConfig):
         from uploads.fields import image_file, image_or_url
         from uploads.services import image_adopt, stored_address
 
-        avatars.register_store(
+        avatars.store.set(
             avatars.PictureStore(
                 take=image_file, take_or_name=image_or_url, adopt=image_adopt, stored_address=stored_address
             )
