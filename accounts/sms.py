@@ -1,8 +1,6 @@
 """Send text messages with Alibaba Cloud's own client library (``SendSms``, version 2017-05-25)."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +10,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from accounts.errors import SmsNotSent
-from core.http import OutgoingError, ServerFailed, UpstreamRefused, run_within
+from core.http import OutgoingError, ServerFailed, run_within
 from core.upstreams import Upstream
 
 log = structlog.get_logger("accounts.sms")
@@ -21,21 +19,6 @@ CONNECT_TIMEOUT_MS, READ_TIMEOUT_MS = 3000, 5000
 TOTAL_TIMEOUT_S = 6
 BUSY = "isv.BUSINESS_LIMIT_CONTROL"  # the provider's own limit for one number
 UPSTREAM = Upstream("sms")
-
-
-@contextmanager
-def sms_room() -> Iterator[None]:
-    """Reserve a place among the requests that wait for the provider, before limits are counted.
-
-    Otherwise a request that is refused for lack of room would have used up one of the caller's few messages.
-
-    :raises SmsNotSent: too many requests wait for the provider already, or it does not work at present.
-    """
-    try:
-        with UPSTREAM.slot():
-            yield
-    except UpstreamRefused as refused:
-        raise SmsNotSent(headers=refused.error_options()["headers"]) from None
 
 
 def asker_tag(unid: str) -> str:
@@ -51,19 +34,18 @@ def sms_send(*, phone: str, template: str, values: dict[str, str], asker: str) -
     :raises SmsNotSent: the provider refused, or did not answer within 6 s; ``msg`` says what the person can do.
     """
     _library()
-    try:
-        call = partial(_send, phone, template, values, asker_tag(asker))
-        result = run_within(UPSTREAM, TOTAL_TIMEOUT_S, call, target="SendSms")
-    except UpstreamRefused as refused:
-        raise SmsNotSent(headers=refused.error_options()["headers"]) from None
-    except OutgoingError as error:
-        log.warning("no answer from the text message provider", reason=str(error))
-        raise SmsNotSent from None
-    except Exception as error:
-        # The library raises many kinds of errors. Their texts contain the URL with phone number and code, so log the
-        # kind only.
-        log.warning("text message not sent", reason=type(error).__name__)
-        raise SmsNotSent from None
+    call = partial(_send, phone, template, values, asker_tag(asker))
+    with UPSTREAM.room(SmsNotSent):
+        try:
+            result = run_within(UPSTREAM, TOTAL_TIMEOUT_S, call, target="SendSms")
+        except OutgoingError as error:
+            log.warning("no answer from the text message provider", reason=str(error))
+            raise SmsNotSent from None
+        except Exception as error:
+            # The library raises many kinds of errors. Their texts contain the URL with phone number and code, so log
+            # the kind only.
+            log.warning("text message not sent", reason=type(error).__name__)
+            raise SmsNotSent from None
     if result.get("Code") != "OK":
         log.error("the provider refuses a text message", code=str(result.get("Code"))[:64])
         raise SmsNotSent("该手机号的短信发送过于频繁,请稍后再试" if result.get("Code") == BUSY else None)

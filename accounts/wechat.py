@@ -6,6 +6,7 @@ Errors and logs never contain URLs or answers, because these hold the secret, th
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -57,6 +58,9 @@ class WechatLost(UpstreamDown):
     msg = "微信服务暂时不可用,请重新扫码"
 
 
+_WECHAT_BUSY = partial(WechatUnclear, status=503, http_status=503)
+
+
 def profile_fetch(*, code: str) -> WechatProfile:
     """Return the profile of the person who scanned, in exchange for WeChat's code.
 
@@ -65,18 +69,15 @@ def profile_fetch(*, code: str) -> WechatProfile:
     :raises WechatUnclear, WechatLost: WeChat gave no usable answer.
     """
     app = {"appid": settings.WECHAT_APP_ID, "secret": settings.WECHAT_APP_SECRET}
-    try:
-        with UPSTREAM.slot():  # for both requests, since the first one uses the code up
-            token = _ask("oauth2/access_token", WechatUnclear, **app, code=code, grant_type="authorization_code")
-            if not _is_id(token.get("openid")) or not isinstance(token.get("access_token"), str):
-                log.error("wechat talks nonsense", reason="not a token")
-                raise WechatUnclear
-            if token.get("is_snapshotuser"):
-                raise WechatSnapshot
-            openid = token["openid"]
-            person = _ask("userinfo", WechatLost, access_token=token["access_token"], openid=openid, lang="zh_CN")
-    except http.UpstreamRefused as refused:
-        raise WechatUnclear(**refused.error_options()) from None
+    with UPSTREAM.room(_WECHAT_BUSY):  # for both requests, since the first one uses the code up
+        token = _ask("oauth2/access_token", WechatUnclear, **app, code=code, grant_type="authorization_code")
+        if not _is_id(token.get("openid")) or not isinstance(token.get("access_token"), str):
+            log.error("wechat talks nonsense", reason="not a token")
+            raise WechatUnclear
+        if token.get("is_snapshotuser"):
+            raise WechatSnapshot
+        openid = token["openid"]
+        person = _ask("userinfo", WechatLost, access_token=token["access_token"], openid=openid, lang="zh_CN")
     if person.get("openid") != openid:
         log.error("wechat gave the profile of another person")
         raise WechatLost
@@ -102,11 +103,8 @@ def session_fetch(*, code: str) -> WechatProfile:
     :raises WechatUnclear: WeChat gave no usable answer.
     """
     app = {"appid": settings.WECHAT_MINI_APP_ID, "secret": settings.WECHAT_MINI_APP_SECRET}
-    try:
-        with UPSTREAM.slot():
-            session = _ask("jscode2session", WechatUnclear, **app, js_code=code, grant_type="authorization_code")
-    except http.UpstreamRefused as refused:
-        raise WechatUnclear(**refused.error_options()) from None
+    with UPSTREAM.room(_WECHAT_BUSY):
+        session = _ask("jscode2session", WechatUnclear, **app, js_code=code, grant_type="authorization_code")
     openid, unionid = session.get("openid"), session.get("unionid")
     if not _is_id(openid):
         log.error("wechat talks nonsense", reason="not a session")

@@ -9,17 +9,17 @@ import os
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from threading import Condition
-from typing import Any
 
 import redis
 import structlog
 from django.conf import settings
 
 from core.cache import valkey
+from core.errors import DomainError
 from core.observe import metrics
 from core.observe.metrics import Sample
 
@@ -50,9 +50,10 @@ class UpstreamRefused(OutgoingError):
         super().__init__(why)
         self.wait_s = max(1, round(wait_s))
 
-    def error_options(self) -> dict[str, Any]:
-        """Return the arguments that turn a ``DomainError`` into HTTP 503 with Retry-After."""
-        return {"status": 503, "http_status": 503, "headers": {"Retry-After": str(self.wait_s)}}
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the answer to a client."""
+        return {"Retry-After": str(self.wait_s)}
 
 
 @contextmanager
@@ -130,6 +131,20 @@ class Upstream:
         finally:
             self._leave(self._role.get())
             self._role.reset(token)
+
+    @contextmanager
+    def room(self, error: Callable[..., DomainError]) -> Iterator[None]:
+        """Hold a place for the block, as ``slot`` does, before a limit of the caller's is counted.
+
+        Otherwise a call that is refused for lack of room would have used up one of the few that the caller may make.
+
+        :raises DomainError: what ``error`` makes; at once where the server is dead or the queue is full.
+        """
+        try:
+            with self.slot():
+                yield
+        except UpstreamRefused as refused:
+            raise error(headers=refused.headers) from None
 
     def refuse_if_dead(self) -> None:
         """Stop early, before other work is done, where ``slot`` would refuse because the server is dead.

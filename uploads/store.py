@@ -83,7 +83,7 @@ def _store_asked(name: str, refusal: str | None = None) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except UpstreamRefused as refused:
-        raise ServiceUnavailable(refusal, headers=refused.error_options()["headers"]) from None
+        raise ServiceUnavailable(refusal, headers=refused.headers) from None
     except Exception as error:  # a full disk, an unreachable bucket
         log.error("media store failed", name=name, reason=f"{type(error).__name__}: {error}"[:300])
         raise ServiceUnavailable(refusal) from None

@@ -4,8 +4,6 @@ The provider's answers are not trusted: shape, types, lengths and dates are chec
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -72,21 +70,6 @@ class Report:
         return own_name.startswith(name) or name.startswith(own_name) or name == self.texts["city_en"].lower()
 
 
-@contextmanager
-def provider_room() -> Iterator[None]:
-    """Reserve a place among the requests that wait for the provider, before a limit is counted.
-
-    Otherwise a request that is refused for lack of room would have used up the caller's one query a minute.
-
-    :raises ProviderSilent: too many requests wait for the provider already, or it does not work at present.
-    """
-    try:
-        with UPSTREAM.slot():
-            yield
-    except http.UpstreamRefused as refused:
-        raise ProviderSilent(headers=refused.error_options()["headers"]) from None
-
-
 def report_fetch(credentials: Credentials, city: str, *, now: datetime) -> Report:
     """Fetch the present weather of ``city`` from the provider.
 
@@ -100,7 +83,7 @@ def report_fetch(credentials: Credentials, city: str, *, now: datetime) -> Repor
     }
     address = f"{settings.WEATHER_BASE_URL}/api"
     try:
-        with provider_room():
+        with UPSTREAM.room(ProviderSilent):
             body = http.get(address, upstream=UPSTREAM, params=params, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
     except http.OutgoingError:
         raise ProviderSilent from None

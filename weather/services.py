@@ -14,8 +14,8 @@ from django.db import transaction
 
 from core.audit import audited
 from core.cache.ratelimit import hit
-from weather.errors import NoWeather, ProviderGarbled, WeatherFault, WeatherTooOften
-from weather.gateway import TIMEOUT_S, Credentials, Report, provider_room, report_fetch
+from weather.errors import NoWeather, ProviderGarbled, ProviderSilent, WeatherFault, WeatherTooOften
+from weather.gateway import TIMEOUT_S, UPSTREAM, Credentials, Report, report_fetch
 from weather.models import CLAIM, WeatherAccount, WeatherRecord
 from weather.selectors import record_newest
 from weather.vault import seal
@@ -78,7 +78,7 @@ def weather_query(*, city: str, caller: str, now: datetime) -> WeatherRecord:
     :raises WeatherTooOften: the caller asked less than a minute ago.
     :raises WeatherFault: the provider gave no weather of this city.
     """
-    with provider_room():
+    with UPSTREAM.room(ProviderSilent):
         if hit(f"weather:{caller}", limit=1, window_s=QUERY_WINDOW_S):
             raise WeatherTooOften
         return record_fetch(account_get().credentials, city, now=now)

@@ -18,7 +18,7 @@ from django.utils.crypto import get_random_string
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.errors import CaptchaWrong, SmsCodeIncomplete, SmsCodeNotAsked, SmsCodeWrong, SmsNotSent
-from accounts.sms import sms_room, sms_send
+from accounts.sms import UPSTREAM, sms_send
 from core.cache import ratelimit
 from core.cache.valkey import client
 from core.times import local, span
@@ -49,7 +49,7 @@ def sms_code_send(
     :raises SmsNotSent: too many lately, a captcha is needed, or the provider does not send it; ``msg`` says which.
     :raises CaptchaWrong: a captcha is needed, and this one is wrong.
     """
-    with sms_room():
+    with UPSTREAM.room(SmsNotSent):
         _require_captcha(phone, network, captcha, now)
         _refuse_if_too_many(phone, network)
         code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))

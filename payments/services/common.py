@@ -13,14 +13,7 @@ from django.db import connection, transaction
 from core.audit import actor_facts
 from core.observe import tracing
 from core.upstreams import UpstreamRefused
-from payments.errors import (
-    PaymentError,
-    PaymentNotConfigured,
-    ProviderBusy,
-    ProviderDown,
-    ProviderTimeout,
-    WeChatRefused,
-)
+from payments import errors
 from payments.gateways.base import (
     GatewayBusy,
     GatewayError,
@@ -56,18 +49,18 @@ WATCH_CLOSED = (
 )
 
 
-def as_refusal(error: GatewayError) -> PaymentError:
+def as_refusal(error: GatewayError) -> errors.PaymentError:
     """Return the error of this app that tells a caller of a gateway's error."""
     match error:
         case GatewayMisconfigured():
-            return PaymentNotConfigured()
+            return errors.PaymentNotConfigured()
         case GatewayBusy():
-            return ProviderBusy(**error.refused.error_options())
+            return errors.ProviderBusy(headers=error.refused.headers)
         case GatewayTimeout():
-            return ProviderTimeout()
+            return errors.ProviderTimeout()
     if not error.code:
-        return ProviderDown()
-    return WeChatRefused(error.code, detail=error.message if isinstance(error, GatewayRefused) else "")
+        return errors.ProviderDown()
+    return errors.WeChatRefused(error.code, detail=error.message if isinstance(error, GatewayRefused) else "")
 
 
 @contextmanager
@@ -76,7 +69,7 @@ def provider_refusals() -> Iterator[None]:
     try:
         yield
     except UpstreamRefused as refused:
-        raise ProviderBusy(**refused.error_options()) from None
+        raise errors.ProviderBusy(headers=refused.headers) from None
     except GatewayError as error:
         raise as_refusal(error) from None
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, NullIf
 
 from accounts.errors import SmsNotSent
 from accounts.services.phones import MOBILE
-from accounts.sms import sms_room, sms_send
+from accounts.sms import UPSTREAM, sms_send
 from core.money import fen_to_yuan
 from core.times import format_office_time
 from payments.models import Refund, RefundStatus
@@ -46,7 +46,7 @@ def buyers_tell(*, now: datetime) -> None:
     number = 0
     for notice in chain(_of_shipments(now), _of_refunds(now)):
         try:
-            with sms_room():
+            with UPSTREAM.room(SmsNotSent):
                 if _claim(notice, now):
                     _send(notice, now)
                     number += 1
