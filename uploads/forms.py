@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminImageFieldWidget
 
 from core import times
 from core.admin.base import OfficeAdmin
+from core.api.request import present_request
 from core.errors import DomainError
 from uploads.services import ORPHAN_AFTER, image_store
 
@@ -74,13 +75,9 @@ def picture_field(label: str) -> PictureField:
 
 
 class PictureModelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has none at run time
-    """A form with a field ``picture``, for the model's column that ``columns`` names.
-
-    ``PictureAdmin`` sets ``request``.
-    """
+    """A form with a field ``picture``, for the model's column that ``columns`` names."""
 
     columns: ClassVar[dict[str, str]]
-    request: HttpRequest
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,7 +85,7 @@ class PictureModelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's h
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if refusal := getattr(self.request, "picture_refusal", ""):
+        if refusal := getattr(present_request(), "picture_refusal", ""):
             self.add_error(FILE, refusal)
         return data
 
@@ -102,11 +99,6 @@ class PictureAdmin(OfficeAdmin):
     """Stores the picture of a sent form before the transaction begins, because a rollback would not remove the file."""
 
     takes_files = True  # see core.api.bodies
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        form.request = request
-        return form
 
     def prepare(self, request: HttpRequest, object_id: str | None) -> None:
         super().prepare(request, object_id)

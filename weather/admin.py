@@ -17,6 +17,7 @@ from core import times
 from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.drawing import polyline
 from core.admin.tables import table
+from core.api.request import present_request
 from core.times import format_office_time, local
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
@@ -121,7 +122,6 @@ def _celsius(text: str) -> float | None:
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
     """The form of the account. It accepts only values that the provider accepted in ``WeatherAccountAdmin.prepare``."""
 
-    request: HttpRequest
     columns: ClassVar = {"new_secret": "sealed_secret"}
 
     new_secret = forms.RegexField(
@@ -163,7 +163,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         if not secret:
             raise forms.ValidationError("请输入 appsecret")
         self.entered = Credentials(data["version"], data["appid"], secret)
-        trials: dict[Any, str] | None = getattr(self.request, "account_trials", None)
+        trials: dict[Any, str] | None = getattr(present_request(), "account_trials", None)
         if trials is not None and self.needs_trial:
             refusal = trials.get((self.entered, data["city"]), "账户刚刚被修改，请核对后再次保存")
             if refusal:
@@ -207,13 +207,6 @@ class WeatherAccountAdmin(FixedRows, OfficeAdmin):
     ) -> Any:
         context = _sync_context(request) | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
-
-    def get_form(
-        self, request: HttpRequest, obj: WeatherAccount | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        form.request = request
-        return form
 
     def prepare(self, request: HttpRequest, object_id: str | None) -> None:
         """Try the account of the sent form, before the transaction begins.
