@@ -215,12 +215,8 @@ class UserViewSet(ApiViewSet):
     @Endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
     def upload_avatar(self, request: CallerRequest) -> Envelope:
         values = params.AvatarParams.read(request)
-        user = User.objects.filter(unid=values.get("uId") or values.get("unid") or "").first()
-        if user is None:
-            raise errors.AvatarRefused
-        me = request.user
-        if user.pk != me.pk and not me.is_root:
-            raise NotPermitted
+        unid = values.get("uId") or values.get("unid") or ""
+        user = _own_or_any(request, errors.AvatarRefused, NotPermitted, unid=unid)
         url = avatars.store().take(request, "headimgurl")
         avatar_set(user_pk=user.pk, url=url)
         return ok("图片上传成功", status=1, headimgurl=full_url(url), imgurl=full_url(url))
@@ -235,14 +231,9 @@ class UserViewSet(ApiViewSet):
     @Endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
     def update_password(self, request: CallerRequest) -> Envelope:
         values = params.PasswordParams.read(request)
-        user = User.objects.filter(username=values["username"]).first()
-        if user is None:
-            raise errors.UserUnknown
-        me = request.user
-        if user.pk != me.pk and not me.is_root:
-            raise NotPermitted
+        user = _own_or_any(request, errors.UserUnknown, NotPermitted, username=values["username"])
         # Root may leave the old password of any user out; one that is sent is checked.
-        if values["oldPassword"] or not me.is_root:
+        if values["oldPassword"] or not request.user.is_root:
             password_change(
                 user_pk=user.pk,
                 old_password=values["oldPassword"],
@@ -256,12 +247,7 @@ class UserViewSet(ApiViewSet):
     @Endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
     def update_user(self, request: CallerRequest) -> Envelope:
         values = params.UserUpdateParams.read(request)
-        user = User.objects.filter(unid=values.pop("unid")).first()
-        if user is None:
-            raise errors.UserToChangeUnknown
-        me = request.user
-        if user.pk != me.pk and not me.is_root:
-            raise errors.UserNotYours
+        user = _own_or_any(request, errors.UserToChangeUnknown, errors.UserNotYours, unid=values.pop("unid"))
         old_password, new_password = values.pop("oldPassword"), values.pop("password")
         proof = PhoneProof(values.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), values.pop("code"))
         changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
@@ -269,7 +255,7 @@ class UserViewSet(ApiViewSet):
             changes["headimgurl"] = picture
         user_update(
             user_pk=user.pk,
-            by_root=me.is_root,
+            by_root=request.user.is_root,
             changes=changes,
             old_password=old_password,
             new_password=new_password,
@@ -285,6 +271,16 @@ class UserViewSet(ApiViewSet):
             raise errors.UserToDeleteMissing
         users_delete(unids=values["unid"], username=values["username"], by_pk=request.user.pk)
         return ok("删除成功")
+
+
+def _own_or_any(request: CallerRequest, unknown: type[DomainError], refused: type[DomainError], **key: str) -> User:
+    """Return the user with this key, whom the caller may change: the own one, as root any."""
+    user = User.objects.filter(**key).first()
+    if user is None:
+        raise unknown
+    if user.pk != request.user.pk and not request.user.is_root:
+        raise refused
+    return user
 
 
 def _new_captcha(request: Request) -> Envelope:
