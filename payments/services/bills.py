@@ -4,9 +4,10 @@ Each day and merchant is one run. A difference that a later run does not find en
 """
 
 import time as clock
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -139,7 +140,7 @@ def _compare_claimed(who: Merchant, day: date, now: datetime) -> BillRun:
     differences, foreign_rows = _compare(who, bill, now)
     _keep_differences(who.mch_id, day, differences, now)
     _end_billed(now)
-    facts = {
+    results = {
         "state": BillRun.State.DONE,
         "ran_at": now,
         "rows": len(bill.rows),
@@ -152,7 +153,7 @@ def _compare_claimed(who: Merchant, day: date, now: datetime) -> BillRun:
         "sha1": bill.sha1,
         "last_error": "",
     }
-    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=facts)[0]
+    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=results)[0]
 
 
 def fees_fen(rows: Sequence[BillRow]) -> int | None:
@@ -182,44 +183,45 @@ def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
 def _keep_failure(who: Merchant, day: date, now: datetime, state: str, reason: str) -> BillRun:
     """Store that a run failed; a day that was compared before stays DONE."""
     is_done = BillRun.objects.filter(mch_id=who.mch_id, day=day, state=BillRun.State.DONE).exists()
-    facts = {"state": BillRun.State.DONE if is_done else state, "ran_at": now, "last_error": reason[:255]}
-    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=facts)[0]
+    results = {"state": BillRun.State.DONE if is_done else state, "ran_at": now, "last_error": reason[:255]}
+    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=results)[0]
 
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:
     """Return the differences of a day, and how many rows belong to other systems with the same merchant number."""
     differences: list[Difference] = []
     foreign_rows = 0
-    facts: dict[str, Any] = {"day": bill.day, "found_at": now}
+    found: dict[str, Any] = {"day": bill.day, "found_at": now}
     for is_refund, table, number in (
         (False, Payment.objects.all(), "out_trade_no"),
         (True, Refund.objects.select_related("payment"), "out_refund_no"),
     ):
         rows = [row for row in bill.rows if bool(row.out_refund_no) is is_refund]
-        numbers = [getattr(row, number) for row in rows]
+        key = attrgetter(number)
+        numbers = list(map(key, rows))
         ours: dict[str, Any] = table.in_bulk(numbers, field_name=number)
-        candidates = [
-            Difference(**row.facts, **facts) for row in rows if getattr(row, number) in ours or _may_be_ours(row)
-        ]
+        candidates = [Difference(**row.facts, **found) for row in rows if key(row) in ours or _may_be_ours(row)]
         foreign_rows += len(rows) - len(candidates)
-        to_ask = []
-        for candidate in candidates:
-            row_here: Any = ours.get(getattr(candidate, number))
-            if kind := difference_kind(candidate, row_here):
-                difference_set(candidate, kind, row_here)
-                if is_worth_asking(candidate, row_here):
-                    to_ask.append(candidate)
-        differences_ask(to_ask, now=now)
-        ours, matches = table.in_bulk(numbers, field_name=number), []
-        for candidate in candidates:
-            row_here = ours.get(getattr(candidate, number))
-            if kind := difference_kind(candidate, row_here):
-                difference_set(candidate, kind, row_here)
-                differences.append(candidate)
-            else:
-                matches.append(row_here.pk)
-        table.filter(pk__in=matches, billed_on=None).update(billed_on=bill.day)
-    return [*differences, *_unknown_there(who, bill, facts)], foreign_rows
+        differing = _differing(candidates, ours, key)
+        worth = [difference for difference in differing if is_worth_asking(difference, ours.get(key(difference)))]
+        differences_ask(worth, now=now)
+        ours = table.in_bulk(numbers, field_name=number)
+        differing = _differing(candidates, ours, key)
+        matches = set(map(key, candidates)) - set(map(key, differing))
+        differences += differing
+        table.filter(**{f"{number}__in": matches}, billed_on=None).update(billed_on=bill.day)
+    return [*differences, *_unknown_there(who, bill, found)], foreign_rows
+
+
+def _differing(candidates: Sequence[Difference], ours: dict[str, Any], key: Callable[[Any], str]) -> list[Difference]:
+    """Return those of the bill's rows that differ from ours, with our side of each."""
+    differing = []
+    for candidate in candidates:
+        row_here = ours.get(key(candidate))
+        if kind := difference_kind(candidate, row_here):
+            difference_set(candidate, kind, row_here)
+            differing.append(candidate)
+    return differing
 
 
 def _may_be_ours(row: BillRow) -> bool:
@@ -230,7 +232,7 @@ def _may_be_ours(row: BillRow) -> bool:
     return Payment.objects.filter(out_trade_no=row.out_trade_no).exists()
 
 
-def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator[Difference]:
+def _unknown_there(who: Merchant, bill: Bill, found: dict[str, Any]) -> Iterator[Difference]:
     """Yield the payments and refunds of that day that the bill lacks."""
     begins, ends = day_begins(bill.day), day_begins(bill.day + ONE_DAY)
     keys = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
@@ -249,7 +251,7 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator
             appid=payment.appid,
             transaction_id=payment.transaction_id,
             refund_id=refund.refund_id if refund else "",
-            **facts,
+            **found,
         )
         kind = DifferenceKind.REFUND_UNKNOWN_THERE if refund else DifferenceKind.NO_MONEY
         difference_set(difference, kind, ours)

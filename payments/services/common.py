@@ -22,6 +22,7 @@ from payments.gateways.base import (
     GatewayTimeout,
     GatewayUnreachable,
     MerchantUnknown,
+    PaymentResult,
 )
 from payments.gateways.wechat import merchant_of, merchants
 from payments.gateways.wechat.merchant import Merchant
@@ -127,8 +128,8 @@ def log_step(
         request_id=tracing.current(),
     )
     # Not the actor or the detail: they may hold a name, a phone or an openid.
-    facts = {"refund": refund.out_refund_no} if refund else {}
-    line = partial(log.info, "payment", order=payment.out_trade_no, step=event, state=to_state, **facts)
+    number = {"refund": refund.out_refund_no} if refund else {}
+    line = partial(log.info, "payment", order=payment.out_trade_no, step=event, state=to_state, **number)
     transaction.on_commit(line, robust=True)
 
 
@@ -141,7 +142,7 @@ def set_state(
     refund: Refund | None = None,
     actor: str = SYSTEM,
     detail: str = "",
-    **facts: Any,
+    **fields: Any,
 ) -> None:
     """Change the state of a payment, or of its refund, together with other fields, and log the step.
 
@@ -149,10 +150,16 @@ def set_state(
     """
     row: Payment | Refund = refund or payment
     before, row.state = row.state, state
-    for name, value in facts.items():
+    for name, value in fields.items():
         setattr(row, name, value)
-    row.save(update_fields=["state", *facts] if row.pk else None)
+    row.save(update_fields=["state", *fields] if row.pk else None)
     log_step(payment, event, now, actor=actor, refund=refund, from_state=before, to_state=state, detail=detail)
+
+
+def money_arrived(result: PaymentResult, now: datetime) -> dict[str, Any]:
+    """Return the fields of a payment that the provider's answer about its money fills. No sweep asks about it again."""
+    fields: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
+    return fields | {"paid_at": result.paid_at or now, "next_check_at": None, "claimed_until": None, "last_error": ""}
 
 
 def sweep(rows: Iterable[T], step: Callable[[T], GatewayError | bool], *, seconds: float = 0) -> int:

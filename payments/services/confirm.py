@@ -10,7 +10,15 @@ from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
 from payments.listener import PaidOutcome
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
-from payments.services.common import SYSTEM, WATCH_CLOSED, limit_lock_wait, log_step, payees, set_state
+from payments.services.common import (
+    SYSTEM,
+    WATCH_CLOSED,
+    limit_lock_wait,
+    log_step,
+    money_arrived,
+    payees,
+    set_state,
+)
 from payments.services.listener_call import order_total, tell_paid
 from payments.services.refund import refund_create
 
@@ -41,9 +49,9 @@ def payment_mark_closed(payment: Payment, *, now: datetime, source: str, detail:
         row = Payment.objects.select_for_update().get(pk=payment.pk)
         if row.state not in (PaymentStatus.STARTING, PaymentStatus.OPEN):
             return row.state
-        facts: dict[str, Any] = {"closed_at": now, "claimed_until": None, "last_error": detail}
-        facts["next_check_at"] = now + WATCH_CLOSED[0][1]
-        set_state(row, PaymentStatus.CLOSED, "支付单关闭", now, actor=source, detail=detail, **facts)
+        fields: dict[str, Any] = {"closed_at": now, "claimed_until": None, "last_error": detail}
+        fields["next_check_at"] = now + WATCH_CLOSED[0][1]
+        set_state(row, PaymentStatus.CLOSED, "支付单关闭", now, actor=source, detail=detail, **fields)
         return row.state
 
 
@@ -113,7 +121,5 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
 
 
 def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: str) -> None:
-    facts: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
-    facts |= {"paid_at": result.paid_at or now, "next_check_at": None, "claimed_until": None, "last_error": ""}
     detail = f"{result.transaction_id} {fen_text(result.paid_fen)}"
-    set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **facts)
+    set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **money_arrived(result, now))

@@ -28,7 +28,7 @@ from payments.models import (
     RefundStatus,
     TradeType,
 )
-from payments.services.common import limit_lock_wait, log_step, provider_refusals, set_state, sweep
+from payments.services.common import limit_lock_wait, log_step, money_arrived, provider_refusals, set_state, sweep
 from payments.services.confirm import payment_record
 from payments.services.listener_call import lock_payment, order_total
 from payments.services.refund import refund_create, refund_record, require_room
@@ -306,12 +306,10 @@ def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: dateti
         return
     price = f"，原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
     detail = f"{result.transaction_id} {fen_text(result.paid_fen)}{price}"
-    facts: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
-    facts |= {"amount_fen": result.paid_fen, "paid_at": result.paid_at or now, "last_error": ""}
-    facts |= {"next_check_at": None, "claimed_until": None}
+    fields = money_arrived(result, now) | {"amount_fen": result.paid_fen}
     if result.trade_type in TradeType.values:
-        facts["trade_type"] = result.trade_type
-    set_state(payment, PaymentStatus.STRAY, "款项与订单不符", now, actor=actor, detail=detail, **facts)
+        fields["trade_type"] = result.trade_type
+    set_state(payment, PaymentStatus.STRAY, "款项与订单不符", now, actor=actor, detail=detail, **fields)
 
 
 def refund_add_missing(*, result: RefundResult, actor: str, now: datetime) -> Refund:

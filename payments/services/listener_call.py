@@ -6,7 +6,7 @@ When a call fails, the money stays recorded, and ``listener_retry`` calls again.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from django.db import OperationalError, transaction
@@ -52,22 +52,25 @@ def lock_payment(out_trade_no: str) -> Payment:
 
 def tell_paid(payment: Payment, now: datetime) -> PaidOutcome | None:
     """Tell the listener of a paid payment whose row is locked; None if that failed."""
-    facts: dict[str, Any] = {
-        "paid_fen": payment.amount_fen,
-        "transaction_id": payment.transaction_id,
-        "paid_at": payment.paid_at or now,
-    }
-    return _tell(payment, None, partial(listener().on_paid, **facts), now)
+    news = partial(
+        listener().on_paid,
+        paid_fen=payment.amount_fen,
+        transaction_id=payment.transaction_id,
+        paid_at=payment.paid_at or now,
+    )
+    return _tell(payment, None, news, now)
 
 
 def tell_refund(payment: Payment, refund: Refund, now: datetime, *, staff: str = "") -> None:
     """Tell the listener of the state of a refund; its row and that of its payment are locked."""
-    facts: dict[str, Any] = {
-        "out_refund_no": refund.out_refund_no,
-        "amount_fen": refund.amount_fen,
-        "state": refund.state,
-    }
-    _tell(payment, refund, partial(listener().on_refund_changed, **facts, staff=staff), now)
+    news = partial(
+        listener().on_refund_changed,
+        out_refund_no=refund.out_refund_no,
+        amount_fen=refund.amount_fen,
+        state=refund.state,
+        staff=staff,
+    )
+    _tell(payment, refund, news, now)
 
 
 def _tell(payment: Payment, refund: Refund | None, call: Callable[..., T], now: datetime) -> T | None:
@@ -83,8 +86,8 @@ def _tell(payment: Payment, refund: Refund | None, call: Callable[..., T], now: 
         reason = f"{type(error).__name__}: {error}"[:255]
         attempts = (failures.values_list("attempts", flat=True).first() or 0) + 1
         pause = PAUSES[attempts - 1] if attempts <= len(PAUSES) else None
-        facts = {"attempts": attempts, "next_try_at": now + pause if pause else None, "error": reason}
-        ListenerFailure.objects.update_or_create(**number, defaults=facts, create_defaults=facts | {"failed_at": now})
+        fields = {"attempts": attempts, "next_try_at": now + pause if pause else None, "error": reason}
+        ListenerFailure.objects.update_or_create(**number, defaults=fields, create_defaults=fields | {"failed_at": now})
         if attempts == 1:
             log_step(payment, NOT_TAKEN, now, refund=refund, detail=reason)
         return None

@@ -21,8 +21,8 @@ def payments_purge(*, out_trade_nos: Collection[str], ended_before: datetime) ->
     )
     kept = {number for (number,) in seen}
     # While `next_check_at` is set, the provider is still asked; an error says that something disagreed with it.
-    facts = {"paid_at": None, "transaction_id": "", "next_check_at": None, "last_error": "", "refunds": None}
-    payments = Payment.objects.filter(**mine, **facts, state=PaymentStatus.CLOSED, time_expire__lt=ended_before)
+    untouched = {"paid_at": None, "transaction_id": "", "next_check_at": None, "last_error": "", "refunds": None}
+    payments = Payment.objects.filter(**mine, **untouched, state=PaymentStatus.CLOSED, time_expire__lt=ended_before)
     keys = list(payments.exclude(out_trade_no__in=kept).values_list("pk", flat=True))
     PaymentLog.objects.filter(payment__in=keys).delete()
     Payment.objects.filter(pk__in=keys).delete()

@@ -226,20 +226,20 @@ def refund_record(*, result: RefundResult, now: datetime, source: str) -> Refund
         detail = f"{result.out_trade_no} {result.status} {fen_text(result.refund_fen)}/{fen_text(result.total_fen)}"
         log_step(payment, "退款信息不一致", now, actor=source, refund=refund, detail=detail)
         raise PaymentMismatch("退款信息与退款单不一致")
-    facts: dict[str, Any] = {"refund_id": result.refund_id, "last_error": ""}
-    facts |= {name: value for name in ("received_by", "funds_account") if (value := getattr(result, name))}
+    fields: dict[str, Any] = {"refund_id": result.refund_id, "last_error": ""}
+    fields |= {name: value for name in ("received_by", "funds_account") if (value := getattr(result, name))}
     if refund.accepted_at is None:
-        facts["accepted_at"] = result.accepted_at or now
+        fields["accepted_at"] = result.accepted_at or now
     is_back = result.is_back_at_merchant or (refund.way == RefundWay.MERCHANT and not result.received_by)
     if state == RefundStatus.SUCCESS and is_back:
         state = RefundStatus.OWED
     elif state == RefundStatus.SUCCESS:
-        facts["refunded_at"] = result.refunded_at or now
-    return refund_move(refund.pk, state, now, actor=source, detail=result.refund_id, **facts)
+        fields["refunded_at"] = result.refunded_at or now
+    return refund_move(refund.pk, state, now, actor=source, detail=result.refund_id, **fields)
 
 
 def refund_move(
-    pk: int, state: str, now: datetime, *, actor: str, staff: str = "", detail: str = "", **facts: Any
+    pk: int, state: str, now: datetime, *, actor: str, staff: str = "", detail: str = "", **fields: Any
 ) -> Refund:
     """Change the state of a refund and tell the listener, in one transaction; return the refund.
 
@@ -247,7 +247,7 @@ def refund_move(
 
     :param actor: who caused the change, for the money log.
     :param staff: the member of staff who caused it; "" when it was the provider.
-    :param facts: other fields to save with it.
+    :param fields: other fields to save with it.
     """
     out_trade_no = Payment.objects.values_list("out_trade_no", flat=True).get(refunds=pk)
     with transaction.atomic():
@@ -256,9 +256,9 @@ def refund_move(
         if refund.state not in _FROM[state]:
             _note_contradiction(payment, refund, state, now, actor)
             return refund
-        facts["next_try_at"] = (refund.next_try_at or now) if state in UNDER_WAY else None
+        fields["next_try_at"] = (refund.next_try_at or now) if state in UNDER_WAY else None
         event = _EVENT.get(state, RefundStatus(state).label)
-        set_state(payment, state, event, now, refund=refund, actor=actor, detail=detail, **facts)
+        set_state(payment, state, event, now, refund=refund, actor=actor, detail=detail, **fields)
         tell_refund(payment, refund, now, staff=staff)
         return refund
 

@@ -94,9 +94,9 @@ def merchant_of(appid: str, mch_id: str) -> Merchant:
 
 
 def _merchant(values: Mapping[str, str]) -> Merchant:
-    facts = {name: values.get(setting, "") for name, setting in _SETTING.items()}
-    facts["sign_type"] = facts["sign_type"] or "MD5"
-    return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **facts)
+    fields = {name: values.get(setting, "") for name, setting in _SETTING.items()}
+    fields["sign_type"] = fields["sign_type"] or "MD5"
+    return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **fields)
 
 
 def read_key(path: str, label: Literal["PRIVATE", "PUBLIC"]) -> Any:

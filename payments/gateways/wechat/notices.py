@@ -110,15 +110,15 @@ def read_v3(
         event, resource = notice["event_type"], notice["resource"]
         if resource.get("algorithm") != "AEAD_AES_256_GCM":
             raise ValueError("unknown algorithm")
-        facts, who = _decrypt(resource, authentic)
+        content, who = _decrypt(resource, authentic)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NoticeRefused("报文格式错误或解密失败") from None
     try:
         if event == "TRANSACTION.SUCCESS":
             # payment_confirm checks that the appid is the payment's.
-            result: PaymentResult | RefundResult = read_transaction(facts, who.mch_id)
+            result: PaymentResult | RefundResult = read_transaction(content, who.mch_id)
         elif event in _V3_REFUNDS:
-            result = read_refund(facts, "refund_status")
+            result = read_refund(content, "refund_status")
         else:
             raise NoticeUnfit("不支持的event_type")
     except GatewayUntrusted:

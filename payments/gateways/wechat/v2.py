@@ -92,7 +92,7 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
 
     :raises ValueError: the amount of a paid order is missing or malformed.
     """
-    facts: dict[str, Any] = {
+    content: dict[str, Any] = {
         "appid": fields.get("appid", ""),
         "mchid": fields.get("mch_id", ""),
         "out_trade_no": fields.get("out_trade_no", ""),
@@ -108,7 +108,7 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
             fields.get("fee_type") or "CNY",
         )
         paid_at = read_time(fields.get("time_end", ""))
-        facts |= {
+        content |= {
             "transaction_id": fields.get("transaction_id", ""),
             "trade_type": fields.get("trade_type", ""),
             "bank_type": fields.get("bank_type", ""),
@@ -120,7 +120,7 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
                 "payer_currency": fields.get("cash_fee_type") or currency,
             },
         }
-    return facts
+    return content
 
 
 def _transport_refusal(message: str) -> GatewayRefused:
@@ -166,10 +166,10 @@ class WeChatV2:
         fields, who = self._call("orderquery", out_trade_no=out_trade_no), self._who
         own = {"appid": who.appid, "mch_id": who.mch_id, "out_trade_no": out_trade_no}
         try:
-            facts = in_v3_form(own | fields, fields.get("trade_state", ""))
+            content = in_v3_form(own | fields, fields.get("trade_state", ""))
         except ValueError as error:
             raise GatewayUntrusted(str(error)) from None
-        return read_transaction(facts, who.mch_id, appids=who.appids, out_trade_no=out_trade_no)
+        return read_transaction(content, who.mch_id, appids=who.appids, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
         self._call("closeorder", out_trade_no=out_trade_no)

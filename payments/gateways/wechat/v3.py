@@ -76,8 +76,8 @@ class WeChatV3:
         self._private_key = read_key(who.private_key_file, "PRIVATE")
 
     def query(self, out_trade_no: str) -> PaymentResult:
-        facts = self._call("GET", f"{_ORDERS}/{_plain(out_trade_no)}?mchid={self.who.mch_id}")
-        return read_transaction(facts, self.who.mch_id, appids=self.who.appids, out_trade_no=out_trade_no)
+        content = self._call("GET", f"{_ORDERS}/{_plain(out_trade_no)}?mchid={self.who.mch_id}")
+        return read_transaction(content, self.who.mch_id, appids=self.who.appids, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
         self._call("POST", f"{_ORDERS}/{_plain(out_trade_no)}/close", {"mchid": self.who.mch_id})
@@ -103,8 +103,8 @@ class WeChatV3:
             serial, key = self.keys.encryption_key()
             ciphertexts = {"bank_account": rsa_encrypt(card.number, key), "real_name": rsa_encrypt(card.holder, key)}
             data |= {"type": "USER_BANK_CARD", "bank_type": card.bank} | ciphertexts
-        facts = self._call("POST", f"{_REFUNDS}/{_plain(refund_id)}/apply-abnormal-refund", data, serial=serial)
-        return read_refund(facts, "status", out_refund_no)
+        content = self._call("POST", f"{_REFUNDS}/{_plain(refund_id)}/apply-abnormal-refund", data, serial=serial)
+        return read_refund(content, "status", out_refund_no)
 
     def refund_query(self, out_refund_no: str) -> RefundResult:
         return read_refund(self._call("GET", f"{_REFUNDS}/{_plain(out_refund_no)}"), "status", out_refund_no)
@@ -115,14 +115,14 @@ class WeChatV3:
         :raises BillNotReady: it is not made yet.
         """
         try:
-            facts = self._call("GET", f"/v3/bill/tradebill?bill_date={day}&bill_type=ALL")
+            content = self._call("GET", f"/v3/bill/tradebill?bill_date={day}&bill_type=ALL")
         except BillEmpty:
             return Bill(day)
-        if not isinstance(facts, dict) or facts.get("hash_type") != "SHA1":
+        if not isinstance(content, dict) or content.get("hash_type") != "SHA1":
             raise GatewayUntrusted("the answer names no bill")
-        raw = self._download(str(facts.get("download_url", "")))
+        raw = self._download(str(content.get("download_url", "")))
         digest = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
-        if digest != str(facts.get("hash_value", "")).lower():
+        if digest != str(content.get("hash_value", "")).lower():
             raise GatewayUntrusted("the bill's digest differs")
         try:
             return Bill(day, tuple(read_bill(raw.decode("utf-8"), self.who.mch_id)), digest)
@@ -225,8 +225,8 @@ def _require_success(answer: Answer) -> Answer:
     if status in _SUCCESS:
         return answer
     try:
-        facts = orjson.loads(answer.body)
-        name, message = str(facts["code"]), str(facts.get("message", ""))
+        content = orjson.loads(answer.body)
+        name, message = str(content["code"]), str(content.get("message", ""))
     except (ValueError, TypeError, KeyError):
         if status >= 500 or status < 400:
             raise GatewayUnreachable(f"HTTP {status}") from None
@@ -242,49 +242,49 @@ def _plain(number: str) -> str:
 
 
 def read_transaction(
-    facts: Any, mch_id: str, *, appids: Sequence[str] = (), out_trade_no: str | None = None
+    content: Any, mch_id: str, *, appids: Sequence[str] = (), out_trade_no: str | None = None
 ) -> PaymentResult:
     """Read the transaction object of a query's answer or a notification.
 
     :param appids: which app it must be about, like ``out_trade_no``; () and None where that is not known yet.
     :raises GatewayUntrusted: it is about another merchant or order, or lacks what a paid order must say.
     """
-    if not isinstance(facts, dict) or not isinstance(facts.get("trade_state"), str):
+    if not isinstance(content, dict) or not isinstance(content.get("trade_state"), str):
         raise GatewayUntrusted("the answer has no trade_state")
-    if facts.get("mchid", mch_id) != mch_id or (appids and facts.get("appid", appids[0]) not in appids):
+    if content.get("mchid", mch_id) != mch_id or (appids and content.get("appid", appids[0]) not in appids):
         raise GatewayUntrusted("the answer is for another merchant")
-    number = facts.get("out_trade_no", out_trade_no)
+    number = content.get("out_trade_no", out_trade_no)
     if not is_number(number) or (out_trade_no is not None and number != out_trade_no):
         raise GatewayUntrusted("the answer is about another order")
-    state = facts["trade_state"]
+    state = content["trade_state"]
     if state not in PAID_STATES:
-        return PaymentResult(number, state, str(facts.get("appid", "")), mch_id, answer=facts)
-    amount, transaction_id = facts.get("amount"), facts.get("transaction_id")
+        return PaymentResult(number, state, str(content.get("appid", "")), mch_id, answer=content)
+    amount, transaction_id = content.get("amount"), content.get("transaction_id")
     if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id, 32):
         raise GatewayUntrusted("the answer lacks amount or transaction_id")
     return PaymentResult(
         out_trade_no=number,
         trade_state=state,
-        appid=str(facts.get("appid", "")),
-        mch_id=str(facts.get("mchid", "")),
+        appid=str(content.get("appid", "")),
+        mch_id=str(content.get("mchid", "")),
         paid_fen=amount["total"],
         currency=str(amount.get("currency") or "CNY"),
         transaction_id=transaction_id,
-        paid_at=read_time(facts.get("success_time")),
-        trade_type=str(facts.get("trade_type", "")),
-        answer=facts,
+        paid_at=read_time(content.get("success_time")),
+        trade_type=str(content.get("trade_type", "")),
+        answer=content,
     )
 
 
-def read_refund(facts: Any, status_key: str, out_refund_no: str | None = None) -> RefundResult:
+def read_refund(content: Any, status_key: str, out_refund_no: str | None = None) -> RefundResult:
     """Read the refund object of an answer (``status``) or a notification (``refund_status``).
 
     :raises GatewayUntrusted: it is about another refund, or lacks what a refund must say.
     """
-    amount = facts.get("amount") if isinstance(facts, dict) else None
+    amount = content.get("amount") if isinstance(content, dict) else None
     if not isinstance(amount, dict):
         raise GatewayUntrusted("the answer has no amount")
-    texts = [facts.get(name) for name in ("out_refund_no", status_key, "out_trade_no")]
+    texts = [content.get(name) for name in ("out_refund_no", status_key, "out_trade_no")]
     refund_fen, total_fen = amount.get("refund"), amount.get("total")
     if not all(is_number(t) for t in texts) or type(refund_fen) is not int or type(total_fen) is not int:
         raise GatewayUntrusted("the answer lacks what a refund must say")
@@ -296,12 +296,12 @@ def read_refund(facts: Any, status_key: str, out_refund_no: str | None = None) -
         status=texts[1],
         refund_fen=refund_fen,
         total_fen=total_fen,
-        mch_id=str(facts.get("mchid", "")),
-        refund_id=facts["refund_id"] if is_number(facts.get("refund_id")) else "",
-        refunded_at=read_time(facts.get("success_time")),
-        received_by=str(facts.get("user_received_account") or "")[:64],
-        accepted_at=read_time(facts.get("create_time")),
-        funds_account=str(facts.get("funds_account") or "")[:32],
+        mch_id=str(content.get("mchid", "")),
+        refund_id=content["refund_id"] if is_number(content.get("refund_id")) else "",
+        refunded_at=read_time(content.get("success_time")),
+        received_by=str(content.get("user_received_account") or "")[:64],
+        accepted_at=read_time(content.get("create_time")),
+        funds_account=str(content.get("funds_account") or "")[:32],
     )
 
 
