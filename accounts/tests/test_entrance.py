@@ -48,12 +48,13 @@ def tries():
 
 
 class TestGuessing:
+    @pytest.mark.usefixtures("few_guesses")
     def test_counts_together_with_guesses_at_the_api_and_a_captcha_takes_the_place_of_waiting(self, wang, api):
         owner, browser = Client(REMOTE_ADDR="10.0.0.1"), Client(REMOTE_ADDR="10.0.0.1")
         attempt(owner)
         owner.post("/admin/logout/")
         api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
-        for _ in range(login_captcha.PAIR_LIMIT // 2):
+        for _ in range(2):
             assert reason(attempt(browser, "wrong")) == NO_ENTRY
             api.post("/users/login", {"username": "wang", "password": "wrong"})
         page = attempt(browser)  # the right password
@@ -127,6 +128,7 @@ class TestTheSession:
             session.save()  # whatever is done in it: the clock of its row starts anew
             assert is_inside(browser) is expected
 
+    @pytest.mark.usefixtures("few_guesses")
     def test_stays_where_the_password_was_changed_and_the_old_one_cannot_be_guessed_there(self, browser, wang):
         elsewhere = Client()
         attempt(browser), attempt(elsewhere)

@@ -149,6 +149,7 @@ def test_a_download_comes_after_the_answer_and_leaves_a_page_that_asks_no_more(o
     assert "evil.example" not in old.post(page, {"entrance_back": "//evil.example"}).content.decode()
 
 
+@pytest.mark.usefixtures("few_guesses")
 def test_the_answer_is_limited_like_the_login_and_leaves_a_trace(old, pages):
     question = old.get(pages[0])
     for _ in range(login_captcha.PAIR_LIMIT):
