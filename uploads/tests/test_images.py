@@ -162,7 +162,9 @@ def test_a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded(scans, is_take
 
 
 @pytest.mark.parametrize(
-    "content", [gif_of((10, 10), (1, 1), 100_000), gif_of((4000, 2000), (1, 1), 200), animation("PNG")]
+    "content",
+    [gif_of((10, 10), (1, 1), 100_000), gif_of((4000, 2000), (1, 1), 200), animation("PNG")],
+    ids=["frames", "large frames", "an animated png"],
 )
 def test_a_bomb_of_frames_or_of_large_ones_and_an_animated_png_become_a_still(content):
     picture = Image.open(BytesIO(clean(content).content))
