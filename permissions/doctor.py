@@ -18,7 +18,7 @@ from permissions.models import Role
 # Pages that are no API calls. The back office asks Django's permissions; the others are open.
 KNOWN_PAGES = (
     *("/admin/", "/docs/", "/schema/", "/health/", "/media/", "/static/", "/metrics"),
-    *("/demo/", "/practice/", "/sandbox/", "/logo", "/attendance/phone/"),
+    *("/demo/", "/practice/", "/sandbox/", "/logo", "/picture", "/attendance/phone/"),
 )
 _IN_CODE = "这一版的错误：见 CONTRIBUTING.md。"
 _IN_ROLE = "改正或删除它：后台“角色”的“接口权限”。"
