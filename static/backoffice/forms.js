@@ -34,7 +34,7 @@
     const values = () => fields().map((field) => [field.name, field.multiple ? [...field.selectedOptions].map((one) => one.value)
       : ["checkbox", "radio"].includes(field.type) ? [field.value, field.checked] : field.value]);
     const keep = () => {
-      const text = JSON.stringify({ owner, values: values() });
+      const text = JSON.stringify({ owner, values: values(), ...whereabouts(form) });
       if (text.length < MAX_DRAFT) try { sessionStorage.setItem(key, text); } catch { /* full: then there is no draft */ }
     };
     const put = (draft) => {
@@ -77,6 +77,25 @@
     addEventListener("beforeunload", (event) => { if (!isSent && isTyped()) event.preventDefault(); });
   }
 
+  // How to come back to the form: a button's page has no address of its own, it answers the fields that are hidden in it.
+  function whereabouts(form) {
+    const hidden = [...form.querySelectorAll("input[type=hidden]")].filter(({ name }) => !["csrfmiddlewaretoken", "seen", "sure"].includes(name));
+    const isAnswer = form.querySelector("input[name=sure]");
+    return { address: location.pathname + location.search, title: document.title.replace(/^\(\d+\) /, ""), again: isAnswer ? hidden.map(({ name, value }) => [name, value]) : null };
+  }
+
+  // After the login one is seldom where one was: the next page says so, and leads there.
+  function remind(key, { address, title, again }) {
+    const fields = [...(again ?? []), ["csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]")?.value]];
+    const back = make("form", { method: "post", action: address, className: "bo-draft" },
+      `登录之前没有保存的内容还在：${title.split("|")[0].trim()}。`,
+      ...fields.map(([name, value]) => make("input", { type: "hidden", name, value })),
+      make("button", { type: again ? "submit" : "button", textContent: "回去接着填", onclick: () => again || location.assign(address) }),
+      make("button", { type: "button", textContent: "丢弃", onclick: () => { sessionStorage.removeItem(key); back.remove(); } }));
+    back.setAttribute("role", "status");
+    document.querySelector("#content")?.prepend(back);
+  }
+
   // --- How much room is left, before the browser cuts what is typed ---
   function count(field) {
     const note = make("small", { className: "bo-counter", hidden: true });
@@ -100,6 +119,8 @@
       content.tabIndex = -1;
       document.body.prepend(make("a", { className: "bo-skip", href: `#${content.id}`, textContent: "跳到内容" }));
     }
+    // Each column has a link that sorts by it; the two icons beside the sorted one are for the mouse.
+    for (const icon of document.querySelectorAll("#result_list thead :is(.toggle, .sortremove)")) icon.tabIndex = -1;
     // In a form one begins to type. Not on a phone, where the keyboard would cover it.
     const first = document.querySelector("#main .warn-unsaved-form :is(.errors, .form-rows) :is(input, select, textarea):not([type=hidden], [disabled])");
     if (first && !document.querySelector("#main [name=seen]") && !location.hash && matchMedia("(min-width: 1024px)").matches) first.focus();
@@ -227,8 +248,11 @@
     const forms = new Map([...document.querySelectorAll("#main form[method=post]:not(#changelist-form)")]
       .filter((form) => form.matches(".warn-unsaved-form") || form.querySelector("textarea, input:is([type=text], :not([type]))"))
       .map((form) => [keyOf(form), form]));
-    // The page of a button comes only after the button is pressed again, so its draft waits for it.
-    for (const key of drafts()) if (!forms.has(key) && !(read(key)?.wasOut && read(key).owner === owner)) sessionStorage.removeItem(key);
+    for (const key of drafts().filter((one) => !forms.has(one))) {
+      const draft = read(key);
+      if (draft?.wasOut && draft.owner === owner && draft.address) remind(key, draft);
+      else sessionStorage.removeItem(key);
+    }
     for (const [key, form] of forms) {
       guard(form, key, owner);
       for (const field of form.querySelectorAll("input[maxlength], textarea[maxlength]")) if (field.maxLength > 0) count(field);
