@@ -6,7 +6,7 @@ from auditlog.models import LogEntry
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -19,7 +19,7 @@ from unfold.decorators import display
 from accounts.selectors import pks_of, staff_names
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
 from backoffice.navigation import may_see
-from backoffice.widgets import PERIODS, period_of
+from backoffice.widgets import PERIODS, list_url, period_of
 from core import times
 from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows
 from core.admin.listing import page_of
@@ -30,7 +30,7 @@ from permissions.models import EnteredRow
 from permissions.scope import scope_of
 from shop.states import OrderAction
 
-FIELDS_NAMED = 4
+FIELDS_NAMED, VALUE_SHOWN = 2, 16
 BEGINNING = 64  # characters of an object's name that have an index, made by core's migration 0004
 OBJECTS = [*WATCHED, "shop.Order", "payments.Refund", "students.TransferRun"]
 _ACTION_COLOURS = {
@@ -130,6 +130,10 @@ def _visible(request: HttpRequest) -> Q:
     return visible
 
 
+def _short(value: str) -> str:
+    return value if len(value) <= VALUE_SHOWN else f"{value[:VALUE_SHOWN]}…"
+
+
 @admin.register(LogEntry)
 class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     """The list and the page of one entry. An entry stays when its record, or the user who made it, is deleted."""
@@ -144,7 +148,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     list_per_page = 50
     search_fields = ["object_repr"]  # makes the search box appear; get_search_results decides what it finds
     search_help_text = "名称的开头（如订单号）、操作者的用户名，或出错页面上的编号"
-    fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "changes_table"]
+    fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "others", "changes_table"]
     readonly_fields = fields
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -156,9 +160,22 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         entries = super().get_queryset(request)
         return entries.filter(_visible(request)) if scope_of(request.user).is_own_only else entries
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Tell each entry how many parts its action has behind it."""
+        changelist = super().get_changelist_instance(request)
+        entries = [] if changelist.query else changelist.result_list
+        parts = LogEntry.objects.order_by().filter(cid__in={entry.cid for entry in entries if entry.cid})
+        kinds = parts.exclude(additional_data__isnull=True).values_list("cid", "content_type_id", "action")
+        numbers = {tuple(kind): number for *kind, number in kinds.annotate(Count("pk"))}
+        for entry in entries:
+            entry.parts = numbers.get((entry.cid, entry.content_type_id, entry.action), 0)
+        return changelist
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip() and not scope_of(request.user).is_own_only:
+            queryset = queryset.filter(additional_data__isnull=True)  # the first of an action stands for its other rows
         if text := search_term.strip()[:MAX_SEARCH]:
             # Each condition has an index. A join with the actor would make PostgreSQL read all entries.
             beginning = Q(beginning__startswith=text[:BEGINNING])
@@ -191,16 +208,27 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
             link = reverse(f"admin:{kind.app_label}_{kind.model}_change", args=[entry.object_pk])
         except NoReverseMatch:
             return entry.object_repr
-        return format_html('<a href="{}" class="text-link">{}</a>', link, entry.object_repr)
+        about = format_html('<a href="{}" class="text-link">{}</a>', link, entry.object_repr)
+        if not (number := getattr(entry, "parts", 0)):
+            return about
+        everything = f"?q={entry.cid}&model={kind.app_label}.{kind.model}&kind={entry.action}"
+        return format_html('{} <a href="{}" class="text-link">等 {} 条</a>', about, everything, number + 1)
 
     @display(description="内容")
     def fields_named(self, entry: LogEntry) -> str:
-        """Return what an action says of itself, or the names of the fields that were changed."""
+        """Return what an action says of itself, or the fields that were changed, with the value before and after."""
+        changes = list(changes_of(entry))
         if entry.action in STAFF_ACTIONS:
-            changes = changes_of(entry)
             return " · ".join(browser_name(one.after) if one.field == DEVICE else one.after for one in changes)
-        names = [change.field for change in changes_of(entry)]
-        return "、".join(names[:FIELDS_NAMED]) + (f" 等 {len(names)} 项" if len(names) > FIELDS_NAMED else "")
+        parts = [one.field for one in changes]
+        if entry.action == LogEntry.Action.UPDATE:
+            parts = [f"{one.field} {_short(one.before)} → {_short(one.after)}" for one in changes]
+        return "，".join(parts[:FIELDS_NAMED]) + (f" 等 {len(parts)} 项" if len(parts) > FIELDS_NAMED else "")
+
+    @display(description="同一次操作")
+    def others(self, entry: LogEntry) -> str | SafeString:
+        link = f"{list_url('auditlog.logentry')}?q={entry.cid}"
+        return format_html('<a href="{}" class="text-link">查看全部</a>', link) if entry.cid else "—"
 
     @display(description="修改内容")
     def changes_table(self, entry: LogEntry) -> SafeString:

@@ -192,7 +192,8 @@ def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
         entries = entries.filter(actor=scope.user_pk)
     counts = entries.filter(actor__is_staff=True).values_list("actor_id", "actor__username")
     actions = [Count("pk", filter=Q(action=action)) for action in (OrderAction.SHIP, OrderAction.REFUND)]
-    people = counts.annotate(Count("pk"), parcels=actions[0], refunds=actions[1]).order_by("-pk__count", "actor_id")
+    firsts = Count("pk", filter=Q(additional_data__isnull=True))  # as the list has them
+    people = counts.annotate(number=firsts, parcels=actions[0], refunds=actions[1]).order_by("-number", "actor_id")
     rows: list[Row] = []
     for pk, username, number, parcels, refunds in people[:STAFF_SHOWN]:
         parts = [f"{name} {count}" for name, count in (("发货", parcels), ("退款", refunds)) if count]

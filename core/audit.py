@@ -6,12 +6,14 @@ loads the session's user in every request. Here only a change asks for the prese
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
 import redis
 from auditlog.diff import model_instance_diff
 from auditlog.models import LogEntry
+from celery.signals import before_task_publish, task_prerun
 from django.db import transaction
 from django.db.models import IntegerChoices, Model, QuerySet
 
@@ -65,16 +67,43 @@ def actor_facts(actor: str) -> dict[str, str]:
     return {"actor": actor[:64], "actor_key": getattr(actor, "key", "")}
 
 
-def name_actor(instance: Any, **_: Any) -> None:
-    """Write the user and the address of the present request into a new entry; in a task both stay empty."""
+# What marks an entry that is not the first of its action: the list of changes shows the first one for all.
+PART = {"part": True}
+_task_address: ContextVar[str] = ContextVar("task_address", default="")
+
+
+def present_address() -> str | None:
+    """Return the address of the present request; in a task, of the request that has sent it."""
     request = present_request()
-    if request is None or instance.pk:
+    return (client_ip(request) if request else _task_address.get()) or None
+
+
+@before_task_publish.connect
+def _send_address(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers is not None:
+        headers["address"] = present_address() or ""
+
+
+@task_prerun.connect
+def _take_address(task: Any = None, **_: Any) -> None:
+    _task_address.set(getattr(task.request, "address", None) or "")
+
+
+def name_actor(instance: Any, **_: Any) -> None:
+    """Write the user and the address of the present request into a new entry; in a task there is no user."""
+    if instance.pk:
         return
+    instance.remote_addr = present_address()
+    request: Any = present_request()
+    if request is None:
+        return
+    firsts = request.__dict__.setdefault("audit_firsts", {})
+    if firsts.setdefault((instance.content_type_id, instance.action), instance.object_pk) != instance.object_pk:
+        instance.additional_data = PART
     # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
     user = getattr(request, "user", None)
     if instance.actor_id is None and user is not None and user.is_authenticated:
         instance.actor_id = user.pk
-    instance.remote_addr = client_ip(request) or None
     if instance.actor_id and not request.path_info.startswith("/admin/"):
         _limit(instance.actor_id)
         if instance.action == LogEntry.Action.UPDATE:

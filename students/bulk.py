@@ -13,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from core import times
-from core.audit import mask
+from core.audit import PART, mask, present_address
 from core.observe import tracing
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
 from students.events import moves_of
@@ -126,10 +126,13 @@ def students_note(
     now: datetime,
 ) -> None:
     """Write an audit entry for each student."""
-    LogEntry.objects.bulk_create(
+    entries = [
         entry_of(action, str(student), student.pk, _masked(changes_dump(of_one)), actor_pk, now)
         for student, of_one in zip(students, changes, strict=True)
-    )
+    ]
+    for entry in entries[1:]:
+        entry.additional_data = PART
+    LogEntry.objects.bulk_create(entries)
 
 
 def _masked(diff: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -153,5 +156,6 @@ def entry_of(
         changes=changes,
         actor_id=actor_pk,
         cid=tracing.current() or None,
+        remote_addr=present_address(),
         timestamp=now,
     )

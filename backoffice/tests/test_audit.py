@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
+from celery.signals import before_task_publish, task_prerun
 from django.contrib import admin
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -27,6 +29,7 @@ from shop.services.order_move import order_note
 from shop.services.order_ship import order_ship
 from shop.states import Event, OrderAction, State
 from shop.tests.factories import by_hand
+from students.bulk import FieldChange, students_change
 from students.models import Student
 from students.tests.factories import student as new_student
 from tests.kit import posted_of, save_page
@@ -61,6 +64,33 @@ def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_req
     assert [entry] == entries_with("王小") == entries_with("abcdefgh12345") == entries_with("lbw")
     assert newest(other) in entries_with(str(other.pk)) and entry not in entries_with(str(other.pk))
     assert entries_with("小五") == entries_with("lb") == []
+
+
+def test_one_action_on_many_is_one_entry_with_the_others_behind_it_and_its_address(office: Client, root: Any) -> None:
+    students = [make_student(name=f"李{n}", class_name="H51901") for n in range(3)]
+    headers: dict[str, Any] = {}
+    before_task_publish.send("students.work", headers=headers)
+    assert headers["address"] == ""  # no request
+    with answering(office.get(LIST).wsgi_request):
+        before_task_publish.send("students.work", headers=headers)
+    task = SimpleNamespace(request=SimpleNamespace(**headers), name="students.work")
+    task_prerun.send("students.work", task=task)
+    changes = [[FieldChange("city", "南京", "成都")] for _ in students]
+
+    students_change(students, changes, actor_pk=root.user.pk, now=timezone.now())
+    task.request.address = ""
+    task_prerun.send("students.work", task=task)  # the next one comes from a clock
+
+    page: Any = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
+    [entry] = page.context_data["cl"].result_list
+    text = page.content.decode()
+    assert "城市 南京 → 成都" in text and "等 3 条" in text and entry.remote_addr == "127.0.0.1"
+    behind: Any = office.get(LIST, {"q": entry.cid})
+    assert {row.object_repr for row in behind.context_data["cl"].result_list} == {str(one) for one in students}
+    found: Any = office.get(LIST, {"q": "李2"})
+    assert LogEntry.Action.UPDATE in {row.action for row in found.context_data["cl"].result_list}
+    detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk])).content.decode()
+    assert f"?q={entry.cid}" in detail
 
 
 def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any) -> None:

@@ -62,10 +62,10 @@ def test_new_staff_see_their_section_alone_also_on_a_dark_phone(page, running, c
 
 
 # Of the rows: where the first one begins, and how many are in sight above the bar at the lower end.
-ROWS = """() => {
+ROWS = r"""() => {
   const rows = [...document.querySelectorAll("#result_list .data-row")].map(row => row.getBoundingClientRect())
-  const end = Math.min(...[...document.querySelectorAll("#main > .lg\\\\:sticky")].map(bar => bar.getBoundingClientRect().top), innerHeight)
-  return [rows[0].top, rows.filter(row => row.bottom <= end).length]
+  const bar = document.querySelector("#main > .lg\\:sticky")?.getBoundingClientRect().top ?? innerHeight
+  return [rows[0].top, rows.filter(row => row.bottom <= Math.min(bar, innerHeight)).length]
 }"""
 LISTS = ("students/student", "shop/order", "payments/payment", "auditlog/logentry", "attendance/session")
 
