@@ -3,20 +3,21 @@
 Every number comes from the apps' ``figures``, so that it is the one that other pages show.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from backoffice.navigation import may_see_daily
+from backoffice.periods import MAX_DAYS, Days, change_text, days_asked
 from core import times
 from core.admin.listing import page_of
 from core.admin.password import require_password
@@ -28,8 +29,6 @@ from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.revenue import OrderSums, order_days_between
 
-MAX_DAYS = 366
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 _NO_FEES = "其中有以前的版本核对的账单，没有记下手续费；在“对账”里重新核对就有"
 _DAY_TITLES = (
     *("日期", "下单", "下单金额（元）", "订单收入（元）", "取消", "关闭", "收款笔数", "收款（元）"),
@@ -49,26 +48,37 @@ class Line(NamedTuple):
     hint: str = ""
 
 
+# What is compared with the days before and the year before.
+_COMPARED: dict[str, Callable[["Sheet"], Any]] = {
+    "下单": lambda sheet: sheet.totals[0].placed,
+    "订单收入（元）": lambda sheet: sheet.totals[0].revenue,
+    "收款（元）": lambda sheet: fen_to_yuan(sheet.totals[1].paid_fen),
+    "退款（元）": lambda sheet: fen_to_yuan(sheet.totals[1].back_fen),
+    "净额（元）": lambda sheet: fen_to_yuan(sheet.totals[1].net_fen),
+}
+
+
 @dataclass(frozen=True)
 class Sheet:
     """The figures of some days, oldest first."""
 
-    first: date
-    last: date
+    days: Days
     orders: dict[date, OrderSums]
     money: dict[date, MoneyDay]
     bills: dict[date, BillDay]
 
-    @property
-    def days(self) -> list[date]:
-        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+    @classmethod
+    def of(cls, days: Days) -> "Sheet":
+        span = (days.first, days.last)
+        return cls(days, order_days_between(*span), money_days(*span), bill_days(*span))
 
-    @property
-    def title(self) -> str:
-        return f"{self.first}" if self.first == self.last else f"{self.first} 至 {self.last}"
+    @cached_property
+    def totals(self) -> tuple[OrderSums, MoneyDay, BillDay]:
+        order, money, bill = (sum(part.values(), zero) for part, zero in self._parts())
+        return order, money, bill
 
     def lines(self) -> Iterator[Line]:
-        order, money, bill = (sum(part.values(), zero) for part, zero in self._parts())
+        order, money, bill = self.totals
         yield Line("下单", order.placed, order.amount, "按下单时间，包括后来没有付款的")
         yield Line(
             "其中的订单收入", None, order.revenue, "这些订单里已付款、没有全额退款的，减去部分退款；与首页的收入相同"
@@ -94,7 +104,7 @@ class Sheet:
         compared = [day for day, one in self.bills.items() if one.is_compared]
         days, ours = len(compared), sum((self.money.get(day, MoneyDay()) for day in compared), MoneyDay())
         foreign = f"；账单里有 {bill.foreign} 笔属于用同一商户号的其他系统" if bill.foreign else ""
-        about = f"{len(self.days)} 天里核对了 {days} 天{foreign}"
+        about = f"{self.days.number} 天里核对了 {days} 天{foreign}"
         yield Line("微信账单的收款", None, fen_to_yuan(bill.paid_fen), about)
         yield Line("这几天本地的收款", ours.paid, fen_to_yuan(ours.paid_fen), _compared(bill.paid_fen, ours.paid_fen))
         yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间，不含线下退款")
@@ -110,7 +120,7 @@ class Sheet:
         return [(self.orders, OrderSums()), (self.money, MoneyDay()), (self.bills, BillDay())]
 
     def rows(self) -> Iterator[list[Any]]:
-        for day in self.days:
+        for day in self.days.all:
             order, money, bill = (part.get(day, zero) for part, zero in self._parts())
             yield [
                 *(day, order.placed, order.amount, order.revenue, order.cancelled, order.closed),
@@ -127,25 +137,6 @@ class Sheet:
         return ["合计", *sums[1:]]
 
 
-def days_asked(request: HttpRequest, today: date) -> tuple[date, date]:
-    """Return the first and the last day of ``?from=&to=``, today if both are missing.
-
-    The last ``MAX_DAYS`` days of the span count, and no day in the future.
-    """
-    first = _day(request.GET.get("from", "")) or _day(request.GET.get("to", "")) or today
-    last = _day(request.GET.get("to", "")) or first
-    first, last = sorted((min(first, today), min(last, today)))
-    return max(first, last - timedelta(days=MAX_DAYS - 1)), last
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
-
-
 def daily_page(request: HttpRequest) -> HttpResponse:
     """Show, print or send the sheet.
 
@@ -155,32 +146,41 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     may_export = page_of("payments.payment").may_export(request)
     now = local(times.now())
-    first, last = days_asked(request, now.date())
-    sheet = Sheet(first, last, order_days_between(first, last), money_days(first, last), bill_days(first, last))
+    days = days_asked(request.GET, now.date(), default=now.date())
+    sheet = Sheet.of(days)
+    compared = list(_comparison(sheet)) if days.months else []
     if "xlsx" in request.GET:
         if not may_export:
             raise PermissionDenied
         require_password(request, is_download=True)
-        name = f"日报-{sheet.title.replace(' ', '')}.xlsx"
+        name = f"日报-{days.title.replace(' ', '')}.xlsx"
         action_record(request.user, StaffAction.EXPORT, {"文件": name})
-        return download(name, _book(sheet))
-    query = f"from={sheet.first}&to={sheet.last}"
+        return download(name, _book(sheet, compared))
     context = admin.site.each_context(request) | {
-        "title": f"日报 {sheet.title}",
-        "sheet": sheet,
+        "title": f"日报 {days.title}",
+        "days": days,
         "lines": list(sheet.lines()),
-        "days": _table(sheet) if sheet.first != sheet.last else "",
+        "compared": table(compared[0], [_cells(row) for row in compared[1:]]) if compared else "",
+        "by_day": _table(sheet) if days.number > 1 else "",
         "may_export": may_export,
-        "query": query,
-        "back": f"?{query}",
+        "back": f"?{days.query}",
         "made_at": format_office_time(now),
-        "is_open": sheet.last == now.date(),
         "max_days": MAX_DAYS,
-        "today": now.date(),
-        "shortcuts": _shortcuts(sheet, now),
+        "shortcuts": days.shortcuts(),
     }
     template = "backoffice/daily_paper.html" if "paper" in request.GET else "backoffice/daily.html"
     return render(request, template, context)
+
+
+def _comparison(sheet: Sheet) -> Iterator[list[Any]]:
+    """Yield the heads and the lines of the comparison with the months before and the same ones of the year before."""
+    days = dict.fromkeys([sheet.days.before(), sheet.days.year_before()])
+    others = [Sheet.of(one) for one in days]
+    yield ["项目", sheet.days.label, *(text for one in days for text in (one.label, "变化"))]
+    for label, value_of in _COMPARED.items():
+        now = value_of(sheet)
+        pairs = ((before, change_text(now, before) or "—") for before in map(value_of, others))
+        yield [label, now, *(value for pair in pairs for value in pair)]
 
 
 def _table(sheet: Sheet) -> SafeString:
@@ -196,54 +196,11 @@ def _compared(there_fen: int, here_fen: int) -> str:
     return f"与账单相差 {yuan_text(fen_to_yuan(difference))} 元，见对账差异" if difference else "与账单相同"
 
 
-def _shortcuts(sheet: Sheet, now: datetime) -> list[tuple[str, str, bool]]:
-    today, first, last = now.date(), sheet.first, sheet.last
-    days, months = (last - first).days + 1, _months(first, last, today)
-    many = f" {months} 个月" if months else f" {days} 天"
-    many = {" 1 个月": "一个月", " 1 天": "一天"}.get(many, many)
-    month = today.replace(day=1)
-    quarter = month_later(month, -((today.month - 1) % 3))
-    spans = [(label + many, *_moved(first, last, months or 0, sign)) for label, sign in (("前", -1), ("后", 1))]
-    spans += [
-        ("今天", today, today),
-        ("本月", month, today),
-        ("上月", month_later(month, -1), month - timedelta(days=1)),
-        ("本季", quarter, today),
-        ("今年", today.replace(month=1, day=1), today),
-    ]
-    page = reverse("daily")
-    return [
-        (title, f"{page}?from={begins}&to={min(ends, today)}", (begins, min(ends, today)) == (first, last))
-        for title, begins, ends in spans
-        if begins <= today
-    ]
-
-
-def _months(first: date, last: date, today: date) -> int:
-    """Return how many whole months the days are, where this month counts as far as it is; 0 if they are none."""
-    is_whole = (last + timedelta(days=1)).day == 1 or (last == today and first != last)
-    return (last.year - first.year) * 12 + last.month - first.month + 1 if first.day == 1 and is_whole else 0
-
-
-def _moved(first: date, last: date, months: int, sign: int) -> tuple[date, date]:
-    """Return the days before (``sign`` -1) or after these: as many months, or as many days."""
-    if months:
-        begins = month_later(first, sign * months)
-        return begins, month_later(begins, months) - timedelta(days=1)
-    length = sign * (last - first + timedelta(days=1))
-    return first + length, last + length
-
-
-def month_later(first: date, months: int) -> date:
-    """Return the first of the month so many months after that of ``first``, which is the first of its month."""
-    number = first.year * 12 + first.month - 1 + months
-    return first.replace(year=number // 12, month=number % 12 + 1)
-
-
-def _book(sheet: Sheet) -> bytes:
-    head = [f"日报 {sheet.title}", "笔数", "金额（元）", "说明"]
+def _book(sheet: Sheet, compared: list[list[Any]]) -> bytes:
+    head = [f"日报 {sheet.days.title}", "笔数", "金额（元）", "说明"]
     lines = [["" if value is None else value for value in line] for line in sheet.lines()]
     return book_write(
         Page("汇总", head, lines, [28, 10, 14, 60]),
+        *([Page("比较", compared[0], compared[1:], [18, *[16] * 4])] if compared else []),
         Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12, 12], _SUMS),
     )

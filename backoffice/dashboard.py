@@ -18,7 +18,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from backoffice.navigation import may_see, may_see_income
-from backoffice.widgets import PERIODS, Fact, Panel, Period, Row, Tile, columns_panel, list_url, period_of, rows_panel
+from backoffice.periods import PERIODS, Period, change_text, month_later, period_of
+from backoffice.widgets import Fact, Panel, Row, Tile, columns_panel, list_url, rows_panel
 from core import times
 from core.admin.drawing import polyline
 from core.admin.listing import page_of
@@ -110,14 +111,15 @@ def _figure(
 ) -> Tile:
     """Return the tile of a number that is compared with the period before, with the line of the last ``days``."""
     form = "{:,.2f}" if isinstance(number, Decimal) else "{}"
-    hint = f"{period.last_label} {form.format(before)}" + (f"，{(number - before) / before:+.0%}" if before else "")
+    hint = f"{period.last_label} {form.format(before)} {change_text(number, before)}".rstrip()
     spark = polyline([float(value) for value in days], low=0)
     return Tile(f"{period.label}{label}", form.format(number), link, hint=hint, is_income=is_income, spark=spark)
 
 
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     yield Tile("学员", str(students_total(scope=scope)), list_url("students.student"))
-    months = months_of(now)
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    months = [month_later(month, number) for number in range(1 - MONTHS, 2)]
     days, room = entries("day", months[0].date(), now.date(), scope), settings.CLASS_CAPACITY
     new, before = (_days_sum(days, *span) for span in period.spans)
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
@@ -137,13 +139,6 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
         number = _days_sum(days, month, end - timedelta(days=1))
         rows.append((f"{month:%Y年%m月}", number, list_url("students.student", **span), f"{month.month}月"))
     yield columns_panel("每月新增学员", rows, are_numbered=True)
-
-
-def months_of(now: datetime) -> list[datetime]:
-    """Return the beginnings of the last ``MONTHS`` months and of the next one, oldest first."""
-    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    number = now.year * 12 + now.month - MONTHS
-    return [first.replace(year=n // 12, month=n % 12 + 1) for n in range(number, number + MONTHS + 1)]
 
 
 def _days_sum(days: dict[date, int], first: datetime, last: datetime) -> int:

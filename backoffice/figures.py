@@ -1,9 +1,8 @@
-"""数据统计: a year beside the year before, or a month beside the month before, and groups; each with table and file."""
+"""数据统计: some days beside those before and the year before, and groups; each with table and file."""
 
-import calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from django.contrib import admin
@@ -12,16 +11,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from backoffice.navigation import may_see, may_see_income
-from charts.series import PRODUCTS_BY, SERIES, Sight, Span, products_chart, students_chart, trend
+from backoffice.periods import Days, change_text, days_asked
+from charts.series import PRODUCTS_BY, SERIES, Sight, Span, products_chart, students_chart
 from core import times
 from core.admin.listing import page_of
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
-from core.sheets.write import download, sheet_write
+from core.sheets.write import Page, book_write, download
 from permissions.scope import scope_of
 
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 GROUPS_SHOWN = 20
+DAYS_SHOWN = 62  # more of them are summed up by months
 STUDENT_SERIES, MONEY_SERIES = ("students", "leavers", "logins"), ("orders", "income", "refunds")
 GROUP_TITLES = {"class": "各班学员", "city": "学员来自哪里", "degree": "学历", "age": "年龄"}
 SALES_TITLES = {"product": "卖出的商品", "category": "卖出的类目"}
@@ -40,83 +40,72 @@ class Chart:
     @property
     def bars(self) -> list[tuple[Any, list[tuple[Any, float]]]]:
         """Return each row's label, and its numbers with their share of the largest one, in percent."""
-        top = max([1, *(value for _, *values in self.rows for value in values[: self.drawn] if value)])
+        drawn = 2 if self.is_over_time else 1
+        top = max([1, *(value for _, *values in self.rows for value in values[:drawn] if value)])
         return [
-            (label, [(value, round((value or 0) / top * 100, 1)) for value in values[: self.drawn]])
+            (label, [(value, round((value or 0) / top * 100, 1)) for value in values[:drawn]])
             for label, *values in self.rows
         ]
-
-    @property
-    def drawn(self) -> int:
-        return 2 if self.is_over_time else 1
 
     @property
     def totals(self) -> list[Any]:
         return [round(sum(values), 2) for values in list(zip(*self.rows, strict=True))[1:]] if self.rows else []
 
-
-@dataclass(frozen=True)
-class Period:
-    """A year or a month, and the one before."""
-
-    name: str
-    first: date
-    before: date
-
     @property
-    def last(self) -> date:
-        return _end(self.first, self.name)
-
-    @property
-    def unit(self) -> str:
-        return "month" if self.name == "year" else "day"
-
-    def label(self, first: date) -> str:
-        return f"{first.year}年" if self.name == "year" else f"{first.year}年{first.month}月"
-
-    def mark(self, point: date) -> str:
-        return f"{point.month}月" if self.name == "year" else f"{point.day}日"
+    def compared(self) -> list[tuple[str, Any, str]]:
+        """Return each of the spans with its total, and how much more or less the first one is, in percent."""
+        now = self.totals[0]
+        return [
+            (label, total, change_text(now, total) if at else "")
+            for at, (label, total) in enumerate(zip(self.head[1:], self.totals, strict=True))
+        ]
 
 
-def period_asked(request: HttpRequest, today: date) -> Period:
-    """Return the year of ``?year=2026``, or the month of ``?month=2026-11``; this year without either."""
-    text = request.GET.get("month", "")
-    try:
-        first = date.fromisoformat(f"{text}-01" if text else f"{request.GET.get('year', '')}-01-01")
-    except ValueError:
-        first, text = today.replace(month=1, day=1), ""
-    if not FIRST_YEAR < first.year <= LAST_YEAR:
-        first, text = today.replace(month=1, day=1), ""
-    if text:
-        return Period("month", first, (first - timedelta(days=1)).replace(day=1))
-    return Period("year", first, first.replace(year=first.year - 1))
-
-
-def charts_of(request: HttpRequest, period: Period) -> Iterator[Chart]:
+def charts_of(request: HttpRequest, days: Days) -> Iterator[Chart]:
     """Yield the charts that the user's rights open."""
     scope = scope_of(request.user)
     sees_money = may_see_income(request) and scope.is_all
     sight = Sight(scope, sees_orders=sees_money)
-    yield from _over_time([*STUDENT_SERIES, *(MONEY_SERIES if sees_money else ())], period, sight)
+    yield from _over_time([*STUDENT_SERIES, *(MONEY_SERIES if sees_money else ())], days, sight)
     for by, title in GROUP_TITLES.items():
         rows = [(row["name"], row["value"]) for row in students_chart(by, GROUPS_SHOWN, scope)]
         yield Chart(by, title, ["", "人数"], rows)
     for by in PRODUCTS_BY if sees_money else ():
-        sold = products_chart(by, period.first, period.last, GROUPS_SHOWN, None)
+        sold = products_chart(by, days.first, days.last, GROUPS_SHOWN, None)
         rows_sold = [(row["name"], row["value"], row["amount"]) for row in sold]
-        yield Chart(by, f"{period.label(period.first)}{SALES_TITLES[by]}", ["", "件数", "金额（元）"], rows_sold)
+        yield Chart(by, f"{days.label}{SALES_TITLES[by]}", ["", "件数", "金额（元）"], rows_sold)
 
 
-def _over_time(keys: Sequence[str], period: Period, sight: Sight) -> Iterator[Chart]:
-    spans = [Span(period.unit, first, _end(first, period.name), sight) for first in (period.first, period.before)]
-    now, before = (trend(keys, span)["series"] for span in spans)
-    points = max((span.points for span in spans), key=len)  # the month before may be longer
-    for this, last in zip(now, before, strict=True):
-        values = [_filled(line["data"], len(points)) for line in (this, last)]
-        rows = list(zip(map(period.mark, points), *values, strict=True))
-        unit = "（元）" if this["key"] in ("income", "refunds") else ""
-        head = ["", period.label(period.first), period.label(period.before)]
-        yield Chart(this["key"], f"{SERIES[this['key']][0]}{unit}", head, rows, is_over_time=True)
+def _over_time(keys: Sequence[str], days: Days, sight: Sight) -> Iterator[Chart]:
+    """Yield the charts of these series, each from one query for all its spans."""
+    # A year's days before are those of the year before.
+    spans = list(dict.fromkeys([days, days.before(), days.year_before()]))
+    by = "day" if days.number <= DAYS_SHOWN else "month"
+    whole = Span("day", min(span.first for span in spans), days.last, sight)
+    for key in keys:
+        title, figures, _ = SERIES[key]
+        numbers = figures(whole)
+        columns = [_summed(numbers, span, by) for span in spans]
+        points = max(columns, key=len)  # the month before may be longer
+        rows = [
+            (_mark(point, by), *(list(column.values())[at] if at < len(column) else 0 for column in columns))
+            for at, point in enumerate(points)
+        ]
+        unit = "（元）" if key in ("income", "refunds") else ""
+        yield Chart(key, f"{title}{unit}", ["", *(span.label for span in spans)], rows, is_over_time=True)
+
+
+def _summed(numbers: dict[date, Any], days: Days, by: str) -> dict[date, Any]:
+    """Return the sum of each day or month of these days, oldest first."""
+    sums: dict[date, Any] = {}
+    for day in days.all:
+        point = day if by == "day" else day.replace(day=1)
+        sums[point] = round(sums.get(point, 0) + numbers.get(day, 0), 2)
+    return sums
+
+
+def _mark(point: date, by: str) -> str:
+    return f"{point.month}月" if by == "month" else f"{point.month}/{point.day}"
 
 
 def figures_page(request: HttpRequest) -> HttpResponse:
@@ -127,57 +116,27 @@ def figures_page(request: HttpRequest) -> HttpResponse:
     if not may_see(request, "students.student"):
         raise PermissionDenied
     today = times.local(times.now()).date()
-    period = period_asked(request, today)
-    charts = {chart.key: chart for chart in charts_of(request, period)}
+    days = days_asked(request.GET, today, default=today.replace(month=1, day=1))
+    charts = {chart.key: chart for chart in charts_of(request, days)}
     if name := request.GET.get("file"):
         if name not in charts:
             raise Http404
-        return _file(request, charts[name], period)
+        return _file(request, charts[name], days)
     context = admin.site.each_context(request) | {
-        "title": f"数据统计 {period.label(period.first)}",
+        "title": f"数据统计 {days.label}",
         "charts": charts.values(),
-        "period": period,
-        "query": request.GET.urlencode(),
-        "shortcuts": _shortcuts(period, today),
-        "is_open": period.first <= today <= period.last,
+        "days": days,
+        "shortcuts": days.shortcuts(),
     }
     return render(request, "backoffice/figures.html", context)
 
 
-def _file(request: HttpRequest, chart: Chart, period: Period) -> HttpResponse:
+def _file(request: HttpRequest, chart: Chart, days: Days) -> HttpResponse:
     is_money = chart.key in (*MONEY_SERIES, *PRODUCTS_BY)
     if not page_of("shop.order" if is_money else "students.student").may_export(request):
         raise PermissionDenied
     require_password(request, is_download=True)
-    name = f"{chart.title}-{period.label(period.first)}.xlsx"
+    name = f"{chart.title}-{days.title.replace(' ', '')}.xlsx"
     action_record(request.user, StaffAction.EXPORT, {"文件": name})
-    return download(name, sheet_write("xlsx", ["项目", *chart.head[1:]], chart.rows, [24, 14, 14]))
-
-
-def _shortcuts(period: Period, today: date) -> list[tuple[str, str, bool]]:
-    year, month = today.replace(month=1, day=1), today.replace(day=1)
-    last_month = (month - timedelta(days=1)).replace(day=1)
-    links = [
-        ("今年", "year", year),
-        ("去年", "year", year.replace(year=year.year - 1)),
-        ("本月", "month", month),
-        ("上月", "month", last_month),
-    ]
-    return [
-        (
-            label,
-            f"?{name}={first:%Y}" if name == "year" else f"?{name}={first:%Y-%m}",
-            (period.name, period.first) == (name, first),
-        )
-        for label, name, first in links
-    ]
-
-
-def _end(first: date, name: str) -> date:
-    if name == "year":
-        return first.replace(month=12, day=31)
-    return first.replace(day=calendar.monthrange(first.year, first.month)[1])
-
-
-def _filled(values: Sequence[Any], length: int) -> list[Any]:
-    return [*values, *[0] * (length - len(values))]
+    head = ["项目", *chart.head[1:]]
+    return download(name, book_write(Page(chart.title, head, chart.rows, [24, 14, 14, 14], range(1, len(head)))))

@@ -1,8 +1,7 @@
-"""The pieces of the first page: tiles, panels and bars, which ``templates/backoffice/`` draws, and its periods."""
+"""The pieces of the first page: tiles, panels and bars, which ``templates/backoffice/`` draws."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
 from typing import Any
@@ -93,45 +92,3 @@ def _bars(rows: Sequence[Row], form: str, minimum: int, tallest: float) -> list[
         Bar(label, form.format(number), link, mark, round(float(number) / longest * tallest, 1))
         for label, number, link, mark in rows
     ]
-
-
-# --- Periods: today, this week or this month, each with the same part of the one before ---
-PERIODS = {"today": ("今天", "昨天"), "week": ("本周", "上周"), "month": ("本月", "上月")}
-
-
-@dataclass(frozen=True)
-class Period:
-    """From ``begins`` until now, and the same length of the period before, for a fair comparison."""
-
-    name: str
-    begins: datetime
-    ends: datetime
-    last_begins: datetime
-    last_ends: datetime
-
-    @property
-    def label(self) -> str:
-        return PERIODS[self.name][0]
-
-    @property
-    def last_label(self) -> str:
-        return f"{PERIODS[self.name][1]}同期"
-
-    @property
-    def spans(self) -> list[tuple[datetime, datetime]]:
-        return [(self.begins, self.ends), (self.last_begins, self.last_ends)]
-
-
-def period_of(name: str, now: datetime) -> Period:
-    """Return the period of this name at ``now``, which is in local time; today's for an unknown name."""
-    begins = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    last_begins = begins - timedelta(days=1)
-    if name == "week":
-        begins -= timedelta(days=now.weekday())
-        last_begins = begins - timedelta(days=7)
-    elif name == "month":
-        begins = begins.replace(day=1)
-        last_begins = (begins - timedelta(days=1)).replace(day=1)
-    # The month before may be shorter.
-    last_ends = min(last_begins + (now - begins), begins)
-    return Period(name if name in PERIODS else "today", begins, now, last_begins, last_ends)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from accounts.models import User
-from backoffice import daily
+from backoffice import daily, periods
 from core.audit import StaffAction
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
@@ -133,10 +133,10 @@ class TestNumbers:
     ],
 )
 def test_the_days_are_cut_to_a_span(office: Client, today: date, query: str, first: Any, last: Any) -> None:
-    sheet = office.get(reverse("daily") + query).context["sheet"]
+    days = office.get(reverse("daily") + query).context["days"]
 
-    assert (str(sheet.first), str(sheet.last)) == (str(first or today), str(last or today))
-    assert (sheet.last - sheet.first).days < daily.MAX_DAYS
+    assert (str(days.first), str(days.last)) == (str(first or today), str(last or today))
+    assert days.number <= periods.MAX_DAYS
     page = office.get(reverse("daily") + "?from=2020-03-02&to=2020-03-03").content.decode()
     assert "?from=2020-02-29&amp;to=2020-03-01" in page and "?from=2020-03-04&amp;to=2020-03-05" in page
     assert "后一天" not in office.get(reverse("daily")).content.decode()
@@ -177,6 +177,24 @@ def test_last_month_and_this_quarter_are_one_click_away(
     assert this_month[0][1].endswith(month)  # a month that is not over leads to the whole one before
 
 
+def test_a_month_stands_beside_the_month_and_the_year_before(office: Client, books: dict[str, Any]) -> None:
+    def at(day: str) -> datetime:
+        return datetime.fromisoformat(f"{day}T12:00:00+08:00")
+
+    Order.objects.update(created_at=at("2025-11-03"))
+    Order.objects.filter(state=State.PAID).update(created_at=at("2026-11-30"))
+    Payment.objects.filter(out_trade_no="STRAY").update(paid_at=at("2026-10-31"))
+    query = "?from=2026-11-01&to=2026-11-30"
+
+    page = office.get(reverse("daily") + query).content.decode()
+    book = load_workbook(io.BytesIO(office.get(reverse("daily") + query + "&xlsx").content))
+
+    assert "比较" in page and "比较" not in office.get(reverse("daily")).content.decode()
+    heads, placed, _, came, *_ = book["比较"].iter_rows(values_only=True)
+    assert heads == ("项目", "2026年11月", "2026年10月", "变化", "2025年11月", "变化")
+    assert placed == ("下单", 1, 0, "—", 12, "↓ 92%") and came[2:4] == (3, "↑ 317%")
+
+
 class TestPaperAndExcel:
     def test_have_the_same_sums(self, office: Client, root: Any, books: dict[str, Any], today: date) -> None:
         query = f"?from={today - timedelta(days=1)}&to={today}"
@@ -190,6 +208,11 @@ class TestPaperAndExcel:
         row = dict(zip(heads, day, strict=True))
         assert (row["日期"].date(), row["收款（元）"], row["净额（元）"], row["对账"]) == (today, 15.5, 12, "已核对")
         assert (total[0], total[7], total[12]) == ("合计", "=SUBTOTAL(109,H2:H3)", None)
+        paper = book["逐日"]
+        assert (paper.page_setup.orientation, paper.page_setup.paperSize, paper.print_title_rows) == (
+            *("landscape", 9, "$1:$1"),
+        )
+        assert paper.sheet_properties.pageSetUpPr.fitToPage and paper.page_setup.fitToHeight == 0
         [entry] = LogEntry.objects.filter(action=StaffAction.EXPORT)
         assert entry.actor == root.user and "日报" in entry.changes["文件"][1]
 

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from accounts.models import LoginAttempt, User
 from backoffice import dashboard
-from backoffice.widgets import columns_panel, period_of
+from backoffice.periods import period_of
+from backoffice.widgets import columns_panel
 from core import tasks
 from core.audit import action_record
 from core.observe import heartbeat
@@ -117,10 +118,10 @@ class TestPeriods:
 
         cards = {tile.label: tile for tile in office.get(f"{HOME}?period=week").context["tiles"]}
 
-        assert (cards["本周订单"].value, cards["本周订单"].hint) == ("0", "上周同期 13，-100%")
-        assert cards["本周收入（元）"].hint == "上周同期 75.00，-100%"
+        assert (cards["本周订单"].value, cards["本周订单"].hint) == ("0", "上周同期 13 ↓ 100%")
+        assert cards["本周收入（元）"].hint == "上周同期 75.00 ↓ 100%"
         back = cards["本周退款（元，0 笔）"]
-        assert (back.value, back.hint) == ("0.00", "上周同期 12.50，-100%")
+        assert (back.value, back.hint) == ("0.00", "上周同期 12.50 ↓ 100%")
 
     def test_show_what_sold_and_who_worked(self, office: Client, stock: dict[str, Any]) -> None:
         action_record(

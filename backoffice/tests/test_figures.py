@@ -1,6 +1,6 @@
 """数据统计: this year beside the last, groups, and who may see what."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 
 import pytest
@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 from openpyxl import load_workbook
 
+from backoffice.periods import Days
 from core.times import day_begins, local
 from permissions.models import DataScope, Role
 from students.tests.factories import students
@@ -23,40 +24,65 @@ def charts(browser, query=""):
     return {chart.key: chart for chart in browser.get(f"{PAGE}?{query}").context["charts"]}
 
 
-def test_a_year_stands_beside_the_year_before(office):
-    students("谭鹏", "王芳", created_at=day_begins(TODAY))
-    students("李明", created_at=day_begins(TODAY.replace(year=TODAY.year - 1, day=1)), city="南京")
+def test_a_year_stands_beside_the_year_before_with_one_query_for_both(office, django_assert_num_queries):
+    students("谭鹏", "王芳", created_at=day_begins(date(2025, 3, 31)))
+    students("李明", created_at=day_begins(date(2024, 2, 29)), city="南京")
 
-    shown = charts(office)
+    with django_assert_num_queries(13):  # session, user; five over time, four groups, two sales
+        shown = charts(office, "from=2025-01-01&to=2025-12-31")
 
     entries = shown["students"]
-    assert (entries.head, len(entries.rows)) == (["", f"{TODAY.year}年", f"{TODAY.year - 1}年"], 12)
-    assert entries.rows[TODAY.month - 1] == (f"{TODAY.month}月", 2, 1) and entries.totals == [2, 1]
-    assert entries.bars[TODAY.month - 1] == (f"{TODAY.month}月", [(2, 100.0), (1, 50.0)])
+    assert (entries.head, len(entries.rows)) == (["", "2025年", "2024年"], 12)
+    assert entries.compared == [("2025年", 2, ""), ("2024年", 1, "↑ 100%")]
+    assert entries.rows[1:3] == [("2月", 0, 1), ("3月", 2, 0)] and entries.bars[2] == ("3月", [(2, 100.0), (0, 0.0)])
     assert shown["city"].rows == [("重庆", 2), ("南京", 1)]
 
 
-def test_a_month_stands_beside_a_longer_one(office):
-    students("谭鹏", created_at=day_begins(TODAY.replace(year=2026, month=1, day=31)))
+def test_a_month_stands_beside_a_longer_one_and_that_of_the_year_before(office):
+    students("谭鹏", created_at=day_begins(date(2026, 1, 31)))
 
-    entries = charts(office, "month=2026-02")["students"]
+    entries = charts(office, "from=2026-02-01&to=2026-02-28")["students"]
 
-    assert (entries.head[1:], len(entries.rows)) == (["2026年2月", "2026年1月"], 31)
-    assert entries.rows[-1] == ("31日", 0, 1)
+    assert (entries.head[1:], len(entries.rows)) == (["2026年2月", "2026年1月", "2025年2月"], 31)
+    assert entries.rows[-1] == ("1/31", 0, 1, 0)
 
 
-@pytest.mark.parametrize("query", ["month=x", "year=0", "year=99999", "month=2026-13", "year=%00"])
+@pytest.mark.parametrize(
+    ("first", "last", "label", "before"),
+    [
+        (
+            "2026-11-01",
+            "2026-11-29",
+            "2026年11月",
+            "2026-10-01 至 2026-10-29",
+        ),  # of the last month the same part
+        ("2026-10-01", "2026-11-29", "2026年第4季", "2026-07-01 至 2026-08-29"),
+        ("2026-01-01", "2026-11-29", "2026年", "2025-01-01 至 2025-11-29"),
+        ("2026-09-01", "2026-10-31", "2026-09-01 至 2026-10-31", "2026-07-01 至 2026-08-31"),
+        ("2026-07-01", "2026-09-30", "2026年第3季", "2026-04-01 至 2026-06-30"),
+        ("2026-11-10", "2026-11-12", "2026-11-10 至 2026-11-12", "2026-11-07 至 2026-11-09"),
+    ],
+)
+def test_any_days_are_compared_with_as_many_before(first, last, label, before):
+    days = Days(date.fromisoformat(first), date.fromisoformat(last), date(2026, 11, 29))
+
+    assert (days.label, days.before().title) == (label, before)
+
+
+@pytest.mark.parametrize("query", ["from=x", "from=0000-01-01", "to=99999-01-01", "from=2026-13-01", "from=%00"])
 def test_a_time_that_is_none_is_this_year(office, query):
-    assert charts(office, query)["students"].head[1] == f"{TODAY.year}年"
+    days = office.get(f"{PAGE}?{query}").context["days"]
+
+    assert (days.first, days.last) == (TODAY.replace(month=1, day=1), TODAY)
 
 
 def test_a_table_is_sent_as_a_file(office):
     students("谭鹏", city="=1+1")
 
-    answer = office.get(f"{PAGE}?year={TODAY.year}&file=city")
+    answer = office.get(f"{PAGE}?file=city")
 
     rows = list(load_workbook(BytesIO(answer.content)).active.iter_rows(values_only=True))
-    assert rows == [("项目", "人数"), ("'=1+1", 1)]
+    assert rows == [("项目", "人数"), ("'=1+1", 1), ("合计", "=SUBTOTAL(109,B2:B2)")]
     assert office.get(f"{PAGE}?file=nothing").status_code == 404
 
 

@@ -21,6 +21,8 @@ CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 FORMATS = {Decimal: "#,##0.00", datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd"}
+A4 = 9  # as Excel counts sizes of paper
+WIDE = 7  # more columns than these are printed across the paper
 # By the first character programs take a text for a formula. The apostrophe is among them so that `unescaped` gives back
 # exactly what `escaped` took.
 _RISKY = "=+-@'＝＋－＠\t\r\n"
@@ -94,6 +96,7 @@ def _add_sheet(book: Any, page: Page) -> None:
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     from openpyxl.styles import Font
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     # Making a cell with a format takes longer than writing it. The sheet writes a row at once, so the next row can use
     # the same cell again.
@@ -116,6 +119,11 @@ def _add_sheet(book: Any, page: Page) -> None:
         return cell
 
     sheet.freeze_panes = "A2"
+    # On paper: A4, as wide as the columns, with the heads on every page.
+    sheet.page_setup.paperSize, sheet.page_setup.fitToHeight = A4, 0
+    sheet.page_setup.orientation = "landscape" if len(page.head) > WIDE else "portrait"
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.print_title_rows = "1:1"
     letters = [column_letters(number) for number in range(1, len(page.head) + 1)]
     for letter, width in zip(letters, page.widths, strict=False):
         sheet.column_dimensions[letter].width = width
