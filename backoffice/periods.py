@@ -1,6 +1,6 @@
 """The days that a page shows, those around them, and those that they are compared with."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ class Days:
     first: date
     last: date
     today: date
+    name: str = field(default="", compare=False)  # where the days have one that does not follow from them
 
     @property
     def number(self) -> int:
@@ -61,7 +62,7 @@ class Days:
         """Return the days as people call them: 2026年, 2026年第4季, 2026年11月."""
         year, month = self.first.year, self.first.month
         names = {YEAR: f"{year}年", QUARTER: f"{year}年第{month // QUARTER + 1}季", 1: f"{year}年{month}月"}
-        return names.get(self.stride, self.title)
+        return self.name or names.get(self.stride, self.title)
 
     def moved(self, sign: int) -> "Days":
         """Return the days before (``sign`` -1) or after these: as many whole months, or as many days."""
@@ -72,17 +73,20 @@ class Days:
         return replace(self, first=self.first + length, last=self.last + length)
 
     def before(self) -> "Days":
-        """Return the days before, cut to the same length where these are not over."""
-        if self.stride == YEAR:
-            return self.year_before()
-        days = self.moved(-1)
-        is_cut = self.is_open and self.months and self.last != self.moved(1).first - timedelta(days=1)
-        return replace(days, last=min(days.first + (self.last - self.first), days.last)) if is_cut else days
+        """Return the days before; the same part of them where these are not over."""
+        return self.year_before() if self.stride == YEAR else self._part_of(self.moved(-1))
 
     def year_before(self) -> "Days":
-        first, last = (_year_before(day) for day in (self.first, self.last))
-        # February may have a day more.
-        return replace(self, first=first, last=last if not self.months or self.is_open else _last_of_month(last))
+        """Return the same days, or the same part of the same months, of the year before."""
+        if not self.stride:
+            return replace(self, first=_year_before(self.first), last=_year_before(self.last))
+        first = month_later(self.first, -YEAR)
+        return self._part_of(replace(self, first=first, last=month_later(first, self.stride) - timedelta(days=1)))
+
+    def _part_of(self, days: "Days") -> "Days":
+        if not self.is_open or not self.stride or self.last == self.moved(1).first - timedelta(days=1):
+            return days
+        return replace(days, last=min(days.first + (self.last - self.first), days.last), name=f"{days.label}同期")
 
     def shortcuts(self) -> list[tuple[str, str, bool]]:
         """Return label, query and "is shown" of the days before and after, and of those that people ask for most."""

@@ -67,6 +67,7 @@ def test_any_days_are_compared_with_as_many_before(first, last, label, before):
     days = Days(date.fromisoformat(first), date.fromisoformat(last), date(2026, 11, 29))
 
     assert (days.label, days.before().title) == (label, before)
+    assert days.before().label.endswith("同期") is days.is_open and days.year_before().first.year < days.first.year
 
 
 @pytest.mark.parametrize("query", ["from=x", "from=0000-01-01", "to=99999-01-01", "from=2026-13-01", "from=%00"])
