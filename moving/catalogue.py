@@ -10,7 +10,7 @@ from typing import NamedTuple
 from accounts.models import User
 from moving.dump import Document, DocumentRefused
 from moving.translation import ImportRun, Translation
-from moving.values import Values, id_moment, plain_all
+from moving.values import Values, id_moment, known, plain_all
 from shop.models import CartItem, Category, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH, VIP_CATEGORY_ID
 
@@ -23,9 +23,7 @@ MAX_PRICE = 99_999_999
 def categories_known(documents: Sequence[Document], _: ImportRun) -> tuple[set[str], set[str]]:
     """Return the ids and names that records here already have."""
     categories = Category.objects.all()
-    return set(categories.values_list("category_id", flat=True)), set(
-        categories.filter(removed_at=None).values_list("name", flat=True)
-    )
+    return known(categories, "category_id"), known(categories.filter(removed_at=None), "name")
 
 
 def category(values: Values, existing: tuple[set[str], set[str]], run: ImportRun) -> Category:
@@ -48,9 +46,7 @@ def category(values: Values, existing: tuple[set[str], set[str]], run: ImportRun
 def products_known(documents: Sequence[Document], _: ImportRun) -> tuple[set[str], set[str]]:
     """Return the ids of the products and of the categories that are here already."""
     products = Product.objects.filter(product_id__in=plain_all(documents, "product_id"))
-    return set(products.values_list("product_id", flat=True)), set(
-        Category.objects.values_list("category_id", flat=True)
-    )
+    return known(products, "product_id"), known(Category.objects.all(), "category_id")
 
 
 def product(values: Values, existing: tuple[set[str], set[str]], run: ImportRun) -> Product:
@@ -157,9 +153,9 @@ def carts_known(documents: Sequence[Document], _: ImportRun) -> KnownCarts:
     unids, products = plain_all(documents, "unid"), plain_all(documents, "product_id")
     rows = CartItem.objects.filter(user__unid__in=unids, product__product_id__in=products)
     return KnownCarts(
-        set(User.objects.filter(unid__in=unids).values_list("unid", flat=True)),
+        known(User.objects.filter(unid__in=unids), "unid"),
         # Not those that were made for old orders: a second run must not find more than the first.
-        set(Product.objects.filter(product_id__in=products, removed_at=None).values_list("product_id", flat=True)),
+        known(Product.objects.filter(product_id__in=products, removed_at=None), "product_id"),
         set(rows.values_list("user__unid", "product__product_id")),
     )
 

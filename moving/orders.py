@@ -12,7 +12,7 @@ from core.money import fen_to_yuan, yuan_to_fen
 from moving.catalogue import GONE_CATEGORY, MAX_PRICE, product_pks
 from moving.dump import Document, DocumentRefused
 from moving.translation import Detail, ImportRun, Translation
-from moving.values import Values, id_moment, plain_all
+from moving.values import Values, id_moment, known, plain_all
 from shop.models import Category, Order, OrderLine, OrderLog, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
 from shop.models.order import MAX_TOTAL
@@ -76,9 +76,9 @@ def look_up(documents: Sequence[Document], run: ImportRun) -> KnownOrders:
     ids, unids = plain_all(documents, "order_id"), plain_all(documents, "unid")
     codes = {detail.line["product_code"] for order_id in ids for detail in run.details.get(order_id, [])}
     return KnownOrders(
-        set(Order.objects.filter(order_id__in=ids).values_list("order_id", flat=True)),
+        known(Order.objects.filter(order_id__in=ids), "order_id"),
         dict(User.objects.filter(unid__in=unids).values_list("unid", "username")),
-        set(Product.objects.filter(product_id__in=codes).values_list("product_id", flat=True)),
+        known(Product.objects.filter(product_id__in=codes), "product_id"),
     )
 
 
@@ -97,26 +97,26 @@ def translate(values: Values, existing: KnownOrders, run: ImportRun) -> Arrived:
 
 
 def write(arrivals: Sequence[Arrived], run: ImportRun) -> None:
-    users = dict(User.objects.filter(unid__in={one.unid for one in arrivals}).values_list("unid", "pk"))
-    missing = {code: product for one in arrivals for code, product in one.missing.items()}
-    products = product_pks(missing, {line.product_code for one in arrivals for line in one.lines}, run)
-    for one in arrivals:
-        one.order.user_id = users.get(one.unid)
-    Order.objects.bulk_create([one.order for one in arrivals])
-    for one in arrivals:
-        for line in one.lines:
-            line.order_id, line.product_id = one.order.pk, products[line.product_code]
-    OrderLine.objects.bulk_create([line for one in arrivals for line in one.lines])
+    users = dict(User.objects.filter(unid__in={arrival.unid for arrival in arrivals}).values_list("unid", "pk"))
+    missing = {code: product for arrival in arrivals for code, product in arrival.missing.items()}
+    products = product_pks(missing, {line.product_code for arrival in arrivals for line in arrival.lines}, run)
+    for arrival in arrivals:
+        arrival.order.user_id = users.get(arrival.unid)
+    Order.objects.bulk_create([arrival.order for arrival in arrivals])
+    for arrival in arrivals:
+        for line in arrival.lines:
+            line.order_id, line.product_id = arrival.order.pk, products[line.product_code]
+    OrderLine.objects.bulk_create([line for arrival in arrivals for line in arrival.lines])
     OrderLog.objects.bulk_create(
         OrderLog(
-            order_id=one.order.pk,
+            order_id=arrival.order.pk,
             at=run.now,
             actor=Note.MOVED_IN.label,
             code=Note.MOVED_IN,
             event=Note.MOVED_IN.label,
-            to_state=one.order.state,
+            to_state=arrival.order.state,
         )
-        for one in arrivals
+        for arrival in arrivals
     )
 
 

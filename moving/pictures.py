@@ -17,7 +17,7 @@ from django.db.models import Model
 
 from accounts.models import User
 from moving.models import OldPicture
-from moving.values import old_picture
+from moving.values import known, old_picture
 from shop.models import Category, OrderLine, Product
 from students.models import ArchivedStudent, Student
 from uploads.errors import ImageRefused
@@ -113,20 +113,20 @@ def _new_addresses(paths: set[str], folder: Path, now: datetime, figures: Figure
     here = dict(OldPicture.objects.filter(path__in=paths).exclude(url_path="").values_list("path", "url_path"))
     names = [url_path.removeprefix(settings.MEDIA_URL) for url_path in here.values()]
     # The sweep may have removed a picture whose records are gone.
-    alive = set(Upload.objects.filter(name__in=names, removed_at=None).values_list("name", flat=True))
+    alive = known(Upload.objects.filter(name__in=names, removed_at=None), "name")
     addresses = {path: url for path, url in here.items() if url.removeprefix(settings.MEDIA_URL) in alive}
     untried = sorted(paths - addresses.keys() - figures.refused.keys())  # many records may show a picture: try it once
     files = {path: file for path in untried if (file := _file(folder, path))}
     figures.missing |= {*untried} - files.keys()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for one in pool.map(lambda path: _take(path, files[path], now), files):
-            facts = {"url_path": one.url_path, "refusal": one.refusal}
-            OldPicture.objects.update_or_create(path=one.path, defaults=facts)
-            if one.url_path:
-                addresses[one.path] = one.url_path
+        for picture in pool.map(lambda path: _take(path, files[path], now), files):
+            outcome = {"url_path": picture.url_path, "refusal": picture.refusal}
+            OldPicture.objects.update_or_create(path=picture.path, defaults=outcome)
+            if picture.url_path:
+                addresses[picture.path] = picture.url_path
                 figures.stored += 1
             else:
-                figures.refused[one.path] = one.refusal
+                figures.refused[picture.path] = picture.refusal
     return addresses
 
 

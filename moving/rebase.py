@@ -26,17 +26,17 @@ def own_pictures_rebase() -> int:
 
 def pictures_rebase(*, old: str, new: str) -> int:
     """Let the addresses below ``old`` begin with ``new``, both like ``https://host``; return how many."""
-    facts: dict[str, str | int] = {
+    arguments: dict[str, str | int] = {
         "old": f"{old}/",
         "new": f"{new}/",
         "rest": len(old) + 2,
         "max_length": 500 + len(old) - len(new),
     }
     condition = "starts_with({column}, %(old)s) AND length({column}) <= %(max_length)s"
-    return _rewrite(f"%(new)s || substr({{column}}, %(rest)s) WHERE {condition}", facts)
+    return _rewrite(f"%(new)s || substr({{column}}, %(rest)s) WHERE {condition}", arguments)
 
 
-def _rewrite(change: str, facts: dict[str, str | int]) -> int:
+def _rewrite(change: str, arguments: dict[str, str | int]) -> int:
     number = 0
     for place in PLACES:
         table, column = place.model._meta.db_table, f'"{place.field}"'
@@ -44,8 +44,8 @@ def _rewrite(change: str, facts: dict[str, str | int]) -> int:
         end = place.model._base_manager.aggregate(end=Max("pk"))["end"] or 0
         with connection.cursor() as cursor:
             for first in range(0, end + 1, BATCH):
-                facts |= {"stored": _STORED, "first": first, "last": first + BATCH - 1}
-                cursor.execute(statement.format(column=column), facts)
+                arguments |= {"stored": _STORED, "first": first, "last": first + BATCH - 1}
+                cursor.execute(statement.format(column=column), arguments)
                 number += cursor.rowcount
     return number
 

@@ -16,7 +16,7 @@ _PARTS = ("name", "menu", "rows", "buttons")
 
 
 def look_up(_: Sequence[Document], __: ImportRun) -> dict[str, Role]:
-    return {role.roleid: role for role in Role.objects.all()}
+    return Role.objects.in_bulk(field_name="roleid")
 
 
 def translate(values: Values, here: dict[str, Role], run: ImportRun) -> Role:

@@ -29,7 +29,7 @@ from moving.roles import ROLES_AS_DOCUMENTS
 from moving.students import STUDENTS
 from moving.translation import AlreadyHere, ImportRun, Translation
 from moving.users import LOGINS, USERS
-from moving.values import Values, plain
+from moving.values import Values, known, plain
 from moving.weather import WEATHER
 from permissions.models import DEFAULT_ROLEID, Role
 from students.counts import counts_fold
@@ -39,7 +39,7 @@ log = structlog.get_logger("moving")
 # The collections in the order of their import: each one after those that it refers to.
 TRANSLATIONS = (ROLES_AS_DOCUMENTS, USERS, LOGINS, WEATHER, STUDENTS, CATEGORIES, PRODUCTS, CARTS, ORDERS)
 DETAILS, DETAILS_LABEL = "order_details", "订单明细"  # they come with their orders
-COLLECTIONS = [*(one.collection for one in TRANSLATIONS), DETAILS]
+COLLECTIONS = [*(translation.collection for translation in TRANSLATIONS), DETAILS]
 Tell = Callable[[str, float, int], None]  # label, share of its file, documents so far
 # A check of ten years of data takes some minutes; it keeps its transaction open meanwhile.
 CHECK_LIMIT = timedelta(hours=2)
@@ -118,7 +118,7 @@ class Import:
     def _batch(self, translation: Translation, batch: list[Document]) -> None:
         ids = [document.old_id for document in batch if document.old_id]
         arrivals = Arrival.objects.filter(collection=translation.collection, old_id__in=ids)
-        old_ids = set(arrivals.values_list("old_id", flat=True))
+        old_ids = known(arrivals, "old_id")
         existing = translation.look_up([document for document in batch if not document.fault], self.run)
         arriving, here = [], []
         for document in batch:
@@ -165,8 +165,8 @@ class Import:
             raise
         except Exception as error:
             if len(arriving) > 1:
-                for one in arriving:
-                    self._arrive(translation, [one])
+                for pair in arriving:
+                    self._arrive(translation, [pair])
                 return
             [(values, _)] = arriving
             log.warning("document not stored", place=values.document.place, reason=str(error))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from moving.dump import Document, DocumentRefused
 from moving.translation import AlreadyHere, ImportRun, Translation
-from moving.values import NOT_GIVEN, Values, digits_in, plain_all
+from moving.values import NOT_GIVEN, Values, digits_in, known, plain_all
 from students.models import MAX_AGE, MIN_AGE, Student, new_sid
 
 SID_LENGTH = 12
@@ -12,7 +12,7 @@ SID_LENGTH = 12
 
 def look_up(documents: Sequence[Document], _: ImportRun) -> set[str]:
     """Return the numbers that students here already have."""
-    return set(Student.objects.filter(sid__in=plain_all(documents, "sId")).values_list("sid", flat=True))
+    return known(Student.objects.filter(sid__in=plain_all(documents, "sId")), "sid")
 
 
 def translate(values: Values, existing_sids: set[str], run: ImportRun) -> Student:

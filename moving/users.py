@@ -23,6 +23,7 @@ from moving.values import Values, is_whole, plain, plain_all
 from permissions.models import DEFAULT_ROLEID, Role
 
 UNID_LENGTH, NAME_LENGTH = 64, 64
+_LENGTHS = {"phone": 32, "sex": 8, "city": 64, "province": 64, "country": 64}
 MAX_VIP = 99
 ACTIVE = (None, "1", 1)  # the first server had no such field
 
@@ -33,22 +34,24 @@ class KnownUsers:
     by_name: dict[str, User]
     openids: dict[str, str]  # to the user name
     phones: dict[str, str]  # of users who log in with it, to the user name
-    unionids: dict[str | None, str]
+    unionids: dict[str, str]
     roles: dict[str, Role]
 
 
 def look_up(documents: Sequence[Document], _: ImportRun) -> KnownUsers:
     users = User.objects.select_related("role")
-    openids = users.filter(wechat_appid=settings.WECHAT_APP_ID, openid__in=plain_all(documents, "openid"))
+
+    def names_by(field: str, **conditions: Any) -> dict[Any, str]:
+        rows = users.filter(**{f"{field}__in": plain_all(documents, field)}, **conditions)
+        return dict(rows.values_list(field, "username"))
+
     return KnownUsers(
-        {user.unid: user for user in users.filter(unid__in=plain_all(documents, "unid"))},
-        {user.username: user for user in users.filter(username__in=plain_all(documents, "username"))},
-        dict(openids.values_list("openid", "username")),
-        dict(
-            users.filter(is_phone_bound=True, phone__in=plain_all(documents, "phone")).values_list("phone", "username")
-        ),
-        dict(users.filter(unionid__in=plain_all(documents, "unionid")).values_list("unionid", "username")),
-        {role.roleid: role for role in Role.objects.all()},
+        by_unid=users.in_bulk(plain_all(documents, "unid"), field_name="unid"),
+        by_name=users.in_bulk(plain_all(documents, "username"), field_name="username"),
+        openids=names_by("openid", wechat_appid=settings.WECHAT_APP_ID),
+        phones=names_by("phone", is_phone_bound=True),
+        unionids=names_by("unionid"),
+        roles=Role.objects.in_bulk(field_name="roleid"),
     )
 
 
@@ -124,12 +127,8 @@ def _fields(values: Values, existing: KnownUsers, run: ImportRun) -> User:
     return User(
         role=_role(values, existing),
         nickname=values.text("nickname", 64) or values.text("username", 64),
-        phone=values.text("phone", 32),
         headimgurl=values.picture("headimgurl"),
-        sex=values.text("sex", 8),
-        city=values.text("city", 64),
-        province=values.text("province", 64),
-        country=values.text("country", 64),
+        **{name: values.text(name, length) for name, length in _LENGTHS.items()},
         vip_level=vip_level,
         vip_expires_at=vip_expires_at,
         is_active=values.raw("status") in ACTIVE,
@@ -154,7 +153,7 @@ def _vip(values: Values) -> tuple[int, datetime | None]:
 def _role(values: Values, existing: KnownUsers) -> Role:
     """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
     candidates = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
-    names = [str(one[0] if isinstance(one, list) and one else one) for one in candidates if one]
+    names = [str(value[0] if isinstance(value, list) else value) for value in candidates if value]
     for name in names:
         if role := existing.roles.get(name):
             return role

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from bson import Decimal128, ObjectId
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 
 from core.times import SHANGHAI, format_api_time
 from moving.dump import Document, DocumentRefused
@@ -170,6 +171,11 @@ def _clean(text: str) -> str:
 def plain_all(documents: Iterable[Document], name: str) -> set[str]:
     """Return the ids that these documents hold under ``name``, to be looked up together."""
     return {text for document in documents if (text := plain(document.fields.get(name)))}
+
+
+def known(rows: QuerySet[Any], name: str) -> set[Any]:
+    """Return the values that these rows have in a column."""
+    return set(rows.values_list(name, flat=True))
 
 
 def _moment(value: Any) -> datetime | None:
