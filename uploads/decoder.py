@@ -107,12 +107,12 @@ def _picture(answer: bytes, code: int) -> CleanImage:
     line, _, content = answer.partition(b"\n")
     if code == 0:
         with suppress(ValueError, KeyError, TypeError, AttributeError):  # a hostile file may have taken the child over
-            facts = json.loads(line)
-            if "refused" in facts:
-                log.info("image refused", refusal=facts["refused"], reason=facts["reason"])
-                raise getattr(errors, facts["refused"])
-            if facts["extension"] in CONTENT_TYPES:
-                return CleanImage(content, facts["extension"], facts["width"], facts["height"])
+            head = json.loads(line)
+            if "refused" in head:
+                log.info("image refused", refusal=head["refused"], reason=head["reason"])
+                raise getattr(errors, head["refused"])
+            if head["extension"] in CONTENT_TYPES:
+                return CleanImage(content, head["extension"], head["width"], head["height"])
     log.warning("decoder ended early", code=code)
     if code == OVERDUE:
         raise errors.DecodersBusy

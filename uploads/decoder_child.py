@@ -92,10 +92,10 @@ def _answer(picture: bytes, *, may_be_heavy: bool) -> bytes:
     try:
         clean = image_clean(BytesIO(picture), may_be_heavy=may_be_heavy)
     except DomainError as refusal:
-        facts: dict[str, Any] = {"refused": type(refusal).__name__, "reason": repr(refusal.__cause__)[:200]}
-        return json.dumps(facts).encode() + b"\n"
-    facts = {"extension": clean.extension, "width": clean.width, "height": clean.height}
-    return json.dumps(facts).encode() + b"\n" + clean.content
+        head: dict[str, Any] = {"refused": type(refusal).__name__, "reason": repr(refusal.__cause__)[:200]}
+        return json.dumps(head).encode() + b"\n"
+    head = {"extension": clean.extension, "width": clean.width, "height": clean.height}
+    return json.dumps(head).encode() + b"\n" + clean.content
 
 
 def _limit_everything(limits: Limits) -> None:

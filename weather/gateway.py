@@ -99,12 +99,12 @@ def report_fetch(credentials: Credentials, city: str, *, now: datetime) -> Repor
 
 
 def _refusal(answer: dict[str, Any], credentials: Credentials) -> ProviderRefused | ProviderGarbled:
-    words = _text(answer.get("errmsg"), 100)
-    if not words:
+    reason = _text(answer.get("errmsg"), 100)
+    if not reason:
         return ProviderGarbled()
     for secret in filter(None, (credentials.appsecret, credentials.appid)):
-        words = words.replace(secret, "***")
-    return ProviderRefused(f"天气查询失败:{words}")
+        reason = reason.replace(secret, "***")
+    return ProviderRefused(f"天气查询失败:{reason}")
 
 
 def report_read(answer: dict[str, Any], now: datetime) -> Report:

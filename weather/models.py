@@ -78,8 +78,8 @@ class WeatherRecord(models.Model):
     @classmethod
     def of(cls, report: Report, *, at: datetime) -> "WeatherRecord":
         """Make the record of a report that is stored ``at`` a time; it is not saved yet."""
-        facts = {name: getattr(report, name) for name in ("date", "clock", "observed_at", "alarm", "aqi")}
-        return cls(**report.texts, **facts, created_at=at, seen_at=at)
+        fields = {name: getattr(report, name) for name in ("date", "clock", "observed_at", "alarm", "aqi")}
+        return cls(**report.texts, **fields, created_at=at, seen_at=at)
 
 
 class WeatherAccount(models.Model):

@@ -27,9 +27,9 @@ def direct_options() -> dict[str, str]:
 
 def own_options() -> dict[str, str]:
     """Return the libpq parameters of our usual connections, through a pooler where there is one."""
-    facts = connection.settings_dict
+    ours = connection.settings_dict
     keys = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    options = {name: facts[key] for name, key in keys.items()}
-    options |= {name: value for name, value in facts["OPTIONS"].items() if name not in _NOT_OF_LIBPQ}
+    options = {name: ours[key] for name, key in keys.items()}
+    options |= {name: value for name, value in ours["OPTIONS"].items() if name not in _NOT_OF_LIBPQ}
     options["application_name"] = COMMAND
     return {name: str(value) for name, value in options.items() if value}

@@ -42,8 +42,8 @@ class RequestLogMiddleware:
         took_ms = round(seconds * 1000, 1)
         status, path = response.status_code, request.path[:MAX_PATH_LENGTH]
         level = logging.WARNING if status >= 500 else logging.INFO
-        facts = structlog.contextvars.get_contextvars()  # the request's id, its caller, the order it names
-        request_line(level, **facts, method=request.method, path=path, http_status=status, took_ms=took_ms)
+        context = structlog.contextvars.get_contextvars()  # the request's id, its caller, the order it names
+        request_line(level, **context, method=request.method, path=path, http_status=status, took_ms=took_ms)
         return response
 
 

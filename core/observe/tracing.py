@@ -26,12 +26,12 @@ def current() -> str:
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
-def about(**facts: str) -> None:
+def about(**context: str) -> None:
     """Name what the present request or task deals with: ``caller`` (a user's unid), ``order`` (its number).
 
     All later log lines carry it, and those of the tasks that are sent. Never a phone, a name, an openid or a token.
     """
-    structlog.contextvars.bind_contextvars(**facts)
+    structlog.contextvars.bind_contextvars(**context)
 
 
 @before_task_publish.connect
@@ -46,8 +46,8 @@ def _send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
 @task_prerun.connect
 def _take_over(task: Any = None, **_: Any) -> None:
     begin(getattr(task.request, "request_id", None))
-    facts = getattr(task.request, "about", None) or {}
+    sent = getattr(task.request, "about", None) or {}
     if sent_at := getattr(task.request, "sent_at", None):
         queue = (task.request.delivery_info or {}).get("routing_key", "")
         metrics.TASK_WAITS.labels(queue).observe(max(0, times.now().timestamp() - sent_at))
-    about(**{name: facts[name] for name in ("caller", "order") if name in facts}, task=task.name)
+    about(**{name: sent[name] for name in ("caller", "order") if name in sent}, task=task.name)

@@ -24,7 +24,7 @@ class GatewayError(Exception):
         self.code = code
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         return f"{self.code} {self.message}".strip()[:255]
 
 
@@ -221,7 +221,7 @@ class BillRow(NamedTuple):
     rate: str = ""
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def difference_fields(self) -> dict[str, Any]:
         """The fields that a ``Difference`` keeps."""
         return {name: value for name, value in self._asdict().items() if name not in ("fee", "rate")}
 

@@ -134,7 +134,7 @@ def _compare_claimed(who: Merchant, day: date, now: datetime) -> BillRun:
     except GatewayError as error:
         log.error("bill not compared", day=str(day), mch_id=who.mch_id, reason=str(error))
         state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
-        return _keep_failure(who, day, now, state, error.words)
+        return _keep_failure(who, day, now, state, error.text)
     if _is_late(who, bill, now):
         return _keep_failure(who, day, now, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
     differences, foreign_rows = _compare(who, bill, now)
@@ -200,7 +200,9 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
         key = attrgetter(number)
         numbers = list(map(key, rows))
         ours: dict[str, Any] = table.in_bulk(numbers, field_name=number)
-        candidates = [Difference(**row.facts, **found) for row in rows if key(row) in ours or _may_be_ours(row)]
+        candidates = [
+            Difference(**row.difference_fields, **found) for row in rows if key(row) in ours or _may_be_ours(row)
+        ]
         foreign_rows += len(rows) - len(candidates)
         differing = _differing(candidates, ours, key)
         worth = [difference for difference in differing if is_worth_asking(difference, ours.get(key(difference)))]

@@ -127,7 +127,7 @@ def differences_ask(differences: Sequence[Difference], *, now: datetime) -> None
         try:
             difference.note = _ask_and_record(difference, now)
         except GatewayError as error:
-            difference.note = error.words
+            difference.note = error.text
             return error
         return True
 

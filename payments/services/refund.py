@@ -140,11 +140,11 @@ def _step(refund: Refund, now: datetime) -> GatewayError | bool:
         if isinstance(outcome, RefundResult):
             refund_record(result=outcome, now=now, source="微信应答")
         elif outcome:
-            reason = outcome.words
+            reason = outcome.text
             refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=reason, last_error=reason)
             return outcome
     except GatewayError as error:
-        note_error(refund, error.words)
+        note_error(refund, error.text)
         return error
     except PaymentMismatch as error:
         note_error(refund, error.msg)

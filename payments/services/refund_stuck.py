@@ -102,7 +102,7 @@ def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, n
         result = gateway.refund_abnormal(refund.refund_id, refund.out_refund_no, card)
     except GatewayError as error:
         if error.outcome_unknown:
-            note_error(refund, error.words)
+            note_error(refund, error.text)
             raise RefundNotPossible("微信没有答复，结果不明：请两分钟后点“查询进度”") from None
         # The provider refused, so no money moves: let staff correct a mistyped card number at once.
         same = Refund.objects.filter(pk=refund.pk, state=_S.ABNORMAL, sent_at=now)

@@ -172,7 +172,7 @@ def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
     try:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
-        Payment.objects.filter(pk=payment.pk).update(last_error=error.words)
+        Payment.objects.filter(pk=payment.pk).update(last_error=error.text)
         Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(claimed_until=None)
         is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
         refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)

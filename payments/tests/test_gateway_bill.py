@@ -49,7 +49,7 @@ def test_fees_are_read_with_all_their_decimals_and_those_of_a_refund_are_negativ
         ROW.replace("SUCCESS", "REFUND").replace("`0,`0,`0.00", "`50001,`R1,`0.00", 1).replace("`0.07000", "`-0.01500")
     )
     (row,) = read_bill(text(ROW), MCHID)
-    assert (row.fee, row.rate) == (Decimal("0.07"), "0.60%") and "fee" not in row.facts
+    assert (row.fee, row.rate) == (Decimal("0.07"), "0.60%") and "fee" not in row.difference_fields
 
     assert fees_fen(read_bill(text(ROW, back), MCHID)) == 6  # of 5.5
     assert fees_fen(read_bill(text(ROW.replace("`0.07000", "`")), MCHID)) is None

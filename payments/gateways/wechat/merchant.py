@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -164,14 +165,14 @@ class Keyring:
             key, ends_at = certificate.public_key(), certificate.not_valid_after_utc
             if isinstance(key, RSAPublicKey) and certificate.not_valid_before_utc <= now <= ends_at:
                 keys.append(PlatformKey(f"{certificate.serial_number:X}", key, ends_at))
-        return sorted(keys, key=lambda one: one.ends_at)
+        return sorted(keys, key=attrgetter("ends_at"))
 
     def find(self, serial: str) -> RSAPublicKey | None:
         """Return the key that a signature names, or None. Never downloads one, since a forger may name any serial."""
         if self._public_key is not None and serial == self.public_key_id:
             return self._public_key
         plain_serial = serial.upper().lstrip("0")
-        return next((one.key for one in self.platform_keys() if one.serial == plain_serial), None)
+        return next((found.key for found in self.platform_keys() if found.serial == plain_serial), None)
 
     def encryption_key(self) -> tuple[str, RSAPublicKey]:
         """Return the serial and the key with which to encrypt for the provider.

@@ -102,11 +102,8 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
         "payer": {"openid": fields["openid"]} if fields.get("openid") else {},
     }
     if trade_state in PAID_STATES:
-        total, cash, currency = (
-            read_fen(fields, "total_fee"),
-            fields.get("cash_fee", ""),
-            fields.get("fee_type") or "CNY",
-        )
+        total, cash = read_fen(fields, "total_fee"), fields.get("cash_fee", "")
+        currency = fields.get("fee_type") or "CNY"
         paid_at = read_time(fields.get("time_end", ""))
         content |= {
             "transaction_id": fields.get("transaction_id", ""),
