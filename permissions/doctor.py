@@ -13,6 +13,7 @@ from core.api.access import Access
 from core.api.endpoint import Endpoint
 from core.api.routing import endpoints, pages
 from core.findings import Finding
+from permissions.choices import row_notes
 from permissions.models import Role
 
 # Pages that are no API calls. The back office asks Django's permissions; the others are open.
@@ -42,12 +43,9 @@ def _unknown_pages() -> Iterator[Finding]:
 
 
 def _idle_rows() -> Iterator[Finding]:
-    """Find the rows that open no call: their path does not exist, or rows do not decide on it."""
-    open_to_rows = [path.lower() for call in endpoints() if call.row_title for path in call.paths]
+    """Find the rows that open no call, as the preview of a role shows them."""
     for role in Role.objects.order_by("pk"):
-        idle = [row for row in sorted(role.paths) if row not in open_to_rows]
-        idle += [f"{start}*" for start in role.prefixes if not any(path.startswith(start) for path in open_to_rows)]
-        for row in idle:
+        for row in [note.row for note in row_notes(role.rows) if note.is_idle]:
             key, what = f"role {role.roleid} row {row}", f"角色 {role.roleid} 的 {row} 不起作用"
             yield Finding(key, False, what, _IN_ROLE)
 
