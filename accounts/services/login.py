@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.errors import CredentialsWrong, SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled, TooManyFailures
 from accounts.models import LoginLog, LoginMethod, User
+from accounts.selectors import phone_logins
 from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
@@ -85,7 +86,7 @@ def sms_verify(*, key: str, code: str, context: LoginContext) -> User:
 
 
 def _user_of(phone: str) -> User:
-    logins = User.objects.filter(phone=phone, is_phone_bound=True).exclude(role__roleid=ROOT_ROLEID)
+    logins = phone_logins().filter(phone=phone).exclude(role__roleid=ROOT_ROLEID)
     user = logins.select_related("role").first()
     if user is None:
         raise SmsPhoneUnknown

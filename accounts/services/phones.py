@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import PhoneMasked, PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
 from accounts.models import User
+from accounts.selectors import phone_logins
 from accounts.services.attempts import LoginContext
 from accounts.services.login import is_own_password
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
@@ -60,7 +61,7 @@ def phone_refuse_taken(phone: str, *, user_pk: int | None = None) -> None:
 
     :raises PhoneTaken: another user does.
     """
-    logins = User.objects.filter(phone=phone, is_phone_bound=True)
+    logins = phone_logins().filter(phone=phone)
     if (logins.exclude(pk=user_pk) if user_pk else logins).exists():
         raise PhoneTaken
 
