@@ -1,6 +1,7 @@
 """Build the images of ``deploy/``, go from login to refund with the services of compose.yaml, and live at home.
 
     python -m tests.image.run [--storage FOLDER] [--port 8150]       # root; needs buildah, podman and debootstrap
+    python -m tests.image.run --build                                # only the images, which the next run then has
 
 The base is a Debian of debootstrap under the official name, because no registry is asked here. Kept in FOLDER, it is
 made once. Beside production's containers run a PostgreSQL, a Valkey and a WeChat Pay of the test. Not tried: the images
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,12 @@ class Compose:
         try:
             yield
         finally:
-            patience = self.services[name]["stop_grace_period"].removesuffix("s")
-            self.tools("podman", "stop", "--ignore", "--time", patience, f"spms-{name}")
+            self.stop([name])
             process.communicate(timeout=60)
+
+    def stop(self, names: Collection[str]) -> None:
+        patience = self.services["web"]["stop_grace_period"].removesuffix("s")
+        self.tools("podman", "stop", "--ignore", "--time", patience, *[f"spms-{name}" for name in names])
 
     def inside(self, name: str, *words: str) -> bool:
         command = ["podman", *self.tools.options, "exec", "-i", f"spms-{name}", *words]
@@ -180,6 +184,7 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
         stack.callback(wechat.stop)
         for name in SERVICES:
             stack.enter_context(compose.up(name, *more.get(name, [])))
+        stack.callback(compose.stop, SERVICES)  # all at once
         base = f"http://127.0.0.1:{port}"
         try:
             for name in ("web", "socket"):
@@ -294,6 +299,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--storage", type=Path, default=Path("/var/tmp/spms-image-o"))
     parser.add_argument("--port", type=int, default=8150)
+    parser.add_argument("--build", action="store_true")
     options = parser.parse_args()
     if "SPMS_IMAGE_APART" not in os.environ:
         words = ["unshare", "--mount", "sh", "-c", APART, "sh", sys.executable, "-m", "tests.image.run", *sys.argv[1:]]
@@ -301,6 +307,8 @@ def main() -> int:
     tools = Tools(options.storage)
     tools.base_make()
     tools.images_make()
+    if options.build:
+        return 0
     with tempfile.TemporaryDirectory(prefix="spms-image-") as name, Engines(durable=False) as engines:
         walk(tools, Path(name), engines, options.port)
     with tempfile.TemporaryDirectory(prefix="spms-home-") as name:

@@ -41,7 +41,7 @@ def drill(shop: Shop, buyers: int) -> list[str]:
     shop.until_up()
     shop.refused.clear()
     with shop.visited(buyers):
-        time.sleep(6)
+        shop.until_orders(20)
         # Started here before the point, paid after it.
         shop.pays = False
         time.sleep(0.5)  # a buyer may have only so many open orders
@@ -51,7 +51,7 @@ def drill(shop: Shop, buyers: int) -> list[str]:
         shop.pays = True
         for number in open_before:
             shop.wechat.pay(number)
-        time.sleep(6)
+        shop.until_orders(20)
     losses = set(shop.paid) - before
     shop.sql("SELECT pg_switch_wal()")  # instead of the minute of archive_timeout
     assert until(lambda: "t" in shop.sql(ARCHIVED), SETTLED_S), "nothing is archived"

@@ -34,6 +34,7 @@ def wheels_download(commit: str, folder: Path) -> None:
     subprocess.run([*command, "--no-deps", "--require-hashes", "-r", str(names)], check=True)
     # Some are no wheels yet: pip builds them with these.
     subprocess.run([*command, "setuptools", "wheel"], check=True)
+    (folder / f"{commit}.done").touch()
 
 
 class Shop:
@@ -42,7 +43,7 @@ class Shop:
     def __init__(self, machine: Booted, wechat: PatientWeChat, wheels: Path) -> None:
         self.machine, self.wechat = machine, wechat
         self.offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
-        self.state = wheels.parent
+        self.wheels, self.state = wheels, wheels.parent
         (self.state / "engines.json").write_text(json.dumps({"REDIS_URL": VALKEY}), "utf-8")
         self.version = sorted(path.name for path in (machine.root / "usr/lib/postgresql").iterdir())[-1]
         self.cluster = f"postgresql@{self.version}-spms"
@@ -53,8 +54,12 @@ class Shop:
         self.refused: Counter[str] = Counter()
         self.lock = threading.Lock()
 
+    def wheels_wait(self, commit: str) -> None:
+        assert until((self.wheels / f"{commit}.done").exists, 300), "the wheels were not downloaded"
+
     def install(self, commit: str) -> None:
         """Do what ``deploy/install`` does, on a machine that has the packages."""
+        self.wheels_wait(commit)
         machine, run = self.machine, self.machine.run
         run("pg_createcluster", self.version, "spms", "--port=5433", "--", "--auth-host=scram-sha-256")
         run("systemctl", "start", self.cluster)
@@ -134,6 +139,11 @@ class Shop:
         assert is_up, self.machine.run("journalctl", "-n", "60", "--no-pager", ok=False)
 
     # --- traffic ---
+    def until_orders(self, number: int) -> None:
+        """Wait until so many more are paid, however busy the machine is."""
+        paid = len(self.paid)
+        assert until(lambda: len(self.paid) >= paid + number, START_S), dict(self.refused)
+
     def visitor(self) -> Visitor:
         return Visitor(Running(BASE, self.state, PASSWORD, print), self.wechat)
 

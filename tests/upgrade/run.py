@@ -52,6 +52,7 @@ def calls(shop: Shop, goal: str) -> list[str]:
     Hosts are upgraded one after another, so a release works for some minutes on the tables of the next one.
     """
     before = shop.visitor().failures()
+    shop.wheels_wait(goal)
     upgrade(shop, goal)
     upgrade(shop, "--back")
     after = shop.visitor().failures()
@@ -76,8 +77,9 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         shop.machine.write(f"/var/backups/spms/before-{name}.tar", "of an earlier upgrade, or an engineer's own")
     shop.machine.write("/var/lib/spms/media/picture.png", "a picture")
     others = shop.machine.run("systemctl", "show", *OTHERS, "--property=MainPID,UnitFileState")
+    shop.wheels_wait(goal)
     with shop.visited(BUYERS):
-        time.sleep(5)
+        shop.until_orders(20)
         killer = threading.Timer(1, lambda: kill_halfway(shop))
         killer.start()
         print(shop.machine.run("bash", SCRIPT, goal, env=shop.offline, ok=False))
@@ -87,12 +89,12 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         is_so["no other goal is taken meanwhile"] = "unfinished" in another
         upgrade(shop, goal)
         is_so["it is upgraded"] = is_at(goal)
-        time.sleep(5)
+        shop.until_orders(20)
         upgrade(shop, "--back")
         is_so["it is back"] = is_at(LAST_RELEASE)
-        time.sleep(5)
+        shop.until_orders(20)
         upgrade(shop, "--back")  # to the new one again
-        time.sleep(5)
+        shop.until_orders(20)
     now = shop.machine.run("systemctl", "show", *OTHERS, "--property=MainPID,UnitFileState")
     is_so[f"units of others go on: {others} {now}"] = now == others and "MainPID=0" not in others
     is_so[f"no request is refused: {dict(shop.refused)}"] = not shop.refused
@@ -125,20 +127,26 @@ def restart(shop: Shop) -> list[str]:
     shop.until_up()
     with shop.visited(BUYERS):
         shop.refused.clear()
-        time.sleep(3)
+        shop.until_orders(9)
         placed = len(shop.placed)
         for _ in range(RESTARTS):
             run("systemctl", "restart", "spms-web")
             shop.until_up()
-            time.sleep(3)
+            shop.until_orders(9)
         before = dict(shop.refused)
-        run("sh", "-c", "kill -KILL $(pgrep -P $(systemctl show -P MainPID spms-web) | tail -1)")
-        time.sleep(15)
+        victim = workers(shop)[-1]
+        run("kill", "-KILL", victim)
+        assert until(lambda: victim not in workers(shop) and len(workers(shop)) == 2, 30), "it is not replaced"
+        shop.until_orders(20)
     print(f"=== restarted, then killed: {len(shop.placed) - placed} orders, refused: {before}, {dict(shop.refused)}")
     # What the killed process had begun is lost, and the buyers have one request each.
     return ["restarts refused requests"] * (sum(before.values()) > RESTARTS) + ["a kill took more"] * (
         shop.refused.total() > BUYERS
     )
+
+
+def workers(shop: Shop) -> list[str]:
+    return shop.machine.run("sh", "-c", "pgrep -P $(systemctl show -P MainPID spms-web)").split()
 
 
 def kill_halfway(shop: Shop) -> None:
@@ -177,8 +185,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="spms-upgrade-") as folder:
         home = Path(folder)
         (home / "wheels").mkdir()
-        for commit in (LAST_RELEASE, goal):
-            wheels_download(commit, home / "wheels")
+        wheels_download(LAST_RELEASE, home / "wheels")
+        # The others come while the last release is installed.
+        threading.Thread(target=wheels_download, args=(goal, home / "wheels")).start()
         namespaces = ["unshare", "--mount", "--net", "--fork", "--kill-child"]
         command = [sys.executable, "-m", "tests.upgrade.run", "--inside", folder, goal, *sys.argv[1:]]
         return subprocess.run([*namespaces, *command], cwd=ROOT).returncode
