@@ -17,25 +17,20 @@ HOME = "/opt/spms"  # where the units expect the code
 NAME = ROOT.name if str(ROOT).startswith(HOME) else "spms"  # of another school on the same machine: spms-north
 
 
-def lines(name: str, key: str, root: Path = ROOT) -> list[str]:
+def lines(name: str, key: str) -> list[str]:
     """Return the values of ``key`` in the unit of ``web``, for example, or of ``worker@money``."""
     kind, sign, _ = name.partition("@")
-    text = (root / "deploy" / "systemd" / f"spms-{kind}{sign}.service").read_text("utf-8")
+    text = (ROOT / "deploy" / "systemd" / f"spms-{kind}{sign}.service").read_text("utf-8")
     return re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
 
 
-def environment(name: str, root: Path = ROOT) -> dict[str, str]:
+def environment(name: str) -> dict[str, str]:
     """Return the variables that the unit itself sets."""
-    return dict(line.split("=", 1) for line in lines(name, "Environment", root))
+    return dict(line.split("=", 1) for line in lines(name, "Environment"))
 
 
 def command(
-    name: str,
-    *more: str,
-    without: Collection[str] = (),
-    variables: Mapping[str, str] | None = None,
-    python: str = sys.executable,
-    root: Path = ROOT,
+    name: str, *more: str, without: Collection[str] = (), variables: Mapping[str, str] | None = None
 ) -> list[str]:
     """Return the command of a unit for this checkout and this Python.
 
@@ -43,16 +38,16 @@ def command(
     :param without: options to leave out, with their values.
     :param variables: what the command may name besides the variables that the unit sets.
     """
-    (line,) = lines(name, "ExecStart", root)
-    values = environment(name, root) | dict(variables or {})
+    (line,) = lines(name, "ExecStart")
+    values = environment(name) | dict(variables or {})
     line = line.replace("%i", name.partition("@")[2]).replace("%%", "%")
     line = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], line)
-    program, *words = (word.replace(HOME, str(root)) for word in shlex.split(line))
+    program, *words = (word.replace(HOME, str(ROOT)) for word in shlex.split(line))
     for option in without:
         place = words.index(option)
         del words[place : place + 2]
     name = Path(program).name
-    return [python, *(() if name == "python" else ("-m", name)), *words, *more]
+    return [sys.executable, *(() if name == "python" else ("-m", name)), *words, *more]
 
 
 def main(name: str, *more: str) -> None:

@@ -35,17 +35,12 @@ STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
 # In memory where systemd makes such a folder: a process whose mapped files lie on a full disk ends by SIGBUS.
 METRICS_DIR = Path(os.environ.get("RUNTIME_DIRECTORY") or STATE_DIR / "metrics")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_MERCHANT = {
-    *(
-        "WECHAT_APP_ID",
-        "WECHAT_MINI_APP_ID",
-        "WECHAT_PAY_MCH_ID",
-        "WECHAT_PAY_API_KEY",
-        "WECHAT_PAY_SIGN_TYPE",
-        "WECHAT_PAY_V3_KEY",
-    ),
-    *("WECHAT_PAY_CERT_SERIAL", "WECHAT_PAY_PRIVATE_KEY_FILE"),
-    *("WECHAT_PAY_PUBLIC_KEY_ID", "WECHAT_PAY_PUBLIC_KEY_FILE", "WECHAT_PAY_CERT_DIR"),
+_MERCHANT = {"WECHAT_APP_ID", "WECHAT_MINI_APP_ID"} | {
+    f"WECHAT_PAY_{name}"
+    for name in (
+        *("MCH_ID", "API_KEY", "SIGN_TYPE", "V3_KEY", "CERT_SERIAL", "CERT_DIR"),
+        *("PRIVATE_KEY_FILE", "PUBLIC_KEY_ID", "PUBLIC_KEY_FILE"),
+    )
 }
 _PROVIDER = re.compile(r"WECHAT_|SMS_|WEATHER_BASE_URL$")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
