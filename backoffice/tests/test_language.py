@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from backoffice.tests.reading import english_on, forbidden_on
+from shop.admin.order_steps import WORK_LISTS
 from shop.admin.packing import packing_address
-from shop.admin.work_lists import WORK_LISTS
 from shop.models import Order
 
 pytestmark = pytest.mark.django_db

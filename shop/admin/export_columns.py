@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from operator import attrgetter
 
 from core.money import fen_to_yuan
 from payments.models import Refund
@@ -17,8 +19,16 @@ PORTION = 2_000
 _SHIPPING = logged(Event.SHIP, Event.UNSHIP)
 
 
-def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
-    """Set on each order when it was shipped, and its refunds."""
+@dataclass(frozen=True)
+class OrderRow:
+    """An order with what the file has of other tables."""
+
+    order: Order
+    shipped_at: datetime | None
+    refunds: list[Refund]
+
+
+def orders_loaded(orders: Iterable[Order]) -> Iterator[OrderRow]:
     remaining = iter(orders)
     while portion := list(islice(remaining, PORTION)):
         logs = OrderLog.objects.filter(_SHIPPING, order__in=[order.pk for order in portion]).order_by("pk")
@@ -28,35 +38,34 @@ def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
         for refund in Refund.objects.filter(payment__out_trade_no__in=numbers).select_related("payment").order_by("pk"):
             refunds[refund.payment.out_trade_no].append(refund)
         for order in portion:
-            order.shipped_at, order.refund_rows = shipping_times.get(order.pk), refunds[order.order_id]
-            yield order
+            yield OrderRow(order, shipping_times.get(order.pk), refunds[order.order_id])
 
 
-def _received_yuan(order: Order) -> Decimal:
-    return order.total if order.pay_status == PayStatus.PAID else Decimal(0)
+def _received_yuan(row: OrderRow) -> Decimal:
+    return row.order.total if row.order.pay_status == PayStatus.PAID else Decimal(0)
 
 
 # By the names that a person's choice of columns keeps.
 ORDER_COLUMNS = {
-    "order_id": ExportColumn("订单号", 34, lambda order: order.order_id),
-    "created_at": ExportColumn("下单时间", 20, lambda order: order.created_at),
-    "username": ExportColumn("买家", 14, lambda order: order.username),
-    "state_label": ExportColumn("状态", 12, lambda order: order.state_label),
-    "goods": ExportColumn("商品", 40, lambda order: "；".join(str(line) for line in order.lines.all())),
-    "pieces": ExportColumn("件数", 8, lambda order: sum(line.quantity for line in order.lines.all())),
-    "total": ExportColumn("金额（元）", 12, lambda order: order.total, True),
+    "order_id": ExportColumn("订单号", 34, attrgetter("order.order_id")),
+    "created_at": ExportColumn("下单时间", 20, attrgetter("order.created_at")),
+    "username": ExportColumn("买家", 14, attrgetter("order.username")),
+    "state_label": ExportColumn("状态", 12, attrgetter("order.state_label")),
+    "goods": ExportColumn("商品", 40, lambda row: "；".join(str(line) for line in row.order.lines.all())),
+    "pieces": ExportColumn("件数", 8, lambda row: sum(line.quantity for line in row.order.lines.all())),
+    "total": ExportColumn("金额（元）", 12, attrgetter("order.total"), True),
     "received": ExportColumn("实收（元）", 12, _received_yuan, True),
-    "refunded": ExportColumn("已退款（元）", 12, lambda order: order.refunded, True),
-    "paid_at": ExportColumn("付款时间", 20, lambda order: order.paid_at),
-    "shipped_at": ExportColumn("发货时间", 20, lambda order: order.shipped_at),
-    "transaction_id": ExportColumn("微信支付订单号", 32, lambda order: order.transaction_id),
-    "receiver_name": ExportColumn("收件人", 12, lambda order: order.receiver_name),
-    "phone": ExportColumn("电话", 14, lambda order: order.phone),
-    "address": ExportColumn("收货地址", 40, lambda order: order.address),
-    "express_company": ExportColumn("快递公司", 12, lambda order: order.express_company),
-    "express_no": ExportColumn("快递单号", 20, lambda order: order.express_no),
-    "note": ExportColumn("说明", 30, lambda order: order.note),
-    "flag": ExportColumn("需关注", 30, lambda order: order.flag_reason),
+    "refunded": ExportColumn("已退款（元）", 12, attrgetter("order.refunded"), True),
+    "paid_at": ExportColumn("付款时间", 20, attrgetter("order.paid_at")),
+    "shipped_at": ExportColumn("发货时间", 20, attrgetter("shipped_at")),
+    "transaction_id": ExportColumn("微信支付订单号", 32, attrgetter("order.transaction_id")),
+    "receiver_name": ExportColumn("收件人", 12, attrgetter("order.receiver_name")),
+    "phone": ExportColumn("电话", 14, attrgetter("order.phone")),
+    "address": ExportColumn("收货地址", 40, attrgetter("order.address")),
+    "express_company": ExportColumn("快递公司", 12, attrgetter("order.express_company")),
+    "express_no": ExportColumn("快递单号", 20, attrgetter("order.express_no")),
+    "note": ExportColumn("说明", 30, attrgetter("order.note")),
+    "flag": ExportColumn("需关注", 30, attrgetter("order.flag_reason")),
 }
 _LINES = (
     ExportColumn("订单号", 34, lambda line: line.order.order_id),
@@ -80,6 +89,6 @@ _REFUNDS = (
     ExportColumn("到账时间", 20, lambda refund: refund.refunded_at or refund.offline_at),
 )
 ORDER_SHEETS = (
-    ExportSheet("商品", _LINES, lambda order: order.lines.all()),
-    ExportSheet("退款", _REFUNDS, lambda order: order.refund_rows),
+    ExportSheet("商品", _LINES, lambda row: row.order.lines.all()),
+    ExportSheet("退款", _REFUNDS, attrgetter("refunds")),
 )

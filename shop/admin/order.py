@@ -1,7 +1,6 @@
 """Orders in the back office: one page shows all of an order, with a button for each step that its state allows.
 
-No field of an order can be edited: the buttons call the same services as the API. The lists of daily work are in
-``work_lists.py``.
+No field of an order can be edited: the buttons of ``order_steps.py`` call the same services as the API.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,12 +9,11 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
-from django.utils.safestring import SafeString
-from unfold.decorators import action, display
+from unfold.decorators import action
+from unfold.views import ChangeList
 
 from core import times
 from core.admin.base import PhoneAdmin
@@ -30,50 +28,48 @@ from shop.admin.order_bar import (
     DayRangeFilter,
     FlagFilter,
     ProductFilter,
+    WorkListFilter,
     bar_of,
     columns_chosen,
     columns_offered,
     columns_shown,
     query_without_blanks,
     views_page,
-)
-from shop.admin.order_buttons import BUTTONS
-from shop.admin.order_forms import LAST_COURIER, ParcelForm
-from shop.admin.order_parts import OrderParts, head_of, last_step
-from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
-from shop.admin.work_lists import (
-    PACKING,
-    PARAMETER,
-    WORK_LISTS,
-    WorkListColumns,
-    WorkListFilter,
-    attach_differences,
-    attach_refunds,
-    is_by_hand,
-    step_buttons,
-    way_out,
     work_list_of,
-    work_list_rows,
 )
+from shop.admin.order_cells import OrderCells
+from shop.admin.order_forms import LAST_COURIER, ParcelForm
+from shop.admin.order_page import last_step, order_page
+from shop.admin.order_related import Related
+from shop.admin.order_steps import BUTTONS, PACKING, WORK_LISTS, step_names
+from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.selectors import order_search, orders_visible
 from shop.services.order_ship import UNDOES, can_be_undone
-from shop.states import ASKED, Event, ReturnStep, State
+from shop.states import ASKED, Event, State
 
 MAX_FOUND = 1_000
-_COLOURS = {
-    **dict.fromkeys((State.OPEN.label, State.REFUNDING.label), "warning"),
-    **dict.fromkeys((State.PAID.label, State.PREPARING.label, State.SHIPPED.label), "info"),
-    **dict.fromkeys((State.REFUND_FAILED.label, *(state.label for state in ASKED)), "danger"),
-    ReturnStep.AGREED.label: "warning",
-    ReturnStep.RECEIVED.label: "danger",
-    State.RECEIVED.label: "success",
-}
+
+
+class OrderList(ChangeList):
+    """A list whose columns are :class:`OrderCells`."""
+
+    def __init__(self, request: HttpRequest, model: type[Order], list_display: Sequence[Any], *options: Any) -> None:
+        cells = OrderCells()
+        super().__init__(request, model, cells.columns(list_display), *options)
+        cells.orders, cells.buttons = self.result_list, self.model_admin.list_steps(request)
+        self.has_filters = False  # they are in the bar above the list
+        if work_list_of(request):
+            # A work list is a page of its own: only what the clerk filters in it is a filter to be shown and cleared.
+            self.has_active_filters = bool(self.filter_params.keys() - {WorkListFilter.parameter_name})
+            self.sortable_by = ()
+        else:
+            self.sortable_by = self.list_display
 
 
 @admin.register(Order)
-class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
+class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     export_columns = tuple(ORDER_COLUMNS.values())
     export_sheets = ORDER_SHEETS
     buttons = BUTTONS
@@ -91,34 +87,16 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
     asked_columns = ("order_id", "goods", "receiver", "amount", "state_label")
     list_filter = [WorkListFilter, FlagFilter, ProductFilter, ("created_at", DayRangeFilter)]
     list_before_template = "shop/order_bar.html"
-    change_form_outer_before_template = "shop/order_head.html"
+    change_form_template = "shop/order_page.html"
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
     search_help_text = f"电话或订单号（或其最后四位）、收件人、商品、快递单号；最多显示最新的 {MAX_FOUND} 个"
     max_found = MAX_FOUND
     ordering = ["-pk"]
-    fieldsets: Any = [
-        ("订单", {"fields": [("order_id", "state_label"), ("username", "amount", "returned"), "lines", "note"]}),
-        (
-            "收货",
-            {"fields": [("recipient", "phone_shown"), "address", ("express_company", "express_no", "return_parcel")]},
-        ),
-        ("支付与退款", {"fields": ["payments", "refunds"]}),
-        ("日志", {"fields": ["timeline"]}),
-        ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "hidden_at")]}),
-        ("客户端看到的状态", {"fields": [("order_status", "pay_status", "shiping_status"), "holds_stock"]}),
-    ]
-    readonly_fields = flatten_fieldsets(fieldsets)
+    sortable_by = ()  # OrderList knows them
+    fieldsets: Any = [(None, {"fields": ()})]  # the page is a template of its own
     actions = [button.name for button in BUTTONS]
     actions_detail = ["packing_one"]
-
-    @display(description="状态", label=_COLOURS)
-    def state_label(self, order: Order) -> str:
-        return order.state_label
-
-    @display(description="操作")
-    def steps(self, order: Any) -> SafeString | str:
-        return step_buttons(order, order.steps)
 
     @action(description="打印配货单", url_path="packing", permissions=["view"])
     def packing_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -139,7 +117,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         names = columns_chosen(user)
         columns = {name: column for name, column in ORDER_COLUMNS.items() if not names or name in names}
         if "phone" in columns and not may_see_phones(user, Order):
-            columns["phone"] = columns["phone"]._replace(value=lambda order: phone_masked(order.phone))
+            columns["phone"] = columns["phone"]._replace(value=lambda row: phone_masked(row.order.phone))
         return list(columns.values())
 
     def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:
@@ -147,17 +125,12 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         if order := context.get("original"):
-            context |= {"head": head_of(order), "may_remark": "remark" in self.allowed(request)}
+            context |= {"page": order_page(order), "may_remark": "remark" in self.allowed(request)}
             context["may_only_reject"] = self.may_only_reject(request)
-            if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
-                attach_refunds([order])
-                context["way_out"] = way_out(order)
         return super().render_change_form(request, context, *args, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        orders = super().get_queryset(request).filter(orders_visible(scope_of(request.user)))
-        work = work_list_of(request)
-        return work_list_rows(orders, work) if work else orders.prefetch_related("lines")
+        return super().get_queryset(request).filter(orders_visible(scope_of(request.user))).prefetch_related("lines")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -174,39 +147,24 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
             messages.info(request, f"找到的订单超过 {MAX_FOUND} 个，显示最新的 {MAX_FOUND} 个，请再加筛选条件")
         return queryset.filter(pk__in=pks[:MAX_FOUND]), False
 
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[OrderList]:
+        return OrderList
+
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         work = work_list_of(request)
         if work is None:
             return columns_shown(request.user)
-        return [*work.columns, "steps"] if self._steps(request) else work.columns
+        return [*work.columns, "steps"] if self.list_steps(request) else work.columns
 
     def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
         work = work_list_of(request)
         return work.ordering if work else self.ordering
 
-    def get_sortable_by(self, request: HttpRequest) -> Sequence[Any]:
-        return () if work_list_of(request) else super().get_sortable_by(request)
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        changelist, work = super().get_changelist_instance(request), work_list_of(request)
-        changelist.has_filters = False  # they are in the bar above the list
-        if work:
-            # A work list is a page of its own: only what the clerk filters in it is a filter to be shown and cleared.
-            changelist.has_active_filters = bool(changelist.filter_params.keys() - {PARAMETER})
-            orders, steps = list(changelist.result_list), self._steps(request)
-            if "refund_progress" in work.columns or "trouble" in work.columns:
-                attach_refunds(orders)
-            if "trouble" in work.columns:
-                attach_differences(orders)
-            for order in orders:
-                order.steps = [step for step in steps if step[0] in (PACKING, *_names_for(order))]
-        return changelist
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "GET" and (query := query_without_blanks(request)) is not None:
             return HttpResponseRedirect(f"{request.path}?{query}")
         work = work_list_of(request)
-        bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self._steps(request)}
+        bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self.list_steps(request)}
         if request.method == "GET":
             bar |= bar_of(request)
             bar |= {} if work else {"columns": columns_offered(request.user)}
@@ -214,7 +172,7 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
             bar |= {"title": work.label, "may_only_reject": "reject" in work.steps and self.may_only_reject(request)}
         return super().changelist_view(request, bar | (extra_context or {}))
 
-    def _steps(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def list_steps(self, request: HttpRequest) -> list[tuple[str, str]]:
         """Return name and label of each button that this member of staff may press in the work list."""
         work, labels = work_list_of(request), {PACKING: "打印配货单"}
         labels |= {name: button.text for name, button in self.allowed(request).items()}
@@ -232,10 +190,10 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         buttons = self.allowed(request)
         return "reject" in buttons and "approve" not in buttons
 
-    def columns_asked(self, rows: list[Order], form: ButtonForm | None) -> Sequence[str]:
-        columns = list(self.asked_columns[:3] if isinstance(form, ParcelForm) else self.asked_columns)
-        columns += ["why", "return_parcel", "came_back"] if any(row.state in ASKED for row in rows) else []
-        return [*columns, "flag"] if any(row.flagged_at for row in rows) else columns
+    def columns_asked(self, rows: list[Order], form: ButtonForm | None) -> Sequence[Any]:
+        names = list(self.asked_columns[:3] if isinstance(form, ParcelForm) else self.asked_columns)
+        names += ["why", "return_parcel", "came_back"] if any(row.state in ASKED for row in rows) else []
+        return OrderCells(rows).columns([*names, "flag"] if any(row.flagged_at for row in rows) else names)
 
     def is_moving(self, row: Order) -> bool:
         return row.state == State.REFUNDING or row.part_refund == PartRefund.UNDER_WAY
@@ -244,10 +202,8 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         return f"{len(rows)} 个订单，共 {yuan_text(sum((order.total for order in rows), Decimal(0)))} 元"
 
     def offered(self, row: Any) -> Iterable[str]:
-        if row.state == State.REFUND_FAILED:
-            attach_refunds([row])
-        now = times.now()
-        return [name for name in _names_for(row) if name not in UNDOES or can_be_undone(row, Event(name), now)]
+        names, now = step_names(row, Related([row])), times.now()
+        return [name for name in names if name not in UNDOES or can_be_undone(row, Event(name), now)]
 
     def press(self, request: HttpRequest, button: Button, row: Order, values: dict[str, Any]) -> str:
         if values.get("express_company"):
@@ -259,9 +215,3 @@ class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, Butto
         except OrderRefused as refusal:  # often a colleague, or the first of two clicks, has done the step already
             # The wire's texts keep the old server's half-width commas; staff read full-width ones.
             raise OrderRefused(f"{refusal.msg.replace(',', '，')}（{last_step(row)}）") from None
-
-
-def _names_for(order: Order) -> list[str]:
-    """Return the names of the buttons for the order's state. One that failed needs ``attach_refunds``."""
-    idle = {"flag" if order.flagged_at else "unflag"} | ({"refund_again"} if is_by_hand(order) else set())
-    return [button.name for button in BUTTONS if button.is_for(order) and button.name not in idle]

@@ -20,7 +20,7 @@ from core.errors import DomainError
 from core.times import SHANGHAI, local
 from permissions.scope import scope_of
 from shop.admin.export_columns import ORDER_COLUMNS
-from shop.admin.work_lists import WORK_LISTS
+from shop.admin.order_steps import WORK_LISTS, WorkList
 from shop.errors import ShopError
 from shop.models import Courier, OrderColumns, OrderLine, OrderView
 from shop.models.order import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
@@ -43,6 +43,21 @@ DEFAULT_COLUMNS = (
 _IN_FILE_ONLY = {"pieces", "received", "shipped_at"}
 # What the list shows instead, by the names of the file's columns.
 _SHOWN_AS = {"total": "amount", "refunded": "returned", "phone": "phone_shown"}
+
+
+class WorkListFilter(admin.SimpleListFilter):
+    title, parameter_name = "工作清单", "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, work.label) for name, work in WORK_LISTS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        work = WORK_LISTS.get(self.value() or "")
+        return queryset.filter(work.rows) if work else queryset
+
+
+def work_list_of(request: HttpRequest) -> WorkList | None:
+    return WORK_LISTS.get(request.GET.get(WorkListFilter.parameter_name, ""))
 
 
 class FlagFilter(admin.SimpleListFilter):

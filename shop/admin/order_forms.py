@@ -19,7 +19,7 @@ from core.money import fen_to_yuan, yuan_text
 from core.sheets.read import SheetRefused
 from payments.selectors import refunds_of_order
 from permissions.scope import scope_of
-from shop.admin.order_parts import asked_reason
+from shop.admin.order_related import Related
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
 from shop.models import Courier, Order, OrderLine
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, number_fits, parcel_number
@@ -324,7 +324,7 @@ class PartForm(PiecesForm):
             yuan_text(fen_to_yuan(refunds.rest_fen)),
         )
         if order.state in ASKED:
-            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', asked_reason(order))
+            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', Related([order]).reason(order))
         field = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
         return money + table(("商品", "单价（元）", "买了", "已退", "已收到", "退几件"), rows) + field
 

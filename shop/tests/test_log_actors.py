@@ -24,7 +24,8 @@ def page_of(office, row) -> str:
 
 def steps_of(office, order) -> list[str]:
     """Return who did each step by the order's page, newest first."""
-    return re.findall(r"<li><small>[^<]* · ([^<]*)</small>", page_of(office, order))
+    log = page_of(office, order).partition('<ol class="op-log')[2].partition("</ol>")[0]
+    return re.findall(r"<li.*?<small>([^<]*)</small>", log, re.DOTALL)
 
 
 def test_a_step_names_who_it_is_now_and_was_then(office, person):

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from shop.admin.export_columns import orders_loaded
-from shop.admin.order_parts import head_of
+from shop.admin.order_page import order_page
 from shop.models import Order, OrderLog
 from shop.services import buyer_notices
 from shop.services.buyer_notices import buyers_tell
@@ -59,8 +59,8 @@ def test_a_return_stands_in_the_work_list_and_above_the_page(returned, office, r
     rewritten()
 
     (row,) = office.get("/admin/shop/order/", {"work": "returns"}).context["cl"].result_list
-    assert (row.pk, row.asked_at) == (order.pk, order.logs.latest("pk").at)
-    assert head_of(Order.objects.get())["asked"].detail == "屏幕碎了"
+    asked = order_page(row).asked
+    assert (row.pk, asked.at, asked.detail) == (order.pk, order.logs.latest("pk").at, "屏幕碎了")
 
 
 def test_the_phone_that_was_changed_stays_masked(paid, clerk, rewritten):

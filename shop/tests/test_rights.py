@@ -2,7 +2,7 @@
 
 import pytest
 
-from shop.admin.order_buttons import BUTTONS
+from shop.admin.order_steps import BUTTONS
 from shop.models import Order
 from shop.tests.factories import ORDERS, PACKING, page_of
 

@@ -65,6 +65,7 @@ def test_a_remark_and_a_reason_survive_it_too(page, running):
 
     page.get_by_text("已恢复上次没有保存的内容").wait_for()
     assert page.get_by_label("新的内部备注").input_value() == "买家下周三才在家"
+    page.get_by_label("更多操作").click()
     page.get_by_role("button", name="标记需关注").click()
     page.get_by_label("说明或理由").fill("等到周三再发")
     page.context.clear_cookies(name="sessionid")
@@ -72,6 +73,7 @@ def test_a_remark_and_a_reason_survive_it_too(page, running):
     page.get_by_text("没有保存的内容还在").wait_for()
     log_in(page, running)
     page.goto(other)
+    page.get_by_label("更多操作").click()
     page.get_by_role("button", name="标记需关注").click()
     assert page.get_by_label("说明或理由").input_value() == ""  # not for the order of another buyer
     page.goto("/admin/")

@@ -1,8 +1,10 @@
-"""The buttons of an order, the usual ones first: what each asks, the right it needs, and the service it calls."""
+"""What staff do with orders: each button with its form, its right and its service; and the work lists with theirs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.db.models import Case, OuterRef, Q, Subquery, When
 
 from core.admin.buttons import Button, Look, Press
 from shop.admin.order_forms import (
@@ -14,8 +16,11 @@ from shop.admin.order_forms import (
     ReturnNumberForm,
     UnflagForm,
 )
+from shop.admin.order_related import Related
 from shop.admin.packing import MAX_PRINTED
-from shop.models import Order
+from shop.models import Order, OrderLog, PartRefund
+from shop.models.order import logged
+from shop.selectors import orders_in_trouble
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
 from shop.services.order_refund import (
@@ -97,6 +102,10 @@ BUTTONS = (
         reason="写入订单日志，买家也会看到，例如寄到哪里",
     ),
     OrderButton(
+        "reject", "拒绝退货", _call(order_return_decide, approve=False), event=Event.REJECT_RETURN, right="decide",
+        question="拒绝买家的退货申请，订单回到原来的状态。", reason=_BUYER, look=Look.GRAVE,
+    ),
+    OrderButton(
         "arrived", "收到退货", _call(order_return_receive), event=Event.RECEIVE_RETURN, right="decide",
         question="清点寄回的商品。选“放回货架”的，库存马上增加；钱还没有退，下一步是“退货退款”或“部分退款”。",
         reason=_LOG, form=ReturnForm, max_rows=1,
@@ -114,16 +123,25 @@ BUTTONS = (
         reason=_LOG, look=Look.GRAVE, **_PAYS,
     ),
     OrderButton(
-        "reject", "拒绝退货", _call(order_return_decide, approve=False), event=Event.REJECT_RETURN, right="decide",
-        question="拒绝买家的退货申请，订单回到原来的状态。", reason=_BUYER, look=Look.GRAVE,
-    ),
-    OrderButton(
         "close", "关闭订单", _call(order_close, event=Event.CLOSE), event=Event.CLOSE,
         question="订单没有付款，关闭后商品回到库存。", reason=_LOG, look=Look.GRAVE,
     ),
     OrderButton(
         "invalidate", "作废订单", _call(order_close, event=Event.INVALIDATE), event=Event.INVALIDATE,
         question="订单没有付款，作废后商品回到库存。", reason=_LOG, look=Look.GRAVE,
+    ),
+    OrderButton(
+        "receiver", "修改收货信息", _call(order_set_receiver), states=(State.PAID, State.PREPARING, State.OPEN),
+        question="改的是还没有发出的包裹；原来的收货信息留在订单日志里。",
+        form=ReceiverForm, max_rows=1, look=Look.QUIET,
+    ),
+    OrderButton(
+        "parcel", "修改快递", _call(order_set_parcel), states=_OUT, right="ship",
+        question="买家会在订单里看到新的快递单号；原来的留在订单日志里。", form=ParcelForm, max_rows=1, look=Look.QUIET,
+    ),
+    OrderButton(
+        "return_number", "寄回单号", _call(order_return_number), states=ASKED, steps=_NOT_HERE, right="decide",
+        question="买家寄回商品的快递单号；原来的留在订单日志里。", form=ReturnNumberForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
         "refund", "全额退款", _call(order_refund, _REFUNDING), event=Event.REFUND, right="refund", steps=(),
@@ -141,19 +159,6 @@ BUTTONS = (
         reason=_LOG, **_PAYS,
     ),
     OrderButton(
-        "receiver", "修改收货信息", _call(order_set_receiver), states=(State.PAID, State.PREPARING, State.OPEN),
-        question="改的是还没有发出的包裹；原来的收货信息留在订单日志里。",
-        form=ReceiverForm, max_rows=1, look=Look.QUIET,
-    ),
-    OrderButton(
-        "parcel", "修改快递", _call(order_set_parcel), states=_OUT, right="ship",
-        question="买家会在订单里看到新的快递单号；原来的留在订单日志里。", form=ParcelForm, max_rows=1, look=Look.QUIET,
-    ),
-    OrderButton(
-        "return_number", "寄回单号", _call(order_return_number), states=ASKED, steps=_NOT_HERE, right="decide",
-        question="买家寄回商品的快递单号；原来的留在订单日志里。", form=ReturnNumberForm, max_rows=1, look=Look.QUIET,
-    ),
-    OrderButton(
         "remark", "添加备注", _call(order_remark), states=tuple(State),
         question="备注只有员工看得到，保存以后不能修改或删除。", form=RemarkForm, max_rows=1, look=Look.ABSENT,
     ),
@@ -168,3 +173,67 @@ BUTTONS = (
         reason="为什么不用再关注，必填；写入订单日志", needs_reason=True, form=UnflagForm, max_rows=1,
     ),
 )  # fmt: skip
+
+
+def step_names(order: Order, related: Related) -> list[str]:
+    """Return the names of the buttons for the order's state."""
+    idle = {"flag" if order.flagged_at else "unflag"}
+    if order.state == State.REFUND_FAILED and related.is_by_hand(order):
+        idle.add("refund_again")
+    return [button.name for button in BUTTONS if button.is_for(order) and button.name not in idle]
+
+
+class WorkList(NamedTuple):
+    """The orders in ``states``, sorted by ``ordering``; ``columns`` show what staff must know to do the ``steps``."""
+
+    label: str
+    icon: str
+    states: tuple[State, ...]
+    steps: tuple[str, ...]  # names of the buttons, the usual one first
+    columns: tuple[str, ...]
+    ordering: tuple[Any, ...]
+    others: Q = Q()  # orders in other states that belong to it as well
+
+    @property
+    def rows(self) -> Q:
+        return Q(state__in=self.states) | self.others if self.states else self.others
+
+
+PACKING = "packing"  # not a step of an order: this button prints the packing list
+_ASKED = OrderLog.objects.filter(logged(Event.ASK_RETURN), order=OuterRef("pk")).order_by("-pk")
+WORK_LISTS: dict[str, WorkList] = {
+    "ship": WorkList(
+        "待发货",
+        "local_shipping",
+        (State.PAID, State.PREPARING),
+        ("ship", "prepare", PACKING),
+        ("order_id", "goods", "receiver", "since_paid", "state_label", "flag"),
+        ("paid_at", "pk"),
+    ),
+    "returns": WorkList(
+        "待处理退货",
+        "assignment_return",
+        ASKED,
+        ("agree", "arrived", "approve", "approve_now", "reject", "return_number"),
+        ("order_id", "goods", "receiver", "amount", "why", "since_asked", "state_label", "return_parcel", "flag"),
+        (Subquery(_ASKED.values("at")[:1]), "pk"),
+    ),
+    "refunds": WorkList(
+        "退款处理",
+        "currency_exchange",
+        (State.REFUND_FAILED, State.REFUNDING),
+        ("refund_again",),
+        ("order_id", "receiver", "amount", "state_label", "refund_progress", "flag"),
+        (Case(When(Q(state=State.REFUND_FAILED) | Q(part_refund=PartRefund.STUCK), then=0), default=1), "pk"),
+        ~Q(part_refund=PartRefund.NONE),
+    ),
+    "trouble": WorkList(
+        "异常",
+        "report",
+        (),
+        ("unflag",),
+        ("order_id", "goods", "receiver", "amount", "state_label", "trouble"),
+        ("pk",),
+        Q(pk__in=orders_in_trouble()),
+    ),
+}
