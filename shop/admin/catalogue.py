@@ -7,11 +7,12 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.forms.models import BaseModelFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from core import times
 from core.admin.base import OfficeAdmin
@@ -25,9 +26,9 @@ from shop.services.catalogue import (
     category_update,
     product_create,
     product_remove,
-    product_restock,
     product_update,
 )
+from shop.services.goods import goods_move
 from uploads.forms import PictureAdmin, PictureModelForm, picture_field
 
 # Fields that the services of products take under the name and with the value of the form.
@@ -80,6 +81,7 @@ class ProductForm(PictureForm):
         max_value=MAX_STOCK,
         help_text="增加填正数，减少填负数。按变化量调整，不会覆盖正在发生的销售",
     )
+    reason = forms.CharField(label="调整的原因", required=False, max_length=200, widget=UnfoldAdminTextInputWidget)
 
     class Meta:
         model = Product
@@ -269,11 +271,12 @@ class ProductAdmin(CatalogueAdmin):
     search_help_text = "商品名称，或商品编号的开头"
     readonly_fields = ["large_preview", "stock", "product_id", "creator", "created_at", "updator", "updated_at"]
     fields = [
-        *("name", "category", "price", "description", "stock", "pieces", "picture"),
+        *("name", "category", "price", "description", "stock", ("pieces", "reason"), "picture"),
         ("vip_level", "vip_days"),
         *(name for name in readonly_fields if name != "stock"),
     ]
-    actions = ["remove_selected"]
+    actions = ["goods_chosen", "remove_selected"]
+    actions_list = ["goods"]
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         form = super().get_changelist_form(request, form=ProductRowForm, **kwargs)
@@ -303,8 +306,18 @@ class ProductAdmin(CatalogueAdmin):
         if not change:
             return product_create(**changes, stock=values["pieces"], **who)
         if values["pieces"]:
-            product_restock(product_id=obj.product_id, pieces=values["pieces"], **who)
+            move = {"pieces": values["pieces"], "reason": values.get("reason", "")}
+            goods_move(pk=obj.pk, actor=who["actor"], now=who["now"], **move)
         return product_update(product_id=obj.product_id, **changes, **who) if changes else obj
+
+    @action(description="改价、盘点、入库（所选）", permissions=["change"])
+    def goods_chosen(self, request: HttpRequest, rows: QuerySet[Product]) -> HttpResponse:
+        pks = ",".join(map(str, rows.values_list("pk", flat=True)))
+        return HttpResponseRedirect(f"{reverse('admin:shop_goodsrun_start')}?ids={pks}")
+
+    @action(description="改价、盘点、入库", url_path="goods", permissions=["change"])
+    def goods(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:shop_goodsrun_start"))
 
     @action(description="下架所选商品", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Product]) -> None:

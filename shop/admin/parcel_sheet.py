@@ -44,7 +44,7 @@ def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
         rows = ((number, cells) for number, cells in enumerate(lines, 1) if any(cells))
     result = list(islice(rows, MAX_ROWS + 1))
     if len(result) > MAX_ROWS:
-        raise SheetRefused(f"一次最多读 {MAX_ROWS} 行，请只留要发的包裹")
+        raise SheetRefused(f"一次最多读 {MAX_ROWS} 行，请只留需要的行")
     return result
 
 

@@ -2,6 +2,7 @@
 
 from shop.models.catalogue import CartItem, Category, Product
 from shop.models.courier import Courier
+from shop.models.goods import GoodsRun
 from shop.models.order import (
     LineRefund,
     Order,
@@ -17,6 +18,7 @@ __all__ = [
     "CartItem",
     "Category",
     "Courier",
+    "GoodsRun",
     "LineRefund",
     "Order",
     "OrderColumns",

@@ -19,13 +19,12 @@ from shop.errors import (
     CategoryInUse,
     NothingChanged,
     ProductCategoryUnknown,
-    ProductInvalid,
     RecordMissing,
     RecordUnknown,
     ShopError,
 )
 from shop.models import Category, Product
-from shop.models.catalogue import MAX_STOCK, VIP_CATEGORY_ID
+from shop.models.catalogue import VIP_CATEGORY_ID
 from uploads.services import image_adopt, image_release
 
 log = structlog.get_logger("shop")
@@ -174,23 +173,6 @@ def product_update(*, product_id: str, actor: str, scope: Scope = EVERYTHING, no
     product.save(update_fields=[*changes, "updator", "updated_at"])
     if "image_url" in changes:
         _adopt_picture(product)
-    return product
-
-
-@transaction.atomic
-def product_restock(*, product_id: str, pieces: int, actor: str, scope: Scope = EVERYTHING, now: datetime) -> Product:
-    """Add ``pieces`` to the stock (a negative number takes away); sales at the same time are not lost.
-
-    :raises RecordMissing: there is no such product. :raises NotPermitted: as in :func:`product_update`.
-    :raises ProductInvalid: the stock would be negative or over ``MAX_STOCK``.
-    """
-    product = _lock_to_change(Product, scope, RecordMissing, product_id=product_id)
-    if not 0 <= product.stock + pieces <= MAX_STOCK:
-        raise ProductInvalid(f"库存现有{product.stock}件，不能调整{pieces:+d}件")
-    log.info("stock adjusted", product_id=product_id, old=product.stock, pieces=pieces, actor=actor)
-    product.stock += pieces
-    product.updator, product.updated_at = actor, now
-    product.save(update_fields=["stock", "updator", "updated_at"])
     return product
 
 

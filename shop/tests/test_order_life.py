@@ -29,7 +29,8 @@ from payments.services.refund_stuck import refund_again, refund_ask, refund_dive
 from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
 from shop.services.cart import cart_add, cart_check
-from shop.services.catalogue import product_remove, product_restock
+from shop.services.catalogue import product_remove
+from shop.services.goods import goods_move
 from shop.services.order_close import order_close, order_hide, orders_sweep
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
@@ -236,7 +237,7 @@ class Life(RuleBasedStateMachine):
     @rule(what=st.integers(0, 1), pieces=st.integers(-2, 2))
     def restock(self, what, pieces):
         product = self.products[what]
-        if self.attempt(product_restock, product_id=product.product_id, pieces=pieces, actor="staff"):
+        if self.attempt(goods_move, pk=product.pk, pieces=pieces, actor="staff"):
             self.added[product.pk] += pieces
 
     @rule(what=st.just(1))

@@ -290,7 +290,7 @@ class TestFillingIn:
 
         monkeypatch.setattr("shop.admin.parcel_sheet.MAX_ROWS", 1)
         forms = [self.fill(office, orders, pasted=f"{orders[0].order_id} SF1" + more)[1] for more in ("", "\nx SF2")]
-        assert (forms[0].filled, forms[1].problems) == (1, ["一次最多读 1 行，请只留要发的包裹"])
+        assert (forms[0].filled, forms[1].problems) == (1, ["一次最多读 1 行，请只留需要的行"])
 
 
 class TestSearch:

@@ -1,0 +1,220 @@
+"""改价与盘点: products by sheet or by percentage, looked at before they change, and the log of what was changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+
+from core import times
+from core.admin.base import page_shown
+from core.api.bodies import takes_files
+from core.audit import Actor, StaffAction, action_record
+from core.errors import DomainError
+from core.sheets.write import download, sheet_write
+from permissions.scope import Scope, scope_of
+from runs.pages import RunAdmin, run_url
+from shop.admin.parcel_sheet import rows_sent
+from shop.errors import ProductInvalid
+from shop.models import Category, GoodsRun, Product
+from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
+from shop.services.goods import GoodsRow, goods_apply, goods_prepare, goods_undo
+
+MAX_ROWS = 2_000
+FEN = Decimal("0.01")
+
+
+class GoodsLine(forms.Form):
+    """A line of the sheet. The labels of the fields are its heads."""
+
+    number = forms.CharField(label="商品编号", required=False)
+    name = forms.CharField(label="商品名称", required=False, max_length=NAME_LENGTH)
+    category = forms.CharField(label="类目", required=False)
+    price = forms.DecimalField(label="价格（元）", required=False, min_value=FEN, max_digits=10, decimal_places=2)
+    expected = forms.IntegerField(label="账面库存", required=False, min_value=0, max_value=MAX_STOCK)
+    counted = forms.IntegerField(label="实盘库存", required=False, min_value=0, max_value=MAX_STOCK)
+    arrived = forms.IntegerField(label="入库", required=False, min_value=0, max_value=MAX_STOCK)
+    reason = forms.CharField(label="原因", required=False, max_length=200)
+
+
+HEADS = {str(field.label): name for name, field in GoodsLine.base_fields.items()}
+_SYNONYMS = {"编号": "number", "名称": "name", "商品": "name", "价格": "price", "单价": "price"}
+_SYNONYMS |= {"库存": "expected", "实盘": "counted", "盘点": "counted", "进货": "arrived", "备注": "reason"}
+
+
+def goods_read(lines: Sequence[Sequence[str]], scope: Scope) -> list[GoodsRow]:
+    """Return what a sheet asks for, a row for each of its lines; its first line names the columns.
+
+    :raises ProductInvalid: it has no column that names products, or too many lines.
+    """
+    names = [(HEADS | _SYNONYMS).get(text, "") for text in lines[0]] if lines else []
+    if not {"number", "name"} & set(names):
+        raise ProductInvalid("第一行要有“商品编号”或“商品名称”：请用下载的商品表来填")
+    if len(lines) > MAX_ROWS + 1:
+        raise ProductInvalid(f"一次最多 {MAX_ROWS} 行")
+    products: dict[tuple[str, str], list[Product]] = defaultdict(list)
+    for product in _on_sale(scope):
+        products["number", product.product_id].append(product)
+        products["name", product.name].append(product)
+    categories = {row.name: row.category_id for row in Category.objects.filter(scope.visible(), removed_at=None)}
+    rows, seen = [], set[int]()
+    for cells in lines[1:]:
+        line = GoodsLine(dict(zip(names, cells, strict=False)))
+        row = _row_of(line, products, categories)
+        if row.pk in seen:
+            row.error = "这件商品上面已经有一行"
+        seen |= {row.pk} if row.pk else set()
+        rows.append(row)
+    return rows
+
+
+def _row_of(line: GoodsLine, products: dict[tuple[str, str], list[Product]], categories: dict[str, str]) -> GoodsRow:
+    name = line.data.get("name") or line.data.get("number", "")
+    if not line.is_valid():
+        errors = (f"{line.fields[field].label}：{texts[0]}" for field, texts in line.errors.items())
+        return GoodsRow(name, error="；".join(errors))
+    values = line.cleaned_data
+    key = ("number", values["number"]) if values["number"] else ("name", values["name"])
+    matches = products.get(key, [])
+    if len(matches) > 1:
+        return GoodsRow(name, error=f"有 {len(matches)} 件商品叫这个名称，请填商品编号")
+    if not matches and values["number"]:
+        return GoodsRow(name, error="没有这个商品编号")
+    row = _row(matches[0], values["price"]) if matches else GoodsRow(name, price=str(values["price"] or ""))
+    row.reason, row.counted, row.arrived = values["reason"], values["counted"], values["arrived"] or 0
+    if values["expected"] is not None:
+        row.expected = values["expected"]
+    if not matches:
+        row.category_id = categories.get(values["category"], "")
+        row.counted, row.expected = row.expected if row.counted is None else row.counted, 0
+        if not (name and row.price and row.category_id):
+            row.error = "没有这件商品；要新增，请填名称、价格和一个已有的类目"
+    return row
+
+
+def _row(product: Product, price: Decimal | None) -> GoodsRow:
+    row = GoodsRow(product.name, product.pk, expected=product.stock)
+    if price not in (None, product.price):
+        row.old_price, row.price = str(product.price), str(price)
+    return row
+
+
+def _on_sale(scope: Scope) -> QuerySet[Product]:
+    products = Product.objects.filter(scope.visible(), removed_at=None)
+    return products.select_related("category").order_by("category", "pk")
+
+
+class GoodsForm(forms.Form):
+    percent = forms.DecimalField(
+        label="价格加减 %", required=False, min_value=-90, max_value=900, max_digits=5, decimal_places=2
+    )
+    sheet = forms.FileField(label="或上传填好的商品表", required=False)
+    reason = forms.CharField(label="原因", required=False, max_length=200)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and (data.get("sheet") is None) == (not data.get("percent")):
+            raise forms.ValidationError("请填价格加减的百分比，或上传商品表，两者选一")
+        return data
+
+    def rows(self, products: Iterable[Product], scope: Scope) -> list[GoodsRow]:
+        if self.cleaned_data["sheet"]:
+            return goods_read([cells for _, cells in rows_sent("", self.cleaned_data["sheet"])], scope)
+        rate = 1 + self.cleaned_data["percent"] / 100
+        return [_row(one, max(FEN, (one.price * rate).quantize(FEN, ROUND_HALF_UP))) for one in products]
+
+
+@admin.register(GoodsRun)
+class GoodsRunAdmin(RunAdmin):
+    list_display = ["file_name", "state_label", "reason", "created_by", "created"]
+    list_select_related = ["created_by"]
+    run_template = "shop/goods_run.html"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("shop.change_product"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GoodsRun]:
+        runs = super().get_queryset(request)
+        return runs if scope_of(request.user).is_all else runs.filter(created_by=request.user.pk)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("start/", takes_files(view(self.start_page)), name="shop_goodsrun_start"),
+            path("sheet.xlsx", view(self.sheet_page), name="shop_goodsrun_sheet"),
+            *super().get_urls(),
+        ]
+
+    def products(self, request: HttpRequest) -> list[Product]:
+        """Return the products that the page is about: those in ``?ids=``, else all in sight that are on sale."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        products = _on_sale(scope_of(request.user))
+        if "ids" in request.GET:
+            pks = [int(pk) for pk in request.GET["ids"].split(",") if pk.isdecimal() and len(pk) < 19]
+            products = products.filter(pk__in=pks)
+        return list(products[:MAX_ROWS])
+
+    def start_page(self, request: HttpRequest) -> HttpResponse:
+        products, user = self.products(request), request.user
+        form = GoodsForm(request.POST, request.FILES) if request.method == "POST" else GoodsForm()
+        if form.is_valid():
+            percent, sheet, reason = (form.cleaned_data[name] for name in ("percent", "sheet", "reason"))
+            name = sheet.name if sheet else f"价格 {percent:+}%"
+            try:
+                rows = form.rows(products, scope_of(user))
+                run = goods_prepare(rows=rows, file_name=name, reason=reason, user_pk=user.pk, now=times.now())
+                return HttpResponseRedirect(run_url(run))
+            except DomainError as refusal:
+                messages.error(request, refusal.msg)
+        query = f"?ids={request.GET['ids']}" if "ids" in request.GET else ""
+        context = {"form": form, "number": len(products), "query": query}
+        return page_shown(self, request, "shop/goods_start.html", "改价、盘点、入库", **context)
+
+    def sheet_page(self, request: HttpRequest) -> HttpResponse:
+        """Send the sheet to fill in, with the stock of this moment."""
+        products = self.products(request)
+        action_record(request.user, StaffAction.EXPORT, {"文件": "商品表", "行数": str(len(products))})
+        rows = ([one.product_id, one.name, one.category.name, one.price, one.stock, None, None, ""] for one in products)
+        content = sheet_write("xlsx", list(HEADS), rows, [20, 30, 14, 12, 10, 10, 8, 30])
+        return download(f"商品表-{times.local(times.now()):%Y%m%d-%H%M}.xlsx", content)
+
+    def run_of(self, request: HttpRequest, key: str) -> GoodsRun:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run: GoodsRun | None = self.get_object(request, key)
+        if run is None:
+            raise Http404
+        return run
+
+    def act(self, request: HttpRequest, run: GoodsRun) -> None:
+        is_undo = request.POST.get("do") == "undo"
+        if not is_undo and any(row["pk"] is None for row in run.rows) and not request.user.has_perm("shop.add_product"):
+            raise PermissionDenied
+        do, action = (goods_undo, StaffAction.UNDO) if is_undo else (goods_apply, StaffAction.BULK)
+        do(run=run, actor=Actor.of(request.user), scope=scope_of(request.user), now=times.now())
+        number = len(run.rows)
+        action_record(run, action, {"文件": run.file_name, "行数": str(number), "原因": run.reason})
+        messages.success(request, f"{'已撤销' if is_undo else '已写入'} {number} 件商品")
+
+    def context(self, request: HttpRequest, run: GoodsRun) -> dict[str, Any]:
+        rows = [GoodsRow(**row) for row in run.rows]
+        return {
+            "rows": rows,
+            "errors": sum(bool(row.error) for row in rows),
+            "new": sum(row.pk is None for row in rows),
+        }
+
+    def result(self, request: HttpRequest, run: GoodsRun) -> tuple[str, bytes]:
+        heads = ("商品", "原价（元）", "新价（元）", "账面库存", "实盘库存", "差异", "入库", "原因")
+        rows = (
+            [row.name, row.old_price, row.price, row.expected, row.counted, row.difference, row.arrived, row.reason]
+            for row in (GoodsRow(**row) for row in run.rows)
+        )
+        return f"{run.file_name.removesuffix('.xlsx')}-差异.xlsx", sheet_write("xlsx", heads, rows)

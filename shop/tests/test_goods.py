@@ -1,0 +1,204 @@
+"""Prices, counts and goods that came in, by sheet or percentage: looked at first, all or nothing, and taken back."""
+
+import io
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from auditlog.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+from openpyxl import load_workbook
+
+from permissions.models import DataScope
+from permissions.scope import EVERYTHING
+from shop.errors import ProductInvalid, StockShortage
+from shop.models import GoodsRun, Product
+from shop.services import goods
+from shop.services.catalogue import product_update
+from shop.services.goods import GoodsRow, goods_apply, goods_prepare
+from shop.tests.factories import make_category, make_order, make_product, meet_before, messages, stock_of
+from tests.kit import at_once, logged_in
+
+pytestmark = pytest.mark.django_db
+RUNS, START = "/admin/shop/goodsrun/", "/admin/shop/goodsrun/start/"
+NOW = timezone.now()
+
+
+@pytest.fixture
+def bike():
+    return make_product("自行车", price="100.00", stock=10, category=make_category("车辆"))
+
+
+def upload(client, *lines, **typed):
+    text = "\n".join(",".join(map(str, line)) for line in lines)
+    return client.post(START, {"sheet": SimpleUploadedFile("十一月.csv", text.encode()), **typed}, follow=True)
+
+
+def press(client, do):
+    return messages(client.post(f"{RUNS}{GoodsRun.objects.latest('pk').pk}/change/", {"do": do}, follow=True))
+
+
+def shown(product):
+    product.refresh_from_db()
+    return str(product.price), product.stock
+
+
+def test_a_sheet_goes_out_is_filled_in_looked_at_carried_out_and_taken_back(office, li, bike):
+    gloves = make_product("手套", stock=5)
+    sheet = load_workbook(io.BytesIO(office.get(f"{RUNS}sheet.xlsx", {"ids": f"{bike.pk},x"}).content)).active
+    heads, line = ([cell.value for cell in row] for row in sheet.iter_rows())
+    assert line[:5] == [bike.product_id, "自行车", "车辆", 100, 10]
+    make_order(li.user, bike, 2)  # sold since the sheet was written, so not missing
+
+    line = dict(zip(heads, line, strict=True)) | {"价格（元）": "88.50", "实盘库存": 9, "入库": 4, "原因": "破损一件"}
+    new = {"商品名称": "头盔", "类目": "车辆", "价格（元）": "30", "实盘库存": 7}
+    lines = [[row.get(head) if row.get(head) is not None else "" for head in heads] for row in (line, new)]
+    page = upload(office, heads, *lines, reason="月末盘点").content.decode()
+
+    assert "<del>100.00</del> <b>88.50</b>" in page and ">-1</b>" in page and "+4" in page and "新增" in page
+    assert shown(bike) == ("100.00", 8) and not Product.objects.filter(name="头盔").exists()
+    assert press(office, "confirm") == ["已写入 2 件商品"]
+    assert shown(bike) == ("88.50", 11)
+    helmet = Product.objects.get(name="头盔")
+    assert (shown(helmet), helmet.category) == (("30.00", 7), bike.category)
+    entry = LogEntry.objects.get_for_object(bike).latest("pk")
+    assert entry.changes == {"price": ["100.00", "88.50"], "stock": ["8", "11"], "原因": ["", "月末盘点 破损一件"]}
+    assert "月末盘点" in office.get(RUNS).content.decode() and press(office, "confirm") == ["这一批已经处理过"]
+    run = GoodsRun.objects.get()
+    result = load_workbook(io.BytesIO(office.get(f"{RUNS}{run.pk}/result/").content)).active
+    assert [cell.value for cell in result[2]][3:8] == [10, 9, -1, 4, "破损一件"]
+
+    assert press(office, "undo") == ["已撤销 2 件商品"]
+
+    helmet.refresh_from_db()
+    assert shown(bike) == ("100.00", 8) and helmet.removed_at and stock_of(gloves) == 5
+    assert press(office, "undo") == ["这一批已经撤销，或者还没有写入"] and shown(bike) == ("100.00", 8)
+
+
+def test_a_percentage_changes_the_chosen_and_rounds_to_fen(office, bike):
+    cheap, other = make_product(price="0.01"), make_product(price="9.99")
+    chosen = {"action": "goods_chosen", "_selected_action": [bike.pk, cheap.pk]}
+    start = office.post("/admin/shop/product/", chosen).url
+
+    office.post(start, {"percent": "-12.5"})
+
+    assert press(office, "confirm") == ["已写入 1 件商品"]  # one fen stays one fen
+    assert [shown(one)[0] for one in (bike, cheap, other)] == ["87.50", "0.01", "9.99"]
+
+
+@pytest.mark.parametrize(
+    ("heads", "line", "error"),
+    [
+        ("商品编号", ["2020"], "没有这个商品编号"),
+        ("商品名称 价格", ["自行车", "free"], "价格（元）：输入一个数字。"),
+        ("商品名称 价格", ["自行车", "9.001"], "价格（元）：确认小数不超过"),
+        ("商品名称 价格", ["自行车", "NaN"], "价格（元）：输入一个数字。"),
+        ("商品名称 实盘", ["自行车", "-1"], "实盘库存：确保该值大于或等于0。"),
+        ("商品名称 入库", ["自行车", "9" * 12], "入库：确保该值小于或等于2000000000。"),
+        ("商品名称 入库", ["双胞胎", "1"], "有 2 件商品叫这个名称"),
+        ("商品名称 价格 类目", ["新的", "9", "没有"], "要新增，请填名称、价格和一个已有的类目"),
+    ],
+)
+def test_a_line_that_says_nothing_clear_is_named_and_nothing_is_written(office, bike, heads, line, error):
+    for _ in range(2):
+        make_product("双胞胎")
+    page = upload(office, heads.split(), line, ["自行车", "120"]).content.decode()
+
+    assert error in page and "有错误" in page and "确认写入" not in page
+    assert "：" in press(office, "confirm")[0] and shown(bike) == ("100.00", 10)
+
+
+def test_what_is_no_sheet_of_goods_or_changes_nothing_is_refused(office, bike, monkeypatch):
+    monkeypatch.setattr("shop.admin.goods.MAX_ROWS", 1)
+
+    assert "第一行要有" in messages(upload(office, ["x"], ["y"]))[0]
+    assert "没有要修改的" in messages(upload(office, ["商品名称", "价格"], ["自行车", "100"]))[0]
+    assert "最多 1 行" in messages(upload(office, ["商品名称"], ["自行车"], ["自行车"]))[0]
+    for typed in ({}, {"percent": "x"}, {"percent": "-91"}, {"percent": "0"}):
+        assert "tr-error" in office.post(START, typed).content.decode()
+    assert not GoodsRun.objects.exists()
+
+
+def test_what_has_changed_since_the_preview_is_left_alone_with_the_rest(office, li, bike):
+    gloves = make_product("手套", stock=3)
+    upload(office, ["商品名称", "价格", "账面", "实盘"], ["自行车", "90", "", ""], ["手套", "", "3", "0"])
+    make_order(li.user, gloves, 1)
+    assert press(office, "confirm") == ["手套：库存现有2件，不能调整-3件"]
+    product_update(product_id=bike.product_id, price=Decimal(95), actor="wang", now=NOW)
+    Product.objects.filter(pk=gloves.pk).update(stock=3)
+    assert press(office, "confirm") == ["自行车：同事刚把价格改成了 95.00"]
+    Product.objects.filter(pk=bike.pk).update(removed_at=NOW)
+    assert press(office, "confirm") == ["自行车：已经下架"]
+    assert stock_of(gloves) == 3 and GoodsRun.objects.get().state == "ready"
+
+
+def test_only_who_may_change_products_in_sight_comes_in(office, clerk, person, bike):
+    upload(office, ["商品名称", "入库"], ["自行车", "1"])
+    address = f"{RUNS}{GoodsRun.objects.get().pk}/change/"
+    packer = clerk("view", "ship")
+    for path in (RUNS, START, f"{RUNS}sheet.xlsx", address):
+        assert packer.get(path).status_code == 403
+    wang = person("wang", "102", is_staff=True)
+    wang.user.role.data_scope = DataScope.CHANGE_OWN
+    wang.user.role.save()
+    browser = logged_in(wang.user)
+    upload(browser, ["商品名称", "入库"], ["自行车", "1"])
+    assert browser.get(address).status_code == 404  # another's
+    assert "没有权限" in press(browser, "confirm")[0] and stock_of(bike) == 10
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhileOrdersArePlaced:
+    """The last two pieces are ordered and counted away at the same instant."""
+
+    def both(self, li, bike):
+        row = GoodsRow("自行车", bike.pk, expected=2, counted=0)
+        run = goods_prepare(rows=[row], file_name="x", reason="", user_pk=li.user.pk, now=NOW)
+
+        def count():
+            goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW)
+
+        def attempt(call):
+            try:
+                return call()
+            except (ProductInvalid, StockShortage) as refusal:
+                return refusal
+
+        calls = [count, lambda: make_order(li.user, bike, 2, now=NOW + timedelta(seconds=1))]
+        return at_once([lambda call=call: attempt(call) for call in calls])
+
+    def test_one_of_them_gets_the_pieces(self, li, monkeypatch):
+        bike = make_product("自行车", stock=2)
+        meet_before(monkeypatch, "shop.services.goods.goods_move")
+
+        answers = self.both(li, bike)
+
+        assert sum(isinstance(answer, ProductInvalid | StockShortage) for answer in answers) == 1
+        assert stock_of(bike) == 0
+
+    def test_without_the_condition_a_sale_is_lost(self, li, monkeypatch):
+        bike, both_have_read = make_product("自行车", stock=2), Barrier(2)
+
+        def read_then_write(*, pk, pieces, **_):
+            product = Product.objects.get(pk=pk)
+            both_have_read.wait(30)
+            both_have_read.wait(30)  # the order is placed in between
+            product.stock += pieces
+            product.save(update_fields=["stock"])
+
+        def order(*args, **facts):
+            both_have_read.wait(30)
+            try:
+                return place(*args, **facts)
+            finally:
+                both_have_read.wait(30)
+
+        place = make_order
+        monkeypatch.setattr(goods, "goods_move", read_then_write)
+        monkeypatch.setitem(globals(), "make_order", order)
+        answers = self.both(li, bike)
+
+        assert not any(isinstance(answer, ProductInvalid | StockShortage) for answer in answers)
+        assert stock_of(bike) == 0  # four pieces went of two
