@@ -51,7 +51,11 @@ class ButtonForm(forms.Form):
 
     def __init__(self, data: Any, *, rows: list[Any], request: HttpRequest) -> None:
         super().__init__(data)
-        self.rows = rows
+        self.rows, self.request = rows, request
+        self.build()
+
+    def build(self) -> None:
+        """Add the fields that depend on the rows. Called once, when the form is made."""
 
     def values(self, row: Any) -> dict[str, Any]:
         """Return what was typed for one of the rows. Called once the form is valid."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.forms.widgets import Script
-from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -67,44 +66,44 @@ class ParcelForm(ButtonForm):
         js = [Script("backoffice/shipping.js", defer=True)]
         css = {"all": ["backoffice/transfer.css", "backoffice/orders.css"]}
 
-    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        self.orders, self.problems, self.filled, self.doubted = rows, list[str](), 0, ""
-        self.scope = scope_of(request.user)
-        names = list(Courier.objects.filter(is_active=True).values_list("name", flat=True))
-        self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in rows))]))
-        self.file = request.FILES.get("sheet")
-        self.fills = data is not None and bool(self.file or data.get("pasted", "").strip())
-        super().__init__(self._with_parcels(data) if self.fills else data, rows=rows, request=request)
+    def build(self) -> None:
+        self.problems, self.filled, self.doubted = list[str](), 0, ""
+        names = Courier.objects.filter(is_active=True).values_list("name", flat=True)
+        self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in self.rows))]))
+        self.file = self.request.FILES.get("sheet")
+        self.fills = self.is_bound and bool(self.file or self.data.get("pasted", "").strip())
+        if self.fills:
+            self._fill_in()
         fields: dict[str, Any] = self.fields
-        for order in rows:
+        for order in self.rows:
             number, courier = _parcel_names(order)
             label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
             fields[number] = TrackingField(order.express_no, **label)
             fields[courier] = forms.ChoiceField(
                 choices=[("", "请选择"), *((name, name) for name in self.couriers), *NO_COURIER],
                 required=False,
-                initial=order.express_company or request.session.get(LAST_COURIER, ""),
+                initial=order.express_company or self.request.session.get(LAST_COURIER, ""),
                 widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
             )
         self.in_table = fields.keys()
 
-    def _with_parcels(self, data: Any) -> Any:
-        """Return the posted data with the parcels of the sheet or the text in it."""
+    def _fill_in(self) -> None:
+        """Put the parcels of the sheet or the text into the posted data."""
         parcels: dict[int, Parcel] = {}
+        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
         try:
-            parcels, self.problems = parcels_of(self.orders, rows_sent(data.get("pasted", ""), self.file))
+            parcels, self.problems = parcels_of(self.rows, rows_sent(data.get("pasted", ""), self.file))
         except SheetRefused as refusal:
             self.problems = [refusal.msg]
-        self.filled, data = len(parcels), data.copy()
-        data["pasted"] = ""
-        for order in self.orders:
+        self.filled, data["pasted"] = len(parcels), ""
+        for order in self.rows:
             if parcel := parcels.get(order.pk):
                 number, courier = _parcel_names(order)
                 guess = courier_of(parcel.number.upper())
                 data[number] = parcel.number
                 alike = (name for name in self.couriers if name[:2] == parcel.courier[:2])  # 极兔 is 极兔速递
                 data[courier] = next((name for name in (parcel.courier, guess, *alike) if name in self.couriers), "")
-        return data
+        self.data = data
 
     def is_valid(self) -> bool:
         return super().is_valid() and not self.fills
@@ -112,7 +111,7 @@ class ParcelForm(ButtonForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         parcels: dict[str, Order] = {}
-        for order in self.orders:
+        for order in self.rows:
             number, courier = _parcel_names(order)
             is_by_courier = data.get(courier) not in ("", BY_HAND, LATER)
             if not data.get(number):
@@ -135,11 +134,11 @@ class ParcelForm(ButtonForm):
         """Return what staff should look at again, by the field: they may confirm that it is right."""
         doubts: dict[str, str] = {}
         others: dict[str, list[Order]] = {}
-        pks = {order.pk for order in self.orders}
-        for other in orders_with_parcels(parcels, scope=self.scope, since=times.now() - REUSED_WITHIN):
+        pks = {order.pk for order in self.rows}
+        for other in orders_with_parcels(parcels, scope=scope_of(self.request.user), since=times.now() - REUSED_WITHIN):
             if other.pk not in pks:
                 others.setdefault(other.express_no, []).append(other)
-        for order in self.orders:
+        for order in self.rows:
             name, courier = _parcel_names(order)
             if not (number := data.get(name)) or number == order.express_no:
                 continue
@@ -154,7 +153,7 @@ class ParcelForm(ButtonForm):
         return {"express_company": courier if number else "", "express_no": number}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
-        orders = zip(self.orders, cells, strict=True)
+        orders = zip(self.rows, cells, strict=True)
         rows = [[*row, *(self.cell(name) for name in _parcel_names(order))] for order, row in orders]
         fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
         shown = fill_in + table([*titles, "快递单号", "快递公司"], rows)
@@ -179,11 +178,9 @@ class ReceiverForm(ButtonForm):
     phone = forms.CharField(label="电话", required=False, max_length=PHONE_LENGTH)
     address = forms.CharField(label="收货地址", required=False, max_length=ADDRESS_LENGTH)
 
-    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        super().__init__(data, rows=rows, request=request)
-        order = rows[0]
-        self.initial = {"recipient": order.recipient, "phone": order.phone, "address": order.address}
-        if not may_see_phones(request.user, order):
+    def build(self) -> None:
+        self.initial = {name: getattr(self.rows[0], name) for name in self.fields}
+        if not may_see_phones(self.request.user, Order):
             del self.fields["phone"]
 
     def values(self, row: Order) -> dict[str, Any]:
@@ -191,37 +188,26 @@ class ReceiverForm(ButtonForm):
 
 
 class ReturnNumberForm(ButtonForm):
-    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        super().__init__(data, rows=rows, request=request)
-        fields: dict[str, Any] = self.fields
-        fields["number"] = TrackingField(rows[0].return_no)
+    def build(self) -> None:
+        self.fields |= {"number": TrackingField(self.rows[0].return_no)}
 
 
 class PiecesForm(ButtonForm):
     """Asks for pieces of the lines of one order."""
 
-    what = "退几件"
-    refusal = "最多还能退 {} 件"
+    what, refusal = "退几件", "最多还能退 {} 件"
 
-    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        super().__init__(data, rows=rows, request=request)
-        self.order = rows[0]
+    def build(self) -> None:
+        self.order = self.rows[0]
         self.lines = list(self.order.lines.order_by("pk"))
-        fields: dict[str, Any] = self.fields
         for line in self.lines:
             if most := self.most(line):
-                attrs = {
-                    "aria-label": f"{self.what} {line.title}",
-                    "data-price": str(line.price),
-                    "inputmode": "numeric",
-                    "placeholder": "0",
-                }
-                fields[_pieces_name(line)] = forms.IntegerField(
-                    label=line.title,
+                attrs = {"aria-label": f"{self.what} {line.title}", "data-price": str(line.price)}
+                self.fields[_pieces_name(line)] = forms.IntegerField(
                     required=False,
                     min_value=0,
                     max_value=most,
-                    widget=forms.NumberInput(attrs),
+                    widget=forms.NumberInput({**attrs, "inputmode": "numeric", "placeholder": "0"}),
                     error_messages={"max_value": self.refusal.format(most)},
                 )
         self.in_table = [_pieces_name(line) for line in self.lines]
@@ -230,8 +216,13 @@ class PiecesForm(ButtonForm):
         """Return how many pieces of the line may be named."""
         return line.left
 
-    def pieces(self, data: dict[str, Any]) -> dict[int, int]:
-        return {line.pk: data[_pieces_name(line)] for line in self.lines if data.get(_pieces_name(line))}
+    def pieces(self) -> dict[int, int]:
+        """Return the pieces that were typed, by the key of their line."""
+        pieces = {line.pk: self.cleaned_data.get(_pieces_name(line)) for line in self.lines}
+        return {pk: number for pk, number in pieces.items() if number}
+
+    def field_of(self, line: OrderLine, closed: str) -> SafeString | str:
+        return self.cell(_pieces_name(line)) if self.most(line) else closed
 
 
 class ReturnForm(PiecesForm):
@@ -243,21 +234,17 @@ class ReturnForm(PiecesForm):
     def most(self, line: OrderLine) -> int:
         return 0 if line.vip_level else line.outside
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if not self.errors and not self.pieces(data):
-            self.add_error(None, "请填写收到几件")
-        return data
+    def clean(self) -> None:
+        if not self.errors and not self.pieces():
+            raise forms.ValidationError("请填写收到几件")
 
     def values(self, row: Order) -> dict[str, Any]:
-        return {"quantities": self.pieces(self.cleaned_data), "is_restocked": self.cleaned_data["shelf"] == "yes"}
+        return {"quantities": self.pieces(), "is_restocked": self.cleaned_data["shelf"] == "yes"}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         stocks = dict(self.order.lines.values_list("pk", "product__stock"))
         rows = [
-            (line.title, line.quantity, line.received_quantity, stocks[line.pk], self.cell(_pieces_name(line)))
-            if self.most(line)
-            else (line.title, line.quantity, line.received_quantity, stocks[line.pk], "—")
+            (line.title, line.quantity, line.received_quantity, stocks[line.pk], self.field_of(line, "—"))
             for line in self.lines
         ]
         number = format_html("<p>寄回单号：{}</p>", self.order.return_no or "没有填写")
@@ -278,53 +265,40 @@ class PartForm(PiecesForm):
         js = [Script("backoffice/refund.js", defer=True)]
         css = {"all": ["backoffice/orders.css"]}
 
-    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
-        super().__init__(data, rows=rows, request=request)
+    def build(self) -> None:
+        super().build()
         self.in_table = [*self.in_table, "refunds_seen"]
         if self.order.state in ASKED and self.order.return_step == ReturnStep.RECEIVED:
             del self.fields["shelf"]  # asked when the goods came
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if "shelf" in self.fields and self.pieces(data) and not data.get("shelf"):
+    def clean(self) -> None:
+        if "shelf" in self.fields and self.pieces() and not self.cleaned_data.get("shelf"):
             self.add_error("shelf", "请选择退的商品是否放回货架")
-        return data
 
     def values(self, row: Order) -> dict[str, Any]:
         data = self.cleaned_data
-        return {
-            "amount": data["amount"],
-            "quantities": self.pieces(data),
-            "is_restocked": data.get("shelf") == "yes",
-            "refunds_seen": data["refunds_seen"],
-        }
+        facts = {"amount": data["amount"], "refunds_seen": data["refunds_seen"]}
+        return facts | {"quantities": self.pieces(), "is_restocked": data.get("shelf") == "yes"}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         """Return the order's lines with a field for the pieces, and how much of its money can still be refunded."""
         order, refunds = self.order, refunds_of_order(out_trade_no=self.order.order_id)
         rows = [
             (
-                line.title,
-                yuan_text(line.price),
-                line.quantity,
-                str(line.refunded_quantity),
-                str(line.received_quantity),
-                self.cell(_pieces_name(line)) if line.left else "已退完",
+                *(line.title, yuan_text(line.price), line.quantity),
+                *(str(line.refunded_quantity), str(line.received_quantity), self.field_of(line, "已退完")),
             )
             for line in self.lines
         ]
+        paid, claimed, rest = order.total, fen_to_yuan(refunds.claimed_fen), fen_to_yuan(refunds.rest_fen)
         money = format_html(
             "<p>订单 {}，买家 {}。已付 {} 元，已退（含正在退的）{} 元，"
             '<b>还能退 <span data-rest="{}">{}</span> 元</b>。</p>',
-            order,
-            order.username,
-            yuan_text(order.total),
-            yuan_text(fen_to_yuan(refunds.claimed_fen)),
-            fen_to_yuan(refunds.rest_fen),
-            yuan_text(fen_to_yuan(refunds.rest_fen)),
+            *(order, order.username, yuan_text(paid), yuan_text(claimed), rest, yuan_text(rest)),
         )
         if order.state in ASKED:
-            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', Related([order]).reason(order))
+            reason = Related([order]).reason(order)
+            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', reason)
         field = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
         return money + table(("商品", "单价（元）", "买了", "已退", "已收到", "退几件"), rows) + field
 
