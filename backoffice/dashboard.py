@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from auditlog.models import LogEntry
@@ -18,8 +17,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from backoffice.navigation import may_see, may_see_income
-from backoffice.periods import PERIODS, Period, change_text, month_later, period_of
-from backoffice.widgets import Fact, Panel, Row, Tile, columns_panel, list_url, rows_panel
+from backoffice.periods import PERIODS, Period, change_text, period_of
+from backoffice.widgets import Fact, Panel, Row, Tile, list_url, rows_panel
 from core import times
 from core.admin.drawing import polyline
 from core.admin.listing import page_of
@@ -31,7 +30,7 @@ from payments.figures import refund_sums, refunded
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
 from runs.models import Export
-from shop.revenue import DAYS, days_until, order_days, order_sums, products_best
+from shop.revenue import days_until, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, OrderAction, State
 from sockets.sessions import sessions_open
@@ -41,7 +40,7 @@ from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
 from weather.services import account_get
 
-CLASSES_SHOWN, SCARCE_SHOWN, MONTHS = 12, 8, 12
+CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
 CROWDED = 1000  # with so many waiting tasks a queue is shown in red
 BEST_SHOWN, STAFF_SHOWN = 8, 8
@@ -67,13 +66,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     parts = [
         part for label, card in CARDS if may_see(request, label) for part in card(now, period, scope_of(request.user))
     ]
-    if not may_see_income(request):
-        parts = [part for part in parts if not part.is_income]
     if request.user.is_superuser:
         parts.append(_system(now))
     tiles = [_for_eyes_only(part, request) for part in parts if isinstance(part, Tile)]
-    # Wide panels (charts) come first, then those of which three stand in a row.
-    panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
+    tiles = [tile for tile in tiles if not tile.is_income or may_see_income(request)]
+    panels = [part for part in parts if isinstance(part, Panel)]
     switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in PERIODS.items()]
     facts = {
         "tiles": tiles,
@@ -118,12 +115,11 @@ def _figure(
 
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     yield Tile("学员", str(students_total(scope=scope)), list_url("students.student"))
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    months = [month_later(month, number) for number in range(1 - MONTHS, 2)]
-    days, room = entries("day", months[0].date(), now.date(), scope), settings.CLASS_CAPACITY
+    lately = days_until(now)
+    days, room = entries("day", min(lately[0], period.last_begins.date()), now.date(), scope), settings.CLASS_CAPACITY
     new, before = (_days_sum(days, *span) for span in period.spans)
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
-    yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in days_until(now)])
+    yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
     classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
     yield rows_panel(
         "各班学员",
@@ -133,12 +129,6 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
         link=list_url("students.student"),
         empty="还没有学员",
     )
-    rows: list[Row] = []
-    for month, end in pairwise(months):
-        span = {"created_at__gte": month.isoformat(), "created_at__lt": end.isoformat()}
-        number = _days_sum(days, month, end - timedelta(days=1))
-        rows.append((f"{month:%Y年%m月}", number, list_url("students.student", **span), f"{month.month}月"))
-    yield columns_panel("每月新增学员", rows, are_numbered=True)
 
 
 def _days_sum(days: dict[date, int], first: datetime, last: datetime) -> int:
@@ -152,11 +142,10 @@ def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pane
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
     earning = ",".join(state.value for state in EARNING)
     days = order_days(now)
-    orders = [day.placed for day in days.values()]
-    revenues = [day.revenue for day in days.values()]
-    yield _figure("订单", sums.placed, before.placed, period, list_url("shop.order", **placed), orders)
-    income_url = list_url("shop.order", state__in=earning, **placed)
-    yield _figure("收入（元）", sums.revenue, before.revenue, period, income_url, revenues, is_income=True)
+    link = list_url("shop.order", **placed)
+    yield _figure("订单", sums.placed, before.placed, period, link, [day.placed for day in days.values()])
+    link, lately = list_url("shop.order", state__in=earning, **placed), [day.revenue for day in days.values()]
+    yield _figure("收入（元）", sums.revenue, before.revenue, period, link, lately, is_income=True)
     to_do = orders_to_do()
     for right, label, states, query, tone, hint in ORDERS:
         number = sum(to_do[state] for state in states)
@@ -165,9 +154,6 @@ def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pane
     if untold := orders_untold().count():
         link, hint = list_url("shop.order", work="trouble"), "收到的钱或退款，订单没有记上"
         yield _waits("款项未入账", untold, "danger", link, "payments.payment:change", hint)
-    yield _day_panel("每日订单", days, orders, "{}")
-    hint = "已付款、没有全额退款的订单，减去部分退款；"
-    yield _day_panel("每日收入（元）", days, revenues, "{:,.2f}", hint=hint, is_income=True)
 
 
 def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -175,7 +161,6 @@ def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]
     yield rows_panel(
         f"{period.label}卖得最好的商品",
         [(name, pieces, list_url("shop.product") + f"{pk}/change/", "") for pk, name, pieces in best],
-        width="bo-third",
         hint="件数，不含已退款",
         empty=f"{period.label}还没有卖出商品",
     )
@@ -197,7 +182,6 @@ def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     yield rows_panel(
         f"{period.label}员工操作",
         rows,
-        width="bo-third",
         hint="修改记录的条数",
         link=list_url("auditlog.logentry", day=period.name),
         empty=f"{period.label}还没有操作",
@@ -207,17 +191,6 @@ def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
 def _waits(label: str, number: int | str, tone: str, link: str, right: str, hint: str = "") -> Tile:
     """Return the tile of what staff with the right should deal with; it has its ``tone`` as long as there is any."""
     return Tile(label, number, link, tone if number else "", hint if number else "", right=right)
-
-
-def _day_panel(
-    title: str, days: Iterable[date], numbers: list[Any], form: str, *, hint: str = "", is_income: bool = False
-) -> Panel:
-    rows: list[Row] = []
-    for at, (day, number) in enumerate(zip(days, numbers, strict=True)):
-        link = list_url("shop.order", created_at_from=day, created_at_to=day)
-        rows.append((f"{day:%m月%d日}", number, link, f"{day.month}/{day.day}" if at % 7 == 1 else ""))
-    hint += f"最近 {DAYS} 天共 {form.format(sum(numbers))}，最多一天 {form.format(max(numbers))}"
-    return columns_panel(title, rows, form, hint=hint, is_income=is_income)
 
 
 def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
@@ -253,7 +226,6 @@ def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
             for product in scarce[:SCARCE_SHOWN]
         ],
         minimum=SCARCE,
-        width="bo-third",
         link=link,
         empty="没有库存不足的商品",
     )
@@ -278,7 +250,7 @@ def _weather(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pa
             *facts,
         ]
     head = f"{record.city} {record.wea} {record.tem}℃" if record else f"{account.city_name}：还没有记录"
-    yield Panel("现在的天气", "backoffice/facts.html", width="bo-third", link=link, head=head, facts=facts)
+    yield Panel("现在的天气", "backoffice/facts.html", link=link, head=head, facts=facts)
 
 
 def _system(now: datetime) -> Panel:
@@ -292,7 +264,7 @@ def _system(now: datetime) -> Panel:
             Fact("扫码登录连接", str(sockets)),
             Fact("修改记录", "查看", link=list_url("auditlog.logentry")),
         ]
-    return Panel("运行状况", "backoffice/facts.html", width="bo-third", facts=facts)
+    return Panel("运行状况", "backoffice/facts.html", facts=facts)
 
 
 def _worker(name: str, age_s: float | None, depth: int) -> Fact:

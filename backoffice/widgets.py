@@ -1,16 +1,11 @@
 """The pieces of the first page: tiles, panels and bars, which ``templates/backoffice/`` draws."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
-from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
-
-# Percent of a chart's height for the tallest column; the rest is for the numbers above and the marks below.
-TALLEST = 78.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class Tile:
 @dataclass(frozen=True)
 class Bar:
     label: str
-    value: str
+    value: int
     link: str
     mark: str
     share: float  # percent of the longest
@@ -51,16 +46,12 @@ class Fact:
 class Panel:
     title: str
     template: str
-    width: str = "bo-half"
     hint: str = ""
     link: str = ""
     bars: list[Bar] = field(default_factory=list)
-    axis: tuple[str, ...] = ()  # the numbers beside columns, from above
-    are_numbered: bool = False
     empty: str = ""
     head: str = ""
     facts: list[Fact] = field(default_factory=list)
-    is_income: bool = False
 
 
 def list_url(label: str, **query: Any) -> str:
@@ -70,25 +61,13 @@ def list_url(label: str, **query: Any) -> str:
     return f"{address}?{urlencode(query)}" if query else address
 
 
-# Label, number, link, and the mark behind the number or below the column.
-Row = tuple[str, int | Decimal, str, str]
+# Label, number, link, and the mark behind the number.
+Row = tuple[str, int, str, str]
 
 
 def rows_panel(title: str, rows: Iterable[Row], *, minimum: int = 1, **options: Any) -> Panel:
     """Return a panel of bars below each other. The largest number, or ``minimum``, takes the whole width."""
-    return Panel(title, "backoffice/rows.html", bars=_bars(list(rows), "{}", minimum, 100.0), **options)
-
-
-def columns_panel(title: str, rows: Sequence[Row], form: str = "{}", **options: Any) -> Panel:
-    """Return a panel of columns with an axis, which ends at an even number."""
-    top = max(2 * ceil(max(row[1] for row in rows) / 2), 2)
-    bars = _bars(rows, form, top, TALLEST)
-    return Panel(title, "backoffice/columns.html", bars=bars, axis=(f"{top:,}", f"{top // 2:,}"), **options)
-
-
-def _bars(rows: Sequence[Row], form: str, minimum: int, tallest: float) -> list[Bar]:
-    longest = float(max([minimum, *(row[1] for row in rows)]))
-    return [
-        Bar(label, form.format(number), link, mark, round(float(number) / longest * tallest, 1))
-        for label, number, link, mark in rows
-    ]
+    numbers = list(rows)
+    longest = max([minimum, *(number for _, number, *_ in numbers)])
+    bars = [Bar(label, number, link, mark, round(number / longest * 100, 1)) for label, number, link, mark in numbers]
+    return Panel(title, "backoffice/rows.html", bars=bars, **options)

@@ -38,6 +38,16 @@ def test_a_year_stands_beside_the_year_before_with_one_query_for_both(office, dj
     assert shown["city"].rows == [("重庆", 2), ("南京", 1)]
 
 
+def test_a_month_begins_at_midnight_in_shanghai(office):
+    first = day_begins(date(2026, 1, 1))
+    students("谭鹏", created_at=first)
+    students("李明", created_at=first - timedelta(seconds=1))
+
+    entries = charts(office, "from=2025-12-01&to=2026-02-28")["students"]
+
+    assert [row[:2] for row in entries.rows] == [("12月", 1), ("1月", 1), ("2月", 0)]
+
+
 def test_a_month_stands_beside_a_longer_one_and_that_of_the_year_before(office):
     students("谭鹏", created_at=day_begins(date(2026, 1, 31)))
 
