@@ -6,6 +6,7 @@ file exists the restore has not ended, and no process of the system starts.
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,6 @@ Memory = dict[str, Any]
 MADE_AT = {"created_at", "logged_in_at", "received_at", "restored_at", "timestamp"}
 
 
-class NotRestored(Exception):
-    """The database holds what is later than the point that it is said to be restored to; the text names it."""
-
-
 def begin(source: str, *, remembers: bool = True) -> Memory:
     """Note that a restore begins, and return what is remembered of the database it replaces.
 
@@ -46,19 +43,18 @@ def begin(source: str, *, remembers: bool = True) -> Memory:
     return memory
 
 
-def refuse_unless_at(point: datetime) -> None:
-    """Refuse to end logins and to purge queues where the database was not restored to ``point``.
+def row_after(point: datetime) -> str:
+    """Name a table with a row that was made after ``point``, and its time; "" if there is none.
 
-    :raises NotRestored: a row was made later; the text names it.
+    With such a row the database was not restored to ``point``: logins must not end, nor queues be purged.
     """
     fields = [field for model in apps.get_models() for field in model._meta.concrete_fields if field.name in MADE_AT]
     for field in fields:
-        try:
+        with suppress(ProgrammingError):  # the database is of an earlier release, which has no such column
             newest = field.model._base_manager.aggregate(newest=Max(field.name))["newest"]
-        except ProgrammingError:
-            continue  # the database is of an earlier release, which has no such column
-        if newest and newest > point:
-            raise NotRestored(f"{field.model._meta.db_table} 里有一行是 {newest.isoformat()} 的")
+            if newest and newest > point:
+                return f"{field.model._meta.db_table} 里有一行是 {newest.isoformat()} 的"
+    return ""
 
 
 def give_up() -> None:

@@ -39,14 +39,11 @@ class Command(BaseCommand):
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
         was_unfinished = restored.unfinished()
-        if point and not was_unfinished:
-            try:
-                restored.refuse_unless_at(point)
-            except restored.NotRestored as error:
-                raise CommandError(
-                    f"什么也没有改变：数据库没有恢复到 {point.isoformat()}，{error}。"
-                    "pgBackRest 失败了吗？如果是恢复到最后，就写最后一行的时刻。"
-                ) from error
+        if point and not was_unfinished and (row := restored.row_after(point)):
+            raise CommandError(
+                f"什么也没有改变：数据库没有恢复到 {point.isoformat()}，{row}。"
+                "pgBackRest 失败了吗？如果是恢复到最后，就写最后一行的时刻。"
+            )
         # pgBackRest has replaced the database already: there is nothing to remember of it.
         memory = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
         if file:
