@@ -1,7 +1,7 @@
 """What a beginner has probably done wrong: a sentence beside ``msg``, never in production.
 
-``ApiViewSet`` adds it as ``hint`` where the setting ``HINTS`` is on. One function finds one mistake, and looks at the
-very thing that its sentence names: the same refusal has other causes, and a false hint sends its reader astray.
+``ApiViewSet`` adds it as ``hint`` where the setting ``HINTS`` is on. Each condition looks at the very thing that its
+sentence names: the same refusal has other causes, and a false hint sends its reader astray.
 """
 
 import time
@@ -96,70 +96,39 @@ class Case:
 def hint_for(request: Request, endpoint: Any, answer: Envelope) -> str | None:
     """Return the sentence for an answered call, or None."""
     case = Case(request, endpoint, answer.status_code, answer.data)
-    return next((sentence for find in _MISTAKES if (sentence := find(case))), None)
+    # What makes the request unreadable stands before what it says.
+    finders = (_of_format, _of_login, _of_place, _of_values, _of_files, _of_names)
+    return next((sentence for find in finders if (sentence := find(case))), None)
 
 
-# --- The form of the request -------------------------------------------------------------------------
+def _of_format(case: Case) -> str | None:
+    if case.http == WrongMethod.http_status:
+        return f"这个接口用 {'、'.join(case.endpoint.methods)},不是 {case.method}"
+    if case.content_type.startswith("multipart/") and "boundary=" not in case.content_type:
+        return "Content-Type 里没有 boundary:用 FormData 上传时不要自己设置 Content-Type,浏览器会写"
+    if case.http == UnsupportedFormat.http_status:
+        return "请求头 Content-Type 要与请求体一致:JSON 用 application/json,表单用 application/x-www-form-urlencoded"
+    if case.msg == Unreadable.msg and case.content_type.startswith("application/json"):
+        return "请求体不是有效的 JSON 对象:用 JSON.stringify 生成"
+    return None
 
 
-def _wrong_method(case: Case) -> str | None:
-    if case.http != WrongMethod.http_status:
-        return None
-    return f"这个接口用 {'、'.join(case.endpoint.methods)},不是 {case.method}"
+def _of_login(case: Case) -> str | None:
+    code = case.body.get("code")
+    if code == LoginRequired.code:
+        name = next((name for name in ("token", "access-token", "x-token") if case.request.headers.get(name)), "")
+        return (f"你的请求头叫 {name}:" if name else "") + "登入返回的 token 放在请求头 authorization 里"
+    if code == TokenInvalid.code:
+        return _of_dead_token(case)
+    if code == NotPermitted.code:
+        caller: Any = case.request.user
+        if caller.role.may_call(case.endpoint.paths, case.endpoint.access):
+            return "这个角色有该接口,但这条数据不归这个账号改,或老师把这个班设成了只读"
+        return "已登入,但这个角色没有该接口:换一个账号,或在后台的角色里加上"
+    return None
 
 
-def _no_boundary(case: Case) -> str | None:
-    if not case.content_type.startswith("multipart/") or "boundary=" in case.content_type:
-        return None
-    return "Content-Type 里没有 boundary:用 FormData 上传时不要自己设置 Content-Type,浏览器会写"
-
-
-def _unknown_format(case: Case) -> str | None:
-    if case.http != UnsupportedFormat.http_status:
-        return None
-    return "请求头 Content-Type 要与请求体一致:JSON 用 application/json,表单用 application/x-www-form-urlencoded"
-
-
-def _broken_json(case: Case) -> str | None:
-    if case.msg != Unreadable.msg or not case.content_type.startswith("application/json"):
-        return None
-    return "请求体不是有效的 JSON 对象:用 JSON.stringify 生成"
-
-
-def _json_as_form(case: Case) -> str | None:
-    first = next(iter(case.posted), "")
-    if not case.content_type.startswith("application/x-www-form-urlencoded") or not first.lstrip().startswith("{"):
-        return None
-    return "请求体是 JSON,Content-Type 却是表单:改为 application/json,或用 URLSearchParams 生成表单"
-
-
-def _body_in_query(case: Case) -> str | None:
-    if case.method != "POST" or case.posted:
-        return None
-    names = [name for name in case.request.query_params if name in case.fields]
-    return f"POST 的参数放在请求体里,不是查询串:{_listed(names)}" if names else None
-
-
-def _query_in_body(case: Case) -> str | None:
-    length = str(case.request.META.get("CONTENT_LENGTH") or "0")
-    if case.method != "GET" or case.request.query_params or not case.fields or length in {"", "0"}:
-        return None
-    return "GET 的参数放在查询串里(axios 用 params),不是请求体"
-
-
-# --- The login ---------------------------------------------------------------------------------------
-
-
-def _no_token(case: Case) -> str | None:
-    if case.body.get("code") != LoginRequired.code:
-        return None
-    name = next((name for name in ("token", "access-token", "x-token") if case.request.headers.get(name)), "")
-    return (f"你的请求头叫 {name}:" if name else "") + "登入返回的 token 放在请求头 authorization 里"
-
-
-def _dead_token(case: Case) -> str | None:
-    if case.body.get("code") != TokenInvalid.code:
-        return None
+def _of_dead_token(case: Case) -> str:
     if case.endpoint.path == "/users/refresh":
         return "这个 refresh 不能再用(已经用过、过期或退出),或不是登入返回的 refresh:重新登入"
     raw = token_of(case.request) or ""
@@ -178,79 +147,52 @@ def _dead_token(case: Case) -> str | None:
     return "token 已经注销(退出、改密码或停用):重新登入"
 
 
-def _no_right(case: Case) -> str | None:
-    if case.body.get("code") != NotPermitted.code:
-        return None
-    caller: Any = case.request.user
-    if not caller.role.may_call(case.endpoint.paths, case.endpoint.access):
-        return "已登入,但这个角色没有该接口:换一个账号,或在后台的角色里加上"
-    return "这个角色有该接口,但这条数据不归这个账号改,或老师把这个班设成了只读"
+def _of_place(case: Case) -> str | None:
+    """Look for parameters that stand in the other of query and body, or in a body of another format."""
+    query = case.request.query_params
+    first = next(iter(case.posted), "")
+    if case.content_type.startswith("application/x-www-form-urlencoded") and first.lstrip().startswith("{"):
+        return "请求体是 JSON,Content-Type 却是表单:改为 application/json,或用 URLSearchParams 生成表单"
+    if case.method == "POST" and not case.posted and (names := [name for name in query if name in case.fields]):
+        return f"POST 的参数放在请求体里,不是查询串:{_listed(names)}"
+    length = str(case.request.META.get("CONTENT_LENGTH") or "0")
+    if case.method == "GET" and not query and case.fields and length not in {"", "0"}:
+        return "GET 的参数放在查询串里(axios 用 params),不是请求体"
+    return None
 
 
-# --- The parameters ----------------------------------------------------------------------------------
+def _of_values(case: Case) -> str | None:
+    values = [(name, str(value).strip()) for name, value in case.sent.items() if name in case.fields]
+    if texts := [f"{name} 的值是文本 {text}" for name, text in values if text in _NO_VALUE]:
+        return f"参数 {_listed(texts)}:变量还没有值,请求就发出去了"
+    is_captcha_wrong = "验证码" in case.msg and case.body.get("state") is False and "captcha" in case.sent
+    if is_captcha_wrong and "key" not in case.sent and not case.request.COOKIES.get("captcha"):
+        return "请求没有带 cookie(页面用 localhost、接口用 127.0.0.1 时浏览器不会带):把 getCaptcha 返回的 key 一起传"
+    return None
 
 
-def _text_of_nothing(case: Case) -> str | None:
-    values = [(n, str(value).strip()) for n, value in case.sent.items()]
-    texts = [f"{name} 的值是文本 {text}" for name, text in values if text in _NO_VALUE and name in case.fields]
-    return f"参数 {_listed(texts)}:变量还没有值,请求就发出去了" if texts else None
-
-
-def _captcha_of_nobody(case: Case) -> str | None:
-    is_wrong = "验证码" in case.msg and case.body.get("state") is False
-    if not is_wrong or "captcha" not in case.sent or "key" in case.sent or case.request.COOKIES.get("captcha"):
-        return None
-    return "请求没有带 cookie(页面用 localhost、接口用 127.0.0.1 时浏览器不会带):把 getCaptcha 返回的 key 一起传"
-
-
-def _file_elsewhere(case: Case) -> str | None:
+def _of_files(case: Case) -> str | None:
     files = sorted(case.request.FILES) if case.posted else []
-    if not files:
-        return None
     names = [name for name, field in case.fields.items() if isinstance(field, (FileField, Picture))]
-    if not names or set(files) & set(names):
-        return None
-    return f"收到的文件字段名是 {_listed(files)}:这个接口的是 {_listed(names)}"
-
-
-def _no_file(case: Case) -> str | None:
-    if not case.is_decided_by_parameters or (case.posted and case.request.FILES):
-        return None
-    names = [name for name, field in case.fields.items() if isinstance(field, FileField)]
-    if not names:
-        return None
-    return f"请求里没有文件:用 FormData 上传,文件的字段名是 {_listed(names)}"
-
-
-def _no_user_id(case: Case) -> str | None:
-    if case.endpoint.path != "/users/uploadAvatar" or case.sent.keys() & {"uId", "unid"}:
-        return None
-    return "缺少 uId:登入返回的 userInfo.unid" if case.is_decided_by_parameters else None
-
-
-def _missing(case: Case) -> str | None:
+    if files and names and not set(files) & set(names):
+        return f"收到的文件字段名是 {_listed(files)}:这个接口的是 {_listed(names)}"
     if not case.is_decided_by_parameters:
         return None
+    if case.endpoint.path == "/users/uploadAvatar" and not case.sent.keys() & {"uId", "unid"}:
+        return "缺少 uId:登入返回的 userInfo.unid"
+    names = [name for name, field in case.fields.items() if isinstance(field, FileField)]
+    return f"请求里没有文件:用 FormData 上传,文件的字段名是 {_listed(names)}" if names and not files else None
+
+
+def _of_names(case: Case) -> str | None:
     names = [name for name in case.fields if name in case.needed and name not in case.sent]
-    if not names:
-        return None
-    others = [name for name in case.sent if name not in case.fields and name != "token"]
-    return f"缺少参数 {_listed(names)}" + (f";收到的是 {_listed(others)}" if others else "")
-
-
-def _page_alone(case: Case) -> str | None:
-    if "total" not in case.body or "page" not in case.sent or "count" in case.sent or "count" not in case.fields:
-        return None
-    return "只传了 page:没有 count 时 page 不起作用,给出的是全部数据"
+    if names and case.is_decided_by_parameters:
+        others = [name for name in case.sent if name not in case.fields and name != "token"]
+        return f"缺少参数 {_listed(names)}" + (f";收到的是 {_listed(others)}" if others else "")
+    if "total" in case.body and "page" in case.sent and "count" not in case.sent and "count" in case.fields:
+        return "只传了 page:没有 count 时 page 不起作用,给出的是全部数据"
+    return None
 
 
 def _listed(names: list[str]) -> str:
     return "、".join(names[:10])[:80]
-
-
-# The first that finds something speaks: what makes the request unreadable stands before what it says.
-_MISTAKES = (
-    *(_wrong_method, _no_boundary, _unknown_format, _broken_json, _no_token, _dead_token, _no_right),
-    *(_json_as_form, _body_in_query, _query_in_body, _text_of_nothing, _captcha_of_nobody),
-    *(_file_elsewhere, _no_user_id, _no_file, _missing, _page_alone),
-)
