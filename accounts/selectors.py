@@ -70,9 +70,10 @@ def records_of(user: User) -> dict[str, QuerySet[Any]]:
     }
 
 
-def login_log() -> QuerySet[LoginLog]:
-    """Return logins, newest first."""
-    return LoginLog.objects.order_by("-pk")
+def login_log(colleagues: Q) -> QuerySet[LoginLog]:
+    """Return logins, newest first, of the users whom ``colleagues`` matches; an empty one matches all."""
+    logins = LoginLog.objects.order_by("-pk")
+    return logins.filter(user__in=User.objects.filter(colleagues).values("pk")) if colleagues else logins
 
 
 def scan_logins(user_pks: Iterable[int]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from rest_framework.request import Request
@@ -10,7 +11,7 @@ from rest_framework.request import Request
 from accounts import avatars, errors
 from accounts.api import docs, params
 from accounts.api.answers import log_fields, login_fields, user_fields
-from accounts.authentication import CallerRequest
+from accounts.authentication import CallerRequest, Principal
 from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_verify
 from accounts.login_request import cookie_set, device_remember, login_context, wechat_addresses
 from accounts.models import LoginMethod, User
@@ -44,13 +45,18 @@ CALLBACK = "/users/wechatCallBack"
 _COLUMNS = {"vipLevel": "vip_level"}
 
 
+def _colleagues(me: Principal) -> Q:
+    """Match the users whom a caller sees: with 仅本人 the own class."""
+    return colleagues_of(me.pk, me.class_name) if me.scope.is_own_only else Q()
+
+
 class LoginLogViewSet(ApiViewSet):
     tag = "学员模块"
 
     @Endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG, is_reading=True)
-    def get_login_log(self, request: Request) -> Envelope:
-        page = params.LoginLogParams.read(request)
-        return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
+    def get_login_log(self, request: CallerRequest) -> Envelope:
+        page, logins = params.LoginLogParams.read(request), login_log(_colleagues(request.user))
+        return ok("success", data=[log_fields(entry) for entry in logins[page_slice(**page)]])
 
 
 class UserViewSet(ApiViewSet):
@@ -87,9 +93,7 @@ class UserViewSet(ApiViewSet):
         values = params.UserListParams.read(request)
         me, now = request.user, times.now()
         is_whole = sees_phones(me.role)
-        users = user_list(key=values["key"], by_phone=is_whole, roleid=values["roleid"])
-        if me.scope.is_own_only:
-            users = users.filter(colleagues_of(me.pk, me.class_name))
+        users = user_list(key=values["key"], by_phone=is_whole, roleid=values["roleid"]).filter(_colleagues(me))
         total, page = page_of(users, values)
         rows = [user_fields(user, now) for user in page]
         for row in rows:

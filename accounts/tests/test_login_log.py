@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import LoginLog, User
 from accounts.services.login import login_record, logins_purge
 from core.times import local
-from permissions.models import Role
+from permissions.models import DataScope, Role
 from tests.kit import at_once
 
 EMPTY = {"loginTime": "", "ip": ""}
@@ -33,6 +33,22 @@ def test_shows_this_login_and_the_one_before_newest_first_by_ten_unless_told_oth
     for page, length in (({}, 10), ({"page": 2}, 3), ({"count": 12}, 12)):
         assert len(li.get("/getloginlog", **page).json()["data"]) == length
     assert first["nowLogin"]["loginTime"] == f"{local(LoginLog.objects.earliest('pk').logged_in_at):%Y/%m/%d %H:%M:%S}"
+
+
+@pytest.mark.django_db
+def test_with_sight_of_the_own_alone_it_shows_the_own_class(person):
+    Role.objects.filter(roleid="103").update(data_scope=DataScope.OWN)
+    people = {
+        name: person(name, roleid, class_name=class_name)
+        for name, class_name, roleid in (("li", "H5", "103"), ("wang", "H6", "103"), ("boss", "", "102"))
+    }
+    for client in people.values():
+        login_record(user=client.user, ip="", now=timezone.now())
+
+    def names(username):
+        return [row["username"] for row in people[username].get("/getloginlog").json()["data"]]
+
+    assert names("li") == ["li"] and names("boss") == ["boss", "wang", "li"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.models import User
@@ -10,10 +11,13 @@ from accounts.selectors import users_over
 from accounts.tokens import family_begin
 from practice.services import accounts_clear
 from practice.tasks import clear
+from shop.models import Product
+from shop.services.catalogue import catalogue_clear
 from shop.tests.factories import make_order
 from students.models import Student
 from students.tests.factories import students
-from tests.kit import during
+from tests.kit import during, encoded
+from uploads.models import ImageUse, Upload
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-password"
@@ -74,6 +78,25 @@ def test_a_login_or_a_refresh_gives_the_time_back(practice, aged, api):
     assert api.post("/users/refresh", {"refresh": tokens.refresh}).json()["state"]
 
     assert not users_over(timezone.now()).exists()
+
+
+def test_pictures_of_what_is_cleared_are_released_but_for_those_that_orders_show(practice, person, tmp_path):
+    practice.MEDIA_ROOT = tmp_path
+    li = person("li", "102")
+    category = li.post("/category/addCategory", {"categoryName": "茶"}).json()["category_id"]
+    numbers = []
+    for name, colour in (("绿茶", "green"), ("红茶", "red")):
+        picture = SimpleUploadedFile("a.png", encoded("PNG", color=colour))
+        url = li.post("/upload/uploadImg", {"img": picture}, format="multipart").json()["imgUrl"]
+        fields = {"category_id": category, "productName": name, "price": "1", "inventory": "5", "description": "x"}
+        numbers.append(li.post("/product/add_product", fields | {"imageUrl": url}).json()["product_id"])
+    assert li.post("/pay/pre_order", {"product_id": numbers[1], "quantity": 1}).json()["state"]
+
+    catalogue_clear(user_pks=[li.user.pk], now=timezone.now())
+
+    [use] = ImageUse.objects.all()
+    assert use.owner.startswith(f"shop.Product:{Product.objects.get(product_id=numbers[1]).pk}:")
+    assert Upload.objects.filter(uses=None, idle_since__isnull=False).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,6 +6,7 @@ from typing import Any, NotRequired, TypedDict
 
 from django.conf import settings
 
+from accounts.errors import CeilingReached
 from accounts.models import User
 from core.api.endpoint import Doc, Failure
 from core.api.params import PageParams
@@ -109,7 +110,7 @@ _CATEGORY_PICTURE = _no_picture("categoryImgurl")
 CATEGORY_ADD = _doc(
     params.CategoryAddParams,
     "添加成功",
-    [errors.CategoryExists, *_CATEGORY_PICTURE],
+    [errors.CategoryExists, *_CATEGORY_PICTURE, CeilingReached("练习账号最多100个类目,请先删除一些")],
     fields={"category_id": _CATEGORY_ID},
     send={"categoryName": "车辆"},
 )
@@ -138,7 +139,10 @@ _NO_PRICE = errors.ProductInvalid("price: 必须是大于0、最多两位小数�
 PRODUCT_ADD = _doc(
     params.ProductAddParams,
     "添加成功",
-    [params.ProductAddParams.no_category(), errors.ProductCategoryUnknown, _NO_PRICE, *_PRODUCT_PICTURE],
+    [
+        *(params.ProductAddParams.no_category(), errors.ProductCategoryUnknown, _NO_PRICE),
+        *(*_PRODUCT_PICTURE, CeilingReached("练习账号最多100件商品,请先删除一些")),
+    ],
     fields={"product_id": _PRODUCT_ID},
     send={name: _PRODUCT[name] for name in _EDITABLE},
 )

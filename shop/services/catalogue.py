@@ -23,9 +23,9 @@ from shop.errors import (
     RecordUnknown,
     ShopError,
 )
-from shop.models import Category, Product
+from shop.models import Category, OrderLine, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
-from uploads.services import image_adopt, image_release
+from uploads.services import image_adopt, image_release, images_release
 
 log = structlog.get_logger("shop")
 MAX_ID_ATTEMPTS = 1000
@@ -189,10 +189,18 @@ def product_remove(*, product_id: str, scope: Scope = EVERYTHING, now: datetime)
 
 @transaction.atomic
 def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
-    """Take all products and categories that the users have entered off sale; return how many."""
+    """Take all products and categories that the users have entered off sale; return how many.
+
+    Their pictures are released, but for those of products that somebody has ordered: orders show them.
+    """
     condition = {"created_by__in": user_pks, "removed_at": None}
-    for category in Category.objects.filter(**condition):
-        image_release(owner=_owner(category))
+    # Whoever changes a product or a category locks its row, so nobody gives them another picture meanwhile.
+    products = list(Product.objects.filter(**condition).select_for_update(no_key=True).order_by("pk"))
+    categories = list(Category.objects.filter(**condition).select_for_update(no_key=True).order_by("pk"))
+    pks = [product.pk for product in products]
+    ordered: set[Any] = set(OrderLine.objects.filter(product__in=pks).values_list("product", flat=True))
+    owners = [_picture_owner(product) for product in products if product.pk not in ordered]
+    images_release(owners=[*owners, *map(_owner, categories)])
     return sum(model.objects.filter(**condition).update(removed_at=now) for model in (Product, Category))
 
 
@@ -259,6 +267,9 @@ def _owner(category: Category) -> str:
 
 
 def _adopt_picture(product: Product) -> None:
-    # Each picture has an owner of its own and is never released, since orders show the picture of their day.
-    name = product.image_url.rpartition("/")[2][:60]
-    image_adopt(url=product.image_url, owner=f"shop.Product:{product.pk}:{name}")
+    image_adopt(url=product.image_url, owner=_picture_owner(product))
+
+
+def _picture_owner(product: Product) -> str:
+    # Each picture has an owner of its own and is not released by the next one: orders show the picture of their day.
+    return f"shop.Product:{product.pk}:{product.image_url.rpartition('/')[2][:60]}"
