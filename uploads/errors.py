@@ -1,5 +1,6 @@
 """The refusals of uploads. After each of them nothing is left on the disk."""
 
+from accounts.errors import CeilingReached
 from core.errors import DomainError, ServiceUnavailable, Throttled
 
 
@@ -66,5 +67,5 @@ class TooManyUnused(Throttled):
 # The refusals that every call which accepts a picture documents.
 NO_PICTURE_TAKEN = (
     *(ImageRefused, ImageIsHeic, ImageEmpty, ImageTooLarge, ImageTooManyPixels, ImageBroken, ImageTooComplex),
-    *(DecodersBusy, StoreFull, TooManyUnused),
+    *(DecodersBusy, StoreFull, TooManyUnused, CeilingReached("练习账号最多50 MB 图片,请先删除一些")),
 )

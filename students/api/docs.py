@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from accounts.errors import CeilingReached
 from core.api.endpoint import Doc
 from core.api.params import Picture
 from core.errors import BadParameter, Throttled
@@ -48,6 +49,7 @@ ADD = Doc(
         BadParameter("headimgurl: 不是图片地址"),
         *NO_PICTURE_TAKEN,
         Throttled(30),
+        CeilingReached("练习账号最多500名学员,请先删除一些"),
     ],
     send=_FIELDS,
 )
