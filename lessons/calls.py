@@ -19,6 +19,11 @@ MAX_KEY = 16  # characters of a search
 GUESS, POOR_GUESS = "g", "a"  # of a caller known by the address; of one whose address others use as well
 
 
+def _fact(letter: str) -> Any:
+    """Return a property of a call: whether its ``facts`` have this letter."""
+    return property(lambda call: letter in call.facts)
+
+
 @dataclass(slots=True)
 class Call:
     """A call and its answer. ``time`` is when it began, in seconds since 1970."""
@@ -44,60 +49,22 @@ class Call:
     retry_s: int = 0  # Retry-After
     guess: str = ""
 
+    is_ok = _fact("o")
+    is_final = _fact("f")  # the answer says that the order is paid, or will never be
+    is_change = _fact("c")
+    is_reading = _fact("d")
+    is_login = _fact("n")  # the answer gave a new token
+    is_unpaged = _fact("l")
+    is_heavy = _fact("p")
+    is_unknown_path = _fact("u")
+    has_captcha = _fact("v")
+    has_key = _fact("k")  # it was done under an ``Idempotency-Key``
+    by_switch = _fact("s")
+    by_read_only = _fact("r")
+
     @property
     def end(self) -> float:
         return self.time + self.ms / 1000
-
-    @property
-    def is_ok(self) -> bool:
-        return "o" in self.facts
-
-    @property
-    def is_final(self) -> bool:
-        """Tell whether the answer says that the order is paid, or will never be."""
-        return "f" in self.facts
-
-    @property
-    def is_change(self) -> bool:
-        return "c" in self.facts
-
-    @property
-    def is_reading(self) -> bool:
-        return "d" in self.facts
-
-    @property
-    def is_login(self) -> bool:
-        """Tell whether the answer gave a new token."""
-        return "n" in self.facts
-
-    @property
-    def is_unpaged(self) -> bool:
-        return "l" in self.facts
-
-    @property
-    def is_heavy(self) -> bool:
-        return "p" in self.facts
-
-    @property
-    def is_unknown_path(self) -> bool:
-        return "u" in self.facts
-
-    @property
-    def has_captcha(self) -> bool:
-        return "v" in self.facts
-
-    @property
-    def has_key(self) -> bool:
-        """Tell whether it was done under an ``Idempotency-Key``."""
-        return "k" in self.facts
-
-    @property
-    def by_switch(self) -> bool:
-        return "s" in self.facts
-
-    @property
-    def by_read_only(self) -> bool:
-        return "r" in self.facts
 
     @property
     def is_own_refusal(self) -> bool:

@@ -1,9 +1,10 @@
 """The last 300 calls of each account, for 12 hours, in Valkey. Development and practice only.
 
-Problem: a table of all calls would cost each call a write on the disk. One script in Valkey writes the call and answers
-within the one round trip; its list is bounded in length, and each entry in bytes (``lessons.calls``).
+Problem: a table of all calls would cost each call a write on the disk. One script in Valkey writes the call; its list
+is bounded in length, and each entry in bytes (``lessons.calls``). ``benchmarks/stream.py`` says what it costs a call.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -38,7 +39,6 @@ _LOOK = 100  # new calls after which the checkpoints are looked at, before the o
 _KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
 MAX_PATH, MAX_NAME, MAX_TEXT = 60, 20, 120
 HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS = 1_000_000, 2_000, 100
-SWITCHED = "X-Sandbox-Switch"  # production has no sandbox to import it from
 POLL = "/order/query_order_status"
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
 
@@ -64,6 +64,7 @@ if n >= tonumber(ARGV[5]) + 100 then redis.call('LTRIM', list, 0, ARGV[5] - 1) e
 redis.call('EXPIRE', list, ARGV[4])
 return n
 """
+_ADD_NAME = hashlib.sha1(_ADD.encode(), usedforsecurity=False).hexdigest()  # under which Valkey knows the script
 
 
 class StreamMiddleware:
@@ -149,8 +150,11 @@ def _note(request: HttpRequest, response: Any, match: Any, noted: dict[str, Any]
         retry_s=int(wait) if (wait := response.headers.get("Retry-After", "")).isdecimal() else 0,
     )
     place = _PLACE + client_ip(request)
-    entry = [unid or "", began, call.encoded(), KEPT_S, KEPT, ALONE_S, int(is_here)]
-    number = valkey.client().eval(_ADD, 2, _KEY, place, *entry)
+    entry = (2, _KEY, place, unid or "", began, call.encoded(), KEPT_S, KEPT, ALONE_S, int(is_here))
+    try:
+        number = valkey.client().execute_quickly("EVALSHA", _ADD_NAME, *entry)
+    except redis.exceptions.NoScriptError:
+        number = valkey.client().execute_quickly("EVAL", _ADD, *entry)
     if unid and number % _LOOK == 0:
         [calls] = calls_of([unid])
         progress_note(unid, calls, now=times.now())
@@ -195,7 +199,7 @@ def _facts(
         "u": endpoint is None,
         "v": is_ok and "captcha" in noted.get("sent", ()),
         "k": is_ok and bool(endpoint and endpoint.is_once) and "HTTP_IDEMPOTENCY_KEY" in request.META,
-        "s": SWITCHED in response.headers,
+        "s": hasattr(request, "switch"),  # from ``sandbox.switches``
         "r": "read_only" in get_contextvars(),
     }
     return "".join(letter for letter, is_so in letters.items() if is_so)

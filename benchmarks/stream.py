@@ -1,0 +1,92 @@
+"""What the stream of a lesson (``lessons/stream.py``) costs a call, in time and in our own processor time.
+
+    python benchmarks/stream.py [--calls N] [--root CHECKOUT]
+
+Two handlers in one process, which differ in ``StreamMiddleware`` alone, answer the same calls in turn, so that both
+have the same good and bad moments of the machine. Prints the medians of both and of the differences.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).resolve().parents[1]
+STREAM = "lessons.stream.StreamMiddleware"
+CALLS = {
+    "get_cart": ("GET", "/cart/get_cart", {}),
+    "getstulist": ("GET", "/students/getstulist", {"page": "1", "count": "10"}),
+    "searchstu": ("GET", "/students/searchstu", {"key": "王小明", "page": "1", "count": "10"}),
+    "no token": ("GET", "/cart/get_cart", {}),
+}
+
+
+def handlers() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return a handler without the stream, and one with it."""
+    from django.conf import settings
+    from django.core.handlers.base import BaseHandler
+    from django.test import override_settings
+
+    made = []
+    for middleware in ([one for one in settings.MIDDLEWARE if one != STREAM], settings.MIDDLEWARE):
+        with override_settings(MIDDLEWARE=middleware):
+            handler = BaseHandler()
+            handler.load_middleware()
+            made.append(handler.get_response)
+    return made[0], made[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=3000, help="of each kind (default: 3,000)")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the version that is measured (default: this one)")
+    options = parser.parse_args()
+    sys.path[:0] = [str(options.root), str(ROOT)]
+    from benchmarks import students
+
+    with students.engines(), students.own_databases(), TemporaryDirectory() as home:
+        os.environ["DATABASE_URL"] = students.url_of(students.LARGE_DATABASE)
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR", "STATE_DIR": home}
+        import django
+        from django.db import connections
+
+        django.setup()
+        students.use(students.LARGE_DATABASE)
+        students.fill(1000)
+        measure(students.caller_token(), options.calls)
+        connections.close_all()
+        connections["default"].close_pool()
+
+
+def measure(token: str, number: int) -> None:
+    from django.test import RequestFactory
+
+    both, factory = handlers(), RequestFactory()
+    print(f"{'µs of a call':14}{'without':>9}{'with':>9}{'more':>7}{'CPU without':>14}{'with':>7}{'more':>7}")
+    for name, (method, path, query) in CALLS.items():
+        head = {"HTTP_AUTHORIZATION": token} if name != "no token" else {}
+        took: list[tuple[list[float], list[float]]] = [([], []), ([], [])]
+        for turn in range(number + 100):
+            # Each is first in half of the turns.
+            for which in (turn % 2, 1 - turn % 2):
+                request = factory.generic(method, path, QUERY_STRING=urlencode(query), **head)
+                start, cpu = time.perf_counter(), time.process_time()
+                both[which](request)
+                if turn >= 100:
+                    took[which][0].append(time.perf_counter() - start)
+                    took[which][1].append(time.process_time() - cpu)
+        (slow, slow_cpu), (fast, fast_cpu) = took[1], took[0]
+        figures = [median(fast), median(slow), median(map(float.__sub__, slow, fast))]
+        figures += [median(fast_cpu), median(slow_cpu), median(map(float.__sub__, slow_cpu, fast_cpu))]
+        widths = (9, 9, 7, 14, 7, 7)
+        print(f"{name:14}" + "".join(f"{one * 1e6:{width}.0f}" for one, width in zip(figures, widths, strict=True)))
+
+
+if __name__ == "__main__":
+    main()
