@@ -3,7 +3,7 @@
 The form of the answers is in docs/sandbox.md; with ``class_name`` each row says in ``unid`` whose it is.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -17,57 +17,14 @@ from lessons.calls import Call
 from lessons.progress import checkpoint_rows, plan_of, plan_read, plan_set, progress_of
 from lessons.signs import signs_of
 from lessons.stream import KEPT, calls_of
-from lessons.teachers import may_teach, trainees_of
-from sandbox.callers import caller_of
-from sandbox.control.api import LOGIN, control_endpoint
+from sandbox.control.api import Refusal, account_of, control_endpoint, others_named
 
 Rows = list[dict[str, Any]]
 
 
-class Refused(Exception):
-    """The answer to a request that is refused: a text and an HTTP status."""
-
-
-def _people(request: HttpRequest, names: Any) -> list[User]:
-    """Return whose calls are asked for: the caller, the account ``unid``, or the accounts of ``class_name``.
-
-    :raises Refused: nobody is logged in, or the caller teaches no such class.
-    """
-    me = _caller(request)
-    unid, class_name = (str(names.get(name) or "").replace("\x00", "") for name in ("unid", "class_name"))
-    if not class_name and unid in ("", me.unid):
-        return [me]
-    if not may_teach(me):
-        raise Refused("only the class's teacher and root see others", 403)
-    if unid:
-        user = User.objects.filter(unid=unid).first()
-        if user and (me.is_superuser or trainees_of(me, user.class_name).filter(pk=user.pk).exists()):
-            return [user]
-    elif users := list(trainees_of(me, class_name)):
-        return users
-    raise Refused("no such account or class", 404)
-
-
-def _caller(request: HttpRequest) -> User:
-    user = caller_of(request).user
-    if user is None:
-        raise Refused(LOGIN, 403)
-    return user
-
-
-def _control(view: Callable[[HttpRequest, Any], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
-    def answered(request: HttpRequest, body: Any) -> JsonResponse:
-        try:
-            return view(request, body)
-        except Refused as refusal:
-            text, status = refusal.args
-            return JsonResponse({"error": text}, status=status)
-
-    return control_endpoint(answered)
-
-
 def _asked(request: HttpRequest) -> list[tuple[User, list[Call]]]:
-    users = _people(request, request.GET)
+    me = account_of(request)
+    users = others_named(me, request.GET) or [me]
     return list(zip(users, calls_of(user.unid for user in users), strict=True))
 
 
@@ -77,7 +34,7 @@ def _told(request: HttpRequest, rows_by_user: Iterable[tuple[User, Rows]]) -> Ro
     return [({"unid": user.unid} if is_class else {}) | row for user, rows in rows_by_user for row in rows]
 
 
-@_control
+@control_endpoint
 def requests(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells the last calls, newest first."""
     rows = _told(request, ((user, [call.row() for call in reversed(calls)]) for user, calls in _asked(request)))
@@ -85,13 +42,13 @@ def requests(request: HttpRequest, body: Any) -> JsonResponse:
     return JsonResponse({"requests": rows[:KEPT]})
 
 
-@_control
+@control_endpoint
 def signs(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells the signs, with the calls that prove each."""
     return JsonResponse({"signs": _told(request, ((user, signs_of(calls)) for user, calls in _asked(request)))})
 
 
-@_control
+@control_endpoint
 def checkpoints(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells what has been reached. POST chooses for a class: ``{"class_name", "checkpoints": [...], "until"}``."""
     if request.method == "POST":
@@ -104,11 +61,10 @@ def checkpoints(request: HttpRequest, body: Any) -> JsonResponse:
 
 
 def _choose(request: HttpRequest, body: Any) -> JsonResponse:
-    me, class_name = _caller(request), str(body.get("class_name") or "").replace("\x00", "")
-    if not may_teach(me):
-        raise Refused("only the class's teacher and root choose", 403)
-    if not trainees_of(me, class_name).exists():
-        raise Refused("no such account or class", 404)
+    users = others_named(account_of(request), {"class_name": body.get("class_name")})
+    if users is None:
+        raise Refusal("class_name is needed", 404)
+    class_name = users[0].class_name
     names, until = plan_read(body.get("checkpoints"), body.get("until"))
     plan_set(class_name, names, until)
     return JsonResponse({"class_name": class_name, "checkpoints": names, "until": until})

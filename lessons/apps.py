@@ -10,8 +10,8 @@ class LessonsConfig(AppConfig):
         from permissions.choices import right_offer
 
         if settings.SANDBOX:
-            from lessons.teachers import trainee_unids
+            from lessons.teachers import trainees_named
             from sandbox.callers import register_trainees
 
-            register_trainees(trainee_unids)
+            register_trainees(trainees_named)
         right_offer("lessons", "teach", ("课堂", "课堂", "给自己的班上课"))

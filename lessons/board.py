@@ -37,6 +37,10 @@ class Row:
     figures: list[Any]
 
     @property
+    def done(self) -> int:
+        return sum(proof is not None for _, proof in self.marks)
+
+    @property
     def signs_text(self) -> str:
         return "；".join(f"{sign['name']}（{sign['times']}）" for sign in self.signs)
 
@@ -101,7 +105,7 @@ def board_cells(row: Row) -> list[Any]:
     marks = [1 if proof else 0 for _, proof in row.marks]
     refusal = row.refusal.hint if row.refusal else ""
     return [
-        *(row.user.nickname, row.user.username, row.state, *marks, sum(marks)),
+        *(row.user.nickname, row.user.username, row.state, *marks, row.done),
         *(row.signs_text, row.refusal_text, refusal, *row.figures),
     ]
 

@@ -1,22 +1,16 @@
 """The classroom page, for teachers and root: accounts for a whole class and its read-only hours; root's demo data."""
 
-import base64
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import orjson
-import redis
-import segno
-from cryptography.fernet import Fernet, InvalidToken
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
+from django.shortcuts import render
 from unfold import widgets
 
 from accounts.errors import ClassAccountsRefused
@@ -32,27 +26,21 @@ from accounts.services.class_accounts import (
 )
 from core import times
 from core.admin.password import require_password
-from core.api.request import absolute_url
-from core.cache import valkey
-from core.errors import DomainError
-from core.sheets.write import sheet_write
-from core.times import local
+from lessons.faults import faults_on
+from lessons.slips import slips_page
 from lessons.teachers import class_take, classes_for, classes_taught, may_teach, teaches, trainees_of
 from permissions.gate import read_only_set, read_only_until
 from permissions.models import DEFAULT_ROLEID, DataScope
-from permissions.scope import scope_of
 from permissions.selectors import roles_to_give
 from practice.errors import InvitationInvalid
 from practice.selectors import invitations_open
 from practice.services import MAX_DAYS, MAX_PLACES, class_end, invitation_make, terms_forget, terms_keep
 from shop.services.catalogue import catalogue_clear
-from students.accounts import account_slip, accounts_link
-from students.models import Student
+from students.accounts import accounts_link
 from students.practice import MAX_PRACTICE, practice_add
 from students.selectors import class_list as student_classes
 from students.selectors import class_students
 
-SLIPS_S, SLIPS_COOKIE, _SLIPS = 600, "slips", "spms:slips:"
 MAX_FILE_BYTES = 100_000
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
 _demo_reset: Callable[[], list[str]]
@@ -179,15 +167,10 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
             form.add_error(None, refusal.msg)
         else:
             return slips_page(request, class_name, slips) if slips else HttpResponseRedirect(request.path)
-    now = times.now()
-    invitations, ending = invitations_open(now), ending_counts(now)
-    ends = [(name, count, read_only_until(name)) for name, count in classes_for(user)]
     context = admin.site.each_context(request) | {
         "title": "课堂",
         "form": form,
-        "classes": [
-            (name, count, end and local(end), invitations.get(name), ending.get(name)) for name, count, end in ends
-        ],
+        "classes": _classes(user),
         "has_joining": not settings.PRODUCTION,
         "max_days": MAX_DAYS,
         "read_only_minutes": READ_ONLY_MINUTES,
@@ -195,6 +178,22 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         "limit": MAX_TRAINEES,
     }
     return render(request, "lessons/classroom.html", context)
+
+
+def _classes(user: Any) -> list[dict[str, Any]]:
+    now, classes = times.now(), classes_for(user)
+    invitations, ending, faults = invitations_open(now), ending_counts(now), faults_on(name for name, _ in classes)
+    return [
+        {
+            "name": name,
+            "count": count,
+            "read_only": read_only_until(name),
+            "invitation": invitations.get(name),
+            "ending": ending.get(name),
+            "faults": faults.get(name),
+        }
+        for name, count in classes
+    ]
 
 
 @transaction.atomic
@@ -214,74 +213,65 @@ def class_open(class_name: str, trainees: list[Trainee], roleid: str, scope: str
 
 
 def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
-    """Do what a button of the page says. The first request shows a confirmation page; "sure" carries it out.
-
-    Read-only hours can be taken back, so no page asks.
-    """
+    """Do what a button of the page says; what cannot be taken back only when the page that asks was answered."""
     user: Any = request.user
     is_demo = what in DEMO
     if not (user.is_superuser if is_demo else teaches(user, class_name)):
         raise PermissionDenied if is_demo else Http404
-    if what == "read_only":
-        _read_only(request, class_name)
-        return HttpResponseRedirect(request.path)
-    if what == "invite" and not settings.PRODUCTION:
-        _invite(request, class_name)
-        return HttpResponseRedirect(request.path)
-    if what not in ASKS:
-        raise PermissionDenied
-    if "sure" not in request.POST:
+    if what in ASKS and "sure" not in request.POST:
         title, text = ASKS[what]
-        context = admin.site.each_context(request) | {
-            "title": title.format(class_name),
-            "text": text,
-            "do": what,
-            "class_name": class_name,
-        }
-        return render(request, "lessons/classroom_sure.html", context)
-    if what == "reset":
-        slips = class_accounts_reset(trainees_of(user, class_name))
-        if slips:
+        return ask(request, title.format(class_name), text, what, class_name)
+    trainees, text = trainees_of(user, class_name), ""
+    match what:
+        case "read_only":
+            text = f"{class_name}：{_read_only(class_name, request.POST.get('minutes', ''))}"
+        case "invite" if not settings.PRODUCTION:
+            text = _invite(request, class_name)
+        case "reset" if slips := class_accounts_reset(trainees):
             return slips_page(request, class_name, slips)
-        messages.warning(request, "这个班没有账号")
-    elif what == "end":
-        count = class_end(class_name=class_name, now=times.now())
-        messages.success(request, f"{class_name}：邀请码已失效，{count} 个账号的班级已经结束")
-    elif what == "delete":
-        terms_forget(class_name=class_name)
-        count = class_accounts_delete(trainees_of(user, class_name))
-        messages.success(request, f"{class_name}：已删除 {count} 个账号")
-    else:
-        lines = _demo_reset()
-        if what == "demo_shop":
-            pks = [one.pk for one in users_of_class(class_name)]
-            lines.append(f"{class_name}：下架 {catalogue_clear(user_pks=pks, now=times.now())} 个商品和类目")
-        messages.success(request, "；".join(lines))
+        case "reset":
+            text = "这个班没有账号"
+        case "end":
+            text = (
+                f"{class_name}：邀请码已失效，{class_end(class_name=class_name, now=times.now())} 个账号的班级已经结束"
+            )
+        case "delete":
+            terms_forget(class_name=class_name)
+            text = f"{class_name}：已删除 {class_accounts_delete(trainees)} 个账号"
+        case "demo":
+            text = "；".join(_demo_reset())
+        case "demo_shop":
+            cleared = catalogue_clear(user_pks=[one.pk for one in users_of_class(class_name)], now=times.now())
+            text = "；".join([*_demo_reset(), f"{class_name}：下架 {cleared} 个商品和类目"])
+        case _:
+            raise PermissionDenied
+    messages.success(request, text)
     return HttpResponseRedirect(request.path)
 
 
-def _invite(request: HttpRequest, class_name: str) -> None:
-    days, places = (request.POST.get(name, "") for name in ("days", "places"))
-    if not (days.isdecimal() and places.isdecimal()):
-        messages.error(request, "请填天数和人数")
-        return
-    number = (min(int(text[:4]), MAX_PLACES) for text in (days, places))
-    values = dict(zip(("days", "places"), number, strict=True))
+def ask(request: HttpRequest, title: str, text: str, do: str, class_name: str = "") -> HttpResponse:
+    """Show the page that asks before something that cannot be taken back; it answers with ``sure``."""
+    context = {"title": title, "text": text, "do": do, "class_name": class_name}
+    return render(request, "lessons/classroom_sure.html", admin.site.each_context(request) | context)
+
+
+def _invite(request: HttpRequest, class_name: str) -> str:
+    texts = [request.POST.get(name, "") for name in ("days", "places")]
+    if not all(text.isdecimal() for text in texts):
+        return "请填天数和人数"
+    days, places = (min(int(text[:4]), MAX_PLACES) for text in texts)
+    by = request.user.get_username()
     try:
-        row = invitation_make(class_name=class_name, by=request.user.get_username(), now=times.now(), **values)
+        row = invitation_make(class_name=class_name, days=days, places=places, by=by, now=times.now())
     except InvitationInvalid:
-        messages.error(request, "没有这个班级")
-    else:
-        messages.success(request, f"{class_name}：邀请码 {row.code}，可加入 {row.places} 人")
+        return "没有这个班级"
+    return f"{class_name}：邀请码 {row.code}，可加入 {row.places} 人"
 
 
-def _read_only(request: HttpRequest, class_name: str) -> None:
-    minutes = request.POST.get("minutes", "")
-    number = int(minutes) if minutes in map(str, READ_ONLY_MINUTES) else 0
-    now = times.now()
+def _read_only(class_name: str, minutes: str) -> str:
+    number, now = int(minutes) if minutes in map(str, READ_ONLY_MINUTES) else 0, times.now()
     read_only_set(class_name, ends_at=now + timedelta(minutes=number), now=now)
-    outcome = f"只读 {number} 分钟，到时间自动恢复" if number else "已恢复修改"
-    messages.success(request, f"{class_name}：{outcome}")
+    return f"只读 {number} 分钟，到时间自动恢复" if number else "已恢复修改"
 
 
 ASKS = {
@@ -315,72 +305,3 @@ def register_demo_reset(reset: Callable[[], list[str]]) -> None:
     """
     global _demo_reset
     _demo_reset = reset
-
-
-def student_slip(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give a student's account a new password, and show its slip."""
-    scope = scope_of(request.user)
-    student = get_object_or_404(Student.objects.filter(scope.visible()), pk=pk)
-    if request.method != "POST" or not request.user.has_perm("students.account_student"):
-        raise PermissionDenied
-    if not scope.may_change(student):
-        raise PermissionDenied
-    require_password(request)
-    back = reverse("admin:students_student_change", args=[pk])
-    try:
-        return slips_page(request, student.class_name, [account_slip(student=student, by=request.user)], back=back)
-    except DomainError as refusal:
-        messages.error(request, refusal.msg)
-        return HttpResponseRedirect(back)
-
-
-def slips_page(request: HttpRequest, class_name: str, slips: list[Slip], back: str = "") -> HttpResponse:
-    """Go to the page of the slips, where a reload shows them again and makes no new passwords.
-
-    They are kept for ten minutes, encrypted in Valkey; only a cookie of this browser has the key.
-    """
-    key, texts = Fernet.generate_key(), orjson.dumps([class_name, [*map(list, slips)], back or request.path])
-    try:
-        valkey.client().set(f"{_SLIPS}{request.user.pk}", Fernet(key).encrypt(texts), ex=SLIPS_S)
-    except redis.RedisError:  # the passwords are set: better once than never
-        return _slips_shown(request, class_name, slips, back or request.path)
-    response = HttpResponseRedirect(reverse("slips"))
-    response.set_cookie(
-        SLIPS_COOKIE, key.decode(), max_age=SLIPS_S, path=reverse("slips"), httponly=True, secure=request.is_secure(),
-        samesite="Strict",
-    )  # fmt: skip
-    return response
-
-
-def slips_again(request: HttpRequest) -> HttpResponse:
-    """Show the slips that this browser has made within the last ten minutes."""
-    try:
-        texts = valkey.client().get(f"{_SLIPS}{request.user.pk}") or b""
-        class_name, rows, back = orjson.loads(Fernet(request.COOKIES[SLIPS_COOKIE]).decrypt(texts))
-    except (KeyError, ValueError, InvalidToken):
-        messages.warning(request, "账号条已经过期：密码只保留 10 分钟")
-        return HttpResponseRedirect(reverse("admin:index"))
-    return _slips_shown(request, class_name, [Slip(*row) for row in rows], back)
-
-
-def _slips_shown(request: HttpRequest, class_name: str, slips: list[Slip], back: str) -> HttpResponse:
-    """Show the slips to print and cut up. Later nobody can see them, because we keep only hashes of passwords."""
-    docs = absolute_url(request, "/docs/")
-    context = {
-        "class_name": class_name,
-        "slips": slips,
-        "docs": docs,
-        "qr": segno.make_qr(docs, error="m").svg_data_uri(omitsize=True, border=1),
-        "file": "data:text/csv;base64," + base64.b64encode(slips_csv(slips)).decode(),
-        "made_at": times.now(),
-        "back": back,
-    }
-    response = render(request, "lessons/slips.html", context)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def slips_csv(slips: list[Slip]) -> bytes:
-    """Return the slips as CSV that Excel opens. Trainees choose their names and user names themselves."""
-    rows = [(slip.name, slip.number, slip.username, slip.password) for slip in slips]
-    return sheet_write("csv", ["姓名", "学号", "用户名", "密码"], rows)

@@ -1,8 +1,9 @@
-"""这节课, the page of one class: its board, live and as CSV, its checkpoints and teachers, clearing, new passwords."""
+"""这节课, the page of one class: the board, live and as CSV, and what its buttons do."""
 
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,8 +17,10 @@ from core.sheets.write import download, sheet_write
 from core.times import local
 from lessons.board import FIGURES, board, board_cells, board_head
 from lessons.checkpoints import CHECKPOINTS
-from lessons.classroom import slips_page
+from lessons.classroom import ask
+from lessons.faults import MINUTES, PRESETS, fault_set, faults_end, faults_on
 from lessons.progress import plan_of, plan_read, plan_set
+from lessons.slips import slips_page
 from lessons.teachers import may_teach, teacher_add, teacher_names, trainees_of
 from practice.selectors import practice_students
 from shop.services.catalogue import catalogue_clear
@@ -52,6 +55,9 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
         "plan": [(name, one.name, name in names) for name, one in CHECKPOINTS.items()],
         "until": until,
         "teachers": teacher_names(class_name),
+        "faults": faults_on([class_name]).get(class_name),
+        "presets": {name: text for name, (_, text) in PRESETS.items()} if settings.SANDBOX else {},
+        "minutes": MINUTES,
     }
     context |= admin.site.each_context(request) | {"title": f"{class_name} 这节课"}
     return render(request, "lessons/lesson.html", context)
@@ -65,6 +71,8 @@ def _do(request: HttpRequest, class_name: str, users: list[User]) -> HttpRespons
         _plan(request, class_name)
     elif what in ("teacher", "hand_over"):
         _teacher(request, class_name, is_handed_over=what == "hand_over")
+    elif settings.SANDBOX and (what == "fault_off" or "preset" in request.POST):
+        _fault(request, class_name, users)
     elif what not in ("password", *CLEARS) or not trainees:
         raise Http404
     elif "sure" not in request.POST:
@@ -86,8 +94,7 @@ def _ask(request: HttpRequest, class_name: str, what: str, whom: str, trainees: 
     else:
         who = f"{class_name} 全班" if whom == "all" else trainees[0].nickname
         title, text = f"清空 {who} 录入的数据", f"{CLEARED}{CLEARS[what]}账号、订单和别人录入的数据不变。"
-    context = admin.site.each_context(request) | {"title": title, "text": text, "do": f"{what} {whom}"}
-    return render(request, "lessons/classroom_sure.html", context)
+    return ask(request, title, text, f"{what} {whom}")
 
 
 def _clear(request: HttpRequest, class_name: str, trainees: list[User], *, is_renewed: bool, now: datetime) -> None:
@@ -96,6 +103,18 @@ def _clear(request: HttpRequest, class_name: str, trainees: list[User], *, is_re
     if is_renewed:
         practice_add(user_pks=pks, number=practice_students(class_name), now=now)
     messages.success(request, f"已删除 {students} 名学员，下架 {catalogue_clear(user_pks=pks, now=now)} 个商品和类目")
+
+
+def _fault(request: HttpRequest, class_name: str, users: list[User]) -> None:
+    name, minutes = request.POST.get("preset"), request.POST.get("minutes", "")
+    if name is None:
+        faults_end(users)
+        messages.success(request, f"{class_name}：故障已关闭")
+    elif name in PRESETS and minutes in map(str, MINUTES):
+        fault_set(users, name, minutes=int(minutes), now=times.now())
+        messages.success(request, f"{class_name}：{name} {minutes} 分钟")
+    else:
+        messages.error(request, "没有这个故障")
 
 
 def _plan(request: HttpRequest, class_name: str) -> None:

@@ -48,13 +48,16 @@ def trainees_of(user: Any, class_name: str) -> QuerySet[User]:
     return users_of_class(class_name) if user.is_superuser else trainee_accounts(class_name)
 
 
-def trainee_unids(user: User, unid: str, class_name: str) -> list[str] | None:
-    """Return the numbers of those a teacher has in a class, or of the one with this number; None to no teacher."""
+def trainees_named(user: User, unid: str, class_name: str) -> list[User] | None:
+    """Return the accounts that a user manages: of a class, or the one with this number; None to no teacher."""
     if not may_teach(user):
         return None
-    names = [class_name] if class_name else list(User.objects.filter(unid=unid).values_list("class_name", flat=True))
-    unids = [one for name in names for one in trainees_of(user, name).values_list("unid", flat=True)]
-    return [one for one in unids if unid in ("", one)]
+    if not unid:
+        return list(trainees_of(user, class_name))
+    one = User.objects.filter(unid=unid).first()
+    if one is None or user.is_superuser:
+        return [one] if one else []
+    return list(trainees_of(user, one.class_name).filter(pk=one.pk))
 
 
 @transaction.atomic

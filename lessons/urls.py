@@ -3,8 +3,9 @@
 from django.contrib import admin
 from django.urls import path
 
-from lessons.classroom import classroom_page, slips_again, student_slip
+from lessons.classroom import classroom_page
 from lessons.lesson import lesson_page
+from lessons.slips import slips_again, student_slip
 
 urlpatterns = [
     path("classroom/", admin.site.admin_view(classroom_page), name="classroom"),

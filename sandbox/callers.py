@@ -13,17 +13,22 @@ from django.conf import settings
 from django.contrib import admin
 from django.core import signing
 from django.db.models import Exists, OuterRef, Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from accounts.authentication import principal_of
 from accounts.models import User
 from accounts.selectors import phone_logins
 from accounts.sms import asker_tag
-from core.api.request import is_from_here, token_of_head
+from core.api.envelope import error_response
+from core.api.request import client_network, is_from_here, token_of_head
+from core.cache import ratelimit
+from core.errors import Throttled
 from sandbox.models import Trade
 
 PHONE_COOKIE = "sandbox_phone"
 PHONE_FOR_S = 30 * 24 * 3600
+PROVIDERS = {"wxpay", "wxapi", "tianqi", "aliyun-sms"}
+_PACE_S = 1.0
 
 # An app above this one knows whose orders the trades are, and says so with ``register_orders``.
 _numbers_of: Callable[[int], Iterable[Any]] | None = None
@@ -35,17 +40,17 @@ def register_orders(numbers_of: Callable[[int], Iterable[Any]]) -> None:
     _numbers_of = numbers_of
 
 
-# And one who teaches whom: the accounts among those of a class, or with a number, that a teacher may switch.
-_trainees_of: Callable[[User, str, str], list[str] | None] | None = None
+# And who teaches whom: the accounts of a class, or the one with a number, that a user manages; None: no teacher.
+_trainees_of: Callable[[User, str, str], list[User] | None] | None = None
 
 
-def register_trainees(trainees_of: Callable[[User, str, str], list[str] | None]) -> None:
-    """Take the function that returns the numbers of a teacher's trainees, by ``unid`` and class; None: no teacher."""
+def register_trainees(trainees_of: Callable[[User, str, str], list[User] | None]) -> None:
+    """Take the function that returns the accounts that a user manages, by ``unid`` or class; None to no teacher."""
     global _trainees_of
     _trainees_of = trainees_of
 
 
-def trainee_unids(user: User, *, unid: str, class_name: str) -> list[str] | None:
+def trainees(user: User, *, unid: str, class_name: str) -> list[User] | None:
     return _trainees_of(user, unid, class_name) if _trainees_of else None
 
 
@@ -118,3 +123,23 @@ def phone_of(request: HttpRequest) -> User | None:
 
 def phone_cookie(user: User) -> str:
     return signing.dumps([user.unid, user.epoch], salt=PHONE_COOKIE)
+
+
+class PaceMiddleware:
+    """Bound how often a network asks the stand-ins of a practice server: their few threads also serve our own calls.
+
+    Our processes ask without the proxy and are not counted. A class is one network, and its pages ask every 2 s, so
+    they get ten times the calls of one account; nobody but us has business with the providers' own paths.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.PRACTICE and request.path_info.startswith("/sandbox/") and "HTTP_X_FORWARDED_FOR" in request.META:
+            is_provider = request.path_info.split("/")[2] in PROVIDERS
+            key = f"sandbox:{is_provider}:{client_network(request)}"
+            limit = settings.PRACTICE_CALLS * (1 if is_provider else 10)
+            if wait_s := ratelimit.hit(key, limit=limit, window_s=_PACE_S):
+                return error_response(Throttled(wait_s))
+        return self.get_response(request)

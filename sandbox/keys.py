@@ -1,16 +1,16 @@
-"""Make the keys of the sandbox's merchant, once per working copy, so that the repository holds no key.
+"""Make the keys of the sandbox's only merchant, once per working copy, so that the repository holds no key.
 
-The settings read the merchant's values, and the ``sandbox`` app the provider's keys.
+The settings read the merchant's values; the ``sandbox`` app, which plays the provider, all of them and both keys.
 """
 
-import hashlib
 import json
 import os
 import secrets
 import shutil
 import tempfile
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.utils.crypto import get_random_string
 
@@ -24,40 +24,47 @@ MCH_ID = "1568650321"
 MINI_APP_ID = "wxd0e83c2f9b517a64"
 NOTICE_TEMPLATE = "SMS_154950909"
 DIGITS = "0123456789"
+MERCHANT_KEY, PLATFORM_KEY = "merchant_key.pem", "platform_key.pem"
 _FILES = {
-    "WECHAT_PAY_PRIVATE_KEY_FILE": "merchant_key.pem",
+    "WECHAT_PAY_PRIVATE_KEY_FILE": MERCHANT_KEY,
     "WECHAT_PAY_PUBLIC_KEY_FILE": "platform_public_key.pem",
 }
 
 
 def sandbox_values() -> dict[str, str]:
     """Return the merchant's values by the names of the settings, even if the environment names a real merchant."""
+    return sandbox_settings(_folder())
+
+
+def private_key(file: str) -> "RSAPrivateKey":
+    """Return ``MERCHANT_KEY``, or ``PLATFORM_KEY``, the provider's own."""
+    return _key(merchant_folder(_folder()) / file)
+
+
+@lru_cache(maxsize=8)
+def _key(path: Path) -> "RSAPrivateKey":
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return cast("RSAPrivateKey", load_pem_private_key(path.read_bytes(), password=None))
+
+
+def _folder() -> Path:
     from django.conf import settings  # here, because the settings import this module
 
-    return sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
+    return Path(settings.STATE_DIR) / "sandbox"
 
 
 def sandbox_settings(folder: Path) -> dict[str, str]:
     """Return the merchant's values by the names of the settings. Make the merchant if there is none yet."""
     home = merchant_folder(folder)
-    values = json.loads((home / "merchant.json").read_text("utf-8"))
-    return (
-        values["settings"]
-        # A working copy from before these exist has them not in its file.
-        | {"SMS_NOTICE_TEMPLATE_CODE": NOTICE_TEMPLATE}
-        | {"WECHAT_MINI_APP_ID": MINI_APP_ID, "WECHAT_MINI_APP_SECRET": _mini_secret(values["settings"])}
-        | {name: str(home / file) for name, file in _FILES.items()}
-    )
-
-
-def _mini_secret(settings: dict[str, str]) -> str:
-    return hashlib.sha256(f"mini program {settings['WECHAT_APP_SECRET']}".encode()).hexdigest()[:32]
+    settings: dict[str, str] = json.loads((home / "merchant.json").read_text("utf-8"))
+    return settings | {name: str(home / file) for name, file in _FILES.items()}
 
 
 def merchant_folder(folder: Path) -> Path:
     """Return the folder of the merchant's and the provider's keys. Make them if there are none yet."""
     # Raise the number when the folder's content changes, so that existing working copies make a new merchant.
-    home = folder / "merchant-2"
+    home = folder / "merchant-3"
     if not (home / "merchant.json").exists():
         _make(home)
     return home
@@ -81,16 +88,18 @@ def _make(home: Path) -> None:
 def _write_merchant(folder: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    _new_key(folder / "merchant_key.pem")
-    public = _new_key(folder / "platform_key.pem").public_key()
+    _new_key(folder / MERCHANT_KEY)
+    public = _new_key(folder / PLATFORM_KEY).public_key()
     _write(folder / "platform_public_key.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    _write(folder / "merchant.json", json.dumps({"settings": _settings()}, indent=2).encode())
+    _write(folder / "merchant.json", json.dumps(_settings(), indent=2).encode())
 
 
 def _settings() -> dict[str, str]:
     return {
         "WECHAT_APP_ID": APP_ID,
         "WECHAT_APP_SECRET": secrets.token_hex(16),
+        "WECHAT_MINI_APP_ID": MINI_APP_ID,
+        "WECHAT_MINI_APP_SECRET": secrets.token_hex(16),
         "WECHAT_PAY_MCH_ID": MCH_ID,
         "WECHAT_PAY_API_KEY": get_random_string(32),
         "WECHAT_PAY_V3_KEY": get_random_string(32),
@@ -102,6 +111,7 @@ def _settings() -> dict[str, str]:
         "SMS_ACCESS_KEY_SECRET": get_random_string(30),
         "SMS_SIGN_NAME": "沙箱学院",
         "SMS_TEMPLATE_CODE": "SMS_" + get_random_string(9, DIGITS),
+        "SMS_NOTICE_TEMPLATE_CODE": NOTICE_TEMPLATE,
     }
 
 

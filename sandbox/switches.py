@@ -7,7 +7,7 @@ set it. Every answer that a switch has made or delayed carries ``X-Sandbox-Switc
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -61,10 +61,22 @@ class Switch:
     jitter_ms: int = 0
     answer: str = ""
     rate: float = 1.0
-    calls: Sequence[str] = ()
+    calls: tuple[str, ...] = ()
     is_of_teacher: bool = False  # the account cannot change it
     since: float = 0.0
     jti: str = ""
+    name: str = ""  # of a preset
+
+    @property
+    def effect(self) -> str:
+        """Return what it does, for people."""
+        delay = f"延迟 {self.delay_ms}–{self.delay_ms + self.jitter_ms} 毫秒" if self.delay_ms + self.jitter_ms else ""
+        share = f"{self.rate:.0%} 的调用" if self.rate < 1 else ""
+        return "；".join(part for part in (delay, self.answer, share, "、".join(self.calls)) if part)
+
+    @property
+    def ends(self) -> datetime:
+        return datetime.fromisoformat(self.ends_at)
 
     def applies_to(self, endpoint: Endpoint, claims: dict[str, Any]) -> bool:
         if self.calls and endpoint.path not in self.calls:
@@ -88,7 +100,9 @@ class SwitchFields(serializers.Serializer[Any]):
     calls = serializers.ListField(child=serializers.CharField(), max_length=MAX_CALLS, default=list)
 
 
-def switch_set(body: dict[str, Any], *, unid: str, jti: str = "", is_of_teacher: bool, now: datetime) -> None:
+def switch_set(
+    body: dict[str, Any], *, unid: str, jti: str = "", is_of_teacher: bool, now: datetime, name: str = ""
+) -> None:
     """Switch the calls of an account, or with ``jti`` of one of its tokens, as ``body`` says.
 
     :raises ValueError: with a sentence that names the field, or a path that is no call.
@@ -101,8 +115,8 @@ def switch_set(body: dict[str, Any], *, unid: str, jti: str = "", is_of_teacher:
     values = dict(fields.validated_data)
     ends_at = now + timedelta(minutes=values.pop("minutes"))
     values["calls"] = [_path(call) for call in values["calls"]]
-    facts: dict[str, Any] = {"is_of_teacher": is_of_teacher, "since": int(now.timestamp() * 1000) / 1000, "jti": jti}
-    switch = Switch(unid, ends_at.isoformat(timespec="seconds"), **facts, **values)
+    facts: dict[str, Any] = {"is_of_teacher": is_of_teacher, "since": int(now.timestamp() * 1000) / 1000}
+    switch = Switch(unid, ends_at.isoformat(timespec="seconds"), jti=jti, name=name, **facts, **values)
     valkey.client().set(_key(unid, jti), orjson.dumps(switch), exat=int(ends_at.timestamp()))
 
 
@@ -122,7 +136,7 @@ def switch_clear(unid: str, jti: str = "") -> None:
 def switch_at(unid: str, jti: str = "") -> Switch | None:
     """Return the switch of the account, else that of its token."""
     keys = [_key(unid), *([_key(unid, jti)] if jti else [])]
-    return next((switch for raw in valkey.client().mget(keys) if (switch := _switch(raw))), None)
+    return next((switch for raw in valkey.client().execute_quickly("MGET", *keys) if (switch := _switch(raw))), None)
 
 
 def switch_of(claims: dict[str, Any]) -> Switch | None:
@@ -153,7 +167,10 @@ def switches_on() -> list[Switch]:
 
 
 def _switch(raw: bytes | None) -> Switch | None:
-    return Switch(**orjson.loads(raw)) if raw else None
+    if not raw:
+        return None
+    values = orjson.loads(raw)
+    return Switch(**values | {"calls": tuple(values["calls"])})
 
 
 def switch_check(request: Request, caller: Principal) -> None:

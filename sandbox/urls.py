@@ -7,9 +7,8 @@ from sandbox.oauth import api as oauth
 from sandbox.oauth.pages import authorize
 from sandbox.pay import pages as payment
 from sandbox.pay import v2, v3
-from sandbox.phone.pages import mini_code, phone
-from sandbox.sms import pages as sms
-from sandbox.sms.provider import send_sms
+from sandbox.phone import messages, mini_code, phone, sms
+from sandbox.sms import send_sms
 from sandbox.weather.views import tianqi
 
 app_name = "sandbox"
@@ -48,7 +47,7 @@ urlpatterns = [
     path("mini/code", mini_code),
     path("phone/", phone, name="phone"),
     path("aliyun-sms/", send_sms),
-    path("sms/", sms.phone, name="sms"),
-    path("sms/messages/", sms.messages),
+    path("sms/", sms, name="sms"),
+    path("sms/messages/", messages),
     path("tianqi/api", tianqi),
 ]

@@ -193,6 +193,7 @@ MIDDLEWARE = [
 
 if PRACTICE:  # inside of what compresses pages, outside of what makes them
     MIDDLEWARE.insert(MIDDLEWARE.index("core.admin.error_pages.BackOfficePagesMiddleware"), _PRACTICE_LINE)
+    MIDDLEWARE.append("sandbox.callers.PaceMiddleware")
 
 # What a call gets, beside the headers and checks that CallMiddleware takes from the list above.
 CALL_MIDDLEWARE = ["core.api.bodies.BodyLimitMiddleware"]

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
+from django.utils import timezone
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
@@ -10,6 +11,7 @@ from accounts.services.class_accounts import Trainee
 from accounts.tokens import token_issue
 from conftest import ApiClient
 from lessons.classroom import class_open
+from lessons.faults import PRESETS, fault_set
 from lessons.models import Plan
 from lessons.teachers import class_take, teacher_names
 from permissions.gate import read_only_until
@@ -81,6 +83,7 @@ BUTTONS = {
     "clear one": (of_lesson("keep {}"), entered),
     "clear all": (of_lesson("renew all"), entered),
     "checkpoints": (of_lesson("plan", checkpoints="list"), lambda: Plan.objects.count()),
+    "fault": (of_lesson("", preset="弱网", minutes="5"), lambda: len(switches_on())),
     "a second teacher": (of_lesson("teacher", username="teacher-B"), lambda: len(teacher_names("HA"))),
 }
 ROOTS = {
@@ -204,3 +207,47 @@ def test_of_two_who_open_a_class_at_once_one_is_its_teacher(roles, person):
 
     assert sorted(type(one).__name__ for one in outcomes) == ["ClassAccountsRefused", "NoneType"]
     assert len(teacher_names("HC")) == 1
+
+
+def test_a_preset_is_on_for_the_class_with_a_countdown_and_off_again(people):
+    teacher, page = people["teacher of A"], f"{PAGE}HA/"
+    trainee = ApiClient(token_issue(li()), li())
+    own = User.objects.get(username="ha-02")
+    ApiClient(token_issue(own), own).post("/sandbox/control/calls", {"answer": "503", "calls": ["/verify"]})
+
+    teacher.post(page, {"preset": "token 过期", "minutes": "5"})
+
+    assert trainee.get("/students/getstulist").json()["code"] == "1004"
+    assert {(one.name, one.answer, one.is_of_teacher) for one in switches_on()} == {("token 过期", "expired", True)}
+    shown = teacher.get(page).text
+    assert "2 个" in shown and f'data-ends="{switches_on()[0].ends_at}"' in shown
+    assert "token 过期" in teacher.get(PAGE).text and "data-ends" not in people["teacher of B"].get(PAGE).text
+
+    teacher.post(page, {"do": "fault_off"})
+
+    assert not switches_on() and "data-ends" not in teacher.get(page).text
+    assert trainee.get("/students/getstulist").json()["state"] is True
+
+
+def test_a_switch_of_a_trainee_is_shown_and_stays(people):
+    trainee = ApiClient(token_issue(li()), li())
+    trainee.post("/sandbox/control/calls", {"delay_ms": 100, "rate": 0.5, "calls": ["/verify"]})
+
+    shown = people["teacher of A"].get(f"{PAGE}HA/").text
+    people["teacher of A"].post(f"{PAGE}HA/", {"do": "fault_off"})
+
+    assert "延迟 100–100 毫秒；50% 的调用；/verify" in shown and "自己打开的" in shown
+    assert [one.unid for one in switches_on()] == [trainee.user.unid]
+
+
+@pytest.mark.parametrize("fields", [{"preset": "没有"}, {"minutes": "999"}, {"minutes": "x"}])
+def test_what_is_no_preset_changes_nothing(people, fields):
+    page = people["teacher of A"].post(f"{PAGE}HA/", {"preset": "弱网", "minutes": "5"} | fields, follow=True)
+
+    assert "没有这个故障" in page.text and not switches_on()
+
+
+def test_each_preset_is_a_switch(people):
+    for name in PRESETS:
+        fault_set([li()], name, minutes=1, now=timezone.now())
+        assert switches_on()[0].name == name

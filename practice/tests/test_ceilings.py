@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpResponse
 from django.utils import timezone
 
 from accounts.errors import CeilingReached
 from accounts.services import ceilings
 from core import times
 from permissions.scope import scope_of
+from sandbox.callers import PaceMiddleware
 from shop.models import Category
 from shop.tests.test_api_catalogue import PRODUCT
 from students.models import Student
@@ -97,6 +99,22 @@ def test_an_account_calls_twenty_times_a_second_and_the_others_as_often(practice
     assert lbw.get("/verify").status_code == 200
     practice.PRACTICE = False
     assert zhuguan.get("/verify").status_code == 200
+
+
+def test_a_network_asks_the_stand_ins_so_often_and_our_own_processes_without_end(practice, rf, monkeypatch):
+    practice.PRACTICE_CALLS = 2
+    monkeypatch.setattr("sandbox.callers._PACE_S", 3600)
+    middleware = PaceMiddleware(lambda request: HttpResponse())
+
+    def statuses(path, number, **head):
+        return [middleware(rf.get(path, **head)).status_code for _ in range(number)]
+
+    stranger, other = {"HTTP_X_FORWARDED_FOR": "203.0.113.7"}, {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}
+    practice.TRUSTED_PROXIES = 1
+    assert statuses("/sandbox/tianqi/api", 3, **stranger) == [200, 200, 429]
+    assert statuses("/sandbox/control/requests", 21, **stranger) == [200] * 20 + [429]
+    assert statuses("/sandbox/tianqi/api", 1, **other) == statuses("/docs/", 1, **stranger) == [200]
+    assert statuses("/sandbox/tianqi/api", 3) == [200] * 3
 
 
 def test_every_account_but_root_has_a_school_of_its_own(practice, zhuguan, lbw, root):

@@ -19,10 +19,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from accounts.authentication import principal_of
 from accounts.demo_users import is_demo_account
-from accounts.selectors import unids_named
+from accounts.models import User
 from core import times
 from core.api.request import token_of_head
-from sandbox.callers import caller_of, phone_of, trainee_unids
+from sandbox.callers import Caller, caller_of, phone_of, trainees
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, FaultKind, Refund, Trade
 from sandbox.pay.deliveries import deliveries_due, delivery_send
@@ -37,18 +37,28 @@ MAX_ROWS = 1000
 LOGIN = "send a token in the header authorization, or log in at /sandbox/phone/"
 
 
+class Refusal(Exception):
+    """The answer to a request that is refused: a text, an HTTP status, and a code if there is one."""
+
+    def __init__(self, text: str, status: int, **more: str) -> None:
+        super().__init__(text)
+        self.text, self.status, self.more = text, status, more
+
+
 def control_endpoint(view: Callable[[HttpRequest, Body], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
     @never_cache
     @csrf_exempt
     @wraps(view)
     def checked(request: HttpRequest) -> JsonResponse:
         origin = request.headers.get("Origin")
-        if origin and urlsplit(origin).netloc != request.get_host():
-            return _no("cross-site requests are refused", 403)
         try:
+            if origin and urlsplit(origin).netloc != request.get_host():
+                raise Refusal("cross-site requests are refused", 403)
             return view(request, _body(request))
+        except Refusal as refusal:
+            return JsonResponse({"error": refusal.text, **refusal.more}, status=refusal.status)
         except ValueError as error:
-            return _no(str(error), 400)
+            return JsonResponse({"error": str(error)}, status=400)
 
     return checked
 
@@ -64,8 +74,31 @@ def _body(request: HttpRequest) -> Body:
     return body
 
 
-def _no(text: str, status: int, **more: str) -> JsonResponse:
-    return JsonResponse({"error": text, **more}, status=status)
+def account_of(request: HttpRequest) -> User:
+    """Return the account of the token or of the phone.
+
+    :raises Refusal: there is none.
+    """
+    user = caller_of(request).user
+    if user is None:
+        raise Refusal(LOGIN, 403)
+    return user
+
+
+def others_named(me: User, names: Any) -> list[User] | None:
+    """Return the accounts that a caller names by ``unid`` or ``class_name``; None if that is the caller.
+
+    :raises Refusal: the caller teaches nobody, or has no such account or class.
+    """
+    unid, class_name = (str(names.get(name) or "") for name in ("unid", "class_name"))
+    if not class_name and unid in ("", me.unid):
+        return None
+    users = trainees(me, unid=unid.replace("\x00", ""), class_name=class_name.replace("\x00", ""))
+    if users is None:
+        raise Refusal("only the class's teacher and root see and switch others", 403)
+    if not users:
+        raise Refusal("no such account or class", 404)
+    return users
 
 
 @control_endpoint
@@ -79,14 +112,14 @@ def faults(request: HttpRequest, body: Body) -> JsonResponse:
     if names:
         code = code_find(**names)
         if code is None:
-            return _no("no such code", 404)
+            raise Refusal("no such code", 404)
         if not caller.is_buyer(code.trade):
-            return _no(f"only its buyer sets the faults of an order: {LOGIN}", 403)
+            raise Refusal(f"only its buyer sets the faults of an order: {LOGIN}", 403)
         order_faults_set(trade=code.trade, changes=body, reset=reset)
         return _faults_answer({FaultKind(kind): value for kind, value in code.trade.faults.items()}, ORDER_KINDS)
     if request.method == "POST":
         if not caller.sees_all:
-            return _no("from another machine only root sets faults for all", 403)
+            raise Refusal("from another machine only root sets faults for all", 403)
         faults_set(changes=body, reset=reset)
     return _faults_answer(faults_on(), FaultKind)
 
@@ -104,12 +137,12 @@ def pay(request: HttpRequest, body: Body) -> JsonResponse:
     names = {name: str(body[name]) for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
     code, caller = code_find(**names) if request.method == "POST" and names else None, caller_of(request)
     if code is None or ("out_trade_no" in names and not caller.is_buyer(code.trade)):
-        return _no("no such code", 404)
+        raise Refusal("no such code", 404)
     now = timezone.now()
     try:
         trade = trade_pay(code=code, payer=payer_openid(caller.user, code.trade), now=now)
     except Refused as refusal:
-        return _no(refusal.text, 409, code=refusal.reason.v3_code)
+        raise Refusal(refusal.text, 409, code=refusal.reason.v3_code) from None
     rows = trade.deliveries.filter(next_try_at__lte=now) if body.get("deliver") is True else Delivery.objects.none()
     return JsonResponse(_trade(trade) | {"deliveries": _send(rows.values_list("pk", flat=True), now)})
 
@@ -121,10 +154,8 @@ def deliver(request: HttpRequest, body: Body) -> JsonResponse:
     Those of the caller's own orders; this machine and root do it for all.
     """
     if request.method != "POST":
-        return _no("POST is needed", 405)
-    caller = caller_of(request)
-    if not caller.sees_all and caller.user is None:
-        return _no(LOGIN, 403)
+        raise Refusal("POST is needed", 405)
+    caller = _known(request)
     ahead_s = body.get("ahead_s", 0)
     if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float) or not 0 <= ahead_s <= 86400:
         raise ValueError("ahead_s: seconds from 0 to 86400")
@@ -140,9 +171,7 @@ def trades(request: HttpRequest, body: Body) -> JsonResponse:
 
     This machine and root see the orders of all.
     """
-    caller = caller_of(request)
-    if not caller.sees_all and caller.user is None:
-        return _no(LOGIN, 403)
+    caller = _known(request)
     numbers = [number for number in request.GET.getlist("out_trade_no") if number.isascii() and number.isprintable()]
     rows = Trade.objects.filter(caller.orders()).prefetch_related("deliveries", "codes", "refunds")
     rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
@@ -158,31 +187,29 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
     """
     principal, phone = principal_of(token_of_head(request) or ""), phone_of(request)
     if principal is None and (phone is None or is_demo_account(phone.username)):
-        return _no("a valid token is needed, in the header authorization", 403)
+        raise Refusal("a valid token is needed, in the header authorization", 403)
     caller: Any = principal or phone
     is_root, jti = caller.role.is_root, own_jti(principal.claims) if principal else ""
     if request.method == "POST":
-        unids = [caller.unid]
-        if others := [str(body[name]) for name in ("unid", "class_name") if body.get(name)]:
-            names = {name: str(body.get(name) or "").replace("\x00", "") for name in ("unid", "class_name")}
-            user = caller_of(request).user
-            found = unids_named(**names) if is_root else trainee_unids(user, **names) if user else None
-            if found is None:
-                return _no("only the class's teacher and root set switches of others", 403)
-            unids = found
-            if not unids:
-                return _no(f"no user or class is called {others[0]}", 404)
-            jti = ""
-        for unid in unids:
-            before = switch_at(unid, jti)
+        others = others_named(account_of(request), body) if body.keys() & {"unid", "class_name"} else None
+        of = "" if others else jti
+        for unid in [user.unid for user in others] if others else [caller.unid]:
+            before = switch_at(unid, of)
             if before and before.is_of_teacher and not (is_root or others):
-                return _no("this switch was set by the teacher", 403)
+                raise Refusal("this switch was set by the teacher", 403)
             if body.get("off") is True:
-                switch_clear(unid, jti)
+                switch_clear(unid, of)
             else:
-                switch_set(body, unid=unid, jti=jti, is_of_teacher=bool(others), now=times.now())
+                switch_set(body, unid=unid, jti=of, is_of_teacher=bool(others), now=times.now())
     on = switches_on() if is_root else [one for one in (switch_at(caller.unid, jti),) if one]
     return JsonResponse({"switches": [asdict(switch) for switch in on]})
+
+
+def _known(request: HttpRequest) -> Caller:
+    caller = caller_of(request)
+    if not caller.sees_all and caller.user is None:
+        raise Refusal(LOGIN, 403)
+    return caller
 
 
 def _send(ids: Iterable[int], now: datetime) -> list[Body]:

@@ -15,8 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.selectors import names_of
 from core.api.request import absolute_url
 from sandbox.callers import Caller, caller_of
-from sandbox.fault_form import changes_of, fault_form
-from sandbox.faults import faults_on, faults_set
+from sandbox.faults import changes_of, fault_form, faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.deliveries import delivery_requeue
 from sandbox.pay.pages import twin_url

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from core.times import SHANGHAI, local
 from sandbox.faults import faults_on
+from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind, Refund, Trade, TradeState, yuan_text
 from sandbox.pay.describe import BANK, trade_appid
 from sandbox.pay.errors import Reason, Refused
-from sandbox.pay.merchant import merchant
 
 MADE_AT = time(10)  # of the next day
 KEPT = timedelta(days=90)
@@ -62,7 +62,7 @@ def _payment(trade: Trade) -> Row:
     return row | {
         "交易时间": _time(trade.paid_at),
         "公众账号ID": trade_appid(trade),
-        "商户号": merchant().mch_id,
+        "商户号": sandbox_values()["WECHAT_PAY_MCH_ID"],
         "特约商户号": "0",
         "微信订单号": trade.transaction_id,
         "商户订单号": trade.out_trade_no,

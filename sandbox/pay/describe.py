@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from core.times import local
+from sandbox.keys import sandbox_values
 from sandbox.models import Refund, Trade
-from sandbox.pay.merchant import merchant
 
 BANK = "OTHERS"
 
@@ -17,7 +17,7 @@ def rfc3339(moment: datetime) -> str:
 
 def trade_appid(trade: Trade) -> str:
     """Return the app that placed an order; trades from before this column are the website's."""
-    return trade.appid or merchant().appid
+    return trade.appid or sandbox_values()["WECHAT_APP_ID"]
 
 
 def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
@@ -45,7 +45,7 @@ def trade_v3(trade: Trade) -> dict[str, Any]:
     fen = trade.total_fee
     fields: dict[str, Any] = {
         "appid": trade_appid(trade),
-        "mchid": merchant().mch_id,
+        "mchid": sandbox_values()["WECHAT_PAY_MCH_ID"],
         "out_trade_no": trade.out_trade_no,
         "trade_state": trade.state,
         "trade_state_desc": trade.get_state_display(),
@@ -81,7 +81,7 @@ def refund_v3(refund: Refund) -> dict[str, Any]:
 def refund_notice(refund: Refund, *, refund_fee: int | None = None) -> dict[str, Any]:
     """Return what a notification says; the fault WRONG_AMOUNT passes a false ``refund_fee``."""
     facts = _refund_facts(refund, refund_fee or refund.refund_fee)
-    return facts | {"mchid": merchant().mch_id, "refund_status": refund.state}
+    return facts | {"mchid": sandbox_values()["WECHAT_PAY_MCH_ID"], "refund_status": refund.state}
 
 
 def _refund_facts(refund: Refund, fen: int) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from accounts.models import User
 from core.api.request import full_url
 from core.times import span
 from sandbox.callers import Caller, caller_of
-from sandbox.fault_form import changes_of, fault_form
-from sandbox.faults import ORDER_KINDS, order_faults_set
+from sandbox.faults import ORDER_KINDS, changes_of, fault_form, order_faults_set
 from sandbox.models import FaultKind, PayCode, Trade
 from sandbox.pay.describe import trade_appid
 from sandbox.pay.errors import Reason, Refused

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from django.http import HttpRequest
 
+from sandbox.keys import MERCHANT_KEY, PLATFORM_KEY, private_key, sandbox_values
 from sandbox.pay.errors import Reason, Refused
-from sandbox.pay.merchant import merchant
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 # A merchant signs the path without this prefix, because at the real provider the paths begin at the host's root.
@@ -30,10 +30,10 @@ def request_check(request: HttpRequest, *, now: datetime) -> None:
     :raises Refused: SIGN, PARAM; the text says what is wrong.
     """
     parts = _authorization(request.headers.get("Authorization", ""))
-    account = merchant()
-    if parts["mchid"] != account.mch_id:
+    values = sandbox_values()
+    if parts["mchid"] != values["WECHAT_PAY_MCH_ID"]:
         raise Refused(Reason.SIGN, "商户号不存在或与签名不符")
-    if parts["serial_no"].upper() != account.serial:
+    if parts["serial_no"].upper() != values["WECHAT_PAY_CERT_SERIAL"]:
         raise Refused(Reason.SIGN, "商户证书序列号有误，请使用签名私钥匹配的证书序列号")
     stamp = parts["timestamp"]
     if not re.fullmatch(r"[0-9]{10}", stamp) or abs(now.timestamp() - int(stamp)) > CLOCK_SKEW_S:
@@ -42,10 +42,10 @@ def request_check(request: HttpRequest, *, now: datetime) -> None:
     head = f"{request.method}\n{target}\n{stamp}\n{parts['nonce_str']}\n".encode()
     try:
         signature = base64.b64decode(parts["signature"], validate=True)
-        account.public_key.verify(signature, head + request.body + b"\n", PKCS1v15(), SHA256())
+        private_key(MERCHANT_KEY).public_key().verify(signature, head + request.body + b"\n", PKCS1v15(), SHA256())
     except (InvalidSignature, binascii.Error):
         raise Refused(Reason.SIGN, "签名错误，验签失败") from None
-    if request.headers.get("Wechatpay-Serial") != account.public_key_id:
+    if request.headers.get("Wechatpay-Serial") != values["WECHAT_PAY_PUBLIC_KEY_ID"]:
         raise Refused(Reason.PARAM, "Http头Wechatpay-Serial中的公钥ID不存在")
 
 
@@ -62,12 +62,12 @@ def signature_headers(body: bytes, *, is_forged: bool = False) -> dict[str, str]
     """Sign an answer or a notification. A forged signature has the right form and length but is over another text."""
     stamp, nonce = str(int(time.time())), secrets.token_hex(16)
     message = f"{stamp}\n{nonce}\n".encode() + (b"forged" if is_forged else body) + b"\n"
-    signature = merchant().platform_key.sign(message, PKCS1v15(), SHA256())
+    signature = private_key(PLATFORM_KEY).sign(message, PKCS1v15(), SHA256())
     return {
         "Wechatpay-Timestamp": stamp,
         "Wechatpay-Nonce": nonce,
         "Wechatpay-Signature": base64.b64encode(signature).decode(),
-        "Wechatpay-Serial": merchant().public_key_id,
+        "Wechatpay-Serial": sandbox_values()["WECHAT_PAY_PUBLIC_KEY_ID"],
         "Wechatpay-Signature-Type": SCHEME,
     }
 
@@ -79,7 +79,7 @@ def decrypt(name: str, ciphertext: str | None) -> str:
     """
     try:
         padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303 - the provider's choice
-        return merchant().platform_key.decrypt(base64.b64decode(ciphertext or "", validate=True), padding).decode()
+        return private_key(PLATFORM_KEY).decrypt(base64.b64decode(ciphertext or "", validate=True), padding).decode()
     except ValueError:
         raise Refused(Reason.PARAM, f"{name}解密失败") from None
 
@@ -87,7 +87,9 @@ def decrypt(name: str, ciphertext: str | None) -> str:
 def encrypt(plain: bytes, *, associated_data: str) -> dict[str, str]:
     """Encrypt a text with the merchant's APIv3 key."""
     nonce = secrets.token_hex(6)  # 12 characters
-    sealed = AESGCM(merchant().v3_key).encrypt(nonce.encode(), plain, associated_data.encode())
+    sealed = AESGCM(sandbox_values()["WECHAT_PAY_V3_KEY"].encode()).encrypt(
+        nonce.encode(), plain, associated_data.encode()
+    )
     return {
         "algorithm": "AEAD_AES_256_GCM",
         "nonce": nonce,

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import ParseError
 
 from defusedxml.ElementTree import fromstring
 
-from sandbox.pay.merchant import merchant
+from sandbox.keys import sandbox_values
 
 
 def parse(body: bytes) -> dict[str, str]:
@@ -34,9 +34,13 @@ def render(fields: Mapping[str, str]) -> str:
 
 def render_signed(fields: dict[str, str], *, is_forged: bool) -> str:
     """Write the fields with the merchant's numbers, a nonce and the signature, which is of another key if forged."""
-    account = merchant()
-    content = {"appid": account.appid, "mch_id": account.mch_id, "nonce_str": secrets.token_hex(16)} | fields
-    key = secrets.token_hex(16) if is_forged else account.api_key
+    values = sandbox_values()
+    content = {
+        "appid": values["WECHAT_APP_ID"],
+        "mch_id": values["WECHAT_PAY_MCH_ID"],
+        "nonce_str": secrets.token_hex(16),
+    } | fields
+    key = secrets.token_hex(16) if is_forged else values["WECHAT_PAY_API_KEY"]
     return render(content | {"sign": sign(content, key=key)})
 
 
@@ -49,5 +53,5 @@ def sign(fields: Mapping[str, str], *, key: str) -> str:
 
 def is_signed(fields: Mapping[str, str]) -> bool:
     """Tell whether the merchant has signed the fields."""
-    signature = sign(fields, key=merchant().api_key)
+    signature = sign(fields, key=sandbox_values()["WECHAT_PAY_API_KEY"])
     return hmac.compare_digest(signature.encode(), fields.get("sign", "").encode())

@@ -7,8 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 
-from sandbox.keys import sandbox_settings
-from sandbox.pay.merchant import merchant
+from sandbox.keys import PLATFORM_KEY, private_key, sandbox_settings
 
 
 def test_makes_a_merchant_whose_keys_belong_together_and_keeps_it_for_itself(tmp_path: Path, settings) -> None:
@@ -22,7 +21,7 @@ def test_makes_a_merchant_whose_keys_belong_together_and_keeps_it_for_itself(tmp
     assert merchant_key.startswith("-----BEGIN PRIVATE KEY-----\n")  # PKCS#8, what wechatpayv3 takes
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
     public = load_pem_public_key(Path(first["WECHAT_PAY_PUBLIC_KEY_FILE"]).read_bytes())
-    assert merchant().platform_key.public_key() == public
+    assert private_key(PLATFORM_KEY).public_key() == public
 
 
 def test_processes_that_start_at_once_share_one_merchant(tmp_path: Path) -> None:
@@ -32,4 +31,4 @@ def test_processes_that_start_at_once_share_one_merchant(tmp_path: Path) -> None
     outputs = {run.communicate(timeout=20)[0] for run in runs}
 
     assert len(outputs) == 1 and "WECHAT_APP_ID" in outputs.pop()
-    assert [path.name for path in tmp_path.iterdir()] == ["merchant-2"]
+    assert [path.name for path in tmp_path.iterdir()] == ["merchant-3"]

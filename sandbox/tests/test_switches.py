@@ -126,7 +126,7 @@ def test_only_root_sets_a_class_and_no_trainee_of_it_changes_that(root, person):
     li, wang = person("li", "102", class_name="H5"), person("wang", "102", class_name="H6")
     assert turn(li, class_name="H5", answer="500") == (
         403,
-        {"error": "only the class's teacher and root set switches of others"},
+        {"error": "only the class's teacher and root see and switch others"},
     )
 
     status, body = turn(root, class_name="H5", answer="500")

@@ -1,8 +1,22 @@
 // Puts fresh rows into the board every 2 s, but not while a button is under the hand: it would move away.
 const rows = document.getElementById("lesson");
-setInterval(async () => {
+const live = document.getElementById("live");
+async function refresh() {
   const isBusy = () => document.hidden || rows.querySelector("button:hover, button:focus");
   if (isBusy()) return;
   const answer = await fetch("?format=rows").catch(() => null);
-  if (answer?.ok && !answer.redirected && !isBusy()) rows.innerHTML = await answer.text();
-}, 2000);
+  const isFresh = answer?.ok && !answer.redirected;
+  live.textContent = isFresh ? "" : "连不上服务器，下面是之前的情况";
+  if (isFresh && !isBusy()) rows.innerHTML = await answer.text();
+}
+if (rows) setInterval(refresh, 2000);
+
+// Counts down what is on. Each page load has the server's times, so only the difference of the clocks can be wrong.
+function count() {
+  for (const time of document.querySelectorAll("[data-ends]")) {
+    const left = Math.round((new Date(time.dataset.ends) - Date.now()) / 1000);
+    time.textContent = left > 0 ? `还有 ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : "已结束";
+  }
+}
+count();
+setInterval(count, 1000);

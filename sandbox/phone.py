@@ -16,17 +16,17 @@ from accounts.login_request import login_context
 from accounts.models import LoginMethod, User
 from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
+from core.times import format_office_time
 from sandbox.callers import PHONE_COOKIE, PHONE_FOR_S, Caller, caller_of, is_this_machine, phone_cookie, phone_of
 from sandbox.control.pages import codes_open
 from sandbox.keys import sandbox_values
-from sandbox.models import Refund, Trade
+from sandbox.models import Refund, TextMessage, Trade
 from sandbox.oauth.grants import CODE_TTL_S, MINI_SCOPE, Grant, code_make
 from sandbox.pay.pages import twin_url
 from sandbox.pay.trades import PAYER
 from sandbox.people import MAX_NAME, person_of
-from sandbox.sms.pages import messages_newest
 
-ROWS = 20
+ROWS, SMS_ROWS = 20, 50
 _COOKIE_PATH = "/sandbox/"
 
 
@@ -126,3 +126,31 @@ def mini_code(request: HttpRequest) -> JsonResponse:
     else:
         return JsonResponse({"error": "log in at /sandbox/phone/, or send a token"}, status=403)
     return JsonResponse({"code": code_make(grant), "expires_in": CODE_TTL_S})
+
+
+@never_cache
+@require_safe
+def sms(request: HttpRequest) -> HttpResponse:
+    """Show the newest messages, or only those to ``?phone=``."""
+    number, caller = request.GET.get("phone", "").strip(), caller_of(request)
+    context = {"messages_": messages_newest(caller, number), "phone": number, "caller": caller}
+    return render(request, "sandbox/sms.html", context)
+
+
+@never_cache
+@require_safe
+def messages(request: HttpRequest) -> JsonResponse:
+    """Return the newest messages, newest first: ``[{"phone", "code", "text", "at"}]``."""
+    rows = [
+        {"phone": message.phone, "code": message.code, "text": message.text, "at": format_office_time(message.at)}
+        for message in messages_newest(caller_of(request), request.GET.get("phone", "").strip())
+    ]
+    return JsonResponse(rows, safe=False, json_dumps_params={"ensure_ascii": False})
+
+
+def messages_newest(caller: Caller, phone: str = "", rows: int = SMS_ROWS) -> list[TextMessage]:
+    """Return the newest messages that the caller may read, to ``phone`` alone if it is given."""
+    messages = TextMessage.objects.filter(caller.messages()).order_by("-pk")
+    if phone:
+        messages = messages.filter(phone=phone) if phone.isascii() and phone.isdigit() else messages.none()
+    return list(messages[:rows])
