@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sandbox.weather.cities import UnknownCity, city_named
-from sandbox.weather.climate import report
+from sandbox.weather.provider import UnknownCity, city_named, report
 from weather.gateway import report_read
 from weather.models import SLOT_HOURS, WeatherRecord, slot_start
 from weather.services import account_get, record_store

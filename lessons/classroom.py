@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from unfold import widgets
 
 from accounts.errors import ClassAccountsRefused
 from accounts.selectors import ending_counts, pks_of, users_of_class
@@ -53,18 +52,14 @@ class ClassForm(forms.Form):
         r"\A[\w-]{1,32}\Z",
         label="班级",
         required=False,
-        widget=widgets.UnfoldAdminTextInputWidget,
         help_text="没有学号的人，用户名是班级加序号，如 h51901-01；取班级学员时可以不填",
         error_messages={"invalid": "只能有文字、数字、下划线和减号，最多 32 个字符"},
     )
-    role = forms.ChoiceField(
-        label="角色", choices=roles_to_give, initial=DEFAULT_ROLEID, widget=widgets.UnfoldAdminSelectWidget
-    )
+    role = forms.ChoiceField(label="角色", choices=roles_to_give, initial=DEFAULT_ROLEID)
     scope = forms.ChoiceField(
         label="数据权限",
         choices=[("", "与角色相同"), *DataScope.choices],
         required=False,
-        widget=widgets.UnfoldAdminSelectWidget,
         help_text="仅本人：每个人有自己的一份学员和商品，互相看不到；仅本人可改：看得到全部，只能改自己录入的",
     )
     practice = forms.IntegerField(
@@ -73,32 +68,22 @@ class ClassForm(forms.Form):
         max_value=MAX_PRACTICE,
         initial=0,
         required=False,
-        widget=widgets.UnfoldAdminIntegerFieldWidget,
         help_text="为每个账号录入这么多名虚构的学员，例如 30；与“仅本人”一起用最合适",
     )
     names = forms.CharField(
         label="名单",
         required=False,
-        widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 8}),
+        widget=forms.Textarea({"rows": 8}),
         help_text="每行一人：姓名，或姓名和学号（逗号、空格或制表符隔开，可直接从 Excel 粘贴）",
     )
-    file = forms.FileField(
-        label="或上传名单",
-        required=False,
-        widget=widgets.UnfoldAdminFileFieldWidget(attrs={"accept": ".txt,.csv"}),
-        help_text=".txt 或 .csv，内容与上面相同",
-    )
+    file = forms.FileField(label="或上传名单", required=False, help_text=".txt 或 .csv，内容与上面相同")
     is_invited = forms.BooleanField(
         label="或用邀请码",
         required=False,
-        widget=widgets.UnfoldBooleanSwitchWidget,
-        help_text="不要名单：学员凭邀请码自己开账号；班级开好以后在下面发邀请码",
+        help_text="不要名单：学员凭邀请码自己开账号；班级开好以后在上面发邀请码",
     )
     students_of = forms.ChoiceField(
-        label="或取班级学员",
-        required=False,
-        widget=widgets.UnfoldAdminSelectWidget,
-        help_text="学员表里这个班的全部学员，用户名是各人的学号",
+        label="或取班级学员", required=False, help_text="学员表里这个班的全部学员，用户名是各人的学号"
     )
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:

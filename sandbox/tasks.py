@@ -8,7 +8,7 @@ from django.utils import timezone
 from core.db.purge import rows_purge
 from core.queues import queued_task
 from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, TextMessage, Trade, TradeState
-from sandbox.pay.deliveries import deliveries_due, delivery_send
+from sandbox.pay.notices import deliveries_due, delivery_send
 from sandbox.pay.refunds import refunds_settle
 
 KEEP = timedelta(days=30)

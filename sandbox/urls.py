@@ -9,7 +9,7 @@ from sandbox.pay import pages as payment
 from sandbox.pay import v2, v3
 from sandbox.phone import messages, mini_code, phone, sms
 from sandbox.sms import send_sms
-from sandbox.weather.views import tianqi
+from sandbox.weather.provider import tianqi
 
 app_name = "sandbox"
 

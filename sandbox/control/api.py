@@ -25,8 +25,8 @@ from core.api.request import token_of_head
 from sandbox.callers import Caller, caller_of, phone_of, trainees
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, FaultKind, Refund, Trade
-from sandbox.pay.deliveries import deliveries_due, delivery_send
 from sandbox.pay.errors import Refused
+from sandbox.pay.notices import deliveries_due, delivery_send
 from sandbox.pay.pages import code_find, payer_openid, twin_url
 from sandbox.pay.refunds import refunds_settle
 from sandbox.pay.trades import trade_pay

@@ -17,7 +17,7 @@ from core.api.request import absolute_url
 from sandbox.callers import Caller, caller_of
 from sandbox.faults import changes_of, fault_form, faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
-from sandbox.pay.deliveries import delivery_requeue
+from sandbox.pay.notices import delivery_requeue
 from sandbox.pay.pages import twin_url
 from sandbox.switches import ANSWERS, MAX_DELAY_MS, switches_on
 

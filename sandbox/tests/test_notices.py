@@ -10,7 +10,7 @@ from wechatpy.exceptions import InvalidSignatureException
 from sandbox.faults import faults_set
 from sandbox.models import Api, Delivery, DeliveryState, Trade
 from sandbox.pay import xml
-from sandbox.pay.deliveries import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
+from sandbox.pay.notices import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
 from sandbox.pay.pages import code_find
 from sandbox.pay.refunds import refunds_settle
 from sandbox.pay.trades import trade_pay

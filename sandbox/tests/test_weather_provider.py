@@ -10,8 +10,7 @@ from django.test import Client
 
 from core.times import SHANGHAI
 from sandbox.faults import faults_set
-from sandbox.weather.cities import city_named
-from sandbox.weather.climate import report
+from sandbox.weather.provider import city_named, report
 from weather.gateway import ALARM_KEYS, AQI_KEYS, TEXT_NAMES
 
 NOON = datetime(2025, 4, 18, 12, 45, tzinfo=SHANGHAI)

@@ -11,8 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from core.times import SHANGHAI
-from sandbox.weather.cities import city_named
-from sandbox.weather.climate import report
+from sandbox.weather.provider import city_named, report
 from tests.kit import serving
 
 SAMPLE = report(city_named("杭州"), datetime(2025, 4, 18, 14, 50, tzinfo=SHANGHAI)) | {"update_time": "14:35"}

@@ -1,0 +1,166 @@
+"""The weather provider: plausible weather for any Chinese city, the same for every caller, changing once an hour.
+
+``GET /sandbox/tianqi/api?version=v61&appid=&appsecret=&city=`` always answers HTTP 200, as the real provider does.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.utils import timezone
+
+from sandbox.faults import faults_on, provider_endpoint
+from sandbox.keys import sandbox_values
+from sandbox.models import FaultKind
+
+BAD_CALL, QUOTA_USED = 100, 101
+_NAME = re.compile(r"[\u4e00-\u9fff]{2,12}")
+_NOWHERE = {"火星", "月球", "天堂", "地狱", "乌有乡", "花果山", "不存在"}  # Chinese words that are no city
+_WEEK = ["星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"]
+# For each month: its distance from the year's mean, as a fraction of the city's swing. For each hour: where the
+# temperature is between the day's low (0) and high (100).
+_MONTHS = [-1, -0.85, -0.4, 0.05, 0.5, 0.85, 1, 0.95, 0.55, 0.05, -0.45, -0.85]
+_HOURS = [20, 15, 10, 5, 0, 0, 10, 20, 35, 50, 65, 80, 90, 100, 100, 95, 90, 80, 65, 55, 45, 40, 30, 25]
+# Levels of air quality: up to which index, name, general advice, and advice on masks, sport, going out, windows and
+# purifiers.
+_LEVELS = [
+    (50, "优", "空气很好，可以外出活动，呼吸新鲜空气！", "不用佩戴口罩 适宜运动 适宜外出 适宜开窗 不需要打开"),
+    (100, "良", "除极少数特别敏感的人群以外，可以外出活动。", "不用佩戴口罩 适宜运动 适宜外出 适宜开窗 不需要打开"),
+    (150, "轻度污染", "敏感人群应减少户外活动。", "建议佩戴口罩 减少户外运动 敏感人群减少外出 减少开窗 建议打开"),
+    (200, "中度污染", "应减少户外活动，外出时佩戴口罩。", "请佩戴口罩 不宜户外运动 减少外出 关闭门窗 请打开"),
+    (9999, "重度污染", "应停止户外活动。", "请佩戴口罩 停止户外运动 避免外出 关闭门窗 请打开"),
+]
+
+
+class UnknownCity(Exception):
+    """There is no such city; the text is sent to the caller."""
+
+
+@dataclass(frozen=True)
+class City:
+    """A city. ``mean_c``: the year's mean temperature; ``swing_c``: how far summer and winter differ from it."""
+
+    name: str
+    pinyin: str
+    code: str
+    mean_c: float
+    swing_c: float
+
+
+def city_named(name: str) -> City:
+    """Return a listed city or make one up. The same name always gives the same city.
+
+    :raises UnknownCity: the name is not Chinese, ends with 市, 区 or 县, or means no place.
+    """
+    for listed, pinyin, code, mean, swing in _rows("cities.txt"):
+        if listed == name:
+            return City(name, pinyin, code, float(mean), float(swing))
+    if not _NAME.fullmatch(name) or name in _NOWHERE:
+        raise UnknownCity("city参数错误，没有这个城市")
+    if len(name) > 2 and name.endswith(("市", "区", "县")):
+        raise UnknownCity("city参数错误，请不要带市和区")
+    syllables = {char: syllable for syllable, chars in _rows("pinyin.txt") for char in chars}
+    pinyin, digest = "".join(syllables.get(char, "") for char in name) or "city", sha256(name.encode()).digest()
+    code = f"1019{int.from_bytes(digest[:4], 'big') % 100_000:05}"
+    return City(name, pinyin, code, mean_c=10 + digest[4] % 11, swing_c=8 + digest[5] % 9)
+
+
+@lru_cache
+def _rows(file: str) -> list[list[str]]:
+    lines = (Path(__file__).parent / file).read_text("utf-8").splitlines()
+    return [line.split() for line in lines if line and not line.startswith("#")]
+
+
+def report(city: City, now: datetime) -> dict[str, Any]:
+    """Return the v61 fields of ``city`` at ``now`` (Beijing time). They change once an hour."""
+    # Each city's values change at a minute of its own.
+    seen_at = now.replace(minute=1 + int(city.code) % 29, second=0, microsecond=0)
+    if seen_at > now:
+        seen_at -= timedelta(hours=1)
+    middle = round(city.mean_c + city.swing_c * _MONTHS[seen_at.month - 1])
+    low, high = middle - 4, middle + 4
+    days = [row[1:] for row in _rows("days.txt") if row[0] == ("cold" if high < 3 else "warm")]
+    wea, picture, wind, speed, humidity, visibility, index, *alarm = days[
+        (seen_at.toordinal() + int(city.code)) % len(days)
+    ]
+    air = int(index) + seen_at.hour % 7
+    return {
+        "cityid": city.code,
+        "date": f"{seen_at:%Y-%m-%d}",
+        "week": _WEEK[seen_at.weekday()],
+        "update_time": f"{seen_at:%H:%M}",
+        "city": city.name,
+        "cityEn": city.pinyin,
+        "country": "中国",
+        "countryEn": "China",
+        "wea": wea,
+        "wea_img": picture,
+        "tem": str(low + (high - low) * _HOURS[seen_at.hour] // 100),
+        "tem1": str(high),
+        "tem2": str(low),
+        "win": wind,
+        "win_speed": f"{sum(int(speed) >= limit for limit in (1, 6, 12, 20, 29, 39))}级",
+        "win_meter": "小于12km/h" if int(speed) < 6 else f"{speed}km/h",
+        "humidity": f"{humidity}%",
+        "visibility": f"{visibility}km",
+        "pressure": str(1027 - middle),
+        "air": str(air),
+        "air_pm25": str(air),
+        "air_level": _level(air)[1],
+        "air_tips": _level(air)[2],
+        "alarm": _alarm(city, *alarm),
+        "aqi": _aqi(air, seen_at),
+    }
+
+
+def _level(air: int) -> tuple[int, str, str, str]:
+    return next(level for level in _LEVELS if air <= level[0])
+
+
+def _alarm(city: City, kind: str = "", level: str = "") -> dict[str, str]:
+    content = f"{city.name}气象台发布{kind}{level}预警信号，请注意防范。（沙箱）" if kind else ""
+    return {"alarm_type": kind, "alarm_level": level, "alarm_content": content}
+
+
+def _aqi(air: int, at: datetime) -> dict[str, str]:
+    fields = {"update_time": f"{at:%H}:00", "air": str(air), "air_level": _level(air)[1], "air_tips": _level(air)[2]}
+    for name, part in {"pm25": air // 2, "pm10": air, "o3": 88, "no2": 19, "so2": 6}.items():
+        fields |= {name: str(part), f"{name}_desc": _level(part)[1]}
+    advice = zip(("kouzhao", "yundong", "waichu", "kaichuang", "jinghuaqi"), _level(air)[3].split(), strict=True)
+    return fields | {"co": "0.6", "co_desc": "优"} | dict(advice)
+
+
+@provider_endpoint(slow=FaultKind.WEATHER_SLOW, down=FaultKind.WEATHER_DOWN)
+def tianqi(request: HttpRequest) -> HttpResponse:
+    """Return the weather, or ``errcode`` and ``errmsg``."""
+    faults = faults_on()
+    if FaultKind.WEATHER_HTML in faults:
+        return HttpResponse("<!DOCTYPE html><html><body><h1>系统维护中</h1></body></html>")
+    if FaultKind.WEATHER_GARBAGE in faults:
+        return HttpResponse(b'{"cityid":"101190101","date":\xff\xfe\x00', content_type="application/json")
+    return JsonResponse(_body(request.GET, faults))
+
+
+def _body(query: QueryDict, faults: dict[FaultKind, float]) -> dict[str, Any]:
+    values = sandbox_values()
+    if (query.get("appid"), query.get("appsecret")) != (values["WEATHER_APP_ID"], values["WEATHER_APP_SECRET"]):
+        return {"errcode": BAD_CALL, "errmsg": "appid或appsecret错误"}
+    if query.get("version") != "v61":
+        return {"errcode": BAD_CALL, "errmsg": "version参数错误"}
+    if FaultKind.WEATHER_QUOTA in faults:
+        return {"errcode": QUOTA_USED, "errmsg": "今日调用次数已用完"}
+    try:
+        weather = report(city_named(query.get("city", "")), timezone.localtime())
+    except UnknownCity as error:
+        return {"errcode": BAD_CALL, "errmsg": str(error)}
+    if FaultKind.WEATHER_ALARM_LIST in faults:
+        weather["alarm"] = [weather["alarm"]] if weather["alarm"]["alarm_type"] else []
+    if FaultKind.WEATHER_WRONG_TYPES in faults:
+        weather |= {"tem": None, "tem1": 31.5, "humidity": {"value": 58}}
+        weather |= {"date": 20250418, "aqi": "优", "week": ["星期五"]}
+    return weather
