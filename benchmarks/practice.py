@@ -65,6 +65,7 @@ def practice_server(home: Path) -> Iterator[tuple[int, psutil.Process, Path]]:
         django.setup()
         call_command("migrate", verbosity=0)
         call_command("seed_roles", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
         from tests.processes import nginx_before  # noqa: TID251  (here, because it loads models)
 
         words = units.command(

@@ -3,13 +3,14 @@
     python benchmarks/strangers.py                 # about ten minutes
     python benchmarks/strangers.py --short         # two minutes, as CI runs it; exits with 1 where a person was hurt
     python benchmarks/strangers.py --only bodies "audit flood"
+    python benchmarks/strangers.py --practice      # only what a practice server has beside: joiners, phones, switches
 
 Starts throw-away engines, the web server as ``deploy/systemd/spms-web.service`` has it, and nginx with
-``deploy/nginx.conf`` before it. Forty people list, search, add and buy with think time; each attack runs beside them
-from other addresses. For each of them the table says how many requests of the people failed, their slowest hundredth
-beside that of a quiet time, and what was left: memory of the web processes after the attack, rows, and files. A request
-has failed if it was not answered in 10 s, or with HTTP 400 or more. Clients and servers share the machine, so the times
-say little unless it is otherwise idle.
+``deploy/nginx.conf`` before it; then the same with ``config.settings.practice``. Forty people list, search, add and buy
+with think time; each attack runs beside them from other addresses. For each of them the table says how many requests of
+the people failed, their slowest hundredth beside that of a quiet time, and what was left: memory of the web processes
+after the attack, rows, and files. A request has failed if it was not answered in 10 s, or with HTTP 400 or more.
+Clients and servers share the machine, so the times say little unless it is otherwise idle.
 """
 
 import argparse
@@ -74,6 +75,8 @@ class Scene:
     thief: str  # the token that was stolen
     product_id: str
     sid: str
+    host: str = "127.0.0.1"
+    invite: str = ""
 
     def ask(
         self, tally: Tally, sender: str, method: str, path: str, body: Any = None, kind: str = JSON, **headers: str
@@ -84,7 +87,7 @@ class Scene:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S, source_address=(sender, 0))
         start = time.perf_counter()
         try:
-            types = {"Content-Type": kind} if body is not None else {}
+            types = {"Host": self.host} | ({"Content-Type": kind} if body is not None else {})
             connection.request(method, quote(path, safe="/?=&"), body, types | headers)
             answer = connection.getresponse()
             answer.read()
@@ -198,6 +201,42 @@ def notices(scene: Scene, tally: Tally, sender: str, n: int) -> None:
     scene.ask(tally, sender, "POST", "/pay/payResult", b"<xml>" + b"<a>1</a>" * 2_000 + b"</xml>", "text/xml")
 
 
+# --- Those that only a practice server knows ---
+def joiners(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    person = {"username": f"joiner{n}", "password": "kai-ge-2026", "nickname": "新来的"}
+    scene.ask(tally, sender, "POST", "/users/join", person | {"invite": scene.invite if n % 2 else "H7KM3XQ9"})
+
+
+def own_phones(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    path = ("/sandbox/phone/", "/sandbox/", "/sandbox/control/trades", "/sandbox/sms/messages/")[n % 4]
+    scene.ask(tally, sender, "GET", path, authorization=scene.thief)
+
+
+def providers(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    path = ("/sandbox/wxpay/pay/unifiedorder", "/sandbox/wxpay/v3/refund/domestic/refunds")[n % 2]
+    scene.ask(tally, sender, "POST", path, b"<xml>" + b"<a>1</a>" * 2_000 + b"</xml>", "text/xml")
+
+
+def switches(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    """Make the own calls slow, so that each of them is under way for seconds."""
+    body = {"delay_ms": 5_000, "calls": ["/verify"], "minutes": 1}
+    if n % 8 == 0:
+        scene.ask(tally, sender, "POST", "/sandbox/control/calls", body, authorization=scene.thief)
+    scene.ask(tally, sender, "GET", "/verify", authorization=scene.thief)
+
+
+def ceilings(scene: Scene, tally: Tally, sender: str, n: int) -> None:
+    facts = {"class": "H", "name": f"名{n}", "age": 20, "city": "x", "degree": "x", "productUrl": "x"}
+    scene.ask(tally, sender, "POST", "/students/addstu", facts | {"description": "x"}, authorization=scene.thief)
+
+
+PRACTICE_ATTACKS: dict[str, Callable[[Scene, Tally, str, int], None]] = {
+    "joiners": joiners,
+    "phones and books": own_phones,
+    "provider paths": providers,
+    "switches": switches,
+    "ceilings": ceilings,
+}
 ATTACKS: dict[str, Callable[[Scene, Tally, str, int], None]] = {
     "bodies": bodies,
     "forms with files": forms,
@@ -220,7 +259,7 @@ def attack(scene: Scene, name: str, seconds: float) -> Tally:
     def work(number: int) -> None:
         n = number
         while time.monotonic() < ends_at:
-            ATTACKS[name](scene, tally, f"127.0.1.{number + 1}", n)
+            (ATTACKS | PRACTICE_ATTACKS)[name](scene, tally, f"127.0.1.{number + 1}", n)
             n += ATTACKERS
 
     workers = [threading.Thread(target=work, args=[number]) for number in range(ATTACKERS)]
@@ -281,15 +320,43 @@ def make_scene(port: int) -> Scene:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="4 s for each attack instead of 30")
-    parser.add_argument("--only", nargs="+", choices=ATTACKS, metavar="ATTACK", help=", ".join(ATTACKS))
+    parser.add_argument("--short", action="store_true", help="3 s for each attack instead of 30")
+    parser.add_argument("--only", nargs="+", choices=[*ATTACKS, *PRACTICE_ATTACKS], metavar="ATTACK")
+    parser.add_argument("--practice", action="store_true", help="on a practice server alone")
     options = parser.parse_args()
-    seconds = 4 if options.short else 30
-    with students.engines(), students.own_databases(), TemporaryDirectory() as home:
-        media = Path(home) / "media"
+    seconds, hurt = 3 if options.short else 30, False
+    with TemporaryDirectory() as home:
+        if options.practice:
+            hurt = on_practice_server(Path(home), options.only or list(PRACTICE_ATTACKS), seconds)
+        else:
+            hurt = on_production_server(Path(home), options.only or list(ATTACKS), seconds)
+    if not (options.practice or options.only):  # a process of its own: settings are read once
+        again = [sys.executable, __file__, "--practice", *(["--short"] if options.short else [])]
+        hurt |= bool(subprocess.run(again).returncode)
+    sys.exit(options.short and hurt)
+
+
+def on_practice_server(home: Path, names: list[str], seconds: float) -> bool:
+    from benchmarks.practice import HOST, practice_server
+
+    with practice_server(home) as (port, web, media):
+        from django.utils import timezone
+
+        from practice.services import invitation_make, terms_keep
+
+        terms_keep(class_name="H5", roleid="102", students=3)
+        code = invitation_make(class_name="H5", days=1, places=200, by="root", now=timezone.now()).code
+        scene = make_scene(port)
+        scene.host, scene.invite = HOST, code
+        return play(scene, web.children(), media, names, seconds)
+
+
+def on_production_server(home: Path, names: list[str], seconds: float) -> bool:
+    with students.engines(), students.own_databases():
+        media = home / "media"
         os.environ["DATABASE_URL"] = students.url_of(students.LARGE_DATABASE)
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
-        os.environ |= {"MEDIA_ROOT": str(media), "STATE_DIR": home, "TRUSTED_PROXIES": "1"}
+        os.environ |= {"MEDIA_ROOT": str(media), "STATE_DIR": str(home), "TRUSTED_PROXIES": "1"}
         import django
         from django.conf import settings
         from django.db import connections
@@ -307,20 +374,18 @@ def main() -> None:
         )
         with Path(os.devnull).open("wb") as nowhere:
             server = subprocess.Popen(words, cwd=ROOT, env=environ | {"PYTHONPATH": str(ROOT)}, stderr=nowhere)
-        hurt = False
         try:
             serving._wait_for(web_port, "the web server")
             time.sleep(5)
             children = psutil.Process(server.pid).children()
             workers = sorted(children, key=lambda process: process.memory_info().rss)[-2:]
-            with nginx_before(Path(home), web=web_port, socket=web_port) as (port, _):
-                hurt = play(make_scene(port), workers, media, options.only or list(ATTACKS), seconds)
+            with nginx_before(home, web=web_port, socket=web_port) as (port, _):
+                return play(make_scene(port), workers, media, names, seconds)
         finally:
             server.terminate()
             server.wait(40)
-        connections.close_all()
-        connections["default"].close_pool()
-    sys.exit(options.short and hurt)
+            connections.close_all()
+            connections["default"].close_pool()
 
 
 def play(scene: Scene, workers: list[psutil.Process], media: Path, names: list[str], seconds: float) -> bool:
@@ -335,9 +400,9 @@ def play(scene: Scene, workers: list[psutil.Process], media: Path, names: list[s
     for name in ["(quiet)", *names]:
         tally.seconds, tally.answers = [], Counter()
         before = footprint(workers, media)
-        sent = attack(scene, name, seconds) if name in ATTACKS else Tally()
-        if name not in ATTACKS:
+        if name == "(quiet)":
             time.sleep(seconds)
+        sent = Tally() if name == "(quiet)" else attack(scene, name, seconds)
         number, hurt, p99 = sum(tally.answers.values()), tally.failed, tally.p99_ms
         failed += hurt
         answers = " ".join(f"{answer}×{number}" for answer, number in sent.answers.most_common())

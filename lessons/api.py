@@ -74,4 +74,5 @@ def _choose(request: HttpRequest, body: Any) -> JsonResponse:
 @require_safe
 def me(request: HttpRequest) -> HttpResponse:
     """Show 我的请求, whose script asks the calls above."""
-    return render(request, "lessons/me.html")
+    kinds = {"": "全部", "bad": "被拒绝", "hint": "有提示", "made": "开关造成"}
+    return render(request, "lessons/me.html", {"kinds": kinds.items()})

@@ -1,53 +1,88 @@
 // Shows the account's own calls like a browser's network panel. The token stays in the form and goes into a header.
 const form = document.getElementById("who");
-const status = document.getElementById("answer");
+const message = document.getElementById("answer");
+const find = (id) => document.getElementById(id);
 let calls = [];
+let chosen = "";
 
-const cell = (text) => Object.assign(document.createElement("td"), { textContent: text ?? "" });
-const fill = (id, rows) => document.getElementById(id).replaceChildren(...rows.map((cells) => {
-  const row = document.createElement("tr");
-  row.append(...cells.map((one) => one instanceof Node ? one : cell(one)));
-  return row;
-}));
-const lines = (proof) => proof.map((call) => `${call.time.slice(11, 23)} ${call.method} ${call.path}`).join("；");
+function make(tag, text, className = "", ...children) {
+  const element = Object.assign(document.createElement(tag), { className });
+  element.append(...(text === null || text === undefined ? [] : [String(text)]), ...children);
+  return element;
+}
+const clock = (call) => call.time.slice(11, 23);
+const key = (call) => `${call.time} ${call.method} ${call.path}`;
 
 // The values of a query are not kept, so their place is left open; the token is a variable.
 function address(call) {
   const query = call.query.map((name) => `${name}=…`).join("&");
   return location.origin + call.path + (query && `?${query}`);
 }
-const curl = (call) => `curl -X ${call.method} -H "authorization: $TOKEN" '${address(call)}'`;
-const axios = (call) => `await axios({ method: ${JSON.stringify(call.method.toLowerCase())}, url: ${JSON.stringify(address(call))}, headers: { authorization: token } })`;
+const body = (call) => call.method === "GET" ? null : "{ /* 请求体没有保存 */ }";
+const curl = (call) => `curl -X ${call.method} -H "authorization: $TOKEN"${body(call) ? ` -H 'content-type: application/json' -d '{}'` : ""} '${address(call)}'`;
+const axios = (call) => `await axios({ method: "${call.method.toLowerCase()}", url: "${address(call)}", headers: { authorization: token }${body(call) ? `, data: ${body(call)}` : ""} })`;
 
-function copier(call) {
-  const buttons = cell("");
-  for (const [name, make] of [["curl", curl], ["axios", axios]]) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: name });
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(make(call));
-      status.textContent = `已复制：${make(call)}`;
-    });
-    buttons.append(button);
-  }
-  return buttons;
+function kind(call) {
+  if (call.switch || call.read_only) return "made";
+  return call.http >= 400 || call.code || ![200, 1].includes(call.status) ? "bad" : "good";
+}
+
+function copier(name, text) {
+  const button = make("button", name, "button button-small");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    message.textContent = `已复制 ${text.slice(0, 60)}…`;
+  });
+  return button;
+}
+
+function detail(call) {
+  const facts = [
+    ["时间", clock(call)], ["HTTP", call.http], ["status", call.status], ["code", call.code], ["耗时", `${call.ms} 毫秒`],
+    ["返回", `${call.bytes} 字节`], ["参数", call.query.join("、")], ["token", call.token && `${call.token}（只是摘要）`],
+    ["来自", [call.switch && "开关", call.read_only && "只读时间", call.guessed && "按地址推测"].filter(Boolean).join("、")],
+  ].filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const list = make("dl", null, "facts", ...facts.map(([name, value]) => make("div", null, "", make("dt", name), make("dd", value))));
+  const buttons = make("p", null, "panel-bar", copier("复制为 curl", curl(call)), copier("复制为 axios", axios(call)));
+  find("detail").replaceChildren(make("h2", `${call.method} ${call.path}`, "code"), ...(call.hint ? [make("p", call.hint, "hint-box")] : []), list, buttons);
+  find("detail").hidden = false;
 }
 
 function show() {
   const wish = form.elements.filter.value.trim().toLowerCase();
-  const shown = calls.filter((call) => !wish || Object.values(call).join(" ").toLowerCase().includes(wish));
-  fill("requests", shown.map((call) => {
-    const marks = [call.switch && "开关", call.read_only && "只读时间", call.guessed && "推测"].filter(Boolean);
-    const hint = [...marks, call.hint].filter(Boolean).join("；");
-    const path = call.path + (call.query.length ? `?${call.query.join("&")}` : "");
-    return [call.time.slice(11, 23), call.method, path, call.http, call.status, call.code, call.ms, call.bytes, hint, copier(call)];
+  const wanted = form.elements.kind.value;
+  const shown = calls.filter((call) => (!wanted || (wanted === "hint" ? call.hint : kind(call) === wanted))
+    && (!wish || Object.values(call).join(" ").toLowerCase().includes(wish)));
+  const longest = Math.max(...shown.map((call) => call.ms), 1);
+  find("requests").replaceChildren(...shown.map((call) => {
+    const row = make("tr", null, key(call) === chosen ? "is-chosen" : "");
+    const marks = [call.switch && "开关", call.read_only && "只读", call.guessed && "推测"].filter(Boolean);
+    const path = make("td", call.path + (call.query.length ? `?${call.query.join("&")}` : ""), "path", ...marks.map((mark) => make("span", mark, "tag")));
+    if (call.hint) path.append(make("div", call.hint, "row-hint"));
+    const bar = make("span", null, "bar");
+    bar.style.width = `${Math.max(2, 100 * call.ms / longest)}%`;
+    row.append(make("td", null, "", make("span", call.http, `dot is-${kind(call)}`)), make("td", call.method), path,
+      make("td", [call.status, call.code].filter((one) => one !== "" && one !== null).join(" / ")), make("td", call.bytes, "number"),
+      make("td", clock(call), "number"), make("td", null, "wave", bar, make("span", `${call.ms} ms`)));
+    row.tabIndex = 0;
+    const choose = () => { chosen = key(call); detail(call); show(); };
+    row.addEventListener("click", choose);
+    row.addEventListener("keydown", (event) => { if (event.key === "Enter") choose(); });
+    return row;
   }));
+  find("count").textContent = calls.length ? `${shown.length} / ${calls.length} 次调用，${calls.filter((call) => kind(call) === "bad").length} 次被拒绝` : "还没有调用";
+}
+
+function proof(calls) {
+  return make("ul", null, "proof", ...calls.map((call) => make("li", `${clock(call)} ${call.method} ${call.path}`, "code")));
 }
 
 async function ask(name) {
   const token = form.elements.token.value.trim();
   const answer = await fetch(`/sandbox/control/${name}`, { headers: token ? { authorization: token } : {} });
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.error);
+  if (!answer.ok) throw new Error(answer.status === 403 ? "填自己的 token，或先登录“手机”" : body.error);
   return body[name];
 }
 
@@ -55,16 +90,19 @@ async function refresh() {
   try {
     const [requests, signs, checkpoints] = await Promise.all(["requests", "signs", "checkpoints"].map(ask));
     calls = requests;
-    fill("signs", signs.map((sign) => [sign.name, sign.times, lines(sign.calls)]));
-    fill("checkpoints", checkpoints.map((one) => [one.name, one.done ? "✓" : "", one.done ? lines(one.calls) : one.missing]));
+    find("no-signs").hidden = signs.length > 0;
+    find("signs").replaceChildren(...signs.map((sign) => make("article", null, "card is-sign", make("div", null, "", make("b", `${sign.name} ×${sign.times}`), proof(sign.calls)))));
+    find("done").textContent = `${checkpoints.filter((one) => one.done).length} / ${checkpoints.length}`;
+    find("checkpoints").replaceChildren(...checkpoints.map((one) => make("article", null, `card${one.done ? " is-done" : ""}`,
+      make("div", null, "", make("b", `${one.done ? "✓ " : ""}${one.name}`), one.done ? proof(one.calls) : make("p", one.missing, "muted")))));
     show();
-    status.textContent = "";
+    message.textContent = "";
   } catch (error) {
-    status.textContent = error.message;
+    message.textContent = error.message;
   }
 }
 
 form.addEventListener("submit", (event) => { event.preventDefault(); refresh(); });
-form.elements.filter.addEventListener("input", show);
-setInterval(() => { if (!document.hidden && calls.length && !document.querySelector("#requests button:hover")) refresh(); }, 2000);
+form.addEventListener("input", (event) => { if (event.target.name !== "token") show(); });
+setInterval(() => { if (!document.hidden && calls.length) refresh(); }, 2000);
 refresh();
