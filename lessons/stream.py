@@ -43,13 +43,16 @@ POLL = "/order/query_order_status"
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
 
 # Adds a call to its account's list. A caller who is not known gets the list of the account that last used the address;
-# without one nothing is kept. Marks the entry with "=", or with how good the guess is.
+# without one nothing is kept. Marks the entry with "=", or with how good the guess is. After 20 guesses in a row it
+# keeps no more: whoever shares the address could else push all of an account's own calls out of its list.
 _ADD = """
 local list, mark, now = KEYS[1], '=', tonumber(ARGV[2])
 if ARGV[1] == '' then
   local who = redis.call('ZREVRANGE', KEYS[2], 0, 1, 'WITHSCORES')
   if not who[1] then return 0 end
   list = list .. who[1]
+  local before = redis.call('LINDEX', list, 19)
+  if before and string.sub(before, 1, 1) ~= '=' then return 0 end
   mark = who[4] and now - tonumber(who[4]) < tonumber(ARGV[6]) and 'a' or 'g'
 else
   list = list .. ARGV[1]
@@ -125,6 +128,8 @@ def _note(request: HttpRequest, response: Any, match: Any, noted: dict[str, Any]
     unid, is_here = _caller(endpoint, body, sent, raw)
     if unid is None and body.get("state"):
         return  # nobody's: a captcha, the weather
+    if not is_here and "Retry-After" in response.headers:
+        return  # a name is no proof: wrong passwords that anybody sends end at their limit
     has_query = response.status_code != BodyTooLarge.http_status  # else Django refuses the query once more
     names = request.GET if has_query else ()
     query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]

@@ -76,6 +76,7 @@ class Trade(models.Model):
     faults = models.JSONField("这笔订单的故障", default=dict)
 
     class Meta:
+        verbose_name = verbose_name_plural = "沙箱订单"
         ordering = ["-created_at", "-pk"]
         constraints = [
             models.CheckConstraint(condition=models.Q(total_fee__gt=0), name="sandbox_trade_costs_something")
@@ -97,6 +98,9 @@ class PayCode(models.Model):
     prepay_id = models.CharField("预支付会话", max_length=64, unique=True)
     trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="codes", verbose_name="订单")
     expires_at = models.DateTimeField("失效时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱支付码"
 
     @property
     def code_url(self) -> str:
@@ -124,6 +128,7 @@ class Refund(models.Model):
     settled_at = models.DateTimeField("到账时间", null=True, blank=True)
 
     class Meta:
+        verbose_name = verbose_name_plural = "沙箱退款"
         ordering = ["-created_at", "-pk"]
         constraints = [
             models.CheckConstraint(condition=models.Q(refund_fee__gt=0), name="sandbox_refund_gives_something")
@@ -162,6 +167,7 @@ class Delivery(models.Model):
     created_at = models.DateTimeField("生成时间", db_index=True)
 
     class Meta:
+        verbose_name = verbose_name_plural = "沙箱通知"
         ordering = ["-created_at", "-pk"]
         indexes = [models.Index(fields=["next_try_at"], condition=models.Q(state="DUE"), name="sandbox_delivery_due")]
 
@@ -176,6 +182,7 @@ class TextMessage(models.Model):
     out_id = models.CharField("调用方", max_length=64, blank=True, db_default="", help_text="调用方自己的标记")
 
     class Meta:
+        verbose_name = verbose_name_plural = "沙箱短信"
         ordering = ["-pk"]
         indexes = [models.Index(fields=["phone", "at"], name="sandbox_sms_of_phone")]
 
@@ -185,3 +192,6 @@ class Fault(models.Model):
 
     kind = models.CharField("种类", max_length=24, choices=FaultKind, primary_key=True)
     value = models.FloatField("数值")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱故障"

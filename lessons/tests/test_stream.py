@@ -107,6 +107,19 @@ def test_at_an_address_that_two_use_nobody_is_blamed_for_a_guess(trainee, person
     assert told(trainee, "signs") == [] and len(told(other, "requests")) == 1
 
 
+def test_whoever_shares_the_address_or_knows_the_name_pushes_no_call_out_of_anothers_list(trainee, api):
+    trainee.get(LIST)
+
+    for _ in range(KEPT + 100):
+        api.get("/api/nothing")
+    answers = [api.post("/users/login", {"username": "h5-01", "password": f"wrong{n}"}).status_code for n in range(40)]
+
+    paths = [call.path for call in calls(trainee)]
+    assert answers[-1] == 429 and paths.count("/users/login") == answers.count(200)
+    assert (paths[0], paths.count("/api/nothing")) == (LIST, 20)
+    assert [sign["sign"] for sign in told(trainee, "signs")] == ["wrong_path"]
+
+
 def test_an_account_is_known_by_its_number_and_not_by_its_name(person):
     first, second = (person(f"h5-0{number}", "102", nickname="王小明", class_name="H5") for number in (1, 2))
 
