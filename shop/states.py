@@ -99,6 +99,7 @@ class Note(models.TextChoices):
     PARCEL = "parcel", "修改快递"
     RETURN_PARCEL = "return_parcel", "寄回单号"
     RECEIVER = "receiver", "修改收货信息"  # its detail has the phone that it was before
+    INVOICE = "invoice", "发票"
     REMARK = "remark", "内部备注"
     FLAG = "flag", "标记需关注"
     UNFLAG = "unflag", "取消关注"
@@ -108,7 +109,7 @@ class Note(models.TextChoices):
 
 
 # Notes that follow from no step of the order.
-ASIDE = (Note.REMARK, Note.FLAG, Note.UNFLAG, Note.SHIPMENT_TOLD, Note.REFUND_TOLD, Note.NOT_TOLD)
+ASIDE = (Note.INVOICE, Note.REMARK, Note.FLAG, Note.UNFLAG, Note.SHIPMENT_TOLD, Note.REFUND_TOLD, Note.NOT_TOLD)
 
 
 class OrderAction(models.IntegerChoices):

@@ -64,6 +64,7 @@ ORDER_COLUMNS = {
     "address": ExportColumn("收货地址", 40, attrgetter("order.address")),
     "express_company": ExportColumn("快递公司", 12, attrgetter("order.express_company")),
     "express_no": ExportColumn("快递单号", 20, attrgetter("order.express_no")),
+    "invoice_no": ExportColumn("发票号码", 22, attrgetter("order.invoice_no")),
     "note": ExportColumn("说明", 30, attrgetter("order.note")),
     "flag": ExportColumn("需关注", 30, attrgetter("order.flag_reason")),
 }

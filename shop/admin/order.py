@@ -27,6 +27,7 @@ from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_bar import (
     DayRangeFilter,
     FlagFilter,
+    InvoiceFilter,
     ProductFilter,
     WorkListFilter,
     bar_of,
@@ -85,7 +86,7 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     }
     bulk_suffix = "（所选订单）"
     asked_columns = ("order_id", "goods", "receiver", "amount", "state_label")
-    list_filter = [WorkListFilter, FlagFilter, ProductFilter, ("created_at", DayRangeFilter)]
+    list_filter = [WorkListFilter, FlagFilter, InvoiceFilter, ProductFilter, ("created_at", DayRangeFilter)]
     list_before_template = "shop/order_bar.html"
     change_form_template = "shop/order_page.html"
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}

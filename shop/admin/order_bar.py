@@ -26,14 +26,23 @@ from shop.models import Courier, OrderColumns, OrderLine, OrderView
 from shop.models.order import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
 from shop.selectors import orders_counted
 from shop.services.order_views import columns_save, view_delete, view_save
-from shop.states import State
+from shop.states import PayStatus, State
 
 MAX_SHOWN = 99  # a tab says 99+ where more orders wait
 MAX_QUERY = 10 * VIEW_QUERY_LENGTH
 
 FIRST, LAST = "created_at_from", "created_at_to"
 # The names of the bar's fields in the address. Those that are fields of an order need no filter of their own.
-NAMES = (FIRST, LAST, "state__exact", "express_company__exact", "product", "username__startswith", "flagged")
+NAMES = (
+    FIRST,
+    LAST,
+    "state__exact",
+    "express_company__exact",
+    "product",
+    "username__startswith",
+    "invoiced",
+    "flagged",
+)
 MAX_TEXT = 64
 DEFAULT_COLUMNS = (
     *("order_id", "goods", "username", "receiver_name", "phone", "express_no"),
@@ -68,6 +77,21 @@ class FlagFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(flagged_at__isnull=False) if self.value() else queryset
+
+
+class InvoiceFilter(admin.SimpleListFilter):
+    """Filter paid orders by whether they have an invoice."""
+
+    title, parameter_name = "发票", "invoiced"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "已开票"), ("no", "未开票")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        paid = queryset.filter(pay_status=PayStatus.PAID)
+        return {"yes": queryset.exclude(invoice_no=""), "no": paid.filter(invoice_no="")}.get(
+            self.value() or "", queryset
+        )
 
 
 class ProductFilter(admin.SimpleListFilter):

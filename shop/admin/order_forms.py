@@ -22,7 +22,7 @@ from shop.admin.order_related import Related
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
 from shop.models import Courier, Order, OrderLine
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, number_fits, parcel_number
-from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH
+from shop.models.order import ADDRESS_LENGTH, INVOICE_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH
 from shop.selectors import orders_with_parcels
 from shop.services.order_attention import flag_mark
 from shop.states import ASKED, ReturnStep
@@ -190,6 +190,13 @@ class ReceiverForm(ButtonForm):
 class ReturnNumberForm(ButtonForm):
     def build(self) -> None:
         self.fields |= {"number": TrackingField(self.rows[0].return_no)}
+
+
+class InvoiceForm(ButtonForm):
+    number = forms.CharField(label="发票号码", required=False, max_length=INVOICE_LENGTH, help_text="清空就是没有开票")
+
+    def build(self) -> None:
+        self.initial = {"number": self.rows[0].invoice_no}
 
 
 class PiecesForm(ButtonForm):

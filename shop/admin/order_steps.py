@@ -8,6 +8,7 @@ from django.db.models import Case, OuterRef, Q, Subquery, When
 
 from core.admin.buttons import Button, Look, Press
 from shop.admin.order_forms import (
+    InvoiceForm,
     ParcelForm,
     PartForm,
     ReceiverForm,
@@ -21,7 +22,7 @@ from shop.admin.packing import MAX_PRINTED
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import logged
 from shop.selectors import orders_in_trouble
-from shop.services.order_attention import order_flag, order_remark, order_unflag
+from shop.services.order_attention import order_flag, order_remark, order_set_invoice, order_unflag
 from shop.services.order_close import order_close
 from shop.services.order_refund import (
     order_refund,
@@ -32,7 +33,7 @@ from shop.services.order_refund import (
     order_return_receive,
 )
 from shop.services.order_ship import UNDO, order_set_parcel, order_set_receiver, order_ship, order_undo
-from shop.states import ASKED, RETURN_REFUSALS, TABLE, Event, ReturnStep, ShippingStatus, State
+from shop.states import ASKED, EARNING, GOING_BACK, RETURN_REFUSALS, TABLE, Event, ReturnStep, ShippingStatus, State
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,10 @@ BUTTONS = (
     OrderButton(
         "remark", "添加备注", _call(order_remark), states=tuple(State),
         question="备注只有员工看得到，保存以后不能修改或删除。", form=RemarkForm, max_rows=1, look=Look.ABSENT,
+    ),
+    OrderButton(
+        "invoice", "发票", _call(order_set_invoice), states=(*EARNING, *GOING_BACK),
+        question="开给买家的发票号码，会列在导出里；改动写入订单日志。", form=InvoiceForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
         "flag", "标记需关注", _call(order_flag), states=tuple(State),

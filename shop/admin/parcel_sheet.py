@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections import defaultdict
-from itertools import islice
 from typing import Any, NamedTuple
 
 from core.admin.phones import are_phones_whole, phone_masked, phone_shown
@@ -41,11 +40,10 @@ def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
         rows = sheet_read(file.read())
     else:
         lines = (re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines())
-        rows = ((number, cells) for number, cells in enumerate(lines, 1) if any(cells))
-    result = list(islice(rows, MAX_ROWS + 1))
-    if len(result) > MAX_ROWS:
+        rows = [(number, cells) for number, cells in enumerate(lines, 1) if any(cells)]
+    if len(rows) > MAX_ROWS:
         raise SheetRefused(f"一次最多读 {MAX_ROWS} 行，请只留需要的行")
-    return result
+    return rows
 
 
 def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[dict[int, Parcel], list[str]]:

@@ -32,6 +32,7 @@ RECIPIENT_LENGTH = 64
 PHONE_LENGTH = 32
 ADDRESS_LENGTH = 200
 REASON_LENGTH = 200
+INVOICE_LENGTH = 40
 REMARK_LENGTH = 500
 VIEW_NAME_LENGTH = 30
 VIEW_QUERY_LENGTH = 1000
@@ -77,6 +78,8 @@ class Order(models.Model):
 
     # Money that has gone back or is to go back. Without refunds that the provider closed.
     refunded = models.DecimalField("已退款（元）", max_digits=12, decimal_places=2, default=0, db_default=0)
+
+    invoice_no = models.CharField("发票号码", max_length=INVOICE_LENGTH, blank=True, default="", db_default="")
 
     state = models.CharField("状态", max_length=20, choices=State, default=State.OPEN)
     # How the refunds of a part are, while the order goes on.

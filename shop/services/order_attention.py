@@ -1,4 +1,6 @@
-"""What staff write about an order for each other: remarks, and the flag 需关注 with its reason. Buyers see neither.
+"""What staff write about an order for each other: remarks, the flag 需关注 with its reason, the number of the invoice.
+
+Buyers see none of it.
 
 All services raise ``RecordUnknown`` if there is no such order.
 """
@@ -11,7 +13,7 @@ from shop.errors import OrderRefused
 from shop.models import Order
 from shop.models.order import REASON_LENGTH
 from shop.services.order_move import order_lock, order_note
-from shop.states import Note
+from shop.states import Note, PayStatus
 
 
 @transaction.atomic
@@ -24,6 +26,21 @@ def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> None
     if not text.strip():
         raise OrderRefused("备注是空的")
     order_note(order=order, event=Note.REMARK, actor=actor, now=now, detail=text.strip())
+
+
+@transaction.atomic
+def order_set_invoice(*, order_id: str, number: str, actor: str, now: datetime) -> None:
+    """Write down the number of the invoice (发票) that the buyer got; "" takes the mark away.
+
+    :raises OrderRefused: the order was never paid.
+    """
+    order = order_lock(order_id=order_id)
+    if order.pay_status != PayStatus.PAID:
+        raise OrderRefused("订单没有付款，不能开发票")
+    detail = f"{order.invoice_no or '没有'} → {number or '没有'}"
+    order.invoice_no = number
+    order.save(update_fields=["invoice_no"])
+    order_note(order=order, event=Note.INVOICE, actor=actor, now=now, detail=detail)
 
 
 @transaction.atomic
