@@ -1,4 +1,7 @@
-"""Take the handbook's pictures anew, from a running installation with demo data: ``take.py BASE ROOT_PASSWORD``."""
+"""Take the handbook's pictures anew, from a running installation with demo data.
+
+``take.py BASE ROOT_PASSWORD [NAME …]``: without names all of them.
+"""
 
 import io
 import shutil
@@ -9,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent / "images"
-BASE, ROOT_PASSWORD = sys.argv[1:]
+BASE, ROOT_PASSWORD, *NAMES = sys.argv[1:]
 PAGES = {
     "home": "/admin/?period=month",
     "students": "/admin/students/student/",
@@ -26,6 +29,8 @@ PAGES = {
 
 
 def take(page: Page, name: str) -> None:
+    if NAMES and name not in NAMES:
+        return
     picture = Image.open(io.BytesIO(page.screenshot()))
     picture.save(HERE / f"{name}.webp", quality=60, method=6)
 
@@ -47,6 +52,10 @@ with sync_playwright() as playwright:
         page.goto(address)
         page.wait_for_load_state("networkidle")
         take(page, name)
+    page.goto("/admin/shop/order/?work=returns")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state("networkidle")
+    take(page, "order")
     page.goto("/admin/")
     page.keyboard.press("Control+k")
     page.locator("#search-input-command").press_sequentially("谭鹏")
