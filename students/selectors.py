@@ -106,7 +106,9 @@ def search_q(text: str) -> Q:
         every = Student.objects.order_by()
         for word in words:
             one, *more = _ways(word)
-            every = every.filter(pk__in=one.union(*more))
+            found = Q(pk__in=one.union(*more))
+            # Beside another word the end of a number is enough: people say its last four digits.
+            every = every.filter(found | Q(sid__endswith=word) if word.isdecimal() else found)
         others.append(every.values("pk"))
     return Q(pk__in=first.union(*others))
 
