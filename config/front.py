@@ -17,7 +17,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language_from_request
 
-from accounts.demo_users import DEMO_USERS
+from accounts.demo_users import DEMO_USERS, DemoUser
 from config import codes as code_tables
 from config import collection, typescript
 from core.api import schema
@@ -87,7 +87,7 @@ def codes(request: HttpRequest) -> HttpResponse:
 def guide(request: HttpRequest, name: str) -> HttpResponse:
     """Show how to write a client, or one with a socket."""
     base = absolute_url(request, "")
-    context = {"base": base, "ws_base": base.replace("http", "ws", 1), "course": chapters("course").values()}
+    context = {"base": base, "ws_base": base.replace("http", "ws", 1), "account": _account(), "code": _course_code()}
     spans = {"qr_ttl": span(settings.WECHAT_QR_TTL), "lifetime": span(settings.JWT_LIFETIME)}
     return render(request, f"front/{name}.html", context | spans)
 
@@ -99,7 +99,7 @@ def types_file(request: HttpRequest) -> HttpResponse:
 def collection_file(request: HttpRequest) -> HttpResponse:
     """Send the Postman collection, with the address by which the reader came."""
     base = absolute_url(request, "")
-    username, password = DEMO_USERS[0][:2] if settings.DEMO_DATA else ("", "")
+    username, password, *_ = _account() or ("", "")
     variables = {"baseUrl": base, "username": username, "password": password}
     content = collection.collection(schema.document(base), variables=variables, has_sandbox=settings.SANDBOX)
     return JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
@@ -186,5 +186,19 @@ def book_page(request: HttpRequest, book: str, name: str = "") -> HttpResponse:
     if name and name not in chapters(book):
         raise Http404
     context = {"chapters": chapters(book).values(), "chapter": chapters(book).get(name)}
-    account = DEMO_USERS[0] if settings.DEMO_DATA else None
-    return render(request, f"front/{book}.html", context | {"base": absolute_url(request, ""), "account": account})
+    return render(request, f"front/{book}.html", context | {"base": absolute_url(request, ""), "account": _account()})
+
+
+def _account() -> DemoUser | None:
+    """Return the account with which a reader of this server's pages can log in, if everybody may know one."""
+    return DEMO_USERS[0] if settings.DEMO_DATA else None
+
+
+@cache
+def _course_code() -> dict[str, SafeString]:
+    """Return the course's blocks of code by the names of their files, as templates write them: ``chart_js``."""
+    blocks = {}
+    for chapter in chapters("course").values():
+        for block, file in re.findall(r'(?s)(<pre data-file="src/(\S+)">.*?</pre>)', chapter.html):
+            blocks[file.replace(".", "_")] = mark_safe(block)  # noqa: S308  (our own files)
+    return blocks

@@ -1,8 +1,9 @@
 // Blocks of code: coloured, with their file's name and a button that copies. Vue and React side by side become tabs.
+// A page without a list of its lessons gets one of its headings.
 const TOKENS = new RegExp([
   String.raw`(?<comment>\/\*[^]*?\*\/|<!--[^]*?-->|(?<![:\w"'])\/\/.*)`,
   String.raw`(?<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|` + "`(?:\\\\.|[^`\\\\])*`)",
-  String.raw`(?<keyword>\b(?:as|async|await|break|catch|const|default|else|export|extends|finally|for|from|function|if|import|in|interface|let|module|new|of|return|throw|try|type|while|true|false|null|undefined)\b)`,
+  String.raw`(?<keyword>\b(?:as|async|await|break|catch|const|default|else|export|extends|finally|for|from|function|if|import|in|interface|let|new|of|return|throw|try|type|while|true|false|null|undefined)\b)`,
   String.raw`(?<tag><\/?[A-Za-z][\w.-]*|(?<=[\w"'}\s])\/?>)`,
   String.raw`(?<number>\b\d[\d_.]*\b)`,
   String.raw`(?<call>\b[A-Za-z_$][\w$]*(?=\())`,
@@ -38,7 +39,7 @@ function dress(pre) {
   const box = document.createElement("div")
   const bar = document.createElement("div")
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "复制" })
-  box.className = "code"
+  box.className = pre.dataset.file ? "code" : "code unnamed"
   bar.append(Object.assign(document.createElement("span"), { textContent: pre.dataset.file ?? "" }), button)
   button.addEventListener("click", async () => {
     await copy(text)
@@ -74,3 +75,27 @@ for (const pre of document.querySelectorAll("main pre")) {
   box.before(tabs)
 }
 choose(localStorage.getItem("framework") ?? "vue")
+
+const main = document.querySelector("main")
+const headings = [...main.querySelectorAll("h2")]
+if (headings.length && !main.querySelector(".side")) {
+  const side = document.createElement("nav")
+  const rest = document.createElement("div")
+  side.className = "side"
+  side.setAttribute("aria-label", "本页目录")
+  rest.append(...main.childNodes)
+  main.append(side, rest)
+  for (const heading of headings) {
+    heading.id ||= heading.textContent
+    side.append(Object.assign(document.createElement("a"), { href: `#${heading.id}`, textContent: heading.textContent }))
+  }
+}
+
+document.querySelector(".lesson h1")?.after(document.querySelector(".start"))
+const next = document.querySelector(".side [aria-current]")?.nextElementSibling
+if (next) {
+  const line = Object.assign(document.createElement("p"), { className: "next" })
+  line.append(Object.assign(document.createElement("a"), { href: next.href, textContent: `下一课：${next.lastChild.textContent} →` }))
+  document.querySelector(".lesson").append(line)
+}
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" })

@@ -3,9 +3,11 @@
 Each framework has a trainee of its own, whose checkpoints prove what the pages promise.
 """
 
+import html
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,7 @@ class Trainee:
     def login(self):
         self.page.goto("/")
         self.open("Lesson1")
+        self.page.get_by_title("换一张").locator("svg").wait_for()
         self.page.get_by_placeholder("用户名").fill(self.username)
         self.page.get_by_placeholder("登入密码").fill(PASSWORD)
         self.page.get_by_placeholder("验证码").fill("wrong")
@@ -270,3 +273,43 @@ def test_what_the_pages_show_works_and_their_checkpoints_turn_green(chromium, ru
     # That a debounce or the end of a polling lasted is known some seconds later.
     assert until(lambda: all(row["done"] for row in rows("checkpoints")), 30), rows("checkpoints")
     assert rows("signs") == []
+
+
+# Marks the student as soon as the code is shown, and prints what the live list then hears.
+LIVE = """
+import WebSocket from "ws"
+globalThis.WebSocket ??= WebSocket
+globalThis.localStorage = { getItem: () => process.argv[3] }
+const [, , file, , className, sId, attendanceStatus] = process.argv
+const { api, project } = { ...(await import("./attendance.mjs")), ...(await import(file)) }
+let isMarked = false
+await project(className, async signUrl => {
+  const [{ attendance_id }] = (await api(`/attendance/getList?class=${className}`)).data
+  if (!isMarked++) await api("/attendance/mark", { attendance_id, sId, attendanceStatus, remark: signUrl.slice(0, 9) })
+}, line => { console.log(line); process.exit() })
+"""
+
+
+def test_the_guides_live_list_hears_by_socket_io_2_and_4_and_by_a_plain_websocket(running, tmp_path):
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests/clients/node_modules")
+    (tmp_path / "live.mjs").write_text(LIVE)
+    page = requests.get(running.base + "/docs/client/", timeout=30).text
+    blocks = re.findall(r'(?s)data-file="src/(attendance[^"]*)\.js"><code>(.*?)</code>', page)
+    four, plain = (html.unescape(text).replace("./attendance", "./attendance.mjs") for _, text in blocks)
+    two = four.replace('import { io } from "socket.io-client"', 'import io from "socket.io-client-2"')
+    four = four.replace("socket.io-client", "socket.io-client-4", 1)
+    assert len({two, four, plain}) == 3
+    student = {"class": "直播班", "name": "听课的人", "age": 20, "city": "重庆", "degree": "本科", "productUrl": "-"}
+    sid = running.root("/students/addstu", student | {"description": "-"})["sId"]
+
+    heard = []
+    for library, file, status in [(two, "attendance", "早退"), (four, "attendance", "出勤"), (four, "plain", "迟到")]:
+        (tmp_path / "attendance.mjs").write_text(library)
+        (tmp_path / "plain.mjs").write_text(plain)
+        token = running.root.headers["authorization"]
+        command = ["node", "live.mjs", f"./{file}.mjs", token, "直播班", sid, status]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stderr
+        heard.append(result.stdout.strip())
+
+    assert heard == ["听课的人 早退 1/1", "听课的人 出勤 1/1", "听课的人 迟到 1/1"]
