@@ -170,16 +170,29 @@ def log_in_to_vue(page, running, username, show_the_form):
     page.get_by_text("您好,写客户端的人(总监)").wait_for()
 
 
-def test_the_vue_client_says_what_is_wrong_and_turns_pages(chromium, running, vue):
-    new_trainee(running, "vue-reader", "13900000003")
-    me = Caller(running.base, "vue-reader", PASSWORD)
-    category = me("/category/addCategory", {"categoryName": "翻页的类目"})["category_id"]
+@pytest.fixture
+def reader(running, request):
+    """A user with seven products in a category of its own and six cancelled orders."""
+    new_trainee(running, request.param, "")
+    me = Caller(running.base, request.param, PASSWORD)
+    category = me("/category/addCategory", {"categoryName": f"翻页 {request.param}"})["category_id"]
     product = {"price": 1, "inventory": 9, "description": "一件", "category_id": category}
     product["imageUrl"] = f"{running.base}/logo"
     ids = [me("/product/add_product", product | {"productName": f"第{n}件"})["product_id"] for n in range(1, 8)]
     for number in ids[:6]:
         me("/order/cancel", order_id=me("/pay/pre_order", {"product_id": number})["order_id"])
-    lists = ["/students/getstulist", "/product/get_product", "/order/get_order"]
+    yield me
+    for number in ids:
+        me("/product/del_product", product_id=number)
+    me("/category/delCategory", category_id=category, force=1)
+
+
+LISTS = ["/students/getstulist", "/product/get_product", "/order/get_order", "/statistics/students"]
+ALL_SEVEN = [f"第{n}件" for n in range(1, 8)]
+
+
+@pytest.mark.parametrize("reader", ["vue-reader"], indirect=True)
+def test_the_vue_client_says_what_is_wrong_and_turns_pages(chromium, running, vue, reader):
     with visitor(chromium, vue) as context:
         page = context.new_page()
 
@@ -188,30 +201,76 @@ def test_the_vue_client_says_what_is_wrong_and_turns_pages(chromium, running, vu
 
         log_in_to_vue(page, running, "vue-reader", lambda: page.goto("/"))
 
-        me("/sandbox/control/calls", {"answer": "503", "calls": lists, "minutes": 5})
+        reader("/sandbox/control/calls", {"answer": "503", "calls": LISTS, "minutes": 5})
         go("学员项目管理")
         page.locator("[data-test=students]").get_by_text("服务暂时不可用").wait_for()
         go("我的订单")
         page.locator("[data-test=orders]").get_by_text("服务暂时不可用").wait_for()
-        go("商城")
-        page.get_by_text("服务暂时不可用").wait_for()
-        me("/sandbox/control/calls", {"off": True})
+        for place in ("商城", "数据统计"):
+            go(place)
+            page.get_by_text("服务暂时不可用").wait_for()
+        reader("/sandbox/control/calls", {"off": True})
 
-        page.get_by_role("tab", name="翻页的类目").click()
+        go("商城")
+        page.get_by_role("tab", name="翻页 vue-reader").click()
         goods = page.locator(".goods h3")
         page.get_by_text("共 7 条").wait_for()
         seen = goods.all_text_contents()
         page.locator(".el-pager .number", has_text="2").click()
         expect(goods).to_have_count(1)
-        assert sorted(seen + goods.all_text_contents()) == [f"第{n}件" for n in range(1, 8)]
+        assert sorted(seen + goods.all_text_contents()) == ALL_SEVEN
         go("我的订单")
         rows = page.locator("[data-test=orders] tbody tr")
         page.get_by_text("共 6 条").wait_for()
         page.locator(".el-pager .number", has_text="2").click()
         expect(rows).to_have_count(1)
-    for number in ids:
-        me("/product/del_product", product_id=number)
-    me("/category/delCategory", category_id=category, force=1)
+        go("数据统计")
+        expect(page.locator(".chart canvas")).to_have_count(2)
+        page.get_by_text("今天订单 ").wait_for()
+        go("签到")
+        page.get_by_placeholder("扫到的地址").fill(running.base + "/attendance/sign?code=x")
+        page.get_by_role("button", name="签到").click()
+        page.get_by_role("status").get_by_text("二维码已失效").wait_for()
+
+
+@pytest.mark.parametrize("reader", ["react-reader"], indirect=True)
+def test_the_react_client_says_what_is_wrong_and_turns_pages(chromium, running, react, reader):
+    with visitor(chromium, react) as context:
+        page = context.new_page()
+
+        def go(place):
+            page.get_by_role("navigation").get_by_role("button", name=place, exact=True).click()
+
+        page.goto("/index.html")
+        page.get_by_placeholder("账户").fill("react-reader")
+        page.get_by_placeholder("密码").fill(PASSWORD)
+        page.get_by_role("button", name="登入", exact=True).click()
+        page.get_by_text("您好,写客户端的人(总监)").wait_for()
+
+        reader("/sandbox/control/calls", {"answer": "503", "calls": LISTS, "minutes": 5})
+        for place in ("学员项目管理", "我的订单", "商城", "数据统计"):
+            go(place)
+            page.get_by_text("服务暂时不可用").wait_for()
+        reader("/sandbox/control/calls", {"off": True})
+
+        go("商城")
+        page.get_by_role("button", name="翻页 react-reader").click()
+        goods = page.locator(".goods h3")
+        page.get_by_text("共 7 件").wait_for()
+        seen = goods.all_text_contents()
+        page.get_by_role("button", name="下一页").click()
+        expect(goods).to_have_count(1)
+        assert sorted(seen + goods.all_text_contents()) == ALL_SEVEN
+        go("我的订单")
+        page.get_by_text("共 6 单").wait_for()
+        page.get_by_role("button", name="下一页").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        go("数据统计")
+        expect(page.locator(".chart canvas")).to_have_count(2)
+        go("签到")
+        page.get_by_placeholder("扫到的地址").fill(running.base + "/attendance/sign?code=x")
+        page.get_by_role("main").get_by_role("button", name="签到").click()
+        page.get_by_role("status").get_by_text("二维码已失效").wait_for()
 
 
 def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):

@@ -1,28 +1,32 @@
-import { useState } from "react"
+import { lazy, Suspense, useState } from "react"
 import { get, type MenuEntry, type UsersLoginAnswer } from "./api"
 import { Login } from "./Login"
 import { Orders } from "./Orders"
 import { Shop } from "./Shop"
+import { Sign } from "./Sign"
 import { Students } from "./Students"
 
-const OURS: MenuEntry[] = [{ name: "商城" }, { name: "我的订单" }]
+const OURS: MenuEntry[] = [{ name: "商城" }, { name: "我的订单" }, { name: "签到" }]
+const Statistics = lazy(() => import("./Statistics")) // 图表的库很大,打开这一页时才下载
 
 export function App() {
   const [me, setMe] = useState<UsersLoginAnswer>()
   const [menu, setMenu] = useState<MenuEntry[]>([])
   const [place, setPlace] = useState("")
   const [fresh, setFresh] = useState("")
+  const [problem, setProblem] = useState("")
 
   async function enter(answer: UsersLoginAnswer) {
     localStorage.setItem("token", answer.token)
     const mine = await get("/permission/getMenuList")
     setMenu(mine.state ? mine.menuList : [])
+    setProblem(mine.state ? "" : mine.msg)
     setPlace("管理首页")
     setMe(answer)
   }
 
   async function leave() {
-    await get("/users/sigout")
+    await get("/users/sigout") // 没有退成功,本地的 token 也不要了
     localStorage.removeItem("token")
     setMe(undefined)
   }
@@ -40,6 +44,7 @@ export function App() {
       </header>
       <div className="page">
         <nav>
+          {problem && <p role="alert">{problem}</p>}
           <Menu entries={[...menu, ...OURS]} place={place} onGo={setPlace} />
         </nav>
         <main>
@@ -49,6 +54,10 @@ export function App() {
             <Shop onOrdered={order => { setFresh(order); setPlace("我的订单") }} />
           ) : place === "我的订单" ? (
             <Orders fresh={fresh} />
+          ) : place === "数据统计" ? (
+            <Suspense fallback="正在加载…"><Statistics /></Suspense>
+          ) : place === "签到" ? (
+            <Sign />
           ) : (
             <h1>{place}</h1>
           )}

@@ -4,20 +4,27 @@ import { get, post, server, type Order } from "./api"
 
 const MERCHANT = { appid: "wxed58e834201d0894", mch_id: "1568650321" }
 const UNPAID = 3005
+const COUNT = 5
 
 export function Orders({ fresh }: { fresh: string }) {
   const [orders, setOrders] = useState<Order[]>([])
   const [paying, setPaying] = useState<{ order_id: string; phone: string; picture: string }>()
+  const [page, setPage] = useState(1)
+  const [total, setTotal] = useState(0)
   const [outcome, setOutcome] = useState("")
 
   async function load() {
-    const answer = await post("/order/get_order")
-    // 不传 order_id 是列表,传了是一个
-    if (answer.state && Array.isArray(answer.data)) setOrders(answer.data)
+    const answer = await post("/order/get_order", { page, count: COUNT })
+    if (!answer.state) return setOutcome(answer.msg)
+    if (!("total" in answer)) return // 不传 order_id 是列表,传了是一个
+    setOrders(answer.data)
+    setTotal(answer.total)
   }
 
   useEffect(() => {
     load()
+  }, [page])
+  useEffect(() => {
     if (fresh) pay(fresh)
   }, [fresh])
 
@@ -80,6 +87,11 @@ export function Orders({ fresh }: { fresh: string }) {
           ))}
         </tbody>
       </table>
+      <p className="bar">
+        共 {total} 单
+        <button disabled={page === 1} onClick={() => setPage(page - 1)}>上一页</button>
+        <button disabled={page * COUNT >= total} onClick={() => setPage(page + 1)}>下一页</button>
+      </p>
     </>
   )
 }

@@ -1,24 +1,47 @@
 import { useEffect, useState } from "react"
 import { get, post, type CartRow, type Category, type Product } from "./api"
 
+const COUNT = 6
+
 export function Shop({ onOrdered }: { onOrdered: (order_id: string) => void }) {
   const [categories, setCategories] = useState<Category[]>([])
   const [category, setCategory] = useState("")
   const [products, setProducts] = useState<Product[]>([])
+  const [page, setPage] = useState(1)
+  const [total, setTotal] = useState(0)
   const [cart, setCart] = useState<CartRow[]>([])
   const [outcome, setOutcome] = useState("")
 
   useEffect(() => {
-    get("/category/getCategory").then(answer => answer.state && setCategories(answer.data))
+    loadCategories()
     loadCart()
   }, [])
   useEffect(() => {
-    get("/product/get_product", category ? { category_id: category } : {}).then(answer => answer.state && setProducts(answer.data))
-  }, [category])
+    loadProducts()
+  }, [category, page])
+
+  async function loadCategories() {
+    const answer = await get("/category/getCategory")
+    if (answer.state) setCategories(answer.data)
+    else setOutcome(answer.msg)
+  }
+
+  async function loadProducts() {
+    const answer = await get("/product/get_product", { page, count: COUNT, ...(category && { category_id: category }) })
+    setProducts(answer.state ? answer.data : [])
+    setTotal(answer.state ? answer.total : 0)
+    if (!answer.state) setOutcome(answer.msg)
+  }
 
   async function loadCart() {
     const answer = await get("/cart/get_cart")
     if (answer.state) setCart(answer.data)
+    else setOutcome(answer.msg)
+  }
+
+  function choose(id: string) {
+    setCategory(id)
+    setPage(1)
   }
 
   async function told(answer: Promise<{ msg: string }>) {
@@ -27,7 +50,8 @@ export function Shop({ onOrdered }: { onOrdered: (order_id: string) => void }) {
   }
 
   async function order() {
-    await post("/cart/check", { product_id: cart.map(row => row.product_id).join(",") })
+    const checked = await post("/cart/check", { product_id: cart.map(row => row.product_id).join(",") })
+    if (!checked.state) return setOutcome(checked.msg)
     const answer = await post("/pay/pre_order", { phone: "13800000000", address: "重庆" })
     if (answer.state) onOrdered(answer.order_id)
     else setOutcome(answer.msg)
@@ -37,9 +61,9 @@ export function Shop({ onOrdered }: { onOrdered: (order_id: string) => void }) {
   return (
     <>
       <p className="tabs">
-        <button className={category ? "" : "here"} onClick={() => setCategory("")}>全部</button>
+        <button className={category ? "" : "here"} onClick={() => choose("")}>全部</button>
         {categories.map(({ category_id, categoryName }) => (
-          <button key={category_id} className={category_id === category ? "here" : ""} onClick={() => setCategory(category_id)}>{categoryName}</button>
+          <button key={category_id} className={category_id === category ? "here" : ""} onClick={() => choose(category_id)}>{categoryName}</button>
         ))}
       </p>
       <div className="goods">
@@ -52,6 +76,11 @@ export function Shop({ onOrdered }: { onOrdered: (order_id: string) => void }) {
           </article>
         ))}
       </div>
+      <p className="bar">
+        共 {total} 件
+        <button disabled={page === 1} onClick={() => setPage(page - 1)}>上一页</button>
+        <button disabled={page * COUNT >= total} onClick={() => setPage(page + 1)}>下一页</button>
+      </p>
       <h2>购物车</h2>
       <ul className="cart">
         {cart.map(({ product_id, title, price, count }) => (

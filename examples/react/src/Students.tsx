@@ -22,6 +22,7 @@ export function Students({ buttons }: Permission) {
     setTotal(list.total)
     const names = await get("/students/getclasses")
     if (names.state) setClasses(names.data)
+    else setOutcome(names.msg)
   }
 
   useEffect(() => {
