@@ -1,5 +1,6 @@
 """The checks of ``manage.py doctor`` for payments: merchants, keys, waiting money, the address for notifications."""
 
+import os
 import stat
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -106,7 +107,7 @@ def key_files() -> Iterator[Finding]:
     """Report private keys that every user of the machine can read: who has one can refund to himself."""
     for path in {Path(who.private_key_file) for who in merchants() if who.private_key_file}:
         if settings.DEPLOYED and path.is_file() and path.stat().st_mode & stat.S_IROTH:
-            do = f"chgrp spms {path}; chmod 640 {path}"
+            do = f"chgrp {os.getegid()} {path}; chmod 640 {path}"
             yield Finding(f"key file {path}", None, f"这台机器上的所有用户都能读商户的私钥 {path}", do)
 
 

@@ -1,5 +1,6 @@
 """What ``manage.py doctor`` reports about pictures: free space, and the budget of unused ones."""
 
+import os
 from collections.abc import Iterator
 from socket import gethostname
 
@@ -17,7 +18,7 @@ def store_of_pictures() -> Iterator[Finding]:
         store_try()
     except Exception as error:  # a bucket's client has exceptions of its own
         what = f"图片存不进{where}：{type(error).__name__}: {error}"
-        do = f"文件夹要属于服务的用户：`chown -R spms: {where}`；存储桶：检查 MEDIA_S3_*。"
+        do = f"文件夹要属于服务的用户：`chown -R {os.geteuid()}: {where}`；存储桶：检查 MEDIA_S3_*。"
         yield Finding(f"store of pictures {gethostname()}", False, what, do)
     else:
         yield Finding("store of pictures", True, f"图片能存进{where}，也能读、能删")
