@@ -122,4 +122,14 @@ def limits() -> list[tuple[str, str]]:
         ("修改数据", changes),
         ("按城市查天气", f"每个调用者 {span(timedelta(seconds=QUERY_WINDOW_S))}一次"),
         ("向微信查询订单", f"每个调用者每分钟 {QUERIES_A_MINUTE} 次"),
+        *([] if settings.PRODUCTION else [_of_practice()]),
     ]
+
+
+def _of_practice() -> tuple[str, str]:
+    return (
+        "练习服务器的账号",
+        f"每秒 {settings.PRACTICE_CALLS} 次调用(429);最多 {settings.PRACTICE_STUDENTS} 名学员、商品和类目各 "
+        f"{settings.PRACTICE_PRODUCTS}、图片 {settings.PRACTICE_PICTURES_MB} MB(10010);"
+        f"{settings.PRACTICE_DAYS} 天没有登入或刷新就清空并删除,一周前起登入的返回值里有 notice",
+    )

@@ -74,7 +74,8 @@ LOGIN = Doc(
     about="之后的请求都在请求头 `authorization` 中携带返回的 `token`。密码错误次数过多时返回 HTTP 429:"
     "带上 `captcha` 与 `/users/getCaptcha` 的 `key` 再登入,或等待 `Retry-After` 秒。\n\n"
     "短信登入:先 `/sms/send`,再 `POST /users/login?type=sms`,"
-    "请求体只有短信中的 `code`(不能带 cookie 的客户端再加 `/sms/send` 返回的 `key`)。",
+    "请求体只有短信中的 `code`(不能带 cookie 的客户端再加 `/sms/send` 返回的 `key`)。\n\n"
+    "练习服务器上,快要清空的账号登入时另有 `notice`,说明是哪一天。",
 )
 REFRESH = Doc(
     params=params.RefreshParams,
