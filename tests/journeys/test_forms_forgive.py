@@ -84,6 +84,22 @@ def test_a_remark_and_a_reason_survive_it_too(page, running):
     assert not page.get_by_text("没有保存的内容还在").count()
 
 
+def test_a_price_typed_in_the_list_is_asked_about_before_it_is_left(page, running):
+    browser.log_in(page, "root", running.root_password)
+    page.goto("/admin/shop/product/")
+    price = page.locator("#result_list [name=form-0-price]")
+    before, asked = price.input_value(), []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    price.fill("1234.50")
+    page.get_by_role("link", name="首页").first.click()
+    page.wait_for_function("!window.alerts.length")
+    assert asked == ["beforeunload"] and price.input_value() == "1234.50"
+    price.fill(before)
+    page.get_by_role("link", name="首页").first.click()
+    page.wait_for_url("**/admin/")
+
+
 def test_the_list_on_a_phone_with_the_keyboard_alone(page, running):
     page.set_viewport_size(browser.PHONE)
     browser.log_in(page, "root", running.root_password)
