@@ -18,7 +18,6 @@ PAGES = {
     "students": "/admin/students/student/",
     "classes": "/admin/students/schoolclass/",
     "attendance": "/admin/attendance/session/",
-    "import": "/admin/students/transferrun/import/",
     "ship": "/admin/shop/order/?work=ship",
     "refund": "/admin/shop/order/?work=refunds",
     "products": "/admin/shop/product/",
@@ -56,6 +55,12 @@ with sync_playwright() as playwright:
     page.locator("#result_list tbody th a").first.click()
     page.wait_for_load_state("networkidle")
     take(page, "order")
+    page.goto("/admin/students/transferrun/import/")
+    rows = ["姓名,班级,年龄,城市,学历", "谭鹏,H5 1901,二十,重庆,本科", "欧阳明,H51901,20,昆明,本科（在读）"]
+    file = {"name": "名单.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
+    page.locator("input[type=file]").set_input_files(file)
+    page.locator("#im-form").wait_for()
+    take(page, "import")
     page.goto("/admin/")
     page.keyboard.press("Control+k")
     page.locator("#search-input-command").press_sequentially("谭鹏")
