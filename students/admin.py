@@ -35,37 +35,17 @@ from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from runs.pages import run_url
 from runs.work import KEEP_FOR
-from students import class_admin  # noqa: F401  (registers its page)
+from students import class_admin, services  # noqa: F401  (``class_admin`` registers its page)
 from students.account_panel import account_act, account_panel, life_panel
 from students.class_sheet import class_sheet_page
-from students.columns import (
-    COLUMNS,
-    CREATED,
-    EDITABLE,
-    PHOTO,
-    SHARED,
-    STATE,
-    hidden_fields,
-    label_of,
-    value_shown,
-)
+from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO, SHARED, STATE, hidden_fields, label_of, value_shown
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
 from students.forms import FateForm, ManyForm, StateForm, StudentForm
 from students.life import students_state_set
-from students.models import ArchivedStudent, Student, StudentFields, StudentState
+from students.models import ArchivedStudent, Student, StudentState
 from students.panels import student_panels
 from students.selectors import archived_among, class_list, search_q, student_of_account, students_total, values_in_use
-from students.services import (
-    MAX_ARCHIVED,
-    MAX_EDITED,
-    edit_mark,
-    student_add,
-    student_edit,
-    student_restore,
-    students_archive,
-    students_edit,
-)
 from students.transfer.admin import may_transfer, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
 from uploads.forms import PictureAdmin
@@ -81,20 +61,15 @@ FILTER_NAMES = {one.name for one in FILTERS}
 _SAME_COUNT = {"p", "o", "all"}
 
 
+def _partly(name: str) -> Any:
+    """Make a column that shows the field to who may not see all of it in part."""
+    return display(description=label_of(name))(lambda page, student: value_shown(name, getattr(student, name)) or "—")
+
+
 class HiddenFields:
     """A page that shows the phones and the identity card in part to who may not see more."""
 
-    @display(description=label_of("phone"))
-    def phone_shown(self, student: StudentFields) -> str:
-        return value_shown("phone", student.phone) or "—"
-
-    @display(description=label_of("parent_phone"))
-    def parent_phone_shown(self, student: StudentFields) -> str:
-        return value_shown("parent_phone", student.parent_phone) or "—"
-
-    @display(description=label_of("id_card"))
-    def id_card_shown(self, student: StudentFields) -> str:
-        return value_shown("id_card", student.id_card) or "—"
+    phone_shown, parent_phone_shown, id_card_shown = _partly("phone"), _partly("parent_phone"), _partly("id_card")
 
 
 def _partly_hidden(names: list[str], user: Any) -> list[str]:
@@ -233,10 +208,10 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         elif form.cleaned_data.get("no_picture"):
             fields["headimgurl"] = ""
         if not change:
-            student = student_add(created_by_id=request.user.pk, now=times.now(), **fields)
+            student = services.student_add(created_by_id=request.user.pk, now=times.now(), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
         elif fields:
-            student_edit(sid=obj.sid, changes=fields, now=times.now(), scope=scope_of(request.user))
+            services.student_edit(sid=obj.sid, changes=fields, now=times.now(), scope=scope_of(request.user))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -346,57 +321,55 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         return [*fields.items(), ("select_across", across), *(("_selected_action", one.pk) for one in rows)]
 
     def _change_many(
-        self, request: HttpRequest, selection: list[Student], form: Any, do: Callable[..., Any],
-        *, verb: str, fields: dict[str, str], lines: list[str], what: str = "",
-    ) -> HttpResponse:  # fmt: skip
+        self, request: HttpRequest, students: QuerySet[Student], action: str, *, verb: str, form: Any, mark: Any,
+        do: Callable[..., Any], what: str = "", hint: str = "",
+    ) -> HttpResponse | None:  # fmt: skip
         """Call ``do`` once the form is right, and show its run; until then show the form, and whom it would change."""
+        selection = self._few(request, students, services.MAX_EDITED, verb)
+        if not selection:
+            return None
         if form.is_valid():
             who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now(), "mark": request.POST[MARK]}
             try:
                 return HttpResponseRedirect(run_url(do(pks=[student.pk for student in selection], **who)))
             except DomainError as refusal:
                 messages.warning(request, refusal.msg)
-        context = {"form": form, "posted": self._fields(request, selection, **fields), "lines": lines}
-        context |= {"heading": f"{verb} {len(selection)} 名学员{what}"}
-        context |= {"back": reverse("admin:students_student_changelist")}
-        return page_shown(self, request, "students/step.html", f"{verb}学员{what}", **context)
+        posted = self._fields(request, selection, action=action, mark=mark(selection))
+        facts = {"form": form, "posted": posted, "lines": [*_who(selection), *([hint] if hint else [])]}
+        facts |= {"heading": f"{verb} {len(selection)} 名学员{what}"}
+        facts |= {"back": reverse("admin:students_student_changelist")}
+        return page_shown(self, request, "students/step.html", f"{verb}学员{what}", **facts)
 
     @admin.action(description="修改所选学员", permissions=["change"])
     def edit_many(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        selection = self._few(request, students, MAX_EDITED, "修改")
-        if not selection:
-            return None
         fields = partial(self.formfield_for_dbfield, request=request)
         form_class: Any = forms.modelform_factory(Student, ManyForm, fields=SHARED, formfield_callback=fields)
         form = form_class(request.POST if MARK in request.POST else None)
         form.fields["class_name"].widget.scope = scope_of(request.user)
         return self._change_many(
-            request, selection, form, lambda **who: students_edit(values=form.values, **who), verb="修改",
-            fields={"action": "edit_many", "mark": edit_mark(selection)},
-            lines=[*_who(selection), "填写的栏目改成同一个值，留空的不改。"],
+            request, students, "edit_many", verb="修改", form=form, mark=services.edit_mark,
+            do=lambda **who: services.students_edit(values=form.values, **who),
+            hint="填写的栏目改成同一个值，留空的不改。",
         )  # fmt: skip
 
     @admin.action(description="变更所选学员的状态", permissions=["change"])
     def set_state(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        selection = self._few(request, students, MAX_EDITED, "变更")
-        if not selection:
-            return None
         form = StateForm(request.POST if MARK in request.POST else None, request=request)
         return self._change_many(
-            request, selection, form, lambda **who: students_state_set(**form.cleaned_data, **who), verb="变更",
-            what="的状态", lines=_who(selection),
-            fields={"action": "set_state", "mark": mark_of(student.pk for student in selection)},
+            request, students, "set_state", verb="变更", form=form, what="的状态",
+            mark=lambda selection: mark_of(student.pk for student in selection),
+            do=lambda **who: students_state_set(**form.cleaned_data, **who),
         )  # fmt: skip
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        selection = self._few(request, students, MAX_ARCHIVED, "归档")
+        selection = self._few(request, students, services.MAX_ARCHIVED, "归档")
         if not selection:
             return None
         form = FateForm(request.POST if "sure" in request.POST else None, request=request)
         if form.is_valid():
             facts: dict[str, Any] = {"fate": form.cleaned_data["fate"], "actor_pk": request.user.pk, "now": times.now()}
-            archive = students_archive(pks=[one.pk for one in selection], **facts)
+            archive = services.students_archive(pks=[one.pk for one in selection], **facts)
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(archive), page))
@@ -412,15 +385,14 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)
 
     def get_urls(self) -> list[URLPattern]:
-        views = (self.archive_page, self.state_page, self.account_page, self.class_sheet)
-        archive, state, account, sheet = (self.admin_site.admin_view(view) for view in views)
-        return [
-            path("<int:pk>/account/", account, name="students_student_account"),
-            path("<int:pk>/state/", state, name="students_student_state"),
-            path("<int:pk>/archive/", archive, name="students_student_archive"),
-            path("print/", sheet, name="students_class_sheet"),
-            *super().get_urls(),
-        ]
+        pages: dict[str, tuple[str, Any]] = {
+            "students_student_account": ("<int:pk>/account/", self.account_page),
+            "students_student_state": ("<int:pk>/state/", self.state_page),
+            "students_student_archive": ("<int:pk>/archive/", self.archive_page),
+            "students_class_sheet": ("print/", self.class_sheet),
+        }
+        own = [path(route, self.admin_site.admin_view(view), name=name) for name, (route, view) in pages.items()]
+        return [*own, *super().get_urls()]
 
     def class_sheet(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -454,7 +426,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
 
 
 def _restore(press: Press) -> str:
-    student_restore(pk=press.row.pk, actor_pk=press.user.pk, now=press.now)
+    services.student_restore(pk=press.row.pk, actor_pk=press.user.pk, now=press.now)
     return ""
 
 

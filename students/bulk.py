@@ -56,7 +56,7 @@ def changes_between(student: Student | None, values: dict[str, Any]) -> list[Fie
 
 def changes_dump(changes: Sequence[FieldChange]) -> dict[str, list[Any]]:
     """Write changes as JSON can hold them; :func:`changes_load` reads them."""
-    return {change.field: [_as_json(change.before), _as_json(change.after)] for change in changes}
+    return {change.field: [as_json(change.before), as_json(change.after)] for change in changes}
 
 
 def changes_load(diff: dict[str, list[Any]]) -> list[FieldChange]:
@@ -64,7 +64,8 @@ def changes_load(diff: dict[str, list[Any]]) -> list[FieldChange]:
     return [FieldChange(name, *map(model_field(name).to_python, diff[name])) for name in STORED if name in diff]
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """Write a value of a field as JSON can hold it."""
     # Django's encoder for JSON would cut a time to milliseconds.
     return value.isoformat() if isinstance(value, date) else value
 

@@ -1,14 +1,12 @@
 """班级 in the back office: the list of classes, and one page a class with its roster, its accounts and its steps."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
@@ -29,7 +27,7 @@ from students.models import ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
 from students.selectors import class_list, class_roster
 
-ROSTER_SHOWN = 200
+MAX_LISTED = 500  # students and accounts on the page of a class
 STEPS = {"rename": "改名", "merge": "合并", "split": "拆分", "end": "结业"}
 _LABELS = {"开班": "success", "结业": "info"}
 
@@ -54,12 +52,7 @@ class SchoolClassAdmin(OfficeAdmin):
     search_fields = ["name", "room", "campus", "head_teacher__nickname"]
     search_help_text = "班级、教室、校区或班主任"
     actions = None
-    fields = [
-        ("name", "state"),
-        ("head_teacher", "teachers"),
-        ("begins_on", "ends_on"),
-        ("campus", "room", "capacity"),
-    ]
+    fields = [("name", "state"), ("head_teacher", "teachers"), ("begins_on", "ends_on"), ("campus", "room", "capacity")]
     change_form_outer_before_template = "students/class_bar.html"
     change_form_outer_after_template = "students/panels.html"
 
@@ -107,21 +100,15 @@ class SchoolClassAdmin(OfficeAdmin):
 
     # --- Steps ---
     def get_urls(self) -> list[URLPattern]:
-        step = self.admin_site.admin_view(self.step_page)
-        return [path("<int:pk>/<str:step>/", step, name="students_class_step"), *super().get_urls()]
+        view = self.admin_site.admin_view(self.step_page)
+        steps = [path(f"<int:pk>/{step}/", view, {"step": step}, name="students_class_step") for step in STEPS]
+        return [*steps, *super().get_urls()]
 
     def _may_step(self, request: HttpRequest) -> bool:
         return self.has_change_permission(request) and request.user.has_perm("students.change_student")
 
     def step_page(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
         """Ask for the new name, the other class, the students or the day; show what goes along; do it."""
-        if step not in STEPS:  # Django's own pages: change, delete, history
-            pages: dict[str, Callable[..., HttpResponse]] = {
-                "change": self.change_view, "delete": self.delete_view, "history": self.history_view
-            }  # fmt: skip
-            if step not in pages:
-                raise Http404
-            return pages[step](request, str(pk))
         row = self.get_object(request, str(pk))
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
@@ -144,14 +131,14 @@ class SchoolClassAdmin(OfficeAdmin):
 
 def _do(step: str, row: SchoolClass, values: dict[str, Any], request: HttpRequest) -> TransferRun:
     who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now()}
-    mark = request.POST[MARK]
-    if step == "end":
-        return class_end(name=row.name, on=values["on"], fate=values["fate"], mark=mark, **who)
-    if step == "split":
-        pks = [int(pk) for pk in values["students"]]
-        return class_split(before=row.name, after=values["name"], pks=pks, **who)
+    match step:
+        case "end":
+            return class_end(name=row.name, mark=request.POST[MARK], **values, **who)
+        case "split":
+            pks = [int(pk) for pk in values["students"]]
+            return class_split(before=row.name, after=values["name"], pks=pks, **who)
     move = class_rename if step == "rename" else class_merge
-    return partial(move, before=row.name, after=values["name"], mark=mark, **who)()
+    return move(before=row.name, after=values["name"], mark=request.POST[MARK], **who)
 
 
 def _lines(step: str, facts: ClassFacts) -> list[str]:
@@ -173,24 +160,24 @@ def _is_used(name: str) -> bool:
 
 
 def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
-    roster = class_roster(row.name, scope_of(request.user))
-    people = list(roster.select_related("account")[: ROSTER_SHOWN + 1])
-    lines = [
+    roster = class_roster(row.name, scope_of(request.user)).select_related("account")
+    people = [
         (page_link(one, one.name), one.sid, one.get_state_display(), one.account.username if one.account else "—")
-        for one in people[:ROSTER_SHOWN]
+        for one in roster[:MAX_LISTED]
     ]
-    more = f"（前 {ROSTER_SHOWN} 名）" if len(people) > ROSTER_SHOWN else f"（{len(people)}）"
-    panels = [Panel(f"学员{more}", table(["姓名", "学号", "状态", "账号"], lines))] if lines else []
+    panels = [_panel("学员", ["姓名", "学号", "状态", "账号"], people)]
     if request.user.has_perm("accounts.view_user"):
-        users = list(users_of_class(row.name)[:ROSTER_SHOWN])
-        cells = [
+        users = [
             (page_link(user, user.username), user.nickname, "启用" if user.is_active else "停用", _seen(user))
-            for user in users
+            for user in users_of_class(row.name)[:MAX_LISTED]
         ]
-        panels += (
-            [Panel(f"账号（{len(users)}）", table(["用户名", "姓名", "状态", "上次登录"], cells))] if cells else []
-        )
+        panels.append(_panel("账号", ["用户名", "姓名", "状态", "上次登录"], users))
     return panels
+
+
+def _panel(what: str, head: list[str], rows: list[tuple[Any, ...]]) -> Panel:
+    number = f"前 {MAX_LISTED} 个" if len(rows) == MAX_LISTED else len(rows)
+    return Panel(f"{what}（{number}）", table(head, rows) if rows else "")
 
 
 def _seen(user: User) -> str:

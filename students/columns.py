@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from core.admin.phones import are_phones_whole, may_see_phones, phone_masked
+from core.admin.phones import may_see_phones, phone_masked
 from core.api.request import present_request
 from students.models import MAX_AGE, MIN_AGE, Student
 
@@ -37,12 +37,6 @@ def id_card_masked(number: str) -> str:
     return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}" if len(number) > 7 else "*" * len(number)
 
 
-def may_see_id_cards() -> bool:
-    """Tell whether the user of the present request may see whole numbers; False outside a request."""
-    request = present_request()
-    return request is not None and request.user.has_perm("students.idcard_student")
-
-
 def hidden_fields(user: Any) -> set[str]:
     """Name the fields that this user may read only in part."""
     phones = set() if may_see_phones(user, Student) else {*PHONES}
@@ -51,11 +45,9 @@ def hidden_fields(user: Any) -> set[str]:
 
 def value_shown(name: str, value: Any) -> str:
     """Return a value of the model's field ``name`` as the user of the present request may read it."""
-    text = "" if value is None else str(value)
-    if name in PHONES and not are_phones_whole(Student):
-        return phone_masked(text)
-    if name == "id_card" and not may_see_id_cards():
-        return id_card_masked(text)
+    text, request = "" if value is None else str(value), present_request()
+    if name in (hidden_fields(request.user) if request else {*PHONES, "id_card"}):
+        return id_card_masked(text) if name == "id_card" else phone_masked(text)
     return str(dict(model_field(name).flatchoices).get(value, text))
 
 

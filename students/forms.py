@@ -150,20 +150,12 @@ class DayField(forms.DateField):
 
 def fate_field(request: HttpRequest) -> forms.ChoiceField:
     """Ask what becomes of the accounts; offers only what the user may do with accounts."""
-    choices = [(fate.value, fate.label) for fate in Fate if may_choose(request.user, fate)]
+    fates = [Fate.KEEP, *([Fate.DISABLE] if request.user.has_perm("students.account_student") else [])]
+    fates += [Fate.DELETE] if request.user.is_superuser else []
+    choices = [(fate.value, fate.label) for fate in fates]
     return forms.ChoiceField(
         label="学员的账号", choices=choices, initial=Fate.KEEP, required=False, widget=UnfoldAdminSelectWidget
     )
-
-
-def may_choose(user: Any, fate: str) -> bool:
-    if fate == Fate.DELETE:
-        return bool(user.is_superuser)
-    return fate == Fate.KEEP or bool(user.has_perm("students.account_student"))
-
-
-def _staff() -> Any:
-    return get_user_model().objects.filter(is_staff=True).order_by("nickname", "username")
 
 
 class SchoolClassForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -177,8 +169,9 @@ class SchoolClassForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        staff = get_user_model().objects.filter(is_staff=True).order_by("nickname", "username")
         for name in {"head_teacher", "teachers"} & self.fields.keys():
-            self.fields[name].queryset = _staff()  # type: ignore[attr-defined]
+            self.fields[name].queryset = staff  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
         return ClassSpelling().of(self.cleaned_data["name"])

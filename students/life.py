@@ -16,7 +16,7 @@ from accounts.services.class_accounts import class_accounts_move
 from core.ids import mark_of
 from permissions.gate import read_only_move, read_only_until
 from students.accounts import accounts_settle
-from students.bulk import FieldChange, students_change, students_lock
+from students.bulk import FieldChange, as_json, students_lock
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
 from students.events import event_of
@@ -57,13 +57,8 @@ class ClassFacts(NamedTuple):
 
 def class_facts(name: str) -> ClassFacts:
     pks = list(Student.objects.filter(class_name=name).order_by().values_list("pk", flat=True)[: MAX_STUDENTS + 1])
-    return ClassFacts(
-        students=len(pks),
-        archived=ArchivedStudent.objects.filter(class_name=name).count(),
-        accounts=users_of_class(name).count(),
-        is_read_only=read_only_until(name) is not None,
-        mark=mark_of(pks),
-    )
+    archived, accounts = ArchivedStudent.objects.filter(class_name=name).count(), users_of_class(name).count()
+    return ClassFacts(len(pks), archived, accounts, read_only_until(name) is not None, mark_of(pks))
 
 
 # --- Classes ---
@@ -83,10 +78,7 @@ def class_rename(*, before: str, after: str, mark: str, user_pk: int | None, now
     try:
         with transaction.atomic():
             students, archived = _class_lock(before, mark)
-            row = _row_lock(before)
-            step.options["class_pk"] = row.pk
-            row.name = after
-            row.save(update_fields=["name"])
+            _row_change(step, _row_lock(before), name=after)
             _move(step, students, archived)
             return step.save()
     except IntegrityError:  # of two classes that get one name at the same instant, the second
@@ -109,15 +101,11 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
         row = _row_lock(before)
         if _row_lock(after).state == ClassState.ENDED:
             raise ClassStepRefused(f"{after} 已经结业，不能合并进去；请先把它改回开班")
-        step.options |= {"class_pk": row.pk, "state": row.state}
-        row.state = ClassState.ENDED
-        row.save(update_fields=["state"])
+        _row_change(step, row, state=ClassState.ENDED)
         return step.save(_move(step, students, archived))
 
 
-def class_split(
-    *, before: str, after: str, pks: Sequence[int], user_pk: int | None, now: datetime
-) -> TransferRun:  # fmt: skip
+def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | None, now: datetime) -> TransferRun:
     """Move some students of a class, with their accounts, to a class that may be new.
 
     :raises SelectionChanged: one of them is not in the class any more. Nothing is changed.
@@ -135,9 +123,7 @@ def class_split(
         return step.save(_move(step, students, []))
 
 
-def class_end(
-    *, name: str, on: date, fate: str, mark: str, user_pk: int | None, now: datetime
-) -> TransferRun:  # fmt: skip
+def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None, now: datetime) -> TransferRun:
     """End a class: its students who have not left become 结业 on that day, and the accounts what ``fate`` says.
 
     :raises: as :func:`class_rename`.
@@ -145,11 +131,8 @@ def class_end(
     with transaction.atomic():
         students, _ = _class_lock(name, mark)
         row = _row_lock(name)
-        facts = {"step": "end", "before": name, "class_pk": row.pk, "state": row.state}
-        facts["ends_on"] = row.ends_on.isoformat() if row.ends_on else None
-        step = Step(f"结业 {name}", user_pk, now, facts)
-        row.state, row.ends_on = ClassState.ENDED, row.ends_on or on
-        row.save(update_fields=["state", "ends_on"])
+        step = Step(f"结业 {name}", user_pk, now, {"step": "end", "before": name})
+        _row_change(step, row, state=ClassState.ENDED, ends_on=row.ends_on or on)
         step.options["disabled"] = accounts_settle([one.account_id for one in students], fate)
         students = [one for one in students if not one.has_left]
         events = _state_set(step, students, StudentState.GRADUATED, on, "")
@@ -185,8 +168,7 @@ def _state_set(
     step: Step, students: Sequence[Student], state: StudentState, on: date, reason: str
 ) -> list[StudentEvent]:
     changes, events = state_changes(students, state, on, reason)
-    step.note(students, changes)
-    students_change(students, changes, actor_pk=step.user_pk, now=step.now)
+    step.change(students, changes)
     return events
 
 
@@ -237,6 +219,15 @@ def _row_lock(name: str) -> SchoolClass:
     return row
 
 
+def _row_change(step: Step, row: SchoolClass, **values: Any) -> None:
+    """Change the class itself, and keep in the run how it was."""
+    pairs = {name: [as_json(getattr(row, name)), as_json(value)] for name, value in values.items()}
+    step.options["row"] = [row.pk, pairs]
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save(update_fields=[*values])
+
+
 def _move(step: Step, students: Sequence[Student], archived: Sequence[ArchivedStudent]) -> list[StudentEvent]:
     """Give the students, the archive and the accounts the new class; return the events of it, not saved yet."""
     before, after = step.options["before"], step.options["after"]
@@ -245,9 +236,7 @@ def _move(step: Step, students: Sequence[Student], archived: Sequence[ArchivedSt
     if len(after) > ACCOUNT_CLASS_LENGTH and users_of_class(before).exists():
         raise ClassStepRefused(f"这个班有账号，名称最多 {ACCOUNT_CLASS_LENGTH} 个字")
     step.options["accounts"] = class_accounts_move(before=before, after=after, user_pks=accounts)
-    changes = [[FieldChange("class_name", before, after)] for _ in students]
-    step.note(students, changes)
-    moves = students_change(students, changes, actor_pk=step.user_pk, now=step.now)
+    moves = step.change(students, [[FieldChange("class_name", before, after)] for _ in students])
     step.options["archived"] = [one.pk for one in archived]
     ArchivedStudent.objects.filter(pk__in=step.options["archived"]).update(class_name=after)
     if is_whole:

@@ -6,38 +6,22 @@ Each is called in the transaction of the change, after it. If one raises, the wh
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
-
-
-class OnClassRenamed(Protocol):
-    """Called when a class has got another name, or all its students went to the class ``after``.
-
-    Returns what its ``class_rename_undone`` needs, as JSON can hold it.
-    """
-
-    def __call__(self, *, before: str, after: str) -> Any: ...
-
-
-class OnClassRenameUndone(Protocol):
-    """Called when that was taken back; ``note`` is what ``class_renamed`` has returned."""
-
-    def __call__(self, *, before: str, after: str, note: Any) -> None: ...
-
-
-class OnStudents(Protocol):
-    """Called with the keys of students who are gone (archived or deleted), or of those who are back."""
-
-    def __call__(self, *, pks: Sequence[int], now: datetime) -> None: ...
+from typing import Any
 
 
 @dataclass(frozen=True)
 class StudentsListener:
-    """What an app registers in its ``AppConfig.ready()``; what it leaves out does nothing."""
+    """What an app registers in its ``AppConfig.ready()``; what it leaves out does nothing.
 
-    class_renamed: OnClassRenamed = lambda *, before, after: None
-    class_rename_undone: OnClassRenameUndone = lambda *, before, after, note: None
-    students_gone: OnStudents = lambda *, pks, now: None
-    students_back: OnStudents = lambda *, pks, now: None
+    ``class_renamed`` (``before``, ``after``): a class has got another name, or all its students went to another class.
+    Returns what ``class_rename_undone`` (``before``, ``after``, ``note``) needs, as JSON can hold it.
+    ``students_gone`` and ``students_back`` (``pks``, ``now``): students were archived or deleted, or are back.
+    """
+
+    class_renamed: Callable[..., Any] = lambda **facts: None
+    class_rename_undone: Callable[..., None] = lambda **facts: None
+    students_gone: Callable[..., None] = lambda **facts: None
+    students_back: Callable[..., None] = lambda **facts: None
 
 
 _listeners: dict[str, StudentsListener] = {}

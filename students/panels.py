@@ -30,8 +30,8 @@ def register_student_panel(panel: StudentPanel) -> None:
 
 
 def class_panels(request: HttpRequest, school_class: SchoolClass) -> list[Panel]:
-    return [panel for make in _of_class if (panel := make(request, school_class)).content]
+    return [make(request, school_class) for make in _of_class]
 
 
 def student_panels(request: HttpRequest, student: Student) -> list[Panel]:
-    return [panel for make in _of_student if (panel := make(request, student)).content]
+    return [make(request, student) for make in _of_student]

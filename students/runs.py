@@ -50,13 +50,13 @@ def run_adjust(*, run: TransferRun, now: datetime, options: dict[str, Any]) -> N
     run_pass_on(run, run.waiting, now, state=RunState.CHECKING, options=run.options | options)
 
 
-def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options: dict[str, Any] | None = None) -> None:
+def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
     """Let a worker write what the preview showed, in the name of ``user_pk``.
 
     :raises RunNotReady: the run does not wait for a confirmation, or no longer.
     """
     states = [RunState.READY, *([RunState.REFUSED] if run.kind == RunKind.IMPORT else [])]  # rows may be left out
-    changes = {"state": RunState.APPLYING, "confirmed_by_id": user_pk, "options": run.options | (options or {})}
+    changes = {"state": RunState.APPLYING, "confirmed_by_id": user_pk, "options": run.options}
     with transaction.atomic():
         run_pass_on(run, states, now, **changes)
         action = StaffAction.IMPORT if run.kind == RunKind.IMPORT else StaffAction.BULK

@@ -14,7 +14,7 @@ from core.audit import StaffAction
 from core.ids import mark_of
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate, accounts_settle
-from students.bulk import STORED, changes_between, entry_of, students_change, students_lock
+from students.bulk import STORED, changes_between, entry_of, students_lock
 from students.classes import classes_add
 from students.columns import label_of
 from students.errors import (
@@ -103,15 +103,12 @@ def students_edit(
         students = list(students_lock(pks).values())
         if edit_mark(students) != mark:
             raise SelectionChanged("名单或其中学员的资料在你确认之前变了，没有修改任何学员。请核对后再次确认")
-        changes = {student.pk: changes_between(student, values) for student in students}
-        targets = [student for student in students if changes[student.pk]]
-        if not targets:
+        changes = [changes_between(student, values) for student in students]
+        if not any(changes):
             raise StudentUnchanged
         title = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
         step = Step(title, user_pk, now, kind=RunKind.EDIT)
-        step.note(students, [changes[student.pk] for student in students])
-        moves = students_change(targets, [changes[student.pk] for student in targets], actor_pk=user_pk, now=now)
-        return step.save(moves)
+        return step.save(step.change(students, changes))
 
 
 def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> None:

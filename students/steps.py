@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from core import times
 from core.audit import StaffAction, action_record
-from students.bulk import FieldChange, changes_dump
+from students.bulk import FieldChange, changes_dump, students_change
 from students.events import events_add
-from students.models import RowKind, RunKind, RunState, StudentEvent, StudentFields, TransferRow, TransferRun
+from students.models import RowKind, RunKind, RunState, Student, StudentEvent, TransferRow, TransferRun
 from students.runs import run_begin
 
 
@@ -25,12 +24,8 @@ class Step:
     kind: str = RunKind.CLASS
     rows: list[TransferRow] = field(default_factory=list)
 
-    @property
-    def today(self) -> date:
-        return times.local(self.now).date()
-
-    def note(self, students: Sequence[StudentFields], changes: Sequence[Sequence[FieldChange]]) -> None:
-        """Keep what becomes of the students, who are not changed yet."""
+    def change(self, students: Sequence[Student], changes: Sequence[Sequence[FieldChange]]) -> list[StudentEvent]:
+        """Write the changes, and keep them in the run; return the events of moves, which :meth:`save` takes."""
         for student, of_one in zip(students, changes, strict=True):
             self.rows.append(
                 TransferRow(
@@ -39,6 +34,8 @@ class Step:
                     cells={"sId": student.sid, "name": student.name, "class": student.class_name},
                 )
             )  # fmt: skip
+        targets = [student for student, of_one in zip(students, changes, strict=True) if of_one]
+        return students_change(targets, [one for one in changes if one], actor_pk=self.user_pk, now=self.now)
 
     def save(self, events: Sequence[StudentEvent] = ()) -> TransferRun:
         run = run_begin(

@@ -46,11 +46,16 @@ def fold_tally() -> None:
 def transfer_work(run_pk: int) -> None:
     """Do what an import, a batch of pictures or a deletion waits for."""
     run, now = TransferRun.objects.filter(pk=run_pk).first(), times.now()
-    if run and (run.kind, run.state) == (RunKind.PHOTOS, RunState.APPLYING):
-        photos.photos_apply(run, now)  # a transaction for each picture
-    elif run and (do := _WORK.get((run.kind, run.state))):
+    if run and not _gives_pictures(run) and (do := _WORK.get((run.kind, run.state))):
         run_work(run, partial(do, now=now))
-        photos.pictures_give(run_pk, now)
+        run.refresh_from_db()
+    if run and _gives_pictures(run):
+        photos.photos_apply(run, now)  # a transaction for each picture
+
+
+def _gives_pictures(run: TransferRun) -> bool:
+    is_written = run.kind == RunKind.PHOTOS or "is_written" in run.options
+    return run.state == RunState.APPLYING and is_written
 
 
 @queued_task("students.resume_transfers", queue="now")

@@ -1,6 +1,5 @@
 """Take back what a run has written to students: an import, a change of many, a step of a class."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -97,45 +96,24 @@ def class_undo(run: TransferRun, now: datetime) -> None:
         run.state, run.message = RunState.DONE, RunNotAllowed.msg
         return
     rows_take_back(run, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED)), now)
-    _UNDO[options["step"]](options)
+    pk, values = options.get("row", (0, {}))
+    for name, (before, after) in values.items():
+        if name != "name" or not SchoolClass.objects.filter(name=before).exists():
+            SchoolClass.objects.filter(pk=pk, **{name: after}).update(**{name: before})
+    if "after" in options:
+        _move_back(options)
     users_enable(user_pks=options.get("disabled", []))
     run.state, run.message, run.counts = RunState.UNDONE, "", row_counts(run)
 
 
-def _undo_move(options: dict[str, Any]) -> None:
+def _move_back(options: dict[str, Any]) -> None:
+    """Take accounts, archive and what listens back from the class ``after``; one that the step has made goes."""
     before, after = options["before"], options["after"]
     class_accounts_move(before=after, after=before, user_pks=options["accounts"])
     ArchivedStudent.objects.filter(pk__in=options["archived"], class_name=after).update(class_name=before)
     if "notes" in options:
         tell_rename_undone(before=before, after=after, notes=options["notes"])
-
-
-def _undo_rename(options: dict[str, Any]) -> None:
-    if not SchoolClass.objects.filter(name=options["before"]).exists():
-        SchoolClass.objects.filter(pk=options["class_pk"], name=options["after"]).update(name=options["before"])
-    _undo_move(options)
-    transaction.on_commit(lambda: read_only_move(options["after"], options["before"]))
-
-
-def _undo_merge(options: dict[str, Any]) -> None:
-    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"])
-    _undo_move(options)
-
-
-def _undo_split(options: dict[str, Any]) -> None:
-    _undo_move(options)
-    if options["is_new"] and not students_total(options["after"]) and not users_of_class(options["after"]).exists():
-        SchoolClass.objects.filter(name=options["after"]).delete()
-
-
-def _undo_end(options: dict[str, Any]) -> None:
-    SchoolClass.objects.filter(pk=options["class_pk"]).update(state=options["state"], ends_on=options["ends_on"])
-
-
-_UNDO: dict[str, Callable[[dict[str, Any]], None]] = {
-    "rename": _undo_rename,
-    "merge": _undo_merge,
-    "split": _undo_split,
-    "end": _undo_end,
-    "state": lambda options: None,
-}
+    if options["step"] == "rename":
+        transaction.on_commit(lambda: read_only_move(after, before))
+    if options.get("is_new") and not students_total(after) and not users_of_class(after).exists():
+        SchoolClass.objects.filter(name=after).delete()

@@ -12,7 +12,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core import times
-from core.admin.base import KnownCount, page_shown
+from core.admin.base import page_shown
 from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.errors import DomainError
@@ -24,27 +24,14 @@ from permissions.scope import scope_of
 from runs.errors import RunNotAllowed
 from runs.pages import RunAdmin, run_url
 from runs.work import KEEP_FOR, run_held, run_move, run_restart
-from students.bulk import changes_load
 from students.columns import COLUMNS
 from students.errors import SelectionChanged
-from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
+from students.models import RunKind, RunState, TransferRun
 from students.run_rights import rights_needed
 from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
-from students.transfer.imports import WRITTEN, import_result
-from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
-from students.transfer.preview import (
-    REST,
-    choices_mark,
-    choices_posted,
-    columns_posted,
-    hidden_from,
-    mapping,
-    preview,
-    rest_decided,
-    unresolved,
-)
-
-PER_PAGE = 50
+from students.transfer import preview
+from students.transfer.imports import import_result
+from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choose
 
 
 class FileForm(forms.Form):
@@ -187,9 +174,11 @@ class TransferRunAdmin(RunAdmin):
         now, user_pk, data = times.now(), request.user.pk, request.POST
         match data.get("do"):
             case "confirm" if run.kind == RunKind.PHOTOS:
-                run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, data))
+                with run_held(run, [RunState.READY]):
+                    photos_choose(run, data)
+                    run_confirm(run=run, user_pk=user_pk, now=now)
             case "map":
-                run_adjust(run=run, now=now, options={"columns": columns_posted(run, data)})
+                run_adjust(run=run, now=now, options={"columns": preview.columns_posted(run, data)})
             case "undo":
                 if not may_undo(request, run):
                     raise PermissionDenied
@@ -211,17 +200,17 @@ class TransferRunAdmin(RunAdmin):
         """
         data, now = request.POST, times.now()
         with run_held(run, run.waiting) as held:
-            if data.get("mark", mark := choices_mark(held)) != mark:  # a page of an earlier release has none
+            if data.get("mark", mark := preview.choices_mark(held)) != mark:  # a page of an earlier release has none
                 raise SelectionChanged("同事刚刚改过这一页的选择，您的没有保存。请核对后再来一次")
-            choices, is_other = choices_posted(held, data)
-            if do in REST:
-                choices = rest_decided(held, choices, do)
+            choices, is_other = preview.choices_posted(held, data)
+            if do in preview.REST:
+                choices = preview.rest_decided(held, choices, do)
                 is_other = do in {"all_same", "all_new"}
             if is_other or do == "check":
                 run_adjust(run=held, now=now, options=choices)
             elif do == "confirm":
                 held.options |= choices
-                rest = unresolved(held)
+                rest = preview.unresolved(held)
                 if rest:
                     messages.error(request, f"还有 {rest} 行错误或同名没有处理：请改正、选择，或取消勾选")
                 elif held.options.get("new") and data.get("sure_new") != "1":
@@ -253,34 +242,19 @@ class TransferRunAdmin(RunAdmin):
     def result(self, request: HttpRequest, run: TransferRun) -> tuple[str, bytes]:
         if not _has_result(run):
             raise Http404
-        return import_result(run, hidden_from(run, request.user))
+        return import_result(run, preview.hidden_from(run, request.user))
 
     def context(self, request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         """Return one page of the run's rows, and what the buttons depend on."""
-        facts: dict[str, Any] = {
+        facts = {
             "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
             "undo_until": format_office_time(run.created_at + KEEP_FOR),
-            "columns": mapping(run, request.user), "ours": COLUMNS,
+            "columns": preview.mapping(run, request.user), "ours": COLUMNS,
             "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
             "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
             "has_result": _has_result(run),
         }  # fmt: skip
-        if run.kind == RunKind.IMPORT:
-            return facts | preview(request, run)
-        counts = run.counts
-        kinds = [kind for kind in RowKind if counts.get(kind)]
-        kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
-        rows = TransferRow.objects.filter(run=run)
-        if run.kind == RunKind.PHOTOS:
-            # All ticks of a ZIP are sent together, so all its rows are on one page.
-            pages = KnownCount(rows, MAX_FILES * 2, sum(counts.get(kind, 0) for kind in kinds))
-        else:
-            pages = KnownCount(rows.filter(kind=kind), PER_PAGE, counts.get(kind, 0))
-        page = pages.get_page(request.GET.get("p", "1"))
-        return facts | {
-            "tabs": [(kind, kind.label, counts[kind]) for kind in kinds], "kind": kind, "page": page,
-            "rows": [(row, changes_load(row.diff) if row.kind in WRITTEN else []) for row in page],
-        }  # fmt: skip
+        return facts | preview.preview(request, run)
 
 
 def _has_result(run: TransferRun) -> bool:

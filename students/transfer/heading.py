@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from core.sheets.read import Rows, Sheet, SheetRefused
 from core.sheets.write import column_letters
-from students.columns import BY_WIRE, COLUMNS, UNREAD
+from students.columns import BY_WIRE, COLUMNS, UNREAD, phone_tidy
 from students.models import RunKind, RunState, TransferRun
 
 MAX_HEAD_ROW = 10  # the header is among the first rows that hold something
@@ -174,11 +174,15 @@ def is_sum(texts: Sequence[str]) -> bool:
 
 
 def tidy(wire: str, text: str) -> str:
-    """Write a cell as our column wants it: usual digits, an age without 岁, a Chinese name without spaces inside."""
+    """Write a cell as our column wants it: usual digits, no 岁, a day without a time, a Chinese name without spaces."""
     if wire in {"age", "sId"}:
         text = unicodedata.normalize("NFKC", text)
     if wire == "age" and (match := _AGE.fullmatch(text)):
         return match[1]
+    if wire in {"enteredOn", "leftOn"}:
+        return re.split(r"[ T]", text.strip())[0]
+    if wire in {"phone", "parentPhone"}:
+        return phone_tidy(text)
     return _CHINESE_SPACE.sub("", text) if wire in {"name", "city"} else text
 
 

@@ -205,46 +205,42 @@ def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterat
         archived = archived_among("sid", sids, scope=scope)
         for line in batch:
             student = students.get(line.match.person.pk) if line.match.person else None
-            line.cells = line.cells if student or line.question else constants | line.cells
-            row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
-            someone = next(iter(line.match.candidates), None) if line.question else None
-            known = student.sid if student else someone.sid if someone else ""
-            cells = line.cells | ({"sId": known} if known else {})
-            values, errors = _read(edit if "sId" in cells else add, cells)
-            if "sId" in line.cells and not student and not errors:
-                is_archived = line.cells["sId"] in archived
-                errors = [("sId", line.question or (ARCHIVED if is_archived else StudentUnknown.msg))]
+            if not (student or line.question):
+                line.cells = constants | line.cells
+            # Who may be somebody known is judged by the rules for that.
+            likely = line.match.candidates[0].sid if line.question and line.match.candidates else ""
+            sid = student.sid if student else likely or line.cells.get("sId", "")
+            values, errors = _read(edit if sid else add, line.cells | ({"sId": sid} if sid else {}))
+            if not errors and sid and not student and not likely:
+                errors = [("sId", line.question or (ARCHIVED if sid in archived else StudentUnknown.msg))]
             changes = changes_between(student, values)
             if student and changes and not scope.may_change(student):
                 errors = [("sId", NOT_OWN)]
-            _judge(row, line, student, changes, errors)
+            row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
+            row.cells = _cells(line, student)
+            if errors:
+                row.kind = RowKind.ERROR
+                row.errors = [[line.heading.cell_name(wire, line.number), text] for wire, text in errors]
+            elif line.question:
+                row.kind, row.errors = RowKind.CHOICE, [["姓名", line.question]]
+            else:
+                row.diff, row.errors = changes_dump(changes), _warnings(line, student, changes)
+                is_changed = changes or "file" in row.cells
+                row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
             yield row
 
 
-def _judge(
-    row: TransferRow, line: Line, student: Student | None, changes: list[FieldChange], errors: list[tuple[str, str]]
-) -> None:
-    """Say of which kind a row is. Its ``cells`` also tell by what its student was recognised (``by``), whom it may mean
+def _cells(line: Line, student: Student | None) -> dict[str, Any]:
+    """Return what a row keeps of a line: the texts, by what its student was recognised (``by``), whom it may mean
     (``students``, ``double_of``), and which part of the file is its picture (``file``)."""
     cells: dict[str, Any] = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()}
     if line.picture and not (student and student.headimgurl):
         cells["file"] = line.picture
-    if student:
-        cells |= {"sId": student.sid, "by": line.match.by}
     if line.double_of:
         cells["double_of"] = line.double_of
     if line.match.candidates:
         cells["students"] = [[one.pk, one.label] for one in line.match.candidates]
-    row.cells = cells
-    if errors:
-        row.kind = RowKind.ERROR
-        row.errors = [[line.heading.cell_name(wire, line.number), text] for wire, text in errors]
-    elif line.question:
-        row.kind, row.errors = RowKind.CHOICE, [["姓名", line.question]]
-    else:
-        row.diff, row.errors = changes_dump(changes), _warnings(line, student, changes)
-        kind = RowKind.CHANGED if changes or "file" in cells else RowKind.UNCHANGED
-        row.kind = kind if student else RowKind.NEW
+    return cells | ({"sId": student.sid, "by": line.match.by} if student else {})
 
 
 def _warnings(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> list[list[str]]:
@@ -275,18 +271,15 @@ def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[Tran
     classes = {line.cells.get("class") for line in lines}
     listed = {line.match.person.pk for line in lines if line.match.person}
     listed |= {one.pk for line in lines for one in line.match.candidates}
-    students = Student.objects.filter(scope.changeable(), class_name__in=classes - {None}).exclude(
-        state__in=LEFT_STATES
-    )
-    missing = [one for one in students.order_by("class_name", "pk") if one.pk not in listed][:MAX_LEAVERS]
-    return [
-        TransferRow(run=run, number=LEAVERS_FROM + at, kind=RowKind.LEFT, student_pk=one.pk, cells=_cells_of(one))
-        for at, one in enumerate(missing, 1)
-    ]
-
-
-def _cells_of(student: Student) -> dict[str, str]:
-    return {one.wire: str(getattr(student, one.field)) for one in COLUMNS if one.field == "sid" or not one.is_for_staff}
+    students = Student.objects.filter(scope.changeable(), class_name__in=classes - {None})
+    students = students.exclude(state__in=LEFT_STATES).order_by("class_name", "pk")
+    missing = [one for one in students if one.pk not in listed][:MAX_LEAVERS]
+    columns = [one for one in COLUMNS if one.field == "sid" or not one.is_for_staff]
+    rows = [TransferRow(run=run, number=LEAVERS_FROM + at, kind=RowKind.LEFT) for at in range(1, len(missing) + 1)]
+    for row, student in zip(rows, missing, strict=True):
+        row.student_pk = student.pk
+        row.cells = {column.wire: str(getattr(student, column.field)) for column in columns}
+    return rows
 
 
 def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines: Sequence[Line]) -> list[str]:
@@ -303,14 +296,12 @@ def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines:
 def _new_values(counts: Counter[tuple[str, str]], scope: Scope) -> list[dict[str, Any]]:
     """Return the classes and degrees that no student has yet, each with another one that it may be meant for."""
     existing = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
-    new = [(wire, value, rows) for (wire, value), rows in counts.items() if value not in existing[wire]][
-        :MAX_NEW_VALUES
-    ]
-    for wire, value, _ in sorted(new, key=lambda one: -one[2]):
+    new = [(wire, value, rows) for (wire, value), rows in counts.most_common() if value not in existing[wire]]
+    for wire, value, _ in new:
         existing[wire].append(value)
     return [
         {"wire": wire, "value": value, "rows": rows, "alike": _alike(value, existing[wire])}
-        for wire, value, rows in new
+        for wire, value, rows in new[:MAX_NEW_VALUES]
     ]
 
 
@@ -318,16 +309,13 @@ def _alike(value: str, others: Sequence[str]) -> str:
     """Return the first of the others that differs in signs and blanks alone, or else one that is part of the other."""
     folded = {other: re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", other)).upper() for other in others}
     own = folded.pop(value)
-    same = [other for other, text in folded.items() if text == own]
-    parts = [
-        other for other, text in folded.items() if len(min(own, text, key=len)) > 1 and (own in text or text in own)
-    ]
-    return next(iter(same + parts), "")
+    parts = [other for other, text in folded.items() if min(len(own), len(text)) > 1 and (own in text or text in own)]
+    return next((other for other, text in folded.items() if text == own), next(iter(parts), ""))
 
 
 # --- To write what was confirmed ---
 def import_apply(run: TransferRun, now: datetime) -> None:
-    """Write the rows that were chosen. Pictures are left to :func:`students.transfer.photos.pictures_give`.
+    """Write the rows that were chosen. Pictures are left to :func:`students.transfer.photos.photos_apply`.
 
     :raises RunNotAllowed: whoever confirmed may not do so any more. Nothing is written.
     :raises RunStale: a student is gone, was changed or entered since, or is none that this person may change.

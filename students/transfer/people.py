@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from permissions.scope import Scope
-from students.columns import phone_tidy
 from students.models import Student
 from students.transfer.heading import UNSTORABLE
 
@@ -91,7 +90,7 @@ def _key(field: str, cells: Mapping[str, str]) -> str:
     text = cells.get(_KEYS[field], "")
     if UNSTORABLE.search(text):
         return ""
-    return phone_tidy(text) if field == "phone" else text.upper() if field == "id_card" else text
+    return text.upper() if field == "id_card" else text
 
 
 def _is_another(before: str, after: str) -> bool:

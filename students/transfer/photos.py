@@ -25,7 +25,7 @@ from students.columns import PHOTO
 from students.errors import StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_rights import run_scope, run_scope_required
-from students.runs import row_counts, source_of
+from students.runs import row_counts, rows_save, source_of
 from students.services import student_edit
 from students.undo import PICTURE
 from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
@@ -50,6 +50,7 @@ _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
 OPEN = (RowKind.CHANGED, RowKind.CHOICE)  # neither done nor given up
+WRITTEN = (RowKind.CHANGED, RowKind.NEW)
 # The others tell that no picture can be stored now. Decoders are busy, too, when this picture takes them too long.
 OF_ONE_PICTURE = (ImageRefused, DecodersBusy, SheetRefused, StudentUnknown)
 
@@ -211,33 +212,32 @@ def _candidate(student: Student) -> list[Any]:
     return [student.pk, f"{student.name} · {student.class_name} · {student.sid}"]
 
 
-def photos_choice(run: TransferRun, data: Any) -> dict[str, dict[str, int]]:
-    """Read which picture goes to whom from the fields ``use`` (numbers), ``student-<number>`` and ``sid-<number>``.
+def photos_choose(run: TransferRun, data: Any) -> None:
+    """Note in the rows which picture goes to whom: ``use`` (numbers), ``student-<number>`` and ``sid-<number>``.
 
     ``student-<number>`` is the key of a student that the preview has offered, ``sid-<number>`` the number of any
     student whom the person may change.
 
     :raises SheetRefused: there is no such student, or one student would get two pictures.
     """
-    choices: dict[str, int] = {}
-    sids: dict[str, str] = {}
-    ticks = set(data.getlist("use"))
-    for row in TransferRow.objects.filter(run=run, kind__in=OPEN):
-        if row.kind == RowKind.CHANGED and str(row.number) in ticks and row.student_pk:
-            choices[str(row.number)] = row.student_pk
-        elif row.kind == RowKind.CHOICE:
-            answer = data.get(f"student-{row.number}", "")
-            choices |= {str(row.number): pk for pk, _ in row.cells["students"] if str(pk) == answer}
-            if sid := data.get(f"sid-{row.number}", "").strip().upper():
-                sids[str(row.number)] = sid
-    students = Student.objects.filter(run_scope(run).changeable(), sid__in=sids.values())
-    pk_of = dict(students.values_list("sid", "pk"))
-    if missing := set(sids.values()) - pk_of.keys():
+    rows = list(TransferRow.objects.filter(run=run, kind__in=OPEN))
+    sids = {row.number: data.get(f"sid-{row.number}", "").strip().upper() for row in rows}
+    changeable = Student.objects.filter(run_scope(run).changeable(), sid__in=sids.values())
+    pk_of = dict(changeable.values_list("sid", "pk"))
+    if missing := {sid for sid in sids.values() if sid} - pk_of.keys():
         raise SheetRefused(f"没有学号为 {'、'.join(sorted(missing))[:200]} 的学员")
-    choices |= {number: pk_of[sid] for number, sid in sids.items()}
-    if len(set(choices.values())) < len(choices):
+    ticks = set(data.getlist("use"))
+    for row in rows:
+        offered = {str(pk): pk for pk, _ in row.cells["students"]}
+        if row.kind == RowKind.CHOICE:
+            row.student_pk = pk_of.get(sids[row.number]) or offered.get(data.get(f"student-{row.number}", ""))
+        elif str(row.number) not in ticks:
+            row.student_pk = None
+        row.kind = RowKind.CHANGED if row.student_pk else RowKind.SKIPPED
+    chosen = [row.student_pk for row in rows if row.student_pk]
+    if len(set(chosen)) < len(chosen):
         raise SheetRefused("有两张图片选了同一名学员，请只留一张")
-    return {"chosen": choices}
+    rows_save(rows, "kind", "student_pk")
 
 
 def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
@@ -255,82 +255,51 @@ def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
 
 
 def photos_apply(run: TransferRun, now: datetime) -> None:
-    """Give the chosen students their pictures, one by one. Started again, it goes on where it stopped.
+    """Give the students of the rows their pictures, one by one. Started again, it goes on where it stopped.
 
-    If pictures cannot be stored now, the run is ``READY`` again with the rest of them, and its message says why.
+    If pictures cannot be stored now, a ZIP is ``READY`` again with the rest of them, and its message says why. An
+    import is ``DONE`` all the same: its students are written.
     """
+    rows = TransferRow.objects.filter(run=run, kind__in=WRITTEN, cells__has_key="file").exclude(diff__has_key=PICTURE)
     end: dict[str, Any] = {"state": RunState.DONE, "message": ""}
-    choices: dict[str, int] = run.options.get("chosen", {})
-    rows = list(TransferRow.objects.filter(run=run, number__in=[int(number) for number in choices], kind__in=OPEN))
     try:
         with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
-            for row in with_progress(rows, run, total=len(rows), every=1):
-                _give(run, row, archive, choices[str(row.number)], now)
-        TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=RowKind.SKIPPED)
+            for row in with_progress(list(rows), run, total=len(rows), every=1):
+                _give(run, row, archive, now)
     except Exception as error:
         log.exception("pictures not given", run=run.pk)
         reason = error.msg if isinstance(error, DomainError) else "处理时出现意外错误"
         end = {"state": RunState.READY, "message": f"{reason}。已更换的有效，其余请稍后再次确认"}
+        if run.kind == RunKind.IMPORT:
+            end = {"state": RunState.DONE, "message": f"{reason}。学员都已写入，其余的头像请用“批量上传头像”"}
     TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(**end, counts=row_counts(run))
     progress_end(run)
 
 
-def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_pk: int, now: datetime) -> None:
+def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: datetime) -> None:
+    is_zip = run.kind == RunKind.PHOTOS
     try:
         # Stored outside a transaction (see uploads.services). A picture that is stored twice is swept after a day.
         file = SimpleUploadedFile("photo", _unpack(archive, row.cells["file"]))
         picture = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
-            student = Student.objects.filter(pk=student_pk).first()
+            student = Student.objects.filter(pk=row.student_pk or 0).first()
             if student is None:
                 raise SheetRefused("学员刚刚被删除")
             if not run_scope(run).may_change(student):
                 raise SheetRefused("您现在没有修改这名学员的权限")
-            cells = row.cells | {"students": [_candidate(student)]}  # not those that were offered as well
-            if not _end(row, kind=RowKind.DONE, student_pk=student_pk, cells=cells):
-                return  # a second worker was faster
-            student_edit(sid=student.sid, changes={"headimgurl": picture.url_path}, now=now)
+            if student.headimgurl and not is_zip:
+                raise SheetRefused("已有头像，保留原来的")
+            result: dict[str, Any] = {"diff": row.diff | {PICTURE: ["", picture.url_path]}}
+            if is_zip:  # its row tells of the student alone, not of those that were offered as well
+                result = {"kind": RowKind.DONE, "cells": row.cells | {"students": [_candidate(student)]}}
+            if _end(row, **result):  # otherwise a second worker was faster
+                student_edit(sid=student.sid, changes={PICTURE: picture.url_path}, now=now)
     except OF_ONE_PICTURE as refusal:
-        _end(row, kind=RowKind.ERROR, errors=[["", refusal.msg]])
+        _end(row, errors=[["" if is_zip else PHOTO, refusal.msg]], **({"kind": RowKind.ERROR} if is_zip else {}))
 
 
 def _end(row: TransferRow, **result: Any) -> int:
     """Note what became of a picture, unless that stands there already; return the number of rows noted."""
-    return TransferRow.objects.filter(pk=row.pk, kind__in=OPEN).update(**result)
-
-
-# --- Pictures in the cells of an imported list ---
-def pictures_give(run_pk: int, now: datetime) -> None:
-    """Give the pictures of an import that is written to its students, as far as they have none; then the run is done.
-
-    Started again, it goes on where it stopped. A picture that cannot be stored is named in its row.
-    """
-    run = TransferRun.objects.filter(pk=run_pk, state=RunState.APPLYING, options__is_written=True).first()
-    if run is None:
-        return
-    kinds = (RowKind.NEW, RowKind.CHANGED)
-    pks = TransferRow.objects.filter(run=run, kind__in=kinds, cells__has_key="file").values_list("pk", flat=True)
-    with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
-        for pk in with_progress(list(pks), run, total=len(pks), every=1):
-            try:
-                _picture_give(run, pk, archive, now)
-            except Exception as error:
-                log.exception("picture not given", run=run.pk)
-                reason = error.msg if isinstance(error, DomainError) else "处理时出现意外错误"
-                TransferRow.objects.filter(pk=pk).update(errors=[[PHOTO, f"没有换上：{reason}"]])
-    TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(state=RunState.DONE, counts=row_counts(run))
-    progress_end(run)
-
-
-def _picture_give(run: TransferRun, row_pk: int, archive: zipfile.ZipFile, now: datetime) -> None:
-    part = TransferRow.objects.get(pk=row_pk).cells["file"]
-    file = SimpleUploadedFile("photo", _unpack(archive, part))
-    picture = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
-    with transaction.atomic():
-        row = TransferRow.objects.select_for_update().get(pk=row_pk)
-        student = Student.objects.filter(pk=row.student_pk or 0, headimgurl="").first()
-        if PICTURE in row.diff or student is None or not run_scope(run).may_change(student):
-            return  # a second worker was faster, or a colleague
-        student_edit(sid=student.sid, changes={PICTURE: picture.url_path}, now=now)
-        row.diff[PICTURE] = ["", picture.url_path]
-        row.save(update_fields=["diff"])
+    rows = TransferRow.objects.filter(pk=row.pk, kind=row.kind).exclude(diff__has_key=PICTURE)
+    return rows.update(**result)

@@ -13,14 +13,16 @@ from core.ids import mark_of
 from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
-from students.models import RowKind, TransferRow, TransferRun
+from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.run_rights import ARCHIVE, WITHDRAW
 from students.selectors import class_list, values_in_use
 from students.transfer.heading import place_of
 from students.transfer.imports import LEAVERS_FROM, NEW, WRITTEN
+from students.transfer.photos import MAX_FILES
 
 PER_PAGE = 40
 MAX_CELL = 2_000
+MAX_OPEN = 300  # characters of a cell that can be mended: forty rows of the longest texts are too much for one form
 MAX_FIXED = 2_000  # rows whose cells are mended on the page
 WARNED = "warned"
 LABELS = {RowKind.ERROR: "错误", RowKind.CHOICE: "同名", WARNED: "提醒", RowKind.UNCHANGED: "不变"}
@@ -97,12 +99,11 @@ def rest_decided(run: TransferRun, choices: dict[str, Any], do: str) -> dict[str
     rows = TransferRow.objects.filter(run=run, kind=kind).exclude(number__in=choices["skips"])
     if answer == "skip":
         return choices | {"skips": sorted({*choices["skips"], *rows.values_list("number", flat=True)})}
-    answers = {str(row.number): answer if answer == NEW else _first(row) for row in rows}
-    return choices | {"answers": {number: text for number, text in answers.items() if text} | choices["answers"]}
-
-
-def _first(row: TransferRow) -> str:
-    return str(next((pk for pk, _ in row.cells.get("students", [])), ""))
+    if answer == NEW:
+        answers = {str(row.number): NEW for row in rows}
+    else:
+        answers = {str(row.number): str(row.cells["students"][0][0]) for row in rows if "students" in row.cells}
+    return choices | {"answers": answers | choices["answers"]}
 
 
 def columns_posted(run: TransferRun, data: Any) -> dict[str, str]:
@@ -119,14 +120,23 @@ def unresolved(run: TransferRun) -> int:
 
 
 def preview(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
-    """Return what the template shows of an import."""
-    options, rows = run.options, TransferRow.objects.filter(run=run)
-    is_open = run.state in {"ready", "refused"}
+    """Return a page of the run's rows; of an import also what the table and its form need."""
+    options, rows, is_zip = run.options, TransferRow.objects.filter(run=run), run.kind == RunKind.PHOTOS
+    is_import = run.kind == RunKind.IMPORT
+    is_open = is_import and run.state in {RunState.READY, RunState.REFUSED}
     counts = dict(run.counts) | ({WARNED: options.get("warned", 0)} if is_open else {})
-    kinds = [kind for kind in (RowKind.ERROR, RowKind.CHOICE, WARNED, *RowKind) if counts.get(kind)]
-    kinds = list(dict.fromkeys(kinds))
-    kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
-    page = KnownCount(_of_kind(rows, kind), PER_PAGE, counts.get(kind, 0)).get_page(request.GET.get("p", "1"))
+    kinds = dict.fromkeys(kind for kind in (RowKind.ERROR, RowKind.CHOICE, WARNED, *RowKind) if counts.get(kind))
+    kind = next((kind for kind in kinds if kind == request.GET.get("kind")), next(iter(kinds), ""))
+    # All ticks of a ZIP are sent together, so all its rows are on one page.
+    page = KnownCount(
+        rows if is_zip else _of_kind(rows, kind), 2 * MAX_FILES if is_zip else PER_PAGE,
+        sum(counts.values()) if is_zip else counts.get(kind, 0),
+    ).get_page(request.GET.get("p", "1"))  # fmt: skip
+    labels = LABELS if is_import else {}
+    facts: dict[str, Any] = {"kind": kind, "page": page, "is_open": is_open}
+    facts["tabs"] = [(one, labels.get(one) or RowKind(one).label, counts[one]) for one in kinds]
+    if not is_import:
+        return facts | {"rows": [(row, changes_load(row.diff) if row.kind in WRITTEN else []) for row in page]}
     skips = {*options.get("skips", [])} if is_open else set()
     hidden = hidden_from(run, request.user)
     columns, changed = [BY_WIRE[wire] for wire in options.get("shown", BY_WIRE)], options.get("changed", {})
@@ -135,11 +145,7 @@ def preview(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
     if new:
         scope = scope_of(request.user)
         names = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
-    return {
-        "tabs": [(one, LABELS.get(one) or RowKind(one).label, counts[one]) for one in kinds],
-        "kind": kind,
-        "page": page,
-        "is_open": is_open,
+    return facts | {
         "head": [(one, changed.get(one.field, 0), one.field not in options.get("off", ())) for one in columns],
         "rows": [_row(run, row, columns, hidden, skips, is_open=is_open) for row in page],
         "writes": sum(counts.get(one, 0) for one in WRITTEN) - skipped,
@@ -164,7 +170,8 @@ def _row(
     cells, is_listed = [], row.number < LEAVERS_FROM
     for column in columns:
         text, is_hidden = row.cells.get(column.wire, ""), column.field in hidden
-        may_mend = is_open and is_listed and not is_hidden and not (column.wire == "sId" and row.student_pk)
+        is_fixed = is_hidden or len(text) > MAX_OPEN or (column.wire == "sId" and row.student_pk)
+        may_mend = is_open and is_listed and not is_fixed
         shown = value_shown(column.field, text) if is_hidden else text
         cells.append(Cell(column.wire, shown, before.get(column.field), column.label in bad, may_mend))
     return {
@@ -173,7 +180,6 @@ def _row(
         "is_taken": row.number not in skips,
         "place": re.sub("[“第行]", "", place_of(run, row.number)).replace("”", " ") if is_listed else "",
         "students": row.cells.get("students", []),
-        "answer": run.options.get("answers", {}).get(str(row.number), ""),
     }
 
 
