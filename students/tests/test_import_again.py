@@ -144,6 +144,18 @@ def test_by_what_a_student_is_recognised(cells, expected):
         assert one.errors == ([["电话", "按姓名和班级认出，电话不同，请核对"]] if one.kind == "changed" else one.errors)
 
 
+def test_of_two_namesakes_the_one_of_the_lists_classes_is_meant_by_one_click(people, office, root, sent_tasks):
+    students("李雷", class_name="H7")
+    lines = [row("李雷", "H51903"), row("谭鹏"), row("某人", "H51902"), row("李雷", "H51904", age="30")]
+    run = checked(sheet(*lines, head=HEAD), root.user)
+    first = run.rows.get(number=2)
+    assert [label.split(" · ")[1] for _, label in first.cells["students"]] == ["H51902", "H7"]
+
+    run = worked(decide(office, run, "all_same"))
+
+    assert run.rows.get(number=2).diff == {"class_name": ["H51902", "H51903"]}
+
+
 def test_one_student_is_meant_by_one_row_and_namesakes_are_asked_about(people, office, root, sent_tasks):
     lines = [row("谭鹏"), row("谭鹏", city="上海"), row("新人"), row("新人", city="上海")]
     run = checked(sheet(*lines, head=HEAD), root.user)

@@ -172,6 +172,7 @@ def _lines(run: TransferRun, headings: Sequence[Heading], scope: Scope) -> list[
 def _match(run: TransferRun, lines: Sequence[Line], scope: Scope) -> None:
     """Say of each line whom it means, or why a person has to say so. Two lines never mean one student."""
     people, answers = People([line.cells for line in lines], scope), run.options.get("answers", {})
+    classes = {line.cells.get("class") for line in lines}
     first: dict[Any, Line] = {}  # the first line of a student, or of the name and the class of a new one
     for line in lines:
         line.match = people.match(line.cells)
@@ -182,7 +183,10 @@ def _match(run: TransferRun, lines: Sequence[Line], scope: Scope) -> None:
             first.setdefault(line.match.person.pk, line)
     for line in lines:
         person, key = line.match.person, (line.cells.get("name"), line.cells.get("class"))
-        line.match = line.match._replace(candidates=tuple(one for one in line.match.candidates if one.pk not in first))
+        candidates = [one for one in line.match.candidates if one.pk not in first]
+        nearest = [one for one in candidates if one.class_name in classes] or candidates
+        others = [one for one in candidates if one not in nearest]
+        line.match = line.match._replace(candidates=(*nearest, *others), has_nearest=len(nearest) == 1)
         if person and first[person.pk] is not line:
             line.match, line.double_of = Match(has_namesake=True), person.pk
             line.question = f"与{place_of(run, first[person.pk].number)}是同一名学员"
@@ -232,7 +236,8 @@ def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterat
 
 def _cells(line: Line, student: Student | None) -> dict[str, Any]:
     """Return what a row keeps of a line: the texts, by what its student was recognised (``by``), whom it may mean
-    (``students``, ``double_of``), and which part of the file is its picture (``file``)."""
+    (``students``, first those of the list's classes; ``nearest``, if that is one; ``double_of``), and which part of the
+    file is its picture (``file``)."""
     cells: dict[str, Any] = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()}
     if line.picture and not (student and student.headimgurl):
         cells["file"] = line.picture
@@ -240,6 +245,8 @@ def _cells(line: Line, student: Student | None) -> dict[str, Any]:
         cells["double_of"] = line.double_of
     if line.match.candidates:
         cells["students"] = [[one.pk, one.label] for one in line.match.candidates]
+    if line.match.has_nearest:
+        cells["nearest"] = line.match.candidates[0].pk
     return cells | ({"sId": student.sid, "by": line.match.by} if student else {})
 
 

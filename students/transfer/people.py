@@ -38,6 +38,7 @@ class Match(NamedTuple):
     by: str = ""
     candidates: tuple[Person, ...] = ()
     has_namesake: bool = False  # in the class
+    has_nearest: bool = False  # the first of the candidates stands out
 
 
 NOBODY = Match()

@@ -94,7 +94,7 @@ REST = {
 
 
 def rest_decided(run: TransferRun, choices: dict[str, Any], do: str) -> dict[str, Any]:
-    """Add to what a page has decided one answer for all the rows that have none; ``same`` is the first suggestion."""
+    """Add to what a page has decided one answer for all the rows that have none; ``same`` is the nearest namesake."""
     kind, answer = REST[do]
     rows = TransferRow.objects.filter(run=run, kind=kind).exclude(number__in=choices["skips"])
     if answer == "skip":
@@ -102,7 +102,7 @@ def rest_decided(run: TransferRun, choices: dict[str, Any], do: str) -> dict[str
     if answer == NEW:
         answers = {str(row.number): NEW for row in rows}
     else:
-        answers = {str(row.number): str(row.cells["students"][0][0]) for row in rows if "students" in row.cells}
+        answers = {str(row.number): str(row.cells["nearest"]) for row in rows if "nearest" in row.cells}
     return choices | {"answers": answers | choices["answers"]}
 
 
