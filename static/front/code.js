@@ -76,6 +76,9 @@ for (const pre of document.querySelectorAll("main pre")) {
 }
 choose(localStorage.getItem("framework") ?? "vue")
 
+// They are pushed sideways on a phone; by keyboard too.
+document.querySelectorAll(".lesson table").forEach(table => (table.tabIndex = 0))
+
 const main = document.querySelector("main")
 const headings = [...main.querySelectorAll("h2")]
 if (headings.length && !main.querySelector(".side")) {

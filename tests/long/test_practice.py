@@ -142,6 +142,7 @@ def test_every_page_says_what_it_is_and_no_public_password_opens_it(server):
         "/",
         "/docs/",
         "/docs/client/",
+        "/docs/course/",
         "/admin/login/",
         "/sandbox/phone/",
         f"/practice/join/?invite={code}",

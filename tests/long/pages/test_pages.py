@@ -99,7 +99,7 @@ def test_the_checks_find_a_fault(page, faults):
 
 
 def test_the_guides_and_the_api_reference_with_a_call_unfolded(page, faults):
-    for path in ("/", "/docs/codes/", "/docs/socket/"):
+    for path in ("/", "/docs/codes/", "/docs/socket/", "/docs/client/", "/docs/course/", "/docs/course/charts/"):
         page.goto(path)
         assert faults() == [], path
     page.goto("/docs/")
