@@ -6,9 +6,9 @@ class DemoConfig(AppConfig):
     verbose_name = "演示数据"
 
     def ready(self) -> None:
-        from lessons import classroom
+        from lessons.classroom import demo_reset
 
-        classroom.register_demo_reset(_reset)
+        demo_reset.set(_reset)
 
 
 def _reset() -> list[str]:

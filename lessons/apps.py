@@ -11,7 +11,7 @@ class LessonsConfig(AppConfig):
 
         if settings.SANDBOX:
             from lessons.teachers import trainees_named
-            from sandbox.callers import register_trainees
+            from sandbox.callers import trainees
 
-            register_trainees(trainees_named)
+            trainees.set(trainees_named)
         right_offer("lessons", "teach", ("课堂", "课堂", "给自己的班上课"))

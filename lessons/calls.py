@@ -5,6 +5,7 @@ A hash is made with the server's secret. Without that, a list of usual words wou
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -119,6 +120,7 @@ class Call:
         }
 
 
+@lru_cache(maxsize=4096)  # a client sends one token and few values again and again
 def digest(text: str, size: int = 4) -> str:
     return blake2b(text.encode("utf-8", "replace"), key=settings.SECRET_KEY.encode()[:64], digest_size=size).hexdigest()
 

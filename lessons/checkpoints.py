@@ -17,17 +17,14 @@ DEBOUNCE_S = 2
 KEY_PARTS = 16  # hexadecimal digits in the digests of two letters
 
 
+def _first(is_proof: Callable[[Call], Any]) -> Find:
+    """Find the first success of this kind."""
+    return lambda calls, now: [call for call in calls if call.is_ok and is_proof(call)][:1]
+
+
 def _done(*paths: str) -> Find:
     """Find the first success of one of these calls."""
-    return lambda calls, now: [call for call in calls if call.is_ok and call.path in paths][:1]
-
-
-def _captcha(calls: Calls, now: float) -> Calls:
-    return [call for call in calls if call.is_ok and (call.has_captcha or call.path == "/users/verifyCaptcha")][:1]
-
-
-def _login(calls: Calls, now: float) -> Calls:
-    return [call for call in calls if call.is_login and call.path != REFRESH][:1]
+    return _first(lambda call: call.path in paths)
 
 
 def _paging(calls: Calls, now: float) -> Calls:
@@ -40,10 +37,6 @@ def _paging(calls: Calls, now: float) -> Calls:
             if "page" in before.query and (before.values or [])[before.query.index("page")] != page:
                 return [before, call]
     return []
-
-
-def _search(calls: Calls, now: float) -> Calls:
-    return [call for call in calls if call.is_ok and call.path == SEARCH and call.key][:1]
 
 
 def _debounce(calls: Calls, now: float) -> Calls:
@@ -96,10 +89,6 @@ def _retry(calls: Calls, now: float) -> Calls:
     return []
 
 
-def _idempotent(calls: Calls, now: float) -> Calls:
-    return [call for call in calls if call.has_key][:1]
-
-
 class Checkpoint(NamedTuple):
     """``missing`` tells a trainee what to do, in the words of /docs/client/."""
 
@@ -109,11 +98,17 @@ class Checkpoint(NamedTuple):
 
 
 CHECKPOINTS = {
-    "login": Checkpoint("登入", _login, "用 POST /users/login 登入成功一次"),
-    "captcha": Checkpoint("验证码", _captcha, "登入时一起传 captcha 和 getCaptcha 返回的 key"),
+    "login": Checkpoint(
+        "登入", _first(lambda call: call.is_login and call.path != REFRESH), "用 POST /users/login 登入一次"
+    ),
+    "captcha": Checkpoint(
+        "验证码",
+        _first(lambda call: call.has_captcha or call.path == "/users/verifyCaptcha"),
+        "登入时一起传 captcha 和 getCaptcha 返回的 key",
+    ),
     "list": Checkpoint("列表", _done(LIST), "用 getstulist 取得学员列表"),
     "paging": Checkpoint("分页", _paging, "同时传 page 和 count，取两页"),
-    "search": Checkpoint("搜索", _search, "用 searchstu 和 key 搜索"),
+    "search": Checkpoint("搜索", _first(lambda call: call.path == SEARCH and call.key), "用 searchstu 和 key 搜索"),
     "debounce": Checkpoint("防抖", _debounce, "停止输入以后才搜索：两个字以上的 key，2 秒内没有它的前一半"),
     "add": Checkpoint("新增", _done("/students/addstu"), "用 addstu 增加一名学员"),
     "edit": Checkpoint("修改", _done("/students/updatestu"), "用 updatestu 修改一名学员"),
@@ -133,7 +128,7 @@ CHECKPOINTS = {
     "token_end": Checkpoint("token 失效", _token_end, "收到 code 1004 以后，三次调用之内登入或刷新令牌"),
     "refresh": Checkpoint("刷新令牌", _done(REFRESH), "登入时传 refresh=1，再用 /users/refresh 刷新"),
     "retry": Checkpoint("重试", _retry, "收到 429、503 时等 Retry-After 的秒数，再试成功"),
-    "idempotent": Checkpoint("幂等", _idempotent, "下单或新增时带 Idempotency-Key"),
+    "idempotent": Checkpoint("幂等", _first(lambda call: call.has_key), "下单或新增时带 Idempotency-Key"),
     "signin": Checkpoint("签到", _done("/attendance/sign"), "用 /attendance/sign 签到"),
 }
 

@@ -25,6 +25,7 @@ from accounts.services.class_accounts import (
 )
 from core import times
 from core.admin.password import require_password
+from core.registers import Register
 from lessons.faults import faults_on
 from lessons.slips import slips_page
 from lessons.teachers import class_take, classes_for, classes_taught, may_teach, teaches, trainees_of
@@ -42,7 +43,7 @@ from students.selectors import class_students
 
 MAX_FILE_BYTES = 100_000
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
-_demo_reset: Callable[[], list[str]]
+demo_reset = Register[Callable[[], list[str]]]("how the demo data is put back")  # returns what it did
 
 
 class ClassForm(forms.Form):
@@ -224,10 +225,10 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
             terms_forget(class_name=class_name)
             text = f"{class_name}：已删除 {class_accounts_delete(trainees)} 个账号"
         case "demo":
-            text = "；".join(_demo_reset())
+            text = "；".join(demo_reset()())
         case "demo_shop":
             cleared = catalogue_clear(user_pks=[one.pk for one in users_of_class(class_name)], now=times.now())
-            text = "；".join([*_demo_reset(), f"{class_name}：下架 {cleared} 个商品和类目"])
+            text = "；".join([*demo_reset()(), f"{class_name}：下架 {cleared} 个商品和类目"])
         case _:
             raise PermissionDenied
     messages.success(request, text)
@@ -281,12 +282,3 @@ ASKS = {
 
 
 DEMO = {"demo", "demo_shop"}  # for root alone
-
-
-def register_demo_reset(reset: Callable[[], list[str]]) -> None:
-    """Take the function that the buttons call. ``demo`` calls this when it starts, because it stands above us.
-
-    :param reset: puts the demo data back and returns what it did.
-    """
-    global _demo_reset
-    _demo_reset = reset

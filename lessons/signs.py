@@ -37,10 +37,9 @@ def no_paging(calls: Calls) -> list[Calls]:
 
 def double_submit(calls: Calls) -> list[Calls]:
     """Find equal POSTs within 2 s that both changed something. With another change between them it was on purpose."""
-    pairs = _pairs([call for call in calls if call.is_change])
     return _joined(
         [one, two]
-        for one, two in pairs
+        for one, two in pairwise(call for call in calls if call.is_change)
         if one.method == "POST" and one.digest and one.same_as(two) and two.time - one.time <= 2
     )
 
@@ -118,7 +117,7 @@ def poll_after_end(calls: Calls) -> list[Calls]:
 def poll_too_fast(calls: Calls) -> list[Calls]:
     """Find polls of one order less than 500 ms apart."""
     polls = _groups(call for call in calls if call.path == POLL)
-    return _joined(pair for group in polls for pair in _pairs(group) if pair[1].time - pair[0].time < 0.5)
+    return _joined(list(pair) for group in polls for pair in pairwise(group) if pair[1].time - pair[0].time < 0.5)
 
 
 def heavy_upload(calls: Calls) -> list[Calls]:
@@ -172,10 +171,6 @@ def _groups(calls: Iterable[Call]) -> list[Calls]:
     for call in calls:
         groups[call.method, call.path, call.digest].append(call)
     return list(groups.values())
-
-
-def _pairs(calls: Calls) -> list[Calls]:
-    return [list(pair) for pair in pairwise(calls)]
 
 
 def _joined(proofs: Iterable[Calls]) -> list[Calls]:

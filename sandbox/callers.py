@@ -23,6 +23,7 @@ from core.api.envelope import error_response
 from core.api.request import client_network, is_from_here, token_of_head
 from core.cache import ratelimit
 from core.errors import Throttled
+from core.registers import Register
 from sandbox.models import Trade
 
 PHONE_COOKIE = "sandbox_phone"
@@ -30,28 +31,9 @@ PHONE_FOR_S = 30 * 24 * 3600
 PROVIDERS = {"wxpay", "wxapi", "tianqi", "aliyun-sms"}
 _PACE_S = 1.0
 
-# An app above this one knows whose orders the trades are, and says so with ``register_orders``.
-_numbers_of: Callable[[int], Iterable[Any]] | None = None
-
-
-def register_orders(numbers_of: Callable[[int], Iterable[Any]]) -> None:
-    """Take the function that returns the order numbers of the buyer with a key."""
-    global _numbers_of
-    _numbers_of = numbers_of
-
-
-# And who teaches whom: the accounts of a class, or the one with a number, that a user manages; None: no teacher.
-_trainees_of: Callable[[User, str, str], list[User] | None] | None = None
-
-
-def register_trainees(trainees_of: Callable[[User, str, str], list[User] | None]) -> None:
-    """Take the function that returns the accounts that a user manages, by ``unid`` or class; None to no teacher."""
-    global _trainees_of
-    _trainees_of = trainees_of
-
-
-def trainees(user: User, *, unid: str, class_name: str) -> list[User] | None:
-    return _trainees_of(user, unid, class_name) if _trainees_of else None
+order_numbers = Register[Callable[[int], Iterable[Any]]]("whose the orders are, by the buyer's key")
+# The accounts that a user manages, by the number of one or by the class; None to no teacher.
+trainees = Register[Callable[[User, str, str], list[User] | None]]("who teaches whom")
 
 
 @dataclass(frozen=True)
@@ -65,9 +47,9 @@ class Caller:
         """Match the trades that the caller sees. ``prefix`` leads to them, for example ``trade__``."""
         if self.sees_all:
             return Q()
-        if self.user is None or _numbers_of is None:
+        if self.user is None:
             return Q(pk=None)
-        return Q(**{f"{prefix}out_trade_no__in": _numbers_of(self.user.pk)})
+        return Q(**{f"{prefix}out_trade_no__in": order_numbers()(self.user.pk)})
 
     def is_buyer(self, trade: Trade) -> bool:
         """Tell whether a trade is the caller's own; this machine and root count as everybody's."""

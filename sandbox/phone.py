@@ -21,10 +21,9 @@ from sandbox.callers import PHONE_COOKIE, PHONE_FOR_S, Caller, caller_of, is_thi
 from sandbox.control.pages import codes_open
 from sandbox.keys import sandbox_values
 from sandbox.models import Refund, TextMessage, Trade
-from sandbox.oauth.grants import CODE_TTL_S, MINI_SCOPE, Grant, code_make
 from sandbox.pay.pages import twin_url
 from sandbox.pay.trades import PAYER
-from sandbox.people import MAX_NAME, person_of
+from sandbox.wechat import CODE_TTL_S, MAX_NAME, MINI_SCOPE, Grant, code_make, person_of
 
 ROWS, SMS_ROWS = 20, 50
 _COOKIE_PATH = "/sandbox/"

@@ -9,7 +9,7 @@ from core.db.purge import rows_purge
 from core.queues import queued_task
 from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, TextMessage, Trade, TradeState
 from sandbox.pay.notices import deliveries_due, delivery_send
-from sandbox.pay.refunds import refunds_settle
+from sandbox.pay.trades import refunds_settle
 
 KEEP = timedelta(days=30)
 

@@ -2,9 +2,9 @@
 
 from django.urls import path
 
+from sandbox import wechat
+from sandbox.consent import authorize
 from sandbox.control import api, pages
-from sandbox.oauth import api as oauth
-from sandbox.oauth.pages import authorize
 from sandbox.pay import pages as payment
 from sandbox.pay import v2, v3
 from sandbox.phone import messages, mini_code, phone, sms
@@ -41,9 +41,9 @@ urlpatterns = [
     path("wxpay/v3/bill/tradebill", v3.bill_ask),
     path("wxpay/v3/billdownload/file", v3.bill_download),
     path("oauth/connect/oauth2/authorize", authorize, name="authorize"),
-    path("wxapi/sns/oauth2/access_token", oauth.access_token),
-    path("wxapi/sns/userinfo", oauth.userinfo),
-    path("wxapi/sns/jscode2session", oauth.jscode2session),
+    path("wxapi/sns/oauth2/access_token", wechat.access_token),
+    path("wxapi/sns/userinfo", wechat.userinfo),
+    path("wxapi/sns/jscode2session", wechat.jscode2session),
     path("mini/code", mini_code),
     path("phone/", phone, name="phone"),
     path("aliyun-sms/", send_sms),

@@ -11,7 +11,7 @@ class ShopConfig(AppConfig):
 
         listener.set(PaymentListener(ours.lock, ours.on_paid, ours.on_refund_changed, ours.describe, ours.is_ours))
         if apps.is_installed("sandbox"):
-            from sandbox.callers import register_orders
+            from sandbox.callers import order_numbers
             from shop.selectors import order_numbers_of
 
-            register_orders(order_numbers_of)
+            order_numbers.set(order_numbers_of)

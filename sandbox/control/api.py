@@ -28,8 +28,7 @@ from sandbox.models import Delivery, FaultKind, Refund, Trade
 from sandbox.pay.errors import Refused
 from sandbox.pay.notices import deliveries_due, delivery_send
 from sandbox.pay.pages import code_find, payer_openid, twin_url
-from sandbox.pay.refunds import refunds_settle
-from sandbox.pay.trades import trade_pay
+from sandbox.pay.trades import refunds_settle, trade_pay
 from sandbox.switches import own_jti, switch_at, switch_clear, switch_set, switches_on
 
 Body = dict[str, Any]
@@ -93,7 +92,7 @@ def others_named(me: User, names: Any) -> list[User] | None:
     unid, class_name = (str(names.get(name) or "") for name in ("unid", "class_name"))
     if not class_name and unid in ("", me.unid):
         return None
-    users = trainees(me, unid=unid.replace("\x00", ""), class_name=class_name.replace("\x00", ""))
+    users = trainees()(me, unid.replace("\x00", ""), class_name.replace("\x00", ""))
     if users is None:
         raise Refusal("only the class's teacher and root see and switch others", 403)
     if not users:

@@ -20,7 +20,7 @@ from sandbox.models import FaultKind, PayCode, Trade
 from sandbox.pay.describe import trade_appid
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.trades import MIN_TIME_TO_PAY, pay_refusal, trade_pay
-from sandbox.people import person_of
+from sandbox.wechat import person_of
 
 SHOP_NAME = "沙箱商户"
 

@@ -15,9 +15,8 @@ from sandbox.models import FaultKind, Refund
 from sandbox.pay.bills import bill_text
 from sandbox.pay.describe import refund_v3, trade_v3
 from sandbox.pay.errors import ADDRESS, FEN, OUT_REFUND_NO, OUT_TRADE_NO, TEXT, Reason, Refused, checked
-from sandbox.pay.refunds import refund_create, refund_divert, refunds_settle
 from sandbox.pay.rsa import decrypt, request_check, signature_headers
-from sandbox.pay.trades import trade_close, trade_find
+from sandbox.pay.trades import refund_create, refund_divert, refunds_settle, trade_close, trade_find
 
 Body = dict[str, Any]
 Call = Callable[[Body, datetime], Body | bytes | None]

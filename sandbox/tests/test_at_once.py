@@ -8,8 +8,7 @@ from django.utils import timezone
 
 from sandbox.models import Delivery, PayCode, Refund, RefundState, Trade, TradeState
 from sandbox.pay.errors import Refused
-from sandbox.pay.refunds import refund_create, refunds_settle
-from sandbox.pay.trades import trade_close, trade_create, trade_pay
+from sandbox.pay.trades import refund_create, refunds_settle, trade_close, trade_create, trade_pay
 from sandbox.tests.conftest import EXPIRES, NUMBER
 from tests.kit import at_once
 

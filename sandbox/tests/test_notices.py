@@ -12,8 +12,7 @@ from sandbox.models import Api, Delivery, DeliveryState, Trade
 from sandbox.pay import xml
 from sandbox.pay.notices import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
 from sandbox.pay.pages import code_find
-from sandbox.pay.refunds import refunds_settle
-from sandbox.pay.trades import trade_pay
+from sandbox.pay.trades import refunds_settle, trade_pay
 from sandbox.tasks import sweep
 from sandbox.tests.conftest import ACK_V2, NUMBER
 

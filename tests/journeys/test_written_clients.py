@@ -76,6 +76,12 @@ def code_sent_to(running, phone):
     return next(message["code"] for message in messages if message["phone"] == phone)
 
 
+def signs_of(running, username):
+    """What the board says of how the client works."""
+    signs = Caller(running.base, username, PASSWORD)("/sandbox/control/signs")["signs"]
+    return {sign["sign"]: sign["calls"] for sign in signs}
+
+
 # A page of another origin asks with its cookies.
 ASK = "([base, path]) => fetch(base + path, { credentials: 'include' }).then(answer => answer.json())"
 
@@ -157,6 +163,7 @@ def test_a_day_with_the_react_client(chromium, running, react):
         page.locator("tbody tr").first.wait_for()
         assert page.get_by_role("button", name="增加学员").count() == 0
         assert page.get_by_role("button", name="删除").count() == 0
+    assert signs_of(running, username) == {}
 
 
 def log_in_to_vue(page, running, username, show_the_form):
@@ -358,6 +365,7 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         page.locator("[data-test=students] tbody tr").first.wait_for()
         assert page.get_by_role("button", name="增加学员").count() == 0
         assert page.get_by_role("button", name="删除").count() == 0
+    assert signs_of(running, username) == {}
 
 
 def test_the_mini_program_goes_through_its_day(running, tmp_path):

@@ -21,8 +21,7 @@ from sandbox.callers import is_this_machine, phone_of
 from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind
-from sandbox.oauth.grants import Grant, code_make
-from sandbox.people import MAX_NAME, people
+from sandbox.wechat import MAX_NAME, Grant, code_make, people
 
 _SCOPES = {"snsapi_base", "snsapi_userinfo"}
 _OWN = "@phone"  # the choice that stands for the account of the phone
