@@ -31,6 +31,7 @@ from shop.services.catalogue import (
 from shop.services.goods import goods_move
 from uploads.forms import PictureAdmin, PictureModelForm, picture_field
 
+MAX_CHOSEN = 500
 # Fields that the services of products take under the name and with the value of the form.
 SERVICE_FIELDS = ("name", "price", "description", "vip_level", "vip_days")
 
@@ -312,8 +313,11 @@ class ProductAdmin(CatalogueAdmin):
 
     @action(description="改价、盘点、入库（所选）", permissions=["change"])
     def goods_chosen(self, request: HttpRequest, rows: QuerySet[Product]) -> HttpResponse:
-        pks = ",".join(map(str, rows.values_list("pk", flat=True)))
-        return HttpResponseRedirect(f"{reverse('admin:shop_goodsrun_start')}?ids={pks}")
+        pks = rows.order_by().values_list("pk", flat=True)[: MAX_CHOSEN + 1]
+        if len(pks) > MAX_CHOSEN:  # an address has its limits
+            messages.error(request, f"一次最多选 {MAX_CHOSEN} 件；全部商品请用右上角的“改价、盘点、入库”")
+            return HttpResponseRedirect(request.get_full_path())
+        return HttpResponseRedirect(f"{reverse('admin:shop_goodsrun_start')}?ids={','.join(map(str, pks))}")
 
     @action(description="改价、盘点、入库", url_path="goods", permissions=["change"])
     def goods(self, request: HttpRequest) -> HttpResponse:

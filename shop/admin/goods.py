@@ -27,7 +27,7 @@ from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
 from shop.services.goods import GoodsRow, goods_apply, goods_prepare, goods_undo
 
 MAX_ROWS = 2_000
-FEN = Decimal("0.01")
+FEN, MAX_PRICE = Decimal("0.01"), Decimal("99999999.99")
 
 
 class GoodsLine(forms.Form):
@@ -63,19 +63,18 @@ def goods_read(lines: Sequence[Sequence[str]], scope: Scope) -> list[GoodsRow]:
         products["number", product.product_id].append(product)
         products["name", product.name].append(product)
     categories = {row.name: row.category_id for row in Category.objects.filter(scope.visible(), removed_at=None)}
-    rows, seen = [], set[int]()
-    for cells in lines[1:]:
-        line = GoodsLine(dict(zip(names, cells, strict=False)))
-        row = _row_of(line, products, categories)
-        if row.pk in seen:
-            row.error = "这件商品上面已经有一行"
-        seen |= {row.pk} if row.pk else set()
-        rows.append(row)
-    return rows
+    rows: dict[int | str, GoodsRow] = {}  # by the key of the product, or the name of a new one
+    for number, cells in enumerate(lines[1:]):
+        row = _row_of(GoodsLine(dict(zip(names, cells, strict=False))), products, categories)
+        if (row.pk or row.name) in rows:
+            row.error = row.error or "这件商品上面已经有一行"
+        rows[f"line {number}" if row.error else row.pk or row.name] = row
+    return list(rows.values())
 
 
 def _row_of(line: GoodsLine, products: dict[tuple[str, str], list[Product]], categories: dict[str, str]) -> GoodsRow:
-    name = line.data.get("name") or line.data.get("number", "")
+    # PostgreSQL keeps no NUL, not even of a line that is refused.
+    name = (line.data.get("name") or line.data.get("number", "")).replace("\x00", "")[:NAME_LENGTH]
     if not line.is_valid():
         errors = (f"{line.fields[field].label}：{texts[0]}" for field, texts in line.errors.items())
         return GoodsRow(name, error="；".join(errors))
@@ -86,7 +85,8 @@ def _row_of(line: GoodsLine, products: dict[tuple[str, str], list[Product]], cat
         return GoodsRow(name, error=f"有 {len(matches)} 件商品叫这个名称，请填商品编号")
     if not matches and values["number"]:
         return GoodsRow(name, error="没有这个商品编号")
-    row = _row(matches[0], values["price"]) if matches else GoodsRow(name, price=str(values["price"] or ""))
+    price = values["price"] and values["price"].quantize(FEN)
+    row = _row(matches[0], price) if matches else GoodsRow(name, price=str(price or ""))
     row.reason, row.counted, row.arrived = values["reason"], values["counted"], values["arrived"] or 0
     if values["expected"] is not None:
         row.expected = values["expected"]
@@ -102,6 +102,7 @@ def _row(product: Product, price: Decimal | None) -> GoodsRow:
     row = GoodsRow(product.name, product.pk, expected=product.stock)
     if price not in (None, product.price):
         row.old_price, row.price = str(product.price), str(price)
+        row.error = "价格太大" if price and price > MAX_PRICE else ""
     return row
 
 
@@ -159,7 +160,10 @@ class GoodsRunAdmin(RunAdmin):
         if "ids" in request.GET:
             pks = [int(pk) for pk in request.GET["ids"].split(",") if pk.isdecimal() and len(pk) < 19]
             products = products.filter(pk__in=pks)
-        return list(products[:MAX_ROWS])
+        rows = list(products[: MAX_ROWS + 1])
+        if len(rows) > MAX_ROWS:
+            messages.warning(request, f"一次最多 {MAX_ROWS} 件，这里只有前面的，其余请在列表里筛选、勾选")
+        return rows[:MAX_ROWS]
 
     def start_page(self, request: HttpRequest) -> HttpResponse:
         products, user = self.products(request), request.user

@@ -95,6 +95,8 @@ def test_a_percentage_changes_the_chosen_and_rounds_to_fen(office, bike):
         ("商品名称 价格", ["自行车", "free"], "价格（元）：输入一个数字。"),
         ("商品名称 价格", ["自行车", "9.001"], "价格（元）：确认小数不超过"),
         ("商品名称 价格", ["自行车", "NaN"], "价格（元）：输入一个数字。"),
+        ("商品名称 价格", ["自行车", "1e9"], "价格（元）：确认"),
+        ("商品名称 价格", ["自行\x00车", "1"], "商品名称：不允许"),
         ("商品名称 实盘", ["自行车", "-1"], "实盘库存：确保该值大于或等于0。"),
         ("商品名称 入库", ["自行车", "9" * 12], "入库：确保该值小于或等于2000000000。"),
         ("商品名称 入库", ["双胞胎", "1"], "有 2 件商品叫这个名称"),
@@ -108,6 +110,25 @@ def test_a_line_that_says_nothing_clear_is_named_and_nothing_is_written(office, 
 
     assert error in page and "有错误" in page and "确认写入" not in page
     assert "：" in press(office, "confirm")[0] and shown(bike) == ("100.00", 10)
+
+
+def test_a_price_is_written_plainly_and_stays_within_its_bounds(office, bike):
+    page = upload(
+        office, ["商品名称", "价格", "类目"], ["自行车", "1e5", ""], *[["新的", "9", "车辆"]] * 2
+    ).content.decode()
+    assert "<b>100000.00</b>" in page and "这件商品上面已经有一行" in page
+    Product.objects.update(price="99999999.99")
+    assert "价格太大" in office.post(START, {"percent": "900"}, follow=True).content.decode()
+    assert press(office, "confirm") == ["自行车：价格太大"]
+
+
+def test_more_than_one_page_takes_is_told(office, bike, monkeypatch):
+    make_product()
+    monkeypatch.setattr("shop.admin.goods.MAX_ROWS", 1)
+    monkeypatch.setattr("shop.admin.catalogue.MAX_CHOSEN", 1)
+    assert "一次最多 1 件" in office.get(START).content.decode()
+    everything = {"action": "goods_chosen", "_selected_action": Product.objects.values_list("pk", flat=True)}
+    assert "一次最多选 1 件" in messages(office.post("/admin/shop/product/", everything, follow=True))[0]
 
 
 def test_what_is_no_sheet_of_goods_or_changes_nothing_is_refused(office, bike, monkeypatch):
