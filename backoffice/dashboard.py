@@ -5,7 +5,7 @@ A card is shown to users whose role may see the list behind it. A test pins the 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from backoffice.navigation import may_see, may_see_income
 from backoffice.periods import PERIODS, Period, change_text, period_of
-from backoffice.widgets import Fact, Panel, Row, Tile, list_url, rows_panel
+from backoffice.widgets import Fact, Panel, Tile, list_url, rows_panel
 from core import times
 from core.admin.drawing import polyline
 from core.admin.listing import page_of
@@ -70,18 +70,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         parts.append(_system(now))
     tiles = [_for_eyes_only(part, request) for part in parts if isinstance(part, Tile)]
     tiles = [tile for tile in tiles if not tile.is_income or may_see_income(request)]
-    panels = [part for part in parts if isinstance(part, Panel)]
-    switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in PERIODS.items()]
-    facts = {
+    return context | {
+        "title": "首页",
         "tiles": tiles,
         "waits": [tile for tile in tiles if tile.tone],
         "figures": [tile for tile in tiles if tile.spark],
         "others": [tile for tile in tiles if not tile.tone and not tile.spark],
-        "panels": panels,
+        "panels": [part for part in parts if isinstance(part, Panel)],
         "period": period,
-        "shortcuts": switch,
+        "shortcuts": [(label, f"?period={name}", name == period.name) for name, (label, _) in PERIODS.items()],
     }
-    return context | {"title": "首页"} | facts
 
 
 def _for_eyes_only(tile: Tile, request: HttpRequest) -> Tile:
@@ -117,22 +115,17 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     yield Tile("学员", str(students_total(scope=scope)), list_url("students.student"))
     lately = days_until(now)
     days, room = entries("day", min(lately[0], period.last_begins.date()), now.date(), scope), settings.CLASS_CAPACITY
-    new, before = (_days_sum(days, *span) for span in period.spans)
+    new, before = (
+        sum(number for day, number in days.items() if first.date() <= day <= last.date())
+        for first, last in period.spans
+    )
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
     yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
     classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
-    yield rows_panel(
-        "各班学员",
-        [(name, count, list_url("students.student", **{"class": name}), f"/{room}") for name, count in classes],
-        minimum=room,
-        hint=f"每班 {room} 人" + (f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""),
-        link=list_url("students.student"),
-        empty="还没有学员",
-    )
-
-
-def _days_sum(days: dict[date, int], first: datetime, last: datetime) -> int:
-    return sum(number for day, number in days.items() if first.date() <= day <= last.date())
+    rows = [(name, count, list_url("students.student", **{"class": name}), f"/{room}") for name, count in classes]
+    hint = f"每班 {room} 人" + (f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else "")
+    page = list_url("students.student")
+    yield rows_panel("各班学员", rows, minimum=room, hint=hint, link=page, empty="还没有学员")
 
 
 def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -157,13 +150,10 @@ def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pane
 
 
 def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    best = products_best((period.begins, period.ends), limit=BEST_SHOWN, scope=scope)
-    yield rows_panel(
-        f"{period.label}卖得最好的商品",
-        [(name, pieces, list_url("shop.product") + f"{pk}/change/", "") for pk, name, pieces in best],
-        hint="件数，不含已退款",
-        empty=f"{period.label}还没有卖出商品",
-    )
+    best, page = products_best((period.begins, period.ends), limit=BEST_SHOWN, scope=scope), list_url("shop.product")
+    rows = [(name, pieces, f"{page}{pk}/change/", "") for pk, name, pieces in best]
+    title, empty = f"{period.label}卖得最好的商品", f"{period.label}还没有卖出商品"
+    yield rows_panel(title, rows, hint="件数，不含已退款", empty=empty)
 
 
 def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -174,18 +164,13 @@ def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     actions = [Count("pk", filter=Q(action=action)) for action in (OrderAction.SHIP, OrderAction.REFUND)]
     firsts = Count("pk", filter=Q(additional_data__isnull=True))  # as the list has them
     people = counts.annotate(number=firsts, parcels=actions[0], refunds=actions[1]).order_by("-number", "actor_id")
-    rows: list[Row] = []
+    rows = []
     for pk, username, number, parcels, refunds in people[:STAFF_SHOWN]:
         parts = [f"{name} {count}" for name, count in (("发货", parcels), ("退款", refunds)) if count]
         link = list_url("auditlog.logentry", person=pk, day=period.name)
         rows.append((username + (f"（{'，'.join(parts)}）" if parts else ""), number, link, ""))
-    yield rows_panel(
-        f"{period.label}员工操作",
-        rows,
-        hint="修改记录的条数",
-        link=list_url("auditlog.logentry", day=period.name),
-        empty=f"{period.label}还没有操作",
-    )
+    title, link = f"{period.label}员工操作", list_url("auditlog.logentry", day=period.name)
+    yield rows_panel(title, rows, hint="修改记录的条数", link=link, empty=f"{period.label}还没有操作")
 
 
 def _waits(label: str, number: int | str, tone: str, link: str, right: str, hint: str = "") -> Tile:
@@ -215,41 +200,26 @@ def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pa
 
 
 def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    scarce = products_scarce(scope)
+    scarce, page = products_scarce(scope), list_url("shop.product")
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MAX_SCARCE}+" if len(scarce) == MAX_SCARCE else len(scarce)
     yield _waits("库存不足的商品", many, "warning", link, "shop.product:change", f"不多于 {SCARCE} 件")
-    yield rows_panel(
-        "库存最少的商品",
-        [
-            (product.name, product.stock, list_url("shop.product") + f"{product.pk}/change/", "")
-            for product in scarce[:SCARCE_SHOWN]
-        ],
-        minimum=SCARCE,
-        link=link,
-        empty="没有库存不足的商品",
-    )
+    rows = [(product.name, product.stock, f"{page}{product.pk}/change/", "") for product in scarce[:SCARCE_SHOWN]]
+    yield rows_panel("库存最少的商品", rows, minimum=SCARCE, link=link, empty="没有库存不足的商品")
 
 
 def _weather(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     account = account_get()
-    record = record_newest(account.city_name)
-    success_at = account.last_success_at
+    record, success_at = record_newest(account.city_name), account.last_success_at
     is_fresh = success_at is not None and now - success_at < timedelta(hours=SLOT_HOURS + 1)
-    link = list_url("weather.weatherrecord", city=account.city_name)
-    facts = [
-        Fact("上次同步", format_office_time(success_at) or "从未", is_ok=is_fresh and not account.failures),
-        *([Fact("最近错误", account.last_error, is_ok=False)] if account.failures else []),
-    ]
+    facts = [Fact("上次同步", format_office_time(success_at) or "从未", is_ok=is_fresh and not account.failures)]
+    if account.failures:
+        facts.append(Fact("最近错误", account.last_error, is_ok=False))
+    head = f"{account.city_name}：还没有记录"
     if record:
-        facts = [
-            Fact("今日", f"{record.tem2} ~ {record.tem1} ℃"),
-            Fact("风", f"{record.win} {record.win_speed}"),
-            Fact("空气", record.air_level or "—"),
-            Fact("观测时间", format_office_time(record.observed_at)),
-            *facts,
-        ]
-    head = f"{record.city} {record.wea} {record.tem}℃" if record else f"{account.city_name}：还没有记录"
+        head = f"{record.city} {record.wea} {record.tem}℃"
+        facts = [Fact("今日", f"{record.tem2} ~ {record.tem1} ℃"), Fact("空气", record.air_level or "—"), *facts]
+    link = list_url("weather.weatherrecord", city=account.city_name)
     yield Panel("现在的天气", "backoffice/facts.html", link=link, head=head, facts=facts)
 
 
@@ -259,11 +229,8 @@ def _system(now: datetime) -> Panel:
     except heartbeat.BrokerDown:
         facts = [Fact("Valkey", "没有应答", is_ok=False)]
     else:
-        facts = [
-            *(_worker(QUEUE_NAMES[queue], age_s, depths[queue]) for queue, age_s in ages.items()),
-            Fact("扫码登录连接", str(sockets)),
-            Fact("修改记录", "查看", link=list_url("auditlog.logentry")),
-        ]
+        facts = [_worker(QUEUE_NAMES[queue], age_s, depths[queue]) for queue, age_s in ages.items()]
+        facts.append(Fact("扫码登录连接", str(sockets)))
     return Panel("运行状况", "backoffice/facts.html", facts=facts)
 
 

@@ -1,6 +1,6 @@
 """The pieces of the first page: tiles, panels and bars, which ``templates/backoffice/`` draws."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -39,7 +39,6 @@ class Fact:
     label: str
     value: str
     is_ok: bool | None = None
-    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,8 @@ def list_url(label: str, **query: Any) -> str:
 Row = tuple[str, int, str, str]
 
 
-def rows_panel(title: str, rows: Iterable[Row], *, minimum: int = 1, **options: Any) -> Panel:
+def rows_panel(title: str, rows: Sequence[Row], *, minimum: int = 1, **options: Any) -> Panel:
     """Return a panel of bars below each other. The largest number, or ``minimum``, takes the whole width."""
-    numbers = list(rows)
-    longest = max([minimum, *(number for _, number, *_ in numbers)])
-    bars = [Bar(label, number, link, mark, round(number / longest * 100, 1)) for label, number, link, mark in numbers]
+    longest = max([minimum, *(number for _, number, *_ in rows)])
+    bars = [Bar(label, number, link, mark, round(number / longest * 100, 1)) for label, number, link, mark in rows]
     return Panel(title, "backoffice/rows.html", bars=bars, **options)
