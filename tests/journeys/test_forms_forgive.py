@@ -80,7 +80,7 @@ def test_a_remark_and_a_reason_survive_it_too(page, running):
     page.get_by_role("button", name="回去接着填").click()
     assert page.get_by_label("说明或理由").input_value() == "等到周三再发"
     page.goto("/admin/")
-    page.get_by_text("最近 30 天").first.wait_for()
+    page.locator(".bo-figures").wait_for()
     assert not page.get_by_text("没有保存的内容还在").count()
 
 
