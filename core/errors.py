@@ -54,6 +54,17 @@ class BadParameter(DomainError):
         super().__init__(f"{field}: {msg}" if field else msg)
 
 
+class RowUnknown(DomainError):
+    """There is no such row, or none in the caller's sight."""
+
+    status, msg = 1005, "没有该数据"
+
+
+class NothingChanged(DomainError):
+    status, msg = 1006, "没有做任何修改"
+    remedy = "提交的内容与原来相同,或已经结束:提示用户"
+
+
 class LoginRequired(DomainError):
     status, code, msg = 403, "10022", "请登入"
     remedy = "没有携带 token:跳转到登入页"

@@ -5,13 +5,15 @@ who entered them; rows without one belong to no user, so only the scope "all" ma
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from core.errors import NotPermitted
+from core.errors import DomainError, NotPermitted
 from permissions.models import DataScope, EnteredRow, Role
+
+Row = TypeVar("Row", bound=EnteredRow)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,18 @@ class Scope:
         """
         if not self.may_change(row):
             raise NotPermitted
+
+    def lock(self, rows: QuerySet[Row], missing: type[DomainError]) -> Row:
+        """Lock a row until the transaction ends, to change it.
+
+        :raises missing: there is none among ``rows``, or the caller does not see it.
+        :raises NotPermitted: another user has entered it.
+        """
+        row = rows.select_for_update(no_key=True).filter(self.visible()).first()
+        if row is None:
+            raise missing
+        self.require_change(row)
+        return row
 
 
 EVERYTHING = Scope()

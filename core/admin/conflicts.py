@@ -299,6 +299,7 @@ class MergingAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
+        form.request = request
         return type(form)(form.__name__, (MergingForm, form), {}) if obj and change else form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -4,7 +4,8 @@ An update is the exception: a field declared with ``allow_blank=True`` that is s
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import date
 from functools import cache
 from typing import Any, TypeVar
 
@@ -204,6 +205,61 @@ class PositiveInt(WholeNumber):
 
     def to_internal_value(self, data: Any) -> int:
         return min(super().to_internal_value(data), 2**31)
+
+
+class Between(WholeNumber):
+    """A whole number from ``low`` to ``high``. One message names the range, whatever is wrong."""
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        kinds = ("invalid", "min_value", "max_value", "max_string_length")
+        messages: dict[str, Any] = dict.fromkeys(kinds, f"必须是{low}到{high}之间的整数")
+        super().__init__(min_value=low, max_value=high, error_messages=messages, **kwargs)
+
+
+@extend_schema_field(str)  # as answers have it
+class RowId(PositiveInt):
+    """The id of a row."""
+
+
+class OneOf(serializers.ChoiceField):
+    """One of some texts."""
+
+    def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(choices, error_messages={"invalid_choice": f"只能是{'、'.join(choices)}"}, **kwargs)
+
+
+@extend_schema_field({"type": "string", "format": "date"})
+class Day(serializers.DateField):
+    """A day of the years 2000 to 2100."""
+
+    default_error_messages = dict.fromkeys(("invalid", "datetime"), "必须是日期,如 2026-11-29")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(input_formats=["%Y-%m-%d", "%Y/%m/%d"], **kwargs)
+
+    def to_internal_value(self, value: Any) -> date:
+        day: date = super().to_internal_value(value)
+        if not 2000 <= day.year <= 2100:
+            self.fail("invalid")
+        return day
+
+
+class SpanParams(Params):
+    from_ = Day(required=False, help_text="从哪天起,如 2026-11-01")
+    to = Day(required=False, help_text="到哪天为止,这一天也算")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
+            raise serializers.ValidationError({"from": "不能晚于to"})
+        return attrs
+
+
+class NamingParams(Params):
+    """Parameters whose refusal names all that are missing: ``缺少参数: class, name``."""
+
+    def refusal(self) -> DomainError:
+        missing = self.missing()
+        return BadParameter(f"缺少参数: {', '.join(missing)}") if missing else super().refusal()
 
 
 class PageParams(Params):
