@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Annotated, Any, TypedDict
 
 from accounts.selectors import logins
-from attendance.selectors import attendance_days, attendance_rate
+from attendance.selectors import attendance_rates
 from charts.errors import TooManyPoints
 from core.money import fen_to_yuan, wire
 from payments.figures import refunded
@@ -82,8 +82,7 @@ class Span:
         return logins(self.unit, self.first, self.last, self.sight.login_pk)
 
     def attendance(self) -> dict[date, float | None]:
-        days = attendance_days(self.unit, self.first, self.last, self.sight.scope)
-        return {day: attendance_rate(*numbers) for day, numbers in days.items()}
+        return attendance_rates(self.unit, self.first, self.last, self.sight.scope)
 
     def orders(self) -> dict[date, int]:
         return {day: number for day, (number, _) in self.paid.items()}

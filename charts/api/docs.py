@@ -40,7 +40,7 @@ TREND = Doc(
     send={"of": "attendance,students", "unit": "day"},
     failures=[
         TooManyPoints,
-        BadParameter("from: 必须是日期,如 2026-11-01"),
+        BadParameter("from: 必须是日期,如 2026-11-29"),
         BadParameter("from: 不能晚于to"),
         BadParameter("unit: 只能是day、week、month"),
     ],

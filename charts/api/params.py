@@ -1,32 +1,13 @@
 """What the calls take."""
 
-from datetime import date
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 
 from charts.series import PRODUCTS_BY, SERIES, STUDENTS_BY
-from core.api.params import IdList, Params, PositiveInt
+from core.api.params import IdList, OneOf, Params, PositiveInt, SpanParams
 
 MAX_LIMIT = 30
-
-
-class Day(serializers.DateField):
-    default_error_messages = {"invalid": "必须是日期,如 2026-11-01", "datetime": "必须是日期,如 2026-11-01"}
-
-    def to_internal_value(self, value: Any) -> date:
-        if not isinstance(value, str):
-            self.fail("invalid")
-        day = super().to_internal_value(value)
-        if not 2000 <= day.year <= 2200:
-            self.fail("invalid")
-        return day
-
-
-class OneOf(serializers.ChoiceField):
-    def __init__(self, choices: Any, **options: Any) -> None:
-        super().__init__(choices, error_messages={"invalid_choice": f"只能是{'、'.join(choices)}"}, **options)
 
 
 @extend_schema_field(str)
@@ -40,16 +21,6 @@ class SeriesNames(IdList):
         if not names or not set(names) <= SERIES.keys():
             self.fail("invalid")
         return names
-
-
-class SpanParams(Params):
-    from_ = Day(required=False, help_text="从哪天,如 2026-11-01")
-    to = Day(required=False, help_text="到哪天,这一天也算")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
-            raise serializers.ValidationError({"from": "不能晚于to"})
-        return attrs
 
 
 class StudentsParams(Params):

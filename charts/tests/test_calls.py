@@ -156,8 +156,8 @@ def test_refunds_stand_on_the_day_of_the_refund(lbw, wechat):
     [
         ({"from": "2024-01-01", "to": "2026-11-30"}, "时间范围太长,最多400个点"),
         ({"from": "2026-11-02", "to": "2026-11-01"}, "from: 不能晚于to"),
-        ({"from": "昨天"}, "from: 必须是日期,如 2026-11-01"),
-        ({"to": "0001-01-01"}, "to: 必须是日期,如 2026-11-01"),
+        ({"from": "昨天"}, "from: 必须是日期,如 2026-11-29"),
+        ({"to": "0001-01-01"}, "to: 必须是日期,如 2026-11-29"),
         ({"unit": "year"}, "unit: 只能是day、week、month"),
         ({"of": "students,x"}, "of: 只能是students、leavers、logins、orders、income、refunds、attendance,用逗号隔开"),
     ],
