@@ -1,7 +1,6 @@
 """Attendance in the back office: sessions, each with its grid and its projected page; leave; a month's sheet."""
 
 from calendar import monthrange
-from collections.abc import Iterable
 from datetime import date, timedelta
 from io import BytesIO
 from typing import Any, ClassVar
@@ -13,94 +12,80 @@ from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from attendance import selectors, services
-from attendance.errors import NothingChanged
-from attendance.models import ATTENDED, Leave, Period, Session, Status
+from attendance import services
+from attendance.models import Leave, Period, Session, Status
 from attendance.month import MonthSheet, month_sheet
-from attendance.selectors import Numbers
+from attendance.selectors import Numbers, records_of, session_numbers, sessions_found
 from core import times
-from core.admin.base import OfficeAdmin
+from core.admin.base import OfficeAdmin, page_shown
 from core.admin.password import require_password
 from core.api.request import absolute_url
 from core.audit import StaffAction, action_record
-from core.errors import DomainError
+from core.errors import DomainError, NothingChanged
 from core.sheets.write import Page, book_write, download
-from permissions.scope import EVERYTHING, Scope, scope_of
+from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from students.classes import class_rows
 from students.models import ClassState
 from students.selectors import student_get
 
 MAX_CODE = 100
-DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2100, 12, 31))]  # as the API has them
 _VIEW, _CHANGE = "attendance.view_session", "attendance.change_session"
+
+
+class Minutes(forms.IntegerField):
+    def clean(self, value: Any) -> timedelta:
+        return timedelta(minutes=super().clean(value))
 
 
 class OpenForm(forms.Form):
     """A session that is to be opened: the bar above the list."""
 
     class_name = forms.CharField(label="班级", max_length=64)
-    date = forms.DateField(label="日期", validators=DAYS)
-    period = forms.TypedChoiceField(label="时段", choices=Period.choices, coerce=int)
-    late_after = forms.IntegerField(label="几分钟后算迟到", min_value=0, max_value=24 * 60, initial=10)
-    minutes = forms.IntegerField(label="开放几分钟", min_value=1, max_value=24 * 60, initial=30)
+    # The years that the API takes.
+    day = forms.DateField(
+        label="日期", validators=[MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2100, 12, 31))]
+    )
+    period = forms.TypedChoiceField(label="时段", choices=Period.choices, coerce=lambda value: Period(int(value)))
+    late_after = Minutes(label="几分钟后算迟到", min_value=0, max_value=24 * 60)
+    open_for = Minutes(label="开放几分钟", min_value=1, max_value=24 * 60)
 
 
-class ClassFilter(admin.SimpleListFilter):
-    title, parameter_name = "班级", "class"
+def _summed(label: str, key: str) -> ExportColumn:
+    return ExportColumn(label, 8, lambda session: _numbers(session)[key], is_summed=True)  # type: ignore[literal-required]
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = selectors.sessions(scope_of(request.user)).order_by("class_name")
-        return [(name, name) for name in names.values_list("class_name", flat=True).distinct()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        return queryset.filter(class_name=self.value()) if self.value() else queryset
+def _numbers(session: Session) -> Numbers:
+    return session_numbers(session, times.now())
 
 
 @admin.register(Session)
 class SessionAdmin(ExportableAdmin):
     rights: ClassVar = {"view": "查看", "change": "开考勤、修改", "delete": "删除", "export": "导出"}
-    list_display = ["class_name", "date", "period", "state", "numbers", "absent", "opener"]
-    list_filter = [ClassFilter, "period"]
+    list_display = ["class_name", "date", "period", "state", "numbers", "absent", "created_by"]
+    list_filter = ["class_name", "period"]
     list_filter_submit = True
     list_before_template = "attendance/session_bar.html"
     search_fields = ["class_name"]
     date_hierarchy = "date"
     export_columns = (
-        ExportColumn("班级", 14, lambda row: row[0].class_name),
-        ExportColumn("日期", 12, lambda row: row[0].date),
-        ExportColumn("时段", 8, lambda row: row[0].get_period_display()),
-        ExportColumn("名单", 8, lambda row: row[1].total, is_summed=True),
-        ExportColumn("实际出勤", 8, lambda row: row[1].attended, is_summed=True),
-        ExportColumn("迟到", 8, lambda row: row[1].late, is_summed=True),
-        ExportColumn("早退", 8, lambda row: row[1].early, is_summed=True),
-        ExportColumn("请假", 8, lambda row: row[1].leave, is_summed=True),
-        ExportColumn("旷课", 8, lambda row: row[1].absent, is_summed=True),
+        ExportColumn("班级", 14, lambda session: session.class_name),
+        ExportColumn("日期", 12, lambda session: session.date),
+        ExportColumn("时段", 8, lambda session: session.get_period_display()),
+        ExportColumn("名单", 8, lambda session: len(session.statuses), is_summed=True),
+        *map(_summed, ("实际出勤", "迟到", "早退", "请假", "旷课"), Numbers.__annotations__),
     )
-
-    def export_loaded(self, rows: Iterable[Session]) -> Iterable[tuple[Session, Numbers]]:
-        sessions = list(rows)
-        numbers = selectors.numbers_of(sessions, times.now())  # who sees a session only in part has no export
-        return ((session, numbers[session.pk]) for session in sessions)
 
     def may_export(self, request: HttpRequest) -> bool:
         return super().may_export(request) and not scope_of(request.user).is_own_only
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        changelist = super().get_changelist_instance(request)
-        rows = changelist.result_list = list(changelist.result_list)
-        numbers = selectors.numbers_of(rows, times.now(), scope_of(request.user))
-        for row in rows:
-            row.numbers_now = numbers[row.pk]
-        return changelist
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        return super().get_queryset(request).filter(scope_of(request.user).visible()).select_related("created_by")
+        return sessions_found(scope=scope_of(request.user))
 
     def get_urls(self) -> list[Any]:
         def at(route: str, view: Any, name: str) -> Any:
@@ -118,6 +103,9 @@ class SessionAdmin(ExportableAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a session is opened in the bar above the list
 
+    def has_change_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
+
     def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
 
@@ -127,107 +115,87 @@ class SessionAdmin(ExportableAdmin):
 
     @display(description="出勤 / 名单")
     def numbers(self, session: Any) -> str:
-        return f"{session.numbers_now.attended} / {session.numbers_now.total}"
+        return f"{_numbers(session)['attended']} / {len(session.statuses)}"
 
     @display(description="旷课")
-    def absent(self, session: Any) -> int:
-        return int(session.numbers_now.absent)
-
-    @display(description="谁开的")
-    def opener(self, session: Session) -> str:
-        return str(session.created_by or "—")
+    def absent(self, session: Session) -> int:
+        return _numbers(session)["absent"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         now = times.now()
-        facts = {"may_change": request.user.has_perm(_CHANGE), "month": times.local(now).strftime("%Y-%m")}
-        if facts["may_change"]:
-            initial = {"date": times.local(now).date(), "period": Period.at(now)}
-            names = class_rows(scope_of(request.user)).filter(state=ClassState.OPEN).values_list("name", flat=True)
-            facts |= {"open_form": OpenForm(initial=initial), "class_names": list(names)}
+        names = class_rows(scope_of(request.user)).filter(state=ClassState.OPEN).values_list("name", flat=True)
+        facts = {
+            "may_change": self.has_change_permission(request),
+            "class_names": names,
+            "today": times.local(now),
+            "periods": [(period, period == Period.at(now)) for period in Period],
+        }
         return super().changelist_view(request, facts | (extra_context or {}))
 
     def open_page(self, request: HttpRequest) -> HttpResponse:
         """Open a session and go to its projected page; if there is one already, to that."""
-        _require(request, _CHANGE)
-        form, now = OpenForm(request.POST), times.now()
-        if request.method != "POST" or not form.is_valid():
-            for name, errors in form.errors.items():
-                messages.error(request, f"{form.fields[name].label}：{errors[0]}")
-            return HttpResponseRedirect(reverse("admin:attendance_session_changelist"))
-        values = form.cleaned_data
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        form, name, args = OpenForm(request.POST), "changelist", []
         try:
-            session, _ = services.session_open(
-                class_name=values["class_name"],
-                day=values["date"],
-                period=Period(values["period"]),
-                late_after=timedelta(minutes=values["late_after"]),
-                open_for=timedelta(minutes=values["minutes"]),
-                now=now,
-                scope=scope_of(request.user),
-            )
+            if form.is_valid():
+                opened = services.session_open(**form.cleaned_data, now=times.now(), scope=scope_of(request.user))
+                name, args = "screen", [opened[0].pk]
         except DomainError as refusal:
             messages.error(request, refusal.msg)
-            pk = refusal.extra.get("attendance_id")
-            name, args = ("change", [pk]) if pk else ("changelist", [])
-            return HttpResponseRedirect(reverse(f"admin:attendance_session_{name}", args=args))
-        return HttpResponseRedirect(reverse("admin:attendance_session_screen", args=[session.pk]))
+            if pk := refusal.extra.get("attendance_id"):
+                name, args = "change", [pk]
+        for field, errors in form.errors.items():
+            messages.error(request, f"{form.fields[field].label}：{errors[0]}")
+        return HttpResponseRedirect(reverse(f"admin:attendance_session_{name}", args=args))
 
     # --- A session: its grid ---
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show a session's list as a grid in which each status is one key."""
-        _require(request, _VIEW)
-        scope, now = scope_of(request.user), times.now()
-        session = self._session(request, object_id)
-        may_change = request.user.has_perm(_CHANGE) and scope.may_change(session)
+        session, now = self.get_object(request, object_id), times.now()
+        if session is None or not self.has_view_permission(request):
+            raise PermissionDenied if not self.has_view_permission(request) else Http404
+        may_change, is_open = self.has_change_permission(request, session), session.is_open(now)
         if request.method == "POST":
             if not may_change:
                 raise PermissionDenied
-            (self._close if "close" in request.POST else self._mark)(request, session, scope)
+            (self._close if "close" in request.POST else self._mark)(request, session)
             return HttpResponseRedirect(request.path)
-        records = list(selectors.records_of(session, scope))
-        context = self.admin_site.each_context(request) | {
-            "title": str(session),
+        records = records_of(session, scope_of(request.user))
+        context = {
             "session": session,
-            "opts": self.opts,
-            "is_open": session.is_open(now),
-            "rows": [(record, record.status_in(session, now)) for record in records],
-            "statuses": [status for status in Status if session.is_open(now) or status != Status.UNSIGNED],
+            "is_open": is_open,
+            "rows": [(record, session.status_at(now, record.status)) for record in records],
+            "statuses": [status for status in Status if is_open or status != Status.UNSIGNED],
             "may_change": may_change,
             "may_delete": self.has_delete_permission(request, session),
         }
-        return render(request, "attendance/grid.html", context)
+        return page_shown(self, request, "attendance/grid.html", str(session), **context)
 
-    def _session(self, request: HttpRequest, pk: object) -> Session:
+    def _close(self, request: HttpRequest, session: Session) -> None:
         try:
-            return selectors.session_get(int(str(pk)), scope_of(request.user))
-        except (DomainError, ValueError, OverflowError):
-            raise Http404 from None
-
-    def _close(self, request: HttpRequest, session: Session, scope: Scope) -> None:
-        try:
-            services.session_close(pk=session.pk, now=times.now(), scope=scope)
+            services.session_close(pk=session.pk, now=times.now(), scope=scope_of(request.user))
             messages.success(request, "考勤已结束，没有签到的记为旷课")
         except NothingChanged:
             messages.warning(request, "考勤已经结束")
 
-    def _mark(self, request: HttpRequest, session: Session, scope: Scope) -> None:
+    def _mark(self, request: HttpRequest, session: Session) -> None:
         """Store what differs from what the page has shown; who has changed since then stays, and is named."""
-        now, changes, others = times.now(), [], []
-        for record in selectors.records_of(session, scope):
+        now, scope, changes, others = times.now(), scope_of(request.user), [], []
+        for record in records_of(session, scope):
             shown, chosen = (_status(request.POST.get(f"{part}-{record.pk}")) for part in ("was", "is"))
             remark = request.POST.get(f"remark-{record.pk}", record.remark).replace("\x00", "").strip()[:200]
-            present = record.status_in(session, now)
+            present = session.status_at(now, record.status)
             if chosen is None or (chosen == shown and remark == record.remark):
                 continue
             if chosen != shown and present not in (shown, chosen):
                 others.append(f"{record.name}（{present.label}）")
                 continue
+            facts: dict[str, Any] = {"status": None if chosen == shown else chosen, "remark": remark}
             try:
-                new = chosen if chosen != shown else None
-                facts: dict[str, Any] = {"status": new, "remark": remark, "now": now, "scope": scope}
-                done = services.record_mark(pk=session.pk, sid=record.sid, **facts)
-            except DomainError:
-                continue  # a colleague has done the same
+                done = services.record_mark(pk=session.pk, sid=record.sid, **facts, now=now, scope=scope)
+            except NothingChanged:  # a colleague has done the same
+                continue
             changes.append(f"{done.name} {present.label} → {Status(done.status).label}")
         if changes:
             action_record(session, StaffAction.BULK, {"考勤": "；".join(changes)})
@@ -237,21 +205,20 @@ class SessionAdmin(ExportableAdmin):
 
     # --- A session: its projected page ---
     def screen_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        _require(request, _CHANGE)
-        session, now = self._session(request, pk), times.now()
-        records = list(selectors.records_of(session, scope_of(request.user)))
-        facts = [(record, record.status_in(session, now)) for record in records]
+        self._require_change(request)
+        session, now = get_object_or_404(self.get_queryset(request), pk=pk), times.now()
+        records = records_of(session, scope_of(request.user))
         context = {
             "session": session,
             "is_open": session.is_open(now),
-            "rows": facts,
-            "signed": sum(status in ATTENDED for _, status in facts),
+            "rows": [(record, session.status_at(now, record.status)) for record in records],
+            "signed": session_numbers(session, now)["attended"],
         }
         return render(request, "attendance/screen.html", context)
 
     def code_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answer as ``/attendance/getCode`` does, to the login of the back office."""
-        _require(request, _CHANGE)
+        self._require_change(request)
         sid, base, scope = request.GET.get("sid", ""), absolute_url(request, ""), scope_of(request.user)
         try:
             facts = services.session_code(pk=pk, base=base, sid=sid, now=times.now(), scope=scope)
@@ -260,11 +227,15 @@ class SessionAdmin(ExportableAdmin):
         return JsonResponse({"status": 200, "state": True} | facts)
 
     def qr_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        _require(request, _CHANGE)
+        self._require_change(request)
         drawing = BytesIO()
         url = f"{absolute_url(request, services.SIGN_PATH)}?code={request.GET.get('code', '')[:MAX_CODE]}"
         segno.make_qr(url).save(drawing, kind="svg", omitsize=True, light="#fff", border=2)
         return HttpResponse(drawing.getvalue(), content_type="image/svg+xml")
+
+    def _require_change(self, request: HttpRequest) -> None:
+        if not (self.has_view_permission(request) and self.has_change_permission(request)):
+            raise PermissionDenied
 
     # --- A month of a class ---
     def month_page(self, request: HttpRequest) -> HttpResponse:
@@ -292,20 +263,16 @@ class SessionAdmin(ExportableAdmin):
 
 
 class LeaveForm(forms.ModelForm):  # type: ignore[type-arg]
-    scope: Scope = EVERYTHING
+    request: HttpRequest
     sid = forms.CharField(label="学号", max_length=12, help_text="学员列表里有学号", widget=UnfoldAdminTextInputWidget)
-
-    class Meta:
-        model = Leave
-        fields = ["sid", "begins_on", "ends_on", "reason"]
 
     def clean_sid(self) -> str:
         try:
-            self.instance.student = student_get(self.cleaned_data["sid"].strip().upper(), self.scope)
+            student = student_get(self.cleaned_data["sid"].strip().upper(), scope_of(self.request.user))
         except DomainError:
             raise forms.ValidationError("没有这个学号") from None
-        self.instance.name = self.instance.student.name
-        return str(self.instance.student.sid)
+        self.instance.student, self.instance.name = student, student.name
+        return student.sid
 
 
 @admin.register(Leave)
@@ -322,34 +289,21 @@ class LeaveAdmin(OfficeAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Leave]:
         return super().get_queryset(request).filter(scope_of(request.user).visible("student__"))
 
-    def get_form(self, request: HttpRequest, obj: Leave | None = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.scope = scope_of(request.user)
-        return form
-
     def save_model(self, request: HttpRequest, obj: Leave, form: Any, change: bool) -> None:
         if not change:
             obj.created_by_id = request.user.pk
         super().save_model(request, obj, form, change)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
     def has_view_permission(self, request: HttpRequest, obj: Leave | None = None) -> bool:
         return request.user.has_perm(_VIEW)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(_CHANGE)
 
     def has_change_permission(self, request: HttpRequest, obj: Leave | None = None) -> bool:
         return request.user.has_perm(_CHANGE) and (obj is None or scope_of(request.user).may_change(obj))
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request)
+
     has_delete_permission = has_change_permission
-
-
-def _require(request: HttpRequest, right: str) -> None:
-    if not request.user.has_perms({_VIEW, right}):
-        raise PermissionDenied
 
 
 def _status(text: str | None) -> Status | None:
@@ -358,5 +312,5 @@ def _status(text: str | None) -> Status | None:
 
 def _month_book(title: str, sheet: MonthSheet) -> bytes:
     head = ["姓名", "学号", *sheet.heads, *sheet.sums]
-    rows: Iterable[list[Any]] = ([row.name, row.sid, *row.marks, *row.sums] for row in sheet.rows)
+    rows = ([row.name, row.sid, *row.marks, *row.sums] for row in sheet.rows)
     return book_write(Page(title[-31:], head, rows, [14, 16, *[8] * (len(head) - 2)], []))

@@ -19,15 +19,15 @@ def code_make(session_pk: int, now: datetime) -> str:
     return f"{text}-{_mac(text, settings.SECRET_KEY)}"
 
 
-def code_read(code: str, now: datetime) -> int | None:
-    """Return the session's key of a code that is not older than ``CODE_TTL``; None for any other text."""
+def code_read(code: str, now: datetime) -> int:
+    """Return the session's key of a code that is not older than ``CODE_TTL``; 0, which is none, for any other text."""
     text, _, mac = code.rpartition("-")
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     if not any(constant_time_compare(mac, _mac(text, key)) for key in keys):
-        return None
+        return 0
     pk, moment = (signing.b62_decode(part) for part in text.split("-")[:2])
     age = now - datetime.fromtimestamp(moment / 1000, UTC)
-    return pk if age < CODE_TTL else None
+    return pk if age < CODE_TTL else 0
 
 
 def _mac(text: str, key: str) -> str:

@@ -13,17 +13,6 @@ class SessionExists(DomainError):
         super().__init__(attendance_id=str(pk))
 
 
-class RecordMissing(DomainError):
-    """There is no such session or student, or none in the caller's sight."""
-
-    status, msg = 1005, "没有该数据"
-
-
-class NothingChanged(DomainError):
-    status, msg = 1006, "没有做任何修改"
-    remedy = "考勤已经结束,或提交的内容与原来相同:提示用户"
-
-
 class CodeExpired(DomainError):
     """The code is none of ours, older than its ten seconds, or its session has ended."""
 

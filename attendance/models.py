@@ -88,15 +88,15 @@ class Session(EnteredRow):
         # Who waited for a lock may have read the clock before the other one closed the session.
         return self.closed_at is None and now < self.closes_at
 
+    def status_at(self, now: datetime, status: int) -> Status:
+        """Return a record's status: who has not signed when it is over is absent, also before the sweep says so."""
+        return Status.ABSENT if status == Status.UNSIGNED and not self.is_open(now) else Status(status)
 
-class Record(EnteredRow):
-    """What became of a student of a session's list. ``created_by`` is who entered the student, for the data scope.
 
-    ``sid`` and ``name`` tell who it was, also after the student is archived or deleted.
-    """
+class StudentsRow(EnteredRow):
+    """A row of a student. ``sid`` and ``name`` tell who it was, also after the student is archived or deleted."""
 
-    session = models.ForeignKey(Session, models.CASCADE, related_name="records", verbose_name="考勤", db_index=False)
-    # Archived and deleted students are in no table of students, but keep their records.
+    # Archived and deleted students are in no table of students, but keep their rows.
     student = models.ForeignKey(
         "students.Student",
         models.DO_NOTHING,
@@ -107,6 +107,15 @@ class Record(EnteredRow):
     )
     sid = models.CharField("学号", max_length=12)
     name = models.CharField("姓名", max_length=64)
+
+    class Meta:
+        abstract = True
+
+
+class Record(StudentsRow):
+    """What became of a student of a session's list. ``created_by`` is who entered the student, for the data scope."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="records", verbose_name="考勤", db_index=False)
     status = models.PositiveSmallIntegerField("考勤", choices=Status, default=Status.UNSIGNED)
     signed_at = models.DateTimeField("签到时间", null=True)
     way = models.PositiveSmallIntegerField("方式", choices=Way, default=Way.NONE)
@@ -129,25 +138,10 @@ class Record(EnteredRow):
     def __str__(self) -> str:
         return f"{self.name} {self.get_status_display()}"
 
-    def status_in(self, session: Session, now: datetime) -> Status:
-        """Return the status: who has not signed when the session is over is absent, also before the sweep says so."""
-        is_absent = self.status == Status.UNSIGNED and not session.is_open(now)
-        return Status.ABSENT if is_absent else Status(self.status)
 
-
-class Leave(EnteredRow):
+class Leave(StudentsRow):
     """A student is on leave (请假) from one day to another, both included. ``created_by`` has entered it."""
 
-    student = models.ForeignKey(
-        "students.Student",
-        models.DO_NOTHING,
-        related_name="+",
-        verbose_name="学员",
-        db_index=False,
-        db_constraint=False,
-    )
-    sid = models.CharField("学号", max_length=12)
-    name = models.CharField("姓名", max_length=64)
     begins_on = models.DateField("从")
     ends_on = models.DateField("到")
     reason = models.CharField("原因", max_length=200, blank=True, default="")

@@ -22,7 +22,6 @@ from accounts.services.scan_codes import consent_url
 from accounts.services.scan_login import profile_limit, wechat_verify
 from attendance.codes import code_read
 from attendance.errors import CodeExpired
-from attendance.models import Record, Status
 from attendance.services import session_sign
 from core import times
 from core.api.request import client_network
@@ -39,8 +38,8 @@ def scanned_page(request: HttpRequest) -> HttpResponse:
     """Keep the scan of the code in the address, and ask who signs."""
     now = times.now()
     pk = code_read(request.GET.get("code", ""), now)
-    if pk is None:  # the page may have been loaded again
-        return _page(request, error=None if _scan(request, now) else CodeExpired())
+    if not pk:  # the page may have been loaded again
+        return _asking(request)
     response = _page(request)
     _keep(request, response, _SCAN, [pk, now.timestamp()], SCAN_FOR)
     if not device_of(request):
@@ -51,20 +50,14 @@ def scanned_page(request: HttpRequest) -> HttpResponse:
 def sign_page(request: HttpRequest) -> HttpResponse:
     """Sign as who this phone remembers, or as who logs in by name and password."""
     if request.method != "POST":
-        return _page(request, error=None if _scan(request, times.now()) else CodeExpired())
+        return _asking(request)
     if "other" in request.POST:
-        response = _page(request, is_other=True)
+        response = _page(request, signer=None)
         response.delete_cookie(_SIGNER, path="/attendance/")
         return response
     try:
-        if "username" not in request.POST:
-            user = _signer(request)
-        else:
-            names = {name: request.POST.get(name, "").replace("\x00", "") for name in ("username", "password")}
-            context = login_context(request, LoginMethod.API)
-            user = password_verify(username=names["username"].strip(), password=names["password"], context=context)
-            login_complete(user=user, context=context)
-        return _signed(request, user)
+        user = _log_in(request) if "username" in request.POST else _signer(request)
+        return _signed(request, user) if user else _page(request)  # the password was changed since
     except DomainError as error:
         return _page(request, error=error)
 
@@ -92,34 +85,38 @@ def wechat_page(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _signed(request: HttpRequest, user: User | None) -> HttpResponse:
+def _log_in(request: HttpRequest) -> User:
+    username, password = (request.POST.get(name, "").replace("\x00", "") for name in ("username", "password"))
+    context = login_context(request, LoginMethod.API)
+    user = password_verify(username=username.strip(), password=password, context=context)
+    login_complete(user=user, context=context)
+    return user
+
+
+def _signed(request: HttpRequest, user: User) -> HttpResponse:
     now = times.now()
-    scan = _scan(request, now)
-    if scan is None:
-        raise CodeExpired
-    if user is None:  # the password was changed since
-        return _page(request)
-    pk, at = scan
+    pk, at = _scan(request, now) or (0, now)
     record = session_sign(pk=pk, user_pk=user.pk, device=device_of(request), at=at, now=now)
     response = _page(request, record=record)
-    _remember(request, response, user)
+    _keep(request, response, _SIGNER, [user.unid, user.epoch], SIGNER_FOR)
+    device_remember(request, response, user)
     return response
 
 
-def _page(
-    request: HttpRequest, *, record: Record | None = None, error: DomainError | None = None, is_other: bool = False
-) -> HttpResponse:
+def _asking(request: HttpRequest) -> HttpResponse:
+    return _page(request, error=None if _scan(request, times.now()) else CodeExpired())
+
+
+def _page(request: HttpRequest, *, error: DomainError | None = None, **facts: Any) -> HttpResponse:
     context = {
-        "record": record,
-        "status": Status(record.status).label if record else "",
         "error": error,
         "is_over": isinstance(error, CodeExpired),
-        "signer": None if is_other else _signer(request),
+        "signer": _signer(request),
         "has_wechat": bool(settings.WECHAT_APP_ID),
         "action": PHONE_PATH,
         "wechat": WECHAT_PATH,
     }
-    response = render(request, "attendance/phone.html", context)
+    response = render(request, "attendance/phone.html", context | facts)
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -140,21 +137,9 @@ def _signer(request: HttpRequest) -> User | None:
     return User.objects.filter(unid=kept[0], epoch=kept[1], is_active=True).first() if kept else None
 
 
-def _remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    _keep(request, response, _SIGNER, [user.unid, user.epoch], SIGNER_FOR)
-    device_remember(request, response, user)
-
-
 def _keep(request: HttpRequest, response: HttpResponse, name: str, value: Any, age: timedelta) -> None:
-    response.set_cookie(
-        name,
-        signing.dumps(value, salt=name),
-        max_age=age,
-        path="/attendance/",
-        secure=request.is_secure(),
-        httponly=True,
-        samesite="Lax",
-    )
+    where: dict[str, Any] = {"path": "/attendance/", "secure": request.is_secure(), "httponly": True, "samesite": "Lax"}
+    response.set_cookie(name, signing.dumps(value, salt=name), max_age=age, **where)
 
 
 def _kept(request: HttpRequest, name: str, age: timedelta) -> Any:

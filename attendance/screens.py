@@ -21,11 +21,10 @@ log = structlog.get_logger("attendance")
 
 EVERY_MS = 5_000
 AHEAD_MS = 1_000  # half the time between two sweeps
-KEEP_S = 24 * 3600
 MAX_SCREENS = 20  # of a session; each costs every sign a message
 MAX_DUE = 500  # at once
 _TICKS = "spms:attendance:ticks"  # a sorted set of sids by the time of the next code (ms)
-_OF, _SCREENS = "spms:attendance:of:", "spms:attendance:screens:"  # what a sid shows; the sids of a session
+_SCREENS = "spms:attendance:screens"  # a hash: what each sid shows
 
 
 class Screen(NamedTuple):
@@ -41,29 +40,24 @@ def screen_add(screen: Screen, now: datetime) -> None:
     """
     if not sessions.is_live(screen.sid):
         raise SidUnknown
-    client, (sid, pk, base) = valkey.client(), screen
-    earlier = client.set(_OF + sid, f"{pk} {base}", ex=KEEP_S, get=True)
-    if earlier and (before := earlier.decode().partition(" ")[0]) != str(pk):
-        client.srem(_SCREENS + before, sid)
-    client.sadd(_SCREENS + str(pk), sid)
-    client.expire(_SCREENS + str(pk), KEEP_S)
-    client.zadd(_TICKS, {sid: _ms(now) + EVERY_MS})
-    if client.scard(_SCREENS + str(pk)) > MAX_SCREENS:
-        client.spop(_SCREENS + str(pk))
+    client = valkey.client()
+    client.hset(_SCREENS, screen.sid, f"{screen.session_pk} {screen.base}")
+    client.zadd(_TICKS, {screen.sid: _ms(now) + EVERY_MS})
+    for sid in _sids_of(screen.session_pk)[:-MAX_SCREENS]:
+        _forget(sid)
 
 
 def screens_due(now: datetime) -> Iterator[Screen]:
     """Return the sockets whose next code is due. If several processes ask at once, each socket is told to one."""
     client, now_ms = valkey.client(), _ms(now)
     for member, due in client.zrangebyscore(_TICKS, "-inf", now_ms + AHEAD_MS, 0, MAX_DUE, withscores=True):
-        sid = member.decode()
-        if shown := client.get(_OF + sid):
-            later = due + EVERY_MS * max(1, ceil((now_ms - due) / EVERY_MS))
-            pk, _, base = shown.decode().partition(" ")
-            if client.zadd(_TICKS, {sid: later}, xx=True, gt=True, ch=True):
-                yield Screen(sid, int(pk), base)
-        else:
-            client.zrem(_TICKS, sid)
+        later = due + EVERY_MS * max(1, ceil((now_ms - due) / EVERY_MS))
+        shown = client.hget(_SCREENS, member)
+        if shown is None:
+            client.zrem(_TICKS, member)
+        elif client.zadd(_TICKS, {member: later}, xx=True, gt=True, ch=True):
+            pk, base = shown.decode().split(" ")
+            yield Screen(member.decode(), int(pk), base)
 
 
 def screen_tell(sid: str, event: str, data: dict[str, Any]) -> None:
@@ -75,8 +69,8 @@ def screen_tell(sid: str, event: str, data: dict[str, Any]) -> None:
 def screens_tell(session_pk: int, event: str, data: dict[str, Any]) -> None:
     """Send an event to every socket of a session. What they show is in the database, so an outage is only logged."""
     try:
-        for sid in valkey.client().smembers(_SCREENS + str(session_pk)):
-            screen_tell(sid.decode(), event, data)
+        for sid in _sids_of(session_pk):
+            screen_tell(sid, event, data)
     except (redis.RedisError, OSError) as error:
         log.warning("the screens of a session hear nothing", reason=type(error).__name__)
 
@@ -86,15 +80,18 @@ def screens_end(session_pk: int) -> None:
     closed = {"status": 200, "state": True, "attendance_id": str(session_pk)}
     screens_tell(session_pk, "attendanceClosed", closed)
     with suppress(redis.RedisError, OSError):  # the next sweep finds them
-        for sid in valkey.client().smembers(_SCREENS + str(session_pk)):
-            _forget(sid.decode())
+        for sid in _sids_of(session_pk):
+            _forget(sid)
+
+
+def _sids_of(session_pk: int) -> list[str]:
+    shown = valkey.client().hgetall(_SCREENS)
+    return [sid.decode() for sid, text in shown.items() if text.startswith(b"%d " % session_pk)]
 
 
 def _forget(sid: str) -> None:
-    client = valkey.client()
-    client.zrem(_TICKS, sid)
-    if shown := client.getdel(_OF + sid):
-        client.srem(_SCREENS + shown.decode().partition(" ")[0], sid)
+    valkey.client().zrem(_TICKS, sid)
+    valkey.client().hdel(_SCREENS, sid)
 
 
 def _ms(moment: datetime) -> int:

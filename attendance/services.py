@@ -9,13 +9,15 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from attendance import screens
 from attendance.codes import CODE_TTL, code_make
-from attendance.errors import AlreadySigned, CodeExpired, NothingChanged, NotOnList, RecordMissing, SessionExists
+from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExists
 from attendance.models import ATTENDED, Period, Record, Session, Status, Way
-from attendance.selectors import on_leave, session_get, signed_and_total, with_same_time
-from core.times import format_api_time
+from attendance.selectors import numbers_of, on_leave, session_get, with_same_time
+from core import times
+from core.errors import DomainError, NothingChanged, RowUnknown
 from permissions.scope import EVERYTHING, Scope
 from students.classes import class_get
 from students.errors import ClassUnknown
@@ -28,37 +30,34 @@ SIGN_PATH = "/attendance/sign"
 def session_open(
     *,
     class_name: str,
-    day: date,
-    period: Period,
-    late_after: timedelta,
-    open_for: timedelta,
+    day: date | None = None,
+    period: Period | None = None,
+    late_after: timedelta = timedelta(minutes=10),
+    open_for: timedelta = timedelta(minutes=30),
     now: datetime,
     scope: Scope = EVERYTHING,
 ) -> tuple[Session, int]:
     """Open a session with the students of a class who study now, and return it with their number.
 
-    Who is on leave that day is 请假 already.
+    Who is on leave that day is 请假 already. ``day`` and ``period`` are by default those of the moment.
 
     :raises ClassUnknown: no such class, or none with a student whom ``scope`` shows.
     :raises SessionExists: the class has a session then among those that ``scope`` shows.
     """
     row = class_get(class_name, scope)
+    day, period = day or times.local(now).date(), period or Period.at(now)
     with transaction.atomic():
         # Of two who open the same, the second finds the first one's. A class that is being renamed is waited for.
         if not SchoolClass.objects.select_for_update(no_key=True).filter(pk=row.pk, name=class_name).first():
             raise ClassUnknown
-        same = Session.objects.filter(class_name=class_name, date=day, period=period, is_private=scope.is_own_only)
-        if scope.is_own_only:
-            same = same.filter(created_by=scope.user_pk)
-        if existing := same.first():
+        what = {"class_name": class_name, "date": day, "period": period, "is_private": scope.is_own_only}
+        if existing := Session.objects.filter(scope.visible(), **what).first():
             raise SessionExists(existing.pk)
-        session = Session.objects.create(
-            class_name=class_name, date=day, period=period, created_by_id=scope.user_pk, is_private=scope.is_own_only,
-            opened_at=now, late_at=now + late_after, closes_at=now + open_for,
-        )  # fmt: skip
+        moments = {"opened_at": now, "late_at": now + late_after, "closes_at": now + open_for}
+        session = Session.objects.create(**what, **moments, created_by_id=scope.user_pk)
         roster = list(class_roster(class_name, scope, only_studying=True))
         absent = on_leave([one.pk for one in roster], day)
-        records = Record.objects.bulk_create(
+        Record.objects.bulk_create(
             Record(
                 session=session,
                 student=one,
@@ -69,21 +68,21 @@ def session_open(
             )
             for one in roster
         )
-    return session, len(records)
+    return session, len(roster)
 
 
 def session_code(*, pk: int, base: str, sid: str = "", now: datetime, scope: Scope = EVERYTHING) -> dict[str, Any]:
     """Return a code, its address and its seconds; with ``sid``, that socket hears of the session from now on.
 
     :param base: the address by which the caller reaches us.
-    :raises RecordMissing: no such session is open.
+    :raises RowUnknown: no such session is open.
     :raises NotPermitted: ``scope`` shows it, but does not allow changes.
     :raises SidUnknown: no such socket is connected.
     """
     session = session_get(pk, scope)
     scope.require_change(session)
     if not session.is_open(now):
-        raise RecordMissing
+        raise RowUnknown
     if sid:
         screens.screen_add(screens.Screen(sid, pk, base), now)
     return _code_facts(pk, base, now)
@@ -103,7 +102,7 @@ def codes_send(*, now: datetime) -> None:
 
 
 def session_sign(*, pk: int, user_pk: int, device: str, at: datetime, now: datetime) -> Record:
-    """Let the student of an account sign.
+    """Let the student of an account sign. What a teacher has marked by hand stays, except 未签到 and 请假.
 
     :param device: what tells the caller's device from others; "" compares none.
     :param at: the moment of the scan.
@@ -112,10 +111,10 @@ def session_sign(*, pk: int, user_pk: int, device: str, at: datetime, now: datet
     """
     student = student_of_account(user_pk)
     with transaction.atomic():
-        session = _lock(pk)
-        if session is None or not session.is_open(now):
+        session = _lock(pk, missing=CodeExpired)
+        if not session.is_open(now):
             raise CodeExpired
-        record = Record.objects.filter(session=session, student=student).first() if student else None
+        record = session.records.filter(student=student).first() if student else None
         if record is None:
             raise NotOnList
         if record.status not in (Status.UNSIGNED, Status.ON_LEAVE):
@@ -137,18 +136,18 @@ def record_mark(
 ) -> Record:  # fmt: skip
     """Change by hand what became of a student, also after the end. None: stays as it is.
 
-    :raises RecordMissing: ``scope`` shows no such session, or no such student on its list.
+    :raises RowUnknown: ``scope`` shows no such session, or no such student on its list.
     :raises NotPermitted: ``scope`` shows the session, but does not allow changes.
     :raises NothingChanged: as named.
     """
     with transaction.atomic():
-        session = _lock_to_change(pk, scope)
-        record = Record.objects.filter(scope.visible(), session=session, sid=sid).first()
+        session = _lock(pk, scope)
+        record = session.records.filter(scope.visible(), sid=sid).first()
         if record is None:
-            raise RecordMissing
-        before = record.status_in(session, now)
+            raise RowUnknown
+        before = session.status_at(now, record.status)
         record.status = before if status is None else status
-        record.status = record.status_in(session, now)  # when it is over, 未签到 is 旷课
+        record.status = session.status_at(now, record.status)  # when it is over, 未签到 is 旷课
         new_remark = record.remark if remark is None else remark
         if (record.status, new_remark) == (before, record.remark):
             raise NothingChanged
@@ -161,28 +160,26 @@ def record_mark(
     return record
 
 
-def session_close(*, pk: int, now: datetime, scope: Scope = EVERYTHING) -> Session:
-    """End a session.
+def session_close(*, pk: int, now: datetime, scope: Scope = EVERYTHING) -> None:
+    """End a session: who is 未签到 was absent.
 
-    :raises RecordMissing: ``scope`` shows no such session.
+    :raises RowUnknown: ``scope`` shows no such session.
     :raises NotPermitted: ``scope`` shows it, but does not allow changes.
     :raises NothingChanged: it is over already.
     """
     with transaction.atomic():
-        session = _lock_to_change(pk, scope)
+        session = _lock(pk, scope)
         if not session.is_open(now):
             raise NothingChanged
         _close(session, now)
-    return session
 
 
 def sessions_close_due(*, now: datetime) -> None:
     """Close the sessions whose time is over. Several processes may do this at once."""
-    for pk in Session.objects.filter(closed_at=None, closes_at__lte=now).values_list("pk", flat=True)[:500]:
-        with transaction.atomic():
-            session = _lock(pk)
-            if session is not None and session.closed_at is None:
-                _close(session, session.closes_at)
+    due = Session.objects.filter(closed_at=None, closes_at__lte=now)
+    with transaction.atomic():
+        for session in due.select_for_update(no_key=True, skip_locked=True)[:500]:
+            _close(session, session.closes_at)
 
 
 # --- What happens to a class ---
@@ -201,24 +198,15 @@ def sessions_rename_undo(*, before: str, after: str, note: list[int]) -> None:
     _rename(Session.objects.filter(pk__in=note, class_name=after), before)
 
 
-def _rename(found: Any, name: str) -> list[int]:
-    stays = with_same_time(found, name).values("pk")
-    pks = list(found.exclude(pk__in=stays).values_list("pk", flat=True))
+def _rename(found: QuerySet[Session], name: str) -> list[int]:
+    pks = list(found.exclude(pk__in=with_same_time(found, name).values("pk")).values_list("pk", flat=True))
     Session.objects.filter(pk__in=pks).update(class_name=name)
     return pks
 
 
 # --- Parts ---
-def _lock(pk: int) -> Session | None:
-    return Session.objects.select_for_update(no_key=True).filter(pk=pk).first()
-
-
-def _lock_to_change(pk: int, scope: Scope) -> Session:
-    session = Session.objects.select_for_update(no_key=True).filter(scope.visible(), pk=pk).first()
-    if session is None:
-        raise RecordMissing
-    scope.require_change(session)
-    return session
+def _lock(pk: int, scope: Scope = EVERYTHING, missing: type[DomainError] = RowUnknown) -> Session:
+    return scope.lock(Session.objects.filter(pk=pk), missing)
 
 
 def _close(session: Session, at: datetime) -> None:
@@ -229,10 +217,11 @@ def _close(session: Session, at: datetime) -> None:
 
 
 def _tell(session: Session, record: Record) -> None:
-    signed, total = signed_and_total(session)
+    statuses = session.records.values_list("status", flat=True)
     facts = {
-        "status": 200, "state": True, "sId": record.sid, "name": record.name, "signed": signed, "total": total,
-        "attendanceStatus": Status(record.status).label, "signTime": format_api_time(record.signed_at),
+        "status": 200, "state": True, "sId": record.sid, "name": record.name,
+        "signed": numbers_of(statuses)["attended"], "total": len(statuses),
+        "attendanceStatus": Status(record.status).label, "signTime": times.format_api_time(record.signed_at),
     }  # fmt: skip
     # Before the commit, while the session is locked: of two signs at once, the second number must not come first.
     screens.screens_tell(session.pk, "attendanceSigned", facts)

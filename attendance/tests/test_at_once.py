@@ -11,6 +11,7 @@ from accounts.tests.test_scan_login import Screen
 from attendance import services
 from attendance.errors import AlreadySigned, CodeExpired
 from attendance.models import Period, Record, Session, Status
+from permissions.scope import Scope
 from students.classes import class_get
 from students.errors import ClassUnknown
 from students.life import class_facts, class_merge, class_rename
@@ -29,7 +30,7 @@ def sign(session, who, device=""):
 
 @pytest.fixture
 def no_lock(monkeypatch):
-    monkeypatch.setattr(services, "_lock", lambda pk: Session.objects.get(pk=pk))
+    monkeypatch.setattr(Scope, "lock", lambda self, rows, missing: rows.get())
 
 
 def test_two_signs_of_one_student_make_one(attend, session, trainee):
