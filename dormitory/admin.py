@@ -8,28 +8,25 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from core import times
-from core.admin.base import OfficeAdmin
+from core.admin.base import OfficeAdmin, page_shown
 from core.admin.tables import table
 from core.api.request import present_request
 from core.audit import StaffAction, action_record
-from core.errors import DomainError
+from core.errors import DomainError, RowUnknown
 from core.times import format_office_time
-from dormitory.errors import RecordMissing
+from dormitory import services
 from dormitory.models import Room, Stay
-from dormitory.selectors import TAKEN, bed_history, buildings, homeless, rooms_found, stay_of, stays_of_rooms
-from dormitory.services import check_in, check_out, move, room_add, room_remove, room_update
-from permissions.scope import EVERYTHING, Scope, scope_of
+from dormitory.selectors import TAKEN, bed_history, buildings, homeless, rooms, rooms_found, stay_of, stays_of_rooms
+from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn, ExportSheet
-from students.models import Student
 from students.selectors import student_get
 
-MAX_ROOMS = 200  # of a building on one page
+MAX_ROOMS = 200  # on one page
 
 
 def _beds(row: tuple[Room, list[Stay]]) -> Iterable[tuple[Room, int, Stay | None]]:
@@ -38,20 +35,14 @@ def _beds(row: tuple[Room, list[Stay]]) -> Iterable[tuple[Room, int, Stay | None
     return ((room, bed, by_bed.get(bed)) for bed in range(1, room.beds + 1))
 
 
-class BuildingFilter(admin.SimpleListFilter):
-    title, parameter_name = "楼", "building"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in buildings(scope_of(request.user))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Room]) -> QuerySet[Room]:
-        return queryset.filter(building=self.value()) if self.value() else queryset
+def _of_student(label: str, width: int, field: str) -> ExportColumn:
+    return ExportColumn(label, width, lambda bed: getattr(bed[2].student, field) if bed[2] else "")
 
 
 class RoomForm(forms.ModelForm):  # type: ignore[type-arg]
     """What the service would refuse is an error of the form: checking it means to try it and take it back."""
 
-    scope: Scope = EVERYTHING
+    request: HttpRequest
 
     class Meta:
         model = Room
@@ -68,14 +59,13 @@ class RoomForm(forms.ModelForm):  # type: ignore[type-arg]
                 raise forms.ValidationError(refusal.msg) from None
         return values
 
-    def apply(self) -> int | None:
-        """Store the room by the service; return the key of a new one."""
-        values = {name: self.cleaned_data[name] for name in self.changed_data}
+    def apply(self) -> Room:
+        """Store the room by the service."""
+        scope = scope_of(self.request.user)
         if self.instance.pk is None:
-            return room_add(**{name: self.cleaned_data[name] for name in self.fields}, scope=self.scope).pk
-        if values:
-            room_update(pk=self.instance.pk, changes=values, scope=self.scope)
-        return None
+            return services.room_add(**self.cleaned_data, scope=scope)
+        changes = {name: self.cleaned_data[name] for name in self.changed_data}
+        return services.room_update(room_pk=self.instance.pk, **changes, scope=scope) if changes else self.instance
 
 
 @admin.register(Room)
@@ -84,7 +74,7 @@ class RoomAdmin(ExportableAdmin):
     rights: ClassVar = {**OfficeAdmin.rights, "export": "导出"}
     list_display = ["building", "name", "gender", "beds", "taken"]
     list_display_links = ["name"]
-    list_filter = [BuildingFilter, "gender"]
+    list_filter = ["building", "gender"]
     list_filter_submit = True
     list_before_template = "dormitory/room_bar.html"
     list_per_page = 30
@@ -92,7 +82,6 @@ class RoomAdmin(ExportableAdmin):
     search_help_text = "房间或楼；找学员请到床位图"
     fields = ["building", "name", "gender", "beds", "history"]
     readonly_fields = ["history"]
-    actions = ["remove"]
     export_columns = (
         ExportColumn("楼", 12, lambda row: row[0].building),
         ExportColumn("房间", 10, lambda row: row[0].name),
@@ -107,9 +96,9 @@ class RoomAdmin(ExportableAdmin):
                 ExportColumn("楼", 12, lambda bed: bed[0].building),
                 ExportColumn("房间", 10, lambda bed: bed[0].name),
                 ExportColumn("床位", 8, lambda bed: bed[1]),
-                ExportColumn("姓名", 14, lambda bed: bed[2].student.name if bed[2] else ""),
-                ExportColumn("学号", 16, lambda bed: bed[2].student.sid if bed[2] else ""),
-                ExportColumn("班级", 14, lambda bed: bed[2].student.class_name if bed[2] else ""),
+                _of_student("姓名", 14, "name"),
+                _of_student("学号", 16, "sid"),
+                _of_student("班级", 14, "class_name"),
                 ExportColumn("入住时间", 20, lambda bed: bed[2].begins_at if bed[2] else None),
             ),
             _beds,
@@ -117,17 +106,16 @@ class RoomAdmin(ExportableAdmin):
     )
 
     def export_loaded(self, rows: Iterable[Room]) -> Iterable[tuple[Room, list[Stay]]]:
-        rooms = list(rows)
-        stays = stays_of_rooms(rooms)
-        return ((room, stays[room.pk]) for room in rooms)
+        loaded = list(rows)
+        stays = stays_of_rooms(loaded)
+        return ((room, stays[room.pk]) for room in loaded)
 
     def may_export(self, request: HttpRequest) -> bool:
         # The sheet of beds names all students; who sees only some rows has none to hand out.
         return super().may_export(request) and not scope_of(request.user).is_own_only
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Room]:
-        rooms = super().get_queryset(request).filter(scope_of(request.user).visible(), removed_at=None)
-        return rooms.annotate(taken=TAKEN)
+        return rooms(scope_of(request.user)).annotate(taken=TAKEN)
 
     def get_fields(self, request: HttpRequest, obj: Room | None = None) -> list[str]:
         return self.fields if obj else self.fields[:-1]
@@ -140,15 +128,7 @@ class RoomAdmin(ExportableAdmin):
         return super().has_change_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Room | None = None) -> bool:
-        return False  # a room is removed by the action, and its history stays
-
-    def has_remove_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("dormitory.delete_room")
-
-    def has_right(self, request: HttpRequest, verb: str) -> bool:
-        if verb == "delete":
-            return self.has_view_permission(request) and self.has_remove_permission(request)
-        return super().has_right(request, verb)
+        return super().has_delete_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
 
     @display(description="已住", ordering="taken")
     def taken(self, room: Any) -> int:
@@ -157,30 +137,30 @@ class RoomAdmin(ExportableAdmin):
     @display(description="住过的学员")
     def history(self, room: Room) -> str:
         request = present_request()  # a column is not passed it
-        scope = scope_of(request.user if request else None)
         rows = [
             (f"{stay.bed}号", stay.name, stay.sid, format_office_time(stay.begins_at), format_office_time(stay.ends_at))
-            for stay in bed_history(room, scope)
+            for stay in bed_history(room, scope_of(request.user if request else None))
         ]
         return table(("床位", "姓名", "学号", "入住", "退宿"), rows)
 
-    @action(description="删除所选的房间", permissions=["remove"])
-    def remove(self, request: HttpRequest, rows: QuerySet[Room]) -> None:
-        for room in rows:
-            try:
-                room_remove(pk=room.pk, now=times.now(), scope=scope_of(request.user))
-                messages.success(request, f"已删除 {room}")
-            except DomainError as refusal:
-                messages.error(request, f"{room}：{refusal.msg}")
-
-    def get_form(self, request: HttpRequest, obj: Room | None = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.scope = scope_of(request.user)
-        return form
-
     def save_model(self, request: HttpRequest, obj: Room, form: Any, change: bool) -> None:
-        obj.pk = form.apply() or obj.pk
+        obj.pk = form.apply().pk
         obj.refresh_from_db()
+
+    # A room that is deleted stays in the database, because its history names it.
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        in_use = [f"{room}：该房间还有学员" for room in objs if stays_of_rooms([room])[room.pk]]
+        return [str(room) for room in objs], {}, set(), in_use
+
+    def delete_model(self, request: HttpRequest, obj: Room) -> None:
+        try:
+            services.room_remove(room_pk=obj.pk, now=times.now(), scope=scope_of(request.user))
+        except DomainError as refusal:  # somebody has moved in since the page was shown
+            raise PermissionDenied(refusal.msg) from None
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        for room in queryset:
+            self.delete_model(request, room)
 
     # --- A building as rooms and beds ---
     def beds_page(self, request: HttpRequest) -> HttpResponse:
@@ -191,70 +171,59 @@ class RoomAdmin(ExportableAdmin):
             return self._press(request)
         scope = scope_of(request.user)
         names = buildings(scope)
-        asked = {name: request.GET.get(name, "").replace("\x00", "").strip()[:64] for name in ("building", "key", "q")}
+        fields = ("building", "key", "q", "student")
+        asked = {name: request.GET.get(name, "").replace("\x00", "").strip()[:64] for name in fields}
         building = asked["building"] if asked["building"] in names else (names or [""])[0]
         # Who looks for a student finds the room in any building.
         found = rooms_found(
             building="" if asked["key"] else building, key=asked["key"], only_free="free" in request.GET, scope=scope
         )
-        rooms = list(found[: MAX_ROOMS + 1])
-        stays = stays_of_rooms(rooms[:MAX_ROOMS])
-        student = self._chosen(request)
-        context = self.admin_site.each_context(request) | {
-            "title": "床位图",
+        shown = list(found[: MAX_ROOMS + 1])
+        stays = stays_of_rooms(shown)
+        try:
+            student = student_get(asked["student"], scope)
+        except DomainError:
+            student = None
+        context = asked | {
             "buildings": names,
             "building": building,
-            "key": asked["key"],
             "only_free": "free" in request.GET,
-            "q": asked["q"],
-            "rooms": [(room, self._shown(room, stays[room.pk], request)) for room in rooms[:MAX_ROOMS]],
-            "has_more": len(rooms) > MAX_ROOMS,
+            "rooms": [(room, [*_beds((room, stays[room.pk]))]) for room in shown[:MAX_ROOMS]],
+            "unknown": {stay.pk for bed in stays.values() for stay in bed if not scope.may_see(stay.student)},
+            "has_more": len(shown) > MAX_ROOMS,
             "student": student,
-            "stay": stay_of(student) if student else None,
+            "stay": student and stay_of(student),
             "found": homeless(asked["q"], scope) if asked["q"] else (),
             "may_change": self.has_change_permission(request),
-            "query": request.GET.urlencode(),
         }
-        return render(request, "dormitory/beds.html", context)
-
-    def _shown(self, room: Room, stays: list[Stay], request: HttpRequest) -> list[tuple[int, Stay | None, bool]]:
-        """Return each bed's number, its stay and whether the user may know the student."""
-        scope = scope_of(request.user)
-        return [(bed, stay, stay is None or scope.may_see(stay.student)) for _, bed, stay in _beds((room, stays))]
-
-    def _chosen(self, request: HttpRequest) -> Student | None:
-        try:
-            return student_get(request.GET.get("student", "").replace("\x00", ""), scope_of(request.user))
-        except DomainError:
-            return None
+        return page_shown(self, request, "dormitory/beds.html", "床位图", **context)
 
     def _press(self, request: HttpRequest) -> HttpResponse:
         """Let the student of the form move in, to another bed, or out."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        query = QueryDict(request.GET.urlencode(), mutable=True)
-        sid, place = request.POST.get("student", "").replace("\x00", ""), request.POST.get("place", "")
-        common: dict[str, Any] = {"sid": sid, "now": times.now(), "scope": scope_of(request.user)}
+        who: dict[str, Any] = {"sid": request.POST.get("student", "").replace("\x00", ""), "now": times.now()}
+        place, scope = request.POST.get("place", ""), scope_of(request.user)
         try:
-            student = student_get(sid, common["scope"])
             if place == "out":
-                stay, what = check_out(**common), "退宿"
+                stay, what = services.check_out(**who, scope=scope), "退宿"
             else:
-                room_pk, bed = self._place(place)
-                has_bed = stay_of(student) is not None
-                what = "换床" if has_bed else "入住"
-                stay = (move if has_bed else check_in)(**common, room_pk=room_pk, bed=bed)
+                room_pk, bed = _numbers(place)
+                stay, what = services.check_in(**who, scope=scope, room_pk=room_pk, bed=bed, moves=True), "入住"
         except DomainError as refusal:
             messages.error(request, refusal.msg)
-        else:
-            words = {"学员": f"{stay.name}（{stay.sid}）", what: f"{stay.room} {stay.bed}号床"}
-            action_record(stay.room, StaffAction.BULK, words)
-            messages.success(request, f"{stay.name}：{what}完成，{stay.room} {stay.bed}号床")
-            query.pop("student", None)
+            return HttpResponseRedirect(request.get_full_path())
+        bed_name = f"{stay.room} {stay.bed}号床"
+        action_record(stay.room, StaffAction.BULK, {"学员": f"{stay.name}（{stay.sid}）", what: bed_name})
+        messages.success(request, f"{stay.name}：{what}完成，{bed_name}")
+        query = request.GET.copy()
+        query.pop("student", None)
         return HttpResponseRedirect(f"{reverse('admin:dormitory_room_beds')}?{query.urlencode()}")
 
-    def _place(self, text: str) -> tuple[int, int]:
-        room, _, bed = text.partition("-")
-        if not (room.isdecimal() and bed.isdecimal()):
-            raise RecordMissing
-        return int(room), int(bed)
+
+def _numbers(place: str) -> tuple[int, int]:
+    """Read what the button of a bed sends: the room's key and the bed's number."""
+    room, _, bed = place.partition("-")
+    if not (room.isdecimal() and bed.isdecimal()):
+        raise RowUnknown
+    return int(room), int(bed)

@@ -7,17 +7,6 @@ class RoomExists(DomainError):
     status, msg = 1004, "该房间已存在"
 
 
-class RecordMissing(DomainError):
-    """There is no such room or student, or none in the caller's sight; or the student has no bed."""
-
-    status, msg = 1005, "没有该数据"
-
-
-class NothingChanged(DomainError):
-    status, msg = 1006, "没有做任何修改"
-    remedy = "提交的内容与原来相同:提示用户"
-
-
 class RoomInUse(DomainError):
     status, msg = 1004, "该房间还有学员"
     remedy = "先退宿或换房,再删除房间"

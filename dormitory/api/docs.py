@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, TypedDict
 
 from core.api.endpoint import Doc
-from core.errors import BadParameter
+from core.errors import BadParameter, NothingChanged, RowUnknown
 from core.times import format_api_time
 from dormitory import errors
 from dormitory.api import params
@@ -50,21 +50,12 @@ def room_json(room: Room, stays: Sequence[Stay], scope: Scope) -> RoomJson:
 
 
 _SLEEPER: SleeperJson = {
-    "sId": "WWLN97178546",
-    "name": "谭鹏",
-    "class": "H51901",
-    "bed": 1,
-    "checkInTime": "2026/11/29 08:58:10",
-}
+    "sId": "WWLN97178546", "name": "谭鹏", "class": "H51901", "bed": 1, "checkInTime": "2026/11/29 08:58:10",
+}  # fmt: skip
 _EXAMPLE: RoomJson = {
-    "room_id": "1",
-    "building": "1号楼",
-    "room": "101",
-    "gender": "男",
-    "beds": 6,
-    "occupied": 1,
+    "room_id": "1", "building": "1号楼", "room": "101", "gender": "男", "beds": 6, "occupied": 1,
     "students": [_SLEEPER],
-}
+}  # fmt: skip
 _NO_BEDS = BadParameter("beds: 必须是1到12之间的整数")
 
 LIST = Doc(
@@ -85,7 +76,7 @@ UPDATE = Doc(
     ok={"status": 200, "state": True, "msg": "修改成功"},
     params=params.UpdateParams,
     failures=[
-        *(errors.RecordMissing, errors.NothingChanged, errors.RoomExists),
+        *(RowUnknown, NothingChanged, errors.RoomExists),
         *(errors.BedsInUse(), errors.GenderRefused(), _NO_BEDS),
     ],
     send={"room_id": "1", "beds": 8},
@@ -93,15 +84,15 @@ UPDATE = Doc(
 )
 REMOVE = Doc(
     ok={"status": 200, "state": True, "msg": "删除成功"},
-    params=params.RemoveParams,
-    failures=[errors.RecordMissing, errors.RoomInUse],
+    params=params.RoomParams,
+    failures=[RowUnknown, errors.RoomInUse],
     send={"room_id": "1"},
 )
 CHECK_IN = Doc(
     ok={"status": 200, "state": True, "msg": "入住成功", "bed": 1},
     params=params.CheckInParams,
     failures=[
-        *(errors.RecordMissing, errors.RoomFull, errors.BedTaken, errors.HasBed),
+        *(RowUnknown, errors.RoomFull, errors.BedTaken, errors.HasBed),
         *(errors.GenderRefused(), errors.BedUnknown()),
     ],
     send={"sId": "WWLN97178546", "room_id": "1"},
@@ -109,8 +100,8 @@ CHECK_IN = Doc(
 )
 CHECK_OUT = Doc(
     ok={"status": 200, "state": True, "msg": "退宿成功"},
-    params=params.CheckOutParams,
-    failures=[errors.RecordMissing],
+    params=params.StudentParams,
+    failures=[RowUnknown],
     send={"sId": "WWLN97178546"},
     about="学员被归档或删除时自动退宿;恢复时,原来的床位空着就还给他。",
 )

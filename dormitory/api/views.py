@@ -17,7 +17,7 @@ class DormitoryViewSet(ApiViewSet):
     def get_rooms(self, request: CallerRequest) -> Envelope:
         query, scope = params.ListParams.read(request), request.user.scope
         found = selectors.rooms_found(
-            building=query.get("building", ""), key=query.get("key", ""), only_free=query["free"], scope=scope
+            building=query["building"], key=query["key"], only_free=query["free"], scope=scope
         )
         total, rooms = page_of(found, query)
         stays = selectors.stays_of_rooms(rooms)
@@ -30,25 +30,20 @@ class DormitoryViewSet(ApiViewSet):
 
     @Endpoint("POST", "/dorm/updateRoom", "修改宿舍房间", Access.ROWS, docs=docs.UPDATE)
     def update_room(self, request: CallerRequest) -> Envelope:
-        changes = params.UpdateParams.read(request)
-        services.room_update(pk=changes.pop("room_id"), changes=changes, scope=request.user.scope)
+        services.room_update(**params.UpdateParams.read(request), scope=request.user.scope)
         return ok("修改成功")
 
     @Endpoint("GET", "/dorm/delRoom", "删除宿舍房间", Access.ROWS, docs=docs.REMOVE)
     def del_room(self, request: CallerRequest) -> Envelope:
-        query = params.RemoveParams.read(request)
-        services.room_remove(pk=query["room_id"], now=times.now(), scope=request.user.scope)
+        services.room_remove(**params.RoomParams.read(request), now=times.now(), scope=request.user.scope)
         return ok("删除成功")
 
     @Endpoint("POST", "/dorm/checkIn", "入住", Access.ROWS, docs=docs.CHECK_IN)
     def check_in(self, request: CallerRequest) -> Envelope:
-        body = params.CheckInParams.read(request)
-        stay = services.check_in(
-            sid=body["sId"], room_pk=body["room_id"], bed=body.get("bed"), now=times.now(), scope=request.user.scope
-        )
+        stay = services.check_in(**params.CheckInParams.read(request), now=times.now(), scope=request.user.scope)
         return ok("入住成功", bed=stay.bed)
 
     @Endpoint("POST", "/dorm/checkOut", "退宿", Access.ROWS, docs=docs.CHECK_OUT)
     def check_out(self, request: CallerRequest) -> Envelope:
-        services.check_out(sid=params.CheckOutParams.read(request)["sId"], now=times.now(), scope=request.user.scope)
+        services.check_out(**params.StudentParams.read(request), now=times.now(), scope=request.user.scope)
         return ok("退宿成功")

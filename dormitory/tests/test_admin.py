@@ -61,7 +61,7 @@ def test_a_student_moves_in_to_another_bed_and_out(office, room):
     assert f"student={tan.sid}" in found and "谭鹏（H51901）" in found
 
     assert messages_of(press(office, tan, f"{room.pk}-2")) == ["谭鹏：入住完成，1号楼 101 2号床"]
-    assert messages_of(press(office, tan, f"{room.pk}-1")) == ["谭鹏：换床完成，1号楼 101 1号床"]
+    assert messages_of(press(office, tan, f"{room.pk}-1")) == ["谭鹏：入住完成，1号楼 101 1号床"]
     assert messages_of(press(office, tan, "out")) == ["谭鹏：退宿完成，1号楼 101 1号床"]
 
     assert [stay.ends_at is None for stay in Stay.objects.all()] == [False, False]

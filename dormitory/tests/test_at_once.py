@@ -33,7 +33,7 @@ def test_two_who_want_the_last_bed_get_it_once(dorm, room):
 
 def test_without_the_lock_the_second_of_the_last_bed_breaks(monkeypatch, room):
     """Shows what the lock of the room is for: the constraint alone would be a 500."""
-    monkeypatch.setattr(services, "_lock_to_change", lambda pk, scope: Room.objects.get(pk=pk))
+    monkeypatch.setattr(services, "_lock_room", lambda pk, scope: Room.objects.get(pk=pk))
     tan, wang = students("谭鹏", "王芳")
     late = meanwhile(monkeypatch, "dormitory.services._stay", lambda: check_in(wang, room))
 

@@ -74,7 +74,7 @@ def test_the_list_takes_the_same_queries_for_any_number_of_rooms(dorm, django_as
         ({"room": ""}, "缺少参数: room"),
         ({"beds": 13}, "beds: 必须是1到12之间的整数"),
         ({"beds": 0}, "beds: 必须是1到12之间的整数"),
-        ({"gender": "x"}, "gender: 只能是男、女或不限"),
+        ({"gender": "x"}, "gender: 只能是男、女、不限"),
         ({"building": "楼" * 33}, "building: 请确保这个字段不能超过 32 个字符。"),
     ],
 )
