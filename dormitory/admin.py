@@ -1,6 +1,5 @@
 """The dormitory in the back office: rooms as a list, and each building as rooms and beds."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django import forms
@@ -20,19 +19,14 @@ from core.audit import StaffAction, action_record
 from core.errors import DomainError, RowUnknown
 from core.times import format_office_time
 from dormitory import services
-from dormitory.models import Room, Stay
-from dormitory.selectors import TAKEN, bed_history, buildings, homeless, rooms, rooms_found, stay_of, stays_of_rooms
+from dormitory.models import Room
+from dormitory.selectors import TAKEN, beds_of, buildings, homeless, rooms, rooms_found, stays_of
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn, ExportSheet
 from students.selectors import student_get
 
 MAX_ROOMS = 200  # on one page
-
-
-def _beds(row: tuple[Room, list[Stay]]) -> Iterable[tuple[Room, int, Stay | None]]:
-    room, stays = row
-    by_bed = {stay.bed: stay for stay in stays}
-    return ((room, bed, by_bed.get(bed)) for bed in range(1, room.beds + 1))
+MAX_HISTORY = 50
 
 
 def _of_student(label: str, width: int, field: str) -> ExportColumn:
@@ -83,11 +77,11 @@ class RoomAdmin(ExportableAdmin):
     fields = ["building", "name", "gender", "beds", "history"]
     readonly_fields = ["history"]
     export_columns = (
-        ExportColumn("楼", 12, lambda row: row[0].building),
-        ExportColumn("房间", 10, lambda row: row[0].name),
-        ExportColumn("男女", 8, lambda row: row[0].gender),
-        ExportColumn("床位数", 8, lambda row: row[0].beds, is_summed=True),
-        ExportColumn("已住", 8, lambda row: len(row[1]), is_summed=True),
+        ExportColumn("楼", 12, lambda row: row.building),
+        ExportColumn("房间", 10, lambda row: row.name),
+        ExportColumn("男女", 8, lambda row: row.gender),
+        ExportColumn("床位数", 8, lambda row: row.beds, is_summed=True),
+        ExportColumn("已住", 8, lambda row: row.taken, is_summed=True),
     )
     export_sheets = (
         ExportSheet(
@@ -101,14 +95,9 @@ class RoomAdmin(ExportableAdmin):
                 _of_student("班级", 14, "class_name"),
                 ExportColumn("入住时间", 20, lambda bed: bed[2].begins_at if bed[2] else None),
             ),
-            _beds,
+            lambda room: ((room, *bed) for bed in beds_of(room)),
         ),
     )
-
-    def export_loaded(self, rows: Iterable[Room]) -> Iterable[tuple[Room, list[Stay]]]:
-        loaded = list(rows)
-        stays = stays_of_rooms(loaded)
-        return ((room, stays[room.pk]) for room in loaded)
 
     def may_export(self, request: HttpRequest) -> bool:
         # The sheet of beds names all students; who sees only some rows has none to hand out.
@@ -139,7 +128,7 @@ class RoomAdmin(ExportableAdmin):
         request = present_request()  # a column is not passed it
         rows = [
             (f"{stay.bed}号", stay.name, stay.sid, format_office_time(stay.begins_at), format_office_time(stay.ends_at))
-            for stay in bed_history(room, scope_of(request.user if request else None))
+            for stay in stays_of(scope_of(request.user if request else None), room=room)[:MAX_HISTORY]
         ]
         return table(("床位", "姓名", "学号", "入住", "退宿"), rows)
 
@@ -149,7 +138,7 @@ class RoomAdmin(ExportableAdmin):
 
     # A room that is deleted stays in the database, because its history names it.
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        in_use = [f"{room}：该房间还有学员" for room in objs if stays_of_rooms([room])[room.pk]]
+        in_use = [f"{room}：该房间还有学员" for room in objs if room.stays.filter(ends_at=None).exists()]
         return [str(room) for room in objs], {}, set(), in_use
 
     def delete_model(self, request: HttpRequest, obj: Room) -> None:
@@ -178,8 +167,7 @@ class RoomAdmin(ExportableAdmin):
         found = rooms_found(
             building="" if asked["key"] else building, key=asked["key"], only_free="free" in request.GET, scope=scope
         )
-        shown = list(found[: MAX_ROOMS + 1])
-        stays = stays_of_rooms(shown)
+        shown: list[Any] = list(found[: MAX_ROOMS + 1])
         try:
             student = student_get(asked["student"], scope)
         except DomainError:
@@ -188,11 +176,11 @@ class RoomAdmin(ExportableAdmin):
             "buildings": names,
             "building": building,
             "only_free": "free" in request.GET,
-            "rooms": [(room, [*_beds((room, stays[room.pk]))]) for room in shown[:MAX_ROOMS]],
-            "unknown": {stay.pk for bed in stays.values() for stay in bed if not scope.may_see(stay.student)},
+            "rooms": [(room, beds_of(room)) for room in shown[:MAX_ROOMS]],
+            "unknown": [stay.pk for room in shown for stay in room.sleepers if not scope.may_see(stay.student)],
             "has_more": len(shown) > MAX_ROOMS,
             "student": student,
-            "stay": student and stay_of(student),
+            "stay": student and stays_of(student=student, ends_at=None).first(),
             "found": homeless(asked["q"], scope) if asked["q"] else (),
             "may_change": self.has_change_permission(request),
         }

@@ -6,7 +6,11 @@ class DormitoryConfig(AppConfig):
     verbose_name = "宿舍"
 
     def ready(self) -> None:
+        from dormitory.panels import class_panel, student_panel
         from dormitory.services import stays_end, stays_resume
         from students.listener import StudentsListener, register_listener
+        from students.panels import register_class_panel, register_student_panel
 
         register_listener("dormitory", StudentsListener(students_gone=stays_end, students_back=stays_resume))
+        register_class_panel(class_panel)
+        register_student_panel(student_panel)

@@ -1,8 +1,9 @@
 """Questions about rooms and beds. What belongs to whom (data scope) is decided here."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from dormitory.models import Room, Stay
 from permissions.scope import EVERYTHING, Scope
@@ -12,8 +13,13 @@ TAKEN = Count("stays", filter=Q(stays__ends_at=None))
 
 
 def rooms(scope: Scope = EVERYTHING) -> QuerySet[Room]:
-    """Return the rooms that ``scope`` shows."""
-    return Room.objects.filter(scope.visible(), removed_at=None)
+    """Return the rooms that ``scope`` shows, each with its ``sleepers``: the stays of those who are in it now.
+
+    Show only those of the students whom the caller's scope shows too (``Scope.may_see``).
+    """
+    stays = Stay.objects.filter(ends_at=None).select_related("student").order_by("bed")
+    found = Room.objects.filter(scope.visible(), removed_at=None)
+    return found.prefetch_related(Prefetch("stays", stays, to_attr="sleepers"))
 
 
 def rooms_found(
@@ -29,35 +35,21 @@ def rooms_found(
     return found.alias(taken=TAKEN).filter(taken__lt=F("beds")) if only_free else found
 
 
-def stays_now() -> QuerySet[Stay]:
-    """Return who is in a bed now. Show only the students whom the caller's scope shows (``Scope.may_see``)."""
-    return Stay.objects.filter(ends_at=None).select_related("student").order_by("bed")
+def beds_of(room: Any) -> Iterable[tuple[int, Stay | None]]:
+    """Return the beds of a room of :func:`rooms`, each with the stay of who is in it."""
+    by_bed = {stay.bed: stay for stay in room.sleepers}
+    return ((bed, by_bed.get(bed)) for bed in range(1, room.beds + 1))
 
 
-def stays_of_rooms(found: Iterable[Room]) -> dict[int, list[Stay]]:
-    """Return who is in which room now, by the room's key."""
-    by_room: dict[int, list[Stay]] = {room.pk: [] for room in found}
-    for stay in stays_now().filter(room__in=by_room):
-        by_room[stay.room_id].append(stay)
-    return by_room
-
-
-def stay_of(student: Student) -> Stay | None:
-    """Return where a student sleeps."""
-    return Stay.objects.filter(student=student, ends_at=None).select_related("room").first()
+def stays_of(scope: Scope = EVERYTHING, **students: Any) -> QuerySet[Stay]:
+    """Return the stays of some students, newest first, as far as ``scope`` shows room and student."""
+    seen = Stay.objects.filter(scope.visible("student__"), scope.visible("room__"), **students)
+    return seen.select_related("room").order_by("-begins_at", "-pk")
 
 
 def buildings(scope: Scope = EVERYTHING) -> list[str]:
     """Name the buildings that have rooms, in order."""
     return list(rooms(scope).order_by("building").values_list("building", flat=True).distinct())
-
-
-def bed_history(room: Room, scope: Scope = EVERYTHING, *, limit: int = 50) -> list[Stay]:
-    """Return the newest stays in a room; with a narrow scope only those of the caller's own students."""
-    stays = room.stays.order_by("-begins_at", "-pk")
-    if scope.is_own_only:
-        stays = stays.filter(student__in=Student.objects.filter(scope.visible()).values("pk"))
-    return list(stays[:limit])
 
 
 def homeless(text: str, scope: Scope = EVERYTHING, *, limit: int = 10) -> QuerySet[Student]:

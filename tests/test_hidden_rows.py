@@ -22,6 +22,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts.models import LoginLog, User
+from attendance.models import Leave
 from payments.models import BillRun, Difference, InboundEvent, Payment, Refund
 from permissions.models import DataScope
 from permissions.services.roles import role_scoped
@@ -88,15 +89,29 @@ def enter(who: Any) -> Words:
     confirmed(checked(sheet(line(姓名=f"{name}导入的", 班级=f"{name}导入班")), user), user)
     export = export_start(model="students.student", query="", file_name=f"{name}导出.csv", user_pk=user.pk, now=now)
     make_export(export.pk)
+    rooms_of(who, name, added[0], student["class"])
     words = {
         f"{name}{word}" for word in ("昵称", "户籍", "在读", "归档的", "删除的", "改过的", "改后城市", "类目", "商品")
     }
     words |= {
         f"{name}{word}" for word in ("商品说明", "收件人", "地址", "留言", "待导入", "导入的", "导入班", "导出.csv")
     }
+    words |= {f"{name}{word}" for word in ("楼", "房间", "点名备注", "请假原因")}
     words |= {student[wire] for wire in STUDENT if wire not in ("age", "name")}
     words |= money | {name, *added, ip, user.phone, price, order.order_id, address.rpartition("/")[2]}
     return Words(words, [name, added[0], order.order_id])
+
+
+def rooms_of(who: Any, name: str, sid: str, class_name: str) -> None:
+    """Give a person a bed with a student in it, a session with a mark, and leave."""
+    room = who.post("/dorm/addRoom", {"building": f"{name}楼", "room": f"{name}房间", "beds": 1}).json()
+    assert who.post("/dorm/checkIn", {"sId": sid, "room_id": room["room_id"]}).json()["state"] is True
+    session = who.post("/attendance/open", {"class": class_name}).json()
+    mark = {"attendance_id": session["attendance_id"], "sId": sid, "remark": f"{name}点名备注"}
+    assert who.post("/attendance/mark", mark).json()["state"] is True
+    student, day = Student.objects.get(sid=sid), timezone.localdate()
+    facts = {"sid": sid, "name": student.name, "begins_on": day, "ends_on": day, "reason": f"{name}请假原因"}
+    Leave.objects.create(student=student, created_by=who.user, **facts)
 
 
 def money_of(name: str, order: Order, now: Any) -> set[str]:

@@ -14,6 +14,7 @@ from attendance.models import Leave, Period, Record, Session, Status
 from core import times
 from permissions.models import DataScope, Role
 from permissions.scope import Scope
+from students.classes import class_get
 from students.tests.factories import students
 from tests.kit import logged_in
 
@@ -143,6 +144,20 @@ def test_a_month_of_a_class_is_printed_and_exported(office, session):
     assert messages_of(office.get(f"{LIST}month/?class=H5&month=2026-11", follow=True)) == ["H5 这个月没有考勤"]
     exported = load_workbook(BytesIO(office.get(f"{LIST}export/").content)).worksheets[0]
     assert [cell.value for cell in exported[2]][3:] == [2, 1, 0, 0, 0, 1]
+
+
+def test_the_pages_of_class_and_student_show_their_attendance(office, session):
+    tan, _ = students("谭鹏", "王芳")
+    services.record_mark(pk=session().pk, sid=tan.sid, status=Status.LATE, remark="堵车", now=timezone.now())
+    school_class = class_get("H51901")
+
+    of_class = text_of(office.get(f"/admin/students/schoolclass/{school_class.pk}/change/"))
+    of_student = text_of(office.get(f"/admin/students/student/{tan.pk}/change/"))
+
+    assert "上午</a>" in of_class and "1 / 2" in of_class
+    assert "堵车" in of_student and "考勤（本月应出勤 0，实际 0）" in of_student
+    services.session_close(pk=Session.objects.get().pk, now=timezone.now())
+    assert "考勤（本月应出勤 1，实际 1）" in text_of(office.get(f"/admin/students/student/{tan.pk}/change/"))
 
 
 @pytest.mark.parametrize(

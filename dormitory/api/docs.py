@@ -1,14 +1,12 @@
 """What ``/docs/`` shows of the dormitory's calls, and a room as clients read it."""
 
-from collections.abc import Sequence
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from core.api.endpoint import Doc
 from core.errors import BadParameter, NothingChanged, RowUnknown
 from core.times import format_api_time
 from dormitory import errors
 from dormitory.api import params
-from dormitory.models import Room, Stay
 from permissions.scope import Scope
 
 SleeperJson = TypedDict(
@@ -27,14 +25,14 @@ class RoomJson(TypedDict):
     students: list[SleeperJson]
 
 
-def room_json(room: Room, stays: Sequence[Stay], scope: Scope) -> RoomJson:
+def room_json(room: Any, scope: Scope) -> RoomJson:
     return {
         "room_id": str(room.pk),
         "building": room.building,
         "room": room.name,
         "gender": room.gender,
         "beds": room.beds,
-        "occupied": len(stays),
+        "occupied": len(room.sleepers),
         "students": [
             {
                 "sId": stay.student.sid,
@@ -43,7 +41,7 @@ def room_json(room: Room, stays: Sequence[Stay], scope: Scope) -> RoomJson:
                 "bed": stay.bed,
                 "checkInTime": format_api_time(stay.begins_at),
             }
-            for stay in stays
+            for stay in room.sleepers
             if scope.may_see(stay.student)
         ],
     }

@@ -20,8 +20,7 @@ class DormitoryViewSet(ApiViewSet):
             building=query["building"], key=query["key"], only_free=query["free"], scope=scope
         )
         total, rooms = page_of(found, query)
-        stays = selectors.stays_of_rooms(rooms)
-        return ok("获取成功", total=total, data=[docs.room_json(room, stays[room.pk], scope) for room in rooms])
+        return ok("获取成功", total=total, data=[docs.room_json(room, scope) for room in rooms])
 
     @Endpoint("POST", "/dorm/addRoom", "增加宿舍房间", Access.ROWS, docs=docs.ADD)
     def add_room(self, request: CallerRequest) -> Envelope:

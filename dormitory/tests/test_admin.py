@@ -8,9 +8,11 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from dormitory.models import Room, Stay
-from dormitory.services import check_in, room_add
+from dormitory.selectors import rooms
+from dormitory.services import check_in, check_out, room_add
 from permissions.models import DataScope, Role
 from permissions.scope import Scope
+from students.classes import class_get
 from students.tests.factories import students
 from tests.kit import logged_in, save_page
 
@@ -96,6 +98,30 @@ def test_the_list_for_the_house_names_every_bed(office, room):
 
     rows = [[cell.value for cell in row][:6] for row in book["床位"].iter_rows()][1:]
     assert rows == [["1号楼", "101", 1, "谭鹏", tan.sid, "H51901"], ["1号楼", "101", 2, None, None, None]]
+
+
+def test_the_pages_of_class_and_student_show_the_bed(office, room):
+    tan = sleeper("谭鹏", room)
+    school_class = class_get("H51901")
+
+    of_class = text_of(office.get(f"/admin/students/schoolclass/{school_class.pk}/change/"))
+    of_student = text_of(office.get(f"/admin/students/student/{tan.pk}/change/"))
+
+    assert "1号楼 101</a>" in of_class
+    assert "1号楼 101 1号床" in of_student and f"{BEDS}?student={tan.sid}" in of_student
+
+
+def test_a_room_is_deleted_once_it_is_empty(office, room):
+    tan = sleeper("谭鹏", room)
+    page = f"{LIST}{room.pk}/delete/"
+
+    assert "该房间还有学员" in text_of(office.get(page))
+    office.post(page, {"post": "yes"})
+    assert rooms().exists()
+    check_out(sid=tan.sid, now=timezone.now())
+    office.post(page, {"post": "yes"})
+
+    assert not rooms().exists() and Stay.objects.get().room == room
 
 
 @pytest.mark.parametrize(
