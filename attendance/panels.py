@@ -24,9 +24,9 @@ def class_panel(request: HttpRequest, school_class: SchoolClass) -> Panel:
     found: Any = sessions_found(class_name=school_class.name, scope=scope_of(request.user))[:MAX_ROWS]
     lines = []
     for session in found:
-        numbers = session_numbers(session, now)
-        came = f"{numbers.pop('attended')} / {len(session.statuses)}"
-        lines.append((page_link(session, f"{session.date} {session.get_period_display()}"), came, *numbers.values()))
+        came, *others = session_numbers(session, now).values()
+        when = page_link(session, f"{session.date} {session.get_period_display()}")
+        lines.append((when, f"{came} / {len(session.statuses)}", *others))
     rows = table(["场次", "出勤 / 名单", "迟到", "早退", "请假", "旷课"], lines) if lines else ""
     return Panel("考勤", rows)
 
