@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -24,10 +24,18 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.students import engines, limits_lift, limits_restore, names, progress  # noqa: E402
+from benchmarks.kit import (  # noqa: E402
+    LARGE_DATABASE,
+    SMALL_DATABASE,
+    engines,
+    fill_students,
+    multiply,
+    own_databases,
+    use,
+    without_limits,
+)
 
-SMALL_DATABASE, LARGE_DATABASE = "bench_office_small", "bench_office"
-SMALL = (1_000, 150)
+SMALL = (1_000, 150, 2_000)
 MAX_MS, MAX_FIND_MS = 300, 200
 ROUNDS = 5
 QUICK_MS = 100  # a page below this need not be asked again
@@ -51,54 +59,11 @@ TERMS = [
 ]
 PERIODS = ["today", "week", "month", "year"]
 FINISHED = ["received", "closed", "cancelled", "refunded", "invalid"]
+LIST = 40  # students of a session
 STEP = 10_000  # added to the keys of one copy of the demo's orders; the demo has fewer rows in each table
 
 
 # --- Rows ----------------------------------------------------------------------------------------
-def fill_students(count: int) -> None:
-    from django.db import connection
-
-    from students.counts import counts_fold
-
-    columns = "sid, name, age, class_name, city, degree, product_url, description, headimgurl, created_at"
-    start, done = time.monotonic(), 0
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE students_student RESTART IDENTITY CASCADE")
-        cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
-        (index,) = cursor.fetchone()
-        cursor.execute("DROP INDEX student_keys")  # as for any import of this size: load, then index
-        cursor.execute("SELECT now()")
-        (now,) = cursor.fetchone()
-        for chunk in names(count):
-            with cursor.copy(f"COPY students_student ({columns}) FROM STDIN") as out:
-                for number, name in enumerate(chunk, done):
-                    created = now - timedelta(minutes=2 * (count - number))
-                    own = (f"BNCH{number:08d}", name, 18 + number % 10, f"H51{number * 1000 // count:03d}")
-                    where = (CITIES[number % len(CITIES)], DEGREES[number % 7 % len(DEGREES)])
-                    out.write_row((*own, *where, f"https://example.com/{number}", "O(∩_∩)O哈哈~", "", created))
-            done += len(chunk)
-            progress(done, count, time.monotonic() - start)
-        counts_fold()
-        cursor.execute(index)
-
-
-def multiply(table: str, source: str, changes: dict[str, str], where: str = "true") -> None:
-    """Insert each row ``t`` of ``table`` once more for every row of ``source``, with some columns changed."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND table_schema = 'public'",
-            [table],
-        )
-        columns = [name for (name,) in cursor.fetchall()]
-        values = ", ".join(changes.get(name, f"t.{name}") for name in columns)
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} t, {source} WHERE {where}"
-        )
-        cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
-
-
 # Numbers begin with a day, after a prefix of WeChat Pay's: the copy's number has the copy's day.
 _MOVED = """
 CREATE FUNCTION pg_temp.moved(number text, days int) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -216,19 +181,46 @@ def fill_others(rows: int) -> None:
     )
 
 
-def fill(students: int, orders: int) -> float:
-    from django.core.management import call_command
+# Each class has ``LIST`` students on the list of a session on every second day of the last year.
+_SESSIONS = """
+INSERT INTO attendance_session (class_name, date, period, opened_at, late_at, closes_at, closed_at, is_private)
+SELECT class_name, day, 1, day + time '08:30', day + time '08:40', day + time '09:00', day + time '09:00', false
+FROM (SELECT 'H51' || lpad((n %% 1000)::text, 3, '0') AS class_name FROM generate_series(0, 999) AS n) AS c,
+     (SELECT current_date - n AS day FROM generate_series(1, 365, 2) AS n) AS d
+ORDER BY class_name, day LIMIT %s
+"""
+_RECORDS = f"""
+INSERT INTO attendance_record (session_id, student_id, sid, name, status, way, remark, device, is_same_device)
+SELECT s.id, p.id, p.sid, p.name, (ARRAY[1, 1, 1, 1, 1, 1, 2, 3, 4, 5])[1 + (s.id + p.id) % 10], 1, '', '', false
+FROM attendance_session AS s JOIN LATERAL
+     (SELECT * FROM students_student WHERE class_name = s.class_name ORDER BY id LIMIT {LIST}) AS p ON true
+"""
+
+
+def fill_attendance(records: int) -> None:
+    """Make about ``records`` records, of a year in which so many classes as it takes have met every second day."""
     from django.db import connection
 
-    start = time.monotonic()
-    call_command("prepare", verbosity=0)
-    limits_lift()
-    fill_students(students)
-    fill_others(max(orders // 2, 100))
-    fill_orders(orders)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-    limits_restore()
+        cursor.execute(_SESSIONS, [records // LIST])
+        cursor.execute(_RECORDS)
+
+
+def fill(students: int, orders: int, records: int) -> float:
+    from django.core.management import call_command
+
+    start, now = time.monotonic(), datetime.now(UTC)
+
+    def others(number: int) -> tuple[Any, ...]:
+        where = (CITIES[number % len(CITIES)], DEGREES[number % 7 % len(DEGREES)], f"https://example.com/{number}")
+        return (f"H51{number * 1000 // students:03d}", *where, now - timedelta(minutes=2 * (students - number)))
+
+    call_command("prepare", verbosity=0)
+    with without_limits():
+        fill_students(students, others)
+        fill_others(max(orders // 2, 100))
+        fill_orders(orders)
+        fill_attendance(records)
     return time.monotonic() - start
 
 
@@ -414,28 +406,14 @@ def print_table(small: dict[Page, Cost], large: dict[Page, Cost], *, every: bool
 
 
 # --- Start ---------------------------------------------------------------------------------------
-def use(database: str) -> None:
-    """Point Django at ``database``, made anew."""
-    import psycopg
-    from django.core.cache import cache
-    from django.db import connection
-
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {database}")
-    connection.close()
-    connection.close_pool()
-    connection.settings_dict["NAME"] = database
-    cache.clear()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", type=int, default=1_000_000, help="default: 1,000,000")
     parser.add_argument("--orders", type=int, default=100_000, help="default: 100,000")
+    parser.add_argument("--records", type=int, default=1_000_000, help="of attendance; default: 1,000,000")
     parser.add_argument("--all", action="store_true", help="print every address")
     options = parser.parse_args()
-    with engines():
+    with engines(), own_databases():
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
         import django
         from django.db import connections
@@ -445,8 +423,10 @@ def main() -> int:
         fill(*SMALL)
         small = measure()
         use(LARGE_DATABASE)
-        seconds = fill(options.students, options.orders)
-        print(f"{options.students:,} students, {options.orders:,} orders in {seconds:.0f} s")
+        seconds = fill(options.students, options.orders, options.records)
+        print(
+            f"{options.students:,} students, {options.orders:,} orders, {options.records:,} records in {seconds:.0f} s"
+        )
         bad = print_table(small, measure(), every=options.all)
         connections.close_all()
         connections["default"].close_pool()

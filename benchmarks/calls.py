@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import students  # noqa: E402
+from benchmarks import kit, students  # noqa: E402
 from benchmarks.serving import CONNECTIONS, Server, body_of, compare_with_last, measure, request_of, served, table  # noqa: E402
 
 STUDENTS, PRODUCTS, CART, ORDERS = 20_000, 200, 10, 20
@@ -281,15 +281,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is asked (default: 5)")
     parser.add_argument("--save", action="store_true", help="keep the ratios as those of the last release")
     options = parser.parse_args()
-    with students.engines(), students.own_databases():
-        os.environ["DATABASE_URL"] = students.url_of(students.LARGE_DATABASE)
+    with kit.engines(), kit.own_databases():
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
         import django
         from django.conf import settings
         from django.db import connections
 
         django.setup()
-        students.use(students.LARGE_DATABASE)
+        kit.use(kit.LARGE_DATABASE)
         token, environment = make_data()
         environ = os.environ | environment | {"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
         environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY, "SANDBOX": "0", "DEMO_DATA": "0"}

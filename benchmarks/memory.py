@@ -21,7 +21,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import serving, students  # noqa: E402
+from benchmarks import kit, serving, students  # noqa: E402
 
 STUDENTS = 1_000
 PAGES = ("/admin/", "/admin/students/student/", "/admin/shop/order/", "/admin/payments/payment/")
@@ -74,15 +74,14 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="the version that serves (default: this one)")
     options = parser.parse_args()
     serving.ROOT = options.root
-    with students.engines(), students.own_databases(), TemporaryDirectory() as figures:
-        os.environ["DATABASE_URL"] = students.url_of(students.LARGE_DATABASE)
+    with kit.engines(), kit.own_databases(), TemporaryDirectory() as figures:
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
         import django
         from django.conf import settings
         from django.db import connections
 
         django.setup()
-        students.use(students.LARGE_DATABASE)
+        kit.use(kit.LARGE_DATABASE)
         students.fill(STUDENTS)
         listing = serving.request_of(f"/students/getstulist?page=1&count={students.PAGE}", students.caller_token())
         cookie = cookie_of_root()

@@ -25,7 +25,7 @@ import redis
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.students import engines, url_of  # noqa: E402
+from benchmarks.kit import engines, url_of  # noqa: E402
 from devstack.binaries import find_binaries  # noqa: E402
 from devstack.process import run_as  # noqa: E402
 from devstack.supervisor import one_server  # noqa: E402

@@ -37,7 +37,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import serving, students  # noqa: E402
+from benchmarks import kit, serving  # noqa: E402
 from operations import units  # noqa: E402
 
 PEOPLE, THINK_S, PATIENCE_S = 40, (0.3, 1.0), 10
@@ -352,9 +352,8 @@ def on_practice_server(home: Path, names: list[str], seconds: float) -> bool:
 
 
 def on_production_server(home: Path, names: list[str], seconds: float) -> bool:
-    with students.engines(), students.own_databases():
+    with kit.engines(), kit.own_databases():
         media = home / "media"
-        os.environ["DATABASE_URL"] = students.url_of(students.LARGE_DATABASE)
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
         os.environ |= {"MEDIA_ROOT": str(media), "STATE_DIR": str(home), "TRUSTED_PROXIES": "1"}
         import django
@@ -362,7 +361,7 @@ def on_production_server(home: Path, names: list[str], seconds: float) -> bool:
         from django.db import connections
 
         django.setup()
-        students.use(students.LARGE_DATABASE)
+        kit.use(kit.LARGE_DATABASE)
         from tests.processes import nginx_before  # noqa: TID251  (here, because it loads models)
 
         with socket.socket() as probe:

@@ -19,13 +19,12 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
-from random import Random, getrandbits
+from random import getrandbits
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qsl
@@ -34,92 +33,35 @@ from zoneinfo import ZoneInfo
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.kit import (  # noqa: E402
+    LARGE_DATABASE,
+    SMALL_DATABASE,
+    engines,
+    fill_students,
+    own_databases,
+    url_of,
+    use,
+    without_limits,
+)
 from benchmarks.serving import CONNECTIONS, Server, body_of, compare_with_last, measure, request_of, served, table  # noqa: E402
 
 SMALL = 1_000
-COPY_ROWS = 20_000
 ROUNDS = 25
 PAGE = 10
-SMALL_DATABASE, LARGE_DATABASE = "bench_students_small", "bench_students"
-# The surname at place n is held by 1/(n+3) as many as the first: 王 about 8 %, 谭 about 0.4 %.
-SURNAMES = (
-    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
-    "余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
-)
-LATIN = ["Anna", "Zhang", "Wei", "Li", "Mei", "Tom", "Smith", "Johnson", "Xiao", "Qiu", "Maria", "Ivan", "Kate", "Lin"]
 COLUMNS = "sid, name, age, class_name, city, degree, product_url, description, headimgurl, created_at"
 CREATED = "2019-05-09 02:14:12+08"
-# Three students with a name of which no other student has any part, however many there are.
-ODD_NAME, ODD_STUDENTS = "龘靐齉", 3
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 # --- Students ------------------------------------------------------------------------------------
-def names(count: int) -> Iterator[list[str]]:
-    """Chunks of names, always the same: nine in ten Chinese, two or three characters; one in ten Latin."""
-    random = Random(1)
-    pool = [chr(0x4E00 + random.randrange(6_000)) for _ in range(1_200)]
-    surname_weights = list(accumulate(1 / (place + 3) for place in range(len(SURNAMES))))
-    given_weights = list(accumulate(1 / (place + 8) for place in range(len(pool))))
-    for start in range(0, count, COPY_ROWS):
-        size = min(COPY_ROWS, count - start)
-        surnames = random.choices(SURNAMES, cum_weights=surname_weights, k=size)
-        firsts, seconds = (random.choices([*pool, ""], cum_weights=[*given_weights, x], k=size) for x in (7.0, 9.0))
-        chunk = list(map("".join, zip(surnames, firsts, seconds, strict=True)))
-        chunk[::10] = map(" ".join, zip(*(random.choices(LATIN, k=len(chunk[::10])) for _ in "ab"), strict=True))
-        if start == 0:
-            chunk[500 : 500 + ODD_STUDENTS] = [ODD_NAME] * ODD_STUDENTS
-        yield chunk
-
-
 def fill(count: int) -> float:
     """Make the table hold ``count`` students; answer the seconds it took, index and totals included."""
-    from django.db import connection
-
-    from students.counts import counts_fold
-
-    start, done = time.monotonic(), 0
-    limits_lift()
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE students_student RESTART IDENTITY")
-        cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
-        (index,) = cursor.fetchone()
-        cursor.execute("DROP INDEX student_keys")  # as for any import of this size: load, then index
-    for chunk in names(count):
-        with connection.cursor() as cursor, cursor.copy(f"COPY students_student ({COLUMNS}) FROM STDIN") as out:
-            for number, name in enumerate(chunk, done):
-                fixed = ("重庆", "专科", f"https://example.com/projects/{number}", "O(∩_∩)O哈哈~", "", CREATED)
-                out.write_row((f"BNCH{number:08d}", name, 18 + number % 10, f"H519{number % 50:02d}", *fixed))
-        done += len(chunk)
-        progress(done, count, time.monotonic() - start)
-    counts_fold()
-    with connection.cursor() as cursor:
-        cursor.execute(index)
-        cursor.execute("VACUUM ANALYZE")
-    limits_restore()
+    start = time.monotonic()
+    with without_limits():
+        fill_students(
+            count, lambda number: (f"H519{number % 50:02d}", "重庆", "专科", f"https://example.com/{number}", CREATED)
+        )
     return time.monotonic() - start
-
-
-def limits_lift() -> None:
-    """Let statements of this connection take as long as they need: what fills a table is no request."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-
-
-def limits_restore() -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("RESET statement_timeout")
-
-
-def progress(done: int, count: int, seconds: float) -> None:
-    if sys.stderr.isatty() or done == count:
-        bar = "█" * (40 * done // count)
-        end = "\n" if done == count else ""
-        print(f"\r{bar:40} {done:>9,} students {seconds:6.1f} s", end=end, file=sys.stderr, flush=True)
 
 
 # --- The database's side -------------------------------------------------------------------------
@@ -345,50 +287,6 @@ def compare(requests: int, rounds: int, *, save: bool) -> None:
 
 
 # --- Start ---------------------------------------------------------------------------------------
-@contextmanager
-def engines() -> Iterator[None]:
-    from devstack.engines import Engines
-
-    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
-    with Engines(missing=missing, durable=False) as started:
-        os.environ.update(started.urls)
-        yield
-
-
-def url_of(database: str) -> str:
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-    return make_conninfo(**conninfo_to_dict(os.environ["DATABASE_URL"]) | {"dbname": database})
-
-
-@contextmanager
-def own_databases() -> Iterator[None]:
-    import psycopg
-
-    url = os.environ["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True) as server:
-        for name in (SMALL_DATABASE, LARGE_DATABASE):
-            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            server.execute(f"CREATE DATABASE {name}")
-    try:
-        yield
-    finally:
-        with psycopg.connect(url, autocommit=True) as server:
-            for name in (SMALL_DATABASE, LARGE_DATABASE):
-                server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def use(database: str) -> None:
-    """Point Django at ``database`` and bring it up to date."""
-    from django.core.management import call_command
-    from django.db import connection
-
-    connection.close()
-    connection.close_pool()
-    connection.settings_dict["NAME"] = database
-    call_command("migrate", verbosity=0)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="how many students (default: 1,000,000)")
@@ -398,7 +296,6 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="keep the ratios as those of the last release")
     options = parser.parse_args()
     with engines(), own_databases():
-        os.environ["DATABASE_URL"] = url_of(LARGE_DATABASE)
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
         import django
         from django.db import connections
