@@ -1,5 +1,6 @@
 // The demo client: plain fetch, no framework, no build step. Read it from the top.
 import { scanLogin } from "./scan.js"
+import { drawTrend, projectCode } from "./school.js"
 
 const $ = id => document.getElementById(id)
 const kept = JSON.parse(localStorage.getItem("buttons") ?? "[]")
@@ -124,8 +125,8 @@ function leave(text) {
 }
 
 function setLoggedIn(yes) {
-  for (const id of ["load-menu", "add-student", "load-products"]) $(id).disabled = !yes
-  $("search-form").querySelector("[type=submit]").disabled = !yes
+  for (const id of ["load-menu", "add-student", "load-products", "load-trend"]) $(id).disabled = !yes
+  for (const form of ["search-form", "session-form"]) $(form).querySelector("[type=submit]").disabled = !yes
   $("ways").hidden = yes
   $("add-student").hidden = yes && !may("add")
   $("buttons-hint").hidden = !yes
@@ -273,6 +274,16 @@ async function returnOrder() {
   $("return-order").disabled = answer.state
 }
 
+// ---- 6. Figures and attendance ----------------------------------------------------------------
+
+const callSchool = (method, path, params) => call("school", method, path, params)
+
+function openSession(event) {
+  event.preventDefault()
+  const hear = (name, data) => note("school", `socket 收到 ${name}`, pretty(data))
+  return projectCode(callSchool, hear, new FormData(event.target).get("class"))
+}
+
 // ---- Wiring ------------------------------------------------------------------------------------
 
 $("login-form").addEventListener("submit", login)
@@ -288,6 +299,8 @@ $("load-products").addEventListener("click", loadProducts)
 $("place-order").addEventListener("click", placeOrder)
 $("start-payment").addEventListener("click", startPayment)
 $("return-order").addEventListener("click", returnOrder)
+$("load-trend").addEventListener("click", () => drawTrend(callSchool))
+$("session-form").addEventListener("submit", openSession)
 
 refreshCaptcha()
 if (state.token) {
