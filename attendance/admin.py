@@ -1,6 +1,7 @@
 """Attendance in the back office: sessions, each with its grid and its projected page; leave; a month's sheet."""
 
 from calendar import monthrange
+from collections.abc import Iterable
 from datetime import date, timedelta
 from io import BytesIO
 from typing import Any, ClassVar
@@ -18,9 +19,9 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from attendance import services
-from attendance.models import Leave, Period, Session, Status
+from attendance.models import ATTENDED, Leave, Period, Session, Status
 from attendance.month import MonthSheet, month_sheet
-from attendance.selectors import Numbers, records_of, session_numbers, sessions_found
+from attendance.selectors import Numbers, records_of, session_numbers, sessions_found, statuses_load
 from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.password import require_password
@@ -86,6 +87,14 @@ class SessionAdmin(ExportableAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         return sessions_found(scope=scope_of(request.user))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        changelist.result_list = statuses_load(changelist.result_list, scope_of(request.user))
+        return changelist
+
+    def export_loaded(self, rows: Iterable[Session]) -> Iterable[Session]:
+        return statuses_load(rows)  # who sees a session only in part has no export
 
     def get_urls(self) -> list[Any]:
         def at(route: str, view: Any, name: str) -> Any:
@@ -207,12 +216,12 @@ class SessionAdmin(ExportableAdmin):
     def screen_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         self._require_change(request)
         session, now = get_object_or_404(self.get_queryset(request), pk=pk), times.now()
-        records = records_of(session, scope_of(request.user))
+        rows = [(one, session.status_at(now, one.status)) for one in records_of(session, scope_of(request.user))]
         context = {
             "session": session,
             "is_open": session.is_open(now),
-            "rows": [(record, session.status_at(now, record.status)) for record in records],
-            "signed": session_numbers(session, now)["attended"],
+            "rows": rows,
+            "signed": sum(status in ATTENDED for _, status in rows),
         }
         return render(request, "attendance/screen.html", context)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, TypedDict
 
-from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Trunc
 
@@ -44,7 +44,7 @@ def numbers_of(statuses: Iterable[int]) -> Numbers:
 
 
 def session_numbers(session: Any, now: datetime) -> Numbers:
-    """Return the numbers of a session of :func:`sessions_found`."""
+    """Return the numbers of a session whose statuses are loaded."""
     return numbers_of(session.status_at(now, status) for status in session.statuses)
 
 
@@ -53,9 +53,17 @@ def sessions_found(
 ) -> QuerySet[Session]:
     """Return the sessions that ``scope`` shows, newest first."""
     found = Session.objects.filter(scope.visible(), date__range=(first, last)).select_related("created_by")
-    records = Record.objects.filter(scope.visible(), session=OuterRef("pk")).order_by()
-    found = found.annotate(statuses=ArraySubquery(records.values("status")))
     return found.filter(class_name=class_name) if class_name else found
+
+
+def statuses_load(found: Iterable[Session], scope: Scope = EVERYTHING) -> list[Any]:
+    """Return sessions with ``statuses``: those of their lists, as far as ``scope`` shows them."""
+    sessions: list[Any] = list(found)
+    records = Record.objects.filter(scope.visible(), session__in=sessions).order_by()
+    statuses = dict(records.values_list("session").annotate(statuses=ArrayAgg("status")))
+    for session in sessions:
+        session.statuses = statuses.get(session.pk, [])
+    return sessions
 
 
 def session_get(pk: int, scope: Scope = EVERYTHING) -> Session:

@@ -242,6 +242,9 @@ def pages(browser: Any) -> Iterator[Page]:
     from django.contrib import admin
     from django.urls import reverse
 
+    from accounts.models import User
+    from accounts.tokens import token_issue
+
     yield from (Page("首页", f"/admin/?period={period}") for period in PERIODS)
     yield from (
         Page("Ctrl+K", f"/admin/search/?{urlencode({'s': term, 'extended': 1})}", MAX_FIND_MS) for term in finds()
@@ -251,6 +254,15 @@ def pages(browser: Any) -> Iterator[Page]:
     for name in ("classroom", "overview", "students_import", "students_photos"):
         address = reverse(name if name in ("classroom", "overview") else f"admin:{name}")
         yield Page("其他", address)
+    for query in ("attendance/session/month/?class=H51100&month={:%Y-%m}", "dormitory/room/beds/"):
+        yield Page("考勤表、床位图", f"/admin/{query.format(datetime.now(UTC))}")
+    token, year = token_issue(User.objects.get(username="root")), f"from={_day(365)}&unit=month"
+    yield from (Page("考勤和统计的接口", f"{call}token={token}") for call in (
+        "/attendance/getList?", "/attendance/getList?class=H51100&", "/attendance/getSummary?class=H51100&",
+        *(f"/statistics/trend?of={of}&{year}&" for of in ("students", "leavers", "logins", "income", "attendance")),
+        *(f"/statistics/students?by={by}&" for by in ("city", "class", "age", "month")),
+        "/statistics/products?", "/statistics/overview?",
+    ))  # fmt: skip
     for page in admin.site._registry.values():
         yield from pages_of_list(browser, page)
 

@@ -21,7 +21,7 @@ def class_panel(request: HttpRequest, school_class: SchoolClass) -> Panel:
         (page_link(stay.student, stay.student.name), page_link(stay.room, stay.room), stay.bed)
         for stay in _seen(request, ends_at=None, student__class_name=school_class.name)
     ]
-    return Panel("床位", table(["姓名", "房间", "床位"], lines) if lines else "")
+    return Panel("床位", lines and table(["姓名", "房间", "床位"], lines))
 
 
 def student_panel(request: HttpRequest, student: Student) -> Panel:

@@ -72,7 +72,8 @@ class AttendanceViewSet(ApiViewSet):
         class_name, scope = query["class_name"], request.user.scope
         found = selectors.sessions_found(class_name=class_name, first=first, last=last, scope=scope)
         total, sessions = page_of(found, query)
-        return ok("获取成功", total=total, data=[docs.session_json(one, now) for one in sessions])
+        loaded = selectors.statuses_load(sessions, scope)
+        return ok("获取成功", total=total, data=[docs.session_json(one, now) for one in loaded])
 
     @Endpoint("GET", "/attendance/getRecords", "获取考勤记录", Access.ROWS, docs=docs.RECORDS, is_quick=True)
     def get_records(self, request: CallerRequest) -> Envelope:

@@ -41,12 +41,12 @@ def trainee(person):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Return a function that lets so many seconds pass for our code."""
-    passed, real = [timedelta()], times.now
-    monkeypatch.setattr(times, "now", lambda: real() + passed[0])
+    """Stop the time of our code, and return a function that lets so many seconds pass."""
+    moments = [times.now()]
+    monkeypatch.setattr(times, "now", lambda: moments[-1])
 
     def wait(seconds):
-        passed[0] += timedelta(seconds=seconds)
+        moments.append(moments[-1] + timedelta(seconds=seconds))
 
     return wait
 

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -15,7 +16,7 @@ from permissions.scope import Scope
 from students.classes import class_get
 from students.errors import ClassUnknown
 from students.life import class_facts, class_merge, class_rename
-from students.models import TransferRun
+from students.models import SchoolClass, Student, TransferRun
 from students.tests.factories import meanwhile, students
 from students.tests.transfers import undone
 from tests.kit import at_once
@@ -160,6 +161,19 @@ def test_a_class_renamed_while_a_session_opens_keeps_it(monkeypatch, session):
 
     assert isinstance(rename(), TransferRun)
     assert Session.objects.get().class_name == "H52001" and now.class_name == "H51901"
+
+
+def test_without_the_lock_of_the_class_its_session_keeps_the_old_name(monkeypatch, session):
+    students("谭鹏")
+    rows = SchoolClass.objects
+    no_lock = SimpleNamespace(objects=SimpleNamespace(select_for_update=lambda **_: rows, filter=rows.filter))
+    monkeypatch.setattr(services, "SchoolClass", no_lock)
+    rename = meanwhile(monkeypatch, "attendance.services.on_leave", renamed)
+
+    session()
+
+    assert isinstance(rename(), TransferRun)
+    assert Session.objects.get().class_name == "H51901" and not Student.objects.filter(class_name="H51901").exists()
 
 
 def test_a_session_opened_while_its_class_is_renamed_finds_none(monkeypatch, session):

@@ -213,6 +213,20 @@ def test_a_teacher_marks_during_the_session_and_after_it(attend, trainee):
     assert facts == [("旷课", "手工", "替签", False), ("早退", "手工", "", True)]
 
 
+@pytest.mark.parametrize(
+    ("mark", "answer"), [("旷课", "已经签到"), ("早退", "已经签到"), ("请假", "签到成功"), ("未签到", "签到成功")]
+)
+def test_a_scan_changes_no_word_of_the_teacher_on_who_was_there(attend, trainee, mark, answer):
+    tan = trainee("谭鹏")
+    pk = opened(attend)
+    attend("sign", tan, code=code(attend, pk))
+    attend("mark", attendance_id=pk, sId=tan.student.sid, attendanceStatus=mark)
+
+    assert attend("sign", tan, code=code(attend, pk))["msg"] == answer
+
+    assert statuses(attend, pk) == {"谭鹏": "出勤" if answer == "签到成功" else mark}
+
+
 def test_who_has_not_signed_at_the_end_was_absent(attend, trainee):
     tan, wang = trainee("谭鹏"), trainee("王芳")
     pk = opened(attend)
@@ -281,7 +295,7 @@ def test_the_list_filters_pages_and_counts(attend, django_assert_num_queries):
     assert found(class_="H5") == [five]
     assert found(from_=today - timedelta(days=30), to=today - timedelta(days=29)) == [five, old]
     assert found(page=2, count=2) == [five] and attend("getList", page=1, count=2)["total"] == 3
-    with django_assert_num_queries(2):  # who calls, the sessions with their numbers
+    with django_assert_num_queries(3):  # who calls, the sessions, what is on their lists
         [_, row, _] = attend("getList")["data"]
     assert re.fullmatch(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", row.pop("startTime")) and row.pop("endTime")
     assert row == {
@@ -290,6 +304,8 @@ def test_the_list_filters_pages_and_counts(attend, django_assert_num_queries):
     }  # fmt: skip
     assert attend("getList", **{"from": "x"})["msg"] == "from: 必须是日期,如 2026-11-29"
     assert attend("getList", page="x")["state"] is False
+    for call in ("getList", "getSummary"):
+        assert attend(call, from_="2026-11-02", to="2026-11-01")["msg"] == "from: 不能晚于to"
     with django_assert_num_queries(3):  # who calls, the session, its records
         assert len(attend("getRecords", attendance_id=pk)["data"]) == 3
 
