@@ -31,7 +31,7 @@ def test_only_these_lists_offer_it(rf, root):
 
     assert offering.keys() == {
         "students.Student", "accounts.User", "permissions.Role", "shop.Courier", "weather.WeatherRecord",
-        "attendance.Session", "attendance.Leave",
+        "attendance.Session", "attendance.Leave", "dormitory.Room",
     }  # fmt: skip
     actions = {label: page.get_actions(request)["delete_selected"][0] for label, page in offering.items()}
     assert actions.pop("students.Student") != deletion.delete_selected  # theirs can be taken back

@@ -51,7 +51,7 @@ def test_the_demo_page_goes_from_login_to_refund(page, running):
     page.locator("#pay-outcome", has_text="退货申请成功").wait_for()
 
     page.get_by_role("button", name="看看最近 30 天的出勤率").click()
-    page.locator("#chart rect").first.wait_for()
+    page.locator("#chart rect").first.wait_for(state="attached")
     page.get_by_role("button", name="开始考勤并投影").click()
     page.get_by_alt_text("签到二维码").wait_for()
     page.locator("#signs", has_text="未签到").wait_for()
