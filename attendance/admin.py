@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from io import BytesIO
 from typing import Any, ClassVar
 
@@ -10,7 +10,6 @@ import segno
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -19,6 +18,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from attendance import services
+from attendance.api.params import OpenParams
 from attendance.models import ATTENDED, Leave, Period, Session, Status
 from attendance.month import MonthSheet, month_sheet
 from attendance.selectors import Numbers, records_of, session_numbers, sessions_found, statuses_load
@@ -37,24 +37,6 @@ from students.selectors import student_get
 
 MAX_CODE = 100
 _VIEW, _CHANGE = "attendance.view_session", "attendance.change_session"
-
-
-class Minutes(forms.IntegerField):
-    def clean(self, value: Any) -> timedelta:
-        return timedelta(minutes=super().clean(value))
-
-
-class OpenForm(forms.Form):
-    """A session that is to be opened: the bar above the list."""
-
-    class_name = forms.CharField(label="班级", max_length=64)
-    # The years that the API takes.
-    day = forms.DateField(
-        label="日期", validators=[MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2100, 12, 31))]
-    )
-    period = forms.TypedChoiceField(label="时段", choices=Period.choices, coerce=lambda value: Period(int(value)))
-    late_after = Minutes(label="几分钟后算迟到", min_value=0, max_value=24 * 60)
-    open_for = Minutes(label="开放几分钟", min_value=1, max_value=24 * 60)
 
 
 def _summed(label: str, key: str) -> ExportColumn:
@@ -142,20 +124,17 @@ class SessionAdmin(ExportableAdmin):
         return super().changelist_view(request, facts | (extra_context or {}))
 
     def open_page(self, request: HttpRequest) -> HttpResponse:
-        """Open a session and go to its projected page; if there is one already, to that."""
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        form, name, args = OpenForm(request.POST), "changelist", []
+        """Open a session as the API does, and go to its projected page; if there is one already, to its list."""
+        self._require_change(request)
+        name, args = "changelist", []
         try:
-            if form.is_valid():
-                opened = services.session_open(**form.cleaned_data, now=times.now(), scope=scope_of(request.user))
-                name, args = "screen", [opened[0].pk]
+            form = OpenParams.of(request.POST)
+            opened = services.session_open(**form, now=times.now(), scope=scope_of(request.user))
+            name, args = "screen", [opened[0].pk]
         except DomainError as refusal:
             messages.error(request, refusal.msg)
             if pk := refusal.extra.get("attendance_id"):
                 name, args = "change", [pk]
-        for field, errors in form.errors.items():
-            messages.error(request, f"{form.fields[field].label}：{errors[0]}")
         return HttpResponseRedirect(reverse(f"admin:attendance_session_{name}", args=args))
 
     # --- A session: its grid ---

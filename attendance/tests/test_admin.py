@@ -20,7 +20,7 @@ from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
 LIST, LEAVE = "/admin/attendance/session/", "/admin/attendance/leave/"
-OPEN = {"class_name": "H51901", "day": "2026-11-29", "period": "1", "late_after": "10", "open_for": "30"}
+OPEN = {"class": "H51901", "date": "2026-11-29", "period": "上午", "lateAfter": "10", "minutes": "30"}
 
 
 def text_of(page):
@@ -46,17 +46,17 @@ def test_a_session_is_opened_in_the_bar_and_projected(office):
 
     opened = office.post(f"{LIST}open/", OPEN)
     again = office.post(f"{LIST}open/", OPEN, follow=True)
-    refused = office.post(f"{LIST}open/", OPEN | {"open_for": "0", "class_name": "没有"}, follow=True)
-    unknown = office.post(f"{LIST}open/", OPEN | {"class_name": "没有"}, follow=True)
+    refused = office.post(f"{LIST}open/", OPEN | {"minutes": "0", "class": "没有"}, follow=True)
+    unknown = office.post(f"{LIST}open/", OPEN | {"class": "没有"}, follow=True)
     ancient, far = (
-        office.post(f"{LIST}open/", OPEN | {"day": f"{year}-01-01"}, follow=True) for year in ("0001", 9999)
+        office.post(f"{LIST}open/", OPEN | {"date": f"{year}-01-01"}, follow=True) for year in ("0001", 9999)
     )
 
     session = Session.objects.get()
     assert opened["Location"] == f"{LIST}{session.pk}/screen/"
     assert messages_of(again) == ["该班级本时段的考勤已存在"]
-    assert messages_of(refused)[0].startswith("开放几分钟：") and messages_of(unknown) == ["没有该班级"]
-    assert messages_of(ancient)[0].startswith("日期：") and messages_of(far)[0].startswith("日期：")
+    assert messages_of(refused)[0].startswith("minutes: ") and messages_of(unknown) == ["没有该班级"]
+    assert messages_of(ancient)[0].startswith("date: ") and messages_of(far)[0].startswith("date: ")
     assert "谭鹏<small>未签到</small>" in text_of(office.get(opened["Location"]))
 
 

@@ -47,11 +47,19 @@ class Params(serializers.Serializer[Any]):
         :raises DomainError: the answer to bad parameters, see ``refusal``.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
+        return cls.of(source, request=request)
+
+    @classmethod
+    def of(cls, source: Any, **context: Any) -> dict[str, Any]:
+        """Return the validated values of a mapping, such as the form of a page.
+
+        :raises DomainError: the answer to bad parameters, see ``refusal``.
+        """
         values = present(source, cls.lists, cls.emptiable())
         try:
             return _shared(cls).run_validation(values)
         except serializers.ValidationError:
-            params = cls(data=values, context={"request": request})
+            params = cls(data=values, context=context)
             params.is_valid()
             raise params.refusal() from None
 
