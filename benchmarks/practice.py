@@ -31,7 +31,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import serving, students  # noqa: E402
+from benchmarks import kit, serving  # noqa: E402
 from operations import units  # noqa: E402
 
 HOST, EVERY_S, JOINERS, PICTURES, PRODUCTS, STUDENTS = "api.example.com", 3, 16, 10, 5, 30
@@ -53,11 +53,11 @@ def practice_server(home: Path) -> Iterator[tuple[int, psutil.Process, Path]]:
 
     Use it once in a process: settings are read once.
     """
-    with students.engines(), students.own_databases():
+    with kit.engines(), kit.own_databases():
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             web_port = probe.getsockname()[1]
-        os.environ |= environ(home, students.url_of(students.LARGE_DATABASE), web_port)
+        os.environ |= environ(home, os.environ["DATABASE_URL"], web_port)
         import django
         from django.core.management import call_command
         from django.db import connections

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import students  # noqa: E402
+from benchmarks import kit, students  # noqa: E402
 
 STREAM = "lessons.stream.StreamMiddleware"
 CALLS = {
@@ -51,14 +51,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=3000, help="of each kind (default: 3,000)")
     options = parser.parse_args()
-    with students.engines(), students.own_databases(), TemporaryDirectory() as home:
-        os.environ["DATABASE_URL"] = students.url_of(students.LARGE_DATABASE)
+    with kit.engines(), kit.own_databases(), TemporaryDirectory() as home:
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR", "STATE_DIR": home}
         import django
         from django.db import connections
 
         django.setup()
-        students.use(students.LARGE_DATABASE)
+        kit.use(kit.LARGE_DATABASE)
         students.fill(1000)
         measure(students.caller_token(), options.calls)
         connections.close_all()
