@@ -128,7 +128,7 @@ class SessionAdmin(ExportableAdmin):
         self._require_change(request)
         name, args = "changelist", []
         try:
-            form = OpenParams.of(request.POST)
+            form = OpenParams.checked(request.POST)
             opened = services.session_open(**form, now=times.now(), scope=scope_of(request.user))
             name, args = "screen", [opened[0].pk]
         except DomainError as refusal:

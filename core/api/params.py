@@ -47,10 +47,10 @@ class Params(serializers.Serializer[Any]):
         :raises DomainError: the answer to bad parameters, see ``refusal``.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
-        return cls.of(source, request=request)
+        return cls.checked(source, request=request)
 
     @classmethod
-    def of(cls, source: Any, **context: Any) -> dict[str, Any]:
+    def checked(cls, source: Any, **context: Any) -> dict[str, Any]:
         """Return the validated values of a mapping, such as the form of a page.
 
         :raises DomainError: the answer to bad parameters, see ``refusal``.
