@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import segno
@@ -145,35 +144,25 @@ class Chapter:
     name: str  # such as "ship"; the files begin with a number for their order
     title: str
     picture: str  # the address of the first of its pictures, "" without one
-    lead: SafeString  # its first paragraph
+    lead: str  # the paragraph below the first heading
     html: SafeString
 
 
 @cache
 def chapters(book: str) -> dict[str, Chapter]:
     """Return the chapters in order."""
-    by_name = {}
-    for path in sorted((settings.BASE_DIR / "docs" / book).glob("[0-9]*.md")):
-        html = _page(path)
-        title, lead = (_inner(html, tag) for tag in ("h1", "p"))
-        picture = re.search(r'src="(.*?)"', html)
-        name = path.stem.partition("-")[2]
-        by_name[name] = Chapter(name, title, picture[1] if picture else "", lead, html)
-    return by_name
-
-
-def _page(path: Path) -> SafeString:
     from markdown_it import MarkdownIt  # here, because few processes ever show a book
 
-    markdown = MarkdownIt("commonmark", {"highlight": _code}).enable("table")
-    text = re.sub(r"\(images/(.*?)\)", lambda match: f"({static(f'handbook/{match[1]}')})", path.read_text("utf-8"))
-    return mark_safe(markdown.render(text).replace("<img ", '<img loading="lazy" '))  # noqa: S308  (our own files)
-
-
-def _inner(html: str, tag: str) -> SafeString:
-    """Return what the first of these tags holds."""
-    found = re.search(rf"<{tag}>(.*?)</{tag}>", html)
-    return mark_safe(found[1] if found else "")  # noqa: S308  (our own files)
+    markdown, by_name = MarkdownIt("commonmark", {"highlight": _code}).enable("table"), {}
+    for path in sorted((settings.BASE_DIR / "docs" / book).glob("[0-9]*.md")):
+        text = re.sub(r"\(images/(.*?)\)", lambda match: f"({static(f'handbook/{match[1]}')})", path.read_text("utf-8"))
+        title, _, lead, *_ = text.split("\n\n")
+        html = markdown.render(text).replace("<img ", '<img loading="lazy" ')
+        picture = re.search(r'src="(.*?)"', html)
+        name = path.stem.partition("-")[2]
+        facts = title.removeprefix("# "), picture[1] if picture else "", lead
+        by_name[name] = Chapter(name, *facts, mark_safe(html))  # noqa: S308  (our own files)
+    return by_name
 
 
 def _code(text: str, language: str, file: str) -> str:
