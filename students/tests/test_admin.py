@@ -125,9 +125,11 @@ def test_adds_and_edits_like_the_api_and_removes_a_photo(office):
     new = Student.objects.get()
     assert new.headimgurl.startswith("/media/") and ImageUse.objects.get().owner == new.owner_ref
 
-    edited(office, new, city="南京", sid="AAAA00000000")
+    page = office.get(f"{LIST}{new.pk}/change/").content.decode()
+    assert 'type="text" name="age"' in page  # a field for numbers refuses full-width digits
+    edited(office, new, city="南京", sid="AAAA00000000", age="２２")
     now = Student.objects.get()
-    assert (now.city, now.sid, now.headimgurl) == ("南京", new.sid, new.headimgurl)
+    assert (now.city, now.sid, now.headimgurl, now.age) == ("南京", new.sid, new.headimgurl, 22)
     assert edited(office, new, city="南京").status_code == 302
     edited(office, new, no_picture="on")
 

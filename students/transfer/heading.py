@@ -71,8 +71,8 @@ class Heading(NamedTuple):
         """
         lines, class_name = dict(self.sheet.rows), ""
         for number, texts in self.sheet.rows:
-            if number <= self.row or is_sum(texts):
-                continue
+            if number <= self.row or _folded(next(text for text in texts if text)) in _SUMS:
+                continue  # the sum below a list
             cells = {}
             for wire, at in self.places.items():
                 source = texts if wire in OF_ONE else lines.get(self._first_merged(number, at), texts)
@@ -166,11 +166,6 @@ def place_of(run: TransferRun, number: int) -> str:
     sheets = run.options.get("sheets", [""])
     sheet = f"“{sheets[number // SHEET_STEP][:20]}”" if len(sheets) > 1 else ""
     return f"{sheet}第{number % SHEET_STEP}行"
-
-
-def is_sum(texts: Sequence[str]) -> bool:
-    """Tell whether a row is the sum below a list."""
-    return next((_folded(text) for text in texts if text), "") in _SUMS
 
 
 def tidy(wire: str, text: str) -> str:

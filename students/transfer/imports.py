@@ -68,7 +68,7 @@ T = TypeVar("T")
 BATCH = 1000
 WRITTEN = (RowKind.NEW, RowKind.CHANGED)
 MAX_NEW_VALUES = 20  # new classes and degrees that the page asks about
-_LISTED = {"class": "class_name", "degree": "degree"}  # columns whose new values are often misspelt ones
+_LISTED = ("class", "degree")  # columns whose new values are often misspelt ones
 MAX_LEAVERS = 2_000
 LEAVERS_FROM = 2_000 * SHEET_STEP  # the numbers of their rows
 NEW = "new"  # the answer that a namesake is somebody else
@@ -129,7 +129,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
         TransferRow.objects.bulk_create(batch)
         counts.update(row.kind for row in batch)
         changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
-        new.update((wire, row.cells[wire]) for row in batch for wire in _LISTED if _LISTED[wire] in row.diff)
+        new.update((wire, row.cells[wire]) for row in batch for wire in _LISTED if wire in row.cells)
         warned += sum(bool(row.errors) for row in batch if row.kind in WRITTEN)
     leavers = _leavers(run, lines, scope)
     TransferRow.objects.bulk_create(leavers)

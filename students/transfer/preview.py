@@ -31,7 +31,7 @@ _CHOSEN = ("skips", "off", "leavers", "disables")
 
 
 class Cell(NamedTuple):
-    wire: str
+    column: Column
     text: str
     before: str | None  # what the student has now, where that is something else
     is_bad: bool
@@ -173,7 +173,7 @@ def _row(
         is_fixed = is_hidden or len(text) > MAX_OPEN or (column.wire == "sId" and row.student_pk)
         may_mend = is_open and is_listed and not is_fixed
         shown = value_shown(column.field, text) if is_hidden else text
-        cells.append(Cell(column.wire, shown, before.get(column.field), column.label in bad, may_mend))
+        cells.append(Cell(column, shown, before.get(column.field), column.label in bad, may_mend))
     return {
         "row": row,
         "cells": cells,
