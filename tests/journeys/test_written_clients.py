@@ -141,7 +141,9 @@ def test_a_day_with_the_react_client(chromium, running, react):
         page.get_by_text("保湿面霜 ¥0.01 × 2").wait_for()
         page.get_by_role("button", name="vip充值", exact=True).click()
         page.get_by_role("button", name="把 vip充值 加入购物车").click()
-        page.get_by_role("button", name="下单(¥0.03)").click()
+        with page.expect_request("**/pay/pre_order") as order:
+            page.get_by_role("button", name="下单(¥0.03)").click()
+        assert len(order.value.headers["idempotency-key"]) > 16
         pay(page)
         status.get_by_text("支付成功").wait_for()
         bought = page.get_by_role("row").filter(has_text="写客户端的人")
@@ -347,7 +349,9 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
         page.get_by_placeholder("收货电话").fill("13800000000")
         page.get_by_placeholder("收货地址").fill("重庆")
         cart.locator("thead .el-checkbox").click()
-        page.get_by_role("button", name="下单(¥0.03)").click()
+        with page.expect_request("**/pay/pre_order") as order:
+            page.get_by_role("button", name="下单(¥0.03)").click()
+        assert len(order.value.headers["idempotency-key"]) > 16
         pay(page)
         expect_text("支付成功")
         # 订单和第一件商品合成一行:买家、电话、金额都是订单的

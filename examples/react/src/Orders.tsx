@@ -3,7 +3,7 @@ import QRCode from "qrcode"
 import { get, post, server, type Order } from "./api"
 
 const MERCHANT = { appid: "wxed58e834201d0894", mch_id: "1568650321" }
-const UNPAID = 3005
+const ENDED = [3002, 3003, 3004] // 取消、无效、关闭:不会再变
 const COUNT = 5
 
 export function Orders({ fresh }: { fresh: string }) {
@@ -33,7 +33,7 @@ export function Orders({ fresh }: { fresh: string }) {
     if (!paying) return
     const timer = setInterval(async () => {
       const answer = await get("/order/query_order_status", { order_id: paying.order_id })
-      if (answer.status === UNPAID) return
+      if (!answer.state && !ENDED.includes(answer.status)) return // 尚未支付,或者这一次没有问到
       setPaying(undefined)
       setOutcome(answer.msg)
       load()

@@ -1,5 +1,5 @@
-import { useEffect, useState } from "react"
-import { get, post, type CartRow, type Category, type Product } from "./api"
+import { useEffect, useRef, useState } from "react"
+import { get, isLost, newKey, post, type CartRow, type Category, type Product } from "./api"
 
 const COUNT = 6
 
@@ -11,6 +11,8 @@ export function Shop({ onOrdered }: { onOrdered: (order_id: string) => void }) {
   const [total, setTotal] = useState(0)
   const [cart, setCart] = useState<CartRow[]>([])
   const [outcome, setOutcome] = useState("")
+  const [isOrdering, setOrdering] = useState(false)
+  const key = useRef(newKey())
 
   useEffect(() => {
     loadCategories()
@@ -50,9 +52,12 @@ export function Shop({ onOrdered }: { onOrdered: (order_id: string) => void }) {
   }
 
   async function order() {
+    setOrdering(true)
     const checked = await post("/cart/check", { product_id: cart.map(row => row.product_id).join(",") })
-    if (!checked.state) return setOutcome(checked.msg)
-    const answer = await post("/pay/pre_order", { phone: "13800000000", address: "重庆" })
+    const body = { phone: "13800000000", address: "重庆" }
+    const answer = checked.state ? await post("/pay/pre_order", body, { "Idempotency-Key": key.current }) : checked
+    setOrdering(false)
+    if (!isLost(answer)) key.current = newKey() // 没有得到答复:再点一次还是同一单
     if (answer.state) onOrdered(answer.order_id)
     else setOutcome(answer.msg)
   }
@@ -92,7 +97,7 @@ export function Shop({ onOrdered }: { onOrdered: (order_id: string) => void }) {
         ))}
       </ul>
       <p className="bar">
-        <button disabled={!cart.length} onClick={order}>下单(¥{sum.toFixed(2)})</button> <span role="status">{outcome}</span>
+        <button disabled={!cart.length || isOrdering} onClick={order}>下单(¥{sum.toFixed(2)})</button> <span role="status">{outcome}</span>
       </p>
     </>
   )

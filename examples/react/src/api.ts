@@ -26,10 +26,16 @@ type PostPath = { [P in keyof paths]: paths[P] extends { post: object } ? P : ne
 export const get = <P extends GetPath>(path: P, params?: Query<paths[P]["get"]>) =>
   asked<Answer<paths[P]["get"]>>(http.get(path, { params }))
 
-export const post = <P extends PostPath>(path: P, body?: Sent<paths[P]["post"]>) =>
-  asked<Answer<paths[P]["post"]>>(http.post(path, body ?? {}))
+export const post = <P extends PostPath>(path: P, body?: Sent<paths[P]["post"]>, headers?: Record<string, string>) =>
+  asked<Answer<paths[P]["post"]>>(http.post(path, body ?? {}, { headers }))
 
-/** 业务结果都是 HTTP 200;断网、超时、HTTP 4xx / 5xx 也变成一个失败的返回体。 */
+// 同一个 key 发几次只做一次;crypto.randomUUID 只在 https 和本机才有
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), part => part.toString(16)).join("-")
+
+/** 服务器做了没有,不知道:没有答复,或者 429、5xx。 */
+export const isLost = ({ state, status }: { state: boolean; status: number }) => !state && (status === 429 || (status >= 500 && status < 600))
+
+/** 业务结果都是 HTTP 200;断网、超时、HTTP 4xx / 5xx 也变成一个失败的返回体,没有答复时 status 是 503。 */
 export async function asked<Body>(request: Promise<{ data: Body }>): Promise<Body | Failure> {
   try {
     const { data } = await request
@@ -38,6 +44,6 @@ export async function asked<Body>(request: Promise<{ data: Body }>): Promise<Bod
     return data
   } catch (error) {
     if (axios.isAxiosError<Failure>(error) && error.response?.data.msg) return error.response.data
-    return { status: 0, state: false, msg: String(error) }
+    return { status: 503, state: false, msg: String(error) }
   }
 }
