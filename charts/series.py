@@ -15,7 +15,7 @@ from core.money import fen_to_yuan, wire
 from payments.figures import refunded
 from permissions.scope import Scope
 from shop.revenue import paid, products_sold
-from shop.selectors import order_ids_of
+from shop.selectors import order_numbers_of
 from students.figures import entries, entries_by_month, leavers, students_by
 
 MAX_POINTS = 400
@@ -92,7 +92,7 @@ class Span:
 
     def refunds(self) -> dict[date, int | float]:
         buyer_pk = self.sight.buyer_pk
-        fen = refunded(self.unit, self.first, self.last, None if buyer_pk is None else order_ids_of(buyer_pk))
+        fen = refunded(self.unit, self.first, self.last, None if buyer_pk is None else order_numbers_of(buyer_pk))
         return {day: wire(fen_to_yuan(number)) for day, number in fen.items()}
 
 

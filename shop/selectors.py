@@ -210,11 +210,6 @@ def orders_of_buyers(buyer_pks: list[int]) -> dict[int, dict[str, int]]:
     return counts
 
 
-def order_ids_of(buyer_pk: int) -> QuerySet[Order, str]:
-    """Return the numbers of a buyer's orders."""
-    return Order.objects.filter(user=buyer_pk).order_by().values_list("order_id", flat=True)
-
-
 # --- For the dashboard and the metrics: each costs the same after a million finished orders ---
 def orders_to_do() -> dict[str, int]:
     """Return how many orders are in each state in which staff have to act, and how many wait for payment."""

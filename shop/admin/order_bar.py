@@ -2,13 +2,13 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.contrib.filters.admin import RangeDateFilter
@@ -54,44 +54,39 @@ _IN_FILE_ONLY = {"pieces", "received", "shipped_at"}
 _SHOWN_AS = {"total": "amount", "refunded": "returned", "phone": "phone_shown"}
 
 
-class WorkListFilter(admin.SimpleListFilter):
-    title, parameter_name = "工作清单", "work"
+class ChoiceFilter(admin.SimpleListFilter):
+    """Filter by one of its conditions; each has a value in the address and a label."""
+
+    conditions: ClassVar[dict[str, tuple[str, Q]]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, work.label) for name, work in WORK_LISTS.items()]
+        return [(value, label) for value, (label, _) in self.conditions.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        work = WORK_LISTS.get(self.value() or "")
-        return queryset.filter(work.rows) if work else queryset
+        _, condition = self.conditions.get(self.value() or "", ("", Q()))
+        return queryset.filter(condition)
+
+
+class WorkListFilter(ChoiceFilter):
+    title, parameter_name = "工作清单", "work"
+    conditions: ClassVar = {name: (work.label, work.rows) for name, work in WORK_LISTS.items()}
+
+
+class FlagFilter(ChoiceFilter):
+    title, parameter_name = "关注", "flagged"
+    conditions: ClassVar = {"1": ("需关注", Q(flagged_at__isnull=False))}
+
+
+class InvoiceFilter(ChoiceFilter):
+    title, parameter_name = "发票", "invoiced"
+    conditions: ClassVar = {
+        "yes": ("已开票", ~Q(invoice_no="")),
+        "no": ("未开票", Q(pay_status=PayStatus.PAID, invoice_no="")),
+    }
 
 
 def work_list_of(request: HttpRequest) -> WorkList | None:
     return WORK_LISTS.get(request.GET.get(WorkListFilter.parameter_name, ""))
-
-
-class FlagFilter(admin.SimpleListFilter):
-    title, parameter_name = "关注", "flagged"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("1", "需关注")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(flagged_at__isnull=False) if self.value() else queryset
-
-
-class InvoiceFilter(admin.SimpleListFilter):
-    """Filter paid orders by whether they have an invoice."""
-
-    title, parameter_name = "发票", "invoiced"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "已开票"), ("no", "未开票")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        paid = queryset.filter(pay_status=PayStatus.PAID)
-        return {"yes": queryset.exclude(invoice_no=""), "no": paid.filter(invoice_no="")}.get(
-            self.value() or "", queryset
-        )
 
 
 class ProductFilter(admin.SimpleListFilter):

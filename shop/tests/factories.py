@@ -92,6 +92,18 @@ def meet_before(monkeypatch: Any, target: str, seconds: float = 0.5) -> None:
     monkeypatch.setattr(target, together)
 
 
+def read_without_lock(monkeypatch: Any, target: str) -> None:
+    """The twin of a race: in place of ``order_lock``, two threads read an order before either goes on."""
+    both_have_read = Barrier(2)
+
+    def read(*, order_id: str, **_: Any) -> Order:
+        order = Order.objects.get(order_id=order_id)
+        both_have_read.wait(30)
+        return order
+
+    monkeypatch.setattr(target, read)
+
+
 def stock_of(product: Product) -> int:
     return Product.objects.values_list("stock", flat=True).get(pk=product.pk)
 

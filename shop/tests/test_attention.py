@@ -2,7 +2,6 @@
 
 import re
 from datetime import date, timedelta
-from threading import Barrier
 
 import pytest
 from auditlog.models import LogEntry
@@ -14,7 +13,17 @@ from shop.models import Courier, Order, OrderView, PartRefund
 from shop.services import order_views
 from shop.services.order_attention import flag_mark, order_flag, order_unflag
 from shop.states import API_STATUSES, OrderAction, State
-from shop.tests.factories import ORDERS, click, listed, make_order, make_product, meet_before, messages, page_of
+from shop.tests.factories import (
+    ORDERS,
+    click,
+    listed,
+    make_order,
+    make_product,
+    meet_before,
+    messages,
+    page_of,
+    read_without_lock,
+)
 from tests.kit import at_once, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -159,14 +168,7 @@ class TestTwoAtTheSameInstant:
         assert [log.code for log in order.logs.order_by("pk")][1:] == ["flag", "unflag"]
 
     def test_without_the_lock_both_set_the_flag(self, root, order, monkeypatch):
-        both_have_read = Barrier(2)
-
-        def read(*, order_id):
-            order = Order.objects.get(order_id=order_id)
-            both_have_read.wait(30)
-            return order
-
-        monkeypatch.setattr("shop.services.order_attention.order_lock", read)
+        read_without_lock(monkeypatch, "shop.services.order_attention.order_lock")
         self.both(root, order, "flag", reason="没有收到")
 
         assert order.logs.filter(code="flag").count() == 2

@@ -1,7 +1,5 @@
 """A return is goods that come back: agreed, sent with a number, received once, and only then paid for."""
 
-from threading import Barrier
-
 import pytest
 from django.db import IntegrityError
 from django.db.models import F
@@ -26,6 +24,7 @@ from shop.tests.factories import (
     make_product,
     make_vip,
     page_of,
+    read_without_lock,
     run_refunds,
     ship,
     state_of,
@@ -225,14 +224,7 @@ class TestTwoAtOnce:
         assert (stock_of(bike), asked.lines.get().received_quantity) == (4, 1)
 
     def test_without_the_lock_both_put_them_on_the_shelf(self, asked, bike, monkeypatch):
-        both_have_read = Barrier(2)
-
-        def read(*, order_id):
-            order = Order.objects.get(order_id=order_id)
-            both_have_read.wait(30)
-            return order
-
-        monkeypatch.setattr("shop.services.order_refund.order_lock", read)
+        read_without_lock(monkeypatch, "shop.services.order_refund.order_lock")
         at_once([lambda: receive(asked, 1)] * 2, refusals=(OrderRefused,))
 
         assert stock_of(bike) == 5  # of one piece that came
@@ -251,14 +243,7 @@ class TestTwoAtOnce:
         assert (asked.state, asked.return_step) == ("refunding", "received" if is_received else "")
 
     def test_without_the_lock_a_refund_is_overwritten_by_the_parcel(self, asked, monkeypatch):
-        both_have_read = Barrier(2)
-
-        def read(*, order_id):
-            order = Order.objects.get(order_id=order_id)
-            both_have_read.wait(30)
-            return order
-
-        monkeypatch.setattr("shop.services.order_refund.order_lock", read)
+        read_without_lock(monkeypatch, "shop.services.order_refund.order_lock")
         facts = {"order_id": asked.order_id, "approve": True, "now": timezone.now(), **STAFF}
         results = at_once([lambda: receive(asked, 1), lambda: order_return_decide(**facts)], refusals=(OrderRefused,))
 
