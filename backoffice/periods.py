@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.http import QueryDict
 
@@ -150,26 +150,19 @@ def _year_before(day: date) -> date:
 
 
 # --- Today, this week or this month, each with the same part of the one before ---
-PERIODS = {"today": ("今天", "昨天"), "week": ("本周", "上周"), "month": ("本月", "上月")}
+PERIODS = {"today": ("今天", "昨天同期"), "week": ("本周", "上周同期"), "month": ("本月", "上月同期")}
 
 
-@dataclass(frozen=True)
-class Period:
+class Period(NamedTuple):
     """From ``begins`` until now, and the same length of the period before, for a fair comparison."""
 
     name: str
+    label: str
+    last_label: str
     begins: datetime
     ends: datetime
     last_begins: datetime
     last_ends: datetime
-
-    @property
-    def label(self) -> str:
-        return PERIODS[self.name][0]
-
-    @property
-    def last_label(self) -> str:
-        return f"{PERIODS[self.name][1]}同期"
 
     @property
     def spans(self) -> list[tuple[datetime, datetime]]:
@@ -185,7 +178,7 @@ def period_of(name: str, now: datetime) -> Period:
         last_begins = begins - timedelta(days=7)
     elif name == "month":
         begins = begins.replace(day=1)
-        last_begins = (begins - timedelta(days=1)).replace(day=1)
+        last_begins = month_later(begins, -1)
+    name = name if name in PERIODS else "today"
     # The month before may be shorter.
-    last_ends = min(last_begins + (now - begins), begins)
-    return Period(name if name in PERIODS else "today", begins, now, last_begins, last_ends)
+    return Period(name, *PERIODS[name], begins, now, last_begins, min(last_begins + (now - begins), begins))

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from core.api.request import present_request
 from core.times import format_office_time
@@ -39,6 +40,16 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
 def timeline(lines: Iterable[LogLine]) -> SafeString:
     """Render a record's log. The lines come in the order in which they are shown: newest first."""
     return render_to_string("backoffice/timeline.html", {"lines": lines})
+
+
+def choice_column(field: str, title: str, colours: dict[Any, str] | None = None) -> Any:
+    """Return a column of a list with the words of a field that has choices, each in its colour."""
+
+    @display(description=title, label=colours)
+    def column(page: Any, row: Any) -> str:
+        return str(getattr(row, f"get_{field}_display")())
+
+    return column
 
 
 def may_open(model: type[Model]) -> bool:

@@ -12,10 +12,10 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin.buttons import Button, Look, Press
-from core.admin.tables import page_link
+from core.admin.tables import choice_column, page_link
 from core.money import fen_text
 from core.queues import task_send
-from payments.admin.money import MoneyAdmin, section, yuan
+from payments.admin.money import MoneyAdmin, section, yuan_column
 from payments.errors import RefundNotPossible
 from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus
@@ -61,6 +61,9 @@ class BillRunAdmin(MoneyAdmin):
         section("账单", ("rows", "foreign_rows"), ("paid", "refunded"), ("fee", "fee_rates"), "sha1"),
     )
     buttons = (Button("again", "重新核对", _again, is_request=True),)
+    paid = yuan_column("paid_fen", "收款（元）")
+    refunded = yuan_column("refunded_fen", "退款（元）")
+    fee = yuan_column("fee_fen", "手续费（元）")
 
     @display(description="结果", label=_RUN_COLOURS)
     def state_label(self, run: Any) -> str:
@@ -68,18 +71,6 @@ class BillRunAdmin(MoneyAdmin):
 
     def is_moving(self, row: BillRun) -> bool:
         return row.state == BillRun.State.RUNNING
-
-    @display(description="收款（元）")
-    def paid(self, run: BillRun) -> str:
-        return yuan(run.paid_fen)
-
-    @display(description="退款（元）")
-    def refunded(self, run: BillRun) -> str:
-        return yuan(run.refunded_fen)
-
-    @display(description="手续费（元）")
-    def fee(self, run: BillRun) -> str:
-        return "—" if run.fee_fen is None else yuan(run.fee_fen)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillRun]:
         same_day = Difference.objects.filter(mch_id=OuterRef("mch_id"), day=OuterRef("day"), ending=Ending.OPEN)
@@ -166,6 +157,8 @@ class DifferenceAdmin(MoneyAdmin):
         ),
     )  # fmt: skip
     asked_columns = ("day", "kind_label", "number", "there", "here")
+    kind_label = choice_column("kind", "差异")
+    ending_label = choice_column("ending", "处理", _ENDING_COLOURS)
 
     def offered(self, row: Any) -> Iterable[str]:
         return () if row.ending else _steps_of(row)
@@ -181,14 +174,6 @@ class DifferenceAdmin(MoneyAdmin):
 
     def sum_of(self, rows: list[Difference]) -> str:
         return f"{len(rows)} 处差异，账单金额共 {fen_text(sum(row.bill_fen or 0 for row in rows))}"
-
-    @display(description="差异")
-    def kind_label(self, difference: Difference) -> str:
-        return difference.get_kind_display()
-
-    @display(description="处理", label=_ENDING_COLOURS)
-    def ending_label(self, difference: Difference) -> str:
-        return difference.get_ending_display()
 
     @display(description="单号")
     def number(self, difference: Difference) -> str:

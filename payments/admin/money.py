@@ -15,7 +15,7 @@ from unfold.decorators import display
 from accounts.selectors import actor_names
 from core import times
 from core.admin.buttons import Button, ButtonsAdmin, Look, Press
-from core.admin.tables import LogLine, page_link, table, timeline
+from core.admin.tables import LogLine, choice_column, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
 from payments.errors import EventCut, RefundNotPossible
@@ -45,6 +45,17 @@ STATE_COLOURS = {
 }
 
 
+def yuan_column(field: str, title: str, ordering: str | None = None) -> Any:
+    """Return a column of an amount in fen, shown in yuan; "—" where it is not known."""
+
+    @display(description=title, ordering=ordering)
+    def column(page: Any, row: Any) -> str:
+        fen = getattr(row, field)
+        return "—" if fen is None else yuan(fen)
+
+    return column
+
+
 class MoneyAdmin(ButtonsAdmin):
     """Base of these pages, with the columns that several of them show. All fields are read-only."""
 
@@ -56,13 +67,8 @@ class MoneyAdmin(ButtonsAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[Any]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
 
-    @display(description="金额（元）", ordering="amount_fen")
-    def amount(self, row: Any) -> str:
-        return yuan(row.amount_fen)
-
-    @display(description="状态", label=STATE_COLOURS)
-    def state_label(self, row: Any) -> str:
-        return str(row.get_state_display())
+    amount = yuan_column("amount_fen", "金额（元）", ordering="amount_fen")
+    state_label = choice_column("state", "状态", STATE_COLOURS)
 
     @display(description="订单")
     def what_for(self, row: Any) -> SafeString:
@@ -238,6 +244,7 @@ class InboundEventAdmin(MoneyAdmin):
         ),
     )  # fmt: skip
     asked_columns = ("received_at", "kind", "out_trade_no", "result")
+    verdict_label = choice_column("verdict", "结论", STATE_COLOURS)
 
     def offered(self, row: Any) -> Iterable[str]:
         waits = events_to_do(now=times.now()).filter(pk=row.pk).exists()
@@ -246,10 +253,6 @@ class InboundEventAdmin(MoneyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundEvent]:
         return super().get_queryset(request).defer("body", "headers")
-
-    @display(description="结论", label=STATE_COLOURS)
-    def verdict_label(self, event: InboundEvent) -> str:
-        return event.get_verdict_display()
 
     @display(description="请求头")
     def header_text(self, event: InboundEvent) -> SafeString:
