@@ -96,7 +96,6 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     ordering = ["-pk"]
     sortable_by = ()  # OrderList knows them
     fieldsets: Any = [(None, {"fields": ()})]  # the page is a template of its own
-    actions = [button.name for button in BUTTONS]
     actions_detail = ["packing_one"]
 
     @action(description="打印配货单", url_path="packing", permissions=["view"])

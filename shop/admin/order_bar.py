@@ -159,12 +159,8 @@ def bar_of(request: HttpRequest) -> dict[str, Any]:
 
 
 def columns_chosen(user: Any) -> list[str]:
-    """Return what a member of staff has chosen, read once for each request: a page asks several times."""
-    if not hasattr(user, "order_columns"):
-        columns = OrderColumns.objects.filter(user=user.pk).first()
-        user.order_columns = columns.names if columns else []
-    names: list[str] = user.order_columns
-    return names
+    """Return what a member of staff has chosen; nothing: the usual ones."""
+    return OrderColumns.objects.filter(user=user.pk).values_list("names", flat=True).first() or []
 
 
 def columns_shown(user: Any) -> list[str]:

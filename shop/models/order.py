@@ -47,6 +47,12 @@ def _fits_its_face() -> Q:
     return condition
 
 
+def _index_of_beginnings(column: str) -> models.Index:
+    return models.Index(
+        fields=[column], name=f"order_{column}", opclasses=["varchar_pattern_ops"], condition=~Q(**{column: ""})
+    )
+
+
 class PartRefund(models.TextChoices):
     NONE = "", "没有"
     UNDER_WAY = "under_way", "退款中"
@@ -150,24 +156,9 @@ class Order(models.Model):
             models.Index(fields=["phone"], name="order_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix
             models.Index(fields=["username"], name="order_buyer", opclasses=["varchar_pattern_ops"]),
             models.Index(OpClass(Reverse("phone"), name="text_pattern_ops"), name="order_phone_tail"),
-            models.Index(
-                fields=["recipient"],
-                name="order_recipient",
-                opclasses=["varchar_pattern_ops"],
-                condition=~Q(recipient=""),
-            ),
-            models.Index(
-                fields=["express_no"],
-                name="order_express_no",
-                opclasses=["varchar_pattern_ops"],
-                condition=~Q(express_no=""),
-            ),
-            models.Index(
-                fields=["return_no"],
-                name="order_return_no",
-                opclasses=["varchar_pattern_ops"],
-                condition=~Q(return_no=""),
-            ),
+            _index_of_beginnings("recipient"),
+            _index_of_beginnings("express_no"),
+            _index_of_beginnings("return_no"),
             # For a search by the last digits.
             models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),
             # Holds only orders that staff must act on. Unpaid ones are in "order_due".
