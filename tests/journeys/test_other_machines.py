@@ -33,6 +33,11 @@ page = trainee.get(base + "/sandbox/phone/").text
 form = {"username": "zhuguan", "password": "555", "csrfmiddlewaretoken": re.search('csrf.*?value="(.*?)"', page)[1]}
 result["phone"] = "的手机" in trainee.post(base + "/sandbox/phone/", data=form).text
 result["trainee"] = [trainee.get(MESSAGES).json(), trainee.get(TRADES).json()["trades"], faults(trainee)]
+CONTROL, CLASS = base + "/sandbox/control/", {"class_name": "H5"}
+SEEN = ("requests", "signs", "checkpoints")
+result["class"] = [trainee.get(CONTROL + what, params=CLASS).status_code for what in SEEN]
+result["class"].append(trainee.post(CONTROL + "calls", json=CLASS).status_code)
+result["own"] = [call["path"] for call in trainee.get(CONTROL + "requests").json()["requests"]]
 form = {"action": "allow", "person": "李小明", "csrfmiddlewaretoken": trainee.cookies["csrftoken"]}
 back = trainee.post(consent, data=form, allow_redirects=False).headers["Location"]
 code = re.search("code=([^&]+)", back)[1]
@@ -67,6 +72,7 @@ def test_a_stranger_and_a_trainee_see_nothing_of_the_others_and_a_scan_is_the_ph
     assert (seen["stranger"], seen["renamed"]) == ([[], 403, 403], 403)
     assert re.match(rf"{base}/sandbox/phone/\?next=", seen["scan"])
     assert (seen["phone"], seen["trainee"], seen["login"]) == (True, [[], [], 403], "zhuguan")
+    assert (seen["class"], seen["own"]) == ([403] * 4, [])
     # The twin: on this machine all of it is open, so there was something to see.
     assert [row["phone"] for row in requests.get(f"{own}/sandbox/sms/messages/", timeout=9).json()] == [NUMBER]
     assert (
