@@ -165,12 +165,14 @@ STEPS: list[tuple[str, str, Any]] = [
 
 
 async def ask(session: Any, tally: Tally, method: str, path: str, body: Any = None, **headers: str) -> None:
+    from aiohttp import ClientError
+
     start = time.perf_counter()
     try:
         async with session.request(method, path, json=body, headers={"Host": HOST} | headers) as answer:
             await answer.read()
             tally.answers[str(answer.status)] += 1
-    except (OSError, TimeoutError) as error:  # aiohttp's own are among them
+    except (ClientError, TimeoutError) as error:
         tally.answers[type(error).__name__] += 1
     tally.seconds.append(time.perf_counter() - start)
 

@@ -127,7 +127,8 @@ def environment(**more: str) -> dict[str, str]:
 NGINX_FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 # Started by root, its workers would run as `nobody`, which may not write there.
 NGINX_USER = "user root;" if os.geteuid() == 0 else ""
-NGINX_FRAME = NGINX_USER + " pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
+NGINX_EVENTS = "events {{ worker_connections 4096; }}"  # 300 clients at once, each with a connection behind
+NGINX_FRAME = NGINX_USER + " pid nginx.pid; error_log error.log; daemon off; " + NGINX_EVENTS + " http {{ {} }}"
 
 
 @contextmanager
