@@ -1,5 +1,7 @@
 """Rooms, and who slept in which bed from when to when."""
 
+from typing import Any
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -48,6 +50,10 @@ class Room(EnteredRow):
 
     def __str__(self) -> str:
         return f"{self.building} {self.name}"
+
+    def takes(self, student: Any) -> bool:
+        """Tell whether the room is for a student's gender; one of unknown gender may live anywhere."""
+        return self.gender in (RoomGender.ANY, student.gender or self.gender)
 
 
 class Stay(models.Model):

@@ -164,6 +164,19 @@ def test_who_is_archived_leaves_the_bed_and_comes_back_to_it(dorm):
     assert not ArchivedStudent.objects.exists()
 
 
+def test_who_comes_back_to_a_room_that_is_for_others_now_has_no_bed(dorm):
+    room, other = add(dorm), add(dorm, "102")
+    [tan], [wang] = move_in(dorm, "谭鹏", room=room, gender="男"), move_in(dorm, "王芳", room=other, gender="女")
+    archived(tan, wang)
+    for one in (room, other):
+        dorm("updateRoom", room_id=one, gender="女")
+
+    for one in (tan, wang):
+        student_restore(pk=one.pk, actor_pk=None, now=timezone.now())
+
+    assert [row["occupied"] for row in dorm("getRooms")["data"]] == [0, 1]
+
+
 def test_who_moved_out_before_gets_no_bed_back_and_a_deleted_one_stays_in_the_history(dorm):
     room = add(dorm)
     tan, wang = move_in(dorm, "谭鹏", "王芳", room=room)
