@@ -14,6 +14,7 @@ CHAPTERS = {
     "": "home",
     "accounts/": "roles",
     "attendance/": "attendance",
+    "dormitory/": "dormitory",
     "auditlog/": "who",
     "accounts/loginlog/": "who",
     "accounts/loginattempt/": "who",

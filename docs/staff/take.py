@@ -18,6 +18,7 @@ PAGES = {
     "students": "/admin/students/student/",
     "classes": "/admin/students/schoolclass/",
     "attendance": "/admin/attendance/session/",
+    "dormitory": "/admin/dormitory/room/beds/",
     "ship": "/admin/shop/order/?work=ship",
     "refund": "/admin/shop/order/?work=refunds",
     "products": "/admin/shop/product/",
