@@ -191,8 +191,13 @@ class Trainee:
     def scan(self):
         self.open("Lesson8")
         self.says("请用微信扫码")
+        link = self.page.get_by_role("link", name="打开“手机”")
+        first = link.get_attribute("href")
+        self.click("断开一次")
+        self.says("连接断开，正在重连…")
+        expect(link).not_to_have_attribute("href", first, timeout=30_000)
         with self.page.expect_popup() as popup:
-            self.page.get_by_role("link", name="打开“手机”").click()
+            link.click()
         popup.value.get_by_label("或一个账号").fill(self.username)
         popup.value.get_by_role("button", name="允许").click()
         popup.value.get_by_role("heading", name="扫码成功").wait_for()
