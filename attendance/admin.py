@@ -36,6 +36,7 @@ from students.models import ClassState
 from students.selectors import student_get
 
 MAX_CODE = 100
+_STATUSES: dict[str | None, Status] = {str(status.value): status for status in Status}  # as the grid sends them
 _VIEW, _CHANGE = "attendance.view_session", "attendance.change_session"
 
 
@@ -171,7 +172,7 @@ class SessionAdmin(ExportableAdmin):
         """Store what differs from what the page has shown; who has changed since then stays, and is named."""
         now, scope, changes, others = times.now(), scope_of(request.user), [], []
         for record in records_of(session, scope):
-            shown, chosen = (_status(request.POST.get(f"{part}-{record.pk}")) for part in ("was", "is"))
+            shown, chosen = (_STATUSES.get(request.POST.get(f"{part}-{record.pk}")) for part in ("was", "is"))
             remark = request.POST.get(f"remark-{record.pk}", record.remark).replace("\x00", "").strip()[:200]
             present = session.status_at(now, record.status)
             if chosen is None or (chosen == shown and remark == record.remark):
@@ -292,10 +293,6 @@ class LeaveAdmin(OfficeAdmin):
         return self.has_change_permission(request)
 
     has_delete_permission = has_change_permission
-
-
-def _status(text: str | None) -> Status | None:
-    return Status(int(text)) if text in {str(status.value) for status in Status} else None
 
 
 def _month_book(title: str, sheet: MonthSheet) -> bytes:

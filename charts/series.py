@@ -20,6 +20,7 @@ from students.figures import entries, entries_by_month, leavers, students_by
 
 MAX_POINTS = 400
 OTHERS = "其他"
+_STEPS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=31)}  # into the next month
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Span:
             at = at.replace(day=1)
         while at <= self.last:
             yield at
-            at = _next_month(at) if self.unit == "month" else at + timedelta(days=7 if self.unit == "week" else 1)
+            at += _STEPS[self.unit]
+            if self.unit == "month":
+                at = at.replace(day=1)
 
     @cached_property
     def paid(self) -> dict[date, tuple[int, Decimal]]:  # orders and income are of one query
@@ -192,7 +195,3 @@ def overview(today: date, classes: int, students: int, sight: Sight) -> Overview
         "refunds": values["refunds"],
         "attendanceRate": values["attendance"],
     }
-
-
-def _next_month(first: date) -> date:
-    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
