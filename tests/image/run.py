@@ -193,6 +193,7 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
             assert until(lambda: requests.get(f"{base}/health/whole", timeout=9).ok, 60), "a worker is silent"
             assert all(map(compose.is_ended_when_it_hangs, ("worker-bulk", "beat"))), "one that hangs is left"
             assert compose.inside("web", "python", "manage.py", "backup", "/tmp/backup.tar"), "no backup"
+            assert requests.get(f"{base}/docs/course/login/", timeout=20).ok
             example = zipfile.ZipFile(io.BytesIO(requests.get(f"{base}/docs/vue.zip", timeout=20).content))
             assert {"vue/package.json", "vue/src/App.vue", "vue/src/types.d.ts"} <= set(example.namelist())
         except BaseException:
