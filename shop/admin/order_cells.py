@@ -70,6 +70,10 @@ class OrderCells(Related):
     def state_label(self, order: Order) -> str:
         return order.state_label
 
+    @display(description="下单时间", ordering="created_at")
+    def created_at(self, order: Order) -> str:
+        return f"{times.local(order.created_at):%Y-%m-%d %H:%M}"
+
     @display(description="金额（元）", ordering="total")
     def amount(self, order: Order) -> str:
         return yuan_text(order.total)
