@@ -105,24 +105,28 @@ def account_join(
     :raises Throttled: too many accounts, or wrong codes, of this network.
     :raises UsernameTaken, PasswordTooWeak: see ``user_register``. Nothing was created.
     """
-    person = {"username": username, "password": password, "nickname": nickname}
+    invitation = _admitted(invite, captcha, network, now)
+    # Before the transaction, because it takes the longest.
+    person = {"username": username, "password": password, "nickname": nickname, "hashed": make_password(password)}
+    return _account(person, invitation, now=now)
+
+
+def _admitted(invite: str, captcha: CaptchaAnswer, network: str, now: datetime) -> Invitation | None:
+    """Return the invitation; None for somebody who may come without one."""
     if not invite and settings.PRACTICE_OPEN:
         if not captcha.is_right():
             raise CaptchaWrong
         _limit("opened", network, OPENED_AN_HOUR, 3600)
-        return _account_open(_hashed(person), now=now)
+        return None
     if wait_s := ratelimit.wait(f"join:wrong:{network}", limit=WRONG_A_MINUTE):
         raise Throttled(wait_s)
-    invitation = _invitation(invite, now)
+    rows = Invitation.objects.filter(code=code_of(invite), ends_at__gt=now, joined__lt=F("places"))
+    invitation = rows.select_related("terms__role").first()
     if invitation is None:
         _limit("wrong", network, WRONG_A_MINUTE, 60)
         raise InvitationInvalid
     _limit("joined", network, JOINED_A_MINUTE, 60)
-    return _account_of(invitation, _hashed(person), now=now)
-
-
-def _hashed(person: dict[str, str]) -> dict[str, str]:
-    return person | {"hashed": make_password(person["password"])}
+    return invitation
 
 
 def code_of(text: str) -> str:
@@ -135,27 +139,18 @@ def _limit(what: str, network: str, limit: int, window_s: int) -> None:
         raise Throttled(wait_s)
 
 
-def _invitation(invite: str, now: datetime) -> Invitation | None:
-    rows = Invitation.objects.filter(code=code_of(invite), ends_at__gt=now, joined__lt=F("places"))
-    return rows.select_related("terms__role").first()
-
-
 @transaction.atomic
-def _account_of(invitation: Invitation, person: dict[str, Any], *, now: datetime) -> User:
-    terms = invitation.terms
-    user = user_register(**person, roleid=terms.role.roleid, class_name=terms.class_name)
-    practice_add(user_pks=[user.pk], number=terms.students, now=now)
+def _account(person: dict[str, Any], invitation: Invitation | None, *, now: datetime) -> User:
+    if invitation is None:
+        user, number = user_register(**person), OPEN_STUDENTS
+    else:
+        terms = invitation.terms
+        user, number = user_register(**person, roleid=terms.role.roleid, class_name=terms.class_name), terms.students
+    practice_add(user_pks=[user.pk], number=number, now=now)
     # Last, because the row stays locked to the end. Of two who take the last place, one changes no row.
-    rows = Invitation.objects.filter(pk=invitation.pk, joined__lt=F("places"))
-    if not rows.update(joined=F("joined") + 1):
+    rows = Invitation.objects.filter(pk=invitation.pk, joined__lt=F("places")) if invitation else None
+    if rows is not None and not rows.update(joined=F("joined") + 1):
         raise InvitationInvalid
-    return user
-
-
-@transaction.atomic
-def _account_open(person: dict[str, Any], *, now: datetime) -> User:
-    user = user_register(**person)
-    practice_add(user_pks=[user.pk], number=OPEN_STUDENTS, now=now)
     return user
 
 
