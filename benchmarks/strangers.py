@@ -320,11 +320,11 @@ def make_scene(port: int) -> Scene:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="3 s for each attack instead of 30")
+    parser.add_argument("--short", action="store_true", help="2 or 3 s for each attack instead of 30")
     parser.add_argument("--only", nargs="+", choices=[*ATTACKS, *PRACTICE_ATTACKS], metavar="ATTACK")
     parser.add_argument("--practice", action="store_true", help="on a practice server alone")
     options = parser.parse_args()
-    seconds, hurt = 3 if options.short else 30, False
+    seconds, hurt = (2 if options.practice else 3) if options.short else 30, False
     with TemporaryDirectory() as home:
         if options.practice:
             hurt = on_practice_server(Path(home), options.only or list(PRACTICE_ATTACKS), seconds)
