@@ -323,7 +323,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="2 or 3 s for each attack instead of 30")
     parser.add_argument("--only", nargs="+", choices=[*ATTACKS, *PRACTICE_ATTACKS], metavar="ATTACK")
     parser.add_argument("--practice", action="store_true", help="on a practice server alone")
-    options = parser.parse_args()
+    options, environ = parser.parse_args(), dict(os.environ)
     seconds, hurt = (2 if options.practice else 3) if options.short else 30, False
     with TemporaryDirectory() as home:
         if options.practice:
@@ -332,7 +332,7 @@ def main() -> None:
             hurt = on_production_server(Path(home), options.only or list(ATTACKS), seconds)
     if not (options.practice or options.only):  # a process of its own: settings are read once
         again = [sys.executable, __file__, "--practice", *(["--short"] if options.short else [])]
-        hurt |= bool(subprocess.run(again).returncode)
+        hurt |= bool(subprocess.run(again, env=environ).returncode)
     sys.exit(options.short and hurt)
 
 
