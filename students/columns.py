@@ -81,7 +81,7 @@ class Column:
     @property
     def hint(self) -> str:
         if self.field == "sid":
-            return "留空为新增；填写已有学员的学号为修改"
+            return "可以留空；已有的学员填写学号，认得最准"
         need = "新增时必填" if self.is_required_of_staff else "选填"
         return f"{need}，{self.rule or f'最多{model_field(self.field).max_length}个字'}"
 
