@@ -30,7 +30,7 @@ from students.models import RunKind, RunState, TransferRun
 from students.run_rights import rights_needed
 from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
 from students.transfer import preview
-from students.transfer.imports import import_result
+from students.transfer.imports import import_result, rows_choose
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choose
 
 
@@ -216,6 +216,7 @@ class TransferRunAdmin(RunAdmin):
                 elif held.options.get("new") and data.get("sure_new") != "1":
                     messages.error(request, "请先勾选：确实要新建这些班级和学历")
                 else:
+                    rows_choose(held)
                     run_confirm(run=held, user_pk=request.user.pk, now=now)
                     return None
                 run_move(held, held.waiting, options=held.options)
