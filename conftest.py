@@ -25,15 +25,8 @@ ROOT = Path(__file__).parent
 # The slowest tests start first, so that all workers end at about the same time. No bracket may stand in a name: xdist
 # takes what ends with one for a parameter, ignores the group, and each worker would start what the group shares.
 LONG = [
-    *(
-        "tests/journeys/",
-        "tests/concurrency/",
-        "tests/clients/",
-        "tests/test_nginx",
-        "tests/test_hidden_rows",
-        "sockets/",
-    ),
-    *("tests/long/test_units", "tests/long/pages"),
+    *("tests/journeys/", "tests/concurrency/", "tests/clients/", "tests/test_nginx", "sockets/"),
+    *("tests/long/test_units", "tests/long/test_hidden_rows", "tests/long/pages"),
 ]
 
 

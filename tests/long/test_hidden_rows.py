@@ -37,7 +37,7 @@ from students.tests.transfers import checked, confirmed, line, sheet, worked
 from students.transfer.deletion import deletion_selection, deletion_start
 from tests.kit import encoded, logged_in, posted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(1200)]  # a minute of work, for one core of a quiet machine
 MISSING = 987654321
 KEYS = ("object_id", "pk", "id")  # what the parts of a route are called that name a row
 
