@@ -30,7 +30,7 @@ from core.admin.tables import may_open, page_link, table
 from core.api.request import full_url, present_request
 from core.errors import DomainError
 from core.ids import mark_of
-from core.times import format_api_time, format_office_time
+from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from runs.pages import run_url
@@ -124,7 +124,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         *(ExportColumn(column.label, column.width, attrgetter(column.field)) for column in COLUMNS),
         ExportColumn(STATE, 8, lambda student: student.get_state_display()),
         ExportColumn(PHOTO, 40, lambda student: full_url(student.headimgurl)),
-        ExportColumn(CREATED, 22, lambda student: format_api_time(student.created_at)),
+        ExportColumn(CREATED, 22, lambda student: student.created_at),
     )
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
     max_found = MAX_COUNTED + 1

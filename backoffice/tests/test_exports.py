@@ -92,6 +92,12 @@ def test_has_nothing_for_a_crafted_filter(office: Client, stock: dict[str, Any],
 
 
 class TestMoneyAndTimes:
+    def test_a_students_time_is_one_too(self, office: Client, stock: dict[str, Any]) -> None:
+        heads, newest, *_ = book_of(office.get(address("students_student")))
+
+        created = local(stock["students"][-1].created_at).replace(tzinfo=None, microsecond=0)
+        assert dict(zip(heads, newest, strict=True))["创建时间"] == created
+
     def test_add_up_as_numbers_and_are_local(self, office: Client, stock: dict[str, Any]) -> None:
         order = stock["orders"][State.PAID]
         Order.objects.filter(pk=order.pk).update(refunded=Decimal("2.50"))
