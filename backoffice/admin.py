@@ -164,7 +164,9 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Tell each entry how many parts its action has behind it."""
         changelist = super().get_changelist_instance(request)
-        entries = [] if changelist.query else changelist.result_list
+        # Who sees only what is one's own sees every entry by itself, and no number of others'.
+        is_whole = changelist.query or scope_of(request.user).is_own_only
+        entries = [] if is_whole else changelist.result_list
         parts = LogEntry.objects.order_by().filter(cid__in={entry.cid for entry in entries if entry.cid})
         kinds = parts.exclude(additional_data__isnull=True).values_list("cid", "content_type_id", "action")
         numbers = {tuple(kind): number for *kind, number in kinds.annotate(Count("pk"))}
