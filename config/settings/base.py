@@ -18,7 +18,7 @@ BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
 
 # --- Development, practice or production --------------------------------------------------------------
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 KIND = env.kind()
 PRACTICE, PRODUCTION = KIND == "practice", KIND == "production"
 DEPLOYED = PRACTICE or PRODUCTION  # on the internet, behind https
