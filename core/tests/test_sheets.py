@@ -162,6 +162,20 @@ def test_a_csv_made_to_hurt_costs_its_own_process_alone(content):
     assert peak_mb() - before < 150
 
 
+def test_a_workbook_whose_pictures_are_damaged_is_read_without_them():
+    drawing = "xl/drawings/drawing1.xml"
+    links = {f"xl/worksheets/_rels/{SHEET.rpartition('/')[2]}.rels": f'<r><r Id="a" Target="/{drawing}"/></r>'}
+    content = bytearray(zipped(small() | links | {"xl/media/1.png": "x", drawing: f"<d>{[*range(50_000)]}</d>"}))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entry = archive.getinfo(drawing)
+    end = entry.header_offset + 30 + len(drawing) + entry.compress_size
+    content[end - 600 : end] = b"\xff" * 600
+
+    book = book_read(bytes(content))
+
+    assert [row for _, row in book.sheets[0].rows] == [["姓名"], ["谭鹏"]] and book.loose_pictures == 1
+
+
 @pytest.mark.parametrize("claimed", [100, 1_000_000])
 def test_a_part_that_is_larger_than_it_claims_is_never_unpacked(claimed):
     content = bytearray(zipped(small() | {TEXTS: b"<sst>" + b"<si><t>aaaaaaaa</t></si>" * 2_000_000 + b"</sst>"}))
