@@ -13,14 +13,16 @@ function make(tag, text, className = "", ...children) {
 const clock = (call) => call.time.slice(11, 23);
 const key = (call) => `${call.time} ${call.method} ${call.path}`;
 
-// The values of a query are not kept, so their place is left open; the token is a variable.
+// The values of a query are not kept, so their place is left open; the token is a variable. Whoever shares the address
+// chooses the path of a guessed call: it must neither end the quotes of a shell nor those of JavaScript.
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 function address(call) {
   const query = call.query.map((name) => `${name}=…`).join("&");
-  return location.origin + call.path + (query && `?${query}`);
+  return location.origin + encodeURI(call.path) + (query && `?${query}`);
 }
 const body = (call) => call.method === "GET" ? null : "{ /* 请求体没有保存 */ }";
-const curl = (call) => `curl -X ${call.method} -H "authorization: $TOKEN"${body(call) ? ` -H 'content-type: application/json' -d '{}'` : ""} '${address(call)}'`;
-const axios = (call) => `await axios({ method: "${call.method.toLowerCase()}", url: "${address(call)}", headers: { authorization: token }${body(call) ? `, data: ${body(call)}` : ""} })`;
+const curl = (call) => `curl -X ${quoted(call.method)} -H "authorization: $TOKEN"${body(call) ? ` -H 'content-type: application/json' -d '{}'` : ""} ${quoted(address(call))}`;
+const axios = (call) => `await axios({ method: ${JSON.stringify(call.method.toLowerCase())}, url: ${JSON.stringify(address(call))}, headers: { authorization: token }${body(call) ? `, data: ${body(call)}` : ""} })`;
 
 function kind(call) {
   if (call.switch || call.read_only) return "made";
