@@ -32,8 +32,9 @@ def run_scope(run: TransferRun) -> Scope:
     if user is None:
         return NOTHING if "scope" in run.options else EVERYTHING
     needed = rights_needed(run.kind, to_undo=run.state == RunState.UNDOING)
-    if run.kind == RunKind.IMPORT and run.options.get("leavers") == ARCHIVE:
-        needed = [*needed, "students.delete_student"]
+    if run.kind == RunKind.IMPORT and (leavers := run.options.get("leavers")):
+        needed += ["students.delete_student"] if leavers == ARCHIVE else []
+        needed += ["students.account_student"] if run.options.get("disables") else []
     return scope_of(user) if user.has_perms(needed) else NOTHING
 
 

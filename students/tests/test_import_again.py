@@ -32,6 +32,7 @@ from students.tests.transfers import (
     zipped,
 )
 from tests.kit import encoded, logged_in
+from uploads.formats import MAX_BYTES
 from uploads.models import ImageUse
 
 pytestmark = pytest.mark.django_db
@@ -177,18 +178,37 @@ def test_a_decision_beside_a_colleagues_is_not_kept_silently(people, office, roo
     assert "skips" not in run.options
 
 
-def test_archiving_those_who_left_takes_the_right_to_delete(people, person, roles, sent_tasks):
+@pytest.mark.parametrize(
+    ("right", "forged"),
+    [("delete_student", {"leavers": "archive"}), ("account_student", {"leavers": "withdraw", "disables": "1"})],
+)
+def test_what_becomes_of_those_who_left_takes_its_right(people, person, roles, sent_tasks, right, forged):
+    accounts("H51901", people["周杰"])
     clerk = person("clerk", "102", is_staff=True).user
-    clerk.role.permissions.remove(*Permission.objects.filter(codename="delete_student"))
+    clerk.role.permissions.remove(*Permission.objects.filter(codename=right))
     clerk = User.objects.get(pk=clerk.pk)
     run = checked(sheet(row("谭鹏", city="南京"), head=HEAD), clerk)
-    assert "归档</option>" not in text_of(logged_in(clerk), run).partition("im-form")[2]
+    page = logged_in(clerk).get(page_of(run), {"kind": "left"}).content.decode()
+    assert ('value="archive"' in page) == (right != "delete_student")
+    assert ('name="disables"' in page) == (right != "account_student")
 
-    decide(logged_in(clerk), run, leavers="archive")  # as no page offers it
+    decide(logged_in(clerk), run, **forged)  # as no page offers it
     decide(logged_in(clerk), run, "confirm")
     worked(run)
 
-    assert (run.state, run.message) == (RunState.FAILED, RunNotAllowed.msg) and not ArchivedStudent.objects.exists()
+    assert (run.state, run.message) == (RunState.FAILED, RunNotAllowed.msg)
+    assert Student.objects.count() == 6 and not User.objects.filter(is_active=False).exists()
+
+
+@pytest.mark.parametrize(
+    "typed", [{"take": "9" * 5000}, {"cell-2-name": "谭鹏\x00"}, {"value-class": "\x00"}, {"spell-0": "H1\x00"}]
+)
+def test_what_no_browser_sends_is_read_all_the_same(office, root, sent_tasks, typed):
+    run = checked(sheet(row("谭鹏"), head=HEAD), root.user)
+
+    answer = office.post(page_of(run), {"do": "check", "row": "2", "take": "2", **typed})
+
+    assert answer.status_code == 302 and worked(run).state == RunState.READY
     assert not Student.objects.filter(city="南京").exists()
 
 
@@ -324,6 +344,26 @@ def test_pictures_in_cells_become_photographs_and_go_with_the_undo(program, offi
     undone(run, root.user)
     assert run.counts == {"undone": 2, "unchanged": 1} and not ImageUse.objects.exists()
     assert dict(Student.objects.values_list("name", "headimgurl")) == {"王芳": kept.headimgurl, "李雷": ""}
+
+
+@pytest.mark.parametrize(("size", "reason"), [(0, "文件已损坏"), (MAX_BYTES + 1, "图片不能超过")])
+def test_a_picture_that_is_missing_or_too_large_leaves_the_others_theirs(office, root, size, reason):
+    book = Workbook()
+    for line in ([*HEAD, "照片"], row("谭鹏"), row("李雷")):
+        book.active.append(line)
+    whole = wps(saved(book), [2, 3])
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    del parts["xl/media/image2.png"]
+    parts |= {"xl/media/image2.png": bytes(size)} if size else {}
+
+    run = checked(zipped(parts), root.user)
+    shown = [office.get(f"{page_of(run).removesuffix('change/')}photo/{number}/").status_code for number in (2, 3)]
+    confirmed(run, root.user)
+    worked(run)
+
+    assert shown == [404, 200] and (run.state, run.message) == (RunState.DONE, "")
+    assert reason in str(run.rows.get(number=2).errors) and Student.objects.get(name="李雷").headimgurl
 
 
 def test_phones_of_anothers_file_are_seen_in_part_and_not_mended(person, roles, root):

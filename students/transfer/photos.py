@@ -115,8 +115,6 @@ def _name(entry: zipfile.ZipInfo) -> str:
 def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
     if entry.flag_bits & _ENCRYPTED:
         return "文件有密码"
-    if entry.file_size > MAX_BYTES:
-        return f"图片不能超过{MAX_BYTES // 1024**2}MB"
     try:
         content = _unpack(archive, entry)
     except SheetRefused as refusal:
@@ -129,11 +127,15 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
 def _unpack(archive: zipfile.ZipFile, file: zipfile.ZipInfo | str) -> bytes:
     """Return the whole content of a file.
 
-    :raises SheetRefused: it is damaged, as its checksum tells, or packed in a way that zipfile does not know.
+    :raises SheetRefused: it is missing, larger than a picture may be, damaged, as its checksum tells, or packed in a
+        way that zipfile does not know.
     """
     try:
-        return archive.read(file)
-    except (zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, OSError, EOFError, ValueError):
+        entry = archive.getinfo(file) if isinstance(file, str) else file
+        if entry.file_size > MAX_BYTES:
+            raise SheetRefused(f"图片不能超过{MAX_BYTES // 1024**2}MB")
+        return archive.read(entry)
+    except (KeyError, zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, OSError, EOFError, ValueError):
         raise SheetRefused("文件已损坏") from None
 
 

@@ -51,8 +51,8 @@ def choices_posted(run: TransferRun, data: Any) -> tuple[dict[str, Any], bool]:
     what a missing column holds; ``column`` names the columns that can be ticked, and ``use`` those that are.
     """
     options = run.options
-    numbers = {int(text) for text in data.getlist("row")[: 2 * PER_PAGE] if text.isdecimal() and len(text) < 12}
-    skips = {*options.get("skips", [])} - numbers | (numbers - {int(n) for n in data.getlist("take") if n.isdecimal()})
+    numbers, taken = ({int(n) for n in data.getlist(name) if n.isdecimal() and len(n) < 12} for name in ("row", "take"))
+    skips = {*options.get("skips", [])} - numbers | (numbers - taken)
     answers, fixes = dict(options.get("answers", {})), dict(options.get("fixes", {}))
     for row in TransferRow.objects.filter(run=run, number__in=numbers, number__lt=LEAVERS_FROM):
         key = str(row.number)
@@ -60,17 +60,16 @@ def choices_posted(run: TransferRun, data: Any) -> tuple[dict[str, Any], bool]:
             answers = {number: text for number, text in answers.items() if number != key}
             answers |= {key: answer} if answer == NEW or answer.isdecimal() else {}
             skips |= {row.number} if answer == "skip" else set()
-        cells = {wire: data.get(f"cell-{key}-{wire}") for wire in BY_WIRE}
-        texts = {wire: text.strip()[:MAX_CELL] for wire, text in cells.items() if text is not None}
+        texts = _texts_posted(data, f"cell-{key}-")
         if mended := {wire: text for wire, text in texts.items() if text != row.cells.get(wire, "").strip()}:
             fixes[key] = fixes.get(key, {}) | mended
     off = {*options.get("off", [])} - {*data.getlist("column")} | ({*data.getlist("column")} - {*data.getlist("use")})
     spellings = {wire: dict(words) for wire, words in options.get("spellings", {}).items()}
     for at, one in enumerate(options.get("new", [])):
-        word = one["alike"] if data.get("spell") == str(at) else data.get(f"spell-{at}", "")
+        word = one["alike"] if data.get("spell") == str(at) else _storable(data.get(f"spell-{at}", ""))
         if word and word != one["value"]:
             spellings.setdefault(one["wire"], {})[one["value"]] = word[:64]
-    values = {wire: text.strip()[:MAX_CELL] for wire in BY_WIRE if (text := data.get(f"value-{wire}")) is not None}
+    values = _texts_posted(data, "value-")
     choices = {
         "constants": {wire: text for wire, text in (options.get("constants", {}) | values).items() if text},
         "fixes": dict(list(fixes.items())[:MAX_FIXED]),
@@ -82,6 +81,15 @@ def choices_posted(run: TransferRun, data: Any) -> tuple[dict[str, Any], bool]:
     if data.get("leavers") in {"", ARCHIVE, WITHDRAW}:
         choices |= {"leavers": data["leavers"], "disables": data.get("disables") == "1"}
     return choices, any(choices[name] != options.get(name, {}) for name in _CHECKED)
+
+
+def _texts_posted(data: Any, prefix: str) -> dict[str, str]:
+    texts = {wire: data.get(prefix + wire) for wire in BY_WIRE}
+    return {wire: _storable(text)[:MAX_CELL] for wire, text in texts.items() if text is not None}
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "").strip()  # PostgreSQL keeps no NUL
 
 
 # What a button decides about all rows that still wait for an answer: their kind, and the answer.
