@@ -89,6 +89,21 @@ def _take_address(task: Any = None, **_: Any) -> None:
     _task_address.set(getattr(task.request, "address", None) or "")
 
 
+class _First:
+    """The first entry of an action in a request. Until it is committed, a rollback may take it away."""
+
+    def __init__(self, object_pk: str) -> None:
+        self.object_pk, self.is_committed = object_pk, False
+        transaction.on_commit(self._keep)
+
+    def _keep(self) -> None:
+        self.is_committed = True
+
+    def stands(self) -> bool:
+        # Whatever rolls the entry back, a savepoint or the transaction, drops this call as well.
+        return self.is_committed or any(call == self._keep for _, call, _ in transaction.get_connection().run_on_commit)
+
+
 def name_actor(instance: Any, **_: Any) -> None:
     """Write the user and the address of the present request into a new entry; in a task there is no user."""
     if instance.pk:
@@ -98,7 +113,10 @@ def name_actor(instance: Any, **_: Any) -> None:
     if request is None:
         return
     firsts = request.__dict__.setdefault("audit_firsts", {})
-    if firsts.setdefault((instance.content_type_id, instance.action), instance.object_pk) != instance.object_pk:
+    first = firsts.get(kind := (instance.content_type_id, instance.action))
+    if first is None or not first.stands():
+        firsts[kind] = _First(instance.object_pk)
+    elif first.object_pk != instance.object_pk:
         instance.additional_data = PART
     # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
     user = getattr(request, "user", None)

@@ -1,6 +1,7 @@
 """Who changed what, when, before and after, by any way; and that a flood of attempts cannot fill the list."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from auditlog.models import LogEntry
 from celery.signals import before_task_publish, task_prerun
 from django.contrib import admin
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -91,6 +93,22 @@ def test_one_action_on_many_is_one_entry_with_the_others_behind_it_and_its_addre
     assert LogEntry.Action.UPDATE in {row.action for row in found.context_data["cl"].result_list}
     detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk])).content.decode()
     assert f"?q={entry.cid}" in detail
+
+
+def test_an_entry_that_is_rolled_back_hides_none_behind_it(office: Client) -> None:
+    students = [make_student(name=f"李{n}") for n in range(4)]
+    with answering(office.get(LIST).wsgi_request):
+        for student in students:
+            with suppress(ValueError), transaction.atomic():
+                student.city = "成都"
+                student.save()
+                if student is students[0]:
+                    raise ValueError
+
+    page: Any = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
+
+    [entry] = page.context_data["cl"].result_list
+    assert entry.object_repr == str(students[1]) and "等 3 条" in page.content.decode()
 
 
 def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any) -> None:
