@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -24,9 +25,10 @@ from shop.admin.parcel_sheet import rows_sent
 from shop.errors import ProductInvalid
 from shop.models import Category, GoodsRun, Product
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
-from shop.services.goods import GoodsRow, goods_apply, goods_prepare, goods_undo
+from shop.services.goods import GoodsRow, goods_apply, goods_counted, goods_prepare, goods_undo
 
 MAX_ROWS = 2_000
+COUNTED_WITHIN = timedelta(days=1)  # a sheet of a product that was counted since is perhaps the same one
 FEN, MAX_PRICE = Decimal("0.01"), Decimal("99999999.99")
 
 
@@ -93,6 +95,8 @@ def _row_of(line: GoodsLine, products: dict[tuple[str, str], list[Product]], cat
     if not matches:
         row.category_id = categories.get(values["category"], "")
         row.counted, row.expected = row.expected if row.counted is None else row.counted, 0
+        if row.pieces > MAX_STOCK:
+            row.error = f"库存最多 {MAX_STOCK} 件"
         if not (name and row.price and row.category_id):
             row.error = "没有这件商品；要新增，请填名称、价格和一个已有的类目"
     return row
@@ -208,9 +212,10 @@ class GoodsRunAdmin(RunAdmin):
         messages.success(request, f"{'已撤销' if is_undo else '已写入'} {number} 件商品")
 
     def context(self, request: HttpRequest, run: GoodsRun) -> dict[str, Any]:
-        rows = [GoodsRow(**row) for row in run.rows]
+        rows, is_ready = [GoodsRow(**row) for row in run.rows], run.state == GoodsRun.State.READY
         return {
             "rows": rows,
+            "counted": goods_counted(run=run, since=run.created_at - COUNTED_WITHIN) if is_ready else "",
             "errors": sum(bool(row.error) for row in rows),
             "new": sum(row.pk is None for row in rows),
         }

@@ -18,6 +18,8 @@ from shop.models import GoodsRun, Product
 from shop.models.catalogue import MAX_STOCK, VIP_CATEGORY_ID
 from shop.services.catalogue import product_create, product_remove
 
+MAX_NAMED = 200  # characters of names in a refusal
+
 
 @dataclass
 class GoodsRow:
@@ -112,8 +114,19 @@ def goods_apply(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> No
         else:
             facts = {"pieces": row.pieces, "old_price": row.old_price, "price": row.price}
             goods_move(pk=row.pk, reason=f"{run.reason} {row.reason}".strip(), actor=actor, now=now, **facts)
+    # This transaction holds the products now, so whoever has counted them meanwhile has committed.
+    if counted := goods_counted(run=run, since=run.created_at):
+        raise ProductInvalid(f"同事刚刚盘点过：{counted}。请重新下载商品表再盘点")
     run.rows = [asdict(row) for row in rows]
     run.save(update_fields=["rows"])
+
+
+def goods_counted(*, run: GoodsRun, since: datetime) -> str:
+    """Name those of a run's counted products that another run has counted since: the difference would count twice."""
+    counted = {row["pk"]: row["name"] for row in run.rows if row["pk"] and row["counted"] is not None}
+    others = GoodsRun.objects.filter(state=GoodsRun.State.DONE, phase_at__gte=since).exclude(pk=run.pk)
+    pks = {row["pk"] for rows in others.values_list("rows", flat=True) for row in rows if row["counted"] is not None}
+    return "、".join(name for pk, name in counted.items() if pk in pks)[:MAX_NAMED]
 
 
 @transaction.atomic

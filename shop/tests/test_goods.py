@@ -100,6 +100,7 @@ def test_a_percentage_changes_the_chosen_and_rounds_to_fen(office, bike):
         ("商品名称 实盘", ["自行车", "-1"], "实盘库存：确保该值大于或等于0。"),
         ("商品名称 入库", ["自行车", "9" * 12], "入库：确保该值小于或等于2000000000。"),
         ("商品名称 入库", ["双胞胎", "1"], "有 2 件商品叫这个名称"),
+        ("商品名称 价格 类目 实盘 入库", ["新的", "9", "车辆", "2000000000", "1"], "库存最多 2000000000 件"),
         ("商品名称 价格 类目", ["新的", "9", "没有"], "要新增，请填名称、价格和一个已有的类目"),
     ],
 )
@@ -110,6 +111,21 @@ def test_a_line_that_says_nothing_clear_is_named_and_nothing_is_written(office, 
 
     assert error in page and "有错误" in page and "确认写入" not in page
     assert "：" in press(office, "confirm")[0] and shown(bike) == ("100.00", 10)
+
+
+def test_what_two_people_count_is_missing_once(office, bike):
+    sheet = [["商品名称", "账面库存", "实盘库存"], ["自行车", 10, 9]]
+    upload(office, *sheet)
+    first = GoodsRun.objects.get()
+    assert "已经盘点过" not in upload(office, *sheet).content.decode()  # neither is written yet
+
+    assert press(office, "confirm") == ["已写入 1 件商品"]
+
+    refusal = office.post(f"{RUNS}{first.pk}/change/", {"do": "confirm"}, follow=True)
+    assert messages(refusal) == ["同事刚刚盘点过：自行车。请重新下载商品表再盘点"] and shown(bike)[1] == 9
+    assert "<b>一天之内已经盘点过</b>自行车" in upload(office, *sheet).content.decode()
+    assert "已经盘点过" not in upload(office, ["商品名称", "入库"], ["自行车", 3]).content.decode()
+    assert press(office, "confirm") == ["已写入 1 件商品"] and shown(bike)[1] == 12
 
 
 def test_a_price_is_written_plainly_and_stays_within_its_bounds(office, bike):
