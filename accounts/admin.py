@@ -302,7 +302,7 @@ class LoginLogAdmin(ReadOnlyRows, OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         scope, rows = scope_of(request.user), super().get_queryset(request)
-        return rows.filter(user=scope.user_pk) if scope.is_own_only and self.model is LoginLog else rows
+        return rows.filter(user=scope.user_pk) if scope.is_narrow and self.model is LoginLog else rows
 
 
 @admin.register(LoginAttempt)

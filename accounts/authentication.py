@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -52,7 +53,7 @@ class Principal:
     def is_root(self) -> bool:
         return self.role.is_root
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
         return scope_of(self)
 

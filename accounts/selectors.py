@@ -46,8 +46,11 @@ def sees_phones(role: Role) -> bool:
 
 
 def people_visible(user: Any) -> Q:
-    """Match the users whom a member of staff sees in the back office."""
-    return colleagues_of(user.pk, user.class_name) if scope_of(user).is_own_only else Q()
+    """Match the users whom a member of staff, or a caller, sees: with a narrow data scope those of the own classes."""
+    scope = scope_of(user)
+    if not scope.is_narrow:
+        return Q()
+    return colleagues_of(user.pk, user.class_name) | Q(class_name__in=scope.classes)
 
 
 def login_failures(since: datetime) -> tuple[int, int]:

@@ -32,7 +32,7 @@ from core.sheets.write import Page, book_write, download
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from students.classes import class_rows
-from students.models import ClassState
+from students.models import ClassState, Student
 from students.selectors import student_get
 
 MAX_CODE = 100
@@ -66,7 +66,7 @@ class SessionAdmin(ExportableAdmin):
     )
 
     def may_export(self, request: HttpRequest) -> bool:
-        return super().may_export(request) and not scope_of(request.user).is_own_only
+        return super().may_export(request) and not scope_of(request.user).is_narrow
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         return sessions_found(scope=scope_of(request.user))
@@ -276,7 +276,7 @@ class LeaveAdmin(OfficeAdmin):
     fields = ["sid", "begins_on", "ends_on", "reason"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Leave]:
-        return super().get_queryset(request).filter(scope_of(request.user).visible("student__"))
+        return super().get_queryset(request).filter(scope_of(request.user).visible("student__", of=Student))
 
     def save_model(self, request: HttpRequest, obj: Leave, form: Any, change: bool) -> None:
         if not change:

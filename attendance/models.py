@@ -45,6 +45,8 @@ class Session(EnteredRow):
     It is over when it was closed, or else from ``closes_at`` on, also before the sweep has closed it.
     """
 
+    class_path = "class_name"
+
     class_name = models.CharField("班级", max_length=64)
     date = models.DateField("日期")
     period = models.PositiveSmallIntegerField("时段", choices=Period)
@@ -115,6 +117,8 @@ class StudentsRow(EnteredRow):
 class Record(StudentsRow):
     """What became of a student of a session's list. ``created_by`` is who entered the student, for the data scope."""
 
+    class_path = "session__class_name"
+
     session = models.ForeignKey(Session, models.CASCADE, related_name="records", verbose_name="考勤", db_index=False)
     status = models.PositiveSmallIntegerField("考勤", choices=Status, default=Status.UNSIGNED)
     signed_at = models.DateTimeField("签到时间", null=True)
@@ -141,6 +145,8 @@ class Record(StudentsRow):
 
 class Leave(StudentsRow):
     """A student is on leave (请假) from one day to another, both included. ``created_by`` has entered it."""
+
+    class_path = "student__class_name"
 
     begins_on = models.DateField("从")
     ends_on = models.DateField("到")

@@ -29,7 +29,7 @@ def month_sheet(class_name: str, first: date, last: date, *, now: datetime, scop
     found = sessions_found(class_name=class_name, first=first, last=last, scope=scope).order_by("date", "period", "pk")
     over = [session for session in found if not session.is_open(now)]
     by_student: dict[int, dict[int, Record]] = {}
-    for record in Record.objects.filter(scope.visible(), session__in=over):
+    for record in Record.objects.filter(scope.visible(of=Record), session__in=over):
         by_student.setdefault(record.student_id, {})[record.session_id] = record
     heads = [f"{session.date.day}日{session.get_period_display()}" for session in over]
     return MonthSheet(heads, [_row(records, over, now) for _, records in sorted(by_student.items())])

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from attendance.models import Record
+from attendance.models import Record, Session
 from attendance.selectors import session_numbers, sessions_found, statuses_load, summary
 from core import times
 from core.admin.tables import page_link, table
@@ -31,7 +31,7 @@ def student_panel(request: HttpRequest, student: Student) -> Panel:
     if not request.user.has_perm("attendance.view_session"):
         return _NONE
     now, scope = times.now(), scope_of(request.user)
-    records = Record.objects.filter(scope.visible(), scope.visible("session__"), student=student)
+    records = Record.objects.filter(scope.visible(of=Record), scope.visible("session__", of=Session), student=student)
     newest = records.select_related("session").order_by("-session__date", "-session__period", "-session")[:MAX_ROWS]
     lines = []
     for record in newest:

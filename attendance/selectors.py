@@ -52,14 +52,14 @@ def sessions_found(
     *, class_name: str = "", first: date = date.min, last: date = date.max, scope: Scope = EVERYTHING
 ) -> QuerySet[Session]:
     """Return the sessions that ``scope`` shows, newest first."""
-    found = Session.objects.filter(scope.visible(), date__range=(first, last)).select_related("created_by")
+    found = Session.objects.filter(scope.visible(of=Session), date__range=(first, last)).select_related("created_by")
     return found.filter(class_name=class_name) if class_name else found
 
 
 def statuses_load(found: Iterable[Session], scope: Scope = EVERYTHING) -> list[Any]:
     """Return sessions with ``statuses``: those of their lists, as far as ``scope`` shows them."""
     sessions: list[Any] = list(found)
-    records = Record.objects.filter(scope.visible(), session__in=sessions).order_by()
+    records = Record.objects.filter(scope.visible(of=Record), session__in=sessions).order_by()
     statuses = dict(records.values_list("session").annotate(statuses=ArrayAgg("status")))
     for session in sessions:
         session.statuses = statuses.get(session.pk, [])
@@ -71,7 +71,7 @@ def session_get(pk: int, scope: Scope = EVERYTHING) -> Session:
 
     :raises RowUnknown: there is none, or ``scope`` does not show it.
     """
-    session = Session.objects.filter(scope.visible(), pk=pk).first()
+    session = Session.objects.filter(scope.visible(of=Session), pk=pk).first()
     if session is None:
         raise RowUnknown
     return session
@@ -79,7 +79,7 @@ def session_get(pk: int, scope: Scope = EVERYTHING) -> Session:
 
 def records_of(session: Session, scope: Scope = EVERYTHING) -> QuerySet[Record]:
     """Return a session's list, in the order of the class."""
-    return session.records.filter(scope.visible()).order_by("pk")
+    return session.records.filter(scope.visible(of=Record)).order_by("pk")
 
 
 def summary(first: date, last: date, now: datetime, scope: Scope = EVERYTHING) -> QuerySet[Any]:
@@ -102,7 +102,8 @@ def summary(first: date, last: date, now: datetime, scope: Scope = EVERYTHING) -
 
 
 def _records(first: date, last: date, scope: Scope) -> QuerySet[Record]:
-    return Record.objects.filter(scope.visible(), scope.visible("session__"), session__date__range=(first, last))
+    visible = scope.visible(of=Record) & scope.visible("session__", of=Session)
+    return Record.objects.filter(visible, session__date__range=(first, last))
 
 
 def attendance_rate(attended: int, absent: int) -> float | None:

@@ -50,8 +50,9 @@ def session_open(
         # Of two who open the same, the second finds the first one's. A class that is being renamed is waited for.
         if not SchoolClass.objects.select_for_update(no_key=True).filter(pk=row.pk, name=class_name).first():
             raise ClassUnknown
-        what = {"class_name": class_name, "date": day, "period": period, "is_private": scope.is_own_only}
-        if existing := Session.objects.filter(scope.visible(), **what).first():
+        is_private = scope.is_narrow and class_name not in scope.classes
+        what = {"class_name": class_name, "date": day, "period": period, "is_private": is_private}
+        if existing := Session.objects.filter(scope.visible(of=Session), **what).first():
             raise SessionExists(existing.pk)
         moments = {"opened_at": now, "late_at": now + late_after, "closes_at": now + open_for}
         session = Session.objects.create(**what, **moments, created_by_id=scope.user_pk)
@@ -142,7 +143,7 @@ def record_mark(
     """
     with transaction.atomic():
         session = _lock(pk, scope)
-        record = session.records.filter(scope.visible(), sid=sid).first()
+        record = session.records.filter(scope.visible(of=Record), sid=sid).first()
         if record is None:
             raise RowUnknown
         before = session.status_at(now, record.status)

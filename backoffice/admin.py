@@ -79,7 +79,7 @@ class PersonFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         scope = scope_of(request.user)
-        return [(str(pk), name) for pk, name in staff_names() if not scope.is_own_only or pk == scope.user_pk]
+        return [(str(pk), name) for pk, name in staff_names() if not scope.is_narrow or pk == scope.user_pk]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value() or ""
@@ -121,13 +121,17 @@ def _visible(request: HttpRequest) -> Q:
     visible = Q(pk__in=[])
     for label in (*OBJECTS, "students.ArchivedStudent"):
         if may_see(request, label):
-            page = page_of(label)
+            page, scope = page_of(label), scope_of(request.user)
             kind = "students.Student" if label == "students.ArchivedStudent" else label
             entries = Q(
                 content_type=ContentType.objects.get_for_model(apps.get_model(kind)),
                 object_id__in=page.get_queryset(request).order_by().values("pk"),
             )
-            visible |= entries if issubclass(page.model, EnteredRow) else entries & Q(actor=request.user.pk)
+            of_rows = Q(actor=request.user.pk)
+            if issubclass(page.model, EnteredRow):  # a room may be in sight by one of its students alone
+                own = page.model._default_manager.filter(scope.visible(of=page.model)).order_by()
+                of_rows |= Q(object_id__in=own.values("pk"))
+            visible |= entries & of_rows
     return visible
 
 
@@ -159,7 +163,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         entries = super().get_queryset(request)
-        return entries.filter(_visible(request)) if scope_of(request.user).is_own_only else entries
+        return entries.filter(_visible(request)) if scope_of(request.user).is_narrow else entries
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Tell each entry how many parts its action has behind it."""
@@ -177,7 +181,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        if not search_term.strip() and not scope_of(request.user).is_own_only:
+        if not search_term.strip() and not scope_of(request.user).is_narrow:
             queryset = queryset.filter(additional_data__isnull=True)  # the first of an action stands for its other rows
         if text := search_term.strip()[:MAX_SEARCH]:
             # Each condition has an index. A join with the actor would make PostgreSQL read all entries.

@@ -129,7 +129,7 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
 
 
 def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    if scope.is_own_only:  # the numbers are those of all buyers
+    if scope.is_narrow:  # the numbers are those of all buyers
         return
     sums, before = order_sums(period.spans)
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
@@ -158,7 +158,7 @@ def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]
 
 def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     entries = LogEntry.objects.order_by().filter(timestamp__gte=period.begins, timestamp__lt=period.ends)
-    if scope.is_own_only:
+    if scope.is_narrow:
         entries = entries.filter(actor=scope.user_pk)
     counts = entries.filter(actor__is_staff=True).values_list("actor_id", "actor__username")
     actions = [Count("pk", filter=Q(action=action)) for action in (OrderAction.SHIP, OrderAction.REFUND)]
@@ -274,7 +274,7 @@ def waiting_page(request: HttpRequest) -> JsonResponse:
 
 def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
     lists = [row for row in ORDERS if page_of("shop.order").has_right(request, row[0])]
-    if scope_of(request.user).is_own_only:  # the numbers are those of all buyers
+    if scope_of(request.user).is_narrow:  # the numbers are those of all buyers
         lists = []
     to_do = orders_to_do() if lists else {}
     for _, label, states, query, *_ in lists:

@@ -66,7 +66,7 @@ def _students(text: str, user: Any) -> Iterator[SearchResult]:
     by_name = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
     several = len(text.split()) > 1
     by_value = Student.objects.filter(search_q(text)).order_by("-pk") if several else students_of_value(text)
-    by_value = by_value.filter(scope.visible())[:MAX_RESULTS]
+    by_value = by_value.filter(scope.visible(of=Student))[:MAX_RESULTS]
     rows: dict[int, Any] = {row.id: row for row in by_name} | {student.pk: student for student in by_value}
     for row in islice(rows.values(), MAX_RESULTS):
         yield _result("students.student", row.id, row.name, f"学员 {row.class_name} {row.sid}", "school")

@@ -113,7 +113,7 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
             cursor.execute("SELECT id FROM shop_product WHERE product_id = %s LIMIT 1", [product_id])
             (pk,) = cursor.fetchone()
             cursor.execute(
-                _TAKE, {"pk": pk, "quantity": 1, "vip": VIP_CATEGORY_ID, "is_own_only": False, "only_of": None}
+                _TAKE, {"pk": pk, "quantity": 1, "vip": VIP_CATEGORY_ID, "is_narrow": False, "only_of": None}
             )
             code, title, price, description, image_url, vip_level, vip_days, _ = cursor.fetchone()
             cursor.execute(_INSERT_ORDER, [order_id_new(now), buyer_pk, "buyer", price, now, now, now])

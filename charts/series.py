@@ -36,7 +36,7 @@ class Sight:
 
     @property
     def login_pk(self) -> int | None:
-        return self.scope.user_pk if self.scope.is_own_only else None
+        return self.scope.user_pk if self.scope.is_narrow else None
 
 
 @dataclass(frozen=True)

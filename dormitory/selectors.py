@@ -12,13 +12,24 @@ from students.models import Student
 TAKEN = Count("stays", filter=Q(stays__ends_at=None))
 
 
+def rooms_visible(scope: Scope) -> Q:
+    """Match the rooms that ``scope`` shows: with 本班 also those in which a student of the classes sleeps."""
+    if not scope.classes:
+        return scope.visible()
+    return scope.visible() | Q(pk__in=_sleepers(scope).values("room"))
+
+
+def _sleepers(scope: Scope) -> QuerySet[Stay]:
+    return Stay.objects.filter(scope.visible("student__", of=Student), ends_at=None)
+
+
 def rooms(scope: Scope = EVERYTHING) -> QuerySet[Room]:
     """Return the rooms that ``scope`` shows, each with its ``sleepers``: the stays of those who are in it now.
 
     Show only those of the students whom the caller's scope shows too (``Scope.may_see``).
     """
     stays = Stay.objects.filter(ends_at=None).select_related("student").order_by("bed")
-    found = Room.objects.filter(scope.visible(), removed_at=None)
+    found = Room.objects.filter(rooms_visible(scope), removed_at=None)
     return found.prefetch_related(Prefetch("stays", stays, to_attr="sleepers"))
 
 
@@ -30,8 +41,8 @@ def rooms_found(
     if building:
         found = found.filter(building=building)
     if key:
-        sleepers = Stay.objects.filter(scope.visible("student__"), ends_at=None, student__name__contains=key)
-        found = found.filter(Q(name__contains=key) | Q(pk__in=sleepers.values("room")))
+        named = _sleepers(scope).filter(student__name__contains=key)
+        found = found.filter(Q(name__contains=key) | Q(pk__in=named.values("room")))
     return found.alias(taken=TAKEN).filter(taken__lt=F("beds")) if only_free else found
 
 
@@ -43,7 +54,10 @@ def beds_of(room: Any) -> Iterable[tuple[int, Stay | None]]:
 
 def stays_of(scope: Scope = EVERYTHING, **students: Any) -> QuerySet[Stay]:
     """Return the stays of some students, newest first, as far as ``scope`` shows room and student."""
-    seen = Stay.objects.filter(scope.visible("student__"), scope.visible("room__"), **students)
+    room = scope.visible("room__")
+    if scope.classes:
+        room |= Q(student__class_name__in=scope.classes)
+    seen = Stay.objects.filter(scope.visible("student__", of=Student), room, **students)
     return seen.select_related("room").order_by("-begins_at", "-pk")
 
 
@@ -54,5 +68,5 @@ def buildings(scope: Scope = EVERYTHING) -> list[str]:
 
 def homeless(text: str, scope: Scope = EVERYTHING, *, limit: int = 10) -> QuerySet[Student]:
     """Return students without a bed whose name begins with ``text``, or whose number it is."""
-    students = Student.objects.filter(scope.visible()).filter(Q(name__startswith=text) | Q(sid=text.upper()))
+    students = Student.objects.filter(scope.visible(of=Student)).filter(Q(name__startswith=text) | Q(sid=text.upper()))
     return students.exclude(pk__in=Stay.objects.filter(ends_at=None).values("student")).order_by("-pk")[:limit]

@@ -15,6 +15,7 @@ from django.db.models import Max
 from core.errors import NothingChanged, RowUnknown
 from dormitory import errors
 from dormitory.models import Room, RoomGender, Stay
+from dormitory.selectors import rooms_visible
 from permissions.scope import EVERYTHING, Scope
 from students.models import Student
 
@@ -25,7 +26,7 @@ def room_add(*, scope: Scope = EVERYTHING, **values: Any) -> Room:
     :raises RoomExists: the building has one of this name among those that ``scope`` shows.
     """
     with _once():
-        return Room.objects.create(**values, created_by_id=scope.user_pk, is_private=scope.is_own_only)
+        return Room.objects.create(**values, created_by_id=scope.user_pk, is_private=scope.is_narrow)
 
 
 def room_update(*, room_pk: int, scope: Scope = EVERYTHING, **changes: Any) -> Room:
@@ -144,7 +145,7 @@ def _stay(student: Student, room: Room, bed: int, now: datetime) -> Stay:
 
 
 def _lock_room(pk: int, scope: Scope) -> Room:
-    return scope.lock(Room.objects.filter(pk=pk, removed_at=None), RowUnknown)
+    return scope.lock(Room.objects.filter(pk=pk, removed_at=None), RowUnknown, rooms_visible(scope))
 
 
 @contextmanager

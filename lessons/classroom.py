@@ -30,7 +30,7 @@ from lessons.faults import faults_on
 from lessons.slips import slips_page
 from lessons.teachers import class_take, classes_for, classes_taught, may_teach, teaches, trainees_of
 from permissions.gate import read_only_set, read_only_until
-from permissions.models import DEFAULT_ROLEID, DataScope
+from permissions.models import DEFAULT_ROLEID, DataScope, Role
 from permissions.selectors import roles_to_give
 from practice.errors import InvitationInvalid
 from practice.selectors import invitations_open
@@ -59,7 +59,7 @@ class ClassForm(forms.Form):
     role = forms.ChoiceField(label="角色", choices=roles_to_give, initial=DEFAULT_ROLEID)
     scope = forms.ChoiceField(
         label="数据权限",
-        choices=[("", "与角色相同"), *DataScope.choices],
+        choices=[("", "与角色相同"), *Role.SCOPES],
         required=False,
         help_text="仅本人：每个人有自己的一份学员和商品，互相看不到；仅本人可改：看得到全部，只能改自己录入的",
     )

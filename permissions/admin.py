@@ -16,11 +16,11 @@ from unfold.decorators import display
 from core.admin.base import OfficeAdmin, PasswordFirst, page_shown
 from core.api.access import Access
 from core.times import format_office_time
-from permissions.choices import calls_open_to_rows
+from permissions.choices import calls_open_to_rows, offered_rights
 from permissions.forms import RoleForm
 from permissions.matrix import matrix, preview_of
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
-from permissions.seed import HOME
+from permissions.seed import HOME, TEMPLATES
 from permissions.services.roles import copies_follow
 
 
@@ -34,7 +34,11 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     search_fields = ["name", "roleid"]
     search_help_text = "角色名称或编号"
     ordering = ["pk"]  # Meta's does not count with the number of users
-    fields = ["roleid", "name", "menu", "buttons", "rows", "data_scope", "permissions", "created_at", "updated_at"]
+    fieldsets: Any = [
+        (None, {"fields": ["roleid", "name", "data_scope", ("created_at", "updated_at")]}),
+        ("后台", {"fields": ["permissions"], "classes": ["tab"]}),
+        ("客户端", {"fields": ["menu", "buttons", "rows"], "classes": ["tab"]}),
+    ]
     readonly_fields = ["origin", "created_at", "updated_at"]
     change_form_before_template = "permissions/preview_button.html"
     list_before_template = "permissions/role_bar.html"
@@ -85,10 +89,10 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     def needed_because(self, request: HttpRequest, role: Role) -> str:
         return "是超级管理员的角色，不能删除" if role.is_root else "是新注册和扫码登录的用户得到的角色，不能删除"
 
-    def get_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
+    def get_fieldsets(self, request: HttpRequest, obj: Role | None = None) -> Any:
         if obj is None or obj.origin is None:
-            return list(self.fields)
-        return ["roleid", "name", "origin", "data_scope", "created_at", "updated_at"]
+            return self.fieldsets
+        return [(None, {"fields": ["roleid", "name", "origin", "data_scope", ("created_at", "updated_at")]})]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -99,7 +103,17 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         return [*self.readonly_fields, "roleid"] if obj else list(self.readonly_fields)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        if template := TEMPLATES.get(request.GET.get("template", "")):
+            names = set(template["permissions"])
+            rights = [one for one in offered_rights() if f"{one.content_type.app_label}.{one.codename}" in names]
+            return template | {"permissions": rights}
         return {"menu": [{"name": HOME}]} | super().get_changeform_initial_data(request)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        templates = [(key, template["name"]) for key, template in TEMPLATES.items()]
+        return super().add_view(request, form_url, {"templates": templates} | (extra_context or {}))
 
     # --- Preview: what a user with this role may call and see ---
     def get_urls(self) -> list[URLPattern]:

@@ -18,10 +18,16 @@ from django.utils.safestring import SafeString
 from unfold import widgets
 
 from permissions.choices import offered_rights, office_rights, row_choices, row_notes
-from permissions.models import ClientButton, Role
+from permissions.models import ClientButton, DataScope, Role
 from permissions.role_validation import MAX_DEPTH, MAX_NAME, menu_problem, rows_problem
 from permissions.selectors import menu_names_in_use
 from permissions.services.roles import menu_with_home
+
+SCOPE_HELP = (
+    "对学员、考勤、宿舍、商品和类目：全部；能看全部、只能改自己录入的；本班：自己当班主任或任课的班，加上自己录入的；"
+    "仅本人：自己录入的"
+)
+RIGHTS_HELP = "此角色的后台人员能查看和修改什么。订单没有勾“看完整电话”的，打印的配货单上也是 138****0140，快递员打不通"
 
 
 class _ProjectTemplate:
@@ -117,11 +123,15 @@ class RowsField(forms.Field):
 
 
 class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
+    data_scope = forms.ChoiceField(
+        label="数据权限", choices=DataScope.choices, initial=DataScope.ALL, help_text=SCOPE_HELP,
+        widget=widgets.UnfoldAdminSelectWidget,
+    )  # fmt: skip
     menu = MenuField(label="菜单", required=False)
     rows = RowsField(label="可调用的接口", required=False)
     buttons = forms.MultipleChoiceField(label="按钮权限", required=False, widget=Switches)
     permissions = forms.ModelMultipleChoiceField(
-        label="后台权限", queryset=Permission.objects.none(), required=False, widget=Picker
+        label="后台权限", queryset=Permission.objects.none(), required=False, widget=Picker, help_text=RIGHTS_HELP
     )
 
     class Meta:
@@ -132,6 +142,8 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
+        if self.instance.pk:
+            self.initial["data_scope"] = self.instance.scope
         if self.instance.origin:
             for name in ("permissions", *Role.FOLLOWING):
                 del fields[name]
@@ -151,6 +163,11 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         present, visible = self.initial.get("permissions", []), {right.permission for right in rights}
         self.hidden_rights = [right for right in present if right not in visible]
         self.initial["permissions"] = [right for right in present if right in visible]
+
+    def clean_data_scope(self) -> str:
+        columns = DataScope(self.cleaned_data["data_scope"]).columns
+        self.instance.sees_classes = columns["sees_classes"]
+        return str(columns["data_scope"])
 
     def clean_menu(self) -> Any:
         if self._is_untouched("menu"):

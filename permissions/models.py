@@ -1,6 +1,7 @@
 """Roles: which calls a user may make, which menu and buttons the client shows, and the rights in the back office."""
 
 from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -23,11 +24,18 @@ class ClientButton(models.TextChoices):
 
 
 class DataScope(models.TextChoices):
-    """Which students, products and categories a role sees and may change (``permissions.scope``)."""
+    """Which rows a role sees and may change (``permissions.scope``), the widest first."""
 
     ALL = "all", "全部"
     CHANGE_OWN = "change_own", "仅本人可改"
+    CLASS = "class", "本班"
     OWN = "own", "仅本人"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns by which a role has this scope."""
+        is_class = self is DataScope.CLASS
+        return {"data_scope": DataScope.OWN if is_class else self, "sees_classes": is_class}
 
 
 class Role(models.Model):
@@ -39,6 +47,7 @@ class Role(models.Model):
     """
 
     NAME_LENGTH = 64
+    SCOPES: ClassVar = [choice for choice in DataScope.choices if choice[0] != DataScope.CLASS]
     FOLLOWING = ("menu", "rows", "buttons")  # what a copy takes from its origin, beside the rights of the back office
 
     roleid = models.CharField("角色编号", max_length=32, unique=True)
@@ -51,11 +60,13 @@ class Role(models.Model):
     data_scope = models.CharField(
         "数据权限",
         max_length=16,
-        choices=DataScope,
+        choices=SCOPES,
         default=DataScope.ALL,
         db_default=DataScope.ALL,
         help_text="对学员、商品和类目：全部；或能看全部、只能改自己录入的；或只能看到自己录入的",
     )
+    # Beside 仅本人 and not a value of its own: the release before 1.2.0 would show such a role everything.
+    sees_classes = models.BooleanField("本班", default=False, db_default=False, editable=False)
     origin = models.ForeignKey(
         "self",
         models.SET_NULL,
@@ -84,6 +95,11 @@ class Role(models.Model):
     @property
     def is_root(self) -> bool:
         return self.roleid == ROOT_ROLEID
+
+    @property
+    def scope(self) -> DataScope:
+        is_class = self.sees_classes and self.data_scope == DataScope.OWN
+        return DataScope.CLASS if is_class else DataScope(self.data_scope)
 
     @cached_property
     def paths(self) -> frozenset[str]:
@@ -120,6 +136,8 @@ class EnteredRow(models.Model):
     None: of no user, as what was there before or came with old data. No constraint in the database, because adding it
     would lock the users too, and a deleted student may come back after the user is gone.
     """
+
+    class_path: ClassVar[str] = ""  # where the name of the row's class stands, as a query writes it; "": of no class
 
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -1,19 +1,27 @@
 """The data scope of a role (数据权限): which rows of others a caller sees, and which the caller may change.
 
-The selectors and services of students, products and categories ask a :class:`Scope`. Their rows keep in ``created_by``
-who entered them; rows without one belong to no user, so only the scope "all" may change them.
+The selectors and services of every app ask a :class:`Scope`. The rows keep in ``created_by`` who entered them; rows
+without one belong to no user. The scope "class" adds the rows of the classes that a user heads or teaches, where a
+model names the class of its rows (``EnteredRow.class_path``); of all other rows it shows what "own" shows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from core.errors import DomainError, NotPermitted
+from core.ids import mark_of
+from core.registers import Register
+from permissions.errors import ClassNotOwn
 from permissions.models import DataScope, EnteredRow, Role
 
 Row = TypeVar("Row", bound=EnteredRow)
+classes_of_user = Register[Callable[[int], frozenset[str]]]("the names of the classes that a user heads or teaches")
 
 
 @dataclass(frozen=True)
@@ -24,30 +32,55 @@ class Scope:
     user_pk: int | None = None
 
     @property
-    def is_own_only(self) -> bool:
-        return self.kind == DataScope.OWN
+    def is_narrow(self) -> bool:
+        """Others' rows are hidden, or most of them."""
+        return self.kind in (DataScope.OWN, DataScope.CLASS)
 
     @property
     def is_all(self) -> bool:
         return self.kind == DataScope.ALL
 
-    def visible(self, prefix: str = "") -> Q:
-        """Match the rows that the caller sees. ``prefix`` leads to them, for example ``product__``."""
-        return Q(**{f"{prefix}created_by": self.user_pk}) if self.is_own_only else Q()
+    @cached_property
+    def classes(self) -> frozenset[str]:
+        """The caller's classes under the scope "class"; under every other one none."""
+        return classes_of_user()(self.user_pk or 0) if self.kind == DataScope.CLASS else frozenset()
 
-    def changeable(self) -> Q:
+    def visible(self, prefix: str = "", *, of: type[EnteredRow] = EnteredRow) -> Q:
+        """Match the rows of the model ``of`` that the caller sees. ``prefix`` leads to them, such as ``student__``."""
+        return self._own(prefix, of) if self.is_narrow else Q()
+
+    def changeable(self, *, of: type[EnteredRow] = EnteredRow) -> Q:
         """Match the rows that the caller may change and delete."""
-        return Q() if self.is_all else Q(created_by=self.user_pk)
+        return Q() if self.is_all else self._own("", of)
 
-    def covers(self) -> list[str]:
-        """Return the scopes that show no more than this one. What was prepared under another one shows too much."""
-        return DataScope.values[DataScope.values.index(self.kind) :]
+    def _own(self, prefix: str, model: type[EnteredRow]) -> Q:
+        own = Q(**{f"{prefix}created_by": self.user_pk})
+        if model.class_path and self.classes:
+            own |= Q(**{f"{prefix}{model.class_path}__in": self.classes})
+        return own
+
+    @property
+    def key(self) -> str:
+        """What a file or a run keeps, to be closed under a narrower scope: other classes make another key."""
+        return f"{self.kind}:{mark_of(self.classes)[:10]}" if self.kind == DataScope.CLASS else self.kind
+
+    @property
+    def covered(self) -> list[str]:
+        """The keys of the scopes that show no more than this one. What was prepared under another shows too much."""
+        narrower = DataScope.values[DataScope.values.index(self.kind) + 1 :]
+        return [self.key, *narrower]
 
     def may_see(self, row: EnteredRow) -> bool:
-        return not self.is_own_only or row.created_by_id == self.user_pk
+        return not self.is_narrow or self._is_own(row)
 
     def may_change(self, row: EnteredRow) -> bool:
-        return self.is_all or row.created_by_id == self.user_pk
+        return self.is_all or self._is_own(row)
+
+    def _is_own(self, row: EnteredRow) -> bool:
+        if row.created_by_id == self.user_pk:
+            return True
+        path = row.class_path.replace("__", ".")
+        return bool(path and self.classes) and attrgetter(path)(row) in self.classes
 
     def require_change(self, row: EnteredRow) -> None:
         """Check that the caller may change a row in sight.
@@ -57,17 +90,30 @@ class Scope:
         if not self.may_change(row):
             raise NotPermitted
 
-    def lock(self, rows: QuerySet[Row], missing: type[DomainError]) -> Row:
+    def lock(self, rows: QuerySet[Row], missing: type[DomainError], visible: Q | None = None) -> Row:
         """Lock a row until the transaction ends, to change it.
 
+        :param visible: what matches the rows that the caller sees, if that is not as in :meth:`visible`.
         :raises missing: there is none among ``rows``, or the caller does not see it.
         :raises NotPermitted: another user has entered it.
         """
-        row = rows.select_for_update(no_key=True).filter(self.visible()).first()
+        row = rows.select_for_update(no_key=True).filter(visible or self.visible(of=rows.model)).first()
         if row is None:
             raise missing
         self.require_change(row)
         return row
+
+    def may_fill(self, class_name: str) -> bool:
+        """Tell whether the caller may put a student into a class: with the scope "class" into the own ones alone."""
+        return self.kind != DataScope.CLASS or class_name in self.classes
+
+    def require_class(self, class_name: str) -> None:
+        """Check the same.
+
+        :raises ClassNotOwn: the caller may not.
+        """
+        if not self.may_fill(class_name):
+            raise ClassNotOwn(self.classes)
 
 
 EVERYTHING = Scope()
@@ -82,4 +128,4 @@ def scope_of(user: Any) -> Scope:
     if role.is_root:
         return Scope(DataScope.ALL, user.pk or 0)
     # On a practice server strangers meet: each has a school of one's own, whatever the role says.
-    return Scope(DataScope.OWN if settings.PRACTICE else role.data_scope, user.pk or 0)
+    return Scope(DataScope.OWN if settings.PRACTICE else role.scope, user.pk or 0)

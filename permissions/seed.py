@@ -1,8 +1,8 @@
-"""The four roles of the contract, which `manage.py seed_roles` creates."""
+"""The four roles of the contract, which `manage.py seed_roles` creates, and the templates a new role may begin from."""
 
 from typing import Any
 
-from permissions.models import ROOT_ROLEID, ClientButton
+from permissions.models import ROOT_ROLEID, ClientButton, DataScope
 
 HOME = "管理首页"  # the page that clients open first, so every role's menu needs it
 
@@ -66,3 +66,50 @@ BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "200": {"students": ("view",)},
 }
+
+# Templates of the form of a new role: what the form holds at first, by its fields; ``permissions`` are Django's names.
+TEMPLATES: dict[str, dict[str, Any]] = {
+    "accountant": {
+        "name": "会计",
+        "data_scope": DataScope.ALL,
+        "menu": [_entry(HOME), _entry("我的中心")],
+        "rows": [],
+        "buttons": [],
+        "permissions": [
+            "shop.view_order", "shop.export_order", "shop.income_order", "payments.view_payment",
+            "payments.export_payment", "payments.view_refund", "payments.export_refund", "payments.view_billrun",
+            "payments.view_difference", "payments.change_difference",
+        ],
+    },
+    "packer": {
+        "name": "发货员",
+        "data_scope": DataScope.ALL,
+        "menu": [_entry(HOME), _entry("我的中心")],
+        "rows": ["/order/ship"],
+        "buttons": [ClientButton.READ],
+        "permissions": ["shop.view_order", "shop.ship_order", "shop.phone_order"],
+    },
+    "head_teacher": {
+        "name": "班主任",
+        "data_scope": DataScope.CLASS,
+        "menu": [_entry(HOME), STUDENT_MENU, _entry("考勤管理"), _entry("数据统计"), _entry("我的中心")],
+        "rows": [
+            "/students/getclasses", "/students/getstulist", "/students/searchstu", "/students/addstu",
+            "/students/updatestu", "/attendance/*", "/dorm/getRooms", "/statistics/students",
+        ],
+        "buttons": [ClientButton.READ, ClientButton.ADD, ClientButton.EDIT],
+        "permissions": [
+            "students.view_student", "students.add_student", "students.change_student", "students.export_student",
+            "students.phone_student", "students.account_student", "students.view_schoolclass",
+            "attendance.view_session", "attendance.change_session", "attendance.export_session", "dormitory.view_room",
+        ],
+    },
+    "dormitory": {
+        "name": "宿管",
+        "data_scope": DataScope.ALL,
+        "menu": [_entry(HOME), _entry("学员管理", "学员宿舍"), _entry("我的中心")],
+        "rows": ["/students/getclasses", "/students/getstulist", "/students/searchstu", "/dorm/*"],
+        "buttons": ClientButton.values,
+        "permissions": [f"dormitory.{verb}_room" for verb in ("view", "add", "change", "delete", "export")],
+    },
+}  # fmt: skip

@@ -24,6 +24,7 @@ from core.admin.listing import ListQuery, list_address, list_shown, page_of, que
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
 from core.sheets.write import Page, book_write, download, sheet_write
+from permissions.scope import scope_of
 from runs.errors import ExportRefused
 from runs.models import Export
 from runs.pages import run_url
@@ -204,7 +205,7 @@ def export_make(export: Export) -> None:
     def portions() -> Iterator[Any]:
         return with_progress(rows[:MAX_ROWS].iterator(PORTION), export, total=total)
 
-    export.scope = export.created_by.role.data_scope
+    export.scope = scope_of(export.created_by).key
     export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
     export.state, export.rows = Export.State.DONE, total
 

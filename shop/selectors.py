@@ -42,7 +42,7 @@ def category_page(window: slice, *, scope: Scope = EVERYTHING) -> tuple[int, lis
 
 
 def _on_sale_sql(scope: Scope) -> str:
-    return "t.removed_at IS NULL" + (" AND t.created_by_id = %(user_pk)s" if scope.is_own_only else "")
+    return "t.removed_at IS NULL" + (" AND t.created_by_id = %(user_pk)s" if scope.is_narrow else "")
 
 
 def product_page(
@@ -102,7 +102,7 @@ def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
 
 def orders_visible(scope: Scope) -> Q:
     """Match the orders that a member of staff sees: those of all buyers, or with the scope of the own rows the own."""
-    return Q(user=scope.user_pk) if scope.is_own_only else Q()
+    return Q(user=scope.user_pk) if scope.is_narrow else Q()
 
 
 def order_search(

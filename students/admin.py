@@ -147,7 +147,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
     readonly_fields = ["photo", "sid", "created", *SHOWN]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Student]:
-        return super().get_queryset(request).filter(scope_of(request.user).visible())
+        return super().get_queryset(request).filter(scope_of(request.user).visible(of=Student))
 
     def has_change_permission(self, request: HttpRequest, obj: Student | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
@@ -208,7 +208,8 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         elif form.cleaned_data.get("no_picture"):
             fields["headimgurl"] = ""
         if not change:
-            student = services.student_add(created_by_id=request.user.pk, now=times.now(), **fields)
+            fields["created_by_id"] = request.user.pk
+            student = services.student_add(now=times.now(), scope=scope_of(request.user), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
         elif fields:
             services.student_edit(sid=obj.sid, changes=fields, now=times.now(), scope=scope_of(request.user))
@@ -275,7 +276,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
 
     def _changeable(self, request: HttpRequest, students: QuerySet[Student]) -> QuerySet[Student]:
         """Return those of the chosen students that the user may change, and say so where others are left out."""
-        own = students.filter(scope_of(request.user).changeable())
+        own = students.filter(scope_of(request.user).changeable(of=Student))
         if not scope_of(request.user).is_all and (others := students.count() - own.count()):
             messages.warning(request, f"{others} 名学员不是您录入的，不会改动")
         return own
@@ -348,7 +349,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         form.fields["class_name"].widget.scope = scope_of(request.user)
         return self._change_many(
             request, students, "edit_many", verb="修改", form=form, mark=services.edit_mark,
-            do=lambda **who: services.students_edit(values=form.values, **who),
+            do=lambda **who: services.students_edit(values=form.values, scope=scope_of(request.user), **who),
             hint="填写的栏目改成同一个值，留空的不改。",
         )  # fmt: skip
 
@@ -447,11 +448,11 @@ class ArchivedStudentAdmin(HiddenFields, ButtonsAdmin):
         return _partly_hidden(self.fields, request.user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ArchivedStudent]:
-        return super().get_queryset(request).filter(scope_of(request.user).changeable())
+        return super().get_queryset(request).filter(scope_of(request.user).changeable(of=Student))
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         answer = super()._press_posted(request, object_id)
-        is_back = Student.objects.filter(scope_of(request.user).visible(), pk=object_id).exists()
+        is_back = Student.objects.filter(scope_of(request.user).visible(of=Student), pk=object_id).exists()
         return HttpResponseRedirect(reverse("admin:students_student_change", args=[object_id])) if is_back else answer
 
     @display(description="归档人")

@@ -7,6 +7,9 @@ class StudentsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import usernames
+        from permissions import scope
+        from students.classes import classes_of_user
         from students.selectors import number_owners
 
+        scope.classes_of_user.set(classes_of_user)
         usernames.number_owners.set(number_owners)

@@ -4,14 +4,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from accounts.models import User
-from accounts.selectors import users_of_class
+from accounts.selectors import people_visible, users_of_class
 from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.deletion import MARK
@@ -58,10 +58,11 @@ class SchoolClassAdmin(OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolClass]:
         scope = scope_of(request.user)
-        students = Student.objects.filter(scope.visible(), class_name=OuterRef("name")).order_by().values("class_name")
+        visible = Q(scope.visible(of=Student), class_name=OuterRef("name"))
+        students = Student.objects.filter(visible).order_by().values("class_name")
         number = Subquery(students.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
         rows = super().get_queryset(request).annotate(number=Coalesce(number, Value(0)))
-        return rows.filter(name__in=class_list(scope)) if scope.is_own_only else rows
+        return rows.filter(name__in={*class_list(scope), *scope.classes}) if scope.is_narrow else rows
 
     @display(description="学员", ordering="number")
     def number(self, row: Any) -> int:
@@ -169,7 +170,7 @@ def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
     if request.user.has_perm("accounts.view_user"):
         users = [
             (page_link(user, user.username), user.nickname, "启用" if user.is_active else "停用", _seen(user))
-            for user in users_of_class(row.name)[:MAX_LISTED]
+            for user in users_of_class(row.name).filter(people_visible(request.user))[:MAX_LISTED]
         ]
         panels.append(_panel("账号", ["用户名", "姓名", "状态", "上次登录"], users))
     return panels

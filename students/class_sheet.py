@@ -22,7 +22,7 @@ def class_sheet_page(request: HttpRequest) -> HttpResponse:
     """Return the page of all students that the list shows for the same filters and search."""
     filters, text = filters_read(request.GET), request.GET.get("q", "").replace("\x00", "").strip()[:64]
     matches = Student.objects.filter(
-        scope_of(request.user).visible(), filters_q(filters), search_q(text) if text else Q()
+        scope_of(request.user).visible(of=Student), filters_q(filters), search_q(text) if text else Q()
     )
     students = list(matches.order_by("class_name", "pk")[: MAX_PRINTED + 1])
     back = reverse("admin:students_student_changelist") + "?" + request.GET.urlencode()

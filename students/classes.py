@@ -1,7 +1,7 @@
 """Find classes. A class that students are in, but that nobody has asked for yet, gets its row here."""
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from permissions.scope import EVERYTHING, Scope
 from students.errors import ClassUnknown
@@ -18,11 +18,12 @@ ORDER BY 1 ON CONFLICT DO NOTHING
 def class_get(name: str, scope: Scope = EVERYTHING) -> SchoolClass:
     """Find a class by its name.
 
-    :raises ClassUnknown: there is none, or none with a student whom ``scope`` shows.
+    :raises ClassUnknown: there is none, or none that is the caller's or has a student whom ``scope`` shows.
     """
     rows = SchoolClass.objects.filter(name=name)
     row = rows.first()
-    if (row is None or scope.is_own_only) and not students_total(name, scope=scope):
+    is_known = row is not None and (not scope.is_narrow or name in scope.classes)
+    if not is_known and not students_total(name, scope=scope):
         raise ClassUnknown
     if row is None:
         classes_add([name])
@@ -33,11 +34,17 @@ def class_get(name: str, scope: Scope = EVERYTHING) -> SchoolClass:
 
 
 def class_rows(scope: Scope = EVERYTHING) -> QuerySet[SchoolClass]:
-    """Return all classes, also those without students; or those with a student whom ``scope`` shows."""
+    """Return all classes, also those without students; or the caller's and those with a student in sight."""
     names = [name for name, _ in classes_counted(scope)]
     classes_add(names)
     rows = SchoolClass.objects.order_by("name")
-    return rows.filter(name__in=names) if scope.is_own_only else rows
+    return rows.filter(name__in={*names, *scope.classes}) if scope.is_narrow else rows
+
+
+def classes_of_user(user_pk: int) -> frozenset[str]:
+    """Name the classes that a user heads or teaches, for the data scope 本班."""
+    own = SchoolClass.objects.filter(Q(head_teacher=user_pk) | Q(teachers=user_pk)).order_by()
+    return frozenset(own.values_list("name", flat=True))
 
 
 def classes_add(names: list[str]) -> None:

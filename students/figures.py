@@ -22,7 +22,7 @@ OLDEST_BAND = "30+"
 
 def students_by(group: str, scope: Scope = EVERYTHING) -> list[tuple[str, int]]:
     """Return (name, number of students), largest first; of ``city``, ``class``, ``degree`` or ``age`` in bands."""
-    students: QuerySet[Any] = Student.objects.filter(scope.visible()).order_by()
+    students: QuerySet[Any] = Student.objects.filter(scope.visible(of=Student)).order_by()
     if group == "age":
         bands = [When(age__lte=last, then=Value(name)) for last, name in AGE_BANDS.items()]
         students = students.annotate(band=Case(*bands, default=Value(OLDEST_BAND), output_field=CharField()))
@@ -43,14 +43,15 @@ def entries(unit: str, first: date, last: date, scope: Scope = EVERYTHING) -> di
 
 def leavers(unit: str, first: date, last: date, scope: Scope = EVERYTHING) -> dict[date, int]:
     """Return how many students left (退学, 结业, archived) from ``first`` to ``last``, as :func:`entries` does."""
-    events = StudentEvent.objects.filter(scope.visible(), is_leaving=True, on__gte=first, on__lte=last).order_by()
+    visible = scope.visible(of=StudentEvent)
+    events = StudentEvent.objects.filter(visible, is_leaving=True, on__range=(first, last)).order_by()
     rows: Any = events.annotate(at=Trunc("on", unit, output_field=DateField())).values_list("at")
     return dict(rows.annotate(Count("pk")))
 
 
 def _entries(unit: str, scope: Scope, **span: Any) -> dict[date, int]:
     here, archive = (
-        model._default_manager.filter(scope.visible(), **span)
+        model._default_manager.filter(scope.visible(of=model), **span)
         .order_by()
         .values_list(Trunc("created_at", unit, output_field=DateField(), tzinfo=SHANGHAI))
         .annotate(Count("pk"))

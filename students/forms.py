@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from core.times import local, now
+from permissions.errors import ClassNotOwn
+from permissions.models import DataScope
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
 from students.classes import class_rows
@@ -38,9 +40,11 @@ class ClassWidget(UnfoldAdminSelectWidget):
         return data.get(f"{name}_new", "") if value == NEW_CLASS else value
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        classes = class_list(self.scope)
+        may_add = self.scope.kind != DataScope.CLASS
+        classes = class_list(self.scope) if may_add else sorted(self.scope.classes | ({value} if value else set()))
         new = str(value) if value and value not in classes else ""
-        self.choices = [("", "请选择"), *((one, one) for one in classes), (NEW_CLASS, "新建班级…")]
+        others = [(NEW_CLASS, "新建班级…")] if may_add else []
+        self.choices = [("", "请选择"), *((one, one) for one in classes), *others]
         # CSS shows the field while "new class" is chosen, so it works without scripts, too.
         return format_html(
             '<div class="bo-new-choice">{}<input type="text" name="{}_new" value="{}" maxlength="{}" class="{}" '
@@ -63,6 +67,18 @@ class ClassField(forms.CharField):
         return ClassSpelling(self.widget.scope).of(text) if text else ""
 
 
+def own_class(form: Any) -> str:
+    """Clean a class that must be the user's own if the data scope says so, or the one that the student has.
+
+    :raises forms.ValidationError: it is another one.
+    """
+    name: str = form.cleaned_data["class_name"]
+    scope = form.fields["class_name"].widget.scope
+    if name and name != form.initial.get("class_name") and not scope.may_fill(name):
+        raise forms.ValidationError(ClassNotOwn(scope.classes).msg)
+    return name
+
+
 def digits_of_any_keyboard(form: Any) -> None:
     """Let the age be typed in full-width digits, which browsers refuse in a field for numbers."""
     if "age" in form.fields:
@@ -76,6 +92,7 @@ class StudentForm(PictureModelForm):
     picture = picture_field("上传头像")
     no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)
     columns: ClassVar = {"picture": "headimgurl"}
+    clean_class_name = own_class
 
     class Meta:
         model = Student
@@ -122,6 +139,7 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
     """Values for many students; what is left empty stays as it is."""
 
     class_name = ClassField()
+    clean_class_name = own_class
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -108,6 +108,8 @@ class Gender(models.TextChoices):
 class StudentFields(EnteredRow):
     """What a student is, among the others or in the archive."""
 
+    class_path = "class_name"
+
     sid = models.CharField("学号", max_length=12, default=new_sid, editable=False)
     name = models.CharField("姓名", max_length=64)
     age = models.SmallIntegerField("年龄", validators=[MinValueValidator(MIN_AGE), MaxValueValidator(MAX_AGE)])
@@ -251,6 +253,8 @@ class StudentEvent(EnteredRow):
     the data scope. ``class_name`` is the class at that time. Of an undone run the events are gone.
     """
 
+    class_path = "class_name"
+
     student_pk = models.BigIntegerField("学员编号")
     sid = models.CharField("学号", max_length=12)
     class_name = models.CharField("班级", max_length=64)
@@ -346,11 +350,11 @@ class TransferRun(Run):
     def save(self, *args: Any, **kwargs: Any) -> None:
         # What the run will show and change was chosen under this data scope. Under a narrower one it is closed.
         if self._state.adding and self.created_by:
-            self.options = {"scope": scope_of(self.created_by).kind} | self.options
+            self.options = {"scope": scope_of(self.created_by).key} | self.options
         super().save(*args, **kwargs)
 
     def is_open_to(self, scope: Scope) -> bool:
-        return self.options.get("scope", DataScope.ALL) in scope.covers()
+        return scope.is_all or self.options.get("scope", DataScope.ALL) in scope.covered
 
     @property
     def state_name(self) -> str:

@@ -57,8 +57,8 @@ def student_page(window: slice, *, class_name: str = "", key: str = "", scope: S
     :param window: which of them, as ``core.api.params.page_slice`` makes it.
     :param key: plain text; upper and lower case differ.
     """
-    if scope.is_own_only:
-        return _own_page(window, scope, class_name, key)
+    if scope.is_narrow:
+        return _narrow_page(window, scope, class_name, key)
     if key:
         return _search(window, key, class_name)
     if class_name:
@@ -147,8 +147,8 @@ def students_of_value(text: str) -> QuerySet[Student]:
 
 def values_in_use(column: str, *, limit: int = VALUES_SHOWN, scope: Scope = EVERYTHING) -> list[str]:
     """Return the values that a column with an index has, in order: DISTINCT would read every student."""
-    if scope.is_own_only:
-        return list(_own(scope).order_by(column).values_list(column, flat=True).distinct()[:limit])
+    if scope.is_narrow:
+        return list(_narrow(scope).order_by(column).values_list(column, flat=True).distinct()[:limit])
     field = connection.ops.quote_name(str(model_field(column).column))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -173,15 +173,15 @@ def class_list(scope: Scope = EVERYTHING) -> list[str]:
 
 def classes_counted(scope: Scope = EVERYTHING) -> list[tuple[str, int]]:
     """Return the classes that have students, in order, each with its number of students."""
-    if scope.is_own_only:
-        return list(_own(scope).order_by("class_name").values_list("class_name").annotate(Count("pk")))
+    if scope.is_narrow:
+        return list(_narrow(scope).order_by("class_name").values_list("class_name").annotate(Count("pk")))
     return class_counts()
 
 
 def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:
     """Count the students, or those of one class."""
-    if scope.is_own_only:
-        return _own(scope, class_name).count()
+    if scope.is_narrow:
+        return _narrow(scope, class_name).count()
     return student_count(class_name)
 
 
@@ -202,7 +202,7 @@ def class_students(class_name: str, *, limit: int) -> list[Student]:
 
 def class_roster(class_name: str, scope: Scope = EVERYTHING, *, only_studying: bool = False) -> QuerySet[Student]:
     """Return the students of a class, in the order they were entered; ``only_studying``: without 休学, 退学, 结业."""
-    students = Student.objects.filter(scope.visible(), class_name=class_name).order_by("pk")
+    students = Student.objects.filter(scope.visible(of=Student), class_name=class_name).order_by("pk")
     return students.filter(state=StudentState.STUDYING) if only_studying else students
 
 
@@ -219,7 +219,7 @@ def student_of_account(user_pk: int | None) -> Student | None:
 
 def archived_among(field: str, values: Iterable[Any], *, scope: Scope) -> set[Any]:
     """Return those of the values that archived students whom ``scope`` lets bring back have in a field."""
-    archive = ArchivedStudent.objects.filter(scope.changeable(), **{f"{field}__in": list(values)})
+    archive = ArchivedStudent.objects.filter(scope.changeable(of=ArchivedStudent), **{f"{field}__in": list(values)})
     return set(archive.order_by().values_list(field, flat=True))
 
 
@@ -234,7 +234,7 @@ def student_get(sid: str, scope: Scope = EVERYTHING) -> Student:
 
     :raises StudentUnknown: no student has it, or none whom ``scope`` shows.
     """
-    student = Student.objects.filter(scope.visible(), sid=sid).first()
+    student = Student.objects.filter(scope.visible(of=Student), sid=sid).first()
     if student is None:
         raise StudentUnknown
     return student
@@ -248,14 +248,14 @@ def _name_holds(text: str, *keys: str) -> QuerySet[Student]:
     return students.filter(name__contains=text)
 
 
-def _own(scope: Scope, class_name: str = "") -> QuerySet[Student]:
-    """Return what one person has entered: some hundreds, so it is counted when a page asks."""
-    students = Student.objects.filter(scope.visible()).order_by("-pk")
+def _narrow(scope: Scope, class_name: str = "") -> QuerySet[Student]:
+    """Return what a narrow scope shows, newest first: some hundreds, so it is counted when a page asks."""
+    students = Student.objects.filter(scope.visible(of=Student)).order_by("-pk")
     return students.filter(class_name=class_name) if class_name else students
 
 
-def _own_page(window: slice, scope: Scope, class_name: str, key: str) -> StudentPage:
-    students = _own(scope, class_name).filter(name__contains=key)
+def _narrow_page(window: slice, scope: Scope, class_name: str, key: str) -> StudentPage:
+    students = _narrow(scope, class_name).filter(name__contains=key)
     rows = students.values_list(*StudentRow._fields)[window]
     return StudentPage(students.count(), [StudentRow._make(row) for row in rows])
 

@@ -44,11 +44,13 @@ INSERT INTO students_student ({_COLUMNS}) SELECT {_COLUMNS} FROM back
 """  # noqa: S608
 
 
-def student_add(*, now: datetime, **fields: Any) -> Student:
+def student_add(*, now: datetime, scope: Scope = EVERYTHING, **fields: Any) -> Student:
     """Add a student under a new number; ``fields`` are the model's, all but ``headimgurl`` required.
 
+    :raises ClassNotOwn: ``scope`` does not let a student into this class.
     :raises CeilingReached: on a practice server, who adds has as many as an account may have.
     """
+    scope.require_class(fields["class_name"])
     user_pk = fields.get("created_by_id")
     entries = Student.objects.filter(created_by=user_pk)
     with transaction.atomic():
@@ -63,7 +65,7 @@ def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Sco
     """Set some fields of a student. A change that another person makes to the other fields at the same time is kept.
 
     :raises StudentUnknown: no student has this number, or none whom ``scope`` shows.
-    :raises NotPermitted: ``scope`` shows the student, but does not allow changes.
+    :raises NotPermitted: ``scope`` shows the student, but does not allow changes, or the new class is not the caller's.
     :raises StudentUnchanged: the student has all these values already.
     """
     with transaction.atomic():
@@ -74,6 +76,8 @@ def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Sco
         names = [name for name, value in changes.items() if getattr(student, name) != value]
         if not names:
             raise StudentUnchanged
+        if "class_name" in names:
+            scope.require_class(changes["class_name"])
         class_before = student.class_name
         for name in names:
             setattr(student, name, changes[name])
@@ -91,13 +95,15 @@ def edit_mark(students: Sequence[Student]) -> str:
 
 
 def students_edit(
-    *, pks: Sequence[int], values: dict[str, Any], mark: str, user_pk: int | None, now: datetime
-) -> TransferRun:
+    *, pks: Sequence[int], values: dict[str, Any], mark: str, user_pk: int | None, now: datetime,
+    scope: Scope = EVERYTHING,
+) -> TransferRun:  # fmt: skip
     """Give the students the same values in some fields, all or none; return the run that can take it back.
 
     :param mark: of the students that the page has shown (:func:`edit_mark`).
     :raises SelectionChanged: these are other students by now, or one has changed. Nothing is changed.
     :raises StudentUnchanged: all of them have these values already.
+    :raises ClassNotOwn: ``scope`` does not let a student into the class.
     """
     with transaction.atomic():
         students = list(students_lock(pks).values())
@@ -106,6 +112,8 @@ def students_edit(
         changes = [changes_between(student, values) for student in students]
         if not any(changes):
             raise StudentUnchanged
+        if "class_name" in values:
+            scope.require_class(values["class_name"])
         title = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
         step = Step(title, user_pk, now, kind=RunKind.EDIT)
         return step.save(step.change(students, changes))
@@ -183,4 +191,4 @@ def _archive_note(action: int, students: Sequence[StudentFields], actor_pk: int 
 
 def _lock(sid: str, scope: Scope) -> Student | None:
     # The second of two requests waits here, and then reads what the first one has left.
-    return Student.objects.select_for_update().filter(scope.visible(), sid=sid).first()
+    return Student.objects.select_for_update().filter(scope.visible(of=Student), sid=sid).first()

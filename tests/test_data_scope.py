@@ -11,14 +11,17 @@ from runs.tasks import make_export
 from shop.models import Category, Order, Product
 from shop.services.catalogue import vip_category_create
 from shop.tests.factories import make_category, make_order
-from students.models import Student
+from students.models import SchoolClass, Student
+from students.services import edit_mark
 from students.tests.factories import FIELDS as STUDENT
 from students.tests.factories import students
+from students.tests.transfers import checked, confirmed, line, sheet
 from tests.kit import logged_in, save_page
 
 pytestmark = pytest.mark.django_db
 
 ALL, CHANGE_OWN, OWN = DataScope.ALL, DataScope.CHANGE_OWN, DataScope.OWN
+NARROW = (OWN, DataScope.CLASS)
 NOT_OWN = {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
 NO_DATA = {"status": 1005, "state": False, "msg": "没有该数据"}
 UNKNOWN = {"status": 1004, "state": False, "msg": "err 该数据不存在"}
@@ -31,8 +34,11 @@ def people(person, roles):
 
     def make(scope):
         roles["300"] = role_add(roleid="300", name="讲师", rows=["*"])
-        Role.objects.filter(roleid="300").update(data_scope=scope)
-        return person("li", "300", is_staff=True), person("wang", "300", is_staff=True)
+        Role.objects.filter(roleid="300").update(**DataScope(scope).columns)
+        li, wang = person("li", "300", is_staff=True), person("wang", "300", is_staff=True)
+        for who, class_name in ((li, "李班"), (wang, "王班")):
+            SchoolClass.objects.create(name=class_name, head_teacher=who.user)
+        return li, wang
 
     return make
 
@@ -63,9 +69,9 @@ def test_a_list_and_its_total_hold_what_the_scope_shows(people, scope):
 
     for path, key, suffix in LISTS:
         answer = wang.get(path).json()
-        names = [f"李{suffix}"] * (scope != OWN) + [f"王{suffix}"] * ("李" not in path)
+        names = [f"李{suffix}"] * (scope not in NARROW) + [f"王{suffix}"] * ("李" not in path)
         assert (sorted(row[key] for row in answer["data"]), answer["total"]) == (sorted(names), len(names)), path
-    classes = ["李班"] * (scope != OWN) + ["王班"]
+    classes = ["李班"] * (scope not in NARROW) + ["王班"]
     assert wang.get("/students/getclasses").json()["data"] == classes
 
 
@@ -165,7 +171,7 @@ def test_a_private_category_takes_products_of_its_owner_and_vip_time_needs_the_s
             assert scope == ALL or answer == (NOT_OWN if scope == CHANGE_OWN else unknown)
     assert all(
         add(category_id)["state"]
-        for category_id in (own["category_id"],) + (everyones, lis["category_id"]) * (scope != OWN)
+        for category_id in (own["category_id"],) + (everyones, lis["category_id"]) * (scope not in NARROW)
     )
     page = logged_in(staff_of(wang)).get("/admin/shop/product/add/").content.decode()
     assert [name in page for name in ("赵类", ">vip充值<")] == [scope == ALL] * 2 and "类wang" in page
@@ -225,10 +231,10 @@ def test_the_back_office_shows_what_the_scope_shows(offices, scope):
 
     texts = [b"".join(browser.get(page)).decode() for page in pages]
 
-    assert [("李班" in text or "李茶" in text) for text in texts] == [scope != OWN] * len(pages)
+    assert [("李班" in text or "李茶" in text) for text in texts] == [scope not in NARROW] * len(pages)
     namesake = {"name": "李", "class_name": "__new__", "class_name_new": "李班", "age": "20", "city": "重庆"}
     question = save_page(browser, "/admin/students/student/add/", **namesake, degree="本科").content.decode()
-    assert ("已有同名学员" in question) is (scope != OWN)
+    assert ("已有同名学员" in question) is (scope not in NARROW)
 
 
 @pytest.mark.parametrize("scope", DataScope.values)
@@ -256,7 +262,7 @@ def test_a_form_is_for_looking_only_where_the_scope_does_not_let_change(offices,
 
     answer = browser.get(page)
 
-    assert (answer.status_code == 200) is (scope != OWN)
+    assert (answer.status_code == 200) is (scope not in NARROW)
     if scope == ALL:
         save_page(browser, page, name="赵六")
     else:
@@ -280,3 +286,119 @@ def test_the_file_of_an_export_is_closed_once_the_scope_is_narrower(offices):
     assert "a.csv" not in browser.get("/admin/core/export/").content.decode()
     Role.objects.filter(roleid="300").update(data_scope=ALL)
     assert browser.get(f"{page}/change/").status_code == 200
+
+
+# --- The classes of a head teacher ---
+@pytest.fixture
+def head(offices, root, django_capture_on_commit_callbacks):
+    """Return Wang, who heads 王班 and teaches 张班, with a browser; root has entered a student in three classes."""
+    (li, _), (wang, browser) = offices(DataScope.CLASS)
+    SchoolClass.objects.create(name="张班").teachers.add(wang.user)
+    for name in ("李", "王", "张"):
+        root.post("/students/addstu", STUDENT | {"name": name, "class": f"{name}班"})
+    return wang, browser
+
+
+def student_of(name):
+    return Student.objects.get(name=name)
+
+
+NOT_MINE = {"status": 403, "state": False, "code": "10026", "msg": "只能放进自己带的班级：张班、王班"}
+
+
+def test_a_head_teacher_sees_and_changes_the_own_classes_whoever_entered_them(head, django_assert_num_queries):
+    wang, browser = head
+    ids = {name: student_of(name).sid for name in ("李", "王", "张")}
+
+    wang.get("/students/getclasses")  # which loads the role
+    with django_assert_num_queries(4):  # the caller, the classes, the rows and their number
+        wang.get("/students/getstulist")
+    assert [row["name"] for row in wang.get("/students/getstulist").json()["data"]] == ["张", "王"]
+    assert wang.get("/students/getclasses").json()["data"] == ["张班", "王班"]
+    assert wang.get("/students/getstulist?class=李班").json()["total"] == 0
+    assert wang.post("/students/updatestu", {"sId": ids["张"], "city": "成都"}).json()["state"]
+    assert wang.post("/students/updatestu", {"sId": ids["张"], "class": "王班"}).json()["state"]
+    unknown = wang.post("/students/updatestu", {"sId": "WWLN97178546", "city": "成都"}).json()
+    assert wang.post("/students/updatestu", {"sId": ids["李"], "city": "成都"}).json() == unknown
+    assert browser.get(f"/admin/students/student/{student_of('李').pk}/change/").status_code == 302  # as of none
+    assert "王班" in browser.get("/admin/students/student/").content.decode()
+
+
+@pytest.mark.parametrize("class_name", ["李班", "新班"])
+def test_nobody_is_put_into_a_class_of_another_or_a_new_one(head, class_name, sent_tasks):
+    wang, browser = head
+    student = student_of("王")
+    page, before = f"/admin/students/student/{student.pk}/change/", _rows()
+
+    answers = [
+        wang.post("/students/addstu", STUDENT | {"class": class_name}).json(),
+        wang.post("/students/updatestu", {"sId": student.sid, "class": class_name}).json(),
+    ]
+    pages = [
+        save_page(browser, page, class_name=class_name),
+        browser.post(
+            "/admin/students/student/",
+            {"action": "edit_many", "_selected_action": [student.pk], "mark": edit_mark([student])}
+            | {"class_name": class_name},
+        ),
+    ]
+    run = checked(
+        sheet(line(姓名="赵", 班级=class_name), line(姓名="王", 学号=student.sid, 班级=class_name)), wang.user
+    )
+
+    assert answers == [NOT_MINE] * 2
+    assert ["只能放进自己带的班级：张班、王班" in page.content.decode() for page in pages] == [True] * 2
+    assert run.counts == {"error": 2}
+    assert [row.errors[0][1] for row in run.rows.order_by("number")] == [NOT_MINE["msg"]] * 2
+    assert _rows() == before
+    assert save_page(browser, page, city="成都").status_code == 302  # and what does not concern the class is saved
+
+
+def test_a_class_that_another_teacher_gets_is_out_of_sight_with_its_import_and_its_files(head, sent_tasks):
+    wang, browser = head
+    run = checked(sheet(line(姓名="赵", 班级="王班")), wang.user)
+    export = export_start(
+        model="students.student", query="", file_name="a.csv", user_pk=wang.user.pk, now=timezone.now()
+    )
+    make_export(export.pk)
+    pages = [f"/admin/core/export/{export.pk}/change/", f"/admin/students/transferrun/{run.pk}/change/"]
+    assert [browser.get(page).status_code for page in pages] == [200, 200]
+
+    SchoolClass.objects.filter(name="王班").update(head_teacher=None)
+    run = confirmed(run, wang.user)
+
+    assert (run.state, run.message) == ("failed", "只能放进自己带的班级：张班")
+    assert not Student.objects.filter(name="赵").exists()
+    assert [browser.get(page).status_code for page in pages] == [404, 409]
+    assert wang.get("/students/getstulist").json()["total"] == 1
+
+
+def test_sessions_records_rooms_and_figures_are_those_of_the_classes(head, root):
+    wang, _ = head
+    for name in ("李", "王"):
+        assert root.post("/attendance/open", {"class": f"{name}班", "period": "上午"}).json()["state"]
+        room = root.post("/dorm/addRoom", {"building": "1号楼", "room": f"{name}室", "beds": "2"}).json()["room_id"]
+        assert root.post("/dorm/checkIn", {"sId": student_of(name).sid, "room_id": room}).json()["state"]
+
+    (session,) = wang.get("/attendance/getList").json()["data"]
+    mark = {"attendance_id": session["attendance_id"], "sId": student_of("王").sid, "attendanceStatus": "迟到"}
+    (room,) = wang.get("/dorm/getRooms").json()["data"]
+    changes = {"room_id": room["room_id"], "beds": "3"}
+
+    assert session["class"] == "王班" and wang.post("/attendance/mark", mark).json()["state"]
+    again = wang.post("/attendance/open", {"class": "王班", "period": "上午"}).json()
+    assert (again["state"], again["attendance_id"]) == (False, session["attendance_id"])  # one for all teachers
+    assert wang.post("/attendance/open", {"class": "李班", "period": "晚上"}).json()["state"] is False
+    assert room["room"] == "王室" and wang.post("/dorm/updateRoom", changes).json() == NOT_OWN
+    assert {row["name"]: row["value"] for row in wang.get("/statistics/students?by=class").json()["data"]} == {
+        "张班": 1, "王班": 1
+    }  # fmt: skip
+
+
+def test_a_role_of_the_own_classes_is_one_of_the_own_rows_for_the_release_before(roles):
+    role = role_add(roleid="300")
+    for name, value in DataScope.CLASS.columns.items():
+        setattr(role, name, value)
+    assert (role.scope, role.data_scope) == (DataScope.CLASS, OWN)
+    role.data_scope = ALL  # as that release would
+    assert role.scope == ALL

@@ -41,7 +41,7 @@ class UploadAdmin(ReadOnlyRows, OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         scope, uploads = scope_of(request.user), super().get_queryset(request).prefetch_related("uses")
-        return uploads.filter(uploaded_by=scope.user_pk) if scope.is_own_only else uploads
+        return uploads.filter(uploaded_by=scope.user_pk) if scope.is_narrow else uploads
 
     @display(description="预览")
     def preview(self, upload: Upload) -> str:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from rest_framework.request import Request
@@ -11,11 +10,11 @@ from rest_framework.request import Request
 from accounts import avatars, errors
 from accounts.api import docs, params
 from accounts.api.answers import log_fields, login_fields, user_fields
-from accounts.authentication import CallerRequest, Principal
+from accounts.authentication import CallerRequest
 from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_verify
 from accounts.login_request import cookie_set, device_remember, login_context, wechat_addresses
 from accounts.models import LoginMethod, User
-from accounts.selectors import colleagues_of, login_log, sees_phones, user_list
+from accounts.selectors import login_log, people_visible, sees_phones, user_list
 from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
 from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
@@ -45,17 +44,12 @@ CALLBACK = "/users/wechatCallBack"
 _COLUMNS = {"vipLevel": "vip_level"}
 
 
-def _colleagues(me: Principal) -> Q:
-    """Match the users whom a caller sees: with 仅本人 the own class."""
-    return colleagues_of(me.pk, me.class_name) if me.scope.is_own_only else Q()
-
-
 class LoginLogViewSet(ApiViewSet):
     tag = "学员模块"
 
     @Endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG, is_reading=True)
     def get_login_log(self, request: CallerRequest) -> Envelope:
-        page, logins = params.LoginLogParams.read(request), login_log(_colleagues(request.user))
+        page, logins = params.LoginLogParams.read(request), login_log(people_visible(request.user))
         return ok("success", data=[log_fields(entry) for entry in logins[page_slice(**page)]])
 
 
@@ -93,7 +87,7 @@ class UserViewSet(ApiViewSet):
         values = params.UserListParams.read(request)
         me, now = request.user, times.now()
         is_whole = sees_phones(me.role)
-        users = user_list(key=values["key"], by_phone=is_whole, roleid=values["roleid"]).filter(_colleagues(me))
+        users = user_list(key=values["key"], by_phone=is_whole, roleid=values["roleid"]).filter(people_visible(me))
         total, page = page_of(users, values)
         rows = [user_fields(user, now) for user in page]
         for row in rows:

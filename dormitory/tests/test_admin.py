@@ -73,7 +73,8 @@ def test_who_is_refused_another_bed_stays_where_he_was(office, room):
     tan = sleeper("谭鹏", room, gender="男")
     women = room_add(building="1号楼", name="102", beds=2, gender="女")
 
-    answers = [messages_of(press(office, tan, place)) for place in (f"{women.pk}-1", "x", "9-9", f"{room.pk}-3")]
+    places = (f"{women.pk}-1", "x", "987654321-9", f"{room.pk}-3")
+    answers = [messages_of(press(office, tan, place)) for place in places]
 
     assert answers == [["该房间只住女学员"], ["没有该数据"], ["没有该数据"], ["该房间只有2个床位"]]
     assert Stay.objects.get().ends_at is None

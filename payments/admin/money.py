@@ -62,7 +62,7 @@ class MoneyAdmin(ButtonsAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # A payment knows its order's number and no buyer: whoever sees only what is his own sees an order's payments on
         # the page of the order.
-        return super().has_view_permission(request, obj) and not scope_of(request.user).is_own_only
+        return super().has_view_permission(request, obj) and not scope_of(request.user).is_narrow
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[Any]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))

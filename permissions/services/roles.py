@@ -47,21 +47,22 @@ def role_scoped(*, roleid: str, scope: DataScope) -> Role:
     :raises Role.DoesNotExist: there is no such role.
     """
     role = Role.objects.select_related("origin").get(roleid=roleid)
-    if role.data_scope == scope:
+    if role.scope == scope:
         return role
     # The lock lets one of two calls make the copy.
     origin = Role.objects.select_for_update(no_key=True).get(pk=(role.origin or role).pk)
-    if origin.data_scope == scope:
+    if origin.scope == scope:
         return origin
-    if not origin.copies.filter(data_scope=scope).exists():
+    copies = origin.copies.filter(**scope.columns).order_by("pk")
+    if not copies.exists():
         Role.objects.create(
             roleid=_free_roleid(f"{origin.roleid[:16]}-{scope.value}"),
             name=f"{origin.name}（{scope.label}）"[: Role.NAME_LENGTH],
-            data_scope=scope,
+            **scope.columns,
             origin=origin,
         )
     copies_follow(origin=origin)
-    return origin.copies.filter(data_scope=scope).order_by("pk")[0]
+    return copies[0]
 
 
 def _free_roleid(start: str) -> str:

@@ -120,4 +120,4 @@ def test_a_network_asks_the_stand_ins_so_often_and_our_own_processes_without_end
 def test_every_account_but_root_has_a_school_of_its_own(practice, zhuguan, lbw, root):
     add_student(zhuguan)
     assert [client.get("/students/getstulist").json()["total"] for client in (zhuguan, lbw, root)] == [1, 0, 1]
-    assert scope_of(AnonymousUser()).is_own_only and times.now() - timezone.now() < timedelta(hours=1)
+    assert scope_of(AnonymousUser()).is_narrow and times.now() - timezone.now() < timedelta(hours=1)

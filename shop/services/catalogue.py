@@ -46,7 +46,7 @@ def category_create(
         image_url=image_url,
         creator=actor,
         created_by_id=scope.user_pk,
-        is_private=scope.is_own_only,
+        is_private=scope.is_narrow,
         created_at=now,
     )
     with _one_by_name(), transaction.atomic():

@@ -18,7 +18,7 @@ from shop.models.catalogue import VIP_CATEGORY_ID
 _TAKE = """
 UPDATE shop_product SET stock = stock - %(quantity)s
 WHERE id = %(pk)s AND removed_at IS NULL AND stock >= %(quantity)s
-  AND (created_by_id = %(only_of)s OR NOT %(is_own_only)s)
+  AND (created_by_id = %(only_of)s OR NOT %(is_narrow)s)
 RETURNING product_id, name, price, description, image_url,
   vip_level, vip_days, EXISTS (
     SELECT FROM shop_category c WHERE c.id = shop_product.category_id AND c.category_id = %(vip)s
@@ -48,7 +48,7 @@ def stock_give_back(pieces: Mapping[int, int]) -> None:
 
 def _take(pk: int, quantity: int, scope: Scope) -> OrderLine:
     values = {"pk": pk, "quantity": quantity, "vip": VIP_CATEGORY_ID}
-    rows = prepared_rows(_TAKE, values | {"is_own_only": scope.is_own_only, "only_of": scope.user_pk})
+    rows = prepared_rows(_TAKE, values | {"is_narrow": scope.is_narrow, "only_of": scope.user_pk})
     if not rows:
         product = Product.objects.filter(scope.visible(), pk=pk, removed_at=None).first()
         raise StockShortage(product.name) if product else ProductGone

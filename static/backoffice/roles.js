@@ -60,6 +60,12 @@
     show();
   }
 
+  // --- The tabs: the theme makes them links without an address, which no keyboard reaches ---
+  for (const tab of document.querySelectorAll("#content-main nav a:not([href])")) {
+    Object.assign(tab, { tabIndex: 0, role: "button" });
+    tab.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && (event.preventDefault(), tab.click()));
+  }
+
   // --- The menu ---
   const box = document.querySelector("[data-menu-tree]");
   if (!box) return;

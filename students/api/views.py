@@ -35,11 +35,13 @@ class StudentViewSet(ApiViewSet):
 
     @Endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True, is_once=True)
     def addstu(self, request: CallerRequest) -> Envelope:
-        fields = AddParams.read(request)
+        fields, scope = AddParams.read(request), request.user.scope
         picture = image_or_url(request, "headimgurl")
 
         def add() -> Envelope:
-            student = student_add(headimgurl=picture, created_by_id=request.user.pk, now=times.now(), **fields)
+            student = student_add(
+                headimgurl=picture, created_by_id=request.user.pk, now=times.now(), scope=scope, **fields
+            )
             return ok("添加成功", status=1, sId=student.sid)
 
         return done_once(request, add)
@@ -53,10 +55,11 @@ class StudentViewSet(ApiViewSet):
     def updatestu(self, request: CallerRequest) -> Envelope:
         changes = EditParams.read(request)
         sid = changes.pop("sId")
-        request.user.scope.require_change(student_get(sid, request.user.scope))  # before a picture is stored for it
+        scope = request.user.scope
+        scope.require_change(student_get(sid, scope))  # before a picture is stored for it
         if picture := image_or_url(request, "headimgurl"):
             changes["headimgurl"] = picture
-        student_edit(sid=sid, changes=changes, now=times.now(), scope=request.user.scope)
+        student_edit(sid=sid, changes=changes, now=times.now(), scope=scope)
         return ok("更新成功")
 
     @Endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH, is_quick=True)

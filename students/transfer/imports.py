@@ -27,6 +27,7 @@ from core.api.params import present
 from core.errors import BadParameter
 from core.sheets.read import Book, SheetRefused, book_read, sheet_kind
 from core.sheets.write import sheet_write
+from permissions.errors import ClassNotOwn
 from permissions.scope import Scope
 from runs.progress import with_progress
 from students.accounts import Fate, accounts_settle
@@ -206,7 +207,7 @@ def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterat
     add, edit = StaffAddParams(), StaffEditParams()
     for batch in batches(lines):
         pks = {line.match.person.pk for line in batch if line.match.person}
-        students = Student.objects.filter(scope.visible(), pk__in=pks).in_bulk()
+        students = Student.objects.filter(scope.visible(of=Student), pk__in=pks).in_bulk()
         sids = {sid for line in batch if (sid := line.cells.get("sId")) and not UNSTORABLE.search(sid)}
         archived = archived_among("sid", sids, scope=scope)
         for line in batch:
@@ -222,6 +223,8 @@ def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterat
             changes = changes_between(student, values)
             if student and changes and not scope.may_change(student):
                 errors = [("sId", NOT_OWN)]
+            if any(one.field == "class_name" and not scope.may_fill(one.after) for one in changes):
+                errors = errors or [("class", ClassNotOwn(scope.classes).msg)]
             row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
             row.cells = _cells(line, student)
             if errors:
@@ -280,7 +283,7 @@ def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[Tran
     classes = {line.cells.get("class") for line in lines}
     listed = {line.match.person.pk for line in lines if line.match.person}
     listed |= {one.pk for line in lines for one in line.match.candidates}
-    students = Student.objects.filter(scope.changeable(), class_name__in=classes - {None})
+    students = Student.objects.filter(scope.changeable(of=Student), class_name__in=classes - {None})
     students = students.exclude(state__in=LEFT_STATES).order_by("class_name", "pk")
     missing = [one for one in students if one.pk not in listed][:MAX_LEAVERS]
     columns = [one for one in COLUMNS if one.field == "sid" or not one.is_for_staff]
@@ -340,6 +343,7 @@ def import_apply(run: TransferRun, now: datetime) -> None:
     """Write the rows that were chosen. Pictures are left to :func:`students.transfer.photos.photos_apply`.
 
     :raises RunNotAllowed: whoever confirmed may not do so any more. Nothing is written.
+    :raises ClassNotOwn: a row is of a class that this person may not fill any more.
     :raises RunStale: a student is gone, was changed or entered since, or is none that this person may change.
     """
     scope, options = run_scope_required(run), run.options
@@ -351,7 +355,7 @@ def import_apply(run: TransferRun, now: datetime) -> None:
     total = len(changed) + new.count()
     _refuse_doubles(run, new, scope)
     _change(run, changed, total, scope, now)
-    _add(run, new.iterator(BATCH), len(changed), total, now)
+    _add(run, new.iterator(BATCH), len(changed), total, scope, now)
     leavers = rows.filter(kind=RowKind.LEFT)
     if options.get("leavers"):
         _leave(run, list(leavers), scope, now)
@@ -378,6 +382,8 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope,
         _refuse_stale(run, row, students.get(row.student_pk or 0), scope)
     for batch in batches(with_progress(rows, run, total=total)):
         of_batch, changes = [students[row.student_pk or 0] for row in batch], [changes_load(row.diff) for row in batch]
+        for class_name in {one.after for of_row in changes for one in of_row if one.field == "class_name"}:
+            scope.require_class(class_name)  # another teacher may have the class since the preview
         events_add(students_change(of_batch, changes, actor_pk=run.confirmed_by_id, now=now), run.pk)
 
 
@@ -391,7 +397,9 @@ def _refuse_stale(run: TransferRun, row: TransferRow, student: Student | None, s
         raise RunStale(f"{place_of(run, row.number)}的学员在预览之后{what}，没有写入任何数据。请重新检查")
 
 
-def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, now: datetime) -> None:
+def _add(
+    run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, scope: Scope, now: datetime
+) -> None:  # fmt: skip
     for batch in batches(with_progress(rows, run, start=start, total=total)):
         students = [
             Student(
@@ -401,6 +409,8 @@ def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, 
             )
             for row in batch
         ]
+        for class_name in {student.class_name for student in students}:
+            scope.require_class(class_name)
         students_create(students, actor_pk=run.confirmed_by_id, now=now)
         for row, student in zip(batch, students, strict=True):
             row.student_pk = student.pk  # undoing deletes it

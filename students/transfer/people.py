@@ -55,7 +55,7 @@ class People:
             # The index of names holds runs of characters, not names: one pass over the table serves a whole batch.
             for at in range(0, len(texts), BATCH):
                 batch = sorted(texts)[at : at + BATCH]
-                rows_of = Student.objects.filter(scope.visible(), **{f"{field}__in": batch}).order_by()
+                rows_of = Student.objects.filter(scope.visible(of=Student), **{f"{field}__in": batch}).order_by()
                 people |= {Person(*row) for row in rows_of.values_list("pk", *Person._fields[1:])}
         for person in sorted(people):
             for field in _KEYS:

@@ -163,7 +163,8 @@ def _students_named(stems: list[str], scope: Scope) -> list[Student]:
     # The index of names holds runs of characters, not names: one pass over the table serves all files.
     words = {word for stem in stems for word in (stem, *_words(stem))}
     condition = Q(sid__in={word.upper() for word in words}) | Q(name__in=words)
-    return list(Student.objects.filter(scope.changeable() & condition).order_by("class_name", "pk")[:MAX_NAMED])
+    students = Student.objects.filter(scope.changeable(of=Student), condition)
+    return list(students.order_by("class_name", "pk")[:MAX_NAMED])
 
 
 def _matches(stem: str, students: list[Student]) -> tuple[list[Student], bool]:
@@ -224,7 +225,7 @@ def photos_choose(run: TransferRun, data: Any) -> None:
     """
     rows = list(TransferRow.objects.filter(run=run, kind__in=OPEN))
     sids = {row.number: data.get(f"sid-{row.number}", "").strip().upper() for row in rows}
-    changeable = Student.objects.filter(run_scope(run).changeable(), sid__in=sids.values())
+    changeable = Student.objects.filter(run_scope(run).changeable(of=Student), sid__in=sids.values())
     pk_of = dict(changeable.values_list("sid", "pk"))
     if missing := {sid for sid in sids.values() if sid} - pk_of.keys():
         raise SheetRefused(f"没有学号为 {'、'.join(sorted(missing))[:200]} 的学员")

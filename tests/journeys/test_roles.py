@@ -16,6 +16,10 @@ MENU = [{"name": "管理首页"}, {"name": "学员管理", "children": [{"name":
 CALLS = {"/students/getclasses", "/students/getstulist", "/students/searchstu"}
 
 
+def open_the_client_tab(page):
+    page.locator("nav").get_by_role("button", name="客户端").press("Enter")  # with the number of faults, if any
+
+
 def fill_the_menu(page):
     """Without a mouse: two entries in the wrong order, the second moved up, the first then put into it."""
     tree = page.locator(".ro-tree")
@@ -42,6 +46,7 @@ def make_the_role(page):
     page.goto("/admin/permissions/role/add/")
     page.get_by_label("角色编号").fill("301")
     page.get_by_label("角色名称").fill("讲师")
+    open_the_client_tab(page)
     fill_the_menu(page)
     tick_the_calls(page)
     page.locator("#id_buttons").get_by_label("修改").check()
@@ -76,6 +81,7 @@ def test_mistakes_are_undone_and_faults_are_named(page, running):
     log_in(page, "root", running.root_password)
     page.goto("/admin/permissions/role/")
     page.get_by_role("link", name="主管").click()
+    open_the_client_tab(page)
     tree, text = page.locator(".ro-tree"), page.get_by_label("菜单文本")
     tree.get_by_role("button", name="删除：学员管理").wait_for()  # a script has drawn the tree
     before = text.input_value()
@@ -90,5 +96,6 @@ def test_mistakes_are_undone_and_faults_are_named(page, running):
     tree.locator("input").last.fill("")
     page.get_by_text("请填写名称").wait_for()
     page.locator("[name=_continue]").click()
+    open_the_client_tab(page)
     page.get_by_text("不符合的是").wait_for()
     assert tree.locator("input").last.get_attribute("aria-invalid") == "true"

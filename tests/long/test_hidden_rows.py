@@ -1,8 +1,9 @@
 """Walks every address of the back office with two people who see only what is their own.
 
-Each has the role 102 with the data scope 仅本人. Yi has one of everything, each value with a word of its own. Jia opens
-every page with every parameter that the walk knows how to fill, and must read no word of Yi's; and what is Yi's must
-answer like what does not exist. Root walks the same addresses and must find every word, so that the walk can fail.
+Each has the role 102 with the data scope 仅本人, or with 本班 and classes whose students root has entered. Yi has one
+of everything, each value with a word of its own. Jia opens every page with every parameter that the walk can fill, and
+must read no word of Yi's; and what is Yi's must answer like what does not exist. Root walks the same addresses and must
+find every word, so that the walk can fail.
 """
 
 import io
@@ -30,7 +31,7 @@ from runs.exports import export_start
 from runs.tasks import make_export
 from shop.models import Order, Product
 from shop.tests.factories import make_order
-from students.models import Student
+from students.models import SchoolClass, Student
 from students.services import students_archive
 from students.tests.factories import FIELDS as STUDENT
 from students.tests.transfers import checked, confirmed, line, sheet, worked
@@ -42,14 +43,18 @@ MISSING = 987654321
 KEYS = ("object_id", "pk", "id")  # what the parts of a route are called that name a row
 
 
-@pytest.fixture
-def people(person, roles, settings, tmp_path, sent_tasks):
+@pytest.fixture(params=[DataScope.OWN, DataScope.CLASS])
+def people(request, person, roles, settings, tmp_path, sent_tasks):
     settings.MEDIA_ROOT = str(tmp_path)
-    roles["102-own"] = role_scoped(roleid="102", scope=DataScope.OWN)
-    return [
-        person(name, "102-own", is_staff=True, nickname=f"{name}昵称", city=f"{name}户籍", phone=phone)
+    role = roles["102-narrow"] = role_scoped(roleid="102", scope=request.param)
+    people = [
+        person(name, "102-narrow", is_staff=True, nickname=f"{name}昵称", city=f"{name}户籍", phone=phone)
         for name, phone in (("jiaren", "13700001111"), ("yiren", "13622223333"))
     ]
+    for who in people if role.scope == DataScope.CLASS else ():
+        for class_name in ("class", "导入班"):
+            SchoolClass.objects.create(name=f"{who.user.username}{class_name}", head_teacher=who.user)
+    return people
 
 
 class Words(NamedTuple):
@@ -59,15 +64,19 @@ class Words(NamedTuple):
     searched: list[str]
 
 
-def enter(who: Any) -> Words:
-    """Let a person do one of everything; return the words by which that is known."""
+def enter(who: Any, root: Any) -> Words:
+    """Let a person do one of everything; return the words by which that is known.
+
+    With the scope 本班 root enters the students; then they sleep in a room of root's, and root opens the session.
+    """
     name, user, now = who.user.username, who.user, timezone.now()
+    office = root if user.role.scope == DataScope.CLASS else who
     color, price = (9, 9, 200 if name == "jiaren" else 99), "71.31" if name == "jiaren" else "82.46"
     picture = who.post("/upload/uploadImg", {"img": posted(encoded(color=color))}, format="multipart").json()
     address = picture["imgUrl"]
     student = {wire: f"{name}{wire}" for wire in STUDENT} | {"age": "33" if name == "jiaren" else "44"}
     added = [
-        who.post("/students/addstu", student | {"name": f"{name}{what}", "headimgurl": address}).json()["sId"]
+        office.post("/students/addstu", student | {"name": f"{name}{what}", "headimgurl": address}).json()["sId"]
         for what in ("在读", "归档的", "删除的", "改过的")
     ]
     category = who.post("/category/addCategory", {"categoryName": f"{name}类目", "imageUrl": address}).json()
@@ -81,7 +90,7 @@ def enter(who: Any) -> Words:
     LoginLog.objects.create(user=user, username=name, ip=ip, logged_in_at=now)
 
     who.post("/students/updatestu", {"sId": added[3], "city": f"{name}改后城市"})
-    pupils = Student.objects.filter(created_by=user)
+    pupils = Student.objects.filter(sid__in=added)
     students_archive(pks=[pupils.get(name=f"{name}归档的").pk], actor_pk=user.pk, now=now)
     gone = pupils.filter(name=f"{name}删除的")
     worked(deletion_start(students=gone, mark=deletion_selection(gone).mark, user_pk=user.pk, now=now))
@@ -89,7 +98,7 @@ def enter(who: Any) -> Words:
     confirmed(checked(sheet(line(姓名=f"{name}导入的", 班级=f"{name}导入班")), user), user)
     export = export_start(model="students.student", query="", file_name=f"{name}导出.csv", user_pk=user.pk, now=now)
     make_export(export.pk)
-    rooms_of(who, name, added[0], student["class"])
+    rooms_of(office, name, added[0], student["class"])
     words = {
         f"{name}{word}" for word in ("昵称", "户籍", "在读", "归档的", "删除的", "改过的", "改后城市", "类目", "商品")
     }
@@ -233,10 +242,10 @@ def likened(text: str) -> str:
 
 def test_no_page_tells_a_word_of_what_another_has_entered(people, root):
     jia, yi = people
-    own, before = enter(jia), keys()
-    words = enter(yi)
+    own, before = enter(jia, root), keys()
+    words = enter(yi, root)
     hidden = {model: max({*its_keys} - {*before[model]}, default=None) for model, its_keys in keys().items()}
-    hidden[User] = yi.user.pk
+    hidden |= {User: yi.user.pk, SchoolClass: SchoolClass.objects.get(name="yirenclass").pk}
     browser, office = logged_in(jia.user), logged_in(root.user)
     found, seen, told, differing = set[str](), set[str](), {}, set[str]()
     for address, missing in addresses(words, hidden):
