@@ -145,7 +145,7 @@ class GoodsRunAdmin(RunAdmin):
         return bool(request.user.has_perm("shop.change_product"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GoodsRun]:
-        runs = super().get_queryset(request)
+        runs = super().get_queryset(request).defer("rows")  # thousands of products each, of which the list shows none
         return runs if scope_of(request.user).is_all else runs.filter(created_by=request.user.pk)
 
     def get_urls(self) -> list[Any]:
