@@ -18,6 +18,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 from xml.etree import ElementTree
@@ -130,6 +131,7 @@ def merged_of(sheet: Any) -> list[tuple[int, int, int]]:
 
 
 # --- Pictures in cells ---
+# Thousands of sheets may name one part, which is read once.
 def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
     """Return for each sheet which part is the picture of which row, and how many pictures stand in no row.
 
@@ -143,11 +145,10 @@ def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
             return {}, 0
         try:
             sheets = linked(archive, "xl/workbook.xml")
-            ids = wps_pictures(archive)
             for sheet in parsed(archive, "xl/workbook.xml").iter():
                 if named(sheet) == "sheet":
                     part = sheets.get(attribute(sheet, "id"), "")
-                    pictures[attribute(sheet, "name")] = anchored(archive, part) | in_cells(archive, part, ids)
+                    pictures[attribute(sheet, "name")] = anchored(archive, part) | in_cells(archive, part)
         except MemoryError:
             raise
         except Exception:  # a damaged part has as many faces as a damaged archive
@@ -155,21 +156,29 @@ def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
     return pictures, len(media - {part for rows in pictures.values() for part in rows.values()})
 
 
+@cache
 def anchored(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
-    """Return the pictures of a sheet's drawings. One that spans several rows belongs to the middle one."""
-    rows = {}
-    for drawing in linked(archive, sheet).values():
-        if "/drawings/" not in drawing or not drawing.endswith(".xml"):
-            continue
-        parts = linked(archive, drawing)
-        for anchor in parsed(archive, drawing):
-            ends = [int(one.text or 0) for one in anchor.iter() if named(one) == "row"]
-            links = [attribute(one, "embed") for one in anchor.iter() if named(one) == "blip"]
-            if ends and links and links[0] in parts:
-                rows[(ends[0] + ends[-1]) // 2 + 1] = parts[links[0]]
+    """Return the pictures of a sheet's drawings."""
+    rows: dict[int, str] = {}
+    for drawing in dict.fromkeys(linked(archive, sheet).values()):
+        if "/drawings/" in drawing and drawing.endswith(".xml"):
+            rows |= drawn(archive, drawing)
     return rows
 
 
+@cache
+def drawn(archive: zipfile.ZipFile, drawing: str) -> dict[int, str]:
+    """Return the pictures of a drawing. One that spans several rows belongs to the middle one."""
+    parts, rows = linked(archive, drawing), {}
+    for anchor in parsed(archive, drawing):
+        ends = [int(one.text or 0) for one in anchor.iter() if named(one) == "row"]
+        links = [attribute(one, "embed") for one in anchor.iter() if named(one) == "blip"]
+        if ends and links and links[0] in parts:
+            rows[(ends[0] + ends[-1]) // 2 + 1] = parts[links[0]]
+    return rows
+
+
+@cache
 def wps_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
     """Return the parts of the pictures of WPS by the names that formulas give them."""
     if "xl/cellimages.xml" not in archive.namelist():
@@ -183,8 +192,9 @@ def wps_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
     return pictures
 
 
-def in_cells(archive: zipfile.ZipFile, sheet: str, pictures: dict[str, str]) -> dict[int, str]:
-    rows = {}
+@cache
+def in_cells(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
+    pictures, rows = wps_pictures(archive), {}
     for cell in parsed(archive, sheet).iter() if pictures else ():
         if named(cell) == "c" and (match := WPS_PICTURE.search("".join(cell.itertext()))) and match[1] in pictures:
             rows[int(re.sub("[A-Z]", "", attribute(cell, "r")))] = pictures[match[1]]

@@ -95,6 +95,13 @@ CRAFTED = {
         SHEET, b"</worksheet>", b'<mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>' * 1_000_000
     ),
     "a claimed size": lambda: {SHEET: small()[SHEET].replace(b'ref="A1:A2"', b'ref="A1:XFD1048576"')},
+    "one drawing": lambda: {
+        f"xl/worksheets/_rels/{SHEET.rpartition('/')[2]}.rels": "<r>"
+        + "".join(f'<r Id="{n}" Target="/xl/drawings/1.xml"/>' for n in range(2_000))
+        + "</r>",
+        "xl/drawings/1.xml": "<d>" + '<a><row>1</row><blip embed="x"/></a>' * 20_000 + "</d>",
+        "xl/media/1.png": "x",
+    },
     "many parts": lambda: {f"xl/media/{n}.xml": b"<a/>" * 20_000 for n in range(400)},
 }
 
