@@ -169,7 +169,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         """Tell each entry how many parts its action has behind it."""
         changelist = super().get_changelist_instance(request)
         # Who sees only what is one's own sees every entry by itself, and no number of others'.
-        is_whole = changelist.query or scope_of(request.user).is_own_only
+        is_whole = changelist.query or scope_of(request.user).is_narrow
         entries = [] if is_whole else changelist.result_list
         parts = LogEntry.objects.order_by().filter(cid__in={entry.cid for entry in entries if entry.cid})
         kinds = parts.exclude(additional_data__isnull=True).values_list("cid", "content_type_id", "action")
