@@ -135,7 +135,10 @@ exec "$@"
 """
 
 
-BEAT = "from celery.beat import Service; from config.celery import app; Service(app).sync()"
+BEAT = (
+    "from celery.beat import Service; from config.celery import app; "
+    "Service(app, scheduler_cls=app.conf.beat_scheduler).sync()"
+)
 
 
 @pytest.mark.parametrize(
