@@ -20,8 +20,8 @@ from operations import checks
 from tests.kit import at_once
 
 HOME = env.BASE_DIR
-# Read by manage.py, make or the dev stack themselves.
-NOT_SETTINGS = {"BIND", "STATE_DIR"}
+# Read by manage.py, make, the dev stack or deploy/upgrade themselves.
+NOT_SETTINGS = {"BIND", "FIRST_PORT", "STATE_DIR"}
 
 
 def test_env_example_names_every_variable_and_no_other():

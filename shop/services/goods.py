@@ -53,8 +53,8 @@ class GoodsRow:
 @transaction.atomic
 def goods_move(
     *, pk: int, pieces: int, actor: str, now: datetime, reason: str = "", old_price: str = "", price: str = ""
-) -> None:
-    """Add pieces to a product's stock, and set its price where one is given.
+) -> Product:
+    """Add pieces to a product's stock, and set its price where one is given; return the product.
 
     :raises ProductInvalid: it is off sale, has another price than ``old_price``, or its stock would leave its bounds.
     """
@@ -71,6 +71,7 @@ def goods_move(
     words |= {"stock": [str(product.stock - pieces), str(product.stock)]} if pieces else {}
     words |= {"原因": ["", reason]} if reason else {}
     LogEntry.objects.log_create(product, action=LogEntry.Action.UPDATE, changes=words)
+    return product
 
 
 def _why_not(product: Product, pieces: int) -> str:

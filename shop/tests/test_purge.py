@@ -111,7 +111,7 @@ def test_late_money_of_a_purged_number_is_told_and_can_go_back(li, wechat):
     assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 404
 
     assert [event.out_trade_no for event in events_to_do(now=timezone.now())] == [order.order_id]
-    assert payment_recall(out_trade_no=order.order_id, now=timezone.now()) == "paid, which goes back"
+    assert payment_recall(out_trade_no=order.order_id, now=timezone.now()) == "付过款，正在退回"
 
 
 @pytest.mark.django_db(transaction=True)
