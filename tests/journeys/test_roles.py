@@ -23,6 +23,7 @@ def open_the_client_tab(page):
 def fill_the_menu(page):
     """Without a mouse: two entries in the wrong order, the second moved up, the first then put into it."""
     tree = page.locator(".ro-tree")
+    tree.get_by_label("第 1 层菜单名称").first.wait_for()  # the tab is open: what is hidden takes no key
     tree.get_by_label("第 1 层菜单名称").first.press("Enter")
     page.keyboard.type("学员资料")
     page.keyboard.press("Enter")
