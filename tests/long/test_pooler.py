@@ -233,7 +233,7 @@ def test_backup_and_restore_pass_it_and_still_see_who_uses_the_database(
     settings.STATE_DIR = tmp_path / "state"
     settings.DATABASE_DIRECT = {}
     file = str(tmp_path / "one.tar")
-    with pytest.raises(CommandError, match="set DATABASE_DIRECT_URL to pass the pooler"):
+    with pytest.raises(CommandError, match="设 DATABASE_DIRECT_URL，越过连接池"):
         call_command("backup", file)
     settings.DATABASE_DIRECT = past_pooler
     call_command("backup", file)
@@ -249,7 +249,7 @@ def test_backup_and_restore_pass_it_and_still_see_who_uses_the_database(
     sweeper = threading.Thread(target=sweep)
     sweeper.start()
     try:
-        with pytest.raises(CommandError, match="still runs"):
+        with pytest.raises(CommandError, match="系统还在运行"):
             call_command("restore", file, "--yes")
     finally:
         over.set()

@@ -66,6 +66,7 @@ def faults(page, axe):
         for scheme, size in LOOKS.items():
             page.set_viewport_size(size)
             page.emulate_media(color_scheme=scheme)
+            page.evaluate("() => new Promise(requestAnimationFrame)")  # what listens to it has heard of it
             # The back office asks for the preference only as it loads.
             page.evaluate("isDark => document.documentElement.classList.toggle('dark', isDark)", scheme == "dark")
             if is_wider_than_the_screen(page):
