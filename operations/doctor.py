@@ -184,7 +184,7 @@ def upstreams() -> Iterator[Finding]:
         try:
             response = requests.get(address, timeout=UPSTREAM_WITHIN_S, allow_redirects=False)
         except requests.RequestException as error:
-            do = "`make up` 在运行吗？" if settings.SANDBOX else "检查网络、代理和防火墙。"
+            do = "web 在运行吗（开发环境：`make up`）？" if settings.SANDBOX else "检查网络、代理和防火墙。"
             yield Finding(name, False, f"{name} 没有反应：{type(error).__name__}", do)
             continue
         yield Finding(name, True, f"{name} 有反应")

@@ -89,7 +89,7 @@ FINDINGS = {
             for queue in ("money", "now", "bulk")
         },
         "BAD  角色 deployer 的 /students/getstulst 不起作用": "-> 改正或删除它",
-        "BAD  WEATHER_BASE_URL 没有反应": "`make up` 在运行吗？",
+        "BAD  WEATHER_BASE_URL 没有反应": "web 在运行吗（开发环境：`make up`）？",
     },
     "no sandbox": {
         "note 没有配微信支付": "要用就填 WECHAT_PAY_*",
