@@ -303,10 +303,15 @@ class TestAtTheSameMoment:
         if not is_locked:  # one is overwritten unasked
             monkeypatch.setattr(conflicts, "lock_row", lambda row: True)
 
-        codes = both(li, (office, {"city": "北京"}), (wang, {"city": "南京"}), seconds=0.5 if is_locked else 30)
+        for number in range(1 if is_locked else 3):  # a thread that was held back did not race: once more
+            cities = [f"北京{number}", f"南京{number}"]
+            forms = [(browser, {"city": city}) for browser, city in zip((office, wang), cities, strict=True)]
+            codes = both(li, *forms, seconds=0.5 if is_locked else 10)
+            if codes == [302, 302]:
+                break
 
         assert sorted(codes) == ([200, 302] if is_locked else [302, 302])
-        assert not is_locked or li.city == ["北京", "南京"][codes.index(302)]
+        assert not is_locked or li.city == cities[codes.index(302)]
 
     def test_ticks_set_at_the_same_moment_are_all_kept(self, office, wang, roles, both):
         role = Role.objects.create(roleid="300", name="x", buttons=[])
