@@ -101,13 +101,18 @@ def retry_storm(calls: Calls) -> list[Calls]:
 
 
 def poll_after_end(calls: Calls) -> list[Calls]:
-    """Find polls of an order after an answer that it is paid, or will never be."""
-    found = []
+    """Find polls of an order after an answer that it is paid, or will never be.
+
+    After a change of the account, such as a return, it is a new question.
+    """
+    found, changes = [], [call.time for call in calls if call.is_change]
     for group in _groups(call for call in calls if call.path == POLL):
         last = next((call for call in group if call.is_final), None)
         proof = [last] if last else []
         for call in group:
             if proof and proof[0].end < call.time <= proof[-1].end + POLL_ENDS_S:
+                if any(proof[0].time < at < call.time for at in changes):
+                    break
                 proof.append(call)
         if len(proof) > 1:
             found.append(proof)

@@ -91,6 +91,7 @@ NEAR_MISSES = {
     "two refresh tokens": [refresh(0, digest="a"), refresh(9, digest="b"), refresh(10, "", "1004", digest="c")],
     "waited": [busy(0, retry_s=5), call(5.1)],
     "another call": [busy(0, retry_s=5), call(1, SEARCH)],
+    "asked again after a return": [poll(0), poll(1, "df"), post(2, "/order/returns"), poll(3)],
     "under way when it was refused": [busy(0, retry_s=5, ms=900), call(0.5)],
     "four repetitions": [busy(0), *(call(0.1 + at / 2) for at in range(4))],
     "stopped": [poll(0), poll(1), poll(2, "of")],
