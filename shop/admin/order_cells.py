@@ -16,7 +16,6 @@ from core.admin.tables import page_link
 from core.money import yuan_text
 from core.times import format_office_time
 from payments.admin.money import failure_text
-from payments.models import Payment
 from shop.admin.order_related import Related
 from shop.admin.order_steps import PACKING, step_names
 from shop.models import Order, PartRefund
@@ -146,8 +145,7 @@ class OrderCells(Related):
             text = f"{difference.day} {difference.get_kind_display()}"
             parts.append(("对账差异", page_link(difference, text)))
         for failure in self.failures.get(order.order_id, ()):
-            payment = Payment.objects.filter(out_trade_no=order.order_id).first()
-            text = failure_text(failure)
+            payment, text = self.unbooked.get(order.order_id), failure_text(failure)
             parts.append(("款项未入账", page_link(payment, text) if payment else text))
         lines = format_html_join("", '<div class="od-text"><b>{}</b> {}</div>', parts)
         return format_html("{}{}", self.flag(order), lines)

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from core.admin.tables import may_open, page_link
-from payments.models import Difference, ListenerFailure, Refund, RefundStatus
+from payments.models import Difference, ListenerFailure, Payment, Refund, RefundStatus
 from payments.selectors import RefundsOfPayment, differences_of, listener_failures_of
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import logged
@@ -33,6 +33,11 @@ class Related:
     @cached_property
     def failures(self) -> dict[str, list[ListenerFailure]]:
         return _grouped((row.out_trade_no, row) for row in listener_failures_of(self._numbers))
+
+    @cached_property
+    def unbooked(self) -> dict[str, Payment]:
+        """The payments of those orders that have not booked what was paid or refunded."""
+        return Payment.objects.in_bulk(list(self.failures), field_name="out_trade_no")
 
     @cached_property
     def requests(self) -> dict[int, OrderLog]:

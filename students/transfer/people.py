@@ -53,8 +53,9 @@ class People:
         people: set[Person] = set()
         for field, texts in keys.items():
             # The index of names holds runs of characters, not names: one pass over the table serves a whole batch.
-            for at in range(0, len(texts), BATCH):
-                batch = sorted(texts)[at : at + BATCH]
+            ordered = sorted(texts)
+            for at in range(0, len(ordered), BATCH):
+                batch = ordered[at : at + BATCH]
                 rows_of = Student.objects.filter(scope.visible(of=Student), **{f"{field}__in": batch}).order_by()
                 people |= {Person(*row) for row in rows_of.values_list("pk", *Person._fields[1:])}
         for person in sorted(people):
