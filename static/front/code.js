@@ -81,7 +81,7 @@ document.querySelectorAll(".lesson table").forEach(table => (table.tabIndex = 0)
 
 const main = document.querySelector("main")
 const headings = [...main.querySelectorAll("h2")]
-if (headings.length && !main.querySelector(".side")) {
+if (headings.length > 1 && !main.querySelector(".side")) {
   const side = document.createElement("nav")
   const rest = document.createElement("div")
   side.className = "side"
