@@ -100,7 +100,7 @@ class ClassForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         if not values.get("class_name") and "class_name" not in self.errors:
-            values["class_name"] = values.get("students_of", "is_invited")
+            values["class_name"] = values.get("students_of", "")
             if not values["class_name"]:
                 self.add_error("class_name", "请填写班级")
         sources = [name for name in ("names", "file", "students_of", "is_invited") if values.get(name)]
@@ -213,9 +213,9 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
             text = f"{class_name}：{_read_only(class_name, request.POST.get('minutes', ''))}"
         case "invite" if not settings.PRODUCTION:
             text = _invite(request, class_name)
-        case "reset" if slips := class_accounts_reset(trainees):
-            return slips_page(request, class_name, slips)
         case "reset":
+            if slips := class_accounts_reset(trainees):
+                return slips_page(request, class_name, slips)
             text = "这个班没有账号"
         case "end":
             text = (
