@@ -4,7 +4,6 @@ A card is shown to users whose role may see the list behind it. A test pins the 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -68,8 +67,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     if request.user.is_superuser:
         parts.append(_system(now))
-    tiles = [_for_eyes_only(part, request) for part in parts if isinstance(part, Tile)]
-    tiles = [tile for tile in tiles if not tile.is_income or may_see_income(request)]
+    tiles = [part for part in parts if isinstance(part, Tile) and _is_for(part, request)]
     return context | {
         "title": "首页",
         "tiles": tiles,
@@ -82,11 +80,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _for_eyes_only(tile: Tile, request: HttpRequest) -> Tile:
-    """Return the tile without its call to act for a user who may look and do nothing."""
+def _is_for(tile: Tile, request: HttpRequest) -> bool:
+    """Tell whether the user may see the tile: what waits is shown to those who may deal with it."""
+    if tile.is_income and not may_see_income(request):
+        return False
     label, _, verb = tile.right.partition(":")
-    may_act = not tile.right or page_of(label).has_right(request, verb)
-    return tile if may_act or not tile.tone else replace(tile, tone="", hint="")
+    return not tile.right or page_of(label).has_right(request, verb)
 
 
 def overview_file(request: HttpRequest) -> HttpResponse:

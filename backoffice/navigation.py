@@ -80,13 +80,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, Any]]:
-    """Yield the entry of a model's list, and one for each work list of its page."""
+    """Yield the entry of a model's list, and one for each work list in which the user may do something."""
     if not may_see(request, label):
         return
     page = page_of(label)
     link = list_url(label)
     entry: dict[str, Any] = {"title": str(page.opts.verbose_name_plural), "icon": icon, "link": link}
-    lists: dict[str, tuple[str, str]] = getattr(page, "work_lists", {})
+    lists = page.work_lists_of(request) if hasattr(page, "work_lists_of") else {}
     if label in BELOW:
         title, icon, name = BELOW[label]
         below = reverse(name)

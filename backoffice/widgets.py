@@ -10,8 +10,9 @@ from django.urls import reverse
 
 @dataclass(frozen=True)
 class Tile:
-    """One number; ``tone`` is "warning" or "danger" where staff should act, who have the right ``model:verb``.
+    """One number; ``tone`` is "warning" or "danger" where staff should act.
 
+    :param right: ``model:verb``, the right to act; others do not see the tile.
     :param spark: the points of the line of its last days.
     """
 

@@ -89,7 +89,6 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     list_filter = [WorkListFilter, FlagFilter, InvoiceFilter, ProductFilter, ("created_at", DayRangeFilter)]
     list_before_template = "shop/order_bar.html"
     change_form_template = "shop/order_page.html"
-    work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
     search_help_text = f"电话或订单号（或其最后四位）、收件人、商品、快递单号；最多显示最新的 {MAX_FOUND} 个"
     max_found = MAX_FOUND
@@ -171,6 +170,11 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         if work:
             bar |= {"title": work.label, "may_only_reject": "reject" in work.steps and self.may_only_reject(request)}
         return super().changelist_view(request, bar | (extra_context or {}))
+
+    def work_lists_of(self, request: HttpRequest) -> dict[str, tuple[str, str]]:
+        """Return label and icon of the work lists in which the user may press a button, by name."""
+        allowed = self.allowed(request).keys()
+        return {name: (work.label, work.icon) for name, work in WORK_LISTS.items() if allowed & {*work.steps}}
 
     def list_steps(self, request: HttpRequest) -> list[tuple[str, str]]:
         """Return name and label of each button that this member of staff may press in the work list."""

@@ -30,6 +30,7 @@ from permissions.models import DataScope
 from permissions.services.roles import role_scoped
 from runs.exports import export_start
 from runs.tasks import make_export
+from shop.admin.order_steps import WORK_LISTS
 from shop.models import Order, Product
 from shop.tests.factories import make_order
 from students.models import SchoolClass, Student
@@ -194,7 +195,7 @@ def queries(route: str, words: Words) -> Iterator[dict[str, Any]]:
     yield from (common | {"format": kind} for kind in ("csv", "xlsx"))
     if route == "admin/search/" or route in pages():
         yield from ({"s": word, "extended": 1, "q": word} for word in words.searched)
-        yield from ({"work": work} for work in getattr(pages().get(route), "work_lists", ()))
+        yield from ({"work": work} for work in WORK_LISTS)
     if route == "admin/autocomplete/":
         for page in pages().values():
             field_names = [field.name for field in page.opts.get_fields() if field.concrete and field.many_to_one]
