@@ -202,7 +202,7 @@ class TransferRunAdmin(RunAdmin):
         with run_held(run, run.waiting) as held:
             if data.get("mark", mark := preview.choices_mark(held)) != mark:  # a page of an earlier release has none
                 raise SelectionChanged("同事刚刚改过这一页的选择，您的没有保存。请核对后再来一次")
-            choices, is_other = preview.choices_posted(held, data)
+            choices, is_other = preview.choices_posted(held, data, preview.hidden_from(held, request.user))
             if do in preview.REST:
                 choices = preview.rest_decided(held, choices, do)
                 is_other = do in {"all_same", "all_new"}

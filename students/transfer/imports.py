@@ -41,7 +41,7 @@ from students.bulk import (
     students_create,
     students_lock,
 )
-from students.columns import BY_WIRE, COLUMNS, RESULT, label_of
+from students.columns import BY_WIRE, COLUMNS, RESULT, hidden_fields, label_of
 from students.errors import RunStale, StudentUnknown
 from students.events import events_add
 from students.life import state_changes
@@ -75,6 +75,7 @@ MAX_LEAVERS = 2_000
 LEAVERS_FROM = 2_000 * SHEET_STEP  # the numbers of their rows
 NEW = "new"  # the answer that a namesake is somebody else
 ARCHIVED = "这名学员已归档，请先恢复"
+_UNSEEN = "{}：您的角色看不到完整的，已有的不比较、不修改"
 NOT_OWN = "不是您录入的学员，不能修改"
 # Two imports at one instant would both find that nobody has their new students yet.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('students import', 0))"
@@ -94,6 +95,12 @@ def batches(items: Iterable[T]) -> Iterator[list[T]]:
     items = iter(items)
     while batch := list(islice(items, BATCH)):
         yield batch
+
+
+def unseen_by(run: TransferRun) -> set[str]:
+    """Name the fields whose present values are not compared: whoever has sent the file in may be guessing at them."""
+    user: Any = run.created_by
+    return hidden_fields(user) if user else set()
 
 
 # --- To check a file ---
@@ -124,11 +131,11 @@ def import_check(run: TransferRun, now: datetime) -> None:
         return
     scope = run_scope_required(run)
     run.options |= {"sheets": [heading.sheet.name for heading in headings]}
-    lines = _lines(run, headings, scope)
-    _match(run, lines, scope)
+    lines, unseen = _lines(run, headings, scope), unseen_by(run)
+    _match(run, lines, scope, unseen)
     TransferRow.objects.filter(run=run).delete()
     counts, changed, new, warned = Counter[str](), Counter[str](), Counter[tuple[str, str]](), 0
-    for batch in batches(with_progress(_rows_check(run, lines, scope), run, total=len(lines))):
+    for batch in batches(with_progress(_rows_check(run, lines, scope, unseen), run, total=len(lines))):
         TransferRow.objects.bulk_create(batch)
         counts.update(row.kind for row in batch)
         changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
@@ -137,14 +144,17 @@ def import_check(run: TransferRun, now: datetime) -> None:
     leavers = _leavers(run, lines, scope)
     TransferRow.objects.bulk_create(leavers)
     counts[RowKind.LEFT] = len(leavers)
-    present_wires = {wire for heading in headings for wire in heading.places}
+    present_wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
     told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
     required = {column.wire for column in COLUMNS if column.is_required_of_staff}
     run.options |= {
         "columns": columns,
-        "shown": [one.wire for one in COLUMNS if one.wire in required | present_wires],
-        "missing": [one.wire for one in COLUMNS if one.wire in required - present_wires - told],
-        "dropped": _dropped(book, headings, ignored_in(shape, columns), lines),
+        "shown": [one.wire for one in COLUMNS if one.wire in required | present_wires.keys()],
+        "missing": [one.wire for one in COLUMNS if one.wire in required - present_wires.keys() - told],
+        "dropped": [
+            *_dropped(book, headings, ignored_in(shape, columns), lines),
+            *(_UNSEEN.format(BY_WIRE[wire].label) for wire in present_wires if BY_WIRE[wire].field in unseen),
+        ],
         "new": _new_values(new, scope),
         "changed": changed,
         "warned": warned,
@@ -172,9 +182,9 @@ def _lines(run: TransferRun, headings: Sequence[Heading], scope: Scope) -> list[
     return lines
 
 
-def _match(run: TransferRun, lines: Sequence[Line], scope: Scope) -> None:
+def _match(run: TransferRun, lines: Sequence[Line], scope: Scope, unseen: set[str]) -> None:
     """Say of each line whom it means, or why a person has to say so. Two lines never mean one student."""
-    people, answers = People([line.cells for line in lines], scope), run.options.get("answers", {})
+    people, answers = People([line.cells for line in lines], scope, unseen), run.options.get("answers", {})
     classes = {line.cells.get("class") for line in lines}
     first: dict[Any, Line] = {}  # the first line of a student, or of the name and the class of a new one
     for line in lines:
@@ -201,7 +211,7 @@ def _match(run: TransferRun, lines: Sequence[Line], scope: Scope) -> None:
             line.question = ""
 
 
-def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterator[TransferRow]:
+def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope, unseen: set[str]) -> Iterator[TransferRow]:
     """Judge the lines. The rows are not saved yet."""
     constants = {wire: text for wire, text in run.options.get("constants", {}).items() if wire != "class"}
     add, edit = StaffAddParams(), StaffEditParams()
@@ -220,7 +230,8 @@ def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterat
             values, errors = _read(edit if sid else add, line.cells | ({"sId": sid} if sid else {}))
             if not errors and sid and not student and not likely:
                 errors = [("sId", line.question or (ARCHIVED if sid in archived else StudentUnknown.msg))]
-            changes = changes_between(student, values)
+            # What this person may not read is filled in where it is empty: "不变" would say that a guess is right.
+            changes = [one for one in changes_between(student, values) if not (one.before and one.field in unseen)]
             if student and changes and not scope.may_change(student):
                 errors = [("sId", NOT_OWN)]
             if any(one.field == "class_name" and not scope.may_fill(one.after) for one in changes):
@@ -229,20 +240,21 @@ def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope) -> Iterat
             row.cells = _cells(line, student)
             if errors:
                 row.kind = RowKind.ERROR
-                row.errors = [[line.heading.cell_name(wire, line.number), text] for wire, text in errors]
             elif line.question:
-                row.kind, row.errors = RowKind.CHOICE, [["姓名", line.question]]
+                row.kind, errors = RowKind.CHOICE, [("name", line.question)]
             else:
-                row.diff, row.errors = changes_dump(changes), _warnings(line, student, changes)
+                row.diff, errors = changes_dump(changes), _warnings(line, student, changes)
                 is_changed = changes or "file" in row.cells
                 row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
+            row.errors = [[line.heading.cell_name(wire, line.number), text] for wire, text in errors]
+            row.cells["bad"] = [wire for wire, _ in errors]
             yield row
 
 
 def _cells(line: Line, student: Student | None) -> dict[str, Any]:
     """Return what a row keeps of a line: the texts, by what its student was recognised (``by``), whom it may mean
-    (``students``, first those of the list's classes; ``nearest``, if that is one; ``double_of``), and which part of the
-    file is its picture (``file``)."""
+    (``students``, first those of the list's classes; ``nearest``, if that is one; ``double_of``), which part of the
+    file is its picture (``file``), and to which cells its ``errors`` belong (``bad``)."""
     cells: dict[str, Any] = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()}
     if line.picture and not (student and student.headimgurl):
         cells["file"] = line.picture
@@ -255,12 +267,12 @@ def _cells(line: Line, student: Student | None) -> dict[str, Any]:
     return cells | ({"sId": student.sid, "by": line.match.by} if student else {})
 
 
-def _warnings(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> list[list[str]]:
+def _warnings(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> list[tuple[str, str]]:
     if student is None:
-        return [["姓名", "同班已有同名学员"]] if line.match.has_namesake else []
-    doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")
+        return [("name", "同班已有同名学员")] if line.match.has_namesake else []
+    doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")  # the two have one name at both places
     differs = any(change.field == doubtful and change.before for change in changes)
-    return [[label_of(doubtful), f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对"]] if differs else []
+    return [(doubtful, f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对")] if differs else []
 
 
 def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -368,8 +380,9 @@ def import_apply(run: TransferRun, now: datetime) -> None:
 
 def _refuse_doubles(run: TransferRun, rows: QuerySet[TransferRow], scope: Scope) -> None:
     """Refuse to add who was entered since the preview; whom it showed as a namesake, the person has seen."""
+    unseen = unseen_by(run)
     for batch in batches(rows.only("number", "cells")):
-        people = People([row.cells for row in batch], scope)
+        people = People([row.cells for row in batch], scope, unseen)
         for row in batch:
             match = people.match(row.cells)
             if match.person and match.person.pk != row.cells.get("double_of"):

@@ -1,7 +1,7 @@
 """Whom the rows of a list mean: by number, identity card, phone, or name and class; a name alone is only a question."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from permissions.scope import Scope
@@ -47,9 +47,12 @@ NOBODY = Match()
 class People:
     """The students whom the rows of a list may mean, read in a few passes over the table."""
 
-    def __init__(self, rows: Iterable[Mapping[str, str]], scope: Scope) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, str]], scope: Scope, unseen: Collection[str] = ()) -> None:
+        """Look for the students in ``scope``, but not by the fields ``unseen``: a match would tell what they hold."""
         self._by: dict[str, dict[str, list[Person]]] = {key: defaultdict(list) for key in _KEYS}
-        keys = {field: {text for row in rows if (text := _key(field, row))} for field in _KEYS}
+        self._unseen = {_KEYS.get(field) for field in unseen}
+        seen = [self._seen(row) for row in rows]
+        keys = {field: {text for row in seen if (text := _key(field, row))} for field in _KEYS}
         people: set[Person] = set()
         for field, texts in keys.items():
             # The index of names holds runs of characters, not names: one pass over the table serves a whole batch.
@@ -66,8 +69,12 @@ class People:
         text = _key(field, cells)
         return self._by[field].get(text, []) if text else []
 
+    def _seen(self, cells: Mapping[str, str]) -> dict[str, str]:
+        return {wire: text for wire, text in cells.items() if wire not in self._unseen}
+
     def match(self, cells: Mapping[str, str]) -> Match:
         """Tell whom a row means."""
+        cells = self._seen(cells)
         if "sId" in cells:
             return Match(next(iter(self._of("sid", cells)), None), "学号")
         if len(same := self._of("id_card", cells)) == 1:

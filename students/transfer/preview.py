@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
@@ -43,8 +44,10 @@ def choices_mark(run: TransferRun) -> str:
     return mark_of([json.dumps([run.options.get(name) for name in (*_CHECKED, *_CHOSEN)], sort_keys=True)])
 
 
-def choices_posted(run: TransferRun, data: Any) -> tuple[dict[str, Any], bool]:
+def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> tuple[dict[str, Any], bool]:
     """Read the form of a page; return the options that it makes, and whether they change what the rows are.
+
+    :param hidden: fields that the page does not let its user mend.
 
     ``row`` names the rows of the page, and ``take`` those that are ticked; ``cell-<row>-<column>`` is a cell,
     ``answer-<row>`` who a namesake is, ``spell-<n>`` what the new class or degree is to be called, ``value-<column>``
@@ -60,7 +63,7 @@ def choices_posted(run: TransferRun, data: Any) -> tuple[dict[str, Any], bool]:
             answers = {number: text for number, text in answers.items() if number != key}
             answers |= {key: answer} if answer == NEW or answer.isdecimal() else {}
             skips |= {row.number} if answer == "skip" else set()
-        texts = _texts_posted(data, f"cell-{key}-")
+        texts = _texts_posted(data, f"cell-{key}-", hidden)
         if mended := {wire: text for wire, text in texts.items() if text != row.cells.get(wire, "").strip()}:
             fixes[key] = fixes.get(key, {}) | mended
     off = {*options.get("off", [])} - {*data.getlist("column")} | ({*data.getlist("column")} - {*data.getlist("use")})
@@ -83,8 +86,8 @@ def choices_posted(run: TransferRun, data: Any) -> tuple[dict[str, Any], bool]:
     return choices, any(choices[name] != options.get(name, {}) for name in _CHECKED)
 
 
-def _texts_posted(data: Any, prefix: str) -> dict[str, str]:
-    texts = {wire: data.get(prefix + wire) for wire in BY_WIRE}
+def _texts_posted(data: Any, prefix: str, hidden: Collection[str] = ()) -> dict[str, str]:
+    texts = {wire: data.get(prefix + wire) for wire, column in BY_WIRE.items() if column.field not in hidden}
     return {wire: _storable(text)[:MAX_CELL] for wire, text in texts.items() if text is not None}
 
 
@@ -174,14 +177,13 @@ def _row(
     run: TransferRun, row: TransferRow, columns: list[Column], hidden: set[str], skips: set[int], *, is_open: bool
 ) -> dict[str, Any]:
     before = {change.field: change.shown[0] for change in changes_load(row.diff) if change.before is not None}
-    bad = {cell.rpartition(" ")[2] for cell, _ in row.errors}
     cells, is_listed = [], row.number < LEAVERS_FROM
     for column in columns:
         text, is_hidden = row.cells.get(column.wire, ""), column.field in hidden
         is_fixed = is_hidden or len(text) > MAX_OPEN or (column.wire == "sId" and row.student_pk)
         may_mend = is_open and is_listed and not is_fixed
         shown = value_shown(column.field, text) if is_hidden else text
-        cells.append(Cell(column, shown, before.get(column.field), column.label in bad, may_mend))
+        cells.append(Cell(column, shown, before.get(column.field), column.wire in row.cells.get("bad", ()), may_mend))
     return {
         "row": row,
         "cells": cells,
