@@ -203,7 +203,7 @@ class GoodsRunAdmin(RunAdmin):
 
     def act(self, request: HttpRequest, run: GoodsRun) -> None:
         is_undo = request.POST.get("do") == "undo"
-        if not is_undo and any(row["pk"] is None for row in run.rows) and not request.user.has_perm("shop.add_product"):
+        if not _may_act(request, run):
             raise PermissionDenied
         do, action = (goods_undo, StaffAction.UNDO) if is_undo else (goods_apply, StaffAction.BULK)
         do(run=run, actor=Actor.of(request.user), scope=scope_of(request.user), now=times.now())
@@ -217,7 +217,8 @@ class GoodsRunAdmin(RunAdmin):
             "rows": rows,
             "counted": goods_counted(run=run, since=run.created_at - COUNTED_WITHIN) if is_ready else "",
             "errors": sum(bool(row.error) for row in rows),
-            "new": sum(row.pk is None for row in rows),
+            "new": sum(row.is_new for row in rows),
+            "may_act": _may_act(request, run),
         }
 
     def result(self, request: HttpRequest, run: GoodsRun) -> tuple[str, bytes]:
@@ -227,3 +228,8 @@ class GoodsRunAdmin(RunAdmin):
             for row in (GoodsRow(**row) for row in run.rows)
         )
         return f"{run.file_name.removesuffix('.xlsx')}-差异.xlsx", sheet_write("xlsx", heads, rows)
+
+
+def _may_act(request: HttpRequest, run: GoodsRun) -> bool:
+    """Tell whether the user, who may change products, may carry out the run and take it back: it may add some, too."""
+    return request.user.has_perm("shop.add_product") or not any(GoodsRow(**row).is_new for row in run.rows)

@@ -26,7 +26,7 @@ class GoodsRow:
     """What a run does to one product. Prices are texts, because JSON has no decimals; "" leaves the price."""
 
     name: str
-    pk: int | None = None  # None: a new product
+    pk: int | None = None  # a new product has none until it is added
     category_id: str = ""  # of a new product
     old_price: str = ""
     price: str = ""
@@ -44,6 +44,10 @@ class GoodsRow:
     @property
     def pieces(self) -> int:
         return self.difference + self.arrived
+
+    @property
+    def is_new(self) -> bool:
+        return bool(self.pk is None or self.category_id)
 
     @property
     def is_change(self) -> bool:

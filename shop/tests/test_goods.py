@@ -7,6 +7,7 @@ from threading import Barrier
 
 import pytest
 from auditlog.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -190,6 +191,23 @@ def test_only_who_may_change_products_in_sight_comes_in(office, clerk, person, b
     upload(browser, ["商品名称", "入库"], ["自行车", "1"])
     assert browser.get(address).status_code == 404  # another's
     assert "没有权限" in press(browser, "confirm")[0] and stock_of(bike) == 10
+
+
+def test_who_may_not_add_products_neither_adds_them_by_a_run_nor_takes_that_back(office, person, bike):
+    wang = person("wang", "102", is_staff=True).user
+    wang.role.permissions.remove(*Permission.objects.filter(codename="add_product"))
+    browser = logged_in(wang)
+    upload(office, ["商品名称", "类目", "价格（元）", "库存"], ["头盔", "车辆", "30", "7"])
+    address = f"{RUNS}{GoodsRun.objects.get().pk}/change/"
+
+    def tries(do):
+        return 'name="do"' in browser.get(address).content.decode(), browser.post(address, {"do": do}).status_code
+
+    assert tries("confirm") == (False, 403)
+    press(office, "confirm")
+    assert tries("undo") == (False, 403) and Product.objects.filter(removed_at=None).count() == 2
+    press(office, "undo")
+    assert Product.objects.filter(removed_at=None).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
