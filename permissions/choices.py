@@ -35,6 +35,15 @@ def right_offer(app: str, codename: str, names: tuple[str, str, str]) -> None:
     _MORE[app, codename] = names
 
 
+# What rows decide besides which calls they open, by the row.
+_EFFECTS: dict[str, str] = {}
+
+
+def row_effect(row: str, text: str) -> None:
+    """Let the form of a role say what a row decides whose call is open anyway. An app calls this when it starts."""
+    _EFFECTS[row] = text
+
+
 class OfficeRight(NamedTuple):
     """A right with its names in Chinese: of the app, of the records and of what may be done with them."""
 
@@ -126,4 +135,6 @@ def _text_and_idle(row: str, calls: list[Endpoint]) -> tuple[str, bool]:
         return _NO_CALL, True
     if match.row_title:
         return f"{match.row_title}（另一种写法）", False
+    if row in _EFFECTS:
+        return _EFFECTS[row], False
     return _UNDECIDED.get(match.access, "没有人能调用"), True

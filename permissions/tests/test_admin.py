@@ -109,6 +109,7 @@ class TestTheForm:
             "/gone/*": ("没有这个接口", True),
             "/students/*": ("包含 6 个接口", False),
             "/users/register": ("仅限超级管理员，写在这里不起作用", True),
+            "/order/Get_Order": ("登录用户都能调用；数据权限为“全部”的，数据统计里有了它是所有人的订单", False),
             "/verify": ("登录用户都能调用，不必写在这里", True),
             "/students/SearchStu": ("搜索学员（另一种写法）", False),
         }
