@@ -131,9 +131,13 @@ class Record(StudentsRow):
         verbose_name = verbose_name_plural = "考勤记录"
         ordering = ["pk"]
         default_permissions = ()
-        indexes = [models.Index(fields=["student", "session"], name="attendance_of_student")]
+        indexes = [
+            models.Index(fields=["student", "session"], name="attendance_of_student"),
+            # A rate reads only this one: a fifth of the next, because equal keys are stored once.
+            models.Index(fields=["session", "status"], name="attendance_status"),
+        ]
         constraints = [
-            # What charts and summaries count is in the index itself.
+            # What a summary counts is in the index itself.
             models.UniqueConstraint(
                 fields=["session", "student"], include=["status", "created_by"], name="attendance_once_of_student"
             )

@@ -39,7 +39,7 @@ def student_panel(request: HttpRequest, student: Student) -> Panel:
         status = session.status_at(now, record.status).label
         lines.append((page_link(session, session), status, format_office_time(record.signed_at), record.remark))
     today = times.local(now).date()
-    month = list(summary(today.replace(day=1), today, now, scope).filter(student=student))
+    month = list(summary(today.replace(day=1), today, now, scope, student=student))
     attended, absent = (sum(row[key] for row in month) for key in ("attended", "absent"))
     title = f"考勤（本月应出勤 {attended + absent}，实际 {attended}）"
     return Panel(title, lines and table(["场次", "考勤", "签到时间", "备注"], lines))

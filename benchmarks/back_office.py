@@ -259,6 +259,7 @@ def pages(browser: Any) -> Iterator[Page]:
     token, year = token_issue(User.objects.get(username="root")), f"from={_day(365)}&unit=month"
     yield from (Page("考勤和统计的接口", f"{call}token={token}") for call in (
         "/attendance/getList?", "/attendance/getList?class=H51100&", "/attendance/getSummary?class=H51100&",
+        f"/attendance/getSummary?from={_day(60)}&", f"/statistics/trend?of=attendance&from={_day(365)}&",
         *(f"/statistics/trend?of={of}&{year}&" for of in ("students", "leavers", "logins", "income", "attendance")),
         *(f"/statistics/students?by={by}&" for by in ("city", "class", "age", "month")),
         "/statistics/products?", "/statistics/overview?",

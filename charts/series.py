@@ -12,6 +12,7 @@ from accounts.selectors import logins
 from attendance.selectors import attendance_rates
 from charts.errors import TooManyPoints
 from core.money import fen_to_yuan, wire
+from core.times import unit_begin
 from payments.figures import refunded
 from permissions.scope import Scope
 from shop.revenue import paid, products_sold
@@ -60,16 +61,10 @@ class Span:
         return points
 
     def _points(self) -> Iterator[date]:
-        at = self.first
-        if self.unit == "week":
-            at -= timedelta(days=at.weekday())
-        elif self.unit == "month":
-            at = at.replace(day=1)
+        at = unit_begin(self.unit, self.first)
         while at <= self.last:
             yield at
-            at += _STEPS[self.unit]
-            if self.unit == "month":
-                at = at.replace(day=1)
+            at = unit_begin(self.unit, at + _STEPS[self.unit])
 
     @cached_property
     def paid(self) -> dict[date, tuple[int, Decimal]]:  # orders and income are of one query

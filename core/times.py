@@ -124,6 +124,13 @@ def day_begins(day: date) -> datetime:
     return datetime.combine(day, time.min, SHANGHAI)
 
 
+def unit_begin(unit: str, day: date) -> date:
+    """Return the first day of a day's ``day``, ``week`` or ``month``."""
+    if unit == "month":
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday()) if unit == "week" else day
+
+
 def span(length: timedelta) -> str:
     """Return a time span as people write it: ``2 分钟``."""
     seconds = int(length.total_seconds())

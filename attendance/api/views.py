@@ -11,14 +11,14 @@ from accounts.login_request import device_of
 from attendance import selectors, services
 from attendance.api import docs, params
 from attendance.codes import code_read
-from attendance.models import Record, Status
+from attendance.models import Status
 from attendance.phone import scanned_page
 from attendance.services import SIGN_PATH
 from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
-from core.api.params import page_of
+from core.api.params import page_of, page_slice
 from core.api.request import absolute_url
 from permissions.scope import EVERYTHING
 from students.selectors import student_of_account
@@ -87,15 +87,16 @@ class AttendanceViewSet(ApiViewSet):
         query, me = params.SummaryParams.read(request), request.user
         first, last = _days(query, lambda newest: newest.replace(day=1))
         sees_others = me.role.may_call(["/attendance/getRecords"], Access.ROWS)
-        found = selectors.summary(first, last, times.now(), me.scope if sees_others else EVERYTHING)
-        found = found.filter(name__contains=query["key"])
+        only: dict[str, Any] = {"name__contains": query["key"]} if query["key"] else {}
         if query["class_name"]:
-            found = found.filter(session__class_name=query["class_name"])
+            only["session__class_name"] = query["class_name"]
         if not sees_others:
-            found = found.filter(student=student_of_account(me.pk))
-        total, rows = page_of(found, query)
-        newest = Record.objects.in_bulk([row["newest"] for row in rows])
-        return ok("获取成功", total=total, data=[docs.summary_json(row, newest[row["newest"]]) for row in rows])
+            only["student"] = student_of_account(me.pk)
+        found = selectors.summary(first, last, times.now(), me.scope if sees_others else EVERYTHING, **only)
+        rows = list(found[page_slice(query["page"], query.get("count"))])
+        newest = selectors.newest_records(rows)
+        data = [docs.summary_json(row, newest[row["student"], row["newest"]]) for row in rows]
+        return ok("获取成功", total=rows[0]["total"] if rows else found.count(), data=data)
 
 
 def _days(query: dict[str, Any], first_of: Callable[[date], date]) -> tuple[date, date]:
