@@ -3,7 +3,7 @@
 Every number comes from the apps' ``figures``, so that it is the one that other pages show.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,7 +14,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.safestring import SafeString
 
 from backoffice.navigation import may_see_daily
 from backoffice.periods import MAX_DAYS, Days, change_text, days_asked
@@ -27,7 +26,7 @@ from core.money import fen_to_yuan, yuan_text
 from core.sheets.write import Page, book_write, download
 from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
-from shop.revenue import OrderSums, order_days_between
+from shop.revenue import OrderSums, order_days_between, products_sold
 
 _NO_FEES = "其中有以前的版本核对的账单，没有记下手续费；在“对账”里重新核对就有"
 _DAY_TITLES = (
@@ -56,6 +55,51 @@ _COMPARED: dict[str, Callable[["Sheet"], Any]] = {
     "退款（元）": lambda sheet: fen_to_yuan(sheet.totals[1].back_fen),
     "净额（元）": lambda sheet: fen_to_yuan(sheet.totals[1].net_fen),
 }
+
+
+_SOLD_BY = {"category": "类目比较", "product": "商品比较"}
+_NONE_SOLD = (0, Decimal(0))
+GROUPS_SHOWN = 20  # categories or products on the page and on paper; the workbook has all
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups with their numbers in some days and, beside those, in earlier ones; the last number is what changes.
+
+    :param units: what the numbers of a span are.
+    :param groups: by their names, for each span its numbers.
+    """
+
+    title: str
+    spans: Sequence[Days]
+    units: Sequence[str]
+    groups: Mapping[str, Sequence[Sequence[Any]]]
+    has_total: bool = False
+
+    @property
+    def head(self) -> list[str]:
+        heads = [[days.label + unit for unit in self.units] for days in self.spans]
+        return ["项目", *heads[0], *(text for texts in heads[1:] for text in (*texts, "变化"))]
+
+    def rows(self, shown: int | None = None) -> Iterator[list[Any]]:
+        """Yield the lines of the table; beyond ``shown`` groups the rest of them as one."""
+        names = list(self.groups)
+        rest = names[shown:] if shown else []
+        yield from (self._row(name, self.groups[name]) for name in names[: len(names) - len(rest)])
+        if rest:
+            yield self._row(f"其他 {len(rest)} 种", self._sum(rest))
+        if self.has_total and names:
+            yield self._row("合计", self._sum(names))
+
+    def _sum(self, names: Sequence[str]) -> list[list[Any]]:
+        spans = zip(*(self.groups[name] for name in names), strict=True)
+        return [[sum(numbers) for numbers in zip(*span, strict=True)] for span in spans]
+
+    @staticmethod
+    def _row(name: str, spans: Sequence[Sequence[Any]]) -> list[Any]:
+        now, *others = spans
+        pairs = ((before, change_text(now[-1], before[-1]) or "—") for before in others)
+        return [name, *now, *(value for before, change in pairs for value in (*before, change))]
 
 
 @dataclass(frozen=True)
@@ -148,7 +192,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     now = local(times.now())
     days = days_asked(request.GET, now.date(), default=now.date())
     sheet = Sheet.of(days)
-    compared = list(_comparison(sheet)) if days.months else []
+    compared = list(_comparisons(sheet)) if days.months else []
     if "xlsx" in request.GET:
         if not may_export:
             raise PermissionDenied
@@ -160,8 +204,8 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "title": f"日报 {days.title}",
         "days": days,
         "lines": list(sheet.lines()),
-        "compared": table(compared[0], [_cells(row) for row in compared[1:]]) if compared else "",
-        "by_day": _table(sheet) if days.number > 1 else "",
+        "compared": [(one.title, table(one.head, map(_cells, one.rows(GROUPS_SHOWN)))) for one in compared],
+        "by_day": table(_DAY_TITLES, map(_cells, (*sheet.rows(), sheet.sums()))) if days.number > 1 else "",
         "may_export": may_export,
         "back": f"?{days.query}",
         "made_at": format_office_time(now),
@@ -172,19 +216,17 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     return render(request, template, context)
 
 
-def _comparison(sheet: Sheet) -> Iterator[list[Any]]:
-    """Yield the heads and the lines of the comparison with the months before and the same ones of the year before."""
-    days = dict.fromkeys([sheet.days.before(), sheet.days.year_before()])
-    others = [Sheet.of(one) for one in days]
-    yield ["项目", sheet.days.label, *(text for one in days for text in (one.label, "变化"))]
-    for label, value_of in _COMPARED.items():
-        now = value_of(sheet)
-        pairs = ((before, change_text(now, before) or "—") for before in map(value_of, others))
-        yield [label, now, *(value for pair in pairs for value in pair)]
-
-
-def _table(sheet: Sheet) -> SafeString:
-    return table(_DAY_TITLES, [_cells(row) for row in (*sheet.rows(), sheet.sums())])
+def _comparisons(sheet: Sheet) -> Iterator[Comparison]:
+    """Yield the sums and what was sold, beside the months before and the same ones of the year before."""
+    spans = list(dict.fromkeys([sheet.days, sheet.days.before(), sheet.days.year_before()]))
+    sheets = [sheet, *map(Sheet.of, spans[1:])]
+    sums = {label: [(value_of(one),) for one in sheets] for label, value_of in _COMPARED.items()}
+    yield Comparison("比较", spans, [""], sums)
+    for by, title in _SOLD_BY.items():
+        sold = [{name: numbers for name, *numbers in products_sold(by, one.first, one.last)} for one in spans]
+        names = dict.fromkeys(name for one in sold for name in one)
+        groups = {name: [one.get(name, _NONE_SOLD) for one in sold] for name in names}
+        yield Comparison(title, spans, [" 件数", "（元）"], groups, has_total=True)
 
 
 def _cells(row: list[Any]) -> list[Any]:
@@ -196,11 +238,11 @@ def _compared(there_fen: int, here_fen: int) -> str:
     return f"与账单相差 {yuan_text(fen_to_yuan(difference))} 元，见对账差异" if difference else "与账单相同"
 
 
-def _book(sheet: Sheet, compared: list[list[Any]]) -> bytes:
+def _book(sheet: Sheet, compared: Sequence[Comparison]) -> bytes:
     head = [f"日报 {sheet.days.title}", "笔数", "金额（元）", "说明"]
     lines = [["" if value is None else value for value in line] for line in sheet.lines()]
     return book_write(
         Page("汇总", head, lines, [28, 10, 14, 60]),
-        *([Page("比较", compared[0], compared[1:], [18, *[16] * 4])] if compared else []),
+        *(Page(one.title, one.head, one.rows(), [24, *[16] * len(one.head)]) for one in compared),
         Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12, 12], _SUMS),
     )

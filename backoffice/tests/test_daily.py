@@ -20,7 +20,8 @@ from core.audit import StaffAction
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
 from shop.models import Order, OrderLog
-from shop.states import State
+from shop.states import PayStatus, State
+from shop.tests.factories import make_category, make_order, make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -193,6 +194,40 @@ def test_a_month_stands_beside_the_month_and_the_year_before(office: Client, boo
     heads, placed, _, came, *_ = book["比较"].iter_rows(values_only=True)
     assert heads == ("项目", "2026年11月", "2026年10月", "变化", "2025年11月", "变化")
     assert placed == ("下单", 1, 0, "—", 12, "↓ 92%") and came[2:4] == (3, "↑ 317%")
+
+
+def test_what_was_sold_in_a_month_stands_beside_the_months_before_by_category_and_product(
+    office: Client, lbw: Any, monkeypatch: Any
+) -> None:
+    def sell(product: Any, day: str, pieces: int) -> None:
+        order = make_order(lbw.user, product, pieces)
+        paid = {"state": State.PAID, "pay_status": PayStatus.PAID, "sweep_at": None}
+        Order.objects.filter(pk=order.pk).update(paid_at=f"{day}T12:00:00+08:00", **paid)
+
+    monkeypatch.setattr(daily, "GROUPS_SHOWN", 1)
+    cars, clothes = make_category("车辆"), make_category("服装")
+    bike, helmet = (make_product(name, price="100.00", stock=99, category=cars) for name in ("自行车", "头盔"))
+    shirt = make_product("衬衫", price="20.00", stock=99, category=clothes)
+    for sale in ((bike, "2024-11-30", 3), (helmet, "2024-11-01", 1), (bike, "2024-10-31", 2), (shirt, "2023-11-15", 5)):
+        sell(*sale)
+    query = reverse("daily") + "?from=2024-11-01&to=2024-11-30"
+
+    book = load_workbook(io.BytesIO(office.get(query + "&xlsx").content))
+    page, paper = ("".join(office.get(query + more).content.decode().split()) for more in ("", "&paper"))
+
+    heads, *categories = book["类目比较"].iter_rows(values_only=True)
+    assert heads == (
+        *("项目", "2024年11月 件数", "2024年11月（元）", "2024年10月 件数", "2024年10月（元）", "变化"),
+        *("2023年11月 件数", "2023年11月（元）", "变化"),
+    )
+    assert categories == [
+        ("车辆", 4, 400, 2, 200, "↑ 100%", 0, 0, "—"),
+        ("服装", 0, 0, 0, 0, "—", 5, 100, "↓ 100%"),
+        ("合计", 4, 400, 2, 200, "↑ 100%", 5, 100, "↑ 300%"),
+    ]
+    products = [row[0] for row in book["商品比较"].iter_rows(values_only=True)]
+    assert products == ["项目", "自行车", "头盔", "衬衫", "合计"]
+    assert all("其他1种" in one and "其他2种" in one and "头盔" not in one for one in (page, paper))
 
 
 class TestPaperAndExcel:
