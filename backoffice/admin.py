@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from accounts.selectors import pks_of, staff_names
@@ -22,7 +22,7 @@ from backoffice.navigation import may_see
 from backoffice.periods import PERIODS, period_of
 from backoffice.widgets import list_url
 from core import times
-from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows
+from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows, SelectFilter
 from core.admin.listing import page_of
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
@@ -61,7 +61,7 @@ class PeriodFilter(admin.SimpleListFilter):
         return queryset.filter(timestamp__gte=period.begins)
 
 
-class ActionFilter(DropdownFilter):
+class ActionFilter(SelectFilter):
     title, parameter_name = "操作", "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ class ActionFilter(DropdownFilter):
         return queryset.filter(action__in=numbers) if numbers else queryset
 
 
-class PersonFilter(DropdownFilter):
+class PersonFilter(SelectFilter):
     """Filter by a member of staff. auditlog's own filter offers every user."""
 
     title, parameter_name = "操作者", "person"
@@ -86,7 +86,7 @@ class PersonFilter(DropdownFilter):
         return queryset.filter(actor=int(value)) if value.isdecimal() and len(value) < 19 else queryset
 
 
-class WatchedModelFilter(DropdownFilter):
+class WatchedModelFilter(SelectFilter):
     """Filter by the watched models. auditlog's own filter reads every entry to find out which models occur."""
 
     title, parameter_name = "对象类型", "model"

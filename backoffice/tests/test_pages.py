@@ -166,8 +166,12 @@ def test_a_list_travels_compressed_and_never_in_the_same_length(office, stock):
     assert "没有这一页" in gzip.decompress(refusal.content).decode()
 
 
-def test_what_a_first_visit_loads_is_small(office):
-    page = office.get(LIST).content.decode()
+@pytest.mark.parametrize(
+    "address",
+    [LIST, "/admin/shop/order/", "/admin/shop/product/", "/admin/auditlog/logentry/", "/admin/accounts/user/"],
+)
+def test_what_a_first_visit_loads_is_small(office, address):
+    page = office.get(address).content.decode()
     files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
     sent = {}
     for file in files:
@@ -175,8 +179,8 @@ def test_what_a_first_visit_loads_is_small(office):
         sent[file] = sum(len(part) for part in answer)
         assert answer["Content-Encoding"] == "gzip" or sent[file] < 400, file
 
-    assert sum(sent.values()) < 200_000  # 1.1 MB before, and 750 KB of fonts
-    assert not [file for file in files if "xregexp" in file]
+    assert sum(sent.values()) < 120_000  # with page and font 5 s at 400 kbit/s
+    assert not [file for file in files if re.search("xregexp|jquery|select2|RelatedObject", file)]
     font = office.get("/static/unfold/fonts/material-symbols/Material-Symbols-Outlined.woff2")
     assert sum(len(part) for part in font) < 25_000 and "Content-Encoding" not in font
 

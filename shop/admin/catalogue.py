@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from core import times
-from core.admin.base import OfficeAdmin
+from core.admin.base import OfficeAdmin, SelectForm
 from core.errors import DomainError
 from permissions.scope import EVERYTHING, Scope, scope_of
 from shop.models import Category, Courier, Product
@@ -48,6 +48,8 @@ class OnSaleFilter(admin.SimpleListFilter):
 
 class CategoryFilter(RelatedDropdownFilter):
     """Filter by a category that the user sees."""
+
+    form_class = SelectForm
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         ordering = self.field_admin_ordering(field, request, model_admin)

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.contrib.filters.forms import RangeDateForm
 
 from core import times
 from core.admin.base import AtLeast
@@ -106,8 +107,14 @@ class ProductFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=lines.values("order")) if text else queryset
 
 
+class DayForm(RangeDateForm):
+    class Media: ...  # the bar above the list has fields of the browser instead of the theme's calendar
+
+
 class DayRangeFilter(RangeDateFilter):
     """Filter by a range of days. The last day counts in full."""
+
+    form_class = DayForm
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         for end, lookup, days in (("from", "gte", 0), ("to", "lt", 1)):

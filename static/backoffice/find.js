@@ -1,18 +1,29 @@
 "use strict";
-// The theme asks at "keyup", which neither a pasted text nor a Chinese input method is sure to cause.
-document.addEventListener("input", (event) => {
-  if (event.target.id === "search-input-command") event.target.dispatchEvent(new Event("keyup", { bubbles: true }));
-});
+// Ctrl+K: asks while one types, and shows what was found. The theme's dialog is told of it as htmx would tell it.
+const FIND_AFTER_MS = 250;
+let findTimer = 0;
 
-// It takes only a list out of the answer, so that nothing found looks like nothing asked.
-document.addEventListener("htmx:afterSwap", ({ detail }) => {
-  const { target, xhr } = detail;
-  if (target.id !== "command-results" || target.children.length || !xhr.responseText) return;
-  const note = document.createElement("p");
-  note.className = "bo-nothing";
-  note.role = "status";
-  note.textContent = "没有找到。换一个词试试，或者到列表里筛选。";
-  target.append(note);
+async function findShow(text) {
+  const place = document.getElementById("command-results");
+  const answer = text && (await fetch(`/admin/search/?extended=1&s=${encodeURIComponent(text)}`));
+  if (answer && (!answer.ok || answer.redirected)) return;
+  const found = new DOMParser().parseFromString(answer ? await answer.text() : "", "text/html");
+  if (document.getElementById("search-input-command").value.trim() !== text) return; // a later question is on its way
+  place.replaceChildren(...found.querySelectorAll("#command-results-list"));
+  if (answer && !place.children.length) {
+    const note = document.createElement("p");
+    note.className = "bo-nothing";
+    note.role = "status";
+    note.textContent = "没有找到。换一个词试试，或者到列表里筛选。";
+    place.append(note);
+  }
+  place.dispatchEvent(new CustomEvent("htmx:after-swap", { bubbles: true }));
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (target.id !== "search-input-command") return;
+  clearTimeout(findTimer);
+  findTimer = setTimeout(() => findShow(target.value.trim()), FIND_AFTER_MS);
 });
 
 // It leaves Ctrl+K to the browser while the user types in a field.
