@@ -3,14 +3,16 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from pkgutil import resolve_name
 from ssl import SSLContext
 from typing import Any
 
@@ -20,9 +22,11 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 from PIL import Image
 
+from core.errors import DomainError
 from payments.listener import PaymentListener, listener
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+PATIENCE_S = 60  # for another thread, on a busy machine
 
 
 def envelope(answer: Any) -> tuple[int, bool, str]:
@@ -40,39 +44,111 @@ def at_once(works: Iterable[Callable[[], Any]], *, refusals: tuple[type[Exceptio
     An exception named in ``refusals`` is a result; any other one is raised once all have ended.
     """
     works = list(works)
-    start = threading.Barrier(len(works))
+    start = meeting(len(works))
 
     def run(work: Callable[[], Any]) -> Any:
-        try:
-            start.wait(30)
-            return work()
-        except refusals as refusal:
-            return refusal
-        finally:
-            connection.close()
+        start()
+        return _on_own_connection(work, *refusals)
 
     with ThreadPoolExecutor(len(works)) as pool:
         return [future.result() for future in [pool.submit(run, work) for work in works]]
 
 
-def during(change: Callable[[], Any], work: Callable[[], Any], *, seconds: float = 0.5) -> Any:
+def meeting(count: int = 2) -> Callable[[], None]:
+    """Return a call in which ``count`` threads wait for each other, once, so that a race does not depend on luck.
+
+    Where a lock is on they cannot meet: as soon as one waits in the database for another that is here, all go on.
+    """
+    here: set[int] = set()
+    is_over = threading.Event()
+
+    def meet() -> None:
+        here.add(threading.get_ident())
+        _wait_until(lambda: is_over.is_set() or len(here) >= count or is_waited_for())
+        is_over.set()
+
+    return meet
+
+
+def meet_at(monkeypatch: Any, *targets: str, count: int = 2, is_after: bool = False) -> None:
+    """Let ``count`` threads meet before they call one of ``targets``, or, if ``is_after``, when they have."""
+    meet = meeting(count)
+
+    def replace(target: str) -> None:
+        call = resolve_name(target)
+
+        def together(*args: Any, **facts: Any) -> Any:
+            if is_after:
+                answer = call(*args, **facts)
+                meet()
+                return answer
+            meet()
+            return call(*args, **facts)
+
+        monkeypatch.setattr(target, together)
+
+    for target in targets:
+        replace(target)
+
+
+def during(change: Callable[[], Any], work: Callable[[], Any], *, is_ended: bool = False) -> Any:
     """Start ``work`` on a connection of its own while the transaction of ``change`` is open; return its result.
 
     Work that locks what ``change`` has changed waits, and goes by what that left. Other work reads what was before.
+
+    :param is_ended: the transaction stays open until the work has ended: it gives up, or passes over what is locked.
     """
-
-    def run() -> Any:
-        try:
-            return work()
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             change()
-            running = pool.submit(run)
-            wait([running], timeout=seconds)
+            running = pool.submit(_on_own_connection, work)
+            _wait_until(lambda: running.done() or (not is_ended and is_waited_for()))
         return running.result()
+
+
+def meanwhile(monkeypatch: Any, target: str, work: Callable[[], Any]) -> Callable[[], Any]:
+    """Start ``work`` on another connection when the function ``target`` is first called.
+
+    Where the caller of that function has locked the rows, ``work`` goes on after its commit; else it comes first. Call
+    what this returns for the result of ``work``, or its refusal.
+    """
+    real, started = resolve_name(target), []
+
+    def interrupted(*args: Any, **facts: Any) -> Any:
+        monkeypatch.setattr(target, real)
+        started.append(ThreadPoolExecutor(1).submit(_on_own_connection, work, DomainError))
+        _wait_until(lambda: started[0].done() or is_waited_for())
+        return real(*args, **facts)
+
+    monkeypatch.setattr(target, interrupted)
+    return lambda: started[0].result(PATIENCE_S)
+
+
+def is_waited_for() -> bool:
+    """Tell whether another connection waits for a lock that this one holds."""
+    if not connection.in_atomic_block:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return cursor.fetchone()[0]
+
+
+def _on_own_connection(work: Callable[[], Any], *refusals: type[Exception]) -> Any:
+    try:
+        return work()
+    except refusals as refusal:
+        return refusal
+    finally:
+        connection.close()
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < ends, "the other did not come"
+        time.sleep(0.005)
 
 
 @contextmanager

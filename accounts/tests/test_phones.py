@@ -1,6 +1,5 @@
 """Whose login a phone number is: what a token alone does to it, what the password and a code do, and what root does."""
 
-import threading
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -15,7 +14,7 @@ from accounts.services.attempts import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import user_register, user_update
 from accounts.tests.entering import PASSWORD
-from tests.kit import at_once, envelope
+from tests.kit import at_once, envelope, meet_at
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "13800000001", "13900000002"
@@ -167,8 +166,8 @@ class TestWithPasswordAndCode:
     ):
         people = [person(f"user{n}") for n in range(4)]
         proofs = [PhoneProof(ask(one, NEW), messages[NEW]) for one in people]
-        have_looked = threading.Barrier(4)  # each has seen that the number is free before one of them takes it
-        monkeypatch.setattr(phones, "sms_code_spend", lambda **_: have_looked.wait(30))
+        # Each has seen that the number is free before one of them takes it.
+        meet_at(monkeypatch, "accounts.services.phones.sms_code_spend", count=4)
 
         context = LoginContext(method=LoginMethod.API, ip="10.0.0.1", now=timezone.now())
         bind = partial(user_update, by_root=False, old_password=PASSWORD, new_password="", context=context)

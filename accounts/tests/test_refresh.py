@@ -1,7 +1,6 @@
 """Tokens that are refreshed: what clients read, and when a login and all its tokens end."""
 
 import subprocess
-import threading
 from datetime import timedelta
 
 import pytest
@@ -12,7 +11,7 @@ from accounts.services.users import tokens_purge
 from accounts.tokens import family_begin, tokens_refresh
 from core import times
 from core.errors import TokenInvalid
-from tests.kit import at_once
+from tests.kit import at_once, meeting
 from tests.needs import ROOT
 
 pytestmark = pytest.mark.django_db
@@ -111,13 +110,13 @@ def test_the_documented_interceptor_refreshes_once_for_forty_calls(live_server, 
 @pytest.mark.parametrize("is_compared", [True, False], ids=["compared", "twin"])
 def test_one_token_gives_one_next_and_the_others_end_the_login(li, monkeypatch, is_compared):
     """The twin: a look before, and a write that does not compare."""
-    token, have_looked = family_begin(user=li.user, access_s=None).refresh, threading.Barrier(4)
+    token, have_looked = family_begin(user=li.user, access_s=None).refresh, meeting(4)
 
     def look_then_write(self, **wanted):
         rows = self.all()
         chain = rows._chain().complex_filter(wanted)
         if "current" in wanted and chain.exists():
-            have_looked.wait(30)
+            have_looked()
             return rows.complex_filter({"jti": wanted["jti"]})
         return chain
 

@@ -4,7 +4,6 @@ import re
 import time
 from datetime import timedelta
 from io import StringIO
-from threading import Barrier
 
 import pytest
 from auditlog.models import LogEntry
@@ -28,7 +27,7 @@ from accounts.services.second_factor import (
 )
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from permissions.models import Role
-from tests.kit import at_once
+from tests.kit import at_once, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 LOGIN, HOME, PAGE = "/admin/login/", "/admin/", "/admin/second-factor/"
@@ -195,12 +194,12 @@ class TestAtTheSameInstant:
 
     @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
     def test_a_code_lets_one_in(self, li, monkeypatch, is_locked):
-        phone, have_read = enrol(li), Barrier(4)
+        phone, have_read = enrol(li), meeting(4)
         assert self.how_many(self.give(li, phone.paper[0])) == 1
 
         def verify(user, device_id, token):
             device = TOTPDevice.objects.get(pk=phone.pk)
-            have_read.wait(10)
+            have_read()
             return device.verify_token(token)
 
         if not is_locked:
@@ -210,11 +209,11 @@ class TestAtTheSameInstant:
 
     @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
     def test_one_phone_is_enrolled_and_gets_one_sheet_of_codes(self, li, monkeypatch, is_locked):
-        code, have_looked = shown_by(enrolment_begin(user=li, now=timezone.now())), Barrier(4)
+        code = shown_by(enrolment_begin(user=li, now=timezone.now()))
         if not is_locked:
             monkeypatch.setattr(second_factor, "_user_lock", lambda user: user)
             # Each finds no phone yet.
-            monkeypatch.setattr(second_factor, "_refuse", lambda user: have_looked.wait(10) and None)
+            meet_at(monkeypatch, "accounts.services.second_factor._refuse", count=4, is_after=True)
 
         assert (self.how_many(lambda: enrolment_confirm(user=li, code=code)) == 1) is is_locked
         if is_locked:

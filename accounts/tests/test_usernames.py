@@ -1,8 +1,6 @@
 """Names that look equal are one, the system's are taken, and a student's number is for that student."""
 
-from contextlib import suppress
 from functools import partial
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.db import connection
@@ -11,12 +9,11 @@ from accounts import usernames
 from accounts.errors import ClassAccountsRefused, UsernameTaken
 from accounts.models import User
 from accounts.services import usernames as claims
-from accounts.services import users
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from accounts.services.users import user_register
 from students.services import students_archive
 from students.tests.factories import students
-from tests.kit import at_once, envelope
+from tests.kit import at_once, envelope, meet_at
 
 pytestmark = pytest.mark.django_db
 TAKEN = (0, False, "用户名已注册")
@@ -121,13 +118,7 @@ def test_the_database_folds_as_python_does():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_locked", [True, False])
 def test_of_two_equal_names_at_once_one_wins(roles, monkeypatch, is_locked):
-    both_have_asked = Barrier(2)
-
-    def password_check(*_):  # comes after the name was asked for
-        with suppress(BrokenBarrierError):
-            both_have_asked.wait(0.5)
-
-    monkeypatch.setattr(users, "password_check", password_check)
+    meet_at(monkeypatch, "accounts.services.users.password_check")  # comes after the name was asked for
     if not is_locked:
         monkeypatch.setattr(claims, "_names_lock", lambda names: None)
     works = [partial(user_register, username=name, password="555", nickname="x") for name in ("aud1", "AUD1")]

@@ -2,8 +2,8 @@
 
 import os
 import threading
-import time
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -22,6 +22,8 @@ from operations.management.commands.migrate import with_short_locks
 from permissions.models import Role
 from shop.models import Category
 from shop.tests.factories import make_category
+from tests.kit import at_once
+from tests.processes import until
 
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 URL = "postgresql://spms:a%40b@db1:5432,db2:5433/spms?target_session_attrs=read-write&sslmode=verify-full"
@@ -160,27 +162,14 @@ class TestAMigration:
 
     @pytest.mark.django_db(transaction=True)
     def test_makes_no_request_wait_long_while_it_waits(self, backup):
-        timer = threading.Timer(2.5, backup.rollback)
-        timer.daemon = True
-        timer.start()
-        waits = []
-
         def visit():
-            try:
-                while timer.is_alive():
-                    begun = time.monotonic()
-                    list(Category.objects.all())
-                    waits.append(time.monotonic() - begun)
-                    time.sleep(0.01)
-            finally:
-                connection.close()
+            """Ask twice while the change is queueing: it takes turns, else the answer would come after the backup."""
+            for _ in range(2):
+                assert until(lambda: backup.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone(), 30)
+                list(Category.objects.all())
+            backup.rollback()
 
-        visitor = threading.Thread(target=visit)
-        visitor.start()
-        with_short_locks(self.change)
-        visitor.join()
-
-        assert 0.3 < max(waits) < 1.5  # without turns it would be the 2.5 s that the backup takes
+        at_once([partial(with_short_locks, self.change), visit])
 
     @pytest.mark.django_db(transaction=True)
     def test_names_the_statement_and_who_is_in_its_way(self, backup):

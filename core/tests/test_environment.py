@@ -5,7 +5,6 @@ import re
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +16,7 @@ from core import bootstrap
 from core.bootstrap import kept_text, load_dotenv
 from core.cache import sentinel
 from operations import checks
-from tests.kit import at_once
+from tests.kit import at_once, meeting
 
 HOME = env.BASE_DIR
 # Read by manage.py, make, the dev stack or deploy/upgrade themselves.
@@ -145,10 +144,10 @@ def test_each_installation_makes_a_signing_key_of_its_own_and_keeps_it(tmp_path,
 
 
 def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):
-    path, both = tmp_path / "text", threading.Barrier(2)
+    path, both = tmp_path / "text", meeting()
 
     def make(text: str) -> str:
-        both.wait(10)  # each has found nothing there
+        both()  # each has found nothing there
         return text
 
     read = set(at_once([lambda t=text: kept_text(path, lambda: make(t)) for text in ("one", "other")]))

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from functools import partial
-from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -16,7 +15,7 @@ from shop.models import Order, Product
 from shop.tests.factories import make_category, make_product, stock_of
 from students.models import Student
 from students.tests.factories import FIELDS
-from tests.kit import at_once, encoded, posted
+from tests.kit import at_once, encoded, meeting, posted
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -119,12 +118,12 @@ def test_an_account_has_so_many_keys_a_day(lbw, monkeypatch):
 @pytest.mark.parametrize("is_locked", [True, False], ids=["with the lock", "without"])
 def test_twins_at_the_same_instant_make_one_order(lbw, is_locked, monkeypatch):
     product = make_product(stock=9)
-    meet, look = Barrier(4), once.Claim.kept
+    meet, look = meeting(4), once.Claim.kept
 
     def look_together(claim):
         answer = look(claim)
         if not connection.in_atomic_block:
-            meet.wait(20)  # all have looked, and found nothing, before one of them writes
+            meet()  # all have looked, and found nothing, before one of them writes
         return answer
 
     monkeypatch.setattr(once.Claim, "kept", look_together)

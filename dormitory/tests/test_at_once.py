@@ -7,8 +7,8 @@ from dormitory import services
 from dormitory.models import Room, Stay
 from students.models import Student
 from students.services import students_archive
-from students.tests.factories import meanwhile, students
-from tests.kit import at_once
+from students.tests.factories import students
+from tests.kit import at_once, meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from io import StringIO
-from threading import Barrier
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -30,7 +29,7 @@ from payments.services.query_close import payment_query
 from payments.services.refund import refund_run
 from payments.tests.conftest import request
 from payments.tests.fake_wechat import BEIJING, MCHID, bill_row
-from tests.kit import at_once, listener_replaced
+from tests.kit import at_once, listener_replaced, meeting
 
 pytestmark = pytest.mark.django_db
 NOON = (local(timezone.now()) - timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -402,18 +401,18 @@ class TestDays:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("claim", "processes"), [(bills.CLAIM, 1), (-bills.CLAIM, 8)], ids=["claimed", "no claim"])
 def test_a_day_is_compared_by_one_of_many_that_try_at_once(shop, monkeypatch, claim, processes):
-    all_tried, comparing = Barrier(8), []
+    all_tried, comparing = meeting(8), []
 
     def compare(who, day, now):
         comparing.append(day)
-        all_tried.wait(30)
+        all_tried()
         return BillRun()
 
     def reconcile():
         try:
             bill_reconcile(day=DAY, now=NOON + timedelta(days=3))
         except BillBusy:
-            all_tried.wait(30)
+            all_tried()
 
     monkeypatch.setattr(bills, "CLAIM", claim)
     monkeypatch.setattr(bills, "_compare_claimed", compare)

@@ -1,7 +1,6 @@
 """Refunds: written down first, moved once, tried under one number until the provider answers."""
 
 import json
-import threading
 from datetime import timedelta
 
 import pytest
@@ -15,7 +14,7 @@ from payments.models import Payment, PaymentLog, Refund
 from payments.services.refund import refund_run, refunds_run_due
 from payments.services.refund_stuck import refund_again
 from payments.tests.conftest import request
-from tests.kit import at_once
+from tests.kit import at_once, meeting
 
 pytestmark = pytest.mark.django_db
 
@@ -174,11 +173,11 @@ def test_without_a_broker_the_request_stands_for_the_sweep(paid, wechat, monkeyp
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_press_at_once_one_asks(paid, wechat, monkeypatch):
     refund = request(paid())
-    both_have_read, update = threading.Barrier(2), QuerySet.update
+    both_have_read, update = meeting(), QuerySet.update
 
     def late_update(rows, **values):
         if "attempts" in values:
-            both_have_read.wait(10)
+            both_have_read()
         return update(rows, **values)
 
     monkeypatch.setattr(QuerySet, "update", late_update)

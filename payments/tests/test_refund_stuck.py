@@ -1,13 +1,10 @@
 """A refund that did not arrive comes to an end, and its money goes out once, in any order of steps."""
 
-import contextlib
-import threading
-import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -19,7 +16,7 @@ from payments.services import refund as refund_module
 from payments.services.refund import PAID_TWICE, refund_run, refunds_run_due
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 from payments.tests.conftest import request
-from tests.kit import at_once, during, listener_replaced
+from tests.kit import at_once, listener_replaced, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 CARD = BankCard("ICBC_DEBIT", "6222021234567890", "王小明")
@@ -240,40 +237,34 @@ def test_a_refusal_of_a_question_is_none_of_the_refund_nor_an_answer_about_a_ref
 @pytest.mark.django_db(transaction=True)
 def test_the_order_is_locked_before_its_payment(refund_in, shop, monkeypatch):
     """Else staff, and a notification that has locked the order and needs the payment, would wait for each other."""
-    monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 600)
-    refund = refund_in("FAILED")
-    number = refund.payment.out_trade_no
+    refund, order_is_locked, other_waits = refund_in("FAILED"), meeting(), meeting()
 
-    def lock_payment():
-        time.sleep(0.3)
+    def hold():
         with transaction.atomic():
+            shop.lock(out_trade_no=refund.payment.out_trade_no)
+            order_is_locked()
+            other_waits()
             return Payment.objects.select_for_update(nowait=True).get().pk
 
-    steps = [lambda: refund_again(refund_id=refund.pk, actor="王", now=later()), lock_payment]
-    waited, free = during(
-        lambda: shop.lock(out_trade_no=number), lambda: at_once(steps, refusals=(OperationalError,)), seconds=5
-    )
+    def again():
+        order_is_locked()
+        return refund_again(refund_id=refund.pk, actor="王", now=later())
 
-    assert isinstance(waited, OperationalError) and free == refund.payment_id
+    free, refund_made = at_once([hold, again])
+
+    assert (free, refund_made.state) == (refund.payment_id, "pending")
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
 def test_of_two_at_the_same_instant_one_is_told(refund_in, shop, monkeypatch, is_locked):
     """One registers a refund as paid by other means while another submits it again: the money must go out once."""
-    refund, gate, save = refund_in("FAILED"), threading.Barrier(2), Refund.save
-    temporary = listener()
+    refund, temporary = refund_in("FAILED"), listener()
     if not is_locked:
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **options: rows)
         temporary = replace(temporary, lock=lambda *, out_trade_no: shop.owed.get(out_trade_no))
 
-    def slow_save(row, *arguments, **facts):
-        # Both have read the row by now, unless one waits for the other's lock.
-        with contextlib.suppress(threading.BrokenBarrierError):
-            gate.wait(timeout=1)
-        return save(row, *arguments, **facts)
-
-    monkeypatch.setattr(Refund, "save", slow_save)
+    meet_at(monkeypatch, "payments.models.Refund.save")  # both have read the row by now
     steps = [lambda: offline(refund), lambda: refund_again(refund_id=refund.pk, actor="王", now=later())]
     with listener_replaced(temporary):
         outcomes = at_once(steps, refusals=(RefundNotPossible,))

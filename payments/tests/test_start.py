@@ -1,6 +1,5 @@
 """Starting a payment: once at the provider, whatever happens on the way."""
 
-import time
 from contextlib import nullcontext
 from datetime import timedelta
 
@@ -11,7 +10,7 @@ from payments.errors import PaymentAlreadyPaid, PaymentClosed, PaymentNotConfigu
 from payments.models import Payment, PaymentStatus
 from payments.services import start as start_module
 from payments.services.query_close import CloseOutcome, payment_close
-from tests.kit import at_once
+from tests.kit import at_once, meet_at
 
 pytestmark = pytest.mark.django_db
 
@@ -131,10 +130,10 @@ def test_nothing_starts_without_merchant_values_or_an_openid_or_with_other_param
 
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_are_one_order_with_the_code_of_the_first_answer(start, shop, wechat, monkeypatch):
-    """Each looks at the row for a while before it writes: the second must wait for the lock of the first."""
-    number, is_ready = shop.order(), start_module._is_ready
-    monkeypatch.setattr(start_module, "_is_ready", lambda *row: time.sleep(0.2) or is_ready(*row))
-    wechat.faults = [("unifiedorder", "slow", 0.3)] * 2  # both have asked before either has an answer
+    """Both have asked before either keeps its answer, and the second waits for the lock of the first."""
+    number = shop.order()
+    for step in ("_keep_ticket", "set_state"):
+        meet_at(monkeypatch, f"payments.services.start.{step}")
 
     first, second = at_once([lambda: start(number)] * 2)
 

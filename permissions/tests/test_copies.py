@@ -1,9 +1,7 @@
 """A copy of a role with another data scope: known by its origin and scope, and never more than its origin."""
 
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.apps import apps
@@ -13,10 +11,9 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from permissions.models import DataScope, Role
-from permissions.services import roles as services
 from permissions.services.roles import role_add, role_scoped, roles_seed
 from tests.kit import PageForm as Form
-from tests.kit import at_once
+from tests.kit import at_once, meet_at
 
 pytestmark = pytest.mark.django_db
 ALL, OWN, CHANGE_OWN = DataScope.ALL, DataScope.OWN, DataScope.CHANGE_OWN
@@ -114,14 +111,7 @@ def test_copies_of_the_last_release_find_their_origin_unless_it_is_unclear(roles
 def test_of_two_classes_opened_at_once_one_makes_the_copy(is_locked, monkeypatch):
     if not is_locked:
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **options: rows)
-    free_roleid, both = services._free_roleid, Barrier(2)
-
-    def free_roleid_late(start):
-        with suppress(BrokenBarrierError):
-            both.wait(1)  # without the lock both are here before one of them writes
-        return free_roleid(start)
-
-    monkeypatch.setattr(services, "_free_roleid", free_roleid_late)
+    meet_at(monkeypatch, "permissions.services.roles._free_roleid")
 
     results = at_once([partial(role_scoped, roleid="103", scope=OWN)] * 2, refusals=(IntegrityError,))
 

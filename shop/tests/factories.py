@@ -2,15 +2,12 @@
 
 import itertools
 import re
-from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 from django.test import Client
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from accounts.models import User
 from payments.models import Payment, Refund
@@ -21,6 +18,7 @@ from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
 from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
+from tests.kit import meeting
 
 _numbers = itertools.count(1)
 
@@ -80,25 +78,13 @@ def ship(order: Order, action: int = ShippingStatus.SHIPPED, *, now: datetime | 
     return order
 
 
-def meet_before(monkeypatch: Any, target: str, seconds: float = 0.5) -> None:
-    """Let two threads call a function together, where no lock keeps the second one away from it for ``seconds``."""
-    both, call = Barrier(2), import_string(target)
-
-    def together(*args: Any, **facts: Any) -> Any:
-        with suppress(BrokenBarrierError):
-            both.wait(seconds)
-        return call(*args, **facts)
-
-    monkeypatch.setattr(target, together)
-
-
 def read_without_lock(monkeypatch: Any, target: str) -> None:
     """The twin of a race: in place of ``order_lock``, two threads read an order before either goes on."""
-    both_have_read = Barrier(2)
+    both_have_read = meeting()
 
     def read(*, order_id: str, **_: Any) -> Order:
         order = Order.objects.get(order_id=order_id)
-        both_have_read.wait(30)
+        both_have_read()
         return order
 
     monkeypatch.setattr(target, read)

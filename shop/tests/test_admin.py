@@ -1,10 +1,8 @@
 """The pages of an order and of the catalogue: all is shown, steps run through the services, no sale is overwritten."""
 
 import re
-from contextlib import suppress
 from decimal import Decimal
 from functools import partial
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 from auditlog.models import LogEntry
@@ -14,11 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from shop.admin.catalogue import ProductAdmin
 from shop.models import Category, Order, OrderLog, Product
 from shop.services.catalogue import product_update
 from shop.tests.factories import ORDERS, by_hand, click, make_category, make_order, make_product, page_of, stock_of
-from tests.kit import PageForm, at_once, encoded, logged_in, posted, save_page
+from tests.kit import PageForm, at_once, encoded, logged_in, meet_at, posted, save_page
 
 pytestmark = pytest.mark.django_db
 VIP = {"vip_level": 1, "vip_days": 30}  # every product's form has them
@@ -169,14 +166,7 @@ class TestPricesAndStockInTheList:
         make_product("自行车")
         offices = [logged_in(root.user) for _ in range(2)]
         forms = [self.opened(office) for office in offices]
-        both_have_checked, save_model = Barrier(2), ProductAdmin.save_model
-
-        def save(*args, **kwargs):
-            with suppress(BrokenBarrierError):
-                both_have_checked.wait(0.5)
-            save_model(*args, **kwargs)
-
-        monkeypatch.setattr(ProductAdmin, "save_model", save)
+        meet_at(monkeypatch, "shop.admin.catalogue.ProductAdmin.save_model")
         calls = [partial(self.save, *pair, form_0_price=price) for *pair, price in zip(offices, forms, ("8", "7"))]
 
         assert sorted(answer.status_code for answer in at_once(calls)) == [200, 302]

@@ -19,12 +19,11 @@ from shop.tests.factories import (
     listed,
     make_order,
     make_product,
-    meet_before,
     messages,
     page_of,
     read_without_lock,
 )
-from tests.kit import at_once, logged_in
+from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db
 VIEWS = f"{ORDERS}views/"
@@ -156,12 +155,12 @@ class TestTwoAtTheSameInstant:
         return at_once([one] * 2)
 
     def test_one_flags_and_one_clears(self, root, order, monkeypatch):
-        for step in ("flag_locked", "order_note"):
-            meet_before(monkeypatch, f"shop.services.order_attention.{step}")
+        meet_at(monkeypatch, "shop.services.order_attention.flag_locked")
         pages = self.both(root, order, "flag", reason="没有收到")
         assert sum(f"{order.order_id}：标记需关注完成" in page for page in pages) == 1
         mark = flag_mark(Order.objects.get())
 
+        meet_at(monkeypatch, "shop.services.order_attention.order_note")
         pages = self.both(root, order, "unflag", seen=mark, reason="好了")
 
         assert sum(f"{order.order_id}：取消关注完成" in page for page in pages) == 1

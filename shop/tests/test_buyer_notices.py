@@ -12,8 +12,8 @@ from shop.services.buyer_notices import buyers_tell
 from shop.services.order_refund import order_refund, order_return
 from shop.services.order_ship import order_set_parcel, order_undo
 from shop.states import Event
-from shop.tests.factories import meet_before, page_of, run_refunds, ship
-from tests.kit import at_once
+from shop.tests.factories import page_of, run_refunds, ship
+from tests.kit import at_once, meet_at
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -114,7 +114,7 @@ def test_a_failure_stands_on_the_order_and_is_not_repeated(paid, sent, monkeypat
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_send_one_message(paid, sent, monkeypatch):
     shipped(paid(phone="13800000001"))
-    meet_before(monkeypatch, "shop.services.buyer_notices.order_note")
+    meet_at(monkeypatch, "shop.services.buyer_notices.order_note")
     at_once([lambda: buyers_tell(now=DUE)] * 2)
 
     assert len(sent) == 1

@@ -3,7 +3,6 @@
 import io
 from datetime import timedelta
 from decimal import Decimal
-from threading import Barrier
 
 import pytest
 from auditlog.models import LogEntry
@@ -21,8 +20,8 @@ from shop.models import GoodsRun, Product
 from shop.services import goods
 from shop.services.catalogue import product_update
 from shop.services.goods import GoodsRow, goods_apply, goods_prepare
-from shop.tests.factories import make_category, make_order, make_product, meet_before, messages, stock_of
-from tests.kit import at_once, logged_in
+from shop.tests.factories import make_category, make_order, make_product, messages, stock_of
+from tests.kit import at_once, logged_in, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 RUNS, START = "/admin/shop/goodsrun/", "/admin/shop/goodsrun/start/"
@@ -232,7 +231,7 @@ class TestWhileOrdersArePlaced:
 
     def test_one_of_them_gets_the_pieces(self, li, monkeypatch):
         bike = make_product("自行车", stock=2)
-        meet_before(monkeypatch, "shop.services.goods.goods_move")
+        meet_at(monkeypatch, "shop.services.goods.goods_move", "shop.services.stock._take")
 
         answers = self.both(li, bike)
 
@@ -240,21 +239,22 @@ class TestWhileOrdersArePlaced:
         assert stock_of(bike) == 0
 
     def test_without_the_condition_a_sale_is_lost(self, li, monkeypatch):
-        bike, both_have_read = make_product("自行车", stock=2), Barrier(2)
+        bike = make_product("自行车", stock=2)
+        both_have_read, order_is_placed = meeting(), meeting()
 
         def read_then_write(*, pk, pieces, **_):
             product = Product.objects.get(pk=pk)
-            both_have_read.wait(30)
-            both_have_read.wait(30)  # the order is placed in between
+            both_have_read()
+            order_is_placed()
             product.stock += pieces
             product.save(update_fields=["stock"])
 
         def order(*args, **facts):
-            both_have_read.wait(30)
+            both_have_read()
             try:
                 return place(*args, **facts)
             finally:
-                both_have_read.wait(30)
+                order_is_placed()
 
         place = make_order
         monkeypatch.setattr(goods, "goods_move", read_then_write)

@@ -22,7 +22,6 @@ from shop.tests.factories import (
     listed,
     make_order,
     make_product,
-    meet_before,
     messages,
     page_of,
     read_without_lock,
@@ -30,7 +29,7 @@ from shop.tests.factories import (
     ship,
     state_of,
 )
-from tests.kit import at_once, logged_in
+from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +111,7 @@ class TestTwoAtTheSameInstant:
 
     def test_one_ships_and_the_other_is_told(self, root, paid, monkeypatch):
         order = paid()
-        meet_before(monkeypatch, "shop.services.order_ship.order_move")
+        meet_at(monkeypatch, "shop.services.order_ship.order_move")
 
         pages = self.ship(order, root)
 

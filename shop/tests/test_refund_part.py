@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
-from threading import Barrier
 
 import pytest
 from django.db import IntegrityError
@@ -33,7 +32,7 @@ from shop.tests.factories import (
     ship,
     stock_of,
 )
-from tests.kit import at_once
+from tests.kit import at_once, meeting
 
 pytestmark = pytest.mark.django_db
 
@@ -226,14 +225,14 @@ class TestTwoAtOnce:
         assert (money(order), LineRefund.objects.count(), stock_of(order.lines.get().product)) == ([100], 1, 9)
 
     def test_without_the_lock_the_second_would_break_the_line(self, paid, monkeypatch):
-        order, both_have_read = paid(quantity=1), Barrier(2)
+        order, both_have_read = paid(quantity=1), meeting()
         ship(order)
 
         module = "shop.services.order_refund"
         monkeypatch.setattr(f"{module}.order_lock", lambda *, order_id: Order.objects.get(order_id=order_id))
         monkeypatch.setattr(f"{module}._require_possible", lambda *_: None)
         # What the new counts are made with: by then both have read the line.
-        monkeypatch.setattr(f"{module}.F", lambda name: both_have_read.wait(30) >= 0 and F(name))
+        monkeypatch.setattr(f"{module}.F", lambda name: both_have_read() or F(name))
         monkeypatch.setattr(
             f"{module}.order_refunds_sum", lambda *, order: refunds_of_order(out_trade_no=order.order_id)
         )

@@ -28,14 +28,14 @@ def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it() -> None:
         bell, calls = hub.Bell(), []
         bell.ring()
         bell.ring()  # both come while no task waits
-        for _ in range(2):
+        for seconds in (30, 0.2):
             start = time.monotonic()
-            await bell.wait(0.2)
+            await bell.wait(seconds)
             calls.append(time.monotonic() - start)
         return calls
 
     first, second = asyncio.run(waits())
-    assert first < 0.1 and second > 0.19
+    assert first < 20 and second > 0.19
 
 
 def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ from students.counts import counts_wrong
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, TransferRun
 from students.services import edit_mark, student_edit, students_archive, students_edit
-from students.tests.factories import meanwhile, student, students
+from students.tests.factories import student, students
 from students.tests.transfers import checked, confirmed, sheet, undone, worked
 from students.transfer.deletion import deletion_selection, deletion_start
-from tests.kit import at_once, envelope
+from tests.kit import at_once, envelope, meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

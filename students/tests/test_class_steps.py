@@ -28,8 +28,9 @@ from students.life import (
 from students.listener import StudentsListener, register_listener
 from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent
 from students.services import student_edit, student_restore, students_archive
-from students.tests.factories import meanwhile, student, students
+from students.tests.factories import student, students
 from students.tests.transfers import undone
+from tests.kit import meanwhile
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 29, 9, tzinfo=SHANGHAI)

@@ -18,10 +18,10 @@ from students.models import RowKind, RunState, Student, TransferFile, TransferRo
 from students.runs import run_undo, runs_purge, runs_resume
 from students.services import student_edit
 from students.tasks import transfer_work
-from students.tests.factories import FIELDS, meanwhile, student, students
+from students.tests.factories import FIELDS, student, students
 from students.tests.transfers import LIST, checked, line, page_of, question, sheet, text_of, undone, worked
 from students.transfer import deletion
-from tests.kit import encoded, posted, posted_of
+from tests.kit import encoded, meanwhile, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
 

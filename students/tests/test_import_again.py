@@ -17,7 +17,7 @@ from students.counts import counts_wrong
 from students.models import ArchivedStudent, RowKind, RunState, Student, StudentEvent
 from students.runs import run_confirm
 from students.services import student_edit
-from students.tests.factories import meanwhile, student, students
+from students.tests.factories import student, students
 from students.tests.test_class_steps import accounts
 from students.tests.transfers import (
     checked,
@@ -31,7 +31,7 @@ from students.tests.transfers import (
     worked,
     zipped,
 )
-from tests.kit import encoded, logged_in
+from tests.kit import encoded, logged_in, meanwhile
 from uploads.formats import MAX_BYTES
 from uploads.models import ImageUse
 

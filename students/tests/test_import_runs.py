@@ -18,7 +18,7 @@ from students.counts import counts_wrong
 from students.models import RowKind, RunState, Student, TransferRun
 from students.runs import run_cancel, run_confirm, run_undo
 from students.services import student_edit, students_archive
-from students.tests.factories import meanwhile, student, students
+from students.tests.factories import student, students
 from students.tests.transfers import (
     HEAD,
     RUNS,
@@ -39,7 +39,7 @@ from students.tests.transfers import (
 )
 from students.transfer import imports
 from students.transfer.preview import PER_PAGE
-from tests.kit import logged_in
+from tests.kit import logged_in, meanwhile
 
 pytestmark = pytest.mark.django_db
 

@@ -8,15 +8,15 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from shop.errors import CategoryExists
-from shop.models import CartItem, Category, Order, OrderLog
+from shop.models import CartItem, Category, Order, OrderLine, OrderLog, Product
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import category_create
 from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_create import order_create
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
-from tests.kit import at_once, free_ports
-from tests.processes import ask, web_processes
+from tests.kit import at_once, meet_at, meeting
+from tests.processes import ask
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,14 +42,21 @@ def test_300_buyers_at_once_get_exactly_the_100_pieces_there_are(web, buyers):
     assert (stock_of(product), pieces_out(product), Order.objects.count()) == (0, 100, 100)
 
 
-@pytest.mark.slow
-def test_the_twin_with_the_lock_off_oversells(buyers):
-    product = make_product("限量", stock=20)
+def test_the_twin_that_looks_and_then_writes_oversells(buyers, monkeypatch):
+    product, all_have_looked = make_product("限量", stock=1), meeting(4)
 
-    with web_processes(free_ports(1), "tests.concurrency.unlocked_wsgi:application") as ports:
-        rush(ports, product, buyers(80))
+    def take_unlocked(quantities, scope):
+        [pk] = quantities
+        row = Product.objects.get(pk=pk)
+        assert row.stock >= 1
+        all_have_looked()
+        Product.objects.filter(pk=pk).update(stock=row.stock - 1)
+        return [OrderLine(product_id=pk, product_code=row.product_id, price=row.price, quantity=1)]
 
-    assert pieces_out(product) > 20
+    monkeypatch.setattr("shop.services.order_create.stock_take", take_unlocked)
+    at_once([lambda user=user: make_order(user, product) for user, _ in buyers(4)])
+
+    assert (stock_of(product), pieces_out(product)) == (0, 4)
 
 
 def test_submitting_one_cart_eight_times_at_once_makes_one_order(web, buyers):
@@ -108,8 +115,6 @@ def test_carts_in_opposite_order_60_times_never_deadlock(buyers):
 
 
 def test_the_twin_that_takes_products_as_they_come_deadlocks(buyers, monkeypatch):
-    """In the 7th round on average; the latest of ten runs in the 24th."""
-
     def as_they_come(buyer_pk):
         items = list(CartItem.objects.filter(user_id=buyer_pk).order_by("pk"))
         CartItem.objects.filter(user_id=buyer_pk).delete()
@@ -117,8 +122,9 @@ def test_the_twin_that_takes_products_as_they_come_deadlocks(buyers, monkeypatch
 
     monkeypatch.setattr("shop.services.order_create._checked_out", as_they_come)
     monkeypatch.setattr("shop.services.stock.sorted", list, raising=False)
+    meet_at(monkeypatch, "shop.services.stock._take", is_after=True)  # each has its first product
 
-    failed, _ = crossed_carts(buyers, rounds=250)
+    failed, _ = crossed_carts(buyers, rounds=1)
 
     assert failed and "deadlock" in failed[0]
 

@@ -1,9 +1,7 @@
 """What pictures without a record may take, and the space that stays free."""
 
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -11,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from operations import health
-from tests.kit import at_once, encoded, posted
+from tests.kit import at_once, encoded, meet_at, posted
 from uploads import budget
 from uploads.doctor import room_for_pictures, store_of_pictures
 from uploads.errors import TooManyUnused
@@ -94,16 +92,8 @@ class TestWhatCounts:
 def test_of_many_at_once_as_many_are_taken_as_fit(monkeypatch, is_locked):
     rows(2)
     uploads = [row() for _ in range(6)]
-    all_have_looked, real = Barrier(6), budget.unused_bytes
-
-    def unused_bytes(sender):
-        used = real(sender)
-        with suppress(BrokenBarrierError):
-            all_have_looked.wait(10)
-        return used
-
     if not is_locked:
-        monkeypatch.setattr(budget, "unused_bytes", unused_bytes)
+        meet_at(monkeypatch, "uploads.budget.unused_bytes", count=6, is_after=True)
         monkeypatch.setattr(budget, "_lock_budget", lambda: None)
 
     works = [partial(budget.insert_within_budget, upload) for upload in uploads]
