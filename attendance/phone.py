@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare, get_random_string
@@ -41,7 +40,7 @@ def scanned_page(request: HttpRequest) -> HttpResponse:
     if not pk:  # the page may have been loaded again
         return _asking(request)
     response = _page(request)
-    _keep(request, response, _SCAN, [pk, now.timestamp()], SCAN_FOR)
+    _keep(request, response, _SCAN, f"{pk} {now.timestamp()}", SCAN_FOR)
     if not device_of(request):
         device_remember(request, response)
     return response
@@ -71,7 +70,7 @@ def wechat_page(request: HttpRequest) -> HttpResponse:
         _keep(request, away, _STATE, state, SCAN_FOR)
         return away
     # Else another person's answer of WeChat could be slipped to this phone, which would sign for that person.
-    if not code or not constant_time_compare(state, str(_kept(request, _STATE, SCAN_FOR))):
+    if not code or not constant_time_compare(state, _kept(request, _STATE, SCAN_FOR)):
         return _page(request, error=WechatCodeSpent())
     try:
         profile_limit(client_network(request))
@@ -95,16 +94,16 @@ def _log_in(request: HttpRequest) -> User:
 
 def _signed(request: HttpRequest, user: User) -> HttpResponse:
     now = times.now()
-    pk, at = _scan(request, now) or (0, now)
+    pk, at = _scan(request)
     record = session_sign(pk=pk, user_pk=user.pk, device=device_of(request), at=at, now=now)
     response = _page(request, record=record)
-    _keep(request, response, _SIGNER, [user.unid, user.epoch], SIGNER_FOR)
+    _keep(request, response, _SIGNER, f"{user.unid} {user.epoch}", SIGNER_FOR)
     device_remember(request, response, user)
     return response
 
 
 def _asking(request: HttpRequest) -> HttpResponse:
-    return _page(request, error=None if _scan(request, times.now()) else CodeExpired())
+    return _page(request, error=None if _scan(request)[0] else CodeExpired())
 
 
 def _page(request: HttpRequest, *, error: DomainError | None = None, **facts: Any) -> HttpResponse:
@@ -123,27 +122,22 @@ def _page(request: HttpRequest, *, error: DomainError | None = None, **facts: An
 
 
 # --- What the phone keeps ---
-def _scan(request: HttpRequest, now: datetime) -> tuple[int, datetime] | None:
-    """Return the session's key and the moment of a scan of the last two minutes."""
-    kept = _kept(request, _SCAN, SCAN_FOR)
-    if kept is None:
-        return None
-    at = datetime.fromtimestamp(kept[1], UTC)
-    return (kept[0], at) if now - at < SCAN_FOR else None
+def _scan(request: HttpRequest) -> tuple[int, datetime]:
+    """Return the session's key and the moment of a scan of the last two minutes; without one 0, which is no key."""
+    pk, _, seconds = _kept(request, _SCAN, SCAN_FOR).partition(" ")
+    at = datetime.fromtimestamp(float(seconds or 0), UTC)
+    return (int(pk), at) if times.now() - at < SCAN_FOR else (0, at)
 
 
 def _signer(request: HttpRequest) -> User | None:
-    kept = _kept(request, _SIGNER, SIGNER_FOR)
-    return User.objects.filter(unid=kept[0], epoch=kept[1], is_active=True).first() if kept else None
+    unid, _, epoch = _kept(request, _SIGNER, SIGNER_FOR).partition(" ")
+    return User.objects.filter(unid=unid, epoch=epoch, is_active=True).first() if unid else None
 
 
-def _keep(request: HttpRequest, response: HttpResponse, name: str, value: Any, age: timedelta) -> None:
+def _keep(request: HttpRequest, response: HttpResponse, name: str, value: str, age: timedelta) -> None:
     where: dict[str, Any] = {"path": "/attendance/", "secure": request.is_secure(), "httponly": True, "samesite": "Lax"}
-    response.set_cookie(name, signing.dumps(value, salt=name), max_age=age, **where)
+    response.set_signed_cookie(name, value, max_age=age, **where)
 
 
-def _kept(request: HttpRequest, name: str, age: timedelta) -> Any:
-    try:
-        return signing.loads(request.COOKIES.get(name, ""), salt=name, max_age=age)
-    except signing.BadSignature:
-        return None
+def _kept(request: HttpRequest, name: str, age: timedelta) -> str:
+    return request.get_signed_cookie(name, default="", max_age=age) or ""

@@ -5,7 +5,6 @@ earlier or later; as a code lives 10 s, one that is shown works.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 from math import ceil
 from typing import Any, NamedTuple
@@ -23,14 +22,17 @@ EVERY_MS = 5_000
 AHEAD_MS = 1_000  # half the time between two sweeps
 MAX_SCREENS = 20  # of a session; each costs every sign a message
 MAX_DUE = 500  # at once
-_TICKS = "spms:attendance:ticks"  # a sorted set of sids by the time of the next code (ms)
-_SCREENS = "spms:attendance:screens"  # a hash: what each sid shows
+CLOSED = "attendanceClosed"
+_SCREENS = "spms:attendance:due"  # a sorted set: the screens by the time of their next code (ms)
 
 
 class Screen(NamedTuple):
     sid: str
     session_pk: int
     base: str  # the address by which its browser reaches us
+
+    def __str__(self) -> str:
+        return f"{self.sid} {self.session_pk} {self.base}"
 
 
 def screen_add(screen: Screen, now: datetime) -> None:
@@ -40,58 +42,54 @@ def screen_add(screen: Screen, now: datetime) -> None:
     """
     if not sessions.is_live(screen.sid):
         raise SidUnknown
-    client = valkey.client()
-    client.hset(_SCREENS, screen.sid, f"{screen.session_pk} {screen.base}")
-    client.zadd(_TICKS, {screen.sid: _ms(now) + EVERY_MS})
-    for sid in _sids_of(screen.session_pk)[:-MAX_SCREENS]:
-        _forget(sid)
+    shown = _screens()
+    of_session = [one for one in shown if one.session_pk == screen.session_pk and one.sid != screen.sid]
+    _forget(*(one for one in shown if one.sid == screen.sid), *of_session[: 1 - MAX_SCREENS])
+    valkey.client().zadd(_SCREENS, {str(screen): _ms(now) + EVERY_MS})
 
 
 def screens_due(now: datetime) -> Iterator[Screen]:
     """Return the sockets whose next code is due. If several processes ask at once, each socket is told to one."""
     client, now_ms = valkey.client(), _ms(now)
-    for member, due in client.zrangebyscore(_TICKS, "-inf", now_ms + AHEAD_MS, 0, MAX_DUE, withscores=True):
+    for member, due in client.zrangebyscore(_SCREENS, "-inf", now_ms + AHEAD_MS, 0, MAX_DUE, withscores=True):
         later = due + EVERY_MS * max(1, ceil((now_ms - due) / EVERY_MS))
-        shown = client.hget(_SCREENS, member)
-        if shown is None:
-            client.zrem(_TICKS, member)
-        elif client.zadd(_TICKS, {member: later}, xx=True, gt=True, ch=True):
-            pk, base = shown.decode().split(" ")
-            yield Screen(member.decode(), int(pk), base)
+        if client.zadd(_SCREENS, {member: later}, xx=True, gt=True, ch=True):
+            yield _read(member)
 
 
-def screen_tell(sid: str, event: str, data: dict[str, Any]) -> None:
-    """Send an event to a socket; one that has gone is forgotten."""
-    if not sessions.emit(sid, event, data):
-        _forget(sid)
+def screen_tell(screen: Screen, event: str, data: dict[str, Any]) -> None:
+    """Send an event to a socket; one that has gone, or hears of the end, is forgotten."""
+    if not sessions.emit(screen.sid, event, data) or event == CLOSED:
+        _forget(screen)
 
 
 def screens_tell(session_pk: int, event: str, data: dict[str, Any]) -> None:
     """Send an event to every socket of a session. What they show is in the database, so an outage is only logged."""
     try:
-        for sid in _sids_of(session_pk):
-            screen_tell(sid, event, data)
+        for screen in _screens():
+            if screen.session_pk == session_pk:
+                screen_tell(screen, event, data)
     except (redis.RedisError, OSError) as error:
         log.warning("the screens of a session hear nothing", reason=type(error).__name__)
 
 
 def screens_end(session_pk: int) -> None:
-    """Tell the sockets of a session that it is over; they hear nothing more."""
-    closed = {"status": 200, "state": True, "attendance_id": str(session_pk)}
-    screens_tell(session_pk, "attendanceClosed", closed)
-    with suppress(redis.RedisError, OSError):  # the next sweep finds them
-        for sid in _sids_of(session_pk):
-            _forget(sid)
+    """Tell the sockets of a session that it is over."""
+    screens_tell(session_pk, CLOSED, {"status": 200, "state": True, "attendance_id": str(session_pk)})
 
 
-def _sids_of(session_pk: int) -> list[str]:
-    shown = valkey.client().hgetall(_SCREENS)
-    return [sid.decode() for sid, text in shown.items() if text.startswith(b"%d " % session_pk)]
+def _screens() -> list[Screen]:
+    return [_read(member) for member in valkey.client().zrange(_SCREENS, 0, -1)]
 
 
-def _forget(sid: str) -> None:
-    valkey.client().zrem(_TICKS, sid)
-    valkey.client().hdel(_SCREENS, sid)
+def _read(member: bytes) -> Screen:
+    sid, pk, base = member.decode().split(" ")
+    return Screen(sid, int(pk), base)
+
+
+def _forget(*screens: Screen) -> None:
+    if screens:
+        valkey.client().zrem(_SCREENS, *map(str, screens))
 
 
 def _ms(moment: datetime) -> int:

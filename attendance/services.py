@@ -97,7 +97,7 @@ def codes_send(*, now: datetime) -> None:
     for screen in due:
         if screen.session_pk in open_pks:
             facts = {"status": 200, "state": True} | _code_facts(screen.session_pk, screen.base, now)
-            screens.screen_tell(screen.sid, "attendanceCode", facts)
+            screens.screen_tell(screen, "attendanceCode", facts)
     for pk in {one.session_pk for one in due} - open_pks:
         screens.screens_end(pk)
 

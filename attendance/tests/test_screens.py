@@ -138,7 +138,7 @@ def test_only_so_many_screens_cost_a_sign_something(attend, watch, monkeypatch):
     for _ in range(4):
         watch(pk)
 
-    assert valkey.client().hlen("spms:attendance:screens") == 2
+    assert valkey.client().zcard("spms:attendance:due") == 2
 
 
 def test_signs_are_taken_while_valkey_is_dead(attend, trainee, valkey_down):
