@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from attendance import services
 from attendance.api.params import OpenParams
 from attendance.models import ATTENDED, Leave, Period, Session, Status
-from attendance.month import MonthSheet, month_sheet
+from attendance.month import month_sheet
 from attendance.selectors import Numbers, records_of, session_numbers, sessions_found, statuses_load
 from core import times
 from core.admin.base import OfficeAdmin, page_shown
@@ -28,7 +28,7 @@ from core.admin.password import require_password
 from core.api.request import absolute_url
 from core.audit import StaffAction, action_record
 from core.errors import DomainError, NothingChanged
-from core.sheets.write import Page, book_write, download
+from core.sheets.write import book_write, download
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from students.classes import class_rows
@@ -239,15 +239,15 @@ class SessionAdmin(ExportableAdmin):
         name = request.GET.get("class", "").replace("\x00", "").strip()[:64]
         sheet = month_sheet(name, first, last, now=times.now(), scope=scope_of(request.user))
         back = reverse("admin:attendance_session_changelist")
-        if not sheet.rows:
+        if not (count := len(list(sheet.rows))):
             messages.warning(request, f"{name} 这个月没有考勤")
             return HttpResponseRedirect(back)
         require_password(request, is_download=True)
-        title = f"考勤表-{name}-{first:%Y-%m}"
-        action_record(request.user, StaffAction.EXPORT, {"文件": title, "行数": str(len(sheet.rows))})
+        action_record(request.user, StaffAction.EXPORT, {"文件": sheet.title, "行数": str(count)})
         if request.GET.get("format") == "xlsx":
-            return download(f"{title}.xlsx".replace("/", "_"), _month_book(title, sheet))
-        context = {"title": title, "class_name": name, "first": first, "sheet": sheet, "back": back}
+            book = book_write(sheet._replace(title=sheet.title[-31:]))
+            return download(f"{sheet.title}.xlsx".replace("/", "_"), book)
+        context = {"title": sheet.title, "class_name": name, "first": first, "sheet": sheet, "back": back}
         return render(request, "attendance/month.html", context | {"query": request.GET.urlencode()})
 
 
@@ -293,9 +293,3 @@ class LeaveAdmin(OfficeAdmin):
         return self.has_change_permission(request)
 
     has_delete_permission = has_change_permission
-
-
-def _month_book(title: str, sheet: MonthSheet) -> bytes:
-    head = ["姓名", "学号", *sheet.heads, *sheet.sums]
-    rows = ([row.name, row.sid, *row.marks, *row.sums] for row in sheet.rows)
-    return book_write(Page(title[-31:], head, rows, [14, 16, *[8] * (len(head) - 2)], []))
