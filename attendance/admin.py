@@ -245,8 +245,7 @@ class SessionAdmin(ExportableAdmin):
         require_password(request, is_download=True)
         action_record(request.user, StaffAction.EXPORT, {"文件": sheet.title, "行数": str(count)})
         if request.GET.get("format") == "xlsx":
-            book = book_write(sheet._replace(title=sheet.title[-31:]))
-            return download(f"{sheet.title}.xlsx".replace("/", "_"), book)
+            return download(f"{sheet.title}.xlsx".replace("/", "_"), book_write(sheet))
         context = {"title": sheet.title, "class_name": name, "first": first, "sheet": sheet, "back": back}
         return render(request, "attendance/month.html", context | {"query": request.GET.urlencode()})
 

@@ -40,7 +40,7 @@ def scanned_page(request: HttpRequest) -> HttpResponse:
     if not pk:  # the page may have been loaded again
         return _asking(request)
     response = _page(request)
-    _keep(request, response, _SCAN, f"{pk} {now.timestamp()}", SCAN_FOR)
+    _keep(request, response, _SCAN, f"{pk}:{now.timestamp()}", SCAN_FOR)
     if not device_of(request):
         device_remember(request, response)
     return response
@@ -97,7 +97,7 @@ def _signed(request: HttpRequest, user: User) -> HttpResponse:
     pk, at = _scan(request)
     record = session_sign(pk=pk, user_pk=user.pk, device=device_of(request), at=at, now=now)
     response = _page(request, record=record)
-    _keep(request, response, _SIGNER, f"{user.unid} {user.epoch}", SIGNER_FOR)
+    _keep(request, response, _SIGNER, f"{user.epoch}:{user.unid}", SIGNER_FOR)
     device_remember(request, response, user)
     return response
 
@@ -124,13 +124,13 @@ def _page(request: HttpRequest, *, error: DomainError | None = None, **facts: An
 # --- What the phone keeps ---
 def _scan(request: HttpRequest) -> tuple[int, datetime]:
     """Return the session's key and the moment of a scan of the last two minutes; without one 0, which is no key."""
-    pk, _, seconds = _kept(request, _SCAN, SCAN_FOR).partition(" ")
+    pk, _, seconds = _kept(request, _SCAN, SCAN_FOR).partition(":")
     at = datetime.fromtimestamp(float(seconds or 0), UTC)
     return (int(pk), at) if times.now() - at < SCAN_FOR else (0, at)
 
 
 def _signer(request: HttpRequest) -> User | None:
-    unid, _, epoch = _kept(request, _SIGNER, SIGNER_FOR).partition(" ")
+    epoch, _, unid = _kept(request, _SIGNER, SIGNER_FOR).partition(":")
     return User.objects.filter(unid=unid, epoch=epoch, is_active=True).first() if unid else None
 
 

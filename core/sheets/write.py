@@ -21,6 +21,7 @@ CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 FORMATS = {Decimal: "#,##0.00", datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd"}
+MAX_TITLE = 31  # characters, as Excel has it
 A4 = 9  # as Excel counts sizes of paper
 WIDE = 7  # more columns than these are printed across the paper
 # By the first character programs take a text for a formula. The apostrophe is among them so that `unescaped` gives back
@@ -96,12 +97,13 @@ def _add_sheet(book: Any, page: Page) -> None:
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     from openpyxl.styles import Font
+    from openpyxl.workbook.child import INVALID_TITLE_REGEX
     from openpyxl.worksheet.properties import PageSetupProperties
 
     # Making a cell with a format takes longer than writing it. The sheet writes a row at once, so the next row can use
     # the same cell again.
     cells: dict[tuple[int, type], WriteOnlyCell] = {}
-    sheet = book.create_sheet(page.title)
+    sheet = book.create_sheet(INVALID_TITLE_REGEX.sub("_", page.title)[-MAX_TITLE:])
 
     def cell(at: int, value: Any) -> Any:
         kind = type(value)
