@@ -3,7 +3,6 @@
 from calendar import monthrange
 from collections.abc import Iterable
 from datetime import date
-from io import BytesIO
 from typing import Any, ClassVar
 
 import segno
@@ -35,7 +34,6 @@ from students.classes import class_rows
 from students.models import ClassState, Student
 from students.selectors import student_get
 
-MAX_CODE = 100
 _STATUSES: dict[str | None, Status] = {str(status.value): status for status in Status}  # as the grid sends them
 _VIEW, _CHANGE = "attendance.view_session", "attendance.change_session"
 
@@ -88,7 +86,6 @@ class SessionAdmin(ExportableAdmin):
             at("month/", self.month_page, "month"),
             at("<int:pk>/screen/", self.screen_page, "screen"),
             at("<int:pk>/screen/code/", self.code_page, "code"),
-            at("<int:pk>/screen/qr.svg", self.qr_page, "qr"),
             *super().get_urls(),
         ]
 
@@ -206,21 +203,15 @@ class SessionAdmin(ExportableAdmin):
         return render(request, "attendance/screen.html", context)
 
     def code_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Answer as ``/attendance/getCode`` does, to the login of the back office."""
+        """Answer as ``/attendance/getCode`` does, to the login of the back office, with the code as a drawing."""
         self._require_change(request)
         sid, base, scope = request.GET.get("sid", ""), absolute_url(request, ""), scope_of(request.user)
         try:
             facts = services.session_code(pk=pk, base=base, sid=sid, now=times.now(), scope=scope)
         except DomainError as refusal:
             return JsonResponse(refusal.body())
-        return JsonResponse({"status": 200, "state": True} | facts)
-
-    def qr_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        self._require_change(request)
-        drawing = BytesIO()
-        url = f"{absolute_url(request, services.SIGN_PATH)}?code={request.GET.get('code', '')[:MAX_CODE]}"
-        segno.make_qr(url).save(drawing, kind="svg", omitsize=True, light="#fff", border=2)
-        return HttpResponse(drawing.getvalue(), content_type="image/svg+xml")
+        drawing = segno.make_qr(facts["signUrl"]).svg_data_uri(omitsize=True, light="#fff", border=2)
+        return JsonResponse({"status": 200, "state": True, "qr": drawing} | facts)
 
     def _require_change(self, request: HttpRequest) -> None:
         if not (self.has_view_permission(request) and self.has_change_permission(request)):

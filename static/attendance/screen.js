@@ -1,12 +1,16 @@
 // The projected page: a socket gets a code every 5 s and hears who signs. Read docs/socket.md for the events.
 /* global io */
-const { code: codePath, qr: qrPath } = document.body.dataset
+const codePath = document.body.dataset.code
 const $ = id => document.getElementById(id)
 const STATUSES = ["未签到", "出勤", "迟到", "早退", "请假", "旷课"]
 const socket = io(location.origin)
+let sid
 
-function show({ code }) {
-  $("qr").src = `${qrPath}?code=${encodeURIComponent(code)}`
+async function show() {
+  const answer = await fetch(`${codePath}?sid=${sid}`).then(response => response.json()).catch(() => ({}))
+  if (socket.disconnected) return
+  if (!answer.state) return end(answer.status === 1005 ? "考勤已结束" : answer.msg || "请刷新此页")
+  $("qr").src = answer.qr
   $("qr").hidden = false
   $("outcome").textContent = "请用手机扫码签到"
 }
@@ -16,10 +20,9 @@ function end(text) {
   $("outcome").textContent = text
 }
 
-socket.on("connectSuccess", async ({ sid }) => {
-  const answer = await fetch(`${codePath}?sid=${sid}`).then(response => response.json()).catch(() => ({}))
-  if (answer.state) show(answer)
-  else end(answer.status === 1005 ? "考勤已结束" : answer.msg || "请刷新此页")
+socket.on("connectSuccess", hello => {
+  sid = hello.sid
+  show()
 })
 socket.on("attendanceCode", show)
 socket.on("attendanceSigned", ({ sId, name, attendanceStatus, signed, total }) => {
