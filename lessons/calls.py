@@ -5,8 +5,9 @@ A hash is made with the server's secret. Without that, a list of usual words wou
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -82,14 +83,11 @@ class Call:
         return (self.method, self.path) == (other.method, other.path) and (is_unknown or self.digest == other.digest)
 
     def encoded(self) -> bytes:
-        raw = self._dumped()
+        raw = orjson.dumps(_KEPT_FIELDS(self))
         if len(raw) > MAX_BYTES:
             self.query, self.values, self.hint, self.msg = [], None, "", ""
-            raw = self._dumped()
+            raw = orjson.dumps(_KEPT_FIELDS(self))
         return raw
-
-    def _dumped(self) -> bytes:
-        return orjson.dumps([getattr(self, name) for name in Call.__slots__[:-1]])
 
     @classmethod
     def decoded(cls, raw: bytes) -> "Call":
@@ -120,9 +118,18 @@ class Call:
         }
 
 
-@lru_cache(maxsize=4096)  # a client sends one token and few values again and again
+_KEPT_FIELDS = attrgetter(*Call.__slots__[:-1])
+
+
 def digest(text: str, size: int = 4) -> str:
-    return blake2b(text.encode("utf-8", "replace"), key=settings.SECRET_KEY.encode()[:64], digest_size=size).hexdigest()
+    hasher = _hasher(settings.SECRET_KEY, size).copy()
+    hasher.update(text.encode("utf-8", "replace"))
+    return hasher.hexdigest()
+
+
+@cache
+def _hasher(key: str, size: int) -> blake2b:
+    return blake2b(key=key.encode()[:64], digest_size=size)
 
 
 def key_digest(text: str) -> str:

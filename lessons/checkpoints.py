@@ -42,11 +42,11 @@ def _paging(calls: Calls, now: float) -> Calls:
 def _debounce(calls: Calls, now: float) -> Calls:
     """Find a search of two letters or more that came at once: none for the beginning of its key is shortly before."""
     searches = [call for call in calls if call.path == SEARCH and call.key]
-    for at, call in enumerate(searches):
-        near = [one for one in searches[:at] + searches[at + 1 :] if abs(call.time - one.time) <= DEBOUNCE_S]
-        is_over = now > call.time + DEBOUNCE_S
-        if call.is_ok and is_over and len(call.key) >= KEY_PARTS and not any(_is_typing(call, one) for one in near):
-            return [call]
+    for call in searches:
+        if call.is_ok and len(call.key) >= KEY_PARTS and now > call.time + DEBOUNCE_S:
+            near = (one for one in searches if abs(call.time - one.time) <= DEBOUNCE_S)
+            if not any(_is_typing(call, one) for one in near):
+                return [call]
     return []
 
 

@@ -4,8 +4,8 @@ Problem: a table of all calls would cost each call a write on the disk. One scri
 is bounded in length, and each entry in bytes (``lessons.calls``). ``benchmarks/stream.py`` says what it costs a call.
 """
 
-import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache, partial
@@ -15,7 +15,6 @@ import redis
 import structlog
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
-from rest_framework.request import Request
 from structlog.contextvars import get_contextvars
 
 from accounts.models import User
@@ -23,7 +22,6 @@ from accounts.tokens import token_holder
 from core import times
 from core.api.access import Access
 from core.api.endpoint import WATCH, Endpoint
-from core.api.envelope import Envelope
 from core.api.hints import Case
 from core.api.request import client_ip, token_of_head
 from core.api.routing import pages
@@ -35,39 +33,40 @@ from uploads.formats import picture_side
 
 log = structlog.get_logger("lessons")
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
-_LOOK = 100  # new calls after which the checkpoints are looked at, before the oldest calls go
+# Calls of an account after which a process looks at the checkpoints. Three processes answer calls (two of web, and the
+# sockets'), so one of them looks before the oldest of 300 calls goes.
+_LOOK, _MAX_COUNTED = 100, 10_000
 _KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
 MAX_PATH, MAX_NAME, MAX_TEXT = 60, 20, 120
 HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS = 1_000_000, 2_000, 100
 POLL = "/order/query_order_status"
+SEARCHES = {"/students/searchstu", "/users/getAllUers"}
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
 
 # Adds a call to its account's list. A caller who is not known gets the list of the account that last used the address;
 # without one nothing is kept. Marks the entry with "=", or with how good the guess is. After 20 guesses in a row it
 # keeps no more: whoever shares the address could else push all of an account's own calls out of its list.
-_ADD = """
-local list, mark, now = KEYS[1], '=', tonumber(ARGV[2])
-if ARGV[1] == '' then
-  local who = redis.call('ZREVRANGE', KEYS[2], 0, 1, 'WITHSCORES')
-  if not who[1] then return 0 end
+_ADD = f"""
+local list, place, unid, now, mark = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), '='
+if unid == '' then
+  local who = redis.call('ZREVRANGE', place, 0, 1, 'WITHSCORES')
+  if not who[1] then return end
   list = list .. who[1]
   local before = redis.call('LINDEX', list, 19)
-  if before and string.sub(before, 1, 1) ~= '=' then return 0 end
-  mark = who[4] and now - tonumber(who[4]) < tonumber(ARGV[6]) and 'a' or 'g'
+  if before and string.sub(before, 1, 1) ~= '=' then return end
+  mark = who[4] and now - tonumber(who[4]) < {ALONE_S} and 'a' or 'g'
 else
-  list = list .. ARGV[1]
-  if ARGV[7] == '1' then
-    redis.call('ZADD', KEYS[2], now, ARGV[1])
-    redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -3)
-    redis.call('EXPIRE', KEYS[2], ARGV[4])
+  list = list .. unid
+  if ARGV[4] == '1' then
+    redis.call('ZADD', place, now, unid)
+    redis.call('ZREMRANGEBYRANK', place, 0, -3)
+    redis.call('EXPIRE', place, {KEPT_S})
   end
 end
-local n = redis.call('LPUSH', list, mark .. ARGV[3])
-if n >= tonumber(ARGV[5]) + 100 then redis.call('LTRIM', list, 0, ARGV[5] - 1) end
-redis.call('EXPIRE', list, ARGV[4])
-return n
+if redis.call('LPUSH', list, mark .. ARGV[3]) >= {KEPT + 100} then redis.call('LTRIM', list, 0, {KEPT - 1}) end
+redis.call('EXPIRE', list, {KEPT_S})
 """
-_ADD_NAME = hashlib.sha1(_ADD.encode(), usedforsecurity=False).hexdigest()  # under which Valkey knows the script
+_counts = Counter[str]()  # the calls of this process by account, since it was cleared
 
 
 class StreamMiddleware:
@@ -85,9 +84,8 @@ class StreamMiddleware:
         match = getattr(request, "call_match", None)
         if request.method != "OPTIONS" and (match or (response.status_code == 404 and _is_no_page(request.path_info))):
             took_s = time.perf_counter() - begins_s
-            began, took_ms = times.now().timestamp() - took_s, round(took_s * 1000)
             try:
-                _note(request, response, match, noted, began, took_ms)
+                _note(request, response, match, noted, times.now().timestamp() - took_s, round(took_s * 1000))
             except redis.RedisError:
                 pass  # the call is answered, and missing in the list
             except Exception:  # a fault in what watches must not become the answer
@@ -95,19 +93,23 @@ class StreamMiddleware:
         return response
 
 
-def _read(noted: dict[str, Any], call: Request, endpoint: Endpoint, response: Envelope) -> None:
-    """Take from a request what the signs need of its parameters. ``core.api.endpoint`` calls it."""
-    if response.status_code in (Unreadable.http_status, BodyTooLarge.http_status):
+def _read(noted: dict[str, Any], case: Case) -> None:
+    """Take from an answered call what the signs need of its parameters. ``core.api.endpoint`` calls it."""
+    if case.http in (Unreadable.http_status, BodyTooLarge.http_status):
         return  # to ask for the parameters once more would be an error
-    if response.data.get("code") == LoginRequired.code:
+    if case.body.get("code") == LoginRequired.code:
         return  # nobody may let the server read a body without a login
-    case = Case(call, endpoint, response.status_code, response.data)
-    sent = {name: value for name, value in case.sent.items() if name != "token"}
-    noted["sent"] = sent
-    noted["token"] = case.sent.get("token")
-    rows = next((rows for rows in response.data.values() if isinstance(rows, list)), ())
-    noted["is_unpaged"] = len(rows) > MANY_ROWS and "count" not in sent and "count" in case.fields
-    noted["is_heavy"] = any(map(_is_heavy, (one for one in sent.values() if isinstance(one, UploadedFile))))
+    if case.body.get("state"):  # a refusal may come before the caller is known
+        noted["caller"] = getattr(case.request.user, "unid", None)
+    sent = noted["sent"] = {**case.sent}
+    noted["token"] = sent.pop("token", None)
+    if case.endpoint.takes_files:
+        files = {name: one for name, one in sent.items() if isinstance(one, UploadedFile)}
+        noted["is_heavy"] = any(map(_is_heavy, files.values()))
+        sent |= {name: f"{one.name} {one.size}" for name, one in files.items()}
+    elif "count" not in sent:
+        is_long = any(isinstance(rows, list) and len(rows) > MANY_ROWS for rows in case.body.values())
+        noted["is_unpaged"] = is_long and "count" in case.fields
 
 
 def _is_heavy(file: Any) -> bool:
@@ -123,17 +125,20 @@ def _note(request: HttpRequest, response: Any, match: Any, noted: dict[str, Any]
     endpoint: Endpoint | None = match.func.endpoint if match else None
     body = response.data if isinstance(getattr(response, "data", None), dict) else {}
     sent: dict[str, Any] = noted.get("sent", {})
+    is_ok = response.status_code < 400 and body.get("state") is not False
+    # What a refusal deals with stands in the context of its log lines; to read that costs as much as the digests.
+    about = {"caller": noted["caller"]} if noted.get("caller") else get_contextvars()
     raw = token_of_head(request) or noted.get("token") or ""
     raw = raw if isinstance(raw, str) else ""
-    unid, is_here = _caller(endpoint, body, sent, raw)
+    unid, is_here = (about["caller"], True) if "caller" in about else _caller(endpoint, body, sent, raw)
+    wait = response.headers.get("Retry-After", "")
     if unid is None and body.get("state"):
         return  # nobody's: a captcha, the weather
-    if not is_here and "Retry-After" in response.headers:
+    if not is_here and wait:
         return  # a name is no proof: wrong passwords that anybody sends end at their limit
     has_query = response.status_code != BodyTooLarge.http_status  # else Django refuses the query once more
     names = request.GET if has_query else ()
     query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]
-    facts = _facts(request, response, endpoint, body, noted)
     key = sent.get("key") if endpoint and endpoint.path in SEARCHES else None
     call = Call(
         time=round(began, 3),
@@ -147,31 +152,31 @@ def _note(request: HttpRequest, response: Any, match: Any, noted: dict[str, Any]
         size=0 if response.streaming else len(response.content),
         token=digest(raw) if raw else "",
         hint=str(body.get("hint", ""))[:MAX_TEXT],
-        msg="" if "o" in facts else str(body.get("msg", ""))[:MAX_PATH],
-        facts=facts,
-        digest=_digest(sent) if "sent" in noted else "",
+        msg="" if is_ok else str(body.get("msg", ""))[:MAX_PATH],
+        facts=_facts(request, response, endpoint, body, noted, is_ok) + ("r" if "read_only" in about else ""),
+        digest=digest(str(sorted(sent.items())), 6) if "sent" in noted else "",
         values=[digest(str(sent.get(name, "")), 2) for name in query] if request.method == "GET" else None,
         key=key_digest(key.strip()) if isinstance(key, str) else "",
-        retry_s=int(wait) if (wait := response.headers.get("Retry-After", "")).isdecimal() else 0,
+        retry_s=int(wait) if wait.isdecimal() else 0,
     )
     place = _PLACE + client_ip(request)
-    entry = (2, _KEY, place, unid or "", began, call.encoded(), KEPT_S, KEPT, ALONE_S, int(is_here))
-    try:
-        number = valkey.client().execute_quickly("EVALSHA", _ADD_NAME, *entry)
-    except redis.exceptions.NoScriptError:
-        number = valkey.client().execute_quickly("EVAL", _ADD, *entry)
-    if unid and number % _LOOK == 0:
+    valkey.client().send("EVAL", _ADD, 2, _KEY, place, unid or "", began, call.encoded(), int(is_here))
+    if unid:
+        _look(unid)
+
+
+def _look(unid: str) -> None:
+    """Keep the checkpoints of an account after each 100 calls of it."""
+    if len(_counts) > _MAX_COUNTED:
+        _counts.clear()
+    _counts[unid] += 1
+    if _counts[unid] % _LOOK == 0:
         [calls] = calls_of([unid])
         progress_note(unid, calls, now=times.now())
 
 
-SEARCHES = {"/students/searchstu", "/users/getAllUers"}
-
-
 def _caller(endpoint: Endpoint | None, body: dict[str, Any], sent: dict[str, Any], raw: str) -> tuple[str | None, bool]:
-    """Return whose call it was, and whether that account is at the address of the call."""
-    if unid := get_contextvars().get("caller"):
-        return unid, True
+    """Return whose call it was that no token told, and whether that account is at the address of the call."""
     if body.get("state") and isinstance(token := body.get("token"), str):
         return token_holder(token), True
     for text in (raw, sent.get("refresh")):  # they have ended, or were checked by nobody
@@ -184,35 +189,31 @@ def _caller(endpoint: Endpoint | None, body: dict[str, Any], sent: dict[str, Any
 
 
 def _facts(
-    request: HttpRequest, response: Any, endpoint: Endpoint | None, body: dict[str, Any], noted: dict[str, Any]
+    request: HttpRequest,
+    response: Any,
+    endpoint: Endpoint | None,
+    body: dict[str, Any],
+    noted: dict[str, Any],
+    is_ok: bool,
 ) -> str:
-    is_ok = response.status_code < 400 and body.get("state") is not False
     is_reading = bool(endpoint and (endpoint.is_reading or endpoint.is_quick))
     # A login opens nothing that stays; what a twin has done is given again.
     is_open = not endpoint or (endpoint.access is Access.OPEN and not endpoint.takes_files)
-    is_change = is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in response.headers
-    is_login = is_ok and isinstance(body.get("token"), str)
     has_ended = is_ok or body.get("order_status") in ENDED_ORDERS
     letters = {
         "o": is_ok,
         "d": is_reading,
-        "c": is_change,
-        "n": is_login,
-        "f": bool(endpoint) and endpoint.path == POLL and has_ended,  # type: ignore[union-attr]
+        "c": is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in response.headers,
+        "n": is_ok and isinstance(body.get("token"), str),
+        "f": has_ended and endpoint and endpoint.path == POLL,
         "l": is_ok and noted.get("is_unpaged"),
         "p": noted.get("is_heavy"),
         "u": endpoint is None,
         "v": is_ok and "captcha" in noted.get("sent", ()),
-        "k": is_ok and bool(endpoint and endpoint.is_once) and "HTTP_IDEMPOTENCY_KEY" in request.META,
+        "k": is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in request.META,
         "s": hasattr(request, "switch"),  # from ``sandbox.switches``
-        "r": "read_only" in get_contextvars(),
     }
     return "".join(letter for letter, is_so in letters.items() if is_so)
-
-
-def _digest(sent: dict[str, Any]) -> str:
-    values = (f"{one.name} {one.size}" if isinstance(one, UploadedFile) else str(one) for one in sent.values())
-    return digest("\n".join(sorted(f"{name}={value}" for name, value in zip(sent, values, strict=True))), 6)
 
 
 @cache

@@ -13,7 +13,7 @@ from rest_framework.viewsets import ViewSet
 from core.api.access import Access
 from core.api.envelope import Envelope, ok
 from core.api.handler import envelope_exception_handler
-from core.api.hints import hint_for
+from core.api.hints import Case, hint_for
 from core.api.once import answer_once
 from core.api.params import Params
 from core.errors import DomainError
@@ -145,11 +145,14 @@ class ApiViewSet(ViewSet):
             response = envelope_exception_handler(error)
         response.headers["Allow"] = ", ".join(self.allowed_methods)
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
-        if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(call, self.endpoint, response)):
-            response.data["hint"] = hint
-            response.content = orjson.dumps(response.data)
-        if (watch := request.META.get(WATCH)) and isinstance(response, Envelope):
-            watch(call, self.endpoint, response)
+        watch = request.META.get(WATCH)
+        if (settings.HINTS or watch) and isinstance(response, Envelope):
+            case = Case(call, self.endpoint, response.status_code, response.data)
+            if settings.HINTS and (hint := hint_for(case)):
+                response.data["hint"] = hint
+                response.content = orjson.dumps(response.data)
+            if watch:
+                watch(case)
         # A view holds its own methods, a request itself: without this only the garbage collector would free them.
         vars(self).clear()
         call.parser_context.clear()

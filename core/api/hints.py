@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.serializers import FileField
 from rest_framework_simplejwt.settings import api_settings
 
-from core.api.envelope import Envelope
 from core.api.params import Picture, present
 from core.api.request import token_of
 from core.errors import (
@@ -93,9 +92,8 @@ class Case:
         return self.http == 200 and self.body.get("state") is False and "code" not in self.body
 
 
-def hint_for(request: Request, endpoint: Any, answer: Envelope) -> str | None:
+def hint_for(case: Case) -> str | None:
     """Return the sentence for an answered call, or None."""
-    case = Case(request, endpoint, answer.status_code, answer.data)
     # What makes the request unreadable stands before what it says.
     finders = (_of_format, _of_login, _of_place, _of_values, _of_files, _of_names)
     return next((sentence for find in finders if (sentence := find(case))), None)

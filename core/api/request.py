@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -82,6 +83,7 @@ def is_from_here(request: HttpRequest) -> bool:
     return is_own and not request.headers.get("X-Forwarded-For")
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> str:
     try:
         address = ip_address(text)

@@ -14,7 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import error_response
-from core.api.hints import hint_for
+from core.api.hints import Case, hint_for
 from core.api.params import Picture
 from core.api.routing import endpoints
 from core.errors import BodyTooLarge, DomainError, ServiceUnavailable, Throttled
@@ -204,7 +204,9 @@ def test_each_refusal_gets_a_hint_with_its_cause_alone(endpoint):
     for failure in failures_of(endpoint):
         if failure.code in LOGIN_CODES:
             continue  # these name what is wrong with the login, see above
-        clean = hint_for(Draft(endpoint).request(), endpoint, error_response(failure))
+        answer = error_response(failure)
+        facts = endpoint, answer.status_code, answer.data
+        clean = hint_for(Case(Draft(endpoint).request(), *facts))
         assert clean is None, (failure.msg, clean)
         for cause in CAUSES:
             draft = Draft(endpoint)
@@ -212,7 +214,7 @@ def test_each_refusal_gets_a_hint_with_its_cause_alone(endpoint):
             is_unseen = cause is without_one and (failure.http_status != 200 or failure.code)
             if start is None or is_unseen:
                 continue
-            sentence = hint_for(draft.request(), endpoint, error_response(failure))
+            sentence = hint_for(Case(draft.request(), *facts))
             assert sentence and sentence.startswith(start), (failure.msg, cause.__name__)
 
 

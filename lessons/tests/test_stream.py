@@ -1,8 +1,13 @@
 """The stream of an account's calls: what is kept, for how long, whose it is, and who may read it."""
 
+import os
+import signal
+import threading
+import time
 from datetime import timedelta
 
 import pytest
+import redis
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -12,6 +17,7 @@ from django.utils import timezone
 from accounts.tokens import token_issue
 from conftest import ApiClient
 from core.cache import valkey
+from devstack.engines import Engines
 from lessons.models import Done
 from lessons.stream import KEPT, KEPT_S, calls_of
 from lessons.tasks import keep_progress
@@ -291,21 +297,52 @@ def test_a_call_costs_one_question_to_valkey(trainee, monkeypatch):
     """``benchmarks/stream.py`` measures it."""
     trainee.get("/cart/get_cart")  # Valkey knows the script from now on
     asked, client = [], valkey.client()
-    for name in ("execute_command", "execute_quickly"):
+    for name in ("execute_command", "execute_quickly", "send"):
         real = getattr(client, name)
         monkeypatch.setattr(client, name, lambda *args, real=real, **more: asked.append(args[0]) or real(*args, **more))
 
     trainee.get("/cart/get_cart")
 
-    assert asked == ["MGET", "EVALSHA"]  # the switch, and the stream
+    assert asked == ["MGET", "EVAL"]  # the switch, and the stream, which waits for no answer
 
 
-def test_a_call_is_kept_by_a_valkey_that_has_just_started(trainee):
-    valkey.client().script_flush()
-
+def test_a_restart_of_valkey_costs_the_list_one_call(trainee, monkeypatch):
+    monkeypatch.setattr(valkey, "REST_S", 0)
     trainee.get(LIST)
 
-    assert [call.path for call in calls(trainee)] == [LIST]
+    valkey.client().client_kill_filter(_type="normal", skipme=False)
+    trainee.get("/students/getclasses")
+    trainee.get("/cart/get_cart")
+
+    assert [call.path for call in calls(trainee)] == [LIST, "/cart/get_cart"]
+
+
+def test_a_frozen_valkey_holds_no_call(trainee, monkeypatch):
+    """As many calls as fill the connection: the kernel takes what is sent as long as it has room."""
+    client = valkey.client()
+    monkeypatch.setattr("sandbox.switches.switch_of", lambda claims: None)
+    with Engines(missing=["REDIS_URL"], durable=False) as engines:
+        monkeypatch.setattr(client, "_lines", threading.local())
+        monkeypatch.setattr(client, "connection_pool", redis.ConnectionPool.from_url(engines.urls["REDIS_URL"]))
+        trainee.get(LIST)
+        [server] = engines.engines
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            took = []
+            for _ in range(400):
+                begun = time.monotonic()
+                assert trainee.get("/cart/get_cart").status_code == 200
+                took.append(time.monotonic() - begun)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert "mute" not in vars(client._lines)  # it was full
+        client._mute_until = 0
+        trainee.get(SEARCH, key="王")
+
+        paths = [call.path for call in calls(trainee)]
+
+    assert max(took) < valkey.ANSWER_TIMEOUT_S  # for which a call that waited was held
+    assert (paths[0], paths[-1]) == (LIST, SEARCH)
 
 
 def test_the_page_of_ones_own_requests(client):
