@@ -26,6 +26,7 @@ from accounts.services.class_accounts import (
 from core import times
 from core.admin.password import require_password
 from core.registers import Register
+from core.sheets.read import SheetRefused, sheet_read
 from lessons.faults import faults_on
 from lessons.slips import slips_page
 from lessons.teachers import class_take, classes_for, classes_taught, may_teach, teaches, trainees_of
@@ -41,7 +42,6 @@ from students.practice import MAX_PRACTICE, practice_add
 from students.selectors import class_list as student_classes
 from students.selectors import class_students
 
-MAX_FILE_BYTES = 100_000
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
 demo_reset = Register[Callable[[], list[str]]]("how the demo data is put back")  # returns what it did
 
@@ -77,7 +77,7 @@ class ClassForm(forms.Form):
         widget=forms.Textarea({"rows": 8}),
         help_text="每行一人：姓名，或姓名和学号（逗号、空格或制表符隔开，可直接从 Excel 粘贴）",
     )
-    file = forms.FileField(label="或上传名单", required=False, help_text=".txt 或 .csv，内容与上面相同")
+    file = forms.FileField(label="或上传名单", required=False, help_text=".xlsx、.xls、.csv 或 .txt；表格第一行有“姓名”时取“姓名”和“学号”两列")
     is_invited = forms.BooleanField(
         label="或用邀请码",
         required=False,
@@ -108,7 +108,7 @@ class ClassForm(forms.Form):
             raise forms.ValidationError("名单、文件、班级学员三者选一，或用邀请码")
         try:
             values["trainees"] = self._trainees(values)
-        except ClassAccountsRefused as refusal:
+        except (ClassAccountsRefused, SheetRefused) as refusal:
             self.add_error(sources[0], refusal.msg)
         return values
 
@@ -124,13 +124,16 @@ class ClassForm(forms.Form):
 
 
 def _text_of(file: Any) -> str:
-    if file.size > MAX_FILE_BYTES:
-        raise ClassAccountsRefused("文件太大")
-    content = file.read()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("gb18030", "replace")  # the encoding that Excel uses in China
+    """Return the lines of a file; of a table with a heading 姓名 that column, and 学号 if there is one.
+
+    :raises SheetRefused: see ``sheet_read``.
+    """
+    rows = dict(sheet_read(file.read()))
+    heading = next(iter(rows.values()), [])
+    if "姓名" in heading:
+        places = [heading.index(name) for name in ("姓名", "学号") if name in heading]
+        rows = {number: [row[at] for at in places if at < len(row)] for number, row in rows.items() if row != heading}
+    return "\n".join("\t".join(rows.get(number, [])) for number in range(1, max(rows, default=0) + 1))
 
 
 def classroom_page(request: HttpRequest) -> HttpResponse:

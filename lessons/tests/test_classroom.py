@@ -18,6 +18,7 @@ from accounts.models import LoginMethod, User
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from accounts.services.login import login_record
 from conftest import ApiClient
+from core.sheets.write import sheet_write
 from permissions.models import DataScope, Role
 from shop.models import Category, Product
 from shop.tests.factories import make_product
@@ -53,11 +54,17 @@ def test_forty_accounts_and_their_slips_in_one_step(office, api):
     assert f"学员39,,h51901-40,{passwords[-1]}" in table and "'＝1+1,,h51901-01" in table  # no formula
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
-def test_takes_names_from_a_file_in_each_usual_encoding(office, encoding):
-    file = SimpleUploadedFile("names.csv", "谭鹏,2026001\n王欣怡,2026002".encode(encoding))
+TABLE = ["序号", "学号", "姓名"], [[1, "2026001", "谭鹏"], [2, "2026002", "王欣怡"]]
+FILES = {
+    **{name: "谭鹏,2026001\n王欣怡,2026002".encode(name) for name in ("utf-8", "utf-8-sig", "gb18030")},
+    "as typed": "谭鹏 2026001\n\n王欣怡，2026002\n".encode(),
+    **{kind: sheet_write(kind, *TABLE) for kind in ("xlsx", "csv")},
+}
 
-    add(office, file=file)
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES)
+def test_takes_names_from_a_file_as_schools_have_them(office, content):
+    add(office, file=SimpleUploadedFile("names", content))
 
     made = User.objects.exclude(class_name="").values_list("username", "nickname")
     assert sorted(made) == [("2026001", "谭鹏"), ("2026002", "王欣怡")]
@@ -92,6 +99,8 @@ def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(of
         ({"names": "谭鹏", "class_name": ""}, "请填写班级"),
         ({"names": "谭鹏", "role": "1"}, "选择一个有效的选项"),
         ({"names": "谭鹏 root"}, "用户名已存在：root"),
+        ({"file": SimpleUploadedFile("a.xlsx", b"PK\x03\x04")}, "无法读取"),
+        ({"file": SimpleUploadedFile("a.csv", "姓名,班级\n\n谭鹏 1 2,H1".encode())}, "第 3 行不对"),
     ],
 )
 def test_says_what_is_wrong_and_makes_no_account(office, fields, reason):
