@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from lessons.calls import Call
-from lessons.signs import POLL, POLL_ENDS_S, REFRESH, poll_after_end, poll_too_fast
+from lessons.signs import POLL, POLL_ENDS_S, REFRESH, after_burst, poll_after_end, poll_too_fast
 
 Calls = list[Call]
 Find = Callable[[Calls, float], Calls]
@@ -67,15 +67,14 @@ def _poll_stop(calls: Calls, now: float) -> Calls:
 
 def _token_end(calls: Calls, now: float) -> Calls:
     """Find a login or refresh among the three calls after a refusal 1004."""
-    first, later = None, 0
+    run: Calls = []
     for call in calls:
-        later += first is not None and call.time > first.end
+        if run or (call.code == "1004" and call.path != REFRESH):
+            run.append(call)
         if call.is_login:
-            if first and later <= 3:
-                return [first, call]
-            first = None
-        elif call.code == "1004" and call.path != REFRESH and first is None:
-            first, later = call, 0
+            if run and len(after_burst(run)) <= 3:
+                return [run[0], call]
+            run = []
     return []
 
 

@@ -77,7 +77,11 @@ class ClassForm(forms.Form):
         widget=forms.Textarea({"rows": 8}),
         help_text="每行一人：姓名，或姓名和学号（逗号、空格或制表符隔开，可直接从 Excel 粘贴）",
     )
-    file = forms.FileField(label="或上传名单", required=False, help_text=".xlsx、.xls、.csv 或 .txt；表格第一行有“姓名”时取“姓名”和“学号”两列")
+    file = forms.FileField(
+        label="或上传名单",
+        required=False,
+        help_text=".xlsx、.xls、.csv 或 .txt；表格第一行有“姓名”时取“姓名”和“学号”两列",
+    )
     is_invited = forms.BooleanField(
         label="或用邀请码",
         required=False,

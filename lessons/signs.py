@@ -14,6 +14,8 @@ from lessons.calls import POOR_GUESS, Call
 Calls = list[Call]
 REFRESH, POLL = "/users/refresh", "/order/query_order_status"
 POLL_ENDS_S = 10  # a question that comes later is no polling any more
+QUEUE_S = 1  # in which the calls that wait for a connection get one
+ROUNDING_S = 0.001  # of a call's time and length together
 
 
 def no_debounce(calls: Calls) -> list[Calls]:
@@ -64,11 +66,8 @@ def n_plus_one(calls: Calls) -> list[Calls]:
 
 
 def ended_token(calls: Calls) -> list[Calls]:
-    """Find a refusal 1004 with more than 3 more before a login or refresh, and refresh tokens that came again.
-
-    Calls that were under way when the first was refused could not know it.
-    """
-    found, ended, spent = [], dict[str, Calls](), dict[str, Call]()
+    """Find a refusal 1004 with more than 3 more before a login or refresh, and refresh tokens that came again."""
+    found, ended, spent = list[Calls](), defaultdict[str, Calls](list), dict[str, Call]()
     for call in calls:
         if call.path == REFRESH and call.digest:
             if call.is_ok:
@@ -76,14 +75,25 @@ def ended_token(calls: Calls) -> list[Calls]:
             elif call.digest in spent:
                 found.append([spent[call.digest], call])
         elif call.code == "1004":
-            run = ended.setdefault(call.token, [])
-            if not run or call.time > run[0].end:
-                run.append(call)
-            if len(run) == 5:
-                found.append(run)
-        if call.is_login:
+            ended[call.token].append(call)
+        if call.is_login or call is calls[-1]:
+            runs = ([run[0], *after_burst(run)] for run in ended.values())
+            found += [run for run in runs if len(run) > 4]
             ended.clear()
     return found
+
+
+def after_burst(calls: Calls) -> Calls:
+    """Return the calls that a client sent when it could know the answer of the first.
+
+    A page sends many at once: some are under way when the first is answered, and some wait in the browser or in a proxy
+    for a connection. They show by overlapping; the calls of a client that sends one after the other never do.
+    """
+    under_way = [call for call in calls if call.time <= calls[0].end]
+    queue_ends = max(call.end for call in under_way) + QUEUE_S
+    burst = [call for call in calls if call.time <= queue_ends]
+    is_burst = any(two.time < one.end - ROUNDING_S for one, two in pairwise(burst))
+    return calls[len(burst if is_burst else under_way) :]
 
 
 def retry_storm(calls: Calls) -> list[Calls]:

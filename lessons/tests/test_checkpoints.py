@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lessons.checkpoints import CHECKPOINTS, checkpoint_row, checkpoints_proved
-from lessons.tests.test_signs import LIST, busy, call, login, poll, post, refresh, refused, search
+from lessons.tests.test_signs import LIST, burst, busy, call, login, poll, post, refresh, refused, search
 
 NOW = datetime.fromtimestamp(1100, UTC)
 
@@ -56,6 +56,10 @@ NO_PROOFS = {
 @pytest.mark.parametrize(("name", "calls"), PROOFS.items())
 def test_it_is_reached_by_what_the_account_did(name, calls):
     assert checkpoints_proved(calls, now=NOW)[name] == calls
+
+
+def test_a_login_after_twelve_at_once_is_soon_enough():
+    assert checkpoints_proved([*burst(), login(9)], now=NOW)["token_end"] == [burst()[0], login(9)]
 
 
 @pytest.mark.parametrize(("name", "calls"), NO_PROOFS.items())

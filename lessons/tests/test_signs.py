@@ -50,6 +50,14 @@ def wrong(time, guess=""):
     return call(time, "/api/students", "u", http=404, guess=guess)
 
 
+# Twelve calls at once over the six connections of a browser, as a busy server saw them: begin and length in ms.
+BURST = [(0, 17), (1, 5), (1, 11), (1, 22), (5, 4), (6, 5), (36, 18), (41, 1), (41, 8), (49, 5), (53, 6), (69, 4)]
+
+
+def burst(time=0, slower=1):
+    return [refused(time + at * slower / 1000, ms=ms * slower) for at, ms in BURST]
+
+
 SINS = {
     "no_debounce": [search(at * 0.4, "王小明明"[: at + 1]) for at in range(4)],
     "no_paging": [call(0, facts="odl")],
@@ -64,6 +72,7 @@ SINS = {
 }
 OTHER_SINS = [
     ("ended_token", [refresh(0), refresh(9, "", "1004")]),
+    ("ended_token", [refused(at / 50, ms=15) for at in range(5)]),
     ("retry_storm", [busy(0), *(call(0.1 + at / 2) for at in range(5))]),
     ("retry_storm", [call(0, facts="", http=429, retry_s=9, digest="a"), call(3, digest="a")]),
     ("poll_after_end", [poll(0), poll(2, "of"), poll(4, "of")]),
@@ -86,6 +95,8 @@ NEAR_MISSES = {
     "five equal ones": [student(at * 0.1, "7") for at in range(5)],
     "two parameters differ": [call(at / 9, query=["page", "class"], values=[f"{at}", f"c{at}"]) for at in range(5)],
     "eight under way when the token ended": [*(refused(0.01 * at, ms=200) for at in range(8)), refresh(0.5)],
+    "twelve at once, then a login": [*burst(), login(9)],
+    "twelve at once in a slow network": [*burst(slower=20), *(refused(at) for at in (9, 10, 11)), login(12)],
     "three more, then a login": [*(refused(at) for at in range(4)), login(5), *(refused(6 + at) for at in range(4))],
     "another token": [refused(at, token=f"{at % 2}") for at in range(8)],
     "two refresh tokens": [refresh(0, digest="a"), refresh(9, digest="b"), refresh(10, "", "1004", digest="c")],
@@ -116,6 +127,12 @@ def test_a_sin_is_found_once_and_proved_by_its_calls(sign, calls):
     assert (name, facts["times"], facts["name"]) == (sign, 1, SIGNS[sign][0])
     assert facts["last"] == calls[-1].iso
     assert facts["calls"] == [one.proof() for one in calls if sign != "poll_after_end" or one is not calls[0]]
+
+
+def test_whoever_goes_on_after_twelve_at_once_is_blamed_for_what_came_later():
+    later = [refused(at) for at in range(3, 7)]
+
+    assert found(burst() + later)["ended_token"]["calls"] == [one.proof() for one in [*burst()[:1], *later]]
 
 
 def test_each_sign_has_its_sin():
