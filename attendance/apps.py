@@ -9,9 +9,9 @@ class AttendanceConfig(AppConfig):
         from attendance.panels import class_panel, student_panel
         from attendance.services import sessions_rename, sessions_rename_undo
         from students.listener import StudentsListener, register_listener
-        from students.panels import register_class_panel, register_student_panel
+        from students.panels import class_panels, student_panels
 
         renamed = StudentsListener(class_renamed=sessions_rename, class_rename_undone=sessions_rename_undo)
         register_listener("attendance", renamed)
-        register_class_panel(class_panel)
-        register_student_panel(student_panel)
+        class_panels.append(class_panel)
+        student_panels.append(student_panel)

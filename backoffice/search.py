@@ -19,7 +19,7 @@ from permissions.scope import scope_of
 from shop.models import Order
 from shop.selectors import order_search, orders_visible, products_found
 from students.models import Student
-from students.selectors import classes_counted, search_q, student_page, students_of_value
+from students.selectors import classes_counted, search_q, student_page, value_matches
 
 MAX_RESULTS = 5  # of each kind
 MIN_TEXT, MAX_TEXT = 2, 64  # characters; one letter finds the menu alone
@@ -64,9 +64,8 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
 def _students(text: str, user: Any) -> Iterator[SearchResult]:
     scope = scope_of(user)
     by_name = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
-    several = len(text.split()) > 1
-    by_value = Student.objects.filter(search_q(text)).order_by("-pk") if several else students_of_value(text)
-    by_value = by_value.filter(scope.visible(of=Student))[:MAX_RESULTS]
+    matches = search_q(text) if len(text.split()) > 1 else value_matches(text)
+    by_value = Student.objects.filter(matches, scope.visible(of=Student)).order_by("-pk")[:MAX_RESULTS]
     rows: dict[int, Any] = {row.id: row for row in by_name} | {student.pk: student for student in by_value}
     for row in islice(rows.values(), MAX_RESULTS):
         yield _result("students.student", row.id, row.name, f"学员 {row.class_name} {row.sid}", "school")

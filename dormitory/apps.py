@@ -9,8 +9,8 @@ class DormitoryConfig(AppConfig):
         from dormitory.panels import class_panel, student_panel
         from dormitory.services import stays_end, stays_resume
         from students.listener import StudentsListener, register_listener
-        from students.panels import register_class_panel, register_student_panel
+        from students.panels import class_panels, student_panels
 
         register_listener("dormitory", StudentsListener(students_gone=stays_end, students_back=stays_resume))
-        register_class_panel(class_panel)
-        register_student_panel(student_panel)
+        class_panels.append(class_panel)
+        student_panels.append(student_panel)

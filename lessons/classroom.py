@@ -40,7 +40,7 @@ from shop.services.catalogue import catalogue_clear
 from students.accounts import accounts_link
 from students.practice import MAX_PRACTICE, practice_add
 from students.selectors import class_list as student_classes
-from students.selectors import class_students
+from students.selectors import class_roster
 
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
 demo_reset = Register[Callable[[], list[str]]]("how the demo data is put back")  # returns what it did
@@ -120,7 +120,7 @@ class ClassForm(forms.Form):
         if values.get("is_invited"):
             return []
         if values.get("students_of"):
-            students = class_students(values["students_of"], limit=MAX_TRAINEES + 1)
+            students = class_roster(values["students_of"])[: MAX_TRAINEES + 1]
             if len(students) > MAX_TRAINEES:
                 raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
             return [Trainee(student.name, student.sid) for student in students]

@@ -230,7 +230,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         facts: dict[str, Any] = {}
         if student is not None and self.has_view_permission(request, student):
             own = (account_panel(request, student), life_panel(request, student))
-            facts["panels"] = [*own, *student_panels(request, student)]
+            facts["panels"] = [*own, *(make(request, student) for make in student_panels)]
         return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
 
     def account_page(self, request: HttpRequest, pk: int) -> HttpResponse:

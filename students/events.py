@@ -37,11 +37,3 @@ def events_add(events: Iterable[StudentEvent], run_pk: int | None = None) -> Non
     for row in rows:
         row.run_pk = run_pk
     StudentEvent.objects.bulk_create(rows)
-
-
-def archive_add(students: Iterable[StudentFields], on: date) -> None:
-    events_add(event_of(one, EventKind.ARCHIVED, on, had_left=one.has_left, has_left=True) for one in students)
-
-
-def restore_add(student: StudentFields, on: date) -> None:
-    event_of(student, EventKind.RESTORED, on, had_left=True, has_left=student.has_left).save()

@@ -1,4 +1,4 @@
-"""What other apps show on the page of a class or of a student: they register panels in their ``AppConfig.ready()``."""
+"""What other apps show on the page of a class or of a student: they add to these lists in ``AppConfig.ready()``."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,25 +13,6 @@ class Panel(NamedTuple):
     content: Any  # HTML; "" shows no panel
 
 
-ClassPanel = Callable[[HttpRequest, SchoolClass], Panel]
-StudentPanel = Callable[[HttpRequest, Student], Panel]
-_of_class: list[ClassPanel] = []
-_of_student: list[StudentPanel] = []
-
-
-def register_class_panel(panel: ClassPanel) -> None:
-    """Show what ``panel`` returns on each page of a class, after the roster and the accounts."""
-    _of_class.append(panel)
-
-
-def register_student_panel(panel: StudentPanel) -> None:
-    """Show what ``panel`` returns on each page of a student."""
-    _of_student.append(panel)
-
-
-def class_panels(request: HttpRequest, school_class: SchoolClass) -> list[Panel]:
-    return [make(request, school_class) for make in _of_class]
-
-
-def student_panels(request: HttpRequest, student: Student) -> list[Panel]:
-    return [make(request, student) for make in _of_student]
+# After the roster and the accounts of a class, and after the account and the life of a student.
+class_panels: list[Callable[[HttpRequest, SchoolClass], Panel]] = []
+student_panels: list[Callable[[HttpRequest, Student], Panel]] = []

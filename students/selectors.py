@@ -80,16 +80,17 @@ class ClassSpelling:
 
         Where a client has made a class of another spelling, the larger one counts.
         """
-        tidy = _fold(text)
+        tidy = folded(text)
         return self._names_by_fold.get(tidy, tidy)
 
     @cached_property
     def _names_by_fold(self) -> dict[str, str]:
         by_size = sorted(classes_counted(self._scope), key=lambda pair: pair[1])
-        return {_fold(name): name for name, _ in by_size}
+        return {folded(name): name for name, _ in by_size}
 
 
-def _fold(text: str) -> str:
+def folded(text: str) -> str:
+    """Return the one spelling of a name: in capitals, without blanks around, in the usual letters and digits."""
     # NFKC turns the full-width letters of a Chinese keyboard into the usual ones.
     return " ".join(unicodedata.normalize("NFKC", text).upper().split())
 
@@ -140,11 +141,6 @@ def value_matches(text: str) -> Q:
     return whole | Q(sid__gte=start, sid__lte=start + "z" * 12, sid__startswith=start)
 
 
-def students_of_value(text: str) -> QuerySet[Student]:
-    """Return the students that :func:`value_matches` matches, newest first."""
-    return Student.objects.filter(value_matches(text)).order_by("-pk")
-
-
 def values_in_use(column: str, *, limit: int = VALUES_SHOWN, scope: Scope = EVERYTHING) -> list[str]:
     """Return the values that a column with an index has, in order: DISTINCT would read every student."""
     if scope.is_narrow:
@@ -193,11 +189,6 @@ def students_entered(user_pks: Iterable[int]) -> dict[int, int]:
     """Return how many students each of the users has entered, by the user's key; practice students do not count."""
     students = Student.objects.filter(created_by__in=list(user_pks)).exclude(PRACTICE).order_by()
     return dict(students.values_list("created_by").annotate(Count("pk")))
-
-
-def class_students(class_name: str, *, limit: int) -> list[Student]:
-    """Return the first ``limit`` students of a class, in the order they were entered."""
-    return list(Student.objects.filter(class_name=class_name).order_by("pk")[:limit])
 
 
 def class_roster(class_name: str, scope: Scope = EVERYTHING, *, only_studying: bool = False) -> QuerySet[Student]:

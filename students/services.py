@@ -25,9 +25,9 @@ from students.errors import (
     StudentUnchanged,
     StudentUnknown,
 )
-from students.events import archive_add, events_add, moves_of, restore_add
+from students.events import event_of, events_add, moves_of
 from students.listener import tell_back, tell_gone
-from students.models import ArchivedStudent, RunKind, Student, StudentFields, TransferRun
+from students.models import ArchivedStudent, EventKind, RunKind, Student, StudentFields, TransferRun
 from students.steps import Step
 from uploads.services import image_adopt, image_release
 
@@ -151,7 +151,8 @@ def students_archive(
             cursor.execute(_PUT_ASIDE, [[student.pk for student in students], now, actor_pk])
         if students:
             classes_add(sorted({student.class_name for student in students}))  # no list of classes names them now
-            archive_add(students, times.local(now).date())
+            facts: dict[str, Any] = {"on": times.local(now).date(), "has_left": True}
+            events_add(event_of(one, EventKind.ARCHIVED, had_left=one.has_left, **facts) for one in students)
             accounts_settle([student.account_id for student in students], fate)
             tell_gone([student.pk for student in students], now)
             _archive_note(StaffAction.ARCHIVE, students, actor_pk, now)
@@ -174,7 +175,7 @@ def student_restore(*, pk: int, actor_pk: int | None, now: datetime) -> None:
             ArchivedStudent.objects.filter(pk=pk).update(account=None)  # another student has it by now
         with connection.cursor() as cursor:
             cursor.execute(_BRING_BACK, [pk])
-        restore_add(row, times.local(now).date())
+        event_of(row, EventKind.RESTORED, times.local(now).date(), had_left=True, has_left=row.has_left).save()
         tell_back([pk], now)
         _archive_note(StaffAction.RESTORE, [row], actor_pk, now)
 

@@ -32,8 +32,8 @@ class JsonPart(serializers.Field[Any, Any, Any, Any]):
 
     default_error_messages = {"invalid": "不是有效的 JSON"}
 
-    def __init__(self, items: dict[str, Any], problem: Callable[[Any], str | None], help_text: str) -> None:
-        super().__init__(required=False, default=list, help_text=help_text)
+    def __init__(self, items: dict[str, Any], problem: Callable[[Any], str | None], **options: Any) -> None:
+        super().__init__(required=False, default=list, **options)
         self.problem = problem
         self.in_json = {"oneOf": [{"type": "array", "items": items}, {"type": "string"}]}
 
@@ -59,11 +59,14 @@ class RoleQuery(Params):
 
 class RoleParams(Params):
     roleid = PlainText(max_length=32, help_text="添加的角色id")
-    roleName = PlainText(max_length=64, required=False, default="", help_text="角色名称,默认与 roleid 相同")
+    roleName = PlainText(
+        source="name", max_length=64, required=False, default="", help_text="角色名称,默认与 roleid 相同"
+    )
     menuList = JsonPart(
         {"$ref": "#/components/schemas/MenuEntry"},  # of `MenuEntryJson`
         menu_problem,
         help_text='菜单树:[{"name": …, "children": […]}],或其 JSON 文本',
+        source="menu",
     )
     rows = JsonPart({"type": "string"}, rows_problem, help_text='可调用的接口:["/students/getstulist"],或其 JSON 文本')
     buttons = JsonPart(
@@ -119,14 +122,7 @@ class PermissionViewSet(ApiViewSet):
 
     @Endpoint("POST", "/permission/addrole", "添加角色", Access.ROOT, docs=ADD_DOC)
     def addrole(self, request: Request) -> Envelope:
-        params: dict[str, Any] = RoleParams.read(request)
-        role_add(
-            roleid=params["roleid"],
-            name=params["roleName"],
-            menu=params["menuList"],
-            rows=params["rows"],
-            buttons=params["buttons"],
-        )
+        role_add(**RoleParams.read(request))
         return ok("添加成功")
 
     @Endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC, is_reading=True)

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission
 from accounts.models import User
 from permissions.models import Role
 from students.models import ClassState, SchoolClass, Student, TransferRun
-from students.panels import Panel, _of_class, register_class_panel
+from students.panels import Panel, class_panels
 from students.tests.factories import students
 from students.tests.test_class_steps import accounts, names, put_aside
 from students.tests.transfers import LIST, undone
@@ -44,11 +44,11 @@ def test_the_list_counts_and_the_page_shows_who_is_in_the_class(office, school, 
 
     found = text_of(office.get(f"{CLASSES}?q=H2"))
     assert "H2" in found and ">H1<" not in found
-    register_class_panel(lambda request, row: Panel("床位", f"{row.name} 的床位"))
+    class_panels.append(lambda request, row: Panel("床位", f"{row.name} 的床位"))
     try:
         page = office.get(f"{CLASSES}{class_pk('H1')}/change/").content.decode()
     finally:
-        _of_class.pop()
+        class_panels.pop()
     assert all(text in page for text in ("王芳", "李雷", school[0].sid.lower(), "H1 的床位", "学员（2）", "账号（2）"))
     assert "周杰" not in page
     SchoolClass.objects.bulk_create(SchoolClass(name=f"K{n}") for n in range(9))
