@@ -1,6 +1,6 @@
 """Users and their logins in the back office."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import avatars
 from accounts.errors import PhoneTaken, UsernameTaken
@@ -83,6 +84,12 @@ class UserForm(PhoneForm):
             "phone": "在这里填写的手机号可以短信登录。以前登记、没有验证过的号码还不行：先清空并保存，再填写一次",
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "campus" in self.fields:
+            names = dict.fromkeys(["", self.instance.campus, *campus_names()()])
+            self.fields["campus"].widget = UnfoldAdminSelectWidget(choices=[(name, name or "—") for name in names])
+
     def clean_headimgurl(self) -> str:
         return avatars.store().stored_address(self.cleaned_data["headimgurl"])
 
@@ -97,6 +104,7 @@ class UserForm(PhoneForm):
 
 
 student_line = Register[Callable[[User], str]]("which student a user is")
+campus_names = Register[Callable[[], Collection[str]]]("the campuses that classes have")
 
 
 def _for_root(page: str, text: str) -> SafeString:
@@ -148,7 +156,7 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
             None,
             {"fields": ["username", "new_password", "nickname", "phone", "is_phone_bound", "picture", "headimgurl"]},
         ),
-        ("权限", {"fields": ["role", "is_active", "is_staff", "second_factor"]}),
+        ("权限", {"fields": ["role", "campus", "is_active", "is_staff", "second_factor"]}),
         ("VIP", {"fields": ["vip_level", "vip_expires_at", "vip_after"]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
         ("记录", {"fields": ["student", "unid", "created_at", "last_login", "own_data"]}),
@@ -220,11 +228,11 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         sets: Any = super().get_fieldsets(request, obj)
-        if request.user.is_superuser:
-            return sets
-        fields = {"phone": "phone_shown"}
+        present = {} if request.user.is_superuser else {"phone": "phone_shown"}
+        present |= {} if campus_names()() else {"campus": ""}
         return [
-            (title, facts | {"fields": [fields.get(name, name) for name in facts["fields"]]}) for title, facts in sets
+            (title, facts | {"fields": [field for name in facts["fields"] if (field := present.get(name, name))]})
+            for title, facts in sets
         ]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
@@ -236,7 +244,8 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
         if request.user.is_superuser:
             return fields
         # A clerk who could set the phone number could log in by text message as that user.
-        return [*fields, "username", "phone_shown", "role", "is_staff", "is_active", "vip_level", "vip_expires_at"]
+        fields += ["username", "phone_shown", "role", "campus", "is_staff", "is_active"]
+        return [*fields, "vip_level", "vip_expires_at"]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         if not request.user.is_superuser:

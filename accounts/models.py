@@ -59,6 +59,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     class_name = models.CharField(
         "班级", max_length=32, blank=True, default="", db_default="", help_text="与全班账号一起开的才有", editable=False
     )
+    campus = models.CharField(
+        "校区", max_length=32, blank=True, default="", db_default="", help_text="数据权限“本校区”的同事看这个校区的班"
+    )
     vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0, db_default=0)
     vip_expires_at = models.DateTimeField(
         "VIP 到期时间", null=True, blank=True, help_text="有等级而没有到期时间：长期有效"

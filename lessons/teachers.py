@@ -6,14 +6,14 @@ A teacher has the right 课堂. What is not his is as good as missing to him: no
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_list, trainee_accounts
 from practice.selectors import class_names
-from students.classes import classes_add
+from students.classes import classes_add, classes_of_user
 from students.models import SchoolClass
 from students.selectors import students_total
 
@@ -26,8 +26,7 @@ def may_teach(user: Any) -> bool:
 
 def classes_taught(user: Any) -> list[str]:
     """Return the names of the classes that name a teacher, also of those without accounts."""
-    rows = SchoolClass.objects.filter(Q(head_teacher=user.pk) | Q(teachers=user.pk))
-    return list(rows.order_by("name").distinct().values_list("name", flat=True))
+    return sorted(classes_of_user(user.pk, has_campus=False))
 
 
 def classes_for(user: Any) -> list[tuple[str, int]]:

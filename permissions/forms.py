@@ -24,8 +24,8 @@ from permissions.selectors import menu_names_in_use
 from permissions.services.roles import menu_with_home
 
 SCOPE_HELP = (
-    "对学员、考勤、宿舍、商品和类目：全部；能看全部、只能改自己录入的；本班：自己当班主任或任课的班，加上自己录入的；"
-    "仅本人：自己录入的"
+    "对学员、考勤、宿舍、商品和类目：全部；能看全部、只能改自己录入的；本校区：用户所在校区的班，加上本班的；"
+    "本班：自己当班主任或任课的班，加上自己录入的；仅本人：自己录入的"
 )
 RIGHTS_HELP = "此角色的后台人员能查看和修改什么。订单没有勾“看完整电话”的，打印的配货单上也是 138****0140，快递员打不通"
 
@@ -166,7 +166,8 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_data_scope(self) -> str:
         columns = DataScope(self.cleaned_data["data_scope"]).columns
-        self.instance.sees_classes = columns["sees_classes"]
+        for name, value in columns.items():
+            setattr(self.instance, name, value)
         return str(columns["data_scope"])
 
     def clean_menu(self) -> Any:

@@ -28,14 +28,20 @@ class DataScope(models.TextChoices):
 
     ALL = "all", "全部"
     CHANGE_OWN = "change_own", "仅本人可改"
+    CAMPUS = "campus", "本校区"
     CLASS = "class", "本班"
     OWN = "own", "仅本人"
 
     @property
+    def is_by_classes(self) -> bool:
+        """Classes decide, beside who has entered a row."""
+        return self in (DataScope.CAMPUS, DataScope.CLASS)
+
+    @property
     def columns(self) -> dict[str, Any]:
         """The columns by which a role has this scope."""
-        is_class = self is DataScope.CLASS
-        return {"data_scope": DataScope.OWN if is_class else self, "sees_classes": is_class}
+        flags = {"sees_classes": self.is_by_classes, "sees_campus": self is DataScope.CAMPUS}
+        return {"data_scope": DataScope.OWN if self.is_by_classes else self} | flags
 
 
 class Role(models.Model):
@@ -47,7 +53,7 @@ class Role(models.Model):
     """
 
     NAME_LENGTH = 64
-    SCOPES: ClassVar = [choice for choice in DataScope.choices if choice[0] != DataScope.CLASS]
+    SCOPES: ClassVar = [choice for choice in DataScope.choices if not DataScope(choice[0]).is_by_classes]
     FOLLOWING = ("menu", "rows", "buttons")  # what a copy takes from its origin, beside the rights of the back office
 
     roleid = models.CharField("角色编号", max_length=32, unique=True)
@@ -65,8 +71,9 @@ class Role(models.Model):
         db_default=DataScope.ALL,
         help_text="对学员、商品和类目：全部；或能看全部、只能改自己录入的；或只能看到自己录入的",
     )
-    # Beside 仅本人 and not a value of its own: the release before 1.2.0 would show such a role everything.
+    # Beside 仅本人 and no values of their own: the release before 1.2.0 would show such a role everything.
     sees_classes = models.BooleanField("本班", default=False, db_default=False, editable=False)
+    sees_campus = models.BooleanField("本校区", default=False, db_default=False, editable=False)
     origin = models.ForeignKey(
         "self",
         models.SET_NULL,
@@ -98,8 +105,9 @@ class Role(models.Model):
 
     @property
     def scope(self) -> DataScope:
-        is_class = self.sees_classes and self.data_scope == DataScope.OWN
-        return DataScope.CLASS if is_class else DataScope(self.data_scope)
+        if self.data_scope != DataScope.OWN or not self.sees_classes:
+            return DataScope(self.data_scope)
+        return DataScope.CAMPUS if self.sees_campus else DataScope.CLASS
 
     @cached_property
     def paths(self) -> frozenset[str]:

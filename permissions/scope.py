@@ -1,8 +1,9 @@
 """The data scope of a role (数据权限): which rows of others a caller sees, and which the caller may change.
 
 The selectors and services of every app ask a :class:`Scope`. The rows keep in ``created_by`` who entered them; rows
-without one belong to no user. The scope "class" adds the rows of the classes that a user heads or teaches, where a
-model names the class of its rows (``EnteredRow.class_path``); of all other rows it shows what "own" shows.
+without one belong to no user. The scope "class" adds the rows of the classes that a user heads or teaches, and "campus"
+also those of the classes of the user's campus, where a model names the class of its rows (``EnteredRow.class_path``);
+of all other rows both show what "own" shows.
 """
 
 from collections.abc import Callable
@@ -21,20 +22,25 @@ from permissions.errors import ClassNotOwn
 from permissions.models import DataScope, EnteredRow, Role
 
 Row = TypeVar("Row", bound=EnteredRow)
-classes_of_user = Register[Callable[[int], frozenset[str]]]("the names of the classes that a user heads or teaches")
+# By the user's key, and whether the classes of the user's campus count too.
+classes_of_user = Register[Callable[[int, bool], frozenset[str]]]("the names of a user's classes")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The data scope of one caller; ``user_pk`` is the caller's user."""
+    """The data scope of one caller; ``user_pk`` is the caller's user.
 
-    kind: str = DataScope.ALL
+    ``names`` takes the place of the caller's classes, to show what belongs to some classes alone.
+    """
+
+    kind: DataScope = DataScope.ALL
     user_pk: int | None = None
+    names: frozenset[str] | None = None
 
     @property
     def is_narrow(self) -> bool:
         """Others' rows are hidden, or most of them."""
-        return self.kind in (DataScope.OWN, DataScope.CLASS)
+        return self.kind not in (DataScope.ALL, DataScope.CHANGE_OWN)
 
     @property
     def is_all(self) -> bool:
@@ -42,8 +48,10 @@ class Scope:
 
     @cached_property
     def classes(self) -> frozenset[str]:
-        """The caller's classes under the scope "class"; under every other one none."""
-        return classes_of_user()(self.user_pk or 0) if self.kind == DataScope.CLASS else frozenset()
+        """The caller's classes under the scopes "class" and "campus"; under every other one none."""
+        if self.names is not None or not self.kind.is_by_classes:
+            return self.names or frozenset()
+        return classes_of_user()(self.user_pk or 0, self.kind == DataScope.CAMPUS)
 
     def visible(self, prefix: str = "", *, of: type[EnteredRow] = EnteredRow) -> Q:
         """Match the rows of the model ``of`` that the caller sees. ``prefix`` leads to them, such as ``student__``."""
@@ -62,7 +70,7 @@ class Scope:
     @property
     def key(self) -> str:
         """What a file or a run keeps, to be closed under a narrower scope: other classes make another key."""
-        return f"{self.kind}:{mark_of(self.classes)[:10]}" if self.kind == DataScope.CLASS else self.kind
+        return f"{DataScope.CLASS}:{mark_of(self.classes)[:10]}" if self.kind.is_by_classes else self.kind
 
     @property
     def covered(self) -> list[str]:
@@ -103,17 +111,19 @@ class Scope:
         self.require_change(row)
         return row
 
-    def may_fill(self, class_name: str) -> bool:
-        """Tell whether the caller may put a student into a class: with the scope "class" into the own ones alone."""
-        return self.kind != DataScope.CLASS or class_name in self.classes
+    def class_refusal(self, class_name: str) -> ClassNotOwn | None:
+        """Say why the caller may not put a student into a class: a scope by classes has room in these alone."""
+        if not self.kind.is_by_classes or class_name in self.classes:
+            return None
+        return ClassNotOwn(self.classes, is_campus=self.kind == DataScope.CAMPUS)
 
     def require_class(self, class_name: str) -> None:
         """Check the same.
 
         :raises ClassNotOwn: the caller may not.
         """
-        if not self.may_fill(class_name):
-            raise ClassNotOwn(self.classes)
+        if refusal := self.class_refusal(class_name):
+            raise refusal
 
 
 EVERYTHING = Scope()
@@ -121,11 +131,15 @@ NOTHING = Scope(DataScope.OWN, 0)  # 0 is no user's key; None would match the ro
 
 
 def scope_of(user: Any) -> Scope:
-    """Return the scope of a user (``accounts.User``) or of an API's caller. A caller without a login sees nothing."""
+    """Return the scope of a user (``accounts.User``) or of an API's caller. A caller without a login sees nothing.
+
+    Of one user object, so in one request, it is the same each time: the classes are asked once.
+    """
     role: Role | None = getattr(user, "role", None)
     if role is None:
         return NOTHING
-    if role.is_root:
-        return Scope(DataScope.ALL, user.pk or 0)
     # On a practice server strangers meet: each has a school of one's own, whatever the role says.
-    return Scope(DataScope.OWN if settings.PRACTICE else role.scope, user.pk or 0)
+    narrow = DataScope.OWN if settings.PRACTICE else role.scope
+    scope = Scope(DataScope.ALL if role.is_root else narrow, user.pk or 0)
+    kept: Scope = vars(user).setdefault("_scope", scope)
+    return kept if kept == scope else scope

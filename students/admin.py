@@ -17,7 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from accounts.admin import student_line
+from accounts.admin import campus_names, student_line
 from accounts.models import User
 from core import times
 from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin, page_shown
@@ -37,6 +37,7 @@ from runs.pages import run_url
 from runs.work import KEEP_FOR
 from students import class_admin, services  # noqa: F401  (``class_admin`` registers its page)
 from students.account_panel import account_act, account_panel, life_panel
+from students.campuses import campuses
 from students.class_sheet import class_sheet_page
 from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO, SHARED, STATE, hidden_fields, label_of, value_shown
 from students.errors import SelectionChanged, TooManyChosen
@@ -482,3 +483,4 @@ def _student_line(user: User) -> str:
 
 
 student_line.set(_student_line)
+campus_names.set(campuses)

@@ -3,6 +3,7 @@
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from accounts.models import User
 from permissions.scope import EVERYTHING, Scope
 from students.errors import ClassUnknown
 from students.models import SchoolClass
@@ -41,10 +42,12 @@ def class_rows(scope: Scope = EVERYTHING) -> QuerySet[SchoolClass]:
     return rows.filter(name__in={*names, *scope.classes}) if scope.is_narrow else rows
 
 
-def classes_of_user(user_pk: int) -> frozenset[str]:
-    """Name the classes that a user heads or teaches, for the data scope 本班."""
-    own = SchoolClass.objects.filter(Q(head_teacher=user_pk) | Q(teachers=user_pk)).order_by()
-    return frozenset(own.values_list("name", flat=True))
+def classes_of_user(user_pk: int, has_campus: bool) -> frozenset[str]:
+    """Name the classes that a user heads or teaches; ``has_campus``: also those of the user's campus."""
+    own = Q(head_teacher=user_pk) | Q(teachers=user_pk)
+    if has_campus:
+        own |= Q(campus__in=User.objects.filter(pk=user_pk).exclude(campus="").values("campus"))
+    return frozenset(SchoolClass.objects.filter(own).order_by().values_list("name", flat=True))
 
 
 def classes_add(names: list[str]) -> None:

@@ -12,8 +12,6 @@ from django.utils.safestring import SafeString
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from core.times import local, now
-from permissions.errors import ClassNotOwn
-from permissions.models import DataScope
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
 from students.classes import class_rows
@@ -40,7 +38,7 @@ class ClassWidget(UnfoldAdminSelectWidget):
         return data.get(f"{name}_new", "") if value == NEW_CLASS else value
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        may_add = self.scope.kind != DataScope.CLASS
+        may_add = not self.scope.kind.is_by_classes
         classes = class_list(self.scope) if may_add else sorted(self.scope.classes | ({value} if value else set()))
         new = str(value) if value and value not in classes else ""
         others = [(NEW_CLASS, "新建班级…")] if may_add else []
@@ -74,8 +72,8 @@ def own_class(form: Any) -> str:
     """
     name: str = form.cleaned_data["class_name"]
     scope = form.fields["class_name"].widget.scope
-    if name and name != form.initial.get("class_name") and not scope.may_fill(name):
-        raise forms.ValidationError(ClassNotOwn(scope.classes).msg)
+    if name and name != form.initial.get("class_name") and (refusal := scope.class_refusal(name)):
+        raise forms.ValidationError(refusal.msg)
     return name
 
 

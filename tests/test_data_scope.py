@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
+from accounts.models import User
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_add
 from runs.exports import export_start
@@ -21,7 +22,7 @@ from tests.kit import logged_in, save_page
 pytestmark = pytest.mark.django_db
 
 ALL, CHANGE_OWN, OWN = DataScope.ALL, DataScope.CHANGE_OWN, DataScope.OWN
-NARROW = (OWN, DataScope.CLASS)
+NARROW = (OWN, DataScope.CLASS, DataScope.CAMPUS)
 NOT_OWN = {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
 NO_DATA = {"status": 1005, "state": False, "msg": "没有该数据"}
 UNKNOWN = {"status": 1004, "state": False, "msg": "err 该数据不存在"}
@@ -36,8 +37,10 @@ def people(person, roles):
         roles["300"] = role_add(roleid="300", name="讲师", rows=["*"])
         Role.objects.filter(roleid="300").update(**DataScope(scope).columns)
         li, wang = person("li", "300", is_staff=True), person("wang", "300", is_staff=True)
-        for who, class_name in ((li, "李班"), (wang, "王班")):
-            SchoolClass.objects.create(name=class_name, head_teacher=who.user)
+        for who, name in ((li, "李"), (wang, "王")):
+            campus = f"{name}校区" if scope == DataScope.CAMPUS else ""
+            SchoolClass.objects.create(name=f"{name}班", head_teacher=None if campus else who.user, campus=campus)
+            User.objects.filter(pk=who.user.pk).update(campus=campus)
         return li, wang
 
     return make
@@ -288,12 +291,15 @@ def test_the_file_of_an_export_is_closed_once_the_scope_is_narrower(offices):
     assert browser.get(f"{page}/change/").status_code == 200
 
 
-# --- The classes of a head teacher ---
-@pytest.fixture
-def head(offices, root, django_capture_on_commit_callbacks):
-    """Return Wang, who heads 王班 and teaches 张班, with a browser; root has entered a student in three classes."""
-    (li, _), (wang, browser) = offices(DataScope.CLASS)
-    SchoolClass.objects.create(name="张班").teachers.add(wang.user)
+# --- The classes of a head teacher, and those of a campus ---
+@pytest.fixture(params=[DataScope.CLASS, DataScope.CAMPUS])
+def head(request, offices, root, django_capture_on_commit_callbacks):
+    """Return Wang, whose classes are 王班 and 张班, with a browser; root has entered a student in three classes.
+
+    Wang heads 王班, or is of its campus, and teaches 张班.
+    """
+    (li, _), (wang, browser) = offices(request.param)
+    SchoolClass.objects.create(name="张班", campus="李校区 2").teachers.add(wang.user)
     for name in ("李", "王", "张"):
         root.post("/students/addstu", STUDENT | {"name": name, "class": f"{name}班"})
     return wang, browser
@@ -303,7 +309,10 @@ def student_of(name):
     return Student.objects.get(name=name)
 
 
-NOT_MINE = {"status": 403, "state": False, "code": "10026", "msg": "只能放进自己带的班级：张班、王班"}
+def refusal_of(names):
+    is_campus = Role.objects.get(roleid="300").sees_campus
+    msg = f"只能放进{'自己校区的' if is_campus else '自己带的'}班级：{names}"
+    return {"status": 403, "state": False, "code": "10026", "msg": msg}
 
 
 def test_a_head_teacher_sees_and_changes_the_own_classes_whoever_entered_them(head, django_assert_num_queries):
@@ -346,10 +355,11 @@ def test_nobody_is_put_into_a_class_of_another_or_a_new_one(head, class_name, se
         sheet(line(姓名="赵", 班级=class_name), line(姓名="王", 学号=student.sid, 班级=class_name)), wang.user
     )
 
-    assert answers == [NOT_MINE] * 2
-    assert ["只能放进自己带的班级：张班、王班" in page.content.decode() for page in pages] == [True] * 2
+    refusal = refusal_of("张班、王班")
+    assert answers == [refusal] * 2
+    assert [refusal["msg"] in page.content.decode() for page in pages] == [True] * 2
     assert run.counts == {"error": 2}
-    assert [row.errors[0][1] for row in run.rows.order_by("number")] == [NOT_MINE["msg"]] * 2
+    assert [row.errors[0][1] for row in run.rows.order_by("number")] == [refusal["msg"]] * 2
     assert _rows() == before
     assert save_page(browser, page, city="成都").status_code == 302  # and what does not concern the class is saved
 
@@ -364,10 +374,10 @@ def test_a_class_that_another_teacher_gets_is_out_of_sight_with_its_import_and_i
     pages = [f"/admin/core/export/{export.pk}/change/", f"/admin/students/transferrun/{run.pk}/change/"]
     assert [browser.get(page).status_code for page in pages] == [200, 200]
 
-    SchoolClass.objects.filter(name="王班").update(head_teacher=None)
+    SchoolClass.objects.filter(name="王班").update(head_teacher=None, campus="李校区")
     run = confirmed(run, wang.user)
 
-    assert (run.state, run.message) == ("failed", "只能放进自己带的班级：张班")
+    assert (run.state, run.message) == ("failed", refusal_of("张班")["msg"])
     assert not Student.objects.filter(name="赵").exists()
     assert [browser.get(page).status_code for page in pages] == [404, 409]
     assert wang.get("/students/getstulist").json()["total"] == 1
@@ -395,10 +405,11 @@ def test_sessions_records_rooms_and_figures_are_those_of_the_classes(head, root)
     }  # fmt: skip
 
 
-def test_a_role_of_the_own_classes_is_one_of_the_own_rows_for_the_release_before(roles):
+@pytest.mark.parametrize("scope", [DataScope.CLASS, DataScope.CAMPUS])
+def test_a_role_of_the_own_classes_is_one_of_the_own_rows_for_the_release_before(roles, scope):
     role = role_add(roleid="300")
-    for name, value in DataScope.CLASS.columns.items():
+    for name, value in scope.columns.items():
         setattr(role, name, value)
-    assert (role.scope, role.data_scope) == (DataScope.CLASS, OWN)
+    assert (role.scope, role.data_scope) == (scope, OWN)
     role.data_scope = ALL  # as that release would
     assert role.scope == ALL

@@ -8,6 +8,7 @@ from django.db import connection
 
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from core.times import SHANGHAI
+from permissions.models import DataScope
 from permissions.scope import Scope
 from students.classes import class_get, class_rows
 from students.errors import ClassUnknown
@@ -22,7 +23,7 @@ from students.tests.transfers import checked, confirmed, sheet
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 29, 0, 30, tzinfo=SHANGHAI)  # the day before in UTC
-OWN = Scope("own", 5)
+OWN = Scope(DataScope.OWN, 5)
 
 
 def put_aside(*rows):

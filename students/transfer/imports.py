@@ -27,7 +27,6 @@ from core.api.params import present
 from core.errors import BadParameter
 from core.sheets.read import Book, SheetRefused, book_read, sheet_kind
 from core.sheets.write import sheet_write
-from permissions.errors import ClassNotOwn
 from permissions.scope import Scope
 from runs.progress import with_progress
 from students.accounts import Fate, accounts_settle
@@ -234,8 +233,8 @@ def _rows_check(run: TransferRun, lines: Sequence[Line], scope: Scope, unseen: s
             changes = [one for one in changes_between(student, values) if not (one.before and one.field in unseen)]
             if student and changes and not scope.may_change(student):
                 errors = [("sId", NOT_OWN)]
-            if any(one.field == "class_name" and not scope.may_fill(one.after) for one in changes):
-                errors = errors or [("class", ClassNotOwn(scope.classes).msg)]
+            moves = (scope.class_refusal(one.after) for one in changes if one.field == "class_name")
+            errors = errors or [("class", refusal.msg) for refusal in moves if refusal]
             row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
             row.cells = _cells(line, student)
             if errors:

@@ -1,9 +1,9 @@
 """Walks every address of the back office with two people who see only what is their own.
 
-Each has the role 102 with the data scope 仅本人, or with 本班 and classes whose students root has entered. Yi has one
-of everything, each value with a word of its own. Jia opens every page with every parameter that the walk can fill, and
-must read no word of Yi's; and what is Yi's must answer like what does not exist. Root walks the same addresses and must
-find every word, so that the walk can fail.
+Each has the role 102 with the data scope 仅本人, or with 本班 or 本校区 and classes whose students root has entered.
+Yi has one of everything, each value with a word of its own. Jia opens every page with every parameter that the walk can
+fill, and must read no word of Yi's; and what is Yi's must answer like what does not exist. Root walks the same
+addresses and must find every word, so that the walk can fail.
 """
 
 import io
@@ -45,7 +45,7 @@ MISSING = 987654321
 KEYS = ("object_id", "pk", "id")  # what the parts of a route are called that name a row
 
 
-@pytest.fixture(params=[DataScope.OWN, DataScope.CLASS])
+@pytest.fixture(params=[DataScope.OWN, DataScope.CLASS, DataScope.CAMPUS])
 def people(request, person, roles, settings, tmp_path, sent_tasks):
     settings.MEDIA_ROOT = str(tmp_path)
     role = roles["102-narrow"] = role_scoped(roleid="102", scope=request.param)
@@ -53,9 +53,12 @@ def people(request, person, roles, settings, tmp_path, sent_tasks):
         person(name, "102-narrow", is_staff=True, nickname=f"{name}昵称", city=f"{name}户籍", phone=phone)
         for name, phone in (("jiaren", "13700001111"), ("yiren", "13622223333"))
     ]
-    for who in people if role.scope == DataScope.CLASS else ():
+    for who in people if role.scope.is_by_classes else ():
+        campus = f"{who.user.username}校区" if role.sees_campus else ""
+        User.objects.filter(pk=who.user.pk).update(campus=campus)
         for class_name in ("class", "导入班"):
-            SchoolClass.objects.create(name=f"{who.user.username}{class_name}", head_teacher=who.user)
+            name = f"{who.user.username}{class_name}"
+            SchoolClass.objects.create(name=name, campus=campus, head_teacher=None if campus else who.user)
     return people
 
 
@@ -69,10 +72,10 @@ class Words(NamedTuple):
 def enter(who: Any, root: Any) -> Words:
     """Let a person do one of everything; return the words by which that is known.
 
-    With the scope 本班 root enters the students; then they sleep in a room of root's, and root opens the session.
+    With 本班 and 本校区 root enters the students; then they sleep in a room of root's, and root opens the session.
     """
     name, user, now = who.user.username, who.user, timezone.now()
-    office = root if user.role.scope == DataScope.CLASS else who
+    office = root if user.role.scope.is_by_classes else who
     color, price = (9, 9, 200 if name == "jiaren" else 99), "71.31" if name == "jiaren" else "82.46"
     picture = who.post("/upload/uploadImg", {"img": posted(encoded(color=color))}, format="multipart").json()
     address = picture["imgUrl"]
@@ -107,7 +110,7 @@ def enter(who: Any, root: Any) -> Words:
     words |= {
         f"{name}{word}" for word in ("商品说明", "收件人", "地址", "留言", "待导入", "导入的", "导入班", "导出.csv")
     }
-    words |= {f"{name}{word}" for word in ("楼", "房间", "点名备注", "请假原因")}
+    words |= {f"{name}{word}" for word in ("楼", "房间", "点名备注", "请假原因", *["校区"] * user.role.sees_campus)}
     words |= {student[wire] for wire in STUDENT if wire not in ("age", "name")}
     words |= money | {name, *added, ip, user.phone, price, order.order_id, address.rpartition("/")[2]}
     return Words(words, [name, added[0], order.order_id])
@@ -193,6 +196,7 @@ def queries(route: str, words: Words) -> Iterator[dict[str, Any]]:
     """Yield what may stand behind the ``?`` of an address without parts: what searches, chooses and filters."""
     common = {"period": "month", "ids": ",".join(map(str, keys()[Order]))}
     yield from (common | {"format": kind} for kind in ("csv", "xlsx"))
+    yield common | {"campus": f"{words.searched[0]}校区"}
     if route == "admin/search/" or route in pages():
         yield from ({"s": word, "extended": 1, "q": word} for word in words.searched)
         yield from ({"work": work} for work in WORK_LISTS)
