@@ -30,6 +30,8 @@ from core.errors import DomainError, NothingChanged
 from core.sheets.write import book_write, download
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
+from students.campus_filter import CampusFilter
+from students.campuses import campuses
 from students.classes import class_rows
 from students.models import ClassState, Student
 from students.selectors import student_get
@@ -50,7 +52,7 @@ def _numbers(session: Session) -> Numbers:
 class SessionAdmin(ExportableAdmin):
     rights: ClassVar = {"view": "查看", "change": "开考勤、修改", "delete": "删除", "export": "导出"}
     list_display = ["class_name", "date", "period", "state", "numbers", "absent", "created_by"]
-    list_filter = ["class_name", "period"]
+    list_filter = [CampusFilter, "class_name", "period"]
     list_filter_submit = True
     list_before_template = "attendance/session_bar.html"
     search_fields = ["class_name"]
@@ -111,8 +113,10 @@ class SessionAdmin(ExportableAdmin):
         return _numbers(session)["absent"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        now = times.now()
-        names = class_rows(scope_of(request.user)).filter(state=ClassState.OPEN).values_list("name", flat=True)
+        now, scope = times.now(), scope_of(request.user)
+        names = class_rows(scope).filter(state=ClassState.OPEN).values_list("name", flat=True)
+        if campus := request.GET.get("campus"):
+            names = names.filter(name__in=campuses(scope).get(campus, []))
         facts = {
             "may_change": self.has_change_permission(request),
             "class_names": names,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -18,7 +19,9 @@ from core.admin.listing import page_of
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
 from core.sheets.write import Page, book_write, download
-from permissions.scope import scope_of
+from permissions.models import DataScope
+from permissions.scope import Scope, scope_of
+from students.campuses import campuses
 
 GROUPS_SHOWN = 20
 DAYS_SHOWN = 62  # more of them are summed up by months
@@ -61,12 +64,12 @@ class Chart:
         ]
 
 
-def charts_of(request: HttpRequest, days: Days) -> Iterator[Chart]:
+def charts_of(request: HttpRequest, days: Days, scope: Scope) -> Iterator[Chart]:
     """Yield the charts that the user's rights open."""
-    scope = scope_of(request.user)
     sees_money = may_see_income(request) and scope.is_all
     sight = Sight(scope, sees_orders=sees_money)
-    yield from _over_time([*STUDENT_SERIES, *(MONEY_SERIES if sees_money else ())], days, sight)
+    series = STUDENT_SERIES if scope.names is None else ("students", "leavers")  # logins and money are of no campus
+    yield from _over_time([*series, *(MONEY_SERIES if sees_money else ())], days, sight)
     for by, title in GROUP_TITLES.items():
         rows = [(row["name"], row["value"]) for row in students_chart(by, GROUPS_SHOWN, scope)]
         yield Chart(by, title, ["", "人数"], rows)
@@ -109,7 +112,7 @@ def _mark(point: date, by: str) -> str:
 
 
 def figures_page(request: HttpRequest) -> HttpResponse:
-    """Show the charts, or send the table of the one that ``?file=`` names.
+    """Show the charts, of one campus if there are campuses, or send the table of the one that ``?file=`` names.
 
     :raises PermissionDenied: the user may not see students, or may not export what the chart is made of.
     """
@@ -117,26 +120,34 @@ def figures_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     today = times.local(times.now()).date()
     days = days_asked(request.GET, today, default=today.replace(month=1, day=1))
-    charts = {chart.key: chart for chart in charts_of(request, days)}
+    scope = scope_of(request.user)
+    by_campus, campus = campuses(scope), request.GET.get("campus", "")
+    if campus in by_campus:
+        scope = Scope(DataScope.CAMPUS, 0, frozenset(by_campus[campus]))
+    charts = {chart.key: chart for chart in charts_of(request, days, scope)}
+    place, query = (f" {campus}", "&" + urlencode({"campus": campus})) if scope.names is not None else ("", "")
     if name := request.GET.get("file"):
         if name not in charts:
             raise Http404
-        return _file(request, charts[name], days)
+        return _file(request, charts[name], f"{place.replace(' ', '-')}-{days.title.replace(' ', '')}")
     context = admin.site.each_context(request) | {
-        "title": f"数据统计 {days.label}",
+        "title": f"数据统计 {days.label}{place}",
         "charts": charts.values(),
         "days": days,
-        "shortcuts": days.shortcuts(),
+        "shortcuts": [(label, address + query, is_shown) for label, address, is_shown in days.shortcuts()],
+        "campuses": by_campus,
+        "campus": campus,
+        "query": days.query + query,
     }
     return render(request, "backoffice/figures.html", context)
 
 
-def _file(request: HttpRequest, chart: Chart, days: Days) -> HttpResponse:
+def _file(request: HttpRequest, chart: Chart, suffix: str) -> HttpResponse:
     is_money = chart.key in (*MONEY_SERIES, *PRODUCTS_BY)
     if not page_of("shop.order" if is_money else "students.student").may_export(request):
         raise PermissionDenied
     require_password(request, is_download=True)
-    name = f"{chart.title}-{days.title.replace(' ', '')}.xlsx"
+    name = f"{chart.title}{suffix}.xlsx".replace("/", "_")
     action_record(request.user, StaffAction.EXPORT, {"文件": name})
     head = ["项目", *chart.head[1:]]
     return download(name, book_write(Page(chart.title, head, chart.rows, [24, 14, 14, 14], range(1, len(head)))))

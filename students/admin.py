@@ -189,7 +189,8 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         return StudentList
 
     def export_name(self, request: HttpRequest) -> str:
-        parts = ("学员", filters_read(request.GET).get("class"), request.GET.get("q", "").strip()[:20])
+        filters = filters_read(request.GET)
+        parts = ("学员", filters.get("campus"), filters.get("class"), request.GET.get("q", "").strip()[:20])
         return "-".join(part for part in parts if part)
 
     def get_paginator(
@@ -271,7 +272,10 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
             rest = [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]  # the bar sends it along
             facts |= {"bar": filters, "chips": _chips(request, filters), "kept": rest}
             scope = scope_of(request.user)
-            facts |= {"classes": class_list(scope), "cities": values_in_use("city", scope=scope)}
+            by_campus, classes = campuses(scope), class_list(scope)
+            if (chosen := by_campus.get(filters.get("campus", ""))) is not None:
+                classes = [name for name in classes if name in chosen]
+            facts |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
             facts |= {"degrees": values_in_use("degree", scope=scope), "states": StudentState.labels}
         return super().changelist_view(request, facts | (extra_context or {}))
 

@@ -20,8 +20,9 @@ from core.errors import DomainError
 from core.times import format_office_time, local
 from permissions.scope import scope_of
 from runs.pages import run_url
-from students.classes import classes_add
-from students.forms import EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
+from students.campus_filter import CampusFilter
+from students.classes import campus_set, classes_add
+from students.forms import CampusForm, EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
 from students.life import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
 from students.models import ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
@@ -41,17 +42,17 @@ class SchoolClassAdmin(OfficeAdmin):
         "number",
         "capacity",
         "head_teacher",
-        "campus",
         "room",
         "begins_on",
         "ends_on",
+        "campus",
     ]
-    list_filter = ["state", "campus", ("head_teacher", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["state", CampusFilter, ("head_teacher", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["head_teacher"]
     list_per_page = 50
     search_fields = ["name", "room", "campus", "head_teacher__nickname"]
-    search_help_text = "班级、教室、校区或班主任"
-    actions = None
+    search_help_text = "班级、教室或班主任"
+    actions = ["set_campus"]
     fields = [("name", "state"), ("head_teacher", "teachers"), ("begins_on", "ends_on"), ("campus", "room", "capacity")]
     change_form_outer_before_template = "students/class_bar.html"
     change_form_outer_after_template = "students/panels.html"
@@ -63,6 +64,31 @@ class SchoolClassAdmin(OfficeAdmin):
         number = Subquery(students.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
         rows = super().get_queryset(request).annotate(number=Coalesce(number, Value(0)))
         return rows.filter(name__in={*class_list(scope), *scope.classes}) if scope.is_narrow else rows
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        if not any(isinstance(one, CampusFilter) for one in changelist.filter_specs):
+            # The last column: the addresses of sorted lists count them.
+            changelist.list_display = [name for name in changelist.list_display if name != "campus"]
+        return changelist
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)  # most classes are in use
+        return actions
+
+    @admin.action(description="设置所选班级的校区", permissions=["change"])
+    def set_campus(self, request: HttpRequest, rows: QuerySet[SchoolClass]) -> HttpResponse | None:
+        chosen = dict(rows.order_by("name").values_list("pk", "name"))
+        form = CampusForm(request.POST if "campus" in request.POST else None)
+        if form.is_valid():
+            campus = form.cleaned_data["campus"]
+            campus_set(pks=chosen, campus=campus)
+            messages.success(request, f"{len(chosen)} 个班级的校区：{campus or '没有'}")
+            return None
+        posted = [("action", "set_campus"), *(("_selected_action", pk) for pk in chosen)]
+        facts = {"posted": posted, "fields": list(form), "text": "、".join(chosen.values())}
+        return page_shown(self, request, "backoffice/sure.html", "设置校区", sum=f"{len(chosen)} 个班级", **facts)
 
     @display(description="学员", ordering="number")
     def number(self, row: Any) -> int:
@@ -125,7 +151,7 @@ class SchoolClassAdmin(OfficeAdmin):
         facts = class_facts(row.name)
         back = reverse("admin:students_schoolclass_change", args=[row.pk])
         heading = f"{STEPS[step]} {row.name}"
-        context = {"form": form, "heading": heading, "lines": _lines(step, facts), "back": back}
+        context = {"form": form, "heading": heading, "lines": _lines(step, facts, row.campus), "back": back}
         context["posted"] = [(MARK, request.POST.get(MARK, facts.mark) if form.errors else facts.mark)]
         return page_shown(self, request, "students/step.html", heading, **context)
 
@@ -142,14 +168,15 @@ def _do(step: str, row: SchoolClass, values: dict[str, Any], request: HttpReques
     return move(before=row.name, after=values["name"], mark=request.POST[MARK], **who)
 
 
-def _lines(step: str, facts: ClassFacts) -> list[str]:
+def _lines(step: str, facts: ClassFacts, campus: str) -> list[str]:
     if step == "split":
         return ["勾选的学员和他们的账号换到另一个班；其他人不变。"]
     if step == "end":
         return [f"{facts.students} 名学员中还没有离开的都改为结业；班级从日常的列表里收起。"]
     hours = "，只读时间" if facts.is_read_only else ""
     what = f"{facts.students} 名学员、{facts.archived} 名已归档学员、{facts.accounts} 个账号{hours}一起换过去。"
-    return [what, "正在进行的考勤跟着换。"]
+    ours = [f"本班的校区是 {campus}；并过去以后算对方班的校区。"] if step == "merge" and campus else []
+    return [what, "正在进行的考勤跟着换。", *ours]
 
 
 def _is_used(name: str) -> bool:

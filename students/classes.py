@@ -1,6 +1,8 @@
 """Find classes. A class that students are in, but that nobody has asked for yet, gets its row here."""
 
-from django.db import connection
+from collections.abc import Iterable
+
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
@@ -48,6 +50,15 @@ def classes_of_user(user_pk: int, has_campus: bool) -> frozenset[str]:
     if has_campus:
         own |= Q(campus__in=User.objects.filter(pk=user_pk).exclude(campus="").values("campus"))
     return frozenset(SchoolClass.objects.filter(own).order_by().values_list("name", flat=True))
+
+
+def campus_set(*, pks: Iterable[int], campus: str) -> None:
+    """Give classes a campus; "" takes it away."""
+    with transaction.atomic():
+        rows = SchoolClass.objects.select_for_update().filter(pk__in=list(pks)).exclude(campus=campus).order_by("pk")
+        for row in rows:
+            row.campus = campus
+            row.save(update_fields=["campus"])
 
 
 def classes_add(names: list[str]) -> None:

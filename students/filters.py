@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from students.campuses import campuses
 from students.models import MAX_AGE, MIN_AGE, StudentState
 
 MAX_TEXT = 64
@@ -20,7 +21,7 @@ class Filter:
     name: str
     label: str
     lookup: str
-    kind: str = "text"  # or "number", "day", "state"
+    kind: str = "text"  # or "number", "day", "state", "campus"
 
     def read(self, text: str) -> str:
         """Return the value as the address and the form write it; "" for a value without a meaning."""
@@ -36,8 +37,10 @@ class Filter:
                 return ""
         return text
 
-    def value(self, text: str) -> str | int | datetime:
+    def value(self, text: str) -> str | int | datetime | list[str]:
         """Return what the database compares with."""
+        if self.kind == "campus":
+            return campuses().get(text, [])
         if self.kind == "day":
             day = date.fromisoformat(text) + timedelta(days=self.lookup.endswith("__lt"))
             return timezone.make_aware(datetime.combine(day, time.min))
@@ -47,6 +50,7 @@ class Filter:
 
 
 FILTERS = (
+    Filter("campus", "校区", "class_name__in", "campus"),
     Filter("class", "班级", "class_name"),
     Filter("state", "状态", "state", "state"),
     Filter("city", "城市", "city"),

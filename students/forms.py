@@ -14,11 +14,20 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTe
 from core.times import local, now
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
+from students.campuses import campuses
 from students.classes import class_rows
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
 from students.filters import FIRST_YEAR, LAST_YEAR
 from students.models import ClassState, SchoolClass, Student, StudentState
-from students.selectors import ClassSpelling, class_list, class_roster, classes_counted, namesakes, students_total
+from students.selectors import (
+    ClassSpelling,
+    class_list,
+    class_roster,
+    classes_counted,
+    folded,
+    namesakes,
+    students_total,
+)
 from uploads.forms import PictureModelForm, picture_field
 
 NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
@@ -82,6 +91,31 @@ def digits_of_any_keyboard(form: Any) -> None:
     if "age" in form.fields:
         form.fields["age"].widget.input_type = "text"
         form.fields["age"].widget.attrs["inputmode"] = "numeric"
+
+
+class CampusWidget(UnfoldAdminTextInputWidget):
+    """A text field that suggests the campuses that there are."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        field = super().render(name, value, {**(attrs or {}), "list": "campuses", "autocomplete": "off"}, renderer)
+        options = format_html_join("", '<option value="{}"></option>', ((campus,) for campus in campuses()))
+        return format_html('{}<datalist id="campuses">{}</datalist>', field, options)
+
+
+class CampusField(forms.CharField):
+    """A campus in its one spelling; "" is none."""
+
+    widget = CampusWidget
+
+    def __init__(self) -> None:
+        super().__init__(label="校区", required=False, max_length=SchoolClass._meta.get_field("campus").max_length)
+
+    def to_python(self, value: Any) -> str:
+        return folded(super().to_python(value) or "")
+
+
+class CampusForm(forms.Form):
+    campus = CampusField()
 
 
 class StudentForm(PictureModelForm):
@@ -175,6 +209,7 @@ def fate_field(request: HttpRequest) -> forms.ChoiceField:
 
 
 class SchoolClassForm(forms.ModelForm):  # type: ignore[type-arg]
+    campus = CampusField()
     teachers: Any = forms.ModelMultipleChoiceField(
         label="任课老师", queryset=None, required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -234,10 +269,11 @@ class MergeForm(StepForm):
 
     def prepare(self, request: HttpRequest) -> None:
         others, sizes = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED), dict(classes_counted())
-        self.fields["name"].choices = [  # type: ignore[attr-defined]
-            (one.name, f"{one.name}（{sizes.get(one.name, 0)} 名{f'，容量 {one.capacity}' if one.capacity else ''}）")
-            for one in others
-        ]
+        choices = []
+        for one in others:
+            facts = [f"{sizes.get(one.name, 0)} 名", f"容量 {one.capacity}" if one.capacity else "", one.campus]
+            choices.append((one.name, f"{one.name}（{'，'.join(filter(None, facts))}）"))
+        self.fields["name"].choices = choices  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])

@@ -106,7 +106,7 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
 
 
 def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | None, now: datetime) -> TransferRun:
-    """Move some students of a class, with their accounts, to a class that may be new.
+    """Move some students of a class, with their accounts, to a class that may be new; then it is of the same campus.
 
     :raises SelectionChanged: one of them is not in the class any more. Nothing is changed.
     """
@@ -119,7 +119,10 @@ def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | N
         is_new = not SchoolClass.objects.filter(name=after).exists()
         facts: dict[str, Any] = {"step": "split", "before": before, "after": after, "is_new": is_new}
         step = Step(f"拆分 {before}：{len(students)} 名 → {after}", user_pk, now, facts)
+        campus = _row_lock(before).campus
         classes_add([after])
+        if is_new:
+            SchoolClass.objects.filter(name=after).update(campus=campus)
         return step.save(_move(step, students, []))
 
 

@@ -1,0 +1,22 @@
+"""The filter 校区 of lists whose rows are of a class. A school whose classes have no campus does not see it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from permissions.scope import scope_of
+from students.campuses import campuses
+
+
+class CampusFilter(admin.SimpleListFilter):
+    title, parameter_name = "校区", "campus"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.names = campuses(scope_of(request.user))
+        return [(campus, campus) for campus in self.names]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        path = getattr(rows.model, "class_path", "name")  # the list of classes itself has none
+        return rows.filter(**{f"{path}__in": self.names.get(self.value() or "", ())}) if self.value() else rows
