@@ -1,4 +1,4 @@
-"""What the calls that clients repeat cost, each beside a bare function that answers the same bytes.
+"""What the calls that clients repeat cost, each beside a bare function that answers the same.
 
     python benchmarks/calls.py                        # about a minute
     python benchmarks/calls.py --only cart --rounds 9
@@ -10,6 +10,7 @@ five seconds at most and is not measured.
 """
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -299,8 +300,8 @@ def main() -> None:
             for name in [options.only] if options.only else CALLS:
                 title, path = CALLS[name]
                 request = request_of(quote(path, safe="/?=&"), token)
-                bodies = {body_of(port, request) for port in ports.values()}
-                assert len(bodies) == 1, bodies
+                theirs, ours = (json.loads(body_of(port, request)) for port in ports.values())
+                assert theirs == ours, (theirs, ours)
                 costs = measure(ports, request, requests=options.requests, rounds=options.rounds)
                 table(f"{title}: {path}, {CONNECTIONS} connections", costs)
                 compare_with_last(f"call {name}", costs, save=options.save)

@@ -99,17 +99,20 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
     from django.utils import timezone
 
     from shop.models.catalogue import VIP_CATEGORY_ID
-    from shop.services.order_create import _CLASS, _COUNT, order_id_new
+    from shop.services.order_create import _CLASS, _COUNT, MINUTE, WITHIN, order_id_new
     from shop.services.stock import _TAKE
+    from shop.states import State
 
     connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, cursor_factory=psycopg.ClientCursor)
+    states = {state.name.lower(): state.value for state in State}
 
     def order(product_id: str) -> None:
         now = timezone.now()
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_CLASS, buyer_pk])
-            values = {"buyer": buyer_pk, "now": now, "since": now, "open": "open", "closed": "closed"}
-            cursor.execute(_COUNT, values)
+            cursor.execute(
+                _COUNT, states | {"buyer": buyer_pk, "now": now, "since": now - WITHIN, "minute_ago": now - MINUTE}
+            )
             cursor.execute("SELECT id FROM shop_product WHERE product_id = %s LIMIT 1", [product_id])
             (pk,) = cursor.fetchone()
             cursor.execute(
