@@ -1,7 +1,7 @@
 """How long the server takes for every page of the back office, and how many queries, at a small and at a large size.
 
-    python benchmarks/back_office.py                          # 1,000,000 students, 100,000 orders: 10 to 20 minutes
-    python benchmarks/back_office.py --students 100000 --orders 20000 --all
+    python -m benchmarks.back_office                          # 1,000,000 students, 100,000 orders: 10 to 20 minutes
+    python -m benchmarks.back_office --students 100000 --orders 20000 --all
 
 Runs on throw-away engines, or on DATABASE_URL's server in databases of its own. Each page is asked for in this process,
 through all middleware, as root: the time is that of the whole request (the least of several), without the network and
@@ -11,8 +11,6 @@ are is read off the back office itself. A line of the table is the slowest addre
 The orders are the demo's, which are in every state, again and again: one day further back each time.
 """
 
-import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -21,19 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.kit import (  # noqa: E402
-    LARGE_DATABASE,
-    SMALL_DATABASE,
-    engines,
-    fill_students,
-    multiply,
-    own_databases,
-    use,
-    without_limits,
-)
+from benchmarks import kit
 
 SMALL = (1_000, 150, 2_000)
 MAX_MS, MAX_FIND_MS = 300, 200
@@ -100,7 +86,7 @@ def fill_orders(count: int) -> None:
     buyer = "(t.id * 31 + k * 7) % (SELECT count(*) FROM accounts_user WHERE NOT is_staff)"
     with connection.cursor() as cursor:
         cursor.execute(_MOVED)
-    multiply(
+    kit.multiply(
         "shop_order",
         source,
         keys("id")
@@ -113,13 +99,15 @@ def fill_orders(count: int) -> None:
     )
     # What belongs to an order is copied with it.
     copied = f"EXISTS (SELECT FROM shop_order o WHERE o.id = t.order_id {key})"
-    multiply("shop_orderline", source, keys("id", "order_id"), copied)
-    multiply("shop_orderlog", source, keys("id", "order_id") | at("at"), copied)
+    kit.multiply("shop_orderline", source, keys("id", "order_id"), copied)
+    kit.multiply("shop_orderlog", source, keys("id", "order_id") | at("at"), copied)
     paid = f"EXISTS (SELECT FROM shop_order o WHERE o.order_id = pg_temp.moved(t.out_trade_no, {days}))"
     times = ("time_start", "time_expire", "paid_at", "created_at")
-    multiply("payments_payment", source, keys("id") | moved("out_trade_no", "transaction_id") | at(*times) | day, paid)
+    kit.multiply(
+        "payments_payment", source, keys("id") | moved("out_trade_no", "transaction_id") | at(*times) | day, paid
+    )
     of_payment = f"EXISTS (SELECT FROM payments_payment p WHERE p.id = t.payment_id {key})"
-    multiply(
+    kit.multiply(
         "payments_refund",
         source,
         keys("id", "payment_id")
@@ -128,15 +116,15 @@ def fill_orders(count: int) -> None:
         | day,
         of_payment,
     )
-    multiply("payments_paymentlog", source, keys("id", "payment_id", "refund_id") | at("at"), of_payment)
-    multiply(
+    kit.multiply("payments_paymentlog", source, keys("id", "payment_id", "refund_id") | at("at"), of_payment)
+    kit.multiply(
         "auditlog_logentry",
         source,
         keys("id", "object_id") | moved("object_repr") | at("timestamp") | {"object_pk": f"(t.object_id {key})::text"},
         "t.cid = 'demo'",
     )
     event = {"id": "t.id + p.id", "out_trade_no": "p.out_trade_no", "received_at": "p.created_at"}
-    multiply("payments_inboundevent", "payments_payment AS p", event)
+    kit.multiply("payments_inboundevent", "payments_payment AS p", event)
 
 
 def fill_others(rows: int) -> None:
@@ -155,12 +143,12 @@ def fill_others(rows: int) -> None:
     user = User.objects.create_user("buyer", role=Role.objects.get(roleid="200"), nickname="买家")
     number = "lpad(k::text, 6, '0')"
     names = {"username": f"'h51' || {number}", "unid": f"'u' || {number}", "nickname": f"'学员' || {number}"}
-    multiply(
+    kit.multiply(
         "accounts_user", source, {"id": f"{STEP} + k"} | names | {"phone": f"'139000' || {number}"}, f"t.id = {user.pk}"
     )
     login = LoginLog.objects.create(user=user, username="buyer", ip="10.0.0.1", logged_in_at=now)
     who = {"user_id": f"{STEP} + k", "username": f"'h51' || {number}"}
-    multiply(
+    kit.multiply(
         "accounts_loginlog",
         source,
         who | {"id": "t.id + k", "logged_in_at": minutes.format("t.logged_in_at")},
@@ -168,11 +156,11 @@ def fill_others(rows: int) -> None:
     )
     tried = LoginAttempt.objects.create(at=now, door="api", outcome="wrong", username="buyer", ip="10.0.0.1")
     attempt = {"id": "t.id + k", "at": minutes.format("t.at"), "username": f"'h51' || {number}"}
-    multiply("accounts_loginattempt", source, attempt, f"t.id = {tried.pk}")
+    kit.multiply("accounts_loginattempt", source, attempt, f"t.id = {tried.pk}")
     RevokedToken.objects.bulk_create(RevokedToken(jti=f"{n:032x}", expires_at=now) for n in range(min(rows, 5_000)))
     picture = {"content_type": "image/png", "size_bytes": 1_000, "width": 100, "height": 100}
     Upload.objects.create(name="bench.png", created_at=now, **picture)
-    multiply(
+    kit.multiply(
         "uploads_upload", source, {"id": "t.id + k", "name": f"'bench' || {number} || '.png'"}, "t.name = 'bench.png'"
     )
     action_record(Student.objects.all()[0], StaffAction.BULK, {"说明": "换班"})
@@ -216,8 +204,8 @@ def fill(students: int, orders: int, records: int) -> float:
         return (f"H51{number * 1000 // students:03d}", *where, now - timedelta(minutes=2 * (students - number)))
 
     call_command("prepare", verbosity=0)
-    with without_limits():
-        fill_students(students, others)
+    with kit.without_limits():
+        kit.fill_students(students, others)
         fill_others(max(orders // 2, 100))
         fill_orders(orders)
         fill_attendance(records)
@@ -420,30 +408,21 @@ def print_table(small: dict[Page, Cost], large: dict[Page, Cost], *, every: bool
 
 # --- Start ---------------------------------------------------------------------------------------
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = kit.parser(__doc__)
     parser.add_argument("--students", type=int, default=1_000_000, help="default: 1,000,000")
     parser.add_argument("--orders", type=int, default=100_000, help="default: 100,000")
     parser.add_argument("--records", type=int, default=1_000_000, help="of attendance; default: 1,000,000")
     parser.add_argument("--all", action="store_true", help="print every address")
     options = parser.parse_args()
-    with engines(), own_databases():
-        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
-        import django
-        from django.db import connections
-
-        django.setup()
-        use(SMALL_DATABASE)
+    with kit.prepared():
+        kit.use(kit.SMALL_DATABASE)
         fill(*SMALL)
         small = measure()
-        use(LARGE_DATABASE)
+        kit.use(kit.LARGE_DATABASE)
         seconds = fill(options.students, options.orders, options.records)
-        print(
-            f"{options.students:,} students, {options.orders:,} orders, {options.records:,} records in {seconds:.0f} s"
-        )
-        bad = print_table(small, measure(), every=options.all)
-        connections.close_all()
-        connections["default"].close_pool()
-    return bool(bad)
+        size = f"{options.students:,} students, {options.orders:,} orders, {options.records:,} records"
+        print(f"{size} in {seconds:.0f} s")
+        return bool(print_table(small, measure(), every=options.all))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,16 @@
 """Orders and payments while processes are killed: afterwards every piece and every fen must be where it belongs.
 
-    python benchmarks/chaos.py --orders 500
-    python benchmarks/chaos.py --orders 16 --each-once  # short: of each kind of process one dies
-    python benchmarks/chaos.py --deadline  # how late orders close when one process dies at their deadline
+    python -m benchmarks.chaos --orders 500
+    python -m benchmarks.chaos --orders 16 --each-once  # short: of each kind of process one dies
 
 Starts a whole stack of its own (``manage.py up``: engines, web, worker, beat, sandbox as WeChat Pay) in a temporary
 directory, lets buyers order, pay, cancel and return over HTTP, and meanwhile kills (-9) web, worker, beat, Valkey and
 PostgreSQL at random. Then it waits until all is settled and counts.
 """
 
-import argparse
-import http.client
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,13 +19,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-ROOT = Path(__file__).resolve().parents[1]
+import psutil
+
+from benchmarks import kit
+
 ORDER_TTL_S = 5
 BUYERS = 12
 READY_TIMEOUT_S = 90
@@ -67,9 +66,11 @@ class Stack:
         }
 
     def __enter__(self) -> "Stack":
-        argv = [sys.executable, str(ROOT / "manage.py"), "up"]
+        argv = [sys.executable, str(kit.ROOT / "manage.py"), "up"]
         with (self.home / "up.log").open("wb") as log:
-            self.popen = subprocess.Popen(argv, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True)
+            self.popen = subprocess.Popen(
+                argv, cwd=kit.ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
         until = time.monotonic() + READY_TIMEOUT_S
         while not self.answers():
             if self.popen.poll() is not None or time.monotonic() > until:
@@ -91,35 +92,16 @@ class Stack:
         except OSError:
             return False
 
-    def processes(self) -> list[tuple[int, str]]:
-        """Our own descendants with their command lines: no other process is touched."""
-        parents, lines = {}, {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    stat = (entry / "stat").read_text()
-                    lines[int(entry.name)] = (
-                        (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    )
-                except OSError:
-                    continue
-                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-        ours, added = {self.popen.pid}, True
-        while added:
-            added = {pid for pid, parent in parents.items() if parent in ours} - ours
-            ours |= added
-        return [(pid, lines[pid]) for pid in ours if pid in lines and pid != self.popen.pid]
-
     def kill_one(self, chance: random.Random, kind: str = "") -> bool:
-        """Kill a process of a kind, or of any; False if there is none just now."""
-        kind = kind or chance.choice(list(VICTIMS))
-        pids = [pid for pid, line in self.processes() if all(word in line for word in VICTIMS[kind])]
-        if not pids:
+        """Kill a process of a kind, or of any; False if there is none just now. No process but our own is touched."""
+        kind, victims = kind or chance.choice(list(VICTIMS)), []
+        for process in psutil.Process(self.popen.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if all(word in " ".join(process.cmdline()) for word in VICTIMS[kind]):
+                    victims.append(process)
+        if not victims:
             return False
-        try:
-            os.kill(chance.choice(pids), signal.SIGKILL)
-        except ProcessLookupError:
-            return False
+        chance.choice(victims).kill()
         self.killed[kind] += 1
         return True
 
@@ -127,23 +109,13 @@ class Stack:
         """One request, repeated like a stubborn client while the stack is down."""
         if method == "GET" and data:
             path, data = f"{path}?{urlencode(data)}", None
-        body = json.dumps(data) if data is not None else None
         until = time.monotonic() + 30
         while True:
-            client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-            try:
-                client.request(method, path, body, {"authorization": token, "content-type": "application/json"})
-                answer = client.getresponse()
-                status, raw = answer.status, answer.read()
-                if status < 500 or not retry:
-                    return status, json.loads(raw) if raw[:1] == b"{" else raw
-            except (OSError, http.client.HTTPException):
-                if not retry or time.monotonic() > until:
-                    raise
-            finally:
-                client.close()
-            if time.monotonic() > until:
-                raise OSError(f"{path} does not answer")
+            status, answer, _ = kit.ask(self.port, method, path, data, token=token, patience_s=20)
+            if status.isdigit() and (int(status) < 500 or not retry):
+                return int(status), answer
+            if not retry or time.monotonic() > until:
+                raise OSError(f"{path} does not answer: {status}")
             time.sleep(0.3)
 
 
@@ -220,7 +192,6 @@ def connect(stack: Stack) -> None:
     os.environ |= json.loads((stack.home / "engines.json").read_text())
     os.environ |= {name: stack.env[name] for name in ("STATE_DIR", "PORT", "ORDER_TTL", "LOG_LEVEL", "MEDIA_ROOT")}
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
-    sys.path.insert(0, str(ROOT))
     import django
 
     django.setup()
@@ -367,54 +338,14 @@ def run(
         return wrong, figures
 
 
-def deadline(*, port: int, orders: int = 20) -> dict[str, float]:
-    """Kill each kind of process at the deadline of ``orders`` orders, half with a started payment: seconds until the
-    last of them had closed."""
-    late = {}
-    with tempfile.TemporaryDirectory(prefix="chaos-") as home, Stack(Path(home), port) as stack:
-        connect(stack)
-        from django.db import DatabaseError, close_old_connections
-
-        from shop.models import Order
-
-        tokens, _, shelf = set_scene()
-        for kind in ("none", *VICTIMS):
-            start = time.monotonic()
-            for number in range(orders):
-                order = {"product_id": list(shelf)[1]}
-                order_id = stack.ask("POST", "/pay/pre_order", order, tokens[0])[1]["order_id"]
-                if number % 2:
-                    stack.ask("POST", "/pay/payment", {"order_id": order_id}, tokens[0])
-            last = Order.objects.order_by("-expires_at").values_list("expires_at", flat=True).first().timestamp()
-            print(f"{orders} orders placed in {time.monotonic() - start:.1f} s", file=sys.stderr)
-            time.sleep(max(0.0, last - time.time()))
-            if kind != "none":
-                stack.kill_one(random.Random(1), kind)
-            while True:
-                try:
-                    if not Order.objects.filter(state="open").exists():
-                        break
-                except DatabaseError:
-                    close_old_connections()
-                time.sleep(0.05)
-            late[kind] = round(time.time() - last, 1)
-            print(kind, late[kind], file=sys.stderr)
-            time.sleep(6)
-    return late
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = kit.parser(__doc__)
     parser.add_argument("--orders", type=int, default=500)
     parser.add_argument("--kill-every", type=float, default=2.0, help="seconds")
     parser.add_argument("--each-once", action="store_true", help="kill one process of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=8450)
-    parser.add_argument("--deadline", action="store_true")
     options = parser.parse_args()
-    if options.deadline:
-        print(json.dumps(deadline(port=options.port)))
-        return 0
     every_s = None if options.each_once else options.kill_every
     wrong, figures = run(options.orders, port=options.port, kill_every_s=every_s, seed=options.seed)
     print(json.dumps({"wrong": wrong} | figures, ensure_ascii=False, indent=2))

@@ -2,7 +2,7 @@
 
 It does per request all that ours does: user, role and revoked token by one statement, the gate, the exact total that
 the triggers keep, a JSON log line, Prometheus in files that processes share, request id, CORS and security headers. It
-reads the same tables and answers the same bytes. ``benchmarks/students.py`` runs it beside ours.
+sends the statements of ``bare.py`` and answers the same. ``benchmarks/calls.py`` runs it beside ours.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import asyncpg
 import jwt
@@ -32,21 +31,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+from benchmarks.bare import CALLER, PAGE, student_row
+
 REQUESTS = Counter("equal_requests_total", "Requests by route and outcome", ["route", "outcome"])
 SECONDS = Histogram("equal_request_seconds", "Time to answer", ["route"], buckets=(0.005, 0.02, 0.1, 0.5, 2, 5))
-PAGE = """
-SELECT id, sid, name, headimgurl, age, class_name, city, degree, product_url, description, created_at, total
-FROM students_student
-RIGHT JOIN (SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = '*') AS counted
-ON id = ANY (ARRAY(SELECT id FROM students_student ORDER BY id DESC LIMIT $1 OFFSET $2))
-ORDER BY id DESC
-"""
-CALLER = """
-SELECT r.roleid, r.xmin::text || r.ctid::text AS version
-FROM accounts_user u JOIN permissions_role r ON r.id = u.role_id
-WHERE u.unid = $1 AND u.is_active AND u.epoch = $2 AND NOT EXISTS (SELECT FROM accounts_revokedtoken WHERE jti = $3)
-"""
+# asyncpg writes parameters as $1.
+CALLER_SQL = CALLER.replace("%s", "$1", 1).replace("%s", "$2", 1).replace("%s", "$3")
+PAGE_SQL = PAGE.replace("%s", "$1", 1).replace("%s", "$2")
 
 
 class JsonLines(logging.Formatter):
@@ -125,10 +116,10 @@ async def may_call(request: Request, path: str) -> bool:
         claims = claims_of(request.headers.get("authorization", ""))
     except jwt.InvalidTokenError:
         return False
-    caller = await pool.fetchrow(CALLER, claims["unid"], claims["epoch"], claims["jti"])
+    caller = await pool.fetchrow(CALLER_SQL, claims["unid"], claims["epoch"], claims["jti"])
     if caller is None or claims["exp"] < time.time():
         return False
-    roleid, version = caller
+    roleid, version = caller["roleid"], caller["version"]
     if roles.versions.get(roleid) != version:
         rows = await pool.fetchval("SELECT rows FROM permissions_role WHERE roleid = $1", roleid)
         rows = orjson.loads(rows) if isinstance(rows, str) else rows
@@ -149,29 +140,6 @@ def whole_number(text: str | None, default: int) -> int:
     return value
 
 
-def slash(moment: datetime) -> str:
-    t = moment.astimezone(SHANGHAI)
-    return f"{t.year}/{t.month:02}/{t.day:02} {t.hour:02}:{t.minute:02}:{t.second:02}"
-
-
-def student(row: Any) -> dict[str, Any]:
-    created_at = row["created_at"]
-    return {
-        "_id": f"{int(created_at.timestamp()):08x}{row['id']:016x}",
-        "name": row["name"],
-        "headimgurl": row["headimgurl"],
-        "age": str(row["age"]),
-        "class": row["class_name"],
-        "city": row["city"],
-        "degree": row["degree"],
-        "productUrl": row["product_url"],
-        "description": row["description"],
-        "cTime": slash(created_at),
-        "sId": row["sid"],
-        "__v": 0,
-    }
-
-
 async def students(request: Request) -> Response:
     if not await may_call(request, "/students/getstulist"):
         return refused(403, "没有权限")
@@ -180,8 +148,8 @@ async def students(request: Request) -> Response:
         page, size = whole_number(query.get("page"), 1), min(whole_number(query.get("count"), 1000), 1000)
     except ValueError:
         return refused(400, "page: 必须是正整数")
-    rows = await request.app.state.pool.fetch(PAGE, size, (page - 1) * size)
-    data = [student(row) for row in rows if row["id"] is not None]
+    rows = await request.app.state.pool.fetch(PAGE_SQL, size, (page - 1) * size)
+    data = [student_row(*list(row.values())[:-1]) for row in rows if row["id"] is not None]
     body = {"status": 1, "state": True, "msg": "请求成功", "total": rows[0]["total"], "data": data}
     return Response(orjson.dumps(body), media_type="application/json; charset=utf-8")
 

@@ -1,15 +1,43 @@
-"""What the benchmarks share: engines and databases of their own, and as many students as one likes."""
+"""What the benchmarks share: engines and databases of their own, rows as many as one likes, servers and their costs.
 
+CPU is that of all processes below this one, PostgreSQL and Valkey included, and hardly changes on a busy machine;
+requests per second and the slowest hundredth need a quiet one. The load comes from this process and is not counted.
+"""
+
+import argparse
+import http.client
+import json
 import os
+import selectors
+import socket
+import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote, urlencode
 
+import psutil
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from devstack.engines import Engines
+from operations import units
+
+ROOT = Path(__file__).resolve().parents[1]
 SMALL_DATABASE, LARGE_DATABASE = "bench_small", "bench_large"
+CONNECTIONS = 32
+START_TIMEOUT_S = 60
+PATIENCE_S = 60
+LAST_RELEASE = ROOT / "benchmarks" / "last_release.json"
+WORSE = 0.9  # a ratio below this part of the former one is no chance
 COPY_ROWS = 20_000
 # The surname at place n is held by 1/(n+3) as many as the first: 王 about 8 %, 谭 about 0.4 %.
 SURNAMES = (
@@ -19,30 +47,46 @@ SURNAMES = (
 LATIN = ["Anna", "Zhang", "Wei", "Li", "Mei", "Tom", "Smith", "Johnson", "Xiao", "Qiu", "Maria", "Ivan", "Kate", "Lin"]
 # Three students with a name of which no other student has any part, however many there are.
 ODD_NAME, ODD_STUDENTS = "龘靐齉", 3
+CREATED = "2019-05-09 02:14:12+08"
 
 
-# --- Databases -----------------------------------------------------------------------------------
+def parser(doc: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+# --- Engines and databases -----------------------------------------------------------------------
 @contextmanager
-def engines() -> Iterator[None]:
-    from devstack.engines import Engines
+def prepared(*, durable: bool = False, **environ: str) -> Iterator[None]:
+    """Be Django on engines, or on DATABASE_URL's server, in the empty large database; all of it is gone at the end.
 
+    :param durable: let commits reach the disk.
+    :param environ: beside development's settings, for this process and for those that it starts.
+    """
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
-    with Engines(missing=missing, durable=False) as started:
-        os.environ.update(started.urls)
-        yield
+    with Engines(missing=missing, durable=durable) as started:
+        os.environ |= started.urls
+        with own_databases():
+            settings = {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
+            os.environ |= settings | {"PYTHONPATH": str(ROOT)} | environ
+            import django
+            from django.db import connections
+
+            django.setup()
+            use(LARGE_DATABASE)
+            try:
+                yield
+            finally:
+                connections.close_all()
+                connections["default"].close_pool()
 
 
 def url_of(database: str) -> str:
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
     return make_conninfo(**conninfo_to_dict(os.environ["DATABASE_URL"]) | {"dbname": database})
 
 
 @contextmanager
 def own_databases() -> Iterator[None]:
     """Make the two databases anew, let DATABASE_URL name the large one, and drop them at the end."""
-    import psycopg
-
     url, names = os.environ["DATABASE_URL"], (SMALL_DATABASE, LARGE_DATABASE)
     with psycopg.connect(url, autocommit=True) as server:
         for name in names:
@@ -71,13 +115,13 @@ def use(database: str) -> None:
 
 
 @contextmanager
-def without_limits() -> Iterator[Any]:
-    """Yield a cursor whose statements take as long as they need, because what fills a table is no request."""
+def without_limits() -> Iterator[None]:
+    """Let statements take as long as they need, because what fills a table is no request."""
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        yield cursor
+        yield
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("RESET statement_timeout")
 
@@ -100,7 +144,11 @@ def names(count: int) -> Iterator[list[str]]:
         yield chunk
 
 
-def fill_students(count: int, others: Callable[[int], tuple[Any, ...]]) -> None:
+def plain_student(number: int) -> tuple[Any, ...]:
+    return f"H519{number % 50:02d}", "重庆", "专科", f"https://example.com/{number}", CREATED
+
+
+def fill_students(count: int, others: Callable[[int], tuple[Any, ...]] = plain_student) -> None:
     """Make the table hold ``count`` students.
 
     :param others: returns of a student's number: class, city, degree, project, moment of entry.
@@ -110,7 +158,7 @@ def fill_students(count: int, others: Callable[[int], tuple[Any, ...]]) -> None:
     from students.counts import counts_fold
 
     columns = "class_name, city, degree, product_url, created_at, sid, name, age, description, headimgurl"
-    start, done = time.monotonic(), 0
+    done = 0
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE students_student RESTART IDENTITY CASCADE")
         cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
@@ -122,7 +170,6 @@ def fill_students(count: int, others: Callable[[int], tuple[Any, ...]]) -> None:
                     own = (f"BNCH{number:08d}", name, 18 + number % 10, "O(∩_∩)O哈哈~", "")
                     out.write_row((*others(number), *own))
             done += len(chunk)
-            progress(done, count, time.monotonic() - start)
         counts_fold()
         cursor.execute(index)
 
@@ -144,8 +191,294 @@ def multiply(table: str, source: str, changes: dict[str, str], where: str = "tru
         cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
 
 
-def progress(done: int, count: int, seconds: float) -> None:
-    if sys.stderr.isatty() or done == count:
-        bar = "█" * (40 * done // count)
-        end = "\n" if done == count else ""
-        print(f"\r{bar:40} {done:>9,} students {seconds:6.1f} s", end=end, file=sys.stderr, flush=True)
+def buyer_token(username: str = "bench", roleid: str = "200", **fields: Any) -> str:
+    """Make a user, who may do what the role's rows say, and return a token."""
+    from accounts.models import User
+    from accounts.tokens import token_issue
+    from permissions.models import Role
+    from permissions.services.roles import roles_seed
+
+    roles_seed()
+    return token_issue(User.objects.create_user(username, "-", role=Role.objects.get(roleid=roleid), **fields))
+
+
+# --- Servers -------------------------------------------------------------------------------------
+def granian(target: str, interface: str, *more: str) -> list[str]:
+    """Return the command of two workers."""
+    words = [sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1", "--http", "1"]
+    return [*words, "--log-level", "error", "--workers", "2", *more, target]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(
+    argv: list[str], environ: Mapping[str, str], *, port: int = 0, log: Path = Path(os.devnull)
+) -> Iterator[tuple[int, psutil.Process]]:
+    """Run a server on ``port`` or on a free one, which is its last option; return the port and the process."""
+    port = port or free_port()
+    with log.open("wb") as out:
+        process = subprocess.Popen([*argv, "--port", str(port)], cwd=ROOT, env=environ, stdout=out, stderr=out)
+    try:
+        _wait_for(port, process, log)
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+                each.kill()
+            process.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{process.args} does not start. {log.read_text()[-2000:]}")
+
+
+@contextmanager
+def deployed_web(environ: Mapping[str, str], **options: Any) -> Iterator[tuple[int, psutil.Process]]:
+    """Run the web server as its unit in ``deploy/systemd`` has it."""
+    argv = units.command("web", "--log-level", "error", without=["--port", "--log-config"])
+    with served(argv, environ | units.environment("web"), **options) as running:
+        yield running
+
+
+def settle() -> None:
+    """Wait until nothing works any more: a server answers as soon as its first process has started."""
+    for _ in range(START_TIMEOUT_S):
+        before = cpu_seconds()
+        time.sleep(1)
+        if cpu_seconds() - before < 0.1:
+            return
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def cpu_seconds(process: psutil.Process | None = None) -> float:
+    """Return the CPU that all processes below ``process`` or this one have taken, those that have ended included."""
+    total = 0.0
+    for each in family(process or psutil.Process())[1:]:
+        try:
+            total += sum(each.cpu_times()[:4])  # user and system, of itself and of children that have ended
+        except psutil.NoSuchProcess:
+            pass
+    return total
+
+
+def memory_mb(*processes: psutil.Process) -> float:
+    """Return what the processes and those below them own: a library that several share is counted in parts (PSS)."""
+    total = 0
+    for each in (each for process in processes for each in family(process)):
+        try:
+            total += each.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            pass
+    return total / 2**20
+
+
+# --- One request, sent again and again -----------------------------------------------------------
+@dataclass
+class Cost:
+    """What requests have cost a server, one entry a round."""
+
+    cpu_ms: list[float] = field(default_factory=list)
+    per_second: list[float] = field(default_factory=list)
+    p99_ms: list[float] = field(default_factory=list)
+
+    @property
+    def least_cpu_ms(self) -> float:
+        return min(self.cpu_ms)
+
+
+def measure(ports: dict[str, int], request: bytes, *, requests: int, rounds: int) -> dict[str, Cost]:
+    """Send ``request`` to each of ``ports`` in turns, ``requests`` times a round."""
+    costs = {name: Cost() for name in ports}
+    for port in ports.values():
+        load(port, request, max(requests // 2, 300))  # warm up: pools, prepared statements
+    settle()
+    for _ in range(rounds):
+        for name, port in ports.items():
+            before, start = cpu_seconds(), time.perf_counter()
+            took = load(port, request, requests)
+            costs[name].per_second.append(requests / (time.perf_counter() - start))
+            costs[name].cpu_ms.append(1000 * (cpu_seconds() - before) / requests)
+            costs[name].p99_ms.append(1000 * share(took, 99))
+    return costs
+
+
+def share(took: list[float], percent: int) -> float:
+    """Return what ``percent`` of the values lie below."""
+    return sorted(took)[len(took) * percent // 100] if took else 0.0
+
+
+def load(port: int, request: bytes, requests: int) -> list[float]:
+    """Send ``request`` that many times over ``CONNECTIONS`` connections; return the seconds each answer took.
+
+    Every answer must be a 200.
+    """
+    waiting, buffers, sent_at = selectors.DefaultSelector(), {}, {}
+    unsent, took = requests, []
+
+    def send(connection: socket.socket) -> None:
+        nonlocal unsent
+        buffers[connection] = b""
+        if unsent:
+            unsent -= 1
+            sent_at[connection] = time.perf_counter()
+            connection.sendall(request)
+
+    for _ in range(min(CONNECTIONS, requests)):
+        connection = socket.create_connection(("127.0.0.1", port), 5)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        waiting.register(connection, selectors.EVENT_READ)
+        send(connection)
+    while len(took) < requests:
+        if not (ready := waiting.select(30)):
+            raise SystemExit("No answer for 30 s.")
+        for entry, _ in ready:
+            connection = entry.fileobj  # type: ignore[assignment]
+            part = connection.recv(262_144)
+            if not part:
+                raise SystemExit(f"The connection was closed after {buffers[connection][:300]!r}")
+            buffers[connection] += part
+            if _is_whole(buffers[connection]):
+                took.append(time.perf_counter() - sent_at[connection])
+                send(connection)
+    for connection in buffers:
+        connection.close()
+    return took
+
+
+def body_of(port: int, request: bytes) -> bytes:
+    """Return the body of the answer to one ``request``."""
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(request)
+        answer = b""
+        while not _is_whole(answer):
+            answer += connection.recv(262_144)
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    if not separator:
+        return False
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"Not a 200: {answer[:500]!r}")
+    length = head.lower().partition(b"content-length:")[2]
+    if not length:
+        return answer.endswith(b"0\r\n\r\n")  # sent in chunks
+    return len(body) >= int(length.split(b"\r\n")[0])
+
+
+def request_of(path: str, token: str, *, body: bytes = b"") -> bytes:
+    """Write a request as a front end on another origin sends it."""
+    head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://front.example\r\n"
+    head += f"authorization: {token}\r\n"
+    if body:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+def table(title: str, costs: dict[str, Cost]) -> None:
+    """Print ``costs``; ratios are to the first one."""
+    base = next(iter(costs.values()))
+    print(f"\n{title}")
+    print(f"  {'':32}{'CPU ms a request':>20}{'ratio':>7}{'requests/s':>12}{'ratio':>7}{'p99 ms':>9}")
+    print(f"  {'':32}{'least':>10}{'median':>10}")
+    for name, cost in costs.items():
+        cpu, rate = statistics.median(cost.cpu_ms), statistics.median(cost.per_second)
+        by_cpu = base.least_cpu_ms / cost.least_cpu_ms
+        by_rate = rate / statistics.median(base.per_second)
+        print(
+            f"  {name:32}{cost.least_cpu_ms:10.3f}{cpu:10.3f}{by_cpu:7.2f}{rate:12,.0f}{by_rate:7.2f}"
+            f"{statistics.median(cost.p99_ms):9.1f}"
+        )
+
+
+def compare_with_last(what: str, costs: dict[str, Cost], *, save: bool) -> None:
+    """Print which servers cost more CPU, beside the first one, than at the last release; or ``save`` these figures."""
+    base = next(iter(costs.values()))
+    ratios = {name: round(base.least_cpu_ms / cost.least_cpu_ms, 3) for name, cost in costs.items()}
+    last = json.loads(LAST_RELEASE.read_text("utf-8")) if LAST_RELEASE.exists() else {}
+    if save:
+        text = json.dumps(last | {what: ratios}, ensure_ascii=False, indent=2, sort_keys=True)
+        LAST_RELEASE.write_text(text + "\n", "utf-8")
+        return
+    if what not in last:
+        print("  No figures of a release are kept; --save keeps these.")
+        return
+    slower = [
+        f"{name} {ratio:.2f}, it was {last[what][name]:.2f}"
+        for name, ratio in ratios.items()
+        if ratio < last[what].get(name, 0) * WORSE
+    ]
+    print("  Slower than at the last release: " + ("; ".join(slower) or "nothing"))
+
+
+# --- People --------------------------------------------------------------------------------------
+@dataclass
+class Tally:
+    """What people, or an attack, were answered."""
+
+    seconds: list[float] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        """Answers with their numbers, as ``200×12 503×3``."""
+        return " ".join(f"{answer}×{number}" for answer, number in sorted(self.answers.items()))
+
+    @property
+    def failed(self) -> int:
+        return sum(number for answer, number in self.answers.items() if answer[0] not in "123")
+
+    @property
+    def times(self) -> str:
+        middle, late = (1000 * share(self.seconds, percent) for percent in (50, 99))
+        return f"{len(self.seconds):,} calls, median {middle:.0f} ms, p99 {late:.0f} ms"
+
+
+def ask(
+    port: int, method: str, path: str, body: Any = None, *, tally: Tally | None = None, token: str = "",
+    sender: str = "127.0.0.1", kind: str = "application/json", patience_s: float = PATIENCE_S, **headers: str,
+) -> tuple[str, Any, str]:  # fmt: skip
+    """Send one request from an address of this machine; return and count its status, or the name of an error.
+
+    Beside the status: the body, parsed where it is JSON, and ``Retry-After``.
+    """
+    if isinstance(body, dict):
+        body = json.dumps(body).encode() if "json" in kind else urlencode(body).encode()
+    content: Any = b""
+    retry_after, start = "", time.perf_counter()
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s, source_address=(sender, 0))
+    try:
+        types = {"Content-Type": kind} if body is not None else {}
+        client.request(method, quote(path, safe="/?=&"), body, types | {"authorization": token} | headers)
+        answer = client.getresponse()
+        content, status, retry_after = answer.read(), str(answer.status), answer.headers.get("Retry-After", "")
+        content = json.loads(content) if content[:1] == b"{" else content
+    except (OSError, http.client.HTTPException) as error:
+        status = type(error).__name__
+    finally:
+        client.close()
+    if tally is not None:
+        tally.seconds.append(time.perf_counter() - start)
+        tally.answers[status] += 1
+    return status, content, retry_after
+
+
+def show(what: str, value: str) -> None:
+    print(f"{what:95} {value}", flush=True)

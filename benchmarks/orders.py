@@ -1,24 +1,24 @@
 """Orders per second beside plain SQL, and what the expiry sweep costs with a million finished orders.
 
-    python benchmarks/orders.py                 # all, about two minutes
-    python benchmarks/orders.py --seconds 2 --finished 1000,100000
+    python -m benchmarks.orders                 # all, about two minutes
+    python -m benchmarks.orders --seconds 2 --finished 1000,100000
 
 Runs on throw-away engines in durable mode (commits reach the disk), or on DATABASE_URL's server, in a database of its
 own. "Plain SQL" sends the same statements as ``order_create`` through psycopg: the ratio is the price of the ORM and of
 our code. Both run in one process per client, because that is how web workers run.
 """
 
-import argparse
 import json
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+import psycopg
+
+from benchmarks import kit
+
 CLIENTS = 4
 STOCK = 1_000_000
 PRODUCTS = 200
@@ -40,17 +40,6 @@ _INSERT_LOG = """
 INSERT INTO shop_orderlog (order_id, at, actor, event, from_state, to_state, detail)
 VALUES (%s, %s, %s, '下单', '', 'open', '')
 """
-
-
-def setup_django() -> None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
-    os.environ.setdefault("LOG_LEVEL", "ERROR")
-    for name in ("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX", "ORDERS_MINUTE_MAX"):
-        os.environ[name] = "10000000"  # one buyer orders it all
-    sys.path.insert(0, str(ROOT))
-    import django
-
-    django.setup()
 
 
 def make_shop() -> tuple[int, list[str]]:
@@ -83,7 +72,7 @@ def make_shop() -> tuple[int, list[str]]:
     return user.pk, list(Product.objects.order_by("pk").values_list("product_id", flat=True))
 
 
-def by_service(buyer_pk: int) -> Callable[[str], None]:
+def by_service(buyer_pk: int, connection: psycopg.Connection) -> Callable[[str], None]:
     from django.utils import timezone
 
     from shop.services.order_create import order_create
@@ -94,8 +83,7 @@ def by_service(buyer_pk: int) -> Callable[[str], None]:
     return order
 
 
-def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
-    import psycopg
+def by_plain_sql(buyer_pk: int, connection: psycopg.Connection) -> Callable[[str], None]:
     from django.utils import timezone
 
     from shop.models.catalogue import VIP_CATEGORY_ID
@@ -103,7 +91,6 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
     from shop.services.stock import _TAKE
     from shop.states import State
 
-    connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, cursor_factory=psycopg.ClientCursor)
     states = {state.name.lower(): state.value for state in State}
 
     def order(product_id: str) -> None:
@@ -118,10 +105,10 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
             cursor.execute(
                 _TAKE, {"pk": pk, "quantity": 1, "vip": VIP_CATEGORY_ID, "is_narrow": False, "only_of": None}
             )
-            code, title, price, description, image_url, vip_level, vip_days, _ = cursor.fetchone()
+            code, title, price, description, image_url, *vip, is_vip = cursor.fetchone()
             cursor.execute(_INSERT_ORDER, [order_id_new(now), buyer_pk, "buyer", price, now, now, now])
             (order_pk,) = cursor.fetchone()
-            line = [order_pk, pk, code, title, price, description, image_url, vip_level, vip_days]
+            line = [order_pk, pk, code, title, price, description, image_url, *(vip if is_vip else (0, 0))]
             cursor.execute(_INSERT_LINE, line)
             cursor.execute(_INSERT_LOG, [order_pk, now, "buyer"])
 
@@ -130,8 +117,11 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
 
 def client(kind: str, buyer_pk: int, products: list[str], seconds: float, offset: int, done: Any) -> None:
     """Order for ``seconds``; put the number of orders into ``done``."""
-    setup_django()
-    order = {"service": by_service, "sql": by_plain_sql}[kind](buyer_pk)
+    import django
+
+    django.setup()
+    connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, cursor_factory=psycopg.ClientCursor)
+    order = {"service": by_service, "sql": by_plain_sql}[kind](buyer_pk, connection)
     order(products[0])
     count, ends = 0, time.perf_counter() + seconds
     while time.perf_counter() < ends:
@@ -231,21 +221,15 @@ def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> di
     return results
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> None:
+    parser = kit.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=4, help="per measurement")
     parser.add_argument("--finished", default="1000,1000000", help="numbers of finished orders for the sweep")
     parser.add_argument("--only", choices=["orders", "sweep"])
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
-    from devstack.engines import Engines
-
-    with Engines(durable=True) as engines:
-        os.environ |= engines.urls
-        setup_django()
-        from django.core.management import call_command
-
-        call_command("migrate", interactive=False, verbosity=0)
+    # One buyer orders it all.
+    limits = dict.fromkeys(("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX", "ORDERS_MINUTE_MAX"), "10000000")
+    with kit.prepared(durable=True, **limits):
         buyer_pk, products = make_shop()
         results: dict[str, Any] = {"clients": CLIENTS}
         if options.only != "sweep":
@@ -254,13 +238,7 @@ def main() -> int:
             numbers = sorted(int(number) for number in options.finished.split(","))
             results["sweep beside finished orders"] = measure_sweep(numbers, buyer_pk, products)
         print(json.dumps(results, ensure_ascii=False, indent=2))
-        from django.db import connection
-
-        connection.close()
-        if pool := getattr(connection, "pool", None):
-            pool.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,5 +1,5 @@
 // socket.io 4 on Node doing what our socket process does, for benchmarks/sockets.py.
-//   node benchmarks/sockets_node.js 8202
+//   node benchmarks/sockets_node.js --port 8202
 "use strict"
 const { createServer } = require("http")
 const { randomBytes } = require("crypto")
@@ -23,4 +23,4 @@ const http = createServer((req, res) => {
 })
 const io = new Server(http, { cors: { origin: true, credentials: true }, allowEIO3: true })
 io.on("connection", socket => socket.emit("connectSuccess", { state: true, status: 200, sid: socket.id, msg: "连接成功" }))
-http.listen(Number(process.argv[2]), "127.0.0.1", 8192)
+http.listen(Number(process.argv[3]), "127.0.0.1", 8192)

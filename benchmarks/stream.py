@@ -1,27 +1,20 @@
 """What the stream of a lesson (``lessons/stream.py``) costs a call, in time and in our own processor time.
 
-    python benchmarks/stream.py [--calls N]
+    python -m benchmarks.stream [--calls N]
 
 Two handlers in one process, which differ in ``StreamMiddleware`` alone, answer the same calls in turn, so that both
 have the same good and bad moments of the machine. Prints the medians of both and of the differences,
 and the differences of the fastest tenth: on a machine with other work they are nearest to an idle one.
 """
 
-import argparse
-import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import kit, students  # noqa: E402
+from benchmarks import kit
 
 STREAM = "lessons.stream.StreamMiddleware"
 CALLS = {
@@ -48,20 +41,12 @@ def handlers() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = kit.parser(__doc__)
     parser.add_argument("--calls", type=int, default=3000, help="of each kind (default: 3,000)")
     options = parser.parse_args()
-    with kit.engines(), kit.own_databases(), TemporaryDirectory() as home:
-        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR", "STATE_DIR": home}
-        import django
-        from django.db import connections
-
-        django.setup()
-        kit.use(kit.LARGE_DATABASE)
-        students.fill(1000)
-        measure(students.caller_token(), options.calls)
-        connections.close_all()
-        connections["default"].close_pool()
+    with TemporaryDirectory() as home, kit.prepared(STATE_DIR=home):
+        kit.fill_students(1000)
+        measure(kit.buyer_token(), options.calls)
 
 
 def measure(token: str, number: int) -> None:

@@ -13,10 +13,10 @@ ORDERS = os.environ.get("CHAOS_ORDERS")
 
 
 def test_no_piece_and_no_fen_is_lost_when_processes_are_killed():
-    argv = [sys.executable, str(ROOT / "benchmarks/chaos.py"), "--port", str(free_ports(1)[0])]
+    argv = [sys.executable, "-m", "benchmarks.chaos", "--port", str(free_ports(1)[0])]
     argv += ["--orders", ORDERS] if ORDERS else ["--orders", "16", "--each-once"]
 
-    result = subprocess.run(argv, capture_output=True, text=True, timeout=280)
+    result = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=280)
 
     assert result.returncode == 0, result.stdout + result.stderr
     figures = json.loads(result.stdout)
