@@ -38,6 +38,7 @@ TOO_LARGE, REFUSED = 10, 11
 BROKEN = "Excel 文件已损坏或设了密码，无法读取"
 ZIP = b"PK\x03\x04"
 AS_TEXT = re.compile(r'^="(.*)"$')  # how programs keep Excel from rounding a long number in a CSV
+EXCEL_PICTURE = "_rvRel:LocalImageIdentifier"
 WPS_PICTURE = re.compile(r'DISPIMG\("(\w+)"')
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # .xls, and an .xlsx with a password
 
@@ -135,8 +136,8 @@ def merged_of(sheet: Any) -> list[tuple[int, int, int]]:
 def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
     """Return for each sheet which part is the picture of which row, and how many pictures stand in no row.
 
-    Excel anchors a picture of a drawing to cells. WPS keeps it in ``xl/cellimages.xml``, and the cell names it by a
-    formula. A workbook whose pictures cannot be read is read without them.
+    Excel anchors a picture of a drawing to cells, or places it in one, which names it by a number. WPS keeps it in
+    ``xl/cellimages.xml``, and the cell names it by a formula. A workbook whose pictures cannot be read is read without.
     """
     pictures: dict[str, dict[int, str]] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -193,11 +194,35 @@ def wps_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
 
 
 @cache
+def excel_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the parts of the pictures that Excel 365 has placed in cells, by the ``vm`` of the cells.
+
+    It counts the ``valueMetadata``, each of which names one of the ``rvb``, and that a rich value. The structure of the
+    value says which of its texts names one of the links of ``richValueRel.xml``.
+    """
+    if "xl/richData/richValueRel.xml" not in archive.namelist():
+        return {}
+    links = linked(archive, "xl/richData/richValueRel.xml")
+    parts = [links.get(attribute(one, "id"), "") for one in parsed(archive, "xl/richData/richValueRel.xml")]
+    keys = [[attribute(key, "n") for key in one] for one in parsed(archive, "xl/richData/rdrichvaluestructure.xml")]
+    pictures = []
+    for value in parsed(archive, "xl/richData/rdrichvalue.xml"):
+        texts = dict(zip(keys[int(attribute(value, "s"))], (one.text or "" for one in value), strict=False))
+        pictures.append(parts[int(texts[EXCEL_PICTURE])] if EXCEL_PICTURE in texts else "")
+    metadata = parsed(archive, "xl/metadata.xml")
+    values = [pictures[int(attribute(one, "i"))] for one in metadata.iter() if named(one) == "rvb"]
+    cells = [one for block in metadata if named(block) == "valueMetadata" for one in block.iter() if named(one) == "rc"]
+    return {str(number): values[int(attribute(one, "v"))] for number, one in enumerate(cells, 1)}
+
+
+@cache
 def in_cells(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
-    pictures, rows = wps_pictures(archive), {}
-    for cell in parsed(archive, sheet).iter() if pictures else ():
-        if named(cell) == "c" and (match := WPS_PICTURE.search("".join(cell.itertext()))) and match[1] in pictures:
-            rows[int(re.sub("[A-Z]", "", attribute(cell, "r")))] = pictures[match[1]]
+    by_formula, by_number, rows = wps_pictures(archive), excel_pictures(archive), {}
+    for cell in parsed(archive, sheet).iter() if by_formula or by_number else ():
+        if named(cell) == "c":
+            match = WPS_PICTURE.search("".join(cell.itertext()))
+            if part := by_formula.get(match[1]) if match else by_number.get(attribute(cell, "vm")):
+                rows[int(re.sub("[A-Z]", "", attribute(cell, "r")))] = part
     return rows
 
 

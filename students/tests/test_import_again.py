@@ -296,27 +296,60 @@ def test_merged_cells_and_blank_classes_are_filled_down_but_no_names(root):
     ]  # fmt: skip
 
 
-def wps(content, rows):
-    """The workbook as WPS saves it: each picture in a part of its own, named by a formula in column F."""
+def with_cells(content, cells, parts):
+    """The workbook with pictures for these rows and the cells in column F that name them, among its other parts."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+        parts = {name: archive.read(name) for name in archive.namelist()} | parts
     text = parts["xl/worksheets/sheet1.xml"].decode()
-    images, links = "", ""
-    for number in rows:
-        cell = f'<c r="F{number}" t="str"><f>_xlfn.DISPIMG("ID_{number}",1)</f><v>x</v></c></row>'
+    for number, cell in cells.items():
         at = text.index("</row>", text.index(f'<row r="{number}"'))
-        text = text[:at] + cell + text[at + len("</row>") :]
-        images += f'<c:cellImage><p:cNvPr name="ID_{number}"/><a:blip r:embed="rId{number}"/></c:cellImage>'
-        links += f'<Relationship Id="rId{number}" Target="media/image{number}.png"/>'
-        parts[f"xl/media/image{number}.png"] = encoded()
+        text = f'{text[:at]}<c r="F{number}" {cell}</c>{text[at:]}'
+    return zipped(parts | {"xl/worksheets/sheet1.xml": text} | {f"xl/media/image{n}.png": encoded() for n in cells})
+
+
+def links(rows):
+    links = (f'<Relationship Id="rId{number}" Target="/xl/media/image{number}.png"/>' for number in rows)
+    return f"<Relationships>{''.join(links)}</Relationships>"
+
+
+def wps(content, rows):
+    """The workbook as WPS saves it: each picture in a part of its own, named by a formula."""
+    cells = {number: f't="str"><f>_xlfn.DISPIMG("ID_{number}",1)</f><v>x</v>' for number in rows}
+    images = (
+        f'<c:cellImage><p:cNvPr name="ID_{number}"/><a:blip r:embed="rId{number}"/></c:cellImage>' for number in rows
+    )
     names = 'xmlns:c="c" xmlns:p="p" xmlns:a="a" xmlns:r="r"'
-    parts["xl/worksheets/sheet1.xml"] = text
-    parts["xl/cellimages.xml"] = f"<c:cellImages {names}>{images}</c:cellImages>"
-    parts["xl/_rels/cellimages.xml.rels"] = f"<Relationships>{links}</Relationships>"
-    return zipped(parts)
+    images = f"<c:cellImages {names}>{''.join(images)}</c:cellImages>"
+    return with_cells(content, cells, {"xl/cellimages.xml": images, "xl/_rels/cellimages.xml.rels": links(rows)})
 
 
-@pytest.mark.parametrize("program", ["Excel", "WPS"])
+def excel_365(content, rows, last=None):
+    """The workbook as Excel 365 saves pictures placed in cells: a number that leads over four lists to the picture.
+
+    :param last: in place of the index by which the last picture is found.
+    """
+    cells = {number: f't="e" vm="{at}"><v>#VALUE!</v>' for at, number in enumerate(rows, 1)}
+    indexes = [*range(len(rows))][: len(rows) - (last is not None)] + ([] if last is None else [last])
+    future = "".join(f'<bk><extLst><ext><d:rvb i="{at}"/></ext></extLst></bk>' for at in indexes)
+    values = "".join(f'<bk><rc t="1" v="{at}"/></bk>' for at in range(len(rows)))
+    rich = "".join(f'<rv s="1"><v>5</v><v>{at}</v></rv>' for at in range(len(rows)))
+    metadata = f"<futureMetadata>{future}</futureMetadata><valueMetadata>{values}</valueMetadata>"
+    keys = '<s t="_error"/><s t="_localImage"><k n="CalcOrigin"/><k n="_rvRel:LocalImageIdentifier"/></s>'
+    rels = "".join(f'<rel r:id="rId{number}"/>' for number in rows)
+    parts = {
+        "xl/metadata.xml": f'<metadata xmlns:d="d">{metadata}</metadata>',
+        "xl/richData/rdrichvalue.xml": f"<rvData>{rich}</rvData>",
+        "xl/richData/rdrichvaluestructure.xml": f"<rvStructures>{keys}</rvStructures>",
+        "xl/richData/richValueRel.xml": f'<richValueRels xmlns:r="r">{rels}</richValueRels>',
+        "xl/richData/_rels/richValueRel.xml.rels": links(rows),
+    }
+    return with_cells(content, cells, parts)
+
+
+IN_CELLS = {"WPS": wps, "Excel 365": excel_365}
+
+
+@pytest.mark.parametrize("program", ["Excel", *IN_CELLS])
 def test_pictures_in_cells_become_photographs_and_go_with_the_undo(program, office, root):
     kept = student(name="王芳", headimgurl="https://example.com/a.png")
     bare = student(name="李雷")
@@ -327,7 +360,7 @@ def test_pictures_in_cells_become_photographs_and_go_with_the_undo(program, offi
     if program == "Excel":
         for at in (2, 3, 4, 9):
             book.active.add_image(picture(), f"F{at}")
-    content = saved(book) if program == "Excel" else wps(saved(book), [2, 3, 4])
+    content = saved(book) if program == "Excel" else IN_CELLS[program](saved(book), [2, 3, 4])
 
     run = checked(content, root.user)
     assert kinds(run) == {"谭鹏": "new", "王芳": "unchanged", "李雷": "changed"}
@@ -344,6 +377,17 @@ def test_pictures_in_cells_become_photographs_and_go_with_the_undo(program, offi
     undone(run, root.user)
     assert run.counts == {"undone": 2, "unchanged": 1} and not ImageUse.objects.exists()
     assert dict(Student.objects.values_list("name", "headimgurl")) == {"王芳": kept.headimgurl, "李雷": ""}
+
+
+@pytest.mark.parametrize("last", ["9", "-7", "", "x"])
+def test_a_number_that_leads_to_no_picture_leaves_the_list_readable(root, last):
+    book = Workbook()
+    for line in ([*HEAD, "照片"], row("谭鹏"), row("王芳")):
+        book.active.append(line)
+
+    run = checked(excel_365(saved(book), [2, 3], last), root.user)
+
+    assert kinds(run) == {"谭鹏": "new", "王芳": "new"} and "2 张不在学员行里的图片" in run.options["dropped"]
 
 
 @pytest.mark.parametrize(("size", "reason"), [(0, "文件已损坏"), (MAX_BYTES + 1, "图片不能超过")])
