@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.celery import app as celery_app
+from core.sheets.read import Sheet
 from permissions.models import DataScope
 from runs.errors import RunNotReady
 from runs.progress import SILENCE, progress_end, progress_write
@@ -38,6 +39,7 @@ from students.tests.transfers import (
     worked,
 )
 from students.transfer import imports
+from students.transfer.heading import columns_named
 from students.transfer.preview import PER_PAGE
 from tests.kit import logged_in, meanwhile
 
@@ -247,7 +249,7 @@ def test_two_workers_on_one_run_write_once_and_a_broker_that_is_down_loses_nothi
 # --- Lists as schools have them, with their own header, synonyms, sums and misspellings ---
 REAL = [
     ["2026年秋季前端班学员名单", "", "", "", "", "", "", ""],
-    ["序号", "姓 名", "性别", "所在班级", "年龄", "所在城市", "最高学历", "联系电话"],
+    ["序号", "姓 名", "性别", "所在班级", "年龄（周岁）", "所在城市", "最高学历", "联系电话(本人)"],
     ["1", "谭鹏", "男", "h51901", "２１", "重庆", "本科", "13800000001"],
     ["2", "王 芳", "女", "H51901", "26岁", "南京", "本科", "13800000002"],
     ["合计", "2", "", "", "", "", "", ""],
@@ -270,7 +272,28 @@ def test_a_schools_own_list_is_understood(form):
     assert list(rows) == [("谭鹏", "H51901", 21, "重庆", "本科"), ("王芳", "H51901", 26, "南京", "本科")]
 
 
-def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_exists(office, root, sent_tasks):
+def test_a_remark_behind_a_head_tells_whose_phone_it_is():
+    heads = ["姓名", "班级", "电话（家长）", "手机 [本人]", "联系电话（班主任）", "电话（父亲）", "备注（走读）"]
+
+    columns = columns_named([Sheet("", [(1, heads)], [], {})])
+
+    assert {head.partition("（")[2][:2] or head: wire for head, wire in columns.items()} == {
+        "姓名": "name", "班级": "class", "家长": "parentPhone", "手机 [本人]": "phone", "走读": "remark"
+    }  # fmt: skip
+
+
+def test_a_spelling_that_most_rows_have_is_not_meant_for_that_of_one(root):
+    rows = [
+        [str(n), f"学员{n}", "男", "H5 2001" if n == 3 else "H52001", "21", "重庆", "本科", ""] for n in range(1, 6)
+    ]
+
+    run = checked(workbook(REAL[1], *rows), root.user)
+
+    assert {one["value"]: one["alike"] for one in run.options["new"]} == {"H52001": "", "本科": "", "H5 2001": "H52001"}
+
+
+@pytest.mark.parametrize("spells", [["0", "0"], ["all"]])  # of the new values that are left, the first; or each
+def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_exists(office, root, sent_tasks, spells):
     student(name="李雷", class_name="H51904", degree="本科").save()
     misspelt = ["1", "谭鹏", "男", "H5 1904", "21", "重庆", "本科（在读）"]
     run = checked(workbook(REAL[1], misspelt, ["2", "王芳", "女", "H51905", "21", "南京", "本科"]), root.user)
@@ -280,9 +303,8 @@ def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_e
     suggestions = {one["value"]: one["alike"] for one in run.options["new"]}
     assert suggestions == {"H5 1904": "H51904", "本科（在读）": "本科", "H51905": ""}
     assert "改成 H51904" in text_of(office, run)
-    for spelling in (0, 0):  # of the new values that are left, the first
-        at = next(at for at, one in enumerate(run.options["new"]) if one["alike"])
-        run = worked(decide(office, run, spell=str(at)))
+    for spell in spells:
+        run = worked(decide(office, run, spell=spell))
     assert [one["value"] for one in run.options["new"]] == ["H51905"]
     decide(office, run, "confirm", sure_new="1")
     worked(run)
@@ -317,7 +339,7 @@ def test_a_missing_column_is_filled_with_one_value_for_the_new_students(office, 
     assert run.state == RunState.REFUSED and errors(run) == [
         (2, [[one, "不能为空（新增学员时必填）"] for one in ("城市", "学历")])
     ]
-    assert "文件里没有这些列" in text_of(office, run)
+    assert "文件里没有认出这些列" in text_of(office, run) and '<details class="tr-map" open>' in text_of(office, run)
     run = confirmed(worked(decide(office, run, **{"value-city": "重庆", "value-degree": "专科"})))
 
     assert (run.state, run.counts) == (RunState.DONE, {"new": 1, "unchanged": 1})

@@ -247,10 +247,11 @@ class TransferRunAdmin(RunAdmin):
 
     def context(self, request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         """Return one page of the run's rows, and what the buttons depend on."""
+        columns = preview.mapping(run, request.user)
         facts = {
             "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
             "undo_until": format_office_time(run.created_at + KEEP_FOR),
-            "columns": preview.mapping(run, request.user), "ours": COLUMNS,
+            "columns": columns, "ours": COLUMNS, "must_map": preview.must_map(run, columns),
             "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
             "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
             "has_result": _has_result(run),

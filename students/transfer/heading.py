@@ -30,7 +30,7 @@ SYNONYMS = {
     "degree": ("文化程度", "最高学历", "学历层次"),
     "productUrl": ("项目链接", "作品地址", "作品链接"),
     "gender": ("男女",),
-    "phone": ("手机", "手机号", "手机号码", "联系电话", "电话号码", "本人电话"),
+    "phone": ("手机", "手机号", "手机号码", "联系电话", "电话号码", "本人电话", "本人手机", "学员电话", "学生电话"),
     "parentPhone": ("家长手机", "家长联系电话", "家长手机号", "监护人电话"),
     "idCard": ("身份证号", "身份证号码", "证件号码"),
     "enteredOn": ("入学时间", "入校日期", "报到日期"),
@@ -40,6 +40,8 @@ SYNONYMS = {
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL stores none of these
 OF_ONE = {"sId", "name", "phone", "parentPhone", "idCard"}  # never taken from the cell above
 _SUMS = {"合计", "总计", "小计", "共计"}
+_REMARK = re.compile(r"[(\[【]([^)\]】]*)[)\]】]$")  # behind a head
+_OF_OTHERS = re.compile("家长|监护|父|母|联系人|班主任|介绍|备用")  # not the student's own
 _CHINESE_SPACE = re.compile(r"(?<=[\u4e00-\u9fff])\s+(?=[\u4e00-\u9fff])")
 _AGE = re.compile(r"(\d{1,3})\s*(?:周?岁)?")
 _WPS_PICTURE = "=DISPIMG("
@@ -126,7 +128,7 @@ def columns_named(sheets: Sequence[Sheet]) -> dict[str, str]:
         texts = sheet.rows[_header(sheet.rows)][1] if sheet.rows else []
         named: dict[str, str] = {}
         for text, key in zip(texts, keys_of(texts), strict=True):
-            if wire := _WIRES.get(_folded(text)):
+            if wire := _wire_of(text):
                 named.setdefault(wire, key)
         if len(named) >= min(MIN_KNOWN, len([text for text in texts if text])):
             columns |= {key: wire for wire, key in named.items()}
@@ -143,7 +145,7 @@ def keys_of(texts: Sequence[str]) -> list[str]:
 
 def _header(rows: Rows) -> int:
     """Return which of the first rows is the header: the one with most known names, or the first with several cells."""
-    known = [len({_WIRES.get(_folded(text)) for text in texts} - {None}) for _, texts in rows[:MAX_HEAD_ROW]]
+    known = [len({_wire_of(text) for text in texts} - {None}) for _, texts in rows[:MAX_HEAD_ROW]]
     cells = [len([text for text in texts if text]) for _, texts in rows[:MAX_HEAD_ROW]]
     if max(known):
         return known.index(max(known))
@@ -159,6 +161,16 @@ _WIRES = {
     for column in COLUMNS
     for name in (column.wire, column.label, *SYNONYMS.get(column.wire, ()))
 }
+
+
+def _wire_of(text: str) -> str | None:
+    """Return which of our columns a head names, also with a remark behind it: 年龄（周岁）, 电话（家长）."""
+    head = _folded(text)
+    remark = _REMARK.search(head)
+    if head in _WIRES or not remark:
+        return _WIRES.get(head)
+    name = head[: remark.start()]
+    return _WIRES.get(remark[1] + name) or (None if _OF_OTHERS.search(remark[1]) else _WIRES.get(name))
 
 
 def place_of(run: TransferRun, number: int) -> str:

@@ -318,20 +318,19 @@ def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines:
 
 def _new_values(counts: Counter[tuple[str, str]], scope: Scope) -> list[dict[str, Any]]:
     """Return the classes and degrees that no student has yet, each with another one that it may be meant for."""
-    existing = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
-    new = [(wire, value, rows) for (wire, value), rows in counts.most_common() if value not in existing[wire]]
-    for wire, value, _ in new:
-        existing[wire].append(value)
-    return [
-        {"wire": wire, "value": value, "rows": rows, "alike": _alike(value, existing[wire])}
-        for wire, value, rows in new[:MAX_NEW_VALUES]
-    ]
+    known = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
+    new = []
+    for (wire, value), rows in counts.most_common():
+        if value not in known[wire]:  # meant for one that exists, or for one that more rows have
+            new.append({"wire": wire, "value": value, "rows": rows, "alike": _alike(value, known[wire])})
+            known[wire].append(value)
+    return new[:MAX_NEW_VALUES]
 
 
 def _alike(value: str, others: Sequence[str]) -> str:
     """Return the first of the others that differs in signs and blanks alone, or else one that is part of the other."""
-    folded = {other: re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", other)).upper() for other in others}
-    own = folded.pop(value)
+    own, *texts = (re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).upper() for text in (value, *others))
+    folded = dict(zip(others, texts, strict=True))
     parts = [other for other, text in folded.items() if min(len(own), len(text)) > 1 and (own in text or text in own)]
     return next((other for other, text in folded.items() if text == own), next(iter(parts), ""))
 

@@ -50,8 +50,9 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> tupl
     :param hidden: fields that the page does not let its user mend.
 
     ``row`` names the rows of the page, and ``take`` those that are ticked; ``cell-<row>-<column>`` is a cell,
-    ``answer-<row>`` who a namesake is, ``spell-<n>`` what the new class or degree is to be called, ``value-<column>``
-    what a missing column holds; ``column`` names the columns that can be ticked, and ``use`` those that are.
+    ``answer-<row>`` who a namesake is, ``spell-<n>`` what the new class or degree is to be called, ``spell`` for which
+    of them (or ``all``) the suggestion is taken, ``value-<column>`` what a missing column holds; ``column`` names the
+    columns that can be ticked, and ``use`` those that are.
     """
     options = run.options
     numbers, taken = ({int(n) for n in data.getlist(name) if n.isdecimal() and len(n) < 12} for name in ("row", "take"))
@@ -69,7 +70,7 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> tupl
     off = {*options.get("off", [])} - {*data.getlist("column")} | ({*data.getlist("column")} - {*data.getlist("use")})
     spellings = {wire: dict(words) for wire, words in options.get("spellings", {}).items()}
     for at, one in enumerate(options.get("new", [])):
-        word = one["alike"] if data.get("spell") == str(at) else _storable(data.get(f"spell-{at}", ""))
+        word = one["alike"] if data.get("spell") in {str(at), "all"} else _storable(data.get(f"spell-{at}", ""))
         if word and word != one["value"]:
             spellings.setdefault(one["wire"], {})[one["value"]] = word[:64]
     values = _texts_posted(data, "value-")
@@ -162,6 +163,7 @@ def preview(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "writes": sum(counts.get(one, 0) for one in WRITTEN) - skipped,
         "unresolved": unresolved(run) if is_open else 0,
         "new": [one | {"names": names[one["wire"]], "label": BY_WIRE[one["wire"]].label} for one in new],
+        "alike": sum(bool(one["alike"]) for one in new),
         "missing": [(BY_WIRE[wire], options.get("constants", {}).get(wire, "")) for wire in options.get("missing", ())],
         "mark": choices_mark(run),
         "may_archive": request.user.has_perm("students.delete_student"),
@@ -196,6 +198,12 @@ def _row(
 def hidden_from(run: TransferRun, user: Any) -> set[str]:
     """Name the fields that this user may read only in part. Who has sent the file in knows what it holds."""
     return set() if run.created_by_id == user.pk else hidden_fields(user)
+
+
+def must_map(run: TransferRun, columns: list[dict[str, Any]]) -> bool:
+    """Tell whether the person should first say which column is which: one is missing, and one is not understood."""
+    is_missing = run.state == RunState.FAILED or bool(run.options.get("missing"))
+    return is_missing and any(not column["wire"] for column in columns)
 
 
 def mapping(run: TransferRun, user: Any) -> list[dict[str, Any]]:
