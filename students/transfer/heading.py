@@ -24,13 +24,13 @@ SHEET_STEP = 1_000_000  # a row of the second sheet has the number of its line a
 SYNONYMS = {
     "sId": ("学员编号", "学生编号", "学籍号"),
     "class": ("所在班级", "班级名称", "班别", "班"),
-    "name": ("学员姓名", "学生姓名", "名字"),
+    "name": ("学员姓名", "学生姓名", "名字", "学员", "学生"),
     "age": ("岁数", "周岁"),
     "city": ("所在城市", "现居城市", "居住城市", "目前居住的城市", "所在地"),
     "degree": ("文化程度", "最高学历", "学历层次"),
     "productUrl": ("项目链接", "作品地址", "作品链接"),
     "gender": ("男女",),
-    "phone": ("手机", "手机号", "手机号码", "联系电话", "电话号码", "本人电话", "本人手机", "学员电话", "学生电话"),
+    "phone": ("手机", "手机号", "手机号码", "联系电话", "电话号码", "本人电话", "本人手机", "联系方式"),
     "parentPhone": ("家长手机", "家长联系电话", "家长手机号", "监护人电话"),
     "idCard": ("身份证号", "身份证号码", "证件号码"),
     "enteredOn": ("入学时间", "入校日期", "报到日期"),
@@ -117,7 +117,7 @@ def headings_read(sheets: Sequence[Sheet], columns: dict[str, str]) -> list[Head
         if places.keys() & {"sId", "name"}:
             headings.append((sheet, number, places))
     if not headings:
-        raise SheetRefused("找不到列名：前 10 行里没有一行写着姓名、班级这样的列名。请在下面指出各列是什么")
+        raise SheetRefused("前 10 行里没有认出“姓名”或“学号”这一列。请在下面指出各列是什么")
     return [Heading(*one, first=at * SHEET_STEP, is_alone=len(headings) == 1) for at, one in enumerate(headings)]
 
 
@@ -181,7 +181,7 @@ def place_of(run: TransferRun, number: int) -> str:
 
 
 def tidy(wire: str, text: str) -> str:
-    """Write a cell as our column wants it: usual digits, no 岁, a day without a time, a Chinese name without spaces."""
+    """Write a cell as our column wants it: usual digits, no 岁 or 生, a day without time, no space in Chinese names."""
     if wire in {"age", "sId"}:
         text = unicodedata.normalize("NFKC", text)
     if wire == "age" and (match := _AGE.fullmatch(text)):
@@ -190,6 +190,8 @@ def tidy(wire: str, text: str) -> str:
         return re.split(r"[ T]", text.strip())[0]
     if wire in {"phone", "parentPhone"}:
         return phone_tidy(text)
+    if wire == "gender":
+        return text.strip().rstrip("生性")  # 女生, 女性
     return _CHINESE_SPACE.sub("", text) if wire in {"name", "city"} else text
 
 

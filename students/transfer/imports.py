@@ -127,6 +127,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
         headings = headings_read(book.sheets, columns)
     except SheetRefused as refusal:  # not raised on: the page needs the shape, to ask a person which column is which
         run.state, run.message, run.counts = RunState.FAILED, refusal.msg, {}
+        run.options["columns"] = columns
         return
     scope = run_scope_required(run)
     run.options |= {"sheets": [heading.sheet.name for heading in headings]}
