@@ -18,6 +18,7 @@ from django.test import Client, TestCase, TransactionTestCase
 from psycopg import sql
 
 from config.celery import app as celery_app
+from tests.engines import database_to_copy
 from tests.kit import check_documented, logged_in
 
 pytest_plugins = ["tests.needs"]
@@ -96,6 +97,11 @@ def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
     tasks: list[tuple[str, tuple]] = []
     monkeypatch.setattr(celery_app, "send_task", lambda name, args=(), *_, **__: tasks.append((name, tuple(args))))
     return tasks
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    connection.settings_dict["TEST"] |= database_to_copy()
 
 
 @pytest.fixture(scope="session")

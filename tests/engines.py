@@ -3,19 +3,47 @@
 ``pytest.ini`` loads it with ``-p``, so that the variables are set before pytest-django loads the settings. Under xdist
 each worker starts its own engines, because tests empty Valkey and count rows. A PostgreSQL in DATABASE_URL may be
 shared, because pytest-django gives each worker a database. Use a Valkey in REDIS_URL only without workers.
+
+Applying all migrations takes 10 s of CPU time, so a data directory with the migrated database is kept below
+``.pytest_cache`` until a migration changes, and each PostgreSQL begins with a copy of it.
 """
 
+import fcntl
 import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
-from devstack.engines import Engines
+from devstack.engines import DATABASE, Engines
 from devstack.errors import StackError
+from devstack.process import Watchdog
 
+ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".pytest_cache" / "postgres"
+MIGRATED = "migrated"  # the database of the kept data directory
 _OURS = "PYTEST_ENGINES"  # tells workers which of the two variables lead to no engine, so that each starts its own
 # A session that is killed needs no care: the watchdog stops its engines.
 _engines: list[Engines] = []
+
+
+class EnginesOfTests(Engines):
+    """Engines that begin with a copy of the kept data directory, where there is one."""
+
+    has_migrated = False
+
+    def _start(self, run: Path, watchdog: Watchdog) -> None:
+        if "DATABASE_URL" in self._missing and (kept := _kept()):
+            shutil.copytree(kept, run / "data", symlinks=True)
+            self.has_migrated = True
+        super()._start(run, watchdog)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -35,7 +63,7 @@ def _start(missing: list[str]) -> None:
     if not missing:
         return
     try:
-        _engines.append(Engines(missing=missing, durable=False).start())
+        _engines.append(EnginesOfTests(missing=missing, durable=False).start())
     except StackError as error:
         raise pytest.UsageError(str(error)) from error
     os.environ.update(_engines[0].urls)
@@ -45,3 +73,47 @@ def _start(missing: list[str]) -> None:
 def pytest_unconfigure() -> None:
     for engines in _engines:
         engines.stop()
+
+
+def database_to_copy() -> dict[str, Any]:
+    """Return the settings with which pytest-django copies the migrated database, or applies the migrations itself."""
+    return {"TEMPLATE": MIGRATED, "MIGRATE": False} if any(one.has_migrated for one in _engines) else {}
+
+
+def _kept() -> Path | None:
+    """Return the folder with the kept data directory; make it first where it is missing or older than a migration.
+
+    None where it cannot be made: then pytest-django applies the migrations, and shows what is wrong with one.
+    """
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        kept = CACHE / f"{_fingerprint()}-{os.geteuid()}"
+        with (CACHE / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait
+            if not kept.exists():
+                _make(kept)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return kept
+
+
+def _fingerprint() -> str:
+    """Return a hash of all migrations, and of what they use."""
+    files = {ROOT / "requirements.txt", *ROOT.glob("*/migrations/*.py")}
+    for file in sorted(files):
+        for name in re.findall(r"^\s*(?:from|import) ([\w.]+)", file.read_text("utf-8"), re.MULTILINE):
+            files.add(ROOT / f"{name.replace('.', '/')}.py")
+    return sha256(b"".join(file.read_bytes() for file in sorted(files) if file.exists())).hexdigest()[:16]
+
+
+def _make(kept: Path) -> None:
+    for older in [folder for folder in CACHE.iterdir() if folder.is_dir()]:
+        shutil.rmtree(older)
+    fresh = kept.with_suffix(".new")
+    with Engines(home=fresh, missing=["DATABASE_URL"], durable=False) as engines:
+        environ = {"DJANGO_SETTINGS_MODULE": "config.settings.test", "REDIS_URL": "redis://127.0.0.1:1"}
+        command = [sys.executable, "-W", "ignore", "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(command, cwd=ROOT, env=os.environ | environ | engines.urls, check=True, capture_output=True)
+        with psycopg.connect(engines.urls["DATABASE_URL"], dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {MIGRATED}")
+    fresh.rename(kept)
