@@ -17,7 +17,7 @@ from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExis
 from attendance.models import ATTENDED, Period, Record, Session, Status, Way
 from attendance.selectors import numbers_of, on_leave, session_get, with_same_time
 from core import times
-from core.errors import DomainError, NothingChanged, RowUnknown
+from core.errors import NothingChanged, RowUnknown
 from permissions.scope import EVERYTHING, Scope
 from students.classes import class_get
 from students.errors import ClassUnknown
@@ -32,8 +32,8 @@ def session_open(
     class_name: str,
     day: date | None = None,
     period: Period | None = None,
-    late_after: timedelta = timedelta(minutes=10),
-    open_for: timedelta = timedelta(minutes=30),
+    late_after_min: int = 10,
+    open_for_min: int = 30,
     now: datetime,
     scope: Scope = EVERYTHING,
 ) -> tuple[Session, int]:
@@ -54,8 +54,10 @@ def session_open(
         what = {"class_name": class_name, "date": day, "period": period, "is_private": is_private}
         if existing := Session.objects.filter(scope.visible(of=Session), **what).first():
             raise SessionExists(existing.pk)
-        moments = {"opened_at": now, "late_at": now + late_after, "closes_at": now + open_for}
-        session = Session.objects.create(**what, **moments, created_by_id=scope.user_pk)
+        late_at, closes_at = (now + timedelta(minutes=minutes) for minutes in (late_after_min, open_for_min))
+        session = Session.objects.create(
+            **what, opened_at=now, late_at=late_at, closes_at=closes_at, created_by_id=scope.user_pk
+        )
         roster = list(class_roster(class_name, scope, only_studying=True))
         absent = on_leave([one.pk for one in roster], day)
         Record.objects.bulk_create(
@@ -112,7 +114,7 @@ def session_sign(*, pk: int, user_pk: int, device: str, at: datetime, now: datet
     """
     student = student_of_account(user_pk)
     with transaction.atomic():
-        session = _lock(pk, missing=CodeExpired)
+        session = EVERYTHING.lock(Session.objects.filter(pk=pk), CodeExpired)
         if not session.is_open(now):
             raise CodeExpired
         record = session.records.filter(student=student).first() if student else None
@@ -142,7 +144,7 @@ def record_mark(
     :raises NothingChanged: as named.
     """
     with transaction.atomic():
-        session = _lock(pk, scope)
+        session = scope.lock(Session.objects.filter(pk=pk), RowUnknown)
         record = session.records.filter(scope.visible(of=Record), sid=sid).first()
         if record is None:
             raise RowUnknown
@@ -169,7 +171,7 @@ def session_close(*, pk: int, now: datetime, scope: Scope = EVERYTHING) -> None:
     :raises NothingChanged: it is over already.
     """
     with transaction.atomic():
-        session = _lock(pk, scope)
+        session = scope.lock(Session.objects.filter(pk=pk), RowUnknown)
         if not session.is_open(now):
             raise NothingChanged
         _close(session, now)
@@ -206,10 +208,6 @@ def _rename(found: QuerySet[Session], name: str) -> list[int]:
 
 
 # --- Parts ---
-def _lock(pk: int, scope: Scope = EVERYTHING, missing: type[DomainError] = RowUnknown) -> Session:
-    return scope.lock(Session.objects.filter(pk=pk), missing)
-
-
 def _close(session: Session, at: datetime) -> None:
     session.records.filter(status=Status.UNSIGNED).update(status=Status.ABSENT)
     session.closed_at = at

@@ -1,12 +1,11 @@
 """What the calls take."""
 
-from datetime import timedelta
 from typing import Any
-
-from rest_framework.fields import empty
 
 from attendance.models import Period, Status
 from core.api.params import Between, Day, NamingParams, OneOf, PageParams, PlainText, RowId, SpanParams
+
+DAY_MIN = 24 * 60
 
 
 class Label(OneOf):
@@ -20,24 +19,18 @@ class Label(OneOf):
         return self.members[super().to_internal_value(data)]
 
 
-class Minutes(Between):
-    """Minutes, at most those of a day; read as a ``timedelta``."""
-
-    def __init__(self, low: int, **options: Any) -> None:
-        super().__init__(low, 24 * 60, **options)
-
-    def run_validation(self, data: Any = empty) -> Any:
-        return timedelta(minutes=super().run_validation(data))
-
-
 class OpenParams(NamingParams):
     class_ = PlainText(source="class_name", max_length=64, help_text="班级")
     date = Day(source="day", required=False, help_text="日期,默认今天")
     period = Label(Period, required=False, help_text="时段,默认按现在的时间:12 点前上午,18 点前下午")
-    lateAfter = Minutes(
-        0, source="late_after", required=False, help_text="开始多少分钟后签到算迟到,默认 10;0:一开始就算"
+    lateAfter = Between(
+        0,
+        DAY_MIN,
+        source="late_after_min",
+        required=False,
+        help_text="开始多少分钟后签到算迟到,默认 10;0:一开始就算",
     )
-    minutes = Minutes(1, source="open_for", required=False, help_text="开放多少分钟,默认 30,之后自动结束")
+    minutes = Between(1, DAY_MIN, source="open_for_min", required=False, help_text="开放多少分钟,默认 30,之后自动结束")
 
 
 class SessionParams(NamingParams):

@@ -58,7 +58,6 @@ def session():
     def opened(class_name="H51901", **options):
         now = timezone.now()
         defaults = {"day": times.local(now).date(), "period": Period.MORNING, "now": now}
-        spans = {"late_after": timedelta(minutes=10), "open_for": timedelta(minutes=30)}
-        return services.session_open(class_name=class_name, **defaults | spans | options)[0]
+        return services.session_open(class_name=class_name, **defaults | options)[0]
 
     return opened

@@ -205,7 +205,7 @@ def attended(day, period, *statuses, scope=EVERYTHING):
     """Let a class of as many students as there are statuses have a session that is over."""
     now, name = timezone.now(), f"班{day}{period}"
     pupils = students(*"甲乙丙丁戊"[: len(statuses)], class_name=name, created_by_id=scope.user_pk)
-    spans = {"late_after": timedelta(minutes=1), "open_for": timedelta(minutes=9)}
+    spans = {"late_after_min": 1, "open_for_min": 9}
     session, _ = session_open(class_name=name, day=day, period=period, now=now, scope=scope, **spans)
     for pupil, status in zip(pupils, statuses, strict=True):
         if status != Status.UNSIGNED:
