@@ -1,7 +1,7 @@
 """Questions about attendance. What belongs to whom (data scope) is decided here."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Annotated, Any, TypedDict
 
@@ -101,11 +101,13 @@ def summary(first: date, last: date, now: datetime, scope: Scope = EVERYTHING, *
     )  # fmt: skip
 
 
-def newest_records(rows: Iterable[dict[str, Any]]) -> dict[tuple[int, int], Record]:
-    """Return the records that have name and number of rows of :func:`summary`, by student and session."""
-    keys = [(row["student"], row["newest"]) for row in rows]
-    found = Record.objects.filter(student__in={key[0] for key in keys}, session__in={key[1] for key in keys})
-    return {(record.student_id, record.session_id): record for record in found}
+def with_newest_records(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Record]]:
+    """Pair the rows of :func:`summary` with the records that have name and number; leave out those deleted since."""
+    by_key = {(row["student"], row["newest"]): row for row in rows}
+    students, sessions = ({key[at] for key in by_key} for at in (0, 1))
+    records = Record.objects.filter(student__in=students, session__in=sessions)
+    found = {(record.student_id, record.session_id): record for record in records}
+    return ((row, found[key]) for key, row in by_key.items() if key in found)
 
 
 def _records(first: date, last: date, scope: Scope) -> QuerySet[Record]:

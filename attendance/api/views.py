@@ -94,8 +94,7 @@ class AttendanceViewSet(ApiViewSet):
             only["student"] = student_of_account(me.pk)
         found = selectors.summary(first, last, times.now(), me.scope if sees_others else EVERYTHING, **only)
         rows = list(found[page_slice(query["page"], query.get("count"))])
-        newest = selectors.newest_records(rows)
-        data = [docs.summary_json(row, newest[row["student"], row["newest"]]) for row in rows]
+        data = [docs.summary_json(*pair) for pair in selectors.with_newest_records(rows)]
         return ok("获取成功", total=rows[0]["total"] if rows else found.count(), data=data)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from attendance import services
+from attendance import selectors, services
 from attendance.models import Leave, Period, Record, Session
 from attendance.selectors import attendance_rates
 from core import times
@@ -335,9 +335,25 @@ def test_the_summary_has_the_table_that_clients_drew(attend, django_assert_num_q
     )
     one = attend("getSummary", page=2, count=1)
     assert (one["total"], [row["name"] for row in one["data"]]) == (2, ["王芳"])
+    beyond = attend("getSummary", page=9, count=1)
+    assert (beyond["total"], beyond["data"]) == (2, [])
     attend("mark", attendance_id=pk, sId=wang.sid, attendanceStatus="请假")
     assert attend("getSummary", from_=first + timedelta(days=4), key="王")["data"][0]["rate"] is None
     assert attendance_rates("month", first, first + timedelta(days=20)) == {first: 0.375}
+
+
+def test_a_session_deleted_meanwhile_leaves_no_row_in_the_summary(attend, monkeypatch):
+    students("谭鹏")
+    attend("close", attendance_id=opened(attend))
+    pair = selectors.with_newest_records
+
+    def pair_later(rows):
+        Session.objects.all().delete()
+        return pair(rows)
+
+    monkeypatch.setattr(selectors, "with_newest_records", pair_later)
+
+    assert attend("getSummary")["data"] == []
 
 
 def test_who_is_archived_moved_or_deleted_keeps_the_records(attend):
