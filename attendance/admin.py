@@ -57,6 +57,7 @@ class SessionAdmin(ExportableAdmin):
     list_before_template = "attendance/session_bar.html"
     search_fields = ["class_name"]
     date_hierarchy = "date"
+    list_per_page = 50
     export_columns = (
         ExportColumn("班级", 14, lambda session: session.class_name),
         ExportColumn("日期", 12, lambda session: session.date),
