@@ -107,15 +107,16 @@ class CampusField(forms.CharField):
 
     widget = CampusWidget
 
-    def __init__(self) -> None:
-        super().__init__(label="校区", required=False, max_length=SchoolClass._meta.get_field("campus").max_length)
+    def __init__(self, help_text: str = "") -> None:
+        length = SchoolClass._meta.get_field("campus").max_length
+        super().__init__(label="校区", required=False, max_length=length, help_text=help_text)
 
     def to_python(self, value: Any) -> str:
         return folded(super().to_python(value) or "")
 
 
 class CampusForm(forms.Form):
-    campus = CampusField()
+    campus = CampusField("留空：没有校区")
 
 
 class StudentForm(PictureModelForm):
