@@ -29,7 +29,7 @@ def account_panel(request: HttpRequest, student: Student) -> Panel:
         if person.has_perm("shop.view_order"):
             facts["orders"] = reverse("admin:shop_order_changelist") + f"?q={user.username}"
     elif may:
-        facts |= {"suggested": accounts_suggested(student), "look": " ".join(INPUT_CLASSES)}
+        facts |= {"suggested": accounts_suggested(student, person), "look": " ".join(INPUT_CLASSES)}
     return Panel("账号", render_to_string("students/account.html", facts, request))
 
 

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, QuerySet, TextChoices, When
 
 from accounts.models import User
+from accounts.selectors import people_visible
 from accounts.services.class_accounts import Slip, account_reset
 from accounts.services.users import users_disable, users_enable
 from permissions.models import ROOT_ROLEID
@@ -47,19 +48,20 @@ def accounts_link(slips: Sequence[Slip]) -> int:
     return len(students)
 
 
-def accounts_suggested(student: Student) -> QuerySet[User]:
-    """Return accounts that may be the student's: of the same name, those of the class first."""
+def accounts_suggested(student: Student, by: Any) -> QuerySet[User]:
+    """Return accounts in sight of ``by`` that may be the student's: of the same name, those of the class first."""
     taken = Student.objects.exclude(account=None).values("account")
-    users = _trainees().filter(nickname=student.name).exclude(pk__in=taken)
+    users = _trainees().filter(people_visible(by), nickname=student.name).exclude(pk__in=taken)
     return users.order_by(Case(When(class_name=student.class_name, then=0), default=1), "-pk")[:SUGGESTED]
 
 
 def account_link(*, student: Student, username: str, by: Any) -> None:
     """Make the user of this name the student's account.
 
-    :raises AccountRefused: there is no such trainee's account, or it is another student's.
+    :raises AccountRefused: there is no such trainee's account in sight of ``by``, or it is another student's.
     """
-    user = _trainees().filter(username=username).first()
+    # Whoever could link an account out of sight could then give it a new password, and read that.
+    user = _trainees().filter(people_visible(by), username=username).first()
     if user is None or not may_manage(by, user):
         raise AccountRefused("没有这个学员账号")
     try:

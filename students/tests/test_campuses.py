@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services.class_accounts import Trainee, class_accounts_create
 from attendance.services import session_open
 from permissions.models import DataScope, Role
 from permissions.scope import scope_of
@@ -214,6 +215,21 @@ def test_nobody_gets_more_classes_by_a_campus(dean):
     user = User.objects.get(pk=dean.user.pk)
     assert (user.campus, user.nickname) == ("南校区", "新名")
     assert "北校区" not in text_of(browser.get(LIST)) + text_of(browser.get(CLASSES))
+
+
+def test_no_account_of_another_campus_is_suggested_or_taken_over_by_a_link(dean):
+    for class_name in ("H2", "H3"):
+        class_accounts_create(class_name=class_name, trainees=[Trainee("H1的人")])
+    student, browser = Student.objects.get(class_name="H1"), logged_in(dean.user)
+    page = text_of(browser.get(f"{LIST}{student.pk}/change/"))
+    assert 'value="h2-01"' in page and "h3-01" not in page
+
+    def link(username):
+        browser.post(f"{LIST}{student.pk}/account/", {"do": "link", "username": username})
+        return Student.objects.get(pk=student.pk).account_id
+
+    assert link("h3-01") is None
+    assert link("h2-01") == User.objects.get(username="h2-01").pk
 
 
 def test_root_gives_a_user_one_of_the_campuses_there_are(office, dean):
