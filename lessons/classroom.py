@@ -120,7 +120,7 @@ class ClassForm(forms.Form):
         if values.get("is_invited"):
             return []
         if values.get("students_of"):
-            students = class_roster(values["students_of"])[: MAX_TRAINEES + 1]
+            students = class_roster(values["students_of"], only_studying=True)[: MAX_TRAINEES + 1]
             if len(students) > MAX_TRAINEES:
                 raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
             return [Trainee(student.name, student.sid) for student in students]

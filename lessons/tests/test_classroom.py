@@ -73,6 +73,7 @@ def test_takes_names_from_a_file_as_schools_have_them(office, content):
 def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(office):
     Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
     Student.objects.create(sid="A2", name="别班", age=21, class_name="H51902")
+    Student.objects.create(sid="A3", name="走了", age=21, class_name="H51901", state="withdrawn")
 
     slips = add(office, students_of="H51901", class_name="")
 
