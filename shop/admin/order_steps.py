@@ -219,7 +219,7 @@ WORK_LISTS: dict[str, WorkList] = {
         "待处理退货",
         "assignment_return",
         ASKED,
-        ("agree", "arrived", "approve", "approve_now", "reject", "return_number"),
+        ("agree", "arrived", "approve", "refund_part", "approve_now", "reject", "return_number"),
         ("order_id", "goods", "receiver", "amount", "why", "since_asked", "state_label", "return_parcel", "flag"),
         (Subquery(_ASKED.values("at")[:1]), "pk"),
     ),

@@ -37,4 +37,6 @@ numbers.forEach((field, at) => {
     before = event.target.value;
   });
 });
+const sheet = document.getElementById("id_sheet");
+sheet?.addEventListener("change", () => sheet.parentElement.querySelector("button").click());
 (document.querySelector("td:has(.bo-wrong) :is(input, select)") ?? numbers[0])?.focus();
