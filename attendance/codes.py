@@ -10,12 +10,14 @@ from django.conf import settings
 from django.core import signing
 from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 
+from core.times import epoch_ms
+
 CODE_TTL = timedelta(seconds=10)
 _MAC_LENGTH = 20  # hexadecimal digits: short, because each one makes the squares of the QR code smaller
 
 
 def code_make(session_pk: int, now: datetime) -> str:
-    text = "-".join((signing.b62_encode(session_pk), signing.b62_encode(_ms(now)), get_random_string(4)))
+    text = "-".join((signing.b62_encode(session_pk), signing.b62_encode(epoch_ms(now)), get_random_string(4)))
     return f"{text}-{_mac(text, settings.SECRET_KEY)}"
 
 
@@ -32,7 +34,3 @@ def code_read(code: str, now: datetime) -> int:
 
 def _mac(text: str, key: str) -> str:
     return salted_hmac("attendance.code", text, secret=key, algorithm="sha256").hexdigest()[:_MAC_LENGTH]
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

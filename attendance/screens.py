@@ -14,6 +14,7 @@ import structlog
 
 from accounts.errors import SidUnknown
 from core.cache import valkey
+from core.times import epoch_ms
 from sockets import sessions
 
 log = structlog.get_logger("attendance")
@@ -45,12 +46,12 @@ def screen_add(screen: Screen, now: datetime) -> None:
     shown = _screens()
     of_session = [one for one in shown if one.session_pk == screen.session_pk and one.sid != screen.sid]
     _forget(*(one for one in shown if one.sid == screen.sid), *of_session[: 1 - MAX_SCREENS])
-    valkey.client().zadd(_SCREENS, {str(screen): _ms(now) + EVERY_MS})
+    valkey.client().zadd(_SCREENS, {str(screen): epoch_ms(now) + EVERY_MS})
 
 
 def screens_due(now: datetime) -> Iterator[Screen]:
     """Return the sockets whose next code is due. If several processes ask at once, each socket is told to one."""
-    client, now_ms = valkey.client(), _ms(now)
+    client, now_ms = valkey.client(), epoch_ms(now)
     for member, due in client.zrangebyscore(_SCREENS, "-inf", now_ms + AHEAD_MS, 0, MAX_DUE, withscores=True):
         later = due + EVERY_MS * max(1, ceil((now_ms - due) / EVERY_MS))
         if client.zadd(_SCREENS, {member: later}, xx=True, gt=True, ch=True):
@@ -90,7 +91,3 @@ def _read(member: bytes) -> Screen:
 def _forget(*screens: Screen) -> None:
     if screens:
         valkey.client().zrem(_SCREENS, *map(str, screens))
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

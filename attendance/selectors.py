@@ -6,9 +6,9 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypedDict
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Window
+from django.db.models import Count, Max, Q, QuerySet, Window
 
-from attendance.models import ATTENDED, Leave, Record, Session, Status
+from attendance.models import ATTENDED, Record, Session, Status
 from core import times
 from core.errors import RowUnknown
 from permissions.scope import EVERYTHING, Scope
@@ -131,17 +131,3 @@ def attendance_rates(unit: str, first: date, last: date, scope: Scope = EVERYTHI
     for day, attended, absent in closed.values_list("session__date").annotate(**_OF_RATE):
         numbers[times.unit_begin(unit, day)].update(attended=attended, absent=absent)
     return {begins: attendance_rate(**sums) for begins, sums in numbers.items()}
-
-
-def on_leave(students: Iterable[int], day: date) -> set[int]:
-    """Return the keys of those students who are on leave on a day."""
-    leaves = Leave.objects.filter(student__in=students, begins_on__lte=day, ends_on__gte=day)
-    return set(leaves.values_list("student", flat=True))
-
-
-def with_same_time(found: QuerySet[Session], class_name: str) -> QuerySet[Session]:
-    """Return those of the sessions at whose day and period a class has one already that they may not stand beside."""
-    same = Session.objects.filter(
-        class_name=class_name, date=OuterRef("date"), period=OuterRef("period"), is_private=OuterRef("is_private")
-    )
-    return found.filter(Exists(same.filter(Q(is_private=False) | Q(created_by=OuterRef("created_by")))))

@@ -9,13 +9,13 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from attendance import screens
 from attendance.codes import CODE_TTL, code_make
 from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExists
-from attendance.models import ATTENDED, Period, Record, Session, Status, Way
-from attendance.selectors import numbers_of, on_leave, session_get, with_same_time
+from attendance.models import ATTENDED, Leave, Period, Record, Session, Status, Way
+from attendance.selectors import numbers_of, session_get
 from core import times
 from core.errors import NothingChanged, RowUnknown
 from permissions.scope import EVERYTHING, Scope
@@ -59,7 +59,8 @@ def session_open(
             **what, opened_at=now, late_at=late_at, closes_at=closes_at, created_by_id=scope.user_pk
         )
         roster = list(class_roster(class_name, scope, only_studying=True))
-        absent = on_leave([one.pk for one in roster], day)
+        leaves = Leave.objects.filter(student__in=roster, begins_on__lte=day, ends_on__gte=day)
+        on_leave = set(leaves.values_list("student", flat=True))
         Record.objects.bulk_create(
             Record(
                 session=session,
@@ -67,7 +68,7 @@ def session_open(
                 sid=one.sid,
                 name=one.name,
                 created_by_id=one.created_by_id,
-                status=Status.ON_LEAVE if one.pk in absent else Status.UNSIGNED,
+                status=Status.ON_LEAVE if one.pk in on_leave else Status.UNSIGNED,
             )
             for one in roster
         )
@@ -202,7 +203,11 @@ def sessions_rename_undo(*, before: str, after: str, note: list[int]) -> None:
 
 
 def _rename(found: QuerySet[Session], name: str) -> list[int]:
-    pks = list(found.exclude(pk__in=with_same_time(found, name).values("pk")).values_list("pk", flat=True))
+    same = Session.objects.filter(
+        class_name=name, date=OuterRef("date"), period=OuterRef("period"), is_private=OuterRef("is_private")
+    )
+    is_taken = Exists(same.filter(Q(is_private=False) | Q(created_by=OuterRef("created_by"))))
+    pks = list(found.exclude(is_taken).values_list("pk", flat=True))
     Session.objects.filter(pk__in=pks).update(class_name=name)
     return pks
 

@@ -49,6 +49,10 @@ class Span:
     last: date
     sight: Sight
 
+    @property
+    def days(self) -> tuple[str, date, date]:
+        return self.unit, self.first, self.last
+
     @cached_property
     def points(self) -> list[date]:
         """Return every day, Monday or first of a month, oldest first.
@@ -68,41 +72,23 @@ class Span:
 
     @cached_property
     def paid(self) -> dict[date, tuple[int, Decimal]]:  # orders and income are of one query
-        return paid(self.unit, self.first, self.last, self.sight.buyer_pk)
-
-    def students(self) -> dict[date, int]:
-        return entries(self.unit, self.first, self.last, self.sight.scope)
-
-    def leavers(self) -> dict[date, int]:
-        return leavers(self.unit, self.first, self.last, self.sight.scope)
-
-    def logins(self) -> dict[date, int]:
-        return logins(self.unit, self.first, self.last, self.sight.login_pk)
-
-    def attendance(self) -> dict[date, float | None]:
-        return attendance_rates(self.unit, self.first, self.last, self.sight.scope)
-
-    def orders(self) -> dict[date, int]:
-        return {day: number for day, (number, _) in self.paid.items()}
-
-    def income(self) -> dict[date, int | float]:
-        return {day: wire(amount) for day, (_, amount) in self.paid.items()}
+        return paid(*self.days, self.sight.buyer_pk)
 
     def refunds(self) -> dict[date, int | float]:
         buyer_pk = self.sight.buyer_pk
-        fen = refunded(self.unit, self.first, self.last, None if buyer_pk is None else order_numbers_of(buyer_pk))
+        fen = refunded(*self.days, None if buyer_pk is None else order_numbers_of(buyer_pk))
         return {day: wire(fen_to_yuan(number)) for day, number in fen.items()}
 
 
 # The series of a trend: what it is called, its figures, and the value of a day without any.
 SERIES: dict[str, tuple[str, Callable[[Span], dict[date, Any]], int | None]] = {
-    "students": ("新增学员", Span.students, 0),
-    "leavers": ("离开学员", Span.leavers, 0),
-    "logins": ("登录次数", Span.logins, 0),
-    "orders": ("付款订单", Span.orders, 0),
-    "income": ("收入", Span.income, 0),
+    "students": ("新增学员", lambda span: entries(*span.days, span.sight.scope), 0),
+    "leavers": ("离开学员", lambda span: leavers(*span.days, span.sight.scope), 0),
+    "logins": ("登录次数", lambda span: logins(*span.days, span.sight.login_pk), 0),
+    "orders": ("付款订单", lambda span: {day: number for day, (number, _) in span.paid.items()}, 0),
+    "income": ("收入", lambda span: {day: wire(amount) for day, (_, amount) in span.paid.items()}, 0),
     "refunds": ("退款", Span.refunds, 0),
-    "attendance": ("出勤率", Span.attendance, None),
+    "attendance": ("出勤率", lambda span: attendance_rates(*span.days, span.sight.scope), None),
 }
 STUDENTS_BY = ("city", "class", "degree", "age", "month")
 PRODUCTS_BY = ("product", "category")

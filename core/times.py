@@ -119,6 +119,11 @@ def format_shop_time(moment: datetime | None) -> str | None:
     return f"{t.year}-{t.month:02}-{t.day:02},{t.hour:02}:{t.minute:02}:{t.second:02}"
 
 
+def epoch_ms(moment: datetime) -> int:
+    """Return a moment as JavaScript counts: milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)
+
+
 def day_begins(day: date) -> datetime:
     """Return the first moment of a day in Asia/Shanghai."""
     return datetime.combine(day, time.min, SHANGHAI)

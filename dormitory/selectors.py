@@ -9,6 +9,7 @@ from dormitory.models import Room, Stay
 from permissions.scope import EVERYTHING, Scope
 from students.models import Student
 
+MAX_HOMELESS = 10
 TAKEN = Count("stays", filter=Q(stays__ends_at=None))
 
 
@@ -66,7 +67,7 @@ def buildings(scope: Scope = EVERYTHING) -> list[str]:
     return list(rooms(scope).order_by("building").values_list("building", flat=True).distinct())
 
 
-def homeless(text: str, scope: Scope = EVERYTHING, *, limit: int = 10) -> QuerySet[Student]:
-    """Return students without a bed whose name begins with ``text``, or whose number it is."""
+def homeless(text: str, scope: Scope) -> QuerySet[Student]:
+    """Return a few students without a bed whose name begins with ``text``, or whose number it is."""
     students = Student.objects.filter(scope.visible(of=Student)).filter(Q(name__startswith=text) | Q(sid=text.upper()))
-    return students.exclude(pk__in=Stay.objects.filter(ends_at=None).values("student")).order_by("-pk")[:limit]
+    return students.exclude(pk__in=Stay.objects.filter(ends_at=None).values("student")).order_by("-pk")[:MAX_HOMELESS]

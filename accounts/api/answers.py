@@ -7,7 +7,7 @@ from accounts.models import LoginLog, User
 from accounts.selectors import ending_notice
 from core.api.request import full_url
 from core.ids import object_id
-from core.times import format_api_time, format_office_time
+from core.times import epoch_ms, format_api_time, format_office_time
 
 
 class UserJson(TypedDict):
@@ -72,7 +72,7 @@ def user_fields(user: User, now: datetime) -> UserJson:
         "roleName": user.role.name,
         "vipLevel": level,
         "vipExpires": format_office_time(ends),
-        "vipStamp": int(ends.timestamp() * 1000) if ends else 0,
+        "vipStamp": epoch_ms(ends) if ends else 0,
         "status": "1" if user.is_active else "0",
     }
 

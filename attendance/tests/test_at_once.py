@@ -155,7 +155,7 @@ def renamed(before="H51901", after="H52001", step=class_rename):
 
 def test_a_class_renamed_while_a_session_opens_keeps_it(monkeypatch, session):
     students("谭鹏")
-    rename = meanwhile(monkeypatch, "attendance.services.on_leave", renamed)
+    rename = meanwhile(monkeypatch, "attendance.services.class_roster", renamed)
 
     now = session()
 
@@ -168,7 +168,7 @@ def test_without_the_lock_of_the_class_its_session_keeps_the_old_name(monkeypatc
     rows = SchoolClass.objects
     no_lock = SimpleNamespace(objects=SimpleNamespace(select_for_update=lambda **_: rows, filter=rows.filter))
     monkeypatch.setattr(services, "SchoolClass", no_lock)
-    rename = meanwhile(monkeypatch, "attendance.services.on_leave", renamed)
+    rename = meanwhile(monkeypatch, "attendance.services.class_roster", renamed)
 
     session()
 
