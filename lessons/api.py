@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from core import times
 from lessons.calls import Call
-from lessons.progress import checkpoint_rows, plan_of, plan_read, plan_set, progress_of
+from lessons.checkpoints import checkpoint_row
+from lessons.progress import plan_of, plan_read, plan_set, progress_of
 from lessons.signs import signs_of
 from lessons.stream import KEPT, calls_of
 from sandbox.control.api import Refusal, account_of, control_endpoint, others_named
@@ -56,8 +57,8 @@ def checkpoints(request: HttpRequest, body: Any) -> JsonResponse:
     asked = _asked(request)
     done = progress_of({user.pk: calls for user, calls in asked}, now=times.now())
     names, _ = plan_of(asked[0][0].class_name)
-    rows = _told(request, ((user, checkpoint_rows(names, done[user.pk])) for user, _ in asked))
-    return JsonResponse({"checkpoints": rows})
+    rows = ((user, [checkpoint_row(name, done[user.pk].get(name)) for name in names]) for user, _ in asked)
+    return JsonResponse({"checkpoints": _told(request, rows)})
 
 
 def _choose(request: HttpRequest, body: Any) -> JsonResponse:

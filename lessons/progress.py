@@ -1,24 +1,17 @@
 """Keep the checkpoints that accounts have reached, and those that are chosen for a class."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from accounts.models import User
 from core.times import local
 from lessons.calls import Call
-from lessons.checkpoints import CHECKPOINTS, checkpoint_row, checkpoints_proved
+from lessons.checkpoints import CHECKPOINTS, checkpoints_proved
 from lessons.models import Done, Plan
 from students.classes import classes_add
 from students.models import SchoolClass
 
 MAX_PROOF = 5  # calls
-
-
-def progress_note(unid: str, calls: list[Call], *, now: datetime) -> None:
-    """Keep the checkpoints that an account's calls show."""
-    if user_pk := User.objects.filter(unid=unid).values_list("pk", flat=True).first():
-        progress_of({user_pk: calls}, now=now)
 
 
 def progress_of(calls: dict[int, list[Call]], *, now: datetime) -> dict[int, dict[str, dict[str, Any]]]:
@@ -51,10 +44,6 @@ def plan_set(class_name: str, checkpoints: Sequence[str], until: date | None) ->
     classes_add([class_name])
     row = SchoolClass.objects.get(name=class_name)
     Plan.objects.update_or_create(school_class=row, defaults={"checkpoints": [*checkpoints], "until": until})
-
-
-def checkpoint_rows(names: Iterable[str], done: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [checkpoint_row(name, done.get(name)) for name in names]
 
 
 def plan_read(names: Any, until: Any) -> tuple[list[str], date | None]:

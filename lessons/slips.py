@@ -58,9 +58,8 @@ def slips_again(request: HttpRequest) -> HttpResponse:
 def _shown(request: HttpRequest, class_name: str, rows: list[list[str]], back: str) -> HttpResponse:
     docs, slips = absolute_url(request, "/docs/"), [Slip(*row) for row in rows]
     table = [(slip.name, slip.number, slip.username, slip.password) for slip in slips]
-    file = sheet_write(
-        "csv", ["姓名", "学号", "用户名", "密码"], table
-    )  # trainees choose names themselves: no formulas
+    # Trainees choose names themselves: no formulas.
+    file = sheet_write("csv", ["姓名", "学号", "用户名", "密码"], table)
     context = {
         "class_name": class_name,
         "slips": slips,

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import redis
@@ -28,7 +28,7 @@ from core.api.routing import pages
 from core.cache import valkey
 from core.errors import BodyTooLarge, LoginRequired, Unreadable
 from lessons.calls import MAX_NAMES, Call, digest, key_digest
-from lessons.progress import progress_note
+from lessons.progress import progress_of
 from uploads.formats import picture_side
 
 log = structlog.get_logger("lessons")
@@ -76,16 +76,14 @@ class StreamMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        noted: dict[str, Any] = {}
-        request.META[WATCH] = partial(_read, noted)
+        watch = _Watch(request)
+        request.META[WATCH] = watch.read
         begins_s = time.perf_counter()
         response = self.get_response(request)
         request.META.pop(WATCH)
-        match = getattr(request, "call_match", None)
-        if request.method != "OPTIONS" and (match or (response.status_code == 404 and _is_no_page(request.path_info))):
-            took_s = time.perf_counter() - begins_s
+        if request.method != "OPTIONS" and (hasattr(request, "call_match") or _is_no_page(request, response)):
             try:
-                _note(request, response, match, noted, times.now().timestamp() - took_s, round(took_s * 1000))
+                watch.note(response, time.perf_counter() - begins_s)
             except redis.RedisError:
                 pass  # the call is answered, and missing in the list
             except Exception:  # a fault in what watches must not become the answer
@@ -93,23 +91,116 @@ class StreamMiddleware:
         return response
 
 
-def _read(noted: dict[str, Any], case: Case) -> None:
-    """Take from an answered call what the signs need of its parameters. ``core.api.endpoint`` calls it."""
-    if case.http in (Unreadable.http_status, BodyTooLarge.http_status):
-        return  # to ask for the parameters once more would be an error
-    if case.body.get("code") == LoginRequired.code:
-        return  # nobody may let the server read a body without a login
-    if case.body.get("state"):  # a refusal may come before the caller is known
-        noted["caller"] = getattr(case.request.user, "unid", None)
-    sent = noted["sent"] = {**case.sent}
-    noted["token"] = sent.pop("token", None)
-    if case.endpoint.takes_files:
-        files = {name: one for name, one in sent.items() if isinstance(one, UploadedFile)}
-        noted["is_heavy"] = any(map(_is_heavy, files.values()))
-        sent |= {name: f"{one.name} {one.size}" for name, one in files.items()}
-    elif "count" not in sent:
-        is_long = any(isinstance(rows, list) and len(rows) > MANY_ROWS for rows in case.body.values())
-        noted["is_unpaged"] = is_long and "count" in case.fields
+class _Watch:
+    """What is noted of one request: of its parameters as soon as they are read, the rest once it is answered."""
+
+    sent: dict[str, Any] | None = None  # all parameters but the token; None if they were not read
+    token: Any = None  # of the body or query
+    caller: str | None = None
+    is_unpaged = is_heavy = is_ok = False
+    endpoint: Endpoint | None = None
+    answer: Any = None
+    body: dict[str, Any]
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    def read(self, case: Case) -> None:
+        """Take from an answered call what the signs need of its parameters. ``core.api.endpoint`` calls it."""
+        if case.http in (Unreadable.http_status, BodyTooLarge.http_status):
+            return  # to ask for the parameters once more would be an error
+        if case.body.get("code") == LoginRequired.code:
+            return  # nobody may let the server read a body without a login
+        if case.body.get("state"):  # a refusal may come before the caller is known
+            self.caller = getattr(case.request.user, "unid", None)
+        sent = self.sent = {**case.sent}
+        self.token = sent.pop("token", None)
+        if case.endpoint.takes_files:
+            files = {name: one for name, one in sent.items() if isinstance(one, UploadedFile)}
+            self.is_heavy = any(map(_is_heavy, files.values()))
+            sent |= {name: f"{one.name} {one.size}" for name, one in files.items()}
+        elif "count" not in sent:
+            is_long = any(isinstance(rows, list) and len(rows) > MANY_ROWS for rows in case.body.values())
+            self.is_unpaged = is_long and "count" in case.fields
+
+    def note(self, answer: Any, took_s: float) -> None:
+        request, match, sent = self.request, getattr(self.request, "call_match", None), self.sent or {}
+        self.endpoint, self.answer = match.func.endpoint if match else None, answer
+        body = self.body = answer.data if isinstance(getattr(answer, "data", None), dict) else {}
+        self.is_ok = answer.status_code < 400 and body.get("state") is not False
+        # What a refusal deals with stands in the context of its log lines; to read that costs as much as the digests.
+        about = {"caller": self.caller} if self.caller else get_contextvars()
+        raw = token_of_head(request) or self.token
+        raw = raw if isinstance(raw, str) else ""
+        unid, is_here = (about["caller"], True) if "caller" in about else self._caller(raw)
+        wait = answer.headers.get("Retry-After", "")
+        if unid is None and body.get("state"):
+            return  # nobody's: a captcha, the weather
+        if not is_here and wait:
+            return  # a name is no proof: wrong passwords that anybody sends end at their limit
+        has_query = answer.status_code != BodyTooLarge.http_status  # else Django refuses the query once more
+        names = request.GET if has_query else ()
+        query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]
+        key = sent.get("key") if self.endpoint and self.endpoint.path in SEARCHES else None
+        began = times.now().timestamp() - took_s
+        call = Call(
+            time=round(began, 3),
+            method=str(request.method)[:8],
+            path=f"/{match.route}" if match else request.path_info[:MAX_PATH],
+            query=query,
+            http=answer.status_code,
+            status=body.get("status"),
+            code=str(body.get("code", "")),
+            ms=round(took_s * 1000),
+            size=0 if answer.streaming else len(answer.content),
+            token=digest(raw) if raw else "",
+            hint=str(body.get("hint", ""))[:MAX_TEXT],
+            msg="" if self.is_ok else str(body.get("msg", ""))[:MAX_PATH],
+            facts=self._facts() + ("r" if "read_only" in about else ""),
+            digest="" if self.sent is None else digest(str(sorted(sent.items())), 6),
+            values=[digest(str(sent.get(name, "")), 2) for name in query] if request.method == "GET" else None,
+            key=key_digest(key.strip()) if isinstance(key, str) else "",
+            retry_s=int(wait) if wait.isdecimal() else 0,
+        )
+        place = _PLACE + client_ip(request)
+        valkey.client().send("EVAL", _ADD, 2, _KEY, place, unid or "", began, call.encoded(), int(is_here))
+        if unid:
+            _look(unid)
+
+    def _caller(self, raw: str) -> tuple[str | None, bool]:
+        """Return whose call it was that no token told, and whether that account is at the address of the call."""
+        sent, token = self.sent or {}, self.body.get("token")
+        if self.body.get("state") and isinstance(token, str):
+            return token_holder(token), True
+        for text in (raw, sent.get("refresh")):  # they have ended, or were checked by nobody
+            if isinstance(text, str) and text and (unid := token_holder(text)):
+                return unid, True
+        name = sent.get("username")
+        if self.endpoint and self.endpoint.path == "/users/login" and isinstance(name, str):
+            users = User.objects.filter(username=name.strip().lower()[:150])
+            return users.values_list("unid", flat=True).first(), False
+        return None, False
+
+    def _facts(self) -> str:
+        endpoint, is_ok = self.endpoint, self.is_ok
+        is_reading = bool(endpoint and (endpoint.is_reading or endpoint.is_quick))
+        # A login opens nothing that stays; what a twin has done is given again.
+        is_open = not endpoint or (endpoint.access is Access.OPEN and not endpoint.takes_files)
+        has_ended = is_ok or self.body.get("order_status") in ENDED_ORDERS
+        letters = {
+            "o": is_ok,
+            "d": is_reading,
+            "c": is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in self.answer.headers,
+            "n": is_ok and isinstance(self.body.get("token"), str),
+            "f": has_ended and endpoint and endpoint.path == POLL,
+            "l": is_ok and self.is_unpaged,
+            "p": self.is_heavy,
+            "u": endpoint is None,
+            "v": is_ok and "captcha" in (self.sent or ()),
+            "k": is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in self.request.META,
+            "s": hasattr(self.request, "switch"),  # from ``sandbox.switches``
+        }
+        return "".join(letter for letter, is_so in letters.items() if is_so)
 
 
 def _is_heavy(file: Any) -> bool:
@@ -121,99 +212,13 @@ def _is_heavy(file: Any) -> bool:
     return False
 
 
-def _note(request: HttpRequest, response: Any, match: Any, noted: dict[str, Any], began: float, took_ms: int) -> None:
-    endpoint: Endpoint | None = match.func.endpoint if match else None
-    body = response.data if isinstance(getattr(response, "data", None), dict) else {}
-    sent: dict[str, Any] = noted.get("sent", {})
-    is_ok = response.status_code < 400 and body.get("state") is not False
-    # What a refusal deals with stands in the context of its log lines; to read that costs as much as the digests.
-    about = {"caller": noted["caller"]} if noted.get("caller") else get_contextvars()
-    raw = token_of_head(request) or noted.get("token") or ""
-    raw = raw if isinstance(raw, str) else ""
-    unid, is_here = (about["caller"], True) if "caller" in about else _caller(endpoint, body, sent, raw)
-    wait = response.headers.get("Retry-After", "")
-    if unid is None and body.get("state"):
-        return  # nobody's: a captcha, the weather
-    if not is_here and wait:
-        return  # a name is no proof: wrong passwords that anybody sends end at their limit
-    has_query = response.status_code != BodyTooLarge.http_status  # else Django refuses the query once more
-    names = request.GET if has_query else ()
-    query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]
-    key = sent.get("key") if endpoint and endpoint.path in SEARCHES else None
-    call = Call(
-        time=round(began, 3),
-        method=str(request.method)[:8],
-        path=f"/{match.route}" if match else request.path_info[:MAX_PATH],
-        query=query,
-        http=response.status_code,
-        status=body.get("status"),
-        code=str(body.get("code", "")),
-        ms=took_ms,
-        size=0 if response.streaming else len(response.content),
-        token=digest(raw) if raw else "",
-        hint=str(body.get("hint", ""))[:MAX_TEXT],
-        msg="" if is_ok else str(body.get("msg", ""))[:MAX_PATH],
-        facts=_facts(request, response, endpoint, body, noted, is_ok) + ("r" if "read_only" in about else ""),
-        digest=digest(str(sorted(sent.items())), 6) if "sent" in noted else "",
-        values=[digest(str(sent.get(name, "")), 2) for name in query] if request.method == "GET" else None,
-        key=key_digest(key.strip()) if isinstance(key, str) else "",
-        retry_s=int(wait) if wait.isdecimal() else 0,
-    )
-    place = _PLACE + client_ip(request)
-    valkey.client().send("EVAL", _ADD, 2, _KEY, place, unid or "", began, call.encoded(), int(is_here))
-    if unid:
-        _look(unid)
-
-
 def _look(unid: str) -> None:
     """Keep the checkpoints of an account after each 100 calls of it."""
     if len(_counts) > _MAX_COUNTED:
         _counts.clear()
-    _counts[unid] += 1
-    if _counts[unid] % _LOOK == 0:
-        [calls] = calls_of([unid])
-        progress_note(unid, calls, now=times.now())
-
-
-def _caller(endpoint: Endpoint | None, body: dict[str, Any], sent: dict[str, Any], raw: str) -> tuple[str | None, bool]:
-    """Return whose call it was that no token told, and whether that account is at the address of the call."""
-    if body.get("state") and isinstance(token := body.get("token"), str):
-        return token_holder(token), True
-    for text in (raw, sent.get("refresh")):  # they have ended, or were checked by nobody
-        if isinstance(text, str) and text and (unid := token_holder(text)):
-            return unid, True
-    name = sent.get("username")
-    if endpoint and endpoint.path == "/users/login" and isinstance(name, str):
-        return User.objects.filter(username=name.strip().lower()[:150]).values_list("unid", flat=True).first(), False
-    return None, False
-
-
-def _facts(
-    request: HttpRequest,
-    response: Any,
-    endpoint: Endpoint | None,
-    body: dict[str, Any],
-    noted: dict[str, Any],
-    is_ok: bool,
-) -> str:
-    is_reading = bool(endpoint and (endpoint.is_reading or endpoint.is_quick))
-    # A login opens nothing that stays; what a twin has done is given again.
-    is_open = not endpoint or (endpoint.access is Access.OPEN and not endpoint.takes_files)
-    has_ended = is_ok or body.get("order_status") in ENDED_ORDERS
-    letters = {
-        "o": is_ok,
-        "d": is_reading,
-        "c": is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in response.headers,
-        "n": is_ok and isinstance(body.get("token"), str),
-        "f": has_ended and endpoint and endpoint.path == POLL,
-        "l": is_ok and noted.get("is_unpaged"),
-        "p": noted.get("is_heavy"),
-        "u": endpoint is None,
-        "v": is_ok and "captcha" in noted.get("sent", ()),
-        "k": is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in request.META,
-        "s": hasattr(request, "switch"),  # from ``sandbox.switches``
-    }
-    return "".join(letter for letter, is_so in letters.items() if is_so)
+    number = _counts[unid] = _counts[unid] + 1  # threads may count one call less, but each number is seen
+    if number % _LOOK == 0 and (user := User.objects.filter(unid=unid).first()):
+        progress_of({user.pk: calls_of([unid])[0]}, now=times.now())
 
 
 @cache
@@ -221,10 +226,11 @@ def _page_heads() -> frozenset[str]:
     return frozenset({"static", *(route.strip("/").partition("/")[0] for route in pages())})
 
 
-def _is_no_page(path: str) -> bool:
-    """Tell whether a client meant a call: browsers ask by themselves for icons and the like."""
-    head, tail = path.strip("/").partition("/")[0], path.rpartition("/")[2]
-    return head not in _page_heads() and "." not in tail and not head.startswith(".")
+def _is_no_page(request: HttpRequest, response: HttpResponse) -> bool:
+    """Tell whether a client meant a call that there is not: browsers ask by themselves for icons and the like."""
+    head, tail = request.path_info.strip("/").partition("/")[0], request.path_info.rpartition("/")[2]
+    is_file = "." in tail or head.startswith(".")
+    return response.status_code == 404 and not is_file and head not in _page_heads()
 
 
 def calls_of(unids: Iterable[str]) -> list[list[Call]]:
