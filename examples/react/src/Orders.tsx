@@ -28,17 +28,26 @@ export function Orders({ fresh }: { fresh: string }) {
     if (fresh) pay(fresh)
   }, [fresh])
 
-  // 付款页开着就每秒问一次,关掉就停
+  // 付款页开着就每秒问一次,关掉就停。问完再等:用 setInterval,网络慢时请求会叠在一起,付了还在问
   useEffect(() => {
     if (!paying) return
-    const timer = setInterval(async () => {
+    let timer: number | undefined
+    const ask = async () => {
       const answer = await get("/order/query_order_status", { order_id: paying.order_id })
-      if (!answer.state && !ENDED.includes(answer.status)) return // 尚未支付,或者这一次没有问到
+      if (timer === undefined) return
+      if (!answer.state && !ENDED.includes(answer.status)) {
+        timer = window.setTimeout(ask, 1000) // 尚未支付,或者这一次没有问到
+        return
+      }
       setPaying(undefined)
       setOutcome(answer.msg)
       load()
-    }, 1000)
-    return () => clearInterval(timer)
+    }
+    timer = window.setTimeout(ask, 1000)
+    return () => {
+      window.clearTimeout(timer)
+      timer = undefined
+    }
   }, [paying])
 
   async function pay(order_id: string) {
