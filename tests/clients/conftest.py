@@ -10,6 +10,8 @@ import pytest
 from django.db import connections
 
 from devstack.supervisor import one_server
+from lessons.signs import signs_of
+from lessons.stream import accounts_noted, calls_of
 from operations import units
 from tests.kit import free_ports
 from tests.processes import Service, ask, environment
@@ -94,8 +96,9 @@ def node() -> Callable[..., Any]:
 
 @pytest.fixture
 def quiet(servers: list[Server]) -> Iterator[None]:
-    """No server may write a traceback while the test runs."""
+    """No server may write a traceback while the test runs, and no client is blamed for how it works."""
     before = [len(server.log()) for server in servers]
     yield
     for server, length in zip(servers, before, strict=True):
         assert "Traceback" not in server.log()[length:]
+    assert [sign for calls in calls_of(accounts_noted()) for sign in signs_of(calls)] == []
