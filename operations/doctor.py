@@ -21,7 +21,6 @@ from core.api.handler import engine_is_down
 from core.cache import valkey
 from core.db.direct import NoDirectWay, direct_options
 from core.findings import Finding
-from moving.rebase import addresses_of_pictures
 from operations import health, servers
 from payments import doctor as payments
 from permissions.doctor import roles_and_calls
@@ -197,6 +196,6 @@ def upstreams() -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     *(engines, settings_and_models, pooler, metrics_token, clocks, certificate, upstreams),
     *servers.CHECKS,
-    *(roles_and_calls, scan_login, text_messages, store_of_pictures, room_for_pictures, addresses_of_pictures),
+    *(roles_and_calls, scan_login, text_messages, store_of_pictures, room_for_pictures),
     *payments.CHECKS,
 )

@@ -14,5 +14,4 @@ class Command(BaseCommand):
         import_string(settings.ASGI_APPLICATION)
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed_roles")
-        call_command("pictures_rebase", verbosity=0)
         call_command("seed_demo")  # root always; the rest only with DEMO_DATA on
