@@ -231,6 +231,14 @@ class TestRefundNotices:
     def refund(self, paid):
         return refund_run(refund_id=request(paid(), 1000).pk, now=timezone.now())
 
+    def test_a_merchant_without_the_key_of_v2_takes_none_that_anybody_could_seal(self, refund, wechat, settings):
+        settings.WECHAT_PAY_API_KEY = ""
+
+        assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, key="")), "未配置")
+
+        refund.refresh_from_db()
+        assert refund.state != "success"
+
     @pytest.mark.parametrize(
         ("word", "old_word", "state"),
         [("SUCCESS", "SUCCESS", "success"), ("ABNORMAL", "CHANGE", "abnormal"), ("CLOSED", "REFUNDCLOSE", "closed")],

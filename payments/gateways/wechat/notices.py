@@ -108,8 +108,6 @@ def read_v3(
     try:
         notice = orjson.loads(raw)
         event, resource = notice["event_type"], notice["resource"]
-        if resource.get("algorithm") != "AEAD_AES_256_GCM":
-            raise ValueError("unknown algorithm")
         content, who = _decrypt(resource, authentic)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NoticeRefused("报文格式错误或解密失败") from None
