@@ -1,5 +1,7 @@
 """A return is goods that come back: agreed, sent with a number, received once, and only then paid for."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import IntegrityError
 from django.db.models import F
@@ -10,6 +12,7 @@ from shop.errors import OrderRefused
 from shop.models import Order
 from shop.services.order_refund import (
     MAX_RETURN_NUMBERS,
+    order_refund_part,
     order_return,
     order_return_agree,
     order_return_decide,
@@ -188,6 +191,17 @@ class TestRefusals:
             with pytest.raises(OrderRefused, match="已经收到"):
                 again()
         assert (stock_of(bike), asked.lines.get().received_quantity) == (5, 2)
+
+    def test_a_refund_puts_no_piece_on_the_shelf_that_has_come_back(self, asked, bike):
+        receive(asked, 1)
+        refund = {"amount": Decimal(200), "quantities": {asked.lines.get().pk: 2}, "refunds_seen": 0}
+
+        with pytest.raises(OrderRefused, match="最多还有 1 件可以放回货架"):
+            order_refund_part(
+                order_id=asked.order_id, **refund, is_restocked=True, reason="", now=timezone.now(), **STAFF
+            )
+
+        assert stock_of(bike) == 4 and not Refund.objects.exists()
 
     def test_no_more_comes_than_was_sold_and_no_line_of_another_order(self, office, asked, paid, bike):
         with pytest.raises(OrderRefused, match="最多还能收到 2 件"):

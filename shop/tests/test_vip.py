@@ -80,13 +80,14 @@ class TestByTheApi:
 
     def test_a_lower_level_is_refused_and_takes_nothing(self, li):
         User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=timezone.now() + DAY)
-        product = make_vip(1, stock=5)
+        product, higher = make_vip(1, stock=5), make_vip(3)
         body = {"product_id": product.product_id}
-        li.post("/cart/add_to_cart", body | {"count": 1})
-        li.post("/cart/check", body)
+        for product_id in (product.product_id, higher.product_id):
+            li.post("/cart/add_to_cart", {"product_id": product_id, "count": 1})
+        li.post("/cart/check", {"product_id": f"{product.product_id},{higher.product_id}"})
 
         assert envelope(li.post("/pay/pre_order", body)) == (10004, False, "不能充值低等级的vip")
-        assert envelope(li.post("/pay/pre_order")) == (10004, False, "不能充值低等级的vip")  # by the cart
+        assert envelope(li.post("/pay/pre_order")) == (10004, False, "不能充值低等级的vip")  # beside a higher one
         assert stock_of(product) == 5 and not Order.objects.exists()
         User.objects.filter(pk=li.user.pk).update(vip_expires_at=timezone.now())  # after its end any may be bought
         assert envelope(li.post("/pay/pre_order", body))[1] is True
