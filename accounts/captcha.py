@@ -51,7 +51,7 @@ def captcha_make() -> tuple[str, str]:
 
 
 def captcha_solve(*, key: str, answer: str) -> bool:
-    """Tell whether ``answer`` is right, and use the captcha up. Of two answers at once only one can be right."""
+    """Tell whether ``answer`` is right, and use the captcha up. If two answers come at once, only one can be right."""
     if len(key) != KEY_LENGTH or not key.isalnum() or not answer:
         return False
     text = client().getdel(_valkey_key(key))

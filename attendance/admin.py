@@ -118,13 +118,13 @@ class SessionAdmin(ExportableAdmin):
         names = class_rows(scope).filter(state=ClassState.OPEN).values_list("name", flat=True)
         if campus := request.GET.get("campus"):
             names = names.filter(name__in=campuses(scope).get(campus, []))
-        facts = {
+        context = {
             "may_change": self.has_change_permission(request),
             "class_names": names,
             "today": times.local(now),
             "periods": [(period, period == Period.at(now)) for period in Period],
         }
-        return super().changelist_view(request, facts | (extra_context or {}))
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def open_page(self, request: HttpRequest) -> HttpResponse:
         """Open a session as the API does, and go to its projected page; if there is one already, to its list."""
@@ -261,7 +261,7 @@ class LeaveForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Leave)
 class LeaveAdmin(OfficeAdmin):
-    """Leave entered ahead. Who may see and change sessions may see and change it."""
+    """Leave entered ahead. Users who may see and change sessions may see and change it."""
 
     form = LeaveForm
     rights: ClassVar = {}

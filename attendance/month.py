@@ -20,14 +20,14 @@ def month_sheet(class_name: str, first: date, last: date, *, now: datetime, scop
     by_student: dict[int, dict[int, Record]] = defaultdict(dict)
     for record in Record.objects.filter(scope.visible(of=Record), session__in=over).order_by("student_id"):
         by_student[record.student_id][record.session_id] = record
-    head = ["姓名", "学号", *(f"{one.date.day}日{one.get_period_display()}" for one in over), *SUMS]
+    head = ["姓名", "学号", *(f"{session.date.day}日{session.get_period_display()}" for session in over), *SUMS]
     rows = [_row(records, over, now) for records in by_student.values()]
     return Page(f"考勤表-{class_name}-{first:%Y-%m}", head, rows, [14, 16, *[8] * (len(head) - 2)])
 
 
 def _row(records: dict[int, Record], over: list[Session], now: datetime) -> list[Any]:
     newest = records[max(records)]
-    statuses = {one.pk: one.status_at(now, records[one.pk].status) for one in over if one.pk in records}
+    statuses = {pk: session.status_at(now, records[pk].status) for session in over if (pk := session.pk) in records}
     numbers: Any = numbers_of(statuses.values())
-    marks = (MARKS.get(statuses.get(one.pk), "") for one in over)
+    marks = (MARKS.get(statuses.get(session.pk), "") for session in over)
     return [newest.name, newest.sid, *marks, numbers["attended"] + numbers["absent"], *numbers.values()]

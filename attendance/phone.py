@@ -106,7 +106,7 @@ def _asking(request: HttpRequest) -> HttpResponse:
     return _page(request, error=None if _scan(request)[0] else CodeExpired())
 
 
-def _page(request: HttpRequest, *, error: DomainError | None = None, **facts: Any) -> HttpResponse:
+def _page(request: HttpRequest, *, error: DomainError | None = None, **more: Any) -> HttpResponse:
     context = {
         "error": error,
         "is_over": isinstance(error, CodeExpired),
@@ -115,7 +115,7 @@ def _page(request: HttpRequest, *, error: DomainError | None = None, **facts: An
         "action": PHONE_PATH,
         "wechat": WECHAT_PATH,
     }
-    response = render(request, "attendance/phone.html", context | facts)
+    response = render(request, "attendance/phone.html", context | more)
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -44,8 +44,8 @@ def screen_add(screen: Screen, now: datetime) -> None:
     if not sessions.is_live(screen.sid):
         raise SidUnknown
     shown = _screens()
-    of_session = [one for one in shown if one.session_pk == screen.session_pk and one.sid != screen.sid]
-    _forget(*(one for one in shown if one.sid == screen.sid), *of_session[: 1 - MAX_SCREENS])
+    of_session = [other for other in shown if other.session_pk == screen.session_pk and other.sid != screen.sid]
+    _forget(*(same for same in shown if same.sid == screen.sid), *of_session[: 1 - MAX_SCREENS])
     valkey.client().zadd(_SCREENS, {str(screen): epoch_ms(now) + EVERY_MS})
 
 

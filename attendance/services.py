@@ -39,7 +39,7 @@ def session_open(
 ) -> tuple[Session, int]:
     """Open a session with the students of a class who study now, and return it with their number.
 
-    Who is on leave that day is 请假 already. ``day`` and ``period`` are by default those of the moment.
+    Students on leave that day begin as 请假. ``day`` and ``period`` default to those of the moment.
 
     :raises ClassUnknown: no such class, or none with a student whom ``scope`` shows.
     :raises SessionExists: the class has a session then among those that ``scope`` shows.
@@ -64,13 +64,13 @@ def session_open(
         Record.objects.bulk_create(
             Record(
                 session=session,
-                student=one,
-                sid=one.sid,
-                name=one.name,
-                created_by_id=one.created_by_id,
-                status=Status.ON_LEAVE if one.pk in on_leave else Status.UNSIGNED,
+                student=student,
+                sid=student.sid,
+                name=student.name,
+                created_by_id=student.created_by_id,
+                status=Status.ON_LEAVE if student.pk in on_leave else Status.UNSIGNED,
             )
-            for one in roster
+            for student in roster
         )
     return session, len(roster)
 
@@ -89,19 +89,19 @@ def session_code(*, pk: int, base: str, sid: str = "", now: datetime, scope: Sco
         raise RowUnknown
     if sid:
         screens.screen_add(screens.Screen(sid, pk, base), now)
-    return _code_facts(pk, base, now)
+    return _code_fields(pk, base, now)
 
 
 def codes_send(*, now: datetime) -> None:
     """Send the sockets whose time has come their next code, or that their session is over."""
     due = list(screens.screens_due(now))
-    running = Session.objects.filter(pk__in={one.session_pk for one in due}, closed_at=None, closes_at__gt=now)
+    running = Session.objects.filter(pk__in={screen.session_pk for screen in due}, closed_at=None, closes_at__gt=now)
     open_pks = set(running.values_list("pk", flat=True))
     for screen in due:
         if screen.session_pk in open_pks:
-            facts = {"status": 200, "state": True} | _code_facts(screen.session_pk, screen.base, now)
-            screens.screen_tell(screen, "attendanceCode", facts)
-    for pk in {one.session_pk for one in due} - open_pks:
+            event = {"status": 200, "state": True} | _code_fields(screen.session_pk, screen.base, now)
+            screens.screen_tell(screen, "attendanceCode", event)
+    for pk in {screen.session_pk for screen in due} - open_pks:
         screens.screens_end(pk)
 
 
@@ -222,16 +222,16 @@ def _close(session: Session, at: datetime) -> None:
 
 def _tell(session: Session, record: Record) -> None:
     statuses = session.records.values_list("status", flat=True)
-    facts = {
+    event = {
         "status": 200, "state": True, "sId": record.sid, "name": record.name,
         "signed": numbers_of(statuses)["attended"], "total": len(statuses),
         "attendanceStatus": Status(record.status).label, "signTime": times.format_api_time(record.signed_at),
     }  # fmt: skip
     # Before the commit, while the session is locked: of two signs at once, the second number must not come first.
-    screens.screens_tell(session.pk, "attendanceSigned", facts)
+    screens.screens_tell(session.pk, "attendanceSigned", event)
 
 
-def _code_facts(pk: int, base: str, now: datetime) -> dict[str, Any]:
+def _code_fields(pk: int, base: str, now: datetime) -> dict[str, Any]:
     code = code_make(pk, now)
     url = f"{base}{SIGN_PATH}?code={code}"
     return {"code": code, "signUrl": url, "expires_in": int(CODE_TTL.total_seconds())}

@@ -160,8 +160,8 @@ def chapters(book: str) -> dict[str, Chapter]:
         html = markdown.render(text).replace("<img ", '<img loading="lazy" ')
         picture = re.search(r'src="(.*?)"', html)
         name = path.stem.partition("-")[2]
-        facts = title.removeprefix("# "), picture[1] if picture else "", lead
-        by_name[name] = Chapter(name, *facts, mark_safe(html))  # noqa: S308  (our own files)
+        address = picture[1] if picture else ""
+        by_name[name] = Chapter(name, title.removeprefix("# "), address, lead, mark_safe(html))  # noqa: S308  (our own files)
     return by_name
 
 

@@ -75,5 +75,4 @@ def picture(request: HttpRequest, setting: str) -> FileResponse:
 
 def school(request: HttpRequest) -> dict[str, Any]:
     """Context processor: the institute's name, logo and colour for every template."""
-    facts = {"name": settings.SCHOOL_NAME, "logo": logo_url(), "colour": settings.SCHOOL_COLOUR}
-    return {"school": facts}
+    return {"school": {"name": settings.SCHOOL_NAME, "logo": logo_url(), "colour": settings.SCHOOL_COLOUR}}

@@ -38,10 +38,10 @@ def logins_reset(*, now: datetime) -> str:
             at = (now - timedelta(days=ago, minutes=-random.randint(0, 600))).replace(second=0, microsecond=0)
             ip, device = f"{NETWORK}{10 + number + random.choice([0, 0, 0, 20])}", DEVICES[number % len(DEVICES)]
             method = random.choice([LoginMethod.API, LoginMethod.OFFICE]) if user.is_staff else LoginMethod.API
-            facts = {"door": method, "username": user.username, "ip": ip, "device": device}
+            attempt = {"door": method, "username": user.username, "ip": ip, "device": device}
             if random.random() < 0.1:
-                attempts.append(LoginAttempt(at=at - timedelta(minutes=1), outcome=Outcome.WRONG, **facts))
-            attempts.append(LoginAttempt(at=at, outcome=Outcome.DONE, **facts))
+                attempts.append(LoginAttempt(at=at - timedelta(minutes=1), outcome=Outcome.WRONG, **attempt))
+            attempts.append(LoginAttempt(at=at, outcome=Outcome.DONE, **attempt))
             if method is LoginMethod.OFFICE:
                 continue
             previous = last.get(user.pk)
@@ -51,7 +51,7 @@ def logins_reset(*, now: datetime) -> str:
             )  # fmt: skip
             logins.append(last[user.pk])
     LoginLog.objects.bulk_create(logins)
-    LoginAttempt.objects.bulk_create(sorted(attempts, key=lambda one: one.at), ignore_conflicts=True)
+    LoginAttempt.objects.bulk_create(sorted(attempts, key=lambda attempt: attempt.at), ignore_conflicts=True)
     return f"写入登录记录 {len(attempts)} 条"
 
 

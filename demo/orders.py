@@ -197,8 +197,8 @@ def _money(order: Order, title: str, times: dict[str, datetime], number: int, no
     )  # fmt: skip
     yield payment
 
-    def log(at: datetime, actor: str, event: str, after: str, before: str = "", **facts: Any) -> PaymentLog:
-        return PaymentLog(payment=payment, at=at, actor=actor, event=event, from_state=before, to_state=after, **facts)
+    def log(at: datetime, actor: str, event: str, after: str, before: str = "", **fields: Any) -> PaymentLog:
+        return PaymentLog(payment=payment, at=at, actor=actor, event=event, from_state=before, to_state=after, **fields)
 
     yield log(order.created_at, SYSTEM, "发起支付", PaymentStatus.STARTING)
     yield log(paid_at, WECHAT, "支付成功", PaymentStatus.PAID, PaymentStatus.OPEN)

@@ -66,7 +66,7 @@ PRODUCT_IDS = [time17(at) for at in TIMES]
 
 def products_seed(*, now: datetime) -> str:
     """Create the demo products that are missing. Those that have been changed or taken off sale stay as they are."""
-    number = sum(_create(*one, now) for one in zip(PRODUCTS, TIMES, strict=True))
+    number = sum(_create(product, at, now) for product, at in zip(PRODUCTS, TIMES, strict=True))
     return f"新增演示商品 {number} 件" if number else "演示商品已就绪"
 
 
@@ -118,8 +118,8 @@ def _create(product: DemoProduct, at: datetime, now: datetime) -> bool:
         return False
     category = _category(product.category, now)
     Category.objects.filter(pk=category.pk).update(removed_at=None)
-    facts = _facts(product) | {"category_id": category.category_id, "image_url": _picture_url(time17(at), now)}
-    product_create(**facts, actor=ACTOR, now=at)
+    fields = _fields(product) | {"category_id": category.category_id, "image_url": _picture_url(time17(at), now)}
+    product_create(**fields, actor=ACTOR, now=at)
     return True
 
 
@@ -127,7 +127,7 @@ def _reset_product(product: DemoProduct, product_id: str, now: datetime) -> None
     row = _find(product, product_id)
     assert row
     Product.objects.filter(pk=row.pk).update(product_id=product_id, removed_at=None)
-    changes = _facts(product) | {"category_id": CATEGORY_IDS[product.category]}
+    changes = _fields(product) | {"category_id": CATEGORY_IDS[product.category]}
     if row.updated_at is not None:  # the picture may have been changed as well
         changes["image_url"] = _picture_url(product_id, now)
     with suppress(NothingChanged):
@@ -135,7 +135,7 @@ def _reset_product(product: DemoProduct, product_id: str, now: datetime) -> None
     Product.objects.filter(pk=row.pk).update(updator="", updated_at=None)
 
 
-def _facts(product: DemoProduct) -> dict[str, Any]:
+def _fields(product: DemoProduct) -> dict[str, Any]:
     names = ("name", "stock", "description", "vip_level")
     return {name: getattr(product, name) for name in names} | {"price": Decimal(product.price), "vip_days": 30}
 

@@ -41,10 +41,10 @@ def faults_end(users: Iterable[User]) -> None:
 def faults_on(class_names: Iterable[str]) -> dict[str, dict[Switch, int]]:
     """Return the switches that are on in each class, and for how many accounts."""
     switches = switches_on() if settings.SANDBOX else []
-    users = User.objects.filter(unid__in=[one.unid for one in switches], class_name__in=list(class_names))
+    users = User.objects.filter(unid__in=[switch.unid for switch in switches], class_name__in=list(class_names))
     classes = dict(users.values_list("unid", "class_name")) if switches else {}
     found: dict[str, Counter[Switch]] = defaultdict(Counter)
-    for one in switches:
-        if one.unid in classes:
-            found[classes[one.unid]][replace(one, unid="", jti="")] += 1
+    for switch in switches:
+        if switch.unid in classes:
+            found[classes[switch.unid]][replace(switch, unid="", jti="")] += 1
     return {name: dict(counter) for name, counter in found.items()}

@@ -53,10 +53,10 @@ def trainees_named(user: User, unid: str, class_name: str) -> list[User] | None:
         return None
     if not unid:
         return list(trainees_of(user, class_name))
-    one = User.objects.filter(unid=unid).first()
-    if one is None or user.is_superuser:
-        return [one] if one else []
-    return list(trainees_of(user, one.class_name).filter(pk=one.pk))
+    trainee = User.objects.filter(unid=unid).first()
+    if trainee is None or user.is_superuser:
+        return [trainee] if trainee else []
+    return list(trainees_of(user, trainee.class_name).filter(pk=trainee.pk))
 
 
 @transaction.atomic

@@ -60,7 +60,7 @@ def alerts_send(findings: Iterable[Finding], *, now: datetime) -> int:
 
 
 def _claim(finding: Finding, now: datetime) -> bool:
-    """Note that a finding was seen; return whether this call must tell it. Of several at once only one gets True."""
+    """Note that a finding was seen; return whether this call must tell it: of several at once, one."""
     key, fields = finding.key[:200], {"text": finding.what[:500], "seen_at": now}
     Alert.objects.get_or_create(key=key, defaults={**fields, "since": now})
     mine = Alert.objects.filter(key=key)

@@ -24,7 +24,7 @@ from shop.services.after_restore import orders_after_restore
 
 log = structlog.get_logger("operations")
 Memory = dict[str, Any]
-# The fields that say when a row was made. Of all that people and workers do something leaves such a row.
+# The fields that say when a row was made. Whatever people and workers do leaves such a row.
 MADE_AT = {"created_at", "logged_in_at", "received_at", "restored_at", "timestamp"}
 
 

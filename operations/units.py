@@ -34,7 +34,7 @@ def command(
 ) -> list[str]:
     """Return the command of a unit for this checkout and this Python.
 
-    :param more: options behind those of the unit. Of an option that stands twice, our servers take the last value.
+    :param more: options behind those of the unit. If an option stands twice, our servers take the last value.
     :param without: options to leave out, with their values.
     :param variables: what the command may name besides the variables that the unit sets.
     """

@@ -147,7 +147,7 @@ def _account(person: dict[str, Any], invitation: Invitation | None, *, now: date
         terms = invitation.terms
         user, number = user_register(**person, roleid=terms.role.roleid, class_name=terms.class_name), terms.students
     practice_add(user_pks=[user.pk], number=number, now=now)
-    # Last, because the row stays locked to the end. Of two who take the last place, one changes no row.
+    # Last, because the row stays locked to the end. If two people take the last place, one of them changes no row.
     rows = Invitation.objects.filter(pk=invitation.pk, joined__lt=F("places")) if invitation else None
     if rows is not None and not rows.update(joined=F("joined") + 1):
         raise InvitationInvalid

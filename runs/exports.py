@@ -98,9 +98,9 @@ class ExportableAdmin(OfficeAdmin):
         return [path("export/", self.admin_site.admin_view(self.export_page), name=name), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        facts = {"may_export": self.may_export(request), "export_query": query_kept(request.GET.urlencode())}
-        facts["export_page"] = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
-        return super().changelist_view(request, facts | (extra_context or {}))
+        context = {"may_export": self.may_export(request), "export_query": query_kept(request.GET.urlencode())}
+        context["export_page"] = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def export_page(self, request: HttpRequest) -> HttpResponse:
         if not self.may_export(request):
@@ -139,7 +139,7 @@ def _in_words(changelist: Any, name: str, value: str) -> str:
     if not title:
         return f"{name}={value}"
     values = value.split(",") if labels else [value]
-    return f"{title}：{'、'.join(labels.get(one, one) for one in values)}"
+    return f"{title}：{'、'.join(labels.get(value, value) for value in values)}"
 
 
 def _names_of(changelist: Any, name: str) -> tuple[str, dict[str, str]]:
@@ -147,9 +147,9 @@ def _names_of(changelist: Any, name: str) -> tuple[str, dict[str, str]]:
     titles = {SEARCH_VAR: "搜索"} | changelist.model_admin.filter_titles
     if name in titles:
         return titles[name], {}
-    for one in changelist.filter_specs:
-        if isinstance(one, admin.SimpleListFilter) and one.parameter_name == name:
-            return str(one.title), {str(key): str(label) for key, label in one.lookup_choices}
+    for spec in changelist.filter_specs:
+        if isinstance(spec, admin.SimpleListFilter) and spec.parameter_name == name:
+            return str(spec.title), {str(key): str(label) for key, label in spec.lookup_choices}
     parts: Any = _FIELD.fullmatch(name)
     try:
         field: Any = changelist.opts.get_field(parts[1])

@@ -89,16 +89,16 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
             except DomainError as refusal:
                 messages.error(request, refusal.msg)
             return HttpResponseRedirect(run_url(run) + f"?{request.GET.urlencode() if query is None else query}")
-        facts = {"run": run, "progress": progress_read(run), "stalled": run_is_stalled(run, times.now())}
-        facts |= {"created": format_office_time(run.created_at), "keep_days": KEEP_FOR.days}
-        return page_shown(self, request, self.run_template, str(run), **facts, **self.context(request, run))
+        context = {"run": run, "progress": progress_read(run), "stalled": run_is_stalled(run, times.now())}
+        context |= {"created": format_office_time(run.created_at), "keep_days": KEEP_FOR.days}
+        return page_shown(self, request, self.run_template, str(run), **context, **self.context(request, run))
 
     def progress_page(self, request: HttpRequest, pk: str) -> HttpResponse:
         run = self.run_of(request, pk)
         progress = progress_read(run)
-        facts = {"state": run.state, "working": run.is_working, "done": progress.done, "total": progress.total}
-        facts |= {"percent": progress.percent if run.is_working else 100, "stalled": run_is_stalled(run, times.now())}
-        return JsonResponse(facts, headers={"Cache-Control": "no-store"})
+        answer = {"state": run.state, "working": run.is_working, "done": progress.done, "total": progress.total}
+        answer |= {"percent": progress.percent if run.is_working else 100, "stalled": run_is_stalled(run, times.now())}
+        return JsonResponse(answer, headers={"Cache-Control": "no-store"})
 
     def result_page(self, request: HttpRequest, pk: str) -> HttpResponse:
         run = self.run_of(request, pk)

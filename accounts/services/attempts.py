@@ -85,10 +85,10 @@ def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: s
     # Strangers can cause refusals from any number of addresses, and nothing bounds the list of what staff did but time.
     if not is_done and _is_over(f"staff:{user.pk}", MAX_REFUSALS_AN_HOUR, _HOUR_S, without_valkey=True):
         return
-    words = {"入口": method.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
+    entry = {"入口": method.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
     # A refused login does not prove who tried it.
     action_record(
-        user, StaffAction.LOGIN if is_done else StaffAction.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None
+        user, StaffAction.LOGIN if is_done else StaffAction.LOGIN_REFUSED, entry, actor_pk=user.pk if is_done else None
     )
 
 

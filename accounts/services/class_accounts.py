@@ -161,8 +161,8 @@ def class_list() -> list[tuple[str, int]]:
 
 def password_make() -> str:
     """Return a random password that is easy to read out and to type, such as ``lumi-kase-4829`` (36 bits)."""
-    words = ["".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(2)]
-    return "-".join([*words, "".join(secrets.choice(_DIGITS) for _ in range(4))])
+    syllables = ["".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(2)]
+    return "-".join([*syllables, "".join(secrets.choice(_DIGITS) for _ in range(4))])
 
 
 def _trainee(line: str, line_number: int) -> Trainee:

@@ -216,11 +216,11 @@ def _after_asking_provider(order: Order, now: datetime) -> Order:
 
 
 def _pay_answer(order: Order, now: datetime) -> Envelope:
-    facts: dict[str, Any] = {"order_id": order.order_id, **order_status(order, now)}
-    refusal = _UNPAID_ANSWERS.get(facts["order_status"])
+    answer: dict[str, Any] = {"order_id": order.order_id, **order_status(order, now)}
+    refusal = _UNPAID_ANSWERS.get(answer["order_status"])
     if refusal is None and order.pay_status == PayStatus.PAID:
-        return ok("支付成功", **facts)
-    raise (refusal or OrderUnpaid)(**facts)
+        return ok("支付成功", **answer)
+    raise (refusal or OrderUnpaid)(**answer)
 
 
 def _require_merchant(appid: str, mch_id: str) -> None:

@@ -57,7 +57,7 @@ def courier_of(number: str) -> str:
 
 
 def number_fits(courier: str, number: str) -> bool:
-    """Tell whether the courier writes numbers like this one. Of a courier that staff added any number may be one."""
+    """Tell whether the courier writes numbers like this one. A courier that staff added may use any number."""
     return re.fullmatch(FORMS.get(courier, ".*"), number) is not None
 
 

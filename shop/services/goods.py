@@ -71,10 +71,10 @@ def goods_move(
     if not fitting.update(**changes):
         raise ProductInvalid(_why_not(products.get(), pieces))
     product = products.get()  # this transaction holds its row now
-    words = {"price": [old_price, price]} if price else {}
-    words |= {"stock": [str(product.stock - pieces), str(product.stock)]} if pieces else {}
-    words |= {"原因": ["", reason]} if reason else {}
-    LogEntry.objects.log_create(product, action=LogEntry.Action.UPDATE, changes=words)
+    before_after = {"price": [old_price, price]} if price else {}
+    before_after |= {"stock": [str(product.stock - pieces), str(product.stock)]} if pieces else {}
+    before_after |= {"原因": ["", reason]} if reason else {}
+    LogEntry.objects.log_create(product, action=LogEntry.Action.UPDATE, changes=before_after)
     return product
 
 
@@ -113,12 +113,11 @@ def goods_apply(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> No
         if row.error:
             raise ProductInvalid(f"{row.name}：{row.error}")
         if row.pk is None:
-            facts: dict[str, Any] = {"actor": actor, "scope": scope, "now": now, "stock": row.pieces}
-            facts |= {"category_id": row.category_id, "name": row.name, "price": Decimal(row.price)}
-            row.pk = product_create(**facts).pk
+            product: dict[str, Any] = {"category_id": row.category_id, "name": row.name, "price": Decimal(row.price)}
+            row.pk = product_create(**product, stock=row.pieces, actor=actor, scope=scope, now=now).pk
         else:
-            facts = {"pieces": row.pieces, "old_price": row.old_price, "price": row.price}
-            goods_move(pk=row.pk, reason=f"{run.reason} {row.reason}".strip(), actor=actor, now=now, **facts)
+            change: dict[str, Any] = {"pieces": row.pieces, "old_price": row.old_price, "price": row.price}
+            goods_move(pk=row.pk, reason=f"{run.reason} {row.reason}".strip(), actor=actor, now=now, **change)
     # This transaction holds the products now, so whoever has counted them meanwhile has committed.
     if counted := goods_counted(run=run, since=run.created_at):
         raise ProductInvalid(f"同事刚刚盘点过：{counted}。请重新下载商品表再盘点")
@@ -145,8 +144,8 @@ def goods_undo(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> Non
         if row.category_id:
             product_remove(product_id=Product.objects.get(pk=row.pk or 0).product_id, scope=scope, now=now)
         else:
-            facts: dict[str, Any] = {"pieces": -row.pieces, "old_price": row.price, "price": row.old_price}
-            goods_move(pk=row.pk or 0, reason="撤销", actor=actor, now=now, **facts)
+            change: dict[str, Any] = {"pieces": -row.pieces, "old_price": row.price, "price": row.old_price}
+            goods_move(pk=row.pk or 0, reason="撤销", actor=actor, now=now, **change)
 
 
 def _rows(run: GoodsRun, scope: Scope) -> list[GoodsRow]:

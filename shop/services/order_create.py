@@ -148,7 +148,7 @@ def _one_product(product_id: str, quantity: int) -> dict[int, int]:
 
 
 def _checked_out(buyer_pk: int) -> dict[int, int]:
-    """Take the checked rows out of the cart. Of two submits at once the second waits, and finds no rows."""
+    """Take the checked rows out of the cart. If two submits come at once, the second waits and finds no rows."""
     rows = CartItem.objects.select_for_update().filter(user_id=buyer_pk, is_checked=True).order_by("product_id")
     items = list(rows)
     if not items:

@@ -75,14 +75,14 @@ def order_move(
     now: datetime,
     detail: str = "",
     refund_reason: str = "",
-    **facts: Any,
+    **fields: Any,
 ) -> Refund | None:
     """Apply ``event`` to an order whose row is locked: state, stock, refund and log, all or nothing.
 
     Where all of the money goes back, that is what earlier refunds of a part have left; the refund is returned.
 
     :param refund_reason: what the buyer reads of the refund at the provider; otherwise ``detail``.
-    :param facts: other fields to save with it.
+    :param fields: others to save with it.
     :raises OrderRefused: ``TABLE`` has no such transition, or the goods of a return are not that far or further.
     :raises StockShortage, ProductGone: the stock must be taken again and is gone.
     :raises RefundNotPossible: the money cannot go back.
@@ -91,7 +91,7 @@ def order_move(
     transition = require(before, event)
     if reason := RETURN_REFUSALS.get((order.return_step, event)):
         raise OrderRefused(reason)
-    changes = facts | _stock_facts(order, transition) | _face_facts(order, transition, event)
+    changes = fields | _move_stock(order, transition) | _state_fields(order, transition, event)
     for name, value in changes.items():
         setattr(order, name, value)
     order.save(update_fields=list(changes))
@@ -144,7 +144,8 @@ def order_note(
     )
 
 
-def _stock_facts(order: Order, transition: Transition) -> dict[str, Any]:
+def _move_stock(order: Order, transition: Transition) -> dict[str, Any]:
+    """Take the stock or give it back, as the transition has it; return the field that says so."""
     if transition.stock is Stock.KEEP:
         return {}
     takes = transition.stock is Stock.TAKE_AGAIN
@@ -158,13 +159,13 @@ def _stock_facts(order: Order, transition: Transition) -> dict[str, Any]:
     return {"holds_stock": takes}
 
 
-def _face_facts(order: Order, transition: Transition, event: Event) -> dict[str, Any]:
-    facts: dict[str, Any] = {"state": transition.to}
-    facts |= {name: number for name, number in API_STATUSES[transition.to]._asdict().items() if number is not None}
+def _state_fields(order: Order, transition: Transition, event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = {"state": transition.to}
+    fields |= {name: number for name, number in API_STATUSES[transition.to]._asdict().items() if number is not None}
     if event in RETURN_STEPS:
-        facts["return_step"] = RETURN_STEPS[event]
+        fields["return_step"] = RETURN_STEPS[event]
     if event in RETURN_EVENTS:
-        facts["order_status"] = OrderStatus.RETURNED
+        fields["order_status"] = OrderStatus.RETURNED
     if transition.to is not State.OPEN:
-        facts |= {"sweep_at": None, "closing": "", "closing_by": ""}
-    return facts
+        fields |= {"sweep_at": None, "closing": "", "closing_by": ""}
+    return fields

@@ -46,8 +46,8 @@ def order_return(
         transition = require(State(order.state), Event.ASK_RETURN)
         refunds_require(out_trade_no=order_id)
         if not (transition.refund and vip_has_begun(order=order, now=now)):
-            facts = {"note": reason[:200], "return_no": "" if transition.refund else tracking_no}
-            order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, **facts)
+            fields = {"note": reason[:200], "return_no": "" if transition.refund else tracking_no}
+            order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, **fields)
             return order
         flag_locked(order=order, reason=f"买家申请退货，VIP 时长已经开始使用：{reason}", actor=actor, now=now)
     raise VipInUse
@@ -192,8 +192,8 @@ def order_refund_part(
     # On the wire, where marks are half-width and amounts have no separators.
     note = ": ".join(filter(None, [f"商家已退款 {amount:.2f}元", reason]))[:200]
     if fen == refunds.rest_fen:
-        facts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
-        refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **facts)
+        texts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
+        refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **texts)
     else:
         if state in (State.PAID, State.PREPARING) and not any(line.left for line in order.lines.all()):
             raise OrderRefused("没有发货的商品都退了，请退完全部余款")

@@ -45,11 +45,11 @@ def order_ship(
     if event is None:
         raise OrderRefused("action: 必须是0、1、2、3之一")
     order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
-    facts: dict[str, Any] = {}
+    parcel: dict[str, Any] = {}
     if event is Event.SHIP:
-        facts = {"express_company": express_company, "express_no": express_no}
+        parcel = {"express_company": express_company, "express_no": express_no}
     detail = f"{express_company} {express_no}".strip()
-    order_move(order=order, event=event, actor=actor, now=now, detail=detail, **facts)
+    order_move(order=order, event=event, actor=actor, now=now, detail=detail, **parcel)
 
 
 @transaction.atomic
@@ -100,5 +100,5 @@ def order_undo(*, order_id: str, event: Event, actor: str, now: datetime) -> Non
     order = order_lock(order_id=order_id)
     if not can_be_undone(order, event, now):
         raise OrderRefused(f"{UNDOES[event].label}已超过 10 分钟，或之后订单上又有了变化，不能撤销")
-    facts = {"express_company": "", "express_no": ""} if event is Event.UNSHIP else {}
-    order_move(order=order, event=event, actor=actor, now=now, **facts)
+    parcel = {"express_company": "", "express_no": ""} if event is Event.UNSHIP else {}
+    order_move(order=order, event=event, actor=actor, now=now, **parcel)

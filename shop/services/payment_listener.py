@@ -39,31 +39,31 @@ def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: d
     if order.pay_status == PayStatus.PAID:  # payments reported this money before
         return PaidOutcome.ACCEPTED
     # Show an order again that its buyer has deleted: the buyer must see where the money is.
-    facts: dict[str, Any] = {"paid_at": paid_at, "transaction_id": transaction_id, "hidden_at": None}
+    payment: dict[str, Any] = {"paid_at": paid_at, "transaction_id": transaction_id, "hidden_at": None}
     detail = f"{transaction_id} {fen_text(paid_fen)}"
     late = order.state != State.OPEN
     try:
         with transaction.atomic():
             note = "订单关闭后收到付款,已重新占用库存" if late else ""
-            order_move(order=order, event=Event.PAY, actor=WECHAT, now=now, detail=detail, note=note, **facts)
+            order_move(order=order, event=Event.PAY, actor=WECHAT, now=now, detail=detail, note=note, **payment)
             if late:
                 flag_locked(order=order, reason=note, actor=SYSTEM, now=now)
             if vip_grant(order=order, now=now):
                 order_move(order=order, event=Event.NOTHING_TO_SHIP, actor=SYSTEM, now=now)
     except (StockShortage, ProductGone) as shortage:
-        return _return_the_money(order, shortage, detail, now, facts)
+        return _return_the_money(order, shortage, detail, now, payment)
     return PaidOutcome.ACCEPTED
 
 
 def _return_the_money(
-    order: Order, shortage: Exception, detail: str, now: datetime, facts: dict[str, Any]
+    order: Order, shortage: Exception, detail: str, now: datetime, payment: dict[str, Any]
 ) -> PaidOutcome:
     log.warning("paid after closing, stock gone: refunding", order_id=order.order_id)
     note = "订单关闭后收到付款,商品已无库存,款项将原路退回"
     detail = f"{detail} {shortage}"
-    facts = facts | {"refunded": order.total}  # payments makes the refund
+    payment = payment | {"refunded": order.total}  # payments makes the refund
     order.refresh_from_db()
-    order_move(order=order, event=Event.PAY_TOO_LATE, actor=WECHAT, now=now, detail=detail, note=note, **facts)
+    order_move(order=order, event=Event.PAY_TOO_LATE, actor=WECHAT, now=now, detail=detail, note=note, **payment)
     flag_locked(order=order, reason=note, actor=SYSTEM, now=now)
     return PaidOutcome.REFUND
 
