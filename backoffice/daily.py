@@ -3,7 +3,7 @@
 Every number comes from the apps' ``figures``, so that it is the one that other pages show.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -59,47 +59,8 @@ _COMPARED: dict[str, Callable[["Sheet"], Any]] = {
 
 _SOLD_BY = {"category": "类目比较", "product": "商品比较"}
 _NONE_SOLD = (0, Decimal(0))
+Groups = dict[str, Sequence[Sequence[Any]]]  # by their names, for each span its numbers
 GROUPS_SHOWN = 20  # categories or products on the page and on paper; the workbook has all
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Groups with their numbers in some days and, beside those, in earlier ones; the last number is what changes.
-
-    :param units: what the numbers of a span are.
-    :param groups: by their names, for each span its numbers.
-    """
-
-    title: str
-    spans: Sequence[Days]
-    units: Sequence[str]
-    groups: Mapping[str, Sequence[Sequence[Any]]]
-    has_total: bool = False
-
-    @property
-    def head(self) -> list[str]:
-        heads = [[days.label + unit for unit in self.units] for days in self.spans]
-        return ["项目", *heads[0], *(text for texts in heads[1:] for text in (*texts, "变化"))]
-
-    def rows(self, shown: int | None = None) -> Iterator[list[Any]]:
-        """Yield the lines of the table; beyond ``shown`` groups the rest of them as one."""
-        names = list(self.groups)
-        rest = names[shown:] if shown else []
-        yield from (self._row(name, self.groups[name]) for name in names[: len(names) - len(rest)])
-        if rest:
-            yield self._row(f"其他 {len(rest)} 种", self._sum(rest))
-        if self.has_total and names:
-            yield self._row("合计", self._sum(names))
-
-    def _sum(self, names: Sequence[str]) -> list[list[Any]]:
-        spans = zip(*(self.groups[name] for name in names), strict=True)
-        return [[sum(numbers) for numbers in zip(*span, strict=True)] for span in spans]
-
-    @staticmethod
-    def _row(name: str, spans: Sequence[Sequence[Any]]) -> list[Any]:
-        now, *others = spans
-        pairs = ((before, change_text(now[-1], before[-1]) or "—") for before in others)
-        return [name, *now, *(value for before, change in pairs for value in (*before, change))]
 
 
 @dataclass(frozen=True)
@@ -192,19 +153,18 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     now = local(times.now())
     days = days_asked(request.GET, now.date(), default=now.date())
     sheet = Sheet.of(days)
-    compared = list(_comparisons(sheet)) if days.months else []
     if "xlsx" in request.GET:
         if not may_export:
             raise PermissionDenied
         require_password(request, is_download=True)
         name = f"日报-{days.title.replace(' ', '')}.xlsx"
         action_record(request.user, StaffAction.EXPORT, {"文件": name})
-        return download(name, _book(sheet, compared))
+        return download(name, _book(sheet))
     context = admin.site.each_context(request) | {
         "title": f"日报 {days.title}",
         "days": days,
         "lines": list(sheet.lines()),
-        "compared": [(one.title, table(one.head, map(_cells, one.rows(GROUPS_SHOWN)))) for one in compared],
+        "compared": [(one.title, table(one.head, map(_cells, one.rows))) for one in _comparisons(sheet, GROUPS_SHOWN)],
         "by_day": table(_DAY_TITLES, map(_cells, (*sheet.rows(), sheet.sums()))) if days.number > 1 else "",
         "may_export": may_export,
         "back": f"?{days.query}",
@@ -216,20 +176,44 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     return render(request, template, context)
 
 
-def _comparisons(sheet: Sheet) -> Iterator[Comparison]:
-    """Yield the sums and what was sold, beside the months before and the same ones of the year before."""
+def _comparisons(sheet: Sheet, shown: int | None = None) -> Iterator[Page]:
+    """Yield the sums and what was sold, beside the months before and the same ones of the year before; of whole months.
+
+    :param shown: so many categories or products stand by themselves, the rest of them as one.
+    """
+    if not sheet.days.months:
+        return
     spans = list(dict.fromkeys([sheet.days, sheet.days.before(), sheet.days.year_before()]))
     sheets = [sheet, *map(Sheet.of, spans[1:])]
-    sums = {label: [(value_of(one),) for one in sheets] for label, value_of in _COMPARED.items()}
-    yield Comparison("比较", spans, [""], sums)
+    sums: Groups = {label: [(value_of(one),) for one in sheets] for label, value_of in _COMPARED.items()}
+    yield _comparison("比较", spans, [""], sums)
     for by, title in _SOLD_BY.items():
         sold = [{name: numbers for name, *numbers in products_sold(by, one.first, one.last)} for one in spans]
         names = dict.fromkeys(name for one in sold for name in one)
-        groups = {name: [one.get(name, _NONE_SOLD) for one in sold] for name in names}
-        yield Comparison(title, spans, [" 件数", "（元）"], groups, has_total=True)
+        groups: Groups = {name: [one.get(name, _NONE_SOLD) for one in sold] for name in names}
+        total: Groups = {"合计": _sum(groups.values())} if groups else {}
+        if shown and (rest := [groups.pop(name) for name in [*names][shown:]]):
+            groups[f"其他 {len(rest)} 种"] = _sum(rest)
+        yield _comparison(title, spans, [" 件数", "（元）"], groups | total)
 
 
-def _cells(row: list[Any]) -> list[Any]:
+def _comparison(title: str, spans: Sequence[Days], units: Sequence[str], groups: Groups) -> Page:
+    """Return the table of groups with their numbers in each span; the last number of a span is what changes."""
+    heads = [[days.label + unit for unit in units] for days in spans]
+    rows = []
+    for name, (now, *others) in groups.items():
+        pairs = ((before, change_text(now[-1], before[-1]) or "—") for before in others)
+        rows.append([name, *now, *(value for before, change in pairs for value in (*before, change))])
+    head = ["项目", *heads[0], *(text for texts in heads[1:] for text in (*texts, "变化"))]
+    return Page(title, head, rows, [24, *[16] * len(head)])
+
+
+def _sum(groups: Iterable[Sequence[Sequence[Any]]]) -> list[list[Any]]:
+    """Add up the numbers of groups, span by span."""
+    return [[sum(numbers) for numbers in zip(*span, strict=True)] for span in zip(*groups, strict=True)]
+
+
+def _cells(row: Sequence[Any]) -> list[Any]:
     return ["—" if value is None else yuan_text(value) if isinstance(value, Decimal) else str(value) for value in row]
 
 
@@ -238,11 +222,11 @@ def _compared(there_fen: int, here_fen: int) -> str:
     return f"与账单相差 {yuan_text(fen_to_yuan(difference))} 元，见对账差异" if difference else "与账单相同"
 
 
-def _book(sheet: Sheet, compared: Sequence[Comparison]) -> bytes:
+def _book(sheet: Sheet) -> bytes:
     head = [f"日报 {sheet.days.title}", "笔数", "金额（元）", "说明"]
     lines = [["" if value is None else value for value in line] for line in sheet.lines()]
     return book_write(
         Page("汇总", head, lines, [28, 10, 14, 60]),
-        *(Page(one.title, one.head, one.rows(), [24, *[16] * len(one.head)]) for one in compared),
+        *_comparisons(sheet),
         Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12, 12], _SUMS),
     )

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.safestring import SafeString
 
@@ -31,23 +32,8 @@ class Money:
     trouble: str = ""
 
 
-@dataclass(frozen=True)
-class OrderPage:
-    colour: str  # of the state
-    buyer: SafeString | str
-    phone: str
-    log: list[tuple[LogLine, bool]]  # newest first, each with whether it is a remark
-    asked: LogLine | None  # the buyer's request that waits for staff
-    money: list[Money]
-    trouble: str  # why the refund has not arrived
-    way_out: SafeString | str
-    flagged_by: str
-    parcel_page: str  # the courier's
-    return_courier: str
-    max_remark: int = REMARK_LENGTH
-
-
-def order_page(order: Order) -> OrderPage:
+def order_page(order: Order) -> dict[str, Any]:
+    """Return what the template calls ``page``."""
     logs, related = list(order.logs.order_by("-pk")), Related([order])
     names = actor_names(logs)
     lines = {log: LogLine(log.at, names[log.pk], log.label, _arrow(log), log.detail) for log in logs}
@@ -58,19 +44,21 @@ def order_page(order: Order) -> OrderPage:
     request = next((line for log, line in lines.items() if log.tells_of(Event.ASK_RETURN)), None)
     has_failed = order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK
     refund = related.refund(order) if has_failed else None
-    return OrderPage(
-        colour=COLOURS.get(order.state_label, ""),
-        buyer=page_link(order.user, order.username) if order.user else order.username,
-        phone=phone_shown(order),
-        log=[(line, log.tells_of(Note.REMARK)) for log, line in lines.items()],
-        asked=request if order.state in ASKED else None,
-        money=[*_payments(order), *_refunds(order)],
-        trouble=refund.trouble if refund else "",
-        way_out=related.way_out(order) if refund else "",
-        flagged_by=display_names([order.flagged_by])[order.flagged_by],
-        parcel_page=parcel_page(order.express_company, order.express_no),
-        return_courier=courier_of(order.return_no),
-    )
+    return {
+        "colour": COLOURS.get(order.state_label, ""),
+        "buyer": page_link(order.user, order.username) if order.user else order.username,
+        "phone": phone_shown(order),
+        # Newest first, each with whether it is a remark.
+        "log": [(line, log.tells_of(Note.REMARK)) for log, line in lines.items()],
+        "asked": request if order.state in ASKED else None,
+        "money": [*_payments(order), *_refunds(order)],
+        "trouble": refund.trouble if refund else "",
+        "way_out": related.way_out(order) if refund else "",
+        "flagged_by": display_names([order.flagged_by])[order.flagged_by],
+        "parcel_page": parcel_page(order.express_company, order.express_no),
+        "return_courier": courier_of(order.return_no),
+        "max_remark": REMARK_LENGTH,
+    }
 
 
 def last_step(order: Order) -> str:

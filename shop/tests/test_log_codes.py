@@ -59,7 +59,7 @@ def test_a_return_stands_in_the_work_list_and_above_the_page(returned, office, r
     rewritten()
 
     (row,) = office.get("/admin/shop/order/", {"work": "returns"}).context["cl"].result_list
-    asked = order_page(row).asked
+    asked = order_page(row)["asked"]
     assert (row.pk, asked.at, asked.detail) == (order.pk, order.logs.latest("pk").at, "屏幕碎了")
 
 
