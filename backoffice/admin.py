@@ -24,6 +24,7 @@ from backoffice.widgets import list_url
 from core import times
 from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows, SelectFilter
 from core.admin.listing import page_of
+from core.admin.tables import column
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
 from core.times import format_office_time, local
@@ -155,6 +156,9 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     search_help_text = "名称的开头（如订单号）、操作者的用户名，或出错页面上的编号"
     fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "others", "changes_table"]
     readonly_fields = fields
+    at = column("时间", lambda entry: format_office_time(entry.timestamp), ordering="timestamp")
+    kind = column("操作", lambda entry: KINDS.get(entry.action, "查看"), label=_ACTION_COLOURS)
+    what = column("对象类型", lambda entry: str(entry.content_type.name))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         current = "&".join(f"{name}={request.GET[name]}" for name in ("day", "kind", "model") if name in request.GET)
@@ -190,23 +194,11 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
             queryset = queryset.alias(beginning=Left("object_repr", BEGINNING)).filter(beginning | same)
         return queryset, False
 
-    @display(description="时间", ordering="timestamp")
-    def at(self, entry: LogEntry) -> str:
-        return format_office_time(entry.timestamp)
-
     @display(description="操作者")
     def actor_name(self, entry: LogEntry) -> str:
         if entry.action == StaffAction.LOGIN_REFUSED:
             return "—"  # the name was typed, and may be another person's
         return entry.actor.label if entry.actor else "系统"
-
-    @display(description="操作", label=_ACTION_COLOURS)
-    def kind(self, entry: LogEntry) -> str:
-        return KINDS.get(entry.action, "查看")
-
-    @display(description="对象类型")
-    def what(self, entry: LogEntry) -> str:
-        return str(entry.content_type.name)
 
     @display(description="对象")
     def which(self, entry: LogEntry) -> str | SafeString:

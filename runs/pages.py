@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import path, reverse
-from unfold.decorators import display
 
 from core import times
 from core.admin.base import OfficeAdmin, ReadOnlyRows, page_shown
+from core.admin.tables import column
 from core.errors import DomainError
 from core.sheets.write import download
 from core.times import format_office_time
@@ -32,6 +32,8 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
     list_per_page = 50
     actions = None
     run_template: ClassVar[str]
+    state_label = column("状态", lambda run: run.state_name, label=COLOURS)
+    created = column("开始时间", lambda run: format_office_time(run.created_at), ordering="pk")
 
     def run_of(self, request: HttpRequest, key: str) -> Any:
         """Return the run for all that is asked about it.
@@ -58,14 +60,6 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
         :raises DomainError: it is removed already.
         """
         raise NotImplementedError
-
-    @display(description="状态", label=COLOURS)
-    def state_label(self, run: Run) -> str:
-        return run.state_name
-
-    @display(description="开始时间", ordering="pk")
-    def created(self, run: Run) -> str:
-        return format_office_time(run.created_at)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

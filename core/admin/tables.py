@@ -1,6 +1,6 @@
 """Tables, logs and links on pages of the back office. On a phone each row is shown as a card."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -42,14 +42,14 @@ def timeline(lines: Iterable[LogLine]) -> SafeString:
     return render_to_string("backoffice/timeline.html", {"lines": lines})
 
 
+def column(title: str, value: Callable[[Any], Any], **options: Any) -> Any:
+    """Return a column of a list that is one expression of its row; ``options`` are those of ``display``."""
+    return display(description=title, **options)(lambda page, row: value(row))
+
+
 def choice_column(field: str, title: str, colours: dict[Any, str] | None = None) -> Any:
     """Return a column of a list with the words of a field that has choices, each in its colour."""
-
-    @display(description=title, label=colours)
-    def column(page: Any, row: Any) -> str:
-        return str(getattr(row, f"get_{field}_display")())
-
-    return column
+    return column(title, lambda row: str(getattr(row, f"get_{field}_display")()), label=colours)
 
 
 def may_open(model: type[Model]) -> bool:

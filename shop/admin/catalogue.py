@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from core import times
 from core.admin.base import OfficeAdmin, SelectForm
+from core.admin.tables import column
 from core.errors import DomainError
 from permissions.scope import EVERYTHING, Scope, scope_of
 from shop.models import Category, Courier, Product
@@ -160,6 +161,8 @@ class LockedRows(BaseModelFormSet):  # type: ignore[type-arg]
 class CatalogueAdmin(PictureAdmin):
     """Base of both pages: a row is taken off sale, never deleted, and every change goes through a service."""
 
+    preview = column("图片", lambda row: _picture(row, "width:48px;height:48px;object-fit:contain"))
+    large_preview = column("当前图片", lambda row: _picture(row, "max-width:100%;max-height:200px"))
     state_names = ("使用中", "已删除")
     ordering: ClassVar = [F("removed_at").desc(nulls_first=True), "-pk"]  # what is gone comes last
     list_filter_submit = True
@@ -221,14 +224,6 @@ class CatalogueAdmin(PictureAdmin):
                 messages.error(request, f"{row}：{refusal.msg}")
         if number:
             messages.success(request, f"{outcome} {number} 项")
-
-    @display(description="图片")
-    def preview(self, row: Any) -> str:
-        return _picture(row.image_url, "width:48px;height:48px;object-fit:contain", row.name)
-
-    @display(description="当前图片")
-    def large_preview(self, row: Any) -> str:
-        return _picture(row.image_url, "max-width:100%;max-height:200px", row.name)
 
     @display(description="状态", label={"使用中": "success", "在售": "success", "已删除": "danger", "已下架": "danger"})
     def status(self, row: Any) -> str:
@@ -336,5 +331,6 @@ class CourierAdmin(OfficeAdmin):
     ordering = ["position", "pk"]
 
 
-def _picture(url: str, style: str, name: str) -> str:
-    return format_html('<img src="{}" alt="{}" loading="lazy" style="{}">', url, name, style) if url else "—"
+def _picture(row: Any, style: str) -> str:
+    picture = '<img src="{}" alt="{}" loading="lazy" style="{}">'
+    return format_html(picture, row.image_url, row.name, style) if row.image_url else "—"

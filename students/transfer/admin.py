@@ -8,12 +8,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core import times
 from core.admin.base import page_shown
 from core.admin.password import require_password
+from core.admin.tables import column
 from core.api.bodies import takes_files
 from core.errors import DomainError
 from core.sheets.read import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
@@ -98,14 +98,8 @@ class TransferRunAdmin(RunAdmin):
     list_select_related = ["created_by"]
     list_before_template = "students/transfer_toolbar.html"
     run_template = "students/transfer_run.html"
-
-    @display(description="文件")
-    def title(self, run: TransferRun) -> str:
-        return str(run)
-
-    @display(description="行数")
-    def summary(self, run: TransferRun) -> str:
-        return counts_text(run) or "—"
+    title = column("文件", str)
+    summary = column("行数", lambda run: counts_text(run) or "—")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return runs_seen(request) is not None
