@@ -112,6 +112,7 @@ class TestSending:
 
     def test_a_message_that_is_not_sent_costs_nothing(self, api, settings, monkeypatch):
         settings.SMS_DAILY_BUDGET = 5
+        monkeypatch.setattr(sms_codes, "PER_ADDRESS", (("hour", 5, 3600),))
 
         def refuse(**_):
             raise SmsNotSent
