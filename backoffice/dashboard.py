@@ -33,6 +33,7 @@ from shop.revenue import days_until, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, OrderAction, State
 from sockets.sessions import sessions_open
+from students.classes import class_capacities
 from students.figures import entries
 from students.selectors import classes_counted, students_total
 from weather.models import SLOT_HOURS
@@ -113,7 +114,7 @@ def _figure(
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     yield Tile("学员", str(students_total(scope=scope)), list_url("students.student"))
     lately = days_until(now)
-    days, room = entries("day", min(lately[0], period.last_begins.date()), now.date(), scope), settings.CLASS_CAPACITY
+    days = entries("day", min(lately[0], period.last_begins.date()), now.date(), scope)
     new, before = (
         sum(number for day, number in days.items() if first.date() <= day <= last.date())
         for first, last in period.spans
@@ -121,10 +122,18 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
     yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
     classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
-    rows = [(name, count, list_url("students.student", **{"class": name}), f"/{room}") for name, count in classes]
-    hint = f"每班 {room} 人" + (f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else "")
+    usual, own = settings.CLASS_CAPACITY, class_capacities(name for name, _ in classes)
+    rooms = {name: own.get(name, usual) for name, _ in classes}
+    rows = [
+        (name, count, list_url("students.student", **{"class": name}), f"/{rooms[name]}") for name, count in classes
+    ]
+    hint = f"没填容量的班按 {usual} 人" + (
+        f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""
+    )
     page = list_url("students.student")
-    yield rows_panel("各班学员", rows, minimum=room, hint=hint, link=page, empty="还没有学员")
+    yield rows_panel(
+        "各班学员", rows, minimum=max(rooms.values(), default=usual), hint=hint, link=page, empty="还没有学员"
+    )
 
 
 def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:

@@ -334,6 +334,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         selection = self._few(request, students, services.MAX_EDITED, verb)
         if not selection:
             return None
+        form.students = selection
         if form.is_valid():
             who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now(), "mark": request.POST[MARK]}
             try:

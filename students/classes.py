@@ -1,6 +1,6 @@
 """Find classes. A class that students are in, but that nobody has asked for yet, gets its row here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -42,6 +42,24 @@ def class_rows(scope: Scope = EVERYTHING) -> QuerySet[SchoolClass]:
     classes_add(names)
     rows = SchoolClass.objects.order_by("name")
     return rows.filter(name__in={*names, *scope.classes}) if scope.is_narrow else rows
+
+
+def class_capacities(names: Iterable[str]) -> dict[str, int]:
+    """Return for how many students each of these classes has room; without those of which nobody has said so."""
+    rows = SchoolClass.objects.filter(name__in=list(names))
+    return {row.name: row.capacity for row in rows if row.capacity}
+
+
+def classes_overfull(more: Mapping[str, int], scope: Scope = EVERYTHING) -> list[str]:
+    """Say which classes would have more students than room if each of them got so many ``more``."""
+    capacities = class_capacities(name for name, number in more.items() if number > 0)
+    sizes = dict(classes_counted(scope)) if capacities else {}
+    after = {name: sizes.get(name, 0) + more[name] for name in capacities}
+    return [
+        f"{name} 会有 {size} 名学员，容量是 {capacities[name]}"
+        for name, size in after.items()
+        if size > capacities[name]
+    ]
 
 
 def classes_of_user(user_pk: int, has_campus: bool) -> frozenset[str]:

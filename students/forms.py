@@ -1,5 +1,6 @@
 """The forms of students in the back office."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from core.times import local, now
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
 from students.campuses import campuses
-from students.classes import class_rows
+from students.classes import class_rows, classes_overfull
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
 from students.filters import FIRST_YEAR, LAST_YEAR
 from students.models import ClassState, SchoolClass, Student, StudentState
@@ -91,6 +92,16 @@ def digits_of_any_keyboard(form: Any) -> None:
     if "age" in form.fields:
         form.fields["age"].widget.input_type = "text"
         form.fields["age"].widget.attrs["inputmode"] = "numeric"
+
+
+def ask_about_room(form: forms.BaseForm, field: str, more: Mapping[str, int], scope: Scope = EVERYTHING) -> None:
+    """Ask once more where classes would get so many ``more`` students that they have no room for all of them."""
+    if form.data.get(FULL) != "1" and (texts := classes_overfull(more, scope)):
+        question = format_html(
+            '{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> 仍然这样做</label>',
+            "；".join(texts), FULL,
+        )  # fmt: skip
+        form.add_error(field, forms.ValidationError(question))
 
 
 class CampusWidget(UnfoldAdminTextInputWidget):
@@ -173,6 +184,7 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class_name = ClassField()
     clean_class_name = own_class
+    students: Sequence[Student] = ()  # those who would get the values
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,6 +197,9 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
         self.values = {name: value for name, value in values.items() if value not in (None, "")}
         if not self.values and not self.errors:
             raise forms.ValidationError("请至少填写一项")
+        if name := self.values.get("class_name"):
+            more = sum(student.class_name != name for student in self.students)
+            ask_about_room(self, "class_name", {name: more}, self.fields["class_name"].widget.scope)
         return values
 
 
@@ -246,17 +261,6 @@ class StepForm(forms.Form):
 
     def prepare(self, request: HttpRequest) -> None: ...
 
-    def ask_about_room(self, name: str, more: int) -> None:
-        """Ask once more where the class ``name`` would have more students than it has room for."""
-        after, number = SchoolClass.objects.filter(name=name).first(), students_total(name) + more
-        if after and after.capacity and number > after.capacity and self.data.get(FULL) != "1":
-            question = format_html(
-                '{} 会有 {} 名学员，容量是 {}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
-                "仍然这样做</label>",
-                name, number, after.capacity, FULL,
-            )  # fmt: skip
-            self.add_error("name", forms.ValidationError(question))
-
 
 class RenameForm(StepForm):
     name = forms.CharField(label="新的名称", max_length=CLASS_LENGTH, widget=UnfoldAdminTextInputWidget)
@@ -278,7 +282,7 @@ class MergeForm(StepForm):
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
-        self.ask_about_room(name, students_total(self.row.name))
+        ask_about_room(self, "name", {name: students_total(self.row.name)})
         return name
 
 
@@ -297,7 +301,7 @@ class SplitForm(RenameForm):
 
     def clean(self) -> dict[str, Any]:
         if {"name", "students"} <= self.cleaned_data.keys():
-            self.ask_about_room(self.cleaned_data["name"], len(self.cleaned_data["students"]))
+            ask_about_room(self, "name", {self.cleaned_data["name"]: len(self.cleaned_data["students"])})
         return self.cleaned_data
 
 

@@ -26,6 +26,7 @@ from payments.models import InboundEvent, Refund
 from shop.admin.order_steps import WORK_LISTS
 from shop.models import Order, Product
 from shop.states import OrderAction
+from students.models import SchoolClass
 
 pytestmark = pytest.mark.django_db
 HOME = "/admin/"
@@ -43,6 +44,7 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     office: Client, stock: dict[str, Any], django_assert_num_queries: Any, settings: Any
 ) -> None:
     settings.CLASS_CAPACITY = 4
+    SchoolClass.objects.create(name="H51901", capacity=5)
 
     by_label = tiles(office)
 
@@ -52,12 +54,12 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元，1 笔）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
     # Session, user; logins, orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 3
-    # (a total, classes, days), activity, weather 2.
-    with django_assert_num_queries(22):
+    # (a total, days, classes 2), activity, weather 2.
+    with django_assert_num_queries(23):
         charts = panels(office)
     assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
-        ("H51900", 2, "/4", 50.0),
-        ("H51901", 1, "/4", 25.0),
+        ("H51900", 2, "/4", 40.0),
+        ("H51901", 1, "/5", 20.0),
     ]
     assert {label for label, tile in by_label.items() if tile.spark} == {label for label in by_label if "今天" in label}
     sums = {"今天收入（元）": 6, "今天退款（元，1 笔）": 1}

@@ -9,7 +9,8 @@ from students.models import ClassState, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
 from students.tests.factories import students
 from students.tests.test_class_steps import accounts, names, put_aside
-from students.tests.transfers import LIST, undone
+from students.tests.transfers import LIST, checked, decide, line, question, sheet, undone
+from students.tests.transfers import text_of as run_text
 from tests.kit import logged_in, posted_of, save_page
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +133,30 @@ def test_a_class_that_gets_more_than_it_has_room_for_is_asked_about(office, scho
     step(office, "H1", what, full="1", **values)
 
     assert len(names("H2")) == (3 if what == "merge" else 2)
+
+
+def test_many_students_that_a_class_has_no_room_for_are_asked_about(office, school):
+    office.get(CLASSES)
+    SchoolClass.objects.filter(name="H2").update(capacity=1)
+    many, address = question(office, "edit_many", *school)  # one of them is in H2 already
+
+    answer = office.post(address, posted_of(many) | {"class_name": "H2"}).content.decode()
+    assert "H2 会有 3 名学员，容量是 1" in answer and names("H2") == ["周杰"]
+    office.post(address, posted_of(many) | {"class_name": "H2", "full": "1"})
+
+    assert len(names("H2")) == 3
+
+
+def test_an_import_asks_about_a_class_that_has_no_room_for_it(office, school, root):
+    office.get(CLASSES)
+    SchoolClass.objects.filter(name="H2").update(capacity=2)
+    moved = line(1, 学号=school[0].sid, 姓名="王芳", 班级="H2")
+    run = checked(sheet(moved, line(2, 班级="H2"), line(3, 班级="H1")), root.user)
+
+    assert "H2 会有 3 名学员，容量是 2，仍然导入" in run_text(office, run)
+    assert decide(office, run, "confirm", sure_new="1").state == "ready"
+    assert "容量是 2，仍然导入" not in run_text(office, decide(office, run, ticks={3: False}))
+    assert decide(office, run, "confirm", ticks={3: True}, sure_new="1", full="1").state == "applying"
 
 
 def test_who_may_not_change_students_sees_no_step_and_takes_none(office, school, person):

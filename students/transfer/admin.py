@@ -209,6 +209,8 @@ class TransferRunAdmin(RunAdmin):
                     messages.error(request, f"还有 {rest} 行错误或同名没有处理：请改正、选择，或取消勾选")
                 elif held.options.get("new") and data.get("sure_new") != "1":
                     messages.error(request, "请先勾选：确实要新建这些班级和学历")
+                elif data.get("full") != "1" and (texts := preview.overfull(held, scope_of(request.user))):
+                    messages.error(request, f"请先勾选：{'；'.join(texts)}")
                 else:
                     rows_choose(held)
                     run_confirm(run=held, user_pk=request.user.pk, now=now)

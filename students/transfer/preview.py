@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
@@ -11,8 +12,9 @@ from django.http import HttpRequest
 from core.admin.base import KnownCount
 from core.admin.phones import phones_masked
 from core.ids import mark_of
-from permissions.scope import scope_of
+from permissions.scope import Scope, scope_of
 from students.bulk import changes_load
+from students.classes import classes_overfull
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
 from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.run_rights import ARCHIVE, WITHDRAW
@@ -131,6 +133,16 @@ def unresolved(run: TransferRun) -> int:
     return rows.exclude(number__in=run.options.get("skips", [])).count()
 
 
+def overfull(run: TransferRun, scope: Scope) -> list[str]:
+    """Say which classes would have more students than room."""
+    more, moves_nobody = Counter[str](), "class_name" in run.options.get("off", ())
+    rows = TransferRow.objects.filter(run=run, kind__in=[RowKind.NEW] if moves_nobody else WRITTEN)
+    rows = rows.filter(diff__has_key="class_name").exclude(number__in=run.options.get("skips", []))
+    for before, after in rows.values_list("diff__class_name", flat=True):
+        more.update({after: 1, before: -1})
+    return classes_overfull(more, scope)
+
+
 def preview(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
     """Return a page of the run's rows; of an import also what the table and its form need."""
     options, rows, is_zip = run.options, TransferRow.objects.filter(run=run), run.kind == RunKind.PHOTOS
@@ -162,6 +174,7 @@ def preview(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "rows": [_row(run, row, columns, hidden, skips, is_open=is_open) for row in page],
         "writes": sum(counts.get(one, 0) for one in WRITTEN) - skipped,
         "unresolved": unresolved(run) if is_open else 0,
+        "overfull": overfull(run, scope_of(request.user)) if is_open else [],
         "new": [one | {"names": names[one["wire"]], "label": BY_WIRE[one["wire"]].label} for one in new],
         "alike": sum(bool(one["alike"]) for one in new),
         "missing": [(BY_WIRE[wire], options.get("constants", {}).get(wire, "")) for wire in options.get("missing", ())],
