@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 NAMES = {
     "ID", "IP", "URL", "JPG", "PNG", "GIF", "WebP", "MB", "openid", "appid", "appsecret", "Excel", "CSV", "ZIP", "APP",
     "PM", "CNY", "HH", "MM", "Valkey", "sId", "esc", "root", "VIP", "lbw", "zhuguan", "yuangong", "txt", "csv",
-    "Ctrl", "EMS",
+    "Ctrl", "EMS", "xls", "xlsx",
 }  # fmt: skip
 _UNREAD = {"script", "style", "svg", "textarea", "pre", "code", "template"}
 _READ = ("title", "placeholder", "aria-label", "alt", "data-label", "data-placeholder")
