@@ -44,8 +44,8 @@ def _debounce(calls: Calls, now: float) -> Calls:
     searches = [call for call in calls if call.path == SEARCH and call.key]
     for call in searches:
         if call.is_ok and len(call.key) >= KEY_PARTS and now > call.time + DEBOUNCE_S:
-            near = (one for one in searches if abs(call.time - one.time) <= DEBOUNCE_S)
-            if not any(_is_typing(call, one) for one in near):
+            near = (other for other in searches if abs(call.time - other.time) <= DEBOUNCE_S)
+            if not any(_is_typing(call, other) for other in near):
                 return [call]
     return []
 
@@ -61,7 +61,7 @@ def _poll_stop(calls: Calls, now: float) -> Calls:
         last = next((call for call in polls if call.is_final), None)
         is_over = last is not None and now > last.end + POLL_ENDS_S
         if is_over and len(polls) > 1 and polls[0] is not last and not poll_after_end(polls) + poll_too_fast(polls):
-            return [polls[0], *(one for one in polls if one.is_final)][:2]
+            return [polls[0], *(poll for poll in polls if poll.is_final)][:2]
     return []
 
 
@@ -82,7 +82,7 @@ def _retry(calls: Calls, now: float) -> Calls:
     """Find a call that succeeded after it waited as ``Retry-After`` says, or a second after a 5xx."""
     for at, call in enumerate(calls):
         if call.retry_s or call.http >= 500:
-            again = next((one for one in calls[at + 1 :] if one.time > call.end and one.same_as(call)), None)
+            again = next((later for later in calls[at + 1 :] if later.time > call.end and later.same_as(call)), None)
             if again and again.is_ok and again.time >= call.end + (call.retry_s or 1):
                 return [call, again]
     return []
@@ -135,12 +135,12 @@ CHECKPOINTS = {
 def checkpoints_proved(calls: Calls, *, now: datetime) -> dict[str, Calls]:
     """Return the proof of each checkpoint that the calls show."""
     own = [call for call in calls if not call.guess]
-    proofs = {name: one.find(own, now.timestamp()) for name, one in CHECKPOINTS.items()}
+    proofs = {name: checkpoint.find(own, now.timestamp()) for name, checkpoint in CHECKPOINTS.items()}
     return {name: proof for name, proof in proofs.items() if proof}
 
 
 def checkpoint_row(name: str, proof: dict[str, Any] | None) -> dict[str, Any]:
     """Return one as ``/sandbox/control/checkpoints`` tells it; ``proof`` has ``at`` and ``calls``."""
     label, _, missing = CHECKPOINTS[name]
-    facts: dict[str, Any] = {"checkpoint": name, "name": label, "done": proof is not None}
-    return facts | (proof | {"missing": ""} if proof else {"at": None, "calls": [], "missing": missing})
+    row: dict[str, Any] = {"checkpoint": name, "name": label, "done": proof is not None}
+    return row | (proof | {"missing": ""} if proof else {"at": None, "calls": [], "missing": missing})

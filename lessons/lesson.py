@@ -52,7 +52,7 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
         return render(request, "lessons/board_rows.html", context)
     names, until = plan_of(class_name)
     context |= {
-        "plan": [(name, one.name, name in names) for name, one in CHECKPOINTS.items()],
+        "plan": [(name, checkpoint.name, name in names) for name, checkpoint in CHECKPOINTS.items()],
         "until": until,
         "teachers": teacher_names(class_name),
         "faults": faults_on([class_name]).get(class_name),
@@ -79,8 +79,8 @@ def _do(request: HttpRequest, class_name: str, users: list[User]) -> HttpRespons
         return _ask(request, class_name, what, whom, trainees)
     elif what == "password":
         require_password(request)
-        one = trainees_of(request.user, class_name).filter(pk=trainees[0].pk)
-        return slips_page(request, class_name, class_accounts_reset(one), back=request.path)
+        trainee = trainees_of(request.user, class_name).filter(pk=trainees[0].pk)
+        return slips_page(request, class_name, class_accounts_reset(trainee), back=request.path)
     else:
         _clear(request, class_name, trainees, is_renewed=what == "renew", now=times.now())
     return HttpResponseRedirect(request.path)

@@ -40,9 +40,9 @@ def no_paging(calls: Calls) -> list[Calls]:
 def double_submit(calls: Calls) -> list[Calls]:
     """Find equal POSTs within 2 s that both changed something. With another change between them it was on purpose."""
     return _joined(
-        [one, two]
-        for one, two in pairwise(call for call in calls if call.is_change)
-        if one.method == "POST" and one.digest and one.same_as(two) and two.time - one.time <= 2
+        [first, second]
+        for first, second in pairwise(call for call in calls if call.is_change)
+        if first.method == "POST" and first.digest and first.same_as(second) and second.time - first.time <= 2
     )
 
 
@@ -92,7 +92,7 @@ def after_burst(calls: Calls) -> Calls:
     under_way = [call for call in calls if call.time <= calls[0].end]
     queue_ends = max(call.end for call in under_way) + QUEUE_S
     burst = [call for call in calls if call.time <= queue_ends]
-    is_burst = any(two.time < one.end - ROUNDING_S for one, two in pairwise(burst))
+    is_burst = any(second.time < first.end - ROUNDING_S for first, second in pairwise(burst))
     return calls[len(burst if is_burst else under_way) :]
 
 
@@ -102,9 +102,9 @@ def retry_storm(calls: Calls) -> list[Calls]:
     for at, call in enumerate(calls):
         if not call.retry_s and call.http < 500:
             continue
-        later = [one for one in calls[at + 1 :] if one.time > call.end and one.same_as(call)]
-        soon = [one for one in later if one.time < call.end + call.retry_s]
-        storm = [one for one in later if call.http >= 500 and one.time <= call.end + 3]
+        again = [later for later in calls[at + 1 :] if later.time > call.end and later.same_as(call)]
+        soon = [later for later in again if later.time < call.end + call.retry_s]
+        storm = [later for later in again if call.http >= 500 and later.time <= call.end + 3]
         if soon or len(storm) >= 5:
             found.append([call, *(soon or storm)])
     return _joined(found)
@@ -144,8 +144,8 @@ def wrong_path(calls: Calls) -> list[Calls]:
     """Find at least 3 requests within a minute for addresses that there are not."""
     found: list[Calls] = []
     run: Calls = []
-    for call in (one for one in calls if one.is_unknown_path):
-        run = [one for one in run if call.time - one.time <= 60] + [call]
+    for call in filter(lambda call: call.is_unknown_path, calls):
+        run = [earlier for earlier in run if call.time - earlier.time <= 60] + [call]
         if len(run) == 3:
             found.append(list(run))
         elif len(run) > 3:
@@ -175,8 +175,8 @@ def signs_of(calls: Calls) -> list[dict[str, Any]]:
         found = find(guessed if find is wrong_path else sure)
         if found:
             last = max(found, key=lambda proof: proof[-1].time)
-            facts = {"sign": sign, "name": name, "times": len(found), "last": last[-1].iso}
-            rows.append(facts | {"calls": [call.proof() for call in last]})
+            row = {"sign": sign, "name": name, "times": len(found), "last": last[-1].iso}
+            rows.append(row | {"calls": [call.proof() for call in last]})
     return rows
 
 
@@ -192,8 +192,8 @@ def _joined(proofs: Iterable[Calls]) -> list[Calls]:
     """Make one of proofs that share calls: three clicks are one double submit."""
     joined: list[Calls] = []
     for proof in proofs:
-        if joined and any(call is one for call in proof for one in joined[-1]):
-            joined[-1] += [call for call in proof if not any(call is one for one in joined[-1])]
+        if joined and any(call is known for call in proof for known in joined[-1]):
+            joined[-1] += [call for call in proof if not any(call is known for known in joined[-1])]
         else:
             joined.append(list(proof))
     return joined

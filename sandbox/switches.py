@@ -115,8 +115,8 @@ def switch_set(
     values = dict(fields.validated_data)
     ends_at = now + timedelta(minutes=values.pop("minutes"))
     values["calls"] = [_path(call) for call in values["calls"]]
-    facts: dict[str, Any] = {"is_of_teacher": is_of_teacher, "since": int(now.timestamp() * 1000) / 1000}
-    switch = Switch(unid, ends_at.isoformat(timespec="seconds"), jti=jti, name=name, **facts, **values)
+    since, until = int(now.timestamp() * 1000) / 1000, ends_at.isoformat(timespec="seconds")
+    switch = Switch(unid, until, jti=jti, name=name, is_of_teacher=is_of_teacher, since=since, **values)
     valkey.client().set(_key(unid, jti), orjson.dumps(switch), exat=int(ends_at.timestamp()))
 
 

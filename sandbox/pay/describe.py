@@ -67,7 +67,7 @@ def trade_v3(trade: Trade) -> dict[str, Any]:
 
 
 def refund_v3(refund: Refund) -> dict[str, Any]:
-    fields = _refund_facts(refund, refund.refund_fee) | {
+    fields = _refund_fields(refund, refund.refund_fee) | {
         "channel": "ORIGINAL",
         "create_time": rfc3339(refund.created_at),
         "status": refund.state,
@@ -80,13 +80,13 @@ def refund_v3(refund: Refund) -> dict[str, Any]:
 
 def refund_notice(refund: Refund, *, refund_fee: int | None = None) -> dict[str, Any]:
     """Return what a notification says; the fault WRONG_AMOUNT passes a false ``refund_fee``."""
-    facts = _refund_facts(refund, refund_fee or refund.refund_fee)
-    return facts | {"mchid": sandbox_values()["WECHAT_PAY_MCH_ID"], "refund_status": refund.state}
+    fields = _refund_fields(refund, refund_fee or refund.refund_fee)
+    return fields | {"mchid": sandbox_values()["WECHAT_PAY_MCH_ID"], "refund_status": refund.state}
 
 
-def _refund_facts(refund: Refund, fen: int) -> dict[str, Any]:
+def _refund_fields(refund: Refund, fen: int) -> dict[str, Any]:
     total = refund.trade.total_fee
-    facts = {
+    fields = {
         "refund_id": refund.refund_id,
         "out_refund_no": refund.out_refund_no,
         "transaction_id": refund.trade.transaction_id,
@@ -94,4 +94,4 @@ def _refund_facts(refund: Refund, fen: int) -> dict[str, Any]:
         "user_received_account": refund.receiver,
         "amount": {"total": total, "refund": fen, "payer_total": total, "payer_refund": fen},
     }
-    return facts | ({"success_time": rfc3339(refund.settled_at)} if refund.settled_at else {})
+    return fields | ({"success_time": rfc3339(refund.settled_at)} if refund.settled_at else {})
