@@ -408,6 +408,7 @@ def test_with_a_narrow_scope_others_sessions_are_unknown(attend, person, roles):
     Record.objects.filter(session=own["attendance_id"]).update(created_by=None)  # opened before the scope was narrow
     assert attend("getList", li)["data"][0]["total"] == len(attend("getSummary", li)["data"]) == 0
     assert attend("getRecords", li, attendance_id=own["attendance_id"])["data"] == []
+    assert attend("mark", li, attendance_id=own["attendance_id"], sId=his.sid, remark="x") == UNKNOWN
 
 
 def test_a_scope_that_sees_all_changes_its_own(attend, person, roles):
