@@ -72,11 +72,17 @@ class Scope:
         """What a file or a run keeps, to be closed under a narrower scope: other classes make another key."""
         return f"{DataScope.CLASS}:{mark_of(self.classes)[:10]}" if self.kind.is_by_classes else self.kind
 
+    def opens(self, key: str) -> bool:
+        """Tell whether what was prepared under the scope of this ``key`` shows no more than this one."""
+        return self.is_all or key in self._covered
+
+    def opens_q(self, field: str) -> Q:
+        """Match the rows that keep in ``field`` a key that :meth:`opens` accepts."""
+        return Q() if self.is_all else Q(**{f"{field}__in": self._covered})
+
     @property
-    def covered(self) -> list[str]:
-        """The keys of the scopes that show no more than this one. What was prepared under another shows too much."""
-        narrower = DataScope.values[DataScope.values.index(self.kind) + 1 :]
-        return [self.key, *narrower]
+    def _covered(self) -> list[str]:
+        return [self.key, *DataScope.values[DataScope.values.index(self.kind) + 1 :]]
 
     def may_see(self, row: EnteredRow) -> bool:
         return not self.is_narrow or self._is_own(row)

@@ -25,10 +25,9 @@ class ExportAdmin(RunAdmin):
     run_template = "backoffice/export.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
-        exports, scope = super().get_queryset(request).filter(created_by=request.user.pk), scope_of(request.user)
+        exports = super().get_queryset(request).filter(created_by=request.user.pk)
         # A file that was written under a wider data scope shows too much.
-        open_now = Q() if scope.is_all else Q(content=None) | Q(scope__in=scope.covered)
-        return exports.filter(open_now).defer("content")
+        return exports.filter(Q(content=None) | scope_of(request.user).opens_q("scope")).defer("content")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         pages = admin.site._registry.values()

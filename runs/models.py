@@ -23,6 +23,8 @@ class Run(models.Model):
     phase_at = models.DateTimeField("本阶段开始时间")
     file_name = models.CharField("文件", max_length=120)
     message = models.CharField("说明", max_length=500, blank=True)
+    # The data scope (``permissions.scope``) by which its rows were chosen: under a narrower one it is closed.
+    scope = models.CharField(max_length=16, editable=False, default="all", db_default="all")
 
     class Meta:
         abstract = True
@@ -74,8 +76,6 @@ class Export(Run):
     rows = models.PositiveIntegerField("行数", default=0)
     message = models.CharField("说明", max_length=200, blank=True)
     content = models.BinaryField("内容", null=True)
-    # The data scope (``permissions.scope``) by which the rows were chosen: under a narrower one the file is closed.
-    scope = models.CharField(max_length=16, editable=False, default="all", db_default="all")
 
     class Meta(Run.Meta):
         # A user who may export a list sees their own exports of it. The table was made by core, whose address staff and

@@ -340,6 +340,7 @@ class TransferRun(Run):
     )
     options = models.JSONField("选项", default=dict)
     counts = models.JSONField("行数", default=dict)
+    scope = None  # type: ignore[assignment]  # in ``options``
 
     class Meta(Run.Meta):  # its rights are those on students: ``students.run_rights``
         verbose_name = verbose_name_plural = "批量操作记录"
@@ -354,7 +355,7 @@ class TransferRun(Run):
         super().save(*args, **kwargs)
 
     def is_open_to(self, scope: Scope) -> bool:
-        return scope.is_all or self.options.get("scope", DataScope.ALL) in scope.covered
+        return scope.opens(self.options.get("scope", DataScope.ALL))
 
     @property
     def state_name(self) -> str:

@@ -146,7 +146,8 @@ class GoodsRunAdmin(RunAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GoodsRun]:
         runs = super().get_queryset(request).defer("rows")  # thousands of products each, of which the list shows none
-        return runs if scope_of(request.user).is_all else runs.filter(created_by=request.user.pk)
+        scope = scope_of(request.user)
+        return runs if scope.is_all else runs.filter(scope.opens_q("scope"), created_by=request.user.pk)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -176,8 +177,10 @@ class GoodsRunAdmin(RunAdmin):
             percent, sheet, reason = (form.cleaned_data[name] for name in ("percent", "sheet", "reason"))
             name = sheet.name if sheet else f"价格 {percent:+}%"
             try:
-                rows = form.rows(products, scope_of(user))
-                run = goods_prepare(rows=rows, file_name=name, reason=reason, user_pk=user.pk, now=times.now())
+                scope = scope_of(user)
+                rows = form.rows(products, scope)
+                who: dict[str, Any] = {"user_pk": user.pk, "scope": scope}
+                run = goods_prepare(rows=rows, file_name=name, reason=reason, **who, now=times.now())
                 return HttpResponseRedirect(run_url(run))
             except DomainError as refusal:
                 messages.error(request, refusal.msg)

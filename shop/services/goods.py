@@ -86,15 +86,17 @@ def _why_not(product: Product, pieces: int) -> str:
     return f"{product}：库存现有{product.stock}件，不能调整{pieces:+d}件"
 
 
-def goods_prepare(*, rows: Iterable[GoodsRow], file_name: str, reason: str, user_pk: Any, now: datetime) -> GoodsRun:
-    """Keep what is to be changed, to be looked at and confirmed.
+def goods_prepare(
+    *, rows: Iterable[GoodsRow], file_name: str, reason: str, user_pk: Any, scope: Scope, now: datetime
+) -> GoodsRun:
+    """Keep what is to be changed, to be looked at and confirmed. ``scope`` is that by which the products were found.
 
     :raises ProductInvalid: nothing would change.
     """
     changes = [asdict(row) for row in rows if row.is_change]
     if not changes:
         raise ProductInvalid("没有要修改的：价格和现在一样，也没有填实盘库存或入库")
-    run = GoodsRun(rows=changes, file_name=file_name[:120], reason=reason, created_by_id=user_pk)
+    run = GoodsRun(rows=changes, file_name=file_name[:120], reason=reason, created_by_id=user_pk, scope=scope.key)
     run.created_at = run.phase_at = now
     run.save()
     return run

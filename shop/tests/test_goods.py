@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from openpyxl import load_workbook
 
-from permissions.models import DataScope
+from permissions.models import DataScope, Role
 from permissions.scope import EVERYTHING
 from shop.errors import ProductInvalid, StockShortage
 from shop.models import GoodsRun, Product
@@ -202,6 +202,23 @@ def test_only_who_may_change_products_in_sight_comes_in(office, clerk, person, b
     assert "没有权限" in press(browser, "confirm")[0] and stock_of(bike) == 10
 
 
+def test_a_run_is_closed_once_its_person_sees_less_or_may_not_change_products(person, bike):
+    wang = person("wang", "102", is_staff=True).user
+    browser = logged_in(wang)
+    upload(browser, ["商品名称", "入库"], ["自行车", "1"])
+    pages = [f"{RUNS}{GoodsRun.objects.get().pk}/{page}/" for page in ("change", "result", "progress")]
+
+    def answers():
+        return [browser.get(page).status_code for page in pages], "十一月" in browser.get(RUNS).content.decode()
+
+    assert answers() == ([200] * 3, True)
+    Role.objects.filter(pk=wang.role.pk).update(data_scope=DataScope.OWN)
+    assert answers() == ([404] * 3, False)
+    Role.objects.filter(pk=wang.role.pk).update(data_scope=DataScope.ALL)
+    wang.role.permissions.remove(*Permission.objects.filter(codename="change_product"))
+    assert answers() == ([403] * 3, False)
+
+
 def test_who_may_not_add_products_neither_adds_them_by_a_run_nor_takes_that_back(office, person, bike):
     wang = person("wang", "102", is_staff=True).user
     wang.role.permissions.remove(*Permission.objects.filter(codename="add_product"))
@@ -225,7 +242,7 @@ class TestWhileOrdersArePlaced:
 
     def both(self, li, bike):
         row = GoodsRow("自行车", bike.pk, expected=2, counted=0)
-        run = goods_prepare(rows=[row], file_name="x", reason="", user_pk=li.user.pk, now=NOW)
+        run = goods_prepare(rows=[row], file_name="x", reason="", user_pk=li.user.pk, scope=EVERYTHING, now=NOW)
 
         def count():
             goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW)

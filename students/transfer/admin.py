@@ -105,8 +105,8 @@ class TransferRunAdmin(RunAdmin):
         return runs_seen(request) is not None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
-        scope, rows = scope_of(request.user), super().get_queryset(request).filter(runs_seen(request) or Q(pk__in=[]))
-        return rows if scope.is_all else rows.filter(options__scope__in=scope.covered)
+        rows = super().get_queryset(request).filter(runs_seen(request) or Q(pk__in=[]))
+        return rows.filter(scope_of(request.user).opens_q("options__scope"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
