@@ -336,7 +336,8 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
             return None
         form.students = selection
         if form.is_valid():
-            who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now(), "mark": request.POST[MARK]}
+            who: dict[str, Any] = {"user_pk": request.user.pk, "scope": scope_of(request.user), "now": times.now()}
+            who["mark"] = request.POST[MARK]
             try:
                 return HttpResponseRedirect(run_url(do(pks=[student.pk for student in selection], **who)))
             except DomainError as refusal:
@@ -355,7 +356,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         form.fields["class_name"].widget.scope = scope_of(request.user)
         return self._change_many(
             request, students, "edit_many", verb="修改", form=form, mark=services.edit_mark,
-            do=lambda **who: services.students_edit(values=form.values, scope=scope_of(request.user), **who),
+            do=lambda **who: services.students_edit(values=form.values, **who),
             hint="填写的栏目改成同一个值，留空的不改。",
         )  # fmt: skip
 
@@ -375,8 +376,10 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
             return None
         form = FateForm(request.POST if "sure" in request.POST else None, request=request)
         if form.is_valid():
-            facts: dict[str, Any] = {"fate": form.cleaned_data["fate"], "actor_pk": request.user.pk, "now": times.now()}
-            archive = services.students_archive(pks=[one.pk for one in selection], **facts)
+            archive = services.students_archive(
+                pks=[one.pk for one in selection], fate=form.cleaned_data["fate"], actor_pk=request.user.pk,
+                scope=scope_of(request.user), now=times.now(),
+            )  # fmt: skip
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(archive), page))
@@ -387,7 +390,11 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
             counts = Counter(student.class_name for student in selection)
             rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
         text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
-        facts = {"posted": self._fields(request, selection, action="archive", sure="1"), "rows": rows, "text": text}
+        facts: dict[str, Any] = {
+            "posted": self._fields(request, selection, action="archive", sure="1"),
+            "rows": rows,
+            "text": text,
+        }
         facts["fields"] = list(form) if any(one.account_id for one in selection) else [form["fate"].as_hidden()]
         return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)
 
@@ -433,7 +440,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
 
 
 def _restore(press: Press) -> str:
-    services.student_restore(pk=press.row.pk, actor_pk=press.user.pk, now=press.now)
+    services.student_restore(pk=press.row.pk, actor_pk=press.user.pk, scope=scope_of(press.user), now=press.now)
     return ""
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 from core import times
 from core.audit import PART, mask, present_address
 from core.observe import tracing
+from permissions.scope import EVERYTHING, Scope
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
 from students.events import moves_of
 from students.listener import tell_gone
@@ -70,13 +71,18 @@ def as_json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def students_lock(pks: Iterable[int | None]) -> dict[int, Student]:
-    """Lock those of the students who are still there, in the order of their keys; return them by key.
+def students_lock(pks: Iterable[int | None], scope: Scope = EVERYTHING) -> dict[int, Student]:
+    """Lock those of the students who are still there and in sight, in the order of their keys; return them by key.
 
     Two that lock the same students in one order wait for each other, but never in a circle.
+
+    :raises NotPermitted: ``scope`` shows one of them, but does not allow changes.
     """
-    students = Student.objects.select_for_update().filter(pk__in=[pk for pk in pks if pk]).order_by("pk")
-    return {student.pk: student for student in students}
+    rows = Student.objects.select_for_update().filter(scope.visible(of=Student), pk__in=[pk for pk in pks if pk])
+    students = {student.pk: student for student in rows.order_by("pk")}
+    for student in students.values():
+        scope.require_change(student)
+    return students
 
 
 def students_create(students: Sequence[Student], *, actor_pk: int | None, now: datetime) -> None:

@@ -15,6 +15,7 @@ from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_accounts_move
 from core.ids import mark_of
 from permissions.gate import read_only_move, read_only_until
+from permissions.scope import EVERYTHING, Scope
 from students.accounts import accounts_settle
 from students.bulk import FieldChange, as_json, students_lock
 from students.classes import class_get, classes_add
@@ -144,16 +145,18 @@ def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None,
 
 # --- Students ---
 def students_state_set(
-    *, pks: Sequence[int], state: str, on: date, reason: str, fate: str, mark: str, user_pk: int | None, now: datetime
-) -> TransferRun:
+    *, pks: Sequence[int], state: str, on: date, reason: str, fate: str, mark: str, user_pk: int | None, now: datetime,
+    scope: Scope = EVERYTHING,
+) -> TransferRun:  # fmt: skip
     """Make students 在读, 休学, 退学 or 结业 from a day on, all or none.
 
-    :raises SelectionChanged: one is gone since the page was shown. Nothing is changed.
+    :raises SelectionChanged: one is gone since the page was shown, or out of sight. Nothing is changed.
+    :raises NotPermitted: ``scope`` shows one of them, but does not allow changes.
     :raises StudentUnchanged: all of them are that already.
     """
     kind = StudentState(state)
     with transaction.atomic():
-        students = list(students_lock(pks).values())
+        students = list(students_lock(pks, scope).values())
         if mark_of(one.pk for one in students) != mark:
             raise SelectionChanged("名单在你确认之前变了，没有修改任何学员。请核对后再次确认")
         students = [one for one in students if one.state != kind]

@@ -101,12 +101,13 @@ def students_edit(
     """Give the students the same values in some fields, all or none; return the run that can take it back.
 
     :param mark: of the students that the page has shown (:func:`edit_mark`).
-    :raises SelectionChanged: these are other students by now, or one has changed. Nothing is changed.
+    :raises SelectionChanged: one has changed by now, is gone or out of sight. Nothing is changed.
+    :raises NotPermitted: ``scope`` shows one of them, but does not allow changes.
     :raises StudentUnchanged: all of them have these values already.
     :raises ClassNotOwn: ``scope`` does not let a student into the class.
     """
     with transaction.atomic():
-        students = list(students_lock(pks).values())
+        students = list(students_lock(pks, scope).values())
         if edit_mark(students) != mark:
             raise SelectionChanged("名单或其中学员的资料在你确认之前变了，没有修改任何学员。请核对后再次确认")
         changes = [changes_between(student, values) for student in students]
@@ -137,16 +138,18 @@ def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> Non
 
 
 def students_archive(
-    *, pks: Sequence[int], actor_pk: int | None, now: datetime, fate: str = Fate.KEEP
+    *, pks: Sequence[int], actor_pk: int | None, now: datetime, fate: str = Fate.KEEP, scope: Scope = EVERYTHING
 ) -> list[Student]:
-    """Put the students aside, all or none; return those that were still there.
+    """Put the students aside, all or none; return those that were still there and in sight.
 
     Their accounts become what ``fate`` says.
 
     They come back as they were: number, id, date, picture and history.
+
+    :raises NotPermitted: ``scope`` shows one of them, but does not allow changes.
     """
     with transaction.atomic():
-        students = list(students_lock(pks).values())
+        students = list(students_lock(pks, scope).values())
         with connection.cursor() as cursor:
             cursor.execute(_PUT_ASIDE, [[student.pk for student in students], now, actor_pk])
         if students:
@@ -159,14 +162,15 @@ def students_archive(
     return students
 
 
-def student_restore(*, pk: int, actor_pk: int | None, now: datetime) -> None:
+def student_restore(*, pk: int, actor_pk: int | None, now: datetime, scope: Scope = EVERYTHING) -> None:
     """Bring a student back.
 
-    :raises NotArchived: a colleague was quicker.
+    :raises NotArchived: a colleague was quicker, or it is none whom ``scope`` lets bring back.
     :raises NumberTaken: another student has the number by now, for example from an import of old data.
     """
     with transaction.atomic():
-        row = ArchivedStudent.objects.select_for_update(no_key=True).filter(pk=pk).first()
+        own = ArchivedStudent.objects.filter(scope.changeable(of=ArchivedStudent), pk=pk)
+        row = own.select_for_update(no_key=True).first()
         if row is None:
             raise NotArchived
         if Student.objects.filter(Q(pk=pk) | Q(sid=row.sid)).exists():

@@ -8,10 +8,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from core.audit import StaffAction
+from core.errors import NotPermitted
+from core.ids import mark_of
+from permissions.models import DataScope
+from permissions.scope import Scope
 from students.counts import class_counts, counts_wrong
-from students.errors import NotArchived, NumberTaken, StudentUnknown
+from students.errors import NotArchived, NumberTaken, SelectionChanged, StudentUnknown
+from students.life import students_state_set
 from students.models import ArchivedStudent, RowKind, RunState, Student, TransferRun
-from students.services import student_edit, student_restore, students_archive
+from students.services import edit_mark, student_edit, student_restore, students_archive, students_edit
 from students.tests.factories import student, students
 from students.tests.transfers import LIST, page_of, question, text_of, worked
 from tests.kit import at_once, encoded, logged_in, posted, posted_of
@@ -107,6 +112,34 @@ def test_of_two_at_once_one_restores():
 
     assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotArchived"]
     assert Student.objects.count() == 1 and counts_wrong() == []
+
+
+@pytest.mark.parametrize(("kind", "refusal"), [(DataScope.OWN, SelectionChanged), (DataScope.CHANGE_OWN, NotPermitted)])
+def test_what_another_has_entered_is_changed_and_moved_by_no_caller(root, zhuguan, kind, refusal):
+    own, others, archived = students("甲", "乙", "丙", created_by=root.user)
+    Student.objects.filter(pk=own.pk).update(created_by=zhuguan.user)
+    put_aside(archived)
+    before, scope, now = [*Student.objects.values()], Scope(kind, zhuguan.user.pk), timezone.now()
+    pks = [own.pk, others.pk]
+    who = {"user_pk": None, "scope": scope, "now": now}
+    facts = {"state": "suspended", "on": now.date(), "reason": "", "fate": "", "mark": mark_of(pks)}
+    mark = edit_mark(Student.objects.order_by("pk"))
+
+    for call in (
+        partial(students_edit, pks=pks, values={"city": "x"}, mark=mark, **who),
+        partial(students_state_set, pks=pks, **facts, **who),
+    ):
+        with pytest.raises(refusal):
+            call()
+    if scope.is_narrow:
+        assert students_archive(pks=[others.pk], actor_pk=None, scope=scope, now=now) == []
+    else:
+        with pytest.raises(NotPermitted):
+            students_archive(pks=pks, actor_pk=None, scope=scope, now=now)
+    with pytest.raises(NotArchived):
+        student_restore(pk=archived.pk, actor_pk=None, scope=scope, now=now)
+
+    assert [*Student.objects.values()] == before and ArchivedStudent.objects.filter(pk=archived.pk).exists()
 
 
 # --- The same values for many students, with one entry each in the list of changes, and the way back ---
