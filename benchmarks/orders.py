@@ -115,49 +115,58 @@ def by_plain_sql(buyer_pk: int, connection: psycopg.Connection) -> Callable[[str
     return order
 
 
-def client(kind: str, buyer_pk: int, products: list[str], seconds: float, offset: int, done: Any) -> None:
-    """Order for ``seconds``; put the number of orders into ``done``."""
+def client(kind: str, buyer_pk: int, products: list[str], seconds: float, offset: int, start: Any, done: Any) -> None:
+    """Order for ``seconds`` once all have started; put the number of orders into ``done``."""
     import django
 
     django.setup()
     connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, cursor_factory=psycopg.ClientCursor)
     order = {"service": by_service, "sql": by_plain_sql}[kind](buyer_pk, connection)
     order(products[0])
+    start.wait()
     count, ends = 0, time.perf_counter() + seconds
     while time.perf_counter() < ends:
         order(products[(offset + count * 7) % len(products)])
         count += 1
-    done.put(count / seconds)
+    done.put(count)
 
 
-def orders_per_second(kind: str, buyer_pk: int, products: list[str], seconds: float) -> float:
+def orders_placed(kind: str, buyer_pk: int, products: list[str], seconds: float) -> tuple[float, float]:
+    """Return orders per second, and the milliseconds of CPU of an order, PostgreSQL's included."""
     context = multiprocessing.get_context("spawn")
-    done = context.Queue()
+    start, done = context.Barrier(CLIENTS + 1), context.Queue()
     clients = [
-        context.Process(target=client, args=(kind, buyer_pk + n, products, seconds, 31 * n, done))
+        context.Process(target=client, args=(kind, buyer_pk + n, products, seconds, 31 * n, start, done))
         for n in range(CLIENTS)
     ]
     for process in clients:
         process.start()
+    start.wait()
+    before = kit.cpu_seconds()
     total = sum(done.get() for _ in clients)
+    cpu_ms = 1000 * (kit.cpu_seconds() - before) / total
     for process in clients:
         process.join()
-    return total
+    return total / seconds, cpu_ms
 
 
 def measure_orders(seconds: float, buyer_pk: int, products: list[str]) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for name, chosen in (("one hot product", products[:1]), ("many products", products)):
         # Turn about, so that a noisy neighbour hits both.
-        rates: dict[str, list[float]] = {"service": [], "sql": []}
+        runs: dict[str, list[tuple[float, float]]] = {"service": [], "sql": []}
         for _ in range(2):
-            for kind, rate in rates.items():
-                rate.append(orders_per_second(kind, buyer_pk, chosen, seconds))
-        service, sql = max(rates["service"]), max(rates["sql"])
+            for kind, figures in runs.items():
+                figures.append(orders_placed(kind, buyer_pk, chosen, seconds))
+        service, sql = (max(rate for rate, _ in figures) for figures in runs.values())
+        service_cpu, sql_cpu = (min(cpu for _, cpu in figures) for figures in runs.values())
         results[name] = {
             "orders/s": round(service),
             "plain SQL orders/s": round(sql),
             "ratio": round(service / sql, 2),
+            "CPU ms": round(service_cpu, 2),
+            "plain SQL CPU ms": round(sql_cpu, 2),
+            "ratio by CPU": round(sql_cpu / service_cpu, 2),
         }
     return results
 
