@@ -78,7 +78,7 @@ def test_a_frozen_postgresql_answers_503_within_5_s(port, engines):
     try:
         begun = time.monotonic()
         assert ask(port, "GET", "/health/ready")[1]["checks"] == {"database": "Silence"}
-        assert time.monotonic() - begun < 2  # 0.8 on a quiet machine
+        assert time.monotonic() - begun < 5  # 0.8 on a quiet machine
         begun = time.monotonic()
         answers = at_once([lambda: ask(port, "GET", "/permission/getMenuList", token=token)] * 3)
         waited_s = time.monotonic() - begun
