@@ -19,7 +19,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from devstack.engines import DATABASE, Engines
@@ -28,7 +27,6 @@ from devstack.process import Watchdog
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "postgres"
-MIGRATED = "migrated"  # the database of the kept data directory
 _OURS = "PYTEST_ENGINES"  # tells workers which of the two variables lead to no engine, so that each starts its own
 # A session that is killed needs no care: the watchdog stops its engines.
 _engines: list[Engines] = []
@@ -40,9 +38,8 @@ class EnginesOfTests(Engines):
     has_migrated = False
 
     def _start(self, run: Path, watchdog: Watchdog) -> None:
-        if "DATABASE_URL" in self._missing and (kept := _kept()):
-            shutil.copytree(kept, run / "data", symlinks=True)
-            self.has_migrated = True
+        if "DATABASE_URL" in self._missing:
+            self.has_migrated = copy_migrated(run / "data")
         super()._start(run, watchdog)
 
 
@@ -77,29 +74,31 @@ def pytest_unconfigure() -> None:
 
 def database_to_copy() -> dict[str, Any]:
     """Return the settings with which pytest-django copies the migrated database, or applies the migrations itself."""
-    return {"TEMPLATE": MIGRATED, "MIGRATE": False} if any(one.has_migrated for one in _engines) else {}
+    return {"TEMPLATE": DATABASE, "MIGRATE": False} if any(one.has_migrated for one in _engines) else {}
 
 
-def _kept() -> Path | None:
-    """Return the folder with the kept data directory; make it first where it is missing or older than a migration.
+def copy_migrated(home: Path) -> bool:
+    """Put a data directory whose database has all migrations into the ``home`` of engines, before their first start.
 
-    None where it cannot be made: then pytest-django applies the migrations, and shows what is wrong with one.
+    False where none can be made: then who needs them applies the migrations, and shows what is wrong with one.
     """
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
         kept = CACHE / f"{_fingerprint()}-{os.geteuid()}"
-        with (CACHE / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait
+        with (CACHE / "lock").open("w") as lock:  # the other workers wait
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if not kept.exists():
                 _make(kept)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return kept
+            shutil.copytree(kept, home, symlinks=True, dirs_exist_ok=True)
+    except (OSError, StackError, subprocess.CalledProcessError):
+        shutil.rmtree(home / "postgres", ignore_errors=True)
+        return False
+    return True
 
 
 def _fingerprint() -> str:
-    """Return a hash of all migrations, and of what they use."""
-    files = {ROOT / "requirements.txt", *ROOT.glob("*/migrations/*.py")}
+    """Return a hash of all migrations, of what they use, and of how they are kept."""
+    files = {Path(__file__), ROOT / "requirements.txt", *ROOT.glob("*/migrations/*.py")}
     for file in sorted(files):
         for name in re.findall(r"^\s*(?:from|import) ([\w.]+)", file.read_text("utf-8"), re.MULTILINE):
             files.add(ROOT / f"{name.replace('.', '/')}.py")
@@ -114,6 +113,4 @@ def _make(kept: Path) -> None:
         environ = {"DJANGO_SETTINGS_MODULE": "config.settings.test", "REDIS_URL": "redis://127.0.0.1:1"}
         command = [sys.executable, "-W", "ignore", "manage.py", "migrate", "--verbosity", "0"]
         subprocess.run(command, cwd=ROOT, env=os.environ | environ | engines.urls, check=True, capture_output=True)
-        with psycopg.connect(engines.urls["DATABASE_URL"], dbname="postgres", autocommit=True) as connection:
-            connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {MIGRATED}")
     fresh.rename(kept)

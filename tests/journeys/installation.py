@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+from tests.engines import copy_migrated
 from tests.processes import Service, plain_environ, until
 
 _SHELL = """
@@ -24,6 +25,7 @@ for line in sys.stdin:
 @contextmanager
 def installation(home: Path, port: int, **environment: str) -> Iterator[str]:
     """Start one below ``home``, answer its address once it is ready, stop it at the end."""
+    copy_migrated(home)
     base = f"http://127.0.0.1:{port}"
     places = {"STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "PORT": str(port)}
     up = Service([sys.executable, "manage.py", "up"], plain_environ(**places, **environment), home / "up.log")
