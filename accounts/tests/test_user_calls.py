@@ -221,10 +221,11 @@ class TestTheListForOthersThanRoot:
     def test_hides_the_phones_of_others_without_the_right(self, np, person, roles, django_assert_num_queries):
         person("li", "103", phone="13912341111")
         person("short", "103", phone="123456")
-        whole = {"np": "13900000009", "li": "13912341111", "short": "123456"}
+        person("tiny", "103", phone="8604")
+        whole = {"np": "13900000009", "li": "13912341111", "short": "123456", "tiny": "8604"}
 
         with django_assert_num_queries(4):  # the caller, the right, the number, the page
-            assert self.phones(np) == whole | {"li": "139****1111", "short": "****3456"}
+            assert self.phones(np) == whole | {"li": "139****1111", "short": "****3456", "tiny": "****"}
         for key in ("1391234", "13912341111", "1111", "2341"):
             assert self.phones(np, key=key) == {}, "digit by digit they would tell the number"
         roles["200"].permissions.add(Permission.objects.get(codename="phone_user"))
