@@ -15,6 +15,7 @@ from core.api.request import token_of
 from core.db.pool import prepared_rows
 from core.errors import TokenInvalid
 from core.observe.tracing import about
+from core.registers import Registers
 from permissions.models import Role
 from permissions.scope import Scope, scope_of
 from permissions.selectors import role_loaded
@@ -30,7 +31,7 @@ AND NOT EXISTS (SELECT FROM accounts_revokedtoken WHERE jti = %(jti)s)
 
 # Each is called with every request whose caller was found, before the call does anything; it may raise the answer. The
 # sandbox's switches register one.
-caller_checks: list[Callable[[Request, "Principal"], None]] = []
+caller_checks = Registers[Callable[[Request, "Principal"], None]]()
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if (caller := principal_of(raw)) is not None:
             about(caller=caller.unid)
-            for check in caller_checks:
+            for check in caller_checks.values():
                 check(request, caller)
             return caller, caller.claims
         # A client may still send an expired token with a call that needs no login, above all with the login.

@@ -8,10 +8,8 @@ class AttendanceConfig(AppConfig):
     def ready(self) -> None:
         from attendance.panels import class_panel, student_panel
         from attendance.services import sessions_rename, sessions_rename_undo
-        from students.listener import StudentsListener, register_listener
+        from students.listener import StudentsListener, listeners
         from students.panels import class_panels, student_panels
 
         renamed = StudentsListener(class_renamed=sessions_rename, class_rename_undone=sessions_rename_undo)
-        register_listener("attendance", renamed)
-        class_panels.append(class_panel)
-        student_panels.append(student_panel)
+        listeners[self.name], class_panels[self.name], student_panels[self.name] = renamed, class_panel, student_panel

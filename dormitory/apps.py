@@ -8,9 +8,8 @@ class DormitoryConfig(AppConfig):
     def ready(self) -> None:
         from dormitory.panels import class_panel, student_panel
         from dormitory.services import stays_end, stays_resume
-        from students.listener import StudentsListener, register_listener
+        from students.listener import StudentsListener, listeners
         from students.panels import class_panels, student_panels
 
-        register_listener("dormitory", StudentsListener(students_gone=stays_end, students_back=stays_resume))
-        class_panels.append(class_panel)
-        student_panels.append(student_panel)
+        gone = StudentsListener(students_gone=stays_end, students_back=stays_resume)
+        listeners[self.name], class_panels[self.name], student_panels[self.name] = gone, class_panel, student_panel

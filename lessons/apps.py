@@ -7,11 +7,11 @@ class LessonsConfig(AppConfig):
     verbose_name = "课堂"
 
     def ready(self) -> None:
-        from permissions.choices import right_offer
+        from permissions.choices import page_rights
 
         if settings.SANDBOX:
             from lessons.teachers import trainees_named
             from sandbox.callers import trainees
 
             trainees.set(trainees_named)
-        right_offer("lessons", "teach", ("课堂", "课堂", "给自己的班上课"))
+        page_rights["lessons.teach"] = ("课堂", "课堂", "给自己的班上课")

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from core.api.access import Access
 from core.api.endpoint import Endpoint
 from core.api.routing import endpoints
+from core.registers import Registers
 from permissions.models import row_normalized
 
 EVERYTHING = "*"
@@ -26,22 +27,10 @@ _UNDECIDED: dict[Access | None, str] = {
 }
 
 
-# Rights of pages that show no model: app label and codename, with the three names that `OfficeRight` has.
-_MORE: dict[tuple[str, str], tuple[str, str, str]] = {}
-
-
-def right_offer(app: str, codename: str, names: tuple[str, str, str]) -> None:
-    """Let the form of a role offer a right that no model's page names. An app calls this when it starts."""
-    _MORE[app, codename] = names
-
-
-# What rows decide besides which calls they open, by the row.
-_EFFECTS: dict[str, str] = {}
-
-
-def row_effect(row: str, text: str) -> None:
-    """Let the form of a role say what a row decides whose call is open anyway. An app calls this when it starts."""
-    _EFFECTS[row] = text
+# Rights that no model's page names, as "app.codename", with the three names that `OfficeRight` has.
+page_rights = Registers[tuple[str, str, str]]()
+# What the form of a role says of a row that decides something though its call is open anyway, by the row.
+row_effects = Registers[str]()
 
 
 class OfficeRight(NamedTuple):
@@ -72,7 +61,8 @@ def office_rights() -> list[OfficeRight]:
 def _labels() -> dict[tuple[str, str], tuple[str, str, str]]:
     """Map app label and codename of each right to its three names."""
     pages = sorted(admin.site._registry.values(), key=lambda page: page.opts.app_label)
-    return _MORE | {
+    others = {right.partition(".")[::2]: names for right, names in page_rights.items()}
+    return others | {
         (page.opts.app_label, f"{verb}_{page.opts.model_name}"): (
             str(apps.get_app_config(page.opts.app_label).verbose_name),
             str(page.opts.verbose_name),
@@ -135,6 +125,6 @@ def _text_and_idle(row: str, calls: list[Endpoint]) -> tuple[str, bool]:
         return _NO_CALL, True
     if match.row_title:
         return f"{match.row_title}（另一种写法）", False
-    if row in _EFFECTS:
-        return _EFFECTS[row], False
+    if row in row_effects:
+        return row_effects[row], False
     return _UNDECIDED.get(match.access, "没有人能调用"), True

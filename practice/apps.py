@@ -7,6 +7,6 @@ class PracticeConfig(AppConfig):
 
     def ready(self) -> None:
         from practice.services import terms_move, terms_move_undo
-        from students.listener import StudentsListener, register_listener
+        from students.listener import StudentsListener, listeners
 
-        register_listener(self.name, StudentsListener(class_renamed=terms_move, class_rename_undone=terms_move_undo))
+        listeners[self.name] = StudentsListener(class_renamed=terms_move, class_rename_undone=terms_move_undo)

@@ -9,4 +9,4 @@ class SandboxConfig(AppConfig):
         from accounts.authentication import caller_checks
         from sandbox.switches import switch_check
 
-        caller_checks.append(switch_check)
+        caller_checks[self.name] = switch_check

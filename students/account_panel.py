@@ -8,12 +8,16 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from unfold.widgets import INPUT_CLASSES
 
-from core.admin.tables import page_link, table
+from accounts.models import User
+from core.admin.tables import may_open, page_link, table
+from core.api.request import present_request
 from core.errors import DomainError
 from core.times import format_office_time, local
+from permissions.scope import scope_of
 from students.accounts import account_activate, account_link, account_unlink, accounts_suggested, may_manage
 from students.models import Student, StudentEvent
 from students.panels import Panel
+from students.selectors import student_of_account
 
 
 def account_panel(request: HttpRequest, student: Student) -> Panel:
@@ -56,3 +60,12 @@ def account_act(request: HttpRequest, student: Student) -> None:
         messages.success(request, "账号：已保存")
     except DomainError as refusal:
         messages.error(request, refusal.msg)
+
+
+def student_line(user: User) -> str:
+    """Return what the page of an account says of its student."""
+    student = student_of_account(user.pk)
+    # Hidden and absent look alike to who may not see the student.
+    request = present_request()
+    is_seen = student is not None and request is not None and scope_of(request.user).may_see(student)
+    return page_link(student, student) if student is not None and is_seen and may_open(Student) else "—"

@@ -17,8 +17,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from accounts.admin import campus_names, student_line
-from accounts.models import User
 from core import times
 from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin, page_shown
 from core.admin.buttons import Button, ButtonsAdmin, Press
@@ -26,8 +24,8 @@ from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.listing import is_complete
 from core.admin.password import require_password
 from core.admin.phones import RIGHT
-from core.admin.tables import may_open, page_link, table
-from core.api.request import full_url, present_request
+from core.admin.tables import page_link, table
+from core.api.request import full_url
 from core.errors import DomainError
 from core.ids import mark_of
 from core.times import format_office_time
@@ -46,7 +44,7 @@ from students.forms import FateForm, ManyForm, StateForm, StudentForm
 from students.life import students_state_set
 from students.models import ArchivedStudent, Student, StudentState
 from students.panels import student_panels
-from students.selectors import archived_among, class_list, search_q, student_of_account, students_total, values_in_use
+from students.selectors import archived_among, class_list, search_q, students_total, values_in_use
 from students.transfer.admin import may_transfer, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
 from uploads.forms import PictureAdmin
@@ -232,7 +230,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         facts: dict[str, Any] = {}
         if student is not None and self.has_view_permission(request, student):
             own = (account_panel(request, student), life_panel(request, student))
-            facts["panels"] = [*own, *(make(request, student) for make in student_panels)]
+            facts["panels"] = [*own, *(make(request, student) for make in student_panels.values())]
         return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
 
     def account_page(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -484,15 +482,3 @@ class ArchivedStudentAdmin(HiddenFields, ButtonsAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("students.delete_student")
-
-
-def _student_line(user: User) -> str:
-    student = student_of_account(user.pk)
-    # Hidden and absent look alike to who may not see the student.
-    request = present_request()
-    is_seen = student is not None and request is not None and scope_of(request.user).may_see(student)
-    return page_link(student, student) if student is not None and is_seen and may_open(Student) else "—"
-
-
-student_line.set(_student_line)
-campus_names.set(campuses)

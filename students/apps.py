@@ -6,10 +6,14 @@ class StudentsConfig(AppConfig):
     verbose_name = "学员"
 
     def ready(self) -> None:
-        from accounts import usernames
+        from accounts import admin, usernames
         from permissions import scope
+        from students.account_panel import student_line
+        from students.campuses import campuses
         from students.classes import classes_of_user
         from students.selectors import number_owners
 
         scope.classes_of_user.set(classes_of_user)
+        admin.student_line.set(student_line)
+        admin.campus_names.set(campuses)
         usernames.number_owners.set(number_owners)

@@ -122,7 +122,7 @@ class SchoolClassAdmin(OfficeAdmin):
         facts: dict[str, Any] = {}
         if row is not None and self.has_view_permission(request, row):
             facts["steps"] = STEPS.items() if self._may_step(request) else ()
-            facts["panels"] = [*_panels(request, row), *(make(request, row) for make in class_panels)]
+            facts["panels"] = [*_panels(request, row), *(make(request, row) for make in class_panels.values())]
         return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
 
     # --- Steps ---

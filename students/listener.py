@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.registers import Registers
+
 
 @dataclass(frozen=True)
 class StudentsListener:
-    """What an app registers in its ``AppConfig.ready()``; what it leaves out does nothing.
+    """What an app registers in :data:`listeners`; what it leaves out does nothing.
 
     ``class_renamed`` (``before``, ``after``): a class has got another name, or all its students went to another class.
     Returns what ``class_rename_undone`` (``before``, ``after``, ``note``) needs, as JSON can hold it.
@@ -24,31 +26,25 @@ class StudentsListener:
     students_back: Callable[..., None] = lambda **facts: None
 
 
-_listeners: dict[str, StudentsListener] = {}
-
-
-def register_listener(app: str, listener: StudentsListener) -> Callable[[], None]:
-    """Make ``listener`` the one of ``app``. Call what this returns to take it out again, as tests do."""
-    _listeners[app] = listener
-    return lambda: _listeners.__delitem__(app)
+listeners = Registers[StudentsListener]()  # by the app, whose notes a run keeps under this name
 
 
 def tell_renamed(*, before: str, after: str) -> dict[str, Any]:
     """Tell every app, and return their notes by app."""
-    return {app: one.class_renamed(before=before, after=after) for app, one in _listeners.items()}
+    return {app: one.class_renamed(before=before, after=after) for app, one in listeners.items()}
 
 
 def tell_rename_undone(*, before: str, after: str, notes: dict[str, Any]) -> None:
-    for app, one in _listeners.items():
+    for app, one in listeners.items():
         if app in notes:
             one.class_rename_undone(before=before, after=after, note=notes[app])
 
 
 def tell_gone(pks: Sequence[int], now: datetime) -> None:
-    for one in _listeners.values():
+    for one in listeners.values():
         one.students_gone(pks=pks, now=now)
 
 
 def tell_back(pks: Sequence[int], now: datetime) -> None:
-    for one in _listeners.values():
+    for one in listeners.values():
         one.students_back(pks=pks, now=now)

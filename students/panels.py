@@ -1,10 +1,11 @@
-"""What other apps show on the page of a class or of a student: they add to these lists in ``AppConfig.ready()``."""
+"""What other apps show on the page of a class or of a student."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 
+from core.registers import Registers
 from students.models import SchoolClass, Student
 
 
@@ -14,5 +15,5 @@ class Panel(NamedTuple):
 
 
 # After the roster and the accounts of a class, and after the account and the life of a student.
-class_panels: list[Callable[[HttpRequest, SchoolClass], Panel]] = []
-student_panels: list[Callable[[HttpRequest, Student], Panel]] = []
+class_panels = Registers[Callable[[HttpRequest, SchoolClass], Panel]]()
+student_panels = Registers[Callable[[HttpRequest, Student], Panel]]()

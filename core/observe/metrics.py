@@ -24,6 +24,8 @@ from prometheus_client import Counter as Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from core.registers import Registers
+
 log = structlog.get_logger("core.observe.metrics")
 
 Sample = tuple[str, str, dict[str, str], float]
@@ -32,12 +34,12 @@ Sample = tuple[str, str, dict[str, str], float]
 REQUESTS = Counter("spms_requests_total", "Requests by route and outcome", ["route", "outcome"])
 SECONDS = Histogram("spms_request_seconds", "Time to answer", ["route"], buckets=(0.005, 0.02, 0.1, 0.5, 2, 5))
 
-_sources: list[Callable[[], Iterator[Sample]]] = []
+_sources = Registers[Callable[[], Iterator[Sample]]]()
 
 
 def register_samples(source: Callable[[], Iterator[Sample]]) -> Callable[[], Iterator[Sample]]:
     """Register a function that returns samples; it is called at each scrape."""
-    _sources.append(source)
+    _sources[f"{source.__module__}.{source.__name__}"] = source
     return source
 
 
@@ -92,7 +94,7 @@ def _outcome(response: HttpResponse) -> str:
 class _Sources:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         families: dict[str, GaugeMetricFamily] = {}
-        for source in _sources:
+        for source in _sources.values():
             try:
                 samples = list(source())
             except Exception:  # for example an engine is down: show the other sources' samples

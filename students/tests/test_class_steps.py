@@ -25,7 +25,7 @@ from students.life import (
     mark_of,
     students_state_set,
 )
-from students.listener import StudentsListener, register_listener
+from students.listener import StudentsListener, listeners
 from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent
 from students.services import student_edit, student_restore, students_archive
 from students.tests.factories import student, students
@@ -99,29 +99,24 @@ def school(root, sent_tasks, django_capture_on_commit_callbacks):
 @pytest.mark.parametrize(
     ("step", "after"), [(partial(rename, "H1", "H9"), "H9"), (partial(merge, "H1", "H2"), "H2")]
 )  # fmt: skip
-def test_all_goes_along_and_comes_back(school, step, after, django_capture_on_commit_callbacks):
+def test_all_goes_along_and_comes_back(school, step, after, monkeypatch, django_capture_on_commit_callbacks):
     read_only_set("H1", ends_at=NOW + timedelta(days=9000), now=NOW)
     heard = []
-    forget = register_listener(
-        "test",
-        StudentsListener(
-            class_renamed=lambda **facts: heard.append(facts) or [7],
-            class_rename_undone=lambda **facts: heard.append(facts),
-        ),
+    listener = StudentsListener(
+        class_renamed=lambda **facts: heard.append(facts) or [7],
+        class_rename_undone=lambda **facts: heard.append(facts),
     )
+    monkeypatch.setitem(listeners, "test", listener)
     before = everything()
 
-    try:
-        with django_capture_on_commit_callbacks(execute=True):
-            run = step()
-        assert {"王芳", "李雷"} <= set(names(after)) and names("H1") == []
-        assert ArchivedStudent.objects.get().class_name == after and account_classes() == {after}
-        assert read_only_until(after) and not read_only_until("H1")
-        assert heard == [{"before": "H1", "after": after}] and counts_wrong() == []
+    with django_capture_on_commit_callbacks(execute=True):
+        run = step()
+    assert {"王芳", "李雷"} <= set(names(after)) and names("H1") == []
+    assert ArchivedStudent.objects.get().class_name == after and account_classes() == {after}
+    assert read_only_until(after) and not read_only_until("H1")
+    assert heard == [{"before": "H1", "after": after}] and counts_wrong() == []
 
-        undone(run)
-    finally:
-        forget()
+    undone(run)
     assert everything() == before and counts_wrong() == []
     assert heard[1] == {"before": "H1", "after": after, "note": [7]}
 

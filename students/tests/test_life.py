@@ -14,7 +14,7 @@ from students.classes import class_get, class_rows
 from students.errors import ClassUnknown
 from students.events import EventKind
 from students.figures import entries, entries_by_month, leavers, students_by
-from students.listener import StudentsListener, register_listener
+from students.listener import StudentsListener, listeners
 from students.models import ArchivedStudent, SchoolClass, Student, StudentEvent, StudentState
 from students.selectors import class_list, class_roster, student_of_account
 from students.services import student_delete, student_edit, student_restore, students_archive
@@ -119,20 +119,17 @@ def test_a_move_to_another_class_is_written_down(sent_tasks):
     assert events() == [("moved", "H2", False, False, "从 H1"), ("moved", "H3", False, False, "从 H1")]
 
 
-def test_higher_apps_hear_who_is_gone_and_who_is_back():
+def test_higher_apps_hear_who_is_gone_and_who_is_back(monkeypatch):
     heard = []
     listener = StudentsListener(
         students_gone=lambda *, pks, now: heard.append(("gone", *pks)),
         students_back=lambda *, pks, now: heard.append(("back", *pks)),
     )
     row = students("王芳")[0]
-    forget = register_listener("test", listener)
-    try:
-        put_aside(row)
-        student_restore(pk=row.pk, actor_pk=None, now=NOW)
-        student_delete(sid=row.sid, now=NOW)
-    finally:
-        forget()
+    monkeypatch.setitem(listeners, "test", listener)
+    put_aside(row)
+    student_restore(pk=row.pk, actor_pk=None, now=NOW)
+    student_delete(sid=row.sid, now=NOW)
 
     assert heard == [("gone", row.pk), ("back", row.pk), ("gone", row.pk)]
 
