@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from core.sheets.write import unescaped
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_ROWS = 50_000
+MAX_SENT = 5_000  # rows that are read within a request
 READING_TIMEOUT_S = 60
 
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
@@ -86,6 +88,24 @@ def sheet_read(content: bytes) -> Rows:
     :raises SheetRefused: as :func:`book_read`.
     """
     return book_read(content).sheets[0].rows
+
+
+def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
+    """Return the rows of an uploaded sheet, or of a pasted text, each with its number.
+
+    :raises SheetRefused: the file is no sheet, or has more rows than one page can need.
+    """
+    if file:
+        if refusal := sheet_refusal(file.name.lower(), file.read(SHEET_START)):
+            raise SheetRefused(refusal)
+        file.seek(0)
+        rows = sheet_read(file.read())
+    else:
+        lines = (re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines())
+        rows = [(number, cells) for number, cells in enumerate(lines, 1) if any(cells)]
+    if len(rows) > MAX_SENT:
+        raise SheetRefused(f"一次最多读 {MAX_SENT} 行，请只留需要的行")
+    return rows
 
 
 def sheet_refusal(name: str, start: bytes) -> str:

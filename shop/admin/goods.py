@@ -1,9 +1,7 @@
 """改价与盘点: products by sheet or by percentage, looked at before they change, and the log of what was changed."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django import forms
@@ -18,101 +16,15 @@ from core.admin.base import page_shown
 from core.api.bodies import takes_files
 from core.audit import Actor, StaffAction, action_record
 from core.errors import DomainError
+from core.sheets.read import rows_sent
 from core.sheets.write import download, sheet_write
 from permissions.scope import Scope, scope_of
 from runs.pages import RunAdmin, run_url
-from shop.admin.parcel_sheet import rows_sent
-from shop.errors import ProductInvalid
-from shop.models import Category, GoodsRun, Product
-from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
+from shop.models import GoodsRun, Product
 from shop.services.goods import GoodsRow, goods_apply, goods_counted, goods_prepare, goods_undo
+from shop.services.goods_sheet import HEADS, MAX_ROWS, goods_read, goods_repriced, products_on_sale
 
-MAX_ROWS = 2_000
 COUNTED_WITHIN = timedelta(days=1)  # a sheet of a product that was counted since is perhaps the same one
-FEN, MAX_PRICE = Decimal("0.01"), Decimal("99999999.99")
-
-
-class GoodsLine(forms.Form):
-    """A line of the sheet. The labels of the fields are its heads."""
-
-    number = forms.CharField(label="商品编号", required=False)
-    name = forms.CharField(label="商品名称", required=False, max_length=NAME_LENGTH)
-    category = forms.CharField(label="类目", required=False)
-    price = forms.DecimalField(label="价格（元）", required=False, min_value=FEN, max_digits=10, decimal_places=2)
-    expected = forms.IntegerField(label="账面库存", required=False, min_value=0, max_value=MAX_STOCK)
-    counted = forms.IntegerField(label="实盘库存", required=False, min_value=0, max_value=MAX_STOCK)
-    arrived = forms.IntegerField(label="入库", required=False, min_value=0, max_value=MAX_STOCK)
-    reason = forms.CharField(label="原因", required=False, max_length=200)
-
-
-HEADS = {str(field.label): name for name, field in GoodsLine.base_fields.items()}
-_SYNONYMS = {"编号": "number", "名称": "name", "商品": "name", "价格": "price", "单价": "price"}
-_SYNONYMS |= {"库存": "expected", "实盘": "counted", "盘点": "counted", "进货": "arrived", "备注": "reason"}
-
-
-def goods_read(lines: Sequence[Sequence[str]], scope: Scope) -> list[GoodsRow]:
-    """Return what a sheet asks for, a row for each of its lines; its first line names the columns.
-
-    :raises ProductInvalid: it has no column that names products, or too many lines.
-    """
-    names = [(HEADS | _SYNONYMS).get(text, "") for text in lines[0]] if lines else []
-    if not {"number", "name"} & set(names):
-        raise ProductInvalid("第一行要有“商品编号”或“商品名称”：请用下载的商品表来填")
-    if len(lines) > MAX_ROWS + 1:
-        raise ProductInvalid(f"一次最多 {MAX_ROWS} 行")
-    products: dict[tuple[str, str], list[Product]] = defaultdict(list)
-    for product in _on_sale(scope):
-        products["number", product.product_id].append(product)
-        products["name", product.name].append(product)
-    categories = {row.name: row.category_id for row in Category.objects.filter(scope.visible(), removed_at=None)}
-    rows: dict[int | str, GoodsRow] = {}  # by the key of the product, or the name of a new one
-    for number, cells in enumerate(lines[1:]):
-        row = _row_of(GoodsLine(dict(zip(names, cells, strict=False))), products, categories)
-        if (row.pk or row.name) in rows:
-            row.error = row.error or "这件商品上面已经有一行"
-        rows[f"line {number}" if row.error else row.pk or row.name] = row
-    return list(rows.values())
-
-
-def _row_of(line: GoodsLine, products: dict[tuple[str, str], list[Product]], categories: dict[str, str]) -> GoodsRow:
-    # PostgreSQL keeps no NUL, not even of a line that is refused.
-    name = (line.data.get("name") or line.data.get("number", "")).replace("\x00", "")[:NAME_LENGTH]
-    if not line.is_valid():
-        errors = (f"{line.fields[field].label}：{texts[0]}" for field, texts in line.errors.items())
-        return GoodsRow(name, error="；".join(errors))
-    values = line.cleaned_data
-    key = ("number", values["number"]) if values["number"] else ("name", values["name"])
-    matches = products.get(key, [])
-    if len(matches) > 1:
-        return GoodsRow(name, error=f"有 {len(matches)} 件商品叫这个名称，请填商品编号")
-    if not matches and values["number"]:
-        return GoodsRow(name, error="没有这个商品编号")
-    price = values["price"] and values["price"].quantize(FEN)
-    row = _row(matches[0], price) if matches else GoodsRow(name, price=str(price or ""))
-    row.reason, row.counted, row.arrived = values["reason"], values["counted"], values["arrived"] or 0
-    if values["expected"] is not None:
-        row.expected = values["expected"]
-    if not matches:
-        row.category_id = categories.get(values["category"], "")
-        row.counted, row.expected = row.expected if row.counted is None else row.counted, 0
-        if row.pieces > MAX_STOCK:
-            row.error = f"库存最多 {MAX_STOCK} 件"
-        if not (name and row.price and row.category_id):
-            row.error = "没有这件商品；要新增，请填名称、价格和一个已有的类目"
-    return row
-
-
-def _row(product: Product, price: Decimal | None) -> GoodsRow:
-    row = GoodsRow(product.name, product.pk, expected=product.stock)
-    if price not in (None, product.price):
-        row.old_price, row.price = str(product.price), str(price)
-        row.error = "价格太大" if price and price > MAX_PRICE else ""
-    return row
-
-
-def _on_sale(scope: Scope) -> QuerySet[Product]:
-    products = Product.objects.filter(scope.visible(), removed_at=None)
-    return products.select_related("category").order_by("category", "pk")
 
 
 class GoodsForm(forms.Form):
@@ -131,8 +43,7 @@ class GoodsForm(forms.Form):
     def rows(self, products: Iterable[Product], scope: Scope) -> list[GoodsRow]:
         if self.cleaned_data["sheet"]:
             return goods_read([cells for _, cells in rows_sent("", self.cleaned_data["sheet"])], scope)
-        rate = 1 + self.cleaned_data["percent"] / 100
-        return [_row(one, max(FEN, (one.price * rate).quantize(FEN, ROUND_HALF_UP))) for one in products]
+        return goods_repriced(products, self.cleaned_data["percent"])
 
 
 @admin.register(GoodsRun)
@@ -161,7 +72,7 @@ class GoodsRunAdmin(RunAdmin):
         """Return the products that the page is about: those in ``?ids=``, else all in sight that are on sale."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        products = _on_sale(scope_of(request.user))
+        products = products_on_sale(scope_of(request.user))
         if "ids" in request.GET:
             pks = [int(pk) for pk in request.GET["ids"].split(",") if pk.isdecimal() and len(pk) < 19]
             products = products.filter(pk__in=pks)

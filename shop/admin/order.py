@@ -39,11 +39,11 @@ from shop.admin.order_bar import (
     work_list_of,
 )
 from shop.admin.order_cells import OrderCells
-from shop.admin.order_forms import LAST_COURIER, ParcelForm
 from shop.admin.order_page import last_step, order_page
 from shop.admin.order_related import Related
 from shop.admin.order_steps import BUTTONS, PACKING, WORK_LISTS, step_names
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
+from shop.admin.parcel_form import LAST_COURIER, ParcelForm
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.selectors import order_search, orders_visible

@@ -1,176 +1,27 @@
-"""The forms of an order's buttons: parcels and who gets them, refunds of a part, remarks and flags."""
+"""The forms of an order's buttons but that of parcels: who gets them, refunds of a part, remarks and flags."""
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.forms.widgets import Script
-from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from core import times
 from core.admin.buttons import ButtonForm
 from core.admin.phones import may_see_phones
 from core.admin.tables import table
 from core.money import fen_to_yuan, yuan_text
-from core.sheets.read import SheetRefused
 from payments.selectors import refunds_of_order
-from permissions.scope import scope_of
 from shop.admin.order_related import Related
-from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
-from shop.models import Courier, Order, OrderLine
-from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, number_fits, parcel_number
+from shop.admin.parcel_form import TrackingField
+from shop.models import Order, OrderLine
 from shop.models.order import ADDRESS_LENGTH, INVOICE_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH
-from shop.selectors import orders_with_parcels
 from shop.services.order_attention import flag_mark
 from shop.states import ASKED, ReturnStep
 
-BY_HAND, LATER = ":hand", ":later"  # choices beside the couriers
-NO_COURIER = ((BY_HAND, "自取、面交（没有快递）"), (LATER, "单号以后补"))
-REUSED_WITHIN = timedelta(days=90)  # couriers give a number again after some months
-LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
 _HERE = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏，不能再卖）"))
-
-
-class TrackingField(forms.CharField):
-    """A parcel's number as people type or scan it: with spaces, in lower case."""
-
-    def __init__(self, initial: str = "", **attrs: str) -> None:
-        attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", **attrs}
-        super().__init__(
-            label="快递单号",
-            required=False,
-            max_length=2 * TRACKING_LENGTH,
-            initial=initial,
-            widget=forms.TextInput(attrs),
-        )
-
-    def clean(self, value: Any) -> str:
-        number = parcel_number(super().clean(value))
-        if number is None:
-            raise forms.ValidationError(f"快递单号{NUMBER_RULE}")
-        return number
-
-
-class ParcelForm(ButtonForm):
-    """A number and a courier for each order. A sheet or a pasted text fills them in, to be looked at and confirmed."""
-
-    pasted = forms.CharField(required=False)
-    sheet = forms.FileField(required=False)
-    sure_numbers = forms.CharField(required=False)  # the numbers that staff have looked at again
-
-    class Media:
-        js = [Script("backoffice/shipping.js", defer=True)]
-        css = {"all": ["backoffice/transfer.css", "backoffice/orders.css"]}
-
-    def build(self) -> None:
-        self.problems, self.filled, self.doubted = list[str](), 0, ""
-        names = Courier.objects.filter(is_active=True).values_list("name", flat=True)
-        self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in self.rows))]))
-        self.file = self.request.FILES.get("sheet")
-        self.fills = self.is_bound and bool(self.file or self.data.get("pasted", "").strip())
-        if self.fills:
-            self._fill_in()
-        fields: dict[str, Any] = self.fields
-        for order in self.rows:
-            number, courier = _parcel_names(order)
-            label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
-            fields[number] = TrackingField(order.express_no, **label)
-            fields[courier] = forms.ChoiceField(
-                choices=[("", "请选择"), *((name, name) for name in self.couriers), *NO_COURIER],
-                required=False,
-                initial=order.express_company or self.request.session.get(LAST_COURIER, ""),
-                widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
-            )
-        self.in_table = fields.keys()
-
-    def _fill_in(self) -> None:
-        """Put the parcels of the sheet or the text into the posted data."""
-        parcels: dict[int, Parcel] = {}
-        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-        try:
-            parcels, self.problems = parcels_of(self.rows, rows_sent(data.get("pasted", ""), self.file))
-        except SheetRefused as refusal:
-            self.problems = [refusal.msg]
-        self.filled, data["pasted"] = len(parcels), ""
-        for order in self.rows:
-            if parcel := parcels.get(order.pk):
-                number, courier = _parcel_names(order)
-                guess = courier_of(parcel.number.upper())
-                data[number] = parcel.number
-                alike = (name for name in self.couriers if name[:2] == parcel.courier[:2])  # 极兔 is 极兔速递
-                data[courier] = next((name for name in (parcel.courier, guess, *alike) if name in self.couriers), "")
-        self.data = data
-
-    def is_valid(self) -> bool:
-        return super().is_valid() and not self.fills
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        parcels: dict[str, Order] = {}
-        for order in self.rows:
-            number, courier = _parcel_names(order)
-            is_by_courier = data.get(courier) not in ("", BY_HAND, LATER)
-            if not data.get(number):
-                if is_by_courier or not data.get(courier):
-                    self.add_error(number, "没有快递单号：请填写，或在右边选“自取、面交”“单号以后补”")
-                continue
-            if not is_by_courier:
-                self.add_error(courier, "填写了快递单号，请选择快递公司")
-            other = parcels.setdefault(data[number], order)
-            if _receiver(other) != _receiver(order):
-                self.add_error(number, f"与订单 {other} 的单号相同，收件人却不同，是否重复扫描？")
-        doubts = self._doubts(data, parcels)
-        self.doubted = " ".join(sorted({data[name] for name in doubts}))
-        if self.doubted != data.get("sure_numbers"):
-            for name, doubt in doubts.items():
-                self.add_error(name, doubt)
-        return data
-
-    def _doubts(self, data: dict[str, Any], parcels: dict[str, Order]) -> dict[str, str]:
-        """Return what staff should look at again, by the field: they may confirm that it is right."""
-        doubts: dict[str, str] = {}
-        others: dict[str, list[Order]] = {}
-        pks = {order.pk for order in self.rows}
-        for other in orders_with_parcels(parcels, scope=scope_of(self.request.user), since=times.now() - REUSED_WITHIN):
-            if other.pk not in pks:
-                others.setdefault(other.express_no, []).append(other)
-        for order in self.rows:
-            name, courier = _parcel_names(order)
-            if not (number := data.get(name)) or number == order.express_no:
-                continue
-            if same := [one for one in others.get(number, ()) if _receiver(one) != _receiver(order)]:
-                doubts[name] = f"订单 {same[0]}（{same[0].receiver_name}）已经用这个单号发货，收件人不同"
-            elif not number_fits(data.get(courier, ""), number):
-                doubts[name] = f"不像{data[courier]}的单号，请核对"
-        return doubts
-
-    def values(self, row: Order) -> dict[str, Any]:
-        number, courier = (self.cleaned_data[name] for name in _parcel_names(row))
-        return {"express_company": courier if number else "", "express_no": number}
-
-    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
-        orders = zip(self.rows, cells, strict=True)
-        rows = [[*row, *(self.cell(name) for name in _parcel_names(order))] for order, row in orders]
-        fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
-        shown = fill_in + table([*titles, "快递单号", "快递公司"], rows)
-        return shown + self._sure() if self.doubted else shown
-
-    def _sure(self) -> SafeString:
-        box = '<input type="checkbox" name="sure_numbers" value="{}"> 已核对，单号没有错：{}'
-        return format_html('<label class="bo-check">{}</label>', format_html(box, self.doubted, self.doubted))
-
-
-def _receiver(order: Order) -> tuple[str, str, str]:
-    return order.phone, order.address, order.receiver_name
-
-
-def _parcel_names(order: Order) -> tuple[str, str]:
-    """Name the order's two fields: of the parcel's number, and of its courier."""
-    return f"express_no_{order.pk}", f"express_company_{order.pk}"
 
 
 class ReceiverForm(ButtonForm):

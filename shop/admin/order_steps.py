@@ -9,7 +9,6 @@ from django.db.models import Case, OuterRef, Q, Subquery, When
 from core.admin.buttons import Button, Look, Press
 from shop.admin.order_forms import (
     InvoiceForm,
-    ParcelForm,
     PartForm,
     ReceiverForm,
     RemarkForm,
@@ -19,6 +18,7 @@ from shop.admin.order_forms import (
 )
 from shop.admin.order_related import Related
 from shop.admin.packing import MAX_PRINTED
+from shop.admin.parcel_form import ParcelForm
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import logged
 from shop.selectors import orders_in_trouble

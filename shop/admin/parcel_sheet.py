@@ -3,16 +3,14 @@
 import re
 import unicodedata
 from collections import defaultdict
-from typing import Any, NamedTuple
 
 from core.admin.phones import are_phones_whole, phone_masked, phone_shown
-from core.sheets.read import SHEET_START, SheetRefused, sheet_read, sheet_refusal
 from shop.models import Order
+from shop.services.parcel_checks import Parcel
 from shop.services.payment_listener import ORDER_NUMBER
 
 MAX_PROBLEMS, MAX_QUOTED = 20, 200
 MAX_HEAD_ROW = 10
-MAX_ROWS = 5_000  # they are read within the request
 # What couriers call a column. Where a sheet has several of these columns, the name that comes first here counts.
 _HEADS = {
     "parcel": "快递单号 运单号 运单号码 运单编号 快递运单号 物流单号 物流运单号 快件单号 邮件号 单号",
@@ -21,29 +19,6 @@ _HEADS = {
     "courier": "快递公司 快递公司名称 快递 物流公司 承运商 承运商名称",
 }
 _WITH_COUNTRY = re.compile(r"86(1\d{10})")
-
-
-class Parcel(NamedTuple):
-    number: str
-    courier: str  # as the sheet names it, "" where it does not
-
-
-def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
-    """Return the rows of an uploaded sheet, or of a pasted text, each with its number.
-
-    :raises SheetRefused: the file is no sheet, or has more rows than one page can need.
-    """
-    if file:
-        if refusal := sheet_refusal(file.name.lower(), file.read(SHEET_START)):
-            raise SheetRefused(refusal)
-        file.seek(0)
-        rows = sheet_read(file.read())
-    else:
-        lines = (re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines())
-        rows = [(number, cells) for number, cells in enumerate(lines, 1) if any(cells)]
-    if len(rows) > MAX_ROWS:
-        raise SheetRefused(f"一次最多读 {MAX_ROWS} 行，请只留需要的行")
-    return rows
 
 
 def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[dict[int, Parcel], list[str]]:

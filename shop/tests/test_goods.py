@@ -155,7 +155,7 @@ def test_more_than_one_page_takes_is_told(office, bike, monkeypatch):
 
 
 def test_what_is_no_sheet_of_goods_or_changes_nothing_is_refused(office, bike, monkeypatch):
-    monkeypatch.setattr("shop.admin.goods.MAX_ROWS", 1)
+    monkeypatch.setattr("shop.services.goods_sheet.MAX_ROWS", 1)
 
     assert "第一行要有" in messages(upload(office, ["x"], ["y"]))[0]
     assert "没有要修改的" in messages(upload(office, ["商品名称", "价格"], ["自行车", "100"]))[0]

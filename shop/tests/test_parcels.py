@@ -288,7 +288,7 @@ class TestFillingIn:
         page, form = self.fill(office, orders, sheet=file, **typed(orders[0], "SF1"))
         assert "已损坏" in form.problems[0] and 'value="SF1"' in page.content.decode()
 
-        monkeypatch.setattr("shop.admin.parcel_sheet.MAX_ROWS", 1)
+        monkeypatch.setattr("core.sheets.read.MAX_SENT", 1)
         forms = [self.fill(office, orders, pasted=f"{orders[0].order_id} SF1" + more)[1] for more in ("", "\nx SF2")]
         assert (forms[0].filled, forms[1].problems) == (1, ["一次最多读 1 行，请只留需要的行"])
 
