@@ -27,6 +27,7 @@ MEMORY_BYTES = 1024**3
 CPU_S = 20
 MAX_UNPACKED_BYTES = 200 * 1024**2
 MAX_PARTS = 2_000  # a picture is one
+MAX_SHEETS, MAX_SHEET_NAME = 200, 255  # Excel allows names of 31 characters
 MAX_MERGED = 20_000
 MAX_COLUMNS = 40
 # A file may claim any number of empty rows, and each costs a little.
@@ -111,6 +112,8 @@ def book_lines(content: bytes) -> Iterator[Any]:
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         tables = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+        if len(tables) > MAX_SHEETS or any(len(one.name) > MAX_SHEET_NAME for one in tables):
+            raise WorkbookRefused(f"最多 {MAX_SHEETS} 个工作表，名称最长 {MAX_SHEET_NAME} 个字")
         visible = [one.name for one in tables if one.visible == SheetVisibleEnum.Visible]
         for name in visible:
             sheet = book.get_sheet_by_name(name)
@@ -119,7 +122,7 @@ def book_lines(content: bytes) -> Iterator[Any]:
                 yield [plain(cell) for cell in row[:MAX_COLUMNS]]
         loose_pictures += sum(map(len, pictures.values()))
         yield {"hidden": [one.name for one in tables if one.name not in visible], "loose_pictures": loose_pictures}
-    except MemoryError:
+    except (WorkbookRefused, MemoryError):
         raise
     except Exception:  # the reader raises several kinds for broken files: none of them is our fault
         raise WorkbookRefused(BROKEN) from None
@@ -154,7 +157,12 @@ def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
             raise
         except Exception:  # a damaged part has as many faces as a damaged archive
             pictures = {}
-    return pictures, len(media - {part for rows in pictures.values() for part in rows.values()})
+        sizes = {part.filename: part.file_size for part in archive.infolist()}
+    parts = [part for rows in pictures.values() for part in rows.values()]
+    # Each student gets a file of the picture, also of one that all rows name.
+    if len(parts) > MAX_PARTS or sum(sizes.get(part, 0) for part in parts) > MAX_UNPACKED_BYTES:
+        raise WorkbookRefused(f"图片太多：最多 {MAX_PARTS} 张，一共 {MAX_UNPACKED_BYTES // 1024**2} MB")
+    return pictures, len(media - {*parts})
 
 
 @cache

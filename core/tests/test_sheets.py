@@ -183,6 +183,48 @@ def test_a_workbook_whose_pictures_are_damaged_is_read_without_them():
     assert [row for _, row in book.sheets[0].rows] == [["姓名"], ["谭鹏"]] and book.loose_pictures == 1
 
 
+def in_each_row(rows, picture):
+    """A workbook with one part that is the picture of all its rows, as WPS names it."""
+    cells = "".join(
+        f'<row r="{at}"><c r="A{at}" t="str"><f>DISPIMG("a",1)</f><v>x</v></c></row>' for at in range(1, rows + 1)
+    )
+    sheet = small()[SHEET]
+    head, tail = sheet[: sheet.index(b"<row")], sheet[sheet.index(b"</sheetData>") :]
+    images = '<c xmlns:r="r"><cellImage><cNvPr name="a"/><blip r:embed="a"/></cellImage></c>'
+    links = '<r><r Id="a" Target="media/1.png"/></r>'
+    return zipped(
+        small()
+        | {SHEET: head + cells.encode() + tail, "xl/cellimages.xml": images, "xl/media/1.png": picture}
+        | {"xl/_rels/cellimages.xml.rels": links}
+    )
+
+
+@pytest.mark.parametrize(("rows", "picture"), [(2_001, "x"), (21, b"x" * 10 * 1024**2)], ids=["number", "bytes"])
+def test_one_picture_that_every_row_names_is_no_way_to_fill_the_disk(rows, picture):
+    """Each student gets a file of the picture: 20,000 rows made 100 GB of 5 MB."""
+    few = book_read(in_each_row(20, picture))
+    assert len(few.sheets[0].pictures) == 20
+
+    with pytest.raises(SheetRefused, match="图片太多"):
+        book_read(in_each_row(rows, picture))
+
+
+def named_sheets(number, name):
+    text = small()["xl/workbook.xml"].decode()
+    sheet = text[text.index("<sheet ") : text.index("</sheets>")]
+    sheets = (sheet.replace('name="Sheet"', f'name="{name}{at}"') for at in range(number))
+    return zipped(small() | {"xl/workbook.xml": text.replace(sheet, "".join(sheets))})
+
+
+def test_sheets_that_no_program_makes_are_refused():
+    """What a run keeps of each sheet is read with every list of runs."""
+    assert len(book_read(named_sheets(workbook_reader.MAX_SHEETS, "a")).sheets) == workbook_reader.MAX_SHEETS
+
+    for content in (named_sheets(workbook_reader.MAX_SHEETS + 1, "a"), named_sheets(1, "x" * 500)):
+        with pytest.raises(SheetRefused, match="工作表"):
+            book_read(content)
+
+
 @pytest.mark.parametrize("claimed", [100, 1_000_000])
 def test_a_part_that_is_larger_than_it_claims_is_never_unpacked(claimed):
     content = bytearray(zipped(small() | {TEXTS: b"<sst>" + b"<si><t>aaaaaaaa</t></si>" * 2_000_000 + b"</sst>"}))
