@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from moving.dump import Document, DocumentRefused
 from moving.translation import AlreadyHere, ImportRun, Translation
 from moving.values import NOT_GIVEN, Values, digits_in, known, plain_all
-from students.models import MAX_AGE, MIN_AGE, Student, new_sid
+from students.models import MAX_AGE, MIN_AGE, Student
+from students.numbers import student_number_new
 
 SID_LENGTH = 12
 
@@ -46,13 +47,13 @@ def _sid(values: Values, who: str, existing_sids: set[str], run: ImportRun) -> s
     sid = values.text("sId", 100)
     if not sid or len(sid) > SID_LENGTH:
         values.fix("没有可用的学号，分配新学号", sid)
-        return new_sid()
+        return student_number_new()
     earlier = run.claim("sId", sid, who)
     if earlier == who:
         raise DocumentRefused("与前面的文档重复：学号、班级、姓名都相同")
     if earlier is not None:
         values.fix("学号已属于前面的学员，分配新学号", f"{sid} {earlier}")
-        return new_sid()
+        return student_number_new()
     if sid in existing_sids:
         raise AlreadyHere
     return sid

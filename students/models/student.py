@@ -1,11 +1,11 @@
-"""Students, those in the archive, and the runs that change many of them: imports, pictures, changes, deletions.
+"""Students, those in the archive, and what happened in their lives.
 
 ``students.counts`` counts students, and ``students.selectors`` searches them.
 """
 
 import re
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -14,14 +14,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone
-from django.utils.crypto import get_random_string
 
-from permissions.models import DataScope, EnteredRow
-from permissions.scope import Scope, scope_of
-from runs.models import Run
+from permissions.models import EnteredRow
+from students.numbers import student_number_new
 
 MIN_AGE, MAX_AGE = 1, 150
-_LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 
 
 # A browser runs an address that begins like this when the user clicks on it. It skips control characters and spaces.
@@ -35,59 +32,8 @@ def no_script(value: str) -> None:
         raise ValidationError("不是项目地址")
 
 
-def new_sid() -> str:
-    """Make a student's number such as ``WWLN97178546``.
-
-    The database keeps it unique: at 100,000 students, one new number in 460 million is refused.
-    """
-    return get_random_string(4, _LETTERS) + get_random_string(8, _DIGITS)
-
-
 PHONE = RegexValidator(r"^\+?[0-9][0-9 ()-]{4,30}\Z", "不是电话号码")
 ID_CARD = RegexValidator(r"^([0-9]{15}|[0-9]{17}[0-9Xx])\Z", "不是15位或18位身份证号")
-
-
-class ClassState(models.TextChoices):
-    OPEN = "open", "开班"
-    ENDED = "ended", "结业"
-
-
-class SchoolClass(models.Model):
-    """A class (班级). Students and accounts name it by its text, which clients send and read as ``class``.
-
-    Who gives a student a class that is new writes no row here: of two such writers, one would wait until the other, for
-    example a long import, is committed. ``students.classes`` adds the missing rows whenever classes are asked for.
-    """
-
-    name = models.CharField("班级", max_length=64, unique=True)
-    # Without constraints in the database: the release before 1.2.0 could not delete a user who teaches a class.
-    head_teacher = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name="班主任",
-        related_name="+",
-        db_constraint=False,
-    )
-    teachers = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, verbose_name="任课老师", blank=True, related_name="+", db_constraint=False
-    )
-    begins_on = models.DateField("开班日期", null=True, blank=True)
-    ends_on = models.DateField("结业日期", null=True, blank=True)
-    room = models.CharField("教室", max_length=32, blank=True, db_default="")
-    capacity = models.PositiveSmallIntegerField("容量", null=True, blank=True)
-    campus = models.CharField("校区", max_length=32, blank=True, db_default="")
-    state = models.CharField(
-        "状态", max_length=8, choices=ClassState, default=ClassState.OPEN, db_default=ClassState.OPEN
-    )
-
-    class Meta:
-        verbose_name = verbose_name_plural = "班级"
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class StudentState(models.TextChoices):
@@ -110,7 +56,7 @@ class StudentFields(EnteredRow):
 
     class_path = "class_name"
 
-    sid = models.CharField("学号", max_length=12, default=new_sid, editable=False)
+    sid = models.CharField("学号", max_length=12, default=student_number_new, editable=False)
     name = models.CharField("姓名", max_length=64)
     age = models.SmallIntegerField("年龄", validators=[MinValueValidator(MIN_AGE), MaxValueValidator(MAX_AGE)])
     class_name = models.CharField("班级", max_length=64)
@@ -296,152 +242,3 @@ class StudentRow(NamedTuple):
     description: str
     headimgurl: str
     created_at: datetime
-
-
-class RunKind(models.TextChoices):
-    IMPORT = "import", "导入学员"
-    PHOTOS = "photos", "批量上传头像"
-    DELETE = "delete", "删除学员"
-    EDIT = "edit", "批量修改学员"
-    CLASS = "class", "班级与学籍"
-
-
-class RunState(models.TextChoices):
-    CHECKING = "checking", "检查中"
-    READY = "ready", "待确认"
-    REFUSED = "refused", "有错误"
-    APPLYING = "applying", "写入中"
-    DONE = "done", "已完成"
-    FAILED = "failed", "已中断"
-    CANCELLED = "cancelled", "已放弃"
-    UNDOING = "undoing", "撤销中"
-    UNDONE = "undone", "已撤销"
-
-
-class TransferRun(Run):
-    """One import, batch of pictures, deletion or change of students."""
-
-    task = "students.transfer_work"
-    working = (RunState.CHECKING, RunState.APPLYING, RunState.UNDOING)
-    waiting = (RunState.READY, RunState.REFUSED, RunState.FAILED)
-    unexpected = "处理时出现意外错误，没有写入任何数据。可以重新开始；仍然失败请联系管理员"
-
-    kind = models.CharField("类型", max_length=8, choices=RunKind)
-    state = models.CharField("状态", max_length=12, choices=RunState, default=RunState.CHECKING)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="操作人", related_name="+"
-    )
-    # The audit names these two, because the task that does the work has no user.
-    confirmed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="确认人", related_name="+", db_index=False
-    )
-    undone_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="撤销人", related_name="+", db_index=False
-    )
-    options = models.JSONField("选项", default=dict)
-    counts = models.JSONField("行数", default=dict)
-    scope = None  # type: ignore[assignment]  # in ``options``
-
-    class Meta(Run.Meta):  # its rights are those on students: ``students.run_rights``
-        verbose_name = verbose_name_plural = "批量操作记录"
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.file_name}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        # What the run will show and change was chosen under this data scope. Under a narrower one it is closed.
-        if self._state.adding and self.created_by:
-            self.options = {"scope": scope_of(self.created_by).key} | self.options
-        super().save(*args, **kwargs)
-
-    def is_open_to(self, scope: Scope) -> bool:
-        return scope.opens(self.options.get("scope", DataScope.ALL))
-
-    @property
-    def state_name(self) -> str:
-        if self.kind == RunKind.DELETE and self.state == RunState.APPLYING:
-            return "删除中"
-        if self.state == RunState.FAILED and not self.counts and self.kind in {RunKind.IMPORT, RunKind.PHOTOS}:
-            return "文件有误"  # the check did not get as far as the rows
-        return super().state_name
-
-    @property
-    def failure(self) -> tuple[str, str]:
-        if self.state != RunState.UNDOING and self.kind != RunKind.DELETE:
-            return super().failure
-        # The state stays as it is: what is done is noted, and ``runs_resume`` has the rest done.
-        done = "" if self.kind == RunKind.CLASS else "已完成的部分有效，其余"
-        return self.state, f"处理时出现意外错误，{done}会自动重试"
-
-
-class FilePurpose(models.TextChoices):
-    SOURCE = "source", "上传的文件"
-    RESULT = "result", "结果文件"
-
-
-class TransferFile(models.Model):
-    """The file of a run that was uploaded (``source``); ``result`` was made by release 1.0.0."""
-
-    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="files")
-    role = models.CharField("用途", max_length=8, choices=FilePurpose)
-    name = models.CharField("文件名", max_length=120)
-    content = models.BinaryField("内容")
-
-    class Meta:
-        verbose_name = verbose_name_plural = "导入导出文件"
-        default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["run", "role"], name="transfer_file_of_run")]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class RowKind(models.TextChoices):
-    """The kinds of rows, in the order of the tabs: what the clerk has to look at stands first."""
-
-    ERROR = "error", "有错误"
-    KEPT = "kept", "无法撤销"
-    CHOICE = "choice", "需要选择"
-    CHANGED = "changed", "修改"
-    NEW = "new", "新增"
-    UNCHANGED = "unchanged", "没有变化"
-    LEFT = "left", "不在名单里"
-    DONE = "done", "已更换"
-    DELETED = "deleted", "已删除"
-    UNDONE = "undone", "已撤销"
-    WAITING = "waiting", "待删除"
-    GONE = "gone", "已不存在"
-    SKIPPED = "skipped", "跳过"
-
-
-class TransferRow(models.Model):
-    """A row of the file that was sent in (of a ZIP: a picture), and what it would do; or a student to delete."""
-
-    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
-    number = models.PositiveIntegerField("行号")
-    kind = models.CharField("结果", max_length=10, choices=RowKind)
-    # Of a sheet: the API's name of a column -> the text in the file. Of a ZIP: see students.transfer.photos.
-    cells = models.JSONField("单元格", default=dict)
-    diff = models.JSONField("变化", default=dict)  # students.bulk.FieldChange, as JSON
-    errors = models.JSONField("错误", default=list)  # [cell, reason]
-    student_pk = models.BigIntegerField("学员", null=True)
-
-    owner_label = "已删除、还能恢复的学员"  # how the list of pictures names the owner
-
-    class Meta:
-        verbose_name = verbose_name_plural = "批量操作的行"
-        ordering = ["number"]
-        default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["run", "number"], name="transfer_row_of_run")]
-        indexes = [
-            # A page of a run asks first for the few rows that are wrong.
-            models.Index(fields=["run", "kind", "number"], name="transfer_row_kind", condition=~Q(kind="unchanged")),
-        ]
-
-    def __str__(self) -> str:
-        return f"第 {self.number} 行"
-
-    @property
-    def owner_ref(self) -> str:
-        """How ``uploads`` names this row as the owner of a deleted student's picture, as long as it can come back."""
-        return f"students.TransferRow:{self.pk}"

@@ -1,0 +1,44 @@
+"""Students and their classes, and the runs that change many of them."""
+
+from students.models.run import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
+from students.models.school_class import ClassState, SchoolClass
+from students.models.student import (
+    LEFT_STATES,
+    MAX_AGE,
+    MIN_AGE,
+    ArchivedStudent,
+    EventKind,
+    Gender,
+    Student,
+    StudentEvent,
+    StudentFields,
+    StudentRow,
+    StudentState,
+    no_script,
+)
+from students.numbers import student_number_new as new_sid  # migrations name it
+
+__all__ = [
+    "LEFT_STATES",
+    "MAX_AGE",
+    "MIN_AGE",
+    "ArchivedStudent",
+    "ClassState",
+    "EventKind",
+    "FilePurpose",
+    "Gender",
+    "RowKind",
+    "RunKind",
+    "RunState",
+    "SchoolClass",
+    "Student",
+    "StudentEvent",
+    "StudentFields",
+    "StudentRow",
+    "StudentState",
+    "TransferFile",
+    "TransferRow",
+    "TransferRun",
+    "new_sid",
+    "no_script",
+]

@@ -1,0 +1,160 @@
+"""The runs that change many students: imports, pictures, changes, deletions."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from permissions.models import DataScope
+from permissions.scope import Scope, scope_of
+from runs.models import Run
+
+
+class RunKind(models.TextChoices):
+    IMPORT = "import", "导入学员"
+    PHOTOS = "photos", "批量上传头像"
+    DELETE = "delete", "删除学员"
+    EDIT = "edit", "批量修改学员"
+    CLASS = "class", "班级与学籍"
+
+
+class RunState(models.TextChoices):
+    CHECKING = "checking", "检查中"
+    READY = "ready", "待确认"
+    REFUSED = "refused", "有错误"
+    APPLYING = "applying", "写入中"
+    DONE = "done", "已完成"
+    FAILED = "failed", "已中断"
+    CANCELLED = "cancelled", "已放弃"
+    UNDOING = "undoing", "撤销中"
+    UNDONE = "undone", "已撤销"
+
+
+class TransferRun(Run):
+    """One import, batch of pictures, deletion or change of students."""
+
+    task = "students.transfer_work"
+    working = (RunState.CHECKING, RunState.APPLYING, RunState.UNDOING)
+    waiting = (RunState.READY, RunState.REFUSED, RunState.FAILED)
+    unexpected = "处理时出现意外错误，没有写入任何数据。可以重新开始；仍然失败请联系管理员"
+
+    kind = models.CharField("类型", max_length=8, choices=RunKind)
+    state = models.CharField("状态", max_length=12, choices=RunState, default=RunState.CHECKING)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="操作人", related_name="+"
+    )
+    # The audit names these two, because the task that does the work has no user.
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="确认人", related_name="+", db_index=False
+    )
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="撤销人", related_name="+", db_index=False
+    )
+    options = models.JSONField("选项", default=dict)
+    counts = models.JSONField("行数", default=dict)
+    scope = None  # type: ignore[assignment]  # in ``options``
+
+    class Meta(Run.Meta):  # its rights are those on students: ``students.run_rights``
+        verbose_name = verbose_name_plural = "批量操作记录"
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.file_name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # What the run will show and change was chosen under this data scope. Under a narrower one it is closed.
+        if self._state.adding and self.created_by:
+            self.options = {"scope": scope_of(self.created_by).key} | self.options
+        super().save(*args, **kwargs)
+
+    def is_open_to(self, scope: Scope) -> bool:
+        return scope.opens(self.options.get("scope", DataScope.ALL))
+
+    @property
+    def state_name(self) -> str:
+        if self.kind == RunKind.DELETE and self.state == RunState.APPLYING:
+            return "删除中"
+        if self.state == RunState.FAILED and not self.counts and self.kind in {RunKind.IMPORT, RunKind.PHOTOS}:
+            return "文件有误"  # the check did not get as far as the rows
+        return super().state_name
+
+    @property
+    def failure(self) -> tuple[str, str]:
+        if self.state != RunState.UNDOING and self.kind != RunKind.DELETE:
+            return super().failure
+        # The state stays as it is: what is done is noted, and ``runs_resume`` has the rest done.
+        done = "" if self.kind == RunKind.CLASS else "已完成的部分有效，其余"
+        return self.state, f"处理时出现意外错误，{done}会自动重试"
+
+
+class FilePurpose(models.TextChoices):
+    SOURCE = "source", "上传的文件"
+    RESULT = "result", "结果文件"
+
+
+class TransferFile(models.Model):
+    """The file of a run that was uploaded (``source``); ``result`` was made by release 1.0.0."""
+
+    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="files")
+    role = models.CharField("用途", max_length=8, choices=FilePurpose)
+    name = models.CharField("文件名", max_length=120)
+    content = models.BinaryField("内容")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "导入导出文件"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "role"], name="transfer_file_of_run")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RowKind(models.TextChoices):
+    """The kinds of rows, in the order of the tabs: what the clerk has to look at stands first."""
+
+    ERROR = "error", "有错误"
+    KEPT = "kept", "无法撤销"
+    CHOICE = "choice", "需要选择"
+    CHANGED = "changed", "修改"
+    NEW = "new", "新增"
+    UNCHANGED = "unchanged", "没有变化"
+    LEFT = "left", "不在名单里"
+    DONE = "done", "已更换"
+    DELETED = "deleted", "已删除"
+    UNDONE = "undone", "已撤销"
+    WAITING = "waiting", "待删除"
+    GONE = "gone", "已不存在"
+    SKIPPED = "skipped", "跳过"
+
+
+class TransferRow(models.Model):
+    """A row of the file that was sent in (of a ZIP: a picture), and what it would do; or a student to delete."""
+
+    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
+    number = models.PositiveIntegerField("行号")
+    kind = models.CharField("结果", max_length=10, choices=RowKind)
+    # Of a sheet: the API's name of a column -> the text in the file. Of a ZIP: see students.transfer.photos.
+    cells = models.JSONField("单元格", default=dict)
+    diff = models.JSONField("变化", default=dict)  # students.bulk.FieldChange, as JSON
+    errors = models.JSONField("错误", default=list)  # [cell, reason]
+    student_pk = models.BigIntegerField("学员", null=True)
+
+    owner_label = "已删除、还能恢复的学员"  # how the list of pictures names the owner
+
+    class Meta:
+        verbose_name = verbose_name_plural = "批量操作的行"
+        ordering = ["number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="transfer_row_of_run")]
+        indexes = [
+            # A page of a run asks first for the few rows that are wrong.
+            models.Index(fields=["run", "kind", "number"], name="transfer_row_kind", condition=~Q(kind="unchanged")),
+        ]
+
+    def __str__(self) -> str:
+        return f"第 {self.number} 行"
+
+    @property
+    def owner_ref(self) -> str:
+        """How ``uploads`` names this row as the owner of a deleted student's picture, as long as it can come back."""
+        return f"students.TransferRow:{self.pk}"
