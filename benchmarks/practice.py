@@ -80,7 +80,7 @@ def fill(accounts: int, media: Path) -> list[str]:
     from accounts.tokens import token_issue
     from practice.services import terms_keep
     from shop.models import Category, Product
-    from students.practice import practice_add
+    from students.invented import practice_add
     from uploads.models import ImageUse, Upload
 
     now, password = timezone.now(), make_password("kai-ge-2026")

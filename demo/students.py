@@ -7,10 +7,10 @@ from random import Random
 from core.ids import mark_of
 from core.times import SHANGHAI, local
 from students.errors import StudentUnchanged
-from students.life import students_state_set
+from students.invented import CITIES, DEGREES, GIVEN_NAMES, SURNAMES
 from students.models import ArchivedStudent, RunKind, Student, StudentEvent, StudentState, TransferRun
-from students.practice import CITIES, DEGREES, GIVEN_NAMES, SURNAMES
 from students.services import student_restore
+from students.student_states import students_state_set
 from uploads.services import image_release
 
 DESCRIPTIONS = [

@@ -38,7 +38,7 @@ from practice.selectors import invitations_open
 from practice.services import MAX_DAYS, MAX_PLACES, class_end, invitation_make, terms_forget, terms_keep
 from shop.services.catalogue import catalogue_clear
 from students.accounts import accounts_link
-from students.practice import MAX_PRACTICE, practice_add
+from students.invented import MAX_PRACTICE, practice_add
 from students.selectors import class_list as student_classes
 from students.selectors import class_roster
 

@@ -24,7 +24,7 @@ from lessons.slips import slips_page
 from lessons.teachers import may_teach, teacher_add, teacher_names, trainees_of
 from practice.selectors import practice_students
 from shop.services.catalogue import catalogue_clear
-from students.practice import practice_add, students_clear
+from students.invented import practice_add, students_clear
 
 CLEARED = "他们录入的学员将被删除，录入的商品和类目将下架，不能恢复。"
 CLEARS = {

@@ -23,7 +23,7 @@ from permissions.services.roles import role_scoped
 from practice.errors import InvitationInvalid
 from practice.models import MAX_NAME, ClassTerms, Invitation
 from shop.services.catalogue import catalogue_clear
-from students.practice import MAX_PRACTICE, practice_add, students_clear
+from students.invented import MAX_PRACTICE, practice_add, students_clear
 
 # Without 0 and O, 1, I and L, 2 and Z, 5 and S, G (6), B (8), and U, which is heard as V: 8 of 23 are 7.8e10 codes.
 ALPHABET = "ACDEFHJKMNPQRTVWXY34679"

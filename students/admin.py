@@ -41,10 +41,10 @@ from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO, SHARED, STATE, h
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
 from students.forms import FateForm, ManyForm, StateForm, StudentForm
-from students.life import students_state_set
 from students.models import ArchivedStudent, Student, StudentState
 from students.panels import student_panels
 from students.selectors import archived_among, class_list, search_q, students_total, values_in_use
+from students.student_states import students_state_set
 from students.transfer.admin import may_transfer, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
 from uploads.forms import PictureAdmin

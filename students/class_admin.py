@@ -21,9 +21,9 @@ from core.times import format_office_time, local
 from permissions.scope import scope_of
 from runs.pages import run_url
 from students.campus_filter import CampusFilter
+from students.class_steps import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
 from students.classes import campus_set, classes_add
 from students.forms import CampusForm, EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
-from students.life import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
 from students.models import ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
 from students.selectors import class_list, class_roster

@@ -17,7 +17,7 @@ from students.models import FilePurpose, RowKind, RunKind, RunState, TransferFil
 from uploads.services import images_release
 
 PURGE_BATCH = 1_000
-STEP = 500  # rows
+PORTION = 500  # rows
 Kinds = tuple[RowKind, ...]
 _NO_UNDO = "这次操作不能撤销，或者已经撤销"
 
@@ -118,14 +118,14 @@ def rows_save(rows: Sequence[TransferRow], *fields: str) -> None:
     TransferRow.objects.bulk_create(rows, update_conflicts=True, update_fields=fields, unique_fields=["id"])
 
 
-def rows_step(
+def rows_portion(
     run: TransferRun, now: datetime, *, do: Callable[..., None], end: str, todo: Kinds, results: Kinds
 ) -> tuple[int, int]:
-    """Call ``do`` for the next ``STEP`` rows of the kinds ``todo``, each of which it leaves as one of ``results``.
+    """Call ``do`` for the next ``PORTION`` rows of the kinds ``todo``, each of which it leaves as one of ``results``.
 
     Return how many rows are done and how many are left. The run's state is ``end`` when none is.
     """
-    rows = list(TransferRow.objects.filter(run=run, kind__in=todo).order_by("number")[:STEP])
+    rows = list(TransferRow.objects.filter(run=run, kind__in=todo).order_by("number")[:PORTION])
     if rows:
         do(run, rows, now)
     run.counts, run.message = row_counts(run), ""

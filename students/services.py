@@ -28,7 +28,7 @@ from students.errors import (
 from students.events import event_of, events_add, moves_of
 from students.listener import tell_back, tell_gone
 from students.models import ArchivedStudent, EventKind, RunKind, Student, StudentFields, TransferRun
-from students.steps import Step
+from students.recorded_change import RecordedChange
 from uploads.services import image_adopt, image_release
 
 MAX_EDITED = MAX_ARCHIVED = 2_000
@@ -116,8 +116,8 @@ def students_edit(
         if "class_name" in values:
             scope.require_class(values["class_name"])
         title = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
-        step = Step(title, user_pk, now, kind=RunKind.EDIT)
-        return step.save(step.change(students, changes))
+        record = RecordedChange(title, user_pk, now, kind=RunKind.EDIT)
+        return record.save(record.change(students, changes))
 
 
 def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> None:

@@ -9,11 +9,11 @@ from runs.work import run_work
 from students import undo
 from students.counts import counts_fold
 from students.models import RowKind, RunKind, RunState, TransferRun
-from students.runs import rows_step, runs_purge, runs_resume
+from students.runs import rows_portion, runs_purge, runs_resume
 from students.transfer import deletion, imports, photos
 
 _import_undo = partial(
-    rows_step, do=undo.rows_take_back, end=RunState.UNDONE,
+    rows_portion, do=undo.rows_take_back, end=RunState.UNDONE,
     todo=(RowKind.NEW, RowKind.CHANGED, RowKind.LEFT), results=(RowKind.UNDONE, RowKind.KEPT),
 )  # fmt: skip
 # What ``runs.work.run_work`` calls for each kind of runs in each state that waits for a worker.
@@ -25,12 +25,12 @@ _WORK: dict[tuple[str, str], Callable[..., tuple[int, int] | None]] = {
     (RunKind.CLASS, RunState.UNDOING): undo.class_undo,
     (RunKind.PHOTOS, RunState.CHECKING): photos.photos_check,
     (RunKind.DELETE, RunState.APPLYING): partial(
-        rows_step, do=deletion.rows_delete, end=RunState.DONE,
+        rows_portion, do=deletion.rows_delete, end=RunState.DONE,
         todo=(RowKind.WAITING,), results=(RowKind.DELETED, RowKind.GONE, RowKind.SKIPPED),
     ),
     # Students that were not deleted yet when a person stopped the run stay as they are.
     (RunKind.DELETE, RunState.UNDOING): partial(
-        rows_step, do=deletion.rows_restore, end=RunState.UNDONE,
+        rows_portion, do=deletion.rows_restore, end=RunState.UNDONE,
         todo=(RowKind.DELETED, RowKind.WAITING), results=(RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED),
     ),
 }  # fmt: skip

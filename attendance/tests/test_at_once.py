@@ -13,9 +13,9 @@ from attendance import services
 from attendance.errors import AlreadySigned, CodeExpired
 from attendance.models import Period, Record, Session, Status
 from permissions.scope import Scope
+from students.class_steps import class_facts, class_merge, class_rename
 from students.classes import class_get
 from students.errors import ClassUnknown
-from students.life import class_facts, class_merge, class_rename
 from students.models import SchoolClass, Student, TransferRun
 from students.tests.factories import students
 from students.tests.transfers import undone
@@ -179,7 +179,7 @@ def test_without_the_lock_of_the_class_its_session_keeps_the_old_name(monkeypatc
 def test_a_session_opened_while_its_class_is_renamed_finds_none(monkeypatch, session):
     students("谭鹏")
     class_get("H51901")
-    open_ = meanwhile(monkeypatch, "students.life.tell_renamed", session)
+    open_ = meanwhile(monkeypatch, "students.class_steps.tell_renamed", session)
 
     renamed()
 

@@ -15,7 +15,7 @@ from accounts.services.class_accounts import Trainee, class_accounts_create
 from attendance.services import session_open
 from permissions.models import DataScope, Role
 from permissions.scope import scope_of
-from students.life import class_facts, class_merge, class_rename, class_split
+from students.class_steps import class_facts, class_merge, class_rename, class_split
 from students.models import SchoolClass, Student
 from students.tests.factories import students
 from students.tests.test_class_pages import CLASSES, class_pk, step

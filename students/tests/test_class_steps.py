@@ -11,23 +11,23 @@ from core.times import SHANGHAI
 from permissions.gate import read_only_set, read_only_until
 from permissions.models import Role
 from runs.errors import RunNotAllowed
-from students import life
+from students import class_steps
 from students.accounts import Fate
-from students.classes import class_get, class_rows
-from students.counts import counts_wrong
-from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
-from students.life import (
+from students.class_steps import (
     class_end,
     class_facts,
     class_merge,
     class_rename,
     class_split,
     mark_of,
-    students_state_set,
 )
+from students.classes import class_get, class_rows
+from students.counts import counts_wrong
+from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
 from students.listener import StudentsListener, listeners
 from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent
 from students.services import student_edit, student_restore, students_archive
+from students.student_states import students_state_set
 from students.tests.factories import student, students
 from students.tests.transfers import undone
 from tests.kit import meanwhile
@@ -226,7 +226,7 @@ class TestAtOnce:
     def test_a_student_added_meanwhile_is_in_a_class_with_a_row(self, monkeypatch, root, sent_tasks):
         students("王芳", class_name="H1")
         class_get("H1")
-        result = meanwhile(monkeypatch, "students.life._row_lock", lambda: students("李雷", class_name="H1"))
+        result = meanwhile(monkeypatch, "students.class_steps._row_lock", lambda: students("李雷", class_name="H1"))
 
         rename("H1", "H9")
         result()
@@ -238,7 +238,7 @@ class TestAtOnce:
         students("王芳", class_name="H1")
         class_get("H1")
         other = partial(class_rename, before="H1", after="H8", mark=mark("H1"), user_pk=None, now=NOW)
-        result = meanwhile(monkeypatch, "students.life._row_lock", other)
+        result = meanwhile(monkeypatch, "students.class_steps._row_lock", other)
 
         rename("H1", "H9")
 
@@ -250,7 +250,7 @@ class TestAtOnce:
         students("李雷", class_name="H2")
         list(class_rows())
         other = partial(class_rename, before="H2", after="H9", mark=mark("H2"), user_pk=None, now=NOW)
-        result = meanwhile(monkeypatch, "students.life._move", other)
+        result = meanwhile(monkeypatch, "students.class_steps._move", other)
 
         rename("H1", "H9")
 
@@ -264,10 +264,10 @@ class TestAtOnce:
         put_aside(people[1])
         if not is_locked:
             monkeypatch.setattr(
-                life, "_archived_of", lambda name: list(ArchivedStudent.objects.filter(class_name=name))
+                class_steps, "_archived_of", lambda name: list(ArchivedStudent.objects.filter(class_name=name))
             )
         restore = partial(student_restore, pk=people[1].pk, actor_pk=None, now=NOW)
-        result = meanwhile(monkeypatch, "students.life._row_lock", restore)
+        result = meanwhile(monkeypatch, "students.class_steps._row_lock", restore)
 
         rename("H1", "H9")
 

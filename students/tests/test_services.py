@@ -14,9 +14,9 @@ from permissions.models import DataScope
 from permissions.scope import Scope
 from students.counts import class_counts, counts_wrong
 from students.errors import NotArchived, NumberTaken, SelectionChanged, StudentUnknown
-from students.life import students_state_set
 from students.models import ArchivedStudent, RowKind, RunState, Student, TransferRun
 from students.services import edit_mark, student_edit, student_restore, students_archive, students_edit
+from students.student_states import students_state_set
 from students.tests.factories import student, students
 from students.tests.transfers import LIST, page_of, question, text_of, worked
 from tests.kit import at_once, encoded, logged_in, posted, posted_of

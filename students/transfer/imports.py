@@ -43,12 +43,12 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, RESULT, hidden_fields, label_of
 from students.errors import RunStale, StudentUnknown
 from students.events import events_add
-from students.life import state_changes
 from students.models import LEFT_STATES, RowKind, RunState, Student, StudentState, TransferRow, TransferRun
 from students.run_rights import ARCHIVE, run_scope_required
 from students.runs import row_counts, rows_save, source_of
 from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
 from students.services import students_archive
+from students.student_states import state_changes
 from students.transfer.heading import (
     SHEET_STEP,
     UNSTORABLE,

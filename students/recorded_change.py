@@ -14,7 +14,7 @@ from students.runs import run_begin
 
 
 @dataclass
-class Step:
+class RecordedChange:
     """A run that is being written, in one transaction."""
 
     title: str
