@@ -198,7 +198,7 @@ def dies_after_ten(run, monkeypatch):
         calls.append(students_delete(rows, **facts))
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "STEP", 10)
+        patch.setattr(runs, "PORTION", 10)
         patch.setattr(deletion, "students_delete", delete)
         worked(run)
 
@@ -228,7 +228,7 @@ def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_livi
     assert runs_resume(now=timezone.now()) == 0
     progress_end(run)
     assert runs_resume(now=timezone.now()) == 1 and not progress_read(run).has_started
-    monkeypatch.setattr(runs, "STEP", 10)
+    monkeypatch.setattr(runs, "PORTION", 10)
     monkeypatch.setattr(work, "progress_write", lambda run, done, total: progress.append((done, total)))
     worked(run)
 
