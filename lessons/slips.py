@@ -76,10 +76,10 @@ def _shown(request: HttpRequest, class_name: str, rows: list[list[str]], back: s
 
 def student_slip(request: HttpRequest, pk: int) -> HttpResponse:
     """Give a student's account a new password, and show its slip."""
-    scope = scope_of(request.user)
-    student = get_object_or_404(Student.objects.filter(scope.visible(of=Student)), pk=pk)
     if request.method != "POST" or not request.user.has_perm("students.account_student"):
         raise PermissionDenied
+    scope = scope_of(request.user)
+    student = get_object_or_404(Student.objects.filter(scope.visible(of=Student)), pk=pk)
     if not scope.may_change(student):
         raise PermissionDenied
     require_password(request)

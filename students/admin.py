@@ -235,11 +235,11 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
 
     def account_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         student = self.get_object(request, str(pk))
-        if student is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
         may = request.user.has_perm("students.account_student") and self.has_change_permission(request, student)
         if not may or request.method != "POST":
             raise PermissionDenied
+        if student is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
         account_act(request, student)
         return HttpResponseRedirect(reverse("admin:students_student_change", args=[pk]))
 
@@ -250,10 +250,10 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
         self, request: HttpRequest, object_id: str, action: Callable[..., Any], may: Callable[..., bool] | None = None
     ) -> HttpResponse:
         student = self.get_object(request, object_id)
-        if student is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not (may or self.has_delete_permission)(request, student):
             raise PermissionDenied
+        if student is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         response = action(request, Student.objects.filter(pk=student.pk))
         return response or HttpResponseRedirect(reverse("admin:students_student_changelist"))
 

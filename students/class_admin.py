@@ -136,11 +136,11 @@ class SchoolClassAdmin(OfficeAdmin):
 
     def step_page(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
         """Ask for the new name, the other class, the students or the day; show what goes along; do it."""
+        if not self._may_step(request):
+            raise PermissionDenied
         row = self.get_object(request, str(pk))
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
-        if not self._may_step(request):
-            raise PermissionDenied
         form_class = {"rename": RenameForm, "merge": MergeForm, "split": SplitForm, "end": EndForm}[step]
         form: Any = form_class(request.POST if MARK in request.POST else None, row=row, request=request)
         if form.is_valid():

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from students.models import RunKind, RunState, TransferRun
+from students.models import RunKind, RunState, SchoolClass, TransferRun
 from students.services import edit_mark
 from students.tests.factories import students
 from students.tests.transfers import LIST, RUNS, page_of, text_of
@@ -57,6 +57,22 @@ def test_each_right_opens_its_own_pages(person, roles, sent_tasks):
     assert codes("view delete", RUNS, page_of(deletion)) == {200} and codes("view delete", *pages) == {403}
     assert browser.get(RUNS).context["cl"].result_count == 1 and undo(run, deletion) == [403, 302]
     assert set(TransferRun.objects.filter(state=RunState.UNDOING)) == {edit, deletion}
+
+
+@pytest.mark.parametrize("step", ["delete", "archive", "state", "account", "change", "history", "slip", "class"])
+def test_without_a_right_nobody_learns_whether_a_number_is_anyones(step, person, roles):
+    roles["200"].permissions.set(Permission.objects.filter(codename="view_product"))
+    browser, row = logged_in(person("clerk", "200", is_staff=True).user), students("谭鹏", class_name="H1")[0]
+    pks = [row.pk, 987654]
+    addresses = [f"{LIST}{pk}/{step}/" for pk in pks]
+    if step == "slip":
+        addresses = [f"/admin/student-slip/{pk}/" for pk in pks]
+    if step == "class":
+        pks = [SchoolClass.objects.create(name="H1").pk, 987654]
+        addresses = [f"/admin/students/schoolclass/{pk}/end/" for pk in pks]
+
+    assert [browser.get(address).status_code for address in addresses] == [403, 403]
+    assert [browser.post(address).status_code for address in addresses] == [403, 403]
 
 
 def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
