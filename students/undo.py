@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_accounts_move
@@ -66,9 +67,14 @@ def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> 
     students_change(edits, reversals, actor_pk=run.undone_by_id, now=now)
     StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=[student.pk for student in edits]).delete()
     back = [row.student_pk or 0 for row in rows if row.kind == RowKind.UNDONE]
-    accounts = Student.objects.filter(pk__in=back, account__in=run.options.get("disabled", []))
-    users_enable(user_pks=list(accounts.values_list("account", flat=True)))
+    _accounts_enable(run, Student.objects.filter(pk__in=back))
     rows_save(rows, "kind", "errors")
+
+
+def _accounts_enable(run: TransferRun, students: QuerySet[Student]) -> None:
+    """Let those of the students log in again whose accounts the run has disabled."""
+    accounts = students.filter(account__in=run.options.get("disabled", []))
+    users_enable(user_pks=list(accounts.values_list("account", flat=True)))
 
 
 def _bring_back(run: TransferRun, row: TransferRow, archived: set[Any], now: datetime) -> list[list[str]]:
@@ -102,7 +108,8 @@ def class_undo(run: TransferRun, now: datetime) -> None:
             SchoolClass.objects.filter(pk=pk, **{name: after}).update(**{name: before})
     if "after" in options:
         _move_back(options)
-    users_enable(user_pks=options.get("disabled", []))
+    kept = TransferRow.objects.filter(run=run, kind=RowKind.KEPT).values("student_pk")
+    _accounts_enable(run, Student.objects.exclude(pk__in=kept))
     run.state, run.message, run.counts = RunState.UNDONE, "", row_counts(run)
 
 

@@ -157,6 +157,18 @@ def test_the_end_of_a_class_and_its_accounts(school, fate, active):
     assert StudentEvent.objects.filter(kind="graduated").count() == 0
 
 
+def test_accounts_of_students_who_are_kept_stay_disabled(school):
+    accounts("H1", *students("张三", class_name="H1", state="withdrawn"))  # left before, and keeps no row in the run
+    run = end("H1", Fate.DISABLE)
+    student_edit(sid=school[0].sid, changes={"state": "suspended"}, now=NOW)
+
+    undone(run)
+
+    assert dict(Student.objects.filter(class_name="H1").values_list("name", "account__is_active")) == {
+        "王芳": False, "李雷": True, "张三": True,
+    }  # fmt: skip
+
+
 def test_accounts_of_staff_are_never_touched(root, sent_tasks):
     row = student(account_id=root.user.pk)
     row.save()
