@@ -35,7 +35,8 @@ from shop.states import EARNING, OrderAction, State
 from sockets.sessions import sessions_open
 from students.classes import class_capacities
 from students.figures import entries
-from students.selectors import classes_counted, students_total
+from students.filters import PRESENT
+from students.selectors import classes_present, students_total
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
 from weather.services import account_get
@@ -121,13 +122,15 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     )
     link = list_url("students.student", created_at__gte=period.begins.isoformat())
     yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
-    classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
+    present = [(name, number) for name, number in classes_present(scope).items() if number]
+    classes = sorted(present, key=lambda row: -row[1])[:CLASSES_SHOWN]
     usual, own = settings.CLASS_CAPACITY, class_capacities(name for name, _ in classes)
     rooms = {name: own.get(name, usual) for name, _ in classes}
     rows = [
-        (name, count, list_url("students.student", **{"class": name}), f"/{rooms[name]}") for name, count in classes
+        (name, count, list_url("students.student", **{"class": name, "state": PRESENT}), f"/{rooms[name]}")
+        for name, count in classes
     ]
-    hint = f"没填容量的班按 {usual} 人" + (
+    hint = f"不含退学、结业，没填容量的班按 {usual} 人" + (
         f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""
     )
     page = list_url("students.student")

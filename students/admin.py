@@ -39,9 +39,9 @@ from students.campuses import campuses
 from students.class_sheet import class_sheet_page
 from students.columns import COLUMNS, CREATED, EDITABLE, PHOTO, SHARED, STATE, hidden_fields, label_of, value_shown
 from students.errors import SelectionChanged, TooManyChosen
-from students.filters import FILTERS, filters_q, filters_read
+from students.filters import FILTERS, STATES, filters_q, filters_read
 from students.forms import FateForm, ManyForm, StateForm, StudentForm
-from students.models import ArchivedStudent, Student, StudentState
+from students.models import ArchivedStudent, Student
 from students.panels import student_panels
 from students.selectors import archived_among, class_list, search_q, students_total, values_in_use
 from students.student_states import students_state_set
@@ -274,7 +274,7 @@ class StudentAdmin(HiddenFields, ExportableAdmin, PictureAdmin):
             if (chosen := by_campus.get(filters.get("campus", ""))) is not None:
                 classes = [name for name in classes if name in chosen]
             facts |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
-            facts |= {"degrees": values_in_use("degree", scope=scope), "states": StudentState.labels}
+            facts |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES]}
         return super().changelist_view(request, facts | (extra_context or {}))
 
     def _changeable(self, request: HttpRequest, students: QuerySet[Student]) -> QuerySet[Student]:

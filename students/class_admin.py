@@ -24,7 +24,7 @@ from students.campus_filter import CampusFilter
 from students.class_steps import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
 from students.classes import campus_set, classes_add
 from students.forms import CampusForm, EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
-from students.models import ArchivedStudent, SchoolClass, Student, TransferRun
+from students.models import PRESENT_STATES, ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
 from students.selectors import class_list, class_roster
 
@@ -59,8 +59,8 @@ class SchoolClassAdmin(OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolClass]:
         scope = scope_of(request.user)
-        visible = Q(scope.visible(of=Student), class_name=OuterRef("name"))
-        students = Student.objects.filter(visible).order_by().values("class_name")
+        present = Q(scope.visible(of=Student), class_name=OuterRef("name"), state__in=PRESENT_STATES)
+        students = Student.objects.filter(present).order_by().values("class_name")
         number = Subquery(students.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
         rows = super().get_queryset(request).annotate(number=Coalesce(number, Value(0)))
         return rows.filter(name__in={*class_list(scope), *scope.classes}) if scope.is_narrow else rows
@@ -189,11 +189,13 @@ def _is_used(name: str) -> bool:
 
 def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
     roster = class_roster(row.name, scope_of(request.user)).select_related("account")
+    students = list(roster[:MAX_LISTED])
     people = [
         (page_link(one, one.name), one.sid, one.get_state_display(), one.account.username if one.account else "—")
-        for one in roster[:MAX_LISTED]
+        for one in students
     ]
-    panels = [_panel("学员", ["姓名", "学号", "状态", "账号"], people)]
+    left = sum(one.has_left for one in students)
+    panels = [_panel("学员", ["姓名", "学号", "状态", "账号"], people, f"，其中 {left} 名已经离开" if left else "")]
     if request.user.has_perm("accounts.view_user"):
         users = [
             (page_link(user, user.username), user.nickname, "启用" if user.is_active else "停用", _seen(user))
@@ -203,9 +205,9 @@ def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
     return panels
 
 
-def _panel(what: str, head: list[str], rows: list[tuple[Any, ...]]) -> Panel:
+def _panel(what: str, head: list[str], rows: list[tuple[Any, ...]], remark: str = "") -> Panel:
     number = f"前 {MAX_LISTED} 个" if len(rows) == MAX_LISTED else len(rows)
-    return Panel(f"{what}（{number}）", table(head, rows) if rows else "")
+    return Panel(f"{what}（{number}{remark}）", table(head, rows) if rows else "")
 
 
 def _seen(user: User) -> str:

@@ -9,7 +9,7 @@ from accounts.models import User
 from permissions.scope import EVERYTHING, Scope
 from students.errors import ClassUnknown
 from students.models import SchoolClass
-from students.selectors import classes_counted, students_total
+from students.selectors import classes_counted, classes_present, students_total
 
 _MISSING = """
 INSERT INTO students_schoolclass (name) SELECT name FROM unnest(%s::text[]) AS name
@@ -53,7 +53,7 @@ def class_capacities(names: Iterable[str]) -> dict[str, int]:
 def classes_overfull(more: Mapping[str, int], scope: Scope = EVERYTHING) -> list[str]:
     """Say which classes would have more students than room if each of them got so many ``more``."""
     capacities = class_capacities(name for name, number in more.items() if number > 0)
-    sizes = dict(classes_counted(scope)) if capacities else {}
+    sizes = classes_present(scope) if capacities else {}
     after = {name: sizes.get(name, 0) + more[name] for name in capacities}
     return [
         f"{name} 会有 {size} 名学员，容量是 {capacities[name]}"

@@ -1,6 +1,6 @@
 """The filters of the back office's list of students, for the list, its chips and the export."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -8,10 +8,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from students.campuses import campuses
-from students.models import MAX_AGE, MIN_AGE, StudentState
+from students.models import MAX_AGE, MIN_AGE, PRESENT_STATES, StudentState
 
 MAX_TEXT = 64
 FIRST_YEAR, LAST_YEAR = 1990, 2200
+PRESENT = "在册"  # neither 退学 nor 结业: the figures of a class count these
+STATES: dict[str, Sequence[StudentState]] = {PRESENT: PRESENT_STATES} | {one.label: (one,) for one in StudentState}
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Filter:
         if self.kind == "number":
             return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""
         if self.kind == "state":
-            return text if text in StudentState.labels else ""
+            return text if text in STATES else ""
         if self.kind == "day":
             try:
                 return text if FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR else ""
@@ -37,7 +39,7 @@ class Filter:
                 return ""
         return text
 
-    def value(self, text: str) -> str | int | datetime | list[str]:
+    def value(self, text: str) -> str | int | datetime | Sequence[str]:
         """Return what the database compares with."""
         if self.kind == "campus":
             return campuses().get(text, [])
@@ -45,14 +47,14 @@ class Filter:
             day = date.fromisoformat(text) + timedelta(days=self.lookup.endswith("__lt"))
             return timezone.make_aware(datetime.combine(day, time.min))
         if self.kind == "state":
-            return next(state.value for state in StudentState if state.label == text)
+            return STATES[text]
         return int(text) if self.kind == "number" else text
 
 
 FILTERS = (
     Filter("campus", "校区", "class_name__in", "campus"),
     Filter("class", "班级", "class_name"),
-    Filter("state", "状态", "state", "state"),
+    Filter("state", "状态", "state__in", "state"),
     Filter("city", "城市", "city"),
     Filter("degree", "学历", "degree"),
     Filter("age_from", "年龄不小于", "age__gte", "number"),

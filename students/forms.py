@@ -19,15 +19,14 @@ from students.campuses import campuses
 from students.classes import class_rows, classes_overfull
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
 from students.filters import FIRST_YEAR, LAST_YEAR
-from students.models import ClassState, SchoolClass, Student, StudentState
+from students.models import PRESENT_STATES, ClassState, SchoolClass, Student, StudentState
 from students.selectors import (
     ClassSpelling,
     class_list,
     class_roster,
-    classes_counted,
+    classes_present,
     folded,
     namesakes,
-    students_total,
 )
 from uploads.forms import PictureModelForm, picture_field
 
@@ -198,7 +197,7 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
         if not self.values and not self.errors:
             raise forms.ValidationError("请至少填写一项")
         if name := self.values.get("class_name"):
-            more = sum(student.class_name != name for student in self.students)
+            more = sum(student.class_name != name and not student.has_left for student in self.students)
             ask_about_room(self, "class_name", {name: more}, self.fields["class_name"].widget.scope)
         return values
 
@@ -273,7 +272,7 @@ class MergeForm(StepForm):
     name = forms.ChoiceField(label="合并到", widget=UnfoldAdminSelectWidget)
 
     def prepare(self, request: HttpRequest) -> None:
-        others, sizes = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED), dict(classes_counted())
+        others, sizes = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED), classes_present()
         choices = []
         for one in others:
             facts = [f"{sizes.get(one.name, 0)} 名", f"容量 {one.capacity}" if one.capacity else "", one.campus]
@@ -282,7 +281,7 @@ class MergeForm(StepForm):
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
-        ask_about_room(self, "name", {name: students_total(self.row.name)})
+        ask_about_room(self, "name", {name: classes_present().get(self.row.name, 0)})
         return name
 
 
@@ -301,7 +300,8 @@ class SplitForm(RenameForm):
 
     def clean(self) -> dict[str, Any]:
         if {"name", "students"} <= self.cleaned_data.keys():
-            ask_about_room(self, "name", {self.cleaned_data["name"]: len(self.cleaned_data["students"])})
+            chosen = Student.objects.filter(pk__in=self.cleaned_data["students"], state__in=PRESENT_STATES)
+            ask_about_room(self, "name", {self.cleaned_data["name"]: chosen.count()})
         return self.cleaned_data
 
 

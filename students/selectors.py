@@ -24,7 +24,7 @@ from permissions.scope import EVERYTHING, Scope
 from students.columns import COLUMNS, model_field, phone_tidy
 from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
-from students.models import ArchivedStudent, Student, StudentRow, StudentState
+from students.models import LEFT_STATES, ArchivedStudent, Student, StudentRow, StudentState
 
 NAMESAKES_SHOWN = 3
 VALUES_SHOWN = 300
@@ -172,6 +172,13 @@ def classes_counted(scope: Scope = EVERYTHING) -> list[tuple[str, int]]:
     if scope.is_narrow:
         return list(_narrow(scope).order_by("class_name").values_list("class_name").annotate(Count("pk")))
     return class_counts()
+
+
+def classes_present(scope: Scope = EVERYTHING) -> dict[str, int]:
+    """Return how many students of each class have not left it (退学, 结业); the calls of trainees count all."""
+    left = Student.objects.filter(scope.visible(of=Student), state__in=LEFT_STATES).order_by().values_list("class_name")
+    numbers = dict(left.annotate(Count("pk")))
+    return {name: number - numbers.get(name, 0) for name, number in classes_counted(scope)}
 
 
 def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:

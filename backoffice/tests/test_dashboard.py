@@ -26,7 +26,7 @@ from payments.models import InboundEvent, Refund
 from shop.admin.order_steps import WORK_LISTS
 from shop.models import Order, Product
 from shop.states import OrderAction
-from students.models import SchoolClass
+from students.models import SchoolClass, Student
 
 pytestmark = pytest.mark.django_db
 HOME = "/admin/"
@@ -53,9 +53,9 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1", "学员": "3",
         "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元，1 笔）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
-    # Session, user; logins, orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 3
-    # (a total, days, classes 2), activity, weather 2.
-    with django_assert_num_queries(23):
+    # Session, user; logins, orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 4
+    # (a total, days, classes 3), activity, weather 2.
+    with django_assert_num_queries(24):
         charts = panels(office)
     assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
         ("H51900", 2, "/4", 40.0),
@@ -66,7 +66,10 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     for label, tile in by_label.items():
         rows = office.get(tile.link).context["cl"].result_list
         assert len(rows) == (sums[label] if label in sums else int(tile.value)), label
-    for bar in charts["各班学员"].bars:
+    Student.objects.filter(name="李四0").update(state="withdrawn")
+    bars = panels(office)["各班学员"].bars
+    assert [(bar.label, bar.value) for bar in bars] == [("H51900", 1), ("H51901", 1)]
+    for bar in bars:
         assert len(office.get(bar.link).context["cl"].result_list) == bar.value, bar
 
 

@@ -44,6 +44,7 @@ class StudentState(models.TextChoices):
 
 
 LEFT_STATES = (StudentState.WITHDRAWN, StudentState.GRADUATED)
+PRESENT_STATES = (StudentState.STUDYING, StudentState.SUSPENDED)  # who has a seat in the class
 
 
 class Gender(models.TextChoices):

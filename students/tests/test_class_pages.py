@@ -55,6 +55,28 @@ def test_the_list_counts_and_the_page_shows_who_is_in_the_class(office, school, 
         office.get(CLASSES)
 
 
+def test_who_has_left_a_class_takes_no_seat_in_it(office, school, root):
+    office.get(CLASSES)
+    students("在休", class_name="H2", state="suspended")
+    left = students("何一诺", "陈晨", class_name="H2", state="withdrawn")
+    SchoolClass.objects.filter(name="H2").update(capacity=4)
+
+    rows = {row.name: row.number for row in office.get(CLASSES).context["cl"].result_list}
+    assert rows == {"H1": 2, "H2": 2}
+    assert "学员（4，其中 2 名已经离开）" in text_of(office.get(f"{CLASSES}{class_pk('H2')}/change/"))
+    assert "H2（2 名，容量 4）" in text_of(office.get(f"{CLASSES}{class_pk('H1')}/merge/"))
+    moved = [line(n, 学号=one.sid, 姓名=one.name, 班级="H1") for n, one in enumerate(left)]
+    SchoolClass.objects.filter(name="H1").update(capacity=2)
+    assert "H1 会有" not in run_text(office, checked(sheet(*moved), root.user))
+    many, address = question(office, "edit_many", *left)
+    office.post(address, posted_of(many) | {"class_name": "H1"})
+    assert len(names("H1")) == 4 and len(office.get(f"{LIST}?class=H1&state=在册").context["cl"].result_list) == 2
+    step(office, "H1", "split", name="H2", students=[str(one.pk) for one in left])
+    step(office, "H1", "merge", name="H2")
+
+    assert len(names("H2")) == 6  # four of them there: nothing asked
+
+
 def test_a_class_is_planned_changed_and_deleted_while_it_is_empty(office, school, root):
     form = {"name": " h9 ", "state": "open", "begins_on": "2026-12-01", "ends_on": "2027-03-01", "capacity": "40"}
     office.post(f"{CLASSES}add/", form)

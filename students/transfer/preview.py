@@ -16,7 +16,7 @@ from permissions.scope import Scope, scope_of
 from students.bulk import changes_load
 from students.classes import classes_overfull
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
-from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
+from students.models import LEFT_STATES, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_rights import ARCHIVE, WITHDRAW
 from students.selectors import class_list, values_in_use
 from students.transfer.heading import place_of
@@ -138,6 +138,7 @@ def overfull(run: TransferRun, scope: Scope) -> list[str]:
     more, moves_nobody = Counter[str](), "class_name" in run.options.get("off", ())
     rows = TransferRow.objects.filter(run=run, kind__in=[RowKind.NEW] if moves_nobody else WRITTEN)
     rows = rows.filter(diff__has_key="class_name").exclude(number__in=run.options.get("skips", []))
+    rows = rows.exclude(student_pk__in=Student.objects.filter(state__in=LEFT_STATES).values("pk"))
     for before, after in rows.values_list("diff__class_name", flat=True):
         more.update({after: 1, before: -1})
     return classes_overfull(more, scope)
