@@ -21,6 +21,8 @@ CONNECT_TIMEOUT_S = 1
 ANSWER_TIMEOUT_S = 2
 MUTE_TIMEOUT_S = 0.1  # of a connection without answers
 REST_S = 1
+# Without a pause: a restarted Valkey has closed its connections. Not after a timeout.
+_ONCE_MORE = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
 
 
 class ImpatientRedis(redis.Redis):
@@ -42,16 +44,21 @@ class ImpatientRedis(redis.Redis):
         """Execute a command over a connection that belongs to this thread, and return the plain answer.
 
         Problem: redis-py takes a connection from its pool, looks whether it is alive, and counts for its metrics, which
-        costs three times as much processor time as the command (``benchmarks/stream.py``). Without that, the first
-        command after a restart of Valkey fails. For what every call of a lesson asks, which can do without an answer.
+        costs three times as much processor time as the command (``benchmarks/stream.py``). For what every call of a
+        lesson asks.
         """
         return self._impatient(self._on_own_line, *args)
 
     def _on_own_line(self, *args: Any) -> Any:
         if not hasattr(self._lines, "line"):
             self._lines.line = self.connection_pool.make_connection()
-        self._lines.line.send_command(*args)  # connects if it is not connected
-        return self._lines.line.read_response()
+        line = self._lines.line
+
+        def ask() -> Any:
+            line.send_command(*args)  # connects if it is not connected
+            return line.read_response()
+
+        return _ONCE_MORE.call_with_retry(ask, lambda error: line.disconnect())
 
     def send(self, *args: Any) -> None:
         """Send a command over a connection that belongs to this thread, and wait for nothing.
@@ -96,7 +103,6 @@ def client() -> Any:
         settings.REDIS_URL,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=ANSWER_TIMEOUT_S,
-        # Try once more, without a pause: a restarted Valkey has closed the pooled connections. Not after a timeout.
-        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        retry=_ONCE_MORE,
     )
     return ImpatientRedis(connection_pool=pool)
