@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
-from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 
 from accounts.api.answers import login_fields
@@ -35,14 +34,14 @@ class JoinViewSet(ApiViewSet):
 
     @Endpoint("POST", "/users/join", "凭邀请码开账号", Access.OPEN, docs=docs.JOIN)
     def join(self, request: Request) -> Envelope:
-        user, context = _join(request)
+        user, context = _join(request, request.data)
         response = ok("登入成功", status=1, token=token_issue(user), **login_fields(user, context.now))
         device_remember(request, response, user)
         return response
 
 
-def _join(request: Request) -> tuple[User, LoginContext]:
-    values: dict[str, Any] = JoinParams.read(request)
+def _join(request: Request | HttpRequest, form: Any) -> tuple[User, LoginContext]:
+    values = JoinParams.checked(form)
     captcha = CaptchaAnswer(values.pop("key") or request.COOKIES.get(CAPTCHA_COOKIE, ""), values.pop("captcha"))
     context = login_context(request, LoginMethod.API)
     user = account_join(**values, captcha=captcha, network=context.network, now=context.now)
@@ -57,7 +56,7 @@ def join_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"values": request.POST or request.GET, "error": None}
     if request.method == "POST":
         try:
-            context["user"], _ = _join(Request(request, parsers=[FormParser()]))
+            context["user"], _ = _join(request, request.POST)
         except DomainError as refusal:
             context["error"] = refusal
     else:

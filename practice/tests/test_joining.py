@@ -193,6 +193,12 @@ class TestThePage:
         assert "<b>x" not in text and "<i>" not in text and 'value="lilei"' in text
         assert Client(enforce_csrf_checks=True).post("/practice/join/", PERSON).status_code == 403
 
+    @pytest.mark.parametrize("kind", ["text/plain", "application/json", "x"])
+    def test_a_body_that_is_no_form_is_an_empty_one(self, kind):
+        page = Client().post("/practice/join/", b'{"invite": "x"}', content_type=kind)
+
+        assert page.status_code == 200 and "缺少字段" in page.content.decode()
+
     def test_has_a_captcha_where_accounts_are_open(self, settings):
         settings.PRACTICE_OPEN = True
         page = Client().get("/practice/join/").content.decode()
