@@ -27,6 +27,7 @@ from core.admin.password import require_password
 from core.api.request import absolute_url
 from core.audit import StaffAction, action_record
 from core.errors import DomainError, NothingChanged
+from core.ids import storable
 from core.sheets.write import book_write, download
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
@@ -175,7 +176,7 @@ class SessionAdmin(ExportableAdmin):
         now, scope, changes, others = times.now(), scope_of(request.user), [], []
         for record in records_of(session, scope):
             shown, chosen = (_STATUSES.get(request.POST.get(f"{part}-{record.pk}")) for part in ("was", "is"))
-            remark = request.POST.get(f"remark-{record.pk}", record.remark).replace("\x00", "").strip()[:200]
+            remark = storable(request.POST.get(f"remark-{record.pk}", record.remark), 200)
             present = session.status_at(now, record.status)
             if chosen is None or (chosen == shown and remark == record.remark):
                 continue
@@ -232,7 +233,7 @@ class SessionAdmin(ExportableAdmin):
             last = first.replace(day=monthrange(first.year, first.month)[1])
         except ValueError:
             raise Http404 from None
-        name = request.GET.get("class", "").replace("\x00", "").strip()[:64]
+        name = storable(request.GET.get("class", ""))
         sheet = month_sheet(name, first, last, now=times.now(), scope=scope_of(request.user))
         back = reverse("admin:attendance_session_changelist")
         if not (count := len(list(sheet.rows))):

@@ -27,6 +27,7 @@ from core.admin.listing import page_of
 from core.admin.tables import column
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
+from core.ids import pk_of
 from core.times import format_office_time, local
 from permissions.models import EnteredRow
 from permissions.scope import scope_of
@@ -83,8 +84,8 @@ class PersonFilter(SelectFilter):
         return [(str(pk), name) for pk, name in staff_names() if not scope.is_narrow or pk == scope.user_pk]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value() or ""
-        return queryset.filter(actor=int(value)) if value.isdecimal() and len(value) < 19 else queryset
+        actor = pk_of(self.value() or "")
+        return queryset.filter(actor=actor) if actor else queryset
 
 
 class WatchedModelFilter(SelectFilter):

@@ -14,6 +14,7 @@ from backoffice.navigation import may_see, navigation
 from backoffice.widgets import list_url
 from core.admin.listing import page_of
 from core.admin.phones import are_phones_whole, phone_shown
+from core.ids import storable
 from core.money import yuan_text
 from permissions.scope import scope_of
 from shop.models import Order
@@ -27,7 +28,7 @@ MIN_TEXT, MAX_TEXT = 2, 64  # characters; one letter finds the menu alone
 
 def find(request: HttpRequest, text: str) -> list[SearchResult]:
     """Return what this user may open and what ``text`` names, the menu first."""
-    text = text.replace("\x00", "").strip()[:MAX_TEXT]
+    text = storable(text, MAX_TEXT)
     if not text:
         return []
     results = [*_menu(request, text), *_actions(request, text)]

@@ -17,6 +17,7 @@ from core.admin.tables import table
 from core.api.request import present_request
 from core.audit import StaffAction, action_record
 from core.errors import DomainError, RowUnknown
+from core.ids import storable
 from core.times import format_office_time
 from dormitory import services
 from dormitory.models import Room
@@ -161,7 +162,7 @@ class RoomAdmin(ExportableAdmin):
         scope = scope_of(request.user)
         names = buildings(scope)
         fields = ("building", "key", "q", "student")
-        asked = {name: request.GET.get(name, "").replace("\x00", "").strip()[:64] for name in fields}
+        asked = {name: storable(request.GET.get(name, "")) for name in fields}
         building = asked["building"] if asked["building"] in names else (names or [""])[0]
         # Who looks for a student finds the room in any building.
         found = rooms_found(
@@ -190,7 +191,7 @@ class RoomAdmin(ExportableAdmin):
         """Let the student of the form move in, to another bed, or out."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        who: dict[str, Any] = {"sid": request.POST.get("student", "").replace("\x00", ""), "now": times.now()}
+        who: dict[str, Any] = {"sid": storable(request.POST.get("student", "")), "now": times.now()}
         place, scope = request.POST.get("place", ""), scope_of(request.user)
         try:
             if place == "out":

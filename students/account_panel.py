@@ -12,6 +12,7 @@ from accounts.models import User
 from core.admin.tables import may_open, page_link, table
 from core.api.request import present_request
 from core.errors import DomainError
+from core.ids import storable
 from core.times import format_office_time, local
 from permissions.scope import scope_of
 from students.accounts import account_activate, account_link, account_unlink, accounts_suggested, may_manage
@@ -49,8 +50,7 @@ def account_act(request: HttpRequest, student: Student) -> None:
     try:
         match request.POST.get("do"):
             case "link":
-                username = request.POST.get("username", "").replace("\x00", "").strip()[:64]
-                account_link(student=student, username=username, by=request.user)
+                account_link(student=student, username=storable(request.POST.get("username", "")), by=request.user)
             case "unlink":
                 account_unlink(student=student)
             case "disable" | "enable" as what:

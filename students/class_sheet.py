@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from core import times
 from core.audit import StaffAction, action_record
+from core.ids import storable
 from permissions.scope import scope_of
 from students.filters import filters_q, filters_read
 from students.models import Student
@@ -20,7 +21,7 @@ MAX_PRINTED = 500
 
 def class_sheet_page(request: HttpRequest) -> HttpResponse:
     """Return the page of all students that the list shows for the same filters and search."""
-    filters, text = filters_read(request.GET), request.GET.get("q", "").replace("\x00", "").strip()[:64]
+    filters, text = filters_read(request.GET), storable(request.GET.get("q", ""))
     matches = Student.objects.filter(
         scope_of(request.user).visible(of=Student), filters_q(filters), search_q(text) if text else Q()
     )

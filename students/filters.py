@@ -7,10 +7,10 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from core.ids import storable
 from students.campuses import campuses
 from students.models import MAX_AGE, MIN_AGE, PRESENT_STATES, StudentState
 
-MAX_TEXT = 64
 FIRST_YEAR, LAST_YEAR = 1990, 2200
 PRESENT = "在册"  # neither 退学 nor 结业: the figures of a class count these
 STATES: dict[str, Sequence[StudentState]] = {PRESENT: PRESENT_STATES} | {one.label: (one,) for one in StudentState}
@@ -27,7 +27,7 @@ class Filter:
 
     def read(self, text: str) -> str:
         """Return the value as the address and the form write it; "" for a value without a meaning."""
-        text = text.replace("\x00", "").strip()[:MAX_TEXT]
+        text = storable(text)
         if self.kind == "number":
             return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""
         if self.kind == "state":

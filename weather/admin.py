@@ -18,6 +18,7 @@ from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.drawing import polyline
 from core.admin.tables import table
 from core.api.request import present_request
+from core.ids import storable
 from core.times import format_office_time, local
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
@@ -88,7 +89,7 @@ class WeatherRecordAdmin(OfficeAdmin):
         return _details_table(record.alarm)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        chart = _chart_context(request.GET.get("city", "").replace("\x00", "") or account_get().city_name)
+        chart = _chart_context(storable(request.GET.get("city", "")) or account_get().city_name)
         return super().changelist_view(request, chart | _sync_context(request) | (extra_context or {}))
 
 

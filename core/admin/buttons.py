@@ -28,6 +28,7 @@ from core.admin.password import require_password
 from core.admin.tables import table
 from core.audit import Actor
 from core.errors import DomainError
+from core.ids import pks_of, storable
 
 PRESS = "press"  # form field of a button inside a list; its value is "name:pk,pk", or "name:" for the chosen rows
 MAX_CHOSEN = 500
@@ -137,7 +138,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         :raises DomainError: the service refused; the page shows the error's ``msg``.
         """
         if button.reason:
-            values = values | {"reason": request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON]}
+            values = values | {"reason": storable(request.POST.get("reason", ""), MAX_REASON)}
         return button.run(Press(row, request.user, times.now(), values))
 
     def is_moving(self, row: Any) -> bool:
@@ -191,8 +192,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         The list's filter does not count: a row that a colleague has just dealt with has left the list, and the person
         who chose it must read why nothing was done.
         """
-        keys = [int(pk) for pk in pks if pk.isdecimal() and len(pk) < 19]
-        return self.get_queryset(request).filter(pk__in=keys).order_by(*self.get_ordering(request))
+        return self.get_queryset(request).filter(pk__in=pks_of(pks)).order_by(*self.get_ordering(request))
 
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
         """Press a button for rows of the list. Return the confirmation page where the button asks, else None."""

@@ -16,6 +16,7 @@ from core.admin.base import page_shown
 from core.api.bodies import takes_files
 from core.audit import Actor, StaffAction, action_record
 from core.errors import DomainError
+from core.ids import pks_of
 from core.sheets.read import rows_sent
 from core.sheets.write import download, sheet_write
 from permissions.scope import Scope, scope_of
@@ -74,8 +75,7 @@ class GoodsRunAdmin(RunAdmin):
             raise PermissionDenied
         products = products_on_sale(scope_of(request.user))
         if "ids" in request.GET:
-            pks = [int(pk) for pk in request.GET["ids"].split(",") if pk.isdecimal() and len(pk) < 19]
-            products = products.filter(pk__in=pks)
+            products = products.filter(pk__in=pks_of(request.GET["ids"].split(",")))
         rows = list(products[: MAX_ROWS + 1])
         if len(rows) > MAX_ROWS:
             messages.warning(request, f"一次最多 {MAX_ROWS} 件，这里只有前面的，其余请在列表里筛选、勾选")

@@ -18,6 +18,7 @@ from core import times
 from core.admin.base import AtLeast
 from core.admin.listing import list_shown, query_kept
 from core.errors import DomainError
+from core.ids import pk_of
 from core.times import SHANGHAI, local
 from permissions.scope import scope_of
 from shop.admin.export_columns import ORDER_COLUMNS
@@ -202,8 +203,7 @@ def views_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
     user_pk: Any = request.user.pk
     if pk := request.POST.get("delete"):
-        is_key = pk.isdecimal() and len(pk) < 19
-        if is_key and view_delete(user_pk=user_pk, view_pk=int(pk)):
+        if view_delete(user_pk=user_pk, view_pk=pk_of(pk)):
             messages.success(request, "视图已删除")
         return ""
     if "columns" in request.POST:

@@ -16,6 +16,7 @@ from django.urls import reverse
 from core import times
 from core.admin.phones import phone_shown
 from core.audit import StaffAction, action_record
+from core.ids import pks_of
 from permissions.scope import scope_of
 from shop.models import Order
 from shop.selectors import orders_visible
@@ -57,7 +58,7 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     back = reverse("admin:shop_order_changelist") + "?work=ship"
-    pks = [int(pk) for pk in request.GET.get("ids", "").split(",") if pk.isdecimal() and len(pk) < 19]
+    pks = pks_of(request.GET.get("ids", "").split(","))
     orders = Order.objects.filter(orders_visible(scope_of(request.user)), pk__in=pks).prefetch_related("lines")
     newest_last = orders.order_by(F("paid_at").asc(nulls_last=True), "pk")
     parcels = [_parcel(order) for order in newest_last[: MAX_PRINTED + 1]]

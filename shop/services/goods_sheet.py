@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from django import forms
 from django.db.models import QuerySet
 
+from core.ids import storable
 from permissions.scope import Scope
 from shop.errors import ProductInvalid
 from shop.models import Category, Product
@@ -60,8 +61,7 @@ def goods_read(lines: Sequence[Sequence[str]], scope: Scope) -> list[GoodsRow]:
 
 
 def _row_of(line: GoodsLine, products: dict[tuple[str, str], list[Product]], categories: dict[str, str]) -> GoodsRow:
-    # PostgreSQL keeps no NUL, not even of a line that is refused.
-    name = (line.data.get("name") or line.data.get("number", "")).replace("\x00", "")[:NAME_LENGTH]
+    name = storable(line.data.get("name") or line.data.get("number", ""), NAME_LENGTH)  # also of a line that is refused
     if not line.is_valid():
         errors = (f"{line.fields[field].label}：{texts[0]}" for field, texts in line.errors.items())
         return GoodsRow(name, error="；".join(errors))

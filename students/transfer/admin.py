@@ -16,6 +16,7 @@ from core.admin.password import require_password
 from core.admin.tables import column
 from core.api.bodies import takes_files
 from core.errors import DomainError
+from core.ids import pk_of
 from core.sheets.read import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
 from core.sheets.workbook_reader import ZIP
 from core.sheets.write import TYPES, Page, book_write, download, sheet_write
@@ -155,7 +156,7 @@ class TransferRunAdmin(RunAdmin):
         if visible is None:
             raise PermissionDenied
         runs = TransferRun.objects.select_related("created_by", "undone_by")
-        run = runs.filter(visible, pk=int(key) if key.isdecimal() and len(key) < 19 else 0).first()
+        run = runs.filter(visible, pk=pk_of(key)).first()
         if run is None and request.user.is_superuser:  # from whom none is hidden
             raise Http404
         if run is None:
