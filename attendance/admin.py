@@ -30,6 +30,7 @@ from core.errors import DomainError, NothingChanged
 from core.ids import storable
 from core.sheets.write import book_write, download
 from permissions.scope import scope_of
+from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn
 from students.campus_filter import CampusFilter
 from students.campuses import campuses
@@ -50,7 +51,7 @@ def _numbers(session: Session) -> Numbers:
 
 
 @admin.register(Session)
-class SessionAdmin(ExportableAdmin):
+class SessionAdmin(ScopedAdmin, ExportableAdmin):
     rights: ClassVar = {"view": "查看", "change": "开考勤、修改", "delete": "删除", "export": "导出"}
     list_display = ["class_name", "date", "period", "state", "numbers", "absent", "created_by"]
     list_filter = [CampusFilter, "class_name", "period"]
@@ -95,12 +96,6 @@ class SessionAdmin(ExportableAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a session is opened in the bar above the list
-
-    def has_change_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
 
     @display(description="状态")
     def state(self, session: Session) -> str:

@@ -23,6 +23,7 @@ from dormitory import services
 from dormitory.models import Room
 from dormitory.selectors import TAKEN, beds_of, buildings, homeless, rooms, rooms_found, stays_of
 from permissions.scope import scope_of
+from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn, ExportSheet
 from students.selectors import student_get
 
@@ -64,7 +65,7 @@ class RoomForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Room)
-class RoomAdmin(ExportableAdmin):
+class RoomAdmin(ScopedAdmin, ExportableAdmin):
     form = RoomForm
     rights: ClassVar = {**OfficeAdmin.rights, "export": "导出"}
     list_display = ["building", "name", "gender", "beds", "taken"]
@@ -113,12 +114,6 @@ class RoomAdmin(ExportableAdmin):
     def get_urls(self) -> list[Any]:
         page = self.admin_site.admin_view(self.beds_page)
         return [path("beds/", page, name="dormitory_room_beds"), *super().get_urls()]
-
-    def has_change_permission(self, request: HttpRequest, obj: Room | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Room | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
 
     @display(description="已住", ordering="taken")
     def taken(self, room: Any) -> int:

@@ -1,0 +1,192 @@
+"""What is done to many chosen students at once: changed, given another state, put aside, deleted."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from core import times
+from core.admin.base import page_shown
+from core.admin.deletion import MARK, NAMES_SHOWN, ask
+from core.admin.password import require_password
+from core.admin.tables import table
+from core.errors import DomainError
+from core.ids import mark_of
+from permissions.scope import scope_of
+from permissions.scoped_admin import ScopedAdmin
+from runs.pages import run_url
+from runs.work import KEEP_FOR
+from students import services
+from students.columns import SHARED
+from students.errors import SelectionChanged, TooManyChosen
+from students.forms import FateForm, ManyForm, StateForm
+from students.models import Student, TransferRun
+from students.student_states import students_state_set
+from students.transfer.deletion import deletion_selection, deletion_start
+
+MAX_TICKED = 500  # one by one in a list; a page of it has fewer
+CLASSES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class ManyAction:
+    """A change of many students that asks for values first."""
+
+    name: str  # of the action in the list
+    verb: str
+    form: Callable[[Any, HttpRequest], Any]
+    mark: Callable[[list[Student]], str]  # of what the page has shown
+    do: Callable[..., TransferRun]  # takes the form, and the arguments that all such services have
+    what: str = ""
+    hint: str = ""
+
+    def page(self, page: Any, request: HttpRequest, selection: list[Student]) -> HttpResponse:
+        """Do it once the form is right, and show its run; until then show the form, and whom it would change."""
+        form = self.form(page, request)
+        form.students = selection
+        if form.is_valid():
+            who: dict[str, Any] = {"user_pk": request.user.pk, "scope": scope_of(request.user), "now": times.now()}
+            pks = [student.pk for student in selection]
+            try:
+                return HttpResponseRedirect(run_url(self.do(form, pks=pks, mark=request.POST[MARK], **who)))
+            except DomainError as refusal:
+                messages.warning(request, refusal.msg)
+        facts = {
+            "form": form,
+            "posted": _fields(request, selection, action=self.name, mark=self.mark(selection)),
+            "lines": [*_who(selection), *([self.hint] if self.hint else [])],
+            "heading": f"{self.verb} {len(selection)} 名学员{self.what}",
+            "back": reverse("admin:students_student_changelist"),
+        }
+        return page_shown(page, request, "students/step.html", f"{self.verb}学员{self.what}", **facts)
+
+
+def _edit_form(page: Any, request: HttpRequest) -> ManyForm:
+    fields = partial(page.formfield_for_dbfield, request=request)
+    form_class: Any = forms.modelform_factory(Student, ManyForm, fields=SHARED, formfield_callback=fields)
+    form: ManyForm = form_class(request.POST if MARK in request.POST else None)
+    form.fields["class_name"].widget.scope = scope_of(request.user)
+    return form
+
+
+EDIT = ManyAction(
+    "edit_many", "修改", form=_edit_form, mark=services.edit_mark,
+    do=lambda form, **who: services.students_edit(values=form.values, **who),
+    hint="填写的栏目改成同一个值，留空的不改。",
+)  # fmt: skip
+SET_STATE = ManyAction(
+    "set_state", "变更", what="的状态",
+    form=lambda page, request: StateForm(request.POST if MARK in request.POST else None, request=request),
+    mark=lambda selection: mark_of(student.pk for student in selection),
+    do=lambda form, **who: students_state_set(**form.cleaned_data, **who),
+)  # fmt: skip
+
+
+def _who(selection: list[Student]) -> list[str]:
+    names = "、".join(student.name for student in selection[:CLASSES_SHOWN])
+    classes = sorted(Counter(student.class_name for student in selection).items())
+    return [
+        names + (" 等" if len(selection) > CLASSES_SHOWN else ""),
+        "现在的班级：" + "、".join(f"{name}（{count} 名）" for name, count in classes),
+    ]
+
+
+def _fields(request: HttpRequest, students: list[Student], **fields: str) -> list[tuple[str, Any]]:
+    """Return the hidden fields by which a confirmation sends the action again."""
+    across = request.POST.get("select_across", "0")
+    rows = students[:1] if across == "1" else students
+    return [*fields.items(), ("select_across", across), *(("_selected_action", one.pk) for one in rows)]
+
+
+class ManyAdmin(ScopedAdmin):
+    """The actions of the list of students."""
+
+    actions = ["edit_many", "set_state", "archive", "delete_selected"]
+
+    def _changeable(self, request: HttpRequest, students: QuerySet[Student]) -> QuerySet[Student]:
+        """Return those of the chosen students that the user may change, and say so where others are left out."""
+        own = students.filter(scope_of(request.user).changeable(of=Student))
+        if not scope_of(request.user).is_all and (others := students.count() - own.count()):
+            messages.warning(request, f"{others} 名学员不是您录入的，不会改动")
+        return own
+
+    @admin.action(description="删除所选学员", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        require_password(request)
+        students = self._changeable(request, students)
+        try:
+            selection = deletion_selection(students)
+            if MARK in request.POST:
+                mark, now = request.POST[MARK], times.now()
+                run = deletion_start(students=students, mark=mark, user_pk=request.user.pk, now=now)
+                return HttpResponseRedirect(run_url(run))
+        except SelectionChanged as refusal:
+            messages.warning(request, refusal.msg)
+        except TooManyChosen as refusal:
+            messages.error(request, refusal.msg)
+            return None
+        pks = students.order_by("-pk").values_list("pk", flat=True)[:MAX_TICKED]
+        counts = students.order_by().values_list("class_name").annotate(n=Count("pk")).order_by("-n", "class_name")
+        classes = list(counts[: CLASSES_SHOWN + 1])
+        return ask(
+            self, request, count=selection.size, unit="名", mark=selection.mark, pks=pks,
+            names=[f"{student} {student.sid}" for student in students.order_by("-pk")[:NAMES_SHOWN]],
+            groups=classes[:CLASSES_SHOWN], more_groups=len(classes) > CLASSES_SHOWN,
+            back="../change/" if request.path.endswith("/delete/") else request.get_full_path(),
+            note=f"在后台进行，可以看到进度。{KEEP_FOR.days} 天之内可以撤销，学号、头像和创建时间都会恢复。",
+        )  # fmt: skip
+
+    def _few(self, request: HttpRequest, students: QuerySet[Student], limit: int, verb: str) -> list[Student]:
+        """Return the chosen students that the user may change; none, with a message, if there are too many."""
+        selection = list(self._changeable(request, students).order_by("pk")[: limit + 1])
+        if len(selection) > limit:
+            messages.error(request, f"一次最多{verb}{limit}名学员，请先按班级或姓名筛选")
+            return []
+        return selection
+
+    @admin.action(description="修改所选学员", permissions=["change"])
+    def edit_many(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        selection = self._few(request, students, services.MAX_EDITED, EDIT.verb)
+        return EDIT.page(self, request, selection) if selection else None
+
+    @admin.action(description="变更所选学员的状态", permissions=["change"])
+    def set_state(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        selection = self._few(request, students, services.MAX_EDITED, SET_STATE.verb)
+        return SET_STATE.page(self, request, selection) if selection else None
+
+    @admin.action(description="归档所选学员", permissions=["delete"])
+    def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        selection = self._few(request, students, services.MAX_ARCHIVED, "归档")
+        if not selection:
+            return None
+        form = FateForm(request.POST if "sure" in request.POST else None, request=request)
+        if form.is_valid():
+            archive = services.students_archive(
+                pks=[one.pk for one in selection], fate=form.cleaned_data["fate"], actor_pk=request.user.pk,
+                scope=scope_of(request.user), now=times.now(),
+            )  # fmt: skip
+            page = reverse("admin:students_archivedstudent_changelist")
+            text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
+            messages.success(request, format_html(text, len(archive), page))
+            return HttpResponseRedirect(reverse("admin:students_student_changelist"))
+        if len(selection) <= NAMES_SHOWN:
+            rows = table(["姓名", "学号", "班级"], [(one.name, one.sid, one.class_name) for one in reversed(selection)])
+        else:
+            counts = Counter(student.class_name for student in selection)
+            rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
+        text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
+        facts: dict[str, Any] = {
+            "posted": _fields(request, selection, action="archive", sure="1"),
+            "rows": rows,
+            "text": text,
+        }
+        facts["fields"] = list(form) if any(one.account_id for one in selection) else [form["fate"].as_hidden()]
+        return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)

@@ -1,0 +1,154 @@
+"""The list of students: its columns, filters, search, order and export, quick at any number of them."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import F, Func, OrderBy, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from core.admin.base import MAX_COUNTED, KnownCount
+from core.admin.listing import is_complete
+from core.api.request import full_url
+from core.times import format_office_time
+from permissions.scope import scope_of
+from runs.exports import ExportableAdmin, ExportColumn
+from students.campuses import campuses
+from students.columns import COLUMNS, CREATED, PHOTO, STATE, hidden_fields, label_of
+from students.filters import FILTERS, STATES, filters_q, filters_read
+from students.models import Student
+from students.selectors import class_list, search_q, students_total, values_in_use
+from students.transfer.admin import may_transfer, runs_seen
+
+STATE_LABELS = {"在读": "success", "休学": "warning", "退学": "danger", "结业": "info"}
+SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
+NAME_ORDER = Func(F("name"), function="students_name_key")  # pinyin, as far as the characters are usual ones
+FILTER_NAMES = {one.name for one in FILTERS}
+# Query parameters that do not change how many students the list has.
+_SAME_COUNT = {"p", "o", "all"}
+
+
+class StudentList(ChangeList):
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        # The filters of the bar above the table are no fields; StudentAdmin.get_search_results applies them.
+        filters = super().get_filters_params(params)
+        return {name: value for name, value in filters.items() if name not in FILTER_NAMES}
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Order by one column, and within it in the direction in which the column's index can be read."""
+        first: Any = super().get_ordering(request, queryset)[0]
+        if isinstance(first, OrderBy):
+            return [first, "pk" if first.descending else "-pk"]
+        return [first, "pk" if first.startswith("-") else "-pk"] if first.lstrip("-") != "pk" else [first]
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        return NAME_ORDER if field_name == "name" else super().get_ordering_field(field_name)
+
+
+def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str]]:
+    """Return what each set filter says, with the address of the list without it."""
+    words = {one.name: f"{one.label} {filters[one.name]}" for one in FILTERS if one.name in filters}
+    if text := request.GET.get("q", "").strip():
+        words["q"] = f"搜索 {text}"
+    chips = []
+    for name, label in words.items():
+        query = request.GET.copy()
+        for parameter in (name, "p"):
+            query.pop(parameter, None)
+        chips.append((label, "?" + query.urlencode()))
+    return chips
+
+
+class StudentListAdmin(ExportableAdmin):
+    """All of the page of students that is about the list."""
+
+    export_columns = (
+        *(ExportColumn(column.label, column.width, attrgetter(column.field)) for column in COLUMNS),
+        ExportColumn(STATE, 8, lambda student: student.get_state_display()),
+        ExportColumn(PHOTO, 40, lambda student: full_url(student.headimgurl)),
+        ExportColumn(CREATED, 22, lambda student: student.created_at),
+    )
+    filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
+    max_found = MAX_COUNTED + 1
+    list_display = ["photo", "name", "sid", "class_name", "state_label", "age", "city", "degree", "created"]
+    list_display_links = ["name"]
+    list_per_page = 50
+    list_before_template = "students/toolbar.html"
+    search_fields = ["name"]
+    search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级"
+    # These have an index; otherwise PostgreSQL would sort every student.
+    sortable_by = ["name", "sid", "class_name", "age", "city", "degree", "created"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Student]:
+        return super().get_queryset(request).filter(scope_of(request.user).visible(of=Student))
+
+    def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
+        # Left out, not masked: an import of the file would take the stars for the number.
+        hidden = {label_of(name) for name in hidden_fields(user)}
+        return [column for column in self.export_columns if column.label not in hidden]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        students = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
+        if text and not is_complete(request):
+            # Search once for the count and the page; no page beyond the paginator's count is opened.
+            newest = students.order_by("-pk").values_list("pk", flat=True)[: self.max_found]
+            students = queryset.filter(pk__in=list(newest))
+        return students, False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return StudentList
+
+    def export_name(self, request: HttpRequest) -> str:
+        filters = filters_read(request.GET)
+        parts = ("学员", filters.get("campus"), filters.get("class"), request.GET.get("q", "").strip()[:20])
+        return "-".join(part for part in parts if part)
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any
+    ) -> Any:
+        filters = filters_read(request.GET)
+        is_known = not (request.GET.keys() - _SAME_COUNT - FILTER_NAMES or filters.keys() - {"class"})
+        if queryset.model is not Student or not is_known:  # another model: the page of a student's history
+            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
+        return KnownCount(queryset, per_page, students_total(filters.get("class", ""), scope=scope_of(request.user)))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        filters, text = filters_read(request.GET), request.GET.get("q", "").strip()
+        query = urlencode(filters | ({"q": text} if text else {}))  # the class list on paper knows these alone
+        if request.method == "GET" and (first := request.GET.get("created_at__gte")):
+            # From the dashboard's months. Nothing else on the page tells of it.
+            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员")
+        facts = {"print_query": query, "may_transfer": may_transfer(request)}
+        facts |= {"may_see_runs": runs_seen(request) is not None}
+        if request.method == "GET":
+            rest = [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]  # the bar sends it along
+            facts |= {"bar": filters, "chips": _chips(request, filters), "kept": rest}
+            scope = scope_of(request.user)
+            by_campus, classes = campuses(scope), class_list(scope)
+            if (chosen := by_campus.get(filters.get("campus", ""))) is not None:
+                classes = [name for name in classes if name in chosen]
+            facts |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
+            facts |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES]}
+        return super().changelist_view(request, facts | (extra_context or {}))
+
+    @display(description="头像")
+    def photo(self, student: Student) -> str:
+        if not student.headimgurl:
+            return "—"
+        return format_html('<img src="{}" alt="" loading="lazy" style="height:40px">', student.headimgurl)
+
+    @display(description="状态", label=STATE_LABELS)
+    def state_label(self, student: Student) -> str:
+        return student.get_state_display()
+
+    @display(description="创建时间", ordering="pk")
+    def created(self, student: Student) -> str:
+        return format_office_time(student.created_at)
