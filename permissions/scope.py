@@ -78,7 +78,8 @@ class Scope:
 
     def opens_q(self, field: str) -> Q:
         """Match the rows that keep in ``field`` a key that :meth:`opens` accepts."""
-        return Q() if self.is_all else Q(**{f"{field}__in": self._covered})
+        # Not an empty Q, which Django leaves out beside an OR: then the other side alone would count.
+        return ~Q(pk__in=[]) if self.is_all else Q(**{f"{field}__in": self._covered})
 
     @property
     def _covered(self) -> list[str]:
