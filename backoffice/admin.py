@@ -31,7 +31,7 @@ from core.ids import pk_of
 from core.times import format_office_time, local
 from permissions.models import EnteredRow
 from permissions.scope import scope_of
-from shop.states import OrderAction
+from shop.order_states import OrderAction
 
 FIELDS_NAMED, VALUE_SHOWN = 2, 16
 BEGINNING = 64  # characters of an object's name that have an index, made by core's migration 0004

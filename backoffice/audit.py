@@ -27,7 +27,7 @@ from core.db.purge import BATCH, rows_purge
 from core.money import fen_text, yuan_text
 from core.times import format_office_time
 from shop.models import Order
-from shop.states import Event, OrderAction, State
+from shop.order_states import Event, OrderAction, State
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {

@@ -29,9 +29,9 @@ from payments.figures import refund_sums, refunded
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
 from runs.models import Export
+from shop.order_states import EARNING, OrderAction, State
 from shop.revenue import days_until, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
-from shop.states import EARNING, OrderAction, State
 from sockets.sessions import sessions_open
 from students.classes import class_capacities
 from students.figures import entries

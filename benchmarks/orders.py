@@ -87,9 +87,9 @@ def by_plain_sql(buyer_pk: int, connection: psycopg.Connection) -> Callable[[str
     from django.utils import timezone
 
     from shop.models.catalogue import VIP_CATEGORY_ID
+    from shop.order_states import State
     from shop.services.order_create import _CLASS, _COUNT, MINUTE, WITHIN, order_id_new
     from shop.services.stock import _TAKE
-    from shop.states import State
 
     states = {state.name.lower(): state.value for state in State}
 

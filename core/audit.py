@@ -33,7 +33,7 @@ DEVICE = "设备"  # what an action's words call the User-Agent
 class StaffAction(IntegerChoices):
     """What a member of staff did, where that is more than a change of fields; kept in ``LogEntry.action``.
 
-    Above auditlog's own four actions; 101 to 110 are the shop's (``shop.states``).
+    Above auditlog's own four actions; 101 to 110 are the shop's (``shop.order_states``).
     """
 
     IMPORT = 111, "导入"

@@ -25,9 +25,9 @@ from demo.products import PRODUCT_IDS, PRODUCTS
 from demo.products import VIP_CATEGORY as VIP
 from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from shop.models import Order, OrderLine, OrderLog, Product
+from shop.order_states import API_STATUSES, TABLE, Event, Note, OrderStatus, ShippingStatus, State
 from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
-from shop.states import API_STATUSES, TABLE, Event, Note, OrderStatus, ShippingStatus, State
 
 NUMBER = r"^\d{17}demo\d{9}$"
 COUNT, DAYS, TODAY = 150, 30, 8  # orders, days, and how many of the orders are of the last hours

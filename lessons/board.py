@@ -16,8 +16,8 @@ from lessons.checkpoints import CHECKPOINTS
 from lessons.progress import plan_of, progress_of
 from lessons.signs import signs_of
 from lessons.stream import calls_of
+from shop.order_states import EARNING, State
 from shop.selectors import orders_of_buyers
-from shop.states import EARNING, State
 from students.selectors import students_entered
 
 STUCK_AFTER = timedelta(minutes=5)

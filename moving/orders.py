@@ -16,7 +16,7 @@ from moving.values import Values, id_moment, known, plain_all
 from shop.models import Category, Order, OrderLine, OrderLog, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
 from shop.models.order import MAX_TOTAL
-from shop.states import API_STATUSES, Note, OrderStatus, PayStatus, ShippingStatus, State
+from shop.order_states import API_STATUSES, Note, OrderStatus, PayStatus, ShippingStatus, State
 
 GONE_BUYER = "已删除的用户"
 

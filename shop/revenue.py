@@ -15,7 +15,7 @@ from django.db.models.functions import Trunc, TruncDate
 from core.times import SHANGHAI, day_begins
 from permissions.scope import Scope
 from shop.models import Order, OrderLine, OrderLog
-from shop.states import EARNING, State
+from shop.order_states import EARNING, State
 
 Span = tuple[datetime, datetime]
 _REVENUE = F("total") - F("refunded")

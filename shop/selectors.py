@@ -21,7 +21,7 @@ from shop.models import (
     Product,
     VipGrant,
 )
-from shop.states import TO_DO, State
+from shop.order_states import TO_DO, State
 
 SCARCE = 10  # a product with this stock or less is shown as running out
 MAX_SCARCE = 200

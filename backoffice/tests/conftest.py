@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from payments.models import InboundEvent, Payment, PaymentLog, Refund
 from shop.models import Category, Order, OrderLine, OrderLog, Product
-from shop.states import API_STATUSES, State
+from shop.order_states import API_STATUSES, State
 from students.models import Student
 from tests.kit import logged_in
 from uploads.models import Upload

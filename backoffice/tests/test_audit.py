@@ -27,9 +27,9 @@ from core.audit import MASK, StaffAction, audited
 from payments.models import Payment, PaymentLog, Refund
 from permissions.models import Role
 from shop.models import Category, OrderLog
+from shop.order_states import Event, OrderAction, State
 from shop.services.order_move import order_note
 from shop.services.order_ship import order_ship
-from shop.states import Event, OrderAction, State
 from shop.tests.factories import by_hand
 from students.bulk import FieldChange, students_change
 from students.models import Student

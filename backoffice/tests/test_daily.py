@@ -20,7 +20,7 @@ from core.audit import StaffAction
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
 from shop.models import Order, OrderLog
-from shop.states import PayStatus, State
+from shop.order_states import PayStatus, State
 from shop.tests.factories import make_category, make_order, make_product
 
 pytestmark = pytest.mark.django_db

@@ -25,7 +25,7 @@ from operations import servers
 from payments.models import InboundEvent, Refund
 from shop.admin.order_steps import WORK_LISTS
 from shop.models import Order, Product
-from shop.states import OrderAction
+from shop.order_states import OrderAction
 from students.models import SchoolClass, Student
 
 pytestmark = pytest.mark.django_db

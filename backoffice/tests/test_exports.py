@@ -25,8 +25,8 @@ from runs.models import Export
 from runs.tasks import make_export
 from runs.work import run_is_stalled
 from shop.models import Order, OrderLine
+from shop.order_states import Event, State
 from shop.services.order_move import order_note
-from shop.states import Event, State
 
 pytestmark = pytest.mark.django_db
 

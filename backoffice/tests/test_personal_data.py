@@ -16,7 +16,7 @@ from accounts.models import LoginAttempt, LoginMethod, User
 from core.audit import StaffAction
 from permissions.models import Role
 from shop.models import Order
-from shop.states import OrderAction, State
+from shop.order_states import OrderAction, State
 from shop.tests.factories import make_order, make_paid
 from tests.kit import logged_in
 

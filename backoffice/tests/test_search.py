@@ -14,7 +14,7 @@ from core import times
 from permissions.models import Role
 from runs.models import Export
 from shop.models import Order
-from shop.states import State
+from shop.order_states import State
 
 pytestmark = pytest.mark.django_db
 ALL_WAITING = {"待发货": 2, "待处理退货": 2, "退款异常": 1}

@@ -15,7 +15,7 @@ from permissions.models import DataScope, Role
 from permissions.scope import EVERYTHING, Scope
 from permissions.services.roles import role_scoped
 from shop.models import Order, OrderLine
-from shop.states import API_STATUSES, State
+from shop.order_states import API_STATUSES, State
 from shop.tests.factories import make_category, make_order, make_product, start_payment
 from students.services import students_archive
 from students.tests.factories import students

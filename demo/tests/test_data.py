@@ -20,8 +20,8 @@ from payments.selectors import differences_open
 from payments.services.bills import bill_days_missing, bill_reconcile
 from sandbox.models import Trade
 from shop.models import Order, OrderLine
+from shop.order_states import State
 from shop.services.order_ship import order_ship
-from shop.states import State
 from shop.tests.factories import make_order
 from students.models import Student
 from tests.kit import during

@@ -13,7 +13,7 @@ from payments.models import Refund
 from runs.exports import ExportColumn, ExportSheet
 from shop.models import Order, OrderLog
 from shop.models.order import logged
-from shop.states import Event, PayStatus
+from shop.order_states import Event, PayStatus
 
 PORTION = 2_000
 _SHIPPING = logged(Event.SHIP, Event.UNSHIP)

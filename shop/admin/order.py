@@ -46,9 +46,9 @@ from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.parcel_form import LAST_COURIER, ParcelForm
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
+from shop.order_states import ASKED, Event, State
 from shop.selectors import order_search, orders_visible
 from shop.services.order_ship import UNDOES, can_be_undone
-from shop.states import ASKED, Event, State
 
 MAX_FOUND = 1_000
 

@@ -26,9 +26,9 @@ from shop.admin.order_steps import WORK_LISTS, WorkList
 from shop.errors import ShopError
 from shop.models import Courier, OrderColumns, OrderLine, OrderView
 from shop.models.order import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
+from shop.order_states import PayStatus, State
 from shop.selectors import orders_counted
 from shop.services.order_views import columns_save, view_delete, view_save
-from shop.states import PayStatus, State
 
 MAX_SHOWN = 99  # a tab says 99+ where more orders wait
 MAX_QUERY = 10 * VIEW_QUERY_LENGTH

@@ -20,7 +20,7 @@ from shop.admin.order_related import Related
 from shop.admin.order_steps import PACKING, step_names
 from shop.models import Order, PartRefund
 from shop.models.courier import courier_of
-from shop.states import ASKED, ReturnStep, State
+from shop.order_states import ASKED, ReturnStep, State
 
 LATE_DAYS = 2
 COLOURS = {

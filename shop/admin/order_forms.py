@@ -17,8 +17,8 @@ from shop.admin.order_related import Related
 from shop.admin.parcel_form import TrackingField
 from shop.models import Order, OrderLine
 from shop.models.order import ADDRESS_LENGTH, INVOICE_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH
+from shop.order_states import ASKED, ReturnStep
 from shop.services.order_attention import flag_mark
-from shop.states import ASKED, ReturnStep
 
 _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
 _HERE = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏，不能再卖）"))

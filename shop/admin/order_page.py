@@ -18,7 +18,7 @@ from shop.admin.order_related import Related
 from shop.models import LineRefund, Order, OrderLog, PartRefund
 from shop.models.courier import courier_of, parcel_page
 from shop.models.order import REMARK_LENGTH, logged
-from shop.states import ASIDE, ASKED, Event, Note, State
+from shop.order_states import ASIDE, ASKED, Event, Note, State
 
 
 @dataclass(frozen=True)

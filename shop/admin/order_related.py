@@ -12,7 +12,7 @@ from payments.models import Difference, ListenerFailure, Payment, Refund, Refund
 from payments.selectors import RefundsOfPayment, differences_of, listener_failures_of
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import logged
-from shop.states import Event
+from shop.order_states import Event
 
 
 class Related:

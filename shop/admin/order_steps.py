@@ -21,6 +21,17 @@ from shop.admin.packing import MAX_PRINTED
 from shop.admin.parcel_form import ParcelForm
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import logged
+from shop.order_states import (
+    ASKED,
+    EARNING,
+    GOING_BACK,
+    RETURN_REFUSALS,
+    TABLE,
+    Event,
+    ReturnStep,
+    ShippingStatus,
+    State,
+)
 from shop.selectors import orders_in_trouble
 from shop.services.order_attention import order_flag, order_remark, order_set_invoice, order_unflag
 from shop.services.order_close import order_close
@@ -33,7 +44,6 @@ from shop.services.order_refund import (
     order_return_receive,
 )
 from shop.services.order_ship import UNDO, order_set_parcel, order_set_receiver, order_ship, order_undo
-from shop.states import ASKED, EARNING, GOING_BACK, RETURN_REFUSALS, TABLE, Event, ReturnStep, ShippingStatus, State
 
 
 @dataclass(frozen=True)

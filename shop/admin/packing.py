@@ -19,8 +19,8 @@ from core.audit import StaffAction, action_record
 from core.ids import pks_of
 from permissions.scope import scope_of
 from shop.models import Order
+from shop.order_states import TABLE, Event, State
 from shop.selectors import orders_visible
-from shop.states import TABLE, Event, State
 
 MAX_PRINTED = 200
 

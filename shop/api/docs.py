@@ -35,7 +35,7 @@ from shop.api.rows import (
     product_row,
 )
 from shop.models import CartItem, Category, Order, OrderLine, Product
-from shop.states import Event, State, refusal
+from shop.order_states import Event, State, refusal
 from uploads.errors import NO_PICTURE_TAKEN
 
 _ORDER_ID = "20201231103338122jnvk4na61h3x7"

@@ -29,12 +29,12 @@ from shop.api import docs, params
 from shop.api.rows import order_row, order_status
 from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
 from shop.models import Order
+from shop.order_states import Event, OrderStatus, PayStatus, ShippingStatus, State
 from shop.services.order_close import order_close, order_hide, order_try_close
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
 from shop.services.order_refund import order_return
 from shop.services.order_ship import order_ship
-from shop.states import Event, OrderStatus, PayStatus, ShippingStatus, State
 
 _SHIP = "/order/ship"
 _UNPAID_ANSWERS: dict[int, type[ShopError]] = {

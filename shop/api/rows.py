@@ -10,7 +10,7 @@ from core.money import wire
 from core.times import format_shop_time
 from shop.models import CartItem, Category, Order, OrderLine, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
-from shop.states import API_STATUSES, OrderStatus, PayStatus, State
+from shop.order_states import API_STATUSES, OrderStatus, PayStatus, State
 
 _Moment = Annotated[str, "2020-12-31,12:59:59"]
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Reverse
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
 from shop.models.courier import COURIER_LENGTH, TRACKING_LENGTH
-from shop.states import (
+from shop.order_states import (
     API_STATUSES,
     ASKED,
     GOING_BACK,
@@ -62,7 +62,7 @@ class PartRefund(models.TextChoices):
 class Order(models.Model):
     """An order. Its ``order_id`` is also the ``out_trade_no`` of its payment.
 
-    ``state`` decides; the three numbers of the API document follow from it (``shop.states.API_STATUSES``).
+    ``state`` decides; the three numbers of the API document follow from it (``shop.order_states.API_STATUSES``).
     """
 
     order_id = models.CharField("订单号", max_length=32, unique=True)

@@ -7,9 +7,9 @@ from django.db import transaction
 from core.models import Restoration
 from payments.services.after_restore import payment_assume_started
 from shop.models import Order
+from shop.order_states import Note, State
 from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, order_note
-from shop.states import Note, State
 
 
 def orders_after_restore(restoration: Restoration) -> Iterator[str]:

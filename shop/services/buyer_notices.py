@@ -19,9 +19,9 @@ from payments.models import Refund, RefundStatus
 from shop.models import Order, OrderLog
 from shop.models.courier import parcel_page
 from shop.models.order import logged
+from shop.order_states import Event, Note, State
 from shop.services.order_move import SYSTEM, order_lock, order_note
 from shop.services.order_ship import UNDO
-from shop.states import Event, Note, State
 
 WAIT = UNDO + timedelta(minutes=1)  # what may still be taken back is not announced; clocks of hosts differ a little
 MAX_AGE = timedelta(days=1)  # older news is no news: when a template is set, or the worker was away

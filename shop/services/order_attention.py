@@ -12,8 +12,8 @@ from django.db import transaction
 from shop.errors import OrderRefused
 from shop.models import Order
 from shop.models.order import REASON_LENGTH
+from shop.order_states import Note, PayStatus
 from shop.services.order_move import order_lock, order_note
-from shop.states import Note, PayStatus
 
 
 @transaction.atomic

@@ -17,8 +17,8 @@ from accounts.selectors import actor_named
 from payments.services.query_close import CloseOutcome, payment_close
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order
+from shop.order_states import Event, Note, State, refusal
 from shop.services.order_move import SYSTEM, order_lock, order_move, order_note, require
-from shop.states import Event, Note, State, refusal
 
 log = structlog.get_logger("shop")
 

@@ -16,9 +16,7 @@ from payments.services.refund import refund_request
 from shop.errors import OrderRefused, RecordUnknown
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import REMARK_LENGTH
-from shop.services.stock import stock_give_back, stock_take
-from shop.services.vip import vip_revoke
-from shop.states import (
+from shop.order_states import (
     API_STATUSES,
     GOING_BACK,
     RETURN_EVENTS,
@@ -34,6 +32,8 @@ from shop.states import (
     Transition,
     refusal,
 )
+from shop.services.stock import stock_give_back, stock_take
+from shop.services.vip import vip_revoke
 
 log = structlog.get_logger("shop")
 SYSTEM = "系统"

@@ -20,9 +20,9 @@ from shop.errors import (
     ShopError,
 )
 from shop.models import Order
+from shop.order_states import TABLE, Event, Note, OrderStatus, State
 from shop.services.order_create import order_deadline
 from shop.services.order_move import order_lock, order_note
-from shop.states import TABLE, Event, Note, OrderStatus, State
 
 _TITLE_BYTES = 100  # of the provider's 127; the rest is for "and so many more"
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from payments.services.purge import payments_purge
 from shop.models import Order, OrderLine, OrderLog
-from shop.states import CLOSED_UNPAID
+from shop.order_states import CLOSED_UNPAID
 
 BATCH = 1000
 

@@ -1,4 +1,7 @@
-"""Returns and refunds of paid orders: of all their money, or of a part for pieces of their lines or for none."""
+"""Returns and refunds of paid orders: of all their money, or of a part for pieces of their lines or for none.
+
+Whether a whole order gives its stock back is in ``TABLE`` of ``shop.order_states``.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,11 +19,11 @@ from payments.services.refund_stuck import refund_again
 from shop.errors import OrderRefused, VipInUse
 from shop.models import LineRefund, Order, OrderLine
 from shop.models.order import logged
+from shop.order_states import ASKED, Event, Note, ReturnStep, State
 from shop.services.order_attention import flag_locked
 from shop.services.order_move import order_lock, order_move, order_note, order_refunds_sum, require
 from shop.services.stock import stock_give_back
 from shop.services.vip import vip_has_begun, vip_revoke
-from shop.states import ASKED, Event, Note, ReturnStep, State
 
 MAX_RETURN_NUMBERS = 10  # a buyer may mistype the number of the parcel; each change is a row of the log
 

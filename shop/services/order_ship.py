@@ -11,8 +11,8 @@ from django.db import transaction
 from shop.errors import OrderRefused
 from shop.models import Order, OrderLog
 from shop.models.order import logged
+from shop.order_states import ASIDE, Event, Note, ShippingStatus, State
 from shop.services.order_move import order_lock, order_move, order_note
-from shop.states import ASIDE, Event, Note, ShippingStatus, State
 
 EVENT_OF_ACTION = {
     ShippingStatus.NOT_SHIPPED: Event.UNPREPARE,

@@ -17,10 +17,10 @@ from payments.models import RefundStatus
 from payments.selectors import RefundsOfPayment, refunds_of_order
 from shop.errors import ProductGone, StockShortage
 from shop.models import Order
+from shop.order_states import TABLE, Event, PayStatus, State
 from shop.services.order_attention import flag_locked
 from shop.services.order_move import SYSTEM, WECHAT, order_move, order_refunds_sum
 from shop.services.vip import vip_grant, vip_revoke
-from shop.states import TABLE, Event, PayStatus, State
 
 log = structlog.get_logger("shop")
 

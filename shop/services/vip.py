@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.services.vip import vip_lengthen, vip_shorten, vip_spans
 from shop.errors import VipLevelTooLow, VipTooLong
 from shop.models import Order, OrderLine, VipGrant
-from shop.states import State
+from shop.order_states import State
 
 MAX_DAYS = 3653  # ten years: no order may make a buyer's VIP reach beyond that
 

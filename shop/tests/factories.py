@@ -13,11 +13,11 @@ from accounts.models import User
 from payments.models import Payment, Refund
 from payments.services.refund import refund_run
 from shop.models import Category, Order, OrderLine, Product
+from shop.order_states import ShippingStatus
 from shop.services.catalogue import category_create, product_create, vip_category_create
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
 from shop.services.order_ship import order_ship
-from shop.states import ShippingStatus
 from tests.kit import meeting
 
 _numbers = itertools.count(1)

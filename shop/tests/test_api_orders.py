@@ -11,11 +11,11 @@ from payments.models import Refund
 from permissions.models import Role
 from shop.errors import OrdersPaused, OrdersTooFast, TooManyOpenOrders
 from shop.models import CartItem, Order, Product
+from shop.order_states import Event
 from shop.services import order_create
 from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_refund import order_refund
 from shop.services.order_ship import order_ship
-from shop.states import Event
 from shop.tests.factories import make_order, make_paid, make_product, phone_pays, run_refunds, start_payment, stock_of
 from tests.kit import at_once, envelope, meet_at
 

@@ -17,8 +17,8 @@ from payments.models import Payment
 from shop.api.orders import QUERIES_A_MINUTE
 from shop.errors import ProviderUndecided
 from shop.models import Order, OrderLog
+from shop.order_states import Event, OrderAction
 from shop.services.order_close import order_close, orders_sweep
-from shop.states import Event, OrderAction
 from shop.tests.factories import (
     listed,
     make_order,

@@ -10,9 +10,9 @@ from django.utils import timezone
 from core.times import local
 from payments.models import Difference
 from shop.models import Courier, Order, OrderView, PartRefund
+from shop.order_states import API_STATUSES, OrderAction, State
 from shop.services import order_views
 from shop.services.order_attention import flag_mark, order_flag, order_unflag
-from shop.states import API_STATUSES, OrderAction, State
 from shop.tests.factories import (
     ORDERS,
     click,

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from accounts.errors import SmsNotSent
 from accounts.models import User
+from shop.order_states import Event
 from shop.services import buyer_notices
 from shop.services.buyer_notices import buyers_tell
 from shop.services.order_refund import order_refund, order_return
 from shop.services.order_ship import order_set_parcel, order_undo
-from shop.states import Event
 from shop.tests.factories import page_of, run_refunds, ship
 from tests.kit import at_once, meet_at
 

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from shop.models import Order, OrderLog
+from shop.order_states import Event
 from shop.services import order_close as closing
 from shop.services.order_close import CLAIM, order_close, order_try_close, orders_sweep
-from shop.states import Event
 from shop.tests.factories import make_order, make_product, start_payment, stock_of
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from accounts.models import User
 from accounts.usernames import is_system
 from payments.models import Payment
 from shop.models import OrderLog
+from shop.order_states import Note
 from shop.services.order_close import orders_sweep
-from shop.states import Note
 from shop.tests.factories import make_order, make_paid, make_product
 
 pytestmark = pytest.mark.django_db

@@ -9,11 +9,11 @@ from django.utils import timezone
 from shop.admin.export_columns import orders_loaded
 from shop.admin.order_page import order_page
 from shop.models import Order, OrderLog
+from shop.order_states import Event, Note, State
 from shop.services import buyer_notices
 from shop.services.buyer_notices import buyers_tell
 from shop.services.order_attention import order_remark
 from shop.services.order_ship import can_be_undone, order_set_receiver
-from shop.states import Event, Note, State
 from shop.tests.factories import click, make_order, page_of, ship
 
 pytestmark = pytest.mark.django_db

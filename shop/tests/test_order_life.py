@@ -28,6 +28,7 @@ from payments.services.refund import MAX_REFUNDS
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
+from shop.order_states import TABLE, Event, PayStatus, State
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import product_remove
 from shop.services.goods import goods_move
@@ -43,7 +44,6 @@ from shop.services.order_refund import (
     order_return_receive,
 )
 from shop.services.order_ship import order_ship
-from shop.states import TABLE, Event, PayStatus, State
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds
 
 LIVES = int(os.environ.get("LIVES", 10))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py

@@ -11,9 +11,9 @@ from django.utils import timezone
 from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import OrderLog
+from shop.order_states import ShippingStatus
 from shop.services.order_attention import order_remark
 from shop.services.order_ship import order_set_parcel
-from shop.states import ShippingStatus
 from shop.tests.factories import (
     ORDERS,
     PACKING,

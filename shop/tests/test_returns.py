@@ -10,6 +10,7 @@ from django.utils import timezone
 from payments.models import Refund
 from shop.errors import OrderRefused
 from shop.models import Order
+from shop.order_states import Note
 from shop.services.order_refund import (
     MAX_RETURN_NUMBERS,
     order_refund_part,
@@ -18,7 +19,6 @@ from shop.services.order_refund import (
     order_return_decide,
     order_return_receive,
 )
-from shop.states import Note
 from shop.tests.factories import (
     ORDERS,
     click,

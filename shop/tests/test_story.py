@@ -12,8 +12,8 @@ from django.utils import timezone
 from core.observe import logs, tracing
 from payments.models import PaymentLog, Refund
 from payments.tasks import run_refund
+from shop.order_states import Event
 from shop.services.order_move import order_lock, order_move
-from shop.states import Event
 from shop.tests.factories import make_order, make_product, phone_pays
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,10 +19,10 @@ from payments.models import Payment, PaymentStatus, Refund, TradeType
 from shop.errors import VipTooLong
 from shop.models import Order, Product, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
+from shop.order_states import Event
 from shop.services import order_create, payment_listener, vip
 from shop.services.order_close import order_close
 from shop.services.order_refund import order_refund, order_refund_part
-from shop.states import Event
 from shop.tests.factories import (
     make_order,
     make_product,

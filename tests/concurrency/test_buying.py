@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from shop.errors import CategoryExists
 from shop.models import CartItem, Category, Order, OrderLine, OrderLog, Product
+from shop.order_states import Event
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import category_create
 from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_create import order_create
-from shop.states import Event
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
 from tests.kit import at_once, meet_at, meeting
 from tests.processes import ask

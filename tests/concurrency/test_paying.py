@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from payments.models import Payment, PaymentLog, Refund
 from shop.models import Order, OrderLog
+from shop.order_states import Event
 from shop.services.order_close import orders_sweep
 from shop.services.order_move import order_lock, order_move
-from shop.states import Event
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
 from tests.kit import at_once, during
 from tests.processes import ask

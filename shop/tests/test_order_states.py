@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 
 from shop.errors import OrderRefused
 from shop.models import Order
+from shop.order_states import API_STATUSES, TABLE, Event, State, Stock, refusal
 from shop.services.order_move import require
-from shop.states import API_STATUSES, TABLE, Event, State, Stock, refusal
 from shop.tests.factories import make_order
 
 OVER = {State.CANCELLED, State.CLOSED, State.INVALID, State.REFUNDED}
