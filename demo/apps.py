@@ -6,7 +6,7 @@ class DemoConfig(AppConfig):
     verbose_name = "演示数据"
 
     def ready(self) -> None:
-        from lessons.classroom import demo_reset
+        from lessons.services import demo_reset
 
         demo_reset.set(_reset)
 

@@ -15,7 +15,8 @@ from accounts.models import User
 from core import times
 from lessons.calls import Call
 from lessons.checkpoints import checkpoint_row
-from lessons.progress import plan_of, plan_read, plan_set, progress_of
+from lessons.selectors import plan_of
+from lessons.services import plan_set, progress_update
 from lessons.signs import signs_of
 from lessons.stream import KEPT, calls_of
 from sandbox.control.api import Refusal, account_of, control_endpoint, others_named
@@ -55,7 +56,7 @@ def checkpoints(request: HttpRequest, body: Any) -> JsonResponse:
     if request.method == "POST":
         return _choose(request, body)
     asked = _asked(request)
-    done = progress_of({user.pk: calls for user, calls in asked}, now=times.now())
+    done = progress_update({user.pk: calls for user, calls in asked}, now=times.now())
     names, _ = plan_of(asked[0][0].class_name)
     rows = ((user, [checkpoint_row(name, done[user.pk].get(name)) for name in names]) for user, _ in asked)
     return JsonResponse({"checkpoints": _told(request, rows)})
@@ -66,8 +67,7 @@ def _choose(request: HttpRequest, body: Any) -> JsonResponse:
     if users is None:
         raise Refusal("class_name is needed", 404)
     class_name = users[0].class_name
-    names, until = plan_read(body.get("checkpoints"), body.get("until"))
-    plan_set(class_name, names, until)
+    names, until = plan_set(class_name=class_name, checkpoints=body.get("checkpoints"), until=body.get("until"))
     return JsonResponse({"class_name": class_name, "checkpoints": names, "until": until})
 
 

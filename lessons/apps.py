@@ -10,7 +10,7 @@ class LessonsConfig(AppConfig):
         from permissions.choices import page_rights
 
         if settings.SANDBOX:
-            from lessons.teachers import trainees_named
+            from lessons.selectors import trainees_named
             from sandbox.callers import trainees
 
             trainees.set(trainees_named)

@@ -11,9 +11,11 @@ from typing import Any
 from accounts.models import User
 from accounts.selectors import scan_logins
 from core.times import local
-from lessons.calls import POOR_GUESS, Call
+from lessons.calls import Call
 from lessons.checkpoints import CHECKPOINTS
-from lessons.progress import plan_of, progress_of
+from lessons.models import Done
+from lessons.selectors import plan_of
+from lessons.services import progress_update
 from lessons.signs import signs_of
 from lessons.stream import calls_of
 from shop.order_states import EARNING, State
@@ -31,25 +33,23 @@ class Row:
     user: User
     state: str
     is_stuck: bool
-    marks: list[tuple[str, dict[str, Any] | None]]  # name and proof of each checkpoint of the class
+    marks: list[tuple[str, Done | None]]  # name of each checkpoint of the class, and whether it was reached
     signs: list[dict[str, Any]]
     refusal: Call | None
-    figures: list[Any]
+    figures: dict[str, Any]
 
     @property
     def done(self) -> int:
-        return sum(proof is not None for _, proof in self.marks)
+        return sum(done is not None for _, done in self.marks)
 
-    @property
-    def signs_text(self) -> str:
-        return "；".join(f"{sign['name']}（{sign['times']}）" for sign in self.signs)
-
-    @property
-    def refusal_text(self) -> str:
-        return f"{self.refusal.path} {self.refusal.refusal}" if self.refusal else ""
-
-
-FIGURES = ("上次登录", "最近一次调用", "调用", "被拒绝", "学员", "订单", "已付款", "已退款", "扫码")
+    def cells(self) -> dict[str, Any]:
+        """Return what the CSV tells of a trainee, by the titles of its columns."""
+        person = {"姓名": self.user.nickname, "用户名": self.user.username, "状态": self.state}
+        marks = {name: int(done is not None) for name, done in self.marks}
+        signs = "；".join(f"{sign['name']}（{sign['times']}）" for sign in self.signs)
+        refusal = (f"{self.refusal.path} {self.refusal.refusal}", self.refusal.hint) if self.refusal else ("", "")
+        notes = {"完成": self.done, "迹象": signs, "最近一次被拒绝": refusal[0], "提示": refusal[1]}
+        return person | marks | notes | self.figures
 
 
 def board(users: list[User], class_name: str, *, now: datetime) -> list[Row]:
@@ -58,25 +58,26 @@ def board(users: list[User], class_name: str, *, now: datetime) -> list[Row]:
     pks = [user.pk for user in users]
     calls = calls_of(user.unid for user in users)
     entries, orders, scans = students_entered(pks), orders_of_buyers(pks), scan_logins(pks)
-    done = progress_of(dict(zip(pks, calls, strict=True)), now=now)
+    done = progress_update(dict(zip(pks, calls, strict=True)), now=now)
     rows = []
-    for user, own in zip(users, calls, strict=True):
-        sure = [call for call in own if call.guess != POOR_GUESS]
-        refusals = [call for call in sure if call.is_own_refusal]
+    for user, calls_of_user in zip(users, calls, strict=True):
+        own = [call for call in calls_of_user if call.is_likely]
+        refusals = [call for call in own if call.is_own_refusal]
         states = orders.get(user.pk, {})
-        state, is_stuck = _state(sure, now)
-        figures = [
-            _moment(user.last_login),
-            _moment(datetime.fromtimestamp(sure[-1].time, UTC)) if sure else "",
-            *(len(sure), len(refusals)),
-            entries.get(user.pk, 0),
-            sum(states.values()),
-            sum(states.get(one.value, 0) for one in EARNING),
-            states.get(State.REFUNDED.value, 0),
-            scans.get(user.pk, 0),
-        ]
+        figures = {
+            "上次登录": _moment(user.last_login),
+            "最近一次调用": _moment(datetime.fromtimestamp(own[-1].time, UTC)) if own else "",
+            "调用": len(own),
+            "被拒绝": len(refusals),
+            "学员": entries.get(user.pk, 0),
+            "订单": sum(states.values()),
+            "已付款": sum(states.get(state.value, 0) for state in EARNING),
+            "已退款": states.get(State.REFUNDED.value, 0),
+            "扫码": scans.get(user.pk, 0),
+        }
         marks = [(CHECKPOINTS[name].name, done[user.pk].get(name)) for name in names]
-        rows.append(Row(user, state, is_stuck, marks, signs_of(own), refusals[-1] if refusals else None, figures))
+        refusal = refusals[-1] if refusals else None
+        rows.append(Row(user, *_state(own, now), marks, signs_of(calls_of_user), refusal, figures))
     return sorted(rows, key=lambda row: (not row.is_stuck, -row.refusal.time if row.refusal else 0))
 
 
@@ -91,23 +92,6 @@ def _state(calls: list[Call], now: datetime) -> tuple[str, bool]:
     if since < STUCK_AFTER.total_seconds() and last:
         return "正常", False
     return f"{int(since // 60)} 分钟没有成功" if last else "还没有成功", True
-
-
-def board_head(class_name: str) -> list[str]:
-    return ["姓名", "用户名", "状态", *(CHECKPOINTS[name].name for name in plan_of(class_name)[0]), *_REST]
-
-
-_REST = ("完成", "迹象", "最近一次被拒绝", "提示", *FIGURES)
-
-
-def board_cells(row: Row) -> list[Any]:
-    """Return a row of the CSV, by ``board_head``."""
-    marks = [1 if proof else 0 for _, proof in row.marks]
-    refusal = row.refusal.hint if row.refusal else ""
-    return [
-        *(row.user.nickname, row.user.username, row.state, *marks, row.done),
-        *(row.signs_text, row.refusal_text, refusal, *row.figures),
-    ]
 
 
 def _moment(at: datetime | None) -> str:

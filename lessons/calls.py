@@ -5,6 +5,7 @@ A hash is made with the server's secret. Without that, a list of usual words wou
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
@@ -21,9 +22,21 @@ MAX_KEY = 16  # characters of a search
 GUESS, POOR_GUESS = "g", "a"  # of a caller known by the address; of one whose address others use as well
 
 
-def _fact(letter: str) -> Any:
-    """Return a property of a call: whether its ``facts`` have this letter."""
-    return property(lambda call: letter in call.facts)
+class Fact(StrEnum):
+    """What is so of a call, with the letter that the stream keeps for it."""
+
+    OK = "o"
+    READING = "d"
+    CHANGE = "c"
+    LOGIN = "n"  # the answer gave a new token
+    FINAL = "f"  # the answer says that the order is paid, or will never be
+    UNPAGED = "l"
+    HEAVY = "p"
+    UNKNOWN_PATH = "u"
+    CAPTCHA = "v"
+    KEY = "k"  # it was done under an ``Idempotency-Key``
+    SWITCH = "s"
+    READ_ONLY = "r"
 
 
 @dataclass(slots=True)
@@ -42,7 +55,7 @@ class Call:
     token: str  # a hash
     hint: str
     msg: str
-    facts: str  # the letters of the properties below
+    facts: str  # the letters of all ``Fact`` that are so
     digest: str = ""  # of all parameters; "" if a switch answered before they were read
     values: list[str] | None = None  # a digest of each value, in the order of `query`
     # Of a search: the digests of its first letter, its first two, and so on. They show that one key begins with another
@@ -51,18 +64,19 @@ class Call:
     retry_s: int = 0  # Retry-After
     guess: str = ""
 
-    is_ok = _fact("o")
-    is_final = _fact("f")  # the answer says that the order is paid, or will never be
-    is_change = _fact("c")
-    is_reading = _fact("d")
-    is_login = _fact("n")  # the answer gave a new token
-    is_unpaged = _fact("l")
-    is_heavy = _fact("p")
-    is_unknown_path = _fact("u")
-    has_captcha = _fact("v")
-    has_key = _fact("k")  # it was done under an ``Idempotency-Key``
-    by_switch = _fact("s")
-    by_read_only = _fact("r")
+    @property
+    def is_ok(self) -> bool:
+        return Fact.OK in self.facts
+
+    @property
+    def is_certain(self) -> bool:
+        """Tell whether the caller is known by a token or a login, and not by the address."""
+        return not self.guess
+
+    @property
+    def is_likely(self) -> bool:
+        """Tell whether the caller is known, or is the only one who used the address of late."""
+        return self.guess != POOR_GUESS
 
     @property
     def end(self) -> float:
@@ -71,7 +85,7 @@ class Call:
     @property
     def is_own_refusal(self) -> bool:
         """Tell whether it was refused for what the client did."""
-        return not (self.is_ok or self.by_switch or self.by_read_only)
+        return not any(fact in self.facts for fact in (Fact.OK, Fact.SWITCH, Fact.READ_ONLY))
 
     @property
     def refusal(self) -> str:
@@ -103,19 +117,9 @@ class Call:
 
     def row(self) -> dict[str, Any]:
         """Return the call as ``/sandbox/control/requests`` tells it."""
-        return self.proof() | {
-            "query": self.query,
-            "http": self.http,
-            "status": self.status,
-            "code": self.code,
-            "ms": self.ms,
-            "bytes": self.size,
-            "token": self.token,
-            "switch": self.by_switch,
-            "read_only": self.by_read_only,
-            "hint": self.hint,
-            "guessed": bool(self.guess),
-        }
+        same = {name: getattr(self, name) for name in ("query", "http", "status", "code", "ms", "token", "hint")}
+        marks = {"switch": Fact.SWITCH in self.facts, "read_only": Fact.READ_ONLY in self.facts}
+        return self.proof() | same | marks | {"bytes": self.size, "guessed": not self.is_certain}
 
 
 _KEPT_FIELDS = attrgetter(*Call.__slots__[:-1])

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from lessons.calls import Call
-from lessons.signs import POLL, POLL_ENDS_S, REFRESH, after_burst, poll_after_end, poll_too_fast
+from core.times import local
+from lessons.calls import Call, Fact
+from lessons.models import Done
+from lessons.paths import LIST, POLL, REFRESH, SEARCH, UPLOADS
+from lessons.signs import POLL_ENDS_S, after_burst, poll_after_end, poll_too_fast
 
 Calls = list[Call]
 Find = Callable[[Calls, float], Calls]
-LIST, SEARCH = "/students/getstulist", "/students/searchstu"
 DEBOUNCE_S = 2
 KEY_PARTS = 16  # hexadecimal digits in the digests of two letters
 
@@ -25,6 +27,10 @@ def _first(is_proof: Callable[[Call], Any]) -> Find:
 def _done(*paths: str) -> Find:
     """Find the first success of one of these calls."""
     return _first(lambda call: call.path in paths)
+
+
+_login = _first(lambda call: Fact.LOGIN in call.facts and call.path != REFRESH)
+_captcha = _first(lambda call: Fact.CAPTCHA in call.facts or call.path == "/users/verifyCaptcha")
 
 
 def _paging(calls: Calls, now: float) -> Calls:
@@ -58,10 +64,10 @@ def _poll_stop(calls: Calls, now: float) -> Calls:
     """Find an order that was polled in good time, and not after its end."""
     for digest in dict.fromkeys(call.digest for call in calls if call.path == POLL):
         polls = [call for call in calls if call.path == POLL and call.digest == digest]
-        last = next((call for call in polls if call.is_final), None)
+        last = next((call for call in polls if Fact.FINAL in call.facts), None)
         is_over = last is not None and now > last.end + POLL_ENDS_S
         if is_over and len(polls) > 1 and polls[0] is not last and not poll_after_end(polls) + poll_too_fast(polls):
-            return [polls[0], *(poll for poll in polls if poll.is_final)][:2]
+            return [polls[0], *(poll for poll in polls if Fact.FINAL in poll.facts)][:2]
     return []
 
 
@@ -71,7 +77,7 @@ def _token_end(calls: Calls, now: float) -> Calls:
     for call in calls:
         if run or (call.code == "1004" and call.path != REFRESH):
             run.append(call)
-        if call.is_login:
+        if Fact.LOGIN in call.facts:
             if run and len(after_burst(run)) <= 3:
                 return [run[0], call]
             run = []
@@ -97,14 +103,8 @@ class Checkpoint(NamedTuple):
 
 
 CHECKPOINTS = {
-    "login": Checkpoint(
-        "登入", _first(lambda call: call.is_login and call.path != REFRESH), "用 POST /users/login 登入一次"
-    ),
-    "captcha": Checkpoint(
-        "验证码",
-        _first(lambda call: call.has_captcha or call.path == "/users/verifyCaptcha"),
-        "登入时一起传 captcha 和 getCaptcha 返回的 key",
-    ),
+    "login": Checkpoint("登入", _login, "用 POST /users/login 登入一次"),
+    "captcha": Checkpoint("验证码", _captcha, "登入时一起传 captcha 和 getCaptcha 返回的 key"),
     "list": Checkpoint("列表", _done(LIST), "用 getstulist 取得学员列表"),
     "paging": Checkpoint("分页", _paging, "同时传 page 和 count，取两页"),
     "search": Checkpoint("搜索", _first(lambda call: call.path == SEARCH and call.key), "用 searchstu 和 key 搜索"),
@@ -112,11 +112,7 @@ CHECKPOINTS = {
     "add": Checkpoint("新增", _done("/students/addstu"), "用 addstu 增加一名学员"),
     "edit": Checkpoint("修改", _done("/students/updatestu"), "用 updatestu 修改一名学员"),
     "delete": Checkpoint("删除", _done("/students/delstu"), "用 delstu 删除一名学员"),
-    "upload": Checkpoint(
-        "上传",
-        _done("/upload/uploadImg", "/students/uploadStuAvatar", "/users/uploadAvatar"),
-        "用 FormData 上传一张图片",
-    ),
+    "upload": Checkpoint("上传", _done(*UPLOADS), "用 FormData 上传一张图片"),
     "menu": Checkpoint("菜单", _done("/permission/getMenuList"), "用 getMenuList 取得菜单"),
     "scan": Checkpoint("扫码登入", _done("/users/wechatLogin"), "扫码以后用 wechatCode 调用 wechatLogin"),
     "cart": Checkpoint("购物车", _done("/cart/add_to_cart"), "用 add_to_cart 把商品放进购物车"),
@@ -127,20 +123,22 @@ CHECKPOINTS = {
     "token_end": Checkpoint("token 失效", _token_end, "收到 code 1004 以后，三次调用之内登入或刷新令牌"),
     "refresh": Checkpoint("刷新令牌", _done(REFRESH), "登入时传 refresh=1，再用 /users/refresh 刷新"),
     "retry": Checkpoint("重试", _retry, "收到 429、503 时等 Retry-After 的秒数，再试成功"),
-    "idempotent": Checkpoint("幂等", _first(lambda call: call.has_key), "下单或新增时带 Idempotency-Key"),
+    "idempotent": Checkpoint("幂等", _first(lambda call: Fact.KEY in call.facts), "下单或新增时带 Idempotency-Key"),
     "signin": Checkpoint("签到", _done("/attendance/sign"), "用 /attendance/sign 签到"),
 }
 
 
 def checkpoints_proved(calls: Calls, *, now: datetime) -> dict[str, Calls]:
     """Return the proof of each checkpoint that the calls show."""
-    own = [call for call in calls if not call.guess]
+    own = [call for call in calls if call.is_certain]
     proofs = {name: checkpoint.find(own, now.timestamp()) for name, checkpoint in CHECKPOINTS.items()}
     return {name: proof for name, proof in proofs.items() if proof}
 
 
-def checkpoint_row(name: str, proof: dict[str, Any] | None) -> dict[str, Any]:
-    """Return one as ``/sandbox/control/checkpoints`` tells it; ``proof`` has ``at`` and ``calls``."""
+def checkpoint_row(name: str, done: Done | None) -> dict[str, Any]:
+    """Return one as ``/sandbox/control/checkpoints`` tells it."""
     label, _, missing = CHECKPOINTS[name]
-    row: dict[str, Any] = {"checkpoint": name, "name": label, "done": proof is not None}
-    return row | (proof | {"missing": ""} if proof else {"at": None, "calls": [], "missing": missing})
+    row: dict[str, Any] = {"checkpoint": name, "name": label, "done": done is not None}
+    if done is None:
+        return row | {"at": None, "calls": [], "missing": missing}
+    return row | {"at": local(done.at).isoformat(timespec="seconds"), "calls": done.calls, "missing": ""}

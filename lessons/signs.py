@@ -1,7 +1,7 @@
 """Signs of how a client works. Each is one function: it gets the calls of an account, oldest first, and returns each
 time the sign was there, as the calls that prove it.
 
-To add a sign, write a function and name it in ``SIGNS``. Calls by guess are left out, but for ``wrong_path``.
+To add a sign, write a function and name it in ``SIGNS``. Only ``wrong_path`` gets calls of a caller who is guessed.
 """
 
 from collections import defaultdict
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
-from lessons.calls import POOR_GUESS, Call
+from lessons.calls import Call, Fact
+from lessons.paths import POLL, REFRESH
 
 Calls = list[Call]
-REFRESH, POLL = "/users/refresh", "/order/query_order_status"
-POLL_ENDS_S = 10  # a question that comes later is no polling any more
+MANY_ROWS = 100  # of a list without pages
+HEAVY_BYTES, HEAVY_SIDE = 1_000_000, 2_000  # of a picture; the side in pixels
+POLL_ENDS_S = 10  # without a poll: a question after that is a new one
 QUEUE_S = 1  # in which the calls that wait for a connection get one
 ROUNDING_S = 0.001  # of a call's time and length together
 
@@ -34,14 +36,14 @@ def no_debounce(calls: Calls) -> list[Calls]:
 
 def no_paging(calls: Calls) -> list[Calls]:
     """Find lists without ``count`` that answered more than 100 rows."""
-    return [[call] for call in calls if call.is_unpaged]
+    return [[call] for call in calls if Fact.UNPAGED in call.facts]
 
 
 def double_submit(calls: Calls) -> list[Calls]:
     """Find equal POSTs within 2 s that both changed something. With another change between them it was on purpose."""
     return _joined(
         [first, second]
-        for first, second in pairwise(call for call in calls if call.is_change)
+        for first, second in pairwise(call for call in calls if Fact.CHANGE in call.facts)
         if first.method == "POST" and first.digest and first.same_as(second) and second.time - first.time <= 2
     )
 
@@ -50,7 +52,7 @@ def n_plus_one(calls: Calls) -> list[Calls]:
     """Find at least 5 readings of one path within 1 s that differ in the value of one parameter. A search is none."""
     groups: dict[Any, Calls] = defaultdict(list)
     for call in calls:
-        if call.is_reading and call.values and not call.key:
+        if Fact.READING in call.facts and call.values and not call.key:
             groups[call.path, tuple(call.query)].append(call)
     found = []
     for group in groups.values():
@@ -76,7 +78,7 @@ def ended_token(calls: Calls) -> list[Calls]:
                 found.append([spent[call.digest], call])
         elif call.code == "1004":
             ended[call.token].append(call)
-        if call.is_login or call is calls[-1]:
+        if Fact.LOGIN in call.facts or call is calls[-1]:
             runs = ([run[0], *after_burst(run)] for run in ended.values())
             found += [run for run in runs if len(run) > 4]
             ended.clear()
@@ -115,9 +117,9 @@ def poll_after_end(calls: Calls) -> list[Calls]:
 
     After a change of the account, such as a return, it is a new question.
     """
-    found, changes = [], [call.time for call in calls if call.is_change]
+    found, changes = [], [call.time for call in calls if Fact.CHANGE in call.facts]
     for group in _groups(call for call in calls if call.path == POLL):
-        last = next((call for call in group if call.is_final), None)
+        last = next((call for call in group if Fact.FINAL in call.facts), None)
         proof = [last] if last else []
         for call in group:
             if proof and proof[0].end < call.time <= proof[-1].end + POLL_ENDS_S:
@@ -137,14 +139,16 @@ def poll_too_fast(calls: Calls) -> list[Calls]:
 
 def heavy_upload(calls: Calls) -> list[Calls]:
     """Find pictures over 1 MB or 2,000 pixels."""
-    return [[call] for call in calls if call.is_heavy]
+    return [[call] for call in calls if Fact.HEAVY in call.facts]
 
 
 def wrong_path(calls: Calls) -> list[Calls]:
     """Find at least 3 requests within a minute for addresses that there are not."""
     found: list[Calls] = []
     run: Calls = []
-    for call in filter(lambda call: call.is_unknown_path, calls):
+    for call in calls:
+        if Fact.UNKNOWN_PATH not in call.facts:
+            continue
         run = [earlier for earlier in run if call.time - earlier.time <= 60] + [call]
         if len(run) == 3:
             found.append(list(run))
@@ -169,10 +173,10 @@ SIGNS: dict[str, tuple[str, Callable[[Calls], list[Calls]]]] = {
 
 def signs_of(calls: Calls) -> list[dict[str, Any]]:
     """Return the signs of an account as ``/sandbox/control/signs`` tells them; the calls are those of the last time."""
-    sure, guessed = [call for call in calls if not call.guess], [call for call in calls if call.guess != POOR_GUESS]
+    certain, likely = [call for call in calls if call.is_certain], [call for call in calls if call.is_likely]
     rows = []
     for sign, (name, find) in SIGNS.items():
-        found = find(guessed if find is wrong_path else sure)
+        found = find(likely if find is wrong_path else certain)
         if found:
             last = max(found, key=lambda proof: proof[-1].time)
             row = {"sign": sign, "name": name, "times": len(found), "last": last[-1].iso}

@@ -27,46 +27,43 @@ from core.api.request import client_ip, token_of_head
 from core.api.routing import pages
 from core.cache import valkey
 from core.errors import BodyTooLarge, LoginRequired, Unreadable
-from lessons.calls import MAX_NAMES, Call, digest, key_digest
-from lessons.progress import progress_of
+from lessons.calls import GUESS, MAX_NAMES, POOR_GUESS, Call, Fact, digest, key_digest
+from lessons.paths import LOGIN, POLL, SEARCHES
+from lessons.services import progress_update
+from lessons.signs import HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS
 from uploads.formats import picture_side
 
 log = structlog.get_logger("lessons")
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
+_KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
 # Calls of an account after which a process looks at the checkpoints. Three processes answer calls (two of web, and the
 # sockets'), so one of them looks before the oldest of 300 calls goes.
 _LOOK, _MAX_COUNTED = 100, 10_000
-_KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
-MAX_PATH, MAX_NAME, MAX_TEXT = 60, 20, 120
-HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS = 1_000_000, 2_000, 100
-POLL = "/order/query_order_status"
-SEARCHES = {"/students/searchstu", "/users/getAllUers"}
+_counts = Counter[str]()  # the calls of this process by account, since it was cleared
+MAX_PATH, MAX_NAME, MAX_HINT, MAX_MSG = 60, 20, 120, 60  # characters
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
 
 # Adds a call to its account's list. A caller who is not known gets the list of the account that last used the address;
 # without one nothing is kept. Marks the entry with "=", or with how good the guess is. After 20 guesses in a row it
 # keeps no more: whoever shares the address could else push all of an account's own calls out of its list.
 _ADD = f"""
-local list, place, unid, now, mark = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), '='
+local place, unid, now, mark = KEYS[2], ARGV[1], tonumber(ARGV[2]), '='
 if unid == '' then
   local who = redis.call('ZREVRANGE', place, 0, 1, 'WITHSCORES')
   if not who[1] then return end
-  list = list .. who[1]
-  local before = redis.call('LINDEX', list, 19)
+  unid = who[1]
+  local before = redis.call('LINDEX', KEYS[1] .. unid, 19)
   if before and string.sub(before, 1, 1) ~= '=' then return end
-  mark = who[4] and now - tonumber(who[4]) < {ALONE_S} and 'a' or 'g'
-else
-  list = list .. unid
-  if ARGV[4] == '1' then
-    redis.call('ZADD', place, now, unid)
-    redis.call('ZREMRANGEBYRANK', place, 0, -3)
-    redis.call('EXPIRE', place, {KEPT_S})
-  end
+  mark = who[4] and now - tonumber(who[4]) < {ALONE_S} and '{POOR_GUESS}' or '{GUESS}'
+elseif ARGV[4] == '1' then
+  redis.call('ZADD', place, now, unid)
+  redis.call('ZREMRANGEBYRANK', place, 0, -3)
+  redis.call('EXPIRE', place, {KEPT_S})
 end
+local list = KEYS[1] .. unid
 if redis.call('LPUSH', list, mark .. ARGV[3]) >= {KEPT + 100} then redis.call('LTRIM', list, 0, {KEPT - 1}) end
 redis.call('EXPIRE', list, {KEPT_S})
 """
-_counts = Counter[str]()  # the calls of this process by account, since it was cleared
 
 
 class StreamMiddleware:
@@ -124,48 +121,52 @@ class _Watch:
             self.is_unpaged = is_long and "count" in case.fields
 
     def note(self, answer: Any, took_s: float) -> None:
-        request, match, sent = self.request, getattr(self.request, "call_match", None), self.sent or {}
+        """Put the call into the list of its account, and look at that account's checkpoints when it is time."""
+        match = getattr(self.request, "call_match", None)
         self.endpoint, self.answer = match.func.endpoint if match else None, answer
-        body = self.body = answer.data if isinstance(getattr(answer, "data", None), dict) else {}
-        self.is_ok = answer.status_code < 400 and body.get("state") is not False
+        self.body = answer.data if isinstance(getattr(answer, "data", None), dict) else {}
+        self.is_ok = answer.status_code < 400 and self.body.get("state") is not False
         # What a refusal deals with stands in the context of its log lines; to read that costs as much as the digests.
         about = {"caller": self.caller} if self.caller else get_contextvars()
-        raw = token_of_head(request) or self.token
+        raw = token_of_head(self.request) or self.token
         raw = raw if isinstance(raw, str) else ""
         unid, is_here = (about["caller"], True) if "caller" in about else self._caller(raw)
-        wait = answer.headers.get("Retry-After", "")
-        if unid is None and body.get("state"):
+        if unid is None and self.body.get("state"):
             return  # nobody's: a captcha, the weather
-        if not is_here and wait:
+        if not is_here and "Retry-After" in answer.headers:
             return  # a name is no proof: wrong passwords that anybody sends end at their limit
+        path = f"/{match.route}" if match else self.request.path_info[:MAX_PATH]
+        call = self._call(path, digest(raw) if raw else "", took_s, is_read_only="read_only" in about)
+        call_add(call, unid, address=client_ip(self.request), is_here=is_here)
+        if unid and look_is_due(unid) and (user := User.objects.filter(unid=unid).first()):
+            progress_update({user.pk: calls_of([unid])[0]}, now=times.now())
+
+    def _call(self, path: str, token: str, took_s: float, *, is_read_only: bool) -> Call:
+        request, answer, sent = self.request, self.answer, self.sent or {}
         has_query = answer.status_code != BodyTooLarge.http_status  # else Django refuses the query once more
         names = request.GET if has_query else ()
         query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]
         key = sent.get("key") if self.endpoint and self.endpoint.path in SEARCHES else None
-        began = times.now().timestamp() - took_s
-        call = Call(
-            time=round(began, 3),
+        wait = answer.headers.get("Retry-After", "")
+        return Call(
+            time=round(times.now().timestamp() - took_s, 3),
             method=str(request.method)[:8],
-            path=f"/{match.route}" if match else request.path_info[:MAX_PATH],
+            path=path,
             query=query,
             http=answer.status_code,
-            status=body.get("status"),
-            code=str(body.get("code", "")),
+            status=self.body.get("status"),
+            code=str(self.body.get("code", "")),
             ms=round(took_s * 1000),
             size=0 if answer.streaming else len(answer.content),
-            token=digest(raw) if raw else "",
-            hint=str(body.get("hint", ""))[:MAX_TEXT],
-            msg="" if self.is_ok else str(body.get("msg", ""))[:MAX_PATH],
-            facts=self._facts() + ("r" if "read_only" in about else ""),
+            token=token,
+            hint=str(self.body.get("hint", ""))[:MAX_HINT],
+            msg="" if self.is_ok else str(self.body.get("msg", ""))[:MAX_MSG],
+            facts=self._facts(is_read_only),
             digest="" if self.sent is None else digest(str(sorted(sent.items())), 6),
             values=[digest(str(sent.get(name, "")), 2) for name in query] if request.method == "GET" else None,
             key=key_digest(key.strip()) if isinstance(key, str) else "",
             retry_s=int(wait) if wait.isdecimal() else 0,
         )
-        place = _PLACE + client_ip(request)
-        valkey.client().send("EVAL", _ADD, 2, _KEY, place, unid or "", began, call.encoded(), int(is_here))
-        if unid:
-            _look(unid)
 
     def _caller(self, raw: str) -> tuple[str | None, bool]:
         """Return whose call it was that no token told, and whether that account is at the address of the call."""
@@ -176,31 +177,32 @@ class _Watch:
             if isinstance(text, str) and text and (unid := token_holder(text)):
                 return unid, True
         name = sent.get("username")
-        if self.endpoint and self.endpoint.path == "/users/login" and isinstance(name, str):
+        if self.endpoint and self.endpoint.path == LOGIN and isinstance(name, str):
             users = User.objects.filter(username=name.strip().lower()[:150])
             return users.values_list("unid", flat=True).first(), False
         return None, False
 
-    def _facts(self) -> str:
+    def _facts(self, is_read_only: bool) -> str:
         endpoint, is_ok = self.endpoint, self.is_ok
         is_reading = bool(endpoint and (endpoint.is_reading or endpoint.is_quick))
         # A login opens nothing that stays; what a twin has done is given again.
         is_open = not endpoint or (endpoint.access is Access.OPEN and not endpoint.takes_files)
         has_ended = is_ok or self.body.get("order_status") in ENDED_ORDERS
-        letters = {
-            "o": is_ok,
-            "d": is_reading,
-            "c": is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in self.answer.headers,
-            "n": is_ok and isinstance(self.body.get("token"), str),
-            "f": has_ended and endpoint and endpoint.path == POLL,
-            "l": is_ok and self.is_unpaged,
-            "p": self.is_heavy,
-            "u": endpoint is None,
-            "v": is_ok and "captcha" in (self.sent or ()),
-            "k": is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in self.request.META,
-            "s": hasattr(self.request, "switch"),  # from ``sandbox.switches``
+        facts = {
+            Fact.OK: is_ok,
+            Fact.READING: is_reading,
+            Fact.CHANGE: is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in self.answer.headers,
+            Fact.LOGIN: is_ok and isinstance(self.body.get("token"), str),
+            Fact.FINAL: has_ended and endpoint and endpoint.path == POLL,
+            Fact.UNPAGED: is_ok and self.is_unpaged,
+            Fact.HEAVY: self.is_heavy,
+            Fact.UNKNOWN_PATH: endpoint is None,
+            Fact.CAPTCHA: is_ok and "captcha" in (self.sent or ()),
+            Fact.KEY: is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in self.request.META,
+            Fact.SWITCH: hasattr(self.request, "switch"),  # from ``sandbox.switches``
+            Fact.READ_ONLY: is_read_only,
         }
-        return "".join(letter for letter, is_so in letters.items() if is_so)
+        return "".join(fact for fact, is_so in facts.items() if is_so)
 
 
 def _is_heavy(file: Any) -> bool:
@@ -210,15 +212,6 @@ def _is_heavy(file: Any) -> bool:
         file.seek(0)
         return picture_side(file) > HEAVY_SIDE
     return False
-
-
-def _look(unid: str) -> None:
-    """Keep the checkpoints of an account after each 100 calls of it."""
-    if len(_counts) > _MAX_COUNTED:
-        _counts.clear()
-    number = _counts[unid] = _counts[unid] + 1  # threads may count one call less, but each number is seen
-    if number % _LOOK == 0 and (user := User.objects.filter(unid=unid).first()):
-        progress_of({user.pk: calls_of([unid])[0]}, now=times.now())
 
 
 @cache
@@ -231,6 +224,25 @@ def _is_no_page(request: HttpRequest, response: HttpResponse) -> bool:
     head, tail = request.path_info.strip("/").partition("/")[0], request.path_info.rpartition("/")[2]
     is_file = "." in tail or head.startswith(".")
     return response.status_code == 404 and not is_file and head not in _page_heads()
+
+
+def call_add(call: Call, unid: str | None, *, address: str, is_here: bool) -> None:
+    """Add a call to the list of its account, without waiting for an answer.
+
+    :param unid: None if the caller is not known.
+    :param is_here: whether the account is at the address, so that calls of unknown callers from there may be its own.
+    :raises redis.RedisError: it was not sent.
+    """
+    place = _PLACE + address
+    valkey.client().send("EVAL", _ADD, 2, _KEY, place, unid or "", call.time, call.encoded(), int(is_here))
+
+
+def look_is_due(unid: str) -> bool:
+    """Tell whether this process has answered 100 calls of an account since it last looked at them."""
+    if len(_counts) > _MAX_COUNTED:
+        _counts.clear()
+    number = _counts[unid] = _counts[unid] + 1  # threads may count one call less, but each number is seen
+    return number % _LOOK == 0
 
 
 def calls_of(unids: Iterable[str]) -> list[list[Call]]:

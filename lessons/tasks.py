@@ -3,7 +3,7 @@
 from accounts.models import User
 from core import times
 from core.queues import queued_task
-from lessons.progress import progress_of
+from lessons.services import progress_update
 from lessons.stream import accounts_noted, calls_of
 
 BATCH = 50
@@ -16,4 +16,4 @@ def keep_progress() -> None:
     for at in range(0, len(unids), BATCH):
         users = list(User.objects.filter(unid__in=unids[at : at + BATCH]))
         calls = calls_of(user.unid for user in users)
-        progress_of({user.pk: own for user, own in zip(users, calls, strict=True)}, now=times.now())
+        progress_update({user.pk: own for user, own in zip(users, calls, strict=True)}, now=times.now())

@@ -3,8 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from lessons.classroom import classroom_page
-from lessons.lesson import lesson_page
+from lessons.pages import classroom_page, lesson_page
 from lessons.slips import slips_again, student_slip
 
 urlpatterns = [

@@ -153,7 +153,7 @@ def class_accounts_move(*, before: str, after: str, user_pks: Sequence[int] | No
     return pks
 
 
-def class_list() -> list[tuple[str, int]]:
+def accounts_by_class() -> list[tuple[str, int]]:
     """Return (class name, number of accounts) for each class that has accounts."""
     rows = User.objects.exclude(class_name="").order_by("class_name").values_list("class_name")
     return list(rows.annotate(accounts=Count("pk")))

@@ -300,7 +300,7 @@ def test_a_class_whose_practice_students_fail_leaves_no_account(office, monkeypa
         assert User.objects.exclude(class_name="").count() == 2
         raise OSError
 
-    monkeypatch.setattr("lessons.classroom.practice_add", practice_add)
+    monkeypatch.setattr("lessons.services.practice_add", practice_add)
 
     with pytest.raises(OSError):
         add(office, names="谭鹏\n李雷", practice="3")

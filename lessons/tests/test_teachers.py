@@ -9,10 +9,10 @@ from accounts.models import User
 from accounts.services.class_accounts import Trainee
 from accounts.tokens import token_issue
 from conftest import ApiClient
-from lessons.classroom import class_open
 from lessons.faults import PRESETS, fault_set
 from lessons.models import Plan
-from lessons.teachers import class_take, teacher_names
+from lessons.selectors import teacher_names
+from lessons.services import class_open, class_take
 from permissions.gate import read_only_until
 from permissions.models import DataScope, Role
 from sandbox.switches import switches_on

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 
 from accounts.models import User
 from accounts.services.class_accounts import Trainee
-from lessons.classroom import class_open
+from lessons.services import class_open
 from permissions.models import Role
 from students.models import Student
 from students.tests.factories import student, students

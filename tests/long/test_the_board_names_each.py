@@ -18,8 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.class_accounts import Trainee
 from config.settings import base
-from lessons.classroom import class_open
-from lessons.progress import progress_of
+from lessons.services import class_open, progress_update
 from lessons.signs import POLL_ENDS_S
 from lessons.stream import calls_of
 from tests.kit import free_ports, logged_in
@@ -173,7 +172,7 @@ def test_the_board_names_each_as_what_it_is_and_blames_no_careful_one(roles, roo
     users = list(User.objects.filter(username__in=[slip.username for slip in slips[:10]]))
     calls = dict(zip([user.pk for user in users], calls_of(user.unid for user in users), strict=True))
     # Ten seconds later it is sure that nobody asks any more.
-    for done in progress_of(calls, now=timezone.now() + timedelta(seconds=POLL_ENDS_S)).values():
+    for done in progress_update(calls, now=timezone.now() + timedelta(seconds=POLL_ENDS_S)).values():
         assert done.keys() == DONE_BY_THE_CAREFUL
     assert {row["用户名"] for row in rows[:10]} == {slip.username for slip in slips[30:]}
     assert {row["最近一次被拒绝"].partition(" ")[0] for row in rows[:10]} == {"/users/login"}

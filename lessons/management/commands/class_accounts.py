@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.errors import ClassAccountsRefused
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import Slip, class_accounts_delete, class_accounts_reset, names_read
-from lessons.classroom import class_open
+from lessons.services import class_open
 from permissions.models import DEFAULT_ROLEID, DataScope
 
 

@@ -1,0 +1,7 @@
+"""The calls of the API that the stream, the signs and the checkpoints know by name."""
+
+LOGIN, REFRESH = "/users/login", "/users/refresh"
+LIST, SEARCH = "/students/getstulist", "/students/searchstu"
+SEARCHES = {SEARCH, "/users/getAllUers"}
+POLL = "/order/query_order_status"
+UPLOADS = ("/upload/uploadImg", "/students/uploadStuAvatar", "/users/uploadAvatar")
