@@ -37,15 +37,14 @@ def accounts_settle(account_pks: Iterable[int | None], fate: str) -> list[int]:
     return pks
 
 
-def accounts_link(slips: Sequence[Slip]) -> int:
-    """Link new accounts to the students whose number and name are on the slip; return how many."""
+def accounts_link(slips: Sequence[Slip]) -> None:
+    """Link new accounts to the students whose number and name are on the slip."""
     users = {user.username: user for user in User.objects.filter(username__in=[slip.username for slip in slips])}
     by_number = {spelling: slip for slip in slips if slip.number for spelling in (slip.number, slip.number.upper())}
     rows = Student.objects.select_for_update().filter(sid__in=by_number, account=None).order_by("pk")
-    students = [one for one in rows if one.name == by_number[one.sid].name]
-    for student in students:
-        Student.objects.filter(pk=student.pk).update(account=users[by_number[student.sid].username])
-    return len(students)
+    for student in rows:
+        if student.name == by_number[student.sid].name:
+            Student.objects.filter(pk=student.pk).update(account=users[by_number[student.sid].username])
 
 
 def accounts_suggested(student: Student, by: Any) -> QuerySet[User]:

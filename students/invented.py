@@ -20,8 +20,8 @@ DEGREES = ["大专", "本科", "专科", "硕士"]
 CLASSES = ["练习1班", "练习2班", "练习3班"]
 
 
-def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> int:
-    """Enter ``number`` invented students for each of the users; return how many. The same user gets the same names."""
+def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> None:
+    """Enter ``number`` invented students for each of the users. The same user gets the same names."""
     with transaction.atomic():
         for user_pk in user_pks:
             dice = Random(user_pk)  # noqa: S311  (names, no secret)
@@ -40,7 +40,6 @@ def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> int:
                 for at in range(number)
             ]
             students_create(students, actor_pk=user_pk, now=now)
-    return len(user_pks) * number
 
 
 def students_clear(
