@@ -34,10 +34,7 @@ def v2_endpoint(call: Call) -> View:
         try:
             call_fields = _read(request)
             appid = call_fields.get("appid", appid)
-            if call_fields.get("appid") not in (
-                sandbox_values()["WECHAT_APP_ID"],
-                sandbox_values()["WECHAT_MINI_APP_ID"],
-            ):
+            if call_fields.get("appid") not in apps:
                 raise Refused(Reason.APPID)
             outcome = {"result_code": "SUCCESS"} | call(call_fields, timezone.now())
         except Refused as refusal:
