@@ -5,10 +5,10 @@ is bounded in length, and each entry in bytes (``lessons.calls``). ``benchmarks/
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
+from random import randrange
 from typing import Any
 
 import redis
@@ -35,11 +35,8 @@ from uploads.formats import picture_side
 
 log = structlog.get_logger("lessons")
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
-_KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
-# Calls of an account after which a process looks at the checkpoints. Three processes answer calls (two of web, and the
-# sockets'), so one of them looks before the oldest of 300 calls goes.
-_LOOK, _MAX_COUNTED = 100, 10_000
-_counts = Counter[str]()  # the calls of this process by account, since it was cleared
+_KEY, _PLACE, _NEW = "spms:lesson:", "spms:lesson-place:", "spms:lesson-new:"
+MANY_NEW, ASKING = 100, 10  # calls that nobody has looked at; of so many calls one asks for their number
 MAX_PATH, MAX_NAME, MAX_HINT, MAX_MSG = 60, 20, 120, 60  # characters
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
 
@@ -60,9 +57,11 @@ elseif ARGV[4] == '1' then
   redis.call('ZREMRANGEBYRANK', place, 0, -3)
   redis.call('EXPIRE', place, {KEPT_S})
 end
-local list = KEYS[1] .. unid
+local list, new = KEYS[1] .. unid, KEYS[3] .. unid
 if redis.call('LPUSH', list, mark .. ARGV[3]) >= {KEPT + 100} then redis.call('LTRIM', list, 0, {KEPT - 1}) end
 redis.call('EXPIRE', list, {KEPT_S})
+redis.call('INCR', new)
+redis.call('EXPIRE', new, {KEPT_S})
 """
 
 
@@ -233,16 +232,20 @@ def call_add(call: Call, unid: str | None, *, address: str, is_here: bool) -> No
     :param is_here: whether the account is at the address, so that calls of unknown callers from there may be its own.
     :raises redis.RedisError: it was not sent.
     """
-    place = _PLACE + address
-    valkey.client().send("EVAL", _ADD, 2, _KEY, place, unid or "", call.time, call.encoded(), int(is_here))
+    where = (_KEY, _PLACE + address, _NEW)
+    valkey.client().send("EVAL", _ADD, len(where), *where, unid or "", call.time, call.encoded(), int(is_here))
 
 
 def look_is_due(unid: str) -> bool:
-    """Tell whether this process has answered 100 calls of an account since it last looked at them."""
-    if len(_counts) > _MAX_COUNTED:
-        _counts.clear()
-    number = _counts[unid] = _counts[unid] + 1  # threads may count one call less, but each number is seen
-    return number % _LOOK == 0
+    """Tell one process, once for 100 calls of an account, to look at them before the oldest of 300 goes.
+
+    One call in ten asks, chosen by chance, so it does not matter how many processes share the calls. That none of 200
+    calls in a row asks happens once in a billion times.
+    """
+    if randrange(ASKING):  # noqa: S311  (no secret)
+        return False
+    key = _NEW + unid
+    return int(valkey.client().get(key) or 0) >= MANY_NEW and bool(valkey.client().delete(key))
 
 
 def calls_of(unids: Iterable[str]) -> list[list[Call]]:
