@@ -13,7 +13,9 @@ from django.shortcuts import render
 
 from backoffice.navigation import may_see, may_see_income
 from backoffice.periods import Days, change_text, days_asked
-from charts.series import PRODUCTS_BY, SERIES, Sight, Span, products_chart, students_chart
+from charts.charts import PRODUCTS_BY, SERIES, products_chart, students_chart
+from charts.sight import Sight
+from charts.spans import Span
 from core import times
 from core.admin.listing import page_of
 from core.admin.password import require_password

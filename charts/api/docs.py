@@ -1,8 +1,8 @@
 """What ``/docs/`` shows of the charts' calls."""
 
 from charts.api import params
+from charts.charts import NamedSales, NamedValue, Overview, Trend
 from charts.errors import TooManyPoints
-from charts.series import NamedSales, NamedValue, Overview, Trend
 from core.api.endpoint import Doc
 from core.errors import BadParameter
 

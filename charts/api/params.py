@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 
-from charts.series import PRODUCTS_BY, SERIES, STUDENTS_BY
+from charts.charts import PRODUCTS_BY, SERIES, STUDENTS_BY
 from core.api.params import IdList, OneOf, Params, PositiveInt, SpanParams
 
 MAX_LIMIT = 30

@@ -1,4 +1,4 @@
-"""What the page of an order shows beside the order's own row."""
+"""What the page of an order shows beside the order's own row: start at ``order_page()``."""
 
 from collections import defaultdict
 from collections.abc import Iterator
