@@ -27,7 +27,7 @@ from core.admin.password import require_password
 from core.api.request import absolute_url
 from core.audit import StaffAction, action_record
 from core.errors import DomainError, NothingChanged
-from core.ids import storable
+from core.ids import pks_of, storable
 from core.sheets.write import book_write, download
 from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
@@ -69,7 +69,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
     )
 
     def may_export(self, request: HttpRequest) -> bool:
-        return super().may_export(request) and not scope_of(request.user).is_narrow
+        return self.has_export_right(request) and not scope_of(request.user).is_narrow
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         return sessions_found(scope=scope_of(request.user))
@@ -168,27 +168,22 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
 
     def _mark(self, request: HttpRequest, session: Session) -> None:
         """Store what differs from what the page has shown; who has changed since then stays, and is named."""
-        now, scope, changes, others = times.now(), scope_of(request.user), [], []
-        for record in records_of(session, scope):
-            shown, chosen = (_STATUSES.get(request.POST.get(f"{part}-{record.pk}")) for part in ("was", "is"))
-            remark = storable(request.POST.get(f"remark-{record.pk}", record.remark), 200)
-            present = session.status_at(now, record.status)
-            if chosen is None or (chosen == shown and remark == record.remark):
-                continue
-            if chosen != shown and present not in (shown, chosen):
-                others.append(f"{record.name}（{present.label}）")
-                continue
-            facts: dict[str, Any] = {"status": None if chosen == shown else chosen, "remark": remark}
-            try:
-                done = services.record_mark(pk=session.pk, sid=record.sid, **facts, now=now, scope=scope)
-            except NothingChanged:  # a colleague has done the same
-                continue
-            changes.append(f"{done.name} {present.label} → {Status(done.status).label}")
-        if changes:
+        data, marks = request.POST, {}
+        for pk in pks_of(name.removeprefix("is-") for name in data if name.startswith("is-")):
+            shown, chosen = (_STATUSES.get(data.get(f"{part}-{pk}")) for part in ("was", "is"))
+            remark = data.get(f"remark-{pk}")
+            if chosen is not None:
+                marks[pk] = services.Mark(shown, chosen, None if remark is None else storable(remark, 200))
+        changed, others = services.records_mark(
+            pk=session.pk, marks=marks, now=times.now(), scope=scope_of(request.user)
+        )
+        if changed:
+            changes = (f"{record.name} {before.label} → {Status(record.status).label}" for record, before in changed)
             action_record(session, StaffAction.BULK, {"考勤": "；".join(changes)})
-            messages.success(request, f"已修改 {len(changes)} 名")
+            messages.success(request, f"已修改 {len(changed)} 名")
         if others:
-            messages.warning(request, f"刚才有变化，没有修改：{'、'.join(others)}。请核对后再改")
+            names = "、".join(f"{record.name}（{present.label}）" for record, present in others)
+            messages.warning(request, f"刚才有变化，没有修改：{names}。请核对后再改")
 
     # --- A session: its projected page ---
     def screen_page(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -221,7 +216,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
     # --- A month of a class ---
     def month_page(self, request: HttpRequest) -> HttpResponse:
         """Show a class's month on paper, or as Excel."""
-        if not super().may_export(request):
+        if not self.has_export_right(request):
             raise PermissionDenied
         try:
             first = date.fromisoformat(f"{request.GET.get('month', '')}-01")

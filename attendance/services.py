@@ -4,9 +4,10 @@ Whoever changes a session or its records locks the session first. So two signs o
 students with one device the second one is seen, and nobody signs what is being closed.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -15,7 +16,7 @@ from attendance import screens
 from attendance.codes import CODE_TTL, code_make
 from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExists
 from attendance.models import ATTENDED, Leave, Period, Record, Session, Status, Way
-from attendance.selectors import numbers_of, session_get
+from attendance.selectors import numbers_of, records_of, session_get
 from core import times
 from core.errors import NothingChanged, RowUnknown
 from permissions.scope import EVERYTHING, Scope
@@ -149,19 +150,40 @@ def record_mark(
         record = session.records.filter(scope.visible(of=Record), sid=sid).first()
         if record is None:
             raise RowUnknown
-        before = session.status_at(now, record.status)
-        record.status = before if status is None else status
-        record.status = session.status_at(now, record.status)  # when it is over, 未签到 is 旷课
-        new_remark = record.remark if remark is None else remark
-        if (record.status, new_remark) == (before, record.remark):
+        if not _mark(session, record, status, remark, now):
             raise NothingChanged
-        record.remark = new_remark
-        if record.status != before:
-            record.way = Way.HAND
-            record.signed_at = (record.signed_at or now) if record.status in ATTENDED else None
-        record.save()
         _tell(session, record)
     return record
+
+
+class Mark(NamedTuple):
+    """What a page sends of a record: the status that it has shown, the one to set, and the remark."""
+
+    shown: Status | None
+    chosen: Status
+    remark: str | None
+
+
+def records_mark(
+    *, pk: int, marks: Mapping[int, Mark], now: datetime, scope: Scope = EVERYTHING
+) -> tuple[list[tuple[Record, Status]], list[tuple[Record, Status]]]:
+    """Change many records of a session by hand; whose status differs by now from the one that was shown stays.
+
+    :param marks: by the keys of the records; those that ``scope`` does not show are left out.
+    :return: the records that changed, each with its status before, and those that stayed, each with its status.
+    :raises RowUnknown, NotPermitted: as :func:`record_mark`.
+    """
+    changed, others = [], []
+    with transaction.atomic():
+        session = scope.lock(Session.objects.filter(pk=pk), RowUnknown)
+        for record in records_of(session, scope).filter(pk__in=marks):
+            mark, before = marks[record.pk], session.status_at(now, record.status)
+            if mark.chosen != mark.shown and before not in (mark.shown, mark.chosen):
+                others.append((record, before))
+            elif _mark(session, record, None if mark.chosen == mark.shown else mark.chosen, mark.remark, now):
+                changed.append((record, before))
+        _tell(session, *(record for record, _ in changed))
+    return changed, others
 
 
 def session_close(*, pk: int, now: datetime, scope: Scope = EVERYTHING) -> None:
@@ -220,15 +242,31 @@ def _close(session: Session, at: datetime) -> None:
     transaction.on_commit(lambda: screens.screens_end(session.pk), robust=True)
 
 
-def _tell(session: Session, record: Record) -> None:
+def _mark(session: Session, record: Record, status: Status | None, remark: str | None, now: datetime) -> bool:
+    """Change a record of a locked session, and save it; tell whether anything was to be changed."""
+    before = session.status_at(now, record.status)
+    record.status = session.status_at(now, before if status is None else status)  # when it is over, 未签到 is 旷课
+    new_remark = record.remark if remark is None else remark
+    if (record.status, new_remark) == (before, record.remark):
+        return False
+    record.remark = new_remark
+    if record.status != before:
+        record.way = Way.HAND
+        record.signed_at = (record.signed_at or now) if record.status in ATTENDED else None
+    record.save()
+    return True
+
+
+def _tell(session: Session, *records: Record) -> None:
     statuses = session.records.values_list("status", flat=True)
-    event = {
-        "status": 200, "state": True, "sId": record.sid, "name": record.name,
-        "signed": numbers_of(statuses)["attended"], "total": len(statuses),
-        "attendanceStatus": Status(record.status).label, "signTime": times.format_api_time(record.signed_at),
-    }  # fmt: skip
-    # Before the commit, while the session is locked: of two signs at once, the second number must not come first.
-    screens.screens_tell(session.pk, "attendanceSigned", event)
+    for record in records:
+        event = {
+            "status": 200, "state": True, "sId": record.sid, "name": record.name,
+            "signed": numbers_of(statuses)["attended"], "total": len(statuses),
+            "attendanceStatus": Status(record.status).label, "signTime": times.format_api_time(record.signed_at),
+        }  # fmt: skip
+        # Before the commit, while the session is locked: of two signs at once, the second number must not come first.
+        screens.screens_tell(session.pk, "attendanceSigned", event)
 
 
 def _code_fields(pk: int, base: str, now: datetime) -> dict[str, Any]:

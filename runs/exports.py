@@ -90,6 +90,9 @@ class ExportableAdmin(OfficeAdmin):
         return str(self.opts.verbose_name)
 
     def may_export(self, request: HttpRequest) -> bool:
+        return self.has_export_right(request)
+
+    def has_export_right(self, request: HttpRequest) -> bool:
         right = f"{self.opts.app_label}.export_{self.opts.model_name}"
         return request.user.is_active and self.has_view_permission(request) and request.user.has_perm(right)
 

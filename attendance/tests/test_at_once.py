@@ -12,6 +12,7 @@ from accounts.tests.test_scan_login import Screen
 from attendance import services
 from attendance.errors import AlreadySigned, CodeExpired
 from attendance.models import Period, Record, Session, Status
+from attendance.tests.test_admin import grid
 from permissions.scope import Scope
 from students.class_steps import class_facts, class_merge, class_rename
 from students.classes import class_get
@@ -41,6 +42,21 @@ def test_two_signs_of_one_student_make_one(attend, session, trainee):
         answers = at_once([lambda code=code: attend("sign", tan, code=code)["msg"]] * 4)
 
         assert sorted(answers) == ["已经签到"] * 3 + ["签到成功"]
+
+
+def test_a_sign_while_a_teacher_saves_the_grid_stays_and_is_named(office, session, trainee, monkeypatch):
+    tan = trainee("谭鹏")
+    now, lock, signs = session(), Scope.lock, [lambda: sign(now, tan)]
+
+    def lock_after_the_sign(self, *args):
+        if signs:
+            signs.pop()()
+        return lock(self, *args)
+
+    monkeypatch.setattr(Scope, "lock", lock_after_the_sign)
+
+    assert grid(office, now, 谭鹏=3) == ["刚才有变化，没有修改：谭鹏（出勤）。请核对后再改"]
+    assert Record.objects.get().status == Status.PRESENT
 
 
 def test_forty_sign_within_ten_seconds_and_the_screen_hears_each(attend, trainee):
