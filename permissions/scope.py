@@ -69,7 +69,7 @@ class Scope:
 
     @property
     def key(self) -> str:
-        """What a file or a run keeps, to be closed under a narrower scope: other classes make another key."""
+        """What a file or a run keeps, to be closed under a narrower scope. It differs where the classes differ."""
         return f"{DataScope.CLASS}:{mark_of(self.classes)[:10]}" if self.kind.is_by_classes else self.kind
 
     def opens(self, key: str) -> bool:

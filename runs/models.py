@@ -14,7 +14,7 @@ class Run(models.Model):
 
     task: ClassVar[str]  # Celery's name of the task that works on it
     working: ClassVar[Sequence[str]]  # states in which a worker is at it, or will be
-    waiting: ClassVar[Sequence[str]]  # states from which a person may start it again: it is ``working[0]`` then
+    waiting: ClassVar[Sequence[str]]  # states from which a person may start it again, as ``working[0]``
     work_prefix: ClassVar[str] = ""  # of the key of its progress
     unexpected: ClassVar[str]  # what its page says after an error of the program
 

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from accounts import errors
 from accounts.api import params
-from accounts.api.answers import LoginLogEntryJson, PermissionJson, UserJson
+from accounts.api.rows import LoginLogEntryJson, PermissionJson, UserJson
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import sms_codes
 from accounts.wechat import WechatLost, WechatUnclear

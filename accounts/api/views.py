@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from accounts import avatars, errors
 from accounts.api import docs, params
-from accounts.api.answers import log_fields, login_fields, user_fields
+from accounts.api.rows import log_fields, login_fields, user_fields
 from accounts.authentication import CallerRequest
 from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_verify
 from accounts.login_request import cookie_set, device_remember, login_context, wechat_addresses

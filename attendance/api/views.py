@@ -10,6 +10,7 @@ from accounts.authentication import CallerRequest
 from accounts.login_request import device_of
 from attendance import selectors, services
 from attendance.api import docs, params
+from attendance.api.rows import record_json, session_json, summary_json
 from attendance.codes import code_read
 from attendance.models import Status
 from attendance.phone import scanned_page
@@ -73,14 +74,14 @@ class AttendanceViewSet(ApiViewSet):
         found = selectors.sessions_found(class_name=class_name, first=first, last=last, scope=scope)
         total, sessions = page_of(found, query)
         loaded = selectors.statuses_load(sessions, scope)
-        return ok("获取成功", total=total, data=[docs.session_json(one, now) for one in loaded])
+        return ok("获取成功", total=total, data=[session_json(one, now) for one in loaded])
 
     @Endpoint("GET", "/attendance/getRecords", "获取考勤记录", Access.ROWS, docs=docs.RECORDS, is_quick=True)
     def get_records(self, request: CallerRequest) -> Envelope:
         query, scope, now = params.RecordsParams.read(request), request.user.scope, times.now()
         session = selectors.session_get(query["pk"], scope)
         total, records = page_of(selectors.records_of(session, scope), query)
-        return ok("获取成功", total=total, data=[docs.record_json(one, session, now) for one in records])
+        return ok("获取成功", total=total, data=[record_json(one, session, now) for one in records])
 
     @Endpoint("GET", "/attendance/getSummary", "获取考勤汇总", Access.ROWS, docs=docs.SUMMARY, is_quick=True)
     def get_summary(self, request: CallerRequest) -> Envelope:
@@ -94,7 +95,7 @@ class AttendanceViewSet(ApiViewSet):
             only["student"] = student_of_account(me.pk)
         found = selectors.summary(first, last, times.now(), me.scope if sees_others else EVERYTHING, **only)
         rows = list(found[page_slice(query["page"], query.get("count"))])
-        data = [docs.summary_json(*pair) for pair in selectors.with_newest_records(rows)]
+        data = [summary_json(*pair) for pair in selectors.with_newest_records(rows)]
         return ok("获取成功", total=rows[0]["total"] if rows else found.count(), data=data)
 
 

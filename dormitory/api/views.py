@@ -8,6 +8,7 @@ from core.api.envelope import Envelope, ok
 from core.api.params import page_of
 from dormitory import selectors, services
 from dormitory.api import docs, params
+from dormitory.api.rows import room_json
 
 
 class DormitoryViewSet(ApiViewSet):
@@ -20,7 +21,7 @@ class DormitoryViewSet(ApiViewSet):
             building=query["building"], key=query["key"], only_free=query["free"], scope=scope
         )
         total, rooms = page_of(found, query)
-        return ok("获取成功", total=total, data=[docs.room_json(room, scope) for room in rooms])
+        return ok("获取成功", total=total, data=[room_json(room, scope) for room in rooms])
 
     @Endpoint("POST", "/dorm/addRoom", "增加宿舍房间", Access.ROWS, docs=docs.ADD)
     def add_room(self, request: CallerRequest) -> Envelope:

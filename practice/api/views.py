@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from rest_framework.request import Request
 
-from accounts.api.answers import login_fields
+from accounts.api.rows import login_fields
 from accounts.api.views import CAPTCHA_COOKIE
 from accounts.captcha import CaptchaAnswer, captcha_make
 from accounts.login_request import device_remember, login_context

@@ -1,7 +1,8 @@
 """What ``/docs/`` shows of the weather calls."""
 
 from core.api.endpoint import Doc
-from weather.api.serializers import AccountParams, WeatherJson, WeatherParams
+from weather.api.params import AccountParams, WeatherParams
+from weather.api.rows import WeatherJson
 from weather.errors import (
     AccountIncomplete,
     NoWeather,

@@ -12,7 +12,8 @@ from core.api.envelope import Envelope, ok
 from core.api.params import page_slice
 from core.api.request import caller_key
 from weather.api import docs
-from weather.api.serializers import AccountParams, WeatherParams, weather_row
+from weather.api.params import AccountParams, WeatherParams
+from weather.api.rows import weather_row
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherRecord
