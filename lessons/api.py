@@ -75,5 +75,4 @@ def _choose(request: HttpRequest, body: Any) -> JsonResponse:
 @require_safe
 def me(request: HttpRequest) -> HttpResponse:
     """Show 我的请求, whose script asks the calls above."""
-    kinds = {"": "全部", "bad": "被拒绝", "hint": "有提示", "made": "开关造成"}
-    return render(request, "lessons/me.html", {"kinds": kinds.items()})
+    return render(request, "lessons/me.html")

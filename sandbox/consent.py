@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from core.ids import storable
 from sandbox.callers import is_this_machine, phone_of
 from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
@@ -61,12 +62,9 @@ def authorize(request: HttpRequest) -> HttpResponse:
 
 def _choice(request: HttpRequest) -> Grant | None:
     """Return the grant of the person or account that a developer has chosen; None if that is nobody."""
-    chosen = {name: request.POST.get(name, "").strip() for name in ("account", "other", "person")}
+    chosen = {name: storable(request.POST.get(name, ""), 150) for name in ("account", "other", "person")}
     if username := chosen["account"]:
-        users = (
-            User.objects.filter(username=username, is_active=True) if username.isprintable() else User.objects.none()
-        )
-        return _of_phone(request, users.first())
+        return _of_phone(request, User.objects.filter(username=username, is_active=True).first())
     if not chosen["other"] and chosen["person"] == _OWN:
         return _of_phone(request, phone_of(request))
     name = (chosen["other"] or chosen["person"])[:MAX_NAME]

@@ -1,6 +1,5 @@
 """The control page: the sandbox's orders, refunds and notifications, and the form for faults."""
 
-from datetime import datetime
 from urllib.parse import urlsplit
 
 import segno
@@ -48,7 +47,7 @@ def calls(request: HttpRequest) -> HttpResponse:
     """Show the form of the user's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
     switches = switches_on() if caller_of(request).sees_all else []
     names = names_of(switch.unid for switch in switches)
-    rows = [(names.get(one.unid, one.unid), datetime.fromisoformat(one.ends_at), one) for one in switches]
+    rows = [(names.get(one.unid, one.unid), one.ends, one) for one in switches]
     return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "max_ms": MAX_DELAY_MS})
 
 
