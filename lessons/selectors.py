@@ -27,10 +27,8 @@ def may_teach(user: Any) -> bool:
 def classes_for(user: Any) -> list[tuple[str, int]]:
     """Return name and number of accounts of each class that a user may open here; root sees all that were opened."""
     counts = dict(accounts_by_class())
-    names = (
-        sorted({*counts, *class_names()}) if user.is_superuser else sorted(classes_of_user(user.pk, has_campus=False))
-    )
-    return [(name, counts.get(name, 0)) for name in names]
+    names = {*counts, *class_names()} if user.is_superuser else classes_of_user(user.pk, has_campus=False)
+    return [(name, counts.get(name, 0)) for name in sorted(names)]
 
 
 def teaches(user: Any, class_name: str) -> bool:
@@ -65,6 +63,6 @@ def teacher_names(class_name: str) -> list[str]:
 def plan_of(class_name: str) -> tuple[list[str], date | None]:
     """Return the checkpoints of a class, all of them unless somebody has chosen, and the day by which they are due."""
     plan = Plan.objects.filter(school_class__name=class_name).first() if class_name else None
-    return (
-        ([name for name in plan.checkpoints if name in CHECKPOINTS], plan.until) if plan else (list(CHECKPOINTS), None)
-    )
+    if plan is None:
+        return list(CHECKPOINTS), None
+    return [name for name in plan.checkpoints if name in CHECKPOINTS], plan.until
