@@ -13,6 +13,8 @@ from accounts.selectors import users_of_class
 from accounts.services.class_accounts import accounts_by_class, trainee_accounts
 from lessons.checkpoints import CHECKPOINTS
 from lessons.models import Plan
+from permissions.models import DataScope
+from permissions.scope import EVERYTHING, Scope
 from practice.selectors import class_names
 from students.classes import classes_of_user
 from students.models import SchoolClass
@@ -33,6 +35,12 @@ def classes_for(user: Any) -> list[tuple[str, int]]:
 
 def teaches(user: Any, class_name: str) -> bool:
     return may_teach(user) and (user.is_superuser or class_name in classes_of_user(user.pk, has_campus=False))
+
+
+def teaching_scope(user: Any) -> Scope:
+    """Return the students for whom a user may make accounts: of the classes taught, whatever the role shows."""
+    names = classes_of_user(user.pk, has_campus=False)
+    return EVERYTHING if user.is_superuser else Scope(DataScope.CLASS, user.pk, names)
 
 
 def trainees_of(user: Any, class_name: str) -> QuerySet[User]:

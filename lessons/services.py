@@ -15,7 +15,8 @@ from core.registers import Register
 from lessons.calls import Call
 from lessons.checkpoints import CHECKPOINTS, checkpoints_proved
 from lessons.models import Done, Plan
-from lessons.selectors import may_teach
+from lessons.selectors import may_teach, teaching_scope
+from permissions.scope import EVERYTHING
 from practice.selectors import class_names
 from practice.services import terms_keep
 from students.accounts import accounts_link
@@ -36,13 +37,13 @@ def class_open(
 
     All or nothing: an account that stayed behind would have a password that nobody has seen.
 
-    :param by: who becomes its teacher.
+    :param by: who becomes its teacher, and may link accounts to students of the own classes alone; None links all.
     :raises ClassAccountsRefused: see ``class_take`` and ``class_accounts_create``.
     """
     if by:
         class_take(by, class_name)
     slips = class_accounts_create(class_name=class_name, trainees=trainees, roleid=roleid, scope=scope)
-    accounts_link(slips)
+    accounts_link(slips, teaching_scope(by) if by else EVERYTHING)
     pks = pks_of(*(slip.username for slip in slips))
     practice_add(user_pks=pks, number=min(students, MAX_PRACTICE), now=times.now())
     terms_keep(class_name=class_name, roleid=roleid, scope=scope, students=students)

@@ -11,6 +11,7 @@ from accounts.selectors import people_visible
 from accounts.services.class_accounts import Slip, account_reset
 from accounts.services.users import users_disable, users_enable
 from permissions.models import ROOT_ROLEID
+from permissions.scope import Scope
 from students.errors import AccountRefused
 from students.models import Student
 
@@ -37,12 +38,12 @@ def accounts_settle(account_pks: Iterable[int | None], fate: str) -> list[int]:
     return pks
 
 
-def accounts_link(slips: Sequence[Slip]) -> None:
-    """Link new accounts to the students whose number and name are on the slip."""
+def accounts_link(slips: Sequence[Slip], scope: Scope) -> None:
+    """Link new accounts to the students of ``scope`` whose number and name are on the slip."""
     users = {user.username: user for user in User.objects.filter(username__in=[slip.username for slip in slips])}
     by_number = {spelling: slip for slip in slips if slip.number for spelling in (slip.number, slip.number.upper())}
-    rows = Student.objects.select_for_update().filter(sid__in=by_number, account=None).order_by("pk")
-    for student in rows:
+    rows = Student.objects.filter(scope.changeable(of=Student), sid__in=by_number, account=None)
+    for student in rows.select_for_update().order_by("pk"):
         if student.name == by_number[student.sid].name:
             Student.objects.filter(pk=student.pk).update(account=users[by_number[student.sid].username])
 

@@ -17,7 +17,7 @@ from permissions.gate import read_only_until
 from permissions.models import DataScope, Role
 from sandbox.switches import switches_on
 from students.models import SchoolClass, Student
-from students.tests.factories import FIELDS
+from students.tests.factories import FIELDS, students
 from tests.kit import at_once, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +123,18 @@ def test_the_page_shows_a_teacher_the_own_classes(people):
     assert "课堂" in people["teacher of A"].get("/admin/").text and PAGE not in people["staff"].get("/admin/").text
     missing, hidden = (people["teacher of A"].get(f"{PAGE}{name}/") for name in ("HC", "HB"))
     assert (missing.status_code, hidden.status_code) == (404, 404)
+
+
+def test_an_account_is_linked_to_a_student_of_the_own_classes_alone(people):
+    """Whoever has the slip would else be the student of another class: sign there, and see what is the student's."""
+    pairs = [students(name, class_name=class_name)[0] for name, class_name in (("王芳", "HA"), ("赵六", "HB"))]
+    names = "\n".join(f"{one.name} {one.sid}" for one in pairs)
+
+    people["teacher of A"].post(PAGE, {"class_name": "HA", "role": "200", "scope": "own", "names": names})
+
+    assert User.objects.filter(username__in=[one.sid.lower() for one in pairs]).count() == 2
+    linked = Student.objects.filter(pk__in=[one.pk for one in pairs]).exclude(account=None)
+    assert [one.name for one in linked] == ["王芳"]
 
 
 def test_who_opens_a_class_is_its_teacher(people):
