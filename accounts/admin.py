@@ -168,6 +168,9 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).filter(people_visible(request.user))
 
+    def unasked(self, request: HttpRequest) -> set[str]:
+        return super().unasked(request) | {"openid", "unionid", "epoch"}
+
     @display(description="上次登录", ordering=F("last_login").asc(nulls_first=True))
     def logged_in_at(self, user: User) -> datetime | None:
         return user.last_login
