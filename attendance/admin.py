@@ -201,9 +201,9 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
     def code_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answer as ``/attendance/getCode`` does, to the login of the back office, with the code as a drawing."""
         self._require_change(request)
-        sid, base, scope = request.GET.get("sid", ""), absolute_url(request, ""), scope_of(request.user)
+        socket_sid, base, scope = request.GET.get("sid", ""), absolute_url(request, ""), scope_of(request.user)
         try:
-            facts = services.session_code(pk=pk, base=base, sid=sid, now=times.now(), scope=scope)
+            facts = services.session_code(pk=pk, base=base, socket_sid=socket_sid, now=times.now(), scope=scope)
         except DomainError as refusal:
             return JsonResponse(refusal.body())
         drawing = segno.make_qr(facts["signUrl"]).svg_data_uri(omitsize=True, light="#fff", border=2)

@@ -16,7 +16,7 @@ CODE_TTL = timedelta(seconds=10)
 _MAC_LENGTH = 20  # hexadecimal digits: short, because each one makes the squares of the QR code smaller
 
 
-def code_make(session_pk: int, now: datetime) -> str:
+def sign_code_make(session_pk: int, now: datetime) -> str:
     text = "-".join((signing.b62_encode(session_pk), signing.b62_encode(epoch_ms(now)), get_random_string(4)))
     return f"{text}-{_mac(text, settings.SECRET_KEY)}"
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from attendance import screens
-from attendance.codes import CODE_TTL, code_make
+from attendance.codes import CODE_TTL, sign_code_make
 from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExists
 from attendance.models import ATTENDED, Leave, Period, Record, Session, Status, Way
 from attendance.selectors import numbers_of, records_of, session_get
@@ -76,8 +76,10 @@ def session_open(
     return session, len(roster)
 
 
-def session_code(*, pk: int, base: str, sid: str = "", now: datetime, scope: Scope = EVERYTHING) -> dict[str, Any]:
-    """Return a code, its address and its seconds; with ``sid``, that socket hears of the session from now on.
+def session_code(
+    *, pk: int, base: str, socket_sid: str = "", now: datetime, scope: Scope = EVERYTHING
+) -> dict[str, Any]:
+    """Return a code, its address and its seconds; with ``socket_sid``, that socket hears of the session from now on.
 
     :param base: the address by which the caller reaches us.
     :raises RowUnknown: no such session is open.
@@ -88,8 +90,8 @@ def session_code(*, pk: int, base: str, sid: str = "", now: datetime, scope: Sco
     scope.require_change(session)
     if not session.is_open(now):
         raise RowUnknown
-    if sid:
-        screens.screen_add(screens.Screen(sid, pk, base), now)
+    if socket_sid:
+        screens.screen_add(screens.Screen(socket_sid, pk, base), now)
     return _code_fields(pk, base, now)
 
 
@@ -270,6 +272,6 @@ def _tell(session: Session, *records: Record) -> None:
 
 
 def _code_fields(pk: int, base: str, now: datetime) -> dict[str, Any]:
-    code = code_make(pk, now)
+    code = sign_code_make(pk, now)
     url = f"{base}{SIGN_PATH}?code={code}"
     return {"code": code, "signUrl": url, "expires_in": int(CODE_TTL.total_seconds())}

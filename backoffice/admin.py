@@ -23,7 +23,7 @@ from backoffice.periods import PERIODS, period_of
 from backoffice.widgets import list_url
 from core import times
 from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows, SelectFilter
-from core.admin.listing import page_of
+from core.admin.listing import admin_of
 from core.admin.tables import column
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
@@ -123,7 +123,7 @@ def _visible(request: HttpRequest) -> Q:
     visible = Q(pk__in=[])
     for label in (*OBJECTS, "students.ArchivedStudent"):
         if may_see(request, label):
-            page, scope = page_of(label), scope_of(request.user)
+            page, scope = admin_of(label), scope_of(request.user)
             kind = "students.Student" if label == "students.ArchivedStudent" else label
             entries = Q(
                 content_type=ContentType.objects.get_for_model(apps.get_model(kind)),

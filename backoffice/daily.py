@@ -18,7 +18,7 @@ from django.shortcuts import render
 from backoffice.navigation import may_see_daily
 from backoffice.periods import MAX_DAYS, Days, change_text, days_asked
 from core import times
-from core.admin.listing import page_of
+from core.admin.listing import admin_of
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.audit import StaffAction, action_record
@@ -149,7 +149,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     """
     if not may_see_daily(request):
         raise PermissionDenied
-    may_export = page_of("payments.payment").may_export(request)
+    may_export = admin_of("payments.payment").may_export(request)
     now = local(times.now())
     days = days_asked(request.GET, now.date(), default=now.date())
     sheet = Sheet.of(days)

@@ -20,7 +20,7 @@ from backoffice.periods import PERIODS, Period, change_text, period_of
 from backoffice.widgets import Fact, Panel, Tile, list_url, rows_panel
 from core import times
 from core.admin.drawing import polyline
-from core.admin.listing import page_of
+from core.admin.listing import admin_of
 from core.money import fen_to_yuan
 from core.observe import heartbeat
 from core.sheets.write import download, sheet_write
@@ -87,7 +87,7 @@ def _is_for(tile: Tile, request: HttpRequest) -> bool:
     if tile.is_income and not may_see_income(request):
         return False
     label, _, verb = tile.right.partition(":")
-    return not tile.right or page_of(label).has_right(request, verb)
+    return not tile.right or admin_of(label).has_right(request, verb)
 
 
 def overview_file(request: HttpRequest) -> HttpResponse:
@@ -284,7 +284,7 @@ def waiting_page(request: HttpRequest) -> JsonResponse:
 
 
 def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
-    lists = [row for row in ORDERS if page_of("shop.order").has_right(request, row[0])]
+    lists = [row for row in ORDERS if admin_of("shop.order").has_right(request, row[0])]
     if scope_of(request.user).is_narrow:  # the numbers are those of all buyers
         lists = []
     to_do = orders_to_do() if lists else {}

@@ -17,7 +17,7 @@ from charts.charts import PRODUCTS_BY, SERIES, products_chart, students_chart
 from charts.sight import Sight
 from charts.spans import Span
 from core import times
-from core.admin.listing import page_of
+from core.admin.listing import admin_of
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
 from core.sheets.write import Page, book_write, download
@@ -146,7 +146,7 @@ def figures_page(request: HttpRequest) -> HttpResponse:
 
 def _file(request: HttpRequest, chart: Chart, suffix: str) -> HttpResponse:
     is_money = chart.key in (*MONEY_SERIES, *PRODUCTS_BY)
-    if not page_of("shop.order" if is_money else "students.student").may_export(request):
+    if not admin_of("shop.order" if is_money else "students.student").may_export(request):
         raise PermissionDenied
     require_password(request, is_download=True)
     name = f"{chart.title}{suffix}.xlsx".replace("/", "_")

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from backoffice.widgets import list_url
-from core.admin.listing import page_of
+from core.admin.listing import admin_of
 
 # By group, the models and their icons (Material Symbols, which ship with the theme).
 GROUPS = {
@@ -51,7 +51,7 @@ DAILY_NEEDS = ("shop.order", "payments.payment", "payments.refund", "payments.bi
 
 
 def may_see(request: HttpRequest, label: str) -> bool:
-    return bool(page_of(label).has_view_permission(request))
+    return bool(admin_of(label).has_view_permission(request))
 
 
 def may_see_income(request: HttpRequest) -> bool:
@@ -83,7 +83,7 @@ def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, An
     """Yield the entry of a model's list, and one for each work list in which the user may do something."""
     if not may_see(request, label):
         return
-    page = page_of(label)
+    page = admin_of(label)
     link = list_url(label)
     entry: dict[str, Any] = {"title": str(page.opts.verbose_name_plural), "icon": icon, "link": link}
     lists = page.work_lists_of(request) if hasattr(page, "work_lists_of") else {}

@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.selectors import people_visible, users_found
 from backoffice.navigation import may_see, navigation
 from backoffice.widgets import list_url
-from core.admin.listing import page_of
+from core.admin.listing import admin_of
 from core.admin.phones import are_phones_whole, phone_shown
 from core.ids import storable
 from core.money import yuan_text
@@ -50,7 +50,7 @@ def _actions(request: HttpRequest, text: str) -> Iterator[SearchResult]:
     """Yield the pages on which something begins, by all words of the text."""
     for title, label, name, *rights in ACTIONS:
         is_asked = all(word in title for word in text.split())
-        may_add = is_asked and may_see(request, label) and page_of(label).has_add_permission(request)
+        may_add = is_asked and may_see(request, label) and admin_of(label).has_add_permission(request)
         if may_add and request.user.has_perms(rights):
             yield SearchResult(title=title, description="操作", link=reverse(name), icon="add")
     if request.user.is_superuser and all(word in OPEN_CLASS for word in text.split()):

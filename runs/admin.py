@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 
 from core import times
-from core.admin.listing import list_address, page_of
+from core.admin.listing import admin_of, list_address
 from core.admin.password import require_password
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin
@@ -37,7 +37,7 @@ class ExportAdmin(RunAdmin):
         export: Export | None = self.get_object(request, key)
         if export is None:
             raise Http404
-        if not page_of(export.model).may_export(request):
+        if not admin_of(export.model).may_export(request):
             raise PermissionDenied
         return export
 
@@ -45,7 +45,7 @@ class ExportAdmin(RunAdmin):
         run_restart(run=run, now=times.now())
 
     def context(self, request: HttpRequest, run: Export) -> dict[str, Any]:
-        return {"list": f"{list_address(page_of(run.model))}?{run.query}"}
+        return {"list": f"{list_address(admin_of(run.model))}?{run.query}"}
 
     def result(self, request: HttpRequest, run: Export) -> tuple[str, bytes]:
         require_password(request, is_download=True)

@@ -20,7 +20,7 @@ from django.urls import path, reverse
 
 from core import times
 from core.admin.base import AtLeast, OfficeAdmin
-from core.admin.listing import ListQuery, list_address, list_shown, page_of, query_kept
+from core.admin.listing import ListQuery, admin_of, list_address, list_shown, query_kept
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
 from core.sheets.write import Page, book_write, download, sheet_write
@@ -195,7 +195,7 @@ def export_make(export: Export) -> None:
 
     :raises ExportRefused: the right was taken away meanwhile, or there are too many rows by now.
     """
-    page = page_of(export.model)
+    page = admin_of(export.model)
     request: Any = ListQuery(export.created_by)
     rows = page.export_rows(list_shown(page, export.created_by, export.query, every=True).queryset)
     total = rows.order_by()[: MAX_ROWS + 1].count()

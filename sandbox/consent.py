@@ -22,7 +22,7 @@ from sandbox.callers import is_this_machine, phone_of
 from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind
-from sandbox.wechat import MAX_NAME, Grant, code_make, people
+from sandbox.wechat import MAX_NAME, Grant, grant_code_make, people
 
 _SCOPES = {"snsapi_base", "snsapi_userinfo"}
 _OWN = "@phone"  # the choice that stands for the account of the phone
@@ -85,7 +85,7 @@ def _class_usernames() -> list[tuple[str, str, str]]:
 def _back(request: HttpRequest, grant: Grant | None = None) -> HttpResponse:
     """Redirect to the app, with the code of a grant or, without one, with none."""
     query = request.GET
-    code = {"code": code_make(grant)} if grant else {}
+    code = {"code": grant_code_make(grant)} if grant else {}
     parts = urlsplit(query["redirect_uri"])
     text = "&".join(part for part in (parts.query, urlencode(code | {"state": query["state"]})) if part)
     return HttpResponseRedirect(urlunsplit(parts._replace(query=text, fragment="")))

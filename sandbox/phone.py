@@ -23,7 +23,7 @@ from sandbox.keys import sandbox_values
 from sandbox.models import Refund, TextMessage, Trade
 from sandbox.pay.pages import twin_url
 from sandbox.pay.trades import PAYER
-from sandbox.wechat import CODE_TTL_S, MAX_NAME, MINI_SCOPE, Grant, code_make, person_of
+from sandbox.wechat import CODE_TTL_S, MAX_NAME, MINI_SCOPE, Grant, grant_code_make, person_of
 
 ROWS, SMS_ROWS = 20, 50
 _COOKIE_PATH = "/sandbox/"
@@ -124,7 +124,7 @@ def mini_code(request: HttpRequest) -> JsonResponse:
         grant = Grant.of_phone(user, appid=appid, scope=MINI_SCOPE)
     else:
         return JsonResponse({"error": "log in at /sandbox/phone/, or send a token"}, status=403)
-    return JsonResponse({"code": code_make(grant), "expires_in": CODE_TTL_S})
+    return JsonResponse({"code": grant_code_make(grant), "expires_in": CODE_TTL_S})
 
 
 @never_cache

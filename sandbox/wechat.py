@@ -137,7 +137,7 @@ class Grant:
         return person_of(user)
 
 
-def code_make(grant: Grant) -> str:
+def grant_code_make(grant: Grant) -> str:
     code = "0" + secrets.token_urlsafe(23)[:31]
     client().set(_key("code", code), orjson.dumps(grant), ex=CODE_TTL_S)
     return code

@@ -17,7 +17,7 @@ from accounts.models import LoginMethod, User
 from accounts.selectors import login_log, people_visible, sees_phones, user_list
 from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
-from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
+from accounts.services.scan_codes import code_scanned, consent_url, is_open, scan_code_make
 from accounts.services.scan_guess import waiting_sid
 from accounts.services.scan_login import mini_verify, profile_keep, profile_limit, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
@@ -157,7 +157,7 @@ class UserViewSet(ApiViewSet):
             sid = waiting_sid(client_ip(request), own=request.COOKIES.get(SCAN_COOKIE, ""))
         if not sid:
             raise errors.SidMissing
-        response = ok(scanCodeUrl=code_make(sid=sid, **wechat_addresses(request, CALLBACK)))
+        response = ok(scanCodeUrl=scan_code_make(sid=sid, **wechat_addresses(request, CALLBACK)))
         if is_bare:
             cookie_set(request, response, SCAN_COOKIE, sid, max_age_s=3600)
         return response

@@ -30,7 +30,7 @@ def greeting(sid: str) -> tuple[str, dict[str, Any]]:
     return "connectSuccess", {"state": True, "status": 200, "sid": sid, "msg": "连接成功"}
 
 
-def code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:
+def scan_code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:
     """Create a code for a connected socket, which ends its earlier one; return the URL to be scanned.
 
     :raises SidUnknown: no such socket is connected.

@@ -38,7 +38,9 @@ class SessionParams(NamingParams):
 
 
 class CodeParams(SessionParams):
-    sid = PlainText(required=False, help_text="socket 的 sid;传了,这个 socket 就收到之后的二维码和签到")
+    sid = PlainText(
+        source="socket_sid", required=False, help_text="socket 的 sid;传了,这个 socket 就收到之后的二维码和签到"
+    )
 
 
 class SignParams(NamingParams):

@@ -57,7 +57,7 @@ def list_shown(page: OfficeAdmin, user: Any, query: str, *, every: bool = False)
     return page.get_changelist_instance(request)
 
 
-def page_of(label: str) -> Any:
+def admin_of(label: str) -> Any:
     """Return the admin page of a model, for example of ``shop.order``."""
     return admin.site._registry[apps.get_model(label)]
 
