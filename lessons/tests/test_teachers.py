@@ -7,6 +7,7 @@ from django.utils import timezone
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.services.class_accounts import Trainee
+from accounts.tests.entering import age, asks
 from accounts.tokens import token_issue
 from conftest import ApiClient
 from lessons.faults import PRESETS, fault_set
@@ -15,6 +16,7 @@ from lessons.selectors import teacher_names
 from lessons.services import class_open, class_take
 from permissions.gate import read_only_until
 from permissions.models import DataScope, Role
+from practice.models import Invitation
 from sandbox.switches import switches_on
 from students.models import SchoolClass, Student
 from students.tests.factories import FIELDS, students
@@ -107,6 +109,17 @@ def test_each_button_is_for_its_people(people, button, who):
     assert answer.status_code in (200, 302) and "已经有人用" not in answer.text
     assert not effect or effect() != before
     assert others == (password_of("hb-01"), User.objects.filter(class_name="HB").count(), teacher_names("HB"))
+
+
+@pytest.mark.parametrize("do", ["read_only", "invite", "end", "reset", "delete", "password {}"])
+@pytest.mark.parametrize("click", [of_page, of_lesson])
+def test_from_either_page_a_button_that_reaches_beyond_the_lesson_asks_for_the_password(people, click, do):
+    browser, passwords = age(people["teacher of A"], hours=2), password_of("ha-01")
+
+    assert asks(click(do, minutes="15", days="7", places="9")(browser))
+
+    assert password_of("ha-01") == passwords and not read_only_until("HA") and not Invitation.objects.exists()
+    assert User.objects.filter(class_name="HA", ends_at=None).count() == 2
 
 
 @pytest.mark.parametrize("do", ["demo", "demo_shop"])
