@@ -38,7 +38,7 @@ class ButtonRefused(Exception):
 
 @dataclass(frozen=True)
 class Click:
-    """A button that was pressed, for all accounts of a class or for the ``one``.
+    """A button that was pressed, for all ``trainees`` of a class or for one ``trainee``.
 
     The methods that ``ACTIONS`` names do it. They return the sentence about what was done, or a page of its own.
     """
@@ -46,7 +46,7 @@ class Click:
     request: HttpRequest
     class_name: str
     trainees: QuerySet[User]
-    one: User | None
+    trainee: User | None
 
     def field(self, name: str) -> str:
         return storable(self.request.POST.get(name, ""))
@@ -57,8 +57,9 @@ class Click:
 
     def worded(self, text: str) -> str:
         """Put the names of the class and of the account into a text."""
-        one = self.one
-        who, account = (one.nickname, one.username) if one else (f"{self.class_name} 全班", "每个账号")
+        who, account = f"{self.class_name} 全班", "每个账号"
+        if self.trainee:
+            who, account = self.trainee.nickname, self.trainee.username
         return text.format(class_name=self.class_name, who=who, account=account)
 
     def read_only(self) -> str:
@@ -209,11 +210,11 @@ def action_do(request: HttpRequest, do: str, class_name: str) -> HttpResponse:
         raise PermissionDenied
     if action is None or not (action.is_for_root or teaches(user, class_name)):
         raise Http404
-    trainees, one = trainees_of(user, class_name), None
+    trainees, trainee = trainees_of(user, class_name), None
     if whom not in ("", "all"):
         trainees = trainees.filter(pk=pk_of(whom))
-        one = get_object_or_404(trainees)
-    click = Click(request, class_name, trainees, one)
+        trainee = get_object_or_404(trainees)
+    click = Click(request, class_name, trainees, trainee)
     if action.needs_password:
         require_password(request)
     if action.title and SURE not in request.POST:

@@ -112,9 +112,9 @@ class _Watch:
         sent = self.sent = {**case.sent}
         self.token = sent.pop("token", None)
         if case.endpoint.takes_files:
-            files = {name: one for name, one in sent.items() if isinstance(one, UploadedFile)}
+            files = {name: file for name, file in sent.items() if isinstance(file, UploadedFile)}
             self.is_heavy = any(map(_is_heavy, files.values()))
-            sent |= {name: f"{one.name} {one.size}" for name, one in files.items()}
+            sent |= {name: f"{file.name} {file.size}" for name, file in files.items()}
         elif "count" not in sent:
             is_long = any(isinstance(rows, list) and len(rows) > MANY_ROWS for rows in case.body.values())
             self.is_unpaged = is_long and "count" in case.fields
