@@ -3,5 +3,3 @@
 from payments.admin.bills import BillRunAdmin, DifferenceAdmin
 from payments.admin.money import InboundEventAdmin, PaymentAdmin
 from payments.admin.refund import RefundAdmin
-
-__all__ = ["BillRunAdmin", "DifferenceAdmin", "InboundEventAdmin", "PaymentAdmin", "RefundAdmin"]

@@ -3,5 +3,3 @@
 from shop.admin.catalogue import CategoryAdmin, CourierAdmin, ProductAdmin
 from shop.admin.goods import GoodsRunAdmin
 from shop.admin.order import OrderAdmin
-
-__all__ = ["CategoryAdmin", "CourierAdmin", "GoodsRunAdmin", "OrderAdmin", "ProductAdmin"]

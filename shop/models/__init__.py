@@ -13,19 +13,3 @@ from shop.models.order import (
     PartRefund,
     VipGrant,
 )
-
-__all__ = [
-    "CartItem",
-    "Category",
-    "Courier",
-    "GoodsRun",
-    "LineRefund",
-    "Order",
-    "OrderColumns",
-    "OrderLine",
-    "OrderLog",
-    "OrderView",
-    "PartRefund",
-    "Product",
-    "VipGrant",
-]

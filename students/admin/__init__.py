@@ -3,5 +3,3 @@
 from students.admin.archive import ArchivedStudentAdmin
 from students.admin.school_class import SchoolClassAdmin
 from students.admin.student import StudentAdmin
-
-__all__ = ["ArchivedStudentAdmin", "SchoolClassAdmin", "StudentAdmin"]

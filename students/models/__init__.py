@@ -18,29 +18,3 @@ from students.models.student import (
     no_script,
 )
 from students.numbers import student_number_new as new_sid  # migrations name it
-
-__all__ = [
-    "LEFT_STATES",
-    "MAX_AGE",
-    "MIN_AGE",
-    "PRESENT_STATES",
-    "ArchivedStudent",
-    "ClassState",
-    "EventKind",
-    "FilePurpose",
-    "Gender",
-    "RowKind",
-    "RunKind",
-    "RunState",
-    "SchoolClass",
-    "Student",
-    "StudentEvent",
-    "StudentFields",
-    "StudentRow",
-    "StudentState",
-    "TransferFile",
-    "TransferRow",
-    "TransferRun",
-    "new_sid",
-    "no_script",
-]
