@@ -34,9 +34,7 @@ class ExportAdmin(RunAdmin):
         return any(isinstance(page, ExportableAdmin) and page.may_export(request) for page in pages)
 
     def run_of(self, request: HttpRequest, key: str) -> Export:
-        export: Export | None = self.get_object(request, key)
-        if export is None:
-            raise Http404
+        export: Export = super().run_of(request, key)
         if not admin_of(export.model).may_export(request):
             raise PermissionDenied
         return export

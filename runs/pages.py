@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import path, reverse
 
 from core import times
@@ -40,7 +41,12 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
 
         :raises Http404, PermissionDenied, RunNotAllowed: there is none that this user may see.
         """
-        raise NotImplementedError
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run = self.get_object(request, key)
+        if run is None:
+            raise Http404
+        return run
 
     def act(self, request: HttpRequest, run: Any) -> str | None:
         """Do what a button of the page says; return the query of the page to show next, None for the same one.

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 
 from core import times
@@ -106,14 +106,6 @@ class GoodsRunAdmin(RunAdmin):
         rows = ([one.product_id, one.name, one.category.name, one.price, one.stock, None, None, ""] for one in products)
         content = sheet_write("xlsx", list(HEADS), rows, [20, 30, 14, 12, 10, 10, 8, 30])
         return download(f"商品表-{times.local(times.now()):%Y%m%d-%H%M}.xlsx", content)
-
-    def run_of(self, request: HttpRequest, key: str) -> GoodsRun:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        run: GoodsRun | None = self.get_object(request, key)
-        if run is None:
-            raise Http404
-        return run
 
     def act(self, request: HttpRequest, run: GoodsRun) -> None:
         is_undo = request.POST.get("do") == "undo"
