@@ -69,10 +69,7 @@ def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Sco
     :raises StudentUnchanged: the student has all these values already.
     """
     with transaction.atomic():
-        student = _lock(sid, scope)
-        if student is None:
-            raise StudentUnknown
-        scope.require_change(student)
+        student = scope.lock(Student.objects.filter(sid=sid), StudentUnknown)
         names = [name for name, value in changes.items() if getattr(student, name) != value]
         if not names:
             raise StudentUnchanged
@@ -127,10 +124,7 @@ def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> Non
     :raises NotPermitted: ``scope`` shows the student, but does not allow changes.
     """
     with transaction.atomic():
-        student = _lock(sid, scope)
-        if student is None:
-            raise StudentNotDeleted
-        scope.require_change(student)
+        student = scope.lock(Student.objects.filter(sid=sid), StudentNotDeleted)
         pk, owner = student.pk, student.owner_ref
         student.delete()
         image_release(owner=owner)
@@ -192,8 +186,3 @@ def _archive_note(action: int, students: Sequence[StudentFields], actor_pk: int 
         words["学员"] = "、".join(student.name for student in students)
         about, pk = f"{len(students)} 名学员", None
     entry_of(action, about, pk, {label: ["", text] for label, text in words.items()}, actor_pk, now).save()
-
-
-def _lock(sid: str, scope: Scope) -> Student | None:
-    # The second of two requests waits here, and then reads what the first one has left.
-    return Student.objects.select_for_update().filter(scope.visible(of=Student), sid=sid).first()
