@@ -209,23 +209,15 @@ def _keep_ceiling(model: type[Row], scope: Scope, what: str) -> None:
     ceiling_keep(user_pk=scope.user_pk, limit=settings.PRACTICE_PRODUCTS, what=what, count=entries.count)
 
 
-def _lock(model: type[Row], scope: Scope, missing: type[ShopError], **number: str) -> Row:
-    """Lock and return the row with this number; raise ``missing`` if it is gone, or ``scope`` does not show it."""
-    rows = model._default_manager.select_for_update(no_key=True).filter(scope.visible(), removed_at=None, **number)
-    row = rows.first()
-    if row is None:
-        raise missing
-    return row
-
-
 def _lock_to_change(model: type[Row], scope: Scope, missing: type[ShopError], **number: str) -> Row:
-    row = _lock(model, scope, missing, **number)
-    scope.require_change(row)
-    return row
+    return scope.lock(model._default_manager.filter(removed_at=None, **number), missing)
 
 
 def _lock_to_fill(category_id: str, scope: Scope) -> Category:
-    category = _lock(Category, scope, ProductCategoryUnknown, category_id=category_id)
+    rows = Category.objects.filter(scope.visible(), removed_at=None, category_id=category_id)
+    category = rows.select_for_update(no_key=True).first()
+    if category is None:
+        raise ProductCategoryUnknown
     if not category.takes_products_of(scope):
         raise NotPermitted
     return category
