@@ -9,9 +9,11 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from accounts.services.ceilings import ceiling_keep
 from attendance import screens
 from attendance.codes import CODE_TTL, sign_code_make
 from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExists
@@ -26,6 +28,7 @@ from students.models import SchoolClass
 from students.selectors import class_roster, student_of_account
 
 SIGN_PATH = "/attendance/sign"
+CEILING_WINDOW = timedelta(days=1)
 
 
 def session_open(
@@ -44,6 +47,7 @@ def session_open(
 
     :raises ClassUnknown: no such class, or none with a student whom ``scope`` shows.
     :raises SessionExists: the class has a session then among those that ``scope`` shows.
+    :raises CeilingReached: on a practice server, who opens has opened as many within a day as an account may.
     """
     row = class_get(class_name, scope)
     day, period = day or times.local(now).date(), period or Period.at(now)
@@ -55,6 +59,11 @@ def session_open(
         what = {"class_name": class_name, "date": day, "period": period, "is_private": is_private}
         if existing := Session.objects.filter(scope.visible(of=Session), **what).first():
             raise SessionExists(existing.pk)
+        newest = Session.objects.filter(created_by=scope.user_pk, opened_at__gt=now - CEILING_WINDOW)
+        ceiling_keep(
+            user_pk=scope.user_pk, limit=settings.PRACTICE_SESSIONS, what="场考勤(24 小时内)",
+            count=newest.count, advice="请过些时候再开",
+        )  # fmt: skip
         late_at, closes_at = (now + timedelta(minutes=minutes) for minutes in (late_after_min, open_for_min))
         session = Session.objects.create(
             **what, opened_at=now, late_at=late_at, closes_at=closes_at, created_by_id=scope.user_pk
@@ -208,6 +217,11 @@ def sessions_close_due(*, now: datetime) -> None:
     with transaction.atomic():
         for session in due.select_for_update(no_key=True, skip_locked=True)[:500]:
             _close(session, session.closes_at)
+
+
+def sessions_clear(*, user_pk: int) -> None:
+    """Delete the sessions that only this user sees."""
+    Session.objects.filter(created_by=user_pk, is_private=True).delete()
 
 
 # --- What happens to a class ---

@@ -130,6 +130,7 @@ def _of_practice() -> tuple[str, str]:
     return (
         "练习服务器的账号",
         f"每秒 {settings.PRACTICE_CALLS} 次调用(429);最多 {settings.PRACTICE_STUDENTS} 名学员、商品和类目各 "
-        f"{settings.PRACTICE_PRODUCTS}、图片 {settings.PRACTICE_PICTURES_MB} MB(10010);"
+        f"{settings.PRACTICE_PRODUCTS}、24 小时内 {settings.PRACTICE_SESSIONS} 场考勤、"
+        f"{settings.PRACTICE_ROOMS} 间宿舍、图片 {settings.PRACTICE_PICTURES_MB} MB(10010);"
         f"{settings.PRACTICE_DAYS} 天没有登入或刷新就清空并删除,一周前起登入的返回值里有 notice",
     )

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from accounts.services.ceilings import ceiling_keep
 from core.errors import NothingChanged, RowUnknown
 from dormitory import errors
 from dormitory.models import Room, RoomGender, Stay
@@ -24,8 +26,11 @@ def room_add(*, scope: Scope = EVERYTHING, **values: Any) -> Room:
     """Add a room; ``values`` are ``building``, ``name``, ``beds`` and ``gender``.
 
     :raises RoomExists: the building has one of this name among those that ``scope`` shows.
+    :raises CeilingReached: on a practice server, who adds has as many as an account may have.
     """
+    own = Room.objects.filter(created_by=scope.user_pk, removed_at=None)
     with _once():
+        ceiling_keep(user_pk=scope.user_pk, limit=settings.PRACTICE_ROOMS, what="间宿舍", count=own.count)
         return Room.objects.create(**values, created_by_id=scope.user_pk, is_private=scope.is_narrow)
 
 
@@ -66,6 +71,13 @@ def room_remove(*, room_pk: int, now: datetime, scope: Scope = EVERYTHING) -> No
         raise errors.RoomInUse
     room.removed_at = now
     room.save(update_fields=["removed_at"])
+
+
+def rooms_clear(*, user_pk: int) -> None:
+    """Delete the rooms that only this user sees, with their history."""
+    rooms = Room.objects.filter(created_by=user_pk, is_private=True)
+    Stay.objects.filter(room__in=rooms).delete()
+    rooms.delete()
 
 
 @transaction.atomic

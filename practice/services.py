@@ -16,8 +16,10 @@ from accounts.errors import CaptchaWrong
 from accounts.models import User
 from accounts.selectors import users_of_class, users_over
 from accounts.services.users import user_register
+from attendance.services import sessions_clear
 from core.cache import ratelimit
 from core.errors import Throttled
+from dormitory.services import rooms_clear
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_scoped
 from practice.errors import InvitationInvalid
@@ -168,6 +170,8 @@ def accounts_clear(*, pks: Iterable[int], now: datetime) -> int:
                 continue
             catalogue_clear(user_pks=[pk], now=now)
             students_clear(user_pks=[pk], actor_pk=None, now=now)
+            sessions_clear(user_pk=pk)
+            rooms_clear(user_pk=pk)
             user.delete()
             number += 1
     return number

@@ -9,8 +9,9 @@ from accounts.models import User
 
 
 def ceiling_keep(
-    *, user_pk: int | None, limit: int, unit: int = 1, what: str, count: Callable[[], int], more: int = 1
-) -> None:
+    *, user_pk: int | None, limit: int, unit: int = 1, what: str, count: Callable[[], int], more: int = 1,
+    advice: str = "请先删除一些",
+) -> None:  # fmt: skip
     """Refuse what would go beyond ``limit``. Call it in the transaction that adds: the account stays locked to its end.
 
     :param unit: how many of what ``count`` returns make one of ``limit``.
@@ -19,7 +20,7 @@ def ceiling_keep(
     :raises CeilingReached: nothing was added.
     """
     if settings.PRACTICE and _is_limited(user_pk) and count() + more > limit * unit:
-        raise CeilingReached(f"练习账号最多{limit}{what},请先删除一些")
+        raise CeilingReached(f"练习账号最多{limit}{what},{advice}")
 
 
 def _is_limited(user_pk: int | None) -> bool:

@@ -1,6 +1,6 @@
 """What ``/docs/`` shows of the attendance calls."""
 
-from accounts.errors import SidUnknown
+from accounts.errors import CeilingReached, SidUnknown
 from attendance import errors
 from attendance.api import params
 from attendance.api.rows import RecordJson, SessionJson, SummaryJson
@@ -32,7 +32,10 @@ _BAD_PAGE = [
 OPEN = Doc(
     ok={"status": 200, "state": True, "msg": "考勤已开始", "attendance_id": "1", "total": 38},
     params=params.OpenParams,
-    failures=[errors.SessionExists(), ClassUnknown, BadParameter("缺少参数: class")],
+    failures=[
+        *(errors.SessionExists(), ClassUnknown, BadParameter("缺少参数: class")),
+        CeilingReached("练习账号最多50场考勤(24 小时内),请过些时候再开"),
+    ],
     send={"class": "H51901"},
     about="班里在读的学员就是名单,请假的当天直接记为请假。到时间自动结束。",
 )

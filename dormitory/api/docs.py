@@ -1,5 +1,6 @@
 """What ``/docs/`` shows of the dormitory's calls."""
 
+from accounts.errors import CeilingReached
 from core.api.endpoint import Doc
 from core.errors import BadParameter, NothingChanged, RowUnknown
 from dormitory import errors
@@ -26,7 +27,10 @@ LIST = Doc(
 ADD = Doc(
     ok={"status": 200, "state": True, "msg": "添加成功", "room_id": "1"},
     params=params.AddParams,
-    failures=[errors.RoomExists, BadParameter("缺少参数: building, room"), _NO_BEDS],
+    failures=[
+        *(errors.RoomExists, BadParameter("缺少参数: building, room"), _NO_BEDS),
+        CeilingReached("练习账号最多100间宿舍,请先删除一些"),
+    ],
     send={"building": "1号楼", "room": "101", "beds": 6, "gender": "男"},
 )
 UPDATE = Doc(

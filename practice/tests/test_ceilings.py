@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 def practice(settings):
     settings.PRACTICE, settings.KIND = True, "practice"
     settings.PRACTICE_STUDENTS, settings.PRACTICE_PRODUCTS, settings.PRACTICE_PICTURES_MB = 2, 2, 1
+    settings.PRACTICE_SESSIONS = settings.PRACTICE_ROOMS = 2
     return settings
 
 
@@ -47,6 +48,25 @@ def test_students_products_and_categories_end_with_the_reason(practice, lbw, roo
     answers = [envelope(lbw.post("/product/add_product", product)) for _ in range(3)]
     assert [state for _, state, _ in answers] == [True, True, False], answers
     assert answers[2][::2] == (10010, "练习账号最多2件商品,请先删除一些")
+
+
+def test_sessions_and_rooms_end_with_the_reason(practice, lbw):
+    """A session costs a row for each student: three a day of a hundred years are 50 million."""
+    add_student(lbw)
+    calls = {
+        "/attendance/open": [{"class": FIELDS["class"], "date": f"2026-11-0{day}"} for day in (1, 2, 3)],
+        "/dorm/addRoom": [{"building": "1", "room": f"10{number}", "beds": 4} for number in (1, 2, 3)],
+    }
+
+    last = {}
+    for path, bodies in calls.items():
+        *first, last[path] = [envelope(lbw.post(path, body)) for body in bodies]
+        assert [state for _, state, _ in first] == [True, True], first
+
+    assert last == {
+        "/attendance/open": (10010, False, "练习账号最多2场考勤(24 小时内),请过些时候再开"),
+        "/dorm/addRoom": (10010, False, "练习账号最多2间宿舍,请先删除一些"),
+    }
 
 
 def test_pictures_end_with_the_reason(practice, lbw, monkeypatch):
