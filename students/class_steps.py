@@ -30,6 +30,7 @@ from students.models import (
     TransferRun,
 )
 from students.recorded_change import RecordedChange
+from students.run_facts import UndoNote
 from students.selectors import students_total
 from students.student_states import state_changes
 
@@ -65,9 +66,7 @@ def class_rename(*, before: str, after: str, mark: str, user_pk: int | None, now
         raise ClassStepRefused("名称没有变")
     if SchoolClass.objects.filter(name=after).exists() or students_total(after):
         raise ClassStepRefused(f"已经有班级 {after}，请用“合并”")
-    record = RecordedChange(
-        f"改名 {before} → {after}", user_pk, now, {"step": "rename", "before": before, "after": after}
-    )
+    record = RecordedChange(f"改名 {before} → {after}", user_pk, now, UndoNote("rename", before, after))
     try:
         with transaction.atomic():
             students, archived = _class_lock(before, mark)
@@ -85,9 +84,7 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
     """
     if after == before:
         raise ClassStepRefused("请选择另一个班级")
-    record = RecordedChange(
-        f"合并 {before} → {after}", user_pk, now, {"step": "merge", "before": before, "after": after}
-    )
+    record = RecordedChange(f"合并 {before} → {after}", user_pk, now, UndoNote("merge", before, after))
     with transaction.atomic():
         class_get(after)
         students, archived = _class_lock(before, mark)
@@ -112,8 +109,8 @@ def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | N
         if len(students) < len(set(pks)) or not students:
             raise SelectionChanged("所选的学员有的已经不在这个班，没有改动。请重新选择")
         is_new = not SchoolClass.objects.filter(name=after).exists()
-        facts: dict[str, Any] = {"step": "split", "before": before, "after": after, "is_new": is_new}
-        record = RecordedChange(f"拆分 {before}：{len(students)} 名 → {after}", user_pk, now, facts)
+        title, note = f"拆分 {before}：{len(students)} 名 → {after}", UndoNote("split", before, after, is_new)
+        record = RecordedChange(title, user_pk, now, note)
         campus = _row_lock(before).campus
         classes_add([after])
         if is_new:
@@ -129,9 +126,9 @@ def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None,
     with transaction.atomic():
         students, _ = _class_lock(name, mark)
         row = _row_lock(name)
-        record = RecordedChange(f"结业 {name}", user_pk, now, {"step": "end", "before": name})
+        record = RecordedChange(f"结业 {name}", user_pk, now, UndoNote("end", name))
         _row_change(record, row, state=ClassState.ENDED, ends_on=row.ends_on or on)
-        record.options["disabled"] = accounts_settle([one.account_id for one in students], fate)
+        record.note.disabled = accounts_settle([one.account_id for one in students], fate)
         students = [one for one in students if not one.has_left]
         changes, events = state_changes(students, StudentState.GRADUATED, on, "")
         record.change(students, changes)
@@ -173,7 +170,7 @@ def _row_lock(name: str) -> SchoolClass:
 def _row_change(record: RecordedChange, row: SchoolClass, **values: Any) -> None:
     """Change the class itself, and keep in the run how it was."""
     pairs = {name: [as_json(getattr(row, name)), as_json(value)] for name, value in values.items()}
-    record.options["row"] = [row.pk, pairs]
+    record.note.row = (row.pk, pairs)
     for name, value in values.items():
         setattr(row, name, value)
     row.save(update_fields=[*values])
@@ -183,16 +180,15 @@ def _move(
     record: RecordedChange, students: Sequence[Student], archived: Sequence[ArchivedStudent]
 ) -> list[StudentEvent]:
     """Give the students, the archive and the accounts the new class; return the events of it, not saved yet."""
-    before, after = record.options["before"], record.options["after"]
-    is_whole = record.options["step"] != "split"
+    before, after, is_whole = record.note.before, record.note.after, record.note.step != "split"
     accounts = None if is_whole else [one.account_id for one in students if one.account_id]
     if len(after) > ACCOUNT_CLASS_LENGTH and users_of_class(before).exists():
         raise ClassStepRefused(f"这个班有账号，名称最多 {ACCOUNT_CLASS_LENGTH} 个字")
-    record.options["accounts"] = class_accounts_move(before=before, after=after, user_pks=accounts)
+    record.note.accounts = class_accounts_move(before=before, after=after, user_pks=accounts)
     moves = record.change(students, [[FieldChange("class_name", before, after)] for _ in students])
-    record.options["archived"] = [one.pk for one in archived]
-    ArchivedStudent.objects.filter(pk__in=record.options["archived"]).update(class_name=after)
+    record.note.archived = [one.pk for one in archived]
+    ArchivedStudent.objects.filter(pk__in=record.note.archived).update(class_name=after)
     if is_whole:
-        record.options["notes"] = tell_renamed(before=before, after=after)
+        record.note.notes = tell_renamed(before=before, after=after)
         transaction.on_commit(lambda: read_only_move(before, after))
     return moves

@@ -113,6 +113,7 @@ SHARED = tuple(column.field for column in COLUMNS if column.is_shared and column
 EDITABLE = tuple(column.field for column in COLUMNS if column.field != "sid")
 BY_WIRE = {column.wire: column for column in COLUMNS}
 # Result files and exports have these columns too; an import passes over them.
-RESULT, PHOTO, CREATED = "结果", label_of("headimgurl"), label_of("created_at")
+PICTURE = "headimgurl"
+RESULT, PHOTO, CREATED = "结果", label_of(PICTURE), label_of("created_at")
 STATE = label_of("state")
 UNREAD = {RESULT, PHOTO, CREATED, STATE}

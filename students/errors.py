@@ -30,8 +30,15 @@ class AvatarMissing(DomainError):
 
 
 # --- Bulk work (students.transfer) ---
+NOT_ALLOWED = "您现在没有修改的权限"  # what a row says
+
+
 class RunStale(DomainError):
     """A colleague has changed or deleted a student since the preview. Nothing was written."""
+
+
+class ImportUndecided(DomainError):
+    """A person has to decide something about an import first; ``msg`` says what. The decisions are kept."""
 
 
 class SelectionChanged(DomainError):

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from core.audit import StaffAction, action_record
 from students.bulk import FieldChange, changes_dump, students_change
 from students.events import events_add
 from students.models import RowKind, RunKind, RunState, Student, StudentEvent, TransferRow, TransferRun
+from students.run_facts import UndoNote
 from students.runs import run_begin
 
 
@@ -20,7 +20,7 @@ class RecordedChange:
     title: str
     user_pk: int | None
     now: datetime
-    options: dict[str, Any] = field(default_factory=dict)
+    note: UndoNote = field(default_factory=UndoNote)
     kind: str = RunKind.CLASS
     rows: list[TransferRow] = field(default_factory=list)
 
@@ -40,7 +40,7 @@ class RecordedChange:
     def save(self, events: Sequence[StudentEvent] = ()) -> TransferRun:
         run = run_begin(
             kind=self.kind, title=self.title[:120], state=RunState.DONE, user_pk=self.user_pk, now=self.now,
-            options=self.options, counts=Counter(row.kind for row in self.rows),
+            options=self.note.dump(), counts=Counter(row.kind for row in self.rows),
         )  # fmt: skip
         for row in self.rows:
             row.run = run

@@ -7,8 +7,7 @@ from django.contrib.auth import get_user_model
 from permissions.scope import EVERYTHING, NOTHING, Scope, scope_of
 from runs.errors import RunNotAllowed
 from students.models import RunKind, RunState, TransferRun
-
-ARCHIVE, WITHDRAW = "archive", "withdraw"  # what an import does with those who left its classes
+from students.run_facts import Choices, Leavers
 
 
 def rights_needed(kind: str, *, to_undo: bool = False) -> list[str]:
@@ -32,9 +31,10 @@ def run_scope(run: TransferRun) -> Scope:
     if user is None:
         return NOTHING if "scope" in run.options else EVERYTHING
     needed = rights_needed(run.kind, to_undo=run.state == RunState.UNDOING)
-    if run.kind == RunKind.IMPORT and (leavers := run.options.get("leavers")):
-        needed += ["students.delete_student"] if leavers == ARCHIVE else []
-        needed += ["students.account_student"] if run.options.get("disables") else []
+    choices = Choices.load(run.options)
+    if choices.leavers:
+        needed += ["students.delete_student"] if choices.leavers == Leavers.ARCHIVE else []
+        needed += ["students.account_student"] if choices.disables else []
     return scope_of(user) if user.has_perms(needed) else NOTHING
 
 

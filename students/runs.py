@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from core.audit import StaffAction, action_record
+from permissions.scope import scope_of
 from runs.errors import RunNotReady
 from runs.work import KEEP_FOR, run_is_stalled, run_move, run_pass_on, run_send
 from students.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
@@ -26,7 +28,12 @@ _NO_UNDO = "这次操作不能撤销，或者已经撤销"
 def run_begin(
     *, kind: str, title: str, user_pk: int | None, now: datetime, state: str = RunState.CHECKING, **fields: Any
 ) -> TransferRun:
-    """Create a run. One that begins in a state after the confirmation is confirmed by the person who begins it."""
+    """Create a run. One that begins in a state after the confirmation is confirmed by the person who begins it.
+
+    What it will show and change is chosen under the person's data scope of now: under a narrower one it is closed.
+    """
+    if user := get_user_model()._default_manager.select_related("role").filter(pk=user_pk or 0).first():
+        fields["options"] = {"scope": scope_of(user).key} | fields.get("options", {})
     fields |= {"created_by_id": user_pk, "confirmed_by_id": None if state == RunState.CHECKING else user_pk}
     fields |= {"created_at": now, "phase_at": now}
     return TransferRun.objects.create(kind=kind, file_name=title, state=state, **fields)
@@ -53,9 +60,13 @@ def run_adjust(*, run: TransferRun, now: datetime, options: dict[str, Any]) -> N
 def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
     """Let a worker write what the preview showed, in the name of ``user_pk``.
 
-    :raises RunNotReady: the run does not wait for a confirmation, or no longer.
+    :raises RunNotReady: the run does not wait for a confirmation, or no longer, or has rows that nobody decided about.
     """
-    states = [RunState.READY, *([RunState.REFUSED] if run.kind == RunKind.IMPORT else [])]  # rows may be left out
+    states = [RunState.READY]
+    if run.kind == RunKind.IMPORT:  # its rows may be left out
+        states.append(RunState.REFUSED)
+        if rows_open(run).exists():
+            raise RunNotReady("还有错误或同名的行没有处理")
     changes = {"state": RunState.APPLYING, "confirmed_by_id": user_pk, "options": run.options}
     with transaction.atomic():
         run_pass_on(run, states, now, **changes)
@@ -106,6 +117,11 @@ def source_of(run: TransferRun) -> bytes:
     if file is None:
         raise RunNotReady("文件已过期删除，请重新上传")
     return bytes(file.content)
+
+
+def rows_open(run: TransferRun) -> QuerySet[TransferRow]:
+    """Return the rows of an import that are wrong, or may mean several students."""
+    return TransferRow.objects.filter(run=run, kind__in=[RowKind.ERROR, RowKind.CHOICE])
 
 
 def row_counts(run: TransferRun) -> dict[str, int]:

@@ -14,6 +14,7 @@ from students.errors import SelectionChanged, StudentUnchanged
 from students.events import event_of
 from students.models import LEFT_STATES, EventKind, Student, StudentEvent, StudentState, TransferRun
 from students.recorded_change import RecordedChange
+from students.run_facts import UndoNote
 
 _EVENTS = {
     StudentState.STUDYING: EventKind.RETURNED,
@@ -57,9 +58,9 @@ def students_state_set(
         if not students:
             raise StudentUnchanged
         names = "、".join(one.name for one in students[:3]) + (f" 等 {len(students)} 名" if len(students) > 3 else "")
-        record = RecordedChange(f"{kind.label}：{names}", user_pk, now, {"step": "state"})
+        record = RecordedChange(f"{kind.label}：{names}", user_pk, now, UndoNote("state"))
         if kind in LEFT_STATES:
-            record.options["disabled"] = accounts_settle([one.account_id for one in students], fate)
+            record.note.disabled = accounts_settle([one.account_id for one in students], fate)
         changes, events = state_changes(students, kind, on, reason)
         record.change(students, changes)
         return record.save(events)

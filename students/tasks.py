@@ -10,7 +10,7 @@ from students import undo
 from students.counts import counts_fold
 from students.models import RowKind, RunKind, RunState, TransferRun
 from students.runs import rows_portion, runs_purge, runs_resume
-from students.transfer import deletion, imports, photos
+from students.transfer import deletion, import_apply, import_check, photos
 
 _import_undo = partial(
     rows_portion, do=undo.rows_take_back, end=RunState.UNDONE,
@@ -18,8 +18,8 @@ _import_undo = partial(
 )  # fmt: skip
 # What ``runs.work.run_work`` calls for each kind of runs in each state that waits for a worker.
 _WORK: dict[tuple[str, str], Callable[..., tuple[int, int] | None]] = {
-    (RunKind.IMPORT, RunState.CHECKING): imports.import_check,
-    (RunKind.IMPORT, RunState.APPLYING): imports.import_apply,
+    (RunKind.IMPORT, RunState.CHECKING): import_check.import_check,
+    (RunKind.IMPORT, RunState.APPLYING): import_apply.import_apply,
     (RunKind.IMPORT, RunState.UNDOING): _import_undo,
     (RunKind.EDIT, RunState.UNDOING): _import_undo,
     (RunKind.CLASS, RunState.UNDOING): undo.class_undo,
@@ -46,16 +46,11 @@ def fold_tally() -> None:
 def transfer_work(run_pk: int) -> None:
     """Do what an import, a batch of pictures or a deletion waits for."""
     run, now = TransferRun.objects.filter(pk=run_pk).first(), times.now()
-    if run and not _gives_pictures(run) and (do := _WORK.get((run.kind, run.state))):
+    if run and not run.waits_for_pictures and (do := _WORK.get((run.kind, run.state))):
         run_work(run, partial(do, now=now))
         run.refresh_from_db()
-    if run and _gives_pictures(run):
+    if run and run.waits_for_pictures:
         photos.photos_apply(run, now)  # a transaction for each picture
-
-
-def _gives_pictures(run: TransferRun) -> bool:
-    is_written = run.kind == RunKind.PHOTOS or "is_written" in run.options
-    return run.state == RunState.APPLYING and is_written
 
 
 @queued_task("students.resume_transfers", queue="now")

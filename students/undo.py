@@ -13,8 +13,8 @@ from permissions.gate import read_only_move
 from permissions.scope import NOTHING
 from runs.errors import RunNotAllowed
 from students.bulk import changes_load, students_change, students_delete, students_lock
-from students.columns import PHOTO
-from students.errors import NotArchived, NumberTaken
+from students.columns import PHOTO, PICTURE
+from students.errors import NOT_ALLOWED, NotArchived, NumberTaken
 from students.listener import tell_rename_undone
 from students.models import (
     ArchivedStudent,
@@ -27,14 +27,13 @@ from students.models import (
     TransferRow,
     TransferRun,
 )
+from students.run_facts import UndoNote
 from students.run_rights import run_scope
 from students.runs import row_counts, rows_save
 from students.selectors import archived_among, students_total
 from students.services import student_restore
 from uploads.services import images_release
 
-PICTURE = "headimgurl"
-NOT_ALLOWED = "您现在没有修改的权限"
 _WORDS = {RunKind.IMPORT: "导入之后", RunKind.EDIT: "修改之后"}
 
 
@@ -73,7 +72,7 @@ def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> 
 
 def _accounts_enable(run: TransferRun, students: QuerySet[Student]) -> None:
     """Let those of the students log in again whose accounts the run has disabled."""
-    accounts = students.filter(account__in=run.options.get("disabled", []))
+    accounts = students.filter(account__in=UndoNote.load(run.options).disabled or [])
     users_enable(user_pks=list(accounts.values_list("account", flat=True)))
 
 
@@ -96,31 +95,31 @@ def _changed_since(row: TransferRow, student: Student, *, is_new: bool) -> list[
 
 
 def class_undo(run: TransferRun, now: datetime) -> None:
-    """Take back a step of a class, or a change of states."""
-    options, scope = run.options, run_scope(run)
-    if scope == NOTHING or not (scope.is_all or options["step"] == "state"):
+    """Take back an operation on a class, or a change of states."""
+    note, scope = UndoNote.load(run.options), run_scope(run)
+    if scope == NOTHING or not (scope.is_all or note.step == "state"):
         run.state, run.message = RunState.DONE, RunNotAllowed.msg
         return
     rows_take_back(run, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED)), now)
-    pk, values = options.get("row", (0, {}))
+    pk, values = note.row or (0, {})
     for name, (before, after) in values.items():
         if name != "name" or not SchoolClass.objects.filter(name=before).exists():
             SchoolClass.objects.filter(pk=pk, **{name: after}).update(**{name: before})
-    if "after" in options:
-        _move_back(options)
+    if note.after:
+        _move_back(note)
     kept = TransferRow.objects.filter(run=run, kind=RowKind.KEPT).values("student_pk")
     _accounts_enable(run, Student.objects.exclude(pk__in=kept))
     run.state, run.message, run.counts = RunState.UNDONE, "", row_counts(run)
 
 
-def _move_back(options: dict[str, Any]) -> None:
-    """Take accounts, archive and what listens back from the class ``after``; one that the step has made goes."""
-    before, after = options["before"], options["after"]
-    class_accounts_move(before=after, after=before, user_pks=options["accounts"])
-    ArchivedStudent.objects.filter(pk__in=options["archived"], class_name=after).update(class_name=before)
-    if "notes" in options:
-        tell_rename_undone(before=before, after=after, notes=options["notes"])
-    if options["step"] == "rename":
+def _move_back(note: UndoNote) -> None:
+    """Take accounts, archive and what listens back from the class ``after``; one that was made for it goes."""
+    before, after = note.before, note.after
+    class_accounts_move(before=after, after=before, user_pks=note.accounts)
+    ArchivedStudent.objects.filter(pk__in=note.archived or [], class_name=after).update(class_name=before)
+    if note.notes is not None:
+        tell_rename_undone(before=before, after=after, notes=note.notes)
+    if note.step == "rename":
         transaction.on_commit(lambda: read_only_move(after, before))
-    if options.get("is_new") and not students_total(after) and not users_of_class(after).exists():
+    if note.is_new and not students_total(after) and not users_of_class(after).exists():
         SchoolClass.objects.filter(name=after).delete()

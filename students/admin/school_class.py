@@ -37,16 +37,8 @@ _LABELS = {"开班": "success", "结业": "info"}
 class SchoolClassAdmin(OfficeAdmin):
     form = SchoolClassForm
     list_display = [
-        "name",
-        "state_label",
-        "number",
-        "capacity",
-        "head_teacher",
-        "room",
-        "begins_on",
-        "ends_on",
-        "campus",
-    ]
+        "name", "state_label", "number", "capacity", "head_teacher", "room", "begins_on", "ends_on", "campus",
+    ]  # fmt: skip
     list_filter = ["state", CampusFilter, ("head_teacher", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["head_teacher"]
     list_per_page = 50

@@ -14,9 +14,8 @@ from core.admin.phones import RIGHT
 from permissions.scope import scope_of
 from students import services
 from students.account_panel import account_act, account_panel, life_panel
-from students.admin.hidden_columns import SHOWN, HiddenColumns, partly_hidden
 from students.admin.many import ManyAdmin
-from students.admin.student_list import StudentListAdmin
+from students.admin.student_list import SHOWN, StudentListAdmin, partly_hidden
 from students.class_sheet import class_sheet_page
 from students.columns import EDITABLE
 from students.forms import StudentForm
@@ -27,7 +26,7 @@ from uploads.forms import PictureAdmin
 
 
 @admin.register(Student)
-class StudentAdmin(HiddenColumns, StudentListAdmin, ManyAdmin, PictureAdmin):
+class StudentAdmin(StudentListAdmin, ManyAdmin, PictureAdmin):
     form = StudentForm
     rights: ClassVar = {
         **OfficeAdmin.rights, "delete": "删除、归档", "export": "导出", "phone": RIGHT, "idcard": "看身份证号",

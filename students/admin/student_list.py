@@ -12,25 +12,46 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from core.admin.base import MAX_COUNTED, KnownCount
+from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin
 from core.admin.listing import is_complete
 from core.api.request import full_url
 from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from students.campuses import campuses
-from students.columns import COLUMNS, CREATED, PHOTO, STATE, hidden_fields, label_of
+from students.columns import COLUMNS, CREATED, PHOTO, STATE, hidden_fields, label_of, value_shown
 from students.filters import FILTERS, STATES, filters_q, filters_read
 from students.models import Student
 from students.selectors import class_list, search_q, students_total, values_in_use
 from students.transfer.admin import may_transfer, runs_seen
 
+SHOWN = ("phone_shown", "parent_phone_shown", "id_card_shown")
 STATE_LABELS = {"在读": "success", "休学": "warning", "退学": "danger", "结业": "info"}
 SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
 NAME_ORDER = Func(F("name"), function="students_name_key")  # pinyin, as far as the characters are usual ones
 FILTER_NAMES = {one.name for one in FILTERS}
 # Query parameters that do not change how many students the list has.
 _SAME_COUNT = {"p", "o", "all"}
+
+
+def _partly(name: str) -> Any:
+    """Make a column that shows the field to who may not see all of it in part."""
+    return display(description=label_of(name))(lambda page, student: value_shown(name, getattr(student, name)) or "—")
+
+
+class HiddenColumns(OfficeAdmin):
+    """A page that shows the phones and the identity card in part to who may not see more."""
+
+    phone_shown, parent_phone_shown, id_card_shown = _partly("phone"), _partly("parent_phone"), _partly("id_card")
+
+    def unasked(self, request: HttpRequest) -> set[str]:
+        return super().unasked(request) | hidden_fields(request.user)
+
+
+def partly_hidden(names: list[str], user: Any) -> list[str]:
+    """Put in the place of the fields that this user may not read the columns that show them in part."""
+    hidden = hidden_fields(user)
+    return [f"{name}_shown" if name in hidden else name for name in names]
 
 
 class StudentList(ChangeList):
@@ -64,7 +85,7 @@ def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str
     return chips
 
 
-class StudentListAdmin(ExportableAdmin):
+class StudentListAdmin(HiddenColumns, ExportableAdmin):
     """All of the page of students that is about the list."""
 
     export_columns = (

@@ -1,13 +1,11 @@
 """The runs that change many students: imports, pictures, changes, deletions."""
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from permissions.models import DataScope
-from permissions.scope import Scope, scope_of
+from permissions.scope import Scope
 from runs.models import Run
 
 
@@ -61,14 +59,14 @@ class TransferRun(Run):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.file_name}"
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        # What the run will show and change was chosen under this data scope. Under a narrower one it is closed.
-        if self._state.adding and self.created_by:
-            self.options = {"scope": scope_of(self.created_by).key} | self.options
-        super().save(*args, **kwargs)
-
     def is_open_to(self, scope: Scope) -> bool:
         return scope.opens(self.options.get("scope", DataScope.ALL))
+
+    @property
+    def waits_for_pictures(self) -> bool:
+        """Tell whether its students are written, so that their pictures are what is left to do."""
+        is_written = self.kind == RunKind.PHOTOS or "is_written" in self.options
+        return self.state == RunState.APPLYING and is_written
 
     @property
     def state_name(self) -> str:
@@ -79,10 +77,15 @@ class TransferRun(Run):
         return super().state_name
 
     @property
+    def is_done_in_portions(self) -> bool:
+        """Tell whether the work goes on where it stopped: what is done is noted."""
+        return self.state == RunState.UNDOING or self.kind == RunKind.DELETE
+
+    @property
     def failure(self) -> tuple[str, str]:
-        if self.state != RunState.UNDOING and self.kind != RunKind.DELETE:
+        if not self.is_done_in_portions:
             return super().failure
-        # The state stays as it is: what is done is noted, and ``runs_resume`` has the rest done.
+        # The state stays as it is: ``runs_resume`` has the rest done.
         done = "" if self.kind == RunKind.CLASS else "已完成的部分有效，其余"
         return self.state, f"处理时出现意外错误，{done}会自动重试"
 

@@ -71,7 +71,7 @@ def deletes(row):
 @pytest.mark.parametrize(
     ("work", "step", "kept"),
     [
-        (imports, "students.transfer.imports.students_change", ("新", "新")),
+        (imports, "students.transfer.import_apply.students_change", ("新", "新")),
         (edits, "students.services.changes_between", ("新", "新")),
         (archives, "students.services._archive_note", ("旧", "旧")),
         (deletes, "students.transfer.deletion.students_delete", None),

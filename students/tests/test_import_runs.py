@@ -38,9 +38,10 @@ from students.tests.transfers import (
     workbook,
     worked,
 )
-from students.transfer import imports
+from students.transfer import import_apply
 from students.transfer.heading import columns_named
-from students.transfer.preview import PER_PAGE
+from students.transfer.import_page import ImportPage
+from students.transfer.import_result import import_result
 from tests.kit import logged_in, meanwhile
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +99,7 @@ def test_students_are_matched_by_number():
     assert LogEntry.objects.get_for_object(student).filter(action=LogEntry.Action.UPDATE).get().changes == diff
 
     content = sheet(line(1), line(2), kind="xlsx")
-    name, result = imports.import_result(confirmed(checked(content)))
+    name, result = import_result(confirmed(checked(content)))
     assert name == "a-结果.xlsx" and checked(result).counts == {"unchanged": 2}
 
 
@@ -166,7 +167,7 @@ def test_killed_half_way_leaves_nothing_and_starts_again_as_after_an_unforeseen_
         raise ZeroDivisionError if len(calls) == 1 else KeyboardInterrupt  # no code catches it: as if the process ends
 
     with monkeypatch.context() as patch:
-        patch.setattr(imports, "rows_save", dies)
+        patch.setattr(import_apply, "rows_save", dies)
         confirmed(run)
         assert (run.state, Student.objects.count()) == (RunState.FAILED, 0)
         run_restart(run=run, now=timezone.now())
@@ -218,7 +219,7 @@ def test_the_preview_shows_page_after_page_of_each_kind(office):
     text = text_of(office, run)
     assert "<del>谭鹏</del><input" in text and 'value="谭&lt;b&gt;"' in text
     page = office.get(page_of(run), {"kind": "new", "p": "3"})
-    assert len(page.context["rows"]) == 120 - 2 * PER_PAGE and "第 3 / 3 页" in page.content.decode()
+    assert len(page.context["rows"]) == 120 - 2 * ImportPage.per_page and "第 3 / 3 页" in page.content.decode()
 
 
 def test_a_data_scope_counts_for_the_rows_and_for_the_runs(clerk):
@@ -238,7 +239,9 @@ def test_two_workers_on_one_run_write_once_and_a_broker_that_is_down_loses_nothi
     monkeypatch.setattr(celery_app, "send_task", lambda *a, **k: 1 / 0)
     run = checked(sheet(line()))
     run_confirm(run=run, user_pk=None, now=timezone.now())
-    second = meanwhile(monkeypatch, "students.transfer.imports.students_create", partial(tasks.transfer_work, run.pk))
+    second = meanwhile(
+        monkeypatch, "students.transfer.import_apply.students_create", partial(tasks.transfer_work, run.pk)
+    )
 
     worked(run)
     second()
@@ -339,6 +342,8 @@ def test_a_missing_column_is_filled_with_one_value_for_the_new_students(office, 
     assert run.state == RunState.REFUSED and errors(run) == [
         (2, [[one, "不能为空（新增学员时必填）"] for one in ("城市", "学历")])
     ]
+    with pytest.raises(RunNotReady):  # nobody has decided about the first row
+        run_confirm(run=run, user_pk=None, now=timezone.now())
     assert "文件里没有认出这些列" in text_of(office, run) and '<details class="tr-map" open>' in text_of(office, run)
     run = confirmed(worked(decide(office, run, **{"value-city": "重庆", "value-degree": "专科"})))
 

@@ -26,13 +26,17 @@ from runs.errors import RunNotAllowed
 from runs.pages import RunAdmin, run_url
 from runs.work import KEEP_FOR, run_held, run_move, run_restart
 from students.columns import COLUMNS
-from students.errors import SelectionChanged
+from students.errors import ImportUndecided, SelectionChanged
 from students.models import RunKind, RunState, TransferRun
+from students.run_facts import Choices
 from students.run_rights import rights_needed
 from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
-from students.transfer import preview
-from students.transfer.imports import import_result, rows_choose
+from students.transfer.import_apply import import_confirm
+from students.transfer.import_form import REST, choices_mark, choices_posted, columns_posted, rest_decided
+from students.transfer.import_page import ImportPage, hidden_from
+from students.transfer.import_result import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choose
+from students.transfer.run_pages import DeletionPage, PhotosPage, RunPage
 
 
 class FileForm(forms.Form):
@@ -173,7 +177,7 @@ class TransferRunAdmin(RunAdmin):
                     photos_choose(run, data)
                     run_confirm(run=run, user_pk=user_pk, now=now)
             case "map":
-                run_adjust(run=run, now=now, options={"columns": preview.columns_posted(run, data)})
+                run_adjust(run=run, now=now, options={"columns": columns_posted(run, data)})
             case "undo":
                 if not may_undo(request, run):
                     raise PermissionDenied
@@ -195,32 +199,30 @@ class TransferRunAdmin(RunAdmin):
         """
         data, now = request.POST, times.now()
         with run_held(run, run.waiting) as held:
-            if data.get("mark", mark := preview.choices_mark(held)) != mark:  # a page of an earlier release has none
+            if data.get("mark", mark := choices_mark(held)) != mark:  # a page of an earlier release has none
                 raise SelectionChanged("同事刚刚改过这一页的选择，您的没有保存。请核对后再来一次")
-            choices, is_other = preview.choices_posted(held, data, preview.hidden_from(held, request.user))
-            if do in preview.REST:
-                choices = preview.rest_decided(held, choices, do)
+            before = Choices.load(held.options)
+            choices = choices_posted(held, data, hidden_from(held, request.user))
+            is_other = choices.rows_differ(before)
+            if do in REST:
+                choices = rest_decided(held, choices, do)
                 is_other = do in {"all_same", "all_new"}
             if is_other or do == "check":
-                run_adjust(run=held, now=now, options=choices)
-            elif do == "confirm":
-                held.options |= choices
-                rest = preview.unresolved(held)
-                if rest:
-                    messages.error(request, f"还有 {rest} 行错误或同名没有处理：请改正、选择，或取消勾选")
-                elif held.options.get("new") and data.get("sure_new") != "1":
-                    messages.error(request, "请先勾选：确实要新建这些班级和学历")
-                elif data.get("full") != "1" and (texts := preview.overfull(held, scope_of(request.user))):
-                    messages.error(request, f"请先勾选：{'；'.join(texts)}")
-                else:
-                    rows_choose(held)
-                    run_confirm(run=held, user_pk=request.user.pk, now=now)
+                run_adjust(run=held, now=now, options=choices.dump())
+                if do == "confirm":
+                    messages.warning(request, "已按您的修改重新检查，请核对后再确认")
+                return data.get("go")
+            held.options |= choices.dump()
+            run_move(held, held.waiting, options=held.options)
+            if do == "confirm":
+                try:
+                    import_confirm(
+                        run=held, is_new_sure=data.get("sure_new") == "1", is_full_sure=data.get("full") == "1",
+                        scope=scope_of(request.user), user_pk=request.user.pk, now=now,
+                    )  # fmt: skip
                     return None
-                run_move(held, held.waiting, options=held.options)
-            else:
-                run_move(held, held.waiting, options=held.options | choices)
-        if is_other and do == "confirm":
-            messages.warning(request, "已按您的修改重新检查，请核对后再确认")
+                except ImportUndecided as refusal:  # caught here, so that the choices are kept
+                    messages.error(request, refusal.msg)
         return data.get("go")
 
     def photo_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
@@ -238,24 +240,21 @@ class TransferRunAdmin(RunAdmin):
         return HttpResponse(content, content_type=kind, headers=headers)
 
     def result(self, request: HttpRequest, run: TransferRun) -> tuple[str, bytes]:
-        if not _has_result(run):
+        if not _page_of(run).has_result():
             raise Http404
-        return import_result(run, preview.hidden_from(run, request.user))
+        return import_result(run, hidden_from(run, request.user))
 
     def context(self, request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         """Return one page of the run's rows, and what the buttons depend on."""
-        columns = preview.mapping(run, request.user)
+        about = _page_of(run)
         facts = {
+            "about": about,
             "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
             "undo_until": format_office_time(run.created_at + KEEP_FOR),
-            "columns": columns, "ours": COLUMNS, "must_map": preview.must_map(run, columns),
-            "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
-            "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind in {RunKind.EDIT, RunKind.CLASS},
-            "has_result": _has_result(run),
-        }  # fmt: skip
-        return facts | preview.preview(request, run)
+        }
+        return facts | about.facts(request)
 
 
-def _has_result(run: TransferRun) -> bool:
-    ends = {RunState.DONE, RunState.REFUSED, RunState.UNDONE}
-    return run.kind == RunKind.IMPORT and run.state in ends and bool(run.counts)
+def _page_of(run: TransferRun) -> RunPage:
+    pages = {RunKind.IMPORT: ImportPage, RunKind.PHOTOS: PhotosPage, RunKind.DELETE: DeletionPage}
+    return pages.get(RunKind(run.kind), RunPage)(run)

@@ -10,17 +10,17 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core.sheets.read import Rows, Sheet, SheetRefused
 from core.sheets.write import column_letters
 from students.columns import BY_WIRE, COLUMNS, UNREAD, phone_tidy
 from students.models import RunKind, RunState, TransferRun
+from students.run_facts import SHEET_STEP, Choices, Shape
 
 MAX_HEAD_ROW = 10  # the header is among the first rows that hold something
 MIN_KNOWN = 2  # names that a row must have to be the header
 SAMPLES = 3
-SHEET_STEP = 1_000_000  # a row of the second sheet has the number of its line and one such step
 SYNONYMS = {
     "sId": ("学员编号", "学生编号", "学籍号"),
     "class": ("所在班级", "班级名称", "班别", "班"),
@@ -173,13 +173,6 @@ def _wire_of(text: str) -> str | None:
     return _WIRES.get(remark[1] + name) or (None if _OF_OTHERS.search(remark[1]) else _WIRES.get(name))
 
 
-def place_of(run: TransferRun, number: int) -> str:
-    """Say in which row of the file a row of the run stands, with the sheet if there are several."""
-    sheets = run.options.get("sheets", [""])
-    sheet = f"“{sheets[number // SHEET_STEP][:20]}”" if len(sheets) > 1 else ""
-    return f"{sheet}第{number % SHEET_STEP}行"
-
-
 def tidy(wire: str, text: str) -> str:
     """Write a cell as our column wants it: usual digits, no 岁 or 生, a day without time, no space in Chinese names."""
     if wire in {"age", "sId"}:
@@ -195,7 +188,7 @@ def tidy(wire: str, text: str) -> str:
     return _CHINESE_SPACE.sub("", text) if wire in {"name", "city"} else text
 
 
-def shape_of(sheets: Sequence[Sheet]) -> dict[str, Any]:
+def shape_of(sheets: Sequence[Sheet]) -> Shape:
     """Describe a file for the page on which a person maps its columns: their keys, and samples of each."""
     samples: dict[str, list[str]] = {}
     for sheet in sheets:
@@ -203,14 +196,14 @@ def shape_of(sheets: Sequence[Sheet]) -> dict[str, Any]:
         for column, key in enumerate(keys_of(sheet.rows[at][1]) if sheet.rows else []):
             texts = [texts[column] for _, texts in sheet.rows[at + 1 :] if column < len(texts) and texts[column]]
             samples[key] = (samples.get(key, []) + [_excerpt(text) for text in texts[:SAMPLES]])[:SAMPLES]
-    return {"heads": [*samples], "samples": [*samples.values()]}
+    return Shape(heads=[*samples], samples=[*samples.values()])
 
 
 def _excerpt(text: str) -> str:
     return UNSTORABLE.sub("\ufffd", text[:40])
 
 
-def ignored_in(shape: dict[str, Any], columns: dict[str, str]) -> list[str]:
+def ignored_in(shape: Shape, columns: dict[str, str]) -> list[str]:
     """Name the columns that are not imported."""
     heads = zip(shape["heads"], shape["samples"], strict=True)
     unread = [key for key, samples in heads if any(not text.startswith(_WPS_PICTURE) for text in samples)]
@@ -221,4 +214,4 @@ def columns_known(run: TransferRun, heads: list[str]) -> dict[str, str] | None:
     """Return how the person has mapped the last file that had the same header; None if there was none."""
     runs = TransferRun.objects.filter(kind=RunKind.IMPORT, state=RunState.DONE, created_by=run.created_by_id)
     last = runs.filter(options__shape__heads=heads, options__has_key="columns").order_by("-pk").first()
-    return last.options["columns"] if last else None
+    return Choices.load(last.options).columns if last else None

@@ -1,17 +1,32 @@
 """Whom the rows of a list mean: by number, identity card, phone, or name and class; a name alone is only a question."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 from permissions.scope import Scope
-from students.models import Student
-from students.transfer.heading import UNSTORABLE
+from students.columns import hidden_fields
+from students.models import Student, TransferRun
+from students.run_facts import NEW, Findings
+from students.transfer.heading import UNSTORABLE, Heading
 
+T = TypeVar("T")
 MAX_CANDIDATES = 20
 MAX_SHARERS = 3  # a phone that more students have tells nobody
 BATCH = 1_000
 AGE_DIFFERS = 1  # years by which a person of one name may differ between two lists
+
+
+def batches(items: Iterable[T]) -> Iterator[list[T]]:
+    items = iter(items)
+    while batch := list(islice(items, BATCH)):
+        yield batch
+
+
+def student_label(student: "Student | Person") -> str:
+    return f"{student.name} · {student.class_name} · {student.sid}"
 
 
 class Person(NamedTuple):
@@ -25,10 +40,6 @@ class Person(NamedTuple):
     id_card: str
     age: int
     gender: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} · {self.class_name} · {self.sid}"
 
 
 class Match(NamedTuple):
@@ -56,9 +67,7 @@ class People:
         people: set[Person] = set()
         for field, texts in keys.items():
             # The index of names holds runs of characters, not names: one pass over the table serves a whole batch.
-            ordered = sorted(texts)
-            for at in range(0, len(ordered), BATCH):
-                batch = ordered[at : at + BATCH]
+            for batch in batches(sorted(texts)):
                 rows_of = Student.objects.filter(scope.visible(of=Student), **{f"{field}__in": batch}).order_by()
                 people |= {Person(*row) for row in rows_of.values_list("pk", *Person._fields[1:])}
         for person in sorted(people):
@@ -90,6 +99,56 @@ class People:
         others = [one for one in namesakes if not _differs(one, cells)]
         sharers = by_phone if len(by_phone) <= MAX_SHARERS else []
         return Match(None, "", tuple(dict.fromkeys([*classmates, *sharers, *others]))[:MAX_CANDIDATES], has_namesake)
+
+
+@dataclass
+class Line:
+    """A row of the file: where it stands, its cells by the API's names, its picture, and whom it means."""
+
+    heading: Heading
+    number: int
+    cells: dict[str, str]
+    picture: str
+    match: Match = NOBODY
+    double_of: int | None = None  # the student whom a line above means as well
+    question: str = ""  # why a person has to say whom it means
+
+
+def lines_match(
+    lines: Sequence[Line], answers: Mapping[str, str], findings: Findings, scope: Scope, unseen: set[str]
+) -> None:
+    """Say of each line whom it means, or why a person has to say so. Two lines never mean one student."""
+    people = People([line.cells for line in lines], scope, unseen)
+    classes = {line.cells.get("class") for line in lines}
+    first: dict[Any, Line] = {}  # the first line of a student, or of the name and the class of a new one
+    for line in lines:
+        line.match = people.match(line.cells)
+        answer = answers.get(str(line.number), "")
+        if chosen := [one for one in line.match.candidates if str(one.pk) == answer]:
+            line.match = Match(chosen[0], "您的选择")
+        if line.match.person:
+            first.setdefault(line.match.person.pk, line)
+    for line in lines:
+        person, key = line.match.person, (line.cells.get("name"), line.cells.get("class"))
+        candidates = [one for one in line.match.candidates if one.pk not in first]
+        nearest = [one for one in candidates if one.class_name in classes] or candidates
+        others = [one for one in candidates if one not in nearest]
+        line.match = line.match._replace(candidates=(*nearest, *others), has_nearest=len(nearest) == 1)
+        if person and first[person.pk] is not line:
+            line.match, line.double_of = Match(has_namesake=True), person.pk
+            line.question = f"与{findings.place_of(first[person.pk].number)}是同一名学员"
+        elif line.match.candidates:
+            line.question = "可能是已有的学员，请选择"
+        elif not person and "sId" not in line.cells and first.setdefault(key, line) is not line:
+            line.question = f"与{findings.place_of(first[key].number)}同名同班"
+        if answers.get(str(line.number)) == NEW:
+            line.question = ""
+
+
+def unseen_by(run: TransferRun) -> set[str]:
+    """Name the fields whose present values are not compared: whoever has sent the file in may be guessing at them."""
+    user: Any = run.created_by
+    return hidden_fields(user) if user else set()
 
 
 _KEYS = {"sid": "sId", "id_card": "idCard", "phone": "phone", "name": "name"}

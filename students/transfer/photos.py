@@ -21,13 +21,14 @@ from core.errors import DomainError
 from core.sheets.read import SheetRefused
 from permissions.scope import Scope
 from runs.progress import progress_end, with_progress
-from students.columns import PHOTO
+from students.columns import PHOTO, PICTURE
 from students.errors import StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
+from students.run_facts import PictureFacts
 from students.run_rights import run_scope, run_scope_required
 from students.runs import row_counts, rows_save, source_of
 from students.services import student_edit
-from students.undo import PICTURE
+from students.transfer.people import student_label
 from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
 from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
@@ -187,32 +188,28 @@ def _matches(stem: str, students: list[Student]) -> tuple[list[Student], bool]:
 def _row(
     run: TransferRun, number: int, picture: ZipPicture, students: list[Student], names_of: dict[int, str]
 ) -> TransferRow:
-    """Make the row of a picture.
+    """Make the row of a picture. Without a certain student a person chooses, among suggestions or by number.
 
-    ``cells`` holds its path in the ZIP (``file``), its name (``shown``), and the students it may belong to, each as
-    key and description (``students``). Without a certain student a person chooses, among suggestions or by number.
     ``names_of`` collects which student has which picture already.
     """
-    row = TransferRow(run=run, number=number, kind=RowKind.ERROR, cells={"file": picture.path, "shown": picture.name})
+    facts = PictureFacts(picture.path, picture.name)
+    row = TransferRow(run=run, number=number, kind=RowKind.ERROR, cells=facts.dump())
     if picture.fault:
         row.errors = [["", picture.fault]]
         return row
     matches, is_certain = _matches(picture.stem, students)
     if not is_certain or len(matches) > 1:
         row.kind = RowKind.CHOICE
-        row.cells["is_suggested"] = not is_certain
+        facts.is_suggested = not is_certain
     elif matches[0].pk in names_of:
         row.errors = [["", f"与“{names_of[matches[0].pk]}”是同一名学员"]]
         return row
     else:
         names_of[matches[0].pk] = picture.name
         row.kind, row.student_pk = RowKind.CHANGED, matches[0].pk
-    row.cells["students"] = [_candidate(student) for student in matches[:MAX_CANDIDATES]]
+    facts.students = [(student.pk, student_label(student)) for student in matches[:MAX_CANDIDATES]]
+    row.cells = facts.dump()
     return row
-
-
-def _candidate(student: Student) -> list[Any]:
-    return [student.pk, f"{student.name} · {student.class_name} · {student.sid}"]
 
 
 def photos_choose(run: TransferRun, data: Any) -> None:
@@ -231,7 +228,7 @@ def photos_choose(run: TransferRun, data: Any) -> None:
         raise SheetRefused(f"没有学号为 {'、'.join(sorted(missing))[:200]} 的学员")
     ticks = set(data.getlist("use"))
     for row in rows:
-        offered = {str(pk): pk for pk, _ in row.cells["students"]}
+        offered = {str(pk): pk for pk, _ in PictureFacts.load(row.cells).students}
         if row.kind == RowKind.CHOICE:
             row.student_pk = pk_of.get(sids[row.number]) or offered.get(data.get(f"student-{row.number}", ""))
         elif str(row.number) not in ticks:
@@ -295,7 +292,10 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: dat
                 raise SheetRefused("已有头像，保留原来的")
             result: dict[str, Any] = {"diff": row.diff | {PICTURE: ["", picture.url_path]}}
             if is_zip:  # its row tells of the student alone, not of those that were offered as well
-                result = {"kind": RowKind.DONE, "cells": row.cells | {"students": [_candidate(student)]}}
+                result = {
+                    "kind": RowKind.DONE,
+                    "cells": row.cells | {"students": [(student.pk, student_label(student))]},
+                }
             if _end(row, **result):  # otherwise a second worker was faster
                 student_edit(sid=student.sid, changes={PICTURE: picture.url_path}, now=now)
     except OF_ONE_PICTURE as refusal:

@@ -35,7 +35,7 @@ from students.models import RunState, Student
 from students.runs import run_confirm, run_start
 from students.tasks import transfer_work
 from students.tests.factories import students
-from students.transfer.imports import import_result
+from students.transfer.import_result import import_result
 from tests.kit import at_once, free_ports
 from tests.needs import PGBOUNCER
 from tests.processes import ROOT, Service, ask, database_url, web_processes

@@ -1,0 +1,235 @@
+"""Check the file of an import: whom each row means, what it would change, and what is wrong with it.
+
+Each row is judged by the rules of the calls addstu and updatestu, except that staff may leave some columns empty and
+that a class has one spelling (``students.selectors.ClassSpelling``).
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+
+from core.api.params import present
+from core.errors import BadParameter
+from core.sheets.read import Book, SheetRefused, book_read
+from permissions.scope import Scope
+from runs.progress import with_progress
+from students.api.params import AddParams, EditParams
+from students.bulk import FieldChange, changes_between, changes_dump
+from students.columns import BY_WIRE, COLUMNS, label_of
+from students.errors import StudentUnknown
+from students.models import LEFT_STATES, RowKind, RunState, Student, TransferRow, TransferRun
+from students.run_facts import LEAVERS_FROM, Choices, Findings, NewValue, RowFacts
+from students.run_rights import run_scope_required
+from students.runs import source_of
+from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
+from students.transfer.heading import (
+    UNSTORABLE,
+    Heading,
+    columns_known,
+    columns_named,
+    headings_read,
+    ignored_in,
+    shape_of,
+    tidy,
+)
+from students.transfer.people import Line, batches, lines_match, student_label, unseen_by
+from students.transfer.staff_params import StaffAddParams, StaffEditParams
+
+WRITTEN = (RowKind.NEW, RowKind.CHANGED)
+MAX_NEW_VALUES = 20  # new classes and degrees that the page asks about
+_LISTED = ("class", "degree")  # columns whose new values are often misspelt ones
+MAX_LEAVERS = 2_000
+ARCHIVED = "这名学员已归档，请先恢复"
+_UNSEEN = "{}：您的角色看不到完整的，已有的不比较、不修改"
+NOT_OWN = "不是您录入的学员，不能修改"
+
+
+def import_check(run: TransferRun, now: datetime) -> None:
+    """Read the file and keep what each row would do. Leaves the run ``READY``, or ``REFUSED`` with what is wrong."""
+    book = book_read(source_of(run))
+    if sum(len(sheet.rows) for sheet in book.sheets) < 2:
+        raise SheetRefused("文件中没有学员：要有一行列名，下面每行一名学员")
+    choices, findings = Choices.load(run.options), Findings(shape=shape_of(book.sheets))
+    columns = choices.columns or columns_known(run, findings.shape["heads"]) or columns_named(book.sheets)
+    choices.columns = columns
+    try:
+        headings = headings_read(book.sheets, columns)
+    except SheetRefused as refusal:  # not raised on: the page needs the shape, to ask a person which column is which
+        run.state, run.message, run.counts = RunState.FAILED, refusal.msg, {}
+        run.options |= choices.dump() | findings.dump()
+        return
+    scope, unseen = run_scope_required(run), unseen_by(run)
+    findings.sheets = [heading.sheet.name for heading in headings]
+    lines = _lines(headings, choices, scope)
+    lines_match(lines, choices.answers, findings, scope, unseen)
+    TransferRow.objects.filter(run=run).delete()
+    counts, changed, new = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    rows = _rows_check(run, lines, choices.constants, scope, unseen)
+    for batch in batches(with_progress(rows, run, total=len(lines))):
+        TransferRow.objects.bulk_create(batch)
+        counts.update(row.kind for row in batch)
+        changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
+        new.update((wire, row.cells[wire]) for row in batch for wire in _LISTED if wire in row.cells)
+        findings.warned += sum(bool(row.errors) for row in batch if row.kind in WRITTEN)
+    leavers = _leavers(run, lines, scope)
+    TransferRow.objects.bulk_create(leavers)
+    counts[RowKind.LEFT] = len(leavers)
+    wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
+    told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
+    required = {column.wire for column in COLUMNS if column.is_required_of_staff}
+    findings.shown = [one.wire for one in COLUMNS if one.wire in required | wires.keys()]
+    findings.missing = [one.wire for one in COLUMNS if one.wire in required - wires.keys() - told]
+    findings.dropped = _dropped(book, headings, ignored_in(findings.shape, columns), lines)
+    findings.dropped += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
+    findings.new, findings.changed = _new_values(new, scope), changed
+    run.options |= choices.dump() | findings.dump()
+    run.counts, run.message = {kind: count for kind, count in counts.items() if count}, ""
+    run.state = RunState.REFUSED if counts[RowKind.ERROR] or counts[RowKind.CHOICE] else RunState.READY
+
+
+def _lines(headings: Sequence[Heading], choices: Choices, scope: Scope) -> list[Line]:
+    """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already."""
+    spelling, lines = ClassSpelling(scope), []
+    for heading in headings:
+        class_name = choices.constants.get("class") or heading.class_of_sheet
+        for number, cells, picture in heading.rows():
+            if "class" not in heading.places and class_name:
+                cells["class"] = class_name
+            for wire, words in choices.spellings.items():
+                cells |= {wire: words[cells[wire]]} if cells.get(wire) in words else {}
+            cells |= {wire: tidy(wire, text) for wire, text in choices.fixes.get(str(number), {}).items()}
+            if cells.get("class"):
+                cells["class"] = spelling.of(cells["class"])
+            lines.append(Line(heading, number, {wire: text for wire, text in cells.items() if text}, picture))
+    return lines
+
+
+def _rows_check(
+    run: TransferRun, lines: Sequence[Line], constants: dict[str, str], scope: Scope, unseen: set[str]
+) -> Iterator[TransferRow]:
+    """Judge the lines. The rows are not saved yet."""
+    constants = {wire: text for wire, text in constants.items() if wire != "class"}
+    add, edit = StaffAddParams(), StaffEditParams()
+    for batch in batches(lines):
+        pks = {line.match.person.pk for line in batch if line.match.person}
+        students = Student.objects.filter(scope.visible(of=Student), pk__in=pks).in_bulk()
+        sids = {sid for line in batch if (sid := line.cells.get("sId")) and not UNSTORABLE.search(sid)}
+        archived = archived_among("sid", sids, scope=scope)
+        for line in batch:
+            student = students.get(line.match.person.pk) if line.match.person else None
+            if not (student or line.question):
+                line.cells = constants | line.cells
+            # Who may be somebody known is judged by the rules for that.
+            likely = line.match.candidates[0].sid if line.question and line.match.candidates else ""
+            sid = student.sid if student else likely or line.cells.get("sId", "")
+            values, errors = _read(edit if sid else add, line.cells | ({"sId": sid} if sid else {}))
+            if not errors and sid and not student and not likely:
+                errors = [("sId", line.question or (ARCHIVED if sid in archived else StudentUnknown.msg))]
+            # What this person may not read is filled in where it is empty: "不变" would say that a guess is right.
+            changes = [one for one in changes_between(student, values) if not (one.before and one.field in unseen)]
+            if student and changes and not scope.may_change(student):
+                errors = [("sId", NOT_OWN)]
+            moves = (scope.class_refusal(one.after) for one in changes if one.field == "class_name")
+            errors = errors or [("class", refusal.msg) for refusal in moves if refusal]
+            row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
+            facts = _facts(line, student)
+            if errors:
+                row.kind = RowKind.ERROR
+            elif line.question:
+                row.kind, errors = RowKind.CHOICE, [("name", line.question)]
+            else:
+                row.diff, errors = changes_dump(changes), _warnings(line, student, changes)
+                is_changed = changes or facts.file
+                row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
+            row.errors = [[line.heading.cell_name(wire, line.number), text] for wire, text in errors]
+            facts.bad = [wire for wire, _ in errors]
+            row.cells = facts.dump()
+            yield row
+
+
+def _facts(line: Line, student: Student | None) -> RowFacts:
+    facts = RowFacts({wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()})
+    if line.picture and not (student and student.headimgurl):
+        facts.file = line.picture
+    if student:
+        facts.texts["sId"], facts.by = student.sid, line.match.by
+    facts.double_of = line.double_of
+    if line.match.candidates:
+        facts.students = [(one.pk, student_label(one)) for one in line.match.candidates]
+    if line.match.has_nearest:
+        facts.nearest = line.match.candidates[0].pk
+    return facts
+
+
+def _warnings(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> list[tuple[str, str]]:
+    if student is None:
+        return [("name", "同班已有同名学员")] if line.match.has_namesake else []
+    doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")  # the two have one name at both places
+    differs = any(change.field == doubtful and change.before for change in changes)
+    return [(doubtful, f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对")] if differs else []
+
+
+def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the values of a row, or what is wrong with it: the API's name of the column, and the reason."""
+    try:
+        return params.run_validation(present(cells)), []
+    except BadParameter as refusal:
+        return {}, [(refusal.field, "含有非法字符")]
+    except ValidationError as refusal:
+        detail: Any = refusal.detail
+        return {}, [
+            (wire, "不能为空（新增学员时必填）" if errors[0].code == "required" else str(errors[0]))
+            for wire, errors in detail.items()
+            if wire in BY_WIRE
+        ]
+
+
+def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[TransferRow]:
+    """Make the rows of students in the classes of the list who are not in it."""
+    classes = {line.cells.get("class") for line in lines}
+    listed = {line.match.person.pk for line in lines if line.match.person}
+    listed |= {one.pk for line in lines for one in line.match.candidates}
+    students = Student.objects.filter(scope.changeable(of=Student), class_name__in=classes - {None})
+    students = students.exclude(state__in=LEFT_STATES).order_by("class_name", "pk")
+    missing = [one for one in students if one.pk not in listed][:MAX_LEAVERS]
+    columns = [one for one in COLUMNS if one.field == "sid" or not one.is_for_staff]
+    rows = [TransferRow(run=run, number=LEAVERS_FROM + at, kind=RowKind.LEFT) for at in range(1, len(missing) + 1)]
+    for row, student in zip(rows, missing, strict=True):
+        row.student_pk = student.pk
+        row.cells = {column.wire: str(getattr(student, column.field)) for column in columns}
+    return rows
+
+
+def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines: Sequence[Line]) -> list[str]:
+    """Say what of the file is not imported."""
+    used = {heading.sheet.name for heading in headings}
+    dropped = [f"工作表“{one.name}”（没有姓名列）" for one in book.sheets if one.rows and one.name not in used]
+    dropped += [f"隐藏的工作表“{name}”" for name in book.hidden]
+    dropped += [f"列“{name}”" for name in columns]
+    pictures = sum(len(one.pictures) for one in book.sheets) - sum(bool(line.picture) for line in lines)
+    number = book.loose_pictures + pictures
+    return dropped + ([f"{number} 张不在学员行里的图片"] if number else [])
+
+
+def _new_values(counts: Counter[tuple[str, str]], scope: Scope) -> list[NewValue]:
+    """Return the classes and degrees that no student has yet, each with another one that it may be meant for."""
+    known = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
+    new: list[NewValue] = []
+    for (wire, value), rows in counts.most_common():
+        if value not in known[wire]:  # meant for one that exists, or for one that more rows have
+            new.append({"wire": wire, "value": value, "rows": rows, "alike": _alike(value, known[wire])})
+            known[wire].append(value)
+    return new[:MAX_NEW_VALUES]
+
+
+def _alike(value: str, others: Sequence[str]) -> str:
+    """Return the first of the others that differs in signs and blanks alone, or else one that is part of the other."""
+    own, *texts = (re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).upper() for text in (value, *others))
+    folded = dict(zip(others, texts, strict=True))
+    parts = [other for other, text in folded.items() if min(len(own), len(text)) > 1 and (own in text or text in own)]
+    return next((other for other, text in folded.items() if text == own), next(iter(parts), ""))
