@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from core.ids import mark_of
+from core.ids import mark_of, storable
 from students.columns import BY_WIRE, COLUMNS
 from students.models import RowKind, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, NEW, Choices, Findings, Leavers, RowFacts
@@ -52,7 +52,7 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Choi
             fixes[key] = fixes.get(key, {}) | mended
     spellings = {wire: dict(words) for wire, words in before.spellings.items()}
     for at, one in enumerate(Findings.load(run.options).new):
-        word = one["alike"] if data.get("spell") in {str(at), "all"} else _storable(data.get(f"spell-{at}", ""))
+        word = one["alike"] if data.get("spell") in {str(at), "all"} else storable(data.get(f"spell-{at}", ""))
         if word and word != one["value"]:
             spellings.setdefault(one["wire"], {})[one["value"]] = word[:64]
     constants = before.constants | _texts_posted(data, "value-")
@@ -73,11 +73,7 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Choi
 
 def _texts_posted(data: Any, prefix: str, hidden: Collection[str] = ()) -> dict[str, str]:
     texts = {wire: data.get(prefix + wire) for wire, column in BY_WIRE.items() if column.field not in hidden}
-    return {wire: _storable(text)[:MAX_CELL] for wire, text in texts.items() if text is not None}
-
-
-def _storable(text: str) -> str:
-    return text.replace("\x00", "").strip()  # PostgreSQL keeps no NUL
+    return {wire: storable(text, MAX_CELL) for wire, text in texts.items() if text is not None}
 
 
 def rest_decided(run: TransferRun, choices: Choices, do: str) -> Choices:
