@@ -30,7 +30,7 @@ from students.errors import SelectionChanged, TooManyChosen
 from students.forms import FateForm, ManyForm, StateForm
 from students.models import Student, TransferRun
 from students.student_states import students_state_set
-from students.transfer.deletion import deletion_selection, deletion_start
+from students.transfer.deletion import deletion_pks, deletion_start
 
 MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
@@ -123,7 +123,7 @@ class ManyAdmin(ScopedAdmin):
         require_password(request)
         students = self._changeable(request, students)
         try:
-            selection = deletion_selection(students)
+            pks = deletion_pks(students)
             if MARK in request.POST:
                 mark, now = request.POST[MARK], times.now()
                 run = deletion_start(students=students, mark=mark, user_pk=request.user.pk, now=now)
@@ -133,11 +133,10 @@ class ManyAdmin(ScopedAdmin):
         except TooManyChosen as refusal:
             messages.error(request, refusal.msg)
             return None
-        pks = students.order_by("-pk").values_list("pk", flat=True)[:MAX_TICKED]
         counts = students.order_by().values_list("class_name").annotate(n=Count("pk")).order_by("-n", "class_name")
         classes = list(counts[: CLASSES_SHOWN + 1])
         return ask(
-            self, request, count=selection.size, unit="名", mark=selection.mark, pks=pks,
+            self, request, count=len(pks), unit="名", mark=mark_of(pks), pks=pks[:MAX_TICKED],
             names=[f"{student} {student.sid}" for student in students.order_by("-pk")[:NAMES_SHOWN]],
             groups=classes[:CLASSES_SHOWN], more_groups=len(classes) > CLASSES_SHOWN,
             back="../change/" if request.path.endswith("/delete/") else request.get_full_path(),

@@ -5,13 +5,14 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
+from core.ids import mark_of
 from students.counts import counts_wrong
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, TransferRun
 from students.services import edit_mark, student_edit, students_archive, students_edit
 from students.tests.factories import student, students
 from students.tests.transfers import checked, confirmed, sheet, undone, worked
-from students.transfer.deletion import deletion_selection, deletion_start
+from students.transfer.deletion import deletion_pks, deletion_start
 from tests.kit import at_once, envelope, meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +66,7 @@ def archives(row):
 
 def deletes(row):
     rows, now = Student.objects.all(), timezone.now()
-    worked(deletion_start(students=rows, mark=deletion_selection(rows).mark, user_pk=None, now=now))
+    worked(deletion_start(students=rows, mark=mark_of(deletion_pks(rows)), user_pk=None, now=now))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ A row of the run keeps each student as it was. It owns the picture meanwhile, so
 """
 
 from datetime import datetime
-from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -39,40 +38,33 @@ FROM students_student WHERE id IN ({chosen})
 """
 
 
-class Selection(NamedTuple):
-    """How many students are chosen, and a mark that only exactly these have."""
-
-    size: int
-    mark: str
-
-
-def deletion_selection(students: QuerySet[Student]) -> Selection:
-    """Describe what would be deleted.
+def deletion_pks(students: QuerySet[Student]) -> list[int]:
+    """Return the keys of the students who would be deleted, newest first.
 
     :raises TooManyChosen: there are more than one run deletes.
     """
-    pks = list(students.order_by().values_list("pk", flat=True)[: MAX_DELETED + 1])
+    pks = list(students.order_by("-pk").values_list("pk", flat=True)[: MAX_DELETED + 1])
     if len(pks) > MAX_DELETED:
         raise TooManyChosen(f"一次最多删除{MAX_DELETED}名学员，请先按班级或姓名筛选")
-    return Selection(len(pks), mark_of(pks))
+    return pks
 
 
 def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | None, now: datetime) -> TransferRun:
     """Note which students are to be deleted, and let a worker begin.
 
-    :param mark: of the students that the page has shown (:func:`deletion_selection`).
+    :param mark: of the keys of the students that the page has shown (:func:`deletion_pks`).
     :raises SelectionChanged: these are other students by now. Nothing is deleted.
     :raises TooManyChosen: there are more than one run deletes.
     """
-    selection = deletion_selection(students)
-    if not selection.size:
+    size = len(deletion_pks(students))
+    if not size:
         raise SelectionChanged
     names = list(students.order_by("-pk").values_list("name", flat=True)[:_TITLE_NAMES])
-    more = f" 等 {selection.size} 名" if selection.size > len(names) else ""
+    more = f" 等 {size} 名" if size > len(names) else ""
     with transaction.atomic():
         run = run_begin(
             kind=RunKind.DELETE, title=("、".join(names) + more)[-120:], state=RunState.APPLYING,
-            user_pk=user_pk, now=now, counts={RowKind.WAITING: selection.size},
+            user_pk=user_pk, now=now, counts={RowKind.WAITING: size},
         )  # fmt: skip
         selection_sql, values = students.order_by().values("pk").query.sql_with_params()
         with connection.cursor() as cursor:
@@ -80,7 +72,7 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
         # Compare what is noted: a colleague may change a student at any moment before.
         if mark_of(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
             raise SelectionChanged
-        action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
+        action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(size)}, actor_pk=user_pk)
         run_send(run)
     return run
 

@@ -94,7 +94,7 @@ class ImportPage(RunPage):
             return facts
         written = TransferRow.objects.filter(run=run, kind__in=WRITTEN)
         skipped = written.filter(number__in=choices.skips).count() if choices.skips else 0
-        names = {}
+        names, may_archive = {}, request.user.has_perm("students.delete_student")
         if findings.new:
             names = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
         return facts | {
@@ -105,11 +105,7 @@ class ImportPage(RunPage):
             "alike": sum(bool(one["alike"]) for one in findings.new),
             "missing": [(BY_WIRE[wire], choices.constants.get(wire, "")) for wire in findings.missing],
             "mark": choices_mark(run),
-            "leavers": [
-                one
-                for one in Leavers.choices
-                if one[0] != Leavers.ARCHIVE or request.user.has_perm("students.delete_student")
-            ],
+            "leavers": [one for one in Leavers.choices if one[0] != Leavers.ARCHIVE or may_archive],
             "may_disable": request.user.has_perm("students.account_student"),
         }
 
