@@ -52,7 +52,7 @@ def account_act(request: HttpRequest, student: Student) -> None:
             case "link":
                 account_link(student=student, username=storable(request.POST.get("username", "")), by=request.user)
             case "unlink":
-                account_unlink(student=student)
+                account_unlink(student=student, by=request.user)
             case "disable" | "enable" as what:
                 account_activate(student=student, is_active=what == "enable", by=request.user)
             case _:

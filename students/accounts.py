@@ -72,7 +72,13 @@ def account_link(*, student: Student, username: str, by: Any) -> None:
         raise AccountRefused("这个账号已经属于另一名学员") from None
 
 
-def account_unlink(*, student: Student) -> None:
+def account_unlink(*, student: Student, by: Any) -> None:
+    """Take the account off a student, also one that has become staff's.
+
+    :raises AccountRefused: ``by`` may not manage it.
+    """
+    if student.account and not may_manage(by, student.account):
+        raise AccountRefused
     student.account = None
     student.save(update_fields=["account"])
 
@@ -101,7 +107,7 @@ def account_of(student: Student, by: Any) -> User:
     """
     user = _trainees().filter(pk=student.account_id or 0).first()
     if user is None or not may_manage(by, user):
-        raise AccountRefused("这名学员没有可以管理的账号")
+        raise AccountRefused
     return user
 
 

@@ -54,6 +54,8 @@ class TooManyChosen(DomainError):
 class AccountRefused(DomainError):
     """An account is not linked or managed; ``msg`` says why."""
 
+    msg = "这名学员没有可以管理的账号"
+
 
 class ClassStepRefused(DomainError):
     """A step of a class is refused; ``msg`` says why."""

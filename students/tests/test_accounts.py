@@ -107,6 +107,8 @@ def test_a_clerk_manages_the_accounts_of_classes_alone_and_with_the_right_alone(
     before = User.objects.get(pk=lbw.pk).password
     browser.post(f"/admin/student-slip/{row.pk}/")
     act(browser, row, do="disable")
+    assert "没有可以管理的账号" in act(browser, row, do="unlink").content.decode()
+    assert Student.objects.get(pk=row.pk).account == lbw
     assert User.objects.filter(pk=lbw.pk, password=before, is_active=True).exists()
     Role.objects.filter(pk=role.pk).update(data_scope="change_own")
     assert act(browser, wang, do="enable").status_code == 403
