@@ -56,7 +56,7 @@ def join_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"values": request.POST or request.GET, "error": None}
     if request.method == "POST":
         try:
-            context["user"], _ = _join(request, request.POST)
+            context["joined"], _ = _join(request, request.POST)
         except DomainError as refusal:
             context["error"] = refusal
     else:
@@ -65,7 +65,7 @@ def join_page(request: HttpRequest) -> HttpResponse:
             address = absolute_url(request, f"{request.path}?invite={code}")
             qr = segno.make_qr(address, error="m").svg_data_uri(omitsize=True, border=2, light="#fff")
             context |= {"code": code, "qr": qr}
-    if settings.PRACTICE_OPEN and "user" not in context:
+    if settings.PRACTICE_OPEN and "joined" not in context:
         key, drawing = captcha_make()
         context |= {"key": key, "drawing": mark_safe(drawing)}  # noqa: S308  (our own drawing)
     context["base"] = absolute_url(request, "")

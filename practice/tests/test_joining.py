@@ -185,6 +185,14 @@ class TestThePage:
         assert "账号开好了" in done and "http://testserver" in done and PERSON["password"] not in done
         assert User.objects.get(username="lilei").class_name == "H5"
 
+    def test_a_teacher_who_is_logged_in_projects_it(self, invitation):
+        browser = Client()
+        browser.force_login(User.objects.create_superuser("laoshi", "a-password"))
+
+        page = browser.get(f"/practice/join/?invite={invitation.code}").content.decode()
+
+        assert "data:image/svg+xml" in page and invitation.code in page and "账号开好了" not in page
+
     def test_says_what_is_wrong_and_keeps_what_was_typed(self, invitation):
         page = Client().post("/practice/join/", PERSON | {"invite": "<b>x", "nickname": '"><i>'})
 
