@@ -233,7 +233,15 @@
     document.addEventListener("keydown", close);
   }
 
+  // --- The theme writes a chosen file's name into the first text field near it. That is right for its own widget, whose
+  // text field is disabled; elsewhere it would be the name of a class. Its own mark keeps its listener away ---
+  function keepFileNamesOut() {
+    for (const input of document.querySelectorAll("input[type=file]"))
+      input.hasChangeListener = !input.parentNode.parentNode.parentNode.querySelector("input[type=text]")?.disabled;
+  }
+
   function start() {
+    keepFileNamesOut();
     fold();
     unfold();
     const bell = document.querySelector("[data-bell]");

@@ -118,3 +118,17 @@ def test_the_list_on_a_phone_with_the_keyboard_alone(page, running):
     page.get_by_role("link", name="年龄不大于 150").press("Enter")
     page.wait_for_url("**age_from=1")
     assert page.locator(".bo-chips li").count() == chips - 1
+
+
+def test_a_chosen_file_fills_in_no_field_but_its_own(page, running):
+    browser.log_in(page, "root", running.root_password)
+    page.goto("/admin/classroom/")
+    page.locator("summary", has_text="为全班开账号").click()
+    page.locator("[name=file]").set_input_files({"name": "名单.csv", "mimeType": "text/csv", "buffer": b"a"})
+    assert page.locator("#id_class_name").input_value() == ""
+
+    page.goto("/admin/shop/goodsrun/start/")  # the theme's listener broke off here
+    page.locator("[type=file]").set_input_files({"name": "商品表.csv", "mimeType": "text/csv", "buffer": b"a"})
+    page.goto("/admin/shop/product/add/")
+    page.locator("[type=file]").set_input_files({"name": "车.png", "mimeType": "image/png", "buffer": b"a"})
+    assert page.locator("input[type=text][disabled]").input_value() == "车.png"
