@@ -13,6 +13,8 @@ from students.classes import classes_of_user
 from students.invented import MAX_PRACTICE
 from students.selectors import class_list, class_roster
 
+MAX_TITLE_LINES = 10  # above the heading of a list
+
 
 class ClassForm(forms.Form):
     class_name = forms.RegexField(
@@ -46,7 +48,7 @@ class ClassForm(forms.Form):
     file = forms.FileField(
         label="或上传名单",
         required=False,
-        help_text=".xlsx、.xls、.csv 或 .txt；表格第一行有“姓名”时取“姓名”和“学号”两列",
+        help_text=".xlsx、.xls、.csv 或 .txt；表格有“姓名”一列时取“姓名”和“学号”两列",
     )
     is_invited = forms.BooleanField(
         label="或用邀请码",
@@ -96,11 +98,16 @@ class ClassForm(forms.Form):
 def _text_of(file: Any) -> str:
     """Return the lines of a file; of a table with a heading 姓名 that column, and 学号 if there is one.
 
+    Above the heading may stand a title.
+
     :raises SheetRefused: see ``sheet_read``.
     """
     rows = dict(sheet_read(file.read()))
-    heading = next(iter(rows.values()), [])
-    if "姓名" in heading:
-        places = [heading.index(name) for name in ("姓名", "学号") if name in heading]
-        rows = {number: [row[at] for at in places if at < len(row)] for number, row in rows.items() if row != heading}
+    for first, cells in list(rows.items())[:MAX_TITLE_LINES]:
+        heading = ["".join(cell.split()) for cell in cells]  # 姓名 is often spread over its cell
+        if "姓名" in heading:
+            places = [heading.index(name) for name in ("姓名", "学号") if name in heading]
+            below = ((number, row) for number, row in rows.items() if number > first)
+            rows = {number: [row[at] for at in places if at < len(row)] for number, row in below}
+            break
     return "\n".join("\t".join(rows.get(number, [])) for number in range(1, max(rows, default=0) + 1))

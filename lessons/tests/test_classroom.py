@@ -59,6 +59,7 @@ FILES = {
     **{name: "谭鹏,2026001\n王欣怡,2026002".encode(name) for name in ("utf-8", "utf-8-sig", "gb18030")},
     "as typed": "谭鹏 2026001\n\n王欣怡，2026002\n".encode(),
     **{kind: sheet_write(kind, *TABLE) for kind in ("xlsx", "csv")},
+    "below a title": sheet_write("xlsx", ["2026 秋季前端班"], [[], ["序号", "学 号", "姓  名"], *TABLE[1]]),
 }
 
 
