@@ -47,7 +47,7 @@ class GoodsRow:
 
     @property
     def is_new(self) -> bool:
-        return bool(self.pk is None or self.category_id)
+        return bool(self.category_id or (self.pk is None and not self.error))
 
     @property
     def is_change(self) -> bool:

@@ -117,6 +117,7 @@ def test_a_line_that_says_nothing_clear_is_named_and_nothing_is_written(office, 
     page = upload(office, heads.split(), line, ["自行车", "120"]).content.decode()
 
     assert error in page and "有错误" in page and "确认写入" not in page
+    assert ("其中新增" in page) == ("库存最多" in error)  # only of this line it is known that it is a new product
     assert "：" in press(office, "confirm")[0] and shown(bike) == ("100.00", 10)
 
 
