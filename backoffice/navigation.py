@@ -9,6 +9,7 @@ from django.urls import reverse
 from backoffice.widgets import list_url
 from core.admin.listing import admin_of
 
+SYSTEM = "系统"
 # By group, the models and their icons (Material Symbols, which ship with the theme).
 GROUPS = {
     "学员": {
@@ -39,7 +40,7 @@ GROUPS = {
         "payments.inboundevent": "move_to_inbox",
     },
     "天气": {"weather.weatherrecord": "partly_cloudy_day", "weather.weatheraccount": "key"},
-    "系统": {"uploads.upload": "image", "auditlog.logentry": "history", "core.export": "download"},
+    SYSTEM: {"uploads.upload": "image", "auditlog.logentry": "history", "core.export": "download"},
 }
 
 # Pages that stand in the menu below a list, for staff who may see the list: title, icon, name of the address.
@@ -75,6 +76,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     if request.user.has_perm("lessons.teach"):
+        if groups[-1]["title"] != SYSTEM:
+            groups.append({"title": SYSTEM, "separator": True, "items": []})
         groups[-1]["items"].append({"title": "课堂", "icon": "co_present", "link": reverse("classroom")})
     return groups
 

@@ -133,7 +133,7 @@ def test_the_page_shows_a_teacher_the_own_classes(people):
     shown = {who: [name for name in ("HA", "HB") if f"{PAGE}{name}/" in page.text] for who, page in pages.items()}
     assert shown == {"root": ["HA", "HB"], "teacher of A": ["HA"], "teacher of B": ["HB"], "staff": []}
     assert "恢复原样" in pages["root"].text and "恢复原样" not in pages["teacher of A"].text
-    assert "课堂" in people["teacher of A"].get("/admin/").text and PAGE not in people["staff"].get("/admin/").text
+    assert PAGE in people["teacher of A"].get("/admin/").text and PAGE not in people["staff"].get("/admin/").text
     missing, hidden = (people["teacher of A"].get(f"{PAGE}{name}/") for name in ("HC", "HB"))
     assert (missing.status_code, hidden.status_code) == (404, 404)
 
@@ -148,6 +148,14 @@ def test_an_account_is_linked_to_a_student_of_the_own_classes_alone(people):
     assert User.objects.filter(username__in=[one.sid.lower() for one in pairs]).count() == 2
     linked = Student.objects.filter(pk__in=[one.pk for one in pairs]).exclude(account=None)
     assert [one.name for one in linked] == ["王芳"]
+
+
+def test_the_menu_has_it_below_system_whatever_else_a_teacher_may_see(people):
+    Role.objects.get(roleid="103").permissions.set(Permission.objects.filter(codename__in=["teach", "view_session"]))
+
+    *_, last = people["teacher of A"].get("/admin/").context["sidebar_navigation"]
+
+    assert (last["title"], [item["title"] for item in last["items"]]) == ("系统", ["课堂"])
 
 
 def test_who_opens_a_class_is_its_teacher(people):
