@@ -229,6 +229,8 @@ def _billed_on(moment: datetime, now: datetime) -> date | None:
 
 def _record_bills(rows: list[Any], now: datetime) -> None:
     """Write down that the bills of the past days were compared and agreed."""
+    from sandbox.pay.bills import FEE_RATE, fee_of  # here, because it loads the sandbox's models
+
     last = local(now).date() - timedelta(days=2)
     runs = []
     for day in (last - timedelta(days=ago) for ago in range(DAYS)):
@@ -236,8 +238,10 @@ def _record_bills(rows: list[Any], now: datetime) -> None:
         ran_at = datetime.combine(day + timedelta(days=1), time(10, 5), SHANGHAI)
         run = BillRun(mch_id=settings.WECHAT_PAY_MCH_ID, day=day, state=BillRun.State.DONE, ran_at=ran_at)
         run.rows = len(day_rows)
-        run.paid_fen = sum(row.amount_fen for row in day_rows if isinstance(row, Payment))
-        run.refunded_fen = sum(row.amount_fen for row in day_rows if isinstance(row, Refund))
+        paid, refunded = ([row.amount_fen for row in day_rows if isinstance(row, kind)] for kind in (Payment, Refund))
+        run.paid_fen, run.refunded_fen = sum(paid), sum(refunded)
+        run.fee_fen = sum(map(fee_of, paid)) - sum(map(fee_of, refunded))
+        run.fee_rates = FEE_RATE if any(map(fee_of, paid + refunded)) else ""
         runs.append(run)
     BillRun.objects.bulk_create(runs, ignore_conflicts=True)
 

@@ -10,6 +10,7 @@ from sandbox.models import FaultKind, Refund, Trade, TradeState, yuan_text
 from sandbox.pay.describe import BANK, trade_appid
 from sandbox.pay.errors import Reason, Refused
 
+FEE_RATE = "0.60%"
 MADE_AT = time(10)  # of the next day
 KEPT = timedelta(days=90)
 _HEAD = (
@@ -76,8 +77,8 @@ def _payment(trade: Trade) -> Row:
         "商户退款单号": "0",
         "商品名称": trade.body,
         "商户数据包": trade.attach,
-        "手续费": _fee(trade.total_fee),
-        "费率": "0.60%",
+        "手续费": _fee_text(trade.total_fee),
+        "费率": FEE_RATE,
         "订单金额": trade.total_fee,
     }
 
@@ -92,15 +93,20 @@ def _refund(refund: Refund) -> Row:
         "退款金额": refund.refund_fee,
         "退款类型": "ORIGINAL",
         "退款状态": _STATES.get(refund.state, refund.state),
-        "手续费": "-" + _fee(refund.refund_fee),
+        "手续费": "-" + _fee_text(refund.refund_fee),
         "订单金额": 0,
         "申请退款金额": refund.refund_fee,
     }
 
 
-def _fee(fen: int) -> str:
-    """Return 0.6 %, rounded to the fen, as the bill writes it: yuan with five decimals."""
-    return f"{yuan_text((fen * 6 + 500) // 1000)}000"
+def fee_of(fen: int) -> int:
+    """Return 0.6 %, rounded to the fen."""
+    return (fen * 6 + 500) // 1000
+
+
+def _fee_text(fen: int) -> str:
+    """Return the fee as the bill writes it: yuan with five decimals."""
+    return f"{yuan_text(fee_of(fen))}000"
 
 
 def _time(moment: datetime) -> str:
