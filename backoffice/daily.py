@@ -28,7 +28,7 @@ from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.revenue import OrderSums, order_days_between, products_sold
 
-_NO_FEES = "其中有以前的版本核对的账单，没有记下手续费；在“对账”里重新核对就有"
+_NO_FEES = "其中有以前的版本核对的账单，没有记下手续费；在“对账记录”里重新核对就有"
 _DAY_TITLES = (
     *("日期", "下单", "下单金额（元）", "订单收入（元）", "取消", "关闭", "收款笔数", "收款（元）"),
     *("退款笔数", "退款（元）", "净额（元）", "手续费（元）", "对账", "未处理差异"),
