@@ -126,12 +126,9 @@ def _told(student: Student) -> list[str]:
 
 
 def students_note(
-    action: int,
-    students: Sequence[StudentFields],
-    changes: Sequence[Sequence[FieldChange]],
-    actor_pk: int | None,
+    action: int, students: Sequence[StudentFields], changes: Sequence[Sequence[FieldChange]], actor_pk: int | None,
     now: datetime,
-) -> None:
+) -> None:  # fmt: skip
     """Write an audit entry for each student."""
     entries = [
         entry_of(action, str(student), student.pk, _masked(changes_dump(of_one)), actor_pk, now)

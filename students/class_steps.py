@@ -20,15 +20,7 @@ from students.bulk import FieldChange, as_json, students_lock
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged
 from students.listener import tell_renamed
-from students.models import (
-    ArchivedStudent,
-    ClassState,
-    SchoolClass,
-    Student,
-    StudentEvent,
-    StudentState,
-    TransferRun,
-)
+from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent, StudentState, TransferRun
 from students.recorded_change import RecordedChange
 from students.run_facts import UndoNote
 from students.selectors import students_total

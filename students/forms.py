@@ -20,14 +20,7 @@ from students.classes import class_rows, classes_overfull
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
 from students.filters import FIRST_YEAR, LAST_YEAR
 from students.models import PRESENT_STATES, ClassState, SchoolClass, Student, StudentState
-from students.selectors import (
-    ClassSpelling,
-    class_list,
-    class_roster,
-    classes_present,
-    folded,
-    namesakes,
-)
+from students.selectors import ClassSpelling, class_list, class_roster, classes_present, folded, namesakes
 from uploads.forms import PictureModelForm, picture_field
 
 NEW_CLASS = "__new__"  # what the select of classes sends for "new class"

@@ -6,10 +6,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from unfold.decorators import display
 
 from core.admin.buttons import Button, ButtonsAdmin, Press
-from core.admin.tables import page_link
+from core.admin.tables import column, page_link
 from core.times import format_office_time
 from permissions.scope import scope_of
 from students import services
@@ -33,6 +32,8 @@ class ArchivedStudentAdmin(HiddenColumns, ButtonsAdmin):
     search_help_text = "姓名中的任意一段、学号的开头，或班级"
     fields = [*EDITABLE, "state", "sid", "created_at", "archived_at", "archiver"]
     readonly_fields = [*fields, *SHOWN]
+    archiver = column("归档人", lambda row: page_link(row.archived_by, row.archived_by) if row.archived_by else "—")
+    archived = column("归档时间", lambda row: format_office_time(row.archived_at), ordering="archived_at")
 
     def get_fields(self, request: HttpRequest, obj: ArchivedStudent | None = None) -> list[str]:
         return partly_hidden(self.fields, request.user)
@@ -44,14 +45,6 @@ class ArchivedStudentAdmin(HiddenColumns, ButtonsAdmin):
         answer = super()._press_posted(request, object_id)
         is_back = Student.objects.filter(scope_of(request.user).visible(of=Student), pk=object_id).exists()
         return HttpResponseRedirect(reverse("admin:students_student_change", args=[object_id])) if is_back else answer
-
-    @display(description="归档人")
-    def archiver(self, student: ArchivedStudent) -> str:
-        return page_link(student.archived_by, student.archived_by) if student.archived_by else "—"
-
-    @display(description="归档时间", ordering="archived_at")
-    def archived(self, student: ArchivedStudent) -> str:
-        return format_office_time(student.archived_at)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

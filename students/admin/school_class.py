@@ -8,16 +8,15 @@ from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquer
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from unfold.decorators import display
 
 from accounts.models import User
 from accounts.selectors import people_visible, users_of_class
 from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.deletion import MARK
-from core.admin.tables import page_link, table
+from core.admin.tables import column, page_link, table
 from core.errors import DomainError
-from core.times import format_office_time, local
+from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.pages import run_url
 from students.campus_filter import CampusFilter
@@ -48,6 +47,8 @@ class SchoolClassAdmin(OfficeAdmin):
     fields = [("name", "state"), ("head_teacher", "teachers"), ("begins_on", "ends_on"), ("campus", "room", "capacity")]
     change_form_outer_before_template = "students/class_bar.html"
     change_form_outer_after_template = "students/panels.html"
+    number = column("学员", lambda row: row.number, ordering="number")
+    state_label = column("状态", lambda row: row.get_state_display(), label=_LABELS, ordering="state")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolClass]:
         scope = scope_of(request.user)
@@ -81,14 +82,6 @@ class SchoolClassAdmin(OfficeAdmin):
         posted = [("action", "set_campus"), *(("_selected_action", pk) for pk in chosen)]
         facts = {"posted": posted, "fields": list(form), "text": "、".join(chosen.values())}
         return page_shown(self, request, "backoffice/sure.html", "设置校区", sum=f"{len(chosen)} 个班级", **facts)
-
-    @display(description="学员", ordering="number")
-    def number(self, row: Any) -> int:
-        return int(row.number)
-
-    @display(description="状态", label=_LABELS, ordering="state")
-    def state_label(self, row: SchoolClass) -> str:
-        return row.get_state_display()
 
     def get_readonly_fields(self, request: HttpRequest, obj: SchoolClass | None = None) -> list[str]:
         return ["name"] if obj else []  # students and accounts name it too: see the steps
@@ -172,11 +165,8 @@ def _lines(step: str, facts: ClassFacts, campus: str) -> list[str]:
 
 
 def _is_used(name: str) -> bool:
-    return (
-        Student.objects.filter(class_name=name).exists()
-        or ArchivedStudent.objects.filter(class_name=name).exists()
-        or users_of_class(name).exists()
-    )
+    students = (model.objects.filter(class_name=name) for model in (Student, ArchivedStudent))
+    return any(rows.exists() for rows in (*students, users_of_class(name)))
 
 
 def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
@@ -203,4 +193,4 @@ def _panel(what: str, head: list[str], rows: list[tuple[Any, ...]], remark: str 
 
 
 def _seen(user: User) -> str:
-    return format_office_time(local(user.last_login)) if user.last_login else "从未"
+    return format_office_time(user.last_login) or "从未"

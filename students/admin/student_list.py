@@ -10,10 +10,10 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, Func, OrderBy, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
-from unfold.decorators import display
 
 from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin
 from core.admin.listing import is_complete
+from core.admin.tables import choice_column, column
 from core.api.request import full_url
 from core.times import format_office_time
 from permissions.scope import scope_of
@@ -36,7 +36,7 @@ _SAME_COUNT = {"p", "o", "all"}
 
 def _partly(name: str) -> Any:
     """Make a column that shows the field to who may not see all of it in part."""
-    return display(description=label_of(name))(lambda page, student: value_shown(name, getattr(student, name)) or "—")
+    return column(label_of(name), lambda student: value_shown(name, getattr(student, name)) or "—")
 
 
 class HiddenColumns(OfficeAdmin):
@@ -85,6 +85,10 @@ def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str
     return chips
 
 
+def _picture(url: str) -> str:
+    return format_html('<img src="{}" alt="" loading="lazy" style="height:40px">', url) if url else "—"
+
+
 class StudentListAdmin(HiddenColumns, ExportableAdmin):
     """All of the page of students that is about the list."""
 
@@ -98,6 +102,9 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
     max_found = MAX_COUNTED + 1
     list_display = ["photo", "name", "sid", "class_name", "state_label", "age", "city", "degree", "created"]
     list_display_links = ["name"]
+    photo = column("头像", lambda student: _picture(student.headimgurl))
+    state_label = choice_column("state", "状态", STATE_LABELS)
+    created = column("创建时间", lambda student: format_office_time(student.created_at), ordering="pk")
     list_per_page = 50
     list_before_template = "students/toolbar.html"
     search_fields = ["name"]
@@ -159,17 +166,3 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
             facts |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
             facts |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES]}
         return super().changelist_view(request, facts | (extra_context or {}))
-
-    @display(description="头像")
-    def photo(self, student: Student) -> str:
-        if not student.headimgurl:
-            return "—"
-        return format_html('<img src="{}" alt="" loading="lazy" style="height:40px">', student.headimgurl)
-
-    @display(description="状态", label=STATE_LABELS)
-    def state_label(self, student: Student) -> str:
-        return student.get_state_display()
-
-    @display(description="创建时间", ordering="pk")
-    def created(self, student: Student) -> str:
-        return format_office_time(student.created_at)

@@ -13,14 +13,7 @@ from permissions.models import Role
 from runs.errors import RunNotAllowed
 from students import class_steps
 from students.accounts import Fate
-from students.class_steps import (
-    class_end,
-    class_facts,
-    class_merge,
-    class_rename,
-    class_split,
-    mark_of,
-)
+from students.class_steps import class_end, class_facts, class_merge, class_rename, class_split, mark_of
 from students.classes import class_get, class_rows
 from students.counts import counts_wrong
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged

@@ -19,18 +19,7 @@ from students.runs import run_confirm
 from students.services import student_edit
 from students.tests.factories import student, students
 from students.tests.test_class_steps import accounts
-from students.tests.transfers import (
-    checked,
-    confirmed,
-    decide,
-    errors,
-    page_of,
-    sheet,
-    text_of,
-    undone,
-    worked,
-    zipped,
-)
+from students.tests.transfers import checked, confirmed, decide, errors, page_of, sheet, text_of, undone, worked, zipped
 from tests.kit import encoded, logged_in, meanwhile
 from uploads.formats import MAX_BYTES
 from uploads.models import ImageUse
