@@ -9,6 +9,7 @@ import segno
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -128,8 +129,14 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
         name, args = "changelist", []
         try:
             form = OpenParams.checked(request.POST)
-            opened = services.session_open(**form, now=times.now(), scope=scope_of(request.user))
-            name, args = "screen", [opened[0].pk]
+            with transaction.atomic():
+                session, number = services.session_open(**form, now=times.now(), scope=scope_of(request.user))
+                transaction.set_rollback(not number)
+            if number:
+                name, args = "screen", [session.pk]
+            else:
+                text = f"{session.class_name} 没有在读的学员，没有开始。请先在“学员”里新增或导入；课堂的账号不是学员"
+                messages.error(request, text)
         except DomainError as refusal:
             messages.error(request, refusal.msg)
             if pk := refusal.extra.get("attendance_id"):

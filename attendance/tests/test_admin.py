@@ -15,6 +15,7 @@ from core import times
 from permissions.models import DataScope, Role
 from permissions.scope import Scope
 from students.classes import class_get
+from students.models import SchoolClass
 from students.tests.factories import students
 from tests.kit import logged_in
 
@@ -48,11 +49,14 @@ def test_a_session_is_opened_in_the_bar_and_projected(office):
     again = office.post(f"{LIST}open/", OPEN, follow=True)
     refused = office.post(f"{LIST}open/", OPEN | {"minutes": "0", "class": "没有"}, follow=True)
     unknown = office.post(f"{LIST}open/", OPEN | {"class": "没有"}, follow=True)
+    SchoolClass.objects.create(name="空班")
+    empty = office.post(f"{LIST}open/", OPEN | {"class": "空班"}, follow=True)
     ancient, far = (
         office.post(f"{LIST}open/", OPEN | {"date": f"{year}-01-01"}, follow=True) for year in ("0001", 9999)
     )
 
     session = Session.objects.get()
+    assert messages_of(empty)[0].startswith("空班 没有在读的学员，没有开始。")
     assert opened["Location"] == f"{LIST}{session.pk}/screen/"
     assert messages_of(again) == ["该班级本时段的考勤已存在"]
     assert messages_of(refused)[0].startswith("minutes: ") and messages_of(unknown) == ["没有该班级"]
