@@ -28,6 +28,7 @@ from shop.admin.order_bar import (
     DayRangeFilter,
     FlagFilter,
     InvoiceFilter,
+    ParcelFilter,
     ProductFilter,
     WorkListFilter,
     bar_of,
@@ -86,7 +87,14 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     }
     bulk_suffix = "（所选订单）"
     asked_columns = ("order_id", "goods", "receiver", "amount", "state_label")
-    list_filter = [WorkListFilter, FlagFilter, InvoiceFilter, ProductFilter, ("created_at", DayRangeFilter)]
+    list_filter = [
+        WorkListFilter,
+        FlagFilter,
+        ParcelFilter,
+        InvoiceFilter,
+        ProductFilter,
+        ("created_at", DayRangeFilter),
+    ]
     list_before_template = "shop/order_bar.html"
     change_form_template = "shop/order_page.html"
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds

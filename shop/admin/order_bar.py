@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.contrib.filters.admin import RangeDateFilter
@@ -23,10 +23,11 @@ from core.times import SHANGHAI, local
 from permissions.scope import scope_of
 from shop.admin.export_columns import ORDER_COLUMNS
 from shop.admin.order_steps import WORK_LISTS, WorkList
+from shop.admin.parcel_form import LATER, NO_COURIER
 from shop.errors import ShopError
-from shop.models import Courier, OrderColumns, OrderLine, OrderView
+from shop.models import Courier, OrderColumns, OrderLine, OrderLog, OrderView
 from shop.models.order import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
-from shop.order_states import PayStatus, State
+from shop.order_states import PayStatus, ShippingStatus, State
 from shop.selectors import orders_counted
 from shop.services.order_views import columns_save, view_delete, view_save
 
@@ -44,6 +45,7 @@ NAMES = (
     "username__startswith",
     "invoiced",
     "flagged",
+    "parcel",
 )
 MAX_TEXT = 64
 DEFAULT_COLUMNS = (
@@ -77,6 +79,20 @@ class WorkListFilter(ChoiceFilter):
 class FlagFilter(ChoiceFilter):
     title, parameter_name = "关注", "flagged"
     conditions: ClassVar = {"1": ("需关注", Q(flagged_at__isnull=False))}
+
+
+class ParcelFilter(ChoiceFilter):
+    title, parameter_name = "快递单号", "parcel"
+    conditions: ClassVar = {
+        "later": (
+            NO_COURIER[LATER],
+            Q(
+                Exists(OrderLog.objects.filter(order=OuterRef("pk"), detail__endswith=NO_COURIER[LATER])),
+                shiping_status=ShippingStatus.SHIPPED,
+                express_no="",
+            ),
+        )
+    }
 
 
 class InvoiceFilter(ChoiceFilter):

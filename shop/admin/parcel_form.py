@@ -19,7 +19,7 @@ from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_o
 from shop.services.parcel_checks import Parcel, parcels_doubted, parcels_refused
 
 BY_HAND, LATER = ":hand", ":later"  # choices beside the couriers
-NO_COURIER = ((BY_HAND, "自取、面交（没有快递）"), (LATER, "单号以后补"))
+NO_COURIER = {BY_HAND: "自取、面交（没有快递）", LATER: "单号以后补"}
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 
 
@@ -68,7 +68,7 @@ class ParcelForm(ButtonForm):
             label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
             fields[number] = TrackingField(order.express_no, **label)
             fields[courier] = forms.ChoiceField(
-                choices=[("", "请选择"), *((name, name) for name in self.couriers), *NO_COURIER],
+                choices=[("", "请选择"), *((name, name) for name in self.couriers), *NO_COURIER.items()],
                 required=False,
                 initial=order.express_company or self.request.session.get(LAST_COURIER, ""),
                 widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
@@ -100,7 +100,7 @@ class ParcelForm(ButtonForm):
         data, parcels = super().clean() or {}, dict[Order, Parcel]()
         for order in self.rows:
             number, courier = _parcel_names(order)
-            is_by_courier = data.get(courier) not in ("", BY_HAND, LATER)
+            is_by_courier = data.get(courier) not in ("", *NO_COURIER)
             parcels[order] = parcel = Parcel(data.get(number) or "", data.get(courier, ""))
             if parcel.number:
                 if not is_by_courier:
@@ -118,7 +118,9 @@ class ParcelForm(ButtonForm):
 
     def values(self, row: Order) -> dict[str, Any]:
         number, courier = (self.cleaned_data[name] for name in _parcel_names(row))
-        return {"express_company": courier if number else "", "express_no": number}
+        if number:
+            return {"express_company": courier, "express_no": number}
+        return {"express_company": "", "express_no": "", "without": NO_COURIER[courier]}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         orders = zip(self.rows, cells, strict=True)

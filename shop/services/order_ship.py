@@ -34,10 +34,12 @@ def order_ship(
     buyer_pk: int | None = None,
     express_company: str = "",
     express_no: str = "",
+    without: str = "",
 ) -> None:
     """Set a paid order's shipping status to ``action``, a number of the API document.
 
     :param express_company: the courier who takes the parcel, and below it the parcel's number; only for SHIPPED.
+    :param without: why it has none, for the log.
     :param buyer_pk: the buyer who asks: the order must be that buyer's; None for the back office.
     :raises OrderRefused: its state does not allow it, or ``action`` is no shipping status.
     """
@@ -48,14 +50,17 @@ def order_ship(
     parcel: dict[str, Any] = {}
     if event is Event.SHIP:
         parcel = {"express_company": express_company, "express_no": express_no}
-    detail = f"{express_company} {express_no}".strip()
+    detail = f"{express_company} {express_no}".strip() or without
     order_move(order=order, event=event, actor=actor, now=now, detail=detail, **parcel)
 
 
 @transaction.atomic
-def order_set_parcel(*, order_id: str, express_company: str, express_no: str, actor: str, now: datetime) -> None:
+def order_set_parcel(
+    *, order_id: str, express_company: str, express_no: str, actor: str, now: datetime, without: str = ""
+) -> None:
     """Correct the courier and the parcel's number of an order that was shipped.
 
+    :param without: why it has none, for the log.
     :raises OrderRefused: it was not shipped.
     """
     order = order_lock(order_id=order_id)
@@ -64,7 +69,7 @@ def order_set_parcel(*, order_id: str, express_company: str, express_no: str, ac
     before = f"{order.express_company} {order.express_no}".strip()
     order.express_company, order.express_no = express_company, express_no
     order.save(update_fields=["express_company", "express_no"])
-    detail = f"{before or '没有'} → {express_company} {express_no}".strip()
+    detail = f"{before or '没有'} → {express_company} {express_no}{without}".strip()
     order_note(order=order, event=Note.PARCEL, actor=actor, now=now, detail=detail)
 
 

@@ -81,6 +81,21 @@ class TestToShip:
         assert refused.startswith(f"{orders[2].order_id}：订单已经发货，不能重复发货（wang 于 ")
         assert OrderLog.objects.filter(event="发货").count() == 3
 
+    def test_a_number_that_comes_later_is_found_until_it_is_there(self, office, paid):
+        later, handed = paid(), paid()
+        chosen = {"press": "ship:", "_selected_action": [later.pk, handed.pk], "sure": "1"}
+        couriers = {f"express_company_{later.pk}": ":later", f"express_company_{handed.pk}": ":hand"}
+        office.post(f"{ORDERS}?work=ship", chosen | couriers)
+
+        assert [order.logs.last().detail for order in (later, handed)] == ["单号以后补", "自取、面交（没有快递）"]
+        assert "没有单号" in office.get(page_of(later)).content.decode()
+        assert listed(office, "", parcel="later") == [later.pk]
+        later.refresh_from_db()
+        number = {f"express_no_{later.pk}": "SF1234567890123", f"express_company_{later.pk}": "顺丰速运"}
+        office.post(page_of(later), {"step_parcel": "1", "sure": "1"} | number)
+        assert later.logs.last().detail == "没有 → 顺丰速运 SF1234567890123"
+        assert listed(office, "", parcel="later") == []
+
     def test_what_takes_too_long_is_told_and_left_for_the_next_time(self, office, paid, monkeypatch):
         monkeypatch.setattr("core.admin.buttons.STOP_AFTER_S", -1)
         first, *rest = [paid(ago=timedelta(hours=hours)) for hours in (3, 2, 1)]
