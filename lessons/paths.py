@@ -4,4 +4,5 @@ LOGIN, REFRESH = "/users/login", "/users/refresh"
 LIST, SEARCH = "/students/getstulist", "/students/searchstu"
 SEARCHES = {SEARCH, "/users/getAllUers"}
 POLL = "/order/query_order_status"
+NOTICES = ("/pay/payResult", "/pay/notify")
 UPLOADS = ("/upload/uploadImg", "/students/uploadStuAvatar", "/users/uploadAvatar")
