@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from core.errors import DomainError
+from core.ids import storable
 from core.sheets.read import SheetRefused
 from permissions.scope import Scope
 from runs.progress import progress_end, with_progress
@@ -221,7 +222,7 @@ def photos_choose(run: TransferRun, data: Any) -> None:
     :raises SheetRefused: there is no such student, or one student would get two pictures.
     """
     rows = list(TransferRow.objects.filter(run=run, kind__in=OPEN))
-    sids = {row.number: data.get(f"sid-{row.number}", "").strip().upper() for row in rows}
+    sids = {row.number: storable(data.get(f"sid-{row.number}", "")).upper() for row in rows}
     changeable = Student.objects.filter(run_scope(run).changeable(of=Student), sid__in=sids.values())
     pk_of = dict(changeable.values_list("sid", "pk"))
     if missing := {sid for sid in sids.values() if sid} - pk_of.keys():

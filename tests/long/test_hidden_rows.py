@@ -57,8 +57,8 @@ def people(request, person, roles, settings, tmp_path, sent_tasks):
     for who in people if role.scope.is_by_classes else ():
         campus = f"{who.user.username}校区" if role.sees_campus else ""
         User.objects.filter(pk=who.user.pk).update(campus=campus)
-        for class_name in ("class", "导入班"):
-            name = f"{who.user.username}{class_name}"
+        names = [f"{who.user.username}{class_name}" for class_name in ("class", "导入班")]
+        for name in (*names, names[1].upper()):  # an import writes a class without students in capitals
             SchoolClass.objects.create(name=name, campus=campus, head_teacher=None if campus else who.user)
     return people
 
