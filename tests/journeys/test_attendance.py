@@ -15,6 +15,7 @@ from students.models import Student
 from students.tests.factories import students
 for name in ("王芳", "李明"):
     [student] = students(name, class_name="签到班")
+students(*["同学"] * 38, class_name="签到班")
 user = User.objects.create_user("qiandao", "a-password", role=Role.objects.get(roleid="200"))
 Student.objects.filter(class_name="签到班", name="王芳").update(account=user)
 """
@@ -60,3 +61,4 @@ def test_a_session_is_projected_signed_marked_and_printed(page, running, chromiu
     month.get_by_label("班级").fill("签到班")
     month.get_by_role("button", name="打印").click()
     page.get_by_role("row", name=re.compile("李明.*迟")).wait_for()
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 1  # of forty students
