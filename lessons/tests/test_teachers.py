@@ -134,6 +134,8 @@ def test_the_page_shows_a_teacher_the_own_classes(people):
     assert shown == {"root": ["HA", "HB"], "teacher of A": ["HA"], "teacher of B": ["HB"], "staff": []}
     assert "恢复原样" in pages["root"].text and "恢复原样" not in pages["teacher of A"].text
     assert PAGE in people["teacher of A"].get("/admin/").text and PAGE not in people["staff"].get("/admin/").text
+    users = "/admin/accounts/user/?q="  # who may not open the list of users gets no link to it
+    assert [users in pages[who].text for who in PEOPLE[:2]] == [True, False]
     missing, hidden = (people["teacher of A"].get(f"{PAGE}{name}/") for name in ("HC", "HB"))
     assert (missing.status_code, hidden.status_code) == (404, 404)
 
