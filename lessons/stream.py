@@ -15,6 +15,7 @@ import redis
 import structlog
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import Truncator
 from structlog.contextvars import get_contextvars
 
 from accounts.models import User
@@ -160,8 +161,8 @@ class _Watch:
             ms=round(took_s * 1000),
             size=0 if answer.streaming else len(answer.content),
             token=token,
-            hint=str(self.body.get("hint", ""))[:MAX_HINT],
-            msg="" if self.is_ok else str(self.body.get("msg", ""))[:MAX_MSG],
+            hint=Truncator(self.body.get("hint", "")).chars(MAX_HINT),
+            msg="" if self.is_ok else Truncator(self.body.get("msg", "")).chars(MAX_MSG),
             facts=self._facts(is_read_only),
             digest="" if self.sent is None else digest(str(sorted(sent.items())), 6),
             values=[digest(str(sent.get(name, "")), 2) for name in query] if request.method == "GET" else None,

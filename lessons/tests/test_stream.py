@@ -151,6 +151,14 @@ def test_refusals_of_a_switch_and_of_read_only_hours_are_marked(trainee):
     assert not any(call.is_own_refusal for call in calls(trainee))
 
 
+def test_a_refusal_that_is_cut_says_so(trainee):
+    trainee.post("/students/addstu", {"nam": "x"})
+
+    [call] = calls(trainee)
+
+    assert len(call.msg) == 60 and call.msg.startswith("缺少参数: class, name") and call.msg.endswith("…")
+
+
 def test_signs_are_found_in_real_calls(trainee):
     for end in range(1, 5):
         trainee.get(SEARCH, key="王小明明"[:end])
