@@ -19,12 +19,7 @@ from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.models import ListenerFailure
-from payments.selectors import (
-    events_to_do,
-    merchants_waiting,
-    payments_left_open,
-    refunds_stuck,
-)
+from payments.selectors import events_to_do, merchants_waiting, payments_left_open, refunds_stuck
 
 log = structlog.get_logger("payments")
 RENEW_WITHIN_DAYS = 30

@@ -12,15 +12,7 @@ from django.db.models.functions import Reverse
 from core.db.reading import read_all, read_one, read_page
 from payments.selectors import orders_differing, orders_untold
 from permissions.scope import EVERYTHING, Scope
-from shop.models import (
-    CartItem,
-    Category,
-    Order,
-    OrderLine,
-    PartRefund,
-    Product,
-    VipGrant,
-)
+from shop.models import CartItem, Category, Order, OrderLine, PartRefund, Product, VipGrant
 from shop.order_states import TO_DO, State
 
 SCARCE = 10  # a product with this stock or less is shown as running out

@@ -21,14 +21,7 @@ from accounts.services.scan_codes import code_scanned, consent_url, is_open, sca
 from accounts.services.scan_guess import waiting_sid
 from accounts.services.scan_login import mini_verify, profile_keep, profile_limit, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
-from accounts.services.users import (
-    avatar_set,
-    password_change,
-    password_set,
-    user_register,
-    user_update,
-    users_delete,
-)
+from accounts.services.users import avatar_set, password_change, password_set, user_register, user_update, users_delete
 from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refresh
 from core import times
 from core.admin.phones import phone_masked

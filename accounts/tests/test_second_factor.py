@@ -18,13 +18,7 @@ from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
 from accounts.models import LoginAttempt, LoginMethod, User
 from accounts.services import second_factor
 from accounts.services.attempts import LoginContext
-from accounts.services.second_factor import (
-    RECOVERY_CODES,
-    code_check,
-    device_of,
-    enrolment_begin,
-    enrolment_confirm,
-)
+from accounts.services.second_factor import RECOVERY_CODES, code_check, device_of, enrolment_begin, enrolment_confirm
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from permissions.models import Role
 from tests.kit import at_once, meet_at, meeting

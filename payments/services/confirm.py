@@ -10,15 +10,7 @@ from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
 from payments.listener import PaidOutcome
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
-from payments.services.common import (
-    SYSTEM,
-    WATCH_CLOSED,
-    limit_lock_wait,
-    log_step,
-    money_arrived,
-    payees,
-    set_state,
-)
+from payments.services.common import SYSTEM, WATCH_CLOSED, limit_lock_wait, log_step, money_arrived, payees, set_state
 from payments.services.listener_call import order_total, tell_paid
 from payments.services.refund import refund_create
 

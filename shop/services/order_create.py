@@ -12,14 +12,7 @@ from core.db.pool import prepared_rows
 from core.ids import time17
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
-from shop.errors import (
-    NothingSelected,
-    OrdersPaused,
-    OrdersTooFast,
-    OrderTooLarge,
-    ProductGone,
-    TooManyOpenOrders,
-)
+from shop.errors import NothingSelected, OrdersPaused, OrdersTooFast, OrderTooLarge, ProductGone, TooManyOpenOrders
 from shop.models import CartItem, Order, OrderLine
 from shop.models.order import MAX_TOTAL
 from shop.order_states import Note, State

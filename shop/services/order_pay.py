@@ -11,14 +11,7 @@ from payments.errors import PaymentClosed
 from payments.models import Payment
 from payments.services.query_close import payment_close
 from payments.services.start import MIN_LIFE, payment_check_provider, payment_start
-from shop.errors import (
-    PayOrderCancelled,
-    PayOrderClosed,
-    PayOrderPaid,
-    PayOrderUnknown,
-    RecordUnknown,
-    ShopError,
-)
+from shop.errors import PayOrderCancelled, PayOrderClosed, PayOrderPaid, PayOrderUnknown, RecordUnknown, ShopError
 from shop.models import Order
 from shop.order_states import TABLE, Event, Note, OrderStatus, State
 from shop.services.order_create import order_deadline

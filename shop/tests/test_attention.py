@@ -13,16 +13,7 @@ from shop.models import Courier, Order, OrderView, PartRefund
 from shop.order_states import API_STATUSES, OrderAction, State
 from shop.services import order_views
 from shop.services.order_attention import flag_mark, order_flag, order_unflag
-from shop.tests.factories import (
-    ORDERS,
-    click,
-    listed,
-    make_order,
-    make_product,
-    messages,
-    page_of,
-    read_without_lock,
-)
+from shop.tests.factories import ORDERS, click, listed, make_order, make_product, messages, page_of, read_without_lock
 from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db

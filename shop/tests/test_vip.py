@@ -23,14 +23,7 @@ from shop.order_states import Event
 from shop.services import order_create, payment_listener, vip
 from shop.services.order_close import order_close
 from shop.services.order_refund import order_refund, order_refund_part
-from shop.tests.factories import (
-    make_order,
-    make_product,
-    make_vip,
-    phone_pays,
-    run_refunds,
-    stock_of,
-)
+from shop.tests.factories import make_order, make_product, make_vip, phone_pays, run_refunds, stock_of
 from tests.kit import at_once, envelope, meet_at
 
 pytestmark = pytest.mark.django_db
