@@ -8,10 +8,10 @@ from accounts.selectors import users_of_class
 from accounts.services.class_accounts import (
     MAX_TRAINEES,
     Trainee,
+    accounts_by_class,
     class_accounts_create,
     class_accounts_delete,
     class_accounts_reset,
-    class_list,
     names_read,
     password_make,
 )
@@ -69,7 +69,7 @@ def test_one_bad_line_leaves_no_account_of_the_class(h51901, change, reason):
 def test_counts_on_in_a_class_and_deletes_that_class_alone(h51901, lbw):
     class_accounts_create(class_name="H51902", trainees=[Trainee("李雷")])
     (later,) = class_accounts_create(class_name="H51901", trainees=[Trainee("李雷")])
-    assert (later.username, class_list()) == ("h51901-02", [("H51901", 3), ("H51902", 1)])
+    assert (later.username, accounts_by_class()) == ("h51901-02", [("H51901", 3), ("H51902", 1)])
 
     assert not class_accounts_delete(users_of_class("")) and not class_accounts_reset(users_of_class(""))
     assert lbw.user.check_password("a-password") and User.objects.get(username="lbw").epoch == 1
