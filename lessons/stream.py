@@ -161,7 +161,7 @@ class _Watch:
             ms=round(took_s * 1000),
             size=0 if answer.streaming else len(answer.content),
             token=token,
-            hint=Truncator(self.body.get("hint", "")).chars(MAX_HINT, "…"),
+            hint=Truncator(hint).chars(MAX_HINT, "…") if (hint := self.body.get("hint")) else "",
             msg="" if self.is_ok else Truncator(self.body.get("msg", "")).chars(MAX_MSG, "…"),
             facts=self._facts(is_read_only),
             digest="" if self.sent is None else digest(str(sorted(sent.items())), 6),
@@ -190,21 +190,24 @@ class _Watch:
         # A login opens nothing that stays; what a twin has done is given again.
         is_open = not endpoint or (endpoint.access is Access.OPEN and not endpoint.takes_files)
         has_ended = is_ok or self.body.get("order_status") in ENDED_ORDERS
-        facts = {
-            Fact.OK: is_ok,
-            Fact.READING: is_reading,
-            Fact.CHANGE: is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in self.answer.headers,
-            Fact.LOGIN: is_ok and isinstance(self.body.get("token"), str),
-            Fact.FINAL: has_ended and endpoint and endpoint.path == POLL,
-            Fact.UNPAGED: is_ok and self.is_unpaged,
-            Fact.HEAVY: self.is_heavy,
-            Fact.UNKNOWN_PATH: endpoint is None,
-            Fact.CAPTCHA: is_ok and "captcha" in (self.sent or ()),
-            Fact.KEY: is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in self.request.META,
-            Fact.SWITCH: hasattr(self.request, "switch"),  # from ``sandbox.switches``
-            Fact.READ_ONLY: is_read_only,
-        }
-        return "".join(fact for fact, is_so in facts.items() if is_so)
+        facts = (
+            (Fact.OK, is_ok),
+            (Fact.READING, is_reading),
+            (
+                Fact.CHANGE,
+                is_ok and not is_reading and not is_open and "Idempotent-Replayed" not in self.answer.headers,
+            ),
+            (Fact.LOGIN, is_ok and isinstance(self.body.get("token"), str)),
+            (Fact.FINAL, has_ended and endpoint and endpoint.path == POLL),
+            (Fact.UNPAGED, is_ok and self.is_unpaged),
+            (Fact.HEAVY, self.is_heavy),
+            (Fact.UNKNOWN_PATH, endpoint is None),
+            (Fact.CAPTCHA, is_ok and "captcha" in (self.sent or ())),
+            (Fact.KEY, is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in self.request.META),
+            (Fact.SWITCH, hasattr(self.request, "switch")),  # from ``sandbox.switches``
+            (Fact.READ_ONLY, is_read_only),
+        )
+        return "".join(fact for fact, is_so in facts if is_so)
 
 
 def _is_heavy(file: Any) -> bool:
