@@ -206,8 +206,8 @@ class TestAtTheSameInstant:
         code = shown_by(enrolment_begin(user=li, now=timezone.now()))
         if not is_locked:
             monkeypatch.setattr(second_factor, "_user_lock", lambda user: user)
-            # Each finds no phone yet.
-            meet_at(monkeypatch, "accounts.services.second_factor._refuse", count=4, is_after=True)
+            # Each has found the phone that waits to be confirmed.
+            meet_at(monkeypatch, "django_otp.plugins.otp_totp.models.TOTPDevice.verify_token", count=4)
 
         assert (self.how_many(lambda: enrolment_confirm(user=li, code=code)) == 1) is is_locked
         if is_locked:
