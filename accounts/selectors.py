@@ -197,12 +197,6 @@ def users_found(text: str, *, by_phone: bool) -> QuerySet[User]:
     return User.objects.filter(condition).order_by("-pk")
 
 
-def unids_named(*, unid: str = "", class_name: str = "") -> list[str]:
-    """Return the numbers of the user ``unid``, and of all accounts of a class."""
-    users = User.objects.filter(Q(unid=unid) | Q(class_name=class_name) & ~Q(class_name="")).order_by("pk")
-    return list(users.values_list("unid", flat=True))
-
-
 def users_of_class(class_name: str) -> QuerySet[User]:
     """Return the accounts of a class, in the order in which they were made; "" is no class."""
     return User.objects.filter(class_name=class_name).exclude(class_name="").order_by("pk")

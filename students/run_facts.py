@@ -119,8 +119,8 @@ class RowFacts(_Part):
 
     @classmethod
     def load(cls, keys: dict[str, Any]) -> Self:
-        own = {one.name: keys[one.name] for one in fields(cls) if one.name in keys}
-        return cls({wire: text for wire, text in keys.items() if wire not in own}, **own)
+        own = {one.name for one in fields(cls)}
+        return super().load({**keys, "texts": {wire: text for wire, text in keys.items() if wire not in own}})
 
     def dump(self) -> dict[str, Any]:
         own = super().dump()
