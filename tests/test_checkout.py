@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 from tests.processes import ROOT
 
@@ -10,7 +9,7 @@ NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\]|[ .](/|$)|(^|/)(aux|con|nul|prn|com\d|
 LONGEST = 120  # a path may have 260 characters with the folders above it
 
 
-def git(*words: str, folder: Path = ROOT) -> str:
+def git(*words, folder=ROOT):
     return subprocess.check_output(["git", *words], cwd=folder, text=True)
 
 

@@ -7,9 +7,7 @@ tests/test_migrations.py -n0`` writes it anew, which belongs into the commit tha
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -29,7 +27,7 @@ OURS = (
 )
 OPTIONAL = "?"  # after the type: an INSERT may leave the column out
 # What the linter cannot know to be harmless, with the reason.
-HARMLESS: dict[str, dict[str, str]] = {
+HARMLESS = {
     "dormitory": {"0001_initial": "the indexes are of tables that are new"},
     "students": {
         "0015_student_life": "its index is of a new column that is empty everywhere: 20 ms at 100,000 students"
@@ -61,11 +59,11 @@ STRONG_LOCKS = """
 """
 
 
-def state() -> dict[str, Any]:
+def state():
     """Describe the database: what a release relies on."""
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS)
-        columns: dict[str, dict[str, str]] = defaultdict(dict)
+        columns = defaultdict(dict)
         for table, column, kind, is_nullable, has_default in cursor.fetchall():
             columns[table][column] = kind + (OPTIONAL if is_nullable or has_default else "")
         cursor.execute(ROUTINES)
@@ -76,26 +74,26 @@ def state() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def last_release() -> dict[str, Any]:
+def last_release():
     return json.loads(RELEASE.read_text("utf-8"))
 
 
 @pytest.fixture
-def no_transaction(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def no_transaction(django_db_setup, django_db_blocker):
     """Access to the database without a transaction: inside one ``CONCURRENTLY`` is refused."""
     with django_db_blocker.unblock():
         yield
         connection.close()
 
 
-def use_database(name: str) -> None:
+def use_database(name):
     connection.close()
     connection.close_pool()
     connection.settings_dict["NAME"] = name
 
 
 @pytest.fixture
-def empty_database(no_transaction: None) -> Iterator[None]:
+def empty_database(no_transaction):
     """Another database instead of the tests' own."""
     usual = connection.settings_dict["NAME"]
     with connection.cursor() as cursor:
@@ -119,7 +117,7 @@ def test_no_migration_stops_the_running_release(no_transaction, last_release):
         # To the linter these are warnings: the running release waits while an index is built.
         warnings_as_errors_tests=["CREATE_INDEX", "CREATE_INDEX_EXCLUSIVE", "DROP_INDEX", "REINDEX"],
     )
-    harmful: dict[str, set[str]] = defaultdict(set)
+    harmful = defaultdict(set)
     for (app, name), migration in sorted(linter.migration_loader.disk_migrations.items()):
         if app not in OURS or [app, name] in last_release["migrations"]:
             continue
@@ -135,14 +133,14 @@ def test_no_migration_stops_the_running_release(no_transaction, last_release):
 def test_a_migration_locks_one_table(empty_database, last_release):
     executor = MigrationExecutor(connection)
     executor.migrate(list(dict(last_release["migrations"]).items()))  # the last one of each app
-    locked: dict[str, set[str]] = defaultdict(set)
+    locked = defaultdict(set)
     running = ""
 
-    def watch(action: str, migration: Any = None, fake: bool = False) -> None:
+    def watch(action, migration=None, fake=False):
         nonlocal running
         running = str(migration) if action == "apply_start" else ""
 
-    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    def look(execute, sql, params, many, context):
         answer = execute(sql, params, many, context)
         if running and "pg_locks" not in sql:
             with context["connection"].cursor() as cursor:

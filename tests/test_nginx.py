@@ -4,10 +4,8 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,7 +25,7 @@ ORIGIN = "https://front.example"
 
 
 class Echo(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+    def do_GET(self):
         if self.path.endswith("/dies"):
             self.connection.shutdown(socket.SHUT_RDWR)
             return
@@ -35,7 +33,7 @@ class Echo(BaseHTTPRequestHandler):
             time.sleep(HANGS_S)
         reply(self, {"port": self.server.server_address[1], **self.headers})
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"] or 0))
         self.do_GET()
 
@@ -43,12 +41,12 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory):
     return tmp_path_factory.mktemp("nginx")
 
 
 @pytest.fixture(scope="module")
-def ports(home: Path) -> Iterator[dict[str, int]]:
+def ports(home):
     """Ports of nginx's two servers, and of what plays `web` and `socket`. Without TLS: there is no certificate here."""
     with serving(Echo) as web, serving(Echo) as sockets:
         found = {"web": urlsplit(web).port, "socket": urlsplit(sockets).port}
@@ -62,7 +60,7 @@ def ports(home: Path) -> Iterator[dict[str, int]]:
             yield found
 
 
-def ask(port: int, path: str, method: str = "GET", size: int = 0, **headers: str) -> tuple[int, dict[str, str], str]:
+def ask(port, path, method="GET", size=0, **headers):
     """Make a request from a page of another origin; ``size`` is that of a file which it sends."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     head = {"Host": "api.example.com", "Origin": ORIGIN, "Content-Type": "multipart/form-data"}
@@ -78,7 +76,7 @@ def ask(port: int, path: str, method: str = "GET", size: int = 0, **headers: str
     return answer.status, dict(answer.headers), body
 
 
-def request_at_server(port: int, path: str, **headers: str) -> dict[str, str]:
+def request_at_server(port, path, **headers):
     """Return what the server behind nginx was sent."""
     status, _, body = ask(port, path, **headers)
     assert status == 200, body

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.utils import timezone
 
 from accounts.admin import UserAdmin
@@ -20,7 +19,7 @@ USERS, ROLES, LOG = "/admin/accounts/user/", "/admin/permissions/role/", "/admin
 def office(person):
     """Make a staff user of a role and the browser that user is logged in with."""
 
-    def enter(username: str, roleid: str, *permissions: str) -> Client:
+    def enter(username, roleid, *permissions):
         user = person(username, roleid, is_staff=True).user
         for label in permissions:
             app, codename = label.split(".")

@@ -16,7 +16,7 @@ RIGHT = {"state": True, "status": 200, "msg": "验证码正确"}
 WRONG = {"state": False, "status": 3004, "msg": "验证码错误"}
 
 
-def answer_of(key: str) -> str:
+def answer_of(key):
     return valkey.client().get(f"spms:captcha:{key}").decode()
 
 

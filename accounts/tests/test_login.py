@@ -64,7 +64,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
     settings.PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher"]
     User.objects.filter(pk=li.pk).update(password=make_password("right-password"))
 
-    def fastest(username: str) -> float:
+    def fastest(username):
         times = []
         for number in range(5):
             start = time.thread_time()  # what other tests do at this moment must not count
@@ -147,7 +147,7 @@ def test_a_device_is_known_by_our_signature_or_its_own_token_and_for_its_users_o
     assert attempt(api, headers={"authorization": person("wang").token}).status_code == 429
 
 
-def wrong_guesses(api, devices) -> int:
+def wrong_guesses(api, devices):
     """Return how many wrong passwords these devices can try within a minute."""
     number = 0
     for device in devices:

@@ -56,7 +56,7 @@ def test_each_of_many_logins_at_once_sees_a_different_one_before_it():
     user = User.objects.create_user("li", "x", role=Role.objects.get(roleid="200"))
     start = timezone.now()
 
-    def log_in(number: int) -> None:
+    def log_in(number):
         login_record(user=user, ip=f"10.0.0.{number}", now=start + timedelta(seconds=number))
 
     at_once([partial(log_in, number) for number in range(16)])

@@ -27,7 +27,7 @@ WRONG_CODE = (10026, False, "验证码不正确")
 @pytest.fixture
 def messages(monkeypatch):
     """The codes that went out, by number."""
-    sent: dict[str, str] = {}
+    sent = {}
     monkeypatch.setattr(sms_codes, "FREE_PER_NUMBER", 99)
     monkeypatch.setattr(sms_codes, "PER_NUMBER", (("minute", 9, 60), ("day", 99, 86400)))
     monkeypatch.setattr(sms_codes, "sms_send", lambda phone, values, **_: sent.update({phone: values["code"]}))
@@ -37,7 +37,7 @@ def messages(monkeypatch):
 @pytest.fixture
 def notices(monkeypatch):
     """The numbers that were told of a change."""
-    messages: list[str] = []
+    messages = []
     monkeypatch.setattr(phones, "task_send", lambda name, phone, unid, **_: messages.append(phone))
     return messages
 

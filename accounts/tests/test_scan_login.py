@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from threading import BoundedSemaphore
@@ -33,7 +32,7 @@ HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture(autouse=True)
-def _empty_valkey() -> Iterator[None]:
+def _empty_valkey():
     valkey.client().flushdb()
     yield
 
@@ -41,12 +40,12 @@ def _empty_valkey() -> Iterator[None]:
 class Screen:
     """A connected socket, without the process that holds it."""
 
-    def __init__(self, address: str = "") -> None:
+    def __init__(self, address=""):
         self.sid, self.taken = sessions.new_sid(), list[str]()
         self.does("open", self.sid, sessions.POLLING, Peer(version=4, is_joined=True), address)
 
-    def does(self, step: str, *args: Any) -> Any:
-        async def run() -> Any:
+    def does(self, step, *args):
+        async def run():
             store = sessions.Sessions("test")
             try:
                 return await getattr(store, step)(*args)
@@ -55,35 +54,35 @@ class Screen:
 
         return asyncio.run(run())
 
-    def leave(self) -> None:
+    def leave(self):
         self.does("close", self.sid)
 
     @property
-    def events(self) -> list[Any]:
+    def events(self):
         self.taken += self.does("take", self.sid) or []
         return [packets.decode_event(packet) for packet in self.taken]
 
 
 @pytest.fixture
-def screen() -> Screen:
+def screen():
     return Screen()
 
 
 class Wechat:
     """WeChat's API: a code works once."""
 
-    def __init__(self) -> None:
-        self.people: dict[str, dict[str, Any]] = {}
-        self.used: set[str] = set()
-        self.calls: list[str] = []
-        self.trouble: dict[str, Any] = {}
-        self.changes: dict[str, dict[str, Any]] = {}
+    def __init__(self):
+        self.people = {}
+        self.used = set()
+        self.calls = []
+        self.trouble = {}
+        self.changes = {}
 
-    def may(self, code: str, **person: Any) -> str:
+    def may(self, code, **person):
         self.people[code] = {"openid": "o1", "nickname": "李小明", "headimgurl": "https://a.example/1.png"} | person
         return code
 
-    def get(self, url: str, *, params: dict[str, str], **_: Any) -> bytes:
+    def get(self, url, *, params, **_):
         assert url.startswith(django_settings.WECHAT_API_BASE_URL + "/sns/")
         call = url.rsplit("/", 1)[1]
         self.calls.append(call)
@@ -94,7 +93,7 @@ class Wechat:
         answer = self._token(params) if call == "access_token" else self._person(params)
         return json.dumps(answer | self.changes.get(call, {})).encode()
 
-    def _token(self, params: dict[str, str]) -> dict[str, Any]:
+    def _token(self, params):
         assert params["grant_type"] == "authorization_code"
         ours = (django_settings.WECHAT_APP_ID, django_settings.WECHAT_APP_SECRET)
         assert (params["appid"], params["secret"]) == ours
@@ -107,24 +106,24 @@ class Wechat:
         token = {"access_token": f"token-{code}", "expires_in": 7200, "refresh_token": "r"}
         return token | {"openid": self.people[code]["openid"], "scope": "snsapi_userinfo"}
 
-    def _person(self, params: dict[str, str]) -> dict[str, Any]:
+    def _person(self, params):
         person = self.people[params["access_token"].removeprefix("token-")]
         assert params["openid"] == person["openid"] and params["lang"] == "zh_CN"
         return {"sex": 1, "city": "重庆", "province": "重庆", "country": "中国", "privilege": []} | person
 
 
 @pytest.fixture(autouse=True)
-def wechat(monkeypatch: pytest.MonkeyPatch) -> Wechat:
+def wechat(monkeypatch):
     stand_in = Wechat()
     monkeypatch.setattr("accounts.wechat.http.get", stand_in.get)
     return stand_in
 
 
 @pytest.fixture
-def qr(api: Any) -> Callable[[Screen], str]:
+def qr(api):
     """Ask for a QR code; answers its state."""
 
-    def ask(screen: Screen) -> str:
+    def ask(screen):
         url = api.get("/users/getQrcode", sid=screen.sid).json()["scanCodeUrl"]
         return parse_qs(urlsplit(url).query)["state"][0]
 
@@ -135,7 +134,7 @@ def qr(api: Any) -> Callable[[Screen], str]:
 
 
 @pytest.mark.parametrize("path", ["/users/getQrcode", "/users/getScancode", "/users/getqrcode/"])
-def test_gives_a_connected_socket_its_code(api: Any, screen: Screen, settings: Any, path: str) -> None:
+def test_gives_a_connected_socket_its_code(api, screen, settings, path):
     near = api.get(path, headers={"host": "192.168.1.5:8000"}, sid=screen.sid).json()["scanCodeUrl"]
     assert near.startswith("http://192.168.1.5:8000/sandbox/oauth/connect/oauth2/authorize?"), "a phone finds it"
     assert "redirect_uri=http%3A%2F%2F192.168.1.5%3A8000%2Fusers%2FwechatCallBack&" in near
@@ -162,12 +161,10 @@ def test_gives_a_connected_socket_its_code(api: Any, screen: Screen, settings: A
 NO_SID = {"state": False, "status": 10022, "msg": "没有传递sid"}
 
 
-def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(
-    api: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(api, settings, monkeypatch):
     other, screens = Screen("10.0.0.2"), list[Screen]()
 
-    def connect_late(_: float) -> None:
+    def connect_late(_):
         screens.extend([] if screens else [Screen("127.0.0.1")])
 
     monkeypatch.setattr(scan_guess, "sleep", connect_late)
@@ -184,9 +181,7 @@ def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(
     assert api.get("/users/getScancode").json() == NO_SID
 
 
-def test_the_old_name_without_sid_takes_no_classmates_socket(
-    api: Any, qr: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_old_name_without_sid_takes_no_classmates_socket(api, qr, monkeypatch):
     monkeypatch.setattr(scan_guess, "sleep", lambda _: None)
     wang = Screen("127.0.0.1")
     state = qr(wang)
@@ -213,7 +208,7 @@ def test_the_old_name_without_sid_takes_no_classmates_socket(
 # --- The phone ---------------------------------------------------------------------------------------
 
 
-def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(api: Any, qr: Any) -> None:
+def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(api, qr):
     mine, other = Screen(), Screen()
     state, others = qr(mine), qr(other)
 
@@ -231,10 +226,10 @@ def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(api: Any, q
     assert (page.headers["Referrer-Policy"], page.headers["Cache-Control"]) == ("no-referrer", "no-store")
 
 
-def test_of_many_phones_at_the_same_instant_one_wins(qr: Any, screen: Screen) -> None:
+def test_of_many_phones_at_the_same_instant_one_wins(qr, screen):
     state = qr(screen)
 
-    def scan(code: str) -> str:
+    def scan(code):
         scan_codes.code_scanned(state=state, wechat_code=code)
         return code
 
@@ -245,9 +240,7 @@ def test_of_many_phones_at_the_same_instant_one_wins(qr: Any, screen: Screen) ->
 
 
 @pytest.mark.parametrize("code", ["a b", "a" * 513, "代码", "a\x00b", None])
-def test_an_impossible_code_a_refusal_and_a_look_ahead_use_nothing_up(
-    api: Any, qr: Any, screen: Screen, code: str | None
-) -> None:
+def test_an_impossible_code_a_refusal_and_a_look_ahead_use_nothing_up(api, qr, screen, code):
     state = qr(screen)
     query = {"state": state} | ({"code": code} if code else {})
 
@@ -260,7 +253,7 @@ def test_an_impossible_code_a_refusal_and_a_look_ahead_use_nothing_up(
     assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
 
 
-def test_a_code_works_once_and_a_new_one_retires_it(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
+def test_a_code_works_once_and_a_new_one_retires_it(api, qr, screen, wechat):
     first, second = qr(screen), qr(screen)
 
     assert api.get("/users/wechatCallBack", code="c1", state=first).json() == INVALID
@@ -276,7 +269,7 @@ def test_a_code_works_once_and_a_new_one_retires_it(api: Any, qr: Any, screen: S
     assert api.get("/users/getQrcode", sid=screen.sid).json()["msg"] == "socket指定sid错误"
 
 
-def test_tells_what_is_wrong_with_a_scan(api: Any) -> None:
+def test_tells_what_is_wrong_with_a_scan(api):
     texts = {"": "没有传递state"} | dict.fromkeys(("unknown", "a" * 32, "é" * 32), "无效的二维码")
     for state, msg in texts.items():
         for code in ({"code": "c"}, {}):
@@ -289,9 +282,7 @@ def test_tells_what_is_wrong_with_a_scan(api: Any) -> None:
 # --- Expiry ------------------------------------------------------------------------------------------
 
 
-def test_an_expired_code_does_not_work_and_is_told_once_however_many_look(
-    qr: Any, api: Any, screen: Screen, settings: Any
-) -> None:
+def test_an_expired_code_does_not_work_and_is_told_once_however_many_look(qr, api, screen, settings):
     qr(screen)
     scan_codes.codes_expire()
     assert screen.events == []
@@ -312,9 +303,7 @@ TAP = "请轻触页面右下角的“使用完整服务”,并在弹窗中允许
 
 
 @pytest.mark.usefixtures("roles")
-def test_a_snapshot_page_uses_nothing_up_and_the_scan_goes_on_when_it_comes_back_whole(
-    api: Any, qr: Any, screen: Screen, wechat: Wechat
-) -> None:
+def test_a_snapshot_page_uses_nothing_up_and_the_scan_goes_on_when_it_comes_back_whole(api, qr, screen, wechat):
     state = qr(screen)
     wechat.changes["access_token"] = {"is_snapshotuser": 1, "openid": "virtual"}
 
@@ -341,9 +330,9 @@ def test_a_snapshot_page_uses_nothing_up_and_the_scan_goes_on_when_it_comes_back
 
 @pytest.mark.usefixtures("roles")
 def test_a_scan_waits_for_no_wechat_that_is_down_and_a_code_that_wechat_took_is_not_tried_again(
-    api: Any, qr: Any, screen: Screen, wechat: Wechat
-) -> None:
-    def log_in(code: str) -> Any:
+    api, qr, screen, wechat
+):
+    def log_in(code):
         return api.get("/users/wechatLogin", wechatCode=code)
 
     wechat.trouble["access_token"] = DOWN
@@ -362,7 +351,7 @@ def test_a_scan_waits_for_no_wechat_that_is_down_and_a_code_that_wechat_took_is_
 
 
 @pytest.mark.usefixtures("roles")
-def test_a_code_logs_in_once_and_wechat_is_asked_once(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
+def test_a_code_logs_in_once_and_wechat_is_asked_once(api, qr, screen, wechat):
     for code, scans in (("c1", True), ("c2", False)):
         if scans:
             api.get("/users/wechatCallBack", code=wechat.may(code), state=qr(screen))
@@ -377,7 +366,7 @@ def test_a_code_logs_in_once_and_wechat_is_asked_once(api: Any, qr: Any, screen:
 
 
 @pytest.mark.usefixtures("roles")
-def test_a_first_login_makes_a_user_of_role_200_whose_odd_values_are_left_out(api: Any, wechat: Wechat) -> None:
+def test_a_first_login_makes_a_user_of_role_200_whose_odd_values_are_left_out(api, wechat):
     answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c", nickname="小鹿🦌", unionid="u1")).json()
 
     user = User.objects.get()
@@ -398,7 +387,7 @@ def test_a_first_login_makes_a_user_of_role_200_whose_odd_values_are_left_out(ap
 
 
 @pytest.mark.usefixtures("roles")
-def test_later_logins_bring_the_user_up_to_date_unless_he_is_disabled(api: Any, wechat: Wechat) -> None:
+def test_later_logins_bring_the_user_up_to_date_unless_he_is_disabled(api, wechat):
     api.get("/users/wechatLogin", wechatCode=wechat.may("c1"))
     api.get("/users/wechatLogin", wechatCode=wechat.may("c2", nickname="新名字", headimgurl="https://a.example/2.png"))
     answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c3", nickname="", headimgurl="")).json()
@@ -414,8 +403,8 @@ def test_later_logins_bring_the_user_up_to_date_unless_he_is_disabled(api: Any, 
 
 
 @pytest.mark.usefixtures("roles")
-def test_knows_people_by_unionid_and_else_by_openid(api: Any, wechat: Wechat, settings: Any) -> None:
-    def login(code: str, **person: Any) -> str:
+def test_knows_people_by_unionid_and_else_by_openid(api, wechat, settings):
+    def login(code, **person):
         return api.get("/users/wechatLogin", wechatCode=wechat.may(code, **person)).json()["userInfo"]["unid"]
 
     li = login("c1", openid="o-li")
@@ -429,7 +418,7 @@ def test_knows_people_by_unionid_and_else_by_openid(api: Any, wechat: Wechat, se
 
 
 @pytest.mark.django_db
-def test_a_missing_or_false_code_is_told_so_so_often_a_minute(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_or_false_code_is_told_so_so_often_a_minute(api, monkeypatch):
     monkeypatch.setattr("accounts.services.scan_login.LOGINS_A_MINUTE", 2)
     texts = {"  ": "请传入wechatCode"} | dict.fromkeys(("x y", "x" * 600, "代码", "false", "false-2"), "请重新扫码")
     for code, msg in texts.items():
@@ -454,9 +443,7 @@ def test_a_missing_or_false_code_is_told_so_so_often_a_minute(api: Any, monkeypa
         (b'{"access_token":1,"openid":["x"],"refresh_token":null,"expires_in":"x"}', 502),
     ],
 )
-def test_a_wechat_in_trouble_is_told_so(
-    api: Any, wechat: Wechat, db: None, call: str, trouble: Any, http_status: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_wechat_in_trouble_is_told_so(api, wechat, db, call, trouble, http_status, caplog):
     code = wechat.may("the-code")
     wechat.trouble[call] = trouble
 
@@ -469,14 +456,14 @@ def test_a_wechat_in_trouble_is_told_so(
         assert secret not in caplog.text
 
 
-def profile(**changes: str) -> WechatProfile:
+def profile(**changes):
     blank = dict.fromkeys(WechatProfile.__dataclass_fields__, "")
     return WechatProfile(**(blank | {"appid": "a", "openid": "o"} | changes))
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("unionid", ["", "u1"])
-def test_many_first_logins_at_once_make_one_user(roles: Any, unionid: str) -> None:
+def test_many_first_logins_at_once_make_one_user(roles, unionid):
     keys = at_once([lambda: scan_login.user_of(profile(unionid=unionid, nickname="李")).pk] * 8)
 
     assert len(set(keys)) == 1
@@ -485,7 +472,7 @@ def test_many_first_logins_at_once_make_one_user(roles: Any, unionid: str) -> No
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("roles")
-def test_of_many_logins_or_callbacks_with_one_code_at_once_one_wins(wechat: Wechat) -> None:
+def test_of_many_logins_or_callbacks_with_one_code_at_once_one_wins(wechat):
     context = LoginContext(method=LoginMethod.WECHAT, ip="10.0.0.1", now=timezone.now())
     login = partial(scan_login.wechat_verify, code=wechat.may("c"), context=context)
     keep = partial(scan_login.profile_keep, code=wechat.may("c2"))

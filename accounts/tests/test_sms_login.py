@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import sms
 from accounts.errors import SmsCodeWrong, SmsNotSent
-from accounts.models import LoginLog, LoginMethod, User
+from accounts.models import LoginLog, LoginMethod
 from accounts.services import sms_codes
 from accounts.services.attempts import LoginContext
 from accounts.services.login import sms_verify
@@ -27,7 +27,7 @@ UNKNOWN = (0, False, "这个手机号没有注册")
 @pytest.fixture
 def phone(monkeypatch):
     """The messages that went out, oldest first: (number, code)."""
-    calls: list[tuple[str, str]] = []
+    calls = []
     monkeypatch.setattr(sms_codes, "sms_send", lambda phone, values, **_: calls.append((phone, values["code"])))
     return calls
 
@@ -45,11 +45,11 @@ def attempt(api, code, **more):
     return api.post("/users/login?type=sms", {"code": code, **more})
 
 
-def other_than(code: str) -> str:
+def other_than(code):
     return f"{(int(code) + 1) % 100000:05d}"
 
 
-def solved(api) -> dict[str, str]:
+def solved(api):
     """Ask for a captcha, and look up what it shows."""
     key = api.get("/users/getCaptcha").json()["key"]
     return {"key": key, "captcha": valkey.client().get(f"spms:captcha:{key}").decode()}
@@ -166,7 +166,7 @@ class TestLogin:
         now = timezone.now()
         key = sms_code_send(phone=NUMBER, network="192.0.2.1", now=now)
 
-        def login() -> User | SmsCodeWrong:
+        def login():
             context = LoginContext(method=LoginMethod.SMS, ip="192.0.2.1", now=now)
             return sms_verify(key=key, code=phone[0][1], context=context)
 

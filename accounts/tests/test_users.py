@@ -26,7 +26,7 @@ def strict(settings):
     settings.AUTH_PASSWORD_VALIDATORS = settings.PASSWORD_POLICY
 
 
-def can_log_in(api, username, password) -> bool:
+def can_log_in(api, username, password):
     return api.post("/users/login", {"username": username, "password": password}).json()["state"]
 
 

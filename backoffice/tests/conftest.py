@@ -1,12 +1,9 @@
 """One record of every kind that the back office shows."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from payments.models import InboundEvent, Payment, PaymentLog, Refund
@@ -18,7 +15,7 @@ from uploads.models import Upload
 from weather.models import WeatherAccount, WeatherRecord
 
 
-def order_in(state: State, order_id: str, product: Product) -> Order:
+def order_in(state, order_id, product):
     now = timezone.now()
     numbers = {name: number for name, number in API_STATUSES[state]._asdict().items() if number is not None}
     order = Order.objects.create(
@@ -38,7 +35,7 @@ def order_in(state: State, order_id: str, product: Product) -> Order:
 
 
 @pytest.fixture
-def stock(root: Any) -> dict[str, Any]:
+def stock(root):
     """Records by what they are; made with Chinese texts only."""
     now = timezone.now()
     category = Category.objects.create(category_id="20261101000000001", name="手机", created_at=now)
@@ -72,6 +69,6 @@ def stock(root: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def staff(person: Callable[..., Any]) -> Callable[[str], Client]:
+def staff(person):
     """A member of staff of a role: ``staff("103")``."""
     return lambda roleid: logged_in(person(f"staff{roleid}", roleid, is_staff=True).user)

@@ -1,10 +1,8 @@
 """Who changed what, when, before and after, by any way; and that a flood of attempts cannot fill the list."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
@@ -40,17 +38,17 @@ pytestmark = pytest.mark.django_db
 LIST = reverse("admin:auditlog_logentry_changelist")
 
 
-def newest(record: Any) -> LogEntry:
+def newest(record):
     return LogEntry.objects.get_for_object(record).order_by("-pk")[0]
 
 
-def make_student(**fields: Any) -> Any:
+def make_student(**fields):
     row = new_student(**{"name": "李四", "city": "南京"} | fields)
     row.save()
     return row
 
 
-def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_request(office: Client, lbw: Any) -> None:
+def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_request(office, lbw):
     own, other = make_student(name="王五"), make_student(name="谭鹏")
 
     lbw.post("/students/updatestu", {"sId": own.sid, "name": "王小五"}, headers={"X-Request-Id": "abcdefgh12345"})
@@ -59,8 +57,8 @@ def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_req
     assert (entry.actor, entry.remote_addr, entry.cid) == (lbw.user, "127.0.0.1", "abcdefgh12345")
     assert [(c.field, c.before, c.after) for c in changes_of(entry)] == [("姓名", "王五", "王小五")]
 
-    def entries_with(text: str) -> list[LogEntry]:
-        answer: Any = office.get(LIST, {"q": text})
+    def entries_with(text):
+        answer = office.get(LIST, {"q": text})
         return list(answer.context_data["cl"].result_list)
 
     assert [entry] == entries_with("王小") == entries_with("abcdefgh12345") == entries_with("lbw")
@@ -68,9 +66,9 @@ def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_req
     assert entries_with("小五") == entries_with("lb") == []
 
 
-def test_one_action_on_many_is_one_entry_with_the_others_behind_it_and_its_address(office: Client, root: Any) -> None:
+def test_one_action_on_many_is_one_entry_with_the_others_behind_it_and_its_address(office, root):
     students = [make_student(name=f"李{n}", class_name="H51901") for n in range(3)]
-    headers: dict[str, Any] = {}
+    headers = {}
     before_task_publish.send("students.work", headers=headers)
     assert headers["address"] == ""  # no request
     with answering(office.get(LIST).wsgi_request):
@@ -83,19 +81,19 @@ def test_one_action_on_many_is_one_entry_with_the_others_behind_it_and_its_addre
     task.request.address = ""
     task_prerun.send("students.work", task=task)  # the next one comes from a clock
 
-    page: Any = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
+    page = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
     [entry] = page.context_data["cl"].result_list
     text = page.content.decode()
     assert "城市 南京 → 成都" in text and "等 3 条" in text and entry.remote_addr == "127.0.0.1"
-    behind: Any = office.get(LIST, {"q": entry.cid})
+    behind = office.get(LIST, {"q": entry.cid})
     assert {row.object_repr for row in behind.context_data["cl"].result_list} == {str(one) for one in students}
-    found: Any = office.get(LIST, {"q": "李2"})
+    found = office.get(LIST, {"q": "李2"})
     assert LogEntry.Action.UPDATE in {row.action for row in found.context_data["cl"].result_list}
     detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk])).content.decode()
     assert f"?q={entry.cid}" in detail
 
 
-def test_an_entry_that_is_rolled_back_hides_none_behind_it(office: Client) -> None:
+def test_an_entry_that_is_rolled_back_hides_none_behind_it(office):
     students = [make_student(name=f"李{n}") for n in range(4)]
     with answering(office.get(LIST).wsgi_request):
         for student in students:
@@ -105,13 +103,13 @@ def test_an_entry_that_is_rolled_back_hides_none_behind_it(office: Client) -> No
                 if student is students[0]:
                     raise ValueError
 
-    page: Any = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
+    page = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
 
     [entry] = page.context_data["cl"].result_list
     assert entry.object_repr == str(students[1]) and "等 3 条" in page.content.decode()
 
 
-def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any) -> None:
+def test_names_the_user_of_the_back_office(office, root, roles):
     role = roles["200"]
     changes = {"name": "职员", "menu": "[]", "rows": "/students/getstulist", "buttons": ["read", "add"]}
 
@@ -124,7 +122,7 @@ def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any
     assert "后台权限（移除）" in words
 
 
-def test_shows_nothing_of_a_password_and_sees_an_update_without_signals(person: Any) -> None:
+def test_shows_nothing_of_a_password_and_sees_an_update_without_signals(person):
     user = person("wang").user
     user.set_password("another-password")
     user.save()
@@ -139,9 +137,7 @@ def test_shows_nothing_of_a_password_and_sees_an_update_without_signals(person: 
     assert [(c.field, c.before, c.after) for c in changes_of(newest(user))] == [("启用", "是", "否")]
 
 
-def test_lists_all_changes_without_counting_them_all_and_none_can_be_changed(
-    office: Client, django_assert_max_num_queries: Any
-) -> None:
+def test_lists_all_changes_without_counting_them_all_and_none_can_be_changed(office, django_assert_max_num_queries):
     for _ in range(3):
         student = make_student()
     student.city = "成都"
@@ -161,7 +157,7 @@ def test_lists_all_changes_without_counting_them_all_and_none_can_be_changed(
     assert LogEntry.objects.filter(pk=entry.pk).exists()
 
 
-def test_watches_every_model_that_staff_can_change(root: Any, rf: Any) -> None:
+def test_watches_every_model_that_staff_can_change(root, rf):
     """A new admin page whose records can be changed must be watched, or keep a log of its own."""
 
     own_log = {"shop.Order", "payments.Payment", "payments.Refund", "payments.InboundEvent"}
@@ -175,9 +171,7 @@ def test_watches_every_model_that_staff_can_change(root: Any, rf: Any) -> None:
 
 
 @pytest.mark.parametrize(("days", "rest"), [(365, [364]), (0, [364, 366, 399, 400]), (400, [364, 366, 399]), (30, [])])
-def test_old_entries_go_when_the_setting_says_with_the_sessions_that_have_ended(
-    office: Client, settings: Any, days: int, rest: list[int]
-) -> None:
+def test_old_entries_go_when_the_setting_says_with_the_sessions_that_have_ended(office, settings, days, rest):
     now = timezone.now()
     ended = Session.objects.create(session_key="ended", expire_date=now - timedelta(seconds=1))
     LogEntry.objects.all().delete()
@@ -195,7 +189,7 @@ def test_old_entries_go_when_the_setting_says_with_the_sessions_that_have_ended(
     assert office.get(reverse("admin:index")).status_code == 200
 
 
-def test_old_entries_leave_the_log_of_money_alone(stock: dict[str, Any]) -> None:
+def test_old_entries_leave_the_log_of_money_alone(stock):
     long_ago = timezone.now() - timedelta(days=4000)
     models = {PaymentLog: "at", OrderLog: "at", Payment: "created_at", Refund: "created_at"}
     for model, field in models.items():
@@ -209,20 +203,18 @@ def test_old_entries_leave_the_log_of_money_alone(stock: dict[str, Any]) -> None
     assert all(model.objects.exists() for model in models)
 
 
-def actions(*kinds: int) -> list[LogEntry]:
+def actions(*kinds):
     return list(LogEntry.objects.filter(action__in=kinds or STAFF_ACTIONS).order_by("pk"))
 
 
-def press(browser: Client, page: str, pk: int, name: str, **typed: str) -> Any:
+def press(browser, page, pk, name, **typed):
     """Press a button of a record and confirm it."""
     address = reverse(f"admin:{page}_change", args=[pk])
     return browser.post(address, posted_of(browser.post(address, {f"step_{name}": "1"})) | {"sure": "1", **typed})
 
 
 class TestOfStaff:
-    def test_a_parcel_sent_by_staff_is_there_and_what_the_buyer_does_is_not(
-        self, office: Client, root: Any, stock: dict[str, Any]
-    ) -> None:
+    def test_a_parcel_sent_by_staff_is_there_and_what_the_buyer_does_is_not(self, office, root, stock):
         order, shipped = stock["orders"][State.PAID], stock["orders"][State.SHIPPED]
         order_ship(order_id=shipped.order_id, action=2, actor="王五", now=timezone.now())
         assert shipped.logs.filter(to_state=State.RECEIVED).exists() and actions() == []
@@ -234,7 +226,7 @@ class TestOfStaff:
         page = office.get(f"{LIST}?day=today&kind={OrderAction.SHIP}").content.decode()
         assert order.order_id in page and "待发货 → 已发货" in page
 
-    def test_a_refund_is_there_once_with_its_amount(self, office: Client, root: Any, stock: dict[str, Any]) -> None:
+    def test_a_refund_is_there_once_with_its_amount(self, office, root, stock):
         order = stock["orders"][State.SHIPPED]
         payment = stock["payment"]
         payment.out_trade_no = order.order_id
@@ -247,14 +239,12 @@ class TestOfStaff:
         assert (entry.actor, entry.changes["金额"][1]) == (root.user, "12.50元")
         assert entry.object_repr.startswith(order.order_id)
 
-    def test_what_another_did_in_a_request_is_not_ones_own(
-        self, person: Callable[..., Any], stock: dict[str, Any], rf: Any
-    ) -> None:
+    def test_what_another_did_in_a_request_is_not_ones_own(self, person, stock, rf):
         request = rf.get("/admin/shop/order/")
         request.user = person("lisi", "102", is_staff=True).user
         order = stock["orders"][State.SHIPPED]
 
-        def note(actor: str) -> None:
+        def note(actor):
             with answering(request):
                 order_note(order=order, event=Event.SHIP, actor=actor, now=timezone.now())
 
@@ -265,9 +255,7 @@ class TestOfStaff:
         assert [entry.actor for entry in actions()] == [request.user]
 
 
-def test_refused_logins_stand_beside_successful_ones_up_to_a_limit(
-    api: Any, person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_logins_stand_beside_successful_ones_up_to_a_limit(api, person, monkeypatch):
     wang = person("wang", "102", is_staff=True).user
     person("li")  # no member of staff
 
@@ -292,9 +280,7 @@ def test_refused_logins_stand_beside_successful_ones_up_to_a_limit(
     assert len(actions(StaffAction.LOGIN_REFUSED)) == 3
 
 
-def test_the_list_filters_by_person_object_and_day(
-    office: Client, staff: Callable[[str], Client], person: Callable[..., Any], stock: dict[str, Any]
-) -> None:
+def test_the_list_filters_by_person_object_and_day(office, staff, person, stock):
     people = {name: person(name, "102", is_staff=True).user for name in ("wang", "zhao")}
     for name, user in people.items():
         for action in (OrderAction.REFUND, OrderAction.SHIP):
@@ -306,7 +292,7 @@ def test_the_list_filters_by_person_object_and_day(
     assert [entry.actor.username for entry in head.context["cl"].result_list] == ["zhao", "wang"]
     assert "wang 12.50元" in text and f"?day=today&amp;kind={OrderAction.SHIP}" in text
 
-    def shown(query: str) -> int:
+    def shown(query):
         return len(office.get(f"{LIST}?{query}").context["cl"].result_list)
 
     assert shown(f"person={people['wang'].pk}&kind={OrderAction.REFUND},{OrderAction.SHIP}") == 2
@@ -316,11 +302,11 @@ def test_the_list_filters_by_person_object_and_day(
     assert shown("person=x&kind=x&day=x&model=x") == 0
 
 
-def edit(caller: Any, student: Student, **fields: Any) -> Any:
+def edit(caller, student, **fields):
     return caller.post("/students/updatestu", {"sId": student.sid} | fields)
 
 
-def test_a_burst_of_the_same_change_is_one_entry(root: Any, zhuguan: Any) -> None:
+def test_a_burst_of_the_same_change_is_one_entry(root, zhuguan):
     student = make_student(name="王芳")
     LogEntry.objects.all().delete()
 
@@ -337,9 +323,7 @@ def test_a_burst_of_the_same_change_is_one_entry(root: Any, zhuguan: Any) -> Non
     ]
 
 
-def test_after_too_many_changes_nothing_is_written_for_a_while(
-    root: Any, zhuguan: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_too_many_changes_nothing_is_written_for_a_while(root, zhuguan, monkeypatch):
     monkeypatch.setattr(audit, "MAX_ENTRIES", {"minute": (3, 60)})
     student = make_student(name="王芳")
     refusals = [edit(root, student, name=f"名{number}").status_code for number in range(5)]
@@ -357,9 +341,7 @@ def test_after_too_many_changes_nothing_is_written_for_a_while(
         ("/students/delstu", {}, Student),
     ],
 )
-def test_what_is_refused_has_not_happened(
-    root: Any, monkeypatch: pytest.MonkeyPatch, path: str, body: Any, model: Any
-) -> None:
+def test_what_is_refused_has_not_happened(root, monkeypatch, path, body, model):
     monkeypatch.setattr(audit, "MAX_ENTRIES", {"minute": (0, 60)})
     sid = make_student(name="王芳").sid
     before = model.objects.count()
@@ -370,5 +352,5 @@ def test_what_is_refused_has_not_happened(
     assert model.objects.count() == before
 
 
-def test_changes_are_made_without_valkey(root: Any, valkey_down: Any) -> None:
+def test_changes_are_made_without_valkey(root, valkey_down):
     assert edit(root, make_student(name="王芳"), name="甲").json()["state"] is True

@@ -1,15 +1,12 @@
 """The accountant's daily sheet: the same numbers as the first page and the reconciliation, as page, paper and Excel."""
 
 import io
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from openpyxl import load_workbook
@@ -27,12 +24,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def today() -> date:
+def today():
     return local(timezone.now()).date()
 
 
 @pytest.fixture
-def books(stock: dict[str, Any]) -> dict[str, Any]:
+def books(stock):
     """The records of ``stock``, with more refunds, stray money, a bill with a difference, and orders that ended."""
     now, payment = timezone.now(), stock["payment"]
     Refund.objects.update(state="processing", accepted_at=now, amount_fen=250)
@@ -59,14 +56,14 @@ def books(stock: dict[str, Any]) -> dict[str, Any]:
     return stock
 
 
-def lines(client: Client, query: str = "") -> dict[str, tuple[Any, str]]:
+def lines(client, query=""):
     answer = client.get(reverse("daily") + query)
     table = answer.context["lines"]
     return {line.label: (line.number, "" if line.amount is None else f"{line.amount:.2f}") for line in table}
 
 
 class TestNumbers:
-    def test_a_day_has_the_sums_of_its_orders_and_payments(self, office: Client, books: dict[str, Any]) -> None:
+    def test_a_day_has_the_sums_of_its_orders_and_payments(self, office, books):
         tiles = {tile.label: tile.value for tile in office.get("/admin/").context["tiles"]}
         assert (tiles["今天订单"], tiles["今天收入（元）"]) == ("13", "72.50")  # as the first page says
         assert lines(office) == {
@@ -93,9 +90,7 @@ class TestNumbers:
             assert text in page
         assert '<td class="number"></td>' not in page
 
-    def test_know_the_fees_and_say_where_a_bill_and_the_same_days_here_differ(
-        self, office: Client, books: dict[str, Any], today: date
-    ) -> None:
+    def test_know_the_fees_and_say_where_a_bill_and_the_same_days_here_differ(self, office, books, today):
         BillRun.objects.update(fee_fen=9, paid_fen=1500)
         Payment.objects.filter(out_trade_no="STRAY").update(paid_at=timezone.now() - timedelta(days=1))
 
@@ -106,7 +101,7 @@ class TestNumbers:
         page = office.get(reverse("daily") + both).content.decode()
         assert "与账单相差 2.50 元，见对账差异" in page and "合计" in page
 
-    def test_belong_to_days_of_local_time(self, office: Client, books: dict[str, Any], today: date) -> None:
+    def test_belong_to_days_of_local_time(self, office, books, today):
         midnight = local(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0)
         Payment.objects.filter(out_trade_no="STRAY").update(paid_at=midnight - timedelta(seconds=1))
         Order.objects.filter(state=State.PAID).update(created_at=midnight - timedelta(seconds=1))
@@ -133,7 +128,7 @@ class TestNumbers:
         ("?to=2020-01-03", "2020-01-03", "2020-01-03"),
     ],
 )
-def test_the_days_are_cut_to_a_span(office: Client, today: date, query: str, first: Any, last: Any) -> None:
+def test_the_days_are_cut_to_a_span(office, today, query, first, last):
     days = office.get(reverse("daily") + query).context["days"]
 
     assert (str(days.first), str(days.last)) == (str(first or today), str(last or today))
@@ -152,7 +147,7 @@ def test_the_days_are_cut_to_a_span(office: Client, today: date, query: str, fir
         ("?from=2020-03-10&to=2020-03-12", ["?from=2020-03-07&to=2020-03-09", "?from=2020-03-13&to=2020-03-15"]),
     ],
 )
-def test_whole_months_lead_to_whole_months(office: Client, query: str, expected: list[str]) -> None:
+def test_whole_months_lead_to_whole_months(office, query, expected):
     links = [link.partition("?")[2] for _, link, _ in office.get(reverse("daily") + query).context["shortcuts"]]
 
     assert [f"?{link}" for link in links[:2]] == expected
@@ -165,9 +160,7 @@ def test_whole_months_lead_to_whole_months(office: Client, query: str, expected:
         ("2026-11-29", "?from=2026-10-01&to=2026-10-31", "?from=2026-10-01&to=2026-11-29"),
     ],
 )
-def test_last_month_and_this_quarter_are_one_click_away(
-    office: Client, monkeypatch: pytest.MonkeyPatch, now: str, month: str, quarter: str
-) -> None:
+def test_last_month_and_this_quarter_are_one_click_away(office, monkeypatch, now, month, quarter):
     monkeypatch.setattr(daily.times, "now", lambda: datetime.fromisoformat(f"{now}T12:00:00+08:00"))
     shortcuts = office.get(reverse("daily")).context["shortcuts"]
     links = {label: "?" + link.partition("?")[2] for label, link, _ in shortcuts}
@@ -178,8 +171,8 @@ def test_last_month_and_this_quarter_are_one_click_away(
     assert this_month[0][1].endswith(month)  # a month that is not over leads to the whole one before
 
 
-def test_a_month_stands_beside_the_month_and_the_year_before(office: Client, books: dict[str, Any]) -> None:
-    def at(day: str) -> datetime:
+def test_a_month_stands_beside_the_month_and_the_year_before(office, books):
+    def at(day):
         return datetime.fromisoformat(f"{day}T12:00:00+08:00")
 
     Order.objects.update(created_at=at("2025-11-03"))
@@ -196,10 +189,8 @@ def test_a_month_stands_beside_the_month_and_the_year_before(office: Client, boo
     assert placed == ("下单", 1, 0, "—", 12, "↓ 92%") and came[2:4] == (3, "↑ 317%")
 
 
-def test_what_was_sold_in_a_month_stands_beside_the_months_before_by_category_and_product(
-    office: Client, lbw: Any, monkeypatch: Any
-) -> None:
-    def sell(product: Any, day: str, pieces: int) -> None:
+def test_what_was_sold_in_a_month_stands_beside_the_months_before_by_category_and_product(office, lbw, monkeypatch):
+    def sell(product, day, pieces):
         order = make_order(lbw.user, product, pieces)
         paid = {"state": State.PAID, "pay_status": PayStatus.PAID, "sweep_at": None}
         Order.objects.filter(pk=order.pk).update(paid_at=f"{day}T12:00:00+08:00", **paid)
@@ -231,7 +222,7 @@ def test_what_was_sold_in_a_month_stands_beside_the_months_before_by_category_an
 
 
 class TestPaperAndExcel:
-    def test_have_the_same_sums(self, office: Client, root: Any, books: dict[str, Any], today: date) -> None:
+    def test_have_the_same_sums(self, office, root, books, today):
         query = f"?from={today - timedelta(days=1)}&to={today}"
         paper = office.get(reverse("daily") + query + "&paper").content.decode()
         book = load_workbook(io.BytesIO(office.get(reverse("daily") + query + "&xlsx").content))
@@ -251,7 +242,7 @@ class TestPaperAndExcel:
         [entry] = LogEntry.objects.filter(action=StaffAction.EXPORT)
         assert entry.actor == root.user and "日报" in entry.changes["文件"][1]
 
-    def test_need_every_right_that_the_sheet_shows(self, staff: Callable[[str], Client], books: dict[str, Any]) -> None:
+    def test_need_every_right_that_the_sheet_shows(self, staff, books):
         clerk = staff("200")
         role = User.objects.get(username="staff200").role
         needed = ["view_order", "income_order", "view_payment", "view_refund", "view_billrun", "view_difference"]

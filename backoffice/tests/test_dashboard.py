@@ -2,14 +2,11 @@
 
 import re
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from celery import current_app
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -32,17 +29,17 @@ pytestmark = pytest.mark.django_db
 HOME = "/admin/"
 
 
-def tiles(client: Client) -> dict[str, Any]:
+def tiles(client):
     return {tile.label: tile for tile in client.get(HOME).context["tiles"]}
 
 
-def panels(client: Client) -> dict[str, Any]:
+def panels(client):
     return {panel.title: panel for panel in client.get(HOME).context["panels"]}
 
 
 def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_the_rows_behind_it(
-    office: Client, stock: dict[str, Any], django_assert_num_queries: Any, settings: Any
-) -> None:
+    office, stock, django_assert_num_queries, settings
+):
     settings.CLASS_CAPACITY = 4
     SchoolClass.objects.create(name="H51901", capacity=5)
 
@@ -73,7 +70,7 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         assert len(office.get(bar.link).context["cl"].result_list) == bar.value, bar
 
 
-def test_root_sees_whether_the_work_is_done(office: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_sees_whether_the_work_is_done(office, monkeypatch):
     for queue in QUEUES:
         heartbeat.record(queue, time.time() - 300)
     assert "没有运行" in str(panels(office)["运行状况"].facts)
@@ -86,7 +83,7 @@ def test_root_sees_whether_the_work_is_done(office: Client, monkeypatch: pytest.
     assert [finding.ok for finding in servers.background_work()] == [True] * 3  # so says the doctor
     assert "没有运行" not in facts and facts.count("正常") == 3
 
-    def refuse() -> int:
+    def refuse():
         raise ConnectionRefusedError
 
     monkeypatch.setattr(heartbeat, "queue_depths", refuse)
@@ -102,9 +99,7 @@ class TestPeriods:
             ("month", (3, 1, 0), (2, 1, 0), (2, 4, 12)),
         ],
     )
-    def test_are_compared_with_the_same_part_of_the_one_before(
-        self, name: str, begins: Any, last_begins: Any, last_ends: Any
-    ) -> None:
+    def test_are_compared_with_the_same_part_of_the_one_before(self, name, begins, last_begins, last_ends):
         period = period_of(name, datetime(2026, 3, 4, 12, tzinfo=SHANGHAI))  # a Wednesday
 
         expected = [datetime(2026, *moment, tzinfo=SHANGHAI) for moment in (begins, last_begins, last_ends)]
@@ -112,7 +107,7 @@ class TestPeriods:
         shorter = period_of("month", datetime(2026, 3, 31, 12, tzinfo=SHANGHAI))
         assert shorter.last_ends == shorter.begins  # no day counts twice
 
-    def test_sum_up_this_week_beside_the_last(self, office: Client, stock: dict[str, Any]) -> None:
+    def test_sum_up_this_week_beside_the_last(self, office, stock):
         now = timezone.localtime()
         Order.objects.update(created_at=period_of("week", now).last_begins)
         Refund.objects.update(created_at=period_of("week", now).last_begins)
@@ -124,7 +119,7 @@ class TestPeriods:
         back = cards["本周退款（元，0 笔）"]
         assert (back.value, back.hint) == ("0.00", "上周同期 12.50 ↓ 100%")
 
-    def test_show_what_sold_and_who_worked(self, office: Client, stock: dict[str, Any]) -> None:
+    def test_show_what_sold_and_who_worked(self, office, stock):
         action_record(
             stock["refund"], OrderAction.REFUND, {"金额": "12.50元"}, actor_pk=User.objects.get(username="root").pk
         )
@@ -137,9 +132,7 @@ class TestPeriods:
         assert (root.label, root.value) == ("root（退款 1）", 1) and office.get(root.link).status_code == 200
         assert len(office.get(root.link).context["cl"].result_list) == 1
 
-    def test_can_be_taken_away_as_a_file(
-        self, office: Client, staff: Callable[[str], Client], stock: dict[str, Any]
-    ) -> None:
+    def test_can_be_taken_away_as_a_file(self, office, staff, stock):
         Product.objects.update(name="=1+1")
         text = b"".join(office.get("/admin/overview.csv?period=month")).decode("utf-8-sig")
 
@@ -147,12 +140,10 @@ class TestPeriods:
         assert "订单" not in b"".join(staff("200").get("/admin/overview.csv")).decode()
 
 
-def test_what_one_may_only_look_at_is_no_work_of_ones_own(
-    staff: Callable[[str], Client], stock: dict[str, Any]
-) -> None:
+def test_what_one_may_only_look_at_is_no_work_of_ones_own(staff, stock):
     clerk, role = staff("103"), User.objects.get(username="staff103").role
 
-    def waits(*names: str) -> tuple[set[str], set[str]]:
+    def waits(*names):
         """Return what the first page and the menu offer to do."""
         role.permissions.set(Permission.objects.filter(codename__in=names))
         home = clerk.get(HOME).context
@@ -169,7 +160,7 @@ def test_what_one_may_only_look_at_is_no_work_of_ones_own(
     )
 
 
-def test_a_failed_notification_is_red_until_staff_acknowledges_it(office: Client, stock: dict[str, Any]) -> None:
+def test_a_failed_notification_is_red_until_staff_acknowledges_it(office, stock):
     assert tiles(office)["失败的支付通知"].tone == "danger"
     page = reverse("admin:payments_inboundevent_change", args=[stock["event"].pk])
     assert "知道了" in office.get(page).content.decode()
@@ -185,10 +176,8 @@ def test_a_failed_notification_is_red_until_staff_acknowledges_it(office: Client
     assert tiles(office)["失败的支付通知"].value == 0  # a stranger has forged it
 
 
-def test_many_refused_logins_are_told_to_root_and_those_of_a_class_are_not(
-    office: Client, staff: Callable[[str], Client]
-) -> None:
-    def refuse(times: int, outcome: str = "wrong", ip: str = "10.0.0.1", **ago: int) -> None:
+def test_many_refused_logins_are_told_to_root_and_those_of_a_class_are_not(office, staff):
+    def refuse(times, outcome="wrong", ip="10.0.0.1", **ago):
         at = timezone.now() - timedelta(**ago or {"minutes": 5})
         LoginAttempt.objects.create(at=at, door="office", outcome=outcome, username=f"u{times}", ip=ip, times=times)
 
@@ -205,7 +194,7 @@ def test_many_refused_logins_are_told_to_root_and_those_of_a_class_are_not(
     assert "被拒绝的登录" not in tiles(staff("102"))
 
 
-def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
+def test_metrics_tell_what_waits(client, stock):
     heartbeat.record("money", time.time() - 5)
     current_app.control.purge()  # other tests leave tasks that no worker takes
     tasks.heartbeat.delay("now")
@@ -236,12 +225,10 @@ SECTIONS = {
 
 
 @pytest.mark.parametrize("roleid", SECTIONS)
-def test_a_role_finds_its_own_sections_and_no_other(
-    office: Client, staff: Callable[[str], Client], stock: dict[str, Any], roleid: str
-) -> None:
+def test_a_role_finds_its_own_sections_and_no_other(office, staff, stock, roleid):
     client = office if roleid == "1" else staff(roleid)
 
-    def sections(browser: Client) -> dict[str, str]:
+    def sections(browser):
         items = [item for group in browser.get(HOME).context["sidebar_navigation"] for item in group["items"]]
         return {item["title"]: item["link"] for item in items if item["title"] != "首页"}
 

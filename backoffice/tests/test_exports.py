@@ -2,16 +2,13 @@
 
 import csv
 import io
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 from unittest import mock
 
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from openpyxl import load_workbook
@@ -31,19 +28,19 @@ from shop.services.order_move import order_note
 pytestmark = pytest.mark.django_db
 
 
-def address(page: str) -> str:
+def address(page):
     return reverse(f"admin:{page}_export")
 
 
-def rows_of(answer: Any) -> list[dict[str, str]]:
+def rows_of(answer):
     return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 
-def exported(client: Client, page: str = "shop_order", **query: Any) -> list[dict[str, str]]:
+def exported(client, page="shop_order", **query):
     return rows_of(client.get(address(page), {"format": "csv", **query}))
 
 
-def book_of(answer: Any) -> list[tuple[Any, ...]]:
+def book_of(answer):
     """Return the rows of the first sheet, without the sums below."""
     rows = list(load_workbook(io.BytesIO(answer.content)).worksheets[0].iter_rows(values_only=True))
     return [row for row in rows if not any(str(cell).startswith("=SUBTOTAL") for cell in row)]
@@ -59,9 +56,7 @@ def book_of(answer: Any) -> list[tuple[Any, ...]]:
         {"created_at__year": "2020", "created_at__month": "1", "o": "-5"},
     ],
 )
-def test_has_what_the_list_shows_with_every_filter_search_and_order(
-    office: Client, stock: dict[str, Any], query: Any
-) -> None:
+def test_has_what_the_list_shows_with_every_filter_search_and_order(office, stock, query):
     Order.objects.filter(state__in=["paid", "closed"]).update(created_at=timezone.localtime().replace(2020, 1, 31))
 
     orders = office.get("/admin/shop/order/", query | {"p": "1"}).context["cl"].queryset
@@ -71,7 +66,7 @@ def test_has_what_the_list_shows_with_every_filter_search_and_order(
 
 
 @pytest.mark.parametrize(("name", "column"), [("payment", "商户订单号"), ("refund", "商户退款单号")])
-def test_payments_and_refunds_have_an_export_too(office: Client, stock: dict[str, Any], name: str, column: str) -> None:
+def test_payments_and_refunds_have_an_export_too(office, stock, name, column):
     page, number = f"payments_{name}", str(stock[name])
 
     assert [row[column] for row in exported(office, page)] == [number]
@@ -84,7 +79,7 @@ def test_payments_and_refunds_have_an_export_too(office: Client, stock: dict[str
     "query",
     ["state__nonsense=1", "user__password__startswith=x", "created_at_from=%00", "q=%00", "%0A=1", "pk__in=1,,2"],
 )
-def test_has_nothing_for_a_crafted_filter(office: Client, stock: dict[str, Any], query: str) -> None:
+def test_has_nothing_for_a_crafted_filter(office, stock, query):
     answer = office.get(f"{address('shop_order')}?{query}", follow=True)
 
     assert "筛选条件不对" in answer.content.decode()
@@ -92,13 +87,13 @@ def test_has_nothing_for_a_crafted_filter(office: Client, stock: dict[str, Any],
 
 
 class TestMoneyAndTimes:
-    def test_a_students_time_is_one_too(self, office: Client, stock: dict[str, Any]) -> None:
+    def test_a_students_time_is_one_too(self, office, stock):
         heads, newest, *_ = book_of(office.get(address("students_student")))
 
         created = local(stock["students"][-1].created_at).replace(tzinfo=None, microsecond=0)
         assert dict(zip(heads, newest, strict=True))["创建时间"] == created
 
-    def test_add_up_as_numbers_and_are_local(self, office: Client, stock: dict[str, Any]) -> None:
+    def test_add_up_as_numbers_and_are_local(self, office, stock):
         order = stock["orders"][State.PAID]
         Order.objects.filter(pk=order.pk).update(refunded=Decimal("2.50"))
 
@@ -113,7 +108,7 @@ class TestMoneyAndTimes:
         [refund] = exported(office, "payments_refund")
         assert (refund["退款金额（元）"], refund["已退（元）"]) == ("12.50", "0.00")
 
-    def test_make_a_workbook_for_the_accountant(self, office: Client, stock: dict[str, Any]) -> None:
+    def test_make_a_workbook_for_the_accountant(self, office, stock):
         order, payment = stock["orders"][State.SHIPPED], stock["payment"]
         Payment.objects.filter(pk=payment.pk).update(out_trade_no=order.order_id)
         Order.objects.filter(pk=order.pk).update(refunded=Decimal("2.50"), recipient="")
@@ -133,7 +128,7 @@ class TestMoneyAndTimes:
         assert refunds.cell(2, 1).value == order.order_id and refunds.cell(2, 5).value == 12.5
 
     @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-    def test_no_text_is_a_formula(self, office: Client, stock: dict[str, Any], kind: str) -> None:
+    def test_no_text_is_a_formula(self, office, stock, kind):
         Order.objects.update(recipient="=1+1", address="@SUM(A1)", note="＝cmd", username="+86")
         OrderLine.objects.update(title='=HYPERLINK("http://evil.example")')
 
@@ -146,21 +141,21 @@ class TestMoneyAndTimes:
 
 class TestMany:
     @pytest.fixture(autouse=True)
-    def _few_are_many(self, monkeypatch: pytest.MonkeyPatch, sent_tasks: list[Any]) -> None:
+    def _few_are_many(self, monkeypatch, sent_tasks):
         monkeypatch.setattr(exports, "AT_ONCE", 2)
 
-    def start(self, client: Client, **query: Any) -> Export:
+    def start(self, client, **query):
         answer = client.get(address("shop_order"), query)
         export = Export.objects.latest("pk")
         assert answer.url == reverse("admin:core_export_change", args=[export.pk])
         return export
 
-    def result(self, client: Client, export: Export) -> Any:
+    def result(self, client, export):
         return client.get(reverse("admin:core_export_result", args=[export.pk]))
 
     def test_are_written_by_a_worker_with_the_same_rows(
-        self, office: Client, stock: dict[str, Any], sent_tasks: list[Any], django_capture_on_commit_callbacks: Any
-    ) -> None:
+        self, office, stock, sent_tasks, django_capture_on_commit_callbacks
+    ):
         with django_capture_on_commit_callbacks(execute=True):
             export = self.start(office, format="csv", pay_status__exact="1", o="5")
         page = reverse("admin:core_export_change", args=[export.pk])
@@ -177,9 +172,7 @@ class TestMany:
         assert progress["working"] is False
         assert export.file_name in office.get(reverse("admin:core_export_changelist")).content.decode()
 
-    def test_have_what_a_search_finds_beyond_the_list(
-        self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_have_what_a_search_finds_beyond_the_list(self, office, stock, monkeypatch):
         monkeypatch.setattr("shop.admin.order.MAX_FOUND", 3)
         monkeypatch.setattr("shop.admin.order.OrderAdmin.max_found", 3)
 
@@ -189,9 +182,7 @@ class TestMany:
         assert len(book_of(self.result(office, export))) == 14
         assert LogEntry.objects.get(action=StaffAction.EXPORT).changes["行数"] == ["", "3+"]
 
-    def test_that_fail_can_be_started_again_and_too_many_are_refused(
-        self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_that_fail_can_be_started_again_and_too_many_are_refused(self, office, stock, monkeypatch):
         export = self.start(office)
         page = reverse("admin:core_export_change", args=[export.pk])
         now = timezone.now()
@@ -217,9 +208,7 @@ class TestMany:
         assert exports.exports_purge(now=now + timedelta(days=6)) == 0
         assert exports.exports_purge(now=now + timedelta(days=8)) == 1
 
-    def test_are_ones_own_and_need_the_right_to_the_end(
-        self, office: Client, staff: Callable[[str], Client], stock: dict[str, Any]
-    ) -> None:
+    def test_are_ones_own_and_need_the_right_to_the_end(self, office, staff, stock):
         head = staff("102")
         mine, theirs = self.start(office), self.start(head)
         for export in (mine, theirs):
@@ -236,7 +225,7 @@ class TestMany:
         assert self.result(head, theirs).status_code == 403
 
 
-def test_without_the_right_nothing_is_offered_or_sent(staff: Callable[[str], Client], stock: dict[str, Any]) -> None:
+def test_without_the_right_nothing_is_offered_or_sent(staff, stock):
     clerk = staff("200")
     rights = Permission.objects.filter(codename__in=["view_order", "view_payment", "view_refund", "change_order"])
     User.objects.get(username="staff200").role.permissions.set(rights)
@@ -266,9 +255,7 @@ def test_without_the_right_nothing_is_offered_or_sent(staff: Callable[[str], Cli
     ],
     ids=lambda value: value[:40],
 )
-def test_names_its_filters_in_the_list_of_changes_as_the_list_does(
-    office: Client, root: Any, stock: dict[str, Any], page: str, query: str, words: str
-) -> None:
+def test_names_its_filters_in_the_list_of_changes_as_the_list_does(office, root, stock, page, query, words):
     assert office.get(f"{address(page)}?{query}").status_code == 200
 
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)

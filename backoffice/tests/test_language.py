@@ -1,12 +1,8 @@
 """No page of the back office has an English word, or holds what its content security policy forbids."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
@@ -18,11 +14,11 @@ from shop.models import Order
 pytestmark = pytest.mark.django_db
 
 
-def english(answer: Any) -> list[str]:
+def english(answer):
     return sorted(english_on(answer.content.decode()))
 
 
-def addresses() -> list[str]:
+def addresses():
     """Every page of the back office that can be asked for, one record of each kind."""
     pages = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
     for model in admin.site._registry:
@@ -40,9 +36,7 @@ def addresses() -> list[str]:
 
 
 @pytest.mark.parametrize(("roleid", "least"), [("1", 80), ("103", 40)])
-def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(
-    office: Client, staff: Callable[[str], Client], stock: dict[str, Any], roleid: str, least: int
-) -> None:
+def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(office, staff, stock, roleid, least):
     browser = office
     if roleid != "1":
         browser = staff(roleid)
@@ -60,7 +54,7 @@ def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(
     assert {address: words for address, words in faults.items() if words} == {}
 
 
-def test_entering_and_leaving_are_chinese_and_say_where_one_is(client: Client, person: Any) -> None:
+def test_entering_and_leaving_are_chinese_and_say_where_one_is(client, person):
     person("staffer", "103", is_staff=True)
     pages = [client.get(reverse("admin:login"))]
     pages.append(client.post(reverse("admin:login"), {"username": "x", "password": "y"}))
@@ -71,7 +65,7 @@ def test_entering_and_leaving_are_chinese_and_say_where_one_is(client: Client, p
     assert [english(page) for page in pages] == [[], [], []]
 
 
-def test_a_form_with_mistakes_and_a_bulk_action_are_chinese(office: Client, stock: dict[str, Any]) -> None:
+def test_a_form_with_mistakes_and_a_bulk_action_are_chinese(office, stock):
     for model in ("students_student", "shop_product", "accounts_user", "permissions_role", "shop_category"):
         assert english(office.post(reverse(f"admin:{model}_add"), {})) == [], model
     form = {"action": "delete_selected", "_selected_action": [stock["students"][0].pk]}

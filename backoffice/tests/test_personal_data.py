@@ -3,7 +3,6 @@
 Income and whole phone numbers are rights of their own: without them no page, search, file or paper tells either."""
 
 import json
-from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
@@ -14,7 +13,6 @@ from django.utils import timezone
 
 from accounts.models import LoginAttempt, LoginMethod, User
 from core.audit import StaffAction
-from permissions.models import Role
 from shop.models import Order
 from shop.order_states import OrderAction, State
 from shop.tests.factories import make_order, make_paid
@@ -28,7 +26,7 @@ PHONE, MASKED, OWN_PHONE = "13812340140", "138****0140", "13800000001"
 
 
 @pytest.fixture(params=[True, False], ids=["with the rights", "without"])
-def clerk(request: Any, roles: dict[str, Role], person: Any) -> Any:
+def clerk(request, roles, person):
     if not request.param:
         names = ["income_order", "phone_order", "phone_user"]
         roles["102"].permissions.remove(*Permission.objects.filter(codename__in=names))
@@ -36,7 +34,7 @@ def clerk(request: Any, roles: dict[str, Role], person: Any) -> Any:
 
 
 @pytest.fixture
-def order(stock: dict[str, Any], root: Any) -> Order:
+def order(stock, root):
     order = Order.objects.get(state=State.PAID)
     form = {"step_receiver": "1", "sure": "1", "recipient": "王五", "address": "重庆", "phone": PHONE}
     for _ in range(2):  # the log keeps the one before
@@ -47,7 +45,7 @@ def order(stock: dict[str, Any], root: Any) -> Order:
     return Order.objects.get(pk=order.pk)
 
 
-def test_a_phone_is_whole_for_a_role_with_the_right(clerk: Any, order: Order, person: Any) -> None:
+def test_a_phone_is_whole_for_a_role_with_the_right(clerk, order, person):
     client, has_rights = clerk
     buyer = person("buyer", "200", phone=PHONE).user
     orders = reverse("admin:shop_order_changelist")
@@ -81,7 +79,7 @@ def test_a_phone_is_whole_for_a_role_with_the_right(clerk: Any, order: Order, pe
 
 
 @pytest.mark.parametrize("query", ["q=1381", "q=40140", "phone__startswith=1381", f"phone={PHONE}"])
-def test_no_search_tells_a_phone_digit_by_digit(clerk: Any, order: Order, query: str) -> None:
+def test_no_search_tells_a_phone_digit_by_digit(clerk, order, query):
     client, has_rights = clerk
 
     page = client.get(reverse("admin:shop_order_changelist") + f"?{query}")
@@ -102,9 +100,7 @@ def test_no_search_tells_a_phone_digit_by_digit(clerk: Any, order: Order, query:
     ],
 )
 @pytest.mark.parametrize("model", [Student, ArchivedStudent])
-def test_no_filter_tells_what_of_a_student_is_hidden(
-    query: str, model: Any, roles: Any, person: Any, office: Any
-) -> None:
+def test_no_filter_tells_what_of_a_student_is_hidden(query, model, roles, person, office):
     facts = {"phone": PHONE, "parent_phone": PHONE, "id_card": "110101199001011237"}
     [row] = students("谭鹏", **facts)
     if model is ArchivedStudent:
@@ -120,7 +116,7 @@ def test_no_filter_tells_what_of_a_student_is_hidden(
     assert browser.get(f"{page}?city__exact={row.city}").context["cl"].result_count == 1
 
 
-def test_no_filter_reads_in_texts_that_a_list_does_not_show(clerk: Any, order: Order) -> None:
+def test_no_filter_reads_in_texts_that_a_list_does_not_show(clerk, order):
     client, _ = clerk
     for label, query in (
         ("auditlog_logentry", "changes__icontains=1381"),
@@ -130,7 +126,7 @@ def test_no_filter_reads_in_texts_that_a_list_does_not_show(clerk: Any, order: O
         assert client.get(reverse(f"admin:{label}_changelist") + f"?{query}").status_code == 400
 
 
-def test_income_is_shown_to_a_role_with_the_right(clerk: Any, stock: dict[str, Any]) -> None:
+def test_income_is_shown_to_a_role_with_the_right(clerk, stock):
     client, has_rights = clerk
 
     home = client.get(reverse("admin:index")).content.decode()
@@ -142,7 +138,7 @@ def test_income_is_shown_to_a_role_with_the_right(clerk: Any, stock: dict[str, A
 
 
 @pytest.fixture
-def li(person: Any, api: Any) -> Any:
+def li(person, api):
     li = person("li", phone=OWN_PHONE, is_phone_bound=True, nickname="李", is_staff=True)
     make_order(li.user, phone="13900000009")
     make_order(person("wang", nickname="王").user)
@@ -152,9 +148,7 @@ def li(person: Any, api: Any) -> Any:
     return li.user
 
 
-def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(
-    li: Any, office: Any, staff: Any, capsys: Any
-) -> None:
+def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(li, office, staff, capsys):
     answer = office.get(f"/admin/person/{li.pk}.json")
 
     text = answer.content.decode()
@@ -171,7 +165,7 @@ def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(
     assert f'href="/admin/person/{li.pk}.json"' in office.get(f"/admin/accounts/user/{li.pk}/change/").content.decode()
 
 
-def test_the_file_tells_nothing_that_is_for_staff(li: Any, office: Any, wechat: Any, root: Any) -> None:
+def test_the_file_tells_nothing_that_is_for_staff(li, office, wechat, root):
     order = make_paid(wechat, li)
     page, press = reverse("admin:shop_order_change", args=[order.pk]), {"sure": "1"}
     for button, fields in {"flag": {"reason": "怀疑刷单"}, "remark": {"text": "态度恶劣"}, "refund": {}}.items():
@@ -188,7 +182,7 @@ def test_the_file_tells_nothing_that_is_for_staff(li: Any, office: Any, wechat: 
     assert not [word for word in ("怀疑刷单", "态度恶劣", '"root"', "boss") if word in text]
 
 
-def test_of_a_deleted_user_the_number_goes_and_what_the_law_keeps_stays(li: Any, root: Any) -> None:
+def test_of_a_deleted_user_the_number_goes_and_what_the_law_keeps_stays(li, root):
     assert root.get("/users/deleteUser", username="li").json()["state"] is True
 
     assert LoginAttempt.objects.filter(door=LoginMethod.SMS).values_list("username", flat=True).get() == "13800000002"

@@ -1,17 +1,12 @@
 """Ctrl+K finds what the user may open and nothing else, a search takes any text, and the bell tells what waits."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
 from core import times
-from permissions.models import Role
 from runs.models import Export
 from shop.models import Order
 from shop.order_states import State
@@ -22,18 +17,18 @@ ORDERS, STUDENTS = "/admin/shop/order/", "/admin/students/student/"
 SEARCHED = [model for model, page in admin.site._registry.items() if page.search_fields]
 
 
-def hits(browser: Client, text: str) -> dict[str, str]:
+def hits(browser, text):
     page = browser.get(reverse("admin:search"), {"s": text, "extended": "1"})
     return {result.title: result.link for result in page.context["results"]} if page.context else {}
 
 
 @pytest.fixture
-def orders(stock: dict[str, Any]) -> dict[str, Any]:
+def orders(stock):
     Order.objects.filter(pk=stock["orders"][State.PAID].pk).update(phone="13912345678", recipient="赵六")
     return stock
 
 
-def test_finds_orders_students_users_products_and_the_menu(office: Client, orders: dict[str, Any]) -> None:
+def test_finds_orders_students_users_products_and_the_menu(office, orders):
     order = orders["orders"][State.PAID]
     for text in (order.order_id, "5678", "1391234", "赵六"):  # its number, a phone, the end of one, a recipient
         assert hits(office, text)[order.order_id] == reverse("admin:shop_order_change", args=[order.pk])
@@ -47,7 +42,7 @@ def test_finds_orders_students_users_products_and_the_menu(office: Client, order
     assert {office.get(link).status_code for text in ("李四", "手表") for link in hits(office, text).values()} == {200}
 
 
-def test_each_word_may_be_found_in_another_way(office: Client, orders: dict[str, Any]) -> None:
+def test_each_word_may_be_found_in_another_way(office, orders):
     order, student = orders["orders"][State.PAID], orders["students"][1]
     for text in ("赵六 5678", "5678 赵六", "赵六 13912345678"):
         assert order.order_id in hits(office, text)
@@ -63,7 +58,7 @@ def test_each_word_may_be_found_in_another_way(office: Client, orders: dict[str,
     assert not office.get(STUDENTS, {"q": f"王 {student.class_name}"}).context["cl"].result_list
 
 
-def test_finds_what_one_can_begin_and_has_the_right_to(office: Client, staff: Callable[[str], Client]) -> None:
+def test_finds_what_one_can_begin_and_has_the_right_to(office, staff):
     assert hits(office, "新增学员")["新增学员"] == reverse("admin:students_student_add")
     assert hits(office, "学员 导入")["导入学员"] == reverse("admin:students_import")
     assert any(title.startswith("开班") for title in hits(office, "开班"))
@@ -77,7 +72,7 @@ def test_finds_what_one_can_begin_and_has_the_right_to(office: Client, staff: Ca
     assert not hits(clerk, "新增")
 
 
-def test_finds_only_what_the_role_may_see(staff: Callable[[str], Client], orders: dict[str, Any]) -> None:
+def test_finds_only_what_the_role_may_see(staff, orders):
     clerk = staff("103")
 
     assert hits(clerk, "李四") and hits(clerk, "学员")
@@ -86,7 +81,7 @@ def test_finds_only_what_the_role_may_see(staff: Callable[[str], Client], orders
     assert not hits(clerk, "李四")  # at once
 
 
-def test_takes_any_text_and_asks_a_stranger_to_log_in(office: Client, client: Client, orders: dict[str, Any]) -> None:
+def test_takes_any_text_and_asks_a_stranger_to_log_in(office, client, orders):
     for text in ("", " ", "\x00", "%", "_", "\\", "'", "A" * 5000, "李\ud83d\ude00"):
         query = {"s": text.encode("utf-8", "replace").decode()}
         assert office.get(reverse("admin:search"), query).status_code == 200
@@ -94,9 +89,7 @@ def test_takes_any_text_and_asks_a_stranger_to_log_in(office: Client, client: Cl
 
 
 @pytest.mark.parametrize("model", SEARCHED, ids=lambda model: model.__name__)
-def test_of_an_endless_search_in_a_list_the_beginning_counts(
-    office: Client, django_assert_max_num_queries: Any, model: Any
-) -> None:
+def test_of_an_endless_search_in_a_list_the_beginning_counts(office, django_assert_max_num_queries, model):
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
     with django_assert_max_num_queries(60) as queries:
@@ -114,9 +107,7 @@ def test_of_an_endless_search_in_a_list_the_beginning_counts(
         ("103", [], {}),
     ],
 )
-def test_tells_what_a_person_may_deal_with(
-    staff: Callable[[str], Client], roles: dict[str, Role], stock: Any, roleid: str, without: Any, expected: Any
-) -> None:
+def test_tells_what_a_person_may_deal_with(staff, roles, stock, roleid, without, expected):
     roles[roleid].permissions.remove(*Permission.objects.filter(codename__in=without))
 
     client = staff(roleid)
@@ -127,7 +118,7 @@ def test_tells_what_a_person_may_deal_with(
         assert client.get(row["link"]).context["cl"].result_count >= row["number"]
 
 
-def test_tells_of_ones_own_finished_exports_alone(office: Client, staff: Callable[[str], Client], root: Any) -> None:
+def test_tells_of_ones_own_finished_exports_alone(office, staff, root):
     now = times.now()
     for state in Export.State:
         Export.objects.create(

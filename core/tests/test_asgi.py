@@ -4,8 +4,6 @@ import asyncio
 import io
 import json
 import threading
-from collections.abc import AsyncIterable
-from typing import Any
 
 import pytest
 from a2wsgi import WSGIMiddleware
@@ -22,16 +20,16 @@ FORM = b'--x\r\nContent-Disposition: form-data; name="img"; filename="a.jpg"\r\n
 UPLOAD = "/upload/uploadImg"
 
 
-async def send_in_parts(method: str, path: str, parts: AsyncIterable[bytes], kind: bytes, query: bytes = b"") -> Any:
+async def send_in_parts(method, path, parts, kind, query=b""):
     """Send a request whose body comes in ``parts``; answer the HTTP status, the headers and the body."""
-    calls: list[dict[str, Any]] = []
+    calls = []
     coming = aiter(parts)
 
-    async def receive() -> dict[str, Any]:
+    async def receive():
         part = await anext(coming, None)
         return {"type": "http.request", "body": part or b"", "more_body": part is not None}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message):
         calls.append(message)
 
     headers = [(b"host", b"testserver"), (b"content-type", kind), (b"x_forwarded_for", b"6.6.6.6"), (b"origin", ORIGIN)]
@@ -43,12 +41,12 @@ async def send_in_parts(method: str, path: str, parts: AsyncIterable[bytes], kin
     return calls[0]["status"], dict(calls[0]["headers"]), b"".join(m.get("body", b"") for m in calls[1:])
 
 
-async def pieces(*chunks: bytes) -> AsyncIterable[bytes]:
+async def pieces(*chunks):
     for chunk in chunks:
         yield chunk
 
 
-def call(method: str, path: str, *chunks: bytes, query: bytes = b"") -> tuple[int, Any]:
+def call(method, path, *chunks, query=b""):
     status, _, body = asyncio.run(send_in_parts(method, path, pieces(*chunks), b"application/json", query))
     return status, json.loads(body)
 
@@ -68,7 +66,7 @@ def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
     others.executor.submit(over.wait, 60)
     monkeypatch.setattr(asgi, "_http", others)
 
-    async def run() -> tuple[Any, Any]:
+    async def run():
         slow = asyncio.create_task(send_in_parts("POST", "/users/login", pieces(), b"application/json"))
         quick = await asyncio.wait_for(send_in_parts("GET", "/Verify/", pieces(), b""), 30)
         waits = not slow.done()
@@ -100,7 +98,7 @@ def test_no_header_can_be_forged_by_an_underscore(monkeypatch):
     assert environ["QUERY_STRING"] == "%E5%90%8D=%E8%B0%AD&a=%20"
 
 
-def scope_of(method: str, path: str) -> dict[str, Any]:
+def scope_of(method, path):
     headers = [(b"host", b"testserver"), (b"content-type", b"application/x-www-form-urlencoded"), (b"origin", ORIGIN)]
     scope = {"type": "http", "http_version": "1.1", "method": method, "path": path}
     return scope | {"query_string": b"", "headers": headers}
@@ -115,13 +113,13 @@ def test_a_client_that_reads_slowly_holds_no_thread(monkeypatch):
     monkeypatch.setattr(threads, "app", streaming)
     monkeypatch.setattr(asgi, "_http", threads)
 
-    async def run() -> tuple[int, bool]:
+    async def run():
         reads = asyncio.Event()
 
-        async def receive() -> dict[str, Any]:
+        async def receive():
             return {"type": "http.request", "body": b"", "more_body": False}
 
-        async def send_slowly(message: dict[str, Any]) -> None:
+        async def send_slowly(message):
             await reads.wait()
 
         slow = asyncio.create_task(application(scope_of("GET", "/"), receive, send_slowly))
@@ -140,10 +138,10 @@ def test_a_body_that_breaks_off_is_refused(path):
     messages = [{"type": "http.request", "body": b"username=li", "more_body": True}, {"type": "http.disconnect"}]
     answers = []
 
-    async def receive() -> dict[str, Any]:
+    async def receive():
         return messages.pop(0)
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message):
         answers.append(message)
 
     asyncio.run(application(scope_of("POST", path), receive, send))
@@ -163,7 +161,7 @@ class TestRoomForBodies:
     def test_where_no_files_are_taken_a_large_form_is_not_even_collected(self):
         room = []
 
-        async def parts() -> AsyncIterable[bytes]:
+        async def parts():
             for _ in range(40):
                 room.append(memory.taken)
                 yield b"x" * 256 * KIB
@@ -174,13 +172,13 @@ class TestRoomForBodies:
         assert max(room) <= MIB and room[-1] == 0
 
     def test_a_client_that_leaves_gives_its_room_back(self):
-        async def run() -> None:
+        async def run():
             waiting = [{"type": "http.request", "body": b"x" * MIB, "more_body": True}, {"type": "http.disconnect"}]
 
-            async def receive() -> dict[str, Any]:
+            async def receive():
                 return waiting.pop(0)
 
-            async def send(message: dict[str, Any]) -> None:
+            async def send(message):
                 pass
 
             await application(scope_of("POST", UPLOAD), receive, send)
@@ -191,10 +189,10 @@ class TestRoomForBodies:
         monkeypatch.setattr(memory, "size", 4 * MIB)
         most = 0
 
-        async def run() -> tuple[Any, Any, Any]:
+        async def run():
             is_over = asyncio.Event()
 
-            async def slowly() -> AsyncIterable[bytes]:
+            async def slowly():
                 nonlocal most
                 yield FORM
                 for _ in range(20):

@@ -115,7 +115,7 @@ def port(tmp_path, transactional_db):
         yield port
 
 
-def login(port: int, body: bytes | list[bytes]) -> tuple[int, str]:
+def login(port, body):
     headers = {"Content-Type": "application/json"}
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         with suppress(BrokenPipeError):  # the answer may come before all is sent

@@ -29,7 +29,7 @@ def _no_provider(monkeypatch, settings, tmp_path):
     monkeypatch.setattr("accounts.services.sms_codes.sms_send", lambda **_: None)
 
 
-def counters(call, http, address: str) -> set[bytes]:
+def counters(call, http, address):
     """Names of the counters that ``call`` from ``address`` moves."""
     for key in client().scan_iter("spms:rate:*"):
         client().delete(key)
@@ -49,7 +49,7 @@ def test_addresses_of_one_ipv6_network_share_a_limit(api, roles, name):
 
 
 def test_a_demo_account_is_limited_at_each_address_by_itself(yuangong, zhuguan):
-    def ask(person, address: str) -> int:
+    def ask(person, address):
         sender = {"headers": {"authorization": person.token}, "REMOTE_ADDR": address}
         return person.http.get("/weather/getWeather", {"city": "苏州"}, **sender).json()["status"]
 

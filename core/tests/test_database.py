@@ -4,7 +4,6 @@ import os
 import threading
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import psycopg
 import pytest
@@ -182,12 +181,12 @@ class TestAMigration:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_deleted_before_a_failure_stays_deleted() -> None:
+def test_what_was_deleted_before_a_failure_stays_deleted():
     for number in range(5):
         Role.objects.create(roleid=f"80{number}", name="旧")
     deletions = []
 
-    def fail_at_the_second(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    def fail_at_the_second(execute, sql, params, many, context):
         if sql.startswith('DELETE FROM "permissions_role" '):
             deletions.append(sql)
             if len(deletions) == 2:

@@ -3,8 +3,6 @@
 import json
 import re
 import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +17,7 @@ from devstack.supervisor import WORKERS
 
 
 @pytest.fixture(scope="module")
-def tasks() -> dict[str, Any]:
+def tasks():
     app.loader.import_default_modules()
     return {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
 
@@ -89,7 +87,7 @@ def test_every_release_is_found_by_its_version():
         assert re.search(f'VERSION"?[ =:]+"{name[1:]}"', subprocess.check_output(command, text=True))
 
 
-def written_files(folder: Path, name: str, first_port: int) -> dict[str, str]:
+def written_files(folder, name, first_port):
     """Return the units and the nginx file as ``deploy/upgrade`` writes them for a school."""
     (folder / name).symlink_to(settings.BASE_DIR)
     (folder / "env").write_text(f"FIRST_PORT={first_port}\n")

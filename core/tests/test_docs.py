@@ -6,13 +6,10 @@
 import re
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 from jsonschema import Draft4Validator
 
@@ -97,7 +94,7 @@ def test_who_has_the_schema_is_not_sent_it_again(api):
     assert api.http.post("/schema/").json()["status"] == 405
 
 
-def rows(page: str) -> list[str]:
+def rows(page):
     return [row.partition("</tr>")[0] for row in page.split("<tr>")[1:]]
 
 
@@ -123,7 +120,7 @@ def test_the_limits_are_those_that_are_configured(api, settings, monkeypatch):
         assert "7 分钟后关闭" in text and "同一地址每小时 81 条,每天 401 条" in text
 
 
-def test_each_chapter_is_a_page_in_chinese(client: Client) -> None:
+def test_each_chapter_is_a_page_in_chinese(client):
     contents = client.get("/docs/staff/").content.decode()
 
     assert len(chapters("staff")) >= 11
@@ -136,7 +133,7 @@ def test_each_chapter_is_a_page_in_chinese(client: Client) -> None:
     assert client.get("/docs/staff/none/").status_code == 404
 
 
-def test_each_lesson_is_a_page_with_the_files_to_make(client: Client) -> None:
+def test_each_lesson_is_a_page_with_the_files_to_make(client):
     contents = client.get("/docs/course/").content.decode()
 
     for lesson in chapters("course").values():
@@ -147,7 +144,7 @@ def test_each_lesson_is_a_page_with_the_files_to_make(client: Client) -> None:
     assert "`" not in re.sub(r"(?s)<pre.*?</pre>", "", page)  # everything is markup
 
 
-def test_each_list_of_the_back_office_links_to_its_chapter(office: Client) -> None:
+def test_each_list_of_the_back_office_links_to_its_chapter(office):
     assert set(CHAPTERS.values()) <= chapters("staff").keys()
     for model in admin.site._registry:
         address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
@@ -162,7 +159,7 @@ def test_each_list_of_the_back_office_links_to_its_chapter(office: Client) -> No
         *(("en-US,en;q=0.9", "en"), ("en,zh;q=0.5", "en"), ("de", "en"), ("x" * 600, "zh-CN"), (",;q=", "zh-CN")),
     ],
 )
-def test_the_front_door_speaks_the_browsers_language(client: Client, accepted: str, language: str) -> None:
+def test_the_front_door_speaks_the_browsers_language(client, accepted, language):
     answer = client.get("/", headers={"Accept-Language": accepted})
     page = answer.content.decode()
 
@@ -170,7 +167,7 @@ def test_the_front_door_speaks_the_browsers_language(client: Client, accepted: s
     assert ("Back office" in page) is (language == "en") and ("管理后台" in page) is (language == "zh-CN")
 
 
-def test_the_institutes_name_and_logo_stand_on_its_pages(client: Client, settings: Any, tmp_path: Path) -> None:
+def test_the_institutes_name_and_logo_stand_on_its_pages(client, settings, tmp_path):
     logo = tmp_path / "logo.svg"
     logo.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     assert client.get("/logo").status_code == client.get("/picture").status_code == 404

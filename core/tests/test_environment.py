@@ -5,7 +5,6 @@ import re
 import stat
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -98,7 +97,7 @@ def test_sentinels_carry_three_databases_and_their_logins():
 class TestTheEnvFile:
     @pytest.fixture
     def read(self, tmp_path, monkeypatch):
-        def read(text: str) -> str:
+        def read(text):
             (tmp_path / ".env").write_text(text, "utf-8")
             monkeypatch.setattr(os, "environ", os.environ.copy())
             load_dotenv(tmp_path / ".env")
@@ -126,7 +125,7 @@ class TestTheEnvFile:
 def test_each_installation_makes_a_signing_key_of_its_own_and_keeps_it(tmp_path, monkeypatch):
     """With a key from the repository any stranger could sign root's token."""
 
-    def key(state_dir: Path) -> str:
+    def key(state_dir):
         monkeypatch.setattr(env, "STATE_DIR", state_dir)
         return env.secret_key()
 
@@ -146,7 +145,7 @@ def test_each_installation_makes_a_signing_key_of_its_own_and_keeps_it(tmp_path,
 def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):
     path, both = tmp_path / "text", meeting()
 
-    def make(text: str) -> str:
+    def make(text):
         both()  # each has found nothing there
         return text
 

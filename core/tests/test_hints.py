@@ -1,7 +1,6 @@
 """``hint``: what a beginner has probably done wrong, in development only."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import urlencode
@@ -12,12 +11,12 @@ from django.test import RequestFactory
 from rest_framework.serializers import FileField
 from rest_framework_simplejwt.tokens import AccessToken
 
-from core.api.endpoint import ApiViewSet, Endpoint
+from core.api.endpoint import ApiViewSet
 from core.api.envelope import error_response
 from core.api.hints import Case, hint_for
 from core.api.params import Picture
 from core.api.routing import endpoints
-from core.errors import BodyTooLarge, DomainError, ServiceUnavailable, Throttled
+from core.errors import BodyTooLarge, ServiceUnavailable, Throttled
 from tests.kit import encoded, posted
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +129,7 @@ def test_is_given_for_other_names_a_missing_field_and_a_prefix(api, lbw, hint, s
 # --- Every refusal of the document, with each cause and without -------------------------------------
 
 
-def failures_of(endpoint: Endpoint) -> Iterator[DomainError]:
+def failures_of(endpoint):
     documented = endpoint.docs.failures if endpoint.docs else ()
     for failure in (*documented, Throttled(1), ServiceUnavailable(), BodyTooLarge()):
         yield failure() if isinstance(failure, type) else failure
@@ -139,7 +138,7 @@ def failures_of(endpoint: Endpoint) -> Iterator[DomainError]:
 class Draft:
     """A request with all that the call needs, until a cause takes something away from it."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint):
         docs = endpoint.docs
         self.fields = docs.params().fields if docs and docs.params else {}
         self.pictures = [name for name, field in self.fields.items() if isinstance(field, (FileField, Picture))]
@@ -160,36 +159,36 @@ class Draft:
         return request
 
 
-def undefined(draft: Draft) -> str | None:
+def undefined(draft):
     name = next((name for name in draft.values if name not in draft.pictures), None)
     draft.values |= {name: "undefined"} if name else {}
     return name and f"参数 {name} 的值是文本 undefined"
 
 
-def without_one(draft: Draft) -> str | None:
+def without_one(draft):
     if not draft.required:
         return None
     del draft.values[draft.required[-1]]
     return f"缺少参数 {draft.required[-1]}"
 
 
-def json_as_form(draft: Draft) -> str | None:
+def json_as_form(draft):
     draft.body = json.dumps({"a": "1"})
     return "请求体是 JSON,Content-Type 却是表单" if draft.method == "POST" else None
 
 
-def in_the_query(draft: Draft) -> str | None:
+def in_the_query(draft):
     names = [name for name in draft.values if name not in draft.pictures]
     draft.query, draft.values = dict.fromkeys(names, "1"), {}
     return "POST 的参数放在请求体里" if draft.method == "POST" and names else None
 
 
-def in_the_body(draft: Draft) -> str | None:
+def in_the_body(draft):
     draft.body = "a=1"
     return "GET 的参数放在查询串里" if draft.method == "GET" and draft.fields else None
 
 
-def file_elsewhere(draft: Draft) -> str | None:
+def file_elsewhere(draft):
     for name in draft.pictures:
         draft.values["file"] = draft.values.pop(name)
     return "收到的文件字段名是 file" if draft.pictures else None

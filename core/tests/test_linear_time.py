@@ -2,7 +2,6 @@
 
 import io
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -41,10 +40,10 @@ HEADERS = [
 ]
 
 
-def through_the_door(name: str) -> Callable[[str], object]:
+def through_the_door(name):
     """A request that carries the text in ``name``, from the server to the answer, its log line included."""
 
-    def send(text: str) -> object:
+    def send(text):
         environ = RequestFactory().get("/health/live").environ
         environ[name] = text.encode("utf-8").decode("latin-1") if name != "PATH_INFO" else "/" + text
         environ["wsgi.errors"] = io.StringIO()
@@ -53,7 +52,7 @@ def through_the_door(name: str) -> Callable[[str], object]:
     return send
 
 
-READERS: dict[str, Callable[[str], object]] = {
+READERS = {
     "a log line": lambda text: hide_secrets(None, "", {"event": text + ":"}),
     "parameters": lambda text: present({"key": text}),
     "a payload of Engine.IO 3": lambda text: packets.decode_payload(text.encode(), 3),
@@ -66,7 +65,7 @@ READERS: dict[str, Callable[[str], object]] = {
 } | {name: through_the_door(name) for name in HEADERS}
 
 
-def seconds(read: Callable[[str], object], text: str, tries: int = TRIES) -> float:
+def seconds(read, text, tries=TRIES):
     best = float("inf")
     for _ in range(tries):
         start = time.thread_time()
@@ -76,7 +75,7 @@ def seconds(read: Callable[[str], object], text: str, tries: int = TRIES) -> flo
     return best
 
 
-def costs_in_proportion(read: Callable[[str], object], text: tuple[str, str, str]) -> bool:
+def costs_in_proportion(read, text):
     start, middle, end = text
     short, long = (start + middle * (size // len(middle)) + end for size in (SHORT, SHORT * LONGER))
     # Nearly always one try of the long text is quick enough, whatever the short one takes.

@@ -50,7 +50,7 @@ def test_pages_for_people_cannot_be_read_by_other_origins(api, settings, path, a
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
-def sources(answer, directive: str) -> str:
+def sources(answer, directive):
     policy = dict(entry.strip().split(" ", 1) for entry in answer["Content-Security-Policy"].split(";"))
     return policy[directive]
 

@@ -1,7 +1,5 @@
 """The demo data tells a month of a shop, without a difference between order, money and bill."""
 
-from typing import Any
-
 import pytest
 from django.db import transaction
 from django.db.models import F, Sum
@@ -31,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def demo(roles: Any, settings: Any, tmp_path: Any, keys: dict[str, str], server: str) -> None:
+def demo(roles, settings, tmp_path, keys, server):
     for name, value in keys.items():
         setattr(settings, name, value)
     settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
@@ -40,13 +38,13 @@ def demo(roles: Any, settings: Any, tmp_path: Any, keys: dict[str, str], server:
     demo_seed()
 
 
-def counts() -> list[int]:
-    models: list[Any] = [Student, Order, Payment, Refund, Trade, LoginLog, WeatherRecord, Session, Record]
+def counts():
+    models = [Student, Order, Payment, Refund, Trade, LoginLog, WeatherRecord, Session, Record]
     return [model.objects.count() for model in models]
 
 
-def test_the_attendance_has_the_rhythm_of_a_week(demo: None) -> None:
-    def rate(weekday: int) -> float:
+def test_the_attendance_has_the_rhythm_of_a_week(demo):
+    def rate(weekday):
         records = Record.objects.filter(session__date__iso_week_day=weekday)
         return records.filter(status__in=ATTENDED).count() / records.count()
 
@@ -56,7 +54,7 @@ def test_the_attendance_has_the_rhythm_of_a_week(demo: None) -> None:
     assert not Record.objects.filter(student__created_at__gt=F("session__opened_at")).exists()
 
 
-def test_shows_every_state_that_lasts_with_sums_that_agree(demo: None) -> None:
+def test_shows_every_state_that_lasts_with_sums_that_agree(demo):
     assert set(Order.objects.values_list("state", flat=True)) == set(State) - {State.OPEN}
     assert Order.objects.filter(created_at__gt=timezone.now()).count() == 0
     refund_states = set(Refund.objects.values_list("state", flat=True))
@@ -79,7 +77,7 @@ def test_shows_every_state_that_lasts_with_sums_that_agree(demo: None) -> None:
     assert sorted((number, fen_to_yuan(fen)) for number, fen in refunds) == sorted(back)
 
 
-def test_no_comparison_finds_a_difference(demo: None) -> None:
+def test_no_comparison_finds_a_difference(demo):
     now = timezone.now()
     mch_id = BillRun.objects.values_list("mch_id", flat=True)[0]
     assert len(bill_days_missing(mch_id, now=now)) <= 2
@@ -96,7 +94,7 @@ def test_no_comparison_finds_a_difference(demo: None) -> None:
     assert list(BillRun.objects.order_by("day").values_list(*figures)) == written
 
 
-def test_a_reset_puts_it_back_and_leaves_other_orders_alone(demo: None) -> None:
+def test_a_reset_puts_it_back_and_leaves_other_orders_alone(demo):
     before = counts()
     order_ship(order_id=Order.objects.filter(state=State.PAID)[0].order_id, action=1, actor="lbw", now=timezone.now())
     Student.objects.filter(sid="DEMO00000100").delete()
@@ -110,7 +108,7 @@ def test_a_reset_puts_it_back_and_leaves_other_orders_alone(demo: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reset_waits_for_who_signs_out_and_ends_both_kinds_of_tokens(lbw: Any) -> None:
+def test_a_reset_waits_for_who_signs_out_and_ends_both_kinds_of_tokens(lbw):
     during(lambda: sign_out_everywhere(user_pks=[lbw.user.pk]), transaction.atomic(accounts_reset))
 
     assert User.objects.get(username="lbw").epoch == lbw.user.epoch + 2  # without the lock one of the two is lost

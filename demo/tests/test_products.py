@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import pytest
 
 from core import times
@@ -15,7 +13,7 @@ from uploads.services import image_store
 pytestmark = pytest.mark.django_db
 
 
-def catalogue() -> list[tuple[object, ...]]:
+def catalogue():
     columns = ("product_id", "name", "price", "stock", "description", "vip_level", "category__name", "pk")
     return list(Product.objects.filter(removed_at=None).order_by("product_id").values_list(*columns))
 
@@ -33,14 +31,14 @@ def test_makes_the_seeds_categories_and_products_with_pictures_once(yuangong):
     assert Product.objects.filter(removed_at=None).count() == len(PRODUCTS) - 1  # what staff removed stays removed
 
 
-def rename_remove_and_move() -> None:
+def rename_remove_and_move():
     for row in [*Product.objects.all(), *Category.objects.all()]:
         row.name, row.removed_at = f"改名{row.pk}", times.now()
         row.save()
     Product.objects.update(category=make_category("别的"))
 
 
-def number_as_the_first_release() -> None:
+def number_as_the_first_release():
     for row in [*Product.objects.all(), *Category.objects.exclude(name="vip充值")]:
         name = "product_id" if isinstance(row, Product) else "category_id"
         setattr(row, name, f"202501010000{row.pk:05d}"[-17:])
@@ -48,7 +46,7 @@ def number_as_the_first_release() -> None:
 
 
 @pytest.mark.parametrize("change", [rename_remove_and_move, number_as_the_first_release])
-def test_a_reset_finds_them_by_number_and_makes_no_doubles(change: Callable[[], None]):
+def test_a_reset_finds_them_by_number_and_makes_no_doubles(change):
     products_seed(now=times.now())
     before = catalogue()
     changed, other = Product.objects.order_by("pk")[:2]

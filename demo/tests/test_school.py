@@ -1,7 +1,6 @@
 """The demo school has leavers, teachers and students in beds, and a reset puts them back."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -23,15 +22,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def school(roles: Any, settings: Any, tmp_path: Any) -> None:
+def school(roles, settings, tmp_path):
     settings.STATE_DIR, settings.ROOT_PASSWORD = tmp_path, "a-root-password"
     accounts_seed()
     students_seed(now=times.now())
     school_seed(now=times.now())
 
 
-def counts() -> list[int]:
-    models: list[Any] = [Room, Stay, StudentEvent, TransferRun]
+def counts():
+    models = [Room, Stay, StudentEvent, TransferRun]
     return [*(model.objects.count() for model in models), Student.objects.exclude(state=StudentState.STUDYING).count()]
 
 

@@ -11,7 +11,7 @@ from students.services import students_archive
 pytestmark = pytest.mark.django_db
 
 
-def identities() -> dict[str, tuple[object, ...]]:
+def identities():
     return {row[0]: row for row in Student.objects.values_list("sid", "pk", "created_at", "name")}
 
 

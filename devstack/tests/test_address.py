@@ -1,6 +1,5 @@
 import stat
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,7 @@ def inside_wsl(monkeypatch, tmp_path):
     monkeypatch.setattr(address, "own_address", lambda: LINUX)
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    def answers(*addresses: str) -> None:
+    def answers(*addresses):
         program = tmp_path / "powershell.exe"
         program.write_text(f"#!{sys.executable}\nprint({chr(13).join(addresses)!r}, end='\\r\\n')\n", "utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -35,7 +34,7 @@ def test_on_linux_it_is_the_own_address(monkeypatch):
     assert address.class_address("8000") == (WINDOWS, "")
 
 
-def test_a_kernel_of_debian_is_not_wsl(tmp_path: Path):
+def test_a_kernel_of_debian_is_not_wsl(tmp_path):
     version = tmp_path / "version"
     version.write_text("Linux version 6.12.48+deb13-amd64 (debian-kernel@lists.debian.org)")
 
@@ -66,7 +65,7 @@ def test_in_wsl_without_the_programs_of_windows_it_says_how_to_find_it(inside_ws
 
 
 def test_without_a_network_it_says_so(monkeypatch):
-    def unreachable() -> str:
+    def unreachable():
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(address, "own_address", unreachable)

@@ -5,7 +5,6 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -21,7 +20,7 @@ from tests.processes import assert_all_gone, family, plain_environ, until
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has an account to give up")
 
 
-def write(engines: Engines, value: str) -> None:
+def write(engines, value):
     with psycopg.connect(engines.urls["DATABASE_URL"]) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS note (text text)")
         connection.execute("INSERT INTO note VALUES (%s)", [value])
@@ -29,7 +28,7 @@ def write(engines: Engines, value: str) -> None:
         client.rpush("note", value)
 
 
-def read(engines: Engines) -> tuple[list[str], list[str]]:
+def read(engines):
     with psycopg.connect(engines.urls["DATABASE_URL"]) as connection:
         rows = [row[0] for row in connection.execute("SELECT text FROM note")]
     with redis.Redis.from_url(engines.urls["REDIS_URL"], decode_responses=True) as client:
@@ -37,19 +36,19 @@ def read(engines: Engines) -> tuple[list[str], list[str]]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory):
     """A state directory as people have them; as root it lies below one that the engines' account may not enter."""
     return tmp_path_factory.mktemp("我的 项目 (copy)") / ".dev"
 
 
 @pytest.fixture(scope="module")
-def engines(home: Path) -> Iterator[Engines]:
+def engines(home):
     with Engines(home) as engines:
         write(engines, "一")
         yield engines
 
 
-def test_allows_three_hundred_connections_and_speaks_utf8(engines: Engines) -> None:
+def test_allows_three_hundred_connections_and_speaks_utf8(engines):
     names = ("max_connections", "server_encoding")
     with psycopg.connect(engines.urls["DATABASE_URL"]) as connection:
         answers = [connection.execute(f"SHOW {name}").fetchone() for name in names]
@@ -59,15 +58,13 @@ def test_allows_three_hundred_connections_and_speaks_utf8(engines: Engines) -> N
     assert like == (True, "Ä")
 
 
-def test_a_second_owner_of_the_same_data_is_refused(
-    engines: Engines, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_owner_of_the_same_data_is_refused(engines, home, monkeypatch):
     monkeypatch.setattr("devstack.engines.LEFTOVER_TIMEOUT_S", 0.1)
     with pytest.raises(StackError, match="Another process still uses"):
         Engines(home, missing=["REDIS_URL"]).start()
 
 
-def tried_as(name: str, attempt: Callable[[], object]) -> str:
+def tried_as(name, attempt):
     """What came of ``attempt``, made by another account of this machine: "done", or the error's name."""
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
@@ -88,13 +85,13 @@ def tried_as(name: str, attempt: Callable[[], object]) -> str:
         return outcome.read()
 
 
-def connect(path: Path) -> None:
+def connect(path):
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
 
 
 @as_root
-def test_as_root_no_other_account_gets_at_the_servers_or_their_files(engines: Engines, home: Path) -> None:
+def test_as_root_no_other_account_gets_at_the_servers_or_their_files(engines, home):
     assert 0 not in {psutil.Process(engine.pid).uids().effective for engine in engines.engines}
     assert stat.S_IMODE(home.parent.stat().st_mode) == 0o700  # nothing was opened for the servers
     sockets = engines.run_dir / "s"
@@ -111,7 +108,7 @@ def test_as_root_no_other_account_gets_at_the_servers_or_their_files(engines: En
         attempt()  # which we may
 
 
-def test_what_was_committed_stays_when_both_servers_are_killed_and_nothing_is_left(engines: Engines) -> None:
+def test_what_was_committed_stays_when_both_servers_are_killed_and_nothing_is_left(engines):
     processes = [process for engine in engines.engines for process in family(engine.pid or 0)]
     assert len(processes) > 2
     for engine in engines.engines:
@@ -129,7 +126,7 @@ engines = Engines(Path(sys.argv[1])).start(); print(engines.urls['REDIS_URL'], f
 """
 
 
-def test_a_killed_owner_takes_its_servers_along_and_loses_nothing(home: Path) -> None:
+def test_a_killed_owner_takes_its_servers_along_and_loses_nothing(home):
     command = [sys.executable, "-c", OWNER, str(home)]
     with subprocess.Popen(
         command, env=plain_environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -142,7 +139,7 @@ def test_a_killed_owner_takes_its_servers_along_and_loses_nothing(home: Path) ->
     assert until(lambda: not Path(socket_path).parents[1].exists(), 90)
 
 
-def test_a_foreign_pid_file_and_data_of_the_account_nobody_do_not_stop_the_start(home: Path) -> None:
+def test_a_foreign_pid_file_and_data_of_the_account_nobody_do_not_stop_the_start(home):
     pid_file = home / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{home / 'postgres'}\n1700000000\n5432\n/tmp\n\n")
     nobody = pwd.getpwnam("nobody")
@@ -163,7 +160,7 @@ def test_a_foreign_pid_file_and_data_of_the_account_nobody_do_not_stop_the_start
         assert "database system is shut down" in postgres.program.log.read_text()
 
 
-def test_says_in_one_line_why_a_server_does_not_start_and_makes_a_half_made_directory_anew(tmp_path: Path) -> None:
+def test_says_in_one_line_why_a_server_does_not_start_and_makes_a_half_made_directory_anew(tmp_path):
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
     with Engines(tmp_path, missing=["DATABASE_URL"], durable=False) as engines:
@@ -179,7 +176,7 @@ def test_says_in_one_line_why_a_server_does_not_start_and_makes_a_half_made_dire
 
 
 @as_root
-def test_as_root_data_of_a_persons_account_stays_with_it(tmp_path: Path) -> None:
+def test_as_root_data_of_a_persons_account_stays_with_it(tmp_path):
     person = next(entry for entry in pwd.getpwall() if entry.pw_uid and entry.pw_name not in system_user.UNPRIVILEGED)
     os.chown(tmp_path, person.pw_uid, person.pw_gid)
 
@@ -188,7 +185,7 @@ def test_as_root_data_of_a_persons_account_stays_with_it(tmp_path: Path) -> None
     assert account and (account.name, account.uid) == (person.pw_name, person.pw_uid)
 
 
-def test_programs_out_of_reach_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_programs_out_of_reach_are_copied(monkeypatch, tmp_path):
     monkeypatch.setattr(binaries, "_can_run", lambda path, account: False)
     account = system_user.account_for(tmp_path) or system_user.Account("me", os.geteuid(), os.getegid())
     scratch = temporary_directory()

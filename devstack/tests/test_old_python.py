@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from tests.processes import ROOT, plain_environ
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_make_names_the_version_it_needs_and_makes_nothing(tmp_path: Path) -> None:
+def test_make_names_the_version_it_needs_and_makes_nothing(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements.txt").touch()
     old = tmp_path / "python3"
@@ -27,7 +26,7 @@ def test_make_names_the_version_it_needs_and_makes_nothing(tmp_path: Path) -> No
     assert not (tmp_path / ".venv").exists()
 
 
-def test_manage_names_the_version_it_needs() -> None:
+def test_manage_names_the_version_it_needs():
     script = (
         "import runpy, sys\n"
         "sys.version_info = (3, 9, 6, 'final', 0)\n"

@@ -1,5 +1,4 @@
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,12 +8,12 @@ from devstack.errors import StackError
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "http", "-1", "8e3", "８０００"])
-def test_a_port_that_is_none_is_named(text: str) -> None:
+def test_a_port_that_is_none_is_named(text):
     with pytest.raises(StackError, match="PORT has a bad value"):
         preflight.read_port(text)
 
 
-def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5 << 20))
 
     with pytest.raises(StackError, match=r"^The disk is full: .* has 5 MB left, 200 MB are needed\.$"):
@@ -33,7 +32,7 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
         ("REDIS_URL", "unix:///nowhere/geheim.sock"),
     ],
 )
-def test_a_server_out_of_reach_is_said_in_one_line_without_its_password(name: str, url: str) -> None:
+def test_a_server_out_of_reach_is_said_in_one_line_without_its_password(name, url):
     with pytest.raises(StackError) as error:
         preflight.check_servers_answer({name: url})
 

@@ -11,14 +11,14 @@ from devstack.reset import main, reset
 from devstack.supervisor import ROOT
 
 
-def picture(folder: Path) -> Path:
+def picture(folder):
     file = folder / "2026" / "11" / "8e8c2eda0a8340d043c71d02678033f2.png"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"a picture")
     return file
 
 
-def make_reset(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, **set_: str) -> str:
+def make_reset(home, capsys, monkeypatch, **set_):
     monkeypatch.setenv("STATE_DIR", str(home))
     for name in ("DATABASE_URL", "REDIS_URL", "MEDIA_ROOT"):
         monkeypatch.setenv(name, set_.get(name, ""))
@@ -26,7 +26,7 @@ def make_reset(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     return capsys.readouterr().out
 
 
-def test_forgets_the_pictures_with_the_rows_that_name_them(home: Path, capsys, monkeypatch) -> None:
+def test_forgets_the_pictures_with_the_rows_that_name_them(home, capsys, monkeypatch):
     file, other = picture(home / "media"), home / "media/2025"
     other.mkdir()
     (home / "media/.gitkeep").touch()
@@ -43,7 +43,7 @@ def test_forgets_the_pictures_with_the_rows_that_name_them(home: Path, capsys, m
     [(True, {"DATABASE_URL": "postgresql://x@127.0.0.1/x"}), (False, {}), (True, {"MEDIA_ROOT": "media"})],
     ids=["database named in the environment", "database named elsewhere", "another folder"],
 )
-def test_leaves_pictures_whose_rows_stay(home: Path, capsys, monkeypatch, has_own_engines: bool, variables) -> None:
+def test_leaves_pictures_whose_rows_stay(home, capsys, monkeypatch, has_own_engines, variables):
     file = picture(home / "media")
     monkeypatch.chdir(home)
     if has_own_engines:
@@ -55,7 +55,7 @@ def test_leaves_pictures_whose_rows_stay(home: Path, capsys, monkeypatch, has_ow
     assert f"The pictures in {Path(variables.get('MEDIA_ROOT', home / 'media'))} stay." in output
 
 
-def test_pictures_are_kept_where_reset_looks_for_them() -> None:
+def test_pictures_are_kept_where_reset_looks_for_them():
     clean = {name: value for name, value in os.environ.items() if name not in ("MEDIA_ROOT", "STATE_DIR")}
     clean["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
     ask = "from django.conf import settings; print(settings.MEDIA_ROOT)"
@@ -65,7 +65,7 @@ def test_pictures_are_kept_where_reset_looks_for_them() -> None:
     assert result.stdout.strip() == str(ROOT / "media")
 
 
-def test_forgets_all_data_but_nothing_while_an_engine_runs(home: Path) -> None:
+def test_forgets_all_data_but_nothing_while_an_engine_runs(home):
     with Engines(home, missing=["REDIS_URL"]) as engines:
         with pytest.raises(StackError, match="It is running"):
             reset(home)

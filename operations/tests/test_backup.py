@@ -8,10 +8,8 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import psycopg
@@ -28,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def media(tmp_path: Path, settings: Any) -> Path:
+def media(tmp_path, settings):
     # A restore under way lets no server start: not those of other tests, please.
     settings.STATE_DIR, settings.MEDIA_ROOT = tmp_path / "state", str(tmp_path / "media")
     (tmp_path / "media").mkdir()
@@ -36,13 +34,13 @@ def media(tmp_path: Path, settings: Any) -> Path:
     return tmp_path / "media"
 
 
-def test_restores_rows_and_pictures(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+def test_restores_rows_and_pictures(tmp_path, media, monkeypatch):
     Role.objects.create(roleid="777", name="原来的")
     (media / "zebra.png").write_bytes(b"goes")
     file = tmp_path / "one.tar"
     modes, add = set(), tarfile.TarFile.addfile
 
-    def look(archive: tarfile.TarFile, member: tarfile.TarInfo, *content: Any) -> None:
+    def look(archive, member, *content):
         modes.add((tmp_path / "one.tar.part").stat().st_mode & 0o777)
         if member.name == "media/picture.png":  # its folder has been read by now
             (media / "zebra.png").unlink()
@@ -72,15 +70,15 @@ def test_restores_rows_and_pictures(tmp_path: Path, media: Path, monkeypatch: An
     assert (media / "picture.png").read_bytes() == b"as it was"
 
 
-def connected(name: str) -> psycopg.Connection:
+def connected(name):
     database = connection.settings_dict["NAME"]
     return psycopg.connect(os.environ["DATABASE_URL"], dbname=database, application_name=name)
 
 
-def test_a_full_disk_is_said_and_damages_nothing(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+def test_a_full_disk_is_said_and_damages_nothing(tmp_path, media, monkeypatch):
     full, copy = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), shutil.copyfileobj
 
-    def fill_up(source: Any, target: Any, *sizes: int) -> None:
+    def fill_up(source, target, *sizes):
         if "picture.png" in target.name:
             raise full
         copy(source, target, *sizes)
@@ -102,9 +100,7 @@ def test_a_full_disk_is_said_and_damages_nothing(tmp_path: Path, media: Path, mo
     assert [path.name for path in media.iterdir()] == ["picture.png"]
 
 
-def altered(
-    source: Path, target: Path, change: Callable[[bytes], bytes] = bytes, *, is_honest: bool = True, **changes: str
-) -> None:
+def altered(source, target, change=bytes, *, is_honest=True, **changes):
     """A backup whose dump is another; an honest one has the right checksum."""
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         dump = change(content_of(old, "database.dump"))
@@ -119,18 +115,18 @@ def altered(
             new.addfile(member, io.BytesIO(content))
 
 
-def content_of(archive: tarfile.TarFile, name: str) -> bytes:
+def content_of(archive, name):
     file = archive.extractfile(name)
     return file.read() if file else b""
 
 
-def leading_outside(good: Path, bad: Path) -> None:
+def leading_outside(good, bad):
     shutil.copy(good, bad)
     with tarfile.open(bad, "a") as archive:
         archive.addfile(tarfile.TarInfo("media/../../outside.png"))
 
 
-def another_tar(_: Path, bad: Path) -> None:
+def another_tar(_, bad):
     with tarfile.open(bad, "w") as archive:
         archive.addfile(tarfile.TarInfo("notes.txt"))
 
@@ -148,9 +144,7 @@ def another_tar(_: Path, bad: Path) -> None:
         (shutil.copy, r"数据库和以前一样：psql 失败：.*division by zero"),
     ],
 )
-def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(
-    tmp_path: Path, media: Path, monkeypatch: Any, spoil: Any, reason: str
-) -> None:
+def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(tmp_path, media, monkeypatch, spoil, reason):
     Role.objects.bulk_create(Role(roleid=str(number), name=os.urandom(30).hex()) for number in range(1000, 6000))
     call_command("backup", str(tmp_path / "one.tar"))
     spoil(tmp_path / "one.tar", tmp_path / "bad.tar")
@@ -168,7 +162,7 @@ def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(
     assert Role.objects.filter(roleid="779").exists() and Role.objects.count() == number > 5000
 
 
-def test_what_a_newer_release_has_added_is_gone(tmp_path: Path, media: Path) -> None:
+def test_what_a_newer_release_has_added_is_gone(tmp_path, media):
     """Also what refers to our tables: pg_restore alone fails there."""
     call_command("backup", str(tmp_path / "one.tar"))
     with connection.cursor() as cursor:
@@ -184,7 +178,7 @@ def test_what_a_newer_release_has_added_is_gone(tmp_path: Path, media: Path) -> 
             assert cursor.fetchall() == []
 
 
-def test_every_option_of_the_url_reaches_pg_dump(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+def test_every_option_of_the_url_reaches_pg_dump(tmp_path, media, monkeypatch):
     """Several hosts, of which one is alive; what TLS is demanded; and no secret where other users can see it."""
     facts = connections.databases["default"]
     url = (
@@ -197,10 +191,10 @@ def test_every_option_of_the_url_reaches_pg_dump(tmp_path: Path, media: Path, mo
     for key, value in {**form, "OPTIONS": options}.items():
         monkeypatch.setitem(facts, key, value)
     connection.close()
-    environments: list[dict[str, str]] = []
+    environments = []
     start = subprocess.run
 
-    def look(*arguments: Any, **options: Any) -> Any:
+    def look(*arguments, **options):
         if environment := options.get("env"):
             environments.append(environment | {"services": Path(environment["PGSERVICEFILE"]).read_text()})
         return start(*arguments, **options)

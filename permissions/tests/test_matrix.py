@@ -9,7 +9,6 @@ import pytest
 from django.utils import timezone
 
 from core.api.access import Access
-from core.api.endpoint import Endpoint
 from core.api.routing import endpoints
 from core.cache import valkey
 from permissions.gate import read_only_set
@@ -95,7 +94,7 @@ MAY_NOT = {"status": 403, "state": False, "code": "10026", "msg": "not permitted
 CALLS = endpoints()
 
 
-def may(roleid: str, path: str) -> bool:
+def may(roleid, path):
     if roleid == "1" or path in OPEN | ANY_USER:
         return True
     if path in ROOT:
@@ -103,7 +102,7 @@ def may(roleid: str, path: str) -> bool:
     return roleid == "102" or path in ROWS[roleid]
 
 
-def send(client, call: Endpoint, method: str, path: str | None = None, **headers):
+def send(client, call, method, path=None, **headers):
     """Call without parameters: a caller who is let in is told what is missing."""
     address = (path or call.path).replace("<str:out_trade_no>", "unknown1")
     answer = client.http.generic(method, address, headers=client.headers(headers))
@@ -111,7 +110,7 @@ def send(client, call: Endpoint, method: str, path: str | None = None, **headers
     return answer
 
 
-def refusal(answer) -> dict:
+def refusal(answer):
     kind = answer.headers.get("Content-Type", "")
     return answer.json() if kind.startswith("application/json") else {}
 
@@ -188,5 +187,5 @@ def test_without_valkey_no_change_is_refused(person, valkey_down):
     assert "code" not in refusal(send(person("li", "103", class_name="H5"), _call("/students/addstu"), "POST"))
 
 
-def _call(path: str) -> Endpoint:
+def _call(path):
     return next(call for call in CALLS if call.path == path)

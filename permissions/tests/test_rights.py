@@ -61,7 +61,7 @@ class TestSeed:
         assert Role.objects.get(roleid="103").permissions.exists()
 
     def test_staff_get_the_sections_of_their_role(self):
-        def rights(roleid: str) -> set[str]:
+        def rights(roleid):
             pairs = Role.objects.get(roleid=roleid).permissions.values_list("content_type__app_label", "codename")
             return {f"{app}.{codename}" for app, codename in pairs}
 

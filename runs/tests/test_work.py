@@ -1,7 +1,6 @@
 """What becomes of every run, shown with an export."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -16,13 +15,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def export(root: Any, sent_tasks: list[Any]) -> Export:
+def export(root, sent_tasks):
     return export_start(model="students.student", query="", file_name="a.csv", user_pk=root.user.pk, now=timezone.now())
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_new_start_does_not_wait_for_a_worker_that_is_at_it(export: Export, sent_tasks: list[Any]) -> None:
-    def restart() -> None:
+def test_a_new_start_does_not_wait_for_a_worker_that_is_at_it(export, sent_tasks):
+    def restart():
         run_restart(run=export, now=timezone.now())
         connection.close()
 
@@ -33,8 +32,8 @@ def test_a_new_start_does_not_wait_for_a_worker_that_is_at_it(export: Export, se
     assert sent_tasks == [("core.export_make", (export.pk,))] * 2
 
 
-def test_steps_before_an_error_stay_and_what_is_over_is_not_started_again(export: Export) -> None:
-    def step(run: Export) -> tuple[int, int]:
+def test_steps_before_an_error_stay_and_what_is_over_is_not_started_again(export):
+    def step(run):
         if run.rows == 2:
             raise ZeroDivisionError
         run.rows += 1

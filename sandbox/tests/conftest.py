@@ -2,13 +2,12 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 import requests
@@ -31,17 +30,17 @@ ACK_V2 = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDA
 
 
 @pytest.fixture(scope="session")
-def keys() -> dict[str, str]:
+def keys():
     return sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
 
 
 class QuietHandler(WSGIRequestHandler):
-    def log_message(self, *args: Any) -> None:
+    def log_message(self, *args):
         pass
 
 
 @pytest.fixture(scope="session")
-def _server() -> Iterator[WSGIServer]:
+def _server():
     # pytest-django's live_server empties all tables after each test. This one works inside the test's own
     # transaction, on its connection: a request at a time, and a rollback at the end.
     shared = connections["default"]
@@ -49,7 +48,7 @@ def _server() -> Iterator[WSGIServer]:
     application = get_wsgi_application()
     server = make_server("127.0.0.1", 0, application, handler_class=QuietHandler)
 
-    def serve() -> None:
+    def serve():
         connections["default"] = shared
         server.serve_forever(poll_interval=0.02)
 
@@ -67,7 +66,7 @@ def _server() -> Iterator[WSGIServer]:
 
 
 @pytest.fixture
-def server(_server: WSGIServer, db: None) -> str:
+def server(_server, db):
     """The project over HTTP: its address."""
     return f"http://127.0.0.1:{_server.server_port}"
 
@@ -81,20 +80,20 @@ class Shop:
     answers: list[tuple[int, bytes]] = field(default_factory=list)
 
     @property
-    def v2_url(self) -> str:
+    def v2_url(self):
         return f"{self.url}/pay/payResult"
 
     @property
-    def v3_url(self) -> str:
+    def v3_url(self):
         return f"{self.url}/pay/notify"
 
 
 @pytest.fixture
-def shop() -> Iterator[Shop]:
+def shop():
     shop = Shop()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             shop.heard.append((self.path, self.headers, body))
             status, answer = shop.answers.pop(0) if shop.answers else (200, ACK_V2)
@@ -108,27 +107,27 @@ def shop() -> Iterator[Shop]:
 
 
 @pytest.fixture
-def control(server: str) -> Callable[..., Any]:
+def control(server):
     """POST to the JSON control API; answers the parsed body."""
 
-    def call(name: str, **body: Any) -> Any:
+    def call(name, **body):
         return requests.post(f"{server}/sandbox/control/{name}", json=body, timeout=20).json()
 
     return call
 
 
 @pytest.fixture
-def v2(server: str, keys: dict[str, str]) -> WeChatPayV2:
+def v2(server, keys):
     pay = WeChatPayV2(keys["WECHAT_APP_ID"], keys["WECHAT_PAY_API_KEY"], keys["WECHAT_PAY_MCH_ID"], timeout=10)
     pay.API_BASE_URL = f"{server}/sandbox/wxpay/"
     return pay
 
 
 @pytest.fixture
-def v3_client(server: str, keys: dict[str, str]) -> Callable[..., WeChatPayV3]:
+def v3_client(server, keys):
     """Build a wechatpayv3 client; keywords change its values."""
 
-    def make(**changes: Any) -> WeChatPayV3:
+    def make(**changes):
         values = {
             "public_key": Path(keys["WECHAT_PAY_PUBLIC_KEY_FILE"]).read_text(),
             "public_key_id": keys["WECHAT_PAY_PUBLIC_KEY_ID"],
@@ -148,16 +147,16 @@ def v3_client(server: str, keys: dict[str, str]) -> Callable[..., WeChatPayV3]:
 
 
 @pytest.fixture
-def v3(v3_client: Callable[..., WeChatPayV3]) -> WeChatPayV3:
+def v3(v3_client):
     return v3_client()
 
 
 @pytest.fixture
-def order_v2(v2: WeChatPayV2, shop: Shop) -> Callable[..., Any]:
+def order_v2(v2, shop):
     """Place a v2 order of 12.34 yuan; keywords change what is asked for."""
 
-    def place(out_trade_no: str = NUMBER, **changes: Any) -> Any:
-        fields: dict[str, Any] = {
+    def place(out_trade_no=NUMBER, **changes):
+        fields = {
             "trade_type": "NATIVE",
             "body": "耐克跑鞋 & <特价>",
             "total_fee": 1234,
@@ -175,10 +174,10 @@ def order_v2(v2: WeChatPayV2, shop: Shop) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def paid(order_v2: Callable[..., Any], control: Callable[..., Any]) -> Callable[..., Trade]:
+def paid(order_v2, control):
     """Place an order and pay it; keywords change what is asked for."""
 
-    def pay(out_trade_no: str = NUMBER, **changes: Any) -> Trade:
+    def pay(out_trade_no=NUMBER, **changes):
         order_v2(out_trade_no, **changes)
         assert control("pay", out_trade_no=out_trade_no)["trade_state"] == "SUCCESS"
         return Trade.objects.get(out_trade_no=out_trade_no)
@@ -187,12 +186,10 @@ def paid(order_v2: Callable[..., Any], control: Callable[..., Any]) -> Callable[
 
 
 @pytest.fixture
-def give_back(v3: WeChatPayV3, shop: Shop) -> Callable[..., tuple[int, Any]]:
+def give_back(v3, shop):
     """Ask for a refund of an order; answers status and fields."""
 
-    def ask(
-        number: str = "R1", fen: int = 1234, *, of: str = NUMBER, client: WeChatPayV3 = v3, **more: Any
-    ) -> tuple[int, Any]:
+    def ask(number="R1", fen=1234, *, of=NUMBER, client=v3, **more):
         amount = {"refund": fen, "total": 1234, "currency": "CNY"}
         transaction_id = Trade.objects.get(out_trade_no=of).transaction_id or "4200000"
         facts = {"transaction_id": transaction_id, "notify_url": shop.v3_url} | more

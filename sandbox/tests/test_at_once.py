@@ -1,12 +1,9 @@
 """The same thing from several sides at the same instant, on connections of their own."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 import pytest
 from django.utils import timezone
 
-from sandbox.models import Delivery, PayCode, Refund, RefundState, Trade, TradeState
+from sandbox.models import Delivery, Refund, RefundState, Trade, TradeState
 from sandbox.pay.errors import Refused
 from sandbox.pay.trades import refund_create, refunds_settle, trade_close, trade_create, trade_pay
 from sandbox.tests.conftest import EXPIRES, NUMBER
@@ -17,29 +14,29 @@ SIDES = 6
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def from_all_sides(call: Callable[[], object]) -> list[object]:
+def from_all_sides(call):
     """Run ``call`` on all sides together; return what each got, a refusal as its reason."""
     outcomes = at_once([call] * SIDES, refusals=(Refused,))
     return [outcome.reason.name if isinstance(outcome, Refused) else outcome for outcome in outcomes]
 
 
-def place(now: datetime) -> PayCode:
+def place(now):
     facts = {"trade_type": "NATIVE", "fingerprint": "f", "expires_at": EXPIRES, "notify_url": "http://127.0.0.1:9"}
     return trade_create(draft=Trade(out_trade_no=NUMBER, body="鞋", total_fee=100, **facts), now=now)
 
 
-def test_one_order_is_made() -> None:
+def test_one_order_is_made():
     codes = from_all_sides(lambda: place(timezone.now()).token)
 
     assert len(set(codes)) == SIDES
     assert Trade.objects.count() == 1
 
 
-def test_an_order_is_paid_or_closed_never_both() -> None:
+def test_an_order_is_paid_or_closed_never_both():
     code = place(timezone.now())
     steps = iter([True, False] * SIDES)
 
-    def pay_or_close() -> object:
+    def pay_or_close():
         if next(steps):
             return trade_pay(code=code, now=timezone.now()).state
         return trade_close(out_trade_no=NUMBER, now=timezone.now())
@@ -51,11 +48,11 @@ def test_an_order_is_paid_or_closed_never_both() -> None:
     assert (trade.paid_at is None) == (trade.state == TradeState.CLOSED) == (not Delivery.objects.exists())
 
 
-def test_a_refund_is_given_and_settled_once() -> None:
+def test_a_refund_is_given_and_settled_once():
     now = timezone.now()
     trade = trade_pay(code=place(now), now=now)
 
-    def ask() -> str:
+    def ask():
         draft = Refund(trade=trade, out_refund_no="R1", refund_fee=100, notify_url=trade.notify_url)
         return refund_create(draft=draft, total_fee=100, now=now).refund_id
 

@@ -3,7 +3,6 @@
 import re
 import time
 from collections import Counter
-from typing import Any
 
 import pytest
 import requests
@@ -17,7 +16,7 @@ from sandbox.tests.conftest import NUMBER
 pytestmark = pytest.mark.django_db
 
 
-def browser_post(path: str, data: dict[str, Any], **caller: str) -> Any:
+def browser_post(path, data, **caller):
     """Post with the token that the control page gave, as its forms do."""
     browser = Client(enforce_csrf_checks=True)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/sandbox/").content.decode())
@@ -26,14 +25,8 @@ def browser_post(path: str, data: dict[str, Any], **caller: str) -> Any:
 
 
 def test_the_page_lists_the_books_in_few_queries(
-    client: Client,
-    paid: Any,
-    order_v2: Any,
-    give_back: Any,
-    control: Any,
-    shop: Any,
-    django_assert_max_num_queries: Any,
-) -> None:
+    client, paid, order_v2, give_back, control, shop, django_assert_max_num_queries
+):
     assert "没有等待支付的订单" in client.get("/sandbox/").content.decode()
     paid()
     control("deliver")
@@ -49,7 +42,7 @@ def test_the_page_lists_the_books_in_few_queries(
     assert "<script" not in page
 
 
-def test_the_dial_is_set_as_the_form_shows_it() -> None:
+def test_the_dial_is_set_as_the_form_shows_it():
     faults_set(changes={"wrong_amount": True})
 
     form = {"on": ["notify_twice", "provider_slow"], "seconds-provider_slow": "2.5"}
@@ -73,13 +66,13 @@ class TestFromAnotherMachine:
     ELSEWHERE = {"REMOTE_ADDR": "192.168.1.7"}
     PROXIED = {"HTTP_X_FORWARDED_FOR": "192.168.1.7"}
 
-    def turn(self, client: Client, **caller: str) -> list[int]:
+    def turn(self, client, **caller):
         body = {"data": {"provider_down": True}, "content_type": "application/json"}
         form = client.post("/sandbox/faults/", {"on": "provider_down"}, **caller)
         return [form.status_code, client.post("/sandbox/control/faults", **body, **caller).status_code]
 
     @pytest.mark.parametrize("caller", [ELSEWHERE, PROXIED])
-    def test_staff_and_strangers_cannot_turn_it(self, client: Client, person: Any, caller: dict[str, str]) -> None:
+    def test_staff_and_strangers_cannot_turn_it(self, client, person, caller):
         assert self.turn(client, **caller) == [403, 403]
         client.force_login(person("director", "102", is_staff=True).user)
         assert self.turn(client, **caller) == [403, 403]
@@ -88,7 +81,7 @@ class TestFromAnotherMachine:
         page = client.get("/sandbox/", **caller).content.decode()
         assert "登录后台" in page and 'action="/sandbox/faults/"' not in page
 
-    def test_root_of_the_back_office_does_and_all_users_see_it(self, office: Client, client: Client) -> None:
+    def test_root_of_the_back_office_does_and_all_users_see_it(self, office, client):
         assert self.turn(office, **self.ELSEWHERE) == [302, 200]
         assert client.get("/sandbox/control/faults", **self.ELSEWHERE).json()["faults"]["provider_down"] == 1
         assert faults_on() == {FaultKind.PROVIDER_DOWN: 1.0}
@@ -100,7 +93,7 @@ class TestTheFaultsOfOneOrder:
 
     OTHER = "20261124theother"
 
-    def test_strike_it_and_its_refund_alone(self, order_v2: Any, give_back: Any, control: Any) -> None:
+    def test_strike_it_and_its_refund_alone(self, order_v2, give_back, control):
         mine, _ = order_v2(), order_v2(self.OTHER)
 
         on = control("faults", code_url=mine["code_url"], notify_twice=True, notify_late=30)["faults"]
@@ -120,7 +113,7 @@ class TestTheFaultsOfOneOrder:
         states = dict(Refund.objects.values_list("trade__out_trade_no", "state"))
         assert states == {NUMBER: "ABNORMAL", self.OTHER: "SUCCESS"}
 
-    def test_are_set_on_the_phone(self, order_v2: Any) -> None:
+    def test_are_set_on_the_phone(self, order_v2):
         page = f"/sandbox/pay/{order_v2()['code_url'].partition('pr=')[2]}/"
 
         browser_post(f"{page}faults/", {"on": ["notify_late", "provider_down"], "seconds-notify_late": "2.5"})
@@ -131,7 +124,7 @@ class TestTheFaultsOfOneOrder:
 
 
 class TestJson:
-    def test_turns_faults_on_and_off(self, control: Any, server: str) -> None:
+    def test_turns_faults_on_and_off(self, control, server):
         on = control("faults", notify_twice=True, provider_slow=3, notify_late=True)["faults"]
         assert (on["notify_twice"], on["provider_slow"], on["notify_late"], on["wrong_amount"]) == (1, 3, 20, False)
 
@@ -142,9 +135,7 @@ class TestJson:
             assert "error" in control("faults", **({"notify_twice": True} | body))
         assert faults_on() == {}
 
-    def test_pays_by_each_name_and_tells_what_the_provider_holds(
-        self, order_v2: Any, control: Any, server: str
-    ) -> None:
+    def test_pays_by_each_name_and_tells_what_the_provider_holds(self, order_v2, control, server):
         by_code, by_prepay = order_v2("20261124bycode"), order_v2("20261124byprepay")
         order_v2()
 
@@ -165,7 +156,7 @@ class TestJson:
         states = [row["deliveries"][0]["state"] for row in requests.get(url, timeout=5).json()["trades"]]
         assert states == ["DELIVERED", "DUE", "DUE"]
 
-    def test_a_foreign_web_page_is_refused(self, client: Client) -> None:
+    def test_a_foreign_web_page_is_refused(self, client):
         post = {"path": "/sandbox/control/faults", "data": {"provider_down": True}}
 
         foreign = client.post(**post, content_type="application/json", headers={"origin": "https://evil.example"})
@@ -174,16 +165,14 @@ class TestJson:
         assert (foreign.status_code, form.status_code) == (403, 400)
         assert faults_on() == {}
 
-    def test_a_body_that_is_no_json_object_is_refused(self, client: Client) -> None:
+    def test_a_body_that_is_no_json_object_is_refused(self, client):
         for body in ("[" * 20_000, "[]", '{"a":', '{"class_name": "\\ud800"}', '{"a": NaN}', "9" * 5000):
             answer = client.post("/sandbox/control/checkpoints", body, content_type="application/json")
 
             assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 
-def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(
-    v2: Any, order_v2: Any, control: Any
-) -> None:
+def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(v2, order_v2, control):
     control("faults", provider_down=True)
     with pytest.raises(Exception, match="None"):
         order_v2()

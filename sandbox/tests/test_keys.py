@@ -10,7 +10,7 @@ from django.conf import settings
 from sandbox.keys import PLATFORM_KEY, private_key, sandbox_settings
 
 
-def test_makes_a_merchant_whose_keys_belong_together_and_keeps_it_for_itself(tmp_path: Path, settings) -> None:
+def test_makes_a_merchant_whose_keys_belong_together_and_keeps_it_for_itself(tmp_path, settings):
     settings.STATE_DIR = tmp_path / "沙箱"
     folder = settings.STATE_DIR / "sandbox"
     first, second = sandbox_settings(folder), sandbox_settings(folder)
@@ -24,7 +24,7 @@ def test_makes_a_merchant_whose_keys_belong_together_and_keeps_it_for_itself(tmp
     assert private_key(PLATFORM_KEY).public_key() == public
 
 
-def test_processes_that_start_at_once_share_one_merchant(tmp_path: Path) -> None:
+def test_processes_that_start_at_once_share_one_merchant(tmp_path):
     code = "import pathlib, sys, sandbox.keys as k; print(k.sandbox_settings(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(tmp_path)]
     runs = [subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True) for _ in range(3)]

@@ -1,7 +1,5 @@
 """The stand-in of a mini program: codes of ``wx.login``, asked by WeChat's real client library, and the payment."""
 
-from typing import Any
-
 import pytest
 import requests
 from django.test import Client
@@ -13,7 +11,6 @@ from accounts.models import User
 from accounts.services.scan_login import MOCK_CODE
 from sandbox.models import Delivery, Trade
 from sandbox.tests.test_phone import ELSEWHERE, phone
-from shop.models import Order
 from shop.tests.factories import make_order
 
 pytestmark = pytest.mark.django_db
@@ -21,10 +18,10 @@ CODE = "/sandbox/mini/code"
 
 
 @pytest.fixture
-def session(server: str, keys: dict[str, str]) -> Any:
+def session(server, keys):
     """Ask for the session of a code, as WeChat's client does; an error is answered by its number."""
 
-    def ask(code: str, **changes: str) -> Any:
+    def ask(code, **changes):
         app = {"appid": keys["WECHAT_MINI_APP_ID"], "secret": keys["WECHAT_MINI_APP_SECRET"]} | changes
         client = WeChatClient(**app, access_token="unused")  # it would fetch one, which this call does not need
         client.API_BASE_URL = f"{server}/sandbox/wxapi/"
@@ -38,12 +35,12 @@ def session(server: str, keys: dict[str, str]) -> Any:
 
 
 @pytest.fixture
-def login(api: Any, settings: Any, server: str) -> Any:
+def login(api, settings, server):
     settings.WECHAT_API_BASE_URL = f"{server}/sandbox/wxapi"
     return lambda **body: api.post("/users/wxLogin", body).json()
 
 
-def test_a_phone_and_a_token_get_codes_of_their_account_and_nobody_else_any(person: Any, session: Any) -> None:
+def test_a_phone_and_a_token_get_codes_of_their_account_and_nobody_else_any(person, session):
     li = person("li")
     by_phone, by_token = phone("li"), Client(headers={"authorization": li.token}, **ELSEWHERE)
     bodies = [browser.get(CODE).json() for browser in (by_phone, by_token)]
@@ -59,7 +56,7 @@ def test_a_phone_and_a_token_get_codes_of_their_account_and_nobody_else_any(pers
     assert "unionid" not in session(Client().get(f"{CODE}?person=没有 unionid 的张三").json()["code"])
 
 
-def test_refuses_as_wechat_does(person: Any, session: Any, control: Any, server: str, keys: dict[str, str]) -> None:
+def test_refuses_as_wechat_does(person, session, control, server, keys):
     person("li")
     browser = phone("li")
     code = browser.get(CODE).json()["code"]
@@ -79,7 +76,7 @@ def test_refuses_as_wechat_does(person: Any, session: Any, control: Any, server:
     assert refused.json()["errcode"] == 40029  # a code of the other app
 
 
-def test_the_account_logs_in_by_its_code_and_the_guest_by_the_developer_tools(person: Any, login: Any) -> None:
+def test_the_account_logs_in_by_its_code_and_the_guest_by_the_developer_tools(person, login):
     li = person("li", "103", nickname="李").user
     code = phone("li").get(CODE).json()["code"]
 
@@ -94,11 +91,11 @@ def test_the_account_logs_in_by_its_code_and_the_guest_by_the_developer_tools(pe
     assert login(code=MOCK_CODE)["userInfo"]["nickname"] == "游客"
 
 
-def test_it_pays_with_its_own_appid_and_openid(person: Any, api: Any, login: Any, settings: Any, server: str) -> None:
+def test_it_pays_with_its_own_appid_and_openid(person, api, login, settings, server):
     settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
     li = person("li").user
     token = login(code=phone("li").get(CODE).json()["code"])["token"]
-    order: Order = make_order(li, now=timezone.now())
+    order = make_order(li, now=timezone.now())
     api.token = token
 
     body = api.post("/pay/payment", {"order_id": order.order_id, "trade_type": "JSAPI"}).json()

@@ -1,7 +1,6 @@
 """Notifications as the merchant's server hears them, read by the real clients."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -20,16 +19,16 @@ pytestmark = pytest.mark.django_db
 SENT = DeliveryState.DELIVERED
 
 
-def send_all(*, ahead_s: float = 0) -> list[DeliveryState | None]:
+def send_all(*, ahead_s=0):
     now = timezone.now() + timedelta(seconds=ahead_s)
     return [delivery_send(delivery_id=pk, now=now) for pk in deliveries_due(now=now)]
 
 
 @pytest.fixture
-def returned(paid: Any, give_back: Any, shop: Any) -> Any:
+def returned(paid, give_back, shop):
     """Have an order paid and refunded; the notification of the refund is not yet sent."""
 
-    def refund(**changes: Any) -> None:
+    def refund(**changes):
         paid()
         send_all()
         give_back(**changes)
@@ -39,7 +38,7 @@ def returned(paid: Any, give_back: Any, shop: Any) -> Any:
     return refund
 
 
-def test_a_v2_payment_is_told_in_signed_xml(v2: Any, paid: Any, shop: Any, keys: Any) -> None:
+def test_a_v2_payment_is_told_in_signed_xml(v2, paid, shop, keys):
     trade = paid()
 
     assert send_all() == [SENT]
@@ -53,7 +52,7 @@ def test_a_v2_payment_is_told_in_signed_xml(v2: Any, paid: Any, shop: Any, keys:
     assert (notice["transaction_id"], notice["attach"]) == (trade.transaction_id, "a<b&c")
 
 
-def test_a_refund_is_told_in_sealed_json(v3: Any, returned: Any, shop: Any, keys: Any) -> None:
+def test_a_refund_is_told_in_sealed_json(v3, returned, shop, keys):
     returned()
     shop.answers = [(500, b'{"code":"SUCCESS"}'), (204, b'{"code":"FAIL"}')]  # the status decides
 
@@ -70,7 +69,7 @@ def test_a_refund_is_told_in_sealed_json(v3: Any, returned: Any, shop: Any, keys
     assert refund["amount"] == {"total": 1234, "refund": 1234, "payer_total": 1234, "payer_refund": 1234}
 
 
-def test_only_an_exact_acknowledgement_counts_for_v2(paid: Any, shop: Any) -> None:
+def test_only_an_exact_acknowledgement_counts_for_v2(paid, shop):
     delivery = paid().deliveries.get()
     bad = [(200, b"success"), (200, b"<html>" + ACK_V2), (500, ACK_V2), (200, ACK_V2.replace(b"SUCCESS", b"FAIL"))]
     shop.answers = [*bad]
@@ -83,7 +82,7 @@ def test_only_an_exact_acknowledgement_counts_for_v2(paid: Any, shop: Any) -> No
     assert len({body for *_, body in shop.heard}) == 1  # the same notification each time
 
 
-def test_a_killed_sender_is_replaced_when_its_lease_is_over_and_the_last_try_gives_up(paid: Any, shop: Any) -> None:
+def test_a_killed_sender_is_replaced_when_its_lease_is_over_and_the_last_try_gives_up(paid, shop):
     delivery = paid().deliveries.get()
     # What a sender leaves that was killed after its claim.
     now = timezone.now()
@@ -100,8 +99,8 @@ def test_a_killed_sender_is_replaced_when_its_lease_is_over_and_the_last_try_giv
 
 
 def test_the_task_starts_after_commit_and_the_sweep_starts_what_is_due(
-    order_v2: Any, give_back: Any, sent_tasks: Any, django_capture_on_commit_callbacks: Any
-) -> None:
+    order_v2, give_back, sent_tasks, django_capture_on_commit_callbacks
+):
     order_v2()
     with django_capture_on_commit_callbacks(execute=True):
         code = code_find(out_trade_no=NUMBER)
@@ -122,7 +121,7 @@ def test_the_task_starts_after_commit_and_the_sweep_starts_what_is_due(
 
 
 class TestFaults:
-    def test_notify_twice_late_or_never(self, v2: Any, paid: Any, shop: Any, client: Any) -> None:
+    def test_notify_twice_late_or_never(self, v2, paid, shop, client):
         faults_set(changes={"notify_twice": True, "notify_late": 30})
         paid()
         assert send_all(ahead_s=28) == []
@@ -137,7 +136,7 @@ class TestFaults:
         client.post(f"/sandbox/deliveries/{delivery.pk}/send/")  # by hand, on the control page
         assert send_all() == [SENT]
 
-    def test_notify_out_of_order_sends_the_second_first(self, paid: Any, shop: Any) -> None:
+    def test_notify_out_of_order_sends_the_second_first(self, paid, shop):
         faults_set(changes={"notify_out_of_order": True})
         paid("20261124first")
         assert send_all(ahead_s=10) == []
@@ -151,10 +150,10 @@ class TestFaults:
         assert [send_all(ahead_s=seconds) for seconds in (18, 21)] == [[], [SENT]]
 
     @pytest.fixture
-    def notices(self, returned: Any, paid: Any, shop: Any) -> Any:
+    def notices(self, returned, paid, shop):
         """Send the notifications of a payment and of a refund with a fault; answers them by path."""
 
-        def send(fault: str) -> dict[str, tuple[Any, bytes]]:
+        def send(fault):
             faults_set(changes={fault: True})
             returned()
             paid("20261124second")
@@ -163,14 +162,14 @@ class TestFaults:
 
         return send
 
-    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, notices: Any) -> None:
+    def test_wrong_amount_is_signed_and_wrong(self, v2, v3, notices):
         by_path = notices("wrong_amount")
 
         assert v2.parse_payment_result(by_path["/pay/payResult"][1])["total_fee"] == 1
         assert v3.callback(*by_path["/pay/notify"])["resource"]["amount"]["refund"] == 1
         assert v2.order.query(out_trade_no=NUMBER)["total_fee"] == "1234"
 
-    def test_wrong_signature_is_refused(self, v2: Any, v3: Any, notices: Any) -> None:
+    def test_wrong_signature_is_refused(self, v2, v3, notices):
         by_path = notices("wrong_signature")
 
         with pytest.raises(InvalidSignatureException):

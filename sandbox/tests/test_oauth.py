@@ -1,8 +1,6 @@
 """The stand-in of WeChat's login, used by the real client and by a phone."""
 
 import re
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,10 +12,10 @@ from core.cache import valkey
 
 
 @pytest.fixture
-def phone(server: str, keys: dict[str, str]) -> Callable[..., Any]:
+def phone(server, keys):
     """Scan: answers where the phone is sent."""
 
-    def scan(action: str = "allow", scope: str = "snsapi_userinfo", **form: str) -> Any:
+    def scan(action="allow", scope="snsapi_userinfo", **form):
         oauth = WeChatOAuth(keys["WECHAT_APP_ID"], "", f"{server}/users/wechatCallBack", scope, "abc123")
         oauth.OAUTH_BASE_URL = f"{server}/sandbox/oauth/connect/"
         session = requests.Session()
@@ -32,8 +30,8 @@ def phone(server: str, keys: dict[str, str]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def oauth(server: str, keys: dict[str, str]) -> Callable[..., WeChatOAuth]:
-    def make(**changes: str) -> WeChatOAuth:
+def oauth(server, keys):
+    def make(**changes):
         app = {"app_id": keys["WECHAT_APP_ID"], "secret": keys["WECHAT_APP_SECRET"]} | changes
         client = WeChatOAuth(**app, redirect_uri="")
         client.API_BASE_URL = f"{server}/sandbox/wxapi/"
@@ -42,18 +40,18 @@ def oauth(server: str, keys: dict[str, str]) -> Callable[..., WeChatOAuth]:
     return make
 
 
-def code_of(address: Any) -> str:
+def code_of(address):
     return parse_qs(address.query)["code"][0]
 
 
-def refusal(call: Callable[[], Any]) -> int:
+def refusal(call):
     with pytest.raises(WeChatOAuthException) as error:
         call()
     assert "rid: " in error.value.errmsg
     return error.value.errcode
 
 
-def test_who_allows_comes_back_with_a_code_and_is_known(phone: Any, oauth: Any, server: str) -> None:
+def test_who_allows_comes_back_with_a_code_and_is_known(phone, oauth, server):
     address = phone(other="小鹿🦌")
     client = oauth()
 
@@ -71,8 +69,8 @@ def test_who_allows_comes_back_with_a_code_and_is_known(phone: Any, oauth: Any, 
     assert "请选择或填写一位微信用户" in phone(person="", other="   ").text
 
 
-def test_a_person_is_the_same_each_time_and_a_code_works_once_and_not_for_ever(phone: Any, oauth: Any) -> None:
-    def token(name: str) -> Any:
+def test_a_person_is_the_same_each_time_and_a_code_works_once_and_not_for_ever(phone, oauth):
+    def token(name):
         return oauth().fetch_access_token(code_of(phone(other=name)))
 
     assert token("某人")["openid"] == token("某人")["openid"] != token("别人")["openid"]
@@ -87,7 +85,7 @@ def test_a_person_is_the_same_each_time_and_a_code_works_once_and_not_for_ever(p
     assert refusal(lambda: oauth().fetch_access_token(over)) == 40029
 
 
-def test_refuses_like_the_real_one(phone: Any, oauth: Any, server: str) -> None:
+def test_refuses_like_the_real_one(phone, oauth, server):
     code = code_of(phone())
 
     assert refusal(lambda: oauth(app_id="wx0").fetch_access_token(code)) == 40013
@@ -109,7 +107,7 @@ WRONG_ADDRESSES = [
 ]
 
 
-def test_checks_the_address_in_the_qr(client: Any, keys: dict[str, str]) -> None:
+def test_checks_the_address_in_the_qr(client, keys):
     fields = {"appid": keys["WECHAT_APP_ID"], "scope": "snsapi_userinfo", "state": "abc"}
     fields |= {"redirect_uri": "http://testserver/users/wechatCallBack", "response_type": "code"}
     for changes, text in WRONG_ADDRESSES:
@@ -117,7 +115,7 @@ def test_checks_the_address_in_the_qr(client: Any, keys: dict[str, str]) -> None
         assert text in page.content.decode()
 
 
-def test_opens_a_snapshot_page_first_or_fails_on_demand(phone: Any, oauth: Any, control: Any, server: str) -> None:
+def test_opens_a_snapshot_page_first_or_fails_on_demand(phone, oauth, control, server):
     control("faults", oauth_snapshot=True)
 
     virtual = oauth().fetch_access_token(code_of(phone()))

@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -25,7 +24,7 @@ DAY = f"{NOON:%Y-%m-%d}"
 
 
 @pytest.fixture
-def sold(paid: Any, give_back: Any) -> Trade:
+def sold(paid, give_back):
     """A payment and a refund of three days ago."""
     paid()
     give_back(fen=234)
@@ -34,11 +33,11 @@ def sold(paid: Any, give_back: Any) -> Trade:
     return Trade.objects.get()
 
 
-def code_of(answer: tuple[int, Any]) -> tuple[int, str]:
+def code_of(answer):
     return answer[0], json.loads(answer[1])["code"]
 
 
-def test_a_bill_has_payments_and_refunds(server: str, settings: Any, sold: Trade) -> None:
+def test_a_bill_has_payments_and_refunds(server, settings, sold):
     settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
 
     paid, back = gateway_v3().bill(NOON.date()).rows
@@ -49,7 +48,7 @@ def test_a_bill_has_payments_and_refunds(server: str, settings: Any, sold: Trade
     assert back.bill_at == NOON + timedelta(hours=1)
 
 
-def test_no_bill_of_a_day_without_trade_nor_of_today_nor_before_ten(v3: Any, sold: Trade) -> None:
+def test_no_bill_of_a_day_without_trade_nor_of_today_nor_before_ten(v3, sold):
     today = local(timezone.now())
     assert code_of(v3.trade_bill(f"{NOON - timedelta(days=1):%Y-%m-%d}")) == (400, "NO_STATEMENT_EXIST")
     assert code_of(v3.trade_bill(f"{today:%Y-%m-%d}")) == (400, "INVALID_REQUEST")
@@ -59,7 +58,7 @@ def test_no_bill_of_a_day_without_trade_nor_of_today_nor_before_ten(v3: Any, sol
         assert code_of(v3.trade_bill(DAY)) == (400, "STATEMENT_CREATING")
 
 
-def test_our_own_comparison_reads_true_and_false_ones(server: str, control: Any, settings: Any) -> None:
+def test_our_own_comparison_reads_true_and_false_ones(server, control, settings):
     settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
     listener = PaymentListener(
         lock=lambda *, out_trade_no: 1234 if out_trade_no == NUMBER else None,

@@ -2,14 +2,13 @@
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from sandbox.faults import faults_set
-from sandbox.models import PayCode, Trade, TradeState
+from sandbox.models import Trade, TradeState
 from sandbox.pay.trades import trade_create
 from sandbox.tests.conftest import EXPIRES
 
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def code() -> PayCode:
+def code():
     draft = Trade(
         out_trade_no="20261124phone", trade_type="NATIVE", body="<b>耐克跑鞋</b>", total_fee=1205,
         notify_url="http://127.0.0.1:9/pay/payResult", expires_at=EXPIRES,
@@ -26,11 +25,11 @@ def code() -> PayCode:
 
 
 @pytest.fixture
-def phone() -> Client:
+def phone():
     return Client(enforce_csrf_checks=True)
 
 
-def press(phone: Client, page: str, action: str) -> Any:
+def press(phone, page, action):
     """Press a button of the form that the page shows."""
     form = phone.get(page).content.decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
@@ -38,7 +37,7 @@ def press(phone: Client, page: str, action: str) -> Any:
     return phone.post(page, {"action": action, "csrfmiddlewaretoken": token[1]}, follow=True).content.decode()
 
 
-def test_shows_amount_shop_and_goods_and_why_its_deadline_is_later(phone: Client, code: PayCode, settings: Any) -> None:
+def test_shows_amount_shop_and_goods_and_why_its_deadline_is_later(phone, code, settings):
     settings.ORDER_TTL = timedelta(minutes=3)
     page = phone.get(f"/sandbox/pay/{code.token}/")
 
@@ -53,7 +52,7 @@ def test_shows_amount_shop_and_goods_and_why_its_deadline_is_later(phone: Client
     assert "未付款就关闭" not in phone.get(f"/sandbox/pay/{code.token}/").content.decode()
 
 
-def test_cancelling_changes_nothing_and_paying_makes_the_order_paid_once(phone: Client, code: PayCode) -> None:
+def test_cancelling_changes_nothing_and_paying_makes_the_order_paid_once(phone, code):
     page = f"/sandbox/pay/{code.token}/"
     assert phone.post(page, {"action": "pay"}).status_code == 403  # a foreign form
     assert "已取消支付" in press(phone, page, "cancel")
@@ -74,7 +73,7 @@ def test_cancelling_changes_nothing_and_paying_makes_the_order_paid_once(phone: 
         ({"expires_at": timezone.now() - timedelta(seconds=1)}, "二维码已过期"),
     ],
 )
-def test_an_ended_code_needs_the_fault_to_be_paid(client: Client, code: PayCode, change: Any, text: str) -> None:
+def test_an_ended_code_needs_the_fault_to_be_paid(client, code, change, text):
     Trade.objects.update(**change)
     page = f"/sandbox/pay/{code.token}/"
 
@@ -87,7 +86,7 @@ def test_an_ended_code_needs_the_fault_to_be_paid(client: Client, code: PayCode,
     assert Trade.objects.get().state == TradeState.SUCCESS
 
 
-def test_the_page_is_found_by_its_names_and_an_unknown_code_is_a_clear_404(client: Client, code: PayCode) -> None:
+def test_the_page_is_found_by_its_names_and_an_unknown_code_is_a_clear_404(client, code):
     for query in ({"code_url": code.code_url}, {"prepay_id": code.prepay_id}):
         assert client.get("/sandbox/pay/", query)["Location"] == f"/sandbox/pay/{code.token}/"
     page = client.get("/sandbox/").content.decode()

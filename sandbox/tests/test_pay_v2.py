@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from wechatpy.exceptions import WeChatPayException
@@ -15,21 +14,21 @@ from sandbox.tests.conftest import EXPIRES, NUMBER
 pytestmark = pytest.mark.django_db
 
 
-def refused(call: Any, *args: Any, **kwargs: Any) -> tuple[str | None, str | None]:
+def refused(call, *args, **kwargs):
     """Call and answer (err_code, text) of the refusal; a transport refusal has no err_code."""
     with pytest.raises(WeChatPayException) as error:
         call(*args, **kwargs)
     return error.value.errcode, error.value.errmsg or error.value.return_msg
 
 
-def test_signs_like_the_documented_vector() -> None:
+def test_signs_like_the_documented_vector():
     fields = {"appid": "wxd930ea5d5a258f4f", "mch_id": "10000100", "device_info": "1000", "body": "test"}
     fields["nonce_str"] = "ibuaiVcKdpRxkhJA"
 
     assert xml.sign(fields, key="192006250b4c09247ec02edce69f6a2d") == "9A0A8659F005D6984697E2CA0A9CF3B7"
 
 
-def test_an_order_gets_a_code_and_a_signed_answer(v2: Any, order_v2: Any) -> None:
+def test_an_order_gets_a_code_and_a_signed_answer(v2, order_v2):
     answer = order_v2()
 
     assert re.fullmatch(r"weixin://wxpay/bizpayurl\?pr=[0-9A-Za-z]{9}", answer["code_url"])
@@ -41,7 +40,7 @@ def test_an_order_gets_a_code_and_a_signed_answer(v2: Any, order_v2: Any) -> Non
         assert code["prepay_id"].startswith("wx") and "code_url" not in code
 
 
-def test_an_equal_order_gets_a_fresh_code_and_another_one_is_refused(order_v2: Any) -> None:
+def test_an_equal_order_gets_a_fresh_code_and_another_one_is_refused(order_v2):
     first, second = order_v2(), order_v2()
 
     assert first["code_url"] != second["code_url"]
@@ -50,7 +49,7 @@ def test_an_equal_order_gets_a_fresh_code_and_another_one_is_refused(order_v2: A
     assert (Trade.objects.count(), PayCode.objects.count()) == (1, 2)
 
 
-BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
+BAD_PARAMETERS = [
     *(({"total_fee": fee}, "total_fee格式错误") for fee in ("12.34", "0")),
     *(({"out_trade_no": number}, "out_trade_no格式错误") for number in ("short", "x" * 33)),
     ({"total_fee": None}, "total_fee参数缺失"),
@@ -61,7 +60,7 @@ BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_a_bad_parameter_is_a_transport_failure_and_a_new_order_needs_five_minutes(order_v2: Any) -> None:
+def test_a_bad_parameter_is_a_transport_failure_and_a_new_order_needs_five_minutes(order_v2):
     answers = [refused(order_v2, **change) for change, _ in BAD_PARAMETERS]
     assert answers == [(None, text) for _, text in BAD_PARAMETERS]
 
@@ -80,7 +79,7 @@ MALFORMED = [
 ]
 
 
-def test_a_wrong_key_merchant_or_app_and_what_is_no_xml_are_refused(v2: Any, order_v2: Any, client: Any) -> None:
+def test_a_wrong_key_merchant_or_app_and_what_is_no_xml_are_refused(v2, order_v2, client):
     v2.appid, appid = "wx0000000000000000", v2.appid
     assert refused(order_v2)[0] == "APPID_MCHID_NOT_MATCH"
 
@@ -96,9 +95,7 @@ def test_a_wrong_key_merchant_or_app_and_what_is_no_xml_are_refused(v2: Any, ord
         assert xml.parse(answer.content) == {"return_code": "FAIL", "return_msg": "XML_FORMAT_ERROR XML格式错误"}
 
 
-def test_a_paid_or_closed_order_can_be_neither_placed_nor_paid_again(
-    v2: Any, v3: Any, order_v2: Any, control: Any
-) -> None:
+def test_a_paid_or_closed_order_can_be_neither_placed_nor_paid_again(v2, v3, order_v2, control):
     closed = "20261124closed"
     assert refused(v2.order.query, out_trade_no=NUMBER) == ("ORDERNOTEXIST", "订单不存在")
     order_v2(), order_v2(closed)

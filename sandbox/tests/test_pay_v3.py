@@ -4,7 +4,6 @@ import json
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -18,16 +17,16 @@ pytestmark = pytest.mark.django_db
 PATH = f"/v3/pay/transactions/out-trade-no/{NUMBER}"
 
 
-def code_of(answer: tuple[int, Any]) -> tuple[int, str]:
+def code_of(answer):
     status, body = answer
     return status, (json.loads(body) if isinstance(body, str) else body)["code"]
 
 
-def state_of(v3: Any, refund: str) -> str:
+def state_of(v3, refund):
     return json.loads(v3.query_refund(refund)[1])["status"]
 
 
-def test_an_order_lives_its_life(v2: Any, v3: Any, order_v2: Any, paid: Any) -> None:
+def test_an_order_lives_its_life(v2, v3, order_v2, paid):
     assert code_of(v3.query(out_trade_no=NUMBER)) == (404, "ORDER_NOT_EXIST")
     order_v2("20261124closed")
     waiting = json.loads(v3.query(out_trade_no="20261124closed")[1])
@@ -45,7 +44,7 @@ def test_an_order_lives_its_life(v2: Any, v3: Any, order_v2: Any, paid: Any) -> 
     assert code_of(v3.close(NUMBER)) == (400, "ORDERPAID")
 
 
-def test_strangers_get_401_and_an_unknown_key_400(v3: Any, v3_client: Any, client: Any, keys: Any) -> None:
+def test_strangers_get_401_and_an_unknown_key_400(v3, v3_client, client, keys):
     stranger = (Path(keys["WECHAT_PAY_PRIVATE_KEY_FILE"]).parent / "platform_key.pem").read_text()
 
     for change in ({"private_key": stranger}, {"cert_serial_no": "AB" * 20}, {"mchid": "1600000000"}):
@@ -57,8 +56,8 @@ def test_strangers_get_401_and_an_unknown_key_400(v3: Any, v3_client: Any, clien
     assert code_of(v3.query(out_trade_no=NUMBER)) == (400, "PARAM_ERROR")
 
 
-def test_the_signature_covers_time_body_path_and_query(v3: Any) -> None:
-    def status_of(method: str, path: str, body: bytes = b"", *, age_s: int = 0) -> int:
+def test_the_signature_covers_time_body_path_and_query(v3):
+    def status_of(method, path, body=b"", *, age_s=0):
         with time_machine.travel(time.time() - age_s, tick=False):
             core = v3._core
             signed = build_authorization(PATH, "POST", core._mchid, core._cert_serial_no, core._private_key, data="{}")
@@ -75,7 +74,7 @@ def test_the_signature_covers_time_body_path_and_query(v3: Any) -> None:
     assert status_of("POST", f"{PATH}x", b"{}") == status_of("POST", f"{PATH}?mchid=1", b"{}") == 401
 
 
-def test_the_client_really_verifies(v3: Any, order_v2: Any, control: Any) -> None:
+def test_the_client_really_verifies(v3, order_v2, control):
     """The twin of the tests above: with the answers' signatures spoilt, the client refuses them."""
     order_v2()
     control("faults", answer_wrong_signature=True)
@@ -84,7 +83,7 @@ def test_the_client_really_verifies(v3: Any, order_v2: Any, control: Any) -> Non
         v3.query(out_trade_no=NUMBER)
 
 
-def test_refunds_what_is_paid_and_no_more(v3: Any, paid: Any, give_back: Any, control: Any) -> None:
+def test_refunds_what_is_paid_and_no_more(v3, paid, give_back, control):
     trade = paid()
     trade.state = "NOTPAY"
     trade.save()
@@ -110,7 +109,7 @@ def test_refunds_what_is_paid_and_no_more(v3: Any, paid: Any, give_back: Any, co
 
 
 @pytest.fixture
-def abnormal(v3: Any, paid: Any, give_back: Any, control: Any) -> str:
+def abnormal(v3, paid, give_back, control):
     """The number of a refund that could not be delivered."""
     paid()
     control("faults", refund_abnormal=True)
@@ -123,8 +122,8 @@ def abnormal(v3: Any, paid: Any, give_back: Any, control: Any) -> str:
 CARD = {"bank_type": "ICBC_DEBIT", "bank_account": "6222021234567890", "real_name": "王小明"}
 
 
-def test_an_abnormal_refund_goes_elsewhere(v3: Any, abnormal: str, control: Any, shop: Any) -> None:
-    def divert(kind: str = "USER_BANK_CARD", number: str = abnormal, **card: Any) -> tuple[int, Any]:
+def test_an_abnormal_refund_goes_elsewhere(v3, abnormal, control, shop):
+    def divert(kind="USER_BANK_CARD", number=abnormal, **card):
         status, text = v3.abnormal_refund(number, "R1", kind, **card)
         return status, json.loads(text)
 
@@ -146,7 +145,7 @@ def test_an_abnormal_refund_goes_elsewhere(v3: Any, abnormal: str, control: Any,
     assert code_of(divert(**CARD)) == (400, "PARAM_ERROR")
 
 
-def test_a_closed_refund_leaves_room_for_another(v3: Any, paid: Any, give_back: Any, control: Any, shop: Any) -> None:
+def test_a_closed_refund_leaves_room_for_another(v3, paid, give_back, control, shop):
     paid()
     control("faults", refund_closed=True)
     give_back("R1")

@@ -1,7 +1,6 @@
 """The purge deletes what has ended, and nothing that a client may still ask for."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,13 +13,13 @@ NOW = timezone.now()
 OLD, NEW = NOW - KEEP - timedelta(hours=1), NOW - KEEP + timedelta(hours=1)
 
 
-def trade(number: str, state: str, **facts: Any) -> Trade:
+def trade(number, state, **facts):
     return Trade.objects.create(
         out_trade_no=number, transaction_id=number, state=state, total_fee=300, expires_at=OLD, created_at=OLD, **facts
     )
 
 
-def refund(number: str, fen: int, **facts: Any) -> None:
+def refund(number, fen, **facts):
     facts = {"state": "SUCCESS", "created_at": OLD, "settles_at": OLD, "settled_at": OLD} | facts
     of = Trade.objects.filter(out_trade_no=number).first() or trade(number, "REFUND")
     Refund.objects.create(

@@ -2,11 +2,9 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 
 from core.times import SHANGHAI
 from sandbox.faults import faults_set
@@ -19,15 +17,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def ask(client: Client, keys: dict[str, str]) -> Any:
-    def call(**query: str) -> Any:
+def ask(client, keys):
+    def call(**query):
         keys_sent = {"version": "v61", "appid": keys["WEATHER_APP_ID"], "appsecret": keys["WEATHER_APP_SECRET"]}
         return client.get("/sandbox/tianqi/api", keys_sent | {"city": "南京"} | query)
 
     return call
 
 
-def test_answers_every_field_as_text(ask: Any) -> None:
+def test_answers_every_field_as_text(ask):
     with time_machine.travel(NOON, tick=False):
         answer = ask()
 
@@ -41,7 +39,7 @@ def test_answers_every_field_as_text(ask: Any) -> None:
     assert (body["date"], body["week"]) == ("2025-04-18", "星期五")
 
 
-def test_is_of_the_day_before_until_new_figures_come() -> None:
+def test_is_of_the_day_before_until_new_figures_come():
     city = city_named("南京")
 
     assert report(city, NOON + timedelta(minutes=10)) == report(city, NOON) != report(city, NOON + timedelta(hours=1))
@@ -49,7 +47,7 @@ def test_is_of_the_day_before_until_new_figures_come() -> None:
     assert (midnight["date"], midnight["update_time"][:2]) == ("2025-04-18", "23")
 
 
-def test_any_chinese_city_keeps_its_identity_and_the_rest_is_refused_with_errcode(ask: Any) -> None:
+def test_any_chinese_city_keeps_its_identity_and_the_rest_is_refused_with_errcode(ask):
     first, second = ask(city="腾冲").json(), ask(city="腾冲").json()
     assert first == second
     assert first["cityid"].startswith("1019")
@@ -62,8 +60,8 @@ def test_any_chinese_city_keeps_its_identity_and_the_rest_is_refused_with_errcod
         assert answer.json()["errcode"] == 100
 
 
-def test_each_fault_spoils_the_answer(ask: Any) -> None:
-    def with_fault(kind: str, value: object = True) -> Any:
+def test_each_fault_spoils_the_answer(ask):
+    def with_fault(kind, value=True):
         faults_set(changes={kind: value}, reset=True)
         return ask()
 

@@ -18,11 +18,11 @@ from shop.tests.factories import make_order, make_paid, make_product
 pytestmark = pytest.mark.django_db
 
 
-def page_of(office, row) -> str:
+def page_of(office, row):
     return office.get(f"/admin/{row._meta.label_lower.replace('.', '/')}/{row.pk}/change/").content.decode()
 
 
-def steps_of(office, order) -> list[str]:
+def steps_of(office, order):
     """Return who did each step by the order's page, newest first."""
     log = page_of(office, order).partition('<ol class="op-log')[2].partition("</ol>")[0]
     return re.findall(r"<li.*?<small>([^<]*)</small>", log, re.DOTALL)

@@ -1,8 +1,7 @@
 """VIP time is bought like anything else, and counted once whatever the payment's news does."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -31,18 +30,18 @@ DAY = timedelta(days=1)
 NOW = timezone.now()
 
 
-def info(api: Any, username: str = "li") -> dict[str, Any]:
+def info(api, username="li"):
     return api.post("/users/login", {"username": username, "password": "a-password"}).json()["userInfo"]
 
 
-def pay(order: Order, now: datetime) -> PaidOutcome:
+def pay(order, now):
     """The news that an order's money is there, as payments brings it."""
     return payment_listener.on_paid(
         out_trade_no=order.order_id, paid_fen=order.total_fen, transaction_id="42", paid_at=now, now=now
     )
 
 
-def vip_of(user: User, now: datetime) -> tuple[int, datetime | None]:
+def vip_of(user, now):
     user.refresh_from_db()
     return user.vip_at(now)
 
@@ -135,7 +134,7 @@ class TestCounting:
         assert pay(another, NOW) is PaidOutcome.ACCEPTED  # its buyer is deleted
 
 
-def provider_pays(order: Order, now: datetime) -> None:
+def provider_pays(order, now):
     """A paid payment beside the paid order, so that there is money to give back."""
     Payment.objects.create(
         out_trade_no=order.order_id,
@@ -152,13 +151,13 @@ def provider_pays(order: Order, now: datetime) -> None:
 
 
 # --- Refunds ---------------------------------------------------------------------------------------
-def bought(wechat: Any, user: User, product: Product, now: datetime) -> Order:
+def bought(wechat, user, product, now):
     order = make_order(user, product, now=now)
     provider_pays(order, now)
     return order
 
 
-def rest_of(user: User, now: datetime) -> dict[int, float]:
+def rest_of(user, now):
     """Days that are left of each level."""
     user.refresh_from_db()
     return {level: rest / DAY for level, rest in vip_spans(user, now).items() if rest}
@@ -333,7 +332,7 @@ def test_in_any_order_of_events_each_span_counts_once(wechat, person, steps):
     User.objects.filter(pk=user.pk).update(vip_level=0, vip_expires_at=None, vip_rest=None)
     VipGrant.objects.all().delete()
     products = {level: make_vip(level, days=10, stock=10_000) for level in (1, 2, 3)}
-    orders: list[Order] = []
+    orders = []
     now = timezone.now()
     days = dict.fromkeys(products, 0)  # what is left of each level
 
@@ -354,7 +353,7 @@ def test_in_any_order_of_events_each_span_counts_once(wechat, person, steps):
         assert vip_of(user, now) == (level, now + days[level] * DAY if level else None)
 
 
-def follow(step: str, order: Order, times: int, user: User, now: datetime, days: dict[int, int]) -> None:
+def follow(step, order, times, user, now, days):
     order.refresh_from_db()
     line = order.lines.get()
     bought = 10 * line.quantity

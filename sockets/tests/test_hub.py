@@ -1,10 +1,8 @@
 import asyncio
 import threading
 import time
-from typing import Any
 from unittest.mock import AsyncMock
 
-import pytest
 import redis
 
 from sockets import hub
@@ -13,7 +11,7 @@ from sockets import hub
 class DeafLayer:
     """A channel layer that swallows the first cancellation, as redis-py may, and waits for the next message."""
 
-    async def receive(self, proc: str) -> dict[str, Any]:
+    async def receive(self, proc):
         while True:
             try:
                 await asyncio.sleep(3600)
@@ -23,8 +21,8 @@ class DeafLayer:
                 self.has_heard = True
 
 
-def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it() -> None:
-    async def waits() -> list[float]:
+def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it():
+    async def waits():
         bell, calls = hub.Bell(), []
         bell.ring()
         bell.ring()  # both come while no task waits
@@ -38,10 +36,10 @@ def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it() -> None:
     assert first < 20 and second > 0.19
 
 
-def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch):
     monkeypatch.setattr(hub, "LOOK_S", 0)
 
-    async def rings() -> None:
+    async def rings():
         layer = AsyncMock()
         layer.receive.side_effect = [ValueError, redis.ConnectionError, {"sid": "ann"}, asyncio.CancelledError]
         ours = hub.Hub("sockets!test", layer)
@@ -54,10 +52,10 @@ def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch
     asyncio.run(rings())
 
 
-def test_the_event_loop_of_a_server_that_stops_ends_even_if_a_cancellation_is_swallowed() -> None:
+def test_the_event_loop_of_a_server_that_stops_ends_even_if_a_cancellation_is_swallowed():
     layer = DeafLayer()
 
-    async def serve() -> None:
+    async def serve():
         hub.Hub("sockets!test", layer).start()
         await asyncio.sleep(0.05)
 

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from sockets.packets import Packet, PacketError
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("server-*.json"))
 
 
-def entries(file: Path) -> list[tuple[int, dict[str, Any]]]:
+def entries(file):
     recording = json.loads(file.read_text("utf-8"))
     version = 3 if recording["client"].startswith("2.") else 4
     # These are "ok", no packets.
@@ -23,20 +22,20 @@ def entries(file: Path) -> list[tuple[int, dict[str, Any]]]:
     ]
 
 
-def decoded(version: int, entry: dict[str, Any]) -> list[Packet]:
+def decoded(version, entry):
     if entry["via"] == "polling":
         return packets.decode_payload(entry["text"].encode(), version)
     return [packets.decode_text(entry["text"])] if "text" in entry else [packets.BINARY]
 
 
-def as_text(packet: Packet) -> str:
+def as_text(packet):
     assert packet.data is not None
     return packet.kind + packet.data
 
 
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)
-def test_reads_and_writes_every_recorded_payload(file: Path) -> None:
-    received: list[Packet] = []
+def test_reads_and_writes_every_recorded_payload(file):
+    received = []
     for version, entry in entries(file):
         payload = decoded(version, entry)
         if entry["via"] == "polling" and packets.BINARY not in payload:
@@ -61,7 +60,7 @@ def test_reads_and_writes_every_recorded_payload(file: Path) -> None:
         (3, "1:２".encode()),
     ],
 )
-def test_refuses_malformed_payloads(version: int, body: bytes) -> None:
+def test_refuses_malformed_payloads(version, body):
     with pytest.raises(PacketError):
         packets.decode_payload(body, version)
 
@@ -78,7 +77,7 @@ def test_refuses_malformed_payloads(version: int, body: bytes) -> None:
         ('61-/a,4["a"]', (6, "/a")),
     ],
 )
-def test_reads_the_head_of_a_message(text: str, expected: tuple[int, str]) -> None:
+def test_reads_the_head_of_a_message(text, expected):
     assert packets.decode_message(text) == expected
     for headless in ("", "7", "x", "9[]", "２[]"):
         with pytest.raises(PacketError):
@@ -90,7 +89,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(versions, st.lists(texts.filter(lambda t: "\x1e" not in t), min_size=1, max_size=8))
-def test_a_payload_survives_the_way_there_and_back(version: int, datas: list[str]) -> None:
+def test_a_payload_survives_the_way_there_and_back(version, datas):
     sent = [Packet(packets.MESSAGE, data) for data in datas]
 
     payload = packets.encode_payload(map(as_text, sent), version)

@@ -1,7 +1,6 @@
 import asyncio
 import json
 import logging
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -17,14 +16,14 @@ pytestmark = pytest.mark.asyncio
 UNKNOWN = {"code": 1, "message": "Session ID unknown"}
 
 
-async def poll_that_waits(client: Client, **more: Any) -> "asyncio.Task[Any]":
+async def poll_that_waits(client, **more):
     task = asyncio.create_task(client.poll(**more))
     await asyncio.sleep(0.1)
     assert not task.done()
     return task
 
 
-async def test_greets_an_old_client_in_the_first_answer_and_a_new_one_when_it_joins() -> None:
+async def test_greets_an_old_client_in_the_first_answer_and_a_new_one_when_it_joins():
     old, new = Client("3"), Client("4")
     text = await old.connect()
     head = f'0{{"sid":"{old.sid}","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":5000}}'
@@ -52,7 +51,7 @@ async def test_greets_an_old_client_in_the_first_answer_and_a_new_one_when_it_jo
 
 
 @pytest.mark.parametrize(("version", "noop"), [("3", "1:6"), ("4", "6")])
-async def test_a_server_that_ends_sends_waiting_polls_to_another_one(version: str, noop: str) -> None:
+async def test_a_server_that_ends_sends_waiting_polls_to_another_one(version, noop):
     client = Client(version)
     await client.connect()
     poll = await poll_that_waits(client)
@@ -64,7 +63,7 @@ async def test_a_server_that_ends_sends_waiting_polls_to_another_one(version: st
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
-async def test_a_waiting_poll_gets_what_another_process_sends(version: str) -> None:
+async def test_a_waiting_poll_gets_what_another_process_sends(version):
     client = Client(version)
     await client.connect()
     poll = await poll_that_waits(client)
@@ -74,10 +73,10 @@ async def test_a_waiting_poll_gets_what_another_process_sends(version: str) -> N
     assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
 
 
-async def test_an_event_that_comes_while_valkey_is_asked_again_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_that_comes_while_valkey_is_asked_again_is_sent_at_once(monkeypatch):
     ask, words = sessions.Sessions.poll, list[str]()
 
-    async def poll(self: Any, *args: Any, **options: Any) -> list[Any]:
+    async def poll(self, *args, **options):
         answer = await ask(self, *args, **options)
         words.append(answer[0])
         if len(words) == 2:
@@ -93,12 +92,12 @@ async def test_an_event_that_comes_while_valkey_is_asked_again_is_sent_at_once(m
 
 
 @pytest.mark.usefixtures("quick")
-async def test_heartbeats_go_both_ways_and_who_is_silent_or_never_joins_is_closed() -> None:
+async def test_heartbeats_go_both_ways_and_who_is_silent_or_never_joins_is_closed():
     # At the same time, because a client lives for seconds.
     await asyncio.gather(_beats_and_falls_silent("3", "1:2", "1:3", "1:1"), _beats_and_falls_silent("4", "3", "2", "1"))
 
 
-async def _beats_and_falls_silent(version: str, ping: str, pong: str, close: str) -> None:
+async def _beats_and_falls_silent(version, ping, pong, close):
     client, outsider = Client(version), Client("4")
     await client.connect()
     outsider.sid = json.loads((await request(**outsider.query)).text[1:])["sid"]
@@ -117,7 +116,7 @@ async def _beats_and_falls_silent(version: str, ping: str, pong: str, close: str
     assert (await client.poll()).json() == UNKNOWN and not await emit(client.sid)
 
 
-async def test_a_proxy_that_repeats_a_poll_gets_the_same_answer_and_of_two_polls_the_later_one_counts() -> None:
+async def test_a_proxy_that_repeats_a_poll_gets_the_same_answer_and_of_two_polls_the_later_one_counts():
     client = Client("4")
     await client.connect()
     await emit(client.sid)
@@ -142,7 +141,7 @@ async def test_a_proxy_that_repeats_a_poll_gets_the_same_answer_and_of_two_polls
         *(("GET", {"EIO": version}, 5) for version in ("2", "", "04")),
     ],
 )
-async def test_refuses_in_the_words_of_engine_io(method: str, query: dict[str, str], code: int) -> None:
+async def test_refuses_in_the_words_of_engine_io(method, query, code):
     answer = await request(method, **({"EIO": "4", "transport": "polling"} | query))
 
     words = ["Transport unknown", "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden"]
@@ -151,9 +150,7 @@ async def test_refuses_in_the_words_of_engine_io(method: str, query: dict[str, s
 
 
 @pytest.mark.parametrize("body", [b"nonsense", b"2", b"3\x1e" * 300])
-async def test_malformed_packets_and_floods_close_the_session_without_a_trace(
-    body: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_malformed_packets_and_floods_close_the_session_without_a_trace(body, caplog):
     with caplog.at_level(logging.DEBUG, "sockets"):
         client, flood = Client("4"), Client("3")
         await client.connect()
@@ -167,7 +164,7 @@ async def test_malformed_packets_and_floods_close_the_session_without_a_trace(
     assert not caplog.records
 
 
-async def test_a_body_counts_to_what_the_process_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_counts_to_what_the_process_has_room_for(monkeypatch):
     monkeypatch.setattr(memory, "size", 100_000)
 
     client = Client("4")
@@ -179,7 +176,7 @@ async def test_a_body_counts_to_what_the_process_has_room_for(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("chunks", [[b"4" * 1_000_001], [b"4" * 600_000] * 50])
-async def test_oversized_packets_close_the_session(chunks: list[bytes]) -> None:
+async def test_oversized_packets_close_the_session(chunks):
     client = Client("4")
     await client.connect()
     answer = await request("POST", chunks=chunks, **client.query)
@@ -190,7 +187,7 @@ async def test_oversized_packets_close_the_session(chunks: list[bytes]) -> None:
     assert answer and answer.status == 413
 
 
-async def test_takes_binary_messages_however_they_come() -> None:
+async def test_takes_binary_messages_however_they_come():
     client = Client("3")
     await client.connect()
     text = '52-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
@@ -215,7 +212,7 @@ async def test_takes_binary_messages_however_they_come() -> None:
         ("http://[", 403),
     ],
 )
-async def test_only_listed_origins_may_connect_where_there_is_a_list(settings: Any, origin: str, status: int) -> None:
+async def test_only_listed_origins_may_connect_where_there_is_a_list(settings, origin, status):
     settings.CORS_ALLOW_ALL_ORIGINS = False
     settings.CORS_ALLOWED_ORIGINS = ["https://front.example"]
     headers = {"host": "api.example"} | ({"origin": origin} if origin else {})
@@ -238,7 +235,7 @@ async def test_only_listed_origins_may_connect_where_there_is_a_list(settings: A
         assert "POST" in preflight.headers["access-control-allow-methods"]
 
 
-async def test_serves_the_client_itself() -> None:
+async def test_serves_the_client_itself():
     answer = await request(path="/socket.io/socket.io.js")
 
     assert answer.status == 200
@@ -257,9 +254,7 @@ async def test_serves_the_client_itself() -> None:
     st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS"]),
 )
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_body_and_any_query_are_answered(
-    version: str, body: bytes, kind: str, query: dict[str, str], method: str
-) -> None:
+async def test_any_body_and_any_query_are_answered(version, body, kind, query, method):
     odd = await request(method, **{k: v.encode("utf-8", "replace").decode() for k, v in query.items()})
     assert odd.status in {200, 204, 400}
     client = Client(version)

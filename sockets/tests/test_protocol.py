@@ -7,13 +7,13 @@ from sockets.packets import Packet, PacketError
 from sockets.protocol import Peer, Reaction
 
 
-def joined(version: int) -> Peer:
+def joined(version):
     peer = Peer(version)
     peer.join("abcdefghijklmnopqrstuvwx")
     return peer
 
 
-def message(text: str) -> Packet:
+def message(text):
     return Packet(packets.MESSAGE, text)
 
 
@@ -36,7 +36,7 @@ def message(text: str) -> Packet:
         (3, message("1/admin,"), Reaction()),
     ],
 )
-def test_answers_each_packet_as_the_protocol_says(version: int, packet: Packet, reaction: Reaction) -> None:
+def test_answers_each_packet_as_the_protocol_says(version, packet, reaction):
     assert joined(version).receive(packet) == reaction
 
 
@@ -49,6 +49,6 @@ def test_answers_each_packet_as_the_protocol_says(version: int, packet: Packet, 
         (4, message("nonsense")),
     ],
 )
-def test_cuts_off_who_breaks_the_protocol(version: int, packet: Packet) -> None:
+def test_cuts_off_who_breaks_the_protocol(version, packet):
     with pytest.raises(PacketError):
         joined(version).receive(packet)

@@ -1,9 +1,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
@@ -19,11 +17,11 @@ from sockets.tests.asgi import CLIENT, GREETING, Client, WebSocket, emit, in_ano
 pytestmark = pytest.mark.asyncio
 
 
-def engine(version: str = "4", **more: str) -> WebSocket:
+def engine(version="4", **more):
     return WebSocket(EIO=version, transport="websocket", **more)
 
 
-async def joined(ws: WebSocket, version: str = "4") -> str:
+async def joined(ws, version="4"):
     """Come through the handshake; answers the sid."""
     sid = json.loads((await ws.text())[1:])["sid"]
     if version == "4":
@@ -36,7 +34,7 @@ async def joined(ws: WebSocket, version: str = "4") -> str:
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
-async def test_greets_and_carries_events(version: str) -> None:
+async def test_greets_and_carries_events(version):
     async with engine(version) as ws:
         assert ws.first == {"type": "websocket.accept"}
         sid = await joined(ws, version)
@@ -54,9 +52,7 @@ async def test_greets_and_carries_events(version: str) -> None:
 
 
 @pytest.mark.parametrize("to", [partial(engine, "3"), partial(engine, "4"), partial(WebSocket, "/ws/login")])
-async def test_the_handshake_fails_while_valkey_is_away(
-    to: Callable[[], WebSocket], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_handshake_fails_while_valkey_is_away(to, monkeypatch):
     monkeypatch.setattr(sessions.Sessions, "open", AsyncMock(side_effect=redis.ConnectionError))
 
     async with to() as ws:
@@ -64,10 +60,10 @@ async def test_the_handshake_fails_while_valkey_is_away(
 
 
 @pytest.mark.parametrize("is_sandbox", [True, False])
-async def test_only_a_sandbox_finds_a_client_by_its_address(settings: Any, is_sandbox: bool) -> None:
+async def test_only_a_sandbox_finds_a_client_by_its_address(settings, is_sandbox):
     settings.SANDBOX = is_sandbox
 
-    async def sids() -> set[str]:
+    async def sids():
         return set(await asyncio.to_thread(sessions.sids_at, CLIENT[0]))
 
     async with engine() as ws:
@@ -82,7 +78,7 @@ async def test_only_a_sandbox_finds_a_client_by_its_address(settings: Any, is_sa
 
 
 @pytest.mark.usefixtures("quick")
-async def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch):
     monkeypatch.setattr("channels_redis.core.RedisChannelLayer.send", AsyncMock())
 
     async with engine() as ws:
@@ -91,14 +87,14 @@ async def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: py
 
 
 @pytest.mark.usefixtures("quick")
-async def test_heartbeats_go_both_ways_and_who_is_silent_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_heartbeats_go_both_ways_and_who_is_silent_is_closed(monkeypatch):
     monkeypatch.setattr("sockets.consumers.CLOSE_PATIENCE_S", 0.1)
 
     # At the same time, because a client lives for seconds.
     await asyncio.gather(_beats_and_falls_silent("3", "2", "3"), _beats_and_falls_silent("4", "3", "2"))
 
 
-async def _beats_and_falls_silent(version: str, ping: str, pong: str) -> None:
+async def _beats_and_falls_silent(version, ping, pong):
     async with engine(version) as ws, engine("4") as outsider:
         sid = await joined(ws, version)
         for _ in range(8):  # longer than a client without heartbeats lives
@@ -116,9 +112,7 @@ async def _beats_and_falls_silent(version: str, ping: str, pong: str) -> None:
 
 
 @pytest.mark.parametrize("frame", ["", "nonsense", "2", "5"])
-async def test_malformed_packets_close_the_connection_without_a_trace(
-    frame: str | bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_malformed_packets_close_the_connection_without_a_trace(frame, caplog):
     with caplog.at_level(logging.DEBUG, "sockets"):
         async with engine() as ws:
             sid = await joined(ws)
@@ -129,7 +123,7 @@ async def test_malformed_packets_close_the_connection_without_a_trace(
 
 
 @pytest.mark.parametrize("path", ["/socket.io/", "/ws/login"])
-async def test_oversized_frames_close_the_connection(path: str) -> None:
+async def test_oversized_frames_close_the_connection(path):
     for frame in ("4" * 1_000_001, b"4" * 1_000_001):
         async with WebSocket(path, EIO="4", transport="websocket") as ws:
             await ws.text()
@@ -154,9 +148,7 @@ FRONT, EVIL = "https://front.example", "https://evil.example"
         ("/elsewhere", FRONT, {}, "close"),
     ],
 )
-async def test_accepts_what_it_serves_from_listed_origins(
-    path: str, origin: str, changes: dict[str, str], first: str, settings: Any
-) -> None:
+async def test_accepts_what_it_serves_from_listed_origins(path, origin, changes, first, settings):
     settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = False, [FRONT]
 
     async with WebSocket(path, {"origin": origin}, **({"EIO": "4", "transport": "websocket"} | changes)) as ws:
@@ -167,7 +159,7 @@ async def test_accepts_what_it_serves_from_listed_origins(
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
-async def test_a_polling_client_moves_to_a_websocket_of_another_process(version: str) -> None:
+async def test_a_polling_client_moves_to_a_websocket_of_another_process(version):
     client = Client(version)
     await in_another_process(client.connect)
     poll = asyncio.create_task(client.poll())
@@ -185,7 +177,7 @@ async def test_a_polling_client_moves_to_a_websocket_of_another_process(version:
     assert not sessions.is_live(client.sid)
 
 
-async def test_polling_goes_on_when_the_websocket_gives_up_or_sends_no_probe() -> None:
+async def test_polling_goes_on_when_the_websocket_gives_up_or_sends_no_probe():
     client = Client("4")
     await client.connect()
     async with engine(sid=client.sid) as ws:
@@ -202,7 +194,7 @@ async def test_polling_goes_on_when_the_websocket_gives_up_or_sends_no_probe() -
     assert (await poll).text == '42["news","x"]'
 
 
-async def test_of_two_websockets_one_takes_over() -> None:
+async def test_of_two_websockets_one_takes_over():
     client = Client("4")
     await client.connect()
     async with engine(sid=client.sid) as first, engine(sid=client.sid) as second:
@@ -215,8 +207,8 @@ async def test_of_two_websockets_one_takes_over() -> None:
         assert await first.text() == '42["news","x"]'
 
 
-async def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
-    async def upgrade(client: Client, got: list[str]) -> None:
+async def test_no_event_is_lost_or_doubled_while_clients_upgrade():
+    async def upgrade(client, got):
         while len(got) < 10:
             got.extend(t for t in (await client.poll()).text.split("\x1e") if t.startswith("42"))
         poll = asyncio.create_task(client.poll())
@@ -228,7 +220,7 @@ async def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
             while len(got) < 60:
                 got.append(await ws.text())
 
-    async def speak(clients: list[Client]) -> None:
+    async def speak(clients):
         for number in range(60):
             for client in clients:
                 await emit(client.sid, number)
@@ -236,7 +228,7 @@ async def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
     clients = [Client("4") for _ in range(6)]
     for client in clients:
         await client.connect()
-    got: list[list[str]] = [[] for _ in clients]
+    got = [[] for _ in clients]
     upgrades = [upgrade(client, events) for client, events in zip(clients, got, strict=True)]
     await asyncio.wait_for(asyncio.gather(speak(clients), *upgrades), 30)
     assert got == [[f'42["news",{n}]' for n in range(60)]] * 6
@@ -246,7 +238,7 @@ async def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
 
 
 @pytest.mark.parametrize("path", ["/ws/login", "/ws/login/"])
-async def test_a_plain_websocket_carries_the_same_events_until_valkey_forgets_it(path: str) -> None:
+async def test_a_plain_websocket_carries_the_same_events_until_valkey_forgets_it(path):
     async with WebSocket(path) as ws:
         greeting = json.loads(await ws.text())
         sid = greeting["data"]["sid"]
@@ -263,7 +255,7 @@ async def test_a_plain_websocket_carries_the_same_events_until_valkey_forgets_it
 # --- Trouble -----------------------------------------------------------------------------------------
 
 
-async def test_a_client_that_does_not_read_is_cut_off_and_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_is_cut_off_and_delays_no_other(monkeypatch):
     monkeypatch.setattr("sockets.consumers.SEND_PATIENCE_S", 0.2)
     async with engine() as deaf, engine() as other:
         sid_of_deaf, sid = await joined(deaf), await joined(other)
@@ -282,7 +274,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_no_other(monkey
     st.lists(st.text(max_size=30) | st.binary(max_size=30) | st.sampled_from(["40", "41", "2", "3", "1"]), max_size=6),
 )
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_frames_are_served_or_cut_off(version: str, frames: list[str | bytes]) -> None:
+async def test_any_frames_are_served_or_cut_off(version, frames):
     async with engine(version) as ws:
         for frame in frames:
             ws.send(frame)

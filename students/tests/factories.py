@@ -17,12 +17,12 @@ FIELDS = {
 """What a client posts to add a student."""
 
 
-def student(**fields: Any) -> Student:
+def student(**fields):
     """A student that is not saved yet."""
     defaults: dict[str, Any] = {BY_WIRE[wire].field: value for wire, value in FIELDS.items()}
     return Student(**defaults | {"age": 21} | fields)
 
 
-def students(*names: str, **fields: Any) -> list[Student]:
+def students(*names, **fields):
     """Save one student per name, in one statement."""
     return Student.objects.bulk_create([student(name=name, **fields) for name in names])

@@ -18,18 +18,18 @@ INSERT = f"INSERT INTO students_student ({COLUMNS})"
 ROW = "'{}', '谭', 20, 'H3', 'x', 'x', 'x', 'x', '', now()"
 
 
-def sql(statement: str, *params: object) -> None:
+def sql(statement, *params):
     with connection.cursor() as cursor:
         cursor.execute(statement, params or None)
 
 
-def parts(key: str) -> int:
+def parts(key):
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM students_tally WHERE key = %s", [key])
         return cursor.fetchone()[0]
 
 
-def copy(rows: list[tuple[str, str, str]]) -> None:
+def copy(rows):
     connection.ensure_connection()
     statement = f"COPY students_student ({COLUMNS}) FROM STDIN"
     with connection.connection.cursor() as cursor, cursor.copy(statement) as out:
@@ -37,19 +37,19 @@ def copy(rows: list[tuple[str, str, str]]) -> None:
             out.write_row((sid, name, 20, class_name, "x", "x", "x", "x", "", "2020-01-01 00:00+08"))
 
 
-def upsert() -> None:
+def upsert():
     for sid in (Student.objects.get(name="李雷").sid, "A1"):
         change = "ON CONFLICT (sid) DO UPDATE SET name = excluded.name, class_name = excluded.class_name"
         sql(f"{INSERT} VALUES ({ROW.format(sid)}) {change}")
 
 
-def with_triggers_off() -> None:
+def with_triggers_off():
     sql("SET LOCAL session_replication_role = replica")
     students("谭", class_name="H3")
     sql("SET LOCAL session_replication_role = origin")
 
 
-def rolled_back() -> None:
+def rolled_back():
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         Student.objects.all().delete()
         students("谭", class_name="H3")
@@ -87,7 +87,7 @@ def few(db):
     students("李雷", class_name="H2")
 
 
-def now() -> tuple[int, ...]:
+def now():
     assert counts_wrong() == []
     counts = [student_count(class_name) for class_name in ("", "H1", "H2", "H3")]
     assert counts[0] == Student.objects.count() == student_page(slice(0, 1)).total
@@ -135,14 +135,14 @@ def test_recount_finds_and_mends_what_happened_with_the_triggers_off():
     assert counts_wrong() == [] and student_page(slice(0, 5), class_name="H2").total == 1
 
 
-def everything_at_once(seed: int) -> None:
+def everything_at_once(seed):
     """One writer among several: adds, imports, moves, renames, deletes, gives up, folds."""
     random = Random(seed)
     name = partial(random.choice, ["谭鹏", "王芳", "谭", "李an", "Anna"])
     class_name = partial(random.choice, ["H1", "H2", "H3"])
 
     @transaction.atomic
-    def in_parts() -> None:
+    def in_parts():
         students(name(), class_name=class_name())
         keys_fold(["*", "cH1"])
         Student.objects.filter(id=random.randrange(1, 300)).update(name=name())
@@ -171,9 +171,9 @@ class TestAtOnce:
         students(*["谭鹏", "王芳", "Anna"] * 50, class_name="H1")
 
     def test_totals_equal_the_rows_while_many_write(self):
-        wrong: list[int] = []
+        wrong = []
 
-        def watch() -> None:
+        def watch():
             # The page and its total are of one moment: all students fit on this page.
             for _ in range(60):
                 page = student_page(slice(0, 100_000))

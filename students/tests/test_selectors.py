@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 from random import Random
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from students import selectors
 from students.counts import class_key
 from students.models import Student
-from students.selectors import StudentPage, class_list, student_page
+from students.selectors import class_list, student_page
 from students.tests.factories import student, students
 
 pytestmark = pytest.mark.django_db
@@ -37,12 +36,12 @@ def people():
     Student.objects.filter(id__range=(50_000, 90_000)).delete()
 
 
-def by_hand(text: str, class_name: str = "") -> list[int]:
+def by_hand(text, class_name=""):
     people = Student.objects.order_by("-pk").values_list("pk", "name", "class_name")
     return [pk for pk, name, belongs in people if text in name and class_name in ("", belongs)]
 
 
-def ids(page: StudentPage) -> list[int]:
+def ids(page):
     return [row.id for row in page.rows]
 
 
@@ -53,7 +52,7 @@ def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, max_fetched,
     monkeypatch.setattr(selectors, "MAX_FETCHED", max_fetched)
     expected = by_hand(text)
 
-    calls: list[Any] = []
+    calls = []
     for start in (0, 7, 10_000):
         with connection.execute_wrapper(lambda execute, *call: calls.append(call) or execute(*call)):
             page = student_page(slice(start, start + 5), key=text)

@@ -2,9 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connections
@@ -30,7 +28,7 @@ SERVERS = {
 class Server(Service):
     """One process that serves HTTP and sockets."""
 
-    def __init__(self, command: list[str], log: Path, public_url: str) -> None:
+    def __init__(self, command, log, public_url):
         self.port = free_ports(1)[0]
         environ = environment(
             DJANGO_SETTINGS_MODULE="tests.clients.settings", PORT=str(self.port), PUBLIC_BASE_URL=public_url
@@ -38,19 +36,17 @@ class Server(Service):
         where = ["--host", "127.0.0.1", "--port", str(self.port)]
         super().__init__([*command, *where], environ | {"LOG_LEVEL": "WARNING"}, log)
 
-    def is_ready(self) -> bool:
+    def is_ready(self):
         return ask(self.port, "GET", "/health/live")[0] > 0
 
 
 @pytest.fixture(scope="package")
-def proxy_port() -> int:
+def proxy_port():
     return free_ports(1)[0]
 
 
 @pytest.fixture(scope="package")
-def servers(
-    put_back: Callable[[], None], django_db_blocker: Any, proxy_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[Server]]:
+def servers(put_back, django_db_blocker, proxy_port, tmp_path_factory):
     """Two servers that know the address of a proxy before them."""
     logs = tmp_path_factory.mktemp("servers")
     with django_db_blocker.unblock():
@@ -70,7 +66,7 @@ def servers(
 
 
 @pytest.fixture
-def proxy(servers: list[Server], proxy_port: int) -> Iterator[str]:
+def proxy(servers, proxy_port):
     """A round-robin proxy before both servers: its address."""
     command = ["node", str(HERE / "proxy.js"), str(proxy_port), *(str(server.port) for server in servers)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -82,10 +78,10 @@ def proxy(servers: list[Server], proxy_port: int) -> Iterator[str]:
 
 
 @pytest.fixture
-def node() -> Callable[..., Any]:
+def node():
     """Run a script of this folder; answers what it printed as JSON."""
 
-    def run(script: str, *args: object, timeout_s: float = 60) -> Any:
+    def run(script, *args, timeout_s=60):
         command = ["node", str(HERE / script), *map(str, args)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
         assert result.returncode == 0, result.stderr
@@ -95,7 +91,7 @@ def node() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def quiet(servers: list[Server]) -> Iterator[None]:
+def quiet(servers):
     """No server may write a traceback while the test runs, and no client is blamed for how it works."""
     before = [len(server.log()) for server in servers]
     yield

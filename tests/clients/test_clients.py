@@ -3,32 +3,30 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 
 from accounts.tasks import expire_scan_codes
 from core.cache import valkey
-from tests.clients.conftest import HERE, Server
+from tests.clients.conftest import HERE
 
 # `django_db` makes pytest-django prepare the database; the servers use it, not the tests.
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
 
-def test_every_client_logs_in_by_every_transport(proxy: str, node: Callable[..., Any]) -> None:
+def test_every_client_logs_in_by_every_transport(proxy, node):
     results = node("matrix.js", proxy, 3000)
 
     assert [result for result in results if not result.get("ok")] == []
     assert len(results) == 9
 
 
-def test_a_plain_websocket_logs_in(proxy: str, node: Callable[..., Any]) -> None:
+def test_a_plain_websocket_logs_in(proxy, node):
     assert node("plain.js", proxy) == {"ok": True}
 
 
-def test_a_code_that_is_not_scanned_is_told_to_be_over(proxy: str) -> None:
+def test_a_code_that_is_not_scanned_is_told_to_be_over(proxy):
     command = ["node", str(HERE / "expiry.js"), proxy]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as clients:
         assert clients.stderr
@@ -41,16 +39,12 @@ def test_a_code_that_is_not_scanned_is_told_to_be_over(proxy: str) -> None:
     assert json.loads(out) == {"ok": True, "screens": 9}
 
 
-def test_of_two_hundred_at_once_sixty_get_their_own_event_and_the_others_none(
-    proxy: str, node: Callable[..., Any]
-) -> None:
+def test_of_two_hundred_at_once_sixty_get_their_own_event_and_the_others_none(proxy, node):
     assert node("crowd.js", proxy, 200, 60, timeout_s=120)["ok"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-def test_a_server_that_goes_costs_no_polling_client_its_connection(
-    servers: list[Server], proxy_port: int, number: signal.Signals
-) -> None:
+def test_a_server_that_goes_costs_no_polling_client_its_connection(servers, proxy_port, number):
     """The others come back by themselves, and log in."""
     max_lost = 1 if number == signal.SIGKILL else 0
     arguments = [proxy_port, *(server.port for server in servers), max_lost]
@@ -71,7 +65,7 @@ def test_a_server_that_goes_costs_no_polling_client_its_connection(
 
 
 @pytest.mark.asyncio
-async def test_sockets_are_told_before_their_server_stops(servers: list[Server]) -> None:
+async def test_sockets_are_told_before_their_server_stops(servers):
     address = f"ws://127.0.0.1:{servers[1].port}"
     async with (
         connect(f"{address}/ws/login") as plain,

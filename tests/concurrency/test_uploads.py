@@ -32,13 +32,13 @@ def server(home, django_db_setup, django_db_blocker):
         yield port
 
 
-def upload(port: int, content: bytes, number: int):
+def upload(port, content, number):
     body = b'--x\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n' + content + b"\r\n--x--\r\n"
     headers = {"content-type": "multipart/form-data; boundary=x", "X-Forwarded-For": f"10.0.0.{number}"}
     return ask(port, "POST", "/upload/uploadImg", body, **headers)
 
 
-def peak_memory_mb(port: int) -> int:
+def peak_memory_mb(port):
     """Most memory that the largest process that serves ``port`` has ever had."""
     sizes = []
     for entry in Path("/proc").iterdir():

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from tests.journeys.browser import CHROMIUM_ARGS, forget_visitor, visitor, watched_page
 from tests.journeys.installation import Caller, installation, shell
@@ -25,27 +25,27 @@ class Running:
     root_password: str
     shell: Callable[[str], None]  # runs code in its Django
 
-    def token(self, username: str, password: str) -> str:
+    def token(self, username, password):
         return Caller(self.base, username, password).headers["authorization"]
 
     @property
-    def root(self) -> Caller:
+    def root(self):
         return Caller(self.base, "root", self.root_password)
 
-    def manage(self, *words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    def manage(self, *words, stdin="", **environ):
         """Run a command of ours on the installation, which finds the engines and the port below its state."""
         command, out = [sys.executable, "manage.py", *words], subprocess.PIPE
         environ = plain_environ(STATE_DIR=str(self.state), **environ)
         return subprocess.run(command, input=stdin, env=environ, stdout=out, stderr=subprocess.STDOUT, text=True)
 
-    def captcha_answer(self, key: str) -> str:
+    def captcha_answer(self, key):
         """Read what a person would read off the picture."""
         url = json.loads((self.state / "engines.json").read_text())["REDIS_URL"]
         return redis.Redis.from_url(url).get(f"spms:captcha:{key}").decode()
 
 
 @pytest.fixture(scope="package")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(tmp_path_factory):
     home, password = tmp_path_factory.mktemp("running"), "journey-root-9"
     with (
         installation(home, free_ports(1)[0], ROOT_PASSWORD=password, ADMIN_TOTP="optional") as base,
@@ -55,7 +55,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
+def chromium():
     # Its event loop runs in this thread: it has to end before other tests start their own.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
@@ -64,14 +64,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def context(chromium: Browser, running: Running) -> Iterator[BrowserContext]:
+def context(chromium, running):
     """One for all tests, because what it has in its cache already halves the time of a page."""
     with visitor(chromium, running.base) as context:
         yield context
 
 
 @pytest.fixture
-def page(context: BrowserContext, running: Running) -> Iterator[Page]:
+def page(context, running):
     """A page of a first visit. It must neither complain nor ask another host for anything."""
     # One page for all tests as well: to start the process of a new one takes longer than to load a page of ours.
     page = context.pages[0] if context.pages else context.new_page()

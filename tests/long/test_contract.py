@@ -4,8 +4,6 @@ Without variables a short look with a fixed seed; ``CONTRACT_EXAMPLES=50 CONTRAC
 """
 
 import os
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import requests
@@ -30,10 +28,10 @@ from tests.processes import web_processes
 EXAMPLES, SEED = int(os.environ.get("CONTRACT_EXAMPLES", "0")), int(os.environ.get("CONTRACT_SEED", "1"))
 pytestmark = pytest.mark.django_db(transaction=True)
 ASK_TO_LOG_IN = {"10022", "1004"}
-_guarded: set[tuple[str, str]] = set()
+_guarded = set()
 
 
-def _body(answer: Any) -> dict[str, Any]:
+def _body(answer):
     try:
         body = answer.json()
     except ValueError:
@@ -41,15 +39,15 @@ def _body(answer: Any) -> dict[str, Any]:
     return body if answer.status_code == 200 and isinstance(body, dict) else {}
 
 
-def _is_refused(answer: Any) -> bool:
+def _is_refused(answer):
     return _body(answer).get("state") is False
 
 
-def _asks_to_log_in(answer: Any) -> bool:
+def _asks_to_log_in(answer):
     return _body(answer).get("code") in ASK_TO_LOG_IN
 
 
-def _needs_a_token(answer: Any) -> bool:
+def _needs_a_token(answer):
     """Schemathesis shows what it was answered with the token: ask again with none and with a wrong one, once a call."""
     if _asks_to_log_in(answer):
         return True
@@ -59,22 +57,22 @@ def _needs_a_token(answer: Any) -> bool:
     return call in _guarded
 
 
-def _asked_again(request: requests.PreparedRequest, token: str) -> requests.Response:
+def _asked_again(request, token):
     request = request.copy()
     request.headers["authorization"] = token
     with requests.Session() as session:
         return session.send(request)
 
 
-def _is_of_any_method(answer: Any) -> bool:
+def _is_of_any_method(answer):
     return answer.request.url.endswith("/verify") and answer.status_code == 200
 
 
-def _is_the_page_of_a_phone(answer: Any) -> bool:
+def _is_the_page_of_a_phone(answer):
     return answer.request.method in {"GET", "HEAD"} and "/attendance/sign" in answer.request.url
 
 
-def _is_a_form_without_fields(answer: Any) -> bool:
+def _is_a_form_without_fields(answer):
     request = answer.request
     is_form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
     return is_form and b"content-disposition" not in bytes(request.body or b"").lower()
@@ -83,7 +81,7 @@ def _is_a_form_without_fields(answer: Any) -> bool:
 # In what the server may differ from its document, as Schemathesis reads it, which looks at the HTTP status alone: our
 # outcomes travel with HTTP 200, because its clients read them where HTTP errors never arrive, and are told apart by the
 # body. Each looks at the body: only what was refused there is allowed.
-KNOWN: list[tuple[tuple[type[Exception], ...], Callable[[Any], bool]]] = [
+KNOWN = [
     ((AcceptedNegativeData,), _is_refused),
     # After an HTTP 401 none of the clients would go to its login.
     ((IgnoredAuth,), _needs_a_token),
@@ -118,10 +116,10 @@ def schema(settings, tmp_path):
 
         @schema.auth(refresh_interval=None)
         class Token:
-            def get(self, case: Any, context: Any) -> str:
+            def get(self, case, context):
                 return token_issue(root)  # a new one each time: signing out ends it
 
-            def set(self, case: Any, data: str, context: Any) -> None:
+            def set(self, case, data, context):
                 case.headers["authorization"] = data
 
         yield schema
@@ -132,11 +130,11 @@ def test_only_known_differences_are_left(schema):
     succeeded, differences = set(), {}
 
     @schema.hook
-    def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+    def filter_failure(context, failure, case, response):
         return not any(isinstance(failure, kinds) and holds(response) for kinds, holds in KNOWN)
 
     @schema.hook
-    def after_call(context: Any, case: Any, response: Any) -> None:
+    def after_call(context, case, response):
         if b'"state":true' in response.content:
             succeeded.add(case.operation.path)
 

@@ -5,9 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,17 +33,17 @@ def port(engines):
         yield port
 
 
-def log_in(port: int) -> str:
+def log_in(port):
     status, body = ask(port, "POST", "/users/login", {"username": "root", "password": PASSWORD})
     assert status == 200, body
     return body["token"]
 
 
-def busy(port: int, token: str) -> AbstractContextManager[list[tuple[int, Any]]]:
+def busy(port, token):
     return load(*[lambda: ask(port, "GET", "/getloginlog", token=token)] * 4)
 
 
-def recovers(port: int, token: str, within_s: float = 30) -> None:
+def recovers(port, token, within_s=30):
     assert until(lambda: ask(port, "GET", "/getloginlog", token=token)[0] == 200, within_s), "no recovery"
 
 

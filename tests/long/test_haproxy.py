@@ -5,13 +5,10 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 
 import pytest
 
@@ -40,7 +37,7 @@ class Web:
 class Handler(BaseHTTPRequestHandler):
     web: Web
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         self.web.names = tuple(name.lower() for name in self.headers)
         if self.path == "/slow":
             time.sleep(8)
@@ -48,13 +45,13 @@ class Handler(BaseHTTPRequestHandler):
         self.web.checks += is_check
         reply(self, status=503 if is_check and not self.web.is_ready else 200)
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         self.web.bodies += 1
         self.rfile.read(int(self.headers.get("Content-Length", 900_000)))
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
+def web():
     web = Web()
     with serving(type("Counting", (Handler,), {"web": web})) as address:
         web.address = address.removeprefix("http://")
@@ -62,7 +59,7 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def haproxy(web: Web, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def haproxy(web, tmp_path):
     """HAProxy, and the port of its entrance; without TLS, because there is no certificate here."""
     https, plain = free_ports(2)
     changes = {
@@ -85,11 +82,11 @@ def haproxy(web: Web, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes],
 
 
 @pytest.fixture
-def port(haproxy: tuple[subprocess.Popen[bytes], int]) -> int:
+def port(haproxy):
     return haproxy[1]
 
 
-def is_answered(port: int, **headers: str) -> bool:
+def is_answered(port, **headers):
     return ask(port, "GET", "/", Host="api.example.com", **headers)[0] == 200
 
 

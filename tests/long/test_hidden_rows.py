@@ -9,11 +9,10 @@ addresses and must find every word, so that the walk can fail.
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
 import pytest
@@ -70,7 +69,7 @@ class Words(NamedTuple):
     searched: list[str]
 
 
-def enter(who: Any, root: Any) -> Words:
+def enter(who, root):
     """Let a person do one of everything; return the words by which that is known.
 
     With 本班 and 本校区 root enters the students; then they sleep in a room of root's, and root opens the session.
@@ -117,7 +116,7 @@ def enter(who: Any, root: Any) -> Words:
     return Words(words, [name, added[0], order.order_id])
 
 
-def rooms_of(who: Any, name: str, sid: str, class_name: str) -> None:
+def rooms_of(who, name, sid, class_name):
     """Give a person a bed with a student in it, a session with a mark, and leave."""
     room = who.post("/dorm/addRoom", {"building": f"{name}楼", "room": f"{name}房间", "beds": 1}).json()
     assert who.post("/dorm/checkIn", {"sId": sid, "room_id": room["room_id"]}).json()["state"] is True
@@ -129,7 +128,7 @@ def rooms_of(who: Any, name: str, sid: str, class_name: str) -> None:
     Leave.objects.create(student=student, created_by=who.user, **facts)
 
 
-def money_of(name: str, order: Order, now: Any) -> set[str]:
+def money_of(name, order, now):
     number = f"4200{order.pk:06}"
     payment = Payment.objects.create(
         out_trade_no=order.order_id, amount_fen=order.pk + 123_45, state="paid", paid_at=now, openid=f"openid-{name}",
@@ -149,7 +148,7 @@ def money_of(name: str, order: Order, now: Any) -> set[str]:
 
 
 # --- The addresses ---
-def routes(patterns: Any, start: str = "") -> Iterator[tuple[str, list[str]]]:
+def routes(patterns, start=""):
     """Yield each route below ``/admin/`` with the names of its parts that must be filled in."""
     for pattern in patterns:
         route = start + str(pattern.pattern)
@@ -159,12 +158,12 @@ def routes(patterns: Any, start: str = "") -> Iterator[tuple[str, list[str]]]:
             yield route.replace("^", "").replace("$", ""), list(pattern.pattern.regex.groupindex)
 
 
-def pages() -> dict[str, Any]:
+def pages():
     """Return the pages of the back office by the beginning of their addresses."""
     return {f"admin/{page.opts.app_label}/{page.opts.model_name}/": page for page in admin.site._registry.values()}
 
 
-def keys() -> dict[Any, list[Any]]:
+def keys():
     """Return the keys of all rows by the model that has a page."""
     rows = {page.model: [*page.model._base_manager.values_list("pk", flat=True)] for page in pages().values()}
     # Of the log one entry of each kind by each person, because there are ten times as many.
@@ -173,7 +172,7 @@ def keys() -> dict[Any, list[Any]]:
     return rows
 
 
-def fillings(route: str, names: list[str]) -> Iterator[tuple[Any, list[Any]]]:
+def fillings(route, names):
     """Yield what to write into a route: the model that it is about, and a list that ends with a key of it.
 
     A page with a part of a new name needs a line here.
@@ -193,7 +192,7 @@ def fillings(route: str, names: list[str]) -> Iterator[tuple[Any, list[Any]]]:
         yield from ((None, [*values]) for values in product(*(parts[name] for name in names)))
 
 
-def queries(route: str, words: Words) -> Iterator[dict[str, Any]]:
+def queries(route, words):
     """Yield what may stand behind the ``?`` of an address without parts: what searches, chooses and filters."""
     common = {"period": "month", "ids": ",".join(map(str, keys()[Order]))}
     yield from (common | {"format": kind} for kind in ("csv", "xlsx"))
@@ -209,7 +208,7 @@ def queries(route: str, words: Words) -> Iterator[dict[str, Any]]:
                 yield field | {"term": words.searched[0]}
 
 
-def addresses(words: Words, hidden: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+def addresses(words, hidden):
     """Yield every address of the back office, with the key of every row, and with every parameter.
 
     Beside the one with the key of a hidden row stands the same of no row.
@@ -224,13 +223,13 @@ def addresses(words: Words, hidden: dict[Any, Any]) -> Iterator[tuple[str, str]]
             yield from ((f"/{route}?{urlencode(query)}", "") for query in queries(route, words))
 
 
-def filled(route: str, parts: list[Any]) -> str:
+def filled(route, parts):
     values = iter(parts)
     return "/" + re.sub(r"<[^>]*>|\(\?P<[^)]*\)", lambda part: str(next(values)), route)
 
 
 # --- The walk ---
-def text_of(answer: Any) -> str:
+def text_of(answer):
     """Return all that an answer tells, with the addresses that it has led to and the parts of a workbook."""
     content = b"".join(answer) if answer.streaming else answer.content
     if content.startswith(b"PK"):
@@ -241,12 +240,12 @@ def text_of(answer: Any) -> str:
     return f"{answer.status_code} {links} {unescape(content.decode(errors='replace'))}"
 
 
-def words_in(text: str, words: set[str], address: str) -> set[str]:
+def words_in(text, words, address):
     """Return the words that a text has and its address has not: a page repeats what was searched for."""
     return {word for word in words if word in text and word not in unquote_plus(address)}
 
 
-def likened(text: str) -> str:
+def likened(text):
     """Return the text without what differs from answer to answer: tokens and numbers."""
     return re.sub(r"[0-9]+", "#", re.sub(r'csrfmiddlewaretoken" value="[^"]*"|nonce="[^"]*"', "", text))
 

@@ -4,10 +4,8 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -63,7 +61,7 @@ HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地�
 
 
 @contextmanager
-def pgbouncer() -> Iterator[int]:
+def pgbouncer():
     """Run PgBouncer in front of the test database; the value is its port.
 
     All clients share ``SERVER_CONNECTIONS`` connections of the server's.
@@ -97,20 +95,20 @@ def pgbouncer() -> Iterator[int]:
         shutil.rmtree(folder)
 
 
-def _is_open(port: int) -> bool:
+def _is_open(port):
     with psycopg.connect(pooled_url(port), connect_timeout=2):
         return True
 
 
-def pooled_url(port: int) -> str:
+def pooled_url(port):
     facts = connection.settings_dict
     return f"postgresql://{quote(facts['USER'] or 'app')}@127.0.0.1:{port}/{facts['NAME']}"
 
 
 @contextmanager
-def through(port: int) -> Iterator[None]:
+def through(port):
     """Let this process, and the threads it starts, reach the test database by way of the pooler."""
-    facts: dict[str, Any] = connections.databases["default"]
+    facts = connections.databases["default"]
     direct = dict(facts)
     pooled = database(pooled_url(port), pool_size=1, pooler="transaction")
     pooled["OPTIONS"].pop("pool")  # tests have none: each thread is a client of its own

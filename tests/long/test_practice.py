@@ -10,10 +10,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -40,7 +38,7 @@ print(invitation_make(class_name="H5", days=1, places=41, by="root", now=timezon
 
 
 @pytest.fixture(scope="module")
-def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def environ(django_db_setup, django_db_blocker, tmp_path_factory):
     home = tmp_path_factory.mktemp("practice")
     example = (ROOT / "deploy/systemd/spms.env.example").read_text("utf-8")
     facts = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
@@ -62,7 +60,7 @@ def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyt
         database.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
 
 
-def manage(environ: dict[str, str], *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+def manage(environ, *words, **more):
     command = [sys.executable, "manage.py", *words]
     return subprocess.run(command, cwd=ROOT, env=environ | more, capture_output=True, text=True)
 
@@ -70,11 +68,11 @@ def manage(environ: dict[str, str], *words: str, **more: str) -> subprocess.Comp
 class Caller:
     """A client behind nginx, which here speaks https without TLS."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port):
         self.base, self.token = f"http://127.0.0.1:{port}", ""
-        self.cookies: dict[str, str] = {}
+        self.cookies = {}
 
-    def __call__(self, path: str, data: Any = None, form: Any = None) -> requests.Response:
+    def __call__(self, path, data=None, form=None):
         headers = {"Host": HOST, "Referer": f"https://{HOST}/"} | ({"authorization": self.token} if self.token else {})
         # By hand, because these cookies are for https.
         headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -85,7 +83,7 @@ class Caller:
         self.cookies |= answer.cookies.get_dict()
         return answer
 
-    def form(self, path: str, **fields: str) -> requests.Response:
+    def form(self, path, **fields):
         """Fill in a page's form as a browser does."""
         mark = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self(path).text)
         assert mark, path
@@ -93,7 +91,7 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def server(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Caller, str]]:
+def server(environ, tmp_path_factory):
     """Start everything; return a client, and the code of an invitation."""
     home = tmp_path_factory.mktemp("nginx")
     prepared = manage(environ, "prepare", ROOT_PASSWORD="long-enough-2026")
@@ -120,7 +118,7 @@ def server(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def lilei(server: tuple[Caller, str]) -> Caller:
+def lilei(server):
     caller, code = server
     body = caller("/users/join", LILEI | {"invite": code}).json()
     assert (body["status"], body["state"]) == (1, True), body
@@ -177,9 +175,9 @@ def test_a_scan_on_the_own_phone_logs_in_the_own_account(lilei):
     polling = "/socket.io/?EIO=4&transport=polling"
     session = json.loads(lilei(polling).text.removeprefix("0"))["sid"]
     lilei(f"{polling}&sid={session}", form="40")
-    heard: list[str] = []
+    heard = []
 
-    def event(name: str) -> Any:
+    def event(name):
         heard.append(lilei(f"{polling}&sid={session}").text)
         found = re.search(rf'\["{name}",(\{{.*?\}})\]', "".join(heard))
         return json.loads(found[1]) if found else None
@@ -215,7 +213,7 @@ def test_a_stranger_sees_no_message_and_no_order(server, lilei):
 def test_a_class_of_forty_joins_at_once_behind_one_address(server, lilei):
     caller, code = server
 
-    def join(number: int) -> Any:
+    def join(number):
         body = LILEI | {"username": f"p{number:02}", "nickname": f"学员{number}", "invite": code}
         return requests.post(f"{caller.base}/users/join", json=body, headers={"Host": HOST}, timeout=60).json()
 

@@ -12,7 +12,6 @@ from io import StringIO
 
 import aiohttp
 import pytest
-from django.test import Client as Browser
 from django.utils import timezone
 
 from accounts.models import User
@@ -139,7 +138,7 @@ async def lesson(here, slips):
     await asyncio.gather(*(work(number, kinds[number // 10], slip) for number, slip in enumerate(slips)))
 
 
-def board(browser: Browser):
+def board(browser):
     return list(csv.DictReader(StringIO(browser.get(PAGE, {"format": "csv"}).content.decode("utf-8-sig"))))
 
 

@@ -11,11 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -47,15 +45,15 @@ pytestmark = pytest.mark.django_db
 class Unit(Service):
     """One unit's process."""
 
-    def __init__(self, name: str, home: Path, environ: dict[str, str], *more: str) -> None:
+    def __init__(self, name, home, environ, *more):
         super().__init__(units.command(name, *more), units.environment(name) | environ, home / f"{name}.log")
 
-    def children(self) -> set[str]:
+    def children(self):
         return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
 
 
 @pytest.fixture(scope="module")
-def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environ(django_db_setup, django_db_blocker, tmp_path_factory):
     """spms.env.example with the test's engines, below a home of its own."""
     home = tmp_path_factory.mktemp("spms")
     example = (UNITS / "spms.env.example").read_text("utf-8")
@@ -73,7 +71,7 @@ def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyt
 
 
 @contextmanager
-def running(name: str, environ: dict[str, str], *more: str) -> Iterator[Unit]:
+def running(name, environ, *more):
     service = Unit(name, Path(environ["HOME"]), environ, *more)
     try:
         yield service
@@ -81,16 +79,16 @@ def running(name: str, environ: dict[str, str], *more: str) -> Iterator[Unit]:
         service.end()
 
 
-def call(port: int, method: str, path: str, data: object = None, **headers: str) -> int:
+def call(port, method, path, data=None, **headers):
     """Ask as HAProxy and nginx do; return the HTTP status."""
     return ask(port, method, path, data, **{"Host": "api.example.com"} | headers)[0]
 
 
-def answers(port: int) -> bool:
+def answers(port):
     return call(port, "GET", "/health/live") == 200
 
 
-def busy(port: int) -> AbstractContextManager[list[tuple[int, Any]]]:
+def busy(port):
     """Five clients that read and post all the time; the value collects the outcomes."""
     calls = [("GET", "/health/ready")] * 2 + [("POST", "/students/addstu", {"name": "Li"})] * 3
     return load(*[lambda request=request: (call(port, *request), "") for request in calls])
@@ -168,7 +166,7 @@ def test_a_release_that_cannot_be_loaded_is_not_taken(environ, tmp_path):
     assert result.returncode != 0 and "DATABASE_URL is not set" in result.stderr
 
 
-def assert_json(text: str) -> list[dict[str, Any]]:
+def assert_json(text):
     """Check that every line is JSON with its time and zone, and that no line tells a secret."""
     lines = [line for line in text.splitlines() if line not in FAREWELL]
     assert [line for line in lines if not line.startswith("{")] == []

@@ -6,9 +6,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
@@ -21,7 +19,7 @@ from tests.processes import ROOT, Service, assert_all_gone, family, plain_enviro
 WEB_WORKERS = 2
 
 
-def manage(environ: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+def manage(environ, *arguments):
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
 
@@ -29,15 +27,15 @@ def manage(environ: dict[str, str], *arguments: str) -> "subprocess.CompletedPro
 class Stack(Service):
     """A running ``manage.py up``."""
 
-    def __init__(self, state_dir: Path, port: int) -> None:
+    def __init__(self, state_dir, port):
         self.state_dir, self.port = state_dir, port
         self.environ = plain_environ(STATE_DIR=str(state_dir), PORT=str(port), LOG_LEVEL="INFO")
         super().__init__([sys.executable, "manage.py", "up"], self.environ, state_dir.with_name("up.log"))
 
-    def is_ready(self) -> bool:
+    def is_ready(self):
         return requests.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=3).ok
 
-    def children(self, mark: str) -> list[psutil.Process]:
+    def children(self, mark):
         """Return processes whose command line holds ``mark``."""
         processes = []
         for process in psutil.Process(self.process.pid).children():
@@ -48,7 +46,7 @@ class Stack(Service):
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory):
     stack = Stack(tmp_path_factory.mktemp("一个 项目") / ".dev", *free_ports(1))
     try:
         stack.wait_until(stack.is_ready)
@@ -61,11 +59,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backup(tmp_path_factory):
     return tmp_path_factory.mktemp("backup") / "one.tar"
 
 
-def test_says_where_everything_is_and_commands_elsewhere_find_the_engines(stack: Stack) -> None:
+def test_says_where_everything_is_and_commands_elsewhere_find_the_engines(stack):
     for path in ("/", "/docs/", "/admin/"):
         assert f" http://127.0.0.1:{stack.port}{path}\n" in stack.log()
     note = stack.state_dir / "engines.json"
@@ -77,7 +75,7 @@ def test_says_where_everything_is_and_commands_elsewhere_find_the_engines(stack:
     assert manage(stack.environ, "migrate", "--check").returncode == 0
 
 
-def test_a_second_start_and_a_taken_port_are_said_in_a_line(stack: Stack, tmp_path: Path) -> None:
+def test_a_second_start_and_a_taken_port_are_said_in_a_line(stack, tmp_path):
     second = manage(stack.environ, "up")
     elsewhere = manage(stack.environ | {"STATE_DIR": str(tmp_path / "other")}, "up")
 
@@ -105,14 +103,14 @@ def test_a_second_start_and_a_taken_port_are_said_in_a_line(stack: Stack, tmp_pa
         ),
     ],
 )
-def test_a_bad_start_is_refused_in_a_line(tmp_path: Path, command: str, environ: dict[str, str], error: str) -> None:
+def test_a_bad_start_is_refused_in_a_line(tmp_path, command, environ, error):
     result = manage(plain_environ(STATE_DIR=str(tmp_path), PORT="8199", **environ), command)
 
     assert result.returncode == 1
     assert re.fullmatch(f"Error: {error}\n", result.stderr)
 
 
-def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup: Path) -> None:
+def test_a_backup_is_written_while_it_runs_and_not_restored(stack, backup):
     assert manage(stack.environ, "backup", str(backup)).returncode == 0
 
     result = manage(stack.environ, "restore", str(backup), "--yes")
@@ -122,7 +120,7 @@ def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup
 
 
 @pytest.mark.parametrize("mark", [" operations.web --interface", "watchdog.py"])
-def test_what_is_killed_comes_back_and_leaves_nothing(stack: Stack, mark: str) -> None:
+def test_what_is_killed_comes_back_and_leaves_nothing(stack, mark):
     """tests/long/test_chaos.py kills the others."""
     (before,) = stack.children(mark)
     if mark != "watchdog.py":
@@ -136,7 +134,7 @@ def test_what_is_killed_comes_back_and_leaves_nothing(stack: Stack, mark: str) -
     stack.wait_until(stack.is_ready)
 
 
-def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: Stack) -> None:
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack):
     processes = family(stack.process.pid)
 
     stack.process.kill()
@@ -147,7 +145,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: S
     assert_all_gone(processes[1:], timeout_s=5)
 
 
-def test_sigterm_stops_all_of_it(stack: Stack) -> None:
+def test_sigterm_stops_all_of_it(stack):
     processes = family(stack.process.pid)
 
     stack.process.terminate()
@@ -158,7 +156,7 @@ def test_sigterm_stops_all_of_it(stack: Stack) -> None:
     assert not answers(f"http://127.0.0.1:{stack.port}/")
 
 
-def test_with_the_engines_alone_a_backup_is_restored(stack: Stack, backup: Path) -> None:
+def test_with_the_engines_alone_a_backup_is_restored(stack, backup):
     command = [sys.executable, str(ROOT / "manage.py"), "up", "--engines"]
     engines = subprocess.Popen(command, env=stack.environ, stdout=subprocess.PIPE, text=True)
     try:

@@ -60,7 +60,7 @@ print(json.dumps(report))
 def host(lbw, tmp_path):
     """Let a host with a wrong clock sweep and serve; return its report, and what is left of one order and picture."""
 
-    def run(ahead: str, *more):
+    def run(ahead, *more):
         order, product = make_order(lbw.user), make_product()
         picture = Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk).name
         places = {"MEDIA_ROOT": settings.MEDIA_ROOT, "STATE_DIR": str(tmp_path)}

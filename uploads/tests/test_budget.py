@@ -35,7 +35,7 @@ def send(api, address="1.1.1.1"):
     return api.post(PATH, {"img": posted(encoded())}, format="multipart", headers={"X-Forwarded-For": address})
 
 
-def row(sender="user:1", size_bytes=1, now=None) -> Upload:
+def row(sender="user:1", size_bytes=1, now=None):
     name, now = f"2026/11/{uuid4().hex}.png", now or timezone.now()
     return Upload(name=name, size_bytes=size_bytes, width=1, height=1, sender=sender, created_at=now, idle_since=now)
 

@@ -14,7 +14,7 @@ from uploads.services import image_adopt, image_store, orphans_remove
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def due() -> Upload:
+def due():
     now = timezone.now() - timedelta(hours=25)
     return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=now).pk)
 
@@ -34,7 +34,7 @@ def test_an_adoption_that_comes_while_the_file_goes_is_told(monkeypatch):
     answers = []
     real = default_storage.delete
 
-    def delete(name: str) -> None:
+    def delete(name):
         answers.extend(at_once([lambda: image_adopt(url=upload.url_path, owner="shop.Product:1")]))
         real(name)
 
@@ -59,7 +59,7 @@ def test_records_that_swap_pictures_at_once_do_not_deadlock():
     image_adopt(url=first.url_path, owner="shop.Product:1")
     image_adopt(url=second.url_path, owner="shop.Product:2")
 
-    def swap(owner: str, url: str) -> None:
+    def swap(owner, url):
         for _ in range(10):
             image_adopt(url=url, owner=owner)
 

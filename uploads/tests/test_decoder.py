@@ -40,7 +40,7 @@ def upload(api, content):
     return api.post(PATH, {"img": posted(content)}, format="multipart")
 
 
-def end_program() -> None:
+def end_program():
     if decoder._program._process:
         decoder._program.stop(decoder._program._process)
 
@@ -49,7 +49,7 @@ def end_program() -> None:
 def program(monkeypatch):
     """Let the program run other code before it serves."""
 
-    def use(code: str) -> None:
+    def use(code):
         end_program()
         monkeypatch.setattr(decoder, "_PROGRAM", [sys.executable, "-c", f"{PRELUDE}{code}\nchild.main()"])
 

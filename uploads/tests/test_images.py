@@ -20,11 +20,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarn
 SCRIPT = b"<html><script>alert(document.domain)</script></html>"
 
 
-def clean(content: bytes):
+def clean(content):
     return image_clean(BytesIO(content))
 
 
-def reopened(content: bytes) -> Image.Image:
+def reopened(content):
     picture = Image.open(BytesIO(clean(content).content))
     picture.load()
     return picture
@@ -54,7 +54,7 @@ def test_sixteen_bit_greys_are_scaled_not_clipped_and_the_transparent_colour_sta
     assert reopened(content).convert("RGBA").getpixel((0, 0))[3] == 0
 
 
-def turned() -> Image.Exif:
+def turned():
     exif = Image.Exif()
     exif[0x0112] = 6  # by 90 degrees
     exif[0x010F] = "SECRETCAMERA"
@@ -62,7 +62,7 @@ def turned() -> Image.Exif:
     return exif
 
 
-def text_of_png() -> PngInfo:
+def text_of_png():
     text = PngInfo()
     text.add_text("Comment", "SECRET", zip=False)
     text.add_itxt("XML:com.adobe.xmp", "SECRET")
@@ -107,18 +107,18 @@ def test_everything_else_is_refused(content):
         clean(content)
 
 
-def png_claiming(width: int, height: int) -> bytes:
+def png_claiming(width, height):
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     content = encoded("PNG")
     return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
 
 
-def gif_of(canvas: tuple[int, int], frame: tuple[int, int], frames: int) -> bytes:
+def gif_of(canvas, frame, frames):
     one = b"\x21\xf9\x04\0\0\0\0\0," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x02\x4c\x01\0"
     return b"GIF89a" + struct.pack("<HHBBB", *canvas, 0x80, 0, 0) + bytes(6) + one * frames + b";"
 
 
-def webp_claiming(width: int, height: int) -> bytes:
+def webp_claiming(width, height):
     body = (
         b"WEBPVP8L" + struct.pack("<I", 10) + b"\x2f" + struct.pack("<I", (width - 1) | (height - 1) << 14) + bytes(5)
     )
@@ -188,12 +188,12 @@ def test_an_animation_keeps_its_frames_times_and_loop_and_does_not_smear(kind):
     assert kind == "WEBP" or last.getpixel((3, 3))[3] == 0  # libwebp makes the rest of such a frame black
 
 
-def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
+def noise(size, mode="RGB"):
     channels = [Image.effect_noise(size, 90) for _ in mode]
     return channels[0] if len(channels) == 1 else Image.merge(mode, channels)
 
 
-def saved(image: Image.Image, kind: str, **options) -> bytes:
+def saved(image, kind, **options):
     out = BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()

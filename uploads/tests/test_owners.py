@@ -19,13 +19,13 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/uploads/upload/"
 
 
-def stored() -> Upload:
+def stored():
     image = image_store(file=posted(encoded()), user_pk=None, now=timezone.now())
     return Upload.objects.get(pk=image.pk)
 
 
 @pytest.fixture
-def picture() -> Upload:
+def picture():
     return stored()
 
 
@@ -36,7 +36,7 @@ def li(person, picture):
     return client
 
 
-def is_in_use(picture: Upload) -> bool:
+def is_in_use(picture):
     picture.refresh_from_db()
     assert picture.uses.exists() is (picture.idle_since is None)
     return picture.uses.exists()
@@ -87,7 +87,7 @@ def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
     assert not is_in_use(picture)
 
 
-def aged(upload: Upload) -> Upload:
+def aged(upload):
     Upload.objects.filter(pk=upload.pk).update(idle_since=timezone.now() - timedelta(hours=25))
     return upload
 

@@ -1,12 +1,10 @@
-from collections.abc import Iterator
-
 import pytest
 
 from weather.tests.provider import GOOD_SECRET, Provider
 
 
 @pytest.fixture
-def provider(settings) -> Iterator[Provider]:
+def provider(settings):
     """The provider that the settings name, with an account it accepts."""
     running = Provider()
     settings.WEATHER_BASE_URL = running.base_url

@@ -20,7 +20,7 @@ NEW = {"version": "v61", "appid": "app-2", "appsecret": GOOD_SECRET}
 DONE = {"status": 200, "state": True, "msg": "修改成功"}
 
 
-def unchanged() -> bool:
+def unchanged():
     return not WeatherAccount.objects.exclude(sealed_secret="").exists()
 
 

@@ -1,7 +1,6 @@
 """What the gateway makes of an answer, whatever is in it."""
 
 from datetime import datetime
-from typing import Any
 from unittest.mock import patch
 
 import orjson
@@ -9,17 +8,17 @@ import pytest
 
 from core.times import SHANGHAI
 from weather.errors import ProviderGarbled
-from weather.gateway import Credentials, Report, report_fetch, report_read
+from weather.gateway import Credentials, report_fetch, report_read
 from weather.tests.provider import answer_of
 
 NOW = datetime(2026, 11, 24, 0, 5, tzinfo=SHANGHAI)
 
 
-def report(now: datetime = NOW, **changes: Any) -> Report:
+def report(now=NOW, **changes):
     return report_read(answer_of("南京", **changes), now)
 
 
-def fetched(body: bytes) -> Report:
+def fetched(body):
     """Return what becomes of an answer that consists of ``body``."""
     with patch("core.http.get", return_value=body):
         return report_fetch(Credentials("v61", "id", "s3cret"), "南京", now=NOW)

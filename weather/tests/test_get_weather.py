@@ -24,13 +24,13 @@ PATH = "/weather/getWeather"
 TOO_OFTEN = {"state": False, "status": 100, "msg": "您查询的次数太频繁,一分钟查询一次"}
 
 
-def stored(city="南京", **changes) -> WeatherRecord:
+def stored(city="南京", **changes):
     """Have a record in the database as if it had been fetched earlier."""
     now = timezone.now()
     return record_store(report=report_read(answer_of(city, **changes), now), now=now)
 
 
-def from_address(number: int) -> dict[str, str]:
+def from_address(number):
     return {"REMOTE_ADDR": f"10.0.0.{number}"}
 
 

@@ -17,7 +17,7 @@ from weather.tests.provider import answer_of
 pytestmark = pytest.mark.django_db
 
 
-def at(hour: int, minute: int = 0, day: int = 24) -> datetime:
+def at(hour, minute=0, day=24):
     return datetime(2026, 11, day, hour, minute, tzinfo=SHANGHAI)
 
 
@@ -113,7 +113,7 @@ def test_a_claim_keeps_others_out_until_it_expires_also_a_forced_sync(provider):
     assert weather_sync(now=at(8, 2), force=True).record  # at any time
 
 
-def sync_by_five(provider) -> list[bool]:
+def sync_by_five(provider):
     """Five workers look at the same moment; the provider answers when each has asked it or given up."""
     now, results = timezone.now(), []
 
