@@ -21,21 +21,6 @@ class DeafLayer:
                 self.has_heard = True
 
 
-def test_a_ring_waits_for_the_next_wait_and_is_taken_by_it():
-    async def waits():
-        bell, calls = hub.Bell(), []
-        bell.ring()
-        bell.ring()  # both come while no task waits
-        for seconds in (30, 0.2):
-            start = time.monotonic()
-            await bell.wait(seconds)
-            calls.append(time.monotonic() - start)
-        return calls
-
-    first, second = asyncio.run(waits())
-    assert first < 20 and second > 0.19
-
-
 def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch):
     monkeypatch.setattr(hub, "LOOK_S", 0)
 

@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sockets import packets
-from sockets.packets import Packet, PacketError
+from sockets.packets import PacketError
 
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("server-*.json"))
 
@@ -82,16 +80,3 @@ def test_reads_the_head_of_a_message(text, expected):
     for headless in ("", "7", "x", "9[]", "２[]"):
         with pytest.raises(PacketError):
             packets.decode_message(headless)
-
-
-versions = st.sampled_from([3, 4])
-texts = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(versions, st.lists(texts.filter(lambda t: "\x1e" not in t), min_size=1, max_size=8))
-def test_a_payload_survives_the_way_there_and_back(version, datas):
-    sent = [Packet(packets.MESSAGE, data) for data in datas]
-
-    payload = packets.encode_payload(map(as_text, sent), version)
-
-    assert packets.decode_payload(payload.encode(), version) == sent

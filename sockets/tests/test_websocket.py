@@ -111,11 +111,33 @@ async def _beats_and_falls_silent(version, ping, pong):
         assert [(await outsider.event())["type"] for _ in range(2)][1] == "websocket.close", "it has never joined"
 
 
-@pytest.mark.parametrize("frame", ["", "nonsense", "2", "5"])
-async def test_malformed_packets_close_the_connection_without_a_trace(frame, caplog):
+@pytest.mark.parametrize(
+    ("version", "frame", "answers"),
+    [
+        *[("3", frame, ["3"]) for frame in ("2", "2probe")],
+        *[("3", frame, []) for frame in ("6", "40", "41/admin,")],
+        *[("4", frame, []) for frame in ("3", "40", '42["any",{"thing":1}]', '427["any"]', '430["x"]', b"\0")],
+        ("3", "40/admin?a=b,", ['44/admin,"Invalid namespace"']),
+        ("4", "40/admin,", ['44/admin,{"message":"Invalid namespace"}']),
+    ],
+)
+async def test_answers_each_packet_as_the_protocol_says(version, frame, answers):
+    async with engine(version) as ws:
+        sid = await joined(ws, version)
+        ws.send(frame)
+        for answer in answers:
+            assert await ws.text() == answer
+        await emit(sid)
+        assert await ws.text() == '42["news","x"]'
+
+
+@pytest.mark.parametrize("version", ["3", "4"])
+@pytest.mark.parametrize("frame", ["", "nonsense", "0", "5", "4nonsense", "wrong heartbeat"])
+async def test_malformed_packets_close_the_connection_without_a_trace(version, frame, caplog):
+    frame = frame.replace("wrong heartbeat", "2" if version == "4" else "3")
     with caplog.at_level(logging.DEBUG, "sockets"):
-        async with engine() as ws:
-            sid = await joined(ws)
+        async with engine(version) as ws:
+            sid = await joined(ws, version)
             ws.send(frame)
             assert await ws.event() == {"type": "websocket.close", "code": 1000}
         assert not sessions.is_live(sid)
