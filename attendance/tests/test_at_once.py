@@ -110,17 +110,6 @@ def test_without_the_lock_two_who_share_a_device_are_not_seen(monkeypatch, sessi
     assert not late().is_same_device
 
 
-def test_who_signs_while_it_closes_has_signed_or_is_absent(session, trainee):
-    tan = trainee("谭鹏")
-    for period in Period:
-        now = session(period=period)
-        works = [lambda now=now: sign(now, tan), lambda now=now: services.session_close(pk=now.pk, now=timezone.now())]
-        signed, _ = at_once(works, refusals=(CodeExpired,))
-
-        status = Record.objects.get(session=now).status
-        assert status == (Status.ABSENT if isinstance(signed, CodeExpired) else Status.PRESENT)
-
-
 def test_a_sign_that_read_the_clock_before_the_close_is_refused(session, trainee):
     tan, now = trainee("谭鹏"), session()
     before = timezone.now()
@@ -130,8 +119,11 @@ def test_a_sign_that_read_the_clock_before_the_close_is_refused(session, trainee
         services.session_sign(pk=now.pk, user_pk=tan.user.pk, device="", at=before, now=before)
 
 
-def what_is_heard_of_a_close_during_a_sign(monkeypatch, now, tan):
-    heard = []
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_a_close_waits_for_the_sign_that_has_begun(request, monkeypatch, session, trainee, is_locked):
+    tan, now, heard = trainee("谭鹏"), session(), []
+    if not is_locked:
+        request.getfixturevalue("no_lock")
     monkeypatch.setattr(services.screens, "screens_tell", lambda *_: heard.append("signed"))
     monkeypatch.setattr(services.screens, "screens_end", lambda pk: heard.append("closed"))
     close = meanwhile(
@@ -139,19 +131,7 @@ def what_is_heard_of_a_close_during_a_sign(monkeypatch, now, tan):
     )
     sign(now, tan, "phone")
     close()
-    return heard
-
-
-def test_a_close_waits_for_the_sign_that_has_begun(monkeypatch, session, trainee):
-    tan = trainee("谭鹏")
-
-    assert what_is_heard_of_a_close_during_a_sign(monkeypatch, session(), tan) == ["signed", "closed"]
-
-
-def test_without_the_lock_one_signs_after_the_end(monkeypatch, session, trainee, no_lock):
-    tan = trainee("谭鹏")
-
-    assert what_is_heard_of_a_close_during_a_sign(monkeypatch, session(), tan) == ["closed", "signed"]
+    assert heard == (["signed", "closed"] if is_locked else ["closed", "signed"])
     assert Session.objects.get().closed_at and Record.objects.get().status == Status.PRESENT
 
 

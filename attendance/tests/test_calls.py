@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from attendance import selectors, services
-from attendance.models import Leave, Period, Record, Session
+from attendance.models import Leave, Record, Session
 from attendance.selectors import attendance_rates
 from core import times
 from permissions.models import DataScope
@@ -423,7 +423,3 @@ def test_a_scope_that_sees_all_changes_its_own(attend, person, roles):
 
     assert statuses(lambda name, **params: attend(name, li, **params), pk) == {"谭鹏": "未签到"}
     assert {answer["code"] for answer in answers} == {"10026"}
-
-
-def test_a_session_of_the_evening_stands_before_that_of_the_morning():
-    assert [period.label for period in sorted(Period, reverse=True)] == ["晚上", "下午", "上午"]

@@ -73,11 +73,6 @@ def test_the_check_writes_nothing_and_foretells_the_run(move, school):
     assert Product.objects.aggregate(sum=Sum("stock"))["sum"] == stock
 
 
-@pytest.mark.parametrize("form", ["array", "pretty", "bson"])
-def test_all_forms_of_a_dump_bring_the_same(move, school, form):
-    assert move(school, form=form, check=True) == move(school, check=True)
-
-
 def test_again_it_brings_nothing_and_touches_nothing(move, school):
     earlier, first = numbers(move(school)), all_rows()
 
