@@ -76,6 +76,11 @@ def session_get(pk: int, scope: Scope = EVERYTHING) -> Session:
     return session
 
 
+def sessions_entered(user_pks: Iterable[int]) -> QuerySet[Session]:
+    """Return the sessions that the users have opened."""
+    return Session.objects.filter(created_by__in=list(user_pks))
+
+
 def records_of(session: Session, scope: Scope = EVERYTHING) -> QuerySet[Record]:
     """Return a session's list, in the order of the class."""
     return session.records.filter(scope.visible(of=Record)).order_by("pk")

@@ -4,7 +4,7 @@ Whoever changes a session or its records locks the session first. So two signs o
 students with one device the second one is seen, and nobody signs what is being closed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from attendance import screens
 from attendance.codes import CODE_TTL, sign_code_make
 from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExists
 from attendance.models import ATTENDED, Leave, Period, Record, Session, Status, Way
-from attendance.selectors import numbers_of, records_of, session_get
+from attendance.selectors import numbers_of, records_of, session_get, sessions_entered
 from core import times
 from core.errors import NothingChanged, RowUnknown
 from permissions.scope import EVERYTHING, Scope
@@ -219,9 +219,9 @@ def sessions_close_due(*, now: datetime) -> None:
             _close(session, session.closes_at)
 
 
-def sessions_clear(*, user_pk: int) -> None:
-    """Delete the sessions that only this user sees."""
-    Session.objects.filter(created_by=user_pk, is_private=True).delete()
+def sessions_clear(*, user_pks: Sequence[int]) -> int:
+    """Delete the sessions that the users have opened; return how many."""
+    return sessions_entered(user_pks).delete()[1].get("attendance.Session", 0)
 
 
 # --- What happens to a class ---

@@ -20,6 +20,11 @@ def rooms_visible(scope: Scope) -> Q:
     return scope.visible() | Q(pk__in=_sleepers(scope).values("room"))
 
 
+def rooms_entered(user_pks: Iterable[int]) -> QuerySet[Room]:
+    """Return the rooms that the users have made."""
+    return Room.objects.filter(created_by__in=list(user_pks), removed_at=None)
+
+
 def _sleepers(scope: Scope) -> QuerySet[Stay]:
     return Stay.objects.filter(scope.visible("student__", of=Student), ends_at=None)
 

@@ -17,7 +17,7 @@ from accounts.services.ceilings import ceiling_keep
 from core.errors import NothingChanged, RowUnknown
 from dormitory import errors
 from dormitory.models import Room, RoomGender, Stay
-from dormitory.selectors import rooms_visible
+from dormitory.selectors import rooms_entered, rooms_visible
 from permissions.scope import EVERYTHING, Scope
 from students.models import Student
 
@@ -73,11 +73,13 @@ def room_remove(*, room_pk: int, now: datetime, scope: Scope = EVERYTHING) -> No
     room.save(update_fields=["removed_at"])
 
 
-def rooms_clear(*, user_pk: int) -> None:
-    """Delete the rooms that only this user sees, with their history."""
-    rooms = Room.objects.filter(created_by=user_pk, is_private=True)
+def rooms_clear(*, user_pks: Sequence[int]) -> int:
+    """Delete the rooms that the users have made, with their history; return how many there were."""
+    number = rooms_entered(user_pks).count()
+    rooms = Room.objects.filter(created_by__in=user_pks)
     Stay.objects.filter(room__in=rooms).delete()
     rooms.delete()
+    return number
 
 
 @transaction.atomic

@@ -25,9 +25,17 @@ from lessons.slips import slips_page
 from permissions.gate import read_only_set
 from practice.errors import InvitationInvalid
 from practice.selectors import practice_students
-from practice.services import MAX_PLACES, class_end, invitation_make, terms_forget
+from practice.services import (
+    MAX_PLACES,
+    Entries,
+    class_end,
+    entries_clear,
+    entries_count,
+    invitation_make,
+    terms_forget,
+)
 from shop.services.catalogue import catalogue_clear
-from students.invented import practice_add, students_clear
+from students.invented import practice_add
 
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
 
@@ -103,10 +111,10 @@ class Click:
 
     def clear(self, *, is_renewed: bool) -> str:
         pks, now = self.pks, times.now()
-        students = students_clear(user_pks=pks, actor_pk=self.request.user.pk, now=now, keeps_practice=not is_renewed)
+        cleared = entries_clear(user_pks=pks, actor_pk=self.request.user.pk, now=now, keeps_practice=not is_renewed)
         if is_renewed:
             practice_add(user_pks=pks, number=practice_students(self.class_name), now=now)
-        return f"已删除 {students} 名学员，下架 {catalogue_clear(user_pks=pks, now=now)} 个商品和类目"
+        return f"已清空 {cleared}"
 
     def fault(self) -> str:
         name, minutes = self.field("preset"), self.field("minutes")
@@ -141,11 +149,12 @@ class Action:
     run: Callable[[Click], str | HttpResponse]
     title: str = ""
     text: str = ""
+    count: Callable[[Click], Entries | str] = lambda click: ""  # of what goes, for that page
     needs_password: bool = True
     is_for_root: bool = False
 
 
-_CLEARED = "他们录入的学员将被删除，录入的商品和类目将下架，不能恢复。{}账号、订单和别人录入的数据不变。"
+_CLEARED = "他们录入的学员、考勤和宿舍将被删除，录入的商品和类目将下架，不能恢复。{}账号、订单和别人录入的数据不变。"
 ACTIONS = {
     "read_only": Action(Click.read_only),
     "invite": Action(Click.invite),
@@ -185,12 +194,14 @@ ACTIONS = {
         lambda click: click.clear(is_renewed=False),
         "清空 {who} 录入的数据",
         _CLEARED.format("没有改过的练习学员不变。"),
+        lambda click: entries_count(click.pks, has_practice=False),
         needs_password=False,
     ),
     "renew": Action(
         lambda click: click.clear(is_renewed=True),
         "清空 {who} 录入的数据",
         _CLEARED.format("练习学员换成新的一份。"),
+        lambda click: entries_count(click.pks, has_practice=True),
         needs_password=False,
     ),
     "fault": Action(Click.fault, needs_password=False),
@@ -220,7 +231,7 @@ def action_do(request: HttpRequest, do: str, class_name: str) -> HttpResponse:
     if action.title and SURE not in request.POST:
         title, text = map(click.worded, (action.title, action.text))
         posted = [("do", do), ("class_name", class_name), (SURE, 1)]
-        context = {"title": title, "text": text, "posted": posted, "is_grave": True}
+        context = {"title": title, "text": text, "sum": action.count(click), "posted": posted, "is_grave": True}
         return render(request, "backoffice/sure.html", admin.site.each_context(request) | context)
     try:
         done = action.run(click)

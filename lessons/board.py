@@ -20,7 +20,7 @@ from lessons.signs import signs_of
 from lessons.stream import calls_of
 from shop.order_states import EARNING, State
 from shop.selectors import orders_of_buyers
-from students.selectors import students_entered
+from students.selectors import students_entered_counts
 
 STUCK_AFTER = timedelta(minutes=5)
 MAX_AGE_S = 30 * 60  # of a call: whoever made none for longer is not in the lesson
@@ -57,7 +57,7 @@ def board(users: list[User], class_name: str, *, now: datetime) -> list[Row]:
     names, _ = plan_of(class_name)
     pks = [user.pk for user in users]
     calls = calls_of(user.unid for user in users)
-    entries, orders, scans = students_entered(pks), orders_of_buyers(pks), scan_logins(pks)
+    entries, orders, scans = students_entered_counts(pks), orders_of_buyers(pks), scan_logins(pks)
     done = progress_update(dict(zip(pks, calls, strict=True)), now=now)
     rows = []
     for user, calls_of_user in zip(users, calls, strict=True):

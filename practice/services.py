@@ -2,9 +2,9 @@
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -16,16 +16,20 @@ from accounts.errors import CaptchaWrong
 from accounts.models import User
 from accounts.selectors import users_of_class, users_over
 from accounts.services.users import user_register
+from attendance.selectors import sessions_entered
 from attendance.services import sessions_clear
 from core.cache import ratelimit
 from core.errors import Throttled
+from dormitory.selectors import rooms_entered
 from dormitory.services import rooms_clear
 from permissions.models import DataScope, Role
 from permissions.services.roles import role_scoped
 from practice.errors import InvitationInvalid
 from practice.models import MAX_NAME, ClassTerms, Invitation
+from shop.selectors import goods_entered
 from shop.services.catalogue import catalogue_clear
 from students.invented import MAX_PRACTICE, practice_add, students_clear
+from students.selectors import students_entered
 
 # Without 0 and O, 1, I and L, 2 and Z, 5 and S, G (6), B (8), and U, which is heard as V: 8 of 23 are 7.8e10 codes.
 ALPHABET = "ACDEFHJKMNPQRTVWXY34679"
@@ -156,6 +160,36 @@ def _account(person: dict[str, Any], invitation: Invitation | None, *, now: date
     return user
 
 
+class Entries(NamedTuple):
+    """How much accounts have entered, or how much of it was cleared."""
+
+    students: int
+    goods: int
+    sessions: int
+    rooms: int
+
+    def __str__(self) -> str:
+        return f"{self.students} 名学员、{self.goods} 个商品和类目、{self.sessions} 场考勤、{self.rooms} 间宿舍"
+
+
+def entries_count(user_pks: Sequence[int], *, has_practice: bool) -> Entries:
+    students = students_entered(user_pks, has_practice=has_practice).count()
+    goods = sum(rows.count() for rows in goods_entered(user_pks))
+    return Entries(students, goods, sessions_entered(user_pks).count(), rooms_entered(user_pks).count())
+
+
+def entries_clear(
+    *, user_pks: Sequence[int], actor_pk: int | None, now: datetime, keeps_practice: bool = False
+) -> Entries:
+    """Delete what the accounts have entered, and take their products and categories off sale.
+
+    :param keeps_practice: see ``students_clear``.
+    """
+    students = students_clear(user_pks=user_pks, actor_pk=actor_pk, now=now, keeps_practice=keeps_practice)
+    goods = catalogue_clear(user_pks=user_pks, now=now)
+    return Entries(students, goods, sessions_clear(user_pks=user_pks), rooms_clear(user_pks=user_pks))
+
+
 def accounts_clear(*, pks: Iterable[int], now: datetime) -> int:
     """Delete those of these accounts whose time is over, with what they have entered; return how many.
 
@@ -168,10 +202,7 @@ def accounts_clear(*, pks: Iterable[int], now: datetime) -> int:
             user = users_over(now).select_for_update(no_key=True, of=("self",)).filter(pk=pk).first()
             if user is None:
                 continue
-            catalogue_clear(user_pks=[pk], now=now)
-            students_clear(user_pks=[pk], actor_pk=None, now=now)
-            sessions_clear(user_pk=pk)
-            rooms_clear(user_pk=pk)
+            entries_clear(user_pks=[pk], actor_pk=None, now=now)
             user.delete()
             number += 1
     return number

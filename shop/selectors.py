@@ -33,6 +33,12 @@ def category_page(window: slice, *, scope: Scope = EVERYTHING) -> tuple[int, lis
     return read_page(Category, _on_sale_sql(scope), window, user_pk=scope.user_pk)
 
 
+def goods_entered(user_pks: Iterable[int]) -> tuple[QuerySet[Product], QuerySet[Category]]:
+    """Return the products and the categories that the users have entered and that are not removed."""
+    condition = {"created_by__in": list(user_pks), "removed_at": None}
+    return Product.objects.filter(**condition), Category.objects.filter(**condition)
+
+
 def _on_sale_sql(scope: Scope) -> str:
     return "t.removed_at IS NULL" + (" AND t.created_by_id = %(user_pk)s" if scope.is_narrow else "")
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from students.bulk import students_create, students_delete
 from students.models import Student
-from students.selectors import PRACTICE, PRACTICE_TEXT, PRACTICE_URL
+from students.selectors import PRACTICE_TEXT, PRACTICE_URL, students_entered
 from uploads.services import images_release
 
 MAX_PRACTICE = 100  # students of one trainee
@@ -50,13 +50,9 @@ def students_clear(
     :param keeps_practice: not the practice students, as far as nobody has altered them.
     """
     number = 0
-    students_of = Student.objects.filter(created_by__in=user_pks)
-    if keeps_practice:
-        students_of = students_of.exclude(PRACTICE)
     while True:
         with transaction.atomic():
-            rows = students_of.select_for_update().order_by("pk")[:BATCH]
-            students = list(rows)
+            students = list(students_entered(user_pks, has_practice=not keeps_practice).select_for_update()[:BATCH])
             if not students:
                 return number
             images_release(owners=[student.owner_ref for student in students])

@@ -192,10 +192,15 @@ PRACTICE_URL, PRACTICE_TEXT = "https://example.com/projects/1", "每天进步一
 PRACTICE = Q(product_url=PRACTICE_URL, description=PRACTICE_TEXT)  # a practice student that nobody has altered much
 
 
-def students_entered(user_pks: Iterable[int]) -> dict[int, int]:
+def students_entered(user_pks: Iterable[int], *, has_practice: bool = False) -> QuerySet[Student]:
+    """Return the students whom the users have entered, practice students among them only if that is asked."""
+    students = Student.objects.filter(created_by__in=list(user_pks)).order_by("pk")
+    return students if has_practice else students.exclude(PRACTICE)
+
+
+def students_entered_counts(user_pks: Iterable[int]) -> dict[int, int]:
     """Return how many students each of the users has entered, by the user's key; practice students do not count."""
-    students = Student.objects.filter(created_by__in=list(user_pks)).exclude(PRACTICE).order_by()
-    return dict(students.values_list("created_by").annotate(Count("pk")))
+    return dict(students_entered(user_pks).order_by().values_list("created_by").annotate(Count("pk")))
 
 
 def class_roster(class_name: str, scope: Scope = EVERYTHING, *, only_studying: bool = False) -> QuerySet[Student]:

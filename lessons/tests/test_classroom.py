@@ -17,8 +17,10 @@ from accounts.errors import ClassAccountsRefused
 from accounts.models import LoginMethod, User
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from accounts.services.login import login_record
+from attendance.models import Session
 from conftest import ApiClient
 from core.sheets.write import sheet_write
+from dormitory.models import Room, Stay
 from permissions.models import DataScope, Role
 from shop.models import Category, Product
 from shop.tests.factories import make_product
@@ -311,7 +313,7 @@ def test_a_class_whose_practice_students_fail_leaves_no_account(office, monkeypa
 
 @pytest.mark.parametrize("whom", ["all", "one"])
 @pytest.mark.parametrize("what", ["keep", "renew"])
-def test_what_they_entered_is_cleared_and_nothing_else(office, trainees, whom, what):
+def test_what_they_entered_is_cleared_and_nothing_else(office, trainees, person, whom, what):
     li, han = trainees
     before = set(Student.objects.values_list("sid", flat=True))
     li.post("/students/addstu", FIELDS)
@@ -319,11 +321,21 @@ def test_what_they_entered_is_cleared_and_nothing_else(office, trainees, whom, w
     product = {"category_id": category, "productName": "绿茶", "price": "1", "inventory": "5", "imageUrl": PICTURE}
     li.post("/product/add_product", product | {"description": "说明"})
     Student.objects.create(name="赵六", age=20, class_name="H1", city="x", degree="y")
+    for one in (li, han, person("teacher", "102")):
+        room = one.post("/dorm/addRoom", {"building": "1", "room": "101", "beds": 4}).json()["room_id"]
+        student = Student.objects.filter(created_by=one.user).first()
+        if student:
+            assert one.post("/dorm/checkIn", {"sId": student.sid, "room_id": room}).json()["state"]
+        assert one.post("/attendance/open", {"class": student.class_name if student else "H1"}).json()["state"]
     form = {"do": f"{what} {'all' if whom == 'all' else li.user.pk}"}
+    number, practice = (2, 6) if whom == "all" else (1, 3)
 
-    question = office.post(LESSON, form)
-    assert Student.objects.count() == 8 and "不能恢复" in question.content.decode()
-    office.post(LESSON, form | {"sure": "1"})
+    question = office.post(LESSON, form).content.decode()
+    gone = f"{1 + (practice if what == 'renew' else 0)} 名学员、2 个商品和类目、{number} 场考勤、{number} 间宿舍"
+    assert gone in question and "不能恢复" in question and Student.objects.count() == 8
+    done = office.post(LESSON, form | {"sure": "1"}, follow=True).content.decode()
+    assert f"已清空 {gone}" in done
+    assert [model.objects.count() for model in (Room, Stay, Session)] == [3 - number, 2 - number, 3 - number]
 
     assert Student.objects.count() == 7
     kept = len(before & set(Student.objects.values_list("sid", flat=True)))

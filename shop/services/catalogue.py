@@ -25,6 +25,7 @@ from shop.errors import (
 )
 from shop.models import Category, OrderLine, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
+from shop.selectors import goods_entered
 from uploads.services import image_adopt, image_release, images_release
 
 log = structlog.get_logger("shop")
@@ -193,15 +194,15 @@ def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
 
     Their pictures are released, but for those of products that somebody has ordered: orders show them.
     """
-    condition = {"created_by__in": user_pks, "removed_at": None}
+    goods = goods_entered(user_pks)
     # Whoever changes a product or a category locks its row, so nobody gives them another picture meanwhile.
-    products = list(Product.objects.filter(**condition).select_for_update(no_key=True).order_by("pk"))
-    categories = list(Category.objects.filter(**condition).select_for_update(no_key=True).order_by("pk"))
+    products = list(goods[0].select_for_update(no_key=True).order_by("pk"))
+    categories = list(goods[1].select_for_update(no_key=True).order_by("pk"))
     pks = [product.pk for product in products]
     ordered: set[Any] = set(OrderLine.objects.filter(product__in=pks).values_list("product", flat=True))
     owners = [_picture_owner(product) for product in products if product.pk not in ordered]
     images_release(owners=[*owners, *map(_owner, categories)])
-    return sum(model.objects.filter(**condition).update(removed_at=now) for model in (Product, Category))
+    return sum(rows.update(removed_at=now) for rows in goods)
 
 
 def _keep_ceiling(model: type[Row], scope: Scope, what: str) -> None:
