@@ -11,12 +11,10 @@ from core.times import local
 from lessons.calls import Call, Fact
 from lessons.models import Done
 from lessons.paths import LIST, POLL, REFRESH, SEARCH, UPLOADS
-from lessons.signs import POLL_ENDS_S, after_burst, poll_after_end, poll_too_fast
+from lessons.signs import CLOCK_S, POLL_ENDS_S, TYPING_S, after_burst, is_debounced, poll_after_end, poll_too_fast
 
 Calls = list[Call]
 Find = Callable[[Calls, float], Calls]
-DEBOUNCE_S = 2
-KEY_PARTS = 16  # hexadecimal digits in the digests of two letters
 
 
 def _first(is_proof: Callable[[Call], Any]) -> Find:
@@ -46,18 +44,10 @@ def _paging(calls: Calls, now: float) -> Calls:
 
 
 def _debounce(calls: Calls, now: float) -> Calls:
-    """Find a search of two letters or more that came at once: none for the beginning of its key is shortly before."""
+    """Find a search that a debounce has let pass, as soon as nothing can follow it."""
     searches = [call for call in calls if call.path == SEARCH and call.key]
-    for call in searches:
-        if call.is_ok and len(call.key) >= KEY_PARTS and now > call.time + DEBOUNCE_S:
-            near = (other for other in searches if abs(call.time - other.time) <= DEBOUNCE_S)
-            if not any(_is_typing(call, other) for other in near):
-                return [call]
-    return []
-
-
-def _is_typing(call: Call, other: Call) -> bool:
-    return call.key != other.key and (call.key.startswith(other.key) or other.key.startswith(call.key))
+    over = (call for call in searches if call.is_ok and now > call.time + TYPING_S)
+    return [call for call in over if is_debounced(call, searches)][:1]
 
 
 def _poll_stop(calls: Calls, now: float) -> Calls:
@@ -89,7 +79,7 @@ def _retry(calls: Calls, now: float) -> Calls:
     for at, call in enumerate(calls):
         if call.retry_s or call.http >= 500:
             again = next((later for later in calls[at + 1 :] if later.time > call.end and later.same_as(call)), None)
-            if again and again.is_ok and again.time >= call.end + (call.retry_s or 1):
+            if again and again.is_ok and again.time >= call.end + (call.retry_s or 1) - CLOCK_S:
                 return [call, again]
     return []
 

@@ -18,20 +18,37 @@ HEAVY_BYTES, HEAVY_SIDE = 1_000_000, 2_000  # of a picture; the side in pixels
 POLL_ENDS_S = 10  # without a poll: a question after that is a new one
 QUEUE_S = 1  # in which the calls that wait for a connection get one
 ROUNDING_S = 0.001  # of a call's time and length together
+CLOCK_S = 0.05  # by which the clocks of client and server may differ while it waits
+TYPING_S, SHORTEST_PAUSE_S = 2, 0.25  # a debounce of 300 ms lets no search follow sooner than the second
+TWO_LETTERS = 16  # hexadecimal digits in their digests
 
 
 def no_debounce(calls: Calls) -> list[Calls]:
-    """Find at least 4 searches within 2 s, each with a key that begins with the one before."""
+    """Find at least 4 searches within 2 s, each with a key that begins with the one before.
+
+    Who types slowly pauses at each letter, so a debounce lets all of them pass; another search shows that there is one.
+    """
+    searches = [call for call in calls if call.key]
     runs: list[Calls] = []
-    for call in calls:
-        if not call.key:
-            continue
+    for call in searches:
         before = runs[-1][-1] if runs else None
-        if before and before.path == call.path and call.key != before.key and call.key.startswith(before.key):
+        if before and before.path == call.path and is_typing(before, call) and len(before.key) < len(call.key):
             runs[-1].append(call)
         else:
             runs.append([call])
-    return [run for run in runs if _closest(run, 4) <= 2]
+    has_debounce = any(is_debounced(call, searches) for call in searches)
+    return [run for run in runs if _closest(run, 4) <= 2 and not (has_debounce and _closest(run, 2) > SHORTEST_PAUSE_S)]
+
+
+def is_typing(call: Call, other: Call) -> bool:
+    """Tell whether one key begins with the other."""
+    return call.key != other.key and (call.key.startswith(other.key) or other.key.startswith(call.key))
+
+
+def is_debounced(call: Call, searches: Calls) -> bool:
+    """Tell whether a search of two letters or more came at once, without one for the beginning of its key."""
+    near = (other for other in searches if abs(call.time - other.time) <= TYPING_S)
+    return len(call.key) >= TWO_LETTERS and not any(is_typing(call, other) for other in near)
 
 
 def no_paging(calls: Calls) -> list[Calls]:
@@ -49,10 +66,10 @@ def double_submit(calls: Calls) -> list[Calls]:
 
 
 def n_plus_one(calls: Calls) -> list[Calls]:
-    """Find at least 5 readings of one path within 1 s that differ in the value of one parameter. A search is none."""
+    """Find at least 5 readings of one path within 1 s that differ in the value of one parameter. Typing is none."""
     groups: dict[Any, Calls] = defaultdict(list)
     for call in calls:
-        if Fact.READING in call.facts and call.values and not call.key:
+        if Fact.READING in call.facts and call.values:
             groups[call.path, tuple(call.query)].append(call)
     found = []
     for group in groups.values():
@@ -61,6 +78,7 @@ def n_plus_one(calls: Calls) -> list[Calls]:
             burst = [call for call in group[at:] if call.time - group[at].time <= 1]
             kinds = [len(set(column)) for column in zip(*(call.values or [] for call in burst), strict=True)]
             is_loop = len(burst) >= 5 and max(kinds) >= 5 and sum(number > 1 for number in kinds) == 1
+            is_loop = is_loop and not any(is_typing(*pair) for pair in pairwise(burst))
             if is_loop:
                 found.append(burst)
             at += len(burst) if is_loop else 1
@@ -105,7 +123,7 @@ def retry_storm(calls: Calls) -> list[Calls]:
         if not call.retry_s and call.http < 500:
             continue
         again = [later for later in calls[at + 1 :] if later.time > call.end and later.same_as(call)]
-        soon = [later for later in again if later.time < call.end + call.retry_s]
+        soon = [later for later in again if later.time < call.end + call.retry_s - CLOCK_S]
         storm = [later for later in again if call.http >= 500 and later.time <= call.end + 3]
         if soon or len(storm) >= 5:
             found.append([call, *(soon or storm)])
@@ -132,9 +150,20 @@ def poll_after_end(calls: Calls) -> list[Calls]:
 
 
 def poll_too_fast(calls: Calls) -> list[Calls]:
-    """Find polls of one order less than 500 ms apart."""
-    polls = _groups(call for call in calls if call.path == POLL)
+    """Find polls of one order less than 500 ms apart. Two at once are one: React's StrictMode runs effects twice."""
+    polls = map(_without_twins, _groups(call for call in calls if call.path == POLL))
     return _joined(list(pair) for group in polls for pair in pairwise(group) if pair[1].time - pair[0].time < 0.5)
+
+
+def _without_twins(calls: Calls) -> Calls:
+    """Leave out each second call that began while the first was under way."""
+    kept: Calls = []
+    is_twin = False
+    for call in calls:
+        is_twin = not is_twin and bool(kept) and call.time < kept[-1].end
+        if not is_twin:
+            kept.append(call)
+    return kept
 
 
 def heavy_upload(calls: Calls) -> list[Calls]:

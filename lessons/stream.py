@@ -202,7 +202,7 @@ class _Watch:
             (Fact.UNPAGED, is_ok and self.is_unpaged),
             (Fact.HEAVY, self.is_heavy),
             (Fact.UNKNOWN_PATH, endpoint is None),
-            (Fact.CAPTCHA, is_ok and "captcha" in (self.sent or ())),
+            (Fact.CAPTCHA, is_ok and is_open and "captcha" in (self.sent or ())),
             (Fact.KEY, is_ok and endpoint and endpoint.is_once and "HTTP_IDEMPOTENCY_KEY" in self.request.META),
             (Fact.SWITCH, hasattr(self.request, "switch")),  # from ``sandbox.switches``
             (Fact.READ_ONLY, is_read_only),

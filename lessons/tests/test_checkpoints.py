@@ -34,7 +34,7 @@ PROOFS = {
     "return": [post(0, "/order/returns")],
     "token_end": [refused(0), refresh(1)],
     "refresh": [refresh(0)],
-    "retry": [busy(0, retry_s=5), call(5.1)],
+    "retry": [busy(0, retry_s=5), call(5.018)],
     "idempotent": [post(0, facts="ock")],
     "signin": [post(0, "/attendance/sign")],
 }

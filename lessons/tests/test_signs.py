@@ -71,6 +71,7 @@ SINS = {
     "wrong_path": [wrong(0), wrong(10), wrong(50)],
 }
 OTHER_SINS = [
+    ("n_plus_one", [search(at * 0.1, name) for at, name in enumerate("王李张刘陈")]),
     ("ended_token", [refresh(0), refresh(9, "", "1004")]),
     ("ended_token", [refused(at / 50, ms=15) for at in range(5)]),
     ("retry_storm", [busy(0), *(call(0.1 + at / 2) for at in range(5))]),
@@ -84,6 +85,7 @@ NEAR_MISSES = {
     "four other names": [search(at * 0.1, name) for at, name in enumerate("王李张刘")],
     "one name again": [search(at * 0.4, "王小") for at in range(5)],
     "letters that go": [search(at * 0.4, "王小明明"[: 4 - at]) for at in range(4)],
+    "slow typing, debounced": [search(-9, "李雷"), *(search(at * 0.4, "王小明明"[: at + 1]) for at in range(4))],
     "two orders": [post(0, digest="a"), post(1, digest="b")],
     "shopped twice": [post(0, "/cart/add_to_cart"), post(0.5, "/cart/check"), post(1.5, "/cart/add_to_cart")],
     "a second order, later": [post(0), post(2.1)],
@@ -101,6 +103,7 @@ NEAR_MISSES = {
     "another token": [refused(at, token=f"{at % 2}") for at in range(8)],
     "two refresh tokens": [refresh(0, digest="a"), refresh(9, digest="b"), refresh(10, "", "1004", digest="c")],
     "waited": [busy(0, retry_s=5), call(5.1)],
+    "waited by another clock": [busy(0, retry_s=5), call(5.018)],
     "another call": [busy(0, retry_s=5), call(1, SEARCH)],
     "asked again after a return": [poll(0), poll(1, "df"), post(2, "/order/returns"), poll(3)],
     "under way when it was refused": [busy(0, retry_s=5, ms=900), call(0.5)],
@@ -108,6 +111,7 @@ NEAR_MISSES = {
     "stopped": [poll(0), poll(1), poll(2, "of")],
     "looked again after a minute": [poll(0), poll(2, "of"), poll(70, "of")],
     "every half second": [poll(at * 0.51) for at in range(9)],
+    "each first poll twice, by StrictMode": [poll(0), poll(0.004), poll(3), poll(6, "of")],
     "two orders at once": [poll(0, digest="a"), poll(0.1, digest="b")],
     "two wrong paths": [wrong(0), wrong(1)],
     "three in two minutes": [wrong(0), wrong(50), wrong(70)],
@@ -133,6 +137,20 @@ def test_whoever_goes_on_after_twelve_at_once_is_blamed_for_what_came_later():
     later = [refused(at) for at in range(3, 7)]
 
     assert found(burst() + later)["ended_token"]["calls"] == [one.proof() for one in [*burst()[:1], *later]]
+
+
+@pytest.mark.parametrize(
+    ("calls", "proof"),
+    [
+        ([search(-9, "李雷"), *(search(at * 0.2, "王小明明"[: at + 1]) for at in range(4))], [1, 2, 3, 4]),
+        ([poll(at * 0.2, ms=450) for at in range(3)], [0, 2]),
+    ],
+    ids=["typing, and a debounced search", "polls that overlap"],
+)
+def test_what_looks_careful_for_a_moment_is_blamed_for_the_rest(calls, proof):
+    [facts] = found(calls).values()
+
+    assert facts["calls"] == [calls[at].proof() for at in proof]
 
 
 def test_each_sign_has_its_sin():
