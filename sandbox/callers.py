@@ -64,12 +64,10 @@ class Caller:
             return Q()
         if self.user is None:
             return Q(pk=None)
-        if self.user.is_phone_bound and self.user.phone:
-            mine = Q(phone=self.user.phone)
-        else:
-            mine = Q(phone=self.user.phone, out_id="") if self.user.phone else Q(pk=None)
-        has_owner = Exists(phone_logins().filter(phone=OuterRef("phone")).exclude(pk=self.user.pk))
-        return (mine | Q(out_id=asker_tag(self.user.unid))) & ~Q(has_owner)
+        mine = Q(out_id=asker_tag(self.user.unid))
+        if phone := self.user.phone:
+            mine |= Q(phone=phone) if self.user.is_phone_bound else Q(phone=phone, out_id="")
+        return mine & ~Q(Exists(phone_logins().filter(phone=OuterRef("phone")).exclude(pk=self.user.pk)))
 
 
 def is_this_machine(request: HttpRequest) -> bool:

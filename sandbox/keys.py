@@ -6,8 +6,8 @@ The settings read the merchant's values; the ``sandbox`` app, which plays the pr
 import json
 import os
 import secrets
-import shutil
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -38,7 +38,7 @@ def sandbox_values() -> dict[str, str]:
 
 def private_key(file: str) -> "RSAPrivateKey":
     """Return ``MERCHANT_KEY``, or ``PLATFORM_KEY``, the provider's own."""
-    return _key(merchant_folder(_folder()) / file)
+    return _key(_merchant_folder(_folder()) / file)
 
 
 @lru_cache(maxsize=8)
@@ -56,41 +56,34 @@ def _folder() -> Path:
 
 def sandbox_settings(folder: Path) -> dict[str, str]:
     """Return the merchant's values by the names of the settings. Make the merchant if there is none yet."""
-    home = merchant_folder(folder)
+    home = _merchant_folder(folder)
     settings: dict[str, str] = json.loads((home / "merchant.json").read_text("utf-8"))
     return settings | {name: str(home / file) for name, file in _FILES.items()}
 
 
-def merchant_folder(folder: Path) -> Path:
+def _merchant_folder(folder: Path) -> Path:
     """Return the folder of the merchant's and the provider's keys. Make them if there are none yet."""
     # Raise the number when the folder's content changes, so that existing working copies make a new merchant.
     home = folder / "merchant-3"
-    if not (home / "merchant.json").exists():
-        _make(home)
+    if not home.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as draft:  # 0700
+            _write_merchant(Path(draft))
+            # Renaming makes the whole folder appear at once. If two processes do it, both use the folder of the first.
+            with suppress(OSError):
+                Path(draft).rename(home)
     return home
 
 
-def _make(home: Path) -> None:
-    home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = Path(tempfile.mkdtemp(prefix="merchant-", dir=home.parent))  # mkdtemp: 0700
-    try:
-        _write_merchant(draft)
-        # Renaming makes the whole folder appear at once. If two processes do it, the first one wins and both use its
-        # folder.
-        draft.rename(home)
-    except OSError:
-        if not (home / "merchant.json").exists():
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
 def _write_merchant(folder: Path) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-    _new_key(folder / MERCHANT_KEY)
-    public = _new_key(folder / PLATFORM_KEY).public_key()
-    _write(folder / "platform_public_key.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    for name in (MERCHANT_KEY, PLATFORM_KEY):
+        key = generate_private_key(public_exponent=65537, key_size=2048)
+        _write(folder / name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    _write(folder / "platform_public_key.pem", public)
     _write(folder / "merchant.json", json.dumps(_settings(), indent=2).encode())
 
 
@@ -113,16 +106,6 @@ def _settings() -> dict[str, str]:
         "SMS_TEMPLATE_CODE": "SMS_" + get_random_string(9, DIGITS),
         "SMS_NOTICE_TEMPLATE_CODE": NOTICE_TEMPLATE,
     }
-
-
-def _new_key(path: Path) -> "RSAPrivateKey":
-    """Make an RSA key, and write it to ``path``."""
-    from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return key
 
 
 def _write(path: Path, content: bytes) -> None:

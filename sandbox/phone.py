@@ -16,6 +16,7 @@ from accounts.login_request import login_context
 from accounts.models import LoginMethod, User
 from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
+from core.ids import storable
 from core.times import format_office_time
 from sandbox.callers import PHONE_COOKIE, PHONE_FOR_S, Caller, caller_of, is_this_machine, phone_cookie, phone_of
 from sandbox.control.pages import codes_open
@@ -67,8 +68,7 @@ def _user(request: HttpRequest) -> User:
 
     :raises CredentialsWrong, TooManyFailures: see ``password_verify``.
     """
-    username, password = (request.POST.get(name, "") for name in ("username", "password"))
-    username = username.replace("\x00", "").strip()
+    username, password = storable(request.POST.get("username", "")), request.POST.get("password", "")
     if not password and is_this_machine(request):
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:

@@ -22,6 +22,7 @@ from accounts.demo_users import is_demo_account
 from accounts.models import User
 from core import times
 from core.api.request import token_of_head
+from core.ids import storable
 from sandbox.callers import Caller, caller_of, phone_of, trainees
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, FaultKind, Refund, Trade
@@ -92,7 +93,7 @@ def others_named(me: User, names: Any) -> list[User] | None:
     unid, class_name = (str(names.get(name) or "") for name in ("unid", "class_name"))
     if not class_name and unid in ("", me.unid):
         return None
-    users = trainees()(me, unid.replace("\x00", ""), class_name.replace("\x00", ""))
+    users = trainees()(me, storable(unid), storable(class_name))
     if users is None:
         raise Refusal("only the class's teacher and root see and switch others", 403)
     if not users:
@@ -171,7 +172,7 @@ def trades(request: HttpRequest, body: Body) -> JsonResponse:
     This machine and root see the orders of all.
     """
     caller = _known(request)
-    numbers = [number for number in request.GET.getlist("out_trade_no") if number.isascii() and number.isprintable()]
+    numbers = [storable(number) for number in request.GET.getlist("out_trade_no")]
     rows = Trade.objects.filter(caller.orders()).prefetch_related("deliveries", "codes", "refunds")
     rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
     return JsonResponse({"trades": [_trade(trade) for trade in rows[:MAX_ROWS]]})

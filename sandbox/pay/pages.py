@@ -1,7 +1,5 @@
 """The phone page: what a payer sees after scanning. It works without JavaScript."""
 
-from urllib.parse import parse_qs, urlsplit
-
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import User
 from core.api.request import full_url
+from core.ids import storable
 from core.times import span
 from sandbox.callers import Caller, caller_of
 from sandbox.faults import ORDER_KINDS, changes_of, fault_form, order_faults_set
@@ -34,21 +33,10 @@ def code_find(*, code_url: str = "", prepay_id: str = "", out_trade_no: str = ""
     """Find a code by the text of its QR code or by its prepay_id, or the newest code of an order."""
     codes = PayCode.objects.select_related("trade")
     if code_url:
-        return codes.filter(token=_token(code_url)).first()
+        return codes.filter(token=storable(code_url.rpartition("?pr=")[2])).first()
     if prepay_id:
-        return codes.filter(prepay_id=_plain(prepay_id)).first()
-    return codes.filter(trade__out_trade_no=_plain(out_trade_no)).order_by("pk").last()
-
-
-def _token(code_url: str) -> str:
-    try:
-        return _plain(parse_qs(urlsplit(code_url).query).get("pr", [""])[0])
-    except ValueError:
-        return ""
-
-
-def _plain(value: str) -> str:
-    return value if value.isascii() and value.isprintable() else ""
+        return codes.filter(prepay_id=storable(prepay_id)).first()
+    return codes.filter(trade__out_trade_no=storable(out_trade_no)).order_by("pk").last()
 
 
 @require_safe

@@ -4,12 +4,11 @@
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
@@ -22,9 +21,8 @@ BAD_CALL, QUOTA_USED = 100, 101
 _NAME = re.compile(r"[\u4e00-\u9fff]{2,12}")
 _NOWHERE = {"火星", "月球", "天堂", "地狱", "乌有乡", "花果山", "不存在"}  # Chinese words that are no city
 _WEEK = ["星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"]
-# For each month: its distance from the year's mean, as a fraction of the city's swing. For each hour: where the
-# temperature is between the day's low (0) and high (100).
-_MONTHS = [-1, -0.85, -0.4, 0.05, 0.5, 0.85, 1, 0.95, 0.55, 0.05, -0.45, -0.85]
+# The mean temperature of each month; and where it is at each hour between the day's low (0) and high (100).
+_MONTHS = [3, 5, 10, 16, 21, 25, 28, 27, 23, 17, 11, 5]
 _HOURS = [20, 15, 10, 5, 0, 0, 10, 20, 35, 50, 65, 80, 90, 100, 100, 95, 90, 80, 65, 55, 45, 40, 30, 25]
 # Levels of air quality: up to which index, name, general advice, and advice on masks, sport, going out, windows and
 # purifiers.
@@ -41,15 +39,10 @@ class UnknownCity(Exception):
     """There is no such city; the text is sent to the caller."""
 
 
-@dataclass(frozen=True)
-class City:
-    """A city. ``mean_c``: the year's mean temperature; ``swing_c``: how far summer and winter differ from it."""
-
+class City(NamedTuple):
     name: str
     pinyin: str
     code: str
-    mean_c: float
-    swing_c: float
 
 
 def city_named(name: str) -> City:
@@ -57,17 +50,16 @@ def city_named(name: str) -> City:
 
     :raises UnknownCity: the name is not Chinese, ends with 市, 区 or 县, or means no place.
     """
-    for listed, pinyin, code, mean, swing in _rows("cities.txt"):
-        if listed == name:
-            return City(name, pinyin, code, float(mean), float(swing))
+    for row in _rows("cities.txt"):
+        if row[0] == name:
+            return City(*row)
     if not _NAME.fullmatch(name) or name in _NOWHERE:
         raise UnknownCity("city参数错误，没有这个城市")
     if len(name) > 2 and name.endswith(("市", "区", "县")):
         raise UnknownCity("city参数错误，请不要带市和区")
     syllables = {char: syllable for syllable, chars in _rows("pinyin.txt") for char in chars}
-    pinyin, digest = "".join(syllables.get(char, "") for char in name) or "city", sha256(name.encode()).digest()
-    code = f"1019{int.from_bytes(digest[:4], 'big') % 100_000:05}"
-    return City(name, pinyin, code, mean_c=10 + digest[4] % 11, swing_c=8 + digest[5] % 9)
+    pinyin = "".join(syllables.get(char, "") for char in name) or "city"
+    return City(name, pinyin, f"1019{int(sha256(name.encode()).hexdigest()[:8], 16) % 100_000:05}")
 
 
 @lru_cache
@@ -82,9 +74,9 @@ def report(city: City, now: datetime) -> dict[str, Any]:
     seen_at = now.replace(minute=1 + int(city.code) % 29, second=0, microsecond=0)
     if seen_at > now:
         seen_at -= timedelta(hours=1)
-    middle = round(city.mean_c + city.swing_c * _MONTHS[seen_at.month - 1])
+    middle = _MONTHS[seen_at.month - 1]
     low, high = middle - 4, middle + 4
-    days = [row[1:] for row in _rows("days.txt") if row[0] == ("cold" if high < 3 else "warm")]
+    days = [row[1:] for row in _rows("days.txt") if row[0] == ("cold" if middle < 5 else "warm")]
     wea, picture, wind, speed, humidity, visibility, index, *alarm = days[
         (seen_at.toordinal() + int(city.code)) % len(days)
     ]
