@@ -13,7 +13,7 @@ from core.admin.buttons import ButtonForm
 from core.admin.tables import table
 from core.sheets.read import SheetRefused, rows_sent
 from permissions.scope import scope_of
-from shop.admin.parcel_sheet import parcels_of
+from shop.admin.parcel_sheet import MAX_PROBLEMS, MAX_QUOTED, parcels_of
 from shop.models import Courier, Order
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
 from shop.services.parcel_checks import Parcel, parcels_doubted, parcels_refused
@@ -55,7 +55,10 @@ class ParcelForm(ButtonForm):
         css = {"all": ["backoffice/transfer.css", "backoffice/orders.css"]}
 
     def build(self) -> None:
-        self.problems, self.filled, self.doubted = list[str](), 0, ""
+        data: Any = self.data
+        # Those of the last sheet are posted along, so that a refused confirmation does not lose them.
+        problems = data.getlist("problem")[: MAX_PROBLEMS + 1] if self.is_bound else []
+        self.problems, self.filled, self.doubted = [text[: 2 * MAX_QUOTED] for text in problems], 0, ""
         names = Courier.objects.filter(is_active=True).values_list("name", flat=True)
         self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in self.rows))]))
         self.file = self.request.FILES.get("sheet")

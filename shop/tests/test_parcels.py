@@ -241,6 +241,9 @@ class TestFillingIn:
         assert values == expected | typed(twin, "ZT9", "中通快递") | typed(masked, "X7", "德邦快递")
         assert {parcel(order)[0] for order in orders} == {"paid"}
 
+        page = office.post(f"{ORDERS}?work=ship", hidden(page) | values)
+        text = page.content.decode()
+        assert "没有快递单号：请填写" in text and "已填入" not in text and all(row in text for row in form.problems)
         office.post(f"{ORDERS}?work=ship", hidden(page) | values | by_hand(third) | {"sure_numbers": "X7 ZT9"})
         assert parcel(second) == ("shipped", "圆通速递", "YT1000000000002")
 
