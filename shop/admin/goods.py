@@ -32,8 +32,8 @@ class GoodsForm(forms.Form):
     percent = forms.DecimalField(
         label="价格加减 %", required=False, min_value=-90, max_value=900, max_digits=5, decimal_places=2
     )
-    sheet = forms.FileField(label="或上传填好的商品表", required=False)
     reason = forms.CharField(label="原因", required=False, max_length=200)
+    sheet = forms.FileField(label="或者填好的商品表：选好就到预览", required=False)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -1,8 +1,8 @@
-// The start of an import sends the file once it is chosen; its table has one tick for a whole page, and marks on what
-// is mended or left out.
+// The file of an import or of goods is sent once it is chosen. The table of an import has one tick for a whole page, and
+// marks on what is mended or left out.
 (() => {
   const upload = document.querySelector("form[data-upload]");
-  upload?.addEventListener("change", () => upload.requestSubmit());
+  upload?.addEventListener("change", ({ target }) => { if (target.type === "file" && target.files.length) upload.requestSubmit(); });
   const form = document.querySelector("#im-form");
   if (!form) return;
   const ticks = [...form.querySelectorAll("input[type=checkbox][name=take]")], all = form.querySelector("[data-all]");
