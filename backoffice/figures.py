@@ -74,7 +74,8 @@ def charts_of(request: HttpRequest, days: Days, scope: Scope) -> Iterator[Chart]
     yield from _over_time([*series, *(MONEY_SERIES if sees_money else ())], days, sight)
     for by, title in GROUP_TITLES.items():
         rows = [(row["name"], row["value"]) for row in students_chart(by, GROUPS_SHOWN, scope)]
-        yield Chart(by, title, ["", "人数"], rows)
+        # Names by their number of students, but ages by themselves: the bands sort as texts.
+        yield Chart(by, title, ["", "人数"], sorted(rows) if by == "age" else rows)
     for by in PRODUCTS_BY if sees_money else ():
         sold = products_chart(by, days.first, days.last, GROUPS_SHOWN, None)
         rows_sold = [(row["name"], row["value"], row["amount"]) for row in sold]

@@ -26,7 +26,7 @@ def charts(browser, query=""):
 
 def test_a_year_stands_beside_the_year_before_with_one_query_for_both(office, django_assert_num_queries):
     students("谭鹏", "王芳", created_at=day_begins(date(2025, 3, 31)))
-    students("李明", created_at=day_begins(date(2024, 2, 29)), city="南京")
+    students("李明", created_at=day_begins(date(2024, 2, 29)), city="南京", age=17)
 
     with django_assert_num_queries(14):  # session, user, campuses; five over time, four groups, two sales
         shown = charts(office, "from=2025-01-01&to=2025-12-31")
@@ -36,6 +36,7 @@ def test_a_year_stands_beside_the_year_before_with_one_query_for_both(office, dj
     assert entries.compared == [("2025年", 2, ""), ("2024年", 1, "↑ 100%")]
     assert entries.rows[1:3] == [("2月", 0, 1), ("3月", 2, 0)] and entries.bars[2] == ("3月", [(2, 100.0), (0, 0.0)])
     assert shown["city"].rows == [("重庆", 2), ("南京", 1)]
+    assert shown["age"].rows == [("17-", 1), ("21-23", 2)]  # by themselves, not by their size
 
 
 def test_a_month_begins_at_midnight_in_shanghai(office):
