@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,13 +17,13 @@ from core.admin.base import page_shown
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.password import require_password
 from core.admin.tables import table
-from core.errors import DomainError
 from core.ids import mark_of
 from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
 from runs.pages import run_url
 from runs.work import KEEP_FOR
 from students import services
+from students.admin.step_page import step_page
 from students.columns import SHARED
 from students.errors import SelectionChanged, TooManyChosen
 from students.forms import FateForm, ManyForm, StateForm
@@ -36,58 +35,12 @@ MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
 
 
-@dataclass(frozen=True)
-class ManyAction:
-    """A change of many students that asks for values first."""
-
-    name: str  # of the action in the list
-    verb: str
-    form: Callable[[Any, HttpRequest], Any]
-    mark: Callable[[list[Student]], str]  # of what the page has shown
-    do: Callable[..., TransferRun]  # takes the form, and the arguments that all such services have
-    what: str = ""
-    hint: str = ""
-
-    def page(self, page: Any, request: HttpRequest, selection: list[Student]) -> HttpResponse:
-        """Do it once the form is right, and show its run; until then show the form, and whom it would change."""
-        form = self.form(page, request)
-        form.students = selection
-        if form.is_valid():
-            who: dict[str, Any] = {"user_pk": request.user.pk, "scope": scope_of(request.user), "now": times.now()}
-            pks = [student.pk for student in selection]
-            try:
-                return HttpResponseRedirect(run_url(self.do(form, pks=pks, mark=request.POST[MARK], **who)))
-            except DomainError as refusal:
-                messages.warning(request, refusal.msg)
-        facts = {
-            "form": form,
-            "posted": _fields(request, selection, action=self.name, mark=self.mark(selection)),
-            "lines": [*_who(selection), *([self.hint] if self.hint else [])],
-            "heading": f"{self.verb} {len(selection)} 名学员{self.what}",
-            "back": reverse("admin:students_student_changelist"),
-        }
-        return page_shown(page, request, "students/step.html", f"{self.verb}学员{self.what}", **facts)
-
-
 def _edit_form(page: Any, request: HttpRequest) -> ManyForm:
     fields = partial(page.formfield_for_dbfield, request=request)
     form_class: Any = forms.modelform_factory(Student, ManyForm, fields=SHARED, formfield_callback=fields)
     form: ManyForm = form_class(request.POST if MARK in request.POST else None)
     form.fields["class_name"].widget.scope = scope_of(request.user)
     return form
-
-
-EDIT = ManyAction(
-    "edit_many", "修改", form=_edit_form, mark=services.edit_mark,
-    do=lambda form, **who: services.students_edit(values=form.values, **who),
-    hint="填写的栏目改成同一个值，留空的不改。",
-)  # fmt: skip
-SET_STATE = ManyAction(
-    "set_state", "变更", what="的状态",
-    form=lambda page, request: StateForm(request.POST if MARK in request.POST else None, request=request),
-    mark=lambda selection: mark_of(student.pk for student in selection),
-    do=lambda form, **who: students_state_set(**form.cleaned_data, **who),
-)  # fmt: skip
 
 
 def _who(selection: list[Student]) -> list[str]:
@@ -151,15 +104,47 @@ class ManyAdmin(ScopedAdmin):
             return []
         return selection
 
+    def _step(
+        self, request: HttpRequest, students: QuerySet[Student], form: Any, *, name: str, heading: str,
+        mark: Callable[[list[Student]], str], do: Callable[..., TransferRun], hint: str = "",
+    ) -> HttpResponse | None:  # fmt: skip
+        """Change the chosen students in the way that a form asks about.
+
+        :param name: of the action.
+        :param mark: makes the mark of what the page has shown.
+        :param do: takes the arguments that all such services have.
+        """
+        if not (selection := self._few(request, students, services.MAX_EDITED, heading[:2])):
+            return None
+        form.students = selection
+        who: dict[str, Any] = {"user_pk": request.user.pk, "scope": scope_of(request.user), "now": times.now()}
+        return step_page(
+            self, request, form, heading=heading.format(len(selection)),
+            back=reverse("admin:students_student_changelist"),
+            do=lambda: do(pks=[student.pk for student in selection], mark=request.POST[MARK], **who),
+            about=lambda: {
+                "lines": [*_who(selection), *filter(None, [hint])],
+                "posted": _fields(request, selection, action=name, mark=mark(selection)),
+            },
+        )  # fmt: skip
+
     @admin.action(description="修改所选学员", permissions=["change"])
     def edit_many(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        selection = self._few(request, students, services.MAX_EDITED, EDIT.verb)
-        return EDIT.page(self, request, selection) if selection else None
+        form = _edit_form(self, request)
+        return self._step(
+            request, students, form, name="edit_many", heading="修改 {} 名学员", mark=services.edit_mark,
+            do=lambda **who: services.students_edit(values=form.values, **who),
+            hint="填写的栏目改成同一个值，留空的不改。",
+        )  # fmt: skip
 
     @admin.action(description="变更所选学员的状态", permissions=["change"])
     def set_state(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        selection = self._few(request, students, services.MAX_EDITED, SET_STATE.verb)
-        return SET_STATE.page(self, request, selection) if selection else None
+        form = StateForm(request.POST if MARK in request.POST else None, request=request)
+        return self._step(
+            request, students, form, name="set_state", heading="变更 {} 名学员的状态",
+            mark=lambda selection: mark_of(student.pk for student in selection),
+            do=lambda **who: students_state_set(**form.cleaned_data, **who),
+        )  # fmt: skip
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:

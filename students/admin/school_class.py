@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 
 from accounts.models import User
@@ -15,10 +15,9 @@ from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.deletion import MARK
 from core.admin.tables import column, page_link, table
-from core.errors import DomainError
 from core.times import format_office_time
 from permissions.scope import scope_of
-from runs.pages import run_url
+from students.admin.step_page import step_page
 from students.campus_filter import CampusFilter
 from students.class_steps import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
 from students.classes import campus_set, classes_add
@@ -128,17 +127,17 @@ class SchoolClassAdmin(OfficeAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
         form_class = {"rename": RenameForm, "merge": MergeForm, "split": SplitForm, "end": EndForm}[step]
         form: Any = form_class(request.POST if MARK in request.POST else None, row=row, request=request)
-        if form.is_valid():
-            try:
-                return HttpResponseRedirect(run_url(_do(step, row, form.cleaned_data, request)))
-            except DomainError as refusal:
-                messages.error(request, refusal.msg)
-        facts = class_facts(row.name)
-        back = reverse("admin:students_schoolclass_change", args=[row.pk])
-        heading = f"{STEPS[step]} {row.name}"
-        context = {"form": form, "heading": heading, "lines": _lines(step, facts, row.campus), "back": back}
-        context["posted"] = [(MARK, request.POST.get(MARK, facts.mark) if form.errors else facts.mark)]
-        return page_shown(self, request, "students/step.html", heading, **context)
+
+        def about() -> dict[str, Any]:
+            facts = class_facts(row.name)
+            mark = request.POST.get(MARK, facts.mark) if form.errors else facts.mark
+            return {"lines": _lines(step, row, facts), "posted": [(MARK, mark)]}
+
+        return step_page(
+            self, request, form, heading=f"{STEPS[step]} {row.name}", about=about,
+            back=reverse("admin:students_schoolclass_change", args=[row.pk]),
+            do=lambda: _do(step, row, form.cleaned_data, request),
+        )  # fmt: skip
 
 
 def _do(step: str, row: SchoolClass, values: dict[str, Any], request: HttpRequest) -> TransferRun:
@@ -153,15 +152,18 @@ def _do(step: str, row: SchoolClass, values: dict[str, Any], request: HttpReques
     return move(before=row.name, after=values["name"], mark=request.POST[MARK], **who)
 
 
-def _lines(step: str, facts: ClassFacts, campus: str) -> list[str]:
+def _lines(step: str, row: SchoolClass, facts: ClassFacts) -> list[str]:
     if step == "split":
         return ["勾选的学员和他们的账号换到另一个班；其他人不变。"]
     if step == "end":
         return [f"{facts.students} 名学员中还没有离开的都改为结业；班级从日常的列表里收起。"]
     hours = "，只读时间" if facts.is_read_only else ""
-    what = f"{facts.students} 名学员、{facts.archived} 名已归档学员、{facts.accounts} 个账号{hours}一起换过去。"
-    ours = [f"本班的校区是 {campus}；并过去以后算对方班的校区。"] if step == "merge" and campus else []
-    return [what, "正在进行的考勤跟着换。", *ours]
+    lines = [f"{facts.students} 名学员、{facts.archived} 名已归档学员、{facts.accounts} 个账号{hours}一起换过去。"]
+    lines.append("正在进行的考勤跟着换。")
+    if step == "merge":
+        lines.append(f"{row.name} 没有学员了，状态改为结业。")
+        lines += [f"本班的校区是 {row.campus}；并过去以后算对方班的校区。"] if row.campus else []
+    return lines
 
 
 def _is_used(name: str) -> bool:

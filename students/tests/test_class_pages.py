@@ -105,9 +105,12 @@ def test_the_steps_show_what_goes_along_and_can_be_taken_back(office, school):
     answer = step(office, "H1", "rename", name="h9").content.decode()
     assert names("H9") == ["王芳"] and "改名 H1 → H9" in answer and "撤销这次修改" in answer
     undone(TransferRun.objects.latest("pk"))
-    step(office, "H1", "merge", name="H2")
-    assert names("H2") == ["周杰", "王芳"]
+    ended = "H1 没有学员了，状态改为结业。"
+    assert ended in text_of(office.get(f"{CLASSES}{class_pk('H1')}/merge/"))
+    assert ended in text_of(step(office, "H1", "merge", name="H2"))
+    assert names("H2") == ["周杰", "王芳"] and SchoolClass.objects.get(name="H1").state == ClassState.ENDED
     undone(TransferRun.objects.latest("pk"))
+    assert SchoolClass.objects.get(name="H1").state == ClassState.OPEN
     step(office, "H2", "split", name="H7", students=[str(school[2].pk)])
     assert names("H7") == ["周杰"]
     step(office, "H1", "end", on="2026-11-30", fate="disable")

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from core.admin.base import KnownCount
 from students.bulk import changes_load
 from students.models import RowKind, RunState, TransferRow, TransferRun
+from students.run_facts import UndoNote
 from students.transfer.photos import MAX_FILES, WRITTEN
 
 
@@ -33,8 +34,9 @@ class RunPage:
         return self.run.state != RunState.CHECKING
 
     def done_text(self) -> str:
-        same = self.counts[RowKind.UNCHANGED]
-        return f"已修改 {self.counts[RowKind.CHANGED]} 名学员" + (f"，另外 {same} 名本来就是这样。" if same else "。")
+        same, note = self.counts[RowKind.UNCHANGED], UndoNote.load(self.run.options)
+        text = f"已修改 {self.counts[RowKind.CHANGED]} 名学员" + (f"，另外 {same} 名本来就是这样。" if same else "。")
+        return text + (f"{note.before} 没有学员了，状态改为结业。" if note.step == "merge" else "")
 
     def undone_text(self) -> str:
         return f"{self.counts[RowKind.UNDONE]} 名学员回到{self.before}。"
