@@ -2,7 +2,6 @@
 
 from calendar import monthrange
 from collections.abc import Iterable
-from datetime import date
 from typing import Any, ClassVar
 
 import segno
@@ -225,11 +224,10 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
         """Show a class's month on paper, or as Excel."""
         if not self.has_export_right(request):
             raise PermissionDenied
-        try:
-            first = date.fromisoformat(f"{request.GET.get('month', '')}-01")
-            last = first.replace(day=monthrange(first.year, first.month)[1])
-        except ValueError:
-            raise Http404 from None
+        first = times.day_of(f"{request.GET.get('month', '')}-01")
+        if first is None:
+            raise Http404
+        last = first.replace(day=monthrange(first.year, first.month)[1])
         name = storable(request.GET.get("class", ""))
         sheet = month_sheet(name, first, last, now=times.now(), scope=scope_of(request.user))
         back = reverse("admin:attendance_session_changelist")

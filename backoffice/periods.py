@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.http import QueryDict
 
+from core.times import day_of
+
 MAX_DAYS = 366
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 YEAR, QUARTER = 12, 3  # months
 D = TypeVar("D", bound=date)
 
@@ -115,7 +116,7 @@ def days_asked(query: QueryDict, today: date, default: date) -> Days:
 
     The last ``MAX_DAYS`` days of the span count, and no day in the future.
     """
-    begins, ends = _day(query.get("from", "")), _day(query.get("to", ""))
+    begins, ends = day_of(query.get("from", "")), day_of(query.get("to", ""))
     first = begins or ends or default
     last = ends or begins or today
     first, last = sorted((min(first, today), min(last, today)))
@@ -125,14 +126,6 @@ def days_asked(query: QueryDict, today: date, default: date) -> Days:
 def change_text(now: Any, before: Any) -> str:
     """Say how much more or less the number is, in percent; "" if there was none before."""
     return f"{'↑' if now >= before else '↓'} {abs(now - before) / before:.0%}" if before else ""
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def month_later(first: D, months: int) -> D:

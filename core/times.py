@@ -13,6 +13,7 @@ from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+FIRST_YEAR, LAST_YEAR = 1990, 2200  # a day outside is a slip of the keyboard
 MAX_SKEW_S = 60
 READ_AGAIN_S = 30
 # Clocks that agree so far are the same: on a busy machine the question itself may take that long.
@@ -122,6 +123,15 @@ def format_shop_time(moment: datetime | None) -> str | None:
 def epoch_ms(moment: datetime) -> int:
     """Return a moment as JavaScript counts: milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
+
+
+def day_of(text: str) -> date | None:
+    """Read a day such as ``2026-11-30``; None for a text that is none, or none of our years."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def day_begins(day: date) -> datetime:

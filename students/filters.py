@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
+from typing import Any
 
 from django.db.models import Q
-from django.utils import timezone
 
 from core.ids import storable
+from core.times import day_begins, day_of
 from students.campuses import campuses
 from students.models import MAX_AGE, MIN_AGE, PRESENT_STATES, StudentState
 
-FIRST_YEAR, LAST_YEAR = 1990, 2200
 PRESENT = "在册"  # neither 退学 nor 结业: the figures of a class count these
 STATES: dict[str, Sequence[StudentState]] = {PRESENT: PRESENT_STATES} | {one.label: (one,) for one in StudentState}
 
@@ -32,23 +32,18 @@ class Filter:
             return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""
         if self.kind == "state":
             return text if text in STATES else ""
-        if self.kind == "day":
-            try:
-                return text if FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR else ""
-            except ValueError:
-                return ""
-        return text
+        return "" if self.kind == "day" and not day_of(text) else text
 
-    def value(self, text: str) -> str | int | datetime | Sequence[str]:
-        """Return what the database compares with."""
+    def condition(self, text: str) -> Q:
+        """Return the condition that a value which makes sense stands for."""
+        value: Any = text
         if self.kind == "campus":
-            return campuses().get(text, [])
-        if self.kind == "day":
-            day = date.fromisoformat(text) + timedelta(days=self.lookup.endswith("__lt"))
-            return timezone.make_aware(datetime.combine(day, time.min))
-        if self.kind == "state":
-            return STATES[text]
-        return int(text) if self.kind == "number" else text
+            value = campuses().get(text, [])
+        elif self.kind == "day" and (day := day_of(text)):
+            value = day_begins(day + timedelta(days=self.lookup.endswith("__lt")))
+        elif self.kind == "state":
+            value = STATES[text]
+        return Q(**{self.lookup: value})
 
 
 FILTERS = (
@@ -72,4 +67,4 @@ def filters_read(params: Mapping[str, str]) -> dict[str, str]:
 
 def filters_q(values: Mapping[str, str]) -> Q:
     """Return the condition that all these filters make together."""
-    return Q(**{one.lookup: one.value(values[one.name]) for one in FILTERS if one.name in values})
+    return Q(*(one.condition(values[one.name]) for one in FILTERS if one.name in values))

@@ -12,13 +12,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from core.times import local, now
+from core.times import FIRST_YEAR, LAST_YEAR, local, now
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
 from students.campuses import campuses
 from students.classes import class_rows, classes_overfull
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
-from students.filters import FIRST_YEAR, LAST_YEAR
 from students.models import PRESENT_STATES, ClassState, SchoolClass, Student, StudentState
 from students.selectors import ClassSpelling, class_list, class_roster, classes_present, folded, namesakes
 from uploads.forms import PictureModelForm, picture_field

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError
-from django.db.models import Field, JSONField, QuerySet, TextField
+from django.db.models import Field, JSONField, Q, QuerySet, TextField
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -64,6 +65,19 @@ class SelectForm(DropdownForm):
     widget = UnfoldAdminSelectWidget()
 
     class Media: ...
+
+
+class ChoiceFilter(admin.SimpleListFilter):
+    """Filter by one of its conditions; each has a value in the address and a label."""
+
+    conditions: ClassVar[dict[str, tuple[str, Q]]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, label) for value, (label, _) in self.conditions.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        _, condition = self.conditions.get(self.value() or "", ("", Q()))
+        return queryset.filter(condition)
 
 
 class SelectFilter(DropdownFilter):

@@ -1,7 +1,6 @@
 """The bar above the list of orders: the work lists with their numbers, filters, kept filters and chosen columns."""
 
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,11 +14,11 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.contrib.filters.forms import RangeDateForm
 
 from core import times
-from core.admin.base import AtLeast
+from core.admin.base import AtLeast, ChoiceFilter
 from core.admin.listing import list_shown, query_kept
 from core.errors import DomainError
 from core.ids import pk_of
-from core.times import SHANGHAI, local
+from core.times import day_begins, day_of, local
 from permissions.scope import scope_of
 from shop.admin.export_columns import ORDER_COLUMNS
 from shop.admin.order_steps import WORK_LISTS, WorkList
@@ -56,19 +55,6 @@ DEFAULT_COLUMNS = (
 _IN_FILE_ONLY = {"pieces", "received", "shipped_at"}
 # What the list shows instead, by the names of the file's columns.
 _SHOWN_AS = {"total": "amount", "refunded": "returned", "phone": "phone_shown"}
-
-
-class ChoiceFilter(admin.SimpleListFilter):
-    """Filter by one of its conditions; each has a value in the address and a label."""
-
-    conditions: ClassVar[dict[str, tuple[str, Q]]]
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, label) for value, (label, _) in self.conditions.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        _, condition = self.conditions.get(self.value() or "", ("", Q()))
-        return queryset.filter(condition)
 
 
 class WorkListFilter(ChoiceFilter):
@@ -135,9 +121,8 @@ class DayRangeFilter(RangeDateFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         for end, lookup, days in (("from", "gte", 0), ("to", "lt", 1)):
-            with suppress(KeyError, ValueError):
-                day = datetime.strptime(self.used_parameters[f"{self.parameter_name}_{end}"], "%Y-%m-%d")
-                moment = day.replace(tzinfo=SHANGHAI) + timedelta(days=days)
+            if day := day_of(self.used_parameters.get(f"{self.parameter_name}_{end}", "")):
+                moment = day_begins(day + timedelta(days=days))
                 queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": moment})
         return queryset
 

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.validators import MaxValueValidator, MinValueValidator
 from rest_framework import serializers
 
+from core.times import FIRST_YEAR, LAST_YEAR
 from students.api.params import AddParams, EditParams, text
 from students.columns import COLUMNS
-from students.filters import FIRST_YEAR, LAST_YEAR
 from students.models import Gender
 
 NO_DAY = "不是日期，例如 2026-09-01"
