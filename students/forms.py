@@ -19,7 +19,7 @@ from students.campuses import campuses
 from students.classes import class_rows, classes_overfull
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
 from students.models import PRESENT_STATES, ClassState, SchoolClass, Student, StudentState
-from students.selectors import ClassSpelling, class_list, class_roster, classes_present, folded, namesakes
+from students.selectors import ClassSpelling, class_roster, classes_known, classes_present, folded, namesakes
 from uploads.forms import PictureModelForm, picture_field
 
 NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
@@ -40,7 +40,7 @@ class ClassWidget(UnfoldAdminSelectWidget):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         may_add = not self.scope.kind.is_by_classes
-        classes = class_list(self.scope) if may_add else sorted(self.scope.classes | ({value} if value else set()))
+        classes = sorted(classes_known(self.scope) if may_add else self.scope.classes | ({value} if value else set()))
         new = str(value) if value and value not in classes else ""
         others = [(NEW_CLASS, "新建班级…")] if may_add else []
         self.choices = [("", "请选择"), *((one, one) for one in classes), *others]

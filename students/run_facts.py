@@ -25,13 +25,13 @@ class Shape(TypedDict):
     samples: list[list[str]]
 
 
-class NewValue(TypedDict):
-    """A class or degree that no student has yet."""
+class SpeltValue(TypedDict):
+    """A class or degree of the file that no student has yet."""
 
     wire: str
     value: str
     rows: int
-    alike: str  # another one that it may be meant for
+    alike: str  # another one, that it may be meant for, or that it is read as
 
 
 class _Part:
@@ -77,7 +77,8 @@ class Findings(_Part):
     shown: list[str] | None = None  # columns of the table; None: all
     missing: list[str] = field(default_factory=list)  # required columns that the file has not
     dropped: list[str] = field(default_factory=list)  # what of the file is not imported
-    new: list[NewValue] = field(default_factory=list)
+    new: list[SpeltValue] = field(default_factory=list)
+    mended: list[SpeltValue] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)  # field: number of rows
     warned: int = 0  # rows with a warning
 

@@ -24,7 +24,15 @@ from permissions.scope import EVERYTHING, Scope
 from students.columns import COLUMNS, model_field, phone_tidy
 from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
-from students.models import LEFT_STATES, ArchivedStudent, Student, StudentRow, StudentState
+from students.models import (
+    LEFT_STATES,
+    ArchivedStudent,
+    ClassState,
+    SchoolClass,
+    Student,
+    StudentRow,
+    StudentState,
+)
 
 NAMESAKES_SHOWN = 3
 VALUES_SHOWN = 300
@@ -69,7 +77,7 @@ def student_page(window: slice, *, class_name: str = "", key: str = "", scope: S
 class ClassSpelling:
     """One spelling for each class, however staff types it: ``h51901 `` is H51901. The API takes a class as it is sent.
 
-    The classes that exist, as far as ``scope`` shows them, are read at the first question.
+    The classes that exist or are planned, as far as ``scope`` shows them, are read at the first question.
     """
 
     def __init__(self, scope: Scope = EVERYTHING) -> None:
@@ -85,8 +93,8 @@ class ClassSpelling:
 
     @cached_property
     def _names_by_fold(self) -> dict[str, str]:
-        by_size = sorted(classes_counted(self._scope), key=lambda pair: pair[1])
-        return {folded(name): name for name, _ in by_size}
+        sizes = classes_known(self._scope)
+        return {folded(name): name for name in sorted(sizes, key=lambda name: sizes[name])}
 
 
 def folded(text: str) -> str:
@@ -101,25 +109,26 @@ def search_q(text: str) -> Q:
     Of several words each may be found in another way. Each way has an index; joined by OR, PostgreSQL would use none
     of them and read every student.
     """
-    first, *others = _ways(text)
+    spelling = ClassSpelling()
+    first, *others = _ways(text, spelling)
     words = text.split()
     if 1 < len(words) <= MAX_WORDS:
         every = Student.objects.order_by()
         for word in words:
-            one, *more = _ways(word)
-            found = Q(pk__in=one.union(*more))
+            way, *more = _ways(word, spelling)
+            found = Q(pk__in=way.union(*more))
             # Beside another word the end of a number is enough: people say its last four digits.
             every = every.filter(found | Q(sid__endswith=word) if word.isdecimal() else found)
         others.append(every.values("pk"))
     return Q(pk__in=first.union(*others))
 
 
-def _ways(text: str) -> list[QuerySet[Student, Any]]:
+def _ways(text: str, spelling: ClassSpelling) -> list[QuerySet[Student, Any]]:
     students = Student.objects.order_by()
     ways = [
         _name_holds(text),
         students.filter(value_matches(text)),
-        students.filter(class_name=ClassSpelling().of(text)),
+        students.filter(class_name=spelling.of(text)),
     ]
     return [rows.values("pk") for rows in ways]
 
@@ -165,6 +174,13 @@ def values_in_use(column: str, *, limit: int = VALUES_SHOWN, scope: Scope = EVER
 def class_list(scope: Scope = EVERYTHING) -> list[str]:
     """Name the classes that have students, each once, in order."""
     return [name for name, _ in classes_counted(scope)]
+
+
+def classes_known(scope: Scope = EVERYTHING) -> dict[str, int]:
+    """Return the classes that have students or are still open, each with its number of students."""
+    planned = SchoolClass.objects.filter(state=ClassState.OPEN).order_by()
+    planned = planned.filter(name__in=scope.classes) if scope.is_narrow else planned
+    return dict.fromkeys(planned.values_list("name", flat=True), 0) | dict(classes_counted(scope))
 
 
 def classes_counted(scope: Scope = EVERYTHING) -> list[tuple[str, int]]:

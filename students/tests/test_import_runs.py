@@ -16,12 +16,13 @@ from runs.progress import SILENCE, progress_end, progress_write
 from runs.work import run_restart
 from students import tasks
 from students.counts import counts_wrong
-from students.models import RowKind, RunState, Student, TransferRun
+from students.models import ClassState, RowKind, RunState, SchoolClass, Student, TransferRun
 from students.runs import run_cancel, run_confirm, run_undo
 from students.services import student_edit, students_archive
 from students.tests.factories import student, students
 from students.tests.transfers import (
     HEAD,
+    LIST,
     RUNS,
     checked,
     confirmed,
@@ -315,6 +316,46 @@ def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_e
     assert run.state == RunState.DONE
     rows = Student.objects.exclude(city="").values_list("class_name", "degree").order_by("-pk")[:2]
     assert set(rows) == {("H51905", "本科"), ("H51904", "本科")}
+
+
+def test_what_was_mended_last_week_is_not_asked_again_and_is_taken_back_by_one_click(
+    office, root, person, roles, sent_tasks
+):
+    student(name="李雷", class_name="H51904", degree="本科").save()
+    list_of_week = workbook(REAL[1], ["1", "谭鹏", "男", "h5 1904", "21", "重庆", "本科（在读）"])
+    run = worked(decide(office, checked(list_of_week, root.user), spell="all"))
+    worked(decide(office, run, "confirm"))
+    assert run.state == RunState.DONE and Student.objects.get(name="谭鹏").class_name == "H51904"
+
+    week_later = checked(list_of_week, root.user)
+
+    assert week_later.options["new"] == [] and week_later.counts == {"unchanged": 1, "left": 1}
+    text = text_of(office, week_later)
+    assert "H5 1904</b> → <b>H51904" in text and "本科（在读）</b> → <b>本科" in text
+    at = [one["value"] for one in week_later.options["mended"]].index("H5 1904")
+    week_later = worked(decide(office, week_later, unspell=str(at)))
+    assert [one["value"] for one in week_later.options["new"]] == ["H5 1904"]
+    assert worked(decide(office, week_later, "check")).options["new"]
+
+    zhao = person("zhao", "102", is_staff=True).user
+    student(name="王芳", class_name="H51904", degree="本科", created_by=zhao).save()
+    assert checked(list_of_week, zhao).options["new"] == []
+    roles["102"].data_scope = DataScope.OWN
+    roles["102"].save()
+    assert len(checked(list_of_week, zhao).options["new"]) == 2
+    undone(run, root.user)
+    assert len(checked(list_of_week, root.user).options["new"]) == 2
+
+
+def test_a_class_that_is_planned_in_small_letters_is_known(office, root):
+    SchoolClass.objects.create(name="Web班")
+    SchoolClass.objects.create(name="H1", state=ClassState.ENDED)  # nobody is in it any more
+
+    rows = [["1", "谭鹏", "男", "web班", "21", "重庆", ""], ["2", "王芳", "女", "h1", "21", "重庆", ""]]
+    run = checked(workbook(REAL[1], *rows), root.user)
+
+    assert run.rows.get(number=2).cells["class"] == "Web班" and [one["value"] for one in run.options["new"]] == ["H1"]
+    assert '<option value="Web班"' in office.get(f"{LIST}add/").content.decode()
 
 
 def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office, root, sent_tasks):

@@ -22,11 +22,11 @@ from students.api.params import AddParams, EditParams
 from students.bulk import FieldChange, changes_between, changes_dump
 from students.columns import BY_WIRE, COLUMNS, label_of
 from students.errors import StudentUnknown
-from students.models import LEFT_STATES, RowKind, RunState, Student, TransferRow, TransferRun
-from students.run_facts import LEAVERS_FROM, Choices, Findings, NewValue, RowFacts
+from students.models import LEFT_STATES, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
+from students.run_facts import LEAVERS_FROM, Choices, Findings, RowFacts, SpeltValue
 from students.run_rights import run_scope_required
 from students.runs import source_of
-from students.selectors import ClassSpelling, archived_among, class_list, values_in_use
+from students.selectors import ClassSpelling, archived_among, classes_known, values_in_use
 from students.transfer.heading import (
     UNSTORABLE,
     Heading,
@@ -44,6 +44,7 @@ WRITTEN = (RowKind.NEW, RowKind.CHANGED)
 MAX_NEW_VALUES = 20  # new classes and degrees that the page asks about
 _LISTED = ("class", "degree")  # columns whose new values are often misspelt ones
 MAX_LEAVERS = 2_000
+REMEMBERED = 20  # imports whose spellings count for the next one
 ARCHIVED = "这名学员已归档，请先恢复"
 _UNSEEN = "{}：您的角色看不到完整的，已有的不比较、不修改"
 NOT_OWN = "不是您录入的学员，不能修改"
@@ -65,7 +66,10 @@ def import_check(run: TransferRun, now: datetime) -> None:
         return
     scope, unseen = run_scope_required(run), unseen_by(run)
     findings.sheets = [heading.sheet.name for heading in headings]
-    lines = _lines(headings, choices, scope)
+    known = {"class": sorted(classes_known(scope)), "degree": values_in_use("degree", scope=scope)}
+    if "spellings" not in run.options:
+        choices.spellings = _spellings_remembered(run, known, scope)
+    lines = _lines(headings, choices, findings, scope)
     lines_match(lines, choices.answers, findings, scope, unseen)
     TransferRow.objects.filter(run=run).delete()
     counts, changed, new = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
@@ -86,26 +90,48 @@ def import_check(run: TransferRun, now: datetime) -> None:
     findings.missing = [one.wire for one in COLUMNS if one.wire in required - wires.keys() - told]
     findings.dropped = _dropped(book, headings, ignored_in(findings.shape, columns), lines)
     findings.dropped += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
-    findings.new, findings.changed = _new_values(new, scope), changed
+    findings.new, findings.changed = _new_values(new, known), changed
     run.options |= choices.dump() | findings.dump()
     run.counts, run.message = {kind: count for kind, count in counts.items() if count}, ""
     run.state = RunState.REFUSED if counts[RowKind.ERROR] or counts[RowKind.CHOICE] else RunState.READY
 
 
-def _lines(headings: Sequence[Heading], choices: Choices, scope: Scope) -> list[Line]:
-    """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already."""
-    spelling, lines = ClassSpelling(scope), []
+def _spellings_remembered(run: TransferRun, known: dict[str, list[str]], scope: Scope) -> dict[str, dict[str, str]]:
+    """Return what the last imports of this data scope read other spellings as, where only that one exists."""
+    runs = TransferRun.objects.filter(kind=RunKind.IMPORT, state=RunState.DONE, options__scope=run.options.get("scope"))
+    runs = runs.filter(created_by=run.created_by_id) if scope.is_narrow else runs
+    spellings: dict[str, dict[str, str]] = {wire: {} for wire in known}
+    for choices in reversed(runs.order_by("-pk").values_list("options__spellings", flat=True)[:REMEMBERED]):
+        for wire, words in (choices or {}).items():
+            right = {value: word for value, word in words.items() if word in known[wire] and value not in known[wire]}
+            spellings[wire] |= right
+    return spellings
+
+
+def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, scope: Scope) -> list[Line]:
+    """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already.
+
+    Of the choices' spellings those are left that a row has.
+    """
+    spelling, lines, mended = ClassSpelling(scope), [], Counter[tuple[str, str]]()
     for heading in headings:
         class_name = choices.constants.get("class") or heading.class_of_sheet
         for number, cells, picture in heading.rows():
             if "class" not in heading.places and class_name:
                 cells["class"] = class_name
-            for wire, words in choices.spellings.items():
-                cells |= {wire: words[cells[wire]]} if cells.get(wire) in words else {}
             cells |= {wire: tidy(wire, text) for wire, text in choices.fixes.get(str(number), {}).items()}
             if cells.get("class"):
                 cells["class"] = spelling.of(cells["class"])
+            for wire, words in choices.spellings.items():
+                if (value := cells.get(wire, "")) in words:
+                    cells[wire] = words[value]
+                    mended[wire, value] += 1
             lines.append(Line(heading, number, {wire: text for wire, text in cells.items() if text}, picture))
+    spellings: dict[str, dict[str, str]] = {}
+    for (wire, value), rows in mended.items():
+        word = spellings.setdefault(wire, {})[value] = choices.spellings[wire][value]
+        findings.mended.append({"wire": wire, "value": value, "rows": rows, "alike": word})
+    choices.spellings = spellings
     return lines
 
 
@@ -216,10 +242,9 @@ def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines:
     return dropped + ([f"{number} 张不在学员行里的图片"] if number else [])
 
 
-def _new_values(counts: Counter[tuple[str, str]], scope: Scope) -> list[NewValue]:
+def _new_values(counts: Counter[tuple[str, str]], known: dict[str, list[str]]) -> list[SpeltValue]:
     """Return the classes and degrees that no student has yet, each with another one that it may be meant for."""
-    known = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
-    new: list[NewValue] = []
+    new: list[SpeltValue] = []
     for (wire, value), rows in counts.most_common():
         if value not in known[wire]:  # meant for one that exists, or for one that more rows have
             new.append({"wire": wire, "value": value, "rows": rows, "alike": _alike(value, known[wire])})

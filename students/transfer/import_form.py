@@ -34,8 +34,8 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Choi
 
     ``row`` names the rows of the page, and ``take`` those that are ticked; ``cell-<row>-<column>`` is a cell,
     ``answer-<row>`` who a namesake is, ``spell-<n>`` what the new class or degree is to be called, ``spell`` for which
-    of them (or ``all``) the suggestion is taken, ``value-<column>`` what a missing column holds; ``column`` names the
-    columns that can be ticked, and ``use`` those that are.
+    of them (or ``all``) the suggestion is taken, ``unspell`` which of the mended ones is taken back; ``value-<column>``
+    what a missing column holds; ``column`` names the columns that can be ticked, and ``use`` those that are.
     """
     before = Choices.load(run.options)
     numbers, taken = ({int(n) for n in data.getlist(name) if n.isdecimal() and len(n) < 12} for name in ("row", "take"))
@@ -55,6 +55,9 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Choi
         word = one["alike"] if data.get("spell") in {str(at), "all"} else storable(data.get(f"spell-{at}", ""))
         if word and word != one["value"]:
             spellings.setdefault(one["wire"], {})[one["value"]] = word[:64]
+    for at, spelt in enumerate(Findings.load(run.options).mended):
+        if data.get("unspell") == str(at):
+            spellings.get(spelt["wire"], {}).pop(spelt["value"], None)
     constants = before.constants | _texts_posted(data, "value-")
     off = {*before.off} - {*data.getlist("column")} | ({*data.getlist("column")} - {*data.getlist("use")})
     choices = replace(

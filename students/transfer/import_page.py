@@ -13,7 +13,7 @@ from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
 from students.models import RowKind, RunState, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, Choices, Findings, Leavers, RowFacts
-from students.selectors import class_list, values_in_use
+from students.selectors import classes_known, values_in_use
 from students.transfer.import_apply import overfull, unresolved
 from students.transfer.import_check import WRITTEN
 from students.transfer.import_form import choices_mark
@@ -96,12 +96,13 @@ class ImportPage(RunPage):
         skipped = written.filter(number__in=choices.skips).count() if choices.skips else 0
         names, may_archive = {}, request.user.has_perm("students.delete_student")
         if findings.new:
-            names = {"class": class_list(scope), "degree": values_in_use("degree", scope=scope)}
+            names = {"class": sorted(classes_known(scope)), "degree": values_in_use("degree", scope=scope)}
         return facts | {
             "writes": self.counts[RowKind.NEW] + self.counts[RowKind.CHANGED] - skipped,
             "unresolved": unresolved(run),
             "overfull": overfull(run, scope),
             "new": [{**one, "names": names[one["wire"]], "label": BY_WIRE[one["wire"]].label} for one in findings.new],
+            "mended": [{**one, "label": BY_WIRE[one["wire"]].label} for one in findings.mended],
             "alike": sum(bool(one["alike"]) for one in findings.new),
             "missing": [(BY_WIRE[wire], choices.constants.get(wire, "")) for wire in findings.missing],
             "mark": choices_mark(run),
