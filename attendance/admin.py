@@ -32,7 +32,7 @@ from core.sheets.write import book_write, download
 from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn
-from students.campus_filter import CampusFilter
+from students.campus_filter import CampusFilter, EnteredFilter
 from students.campuses import campuses
 from students.classes import class_rows
 from students.models import ClassState, Student
@@ -54,7 +54,7 @@ def _numbers(session: Session) -> Numbers:
 class SessionAdmin(ScopedAdmin, ExportableAdmin):
     rights: ClassVar = {"view": "查看", "change": "开考勤、修改", "delete": "删除", "export": "导出"}
     list_display = ["class_name", "date", "period", "state", "numbers", "absent", "created_by"]
-    list_filter = [CampusFilter, "class_name", "period"]
+    list_filter = [CampusFilter, "class_name", "period", EnteredFilter]
     list_filter_submit = True
     list_before_template = "attendance/session_bar.html"
     search_fields = ["class_name"]
@@ -129,7 +129,8 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
         try:
             form = OpenParams.checked(request.POST)
             with transaction.atomic():
-                session, number = services.session_open(**form, now=times.now(), scope=scope_of(request.user))
+                scope = scope_of(request.user)
+                session, number = services.session_open(**form, now=times.now(), scope=scope, roster_of=scope.school)
                 transaction.set_rollback(not number)
             if number:
                 name, args = "screen", [session.pk]
@@ -229,7 +230,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
             raise Http404
         last = first.replace(day=monthrange(first.year, first.month)[1])
         name = storable(request.GET.get("class", ""))
-        sheet = month_sheet(name, first, last, now=times.now(), scope=scope_of(request.user))
+        sheet = month_sheet(name, first, last, now=times.now(), scope=scope_of(request.user).school)
         back = reverse("admin:attendance_session_changelist")
         if not (count := len(list(sheet.rows))):
             messages.warning(request, f"{name} 这个月没有考勤")

@@ -19,7 +19,7 @@ def class_panel(request: HttpRequest, school_class: SchoolClass) -> Panel:
     if not request.user.has_perm("attendance.view_session"):
         return _NONE
     now = times.now()
-    scope, lines = scope_of(request.user), []
+    scope, lines = scope_of(request.user).school, []
     for session in statuses_load(sessions_found(class_name=school_class.name, scope=scope)[:MAX_ROWS], scope):
         came, *others = session_numbers(session, now).values()
         when = page_link(session, f"{session.date} {session.get_period_display()}")

@@ -40,10 +40,12 @@ def session_open(
     open_for_min: int = 30,
     now: datetime,
     scope: Scope = EVERYTHING,
+    roster_of: Scope | None = None,
 ) -> tuple[Session, int]:
     """Open a session with the students of a class who study now, and return it with their number.
 
-    Students on leave that day begin as 请假. ``day`` and ``period`` default to those of the moment.
+    Students on leave that day begin as 请假. ``day`` and ``period`` default to those of the moment, and ``roster_of``,
+    whose students come onto the list, to ``scope``.
 
     :raises ClassUnknown: no such class, or none with a student whom ``scope`` shows.
     :raises SessionExists: the class has a session then among those that ``scope`` shows.
@@ -68,7 +70,7 @@ def session_open(
         session = Session.objects.create(
             **what, opened_at=now, late_at=late_at, closes_at=closes_at, created_by_id=scope.user_pk
         )
-        roster = list(class_roster(class_name, scope, only_studying=True))
+        roster = list(class_roster(class_name, roster_of or scope, only_studying=True))
         leaves = Leave.objects.filter(student__in=roster, begins_on__lte=day, ends_on__gte=day)
         on_leave = set(leaves.values_list("student", flat=True))
         Record.objects.bulk_create(

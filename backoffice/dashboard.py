@@ -35,7 +35,7 @@ from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from sockets.sessions import sessions_open
 from students.classes import class_capacities
 from students.figures import entries
-from students.filters import PRESENT
+from students.filters import PRESENT, SCHOOL
 from students.selectors import classes_present, students_total
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
@@ -113,27 +113,31 @@ def _figure(
 
 
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    yield Tile("学员", str(students_total(scope=scope)), list_url("students.student"))
-    lately = days_until(now)
+    scope, everybody, lately = scope.school, students_total(scope=scope), days_until(now)
+    total = students_total(scope=scope)
+    # Only where there are such students: the list then has more to filter.
+    school = {"entered": SCHOOL} if total < everybody else {}
+    hint = f"不含学员账号练习录入的 {everybody - total} 名" if school else ""
+    yield Tile("学员", str(total), list_url("students.student", **school), hint=hint)
     days = entries("day", min(lately[0], period.last_begins.date()), now.date(), scope)
     new, before = (
         sum(number for day, number in days.items() if first.date() <= day <= last.date())
         for first, last in period.spans
     )
-    link = list_url("students.student", created_at__gte=period.begins.isoformat())
+    link = list_url("students.student", created_at__gte=period.begins.isoformat(), **school)
     yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
     present = [(name, number) for name, number in classes_present(scope).items() if number]
     classes = sorted(present, key=lambda row: -row[1])[:CLASSES_SHOWN]
     usual, own = settings.CLASS_CAPACITY, class_capacities(name for name, _ in classes)
     rooms = {name: own.get(name, usual) for name, _ in classes}
     rows = [
-        (name, count, list_url("students.student", **{"class": name, "state": PRESENT}), f"/{rooms[name]}")
+        (name, count, list_url("students.student", **{"class": name, "state": PRESENT}, **school), f"/{rooms[name]}")
         for name, count in classes
     ]
     hint = f"不含退学、结业，没填容量的班按 {usual} 人" + (
         f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""
     )
-    page = list_url("students.student")
+    page = list_url("students.student", **school)
     yield rows_panel(
         "各班学员", rows, minimum=max(rooms.values(), default=usual), hint=hint, link=page, empty="还没有学员"
     )

@@ -123,10 +123,10 @@ def figures_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     today = times.local(times.now()).date()
     days = days_asked(request.GET, today, default=today.replace(month=1, day=1))
-    scope = scope_of(request.user)
+    scope = scope_of(request.user).school
     by_campus, campus = campuses(scope), request.GET.get("campus", "")
     if campus in by_campus:
-        scope = Scope(DataScope.CAMPUS, 0, frozenset(by_campus[campus]))
+        scope = Scope(DataScope.CAMPUS, 0, frozenset(by_campus[campus])).school
     charts = {chart.key: chart for chart in charts_of(request, days, scope)}
     place, query = (f" {campus}", "&" + urlencode({"campus": campus})) if scope.names is not None else ("", "")
     if name := request.GET.get("file"):

@@ -8,6 +8,7 @@ from accounts.errors import ClassAccountsRefused
 from accounts.services.class_accounts import MAX_TRAINEES, Trainee, names_read
 from core.sheets.read import SheetRefused, sheet_read
 from permissions.models import DEFAULT_ROLEID, DataScope, Role
+from permissions.scope import EVERYTHING
 from permissions.selectors import roles_to_give
 from students.classes import classes_of_user
 from students.invented import MAX_PRACTICE
@@ -88,7 +89,7 @@ class ClassForm(forms.Form):
         if values.get("is_invited"):
             return []
         if values.get("students_of"):
-            students = class_roster(values["students_of"], only_studying=True)[: MAX_TRAINEES + 1]
+            students = class_roster(values["students_of"], EVERYTHING.school, only_studying=True)[: MAX_TRAINEES + 1]
             if len(students) > MAX_TRAINEES:
                 raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
             return [Trainee(student.name, student.sid) for student in students]

@@ -7,7 +7,7 @@ of all other rows both show what "own" shows.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -30,12 +30,22 @@ classes_of_user = Register[Callable[[int, bool], frozenset[str]]]("the names of 
 class Scope:
     """The data scope of one caller; ``user_pk`` is the caller's user.
 
-    ``names`` takes the place of the caller's classes, to show what belongs to some classes alone.
+    ``names`` takes the place of the caller's classes, to show what belongs to some classes alone. ``is_school`` leaves
+    out what trainees have entered to practise (:attr:`school`).
     """
 
     kind: DataScope = DataScope.ALL
     user_pk: int | None = None
     names: frozenset[str] | None = None
+    is_school: bool = False
+
+    @property
+    def school(self) -> "Scope":
+        """What the school's figures and papers are made of: the same rows without those that trainees practise with.
+
+        On a practice server there are no others, so they count.
+        """
+        return self if settings.PRACTICE else replace(self, is_school=True)
 
     @property
     def is_narrow(self) -> bool:
@@ -55,7 +65,8 @@ class Scope:
 
     def visible(self, prefix: str = "", *, of: type[EnteredRow] = EnteredRow) -> Q:
         """Match the rows of the model ``of`` that the caller sees. ``prefix`` leads to them, such as ``student__``."""
-        return self._own(prefix, of) if self.is_narrow else Q()
+        rows = self._own(prefix, of) if self.is_narrow else Q()
+        return rows & ~practised(prefix) if self.is_school else rows
 
     def changeable(self, *, of: type[EnteredRow] = EnteredRow) -> Q:
         """Match the rows that the caller may change and delete."""
@@ -131,6 +142,11 @@ class Scope:
         """
         if refusal := self.class_refusal(class_name):
             raise refusal
+
+
+def practised(prefix: str = "") -> Q:
+    """Match the rows that trainees have entered: users of a class (``accounts``) who may not enter the back office."""
+    return Q(**{f"{prefix}created_by__class_name__gt": "", f"{prefix}created_by__is_staff": False})
 
 
 EVERYTHING = Scope()

@@ -9,11 +9,14 @@ from django.db.models import Q
 
 from core.ids import storable
 from core.times import day_begins, day_of
+from permissions.scope import practised
 from students.campuses import campuses
 from students.models import MAX_AGE, MIN_AGE, PRESENT_STATES, StudentState
 
 PRESENT = "在册"  # neither 退学 nor 结业: the figures of a class count these
 STATES: dict[str, Sequence[StudentState]] = {PRESENT: PRESENT_STATES} | {one.label: (one,) for one in StudentState}
+SCHOOL = "学校的"
+ENTERED = {SCHOOL: ~practised(), "学员练习的": practised()}
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Filter:
     name: str
     label: str
     lookup: str
-    kind: str = "text"  # or "number", "day", "state", "campus"
+    kind: str = "text"  # or "number", "day", "state", "campus", "entered"
 
     def read(self, text: str) -> str:
         """Return the value as the address and the form write it; "" for a value without a meaning."""
@@ -32,10 +35,14 @@ class Filter:
             return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""
         if self.kind == "state":
             return text if text in STATES else ""
+        if self.kind == "entered":
+            return text if text in ENTERED else ""
         return "" if self.kind == "day" and not day_of(text) else text
 
     def condition(self, text: str) -> Q:
         """Return the condition that a value which makes sense stands for."""
+        if self.kind == "entered":
+            return ENTERED[text]
         value: Any = text
         if self.kind == "campus":
             value = campuses().get(text, [])
@@ -56,6 +63,7 @@ FILTERS = (
     Filter("age_to", "年龄不大于", "age__lte", "number"),
     Filter("since", "创建时间从", "created_at__gte", "day"),
     Filter("until", "创建时间到", "created_at__lt", "day"),
+    Filter("entered", "录入", "", "entered"),
 )
 
 

@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from core.db.pool import prepared_rows
-from permissions.scope import EVERYTHING, Scope
+from permissions.scope import EVERYTHING, Scope, practised
 from students.columns import COLUMNS, model_field, phone_tidy
 from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
@@ -187,13 +187,18 @@ def classes_counted(scope: Scope = EVERYTHING) -> list[tuple[str, int]]:
     """Return the classes that have students, in order, each with its number of students."""
     if scope.is_narrow:
         return list(_narrow(scope).order_by("class_name").values_list("class_name").annotate(Count("pk")))
-    return class_counts()
+    others = _by_class(Student.objects.filter(practised())) if scope.is_school else {}
+    return [(name, number - others.get(name, 0)) for name, number in class_counts() if number > others.get(name, 0)]
+
+
+def _by_class(students: QuerySet[Student]) -> dict[str, int]:
+    return dict(students.order_by().values_list("class_name").annotate(Count("pk")))
 
 
 def classes_present(scope: Scope = EVERYTHING) -> dict[str, int]:
-    """Return how many students of each class have not left it (退学, 结业); the calls of trainees count all."""
-    left = Student.objects.filter(scope.visible(of=Student), state__in=LEFT_STATES).order_by().values_list("class_name")
-    numbers = dict(left.annotate(Count("pk")))
+    """Count the school's students in each class who have not left it (退学, 结业). Trainees' calls count all."""
+    scope = scope.school
+    numbers = _by_class(Student.objects.filter(scope.visible(of=Student), state__in=LEFT_STATES))
     return {name: number - numbers.get(name, 0) for name, number in classes_counted(scope)}
 
 
@@ -201,7 +206,8 @@ def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:
     """Count the students, or those of one class."""
     if scope.is_narrow:
         return _narrow(scope, class_name).count()
-    return student_count(class_name)
+    others = Student.objects.filter(practised(), **({"class_name": class_name} if class_name else {}))
+    return student_count(class_name) - (others.count() if scope.is_school else 0)
 
 
 PRACTICE_URL, PRACTICE_TEXT = "https://example.com/projects/1", "每天进步一点点"

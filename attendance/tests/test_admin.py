@@ -126,6 +126,29 @@ def test_leave_is_entered_ahead_by_number(office, session):
     assert Record.objects.get().status == Status.ON_LEAVE
 
 
+def test_what_trainees_practise_with_is_on_no_list_of_the_school(office, person):
+    """A trainee has entered somebody into the class, and opens sessions of it, to practise."""
+    trainee = person("trainee", "102", class_name="前端班").user
+    students("谭鹏")
+    students("王练", created_by=trainee)
+    own = services.session_open(
+        class_name="H51901", day=times.date(2026, 11, 28), period=Period.MORNING, now=timezone.now(),
+        scope=Scope(DataScope.OWN, trainee.pk),
+    )[0]  # fmt: skip
+
+    office.post(f"{LIST}open/", OPEN)
+
+    school = Session.objects.exclude(pk=own.pk).get()
+    assert list(school.records.values_list("name", flat=True)) == ["谭鹏"]
+    services.session_close(pk=school.pk, now=timezone.now())
+    page = text_of(office.get(f"{LIST}month/?class=H51901&month=2026-11"))
+    assert "29日上午" in page and "28日上午" not in page and "王练" not in page
+    panel = text_of(office.get(f"/admin/students/schoolclass/{class_get('H51901').pk}/change/"))
+    assert "2026-11-29 上午" in panel and "2026-11-28" not in panel and "王练" not in panel
+    for entered, session in (("学校的", school), ("学员练习的", own)):
+        assert list(office.get(f"{LIST}?entered={entered}").context["cl"].result_list) == [session]
+
+
 def test_a_month_of_a_class_is_printed_and_exported(office, session):
     tan, wang = students("谭鹏", "王芳", class_name="前端/1班[晚]")  # Excel takes no such name for a sheet
     for period, status in zip(Period, (Status.LATE, Status.ON_LEAVE, Status.PRESENT), strict=True):

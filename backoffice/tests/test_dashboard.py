@@ -24,6 +24,7 @@ from shop.admin.order_steps import WORK_LISTS
 from shop.models import Order, Product
 from shop.order_states import OrderAction
 from students.models import SchoolClass, Student
+from students.tests.factories import students
 
 pytestmark = pytest.mark.django_db
 HOME = "/admin/"
@@ -50,9 +51,9 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1", "学员": "3",
         "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元，1 笔）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
-    # Session, user; logins, orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 4
-    # (a total, days, classes 3), activity, weather 2.
-    with django_assert_num_queries(24):
+    # Session, user; logins, orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 7
+    # (totals 3, days, classes 3), activity, weather 2.
+    with django_assert_num_queries(27):
         charts = panels(office)
     assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
         ("H51900", 2, "/4", 40.0),
@@ -68,6 +69,27 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     assert [(bar.label, bar.value) for bar in bars] == [("H51900", 1), ("H51901", 1)]
     for bar in bars:
         assert len(office.get(bar.link).context["cl"].result_list) == bar.value, bar
+
+
+def test_students_that_trainees_have_entered_to_practise_are_in_no_figure_of_the_school(office, person, settings):
+    trainee, teacher = person("trainee", "102", class_name="前端班").user, person("teacher", "102", is_staff=True).user
+    students("谭鹏")
+    students("王芳", created_by=teacher, class_name="H51902")
+    students("李练", "王练", created_by=trainee, state="withdrawn")
+    students("赵练", created_by=trainee, class_name="练习1班")
+
+    by_label, classes = tiles(office), panels(office)["各班学员"].bars
+    total, new = by_label["学员"], by_label["今天新增学员"]
+    assert (total.value, total.hint, new.value) == ("2", "不含学员账号练习录入的 3 名", "2")
+    assert {bar.label: bar.value for bar in classes} == {"H51901": 1, "H51902": 1}
+    for link, number in ((total.link, 2), (new.link, 2), *((bar.link, 1) for bar in classes)):
+        assert len(office.get(link).context["cl"].result_list) == number
+    charts = {chart.key: chart for chart in office.get("/admin/figures/").context["charts"]}
+    assert charts["class"].rows == [("H51901", 1), ("H51902", 1)] and charts["students"].totals[0] == 2
+    assert len(office.get("/admin/students/student/?entered=学员练习的").context["cl"].result_list) == 3
+
+    settings.PRACTICE = True
+    assert tiles(office)["学员"].value == "5" and not tiles(office)["学员"].hint
 
 
 def test_root_sees_whether_the_work_is_done(office, monkeypatch):

@@ -51,7 +51,7 @@ class SchoolClassAdmin(OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolClass]:
         scope = scope_of(request.user)
-        present = Q(scope.visible(of=Student), class_name=OuterRef("name"), state__in=PRESENT_STATES)
+        present = Q(scope.school.visible(of=Student), class_name=OuterRef("name"), state__in=PRESENT_STATES)
         students = Student.objects.filter(present).order_by().values("class_name")
         number = Subquery(students.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
         rows = super().get_queryset(request).annotate(number=Coalesce(number, Value(0)))
@@ -172,7 +172,7 @@ def _is_used(name: str) -> bool:
 
 
 def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
-    roster = class_roster(row.name, scope_of(request.user)).select_related("account")
+    roster = class_roster(row.name, scope_of(request.user).school).select_related("account")
     students = list(roster[:MAX_LISTED])
     people = [
         (page_link(one, one.name), one.sid, one.get_state_display(), one.account.username if one.account else "—")

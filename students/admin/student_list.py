@@ -20,7 +20,7 @@ from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from students.campuses import campuses
 from students.columns import COLUMNS, CREATED, PHOTO, STATE, hidden_fields, label_of, value_shown
-from students.filters import FILTERS, STATES, filters_q, filters_read
+from students.filters import ENTERED, FILTERS, STATES, filters_q, filters_read
 from students.models import Student
 from students.selectors import class_list, search_q, students_total, values_in_use
 from students.transfer.admin import may_transfer, runs_seen
@@ -164,5 +164,5 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
             if (chosen := by_campus.get(filters.get("campus", ""))) is not None:
                 classes = [name for name in classes if name in chosen]
             facts |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
-            facts |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES]}
+            facts |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES], "entered": [*ENTERED]}
         return super().changelist_view(request, facts | (extra_context or {}))

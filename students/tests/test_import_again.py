@@ -134,6 +134,16 @@ def test_by_what_a_student_is_recognised(cells, expected):
         assert one.errors == [["F2 电话", "按姓名和班级认出，电话不同，请核对"]] and one.cells["bad"] == ["phone"]
 
 
+def test_whom_a_trainee_has_entered_is_neither_a_namesake_nor_a_leaver(people, root, person):
+    trainee = person("trainee", "102", class_name="前端班").user
+    students("孙悦", "钱练", created_by=trainee)
+
+    assert kinds(checked(WEEK, root.user)) == {
+        "谭鹏": "changed", "王芳": "unchanged", "韩梅": "unchanged", "李雷": "choice", "孙悦": "new",
+        "周杰": "left", "吴磊": "left",
+    }  # fmt: skip
+
+
 def test_of_two_namesakes_the_one_of_the_lists_classes_is_meant_by_one_click(people, office, root, sent_tasks):
     students("李雷", class_name="H7")
     lines = [row("李雷", "H51903"), row("谭鹏"), row("某人", "H51902"), row("李雷", "H51904", age="30")]

@@ -220,7 +220,8 @@ def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[Tran
     classes = {line.cells.get("class") for line in lines}
     listed = {line.match.person.pk for line in lines if line.match.person}
     listed |= {one.pk for line in lines for one in line.match.candidates}
-    students = Student.objects.filter(scope.changeable(of=Student), class_name__in=classes - {None})
+    own = scope.changeable(of=Student) & scope.school.visible(of=Student)
+    students = Student.objects.filter(own, class_name__in=classes - {None})
     students = students.exclude(state__in=LEFT_STATES).order_by("class_name", "pk")
     missing = [one for one in students if one.pk not in listed][:MAX_LEAVERS]
     columns = [one for one in COLUMNS if one.field == "sid" or not one.is_for_staff]
