@@ -101,11 +101,12 @@ def user_update(
     user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
     old_phone, was_login = user.phone, user.is_phone_bound
     phone = phone_kept(changes.pop("phone", user.phone), before=user.phone)
-    if (roleid := changes.pop("roleid", None)) is not None:
-        changes["role"] = _role(roleid)
+    roleid = changes.pop("roleid", user.role.roleid)
     changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
-    if not by_root and changes.keys() & {"role", "vip_level"}:
+    if not by_root and (roleid != user.role.roleid or "vip_level" in changes):
         raise errors.RoleNotYours
+    if roleid != user.role.roleid:
+        changes["role"] = _role(roleid)
     if "username" in changes and is_demo_account(user.username):
         raise errors.DemoNameStays
     if "username" in changes:

@@ -78,6 +78,7 @@ class TestUpdate:
         assert change(li, li, nickname="x", **fields) == NO_ROLE
         li.user.refresh_from_db()
         assert (li.user.nickname, li.user.role.roleid, li.user.vip_level) == ("李", "200", 0)
+        assert change(li, li, roleid="9") == NO_ROLE, "which roles there are is not told"
 
         assert change(root, li, **fields) == UPDATED
         assert change(root, li, roleid="9") == (0, False, "角色不存在")
