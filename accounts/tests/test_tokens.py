@@ -31,7 +31,7 @@ class TestWhereTheTokenIs:
             body = verify(api, form.format(lbw.token))
             assert body["state"] is True and body["decode"]["exp"] - body["decode"]["iat"] == 12 * 3600
             assert not {"password", "epoch", "jti", "openid"} & set(body["decode"])
-        assert api.get("/verify", token=lbw.token).json()["state"] is True
+            assert api.get("/verify", token=form.format(lbw.token)).json()["state"] is True
         for format in ("json", "form", "multipart"):
             assert api.post("/verify", {"token": lbw.token}, format=format).json()["state"] is True
         for odd in (["a"], {"a": 1}, 1, True, None):
@@ -46,7 +46,7 @@ class TestWhereTheTokenIs:
 
         for nothing in ("", " ", "null", "undefined", "Bearer", "Bearer ", "Bearer null"):  # as axios sends it
             assert verify(api, nothing) == NO_TOKEN
-            assert api.get("/verify", token=nothing).json() in (NO_TOKEN, BAD_TOKEN)
+            assert api.get("/verify", token=nothing).json() == NO_TOKEN
             assert api.get("/verify", token=lbw.token, headers={"authorization": nothing}).json()["state"] is True
 
 

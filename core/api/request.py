@@ -1,5 +1,6 @@
 """Read from a request who sends it: token, address, limits' key; and by which address that caller reaches us."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,24 +17,24 @@ _NO_TOKEN = {"", "null", "undefined"}  # axios sends these texts when a client h
 
 
 def token_of(request: Any) -> str | None:
-    """Return the token of header ``authorization`` (raw or Bearer), else of the query, else of the body; or None."""
+    """Return the token of header ``authorization``, else of the query, else of the body, raw or Bearer; or None."""
     if token := token_of_head(request):
         return token
     if request.method in {"GET", "HEAD"} or not _may_hold_token(request):
         return None
-    body = request.data.get("token")
-    return body.strip() if isinstance(body, str) and body.strip() not in _NO_TOKEN else None
+    return _token_in(request.data.get("token"))
 
 
 def token_of_head(request: HttpRequest) -> str | None:
     """Return the token of the header, else of the query; or None. Works for Django's requests, too."""
-    header = request.META.get("HTTP_AUTHORIZATION", "").strip()
-    if header[:7].lower() == "bearer ":
-        header = header[7:].strip()
-    if header not in _NO_TOKEN and header.lower() != "bearer":
-        return header
-    query = request.GET.get("token", "").strip()
-    return query if query not in _NO_TOKEN else None
+    return _token_in(request.META.get("HTTP_AUTHORIZATION")) or _token_in(request.GET.get("token"))
+
+
+def _token_in(text: Any) -> str | None:
+    if not isinstance(text, str):
+        return None
+    text = re.sub(r"(?i)\Abearer(\s+|\Z)", "", text.strip())
+    return None if text in _NO_TOKEN else text
 
 
 def _may_hold_token(request: Any) -> bool:
