@@ -1,5 +1,6 @@
 """Request bodies: how large one may be, how much memory all of them may take in one process, and how JSON is read."""
 
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable
 from typing import IO, Any
@@ -172,7 +173,7 @@ class OrjsonParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        body = stream.read()
+        body = stream.read().removeprefix(BOM_UTF8)
         if not body.strip():
             return {}
         if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:

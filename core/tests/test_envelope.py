@@ -81,7 +81,7 @@ class TestTransport:
 
         assert (answer.status_code, answer.json()) == (400, {"status": 400, "state": False, "msg": "请求数据无法解析"})
 
-    @pytest.mark.parametrize("body", [b"", b"  ", b"{}"])
+    @pytest.mark.parametrize("body", [b"", b"  ", b"{}", b"\xef\xbb\xbf{}"])
     def test_no_json_is_an_empty_one(self, api, body):
         assert api.post(LOGIN, body).json()["msg"] == "没有传递用户名或者密码"
 
