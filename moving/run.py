@@ -75,7 +75,7 @@ class Import:
     run: ImportRun
     report: ImportReport
     tell: Tell
-    order_outcomes: dict[str, Outcome] = field(default_factory=dict)  # by order_id, of its first document
+    order_outcomes: dict[str, Outcome] = field(default_factory=dict)  # by order_id
 
     def folder(self, folder: Path) -> list[Path]:
         """Go through all collections. Return the files that belong to none.
@@ -180,8 +180,10 @@ class Import:
         self.report.add(translation.collection, outcome, values.document, fixes=values.fixes, reason=reason)
         if values.weak_password and outcome is Outcome.CAME:
             self.report.weak_password(fields, values.weak_password)
-        if translation is ORDERS:
-            self.order_outcomes.setdefault(plain(fields.get("order_id")), outcome)
+        order_id = plain(fields.get("order_id"))
+        # Of two documents of one order, one is refused, and its outcome may be told before the other one's.
+        if translation is ORDERS and (outcome is not Outcome.REFUSED or order_id not in self.order_outcomes):
+            self.order_outcomes[order_id] = outcome
 
     def _keep_details(self, path: Path) -> None:
         """Keep all details until their order is read, since the file has them in any sequence."""
