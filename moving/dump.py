@@ -154,14 +154,21 @@ def _json(file: IO[bytes]) -> Iterator[Read]:
 
 
 def _texts(file: IO[bytes]) -> Iterator[str]:
-    """Cut the file into texts; PowerShell's ``>`` writes UTF-16."""
-    head = file.read(2)
-    encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    while piece := head + file.read(PIECE):
+    """Cut the file into texts; PowerShell's ``>`` writes UTF-16, and an editor may have saved it as GBK."""
+    piece = file.read(PIECE)
+    decoder = codecs.getincrementaldecoder(_encoding(piece))("replace")
+    while piece:
         yield decoder.decode(piece)
-        head = b""
+        piece = file.read(PIECE)
     yield decoder.decode(b"", final=True)
+
+
+def _encoding(piece: bytes) -> str:
+    if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # Read as UTF-8, most Chinese characters of a file with some broken texts are whole, and hardly any of GBK.
+    characters = re.findall("[^\x00-\x7f]", codecs.getincrementaldecoder("utf-8")("replace").decode(piece))
+    return "gb18030" if characters.count("\ufffd") > len(characters) / 2 else "utf-8-sig"
 
 
 def _plain(value: Any) -> Read:

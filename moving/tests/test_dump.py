@@ -53,6 +53,14 @@ def test_json_is_read_in_all_spellings_also_compressed(tmp_path, content):
     assert names(written(tmp_path, packed, "students.json.gz")) == [("a", False), ("b", False)]
 
 
+def test_a_file_that_was_saved_as_gbk_is_read_and_one_broken_text_spoils_no_other(tmp_path):
+    lines = '{"name":"谭鹏"}\n{"name":"王远杰"}\n'
+    broken = b'{"name":"\xb2\xe2"}\n'
+
+    assert names(written(tmp_path, lines.encode("gbk"))) == [("谭鹏", False), ("王远杰", False)]
+    assert names(written(tmp_path, lines.encode() + broken))[:2] == [("谭鹏", False), ("王远杰", False)]
+
+
 @pytest.mark.parametrize(
     "broken",
     ['{"name":', '{"name":"x" "y"}', "nonsense", '{"_id":{"$oid":"zz"}}', "[" * 100_000, '{"a":\n\t{"b": }\n}'],
