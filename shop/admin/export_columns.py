@@ -45,29 +45,29 @@ def _received_yuan(row: OrderRow) -> Decimal:
     return row.order.total if row.order.pay_status == PayStatus.PAID else Decimal(0)
 
 
-# By the names that a person's choice of columns keeps.
-ORDER_COLUMNS = {
-    "order_id": ExportColumn("订单号", 34, attrgetter("order.order_id")),
-    "created_at": ExportColumn("下单时间", 20, attrgetter("order.created_at")),
-    "username": ExportColumn("买家", 14, attrgetter("order.username")),
-    "state_label": ExportColumn("状态", 12, attrgetter("order.state_label")),
-    "goods": ExportColumn("商品", 40, lambda row: "；".join(str(line) for line in row.order.lines.all())),
-    "pieces": ExportColumn("件数", 8, lambda row: sum(line.quantity for line in row.order.lines.all())),
-    "total": ExportColumn("金额（元）", 12, attrgetter("order.total"), True),
-    "received": ExportColumn("实收（元）", 12, _received_yuan, True),
-    "refunded": ExportColumn("已退款（元）", 12, attrgetter("order.refunded"), True),
-    "paid_at": ExportColumn("付款时间", 20, attrgetter("order.paid_at")),
-    "shipped_at": ExportColumn("发货时间", 20, attrgetter("shipped_at")),
-    "transaction_id": ExportColumn("微信支付订单号", 32, attrgetter("order.transaction_id")),
-    "receiver_name": ExportColumn("收件人", 12, attrgetter("order.receiver_name")),
-    "phone": ExportColumn("电话", 14, attrgetter("order.phone")),
-    "address": ExportColumn("收货地址", 40, attrgetter("order.address")),
-    "express_company": ExportColumn("快递公司", 12, attrgetter("order.express_company")),
-    "express_no": ExportColumn("快递单号", 20, attrgetter("order.express_no")),
-    "invoice_no": ExportColumn("发票号码", 22, attrgetter("order.invoice_no")),
-    "note": ExportColumn("说明", 30, attrgetter("order.note")),
-    "flag": ExportColumn("需关注", 30, attrgetter("order.flag_reason")),
-}
+PHONE = ExportColumn("电话", 14, attrgetter("order.phone"))
+ORDER_COLUMNS = (
+    ExportColumn("订单号", 34, attrgetter("order.order_id")),
+    ExportColumn("下单时间", 20, attrgetter("order.created_at")),
+    ExportColumn("买家", 14, attrgetter("order.username")),
+    ExportColumn("状态", 12, attrgetter("order.state_label")),
+    ExportColumn("商品", 40, lambda row: "；".join(str(line) for line in row.order.lines.all())),
+    ExportColumn("件数", 8, lambda row: sum(line.quantity for line in row.order.lines.all())),
+    ExportColumn("金额（元）", 12, attrgetter("order.total"), True),
+    ExportColumn("实收（元）", 12, _received_yuan, True),
+    ExportColumn("已退款（元）", 12, attrgetter("order.refunded"), True),
+    ExportColumn("付款时间", 20, attrgetter("order.paid_at")),
+    ExportColumn("发货时间", 20, attrgetter("shipped_at")),
+    ExportColumn("微信支付订单号", 32, attrgetter("order.transaction_id")),
+    ExportColumn("收件人", 12, attrgetter("order.receiver_name")),
+    PHONE,
+    ExportColumn("收货地址", 40, attrgetter("order.address")),
+    ExportColumn("快递公司", 12, attrgetter("order.express_company")),
+    ExportColumn("快递单号", 20, attrgetter("order.express_no")),
+    ExportColumn("发票号码", 22, attrgetter("order.invoice_no")),
+    ExportColumn("说明", 30, attrgetter("order.note")),
+    ExportColumn("需关注", 30, attrgetter("order.flag_reason")),
+)
 _LINES = (
     ExportColumn("订单号", 34, lambda line: line.order.order_id),
     ExportColumn("下单时间", 20, lambda line: line.order.created_at),

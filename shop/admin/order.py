@@ -23,7 +23,7 @@ from core.admin.phones import RIGHT, may_see_phones, phone_masked
 from core.money import yuan_text
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
-from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
+from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, PHONE, orders_loaded
 from shop.admin.order_bar import (
     DayRangeFilter,
     FlagFilter,
@@ -32,11 +32,7 @@ from shop.admin.order_bar import (
     ProductFilter,
     WorkListFilter,
     bar_of,
-    columns_chosen,
-    columns_offered,
-    columns_shown,
     query_without_blanks,
-    views_page,
     work_list_of,
 )
 from shop.admin.order_cells import OrderCells
@@ -52,6 +48,10 @@ from shop.selectors import order_search, orders_visible
 from shop.services.order_ship import UNDOES, can_be_undone
 
 MAX_FOUND = 1_000
+COLUMNS = (
+    *("order_id", "goods", "username", "receiver_name", "phone_shown", "express_no"),
+    *("amount", "state_label", "created_at", "flag"),
+)
 
 
 class OrderList(ChangeList):
@@ -72,7 +72,7 @@ class OrderList(ChangeList):
 
 @admin.register(Order)
 class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
-    export_columns = tuple(ORDER_COLUMNS.values())
+    export_columns = ORDER_COLUMNS
     export_sheets = ORDER_SHEETS
     buttons = BUTTONS
     rights: ClassVar = {
@@ -110,22 +110,17 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         return HttpResponseRedirect(packing_address([object_id]))
 
     def get_urls(self) -> list[Any]:
-        packing, views = (self.admin_site.admin_view(partial(page, self)) for page in (packing_page, views_page))
-        return [
-            path("packing/", packing, name="shop_order_packing"),
-            path("views/", views, name="shop_order_views"),
-            *super().get_urls(),
-        ]
+        packing = self.admin_site.admin_view(partial(packing_page, self))
+        return [path("packing/", packing, name="shop_order_packing"), *super().get_urls()]
 
     def export_rows(self, rows: QuerySet[Order]) -> QuerySet[Order]:
         return rows.prefetch_related(None).prefetch_related("lines")
 
     def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
-        names = columns_chosen(user)
-        columns = {name: column for name, column in ORDER_COLUMNS.items() if not names or name in names}
-        if "phone" in columns and not may_see_phones(user, Order):
-            columns["phone"] = columns["phone"]._replace(value=lambda row: phone_masked(row.order.phone))
-        return list(columns.values())
+        if may_see_phones(user, Order):
+            return ORDER_COLUMNS
+        masked = PHONE._replace(value=lambda row: phone_masked(row.order.phone))
+        return [masked if column is PHONE else column for column in ORDER_COLUMNS]
 
     def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:
         return orders_loaded(rows)
@@ -160,7 +155,7 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         work = work_list_of(request)
         if work is None:
-            return columns_shown(request.user)
+            return COLUMNS
         return [*work.columns, "steps"] if self.list_steps(request) else work.columns
 
     def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
@@ -174,7 +169,6 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self.list_steps(request)}
         if request.method == "GET":
             bar |= bar_of(request)
-            bar |= {} if work else {"columns": columns_offered(request.user)}
         if work:
             bar |= {"title": work.label, "may_only_reject": "reject" in work.steps and self.may_only_reject(request)}
         return super().changelist_view(request, bar | (extra_context or {}))

@@ -77,10 +77,6 @@ class OrderCells(Related):
     def amount(self, order: Order) -> str:
         return yuan_text(order.total)
 
-    @display(description="已退款（元）", ordering="refunded")
-    def returned(self, order: Order) -> str:
-        return yuan_text(order.refunded)
-
     @display(description="商品")
     def goods(self, order: Order) -> SafeString:
         lines = format_html_join(

@@ -1,4 +1,4 @@
-"""What staff tell each other about orders, and how they look at the list: tabs, filters, kept ones, columns."""
+"""What staff tell each other about orders, and how they look at the list: tabs and filters."""
 
 import re
 from datetime import date, timedelta
@@ -9,15 +9,13 @@ from django.utils import timezone
 
 from core.times import local
 from payments.models import Difference
-from shop.models import Courier, Order, OrderView, PartRefund
+from shop.models import Courier, Order, PartRefund
 from shop.order_states import API_STATUSES, OrderAction, State
-from shop.services import order_views
 from shop.services.order_attention import flag_mark, order_flag, order_unflag
-from shop.tests.factories import ORDERS, click, listed, make_order, make_product, messages, page_of, read_without_lock
+from shop.tests.factories import ORDERS, click, listed, make_order, make_product, page_of, read_without_lock
 from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db
-VIEWS = f"{ORDERS}views/"
 
 
 @pytest.fixture
@@ -163,16 +161,6 @@ class TestTwoAtTheSameInstant:
 
         assert order.logs.filter(code="flag").count() == 2
 
-    def test_no_user_keeps_one_view_too_many(self, root, monkeypatch):
-        monkeypatch.setattr(order_views, "MAX_VIEWS", 1)
-
-        def save(name):
-            return logged_in(root.user).post(VIEWS, {"name": name, "query": "q=138"}, follow=True).content.decode()
-
-        pages = at_once([lambda: save("一"), lambda: save("二")])
-
-        assert OrderView.objects.count() == 1 and sum("最多存 1 个" in page for page in pages) == 1
-
 
 class TestTrouble:
     def test_is_a_flag_a_refund_that_failed_or_a_difference_and_nothing_else(self, office, li):
@@ -211,73 +199,7 @@ def test_tabs_say_how_many_wait_up_to_a_bound(office, returned, paid, monkeypatc
     assert '待发货<bclass="od-count">2+</b>' in text and "异常</a>" in text
 
 
-class TestKeptFilters:
-    def save(self, client, query="q=138&state__exact=paid", name="上海", **posted):
-        return messages(client.post(VIEWS, {"name": name, "query": query, **posted}, follow=True))
-
-    def test_are_kept_shown_replaced_and_deleted(self, office, root):
-        answer = office.post(VIEWS, {"name": " 上海 ", "query": "q=138&p=3&work=ship"})
-
-        assert answer.url == f"{ORDERS}?q=138&work=ship"
-        page = office.get(answer.url).content.decode()
-        assert f'href="{ORDERS}?q=138&amp;work=ship" aria-current="page">上海</a>' in page
-        self.save(office, "flagged=1")
-        view = OrderView.objects.get()
-        assert (view.user, view.query) == (root.user, "flagged=1")
-
-        office.post(VIEWS, {"delete": view.pk})
-
-        assert not OrderView.objects.exists()
-
-    @pytest.mark.parametrize(
-        ("query", "kept"),
-        [
-            ("created_at_from=2026-11-01&state__in=paid,preparing", True),
-            ("q=%3Cscript%3E", True),
-            ("//evil.example/?q=1", False),
-            ("next=https://evil.example/", False),
-            ("user__password__startswith=pbkdf2", False),
-            ("state__nonsense=1", False),
-            ("q=%00", False),
-            ("created_at_from=%00", False),
-            ("_popup=1", False),
-            ("", False),
-            ("q=" + "长" * 400, False),
-            ("&".join(f"a{n}=1" for n in range(3000)), False),
-        ],
-        ids=lambda value: str(value)[:30],
-    )
-    def test_are_filters_of_this_list_and_nothing_else(self, office, query, kept):
-        answer = office.post(VIEWS, {"name": "x", "query": query})
-
-        assert OrderView.objects.exists() is kept
-        assert answer.status_code == 302 and answer.url.startswith(ORDERS)
-        page = office.get(answer.url)
-        assert page.status_code == 200 and b"<script>e" not in page.content and "evil" not in page.content.decode()
-
-    def test_are_few_and_need_a_plain_name(self, office, monkeypatch):
-        monkeypatch.setattr(order_views, "MAX_VIEWS", 1)
-        for name in ("", " ", "长" * 31, "a\x00", "a\nb"):
-            assert "请给视图起一个名称" in self.save(office, name=name)[0]
-        self.save(office, name="<img src=x>")
-
-        assert "已存为" in self.save(office, "q=2", name="<img src=x>")[0]
-        assert "<img src=x>" not in office.get(ORDERS).content.decode()
-
-    def test_only_their_owner_sees_and_deletes_them(self, office, clerk, person):
-        self.save(office, name="总监的")
-        view, browser = OrderView.objects.get(), clerk("view")
-
-        assert "总监的" not in browser.get(ORDERS).content.decode()
-        for pk in (view.pk, "x", "9" * 30, ""):
-            browser.post(VIEWS, {"delete": pk})
-        assert OrderView.objects.filter(pk=view.pk).exists()
-        assert "已存为" in self.save(browser)[-1]  # who may look may keep filters
-        stranger = person("zhao", "200", is_staff=True)
-        assert logged_in(stranger.user).post(VIEWS, {"name": "x", "query": "q=1"}).status_code == 403
-
-
-# --- The bar of filters, and columns that a person chooses -----------------------------------------
+# --- The bar of filters ---------------------------------------------------------------------------
 @pytest.fixture
 def orders(li, person):
     wang = person("wang").user
@@ -308,23 +230,3 @@ def test_each_field_of_the_bar_filters(office, orders):
     page = office.get(f"{ORDERS}?username__startswith=li&q=x").content.decode()  # a day is one click
     assert f'href="?q=x&amp;username__startswith=li&amp;created_at_from={today}&amp;created_at_to={today}"' in page
     assert 'href="?q=x">清除' in page
-
-
-def columns(client):
-    return [getattr(one, "__name__", one) for one in client.get(ORDERS).context["cl"].list_display]
-
-
-def test_columns_are_chosen_for_oneself_and_for_the_export(office, person, orders):
-    heads = office.get(ORDERS).content.decode()
-    assert "收件人" in heads and ">李四<" in heads and "SF1" in heads
-    form = {"columns": "chosen", "column": ["address", "total", "shipped_at", "nonsense"], "query": "q=x"}
-
-    answer = office.post(VIEWS, form)
-
-    assert answer.url == f"{ORDERS}?q=x"
-    assert columns(office)[-3:] == ["order_id", "amount", "address"]
-    head = office.get(f"{ORDERS}export/", {"format": "csv"}).content.decode("utf-8-sig").splitlines()[0]
-    assert head == "订单号,金额（元）,发货时间,收货地址"
-    assert "receiver_name" in columns(logged_in(person("zhao", "102", is_staff=True).user))
-    office.post(VIEWS, {"columns": "usual"})
-    assert "receiver_name" in columns(office)
