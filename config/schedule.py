@@ -16,7 +16,6 @@ def beat_schedule(*, sends_alerts: bool, has_sandbox: bool, is_practice: bool) -
     schedule = {
         "purge-expired-tokens": _entry("accounts.purge_expired_tokens", crontab(minute=17)),
         "expire-orders": _entry("shop.expire_orders", 2.0, 6),
-        "tell-buyers": {"task": "shop.tell_buyers", "schedule": 60.0, "options": {"expires": 55}},
         "reconcile-payments": _entry("payments.reconcile", 15.0, 15),
         "run-due-refunds": _entry("payments.run_due_refunds", 15.0, 15),
         # Sees whether there are any and how old they are. Mostly there is nothing to do.

@@ -11,7 +11,6 @@ import re
 import secrets
 from urllib.parse import quote
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -93,8 +92,6 @@ def _keep(request: HttpRequest) -> TextMessage:
     elif query.get("TemplateCode") == values["SMS_TEMPLATE_CODE"]:
         code = str(json.loads(query["TemplateParam"])["code"])
         text = f"您的验证码是{code},60分钟内有效,请勿告诉他人。"
-    elif form := _buyer_texts().get(query.get("TemplateCode", "")):
-        code, text = "", form.format(**json.loads(query["TemplateParam"]))
     else:
         raise SmsRefused("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
     now = timezone.now()
@@ -104,12 +101,3 @@ def _keep(request: HttpRequest) -> TextMessage:
         raise SmsRefused("isv.BUSINESS_LIMIT_CONTROL", "触发天级流控Permits:10")
     text = f"【{values['SMS_SIGN_NAME']}】{text}"
     return TextMessage.objects.create(phone=phone, code=code, text=text, at=now, out_id=query.get("OutId", "")[:64])
-
-
-def _buyer_texts() -> dict[str, str]:
-    """Return the texts for buyers by the templates that the settings name; "" is none of them."""
-    texts = {
-        settings.SMS_SHIPPED_TEMPLATE_CODE: "您的订单{order}已由{courier}发出,单号{number},查询:{link}",
-        settings.SMS_REFUNDED_TEMPLATE_CODE: "您的订单{order}退款{amount}元已到账。",
-    }
-    return {template: text for template, text in texts.items() if template}

@@ -2,7 +2,6 @@
 
 from core import times
 from core.queues import queued_task
-from shop.services.buyer_notices import buyers_tell
 from shop.services.order_close import orders_sweep
 from shop.services.order_purge import orders_purge
 
@@ -10,11 +9,6 @@ from shop.services.order_purge import orders_purge
 @queued_task("shop.expire_orders", queue="money")
 def expire_orders() -> None:
     orders_sweep(now=times.agreed_now())
-
-
-@queued_task("shop.tell_buyers", queue="bulk")
-def tell_buyers() -> None:
-    buyers_tell(now=times.agreed_now())
 
 
 @queued_task("shop.purge_orders", queue="bulk")

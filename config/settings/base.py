@@ -110,8 +110,6 @@ SMS_ACCESS_KEY_SECRET = env.text("SMS_ACCESS_KEY_SECRET", _sandbox.get("SMS_ACCE
 SMS_SIGN_NAME = env.text("SMS_SIGN_NAME", _sandbox.get("SMS_SIGN_NAME", ""))
 SMS_TEMPLATE_CODE = env.text("SMS_TEMPLATE_CODE", _sandbox.get("SMS_TEMPLATE_CODE", ""))
 SMS_NOTICE_TEMPLATE_CODE = env.text("SMS_NOTICE_TEMPLATE_CODE", _sandbox.get("SMS_NOTICE_TEMPLATE_CODE", ""))
-SMS_SHIPPED_TEMPLATE_CODE = env.text("SMS_SHIPPED_TEMPLATE_CODE")
-SMS_REFUNDED_TEMPLATE_CODE = env.text("SMS_REFUNDED_TEMPLATE_CODE")
 SMS_DAILY_BUDGET = env.number("SMS_DAILY_BUDGET", 1000)
 
 # How many requests of a process may call the same upstream at once; well below the number of its threads.

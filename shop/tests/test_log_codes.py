@@ -1,7 +1,5 @@
 """The log of an order keeps codes: a label may be reworded, and rows of the last release have only labels."""
 
-from datetime import timedelta
-
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
@@ -10,8 +8,6 @@ from shop.admin.export_columns import orders_loaded
 from shop.admin.order_page import order_page
 from shop.models import Order, OrderLog
 from shop.order_states import Event, Note, State
-from shop.services import buyer_notices
-from shop.services.buyer_notices import buyers_tell
 from shop.services.order_attention import order_remark
 from shop.services.order_ship import can_be_undone, order_set_receiver
 from shop.tests.factories import click, make_order, page_of, ship
@@ -35,22 +31,15 @@ def test_codes_and_labels_are_each_once():
     assert len({*Event.values, *Note.values}) == len({*Event.labels, *Note.labels}) == len(Event) + len(Note)
 
 
-def test_what_was_shipped_can_be_undone_is_exported_and_is_told_once(paid, office, rewritten, monkeypatch, settings):
-    settings.SMS_SHIPPED_TEMPLATE_CODE = "SMS_S"
-    sent = []
-    monkeypatch.setattr(buyer_notices, "sms_send", lambda **message: sent.append(message["phone"]))
+def test_what_was_shipped_can_be_undone_and_is_exported(paid, office, rewritten):
     order = ship(paid(phone="13800000001"), now=NOW, express_no="SF1")
     order_remark(order_id=order.order_id, text="易碎", actor="root", now=NOW)
     rewritten()
 
     assert can_be_undone(order, Event.UNSHIP, NOW) and not can_be_undone(order, Event.UNRECEIVE, NOW)
     assert [one.shipped_at for one in orders_loaded(Order.objects.all())] == [NOW]
-    buyers_tell(now=NOW + timedelta(minutes=11))
-    rewritten()
-    buyers_tell(now=NOW + timedelta(minutes=12))
-    assert sent == ["13800000001"]
     page = office.get(page_of(order)).content.decode()
-    assert "以前的说法" not in page and "短信通知发货" in page and "内部备注" in page
+    assert "以前的说法" not in page and "发货" in page and "内部备注" in page
     assert "发货" in click(office, order, "unship")[-1] and Order.objects.get().state == State.PAID
 
 
