@@ -121,7 +121,6 @@ class Refund(models.Model):
     refund_fee = models.PositiveIntegerField("退款金额（分）")
     reason = models.CharField("退款原因", max_length=80, blank=True)
     notify_url = models.CharField("通知地址", max_length=256, blank=True)
-    receiver = models.CharField("入账账户", max_length=64, default="支付用户零钱")
     state = models.CharField("状态", max_length=10, choices=RefundState, default=RefundState.PROCESSING)
     created_at = models.DateTimeField("申请时间", db_index=True)
     settles_at = models.DateTimeField("预计到账")

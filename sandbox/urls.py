@@ -37,7 +37,6 @@ urlpatterns = [
     path(f"{_ORDER}/close", v3.order_close),
     path(_REFUNDS, v3.refund_apply),
     path(f"{_REFUNDS}/<str:out_refund_no>", v3.refund_query),
-    path(f"{_REFUNDS}/<str:refund_id>/apply-abnormal-refund", v3.refund_divert_apply),
     path("wxpay/v3/bill/tradebill", v3.bill_ask),
     path("wxpay/v3/billdownload/file", v3.bill_download),
     path("oauth/connect/oauth2/authorize", authorize, name="authorize"),

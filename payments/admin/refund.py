@@ -13,31 +13,11 @@ from core.admin.buttons import Button, ButtonForm, Look, Press
 from core.money import fen_text, fen_to_yuan
 from core.times import format_office_time
 from payments.admin.money import MoneyAdmin, section
-from payments.gateways.base import BankCard
 from payments.models import OfflineWay, Refund, RefundStatus
 from payments.selectors import UNDER_WAY
 from payments.services.refund import refund_run
-from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
+from payments.services.refund_stuck import refund_again, refund_ask, refund_offline
 from runs.exports import ExportableAdmin, ExportColumn
-
-# WeChat Pay can send an abnormal refund to a debit card of these banks (its page 发起异常退款).
-BANKS = (
-    ("ICBC_DEBIT", "工商银行"),
-    ("ABC_DEBIT", "农业银行"),
-    ("BOC_DEBIT", "中国银行"),
-    ("CCB_DEBIT", "建设银行"),
-    ("COMM_DEBIT", "交通银行"),
-    ("PSBC_DEBIT", "邮政储蓄银行"),
-    ("CMB_DEBIT", "招商银行"),
-    ("CITIC_DEBIT", "中信银行"),
-    ("CEB_DEBIT", "光大银行"),
-    ("CMBC_DEBIT", "民生银行"),
-    ("CIB_DEBIT", "兴业银行"),
-    ("SPDB_DEBIT", "浦发银行"),
-    ("PAB_DEBIT", "平安银行"),
-    ("GDB_DEBIT", "广发银行"),
-    ("NBCB_DEBIT", "宁波银行"),
-)
 
 
 def _again(press: Press) -> str:
@@ -49,11 +29,6 @@ def _ask(press: Press) -> str:
     return refund_ask(refund_id=press.row.pk, now=press.now).get_state_display()
 
 
-def _divert(press: Press) -> str:
-    card = BankCard(**press.values) if press.values else None
-    return refund_divert(refund_id=press.row.pk, card=card, actor=press.actor, now=press.now).get_state_display()
-
-
 def _run_now(press: Press) -> str:
     refund = refund_run(refund_id=press.row.pk, now=press.now, at_once=True)
     return " ".join(filter(None, [refund.get_state_display(), refund.last_error]))
@@ -63,14 +38,6 @@ def _offline(press: Press) -> str:
     way, voucher = press.values["way"], press.values["voucher"]
     refund_offline(refund_id=press.row.pk, way=way, voucher=voucher, actor=press.actor, now=press.now)
     return f"{OfflineWay(way).label} 凭证号 {voucher}"
-
-
-class CardForm(ButtonForm):
-    """The buyer's debit card, to which WeChat Pay shall send an abnormal refund."""
-
-    bank = forms.ChoiceField(label="开户银行", choices=BANKS)
-    number = forms.RegexField(r"^[0-9]{12,19}$", label="银行卡号", error_messages={"invalid": "请填写 12 到 19 位数字"})
-    holder = forms.CharField(label="持卡人姓名", max_length=32)
 
 
 class OfflineForm(ButtonForm):
@@ -85,7 +52,7 @@ _STEPS: dict[RefundStatus, tuple[str, ...]] = {
     RefundStatus.PROCESSING: ("run_now",),
     RefundStatus.FAILED: ("retry", "offline", "ask"),
     RefundStatus.CLOSED: ("renew", "offline", "ask"),
-    RefundStatus.ABNORMAL: ("ask", "to_merchant", "to_card", "offline"),
+    RefundStatus.ABNORMAL: ("ask", "offline"),
     RefundStatus.OWED: ("offline",),
 }
 
@@ -148,16 +115,6 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
             password=True, is_request=True,
         ),
         Button("ask", "查询进度", _ask),
-        Button(
-            "to_merchant", "退至商户账户", _divert,
-            question="请微信把这笔异常退款退回商户的银行账户。到账后请线下退给买家，并点“已线下退款”登记。",
-            password=True, is_request=True,
-        ),
-        Button(
-            "to_card", "退至买家银行卡", _divert,
-            question="请微信把这笔异常退款退至买家本人的借记卡。卡号与姓名只交给微信，本系统不保存。",
-            form=CardForm, max_rows=1, password=True, is_request=True,
-        ),
         Button(
             "offline", "已线下退款", _offline,
             question="登记款项已用其他办法退给买家，这笔退款到此结束，不能撤回。登记前会向微信确认它没有退出。",

@@ -185,18 +185,6 @@ class RefundResult:
         return self.received_by.startswith("商户")
 
 
-@dataclass(frozen=True)
-class BankCard:
-    """A card of the buyer's that an abnormal refund is sent to. Never stored, never logged.
-
-    :param bank: the provider's name of a bank, like ``ICBC_DEBIT``.
-    """
-
-    bank: str
-    number: str = field(repr=False)
-    holder: str = field(repr=False)
-
-
 class BillRow(NamedTuple):
     """A line of the provider's daily bill: a payment, or with ``out_refund_no`` a refund.
 

@@ -1,4 +1,4 @@
-"""Steps of staff for a refund that did not arrive: again, to another account, or by other means.
+"""Steps of staff for a refund that did not arrive: again, or by other means.
 
 Money must never go out twice. So each step asks the provider whether the earlier attempt can still succeed, and is
 refused for two minutes after a call. When two members of staff press at once, the row lock lets one of them through.
@@ -10,19 +10,19 @@ from django.db import transaction
 
 from core.queues import task_send
 from payments.errors import PaymentError, RefundNotPossible
-from payments.gateways.base import BankCard, GatewayError, OrderUnknown, RefundResult
+from payments.gateways.base import GatewayError, OrderUnknown, RefundResult
 from payments.gateways.wechat import gateway_v3
 from payments.gateways.wechat.v3 import WeChatV3
-from payments.models import OfflineWay, Payment, Refund, RefundStatus, RefundWay
+from payments.models import OfflineWay, Payment, Refund, RefundStatus
 from payments.services.common import log_step, payee
 from payments.services.listener_call import lock_payment, tell_refund
-from payments.services.refund import STATE_OF, note_error, refund_create, refund_move, refund_record, require_room
+from payments.services.refund import STATE_OF, refund_create, refund_move, refund_record, require_room
 
 # No call takes this long: after it, an earlier call has either arrived at the provider or failed.
 QUIET = timedelta(minutes=2)
 _S = RefundStatus
 _HINT: dict[str, str] = {
-    _S.ABNORMAL: "微信退不到原账户：请在退款单上选择退至商户账户、退至买家银行卡，或登记线下退款",
+    _S.ABNORMAL: "微信退不到原账户：请用别的办法退给买家，再在退款单上登记线下退款",
     _S.OWED: "款项已退回商户账户：请线下退给买家，并在退款单上登记",
 }
 _REPLACED = "这笔退款已换新单号，请处理新的退款单"
@@ -77,38 +77,6 @@ def refund_ask(*, refund_id: int, now: datetime) -> Refund:
     if result is None:
         raise RefundNotPossible("微信没有这笔退款的记录")
     return refund_record(result=result, now=now, source="人工查询")
-
-
-def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, now: datetime) -> Refund:
-    """Have the provider send an abnormal refund to a card of the buyer's, or without one back to the merchant.
-
-    Not in a transaction. Money that is back at the merchant is still owed to the buyer; ``refund_offline`` records
-    that staff paid it.
-
-    :raises RefundNotPossible: the refund is not abnormal, was sent less than two minutes ago, or the provider
-        refuses; ``msg`` says why.
-    """
-    refund = _refund(refund_id)
-    gateway = _require_gateway(refund)
-    with transaction.atomic():
-        payment, row = _lock(refund)
-        _require_state(row, _S.ABNORMAL)
-        _require_quiet(row, now)
-        row.way, row.sent_at = RefundWay.CARD if card else RefundWay.MERCHANT, now
-        row.save(update_fields=["way", "sent_at"])
-        where = f"{card.bank} 尾号{card.number[-4:]}" if card else ""
-        log_step(payment, f"改退{row.get_way_display()}", now, actor=actor, refund=row, detail=where)
-    try:
-        result = gateway.refund_abnormal(refund.refund_id, refund.out_refund_no, card)
-    except GatewayError as error:
-        if error.outcome_unknown:
-            note_error(refund, error.text)
-            raise RefundNotPossible("微信没有答复，结果不明：请两分钟后点“查询进度”") from None
-        # The provider refused, so no money moves: let staff correct a mistyped card number at once.
-        same = Refund.objects.filter(pk=refund.pk, state=_S.ABNORMAL, sent_at=now)
-        same.update(way=RefundWay.ORIGINAL, sent_at=refund.sent_at, last_error=error.message[:255])
-        raise RefundNotPossible(f"微信拒绝：{error.message or error.code}") from None
-    return refund_record(result=result, now=now, source="微信应答")
 
 
 def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: datetime) -> Refund:

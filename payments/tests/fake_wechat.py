@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -40,7 +40,6 @@ OPERATIONS = (
     ("GET", _ORDER + r"\?mchid=(\d+)", "query"),
     ("POST", _ORDER + "/close", "close"),
     ("POST", _REFUND, "refund"),
-    ("POST", _REFUND + r"/([^/]+)/apply-abnormal-refund", "refund_abnormal"),
     ("GET", _REFUND + r"/([^/?]+)", "refund_query"),
     ("GET", r"/v3/bill/tradebill\?bill_date=([0-9-]{10})&bill_type=ALL", "bill"),
     ("GET", r"/v3/billdownload/file\?token=(\w+)", "billdownload"),
@@ -431,24 +430,6 @@ class WeChat:
             "amount": amount, "user_received_account": "支付用户零钱", "funds_account": "UNSETTLED",
         }  # fmt: skip
         return 200, self.refunds[out_refund_no]
-
-    def v3_refund_abnormal(self, refund_id, *, out_refund_no, type, bank_type="", bank_account="", real_name=""):
-        refund = self.refunds.get(out_refund_no)
-        if refund is None or refund["refund_id"] != refund_id:
-            return _no("RESOURCE_NOT_EXISTS", 404)
-        if refund["status"] != "ABNORMAL":
-            return _no("INVALID_REQUEST", 400)
-        receiver = "商户基本账户"
-        if type == "USER_BANK_CARD":
-            way = OAEP(MGF1(hashes.SHA1()), hashes.SHA1(), None)
-            number, name = (
-                self.keys.platform.decrypt(base64.b64decode(one), way).decode() for one in (bank_account, real_name)
-            )
-            if not re.fullmatch(r"\d{12,19}", number) or not name or not bank_type.endswith("_DEBIT"):
-                return _no("PARAM_ERROR", 400, "银行卡信息有误")
-            receiver = f"{bank_type}{number[-4:]}"
-        refund |= {"status": "PROCESSING", "user_received_account": receiver}
-        return 200, refund
 
     def v3_bill(self, day):
         rows = self.edit_bill(self.bill_rows(day))

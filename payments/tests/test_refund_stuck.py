@@ -9,17 +9,15 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from payments.errors import RefundNotPossible
-from payments.gateways.base import BankCard
 from payments.listener import listener
 from payments.models import Payment, PaymentLog, Refund
 from payments.services import refund as refund_module
-from payments.services.refund import PAID_TWICE, refund_run, refunds_run_due
-from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
+from payments.services.refund import PAID_TWICE, refund_run
+from payments.services.refund_stuck import refund_again, refund_ask, refund_offline
 from payments.tests.conftest import request
 from tests.kit import at_once, listener_replaced, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
-CARD = BankCard("ICBC_DEBIT", "6222021234567890", "王小明")
 LATER = timedelta(minutes=3)
 
 
@@ -47,30 +45,16 @@ def offline(refund, **changes):
 
 
 class TestAbnormal:
-    def test_goes_to_a_card_of_the_buyers(self, refund_in, shop, wechat):
+    def test_says_what_is_wrong_and_is_not_repeated(self, refund_in):
         refund = refund_in("ABNORMAL")
+
         assert refund.trouble == "微信退不到「支付用户零钱」，账户可能已注销或冻结"
-        with pytest.raises(RefundNotPossible, match="退至商户账户"):
+        with pytest.raises(RefundNotPossible, match="登记线下退款"):
             refund_again(refund_id=refund.pk, actor="李", now=later())
 
-        moved = refund_divert(refund_id=refund.pk, card=CARD, actor="李", now=later())
-
-        assert (moved.state, moved.way) == ("processing", "card")
-        assert shop.refunds[-1] == (refund.out_refund_no, "processing")
-        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
-        assert refunds_run_due(now=later() + timedelta(hours=2)) == 1
-        refund.refresh_from_db()
-        assert (refund.state, refund.received_by) == ("success", "ICBC_DEBIT7890")
-        log = PaymentLog.objects.get(refund=refund, event="改退买家银行卡")
-        assert (log.actor, log.detail) == ("李", "ICBC_DEBIT 尾号7890")
-        rows = [*Refund.objects.values_list(), *PaymentLog.objects.values_list()]
-        assert "6222021234567890" not in str(rows) and "王小明" not in str(rows)
-
-    @pytest.mark.parametrize("is_asked_by_us", [True, False])  # or done at the merchant's own desk
-    def test_back_at_the_merchant_it_is_still_owed_and_ends_offline(self, refund_in, shop, wechat, is_asked_by_us):
+    def test_back_at_the_merchant_it_is_still_owed_and_ends_offline(self, refund_in, shop, wechat):
         refund = refund_in("ABNORMAL")
-        if is_asked_by_us:
-            refund_divert(refund_id=refund.pk, actor="李", now=later())
+        # Staff have sent it there at the merchant's own desk.
         wechat.refunds[refund.out_refund_no] |= {"status": "SUCCESS", "user_received_account": "商户结算银行账户"}
 
         owed = refund_ask(refund_id=refund.pk, now=later())
@@ -80,38 +64,6 @@ class TestAbnormal:
         ended = offline(refund)
         assert (ended.state, ended.offline_way, ended.offline_voucher) == ("offline", "bank", "2026112500017")
         assert (ended.offline_by, shop.refunds[-1]) == ("李", (refund.out_refund_no, "offline"))
-
-    def test_a_mistyped_card_may_be_corrected_at_once(self, refund_in, wechat, settings, tmp_path):
-        """In certificate mode, where the card is sealed with the newest certificate."""
-        settings.WECHAT_PAY_PUBLIC_KEY_ID = settings.WECHAT_PAY_PUBLIC_KEY_FILE = ""
-        settings.WECHAT_PAY_CERT_DIR, wechat.use_certificate = str(tmp_path / "certs"), True
-        refund = refund_in("ABNORMAL")
-
-        with pytest.raises(RefundNotPossible, match="银行卡信息有误"):
-            refund_divert(refund_id=refund.pk, card=replace(CARD, number="123"), actor="李", now=later())
-
-        refund.refresh_from_db()
-        assert (refund.state, refund.way) == ("abnormal", "")
-        assert refund_divert(refund_id=refund.pk, card=CARD, actor="李", now=later()).state == "processing"
-
-    def test_after_an_unclear_answer_no_step_is_taken_until_it_is_clear(self, refund_in, wechat):
-        refund, now = refund_in("ABNORMAL"), later()
-        wechat.faults = [("refund_abnormal", "drop")]
-
-        with pytest.raises(RefundNotPossible, match="结果不明"):
-            refund_divert(refund_id=refund.pk, actor="李", now=now)
-
-        for step in (
-            lambda: refund_divert(refund_id=refund.pk, card=CARD, actor="王", now=now + timedelta(seconds=100)),
-            lambda: offline(refund, now=now + timedelta(seconds=100)),
-        ):
-            with pytest.raises(RefundNotPossible, match="刚刚"):
-                step()
-        # It had gone through.
-        with pytest.raises(RefundNotPossible, match="退款中"):
-            offline(refund, now=now + LATER)
-        refund.refresh_from_db()
-        assert refund.state == "processing"
 
 
 class TestClosed:
@@ -171,9 +123,8 @@ class TestOffline:
         assert offline(refund).state == "offline"
 
         calls = wechat.called("refund") + wechat.called("refund_query")
-        for step in (refund_divert, refund_again):
-            with pytest.raises(RefundNotPossible):
-                step(refund_id=refund.pk, actor="李", now=later() + LATER)
+        with pytest.raises(RefundNotPossible):
+            refund_again(refund_id=refund.pk, actor="李", now=later() + LATER)
         refund_run(refund_id=refund.pk, now=later() + LATER, at_once=True)
         assert wechat.called("refund") + wechat.called("refund_query") == calls
 

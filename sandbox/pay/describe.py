@@ -91,7 +91,7 @@ def _refund_fields(refund: Refund, fen: int) -> dict[str, Any]:
         "out_refund_no": refund.out_refund_no,
         "transaction_id": refund.trade.transaction_id,
         "out_trade_no": refund.trade.out_trade_no,
-        "user_received_account": refund.receiver,
+        "user_received_account": "支付用户零钱",
         "amount": {"total": total, "refund": fen, "payer_total": total, "payer_refund": fen},
     }
     return fields | ({"success_time": rfc3339(refund.settled_at)} if refund.settled_at else {})

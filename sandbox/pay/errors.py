@@ -31,7 +31,6 @@ class Reason(Enum):
     BILL_DATE = ("", 400, "INVALID_REQUEST", "账单日期不正确，只能下载三个月内、截至昨天的账单")
     NO_BILL = ("", 400, "NO_STATEMENT_EXIST", "账单文件不存在")
     BILL_LATE = ("", 400, "STATEMENT_CREATING", "账单生成中")
-    NOT_ABNORMAL = ("ERROR", 400, "INVALID_REQUEST", "退款单状态不是退款异常，不能发起异常退款")
     EXPIRED = ("TRADE_ERROR", 403, "TRADE_ERROR", "二维码已过期，请刷新后再试")
 
     def __init__(self, v2_code: str, v3_status: int, v3_code: str, text: str) -> None:

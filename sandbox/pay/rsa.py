@@ -8,9 +8,9 @@ import time
 from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.hashes import SHA256
 from django.http import HttpRequest
 
 from sandbox.keys import MERCHANT_KEY, PLATFORM_KEY, private_key, sandbox_values
@@ -70,18 +70,6 @@ def signature_headers(body: bytes, *, is_forged: bool = False) -> dict[str, str]
         "Wechatpay-Serial": sandbox_values()["WECHAT_PAY_PUBLIC_KEY_ID"],
         "Wechatpay-Signature-Type": SCHEME,
     }
-
-
-def decrypt(name: str, ciphertext: str | None) -> str:
-    """Decrypt a field that the merchant has encrypted with the provider's public key.
-
-    :raises Refused: PARAM: it is missing, or encrypted with another key.
-    """
-    try:
-        padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303 - the provider's choice
-        return private_key(PLATFORM_KEY).decrypt(base64.b64decode(ciphertext or "", validate=True), padding).decode()
-    except ValueError:
-        raise Refused(Reason.PARAM, f"{name}解密失败") from None
 
 
 def encrypt(plain: bytes, *, associated_data: str) -> dict[str, str]:

@@ -21,7 +21,6 @@ CODE_TTL = timedelta(hours=2)  # how long a code_url or prepay_id works
 MIN_TIME_TO_PAY = timedelta(minutes=5)
 PAYER = "oSandboxPayer00000000000001"
 SETTLES_AFTER = timedelta(seconds=3)  # the real provider takes minutes to days
-PAYERS_ACCOUNT = Refund._meta.get_field("receiver").default
 BATCH = 50
 
 
@@ -152,30 +151,11 @@ def _settle(pk: int, now: datetime) -> bool:
 
 
 def _outcome(refund: Refund) -> RefundState:
-    """Return the state a refund ends in. The faults affect only refunds to the payer, not those to another account."""
+    """Return the state a refund ends in."""
     faults = faults_on(refund.trade)
-    if refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_CLOSED in faults:
+    if FaultKind.REFUND_CLOSED in faults:
         return RefundState.CLOSED
-    is_abnormal = refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_ABNORMAL in faults
-    return RefundState.ABNORMAL if is_abnormal else RefundState.SUCCESS
-
-
-def refund_divert(*, refund_id: str, out_refund_no: str, receiver: str, now: datetime) -> Refund:
-    """Send an abnormal refund to another account, where it settles a little later.
-
-    :raises Refused: REFUND_UNKNOWN, NOT_ABNORMAL.
-    """
-    with transaction.atomic():
-        mine = Refund.objects.select_related("trade").select_for_update(of=["self"])
-        refund = mine.filter(refund_id=refund_id, out_refund_no=out_refund_no).first()
-        if refund is None:
-            raise Refused(Reason.REFUND_UNKNOWN)
-        if refund.state != RefundState.ABNORMAL:
-            raise Refused(Reason.NOT_ABNORMAL)
-        refund.state, refund.receiver, refund.settled_at = RefundState.PROCESSING, receiver, None
-        refund.settles_at = now + SETTLES_AFTER
-        refund.save(update_fields=["state", "receiver", "settled_at", "settles_at"])
-        return refund
+    return RefundState.ABNORMAL if FaultKind.REFUND_ABNORMAL in faults else RefundState.SUCCESS
 
 
 def _check_room(trade: Trade, fen: int) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,8 +14,8 @@ from sandbox.models import FaultKind, Refund
 from sandbox.pay.bills import bill_text
 from sandbox.pay.describe import refund_v3, trade_v3
 from sandbox.pay.errors import ADDRESS, FEN, OUT_REFUND_NO, OUT_TRADE_NO, TEXT, Reason, Refused, checked
-from sandbox.pay.rsa import decrypt, request_check, signature_headers
-from sandbox.pay.trades import refund_create, refund_divert, refunds_settle, trade_close, trade_find
+from sandbox.pay.rsa import request_check, signature_headers
+from sandbox.pay.trades import refund_create, refunds_settle, trade_close, trade_find
 
 Body = dict[str, Any]
 Call = Callable[[Body, datetime], Body | bytes | None]
@@ -80,28 +79,6 @@ def refund_apply(body: Body, now: datetime) -> Body:
         notify_url=checked(body, "notify_url", ADDRESS) if body.get("notify_url") else "",
     )
     return refund_v3(refund_create(draft=draft, total_fee=int(checked(body, "amount.total", FEN)), now=now))
-
-
-@v3_endpoint
-def refund_divert_apply(body: Body, now: datetime) -> Body:
-    kind = checked(body, "type", "USER_BANK_CARD|MERCHANT_BANK_CARD")
-    refund = refund_divert(
-        refund_id=checked(body, "refund_id", r"[0-9]{1,32}"),
-        out_refund_no=checked(body, "out_refund_no", OUT_REFUND_NO),
-        receiver="商户结算银行账户" if kind == "MERCHANT_BANK_CARD" else _card(body),
-        now=now,
-    )
-    return refund_v3(refund)
-
-
-def _card(body: Body) -> str:
-    """Check number and name of a bank card, which come encrypted. Return the card by its last digits, for the payer."""
-    checked(body, "bank_type", r"[A-Z_]{1,32}")
-    number = decrypt("bank_account", body.get("bank_account"))
-    if not re.fullmatch(r"[0-9]{12,19}", number):
-        raise Refused(Reason.PARAM, "bank_account不是银行卡号")
-    decrypt("real_name", body.get("real_name"))
-    return f"借记卡{number[-4:]}"
 
 
 @v3_endpoint

@@ -21,11 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from accounts.models import User
 from core.errors import DomainError
-from payments.gateways.base import BankCard
 from payments.models import Payment, PaymentStatus, Refund, RefundStatus
 from payments.services.query_close import payments_reconcile
 from payments.services.refund import MAX_REFUNDS
-from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
+from payments.services.refund_stuck import refund_again, refund_ask, refund_offline
 from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
 from shop.order_states import TABLE, Event, PayStatus, State
@@ -213,8 +212,6 @@ class Life(RuleBasedStateMachine):
         number=pick,
         way=st.sampled_from(
             [
-                (refund_divert, {"actor": "staff"}),
-                (refund_divert, {"actor": "staff", "card": BankCard("ICBC_DEBIT", "6222020200001234", "li")}),
                 (refund_offline, {"actor": "staff", "way": "cash", "voucher": "1"}),
                 (refund_ask, {}),
             ]

@@ -174,17 +174,6 @@ class Keyring:
         plain_serial = serial.upper().lstrip("0")
         return next((found.key for found in self.platform_keys() if found.serial == plain_serial), None)
 
-    def encryption_key(self) -> tuple[str, RSAPublicKey]:
-        """Return the serial and the key with which to encrypt for the provider.
-
-        :raises GatewayMisconfigured: there is none yet.
-        """
-        if self._public_key is not None:
-            return self.public_key_id, self._public_key
-        if not (keys := self.platform_keys()):
-            raise GatewayMisconfigured("there is no platform certificate to encrypt with")
-        return keys[-1].serial, keys[-1].key
-
     def store(self, pem_by_serial: dict[str, str]) -> None:
         """Write downloaded certificates to disk, where every process finds them."""
         if self._cert_dir is None:

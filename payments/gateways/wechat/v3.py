@@ -11,12 +11,11 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_encrypt, rsa_verify
+from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_verify
 
 from core import times
 from core.http import Answer
 from payments.gateways.base import (
-    BankCard,
     Bill,
     BillEmpty,
     GatewayError,
@@ -96,16 +95,6 @@ class WeChatV3:
             data["reason"] = text
         return read_refund(self._call("POST", _REFUNDS, data), "status", out_refund_no)
 
-    def refund_abnormal(self, refund_id: str, out_refund_no: str, card: BankCard | None = None) -> RefundResult:
-        """Send an abnormal refund elsewhere: to a card of the buyer's, or without one back to the merchant."""
-        data, serial = {"out_refund_no": out_refund_no, "type": "MERCHANT_BANK_CARD"}, ""
-        if card:
-            serial, key = self.keys.encryption_key()
-            ciphertexts = {"bank_account": rsa_encrypt(card.number, key), "real_name": rsa_encrypt(card.holder, key)}
-            data |= {"type": "USER_BANK_CARD", "bank_type": card.bank} | ciphertexts
-        content = self._call("POST", f"{_REFUNDS}/{_plain(refund_id)}/apply-abnormal-refund", data, serial=serial)
-        return read_refund(content, "status", out_refund_no)
-
     def refund_query(self, out_refund_no: str) -> RefundResult:
         return read_refund(self._call("GET", f"{_REFUNDS}/{_plain(out_refund_no)}"), "status", out_refund_no)
 
@@ -173,14 +162,11 @@ class WeChatV3:
             raise ValueError("wrong key or damaged ciphertext")
         return text
 
-    def _call(self, method: str, path: str, data: dict[str, Any] | None = None, *, serial: str = "") -> Any:
-        """Send, verify; return the JSON of the answer. In certificate mode the first call downloads the certificates.
-
-        :param serial: of the key that has sealed parts of ``data``.
-        """
+    def _call(self, method: str, path: str, data: dict[str, Any] | None = None) -> Any:
+        """Send, verify; return the JSON of the answer. In certificate mode the first call downloads certificates."""
         if self.keys.is_empty:
             self.refresh_certificates()
-        answer = self._send(method, path, data, serial=serial)
+        answer = self._send(method, path, data)
         # WeChat Pay sends errors and 202 unsigned. They change nothing, so accept that; a signature must be valid.
         is_signed = answer.status_code in _SUCCESS or answer.headers.get("Wechatpay-Signature")
         now_s = times.now().timestamp()
@@ -192,9 +178,7 @@ class WeChatV3:
         except ValueError:
             raise GatewayUntrusted("the answer is no JSON") from None
 
-    def _send(
-        self, method: str, path: str, data: dict[str, Any] | None = None, *, serial: str = "", **limits: Any
-    ) -> Answer:
+    def _send(self, method: str, path: str, data: dict[str, Any] | None = None, **limits: Any) -> Answer:
         """Sign and send. The signature covers ``path`` alone, wherever the base URL leads."""
         who, body = self.who, orjson.dumps(data).decode() if data else ""
         headers = {
@@ -202,9 +186,8 @@ class WeChatV3:
             "Content-Type": "application/json",
             "Authorization": build_authorization(path, method, who.mch_id, who.cert_serial, self._private_key, body),
         }
-        # The key with which WeChat shall sign its answer, and with which we have sealed something.
-        if serial := serial or self.keys.public_key_id:
-            headers["Wechatpay-Serial"] = serial
+        if self.keys.public_key_id:  # the key with which WeChat shall sign its answer
+            headers["Wechatpay-Serial"] = self.keys.public_key_id
         return send(method, who.base_url + path, headers=headers, body=body, **limits)
 
     def _download(self, url: str) -> bytes:
