@@ -43,9 +43,6 @@ GROUPS = {
     SYSTEM: {"uploads.upload": "image", "auditlog.logentry": "history", "core.export": "download"},
 }
 
-# Pages that stand in the menu below a list, for staff who may see the list: title, icon, name of the address.
-BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permissions_role_matrix")}
-
 
 # Who may see all of these lists and the income may see the accountant's daily sheet.
 DAILY_NEEDS = ("shop.order", "payments.payment", "payments.refund", "payments.billrun", "payments.difference")
@@ -90,13 +87,6 @@ def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, An
     link = list_url(label)
     entry: dict[str, Any] = {"title": str(page.opts.verbose_name_plural), "icon": icon, "link": link}
     lists = page.work_lists_of(request) if hasattr(page, "work_lists_of") else {}
-    if label in BELOW:
-        title, icon, name = BELOW[label]
-        below = reverse(name)
-        # Unfold would mark both as the current one, because one address begins with the other.
-        yield entry | {"active": request.path.startswith(link) and request.path != below}
-        yield {"title": title, "icon": icon, "link": below, "active": request.path == below}
-        return
     if not lists:
         yield entry
         return

@@ -1,24 +1,21 @@
-"""Roles in the back office: the form, the preview, and the table of who may do what."""
+"""Roles in the back office: the list and the form."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.auth.models import Permission
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.admin.base import OfficeAdmin, PasswordFirst, page_shown
+from core.admin.base import OfficeAdmin, PasswordFirst
 from core.api.access import Access
 from core.times import format_office_time
-from permissions.choices import calls_open_to_rows, offered_rights
+from permissions.choices import calls_open_to_rows, offered_rights, office_rights
 from permissions.forms import RoleForm
-from permissions.matrix import matrix, preview_of
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
 from permissions.seed import HOME, TEMPLATES
 from permissions.services.roles import copies_follow
@@ -39,16 +36,12 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         ("后台", {"fields": ["permissions"], "classes": ["tab"]}),
         ("客户端", {"fields": ["menu", "buttons", "rows"], "classes": ["tab"]}),
     ]
+    shown_to_others = ("roleid", "name", "scope_name", "right_names", "menu_tree", "button_names", "call_names")
     readonly_fields = ["origin", "created_at", "updated_at"]
-    change_form_before_template = "permissions/preview_button.html"
-    list_before_template = "permissions/role_bar.html"
+    change_form_before_template = "permissions/form_head.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
         return super().get_queryset(request).select_related("origin").annotate(user_total=Count("users"))
-
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        columns = list(super().get_list_display(request))
-        return [*columns, "preview_link"] if self.has_change_permission(request) else columns
 
     @display(description="用户数", ordering="user_total")
     def user_count(self, role: Any) -> SafeString:
@@ -69,11 +62,27 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     def updated(self, role: Role) -> str:
         return format_office_time(role.updated_at)
 
-    @display(description="预览")
-    def preview_link(self, role: Role) -> SafeString:
-        return format_html(
-            '<a class="text-link" href="{}">以此角色预览</a>', reverse("admin:permissions_role_preview", args=[role.pk])
-        )
+    @display(description="数据权限")
+    def scope_name(self, role: Role) -> str:
+        return role.scope.label
+
+    @display(description="后台权限")
+    def right_names(self, role: Role) -> str:
+        pks = set(role.permissions.values_list("pk", flat=True))
+        verbs: dict[str, list[str]] = {}
+        for right in office_rights():
+            if role.is_root or right.permission.pk in pks:
+                verbs.setdefault(right.records, []).append(right.verb)
+        return "；".join(f"{records}：{'、'.join(names)}" for records, names in verbs.items()) or "—"
+
+    @display(description="菜单")
+    def menu_tree(self, role: Role) -> SafeString:
+        return render_to_string("permissions/menu_level.html", {"level": role.menu})
+
+    @display(description="可调用的接口")
+    def call_names(self, role: Role) -> str:
+        calls = [call for group in calls_open_to_rows().values() for call in group]
+        return "、".join(call.row_title for call in calls if role.may_call(call.paths, Access.ROWS)) or "—"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and request.user.is_superuser
@@ -90,6 +99,8 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         return "是超级管理员的角色，不能删除" if role.is_root else "是新注册和扫码登录的用户得到的角色，不能删除"
 
     def get_fieldsets(self, request: HttpRequest, obj: Role | None = None) -> Any:
+        if obj and not self.has_change_permission(request, obj):
+            return [(None, {"fields": self.shown_to_others})]
         if obj is None or obj.origin is None:
             return self.fieldsets
         return [(None, {"fields": ["roleid", "name", "origin", "data_scope", ("created_at", "updated_at")]})]
@@ -114,53 +125,3 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     ) -> HttpResponse:
         templates = [(key, template["name"]) for key, template in TEMPLATES.items()]
         return super().add_view(request, form_url, {"templates": templates} | (extra_context or {}))
-
-    # --- Preview: what a user with this role may call and see ---
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.preview)
-        return [
-            path("matrix/", self.admin_site.admin_view(self.matrix), name="permissions_role_matrix"),
-            path("preview/", view, name="permissions_role_preview_new"),
-            path("<int:pk>/preview/", view, name="permissions_role_preview"),
-            *super().get_urls(),
-        ]
-
-    def matrix(self, request: HttpRequest) -> HttpResponse:
-        """Show who may what, to users who may see roles."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        context = matrix() | {"may_see_users": request.user.has_perm("accounts.view_user")}
-        return self._page(request, "谁能做什么", template="permissions/matrix.html", **context)
-
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        may_only_look = self.has_view_permission(request) and not self.has_change_permission(request)
-        if request.method == "GET" and may_only_look and (role := self.get_object(request, object_id)):
-            return self._preview(request, role, _rights(role))
-        return super().change_view(request, object_id, *args, **kwargs)
-
-    def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """Preview the saved role (GET), or the role as the sent form would save it (POST)."""
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        role = None if pk is None else self.get_object(request, str(pk))
-        if role is None and (pk is not None or request.method != "POST"):
-            raise Http404
-        if role and request.method != "POST":
-            return self._preview(request, role, _rights(role))
-        form = self.get_form(request, role)(request.POST, instance=role)
-        if not form.is_valid():
-            return self._page(request, "预览", form=form)
-        rights = form.cleaned_data.get("permissions", _rights(form.instance) if pk else ())
-        return self._preview(request, form.save(commit=False), rights)
-
-    def _preview(self, request: HttpRequest, role: Role, permissions: Iterable[Permission]) -> HttpResponse:
-        preview = preview_of(role, permissions, request, self.admin_site)
-        flags = {"is_saved": request.method != "POST", "may_change": self.has_change_permission(request)}
-        return self._page(request, f"以此角色预览：{role}", **flags, **preview)
-
-    def _page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
-        return page_shown(self, request, context.pop("template", "permissions/preview.html"), title, **context)
-
-
-def _rights(role: Role) -> QuerySet[Permission]:
-    return role.permissions.select_related("content_type")

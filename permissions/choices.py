@@ -1,6 +1,6 @@
 """What the form of a role offers to tick: the rights of the back office, and the calls that rows open.
 
-The table 谁能做什么 and the preview list the same. Many of Django's four rights for each model open nothing, as staff
+Many of Django's four rights for each model open nothing, as staff
 add no order by hand: only those count that a page names (``OfficeAdmin.rights``).
 """
 

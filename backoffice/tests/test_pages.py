@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from backoffice.navigation import BELOW, GROUPS
+from backoffice.navigation import GROUPS
 from backoffice.tests.reading import english_on
 from core.errors import BadParameter, Throttled
 from tests.kit import logged_in
@@ -192,7 +192,7 @@ def test_the_font_has_each_icon_of_the_pages(settings):
     names = {name for path in templates for found in icon.findall(path.read_text("utf-8")) for name in found if name}
     styles = Path(unfold.__file__).parent.joinpath("static/unfold/css/styles.css").read_text("utf-8")
     names |= {*re.findall(r'content:"([a-z_]{3,})"', styles)}
-    names |= {name for icons in GROUPS.values() for name in icons.values()} | {icon for _, icon, _ in BELOW.values()}
+    names |= {name for icons in GROUPS.values() for name in icons.values()}
 
     font = set(settings.BASE_DIR.joinpath("docs/staff/icons.txt").read_text().split())
 

@@ -169,7 +169,7 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
     log_in(page, "root", running.root_password)
     for path in (
         "", "students/student/", "students/student/add/", "students/transferrun/import/", "permissions/role/add/",
-        "shop/order/", "shop/goodsrun/start/", "second-factor/", "permissions/role/matrix/",
+        "shop/order/", "shop/goodsrun/start/", "second-factor/",
         "students/student/print/?class=H51901", "daily/?from=2026-11-01&to=2026-11-03", "daily/?paper=1",
     ):  # fmt: skip
         page.goto(f"/admin/{path}")
