@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import avatars
 from accounts.errors import PhoneTaken, UsernameTaken
-from accounts.models import LoginAttempt, LoginLog, User
+from accounts.models import LoginLog, User
 from accounts.selectors import people_visible
 from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
 from accounts.services.second_factor import device_of, is_offered
@@ -33,7 +33,6 @@ from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
 from core.admin.password import require_password
 from core.admin.phones import RIGHT, may_see_phones
 from core.api.request import present_request
-from core.browsers import browser_name
 from core.registers import Register
 from core.times import format_office_time, local
 from permissions.models import ROOT_ROLEID
@@ -41,11 +40,6 @@ from permissions.scope import scope_of
 
 admin.site.unregister(Group)  # rights come from the role
 admin.site.unregister([TOTPDevice, StaticDevice])  # they show secret keys; our pages are in accounts.entrance.pages
-
-
-_OUTCOMES = {
-    outcome.label: "success" if outcome is LoginAttempt.Outcome.DONE else "danger" for outcome in LoginAttempt.Outcome
-}
 
 
 class PhoneForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -314,28 +308,4 @@ class LoginLogAdmin(ReadOnlyRows, OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         scope, rows = scope_of(request.user), super().get_queryset(request)
-        return rows.filter(user=scope.user_pk) if scope.is_narrow and self.model is LoginLog else rows
-
-
-@admin.register(LoginAttempt)
-class LoginAttemptAdmin(LoginLogAdmin):
-    """Attempts to log in. Only root may see them, for the reason given in the model."""
-
-    list_display = ["minute", "door", "how", "username", "ip", "times", "browser"]
-    list_filter = ["door", "outcome", ("at", RangeDateTimeFilter)]
-    search_help_text = "输入的用户名或 IP 的开头"
-
-    @display(description="时间（分钟）", ordering="at")
-    def minute(self, attempt: LoginAttempt) -> str:
-        return f"{local(attempt.at):%Y-%m-%d %H:%M}"
-
-    @display(description="设备")
-    def browser(self, attempt: LoginAttempt) -> SafeString:
-        return format_html('<span title="{}">{}</span>', attempt.device, browser_name(attempt.device))
-
-    @display(description="结果", ordering="outcome", label=_OUTCOMES)
-    def how(self, attempt: LoginAttempt) -> str:
-        return attempt.get_outcome_display()
-
-    def has_view_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
-        return request.user.is_active and request.user.is_superuser
+        return rows.filter(user=scope.user_pk) if scope.is_narrow else rows

@@ -182,9 +182,9 @@ class LoginMethod(models.TextChoices):
 
 
 class LoginAttempt(models.Model):
-    """Logins of every kind, the refused ones beside the successful ones. The API shows another list: ``LoginLog``.
+    """Logins of every kind, as the last release records them. Here only ``Outcome`` is used, and rows are deleted.
 
-    Equal attempts of a minute share a row (``times``), so that a flood of them fills only a few rows.
+    The table goes with the next release (ADR 63).
     """
 
     class Outcome(models.TextChoices):
@@ -207,8 +207,6 @@ class LoginAttempt(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "登录尝试"
         ordering = ["-at", "-pk"]
-        # People type passwords into the field of the name, so only root may look. Without permissions in Django, no
-        # role can be given the right.
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(

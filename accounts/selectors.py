@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, DateField, Q, QuerySet, Sum
+from django.db.models import Count, DateField, Q, QuerySet
 from django.db.models.functions import Coalesce, Trunc
 
 from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
@@ -51,13 +51,6 @@ def people_visible(user: Any) -> Q:
     if not scope.is_narrow:
         return Q()
     return colleagues_of(user.pk, user.class_name) | Q(class_name__in=scope.classes)
-
-
-def login_failures(since: datetime) -> tuple[int, int]:
-    """Return how many logins were refused since ``since``, and from how many addresses."""
-    refusals = LoginAttempt.objects.filter(at__gte=since).exclude(outcome=LoginAttempt.Outcome.DONE)
-    sums = refusals.order_by().aggregate(times=Sum("times", default=0), addresses=Count("ip", distinct=True))
-    return sums["times"], sums["addresses"]
 
 
 def records_of(user: User) -> dict[str, QuerySet[Any]]:

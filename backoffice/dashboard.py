@@ -13,8 +13,6 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from accounts.models import LoginAttempt
-from accounts.selectors import login_failures
 from backoffice.navigation import may_see, may_see_income
 from backoffice.periods import PERIODS, Period, change_text, period_of
 from backoffice.widgets import Fact, Panel, Tile, list_url, rows_panel
@@ -45,8 +43,6 @@ CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
 CROWDED = 1000  # with so many waiting tasks a queue is shown in red
 BEST_SHOWN, STAFF_SHOWN = 8, 8
-ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 that mistypes passwords stays below this
-REFUSALS = [outcome.value for outcome in LoginAttempt.Outcome if outcome is not LoginAttempt.Outcome.DONE]
 EXPORTS_OF = timedelta(hours=1)
 # Who has the right of orders is told of those in the states: right, label, states, the list's filter, tone, hint.
 ORDERS: tuple[tuple[str, str, tuple[State, ...], dict[str, str], str, str], ...] = (
@@ -256,18 +252,7 @@ def _worker(name: str, age_s: float | None, depth: int) -> Fact:
     return Fact(name, text, is_ok=is_alive and depth < CROWDED)
 
 
-def _attempts(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    since = (now - ATTEMPTS_OF).replace(second=0, microsecond=0)
-    times, addresses = login_failures(since)
-    if times < MANY_ATTEMPTS:
-        return
-    link = list_url("accounts.loginattempt", at__gte=since.isoformat(), outcome__in=",".join(REFUSALS))
-    hint = f"1 小时内，来自 {addresses} 个地址；停下一小时后消失"
-    yield Tile("被拒绝的登录", times, link, "danger", hint=hint)
-
-
 CARDS: tuple[tuple[str, Card], ...] = (
-    ("accounts.loginattempt", _attempts),
     ("shop.order", _orders),
     ("payments.refund", _refunds),
     ("payments.difference", _differences),

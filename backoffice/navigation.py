@@ -24,7 +24,6 @@ GROUPS = {
         "accounts.user": "person",
         "permissions.role": "badge",
         "accounts.loginlog": "login",
-        "accounts.loginattempt": "gpp_maybe",
     },
     "商城": {
         "shop.order": "receipt_long",

@@ -128,10 +128,10 @@ def fill_orders(count: int) -> None:
 
 
 def fill_others(rows: int) -> None:
-    """Make ``rows`` users, and as many of what grows with them: logins, attempts, pictures."""
+    """Make ``rows`` users, and as many of what grows with them: logins, pictures."""
     from django.utils import timezone
 
-    from accounts.models import LoginAttempt, LoginLog, RevokedToken, User
+    from accounts.models import LoginLog, RevokedToken, User
     from core.audit import StaffAction, action_record
     from payments.models import InboundEvent
     from permissions.models import Role
@@ -154,9 +154,6 @@ def fill_others(rows: int) -> None:
         who | {"id": "t.id + k", "logged_in_at": minutes.format("t.logged_in_at")},
         f"t.id = {login.pk}",
     )
-    tried = LoginAttempt.objects.create(at=now, door="api", outcome="wrong", username="buyer", ip="10.0.0.1")
-    attempt = {"id": "t.id + k", "at": minutes.format("t.at"), "username": f"'h51' || {number}"}
-    kit.multiply("accounts_loginattempt", source, attempt, f"t.id = {tried.pk}")
     RevokedToken.objects.bulk_create(RevokedToken(jti=f"{n:032x}", expires_at=now) for n in range(min(rows, 5_000)))
     picture = {"content_type": "image/png", "size_bytes": 1_000, "width": 100, "height": 100}
     Upload.objects.create(name="bench.png", created_at=now, **picture)

@@ -1,9 +1,6 @@
-"""Record attempts to log in (``LoginAttempt``).
+"""Tell of attempts to log in: refused ones in the log and the metrics, those of staff in the list of what staff did.
 
-Strangers can cause any number of attempts, so bounds keep them from filling the disk: equal attempts of a minute share
-a row, the whole site records ``MAX_A_MINUTE`` attempts a minute, and the hourly clean-up keeps the newest
-``MAX_KEPT`` rows. Of those in the name of a member of staff, ``MAX_REFUSALS_AN_HOUR`` also enter the list of what
-staff did.
+The log never has the name that was typed, because people type passwords into that field.
 """
 
 from collections.abc import Mapping
@@ -12,31 +9,24 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import redis
+import structlog
 from django.conf import settings
-from django.db import connection
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.models import LoginAttempt, LoginMethod, User
 from core.audit import DEVICE, StaffAction, action_record
 from core.cache import ratelimit
-from core.db.purge import BATCH, rows_purge
+from core.db.purge import rows_purge
+from core.observe import metrics
 
-MAX_A_MINUTE = 1000
-MAX_KEPT = 200_000
+log = structlog.get_logger("accounts")
 MAX_REFUSALS_AN_HOUR = 30  # in the name of one member of staff, shown in the list of what staff did
-_MINUTE_S = 60
 _HOUR_S = 3600
-_LENGTHS = {"username": 64, "device": 200}
+_DEVICE_LENGTH = 200
 Outcome: TypeAlias = LoginAttempt.Outcome
+REFUSED = metrics.Counter("spms_logins_refused_total", "Refused logins", ["method", "outcome"])
 # With the others people type a number, or WeChat names them.
 _METHODS_WITH_NAMES = {LoginMethod.API, LoginMethod.OFFICE}
-
-# Two equal attempts may arrive at once. One statement inserts the row or increments its counter, so neither is lost.
-_RECORD = """
-INSERT INTO accounts_loginattempt (at, door, outcome, username, ip, device, times) VALUES (%s, %s, %s, %s, %s, %s, 1)
-ON CONFLICT (at, door, outcome, username, ip) DO UPDATE SET times = accounts_loginattempt.times + 1
-RETURNING times
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,20 +50,13 @@ class LoginContext:
 
 
 def attempt_record(context: LoginContext, *, outcome: Outcome, username: str) -> None:
-    """Record one attempt to log in, with the name as it was typed; during a flood do nothing."""
-    # An attempt that is over the limit costs its sender nothing, and each may name another user. So record only one a
-    # minute for each address.
-    if outcome is Outcome.MANY and _is_over(f"held:{context.network}", 1, _MINUTE_S):
-        return
-    if _is_over("site", MAX_A_MINUTE, _MINUTE_S):
-        return
-    name, agent = _printable(username, _LENGTHS["username"]), _printable(context.device, _LENGTHS["device"])
-    minute = context.now.replace(second=0, microsecond=0)
-    with connection.cursor() as cursor:
-        cursor.execute(_RECORD, [minute, context.method.value, outcome.value, name, context.ip, agent])
-        [times] = cursor.fetchone()
-    if context.method in _METHODS_WITH_NAMES and name == username and (outcome is Outcome.DONE or times == 1):
-        _record_login(context.method, outcome, username, agent)
+    """Tell of one attempt to log in, with the name as it was typed."""
+    if outcome is not Outcome.DONE:
+        REFUSED.labels(context.method.value, outcome.value).inc()
+        log.info("login refused", method=context.method.value, outcome=outcome.value, ip=context.ip)
+    # PostgreSQL refuses NUL, which no user name has.
+    if context.method in _METHODS_WITH_NAMES and username.isprintable():
+        _record_login(context.method, outcome, username, context.device[:_DEVICE_LENGTH])
 
 
 def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: str) -> None:
@@ -83,7 +66,7 @@ def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: s
         return
     is_done = outcome is Outcome.DONE
     # Strangers can cause refusals from any number of addresses, and nothing bounds the list of what staff did but time.
-    if not is_done and _is_over(f"staff:{user.pk}", MAX_REFUSALS_AN_HOUR, _HOUR_S, without_valkey=True):
+    if not is_done and _is_over(user):
         return
     entry = {"入口": method.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
     # A refused login does not prove who tried it.
@@ -92,25 +75,15 @@ def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: s
     )
 
 
-def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:
-    """Delete attempts older than ``AUDIT_KEEP_DAYS``, and all but the newest ``MAX_KEPT``; return how many."""
-    number = 0
-    if settings.AUDIT_KEEP_DAYS:
-        keep_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
-        number += rows_purge(LoginAttempt.objects.filter(at__lt=keep_from), batch=batch)
-    oldest_kept = LoginAttempt.objects.order_by("-pk").values_list("pk", flat=True)[MAX_KEPT - 1 : MAX_KEPT].first()
-    if oldest_kept is not None:
-        number += rows_purge(LoginAttempt.objects.filter(pk__lt=oldest_kept), batch=batch)
-    return number
-
-
-def _is_over(name: str, limit: int, window_s: int, *, without_valkey: bool = False) -> bool:
+def _is_over(user: User) -> bool:
     try:
-        return bool(ratelimit.hit(f"attempts:{name}", limit=limit, window_s=window_s))
+        return bool(ratelimit.hit(f"attempts:staff:{user.pk}", limit=MAX_REFUSALS_AN_HOUR, window_s=_HOUR_S))
     except redis.RedisError:
-        return without_valkey  # each attempt costs a password hash, which limits them too
+        return True
 
 
-def _printable(text: str, length: int) -> str:
-    """Cut ``text`` to ``length`` characters and replace unprintable ones, such as NUL, which PostgreSQL refuses."""
-    return "".join(char if char.isprintable() else " " for char in text[:length]).strip()
+def attempts_purge(*, now: datetime) -> int:
+    """Delete attempts of the last release older than ``AUDIT_KEEP_DAYS``; return how many."""
+    if not settings.AUDIT_KEEP_DAYS:
+        return 0
+    return rows_purge(LoginAttempt.objects.filter(at__lt=now - timedelta(days=settings.AUDIT_KEEP_DAYS)))

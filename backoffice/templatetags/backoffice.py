@@ -17,7 +17,6 @@ CHAPTERS = {
     "dormitory/": "dormitory",
     "auditlog/": "who",
     "accounts/loginlog/": "who",
-    "accounts/loginattempt/": "who",
     "classroom/": "roles",
     "core/export/": "import",
     "daily/": "reconcile",

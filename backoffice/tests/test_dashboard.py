@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from celery import current_app
@@ -10,8 +10,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import LoginAttempt, User
-from backoffice import dashboard
+from accounts.models import User
 from backoffice.periods import period_of
 from core import tasks
 from core.audit import action_record
@@ -51,9 +50,9 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1", "学员": "3",
         "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元，1 笔）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
-    # Session, user; logins, orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 7
+    # Session, user; orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 7
     # (totals 3, days, classes 3), activity, weather 2.
-    with django_assert_num_queries(27):
+    with django_assert_num_queries(26):
         charts = panels(office)
     assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
         ("H51900", 2, "/4", 40.0),
@@ -198,24 +197,6 @@ def test_a_failed_notification_is_red_until_staff_acknowledges_it(office, stock)
     assert tiles(office)["失败的支付通知"].value == 0  # a stranger has forged it
 
 
-def test_many_refused_logins_are_told_to_root_and_those_of_a_class_are_not(office, staff):
-    def refuse(times, outcome="wrong", ip="10.0.0.1", **ago):
-        at = timezone.now() - timedelta(**ago or {"minutes": 5})
-        LoginAttempt.objects.create(at=at, door="office", outcome=outcome, username=f"u{times}", ip=ip, times=times)
-
-    refuse(dashboard.MANY_ATTEMPTS - 1)
-    refuse(1000, "done")
-    refuse(1001, hours=2)
-    assert "被拒绝的登录" not in tiles(office)
-
-    refuse(20, "many", "10.0.0.2")
-
-    tile = tiles(office)["被拒绝的登录"]
-    assert (tile.value, tile.tone) == (dashboard.MANY_ATTEMPTS + 19, "danger") and "来自 2 个地址" in tile.hint
-    assert {row.outcome for row in office.get(tile.link).context["cl"].result_list} == {"wrong", "many"}
-    assert "被拒绝的登录" not in tiles(staff("102"))
-
-
 def test_metrics_tell_what_waits(client, stock):
     heartbeat.record("money", time.time() - 5)
     current_app.control.purge()  # other tests leave tasks that no worker takes
@@ -239,7 +220,7 @@ DIRECTOR = {
     "快递公司", "已归档学员", "班级", "异常", "导出记录", "日报", "数据统计",
 }  # fmt: skip
 SECTIONS = {
-    "1": DIRECTOR | {"登录尝试", "课堂"},
+    "1": DIRECTOR | {"课堂"},
     "102": DIRECTOR,
     "103": {"学员", "班级", "已归档学员", "批量操作记录", "宿舍房间", "数据统计", "导出记录", "考勤", "请假"},
     "200": {"学员", "班级", "已归档学员", "数据统计"},

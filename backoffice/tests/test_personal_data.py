@@ -143,8 +143,9 @@ def li(person, api):
     make_order(li.user, phone="13900000009")
     make_order(person("wang", nickname="王").user)
     api.post("/users/login", {"username": "li", "password": "a-password"})
-    for name in (OWN_PHONE, "13800000002"):
-        LoginAttempt.objects.create(at=timezone.now(), door=LoginMethod.SMS, outcome="code", username=name)
+    # As the last release has written them.
+    for method, name in (("sms", OWN_PHONE), ("sms", "13800000002"), ("api", "li")):
+        LoginAttempt.objects.create(at=timezone.now(), door=method, outcome="code", username=name)
     return li.user
 
 
