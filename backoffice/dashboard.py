@@ -35,9 +35,6 @@ from students.classes import class_capacities
 from students.figures import entries
 from students.filters import PRESENT, SCHOOL
 from students.selectors import classes_present, students_total
-from weather.models import SLOT_HOURS
-from weather.selectors import record_newest
-from weather.services import account_get
 
 CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
@@ -219,21 +216,6 @@ def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     yield rows_panel("库存最少的商品", rows, minimum=SCARCE, link=link, empty="没有库存不足的商品")
 
 
-def _weather(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    account = account_get()
-    record, success_at = record_newest(account.city_name), account.last_success_at
-    is_fresh = success_at is not None and now - success_at < timedelta(hours=SLOT_HOURS + 1)
-    facts = [Fact("上次同步", format_office_time(success_at) or "从未", is_ok=is_fresh and not account.failures)]
-    if account.failures:
-        facts.append(Fact("最近错误", account.last_error, is_ok=False))
-    head = f"{account.city_name}：还没有记录"
-    if record:
-        head = f"{record.city} {record.wea} {record.tem}℃"
-        facts = [Fact("今日", f"{record.tem2} ~ {record.tem1} ℃"), Fact("空气", record.air_level or "—"), *facts]
-    link = list_url("weather.weatherrecord", city=account.city_name)
-    yield Panel("现在的天气", "backoffice/facts.html", link=link, head=head, facts=facts)
-
-
 def _system(now: datetime) -> Panel:
     try:
         ages, depths, sockets = heartbeat.ages_s(times.now().timestamp()), heartbeat.queue_depths(), sessions_open()
@@ -261,7 +243,6 @@ CARDS: tuple[tuple[str, Card], ...] = (
     ("shop.product", _products),
     ("students.student", _students),
     ("auditlog.logentry", _activity),
-    ("weather.weatherrecord", _weather),
 )
 
 

@@ -1,4 +1,4 @@
-"""A month of weather of the default city, for the curve in the back office, as the sandbox's provider reports it."""
+"""A few reports of the weather in the default city, as the sandbox's provider writes them."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from weather.gateway import report_read
 from weather.models import SLOT_HOURS, WeatherRecord, slot_start
 from weather.services import account_get, record_store
 
-DAYS = 30
+REPORTS = 6
 
 
 def weather_seed(*, now: datetime) -> str:
@@ -23,8 +23,7 @@ def weather_reset(*, now: datetime) -> str:
         return str(error)
     # The newest is of yesterday, so that the first page still asks the provider for today's weather.
     last = slot_start(now) - timedelta(days=1)
-    times = [last - timedelta(hours=SLOT_HOURS * number) for number in range(DAYS * 24 // SLOT_HOURS)]
-    for at in reversed(times):
-        seen_at = at + timedelta(minutes=30)
+    for ago in reversed(range(REPORTS)):
+        seen_at = last - timedelta(hours=SLOT_HOURS * ago) + timedelta(minutes=30)
         record_store(report=report_read(report(city, seen_at), seen_at), now=seen_at)
-    return f"写入天气记录 {len(times)} 条"
+    return f"写入天气记录 {REPORTS} 条"

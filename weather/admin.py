@@ -1,7 +1,5 @@
-"""The weather in the back office: records with a temperature chart, the account, and a button for a sync."""
+"""The weather in the back office: records, the account, and a button for a sync."""
 
-import re
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -15,30 +13,12 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from core import times
 from core.admin.base import FixedRows, OfficeAdmin
-from core.admin.drawing import polyline
-from core.admin.tables import table
 from core.api.request import present_request
-from core.ids import storable
-from core.times import format_office_time, local
+from core.times import format_office_time
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherAccount, WeatherRecord, city_plain
-from weather.selectors import temperatures
 from weather.services import account_get, account_keep, account_try, weather_sync
-
-CHART_DAYS = 14
-_CURVES = (("tem1", "最高温度", "#dc2626"), ("tem", "实时温度", "#16a34a"), ("tem2", "最低温度", "#2563eb"))
-_NUMBER = re.compile(r"-?\d{1,2}(?:\.\d+)?")
-
-# Chinese labels of the fields in a record's details.
-_LABELS = {
-    "air": "空气质量指数", "air_level": "空气质量", "air_tips": "空气提示", "update_time": "更新时间",
-    "pm25": "PM2.5", "pm10": "PM10", "o3": "臭氧", "no2": "二氧化氮", "so2": "二氧化硫", "co": "一氧化碳",
-    "pm25_desc": "PM2.5 等级", "pm10_desc": "PM10 等级", "o3_desc": "臭氧等级", "no2_desc": "二氧化氮等级",
-    "so2_desc": "二氧化硫等级", "co_desc": "一氧化碳等级", "kouzhao": "口罩", "yundong": "运动", "waichu": "外出",
-    "kaichuang": "开窗", "jinghuaqi": "空气净化器",
-    "alarm_type": "预警类型", "alarm_level": "预警级别", "alarm_content": "预警内容",
-}  # fmt: skip
 
 
 def _sync_context(request: HttpRequest) -> dict[str, Any]:
@@ -68,11 +48,9 @@ class WeatherRecordAdmin(OfficeAdmin):
         ("时间地点", {"fields": ["city", "city_en", "cityid", "country", "country_en", "date", "week", "update_time"]}),
         ("天气", {"fields": ["wea", "wea_img", "tem", "tem1", "tem2", "humidity", "visibility", "pressure"]}),
         ("风", {"fields": ["win", "win_speed", "win_meter"]}),
-        ("空气", {"fields": ["air", "air_pm25", "air_level", "air_tips", "air_details"]}),
-        ("预警", {"fields": ["alarm_details"]}),
+        ("空气", {"fields": ["air", "air_pm25", "air_level", "air_tips"]}),
         ("获取", {"fields": ["observed_at", "created_at", "seen_at"]}),
     ]
-    readonly_fields = ["air_details", "alarm_details"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -80,44 +58,8 @@ class WeatherRecordAdmin(OfficeAdmin):
     def has_change_permission(self, request: HttpRequest, obj: WeatherRecord | None = None) -> bool:
         return False
 
-    @display(description="空气质量详情")
-    def air_details(self, record: WeatherRecord) -> str:
-        return _details_table(record.aqi)
-
-    @display(description="预警")
-    def alarm_details(self, record: WeatherRecord) -> str:
-        return _details_table(record.alarm)
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        chart = _chart_context(storable(request.GET.get("city", "")) or account_get().city_name)
-        return super().changelist_view(request, chart | _sync_context(request) | (extra_context or {}))
-
-
-def _details_table(value: Any) -> str:
-    """Return a table of a record's details, which are an object or a list of objects."""
-    objects = value if isinstance(value, list) else [value]
-    fields = [field for item in objects for field in (item.items() if isinstance(item, dict) else [("", item)])]
-    return table(("项目", "内容"), [(_LABELS.get(name, name), text) for name, text in fields if text])
-
-
-def _chart_context(city: str) -> dict[str, Any]:
-    """Return the curves of the city's temperatures; none for fewer than two times."""
-    rows = temperatures(city, since=times.now() - timedelta(days=CHART_DAYS))
-    degrees = {column: [_celsius(row[column]) for row in rows] for column, _, _ in _CURVES}
-    known = [value for values in degrees.values() for value in values if value is not None]
-    moments = [f"{local(row['observed_at']):%m-%d %H:%M}" for row in rows]
-    if len(set(moments)) < 2 or not known:
-        moments, known = [], [0]
-    low, high = min(known), max(known)
-    curves = [(label, colour, polyline(degrees[column], low=low, high=high)) for column, label, colour in _CURVES]
-    title = f"{city}最近 {CHART_DAYS} 天的温度（℃）"
-    return {"chart_title": title, "moments": moments, "curves": curves, "low": low, "high": high}
-
-
-def _celsius(text: str) -> float | None:
-    """Read a temperature as the provider writes it (``22``, ``-3℃``); return None if the text holds none."""
-    match = _NUMBER.match(text.strip())
-    return float(match[0]) if match else None
+        return super().changelist_view(request, _sync_context(request) | (extra_context or {}))
 
 
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]

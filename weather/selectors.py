@@ -1,7 +1,6 @@
 """Queries on stored weather: three records a day, and some for each city that callers ask for."""
 
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 
@@ -21,13 +20,6 @@ def history_page(rows: slice, city: str = "") -> tuple[list[WeatherRecord], int]
     if city:
         records = records.filter(city=city)
     return list(records[rows]), records.count()
-
-
-def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[str, Any]]:
-    """Return time (``observed_at``) and texts (``tem``, ``tem1``, ``tem2``) of the newest records, oldest first."""
-    records = WeatherRecord.objects.filter(city=city, observed_at__gte=since).order_by(*NEWEST_FIRST)
-    newest = records.values("observed_at", "tem", "tem1", "tem2")[:limit]
-    return [dict(row) for row in newest][::-1]
 
 
 def account_exists() -> bool:

@@ -51,8 +51,8 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元，1 笔）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
     # Session, user; orders 5, refunds 3 (also by day), differences, notices, best sellers, products, students 7
-    # (totals 3, days, classes 3), activity, weather 2.
-    with django_assert_num_queries(26):
+    # (totals 3, days, classes 3), activity.
+    with django_assert_num_queries(24):
         charts = panels(office)
     assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
         ("H51900", 2, "/4", 40.0),
