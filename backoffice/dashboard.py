@@ -8,38 +8,29 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from auditlog.models import LogEntry
 from django.conf import settings
-from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 
 from backoffice.navigation import may_see, may_see_income
 from backoffice.periods import PERIODS, Period, change_text, period_of
-from backoffice.widgets import Fact, Panel, Tile, list_url, rows_panel
+from backoffice.widgets import Panel, Tile, list_url, polyline, rows_panel
 from core import times
-from core.admin.drawing import polyline
 from core.admin.listing import admin_of
 from core.money import fen_to_yuan
-from core.observe import heartbeat
-from core.sheets.write import download, sheet_write
-from core.times import format_office_time, local
+from core.times import local
 from payments.figures import refund_sums, refunded
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
 from runs.models import Export
-from shop.order_states import EARNING, OrderAction, State
-from shop.revenue import days_until, order_days, order_sums, products_best
+from shop.order_states import EARNING, State
+from shop.revenue import days_until, order_days, order_sums
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
-from sockets.sessions import sessions_open
 from students.classes import class_capacities
 from students.figures import entries
 from students.filters import PRESENT, SCHOOL
 from students.selectors import classes_present, students_total
 
 CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
-QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
-CROWDED = 1000  # with so many waiting tasks a queue is shown in red
-BEST_SHOWN, STAFF_SHOWN = 8, 8
 EXPORTS_OF = timedelta(hours=1)
 # Who has the right of orders is told of those in the states: right, label, states, the list's filter, tone, hint.
 ORDERS: tuple[tuple[str, str, tuple[State, ...], dict[str, str], str, str], ...] = (
@@ -47,7 +38,7 @@ ORDERS: tuple[tuple[str, str, tuple[State, ...], dict[str, str], str, str], ...]
     ("decide", "待处理退货", (State.RETURN_ASKED, State.RETURN_ASKED_LATER), {"work": "returns"}, "warning", ""),
     (
         *("refund", "退款异常", (State.REFUND_FAILED,), {"work": "refunds", "state__exact": "refund_failed"}),
-        *("danger", "打开订单，换一种方式退款后消失"),
+        *("danger", "打开订单里的退款单，处理后消失"),
     ),
 )
 Card = Callable[[datetime, Period, Scope], Iterator[Tile | Panel]]
@@ -60,8 +51,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     parts = [
         part for label, card in CARDS if may_see(request, label) for part in card(now, period, scope_of(request.user))
     ]
-    if request.user.is_superuser:
-        parts.append(_system(now))
     tiles = [part for part in parts if isinstance(part, Tile) and _is_for(part, request)]
     return context | {
         "title": "首页",
@@ -83,25 +72,13 @@ def _is_for(tile: Tile, request: HttpRequest) -> bool:
     return not tile.right or admin_of(label).has_right(request, verb)
 
 
-def overview_file(request: HttpRequest) -> HttpResponse:
-    """Send what the first page shows this user for ``?period=``, as CSV that Excel opens."""
-    page, now = dashboard(request, {}), local(times.now())
-    label = page["period"].label
-    rows = [("时间", f"{format_office_time(page['period'].begins)} 至 {format_office_time(now)}", label)]
-    rows += [(tile.label, tile.value, tile.hint) for tile in page["tiles"]]
-    for panel in page["panels"]:
-        rows += [(panel.title, bar.value, bar.label) for bar in panel.bars]
-        rows += [(panel.title, fact.value, fact.label) for fact in panel.facts]
-    return download(f"首页-{label}-{now:%Y%m%d}.csv", sheet_write("csv", ["项目", "数值", "说明"], rows))
-
-
 def _figure(
     label: str, number: Any, before: Any, period: Period, link: str, days: Iterable[Any], *, is_income: bool = False
 ) -> Tile:
     """Return the tile of a number that is compared with the period before, with the line of the last ``days``."""
     form = "{:,.2f}" if isinstance(number, Decimal) else "{}"
     hint = f"{period.last_label} {form.format(before)} {change_text(number, before)}".rstrip()
-    spark = polyline([float(value) for value in days], low=0)
+    spark = polyline([float(value) for value in days])
     return Tile(f"{period.label}{label}", form.format(number), link, hint=hint, is_income=is_income, spark=spark)
 
 
@@ -157,30 +134,6 @@ def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pane
         yield _waits("款项未入账", untold, "danger", link, "payments.payment:change", hint)
 
 
-def _best(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    best, page = products_best((period.begins, period.ends), limit=BEST_SHOWN, scope=scope), list_url("shop.product")
-    rows = [(name, pieces, f"{page}{pk}/change/", "") for pk, name, pieces in best]
-    title, empty = f"{period.label}卖得最好的商品", f"{period.label}还没有卖出商品"
-    yield rows_panel(title, rows, hint="件数，不含已退款", empty=empty)
-
-
-def _activity(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    entries = LogEntry.objects.order_by().filter(timestamp__gte=period.begins, timestamp__lt=period.ends)
-    if scope.is_narrow:
-        entries = entries.filter(actor=scope.user_pk)
-    counts = entries.filter(actor__is_staff=True).values_list("actor_id", "actor__username")
-    actions = [Count("pk", filter=Q(action=action)) for action in (OrderAction.SHIP, OrderAction.REFUND)]
-    firsts = Count("pk", filter=Q(additional_data__isnull=True))  # as the list has them
-    people = counts.annotate(number=firsts, parcels=actions[0], refunds=actions[1]).order_by("-number", "actor_id")
-    rows = []
-    for pk, username, number, parcels, refunds in people[:STAFF_SHOWN]:
-        parts = [f"{name} {count}" for name, count in (("发货", parcels), ("退款", refunds)) if count]
-        link = list_url("auditlog.logentry", person=pk, day=period.name)
-        rows.append((username + (f"（{'，'.join(parts)}）" if parts else ""), number, link, ""))
-    title, link = f"{period.label}员工操作", list_url("auditlog.logentry", day=period.name)
-    yield rows_panel(title, rows, hint="修改记录的条数", link=link, empty=f"{period.label}还没有操作")
-
-
 def _waits(label: str, number: int | str, tone: str, link: str, right: str, hint: str = "") -> Tile:
     """Return the tile of what staff with the right should deal with; it has its ``tone`` as long as there is any."""
     return Tile(label, number, link, tone if number else "", hint if number else "", right=right)
@@ -216,33 +169,13 @@ def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     yield rows_panel("库存最少的商品", rows, minimum=SCARCE, link=link, empty="没有库存不足的商品")
 
 
-def _system(now: datetime) -> Panel:
-    try:
-        ages, depths, sockets = heartbeat.ages_s(times.now().timestamp()), heartbeat.queue_depths(), sessions_open()
-    except heartbeat.BrokerDown:
-        facts = [Fact("Valkey", "没有应答", is_ok=False)]
-    else:
-        facts = [_worker(QUEUE_NAMES[queue], age_s, depths[queue]) for queue, age_s in ages.items()]
-        facts.append(Fact("扫码登录连接", str(sockets)))
-    return Panel("运行状况", "backoffice/facts.html", facts=facts)
-
-
-def _worker(name: str, age_s: float | None, depth: int) -> Fact:
-    is_alive = heartbeat.is_alive(age_s)
-    age = "从未" if age_s is None else f"{age_s:.0f} 秒前"
-    text = f"{'正常' if is_alive else '没有运行'}，心跳 {age}，排队 {depth}"
-    return Fact(name, text, is_ok=is_alive and depth < CROWDED)
-
-
 CARDS: tuple[tuple[str, Card], ...] = (
     ("shop.order", _orders),
     ("payments.refund", _refunds),
     ("payments.difference", _differences),
     ("payments.inboundevent", _notices),
-    ("shop.product", _best),
     ("shop.product", _products),
     ("students.student", _students),
-    ("auditlog.logentry", _activity),
 )
 
 

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from backoffice.daily import daily_page
-from backoffice.dashboard import overview_file, waiting_page
+from backoffice.dashboard import waiting_page
 from backoffice.figures import figures_page
 from backoffice.person import person_file
 
@@ -13,5 +13,4 @@ urlpatterns = [
     path("figures/", admin.site.admin_view(figures_page), name="figures"),
     path("person/<int:pk>.json", admin.site.admin_view(person_file), name="person_data"),
     path("waiting.json", admin.site.admin_view(waiting_page), name="waiting"),
-    path("overview.csv", admin.site.admin_view(overview_file), name="overview"),
 ]

@@ -1,7 +1,7 @@
 """The pieces of the first page: tiles, panels and bars, which ``templates/backoffice/`` draws."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -36,22 +36,14 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Fact:
-    label: str
-    value: str
-    is_ok: bool | None = None
-
-
-@dataclass(frozen=True)
 class Panel:
+    """Bars below each other."""
+
     title: str
-    template: str
+    bars: list[Bar]
+    empty: str
     hint: str = ""
     link: str = ""
-    bars: list[Bar] = field(default_factory=list)
-    empty: str = ""
-    head: str = ""
-    facts: list[Fact] = field(default_factory=list)
 
 
 def list_url(label: str, **query: Any) -> str:
@@ -69,4 +61,10 @@ def rows_panel(title: str, rows: Sequence[Row], *, minimum: int = 1, **options: 
     """Return a panel of bars below each other. The largest number, or ``minimum``, takes the whole width."""
     longest = max([minimum, *(number for _, number, *_ in rows)])
     bars = [Bar(label, number, link, mark, round(number / longest * 100, 1)) for label, number, link, mark in rows]
-    return Panel(title, "backoffice/rows.html", bars=bars, **options)
+    return Panel(title, bars, **options)
+
+
+def polyline(values: Sequence[float]) -> str:
+    """Return the points of an SVG line from 0 upwards, in a field of 100 by 30 that the page stretches."""
+    across, up = 100 / (len(values) - 1), 30 / (max(values) or 1)
+    return " ".join(f"{x * across:.1f},{30 - y * up:.1f}" for x, y in enumerate(values))

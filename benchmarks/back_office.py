@@ -236,8 +236,8 @@ def pages(browser: Any) -> Iterator[Page]:
     )
     for days in (1, 31):
         yield from (Page("日报", f"/admin/daily/?{_days(days)}{more}") for more in ("", "&paper", "&xlsx"))
-    for name in ("classroom", "overview", "students_import", "students_photos"):
-        address = reverse(name if name in ("classroom", "overview") else f"admin:{name}")
+    for name in ("classroom", "admin:students_import", "admin:students_photos"):
+        address = reverse(name)
         yield Page("其他", address)
     for query in ("attendance/session/month/?class=H51100&month={:%Y-%m}", "dormitory/room/beds/"):
         yield Page("考勤表、床位图", f"/admin/{query.format(datetime.now(UTC))}")

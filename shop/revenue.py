@@ -13,7 +13,6 @@ from django.db.models import Aggregate, Count, DateField, F, Q, Sum
 from django.db.models.functions import Trunc, TruncDate
 
 from core.times import SHANGHAI, day_begins
-from permissions.scope import Scope
 from shop.models import Order, OrderLine, OrderLog
 from shop.order_states import EARNING, State
 
@@ -67,19 +66,6 @@ def _placed_by_day(first: date, last: date) -> dict[date, OrderSums]:
     income = Sum(_REVENUE, filter=Q(state__in=EARNING), default=Decimal())
     rows = sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=income)
     return {row.pop("day"): OrderSums(**row) for row in rows}
-
-
-def products_best(span: Span, *, limit: int, scope: Scope) -> list[tuple[int, str, int]]:
-    """Return key, name and sold pieces of the products in sight that sold most in the span."""
-    lines = OrderLine.objects.filter(
-        scope.visible("product__"),
-        order__created_at__gte=span[0],
-        order__created_at__lt=span[1],
-        order__state__in=EARNING,
-    )
-    sums = lines.order_by().values("product_id", "product__name").annotate(pieces=Sum("quantity"))
-    best = sums.order_by("-pieces", "product_id").values_list("product_id", "product__name", "pieces")
-    return list(best[:limit])
 
 
 def order_days_between(first: date, last: date) -> dict[date, OrderSums]:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/students/student/"
 # What the pages' own scripts fetch, and files to download.
 FOR_SCRIPTS = {"autocomplete", "jsi18n", "students_transferrun_progress", "core_export_progress", "waiting"}
-DOWNLOADS = {"overview", "students_template", "students_transferrun_result", "core_export_result"}
+DOWNLOADS = {"students_template", "students_transferrun_result", "core_export_result"}
 DOWNLOADS |= {"students_student_export", "shop_order_export", "payments_payment_export", "payments_refund_export"}
 
 

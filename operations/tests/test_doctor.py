@@ -27,6 +27,7 @@ from core.db.direct import direct_options
 from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat, middleware
+from core.queues import QUEUES
 from operations import doctor, locks, servers
 from payments import doctor as payments
 from tests.kit import serving
@@ -164,6 +165,13 @@ def test_beat_asks_for_a_sign_of_life_as_soon_as_it_starts():
 
 def bad(check):
     return [finding.what for finding in check() if finding.ok is False]
+
+
+def test_each_queue_whose_worker_is_silent_is_named():
+    for age_s, wrong in ((300, 3), (0, 0)):
+        for queue in QUEUES:
+            heartbeat.record(queue, time.time() - age_s)
+        assert len(bad(servers.background_work)) == wrong
 
 
 def test_a_valkey_that_throws_tasks_away_or_forgets_them_is_wrong(settings):

@@ -11,10 +11,6 @@ PASSWORD = "a-good-Password-7"
 def test_from_a_number_to_the_rows_and_to_what_changed(page, running):
     log_in(page, "root", running.root_password)
     page.goto("/admin/")
-    health = page.locator(".bo-card", has_text="运行状况")
-    for queue in ("订单与资金", "即时任务", "批量任务"):
-        health.get_by_text(queue).wait_for()
-
     page.locator(".bo-rows a", has_text="H51903").click()
     page.get_by_role("heading", name="学员").first.wait_for()
     page.locator("#result_list tbody a").first.click()
