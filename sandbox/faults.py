@@ -23,7 +23,6 @@ MAX_VALUE = 600.0
 # Kinds whose value is a time in seconds, and the time that is used when none is named.
 DEFAULT_SECONDS = {
     FaultKind.NOTIFY_LATE: 20.0,
-    FaultKind.NOTIFY_OUT_OF_ORDER: 20.0,
     FaultKind.PROVIDER_SLOW: 8.0,
     FaultKind.OAUTH_SLOW: 8.0,
     FaultKind.SMS_SLOW: 8.0,

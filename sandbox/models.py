@@ -11,7 +11,6 @@ class FaultKind(models.TextChoices):
     NOTIFY_TWICE = "notify_twice", "通知发两次"
     NOTIFY_LATE = "notify_late", "通知迟到（秒）"
     NOTIFY_NEVER = "notify_never", "通知不发"
-    NOTIFY_OUT_OF_ORDER = "notify_out_of_order", "通知乱序（最多扣留秒数）"
     WRONG_AMOUNT = "wrong_amount", "通知里的金额不对"
     WRONG_SIGNATURE = "wrong_signature", "通知的签名不对"
     PROVIDER_SLOW = "provider_slow", "微信支付接口变慢（秒）"
@@ -21,11 +20,6 @@ class FaultKind(models.TextChoices):
     PAY_AFTER_EXPIRY = "pay_after_expiry", "过期或已关闭的码仍可支付"
     REFUND_ABNORMAL = "refund_abnormal", "退款异常（退不到用户账户）"
     REFUND_CLOSED = "refund_closed", "退款被关闭"
-    BILL_ROW_MISSING = "bill_row_missing", "账单少一笔"
-    BILL_ROW_MORE = "bill_row_more", "账单多一笔"
-    BILL_WRONG_AMOUNT = "bill_wrong_amount", "账单里一笔金额不对"
-    BILL_WRONG_HASH = "bill_wrong_hash", "账单摘要不对"
-    BILL_LATE = "bill_late", "账单还没有生成"
     OAUTH_SLOW = "oauth_slow", "微信登录接口变慢（秒）"
     OAUTH_DOWN = "oauth_down", "微信登录接口不可用"
     OAUTH_SNAPSHOT = "oauth_snapshot", "微信授权先打开快照页"
@@ -36,11 +30,6 @@ class FaultKind(models.TextChoices):
     SMS_QUOTA = "sms_quota", "短信发送次数用完"
     WEATHER_SLOW = "weather_slow", "天气接口变慢（秒）"
     WEATHER_DOWN = "weather_down", "天气接口不可用"
-    WEATHER_GARBAGE = "weather_garbage", "天气接口返回乱码"
-    WEATHER_HTML = "weather_html", "天气接口返回网页"
-    WEATHER_WRONG_TYPES = "weather_wrong_types", "天气字段类型不对"
-    WEATHER_ALARM_LIST = "weather_alarm_list", "天气预警是列表"
-    WEATHER_QUOTA = "weather_quota", "天气接口次数用完"
 
 
 class Api(models.TextChoices):
@@ -157,7 +146,6 @@ class Delivery(models.Model):
     url = models.CharField("地址", max_length=256)
     body = models.TextField("正文")
     is_forged = models.BooleanField("签名不对", default=False)
-    is_held = models.BooleanField("等下一条先走", default=False)
     state = models.CharField("状态", max_length=10, choices=DeliveryState, default=DeliveryState.DUE)
     attempts = models.PositiveSmallIntegerField("次数", default=0)
     next_try_at = models.DateTimeField("下次发送")

@@ -4,9 +4,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from core.times import SHANGHAI, local
-from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
-from sandbox.models import FaultKind, Refund, Trade, TradeState, yuan_text
+from sandbox.models import Refund, Trade, TradeState, yuan_text
 from sandbox.pay.describe import BANK, trade_appid
 from sandbox.pay.errors import Reason, Refused
 
@@ -25,7 +24,7 @@ Row = dict[str, str | int]  # by title; amounts are in fen
 
 
 def bill_text(*, bill_date: str, now: datetime) -> bytes:
-    """Make the bill of a day, with the faults that are on.
+    """Make the bill of a day.
 
     :raises Refused: PARAM, BILL_DATE, BILL_LATE, NO_BILL.
     """
@@ -33,7 +32,7 @@ def bill_text(*, bill_date: str, now: datetime) -> bytes:
     rows = _rows(begins, begins + timedelta(days=1))
     if not rows:
         raise Refused(Reason.NO_BILL)
-    return _text(_falsified(rows, begins))
+    return _text(rows)
 
 
 def _day(text: str, now: datetime) -> date:
@@ -44,7 +43,7 @@ def _day(text: str, now: datetime) -> date:
     today = local(now).date()
     if not today - KEPT <= day < today:
         raise Refused(Reason.BILL_DATE)
-    if now < datetime.combine(day + timedelta(days=1), MADE_AT, SHANGHAI) or FaultKind.BILL_LATE in faults_on():
+    if now < datetime.combine(day + timedelta(days=1), MADE_AT, SHANGHAI):
         raise Refused(Reason.BILL_LATE)
     return day
 
@@ -111,21 +110,6 @@ def _fee_text(fen: int) -> str:
 
 def _time(moment: datetime) -> str:
     return f"{local(moment):%Y-%m-%d %H:%M:%S}"
-
-
-def _falsified(rows: list[Row], begins: datetime) -> list[Row]:
-    """Apply the faults that are on to a bill."""
-    faults = faults_on()
-    if FaultKind.BILL_ROW_MISSING in faults:
-        rows = rows[:-1]
-    if FaultKind.BILL_WRONG_AMOUNT in faults and rows:
-        title = "订单金额" if rows[0]["交易状态"] == "SUCCESS" else "申请退款金额"
-        rows[0][title] = _sum(rows[:1], title) + 1
-    if FaultKind.BILL_ROW_MORE in faults:
-        surplus = Trade(out_trade_no=f"{begins:%Y%m%d}120000000sandboxextra1", total_fee=100, trade_type="NATIVE")
-        surplus.paid_at, surplus.transaction_id = begins.replace(hour=12), f"4200000000{begins:%Y%m%d}0000000001"
-        rows = [*rows, _payment(surplus)]
-    return rows
 
 
 def _sum(rows: list[Row], title: str) -> int:

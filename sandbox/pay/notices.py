@@ -20,7 +20,6 @@ from sandbox.pay import xml
 from sandbox.pay.describe import refund_notice, rfc3339, trade_v2
 from sandbox.pay.rsa import encrypt, signature_headers
 
-OVERTAKEN_BY = timedelta(seconds=1)  # a held-back notification is sent this long after the one that overtakes it
 ANSWER_WITHIN_S = 5
 # Seconds until the next try after each failed one.
 # The real table is 15s/15s/30s/3m/10m/20m/30m/30m/30m/60m/3h/3h/3h/6h/6h.
@@ -69,22 +68,11 @@ def _queue(draft: Delivery, faults: Faults, now: datetime) -> None:
     draft.next_try_at = now + timedelta(seconds=faults.get(FaultKind.NOTIFY_LATE, 0))
     if FaultKind.NOTIFY_NEVER in faults:
         draft.state = DeliveryState.SUPPRESSED
-    else:
-        _shuffle(draft, faults)
     for _ in range(2 if FaultKind.NOTIFY_TWICE in faults else 1):
         draft.pk = None
         draft.save(force_insert=True)
         if draft.next_try_at <= now:
             task_send("sandbox.deliver", draft.pk)
-
-
-def _shuffle(draft: Delivery, faults: Faults) -> None:
-    """Let this notification overtake one that is held back; with none, and the fault on, hold this one back."""
-    late = Delivery.objects.filter(is_held=True, state=DeliveryState.DUE, attempts=0)
-    number = late.update(is_held=False, next_try_at=draft.next_try_at + OVERTAKEN_BY)
-    if not number and FaultKind.NOTIFY_OUT_OF_ORDER in faults:
-        draft.is_held = True
-        draft.next_try_at += timedelta(seconds=faults[FaultKind.NOTIFY_OUT_OF_ORDER])
 
 
 def _false_fee(fen: int, faults: Faults) -> int | None:
@@ -148,5 +136,5 @@ def _record(delivery: Delivery, status: int | None, body: bytes) -> DeliveryStat
 def delivery_requeue(*, delivery_id: int, now: datetime) -> None:
     """Send a notification again now, whatever its state."""
     again = Delivery.objects.filter(pk=delivery_id)
-    if again.update(state=DeliveryState.DUE, is_held=False, next_try_at=now):
+    if again.update(state=DeliveryState.DUE, next_try_at=now):
         task_send("sandbox.deliver", delivery_id)

@@ -98,7 +98,7 @@ def bill_ask(body: Body, now: datetime) -> Body:
     digest = hashlib.sha1(bill_text(bill_date=day, now=now), usedforsecurity=False).hexdigest()
     return {
         "hash_type": "SHA1",
-        "hash_value": digest[::-1] if FaultKind.BILL_WRONG_HASH in faults_on() else digest,
+        "hash_value": digest,
         # The real provider names its own host, too, whichever of its hosts was called.
         "download_url": f"https://api.mch.weixin.qq.com/v3/billdownload/file?token={day}",
     }

@@ -8,7 +8,6 @@ from wechatpy.exceptions import InvalidSignatureException
 
 from sandbox.faults import faults_set
 from sandbox.models import Api, Delivery, DeliveryState, Trade
-from sandbox.pay import xml
 from sandbox.pay.notices import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
 from sandbox.pay.pages import code_find
 from sandbox.pay.trades import refunds_settle, trade_pay
@@ -135,19 +134,6 @@ class TestFaults:
         assert v2.order.query(out_trade_no="20261124never")["trade_state"] == "SUCCESS"
         client.post(f"/sandbox/deliveries/{delivery.pk}/send/")  # by hand, on the control page
         assert send_all() == [SENT]
-
-    def test_notify_out_of_order_sends_the_second_first(self, paid, shop):
-        faults_set(changes={"notify_out_of_order": True})
-        paid("20261124first")
-        assert send_all(ahead_s=10) == []
-        paid("20261124second")
-
-        send_all()
-        send_all(ahead_s=2)
-
-        assert [xml.parse(body)["out_trade_no"] for *_, body in shop.heard] == ["20261124second", "20261124first"]
-        paid("20261124third")  # with nothing to follow it
-        assert [send_all(ahead_s=seconds) for seconds in (18, 21)] == [[], [SENT]]
 
     @pytest.fixture
     def notices(self, returned, paid, shop):

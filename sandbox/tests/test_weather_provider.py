@@ -1,6 +1,5 @@
 """The weather stand-in, as the weather app asks it."""
 
-import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -60,16 +59,10 @@ def test_any_chinese_city_keeps_its_identity_and_the_rest_is_refused_with_errcod
         assert answer.json()["errcode"] == 100
 
 
-def test_each_fault_spoils_the_answer(ask):
+def test_it_can_be_slow_and_down(ask):
     def with_fault(kind, value=True):
         faults_set(changes={kind: value}, reset=True)
         return ask()
 
     assert with_fault("weather_down").status_code == 502
     assert with_fault("weather_slow", 0.05).status_code == 200
-    assert with_fault("weather_html").content.startswith(b"<!DOCTYPE html>")
-    with pytest.raises(ValueError):
-        json.loads(with_fault("weather_garbage").content)
-    assert with_fault("weather_wrong_types").json()["tem"] is None
-    assert isinstance(with_fault("weather_alarm_list").json()["alarm"], list)
-    assert with_fault("weather_quota").json()["errcode"] == 101
