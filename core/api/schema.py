@@ -419,7 +419,7 @@ def document(base: str) -> dict[str, Any]:
 @conditional_page
 def schema(request: HttpRequest) -> HttpResponse:
     if request.method not in {"GET", "HEAD"}:
-        return error_response(WrongMethod())
+        return error_response(WrongMethod(headers={"Allow": "GET, HEAD"}))
     # The examples of the description name the address by which the reader came.
     body = _document().replace(b"BASE_URL", absolute_url(request, "").encode())
     # With no-cache a browser asks each time whether its copy is still current, so an upgrade shows at once.

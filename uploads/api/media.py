@@ -30,7 +30,7 @@ HEADERS = {
 def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
     """Serve the picture ``name``. The URL pattern accepts only names that ``image_store`` creates."""
     if request.method not in {"GET", "HEAD"}:
-        return error_response(WrongMethod())
+        return error_response(WrongMethod(headers={"Allow": "GET, HEAD"}))
     if settings.MEDIA_LINKS:
         # Shorter than a signed address is good for, see MEDIA_LINK_S.
         cache = {"Cache-Control": f"public, max-age={settings.MEDIA_LINK_S // 2}"}

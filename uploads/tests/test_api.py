@@ -138,7 +138,7 @@ def test_media_is_served_as_a_picture_and_nothing_else(api):
     assert int(answer["Content-Length"]) == len(body)
     head.close()
     refused = Client(enforce_csrf_checks=True).post(path)
-    assert (refused.status_code, refused.json()["state"]) == (405, False)
+    assert (refused.status_code, refused.json()["state"], refused["Allow"]) == (405, False, "GET, HEAD")
 
 
 @pytest.mark.parametrize(
