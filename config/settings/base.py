@@ -358,9 +358,12 @@ _MODULES = [
     "天气模块", "上传图片", "学员模块", "宿舍模块", "考勤模块", "用户模块", "权限模块",
     "类目模块", "商品模块", "购物车模块", "订单模块", "支付", "数据统计",
 ]  # fmt: skip
+_first_call = (BASE_DIR / "config" / "first_call.md").read_text("utf-8")
+if not DEMO_DATA:
+    _first_call = _first_call.replace("lbw", "自己的用户名").replace("555", "自己的密码")
 SPECTACULAR_SETTINGS = {
     "TITLE": "学员项目管理系统 API",
-    "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8"),
+    "DESCRIPTION": _first_call,
     "VERSION": VERSION,
     "PREPROCESSING_HOOKS": ["core.api.schema.drop_aliases"],
     "POSTPROCESSING_HOOKS": [],  # the default one turns enums into components whose names are hashes

@@ -91,7 +91,7 @@ def test_who_has_the_schema_is_not_sent_it_again(api):
 
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
     assert first["Cache-Control"] == "no-cache"
-    assert api.http.post("/schema/").json()["status"] == 405
+    assert api.http.post("/schema/")["Allow"] == "GET, HEAD"
 
 
 def rows(page):
@@ -165,6 +165,13 @@ def test_the_front_door_speaks_the_browsers_language(client, accepted, language)
 
     assert f'<html lang="{language}">' in page and "Accept-Language" in answer["Vary"]
     assert ("Back office" in page) is (language == "en") and ("管理后台" in page) is (language == "zh-CN")
+
+
+@pytest.mark.parametrize("has_demo_data", [True, False])
+def test_the_first_call_is_that_of_an_account_that_is_here(client, settings, has_demo_data):
+    settings.DEMO_DATA = has_demo_data
+
+    assert ("username=lbw" in client.get("/").content.decode()) is has_demo_data
 
 
 def test_the_institutes_name_and_logo_stand_on_its_pages(client, settings, tmp_path):
