@@ -26,14 +26,13 @@ from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows, SelectFilter
 from core.admin.listing import admin_of
 from core.admin.tables import column
 from core.audit import DEVICE, StaffAction
-from core.browsers import browser_name
 from core.ids import pk_of
 from core.times import format_office_time, local
 from permissions.models import EnteredRow
 from permissions.scope import scope_of
 from shop.order_states import OrderAction
 
-FIELDS_NAMED, VALUE_SHOWN = 2, 16
+FIELDS_NAMED, VALUE_SHOWN, DEVICE_SHOWN = 2, 16, 60
 BEGINNING = 64  # characters of an object's name that have an index, made by core's migration 0004
 OBJECTS = [*WATCHED, "shop.Order", "payments.Refund", "students.TransferRun"]
 _ACTION_COLOURS = {
@@ -137,8 +136,8 @@ def _visible(request: HttpRequest) -> Q:
     return visible
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= VALUE_SHOWN else f"{value[:VALUE_SHOWN]}…"
+def _short(value: str, limit: int = VALUE_SHOWN) -> str:
+    return value if len(value) <= limit else f"{value[:limit]}…"
 
 
 @admin.register(LogEntry)
@@ -219,7 +218,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         """Return what an action says of itself, or the fields that were changed, with the value before and after."""
         changes = list(changes_of(entry))
         if entry.action in STAFF_ACTIONS:
-            return " · ".join(browser_name(one.after) if one.field == DEVICE else one.after for one in changes)
+            return " · ".join(_short(one.after, DEVICE_SHOWN) if one.field == DEVICE else one.after for one in changes)
         parts = [one.field for one in changes]
         if entry.action == LogEntry.Action.UPDATE:
             parts = [f"{one.field} {_short(one.before)} → {_short(one.after)}" for one in changes]

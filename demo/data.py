@@ -11,7 +11,7 @@ from demo import accounts, attendance, orders, products, school, students
 def demo_seed() -> list[str]:
     """Create the demo data that is missing, without changing what is there; return what was done, in Chinese."""
     now = times.now()
-    lines = [accounts.logins_seed(now=now), students.students_seed(now=now), school.school_seed(now=now)]
+    lines = [students.students_seed(now=now), school.school_seed(now=now)]
     lines += [attendance.attendance_seed(now=now), products.products_seed(now=now)]
     if settings.SANDBOX:
         from demo import trades, weather  # here, because they load the sandbox's models
@@ -30,7 +30,7 @@ def demo_reset(*, clears_shop: bool = False) -> list[str]:
     if not settings.DEMO_DATA:
         raise ImproperlyConfigured("DEMO_DATA is off: there are no demo accounts.")
     now = times.now()
-    lines = [accounts.accounts_reset(), accounts.logins_reset(now=now), students.students_reset(now=now)]
+    lines = [accounts.accounts_reset(), students.students_reset(now=now)]
     lines += [school.school_reset(now=now), attendance.attendance_reset(now=now)]
     if clears_shop:
         lines.append(products.shop_clear(now=now))

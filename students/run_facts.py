@@ -135,4 +135,3 @@ class PictureFacts(_Part):
     file: str  # its path in the ZIP
     shown: str  # its name
     students: list[tuple[int, str]] = field(default_factory=list)  # whom it may belong to, with a description
-    is_suggested: bool | None = None  # the name is like theirs, not the same

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from accounts.models import LoginLog, User
+from accounts.models import User
 from accounts.services.seed import accounts_seed
 from accounts.services.users import sign_out_everywhere
 from attendance.models import ATTENDED, Record, Session
@@ -39,7 +39,7 @@ def demo(roles, settings, tmp_path, keys, server):
 
 
 def counts():
-    models = [Student, Order, Payment, Refund, Trade, LoginLog, WeatherRecord, Session, Record]
+    models = [Student, Order, Payment, Refund, Trade, WeatherRecord, Session, Record]
     return [model.objects.count() for model in models]
 
 

@@ -1,7 +1,6 @@
 """Set pictures of many students from one ZIP. A file is named after a student's number, or a name that only one has."""
 
 import io
-import re
 import zipfile
 import zlib
 from contextlib import suppress
@@ -44,8 +43,6 @@ MAX_CANDIDATES = 20  # of one picture
 MAX_NAMED = MAX_FILES * MAX_CANDIDATES
 DECODER_WAIT_S = 60  # no request waits meanwhile
 _TYPES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif", b"RIFF": "webp"}
-# What people write around a name: "何一诺(1).jpg", "H51902-林子轩.jpg", "3 林子轩.jpg".
-_WORD = re.compile(r"[0-9A-Za-z]+|[^\W0-9A-Za-z_]+")
 # Each picture of a preview is read out of the whole archive (30 MB), so one at a time.
 _unpacking = Lock()
 _UTF8_NAME = 0x800
@@ -156,40 +153,23 @@ def photos_check(run: TransferRun, now: datetime) -> None:
     run.state = RunState.READY if run.counts.keys() & {*OPEN} else RunState.REFUSED
 
 
-def _words(stem: str) -> set[str]:
-    return {word for word in _WORD.findall(stem) if len(word) > 1}
-
-
 def _students_named(stems: list[str], scope: Scope) -> list[Student]:
-    """Return the students whose number or name is a file's name, or one of its words."""
+    """Return the students whose number or name is a file's name."""
     # The index of names holds runs of characters, not names: one pass over the table serves all files.
-    words = {word for stem in stems for word in (stem, *_words(stem))}
-    condition = Q(sid__in={word.upper() for word in words}) | Q(name__in=words)
+    condition = Q(sid__in={stem.upper() for stem in stems}) | Q(name__in=stems)
     students = Student.objects.filter(scope.changeable(of=Student), condition)
     return list(students.order_by("class_name", "pk")[:MAX_NAMED])
 
 
-def _matches(stem: str, students: list[Student]) -> tuple[list[Student], bool]:
-    """Return the students that a file may belong to, and whether its whole name says so.
-
-    A number means one student, even if others have it as a name. Among the words around a name, a class narrows it.
-    """
-    for certain in (
-        [one for one in students if one.sid == stem.upper()],
-        [one for one in students if one.name == stem],
-    ):
-        if certain:
-            return certain, True
-    words = _words(stem)
-    numbers = {word.upper() for word in words}
-    matches = [student for student in students if student.sid in numbers or student.name in words]
-    return [student for student in matches if student.class_name.upper() in numbers] or matches, False
+def _matches(stem: str, students: list[Student]) -> list[Student]:
+    """Return the students that a file may belong to. A number means one student, even if others have it as a name."""
+    return [one for one in students if one.sid == stem.upper()] or [one for one in students if one.name == stem]
 
 
 def _row(
     run: TransferRun, number: int, picture: ZipPicture, students: list[Student], names_of: dict[int, str]
 ) -> TransferRow:
-    """Make the row of a picture. Without a certain student a person chooses, among suggestions or by number.
+    """Make the row of a picture. Without a certain student a person chooses, among those of the name or by number.
 
     ``names_of`` collects which student has which picture already.
     """
@@ -198,10 +178,9 @@ def _row(
     if picture.fault:
         row.errors = [["", picture.fault]]
         return row
-    matches, is_certain = _matches(picture.stem, students)
-    if not is_certain or len(matches) > 1:
+    matches = _matches(picture.stem, students)
+    if len(matches) != 1:
         row.kind = RowKind.CHOICE
-        facts.is_suggested = not is_certain
     elif matches[0].pk in names_of:
         row.errors = [["", f"与“{names_of[matches[0].pk]}”是同一名学员"]]
         return row
