@@ -38,7 +38,8 @@ def order(wechat):
 
 @pytest.mark.parametrize(("fault", "error"), [
     (("down",), GatewayUnreachable), (("drop",), GatewayUnreachable), (("page", 502), GatewayUnreachable),
-    (("redirect",), GatewayUnreachable), (("page", 200), GatewayUntrusted), (("page", 404), OrderUnknown),
+    (("redirect",), GatewayUnreachable), (("page", 200), GatewayUntrusted),
+    (("page", 400), GatewayUnreachable), (("page", 404), GatewayUnreachable), (("error", 404, "X"), OrderUnknown),
     (("bad_sign",), GatewayUntrusted), (("no_sign",), GatewayUntrusted), (("stale",), GatewayUntrusted),
     (("change", {"mchid": "1900000109"}), GatewayUntrusted), (("change", {"appid": "wx0"}), GatewayUntrusted),
     (("change", {"out_trade_no": "20261125101112000OTHER"}), GatewayUntrusted),

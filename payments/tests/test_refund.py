@@ -78,7 +78,8 @@ def test_parts_never_exceed_the_whole_and_what_is_not_paid_is_not_refunded(paid,
 
 
 @pytest.mark.parametrize("fault", [
-    ("down",), ("drop",), ("bad_sign",), ("page", 502), ("error", 500, "SYSTEM_ERROR"), ("error", 429, "RATE_LIMITED"),
+    ("down",), ("drop",), ("bad_sign",), ("page", 502), ("page", 400), ("error", 500, "SYSTEM_ERROR"),
+    ("error", 429, "RATE_LIMITED"),
     ("error", 403, "RULE_LIMIT"), ("change", {"out_refund_no": "other"}), ("change", {"amount": {}}),
     ("change", {"amount": {"refund": 1, "total": 1234}, "status": "SUCCESS"}),
     ("error", 401, "SIGN_ERROR"), ("error", 403, "NO_AUTH"), ("error", 400, "APPID_MCHID_NOT_MATCH"),

@@ -87,7 +87,7 @@ class TestClosed:
         paid.refresh_from_db()
         assert (old.state, paid.state, Refund.objects.count()) == ("closed", "success", 5)
 
-    @pytest.mark.parametrize("fault", [("down",), ("bad_sign",), ("error", 401, "SIGN_ERROR")])
+    @pytest.mark.parametrize("fault", [("down",), ("bad_sign",), ("error", 401, "SIGN_ERROR"), ("page", 404)])
     def test_not_while_the_provider_cannot_say_nor_is_it_then_paid_offline(self, refund_in, wechat, fault):
         old = refund_in("CLOSED")
         wechat.faults = [("refund_query", *fault)] * 2

@@ -202,7 +202,9 @@ class WeChatV3:
 def _require_success(answer: Answer) -> Answer:
     """Return the answer.
 
-    :raises GatewayError: it is an error of WeChat's, or a page of a proxy.
+    :raises GatewayError: it is an error of WeChat's.
+    :raises GatewayUnreachable: it is a page of a proxy, which knows nothing: its 404 does not say that an order or a
+        refund does not exist.
     """
     status = answer.status_code
     if status in _SUCCESS:
@@ -211,9 +213,7 @@ def _require_success(answer: Answer) -> Answer:
         content = orjson.loads(answer.body)
         name, message = str(content["code"]), str(content.get("message", ""))
     except (ValueError, TypeError, KeyError):
-        if status >= 500 or status < 400:
-            raise GatewayUnreachable(f"HTTP {status}") from None
-        name, message = "", f"HTTP {status}"
+        raise GatewayUnreachable(f"HTTP {status}") from None
     raise refusal(name, message, status)
 
 
