@@ -36,7 +36,6 @@ def order_pay(
     :raises PaymentError: the provider refused or did not answer.
     """
     order = _begin(order_id, buyer_pk, now)
-    latest = order_deadline(order.created_at) + MIN_LIFE
     try:
         payment = payment_start(
             out_trade_no=order.order_id,
@@ -46,7 +45,8 @@ def order_pay(
             client_ip=client_ip,
             openid=openid,
             appid=appid,
-            deadline=min(order_deadline(now), latest),
+            # Not the order's own: if WeChat does not get the first request, a later one must still leave it MIN_LIFE.
+            deadline=order_deadline(order.created_at) + MIN_LIFE,
             now=now,
         )
     except PaymentClosed:

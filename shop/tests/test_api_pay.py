@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.tokens import token_issue
 from core.errors import Throttled
 from core.upstreams import FAILURES
+from payments.errors import ProviderDown
 from payments.gateways.wechat import http
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.models import Payment
@@ -115,6 +116,18 @@ def test_a_started_payment_moves_the_deadline_but_not_beyond_the_providers_and_a
     pay(li, order)
     order.refresh_from_db()
     assert order.expires_at == order.sweep_at == ends
+
+
+@pytest.mark.parametrize("ttl", [timedelta(minutes=2), timedelta(minutes=30)])
+def test_a_request_that_wechat_did_not_get_can_be_repeated_until_the_order_closes(li, wechat, settings, ttl):
+    """WeChat refuses a deadline less than 5 minutes ahead, and the second request is the first one word for word."""
+    settings.ORDER_TTL = ttl
+    order = make_order(li.user, now=timezone.now() - ttl + timedelta(seconds=5))
+    wechat.faults = [("unifiedorder", "down")] * 2
+    with pytest.raises(ProviderDown):
+        start_payment(order, order.created_at)
+
+    assert pay(li, order).json()["msg"] == "OK"
 
 
 REFUSALS = {
