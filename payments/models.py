@@ -118,6 +118,11 @@ class Payment(models.Model):
     def is_paid(self) -> bool:
         return self.state == PaymentStatus.PAID
 
+    @property
+    def is_refused(self) -> bool:
+        """The provider has refused to take it, so there is nothing to ask about, and other values may be sent."""
+        return self.state == PaymentStatus.STARTING and self.next_check_at is None
+
 
 class Refund(models.Model):
     """A refund. Every try sends the same ``out_refund_no``, so the provider moves the money only once."""

@@ -22,6 +22,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant
 from payments.gateways.wechat.http import UPSTREAM
+from payments.gateways.wechat.shared import is_number
 from payments.models import Payment, PaymentStatus, TradeType
 from payments.services.common import as_refusal, check_due, log_step, payee, provider_refusals, set_state
 from payments.services.confirm import payment_mark_closed, payment_record
@@ -57,12 +58,10 @@ def payment_start(
 
     Call it outside any transaction: it talks to the provider (at most 6 s in a request). Two calls at once send the
     same request, which the provider answers with one order, and both return the code of the first answer, even if one
-    call fails.
-    ``payment.code_url`` (NATIVE) or ``payment.prepay_id`` is what the client needs; see ``payment_sdk_params``.
+    call fails. ``payment.code_url`` (NATIVE) or ``payment_sdk_params`` is what the client needs.
 
-    :param deadline: when the order closes unpaid. The provider's own deadline, ``payment.time_expire``, is
-        later, because WeChat Pay accepts no deadline under 5 minutes. It never changes: an order whose deadline is
-        extended must not outlive it.
+    :param deadline: until when the provider takes money (``payment.time_expire``), or ``MIN_LIFE`` if that is later.
+        A repeated call does not change it: an order whose deadline is extended must not outlive it.
     :param openid: needed for JSAPI.
     :param appid: of the app that pays, to which ``openid`` belongs; "" for the merchant's own.
     :raises PaymentAlreadyPaid: the order is paid, and was recorded as paid before this is raised.
@@ -72,10 +71,7 @@ def payment_start(
     :raises ProviderDown, ProviderTimeout: the outcome is unknown; calling again repeats the same request.
     :raises PaymentNotConfigured: merchant values are missing.
     """
-    if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not openid):
-        raise WeChatRefused("PARAM_ERROR", detail="trade_type错误, 或JSAPI支付缺少openid")
-    with provider_refusals():
-        gateway_v2()  # raises before a row is written when merchant values are missing
+    _require_possible(trade_type, openid)
     who = merchant()
     draft: Draft = {
         "out_trade_no": out_trade_no,
@@ -89,7 +85,6 @@ def payment_start(
         "notify_url": settings.PUBLIC_BASE_URL + "/pay/payResult",
         "time_start": now.replace(microsecond=0),
         "time_expire": max(deadline, now + MIN_LIFE).replace(microsecond=0),
-        "created_at": now,
     }
     return _start(draft, now)
 
@@ -114,6 +109,14 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
     return gateway_v2(payee(payment)).sdk_params(payment.trade_type, payment.prepay_id, now)
 
 
+def _require_possible(trade_type: str, openid: str) -> None:
+    """Refuse what no provider is asked about, before a row is written."""
+    if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not is_number(openid, 128)):
+        raise WeChatRefused("PARAM_ERROR", detail="trade_type错误, 或JSAPI支付缺少openid")
+    with provider_refusals():
+        gateway_v2()  # raises when merchant values are missing
+
+
 def _start(draft: Draft, now: datetime) -> Payment:
     payment = Payment.objects.filter(out_trade_no=draft["out_trade_no"]).first()
     if payment:
@@ -134,20 +137,25 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
     number_keep(out_trade_no=draft["out_trade_no"], now=now)
     with transaction.atomic():
         payment, is_new = Payment.objects.select_for_update().get_or_create(
-            out_trade_no=draft["out_trade_no"], defaults=draft
+            out_trade_no=draft["out_trade_no"], defaults=draft | {"created_at": now}
         )
         _check_payable(payment, draft, now)
         locked_at = times.now()
         is_shared = payment.claimed_until is not None and payment.claimed_until > locked_at
-        payment.claimed_until = locked_at + (SHARED_CLAIM if is_shared else CLAIM)
-        payment.next_check_at = payment.next_check_at or check_due(payment, now)
-        payment.save(update_fields=["claimed_until", "next_check_at"])
+        fields = dict(draft) if payment.is_refused else {}
+        fields["claimed_until"] = locked_at + (SHARED_CLAIM if is_shared else CLAIM)
+        fields["next_check_at"] = payment.next_check_at or check_due(payment, now)
+        for name, value in fields.items():
+            setattr(payment, name, value)
+        payment.save(update_fields=list(fields))
         log_step(payment, "发起支付" if is_new else "重复发起支付", now, to_state=payment.state)
         return payment, locked_at + CLAIM
 
 
 def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
     _check_open(payment)
+    if payment.is_refused:
+        return
     if now >= payment.time_expire:
         raise PaymentClosed
     for name in ("amount_fen", "trade_type", "openid"):
@@ -172,9 +180,12 @@ def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
     try:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
-        Payment.objects.filter(pk=payment.pk).update(last_error=error.text)
-        Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(claimed_until=None)
         is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
+        Payment.objects.filter(pk=payment.pk).update(last_error=error.text)
+        freed: dict[str, Any] = {"claimed_until": None}
+        if payment.state == PaymentStatus.STARTING and not (is_taken or error.outcome_unknown):
+            freed["next_check_at"] = None  # see Payment.is_refused
+        Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(**freed)
         refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)
         payment.refresh_from_db()
         if payment.state == PaymentStatus.OPEN and _is_ready(payment, now):

@@ -111,3 +111,17 @@ def test_each_refusal_becomes_its_named_error(wechat, fault, error):
         gateway_v2().create(intent())
 
     assert failure.value.outcome_unknown is (error in (GatewayUnreachable, GatewayUntrusted, GatewayUncertain))
+
+
+@pytest.mark.parametrize(("message", "code"), [
+    ("签名错误", "SIGN_ERROR"), ("appid和openid不匹配", "OPENID_MISMATCH"), ("appid参数有误", "APPID_MCHID_NOT_MATCH"),
+    ("商户号不存在", "MCH_NOT_EXISTS"), ("body参数长度有误", "PARAM_ERROR"),
+])  # fmt: skip
+def test_a_refusal_without_a_code_gets_one_of_the_table(wechat, message, code):
+    page = f"<xml><return_code>FAIL</return_code><return_msg>{message}</return_msg></xml>".encode()
+    wechat.faults = [("unifiedorder", "page", 200, page)]
+
+    with pytest.raises(GatewayRefused) as failure:
+        gateway_v2().create(intent())
+
+    assert failure.value.code == code

@@ -80,6 +80,28 @@ def test_a_plain_no_is_not_repeated_and_a_used_number_is_told_as_such(start, wec
         assert not wechat.faults
 
 
+def test_what_the_provider_has_refused_may_be_placed_with_other_values(start, shop, wechat):
+    """Unless an earlier call may have placed it."""
+    number, wechat.openids = shop.order(), {"o-mini": "wx-mini"}
+    with pytest.raises(WeChatRefused):
+        start(number, trade_type="JSAPI", openid="o-mini", now=timezone.now() - timedelta(minutes=2))
+    refused = Payment.objects.get()
+    assert (refused.is_refused, refused.claimed_until) == (True, None)
+
+    payment = start(number)
+
+    assert (payment.state, payment.trade_type, payment.openid) == (PaymentStatus.OPEN, "NATIVE", "")
+    assert payment.code_url and payment.next_check_at and payment.time_start > refused.time_start
+    assert (Payment.objects.get(), payment.created_at) == (payment, refused.created_at)
+
+    unclear = shop.order()
+    wechat.faults = [("unifiedorder", "drop")] * 2
+    with pytest.raises(ProviderDown):
+        start(unclear)
+    with pytest.raises(WeChatRefused, match="重复"):
+        start(unclear, trade_type="APP")
+
+
 @pytest.mark.parametrize("is_paid", [True, False])
 def test_what_the_provider_has_taken_or_closed_is_recorded_and_told(start, shop, wechat, is_paid):
     wechat.faults = [("unifiedorder", "drop")] * 2
@@ -115,7 +137,8 @@ def test_nothing_starts_without_merchant_values_or_an_openid_or_with_other_param
 ):
     number = start().out_trade_no
     for change, code in (
-        ({"trade_type": "JSAPI"}, "PARAM_ERROR"), ({"trade_type": "APP"}, "OUT_TRADE_NO_USED"),
+        ({"trade_type": "JSAPI"}, "PARAM_ERROR"), ({"trade_type": "JSAPI", "openid": "]]><x/>"}, "PARAM_ERROR"),
+        ({"trade_type": "APP"}, "OUT_TRADE_NO_USED"),
         ({"amount_fen": 1}, "OUT_TRADE_NO_USED"),
     ):  # fmt: skip
         with pytest.raises(WeChatRefused) as error:

@@ -124,6 +124,8 @@ def _transport_refusal(message: str) -> GatewayRefused:
     code = "PARAM_ERROR"
     if "签名" in message or "sign" in message.lower():
         code = "SIGN_ERROR"
+    elif "openid" in message.lower():
+        code = "OPENID_MISMATCH"
     elif "appid" in message.lower():
         code = "APPID_MCHID_NOT_MATCH"
     elif "mch_id" in message.lower() or "商户号" in message:
