@@ -4,7 +4,7 @@ The revenue of an order is its total without what was refunded; an order counts 
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from django.db.models import Aggregate, Count, DateField, F, Q, Sum
 from django.db.models.functions import Trunc, TruncDate
 
 from core.times import SHANGHAI, day_begins
+from payments.figures import Sums
 from shop.models import Order, OrderLine, OrderLog
 from shop.order_states import EARNING, State
 
@@ -22,7 +23,7 @@ DAYS = 30
 
 
 @dataclass(frozen=True)
-class OrderSums:
+class OrderSums(Sums):
     """The orders of a span: those placed in it with their amount and revenue, and how many ended unpaid in it."""
 
     placed: int = 0
@@ -30,9 +31,6 @@ class OrderSums:
     revenue: Decimal = Decimal(0)
     cancelled: int = 0
     closed: int = 0
-
-    def __add__(self, other: "OrderSums") -> "OrderSums":
-        return OrderSums(*(sum(pair) for pair in zip(astuple(self), astuple(other), strict=True)))
 
 
 def order_sums(spans: Sequence[Span]) -> list[OrderSums]:

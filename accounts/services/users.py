@@ -101,23 +101,11 @@ def user_update(
     user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
     old_phone, was_login = user.phone, user.is_phone_bound
     phone = phone_kept(changes.pop("phone", user.phone), before=user.phone)
-    roleid = changes.pop("roleid", user.role.roleid)
-    changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
-    if not by_root and (roleid != user.role.roleid or "vip_level" in changes):
-        raise errors.RoleNotYours
-    if roleid != user.role.roleid:
-        changes["role"] = _role(roleid)
-    if "username" in changes and is_demo_account(user.username):
-        raise errors.DemoNameStays
-    if "username" in changes:
-        person = changes.get("nickname", user.nickname) if by_root else ""
-        username_claim(changes["username"], person=person, user_pk=user.pk)
+    changes = _changes_allowed(user, changes, by_root=by_root)
     if not by_root:
         changes |= own_phone_changes(user, phone, proof=proof, old_password=old_password, context=context)
     elif phone != user.phone:
         changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
-    if changes.get("vip_level") == 0:
-        changes |= {"vip_expires_at": None, "vip_rest": None}
     for name, value in changes.items():
         setattr(user, name, value)
     try:
@@ -134,6 +122,27 @@ def user_update(
         password_set(user=user, new_password=new_password)
     else:
         password_change(user_pk=user.pk, old_password=old_password, new_password=new_password, context=context)
+
+
+def _changes_allowed(user: User, changes: dict[str, Any], *, by_root: bool) -> dict[str, Any]:
+    """Return the fields that really change, the role as a row. A new name is claimed.
+
+    :raises RoleNotYours, RoleUnknown, DemoNameStays, UsernameTaken: as named.
+    """
+    roleid = changes.pop("roleid", user.role.roleid)
+    changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    if not by_root and (roleid != user.role.roleid or "vip_level" in changes):
+        raise errors.RoleNotYours
+    if roleid != user.role.roleid:
+        changes["role"] = _role(roleid)
+    if "username" in changes:
+        if is_demo_account(user.username):
+            raise errors.DemoNameStays
+        person = changes.get("nickname", user.nickname) if by_root else ""
+        username_claim(changes["username"], person=person, user_pk=user.pk)
+    if changes.get("vip_level") == 0:
+        changes |= {"vip_expires_at": None, "vip_rest": None}
+    return changes
 
 
 @transaction.atomic

@@ -109,8 +109,9 @@ def failure_text(failure: ListenerFailure) -> str:
 
 
 def _query_now(press: Press) -> str:
-    state = payment_query(out_trade_no=press.row.out_trade_no, now=press.now, min_interval_s=0)
-    return f"微信侧 {state.trade_state}，本地 {PaymentStatus(state.state).label}"
+    answer = payment_query(out_trade_no=press.row.out_trade_no, now=press.now, min_interval_s=0)
+    press.row.refresh_from_db()
+    return f"微信侧 {answer['trade_state']}，本地 {press.row.get_state_display()}"
 
 
 def _retell(press: Press) -> str:

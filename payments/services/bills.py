@@ -119,30 +119,31 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun | None:
     run, _ = BillRun.objects.get_or_create(
         mch_id=who.mch_id, day=day, defaults={"state": BillRun.State.RUNNING, "ran_at": now}
     )
-    is_free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-    if not BillRun.objects.filter(is_free, pk=run.pk).update(claimed_until=now + CLAIM):
+    rows, is_free = BillRun.objects.filter(pk=run.pk), Q(claimed_until=None) | Q(claimed_until__lte=now)
+    if not rows.filter(is_free).update(claimed_until=now + CLAIM):
         return None
     try:
-        return _compare_claimed(who, day, now)
+        rows.update(ran_at=now, **_results(who, day, now))
     finally:
-        BillRun.objects.filter(pk=run.pk, claimed_until=now + CLAIM).update(claimed_until=None)
+        rows.filter(claimed_until=now + CLAIM).update(claimed_until=None)
+    return rows.get()
 
 
-def _compare_claimed(who: Merchant, day: date, now: datetime) -> BillRun:
+def _results(who: Merchant, day: date, now: datetime) -> dict[str, Any]:
+    """Compare a day with its bill, store the differences, and return the fields of the run."""
     try:
         bill = gateway_v3(who).bill(day)
     except GatewayError as error:
         log.error("bill not compared", day=str(day), mch_id=who.mch_id, reason=str(error))
         state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
-        return _keep_failure(who, day, now, state, error.text)
+        return _failure(who, day, state, error.text)
     if _is_late(who, bill, now):
-        return _keep_failure(who, day, now, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
+        return _failure(who, day, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
     differences, foreign_rows = _compare(who, bill, now)
     _keep_differences(who.mch_id, day, differences, now)
     _end_billed(now)
-    results = {
+    return {
         "state": BillRun.State.DONE,
-        "ran_at": now,
         "rows": len(bill.rows),
         "foreign_rows": foreign_rows,
         "paid_fen": sum(row.bill_fen for row in bill.rows if not row.out_refund_no),
@@ -153,7 +154,12 @@ def _compare_claimed(who: Merchant, day: date, now: datetime) -> BillRun:
         "sha1": bill.sha1,
         "last_error": "",
     }
-    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=results)[0]
+
+
+def _failure(who: Merchant, day: date, state: str, reason: str) -> dict[str, Any]:
+    """Return the fields of a run that failed; a day that was compared before stays DONE."""
+    is_done = BillRun.objects.filter(mch_id=who.mch_id, day=day, state=BillRun.State.DONE).exists()
+    return {"state": BillRun.State.DONE if is_done else state, "last_error": reason[:255]}
 
 
 def fees_fen(rows: Sequence[BillRow]) -> int | None:
@@ -178,13 +184,6 @@ def _is_late(who: Merchant, bill: Bill, now: datetime) -> bool:
 def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
     mine = Payment.objects.filter(state=PaymentStatus.PAID, billed_on=None, mch_id=who.mch_id)
     return mine.filter(paid_at__gte=day_begins(day), paid_at__lt=day_begins(day + ONE_DAY)).order_by("pk")
-
-
-def _keep_failure(who: Merchant, day: date, now: datetime, state: str, reason: str) -> BillRun:
-    """Store that a run failed; a day that was compared before stays DONE."""
-    is_done = BillRun.objects.filter(mch_id=who.mch_id, day=day, state=BillRun.State.DONE).exists()
-    results = {"state": BillRun.State.DONE if is_done else state, "ran_at": now, "last_error": reason[:255]}
-    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=results)[0]
 
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:

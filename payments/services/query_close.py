@@ -1,6 +1,5 @@
 """Asking the provider for the state of a payment, for a client that polls and in a sweep; closing it there."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -20,43 +19,24 @@ from payments.services.confirm import payment_mark_closed, payment_record
 log = structlog.get_logger("payments")
 
 
-@dataclass(frozen=True)
-class PaymentState:
-    """What is known of a payment.
+def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5) -> dict[str, Any]:
+    """Ask the provider (v3) for the state of a payment and record it. Not inside a transaction: at most 10 s.
 
-    :param state: a value of ``PaymentStatus``, or ``""`` when no payment was ever started here.
-    :param was_asked: the provider was asked just now; False when that was less than ``min_interval_s`` ago.
-    :param trade_state: the provider's word (``SUCCESS``, ``NOTPAY``, ``CLOSED``...), ``""`` when not asked.
-    :param answer: the provider's whole answer, the documented object of 6.2; empty when not asked.
-    """
+    Return the provider's whole answer, the documented object of 6.2; ``{}`` when it was not asked.
 
-    out_trade_no: str
-    state: str
-    was_asked: bool
-    trade_state: str = ""
-    answer: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_paid(self) -> bool:
-        return self.state == "paid"
-
-
-def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5) -> PaymentState:
-    """Ask the provider (v3) for the state of a payment, record and return it. Not inside a transaction: at most 10 s.
-
-    :param min_interval_s: the provider is not asked (``was_asked`` is False) if a caller asked less than this ago, if
-        the payment is paid, or if none was started. 0 asks always.
+    :param min_interval_s: the provider is not asked if a caller asked less than this ago, if the payment is paid, or if
+        none was started. 0 asks always.
     :raises WeChatRefused: the provider answered with an error of the table (ORDERNOTEXIST...).
     :raises ProviderDown, ProviderTimeout, PaymentNotConfigured: as named; nothing changed.
     :raises PaymentMismatch: it is paid there, but with another amount or merchant. Logged; nothing changed.
     """
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if min_interval_s and not (payment and _may_ask(payment, now, min_interval_s)):
-        return PaymentState(out_trade_no, payment.state if payment else "", was_asked=False)
+        return {}
     with provider_refusals():
         result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
-    state = payment_record(result=result, now=now, source="主动查询")
-    return PaymentState(out_trade_no, state, was_asked=True, trade_state=result.trade_state, answer=result.answer)
+    payment_record(result=result, now=now, source="主动查询")
+    return result.answer
 
 
 def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:

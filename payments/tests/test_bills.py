@@ -406,7 +406,7 @@ def test_a_day_is_compared_by_one_of_many_that_try_at_once(shop, monkeypatch, cl
     def compare(who, day, now):
         comparing.append(day)
         all_tried()
-        return BillRun()
+        return {}
 
     def reconcile():
         try:
@@ -415,7 +415,7 @@ def test_a_day_is_compared_by_one_of_many_that_try_at_once(shop, monkeypatch, cl
             all_tried()
 
     monkeypatch.setattr(bills, "CLAIM", claim)
-    monkeypatch.setattr(bills, "_compare_claimed", compare)
+    monkeypatch.setattr(bills, "_results", compare)
     at_once([reconcile] * 8)
 
     assert len(comparing) == processes

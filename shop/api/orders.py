@@ -181,8 +181,7 @@ class PayViewSet(ApiViewSet):
         # Each call asks WeChat: without a limit one buyer could use up the merchant's allowance, or all our threads.
         if wait_s := ratelimit.hit(f"pay-query:{caller_key(request)}", limit=QUERIES_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
-        state = payment_query(out_trade_no=out_trade_no, now=times.now(), min_interval_s=0)
-        return ok("OK", **state.answer)
+        return ok("OK", **payment_query(out_trade_no=out_trade_no, now=times.now(), min_interval_s=0))
 
 
 def _buyer(request: CallerRequest, now: datetime) -> dict[str, Any]:

@@ -69,16 +69,12 @@ def order_create(
 ) -> Order:
     """Create an order for ``quantity`` of a product, or without ``product_id`` for the checked rows of the cart.
 
-    The checked rows leave the cart. All or nothing, at the prices of this moment; the stock is taken at once.
+    The checked rows leave the cart, and the stock is taken at once, at the prices of this moment. All or nothing:
+    whatever is raised, the stock and the cart are unchanged.
 
     :raises NothingSelected, ProductGone, StockShortage, OrderTooLarge: as named.
-    :raises VipLevelTooLow: the order contains VIP time below the buyer's level.
-    :raises VipTooLong: the buyer's VIP would reach beyond ten years.
-    :raises TooManyOpenOrders: ``ORDERS_OPEN_MAX`` of the buyer's orders are unpaid.
-    :raises OrdersTooFast: the buyer has placed ``ORDERS_MINUTE_MAX`` within a minute.
-    :raises OrdersPaused: ``ORDERS_EXPIRED_MAX`` ended unpaid within an hour, the last one less than 10 minutes ago.
-
-    Whatever is raised, the stock and the cart are unchanged.
+    :raises VipLevelTooLow, VipTooLong: see ``vip_check``.
+    :raises TooManyOpenOrders, OrdersTooFast, OrdersPaused: the buyer has too many unpaid ones, or had them lately.
     """
     _lock_buyer(buyer_pk)
     _require_room(buyer_pk, now)

@@ -184,21 +184,18 @@ def order_refund_part(
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named; ``msg`` says why. Nothing was changed.
     """
     order = order_lock(order_id=order_id)
-    state = State(order.state)
-    require(state, Event.REFUND_PART)
+    require(State(order.state), Event.REFUND_PART)
     refunds, fen = order_refunds_sum(order=order), yuan_to_fen(amount)
     _require_possible(refunds, fen, refunds_seen)
     lines = _take_back(order, quantities, is_restocked, now)
-    is_goods = lines and all(not line.vip_level for line, _ in lines)
-    goods = _goods_text(lines, is_restocked if is_goods and order.return_step != ReturnStep.RECEIVED else None)
-    detail = " ".join(filter(None, [fen_text(fen), goods, reason]))
+    detail = " ".join(filter(None, [fen_text(fen), _part_text(order, lines, is_restocked), reason]))
     # On the wire, where marks are half-width and amounts have no separators.
     note = ": ".join(filter(None, [f"商家已退款 {amount:.2f}元", reason]))[:200]
     if fen == refunds.rest_fen:
         texts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
         refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **texts)
     else:
-        if state in (State.PAID, State.PREPARING) and not any(line.left for line in order.lines.all()):
+        if order.state in (State.PAID, State.PREPARING) and not any(line.left for line in order.lines.all()):
             raise OrderRefused("没有发货的商品都退了，请退完全部余款")
         order_move(order=order, event=Event.REFUND_PART, actor=actor, now=now, detail=detail, note=note)
         refund = refund_request(
@@ -259,6 +256,11 @@ def _lines_chosen(order: Order, quantities: Mapping[int, int]) -> list[tuple[Ord
     if not {pk for pk, pieces in quantities.items() if pieces} <= lines.keys():
         raise OrderRefused("订单里没有这种商品")
     return [(line, quantities[pk]) for pk, line in lines.items() if quantities.get(pk)]
+
+
+def _part_text(order: Order, lines: list[tuple[OrderLine, int]], is_restocked: bool) -> str:
+    is_goods = lines and all(not line.vip_level for line, _ in lines)
+    return _goods_text(lines, is_restocked if is_goods and order.return_step != ReturnStep.RECEIVED else None)
 
 
 def _goods_text(lines: list[tuple[OrderLine, int]], is_restocked: bool | None) -> str:
