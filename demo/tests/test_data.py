@@ -43,7 +43,7 @@ def counts():
     return [model.objects.count() for model in models]
 
 
-def test_the_attendance_has_the_rhythm_of_a_week(demo):
+def has_the_rhythm_of_a_week():
     def rate(weekday):
         records = Record.objects.filter(session__date__iso_week_day=weekday)
         return records.filter(status__in=ATTENDED).count() / records.count()
@@ -54,7 +54,8 @@ def test_the_attendance_has_the_rhythm_of_a_week(demo):
     assert not Record.objects.filter(student__created_at__gt=F("session__opened_at")).exists()
 
 
-def test_shows_every_state_that_lasts_with_sums_that_agree(demo):
+def test_shows_every_state_that_lasts_with_sums_that_agree_and_no_comparison_finds_a_difference(demo):
+    has_the_rhythm_of_a_week()
     assert set(Order.objects.values_list("state", flat=True)) == set(State) - {State.OPEN}
     assert Order.objects.filter(created_at__gt=timezone.now()).count() == 0
     refund_states = set(Refund.objects.values_list("state", flat=True))
@@ -76,8 +77,6 @@ def test_shows_every_state_that_lasts_with_sums_that_agree(demo):
     refunds = Refund.objects.values_list("payment__out_trade_no", "amount_fen")
     assert sorted((number, fen_to_yuan(fen)) for number, fen in refunds) == sorted(back)
 
-
-def test_no_comparison_finds_a_difference(demo):
     now = timezone.now()
     mch_id = BillRun.objects.values_list("mch_id", flat=True)[0]
     assert len(bill_days_missing(mch_id, now=now)) <= 2

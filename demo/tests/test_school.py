@@ -35,30 +35,13 @@ def counts():
 
 
 @pytest.mark.usefixtures("school")
-def test_students_have_left_in_several_months():
+def test_has_leavers_teachers_and_students_in_beds_and_who_has_left_is_on_no_list_of_attendance():
     today = local(times.now()).date()
-
     assert Student.objects.exclude(state=StudentState.STUDYING).count() == len(LEAVERS) == StudentEvent.objects.count()
     assert sum(leavers("month", today - timedelta(days=360), today).values()) == 5  # 休学 is no leaving
-
-
-@pytest.mark.usefixtures("school")
-def test_classes_have_teachers_and_students_beds():
     assert SchoolClass.objects.exclude(head_teacher=None).count() == 6
     assert Stay.objects.filter(ends_at=None).count() == 26 and Stay.objects.exclude(ends_at=None).count() == 3
 
-
-@pytest.mark.usefixtures("school")
-def test_a_demo_account_is_a_students_who_studies_in_the_class_of_the_course():
-    students_reset(now=times.now())
-    school_reset(now=times.now())
-
-    student = Student.objects.get(account__username="yuangong")
-    assert (student.class_name, student.state) == ("H51901", StudentState.STUDYING)
-
-
-@pytest.mark.usefixtures("school")
-def test_who_has_left_is_on_no_list_of_attendance():
     attendance_seed(now=times.now())
 
     records = Record.objects.exclude(student__state=StudentState.STUDYING).select_related("session", "student")
@@ -83,3 +66,5 @@ def test_a_reset_puts_it_back_and_leaves_what_people_made():
     assert counts() == [number + more for number, more in zip(before, own, strict=True)]
     assert SchoolClass.objects.filter(head_teacher=None).count() == 0
     assert school_seed(now=now) == "已有班主任或宿舍，保持不变"
+    trainee = Student.objects.get(account__username="yuangong")
+    assert (trainee.class_name, trainee.state) == ("H51901", StudentState.STUDYING)  # the class of the course
