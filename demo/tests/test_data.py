@@ -29,6 +29,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
+def short_term(monkeypatch):
+    monkeypatch.setattr("demo.attendance.DAYS", 7)
+
+
+@pytest.fixture
 def demo(roles, settings, tmp_path, keys, server):
     for name, value in keys.items():
         setattr(settings, name, value)
@@ -93,7 +98,7 @@ def test_shows_every_state_that_lasts_with_sums_that_agree_and_no_comparison_fin
     assert list(BillRun.objects.order_by("day").values_list(*figures)) == written
 
 
-def test_a_reset_puts_it_back_and_leaves_other_orders_alone(demo):
+def test_a_reset_puts_it_back_and_leaves_other_orders_alone(short_term, demo):
     before = counts()
     order_ship(order_id=Order.objects.filter(state=State.PAID)[0].order_id, action=1, actor="lbw", now=timezone.now())
     Student.objects.filter(sid="DEMO00000100").delete()

@@ -74,7 +74,8 @@ def test_a_name_that_another_category_has_by_now_stays_there():
     assert other.name == "车辆" and Category.objects.get(category_id=CATEGORY_IDS["车辆"]).name == "车辆（演示1）"
 
 
-def test_what_trainees_added_goes_on_request_only(roles, person):
+def test_what_trainees_added_goes_on_request_only(roles, person, monkeypatch):
+    monkeypatch.setattr("demo.attendance.DAYS", 1)  # most of the demo's rows
     demo_seed()
     mine, user = make_product("我的商品"), person("li").user
     for name in ("我的", "他的"):
