@@ -1,4 +1,4 @@
-"""What ``manage.py doctor`` finds about the servers around us: room, limits, spares, backups, restarts.
+"""What ``manage.py doctor`` finds about the servers around us: room, limits, backups, restarts.
 
 pgBackRest writes base backups and the archive (docs/operations.md). Its unit adds a ``Backup`` when a base backup is
 finished; only without it `manage.py backup` adds one, because the file of an upgrade must not hide that pgBackRest is
@@ -17,12 +17,11 @@ from pathlib import Path
 from socket import gethostname
 from urllib.request import Request, urlopen
 
-import redis
 from django.conf import settings
 from django.db import connection
 
 from core import times
-from core.cache import sentinel, valkey
+from core.cache import valkey
 from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat, metrics
@@ -33,7 +32,6 @@ from operations.locks import lock_holders
 from operations.units import NAME
 
 MIN_FREE_BYTES = 1 << 30
-MAX_LAG_BYTES = 16 << 20
 MIN_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
 PROXY_WITHIN_S = 4
 NGINX_CONF = Path("/etc/nginx/nginx.conf")
@@ -54,28 +52,6 @@ def valkey_keeps() -> Iterator[Finding]:
     if not info["aof_enabled"]:
         is_bad = False if settings.DEPLOYED else None
         yield Finding("valkey restart", is_bad, "Valkey 重启之后数据就没有了", "设 appendonly yes。")
-
-
-def sentinels() -> Iterator[Finding]:
-    if not sentinel.is_sentinel(settings.REDIS_URL):
-        return
-    target = sentinel.primary(settings.REDIS_URL)
-    agreeing = 0
-    for host, port in target.sentinels:
-        try:
-            with redis.Redis(host, port, **target.sentinel_options) as client:
-                state: dict[str, int] = client.sentinel_masters()[target.service]
-        except (redis.RedisError, KeyError) as error:
-            what = f"Sentinel {host}:{port} 不知道 {target.service}：{error}"
-            yield Finding(f"sentinel {host}:{port}", False, what, "它在运行吗？")
-            continue
-        agreeing += 1
-        if not state["num-slaves"]:
-            what = f"Sentinel {host}:{port} 没有副本"
-            yield Finding(f"sentinel {host}:{port} replica", False, what, "启动第二个 Valkey。")
-    majority = len(target.sentinels) // 2 + 1
-    what, do = f"{len(target.sentinels)} 个 Sentinel 里有 {agreeing} 个答复", "在三台机器上各运行一个：过半数才能选主。"
-    yield Finding("sentinels", agreeing >= majority >= 2, what, do)
 
 
 def database_room() -> Iterator[Finding]:
@@ -106,25 +82,6 @@ def locks() -> Iterator[Finding]:
         )
         do = f"""结束它：sudo -u postgres psql -c 'SELECT pg_terminate_backend({holder.pid})'"""
         yield Finding(f"lock {holder.pid}", False, what, do)
-
-
-def database_spare() -> Iterator[Finding]:
-    """Where DATABASE_URL names several hosts, check that a synchronous standby follows."""
-    if "," not in settings.DATABASES["default"]["HOST"]:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT application_name, sync_state, pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint"
-            " FROM pg_stat_replication"
-        )
-        standbys = cursor.fetchall()
-    if not any(state in ("sync", "quorum") for _, state, _ in standbys):
-        do = "主库现在坏掉的话，没有机器接替，或者丢失付款（docs/high-availability.md）。"
-        yield Finding("standby", False, "没有同步备库跟着数据库", do)
-    for name, state, visible_lag in standbys:
-        lag = visible_lag or 0  # visible only to the role itself, pg_monitor and superusers
-        what = f"备库 {name}（{state}）落后 {lag >> 10} KB"
-        yield Finding(f"standby {name}", lag <= MAX_LAG_BYTES, what, "它的磁盘或网络慢吗？")
 
 
 def disk() -> Iterator[Finding]:
@@ -250,6 +207,6 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
 
 
 CHECKS = (
-    *(valkey_keeps, sentinels, database_room, locks, database_spare, disk, nginx, proxy, interpreter),
+    *(valkey_keeps, database_room, locks, disk, nginx, proxy, interpreter),
     *(trusted_proxies, breakers, background_work, backups),
 )

@@ -14,37 +14,21 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 SCHEME = "sentinel"
 DEFAULT_PORT = 26379
-# For each Sentinel, which is asked once: by redis-py's default a dead one is tried for 8 s.
-WAITS = {"socket_connect_timeout": 0.5, "socket_timeout": 1}
+# Each Sentinel is asked once: by redis-py's default a dead one is tried for 8 s.
+_ONCE: dict[str, Any] = {"socket_connect_timeout": 0.5, "socket_timeout": 1, "retry": None}
 
 
 @dataclass(frozen=True)
 class Primary:
-    """The server that the Sentinels know under the name ``service``, and one of its databases."""
+    """The server that the Sentinels know under the name ``service``; one of its databases, and the login to it."""
 
     sentinels: tuple[tuple[str, int], ...]
     service: str
-    database: int
-    login: dict[str, str]
-    sentinel_login: dict[str, str]
-
-    @property
-    def sentinel_options(self) -> dict[str, Any]:
-        return {**WAITS, **self.sentinel_login, "retry": Retry(NoBackoff(), 0)}
-
-    @property
-    def async_sentinel_options(self) -> dict[str, Any]:
-        return {**self.sentinel_options, "retry": AsyncRetry(NoBackoff(), 0)}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"db": self.database, **self.login}
+    options: dict[str, Any]
+    sentinel_options: dict[str, Any]
 
 
 def is_sentinel(url: str) -> bool:
@@ -62,13 +46,13 @@ def primary(url: str) -> Primary:
         raise ValueError("not a sentinel:// address")
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
-    login_parts = {"username": unquote(user), "password": unquote(password)}
+    sentinel_password = query.get("sentinel_password")
+    own = {"username": unquote(user), "password": unquote(password)}
     return Primary(
         sentinels=tuple(_host(host) for host in hosts.split(",")),
         service=query.get("service", ["mymaster"])[0],
-        database=int(parts.path.strip("/") or 0),
-        login={name: value for name, value in login_parts.items() if value},
-        sentinel_login={"password": query["sentinel_password"][0]} if "sentinel_password" in query else {},
+        options={"db": int(parts.path.strip("/") or 0)} | {name: value for name, value in own.items() if value},
+        sentinel_options=_ONCE | ({"password": sentinel_password[0]} if sentinel_password else {}),
     )
 
 
@@ -95,7 +79,7 @@ class AsyncPrimaryPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyn
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Any:
         target = primary(url)
-        sentinel = redis.asyncio.sentinel.Sentinel(target.sentinels, sentinel_kwargs=target.async_sentinel_options)
+        sentinel = redis.asyncio.sentinel.Sentinel(target.sentinels, sentinel_kwargs=target.sentinel_options)
         return cls(target.service, sentinel, **target.options, **options)
 
 
@@ -115,7 +99,7 @@ def layer_host(url: str) -> dict[str, Any]:
     return {
         "sentinels": target.sentinels,
         "master_name": target.service,
-        "sentinel_kwargs": target.async_sentinel_options,
+        "sentinel_kwargs": target.sentinel_options,
         **target.options,
     }
 
@@ -127,5 +111,5 @@ def broker(url: str) -> tuple[str, dict[str, Any]]:
     target = primary(url)
     login, at, _ = urlsplit(url).netloc.rpartition("@")
     # Each address is complete, because kombu reads login and database from the one that it tries at the moment.
-    addresses = [f"{SCHEME}://{login}{at}{host}:{port}/{target.database}" for host, port in target.sentinels]
+    addresses = [f"{SCHEME}://{login}{at}{host}:{port}/{target.options['db']}" for host, port in target.sentinels]
     return ";".join(addresses), {"master_name": target.service, "sentinel_kwargs": target.sentinel_options}
