@@ -11,7 +11,7 @@ from django.db.models import F, Func, OrderBy, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
-from core.admin.base import MAX_COUNTED, KnownCount, OfficeAdmin
+from core.admin.base import MAX_COUNTED, AtLeast, KnownCount, OfficeAdmin
 from core.admin.listing import is_complete
 from core.admin.tables import choice_column, column
 from core.api.request import full_url
@@ -127,8 +127,10 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
         students = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
         if text and not is_complete(request):
             # Search once for the count and the page; no page beyond the paginator's count is opened.
-            newest = students.order_by("-pk").values_list("pk", flat=True)[: self.max_found]
-            students = queryset.filter(pk__in=list(newest))
+            newest = list(students.order_by("-pk").values_list("pk", flat=True)[: self.max_found])
+            # As an array, because 10,000 parameters of an IN took each statement 0.1 s.
+            students = queryset.extra(where=["students_student.id = ANY(%s)"], params=[newest])
+            request.found = min(AtLeast(MAX_COUNTED), len(newest))  # type: ignore[attr-defined]
         return students, False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -142,6 +144,8 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
     def get_paginator(
         self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any
     ) -> Any:
+        if (found := getattr(request, "found", None)) is not None:
+            return KnownCount(queryset, per_page, found)
         filters = filters_read(request.GET)
         is_known = not (request.GET.keys() - _SAME_COUNT - FILTER_NAMES or filters.keys() - {"class"})
         if queryset.model is not Student or not is_known:  # another model: the page of a student's history
