@@ -127,14 +127,14 @@ def _told(student: Student) -> list[str]:
 
 def students_note(
     action: int, students: Sequence[StudentFields], changes: Sequence[Sequence[FieldChange]], actor_pk: int | None,
-    now: datetime,
+    now: datetime, *, is_part: bool = False,
 ) -> None:  # fmt: skip
-    """Write an audit entry for each student."""
+    """Write an audit entry for each student. The first one stands for the others; ``is_part``: one before it does."""
     entries = [
         entry_of(action, str(student), student.pk, _masked(changes_dump(of_one)), actor_pk, now)
         for student, of_one in zip(students, changes, strict=True)
     ]
-    for entry in entries[1:]:
+    for entry in entries[not is_part :]:
         entry.additional_data = PART
     LogEntry.objects.bulk_create(entries)
 

@@ -6,6 +6,7 @@ import pytest
 from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from core.audit import PART
 from core.sheets.read import SheetRefused, sheet_read
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.tests.factories import student, students
@@ -87,6 +88,8 @@ def test_pictures_are_matched_shown_and_given(send, browser, zhuguan):
     assert Student.objects.get(pk=tan.pk).headimgurl.startswith("/media/")
     entry = LogEntry.objects.get_for_object(wang).filter(action=LogEntry.Action.UPDATE).get()
     assert entry.actor_id == zhuguan.user.pk and "已更换 3 名" in text_of(browser, run)
+    parts = LogEntry.objects.filter(action=LogEntry.Action.UPDATE, changes__has_key="headimgurl").order_by("pk")
+    assert [entry.additional_data for entry in parts] == [None, PART, PART]  # one line of the list, not three
 
 
 @pytest.mark.parametrize("name", ["何一诺.jpg", "何一诺(1).jpg", "H51902-何一诺.jpg", "H51901.jpg"])

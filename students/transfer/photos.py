@@ -11,7 +11,8 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import structlog
-from auditlog.context import set_actor
+from auditlog.context import disable_auditlog
+from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.db.models import Q
@@ -21,6 +22,7 @@ from core.ids import storable
 from core.sheets.read import SheetRefused
 from permissions.scope import Scope
 from runs.progress import progress_end, with_progress
+from students.bulk import FieldChange, students_note
 from students.columns import PHOTO, PICTURE
 from students.errors import StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
@@ -243,9 +245,10 @@ def photos_apply(run: TransferRun, now: datetime) -> None:
     rows = TransferRow.objects.filter(run=run, kind__in=WRITTEN, cells__has_key="file").exclude(diff__has_key=PICTURE)
     end: dict[str, Any] = {"state": RunState.DONE, "message": ""}
     try:
-        with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
+        with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive:
+            is_part = False
             for row in with_progress(list(rows), run, total=len(rows), every=1):
-                _give(run, row, archive, now)
+                is_part = _give(run, row, archive, now, is_part) or is_part
     except Exception as error:
         log.exception("pictures not given", run=run.pk)
         reason = error.msg if isinstance(error, DomainError) else "处理时出现意外错误"
@@ -256,7 +259,8 @@ def photos_apply(run: TransferRun, now: datetime) -> None:
     progress_end(run)
 
 
-def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: datetime) -> None:
+def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: datetime, is_part: bool) -> bool:
+    """Give the student of a row the picture; return whether that was done. ``is_part``: it is not the first one."""
     is_zip = run.kind == RunKind.PHOTOS
     try:
         # Stored outside a transaction (see uploads.services). A picture that is stored twice is swept after a day.
@@ -276,10 +280,17 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: dat
                     "kind": RowKind.DONE,
                     "cells": row.cells | {"students": [(student.pk, student_label(student))]},
                 }
-            if _end(row, **result):  # otherwise a second worker was faster
+            if not _end(row, **result):  # a second worker was faster
+                return False
+            change = FieldChange(PICTURE, student.headimgurl, picture.url_path)
+            with disable_auditlog():  # it would write an entry of its own for each of them
                 student_edit(sid=student.sid, changes={PICTURE: picture.url_path}, now=now)
+            who, action = run.confirmed_by_id, LogEntry.Action.UPDATE
+            students_note(action, [student], [[change]], who, now, is_part=is_part)
+            return True
     except OF_ONE_PICTURE as refusal:
         _end(row, errors=[["" if is_zip else PHOTO, refusal.msg]], **({"kind": RowKind.ERROR} if is_zip else {}))
+        return False
 
 
 def _end(row: TransferRow, **result: Any) -> int:
