@@ -30,7 +30,7 @@ from students.figures import entries
 from students.filters import PRESENT, SCHOOL
 from students.selectors import classes_present, students_total
 
-CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
+CLASSES_SHOWN = SCARCE_SHOWN = 8
 EXPORTS_OF = timedelta(hours=1)
 # Who has the right of orders is told of those in the states: right, label, states, the list's filter, tone, hint.
 ORDERS: tuple[tuple[str, str, tuple[State, ...], dict[str, str], str, str], ...] = (
@@ -104,9 +104,7 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
         (name, count, list_url("students.student", **{"class": name, "state": PRESENT}, **school), f"/{rooms[name]}")
         for name, count in classes
     ]
-    hint = f"不含退学、结业，没填容量的班按 {usual} 人" + (
-        f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""
-    )
+    hint = f"在册 / 容量，没填的按 {usual}"
     page = list_url("students.student", **school)
     yield rows_panel(
         "各班学员", rows, minimum=max(rooms.values(), default=usual), hint=hint, link=page, empty="还没有学员"

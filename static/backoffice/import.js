@@ -3,6 +3,8 @@
 (() => {
   const upload = document.querySelector("form[data-upload]");
   upload?.addEventListener("change", ({ target }) => { if (target.type === "file" && target.files.length) upload.requestSubmit(); });
+  upload?.addEventListener("submit", () => upload.setAttribute("aria-busy", "true"));
+  addEventListener("pageshow", () => upload?.removeAttribute("aria-busy"));  // back from the next page
   const form = document.querySelector("#im-form");
   if (!form) return;
   const ticks = [...form.querySelectorAll("input[type=checkbox][name=take]")], all = form.querySelector("[data-all]");
