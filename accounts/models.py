@@ -184,7 +184,7 @@ class LoginMethod(models.TextChoices):
 class LoginAttempt(models.Model):
     """Logins of every kind, as the last release records them. Here only ``Outcome`` is used, and rows are deleted.
 
-    The table goes with the next release (ADR 63).
+    The table goes with the next release (ADR 9).
     """
 
     class Outcome(models.TextChoices):

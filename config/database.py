@@ -1,4 +1,4 @@
-"""Turn ``DATABASE_URL`` into Django's settings, with every option of libpq, several hosts, or a pooler in between."""
+"""Turn ``DATABASE_URL`` into Django's settings, with every option of libpq, or several hosts."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from psycopg.conninfo import conninfo_to_dict
 from core.db.direct import COMMAND, SERVING
 from core.db.pool import WatchedConnection
 
-POOLERS = ("none", "transaction")
 # A machine that loses its power or its cable does not close its connections. By default the kernel repeats a packet for
 # 15 minutes, and checks a silent connection after 2 hours. With these options a request fails, and an idle connection
 # of the pool ends, after 5 s.
@@ -34,26 +33,20 @@ _SERVERS = {
 _SERVING = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "5s"}
 
 
-def database(
-    url: str, *, pool_size: int, pooler: str = "none", prepare: bool = True, serving: bool = True
-) -> dict[str, Any]:
+def database(url: str, *, pool_size: int, serving: bool = True) -> dict[str, Any]:
     """Turn a libpq URL (``postgresql://user:password@host:5432/name``) into Django's settings.
 
     Options in the URL take precedence over ours.
 
-    :param pooler: with ``transaction`` each transaction may run on another server connection. So no session setting is
-        made; the limits must be set for the database role (docs/operations.md).
-    :param prepare: let ``core.db.pool.prepared_rows`` prepare statements.
     :param serving: limit how long a statement may take.
     """
     if not url:
         # No engine runs. Without a host libpq would connect to any server that happens to run on this machine.
         return {"ENGINE": "django.db.backends.postgresql", "HOST": "/nowhere", "NAME": "none", "OPTIONS": {}}
     options = _OURS | connection_options(url) | {"application_name": SERVING if serving else COMMAND}
-    if pooler == "none":
-        limits = _SERVERS | (_SERVING if serving else {})
-        ours = " ".join(f"-c {name}={value}" for name, value in limits.items())
-        options["options"] = f"{ours} {options.get('options', '')}".strip()
+    limits = _SERVERS | (_SERVING if serving else {})
+    ours = " ".join(f"-c {name}={value}" for name, value in limits.items())
+    options["options"] = f"{ours} {options.get('options', '')}".strip()
     hosts = options.get("host", "").count(",") + 1
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -64,8 +57,6 @@ def database(
         "PORT": options.pop("port", ""),
         # Check a connection when it is taken from the pool: after a restart of PostgreSQL no request fails.
         "CONN_HEALTH_CHECKS": True,
-        # A server-side cursor outlives its transaction; behind a pooler it would then be on another connection.
-        "DISABLE_SERVER_SIDE_CURSORS": pooler == "transaction",
         "OPTIONS": {
             **options,
             "pool": {
@@ -78,24 +69,19 @@ def database(
                 "reconnect_timeout": 2,
                 "connection_class": WatchedConnection,
             },
-            "prepare_threshold": 5 if prepare else None,
+            "prepare_threshold": 5,  # for core.db.pool.prepared_rows
         },
     }
 
 
-def direct(url: str) -> dict[str, str]:
-    """Return the libpq parameters of a connection past the pooler; none if ``url`` is empty."""
-    return _OURS | connection_options(url, "DATABASE_DIRECT_URL") | {"application_name": COMMAND} if url else {}
-
-
-def connection_options(url: str, variable: str = "DATABASE_URL") -> dict[str, str]:
+def connection_options(url: str) -> dict[str, str]:
     """Return the libpq parameters in a URL.
 
-    :raises ImproperlyConfigured: it is not a PostgreSQL URL; the text names ``variable``.
+    :raises ImproperlyConfigured: it is not a PostgreSQL URL; the text names the variable.
     """
     try:
         return {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     except ProgrammingError:
         raise ImproperlyConfigured(
-            f"{variable} has a bad value: postgresql://user:password@host/name is needed."
+            "DATABASE_URL has a bad value: postgresql://user:password@host/name is needed."
         ) from None

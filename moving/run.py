@@ -17,7 +17,7 @@ import psycopg
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from core.db.direct import NoDirectWay, direct_options
+from core.db.direct import direct_options
 from core.db.limits import limits_raise
 from moving.catalogue import CARTS, CATEGORIES, PRODUCTS
 from moving.dump import Document, DocumentRefused, ImportRefused, documents, files_find
@@ -52,10 +52,7 @@ def alone() -> Iterator[None]:
 
     :raises ImportRefused: another one is at work.
     """
-    try:
-        options: Any = direct_options()
-    except NoDirectWay:
-        raise ImportRefused("数据库前面有连接池，它留不住锁：请用 DATABASE_DIRECT_URL 写出数据库自己的地址") from None
+    options: Any = direct_options()
     with psycopg.connect(**options, autocommit=True) as connection:
         row = connection.execute(_LOCK).fetchone()
         if row is None or not row[0]:

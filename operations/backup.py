@@ -23,7 +23,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-from core.db.direct import SERVING, NoDirectWay, direct_options
+from core.db.direct import SERVING, direct_options
 
 FORMAT = 1
 # Problem: pg_restore --clean drops only what the dump holds. After an upgrade, a new table that refers to an old one
@@ -51,11 +51,8 @@ END $$
 """
 # PostgreSQL may show the connection of an ended process for a moment: look again after this time.
 ENDS_WITHIN_S = 1.0
-# A pooler keeps its connections when its clients have gone, so only a connection in use proves that the system runs.
-# A running system uses one every 2 s, for its sweep.
-USED_WITHIN_S = 5.0
 _CONNECTIONS = """
-SELECT pid, state_change, coalesce(host(client_addr), '本机') FROM pg_stat_activity
+SELECT pid, coalesce(host(client_addr), '本机') FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = %s AND pid <> ALL(%s)
 """
 
@@ -135,23 +132,20 @@ def refuse_while_it_runs() -> None:
 
 
 def _machines_at_work() -> set[str]:
-    """Return the machines whose processes serve requests or tasks with this database; behind a pooler, its machine."""
+    """Return the machines whose processes serve requests or tasks with this database."""
     own = [connection.connection.info.backend_pid] if connection.connection else []
-    options: dict[str, Any] = _direct_options()
+    options: dict[str, Any] = direct_options()
     with psycopg.connect(**options, autocommit=True) as observer:
 
-        def look() -> dict[tuple[int, datetime | None], str]:
-            rows = observer.execute(_CONNECTIONS, [SERVING, own]).fetchall()
-            return {(pid, used_at if has_pooler else None): machine for pid, used_at, machine in rows}
+        def look() -> dict[int, str]:
+            return dict(observer.execute(_CONNECTIONS, [SERVING, own]).fetchall())
 
-        has_pooler = settings.DB_POOLER != "none"
         first = look()
-        if not first and not has_pooler:
+        if not first:
             return set()
-        time.sleep(USED_WITHIN_S if has_pooler else ENDS_WITHIN_S)
+        time.sleep(ENDS_WITHIN_S)
         second = look()
-        lasting = second.keys() - first.keys() if has_pooler else second.keys() & first.keys()
-        return {second[key] for key in lasting}
+        return {second[pid] for pid in second.keys() & first.keys()}
 
 
 def restore(source: Path) -> datetime:
@@ -225,19 +219,12 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> No
 
 
 # --- PostgreSQL's own programs ---------------------------------------------------------------------
-def _direct_options() -> dict[str, str]:
-    try:
-        return direct_options()
-    except NoDirectWay:
-        raise BackupError("要直接连到 PostgreSQL：设 DATABASE_DIRECT_URL，越过连接池。") from None
-
-
 def _run(program: str, *arguments: str) -> None:
     """Run a program of PostgreSQL; ``service=ours`` is our database.
 
     :raises BackupError: it is missing or failed.
     """
-    options = _direct_options()
+    options = direct_options()
     with tempfile.TemporaryDirectory() as folder:
         # A private file, because every user of the machine can see a command line. Not for the password, which may end
         # in a space: libpq strips it there.

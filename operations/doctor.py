@@ -19,7 +19,7 @@ from accounts.doctor import scan_login, text_messages
 from core import times
 from core.api.handler import engine_is_down
 from core.cache import valkey
-from core.db.direct import NoDirectWay, direct_options
+from core.db.direct import direct_options
 from core.findings import Finding
 from operations import health, servers
 from payments import doctor as payments
@@ -101,32 +101,9 @@ def _refusal() -> str:
     """Return why PostgreSQL refuses us, of which the pool knows only that it has waited; "" if that is not known."""
     try:
         psycopg.connect(**direct_options()).close()  # type: ignore[arg-type]
-    except (psycopg.Error, NoDirectWay) as error:
+    except psycopg.Error as error:
         return " ".join(str(error).split())[:300]
     return ""
-
-
-def pooler() -> Iterator[Finding]:
-    """Compare DB_POOLER with the connection, and check the limits that a pooler cannot pass on."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        # On connecting, a pooler reports a made-up process number: which server process will work is not known yet.
-        is_there = cursor.fetchone()[0] != connection.connection.info.backend_pid
-        limits = {}
-        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-            cursor.execute(f"SHOW {name}")
-            limits[name] = cursor.fetchone()[0]
-    if is_there and settings.DB_POOLER == "none":
-        do = "设 DB_POOLER=transaction（docs/database.md）。"
-        yield Finding("pooler", False, "PostgreSQL 前面有连接池（pooler）", do)
-    if settings.DB_POOLER == "none":
-        return
-    if not settings.DATABASE_DIRECT:
-        do = "没有它，`backup` 越不过连接池。"
-        yield Finding("pooler direct", None, "没有设 DATABASE_DIRECT_URL", do)
-    for name, limit in limits.items():
-        do = f"ALTER ROLE ... SET {name}（docs/database.md）。"
-        yield Finding(f"pooler {name}", limit != "0", f"数据库角色的 {name} 是 {limit}", do)
 
 
 def metrics_token() -> Iterator[Finding]:
@@ -194,7 +171,7 @@ def upstreams() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(engines, settings_and_models, pooler, metrics_token, clocks, certificate, upstreams),
+    *(engines, settings_and_models, metrics_token, clocks, certificate, upstreams),
     *servers.CHECKS,
     *(roles_and_calls, scan_login, text_messages, store_of_pictures, room_for_pictures),
     *payments.CHECKS,

@@ -56,15 +56,13 @@ def valkey_keeps() -> Iterator[Finding]:
 
 def database_room() -> Iterator[Finding]:
     """Compare PostgreSQL's ``max_connections`` with what is used and with what a process of ours may take."""
-    if settings.DB_POOLER != "none":
-        return  # the pooler bounds them
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
             " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
         )
         room, number = cursor.fetchone()
-    do = "调大 max_connections，调小 DB_POOL_SIZE，或用 PgBouncer。"
+    do = "调大 max_connections，或调小 DB_POOL_SIZE。"
     yield Finding("connections", number < room * 0.8, f"PostgreSQL 的 {room} 个连接用了 {number} 个", do)
     if (processes := room // settings.DB_POOL_SIZE) < 8:  # two hosts with three each, a command, and one to spare
         what = f"{room} 个连接够 {processes} 个进程用（DB_POOL_SIZE={settings.DB_POOL_SIZE}）"

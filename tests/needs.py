@@ -19,7 +19,7 @@ PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/b
 # The first takes half the CPU time of the others.
 BROWSERS = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-HAPROXY, NGINX, PGBOUNCER = (shutil.which(name, path=PLACES) for name in ("haproxy", "nginx", "pgbouncer"))
+HAPROXY, NGINX = (shutil.which(name, path=PLACES) for name in ("haproxy", "nginx"))
 
 FAKETIME = str(next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), ""))
 
@@ -35,7 +35,6 @@ NEEDS = {
     "chromium": (lambda: CHROMIUM, "Chromium", "apt install chromium-headless-shell, or chromium"),
     "haproxy": (lambda: HAPROXY, "HAProxy", "apt install haproxy"),
     "nginx": (lambda: NGINX, "nginx", "apt install nginx"),
-    "pgbouncer": (lambda: PGBOUNCER, "PgBouncer", "apt install pgbouncer"),
     "faketime": (lambda: FAKETIME, "libfaketime", "apt install faketime"),
     "network": (can_make_networks, "a network of its own", "apt install iproute2, and run the tests as root"),
 }

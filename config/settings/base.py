@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from config.database import POOLERS, database, direct
+from config.database import database
 from config.schedule import beat_schedule
 from config.school import PICTURE_TYPES, theme
 from config.settings import readers as env
@@ -232,18 +232,7 @@ _redis = env.redis_urls(env.engine_url("REDIS_URL") or "redis://127.0.0.1:6379/0
 REDIS_URL = _redis["cache"]
 CELERY_BROKER_URL, _broker_options = sentinel.broker(_redis["broker"])
 DB_POOL_SIZE = env.number("DB_POOL_SIZE", 32)
-DB_POOLER = env.choice("DB_POOLER", "none", POOLERS)
-DB_PREPARE = env.flag("DB_PREPARE", DB_POOLER == "none")
-DATABASE_DIRECT = direct(env.text("DATABASE_DIRECT_URL"))
-DATABASES = {
-    "default": database(
-        DATABASE_URL,
-        pool_size=DB_POOL_SIZE,
-        pooler=DB_POOLER,
-        prepare=DB_PREPARE,
-        serving=SERVING,
-    )
-}
+DATABASES = {"default": database(DATABASE_URL, pool_size=DB_POOL_SIZE, serving=SERVING)}
 
 # Short timeouts: while Valkey is down a request must fail soon instead of hanging.
 _REDIS_WAITS = {"socket_connect_timeout": 1, "socket_timeout": 2}

@@ -6,7 +6,7 @@
 import psycopg
 from django.conf import settings
 
-from core.db.direct import own_options
+from core.db.direct import direct_options
 from core.errors import DomainError
 from core.models import Installation
 from core.times import now
@@ -50,7 +50,7 @@ def _is_of(kind: str) -> str:
 
 def _facts() -> tuple[str, bool]:
     """Return the mark, and whether there are users; either table may not exist yet."""
-    options = own_options() | {"connect_timeout": "3"}
+    options = direct_options() | {"connect_timeout": "3"}
     # A connection of its own: a process that starts has no pool yet, and those that it forks must not share one.
     with psycopg.connect(**options, autocommit=True) as database:  # type: ignore[arg-type]
         found = database.execute("SELECT to_regclass('core_installation'), to_regclass('accounts_user')").fetchone()

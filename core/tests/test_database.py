@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.db import OperationalError, connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from config.database import database, direct
+from config.database import database
 from core.db.indexes import AddIndexConcurrently
 from core.db.limits import limits_raise
 from core.db.purge import rows_purge
@@ -47,18 +47,9 @@ def test_every_host_and_option_arrives_and_goes_before_our_own_values():
     assert options["pool"]["timeout"] > 2 * 9
 
 
-def test_a_pooler_is_given_nothing_for_a_session():
-    facts = database(URL, pool_size=4, pooler="transaction", prepare=False)
-
-    assert "options" not in facts["OPTIONS"]
-    assert (facts["OPTIONS"]["prepare_threshold"], facts["DISABLE_SERVER_SIDE_CURSORS"]) == (None, True)
-
-
 def test_a_bad_address_is_refused_by_the_name_of_its_variable():
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL has a bad value"):
         database("postgresql://x?nonsense=1", pool_size=1)
-    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_DIRECT_URL has a bad value"):
-        direct("mysql://x")
 
 
 @pytest.mark.parametrize(("serving", "limits"), [(True, ["30s", "10s", "5s"]), (False, ["0", "10s", "0"])])

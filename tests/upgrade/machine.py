@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.processes import until
 
 # These would start with the machine, and the tests start what they need.
-MASKED = ("postgresql", "nginx", "haproxy", "keepalived", "etcd", "patroni", "pgbouncer", "redis-server", "cron")
+MASKED = ("postgresql", "nginx", "haproxy", "keepalived", "etcd", "patroni", "redis-server", "cron")
 BOOT_S, RUN_S = 60, 600
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
-from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
@@ -67,9 +66,6 @@ def with_short_locks(work: Callable[[], Any], *, alias: str = "default", patienc
 
 @contextmanager
 def _lock_turn(connection: Any) -> Iterator[None]:
-    if settings.DB_POOLER != "none":  # a setting of the session would stay with the connection's next user
-        yield
-        return
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         (usual,) = cursor.fetchone()
