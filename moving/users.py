@@ -153,7 +153,7 @@ def _vip(values: Values) -> tuple[int, datetime | None]:
 def _role(values: Values, existing: KnownUsers) -> Role:
     """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
     candidates = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
-    names = [str(value[0] if isinstance(value, list) else value) for value in candidates if value]
+    names = [plain(value[0] if isinstance(value, list) else value) for value in candidates if value]
     for name in names:
         if role := existing.roles.get(name):
             return role

@@ -61,7 +61,7 @@ USERS = [
     ({"vipLevel": 1.5, "vipStamp": "x"}, {"vipLevel": 0}, NO_LEVEL),
     ({"roleid": None, "roles": "103"}, {"roleid": "103"}, None),
     ({"roleid": None, "roles": ["102"]}, {"roleid": "102"}, None),
-    ({"roleid": 102}, {"roleid": "102"}, None),
+    ({"roleid": 102.0}, {"roleid": "102"}, None),  # as JavaScript has numbers
     ({"roleid": None}, {"roleid": "200"}, None),
     ({"roleid": "77"}, {"roleid": "200"}, "角色不存在，改为 200"),
     ({"username": "蔡\x00徐\ud83d坤"}, {"nickname": "蔡徐坤"}, "username 含有无法保存的字符，已去掉"),
