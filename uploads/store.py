@@ -4,13 +4,17 @@ Requests that wait for a bucket hold threads that orders and payments need. So a
 is: only a few requests wait for it at the same time, and while it is dead all are refused at once.
 """
 
+import errno
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, cast
 
 import structlog
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
@@ -21,6 +25,7 @@ from core.upstreams import Upstream, UpstreamRefused
 log = structlog.get_logger("uploads")
 
 BUCKET = Upstream("pictures")
+SAMPLE = 100
 _NOT_STORED = "图片暂时无法保存,请稍后再试"
 
 
@@ -63,6 +68,19 @@ def store_try() -> None:
                 raise OSError("it holds another text than was written")
     finally:
         default_storage.delete(name)
+
+
+def folders_try() -> None:
+    """Look whether all folders of pictures can be written, and what lies in them be read: of each the first ``SAMPLE``.
+
+    :raises PermissionError: one cannot; it is named.
+    """
+    for folder, folders, names in os.walk(settings.MEDIA_ROOT):
+        folders[:] = [name for name in folders if name.isdigit()]  # years and months; a disk has a lost+found
+        rights = dict.fromkeys([".", *folders], os.R_OK | os.W_OK | os.X_OK) | dict.fromkeys(names[:SAMPLE], os.R_OK)
+        for name, right in rights.items():
+            if not os.access(place := Path(folder, name), right, effective_ids=True):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
 
 @contextmanager

@@ -1,7 +1,11 @@
 """What pictures without a record may take, and the space that stays free."""
 
+import os
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -20,8 +24,23 @@ from uploads.tasks import remove_orphans
 pytestmark = pytest.mark.django_db
 
 PATH = "/upload/uploadImg"
+NOBODY = 65534
 FULL = {"status": 429, "state": False, "msg": "上传后没有使用的图片太多,请稍后再试"}
 NO_ROOM = {"status": 503, "state": False, "msg": "服务器存储空间不足,暂时不能上传图片"}
+
+
+@contextmanager
+def unprivileged(home):
+    """Act as nobody, who owns ``home``, where we are root, whom no mode stops."""
+    if os.geteuid():
+        yield
+        return
+    os.chown(home, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +168,30 @@ class TestTheDisk:
         assert finding.ok is False and settings.MEDIA_ROOT in finding.what and "chown" in finding.do
         health._pictures.cache_clear()
         assert api.get("/health/whole").json()["checks"]["pictures"] == "NotADirectoryError"
+
+    @pytest.mark.parametrize(
+        ("place", "mode", "is_bad"),
+        [
+            *((place, 0o555, True) for place in (".", "2025", "2025/03")),  # where nothing is written this month
+            *((place, 0o300, True) for place in ("2025", "2025/03")),
+            ("2025/03/old.png", 0o000, True),
+            ("lost+found", 0o000, False),  # of a disk of its own
+        ],
+    )
+    def test_doctor_names_what_earlier_months_cannot_take_or_show(self, settings, place, mode, is_bad):
+        with TemporaryDirectory() as root, unprivileged(root):
+            settings.MEDIA_ROOT = root
+            for folder in ("2025/03", "lost+found"):
+                Path(root, folder).mkdir(parents=True)
+            Path(root, "2025/03/old.png").touch()
+            assert [finding.ok for finding in store_of_pictures()] == [True]
+
+            Path(root, place).chmod(mode)
+            (finding,) = store_of_pictures()
+            Path(root, place).chmod(0o700)
+
+        assert (finding.ok is False) == is_bad
+        assert not is_bad or (place.strip(".") in finding.what and "chown" in finding.do)
 
     @pytest.mark.parametrize(("free", "unused", "expected"), [(100, 0, [True, True]), (99, 13, [False, False])])
     def test_doctor_tells_before_and_when_uploads_are_refused(self, free_mb, free, unused, expected):
