@@ -92,11 +92,11 @@ class TransferRun(Run):
 
 class FilePurpose(models.TextChoices):
     SOURCE = "source", "上传的文件"
-    RESULT = "result", "结果文件"
+    WITHHELD = "withheld", "上传的文件，1.1.0 找不到"
 
 
 class TransferFile(models.Model):
-    """The file of a run that was uploaded (``source``); ``result`` was made by release 1.0.0."""
+    """The file of a run that was uploaded."""
 
     run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="files")
     role = models.CharField("用途", max_length=8, choices=FilePurpose)

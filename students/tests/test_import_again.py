@@ -11,6 +11,7 @@ from openpyxl import Workbook
 from openpyxl.drawing.image import Image
 
 from accounts.models import User
+from permissions.scope import EVERYTHING
 from runs.errors import RunNotAllowed
 from runs.work import run_restart
 from students.counts import counts_wrong
@@ -20,6 +21,8 @@ from students.services import student_edit
 from students.tests.factories import student, students
 from students.tests.test_class_steps import accounts
 from students.tests.transfers import checked, confirmed, decide, errors, page_of, sheet, text_of, undone, worked, zipped
+from students.transfer.import_apply import import_confirm
+from students.transfer.import_result import import_result
 from tests.kit import encoded, logged_in, meanwhile
 from uploads.formats import MAX_BYTES
 from uploads.models import ImageUse
@@ -459,3 +462,19 @@ def test_phones_of_anothers_file_are_seen_in_part_and_neither_mended_nor_guessed
     assert "138****0001" in text and "13800000001" not in text and "cell-2-phone" not in text
     decide(browser, run, "check", **{"row": ["2"], "take": ["2"], "cell-2-phone": "13800000002"})
     assert run.options["fixes"] == {} and run.rows.get().cells["phone"] == "13800000001"
+
+
+@pytest.mark.parametrize(
+    ("names", "skips", "is_found"),
+    [("孙悦 周星", [], True), ("孙悦 周星", [2], False), ("孙悦 李雷", [3], False), ("谭鹏", [], False)],
+)
+def test_release_110_finds_no_file_where_rows_are_of_kinds_that_it_does_not_know(
+    people, root, names, skips, is_found
+):  # skipped ones; 李雷, of whom we ask which one he is; and those who are not in the list
+    class_name = "H51901" if names == "谭鹏" else "H9"
+    run = checked(sheet(*(row(name, class_name) for name in names.split()), head=HEAD), root.user)
+    run.options["skips"] = skips
+    import_confirm(run=run, is_new_sure=True, is_full_sure=True, scope=EVERYTHING, user_pk=None, now=timezone.now())
+
+    assert run.files.filter(role="source").exists() == is_found
+    assert import_result(worked(run))[0] == "a-结果.csv"  # we find it

@@ -18,7 +18,7 @@ from students.events import events_add
 from students.models import LEFT_STATES, RowKind, RunState, Student, StudentState, TransferRow, TransferRun
 from students.run_facts import Choices, Findings, Leavers, RowFacts, UndoNote
 from students.run_rights import run_scope_required
-from students.runs import row_counts, rows_open, rows_save, run_confirm
+from students.runs import row_counts, rows_open, rows_save, run_confirm, source_withhold
 from students.services import students_archive
 from students.student_states import state_changes
 from students.transfer.import_check import WRITTEN
@@ -71,7 +71,8 @@ def _rows_choose(run: TransferRun) -> None:
     Not later: while hosts are upgraded, a worker of the release before may write the rest, and it knows no ticks.
     """
     rows, choices = TransferRow.objects.filter(run=run), Choices.load(run.options)
-    rows.filter(number__in=choices.skips).exclude(kind=RowKind.UNCHANGED).update(kind=RowKind.SKIPPED)
+    if rows.filter(number__in=choices.skips).exclude(kind=RowKind.UNCHANGED).update(kind=RowKind.SKIPPED):
+        source_withhold(run)
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_OFF, [choices.off, run.pk, RowKind.CHANGED])
     emptied = rows.filter(kind=RowKind.CHANGED, diff={}).exclude(cells__has_key="file")

@@ -25,7 +25,7 @@ from students.errors import StudentUnknown
 from students.models import LEFT_STATES, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, Choices, Findings, RowFacts, SpeltValue
 from students.run_rights import run_scope_required
-from students.runs import source_of
+from students.runs import source_of, source_withhold
 from students.selectors import ClassSpelling, archived_among, classes_known, values_in_use
 from students.transfer.heading import (
     UNSTORABLE,
@@ -83,6 +83,8 @@ def import_check(run: TransferRun, now: datetime) -> None:
     leavers = _leavers(run, lines, scope)
     TransferRow.objects.bulk_create(leavers)
     counts[RowKind.LEFT] = len(leavers)
+    if counts[RowKind.LEFT] or counts[RowKind.CHOICE]:
+        source_withhold(run)
     wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
     told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
     required = {column.wire for column in COLUMNS if column.is_required_of_staff}

@@ -22,7 +22,7 @@ from tests.processes import ROOT, until
 from tests.upgrade.drill import drill
 from tests.upgrade.installation import Shop, wheels_download
 from tests.upgrade.machine import booted
-from tests.upgrade.visitor import PatientWeChat
+from tests.upgrade.visitor import PatientWeChat, Visitor
 
 NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "pgbackrest", "git", "make")
 LAST_RELEASE = "d8f9c56d"  # 1.1.0; the tables that it relies on are in tests/last_release.json
@@ -78,6 +78,7 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
     shop.machine.write("/var/lib/spms/media/picture.png", "a picture")
     others = shop.machine.run("systemctl", "show", *OTHERS, "--property=MainPID,UnitFileState")
     shop.wheels_wait(goal)
+    staff(shop).student_import()
     with shop.visited(BUYERS):
         shop.until_orders(20)
         killer = threading.Timer(1, lambda: kill_halfway(shop))
@@ -90,8 +91,11 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         upgrade(shop, goal)
         is_so["it is upgraded"] = is_at(goal)
         shop.until_orders(20)
+        run = staff(shop).list_without_leavers()
         upgrade(shop, "--back")
         is_so["it is back"] = is_at(LAST_RELEASE)
+        for page in (run, run.replace("change", "result")):
+            staff(shop).page(page)  # fails with a 5xx
         shop.until_orders(20)
         upgrade(shop, "--back")  # to the new one again
         shop.until_orders(20)
@@ -114,6 +118,12 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
     print(units)
     is_so[f"six services run: {units}"] = units.count(" running ") == 6 + len(OTHERS)
     return [what for what, holds in is_so.items() if not holds]
+
+
+def staff(shop: Shop) -> Visitor:
+    visitor = shop.visitor()
+    visitor.log_in_as_root()
+    return visitor
 
 
 def restart(shop: Shop) -> list[str]:
