@@ -36,6 +36,7 @@ NEEDS = {
     "haproxy": (lambda: HAPROXY, "HAProxy", "apt install haproxy"),
     "nginx": (lambda: NGINX, "nginx", "apt install nginx"),
     "faketime": (lambda: FAKETIME, "libfaketime", "apt install faketime"),
+    "promtool": (lambda: shutil.which("promtool"), "promtool", "apt install promtool"),
     "network": (can_make_networks, "a network of its own", "apt install iproute2, and run the tests as root"),
 }
 
