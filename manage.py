@@ -13,11 +13,11 @@ def main() -> None:
         sys.exit(f"Python {oldest} or newer is needed, this is Python {version}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     try:
-        if sys.argv[1:] in (["up"], ["up", "--engines"]):
+        if sys.argv[1:2] == ["up"]:
             # It starts the engines that the settings name: Django is none of its business.
             from devstack import supervisor
 
-            sys.exit(supervisor.main(engines_alone=len(sys.argv) > 2))
+            sys.exit(supervisor.main(sys.argv[2:]))
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
         from django.db import OperationalError
@@ -30,7 +30,10 @@ def main() -> None:
             raise
         reason = str(error).splitlines()[0]
         if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None:
-            reason = f"the database does not answer ({reason}): run `make up`, or set DATABASE_URL."
+            from core.db.direct import connection_refusal
+
+            reason = connection_refusal() or reason
+            reason = f"the database does not answer ({reason}): run `make up`, or correct DATABASE_URL."
         sys.exit(f"Error: {reason}")
 
 

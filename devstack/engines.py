@@ -76,7 +76,8 @@ class Engine(Child):
         with self.data.with_name(f"{self.data.name}.lock").open("w") as lock:
             self._acquire(lock)
             self._prepare()
-            self._launch(keep_fds=(lock.fileno(),))
+            self._fds = [lock.fileno()]
+            super().start()
 
     def wait_ready(self, idle: Callable[[], None], timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until the server answers; ``idle`` is called between two attempts.

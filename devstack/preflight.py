@@ -5,11 +5,9 @@ import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from devstack.errors import StackError
 
-CONNECT_TIMEOUT_S = 3
 ROOM_NEEDED = 200 * 1024 * 1024  # a new PostgreSQL data directory takes 40 MB, its write-ahead log 80 MB
 
 
@@ -51,43 +49,6 @@ def check_disk_room(state_dir: Path) -> None:
     free = shutil.disk_usage(state_dir).free
     if free < ROOM_NEEDED:
         raise StackError(f"The disk is full: {state_dir} has {free >> 20} MB left, {ROOM_NEEDED >> 20} MB are needed.")
-
-
-def check_servers_answer(environ: Mapping[str, str]) -> None:
-    """Check that the servers which DATABASE_URL and REDIS_URL name can be reached, if they are set.
-
-    :raises StackError: one does not answer, or refuses the login.
-    """
-    servers = (("DATABASE_URL", "PostgreSQL", _connect_postgres), ("REDIS_URL", "Redis", _connect_redis))
-    for name, what, connect in servers:
-        if url := environ.get(name):
-            try:
-                connect(url)
-            except Exception as error:  # each library raises many kinds, also for a URL it cannot read
-                raise StackError(f"{name}: {what} cannot be reached: {_one_line(error, url)}") from error
-
-
-def _connect_postgres(url: str) -> None:
-    import psycopg  # here, because it is slow to import and embedded engines need no check
-
-    psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
-
-
-def _connect_redis(url: str) -> None:
-    import redis  # here for the same reason
-
-    from core.cache import sentinel
-
-    timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": CONNECT_TIMEOUT_S}
-    with redis.Redis.from_pool(sentinel.pool_class(url).from_url(url, **timeouts)) as client:
-        client.ping()
-
-
-def _one_line(error: Exception, url: str) -> str:
-    text = " ".join(str(error).split())
-    # The message may quote the URL with its password.
-    password = urlsplit(url).password if "://" in url else None
-    return (text.replace(password, "***") if password else text.replace(url, "***"))[:300] or type(error).__name__
 
 
 def state_directory(environ: Mapping[str, str], root: Path) -> Path:

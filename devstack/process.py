@@ -94,11 +94,10 @@ def try_lock(file: IO[str]) -> bool:
 
 
 class Child:
-    """One program that we start and stop."""
+    """One program that we start and stop; it inherits the files ``fds``."""
 
-    def __init__(self, program: Program, watchdog: Watchdog) -> None:
-        self.program = program
-        self._watchdog = watchdog
+    def __init__(self, program: Program, watchdog: Watchdog, fds: Sequence[int] = ()) -> None:
+        self.program, self._watchdog, self._fds = program, watchdog, fds
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -110,7 +109,30 @@ class Child:
         return self._popen.pid if self._popen else None
 
     def start(self) -> None:
-        self._launch()
+        """Start the program in a process group of its own.
+
+        :raises StackError: it cannot be started.
+        """
+        program = self.program
+        log = _open_log(program.log) if program.log else None
+        try:
+            self._popen = subprocess.Popen(
+                program.argv,
+                cwd=program.cwd,
+                env=program.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT if log is not None else None,
+                pass_fds=self._fds,
+                start_new_session=True,
+                **run_as(program.account),
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise StackError(f"Cannot start {program.name}: {error}") from error
+        finally:
+            if log is not None:
+                os.close(log)
+        self._watchdog.guard(self._popen.pid, program.stop_signal)
 
     def exit_code(self) -> int | None:
         """Return the exit code, or None while it runs. If it has ended, kill what is left of its process group."""
@@ -142,32 +164,6 @@ class Child:
         self._popen.wait(KILL_WAIT_S)
         self._popen = None
         return in_time
-
-    def _launch(self, keep_fds: Sequence[int] = ()) -> None:
-        """Start the program in a process group of its own, in which it inherits ``keep_fds``.
-
-        :raises StackError: it cannot be started.
-        """
-        program = self.program
-        log = _open_log(program.log) if program.log else None
-        try:
-            self._popen = subprocess.Popen(
-                program.argv,
-                cwd=program.cwd,
-                env=program.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT if log is not None else None,
-                pass_fds=keep_fds,
-                start_new_session=True,
-                **run_as(program.account),
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise StackError(f"Cannot start {program.name}: {error}") from error
-        finally:
-            if log is not None:
-                os.close(log)
-        self._watchdog.guard(self._popen.pid, program.stop_signal)
 
     def _forget(self, pid: int) -> None:
         with suppress(ProcessLookupError, PermissionError):

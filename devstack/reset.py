@@ -13,7 +13,7 @@ from devstack.errors import StackError
 from devstack.process import try_lock
 from devstack.supervisor import ROOT, URLS
 
-LOCKS = ("up.lock", "services.lock", "postgres.lock", "valkey.lock")
+LOCKS = ("up.lock", "postgres.lock", "valkey.lock")
 
 
 def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:

@@ -1,15 +1,16 @@
 """``make up``: start engines, web, workers and beat, after preparing the database, and keep them running."""
 
 import errno
-import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import time
 import urllib.error
 import urllib.request
+from argparse import ArgumentParser
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from io import TextIOWrapper
@@ -21,7 +22,7 @@ from core import bootstrap
 from devstack import preflight
 from devstack.engines import Engines
 from devstack.errors import StackError
-from devstack.process import Child, Program, Watchdog, stop_all, try_lock
+from devstack.process import Child, Program, stop_all, try_lock
 from operations import units
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,7 +85,6 @@ class Supervisor:
         self.keepers: list[Keeper] = []
         self._parent = os.getppid() if environ.get("UP_ENDS_WITH_PARENT") else None
         self._stop = False
-        self._services_lock = self.state_dir / "services.lock"
 
     @property
     def base_url(self) -> str:
@@ -103,7 +103,7 @@ class Supervisor:
             if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
                 signal.signal(signum, self._ask_to_stop)
         with ExitStack() as stack, suppress(Stopped):
-            stack.enter_context(self._only_one())
+            lock = stack.enter_context(self._only_one())
             self._check()
             # Each process leaves a file of metrics behind, and a scrape would read the old ones too.
             shutil.rmtree(self.state_dir / "metrics", ignore_errors=True)
@@ -112,7 +112,7 @@ class Supervisor:
                 say("The engines run, and nothing else. Ctrl-C stops them.")
                 self._look_after_for_ever(engines)
             accounts = self._prepare(engines)
-            web, *background = self._services(stack, engines)
+            web, *background = self._services(stack, engines, lock)
             # Start the others only when the web server answers: their imports would delay it.
             self._start(web)
             self._wait_until_it_answers()
@@ -123,12 +123,19 @@ class Supervisor:
     def _only_one(self) -> IO[str]:
         """Take the lock of this state directory, so that a second supervisor refuses to start.
 
+        Our services inherit it. So it shows also that those of a killed supervisor have not ended yet: wait for them.
+
         :raises StackError: another supervisor is running here.
         """
         lock = (self.state_dir / "up.lock").open("a+")
-        if not try_lock(lock):
+        deadline = time.monotonic() + STOP_GRACE_S + 2
+        while not try_lock(lock):
             lock.seek(0)
-            raise StackError(f"It is already running here: {lock.read().strip() or 'just starting'}.")
+            text = lock.read().strip()
+            owner = re.search(r"process (\d+)", text)
+            if not owner or runs(int(owner[1])) or time.monotonic() > deadline:
+                raise StackError(f"It is already running here: {text or 'just starting'}.")
+            self._pause()
         lock.truncate(0)
         lock.write(f"{self.base_url} (process {os.getpid()})")
         lock.flush()
@@ -140,9 +147,7 @@ class Supervisor:
                 if not self.environ.get(name):
                     raise StackError(f"{name} is not set: production has no embedded engines.")
         preflight.check_disk_room(self.state_dir)
-        self._wait_for_leftovers()
         preflight.check_port_free(self.host, self.port)
-        preflight.check_servers_answer(self.environ)
 
     def _start_engines(self, stack: ExitStack) -> Engines:
         missing = [name for name in URLS if not self.environ.get(name)]
@@ -183,8 +188,8 @@ class Supervisor:
             )
         return text
 
-    def _services(self, stack: ExitStack, engines: Engines) -> list[Keeper]:
-        children = [ServiceChild(program, engines.watchdog, self._services_lock) for program in self._programs()]
+    def _services(self, stack: ExitStack, engines: Engines, lock: IO[str]) -> list[Keeper]:
+        children = [Child(program, engines.watchdog, [lock.fileno()]) for program in self._programs()]
         stack.callback(stop_all, children, STOP_GRACE_S)
         stack.callback(say, "Stopping")
         return [Keeper(child) for child in children]
@@ -242,30 +247,10 @@ class Supervisor:
     def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
         self._stop = True
 
-    def _wait_for_leftovers(self) -> None:
-        """Wait until the children of a killed supervisor have ended and freed the port, or until they had the time."""
-        deadline = time.monotonic() + STOP_GRACE_S + 2
-        with self._services_lock.open("w") as lock:
-            while not try_lock(lock) and time.monotonic() < deadline:
-                self._pause()
-
     def _welcome(self, accounts: str) -> str:
         base = self.environ.get("PUBLIC_BASE_URL") or self.base_url
         addresses = f"API    {base}/\nDocs   {base}/docs/\nAdmin  {base}/admin/"
         return f"\n{addresses}\n\n{accounts}\n\nCtrl-C stops everything."
-
-
-class ServiceChild(Child):
-    """A child that inherits a lock, by which the next supervisor sees that it still runs."""
-
-    def __init__(self, program: Program, watchdog: Watchdog, lock: Path) -> None:
-        super().__init__(program, watchdog)
-        self._lock = lock
-
-    def start(self) -> None:
-        with self._lock.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            self._launch(keep_fds=(lock.fileno(),))
 
 
 def one_server(*more: str) -> list[str]:
@@ -277,6 +262,14 @@ def one_server(*more: str) -> list[str]:
     )
     words = units.command("web", *changes, *more, without=("--log-config", "--blocking-threads"))
     return ["config.asgi:application" if word == "config.wsgi:application" else word for word in words]
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno != errno.ESRCH  # another account's
+    return True
 
 
 def answers(url: str) -> bool:
@@ -309,14 +302,17 @@ def leave_note(note: Path, text: str, run_dir: Path) -> None:
     note.symlink_to(target)
 
 
-def main(*, engines_alone: bool = False) -> int:
-    """Run the stack and return the exit code for the shell."""
+def main(words: list[str]) -> int:
+    """Run the stack as ``manage.py up`` with these options, and return the exit code for the shell."""
+    parser = ArgumentParser("manage.py up", description="Start everything and keep it running until Ctrl-C.")
+    parser.add_argument("--engines", action="store_true", help="start only PostgreSQL and Valkey, for `restore`")
+    options = parser.parse_args(words)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # on a terminal without Chinese, print "?" instead of failing
             stream.reconfigure(errors="replace")
     try:
         bootstrap.load_dotenv(ROOT / ".env")
-        Supervisor(os.environ).run(engines_alone=engines_alone)
+        Supervisor(os.environ).run(engines_alone=options.engines)
     except (StackError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -4,8 +4,6 @@ import sys
 
 from config.settings.base import *  # noqa: F403
 
-INSTALLED_APPS = [*INSTALLED_APPS, "devstack"]  # noqa: F405  (`manage.py up`)
-
 if "runserver" in sys.argv:
     # With daphne `runserver` serves sockets too; other commands do without its 0.2 s of imports.
-    INSTALLED_APPS = ["daphne", *INSTALLED_APPS]
+    INSTALLED_APPS = ["daphne", *INSTALLED_APPS]  # noqa: F405

@@ -67,11 +67,9 @@ def with_short_locks(work: Callable[[], Any], *, alias: str = "default", patienc
 @contextmanager
 def _lock_turn(connection: Any) -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("SHOW lock_timeout")
-        (usual,) = cursor.fetchone()
-        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TURN])
+        cursor.execute("SET lock_timeout = %s", [LOCK_TURN])
     try:
         yield
     finally:
         with suppress(OperationalError), connection.cursor() as cursor:  # it may be the connection that failed
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [usual])
+            cursor.execute("RESET lock_timeout")

@@ -2,8 +2,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
+
+from operations import health
 
 
 class Command(BaseCommand):
@@ -12,6 +14,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # If our code cannot be imported, fail once here, instead of in every web worker over and over.
         import_string(settings.ASGI_APPLICATION)
+        if faults := health.failures(["valkey"]):
+            raise CommandError(f"REDIS_URL: Valkey does not answer ({faults['valkey']}).")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed_roles")
         call_command("seed_demo")  # root always; the rest only with DEMO_DATA on
