@@ -98,7 +98,7 @@ def _pictures(turn: int) -> None:
 
 CHECKS: dict[str, Callable[[], object]] = {
     "database": _database,
-    "valkey": lambda: valkey.client().ping(),
+    "valkey": lambda: valkey.client().set("spms:health", "", ex=60),  # a full one, or a replica, answers a ping
     "migrations": _migrations,
     "locks": _locks,
     "pictures": lambda: _pictures(int(time.monotonic() / TRY_EVERY_S)),

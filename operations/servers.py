@@ -8,8 +8,6 @@ dead. PostgreSQL itself keeps when the archive took the last piece of its log.
 import re
 import secrets
 import shutil
-import stat
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -35,6 +33,7 @@ MIN_FREE_BYTES = 1 << 30
 MIN_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
 PROXY_WITHIN_S = 4
 NGINX_CONF = Path("/etc/nginx/nginx.conf")
+VMSTAT, BOOT = Path("/proc/vmstat"), Path("/proc/sys/kernel/random/boot_id")
 BASE_EVERY = timedelta(hours=26)  # a night's backup, and time for it
 _BACKUP_REMEDY = "见 docs/operations.md；在数据库那台机器上：journalctl -u spms-backup，pgbackrest check。"
 _ARCHIVER = """
@@ -55,7 +54,7 @@ def valkey_keeps() -> Iterator[Finding]:
 
 
 def database_room() -> Iterator[Finding]:
-    """Compare PostgreSQL's ``max_connections`` with what is used and with what a process of ours may take."""
+    """Compare PostgreSQL's ``max_connections`` with what is used."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
@@ -64,9 +63,6 @@ def database_room() -> Iterator[Finding]:
         room, number = cursor.fetchone()
     do = "调大 max_connections，或调小 DB_POOL_SIZE。"
     yield Finding("connections", number < room * 0.8, f"PostgreSQL 的 {room} 个连接用了 {number} 个", do)
-    if (processes := room // settings.DB_POOL_SIZE) < 8:  # two hosts with three each, a command, and one to spare
-        what = f"{room} 个连接够 {processes} 个进程用（DB_POOL_SIZE={settings.DB_POOL_SIZE}）"
-        yield Finding("processes", None, what, "数一数所有机器上的 web、socket、worker 进程。")
 
 
 def locks() -> Iterator[Finding]:
@@ -120,15 +116,19 @@ def proxy() -> Iterator[Finding]:
     yield Finding("proxy", is_ours, what, do)
 
 
-def interpreter() -> Iterator[Finding]:
-    """Check that the services' user can reach the Python that the virtual environment points to."""
-    if not settings.DEPLOYED:
-        return
-    real = Path(sys.executable).resolve()
-    barrier = next((path for path in real.parents if not path.stat().st_mode & stat.S_IXOTH), None)
-    if barrier:
-        do = "rm -rf .venv; make install PYTHON=/usr/bin/python3"
-        yield Finding(f"python {gethostname()}", False, f"{real} 在 {barrier} 里，别的用户进不去", do)
+def memory() -> Iterator[Finding]:
+    """Say whether the kernel has killed processes for want of memory since the first look of the day.
+
+    systemd and Granian start them again within seconds, so nothing else shows it.
+    """
+    if not VMSTAT.is_file():
+        return  # not on Linux
+    count = int(dict(line.split() for line in VMSTAT.read_text("ascii").splitlines()).get("oom_kill", 0))
+    client, key = valkey.client(), f"spms:oom-kills:{BOOT.read_text('ascii').strip()}"
+    client.set(key, count, nx=True, ex=timedelta(days=1))
+    if (more := count - int(client.get(key) or count)) > 0:
+        what, do = f"内存不够，内核一天之内杀掉了 {more} 个进程", "哪些：`journalctl -k --grep 'Killed process'`。"
+        yield Finding(f"memory {gethostname()}", False, what, do, number=more)
 
 
 def trusted_proxies() -> Iterator[Finding]:
@@ -156,7 +156,8 @@ def background_work() -> Iterator[Finding]:
     for queue, age in heartbeat.ages_s(times.now().timestamp()).items():
         seen = "从来没有" if age is None else f"{age:.0f} 秒之前"
         what = f"队列 {queue}：worker 上一次的动静：{seen}；{depths[queue]} 个任务在等"
-        do = f"`systemctl status {NAME}-beat {NAME}-worker@{queue}`，开发时由 `make up` 运行。刚启动的话十秒之后再看。"
+        unit = f"{NAME}-worker@{queue}" if depths[queue] else f"{NAME}-beat"  # where nothing waits, nothing is sent
+        do = f"`systemctl restart {unit}`，开发时由 `make up` 运行。刚启动的话十秒之后再看。"
         yield Finding(f"queue {queue}", heartbeat.is_alive(age), what, do)
 
 
@@ -205,6 +206,6 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
 
 
 CHECKS = (
-    *(valkey_keeps, database_room, locks, disk, nginx, proxy, interpreter),
+    *(valkey_keeps, database_room, locks, disk, nginx, proxy, memory),
     *(trusted_proxies, breakers, background_work, backups),
 )

@@ -70,6 +70,17 @@ class TestClocks:
         assert all("NTP" in finding.do for finding in findings if not finding.ok)
 
 
+def test_a_name_that_no_dns_knows_is_told_from_a_server_that_is_silent(settings, monkeypatch):
+    settings.WECHAT_API_BASE_URL = "https://api.invalid"  # RFC 2606: never resolved
+    settings.WECHAT_PAY_BASE_URL = settings.WEATHER_BASE_URL = "http://127.0.0.1:1"
+    settings.SANDBOX = False
+
+    wechat, *others = doctor.upstreams()
+
+    assert "NameResolutionError" in wechat.what and "`getent hosts api.invalid`" in wechat.do
+    assert {finding.what.rpartition("：")[2] for finding in others} == {"NewConnectionError"}
+
+
 class TestTheCertificate:
     @pytest.fixture
     def address(self, tmp_path, monkeypatch):
@@ -163,6 +174,20 @@ def test_beat_asks_for_a_sign_of_life_as_soon_as_it_starts():
     assert app.control.purge() == 3
 
 
+@pytest.mark.parametrize(("number", "unit"), [(0, "spms-beat"), (1, "spms-worker@now")])
+def test_a_silent_queue_is_laid_on_who_does_not_send_or_does_not_work(number, unit):
+    from config.celery import app
+
+    app.control.purge()
+    for _ in range(number):
+        app.send_task("core.heartbeat", ["now"], queue="now")
+
+    (finding,) = [finding for finding in servers.background_work() if finding.key == "queue now"]
+    app.control.purge()
+
+    assert finding.ok is False and f"`systemctl restart {unit}`" in finding.do
+
+
 def bad(check):
     return [finding.what for finding in check() if finding.ok is False]
 
@@ -221,14 +246,19 @@ def test_a_web_process_that_our_proxy_does_not_stand_before_is_wrong(settings, i
     assert list(servers.proxy()) == []  # nothing answers: another check says so
 
 
-def test_a_python_that_others_cannot_reach_is_wrong(settings, monkeypatch, tmp_path):
-    settings.DEPLOYED = True
-    private = tmp_path / "root"
-    private.mkdir(mode=0o700)
-    (private / "python3").touch()
-    monkeypatch.setattr("sys.executable", str(private / "python3"))
+def test_processes_that_the_kernel_has_killed_are_told_for_a_day(monkeypatch, tmp_path):
+    monkeypatch.setattr(servers, "VMSTAT", tmp_path / "vmstat")
+    monkeypatch.setattr(servers, "BOOT", tmp_path / "boot")
+    assert bad(servers.memory) == []  # not on Linux
 
-    assert "别的用户进不去" in bad(servers.interpreter)[0]
+    found = []
+    for boot, count in [("a", 2), ("a", 4), ("a", 5), ("b", 1), ("b", 2)]:
+        (tmp_path / "boot").write_text(f"{boot}\n")
+        (tmp_path / "vmstat").write_text(f"pgfault 7\noom_kill {count}\n")
+        found.append([finding.number for finding in servers.memory() if finding.ok is False])
+
+    assert found == [[], [2], [3], [], [1]]
+    assert all(0 < valkey.client().ttl(f"spms:oom-kills:{boot}") <= 86400 for boot in "ab")
 
 
 def test_a_check_that_hangs_is_a_finding_and_delays_no_other(monkeypatch):

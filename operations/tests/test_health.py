@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from core.cache import valkey
 from core.db.pool import WatchedConnection
 from core.observe import heartbeat
 from core.queues import QUEUES
@@ -33,6 +34,18 @@ def test_serves_without_valkey_but_is_not_whole(api, valkey_down):
 
     assert (answer.status_code, set(answer.json()["checks"])) == (503, {"valkey"})
     assert "127.0.0.1" not in answer.content.decode()
+
+
+def test_a_valkey_that_takes_nothing_is_named_though_it_answers(api):
+    valkey.client().config_set("maxmemory", "1mb")
+    try:
+        failures = health.failures()
+        whole = api.get("/health/whole").json()["checks"]
+    finally:
+        valkey.client().config_set("maxmemory", "0")
+
+    assert failures["valkey"].startswith("OutOfMemoryError: ") and whole["valkey"] == "OutOfMemoryError"
+    assert health.failures() == {}
 
 
 def test_not_ready_without_tables(api, monkeypatch):

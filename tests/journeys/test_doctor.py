@@ -85,7 +85,7 @@ def test_a_healthy_installation_is_in_order(running):
 FINDINGS = {
     "silent workers and no weather": {
         **{
-            f"BAD  队列 {queue}：worker 上一次的动静：从来没有": f"`systemctl status spms-beat spms-worker@{queue}`"
+            f"BAD  队列 {queue}：worker 上一次的动静：从来没有": "`systemctl restart spms-beat`"
             for queue in ("money", "now", "bulk")
         },
         "BAD  角色 deployer 的 /students/getstulst 不起作用": "-> 改正或删除它",
