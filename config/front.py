@@ -115,17 +115,9 @@ def example_client(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(packed.getvalue(), content_type="application/zip")
 
 
-def demo(request: HttpRequest) -> HttpResponse:
-    context = {"qr_ttl_s": _qr_ttl_s(), "order_ttl": span(settings.ORDER_TTL), "limits": code_tables.limits()}
-    return render(request, "demo/index.html", context)
-
-
-def demo_login(request: HttpRequest) -> HttpResponse:
-    return render(request, "demo/login.html", {"qr_ttl_s": _qr_ttl_s()})
-
-
-def _qr_ttl_s() -> int:
-    return int(settings.WECHAT_QR_TTL.total_seconds())
+def demo(request: HttpRequest, page: str = "index") -> HttpResponse:
+    facts = {"qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds()), "order_ttl": span(settings.ORDER_TTL)}
+    return render(request, f"demo/{page}.html", facts | {"limits": code_tables.limits()})
 
 
 def demo_qr(request: HttpRequest) -> HttpResponse:

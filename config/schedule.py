@@ -12,7 +12,7 @@ def _entry(task: str, schedule: Any, expires_s: int | None = None, **options: An
     return {"task": task, "schedule": schedule, "options": {"expires": expires_s} if expires_s else {}} | options
 
 
-def beat_schedule(*, sends_alerts: bool, has_sandbox: bool, is_practice: bool) -> dict[str, dict[str, Any]]:
+def beat_schedule(*, has_sandbox: bool, is_practice: bool) -> dict[str, dict[str, Any]]:
     schedule = {
         "purge-expired-tokens": _entry("accounts.purge_expired_tokens", crontab(minute=17)),
         "expire-orders": _entry("shop.expire_orders", 2.0, 6),
@@ -44,8 +44,6 @@ def beat_schedule(*, sends_alerts: bool, has_sandbox: bool, is_practice: bool) -
         schedule[f"heartbeat-{queue}"] = _entry(
             "core.heartbeat", 10.0, args=[queue], options={"queue": queue, "expires": 10}
         )
-    if sends_alerts:
-        schedule["alert"] = _entry("core.alert", 300.0, 300)
     if has_sandbox:
         schedule["lessons-keep"] = _entry("lessons.keep_progress", crontab(minute=7), 3000)
         schedule["sandbox-sweep"] = _entry("sandbox.sweep", 3.0, 6)

@@ -62,7 +62,7 @@ if not settings.PRODUCTION:
 if settings.SANDBOX:
     urlpatterns += [
         path("demo/", front.demo),
-        path("demo/login/", front.demo_login),
+        path("demo/login/", front.demo, {"page": "login"}),
         path("demo/login/qr.svg", front.demo_qr),
         path("sandbox/", include("lessons.sandbox_urls")),
         path("sandbox/", include("sandbox.urls")),

@@ -271,9 +271,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **_broker_options,
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: a full disk would end it. Sweeps find what is due
-CELERY_BEAT_SCHEDULE = beat_schedule(
-    sends_alerts=bool(ALERT_MAIL_TO or ALERT_WEBHOOKS), has_sandbox=SANDBOX, is_practice=PRACTICE
-)
+CELERY_BEAT_SCHEDULE = beat_schedule(has_sandbox=SANDBOX, is_practice=PRACTICE)
 
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"

@@ -52,7 +52,7 @@ SUPERFLUOUS = (
     "usr/share/locale",
     "usr/share/man",
 )
-SERVICES = ("web", "socket", "worker-money", "worker-now", "worker-bulk", "beat")
+SERVICES = ("web", "socket", "worker-money", "worker-now", "worker-bulk", "beat", "doctor")
 
 
 class Tools:
@@ -192,6 +192,7 @@ def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
             Visitor(Running(base, home, PASSWORD, print), wechat).refund()
             assert until(lambda: requests.get(f"{base}/health/whole", timeout=9).ok, 60), "a worker is silent"
             assert all(map(compose.is_ended_when_it_hangs, ("worker-bulk", "beat"))), "one that hangs is left"
+            assert compose.inside("doctor", "sh", "-c", "grep -q sleep /proc/[0-9]*/comm"), "nobody sends alerts"
             assert compose.inside("web", "python", "manage.py", "backup", "/tmp/backup.tar"), "no backup"
             assert requests.get(f"{base}/docs/course/login/", timeout=20).ok
             example = zipfile.ZipFile(io.BytesIO(requests.get(f"{base}/docs/vue.zip", timeout=20).content))
