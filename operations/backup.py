@@ -70,7 +70,7 @@ def write(target: Path, *, now: datetime) -> None:
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=part.name, dir=target.parent) as scratch:
             dump = Path(scratch) / "database.dump"
             _run(
                 "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", "--dbname=service=ours"

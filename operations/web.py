@@ -60,7 +60,7 @@ def _with_switches(words: list[str]) -> list[str]:
 
 
 def main() -> None:
-    if os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings.practice":
+    if os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings.practice" and "--blocking-threads" in sys.argv:
         sys.argv[1:] = _with_switches(sys.argv[1:])
     if os.environ.get("LISTEN_PID") == str(os.getpid()):
         AbstractServer._init_shared_socket = _take_socket  # type: ignore[method-assign]

@@ -87,10 +87,10 @@ def test_every_release_is_found_by_its_version():
         assert re.search(f'VERSION"?[ =:]+"{name[1:]}"', subprocess.check_output(command, text=True))
 
 
-def written_files(folder, name, first_port):
+def written_files(folder, name, first_port, more=""):
     """Return the units and the nginx file as ``deploy/upgrade`` writes them for a school."""
     (folder / name).symlink_to(settings.BASE_DIR)
-    (folder / "env").write_text(f"FIRST_PORT={first_port}\n")
+    (folder / "env").write_text(f"FIRST_PORT={first_port}\n{more}")
     environ = {"PATH": "/usr/bin:/bin", "APP": str(folder / name), "ENV_FILE": str(folder / "env")}
     target = folder / f"{name}-files"
     script = str(settings.BASE_DIR / "deploy/upgrade")
@@ -114,6 +114,19 @@ def test_another_school_on_the_machine_has_names_and_ports_of_its_own(tmp_path):
         *("spms-north", "spms_north_web", "spms_north_socket", "spms_north_path", "spms-north-web"),
     }
     assert set(re.findall(r"\b80\d\d\b", text)) == {"8021", "8022"}
+
+
+def test_a_small_school_has_two_processes(tmp_path):
+    files = written_files(tmp_path, "spms-north", 8021, "SMALL=1\n")
+
+    units = {name: files[name] for name in files if "[Install]" in files[name] and name.endswith(".service")}
+    web, worker = units["spms-north-web.service"], units["spms-north-worker@.service"]
+    assert len(units) == 2 and "spms-north-web.socket" in files
+    for option in ("--interface asgi", "--ws", "--workers 1", "config.asgi:application", "--port 8021"):
+        assert f" {option}" in web
+    assert not re.search("no-ws|wsgi|blocking-threads", web.partition("ExecStart=")[2].partition("\n")[0])
+    assert f"-Q {','.join(QUEUES)} --beat " in worker and "--pool threads" in worker
+    assert set(re.findall(r"\b80\d\d\b", files["nginx.conf"])) == {"8021"}
 
 
 @pytest.mark.django_db
