@@ -181,11 +181,10 @@ class Supervisor:
             stop_all([child], STOP_GRACE_S)
             log.unlink(missing_ok=True)  # it holds passwords
         if code:
-            # An error that the command reports itself is one line; anything longer is a traceback: show all of it.
-            is_one_line = len(text.splitlines()) == 1
-            raise StackError(
-                text.partition("Error: ")[2] or text if is_one_line else f"The database cannot be prepared:\n{text}"
-            )
+            reason = re.search(
+                r"^(?:Command)?Error: (.+)\Z", text, re.MULTILINE
+            )  # the last line, unless it is a traceback's
+            raise StackError(reason[1] if reason else f"The database cannot be prepared:\n{text}")
         return text
 
     def _services(self, stack: ExitStack, engines: Engines, lock: IO[str]) -> list[Keeper]:
