@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from core.cache import valkey
 from core.db.direct import connection_refusal
 from core.findings import Finding
 from operations import health, servers
+from operations.units import NAME, ROOT
 from payments import doctor as payments
 from permissions.doctor import roles_and_calls
 from uploads.doctor import room_for_pictures, store_of_pictures
@@ -50,7 +52,8 @@ def examine() -> Iterator[Finding]:
             findings += check()
         except Exception as error:
             what = f"检查 {name} 出错：{type(error).__name__}: {error}"
-            findings.append(NOT_ASKED if engine_is_down(error) else Finding(f"check {name}", False, what))
+            is_down = engine_is_down(error) or engine_is_down(error.__cause__)  # Celery wraps what Valkey raises
+            findings.append(NOT_ASKED if is_down else Finding(f"check {name}", False, what))
         finally:
             connection.close()
         results[name] = findings
@@ -92,7 +95,7 @@ def engines() -> Iterator[Finding]:
             "Valkey",
             "Valkey（Redis）在运行吗？REDIS_URL 对吗？内存满了就调大 maxmemory；只读的是副本。",
         ),
-        "migrations": ("数据表", "运行 `python manage.py migrate`。"),
+        "migrations": ("数据表", f"运行 `{_manage('migrate')}`。"),
     }
     failures = health.failures()
     if "database" in failures:
@@ -103,6 +106,11 @@ def engines() -> Iterator[Finding]:
         yield Finding(name, name not in failures, f"{title}（{name}）：{failures.get(name, '正常')}", remedy)
 
 
+def _manage(command: str) -> str:
+    """Return a command of ours as it can be pasted, where deploy/install has put us; else as at a desk."""
+    if not (file := Path(f"/etc/spms/{NAME}.env")).exists():
+        return f"python manage.py {command}"
+    return f"cd {ROOT}; set -a; . {file}; set +a; sudo -E -u {NAME} .venv/bin/python manage.py {command}"
 
 
 def metrics_token() -> Iterator[Finding]:
@@ -140,7 +148,12 @@ def certificate() -> Iterator[Finding]:
         ):
             certificate = secure.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        yield Finding("certificate", False, f"{host} 的证书不被接受：{error.verify_message}", "用 certbot 重新申请。")
+        yield Finding(
+            "certificate",
+            False,
+            f"{host} 的证书不被接受：{error.verify_message}",
+            "`certbot renew --force-renewal`；自己的机构签的：换上新的，`systemctl reload nginx`。",
+        )
     except OSError as error:
         why = f"{type(error).__name__}: {error}"
         do = "nginx 在运行吗？域名解析对吗？"

@@ -5,6 +5,7 @@ finished; only without it `manage.py backup` adds one, because the file of an up
 dead. PostgreSQL itself keeps when the archive took the last piece of its log.
 """
 
+import os
 import re
 import secrets
 import shutil
@@ -83,6 +84,9 @@ def disk() -> Iterator[Finding]:
         free = shutil.disk_usage(path).free
         what = f"{path} 所在的磁盘还剩 {free >> 20} MB"
         yield Finding(f"disk {gethostname()} {path}", free >= MIN_FREE_BYTES, what, "在磁盘满之前腾出空间。")
+    if not os.access(state := settings.STATE_DIR, os.W_OK | os.X_OK, effective_ids=True):
+        do = f"`chown -R {os.geteuid()}:{os.getegid()} {state}`"
+        yield Finding(f"state {gethostname()}", False, f"服务的用户写不了 {state}", do)
 
 
 def nginx() -> Iterator[Finding]:

@@ -20,7 +20,7 @@ def store_of_pictures() -> Iterator[Finding]:
             folders_try()  # those of earlier months, too, and what a restore has brought back as another user's
     except Exception as error:  # a bucket's client has exceptions of its own
         what = f"图片存不进、读不出{where}：{type(error).__name__}: {error}"
-        do = f"文件夹要属于服务的用户：`chown -R {os.geteuid()}: {where}`；存储桶：检查 MEDIA_S3_*。"
+        do = f"文件夹要属于服务的用户：`chown -R {os.geteuid()}:{os.getegid()} {where}`；存储桶：检查 MEDIA_S3_*。"
         yield Finding(f"store of pictures {gethostname()}", False, what, do)
     else:
         yield Finding("store of pictures", True, f"图片能存进{where}，也能读、能删")

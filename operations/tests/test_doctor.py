@@ -217,6 +217,15 @@ def test_a_full_disk_is_wrong(settings, monkeypatch):
     assert any(str(Path(settings.STATE_DIR)) in what for what in bad(servers.disk))
 
 
+def test_a_state_folder_that_takes_nothing_is_wrong(settings, tmp_path):
+    assert bad(servers.disk) == []
+
+    settings.STATE_DIR = tmp_path / "state"
+    settings.STATE_DIR.touch()  # as root's folder is for another user
+
+    assert bad(servers.disk) == [f"服务的用户写不了 {settings.STATE_DIR}"]
+
+
 @pytest.mark.parametrize(
     ("number", "files", "is_bad"), [(768, 20000, True), (16384, 1024, True), (16384, 20000, False)]
 )
