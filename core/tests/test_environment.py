@@ -19,7 +19,7 @@ from tests.kit import at_once, meeting
 
 HOME = env.BASE_DIR
 # Read by manage.py, make, the dev stack or deploy/upgrade themselves.
-NOT_SETTINGS = {"BIND", "FIRST_PORT", "STATE_DIR"}
+NOT_SETTINGS = {"BIND", "FIRST_PORT", "SMALL", "STATE_DIR"}
 
 
 def test_env_example_names_every_variable_and_no_other():
