@@ -68,7 +68,7 @@ def _token_end(calls: Calls, now: float) -> Calls:
         if run or (call.code == "1004" and call.path != REFRESH):
             run.append(call)
         if Fact.LOGIN in call.facts:
-            if run and len(after_burst(run)) <= 3:
+            if run and len(after_burst(run[:-1], call)) < 3:
                 return [run[0], call]
             run = []
     return []

@@ -66,7 +66,10 @@ def double_submit(calls: Calls) -> list[Calls]:
 
 
 def n_plus_one(calls: Calls) -> list[Calls]:
-    """Find at least 5 readings of one path within 1 s that differ in the value of one parameter. Typing is none."""
+    """Find at least 5 readings of one path within 1 s that differ in the value of one parameter.
+
+    Typing is none, and neither is scrolling: one page asked for after the other.
+    """
     groups: dict[Any, Calls] = defaultdict(list)
     for call in calls:
         if Fact.READING in call.facts and call.values:
@@ -78,7 +81,8 @@ def n_plus_one(calls: Calls) -> list[Calls]:
             burst = [call for call in group[at:] if call.time - group[at].time <= 1]
             kinds = [len(set(column)) for column in zip(*(call.values or [] for call in burst), strict=True)]
             is_loop = len(burst) >= 5 and max(kinds) >= 5 and sum(number > 1 for number in kinds) == 1
-            is_loop = is_loop and not any(is_typing(*pair) for pair in pairwise(burst))
+            is_scrolling = burst[0].query[kinds.index(max(kinds))] == "page" and not _overlap(burst)
+            is_loop = is_loop and not is_scrolling and not any(is_typing(*pair) for pair in pairwise(burst))
             if is_loop:
                 found.append(burst)
             at += len(burst) if is_loop else 1
@@ -96,24 +100,35 @@ def ended_token(calls: Calls) -> list[Calls]:
                 found.append([spent[call.digest], call])
         elif call.code == "1004":
             ended[call.token].append(call)
-        if Fact.LOGIN in call.facts or call is calls[-1]:
-            runs = ([run[0], *after_burst(run)] for run in ended.values())
+        is_login = Fact.LOGIN in call.facts
+        if is_login or call is calls[-1]:
+            runs = ([run[0], *after_burst(run, call if is_login else None)] for run in ended.values())
             found += [run for run in runs if len(run) > 4]
             ended.clear()
     return found
 
 
-def after_burst(calls: Calls) -> Calls:
+def after_burst(calls: Calls, login: Call | None) -> Calls:
     """Return the calls that a client sent when it could know the answer of the first.
 
     A page sends many at once: some are under way when the first is answered, and some wait in the browser or in a proxy
-    for a connection. They show by overlapping; the calls of a client that sends one after the other never do.
+    for a connection. They show by overlapping; the calls of a client that sends one after the other never do. A proxy
+    with a single connection passes both on alike, 5 to 50 ms apart: there a burst shows by a login right behind it, and
+    by calls that all differ.
+
+    :param login: the login or refresh that follows.
     """
+    if login and login.time <= calls[0].end + 2 * QUEUE_S and len(_groups(calls)) == len(calls):
+        return []
     under_way = [call for call in calls if call.time <= calls[0].end]
     queue_ends = max(call.end for call in under_way) + QUEUE_S
     burst = [call for call in calls if call.time <= queue_ends]
-    is_burst = any(second.time < first.end - ROUNDING_S for first, second in pairwise(burst))
-    return calls[len(burst if is_burst else under_way) :]
+    return calls[len(burst if _overlap(burst) else under_way) :]
+
+
+def _overlap(calls: Calls) -> bool:
+    """Tell whether one of the calls was sent before another was answered."""
+    return any(second.time < first.end - ROUNDING_S for first, second in pairwise(calls))
 
 
 def retry_storm(calls: Calls) -> list[Calls]:

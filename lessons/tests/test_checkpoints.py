@@ -5,13 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from lessons.checkpoints import CHECKPOINTS, checkpoint_row, checkpoints_proved
-from lessons.tests.test_signs import LIST, burst, busy, call, login, poll, post, refresh, refused, search
+from lessons.tests.test_signs import LIST, burst, busy, call, login, page, poll, post, refresh, refused, search
 
 NOW = datetime.fromtimestamp(1100, UTC)
-
-
-def page(time, number, **fields):
-    return call(time, query=["page", "count"], values=[f"p{number}", "c"], **fields)
 
 
 PROOFS = {

@@ -26,6 +26,10 @@ def student(time, number, **fields):
     return call(time, "/order/get_order", query=["order_id"], values=[number], digest=number, **fields)
 
 
+def page(time, number, **fields):
+    return call(time, query=["page", "count"], values=[f"p{number}", "c"], **fields)
+
+
 def poll(time, facts="d", **fields):
     return call(time, POLL, facts, **fields)
 
@@ -74,8 +78,10 @@ OTHER_SINS = [
     ("n_plus_one", [search(at * 0.1, name) for at, name in enumerate("王李张刘陈")]),
     ("ended_token", [refresh(0), refresh(9, "", "1004")]),
     ("ended_token", [refused(at / 50, ms=15) for at in range(5)]),
+    ("ended_token", [*(refused(at / 30, ms=15, digest=f"{at}") for at in range(5))]),
     ("retry_storm", [busy(0), *(call(0.1 + at / 2) for at in range(5))]),
     ("retry_storm", [call(0, facts="", http=429, retry_s=9, digest="a"), call(3, digest="a")]),
+    ("n_plus_one", [page(at * 0.01, at) for at in range(7)]),
     ("poll_after_end", [poll(0), poll(2, "of"), poll(4, "of")]),
     ("wrong_path", [wrong(0, "g"), wrong(1, "g"), wrong(2)]),
 ]
@@ -95,10 +101,15 @@ NEAR_MISSES = {
     "four of one path": [student(at * 0.1, f"{at}") for at in range(4)],
     "five in two seconds": [student(at * 0.5, f"{at}") for at in range(5)],
     "five equal ones": [student(at * 0.1, "7") for at in range(5)],
+    "an infinite scroll": [page(at * 0.04, at) for at in range(7)],
     "two parameters differ": [call(at / 9, query=["page", "class"], values=[f"{at}", f"c{at}"]) for at in range(5)],
     "eight under way when the token ended": [*(refused(0.01 * at, ms=200) for at in range(8)), refresh(0.5)],
     "twelve at once, then a login": [*burst(), login(9)],
     "twelve at once in a slow network": [*burst(slower=20), *(refused(at) for at in (9, 10, 11)), login(12)],
+    "twelve one by one through a proxy, then a login": [
+        *(refused(at / 30, ms=15, digest=f"{at}") for at in range(12)),
+        login(0.6),
+    ],
     "three more, then a login": [*(refused(at) for at in range(4)), login(5), *(refused(6 + at) for at in range(4))],
     "another token": [refused(at, token=f"{at % 2}") for at in range(8)],
     "two refresh tokens": [refresh(0, digest="a"), refresh(9, digest="b"), refresh(10, "", "1004", digest="c")],
