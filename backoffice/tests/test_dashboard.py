@@ -201,5 +201,9 @@ def test_a_role_finds_its_own_sections_and_no_other(office, staff, stock, roleid
     for title in every.keys() - shown.keys():
         assert client.get(every[title], follow=True).status_code == 403, title
     if roleid == "200":
-        User.objects.get(username="staff200").role.permissions.clear()
+        role = User.objects.get(username="staff200").role
+        role.permissions.clear()
         assert "还没有任何后台权限" in client.get(HOME).content.decode()
+        role.permissions.set([Permission.objects.get(codename="view_room")])  # a right that has no figures
+        page = client.get(HOME).content.decode()
+        assert "还没有任何后台权限" not in page and '<a href="/admin/dormitory/room/">宿舍房间</a>' in page
