@@ -21,7 +21,7 @@ from core.ids import storable
 from core.times import format_office_time
 from dormitory import services
 from dormitory.models import Room
-from dormitory.selectors import TAKEN, beds_of, buildings, homeless, rooms, rooms_found, stays_of
+from dormitory.selectors import MAX_HOMELESS, TAKEN, beds_of, buildings, homeless, rooms, rooms_found, stays_of
 from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn, ExportSheet
@@ -178,6 +178,7 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
             "student": student,
             "stay": student and stays_of(student=student, ends_at=None).first(),
             "found": homeless(asked["q"], scope) if asked["q"] else (),
+            "max_found": MAX_HOMELESS,
             "may_change": self.has_change_permission(request),
         }
         return page_shown(self, request, "dormitory/beds.html", "床位图", **context)

@@ -7,7 +7,7 @@ from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from dormitory.models import Room, Stay
 from permissions.scope import EVERYTHING, Scope
-from students.models import Student
+from students.models import PRESENT_STATES, Student
 
 MAX_HOMELESS = 10
 TAKEN = Count("stays", filter=Q(stays__ends_at=None))
@@ -73,6 +73,7 @@ def buildings(scope: Scope = EVERYTHING) -> list[str]:
 
 
 def homeless(text: str, scope: Scope) -> QuerySet[Student]:
-    """Return a few students without a bed whose name begins with ``text``, or whose number it is."""
-    students = Student.objects.filter(scope.visible(of=Student)).filter(Q(name__startswith=text) | Q(sid=text.upper()))
+    """Return a few students without a bed whose name begins with ``text``, or whose number it is, but none who left."""
+    students = Student.objects.filter(scope.school.visible(of=Student), state__in=PRESENT_STATES)
+    students = students.filter(Q(name__startswith=text) | Q(sid=text.upper()))
     return students.exclude(pk__in=Stay.objects.filter(ends_at=None).values("student")).order_by("-pk")[:MAX_HOMELESS]

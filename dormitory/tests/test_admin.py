@@ -59,8 +59,11 @@ def test_rooms_are_added_and_changed_by_the_rules_of_the_calls(office, room):
 
 def test_a_student_moves_in_to_another_bed_and_out(office, room):
     [tan] = students("谭鹏", gender="男")
+    students("谭走", state="withdrawn")
     found = text_of(office.get(f"{BEDS}?building=1号楼&q=谭"))
-    assert f"student={tan.sid}" in found and "谭鹏（H51901）" in found
+    assert f"student={tan.sid}" in found and "谭鹏（H51901）" in found and "谭走" not in found
+    students(*(f"王{number}" for number in range(11)))
+    assert "只列出 10 名" in text_of(office.get(f"{BEDS}?q=王")) and "只列出" not in found
 
     assert messages_of(press(office, tan, f"{room.pk}-2")) == ["谭鹏：入住完成，1号楼 101 2号床"]
     assert messages_of(press(office, tan, f"{room.pk}-1")) == ["谭鹏：入住完成，1号楼 101 1号床"]
