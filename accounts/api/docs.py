@@ -9,6 +9,7 @@ from accounts import errors
 from accounts.api import params
 from accounts.api.rows import LoginLogEntryJson, PermissionJson, UserJson
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
+from accounts.passwords import MIN_LENGTH
 from accounts.services import sms_codes
 from accounts.wechat import WechatLost, WechatUnclear
 from core.api.endpoint import Doc
@@ -48,6 +49,7 @@ _USER: dict[str, Any] = {
 LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson, "notice": NotRequired[str]}
 
 _SMS_CODE = (errors.SmsCodeNotAsked, errors.SmsCodeIncomplete, errors.SmsCodeWrong)
+TOO_WEAK = errors.PasswordTooWeak(f"密码不符合要求:密码长度太短。密码必须包含至少 {MIN_LENGTH} 个字符。")
 # The refusals of calls that accept pictures: the decoders are busy, the disk is full, or this address sent too many.
 _PICTURE_LATER = (ServiceUnavailable, Throttled(30))
 
@@ -126,7 +128,7 @@ REGISTER = Doc(
         errors.RoleUnknown,
         errors.PhoneTaken,
         errors.PhoneMasked,
-        errors.PasswordTooWeak("密码不符合要求:密码长度太短。密码必须包含至少 6 个字符。"),
+        TOO_WEAK,
     ],
 )
 UPDATE_PASSWORD = Doc(
@@ -137,7 +139,7 @@ UPDATE_PASSWORD = Doc(
         errors.UserUnknown,
         errors.PasswordNotChanged,
         errors.DemoPasswordStays,
-        errors.PasswordTooWeak("密码不符合要求:密码长度太短。密码必须包含至少 6 个字符。"),
+        TOO_WEAK,
         NotPermitted,
         errors.TooManyFailures(42),
     ],

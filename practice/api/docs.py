@@ -16,7 +16,7 @@ JOIN = Doc(
         InvitationInvalid,
         errors.RegistrationIncomplete,
         errors.UsernameTaken,
-        errors.PasswordTooWeak("密码不符合要求:密码长度太短。密码必须包含至少 6 个字符。"),
+        docs.TOO_WEAK,
         errors.CaptchaWrong,
         Throttled(30),
     ],

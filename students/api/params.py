@@ -5,8 +5,7 @@ from typing import Any
 from django.core.validators import MaxLengthValidator
 from rest_framework import serializers
 
-from core.api.params import PageParams, Params, Picture, PlainText, WholeNumber
-from core.errors import BadParameter, DomainError
+from core.api.params import NamingParams, PageParams, Params, Picture, PlainText, WholeNumber
 from students.columns import BY_WIRE
 from students.errors import StudentIdMissing
 from students.models import MAX_AGE, MIN_AGE, Student
@@ -41,10 +40,8 @@ class StudentParams(Params):
     description = text("description", "一句话对自己的评价")
 
 
-class AddParams(StudentParams):
-    def refusal(self) -> DomainError:
-        missing = self.missing()
-        return BadParameter(f"缺少参数: {', '.join(missing)}") if missing else super().refusal()
+class AddParams(NamingParams, StudentParams):
+    """What a new student needs; the picture apart."""
 
 
 class EditParams(StudentParams):
