@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -16,13 +17,14 @@ from prometheus_client import REGISTRY
 from wechatpy.pay.utils import calculate_signature
 
 from payments.errors import EventCut
+from payments.listener import PaymentListener
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus
 from payments.selectors import events_to_do
 from payments.services.notices import MAX_BODY, event_acknowledge, event_replay, events_purge
 from payments.services.refund import refund_run
 from payments.tests.conftest import request
 from payments.tests.fake_wechat import API_KEY, sign_v2, to_xml
-from tests.kit import at_once
+from tests.kit import at_once, listener_replaced
 
 pytestmark = pytest.mark.django_db
 
@@ -398,6 +400,30 @@ def test_many_at_once_for_a_payment_unknown_here_are_one_payment(shop, wechat):
 
     assert at_once([lambda: post_v2(wechat.notice_v2(number)).content] * 10) == [OK_XML] * 10
     assert len(shop.paid) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_refund", [True, False])
+def test_an_orders_lock_is_waited_for_less_long_than_wechat_waits_for_us(start, paid, shop, wechat, is_refund):
+    """WeChat waits 5 s; PostgreSQL's own limit is 10."""
+    limits = []
+
+    def lock(*, out_trade_no):
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            limits.append(cursor.fetchone()[0])
+        return shop.lock(out_trade_no=out_trade_no)
+
+    if is_refund:
+        refund = refund_run(refund_id=request(paid(), 1000).pk, now=timezone.now())
+        send = partial(post_v3, *wechat.refund_notice_v3(refund.out_refund_no))
+    else:
+        wechat.pay(number := start().out_trade_no)
+        send = partial(post_v2, wechat.notice_v2(number))
+
+    with listener_replaced(PaymentListener(lock, shop.on_paid, shop.on_refund_changed)):
+        assert "SUCCESS" in send().content.decode()
+    assert set(limits) == {"3s"}
 
 
 # --- Whatever arrives: only what the provider signed for this order pays it, and nothing breaks ---
