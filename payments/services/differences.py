@@ -28,7 +28,7 @@ from payments.models import (
     RefundStatus,
     TradeType,
 )
-from payments.services.common import limit_lock_wait, log_step, money_arrived, provider_refusals, set_state, sweep
+from payments.services.common import log_step, money_arrived, provider_refusals, set_state, sweep
 from payments.services.confirm import payment_record
 from payments.services.listener_call import lock_payment, order_total
 from payments.services.refund import refund_create, refund_record, require_room
@@ -274,7 +274,6 @@ def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) ->
     :raises RefundNotPossible: the money belongs to an order, or is on its way back.
     """
     with transaction.atomic():
-        limit_lock_wait()
         owed_fen = order_total(result.out_trade_no, None)
         payment = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
         _require_stray(payment, owed_fen, result)
