@@ -80,6 +80,8 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
     with transaction.atomic():
         class_get(after)
         students, archived = _class_lock(before, mark)
+        if not (students or archived or users_of_class(before).exists()):  # merged already, before a second click
+            raise ClassStepRefused(f"{before} 里没有人，不用合并")
         # Both rows: of two merges in opposite directions at one instant, the second finds its target ended.
         list(SchoolClass.objects.select_for_update().filter(name__in=[before, after]).order_by("name"))
         row = _row_lock(before)

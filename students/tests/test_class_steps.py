@@ -211,6 +211,7 @@ def test_what_is_refused_changes_nothing(school):
     students("钱七", class_name="H5")  # nobody has asked for this class yet
     list(class_rows())
     SchoolClass.objects.filter(name="H5").update(state=ClassState.ENDED)
+    SchoolClass.objects.create(name="H6")
     before = everything()
     for step, refusal in (
         (partial(rename, "H1", "H2"), ClassStepRefused),
@@ -219,6 +220,7 @@ def test_what_is_refused_changes_nothing(school):
         (partial(rename, "H1", "H" * 40), ClassStepRefused),  # longer than an account's class may be
         (partial(merge, "H1", "H7"), ClassUnknown),
         (partial(merge, "H1", "H5"), ClassStepRefused),
+        (partial(merge, "H6", "H1"), ClassStepRefused),  # all of it has gone already
         (partial(class_rename, before="H1", after="H9", mark=mark("H2"), user_pk=None, now=NOW), SelectionChanged),
     ):
         with pytest.raises(refusal):
