@@ -38,7 +38,11 @@ def take(page: Page, name: str) -> None:
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
     context = browser.new_context(
-        base_url=BASE, locale="zh-CN", color_scheme="light", viewport={"width": 1280, "height": 800}
+        base_url=BASE,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+        color_scheme="light",
+        viewport={"width": 1280, "height": 800},
     )
     page = context.new_page()
     page.set_default_timeout(60_000)
