@@ -27,7 +27,6 @@ from practice.errors import InvitationInvalid
 from practice.selectors import practice_students
 from practice.services import (
     MAX_PLACES,
-    Entries,
     class_end,
     entries_clear,
     entries_count,
@@ -37,6 +36,7 @@ from practice.services import (
 from shop.services.catalogue import catalogue_clear
 from students.invented import practice_add
 
+_ENTERED = "{} 名学员、{} 个商品和类目、{} 场考勤、{} 间宿舍"
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
 
 
@@ -114,7 +114,10 @@ class Click:
         cleared = entries_clear(user_pks=pks, actor_pk=self.request.user.pk, now=now, keeps_practice=not is_renewed)
         if is_renewed:
             practice_add(user_pks=pks, number=practice_students(self.class_name), now=now)
-        return f"已清空 {cleared}"
+        return f"已清空 {_ENTERED.format(*cleared)}"
+
+    def entered(self, *, has_practice: bool) -> str:
+        return _ENTERED.format(*entries_count(self.pks, has_practice=has_practice))
 
     def fault(self) -> str:
         name, minutes = self.field("preset"), self.field("minutes")
@@ -149,7 +152,7 @@ class Action:
     run: Callable[[Click], str | HttpResponse]
     title: str = ""
     text: str = ""
-    count: Callable[[Click], Entries | str] = lambda click: ""  # of what goes, for that page
+    entered: Callable[[Click], str] = lambda click: ""  # what goes, for that page
     needs_password: bool = True
     is_for_root: bool = False
 
@@ -194,14 +197,14 @@ ACTIONS = {
         lambda click: click.clear(is_renewed=False),
         "清空 {who} 录入的数据",
         _CLEARED.format("没有改过的练习学员不变。"),
-        lambda click: entries_count(click.pks, has_practice=False),
+        lambda click: click.entered(has_practice=False),
         needs_password=False,
     ),
     "renew": Action(
         lambda click: click.clear(is_renewed=True),
         "清空 {who} 录入的数据",
         _CLEARED.format("练习学员换成新的一份。"),
-        lambda click: entries_count(click.pks, has_practice=True),
+        lambda click: click.entered(has_practice=True),
         needs_password=False,
     ),
     "fault": Action(Click.fault, needs_password=False),
@@ -231,7 +234,7 @@ def action_do(request: HttpRequest, do: str, class_name: str) -> HttpResponse:
     if action.title and SURE not in request.POST:
         title, text = map(click.worded, (action.title, action.text))
         posted = [("do", do), ("class_name", class_name), (SURE, 1)]
-        context = {"title": title, "text": text, "sum": action.count(click), "posted": posted, "is_grave": True}
+        context = {"title": title, "text": text, "sum": action.entered(click), "posted": posted, "is_grave": True}
         return render(request, "backoffice/sure.html", admin.site.each_context(request) | context)
     try:
         done = action.run(click)

@@ -54,21 +54,17 @@ def signs(request: HttpRequest, body: Any) -> JsonResponse:
 def checkpoints(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells what has been reached. POST chooses for a class: ``{"class_name", "checkpoints": [...], "until"}``."""
     if request.method == "POST":
-        return _choose(request, body)
+        users = others_named(account_of(request), {"class_name": body.get("class_name")})
+        if users is None:
+            raise Refusal("class_name is needed", 404)
+        name = users[0].class_name
+        names, until = plan_set(class_name=name, checkpoints=body.get("checkpoints"), until=body.get("until"))
+        return JsonResponse({"class_name": name, "checkpoints": names, "until": until})
     asked = _asked(request)
     done = progress_update({user.pk: calls for user, calls in asked}, now=times.now())
     names, _ = plan_of(asked[0][0].class_name)
     rows = ((user, [checkpoint_row(name, done[user.pk].get(name)) for name in names]) for user, _ in asked)
     return JsonResponse({"checkpoints": _told(request, rows)})
-
-
-def _choose(request: HttpRequest, body: Any) -> JsonResponse:
-    users = others_named(account_of(request), {"class_name": body.get("class_name")})
-    if users is None:
-        raise Refusal("class_name is needed", 404)
-    class_name = users[0].class_name
-    names, until = plan_set(class_name=class_name, checkpoints=body.get("checkpoints"), until=body.get("until"))
-    return JsonResponse({"class_name": class_name, "checkpoints": names, "until": until})
 
 
 @never_cache

@@ -16,7 +16,6 @@ from lessons.calls import Call
 from lessons.checkpoints import CHECKPOINTS, checkpoints_proved
 from lessons.models import Done, Plan
 from lessons.selectors import may_teach, teaching_scope
-from permissions.scope import EVERYTHING
 from practice.selectors import class_names
 from practice.services import terms_keep
 from students.accounts import accounts_link
@@ -31,19 +30,18 @@ demo_reset = Register[Callable[[], list[str]]]("how the demo data is put back") 
 
 @transaction.atomic
 def class_open(
-    class_name: str, trainees: list[Trainee], roleid: str, scope: str, students: int, *, by: User | None = None
+    class_name: str, trainees: list[Trainee], roleid: str, scope: str, students: int, *, by: User
 ) -> list[Slip]:
     """Make the accounts of a class, each with practice students of its own; return the slips.
 
     All or nothing: an account that stayed behind would have a password that nobody has seen.
 
-    :param by: who becomes its teacher, and may link accounts to students of the own classes alone; None links all.
+    :param by: who becomes its teacher, and links accounts to students of the own classes alone; root to all.
     :raises ClassAccountsRefused: see ``class_take`` and ``class_accounts_create``.
     """
-    if by:
-        class_take(by, class_name)
+    class_take(by, class_name)
     slips = class_accounts_create(class_name=class_name, trainees=trainees, roleid=roleid, scope=scope)
-    accounts_link(slips, teaching_scope(by) if by else EVERYTHING)
+    accounts_link(slips, teaching_scope(by))
     pks = pks_of(*(slip.username for slip in slips))
     practice_add(user_pks=pks, number=min(students, MAX_PRACTICE), now=times.now())
     terms_keep(class_name=class_name, roleid=roleid, scope=scope, students=students)

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -160,34 +160,25 @@ def _account(person: dict[str, Any], invitation: Invitation | None, *, now: date
     return user
 
 
-class Entries(NamedTuple):
-    """How much accounts have entered, or how much of it was cleared."""
-
-    students: int
-    goods: int
-    sessions: int
-    rooms: int
-
-    def __str__(self) -> str:
-        return f"{self.students} 名学员、{self.goods} 个商品和类目、{self.sessions} 场考勤、{self.rooms} 间宿舍"
+Entries = tuple[int, int, int, int]  # how many students, products and categories, sessions of attendance, rooms
 
 
 def entries_count(user_pks: Sequence[int], *, has_practice: bool) -> Entries:
     students = students_entered(user_pks, has_practice=has_practice).count()
     goods = sum(rows.count() for rows in goods_entered(user_pks))
-    return Entries(students, goods, sessions_entered(user_pks).count(), rooms_entered(user_pks).count())
+    return students, goods, sessions_entered(user_pks).count(), rooms_entered(user_pks).count()
 
 
 def entries_clear(
     *, user_pks: Sequence[int], actor_pk: int | None, now: datetime, keeps_practice: bool = False
 ) -> Entries:
-    """Delete what the accounts have entered, and take their products and categories off sale.
+    """Delete what the accounts have entered, and take their products and categories off sale; return how much.
 
     :param keeps_practice: see ``students_clear``.
     """
     students = students_clear(user_pks=user_pks, actor_pk=actor_pk, now=now, keeps_practice=keeps_practice)
     goods = catalogue_clear(user_pks=user_pks, now=now)
-    return Entries(students, goods, sessions_clear(user_pks=user_pks), rooms_clear(user_pks=user_pks))
+    return students, goods, sessions_clear(user_pks=user_pks), rooms_clear(user_pks=user_pks)
 
 
 def accounts_clear(*, pks: Iterable[int], now: datetime) -> int:

@@ -19,7 +19,6 @@ _REFUNDS = "wxpay/v3/refund/domestic/refunds"
 urlpatterns = [
     path("", pages.index, name="index"),
     path("faults/", pages.faults, name="faults"),
-    path("deliveries/<int:pk>/send/", pages.delivery_send_now, name="delivery_send_now"),
     path("calls/", pages.calls, name="calls"),
     path("control/faults", api.faults),
     path("control/pay", api.pay),

@@ -9,7 +9,7 @@ from io import StringIO
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -176,34 +176,6 @@ def test_only_root_opens_the_page(person):
         assert director.get(page).status_code == 403
     assert director.post(PAGE, {"do": "demo", "sure": "1"}).status_code == 403
     assert Client().get(PAGE).status_code == 302
-
-
-def test_the_command_makes_accounts_from_a_file(roles, tmp_path, capsys):
-    (tmp_path / "H51901.txt").write_text("谭鹏\n王欣怡 2026002", "utf-8")
-
-    call_command("class_accounts", str(tmp_path / "H51901.txt"), "--role", "102", "--practice", "2")
-
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [row[:3] for row in rows] == [["谭鹏", "", "h51901-01"], ["王欣怡", "2026002", "2026002"]]
-    assert Student.objects.filter(created_by__username="2026002").count() == 2
-
-    call_command("class_accounts", "--class", "H51901", "--reset")
-    call_command("class_accounts", "--class", "H51901", "--delete")
-    assert not User.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        ([], "Name the class"),
-        (["--class", "H51901"], "Name the list"),
-        (["/nowhere.txt"], "cannot be read"),
-        (["/dev/null", "--class", "H51901"], "名单是空的"),
-    ],
-)
-def test_the_command_says_what_is_missing(roles, arguments, reason):
-    with pytest.raises(CommandError, match=reason):
-        call_command("class_accounts", *arguments)
 
 
 @pytest.fixture

@@ -31,11 +31,11 @@ PEOPLE = ("root", "teacher of A", "teacher of B", "staff")
 def people(office, person, roles):
     """Two classes of two, each with a teacher; a member of staff with all other rights. Browsers by who it is."""
     roles["103"].permissions.add(Permission.objects.get(codename="teach"))
-    made = {"root": office}
+    made, root = {"root": office}, User.objects.get(username="root")
     for name in "AB":
-        class_open(f"H{name}", [Trainee("李雷"), Trainee("韩梅梅")], "102", "own", 2)
+        class_open(f"H{name}", [Trainee("李雷"), Trainee("韩梅梅")], "102", "own", 2, by=root)
         teacher = person(f"teacher-{name}", "103", is_staff=True).user
-        SchoolClass.objects.create(name=f"H{name}").teachers.add(teacher)
+        SchoolClass.objects.get(name=f"H{name}").teachers.add(teacher)
         made[f"teacher of {name}"] = logged_in(teacher)
     made["staff"] = logged_in(person("staff", "102", is_staff=True).user)
     return made

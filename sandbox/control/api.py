@@ -23,7 +23,7 @@ from accounts.models import User
 from core import times
 from core.api.request import token_of_head
 from core.ids import storable
-from sandbox.callers import Caller, caller_of, phone_of, trainees
+from sandbox.callers import Caller, caller_of, trainees
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, FaultKind, Refund, Trade
 from sandbox.pay.errors import Refused
@@ -185,15 +185,14 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
     The caller's token or phone says whose calls change. Root may name others: ``unid``, or ``class_name`` for a whole
     class; a teacher those of the own classes.
     """
-    principal, phone = principal_of(token_of_head(request) or ""), phone_of(request)
-    if principal is None and (phone is None or is_demo_account(phone.username)):
+    principal, me = principal_of(token_of_head(request) or ""), account_of(request)
+    if principal is None and is_demo_account(me.username):
         raise Refusal("a valid token is needed, in the header authorization", 403)
-    caller: Any = principal or phone
-    is_root, jti = caller.role.is_root, own_jti(principal.claims) if principal else ""
+    is_root, jti = me.role.is_root, own_jti(principal.claims) if principal else ""
     if request.method == "POST":
-        others = others_named(account_of(request), body) if body.keys() & {"unid", "class_name"} else None
+        others = others_named(me, body)
         of = "" if others else jti
-        for unid in [user.unid for user in others] if others else [caller.unid]:
+        for unid in [user.unid for user in others or [me]]:
             before = switch_at(unid, of)
             if before and before.is_of_teacher and not (is_root or others):
                 raise Refusal("this switch was set by the teacher", 403)
@@ -201,7 +200,7 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
                 switch_clear(unid, of)
             else:
                 switch_set(body, unid=unid, jti=of, is_of_teacher=bool(others), now=times.now())
-    on = switches_on() if is_root else [one for one in (switch_at(caller.unid, jti),) if one]
+    on = switches_on() if is_root else [one for one in (switch_at(me.unid, jti),) if one]
     return JsonResponse({"switches": [asdict(switch) for switch in on]})
 
 

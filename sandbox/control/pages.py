@@ -16,7 +16,6 @@ from core.api.request import absolute_url
 from sandbox.callers import Caller, caller_of
 from sandbox.faults import changes_of, fault_form, faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
-from sandbox.pay.notices import delivery_requeue
 from sandbox.pay.pages import twin_url
 from sandbox.switches import ANSWERS, MAX_DELAY_MS, switches_on
 
@@ -69,12 +68,4 @@ def faults(request: HttpRequest) -> HttpResponse:
     if not caller_of(request).sees_all:
         raise PermissionDenied
     faults_set(changes=changes_of(request.POST), reset=True)
-    return redirect("sandbox:index")
-
-
-@require_POST
-def delivery_send_now(request: HttpRequest, pk: int) -> HttpResponse:
-    if not Delivery.objects.filter(caller_of(request).orders("trade__"), pk=pk).exists():
-        raise PermissionDenied
-    delivery_requeue(delivery_id=pk, now=timezone.now())
     return redirect("sandbox:index")

@@ -24,10 +24,7 @@ Row = dict[str, str | int]  # by title; amounts are in fen
 
 
 def bill_text(*, bill_date: str, now: datetime) -> bytes:
-    """Make the bill of a day.
-
-    :raises Refused: PARAM, BILL_DATE, BILL_LATE, NO_BILL.
-    """
+    """Make the bill of a day."""
     begins = datetime.combine(_day(bill_date, now), time.min, SHANGHAI)
     rows = _rows(begins, begins + timedelta(days=1))
     if not rows:

@@ -131,10 +131,3 @@ def _record(delivery: Delivery, status: int | None, body: bytes) -> DeliveryStat
     next_try_at = timezone.now() + timedelta(seconds=wait_s)
     mine.update(state=state, last_status=status, last_answer=text, next_try_at=next_try_at)
     return state
-
-
-def delivery_requeue(*, delivery_id: int, now: datetime) -> None:
-    """Send a notification again now, whatever its state."""
-    again = Delivery.objects.filter(pk=delivery_id)
-    if again.update(state=DeliveryState.DUE, next_try_at=now):
-        task_send("sandbox.deliver", delivery_id)

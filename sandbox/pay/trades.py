@@ -25,10 +25,7 @@ BATCH = 50
 
 
 def trade_create(*, draft: Trade, now: datetime) -> PayCode:
-    """Save an order and return its code. An order placed again with equal parameters gets a new code.
-
-    :raises Refused: ORDER_PAID, ORDER_CLOSED, NUMBER_USED, TIME_EXPIRE.
-    """
+    """Save an order and return its code. An order placed again with equal parameters gets a new code."""
     draft.created_at = now
     with transaction.atomic():
         Trade.objects.bulk_create([draft], ignore_conflicts=True)
@@ -48,10 +45,7 @@ def trade_create(*, draft: Trade, now: datetime) -> PayCode:
 
 
 def trade_find(**number: str) -> Trade:
-    """Find an order by ``out_trade_no`` or ``transaction_id``.
-
-    :raises Refused: ORDER_UNKNOWN.
-    """
+    """Find an order by ``out_trade_no`` or ``transaction_id``."""
     trade = Trade.objects.filter(**number).first()
     if trade is None:
         raise Refused(Reason.ORDER_UNKNOWN)
@@ -59,10 +53,7 @@ def trade_find(**number: str) -> Trade:
 
 
 def trade_close(*, out_trade_no: str, now: datetime) -> None:
-    """Close an unpaid order.
-
-    :raises Refused: ORDER_UNKNOWN, ORDER_PAID, ORDER_CLOSED.
-    """
+    """Close an unpaid order."""
     with transaction.atomic():
         trade = _lock(trade_find(out_trade_no=out_trade_no))
         _require_open(trade)
@@ -74,7 +65,6 @@ def trade_pay(*, code: PayCode, payer: str = "", now: datetime) -> Trade:
     """Pay an order, as the phone's owner does. The merchant is notified after the commit.
 
     :param payer: the openid of who pays; "" for somebody who is not known.
-    :raises Refused: ORDER_PAID, ORDER_CLOSED, EXPIRED.
     """
     with transaction.atomic():
         trade = _lock(code.trade)
@@ -112,10 +102,7 @@ def _lock(trade: Trade) -> Trade:
 
 
 def refund_create(*, draft: Refund, total_fee: int, now: datetime) -> Refund:
-    """Accept a refund. A known number with the same amounts returns the refund that exists.
-
-    :raises Refused: NOT_PAID, NUMBER_REFUNDED, REFUND_TOO_MUCH.
-    """
+    """Accept a refund. A known number with the same amounts returns the refund that exists."""
     draft.created_at, draft.settles_at = now, now + SETTLES_AFTER
     digits = get_random_string(18, "0123456789")
     draft.refund_id = f"503{digits[:8]}{local(now):%Y%m%d}{digits[8:]}"
@@ -159,10 +146,7 @@ def _outcome(refund: Refund) -> RefundState:
 
 
 def _check_room(trade: Trade, fen: int) -> None:
-    """Check that ``fen`` of the order may be refunded.
-
-    :raises Refused: NOT_PAID, REFUND_TOO_MUCH.
-    """
+    """Check that ``fen`` of the order may be refunded."""
     if not trade.is_paid:
         raise Refused(Reason.NOT_PAID)
     sums = trade.refunds.exclude(state=RefundState.CLOSED).aggregate(fen=Sum("refund_fee", default=0))

@@ -57,9 +57,7 @@ def city_named(name: str) -> City:
         raise UnknownCity("city参数错误，没有这个城市")
     if len(name) > 2 and name.endswith(("市", "区", "县")):
         raise UnknownCity("city参数错误，请不要带市和区")
-    syllables = {char: syllable for syllable, chars in _rows("pinyin.txt") for char in chars}
-    pinyin = "".join(syllables.get(char, "") for char in name) or "city"
-    return City(name, pinyin, f"1019{int(sha256(name.encode()).hexdigest()[:8], 16) % 100_000:05}")
+    return City(name, "city", f"1019{int(sha256(name.encode()).hexdigest()[:8], 16) % 100_000:05}")
 
 
 @lru_cache

@@ -31,11 +31,11 @@ def act(office, row, **values):
     return office.post(f"{LIST}{row.pk}/account/", values, follow=True)
 
 
-def test_accounts_made_for_a_class_belong_to_its_students(roles):
+def test_accounts_made_for_a_class_belong_to_its_students(root):
     rows = students("王芳", "李雷", class_name="H1")
     named = [Trainee("王芳", rows[0].sid), Trainee("李雷", rows[1].sid.lower()), Trainee("韩梅梅")]
 
-    class_open("H1", named, "200", "", 0)
+    class_open("H1", named, "200", "", 0, by=root.user)
 
     pairs = dict(Student.objects.values_list("sid", "account__username"))
     assert pairs == {row.sid: row.sid.lower() for row in rows}

@@ -144,7 +144,7 @@ def board(browser):
 
 def test_the_board_names_each_as_what_it_is_and_blames_no_careful_one(roles, root, settings):
     settings.PASSWORD_HASHERS = base.PASSWORD_HASHERS  # those of the web process
-    slips = class_open("H5", [Trainee(f"学员{number}") for number in range(40)], "102", "own", 100)
+    slips = class_open("H5", [Trainee(f"学员{number}") for number in range(40)], "102", "own", 100, by=root.user)
     teacher, took = logged_in(root.user), []
     teacher.get(PAGE)  # the first page of a process loads templates
     (port,) = free_ports(1)
