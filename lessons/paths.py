@@ -5,5 +5,5 @@ LIST, SEARCH = "/students/getstulist", "/students/searchstu"
 SEARCHES = {SEARCH, "/users/getAllUers"}
 POLL = "/order/query_order_status"
 NOTICES = ("/pay/payResult", "/pay/notify")
-SETTERS = {"/cart/check", "/users/updateUser"}  # they set what they name: of two equal ones the second changes nothing
+REPEATABLE = {"/cart/check", "/pay/payment", "/users/updateUser"}  # of two equal ones the second changes nothing
 UPLOADS = ("/upload/uploadImg", "/students/uploadStuAvatar", "/users/uploadAvatar")

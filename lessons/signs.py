@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from lessons.calls import Call, Fact
-from lessons.paths import POLL, REFRESH, SETTERS
+from lessons.paths import POLL, REFRESH, REPEATABLE
 
 Calls = list[Call]
 MANY_ROWS = 100  # of a list without pages
@@ -62,7 +62,7 @@ def double_submit(calls: Calls) -> list[Calls]:
         [first, second]
         for first, second in pairwise(call for call in calls if Fact.CHANGE in call.facts)
         if first.method == "POST" and first.digest and first.same_as(second) and second.time - first.time <= 2
-        if first.path not in SETTERS
+        if first.path not in REPEATABLE
     )
 
 

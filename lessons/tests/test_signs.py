@@ -95,6 +95,7 @@ NEAR_MISSES = {
     "two orders": [post(0, digest="a"), post(1, digest="b")],
     "shopped twice": [post(0, "/cart/add_to_cart"), post(0.5, "/cart/check"), post(1.5, "/cart/add_to_cart")],
     "chosen twice, while orders are refused": [post(0, "/cart/check"), post(0.8, facts=""), post(1, "/cart/check")],
+    "a payment begun twice, by StrictMode": [post(0, "/pay/payment"), post(0.01, "/pay/payment")],
     "a second order, later": [post(0), post(2.1)],
     "one was refused": [post(0), post(1, facts="")],
     "the second answered from a key": [post(0), post(1, facts="ok")],
