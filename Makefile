@@ -82,6 +82,8 @@ clean:  ## remove the virtual environment and caches; the data stays
 # --no-deps: the lists are complete, so pip need not work out what is missing. The bytecode is made for all at
 # once and on all cores, also where PYTHONDONTWRITEBYTECODE is set: every process start would pay for it.
 INSTALL = $(PIP) install -qq --no-deps --no-compile --require-hashes
+NO_PIP = { echo "Error: pip could not fetch the packages; why stands above. They come once, over the network: behind a \
+	mirror PIP_INDEX_URL=https://MIRROR/simple make $(MAKECMDGOALS), without a network docs/starting.md." >&2; exit 1; }
 COMPILE = $(PY) -m compileall -qq -j 0
 
 $(VENV)/ready: requirements.txt
@@ -90,7 +92,7 @@ $(VENV)/ready: requirements.txt
 		echo "Making a virtual environment with $$("$$python" --version)"; \
 		"$$python" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }; fi
 	@echo "Installing the dependencies (once; a minute or so)"
-	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) -r requirements.txt || $(NO_PIP)
 	@$(COMPILE) $(VENV)/lib $(CODE) manage.py || true
 	@# So that .venv/bin/pytest and the like find our packages too; relative, since folders get moved.
 	@for site in $(VENV)/lib/python*/site-packages; do echo ../../../.. > "$$site/project.pth"; done
@@ -101,12 +103,12 @@ $(VENV)/ready: requirements.txt
 	@npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@ || echo "The packages of $* are missing."
 
 $(VENV)/ready-local: $(VENV)/ready requirements-local.txt
-	@$(INSTALL) -r requirements-local.txt
+	@$(INSTALL) -r requirements-local.txt || $(NO_PIP)
 	@$(COMPILE) $(VENV)/lib || true
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready-local requirements-dev.txt
 	@echo "Installing what tests and checks need"
-	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt || $(NO_PIP)
 	@$(COMPILE) $(VENV)/lib || true
 	@touch $@

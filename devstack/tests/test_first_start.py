@@ -1,4 +1,4 @@
-"""The one sentence for a Python that is too old, before anything is installed or imported."""
+"""What stops the first start is one sentence: a Python that is too old, or no network."""
 
 import shutil
 import subprocess
@@ -37,3 +37,18 @@ def test_manage_names_the_version_it_needs():
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=plain_environ(), capture_output=True, text=True)
 
     assert (run.returncode, run.stderr) == (1, "Python 3.11 or newer is needed, this is Python 3.9.\n")
+
+
+@pytest.mark.slow  # it makes a virtual environment
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_says_what_to_do_without_a_network(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.txt").write_text("a2wsgi==1.10.10 --hash=sha256:" + "0" * 64)
+    environ = plain_environ(PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+
+    result = subprocess.run(["make", "install"], cwd=tmp_path, env=environ, capture_output=True, text=True)
+
+    assert result.returncode != 0
+    assert "Error: pip could not fetch the packages; why stands above." in result.stderr
+    assert "PIP_INDEX_URL=https://MIRROR/simple make install" in result.stderr
+    assert not (tmp_path / ".venv/ready").exists()
