@@ -33,7 +33,7 @@ from operations.units import NAME
 MIN_FREE_BYTES = 1 << 30
 MIN_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
 PROXY_WITHIN_S = 4
-NGINX_CONF = Path("/etc/nginx/nginx.conf")
+NGINX_CONF, PGBACKREST_CONF = Path("/etc/nginx/nginx.conf"), Path("/etc/pgbackrest.conf")
 VMSTAT, BOOT = Path("/proc/vmstat"), Path("/proc/sys/kernel/random/boot_id")
 BASE_EVERY = timedelta(hours=26)  # a night's backup, and time for it
 _BACKUP_REMEDY = "见 docs/operations.md；在数据库那台机器上：journalctl -u spms-backup，pgbackrest check。"
@@ -175,7 +175,10 @@ def backups() -> Iterator[Finding]:
         yield Finding("backup", now - last <= BASE_EVERY or is_bad, what, _BACKUP_REMEDY)
     if not has_archive:
         what = "PostgreSQL 没有归档：最近一次备份之后的数据可能丢失"
-        yield Finding("archive", None, what, _BACKUP_REMEDY)
+        was_set_up = (
+            is_bad if PGBACKREST_CONF.is_file() else None
+        )  # a new PostgreSQL may have lost the archive's settings
+        yield Finding("archive", was_set_up, what, _BACKUP_REMEDY)
     elif is_failing or not archived_at:
         what = f"PostgreSQL 的归档不成功；上一次成功：{archived_at}"
         yield Finding("archive", False, what, _BACKUP_REMEDY)

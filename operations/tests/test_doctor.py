@@ -370,8 +370,20 @@ def test_the_file_of_an_upgrade_does_not_hide_that_pgbackrest_is_dead(tmp_path, 
     assert Backup.objects.count() == 1
 
 
-def test_a_backup_that_is_late_is_wrong(settings):
+def test_an_archive_that_was_set_up_and_does_not_run_is_wrong(settings, monkeypatch, tmp_path):
     settings.DEPLOYED = True
+    Backup.objects.create(finished_at=times.now())
+    monkeypatch.setattr(servers, "PGBACKREST_CONF", tmp_path / "pgbackrest.conf")
+    assert bad(servers.backups) == []
+
+    servers.PGBACKREST_CONF.touch()
+
+    assert bad(servers.backups) == ["PostgreSQL 没有归档：最近一次备份之后的数据可能丢失"]
+
+
+def test_a_backup_that_is_late_is_wrong(settings, monkeypatch, tmp_path):
+    settings.DEPLOYED = True
+    monkeypatch.setattr(servers, "PGBACKREST_CONF", tmp_path / "pgbackrest.conf")
     assert bad(servers.backups) == ["从来没有备份过"]
 
     late = Backup.objects.create(finished_at=times.now() - timedelta(hours=27))
