@@ -65,10 +65,7 @@ def faults_set(*, changes: Mapping[str, object], reset: bool = False) -> None:
 
 
 def order_faults_set(*, trade: Trade, changes: Mapping[str, object], reset: bool = False) -> None:
-    """Do the same as ``faults_set`` for one order alone.
-
-    :raises ValueError: also for a kind that is not among ``ORDER_KINDS``; nothing was changed.
-    """
+    """Do the same as ``faults_set`` for one order alone, with the kinds of ``ORDER_KINDS``."""
     values = _values(changes, ORDER_KINDS)
     with transaction.atomic():
         row = Trade.objects.select_for_update().get(pk=trade.pk)

@@ -64,10 +64,7 @@ def _enter(request: HttpRequest) -> HttpResponse:
 
 
 def _user(request: HttpRequest) -> User:
-    """Return who logs in; on this machine the name is enough.
-
-    :raises CredentialsWrong, TooManyFailures: see ``password_verify``.
-    """
+    """Return who logs in, as ``password_verify`` does; on this machine the name is enough."""
     username, password = storable(request.POST.get("username", "")), request.POST.get("password", "")
     if not password and is_this_machine(request):
         user = User.objects.filter(username=username, is_active=True).first()

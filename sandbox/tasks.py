@@ -1,6 +1,6 @@
 """The sandbox's background tasks. A task may run twice or be lost, because the sweep finds everything that is due."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
@@ -29,16 +29,12 @@ def sweep() -> None:
 
 @queued_task("sandbox.purge", queue="bulk")
 def purge() -> None:
-    books_purge(now=timezone.now())
-
-
-def books_purge(*, now: datetime) -> int:
-    """Delete codes, text messages, notifications and orders that ended ``KEEP`` ago. Return how many orders.
+    """Delete codes, text messages, notifications and orders that ended ``KEEP`` ago.
 
     An order has ended when it is closed or refunded in full. A paid one stays, because it may be refunded at any time,
     and so does one that is still open.
     """
-    old = now - KEEP
+    old = timezone.now() - KEEP
     deliveries = Delivery.objects.filter(state=DeliveryState.DUE)
     refunds = Refund.objects.filter(trade=OuterRef("pk"), state=RefundState.SUCCESS, settled_at__lt=old)
     refunded_fen = refunds.order_by().values("trade").annotate(fen=Sum("refund_fee")).values("fen")
@@ -46,4 +42,4 @@ def books_purge(*, now: datetime) -> int:
     rows_purge(TextMessage.objects.filter(at__lt=old))
     rows_purge(PayCode.objects.filter(expires_at__lt=old))
     rows_purge(Delivery.objects.filter(created_at__lt=old).exclude(state=DeliveryState.DUE))
-    return rows_purge(Trade.objects.filter(over).exclude(Exists(deliveries.filter(trade=OuterRef("pk")))))
+    rows_purge(Trade.objects.filter(over).exclude(Exists(deliveries.filter(trade=OuterRef("pk")))))

@@ -125,10 +125,7 @@ class Grant:
 
     @property
     def person(self) -> Person:
-        """Return who allowed it.
-
-        :raises LoginRefused: the account is gone or disabled.
-        """
+        """Return who allowed it; refuse if the account is gone or disabled."""
         if not self.unid:
             return next((person for person in people() if person.name == self.name), Person(self.name))
         user = User.objects.filter(unid=self.unid, is_active=True).first()
@@ -176,10 +173,7 @@ def _answer(call: Callable[[QueryDict], dict[str, Any]]) -> Callable[[HttpReques
 
 
 def _app(query: QueryDict, kind: str) -> str:
-    """Return the id of our app of this kind, which asks.
-
-    :raises LoginRefused: another app asks, or not with its secret.
-    """
+    """Return the id of our app of this kind; refuse if another app asks, or not with its secret."""
     values = sandbox_values()
     if query.get("appid") != values[f"WECHAT_{kind}_ID"]:
         raise LoginRefused(40013)

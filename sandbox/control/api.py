@@ -75,10 +75,7 @@ def _body(request: HttpRequest) -> Body:
 
 
 def account_of(request: HttpRequest) -> User:
-    """Return the account of the token or of the phone.
-
-    :raises Refusal: there is none.
-    """
+    """Return the account of the token or of the phone; refuse where there is none."""
     user = caller_of(request).user
     if user is None:
         raise Refusal(LOGIN, 403)

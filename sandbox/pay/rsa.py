@@ -25,10 +25,7 @@ _NAMES = {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}
 
 
 def request_check(request: HttpRequest, *, now: datetime) -> None:
-    """Check the request's signature: by whom, over what, and when; and the id of the key that answers are checked with.
-
-    :raises Refused: SIGN, PARAM; the text says what is wrong.
-    """
+    """Check the request's signature: by whom, over what, and when; and by which key answers are to be checked."""
     parts = _authorization(request.headers.get("Authorization", ""))
     values = sandbox_values()
     if parts["mchid"] != values["WECHAT_PAY_MCH_ID"]:

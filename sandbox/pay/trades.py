@@ -62,10 +62,7 @@ def trade_close(*, out_trade_no: str, now: datetime) -> None:
 
 
 def trade_pay(*, code: PayCode, payer: str = "", now: datetime) -> Trade:
-    """Pay an order, as the phone's owner does. The merchant is notified after the commit.
-
-    :param payer: the openid of who pays; "" for somebody who is not known.
-    """
+    """Pay an order, as the phone's owner (by the openid; "": nobody known) does. The commit notifies the merchant."""
     with transaction.atomic():
         trade = _lock(code.trade)
         if reason := pay_refusal(trade=trade, code=code, now=now):

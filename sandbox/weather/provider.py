@@ -24,15 +24,8 @@ _WEEK = ["星期一", "星期二", "星期三", "星期四", "星期五", "星�
 # The mean temperature of each month; and where it is at each hour between the day's low (0) and high (100).
 _MONTHS = [3, 5, 10, 16, 21, 25, 28, 27, 23, 17, 11, 5]
 _HOURS = [20, 15, 10, 5, 0, 0, 10, 20, 35, 50, 65, 80, 90, 100, 100, 95, 90, 80, 65, 55, 45, 40, 30, 25]
-# Levels of air quality: up to which index, name, general advice, and advice on masks, sport, going out, windows and
-# purifiers.
-_LEVELS = [
-    (50, "优", "空气很好，可以外出活动，呼吸新鲜空气！", "不用佩戴口罩 适宜运动 适宜外出 适宜开窗 不需要打开"),
-    (100, "良", "除极少数特别敏感的人群以外，可以外出活动。", "不用佩戴口罩 适宜运动 适宜外出 适宜开窗 不需要打开"),
-    (150, "轻度污染", "敏感人群应减少户外活动。", "建议佩戴口罩 减少户外运动 敏感人群减少外出 减少开窗 建议打开"),
-    (200, "中度污染", "应减少户外活动，外出时佩戴口罩。", "请佩戴口罩 不宜户外运动 减少外出 关闭门窗 请打开"),
-    (9999, "重度污染", "应停止户外活动。", "请佩戴口罩 停止户外运动 避免外出 关闭门窗 请打开"),
-]
+_ADVICE = {"kouzhao": "不用佩戴口罩", "yundong": "适宜运动", "waichu": "适宜外出"}
+_ADVICE |= {"kaichuang": "适宜开窗", "jinghuaqi": "不需要打开"}
 
 
 class UnknownCity(Exception):
@@ -75,9 +68,8 @@ def report(city: City, now: datetime) -> dict[str, Any]:
     middle = _MONTHS[seen_at.month - 1]
     low, high = middle - 4, middle + 4
     days = [row[1:] for row in _rows("days.txt") if row[0] == ("cold" if middle < 5 else "warm")]
-    wea, picture, wind, speed, humidity, visibility, index, *alarm = days[
-        (seen_at.toordinal() + int(city.code)) % len(days)
-    ]
+    today = days[(seen_at.toordinal() + int(city.code)) % len(days)]
+    wea, picture, wind, speed, humidity, visibility, index = today
     air = int(index) + seen_at.hour % 7
     return {
         "cityid": city.code,
@@ -101,28 +93,28 @@ def report(city: City, now: datetime) -> dict[str, Any]:
         "pressure": str(1027 - middle),
         "air": str(air),
         "air_pm25": str(air),
-        "air_level": _level(air)[1],
-        "air_tips": _level(air)[2],
-        "alarm": _alarm(city, *alarm),
+        "air_level": _level(air)[0],
+        "air_tips": _level(air)[1],
+        "alarm": {"alarm_type": "", "alarm_level": "", "alarm_content": ""},
         "aqi": _aqi(air, seen_at),
     }
 
 
-def _level(air: int) -> tuple[int, str, str, str]:
-    return next(level for level in _LEVELS if air <= level[0])
-
-
-def _alarm(city: City, kind: str = "", level: str = "") -> dict[str, str]:
-    content = f"{city.name}气象台发布{kind}{level}预警信号，请注意防范。（沙箱）" if kind else ""
-    return {"alarm_type": kind, "alarm_level": level, "alarm_content": content}
+def _level(air: int) -> tuple[str, str]:
+    """Return name and advice of an air quality, which is never worse than 良 here."""
+    return (
+        ("优", "空气很好，可以外出活动，呼吸新鲜空气！")
+        if air <= 50
+        else ("良", "除极少数特别敏感的人群以外，可以外出活动。")
+    )
 
 
 def _aqi(air: int, at: datetime) -> dict[str, str]:
-    fields = {"update_time": f"{at:%H}:00", "air": str(air), "air_level": _level(air)[1], "air_tips": _level(air)[2]}
-    for name, part in {"pm25": air // 2, "pm10": air, "o3": 88, "no2": 19, "so2": 6}.items():
-        fields |= {name: str(part), f"{name}_desc": _level(part)[1]}
-    advice = zip(("kouzhao", "yundong", "waichu", "kaichuang", "jinghuaqi"), _level(air)[3].split(), strict=True)
-    return fields | {"co": "0.6", "co_desc": "优"} | dict(advice)
+    name, tips = _level(air)
+    fields = {"update_time": f"{at:%H}:00", "air": str(air), "air_level": name, "air_tips": tips}
+    for part, value in {"pm25": air // 2, "pm10": air, "o3": 88, "no2": 19, "so2": 6}.items():
+        fields |= {part: str(value), f"{part}_desc": _level(value)[0]}
+    return fields | {"co": "0.6", "co_desc": "优"} | _ADVICE
 
 
 @provider_endpoint(slow=FaultKind.WEATHER_SLOW, down=FaultKind.WEATHER_DOWN)
