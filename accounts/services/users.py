@@ -146,8 +146,8 @@ def _changes_allowed(user: User, changes: dict[str, Any], *, by_root: bool) -> d
 
 
 @transaction.atomic
-def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int) -> int:
-    """Delete users for good, either all that are named or none; return how many.
+def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int) -> None:
+    """Delete users for good, either all that are named or none.
 
     Tokens, sessions, cart and avatar are deleted too. Orders, payments and logs stay and point to no user any more.
 
@@ -166,7 +166,6 @@ def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int)
             raise errors.UserNotDeleted("不能删除超级管理员")
     for user in users:
         user.delete()
-    return len(users)
 
 
 def password_check(password: str, user: User) -> None:

@@ -201,7 +201,7 @@ def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> D
     return _examine(difference, "已补记", actor, now)
 
 
-def difference_accept(*, difference_id: int, reason: str, actor: str, now: datetime) -> Difference:
+def difference_accept(*, difference_id: int, reason: str, actor: str, now: datetime) -> None:
     """End a difference that a member of staff has explained, without any change elsewhere.
 
     :raises DifferenceEnded: the difference has ended already.
@@ -209,7 +209,6 @@ def difference_accept(*, difference_id: int, reason: str, actor: str, now: datet
     with transaction.atomic():
         difference = _open(difference_id, lock=True)
         difference_end(difference, Ending.ACCEPTED, actor, now, reason)
-        return difference
 
 
 def differences_settle_lost(*, now: datetime) -> None:
@@ -267,7 +266,7 @@ def difference_end(difference: Difference, ending: str, actor: str, now: datetim
 
 
 # --- Money that the provider moved and our tables lack ---
-def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) -> Payment:
+def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) -> None:
     """Record money that fits no order as a stray payment, and refund all of it. A repeat changes nothing.
 
     :param result: the provider's answer: SUCCESS, or REFUND when it has refunded some already; then nothing is sent.
@@ -284,7 +283,6 @@ def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) ->
         if result.trade_state == "SUCCESS":
             require_room(payment, payment.amount_fen)
             refund_create(payment, payment.amount_fen, reason="款项与订单不符，原路退回", requested_by=actor, now=now)
-        return payment
 
 
 def _require_stray(payment: Payment | None, owed_fen: int | None, result: PaymentResult) -> None:

@@ -46,7 +46,7 @@ def listener_retell(*, failure_id: int, now: datetime, at_once: bool = False) ->
         return True
 
 
-def payment_give_back(*, payment_id: int, actor: str, now: datetime) -> Payment:
+def payment_give_back(*, payment_id: int, actor: str, now: datetime) -> None:
     """Refund all of a payment that the listener could not take; its order is then closed as an unpaid one.
 
     :raises RefundNotPossible: the listener has taken it, or it was given back already.
@@ -57,7 +57,6 @@ def payment_give_back(*, payment_id: int, actor: str, now: datetime) -> Payment:
         if not ListenerFailure.objects.filter(out_trade_no=number, out_refund_no="").exists():
             raise RefundNotPossible("这笔款已经入账或退回")
         _give_back(payment, actor, now)
-        return payment
 
 
 def _give_back(payment: Payment, actor: str, now: datetime) -> None:

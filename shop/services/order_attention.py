@@ -44,7 +44,7 @@ def order_set_invoice(*, order_id: str, number: str, actor: str, now: datetime) 
 
 
 @transaction.atomic
-def order_flag(*, order_id: str, reason: str, actor: str, now: datetime) -> Order:
+def order_flag(*, order_id: str, reason: str, actor: str, now: datetime) -> None:
     """Flag the order, with a reason, for staff to watch (需关注).
 
     :raises OrderRefused: it has no reason, or the order is flagged already.
@@ -55,7 +55,6 @@ def order_flag(*, order_id: str, reason: str, actor: str, now: datetime) -> Orde
     if not reason:
         raise OrderRefused("请写明为什么要关注")
     flag_locked(order=order, reason=reason, actor=actor, now=now)
-    return order
 
 
 def flag_locked(*, order: Order, reason: str, actor: str, now: datetime) -> None:

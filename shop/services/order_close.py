@@ -33,7 +33,7 @@ MAX_RUN_S = 20.0  # one sweep begins nothing new after this time; beat starts th
 
 def order_close(
     *, order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None = None, reason: str = ""
-) -> Order:
+) -> None:
     """Cancel an unpaid order for its buyer, or close or invalidate it for the back office.
 
     Not in a transaction: it asks the provider, at most 20 s.
@@ -49,7 +49,7 @@ def order_close(
         require(State(order.state) if buyer_pk is None else order.effective_state(now), event)
         if order.payment_started_at is None:
             order_move(order=order, event=event, actor=actor, now=now, detail=reason)
-            return order
+            return
         if reason:
             order_note(order=order, event=_ASKED[event], actor=actor, now=now, detail=reason)
         # No payment starts from then on, and the sweep goes on where this process dies.
@@ -60,7 +60,6 @@ def order_close(
         raise ProviderUndecided
     if order.state != require(State.OPEN, event).to:
         raise OrderRefused(refusal(State(order.state), event))
-    return order
 
 
 def order_try_close(*, order_pk: int, now: datetime) -> Order:

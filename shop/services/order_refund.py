@@ -138,7 +138,7 @@ def order_return_receive(
     return order
 
 
-def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) -> Order:
+def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) -> None:
     """Refund all that is left of a paid order for the back office, or take the next step of a refund that failed.
 
     Not in a transaction: before a refund gets a new number, the provider is asked about the old one.
@@ -147,12 +147,10 @@ def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) 
     """
     if failure := _failed_refund(order_id):
         refund_again(refund_id=failure.pk, actor=actor, now=now)
-        return Order.objects.get(order_id=order_id)
+        return
     with transaction.atomic():
         order = order_lock(order_id=order_id)
-        require(State(order.state), Event.REFUND)
         order_move(order=order, event=Event.REFUND, actor=actor, now=now, detail=reason, note=reason or "商家退款")
-        return order
 
 
 def _failed_refund(order_id: str) -> Refund | None:
