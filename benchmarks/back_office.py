@@ -8,7 +8,7 @@ through all middleware, as root: the time is that of the whole request (the leas
 without what this process waited for a CPU (Linux counts it), because a busy machine adds that.
 Lists are asked for with each filter, each order and each of ``TERMS`` as search; which pages, filters and columns there
 are is read off the back office itself. A line of the table is the slowest address of its kind; ``--all`` prints all.
-The orders are the demo's, which are in every state, again and again: one day further back each time.
+The orders are the demo's, which are in every state, again and again: ``COPIES_A_DAY`` for each day further back.
 """
 
 import sys
@@ -47,13 +47,16 @@ PERIODS = ["today", "week", "month", "year"]
 FINISHED = ["received", "closed", "cancelled", "refunded", "invalid"]
 LIST = 40  # students of a session
 STEP = 10_000  # added to the keys of one copy of the demo's orders; the demo has fewer rows in each table
+COPIES_A_DAY = 5
 
 
 # --- Rows ----------------------------------------------------------------------------------------
-# Numbers begin with a day, after a prefix of WeChat Pay's: the copy's number has the copy's day.
+# Numbers begin with a day, after a prefix of WeChat Pay's: the copy's number has the copy's day, and behind it three
+# digits that tell the copies of a day apart.
 _MOVED = """
-CREATE FUNCTION pg_temp.moved(number text, days int) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT overlay(number PLACING to_char(to_date(substr(number, at, 8), 'YYYYMMDD') - days, 'YYYYMMDD') FROM at)
+CREATE FUNCTION pg_temp.moved(number text, days int, copy bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT overlay(number PLACING to_char(to_date(substr(number, at, 8), 'YYYYMMDD') - days, 'YYYYMMDD')
+                   || lpad((copy % 1000)::text, 3, '0') FROM at)
     FROM (SELECT CASE left(number, 4) WHEN '4200' THEN 11 WHEN '5030' THEN 12 ELSE 1 END AS at) AS place
     WHERE number <> '' UNION ALL SELECT '' WHERE number = ''
 $$
@@ -68,19 +71,19 @@ def fill_orders(count: int) -> None:
 
     demo, finished = Order.objects.count(), Order.objects.filter(state__in=FINISHED).count()
     copies = max(count // demo - 1, 0) * demo // finished
-    source, days = f"generate_series(1, {copies}) AS k", f"({copies} + 1 - k)"
+    source, days = f"generate_series(1, {copies}) AS k", f"(({copies} - k) / {COPIES_A_DAY} + 1)"
     key = f"+ k * {STEP}"
 
     def at(*names: str) -> dict[str, str]:
-        return {name: f"t.{name} - make_interval(days => {days})" for name in names}
+        return {name: f"t.{name} - make_interval(days => {days}::int)" for name in names}
 
     def moved(*names: str) -> dict[str, str]:
-        return {name: f"pg_temp.moved(t.{name}, {days})" for name in names}
+        return {name: f"pg_temp.moved(t.{name}, {days}::int, k)" for name in names}
 
     def keys(*names: str) -> dict[str, str]:
         return {name: f"t.{name} {key}" for name in names}
 
-    day = {"billed_on": f"t.billed_on - {days}"}
+    day = {"billed_on": f"t.billed_on - {days}::int"}
     mixed = "(t.id * 7919 + k * 104729)"
     parcel = f"CASE WHEN t.express_no = '' THEN '' ELSE 'SF' || lpad(({mixed} % 1000000000000)::text, 12, '0') END"
     buyer = "(t.id * 31 + k * 7) % (SELECT count(*) FROM accounts_user WHERE NOT is_staff)"
@@ -101,7 +104,7 @@ def fill_orders(count: int) -> None:
     copied = f"EXISTS (SELECT FROM shop_order o WHERE o.id = t.order_id {key})"
     kit.multiply("shop_orderline", source, keys("id", "order_id"), copied)
     kit.multiply("shop_orderlog", source, keys("id", "order_id") | at("at"), copied)
-    paid = f"EXISTS (SELECT FROM shop_order o WHERE o.order_id = pg_temp.moved(t.out_trade_no, {days}))"
+    paid = f"EXISTS (SELECT FROM shop_order o WHERE o.order_id = pg_temp.moved(t.out_trade_no, {days}::int, k))"
     times = ("time_start", "time_expire", "paid_at", "created_at")
     kit.multiply(
         "payments_payment", source, keys("id") | moved("out_trade_no", "transaction_id") | at(*times) | day, paid

@@ -1,11 +1,15 @@
 """Create the demo data, and put it back as it was. Nothing here runs unless DEMO_DATA is on."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from core import times
-from demo import accounts, attendance, orders, products, school, students
+from demo import accounts, attendance, products, school, students
 
 
 def demo_seed() -> list[str]:
@@ -14,10 +18,21 @@ def demo_seed() -> list[str]:
     lines = [students.students_seed(now=now), school.school_seed(now=now)]
     lines += [attendance.attendance_seed(now=now), products.products_seed(now=now)]
     if settings.SANDBOX:
-        from demo import trades, weather  # here, because they load the sandbox's models
+        from demo import orders, weather  # here, because they load the sandbox's models
 
-        lines += [orders.orders_seed(now=now), trades.trades_seed(), weather.weather_seed(now=now)]
+        with _quietly():
+            lines += [orders.orders_seed(now=now), weather.weather_seed(now=now)]
     return lines
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the steps of each order out of the log: they would fill the first screen of ``make up``."""
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @transaction.atomic
@@ -36,7 +51,7 @@ def demo_reset(*, clears_shop: bool = False) -> list[str]:
         lines.append(products.shop_clear(now=now))
     lines.append(products.products_reset(now=now))
     if settings.SANDBOX:
-        from demo import trades, weather  # here, because they load the sandbox's models
+        from demo import orders, weather  # here, because they load the sandbox's models
 
-        lines += [orders.orders_reset(now=now), trades.trades_reset(), weather.weather_reset(now=now)]
+        lines += [orders.orders_reset(now=now), weather.weather_reset(now=now)]
     return lines

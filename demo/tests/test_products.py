@@ -1,6 +1,7 @@
 import pytest
 
 from core import times
+from demo.accounts import accounts_reset
 from demo.data import demo_reset, demo_seed
 from demo.products import CATEGORY_IDS, PRODUCT_IDS, PRODUCTS, products_reset, products_seed
 from shop.models import Category, Product
@@ -76,6 +77,7 @@ def test_a_name_that_another_category_has_by_now_stays_there():
 
 def test_what_trainees_added_goes_on_request_only(roles, person, monkeypatch):
     monkeypatch.setattr("demo.attendance.DAYS", 1)  # most of the demo's rows
+    accounts_reset()
     demo_seed()
     mine, user = make_product("我的商品"), person("li").user
     for name in ("我的", "他的"):
