@@ -32,7 +32,7 @@ from permissions.models import EnteredRow
 from permissions.scope import scope_of
 from shop.order_states import OrderAction
 
-FIELDS_NAMED, VALUE_SHOWN, DEVICE_SHOWN = 2, 16, 60
+FIELDS_NAMED, VALUE_SHOWN, DEVICE_SHOWN = 2, 16, 32
 BEGINNING = 64  # characters of an object's name that have an index, made by core's migration 0004
 OBJECTS = [*WATCHED, "shop.Order", "payments.Refund", "students.TransferRun"]
 _ACTION_COLOURS = {
