@@ -1,14 +1,15 @@
 """Read what `mongoexport` (JSON lines, a JSON array, also `--pretty`) and `mongodump` (BSON) wrote.
 
-Files are read in pieces, so memory does not grow with them. A document that cannot be read is handed on with the
-reason, and the next one follows; only a file whose end cannot be found any more is given up.
+One document is read after the other, so memory does not grow with the file. One that cannot be read is handed on with
+the reason, and the next one follows; only a file whose end cannot be found any more is given up.
 """
 
 import codecs
 import gzip
+import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +20,12 @@ from bson import json_util
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 ENDINGS = {".json", ".jsonl", ".bson"}
-PIECE = 1 << 20
 MAX_DOCUMENT_BYTES = 17 << 20  # MongoDB's own limit of a document is 16 MB
 CUT = "文件在这里断开，其余部分无法读取"
 SHOWN = 500  # characters of what cannot be read
+HEAD_BYTES = 1 << 20  # by them the encoding is guessed
 _CLUTTER = re.compile(r"system\.|\.|prelude\.json|oplog\.|.*\.metadata\.json(\.gz)?$")
-_BETWEEN = re.compile(r"[\s,\[\]]*")
-# A text in JSON holds no line break, so a brace at the start of a line begins a document.
-_NEXT = re.compile(r"\n(?=[\[,]?\{)")
+_BETWEEN = frozenset(" \t\r\n,[]")
 _DECODER = json.JSONDecoder()
 # Dates out of Python's range come as numbers, texts in a broken encoding with replacement characters.
 _OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -45,13 +44,12 @@ class DocumentRefused(Exception):
 
 @dataclass(frozen=True)
 class Document:
-    """One document; ``fault`` says why it cannot be read. ``share`` says how much of its file was read, from 0 to 1."""
+    """One document; ``fault`` says why it cannot be read."""
 
     place: str
     fields: dict[str, Any] = field(default_factory=dict)
     fault: str = ""
     is_cut: bool = False  # the rest of the file cannot be read
-    share: float = 0.0
 
     @cached_property
     def old_id(self) -> str:
@@ -99,14 +97,11 @@ def documents(path: Path) -> Iterator[Document]:
 
     :raises ImportRefused: it cannot be opened, or its compression is broken.
     """
-    size = path.stat().st_size or 1
     try:
-        with path.open("rb") as raw:
-            content: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            reader = _bson if ".bson" in path.suffixes else _json
-            for number, (fields, fault) in enumerate(reader(content), 1):
-                is_cut = fault.startswith(CUT)
-                yield Document(f"{path.name} #{number}", fields, fault, is_cut, raw.tell() / size)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            reader: Callable[[Any], Iterator[Read]] = _bson if ".bson" in path.suffixes else _json
+            for number, (fields, fault) in enumerate(reader(file), 1):
+                yield Document(f"{path.name} #{number}", fields, fault, fault.startswith(CUT))
     except (OSError, EOFError) as error:
         raise ImportRefused(f"无法读取 {path}：{error}") from error
 
@@ -127,43 +122,46 @@ def _bson(file: IO[bytes]) -> Iterator[Read]:
             yield {}, f"不是有效的 BSON: {error}"
 
 
-def _json(file: IO[bytes]) -> Iterator[Read]:
-    text, at = "", 0
-    pieces = _texts(file)
-    is_end = False
-    while True:
-        between = _BETWEEN.match(text, at)
-        at = between.end() if between else at
+def _json(file: Any) -> Iterator[Read]:
+    encoding = _encoding(file.read(HEAD_BYTES))
+    file.seek(0)
+    with io.TextIOWrapper(file, encoding, "replace") as lines:
+        waiting = ""
+        for text in _texts(lines):
+            yield from _decoded(waiting, is_last=False)
+            waiting = text
+        yield from _decoded(waiting, is_last=True)
+
+
+def _decoded(text: str, *, is_last: bool) -> Iterator[Read]:
+    at = 0
+    while at < len(text):
+        if text[at] in _BETWEEN:
+            at += 1
+            continue
         try:
             value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            following = _NEXT.search(text, at)
-            if following is None and not is_end and len(text) - at < MAX_DOCUMENT_BYTES:
-                piece = next(pieces, "")
-                text, at, is_end = text[at:] + piece, 0, not piece
-                continue
-            if at == len(text):
-                return
-            fault = "不是有效的 JSON" if following else f"{CUT}：不是完整的 JSON"
+            fault = f"{CUT}：不是完整的 JSON" if is_last else "不是有效的 JSON"
             yield {"text": text[at : at + SHOWN]}, f"{fault}：{error}"
-            if following is None:
-                return
-            at = following.end()
-            continue
+            return
         yield _plain(value)
 
 
-def _texts(file: IO[bytes]) -> Iterator[str]:
-    """Cut the file into texts; PowerShell's ``>`` writes UTF-16, and an editor may have saved it as GBK."""
-    piece = file.read(PIECE)
-    decoder = codecs.getincrementaldecoder(_encoding(piece))("replace")
-    while piece:
-        yield decoder.decode(piece)
-        piece = file.read(PIECE)
-    yield decoder.decode(b"", final=True)
+def _texts(lines: Iterable[str]) -> Iterator[str]:
+    """Part the lines where a document begins: at a brace that begins a line, for a text in JSON holds no line break."""
+    text: list[str] = []
+    for line in lines:
+        if line.lstrip("[,")[:1] == "{":
+            yield "".join(text)
+            text = [line.lstrip("[,")]
+        else:
+            text.append(line)
+    yield "".join(text)
 
 
 def _encoding(piece: bytes) -> str:
+    """Tell the encoding of a file: PowerShell's ``>`` writes UTF-16, and an editor may have saved it as GBK."""
     if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     # Read as UTF-8, most Chinese characters of a file with some broken texts are whole, and hardly any of GBK.

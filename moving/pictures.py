@@ -70,12 +70,12 @@ def addresses_left() -> int:
     return sum(_old_rows(place).count() for place in PLACES)
 
 
-def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int], None], figures: Figures) -> None:
+def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, int], None], figures: Figures) -> None:
     """Store the pictures of ``folder``, change the addresses in every record, and count in ``figures``.
 
     :raises DecodersBusy, StoreFull, ServiceUnavailable: what is done stays; run it again.
     """
-    total, number = addresses_left() or 1, 0
+    number = 0
     for place in PLACES:
         for rows in _batches(place):
             url_paths = _new_addresses({old_picture(getattr(row, place.field)) for row in rows}, folder, now, figures)
@@ -83,7 +83,7 @@ def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int]
                 for row in rows:
                     _rewrite(place, row, url_paths, figures)
             number += len(rows)
-            tell("图片", number / total, number)
+            tell("图片", number)
 
 
 def _batches(place: Place) -> Iterator[list[Any]]:

@@ -40,7 +40,7 @@ log = structlog.get_logger("moving")
 TRANSLATIONS = (ROLES_AS_DOCUMENTS, USERS, LOGINS, WEATHER, STUDENTS, CATEGORIES, PRODUCTS, CARTS, ORDERS)
 DETAILS, DETAILS_LABEL = "order_details", "订单明细"  # they come with their orders
 COLLECTIONS = [*(translation.collection for translation in TRANSLATIONS), DETAILS]
-Tell = Callable[[str, float, int], None]  # label, share of its file, documents so far
+Tell = Callable[[str, int], None]  # label, documents so far
 # A check of ten years of data takes some minutes; it keeps its transaction open meanwhile.
 CHECK_LIMIT = timedelta(hours=2)
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('moving', 0))"
@@ -110,7 +110,7 @@ class Import:
         while batch := list(islice(stream, translation.batch)):
             self._batch(translation, batch)
             number += len(batch)
-            self.tell(translation.label, batch[-1].share, number)
+            self.tell(translation.label, number)
 
     def _batch(self, translation: Translation, batch: list[Document]) -> None:
         ids = [document.old_id for document in batch if document.old_id]
@@ -173,11 +173,8 @@ class Import:
                 self._end(translation, values, Outcome.CAME)
 
     def _end(self, translation: Translation, values: Values, outcome: Outcome, reason: str = "") -> None:
-        fields = values.document.fields
         self.report.add(translation.collection, outcome, values.document, fixes=values.fixes, reason=reason)
-        if values.weak_password and outcome is Outcome.CAME:
-            self.report.weak_password(fields, values.weak_password)
-        order_id = plain(fields.get("order_id"))
+        order_id = plain(values.document.fields.get("order_id"))
         # Of two documents of one order, one is refused, and its outcome may be told before the other one's.
         if translation is ORDERS and (outcome is not Outcome.REFUSED or order_id not in self.order_outcomes):
             self.order_outcomes[order_id] = outcome
@@ -195,7 +192,7 @@ class Import:
             else:
                 self.run.details.setdefault(detail.order_id, []).append(detail)
             if number % 1000 == 0:
-                self.tell(DETAILS_LABEL, document.share, number)
+                self.tell(DETAILS_LABEL, number)
 
     def _end_details(self) -> None:
         self.report.collection(DETAILS, DETAILS_LABEL)

@@ -216,11 +216,13 @@ def _password(values: Values, user: User) -> None:
     user.password = password
     if user.pk is not None:
         return
-    values.weak_password = _weakness(password, user)
-    if values.weak_password and user.role.is_root:
+    weakness = _weakness(password, user)
+    if weakness and user.role.is_root:
         # Root of the API may set every password, also that of staff.
         user.password = ""
-        values.fix("超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入")
+        values.fix("超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入", weakness)
+    elif weakness:
+        values.fix("密码不符合要求，登入照常：请提醒他修改", weakness)
 
 
 def _weakness(password: str, user: User) -> str:

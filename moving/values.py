@@ -46,7 +46,6 @@ class Values:
     def __init__(self, document: Document, now: datetime, has_picture: Callable[[str], bool] | None = None) -> None:
         self.document, self.now = document, now
         self.fixes: list[Fix] = []
-        self.weak_password = ""  # what is wrong with one that comes all the same
         self._fields, self._has_picture = document.fields, has_picture
 
     def fix(self, what: str, detail: Any = "") -> None:

@@ -1,5 +1,6 @@
+import csv
+import io
 import itertools
-import json
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ from django.core.management import call_command
 
 from moving.tests.dumps import dump_write
 
+WEAK = "密码不符合要求，登入照常：请提醒他修改"
+
 
 class Mover:
-    """Write documents as a dump and import it; the answer is the table."""
+    """Write documents as a dump and import it; the answer is what the command prints of its counts."""
 
     folder: Path  # of the last report
 
@@ -23,17 +26,22 @@ class Mover:
 
     def command(self, dump, **options):
         self.folder = self._folder / f"report{next(self._numbers)}"
-        call_command("import_old", str(dump), **{"report": self.folder} | options)
+        out = io.StringIO()
+        call_command("import_old", str(dump), **{"report": self.folder, "stdout": out} | options)
+        return out.getvalue()
 
     def __call__(self, records, *, form="lines", **options):
-        self.command(self.dump(records, form), **options)
-        return (self.folder / "table.txt").read_text("utf-8").split("\n\n被拒绝")[0]
+        return self.command(self.dump(records, form), **options).split("被拒绝和修补")[0]
 
-    def entries(self):
-        return [json.loads(line) for line in (self.folder / "documents.jsonl").read_text("utf-8").splitlines()]
+    def problems(self):
+        """The rows of the report's file."""
+        with (self.folder / "problems.csv").open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
 
     def reasons(self):
-        return [reason for entry in self.entries() for reason, _ in entry["reasons"]]
+        """What was mended or refused, without the weak passwords, and without details."""
+        sentences = [sentence for row in self.problems() for sentence in row["原因"].split("；")]
+        return [what for sentence in sentences if (what := sentence.split("（")[0]) != WEAK]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import bson
 import pytest
 from bson import ObjectId
 
-from moving import dump
 from moving.dump import ImportRefused, documents, files_find
 
 ID = ObjectId("5cd3c534e1e75b0ea034cf83")
@@ -70,13 +69,6 @@ def test_a_broken_document_does_not_hide_the_next(tmp_path, broken):
 
     assert [one.fields["name"] for one in rows if not one.fault] == ["a", "b"]
     assert broken.startswith("[") or [bool(one.fault) for one in rows] == [False, True, False]
-
-
-def test_a_document_across_pieces_is_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(dump, "PIECE", 7)
-
-    values = names(written(tmp_path, '{"name":"谭鹏"}\n{"name":\n{"name":"b"}'))
-    assert values == [("谭鹏", False), (None, True), ("b", False)]
 
 
 def test_a_file_that_ends_early_or_is_broken_in_the_middle_keeps_what_is_whole(tmp_path):

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
-from openpyxl import load_workbook
 
 from accounts.models import User
 from moving.models import OldPicture
@@ -44,8 +43,8 @@ def old(tmp_path):
 
 
 @pytest.fixture
-def bring(transactional_db, media, move, capsys):
-    return lambda records, **options: move(records, **options) and capsys.readouterr().out
+def bring(transactional_db, media, move):
+    return lambda records, **options: move.command(move.dump(records), **options)
 
 
 def stored(address, media):
@@ -116,9 +115,7 @@ def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folde
     assert counts[0] == Upload.objects.count() == len([one for one in media.rglob("*") if one.is_file()]) < counts[3]
     assert f"还有 {len(old_paths)} 个地址" in output
     expected = {("图片", path, "拒绝") for path in refusals} | {("图片", path, "缺少") for path in missing}
-    rows = load_workbook(move.folder / "problems.xlsx").active.values
-    entries = {(entry["collection"], entry["place"], entry["outcome"]) for entry in move.entries()}
-    assert expected == {row[:3] for row in rows if row[0] == "图片"} == {one for one in entries if one[0] == "图片"}
+    assert expected == {("图片", row["文档"], row["结果"]) for row in move.problems() if row["集合"] == "图片"}
 
 
 @pytest.mark.parametrize("path", ["/avatar/none.png", "/avatar/../../secret.png", "/avatar/%2e%2e/%2e%2e/secret.png"])
@@ -127,7 +124,7 @@ def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
 
     outputs = [bring(dump, pictures=old, check=is_check) for is_check in (True, False)]
 
-    assert all("修补 1 个 headimgurl 的图片不在图片目录中" in text for text in outputs) and not Upload.objects.exists()
+    assert all("修补 1 个：headimgurl 的图片不在图片目录中" in text for text in outputs) and not Upload.objects.exists()
     assert Student.objects.get(sid=STUDENT["sId"]).headimgurl == path
 
 
@@ -139,7 +136,7 @@ def test_what_is_no_picture_is_refused_once_with_a_reason(bring, move, old, name
 
     assert "收下 0 张，拒绝 1 张" in output and not Upload.objects.exists()
     assert reason in OldPicture.objects.get().refusal
-    assert reason in move.entries()[-1]["reasons"][0][0]
+    assert reason in move.problems()[-1]["原因"]
 
 
 def test_a_picture_chosen_meanwhile_stays(bring, old, monkeypatch):

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     help = (
         "迁入旧系统的数据 (Bring the data of the old server, from mongoexport or mongodump files, without --archive). "
         "Killed at any moment, or with a newer dump, run it again: it brings what is not here yet. "
-        "Ends with 1 if a file is cut off, with --strict also if any document or picture was refused."
+        "Ends with 1 if a file is cut off."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,8 +31,7 @@ class Command(BaseCommand):
             "--pictures", type=Path, metavar="FOLDER", help="holds the old server's avatar, imgs and productPic"
         )
         parser.add_argument("--check", action="store_true", help="do all of it, report, and take it back")
-        parser.add_argument("--strict", action="store_true", help="end with 1 also if anything was refused")
-        parser.add_argument("--report", type=Path, metavar="FOLDER", help="a new folder for the report's files")
+        parser.add_argument("--report", type=Path, metavar="FOLDER", help="a new folder for the report's file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = times.now()
@@ -43,18 +42,18 @@ class Command(BaseCommand):
         self._told_at = 0.0
         try:
             with nullcontext() if run.is_check else alone():
-                problem = self._go(folder, options["folder"], run, options["strict"])
+                cuts = self._go(folder, options["folder"], run)
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         except KeyboardInterrupt:
             raise CommandError("已停止。再运行一次就接着做") from None
         except DomainError as refusal:  # the decoder or the store of pictures
             raise CommandError(f"{refusal.msg}。再运行一次就接着做") from None
-        if problem:
-            raise CommandError(problem)
+        if cuts:
+            raise CommandError(f"有 {len(cuts)} 个文件不完整，见上面")
 
-    def _go(self, report_folder: Path, folder: Path, run: ImportRun, is_strict: bool) -> str:
-        """Import and report; return why the command must fail, or ""."""
+    def _go(self, report_folder: Path, folder: Path, run: ImportRun) -> list[str]:
+        """Import and report; return where files end before their end."""
         try:
             report = ImportReport(report_folder)
         except OSError as error:
@@ -73,11 +72,9 @@ class Command(BaseCommand):
             self.stdout.write("这是检查，没有写入任何数据。")
         elif number := addresses_left():
             self.stdout.write(f"还有 {number:,} 个地址指向旧服务器的图片：找到文件后加上 --pictures 再运行一次即可。")
-        if report.cuts:
-            return f"有 {len(report.cuts)} 个文件不完整，见上面的表"
-        return f"有 {report.refused:,} 个文档或图片被拒绝（--strict）" if is_strict and report.refused else ""
+        return report.cuts
 
-    def _tell(self, label: str, share: float, number: int) -> None:
+    def _tell(self, label: str, number: int) -> None:
         if time.monotonic() - self._told_at >= TELL_EVERY_S:
-            self.stderr.write(f"{label} {share:4.0%} {number:,}")
+            self.stderr.write(f"{label} {number:,}")
             self._told_at = time.monotonic()
