@@ -1,8 +1,8 @@
 """Find classes. A class that students are in, but that nobody has asked for yet, gets its row here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
@@ -10,12 +10,6 @@ from permissions.scope import EVERYTHING, Scope
 from students.errors import ClassUnknown
 from students.models import SchoolClass
 from students.selectors import classes_counted, classes_present, students_total
-
-_MISSING = """
-INSERT INTO students_schoolclass (name) SELECT name FROM unnest(%s::text[]) AS name
-WHERE NOT EXISTS (SELECT FROM students_schoolclass AS present WHERE present.name = name.name)
-ORDER BY 1 ON CONFLICT DO NOTHING
-"""
 
 
 def class_get(name: str, scope: Scope = EVERYTHING) -> SchoolClass:
@@ -79,7 +73,7 @@ def campus_set(*, pks: Iterable[int], campus: str) -> None:
             row.save(update_fields=["campus"])
 
 
-def classes_add(names: list[str]) -> None:
+def classes_add(names: Collection[str]) -> None:
     """Add the rows that are missing."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MISSING, [names])
+    missing = {*names}.difference(SchoolClass.objects.filter(name__in=names).values_list("name", flat=True))
+    SchoolClass.objects.bulk_create((SchoolClass(name=name) for name in sorted(missing)), ignore_conflicts=True)
