@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import errors
-from core.api.params import IdList, PageParams, Params, Picture, PlainText, PositiveInt, WholeNumber, YesNo
+from core.api.params import Between, IdList, PageParams, Params, Picture, PlainText, PositiveInt, YesNo
 from core.errors import DomainError, TokenInvalid
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -31,21 +31,12 @@ class Password(PlainText):
         super().__init__(trim_whitespace=False, **kwargs)
 
 
-class VipLevel(WholeNumber):
-    default_error_messages = dict.fromkeys(
-        ("invalid", "min_value", "max_value", "max_string_length"), "必须是0到99的整数"
-    )
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=99, **kwargs)
-
-
 class RefreshableParams(Params):
     refresh = YesNo(required=False, default=False, help_text="传 1:再返回 refresh 与 expires_in,见 /users/refresh")
-    access_s = WholeNumber(
+    access_s = Between(
+        30,
+        int(settings.JWT_LIFETIME.total_seconds()),
         required=False,
-        min_value=30,
-        max_value=int(settings.JWT_LIFETIME.total_seconds()),
         help_text="token 的有效秒数,30 到默认值;要和 refresh=1 一起传",
     )
 
@@ -156,7 +147,7 @@ class UserUpdateParams(Params):
     province = OneLine(required=False, allow_blank=True, max_length=64, help_text="省份")
     country = OneLine(required=False, allow_blank=True, max_length=64, help_text="国家")
     roleid = PlainText(required=False, max_length=32, help_text="角色编号,仅 root")
-    vipLevel = VipLevel(required=False, help_text="VIP 等级,仅 root")
+    vipLevel = Between(0, 99, required=False, help_text="VIP 等级,仅 root")
     headimgurl = Picture("头像", required=False, allow_blank=True)
 
 

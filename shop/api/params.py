@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.handler import first_message
-from core.api.params import IdList, PageParams, Params, Picture, PlainText, PositiveInt, WholeNumber, YesNo
+from core.api.params import Between, IdList, PageParams, Params, Picture, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError
 from payments.models import TradeType
 from shop import errors
@@ -62,15 +62,6 @@ class Price(serializers.DecimalField):
         return super().to_internal_value(data)
 
 
-class Inventory(WholeNumber):
-    default_error_messages = dict.fromkeys(
-        ("invalid", "min_value", "max_value", "max_string_length"), f"必须是0到{MAX_STOCK}的整数"
-    )
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=MAX_STOCK, **kwargs)
-
-
 # --- Categories ----------------------------------------------------------------------------------
 class CategoryAddParams(ShopParams):
     missing_text = "err 请传入categoryName"
@@ -99,7 +90,7 @@ class ProductAddParams(ShopParams):
     productName = PlainText(max_length=NAME_LENGTH, help_text="商品名称")
     price = Price(help_text="价格,单位元,最多两位小数")
     description = PlainText(max_length=DESCRIPTION_LENGTH, help_text="商品描述")
-    inventory = Inventory(help_text="库存件数")
+    inventory = Between(0, MAX_STOCK, help_text="库存件数")
     imageUrl = Picture("商品图片")
 
     def refusal(self) -> DomainError:
@@ -118,7 +109,7 @@ class ProductUpdateParams(ShopParams):
     productName = PlainText(required=False, max_length=NAME_LENGTH, help_text="新的商品名称")
     price = Price(required=False, help_text="新的价格,单位元,最多两位小数")
     description = PlainText(required=False, allow_blank=True, max_length=DESCRIPTION_LENGTH, help_text="新的商品描述")
-    inventory = Inventory(required=False, help_text="此后可售的件数")
+    inventory = Between(0, MAX_STOCK, required=False, help_text="此后可售的件数")
     imageUrl = Picture("商品图片", required=False, allow_blank=True)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.validators import MaxLengthValidator
 from rest_framework import serializers
 
-from core.api.params import NamingParams, PageParams, Params, Picture, PlainText, WholeNumber
+from core.api.params import Between, NamingParams, PageParams, Params, Picture, PlainText
 from students.columns import BY_WIRE
 from students.errors import StudentIdMissing
 from students.models import MAX_AGE, MIN_AGE, Student
@@ -20,20 +20,12 @@ def text(column: str, help_text: str, **options: Any) -> PlainText:
     return PlainText(help_text=help_text, **options)
 
 
-class Age(WholeNumber):
-    """A number, or a text that is one. One message names the allowed range, whatever is wrong."""
-
-    default_error_messages = dict.fromkeys(
-        ("invalid", "min_value", "max_value", "max_string_length"), f"必须是{MIN_AGE}到{MAX_AGE}之间的整数"
-    )
-
-
 class StudentParams(Params):
     """The fields of a student, under the names clients use."""
 
     class_ = text("class_name", "班级", source="class_name")
     name = text("name", "学员的名字")
-    age = Age(min_value=MIN_AGE, max_value=MAX_AGE, help_text="学员的年龄")
+    age = Between(MIN_AGE, MAX_AGE, help_text="学员的年龄")
     city = text("city", "目前居住的城市")
     degree = text("degree", "学历")
     productUrl = text("product_url", "项目地址", source="product_url")
