@@ -18,8 +18,9 @@ from django.urls import path as route
 
 from config.wsgi import application as wsgi_application
 from core import errors
+from core.api.addresses import absolute_url
 from core.api.handler import translate
-from core.api.request import absolute_url, client_ip
+from core.api.request import client_ip
 from core.errors import DomainError
 from core.observe import sentry
 from core.observe.logs import configure
@@ -148,7 +149,7 @@ def broken(settings):
 
     class Broken:
         urlpatterns = [route("broken/<path:rest>", breaks)]
-        handler500 = "core.api.system.server_error"
+        handler500 = "core.api.error_views.server_error"
 
     settings.ROOT_URLCONF = Broken
     return "/broken/"
