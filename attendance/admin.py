@@ -24,7 +24,7 @@ from attendance.selectors import Numbers, records_of, session_numbers, sessions_
 from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.password import require_password
-from core.api.request import absolute_url
+from core.api.addresses import absolute_url
 from core.audit import StaffAction, action_record
 from core.errors import DomainError, NothingChanged
 from core.ids import pks_of, storable

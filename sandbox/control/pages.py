@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.selectors import names_of
-from core.api.request import absolute_url
+from core.api.addresses import absolute_url
 from sandbox.callers import Caller, caller_of
 from sandbox.faults import changes_of, fault_form, faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState

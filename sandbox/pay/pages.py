@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from core.api.request import full_url
+from core.api.addresses import full_url
 from core.ids import storable
 from core.times import span
 from sandbox.callers import Caller, caller_of

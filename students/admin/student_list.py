@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from core.admin.base import MAX_COUNTED, AtLeast, KnownCount, OfficeAdmin
 from core.admin.listing import is_complete
 from core.admin.tables import choice_column, column
-from core.api.request import full_url
+from core.api.addresses import full_url
 from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
