@@ -1,10 +1,10 @@
-"""What a request needs to know of a picture: limits, types, whether it is heavy, and how the decoder answers.
+"""What a request needs to know of a picture: limits, types, and whether it is heavy.
 
 Without Pillow, which takes 6 MB in every server process.
 """
 
 from dataclasses import dataclass
-from struct import Struct, unpack_from
+from struct import unpack_from
 from typing import BinaryIO
 
 from uploads.errors import ImageIsHeic, ImageRefused
@@ -18,12 +18,7 @@ _JPEG_MAGIC, _PNG_MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _MAGIC = (_JPEG_MAGIC, _PNG_MAGIC, b"GIF8", b"RIFF")
 _HEIC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _HEAD_BYTES = 256 * 1024  # in files of cameras, the size comes after a preview and colour tables
-LIGHT, HEAVY = b"L", b"H"  # the decoder's lanes, as the messages that ask it for a child
-# The last bytes of an answer of the decoder: a mark, the child's exit code (below 0: the signal that ended it), its
-# processor time in ms. Without the mark, the decoder itself has died, and these are bytes of the picture.
-END = Struct("!8siI")
-END_MARK = b"\0the end"
-OVERDUE = 1000  # as exit code: the clock ended it, which is not the picture's fault
+LIGHT, HEAVY = "light", "heavy"  # the decoder's lanes
 
 
 @dataclass(frozen=True)

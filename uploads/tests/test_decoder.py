@@ -12,6 +12,7 @@ import pytest
 from tests.kit import animation, encoded, posted
 from uploads import decoder, errors
 from uploads.decoder import image_decode
+from uploads.formats import Limits
 from uploads.images import image_clean
 from uploads.models import Upload
 from uploads.services import image_store
@@ -23,14 +24,14 @@ pytestmark = [
 
 PATH = "/upload/uploadImg"
 BUSY = {"status": 503, "state": False, "msg": "图片处理繁忙,请稍后再试"}
-# `over` is what a child does with a picture; `stop` ends or freezes a process by a signal.
+# `over` is what the process does with a picture; `stop` ends or freezes it by a signal.
 PRELUDE = """
 import os, signal, socket, sys, time
 from uploads import decoder_child as child
-def stop(number, pid=0):
-    os.kill(pid or os.getpid(), number)
-def limit(processor_s, clock_s):
-    child.LIMITS[b"L"] = child.Limits(processor_s, clock_s, 1 << 30)
+def stop(number):
+    os.kill(os.getpid(), number)
+def limit(*limits):
+    child.LIMITS[sys.argv[1]] = child.Limits(*limits)
 def over(work):
     child.image_clean = lambda *_, **__: work()
 """
@@ -40,21 +41,15 @@ def upload(api, content):
     return api.post(PATH, {"img": posted(content)}, format="multipart")
 
 
-def end_program():
-    if decoder._program._process:
-        decoder._program.stop(decoder._program._process)
-
-
 @pytest.fixture
 def program(monkeypatch):
-    """Let the program run other code before it serves."""
+    """Let the process run other code before it decodes."""
 
     def use(code):
-        end_program()
-        monkeypatch.setattr(decoder, "_PROGRAM", [sys.executable, "-c", f"{PRELUDE}{code}\nchild.main()"])
+        code = f"{PRELUDE}{code}\nchild.main(sys.argv[1])"
+        monkeypatch.setattr(decoder, "_PROGRAM", [sys.executable, "-c", code])
 
-    yield use
-    end_program()
+    return use
 
 
 @contextmanager
@@ -91,12 +86,17 @@ def test_another_process_makes_of_a_picture_what_this_one_would(content):
 DEATHS = {
     "at once": "child._limit_everything = lambda limits: stop(signal.SIGKILL)",
     "in the codec": "over(lambda: stop(signal.SIGSEGV))",
-    "in its answer": "child.socket.socket.sendall = lambda self, answer: (self.send(answer[:50]), stop(9))",
+    "in its answer": "over(lambda: (os.write(1, b'{'), stop(signal.SIGKILL)))",
+    "taken over, no JSON": "over(lambda: (os.write(1, b'x\\n'), os._exit(0)))",
+    "taken over, no picture": (
+        "child._answer = lambda *_, **__: ({'extension': 'png/x', 'width': 1, 'height': 1}, b'x')"
+    ),
+    "taken over, no refusal": "child._answer = lambda *_, **__: ({'refused': 'StoreFull', 'reason': ''}, b'')",
 }
 
 
 @pytest.mark.parametrize("code", DEATHS.values(), ids=DEATHS.keys())
-def test_a_child_that_dies_over_a_picture_is_a_refusal_and_leaves_nothing(api, on_disk, program, code):
+def test_a_process_that_a_picture_ends_or_takes_over_is_a_refusal_and_leaves_nothing(api, on_disk, program, code):
     program(code)
 
     answer = upload(api, encoded("PNG", (600, 600), color=(1, 2, 3)))
@@ -107,17 +107,9 @@ def test_a_child_that_dies_over_a_picture_is_a_refusal_and_leaves_nothing(api, o
 
 
 OUR_FAULTS = {
-    "the program cannot be started": "nowhere",
-    "the program ends": "import nothing_of_this_name",
-    "a child fails": "over(lambda: sys.exit())",
-    "the program dies over each picture": "over(lambda: stop(signal.SIGKILL, os.getppid()))",
-    "the program dies while an answer is sent": (
-        "real = child._answer\n"
-        "child._answer = lambda *a, **k: (stop(signal.SIGKILL, os.getppid()), real(*a, **k) + b'\\xff' * 16)[1]"
-    ),
-    "no child can be made": "child.os.fork = lambda: open('/nowhere')",
-    "a child is taken over and answers no JSON": "child._answer = lambda *_, **__: b'x'",
-    "a child is taken over": 'child._answer = lambda *_, **__: b\'{"extension": "png/../../x"}\\nx\'',
+    "it cannot be started": "nowhere",
+    "it ends": "import nothing_of_this_name",
+    "it fails": "over(lambda: sys.exit(1))",
 }
 
 
@@ -134,15 +126,18 @@ def test_what_is_not_the_pictures_fault_does_not_blame_it(api, on_disk, program,
 
 
 LONG = {
-    "of the processor": ("limit(1, 60); over(lambda: [0 for _ in iter(int, 1)])", errors.ImageTooComplex),
-    "by the clock": ("limit(60, 1); over(lambda: time.sleep(60))", errors.DecodersBusy),
-    "frozen": ("limit(60, 1); over(lambda: stop(signal.SIGSTOP))", errors.DecodersBusy),
+    "of the processor": ((1, 60), "over(lambda: [0 for _ in iter(int, 1)])", errors.ImageTooComplex),
+    "by the clock": ((60, 1), "over(lambda: time.sleep(60))", errors.DecodersBusy),
+    "frozen": ((60, 1), "over(lambda: stop(signal.SIGSTOP))", errors.DecodersBusy),
 }
 
 
-@pytest.mark.parametrize(("code", "error"), LONG.values(), ids=LONG.keys())
-def test_processor_time_decides_what_is_too_complex_and_the_clock_is_our_fault(program, code, error):
-    program(code)
+@pytest.mark.parametrize(("seconds", "code", "error"), LONG.values(), ids=LONG.keys())
+def test_processor_time_decides_what_is_too_complex_and_the_clock_is_our_fault(
+    program, monkeypatch, seconds, code, error
+):
+    monkeypatch.setitem(decoder.LIMITS, decoder.LIGHT, Limits(*seconds, 1 << 30))
+    program(f"limit(*{seconds}, 1 << 30); {code}")
     # A server's thread may block signals, and its children then inherit that.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXCPU, signal.SIGCHLD})
     try:
@@ -152,42 +147,10 @@ def test_processor_time_decides_what_is_too_complex_and_the_clock_is_our_fault(p
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGXCPU, signal.SIGCHLD})
 
 
-def test_a_frozen_program_is_replaced(program, monkeypatch):
-    program("child._watch = lambda *_: stop(signal.SIGSTOP)")
-    monkeypatch.setattr(decoder, "_SPARE_S", 1 - decoder.LIMITS[decoder.LIGHT].clock_s)
-    with pytest.raises(errors.DecodersBusy):
-        image_decode(BytesIO(encoded()))
-    monkeypatch.undo()
+def test_a_stop_of_the_service_lets_a_picture_finish(program):
+    program("real = child._answer; child._answer = lambda *a, **k: (stop(signal.SIGTERM), real(*a, **k))[1]")
 
     assert image_decode(BytesIO(encoded())).extension == "png"
-
-
-@pytest.mark.parametrize("end", [signal.SIGKILL, None], ids=["killed", "idle"])
-def test_a_program_that_has_ended_is_started_anew(program, end):
-    program("child.IDLE_S = 0.1")
-    image_decode(BytesIO(encoded()))
-    first = decoder._program._process
-    if end:
-        first.send_signal(end)
-    first.wait(10)
-
-    assert image_decode(BytesIO(encoded())).extension == "png"
-    assert decoder._program._process is not first
-
-
-def test_a_stop_of_the_service_lets_a_picture_finish_and_ends_the_program_with_its_server(program):
-    program("""
-real = child._answer
-def answer(*args, **options):
-    stop(signal.SIGTERM)
-    stop(signal.SIGTERM, os.getppid())
-    return real(*args, **options)
-child._answer = answer
-""")
-
-    assert image_decode(BytesIO(encoded())).extension == "png"
-    decoder._program._control.close()
-    assert decoder._program._process.wait(10) == 0
 
 
 def test_the_processor_time_of_a_picture_is_told_also_if_it_is_refused(program):
@@ -197,19 +160,19 @@ def test_the_processor_time_of_a_picture_is_told_also_if_it_is_refused(program):
     with pytest.raises(errors.ImageTooComplex):
         image_decode(BytesIO(encoded()), charge=spent.append)
 
-    assert 5 < spent[0] < 1500 and len(spent) == 2
+    assert 5 < spent[0] < 1500 and spent[1:] == [4000]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such limit")
 @pytest.mark.parametrize(("kind", "quickly"), [("PNG", {"compress_level": 1}), ("WEBP", {"method": 0})])
 def test_a_picture_that_takes_too_much_memory_is_refused(program, kind, quickly):
-    program("child.LIMITS[b'H'] = child.Limits(8, 30, 150 << 20)")
+    program("limit(8, 30, 150 << 20)")
 
     with pytest.raises(errors.ImageRefused):
         image_decode(BytesIO(encoded(kind, (8000, 5000), **quickly)))
 
 
-def test_the_largest_light_picture_fits_into_the_memory_of_its_child():
+def test_the_largest_light_picture_fits_into_the_memory_of_its_process():
     assert image_decode(BytesIO(encoded("JPEG", (5000, 4000), "CMYK", progressive=True))).width == 4096
 
 
@@ -233,7 +196,7 @@ def attack():
             ours.append(fd)
         except OSError:
             pass
-    stop(signal.SIGKILL if len(ours) == 3 else signal.SIGTERM)
+    stop(signal.SIGKILL if len(ours) == 2 else signal.SIGTERM)
     sys.exit()
 over(attack)
 """)
