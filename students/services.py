@@ -31,7 +31,7 @@ from students.models import ArchivedStudent, EventKind, RunKind, Student, Studen
 from students.recorded_change import RecordedChange
 from uploads.services import image_adopt, image_release
 
-MAX_EDITED = MAX_ARCHIVED = 2_000
+MAX_EDITED = 2_000
 _COLUMNS = ", ".join(str(field.column) for field in Student._meta.concrete_fields)
 # One statement each: a student is always in exactly one of the two tables.
 _PUT_ASIDE = f"""

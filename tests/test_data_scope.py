@@ -246,7 +246,7 @@ def test_an_action_touches_what_the_scope_lets_change(offices, scope, action):
     (li, _), (_, browser) = offices(scope)
     enter(li, "李")
     students = Student.objects.filter(class_name="李班")
-    form = {"action": action, "_selected_action": [students.get().pk], "sure": "1", "class_name": "H9"}
+    form = {"action": action, "_selected_action": [students.get().pk], "class_name": "H9"}
 
     page = browser.post("/admin/students/student/", form, follow=True)
     if page.context and "mark" in dict(page.context.get("posted", [])):

@@ -13,10 +13,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from core import times
-from core.admin.base import page_shown
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.password import require_password
-from core.admin.tables import table
 from core.ids import mark_of
 from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
@@ -27,12 +25,13 @@ from students.admin.step_page import step_page
 from students.columns import SHARED
 from students.errors import SelectionChanged, TooManyChosen
 from students.forms import FateForm, ManyForm, StateForm
-from students.models import Student, TransferRun
+from students.models import Student
 from students.student_states import students_state_set
 from students.transfer.deletion import deletion_pks, deletion_start
 
 MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
+_CAN_BE_UNDONE = "完成后的页面可以撤销。"
 
 
 def _edit_form(page: Any, request: HttpRequest) -> ManyForm:
@@ -41,6 +40,10 @@ def _edit_form(page: Any, request: HttpRequest) -> ManyForm:
     form: ManyForm = form_class(request.POST if MARK in request.POST else None)
     form.fields["class_name"].widget.scope = scope_of(request.user)
     return form
+
+
+def _mark_of_keys(selection: list[Student]) -> str:
+    return mark_of(student.pk for student in selection)
 
 
 def _who(selection: list[Student]) -> list[str]:
@@ -106,13 +109,13 @@ class ManyAdmin(ScopedAdmin):
 
     def _step(
         self, request: HttpRequest, students: QuerySet[Student], form: Any, *, name: str, heading: str,
-        mark: Callable[[list[Student]], str], do: Callable[..., TransferRun], hint: str = "",
+        do: Callable[..., str], mark: Callable[[list[Student]], str] = _mark_of_keys, hint: str = _CAN_BE_UNDONE,
     ) -> HttpResponse | None:  # fmt: skip
         """Change the chosen students in the way that a form asks about.
 
         :param name: of the action.
+        :param do: takes the arguments that all such services have, and returns the address of the page that follows.
         :param mark: makes the mark of what the page has shown.
-        :param do: takes the arguments that all such services have.
         """
         if not (selection := self._few(request, students, services.MAX_EDITED, heading[:2])):
             return None
@@ -123,7 +126,7 @@ class ManyAdmin(ScopedAdmin):
             back=reverse("admin:students_student_changelist"),
             do=lambda: do(pks=[student.pk for student in selection], mark=request.POST[MARK], **who),
             about=lambda: {
-                "lines": [*_who(selection), *filter(None, [hint])],
+                "lines": [*_who(selection), hint],
                 "posted": _fields(request, selection, action=name, mark=mark(selection)),
             },
         )  # fmt: skip
@@ -133,8 +136,8 @@ class ManyAdmin(ScopedAdmin):
         form = _edit_form(self, request)
         return self._step(
             request, students, form, name="edit_many", heading="修改 {} 名学员", mark=services.edit_mark,
-            do=lambda **who: services.students_edit(values=form.values, **who),
-            hint="填写的栏目改成同一个值，留空的不改。",
+            do=lambda **who: run_url(services.students_edit(values=form.values, **who)),
+            hint=f"填写的栏目改成同一个值，留空的不改。{_CAN_BE_UNDONE}",
         )  # fmt: skip
 
     @admin.action(description="变更所选学员的状态", permissions=["change"])
@@ -142,35 +145,22 @@ class ManyAdmin(ScopedAdmin):
         form = StateForm(request.POST if MARK in request.POST else None, request=request)
         return self._step(
             request, students, form, name="set_state", heading="变更 {} 名学员的状态",
-            mark=lambda selection: mark_of(student.pk for student in selection),
-            do=lambda **who: students_state_set(**form.cleaned_data, **who),
+            do=lambda **who: run_url(students_state_set(**form.cleaned_data, **who)),
         )  # fmt: skip
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        selection = self._few(request, students, services.MAX_ARCHIVED, "归档")
-        if not selection:
-            return None
-        form = FateForm(request.POST if "sure" in request.POST else None, request=request)
-        if form.is_valid():
-            archive = services.students_archive(
-                pks=[one.pk for one in selection], fate=form.cleaned_data["fate"], actor_pk=request.user.pk,
-                scope=scope_of(request.user), now=times.now(),
-            )  # fmt: skip
+        def put_aside(*, pks: list[int], mark: str, user_pk: int, **who: Any) -> str:
+            if mark_of(pks) != mark:
+                raise SelectionChanged("名单在你确认之前变了，没有归档任何学员。请核对后再次确认")
+            archive = services.students_archive(pks=pks, actor_pk=user_pk, **form.cleaned_data, **who)
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(archive), page))
-            return HttpResponseRedirect(reverse("admin:students_student_changelist"))
-        if len(selection) <= NAMES_SHOWN:
-            rows = table(["姓名", "学号", "班级"], [(one.name, one.sid, one.class_name) for one in reversed(selection)])
-        else:
-            counts = Counter(student.class_name for student in selection)
-            rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
-        text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
-        facts: dict[str, Any] = {
-            "posted": _fields(request, selection, action="archive", sure="1"),
-            "rows": rows,
-            "text": text,
-        }
-        facts["fields"] = list(form) if any(one.account_id for one in selection) else [form["fate"].as_hidden()]
-        return page_shown(self, request, "backoffice/sure.html", "归档学员", sum=f"{len(selection)} 名", **facts)
+            return reverse("admin:students_student_changelist")
+
+        form = FateForm(request.POST if MARK in request.POST else None, request=request)
+        if not students.exclude(account=None).exists():
+            form.fields["fate"].widget = forms.HiddenInput()
+        hint = "不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
+        return self._step(request, students, form, name="archive", heading="归档 {} 名学员", do=put_aside, hint=hint)

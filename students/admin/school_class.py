@@ -17,6 +17,7 @@ from core.admin.deletion import MARK
 from core.admin.tables import column, page_link, table
 from core.times import format_office_time
 from permissions.scope import scope_of
+from runs.pages import run_url
 from students.admin.step_page import step_page
 from students.campus_filter import CampusFilter
 from students.class_steps import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
@@ -131,12 +132,12 @@ class SchoolClassAdmin(OfficeAdmin):
         def about() -> dict[str, Any]:
             facts = class_facts(row.name)
             mark = request.POST.get(MARK, facts.mark) if form.errors else facts.mark
-            return {"lines": _lines(step, row, facts), "posted": [(MARK, mark)]}
+            return {"lines": [*_lines(step, row, facts), "完成后的页面可以撤销。"], "posted": [(MARK, mark)]}
 
         return step_page(
             self, request, form, heading=f"{STEPS[step]} {row.name}", about=about,
             back=reverse("admin:students_schoolclass_change", args=[row.pk]),
-            do=lambda: _do(step, row, form.cleaned_data, request),
+            do=lambda: run_url(_do(step, row, form.cleaned_data, request)),
         )  # fmt: skip
 
 

@@ -231,6 +231,8 @@ def test_the_archive_asks_about_accounts(office, school, fate, left):
     chosen = {"action": "archive", "_selected_action": [row.pk for row in school[:2]]}
     page = office.post(LIST, chosen)
     assert "学员的账号" in page.content.decode()
+    fewer = posted_of(page) | {"fate": fate, "_selected_action": [school[0].pk]}
+    assert "没有归档任何学员" in office.post(LIST, fewer).content.decode() and len(names("H1")) == 2
 
     office.post(LIST, posted_of(page) | {"fate": fate})
 

@@ -79,7 +79,7 @@ def test_archives_a_class_of_the_list_after_asking(office, root, monkeypatch, dj
     with django_assert_max_num_queries(12):
         assert [row.name for row in office.get(ARCHIVE, {"q": "h1"}).context["cl"].result_list] == ["乙", "甲"]
     with monkeypatch.context() as patch:
-        patch.setattr("students.services.MAX_ARCHIVED", 0)
+        patch.setattr("students.services.MAX_EDITED", 0)
         question(office, "archive")
     assert "一次最多归档0名学员" in office.get(LIST).content.decode() and Student.objects.count() == 1
     chosen = [row.pk for row in ArchivedStudent.objects.all()]
