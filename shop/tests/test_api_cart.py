@@ -126,7 +126,15 @@ def test_every_user_has_a_cart(li, zhao, lbw):
     assert zhao.post("/cart/check", {"product_id": product.product_id}).json()["status"] == 10010
     assert CartItem.objects.filter(user=li.user, is_checked=False, quantity=1).exists()
 
-    # What is taken off sale stays visible.
+    put(zhao, product)
+    zhao.post("/cart/check", {"product_id": product.product_id})
+    put(li, other := make_product())
+    assert envelope(li.post("/cart/check", {"product_id": other.product_id})) == (200, True, "选中成功")
+    assert zhao.get("/cart/get_cart").json()["data"][0]["isChecked"] is True
+
+    # What is taken off sale stays visible, in its number.
     lbw.get("/product/del_product", product_id=product.product_id)
     assert li.get("/cart/get_cart").json()["data"][0]["isOnSale"] is False
+    more = li.post("/cart/update_cart", {"product_id": product.product_id, "count": 2})
+    assert envelope(more) == (10010, False, "err 商品库存不足")
     assert envelope(put(li, product))[0] == 10020
