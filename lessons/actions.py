@@ -25,14 +25,7 @@ from lessons.slips import slips_page
 from permissions.gate import read_only_set
 from practice.errors import InvitationInvalid
 from practice.selectors import practice_students
-from practice.services import (
-    MAX_PLACES,
-    class_end,
-    entries_clear,
-    entries_count,
-    invitation_make,
-    terms_forget,
-)
+from practice.services import MAX_PLACES, class_end, entries_clear, entries_count, invitation_make, terms_forget
 from shop.services.catalogue import catalogue_clear
 from students.invented import practice_add
 
