@@ -21,6 +21,8 @@ ROUNDING_S = 0.001  # of a call's time and length together
 CLOCK_S = 0.05  # by which the clocks of client and server may differ while it waits
 TYPING_S, SHORTEST_PAUSE_S = 2, 0.25  # a debounce of 300 ms lets no search follow sooner than the second
 TWO_LETTERS = 16  # hexadecimal digits in their digests
+# React's StrictMode, which every new project has, runs each effect twice: within that time, even through a slow proxy.
+TWIN_S, MANY_TWINS = 0.3, 3
 
 
 def no_debounce(calls: Calls) -> list[Calls]:
@@ -115,11 +117,11 @@ def after_burst(calls: Calls, login: Call | None) -> Calls:
     A page sends many at once: some are under way when the first is answered, and some wait in the browser or in a proxy
     for a connection. They show by overlapping; the calls of a client that sends one after the other never do. A proxy
     with a single connection passes both on alike, 5 to 50 ms apart: there a burst shows by a login right behind it, and
-    by calls that all differ.
+    by no call that came more than twice.
 
     :param login: the login or refresh that follows.
     """
-    if login and login.time <= calls[0].end + 2 * QUEUE_S and len(_groups(calls)) == len(calls):
+    if login and login.time <= calls[0].end + 2 * QUEUE_S and max(map(len, _groups(calls))) <= 2:
         return []
     under_way = [call for call in calls if call.time <= calls[0].end]
     queue_ends = max(call.end for call in under_way) + QUEUE_S
@@ -134,11 +136,12 @@ def _overlap(calls: Calls) -> bool:
 
 def retry_storm(calls: Calls) -> list[Calls]:
     """Find a call repeated before its ``Retry-After`` was over, and at least 5 repetitions within 3 s after a 5xx."""
-    found = []
+    found, twin_s = [], _twin_s(calls)
     for at, call in enumerate(calls):
         if not call.retry_s and call.http < 500:
             continue
         again = [later for later in calls[at + 1 :] if later.time > call.end and later.same_as(call)]
+        again = _without_twins([call, *again], twin_s)[1:]
         soon = [later for later in again if later.time < call.end + call.retry_s - CLOCK_S]
         storm = [later for later in again if call.http >= 500 and later.time <= call.end + 3]
         if soon or len(storm) >= 5:
@@ -166,17 +169,25 @@ def poll_after_end(calls: Calls) -> list[Calls]:
 
 
 def poll_too_fast(calls: Calls) -> list[Calls]:
-    """Find polls of one order less than 500 ms apart. Two at once are one: React's StrictMode runs effects twice."""
-    polls = map(_without_twins, _groups(call for call in calls if call.path == POLL))
+    """Find polls of one order less than 500 ms apart."""
+    twin_s = _twin_s(calls)
+    polls = [_without_twins(group, twin_s) for group in _groups(call for call in calls if call.path == POLL)]
     return _joined(list(pair) for group in polls for pair in pairwise(group) if pair[1].time - pair[0].time < 0.5)
 
 
-def _without_twins(calls: Calls) -> Calls:
-    """Leave out each second call that began while the first was under way."""
+def _twin_s(calls: Calls) -> float:
+    """Return within which time equal calls are one, sent twice; 0 for a client that does not always do so."""
+    groups = _groups(call for call in calls if call.is_ok and Fact.READING in call.facts)
+    twins = sum(second.time - first.time < TWIN_S for group in groups for first, second in pairwise(group))
+    return TWIN_S if twins >= MANY_TWINS else 0
+
+
+def _without_twins(calls: Calls, twin_s: float) -> Calls:
+    """Leave out each second call that began while the first was under way, or within ``twin_s``."""
     kept: Calls = []
     is_twin = False
     for call in calls:
-        is_twin = not is_twin and bool(kept) and call.time < kept[-1].end
+        is_twin = not is_twin and bool(kept) and call.time < max(kept[-1].end, kept[-1].time + twin_s)
         if not is_twin:
             kept.append(call)
     return kept

@@ -62,6 +62,10 @@ def burst(time=0, slower=1):
     return [refused(time + at * slower / 1000, ms=ms * slower) for at, ms in BURST]
 
 
+# A page in React's StrictMode, which is loaded three times.
+TWINS = [call(-99 + page * 9 + at, digest="twin") for page in range(3) for at in (0, 0.1)]
+
+
 SINS = {
     "no_debounce": [search(at * 0.4, "王小明明"[: at + 1]) for at in range(4)],
     "no_paging": [call(0, facts="odl")],
@@ -125,6 +129,12 @@ NEAR_MISSES = {
     "looked again after a minute": [poll(0), poll(2, "of"), poll(70, "of")],
     "every half second": [poll(at * 0.51) for at in range(9)],
     "each first poll twice, by StrictMode": [poll(0), poll(0.004), poll(3), poll(6, "of")],
+    "each first poll twice, slowly": [*TWINS, poll(0), poll(0.1), poll(3)],
+    "a page that fails, in StrictMode": [*TWINS, busy(0, retry_s=5, ms=3), busy(0.1, retry_s=5, ms=3), call(6)],
+    "a page whose token ended, in StrictMode": [
+        *(refused(at / 30, ms=5, digest=f"{at // 2}") for at in range(8)),
+        login(0.6),
+    ],
     "two orders at once": [poll(0, digest="a"), poll(0.1, digest="b")],
     "two wrong paths": [wrong(0), wrong(1)],
     "three in two minutes": [wrong(0), wrong(50), wrong(70)],
@@ -157,8 +167,9 @@ def test_whoever_goes_on_after_twelve_at_once_is_blamed_for_what_came_later():
     [
         ([search(-9, "李雷"), *(search(at * 0.2, "王小明明"[: at + 1]) for at in range(4))], [1, 2, 3, 4]),
         ([poll(at * 0.2, ms=450) for at in range(3)], [0, 2]),
+        ([*TWINS, *(busy(at / 10, retry_s=5, ms=3) for at in range(3))], [6, 8]),
     ],
-    ids=["typing, and a debounced search", "polls that overlap"],
+    ids=["typing, and a debounced search", "polls that overlap", "a third try of a page in StrictMode"],
 )
 def test_what_looks_careful_for_a_moment_is_blamed_for_the_rest(calls, proof):
     [facts] = found(calls).values()
