@@ -113,11 +113,6 @@ def _manage(command: str) -> str:
     return f"cd {ROOT}; set -a; . {file}; set +a; sudo -E -u {NAME} .venv/bin/python manage.py {command}"
 
 
-def metrics_token() -> Iterator[Finding]:
-    if settings.DEPLOYED and not settings.METRICS_TOKEN:
-        yield Finding("metrics token", None, "没有设 METRICS_TOKEN：/metrics 不开放", "要用 Prometheus 就设上。")
-
-
 def clocks() -> Iterator[Finding]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
@@ -191,7 +186,7 @@ def _upstream(name: str) -> list[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(engines, settings_and_models, metrics_token, clocks, certificate, upstreams),
+    *(engines, settings_and_models, clocks, certificate, upstreams),
     *servers.CHECKS,
     *(roles_and_calls, scan_login, text_messages, store_of_pictures, room_for_pictures),
     *payments.CHECKS,

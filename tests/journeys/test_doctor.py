@@ -103,7 +103,6 @@ FINDINGS = {
         "BAD  https://127.0.0.1:1 没有反应": "nginx 在运行吗？域名解析对吗？",
         "BAD  127.0.0.1 来的请求，X-Forwarded-For 里有": "把 TRUSTED_PROXIES 设为",
         "BAD  微信支付 v2：GatewayMisconfigured": "检查 WECHAT_APP_ID",
-        "note 没有设 METRICS_TOKEN": "要用 Prometheus 就设上。",
     },
 }
 

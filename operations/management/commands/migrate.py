@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -29,7 +29,7 @@ class Command(migrate.Command):
         with_short_locks(lambda: super(Command, self).handle(*args, **options), alias=options["database"])
 
 
-def with_short_locks(work: Callable[[], Any], *, alias: str = "default", patience_s: float = PATIENCE_S) -> None:
+def with_short_locks(work: Callable[[], object], *, alias: str = "default", patience_s: float = PATIENCE_S) -> None:
     """Do ``work`` again and again until it gets its locks. What it has committed must not be done twice.
 
     :raises CommandError: a lock was not free in ``patience_s``; it names the statement and who holds locks.
@@ -43,7 +43,9 @@ def with_short_locks(work: Callable[[], Any], *, alias: str = "default", patienc
         return execute(sql, *rest)
 
     give_up_at = time.monotonic() + patience_s
-    with _lock_turn(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = %s", [LOCK_TURN])
+    try:
         while True:
             try:
                 with connection.execute_wrapper(remember):
@@ -62,14 +64,6 @@ def with_short_locks(work: Callable[[], Any], *, alias: str = "default", patienc
                         "End them or wait for them, then run the same command again; it goes on where it stopped."
                     ) from error
             time.sleep(random.uniform(*PAUSE_S))  # noqa: S311
-
-
-@contextmanager
-def _lock_turn(connection: Any) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = %s", [LOCK_TURN])
-    try:
-        yield
     finally:
         with suppress(OperationalError), connection.cursor() as cursor:  # it may be the connection that failed
             cursor.execute("RESET lock_timeout")
