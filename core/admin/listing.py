@@ -29,10 +29,6 @@ class ListQuery:
     method: str = "GET"
     resolver_match: Any = None
 
-    @property
-    def path_info(self) -> str:
-        return self.path
-
 
 def is_complete(request: HttpRequest | ListQuery) -> bool | None:
     """Return what a ``ListQuery`` says; None if a person looks at the list itself."""
