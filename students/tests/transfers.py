@@ -12,7 +12,7 @@ from core.sheets.write import sheet_write
 from students.models import RowKind, Student, TransferRun
 from students.runs import run_confirm, run_start, run_undo
 from students.tasks import transfer_work
-from students.transfer.import_form import choices_mark
+from students.transfer.import_page import choices_mark
 
 LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]

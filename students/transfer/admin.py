@@ -32,8 +32,15 @@ from students.run_facts import Choices
 from students.run_rights import rights_needed
 from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
 from students.transfer.import_apply import import_confirm
-from students.transfer.import_form import REST, choices_mark, choices_posted, columns_posted, rest_decided
-from students.transfer.import_page import ImportPage, hidden_from
+from students.transfer.import_page import (
+    REST,
+    ImportPage,
+    choices_mark,
+    choices_posted,
+    columns_posted,
+    hidden_from,
+    rest_decided,
+)
 from students.transfer.import_result import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choose
 from students.transfer.run_pages import DeletionPage, PhotosPage, RunPage
