@@ -15,6 +15,7 @@ import orjson
 from django.conf import settings
 
 from core.times import local
+from shop.errors import OrderUnpaid
 
 MAX_BYTES = 600  # of one call: 300 of them are 180 kB at most, usually 60 kB
 MAX_NAMES = 8  # query names
@@ -84,8 +85,10 @@ class Call:
 
     @property
     def is_own_refusal(self) -> bool:
-        """Tell whether it was refused for what the client did."""
-        return not any(fact in self.facts for fact in (Fact.OK, Fact.SWITCH, Fact.READ_ONLY))
+        """Tell whether it was refused for what the client did. To hear that an order still waits is none."""
+        return self.status != OrderUnpaid.status and not any(
+            fact in self.facts for fact in (Fact.OK, Fact.SWITCH, Fact.READ_ONLY)
+        )
 
     @property
     def refusal(self) -> str:

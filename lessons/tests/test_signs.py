@@ -177,6 +177,10 @@ def test_what_looks_careful_for_a_moment_is_blamed_for_the_rest(calls, proof):
     assert facts["calls"] == [calls[at].proof() for at in proof]
 
 
+def test_an_order_that_waits_for_its_payment_is_no_refusal():
+    assert [poll(0, status=status).is_own_refusal for status in (3005, 3004)] == [False, True]
+
+
 def test_each_sign_has_its_sin():
     assert SINS.keys() == SIGNS.keys()
 

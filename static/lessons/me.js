@@ -28,7 +28,7 @@ const axios = (call) => `await axios({ method: ${JSON.stringify(call.method.toLo
 
 function kind(call) {
   if (call.switch || call.read_only) return "made";
-  return call.http >= 400 || call.code || ![200, 1].includes(call.status) ? "bad" : "good";
+  return call.http >= 400 || call.code || ![200, 1, 3005].includes(call.status) ? "bad" : "good";
 }
 
 function copier(name, text) {
