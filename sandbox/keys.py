@@ -25,10 +25,7 @@ MINI_APP_ID = "wxd0e83c2f9b517a64"
 NOTICE_TEMPLATE = "SMS_154950909"
 DIGITS = "0123456789"
 MERCHANT_KEY, PLATFORM_KEY = "merchant_key.pem", "platform_key.pem"
-_FILES = {
-    "WECHAT_PAY_PRIVATE_KEY_FILE": MERCHANT_KEY,
-    "WECHAT_PAY_PUBLIC_KEY_FILE": "platform_public_key.pem",
-}
+_FILES = {"WECHAT_PAY_PRIVATE_KEY_FILE": MERCHANT_KEY, "WECHAT_PAY_PUBLIC_KEY_FILE": "platform_public_key.pem"}
 
 
 def sandbox_values() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The phone page: what a payer sees after scanning. It works without JavaScript."""
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,13 +11,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import User
 from core.api.addresses import full_url
 from core.ids import storable
-from core.times import span
 from sandbox.callers import Caller, caller_of
 from sandbox.faults import ORDER_KINDS, changes_of, fault_form, order_faults_set
 from sandbox.models import FaultKind, PayCode, Trade
 from sandbox.pay.describe import trade_appid
 from sandbox.pay.errors import Reason, Refused
-from sandbox.pay.trades import MIN_TIME_TO_PAY, pay_refusal, trade_pay
+from sandbox.pay.trades import pay_refusal, trade_pay
 from sandbox.wechat import person_of
 
 SHOP_NAME = "沙箱商户"
@@ -100,8 +98,5 @@ def _context(code: PayCode, caller: Caller) -> dict[str, object]:
         "has_faults": bool(trade.faults),
         "is_buyer": caller.is_buyer(trade),
         "payer": caller.user,
-        # Explains a deadline later than the order's: WeChat Pay gives at least 5 minutes, a shop may close earlier.
-        "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= MIN_TIME_TO_PAY else "",
-        "min_time": span(MIN_TIME_TO_PAY),
         **fault_form({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
     }
