@@ -1,4 +1,4 @@
-"""A payment in the mini program: placed, asked about, notified and refunded under its own appid, by either API."""
+"""A payment in the mini program: asked about, notified and refunded under its own appid, by either API."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from payments.errors import PaymentMismatch, WeChatRefused
+from payments.errors import PaymentMismatch
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant
 from payments.models import Payment, PaymentLog, RefundStatus
 from payments.services.after_restore import payment_assume_started
@@ -14,9 +14,8 @@ from payments.services.common import payee, payees
 from payments.services.confirm import payment_confirm
 from payments.services.query_close import payment_close, payment_query
 from payments.services.refund import refund_run
-from payments.services.start import payment_sdk_params
 from payments.tests.conftest import request
-from payments.tests.fake_wechat import APPID, MCHID, MINI_APPID, sign_v2
+from payments.tests.fake_wechat import APPID, MCHID, MINI_APPID
 
 pytestmark = pytest.mark.django_db
 
@@ -25,29 +24,6 @@ pytestmark = pytest.mark.django_db
 def started(start, wechat):
     wechat.openids = {"o-mini": MINI_APPID, "o-web": APPID}
     return start(trade_type="JSAPI", openid="o-mini", appid=MINI_APPID)
-
-
-def test_is_placed_with_its_appid_and_the_client_gets_what_its_sdk_needs(started, wechat):
-    wanted = wechat.orders[started.out_trade_no]["wanted"]
-    assert (wanted["appid"], wanted["openid"], started.appid, started.mch_id) == (
-        MINI_APPID,
-        "o-mini",
-        MINI_APPID,
-        MCHID,
-    )
-
-    params = payment_sdk_params(payment=started, now=timezone.now())
-
-    assert params["appId"] == MINI_APPID
-    assert params["paySign"] == sign_v2({name: value for name, value in params.items() if name != "paySign"})
-
-
-@pytest.mark.parametrize(("openid", "appid"), [("o-web", MINI_APPID), ("o-mini", ""), ("o-mini", APPID)])
-def test_wechat_refuses_the_openid_of_another_app(start, wechat, openid, appid):
-    wechat.openids = {"o-mini": MINI_APPID, "o-web": APPID}
-    with pytest.raises(WeChatRefused) as refusal:
-        start(trade_type="JSAPI", openid=openid, appid=appid)
-    assert refusal.value.code == "PARAM_ERROR"
 
 
 @pytest.mark.parametrize("api", ["v2", "v3"])
