@@ -36,6 +36,7 @@ def test_a_copy_that_staff_gave_another_scope_is_not_handed_out_for_its_old_one(
     assert (again.roleid, again.data_scope, again.rows) == ("102-own-2", OWN, ["*"])
     assert role_scoped(roleid="102-own", scope=OWN) == role_scoped(roleid="102", scope=OWN) == again
     assert role_scoped(roleid="102-own-2", scope=ALL) == roles["102"]
+    assert role_scoped(roleid="102-own", scope=ALL) == edited
 
 
 def test_a_role_whose_number_looks_like_a_copy_is_none(roles):

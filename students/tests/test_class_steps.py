@@ -113,6 +113,12 @@ def test_all_goes_along_and_comes_back(school, step, after, monkeypatch, django_
     assert everything() == before and counts_wrong() == []
     assert heard[1] == {"before": "H1", "after": after, "note": [7]}
 
+    read_only_set("H1", ends_at=NOW + timedelta(days=9000), now=NOW)
+    read_only_set(after, ends_at=NOW + timedelta(days=8000), now=NOW)
+    with django_capture_on_commit_callbacks(execute=True):
+        step()
+    assert read_only_until(after) == NOW + timedelta(days=8000) and not read_only_until("H1")
+
 
 def test_a_split_takes_the_chosen_with_their_accounts(school):
     before = everything()
