@@ -225,7 +225,7 @@ class TestEnginesThatTakeNoWrites:
 
     @pytest.mark.parametrize("path", [LOGIN, "/admin/login/"])
     def test_a_standby_is_told_as_503(self, api, path, person):
-        person("li", password="555-555-555")
+        person("li", "1", password="555-555-555", is_staff=True)
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET TRANSACTION READ ONLY")
 
