@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
-from django.urls import reverse
+from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
@@ -17,7 +17,7 @@ from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
 from students.campuses import campuses
 from students.classes import class_rows, classes_overfull
-from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, label_of, phone_tidy
+from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, PHONES, label_of, phone_tidy
 from students.models import PRESENT_STATES, ClassState, SchoolClass, Student, StudentState
 from students.selectors import ClassSpelling, class_roster, classes_known, classes_present, folded, namesakes
 from uploads.forms import PictureModelForm, picture_field
@@ -85,14 +85,16 @@ def digits_of_any_keyboard(form: Any) -> None:
         form.fields["age"].widget.attrs["inputmode"] = "numeric"
 
 
+def question(name: str, text: str, answer: str, students: Sequence[Student] = ()) -> forms.ValidationError:
+    """Make an error that the next post of the form may answer by a tick called ``name``."""
+    context = {"name": name, "text": text, "answer": answer, "students": students}
+    return forms.ValidationError(render_to_string("students/question.html", context))
+
+
 def ask_about_room(form: forms.BaseForm, field: str, more: Mapping[str, int], scope: Scope = EVERYTHING) -> None:
     """Ask once more where classes would get so many ``more`` students that they have no room for all of them."""
     if form.data.get(FULL) != "1" and (texts := classes_overfull(more, scope)):
-        question = format_html(
-            '{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> 仍然这样做</label>',
-            "；".join(texts), FULL,
-        )  # fmt: skip
-        form.add_error(field, forms.ValidationError(question))
+        form.add_error(field, question(FULL, "；".join(texts), "仍然这样做"))
 
 
 class CampusWidget(UnfoldAdminTextInputWidget):
@@ -142,32 +144,19 @@ class StudentForm(PictureModelForm):
             if name in self.fields:  # none for who may only look
                 self.fields[name].required = False
 
-    def clean_phone(self) -> str:
-        return phone_tidy(self.cleaned_data["phone"])
-
-    def clean_parent_phone(self) -> str:
-        return phone_tidy(self.cleaned_data["parent_phone"])
-
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        values |= {name: phone_tidy(values[name]) for name in PHONES if name in values}
         if {"name", "class_name"} & {*self.changed_data} and {"name", "class_name"} <= values.keys():
             self._ask_about_namesakes(values["name"], values["class_name"])
         return values
 
     def _ask_about_namesakes(self, name: str, class_name: str) -> None:
         same = namesakes(name=name, class_name=class_name, except_pk=self.instance.pk)
-        same = [one for one in same if self.scope.may_see(one)]
-        if not same or self.data.get(NAMESAKE) == "1":
-            return
-        page = "admin:students_student_change"
-        rows = ((reverse(page, args=[one.pk]), one.name, one.sid) for one in same)
-        links = format_html_join("、", '<a class="underline" href="{}">{} {}</a>', rows)
-        question = format_html(
-            '{} 班已有同名学员：{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
-            "是另一个人，再次保存</label>",
-            class_name, links, NAMESAKE,
-        )  # fmt: skip
-        self.add_error(None, forms.ValidationError(question))
+        same = [student for student in same if self.scope.may_see(student)]
+        if same and self.data.get(NAMESAKE) != "1":
+            text = f"{class_name} 班已有同名学员："
+            self.add_error(None, question(NAMESAKE, text, "是另一个人，再次保存", same))
 
 
 class ManyForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.forms.widgets import Script
+from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -148,17 +149,11 @@ class PartForm(PiecesForm):
             )
             for line in self.lines
         ]
-        paid, claimed, rest = order.total, fen_to_yuan(refunds.claimed_fen), fen_to_yuan(refunds.rest_fen)
-        money = format_html(
-            "<p>订单 {}，买家 {}。已付 {} 元，已退（含正在退的）{} 元，"
-            '<b>还能退 <span data-rest="{}">{}</span> 元</b>。</p>',
-            *(order, order.username, yuan_text(paid), yuan_text(claimed), rest, yuan_text(rest)),
-        )
-        if order.state in ASKED:
-            reason = Related([order]).reason(order)
-            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', reason)
-        field = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
-        return money + table(("商品", "单价（元）", "买了", "已退", "已收到", "退几件"), rows) + field
+        sums = {"paid": order.total, "claimed": fen_to_yuan(refunds.claimed_fen), "rest": fen_to_yuan(refunds.rest_fen)}
+        context = {name: yuan_text(amount) for name, amount in sums.items()} | {"rest_yuan": str(sums["rest"])}
+        context |= {"reason": Related([order]).reason(order)} if order.state in ASKED else {}
+        money = render_to_string("shop/part_refund.html", context | {"order": order, "number": refunds.number})
+        return money + table(("商品", "单价（元）", "买了", "已退", "已收到", "退几件"), rows)
 
 
 def _pieces_name(line: OrderLine) -> str:
