@@ -24,18 +24,18 @@ from students.selectors import student_of_account
 def account_panel(request: HttpRequest, student: Student) -> Panel:
     user, person = student.account, request.user
     may = person.has_perm("students.account_student")
-    facts: dict[str, Any] = {
+    context: dict[str, Any] = {
         "student": student,
         "user": user,
         "may": may and (user is None or may_manage(person, user)),
     }
     if user is not None:
-        facts |= {"link": page_link(user, user.username), "seen": format_office_time(user.last_login) or "从未登录"}
+        context |= {"link": page_link(user, user.username), "seen": format_office_time(user.last_login) or "从未登录"}
         if person.has_perm("shop.view_order"):
-            facts["orders"] = reverse("admin:shop_order_changelist") + f"?q={user.username}"
+            context["orders"] = reverse("admin:shop_order_changelist") + f"?q={user.username}"
     elif may:
-        facts |= {"suggested": accounts_suggested(student, person), "look": " ".join(INPUT_CLASSES)}
-    return Panel("账号", render_to_string("students/account.html", facts, request))
+        context |= {"suggested": accounts_suggested(student, person), "look": " ".join(INPUT_CLASSES)}
+    return Panel("账号", render_to_string("students/account.html", context, request))
 
 
 def life_panel(request: HttpRequest, student: Student) -> Panel:

@@ -99,7 +99,7 @@ def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | N
     if after == before:
         raise ClassStepRefused("请填写另一个班级")
     with transaction.atomic():
-        students = [one for one in students_lock(pks).values() if one.class_name == before]
+        students = [student for student in students_lock(pks).values() if student.class_name == before]
         if len(students) < len(set(pks)) or not students:
             raise SelectionChanged("所选的学员有的已经不在这个班，没有改动。请重新选择")
         is_new = not SchoolClass.objects.filter(name=after).exists()
@@ -122,8 +122,8 @@ def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None,
         row = _row_lock(name)
         record = RecordedChange(f"结业 {name}", user_pk, now, UndoNote("end", name))
         _row_change(record, row, state=ClassState.ENDED, ends_on=row.ends_on or on)
-        record.note.disabled = accounts_settle([one.account_id for one in students], fate)
-        students = [one for one in students if not one.has_left]
+        record.note.disabled = accounts_settle([student.account_id for student in students], fate)
+        students = [student for student in students if not student.has_left]
         changes, events = state_changes(students, StudentState.GRADUATED, on, "")
         record.change(students, changes)
         return record.save(events)
@@ -141,7 +141,7 @@ def _class_lock(name: str, mark: str) -> tuple[list[Student], list[ArchivedStude
     students = _students_of(name)
     if len(students) > MAX_STUDENTS:
         raise ClassStepRefused(f"一次最多 {MAX_STUDENTS} 名学员")
-    if mark_of(one.pk for one in students) != mark:
+    if mark_of(student.pk for student in students) != mark:
         raise SelectionChanged("名单在你确认之前变了，没有改动。请核对后再次确认")
     return students, archived
 
@@ -175,12 +175,12 @@ def _move(
 ) -> list[StudentEvent]:
     """Give the students, the archive and the accounts the new class; return the events of it, not saved yet."""
     before, after, is_whole = record.note.before, record.note.after, record.note.step != "split"
-    accounts = None if is_whole else [one.account_id for one in students if one.account_id]
+    accounts = None if is_whole else [student.account_id for student in students if student.account_id]
     if len(after) > ACCOUNT_CLASS_LENGTH and users_of_class(before).exists():
         raise ClassStepRefused(f"这个班有账号，名称最多 {ACCOUNT_CLASS_LENGTH} 个字")
     record.note.accounts = class_accounts_move(before=before, after=after, user_pks=accounts)
     moves = record.change(students, [[FieldChange("class_name", before, after)] for _ in students])
-    record.note.archived = [one.pk for one in archived]
+    record.note.archived = [student.pk for student in archived]
     ArchivedStudent.objects.filter(pk__in=record.note.archived).update(class_name=after)
     if is_whole:
         record.note.notes = tell_renamed(before=before, after=after)

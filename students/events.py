@@ -26,8 +26,8 @@ def event_of(
 def moves_of(students: Iterable[tuple[StudentFields, str]], on: date) -> list[StudentEvent]:
     """Make the events of students in a new class, each with the name of the class it comes from."""
     return [
-        event_of(one, EventKind.MOVED, on, had_left=one.has_left, has_left=one.has_left, detail=f"从 {before}")
-        for one, before in students
+        event_of(who, EventKind.MOVED, on, had_left=who.has_left, has_left=who.has_left, detail=f"从 {before}")
+        for who, before in students
     ]
 
 

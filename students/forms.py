@@ -255,9 +255,9 @@ class MergeForm(StepForm):
     def prepare(self, request: HttpRequest) -> None:
         others, sizes = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED), classes_present()
         choices = []
-        for one in others:
-            facts = [f"{sizes.get(one.name, 0)} 名", f"容量 {one.capacity}" if one.capacity else "", one.campus]
-            choices.append((one.name, f"{one.name}（{'，'.join(filter(None, facts))}）"))
+        for row in others:
+            about = [f"{sizes.get(row.name, 0)} 名", f"容量 {row.capacity}" if row.capacity else "", row.campus]
+            choices.append((row.name, f"{row.name}（{'，'.join(filter(None, about))}）"))
         self.fields["name"].choices = choices  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:

@@ -30,12 +30,12 @@ def state_changes(
     """Return what changes when students get another state, and the events of it. Nothing is saved."""
     values: dict[str, Any] = {"state": state.value, "state_on": on, "state_reason": reason[:200]}
     changes, events = [], []
-    for one in students:
-        new = values | ({"left_on": on} if state == StudentState.GRADUATED and not one.left_on else {})
-        pairs = [(name, getattr(one, name), value) for name, value in new.items()]
+    for student in students:
+        new = values | ({"left_on": on} if state == StudentState.GRADUATED and not student.left_on else {})
+        pairs = [(name, getattr(student, name), value) for name, value in new.items()]
         changes.append([FieldChange(*pair) for pair in pairs if pair[1] != pair[2]])
-        left = {"had_left": one.has_left, "has_left": state in LEFT_STATES}
-        events.append(event_of(one, _EVENTS[state], on, **left, detail=reason))
+        left = {"had_left": student.has_left, "has_left": state in LEFT_STATES}
+        events.append(event_of(student, _EVENTS[state], on, **left, detail=reason))
     return changes, events
 
 
@@ -52,15 +52,15 @@ def students_state_set(
     kind = StudentState(state)
     with transaction.atomic():
         students = list(students_lock(pks, scope).values())
-        if mark_of(one.pk for one in students) != mark:
+        if mark_of(student.pk for student in students) != mark:
             raise SelectionChanged("名单在你确认之前变了，没有修改任何学员。请核对后再次确认")
-        students = [one for one in students if one.state != kind]
+        students = [student for student in students if student.state != kind]
         if not students:
             raise StudentUnchanged
         names = "、".join(one.name for one in students[:3]) + (f" 等 {len(students)} 名" if len(students) > 3 else "")
         record = RecordedChange(f"{kind.label}：{names}", user_pk, now, UndoNote("state"))
         if kind in LEFT_STATES:
-            record.note.disabled = accounts_settle([one.account_id for one in students], fate)
+            record.note.disabled = accounts_settle([student.account_id for student in students], fate)
         changes, events = state_changes(students, kind, on, reason)
         record.change(students, changes)
         return record.save(events)

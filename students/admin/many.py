@@ -59,7 +59,7 @@ def _fields(request: HttpRequest, students: list[Student], **fields: str) -> lis
     """Return the hidden fields by which a confirmation sends the action again."""
     across = request.POST.get("select_across", "0")
     rows = students[:1] if across == "1" else students
-    return [*fields.items(), ("select_across", across), *(("_selected_action", one.pk) for one in rows)]
+    return [*fields.items(), ("select_across", across), *(("_selected_action", student.pk) for student in rows)]
 
 
 class ManyAdmin(ScopedAdmin):

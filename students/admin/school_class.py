@@ -80,8 +80,8 @@ class SchoolClassAdmin(OfficeAdmin):
             messages.success(request, f"{len(chosen)} 个班级的校区：{campus or '没有'}")
             return None
         posted = [("action", "set_campus"), *(("_selected_action", pk) for pk in chosen)]
-        facts = {"posted": posted, "fields": list(form), "text": "、".join(chosen.values())}
-        return page_shown(self, request, "backoffice/sure.html", "设置校区", sum=f"{len(chosen)} 个班级", **facts)
+        context = {"posted": posted, "fields": list(form), "text": "、".join(chosen.values())}
+        return page_shown(self, request, "backoffice/sure.html", "设置校区", sum=f"{len(chosen)} 个班级", **context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: SchoolClass | None = None) -> list[str]:
         return ["name"] if obj else []  # students and accounts name it too: see the steps
@@ -104,11 +104,11 @@ class SchoolClassAdmin(OfficeAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         row = self.get_object(request, object_id) if object_id.isdecimal() else None
-        facts: dict[str, Any] = {}
+        context: dict[str, Any] = {}
         if row is not None and self.has_view_permission(request, row):
-            facts["steps"] = STEPS.items() if self._may_step(request) else ()
-            facts["panels"] = [*_panels(request, row), *(make(request, row) for make in class_panels.values())]
-        return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
+            context["steps"] = STEPS.items() if self._may_step(request) else ()
+            context["panels"] = [*_panels(request, row), *(make(request, row) for make in class_panels.values())]
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     # --- Steps ---
     def get_urls(self) -> list[URLPattern]:
@@ -176,10 +176,10 @@ def _panels(request: HttpRequest, row: SchoolClass) -> list[Panel]:
     roster = class_roster(row.name, scope_of(request.user).school).select_related("account")
     students = list(roster[:MAX_LISTED])
     people = [
-        (page_link(one, one.name), one.sid, one.get_state_display(), one.account.username if one.account else "—")
-        for one in students
+        (page_link(who, who.name), who.sid, who.get_state_display(), who.account.username if who.account else "—")
+        for who in students
     ]
-    left = sum(one.has_left for one in students)
+    left = sum(student.has_left for student in students)
     panels = [_panel("学员", ["姓名", "学号", "状态", "账号"], people, f"，其中 {left} 名已经离开" if left else "")]
     if request.user.has_perm("accounts.view_user"):
         users = [

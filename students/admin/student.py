@@ -77,11 +77,11 @@ class StudentAdmin(StudentListAdmin, ManyAdmin, PictureAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         student = self.get_object(request, object_id) if request.method == "GET" else None
-        facts: dict[str, Any] = {}
+        context: dict[str, Any] = {}
         if student is not None and self.has_view_permission(request, student):
             own = (account_panel(request, student), life_panel(request, student))
-            facts["panels"] = [*own, *(make(request, student) for make in student_panels.values())]
-        return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
+            context["panels"] = [*own, *(make(request, student) for make in student_panels.values())]
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def account_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         student = self.get_object(request, str(pk))

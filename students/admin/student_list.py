@@ -158,15 +158,15 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
         if request.method == "GET" and (first := request.GET.get("created_at__gte")):
             # From the dashboard's months. Nothing else on the page tells of it.
             messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员")
-        facts = {"print_query": query, "may_transfer": may_transfer(request)}
-        facts |= {"may_see_runs": runs_seen(request) is not None}
+        context = {"print_query": query, "may_transfer": may_transfer(request)}
+        context |= {"may_see_runs": runs_seen(request) is not None}
         if request.method == "GET":
             rest = [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]  # the bar sends it along
-            facts |= {"bar": filters, "chips": _chips(request, filters), "kept": rest}
+            context |= {"bar": filters, "chips": _chips(request, filters), "kept": rest}
             scope = scope_of(request.user)
             by_campus, classes = campuses(scope), class_list(scope)
             if (chosen := by_campus.get(filters.get("campus", ""))) is not None:
                 classes = [name for name in classes if name in chosen]
-            facts |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
-            facts |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES], "entered": [*ENTERED]}
-        return super().changelist_view(request, facts | (extra_context or {}))
+            context |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
+            context |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES], "entered": [*ENTERED]}
+        return super().changelist_view(request, context | (extra_context or {}))

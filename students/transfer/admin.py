@@ -136,20 +136,20 @@ class TransferRunAdmin(RunAdmin):
     # --- To start ---
     @takes_files
     def import_page(self, request: HttpRequest) -> HttpResponse:
-        facts = {"columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
-        return self._start(request, RunKind.IMPORT, "students/import_start.html", facts)
+        context = {"columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
+        return self._start(request, RunKind.IMPORT, "students/import_start.html", context)
 
     @takes_files
     def photos_page(self, request: HttpRequest) -> HttpResponse:
-        facts = {"max_files": MAX_FILES, "max_mb": MAX_ZIP_BYTES // 1024**2}
-        return self._start(request, RunKind.PHOTOS, "students/photos_start.html", facts)
+        context = {"max_files": MAX_FILES, "max_mb": MAX_ZIP_BYTES // 1024**2}
+        return self._start(request, RunKind.PHOTOS, "students/photos_start.html", context)
 
-    def _start(self, request: HttpRequest, kind: RunKind, template: str, facts: dict[str, Any]) -> HttpResponse:
+    def _start(self, request: HttpRequest, kind: RunKind, template: str, context: dict[str, Any]) -> HttpResponse:
         if not may_transfer(request):
             raise PermissionDenied
         form = FileForm(kind, request.POST or None, request.FILES or None)
         if not form.is_valid():
-            return page_shown(self, request, template, str(kind.label), form=form, **facts)
+            return page_shown(self, request, template, str(kind.label), form=form, **context)
         file, who = form.cleaned_data["file"], request.user.pk
         run = run_start(kind=kind, user_pk=who, now=times.now(), file_name=file.name, source=file.read())
         return HttpResponseRedirect(run_url(run))
@@ -254,12 +254,12 @@ class TransferRunAdmin(RunAdmin):
     def context(self, request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         """Return one page of the run's rows, and what the buttons depend on."""
         about = _page_of(run)
-        facts = {
+        context = {
             "about": about,
             "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
             "undo_until": format_office_time(run.created_at + KEEP_FOR),
         }
-        return facts | about.facts(request)
+        return context | about.facts(request)
 
 
 def _page_of(run: TransferRun) -> RunPage:

@@ -110,7 +110,7 @@ def rows_restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> No
         else:
             row.kind = RowKind.UNDONE
     undone_rows = [row for row in rows if row.kind == RowKind.UNDONE]
-    accounts = [one.account_id for one in students.values() if one.account_id]
+    accounts = [student.account_id for student in students.values() if student.account_id]
     taken = set(Student.objects.filter(account__in=accounts).values_list("account", flat=True))
     for student in students.values():
         student.account_id = None if student.account_id in taken else student.account_id

@@ -123,7 +123,7 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope,
         _refuse_stale(run, row, students.get(row.student_pk or 0), scope)
     for batch in batches(with_progress(rows, run, total=total)):
         of_batch, changes = [students[row.student_pk or 0] for row in batch], [changes_load(row.diff) for row in batch]
-        for class_name in {one.after for of_row in changes for one in of_row if one.field == "class_name"}:
+        for class_name in {change.after for of_row in changes for change in of_row if change.field == "class_name"}:
             scope.require_class(class_name)  # another teacher may have the class since the preview
         events_add(students_change(of_batch, changes, actor_pk=run.confirmed_by_id, now=now), run.pk)
 
@@ -184,5 +184,5 @@ def _leave(run: TransferRun, choices: Choices, rows: list[TransferRow], scope: S
         students_change(leavers, changes, actor_pk=actor_pk, now=now)
         events_add(events, run.pk)
     fate = Fate.DISABLE if choices.disables else Fate.KEEP
-    run.options |= UndoNote(disabled=accounts_settle([one.account_id for one in leavers], fate)).dump()
+    run.options |= UndoNote(disabled=accounts_settle([student.account_id for student in leavers], fate)).dump()
     rows_save(rows, "kind", "errors", "diff")

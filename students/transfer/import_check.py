@@ -88,8 +88,8 @@ def import_check(run: TransferRun, now: datetime) -> None:
     wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
     told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
     required = {column.wire for column in COLUMNS if column.is_required_of_staff}
-    findings.shown = [one.wire for one in COLUMNS if one.wire in required | wires.keys()]
-    findings.missing = [one.wire for one in COLUMNS if one.wire in required - wires.keys() - told]
+    findings.shown = [column.wire for column in COLUMNS if column.wire in required | wires.keys()]
+    findings.missing = [column.wire for column in COLUMNS if column.wire in required - wires.keys() - told]
     findings.dropped = _dropped(book, headings, ignored_in(findings.shape, columns), lines)
     findings.dropped += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
     findings.new, findings.changed = _new_values(new, known), changed
@@ -162,7 +162,7 @@ def _rows_check(
             changes = [one for one in changes_between(student, values) if not (one.before and one.field in unseen)]
             if student and changes and not scope.may_change(student):
                 errors = [("sId", NOT_OWN)]
-            moves = (scope.class_refusal(one.after) for one in changes if one.field == "class_name")
+            moves = (scope.class_refusal(change.after) for change in changes if change.field == "class_name")
             errors = errors or [("class", refusal.msg) for refusal in moves if refusal]
             row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
             facts = _facts(line, student)
@@ -188,7 +188,7 @@ def _facts(line: Line, student: Student | None) -> RowFacts:
         facts.texts["sId"], facts.by = student.sid, line.match.by
     facts.double_of = line.double_of
     if line.match.candidates:
-        facts.students = [(one.pk, student_label(one)) for one in line.match.candidates]
+        facts.students = [(person.pk, student_label(person)) for person in line.match.candidates]
     if line.match.has_nearest:
         facts.nearest = line.match.candidates[0].pk
     return facts
@@ -221,12 +221,12 @@ def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[Tran
     """Make the rows of students in the classes of the list who are not in it."""
     classes = {line.cells.get("class") for line in lines}
     listed = {line.match.person.pk for line in lines if line.match.person}
-    listed |= {one.pk for line in lines for one in line.match.candidates}
+    listed |= {person.pk for line in lines for person in line.match.candidates}
     own = scope.changeable(of=Student) & scope.school.visible(of=Student)
     students = Student.objects.filter(own, class_name__in=classes - {None})
     students = students.exclude(state__in=LEFT_STATES).order_by("class_name", "pk")
-    missing = [one for one in students if one.pk not in listed][:MAX_LEAVERS]
-    columns = [one for one in COLUMNS if one.field == "sid" or not one.is_for_staff]
+    missing = [student for student in students if student.pk not in listed][:MAX_LEAVERS]
+    columns = [column for column in COLUMNS if column.field == "sid" or not column.is_for_staff]
     rows = [TransferRow(run=run, number=LEAVERS_FROM + at, kind=RowKind.LEFT) for at in range(1, len(missing) + 1)]
     for row, student in zip(rows, missing, strict=True):
         row.student_pk = student.pk
@@ -237,10 +237,10 @@ def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[Tran
 def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines: Sequence[Line]) -> list[str]:
     """Say what of the file is not imported."""
     used = {heading.sheet.name for heading in headings}
-    dropped = [f"工作表“{one.name}”（没有姓名列）" for one in book.sheets if one.rows and one.name not in used]
+    dropped = [f"工作表“{sheet.name}”（没有姓名列）" for sheet in book.sheets if sheet.rows and sheet.name not in used]
     dropped += [f"隐藏的工作表“{name}”" for name in book.hidden]
     dropped += [f"列“{name}”" for name in columns]
-    pictures = sum(len(one.pictures) for one in book.sheets) - sum(bool(line.picture) for line in lines)
+    pictures = sum(len(sheet.pictures) for sheet in book.sheets) - sum(bool(line.picture) for line in lines)
     number = book.loose_pictures + pictures
     return dropped + ([f"{number} 张不在学员行里的图片"] if number else [])
 

@@ -91,26 +91,26 @@ class ImportPage(RunPage):
         return rows.filter(kind__in=WRITTEN).exclude(errors=[]) if kind == WARNED else rows.filter(kind=kind)
 
     def facts(self, request: HttpRequest) -> dict[str, Any]:
-        facts, run, choices, findings = super().facts(request), self.run, self.choices, self.findings
+        context, run, choices, findings = super().facts(request), self.run, self.choices, self.findings
         hidden, scope = hidden_from(run, request.user), scope_of(request.user)
         columns = [BY_WIRE[wire] for wire in findings.shown or BY_WIRE]
-        facts |= {
+        context |= {
             "head": [(one, findings.changed.get(one.field, 0), one.field not in choices.off) for one in columns],
-            "rows": [self._row(row, columns, hidden) for row in facts["page"]],
+            "rows": [self._row(row, columns, hidden) for row in context["page"]],
             "columns": self._mapping(hidden),
             "ours": COLUMNS,
         }
         is_missing = run.state == RunState.FAILED or findings.missing
         # The person should first say which column is which: one is missing, and one is not understood.
-        facts["must_map"] = is_missing and any(not column["wire"] for column in facts["columns"])
+        context["must_map"] = is_missing and any(not column["wire"] for column in context["columns"])
         if not self.is_open:
-            return facts
+            return context
         written = TransferRow.objects.filter(run=run, kind__in=WRITTEN)
         skipped = written.filter(number__in=choices.skips).count() if choices.skips else 0
         names, may_archive = {}, request.user.has_perm("students.delete_student")
         if findings.new:
             names = {"class": sorted(classes_known(scope)), "degree": values_in_use("degree", scope=scope)}
-        return facts | {
+        return context | {
             "writes": self.counts[RowKind.NEW] + self.counts[RowKind.CHANGED] - skipped,
             "unresolved": unresolved(run),
             "overfull": overfull(run, scope),

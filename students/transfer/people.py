@@ -91,14 +91,14 @@ class People:
         if len(same := self._of("id_card", cells)) == 1:
             return Match(same[0], "身份证")
         by_phone, namesakes = self._of("phone", cells), self._of("name", cells)
-        if len(same := [one for one in by_phone if one in namesakes]) == 1:
+        if len(same := [person for person in by_phone if person in namesakes]) == 1:
             return Match(same[0], "电话")
-        has_namesake = any(one.class_name == cells.get("class") for one in namesakes)
-        namesakes = [one for one in namesakes if not _is_another(one.id_card, cells.get("idCard", ""))]
-        classmates = [one for one in namesakes if one.class_name == cells.get("class")]
+        has_namesake = any(person.class_name == cells.get("class") for person in namesakes)
+        namesakes = [person for person in namesakes if not _is_another(person.id_card, cells.get("idCard", ""))]
+        classmates = [person for person in namesakes if person.class_name == cells.get("class")]
         if len(classmates) == 1:
             return Match(classmates[0], "姓名和班级")
-        others = [one for one in namesakes if not _differs(one, cells)]
+        others = [person for person in namesakes if not _differs(person, cells)]
         sharers = by_phone if len(by_phone) <= MAX_SHARERS else []
         return Match(None, "", tuple(dict.fromkeys([*classmates, *sharers, *others]))[:MAX_CANDIDATES], has_namesake)
 
@@ -126,15 +126,15 @@ def lines_match(
     for line in lines:
         line.match = people.match(line.cells)
         answer = answers.get(str(line.number), "")
-        if chosen := [one for one in line.match.candidates if str(one.pk) == answer]:
+        if chosen := [person for person in line.match.candidates if str(person.pk) == answer]:
             line.match = Match(chosen[0], "您的选择")
         if line.match.person:
             first.setdefault(line.match.person.pk, line)
     for line in lines:
         person, key = line.match.person, (line.cells.get("name"), line.cells.get("class"))
-        candidates = [one for one in line.match.candidates if one.pk not in first]
-        nearest = [one for one in candidates if one.class_name in classes] or candidates
-        others = [one for one in candidates if one not in nearest]
+        candidates = [person for person in line.match.candidates if person.pk not in first]
+        nearest = [person for person in candidates if person.class_name in classes] or candidates
+        others = [person for person in candidates if person not in nearest]
         line.match = line.match._replace(candidates=(*nearest, *others), has_nearest=len(nearest) == 1)
         if person and first[person.pk] is not line:
             line.match, line.double_of = Match(has_namesake=True), person.pk
