@@ -3,7 +3,7 @@
 from typing import Any
 
 from attendance.models import Period, Status
-from core.api.params import Between, Day, NamingParams, OneOf, PageParams, PlainText, RowId, SpanParams
+from core.api.params import Between, Day, OneOf, PageParams, Params, PlainText, RowId, SpanParams
 
 DAY_MIN = 24 * 60
 
@@ -19,7 +19,7 @@ class Label(OneOf):
         return self.members[super().to_internal_value(data)]
 
 
-class OpenParams(NamingParams):
+class OpenParams(Params):
     class_ = PlainText(source="class_name", max_length=64, help_text="班级")
     date = Day(source="day", required=False, help_text="日期,默认今天")
     period = Label(Period, required=False, help_text="时段,默认按现在的时间:12 点前上午,18 点前下午")
@@ -33,7 +33,7 @@ class OpenParams(NamingParams):
     minutes = Between(1, DAY_MIN, source="open_for_min", required=False, help_text="开放多少分钟,默认 30,之后自动结束")
 
 
-class SessionParams(NamingParams):
+class SessionParams(Params):
     attendance_id = RowId(source="pk", help_text="考勤的 attendance_id")
 
 
@@ -43,7 +43,7 @@ class CodeParams(SessionParams):
     )
 
 
-class SignParams(NamingParams):
+class SignParams(Params):
     code = PlainText(max_length=200, help_text="二维码里的 code")
     device = PlainText(required=False, max_length=64, help_text="设备的标识,默认用登入时的 cookie")
 

@@ -80,9 +80,12 @@ class Params(serializers.Serializer[Any]):
 
     def refusal(self) -> DomainError:
         """Turn ``self.errors`` into the error that is answered; override it if the API document gives a text."""
-        if self.error_if_missing and self.missing():
+        missing = self.missing()
+        if missing and self.error_if_missing:
             return self.error_if_missing()
-        return self.error() if self.error else BadParameter(first_message(self.errors))
+        if self.error:
+            return self.error()
+        return BadParameter(f"缺少参数: {', '.join(missing)}" if missing else first_message(self.errors))
 
     def missing(self) -> list[str]:
         """Return the names of required parameters that are missing."""
@@ -260,14 +263,6 @@ class SpanParams(Params):
         if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
             raise serializers.ValidationError({"from": "不能晚于to"})
         return attrs
-
-
-class NamingParams(Params):
-    """Parameters whose refusal names all that are missing: ``缺少参数: class, name``."""
-
-    def refusal(self) -> DomainError:
-        missing = self.missing()
-        return BadParameter(f"缺少参数: {', '.join(missing)}") if missing else super().refusal()
 
 
 class PageParams(Params):

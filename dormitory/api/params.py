@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.api.params import Between, NamingParams, OneOf, PageParams, PlainText, PositiveInt, RowId, YesNo
+from core.api.params import Between, OneOf, PageParams, Params, PlainText, PositiveInt, RowId, YesNo
 from dormitory.models import MAX_BEDS, RoomGender
 
 _BUILDING: dict[str, Any] = {"max_length": 32, "help_text": "楼,如 1号楼"}
@@ -17,14 +17,14 @@ class ListParams(PageParams):
     key = PlainText(default="", help_text="学员姓名或房间中的任意一段")
 
 
-class AddParams(NamingParams):
+class AddParams(Params):
     building = PlainText(**_BUILDING)
     room = PlainText(**_ROOM)
     beds = Between(**_BEDS)
     gender = OneOf(default=RoomGender.ANY, **_GENDER)
 
 
-class RoomParams(NamingParams):
+class RoomParams(Params):
     room_id = RowId(source="room_pk", help_text="房间的 room_id")
 
 
@@ -37,7 +37,7 @@ class UpdateParams(RoomParams):
     gender = OneOf(required=False, **_GENDER)
 
 
-class StudentParams(NamingParams):
+class StudentParams(Params):
     sId = PlainText(source="sid", help_text="学员的 sId")
 
 

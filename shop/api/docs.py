@@ -308,6 +308,7 @@ PAYMENT = Doc(
         errors.PayOrderClosed,
         WeChatRefused("APPID_MCHID_NOT_MATCH"),
         WeChatRefused("PARAM_ERROR"),
+        WeChatRefused("OUT_TRADE_NO_USED"),
         *_PROVIDER_FAILS,
     ],
     about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。"

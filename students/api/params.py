@@ -5,7 +5,7 @@ from typing import Any
 from django.core.validators import MaxLengthValidator
 from rest_framework import serializers
 
-from core.api.params import Between, NamingParams, PageParams, Params, Picture, PlainText
+from core.api.params import Between, PageParams, Params, Picture, PlainText
 from students.columns import BY_WIRE
 from students.errors import StudentIdMissing
 from students.models import MAX_AGE, MIN_AGE, Student
@@ -20,7 +20,7 @@ def text(column: str, help_text: str, **options: Any) -> PlainText:
     return PlainText(help_text=help_text, **options)
 
 
-class StudentParams(Params):
+class AddParams(Params):
     """The fields of a student, under the names clients use."""
 
     class_ = text("class_name", "班级", source="class_name")
@@ -32,11 +32,7 @@ class StudentParams(Params):
     description = text("description", "一句话对自己的评价")
 
 
-class AddParams(NamingParams, StudentParams):
-    """What a new student needs; the picture apart."""
-
-
-class EditParams(StudentParams):
+class EditParams(AddParams):
     """One student's ``sId``, and what to change. What staff may leave empty can be emptied."""
 
     error_if_missing = StudentIdMissing

@@ -90,7 +90,7 @@ def test_the_calls_take_every_column_and_need_what_the_model_needs(params):
     needed = {name for name in EDITABLE if COLUMN[name].is_required} if params is AddParams else set()
     needed = {name for name in EDITABLE if COLUMN[name].is_required_of_staff} if params is StaffAddParams else needed
 
-    module = "students/api/params.py: StudentParams"
+    module = "students/api/params.py: AddParams"
     assert {name: field.source for name, field in fields.items()} == {COLUMN[n].wire: n for n in taken}, module
     assert {field.source for field in fields.values() if field.required} == needed, module
 
