@@ -11,13 +11,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.selectors import names_of
 from core.api.addresses import absolute_url
 from sandbox.callers import Caller, caller_of
 from sandbox.faults import changes_of, fault_form, faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.pages import twin_url
-from sandbox.switches import ANSWERS, MAX_DELAY_MS, switches_on
+from sandbox.switches import ANSWERS, MAX_DELAY_MS
 
 ROWS = 20
 CODES = 6
@@ -43,11 +42,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def calls(request: HttpRequest) -> HttpResponse:
-    """Show the form of the user's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
-    switches = switches_on() if caller_of(request).sees_all else []
-    names = names_of(switch.unid for switch in switches)
-    rows = [(names.get(one.unid, one.unid), one.ends, one) for one in switches]
-    return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "max_ms": MAX_DELAY_MS})
+    """Show the form of the user's own switch (``static/sandbox/calls.js`` sends it)."""
+    return render(request, "sandbox/calls.html", {"answers": ANSWERS, "max_ms": MAX_DELAY_MS})
 
 
 def _qr(text: str) -> str:
