@@ -6,4 +6,5 @@ SEARCHES = {SEARCH, "/users/getAllUers"}
 POLL = "/order/query_order_status"
 NOTICES = ("/pay/payResult", "/pay/notify")
 REPEATABLE = {"/cart/check", "/pay/payment", "/users/updateUser"}  # of two equal ones the second changes nothing
+CHARTS = "/statistics/"  # each call is another question, not a row of the same list
 UPLOADS = ("/upload/uploadImg", "/students/uploadStuAvatar", "/users/uploadAvatar")

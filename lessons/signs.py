@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from lessons.calls import Call, Fact
-from lessons.paths import POLL, REFRESH, REPEATABLE
+from lessons.paths import CHARTS, POLL, REFRESH, REPEATABLE
 
 Calls = list[Call]
 MANY_ROWS = 100  # of a list without pages
@@ -75,7 +75,7 @@ def n_plus_one(calls: Calls) -> list[Calls]:
     """
     groups: dict[Any, Calls] = defaultdict(list)
     for call in calls:
-        if Fact.READING in call.facts and call.values:
+        if Fact.READING in call.facts and call.values and not call.path.startswith(CHARTS):
             groups[call.path, tuple(call.query)].append(call)
     found = []
     for group in groups.values():

@@ -108,6 +108,9 @@ NEAR_MISSES = {
     "five in two seconds": [student(at * 0.5, f"{at}") for at in range(5)],
     "five equal ones": [student(at * 0.1, "7") for at in range(5)],
     "an infinite scroll": [page(at * 0.04, at) for at in range(7)],
+    "a page of charts": [
+        call(0, "/statistics/students", query=["by"], values=[f"{at}"], digest=f"{at}") for at in range(5)
+    ],
     "two parameters differ": [call(at / 9, query=["page", "class"], values=[f"{at}", f"c{at}"]) for at in range(5)],
     "eight under way when the token ended": [*(refused(0.01 * at, ms=200) for at in range(8)), refresh(0.5)],
     "twelve at once, then a login": [*burst(), login(9)],
