@@ -31,6 +31,9 @@ logging.getLogger("wechatpy").setLevel(logging.INFO)
 MD5, HMAC = "MD5", "HMAC-SHA256"
 BODY_BYTES = 127
 PREPAY_ID_LENGTH, CODE_URL_LENGTH = 64, 512
+# What a refusal without a code is about; the first word that is in its text counts.
+_CODES_BY_WORD = {"签名": "SIGN_ERROR", "sign": "SIGN_ERROR", "openid": "OPENID_MISMATCH"}
+_CODES_BY_WORD |= {"appid": "APPID_MCHID_NOT_MATCH", "mch_id": "MCH_NOT_EXISTS", "商户号": "MCH_NOT_EXISTS"}
 
 
 def read_flat(raw: bytes | str, *, root: str = "xml") -> dict[str, str]:
@@ -121,15 +124,7 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
 
 
 def _transport_refusal(message: str) -> GatewayRefused:
-    code = "PARAM_ERROR"
-    if "签名" in message or "sign" in message.lower():
-        code = "SIGN_ERROR"
-    elif "openid" in message.lower():
-        code = "OPENID_MISMATCH"
-    elif "appid" in message.lower():
-        code = "APPID_MCHID_NOT_MATCH"
-    elif "mch_id" in message.lower() or "商户号" in message:
-        code = "MCH_NOT_EXISTS"
+    code = next((code for word, code in _CODES_BY_WORD.items() if word in message.lower()), "PARAM_ERROR")
     return GatewayRefused(message, code=code)
 
 
