@@ -85,14 +85,14 @@ def test_a_sheet_goes_out_is_filled_in_looked_at_carried_out_and_taken_back(offi
 
 
 def test_a_percentage_changes_the_chosen_and_rounds_to_fen(office, bike):
-    cheap, other = make_product(price="0.01"), make_product(price="9.99")
-    chosen = {"action": "goods_chosen", "_selected_action": [bike.pk, cheap.pk]}
+    cheap, half, other = (make_product(price=price) for price in ("0.01", "1.24", "9.99"))
+    chosen = {"action": "goods_chosen", "_selected_action": [bike.pk, cheap.pk, half.pk]}
     start = office.post("/admin/shop/product/", chosen).url
 
     office.post(start, {"percent": "-12.5"})
 
-    assert press(office, "confirm") == ["已写入 1 件商品"]  # one fen stays one fen
-    assert [shown(one)[0] for one in (bike, cheap, other)] == ["87.50", "0.01", "9.99"]
+    assert press(office, "confirm") == ["已写入 2 件商品"]  # one fen stays one fen
+    assert [shown(one)[0] for one in (bike, cheap, half, other)] == ["87.50", "0.01", "1.09", "9.99"]  # 1.085
 
 
 @pytest.mark.parametrize(
