@@ -7,13 +7,14 @@ for them.
 from dataclasses import dataclass, field
 
 import orjson
-from django.conf import settings
 
 from sockets import packets
 from sockets.packets import Packet, PacketError
 
 MAX_BODY = 1_000_000  # bytes of one frame or HTTP body, socket.io's own default
 UPGRADE_WINDOW_MS = 10_000
+# Those of socket.io's own servers: 2.x (Engine.IO 3) waits 5 s for a pong, 3.x and 4.x wait 20 s.
+PING_INTERVAL_MS, PING_TIMEOUTS_MS = 25_000, {3: 5_000, 4: 20_000}
 _UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}
 
 
@@ -31,13 +32,8 @@ class Timing:
 
 
 def timing(version: int) -> Timing:
-    """Return the heartbeat for a version of Engine.IO.
-
-    The defaults are those of socket.io's own servers: 2.x (Engine.IO 3) waits 5 s for a pong, 3.x and 4.x wait 20 s.
-    """
-    interval_s = getattr(settings, "SOCKET_PING_INTERVAL_S", 25)
-    timeout_s = getattr(settings, "SOCKET_PING_TIMEOUT_S", 5 if version == 3 else 20)
-    return Timing(int(interval_s * 1000), int(timeout_s * 1000))
+    """Return the heartbeat for a version of Engine.IO."""
+    return Timing(PING_INTERVAL_MS, PING_TIMEOUTS_MS[version])
 
 
 @dataclass(slots=True)

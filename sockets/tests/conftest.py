@@ -10,8 +10,8 @@ def _empty_valkey():
 
 
 @pytest.fixture
-def quick(settings, monkeypatch):
+def quick(monkeypatch):
     """Heartbeats that a test can wait for. The timeout is longer than a busy machine keeps a process waiting."""
     monkeypatch.setattr("sockets.consumers.LOOK_S", 0.05)
-    settings.SOCKET_PING_INTERVAL_S = 0.3  # type: ignore[attr-defined]
-    settings.SOCKET_PING_TIMEOUT_S = 2.0  # type: ignore[attr-defined]
+    monkeypatch.setattr("sockets.protocol.PING_INTERVAL_MS", 300)
+    monkeypatch.setattr("sockets.protocol.PING_TIMEOUTS_MS", {3: 2000, 4: 2000})

@@ -1,7 +1,8 @@
 """Development settings with heartbeats that a test can wait for."""
 
 from config.settings.local import *  # noqa: F403
+from sockets import protocol
 
-SOCKET_PING_INTERVAL_S = 1
+protocol.PING_INTERVAL_MS = 1000
 # Generous, for machines that are busy with other tests.
-SOCKET_PING_TIMEOUT_S = 15
+protocol.PING_TIMEOUTS_MS = {3: 15_000, 4: 15_000}
