@@ -64,6 +64,7 @@ def has_the_rhythm_of_a_week():
 
 
 def test_shows_every_state_that_lasts_with_sums_that_agree(demo):
+    has_the_rhythm_of_a_week()
     assert set(Order.objects.values_list("state", flat=True)) == set(State) - {State.OPEN}
     assert not OrderLog.objects.filter(at__gt=timezone.now()).exists()
     refund_states = set(Refund.objects.values_list("state", flat=True))

@@ -47,35 +47,35 @@ def ids(page):
 
 @pytest.mark.usefixtures("people")
 @pytest.mark.parametrize(("max_fetched", "way"), [(0, "scan"), (10_000, "fetch")])
-@pytest.mark.parametrize("text", ["谭", "a", "A", "谭鹏", "an", "王芳a", "👩", "%", "_", "\\", ".", "*", " ", "zz"])
-def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, max_fetched, way, text):
+def test_whether_it_scans_or_fetches_it_finds_the_same(monkeypatch, max_fetched, way):
     monkeypatch.setattr(selectors, "MAX_FETCHED", max_fetched)
-    expected = by_hand(text)
-
-    calls = []
-    for start in (0, 7, 10_000):
-        with connection.execute_wrapper(lambda execute, *call: calls.append(call) or execute(*call)):
-            page = student_page(slice(start, start + 5), key=text)
-        assert (page.total, ids(page)) == (len(expected), expected[start : start + 5])
-
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE) {calls[0][0]}", calls[0][1])
-        plan = [line for (line,) in cursor.fetchall()]
     mark = {"scan": "strpos", "fetch": "@>"}
-    steps = [line for before, line in pairwise(plan) if "never executed" not in before]
-    assert [name for name in mark if any(mark[name] in line for line in steps)] == ([way] if expected else [])
+
+    for text in ("谭", "a", "A", "谭鹏", "an", "王芳a", "👩", "%", "_", "\\", ".", "*", " ", "zz"):
+        expected, calls = by_hand(text), []
+        for start in (0, 7, 10_000):
+            with connection.execute_wrapper(lambda execute, *call, calls=calls: calls.append(call) or execute(*call)):
+                page = student_page(slice(start, start + 5), key=text)
+            assert (page.total, ids(page)) == (len(expected), expected[start : start + 5]), text
+
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE) {calls[0][0]}", calls[0][1])
+            plan = [line for (line,) in cursor.fetchall()]
+        steps = [line for before, line in pairwise(plan) if "never executed" not in before]
+        found = [name for name in mark if any(mark[name] in line for line in steps)]
+        assert found == ([way] if expected else []), text
 
 
 @pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("class_name", ["", "H2"])
-@pytest.mark.parametrize("text", ["", "谭", "an", "谭鹏王芳", "aAbn", "an %", "谭谭谭谭", "x" * 64, "x" * 65])
-def test_each_page_of_a_text_and_a_class_begins_where_it_should(text, class_name):
-    student(name=f"1{text[:62]}1"[:64], class_name="H2").save()
-    expected = by_hand(text, class_name)
+def test_each_page_of_a_text_and_a_class_begins_where_it_should(class_name):
+    for text in ("", "谭", "an", "谭鹏王芳", "aAbn", "an %", "谭谭谭谭", "x" * 64, "x" * 65):
+        student(name=f"1{text[:62]}1"[:64], class_name="H2").save()
+        expected = by_hand(text, class_name)
 
-    for start in (*range(0, len(expected) + 15, 13), 10_000):
-        page = student_page(slice(start, start + 10), key=text, class_name=class_name)
-        assert (page.total, ids(page)) == (len(expected), expected[start : start + 10])
+        for start in (*range(0, len(expected) + 15, 13), 10_000):
+            page = student_page(slice(start, start + 10), key=text, class_name=class_name)
+            assert (page.total, ids(page)) == (len(expected), expected[start : start + 10]), text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12))
