@@ -21,6 +21,7 @@ from shop.services.order_ship import order_ship
 from tests.kit import meeting
 
 _numbers = itertools.count(1)
+EVERYTHING = "所有商品"  # the category of products whose test names none
 
 
 def make_category(name: str = "", **fields: Any) -> Category:
@@ -32,8 +33,9 @@ def make_product(
     name: str = "", *, price: str = "9.90", stock: int = 10, category: Category | None = None, **fields: Any
 ) -> Product:
     number = next(_numbers)
+    category = category or Category.objects.filter(name=EVERYTHING).first() or make_category(EVERYTHING)
     return product_create(
-        category_id=(category or make_category()).category_id,
+        category_id=category.category_id,
         name=name or f"商品{number}",
         price=Decimal(price),
         stock=stock,
