@@ -78,14 +78,13 @@ def test_a_phone_is_whole_for_a_role_with_the_right(clerk, order, person):
     assert (order.recipient, order.phone) == ("李四", PHONE)
 
 
-@pytest.mark.parametrize("query", ["q=1381", "q=40140", "phone__startswith=1381", f"phone={PHONE}"])
-def test_no_search_tells_a_phone_digit_by_digit(clerk, order, query):
+def test_no_search_tells_a_phone_digit_by_digit(clerk, order):
     client, has_rights = clerk
 
-    page = client.get(reverse("admin:shop_order_changelist") + f"?{query}")
-
-    is_match = page.status_code == 200 and order in page.context["cl"].result_list
-    assert is_match == has_rights
+    for query in ("q=1381", "q=40140", "phone__startswith=1381", f"phone={PHONE}"):
+        page = client.get(reverse("admin:shop_order_changelist") + f"?{query}")
+        is_match = page.status_code == 200 and order in page.context["cl"].result_list
+        assert is_match == has_rights, query
     assert order in client.get(reverse("admin:shop_order_changelist") + f"?q={PHONE}").context["cl"].result_list
 
 

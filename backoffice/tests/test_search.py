@@ -88,14 +88,14 @@ def test_takes_any_text_and_asks_a_stranger_to_log_in(office, client, orders):
     assert client.get(reverse("admin:search"), {"s": "李四"}).status_code == 302
 
 
-@pytest.mark.parametrize("model", SEARCHED, ids=lambda model: model.__name__)
-def test_of_an_endless_search_in_a_list_the_beginning_counts(office, django_assert_max_num_queries, model):
-    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+def test_of_an_endless_search_in_a_list_the_beginning_counts(office, django_assert_max_num_queries):
+    for model in SEARCHED:
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
-    with django_assert_max_num_queries(60) as queries:
-        assert office.get(url, {"q": "A " * 4_000}).status_code == 200
+        with django_assert_max_num_queries(60) as queries:
+            assert office.get(url, {"q": "A " * 4_000}).status_code == 200, model
 
-    assert max(len(query["sql"]) for query in queries.captured_queries) < 30_000
+        assert max(len(query["sql"]) for query in queries.captured_queries) < 30_000, model
 
 
 @pytest.mark.parametrize(
