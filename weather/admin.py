@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.crypto import salted_hmac
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
@@ -65,8 +64,6 @@ class WeatherRecordAdmin(OfficeAdmin):
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
     """The form of the account. It accepts only values that the provider accepted in ``WeatherAccountAdmin.prepare``."""
 
-    columns: ClassVar = {"new_secret": "sealed_secret"}
-
     new_secret = forms.RegexField(
         r"^[!-~]+\Z",
         label="新的 appsecret",
@@ -87,8 +84,6 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         except WeatherFault:
             self.present = None  # the secret cannot be read with the present SECRET_KEY and must be entered again
         self.present_city = self.instance.city_name
-        secret = self.present.appsecret if self.present else ""
-        self.versions = {"new_secret": salted_hmac("weather.admin", secret).hexdigest()}
         for name in self.fields.keys() & {"version", "appid", "city"}:  # none for staff who may not change the account
             self.fields[name].required = True
         self.initial["city"] = self.present_city

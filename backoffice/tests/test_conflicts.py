@@ -18,7 +18,6 @@ from students.tasks import transfer_work
 from students.tests.factories import student
 from tests.kit import PageForm, at_once, encoded, logged_in, meet_at, posted, posted_of
 from uploads.models import Upload
-from weather.models import WeatherAccount
 
 pytestmark = pytest.mark.django_db
 
@@ -177,24 +176,6 @@ class TestOneField:
         assert keep(office, li, once_more, city=choice).status_code == 302
         li.refresh_from_db()
         assert (li.city, li.degree, li.description) == (city, "本科", "同事的话")
-
-    def test_secret_is_not_shown(self, office, stock, monkeypatch):
-        from weather import admin as page
-        from weather.vault import seal
-
-        monkeypatch.setattr(page, "account_try", lambda **_: None)
-        account = stock["account"]
-        mine = opened(office, account).data(new_secret="my-secret-1")
-        WeatherAccount.objects.filter(pk=1).update(version="v61", appid="app-1", sealed_secret=seal("their-secret"))
-
-        answer = office.post(page_of(account), mine)
-
-        change = first_change(answer)
-        assert (change.name, change.mine, change.theirs) == ("new_secret", conflicts.HIDDEN, conflicts.HIDDEN)
-        assert "their-secret" not in text_of(answer)
-        assert WeatherAccount.objects.get().credentials.appsecret == "their-secret"
-        assert keep(office, account, answer, new_secret="mine").status_code == 302
-        assert WeatherAccount.objects.get().credentials.appsecret == "my-secret-1"
 
 
 def test_ticks_of_two_people_are_all_kept(office, wang, roles):

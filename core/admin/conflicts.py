@@ -30,7 +30,6 @@ SEEN = "seen"  # the form's hidden field with the values the page was made from
 KEEP = "keep-"  # a conflict's choice: "keep-city" is "mine" or "theirs"
 ENTRIES_LOOKED_AT = 50
 MAX_SHOWN_LENGTH = 600
-HIDDEN = "••••••"
 _UNKNOWN, _SALT = object(), "core.admin.conflicts"
 
 
@@ -77,8 +76,6 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.their_changes = []
-        # By form field: a mark to compare instead of a value that a page must not carry, such as a secret.
-        self.versions: dict[str, Any] = getattr(self, "versions", {})
         # By form field: the model's field that it sets, where the names differ. The audit trail knows that name.
         self.columns: dict[str, str] = getattr(self, "columns", {})
 
@@ -106,8 +103,6 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         return (state["values"], state["open"]) if state["row"] == self._row else ({}, [])
 
     def _value_now(self, name: str) -> Any:
-        if name in self.versions:
-            return _plain(self.versions[name])
         value = _plain(self._initial(name))
         return sorted(value, key=str) if _is_set(self.fields[name]) and value else value
 
@@ -123,8 +118,6 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         for change in self.open_changes:
             if change.name not in self.errors:
                 self.add_error(change.name, "同事也修改了这一项，请在上面选择")
-                # Django shows a password field empty again: choosing "mine" would then save an empty password.
-                self.fields[change.name].widget.render_value = True
         _ = self.changed_data  # Django remembers it: read it while the kept fields are disabled, so unchanged
         for field in theirs:
             field.disabled = False
@@ -135,7 +128,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         originals, undecided = self._read_seen()
         theirs = []
         for name, field in self.fields.items():
-            if field.disabled:
+            if field.disabled or isinstance(field.widget, forms.PasswordInput):  # a page holds no secret to compare
                 continue
             before, now = originals.get(name, _UNKNOWN), self._value_now(name)
             compare = self._merge_set if _is_set(field) else self._compare
@@ -152,10 +145,9 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
     def _compare(self, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
         """Return (the sender's value is saved, it conflicts with a colleague's)."""
-        mine, current = self._posted_value(name, field), None if name in self.versions else self._initial(name)
+        mine, current = self._posted_value(name, field), self._initial(name)
         was_changed = before is _UNKNOWN or before != now
-        # What the sender saw in the field. Where the page does not say (``versions`` hold marks only), the row does.
-        original = current if name in self.versions or not was_changed or before is _UNKNOWN else before
+        original = before if was_changed and before is not _UNKNOWN else current  # what the sender saw in the field
         if not _differs(field, original, mine, like=current) or not _differs(field, current, mine, like=current):
             return False, False  # the sender left it alone, or wrote the value that the row has already
         return (True, True) if was_changed else self._decided(name, is_undecided)
@@ -188,14 +180,13 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         return field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
 
     def _their_change(self, name: str, field: Any, before: Any, is_open: bool) -> TheirChange:
-        is_secret = name in self.versions
         if _is_set(field):
             original, now = [] if before is _UNKNOWN else before or [], self._value_now(name) or []
             theirs = _ticks_in_words(field, original, now)
             mine = _ticks_in_words(field, now, self._posted_value(name, field) or []) if is_open else ""
         else:
-            theirs = HIDDEN if is_secret else in_words(field, self._initial(name))
-            mine = HIDDEN if is_secret else _typed_in_words(field, self._posted_value(name, field)) if is_open else ""
+            theirs = in_words(field, self._initial(name))
+            mine = _typed_in_words(field, self._posted_value(name, field)) if is_open else ""
         label = str(field.label or name)
         return TheirChange(name, label, theirs, mine, is_open, self.data.get(self.add_prefix(KEEP + name), ""))
 
