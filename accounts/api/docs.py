@@ -17,11 +17,6 @@ from core.api.params import PlainText
 from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled, TokenInvalid
 from core.times import span
 
-
-def _ok(msg: str, status: int = 200, **more: Any) -> dict[str, Any]:
-    return {"status": status, "state": True, "msg": msg, **more}
-
-
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
 _ACCESS = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1bmlkIjoi….…"
 _REFRESH = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmYW1pbHkiOiI….…"
@@ -63,7 +58,13 @@ LOGIN = Doc(
     others=[SmsLogin],
     query=params.LoginQuery,
     send={"username": "lbw", "password": "555"},
-    ok=_ok("登入成功", 1, token=_ACCESS, permission={"buttons": ["read", "add", "edit", "delete"]}, userInfo=_USER),
+    ok={
+        "status": 1,
+        "msg": "登入成功",
+        "token": _ACCESS,
+        "permission": {"buttons": ["read", "add", "edit", "delete"]},
+        "userInfo": _USER,
+    },
     records=LOGIN_RECORDS | {"refresh": NotRequired[str], "expires_in": NotRequired[int]},
     failures=[
         errors.CredentialsWrong,
@@ -82,7 +83,7 @@ LOGIN = Doc(
 REFRESH = Doc(
     params=params.RefreshParams,
     send={"refresh": _REFRESH},
-    ok=_ok("刷新成功", 1, token=_ACCESS, refresh=_REFRESH, expires_in=43200),
+    ok={"status": 1, "msg": "刷新成功", "token": _ACCESS, "refresh": _REFRESH, "expires_in": 43200},
     failures=[TokenInvalid],
     about="登入时传 `refresh=1`(想练习过期,再传 `access_s=30`),就会多返回 `refresh` 与 `expires_in`。"
     f"`refresh` {span(settings.JWT_REFRESH_LIFETIME)}内有效,只能用一次:换来新的 `token` 与新的 `refresh`。"
@@ -94,7 +95,7 @@ _SMS = {name: limit for name, limit, _ in sms_codes.PER_NUMBER}
 SMS_SEND = Doc(
     params=params.SmsSendParams,
     send={"phoneNumber": "13800000000"},
-    ok=_ok("OK", key="9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"),
+    ok={"msg": "OK", "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"},
     failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent, errors.CaptchaWrong],
     about=f"验证码 5 位,{span(sms_codes.LIFETIME)}内有效,用对一次或输错 {sms_codes.MAX_TRIES} 次后作废。"
     f"同一手机号每分钟 {_SMS['minute']} 条、每天 {_SMS['day']} 条。"
@@ -102,12 +103,12 @@ SMS_SEND = Doc(
     "沙箱中的短信在 `/sandbox/sms/` 查看:有账号的手机号只有这个账号能看到,"
     "其他手机号要带上 token 发送,发送的账号才能看到。",
 )
-SIGN_OUT = Doc(ok=_ok("退出成功", 1), about="令牌立即失效。")
+SIGN_OUT = Doc(ok={"status": 1, "msg": "退出成功"}, about="令牌立即失效。")
 VERIFY = Doc(
-    ok=_ok(
-        "校验成功",
-        1,
-        decode={
+    ok={
+        "status": 1,
+        "msg": "校验成功",
+        "decode": {
             "username": "lbw",
             "nickname": "五五开",
             "unid": _UNID,
@@ -115,12 +116,12 @@ VERIFY = Doc(
             "iat": 1795500000,
             "exp": 1795543200,
         },
-    ),
+    },
 )
 REGISTER = Doc(
     params=params.RegisterParams,
     send={"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂", "phone": "1577775772"},
-    ok=_ok("注册成功", 1, userInfo=_USER),
+    ok={"status": 1, "msg": "注册成功", "userInfo": _USER},
     records={"userInfo": UserJson},
     failures=[
         errors.UsernameTaken,
@@ -134,7 +135,7 @@ REGISTER = Doc(
 UPDATE_PASSWORD = Doc(
     params=params.PasswordParams,
     send={"username": "lbw", "oldPassword": "555", "newPassword": "wu-wu-kai"},
-    ok=_ok("密码修改成功", 1),
+    ok={"status": 1, "msg": "密码修改成功"},
     failures=[
         errors.UserUnknown,
         errors.PasswordNotChanged,
@@ -149,7 +150,7 @@ UPDATE_PASSWORD = Doc(
 UPDATE_USER = Doc(
     params=params.UserUpdateParams,
     send={"unid": _UNID, "nickname": "五五开", "city": "南京"},
-    ok=_ok("更新成功"),
+    ok={"msg": "更新成功"},
     failures=[
         errors.UnidMissing,
         errors.UserToChangeUnknown,
@@ -178,28 +179,26 @@ UPDATE_USER = Doc(
 )
 DELETE_USER = Doc(
     params=params.UserDeleteParams,
-    ok=_ok("删除成功"),
+    ok={"msg": "删除成功"},
     failures=[errors.UserToDeleteMissing, errors.UserToDeleteUnknown, errors.UserNotDeleted("不能删除自己")],
     about="`unid` 可以重复或用逗号隔开,一次删除多个:全部删除,或一个也不删。订单、支付与登入日志保留(不再指向用户),"
     "令牌立即失效,购物车与头像一并删除。",
 )
 UPLOAD_AVATAR = Doc(
     params=params.AvatarParams,
-    ok=_ok("图片上传成功", 1, headimgurl=_PICTURE, imgurl=_PICTURE),
+    ok={"status": 1, "msg": "图片上传成功", "headimgurl": _PICTURE, "imgurl": _PICTURE},
     failures=[errors.AvatarRefused, NotPermitted, *_PICTURE_LATER],
     about="只能上传自己的头像;root 可以上传任何人的头像。",
 )
 ALL_USERS = Doc(
     params=params.UserListParams,
-    ok=_ok("success", total=1, users=[_USER]),
+    ok={"msg": "success", "total": 1, "users": [_USER]},
     records={"users": list[UserJson]},
     about="没有后台的“看完整电话”权限时,别人的 `phone` 是 139****1111,`key` 也不按手机号查找;"
     "数据权限为“仅本人”时只有自己班级的用户。",
 )
 CAPTCHA = Doc(
     ok={
-        "status": 200,
-        "state": True,
         "img": '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="48">…</svg>',
         "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp",
     },
@@ -207,14 +206,14 @@ CAPTCHA = Doc(
 )
 VERIFY_CAPTCHA = Doc(
     params=params.CaptchaParams,
-    ok=_ok("验证码正确"),
+    ok={"msg": "验证码正确"},
     failures=[errors.CaptchaWrong],
 )
 LOGIN_LOG = Doc(
     params=params.LoginLogParams,
-    ok=_ok(
-        "success",
-        data=[
+    ok={
+        "msg": "success",
+        "data": [
             {
                 "_id": "5cd964db16bd6f346879cf77",
                 "username": "cxk",
@@ -223,14 +222,12 @@ LOGIN_LOG = Doc(
                 "__v": 0,
             }
         ],
-    ),
+    },
     records={"data": list[LoginLogEntryJson]},
 )
 QRCODE = Doc(
     params=params.QrcodeParams,
     ok={
-        "status": 200,
-        "state": True,
         "scanCodeUrl": "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx0123456789abcdef"
         "&redirect_uri=http%3A%2F%2Fwww.chst.vip%2Fusers%2FwechatCallBack&response_type=code"
         "&scope=snsapi_userinfo&state=5jDq0wXbq1cYt2mJ8aVn3kQz7sRf4uHe#wechat_redirect",
@@ -244,7 +241,7 @@ QRCODE = Doc(
 )
 CALLBACK = Doc(
     params=params.CallbackParams,
-    ok=_ok("已扫码"),
+    ok={"msg": "已扫码"},
     failures=[errors.StateMissing, errors.CodeInvalid, errors.WechatSnapshot, Throttled(30)],
     about="由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。微信以快照页打开时二维码不作废:"
     "用户轻触“使用完整服务”并允许后,登入继续。",

@@ -30,7 +30,7 @@ _BAD_PAGE = [
 ]
 
 OPEN = Doc(
-    ok={"status": 200, "state": True, "msg": "考勤已开始", "attendance_id": "1", "total": 38},
+    ok={"msg": "考勤已开始", "attendance_id": "1", "total": 38},
     params=params.OpenParams,
     failures=[
         *(errors.SessionExists(), ClassUnknown, BadParameter("缺少参数: class")),
@@ -41,7 +41,7 @@ OPEN = Doc(
 )
 CODE = Doc(
     ok={
-        "status": 200, "state": True, "code": _CODE, "expires_in": 10,
+        "code": _CODE, "expires_in": 10,
         "signUrl": f"http://127.0.0.1:8000/attendance/sign?code={_CODE}",
     },
     params=params.CodeParams,
@@ -52,7 +52,7 @@ CODE = Doc(
     "一个 sid 只看一场考勤:再次请求时换成新的那场。",
 )  # fmt: skip
 SIGN = Doc(
-    ok={"status": 200, "state": True, "msg": "签到成功", "attendanceStatus": "出勤"},
+    ok={"msg": "签到成功", "attendanceStatus": "出勤"},
     params=params.SignParams,
     failures=[errors.CodeExpired, errors.NotOnList, errors.AlreadySigned],
     send={"code": _CODE},
@@ -61,35 +61,35 @@ SIGN = Doc(
     "浏览器直接打开这个地址(GET)是手机签到页。",
 )
 MARK = Doc(
-    ok={"status": 200, "state": True, "msg": "修改成功"},
+    ok={"msg": "修改成功"},
     params=params.MarkParams,
     failures=[RowUnknown, NothingChanged, NotPermitted],
     send={"attendance_id": "1", "sId": "WWLN97178546", "attendanceStatus": "请假", "remark": "病假"},
     about="考勤结束后也可以改。",
 )
 CLOSE = Doc(
-    ok={"status": 200, "state": True, "msg": "考勤已结束"},
+    ok={"msg": "考勤已结束"},
     params=params.SessionParams,
     failures=[RowUnknown, NothingChanged],
     send={"attendance_id": "1"},
     about="还没有签到的记为旷课。到时间会自动结束。",
 )
 LIST = Doc(
-    ok={"status": 200, "state": True, "msg": "获取成功", "total": 1, "data": [_SESSION]},
+    ok={"msg": "获取成功", "total": 1, "data": [_SESSION]},
     records={"data": list[SessionJson]},
     params=params.ListParams,
     failures=_BAD_PAGE,
     about="最新的在前;不传 `from`、`to` 是最近 30 天。",
 )
 RECORDS = Doc(
-    ok={"status": 200, "state": True, "msg": "获取成功", "total": 1, "data": [_RECORD]},
+    ok={"msg": "获取成功", "total": 1, "data": [_RECORD]},
     records={"data": list[RecordJson]},
     params=params.RecordsParams,
     failures=[RowUnknown],
     send={"attendance_id": "1"},
 )
 SUMMARY = Doc(
-    ok={"status": 200, "state": True, "msg": "获取成功", "total": 2, "data": [_ON_LEAVE, _SUMMARY]},
+    ok={"msg": "获取成功", "total": 2, "data": [_ON_LEAVE, _SUMMARY]},
     records={"data": list[SummaryJson]},
     params=params.SummaryParams,
     failures=_BAD_PAGE,

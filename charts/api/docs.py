@@ -13,7 +13,7 @@ _SIGHT = (
 _NO_LIMIT = BadParameter("limit: 必须是正整数")
 
 STUDENTS = Doc(
-    ok={"status": 200, "state": True, "msg": "获取成功", "data": [{"name": "杭州", "value": 12}]},
+    ok={"msg": "获取成功", "data": [{"name": "杭州", "value": 12}]},
     records={"data": list[NamedValue]},
     params=params.StudentsParams,
     send={"by": "city"},
@@ -24,8 +24,6 @@ STUDENTS = Doc(
 )
 TREND = Doc(
     ok={
-        "status": 200,
-        "state": True,
         "msg": "获取成功",
         "data": {
             "xAxis": ["2026-11-01", "2026-11-02", "2026-11-03"],
@@ -51,7 +49,7 @@ TREND = Doc(
     f"`refunds` 按退款的日子(元),`logins` 登录。日子是北京时间。{_SIGHT}",
 )
 PRODUCTS = Doc(
-    ok={"status": 200, "state": True, "msg": "获取成功", "data": [{"name": "小米充电宝", "value": 3, "amount": 177}]},
+    ok={"msg": "获取成功", "data": [{"name": "小米充电宝", "value": 3, "amount": 177}]},
     records={"data": list[NamedSales]},
     params=params.ProductsParams,
     send={"by": "product"},
@@ -60,8 +58,6 @@ PRODUCTS = Doc(
 )
 OVERVIEW = Doc(
     ok={
-        "status": 200,
-        "state": True,
         "msg": "获取成功",
         "data": {
             "students": 200,

@@ -27,7 +27,7 @@ ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
 class Doc:
     """Documentation of one call.
 
-    :param ok: an example of the success answer, with ``status`` and ``state``; several if it has several shapes.
+    :param ok: an example of the success answer, several if it has several shapes; without ``status``, that is 200.
     :param names: where `ok` has several shapes, the word for each that its type's name has.
     :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; ``NotRequired[...]`` for a key that
         `ok` does not show and only some answers have. See ``core.api.schema``.
@@ -56,7 +56,8 @@ class Doc:
 
     @property
     def successes(self) -> list[dict[str, Any]]:
-        return [self.ok] if isinstance(self.ok, dict) else list(self.ok)
+        examples = [self.ok] if isinstance(self.ok, dict) else self.ok
+        return [{"status": 200, "state": True} | example for example in examples]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ _EXAMPLE: RoomJson = {
 _NO_BEDS = BadParameter("beds: 必须是1到12之间的整数")
 
 LIST = Doc(
-    ok={"status": 200, "state": True, "msg": "获取成功", "total": 1, "data": [_EXAMPLE]},
+    ok={"msg": "获取成功", "total": 1, "data": [_EXAMPLE]},
     records={"data": list[RoomJson]},
     params=params.ListParams,
     send={"building": "1号楼", "free": 1},
@@ -25,7 +25,7 @@ LIST = Doc(
     about="按楼和房间排序。`occupied` 是住了几个人;`students` 只列出自己看得到的学员。",
 )
 ADD = Doc(
-    ok={"status": 200, "state": True, "msg": "添加成功", "room_id": "1"},
+    ok={"msg": "添加成功", "room_id": "1"},
     params=params.AddParams,
     failures=[
         *(errors.RoomExists, BadParameter("缺少参数: building, room"), _NO_BEDS),
@@ -34,7 +34,7 @@ ADD = Doc(
     send={"building": "1号楼", "room": "101", "beds": 6, "gender": "男"},
 )
 UPDATE = Doc(
-    ok={"status": 200, "state": True, "msg": "修改成功"},
+    ok={"msg": "修改成功"},
     params=params.UpdateParams,
     failures=[
         *(RowUnknown, NothingChanged, errors.RoomExists),
@@ -44,13 +44,13 @@ UPDATE = Doc(
     about="只修改传递的字段;空值视为没有传递。",
 )
 REMOVE = Doc(
-    ok={"status": 200, "state": True, "msg": "删除成功"},
+    ok={"msg": "删除成功"},
     params=params.RoomParams,
     failures=[RowUnknown, errors.RoomInUse],
     send={"room_id": "1"},
 )
 CHECK_IN = Doc(
-    ok={"status": 200, "state": True, "msg": "入住成功", "bed": 1},
+    ok={"msg": "入住成功", "bed": 1},
     params=params.CheckInParams,
     failures=[
         *(RowUnknown, errors.RoomFull, errors.BedTaken, errors.HasBed),
@@ -60,7 +60,7 @@ CHECK_IN = Doc(
     about="不传 `bed` 时住第一个空床位。性别未知的学员不受房间男女的限制。",
 )
 CHECK_OUT = Doc(
-    ok={"status": 200, "state": True, "msg": "退宿成功"},
+    ok={"msg": "退宿成功"},
     params=params.StudentParams,
     failures=[RowUnknown],
     send={"sId": "WWLN97178546"},

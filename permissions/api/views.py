@@ -92,8 +92,6 @@ class MenuEntryJson(TypedDict):
 ROLES_DOC = Doc(
     params=RoleQuery,
     ok={
-        "status": 200,
-        "state": True,
         "msg": "success",
         "roles": [{"roleid": "200", "roleName": "员工"}, {"roleid": "102", "roleName": "总监"}],
     },
@@ -108,11 +106,11 @@ ADD_DOC = Doc(
         "rows": ["/students/getstulist", "/students/searchstu"],
         "buttons": ["read"],
     },
-    ok={"status": 200, "state": True, "msg": "添加成功"},
+    ok={"msg": "添加成功"},
     failures=[RoleExists, RoleidMissing, BadRole("buttons: 只能包含 read、add、edit、delete")],
 )
 MENU_DOC = Doc(
-    ok={"status": 200, "state": True, "msg": "success", "roleName": "总监", "menuList": DIRECTOR_MENU},
+    ok={"msg": "success", "roleName": "总监", "menuList": DIRECTOR_MENU},
     records={"menuList": list[MenuEntryJson]},
 )
 

@@ -84,10 +84,6 @@ _LINE = OrderLine(
 )
 
 
-def _ok(msg: str, **fields: Any) -> dict[str, Any]:
-    return {"status": 200, "state": True, "msg": msg, **fields}
-
-
 def _doc(
     kind: type[params.ShopParams],
     msg: str,
@@ -98,7 +94,7 @@ def _doc(
 ) -> Doc:
     """Document a call: its success, the refusal if a parameter is missing, and the other refusals."""
     missing = [kind.missing_error()] if kind.missing_text else []
-    return Doc(params=kind, ok=_ok(msg, **fields or {}), failures=[*missing, *failures], **more)
+    return Doc(params=kind, ok={"msg": msg, **(fields or {})}, failures=[*missing, *failures], **more)
 
 
 def _no_picture(name: str) -> list[Failure]:
@@ -128,7 +124,9 @@ CATEGORY_UPDATE = _doc(
     about=params.CategoryUpdateParams.blanks_text(),
 )
 CATEGORY_LIST = Doc(
-    params=PageParams, ok=_ok("获取成功", total=1, data=[category_row(_CAR)]), records={"data": list[CategoryJson]}
+    params=PageParams,
+    ok={"msg": "获取成功", "total": 1, "data": [category_row(_CAR)]},
+    records={"data": list[CategoryJson]},
 )
 
 # --- Products ------------------------------------------------------------------------------------
@@ -157,7 +155,7 @@ PRODUCT_UPDATE = _doc(
 PRODUCT_LIST = Doc(
     params=params.ProductListParams,
     send={"page": 1, "count": 5},
-    ok=_ok("获取成功", total=1, data=[_PRODUCT]),
+    ok={"msg": "获取成功", "total": 1, "data": [_PRODUCT]},
     records={"data": list[ProductJson]},
 )
 PRODUCT_REMOVE = _doc(params.ProductRemoveParams, "删除成功", [errors.RecordUnknown], about="已有的订单不受影响。")
@@ -166,7 +164,7 @@ PRODUCT_REMOVE = _doc(params.ProductRemoveParams, "删除成功", [errors.Record
 _CART_CHANGE = {"product_id": _PRODUCT_ID, "count": 2}
 CART_LIST = Doc(
     params=PageParams,
-    ok=_ok("获取成功", total=1, data=[cart_row(_IN_CART, _BUYER.unid)]),
+    ok={"msg": "获取成功", "total": 1, "data": [cart_row(_IN_CART, _BUYER.unid)]},
     records={"data": list[CartRowJson]},
 )
 CART_ADD = _doc(
@@ -216,7 +214,7 @@ PRE_ORDER = _doc(
 GET_ORDER = Doc(
     params=params.OrderListParams,
     names=["", "List"],
-    ok=[_ok("订单获取成功", data=_ORDER), _ok("订单获取成功", total=1, data=[_ORDER])],
+    ok=[{"msg": "订单获取成功", "data": _ORDER}, {"msg": "订单获取成功", "total": 1, "data": [_ORDER]}],
     records={"data": OrderJson | list[OrderJson]},
     failures=[errors.RecordUnknown],
     about="传 `order_id` 得到一个对象,不传得到自己的所有订单,新的在前。\n\n"
@@ -295,9 +293,14 @@ PAYMENT = Doc(
     send={"appid": _SIGNED["appId"], "mch_id": 1568650321, "order_id": _ORDER_ID},
     names=["Native", "Jsapi", "App"],
     ok=[
-        _ok("OK", prepay_id=_PREPAY, trade_type="NATIVE", code_url="weixin://wxpay/bizpayurl?pr=hPUTMw4zz"),
-        _ok("OK", prepay_id=_PREPAY, trade_type="JSAPI", **_SIGNED),
-        _ok("OK", prepay_id=_PREPAY, trade_type="APP", **_SIGNED_FOR_APP),
+        {
+            "msg": "OK",
+            "prepay_id": _PREPAY,
+            "trade_type": "NATIVE",
+            "code_url": "weixin://wxpay/bizpayurl?pr=hPUTMw4zz",
+        },
+        {"msg": "OK", "prepay_id": _PREPAY, "trade_type": "JSAPI", **_SIGNED},
+        {"msg": "OK", "prepay_id": _PREPAY, "trade_type": "APP", **_SIGNED_FOR_APP},
     ],
     told_by="trade_type",
     failures=[
@@ -330,14 +333,14 @@ class AmountJson(TypedDict, total=False):
 
 TRANSACTION = Doc(
     params=params.TransactionParams,
-    ok=_ok(
-        "OK",
-        appid="wxd678efh567hg6787",
-        mchid="1230000109",
-        out_trade_no=_ORDER_ID,
-        trade_state="NOTPAY",
-        trade_state_desc="订单未支付",
-    ),
+    ok={
+        "msg": "OK",
+        "appid": "wxd678efh567hg6787",
+        "mchid": "1230000109",
+        "out_trade_no": _ORDER_ID,
+        "trade_state": "NOTPAY",
+        "trade_state_desc": "订单未支付",
+    },
     # What WeChat Pay adds once the order is paid.
     records={
         **dict.fromkeys(("transaction_id", "trade_type", "bank_type", "attach", "success_time"), NotRequired[str]),

@@ -23,9 +23,9 @@ class AddWithPicture(AddParams):
     headimgurl = Picture("头像", required=False)
 
 
-CLASSES = Doc(ok={"status": 200, "state": True, "data": ["H51901", "H51902"]})
+CLASSES = Doc(ok={"data": ["H51901", "H51902"]})
 LIST = Doc(
-    ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [EXAMPLE]},
+    ok={"status": 1, "msg": "请求成功", "total": 2, "data": [EXAMPLE]},
     records={"data": list[StudentJson]},
     params=ListParams,
     send={"page": 1, "count": 5, "class": "H51901"},
@@ -33,7 +33,7 @@ LIST = Doc(
     about=f"最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 {settings.API_MAX_ROWS} 条。",
 )
 SEARCH = Doc(
-    ok={"status": 200, "state": True, "total": 1, "data": [EXAMPLE]},
+    ok={"total": 1, "data": [EXAMPLE]},
     records={"data": list[StudentJson]},
     params=SearchParams,
     send={"key": "谭", "page": 1, "count": 5},
@@ -41,7 +41,7 @@ SEARCH = Doc(
     about="按姓名查找,最新的在前。`key` 去掉首尾空白后按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。",
 )
 ADD = Doc(
-    ok={"status": 1, "state": True, "msg": "添加成功", "sId": "WWLN97178546"},
+    ok={"status": 1, "msg": "添加成功", "sId": "WWLN97178546"},
     params=AddWithPicture,
     failures=[
         BadParameter("缺少参数: class, name"),
@@ -54,12 +54,12 @@ ADD = Doc(
     send=_FIELDS,
 )
 DELETE = Doc(
-    ok={"status": 1, "state": True, "msg": "删除成功"},
+    ok={"status": 1, "msg": "删除成功"},
     params=DeleteParams,
     failures=[StudentIdMissing, StudentNotDeleted],
 )
 EDIT = Doc(
-    ok={"status": 200, "state": True, "msg": "更新成功"},
+    ok={"msg": "更新成功"},
     params=EditParams,
     failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *NO_PICTURE_TAKEN, Throttled(30)],
     send={"sId": "WWLN97178546", "city": "南京"},
@@ -67,8 +67,6 @@ EDIT = Doc(
 )
 AVATAR = Doc(
     ok={
-        "status": 200,
-        "state": True,
         "msg": "上传成功",
         "headimgurl": "http://127.0.0.1:8000/media/2026/11/0f6c1a9e2b7d4c5e8a913b2f7d6e4c1a.jpg",
     },

@@ -19,8 +19,6 @@ class UploadParams(Params):
 
 UPLOAD = Doc(
     ok={
-        "status": 200,
-        "state": True,
         "imgUrl": "http://127.0.0.1:8000/media/2026/11/0f6c1a9e2b7d4c5e8a913b2f7d6e4c1a.jpg",
     },
     params=UploadParams,

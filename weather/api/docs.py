@@ -46,7 +46,7 @@ _ROW = {
     | {"kaichuang": "适宜开窗", "jinghuaqi": "不需要打开"},
     "__v": 0,
 }
-_FOUND = {"status": 200, "state": True, "msg": "获取成功", "message": "获取成功", "data": [_ROW]}
+_FOUND = {"msg": "获取成功", "message": "获取成功", "data": [_ROW]}
 
 _ALARM = {"alarm_type": "大风", "alarm_level": "蓝色", "alarm_content": "南京市气象台发布大风蓝色预警信号。"}
 
@@ -69,7 +69,7 @@ GET_WEATHER = Doc(
     ),
 )
 UPDATE_ACCOUNT = Doc(
-    ok={"status": 200, "state": True, "msg": "修改成功"},
+    ok={"msg": "修改成功"},
     params=AccountParams,
     failures=[AccountIncomplete, ProviderRefused("天气查询失败:appid或appsecret错误"), ProviderSilent],
     send={"version": "v61", "appid": "12345678", "appsecret": "aBcDeFgH"},
