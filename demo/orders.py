@@ -53,7 +53,8 @@ STORIES = [
     (120, 1, 1, f"{_BOUGHT} ask"), (100, 4, 2, f"{_BACK} stuck"), (90, 0, 1, _BOUGHT),
     (70, 3, 2, f"{_BOUGHT} ask agree arrive"), (60, 1, 1, "pay ship"), (50, 3, 1, "pay ship ask"),
     (45, 0, 1, f"{_BACK} waits"), (30, 3, 2, "pay prepare ship"), (26, 0, 1, "pay"), (20, 4, 1, "pay prepare"),
-    (5, 3, 1, _BOUGHT), (4, 3, 1, "pay ask back"), (3, 1, 1, "pay ship"), (2, 0, 1, "pay prepare"), (1, 3, 2, "pay"),
+    (5, 3, 1, f"{_BACK} back"), (4, 3, 1, "pay ask back"), (3, 1, 1, "pay ship"), (2, 0, 1, "pay prepare"),
+    (1, 3, 2, "pay"),
 ]  # fmt: skip
 
 
@@ -160,6 +161,7 @@ def _answer_refund(number: int, state: RefundState, *, order_id: str, now: datet
         settles_at=settled_at or now + timedelta(days=7), settled_at=settled_at,
     )  # fmt: skip
     Trade.objects.filter(pk=trade.pk).update(state=TradeState.REFUND)
+    Refund.objects.filter(pk=ours.pk).update(attempts=1, sent_at=ours.created_at)
     result = RefundResult(
         out_trade_no=order_id, out_refund_no=ours.out_refund_no, status=state, refund_fen=ours.amount_fen,
         total_fen=trade.total_fee, refund_id=theirs.refund_id, received_by="支付用户零钱",

@@ -63,7 +63,7 @@ class Related:
         return (request.detail if request else order.note) or "没有写明"
 
     def is_by_hand(self, order: Order) -> bool:
-        """Tell whether submitting the refund again cannot help: staff then choose a way on the refund's page."""
+        """Tell whether submitting the refund again cannot help: staff then end it on the refund's page."""
         refund = self.refund(order)
         return refund is not None and refund.state in (RefundStatus.ABNORMAL, RefundStatus.OWED)
 
@@ -73,7 +73,7 @@ class Related:
         if refund is None or not may_open(Refund):
             return ""
         if self.is_by_hand(order):
-            return page_link(refund, "选择怎样退款")
+            return page_link(refund, "处理这笔退款")
         return page_link(refund, "处理这笔部分退款") if order.part_refund == PartRefund.STUCK else ""
 
 

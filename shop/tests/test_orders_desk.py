@@ -244,10 +244,10 @@ class TestReturns:
         for page in (f"{ORDERS}?work=refunds", f"{ORDERS}?work=trouble", page_of(order)):
             shown, closed = (client.get(page).content.decode() for client in (office, may_look))
             assert f'href="/admin/payments/refund/{refund.pk}/change/"' in shown
-            assert "/admin/payments/" not in closed and "选择怎样退款" not in closed
+            assert "/admin/payments/" not in closed and "处理这笔退款" not in closed
             assert all("账户可能已注销或冻结" in text for text in (shown, closed))
             assert ("金额不同" in shown) == ("金额不同" in closed) == ("trouble" in page)
-            assert (">选择怎样退款</a>" in shown) == ("trouble" not in page)
+            assert (">处理这笔退款</a>" in shown) == ("trouble" not in page)
             assert f"refund_again:{order.pk}" not in shown and "step_refund_again" not in shown
         assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}：微信退不到原账户")
 
