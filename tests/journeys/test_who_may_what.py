@@ -65,7 +65,7 @@ def test_a_teacher_prints_the_class_list_and_the_head_finds_why(page, chromium, 
     page.locator("#search-input-command").fill("没有这样的东西")
     page.get_by_role("status").get_by_text("没有找到").wait_for()
     page.locator("#search-input-command").fill("角色")
-    page.locator("#command-results").get_by_role("link", name="角色", exact=True).wait_for()
+    page.locator("#command-results").get_by_role("link", name="角色 • 用户与权限").wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url("**/permissions/role/")
     assert not is_wider_than_the_screen(page)
