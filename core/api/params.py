@@ -19,6 +19,7 @@ from rest_framework.request import Request
 
 from core.api.handler import first_message
 from core.errors import BadParameter, DomainError
+from core.times import FIRST_YEAR, LAST_YEAR
 
 # PostgreSQL stores neither NUL nor a lone surrogate, and UTF-8 cannot encode the latter in an answer.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -205,11 +206,7 @@ class WholeNumber(serializers.IntegerField):
 class PositiveInt(WholeNumber):
     """A whole number from 1. One above 2**31 counts as that: no list is as long, and a page's start fits a bigint."""
 
-    default_error_messages = {
-        "invalid": "必须是正整数",
-        "min_value": "必须是正整数",
-        "max_string_length": "必须是正整数",
-    }
+    default_error_messages = dict.fromkeys(("invalid", "min_value", "max_string_length"), "必须是正整数")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, **kwargs)
@@ -241,16 +238,16 @@ class OneOf(serializers.ChoiceField):
 
 @extend_schema_field({"type": "string", "format": "date"})
 class Day(serializers.DateField):
-    """A day of the years 2000 to 2100."""
+    """A day of our years, as clients and sheets write it."""
 
     default_error_messages = dict.fromkeys(("invalid", "datetime"), "必须是日期,如 2026-11-29")
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(input_formats=["%Y-%m-%d", "%Y/%m/%d"], **kwargs)
+        super().__init__(input_formats=["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y年%m月%d"], **kwargs)
 
     def to_internal_value(self, value: Any) -> date:
         day: date = super().to_internal_value(value)
-        if not 2000 <= day.year <= 2100:
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
             self.fail("invalid")
         return day
 
