@@ -14,7 +14,7 @@ from permissions.scope import Scope
 from shop.revenue import products_sold
 from students.figures import entries, entries_by_month, leavers, students_by
 
-OTHERS = "其他"
+OTHERS, NOT_FILLED_IN = "其他", "未填写"
 
 
 # The series of a trend: what it is called, its figures, and the value of a day without any.
@@ -85,7 +85,7 @@ def students_chart(by: str, limit: int, scope: Scope) -> list[NamedValue]:
         groups = students_by(by, scope)
         kept, rest = groups[:limit], groups[limit:]
     others = [(OTHERS, sum(number for _, number in rest))] if rest else []
-    return [{"name": name, "value": number} for name, number in [*kept, *others]]
+    return [{"name": name or NOT_FILLED_IN, "value": number} for name, number in [*kept, *others]]
 
 
 def products_chart(

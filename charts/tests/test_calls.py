@@ -46,13 +46,13 @@ def sold(buyer, product, day=TODAY, quantity=1, state=State.RECEIVED):
     [
         ("city", [("重庆", 2), ("南京", 1)]),
         ("class", [("H51901", 2), ("H51902", 1)]),
-        ("degree", [("专科", 3)]),
+        ("degree", [("专科", 2), ("未填写", 1)]),
         ("age", [("18-20", 1), ("21-23", 1), ("30+", 1)]),
     ],
 )
 def test_students_are_grouped_largest_first(lbw, by, expected):
     students("谭鹏", age=20)
-    students("王芳", age=21)
+    students("王芳", age=21, degree="")
     students("李明", age=47, city="南京", class_name="H51902")
 
     assert chart(lbw, "students", by=by) == [{"name": name, "value": value} for name, value in expected]

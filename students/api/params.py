@@ -33,7 +33,7 @@ class AddParams(Params):
 
 
 class EditParams(AddParams):
-    """One student's ``sId``, and what to change. What staff may leave empty can be emptied."""
+    """One student's ``sId``, and what to change. All but who the student is can be emptied."""
 
     error_if_missing = StudentIdMissing
 
@@ -44,7 +44,7 @@ class EditParams(AddParams):
         fields = super().get_fields()
         for name in fields.keys() & BY_WIRE.keys() - {"sId"}:
             fields[name].required = False
-            fields[name].allow_blank = not BY_WIRE[name].is_required_of_staff
+            fields[name].allow_blank = name not in {"class", "name", "age"}
         return {"sId": fields.pop("sId")} | fields
 
 

@@ -144,7 +144,7 @@ def test_an_edit_that_cannot_be_says_why_and_changes_nothing(zhuguan):
     sid = add(zhuguan)["sId"]
     row = zhuguan.get("/students/getstulist").json()["data"][0]
 
-    for fields in (row, {"sId": sid}, {"sId": sid, "name": "", "age": " ", "city": None}, {"sId": sid, "age": 21}):
+    for fields in (row, {"sId": sid}, {"sId": sid, "name": "", "age": " ", "class": None}, {"sId": sid, "age": 21}):
         assert edit(zhuguan, **fields) == {"status": 304, "state": False, "msg": "没有做任何修改"}
     assert edit(zhuguan, name="谭") == {"status": 0, "state": False, "msg": "没有传递sId"}
     assert edit(zhuguan, sId="AAAA00000000", name="谭") == {"status": 0, "state": False, "msg": "没有该学员"}
@@ -179,12 +179,12 @@ def test_a_picture_and_a_text_are_taken_away_by_a_blank(zhuguan, how):
     sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
     row = zhuguan.get("/students/getstulist").json()["data"][0]
     blank = None if how == "null" else ""
-    body = {"sId": sid, "headimgurl": blank, "description": blank, "productUrl": blank, "name": blank, "age": blank}
+    emptied = dict.fromkeys(("headimgurl", "description", "productUrl", "city", "degree"), "")
+    body = {"sId": sid} | dict.fromkeys((*emptied, "name", "class", "age"), blank)
     kind = "json" if how == "null" else how
 
     answers = [zhuguan.post("/students/updatestu", body, format=kind).json()["status"] for _ in range(2)]
 
-    emptied = {"headimgurl": "", "description": "", "productUrl": ""}
     assert answers == [200, 304]
     assert zhuguan.get("/students/getstulist").json()["data"] == [row | emptied]
     assert not ImageUse.objects.exists() and Upload.objects.get().idle_since is not None
