@@ -46,12 +46,12 @@ def test_a_day_on_which_nothing_moved_has_an_empty_bill_and_one_that_is_not_made
 
 def test_fees_are_read_with_all_their_decimals_and_those_of_a_refund_are_negative():
     back = (
-        ROW.replace("SUCCESS", "REFUND").replace("`0,`0,`0.00", "`50001,`R1,`0.00", 1).replace("`0.07000", "`-0.01500")
+        ROW.replace("SUCCESS", "REFUND").replace("`0,`0,`0.00", "`50001,`R1,`0.00", 1).replace("`0.07000", "`-0.00500")
     )
     (row,) = read_bill(text(ROW), MCHID)
     assert (row.fee, row.rate) == (Decimal("0.07"), "0.60%") and "fee" not in row.difference_fields
 
-    assert fees_fen(read_bill(text(ROW, back), MCHID)) == 6  # of 5.5
+    assert fees_fen(read_bill(text(ROW, back), MCHID)) == 7  # of 6.5
     assert fees_fen(read_bill(text(ROW.replace("`0.07000", "`")), MCHID)) is None
     titles = BILL_TITLES.replace("手续费,费率", "别的,列")
     assert fees_fen(read_bill(text(ROW, titles=titles), MCHID)) is None
