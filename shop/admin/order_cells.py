@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -31,8 +32,6 @@ COLOURS = {
     ReturnStep.RECEIVED.label: "danger",
     State.RECEIVED.label: "success",
 }
-_MORE = '<details><summary class="tr-button" aria-label="{} 的其他操作">⋯</summary>{}</details>'
-_TARGET = format_html(' formtarget="{}"', "_blank")
 
 
 class OrderCells(Related):
@@ -52,18 +51,9 @@ class OrderCells(Related):
     @display(description="操作")
     def steps(self, order: Order) -> SafeString | str:
         names = {PACKING, *step_names(order, self)}
-        offered = [(name, label) for name, label in self.buttons if name in names]
-        buttons = [
-            ("" if at else " is-main", _TARGET if name == PACKING else "", PRESS, name, order.pk, label, order, label)
-            for at, (name, label) in enumerate(offered)
-        ]
-        form = '<button type="submit" class="tr-button{}"{} name="{}" value="{}:{}" aria-label="{} {}">{}</button>'
-        if not buttons:
-            return ""
-        usual, others = (format_html_join("", form, part) for part in (buttons[:1], buttons[1:]))
-        return format_html(
-            '<span class="od-steps">{}{}</span>', usual, format_html(_MORE, order, others) if others else ""
-        )
+        steps = [(name, label) for name, label in self.buttons if name in names]
+        context = {"order": order, "steps": steps, "packing": PACKING, "press": PRESS}
+        return render_to_string("shop/steps.html", context) if steps else ""
 
     @display(description="状态", label=COLOURS)
     def state_label(self, order: Order) -> str:

@@ -35,17 +35,6 @@ class Pick:
     orders: int = 0
 
 
-@dataclass(frozen=True)
-class Parcel:
-    order: Order
-    lines: list[Any]
-    pieces: int
-    qr: str
-    phone: str
-    state: State
-    is_to_ship: bool
-
-
 def packing_address(pks: Iterable[Any]) -> str:
     return reverse("admin:shop_order_packing") + "?" + urlencode({"ids": ",".join(map(str, pks))}, safe=",")
 
@@ -69,13 +58,13 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         messages.error(request, f"一次最多打印 {MAX_PRINTED} 个订单，请分批进行")
         return HttpResponseRedirect(back)
     action_record(request.user, StaffAction.EXPORT, {"打印": "配货单", "行数": str(len(parcels))})
-    to_ship = [parcel for parcel in parcels if parcel.is_to_ship]
+    to_ship = [parcel for parcel in parcels if parcel["is_to_ship"]]
     context = {
         "parcels": parcels,
         "to_ship": to_ship,
         "others": len(parcels) - len(to_ship),
         "picks": _picks(to_ship) if len(parcels) > 1 else [],
-        "pieces": sum(parcel.pieces for parcel in to_ship),
+        "pieces": sum(parcel["pieces"] for parcel in to_ship),
         "printed_at": times.now(),
         "printed_by": request.user.get_username(),
         "may_ship": "ship" in model_admin.allowed(request),
@@ -84,18 +73,24 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return render(request, "shop/packing.html", context)
 
 
-def _parcel(order: Order) -> Parcel:
-    qr = segno.make_qr(order.order_id, error="m").svg_data_uri(omitsize=True, border=1)
+def _parcel(order: Order) -> dict[str, Any]:
     lines, state = [line for line in order.lines.all() if line.left], State(order.state)
-    pieces = sum(line.left for line in lines)
-    return Parcel(order, lines, pieces, qr, phone_shown(order), state, (state, Event.SHIP) in TABLE)
+    return {
+        "order": order,
+        "lines": lines,
+        "pieces": sum(line.left for line in lines),
+        "qr": segno.make_qr(order.order_id, error="m").svg_data_uri(omitsize=True, border=1),
+        "phone": phone_shown(order),
+        "state": state,
+        "is_to_ship": (state, Event.SHIP) in TABLE,
+    }
 
 
-def _picks(parcels: list[Parcel]) -> list[Pick]:
+def _picks(parcels: list[dict[str, Any]]) -> list[Pick]:
     """Add up the pieces of each product, in the order of their codes."""
     picks: dict[str, Pick] = {}
     for parcel in parcels:
-        for line in parcel.lines:
+        for line in parcel["lines"]:
             pick = picks.setdefault(line.product_code, Pick(line.product_code, line.title))
             pick.pieces += line.left
             pick.orders += 1
