@@ -124,7 +124,6 @@ class CampusForm(forms.Form):
 
 
 class StudentForm(PictureModelForm):
-    scope: Scope = EVERYTHING  # of the form's user
     class_name = ClassField()
     picture = picture_field("上传头像")
     no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)

@@ -16,18 +16,12 @@ from students.models import LEFT_STATES, EventKind, Student, StudentEvent, Stude
 from students.recorded_change import RecordedChange
 from students.run_facts import UndoNote
 
-_EVENTS = {
-    StudentState.STUDYING: EventKind.RETURNED,
-    StudentState.SUSPENDED: EventKind.SUSPENDED,
-    StudentState.WITHDRAWN: EventKind.WITHDRAWN,
-    StudentState.GRADUATED: EventKind.GRADUATED,
-}
-
 
 def state_changes(
     students: Sequence[Student], state: StudentState, on: date, reason: str
 ) -> tuple[list[list[FieldChange]], list[StudentEvent]]:
     """Return what changes when students get another state, and the events of it. Nothing is saved."""
+    kind = EventKind.RETURNED if state == StudentState.STUDYING else EventKind(state)
     values: dict[str, Any] = {"state": state.value, "state_on": on, "state_reason": reason[:200]}
     changes, events = [], []
     for student in students:
@@ -35,7 +29,7 @@ def state_changes(
         pairs = [(name, getattr(student, name), value) for name, value in new.items()]
         changes.append([FieldChange(*pair) for pair in pairs if pair[1] != pair[2]])
         left = {"had_left": student.has_left, "has_left": state in LEFT_STATES}
-        events.append(event_of(student, _EVENTS[state], on, **left, detail=reason))
+        events.append(event_of(student, kind, on, **left, detail=reason))
     return changes, events
 
 

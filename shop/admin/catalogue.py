@@ -59,7 +59,6 @@ class CategoryFilter(RelatedDropdownFilter):
 
 
 class PictureForm(PictureModelForm):
-    scope: Scope = EVERYTHING  # of the form's user
     picture = picture_field("上传图片")
     columns: ClassVar = {"picture": "image_url"}
 
@@ -170,11 +169,6 @@ class CatalogueAdmin(PictureAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(scope_of(request.user).visible())
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.scope = scope_of(request.user)
-        return form
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = super().get_fields(request, obj)

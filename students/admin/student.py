@@ -37,11 +37,6 @@ class StudentAdmin(StudentListAdmin, ManyAdmin, PictureAdmin):
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
     readonly_fields = ["photo", "sid", "created", *SHOWN]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.scope = scope_of(request.user)
-        return form
-
     def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
         # A new student has no picture, number or date to show: the number of the form is not the one it will get.
         if obj is None:
