@@ -193,9 +193,3 @@ def users_found(text: str, *, by_phone: bool) -> QuerySet[User]:
 def users_of_class(class_name: str) -> QuerySet[User]:
     """Return the accounts of a class, in the order in which they were made; "" is no class."""
     return User.objects.filter(class_name=class_name).exclude(class_name="").order_by("pk")
-
-
-def names_of(unids: Iterable[str]) -> dict[str, str]:
-    """Return how pages name these users, by their numbers."""
-    users = User.objects.filter(unid__in=list(unids))
-    return {user.unid: f"{user}（{user.username}）" for user in users}
