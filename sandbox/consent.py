@@ -24,7 +24,6 @@ from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind
 from sandbox.wechat import MAX_NAME, Grant, grant_code_make, people
 
-_SCOPES = {"snsapi_base", "snsapi_userinfo"}
 _OWN = "@phone"  # the choice that stands for the account of the phone
 MAX_LISTED = 500
 _STATE = re.compile(r"[0-9A-Za-z]{1,128}")
@@ -96,7 +95,7 @@ def _refusal(request: HttpRequest) -> str:
     query = request.GET
     if query.get("appid") != sandbox_values()["WECHAT_APP_ID"]:
         return "AppID 参数错误"
-    if query.get("scope") not in _SCOPES:
+    if query.get("scope") not in {"snsapi_base", "snsapi_userinfo"}:
         return "Scope 参数错误或没有 Scope 权限"
     if not _STATE.fullmatch(query.get("state", "")):
         return "state 参数错误"

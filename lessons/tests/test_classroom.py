@@ -10,7 +10,6 @@ from io import StringIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.test import Client
 from django.utils import timezone
 
 from accounts.errors import ClassAccountsRefused
@@ -26,7 +25,7 @@ from shop.models import Category, Product
 from shop.tests.factories import make_product
 from students.models import Student
 from students.tests.factories import FIELDS
-from tests.kit import at_once, logged_in
+from tests.kit import at_once
 from tests.test_data_scope import PICTURE
 
 pytestmark = pytest.mark.django_db
@@ -167,15 +166,6 @@ def test_puts_the_demo_back_and_clears_the_shop_only_if_asked(office, api, monke
         product.refresh_from_db()
     assert mine.removed_at is None and theirs.removed_at
     assert Product.objects.get(name="折叠自行车").removed_at is None
-
-
-def test_only_root_opens_the_page(person):
-    director = logged_in(person("director", "102", is_staff=True).user)
-
-    for page in (PAGE, LESSON):
-        assert director.get(page).status_code == 403
-    assert director.post(PAGE, {"do": "demo", "sure": "1"}).status_code == 403
-    assert Client().get(PAGE).status_code == 302
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ def test_the_demo_is_put_back_by_root_alone(people):
 
 
 def test_the_page_shows_a_teacher_the_own_classes(people):
+    assert people["staff"].get(PAGE).status_code == 403
     pages = {who: people[who].get(PAGE) for who in PEOPLE}
 
     shown = {who: [name for name in ("HA", "HB") if f"{PAGE}{name}/" in page.text] for who, page in pages.items()}

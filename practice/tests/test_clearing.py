@@ -9,8 +9,6 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.selectors import users_over
 from accounts.tokens import family_begin
-from attendance.models import Record, Session
-from dormitory.models import Room, Stay
 from practice.services import accounts_clear
 from practice.tasks import clear
 from shop.models import Product
@@ -69,21 +67,6 @@ def test_whoever_is_idle_or_whose_class_is_over_goes_with_what_was_entered(pract
     assert Student.objects.get().sid == "busy"
     order.refresh_from_db()
     assert (order.user, order.username) == (None, "idle")
-
-
-def test_attendance_and_rooms_of_a_cleared_account_go_and_others_stay(practice, aged):
-    """The data scope of a practice server makes both private, so nobody else sees them."""
-    for client in (aged("idle", 30, roleid="102"), aged("busy", 1, roleid="102")):
-        [row] = students("谭鹏", class_name="H1", sid=client.user.username.upper(), created_by=client.user)
-        assert client.post("/attendance/open", {"class": "H1"}).json()["state"]
-        room = client.post("/dorm/addRoom", {"building": "1", "room": "101", "beds": 4}).json()["room_id"]
-        assert client.post("/dorm/checkIn", {"sId": row.sid, "room_id": room}).json()["state"]
-    assert Record.objects.count() == Stay.objects.count() == 2
-
-    clear()
-
-    left = (Session, Record, Room, Stay)
-    assert [model.objects.count() for model in left] == [1] * 4 and Stay.objects.get().sid == "BUSY"
 
 
 def test_a_login_or_a_refresh_gives_the_time_back(practice, aged, api):

@@ -19,8 +19,6 @@ from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.trades import pay_refusal, trade_pay
 from sandbox.wechat import person_of
 
-SHOP_NAME = "沙箱商户"
-
 
 def twin_url(code: PayCode) -> str:
     """Return the address of the page that stands for scanning ``code.code_url``."""
@@ -93,7 +91,6 @@ def _context(code: PayCode, caller: Caller) -> dict[str, object]:
     return {
         "code": code,
         "trade": trade,
-        "shop": SHOP_NAME,
         "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
         "has_faults": bool(trade.faults),
         "is_buyer": caller.is_buyer(trade),
