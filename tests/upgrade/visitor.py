@@ -90,7 +90,7 @@ class Visitor(World):
         file = {"file": ("新学员.csv", SHEET.encode(), "text/csv")}
         run = self.page("/admin/students/transferrun/import/", {}, files=file).url.removeprefix(self.base)
         assert until(lambda: "确认导入" in self.page(run).text, WAIT_S), "not checked"
-        self.page(run, {"do": "confirm"})
+        self.page(run, {"do": "confirm", "sure_new": "1"})
         assert until(lambda: "新增 1 名" in self.page(run).text, WAIT_S), "not imported"
 
     def list_without_leavers(self) -> str:
