@@ -3,6 +3,7 @@
 They are envelopes; for people in the back office ``core.admin.error_pages`` turns them into pages.
 """
 
+import re
 import sys
 from typing import Any
 
@@ -18,10 +19,17 @@ from core.observe import tracing
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    head, _, rest = request.path_info.lstrip("/").partition("/")
-    if settings.HINTS and call_find(f"/{rest}"):  # development servers forward /api/… to us
-        return error_response(UnknownAddress(hint=f"地址多了前缀 /{head}:在开发服务器的代理里用 rewrite 去掉它"))
-    return error_response(UnknownAddress())
+    hint = settings.HINTS and _path_hint(request.path_info)
+    return error_response(UnknownAddress(hint=hint) if hint else UnknownAddress())
+
+
+def _path_hint(path: str) -> str:
+    """Return what a beginner has probably done wrong in the path of a call, "" if nothing is known."""
+    if "//" in path and call_find(re.sub("/+", "/", path)):
+        return "地址里连着两个斜杠:baseURL 末尾的 / 和路径开头的 / 只留一个"
+    head, _, rest = path.lstrip("/").partition("/")
+    # Development servers forward /api/… to us.
+    return f"地址多了前缀 /{head}:在开发服务器的代理里用 rewrite 去掉它" if call_find(f"/{rest}") else ""
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

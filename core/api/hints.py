@@ -166,6 +166,9 @@ def _of_values(case: Case) -> str | None:
     values = [(name, str(value).strip()) for name, value in case.sent.items() if name in case.fields]
     if texts := [f"{name} 的值是文本 {text}" for name, text in values if text in _NO_VALUE]:
         return f"参数 {_listed(texts)}:变量还没有值,请求就发出去了"
+    is_json = case.content_type.startswith("application/json")  # of which broken bytes are a 400
+    if broken := [name for name, text in values if "\ufffd" in text and not is_json]:
+        return f"参数 {_listed(broken)} 的文字不是 UTF-8,收到的是乱码:Windows 命令行里的中文是 GBK"
     is_captcha_wrong = "验证码" in case.msg and case.body.get("state") is False and "captcha" in case.sent
     if is_captcha_wrong and "key" not in case.sent and not case.request.COOKIES.get("captcha"):
         return "请求没有带 cookie(页面用 localhost、接口用 127.0.0.1 时浏览器不会带):把 getCaptcha 返回的 key 一起传"

@@ -62,6 +62,8 @@ def test_is_given_for_a_wrong_method_role_parameter_cookie_or_id(api, lbw, yuang
     assert "key" in hint(api.get("/users/verifyCaptcha", captcha="abcde"))
     assert "uId" in hint(lbw.http.post("/users/uploadAvatar", {"x": "1"}, headers={"authorization": lbw.token}))
     assert hint(lbw.get("/students/getstulist", **{"class": "undefined"})).startswith("参数 class 的值是文本 undefined")
+    assert "username 的文字不是 UTF-8" in hint(api.http.post("/users/login", b"username=%D5%C5", content_type=FORM))
+    assert "UTF-8" not in hint(api.post("/users/login", {"username": "\ufffd"}))
 
 
 def test_of_a_token_says_what_is_wrong_with_this_one_wherever_it_stands(api, lbw, root, hint):
@@ -114,6 +116,7 @@ def test_is_given_for_other_names_a_missing_field_and_a_prefix(api, lbw, hint, s
     assert "Content-Type 却是表单" in hint(api.http.post("/users/login", json.dumps({"username": "lbw"}), **form))
     wrong_name = {"file": posted(encoded()), "sId": "AAAA00000000"}
     assert hint(lbw.post("/students/updatestu", wrong_name, format="multipart")).endswith("这个接口的是 headimgurl")
+    assert "斜杠" in hint(api.get("/students//getstulist/")) and "斜杠" not in hint(api.get("/students//nothing"))
     assert "前缀 /api" in hint(api.get("/api/users/login/")) and "前缀" not in hint(api.get("/api/nothing"))
     settings.HINTS = False
     assert "hint" not in api.get("/api/users/login").json()
