@@ -244,6 +244,7 @@
     keepFileNamesOut();
     fold();
     unfold();
+    document.querySelector(".bo-tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });  // of many classes
     const bell = document.querySelector("[data-bell]");
     if (bell) ring(bell);
     reach();
