@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from weather.models import WeatherAccount, WeatherRecord
 
@@ -14,12 +15,10 @@ def record_newest(city: str) -> WeatherRecord | None:
     return WeatherRecord.objects.filter(city=city).order_by(*NEWEST_FIRST).first()
 
 
-def history_page(rows: slice, city: str = "") -> tuple[list[WeatherRecord], int]:
-    """Return the records at positions ``rows`` of all cities or of ``city`` only, newest first, and how many it has."""
+def history(city: str = "") -> QuerySet[WeatherRecord]:
+    """Return the records of all cities or of ``city`` only, newest first."""
     records = WeatherRecord.objects.order_by(*NEWEST_FIRST)
-    if city:
-        records = records.filter(city=city)
-    return list(records[rows]), records.count()
+    return records.filter(city=city) if city else records
 
 
 def account_exists() -> bool:

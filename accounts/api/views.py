@@ -44,7 +44,7 @@ class LoginLogViewSet(ApiViewSet):
     @Endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG, is_reading=True)
     def get_login_log(self, request: CallerRequest) -> Envelope:
         page, logins = params.LoginLogParams.read(request), login_log(people_visible(request.user))
-        return ok("success", data=[log_fields(entry) for entry in logins[page_slice(**page)]])
+        return ok("success", data=[log_fields(entry) for entry in logins[page_slice(page)]])
 
 
 class UserViewSet(ApiViewSet):

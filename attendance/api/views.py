@@ -94,7 +94,7 @@ class AttendanceViewSet(ApiViewSet):
         if not sees_others:
             only["student"] = student_of_account(me.pk)
         found = selectors.summary(first, last, times.now(), me.scope if sees_others else EVERYTHING, **only)
-        rows = list(found[page_slice(query["page"], query.get("count"))])
+        rows = list(found[page_slice(query)])
         data = [summary_json(*pair) for pair in selectors.with_newest_records(rows)]
         return ok("获取成功", total=rows[0]["total"] if rows else found.count(), data=data)
 

@@ -267,15 +267,14 @@ class PageParams(Params):
     count = PositiveInt(required=False, help_text="每页多少条,不传则给出全部(有上限)")
 
 
-def page_slice(page: int, count: int | None = None) -> slice:
-    """Turn ``page`` (from 1) and ``count`` into a slice; never more than ``API_MAX_ROWS`` rows.
+def page_slice(params: dict[str, Any]) -> slice:
+    """Turn validated ``PageParams`` into a slice; never more than ``API_MAX_ROWS`` rows.
 
     Without ``count`` the list is not divided into pages, so ``page`` is ignored.
     """
-    if count is None:
-        return slice(0, settings.API_MAX_ROWS)
-    size = min(count, settings.API_MAX_ROWS)
-    return slice((page - 1) * size, page * size)
+    size = min(params.get("count", settings.API_MAX_ROWS), settings.API_MAX_ROWS)
+    start = (params["page"] - 1) * size if "count" in params else 0
+    return slice(start, start + size)
 
 
 def page_of(rows: QuerySet[Row], params: dict[str, Any]) -> tuple[int, list[Row]]:
@@ -283,7 +282,7 @@ def page_of(rows: QuerySet[Row], params: dict[str, Any]) -> tuple[int, list[Row]
 
     Takes two queries, or one if the page is the last one and so shows where the list ends.
     """
-    page = page_slice(params["page"], params.get("count"))
+    page = page_slice(params)
     items = list(rows[page])
     if items and len(items) < page.stop - page.start:
         return page.start + len(items), items  # a page that is not full is the last one: no need to count

@@ -67,7 +67,7 @@ class CategoryViewSet(ApiViewSet):
 
     @Endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Envelope:
-        total, page = selectors.category_page(page_slice(**PageParams.read(request)), scope=request.user.scope)
+        total, page = selectors.category_page(page_slice(PageParams.read(request)), scope=request.user.scope)
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
 
 
@@ -103,7 +103,7 @@ class ProductViewSet(ApiViewSet):
     @Endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Envelope:
         values = params.ProductListParams.read(request)
-        window = page_slice(values["page"], values.get("count"))
+        window = page_slice(values)
         total, page = selectors.product_page(
             window, product_id=values["product_id"], category_id=values["category_id"], scope=request.user.scope
         )
@@ -129,7 +129,7 @@ class CartViewSet(ApiViewSet):
 
     @Endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Envelope:
-        total, page = selectors.cart_page(page_slice(**PageParams.read(request)), user_pk=request.user.pk)
+        total, page = selectors.cart_page(page_slice(PageParams.read(request)), user_pk=request.user.pk)
         return ok("获取成功", total=total, data=[cart_row(item, request.user.unid) for item in page])
 
     @Endpoint(

@@ -87,7 +87,7 @@ class OrderViewSet(ApiViewSet):
         if values["order_id"]:
             order = _own(request, values["order_id"], now)
             return ok("订单获取成功", data=order_row(order, selectors.lines_of([order])[order.pk], now))
-        window = page_slice(values["page"], values.get("count"))
+        window = page_slice(values)
         total, orders = selectors.order_page(window, buyer_pk=request.user.pk)
         lines = selectors.lines_of(orders)
         data = [order_row(_closed_if_due(order, now), lines[order.pk], now) for order in orders]

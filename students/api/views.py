@@ -27,7 +27,7 @@ class StudentViewSet(ApiViewSet):
     @Endpoint("GET", "/students/getstulist", "获取学员信息", Access.ROWS, docs=docs.LIST, is_quick=True)
     def getstulist(self, request: CallerRequest) -> Envelope:
         query = ListParams.read(request)
-        window = page_slice(query["page"], query.get("count"))
+        window = page_slice(query)
         page = student_page(
             window, class_name=query.get("class_name", ""), key=query.get("key", ""), scope=request.user.scope
         )
@@ -65,9 +65,7 @@ class StudentViewSet(ApiViewSet):
     @Endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH, is_quick=True)
     def searchstu(self, request: CallerRequest) -> Envelope:
         query = SearchParams.read(request)
-        page = student_page(
-            page_slice(query["page"], query.get("count")), key=query.get("key", ""), scope=request.user.scope
-        )
+        page = student_page(page_slice(query), key=query.get("key", ""), scope=request.user.scope)
         return ok(total=page.total, data=[student_json(row) for row in page.rows])
 
     @Endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR, takes_files=True)

@@ -9,7 +9,7 @@ from core import times
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
-from core.api.params import page_slice
+from core.api.params import page_of
 from core.api.request import caller_key
 from weather.api import docs
 from weather.api.params import AccountParams, WeatherParams
@@ -17,7 +17,7 @@ from weather.api.rows import weather_row
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherRecord
-from weather.selectors import history_page, record_newest
+from weather.selectors import history, record_newest
 from weather.services import account_change, weather_newest, weather_query
 
 FOUND = "获取成功"
@@ -30,7 +30,8 @@ class WeatherViewSet(ApiViewSet):
     def get_weather(self, request: Request) -> Envelope:
         params = WeatherParams.read(request)
         if params["key"] == "all":
-            return self._history(params)
+            total, records = page_of(history(params["city"]), params)
+            return _weather_answer(records, total=total)
         if params["city"]:
             return _weather_answer([self._of_city(request, params["city"])])
         return _weather_answer([weather_newest(now=times.now())])
@@ -40,10 +41,6 @@ class WeatherViewSet(ApiViewSet):
         credentials = Credentials(**AccountParams.read(request))
         account_change(credentials=credentials, changed_by=request.user.username, now=times.now())
         return ok("修改成功")
-
-    def _history(self, params: dict[str, Any]) -> Envelope:
-        records, total = history_page(page_slice(params["page"], params.get("count")), params["city"])
-        return _weather_answer(records, total=total)
 
     def _of_city(self, request: Request, city: str) -> WeatherRecord:
         try:
