@@ -155,17 +155,16 @@ def restore(source: Path) -> datetime:
         and pictures are as before.
     """
     try:
-        Path(settings.STATE_DIR).mkdir(parents=True, exist_ok=True)
-        with (
-            tarfile.open(source) as archive,
-            # Not in /tmp, which is memory on some machines.
-            tempfile.TemporaryDirectory(dir=settings.STATE_DIR) as scratch,
-        ):
+        place = Path(settings.STATE_DIR)  # not in /tmp, which is memory on some machines
+        place.mkdir(parents=True, exist_ok=True)
+        for leftover in place.glob("restore-*"):  # of one that was killed: the database as a text
+            shutil.rmtree(leftover)
+        with tarfile.open(source) as archive, tempfile.TemporaryDirectory(prefix="restore-", dir=place) as scratch:
             return _restore(archive, Path(scratch))
     except KeyError:
         raise BackupError(f"{source} 里没有 manifest.json 或 database.dump，不是备份。") from None
     except (BackupError, tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise BackupError(f"没有恢复 {source}，数据库和以前一样：{error}") from error
+        raise BackupError(f"没有恢复 {source}，数据库和以前一样：{str(error).partition(chr(10))[0]}") from error
 
 
 def _restore(archive: tarfile.TarFile, scratch: Path) -> datetime:
