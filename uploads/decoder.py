@@ -70,7 +70,8 @@ def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S, charge: Charge | Non
     head = _head(line)
     if charge:
         # Where the process ended early, nobody knows what the picture took: it may have been all that it is given.
-        charge(head.get("processor_ms", LIMITS[lane].processor_s * 1000))
+        most_ms = LIMITS[lane].processor_s * 1000
+        charge(min(most_ms, head.get("processor_ms", most_ms)))
     if "refused" in head:
         log.info("image refused", refusal=head["refused"], reason=head["reason"])
         raise _REFUSALS[head["refused"]]
