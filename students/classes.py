@@ -31,8 +31,11 @@ def class_get(name: str, scope: Scope = EVERYTHING) -> SchoolClass:
 
 
 def class_rows(scope: Scope = EVERYTHING) -> QuerySet[SchoolClass]:
-    """Return all classes, also those without students; or the caller's and those with a student in sight."""
-    names = [name for name, _ in classes_counted(scope)]
+    """Return all classes, also those without students; or the caller's and those with a student in sight.
+
+    Classes that trainees practise with get no row here.
+    """
+    names = [name for name, _ in classes_counted(scope.school)]
     classes_add(names)
     rows = SchoolClass.objects.order_by("name")
     return rows.filter(name__in={*names, *scope.classes}) if scope.is_narrow else rows

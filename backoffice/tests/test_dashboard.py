@@ -84,6 +84,8 @@ def test_students_that_trainees_have_entered_to_practise_are_in_no_figure_of_the
     assert charts["class"].rows == [("H51901", 1), ("H51902", 1)] and charts["students"].totals[0] == 2
     assert len(office.get("/admin/students/student/?entered=学员练习的").context["cl"].result_list) == 3
 
+    assert "练习1班" not in office.get("/admin/students/schoolclass/").content.decode()
+
     settings.PRACTICE = True
     assert tiles(office)["学员"].value == "5" and not tiles(office)["学员"].hint
 

@@ -21,7 +21,7 @@ from runs.pages import run_url
 from students.admin.step_page import step_page
 from students.campus_filter import CampusFilter
 from students.class_steps import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
-from students.classes import campus_set, classes_add
+from students.classes import campus_set, class_rows
 from students.forms import CampusForm, EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
 from students.models import PRESENT_STATES, ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
@@ -97,7 +97,7 @@ class SchoolClassAdmin(OfficeAdmin):
         return super().has_change_permission(request, obj) and scope_of(request.user).is_all
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        classes_add(class_list())
+        class_rows()  # adds those that are missing
         return super().changelist_view(request, extra_context)
 
     def change_view(
