@@ -85,29 +85,18 @@ def test_outside_of_practice_there_is_no_ceiling(practice, zhuguan):
 
 
 @pytest.mark.django_db(transaction=True)
-class TestAtTheSameInstant:
-    @pytest.fixture(autouse=True)
-    def _meet(self, monkeypatch):
-        """Each has counted before one of them writes, as far as the lock lets them."""
-        meet_at(monkeypatch, "students.services.ceiling_keep", count=6, is_after=True)
-
-    def students(self, user):
-        def one():
-            return student_add(**fields, created_by_id=user.pk, now=timezone.now())
-
-        names = ("name", "age", "class_name", "city", "degree", "product_url", "description")
-        fields = {name: getattr(student(), name) for name in names}
-
-        at_once([one] * 6, refusals=(CeilingReached,))
-        return Student.objects.filter(created_by=user).count()
-
-    def test_the_last_one_is_added_once(self, practice, zhuguan):
-        assert self.students(zhuguan.user) == 2
-
-    def test_without_the_lock_it_is_added_more_often(self, practice, zhuguan, monkeypatch):
-        """The twin."""
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_the_last_one_is_added_once_of_many_at_the_same_instant(practice, zhuguan, monkeypatch, is_locked):
+    """Each has counted before one of them writes, as far as the lock lets them."""
+    meet_at(monkeypatch, "students.services.ceiling_keep", count=6, is_after=True)
+    if not is_locked:
         monkeypatch.setattr(ceilings, "_is_limited", lambda user_pk: True)
-        assert self.students(zhuguan.user) == 6
+    names = ("name", "age", "class_name", "city", "degree", "product_url", "description")
+    facts = {name: getattr(student(), name) for name in names} | {"created_by_id": zhuguan.user.pk}
+
+    at_once([lambda: student_add(**facts, now=timezone.now())] * 6, refusals=(CeilingReached,))
+
+    assert Student.objects.filter(created_by=zhuguan.user).count() == (2 if is_locked else 6)
 
 
 def test_an_account_calls_twenty_times_a_second_and_the_others_as_often(practice, zhuguan, lbw, monkeypatch):

@@ -100,21 +100,17 @@ def test_pictures_of_what_is_cleared_are_released_but_for_those_that_orders_show
 
 
 @pytest.mark.django_db(transaction=True)
-class TestALoginWhileItIsCleared:
-    def cleared(self, user):
-        def login():
-            User.objects.filter(pk=user.pk).update(last_login=timezone.now())
-
-        return during(login, lambda: accounts_clear(pks=[user.pk], now=timezone.now()))
-
-    def test_keeps_the_account(self, practice, aged):
-        assert self.cleared(aged("li", 31).user) == 0
-        assert names() == ["li"]
-
-    def test_loses_it_without_the_lock(self, practice, aged, monkeypatch):
-        """The twin: what was read before the login decides."""
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_a_login_while_it_is_cleared_keeps_the_account(practice, aged, monkeypatch, is_locked):
+    li = User.objects.filter(pk=aged("li", 31).user.pk)
+    if not is_locked:  # what was read before the login decides
         monkeypatch.setattr("practice.services.users_over", lambda now: Unlocked(users_over(now)))
-        assert self.cleared(aged("li", 31).user) == 1
+
+    cleared = during(
+        lambda: li.update(last_login=timezone.now()), lambda: accounts_clear(pks=[li.get().pk], now=timezone.now())
+    )
+
+    assert (cleared, names()) == ((0, ["li"]) if is_locked else (1, []))
 
 
 class Unlocked:

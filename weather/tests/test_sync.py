@@ -113,9 +113,13 @@ def test_a_claim_keeps_others_out_until_it_expires_also_a_forced_sync(provider):
     assert weather_sync(now=at(8, 2), force=True).record  # at any time
 
 
-def sync_by_five(provider):
-    """Five workers look at the same moment; the provider answers when each has asked it or given up."""
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_claimed", [True, False], ids=["claimed", "twin"])
+def test_workers_at_the_same_moment_sync_once(provider, monkeypatch, is_claimed):
+    """Five look; the provider answers when each has asked it or given up."""
     now, results = timezone.now(), []
+    if not is_claimed:
+        monkeypatch.setattr(WeatherAccount, "is_claimed", lambda *_: False)
 
     def late(handler, query):
         assert until(lambda: len(results) + len(provider.calls) >= 5, 60)
@@ -123,20 +127,7 @@ def sync_by_five(provider):
 
     provider.behave = late
     at_once([lambda: results.append(bool(weather_sync(now=now).record))] * 5)
-    return sorted(results)
 
-
-@pytest.mark.django_db(transaction=True)
-def test_workers_at_the_same_moment_sync_once(provider):
-    assert sync_by_five(provider) == [False] * 4 + [True]
-    assert len(provider.calls) == WeatherAccount.objects.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_without_the_claim_they_would_sync_many_times(provider, monkeypatch):
-    monkeypatch.setattr(WeatherAccount, "is_claimed", lambda *_: False)
-
-    sync_by_five(provider)
-
-    assert len(provider.calls) == 5
-    assert WeatherRecord.objects.count() == 1  # even so, one row
+    assert len(provider.calls) == (1 if is_claimed else 5)
+    assert not is_claimed or sorted(results) == [False] * 4 + [True]
+    assert WeatherRecord.objects.count() == WeatherAccount.objects.count() == 1  # without the claim too: one row
