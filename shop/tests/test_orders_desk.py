@@ -363,6 +363,7 @@ class TestUndo:
 
         other = paid()
         ship(other, **parcel)
+        order_remark(order_id=other.order_id, text="说错了", actor="wang", now=timezone.now())
         press(office, "ship", "unship", other)
         other.refresh_from_db()
         assert (other.state, other.shiping_status, other.holds_stock, other.express_no) == ("paid", 0, True, "")
