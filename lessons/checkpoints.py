@@ -52,11 +52,12 @@ def _debounce(calls: Calls, now: float) -> Calls:
 
 def _poll_stop(calls: Calls, now: float) -> Calls:
     """Find an order that was polled in good time, and not after its end."""
+    wrong = {call.digest for proof in poll_after_end(calls) + poll_too_fast(calls) for call in proof}
     for digest in dict.fromkeys(call.digest for call in calls if call.path == POLL):
         polls = [call for call in calls if call.path == POLL and call.digest == digest]
         last = next((call for call in polls if Fact.FINAL in call.facts), None)
         is_over = last is not None and now > last.end + POLL_ENDS_S
-        if is_over and len(polls) > 1 and polls[0] is not last and not poll_after_end(polls) + poll_too_fast(polls):
+        if is_over and len(polls) > 1 and polls[0] is not last and digest not in wrong:
             return [polls[0], *(poll for poll in polls if Fact.FINAL in poll.facts)][:2]
     return []
 

@@ -152,9 +152,11 @@ def retry_storm(calls: Calls) -> list[Calls]:
 def poll_after_end(calls: Calls) -> list[Calls]:
     """Find polls of an order after an answer that it is paid, or will never be.
 
-    After a change of the account, such as a return, it is a new question.
+    After a change of the account, such as a return, it is a new question. So it is among other readings: the page was
+    loaded anew, or, as React Query sees it, came to the front.
     """
     found, changes = [], [call.time for call in calls if Fact.CHANGE in call.facts]
+    readings = [call.time for call in calls if Fact.READING in call.facts and call.path != POLL]
     for group in _groups(call for call in calls if call.path == POLL):
         last = next((call for call in group if Fact.FINAL in call.facts), None)
         proof = [last] if last else []
@@ -162,7 +164,8 @@ def poll_after_end(calls: Calls) -> list[Calls]:
             if proof and proof[0].end < call.time <= proof[-1].end + POLL_ENDS_S:
                 if any(proof[0].time < at < call.time for at in changes):
                     break
-                proof.append(call)
+                if not any(abs(at - call.time) <= TWIN_S for at in readings):
+                    proof.append(call)
         if len(proof) > 1:
             found.append(proof)
     return found

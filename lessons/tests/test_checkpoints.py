@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lessons.checkpoints import CHECKPOINTS, checkpoint_row, checkpoints_proved
-from lessons.tests.test_signs import LIST, burst, busy, call, login, page, poll, post, refresh, refused, search
+from lessons.tests.test_signs import LIST, TWINS, burst, busy, call, login, page, poll, post, refresh, refused, search
 
 NOW = datetime.fromtimestamp(1100, UTC)
 
@@ -56,6 +56,13 @@ def test_it_is_reached_by_what_the_account_did(name, calls):
 
 def test_a_login_after_twelve_at_once_is_soon_enough():
     assert checkpoints_proved([*burst(), login(9)], now=NOW)["token_end"] == [burst()[0], login(9)]
+
+
+def test_polls_of_a_page_in_strict_mode_stop_as_well():
+    polls = [poll(0), poll(0.1), poll(3, "of")]
+
+    assert "poll_stop" not in checkpoints_proved(polls, now=NOW)
+    assert checkpoints_proved([*TWINS, *polls], now=NOW)["poll_stop"] == [polls[0], polls[2]]
 
 
 @pytest.mark.parametrize(("name", "calls"), NO_PROOFS.items())

@@ -130,6 +130,7 @@ NEAR_MISSES = {
     "four repetitions": [busy(0), *(call(0.1 + at / 2) for at in range(4))],
     "stopped": [poll(0), poll(1), poll(2, "of")],
     "looked again after a minute": [poll(0), poll(2, "of"), poll(70, "of")],
+    "loaded anew": [poll(0), poll(2, "of"), call(4.1), poll(4.2, "of")],
     "every half second": [poll(at * 0.51) for at in range(9)],
     "each first poll twice, by StrictMode": [poll(0), poll(0.004), poll(3), poll(6, "of")],
     "each first poll twice, slowly": [*TWINS, poll(0), poll(0.1), poll(3)],
