@@ -28,7 +28,10 @@ def index(request: HttpRequest) -> HttpResponse:
     caller = caller_of(request)
     own = caller.orders("trade__")
     context = {
-        "codes": [(code, twin_url(code), _qr(twin_url(code))) for code in codes_open(caller)[:CODES]],
+        "codes": [
+            (code, url := twin_url(code), segno.make_qr(url).svg_data_uri(omitsize=True, light="#fff"))
+            for code in codes_open(caller)[:CODES]
+        ],
         "trades": Trade.objects.filter(caller.orders())[:ROWS],
         "refunds": Refund.objects.filter(own).select_related("trade")[:ROWS],
         "deliveries": Delivery.objects.filter(own).select_related("trade")[:ROWS],
@@ -44,10 +47,6 @@ def index(request: HttpRequest) -> HttpResponse:
 def calls(request: HttpRequest) -> HttpResponse:
     """Show the form of the user's own switch (``static/sandbox/calls.js`` sends it)."""
     return render(request, "sandbox/calls.html", {"answers": ANSWERS, "max_ms": MAX_DELAY_MS})
-
-
-def _qr(text: str) -> str:
-    return segno.make_qr(text).svg_data_uri(omitsize=True, light="#fff")
 
 
 def codes_open(caller: Caller) -> QuerySet[PayCode]:

@@ -92,7 +92,6 @@ def _context(code: PayCode, caller: Caller) -> dict[str, object]:
         "code": code,
         "trade": trade,
         "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
-        "has_faults": bool(trade.faults),
         "is_buyer": caller.is_buyer(trade),
         "payer": caller.user,
         **fault_form({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
