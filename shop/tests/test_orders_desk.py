@@ -113,34 +113,25 @@ class TestToShip:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestTwoAtTheSameInstant:
-    def ship(self, order, root):
-        """Have two members of staff click; answer their pages."""
-
-        def click():
-            client = logged_in(root.user)
-            client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1", **by_hand(order)})
-            return client.get(ORDERS).content.decode()
-
-        return at_once([click] * 2)
-
-    def test_one_ships_and_the_other_is_told(self, root, paid, monkeypatch):
-        order = paid()
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_of_two_at_the_same_instant_one_ships_and_the_other_is_told(root, paid, monkeypatch, is_locked):
+    order = paid()
+    if is_locked:
         meet_at(monkeypatch, "shop.services.order_ship.order_move")
-
-        pages = self.ship(order, root)
-
-        assert sum(f"{order.order_id}：发货完成" in page for page in pages) == 1
-        refused = f"{order.order_id}：订单已经发货，不能重复发货（王者管理员（root） 于"
-        assert sum(refused in page for page in pages) == 1
-        assert OrderLog.objects.filter(order=order, event="发货").count() == 1
-
-    def test_without_the_lock_both_ship(self, root, paid, monkeypatch):
-        order = paid()
+    else:
         read_without_lock(monkeypatch, "shop.services.order_ship.order_lock")
-        self.ship(order, root)
 
-        assert OrderLog.objects.filter(order=order, event="发货").count() == 2
+    def click():
+        client = logged_in(root.user)
+        client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1", **by_hand(order)})
+        return client.get(ORDERS).content.decode()
+
+    pages = at_once([click] * 2)
+
+    shipped = [f"{order.order_id}：发货完成" in page for page in pages]
+    refused = f"{order.order_id}：订单已经发货，不能重复发货（王者管理员（root） 于"
+    assert sum(shipped) == OrderLog.objects.filter(order=order, event="发货").count() == (1 if is_locked else 2)
+    assert [refused in page for page in pages] == [not is_told for is_told in shipped]
 
 
 class TestAsks:
