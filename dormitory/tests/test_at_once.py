@@ -1,9 +1,13 @@
 """Two requests at the same instant, over real connections."""
 
+from contextlib import nullcontext
+
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 
 from dormitory import services
+from dormitory.errors import RoomFull
 from dormitory.models import Room, Stay
 from students.models import Student
 from students.services import students_archive
@@ -22,25 +26,19 @@ def check_in(student, room):
     return services.check_in(sid=student.sid, room_pk=room.pk, now=timezone.now())
 
 
-def test_two_who_want_the_last_bed_get_it_once(dorm, room):
-    for _ in range(5):
-        people = students("谭鹏", "王芳")
-        answers = at_once([lambda who=who: dorm("checkIn", sId=who.sid, room_id=room.pk)["msg"] for who in people])
-
-        assert sorted(answers) == ["入住成功", "该房间已住满"]
-        Stay.objects.all().delete()
-
-
-def test_without_the_lock_the_second_of_the_last_bed_breaks(monkeypatch, room):
-    """Shows what the lock of the room is for: the constraint alone would be a 500."""
-    monkeypatch.setattr(services, "_lock_room", lambda pk, scope: Room.objects.get(pk=pk))
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_two_who_want_the_last_bed_get_it_once(monkeypatch, room, is_locked):
+    """Without the lock of the room the constraint alone would be a 500."""
     tan, wang = students("谭鹏", "王芳")
+    if not is_locked:
+        monkeypatch.setattr(services, "_lock_room", lambda pk, scope: Room.objects.get(pk=pk))
     late = meanwhile(monkeypatch, "dormitory.services._stay", lambda: check_in(wang, room))
 
-    with pytest.raises(Exception, match="stay_once_in_bed"):
+    with nullcontext() if is_locked else pytest.raises(IntegrityError, match="stay_once_in_bed"):
         check_in(tan, room)
 
-    assert late().name == "王芳"
+    assert isinstance(late(), RoomFull if is_locked else Stay)
+    assert Stay.objects.get().name == ("谭鹏" if is_locked else "王芳")
 
 
 def test_one_student_in_two_rooms_at_once_gets_one_bed(dorm, room):
