@@ -65,11 +65,10 @@ def report(city: City, now: datetime) -> dict[str, Any]:
     seen_at = now.replace(minute=1 + int(city.code) % 29, second=0, microsecond=0)
     if seen_at > now:
         seen_at -= timedelta(hours=1)
-    middle = _MONTHS[seen_at.month - 1]
-    low, high = middle - 4, middle + 4
+    low, middle, high = (_MONTHS[seen_at.month - 1] + change for change in (-4, 0, 4))
     days = [row[1:] for row in _rows("days.txt") if row[0] == ("cold" if middle < 5 else "warm")]
-    today = days[(seen_at.toordinal() + int(city.code)) % len(days)]
-    wea, picture, wind, speed, humidity, visibility, index = today
+    today = (seen_at.toordinal() + int(city.code)) % len(days)
+    wea, picture, wind, speed, humidity, visibility, index = days[today]
     air = int(index) + seen_at.hour % 7
     return {
         "cityid": city.code,
