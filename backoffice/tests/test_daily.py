@@ -116,23 +116,19 @@ class TestNumbers:
         assert (both["收款"], both["下单"][0]) == ((2, "15.50"), 13)
 
 
-@pytest.mark.parametrize(
-    ("query", "first", "last"),
-    [
-        ("", 0, 0),
-        ("?from=x&to=%00", 0, 0),
-        ("?from=9999-12-31&to=0001-01-01", 0, 0),
-        ("?to=2199-01-01", 0, 0),
-        ("?from=2020-01-05&to=2020-01-03", "2020-01-03", "2020-01-05"),
-        ("?from=2020-01-01&to=2021-01-01", "2020-01-02", "2021-01-01"),
-        ("?to=2020-01-03", "2020-01-03", "2020-01-03"),
-    ],
-)
-def test_the_days_are_cut_to_a_span(office, today, query, first, last):
-    days = office.get(reverse("daily") + query).context["days"]
+SPANS = {
+    **dict.fromkeys(["", "?from=x&to=%00", "?from=9999-12-31&to=0001-01-01", "?to=2199-01-01"]),  # is today
+    "?from=2020-01-05&to=2020-01-03": ("2020-01-03", "2020-01-05"),
+    "?from=2020-01-01&to=2021-01-01": ("2020-01-02", "2021-01-01"),
+    "?to=2020-01-03": ("2020-01-03", "2020-01-03"),
+}
 
-    assert (str(days.first), str(days.last)) == (str(first or today), str(last or today))
-    assert days.number <= periods.MAX_DAYS
+
+def test_the_days_are_cut_to_a_span(office, today):
+    for query, span in SPANS.items():
+        days = office.get(reverse("daily") + query).context["days"]
+        assert (str(days.first), str(days.last)) == (span or (str(today), str(today))), query
+        assert days.number <= periods.MAX_DAYS
     page = office.get(reverse("daily") + "?from=2020-03-02&to=2020-03-03").content.decode()
     assert "?from=2020-02-29&amp;to=2020-03-01" in page and "?from=2020-03-04&amp;to=2020-03-05" in page
     assert "后一天" not in office.get(reverse("daily")).content.decode()
