@@ -22,7 +22,7 @@ CLOCK_S = 0.05  # by which the clocks of client and server may differ while it w
 TYPING_S, SHORTEST_PAUSE_S = 2, 0.25  # a debounce of 300 ms lets no search follow sooner than the second
 TWO_LETTERS = 16  # hexadecimal digits in their digests
 # React's StrictMode, which every new project has, runs each effect twice: within that time, even through a slow proxy.
-TWIN_S, MANY_TWINS = 0.3, 3
+TWIN_S, MANY_TWINS = 0.2, 3  # less than half of what is too fast: doubled polls are blamed, however they fall
 
 
 def no_debounce(calls: Calls) -> list[Calls]:
@@ -136,12 +136,12 @@ def _overlap(calls: Calls) -> bool:
 
 def retry_storm(calls: Calls) -> list[Calls]:
     """Find a call repeated before its ``Retry-After`` was over, and at least 5 repetitions within 3 s after a 5xx."""
-    found, twin_s = [], _twin_s(calls)
+    found, has_twins = [], _has_twins(calls)
     for at, call in enumerate(calls):
         if not call.retry_s and call.http < 500:
             continue
         again = [later for later in calls[at + 1 :] if later.time > call.end and later.same_as(call)]
-        again = _without_twins([call, *again], twin_s)[1:]
+        again = _without_twins([call, *again], has_twins)[1:]
         soon = [later for later in again if later.time < call.end + call.retry_s - CLOCK_S]
         storm = [later for later in again if call.http >= 500 and later.time <= call.end + 3]
         if soon or len(storm) >= 5:
@@ -173,24 +173,25 @@ def poll_after_end(calls: Calls) -> list[Calls]:
 
 def poll_too_fast(calls: Calls) -> list[Calls]:
     """Find polls of one order less than 500 ms apart."""
-    twin_s = _twin_s(calls)
-    polls = [_without_twins(group, twin_s) for group in _groups(call for call in calls if call.path == POLL)]
+    has_twins = _has_twins(calls)
+    polls = [_without_twins(group, has_twins) for group in _groups(call for call in calls if call.path == POLL)]
     return _joined(list(pair) for group in polls for pair in pairwise(group) if pair[1].time - pair[0].time < 0.5)
 
 
-def _twin_s(calls: Calls) -> float:
-    """Return within which time equal calls are one, sent twice; 0 for a client that does not always do so."""
+def _has_twins(calls: Calls) -> bool:
+    """Tell whether a client often sends its readings twice."""
     groups = _groups(call for call in calls if call.is_ok and Fact.READING in call.facts)
-    twins = sum(second.time - first.time < TWIN_S for group in groups for first, second in pairwise(group))
-    return TWIN_S if twins >= MANY_TWINS else 0
+    pairs = (pair for group in groups for pair in pairwise(group))
+    return sum(second.time - first.time < TWIN_S for first, second in pairs) >= MANY_TWINS
 
 
-def _without_twins(calls: Calls, twin_s: float) -> Calls:
-    """Leave out each second call that began while the first was under way, or within ``twin_s``."""
+def _without_twins(calls: Calls, has_twins: bool) -> Calls:
+    """Leave out each second call that began soon after the first, and before its end unless the client has twins."""
     kept: Calls = []
     is_twin = False
     for call in calls:
-        is_twin = not is_twin and bool(kept) and call.time < max(kept[-1].end, kept[-1].time + twin_s)
+        is_soon = bool(kept) and call.time < kept[-1].time + TWIN_S
+        is_twin = not is_twin and is_soon and (has_twins or call.time < kept[-1].end)
         if not is_twin:
             kept.append(call)
     return kept

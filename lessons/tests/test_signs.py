@@ -171,9 +171,10 @@ def test_whoever_goes_on_after_twelve_at_once_is_blamed_for_what_came_later():
     [
         ([search(-9, "李雷"), *(search(at * 0.2, "王小明明"[: at + 1]) for at in range(4))], [1, 2, 3, 4]),
         ([poll(at * 0.2, ms=450) for at in range(3)], [0, 2]),
+        ([poll(at * 0.25, ms=600) for at in range(3)], [0, 1, 2]),
         ([*TWINS, *(busy(at / 10, retry_s=5, ms=3) for at in range(3))], [6, 8]),
     ],
-    ids=["typing, and a debounced search", "polls that overlap", "a third try of a page in StrictMode"],
+    ids=["typing, and a debounced search", "polls that overlap", "slower ones", "a third try of a page in StrictMode"],
 )
 def test_what_looks_careful_for_a_moment_is_blamed_for_the_rest(calls, proof):
     [facts] = found(calls).values()
