@@ -18,8 +18,7 @@ from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.pages import twin_url
 from sandbox.switches import ANSWERS, MAX_DELAY_MS
 
-ROWS = 20
-CODES = 6
+ROWS, CODES = 20, 6
 
 
 @never_cache
