@@ -125,14 +125,14 @@ def _start(draft: Draft, now: datetime) -> Payment:
             return payment
     # The slot is taken first, so that no call is refused after the row was written.
     with provider_refusals(), UPSTREAM.slot():
-        payment, own_claim = _claim(draft, now)
-        return _order(payment, own_claim, now)
+        payment, own_claim, is_first = _claim(draft, now)
+        return _order(payment, own_claim, now, is_first=is_first)
 
 
-def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
+def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime, bool]:
     """Store the payment before the provider is called, and keep its order from closing meanwhile.
 
-    Returns also when the claim ends if no other call shares it.
+    Returns also when the claim ends if no other call shares it, and whether no earlier call can have placed the order.
     """
     number_keep(out_trade_no=draft["out_trade_no"], now=now)
     with transaction.atomic():
@@ -142,6 +142,7 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
         _check_payable(payment, draft, now)
         locked_at = times.now()
         is_shared = payment.claimed_until is not None and payment.claimed_until > locked_at
+        is_first = is_new or payment.is_refused
         fields = dict(draft) if payment.is_refused else {}
         fields["claimed_until"] = locked_at + (SHARED_CLAIM if is_shared else CLAIM)
         fields["next_check_at"] = payment.next_check_at or check_due(payment, now)
@@ -149,7 +150,7 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
             setattr(payment, name, value)
         payment.save(update_fields=list(fields))
         log_step(payment, "发起支付" if is_new else "重复发起支付", now, to_state=payment.state)
-        return payment, locked_at + CLAIM
+        return payment, locked_at + CLAIM, is_first
 
 
 def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
@@ -175,7 +176,7 @@ def _is_ready(payment: Payment, now: datetime) -> bool:
     return bool(payment.prepay_id and payment.code_at and now - payment.code_at < CODE_LIFE)
 
 
-def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
+def _order(payment: Payment, own_claim: datetime, now: datetime, *, is_first: bool) -> Payment:
     """Place the claimed order at the provider and store the ticket that it returns."""
     try:
         return _keep_ticket(payment, _ask_twice(payment), now)
@@ -183,7 +184,7 @@ def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
         is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
         Payment.objects.filter(pk=payment.pk).update(last_error=error.text)
         freed: dict[str, Any] = {"claimed_until": None}
-        if payment.state == PaymentStatus.STARTING and not (is_taken or error.outcome_unknown):
+        if is_first and not (is_taken or error.outcome_unknown):
             freed["next_check_at"] = None  # see Payment.is_refused
         Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(**freed)
         refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)
@@ -205,7 +206,11 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
         if not error.outcome_unknown or error.code in _BUSY or time_left(SECOND_TRY_S) < SECOND_TRY_S:
             raise
     time.sleep(PAUSE_S)
-    return gateway_v2(payee(payment)).create(intent)
+    try:
+        return gateway_v2(payee(payment)).create(intent)
+    except GatewayError as error:
+        error.outcome_unknown = True  # whatever it says: the first request may have been taken
+        raise
 
 
 def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Exception:

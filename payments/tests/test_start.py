@@ -82,7 +82,6 @@ def test_a_plain_no_is_not_repeated_and_a_used_number_is_told_as_such(start, wec
 
 
 def test_what_the_provider_has_refused_may_be_placed_with_other_values(start, shop, wechat):
-    """Unless an earlier call may have placed it."""
     number, wechat.openids = shop.order(), {"o-mini": "wx-mini"}
     with pytest.raises(WeChatRefused):
         start(number, trade_type="JSAPI", openid="o-mini", now=timezone.now() - timedelta(minutes=2))
@@ -95,12 +94,21 @@ def test_what_the_provider_has_refused_may_be_placed_with_other_values(start, sh
     assert payment.code_url and payment.next_check_at and payment.time_start > refused.time_start
     assert (Payment.objects.get(), payment.created_at) == (payment, refused.created_at)
 
-    unclear = shop.order()
-    wechat.faults = [("unifiedorder", "drop")] * 2
-    with pytest.raises(ProviderDown):
-        start(unclear)
+
+@pytest.mark.parametrize("answers", [["lost", "lost"], ["lost", "no"], ["lost", "lost", "no"]])
+def test_what_an_earlier_call_may_have_placed_keeps_its_values(start, shop, wechat, answers):
+    """A refusal after a lost answer does not say that WeChat has no order."""
+    faults = {"lost": ("unifiedorder", "drop"), "no": ("unifiedorder", "error", "NOAUTH", "说明")}
+    wechat.faults = [faults[answer] for answer in answers]
+    number = shop.order()
+    while wechat.faults:
+        with pytest.raises((ProviderDown, WeChatRefused)):
+            start(number)
+
     with pytest.raises(WeChatRefused, match="重复"):
-        start(unclear, trade_type="APP")
+        start(number, trade_type="APP")
+
+    assert start(number, now=timezone.now() + timedelta(seconds=2)).state == PaymentStatus.OPEN
 
 
 @pytest.mark.parametrize("is_paid", [True, False])
