@@ -221,9 +221,12 @@ def sessions_close_due(*, now: datetime) -> None:
             _close(session, session.closes_at)
 
 
+@transaction.atomic
 def sessions_clear(*, user_pks: Sequence[int]) -> int:
     """Delete the sessions that the users have opened; return how many."""
-    return sessions_entered(user_pks).delete()[1].get("attendance.Session", 0)
+    sessions = list(sessions_entered(user_pks).select_for_update().order_by("pk"))
+    Session.objects.filter(pk__in=[session.pk for session in sessions]).delete()
+    return len(sessions)
 
 
 # --- What happens to a class ---

@@ -73,12 +73,14 @@ def room_remove(*, room_pk: int, now: datetime, scope: Scope = EVERYTHING) -> No
     room.save(update_fields=["removed_at"])
 
 
+@transaction.atomic
 def rooms_clear(*, user_pks: Sequence[int]) -> int:
     """Delete the rooms that the users have made, with their history; return how many there were."""
     number = rooms_entered(user_pks).count()
-    rooms = Room.objects.filter(created_by__in=user_pks)
+    # Locked as by whoever moves in, so that no stay comes between.
+    rooms = list(Room.objects.select_for_update().filter(created_by__in=user_pks).order_by("pk"))
     Stay.objects.filter(room__in=rooms).delete()
-    rooms.delete()
+    Room.objects.filter(pk__in=[room.pk for room in rooms]).delete()
     return number
 
 

@@ -115,6 +115,16 @@ def test_a_close_waits_for_the_sign_that_has_begun(monkeypatch, session, trainee
     assert Session.objects.get().closed_at and Record.objects.get().status == Status.PRESENT
 
 
+def test_a_session_is_cleared_after_the_sign_that_has_begun(monkeypatch, session, trainee, person):
+    tan, now, teacher = trainee("谭鹏"), session(), person("clears", "102").user
+    Session.objects.update(created_by=teacher)
+    clear = meanwhile(monkeypatch, "attendance.services.sha256", lambda: services.sessions_clear(user_pks=[teacher.pk]))
+
+    assert sign(now, tan, "phone").status == Status.PRESENT
+
+    assert clear() == 1 and not Session.objects.exists()
+
+
 def test_a_session_opened_twice_is_there_once(attend):
     students("谭鹏")
     works = [lambda: attend("open", class_="H51901")] * 3

@@ -56,6 +56,16 @@ def test_one_room_added_twice_is_there_once(dorm):
     assert sorted(at_once([add, add])) == ["添加成功", "该房间已存在"]
 
 
+def test_who_moves_into_a_room_that_is_cleared_goes_with_it(monkeypatch, person, room):
+    teacher = person("teacher", "102").user
+    Room.objects.update(created_by=teacher)
+    clear = meanwhile(monkeypatch, "dormitory.services._stay", lambda: services.rooms_clear(user_pks=[teacher.pk]))
+
+    check_in(*students("谭鹏"), room)
+
+    assert clear() == 1 and not Room.objects.exists() and not Stay.objects.exists()
+
+
 def test_who_is_archived_while_moving_in_has_no_bed(monkeypatch, room):
     [tan] = students("谭鹏")
     archive = meanwhile(
