@@ -26,6 +26,7 @@ from django.db import connection
 from core.db.direct import SERVING, direct_options
 
 FORMAT = 1
+SCRATCH = ".restore-"  # hidden, so that no folder of a person is taken for one of ours
 # Problem: pg_restore --clean drops only what the dump holds. After an upgrade, a new table that refers to an old one
 # makes that DROP fail, so the upgrade could not be undone; a new table that stays makes the next `migrate` fail.
 # So everything of ours is dropped first. Remove this if pg_restore learns to empty a schema.
@@ -157,9 +158,9 @@ def restore(source: Path) -> datetime:
     try:
         place = Path(settings.STATE_DIR)  # not in /tmp, which is memory on some machines
         place.mkdir(parents=True, exist_ok=True)
-        for leftover in place.glob("restore-*"):  # of one that was killed: the database as a text
+        for leftover in place.glob(f"{SCRATCH}*"):  # of one that was killed: the database as a text
             shutil.rmtree(leftover)
-        with tarfile.open(source) as archive, tempfile.TemporaryDirectory(prefix="restore-", dir=place) as scratch:
+        with tarfile.open(source) as archive, tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place) as scratch:
             return _restore(archive, Path(scratch))
     except KeyError:
         raise BackupError(f"{source} 里没有 manifest.json 或 database.dump，不是备份。") from None

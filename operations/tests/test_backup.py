@@ -63,10 +63,12 @@ def test_restores_rows_and_pictures(tmp_path, media, monkeypatch):
         call_command("restore", str(file), "--yes")
 
     assert Role.objects.filter(roleid="778").exists()
-    (tmp_path / "state/restore-killed").mkdir(parents=True)
+    (tmp_path / "state/.restore-killed").mkdir(parents=True)
+    (tmp_path / "state/restore-me").mkdir()
+    file = file.rename(tmp_path / "state/restore-me/one.tar")
     with connected(COMMAND):
         call_command("restore", str(file), "--yes")
-    assert list((tmp_path / "state").glob("restore-*")) == []
+    assert [path.name for path in (tmp_path / "state").glob("*restore*")] == ["restore-me"] and file.exists()
     assert list(Role.objects.filter(roleid__in=["777", "778"]).values_list("name", flat=True)) == ["原来的"]
     assert [path.name for path in media.iterdir()] == ["picture.png"]
     assert (media / "picture.png").read_bytes() == b"as it was"
