@@ -21,13 +21,6 @@ def refused(call, *args, **kwargs):
     return error.value.errcode, error.value.errmsg or error.value.return_msg
 
 
-def test_signs_like_the_documented_vector():
-    fields = {"appid": "wxd930ea5d5a258f4f", "mch_id": "10000100", "device_info": "1000", "body": "test"}
-    fields["nonce_str"] = "ibuaiVcKdpRxkhJA"
-
-    assert xml.sign(fields, key="192006250b4c09247ec02edce69f6a2d") == "9A0A8659F005D6984697E2CA0A9CF3B7"
-
-
 def test_an_order_gets_a_code_and_a_signed_answer(v2, order_v2):
     answer = order_v2()
 
