@@ -35,7 +35,7 @@ def theme(*, name: str, has_logo: bool, colour: str) -> dict[str, Any]:
         "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
         "SITE_ICON": logo_url if has_logo else None,
         "SITE_FAVICONS": [{"rel": "icon", "href": logo_url}],
-        "LOGIN": {"image": picture_url},
+        "LOGIN": {"image": lambda request: "/picture" if settings.SCHOOL_PICTURE else static("front/school.svg")},
         "STYLES": [lambda request: static("backoffice/backoffice.css")],
         "SCRIPTS": [lambda request: static("backoffice/find.js"), lambda request: static("backoffice/forms.js")],
         "SHOW_VIEW_ON_SITE": False,
@@ -54,11 +54,6 @@ def theme(*, name: str, has_logo: bool, colour: str) -> dict[str, Any]:
 def logo_url(request: HttpRequest | None = None) -> str:
     """Return the address of the logo: the institute's, or ours."""
     return "/logo" if settings.SCHOOL_LOGO else static("front/icon.svg")
-
-
-def picture_url(request: HttpRequest | None = None) -> str:
-    """Return the address of the picture beside the login: the institute's, or ours."""
-    return "/picture" if settings.SCHOOL_PICTURE else static("front/school.svg")
 
 
 def picture(request: HttpRequest, setting: str) -> FileResponse:

@@ -1,14 +1,11 @@
 """Checks before anything starts. Each problem is a ``StackError`` of one line."""
 
 import os
-import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.errors import StackError
-
-ROOM_NEEDED = 200 * 1024 * 1024  # a new PostgreSQL data directory takes 40 MB, its write-ahead log 80 MB
 
 
 def read_port(text: str) -> int:
@@ -39,16 +36,6 @@ def check_port_free(host: str, port: int) -> None:
             raise StackError(
                 f"Port {port} is taken by another program: stop that, or set PORT to another one ({error})."
             ) from error
-
-
-def check_disk_room(state_dir: Path) -> None:
-    """Check that the disk has space for the engines' data.
-
-    :raises StackError: it is nearly full.
-    """
-    free = shutil.disk_usage(state_dir).free
-    if free < ROOM_NEEDED:
-        raise StackError(f"The disk is full: {state_dir} has {free >> 20} MB left, {ROOM_NEEDED >> 20} MB are needed.")
 
 
 def state_directory(environ: Mapping[str, str], root: Path) -> Path:

@@ -146,7 +146,6 @@ class Supervisor:
             for name in URLS:
                 if not self.environ.get(name):
                     raise StackError(f"{name} is not set: production has no embedded engines.")
-        preflight.check_disk_room(self.state_dir)
         preflight.check_port_free(self.host, self.port)
 
     def _start_engines(self, stack: ExitStack) -> Engines:

@@ -95,6 +95,7 @@ def test_a_second_start_and_a_taken_port_are_said_in_a_line(stack, tmp_path):
             r"the database .*\(.*refused.*URL\.",
         ),
         ("up", {"REDIS_URL": "redis://:geheim@127.0.0.1:1/0"}, r"REDIS_URL: Valkey does not answer \(.*refused.*\)\."),
+        ("up", {"MEDIA_FREE_MB": "99999999"}, r"the disk is full: 99999999 MB stay free \(MEDIA_FREE_MB\)\."),
         ("up", {"REDIS_URL": "geheim://127.0.0.1"}, r"REDIS_URL has a bad value: .*"),
         (
             "up",

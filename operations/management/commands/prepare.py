@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
 from operations import health
+from uploads.errors import StoreFull
 
 
 class Command(BaseCommand):
@@ -18,4 +19,7 @@ class Command(BaseCommand):
             raise CommandError(f"REDIS_URL: Valkey does not answer ({faults['valkey']}).")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed_roles")
-        call_command("seed_demo")  # root always; the rest only with DEMO_DATA on
+        try:
+            call_command("seed_demo")  # root always; the rest only with DEMO_DATA on
+        except StoreFull as error:
+            raise CommandError(f"the disk is full: {settings.MEDIA_FREE_MB} MB stay free (MEDIA_FREE_MB).") from error
