@@ -39,6 +39,7 @@ SHARED_CLAIM = CLAIM + timedelta(seconds=1)
 PAUSE_S = 0.3
 SECOND_TRY_S = 2.0  # do not try a second time when less time than this is left
 Draft = dict[str, Any]  # the fields of the payment that a call would store
+_STARTED, _REFUSED = ("发起支付", "重复发起支付"), "微信拒绝下单"  # in the money log
 _BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}  # the provider asks for fewer calls, so do not repeat this one at once
 
 
@@ -125,14 +126,14 @@ def _start(draft: Draft, now: datetime) -> Payment:
             return payment
     # The slot is taken first, so that no call is refused after the row was written.
     with provider_refusals(), UPSTREAM.slot():
-        payment, own_claim, is_first = _claim(draft, now)
-        return _order(payment, own_claim, now, is_first=is_first)
+        payment, own_claim = _claim(draft, now)
+        return _order(payment, own_claim, now)
 
 
-def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime, bool]:
+def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
     """Store the payment before the provider is called, and keep its order from closing meanwhile.
 
-    Returns also when the claim ends if no other call shares it, and whether no earlier call can have placed the order.
+    Returns also when the claim ends if no other call shares it.
     """
     number_keep(out_trade_no=draft["out_trade_no"], now=now)
     with transaction.atomic():
@@ -142,15 +143,14 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime, bool]:
         _check_payable(payment, draft, now)
         locked_at = times.now()
         is_shared = payment.claimed_until is not None and payment.claimed_until > locked_at
-        is_first = is_new or payment.is_refused
         fields = dict(draft) if payment.is_refused else {}
         fields["claimed_until"] = locked_at + (SHARED_CLAIM if is_shared else CLAIM)
         fields["next_check_at"] = payment.next_check_at or check_due(payment, now)
         for name, value in fields.items():
             setattr(payment, name, value)
         payment.save(update_fields=list(fields))
-        log_step(payment, "发起支付" if is_new else "重复发起支付", now, to_state=payment.state)
-        return payment, locked_at + CLAIM, is_first
+        log_step(payment, _STARTED[not is_new], now, to_state=payment.state)
+        return payment, locked_at + CLAIM
 
 
 def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
@@ -176,22 +176,31 @@ def _is_ready(payment: Payment, now: datetime) -> bool:
     return bool(payment.prepay_id and payment.code_at and now - payment.code_at < CODE_LIFE)
 
 
-def _order(payment: Payment, own_claim: datetime, now: datetime, *, is_first: bool) -> Payment:
+def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
     """Place the claimed order at the provider and store the ticket that it returns."""
     try:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
         is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
         Payment.objects.filter(pk=payment.pk).update(last_error=error.text)
-        freed: dict[str, Any] = {"claimed_until": None}
-        if is_first and not (is_taken or error.outcome_unknown):
-            freed["next_check_at"] = None  # see Payment.is_refused
-        Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(**freed)
+        Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(claimed_until=None)
+        if not (is_taken or error.outcome_unknown):
+            _keep_refusal(payment, error, now)
         refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)
         payment.refresh_from_db()
         if payment.state == PaymentStatus.OPEN and _is_ready(payment, now):
             return payment  # another click has got the code meanwhile
         raise refusal from None
+
+
+def _keep_refusal(payment: Payment, error: GatewayError, now: datetime) -> None:
+    """Note that the provider has refused a call; once it has all that were sent, see ``Payment.is_refused``."""
+    with transaction.atomic():
+        row = Payment.objects.select_for_update().get(pk=payment.pk)
+        log_step(row, _REFUSED, now, detail=error.text)
+        sent, refused = (row.logs.filter(event__in=events).count() for events in (_STARTED, [_REFUSED]))
+        if row.state == PaymentStatus.STARTING and sent == refused:
+            Payment.objects.filter(pk=row.pk).update(claimed_until=None, next_check_at=None)
 
 
 def _ask_twice(payment: Payment) -> PaymentTicket:

@@ -95,6 +95,16 @@ def test_what_the_provider_has_refused_may_be_placed_with_other_values(start, sh
     assert (Payment.objects.get(), payment.created_at) == (payment, refused.created_at)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_double_click_that_is_refused_twice_may_be_placed_with_other_values(start, shop, wechat):
+    number, wechat.openids = shop.order(), {"o-mini": "wx-mini"}
+    click = lambda: start(number, trade_type="JSAPI", openid="o-mini")  # noqa: E731
+
+    assert all(isinstance(answer, WeChatRefused) for answer in at_once([click] * 3, refusals=(WeChatRefused,)))
+
+    assert start(number).state == PaymentStatus.OPEN
+
+
 @pytest.mark.parametrize("answers", [["lost", "lost"], ["lost", "no"], ["lost", "lost", "no"]])
 def test_what_an_earlier_call_may_have_placed_keeps_its_values(start, shop, wechat, answers):
     """A refusal after a lost answer does not say that WeChat has no order."""
