@@ -6,9 +6,10 @@ from random import Random
 
 from django.db import transaction
 
+from accounts.models import User
 from students.bulk import students_create, students_delete
 from students.models import Student
-from students.selectors import PRACTICE_TEXT, PRACTICE_URL, students_entered
+from students.selectors import PRACTICE, PRACTICE_TEXT, PRACTICE_URL, students_entered
 from uploads.services import images_release
 
 MAX_PRACTICE = 100  # students of one trainee
@@ -21,10 +22,13 @@ CLASSES = ["练习1班", "练习2班", "练习3班"]
 
 
 def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> None:
-    """Enter ``number`` invented students for each of the users. The same user gets the same names."""
-    with transaction.atomic():
-        for user_pk in user_pks:
-            dice = Random(user_pk)  # noqa: S311  (names, no secret)
+    """Enter invented students until each of the users has ``number``. The same user gets the same names."""
+    for user_pk in user_pks:
+        dice = Random(user_pk)  # noqa: S311  (names, no secret)
+        with transaction.atomic():
+            # Of two clicks at once both have cleared before either adds, and the second must see those of the first.
+            list(User.objects.select_for_update(no_key=True).filter(pk=user_pk))
+            missing = number - students_entered([user_pk], has_practice=True).filter(PRACTICE).count()
             students = [
                 Student(
                     name=dice.choice(SURNAMES) + dice.choice(GIVEN_NAMES),
@@ -37,7 +41,7 @@ def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> None
                     created_by_id=user_pk,
                     created_at=now,
                 )
-                for at in range(number)
+                for at in range(missing)
             ]
             students_create(students, actor_pk=user_pk, now=now)
 

@@ -23,9 +23,10 @@ from dormitory.models import Room, Stay
 from permissions.models import DataScope, Role
 from shop.models import Category, Product
 from shop.tests.factories import make_product
+from students.invented import practice_add
 from students.models import Student
 from students.tests.factories import FIELDS
-from tests.kit import at_once
+from tests.kit import at_once, meanwhile
 from tests.test_data_scope import PICTURE
 
 pytestmark = pytest.mark.django_db
@@ -272,6 +273,19 @@ def test_a_class_whose_practice_students_fail_leaves_no_account(office, monkeypa
         add(office, names="谭鹏\n李雷", practice="3")
 
     assert not User.objects.exclude(class_name="").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_renew_the_practice_students_once(person, monkeypatch):
+    pks, now = [person("li").user.pk], timezone.now()
+    late = meanwhile(
+        monkeypatch, "students.invented.students_create", lambda: practice_add(user_pks=pks, number=3, now=now)
+    )
+
+    practice_add(user_pks=pks, number=3, now=now)
+    late()
+
+    assert Student.objects.filter(created_by__in=pks).count() == 3
 
 
 @pytest.mark.parametrize("whom", ["all", "one"])
