@@ -1,5 +1,6 @@
 """System checks that stop a process with dangerous settings before it serves a request."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ def settings_are_safe(**_: Any) -> list[Error]:
     # Keys with these beginnings stand in the repository: the development default, and the example for systemd.
     if len(settings.SECRET_KEY) < 32 or settings.SECRET_KEY.startswith(("development", "replace")):
         errors.append(Error("DJANGO_SECRET_KEY is too weak.", hint="Use 50 random characters.", id="core.E003"))
+    # Release 1.1.0 made no session settings behind a pooler; ours would hold for others' connections, too.
+    if os.environ.get("DB_POOLER", "none") != "none":
+        hint = "Point DATABASE_URL at PostgreSQL itself, and unset DB_POOLER."
+        errors.append(Error("DB_POOLER is no longer served.", hint=hint, id="core.E008"))
     return errors
 
 

@@ -231,6 +231,14 @@ def test_practice_has_stand_ins_and_does_not_start_with_what_is_real(tmp_path, m
     assert (result.returncode == 0) == output.startswith("False")
 
 
+@pytest.mark.parametrize(("value", "errors"), [("none", 0), ("transaction", 1)])
+def test_a_server_that_still_says_it_has_a_pooler_does_not_start(settings, monkeypatch, value, errors):
+    settings.DEPLOYED, settings.SANDBOX, settings.DEMO_DATA, settings.SECRET_KEY = True, False, False, "k" * 50
+    monkeypatch.setenv("DB_POOLER", value)
+
+    assert [error.msg for error in checks.settings_are_safe()] == ["DB_POOLER is no longer served."] * errors
+
+
 @pytest.mark.parametrize("name", ["WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"])
 def test_practice_asks_no_other_stand_in(monkeypatch, name):
     monkeypatch.setenv(name, "https://api.example")
