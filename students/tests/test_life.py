@@ -50,17 +50,18 @@ def test_a_class_appears_by_itself_whoever_names_it(zhuguan, sent_tasks):
     assert [one.name for one in class_rows()] == ["H3", "H4", "H5"]
 
 
-def test_the_roster_keeps_to_the_data_scope_and_can_leave_out_those_away():
-    students("王芳", "李雷", created_by_id=5, class_name="H1")
+def test_the_roster_keeps_to_the_data_scope_and_can_leave_out_those_away(zhuguan):
+    own = Scope(DataScope.OWN, zhuguan.user.pk)
+    students("王芳", "李雷", created_by=zhuguan.user, class_name="H1")
     students("谭鹏", class_name="H1", state=StudentState.SUSPENDED)
     students("周杰", class_name="H2")
 
     assert [one.name for one in class_roster("H1")] == ["王芳", "李雷", "谭鹏"]
-    assert [one.name for one in class_roster("H1", OWN)] == ["王芳", "李雷"]
+    assert [one.name for one in class_roster("H1", own)] == ["王芳", "李雷"]
     assert [one.name for one in class_roster("H1", only_studying=True)] == ["王芳", "李雷"]
-    assert class_get("H1", OWN).name == "H1" and class_get("H2").name == "H2"
-    assert [[one.name for one in class_rows(scope)] for scope in (OWN, Scope())] == [["H1"], ["H1", "H2"]]
-    for name, scope in (("H2", OWN), ("H9", Scope())):
+    assert class_get("H1", own).name == "H1" and class_get("H2").name == "H2"
+    assert [[one.name for one in class_rows(scope)] for scope in (own, Scope())] == [["H1"], ["H1", "H2"]]
+    for name, scope in (("H2", own), ("H9", Scope())):
         with pytest.raises(ClassUnknown):
             class_get(name, scope)
 
