@@ -103,10 +103,14 @@ class Note(models.TextChoices):
     REMARK = "remark", "内部备注"
     FLAG = "flag", "标记需关注"
     UNFLAG = "unflag", "取消关注"
+    # Text messages to buyers, which 1.1.0 sent.
+    SHIPMENT_TOLD = "shipment_told", "短信通知发货"
+    REFUND_TOLD = "refund_told", "短信通知退款"
+    NOT_TOLD = "not_told", "短信没有发出"
 
 
 # Notes that follow from no step of the order.
-ASIDE = (Note.INVOICE, Note.REMARK, Note.FLAG, Note.UNFLAG)
+ASIDE = (Note.INVOICE, Note.REMARK, Note.FLAG, Note.UNFLAG, Note.SHIPMENT_TOLD, Note.REFUND_TOLD, Note.NOT_TOLD)
 
 
 class OrderAction(models.IntegerChoices):

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from shop.admin.export_columns import orders_loaded
-from shop.admin.order_page import order_page
+from shop.admin.order_page import last_step, order_page
 from shop.models import Order, OrderLog
 from shop.order_states import Event, Note, State
 from shop.services.order_attention import order_remark
@@ -41,6 +41,15 @@ def test_what_was_shipped_can_be_undone_and_is_exported(paid, office, rewritten)
     page = office.get(page_of(order)).content.decode()
     assert "以前的说法" not in page and "发货" in page and "内部备注" in page
     assert "发货" in click(office, order, "unship")[-1] and Order.objects.get().state == State.PAID
+
+
+@pytest.mark.parametrize("code", ["shipment_told", ""])
+def test_a_text_message_of_the_last_release_is_no_step(paid, code):
+    order = ship(paid(), now=NOW)
+    OrderLog.objects.create(order=order, at=NOW, actor="系统", code=code, event="短信通知发货", to_state=order.state)
+
+    assert "发货" in last_step(order) and "短信" not in last_step(order)
+    assert can_be_undone(order, Event.UNSHIP, NOW)
 
 
 def test_a_return_stands_in_the_work_list_and_above_the_page(returned, office, rewritten):
