@@ -85,6 +85,8 @@ class Payment(models.Model):
     claimed_until = models.DateTimeField("下单占用至", null=True, blank=True)
     last_query_at = models.DateTimeField("上次查询", null=True, blank=True)
     next_check_at = models.DateTimeField("下次对账", null=True, blank=True)
+    # How many of our calls to place it the provider has not refused. 1.1.0 does not count: its rows keep the 1.
+    calls_open = models.SmallIntegerField("没有被拒绝的下单", default=1, db_default=1, editable=False)
     last_error = models.CharField("最近错误", max_length=255, blank=True)
     created_at = models.DateTimeField("创建时间")
 

@@ -39,7 +39,6 @@ SHARED_CLAIM = CLAIM + timedelta(seconds=1)
 PAUSE_S = 0.3
 SECOND_TRY_S = 2.0  # do not try a second time when less time than this is left
 Draft = dict[str, Any]  # the fields of the payment that a call would store
-_STARTED, _REFUSED = ("发起支付", "重复发起支付"), "微信拒绝下单"  # in the money log
 _BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}  # the provider asks for fewer calls, so do not repeat this one at once
 
 
@@ -138,7 +137,7 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
     number_keep(out_trade_no=draft["out_trade_no"], now=now)
     with transaction.atomic():
         payment, is_new = Payment.objects.select_for_update().get_or_create(
-            out_trade_no=draft["out_trade_no"], defaults=draft | {"created_at": now}
+            out_trade_no=draft["out_trade_no"], defaults=draft | {"created_at": now, "calls_open": 0}
         )
         _check_payable(payment, draft, now)
         locked_at = times.now()
@@ -146,10 +145,11 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
         fields = dict(draft) if payment.is_refused else {}
         fields["claimed_until"] = locked_at + (SHARED_CLAIM if is_shared else CLAIM)
         fields["next_check_at"] = payment.next_check_at or check_due(payment, now)
+        fields["calls_open"] = payment.calls_open + 1
         for name, value in fields.items():
             setattr(payment, name, value)
         payment.save(update_fields=list(fields))
-        log_step(payment, _STARTED[not is_new], now, to_state=payment.state)
+        log_step(payment, "发起支付" if is_new else "重复发起支付", now, to_state=payment.state)
         return payment, locked_at + CLAIM
 
 
@@ -197,10 +197,11 @@ def _keep_refusal(payment: Payment, error: GatewayError, now: datetime) -> None:
     """Note that the provider has refused a call; once it has all that were sent, see ``Payment.is_refused``."""
     with transaction.atomic():
         row = Payment.objects.select_for_update().get(pk=payment.pk)
-        log_step(row, _REFUSED, now, detail=error.text)
-        sent, refused = (row.logs.filter(event__in=events).count() for events in (_STARTED, [_REFUSED]))
-        if row.state == PaymentStatus.STARTING and sent == refused:
-            Payment.objects.filter(pk=row.pk).update(claimed_until=None, next_check_at=None)
+        log_step(row, "微信拒绝下单", now, detail=error.text)
+        row.calls_open -= 1
+        if row.state == PaymentStatus.STARTING and not row.calls_open:
+            row.claimed_until = row.next_check_at = None
+        row.save(update_fields=["calls_open", "claimed_until", "next_check_at"])
 
 
 def _ask_twice(payment: Payment) -> PaymentTicket:
