@@ -180,9 +180,8 @@ class Supervisor:
             stop_all([child], STOP_GRACE_S)
             log.unlink(missing_ok=True)  # it holds passwords
         if code:
-            reason = re.search(
-                r"^(?:Command)?Error: (.+)\Z", text, re.MULTILINE
-            )  # the last line, unless it is a traceback's
+            # An error that the command reports itself is its last line; a traceback is shown whole.
+            reason = re.search(r"^(?:Command)?Error: (.+)\Z", text, re.MULTILINE)
             raise StackError(reason[1] if reason else f"The database cannot be prepared:\n{text}")
         return text
 

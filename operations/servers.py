@@ -175,10 +175,8 @@ def backups() -> Iterator[Finding]:
         yield Finding("backup", now - last <= BASE_EVERY or is_bad, what, _BACKUP_REMEDY)
     if not has_archive:
         what = "PostgreSQL 没有归档：最近一次备份之后的数据可能丢失"
-        was_set_up = (
-            is_bad if PGBACKREST_CONF.is_file() else None
-        )  # a new PostgreSQL may have lost the archive's settings
-        yield Finding("archive", was_set_up, what, _BACKUP_REMEDY)
+        # A new PostgreSQL may have lost the archive's settings.
+        yield Finding("archive", is_bad if PGBACKREST_CONF.is_file() else None, what, _BACKUP_REMEDY)
     elif is_failing or not archived_at:
         what = f"PostgreSQL 的归档不成功；上一次成功：{archived_at}"
         yield Finding("archive", False, what, _BACKUP_REMEDY)

@@ -11,7 +11,15 @@ from io import BytesIO
 from math import sqrt
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageOps, ImageSequence, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401  (some are loaded for what they register)
+from PIL import (  # noqa: F401  (some are loaded for what they register)
+    Image,
+    ImageOps,
+    ImageSequence,
+    MpoImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from core.errors import DomainError
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels

@@ -66,7 +66,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
         return
     scope, unseen = run_scope_required(run), unseen_by(run)
     findings.sheets = [heading.sheet.name for heading in headings]
-    known = {"class": sorted(classes_known(scope)), "degree": values_in_use("degree", scope=scope)}
+    known = values_known(scope)
     if "spellings" not in run.options:
         choices.spellings = _spellings_remembered(run, known, scope)
     lines = _lines(headings, choices, findings, scope)
@@ -96,6 +96,11 @@ def import_check(run: TransferRun, now: datetime) -> None:
     run.options |= choices.dump() | findings.dump()
     run.counts, run.message = {kind: count for kind, count in counts.items() if count}, ""
     run.state = RunState.REFUSED if counts[RowKind.ERROR] or counts[RowKind.CHOICE] else RunState.READY
+
+
+def values_known(scope: Scope) -> dict[str, list[str]]:
+    """Return the classes and degrees that there are, by the wire names of their columns."""
+    return {"class": sorted(classes_known(scope)), "degree": values_in_use("degree", scope=scope)}
 
 
 def _spellings_remembered(run: TransferRun, known: dict[str, list[str]], scope: Scope) -> dict[str, dict[str, str]]:

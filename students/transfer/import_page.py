@@ -17,9 +17,8 @@ from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
 from students.models import RowKind, RunState, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, NEW, Choices, Findings, Leavers, RowFacts
-from students.selectors import classes_known, values_in_use
 from students.transfer.import_apply import overfull, unresolved
-from students.transfer.import_check import WRITTEN
+from students.transfer.import_check import WRITTEN, values_known
 from students.transfer.run_pages import RunPage
 
 MAX_OPEN = 300  # characters of a cell that can be mended: forty rows of the longest texts are too much for one form
@@ -109,7 +108,7 @@ class ImportPage(RunPage):
         skipped = written.filter(number__in=choices.skips).count() if choices.skips else 0
         names, may_archive = {}, request.user.has_perm("students.delete_student")
         if findings.new:
-            names = {"class": sorted(classes_known(scope)), "degree": values_in_use("degree", scope=scope)}
+            names = values_known(scope)
         return context | {
             "writes": self.counts[RowKind.NEW] + self.counts[RowKind.CHANGED] - skipped,
             "unresolved": unresolved(run),
@@ -185,12 +184,12 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Choi
         texts = _texts_posted(data, f"cell-{key}-", hidden)
         if mended := {wire: text for wire, text in texts.items() if text != row.cells.get(wire, "").strip()}:
             fixes[key] = fixes.get(key, {}) | mended
-    spellings = {wire: dict(words) for wire, words in before.spellings.items()}
-    for at, one in enumerate(Findings.load(run.options).new):
+    spellings, findings = {wire: dict(words) for wire, words in before.spellings.items()}, Findings.load(run.options)
+    for at, one in enumerate(findings.new):
         word = one["alike"] if data.get("spell") in {str(at), "all"} else storable(data.get(f"spell-{at}", ""))
         if word and word != one["value"]:
             spellings.setdefault(one["wire"], {})[one["value"]] = word[:64]
-    for at, spelt in enumerate(Findings.load(run.options).mended):
+    for at, spelt in enumerate(findings.mended):
         if data.get("unspell") == str(at):
             spellings.get(spelt["wire"], {}).pop(spelt["value"], None)
     constants = before.constants | _texts_posted(data, "value-")
