@@ -25,5 +25,5 @@ def weather_reset(*, now: datetime) -> str:
     last = slot_start(now) - timedelta(days=1)
     for ago in reversed(range(REPORTS)):
         seen_at = last - timedelta(hours=SLOT_HOURS * ago) + timedelta(minutes=30)
-        record_store(report=report_read(report(city, seen_at), seen_at), now=seen_at)
+        record_store(report_read(report(city, seen_at), seen_at), now=seen_at)
     return f"写入天气记录 {REPORTS} 条"

@@ -20,10 +20,10 @@ def translate(values: Values, _: None, run: ImportRun) -> WeatherRecord:
         report = report_read(answer, run.now)
     except ProviderGarbled:
         raise DocumentRefused("没有城市、日期或更新时间") from None
-    is_here = WeatherRecord.objects.filter(city=report.city, date=report.date, clock=report.clock).exists()
-    key = f"{report.city} {report.date} {report.clock}"
-    run.claim_once("weather", key, is_here=is_here, what="城市、日期、更新时间都相同")
-    return WeatherRecord.of(report, at=report.observed_at)
+    key = {name: report[name] for name in ("city", "date", "clock")}
+    is_here = WeatherRecord.objects.filter(**key).exists()
+    run.claim_once("weather", " ".join(map(str, key.values())), is_here=is_here, what="城市、日期、更新时间都相同")
+    return WeatherRecord(**report, created_at=report["observed_at"], seen_at=report["observed_at"])
 
 
 def _objects(values: Values) -> dict[str, Any]:

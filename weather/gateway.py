@@ -4,7 +4,7 @@ The provider's answers are not trusted: shape, types, lengths and dates are chec
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.conf import settings
 from core import http
 from core.times import SHANGHAI, local
 from core.upstreams import Upstream
-from weather.errors import ProviderGarbled, ProviderRefused, ProviderSilent
+from weather.errors import AccountUnusable, ProviderGarbled, ProviderRefused, ProviderSilent, WeatherFault
 
 TIMEOUT_S = 4.5  # the API promises its callers an answer within 5 s
 MAX_BYTES = 200_000
@@ -34,131 +34,93 @@ AQI_KEYS = (
     *("kouzhao", "yundong", "waichu", "kaichuang", "jinghuaqi"),
 )
 MAX_TEXT = 255
-_MAX_LEAF, _MAX_ENTRIES, _MAX_DEPTH = 2000, 60, 3
+MAX_ALARM_TEXT, MAX_ALARMS = 2000, 60
 _UPDATE_TIME = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[ T])?([0-9]{1,2}):([0-9]{2})(?::[0-9]{2})?")
 _OLDEST = date(2000, 1, 1)
+
+Columns = dict[str, Any]  # of a ``WeatherRecord``
 
 
 @dataclass(frozen=True)
 class Credentials:
+    """The account at the provider; without a secret it cannot be used."""
+
     version: str
     appid: str
     appsecret: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Report:
-    """The weather of one city at one time. The keys of ``texts`` are our columns; the date is in ``date``."""
+def report_fetch(credentials: Credentials, city: str, *, now: datetime) -> Columns:
+    """Fetch the present weather of ``city`` from the provider, within ``TIMEOUT_S``.
 
-    texts: dict[str, str]
-    date: date
-    clock: time
-    observed_at: datetime
-    alarm: Any
-    aqi: dict[str, Any]
-
-    @property
-    def city(self) -> str:
-        return self.texts["city"]
-
-    def is_of(self, city: str) -> bool:
-        """Tell whether this is the weather of ``city``.
-
-        For an unknown city the provider may answer with the weather at the caller's location.
-        """
-        name, own_name = city.lower(), self.city.lower()
-        return own_name.startswith(name) or name.startswith(own_name) or name == self.texts["city_en"].lower()
-
-
-def report_fetch(credentials: Credentials, city: str, *, now: datetime) -> Report:
-    """Fetch the present weather of ``city`` from the provider.
-
-    :raises ProviderSilent, ProviderGarbled, ProviderRefused: it gave no weather within ``TIMEOUT_S``.
+    :raises WeatherFault: the provider gave no weather of this city.
     """
-    params = {
-        "version": credentials.version,
-        "appid": credentials.appid,
-        "appsecret": credentials.appsecret,
-        "city": city,
-    }
-    address = f"{settings.WEATHER_BASE_URL}/api"
+    if not credentials.appsecret:
+        raise AccountUnusable
+    address, params = f"{settings.WEATHER_BASE_URL}/api", asdict(credentials) | {"city": city}
     try:
         with UPSTREAM.room(ProviderSilent):
             body = http.get(address, upstream=UPSTREAM, params=params, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
+        answer = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except http.OutgoingError:
         raise ProviderSilent from None
-    try:
-        answer = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
         raise ProviderGarbled from None
     if not isinstance(answer, dict):
         raise ProviderGarbled
     if "cityid" not in answer:
         raise _refusal(answer, credentials)
-    return report_read(answer, now)
+    columns = report_read(answer, now)
+    if not _is_of(city, columns):
+        raise ProviderGarbled(f"天气服务返回了其他城市({columns['city']})的天气")
+    return columns
 
 
-def _refusal(answer: dict[str, Any], credentials: Credentials) -> ProviderRefused | ProviderGarbled:
+def _refusal(answer: dict[str, Any], credentials: Credentials) -> WeatherFault:
     reason = _text(answer.get("errmsg"), 100)
-    if not reason:
-        return ProviderGarbled()
     for secret in filter(None, (credentials.appsecret, credentials.appid)):
         reason = reason.replace(secret, "***")
-    return ProviderRefused(f"天气查询失败:{reason}")
+    return ProviderRefused(f"天气查询失败:{reason}") if reason else ProviderGarbled()
 
 
-def report_read(answer: dict[str, Any], now: datetime) -> Report:
-    """Check an answer of the provider and return it as a report.
+def _is_of(city: str, columns: Columns) -> bool:
+    """Tell whether this is the weather of ``city``: for an unknown one the provider may answer with the caller's."""
+    name, own_name = city.lower(), columns["city"].lower()
+    return own_name.startswith(name) or name.startswith(own_name) or name == columns["city_en"].lower()
+
+
+def report_read(answer: dict[str, Any], now: datetime) -> Columns:
+    """Check an answer of the provider and return the columns of its record.
 
     :raises ProviderGarbled: it has no valid city, date or update time.
     """
-    texts = {column: _text(answer.get(name)) for name, column in TEXT_FIELDS.items() if name != "date"}
-    day, alarm = _day(answer.get("date"), now), answer.get("alarm")
-    match = _UPDATE_TIME.fullmatch(texts["update_time"])
-    if not texts["city"] or not match:
+    columns: Columns = {column: _text(answer.get(name)) for name, column in TEXT_FIELDS.items()}
+    match = _UPDATE_TIME.fullmatch(columns["update_time"])
+    if not columns["city"] or not match:
         raise ProviderGarbled
     try:
+        day = datetime.strptime(columns["date"], "%Y-%m-%d").date()
         clock = time(int(match[2]), int(match[3]))
         observed_day = date.fromisoformat(match[1]) if match[1] else day
     except ValueError:
         raise ProviderGarbled from None
-    return Report(
-        texts=texts,
-        date=day,
-        clock=clock,
-        # Just after midnight the provider may send today's date with a time of yesterday evening. Never store a time in
-        # the future: such a record would stay the newest for hours.
-        observed_at=min(datetime.combine(max(observed_day, _OLDEST), clock, SHANGHAI), now),
-        alarm=_texts_only(alarm) if isinstance(alarm, list) else _object(alarm, ALARM_KEYS),
-        aqi=_object(answer.get("aqi"), AQI_KEYS),
-    )
-
-
-def _day(value: Any, now: datetime) -> date:
-    try:
-        day = datetime.strptime(value, "%Y-%m-%d").date()
-    except (TypeError, ValueError):
-        raise ProviderGarbled from None
     if not _OLDEST <= day <= local(now).date() + timedelta(days=1):
         raise ProviderGarbled
-    return day
+    # Just after midnight the provider may send today's date with a time of yesterday evening. Never store a time in
+    # the future: such a record would stay the newest for hours.
+    observed_at = min(datetime.combine(max(observed_day, _OLDEST), clock, SHANGHAI), now)
+    alarm, aqi = answer.get("alarm"), _object(answer.get("aqi"), AQI_KEYS)
+    if isinstance(alarm, list):
+        alarms: Any = [_object(one, ALARM_KEYS) for one in alarm[:MAX_ALARMS]]
+    else:
+        alarms = _object(alarm, ALARM_KEYS)
+    return columns | {"date": day, "clock": clock, "observed_at": observed_at, "alarm": alarms, "aqi": aqi}
 
 
-def _object(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+def _object(value: Any, keys: tuple[str, ...]) -> dict[str, str]:
     """Return an object that has all of ``keys``, as texts, because clients read them without checking."""
-    texts = _texts_only(value) if isinstance(value, dict) else {}
-    return dict.fromkeys(keys, "") | texts
-
-
-def _texts_only(value: Any, depth: int = 0) -> Any:
-    """Copy a JSON value with all numbers as texts, up to a depth, a length and a number of entries."""
-    if isinstance(value, dict):
-        if depth == _MAX_DEPTH:
-            return {}
-        return {_text(k, 40): _texts_only(v, depth + 1) for k, v in list(value.items())[:_MAX_ENTRIES]}
-    if isinstance(value, list):
-        return [] if depth == _MAX_DEPTH else [_texts_only(item, depth + 1) for item in value[:_MAX_ENTRIES]]
-    return _text(value, _MAX_LEAF)
+    fields = value if isinstance(value, dict) else {}
+    return {key: _text(fields.get(key), MAX_ALARM_TEXT) for key in keys}
 
 
 def _text(value: Any, limit: int = MAX_TEXT) -> str:

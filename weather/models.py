@@ -6,15 +6,11 @@ from django.conf import settings
 from django.db import models
 
 from core.times import local
-from weather.gateway import MAX_TEXT, Credentials, Report
+from weather.gateway import MAX_TEXT, Credentials
 from weather.vault import unseal
 
 # One sync in each slot of 8 hours, counted from midnight in Asia/Shanghai.
 SLOT_HOURS = 8
-# How long a process may keep others from syncing. Much longer than the provider's timeout of 4.5 s.
-CLAIM = timedelta(seconds=60)
-# The clocks of two machines may differ by this much.
-CLOCK_SKEW = timedelta(minutes=10)
 
 
 def city_plain(name: str) -> str:
@@ -75,12 +71,6 @@ class WeatherRecord(models.Model):
     def __str__(self) -> str:
         return f"{self.city} {self.date} {self.update_time}"
 
-    @classmethod
-    def of(cls, report: Report, *, at: datetime) -> "WeatherRecord":
-        """Make the record of a report that is stored ``at`` a time; it is not saved yet."""
-        fields = {name: getattr(report, name) for name in ("date", "clock", "observed_at", "alarm", "aqi")}
-        return cls(**report.texts, **fields, created_at=at, seen_at=at)
-
 
 class WeatherAccount(models.Model):
     """The only account at the provider, and the state of the sync.
@@ -96,11 +86,8 @@ class WeatherAccount(models.Model):
 
     last_success_at = models.DateTimeField("上次成功同步", null=True, blank=True, editable=False)
     synced_city = models.CharField("上次同步的城市", max_length=32, blank=True, editable=False)
+    # When a process last began to sync; for some minutes it keeps others from it (``services.weather_sync``).
     last_attempt_at = models.DateTimeField("上次尝试", null=True, blank=True, editable=False)
-    # Until then one process has the right to sync (see services).
-    claimed_until = models.DateTimeField("同步占用至", null=True, blank=True, editable=False)
-    failures = models.PositiveIntegerField("连续失败次数", default=0, editable=False)
-    next_try_at = models.DateTimeField("下次重试", null=True, blank=True, editable=False)
     last_error = models.CharField("最近错误", max_length=255, blank=True, editable=False)
 
     class Meta:
@@ -116,25 +103,13 @@ class WeatherAccount(models.Model):
 
     @property
     def credentials(self) -> Credentials:
-        """Return the credentials to use, from this row or else from the settings.
-
-        :raises AccountUnusable: the stored secret cannot be read with the present SECRET_KEY.
-        """
+        """Return the credentials to use, from this row or else from the settings."""
         if not self.sealed_secret:
             return Credentials(settings.WEATHER_VERSION, settings.WEATHER_APP_ID, settings.WEATHER_APP_SECRET)
         return Credentials(self.version, self.appid, unseal(self.sealed_secret))
 
-    def is_claimed(self, now: datetime) -> bool:
-        # Ignore a claim that ends far in the future: a machine with a wrong clock wrote it, and it would block the
-        # sync.
-        return self.claimed_until is not None and now < self.claimed_until <= now + CLAIM + CLOCK_SKEW
-
     def is_due(self, now: datetime) -> bool:
-        """Tell whether a sync must run: none has succeeded in this slot, and the wait after a failure is over."""
-        slot = slot_start(now)
-        synced_at = self.last_success_at
-        if synced_at and slot <= synced_at <= now + CLOCK_SKEW and self.synced_city == self.city_name:
-            return False
-        if self.last_attempt_at and self.last_attempt_at < slot:
-            return True  # in a new slot, failures of the slot before do not count
-        return self.next_try_at is None or self.next_try_at <= now
+        """Tell whether the default city's weather has yet to be fetched in the slot of ``now``."""
+        begins, at = slot_start(now), self.last_success_at
+        is_synced = at is not None and begins <= at < begins + timedelta(hours=SLOT_HOURS)
+        return not is_synced or self.synced_city != self.city_name

@@ -7,18 +7,10 @@ from django.db.models import QuerySet
 
 from weather.models import WeatherAccount, WeatherRecord
 
-NEWEST_FIRST = ("-observed_at", "-pk")
-
-
-def record_newest(city: str) -> WeatherRecord | None:
-    """Return the newest record of ``city``, None if there is none."""
-    return WeatherRecord.objects.filter(city=city).order_by(*NEWEST_FIRST).first()
-
 
 def history(city: str = "") -> QuerySet[WeatherRecord]:
     """Return the records of all cities or of ``city`` only, newest first."""
-    records = WeatherRecord.objects.order_by(*NEWEST_FIRST)
-    return records.filter(city=city) if city else records
+    return WeatherRecord.objects.filter(city=city) if city else WeatherRecord.objects.all()
 
 
 def account_exists() -> bool:

@@ -17,7 +17,7 @@ from weather.api.rows import weather_row
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherRecord
-from weather.selectors import history, record_newest
+from weather.selectors import history
 from weather.services import account_change, weather_newest, weather_query
 
 FOUND = "获取成功"
@@ -46,7 +46,7 @@ class WeatherViewSet(ApiViewSet):
         try:
             return weather_query(city=city, caller=caller_key(request), now=times.now())
         except WeatherFault as fault:
-            if record := record_newest(city):
+            if record := history(city).first():
                 fault.extra["data"] = [weather_row(record)]
             raise
 

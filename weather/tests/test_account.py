@@ -4,11 +4,11 @@ import logging
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from core.observe.logs import hide_secrets
-from weather.errors import AccountUnusable
 from weather.models import WeatherAccount
-from weather.services import account_get
+from weather.services import account_change, account_get
 from weather.tests import provider as providers
 from weather.tests.provider import GOOD_SECRET
 from weather.vault import seal, unseal
@@ -95,8 +95,17 @@ def test_what_is_sealed_opens_under_the_same_or_a_retired_key_only(settings):
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
     assert unseal(sealed) == "秘密"
     settings.SECRET_KEY_FALLBACKS = []
-    with pytest.raises(AccountUnusable):
-        unseal(sealed)
+    assert unseal(sealed) == ""
+
+
+def test_a_secret_that_is_entered_again_is_sealed_with_the_present_key(root, provider, settings):
+    root.get(PATH, **NEW)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
+
+    account_change(credentials=account_get().credentials, changed_by="root", now=timezone.now())
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert account_get().credentials.appsecret == GOOD_SECRET
 
 
 def test_until_it_is_changed_the_account_is_that_of_the_settings(provider, settings):

@@ -1,10 +1,11 @@
 from datetime import timedelta
 
 import pytest
+from auditlog.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
-from tests.kit import save_page
+from weather.gateway import Credentials
 from weather.models import WeatherAccount, WeatherRecord
 from weather.services import account_get, weather_sync
 from weather.tests.provider import GOOD_SECRET
@@ -12,8 +13,8 @@ from weather.tests.provider import GOOD_SECRET
 pytestmark = pytest.mark.django_db
 
 RECORDS = "/admin/weather/weatherrecord/"
-ACCOUNT = "/admin/weather/weatheraccount/1/change/"
-SYNC = "/admin/weather/weatheraccount/sync/"
+ACCOUNTS = "/admin/weather/weatheraccount/"
+ACCOUNT = f"{ACCOUNTS}1/change/"
 
 
 def test_records_are_listed_by_city_and_only_read(office, provider):
@@ -34,39 +35,44 @@ def test_records_are_listed_by_city_and_only_read(office, provider):
     assert set(WeatherRecord.objects.values_list("city", flat=True)) == {"南京"}
 
 
-def test_the_account_page_masks_the_secret(office, provider, settings):
-    settings.WEATHER_APP_SECRET = "from-settings-secret"
-    for secret in ("from-settings-secret", GOOD_SECRET):
-        assert secret not in office.get(ACCOUNT).content.decode()
-    save(office, new_secret=GOOD_SECRET)
-
-    page = office.get(ACCOUNT).content.decode()
-
-    assert GOOD_SECRET not in page and account_get().sealed_secret not in page and "••••••••" in page
-
-
-def save(office, **values):
+def change(office, **values):
+    """Press 修改账户 and send its form."""
     account_get()
-    return save_page(office, ACCOUNT, **{"version": "v61", "appid": "app-9", "city": "南京"} | values)
+    form = {"version": "v61", "appid": "app-9", "new_secret": "", "city": "南京"} | values
+    return office.post(ACCOUNT, {"step_change": "1", "sure": "1"} | form, follow=True).content.decode()
+
+
+def test_the_account_page_and_its_form_mask_the_secret(office, provider, settings):
+    settings.WEATHER_APP_SECRET = "from-settings-secret"
+    assert office.get("/admin/weather/weatheraccount/").headers["Location"] == ACCOUNT
+    assert office.get("/admin/weather/weatheraccount/add/").status_code == 403
+    pages = [office.get(ACCOUNT), office.post(ACCOUNT, {"step_change": "1"})]
+    change(office, new_secret=GOOD_SECRET)
+    pages += [office.get(ACCOUNT), office.post(ACCOUNT, {"step_change": "1"})]
+
+    texts = [page.content.decode() for page in pages]
+    assert not [text for text in texts for secret in ("from-settings-secret", GOOD_SECRET) if secret in text]
+    assert account_get().sealed_secret not in texts[2] and "••••••••（已设置）" in texts[2]
+    assert 'value="app-9"' in texts[3]  # the form begins with what is in use
 
 
 def test_an_account_is_tried_out_before_it_is_kept(office, provider):
-    assert office.get("/admin/weather/weatheraccount/").headers["Location"] == ACCOUNT
-    assert office.get("/admin/weather/weatheraccount/add/").status_code == 403
-    assert save(office).status_code == 302
-    assert account_get().credentials.appid == "app-9"
-    assert account_get().credentials.appsecret == GOOD_SECRET
+    assert "修改账户完成" in change(office)
+    assert account_get().credentials == Credentials("v61", "app-9", GOOD_SECRET)
 
-    answer = save(office, appid="app-10", new_secret="wrong")
-    assert "没有修改。天气查询失败:appid或appsecret错误" in answer.content.decode()
+    page = change(office, appid="app-10", new_secret="wrong")
+    assert "天气查询失败:appid或appsecret错误" in page and 'value="app-10"' in page
     assert account_get().credentials.appid == "app-9"
+    entry = LogEntry.objects.get_for_object(account_get()).first()
+    assert "app-9" in str(entry.changes) and GOOD_SECRET not in str(entry.changes)
 
 
 def test_the_default_city_is_changed_here(office, provider):
-    save(office, appid="app-1", city="苏州市")
+    change(office, appid="app-1", city="苏州市")
 
     assert (account_get().city_name, account_get().sealed_secret) == ("苏州", "")  # the account is still the settings'
-    assert "没有修改" in save(office, city="火星").content.decode() and account_get().city_name == "苏州"
+    assert WeatherRecord.objects.get().city == "苏州"
+    assert "城市不存在" in change(office, city="火星") and account_get().city_name == "苏州"
 
 
 def test_a_lost_key_can_be_mended_here(office, provider):
@@ -75,30 +81,32 @@ def test_a_lost_key_can_be_mended_here(office, provider):
 
     assert office.get(ACCOUNT).status_code == 200
     assert office.get("/weather/getWeather", {"city": "苏州"}).json()["msg"] == "天气账户不可用,请重新设置"
-    assert "请输入 appsecret" in save(office).content.decode()
-    assert save(office, new_secret=GOOD_SECRET).status_code == 302
+    assert "天气账户不可用" in change(office) and provider.calls == []
+    change(office, new_secret=GOOD_SECRET)
     assert account_get().credentials.appsecret == GOOD_SECRET
 
 
-def test_sync_now_tells_what_came_of_it(office, provider):
-    answer = office.post(SYNC, {"back": RECORDS}, follow=True)
-    assert "同步成功：南京" in answer.content.decode()
-    assert answer.redirect_chain[0][0] == RECORDS
+@pytest.mark.parametrize(("path", "press"), [(ACCOUNT, {"step_sync": "1"}), (ACCOUNTS, {"press": "sync:1"})])
+def test_sync_now_tells_what_came_of_it(office, provider, path, press):
+    if path == ACCOUNT:
+        account_get()
+    answer = office.post(path, press, follow=True)
+    assert "立即同步完成，南京" in answer.content.decode()
+    assert answer.redirect_chain[-1][0] == ACCOUNT
 
     provider.stop()
-    assert "同步失败：天气服务暂时不可用" in office.post(SYNC, {"back": "//evil"}, follow=True).content.decode()
+    assert "天气服务暂时不可用" in office.post(path, press, follow=True).content.decode()
 
 
 def test_sync_now_is_a_post_with_a_csrf_token_by_those_who_may(office, provider, person):
-    assert office.get(SYNC).status_code == 403
+    account_get()
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = office.cookies
-    assert strict.post(SYNC).status_code == 403
+    assert strict.post(ACCOUNTS, {"press": "sync:1"}).status_code == 403
 
     clerk = person("clerk", "200", is_staff=True)
     other = Client()
     other.force_login(clerk.user)
-    assert other.post(SYNC).status_code == 403
-    assert other.get(ACCOUNT).status_code == 403
-    assert other.get("/admin/weather/weatheraccount/").status_code == 403
+    for path, press in ((ACCOUNT, {"step_sync": "1"}), (ACCOUNTS, {"press": "sync:1"})):
+        assert other.post(path, press).status_code == other.get(path).status_code == 403
     assert provider.calls == []

@@ -1,5 +1,6 @@
 """What the gateway makes of an answer, whatever is in it."""
 
+from contextlib import nullcontext
 from datetime import datetime
 from unittest.mock import patch
 
@@ -14,14 +15,10 @@ from weather.tests.provider import answer_of
 NOW = datetime(2026, 11, 24, 0, 5, tzinfo=SHANGHAI)
 
 
-def report(now=NOW, **changes):
-    return report_read(answer_of("南京", **changes), now)
-
-
-def fetched(body):
+def fetched(body, city="南京"):
     """Return what becomes of an answer that consists of ``body``."""
     with patch("core.http.get", return_value=body):
-        return report_fetch(Credentials("v61", "id", "s3cret"), "南京", now=NOW)
+        return report_fetch(Credentials("v61", "id", "s3cret"), city, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +34,7 @@ def fetched(body):
     ],
 )
 def test_the_time_of_observation_is_never_in_the_future(day, update_time, observed_at):
-    assert report(date=day, update_time=update_time).observed_at == observed_at
+    assert report_read(answer_of("南京", date=day, update_time=update_time), NOW)["observed_at"] == observed_at
 
 
 @pytest.mark.parametrize(
@@ -51,8 +48,9 @@ def test_the_time_of_observation_is_never_in_the_future(day, update_time, observ
         ("x", "南京", "", False),
     ],
 )
-def test_whether_it_is_of_the_city_asked_for(wish, city, english, is_same):
-    assert report_read(answer_of(city, cityEn=english), NOW).is_of(wish) is is_same
+def test_weather_of_another_city_is_refused(wish, city, english, is_same):
+    with nullcontext() if is_same else pytest.raises(ProviderGarbled, match=city):
+        assert fetched(orjson.dumps(answer_of(city, cityEn=english)), wish)["city"] == city
 
 
 GARBAGE = [

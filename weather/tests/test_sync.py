@@ -1,5 +1,6 @@
 """Every 8 hours and at 00:00 Asia/Shanghai, made up when missed, never twice at once."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from config.celery import app
 from core.times import SHANGHAI
 from tests.kit import at_once
 from tests.processes import until
+from weather.errors import ProviderGarbled, ProviderSilent
 from weather.models import WeatherAccount, WeatherRecord
 from weather.services import account_get, weather_sync
 from weather.tasks import sync
@@ -17,8 +19,8 @@ from weather.tests.provider import answer_of
 pytestmark = pytest.mark.django_db
 
 
-def at(hour, minute=0, day=24):
-    return datetime(2026, 11, day, hour, minute, tzinfo=SHANGHAI)
+def at(hour, minute=0, day=24, second=0):
+    return datetime(2026, 11, day, hour, minute, second, tzinfo=SHANGHAI)
 
 
 def test_beat_starts_it_at_midnight_and_every_eight_hours_in_shanghai_and_looks_every_minute_for_a_missed_one():
@@ -47,27 +49,21 @@ def test_a_sync_is_due_every_eight_hours_from_midnight(provider, last, now, is_d
     weather_sync(now=last)
 
     assert account_get().is_due(now) is is_due
-    assert bool(weather_sync(now=now).record) is is_due
+    assert bool(weather_sync(now=now)) is is_due
     assert len(provider.calls) == 1 + is_due
 
 
-def test_failures_are_retried_ever_more_slowly(provider):
+def test_a_failure_is_repeated_after_five_minutes_and_in_a_new_slot_at_once(provider):
     provider.says(b"", 500)
-    now, waits = at(8), []
-
-    for _ in range(10):
-        assert weather_sync(now=now).reason == "天气服务暂时不可用,请稍后再试"
-        next_try_at = account_get().next_try_at
-        waits.append((next_try_at - now).total_seconds())
-        assert weather_sync(now=next_try_at - timedelta(seconds=1)).reason == ""
-        now = next_try_at
-
-    assert waits == [15, 30, 60, 120, 240, 480, 960, 1800, 1800, 1800]
-    assert account_get().failures == len(provider.calls) == 10 and not WeatherRecord.objects.exists()
+    for now, calls in ((at(15, 54), 1), (at(15, 58), 1), (at(15, 59, second=1), 2), (at(16), 3)):
+        with suppress(ProviderSilent):
+            assert weather_sync(now=now) is None
+        assert len(provider.calls) == calls
+    assert account_get().last_error == "天气服务暂时不可用,请稍后再试" and not WeatherRecord.objects.exists()
     provider.behave = provider.honest
-    assert weather_sync(now=now).record
-    account = account_get()
-    assert (account.failures, account.last_error, account.next_try_at) == (0, "", None)
+
+    assert weather_sync(now=at(16, 5, second=1)) == WeatherRecord.objects.get()
+    assert account_get().last_error == ""
 
 
 def test_the_task_may_be_started_any_number_of_times(provider):
@@ -77,40 +73,34 @@ def test_the_task_may_be_started_any_number_of_times(provider):
     assert len(provider.calls) == 1
 
 
-def test_midnight_does_not_wait_for_the_back_off(provider):
-    weather_sync(now=at(16))
-    WeatherAccount.objects.update(
-        last_attempt_at=at(23, 50), failures=9, next_try_at=at(0, 20, day=25), last_success_at=at(8)
-    )
-
-    assert weather_sync(now=at(0, day=25)).record
-
-
-def test_another_default_city_is_fetched_at_once(provider, settings):
-    assert weather_sync(now=at(8)).record == WeatherRecord.objects.get(city="南京")
+def test_another_default_city_is_fetched_soon(provider, settings):
+    assert weather_sync(now=at(8)) == WeatherRecord.objects.get(city="南京")
     assert account_get().last_success_at == at(8)
     settings.WEATHER_CITY = "无锡"
 
-    assert weather_sync(now=at(8, 1)).record.city == "无锡"
-    assert not weather_sync(now=at(8, 2)).record
+    assert weather_sync(now=at(8, 6)).city == "无锡"
+    assert not weather_sync(now=at(8, 12))
 
 
 def test_weather_of_another_city_counts_as_a_failure(provider):
     weather_sync(now=at(8))
     provider.says(answer_of("北京"))
 
-    assert "北京" in weather_sync(now=at(16)).reason
+    with pytest.raises(ProviderGarbled, match="北京"):
+        weather_sync(now=at(16))
     assert WeatherRecord.objects.get().city == "南京"
 
 
-def test_a_claim_keeps_others_out_until_it_expires_also_a_forced_sync(provider):
+def test_an_attempt_keeps_others_out_for_a_while_but_not_a_forced_sync(provider):
     account_get()
-    WeatherAccount.objects.update(claimed_until=at(8, 1), last_attempt_at=at(8))  # by one who died in the middle
+    WeatherAccount.objects.update(last_attempt_at=at(8))  # by one who died in the middle
 
-    assert not weather_sync(now=at(8, 0) + timedelta(seconds=30)).record
-    assert weather_sync(now=at(8), force=True).reason == "正在同步,请稍后再看"
-    assert weather_sync(now=at(8, 1) + timedelta(seconds=1)).record
-    assert weather_sync(now=at(8, 2), force=True).record  # at any time
+    assert not weather_sync(now=at(8, 4))
+    assert not weather_sync(now=at(8, 4) - timedelta(minutes=5))  # by a slow clock it is yet to come
+    assert weather_sync(now=at(8, 4), force=True)
+    WeatherAccount.objects.update(last_success_at=None)
+    assert not weather_sync(now=at(8, 8))
+    assert weather_sync(now=at(8, 10))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -119,14 +109,14 @@ def test_workers_at_the_same_moment_sync_once(provider, monkeypatch, is_claimed)
     """Five look; the provider answers when each has asked it or given up."""
     now, results = timezone.now(), []
     if not is_claimed:
-        monkeypatch.setattr(WeatherAccount, "is_claimed", lambda *_: False)
+        monkeypatch.setattr("weather.services.SYNC_PAUSE", timedelta(days=-1))
 
     def late(handler, query):
         assert until(lambda: len(results) + len(provider.calls) >= 5, 60)
         provider.honest(handler, query)
 
     provider.behave = late
-    at_once([lambda: results.append(bool(weather_sync(now=now).record))] * 5)
+    at_once([lambda: results.append(bool(weather_sync(now=now)))] * 5)
 
     assert len(provider.calls) == (1 if is_claimed else 5)
     assert not is_claimed or sorted(results) == [False] * 4 + [True]
