@@ -58,7 +58,7 @@ class Call:
     msg: str
     facts: str  # the letters of all ``Fact`` that are so
     digest: str = ""  # of all parameters; "" if a switch answered before they were read
-    values: list[str] | None = None  # a digest of each value, in the order of `query`
+    values: list[str] | None = None  # of a reading: a digest of each value; of a GET in the order of `query`
     # Of a search: the digests of its first letter, its first two, and so on. They show that one key begins with another
     # although neither is kept.
     key: str = ""

@@ -76,7 +76,7 @@ def n_plus_one(calls: Calls) -> list[Calls]:
     groups: dict[Any, Calls] = defaultdict(list)
     for call in calls:
         if Fact.READING in call.facts and call.values and not call.path.startswith(CHARTS):
-            groups[call.path, tuple(call.query)].append(call)
+            groups[call.method, call.path, tuple(call.query), len(call.values)].append(call)
     found = []
     for group in groups.values():
         at = 0
@@ -84,7 +84,8 @@ def n_plus_one(calls: Calls) -> list[Calls]:
             burst = [call for call in group[at:] if call.time - group[at].time <= 1]
             kinds = [len(set(column)) for column in zip(*(call.values or [] for call in burst), strict=True)]
             is_loop = len(burst) >= 5 and max(kinds) >= 5 and sum(number > 1 for number in kinds) == 1
-            is_scrolling = burst[0].query[kinds.index(max(kinds))] == "page" and not _overlap(burst)
+            at_most = kinds.index(max(kinds))
+            is_scrolling = burst[0].query[at_most : at_most + 1] == ["page"] and not _overlap(burst)
             is_loop = is_loop and not is_scrolling and not any(is_typing(*pair) for pair in pairwise(burst))
             if is_loop:
                 found.append(burst)

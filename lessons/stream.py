@@ -148,6 +148,9 @@ class _Watch:
         has_query = answer.status_code != BodyTooLarge.http_status  # else Django refuses the query once more
         names = request.GET if has_query else ()
         query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]
+        facts = self._facts(is_read_only)
+        # Who scrolls may send pages in a body as well, where no name tells them from other values.
+        valued = query if request.method == "GET" else sorted(sent.keys() - {"page"})[:MAX_NAMES]
         key = sent.get("key") if self.endpoint and self.endpoint.path in SEARCHES else None
         wait = answer.headers.get("Retry-After", "")
         return Call(
@@ -163,9 +166,9 @@ class _Watch:
             token=token,
             hint=Truncator(hint).chars(MAX_HINT, "…") if (hint := self.body.get("hint")) else "",
             msg="" if self.is_ok else Truncator(self.body.get("msg", "")).chars(MAX_MSG, "…"),
-            facts=self._facts(is_read_only),
+            facts=facts,
             digest="" if self.sent is None else digest(str(sorted(sent.items())), 6),
-            values=[digest(str(sent.get(name, "")), 2) for name in query] if request.method == "GET" else None,
+            values=[digest(str(sent.get(name, "")), 2) for name in valued] if Fact.READING in facts else None,
             key=key_digest(key.strip()) if isinstance(key, str) else "",
             retry_s=int(wait) if wait.isdecimal() else 0,
         )

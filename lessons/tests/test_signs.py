@@ -80,6 +80,7 @@ SINS = {
 }
 OTHER_SINS = [
     ("n_plus_one", [search(at * 0.1, name) for at, name in enumerate("王李张刘陈")]),
+    ("n_plus_one", [post(at * 0.1, "/order/get_order", "od", values=[f"{at}"]) for at in range(5)]),
     ("ended_token", [refresh(0), refresh(9, "", "1004")]),
     ("ended_token", [refused(at / 50, ms=15) for at in range(5)]),
     ("ended_token", [*(refused(at / 30, ms=15, digest=f"{at}") for at in range(5))]),

@@ -67,6 +67,18 @@ def test_a_call_is_kept_without_anything_of_token_and_values(trainee):
     assert [sign["sign"] for sign in told(trainee, "signs")] == []
 
 
+def test_a_loop_of_readings_is_seen_by_get_and_by_post_and_pages_of_a_body_are_none(trainee):
+    path, seen = "/order/get_order", []
+    for send, name in ((trainee.get, "order_id"), (trainee.post, "order_id"), (trainee.post, "page")):
+        valkey.client().delete(f"spms:lesson:{trainee.user.unid}")
+        for number in range(1, 6):
+            fields = {name: f"{number}"}
+            send(path, **fields) if send == trainee.get else send(path, fields)
+        seen.append([sign["sign"] for sign in told(trainee, "signs")])
+
+    assert seen == [["n_plus_one"], ["n_plus_one"], []]
+
+
 def test_it_is_bounded_however_a_client_writes(trainee, api):
     """3,000 calls with odd names left 403 kB, where each name became a field."""
     key = f"spms:lesson:{trainee.user.unid}"
