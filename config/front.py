@@ -35,38 +35,12 @@ def switches(request: HttpRequest) -> dict[str, bool]:
     return {"sandbox": settings.SANDBOX}
 
 
-# Address, then title and text in Chinese and in English; the last three exist with the sandbox only.
-CARDS = [
-    ("/docs/", "接口文档", "每个接口的参数与示例，可以直接试用。", "API reference", "Try each call in the page."),
-    ("/docs/codes/", "状态码大全", "每个 status / code 的含义，以及该怎么办。", "Codes", "What every code means."),
-    ("/docs/client/", "开始写客户端", "axios 与开发代理（Vue CLI、Vite、CRA）、types.d.ts、Postman / Apifox 集合。",
-     "Write a client", "axios, development proxies, TypeScript types, a Postman collection."),
-    ("/docs/course/", "课程", "十课写出一个客户端：从登入到支付、扫码、图表、坏网络。",
-     "Course", "Ten lessons, in Chinese."),
-    ("/docs/socket/", "微信扫码登入", "socket.io 2.x、4.x 与普通 WebSocket 的可运行示例。",
-     "Scan login", "Snippets for socket.io 2.x, 4.x and plain WebSocket."),
-    ("/admin/", "管理后台", "学员、权限、商城、订单、退款、天气。",
-     "Back office", "Trainees, rights, shop, orders, refunds, weather."),
-    ("/docs/staff/", "员工手册", "后台怎么用，一项工作一页。",
-     "Staff handbook", "How the back office is used, in Chinese."),
-    ("/demo/", "演示页面", "登入、菜单、学员、购物车、下单、支付，每一步都显示请求和返回值。",
-     "Demo", "The whole journey on one page."),
-    ("/demo/login/", "扫码登入演示", "用另一个标签页或同一网络的手机扮演微信。",
-     "Scan login demo", "With a pretend phone."),
-    ("/sandbox/", "沙箱", "内置的微信支付、微信授权和天气服务替身，可以模拟各种故障。",
-     "Sandbox", "Built-in stand-ins for the upstreams."),
-]  # fmt: skip
-
-
 def home(request: HttpRequest) -> HttpResponse:
-    is_english = not get_language_from_request(request).startswith("zh")
-    cards = CARDS if settings.SANDBOX else CARDS[:-3]
     context = {
         "failures": list(health.failures()),
         "accounts": DEMO_USERS if settings.DEMO_DATA else (),
         "base": absolute_url(request, ""),
-        "is_english": is_english,
-        "cards": [(card[0], *(card[3:] if is_english else card[1:3])) for card in cards],
+        "is_english": not get_language_from_request(request).startswith("zh"),
     }
     response = render(request, "front/home.html", context)
     patch_vary_headers(response, ["Accept-Language"])
