@@ -15,11 +15,11 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.db import connection
 
@@ -52,9 +52,9 @@ END $$
 """
 # PostgreSQL may show the connection of an ended process for a moment: look again after this time.
 ENDS_WITHIN_S = 1.0
-_CONNECTIONS = """
-SELECT pid, coalesce(host(client_addr), '本机') FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = %s AND pid <> ALL(%s)
+_AT_WORK = """
+SELECT DISTINCT coalesce(host(client_addr), '本机') FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %s AND pid <> pg_backend_pid()
 """
 
 
@@ -68,17 +68,16 @@ def write(target: Path, *, now: datetime) -> None:
 
     :raises BackupError: pg_dump is missing or failed, or the disk is full.
     """
-    part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=part.name, dir=target.parent) as scratch:
-            dump = Path(scratch) / "database.dump"
+        with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as scratch:  # its mode is 0700
+            dump, part = Path(scratch) / "database.dump", Path(scratch) / "part"
             _run(
                 "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", "--dbname=service=ours"
             )
             manifest = {"format": FORMAT, "written_at": now.isoformat(), "database_sha256": _sha256(dump)}
-            part.unlink(missing_ok=True)
-            with open(part, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            part.touch(0o600)
+            with part.open("wb") as file:
                 with tarfile.open(fileobj=file, mode="w") as archive:
                     _add(archive, "manifest.json", json.dumps(manifest, indent=1).encode())
                     archive.add(dump, "database.dump")
@@ -86,11 +85,9 @@ def write(target: Path, *, now: datetime) -> None:
                         _add(archive, f"media/{name}", content)
                 file.flush()
                 os.fsync(file.fileno())
-        part.rename(target)
+            part.rename(target)
     except OSError as error:
         raise BackupError(f"没有写成 {target}：{error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -101,12 +98,9 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _pictures() -> Iterator[tuple[str, bytes]]:
     root = Path(settings.MEDIA_ROOT)
-    for folder, _, names in os.walk(root):
-        for path in sorted(Path(folder) / name for name in names):
-            try:
-                content = path.read_bytes()  # read it first: tar writes the size before the content
-            except FileNotFoundError:
-                continue  # removed since it was listed
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        with suppress(FileNotFoundError):  # removed since it was listed
+            content = path.read_bytes()  # read it first: tar writes the size before the content
             yield path.relative_to(root).as_posix(), content
 
 
@@ -119,34 +113,22 @@ def _sha256(path: Path) -> str:
 def refuse_while_it_runs() -> None:
     """Refuse a restore while the system runs: its processes would write what they remember into the restored rows.
 
-    :raises BackupError: it runs, and the text names the machines; or the database does not answer.
+    :raises BackupError: it runs; the text names the machines.
     """
-    try:
-        machines = _machines_at_work()
-    except psycopg.OperationalError as error:
-        raise BackupError(f"数据库没有反应：{error}") from error
-    if machines:
+    if _machines_at_work():
+        time.sleep(ENDS_WITHIN_S)
+    if machines := _machines_at_work():
         raise BackupError(
-            f"系统还在运行，在这些机器上用着数据库：{'、'.join(sorted(machines))}。先在每台机器上停掉 web、socket、"
+            f"系统还在运行，在这些机器上用着数据库：{'、'.join(machines)}。先在每台机器上停掉 web、socket、"
             "worker 和 beat。开发环境：停掉 `make up`，只运行引擎：`python manage.py up --engines`。"
         )
 
 
-def _machines_at_work() -> set[str]:
+def _machines_at_work() -> list[str]:
     """Return the machines whose processes serve requests or tasks with this database."""
-    own = [connection.connection.info.backend_pid] if connection.connection else []
-    options: dict[str, Any] = direct_options()
-    with psycopg.connect(**options, autocommit=True) as observer:
-
-        def look() -> dict[int, str]:
-            return dict(observer.execute(_CONNECTIONS, [SERVING, own]).fetchall())
-
-        first = look()
-        if not first:
-            return set()
-        time.sleep(ENDS_WITHIN_S)
-        second = look()
-        return {second[pid] for pid in second.keys() & first.keys()}
+    with connection.cursor() as cursor:
+        cursor.execute(_AT_WORK, [SERVING])
+        return sorted(machine for (machine,) in cursor.fetchall())
 
 
 def restore(source: Path) -> datetime:
@@ -156,66 +138,74 @@ def restore(source: Path) -> datetime:
         and pictures are as before.
     """
     try:
-        place = Path(settings.STATE_DIR)  # not in /tmp, which is memory on some machines
-        place.mkdir(parents=True, exist_ok=True)
-        for leftover in place.glob(f"{SCRATCH}*"):  # of one that was killed: the database as a text
-            shutil.rmtree(leftover)
-        with tarfile.open(source) as archive, tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place) as scratch:
-            return _restore(archive, Path(scratch))
-    except KeyError:
-        raise BackupError(f"{source} 里没有 manifest.json 或 database.dump，不是备份。") from None
+        with ExitStack() as stack:
+            # Not in /tmp, which is memory on some machines; pictures on their own disk, where they are moved only.
+            texts, pictures = (
+                stack.enter_context(_scratch(Path(folder))) for folder in (settings.STATE_DIR, settings.MEDIA_ROOT)
+            )
+            _unpack(source, texts, pictures)
+            written_at = _check(texts)
+            _replace_database(texts)
+            rest = stack.pop_all()
     except (BackupError, tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise BackupError(f"没有恢复 {source}，数据库和以前一样：{str(error).partition(chr(10))[0]}") from error
-
-
-def _restore(archive: tarfile.TarFile, scratch: Path) -> datetime:
-    dump, script = scratch / "database.dump", scratch / "script.sql"
-    _unpack(archive, archive.getmember("database.dump"), dump)  # reads to the end, so a truncated file is found now
-    manifest: dict[str, Any] = json.load(archive.extractfile("manifest.json") or io.BytesIO())
-    if manifest.get("format") != FORMAT or manifest.get("database_sha256") != _sha256(dump):
-        raise BackupError(f"文件损坏了，或者格式不是 {FORMAT}。")
-    written_at = datetime.fromisoformat(manifest["written_at"])
-    pictures = _destinations(archive)
-    # A script, because pg_restore itself cannot empty the database in the same transaction.
-    _run("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
-    new = [path for path in pictures if not path.exists()]
-    try:
-        for path, member in pictures.items():
-            _unpack(archive, member, path)
-        connection.close()
-        _run(
-            *("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--dbname=service=ours"),
-            *("--single-transaction", f"--command={_DROP_OURS}", f"--file={script}"),
-        )
-    except BaseException:
-        for path in new:
-            path.unlink(missing_ok=True)
-        raise
+    with rest:
+        for picture in [path for path in pictures.rglob("*") if path.is_file()]:
+            target = settings.MEDIA_ROOT / picture.relative_to(pictures / "media")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            picture.chmod(settings.FILE_UPLOAD_PERMISSIONS)
+            picture.replace(target)
     return written_at
 
 
-def _destinations(archive: tarfile.TarFile) -> dict[Path, tarfile.TarInfo]:
-    """Return the path that each picture of the archive is written to."""
-    paths = {}
-    for member in archive.getmembers():
-        parts = PurePosixPath(member.name).parts
-        if member.isfile() and parts[0] == "media" and len(parts) > 1:
-            if ".." in parts:
-                raise BackupError(f"{member.name} 指到外面去了，不是我们的备份。")
-            paths[Path(settings.MEDIA_ROOT).joinpath(*parts[1:])] = member
-    return paths
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Make a folder for us alone, and remove what a killed restore has left: the database as a text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(f"{SCRATCH}*"):
+        shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as name:
+        yield Path(name)
 
 
-def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")  # a picture that is here already stays whole if the disk is full
-    try:
-        with part.open("wb") as file:
-            shutil.copyfileobj(archive.extractfile(member) or io.BytesIO(), file)
-        part.chmod(settings.FILE_UPLOAD_PERMISSIONS)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def _unpack(source: Path, texts: Path, pictures: Path) -> None:
+    with tarfile.open(source) as archive:
+        if not {"manifest.json", "database.dump"} <= set(archive.getnames()):
+            raise BackupError("里面没有 manifest.json 或 database.dump，不是备份")
+        for member in archive:
+            name = Path(member.name)
+            if name.is_absolute() or ".." in name.parts:
+                raise BackupError(f"{name} 指到外面去了，不是我们的备份")
+            content = archive.extractfile(member) if member.isfile() else None
+            if content and not _is_here(name, member.size):
+                path = (pictures if name.parts[0] == "media" else texts) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+
+
+def _is_here(name: Path, size: int) -> bool:
+    """Tell whether this is a picture that is here already: the content behind its name never changes."""
+    path = Path(settings.MEDIA_ROOT, *name.parts[1:])
+    return name.parts[0] == "media" and path.is_file() and path.stat().st_size == size
+
+
+def _check(texts: Path) -> datetime:
+    manifest: dict[str, Any] = json.loads((texts / "manifest.json").read_text("utf-8"))
+    if manifest.get("format") != FORMAT or manifest.get("database_sha256") != _sha256(texts / "database.dump"):
+        raise BackupError(f"文件损坏了，或者格式不是 {FORMAT}")
+    return datetime.fromisoformat(manifest["written_at"])
+
+
+def _replace_database(texts: Path) -> None:
+    dump, script = texts / "database.dump", texts / "script.sql"
+    # A script, because pg_restore itself cannot empty the database in the same transaction.
+    _run("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
+    connection.close()
+    _run(
+        *("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--dbname=service=ours"),
+        *("--single-transaction", f"--command={_DROP_OURS}", f"--file={script}"),
+    )
 
 
 # --- PostgreSQL's own programs ---------------------------------------------------------------------
