@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -14,11 +15,10 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import DatabaseError
 from django.db.models import Q
+from django.db.models.functions import Least
 
 from core.findings import Finding
-from core.http import run_within
 from core.models import Alert
-from core.upstreams import Upstream
 from operations.units import ROOT
 
 log = structlog.get_logger("operations")
@@ -27,7 +27,6 @@ AGAIN = timedelta(days=1)
 GONE = timedelta(hours=1)  # what comes and goes is told once
 MAX_LINE_LENGTH, MAX_MESSAGE_BYTES = 160, 2048  # characters; bytes, because a robot of WeCom refuses more
 WITHIN_S = 10
-UPSTREAM = Upstream("alerts")
 
 
 class AlertNotSent(Exception):
@@ -64,8 +63,7 @@ def _claim(finding: Finding, now: datetime) -> bool:
     key, fields = finding.key[:200], {"text": finding.what[:500], "seen_at": now}
     Alert.objects.get_or_create(key=key, defaults={**fields, "since": now})
     mine = Alert.objects.filter(key=key)
-    mine.update(**fields)
-    mine.filter(number__gt=finding.number).update(number=finding.number)
+    mine.update(**fields, number=Least("number", finding.number))
     untold = Q(told_at=None) | Q(told_at__lte=now - AGAIN) | Q(number__lt=finding.number)
     return bool(mine.filter(untold, since__lte=now - LASTS).update(told_at=now, number=finding.number))
 
@@ -82,11 +80,11 @@ def _due_without_database(bad: list[Finding]) -> list[Finding]:
 
 def _message(lines: list[str]) -> str:
     """Return a message of as many lines as a robot takes, and of at least one."""
+    head = f"【{settings.SCHOOL_NAME}】提醒"
     end = f"{socket.gethostname()}：在 {ROOT} 里运行 manage.py doctor 看全部和办法"
     for number in range(len(lines), 0, -1):
         rest = [f"……另有 {len(lines) - number} 项"] if number < len(lines) else []
-        items = [f"· {line}" for line in lines[:number]]
-        text = "\n".join([f"【{settings.SCHOOL_NAME}】提醒", *items, *rest, end])
+        text = "\n".join([head, *(f"· {line}" for line in lines[:number]), *rest, end])
         if len(text.encode()) <= MAX_MESSAGE_BYTES:
             break
     return text
@@ -115,16 +113,13 @@ def _post(address: str, text: str) -> None:
     """
     path = urlsplit(address).path
     if path.startswith("/open-apis/bot/"):
-        body: dict[str, object] = {"msg_type": "text", "content": {"text": text}}
+        body: dict[str, Any] = {"msg_type": "text", "content": {"text": text}}
     elif path in ("/cgi-bin/webhook/send", "/robot/send"):
         body = {"msgtype": "text", "text": {"content": text}}
     else:
         body = {"text": text}
 
-    def send(ends_at: float) -> requests.Response:
-        return requests.post(address, json=body, timeout=max(0.1, ends_at - time.monotonic()), allow_redirects=False)
-
-    response = run_within(UPSTREAM, WITHIN_S, send, target="POST to a robot")
+    response = requests.post(address, json=body, timeout=WITHIN_S, allow_redirects=False)
     if response.status_code != 200:
         raise AlertNotSent(f"HTTP {response.status_code}")
     try:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Thread
@@ -36,7 +35,7 @@ ANSWER_WITHIN_S = 20.0  # all checks together; the one of the upstreams waits fo
 UPSTREAM_WITHIN_S = 4
 UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 Check = Callable[[], Iterator[Finding]]
-NOT_ASKED = Finding("not asked", None, "项检查没有做完：数据库或 Valkey 没有答复")
+NOT_ASKED = Finding("not asked", None, "有的检查没有做完：数据库或 Valkey 没有答复")
 
 
 def examine() -> Iterator[Finding]:
@@ -44,35 +43,36 @@ def examine() -> Iterator[Finding]:
 
     A check that fails because an engine is down says nothing: the finding about the engine does.
     """
-    results: dict[str, list[Finding]] = {}
-
-    def run(name: str, check: Check) -> None:
-        findings: list[Finding] = []
-        try:
-            findings += check()
-        except Exception as error:
-            what = f"检查 {name} 出错：{type(error).__name__}: {error}"
-            is_down = engine_is_down(error) or engine_is_down(error.__cause__)  # Celery wraps what Valkey raises
-            findings.append(NOT_ASKED if is_down else Finding(f"check {name}", False, what))
-        finally:
-            connection.close()
-        results[name] = findings
-
-    ends_at = time.monotonic() + ANSWER_WITHIN_S
+    results: dict[Check, list[Finding]] = {}
     # Daemons, because one that hangs must not keep the command from ending.
-    names = [check.__name__.replace("_", " ") for check in CHECKS]
-    threads = [Thread(target=run, args=pair, daemon=True) for pair in zip(names, CHECKS, strict=True)]
-    for thread in threads:
+    threads = {check: Thread(target=_run, args=(check, results), daemon=True) for check in CHECKS}
+    for thread in threads.values():
         thread.start()
-    number = 0
-    for name, thread in zip(names, threads, strict=True):
+    ends_at = time.monotonic() + ANSWER_WITHIN_S
+    for check, thread in threads.items():
         thread.join(max(0, ends_at - time.monotonic()))
-        what = f"检查 {name}：{ANSWER_WITHIN_S:g} 秒内没有结果"
-        findings = results.get(name, [Finding(f"check {name}", False, what, "是不是有服务器没有反应？")])
-        number += NOT_ASKED in findings
-        yield from (finding for finding in findings if finding is not NOT_ASKED)
-    if number:
-        yield replace(NOT_ASKED, what=f"{number} {NOT_ASKED.what}")
+        what = f"检查 {_name(check)}：{ANSWER_WITHIN_S:g} 秒内没有结果"
+        late = Finding(f"check {_name(check)}", False, what, "是不是有服务器没有反应？")
+        yield from (finding for finding in results.get(check, [late]) if finding is not NOT_ASKED)
+    if any(NOT_ASKED in findings for findings in results.values()):
+        yield NOT_ASKED
+
+
+def _run(check: Check, results: dict[Check, list[Finding]]) -> None:
+    findings: list[Finding] = []
+    try:
+        findings += check()
+    except Exception as error:
+        what = f"检查 {_name(check)} 出错：{type(error).__name__}: {error}"
+        is_down = engine_is_down(error) or engine_is_down(error.__cause__)  # Celery wraps what Valkey raises
+        findings.append(NOT_ASKED if is_down else Finding(f"check {_name(check)}", False, what))
+    finally:
+        connection.close()
+    results[check] = findings
+
+
+def _name(check: Check) -> str:
+    return check.__name__.replace("_", " ")
 
 
 def settings_and_models() -> Iterator[Finding]:

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, lru_cache
-from threading import Event, Lock, Thread
+from threading import Lock
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -30,22 +31,9 @@ def failures(names: Collection[str] = ("database", "migrations", "valkey")) -> d
     return faults
 
 
-class _Look(Thread):
-    """One look whether this process can serve."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.faults: dict[str, str] = {}
-        self.is_answered = Event()
-
-    def run(self) -> None:
-        self.faults = failures(["database"])
-        self.is_answered.set()
-        self.faults = self.faults or failures(["migrations"])  # the first time it takes longer: all of them are read
-        connection.close()
-
-
-_look, _turn = _Look(), Lock()
+_looks, _turn = ThreadPoolExecutor(1, "readiness"), Lock()
+_look: "Future[dict[str, str]]" = Future()
+_look.set_result({})
 
 
 def readiness() -> dict[str, str]:
@@ -57,15 +45,21 @@ def readiness() -> dict[str, str]:
     """
     global _look
     with _turn:
-        if not _look.is_alive():
-            _look = _Look()
-            _look.start()
+        if _look.done():
+            _look = _looks.submit(_look_at_database)
         look = _look
-    if look.is_answered.wait(READY_WITHIN_S):
-        look.join()
-        return look.faults
-    is_silent = time.monotonic() - WatchedConnection.answered_at > READY_WITHIN_S
-    return {"database": f"Silence: no answer within {READY_WITHIN_S} s"} if is_silent else {}
+    try:
+        return look.result(READY_WITHIN_S) or failures(["migrations"])
+    except TimeoutError:
+        is_silent = time.monotonic() - WatchedConnection.answered_at > READY_WITHIN_S
+        return {"database": f"Silence: no answer within {READY_WITHIN_S} s"} if is_silent else {}
+
+
+def _look_at_database() -> dict[str, str]:
+    try:
+        return failures(["database"])
+    finally:
+        connection.close()
 
 
 def _database() -> None:
@@ -85,8 +79,8 @@ class LockHeld(Exception):
 
 
 def _locks() -> None:
-    for holder in lock_holders():
-        raise LockHeld(holder)
+    if holders := lock_holders():
+        raise LockHeld(holders[0])
 
 
 @lru_cache(1)

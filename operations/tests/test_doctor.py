@@ -345,7 +345,7 @@ def test_what_an_engine_that_is_down_makes_fail_is_one_line(monkeypatch):
 
     assert [(finding.ok, finding.what) for finding in doctor.examine()] == [
         (False, "检查 of itself 出错：ValueError: a fault"),
-        (None, "2 项检查没有做完：数据库或 Valkey 没有答复"),
+        (None, "有的检查没有做完：数据库或 Valkey 没有答复"),
     ]
 
 
