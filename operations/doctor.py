@@ -1,15 +1,17 @@
 """The checks of ``manage.py doctor``: what is right or wrong about a deployment, and what to do."""
 
 import ctypes
-import socket
+import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -130,33 +132,41 @@ def _clock(name: str, theirs_s: float) -> Finding:
     return Finding(f"clock {name}", skew < times.MAX_SKEW_S, f"本机与 {name} 的时钟相差 {skew:.0f} 秒", do)
 
 
-def certificate() -> Iterator[Finding]:
-    """Check how long our TLS certificate is valid: clients and WeChat refuse an expired one."""
-    ours = urlsplit(settings.PUBLIC_BASE_URL)
-    if ours.scheme != "https":
+def own_address() -> Iterator[Finding]:
+    """Ask ourselves as a client does: how long our certificate is valid, and whether our proxy stands before us.
+
+    Clients and WeChat refuse a certificate that has expired. deploy/nginx.conf and haproxy.cfg, which give each request
+    an id of their own, end bodies that come slowly, and drop headers that a client must not send. Granian does neither.
+    """
+    ours, sent_id = urlsplit(settings.PUBLIC_BASE_URL), f"doctor-{secrets.token_hex(8)}"
+    is_https = ours.scheme == "https"
+    if not (is_https or settings.DEPLOYED):
         return
-    host = ours.hostname or ""
+    client: Any = (HTTPSConnection if is_https else HTTPConnection)(ours.netloc, timeout=UPSTREAM_WITHIN_S)
     try:
-        with (
-            socket.create_connection((host, ours.port or 443), timeout=UPSTREAM_WITHIN_S) as plain,
-            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secure,
-        ):
-            certificate = secure.getpeercert() or {}
+        client.connect()
+        ends_at = ssl.cert_time_to_seconds(client.sock.getpeercert()["notAfter"]) if is_https else None
+        client.request("GET", "/health/live", headers={"X-Request-Id": sent_id})
+        own_id = client.getresponse().headers["X-Request-Id"]
     except ssl.SSLCertVerificationError as error:
-        yield Finding(
-            "certificate",
-            False,
-            f"{host} 的证书不被接受：{error.verify_message}",
-            "`certbot renew --force-renewal`；自己的机构签的：换上新的，`systemctl reload nginx`。",
-        )
-    except OSError as error:
-        why = f"{type(error).__name__}: {error}"
-        do = "nginx 在运行吗？域名解析对吗？"
-        yield Finding("own address", False, f"{settings.PUBLIC_BASE_URL} 没有反应（{why}）", do)
-    else:
-        days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
+        what = f"{ours.hostname} 的证书不被接受：{error.verify_message}"
+        do = "`certbot renew --force-renewal`；自己的机构签的：换上新的，`systemctl reload nginx`。"
+        yield Finding("certificate", False, what, do)
+        return
+    except (OSError, HTTPException) as error:
+        what = f"{settings.PUBLIC_BASE_URL} 没有反应（{type(error).__name__}: {error}）"
+        yield Finding("own address", False, what, "nginx 在运行吗？域名解析对吗？")
+        return
+    finally:
+        client.close()
+    if ends_at:
+        days = (ends_at - time.time()) / 86400
         do = "续期：`certbot renew`，再重新加载 nginx。"
-        yield Finding("certificate", days > RENEW_WITHIN_DAYS, f"{host} 的证书还有 {days:.0f} 天到期", do)
+        yield Finding("certificate", days > RENEW_WITHIN_DAYS, f"{ours.hostname} 的证书还有 {days:.0f} 天到期", do)
+    if settings.DEPLOYED:
+        what = f"deploy/nginx.conf（或 haproxy.cfg）{'没有' if own_id == sent_id else ''}在网页进程前面"
+        do = "装上它（docs/going-live.md）：没有它，几十个慢慢发内容的连接就占住所有线程。"
+        yield Finding("proxy", own_id != sent_id, what, do)
 
 
 def upstreams() -> Iterator[Finding]:
@@ -186,7 +196,7 @@ def _upstream(name: str) -> list[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(engines, settings_and_models, clocks, certificate, upstreams),
+    *(engines, settings_and_models, clocks, own_address, upstreams),
     *servers.CHECKS,
     *(roles_and_calls, scan_login, text_messages, store_of_pictures, room_for_pictures),
     *payments.CHECKS,

@@ -7,14 +7,12 @@ dead. PostgreSQL itself keeps when the archive took the last piece of its log.
 
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from socket import gethostname
-from urllib.request import Request, urlopen
 
 from django.conf import settings
 from django.db import connection
@@ -32,7 +30,6 @@ from operations.units import NAME
 
 MIN_FREE_BYTES = 1 << 30
 MIN_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's default is 768
-PROXY_WITHIN_S = 4
 NGINX_CONF, PGBACKREST_CONF = Path("/etc/nginx/nginx.conf"), Path("/etc/pgbackrest.conf")
 VMSTAT, BOOT = Path("/proc/vmstat"), Path("/proc/sys/kernel/random/boot_id")
 BASE_EVERY = timedelta(hours=26)  # a night's backup, and time for it
@@ -99,25 +96,6 @@ def nginx() -> Iterator[Finding]:
     number = min(int(figures.get("worker_connections", 512)), int(figures.get("worker_rlimit_nofile", 1024)))
     what, do = f"nginx 每个 worker 最多 {number} 个连接", f"在 {NGINX_CONF} 里调大（docs/going-live.md）。"
     yield Finding(f"nginx {gethostname()}", number >= MIN_WORKER_CONNECTIONS, what, do)
-
-
-def proxy() -> Iterator[Finding]:
-    """Check that our address leads to deploy/nginx.conf or haproxy.cfg, which give each request an id of their own.
-
-    They end bodies that come slowly, and drop headers that a client must not send. Granian does neither.
-    """
-    if not settings.DEPLOYED:
-        return
-    sent_id = f"doctor-{secrets.token_hex(8)}"
-    request = Request(settings.PUBLIC_BASE_URL + "/health/live", headers={"X-Request-Id": sent_id})  # noqa: S310
-    try:
-        with urlopen(request, timeout=PROXY_WITHIN_S) as answer:  # noqa: S310  (a setting, not a caller's address)
-            is_ours = answer.headers["X-Request-Id"] != sent_id
-    except OSError:
-        return  # the check of the certificate says so
-    what = "deploy/nginx.conf（或 haproxy.cfg）" + ("在网页进程前面" if is_ours else "没有在网页进程前面")
-    do = "装上它（docs/going-live.md）：没有它，几十个慢慢发内容的连接就占住所有线程。"
-    yield Finding("proxy", is_ours, what, do)
 
 
 def memory() -> Iterator[Finding]:
@@ -211,6 +189,6 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
 
 
 CHECKS = (
-    *(valkey_keeps, database_room, locks, disk, nginx, proxy, memory),
+    *(valkey_keeps, database_room, locks, disk, nginx, memory),
     *(trusted_proxies, breakers, background_work, backups),
 )
