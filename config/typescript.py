@@ -1,8 +1,8 @@
 """Write ``types.d.ts`` for clients out of the OpenAPI document."""
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from textwrap import indent
 from typing import Any
 
 Schema = dict[str, Any]
@@ -23,7 +23,7 @@ def types_file(document: Schema) -> str:
         for path, methods in document["paths"].items()
     }
     more = [f"export interface components {components}\n", f"export interface paths {_block(calls)}\n"]
-    return "\n".join(_indented("\n".join([_HEAD, *interfaces, *more])))
+    return "\n".join([_HEAD, *interfaces, *more])
 
 
 def _call(call: Schema) -> str:
@@ -75,14 +75,4 @@ def _object(fields: Mapping[str, Schema], required_names: list[str]) -> str:
 
 
 def _block(rows: Mapping[str, str]) -> str:
-    return "{\n" + "".join(f"{key}: {text}\n" for key, text in rows.items()) + "}"
-
-
-def _indented(text: str) -> Iterator[str]:
-    depth = 0
-    for line in text.splitlines():
-        code = line.partition("//")[0]
-        leading = len(re.match("}*", code)[0])  # type: ignore[index]
-        depth -= leading
-        yield "  " * depth + line if line else line
-        depth += code.count("{") - code.count("}") + leading
+    return "{\n" + indent("".join(f"{key}: {text}\n" for key, text in rows.items()), "  ") + "}"
