@@ -6,181 +6,174 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
-
-from devstack.errors import StackError
-from devstack.system_user import Account, run_as
+from typing import IO, Any, NamedTuple
 
 KILL_WAIT_S = 5.0
 # To remove the data of a test session, 90 MB, took more than 5 s on a busy machine.
 REMOVE_WAIT_S = 60.0
-MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Program:
-    """A program with the way to run and to end it."""
+class StackError(Exception):
+    """The stack cannot start or continue; the text is one line for the person at the terminal."""
 
-    name: str
-    argv: Sequence[str]
-    cwd: Path | None = None
-    env: Mapping[str, str] | None = None
-    account: Account | None = None
-    stop_signal: int = signal.SIGTERM
-    log: Path | None = None
+
+class Account(NamedTuple):
+    """The user and group that a program runs under."""
+
+    uid: int
+    gid: int
 
 
 class Watchdog:
-    """The process that ends our children when we are killed; see ``watchdog.py``."""
+    """The process that ends our children when we are killed, and removes ``scratch``; see ``watchdog.py``."""
 
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
-        self._groups: dict[int, int] = {}
-        self._popen = self._spawn()
+    def __init__(self, scratch: Path) -> None:
+        # With -S -I it starts in 15 ms; it needs only the standard library.
+        command = [sys.executable, "-S", "-I", str(Path(__file__).with_name("watchdog.py")), str(scratch)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, text=True)
 
-    def guard(self, pid: int, signum: int) -> None:
-        self._groups[pid] = signum
-        self._tell(f"+{pid} {signum}\n")
-
-    def release(self, pid: int) -> None:
-        self._groups.pop(pid, None)
-        self._tell(f"-{pid}\n")
-
-    def revive(self) -> bool:
-        """Start the watchdog again if it was killed. Return whether it was."""
-        if self._popen.poll() is None:
-            return False
-        self._popen = self._spawn()
-        for pid, signum in self._groups.items():
-            self._tell(f"+{pid} {signum}\n")
-        return True
+    def guard(self, pid: int, stop_signal: int) -> None:
+        """End the process group of ``pid`` when we have ended; with the signal 0 no longer."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{pid} {stop_signal}\n")
+            self._process.stdin.flush()
 
     def close(self) -> None:
-        """Let the watchdog remove the temporary directory and end."""
-        if self._popen.stdin:
-            with suppress(BrokenPipeError):
-                self._popen.stdin.close()
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(REMOVE_WAIT_S)
-
-    def _spawn(self) -> "subprocess.Popen[str]":
-        script = Path(__file__).with_name("watchdog.py")
-        return subprocess.Popen(
-            # With -S -I it starts in 15 ms; it needs only the standard library.
-            [sys.executable, "-S", "-I", str(script), str(self._run_dir)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
-
-    def _tell(self, line: str) -> None:
-        assert self._popen.stdin
-        with suppress(BrokenPipeError):  # it was killed: revive() repeats everything to the next one
-            self._popen.stdin.write(line)
-            self._popen.stdin.flush()
+            self._process.wait(REMOVE_WAIT_S)
 
 
-def try_lock(file: IO[str]) -> bool:
-    """Lock ``file`` until the last process that inherits it ends. Return False if another process has the lock."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
+@dataclass(eq=False)
 class Child:
-    """One program that we start and stop; it inherits the files ``fds``."""
+    """A program that runs in a process group of its own; it inherits the files ``fds``."""
 
-    def __init__(self, program: Program, watchdog: Watchdog, fds: Sequence[int] = ()) -> None:
-        self.program, self._watchdog, self._fds = program, watchdog, fds
-        self._popen: subprocess.Popen[bytes] | None = None
+    name: str
+    argv: Sequence[str]
+    watchdog: Watchdog
+    cwd: Path
+    env: Mapping[str, str]
+    fds: Sequence[int] = ()
+    account: Account | None = None  # None: our own
+    stop_signal: int = signal.SIGTERM
+    log: Path | None = None  # None: our terminal
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
-    def name(self) -> str:
-        return self.program.name
-
-    @property
-    def pid(self) -> int | None:
-        return self._popen.pid if self._popen else None
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def start(self) -> None:
-        """Start the program in a process group of its own.
+        """Start the program.
 
         :raises StackError: it cannot be started.
         """
-        program = self.program
-        log = _open_log(program.log) if program.log else None
+        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if self.log else None
         try:
-            self._popen = subprocess.Popen(
-                program.argv,
-                cwd=program.cwd,
-                env=program.env,
+            self._process = subprocess.Popen(
+                self.argv,
+                cwd=self.cwd,
+                env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT if log is not None else None,
-                pass_fds=self._fds,
+                stderr=None if log is None else subprocess.STDOUT,
+                pass_fds=self.fds,
                 start_new_session=True,
-                **run_as(program.account),
+                **as_account(self.account),
             )
         except (OSError, subprocess.SubprocessError) as error:
-            raise StackError(f"Cannot start {program.name}: {error}") from error
+            raise StackError(f"Cannot start {self.name}: {error}") from error
         finally:
             if log is not None:
                 os.close(log)
-        self._watchdog.guard(self._popen.pid, program.stop_signal)
+        self.watchdog.guard(self.pid, self.stop_signal)
 
-    def exit_code(self) -> int | None:
-        """Return the exit code, or None while it runs. If it has ended, kill what is left of its process group."""
-        if self._popen is None:
-            return 0
-        code = self._popen.poll()
-        if code is not None:
-            self._forget(self._popen.pid)
-        return code
+    def has_ended(self) -> bool:
+        """Tell whether it has ended; what it has started is killed then."""
+        if self._process is None or self._process.returncode is not None:
+            return True
+        if self._process.poll() is None:
+            return False
+        self._kill_group()
+        return True
 
-    def reason(self, code: int) -> str:
-        """Return in a few words why it ended with ``code``."""
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    def reason(self) -> str:
+        """Say why it ended: the last complaint of its log, the signal, or the exit code."""
+        code = self._process.returncode if self._process else 0
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        lines = self.log.read_text(errors="replace").splitlines() if self.log and self.log.exists() else []
+        return complaint(lines) or f"exit code {code}"
 
     def ask_to_stop(self) -> None:
-        if self._popen and self._popen.poll() is None:
-            self._popen.send_signal(self.program.stop_signal)
+        if self._process and not self.has_ended():
+            self._process.send_signal(self.stop_signal)
 
-    def wait_or_kill(self, deadline: float) -> bool:
-        """Wait for its end until ``deadline`` (``time.monotonic``), then kill it. Return False if it was killed."""
-        if self._popen is None:
-            return True
-        try:
-            self._popen.wait(max(0.0, deadline - time.monotonic()))
-            in_time = True
-        except subprocess.TimeoutExpired:
-            in_time = False
-        self._forget(self._popen.pid)
-        self._popen.wait(KILL_WAIT_S)
-        self._popen = None
-        return in_time
+    def wait_or_kill(self, deadline: float) -> None:
+        """Wait for its end until ``deadline`` (``time.monotonic``), then kill it."""
+        if self._process and self._process.returncode is None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(0.0, deadline - time.monotonic()))
+            self._kill_group()
+            self._process.wait(KILL_WAIT_S)
 
-    def _forget(self, pid: int) -> None:
+    def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        self._watchdog.release(pid)
+            os.killpg(self.pid, signal.SIGKILL)
+        self.watchdog.guard(self.pid, 0)
 
 
-def _open_log(path: Path) -> int:
-    """Open a log for appending, readable for its owner only. A log above ``MAX_LOG_BYTES`` is emptied first."""
-    too_large = path.exists() and path.stat().st_size > MAX_LOG_BYTES
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0), 0o600)
+def as_account(account: Account | None) -> dict[str, Any]:
+    """Return the options that make ``subprocess`` change to ``account``; none for our own."""
+    return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
-def stop_all(children: Iterable[Child], grace_s: float) -> list[str]:
-    """Stop ``children`` at the same time and return the names of those that had to be killed."""
+def complaint(lines: list[str]) -> str:
+    """Return the line of a program's output that says why it ended."""
+    for mark in ("No space left on device", "FATAL:", "error:", "PANIC:", "ERROR:"):
+        for line in reversed(lines[-40:]):
+            if mark in line:
+                return "the disk is full." if mark.startswith("No space") else line.strip()
+    return lines[-1].strip() if lines else ""
+
+
+def stop_all(children: Iterable[Child], grace_s: float) -> None:
+    """Stop ``children`` at the same time, and kill those that take longer than ``grace_s``."""
     children = list(children)
     for child in children:
         child.ask_to_stop()
     deadline = time.monotonic() + grace_s
-    return [child.name for child in children if not child.wait_or_kill(deadline)]
+    for child in children:
+        child.wait_or_kill(deadline)
+
+
+def file_lock(path: Path, text: str, patience_s: float = 0, idle: Callable[[], None] = lambda: None) -> IO[str]:
+    """Lock ``path`` until the last process that inherits the file has ended, and write ``text`` into it.
+
+    :param idle: waits a moment; called as long as another process has the lock.
+    :raises StackError: another one has it after ``patience_s``; the error has the other one's text.
+    """
+    file = path.open("a+")
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                with file:
+                    raise StackError(f"It is already running here: {file.read() or 'just starting'}.") from None
+            idle()
+    file.truncate(0)
+    file.write(text)
+    file.flush()
+    return file

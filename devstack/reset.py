@@ -3,17 +3,15 @@
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
 from core import bootstrap
-from devstack import preflight
-from devstack.errors import StackError
-from devstack.process import try_lock
-from devstack.supervisor import ROOT, URLS
+from devstack.process import StackError, file_lock
+from devstack.supervisor import ROOT, URLS, in_words, state_directory
 
-LOCKS = ("up.lock", "postgres.lock", "valkey.lock")
+LOCKS = {"up.lock", "engines.lock"}
 
 
 def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
@@ -23,36 +21,34 @@ def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
     """
     with ExitStack() as stack:
         for name in LOCKS:
-            if not try_lock(stack.enter_context((state_dir / name).open("a"))):
-                raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).")
-        names = sorted(_remove_all(state_dir, keep={*LOCKS, "media"}))
-        if pictures and pictures.is_dir() and list(_remove_all(pictures, keep={".gitkeep"})):
+            stack.enter_context(file_lock(state_dir / name, "make reset"))
+        names = sorted(_remove_all(state_dir, keep=LOCKS | {"media"}))
+        if pictures and pictures.is_dir() and _remove_all(pictures, keep={".gitkeep"}):
             names.append("pictures")
         return names
 
 
-def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
-    for path in folder.iterdir():
-        if path.name in keep:
-            continue
+def _remove_all(folder: Path, keep: Collection[str]) -> list[str]:
+    paths = [path for path in folder.iterdir() if path.name not in keep]
+    for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-        yield path.name
+    return [path.name for path in paths]
 
 
 def main() -> int:
     """Reset the state directory and return the exit code for the shell."""
     try:
         bootstrap.load_dotenv(ROOT / ".env")
-        state_dir = preflight.state_directory(os.environ, ROOT)
+        state_dir = state_directory(os.environ)
         media = Path(os.environ.get("MEDIA_ROOT") or bootstrap.default_media_root(state_dir, ROOT))
         # With a server that is not embedded the rows stay, and still refer to their pictures.
         is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
         names = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)
     except (StackError, OSError, ValueError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {in_words(error)}", file=sys.stderr)
         return 1
     print("Forgotten: " + (", ".join(names) or "there was nothing") + ".")
     for name in URLS:

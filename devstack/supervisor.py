@@ -1,39 +1,35 @@
 """``make up``: start engines, web, workers and beat, after preparing the database, and keep them running."""
 
 import errno
+import http.client
 import json
 import os
 import re
 import shutil
 import signal
+import socket
+import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
-from typing import IO, NoReturn
+from typing import Any, NoReturn
 
 from core import bootstrap
-from devstack import preflight
 from devstack.engines import Engines
-from devstack.errors import StackError
-from devstack.process import Child, Program, stop_all, try_lock
+from devstack.process import Child, StackError, file_lock, stop_all
 from operations import units
 
 ROOT = Path(__file__).resolve().parents[1]
-URLS = ("DATABASE_URL", "REDIS_URL")
+URLS = {"DATABASE_URL": "PostgreSQL", "REDIS_URL": "Valkey"}
 DEPLOYED = ("config.settings.practice", "config.settings.production")
 TICK_S = 0.05
 STOP_GRACE_S = 8.0
 READY_TIMEOUT_S = 120.0
-# A child that has run this long is restarted at once if it ends; one that keeps ending waits longer each time.
-SOUND_LIFE_S = 5.0
-BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+RESTART_AFTER_S = 1.0  # or what ends at its start would keep a core busy
 WORKERS = {"money": 4, "now": 2, "bulk": 2}  # each queue of the settings, and the threads of its worker
 
 
@@ -41,55 +37,19 @@ class Stopped(Exception):
     """A signal has asked us to stop."""
 
 
-class Keeper:
-    """Restart one child whenever it ends."""
-
-    def __init__(self, child: Child) -> None:
-        self.child = child
-        self.failures = 0
-        self._started_at = 0.0
-        self._due_at: float | None = None
-
-    def start(self, now: float) -> None:
-        self._due_at = None
-        self._started_at = now
-        self.child.start()
-
-    def look_after(self, now: float) -> None:
-        """Check whether the child has ended, and start it again when it is time."""
-        if self._due_at is None:
-            if (code := self.child.exit_code()) is None:
-                return
-            self.failures = 0 if now - self._started_at > SOUND_LIFE_S else self.failures + 1
-            wait_s = BACK_OFF_S[min(self.failures, len(BACK_OFF_S) - 1)]
-            when = f"in {wait_s:g} s" if wait_s else "now"
-            say(f"{self.child.name} ended ({self.child.reason(code)}); starting it again {when}")
-            self._due_at = now + wait_s
-        if now >= self._due_at:
-            try:
-                self.start(now)
-            except StackError as error:
-                self.failures += 1
-                self._due_at = now + BACK_OFF_S[min(self.failures, len(BACK_OFF_S) - 1)]
-                say(str(error))
-
-
 class Supervisor:
     """One run of the stack. Children get ``environ`` and the URLs of the embedded engines."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = dict(environ)
-        self.state_dir = preflight.state_directory(environ, ROOT)
+        self.state_dir = state_directory(environ)
         self.host = environ.get("BIND") or "127.0.0.1"
-        self.port = preflight.read_port(environ.get("PORT") or "8000")
-        self.keepers: list[Keeper] = []
+        self.port = port_number(environ.get("PORT") or "8000")
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  (compared, not bound)
+        self.base_url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        self.children: list[Child] = []
         self._parent = os.getppid() if environ.get("UP_ENDS_WITH_PARENT") else None
         self._stop = False
-
-    @property
-    def base_url(self) -> str:
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  (compared, not bound)
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def run(self, *, engines_alone: bool = False) -> None:
         """Start everything, keep it running, and stop it all on a signal.
@@ -97,107 +57,79 @@ class Supervisor:
         :param engines_alone: start only the engines, so that a backup can be restored.
         :raises StackError: it cannot start; nothing is left running.
         """
+        # A shell may have set SIGINT to be ignored (a job in the background), but Ctrl-C must still stop us. An ignored
+        # SIGHUP stays so, because that is how nohup works.
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # Keep an ignored SIGHUP ignored, because that is how nohup works. A shell may have set SIGINT to be ignored
-            # (a job in the background), but Ctrl-C must still stop us.
             if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
                 signal.signal(signum, self._ask_to_stop)
         with ExitStack() as stack, suppress(Stopped):
-            lock = stack.enter_context(self._only_one())
-            self._check()
+            owner = f"{self.base_url} (process {os.getpid()})"
+            stack.enter_context(file_lock(self.state_dir / "up.lock", owner))
+            check_port_free(self.host, self.port)
             # Each process leaves a file of metrics behind, and a scrape would read the old ones too.
             shutil.rmtree(self.state_dir / "metrics", ignore_errors=True)
             engines = self._start_engines(stack)
             if engines_alone:
                 say("The engines run, and nothing else. Ctrl-C stops them.")
-                self._look_after_for_ever(engines)
-            accounts = self._prepare(engines)
-            web, *background = self._services(stack, engines, lock)
+                self._look_after_for_ever()
+            accounts = self._prepare()
+            web, *background = self._services(engines)
+            stack.callback(stop_all, [web, *background], STOP_GRACE_S)
+            stack.callback(say, "Stopping")
             # Start the others only when the web server answers: their imports would delay it.
-            self._start(web)
-            self._wait_until_it_answers()
-            self._start(*background)
-            say(self._welcome(accounts))
-            self._look_after_for_ever(engines)
-
-    def _only_one(self) -> IO[str]:
-        """Take the lock of this state directory, so that a second supervisor refuses to start.
-
-        Our services inherit it. So it shows also that those of a killed supervisor have not ended yet: wait for them.
-
-        :raises StackError: another supervisor is running here.
-        """
-        lock = (self.state_dir / "up.lock").open("a+")
-        deadline = time.monotonic() + STOP_GRACE_S + 2
-        while not try_lock(lock):
-            lock.seek(0)
-            text = lock.read().strip()
-            owner = re.search(r"process (\d+)", text)
-            if not owner or runs(int(owner[1])) or time.monotonic() > deadline:
-                raise StackError(f"It is already running here: {text or 'just starting'}.")
-            self._pause()
-        lock.truncate(0)
-        lock.write(f"{self.base_url} (process {os.getpid()})")
-        lock.flush()
-        return lock
-
-    def _check(self) -> None:
-        if self.environ.get("DJANGO_SETTINGS_MODULE") in DEPLOYED:
-            for name in URLS:
-                if not self.environ.get(name):
-                    raise StackError(f"{name} is not set: production has no embedded engines.")
-        preflight.check_port_free(self.host, self.port)
+            web.start()
+            self._wait_until_it_answers(web)
+            for child in background:
+                child.start()
+            self.children += [web, *background]
+            base = self.environ.get("PUBLIC_BASE_URL") or self.base_url
+            addresses = f"API    {base}/\nDocs   {base}/docs/\nAdmin  {base}/admin/"
+            say(f"\n{addresses}\n\n{accounts}\n\nCtrl-C stops everything.")
+            self._look_after_for_ever()
 
     def _start_engines(self, stack: ExitStack) -> Engines:
         missing = [name for name in URLS if not self.environ.get(name)]
+        if missing and self.environ.get("DJANGO_SETTINGS_MODULE") in DEPLOYED:
+            raise StackError(f"{missing[0]} is not set: production has no embedded engines.")
         if missing:
-            say("Starting " + " and ".join({"DATABASE_URL": "PostgreSQL", "REDIS_URL": "Valkey"}[m] for m in missing))
+            say("Starting " + " and ".join(URLS[name] for name in missing))
         engines = stack.enter_context(Engines(self.state_dir, missing=missing, idle=self._pause))
         self.environ |= engines.urls
+        self.children += engines.children.values()
+        # By this file commands in another terminal find the engines (config/settings/readers.py).
         note = self.state_dir / "engines.json"
         stack.callback(note.unlink, missing_ok=True)
-        leave_note(note, json.dumps(engines.urls | {"PORT": str(self.port)}), engines.run_dir)
-        self.keepers += map(Keeper, engines.engines)
+        note.touch(0o600)
+        note.write_text(json.dumps(engines.urls | {"PORT": str(self.port)}), "utf-8")
         return engines
 
-    def _prepare(self, engines: Engines) -> str:
+    def _prepare(self) -> str:
         """Bring the database up to date with `manage.py prepare`. Return its output, which names the accounts.
 
         :raises StackError: it failed; the text says why.
         """
         say("Preparing the database")
-        log = self.state_dir / "prepare.log"
-        log.unlink(missing_ok=True)
-        argv = (sys.executable, str(ROOT / "manage.py"), "prepare")
-        environ = self.environ | {"PYTHONIOENCODING": "utf-8"}
-        child = Child(Program("prepare", argv, cwd=ROOT, env=environ, log=log), engines.watchdog)
-        try:
-            child.start()
-            while (code := child.exit_code()) is None:
-                self._pause()
-            text = log.read_text("utf-8", errors="replace").strip()
-        finally:
-            stop_all([child], STOP_GRACE_S)
-            log.unlink(missing_ok=True)  # it holds passwords
-        if code:
+        result = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "prepare"],
+            cwd=ROOT,
+            env=self.environ | {"PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self._pause()  # Ctrl-C has ended it, too
+        text = result.stdout.strip()
+        if result.returncode:
             # An error that the command reports itself is its last line; a traceback is shown whole.
             reason = re.search(r"^(?:Command)?Error: (.+)\Z", text, re.MULTILINE)
             raise StackError(reason[1] if reason else f"The database cannot be prepared:\n{text}")
         return text
 
-    def _services(self, stack: ExitStack, engines: Engines, lock: IO[str]) -> list[Keeper]:
-        children = [Child(program, engines.watchdog, [lock.fileno()]) for program in self._programs()]
-        stack.callback(stop_all, children, STOP_GRACE_S)
-        stack.callback(say, "Stopping")
-        return [Keeper(child) for child in children]
-
-    def _start(self, *keepers: Keeper) -> None:
-        for keeper in keepers:
-            keeper.start(time.monotonic())
-            self.keepers.append(keeper)
-
-    def _programs(self) -> list[Program]:
-        """Return the programs to run, as the units of ``deploy/`` have them: the web server first, then the others."""
+    def _services(self, engines: Engines) -> list[Child]:
+        """Return what to run, as the units of ``deploy/`` have it: the web server first, then the others."""
         # Hide Celery's long warning about running as root, which does not matter on a developer's machine.
         calm = {"PYTHONWARNINGS": "ignore:You're running the worker"}
         # WARNING, because beat would log a line every few seconds and bury the others.
@@ -209,27 +141,41 @@ class Supervisor:
             commands[f"worker@{queue}"] = units.command(f"worker@{queue}", *level, *pool)
         commands["beat"] = units.command("beat", *level)
         return [
-            Program(name.replace("@", " "), argv, cwd=ROOT, env=units.environment(name) | calm | self.environ)
+            Child(
+                name=name.replace("@", " "),
+                argv=argv,
+                watchdog=engines.watchdog,
+                cwd=ROOT,
+                env=units.environment(name) | calm | self.environ,
+                fds=[engines.lock.fileno()],
+            )
             for name, argv in commands.items()
         ]
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_it_answers(self, web: Child) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while not answers(f"{self.base_url}/health/live"):
-            for keeper in self.keepers:
-                keeper.look_after(time.monotonic())
-                if keeper.failures > 2:
-                    raise StackError(f"{keeper.child.name} does not stay up; the reason is above.")
+        while not answers(self.base_url):
+            if web.has_ended():
+                raise StackError(f"web did not start ({web.reason()}); why stands above.")
             if time.monotonic() > deadline:
                 raise StackError(f"The server did not answer within {READY_TIMEOUT_S:.0f} s.")
             self._pause()
 
-    def _look_after_for_ever(self, engines: Engines) -> NoReturn:
+    def _look_after_for_ever(self) -> NoReturn:
+        """Start again whatever has ended."""
+        due_at: dict[Child, float] = {}
         while True:
-            if engines.watchdog.revive():
-                say("watchdog ended; started it again")
-            for keeper in self.keepers:
-                keeper.look_after(time.monotonic())
+            now = time.monotonic()
+            for child in self.children:
+                if child not in due_at and child.has_ended():
+                    say(f"{child.name} ended ({child.reason()}); starting it again")
+                    due_at[child] = now + RESTART_AFTER_S
+                elif due_at.get(child, now + 1) <= now:
+                    del due_at[child]
+                    try:
+                        child.start()
+                    except StackError as error:  # it is tried again
+                        say(str(error))
             self._pause()
 
     def _pause(self) -> None:
@@ -241,13 +187,8 @@ class Supervisor:
             raise Stopped
         time.sleep(TICK_S)
 
-    def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
+    def _ask_to_stop(self, *_: Any) -> None:
         self._stop = True
-
-    def _welcome(self, accounts: str) -> str:
-        base = self.environ.get("PUBLIC_BASE_URL") or self.base_url
-        addresses = f"API    {base}/\nDocs   {base}/docs/\nAdmin  {base}/admin/"
-        return f"\n{addresses}\n\n{accounts}\n\nCtrl-C stops everything."
 
 
 def one_server(*more: str) -> list[str]:
@@ -261,42 +202,47 @@ def one_server(*more: str) -> list[str]:
     return ["config.asgi:application" if word == "config.wsgi:application" else word for word in words]
 
 
-def runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return error.errno != errno.ESRCH  # another account's
-    return True
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Return the directory of the stack's data, STATE_DIR or ``.dev`` in the project. Make it if it is missing."""
+    path = Path(environ.get("STATE_DIR") or ROOT / ".dev").resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
-def answers(url: str) -> bool:
-    """Tell whether ``url`` gives any HTTP response."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def port_number(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise StackError(f"PORT has a bad value ({text!r}): a number from 1 to 65535 is needed.")
+
+
+def check_port_free(host: str, port: int) -> None:
+    """Check that we can listen on ``host`` and ``port``.
+
+    :raises StackError: another program uses the port, or we may not.
+    """
     try:
-        opener.open(url, timeout=2).close()
-    except urllib.error.HTTPError:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except (OSError, UnicodeError) as error:
+        raise StackError(
+            f"Port {port} is taken by another program, or not free to us: set PORT to another one ({error})."
+        ) from error
+
+
+def answers(base_url: str) -> bool:
+    """Tell whether the server gives any HTTP response."""
+    with suppress(OSError, http.client.HTTPException):
+        connection = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=2)
+        connection.request("GET", "/health/live")
+        connection.getresponse()
+        connection.close()
         return True
-    except OSError:
-        return False
-    return True
+    return False
 
 
 def say(text: str) -> None:
     # If the terminal is gone (a closed window, `| head`), go on without it.
     with suppress(OSError):
         print(text, flush=True)
-
-
-def leave_note(note: Path, text: str, run_dir: Path) -> None:
-    """Make the file ``note`` with ``text``, readable for our account only, as a link into ``run_dir``.
-
-    When the engines end, for whatever reason, ``run_dir`` is removed, and the note cannot be read any more.
-    """
-    target = run_dir / note.name
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    note.unlink(missing_ok=True)
-    note.symlink_to(target)
 
 
 def main(words: list[str]) -> int:
@@ -310,10 +256,17 @@ def main(words: list[str]) -> int:
     try:
         bootstrap.load_dotenv(ROOT / ".env")
         Supervisor(os.environ).run(engines_alone=options.engines)
-    except (StackError, ValueError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"Error: {'the disk is full.' if error.errno == errno.ENOSPC else error}", file=sys.stderr)
+    except (StackError, OSError, ValueError) as error:
+        print(f"Error: {in_words(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def in_words(error: Exception) -> str:
+    """Return one line for the person at the terminal."""
+    match error:
+        case OSError(errno=errno.ENOSPC):
+            return "the disk is full."
+        case PermissionError():
+            return f"{error.filename} belongs to another account."
+    return str(error)

@@ -22,25 +22,14 @@ from typing import Any
 import pytest
 
 from devstack.engines import DATABASE, Engines
-from devstack.errors import StackError
-from devstack.process import Watchdog
+from devstack.process import StackError
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "postgres"
 _OURS = "PYTEST_ENGINES"  # tells workers which of the two variables lead to no engine, so that each starts its own
 # A session that is killed needs no care: the watchdog stops its engines.
 _engines: list[Engines] = []
-
-
-class EnginesOfTests(Engines):
-    """Engines that begin with a copy of the kept data directory, where there is one."""
-
-    has_migrated = False
-
-    def _start(self, run: Path, watchdog: Watchdog) -> None:
-        if "DATABASE_URL" in self._missing:
-            self.has_migrated = copy_migrated(run / "data")
-        super()._start(run, watchdog)
+_has_migrated = False
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,8 +48,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 def _start(missing: list[str]) -> None:
     if not missing:
         return
+    global _has_migrated
+    template = migrated_home() if "DATABASE_URL" in missing else None
+    _has_migrated = template is not None
     try:
-        _engines.append(EnginesOfTests(missing=missing, durable=False).start())
+        _engines.append(Engines(missing=missing, durable=False, template=template).start())
     except StackError as error:
         raise pytest.UsageError(str(error)) from error
     os.environ.update(_engines[0].urls)
@@ -74,13 +66,13 @@ def pytest_unconfigure() -> None:
 
 def database_to_copy() -> dict[str, Any]:
     """Return the settings with which pytest-django copies the migrated database, or applies the migrations itself."""
-    return {"TEMPLATE": DATABASE, "MIGRATE": False} if any(one.has_migrated for one in _engines) else {}
+    return {"TEMPLATE": DATABASE, "MIGRATE": False} if _has_migrated else {}
 
 
-def copy_migrated(home: Path) -> bool:
-    """Put a data directory whose database has all migrations into the ``home`` of engines, before their first start.
+def migrated_home() -> Path | None:
+    """Return the home of engines whose database has all migrations, for others to begin with; make it if need be.
 
-    False where none can be made: then who needs them applies the migrations, and shows what is wrong with one.
+    None where none can be made: then who needs it applies the migrations, and shows what is wrong with one.
     """
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -89,11 +81,9 @@ def copy_migrated(home: Path) -> bool:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not kept.exists():
                 _make(kept)
-            shutil.copytree(kept, home, symlinks=True, dirs_exist_ok=True)
     except (OSError, StackError, subprocess.CalledProcessError):
-        shutil.rmtree(home / "postgres", ignore_errors=True)
-        return False
-    return True
+        return None
+    return kept
 
 
 def _fingerprint() -> str:

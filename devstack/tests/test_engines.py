@@ -12,9 +12,8 @@ import psycopg
 import pytest
 import redis
 
-from devstack import binaries, system_user
-from devstack.engines import Engines, temporary_directory
-from devstack.errors import StackError
+from devstack.engines import Engines, copies, programs_for
+from devstack.process import StackError
 from tests.processes import assert_all_gone, family, plain_environ, until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has an account to give up")
@@ -59,8 +58,8 @@ def test_allows_three_hundred_connections_and_speaks_utf8(engines):
 
 
 def test_a_second_owner_of_the_same_data_is_refused(engines, home, monkeypatch):
-    monkeypatch.setattr("devstack.engines.LEFTOVER_TIMEOUT_S", 0.1)
-    with pytest.raises(StackError, match="Another process still uses"):
+    monkeypatch.setattr("devstack.engines.LEFTOVER_S", 0.1)
+    with pytest.raises(StackError, match="It is already running here"):
         Engines(home, missing=["REDIS_URL"]).start()
 
 
@@ -92,10 +91,10 @@ def connect(path):
 
 @as_root
 def test_as_root_no_other_account_gets_at_the_servers_or_their_files(engines, home):
-    assert 0 not in {psutil.Process(engine.pid).uids().effective for engine in engines.engines}
+    assert 0 not in {psutil.Process(engine.pid).uids().effective for engine in engines.children.values()}
     assert stat.S_IMODE(home.parent.stat().st_mode) == 0o700  # nothing was opened for the servers
     sockets = engines.run_dir / "s"
-    postgres, valkey = (f"/proc/{engine.pid}/cwd" for engine in engines.engines)
+    postgres, valkey = (f"/proc/{engine.pid}/cwd" for engine in engines.children.values())
     attempts = [
         lambda: connect(sockets / ".s.PGSQL.5432"),
         lambda: connect(sockets / "vk.sock"),
@@ -109,9 +108,9 @@ def test_as_root_no_other_account_gets_at_the_servers_or_their_files(engines, ho
 
 
 def test_what_was_committed_stays_when_both_servers_are_killed_and_nothing_is_left(engines):
-    processes = [process for engine in engines.engines for process in family(engine.pid or 0)]
+    processes = [process for engine in engines.children.values() for process in family(engine.pid)]
     assert len(processes) > 2
-    for engine in engines.engines:
+    for engine in engines.children.values():
         os.kill(engine.pid, signal.SIGKILL)
 
     engines.stop()
@@ -150,21 +149,20 @@ def test_a_foreign_pid_file_and_data_of_the_account_nobody_do_not_stop_the_start
 
     with Engines(home) as engines:
         assert read(engines) == (["一"], ["一"])
-        postgres = engines.engines[0]
+        postgres = engines.children["postgres"]
         assert int(pid_file.read_text().split()[0]) == postgres.pid
-        owners = {psutil.Process(engine.pid).uids().effective for engine in engines.engines}
+        owners = {psutil.Process(engine.pid).uids().effective for engine in engines.children.values()}
         assert nobody.pw_uid not in owners | {path.stat().st_uid for path in (home / "postgres").rglob("*")}
         os.kill(postgres.pid, signal.SIGINT)  # as at a shutdown
-        assert until(lambda: postgres.exit_code() is not None, 90)
-        assert postgres.exit_code() == 0
-        assert "database system is shut down" in postgres.program.log.read_text()
+        assert until(postgres.has_ended, 90)
+        assert "database system is shut down" in postgres.log.read_text()
 
 
 def test_says_in_one_line_why_a_server_does_not_start_and_makes_a_half_made_directory_anew(tmp_path):
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
     with Engines(tmp_path, missing=["DATABASE_URL"], durable=False) as engines:
-        assert list(engines.urls) == ["DATABASE_URL"] and engines.engines[0].is_ready()
+        assert list(engines.urls) == ["DATABASE_URL"]
     (tmp_path / "postgres" / "PG_VERSION").write_text("9.6\n")
 
     with pytest.raises(StackError) as error:
@@ -175,27 +173,10 @@ def test_says_in_one_line_why_a_server_does_not_start_and_makes_a_half_made_dire
     assert "\n" not in str(error.value)
 
 
-@as_root
-def test_as_root_data_of_a_persons_account_stays_with_it(tmp_path):
-    person = next(entry for entry in pwd.getpwall() if entry.pw_uid and entry.pw_name not in system_user.UNPRIVILEGED)
-    os.chown(tmp_path, person.pw_uid, person.pw_gid)
+def test_programs_out_of_reach_are_copied(tmp_path):
+    found = copies(programs_for(None, tmp_path), tmp_path)
 
-    account = system_user.account_for(tmp_path)
+    versions = [subprocess.check_output([program, "--version"], text=True) for program in found]
 
-    assert account and (account.name, account.uid) == (person.pw_name, person.pw_uid)
-
-
-def test_programs_out_of_reach_are_copied(monkeypatch, tmp_path):
-    monkeypatch.setattr(binaries, "_can_run", lambda path, account: False)
-    account = system_user.account_for(tmp_path) or system_user.Account("me", os.geteuid(), os.getegid())
-    scratch = temporary_directory()
-
-    copy = binaries.reachable_binaries(account, scratch)
-    versions = [
-        subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-        for program in (copy.initdb, copy.postgres, copy.valkey)
-    ]
-
-    assert all(scratch in program.parents for program in (copy.initdb, copy.postgres, copy.valkey))
+    assert all(tmp_path in program.parents for program in found)
     assert ["PostgreSQL" in versions[0], "PostgreSQL" in versions[1], "alkey" in versions[2]] == [True] * 3
-    subprocess.run(["rm", "-r", scratch], check=True)

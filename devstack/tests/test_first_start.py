@@ -6,7 +6,15 @@ import sys
 
 import pytest
 
+from devstack.process import StackError
+from devstack.supervisor import port_number
 from tests.processes import ROOT, plain_environ
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "http", "-1", "8e3", "８０００"])
+def test_a_port_that_is_none_is_named(text):
+    with pytest.raises(StackError, match="PORT has a bad value"):
+        port_number(text)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devstack.engines import Engines
-from devstack.errors import StackError
+from devstack.process import StackError
 from devstack.reset import main, reset
 from devstack.supervisor import ROOT
 
@@ -67,11 +67,11 @@ def test_pictures_are_kept_where_reset_looks_for_them():
 
 def test_forgets_all_data_but_nothing_while_an_engine_runs(home):
     with Engines(home, missing=["REDIS_URL"]) as engines:
-        with pytest.raises(StackError, match="It is running"):
+        with pytest.raises(StackError, match="It is already running here"):
             reset(home)
 
         assert (home / "valkey").is_dir()
-        assert engines.engines[0].is_ready()
+        assert not engines.children["valkey"].has_ended()
     (home / "root-password").write_text("geheim")
 
     assert reset(home) == ["root-password", "valkey", "valkey.log"]

@@ -354,7 +354,7 @@ def test_a_frozen_valkey_holds_no_call(trainee, monkeypatch):
         monkeypatch.setattr(client, "_lines", threading.local())
         monkeypatch.setattr(client, "connection_pool", redis.ConnectionPool.from_url(engines.urls["REDIS_URL"]))
         trainee.get(LIST)
-        [server] = engines.engines
+        server = engines.children["valkey"]
         os.kill(server.pid, signal.SIGSTOP)
         try:
             took = []

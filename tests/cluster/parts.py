@@ -2,6 +2,7 @@
 
 import csv
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -14,8 +15,8 @@ import psycopg
 import redis
 import requests
 
-from devstack.binaries import reachable_binaries
-from devstack.system_user import Account
+from devstack.engines import programs_for
+from devstack.process import Account
 from operations import units
 from tests.cluster.machines import HERE, NET, Machine, disk
 from tests.kit import deployed
@@ -46,7 +47,7 @@ class Installation:
         home.chmod(0o755)
         self.home = home
         self.uses_bucket = False
-        programs = reachable_binaries(Account.of(DATABASES_ACCOUNT), home)
+        programs = programs_for(Account(*pwd.getpwnam(DATABASES_ACCOUNT)[2:4]), home)
         self.valkey, self.postgres = str(programs.valkey), programs.postgres.parent
         self.slow_disk = home / "slow_fsync.so"
         source = ROOT / "tests/cluster/slow_fsync.c"

@@ -1,6 +1,7 @@
 """A whole installation with engines of its own, as `make up` runs it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import requests
 
-from tests.engines import copy_migrated
+from tests.engines import migrated_home
 from tests.processes import Service, plain_environ, until
 
 _SHELL = """
@@ -25,7 +26,8 @@ for line in sys.stdin:
 @contextmanager
 def installation(home: Path, port: int, **environment: str) -> Iterator[str]:
     """Start one below ``home``, answer its address once it is ready, stop it at the end."""
-    copy_migrated(home)
+    if kept := migrated_home():
+        shutil.copytree(kept, home, symlinks=True, dirs_exist_ok=True)
     base = f"http://127.0.0.1:{port}"
     places = {"STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "PORT": str(port)}
     up = Service([sys.executable, "manage.py", "up"], plain_environ(**places, **environment), home / "up.log")

@@ -4,13 +4,13 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import psycopg
 import pytest
 
 from config.database import database
 from devstack.engines import Engines
+from devstack.process import stop_all
 from tests.concurrency.network import HERE, first_address_silent, ip, second_machine
 from tests.kit import free_ports
 from tests.processes import ROOT, until
@@ -71,13 +71,12 @@ def server(machine, tmp_path_factory):
     """PostgreSQL at both of our addresses; the value is its port."""
     [port] = free_ports(1)
     with Engines(tmp_path_factory.mktemp("engines"), missing=["DATABASE_URL"]) as engines:
-        [postgres] = engines.engines
-        postgres.ask_to_stop()
-        postgres.wait_or_kill(time.monotonic() + 10)
-        with (postgres.data / "pg_hba.conf").open("a") as rules:
+        postgres = engines.children["postgres"]
+        stop_all([postgres], 10)
+        with (postgres.cwd / "pg_hba.conf").open("a") as rules:
             rules.write("host all all 10.0.0.0/8 trust\n")
         options = [f"--listen_addresses={','.join(HERE)}", f"--port={port}"]
-        postgres.program = replace(postgres.program, argv=[*postgres.program.argv, *options])
+        postgres.argv = [*postgres.argv, *options]
         postgres.start()
         url = f"postgresql://app@{HERE[1]}:{port}/postgres?connect_timeout=2"
         connection = until(lambda: psycopg.connect(url), 20)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from devstack.engines import Engines
+from devstack.process import stop_all
 from tests.kit import at_once, free_ports
 from tests.processes import ROOT, ask, load, until, web_processes
 
@@ -20,13 +21,13 @@ SAYS_503 = (503, {"status": 503, "state": False, "msg": "服务暂时不可用,�
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
     with Engines(tmp_path_factory.mktemp("engines")) as engines:
-        yield {engine.url_name: engine for engine in engines.engines}
+        yield engines
 
 
 @pytest.fixture(scope="module")
 def port(engines):
     """A web process on engines of its own, with the seeded users."""
-    environ = {name: engine.url for name, engine in engines.items()} | {"ROOT_PASSWORD": PASSWORD, "DEMO_DATA": "0"}
+    environ = engines.urls | {"ROOT_PASSWORD": PASSWORD, "DEMO_DATA": "0"}
     more = {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
     subprocess.run([sys.executable, "manage.py", "prepare"], cwd=ROOT, env=os.environ | environ | more, check=True)
     with web_processes(free_ports(1), **environ) as (port,):
@@ -49,14 +50,13 @@ def recovers(port, token, within_s=30):
 
 def test_postgresql_is_away_for_a_while(port, engines):
     """The pool doubled its wait with each try: after 40 s without PostgreSQL it found out 17 s late."""
-    token, postgres = log_in(port), engines["DATABASE_URL"]
+    token = log_in(port)
 
     with busy(port, token) as answers:
-        os.kill(postgres.pid, postgres.program.stop_signal)
-        postgres.wait_or_kill(time.monotonic() + 10)
+        stop_all([engines.children["postgres"]], 10)
         time.sleep(18)  # a pool that doubles its wait looks next 28 s or more after the beginning
-        postgres.start()
-        postgres.wait_ready(lambda: time.sleep(0.02))
+        engines.children["postgres"].start()
+        engines.wait()
         recovers(port, token, within_s=8)
         after = len(answers)
         time.sleep(1)
@@ -68,7 +68,7 @@ def test_postgresql_is_away_for_a_while(port, engines):
 def test_a_frozen_postgresql_answers_503_within_5_s(port, engines):
     """The kernel still takes what is sent, so no timeout of TCP ends: we look whether the server answers at all."""
     token = log_in(port)
-    pid = engines["DATABASE_URL"].pid
+    pid = engines.children["postgres"].pid
     pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
     for one in pids:
@@ -94,11 +94,9 @@ def test_a_restart_of_valkey_fails_no_call(port, engines):
 
     with busy(port, token) as answers:
         time.sleep(0.3)
-        valkey = engines["REDIS_URL"]
-        os.kill(valkey.pid, valkey.program.stop_signal)
-        valkey.wait_or_kill(time.monotonic() + 10)
-        valkey.start()
-        valkey.wait_ready(lambda: time.sleep(0.02))
+        stop_all([engines.children["valkey"]], 10)
+        engines.children["valkey"].start()
+        engines.wait()
         recovers(port, token)
 
     assert {status for status, _ in answers} == {200}
@@ -108,7 +106,7 @@ def test_a_restart_of_valkey_fails_no_call(port, engines):
 def test_a_silent_valkey_stops_only_the_captcha(port, engines):
     token, ended = log_in(port), log_in(port)
     ask(port, "GET", "/verify", token=ended)
-    pid = engines["REDIS_URL"].pid
+    pid = engines.children["valkey"].pid
 
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -63,10 +63,10 @@ class Shop:
         machine, run = self.machine, self.machine.run
         run("pg_createcluster", self.version, "spms", "--port=5433", "--", "--auth-host=scram-sha-256")
         run("systemctl", "start", self.cluster)
-        from devstack.binaries import _valkey_server
+        from devstack.engines import programs_for
 
         valkey = machine.root / "usr/local/bin/valkey-server"
-        valkey.write_bytes(_valkey_server().read_bytes())
+        valkey.write_bytes(programs_for(None, Path()).valkey.read_bytes())
         valkey.chmod(0o755)
         run("systemd-run", "--unit=valkey", "/usr/local/bin/valkey-server", "--port", "6379", "--appendonly", "no")
         machine.write(
