@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -105,11 +104,3 @@ class TokenAuthentication(BaseAuthentication):
         if request.parser_context["view"].endpoint.access is Access.OPEN:
             return None
         raise TokenInvalid
-
-
-class TokenScheme(OpenApiAuthenticationExtension):
-    target_class = "accounts.authentication.TokenAuthentication"
-    name = "token"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "apiKey", "in": "header", "name": "authorization", "description": "登入后返回的 token,原样填写"}

@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Calls that WeChat Pay makes, not a client.
-NOT_FOR_CLIENTS = {"/pay/payResult", "/pay/notify"}
 _PAY_IN_SANDBOX = {"summary": "在沙箱里付款"}  # the only step that is no documented call
 
 
@@ -37,12 +35,7 @@ def collection(document: dict[str, Any], *, variables: dict[str, str], has_sandb
 
     :param variables: the server's ``baseUrl``, and the ``username`` and ``password`` of who logs in.
     """
-    calls = {
-        (path, method): call
-        for path, methods in document["paths"].items()
-        for method, call in methods.items()
-        if path not in NOT_FOR_CLIENTS
-    }
+    calls = {(path, method): call for path, methods in document["paths"].items() for method, call in methods.items()}
     *steps, last = [step for step in _journey() if has_sandbox or not step.path.startswith("/sandbox/")]
     paths = {step.path for step in [*steps, last]}
     rest = [Step(method, path) for path, method in calls if path not in paths]

@@ -274,19 +274,11 @@ def check_documented(response: Any) -> None:
 def _validator(path: str, key: str, hint: Any) -> Any:
     """A validator for the records of an answer, as OpenAPI 3.0 describes them."""
     # Here, because programs without settings, such as the walk of the image, use the other helpers.
-    from core.api.schema import record_name, record_schema, schema_of
+    from core.api.schema import schema_of
 
-    definitions: dict[str, Any] = {}
-
-    def refer(record: type) -> dict[str, Any]:
-        name = record_name(record)
-        if name not in definitions:
-            definitions[name] = {}
-            definitions[name] = _plain(record_schema(record, refer))
-        return {"$ref": f"#/$defs/{name}"}
-
-    schema = _plain(schema_of(hint, refer))
-    return Draft202012Validator({**schema, "$defs": definitions})
+    components: dict[str, Any] = {}
+    schema = schema_of(hint, components)
+    return Draft202012Validator(_plain(schema) | {"components": {"schemas": _plain(components)}})
 
 
 def _plain(schema: Any) -> Any:

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import errors
@@ -86,7 +85,6 @@ class SmsSendParams(Params):
     key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
 
 
-@extend_schema_field(str)
 class Roles(serializers.JSONField):
     """The number of a role; old clients send a list with one number."""
 

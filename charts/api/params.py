@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
-
 from charts.charts import PRODUCTS_BY, SERIES, STUDENTS_BY
 from core.api.params import IdList, OneOf, Params, PositiveInt, SpanParams
 
 MAX_LIMIT = 30
 
 
-@extend_schema_field(str)
 class SeriesNames(IdList):
     """Names of series with commas between them."""
 

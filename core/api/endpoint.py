@@ -32,7 +32,6 @@ class Doc:
     :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; ``NotRequired[...]`` for a key that
         `ok` does not show and only some answers have. See ``core.api.schema``.
     :param told_by: the key by whose value a client tells the shapes of `ok` apart.
-    :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
     :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` describes a field.
     :param others: further input serializers, if the body of a POST may have several forms.
     :param query: the serializer of the query parameters of a POST.
@@ -49,7 +48,6 @@ class Doc:
     params: type[Params] | None = None
     others: Sequence[type[Params]] = ()
     query: type[Params] | None = None
-    raw: Mapping[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     send: dict[str, Any] | None = None
     about: str = ""
@@ -69,7 +67,7 @@ class Endpoint:
     :param verbs: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
     :param path: the documented path; an alias shares its view and its rights.
     :param access: who may call it; without one, no caller.
-    :param docs: what Swagger UI shows; tests check real answers against it.
+    :param docs: what Swagger UI shows; tests check real answers against it. A call without it is not for clients.
     :param by_rows: for a call that needs no row: what a role may do in addition if it has the path among its rows.
     :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
     :param is_once: it takes an ``Idempotency-Key``; its view does its work in ``core.api.once.done_once``.

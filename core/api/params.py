@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 from rest_framework.request import Request
@@ -143,12 +142,14 @@ def _holds_unstorable(value: Any) -> bool:
     return False
 
 
-@extend_schema_field(
-    {"anyOf": [{"type": "boolean"}, {"type": "integer", "enum": [0, 1]}, {"type": "string", "enum": ["0", "1"]}]}
-)
+# A field that is documented neither as a text nor as a whole number has its schema as ``in_form``, for a query and a
+# form. ``in_json`` names further types of a JSON body; else a number may stand for a text, and a text for a number.
 class YesNo(serializers.BooleanField):
     """A choice that clients send as 1 or 0, also as a text or as true and false."""
 
+    in_form = {
+        "anyOf": [{"type": "boolean"}, {"type": "integer", "enum": [0, 1]}, {"type": "string", "enum": ["0", "1"]}]
+    }
     default_error_messages = {"invalid": "必须是0或1"}
 
 
@@ -163,7 +164,6 @@ class PlainText(serializers.CharField):
         return text
 
 
-@extend_schema_field(str)
 class IdList(serializers.Field[Any, Any, Any, Any]):
     """Ids: one text with commas between them, or a list. Its name belongs into ``lists``."""
 
@@ -224,9 +224,10 @@ class Between(WholeNumber):
         super().__init__(min_value=low, max_value=high, error_messages=messages, **kwargs)
 
 
-@extend_schema_field(str)  # as answers have it
 class RowId(PositiveInt):
     """The id of a row."""
+
+    in_form = {"type": "string"}  # as answers have it
 
 
 class OneOf(serializers.ChoiceField):
@@ -236,10 +237,10 @@ class OneOf(serializers.ChoiceField):
         super().__init__(choices, error_messages={"invalid_choice": f"只能是{'、'.join(choices)}"}, **kwargs)
 
 
-@extend_schema_field({"type": "string", "format": "date"})
 class Day(serializers.DateField):
     """A day of our years, as clients and sheets write it."""
 
+    in_form = {"type": "string", "format": "date"}
     default_error_messages = dict.fromkeys(("invalid", "datetime"), "必须是日期,如 2026-11-29")
 
     def __init__(self, **kwargs: Any) -> None:

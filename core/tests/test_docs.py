@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib import admin
-from django.core.management import call_command
 from django.urls import reverse
 from jsonschema import Draft4Validator
 
@@ -17,13 +16,12 @@ from accounts.errors import SidUnknown, WechatCodeSpent
 from backoffice.templatetags.backoffice import CHAPTERS, chapter_of
 from config.front import chapters
 from core.api.access import Access
-from core.api.endpoint import Doc
 from core.api.routing import endpoints
+from core.api.schema import document
 from core.errors import LoginRequired, Throttled
 
 pytestmark = pytest.mark.django_db
-CALLS = endpoints()
-TO_THE_PROVIDER = {"/pay/payResult", "/pay/notify"}
+CALLS = [call for call in endpoints() if call.docs]
 
 
 def parameters(call_doc):
@@ -36,19 +34,16 @@ def parameters(call_doc):
 
 @pytest.fixture(scope="module")
 def schema():
-    from drf_spectacular.generators import SchemaGenerator
-
-    return SchemaGenerator().get_schema(request=None, public=True)
+    return document("")
 
 
 def operation(schema, call):
     return schema["paths"][call.path.replace("<str:", "{").replace(">", "}")][call.methods[0].lower()]
 
 
-def test_the_schema_is_valid_and_complete(schema, tmp_path):
-    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
-
+def test_every_call_of_clients_is_in_the_schema_once(schema):
     assert len(schema["paths"]) == len(CALLS)
+    assert {call.path for call in endpoints()} - {call.path for call in CALLS} == {"/pay/payResult", "/pay/notify"}
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.path)
@@ -58,9 +53,6 @@ def test_every_call_is_documented(call, schema):
     assert re.search(r"[\u4e00-\u9fff]", doc["summary"]) and doc["tags"] != ["其他"]
     assert call.access.value in doc["description"]
     assert doc.get("security") == ([{}] if call.access is Access.OPEN else [{"token": []}])
-    if call.path in TO_THE_PROVIDER:
-        return
-    assert isinstance(call.docs, Doc)
     examples = doc["responses"]["200"]["content"]["application/json"]["examples"].values()
     assert any(example["value"]["state"] is True for example in examples)
     codes = {example["value"].get("code") for example in examples}

@@ -209,7 +209,7 @@ PRACTICE = PRODUCTION | {
 LOOK = """
 import django; django.setup()
 from django.conf import settings as s
-print("lbw" in s.SPECTACULAR_SETTINGS["DESCRIPTION"], end=" ")
+print("lbw" in s.API_DESCRIPTION, end=" ")
 print(s.SANDBOX, s.HINTS, s.DEMO_DATA, s.SESSION_COOKIE_SECURE, s.WECHAT_PAY_BASE_URL, s.WECHAT_OAUTH_BASE_URL)
 """
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
 import orjson
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -22,7 +21,6 @@ from permissions.selectors import role_list
 from permissions.services.roles import role_add
 
 
-@extend_schema_field(str)
 class JsonPart(serializers.Field[Any, Any, Any, Any]):
     """A list, sent as JSON or as a text that holds JSON, which is how HTML forms send it.
 

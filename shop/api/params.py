@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.handler import first_message
@@ -44,10 +43,10 @@ class ShopParams(Params):
         return errors.ParamsRefused(first_message(self.errors), status=self.wrong_status)
 
 
-@extend_schema_field({"type": "number", "minimum": 0.01, "maximum": float(MAX_PRICE)})
 class Price(serializers.DecimalField):
     """A price in yuan: above 0, with at most two decimals."""
 
+    in_form: ClassVar[dict[str, Any]] = {"type": "number", "minimum": 0.01, "maximum": float(MAX_PRICE)}
     default_error_messages = dict.fromkeys(
         ("invalid", "max_digits", "max_decimal_places", "max_whole_digits", "min_value", "max_string_length"),
         "必须是大于0、最多两位小数的数字",
@@ -227,9 +226,8 @@ class ReturnParams(OrderIdParams):
 
 
 # --- Paying --------------------------------------------------------------------------------------
-@extend_schema_field({"type": "string", "enum": TradeType.values})
 class TradeTypeText(PlainText):
-    in_json: ClassVar[dict[str, Any]] = {"type": "string", "enum": TradeType.values}
+    in_form = in_json = {"type": "string", "enum": TradeType.values}
 
 
 class PaymentParams(ShopParams):
