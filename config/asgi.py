@@ -18,9 +18,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 from config.wsgi import application as wsgi_application
 
 # isort: split
-from accounts.routing import application as socket_application
 from core.api.bodies import BODY_TIMEOUT_S, IncomingBody, body_limit
 from core.api.routing import call_find
+from sockets.routing import application as socket_application
 from uploads.decoder import HEAVY_THREADS, LIGHT_THREADS
 
 Scope = dict[str, Any]

@@ -23,25 +23,15 @@ LOOK_S = 2.0  # the channel layer may lose a message, so each socket and poll as
 RECANCEL_S = 0.1
 
 
-class Bell:
-    """Tells one socket or poll to ask Valkey again.
+class Bell(asyncio.Event):
+    """Tells one socket or poll to ask Valkey again. A ring stays until a wait takes it, so none is missed."""
 
-    A ring stays until a wait takes it, so one that comes while Valkey is being asked is not missed. As only the wait
-    sets the bell back, it cannot be done too late.
-    """
-
-    def __init__(self) -> None:
-        self._rings: asyncio.Queue[None] = asyncio.Queue(maxsize=1)
-
-    def ring(self) -> None:
-        with suppress(asyncio.QueueFull):  # one ring is enough
-            self._rings.put_nowait(None)
-
-    async def wait(self, timeout_s: float) -> None:
+    async def wait_for(self, timeout_s: float) -> None:
         """Return when the bell rings or has rung since the last wait, at the latest after ``timeout_s``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._rings.get()
+                await self.wait()
+        self.clear()
 
 
 class Hub:
@@ -73,7 +63,7 @@ class Hub:
 
     def _ring(self, sid: str) -> None:
         if bell := self._bells.get(sid):
-            bell.ring()
+            bell.set()
 
     async def _listen(self) -> None:
         while True:

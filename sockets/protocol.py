@@ -4,7 +4,7 @@ Only the namespace ``/`` exists. Events that a client emits are dropped, as in a
 for them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import orjson
 
@@ -18,89 +18,74 @@ PING_INTERVAL_MS, PING_TIMEOUTS_MS = 25_000, {3: 5_000, 4: 20_000}
 _UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}
 
 
-@dataclass(frozen=True)
-class Timing:
-    """The heartbeat in milliseconds, as the handshake announces it to the client."""
-
-    interval_ms: int
-    timeout_ms: int
-
-    @property
-    def ttl_ms(self) -> int:
-        """How long a session lasts after its client's last sign of life."""
-        return self.interval_ms + self.timeout_ms
+def lifetime_ms(version: int) -> int:
+    """Return how long a session lasts after its client's last sign of life."""
+    return PING_INTERVAL_MS + PING_TIMEOUTS_MS[version]
 
 
-def timing(version: int) -> Timing:
-    """Return the heartbeat for a version of Engine.IO."""
-    return Timing(PING_INTERVAL_MS, PING_TIMEOUTS_MS[version])
-
-
-@dataclass(slots=True)
-class Reaction:
-    """What to do after a packet. ``replies`` are encoded packets, to be sent in order."""
-
-    replies: list[str] = field(default_factory=list)
-    has_joined: bool = False
-    has_ponged: bool = False
-    is_closed: bool = False
+def greeting(sid: str) -> str:
+    """Return the first event of a client, which tells it the id of its socket."""
+    return packets.encode_event("connectSuccess", {"state": True, "status": 200, "sid": sid, "msg": "连接成功"})
 
 
 @dataclass(slots=True)
 class Peer:
     """The state of one client.
 
-    ``version`` is that of Engine.IO (3 or 4); ``is_joined``: it has entered the namespace ``/``.
+    ``version`` is that of Engine.IO (3 or 4); ``is_joined``: it has entered the namespace ``/``; ``has_ponged``: it
+    has answered a ping of ours; ``has_left``: it has said goodbye.
     """
 
+    sid: str
     version: int
     is_joined: bool = False
+    has_ponged: bool = False
+    has_left: bool = False
 
-    def receive(self, packet: Packet) -> Reaction:
-        """Change the state by one packet and return the reaction.
+    def open(self, *, upgrades: bool) -> list[str]:
+        """Return the first packets of a session. Clients of Engine.IO 3 never ask to enter ``/``: they just do."""
+        handshake = {
+            "sid": self.sid,
+            "upgrades": ["websocket"] if upgrades else [],
+            "pingInterval": PING_INTERVAL_MS,
+            "pingTimeout": PING_TIMEOUTS_MS[self.version],
+        }
+        if self.version == 3:
+            return [packets.OPEN + orjson.dumps(handshake).decode(), *self._join()]
+        return [packets.OPEN + orjson.dumps(handshake | {"maxPayload": MAX_BODY}).decode()]
+
+    def receive(self, packet: Packet) -> list[str]:
+        """Change the state by one packet; return the packets that answer it.
 
         :raises PacketError: the packet breaks the protocol; close the connection.
         """
         match packet.kind:
             case packets.PING if self.version == 3:
-                return Reaction([packets.PONG])
+                return [packets.PONG]
             case packets.PONG if self.version == 4:
-                return Reaction(has_ponged=True)
+                self.has_ponged = True
             case packets.CLOSE:
-                return Reaction(is_closed=True)
-            case packets.NOOP:
-                return Reaction()
+                self.has_left = True
             case packets.MESSAGE:
                 return self._message(packet.data)
-        raise PacketError("not for a server")
+            case packets.NOOP:
+                pass
+            case _:
+                raise PacketError("not for a server")
+        return []
 
-    def join(self, sid: str) -> str:
-        """Enter the namespace ``/`` and return the packet that confirms it; Engine.IO 3 clients never request it."""
-        self.is_joined = True
-        data = {"sid": sid} if self.version == 4 else None
-        return packets.encode_message(packets.CONNECT, data=data)
-
-    def _message(self, data: str | None) -> Reaction:
+    def _message(self, data: str | None) -> list[str]:
         kind, namespace = (packets.EVENT, "/") if data is None else packets.decode_message(data)
         if kind == packets.CONNECT and namespace != "/":
             reason = _UNKNOWN_NAMESPACE if self.version == 4 else _UNKNOWN_NAMESPACE["message"]
-            return Reaction([packets.encode_message(packets.CONNECT_ERROR, namespace, reason)])
-        if kind == packets.CONNECT:
-            return Reaction(has_joined=not self.is_joined)  # clients 2.x may ask although they have joined
+            return [packets.encode_message(packets.CONNECT_ERROR, namespace, reason)]
+        if kind == packets.CONNECT and not self.is_joined:  # clients 2.x may ask although they have joined
+            return self._join()
         if kind == packets.DISCONNECT and namespace == "/":
             self.is_joined = False
-        return Reaction()
+        return []
 
-
-def open_packet(sid: str, version: int, *, upgrades: bool) -> str:
-    """Return the first packet of a session, encoded as text."""
-    times = timing(version)
-    handshake = {
-        "sid": sid,
-        "upgrades": ["websocket"] if upgrades else [],
-        "pingInterval": times.interval_ms,
-        "pingTimeout": times.timeout_ms,
-    }
-    if version == 4:
-        handshake["maxPayload"] = MAX_BODY
-    return packets.OPEN + orjson.dumps(handshake).decode()
+    def _join(self) -> list[str]:
+        self.is_joined = True
+        data = {"sid": self.sid} if self.version == 4 else None
+        return [packets.encode_message(packets.CONNECT, data=data), greeting(self.sid)]

@@ -38,11 +38,12 @@ local function drain()
 end
 """
 
-# Begin a session. ARGV: transport, version, joined, proc, ttl_ms, next_ping_in_ms ('' for none).
+# Begin a session. ARGV: transport, version, joined, proc, address, ttl_ms, next_ping_in_ms ('' for none).
 OPEN = """
-redis.call('HSET', session, 'transport', ARGV[1], 'version', ARGV[2], 'joined', ARGV[3], 'proc', ARGV[4])
-if ARGV[6] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[6])) end
-redis.call('PEXPIRE', session, ARGV[5])
+local fields = {'transport', 'version', 'joined', 'proc', 'at'}
+for i = 1, #fields do redis.call('HSET', session, fields[i], ARGV[i]) end
+if ARGV[7] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[7])) end
+redis.call('PEXPIRE', session, ARGV[6])
 return 1
 """
 

@@ -6,6 +6,7 @@ The sockets run in asyncio and everything else in threads, so the same scripts a
 
 import re
 import secrets
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -19,8 +20,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from core.cache import sentinel, valkey
-from sockets import packets, scripts
-from sockets.protocol import Peer, timing
+from sockets import packets, protocol, scripts
+from sockets.protocol import Peer
 
 log = structlog.get_logger("sockets")
 
@@ -28,7 +29,7 @@ POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
 WEBSOCKET_TTL_MS = 60_000  # the process with the WebSocket prolongs it every LOOK_S
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
-_AT, _AT_TTL_S = "spms:sio:at:", 24 * 3600  # the sids that one address has opened
+_SESSION, _QUEUE = "spms:sio:s:", "spms:sio:q:"
 
 _BODIES = {
     name: scripts.COMMON + getattr(scripts, name.upper())
@@ -50,19 +51,14 @@ def is_sid(text: str) -> bool:
 
 def is_live(sid: str) -> bool:
     """Tell whether a client with this sid is connected."""
-    return is_sid(sid) and valkey.client().hget(_keys(sid)[0], "joined") == b"1"
+    return is_sid(sid) and valkey.client().hget(_SESSION + sid, "joined") == b"1"
 
 
 def sids_at(address: str) -> list[str]:
-    """Return the sids of the connected clients with this address; none where no sandbox keeps addresses."""
-    sids, key = [], _AT + address
-    for sid in map(bytes.decode, valkey.client().smembers(key)):
-        joined = valkey.client().hget(_keys(sid)[0], "joined")
-        if joined is None:  # it has left
-            valkey.client().srem(key, sid)
-        elif joined == b"1":
-            sids.append(sid)
-    return sids
+    """Return the sids of the connected clients with this address, in order; none where no sandbox keeps addresses."""
+    here = [b"1", address.encode()]
+    keys = {key for key in _session_keys() if valkey.client().hmget(key, "joined", "at") == here}
+    return sorted(key.decode().removeprefix(_SESSION) for key in keys)
 
 
 def emit(sid: str, event: str, data: Any) -> bool:
@@ -75,7 +71,11 @@ def emit(sid: str, event: str, data: Any) -> bool:
 
 def sessions_open() -> int:
     """Return how many clients the scan-login socket has, on all machines together."""
-    return sum(1 for _ in valkey.client().scan_iter(match="spms:sio:s:*", count=5000))
+    return sum(1 for _ in _session_keys())
+
+
+def _session_keys() -> Iterator[bytes]:
+    yield from valkey.client().scan_iter(match=_SESSION + "*", count=5000)
 
 
 async def _wake(sid: str, proc: bytes | None) -> bool:
@@ -100,7 +100,7 @@ def _sync_script(name: str) -> Any:
 
 
 def _keys(sid: str) -> list[str]:
-    return [f"spms:sio:s:{sid}", f"spms:sio:q:{sid}"]
+    return [_SESSION + sid, _QUEUE + sid]
 
 
 # --- For the sockets ----------------------------------------------------------------------------------
@@ -127,43 +127,33 @@ class Sessions:
     async def _run(self, name: str, sid: str, *args: Any) -> Any:
         return await self._scripts[name](keys=_keys(sid), args=args)
 
-    async def open(self, sid: str, transport: str, peer: Peer, address: str = "") -> None:
+    async def open(self, peer: Peer, transport: str, address: str = "") -> None:
         """Create a session; ``transport`` is ``POLLING``, ``WEBSOCKET`` or ``PLAIN``.
 
-        :param address: of the client, for :func:`sids_at`; "" keeps none.
+        :param address: of the client, for :func:`sids_at`.
         """
-        times = timing(peer.version)
         is_poll = transport == POLLING
-        ping_in: int | str = times.interval_ms if is_poll and peer.version == 4 else ""
-        proc = "" if is_poll else self.proc
-        await self._run("open", sid, transport, peer.version, int(peer.is_joined), proc, times.ttl_ms, ping_in)
-        if address:
-            async with self.client.pipeline() as pipe:
-                pipe.sadd(_AT + address, sid)
-                pipe.expire(_AT + address, _AT_TTL_S)
-                await pipe.execute()
+        ping_in = protocol.PING_INTERVAL_MS if is_poll and peer.version == 4 else ""
+        proc, ttl_ms = "" if is_poll else self.proc, protocol.lifetime_ms(peer.version)
+        args = [transport, peer.version, int(peer.is_joined), proc, address, ttl_ms, ping_in]
+        await self._run("open", peer.sid, *args)
 
     async def peer(self, sid: str) -> tuple[Peer, str] | None:
         """Load a client's state and its transport; None if the session is over."""
-        fields: list[Any] = await self.client.hmget(  # type: ignore[misc]
-            _keys(sid)[0], ["version", "joined", "transport"]
-        )
-        if fields[0] is None:
-            return None
-        version, flag, transport = fields
-        return Peer(int(version), flag == b"1"), transport.decode()
+        fields = ["version", "joined", "transport"]
+        version, flag, transport = await self.client.hmget(_SESSION + sid, fields)  # type: ignore[misc]
+        return (Peer(sid, int(version), flag == b"1"), transport.decode()) if version else None
 
-    async def apply(self, sid: str, peer: Peer, replies: list[str], *, has_ponged: bool) -> bool:
+    async def apply(self, peer: Peer, replies: list[str]) -> bool:
         """Save what the packets of one POST changed; return False if the session is over."""
-        times = timing(peer.version)
-        ping_in = times.interval_ms if has_ponged else ""
-        args = [int(peer.is_joined), times.ttl_ms, ping_in, *replies]
-        return await _wake(sid, await self._run("apply", sid, *args))
+        ping_in = protocol.PING_INTERVAL_MS if peer.has_ponged else ""
+        args = [int(peer.is_joined), protocol.lifetime_ms(peer.version), ping_in, *replies]
+        return await _wake(peer.sid, await self._run("apply", peer.sid, *args))
 
     async def poll(self, sid: str, version: int, poll: str, stamp: str, *, is_first: bool) -> list[Any]:
         """Ask what a waiting poll should do; the words and details are those of ``scripts.POLL``."""
-        interval = timing(version).interval_ms
-        result = await self._run("poll", sid, version, poll, self.proc, stamp, interval, int(is_first))
+        args = [version, poll, self.proc, stamp, protocol.PING_INTERVAL_MS, int(is_first)]
+        result = await self._run("poll", sid, *args)
         return [part.decode() if isinstance(part, bytes) else part for part in result]
 
     async def probe(self, sid: str, version: int, window_ms: int) -> bool:
@@ -172,7 +162,7 @@ class Sessions:
 
     async def probe_end(self, sid: str) -> None:
         """End an upgrade that failed: polls wait for packets again."""
-        await self.client.hdel(_keys(sid)[0], "upgrade_until")  # type: ignore[misc]
+        await self.client.hdel(_SESSION + sid, "upgrade_until")  # type: ignore[misc]
 
     async def upgrade(self, sid: str, version: int) -> Peer | None:
         """Complete an upgrade; return the client's state, None if the session is over."""
@@ -181,13 +171,13 @@ class Sessions:
             return None
         proc, flag = result
         await _wake(sid, proc)
-        return Peer(version, flag == b"1")
+        return Peer(sid, version, flag == b"1")
 
     async def mark_joined(self, sid: str, is_joined: bool) -> None:
         """Save whether the client of a WebSocket has entered the namespace ``/``."""
         async with self.client.pipeline() as pipe:
-            pipe.hset(_keys(sid)[0], "joined", str(int(is_joined)))
-            pipe.pexpire(_keys(sid)[0], WEBSOCKET_TTL_MS)
+            pipe.hset(_SESSION + sid, "joined", str(int(is_joined)))
+            pipe.pexpire(_SESSION + sid, WEBSOCKET_TTL_MS)
             await pipe.execute()
 
     async def take(self, sid: str) -> list[str] | None:

@@ -2,10 +2,8 @@
 
 A scan, a new code for the same socket and the expiry run in different processes and may come at once. The process
 that removes the code from the set of open ones may use it: Valkey tells one caller only that it has removed it.
-This module imports no models, because the socket processes import it before Django is set up.
 """
 
-from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -23,11 +21,6 @@ _GRACE_MS = 60_000
 MAX_EXPIRED = 500  # at once
 _OPEN = "spms:scan:due"  # a sorted set of codes by deadline (ms)
 _CODE, _NEWEST = "spms:scan:code:", "spms:scan:of:"  # the sid of a code; the newest code of a sid
-
-
-def greeting(sid: str) -> tuple[str, dict[str, Any]]:
-    """Return the first event of a new socket: its name and its data, which hold the sid."""
-    return "connectSuccess", {"state": True, "status": 200, "sid": sid, "msg": "连接成功"}
 
 
 def scan_code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:

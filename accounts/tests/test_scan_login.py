@@ -42,7 +42,7 @@ class Screen:
 
     def __init__(self, address=""):
         self.sid, self.taken = sessions.new_sid(), list[str]()
-        self.does("open", self.sid, sessions.POLLING, Peer(version=4, is_joined=True), address)
+        self.does("open", Peer(self.sid, 4, is_joined=True), sessions.POLLING, address)
 
     def does(self, step, *args):
         async def run():

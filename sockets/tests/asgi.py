@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from accounts.routing import application
 from sockets import sessions
+from sockets.routing import application
 
 PATIENCE_S = 5.0
 CLIENT = ("10.0.0.7", 40_000)

@@ -31,7 +31,7 @@ def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch
         with ours.bell("ann") as bell:
             ours.start()
             start = time.monotonic()
-            await bell.wait(10)
+            await bell.wait_for(10)
             assert time.monotonic() - start < 9
 
     asyncio.run(rings())

@@ -1,20 +1,16 @@
 """Route socket requests to their consumers. Imports no models, since it is imported before Django is set up."""
 
-from collections.abc import Callable
 from typing import Any
 
-from accounts.services import scan_codes
-from sockets.consumers import EngineConsumer, PlainConsumer
+from sockets.consumers import EngineConsumer, PlainConsumer, Receive, Send
 from sockets.polling import PollingConsumer
 
 ENGINE_PATH, PLAIN_PATH = "/socket.io", "/ws/login"
 
-_engine = EngineConsumer.as_asgi(greeting=scan_codes.greeting)
-_plain = PlainConsumer.as_asgi(greeting=scan_codes.greeting)
-_polling = PollingConsumer.as_asgi(greeting=scan_codes.greeting)
+_engine, _plain, _polling = EngineConsumer.as_asgi(), PlainConsumer.as_asgi(), PollingConsumer.as_asgi()
 
 
-async def application(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Serve WebSockets, and HTTP below ``/socket.io``."""
     path = scope["path"].rstrip("/")
     if scope["type"] == "http":
