@@ -16,7 +16,7 @@ from core.api.access import Access
 from core.times import format_office_time
 from permissions.choices import calls_open_to_rows, offered_rights, office_rights
 from permissions.forms import RoleForm
-from permissions.models import DEFAULT_ROLEID, ClientButton, Role
+from permissions.models import DEFAULT_ROLEID, ClientButton, DataScope, Role
 from permissions.seed import HOME, TEMPLATES
 from permissions.services.roles import copies_follow
 
@@ -104,6 +104,11 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         if obj is None or obj.origin is None:
             return self.fieldsets
         return [(None, {"fields": ["roleid", "name", "origin", "data_scope", ("created_at", "updated_at")]})]
+
+    def save_model(self, request: HttpRequest, obj: Role, form: Any, change: bool) -> None:
+        if "data_scope" in form.changed_data:  # only the columns of changed fields are saved, and it sets three
+            form.changed_data.extend(DataScope.ALL.columns)
+        super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -199,3 +199,14 @@ def test_the_form_offers_the_rights_that_open_something_and_no_others(office, ro
     assert not {"add_order", "delete_order", "change_role", "add_user", "change_logentry"} & offers
     assert (answer.status_code, reply.status_code) == (200, 302)
     assert list(roles["200"].permissions.all()) == [ship]
+
+
+@pytest.mark.parametrize("scope", ["class", "campus", "own", "all"])
+def test_the_data_scope_of_a_role_can_be_changed_to_any(office, roles, scope):
+    Role.objects.filter(roleid="200").update(data_scope="own", sees_classes=scope == "own")
+    role = Role.objects.get(roleid="200")
+
+    office.post(page_of(role), Form(office.get(page_of(role))).data(data_scope=scope))
+
+    role.refresh_from_db()
+    assert role.scope == scope
