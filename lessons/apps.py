@@ -14,4 +14,4 @@ class LessonsConfig(AppConfig):
             from sandbox.callers import trainees
 
             trainees.set(trainees_named)
-        page_rights["lessons.teach"] = ("课堂", "课堂", "给自己的班上课")
+        page_rights["lessons.teach"] = ("课堂", "给自己的班上课")

@@ -12,9 +12,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin, PasswordFirst
-from core.api.access import Access
 from core.times import format_office_time
-from permissions.choices import calls_open_to_rows, offered_rights, office_rights
+from permissions.choices import calls_by_rows, calls_of, offered_rights, rights_by_records
 from permissions.forms import RoleForm
 from permissions.models import DEFAULT_ROLEID, ClientButton, DataScope, Role
 from permissions.seed import HOME, TEMPLATES
@@ -34,7 +33,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     fieldsets: Any = [
         (None, {"fields": ["roleid", "name", "data_scope", ("created_at", "updated_at")]}),
         ("后台", {"fields": ["permissions"], "classes": ["tab"]}),
-        ("客户端", {"fields": ["menu", "buttons", "rows"], "classes": ["tab"]}),
+        ("客户端", {"fields": ["menu", "buttons", "rows", "other_rows"], "classes": ["tab"]}),
     ]
     shown_to_others = ("roleid", "name", "scope_name", "right_names", "menu_tree", "button_names", "call_names")
     readonly_fields = ["origin", "created_at", "updated_at"]
@@ -50,9 +49,8 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
     @display(description="可调用的接口")
     def call_count(self, role: Role) -> str:
-        calls = [call for group in calls_open_to_rows().values() for call in group]
-        number = sum(role.may_call(call.paths, Access.ROWS) for call in calls)
-        return "全部" if number == len(calls) else f"{number} 个"
+        number = len(calls_of(role))
+        return "全部" if number == len(calls_by_rows()) else f"{number} 个"
 
     @display(description="按钮权限")
     def button_names(self, role: Role) -> str:
@@ -69,11 +67,11 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     @display(description="后台权限")
     def right_names(self, role: Role) -> str:
         pks = set(role.permissions.values_list("pk", flat=True))
-        verbs: dict[str, list[str]] = {}
-        for right in office_rights():
-            if role.is_root or right.permission.pk in pks:
-                verbs.setdefault(right.records, []).append(right.verb)
-        return "；".join(f"{records}：{'、'.join(names)}" for records, names in verbs.items()) or "—"
+        groups = {
+            records: [verb for pk, verb in rights if role.is_root or pk in pks]
+            for records, rights in rights_by_records().items()
+        }
+        return "；".join(f"{records}：{'、'.join(verbs)}" for records, verbs in groups.items() if verbs) or "—"
 
     @display(description="菜单")
     def menu_tree(self, role: Role) -> SafeString:
@@ -81,8 +79,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
     @display(description="可调用的接口")
     def call_names(self, role: Role) -> str:
-        calls = [call for group in calls_open_to_rows().values() for call in group]
-        return "、".join(call.row_title for call in calls if role.may_call(call.paths, Access.ROWS)) or "—"
+        return "、".join(call.row_title for call in calls_of(role)) or "—"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and request.user.is_superuser
@@ -106,8 +103,11 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         return [(None, {"fields": ["roleid", "name", "origin", "data_scope", ("created_at", "updated_at")]})]
 
     def save_model(self, request: HttpRequest, obj: Role, form: Any, change: bool) -> None:
-        if "data_scope" in form.changed_data:  # only the columns of changed fields are saved, and it sets three
+        # Only the columns of changed fields are saved, and these two fields set others.
+        if "data_scope" in form.changed_data:
             form.changed_data.extend(DataScope.ALL.columns)
+        if "other_rows" in form.changed_data:
+            form.changed_data.append("rows")
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

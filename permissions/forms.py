@@ -1,23 +1,22 @@
 """The form of a role in the back office: ticks for calls and rights, switches for buttons, a tree for the menu.
 
 Without JavaScript each widget is a plain HTML control; static/backoffice/roles.js adds filters, "select all" and the
-tree. A part that staff did not edit is saved as it was, without being checked: a role may hold parts that the form
-would refuse (written by an older release or directly in the database), and they must not block a change of something
-else.
+tree.
 """
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from django import forms
 from django.contrib.auth.models import Permission
 from django.forms.widgets import Script
 from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold import widgets
 
-from permissions.choices import offered_rights, office_rights, row_choices, row_notes
+from permissions.choices import offered_rights, rights_by_records, row_choices, row_notes, rows_documented
 from permissions.models import ClientButton, DataScope, Role
 from permissions.role_validation import MAX_DEPTH, MAX_NAME, menu_problem, rows_problem
 from permissions.selectors import menu_names_in_use
@@ -31,6 +30,7 @@ RIGHTS_HELP = (
     "此角色的后台人员能查看和修改什么。订单没有勾“看完整电话”的，打印的配货单上也是 138****0140，快递员打不通；"
     "日报要“看首页和日报的收入”，还要查看订单、支付单、退款单、对账记录和对账差异"
 )
+OTHER_ROWS_HELP = "每行一个，末尾可以是 *，例如 /students/* 包含此路径下现有和以后新增的接口。"
 
 
 class _ProjectTemplate:
@@ -51,7 +51,7 @@ class Switches(widgets.UnfoldAdminCheckboxSelectMultipleWidget):
 
 
 class Picker(_ProjectTemplate, forms.CheckboxSelectMultiple):
-    """Ticks in groups, with a text filter above them."""
+    """Ticks in groups, with a text filter above them. Those for calls also show the path."""
 
     template_name = "permissions/picker.html"
 
@@ -59,33 +59,10 @@ class Picker(_ProjectTemplate, forms.CheckboxSelectMultiple):
         super().__init__({"class": " ".join(widgets.CHECKBOX_CLASSES)})
 
 
-class RowPicker(Picker):
-    """Ticks for calls, and a text field for all other rows: those that end in ``*`` or name a path that is gone."""
-
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
-        lines = [line.strip() for value in data.getlist(name) for line in value.splitlines()]
-        return [line for line in lines if line]
-
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        own_rows = {row for _, choices in self.choices for row, _ in choices}
-        others = [row for row in value or [] if row not in own_rows]
-        text = widgets.UnfoldAdminTextareaWidget({"rows": min(len(others), 8) + 2})
-        context["widget"] |= {
-            "is_rows": True,
-            "others": text.render(name, "\n".join(others), {"id": f"{context['widget']['attrs'].get('id')}_others"}),
-            "notes": row_notes(others),
-        }
-        return context
-
-
 class MenuTree(_ProjectTemplate, widgets.UnfoldAdminTextareaWidget):
     """A text field with the JSON of a menu, which roles.js replaces by a tree."""
 
     template_name = "permissions/menu_tree.html"
-
-    def __init__(self) -> None:
-        super().__init__({"spellcheck": "false"})
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
@@ -93,36 +70,19 @@ class MenuTree(_ProjectTemplate, widgets.UnfoldAdminTextareaWidget):
         return context
 
 
-class MenuField(forms.Field):
-    """A menu as JSON text. A text that is no JSON is shown again as it was typed."""
+class FlatDecoder(json.JSONDecoder):
+    """Refuses deep nesting as no JSON. Python's decoder raises a RecursionError, which no field expects."""
 
+    def decode(self, text: Any, *args: Any) -> Any:
+        return orjson.loads(text)
+
+
+class MenuField(forms.JSONField):
     widget = MenuTree
 
-    def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-
-    def to_python(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value or []
-        try:
-            return orjson.loads(value) if value.strip() else []
-        except orjson.JSONDecodeError as error:
-            raise forms.ValidationError(f"不是有效的 JSON：第 {error.lineno} 行第 {error.colno} 列附近") from None
-
     def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return self.to_python(data) != (initial or [])
-        except forms.ValidationError:
-            return True
-
-
-class RowsField(forms.Field):
-    """The rows of a role; their order does not count as a change."""
-
-    widget = RowPicker
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return set(initial or []) != set(data)
+        # The form disables a field whose value it keeps (``core.admin.conflicts``); Django's own calls that a change.
+        return not self.disabled and super().has_changed(initial, data)
 
 
 class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -130,12 +90,17 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         label="数据权限", choices=DataScope.choices, initial=DataScope.ALL, help_text=SCOPE_HELP,
         widget=widgets.UnfoldAdminSelectWidget,
     )  # fmt: skip
-    menu = MenuField(label="菜单", required=False)
-    rows = RowsField(label="可调用的接口", required=False)
-    buttons = forms.MultipleChoiceField(label="按钮权限", required=False, widget=Switches)
+    menu = MenuField(label="菜单", required=False, decoder=FlatDecoder, error_messages={"invalid": "不是有效的 JSON"})
+    rows = forms.MultipleChoiceField(label="可调用的接口", required=False, widget=Picker)
+    other_rows = forms.CharField(
+        label="其他路径", required=False, widget=widgets.UnfoldAdminTextareaWidget, help_text=OTHER_ROWS_HELP
+    )
+    buttons = forms.MultipleChoiceField(label="按钮权限", required=False, choices=ClientButton.choices, widget=Switches)
     permissions = forms.ModelMultipleChoiceField(
         label="后台权限", queryset=Permission.objects.none(), required=False, widget=Picker, help_text=RIGHTS_HELP
     )
+
+    columns: ClassVar = {"other_rows": "rows"}
 
     class Meta:
         model = Role
@@ -148,24 +113,24 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk:
             self.initial["data_scope"] = self.instance.scope
         if self.instance.origin:
-            for name in ("permissions", *Role.FOLLOWING):
+            for name in ("permissions", "other_rows", *Role.FOLLOWING):
                 del fields[name]
             return
-        fields["rows"].widget.choices = row_choices(self.instance.rows)
-        # A button that does not exist is shown, so that staff can see it and must remove it.
-        unknown = [button for button in self.instance.buttons if button not in ClientButton.values]
-        fields["buttons"].choices = [*ClientButton.choices, *((name, f"{name}（没有这个按钮）") for name in unknown)]
-        rights = office_rights()
-        fields["permissions"].queryset = offered_rights()
-        groups: dict[str, list[tuple[int, str]]] = {}
-        for right in rights:
-            groups.setdefault(right.records, []).append((right.permission.pk, right.verb))
-        fields["permissions"].choices = list(groups.items())
-        # A role may have rights that open no page. The form does not offer them, so clean_permissions adds them again:
-        # otherwise saving would silently take them away.
-        present, visible = self.initial.get("permissions", []), {right.permission for right in rights}
-        self.hidden_rights = [right for right in present if right not in visible]
-        self.initial["permissions"] = [right for right in present if right in visible]
+        fields["permissions"].queryset = offered = offered_rights()
+        fields["permissions"].choices = list(rights_by_records().items())
+        # A role may have rights that open no page. The form does not offer them, and must not take them away.
+        present = self.initial.get("permissions", [])
+        self.initial["permissions"] = [right for right in present if right in offered]
+        self.hidden_rights = [right for right in present if right not in offered]
+        fields["rows"].choices = choices = row_choices()
+        self.documented = rows_documented(self.initial.get("rows", []))
+        ticks = {row for _, group in choices for row, _ in group}
+        self.initial["rows"] = [row for row in self.documented if row in ticks]
+        self.initial["other_rows"] = "\n".join(row for row in self.documented if row not in ticks)
+        facts = [("is-idle" if note.is_idle else "", note.row, note.text) for note in row_notes(self.documented)]
+        if facts:
+            notes = format_html_join("", '<li class="{}"><code>{}</code> {}</li>', facts)
+            fields["other_rows"].help_text = format_html('{}<ul class="ro-notes">{}</ul>', OTHER_ROWS_HELP, notes)
 
     def clean_data_scope(self) -> str:
         columns = DataScope(self.cleaned_data["data_scope"]).columns
@@ -174,30 +139,19 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         return str(columns["data_scope"])
 
     def clean_menu(self) -> Any:
-        if self._is_untouched("menu"):
-            return self.instance.menu
-        menu = self.cleaned_data["menu"]
+        menu = self.cleaned_data["menu"] or []
         if problem := menu_problem(menu):
             raise forms.ValidationError(problem)
         return menu_with_home(menu)
 
-    def clean_rows(self) -> list[str]:
-        present = self.instance.rows
-        if self._is_untouched("rows"):
-            return present
-        # The rows that stay keep their order, and new ones come last.
-        choice = dict.fromkeys(self.cleaned_data["rows"])
-        rows = [row for row in dict.fromkeys(present) if row in choice] + [row for row in choice if row not in present]
+    def clean_other_rows(self) -> str:
+        lines = [line.strip() for line in self.cleaned_data["other_rows"].splitlines()]
+        rows = [*self.cleaned_data.get("rows", []), *filter(None, lines)]
         if problem := rows_problem(rows):
             raise forms.ValidationError(problem)
-        return rows
-
-    def clean_buttons(self) -> list[str]:
-        return self.instance.buttons if self._is_untouched("buttons") else self.cleaned_data["buttons"]
+        is_same = set(rows) == set(self.documented)
+        self.cleaned_data["rows"] = self.instance.rows if is_same else list(dict.fromkeys(rows))
+        return ""
 
     def clean_permissions(self) -> list[Permission]:
         return [*self.cleaned_data["permissions"], *self.hidden_rights]
-
-    def _is_untouched(self, name: str) -> bool:
-        """Tell whether the field ``name`` of an existing role was sent as it was shown."""
-        return bool(self.instance.pk) and name not in self.changed_data

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from permissions.models import ROOT_ROLEID, Role
-from permissions.role_validation import menu_names, menu_problem
+from permissions.role_validation import menu_names
 from permissions.seed import FULL_MENU
 
 
@@ -37,5 +37,5 @@ def roles_to_give() -> list[tuple[str, str]]:
 
 def menu_names_in_use() -> list[str]:
     """Return the menu names that the form suggests: those of the seeded roles, then those of all other roles."""
-    menus = [menu for menu in Role.objects.values_list("menu", flat=True) if menu_problem(menu) is None]
+    menus = Role.objects.values_list("menu", flat=True)
     return list(dict.fromkeys(name for menu in [FULL_MENU, *menus] for name in menu_names(menu)))

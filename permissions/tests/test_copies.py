@@ -59,7 +59,7 @@ def test_long_numbers_share_no_copy():
 def test_what_is_taken_from_a_role_is_taken_from_its_copies(roles, office):
     copy = role_scoped(roleid="103", scope=OWN)
     right = Permission.objects.get(codename="view_student")
-    changes = {"rows": ["/getloginlog"], "buttons": ["read"], "menu": '[{"name": "管理首页"}]'}
+    changes = {"rows": ["/getloginlog"], "other_rows": "", "buttons": ["read"], "menu": '[{"name": "管理首页"}]'}
 
     office.post(page_of(roles["103"]), Form(office.get(page_of(roles["103"]))).data(**changes, permissions=[right.pk]))
 

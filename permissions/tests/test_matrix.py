@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from core.api.access import Access
-from core.api.routing import endpoints
+from core.api.routing import endpoints, pages
 from core.cache import valkey
 from permissions.gate import read_only_set
 
@@ -155,12 +155,23 @@ class TestEveryCall:
                 assert refusal(send(api, call, call.methods[0], spelled)) == NO_TOKEN
 
     def test_refuses_other_methods_before_asking_who_calls(self, call, api):
-        pages = {"GET"} if call.path == "/attendance/sign" else set()  # what a phone opens
-        for method in {"GET", "POST", "PUT", "DELETE"} - set(call.methods) - pages:
+        opened = {"GET"} if call.path == "/attendance/sign" else set()  # what a phone opens
+        for method in {"GET", "POST", "PUT", "DELETE"} - set(call.methods) - opened:
             answer = send(api, call, method, authorization="outdated")
 
             assert (answer.status_code, answer.json()["status"], answer.json()["state"]) == (405, 405, False)
             assert set(answer["Allow"].split(", ")) >= set(call.methods)
+
+
+# Pages that are no calls. The back office asks Django's permissions; the others are open, or ask by themselves.
+PAGES = (
+    *("/admin/", "/docs/", "/schema/", "/health/", "/media/", "/static/", "/metrics"),
+    *("/demo/", "/practice/", "/sandbox/", "/logo", "/picture", "/attendance/phone/"),
+)
+
+
+def test_whatever_is_no_call_is_a_page_that_is_known():
+    assert [route for route in pages() if route != "/" and not route.startswith(PAGES)] == []
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@
   // --- Groups of ticks ---
   for (const picker of document.querySelectorAll("[data-picker]")) {
     const filter = picker.querySelector("[data-filter]"), count = picker.querySelector("[data-count]");
-    const boxes = [...picker.querySelectorAll("input[type=checkbox]")], others = picker.querySelector("textarea");
+    const boxes = [...picker.querySelectorAll("input[type=checkbox]")], others = picker.id === "id_rows" ? document.getElementById("id_other_rows") : null;
     const inUse = (group) => [...group.querySelectorAll("[data-option]:not([hidden]) input")];
 
     const show = () => {
@@ -57,6 +57,7 @@
       });
     }
     picker.addEventListener("input", show);
+    others?.addEventListener("input", show);
     show();
   }
 
