@@ -1,4 +1,4 @@
-"""Users, revoked tokens, logins, and attempts to log in."""
+"""Users, revoked tokens and logins."""
 
 import uuid
 from collections.abc import Iterator
@@ -179,43 +179,6 @@ class LoginMethod(models.TextChoices):
     WECHAT = "wechat", "微信"
     MINI = "mini", "小程序"
     OFFICE = "office", "后台"
-
-
-class LoginAttempt(models.Model):
-    """Logins of every kind, as the last release records them. Here only ``Outcome`` is used, and rows are deleted.
-
-    The table goes with the next release (ADR 9).
-    """
-
-    class Outcome(models.TextChoices):
-        DONE = "done", "登录成功"
-        UNKNOWN = "unknown", "没有这个用户"
-        WRONG = "wrong", "密码错误"
-        CODE = "code", "验证码错误"
-        DISABLED = "disabled", "账号已停用"
-        NO_STAFF = "no_staff", "不能进入后台"
-        MANY = "many", "次数过多，被挡下"
-
-    at = models.DateTimeField("时间（分钟）")
-    door = models.CharField("入口", max_length=8, choices=LoginMethod)
-    outcome = models.CharField("结果", max_length=10, choices=Outcome)
-    username = models.CharField("输入的用户名", max_length=64, blank=True, db_index=True)
-    ip = models.CharField("IP", max_length=45, blank=True, db_index=True)
-    device = models.CharField("设备", max_length=200, blank=True)
-    times = models.PositiveIntegerField("次数", default=1)
-
-    class Meta:
-        verbose_name = verbose_name_plural = "登录尝试"
-        ordering = ["-at", "-pk"]
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(
-                fields=["at", "door", "outcome", "username", "ip"], name="login_attempt_once_a_minute"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.username} {format_office_time(self.at)}"
 
 
 class LoginLog(models.Model):

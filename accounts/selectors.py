@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Count, DateField, Q, QuerySet
 from django.db.models.functions import Coalesce, Trunc
 
-from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
+from accounts.models import LoginLog, LoginMethod, User
 from accounts.usernames import is_system
 from core.audit import Actor
 from core.times import SHANGHAI, day_begins, format_office_time
@@ -51,19 +51,6 @@ def people_visible(user: Any) -> Q:
     if not scope.is_narrow:
         return Q()
     return colleagues_of(user.pk, user.class_name) | Q(class_name__in=scope.classes)
-
-
-def records_of(user: User) -> dict[str, QuerySet[Any]]:
-    """Return what is kept about a user beside the account, by the names that staff read.
-
-    Attempts to log in by text message are found by the number that is the user's login.
-    """
-    phone = Q(door=LoginMethod.SMS, username=user.phone) if user.is_phone_bound else Q(pk=None)
-    names = Q(username=user.username) & ~Q(door=LoginMethod.SMS)
-    return {
-        "登录日志": user.logins.order_by("pk"),
-        "登录尝试": LoginAttempt.objects.filter(names | phone).order_by("pk"),
-    }
 
 
 def login_log(colleagues: Q) -> QuerySet[LoginLog]:

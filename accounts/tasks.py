@@ -1,6 +1,6 @@
 """What happens to users and logins without a request. ``config/schedule.py`` says when."""
 
-from accounts.services.attempts import attempts_purge
+from accounts.services.attempts import attempts_empty
 from accounts.services.login import logins_purge
 from accounts.services.phones import phone_notice_send
 from accounts.services.scan_codes import codes_expire
@@ -21,7 +21,7 @@ def purge_login_log() -> None:
 
 @queued_task("accounts.purge_login_attempts", queue="bulk")
 def purge_login_attempts() -> None:
-    attempts_purge(now=times.agreed_now())
+    attempts_empty()
 
 
 @queued_task("accounts.expire_scan_codes", queue="now")

@@ -37,13 +37,13 @@ class WechatProfile:
 
     appid: str
     openid: str
-    unionid: str
-    nickname: str
-    headimgurl: str
-    sex: str
-    city: str
-    province: str
-    country: str
+    unionid: str = ""
+    nickname: str = ""
+    headimgurl: str = ""
+    sex: str = ""
+    city: str = ""
+    province: str = ""
+    country: str = ""
 
 
 class WechatUnclear(UpstreamDown):
@@ -109,7 +109,7 @@ def session_fetch(*, code: str) -> WechatProfile:
     if not _is_id(openid):
         log.error("wechat talks nonsense", reason="not a session")
         raise WechatUnclear
-    return WechatProfile(app["appid"], str(openid), str(unionid) if _is_id(unionid) else "", *[""] * 6)
+    return WechatProfile(app["appid"], str(openid), str(unionid) if _is_id(unionid) else "")
 
 
 def profile_named(profile: WechatProfile, *, nickname: str, headimgurl: str) -> WechatProfile:

@@ -5,12 +5,12 @@ from typing import Any
 
 from auditlog.models import LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from accounts.selectors import records_of as account_records
+from accounts.selectors import login_log
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
 from payments.selectors import records_of as payment_records
@@ -30,7 +30,7 @@ def person_data(user: User) -> str:
     shop = shop_records(user_pk=user.pk)
     records: dict[str, Any] = {
         "用户": [user],
-        **account_records(user),
+        "登录日志": login_log(Q(pk=user.pk)).order_by("pk"),
         **shop,
         **payment_records(order.order_id for order in shop["订单"]),
         "修改记录": LogEntry.objects.get_for_object(user).order_by("pk"),

@@ -7,11 +7,11 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.errors import CredentialsWrong, SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled, TooManyFailures
+from accounts.errors import CredentialsWrong, SmsPhoneUnknown, SmsUserDisabled
 from accounts.models import LoginLog, LoginMethod, User
 from accounts.selectors import phone_logins
 from accounts.services import login_captcha
-from accounts.services.attempts import LoginContext, Outcome, attempt_record
+from accounts.services.attempts import LoginContext, Outcome, attempt_record, refusals_recorded
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from core.db.purge import BATCH, rows_purge
 from permissions.models import ROOT_ROLEID
@@ -27,11 +27,8 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     """
     user = User.objects.select_related("role").filter(username=username).first()
     epoch = user.epoch if user else None
-    try:
+    with refusals_recorded(context, username):
         login_captcha.captcha_require(username=username, epoch=epoch, context=context)
-    except TooManyFailures:
-        attempt_record(context, outcome=Outcome.MANY, username=username)
-        raise
     if user is None:
         make_password(password)  # takes as long as a check: the time must not tell whether the name exists
         outcome = Outcome.UNKNOWN
@@ -70,29 +67,16 @@ def sms_verify(*, key: str, code: str, context: LoginContext) -> User:
     :raises SmsPhoneUnknown: the number is no user's login, or root's, who never logs in by message.
     :raises SmsUserDisabled: nothing has changed.
     """
-    outcomes = {
-        SmsCodeWrong: Outcome.CODE,
-        SmsPhoneUnknown: Outcome.UNKNOWN,
-        SmsUserDisabled: Outcome.DISABLED,
-    }
     phone = sms_code_phone(key)
-    try:
+    with refusals_recorded(context):
         sms_code_spend(key=key, code=code, now=context.now)
-        user = _user_of(phone)
-    except (SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled) as refusal:
-        attempt_record(context, outcome=outcomes[type(refusal)], username=phone)
-        raise
-    return user
-
-
-def _user_of(phone: str) -> User:
-    logins = phone_logins().filter(phone=phone).exclude(role__roleid=ROOT_ROLEID)
-    user = logins.select_related("role").first()
-    if user is None:
-        raise SmsPhoneUnknown
-    if not user.is_active:
-        raise SmsUserDisabled
-    return user
+        logins = phone_logins().filter(phone=phone).exclude(role__roleid=ROOT_ROLEID)
+        user = logins.select_related("role").first()
+        if user is None:
+            raise SmsPhoneUnknown
+        if not user.is_active:
+            raise SmsUserDisabled
+        return user
 
 
 def login_complete(*, user: User, context: LoginContext) -> None:

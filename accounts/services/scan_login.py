@@ -13,7 +13,7 @@ from django.utils.crypto import get_random_string, salted_hmac
 from accounts import avatars
 from accounts.errors import MiniNotConfigured, UserDisabled, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
 from accounts.models import User
-from accounts.services.attempts import LoginContext, Outcome, attempt_record
+from accounts.services.attempts import LoginContext, refusals_recorded
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch, profile_named, session_fetch
 from core.cache import ratelimit, valkey
 from core.errors import Throttled, UpstreamDown
@@ -37,16 +37,8 @@ def wechat_verify(*, code: str, context: LoginContext) -> User:
     :raises UserDisabled: nothing has changed.
     :raises UpstreamDown: WeChat gives no usable answer.
     """
-    try:
-        profile = _kept_profile(code) or _profile(code, profile_fetch)
-    except WechatCodeSpent:
-        attempt_record(context, outcome=Outcome.CODE, username="")
-        raise
-    try:
-        return user_of(profile)
-    except UserDisabled:
-        attempt_record(context, outcome=Outcome.DISABLED, username=profile.nickname)
-        raise
+    with refusals_recorded(context):
+        return user_of(_kept_profile(code) or _profile(code, profile_fetch))
 
 
 def mini_verify(*, code: str, nickname: str, headimgurl: str, context: LoginContext) -> tuple[User, str]:
@@ -59,22 +51,14 @@ def mini_verify(*, code: str, nickname: str, headimgurl: str, context: LoginCont
     """
     if not (settings.WECHAT_MINI_APP_ID and settings.WECHAT_MINI_APP_SECRET):
         raise MiniNotConfigured
-    role = None
-    try:
+    with refusals_recorded(context):
         if settings.SANDBOX and code == MOCK_CODE:
-            profile, role = _guest(context.network), role_scoped(roleid=DEFAULT_ROLEID, scope=DataScope.OWN)
+            guest = salted_hmac("accounts.guest", context.network, algorithm="sha256").hexdigest()[:20]
+            profile = WechatProfile(settings.WECHAT_MINI_APP_ID, f"guest-{guest}", nickname="游客")
+            role = role_scoped(roleid=DEFAULT_ROLEID, scope=DataScope.OWN)
         else:
-            profile = profile_named(_profile(code, session_fetch), nickname=nickname, headimgurl=headimgurl)
+            profile, role = profile_named(_profile(code, session_fetch), nickname=nickname, headimgurl=headimgurl), None
         return user_of(profile, role=role), profile.openid
-    except (WechatCodeSpent, UserDisabled) as refusal:
-        outcome = Outcome.CODE if isinstance(refusal, WechatCodeSpent) else Outcome.DISABLED
-        attempt_record(context, outcome=outcome, username="")
-        raise
-
-
-def _guest(network: str) -> WechatProfile:
-    openid = "guest-" + salted_hmac("accounts.guest", network, algorithm="sha256").hexdigest()[:20]
-    return WechatProfile(settings.WECHAT_MINI_APP_ID, openid, "", "游客", *[""] * 5)
 
 
 def profile_keep(*, code: str) -> None:

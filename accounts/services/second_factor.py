@@ -18,7 +18,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.demo_users import is_demo_account
 from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
 from accounts.models import User
-from accounts.services.attempts import LoginContext, Outcome, attempt_record
+from accounts.services.attempts import LoginContext, refusals_recorded
 from core.audit import change_note
 
 DIGITS = 6
@@ -91,9 +91,9 @@ def code_check(*, user: User, code: str, context: LoginContext) -> TOTPDevice:
     is_allowed, why = device.verify_is_allowed()
     if not is_allowed:
         raise CodeTooSoon(int((why["locked_until"] - context.now).total_seconds()) + 1)
-    if not verify_token(user, device.persistent_id, code if is_of_phone else _stored_as(device, code)):
-        attempt_record(context, outcome=Outcome.CODE, username=user.username)
-        raise CodeWrong
+    with refusals_recorded(context, user.username):
+        if not verify_token(user, device.persistent_id, code if is_of_phone else _stored_as(device, code)):
+            raise CodeWrong
     return phone
 
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import LoginAttempt, LoginMethod, User
+from accounts.models import User
 from core.audit import StaffAction
 from shop.models import Order
 from shop.order_states import OrderAction, State
@@ -141,9 +141,6 @@ def li(person, api):
     make_order(li.user, phone="13900000009")
     make_order(person("wang", nickname="王").user)
     api.post("/users/login", {"username": "li", "password": "a-password"})
-    # As the last release has written them.
-    for method, name in (("sms", OWN_PHONE), ("sms", "13800000002"), ("api", "li")):
-        LoginAttempt.objects.create(at=timezone.now(), door=method, outcome="code", username=name)
     return li.user
 
 
@@ -153,9 +150,9 @@ def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(li, of
     text = answer.content.decode()
     data = json.loads(text)
     counts = {name: len(rows) for name, rows in data.items() if rows}
-    assert counts["用户"] == counts["登录日志"] == counts["订单"] == 1 and counts["登录尝试"] == 2
+    assert counts["用户"] == counts["登录日志"] == counts["订单"] == 1
     assert data["订单"][0]["电话"] == "13900000009" and data["用户"][0]["手机号"] == OWN_PHONE
-    assert "md5$" not in text and "王" not in text and "13800000002" not in text
+    assert "md5$" not in text and "王" not in text
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)
     assert (entry.object_pk, entry.actor.username) == (str(li.pk), "root")
     call_command("person_data", "li")
@@ -181,9 +178,7 @@ def test_the_file_tells_nothing_that_is_for_staff(li, office, wechat, root):
     assert not [word for word in ("怀疑刷单", "态度恶劣", '"root"', "boss") if word in text]
 
 
-def test_of_a_deleted_user_the_number_goes_and_what_the_law_keeps_stays(li, root):
+def test_of_a_deleted_user_what_the_law_keeps_stays(li, root):
     assert root.get("/users/deleteUser", username="li").json()["state"] is True
 
-    assert LoginAttempt.objects.filter(door=LoginMethod.SMS).values_list("username", flat=True).get() == "13800000002"
-    assert LoginAttempt.objects.filter(username="li").exists()
     assert Order.objects.get(phone="13900000009").user is None
