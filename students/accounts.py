@@ -8,7 +8,7 @@ from django.db.models import Case, QuerySet, TextChoices, When
 
 from accounts.models import User
 from accounts.selectors import people_visible
-from accounts.services.class_accounts import Slip, account_reset
+from accounts.services.class_accounts import Slip, class_accounts_reset
 from accounts.services.users import users_disable, users_enable
 from permissions.models import ROOT_ROLEID
 from permissions.scope import Scope
@@ -96,8 +96,8 @@ def account_slip(*, student: Student, by: Any) -> Slip:
 
     :raises AccountRefused: as :func:`account_of`.
     """
-    user = account_of(student, by)
-    return account_reset(user_pk=user.pk, name=student.name, number=student.sid)
+    [slip] = class_accounts_reset(User.objects.filter(pk=account_of(student, by).pk))
+    return slip._replace(name=student.name, number=student.sid)
 
 
 def account_of(student: Student, by: Any) -> User:

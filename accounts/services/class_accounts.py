@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.contrib.auth.hashers import make_password
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from accounts.errors import ClassAccountsRefused
@@ -45,16 +45,21 @@ def names_read(text: str) -> list[Trainee]:
 
     :raises ClassAccountsRefused: ``msg`` names the first line that cannot be used.
     """
-    trainees: list[Trainee] = []
-    for number, line in enumerate(text.replace("\ufeff", "").splitlines(), 1):
-        if not line.strip():
-            continue
-        if len(trainees) == MAX_TRAINEES:
-            raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
-        trainees.append(_trainee(line, number))
-    if not trainees:
+    lines = [(number, line) for number, line in enumerate(text.replace("\ufeff", "").splitlines(), 1) if line.strip()]
+    if not lines:
         raise ClassAccountsRefused("名单是空的，每行写一个姓名")
-    return trainees
+    if len(lines) > MAX_TRAINEES:
+        raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
+    return [_trainee(line, number) for number, line in lines]
+
+
+def _trainee(line: str, line_number: int) -> Trainee:
+    parts = [part for part in re.split(r"[,，\t ]", line.strip()) if part]
+    if len(parts) not in (1, 2) or len(parts[0]) > NAME_LENGTH or not parts[0].isprintable():
+        raise ClassAccountsRefused(f"第 {line_number} 行不对：每行只写姓名，或姓名和学号")
+    if len(parts) == 2 and not _NUMBER.fullmatch(parts[1]):
+        raise ClassAccountsRefused(f"第 {line_number} 行不对：学号只能有字母、数字、下划线和减号")
+    return Trainee(*parts)
 
 
 def class_accounts_create(
@@ -74,26 +79,19 @@ def class_accounts_create(
         raise ClassAccountsRefused("请选择角色（不能是超级管理员）")
     if scope:
         role = role_scoped(roleid=roleid, scope=DataScope(scope))
-    slips = [
-        Slip(trainee.name, trainee.number, username, password_make())
-        for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)
-    ]
-    try:
-        with transaction.atomic():
-            _refuse_repeated(class_name, trainees)
-            _refuse_taken({slip.username: slip.name for slip in slips})
-            for slip in slips:
-                User.objects.create(
-                    username=slip.username,
-                    nickname=slip.name,
-                    role=role,
-                    class_name=class_name,
-                    password=make_password(slip.password),
-                )
-    except IntegrityError:  # of two clicks at once, the second finds the names taken after it has looked
-        raise ClassAccountsRefused(
-            "这些账号刚刚已经开好（可能按了两次）：没有再开。账号条没有显示的，请用“重设密码”"
-        ) from None
+    with transaction.atomic():
+        _refuse_repeated(class_name, trainees)
+        usernames = _usernames(class_name, trainees)
+        slips = [Slip(*trainee, name, password_make()) for trainee, name in zip(trainees, usernames, strict=True)]
+        _refuse_taken({slip.username: slip.name for slip in slips})
+        for slip in slips:
+            User.objects.create(
+                username=slip.username,
+                nickname=slip.name,
+                role=role,
+                class_name=class_name,
+                password=make_password(slip.password),
+            )
     return slips
 
 
@@ -130,15 +128,6 @@ def class_accounts_reset(users: QuerySet[User]) -> list[Slip]:
 
 
 @transaction.atomic
-def account_reset(*, user_pk: int, name: str, number: str) -> Slip:
-    """Give one account a new password, which ends its tokens; return the slip."""
-    user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
-    slip = Slip(name, number, user.username, password_make())
-    password_set(user=user, new_password=slip.password)
-    return slip
-
-
-@transaction.atomic
 def class_accounts_delete(users: QuerySet[User]) -> int:
     """Delete accounts of a class, but not their orders; return how many accounts."""
     _, counts = users.delete()
@@ -163,16 +152,6 @@ def password_make() -> str:
     """Return a random password that is easy to read out and to type, such as ``lumi-kase-4829`` (36 bits)."""
     syllables = ["".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(2)]
     return "-".join([*syllables, "".join(secrets.choice(_DIGITS) for _ in range(4))])
-
-
-def _trainee(line: str, line_number: int) -> Trainee:
-    parts = [part for part in re.split(r"[,，\t ]", line.strip()) if part]
-    name, number = (*parts[:2], "", "")[:2]
-    if len(parts) not in (1, 2) or len(name) > NAME_LENGTH or not name.isprintable():
-        raise ClassAccountsRefused(f"第 {line_number} 行不对：每行只写姓名，或姓名和学号")
-    if number and not _NUMBER.fullmatch(number):
-        raise ClassAccountsRefused(f"第 {line_number} 行不对：学号只能有字母、数字、下划线和减号")
-    return Trainee(name, number)
 
 
 def _usernames(class_name: str, trainees: Sequence[Trainee]) -> list[str]:
