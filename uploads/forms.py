@@ -38,6 +38,9 @@ class PictureWidget(UnfoldAdminImageFieldWidget):
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
         return STORED not in data
 
+    def format_value(self, value: Any) -> Any:
+        return value  # of a file that is no more than its address Django shows nothing
+
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         file = super().render(name, None, attrs, renderer)
         if not isinstance(value, _NewPicture):

@@ -139,7 +139,9 @@ class TestOneField:
         assert keep(office, user, answer, vip_expires_at="mine").status_code == 302
         user.refresh_from_db()
         assert user.vip_expires_at.year == 2030
-        colleague_saves(wang, user, nickname="赵")  # the time is untouched
+        colleague_saves(wang, user, nickname="赵")
+        user.refresh_from_db()
+        assert user.vip_expires_at.second == 5  # the time is untouched
 
     @pytest.mark.parametrize("typed", ["", "x", "2030-99-99", "\x00", None])
     def test_nonsense_is_an_error_of_the_form(self, office, wang, person, typed):
@@ -278,7 +280,7 @@ class TestAtTheSameMoment:
     @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
     def test_one_of_two_wins_a_field_and_the_other_is_asked(self, office, wang, li, both, monkeypatch, is_locked):
         if not is_locked:  # one is overwritten unasked
-            monkeypatch.setattr(conflicts, "lock_row", lambda row: True)
+            monkeypatch.setattr(conflicts, "lock_row", lambda row: None)
 
         codes = both(li, (office, {"city": "北京"}), (wang, {"city": "南京"}))
 
