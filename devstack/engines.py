@@ -69,11 +69,10 @@ class Engines:
         self._home, self._template = home, template
         self._missing, self._durable, self._idle = missing, durable, idle
         self._account = ENGINES if os.geteuid() == 0 else None
-        self._answers: dict[str, Callable[[], bool]] = {}
         self.children: dict[str, Child] = {}
         self.urls: dict[str, str] = {}  # the environment variables that lead to the engines
 
-    def start(self) -> "Engines":
+    def __enter__(self) -> "Engines":
         """Start the engines and wait until they answer.
 
         :raises StackError: one does not start; nothing is left running.
@@ -97,28 +96,16 @@ class Engines:
             self._end = stack.pop_all()
         return self
 
+    def __exit__(self, *_: object) -> None:
+        self._end.close()
+
     def wait(self) -> None:
         """Wait until all of them answer.
 
         :raises StackError: one has ended, or does not answer in time.
         """
-        deadline = time.monotonic() + START_TIMEOUT_S
-        for name, child in self.children.items():
-            while not self._answers[name]():
-                if child.has_ended():
-                    raise StackError(f"{name} did not start: {child.reason()}")
-                if time.monotonic() > deadline:
-                    raise StackError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; see {child.log}")
-                self._idle()
-
-    def stop(self) -> None:
-        self._end.close()
-
-    def __enter__(self) -> "Engines":
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        for child in self.children.values():
+            child.wait_until_it_answers(START_TIMEOUT_S, self._idle)
 
     def _start(self, home: Path, sockets: Path) -> None:
         if not self._missing:
@@ -148,7 +135,7 @@ class Engines:
         url = f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(sockets), safe='/')}"
         self.urls["DATABASE_URL"] = url
         # SIGINT is its fast stop: it ends sessions and writes a checkpoint.
-        self._start_child(data, argv, lambda: postgres_answers(url), stop_signal=signal.SIGINT)
+        self._start_child(data, argv, answers=lambda: postgres_answers(url), stop_signal=signal.SIGINT)
 
     def _initialise(self, initdb: Path, data: Path) -> None:
         """Make the data directory under another name and rename it, so that a half-made one is never used."""
@@ -188,13 +175,13 @@ class Engines:
             *(keep if self._durable else ("--appendonly", "no", "--save", "")),
         ]
         self.urls["REDIS_URL"] = f"unix://{quote(str(place), safe='/')}?db=0"
-        self._start_child(data, argv, lambda: valkey_answers(place))
+        self._start_child(data, argv, answers=lambda: valkey_answers(place))
 
-    def _start_child(self, data: Path, argv: list[str], answers: Callable[[], bool], **options: Any) -> None:
+    def _start_child(self, data: Path, argv: list[str], **options: Any) -> None:
         log, fds = data.with_name(f"{data.name}.log"), [self.lock.fileno()]
         log.unlink(missing_ok=True)
         child = Child(data.name, argv, self.watchdog, data, PLAIN_ENV, fds, self._account, log=log, **options)
-        self.children[data.name], self._answers[data.name] = child, answers
+        self.children[data.name] = child
         child.start()
 
     def _pgdata(self, data: Path) -> str:

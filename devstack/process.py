@@ -64,6 +64,7 @@ class Child:
     account: Account | None = None  # None: our own
     stop_signal: int = signal.SIGTERM
     log: Path | None = None  # None: our terminal
+    answers: Callable[[], bool] = lambda: True  # whether it can be used
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
@@ -95,6 +96,19 @@ class Child:
             if log is not None:
                 os.close(log)
         self.watchdog.guard(self.pid, self.stop_signal)
+
+    def wait_until_it_answers(self, timeout_s: float, idle: Callable[[], None]) -> None:
+        """Wait until it can be used; ``idle`` is called between two attempts.
+
+        :raises StackError: it has ended, or does not answer in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self.answers():
+            if self.has_ended():
+                raise StackError(f"{self.name} did not start: {self.reason()}")
+            if time.monotonic() > deadline:
+                raise StackError(f"{self.name} did not answer within {timeout_s:.0f} s.")
+            idle()
 
     def has_ended(self) -> bool:
         """Tell whether it has ended; what it has started is killed then."""

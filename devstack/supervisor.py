@@ -78,7 +78,7 @@ class Supervisor:
             stack.callback(say, "Stopping")
             # Start the others only when the web server answers: their imports would delay it.
             web.start()
-            self._wait_until_it_answers(web)
+            web.wait_until_it_answers(READY_TIMEOUT_S, self._pause)
             for child in background:
                 child.start()
             self.children += [web, *background]
@@ -148,18 +148,10 @@ class Supervisor:
                 cwd=ROOT,
                 env=units.environment(name) | calm | self.environ,
                 fds=[engines.lock.fileno()],
+                answers=lambda: answers(self.base_url),
             )
             for name, argv in commands.items()
         ]
-
-    def _wait_until_it_answers(self, web: Child) -> None:
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not answers(self.base_url):
-            if web.has_ended():
-                raise StackError(f"web did not start ({web.reason()}); why stands above.")
-            if time.monotonic() > deadline:
-                raise StackError(f"The server did not answer within {READY_TIMEOUT_S:.0f} s.")
-            self._pause()
 
     def _look_after_for_ever(self) -> NoReturn:
         """Start again whatever has ended."""

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "postgres"
 _OURS = "PYTEST_ENGINES"  # tells workers which of the two variables lead to no engine, so that each starts its own
 # A session that is killed needs no care: the watchdog stops its engines.
-_engines: list[Engines] = []
+_engines = ExitStack()
 _has_migrated = False
 
 
@@ -52,16 +53,15 @@ def _start(missing: list[str]) -> None:
     template = migrated_home() if "DATABASE_URL" in missing else None
     _has_migrated = template is not None
     try:
-        _engines.append(Engines(missing=missing, durable=False, template=template).start())
+        engines = _engines.enter_context(Engines(missing=missing, durable=False, template=template))
     except StackError as error:
         raise pytest.UsageError(str(error)) from error
-    os.environ.update(_engines[0].urls)
+    os.environ.update(engines.urls)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    for engines in _engines:
-        engines.stop()
+    _engines.close()
 
 
 def database_to_copy() -> dict[str, Any]:

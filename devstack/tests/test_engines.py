@@ -59,8 +59,8 @@ def test_allows_three_hundred_connections_and_speaks_utf8(engines):
 
 def test_a_second_owner_of_the_same_data_is_refused(engines, home, monkeypatch):
     monkeypatch.setattr("devstack.engines.LEFTOVER_S", 0.1)
-    with pytest.raises(StackError, match="It is already running here"):
-        Engines(home, missing=["REDIS_URL"]).start()
+    with pytest.raises(StackError, match="It is already running here"), Engines(home, missing=["REDIS_URL"]):
+        pass
 
 
 def tried_as(name, attempt):
@@ -113,7 +113,7 @@ def test_what_was_committed_stays_when_both_servers_are_killed_and_nothing_is_le
     for engine in engines.children.values():
         os.kill(engine.pid, signal.SIGKILL)
 
-    engines.stop()
+    engines.__exit__()
 
     assert_all_gone(processes, timeout_s=5)
     assert not engines.run_dir.exists()
@@ -121,7 +121,7 @@ def test_what_was_committed_stays_when_both_servers_are_killed_and_nothing_is_le
 
 OWNER = """
 import sys; from pathlib import Path; from devstack.engines import Engines
-engines = Engines(Path(sys.argv[1])).start(); print(engines.urls['REDIS_URL'], flush=True); sys.stdin.read()
+with Engines(Path(sys.argv[1])) as engines: print(engines.urls['REDIS_URL'], flush=True); sys.stdin.read()
 """
 
 
@@ -165,8 +165,8 @@ def test_says_in_one_line_why_a_server_does_not_start_and_makes_a_half_made_dire
         assert list(engines.urls) == ["DATABASE_URL"]
     (tmp_path / "postgres" / "PG_VERSION").write_text("9.6\n")
 
-    with pytest.raises(StackError) as error:
-        Engines(tmp_path, missing=["DATABASE_URL"]).start()
+    with pytest.raises(StackError) as error, Engines(tmp_path, missing=["DATABASE_URL"]):
+        pass
 
     assert str(error.value).startswith("postgres did not start: ")
     assert "database files are incompatible" in str(error.value)
