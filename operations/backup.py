@@ -70,8 +70,10 @@ def write(target: Path, *, now: datetime) -> None:
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as scratch:  # its mode is 0700
-            dump, part = Path(scratch) / "database.dump", Path(scratch) / "part"
+        with tempfile.TemporaryDirectory(
+            prefix=f"{target.name}.part", dir=target.parent
+        ) as scratch:  # its mode is 0700
+            dump, part = Path(scratch) / "database.dump", Path(scratch) / "backup.tar"
             _run(
                 "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", "--dbname=service=ours"
             )

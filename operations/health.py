@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from core.cache import valkey
 from core.db.pool import WatchedConnection
-from operations.locks import lock_holders
+from operations.locks import locks
 from uploads.store import is_bucket, store_try
 
 TRY_EVERY_S = 10
@@ -79,8 +79,8 @@ class LockHeld(Exception):
 
 
 def _locks() -> None:
-    if holders := lock_holders():
-        raise LockHeld(holders[0])
+    for finding in locks():
+        raise LockHeld(finding.what)
 
 
 @lru_cache(1)

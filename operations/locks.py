@@ -1,8 +1,10 @@
 """Who holds a lock in PostgreSQL that others wait for: a forgotten transaction stops orders as a dead server does."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from django.db import connection
+
+from core.findings import Finding
 
 WAITS_S, HOLDS_S = 3, 60  # a statement of ours waits 10 s for a lock, a migration holds one for less than a second
 # Of the sessions of other roles PostgreSQL shows us neither statement nor age; then the longest wait for them counts.
@@ -29,18 +31,15 @@ WHERE pid <> pg_backend_pid() AND (wait_s >= %s OR (names <> '' AND age_s >= %s)
 """
 
 
-@dataclass(frozen=True)
-class Holder:
-    pid: int
-    who: str
-    tables: str
-    waiting: int  # sessions
-    seconds: int
-    query: str
-
-
-def lock_holders() -> list[Holder]:
-    """Return who holds up others, or has locked a whole table for long."""
+def locks() -> Iterator[Finding]:
+    """Name who makes others wait in PostgreSQL, or has locked a whole table for long, and the line that ends it."""
     with connection.cursor() as cursor:
         cursor.execute(_HOLDERS, [WAITS_S, HOLDS_S])
-        return [Holder(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    for pid, who, tables, number, seconds, query in rows:
+        what = (
+            f"PostgreSQL 的进程 {pid}（{who}）占着锁{f'（{tables}）' if tables else ''}至少 {seconds} 秒，"
+            f"{number} 个连接在等{f'；最后一句：{query}' if query else ''}"
+        )
+        do = f"结束它：sudo -u postgres psql -c 'SELECT pg_terminate_backend({pid})'"
+        yield Finding(f"lock {pid}", False, what, do)

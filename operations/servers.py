@@ -25,7 +25,7 @@ from core.observe import heartbeat, metrics
 from core.observe.metrics import Sample
 from core.observe.middleware import FORWARDED_KEY, hops_fit
 from core.upstreams import resting
-from operations.locks import lock_holders
+from operations.locks import locks
 from operations.units import NAME
 
 MIN_FREE_BYTES = 1 << 30
@@ -61,19 +61,6 @@ def database_room() -> Iterator[Finding]:
         room, number = cursor.fetchone()
     do = "调大 max_connections，或调小 DB_POOL_SIZE。"
     yield Finding("connections", number < room * 0.8, f"PostgreSQL 的 {room} 个连接用了 {number} 个", do)
-
-
-def locks() -> Iterator[Finding]:
-    """Name who makes others wait in PostgreSQL, and the line that ends it."""
-    for holder in lock_holders():
-        tables = f"（{holder.tables}）" if holder.tables else ""
-        query = f"；最后一句：{holder.query}" if holder.query else ""
-        what = (
-            f"PostgreSQL 的进程 {holder.pid}（{holder.who}）占着锁{tables}至少 {holder.seconds} 秒，"
-            f"{holder.waiting} 个连接在等{query}"
-        )
-        do = f"""结束它：sudo -u postgres psql -c 'SELECT pg_terminate_backend({holder.pid})'"""
-        yield Finding(f"lock {holder.pid}", False, what, do)
 
 
 def disk() -> Iterator[Finding]:

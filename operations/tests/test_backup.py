@@ -41,8 +41,8 @@ def test_restores_rows_and_pictures(tmp_path, media, monkeypatch):
     modes, add = set(), tarfile.TarFile.addfile
 
     def look(archive, member, *content):
-        [folder] = tmp_path.glob("one.tar.*")
-        modes.update((path.stat().st_mode & 0o777) for path in (folder, folder / "part"))
+        [folder] = tmp_path.glob("one.tar.part*")
+        modes.update((path.stat().st_mode & 0o777) for path in (folder, folder / "backup.tar"))
         if member.name == "media/picture.png":  # its folder has been read by now
             (media / "zebra.png").unlink()
         add(archive, member, *content)
