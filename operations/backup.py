@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import connection
 
 from core.db.direct import SERVING, direct_options
@@ -58,7 +59,7 @@ WHERE datname = current_database() AND application_name = %s AND pid <> pg_backe
 """
 
 
-class BackupError(Exception):
+class BackupError(CommandError):
     """A backup or restore failed; the text is one sentence for the engineer."""
 
 

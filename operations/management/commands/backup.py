@@ -23,10 +23,7 @@ class Command(BaseCommand):
         target = options["file"] or Path(f"backup-{now:%Y%m%d-%H%M%S}.tar")
         if target.exists():
             raise CommandError(f"已经有 {target}，什么也没有写。")
-        try:
-            backup.write(target, now=now)
-        except backup.BackupError as error:
-            raise CommandError(str(error)) from error
+        backup.write(target, now=now)
         with suppress(ProgrammingError):  # there is no such table yet: an upgrade backs up before it migrates
             if not has_pgbackrest():
                 Backup.objects.create(finished_at=times.now())

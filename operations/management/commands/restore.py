@@ -34,10 +34,7 @@ class Command(BaseCommand):
         question = "数据库里的一切都会被替换。" if file else "所有登录和等待的任务都会结束。"
         if not options["yes"] and input(f"{question}输入 yes 继续：") != "yes":
             raise CommandError("什么也没有改变。")
-        try:
-            backup.refuse_while_it_runs()
-        except backup.BackupError as error:
-            raise CommandError(str(error)) from error
+        backup.refuse_while_it_runs()
         was_unfinished = restored.unfinished()
         if point and not was_unfinished and (row := restored.row_after(point)):
             raise CommandError(
@@ -47,7 +44,12 @@ class Command(BaseCommand):
         # pgBackRest has replaced the database already: there is nothing to remember of it.
         memory = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
         if file:
-            point = self._replace(file, was_unfinished)
+            try:
+                point = backup.restore(file)
+            except backup.BackupError:
+                if not was_unfinished:
+                    restored.give_up()
+                raise
         call_command("migrate", verbosity=0)
         # Valkey's copies of users, roles and tokens, and the waiting tasks, belong to the replaced database.
         valkey.client().flushdb()
@@ -56,11 +58,3 @@ class Command(BaseCommand):
         for line in restored.finish(memory, written_at=point, now=times.now()):
             self.stdout.write(f"- {line}")
         self.stdout.write("请再启动 web、socket、worker 和 beat。")
-
-    def _replace(self, file: Path, was_unfinished: str) -> datetime:
-        try:
-            return backup.restore(file)
-        except backup.BackupError as error:
-            if not was_unfinished:
-                restored.give_up()
-            raise CommandError(str(error)) from error
