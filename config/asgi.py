@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi import WSGIMiddleware, WSGIResponder
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -30,21 +30,34 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _ASCII = bytes(range(0x21, 0x7F)).decode()
 
 
-def _threads(number: int) -> Any:
-    wsgi: Any = wsgi_application  # a2wsgi types the environment more narrowly than Django
-    # A client that reads slowly must hold no thread, so what it has not taken yet waits here: 5 MB of a picture.
-    return WSGIMiddleware(wsgi, workers=number, send_queue_size=0)
+class _Responder(WSGIResponder):
+    """As the library's, but a thread does not wait until the event loop has taken a part: three times an answer.
+
+    A client that reads slowly must hold no thread, so what it has not taken yet waits here: 5 MB of a picture.
+    """
+
+    def send(self, message: Any) -> None:
+        self.loop.call_soon_threadsafe(self.send_queue.put_nowait, message)
+
+
+class _Threads(WSGIMiddleware):
+    def __init__(self, number: int) -> None:
+        wsgi: Any = wsgi_application  # a2wsgi types the environment more narrowly than Django
+        super().__init__(wsgi, workers=number)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await _Responder(self.app, self.executor, send_queue_size=0)(scope, receive, send)
 
 
 # A request that waits for WeChat or the weather provider holds its thread; with all of them held, others would wait.
-_http = _threads(32)
+_http = _Threads(32)
 # Threads of one process take turns. With many of them a short call is interrupted again and again, so calls that wait
 # for no other server have four of their own (docs/adr/0001).
-_quick = _threads(4)
+_quick = _Threads(4)
 # Pictures wait for a decoder for seconds: as many threads as may do so, and none of those that others need.
-_files = _threads(LIGHT_THREADS + HEAVY_THREADS)
+_files = _Threads(LIGHT_THREADS + HEAVY_THREADS)
 # The sandbox has threads of its own: if all 32 waited for it as an upstream, none would be left to answer them.
-_sandbox = _threads(8) if settings.SANDBOX else _http
+_sandbox = _Threads(8) if settings.SANDBOX else _http
 
 
 async def _application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -109,7 +109,7 @@ def test_a_client_that_reads_slowly_holds_no_thread(monkeypatch):
         start_response("200 OK", [])
         return (b"x" for _ in range(1000))
 
-    threads = asgi._threads(1)
+    threads = asgi._Threads(1)
     monkeypatch.setattr(threads, "app", streaming)
     monkeypatch.setattr(asgi, "_http", threads)
 
