@@ -1,17 +1,15 @@
 """Read .xlsx, .xls and .csv. Uploaded files may be hostile: huge, zip bombs, with XML entities, oddly encoded."""
 
-import io
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import DomainError
 from core.sheets import workbook_reader
-from core.sheets.workbook_reader import MAX_SCANNED, OLD_EXCEL, ZIP
+from core.sheets.workbook_reader import OLD_EXCEL, ZIP
 from core.sheets.write import unescaped
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -57,29 +55,21 @@ def book_read(content: bytes) -> Book:
     """
     if len(content) > MAX_FILE_BYTES:
         raise SheetRefused(f"文件不能超过{MAX_FILE_BYTES // 1024**2}MB")
-    sheets: list[Sheet] = []
-    hidden: list[str] = []
-    loose_pictures = scanned = row_count = number = 0
-    for line in _lines(content):
-        if isinstance(line, list):
-            number, scanned = number + 1, scanned + 1
-            if scanned > MAX_SCANNED:
-                raise SheetRefused(f"最多{MAX_ROWS}行")
-            texts = [unescaped(cell.strip()) for cell in line]
-            if any(texts):
-                row_count += 1
-                sheets[-1].rows.append((number, texts))
-            if row_count > MAX_ROWS + len(sheets):
-                raise SheetRefused(f"最多{MAX_ROWS}行，请分成几个文件")
-        elif "hidden" in line:
-            hidden, loose_pictures = line["hidden"], line["loose_pictures"]
-        else:
-            number = 0
-            merged = sorted((column, first, last) for column, first, last in line["merged"])
-            sheets.append(Sheet(line["name"], [], merged, dict(line["pictures"])))
+    book = json.loads(_output(content))
+    sheets = [
+        Sheet(
+            one["name"],
+            [(number, [unescaped(cell) for cell in cells]) for number, cells in one["rows"]],
+            [(column, first, last) for column, first, last in one["merged"]],
+            dict(one["pictures"]),
+        )
+        for one in book["sheets"]
+    ]
     if not sheets:
         raise SheetRefused("文件里没有可以读取的工作表")
-    return Book(sheets, hidden, loose_pictures)
+    if sum(len(sheet.rows) for sheet in sheets) > MAX_ROWS + len(sheets):  # each has a line of heads
+        raise SheetRefused(f"最多{MAX_ROWS}行，请分成几个文件")
+    return Book(sheets, book["hidden"], book["loose_pictures"])
 
 
 def sheet_read(content: bytes) -> Rows:
@@ -123,8 +113,8 @@ def sheet_kind(content: bytes) -> str:
     return "xlsx" if content.startswith((ZIP, OLD_EXCEL)) else "csv"
 
 
-def _lines(content: bytes) -> Iterator[Any]:
-    # A parser in this process could take the memory and the time of everything else.
+def _output(content: bytes) -> bytes:
+    """Return what the workbook reader has read. A parser in this process could take the memory of everything else."""
     too_large = _TOO_LARGE if sheet_kind(content) == "xlsx" else _CSV_TOO_LARGE
     command = [sys.executable, "-I", str(Path(workbook_reader.__file__))]
     try:
@@ -139,5 +129,4 @@ def _lines(content: bytes) -> Iterator[Any]:
         raise SheetRefused(words)
     if reader.returncode:
         raise RuntimeError(f"the workbook reader failed: {words}")
-    for line in io.BytesIO(reader.stdout):
-        yield json.loads(line)
+    return reader.stdout

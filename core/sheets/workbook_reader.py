@@ -1,7 +1,4 @@
-"""Read a .csv, or the sheets of an .xlsx or .xls, and write them to standard output, one JSON value a line.
-
-Each sheet begins with an object (name, merged cells, pictures), and its rows follow as lists. The last line of a
-workbook is an object as well: the hidden sheets, and how many pictures stand in no row.
+"""Read a .csv, or the sheets of an .xlsx or .xls, and write what is in them to standard output as JSON.
 
 Run by ``core.sheets.read`` as a process of its own, with limits of memory and time: a workbook is a ZIP of
 XML, and 27 KB of it can ask for gigabytes; 20 MB of CSV in one line ask for 600 MB. It imports nothing of the project.
@@ -16,7 +13,7 @@ import re
 import resource
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import cache
 from itertools import islice
@@ -30,8 +27,6 @@ MAX_PARTS = 2_000  # a picture is one
 MAX_SHEETS, MAX_SHEET_NAME = 200, 255  # Excel allows names of 31 characters
 MAX_MERGED = 20_000
 MAX_COLUMNS = 40
-# A file may claim any number of empty rows, and each costs a little.
-MAX_SCANNED = 200_000
 # Every cell may name the same long text, so the output can be far larger than the file.
 MAX_OUTPUT_BYTES = 64 * 1024**2
 
@@ -54,15 +49,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     content = sys.stdin.buffer.read()
     try:
-        size = 0
-        lines = book_lines(content) if content.startswith((ZIP, OLD_EXCEL)) else csv_lines(content)
-        for value in islice(lines, MAX_SCANNED + 2 + MAX_PARTS):  # enough to show that there are too many rows
-            line = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
-            size += len(line)
-            if size > MAX_OUTPUT_BYTES:
-                raise WorkbookRefused
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+        book = workbook(content) if content.startswith((ZIP, OLD_EXCEL)) else csv_sheet(content)
+        output = json.dumps(book, ensure_ascii=False).encode("utf-8", "surrogatepass")
     except WorkbookRefused as refusal:
         sys.stderr.buffer.write(str(refusal).encode())
         return REFUSED if str(refusal) else TOO_LARGE
@@ -74,7 +62,16 @@ def main() -> int:
         if type(error).__name__ != "PanicException":
             raise
         return TOO_LARGE
+    if len(output) > MAX_OUTPUT_BYTES:
+        return TOO_LARGE
+    sys.stdout.buffer.write(output)
     return 0
+
+
+def rows_of(lines: Iterable[Sequence[Any]]) -> list[tuple[int, list[str]]]:
+    """Return the lines that are not blank, each with its number."""
+    rows = ((number, [plain(cell) for cell in line[:MAX_COLUMNS]]) for number, line in enumerate(lines, 1))
+    return [(number, texts) for number, texts in rows if any(texts)]
 
 
 def check_parts(content: bytes) -> None:
@@ -96,8 +93,8 @@ def check_parts(content: bytes) -> None:
         raise WorkbookRefused(BROKEN) from None
 
 
-def book_lines(content: bytes) -> Iterator[Any]:
-    """Yield each sheet, and the cells of its rows as JSON can hold them, from A1 on."""
+def workbook(content: bytes) -> dict[str, Any]:
+    """Return the sheets that are not hidden, with their cells as texts, from A1 on."""
     from python_calamine import (  # only here: the caps on memory are set before it is loaded
         CalamineWorkbook,
         SheetTypeEnum,
@@ -115,23 +112,30 @@ def book_lines(content: bytes) -> Iterator[Any]:
         if len(tables) > MAX_SHEETS or any(len(one.name) > MAX_SHEET_NAME for one in tables):
             raise WorkbookRefused(f"最多 {MAX_SHEETS} 个工作表，名称最长 {MAX_SHEET_NAME} 个字")
         visible = [one.name for one in tables if one.visible == SheetVisibleEnum.Visible]
+        sheets = []
         for name in visible:
             sheet = book.get_sheet_by_name(name)
-            yield {"name": name, "merged": merged_of(sheet), "pictures": [*pictures.pop(name, {}).items()]}
-            for row in sheet.to_python(skip_empty_area=False):
-                yield [plain(cell) for cell in row[:MAX_COLUMNS]]
-        loose_pictures += sum(map(len, pictures.values()))
-        yield {"hidden": [one.name for one in tables if one.name not in visible], "loose_pictures": loose_pictures}
+            sheets.append(
+                {
+                    "name": name,
+                    "rows": rows_of(sheet.to_python(skip_empty_area=False)),
+                    "merged": merged_of(sheet),
+                    "pictures": [*pictures.pop(name, {}).items()],
+                }
+            )
     except (WorkbookRefused, MemoryError):
         raise
     except Exception:  # the reader raises several kinds for broken files: none of them is our fault
         raise WorkbookRefused(BROKEN) from None
+    hidden = [one.name for one in tables if one.name not in visible]
+    return {"sheets": sheets, "hidden": hidden, "loose_pictures": loose_pictures + sum(map(len, pictures.values()))}
 
 
 def merged_of(sheet: Any) -> list[tuple[int, int, int]]:
     """Return the cells that are merged downwards: position of the column, first row, last row."""
     ranges = ((*start, *end) for start, end in islice(sheet.merged_cell_ranges or (), MAX_MERGED))
-    return [(left, top + 1, bottom + 1) for top, left, bottom, _ in ranges if bottom > top and left < MAX_COLUMNS]
+    merged = [(left, top + 1, bottom + 1) for top, left, bottom, _ in ranges if bottom > top and left < MAX_COLUMNS]
+    return sorted(merged)
 
 
 # --- Pictures in cells ---
@@ -257,16 +261,15 @@ def attribute(element: ElementTree.Element, name: str) -> str:
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
 
 
-def csv_lines(content: bytes) -> Iterator[Any]:
+def csv_sheet(content: bytes) -> dict[str, Any]:
     text = decoded(content)
     first = text[: text.find("\n") + 1 or len(text)]
-    delimiter = max(",;\t", key=first.count)
-    yield {"name": "", "merged": [], "pictures": []}
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-            yield [AS_TEXT.sub(r"\1", cell) for cell in row[:MAX_COLUMNS]]
+        rows = rows_of([AS_TEXT.sub(r"\1", cell) for cell in line] for line in lines)
     except csv.Error:
         raise WorkbookRefused("CSV 文件格式不正确（引号没有成对，或单元格过长）") from None
+    return {"sheets": [{"name": "", "rows": rows, "merged": [], "pictures": []}], "hidden": [], "loose_pictures": 0}
 
 
 def decoded(content: bytes) -> str:
@@ -280,7 +283,7 @@ def decoded(content: bytes) -> str:
     raise WorkbookRefused("无法识别文件编码，请使用 UTF-8 或 GBK 编码的 CSV，或 .xlsx")
 
 
-def plain(cell: Any) -> Any:
+def plain(cell: Any) -> str:
     """Return a cell as people see it: whole numbers without a point, midnights without a time."""
     match cell:
         case float() if cell.is_integer():
