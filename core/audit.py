@@ -89,21 +89,6 @@ def _take_address(task: Any = None, **_: Any) -> None:
     _task_address.set(getattr(task.request, "address", None) or "")
 
 
-class _First:
-    """The first entry of an action in a request. Until it is committed, a rollback may take it away."""
-
-    def __init__(self, object_pk: str) -> None:
-        self.object_pk, self.is_committed = object_pk, False
-        transaction.on_commit(self._keep)
-
-    def _keep(self) -> None:
-        self.is_committed = True
-
-    def stands(self) -> bool:
-        # Whatever rolls the entry back, a savepoint or the transaction, drops this call as well.
-        return self.is_committed or any(call == self._keep for _, call, _ in transaction.get_connection().run_on_commit)
-
-
 def name_actor(instance: Any, **_: Any) -> None:
     """Write the user and the address of the present request into a new entry; in a task there is no user."""
     if instance.pk:
@@ -112,12 +97,15 @@ def name_actor(instance: Any, **_: Any) -> None:
     request: Any = present_request()
     if request is None:
         return
-    firsts = request.__dict__.setdefault("audit_firsts", {})
-    first = firsts.get(kind := (instance.content_type_id, instance.action))
-    if first is None or not first.stands():
-        firsts[kind] = _First(instance.object_pk)
-    elif first.object_pk != instance.object_pk:
+    content_type, action = kind = (instance.content_type_id, instance.action)
+    kinds = request.__dict__.setdefault("audit_kinds", set())
+    # Ask the table as well: a rollback may have taken the first one away.
+    firsts = LogEntry.objects.filter(
+        cid=instance.cid, content_type=content_type, action=action, additional_data__isnull=True
+    )
+    if kind in kinds and firsts.exclude(object_pk=instance.object_pk).exists():
         instance.additional_data = PART
+    kinds.add(kind)
     # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
     user = getattr(request, "user", None)
     if instance.actor_id is None and user is not None and user.is_authenticated:
