@@ -13,7 +13,7 @@ from django.http import HttpRequest, JsonResponse
 
 from backoffice.navigation import may_see, may_see_income
 from backoffice.periods import PERIODS, Period, change_text, period_of
-from backoffice.widgets import Panel, Tile, list_url, polyline, rows_panel
+from backoffice.widgets import Panel, Row, Tile, list_url, polyline
 from core import times
 from core.admin.listing import admin_of
 from core.money import fen_to_yuan
@@ -96,19 +96,19 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     )
     link = list_url("students.student", created_at__gte=period.begins.isoformat(), **school)
     yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
-    present = [(name, number) for name, number in classes_present(scope).items() if number]
-    classes = sorted(present, key=lambda row: -row[1])[:CLASSES_SHOWN]
-    usual, own = settings.CLASS_CAPACITY, class_capacities(name for name, _ in classes)
-    rooms = {name: own.get(name, usual) for name, _ in classes}
+    present = sorted(classes_present(scope).items(), key=lambda row: -row[1])[:CLASSES_SHOWN]
+    usual, own = settings.CLASS_CAPACITY, class_capacities(name for name, _ in present)
+    rooms = {name: own.get(name, usual) for name, _ in present}
     rows = [
-        (name, count, list_url("students.student", **{"class": name, "state": PRESENT}, **school), f"/{rooms[name]}")
-        for name, count in classes
+        Row(
+            name, number, list_url("students.student", **{"class": name, "state": PRESENT}, **school), f"/{rooms[name]}"
+        )
+        for name, number in present
+        if number
     ]
-    hint = f"在册 / 容量，没填的按 {usual}"
-    page = list_url("students.student", **school)
-    yield rows_panel(
-        "各班学员", rows, minimum=max(rooms.values(), default=usual), hint=hint, link=page, empty="还没有学员"
-    )
+    full = max([*rooms.values(), *(row.number for row in rows)], default=usual)
+    hint, page = f"在册 / 容量，没填的按 {usual}", list_url("students.student", **school)
+    yield Panel("各班学员", rows, full, hint=hint, link=page, empty="还没有学员")
 
 
 def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -163,8 +163,8 @@ def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MAX_SCARCE}+" if len(scarce) == MAX_SCARCE else len(scarce)
     yield _waits("库存不足的商品", many, "warning", link, "shop.product:change", f"不多于 {SCARCE} 件")
-    rows = [(product.name, product.stock, f"{page}{product.pk}/change/", "") for product in scarce[:SCARCE_SHOWN]]
-    yield rows_panel("库存最少的商品", rows, minimum=SCARCE, link=link, empty="没有库存不足的商品")
+    rows = [Row(product.name, product.stock, f"{page}{product.pk}/change/") for product in scarce[:SCARCE_SHOWN]]
+    yield Panel("库存最少的商品", rows, SCARCE, link=link, empty="没有库存不足的商品")
 
 
 CARDS: tuple[tuple[str, Card], ...] = (

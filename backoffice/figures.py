@@ -43,14 +43,9 @@ class Chart:
     is_over_time: bool = False
 
     @property
-    def bars(self) -> list[tuple[Any, list[tuple[Any, float]]]]:
-        """Return each row's label, and its numbers with their share of the largest one, in percent."""
-        drawn = 2 if self.is_over_time else 1
-        top = max([1, *(value for _, *values in self.rows for value in values[:drawn] if value)])
-        return [
-            (label, [(value, round((value or 0) / top * 100, 1)) for value in values[:drawn]])
-            for label, *values in self.rows
-        ]
+    def top(self) -> float:
+        """Return the largest number that is drawn."""
+        return max([1, *(value for row in self.rows for value in row[1 : 3 if self.is_over_time else 2] if value)])
 
     @property
     def totals(self) -> list[Any]:

@@ -1,8 +1,8 @@
-"""The pieces of the first page: tiles, panels and bars, which ``templates/backoffice/`` draws."""
+"""The pieces of the first page: tiles and panels, which ``templates/admin/index.html`` draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -26,21 +26,22 @@ class Tile:
     spark: str = ""
 
 
-@dataclass(frozen=True)
-class Bar:
+class Row(NamedTuple):
+    """One bar of a panel; ``mark`` stands behind its number."""
+
     label: str
-    value: int
+    number: int
     link: str
-    mark: str
-    share: float  # percent of the longest
+    mark: str = ""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Bars below each other."""
+    """Bars below each other, of which one with the number ``full`` takes the whole width."""
 
     title: str
-    bars: list[Bar]
+    rows: list[Row]
+    full: int
     empty: str
     hint: str = ""
     link: str = ""
@@ -51,17 +52,6 @@ def list_url(label: str, **query: Any) -> str:
     app, model = label.split(".")
     address = reverse(f"admin:{app}_{model}_changelist")
     return f"{address}?{urlencode(query)}" if query else address
-
-
-# Label, number, link, and the mark behind the number.
-Row = tuple[str, int, str, str]
-
-
-def rows_panel(title: str, rows: Sequence[Row], *, minimum: int = 1, **options: Any) -> Panel:
-    """Return a panel of bars below each other. The largest number, or ``minimum``, takes the whole width."""
-    longest = max([minimum, *(number for _, number, *_ in rows)])
-    bars = [Bar(label, number, link, mark, round(number / longest * 100, 1)) for label, number, link, mark in rows]
-    return Panel(title, bars, **options)
 
 
 def polyline(values: Sequence[float]) -> str:

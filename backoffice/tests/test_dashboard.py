@@ -50,20 +50,19 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     # (totals 3, days, classes 3).
     with django_assert_num_queries(22):
         charts = panels(office)
-    assert [(bar.label, bar.value, bar.mark, bar.share) for bar in charts["各班学员"].bars] == [
-        ("H51900", 2, "/4", 40.0),
-        ("H51901", 1, "/5", 20.0),
-    ]
+    classes = charts["各班学员"]
+    assert [(row.label, row.number, row.mark) for row in classes.rows] == [("H51900", 2, "/4"), ("H51901", 1, "/5")]
+    assert classes.full == 5
     assert {label for label, tile in by_label.items() if tile.spark} == {label for label in by_label if "今天" in label}
     sums = {"今天收入（元）": 6, "今天退款（元，1 笔）": 1}
     for label, tile in by_label.items():
         rows = office.get(tile.link).context["cl"].result_list
         assert len(rows) == (sums[label] if label in sums else int(tile.value)), label
     Student.objects.filter(name="李四0").update(state="withdrawn")
-    bars = panels(office)["各班学员"].bars
-    assert [(bar.label, bar.value) for bar in bars] == [("H51900", 1), ("H51901", 1)]
+    bars = panels(office)["各班学员"].rows
+    assert [(bar.label, bar.number) for bar in bars] == [("H51900", 1), ("H51901", 1)]
     for bar in bars:
-        assert len(office.get(bar.link).context["cl"].result_list) == bar.value, bar
+        assert len(office.get(bar.link).context["cl"].result_list) == bar.number, bar
 
 
 def test_students_that_trainees_have_entered_to_practise_are_in_no_figure_of_the_school(office, person, settings):
@@ -73,11 +72,11 @@ def test_students_that_trainees_have_entered_to_practise_are_in_no_figure_of_the
     students("李练", "王练", created_by=trainee, state="withdrawn")
     students("赵练", created_by=trainee, class_name="练习1班")
 
-    by_label, classes = tiles(office), panels(office)["各班学员"].bars
+    by_label, classes = tiles(office), panels(office)["各班学员"].rows
     total, new = by_label["学员"], by_label["今天新增学员"]
     assert (total.value, new.value) == ("2", "2")
     assert "学员 <b>2</b> 不含学员账号练习录入的 3 名" in office.get(HOME).content.decode()
-    assert {bar.label: bar.value for bar in classes} == {"H51901": 1, "H51902": 1}
+    assert {bar.label: bar.number for bar in classes} == {"H51901": 1, "H51902": 1}
     for link, number in ((total.link, 2), (new.link, 2), *((bar.link, 1) for bar in classes)):
         assert len(office.get(link).context["cl"].result_list) == number
     charts = {chart.key: chart for chart in office.get("/admin/figures/").context["charts"]}
