@@ -15,7 +15,7 @@ from django.conf import settings
 from core import times
 from core.findings import Finding
 from payments.difference_alerts import bills, waits
-from payments.gateways.base import GatewayError, OrderUnknown
+from payments.errors import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.models import ListenerFailure
@@ -113,7 +113,7 @@ def _ask(name: str, gateway: Callable[[Merchant], Any], who: Merchant, remedy: s
     except OrderUnknown:
         return Finding(key, True, f"{name}：双方的签名都被接受")
     except GatewayError as error:
-        return Finding(key, False, f"{name}：{type(error).__name__} {error.code} {error.message}", remedy)
+        return Finding(key, False, f"{name}：{type(error).__name__} {error}", remedy)
     return Finding(key, False, f"{name}：认得一个从来没有下过的订单", "WECHAT_PAY_BASE_URL 对吗？")
 
 

@@ -1,8 +1,6 @@
-"""Every refusal of this app. WeChat Pay's own error codes are in ``wechat_codes.py``."""
+"""Every refusal of this app and of the provider. WeChat Pay's own error codes are in ``wechat_codes.py``."""
 
-from typing import Any
-
-from core.errors import DomainError, UpstreamDown
+from core.errors import DomainError
 from payments.wechat_codes import WECHAT_CODES
 
 
@@ -10,27 +8,45 @@ class PaymentError(DomainError):
     """Base of all refusals of this app."""
 
 
-class WeChatRefused(PaymentError):
-    """WeChat Pay refused, or we did for a reason that has one of its codes.
+# --- The provider did not do what was asked: raised by the gateway, and told to the client as it is ---
+class GatewayError(PaymentError):
+    """WeChat Pay did not do what was asked.
 
-    :param code: a key of ``WECHAT_CODES``.
-    :param detail: WeChat Pay's own text, which the client gets as ``detail``.
+    :param reason: for the log and for staff; a client reads it only of a refusal, as ``detail``.
     """
 
-    def __init__(self, code: str, *, detail: str = "") -> None:
-        row = WECHAT_CODES[code]
-        extra: dict[str, Any] = {"solution": row.solution} | ({"detail": detail} if detail else {})
-        super().__init__(row.msg, status=row.status, code=row.code, **extra)
+    status, http_status, msg = 502, 502, "微信支付暂时不可用,请稍后再试"
+    remedy = "稍后再试,数据没有改变"
+    # The provider may or may not have acted. Conclude nothing from it: ask, or repeat the same call, which may succeed.
+    outcome_unknown = False
+
+    def __init__(self, reason: str = "", *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(headers=headers)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.code or ''} {self.reason}".strip()[:255]
 
 
-class ProviderDown(UpstreamDown, PaymentError):
-    """WeChat Pay cannot be reached, or its answer cannot be read or has a wrong signature."""
+class PaymentNotConfigured(GatewayError):
+    """Merchant values are missing or unusable, so nothing was sent; ``manage.py doctor`` says which."""
 
-    msg = "微信支付暂时不可用,请稍后再试"
+    status, http_status, msg = 503, 503, "商户支付参数未配置"
+    remedy = ""
+
+
+class MerchantUnknown(PaymentNotConfigured):
+    """The payment was made for a merchant whose keys we do not have. Other payments can go on."""
+
+
+class ProviderDown(GatewayError):
+    """No connection, a broken one, or an unusable answer (5xx of a proxy, HTML, too long)."""
+
+    outcome_unknown = True
 
 
 class ProviderTimeout(ProviderDown):
-    """WeChat Pay did not answer in time, so it may have done what it was asked, or not."""
+    """No answer in time."""
 
     status, http_status, msg = 504, 504, "微信支付响应超时,请稍后再试"
 
@@ -38,16 +54,80 @@ class ProviderTimeout(ProviderDown):
 class ProviderBusy(ProviderDown):
     """Nothing was sent, because too many callers wait for WeChat Pay already or it is silent."""
 
-    status, http_status, msg = 503, 503, "微信支付暂时不可用,请稍后再试"
+    status, http_status = 503, 503
     remedy = "按响应头 Retry-After 的秒数等待后再试,订单没有改变"
 
 
-class PaymentNotConfigured(PaymentError):
-    """The merchant's settings are missing or wrong; ``manage.py doctor`` says which."""
+class ProviderUntrusted(GatewayError):
+    """The answer's signature is missing or wrong, or it speaks of another merchant or order."""
 
-    status, http_status, msg = 503, 503, "商户支付参数未配置"
+    outcome_unknown = True
 
 
+class WeChatRefused(GatewayError):
+    """WeChat Pay refused, or we did for a reason that has one of its codes.
+
+    :param code: a key of ``WECHAT_CODES``.
+    """
+
+    http_status, remedy = 200, ""
+
+    def __init__(self, code: str, reason: str = "") -> None:
+        super().__init__(reason)
+        row = WECHAT_CODES[code]
+        self.status, self.code, self.msg = row.status, code, row.msg
+        self.extra = {"solution": row.solution} | ({"detail": reason} if reason else {})
+
+
+class WeChatUncertain(WeChatRefused):
+    """The provider failed half-way or is busy: SYSTEMERROR, BANKERROR, FREQUENCY_LIMITED, USERPAYING."""
+
+    outcome_unknown = True
+
+
+class BillNotReady(WeChatUncertain):
+    """STATEMENT_CREATING: the provider has not made the day's bill yet."""
+
+
+class BillEmpty(WeChatRefused):
+    """NO_STATEMENT_EXIST: the provider moved nothing on that day."""
+
+
+class AlreadyPaid(WeChatRefused):
+    """ORDERPAID: ask for the details."""
+
+
+class AlreadyClosed(WeChatRefused):
+    """ORDERCLOSED: the number is used up."""
+
+
+class OrderUnknown(WeChatRefused):
+    """ORDERNOTEXIST: no such order, or no such refund, there."""
+
+
+class NumberUsed(WeChatRefused):
+    """OUT_TRADE_NO_USED, INVALID_REQUEST 201: the number exists there with other parameters."""
+
+
+class NoticeRefused(PaymentError):
+    """A notification that must not be believed. ``msg`` is the reason, for the provider and the journal.
+
+    :param http_status: for providers that read it (v3).
+    """
+
+    is_genuine = False  # nothing proves that the provider sent it; a stranger may send any number of such
+
+    def __init__(self, reason: str, *, http_status: int = 400) -> None:
+        super().__init__(reason, http_status=http_status)
+
+
+class NoticeUnfit(NoticeRefused):
+    """The provider did send it, but it says nothing that we can act on."""
+
+    is_genuine = True
+
+
+# --- Our own refusals ---
 class PaymentAlreadyPaid(PaymentError):
     status, msg = 1001, "err 订单已经支付"
 

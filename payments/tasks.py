@@ -9,8 +9,7 @@ import structlog
 
 from core import times
 from core.queues import queued_task
-from payments.errors import BillBusy
-from payments.gateways.base import GatewayError
+from payments.errors import BillBusy, GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.services.bills import bill_reconcile, bills_reconcile_missing
 from payments.services.listener_retry import listener_retell_due
@@ -69,4 +68,4 @@ def refresh_certificates() -> None:
             if gateway_v3(who).keys.certificates_due:
                 gateway_v3(who).refresh_certificates()
         except GatewayError as error:
-            log.warning("platform certificates not downloaded", mch_id=who.mch_id, reason=str(error) or error.code)
+            log.warning("platform certificates not downloaded", mch_id=who.mch_id, reason=str(error))

@@ -7,12 +7,12 @@ from django.conf import settings
 
 from core.models import Restoration
 from core.times import format_office_time, local
-from payments.gateways.base import GatewayError, OrderUnknown
+from payments.errors import OrderUnknown
 from payments.gateways.wechat import gateway_to_ask, merchant
 from payments.models import Payment, PaymentStatus, Refund
 from payments.selectors import UNDER_WAY
 from payments.services.bills import bill_days_missing, bill_made_at
-from payments.services.common import as_refusal, log_step
+from payments.services.common import log_step
 from payments.services.differences import RESTORE, payment_return_stray
 from payments.services.start import MIN_LIFE
 
@@ -59,8 +59,6 @@ def payment_recall(*, out_trade_no: str, now: datetime) -> str:
         result = gateway_to_ask().query(out_trade_no)
     except OrderUnknown:
         return "没有付过款"
-    except GatewayError as error:
-        raise as_refusal(error) from None
     if result.trade_state not in ("SUCCESS", "REFUND"):
         return "没有付过款"
     payment_return_stray(result=result, actor=RESTORE, now=now)

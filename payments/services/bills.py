@@ -16,8 +16,8 @@ from django.db.models import Q, QuerySet
 
 from core.models import Restoration
 from core.times import SHANGHAI, day_begins, local
-from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigured
-from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
+from payments.errors import BillBusy, BillNotOut, BillNotReady, BillTooOld, GatewayError, PaymentNotConfigured
+from payments.gateways.base import Bill, BillRow
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.listener import listener
@@ -136,7 +136,7 @@ def _results(who: Merchant, day: date, now: datetime) -> dict[str, Any]:
     except GatewayError as error:
         log.error("bill not compared", day=str(day), mch_id=who.mch_id, reason=str(error))
         state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
-        return _failure(who, day, state, error.text)
+        return _failure(who, day, state, str(error))
     if _is_late(who, bill, now):
         return _failure(who, day, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
     differences, foreign_rows = _compare(who, bill, now)

@@ -1,8 +1,7 @@
-"""What all services of this app use: errors, the merchant of a payment, the lock wait, the money log, the sweeps."""
+"""What all services of this app use: the merchant of a payment, the lock wait, the money log, the sweeps."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -12,18 +11,8 @@ from django.db import connection, transaction
 
 from core.audit import actor_facts
 from core.observe import tracing
-from core.upstreams import UpstreamRefused
-from payments import errors
-from payments.gateways.base import (
-    GatewayBusy,
-    GatewayError,
-    GatewayMisconfigured,
-    GatewayRefused,
-    GatewayTimeout,
-    GatewayUnreachable,
-    MerchantUnknown,
-    PaymentResult,
-)
+from payments.errors import GatewayError, MerchantUnknown, PaymentNotConfigured, ProviderDown
+from payments.gateways.base import PaymentResult
 from payments.gateways.wechat import merchant_of, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.models import Payment, PaymentLog, PaymentStatus, Refund
@@ -48,31 +37,6 @@ WATCH_CLOSED = (
     (timedelta(minutes=30), timedelta(minutes=10)),
     (timedelta(days=1), timedelta(hours=4)),
 )
-
-
-def as_refusal(error: GatewayError) -> errors.PaymentError:
-    """Return the error of this app that tells a caller of a gateway's error."""
-    match error:
-        case GatewayMisconfigured():
-            return errors.PaymentNotConfigured()
-        case GatewayBusy():
-            return errors.ProviderBusy(headers=error.refused.headers)
-        case GatewayTimeout():
-            return errors.ProviderTimeout()
-    if not error.code:
-        return errors.ProviderDown()
-    return errors.WeChatRefused(error.code, detail=error.message if isinstance(error, GatewayRefused) else "")
-
-
-@contextmanager
-def provider_refusals() -> Iterator[None]:
-    """Turn what the gateway raises inside the block into the error of this app that tells a caller of it."""
-    try:
-        yield
-    except UpstreamRefused as refused:
-        raise errors.ProviderBusy(headers=refused.headers) from None
-    except GatewayError as error:
-        raise as_refusal(error) from None
 
 
 def payee(payment: Payment) -> Merchant:
@@ -178,7 +142,7 @@ def sweep(rows: Iterable[T], step: Callable[[T], GatewayError | bool], *, second
             log.exception("sweep", row=str(row))
             outcome = True
         number += outcome is not False
-        is_silence = isinstance(outcome, GatewayUnreachable | GatewayMisconfigured)
+        is_silence = isinstance(outcome, ProviderDown | PaymentNotConfigured)
         silent += is_silence and not isinstance(outcome, MerchantUnknown)
         if silent >= GIVE_UP_AFTER or time.monotonic() >= ends_at:
             break

@@ -14,8 +14,8 @@ from django.db.models import Sum
 
 from core.models import Restoration
 from core.money import fen_text
-from payments.errors import DifferenceEnded, PaymentError, RefundNotPossible
-from payments.gateways.base import GatewayError, OrderUnknown, PaymentResult, RefundResult
+from payments.errors import DifferenceEnded, GatewayError, OrderUnknown, PaymentError, RefundNotPossible
+from payments.gateways.base import PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import (
@@ -28,7 +28,7 @@ from payments.models import (
     RefundStatus,
     TradeType,
 )
-from payments.services.common import log_step, money_arrived, provider_refusals, set_state, sweep
+from payments.services.common import log_step, money_arrived, set_state, sweep
 from payments.services.confirm import payment_record
 from payments.services.listener_call import lock_payment, order_total
 from payments.services.refund import refund_create, refund_record, require_room
@@ -127,7 +127,7 @@ def differences_ask(differences: Sequence[Difference], *, now: datetime) -> None
         try:
             difference.note = _ask_and_record(difference, now)
         except GatewayError as error:
-            difference.note = error.text
+            difference.note = str(error)
             return error
         return True
 
@@ -151,6 +151,8 @@ def _ask_and_record(difference: Difference, now: datetime) -> str:
         return f"微信：{payment.trade_state} {fen_text(payment.paid_fen)}"
     except OrderUnknown:
         return "微信：没有这个单号"
+    except GatewayError:
+        raise
     except PaymentError as error:
         return f"微信有此记录：{error.msg}"
 
@@ -169,9 +171,7 @@ def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Differen
     :raises WeChatRefused, ProviderDown: the provider cannot be asked.
     """
     difference = _open(difference_id)
-    with provider_refusals():
-        note = _ask_and_record(difference, now)
-    return _examine(difference, note, actor, now)
+    return _examine(difference, _ask_and_record(difference, now), actor, now)
 
 
 def difference_return(*, difference_id: int, actor: str, now: datetime) -> Difference:
@@ -181,8 +181,7 @@ def difference_return(*, difference_id: int, actor: str, now: datetime) -> Diffe
     :raises DifferenceEnded, WeChatRefused, ProviderDown: see ``difference_ask``.
     """
     difference = _open(difference_id)
-    with provider_refusals():
-        result = _gateway(difference).query(difference.out_trade_no)
+    result = _gateway(difference).query(difference.out_trade_no)
     payment_return_stray(result=result, actor=actor, now=now)
     note = "已提交退款" if result.trade_state == "SUCCESS" else "微信侧已有退款，请再补记它的退款单"
     return _examine(difference, note, actor, now)
@@ -195,8 +194,7 @@ def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> D
     :raises DifferenceEnded, WeChatRefused, ProviderDown: see ``difference_ask``.
     """
     difference = _open(difference_id)
-    with provider_refusals():
-        result = _gateway(difference).refund_query(difference.out_refund_no)
+    result = _gateway(difference).refund_query(difference.out_refund_no)
     refund_add_missing(result=result, actor=actor, now=now)
     return _examine(difference, "已补记", actor, now)
 

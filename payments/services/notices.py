@@ -13,8 +13,8 @@ from core.cache.ratelimit import hit
 from core.db.purge import BATCH, rows_purge
 from core.observe import tracing
 from core.observe.metrics import Counter
-from payments.errors import EventCut, PaymentError, PaymentUnknown
-from payments.gateways.base import GatewayMisconfigured, NoticeRefused, PaymentResult, RefundResult
+from payments.errors import EventCut, NoticeRefused, PaymentError, PaymentNotConfigured, PaymentUnknown
+from payments.gateways.base import PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.notices import read_v2, read_v3
 from payments.gateways.wechat.v3 import WeChatV3
@@ -89,12 +89,12 @@ def _handle(event: InboundEvent, now: datetime) -> None:
         outcome = Verdict.ACCEPTED, "处理成功", 200
     except NoticeRefused as error:
         event.is_genuine = error.is_genuine
-        outcome = Verdict.REFUSED, str(error), error.http_status
+        outcome = Verdict.REFUSED, error.msg, error.http_status
+    except PaymentNotConfigured as error:
+        log.error("notification not understood", reason=str(error))
+        outcome = Verdict.FAILED, error.msg, 500
     except PaymentError as error:
         outcome = Verdict.REFUSED, error.msg, 404 if isinstance(error, PaymentUnknown) else 400
-    except GatewayMisconfigured as error:
-        log.error("notification not understood", reason=str(error))
-        outcome = Verdict.FAILED, "商户参数未配置", 500
     except Exception:
         # Whatever failed, answer in the provider's format, so that it sends the notification again.
         log.exception("notification failed", channel=event.channel, out_trade_no=event.out_trade_no)
@@ -113,13 +113,13 @@ def _read(event: InboundEvent) -> PaymentResult | RefundResult:
 def _v3_gateways() -> list[WeChatV3]:
     """Return the v3 gateways of all merchants that have v3 values.
 
-    :raises GatewayMisconfigured: none has.
+    :raises PaymentNotConfigured: none has.
     """
     usable, problems = [], []
     for who in merchants():
         try:
             usable.append(gateway_v3(who))
-        except GatewayMisconfigured as error:
+        except PaymentNotConfigured as error:
             problems.append(error)
     if not usable:
         raise problems[0]

@@ -9,11 +9,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from core.observe import tracing
-from payments.errors import PaymentError
-from payments.gateways.base import AlreadyClosed, AlreadyPaid, GatewayError, OrderUnknown
+from payments.errors import AlreadyClosed, AlreadyPaid, GatewayError, OrderUnknown, PaymentError
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
-from payments.services.common import BATCH, check_due, payee, provider_refusals, sweep
+from payments.services.common import BATCH, check_due, payee, sweep
 from payments.services.confirm import payment_mark_closed, payment_record
 
 log = structlog.get_logger("payments")
@@ -33,8 +32,7 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if min_interval_s and not (payment and _may_ask(payment, now, min_interval_s)):
         return {}
-    with provider_refusals():
-        result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
+    result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
     payment_record(result=result, now=now, source="主动查询")
     return result.answer
 
@@ -78,11 +76,11 @@ def _reconcile(payment: Payment, now: datetime) -> GatewayError | bool:
         payment_record(result=result, now=now, source="对账")
     except OrderUnknown:
         pass  # the order was never placed there; it closes when it expires
-    except PaymentError as error:
-        log.error("payment does not reconcile", out_trade_no=payment.out_trade_no, reason=error.msg)
     except GatewayError as error:
         log.warning("payment not asked about", out_trade_no=payment.out_trade_no, reason=str(error))
         return error
+    except PaymentError as error:
+        log.error("payment does not reconcile", out_trade_no=payment.out_trade_no, reason=error.msg)
     return True
 
 
@@ -119,8 +117,8 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
         return CloseOutcome.STARTING
     try:
         return _close(payment, now)
-    except (GatewayError, PaymentError) as error:
-        reason = f"{getattr(error, 'code', '') or type(error).__name__} {error}"[:255]
+    except PaymentError as error:
+        reason = str(error) if error.code else f"{type(error).__name__} {error}"[:255]
         Payment.objects.filter(pk=payment.pk).update(last_error=reason)
         log.warning("payment not closed", out_trade_no=out_trade_no, reason=reason)
         return CloseOutcome.UNKNOWN
@@ -129,7 +127,7 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
 def _close(payment: Payment, now: datetime) -> CloseOutcome:
     """Ask, then close.
 
-    :raises GatewayError, PaymentError: whether the payment is closed is not known.
+    :raises PaymentError: whether the payment is closed is not known.
     """
     gateway, number = gateway_to_ask(payee(payment)), payment.out_trade_no
     try:

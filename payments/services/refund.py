@@ -11,8 +11,16 @@ from django.db import transaction
 from core.money import fen_text
 from core.observe import tracing
 from core.queues import task_send
-from payments.errors import NO_REFUNDS, PaymentMismatch, PaymentUnknown, RefundNotPossible
-from payments.gateways.base import GatewayError, GatewayMisconfigured, OrderUnknown, RefundResult
+from payments.errors import (
+    NO_REFUNDS,
+    GatewayError,
+    OrderUnknown,
+    PaymentMismatch,
+    PaymentNotConfigured,
+    PaymentUnknown,
+    RefundNotPossible,
+)
+from payments.gateways.base import RefundResult
 from payments.gateways.wechat import gateway_v3
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Payment, Refund, RefundStatus, RefundWay
@@ -78,7 +86,7 @@ def refunds_require(*, out_trade_no: str) -> None:
 def _require_merchant(payment: Payment) -> None:
     try:
         gateway_v3(payee(payment))
-    except GatewayMisconfigured as error:
+    except PaymentNotConfigured as error:
         log.error("refunds are not possible", reason=str(error))
         raise RefundNotPossible(NO_REFUNDS) from None
 
@@ -140,11 +148,11 @@ def _step(refund: Refund, now: datetime) -> GatewayError | bool:
         if isinstance(outcome, RefundResult):
             refund_record(result=outcome, now=now, source="微信应答")
         elif outcome:
-            reason = outcome.text
+            reason = str(outcome)
             refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=reason, last_error=reason)
             return outcome
     except GatewayError as error:
-        note_error(refund, error.text)
+        note_error(refund, str(error))
         return error
     except PaymentMismatch as error:
         note_error(refund, error.msg)
@@ -192,7 +200,7 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
             notify_url=settings.PUBLIC_BASE_URL + "/pay/notify",
         )
     except GatewayError as error:
-        if error.outcome_unknown or isinstance(error, GatewayMisconfigured) or error.code in _CONFIGURATION:
+        if error.outcome_unknown or isinstance(error, PaymentNotConfigured) or error.code in _CONFIGURATION:
             raise
         denial = error
     # An earlier attempt had an unknown outcome and may have succeeded: ask before believing the refusal.

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from core.queues import task_send
-from payments.errors import PaymentError, RefundNotPossible
-from payments.gateways.base import GatewayError, OrderUnknown, RefundResult
+from payments.errors import GatewayError, OrderUnknown, PaymentError, RefundNotPossible
+from payments.gateways.base import RefundResult
 from payments.gateways.wechat import gateway_v3
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import OfflineWay, Payment, Refund, RefundStatus
@@ -151,7 +151,7 @@ def _require_gateway(refund: Refund) -> WeChatV3:
     try:
         return gateway_v3(payee(refund.payment))
     except GatewayError as error:
-        raise RefundNotPossible(f"商户没有配好微信支付退款（APIv3）：{error.message}") from None
+        raise RefundNotPossible(f"商户没有配好微信支付退款（APIv3）：{error.reason}") from None
 
 
 def _require_quiet(refund: Refund, now: datetime) -> None:

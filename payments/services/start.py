@@ -9,22 +9,25 @@ from django.conf import settings
 from django.db import transaction
 
 from core import times
-from core.upstreams import time_left
-from payments.errors import PaymentAlreadyPaid, PaymentClosed, WeChatRefused
-from payments.gateways.base import (
+from core.upstreams import UpstreamRefused, time_left
+from payments.errors import (
     AlreadyClosed,
     AlreadyPaid,
     GatewayError,
     NumberUsed,
     OrderUnknown,
-    PaymentIntent,
-    PaymentTicket,
+    PaymentAlreadyPaid,
+    PaymentClosed,
+    PaymentError,
+    ProviderBusy,
+    WeChatRefused,
 )
+from payments.gateways.base import PaymentIntent, PaymentTicket
 from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant
 from payments.gateways.wechat.http import UPSTREAM
 from payments.gateways.wechat.shared import is_number
 from payments.models import Payment, PaymentStatus, TradeType
-from payments.services.common import as_refusal, check_due, log_step, payee, provider_refusals, set_state
+from payments.services.common import check_due, log_step, payee, set_state
 from payments.services.confirm import payment_mark_closed, payment_record
 from payments.services.numbers import number_keep
 
@@ -94,8 +97,10 @@ def payment_check_provider() -> None:
 
     :raises ProviderBusy: the circuit breaker counts WeChat Pay as dead.
     """
-    with provider_refusals():
+    try:
         UPSTREAM.refuse_if_dead()
+    except UpstreamRefused as refused:
+        raise ProviderBusy(headers=refused.headers) from None
 
 
 def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
@@ -112,9 +117,8 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
 def _require_possible(trade_type: str, openid: str) -> None:
     """Refuse what no provider is asked about, before a row is written."""
     if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not is_number(openid, 128)):
-        raise WeChatRefused("PARAM_ERROR", detail="trade_type错误, 或JSAPI支付缺少openid")
-    with provider_refusals():
-        gateway_v2()  # raises when merchant values are missing
+        raise WeChatRefused("PARAM_ERROR", "trade_type错误, 或JSAPI支付缺少openid")
+    gateway_v2()  # raises when merchant values are missing
 
 
 def _start(draft: Draft, now: datetime) -> Payment:
@@ -124,7 +128,7 @@ def _start(draft: Draft, now: datetime) -> Payment:
         if _is_ready(payment, now):
             return payment
     # The slot is taken first, so that no call is refused after the row was written.
-    with provider_refusals(), UPSTREAM.slot():
+    with UPSTREAM.room(ProviderBusy):
         payment, own_claim = _claim(draft, now)
         return _order(payment, own_claim, now)
 
@@ -162,7 +166,7 @@ def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
     for name in ("amount_fen", "trade_type", "openid"):
         if getattr(payment, name) != draft[name]:
             # One number is one order at the provider, with the parameters it was first placed with.
-            raise WeChatRefused("OUT_TRADE_NO_USED", detail=f"{name}与首次发起支付时不同")
+            raise WeChatRefused("OUT_TRADE_NO_USED", f"{name}与首次发起支付时不同")
 
 
 def _check_open(payment: Payment) -> None:
@@ -182,11 +186,11 @@ def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
         is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
-        Payment.objects.filter(pk=payment.pk).update(last_error=error.text)
+        Payment.objects.filter(pk=payment.pk).update(last_error=str(error))
         Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(claimed_until=None)
         if not (is_taken or error.outcome_unknown):
             _keep_refusal(payment, error, now)
-        refusal = _taken_number(payment, error, now) if is_taken else as_refusal(error)
+        refusal = _taken_number(payment, error, now) if is_taken else error
         payment.refresh_from_db()
         if payment.state == PaymentStatus.OPEN and _is_ready(payment, now):
             return payment  # another click has got the code meanwhile
@@ -197,7 +201,7 @@ def _keep_refusal(payment: Payment, error: GatewayError, now: datetime) -> None:
     """Note that the provider has refused a call; once it has all that were sent, see ``Payment.is_refused``."""
     with transaction.atomic():
         row = Payment.objects.select_for_update().get(pk=payment.pk)
-        log_step(row, "微信拒绝下单", now, detail=error.text)
+        log_step(row, "微信拒绝下单", now, detail=str(error))
         row.calls_open -= 1
         if row.state == PaymentStatus.STARTING and not row.calls_open:
             row.claimed_until = row.next_check_at = None
@@ -223,7 +227,7 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
         raise
 
 
-def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Exception:
+def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> PaymentError:
     """Return the error for a number that the provider has already: ask for its state there, and record it."""
     if isinstance(error, AlreadyClosed):
         payment_mark_closed(payment, now=now, source="发起支付时查询")
@@ -233,12 +237,12 @@ def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Excep
             result=gateway_to_ask(payee(payment)).query(payment.out_trade_no), now=now, source="发起支付时查询"
         )
     except OrderUnknown:
-        return as_refusal(error)
+        return error
     except GatewayError as unclear:
-        return as_refusal(unclear)
+        return unclear
     if state == PaymentStatus.PAID:
         return PaymentAlreadyPaid()
-    return PaymentClosed() if state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) else as_refusal(error)
+    return PaymentClosed() if state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) else error
 
 
 def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Payment:

@@ -22,7 +22,7 @@ def provider_findings():
 @pytest.mark.parametrize(("name", "value", "row", "says"), [
     ("WECHAT_PAY_API_KEY", "x" * 32, 0, "SIGN_ERROR"), ("WECHAT_PAY_API_KEY", "", 0, "WECHAT_PAY_API_KEY"),
     ("WECHAT_PAY_CERT_SERIAL", "0000", 1, "SIGN_ERROR"), ("WECHAT_PAY_V3_KEY", "", 1, "没有配"),
-    ("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_OTHER", 1, "GatewayUntrusted"),
+    ("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_OTHER", 1, "ProviderUntrusted"),
     ("PUBLIC_BASE_URL", "http://127.0.0.1:8000", 2, "pay/payResult"),
 ])  # fmt: skip
 def test_a_bad_value_is_named(wechat, settings, name, value, row, says):

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from payments.gateways.base import Bill, BillNotReady, GatewayRefused, GatewayUnreachable, GatewayUntrusted
+from payments.errors import BillNotReady, ProviderDown, ProviderUntrusted, WeChatRefused
+from payments.gateways.base import Bill
 from payments.gateways.wechat import gateway_v2, gateway_v3, http, v3
 from payments.gateways.wechat.bill import read_bill
 from payments.services.bills import fees_fen
@@ -56,21 +57,21 @@ def test_fees_are_read_with_all_their_decimals_and_those_of_a_refund_are_negativ
     titles = BILL_TITLES.replace("手续费,费率", "别的,列")
     assert fees_fen(read_bill(text(ROW, titles=titles), MCHID)) is None
     for wrong in ("`0.07元", "`--1", "`1e5", "`NaN"):
-        with pytest.raises(GatewayUntrusted, match="a fee is malformed"):
+        with pytest.raises(ProviderUntrusted, match="a fee is malformed"):
             read_bill(text(ROW.replace("`0.07000", wrong)), MCHID)
 
 
 @pytest.mark.parametrize(("fault", "error"), [
-    (("bill", "change", {"hash_value": "0" * 40}), GatewayUntrusted),
-    (("bill", "change", {"hash_type": "MD5"}), GatewayUntrusted),
-    (("bill", "change", {"download_url": "https://evil.example/v3/elsewhere?token=1"}), GatewayUntrusted),
+    (("bill", "change", {"hash_value": "0" * 40}), ProviderUntrusted),
+    (("bill", "change", {"hash_type": "MD5"}), ProviderUntrusted),
+    (("bill", "change", {"download_url": "https://evil.example/v3/elsewhere?token=1"}), ProviderUntrusted),
     # asked of our own base
-    (("bill", "change", {"download_url": "https://evil.example/v3/billdownload/file?token=1"}), GatewayUntrusted),
-    (("bill", "change", {"download_url": None}), GatewayUntrusted),
-    (("bill", "bad_sign"), GatewayUntrusted), (("bill", "no_sign"), GatewayUntrusted),
-    (("billdownload", "half"), GatewayUntrusted),
-    (("bill", "down"), GatewayUnreachable), (("billdownload", "down"), GatewayUnreachable),
-    (("billdownload", "page", 502), GatewayUnreachable), (("bill", "error", 403, "NO_AUTH"), GatewayRefused),
+    (("bill", "change", {"download_url": "https://evil.example/v3/billdownload/file?token=1"}), ProviderUntrusted),
+    (("bill", "change", {"download_url": None}), ProviderUntrusted),
+    (("bill", "bad_sign"), ProviderUntrusted), (("bill", "no_sign"), ProviderUntrusted),
+    (("billdownload", "half"), ProviderUntrusted),
+    (("bill", "down"), ProviderDown), (("billdownload", "down"), ProviderDown),
+    (("billdownload", "page", 502), ProviderDown), (("bill", "error", 403, "NO_AUTH"), WeChatRefused),
 ])  # fmt: skip
 def test_a_false_forged_or_torn_bill_is_not_believed(wechat, sold, fault, error):
     wechat.faults = [fault]
@@ -84,7 +85,7 @@ def test_a_bill_may_be_larger_than_other_answers_and_no_larger_than_its_own_limi
     assert len(gateway_v3().bill(DAY).rows) == 1
 
     monkeypatch.setattr(v3, "MAX_BILL_BYTES", 700)
-    with pytest.raises(GatewayUnreachable, match="too large"):
+    with pytest.raises(ProviderDown, match="too large"):
         gateway_v3().bill(DAY)
 
 
@@ -119,5 +120,5 @@ def test_columns_are_found_by_their_titles_and_goods_may_hold_what_separates_the
     ids=itertools.count(),
 )
 def test_what_is_not_as_documented_is_refused_whole(bad):
-    with pytest.raises(GatewayUntrusted):
+    with pytest.raises(ProviderUntrusted):
         read_bill(bad, MCHID)

@@ -5,16 +5,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.gateways.base import (
+from payments.errors import (
     AlreadyClosed,
     AlreadyPaid,
-    GatewayRefused,
-    GatewayUncertain,
-    GatewayUnreachable,
-    GatewayUntrusted,
     NumberUsed,
-    PaymentIntent,
+    ProviderDown,
+    ProviderUntrusted,
+    WeChatRefused,
+    WeChatUncertain,
 )
+from payments.gateways.base import PaymentIntent
 from payments.gateways.wechat import gateway_v2
 from payments.gateways.wechat.v2 import is_authentic, sign
 from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2
@@ -91,18 +91,18 @@ def test_any_description_makes_a_valid_order(wechat, description):
 
 
 @pytest.mark.parametrize(("fault", "error"), [
-    (("down",), GatewayUnreachable), (("drop",), GatewayUnreachable), (("page", 502), GatewayUnreachable),
-    (("page", 200), GatewayUnreachable), (("page", 200, b"<xml></xml>"), GatewayUnreachable),
-    (("page", 500, b"<xml><return_code>FAIL</return_code></xml>"), GatewayUnreachable),
-    (("redirect",), GatewayUnreachable), (("bad_sign",), GatewayUntrusted), (("no_sign",), GatewayUntrusted),
-    (("change", {"mch_id": "1900000109"}), GatewayUntrusted),
-    (("change", {"prepay_id": "wx" + "1" * 63}), GatewayUntrusted),
-    (("change", {"code_url": "weixin://" + "1" * 504}), GatewayUntrusted),
-    (("error", "SYSTEMERROR", ""), GatewayUncertain), (("error", "FREQUENCY_LIMITED", ""), GatewayUncertain),
-    (("error", "A_NEW_CODE", ""), GatewayUncertain), (("error", "ORDERPAID", ""), AlreadyPaid),
+    (("down",), ProviderDown), (("drop",), ProviderDown), (("page", 502), ProviderDown),
+    (("page", 200), ProviderDown), (("page", 200, b"<xml></xml>"), ProviderDown),
+    (("page", 500, b"<xml><return_code>FAIL</return_code></xml>"), ProviderDown),
+    (("redirect",), ProviderDown), (("bad_sign",), ProviderUntrusted), (("no_sign",), ProviderUntrusted),
+    (("change", {"mch_id": "1900000109"}), ProviderUntrusted),
+    (("change", {"prepay_id": "wx" + "1" * 63}), ProviderUntrusted),
+    (("change", {"code_url": "weixin://" + "1" * 504}), ProviderUntrusted),
+    (("error", "SYSTEMERROR", ""), WeChatUncertain), (("error", "FREQUENCY_LIMITED", ""), WeChatUncertain),
+    (("error", "A_NEW_CODE", ""), WeChatUncertain), (("error", "ORDERPAID", ""), AlreadyPaid),
     (("error", "ORDER_PAID", ""), AlreadyPaid), (("error", "INVALID_REQUEST", "201 商户订单号重复"), NumberUsed),
     (("error", "ORDERCLOSED", ""), AlreadyClosed), (("error", "OUT_TRADE_NO_USED", ""), NumberUsed),
-    (("error", "NOAUTH", ""), GatewayRefused),
+    (("error", "NOAUTH", ""), WeChatRefused),
 ])  # fmt: skip
 def test_each_refusal_becomes_its_named_error(wechat, fault, error):
     wechat.faults = [("unifiedorder", *fault)]
@@ -110,7 +110,7 @@ def test_each_refusal_becomes_its_named_error(wechat, fault, error):
     with pytest.raises(error) as failure:
         gateway_v2().create(intent())
 
-    assert failure.value.outcome_unknown is (error in (GatewayUnreachable, GatewayUntrusted, GatewayUncertain))
+    assert failure.value.outcome_unknown is (error in (ProviderDown, ProviderUntrusted, WeChatUncertain))
 
 
 @pytest.mark.parametrize(("message", "code"), [
@@ -121,7 +121,7 @@ def test_a_refusal_without_a_code_gets_one_of_the_table(wechat, message, code):
     page = f"<xml><return_code>FAIL</return_code><return_msg>{message}</return_msg></xml>".encode()
     wechat.faults = [("unifiedorder", "page", 200, page)]
 
-    with pytest.raises(GatewayRefused) as failure:
+    with pytest.raises(WeChatRefused) as failure:
         gateway_v2().create(intent())
 
     assert failure.value.code == code

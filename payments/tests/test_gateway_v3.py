@@ -10,15 +10,15 @@ import time_machine
 from cryptography.hazmat.primitives import serialization
 from django.utils import timezone
 
-from payments.gateways.base import (
-    GatewayMisconfigured,
-    GatewayRefused,
-    GatewayTimeout,
-    GatewayUncertain,
-    GatewayUnreachable,
-    GatewayUntrusted,
+from payments.errors import (
     NoticeRefused,
     OrderUnknown,
+    PaymentNotConfigured,
+    ProviderDown,
+    ProviderTimeout,
+    ProviderUntrusted,
+    WeChatRefused,
+    WeChatUncertain,
 )
 from payments.gateways.wechat import gateway_v2, gateway_v3, http
 from payments.gateways.wechat.notices import read_v3
@@ -37,18 +37,18 @@ def order(wechat):
 
 
 @pytest.mark.parametrize(("fault", "error"), [
-    (("down",), GatewayUnreachable), (("drop",), GatewayUnreachable), (("page", 502), GatewayUnreachable),
-    (("redirect",), GatewayUnreachable), (("page", 200), GatewayUntrusted),
-    (("page", 400), GatewayUnreachable), (("page", 404), GatewayUnreachable), (("error", 404, "X"), OrderUnknown),
-    (("bad_sign",), GatewayUntrusted), (("no_sign",), GatewayUntrusted), (("stale",), GatewayUntrusted),
-    (("change", {"mchid": "1900000109"}), GatewayUntrusted), (("change", {"appid": "wx0"}), GatewayUntrusted),
-    (("change", {"out_trade_no": "20261125101112000OTHER"}), GatewayUntrusted),
-    (("change", {"trade_state": None}), GatewayUntrusted),
-    (("change", {"trade_state": "SUCCESS"}), GatewayUntrusted),  # paid, but how much?
-    (("change", {"trade_state": "SUCCESS", "amount": {"total": 1}, "transaction_id": "4" * 33}), GatewayUntrusted),
-    (("error", 202, "USERPAYING"), GatewayUncertain), (("error", 500, "SYSTEM_ERROR"), GatewayUncertain),
-    (("error", 429, "RATELIMIT_EXCEEDED"), GatewayUncertain), (("error", 503, "SOMETHING_NEW"), GatewayUncertain),
-    (("error", 403, "NO_AUTH"), GatewayRefused),
+    (("down",), ProviderDown), (("drop",), ProviderDown), (("page", 502), ProviderDown),
+    (("redirect",), ProviderDown), (("page", 200), ProviderUntrusted),
+    (("page", 400), ProviderDown), (("page", 404), ProviderDown), (("error", 404, "X"), OrderUnknown),
+    (("bad_sign",), ProviderUntrusted), (("no_sign",), ProviderUntrusted), (("stale",), ProviderUntrusted),
+    (("change", {"mchid": "1900000109"}), ProviderUntrusted), (("change", {"appid": "wx0"}), ProviderUntrusted),
+    (("change", {"out_trade_no": "20261125101112000OTHER"}), ProviderUntrusted),
+    (("change", {"trade_state": None}), ProviderUntrusted),
+    (("change", {"trade_state": "SUCCESS"}), ProviderUntrusted),  # paid, but how much?
+    (("change", {"trade_state": "SUCCESS", "amount": {"total": 1}, "transaction_id": "4" * 33}), ProviderUntrusted),
+    (("error", 202, "USERPAYING"), WeChatUncertain), (("error", 500, "SYSTEM_ERROR"), WeChatUncertain),
+    (("error", 429, "RATELIMIT_EXCEEDED"), WeChatUncertain), (("error", 503, "SOMETHING_NEW"), WeChatUncertain),
+    (("error", 403, "NO_AUTH"), WeChatRefused),
 ])  # fmt: skip
 def test_each_refusal_becomes_its_named_error(wechat, order, fault, error):
     wechat.faults = [("query", *fault)]
@@ -63,13 +63,13 @@ def test_a_signed_error_must_be_signed_rightly(wechat, monkeypatch):
     signed = wechat.signed_headers
     monkeypatch.setattr(wechat, "signed_headers", lambda body: signed(body, signer=wechat.keys.merchant))
 
-    with pytest.raises(GatewayUntrusted):
+    with pytest.raises(ProviderUntrusted):
         gateway_v3().query(NUMBER)
 
 
 @pytest.mark.parametrize(("limit", "value", "fault", "error"), [
-    ("TOTAL_TIMEOUT_S", 0.2, ("slow", 0.5), GatewayTimeout),
-    ("MAX_BYTES", 100, (), GatewayUnreachable),
+    ("TOTAL_TIMEOUT_S", 0.2, ("slow", 0.5), ProviderTimeout),
+    ("MAX_BYTES", 100, (), ProviderDown),
 ])  # fmt: skip
 def test_a_slow_or_an_endless_answer_is_cut_off(wechat, order, monkeypatch, limit, value, fault, error):
     monkeypatch.setattr(http, limit, value)
@@ -114,7 +114,7 @@ def test_takes_merchant_keys_in_every_common_form(wechat, order, settings, tmp_p
 def test_unusable_values_are_a_configuration_error(wechat, settings, name, value):
     setattr(settings, f"WECHAT_PAY_{name}", value)
 
-    with pytest.raises(GatewayMisconfigured) as error:
+    with pytest.raises(PaymentNotConfigured) as error:
         gateway_v3()
 
     assert "k" * 16 not in str(error.value)
@@ -196,12 +196,12 @@ class TestCertificateMode:
     def test_an_account_without_certificates_says_nothing_about_an_order(self, wechat, settings, certificates):
         """Nor does one that our key does not open, or that is another than its entry says."""
         other = {"data": [wechat.v3_certificates()[1]["data"][0] | {"serial_no": "ABCD"}]}
-        for error, *fault in ((GatewayMisconfigured, "error", 404, "X"), (GatewayUntrusted, "change", other)):
+        for error, *fault in ((PaymentNotConfigured, "error", 404, "X"), (ProviderUntrusted, "change", other)):
             wechat.faults = [("certificates", *fault)]
             with pytest.raises(error):
                 gateway_v3().query(NUMBER)
         settings.WECHAT_PAY_V3_KEY = "x" * 32
-        with pytest.raises(GatewayUntrusted):
+        with pytest.raises(ProviderUntrusted):
             gateway_v3().query(NUMBER)
 
         assert not certificates.exists()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.errors import PaymentMismatch, ProviderDown, WeChatRefused
+from payments.errors import PaymentMismatch, ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.models import Payment, PaymentLog, PaymentStatus
 from payments.services.query_close import CloseOutcome, payment_close, payment_query
 from payments.tests.fake_wechat import APPID, MCHID
@@ -46,7 +46,7 @@ class TestQuery:
         wechat.pay(number)
         wechat.faults = [("query", "bad_sign")]
 
-        with pytest.raises(ProviderDown) as failure:
+        with pytest.raises(ProviderUntrusted) as failure:
             query(number)
 
         assert failure.value.http_status == 502

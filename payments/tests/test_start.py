@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.errors import PaymentAlreadyPaid, PaymentClosed, PaymentNotConfigured, ProviderDown, WeChatRefused
+from payments.errors import (
+    PaymentAlreadyPaid,
+    PaymentClosed,
+    PaymentNotConfigured,
+    ProviderDown,
+    ProviderUntrusted,
+    WeChatRefused,
+)
 from payments.models import Payment, PaymentStatus
 from payments.services import start as start_module
 from payments.services.query_close import CloseOutcome, payment_close
@@ -43,7 +50,8 @@ def test_a_disk_that_keeps_no_number_stops_no_payment(start, settings, tmp_path)
 
 
 @pytest.mark.parametrize(("fault", "error"), [
-    (("down",), ProviderDown), (("drop",), ProviderDown), (("bad_sign",), ProviderDown), (("page", 502), ProviderDown),
+    (("down",), ProviderDown), (("drop",), ProviderDown), (("bad_sign",), ProviderUntrusted),
+    (("page", 502), ProviderDown),
     (("error", "SYSTEMERROR", "系统超时"), WeChatRefused),
 ])  # fmt: skip
 def test_an_unknown_outcome_is_repeated_word_for_word_once(start, shop, wechat, fault, error):
@@ -115,7 +123,7 @@ def test_what_an_earlier_call_may_have_placed_keeps_its_values(start, shop, wech
         with pytest.raises((ProviderDown, WeChatRefused)):
             start(number)
 
-    with pytest.raises(WeChatRefused, match="重复"):
+    with pytest.raises(WeChatRefused, match="OUT_TRADE_NO_USED"):
         start(number, trade_type="APP")
 
     assert start(number, now=timezone.now() + timedelta(seconds=2)).state == PaymentStatus.OPEN

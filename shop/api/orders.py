@@ -240,7 +240,7 @@ def _trade_type(text: str) -> str:
     :raises WeChatRefused: there is no such trade type.
     """
     if text.upper() not in TradeType.values:
-        raise WeChatRefused("PARAM_ERROR", detail="trade_type必须是NATIVE、JSAPI或APP")
+        raise WeChatRefused("PARAM_ERROR", "trade_type必须是NATIVE、JSAPI或APP")
     return text.upper()
 
 

@@ -102,7 +102,7 @@ FINDINGS = {
     "a careless production": {
         "BAD  https://127.0.0.1:1 没有反应": "nginx 在运行吗？域名解析对吗？",
         "BAD  127.0.0.1 来的请求，X-Forwarded-For 里有": "把 TRUSTED_PROXIES 设为",
-        "BAD  微信支付 v2：GatewayMisconfigured": "检查 WECHAT_APP_ID",
+        "BAD  微信支付 v2：PaymentNotConfigured": "检查 WECHAT_APP_ID",
     },
 }
 

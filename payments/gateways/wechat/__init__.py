@@ -12,7 +12,7 @@ __all__ = ["gateway_to_ask", "gateway_v2", "gateway_v3", "merchant", "merchant_o
 def gateway_v2(who: Merchant | None = None) -> WeChatV2:
     """Return the v2 gateway of a merchant, without ``who`` of the present one.
 
-    :raises GatewayMisconfigured: v2 values are missing.
+    :raises PaymentNotConfigured: v2 values are missing.
     """
     return WeChatV2(who or merchant())
 
@@ -20,7 +20,7 @@ def gateway_v2(who: Merchant | None = None) -> WeChatV2:
 def gateway_v3(who: Merchant | None = None) -> WeChatV3:
     """Return the v3 gateway of a merchant, without ``who`` of the present one.
 
-    :raises GatewayMisconfigured: v3 values are missing or unusable.
+    :raises PaymentNotConfigured: v3 values are missing or unusable.
     """
     return _kept_v3(who or merchant())
 

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from core.money import yuan_to_fen
 from core.times import SHANGHAI
-from payments.gateways.base import BillRow, GatewayUntrusted
+from payments.errors import ProviderUntrusted
+from payments.gateways.base import BillRow
 from payments.gateways.wechat.shared import is_number
 
 _FREE_TEXT = ("商品名称", "商户数据包")  # stand side by side, and may hold whatever a merchant writes
@@ -25,27 +26,27 @@ def read_bill(text: str, mch_id: str) -> list[BillRow]:
 
     Its sums are not compared: what they add up is not documented well enough, and the file's digest proves it whole.
 
-    :raises GatewayUntrusted: a title is missing, a row cannot be read or is another merchant's, a payment or refund
+    :raises ProviderUntrusted: a title is missing, a row cannot be read or is another merchant's, a payment or refund
         comes twice, or there are more or fewer rows than the bill itself counts.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").rstrip("\n").split("\n")
     if len(lines) < 3:
-        raise GatewayUntrusted("the bill has no sums")
+        raise ProviderUntrusted("the bill has no sums")
     titles, count = lines[0].split(","), _count(lines[-2], lines[-1])
     if len(set(titles)) != len(titles) or not set(titles).issuperset(_FREE_TEXT):
-        raise GatewayUntrusted("the bill has other columns")
+        raise ProviderUntrusted("the bill has other columns")
     rows = [_row(number, _cells(number, line, titles), mch_id) for number, line in enumerate(lines[1:-2], 2)]
     if len(rows) != count:
-        raise GatewayUntrusted(f"the bill has {len(rows)} rows and counts {count}")
+        raise ProviderUntrusted(f"the bill has {len(rows)} rows and counts {count}")
     if len({(row.out_trade_no, row.out_refund_no) for row in rows}) != len(rows):
-        raise GatewayUntrusted("a payment or refund is in the bill twice")
+        raise ProviderUntrusted("a payment or refund is in the bill twice")
     return rows
 
 
 def _count(titles: str, sums: str) -> int:
     name, value = titles.split(",")[0], sums.split(",")[0]
     if name != _COUNT or not re.fullmatch(r"`[0-9]{1,9}", value):
-        raise GatewayUntrusted("the bill has no sums")
+        raise ProviderUntrusted("the bill has no sums")
     return int(value[1:])
 
 
@@ -55,7 +56,7 @@ def _cells(number: int, line: str, titles: list[str]) -> dict[str, str]:
     cells = line[1:].split(",`")
     surplus = len(cells) - len(titles)
     if not line.startswith("`") or surplus < 0:
-        raise GatewayUntrusted(f"line {number} of the bill cannot be read")
+        raise ProviderUntrusted(f"line {number} of the bill cannot be read")
     if surplus:
         texts = sorted(titles.index(title) for title in _FREE_TEXT)
         cells[texts[0] : texts[-1] + 1 + surplus] = [""] * (texts[-1] + 1 - texts[0])
@@ -87,9 +88,9 @@ def _row(number: int, cells: dict[str, str], mch_id: str) -> BillRow:
             raise ValueError("a number is malformed")
         return row
     except KeyError as error:
-        raise GatewayUntrusted(f"the bill lacks the column {error}") from None
+        raise ProviderUntrusted(f"the bill lacks the column {error}") from None
     except ValueError as error:
-        raise GatewayUntrusted(f"line {number} of the bill: {error}") from None
+        raise ProviderUntrusted(f"line {number} of the bill: {error}") from None
 
 
 def _fen(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from core.http import Answer, OutgoingError, OutgoingTimeout, UpstreamRefused, exchange
 from core.upstreams import Upstream
-from payments.gateways.base import GatewayBusy, GatewayTimeout, GatewayUnreachable
+from payments.errors import ProviderBusy, ProviderDown, ProviderTimeout
 
 TOTAL_TIMEOUT_S = 8
 MAX_BYTES = 256 * 1024
@@ -16,7 +16,7 @@ def send(
     """Send a request and return the answer, read whole.
 
     :param total_s, max_bytes: how long the call may take in all and its answer may be, if not as usual.
-    :raises GatewayBusy, GatewayTimeout, GatewayUnreachable: there is no whole answer.
+    :raises ProviderBusy, ProviderTimeout, ProviderDown: there is no whole answer.
     """
     try:
         return exchange(
@@ -29,8 +29,8 @@ def send(
             data=body.encode() or None,
         )
     except UpstreamRefused as refused:
-        raise GatewayBusy(refused) from None
+        raise ProviderBusy(str(refused), headers=refused.headers) from None
     except OutgoingTimeout as error:
-        raise GatewayTimeout(str(error)) from None
+        raise ProviderTimeout(str(error)) from None
     except OutgoingError as error:
-        raise GatewayUnreachable(str(error)) from None
+        raise ProviderDown(str(error)) from None

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from django.conf import settings
 
-from payments.gateways.base import GatewayMisconfigured, MerchantUnknown
+from payments.errors import MerchantUnknown, PaymentNotConfigured
 
 CERTIFICATES_FRESH_S = 12 * 3600  # WeChat offers the next certificate a day before it signs with it
 
@@ -48,10 +48,10 @@ class Merchant:
     def need(self, *names: str) -> None:
         """Check that the named values are set.
 
-        :raises GatewayMisconfigured: one of them is empty.
+        :raises PaymentNotConfigured: one of them is empty.
         """
         if missing := [name for name in names if not getattr(self, name)]:
-            raise GatewayMisconfigured("missing: " + ", ".join(_SETTING[name] for name in missing))
+            raise PaymentNotConfigured("missing: " + ", ".join(_SETTING[name] for name in missing))
 
 
 _SETTING = {
@@ -103,7 +103,7 @@ def _merchant(values: Mapping[str, str]) -> Merchant:
 def read_key(path: str, label: Literal["PRIVATE", "PUBLIC"]) -> Any:
     """Read the merchant's private or the provider's public RSA key, in any common form.
 
-    :raises GatewayMisconfigured: no such file, or not such a key.
+    :raises PaymentNotConfigured: no such file, or not such a key.
     """
     try:
         text = Path(path).read_text("utf-8").strip()
@@ -113,7 +113,7 @@ def read_key(path: str, label: Literal["PRIVATE", "PUBLIC"]) -> Any:
         if not isinstance(key, RSAPrivateKey | RSAPublicKey):
             raise ValueError("not an RSA key")
     except (OSError, ValueError, TypeError) as error:
-        raise GatewayMisconfigured(f"WECHAT_PAY_{label}_KEY_FILE: {type(error).__name__}") from None
+        raise PaymentNotConfigured(f"WECHAT_PAY_{label}_KEY_FILE: {type(error).__name__}") from None
     return key
 
 
@@ -135,7 +135,7 @@ class Keyring:
             self.public_key_id = who.public_key_id
             self._public_key = read_key(who.public_key_file, "PUBLIC")
         elif not who.cert_dir:
-            raise GatewayMisconfigured("set WECHAT_PAY_PUBLIC_KEY_ID and _FILE, or WECHAT_PAY_CERT_DIR")
+            raise PaymentNotConfigured("set WECHAT_PAY_PUBLIC_KEY_ID and _FILE, or WECHAT_PAY_CERT_DIR")
         self._cert_dir = Path(who.cert_dir) if who.cert_dir else None
 
     @property

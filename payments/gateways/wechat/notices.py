@@ -13,7 +13,8 @@ import orjson
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from payments.gateways.base import GatewayUntrusted, NoticeRefused, NoticeUnfit, PaymentResult, RefundResult
+from payments.errors import NoticeRefused, NoticeUnfit, ProviderUntrusted
+from payments.gateways.base import PaymentResult, RefundResult
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.shared import is_number
 from payments.gateways.wechat.v2 import in_v3_form, is_authentic, read_fen, read_flat, read_time
@@ -54,7 +55,7 @@ def read_v2(raw: bytes, merchants: Sequence[Merchant]) -> PaymentResult | Refund
         raise NoticeUnfit("不是支付通知")
     try:
         return read_transaction(in_v3_form(fields, "SUCCESS"), who.mch_id)
-    except (ValueError, GatewayUntrusted):
+    except (ValueError, ProviderUntrusted):
         raise NoticeUnfit("参数格式错误") from None
 
 
@@ -119,7 +120,7 @@ def read_v3(
             result = read_refund(content, "refund_status")
         else:
             raise NoticeUnfit("不支持的event_type")
-    except GatewayUntrusted:
+    except ProviderUntrusted:
         raise NoticeUnfit("通知内容与商户信息不符或不完整") from None
     if isinstance(result, PaymentResult) and (result.trade_state != "SUCCESS" or not result.appid):
         raise NoticeUnfit("trade_state不是成功, 或没有appid")

@@ -5,31 +5,31 @@ import unicodedata
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from payments.gateways.base import (
+from payments.errors import (
     AlreadyClosed,
     AlreadyPaid,
     BillEmpty,
     BillNotReady,
-    GatewayRefused,
-    GatewayUncertain,
     NumberUsed,
     OrderUnknown,
+    WeChatRefused,
+    WeChatUncertain,
 )
 from payments.wechat_codes import documented_code
 
 _FIRST_EMOJI = "\u2300"  # symbols before it are those of texts: ©, ℃, →
-_KINDS: dict[str, type[GatewayRefused]] = {
+_KINDS: dict[str, type[WeChatRefused]] = {
     "ORDER_CLOSED": AlreadyClosed,
     "ORDERNOTEXIST": OrderUnknown,
     "OUT_TRADE_NO_USED": NumberUsed,
-    "SYSTEMERROR": GatewayUncertain,
-    "BANKERROR": GatewayUncertain,
-    "FREQUENCY_LIMITED": GatewayUncertain,
-    "RULELIMIT": GatewayUncertain,
-    "USERPAYING": GatewayUncertain,
+    "SYSTEMERROR": WeChatUncertain,
+    "BANKERROR": WeChatUncertain,
+    "FREQUENCY_LIMITED": WeChatUncertain,
+    "RULELIMIT": WeChatUncertain,
+    "USERPAYING": WeChatUncertain,
 }
 # Those that the table of codes does not have, without underscores.
-_KINDS_BY_NAME: dict[str, type[GatewayRefused]] = {
+_KINDS_BY_NAME: dict[str, type[WeChatRefused]] = {
     "ORDERPAID": AlreadyPaid,
     "NOSTATEMENTEXIST": BillEmpty,
     "STATEMENTCREATING": BillNotReady,
@@ -41,13 +41,13 @@ def is_number(text: Any, max_length: int = 64) -> TypeGuard[str]:
     return isinstance(text, str) and len(text) <= max_length and re.fullmatch(r"[0-9A-Za-z_\-|*@]+", text) is not None
 
 
-def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
+def refusal(name: str, message: str, http_status: int = 0) -> WeChatRefused:
     """Make the error for what the provider calls ``name``. An undocumented one counts as uncertain."""
     code = documented_code(name, http_status)
     if code == "INVALID_REQUEST" and "订单号重复" in message:
         code = "OUT_TRADE_NO_USED"  # what the live service sends instead of the documented code
-    kind = _KINDS_BY_NAME.get(name.upper().replace("_", "")) or _KINDS.get(code, GatewayRefused)
-    return kind(message, code="TRADE_ERROR" if kind is AlreadyPaid else code)
+    kind = _KINDS_BY_NAME.get(name.upper().replace("_", "")) or _KINDS.get(code, WeChatRefused)
+    return kind("TRADE_ERROR" if kind is AlreadyPaid else code, message)
 
 
 def storable(moment: datetime) -> datetime | None:

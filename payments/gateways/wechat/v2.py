@@ -12,14 +12,8 @@ from defusedxml.ElementTree import fromstring
 from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac, dict_to_xml
 
 from core.times import SHANGHAI
-from payments.gateways.base import (
-    GatewayRefused,
-    GatewayUnreachable,
-    GatewayUntrusted,
-    PaymentIntent,
-    PaymentResult,
-    PaymentTicket,
-)
+from payments.errors import ProviderDown, ProviderUntrusted, WeChatRefused
+from payments.gateways.base import PaymentIntent, PaymentResult, PaymentTicket
 from payments.gateways.wechat.http import send
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.shared import cut, plain, refusal, storable
@@ -123,9 +117,9 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
     return content
 
 
-def _transport_refusal(message: str) -> GatewayRefused:
+def _transport_refusal(message: str) -> WeChatRefused:
     code = next((code for word, code in _CODES_BY_WORD.items() if word in message.lower()), "PARAM_ERROR")
-    return GatewayRefused(message, code=code)
+    return WeChatRefused(code, message)
 
 
 class WeChatV2:
@@ -151,9 +145,9 @@ class WeChatV2:
         )
         ticket = PaymentTicket(prepay_id=fields.get("prepay_id", ""), code_url=fields.get("code_url", ""))
         if not ticket.prepay_id or (intent.trade_type == "NATIVE" and not ticket.code_url):
-            raise GatewayUntrusted("the answer lacks prepay_id or code_url")
+            raise ProviderUntrusted("the answer lacks prepay_id or code_url")
         if len(ticket.prepay_id) > PREPAY_ID_LENGTH or len(ticket.code_url) > CODE_URL_LENGTH:
-            raise GatewayUntrusted("prepay_id or code_url is longer than documented")
+            raise ProviderUntrusted("prepay_id or code_url is longer than documented")
         return ticket
 
     def query(self, out_trade_no: str) -> PaymentResult:
@@ -162,7 +156,7 @@ class WeChatV2:
         try:
             content = in_v3_form(own | fields, fields.get("trade_state", ""))
         except ValueError as error:
-            raise GatewayUntrusted(str(error)) from None
+            raise ProviderUntrusted(str(error)) from None
         return read_transaction(content, who.mch_id, appids=who.appids, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
@@ -202,15 +196,15 @@ class WeChatV2:
         try:
             fields = read_flat(answer.body)
         except ValueError:
-            raise GatewayUnreachable(f"HTTP {answer.status_code}, and no XML of WeChat's") from None
+            raise ProviderDown(f"HTTP {answer.status_code}, and no XML of WeChat's") from None
         if answer.status_code != 200 or fields.get("return_code") not in {"SUCCESS", "FAIL"}:
-            raise GatewayUnreachable(f"HTTP {answer.status_code}, and no return_code")
+            raise ProviderDown(f"HTTP {answer.status_code}, and no return_code")
         if fields["return_code"] == "FAIL":
             raise _transport_refusal(fields.get("return_msg", ""))  # this layer is unsigned
         if not is_authentic(fields, who.api_key):
-            raise GatewayUntrusted("the answer's signature is wrong")
+            raise ProviderUntrusted("the answer's signature is wrong")
         if fields.get("appid", who.appid) not in who.appids or fields.get("mch_id", who.mch_id) != who.mch_id:
-            raise GatewayUntrusted("the answer is for another merchant")
+            raise ProviderUntrusted("the answer is for another merchant")
         if fields.get("result_code") != "SUCCESS":
             raise refusal(fields.get("err_code", ""), fields.get("err_code_des", ""))
         return fields

@@ -15,16 +15,8 @@ from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate
 
 from core import times
 from core.http import Answer
-from payments.gateways.base import (
-    Bill,
-    BillEmpty,
-    GatewayError,
-    GatewayMisconfigured,
-    GatewayUnreachable,
-    GatewayUntrusted,
-    PaymentResult,
-    RefundResult,
-)
+from payments.errors import BillEmpty, PaymentNotConfigured, ProviderDown, ProviderUntrusted, WeChatRefused
+from payments.gateways.base import Bill, PaymentResult, RefundResult
 from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.http import send
 from payments.gateways.wechat.merchant import Keyring, Merchant, read_key
@@ -69,7 +61,7 @@ class WeChatV3:
     def __init__(self, who: Merchant) -> None:
         who.need("appid", "mch_id", "v3_key", "cert_serial", "private_key_file")
         if len(who.v3_key.encode()) != 32:
-            raise GatewayMisconfigured("WECHAT_PAY_V3_KEY must be 32 bytes long")
+            raise PaymentNotConfigured("WECHAT_PAY_V3_KEY must be 32 bytes long")
         self.who = who
         self.keys = Keyring(who)
         self._private_key = read_key(who.private_key_file, "PRIVATE")
@@ -108,15 +100,15 @@ class WeChatV3:
         except BillEmpty:
             return Bill(day)
         if not isinstance(content, dict) or content.get("hash_type") != "SHA1":
-            raise GatewayUntrusted("the answer names no bill")
+            raise ProviderUntrusted("the answer names no bill")
         raw = self._download(str(content.get("download_url", "")))
         digest = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
         if digest != str(content.get("hash_value", "")).lower():
-            raise GatewayUntrusted("the bill's digest differs")
+            raise ProviderUntrusted("the bill's digest differs")
         try:
             return Bill(day, tuple(read_bill(raw.decode("utf-8"), self.who.mch_id)), digest)
         except UnicodeDecodeError:
-            raise GatewayUntrusted("the bill is not UTF-8") from None
+            raise ProviderUntrusted("the bill is not UTF-8") from None
 
     def decrypt(self, resource: Mapping[str, str]) -> Any:
         """Return the decrypted JSON of a notification.
@@ -132,12 +124,12 @@ class WeChatV3:
         """
         answer = self._send("GET", "/v3/certificates")
         if answer.status_code == 404:  # of an account with a public key alone; it says nothing about any order
-            raise GatewayMisconfigured("no platform certificates there: set WECHAT_PAY_PUBLIC_KEY_ID and _FILE")
+            raise PaymentNotConfigured("no platform certificates there: set WECHAT_PAY_PUBLIC_KEY_ID and _FILE")
         try:
             entries = orjson.loads(_require_success(answer).body)["data"]
             pems = {entry["serial_no"]: self._certificate(entry) for entry in entries}
         except (ValueError, KeyError, TypeError) as error:
-            raise GatewayUntrusted("no list of certificates") from error
+            raise ProviderUntrusted("no list of certificates") from error
         self.keys.store(pems)
 
     def _certificate(self, entry: Mapping[str, Any]) -> str:
@@ -171,12 +163,12 @@ class WeChatV3:
         is_signed = answer.status_code in _SUCCESS or answer.headers.get("Wechatpay-Signature")
         now_s = times.now().timestamp()
         if is_signed and (problem := signature_problem(self.keys, answer.headers, answer.body, now_s)):
-            raise GatewayUntrusted(f"the answer is not authentic: {problem}")
+            raise ProviderUntrusted(f"the answer is not authentic: {problem}")
         body = _require_success(answer).body
         try:
             return orjson.loads(body) if body else {}
         except ValueError:
-            raise GatewayUntrusted("the answer is no JSON") from None
+            raise ProviderUntrusted("the answer is no JSON") from None
 
     def _send(self, method: str, path: str, data: dict[str, Any] | None = None, **limits: Any) -> Answer:
         """Sign and send. The signature covers ``path`` alone, wherever the base URL leads."""
@@ -194,7 +186,7 @@ class WeChatV3:
         """Fetch a bill from where a signed answer says it is. The file itself is unsigned: its digest proves it."""
         _, place, token = url.partition(_DOWNLOADS)  # the provider names its own host, whichever of its hosts we call
         if not place:
-            raise GatewayUntrusted("the bill is said to be somewhere else")
+            raise ProviderUntrusted("the bill is said to be somewhere else")
         answer = self._send("GET", place + token, total_s=BILL_TIMEOUT_S, max_bytes=MAX_BILL_BYTES)
         return _require_success(answer).body
 
@@ -203,7 +195,7 @@ def _require_success(answer: Answer) -> Answer:
     """Return the answer.
 
     :raises GatewayError: it is an error of WeChat's.
-    :raises GatewayUnreachable: it is a page of a proxy, which knows nothing: its 404 does not say that an order or a
+    :raises ProviderDown: it is a page of a proxy, which knows nothing: its 404 does not say that an order or a
         refund does not exist.
     """
     status = answer.status_code
@@ -213,14 +205,14 @@ def _require_success(answer: Answer) -> Answer:
         content = orjson.loads(answer.body)
         name, message = str(content["code"]), str(content.get("message", ""))
     except (ValueError, TypeError, KeyError):
-        raise GatewayUnreachable(f"HTTP {status}") from None
+        raise ProviderDown(f"HTTP {status}") from None
     raise refusal(name, message, status)
 
 
 def _plain(number: str) -> str:
     """Check a number that goes into the signed path, where a slash or ``?`` would change the call."""
     if not is_number(number) or "|" in number:
-        raise GatewayError("not a number of ours", code="PARAM_ERROR")
+        raise WeChatRefused("PARAM_ERROR", "not a number of ours")
     return number
 
 
@@ -230,21 +222,21 @@ def read_transaction(
     """Read the transaction object of a query's answer or a notification.
 
     :param appids: which app it must be about, like ``out_trade_no``; () and None where that is not known yet.
-    :raises GatewayUntrusted: it is about another merchant or order, or lacks what a paid order must say.
+    :raises ProviderUntrusted: it is about another merchant or order, or lacks what a paid order must say.
     """
     if not isinstance(content, dict) or not isinstance(content.get("trade_state"), str):
-        raise GatewayUntrusted("the answer has no trade_state")
+        raise ProviderUntrusted("the answer has no trade_state")
     if content.get("mchid", mch_id) != mch_id or (appids and content.get("appid", appids[0]) not in appids):
-        raise GatewayUntrusted("the answer is for another merchant")
+        raise ProviderUntrusted("the answer is for another merchant")
     number = content.get("out_trade_no", out_trade_no)
     if not is_number(number) or (out_trade_no is not None and number != out_trade_no):
-        raise GatewayUntrusted("the answer is about another order")
+        raise ProviderUntrusted("the answer is about another order")
     state = content["trade_state"]
     if state not in PAID_STATES:
         return PaymentResult(number, state, str(content.get("appid", "")), mch_id, answer=content)
     amount, transaction_id = content.get("amount"), content.get("transaction_id")
     if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id, 32):
-        raise GatewayUntrusted("the answer lacks amount or transaction_id")
+        raise ProviderUntrusted("the answer lacks amount or transaction_id")
     return PaymentResult(
         out_trade_no=number,
         trade_state=state,
@@ -262,17 +254,17 @@ def read_transaction(
 def read_refund(content: Any, status_key: str, out_refund_no: str | None = None) -> RefundResult:
     """Read the refund object of an answer (``status``) or a notification (``refund_status``).
 
-    :raises GatewayUntrusted: it is about another refund, or lacks what a refund must say.
+    :raises ProviderUntrusted: it is about another refund, or lacks what a refund must say.
     """
     amount = content.get("amount") if isinstance(content, dict) else None
     if not isinstance(amount, dict):
-        raise GatewayUntrusted("the answer has no amount")
+        raise ProviderUntrusted("the answer has no amount")
     texts = [content.get(name) for name in ("out_refund_no", status_key, "out_trade_no")]
     refund_fen, total_fen = amount.get("refund"), amount.get("total")
     if not all(is_number(t) for t in texts) or type(refund_fen) is not int or type(total_fen) is not int:
-        raise GatewayUntrusted("the answer lacks what a refund must say")
+        raise ProviderUntrusted("the answer lacks what a refund must say")
     if out_refund_no is not None and texts[0] != out_refund_no:
-        raise GatewayUntrusted("the answer is about another refund")
+        raise ProviderUntrusted("the answer is about another refund")
     return RefundResult(
         out_trade_no=texts[2],
         out_refund_no=texts[0],
