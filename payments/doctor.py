@@ -119,8 +119,8 @@ def _ask(name: str, gateway: Callable[[Merchant], Any], who: Merchant, remedy: s
 
 def _platform_certificates(who: Merchant) -> Finding:
     # WeChat offers the next one days ahead and the worker fetches it twice a day, so one day before it must be here.
-    keys = gateway_v3(who).keys.platform_keys()
-    rest = keys[-1].ends_at - times.now() if keys else timedelta()
+    certificates = gateway_v3(who).keys.certificates()
+    rest = certificates[-1].not_valid_after_utc - times.now() if certificates else timedelta()
     what = f"微信支付的平台证书还有 {rest / timedelta(days=1):.1f} 天到期"
     do = "worker 在运行吗？它能写 WECHAT_PAY_CERT_DIR 吗？"
     return Finding(f"platform certificates {who.mch_id}", rest > timedelta(days=1), what, do)

@@ -91,7 +91,9 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
         raise PaymentMismatch(problem)
     if payment.is_paid:
         return payment
-    _mark_paid(payment, result, now, source)
+    detail = f"{result.transaction_id} {fen_text(result.paid_fen)}"
+    fields = money_arrived(result, now)
+    set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **fields)
     if tell_paid(payment, now) is PaidOutcome.REFUND:
         refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
     return payment
@@ -110,8 +112,3 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
     if Payment.objects.filter(transaction_id=result.transaction_id).exclude(pk=payment.pk).exists():
         return "微信支付订单号已用于其他订单"
     return ""
-
-
-def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: str) -> None:
-    detail = f"{result.transaction_id} {fen_text(result.paid_fen)}"
-    set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **money_arrived(result, now))

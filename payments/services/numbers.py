@@ -1,5 +1,6 @@
 """The numbers of the payments that were started, in a file that no restore of the database reaches."""
 
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -22,12 +23,10 @@ def numbers_since(moment: datetime) -> set[str]:
 
     :raises OSError: there is no such file, or it cannot be read.
     """
-    rows = [line.split() for line in settings.PAYMENT_NUMBERS.read_text("ascii", errors="replace").splitlines()]
-    return {row[1] for row in rows if len(row) == 2 and _is_since(row[0], moment)}
-
-
-def _is_since(text: str, moment: datetime) -> bool:
-    try:
-        return datetime.fromisoformat(text) >= moment
-    except ValueError:  # a line of which a power cut has kept a part
-        return False
+    numbers = set()
+    for line in settings.PAYMENT_NUMBERS.read_text("ascii", errors="replace").splitlines():
+        at, _, number = line.partition(" ")
+        with suppress(ValueError):  # a line of which a power cut has kept a part
+            if datetime.fromisoformat(at) >= moment and number:
+                numbers.add(number)
+    return numbers

@@ -10,22 +10,11 @@ from django.db import transaction
 
 from core import times
 from core.upstreams import UpstreamRefused, time_left
-from payments.errors import (
-    AlreadyClosed,
-    AlreadyPaid,
-    GatewayError,
-    NumberUsed,
-    OrderUnknown,
-    PaymentAlreadyPaid,
-    PaymentClosed,
-    PaymentError,
-    ProviderBusy,
-    WeChatRefused,
-)
+from payments import errors
+from payments.errors import GatewayError, ProviderBusy
 from payments.gateways.base import PaymentIntent, PaymentTicket
 from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant
-from payments.gateways.wechat.http import UPSTREAM
-from payments.gateways.wechat.shared import is_number
+from payments.gateways.wechat.shared import UPSTREAM, is_number
 from payments.models import Payment, PaymentStatus, TradeType
 from payments.services.common import check_due, log_step, payee, set_state
 from payments.services.confirm import payment_mark_closed, payment_record
@@ -89,7 +78,15 @@ def payment_start(
         "time_start": now.replace(microsecond=0),
         "time_expire": max(deadline, now + MIN_LIFE).replace(microsecond=0),
     }
-    return _start(draft, now)
+    payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
+    if payment:
+        _check_payable(payment, draft, now)
+        if _is_ready(payment, now):
+            return payment
+    # The slot is taken first, so that no call is refused after the row was written.
+    with UPSTREAM.room(ProviderBusy):
+        payment, own_claim = _claim(draft, now)
+        return _order(payment, own_claim, now)
 
 
 def payment_check_provider() -> None:
@@ -117,20 +114,8 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
 def _require_possible(trade_type: str, openid: str) -> None:
     """Refuse what no provider is asked about, before a row is written."""
     if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not is_number(openid, 128)):
-        raise WeChatRefused("PARAM_ERROR", "trade_type错误, 或JSAPI支付缺少openid")
+        raise errors.WeChatRefused("PARAM_ERROR", "trade_type错误, 或JSAPI支付缺少openid")
     gateway_v2()  # raises when merchant values are missing
-
-
-def _start(draft: Draft, now: datetime) -> Payment:
-    payment = Payment.objects.filter(out_trade_no=draft["out_trade_no"]).first()
-    if payment:
-        _check_payable(payment, draft, now)
-        if _is_ready(payment, now):
-            return payment
-    # The slot is taken first, so that no call is refused after the row was written.
-    with UPSTREAM.room(ProviderBusy):
-        payment, own_claim = _claim(draft, now)
-        return _order(payment, own_claim, now)
 
 
 def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
@@ -162,18 +147,18 @@ def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
     if payment.is_refused:
         return
     if now >= payment.time_expire:
-        raise PaymentClosed
+        raise errors.PaymentClosed
     for name in ("amount_fen", "trade_type", "openid"):
         if getattr(payment, name) != draft[name]:
             # One number is one order at the provider, with the parameters it was first placed with.
-            raise WeChatRefused("OUT_TRADE_NO_USED", f"{name}与首次发起支付时不同")
+            raise errors.WeChatRefused("OUT_TRADE_NO_USED", f"{name}与首次发起支付时不同")
 
 
 def _check_open(payment: Payment) -> None:
     if payment.is_paid:
-        raise PaymentAlreadyPaid
+        raise errors.PaymentAlreadyPaid
     if payment.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY):
-        raise PaymentClosed
+        raise errors.PaymentClosed
 
 
 def _is_ready(payment: Payment, now: datetime) -> bool:
@@ -185,7 +170,7 @@ def _order(payment: Payment, own_claim: datetime, now: datetime) -> Payment:
     try:
         return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
-        is_taken = isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed)
+        is_taken = isinstance(error, errors.AlreadyPaid | errors.NumberUsed | errors.AlreadyClosed)
         Payment.objects.filter(pk=payment.pk).update(last_error=str(error))
         Payment.objects.filter(pk=payment.pk, claimed_until=own_claim).update(claimed_until=None)
         if not (is_taken or error.outcome_unknown):
@@ -227,22 +212,22 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
         raise
 
 
-def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> PaymentError:
+def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> errors.PaymentError:
     """Return the error for a number that the provider has already: ask for its state there, and record it."""
-    if isinstance(error, AlreadyClosed):
+    if isinstance(error, errors.AlreadyClosed):
         payment_mark_closed(payment, now=now, source="发起支付时查询")
-        return PaymentClosed()
+        return errors.PaymentClosed()
     try:
         state = payment_record(
             result=gateway_to_ask(payee(payment)).query(payment.out_trade_no), now=now, source="发起支付时查询"
         )
-    except OrderUnknown:
+    except errors.OrderUnknown:
         return error
     except GatewayError as unclear:
         return unclear
     if state == PaymentStatus.PAID:
-        return PaymentAlreadyPaid()
-    return PaymentClosed() if state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) else error
+        return errors.PaymentAlreadyPaid()
+    return errors.PaymentClosed() if state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) else error
 
 
 def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Payment:

@@ -8,7 +8,7 @@ import pytest
 
 from payments.errors import BillNotReady, ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.gateways.base import Bill
-from payments.gateways.wechat import gateway_v2, gateway_v3, http, v3
+from payments.gateways.wechat import gateway_v2, gateway_v3, shared, v3
 from payments.gateways.wechat.bill import read_bill
 from payments.services.bills import fees_fen
 from payments.tests.fake_wechat import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
@@ -81,7 +81,7 @@ def test_a_false_forged_or_torn_bill_is_not_believed(wechat, sold, fault, error)
 
 
 def test_a_bill_may_be_larger_than_other_answers_and_no_larger_than_its_own_limit(wechat, sold, monkeypatch):
-    monkeypatch.setattr(http, "MAX_BYTES", 700)
+    monkeypatch.setattr(shared, "MAX_BYTES", 700)
     assert len(gateway_v3().bill(DAY).rows) == 1
 
     monkeypatch.setattr(v3, "MAX_BILL_BYTES", 700)

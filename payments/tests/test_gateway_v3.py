@@ -20,7 +20,7 @@ from payments.errors import (
     WeChatRefused,
     WeChatUncertain,
 )
-from payments.gateways.wechat import gateway_v2, gateway_v3, http
+from payments.gateways.wechat import gateway_v2, gateway_v3, shared
 from payments.gateways.wechat.notices import read_v3
 from payments.tasks import refresh_certificates
 from payments.tests.fake_wechat import KEY_ID
@@ -72,7 +72,7 @@ def test_a_signed_error_must_be_signed_rightly(wechat, monkeypatch):
     ("MAX_BYTES", 100, (), ProviderDown),
 ])  # fmt: skip
 def test_a_slow_or_an_endless_answer_is_cut_off(wechat, order, monkeypatch, limit, value, fault, error):
-    monkeypatch.setattr(http, limit, value)
+    monkeypatch.setattr(shared, limit, value)
     wechat.faults = [("query", *fault)]
 
     with pytest.raises(error):

@@ -12,7 +12,7 @@ from accounts.tokens import token_issue
 from core.errors import Throttled
 from core.upstreams import FAILURES
 from payments.errors import ProviderDown
-from payments.gateways.wechat import http
+from payments.gateways.wechat import shared
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.models import Payment
 from shop.api.orders import QUERIES_A_MINUTE
@@ -420,7 +420,7 @@ def test_a_started_payment_stays_usable_a_cancellation_is_kept_and_the_sweeps_go
 
 def test_a_try_that_leaves_too_little_time_is_not_followed_by_another(li, wechat, monkeypatch):
     monkeypatch.setattr("core.observe.middleware.UPSTREAMS_ANSWER_S", 1.5)
-    monkeypatch.setattr(http, "TOTAL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(shared, "TOTAL_TIMEOUT_S", 0.1)
     wechat.faults = [("unifiedorder", "slow", 1), ("unifiedorder", "of the second try")]
 
     answer = pay(li, make_order(li.user))

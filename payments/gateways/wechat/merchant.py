@@ -3,11 +3,12 @@
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -19,22 +20,26 @@ from payments.errors import MerchantUnknown, PaymentNotConfigured
 CERTIFICATES_FRESH_S = 12 * 3600  # WeChat offers the next certificate a day before it signs with it
 
 
+def _setting(name: str) -> Any:
+    return field(metadata={"setting": f"WECHAT_{name}"}, repr=False)
+
+
 @dataclass(frozen=True)
 class Merchant:
     """Equal merchants have equal values, so a gateway can be kept for one."""
 
     base_url: str  # no slash at its end; may hold a path, which v3 signatures leave out
-    appid: str
-    mch_id: str
-    api_key: str = field(repr=False)
-    sign_type: str
-    v3_key: str = field(repr=False)
-    cert_serial: str
-    private_key_file: str
-    public_key_id: str
-    public_key_file: str
-    cert_dir: str
-    mini_appid: str = ""  # of the mini program, which takes money for the same merchant number
+    appid: str = _setting("APP_ID")
+    mini_appid: str = _setting("MINI_APP_ID")  # of the mini program, which takes money for the same merchant number
+    mch_id: str = _setting("PAY_MCH_ID")
+    api_key: str = _setting("PAY_API_KEY")
+    sign_type: str = _setting("PAY_SIGN_TYPE")
+    v3_key: str = _setting("PAY_V3_KEY")
+    cert_serial: str = _setting("PAY_CERT_SERIAL")
+    private_key_file: str = _setting("PAY_PRIVATE_KEY_FILE")
+    public_key_id: str = _setting("PAY_PUBLIC_KEY_ID")
+    public_key_file: str = _setting("PAY_PUBLIC_KEY_FILE")
+    cert_dir: str = _setting("PAY_CERT_DIR")
 
     @property
     def appids(self) -> tuple[str, ...]:
@@ -51,27 +56,15 @@ class Merchant:
         :raises PaymentNotConfigured: one of them is empty.
         """
         if missing := [name for name in names if not getattr(self, name)]:
-            raise PaymentNotConfigured("missing: " + ", ".join(_SETTING[name] for name in missing))
+            raise PaymentNotConfigured("missing: " + ", ".join(_SETTINGS[name] for name in missing))
 
 
-_SETTING = {
-    "appid": "WECHAT_APP_ID",
-    "mch_id": "WECHAT_PAY_MCH_ID",
-    "api_key": "WECHAT_PAY_API_KEY",
-    "sign_type": "WECHAT_PAY_SIGN_TYPE",
-    "v3_key": "WECHAT_PAY_V3_KEY",
-    "cert_serial": "WECHAT_PAY_CERT_SERIAL",
-    "private_key_file": "WECHAT_PAY_PRIVATE_KEY_FILE",
-    "public_key_id": "WECHAT_PAY_PUBLIC_KEY_ID",
-    "public_key_file": "WECHAT_PAY_PUBLIC_KEY_FILE",
-    "cert_dir": "WECHAT_PAY_CERT_DIR",
-    "mini_appid": "WECHAT_MINI_APP_ID",
-}
+_SETTINGS: dict[str, str] = {one.name: one.metadata["setting"] for one in fields(Merchant) if one.metadata}
 
 
 def merchant() -> Merchant:
     """Return the merchant that takes money now."""
-    return _merchant({name: getattr(settings, name) for name in _SETTING.values()})
+    return _merchant({name: getattr(settings, name) for name in _SETTINGS.values()})
 
 
 def merchants() -> list[Merchant]:
@@ -95,9 +88,9 @@ def merchant_of(appid: str, mch_id: str) -> Merchant:
 
 
 def _merchant(values: Mapping[str, str]) -> Merchant:
-    fields = {name: values.get(setting, "") for name, setting in _SETTING.items()}
-    fields["sign_type"] = fields["sign_type"] or "MD5"
-    return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **fields)
+    own = {name: values.get(setting, "") for name, setting in _SETTINGS.items()}
+    own["sign_type"] = own["sign_type"] or "MD5"
+    return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **own)
 
 
 def read_key(path: str, label: Literal["PRIVATE", "PUBLIC"]) -> Any:
@@ -115,14 +108,6 @@ def read_key(path: str, label: Literal["PRIVATE", "PUBLIC"]) -> Any:
     except (OSError, ValueError, TypeError) as error:
         raise PaymentNotConfigured(f"WECHAT_PAY_{label}_KEY_FILE: {type(error).__name__}") from None
     return key
-
-
-class PlatformKey(NamedTuple):
-    """A key with which WeChat signs, out of one of its certificates."""
-
-    serial: str  # upper-case hex
-    key: RSAPublicKey
-    ends_at: datetime
 
 
 class Keyring:
@@ -143,36 +128,35 @@ class Keyring:
         """Tell whether to download certificates: there is none, or the last download was 12 hours ago."""
         if self._cert_dir is None:
             return False
-        if not self.platform_keys():
-            return True
-        return time.time() - self._cert_dir.stat().st_mtime > CERTIFICATES_FRESH_S
+        return not self.certificates() or time.time() - self._cert_dir.stat().st_mtime > CERTIFICATES_FRESH_S
 
     @property
     def is_empty(self) -> bool:
-        return self._public_key is None and not self.platform_keys()
+        return self._public_key is None and not self.certificates()
 
-    def platform_keys(self) -> list[PlatformKey]:
-        """Return the keys of the certificates that are valid now; the one that ends last is the last.
+    def certificates(self) -> list[x509.Certificate]:
+        """Return the certificates that are valid now; the one that ends last is the last.
 
         The directory is read each time, because the worker renews what all processes need; that takes 0.2 ms.
         """
-        keys, now = [], datetime.now(UTC)
+        certificates, now = [], datetime.now(UTC)
         for file in self._cert_dir.glob("*.pem") if self._cert_dir else ():
-            try:
-                certificate = x509.load_pem_x509_certificate(file.read_bytes())
-            except (OSError, ValueError):
-                continue  # another file of the merchant's may lie there: its own key, a half copy
-            key, ends_at = certificate.public_key(), certificate.not_valid_after_utc
-            if isinstance(key, RSAPublicKey) and certificate.not_valid_before_utc <= now <= ends_at:
-                keys.append(PlatformKey(f"{certificate.serial_number:X}", key, ends_at))
-        return sorted(keys, key=attrgetter("ends_at"))
+            with suppress(
+                OSError, ValueError
+            ):  # another file of the merchant's may lie there: its own key, a half copy
+                certificates.append(x509.load_pem_x509_certificate(file.read_bytes()))
+        valid = [one for one in certificates if one.not_valid_before_utc <= now <= one.not_valid_after_utc]
+        return sorted(valid, key=attrgetter("not_valid_after_utc"))
 
     def find(self, serial: str) -> RSAPublicKey | None:
         """Return the key that a signature names, or None. Never downloads one, since a forger may name any serial."""
         if self._public_key is not None and serial == self.public_key_id:
             return self._public_key
-        plain_serial = serial.upper().lstrip("0")
-        return next((found.key for found in self.platform_keys() if found.serial == plain_serial), None)
+        for certificate in self.certificates():
+            key = certificate.public_key()
+            if f"{certificate.serial_number:X}" == serial.upper().lstrip("0") and isinstance(key, RSAPublicKey):
+                return key
+        return None
 
     def store(self, pem_by_serial: dict[str, str]) -> None:
         """Write downloaded certificates to disk, where every process finds them."""

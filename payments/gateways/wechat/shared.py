@@ -1,27 +1,25 @@
-"""What v2 and v3 have in common: refusals as errors; numbers, times and texts as WeChat Pay takes them."""
+"""What v2 and v3 have in common: one HTTP call, refusals as errors; numbers, times and texts as WeChat takes them."""
 
 import re
 import unicodedata
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from payments.errors import (
-    AlreadyClosed,
-    AlreadyPaid,
-    BillEmpty,
-    BillNotReady,
-    NumberUsed,
-    OrderUnknown,
-    WeChatRefused,
-    WeChatUncertain,
-)
+from core.http import Answer, OutgoingError, OutgoingTimeout, UpstreamRefused, exchange
+from core.upstreams import Upstream
+from payments import errors
+from payments.errors import WeChatRefused, WeChatUncertain
 from payments.wechat_codes import documented_code
 
+TOTAL_TIMEOUT_S = 8
+MAX_BYTES = 256 * 1024
+USER_AGENT = "student-project-manager/1.0"
+UPSTREAM = Upstream("wechat_pay")
 _FIRST_EMOJI = "\u2300"  # symbols before it are those of texts: ©, ℃, →
 _KINDS: dict[str, type[WeChatRefused]] = {
-    "ORDER_CLOSED": AlreadyClosed,
-    "ORDERNOTEXIST": OrderUnknown,
-    "OUT_TRADE_NO_USED": NumberUsed,
+    "ORDER_CLOSED": errors.AlreadyClosed,
+    "ORDERNOTEXIST": errors.OrderUnknown,
+    "OUT_TRADE_NO_USED": errors.NumberUsed,
     "SYSTEMERROR": WeChatUncertain,
     "BANKERROR": WeChatUncertain,
     "FREQUENCY_LIMITED": WeChatUncertain,
@@ -30,10 +28,36 @@ _KINDS: dict[str, type[WeChatRefused]] = {
 }
 # Those that the table of codes does not have, without underscores.
 _KINDS_BY_NAME: dict[str, type[WeChatRefused]] = {
-    "ORDERPAID": AlreadyPaid,
-    "NOSTATEMENTEXIST": BillEmpty,
-    "STATEMENTCREATING": BillNotReady,
+    "ORDERPAID": errors.AlreadyPaid,
+    "NOSTATEMENTEXIST": errors.BillEmpty,
+    "STATEMENTCREATING": errors.BillNotReady,
 }
+
+
+def send(
+    method: str, url: str, *, headers: dict[str, str], body: str = "", total_s: float = 0, max_bytes: int = 0
+) -> Answer:
+    """Send a request and return the answer, read whole: one deadline for all of it, a size limit, no redirects.
+
+    :param total_s, max_bytes: how long the call may take in all and its answer may be, if not as usual.
+    :raises ProviderBusy, ProviderTimeout, ProviderDown: there is no whole answer.
+    """
+    try:
+        return exchange(
+            method,
+            url,
+            upstream=UPSTREAM,
+            total_s=total_s or TOTAL_TIMEOUT_S,
+            max_bytes=max_bytes or MAX_BYTES,
+            headers=headers | {"User-Agent": USER_AGENT},
+            data=body.encode() or None,
+        )
+    except UpstreamRefused as refused:
+        raise errors.ProviderBusy(str(refused), headers=refused.headers) from None
+    except OutgoingTimeout as error:
+        raise errors.ProviderTimeout(str(error)) from None
+    except OutgoingError as error:
+        raise errors.ProviderDown(str(error)) from None
 
 
 def is_number(text: Any, max_length: int = 64) -> TypeGuard[str]:
@@ -47,7 +71,7 @@ def refusal(name: str, message: str, http_status: int = 0) -> WeChatRefused:
     if code == "INVALID_REQUEST" and "订单号重复" in message:
         code = "OUT_TRADE_NO_USED"  # what the live service sends instead of the documented code
     kind = _KINDS_BY_NAME.get(name.upper().replace("_", "")) or _KINDS.get(code, WeChatRefused)
-    return kind("TRADE_ERROR" if kind is AlreadyPaid else code, message)
+    return kind("TRADE_ERROR" if kind is errors.AlreadyPaid else code, message)
 
 
 def storable(moment: datetime) -> datetime | None:

@@ -14,9 +14,8 @@ from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac, di
 from core.times import SHANGHAI
 from payments.errors import ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.gateways.base import PaymentIntent, PaymentResult, PaymentTicket
-from payments.gateways.wechat.http import send
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.shared import cut, plain, refusal, storable
+from payments.gateways.wechat.shared import cut, plain, refusal, send, storable
 from payments.gateways.wechat.v3 import PAID_STATES, read_transaction
 
 # At DEBUG wechatpy writes the API key into the log.

@@ -18,9 +18,8 @@ from core.http import Answer
 from payments.errors import BillEmpty, PaymentNotConfigured, ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.gateways.base import Bill, PaymentResult, RefundResult
 from payments.gateways.wechat.bill import read_bill
-from payments.gateways.wechat.http import send
 from payments.gateways.wechat.merchant import Keyring, Merchant, read_key
-from payments.gateways.wechat.shared import is_number, plain, refusal, storable
+from payments.gateways.wechat.shared import is_number, plain, refusal, send, storable
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
