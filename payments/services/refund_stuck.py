@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from core.queues import task_send
-from payments.errors import GatewayError, OrderUnknown, PaymentError, RefundNotPossible
-from payments.gateways.base import RefundResult
+from payments.errors import OrderUnknown, RefundNotPossible
 from payments.gateways.wechat import gateway_v3
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import OfflineWay, Payment, Refund, RefundStatus
@@ -35,17 +34,18 @@ def refund_again(*, refund_id: int, actor: str, now: datetime) -> Refund:
     it asks the provider.
 
     :raises RefundNotPossible: the refund needs another step, is under way, or is done; ``msg`` says which.
+    :raises GatewayError: the provider cannot be asked.
     """
     refund = _refund(refund_id)
     if refund.state == _S.CLOSED:
         return _replace(refund, actor, now)
     if refund.state != _S.FAILED:
         raise RefundNotPossible(_HINT.get(refund.state, f"这笔退款{refund.get_state_display()}，不能重新提交"))
-    _require_gateway(refund)
-    refund_row = refund_move(refund.pk, _S.PENDING, now, actor=actor, staff=actor, last_error="")
-    _require_state(refund_row, _S.PENDING)
-    task_send("payments.run_refund", refund_row.pk)
-    return refund_row
+    _gateway(refund)
+    refund = refund_move(refund.pk, _S.PENDING, now, actor=actor, staff=actor, last_error="")
+    _require_state(refund, _S.PENDING)
+    task_send("payments.run_refund", refund.pk)
+    return refund
 
 
 def _replace(old: Refund, actor: str, now: datetime) -> Refund:
@@ -71,11 +71,14 @@ def _replace(old: Refund, actor: str, now: datetime) -> Refund:
 def refund_ask(*, refund_id: int, now: datetime) -> Refund:
     """Ask the provider for the state of a refund and record it. Not in a transaction.
 
-    :raises RefundNotPossible: the provider does not know the refund, or cannot be asked.
+    :raises RefundNotPossible: the provider does not know the refund.
+    :raises GatewayError: it cannot be asked.
     """
-    result = _provider_state(_refund(refund_id))
-    if result is None:
-        raise RefundNotPossible("微信没有这笔退款的记录")
+    refund = _refund(refund_id)
+    try:
+        result = _gateway(refund).refund_query(refund.out_refund_no)
+    except OrderUnknown:
+        raise RefundNotPossible("微信没有这笔退款的记录") from None
     return refund_record(result=result, now=now, source="人工查询")
 
 
@@ -84,8 +87,9 @@ def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: d
 
     :param way: a value of ``OfflineWay``.
     :param voucher: the number of the transfer or receipt.
-    :raises RefundNotPossible: the provider has paid the refund or still may: it is under way there, was sent less than
-        two minutes ago, or the provider cannot be asked.
+    :raises RefundNotPossible: the provider has paid the refund or still may: it is under way there, or was sent less
+        than two minutes ago.
+    :raises GatewayError: the provider cannot be asked.
     """
     voucher = voucher.strip()[:64]
     if way not in OfflineWay.values or not voucher:
@@ -121,37 +125,20 @@ def _require_dead_here(refund: Refund, now: datetime) -> None:
 def _require_dead_there(refund: Refund, dead: set[str], now: datetime) -> None:
     """Ask the provider, and check that it will not pay the refund: it does not know it, or calls its state ``dead``.
 
-    :raises RefundNotPossible: the provider has paid it or still may, which is then recorded; or cannot be asked.
+    :raises RefundNotPossible: the provider has paid it or still may, which is then recorded.
+    :raises GatewayError: the provider cannot be asked.
     """
-    result = _provider_state(refund)
-    if result is None or result.status in dead:
-        return
     try:
-        refund_record(result=result, now=now, source="人工查询")
-    except PaymentError as error:
-        raise RefundNotPossible(error.msg) from None
-    raise RefundNotPossible(f"微信侧这笔退款是“{STATE_OF[result.status].label}”，已记录，不能再退")
-
-
-def _provider_state(refund: Refund) -> RefundResult | None:
-    """Return the provider's state of a refund; None if it does not know the number.
-
-    :raises RefundNotPossible: the provider cannot be asked.
-    """
-    gateway = _require_gateway(refund)
-    try:
-        return gateway.refund_query(refund.out_refund_no)
+        result = _gateway(refund).refund_query(refund.out_refund_no)
     except OrderUnknown:
-        return None
-    except GatewayError as error:
-        raise RefundNotPossible(f"暂时无法向微信确认，请稍后再试（{error.code or type(error).__name__}）") from None
+        return
+    if result.status not in dead:
+        refund_record(result=result, now=now, source="人工查询")
+        raise RefundNotPossible(f"微信侧这笔退款是“{STATE_OF[result.status].label}”，已记录，不能再退")
 
 
-def _require_gateway(refund: Refund) -> WeChatV3:
-    try:
-        return gateway_v3(payee(refund.payment))
-    except GatewayError as error:
-        raise RefundNotPossible(f"商户没有配好微信支付退款（APIv3）：{error.reason}") from None
+def _gateway(refund: Refund) -> WeChatV3:
+    return gateway_v3(payee(refund.payment))
 
 
 def _require_quiet(refund: Refund, now: datetime) -> None:

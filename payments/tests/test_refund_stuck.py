@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from payments.errors import RefundNotPossible
+from payments.errors import GatewayError, RefundNotPossible
 from payments.listener import listener
 from payments.models import Payment, PaymentLog, Refund
 from payments.services import refund as refund_module
@@ -93,7 +93,7 @@ class TestClosed:
         wechat.faults = [("refund_query", *fault)] * 2
 
         for step in (lambda: refund_again(refund_id=old.pk, actor="李", now=later()), lambda: offline(old)):
-            with pytest.raises(RefundNotPossible, match="无法向微信确认"):
+            with pytest.raises(GatewayError):
                 step()
 
         assert Refund.objects.get().state == "closed"
