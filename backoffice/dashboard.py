@@ -150,7 +150,7 @@ def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pa
 
 def _differences(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     link, right = list_url("payments.difference"), "payments.difference:change"
-    yield _waits("对账差异", differences_open(), "danger", link, right, "逐条核对后消失")
+    yield _waits("对账差异", differences_open().count(), "danger", link, right, "逐条核对后消失")
 
 
 def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
@@ -192,7 +192,7 @@ def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
     for _, label, states, query, *_ in lists:
         yield label, sum(to_do[state] for state in states), list_url("shop.order", **query)
     if may_see(request, "payments.difference"):
-        yield "对账差异", differences_open(), list_url("payments.difference")
+        yield "对账差异", differences_open().count(), list_url("payments.difference")
     since = times.now() - EXPORTS_OF
     exports = Export.objects.filter(created_by=request.user.pk, state=Export.State.DONE, phase_at__gte=since)
     yield "导出完成", exports.count(), list_url("core.export")

@@ -19,7 +19,8 @@ NOTICES_OF = timedelta(hours=24)
 def what_waits() -> Iterator[Sample]:
     for state, number in orders_to_do().items():
         yield "spms_orders", "Orders that wait for staff", {"state": state}, number
-    yield "spms_bill_differences", "Differences with WeChat Pay's bills that wait for staff", {}, differences_open()
+    number = differences_open().count()
+    yield "spms_bill_differences", "Differences with WeChat Pay's bills that wait for staff", {}, number
     yield "spms_refunds_stuck", "Refunds that wait for staff", {}, refunds_stuck()
     left_open = payments_left_open(now=times.now())
     yield "spms_payments_left_open", "Payments that are open an hour after their end", {}, left_open

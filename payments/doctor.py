@@ -1,4 +1,7 @@
-"""The checks of ``manage.py doctor`` for payments: merchants, keys, waiting money, the address for notifications."""
+"""The checks of ``manage.py doctor`` for payments: merchants, keys, bills, waiting money, the notifications' address.
+
+What they find becomes an alert to the engineer. Staff see the same on the first page and in the lists.
+"""
 
 import os
 import stat
@@ -8,30 +11,31 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import structlog
 from cryptography.x509 import load_pem_x509_certificate
 from django.conf import settings
 
 from core import times
 from core.findings import Finding
-from payments.difference_alerts import bills, waits
+from core.models import Restoration
+from core.times import format_office_time
 from payments.errors import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
 from payments.gateways.wechat.merchant import Merchant
-from payments.models import ListenerFailure
-from payments.selectors import events_to_do, merchants_waiting, payments_left_open, refunds_stuck
+from payments.selectors import (
+    bills_failed,
+    differences_open,
+    events_to_do,
+    merchants_waiting,
+    orders_untold,
+    payments_left_open,
+    refunds_stuck,
+)
+from payments.services.bills import bill_days_missing
 
-log = structlog.get_logger("payments")
 RENEW_WITHIN_DAYS = 30
 USED_IF = ("WECHAT_PAY_MCH_ID", "WECHAT_PAY_API_KEY", "WECHAT_PAY_V3_KEY", "WECHAT_PAY_FORMER_MERCHANTS")
 # The checks ask about this number, which no order has. WeChat Pay says so only if the signature is right.
 NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
-
-
-def warn_without_refunds() -> None:
-    """Log at the start of each process that refunds are not configured though payments are."""
-    if settings.WECHAT_PAY_MCH_ID and not merchant().has_v3:
-        log.warning("refunds are not possible: returns are refused until the WECHAT_PAY_* values of v3 are set")
 
 
 def is_used() -> bool:
@@ -60,25 +64,44 @@ def wechat_pay() -> Iterator[Finding]:
 
 def former_payments() -> Iterator[Finding]:
     """Find payments and refunds that cannot be asked about, because we have no keys of their merchant."""
-    numbers = {who.mch_id for who in merchants()}
-    for mch_id, number in merchants_waiting().items():
-        if mch_id and mch_id not in numbers:
-            what = f"{number} 笔支付或退款在等商户 {mch_id}，但没有它的密钥"
-            do = "把它的值写进一个文件，填到 WECHAT_PAY_FORMER_MERCHANTS。"
-            yield Finding(f"merchant {mch_id}", False, what, do)
+    for mch_id in merchants_waiting() - {"", *(who.mch_id for who in merchants())}:
+        what, do = (
+            f"有支付或退款在等商户 {mch_id}，但没有它的密钥",
+            "把它的值写进一个文件，填到 WECHAT_PAY_FORMER_MERCHANTS。",
+        )
+        yield Finding(f"merchant {mch_id}", False, what, do)
+
+
+def bills() -> Iterator[Finding]:
+    """Report days whose bill was not compared."""
+    past, missing = Restoration.objects.first(), bill_days_missing(merchant().mch_id, now=times.now())
+    if past and missing and merchant().has_v3:
+        restored_at, written_at = format_office_time(past.restored_at), format_office_time(past.written_at)
+        what = f"{restored_at} 恢复到了 {written_at}：还有 {len(missing)} 天的账单没有对"
+        yield Finding("bills after a restore", None, what)
+    for run in bills_failed(older_than=times.now() - timedelta(days=1)):
+        what = f"{run.day} 的账单（商户 {run.mch_id}）对不了：{run.last_error}"
+        yield Finding(f"bill {run.mch_id} {run.day}", False, what, "后台：对账记录，重新核对。", _page("billrun"))
 
 
 def money_waits() -> Iterator[Finding]:
-    """Report money that moves no further by itself."""
-    untold, now = ListenerFailure.objects.count(), times.now()
-    # The demo data show staff a refund that failed: no alarm where there are any.
-    ok = None if settings.DEMO_DATA else False
-    yield from waits("refunds stuck", refunds_stuck(), "退款失败或退不到账", "refund", ok)
-    yield from waits("orders not told", untold, "款项没有记到订单上", "payment")
-    late = payments_left_open(now=now)
-    yield from waits("payments open", late, "支付单过期一小时仍未关闭", "payment")
-    failures = events_to_do(now=now).count()
-    yield from waits("notifications failed", failures, "支付通知处理失败", "inboundevent")
+    """Report what waits for staff, with the page that lists it."""
+    now = times.now()
+    for key, number, what, page in (
+        ("refunds stuck", refunds_stuck(), "退款失败或退不到账", "refund"),
+        ("orders not told", orders_untold().count(), "款项没有记到订单上", "payment"),
+        ("payments open", payments_left_open(now=now), "支付单过期一小时仍未关闭", "payment"),
+        ("notifications failed", events_to_do(now=now).count(), "支付通知处理失败", "inboundevent"),
+        ("differences", differences_open().count(), "对账差异", "difference"),
+    ):
+        # The demo data show staff a refund that failed: no alarm where there are any.
+        ok = None if key == "differences" or (key == "refunds stuck" and settings.DEMO_DATA) else False
+        if number:
+            yield Finding(key, ok, f"{what}：{number} 条", f"后台：{_page(page)}", _page(page), number)
+
+
+def _page(model: str) -> str:
+    return f"/admin/payments/{model}/"
 
 
 def merchant_certificate() -> Iterator[Finding]:

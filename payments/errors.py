@@ -163,18 +163,8 @@ class RefundNotPossible(PaymentError):
 NO_REFUNDS = "商户还没有配好微信支付退款(APIv3),暂时不能退款,请联系商家"
 
 
-class BillNotOut(PaymentError):
-    """The bill is not made yet. The provider makes it by 10:00 (Shanghai) of the next day."""
-
-    status, msg = 1004, "这一天的账单还没有出，请在次日 10:00（北京时间）以后再对账"
-
-
 class BillTooOld(PaymentError):
     status, msg = 1004, "微信只保留三个月内的账单"
-
-
-class BillBusy(PaymentError):
-    status, msg = 1004, "正在对账，请稍后再试"
 
 
 class DifferenceEnded(PaymentError):

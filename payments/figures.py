@@ -4,8 +4,9 @@ The revenue is a sum over orders: ``shop.revenue``.
 """
 
 import operator
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
@@ -71,7 +72,7 @@ class MoneyDay(Sums):
 def money_days(first: date, last: date) -> dict[date, MoneyDay]:
     """Return the money of each day that has some; both days are included. Three queries."""
     begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
-    days: dict[date, MoneyDay] = {}
+    days: dict[date, MoneyDay] = defaultdict(MoneyDay)
     payments = Payment.objects.filter(state__in=(PaymentStatus.PAID, PaymentStatus.STRAY))
     stray = Q(state=PaymentStatus.STRAY)
     refunds = Refund.objects.filter(state__in=_ACCEPTED)
@@ -84,9 +85,8 @@ def money_days(first: date, last: date) -> dict[date, MoneyDay]:
     ):
         moves: Any = rows.order_by().filter(**{f"{moment}__gte": begins, f"{moment}__lt": ends})
         for row in moves.annotate(day=TruncDate(moment, tzinfo=SHANGHAI)).values("day").annotate(**sums):
-            day = row.pop("day")
-            days[day] = replace(days.get(day, MoneyDay()), **row)
-    return days
+            days[row.pop("day")] += MoneyDay(**row)
+    return dict(days)
 
 
 def refunded(unit: str, first: date, last: date, order_ids: Iterable[str] | None = None) -> dict[date, int]:
@@ -135,26 +135,20 @@ class BillDay(Sums):
 
 def bill_days(first: date, last: date) -> dict[date, BillDay]:
     """Return what the bills say of each day that has one or a difference; both days are included. Two queries."""
-    is_done = Q(state=BillRun.State.DONE)
-    runs: Any = BillRun.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
-    runs = runs.annotate(
-        compared=Count("pk", filter=is_done),
-        missing=Count("pk", filter=~is_done),
-        paid=Sum("paid_fen"),
-        refunded=Sum("refunded_fen"),
-        fee=Sum("fee_fen", filter=is_done, default=0),
-        feeless=Count("pk", filter=is_done & Q(fee_fen=None)),
-        foreign=Sum("foreign_rows"),
-    )
-    days = {
-        row.pop("day"): BillDay(
-            paid_fen=row.pop("paid"), refunded_fen=row.pop("refunded"), fee_fen=row.pop("fee"), **row
+    days: dict[date, BillDay] = defaultdict(BillDay)
+    for run in BillRun.objects.order_by().filter(day__gte=first, day__lte=last):
+        is_done = run.state == BillRun.State.DONE
+        days[run.day] += BillDay(
+            compared=int(is_done),
+            missing=int(not is_done),
+            paid_fen=run.paid_fen,
+            refunded_fen=run.refunded_fen,
+            fee_fen=run.fee_fen or 0 if is_done else 0,
+            feeless=int(is_done and run.fee_fen is None),
+            foreign=run.foreign_rows,
         )
-        for row in runs
-    }
     differences: Any = Difference.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
     is_open = Q(ending=Difference.Ending.OPEN)
     for row in differences.annotate(differences=Count("pk"), open=Count("pk", filter=is_open)):
-        day = row.pop("day")
-        days[day] = replace(days.get(day, BillDay()), **row)
-    return days
+        days[row.pop("day")] += BillDay(**row)
+    return dict(days)

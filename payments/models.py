@@ -6,6 +6,8 @@ Amounts are integers in fen.
 from django.db import models
 from django.db.models import Q
 
+from core.money import fen_text
+
 CURRENCY = "CNY"
 RATES_LENGTH = 64
 PAYMENT_NOTICE = "支付成功"  # the kind of a notification that is about a payment
@@ -346,6 +348,11 @@ class DifferenceKind(models.TextChoices):
     REFUND_UNKNOWN_THERE = "refund_there", "微信没有的退款"
 
 
+# A bill's states.
+_PAYMENT_WORDS = {"SUCCESS": "支付成功", "REVOKED": "已撤销"}
+_REFUND_WORDS = {"SUCCESS": "退款成功", "PROCESSING": "退款中", "FAIL": "退款失败", "CHANGE": "转入异常"}
+
+
 class Difference(models.Model):
     """A payment or refund about which the provider's bill and our records disagree. It ends when they agree."""
 
@@ -391,4 +398,22 @@ class Difference(models.Model):
         indexes = [models.Index(fields=["day"], condition=Q(ending=""), name="difference_open")]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.out_refund_no or self.out_trade_no}"
+        return f"{self.day} {self.number}"
+
+    @property
+    def number(self) -> str:
+        return self.out_refund_no or self.out_trade_no
+
+    @property
+    def there(self) -> str:
+        """What the bill says, for people; a state that its documentation does not name stays as it is."""
+        words = _REFUND_WORDS if self.out_refund_no else _PAYMENT_WORDS
+        return _side(words.get(self.bill_state, self.bill_state), self.bill_fen)
+
+    @property
+    def here(self) -> str:
+        return _side(self.our_state, self.our_fen)
+
+
+def _side(state: str, fen: int | None) -> str:
+    return "没有" if fen is None else f"{state} {fen_text(fen)}"

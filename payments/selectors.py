@@ -1,6 +1,5 @@
 """Questions to the database."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,30 +29,26 @@ def records_of(numbers: Iterable[str]) -> dict[str, QuerySet[Any]]:
     return {"付款": payments, "退款": Refund.objects.filter(payment__in=payments).order_by("pk")}
 
 
-def merchants_waiting() -> Counter[str]:
-    """Return how many payments and refunds of each merchant number the sweeps still have to ask about."""
-    numbers: Counter[str] = Counter()
-    for rows, name in (
-        (Payment.objects.filter(next_check_at__isnull=False), "mch_id"),
-        (Refund.objects.filter(next_try_at__isnull=False), "payment__mch_id"),
-    ):
-        numbers.update(dict(rows.order_by(name).values_list(name).annotate(Count("pk"))))
-    return numbers
+def merchants_waiting() -> set[str]:
+    """Return the numbers of the merchants about whose payments and refunds the sweeps still have to ask."""
+    payments = Payment.objects.order_by().filter(next_check_at__isnull=False).values_list("mch_id", flat=True)
+    refunds = Refund.objects.order_by().filter(next_try_at__isnull=False).values_list("payment__mch_id", flat=True)
+    return set(payments.union(refunds))
 
 
-def differences_open() -> int:
-    """Return how many differences with the provider's bills wait for staff."""
-    return Difference.objects.filter(ending=Difference.Ending.OPEN).count()
+def differences_open() -> QuerySet[Difference]:
+    """Return the differences with the provider's bills that wait for staff."""
+    return Difference.objects.filter(ending=Difference.Ending.OPEN)
 
 
 def orders_differing() -> QuerySet[Difference, Any]:
     """Return the order numbers about which a difference with the provider's bills waits for staff."""
-    return Difference.objects.filter(ending=Difference.Ending.OPEN).order_by().values("out_trade_no")
+    return differences_open().order_by().values("out_trade_no")
 
 
 def differences_of(numbers: Iterable[str]) -> QuerySet[Difference]:
     """Return the open differences about these order numbers, oldest first."""
-    return Difference.objects.filter(ending=Difference.Ending.OPEN, out_trade_no__in=numbers).order_by("pk")
+    return differences_open().filter(out_trade_no__in=numbers).order_by("pk")
 
 
 def orders_untold() -> QuerySet[ListenerFailure, Any]:

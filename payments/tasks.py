@@ -9,7 +9,7 @@ import structlog
 
 from core import times
 from core.queues import queued_task
-from payments.errors import BillBusy, GatewayError
+from payments.errors import GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.services.bills import bill_reconcile, bills_reconcile_missing
 from payments.services.listener_retry import listener_retell_due
@@ -43,10 +43,7 @@ def reconcile_bills() -> None:
 
 @queued_task("payments.reconcile_bill", queue="bulk")
 def reconcile_bill(day: str) -> None:
-    try:
-        bill_reconcile(day=date.fromisoformat(day), now=times.now())
-    except BillBusy:
-        log.warning("bill not compared, another comparison is going on", day=day)
+    bill_reconcile(day=date.fromisoformat(day), now=times.now())
 
 
 @queued_task("payments.purge_events", queue="bulk")

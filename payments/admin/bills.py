@@ -1,32 +1,35 @@
 """The daily comparison with WeChat Pay's bill: what was compared, what differs, and what to do about it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from core.admin.base import ChoiceFilter
 from core.admin.buttons import Button, Look, Press
-from core.admin.tables import choice_column, page_link
+from core.admin.tables import choice_column, column, page_link
 from core.money import fen_text
 from core.queues import task_send
+from core.times import local
 from payments.admin.money import MoneyAdmin, section, yuan_column
-from payments.errors import RefundNotPossible
+from payments.errors import BillTooOld, RefundNotPossible
+from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus
+from payments.services.bills import KEPT
 from payments.services.differences import (
     difference_accept,
     difference_add_refund,
     difference_ask,
     difference_return,
     ours_of,
-    provider_words,
-    side_text,
 )
 
 Ending = Difference.Ending
@@ -43,8 +46,11 @@ _ENDING_COLOURS = {Ending.OPEN.label: "danger", Ending.GONE.label: "success", En
 
 
 def _again(press: Press) -> str:
-    # If the broker is down no task is sent; the hourly comparison then finds the day, because it is not DONE.
     run = press.row
+    if local(press.now).date() - run.day > KEPT:
+        raise BillTooOld
+    gateway_v3(merchant_of("", run.mch_id))  # refuses a merchant whose keys we do not have any more
+    # If the broker is down no task is sent; the hourly comparison then finds the day, because it is not DONE.
     BillRun.objects.filter(pk=run.pk).update(state=BillRun.State.RUNNING)
     task_send("payments.reconcile_bill", run.day.isoformat())
     return "结果稍后在本页显示"
@@ -74,8 +80,8 @@ class BillRunAdmin(MoneyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillRun]:
         same_day = Difference.objects.filter(mch_id=OuterRef("mch_id"), day=OuterRef("day"), ending=Ending.OPEN)
-        number = same_day.order_by().values("day").annotate(number=Count("pk")).values("number")
-        return super().get_queryset(request).annotate(open=Subquery(number))
+        total = same_day.order_by().values("day").annotate(total=Count("pk")).values("total")
+        return super().get_queryset(request).annotate(open=Subquery(total))
 
     @display(description="未处理的差异")
     def found(self, run: Any) -> SafeString | int:
@@ -87,23 +93,21 @@ class BillRunAdmin(MoneyAdmin):
         return format_html('<a class="text-link" href="{}?{}">{}</a>', address, query, run.open)
 
 
-class EndingFilter(admin.SimpleListFilter):
+class EndingFilter(ChoiceFilter):
     """Filter differences by how they ended. The default is the open ones, because the list is work to do."""
 
     title, parameter_name = "处理", "ending"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("all", "全部"), (Ending.GONE.value, Ending.GONE.label), (Ending.ACCEPTED.value, Ending.ACCEPTED.label)]
+    conditions: ClassVar = {
+        "all": ("全部", Q()),
+        **{ending.value: (str(ending.label), Q(ending=ending)) for ending in (Ending.GONE, Ending.ACCEPTED)},
+    }
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        for number, choice in enumerate(super().choices(changelist)):
-            yield choice if number else {**choice, "display": Ending.OPEN.label}
+        default, *others = super().choices(changelist)
+        yield from ({**default, "display": Ending.OPEN.label}, *others)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value == "all":
-            return queryset
-        return queryset.filter(ending=value if value in (Ending.GONE, Ending.ACCEPTED) else Ending.OPEN)
+        return super().queryset(request, queryset if self.value() else queryset.filter(ending=Ending.OPEN))
 
 
 def _step(service: Callable[..., Difference]) -> Callable[[Press], str]:
@@ -158,48 +162,37 @@ class DifferenceAdmin(MoneyAdmin):
     )  # fmt: skip
     asked_columns = ("day", "kind_label", "number", "there", "here")
     kind_label = choice_column("kind", "差异")
+    number = column("单号", attrgetter("number"))
+    there = column("微信账单", attrgetter("there"))
+    here = column("本地", attrgetter("here"))
     ending_label = choice_column("ending", "处理", _ENDING_COLOURS)
 
     def offered(self, row: Any) -> Iterable[str]:
-        return () if row.ending else _steps_of(row)
+        return () if row.ending else _steps_of(row)[1]
 
     def question(self, button: Button, rows: list[Difference]) -> str:
         text = super().question(button, rows)
         if button.name != "return":
             return text
-        fen = fen_text(sum(row.bill_fen or 0 for row in rows))
         payers = "、".join(_payer(row) for row in rows[:PAYERS_NAMED])
         more = f"等 {len(rows)} 笔的付款人" if len(rows) > PAYERS_NAMED else ""
-        return f"把 {fen} 全额原路退回付款的微信账户：{payers}{more}。{text}"
+        return f"把 {_sum(rows)} 全额原路退回付款的微信账户：{payers}{more}。{text}"
 
     def sum_of(self, rows: list[Difference]) -> str:
-        return f"{len(rows)} 处差异，账单金额共 {fen_text(sum(row.bill_fen or 0 for row in rows))}"
-
-    @display(description="单号")
-    def number(self, difference: Difference) -> str:
-        return difference.out_refund_no or difference.out_trade_no
-
-    @display(description="微信账单")
-    def there(self, difference: Difference) -> str:
-        words = provider_words(difference.bill_state, is_refund=bool(difference.out_refund_no))
-        return side_text(words, difference.bill_fen)
-
-    @display(description="本地")
-    def here(self, difference: Difference) -> str:
-        return side_text(difference.our_state, difference.our_fen)
+        return f"{len(rows)} 处差异，账单金额共 {_sum(rows)}"
 
     @display(description="下一步")
     def what_to_do(self, difference: Difference) -> str:
-        if difference.ending:
-            return "—"
-        if difference.kind == DifferenceKind.AMOUNT and "return" not in _steps_of(difference):
-            return _ADVICE_BOOKED
-        return _ADVICE[DifferenceKind(difference.kind)]
+        return "—" if difference.ending else _steps_of(difference)[0]
 
     @display(description="本地记录")
     def ours(self, difference: Difference) -> SafeString | str:
         row = ours_of(difference)
         return "—" if row is None else page_link(row, row)
+
+
+def _sum(differences: list[Difference]) -> str:
+    return fen_text(sum(difference.bill_fen or 0 for difference in differences))
 
 
 def _payer(difference: Difference) -> str:
@@ -209,26 +202,32 @@ def _payer(difference: Difference) -> str:
     return f"{buyer}（微信支付订单号 {number}）" if buyer else f"微信支付订单号 {number} 的付款人"
 
 
-def _steps_of(difference: Difference) -> list[str]:
-    """Return the names of the buttons that may solve the difference, the usual one first."""
-    if difference.kind == DifferenceKind.REFUND_UNKNOWN_HERE:
-        return ["adopt", "accept"]
-    if difference.out_refund_no or difference.kind == DifferenceKind.NO_MONEY:
-        return ["ask", "accept"]
-    here = Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
-    if here is not None and here.state == PaymentStatus.PAID:
-        return ["ask", "accept"]
-    return ["ask", "return", "accept"]
-
-
-_ADVICE_BOOKED = (
+_ASK = ("ask", "accept")
+_RETURN = ("ask", "return", "accept")
+# By the kind of a difference: what staff read, and the buttons that may solve it, the usual one first.
+_STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    DifferenceKind.STRAY_MONEY: (
+        "没有相符的订单（例如恢复备份之后）：先「查询微信」，仍对不上就「退回这笔钱」。", _RETURN,
+    ),
+    DifferenceKind.NO_MONEY: (
+        "「查询微信」；微信确认已付而账单没有，请下载账单核对或联系微信支付，然后登记核对结果。", _ASK,
+    ),
+    DifferenceKind.AMOUNT: ("「查询微信」看真实金额；款项与订单不符而没有入账的，「退回这笔钱」。", _RETURN),
+    DifferenceKind.STATE: ("「查询微信」，按微信的结果入账。", _RETURN),
+    DifferenceKind.REFUND_UNKNOWN_HERE: (
+        "在商户平台办理的，或恢复备份之后丢失的退款：「补记退款」。", ("adopt", "accept"),
+    ),
+    DifferenceKind.REFUND_UNKNOWN_THERE: ("「查询微信」；微信没有的，在退款单上重新提交。", _ASK),
+}  # fmt: skip
+_AMOUNT_BOOKED = (
     "「查询微信」看真实金额；这笔款已经入账，或是一笔退款：在订单上补退差额，或核对后点「已核对，不需处理」。"
 )
-_ADVICE = {
-    DifferenceKind.STRAY_MONEY: "没有相符的订单（例如恢复备份之后）：先「查询微信」，仍对不上就「退回这笔钱」。",
-    DifferenceKind.NO_MONEY: "「查询微信」；微信确认已付而账单没有，请下载账单核对或联系微信支付，然后登记核对结果。",
-    DifferenceKind.AMOUNT: "「查询微信」看真实金额；款项与订单不符而没有入账的，「退回这笔钱」。",
-    DifferenceKind.STATE: "「查询微信」，按微信的结果入账。",
-    DifferenceKind.REFUND_UNKNOWN_HERE: "在商户平台办理的，或恢复备份之后丢失的退款：「补记退款」。",
-    DifferenceKind.REFUND_UNKNOWN_THERE: "「查询微信」；微信没有的，在退款单上重新提交。",
-}
+
+
+def _steps_of(difference: Difference) -> tuple[str, tuple[str, ...]]:
+    """Return the advice about a difference and its buttons. What is booked, or a refund, is not sent back."""
+    advice, names = _STEPS[difference.kind]
+    booked = Payment.objects.filter(out_trade_no=difference.out_trade_no, state=PaymentStatus.PAID)
+    if names != _RETURN or not (difference.out_refund_no or booked.exists()):
+        return advice, names
+    return _AMOUNT_BOOKED if difference.kind == DifferenceKind.AMOUNT else advice, _ASK

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from accounts.selectors import actor_names
 from core import times
 from core.admin.buttons import Button, ButtonsAdmin, Look, Press
-from core.admin.tables import LogLine, choice_column, page_link, table, timeline
+from core.admin.tables import LogLine, choice_column, column, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
 from payments.errors import EventCut, RefundNotPossible
@@ -28,32 +28,19 @@ from payments.services.query_close import payment_query
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 
-STATE_COLOURS = {
-    PaymentStatus.OPEN.label: "warning",
-    PaymentStatus.PAID.label: "success",
-    PaymentStatus.STRAY.label: "danger",
-    RefundStatus.PROCESSING.label: "info",
-    RefundStatus.PENDING.label: "warning",
-    RefundStatus.SUCCESS.label: "success",
-    RefundStatus.ABNORMAL.label: "danger",
-    RefundStatus.FAILED.label: "danger",
-    RefundStatus.OWED.label: "danger",
-    RefundStatus.OFFLINE.label: "success",
-    InboundEvent.Verdict.ACCEPTED.label: "success",
-    InboundEvent.Verdict.REFUSED.label: "danger",
-    InboundEvent.Verdict.FAILED.label: "danger",
+Verdict, _S = InboundEvent.Verdict, RefundStatus
+_STATES = {
+    "success": (PaymentStatus.PAID, _S.SUCCESS, _S.OFFLINE, Verdict.ACCEPTED),
+    "info": (_S.PROCESSING,),
+    "warning": (PaymentStatus.OPEN, _S.PENDING),
+    "danger": (PaymentStatus.STRAY, _S.ABNORMAL, _S.FAILED, _S.OWED, Verdict.REFUSED, Verdict.FAILED),
 }
+STATE_COLOURS = {str(state.label): colour for colour, states in _STATES.items() for state in states}
 
 
-def yuan_column(field: str, title: str, ordering: str | None = None) -> Any:
-    """Return a column of an amount in fen, shown in yuan; "—" where it is not known."""
-
-    @display(description=title, ordering=ordering)
-    def column(page: Any, row: Any) -> str:
-        fen = getattr(row, field)
-        return "—" if fen is None else yuan(fen)
-
-    return column
+def yuan_column(field: str, title: str, **options: Any) -> Any:
+    """Return a column of an amount in fen, shown in yuan."""
+    return column(title, lambda row: yuan(getattr(row, field)), **options)
 
 
 class MoneyAdmin(ButtonsAdmin):
@@ -89,8 +76,8 @@ def section(title: str, *fields: Any, classes: Iterable[str] = ()) -> tuple[str,
     return title, {"fields": fields, "classes": classes}
 
 
-def yuan(fen: int) -> str:
-    return yuan_text(fen_to_yuan(fen))
+def yuan(fen: int | None) -> str:
+    return "—" if fen is None else yuan_text(fen_to_yuan(fen))
 
 
 def _change(log: PaymentLog) -> str:
@@ -190,11 +177,8 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
 
     @display(description="退款")
     def refund_list(self, payment: Payment) -> SafeString:
-        rows = [
-            (page_link(refund, refund), yuan(refund.amount_fen), refund.get_state_display())
-            for refund in payment.refunds.all()
-        ]
-        return table(("退款单号", "金额（元）", "状态"), rows)
+        lines = ((page_link(row, row), yuan(row.amount_fen), row.get_state_display()) for row in payment.refunds.all())
+        return table(("退款单号", "金额（元）", "状态"), lines)
 
 
 def _replay(press: Press) -> str:

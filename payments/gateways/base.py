@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
 
@@ -114,3 +114,11 @@ class Bill:
     day: date
     rows: tuple[BillRow, ...] = ()
     sha1: str = ""
+
+    @property
+    def fee_fen(self) -> int | None:
+        """What the provider keeps for itself; None where a row does not say it."""
+        fees = [row.fee for row in self.rows]
+        if None in fees:
+            return None
+        return int((sum(filter(None, fees), Decimal(0)) * 100).quantize(Decimal(1), ROUND_HALF_UP))

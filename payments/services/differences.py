@@ -1,33 +1,32 @@
 """Differences between the provider's bill and our tables, and the steps that end them.
 
 A bill is unsigned, so nothing is recorded from it. Each step asks the provider and records the signed answer with the
-services that also record notifications. Who is told of an open difference: ``payments/difference_alerts.py``.
+services that also record notifications.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet
 
 from core.models import Restoration
 from core.money import fen_text
-from payments.errors import DifferenceEnded, GatewayError, OrderUnknown, PaymentError, RefundNotPossible
+from payments.errors import (
+    DifferenceEnded,
+    GatewayError,
+    OrderUnknown,
+    PaymentError,
+    PaymentMismatch,
+    PaymentUnknown,
+    RefundNotPossible,
+)
 from payments.gateways.base import PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
-from payments.models import (
-    CURRENCY,
-    Difference,
-    DifferenceKind,
-    Payment,
-    PaymentStatus,
-    Refund,
-    RefundStatus,
-    TradeType,
-)
+from payments.models import Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus, TradeType
+from payments.selectors import differences_open, refunds_of
 from payments.services.common import log_step, money_arrived, set_state, sweep
 from payments.services.confirm import payment_record
 from payments.services.listener_call import lock_payment, order_total
@@ -42,23 +41,12 @@ _AGREES: dict[str, set[str]] = {
     "SUCCESS": {_S.SUCCESS, _S.OWED},
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
 }
+_AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
+COMPARISON = "对账"  # who ends what a comparison settles
 RESTORE = "恢复备份"  # the actor of what follows from a restore
 CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
-MAX_ASKING_S = 60  # of the payments of a day, and again of its refunds
+MAX_ASKING_S = 60  # of what differs on a day
 MAX_SETTLED = 200  # of one run; the next one of the hour goes on
-_WORDS = {"SUCCESS": "支付成功", "REVOKED": "已撤销"}
-_REFUND_WORDS = {"SUCCESS": "退款成功", "PROCESSING": "退款中", "FAIL": "退款失败", "CHANGE": "转入异常"}
-_AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
-
-
-def provider_words(state: str, *, is_refund: bool) -> str:
-    """Return the provider's word for a state in Chinese; one that its documentation does not name stays as it is."""
-    return (_REFUND_WORDS if is_refund else _WORDS).get(state, state)
-
-
-def side_text(state: str, fen: int | None) -> str:
-    """Return one side of a difference for people."""
-    return "没有" if fen is None else f"{state} {fen_text(fen)}"
 
 
 # --- Comparing ---
@@ -69,71 +57,56 @@ def ours_of(difference: Difference) -> Any:
     return Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
 
 
-def difference_kind(difference: Difference, ours: Any) -> str | None:
-    """Return how the bill's side of a difference and ours disagree; None if they agree.
+def still_differs(difference: Difference) -> bool:
+    """Compare the bill's side of a difference with ours, and set its kind and our side; the row is not saved.
 
-    :param ours: the payment or refund that it is about, or None.
+    A payment or refund that agrees gets ``billed_on``: then no other day's bill lacks it.
     """
-    if difference.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
-        return difference.kind if ours is not None and ours.billed_on is None else None
-    return _refund_kind(difference, ours) if difference.out_refund_no else _payment_kind(difference, ours)
-
-
-def difference_set(difference: Difference, kind: str, ours: Any) -> None:
-    """Set the kind of a difference and our side of it. The row is not saved."""
+    ours = ours_of(difference)
+    kind = _kind(difference, ours)
+    if kind is None:
+        if ours is not None and ours.billed_on is None:
+            type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=difference.day)
+        return False
     difference.kind = kind
     difference.our_state = ours.get_state_display() if ours else ""
     difference.our_fen = ours.amount_fen if ours else None
+    return True
 
 
-def _payment_kind(bill: Difference, payment: Payment | None) -> DifferenceKind | None:
-    if payment is None:
-        return DifferenceKind.STRAY_MONEY
-    if bill.bill_fen != payment.amount_fen or payment.currency != CURRENCY:
+def _kind(bill: Difference, ours: Any) -> str | None:
+    """Return how the bill's side of a difference and ours disagree; None if they agree."""
+    if bill.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
+        return bill.kind if ours is not None and ours.billed_on is None else None
+    if ours is None:
+        return DifferenceKind.REFUND_UNKNOWN_HERE if bill.out_refund_no else DifferenceKind.STRAY_MONEY
+    if bill.bill_fen != ours.amount_fen:
         return DifferenceKind.AMOUNT
-    if payment.state == PaymentStatus.STRAY:
-        back_fen = payment.refunds.exclude(state=_S.CLOSED).aggregate(sum=Sum("amount_fen", default=0))["sum"]
-        return None if back_fen == payment.amount_fen else DifferenceKind.STRAY_MONEY
-    is_same = (bill.bill_state, bill.transaction_id, bill.mch_id) == ("SUCCESS", payment.transaction_id, payment.mch_id)
-    return None if payment.is_paid and is_same else DifferenceKind.STATE
+    if isinstance(ours, Refund):
+        is_same = (bill.out_trade_no, bill.mch_id) == (ours.payment.out_trade_no, ours.payment.mch_id)
+        states = _AGREES.get(bill.bill_state, _AGREES_WITH_FAILURE)
+        return None if is_same and ours.state in states else DifferenceKind.STATE
+    if ours.state == PaymentStatus.STRAY:
+        return None if not refunds_of(ours).rest_fen else DifferenceKind.STRAY_MONEY
+    is_same = (bill.bill_state, bill.transaction_id, bill.mch_id) == ("SUCCESS", ours.transaction_id, ours.mch_id)
+    return None if ours.is_paid and is_same else DifferenceKind.STATE
 
 
-def _refund_kind(bill: Difference, refund: Refund | None) -> DifferenceKind | None:
-    if refund is None:
-        return DifferenceKind.REFUND_UNKNOWN_HERE
-    if bill.bill_fen != refund.amount_fen:
-        return DifferenceKind.AMOUNT
-    is_same = (bill.out_trade_no, bill.mch_id) == (refund.payment.out_trade_no, refund.payment.mch_id)
-    states = _AGREES.get(bill.bill_state, _AGREES_WITH_FAILURE)
-    return None if is_same and refund.state in states else DifferenceKind.STATE
+def differences_ask(rows: QuerySet[Difference], *, now: datetime) -> None:
+    """Ask the provider about open differences, as staff do with a button; end those that its answers settle.
 
-
-def is_worth_asking(difference: Difference, ours: Any) -> bool:
-    """Tell whether the provider's answer may end the difference without a decision of staff."""
-    if difference.out_refund_no:
-        return difference.kind == DifferenceKind.STATE
-    is_final = ours is not None and ours.state in (PaymentStatus.PAID, PaymentStatus.STRAY)
-    return difference.kind in (DifferenceKind.STRAY_MONEY, DifferenceKind.STATE) and not is_final
-
-
-def differences_ask(differences: Sequence[Difference], *, now: datetime) -> None:
-    """Ask the provider about unsaved differences and record its answers; ``note`` says in Chinese what it answered.
-
-    Stop after a minute, or when the provider does not answer: staff ask about the rest with a button.
+    Stop after a minute, or when the provider does not answer.
     """
 
-    def ask(difference: Difference) -> GatewayError | bool:
-        difference.note = "本地暂时无法入账，请再查询"  # if what follows fails, as where a row is locked too long
+    def ask(row: Difference) -> GatewayError | bool:
         try:
-            difference.note = _ask_and_record(difference, now)
+            difference_ask(difference_id=row.pk, actor=COMPARISON, now=now)
         except GatewayError as error:
-            difference.note = str(error)
+            rows.filter(pk=row.pk).update(note=str(error))
             return error
         return True
 
-    for difference in differences:
-        difference.note = "还没有查询"
-    sweep(differences, ask, seconds=MAX_ASKING_S)
+    sweep(rows, ask, seconds=MAX_ASKING_S)
 
 
 def _ask_and_record(difference: Difference, now: datetime) -> str:
@@ -151,9 +124,7 @@ def _ask_and_record(difference: Difference, now: datetime) -> str:
         return f"微信：{payment.trade_state} {fen_text(payment.paid_fen)}"
     except OrderUnknown:
         return "微信：没有这个单号"
-    except GatewayError:
-        raise
-    except PaymentError as error:
+    except (PaymentMismatch, PaymentUnknown) as error:
         return f"微信有此记录：{error.msg}"
 
 
@@ -204,9 +175,9 @@ def difference_accept(*, difference_id: int, reason: str, actor: str, now: datet
 
     :raises DifferenceEnded: the difference has ended already.
     """
-    with transaction.atomic():
-        difference = _open(difference_id, lock=True)
-        difference_end(difference, Ending.ACCEPTED, actor, now, reason)
+    ending = {"ending": Ending.ACCEPTED, "ended_at": now, "ended_by": actor[:64], "note": reason[:255]}
+    if not Difference.objects.filter(pk=difference_id, ending=Ending.OPEN).update(**ending):
+        raise DifferenceEnded
 
 
 def differences_settle_lost(*, now: datetime) -> None:
@@ -218,7 +189,7 @@ def differences_settle_lost(*, now: datetime) -> None:
     if (restoration := Restoration.objects.first()) is None:
         return
     gap = (restoration.written_at - CLOCKS_DIFFER, restoration.restored_at + CLOCKS_DIFFER)
-    candidates = Difference.objects.filter(ending=Ending.OPEN, bill_at__range=gap).order_by("pk")
+    candidates = differences_open().filter(bill_at__range=gap).order_by("pk")
     # A refund can be recorded only after its payment.
     kinds = DifferenceKind.STRAY_MONEY, DifferenceKind.REFUND_UNKNOWN_HERE
     for kind, settle in zip(kinds, (difference_return, difference_add_refund), strict=True):
@@ -229,9 +200,8 @@ def differences_settle_lost(*, now: datetime) -> None:
                 log.warning("difference of a restore not settled", difference=pk, reason=error.msg)
 
 
-def _open(difference_id: int, *, lock: bool = False) -> Difference:
-    rows = Difference.objects.select_for_update() if lock else Difference.objects.all()
-    difference = rows.get(pk=difference_id)
+def _open(difference_id: int) -> Difference:
+    difference = Difference.objects.get(pk=difference_id)
     if difference.ending:
         raise DifferenceEnded
     return difference
@@ -239,20 +209,15 @@ def _open(difference_id: int, *, lock: bool = False) -> Difference:
 
 def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Difference:
     """Compare both sides again after a step; end the difference, or update its columns."""
-    ours = ours_of(difference)
     with transaction.atomic():
-        try:
-            row = _open(difference.pk, lock=True)
-        except DifferenceEnded:  # another member of staff took the same step
-            return Difference.objects.get(pk=difference.pk)
-        if kind := difference_kind(row, ours):
-            difference_set(row, kind, ours)
+        row = Difference.objects.select_for_update().get(pk=difference.pk)
+        if row.ending:
+            return row  # another member of staff took the same step
+        if still_differs(row):
             row.note = note[:255]
             row.save(update_fields=["kind", "note", "our_state", "our_fen"])
-            return row
-        if ours is not None and ours.billed_on is None:
-            type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=row.day)
-        difference_end(row, Ending.GONE, actor, now, note)
+        else:
+            difference_end(row, Ending.GONE, actor, now, note)
         return row
 
 

@@ -10,7 +10,6 @@ from payments.errors import BillNotReady, ProviderDown, ProviderUntrusted, WeCha
 from payments.gateways.base import Bill
 from payments.gateways.wechat import gateway_v2, gateway_v3, shared, v3
 from payments.gateways.wechat.bill import read_bill
-from payments.services.bills import fees_fen
 from payments.tests.fake_wechat import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
 from payments.tests.test_gateway_v2 import intent
 
@@ -52,10 +51,13 @@ def test_fees_are_read_with_all_their_decimals_and_those_of_a_refund_are_negativ
     (row,) = read_bill(text(ROW), MCHID)
     assert (row.fee, row.rate) == (Decimal("0.07"), "0.60%") and "fee" not in row.difference_fields
 
-    assert fees_fen(read_bill(text(ROW, back), MCHID)) == 7  # of 6.5
-    assert fees_fen(read_bill(text(ROW.replace("`0.07000", "`")), MCHID)) is None
     titles = BILL_TITLES.replace("手续费,费率", "别的,列")
-    assert fees_fen(read_bill(text(ROW, titles=titles), MCHID)) is None
+    for bill, fen in (
+        (text(ROW, back), 7),  # of 6.5
+        (text(ROW.replace("`0.07000", "`")), None),
+        (text(ROW, titles=titles), None),
+    ):
+        assert Bill(DAY, tuple(read_bill(bill, MCHID))).fee_fen == fen
     for wrong in ("`0.07元", "`--1", "`1e5", "`NaN"):
         with pytest.raises(ProviderUntrusted, match="a fee is malformed"):
             read_bill(text(ROW.replace("`0.07000", wrong)), MCHID)

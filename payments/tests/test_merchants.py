@@ -96,7 +96,7 @@ def test_without_the_old_keys_the_others_go_on(start, shop, wechat):
 
     assert Payment.objects.get(out_trade_no=new).is_paid
     (finding,) = former_payments()
-    assert finding.what.startswith("3 笔支付或退款在等商户 1900000001")
+    assert finding.what.startswith("有支付或退款在等商户 1900000001")
 
 
 def test_an_older_payment_takes_any_merchant_of_ours_and_no_other(start, shop):
