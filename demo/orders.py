@@ -30,11 +30,11 @@ from sandbox.models import Refund as TheirRefund
 from sandbox.models import RefundState, Trade, TradeState
 from sandbox.pay.trades import PAYER
 from shop.models import Order, OrderLog
-from shop.order_states import Event, ShippingStatus
+from shop.order_states import Event
 from shop.services import order_refund as refunds
 from shop.services.order_close import order_close, order_try_close
 from shop.services.order_create import order_create
-from shop.services.order_ship import order_ship
+from shop.services.order_step import order_ship, order_step
 
 NUMBER = r"^\d{17}demo\d{9}$"
 BUYER, STAFF, MARK = "yuangong", "lbw", "demo"
@@ -118,15 +118,15 @@ def _services(number: int, order: Order, buyer_pk: int, staff: Actor) -> dict[st
         "cancel": partial(order_close, event=Event.CANCEL, **buyer),
         "expire": lambda **_: order_try_close(order_pk=order.pk, now=order.expires_at),
         "invalidate": partial(order_close, event=Event.INVALIDATE, reason="买家下错了单", **by_staff),
-        "prepare": partial(order_ship, action=ShippingStatus.PREPARING, **by_staff),
-        "ship": partial(order_ship, action=ShippingStatus.SHIPPED, **parcel, **by_staff),
-        "receive": partial(order_ship, action=ShippingStatus.RECEIVED, **buyer),
+        "prepare": partial(order_step, event=Event.PREPARE, **by_staff),
+        "ship": partial(order_ship, **parcel, **by_staff),
+        "receive": partial(order_step, event=Event.RECEIVE, **buyer),
         "ask": partial(refunds.order_return, reason=reason, **buyer),
-        "agree": partial(refunds.order_return_agree, **by_staff),
+        "agree": partial(order_step, event=Event.AGREE_RETURN, **by_staff),
         "arrive": partial(
             refunds.order_return_receive, quantities={line.pk: line.quantity}, is_restocked=True, **by_staff
         ),
-        "approve": partial(refunds.order_return_decide, approve=True, **by_staff),
+        "approve": partial(order_step, event=Event.APPROVE_RETURN, **by_staff),
         "part": partial(refunds.order_refund_part, reason=reason, **part, **by_staff),
         "back": partial(_answer_refund, number, RefundState.SUCCESS),
         "stuck": partial(_answer_refund, number, RefundState.ABNORMAL),

@@ -27,7 +27,7 @@ from permissions.models import Role
 from shop.models import Category, OrderLog
 from shop.order_states import Event, OrderAction, State
 from shop.services.order_move import order_note
-from shop.services.order_ship import order_ship
+from shop.services.order_step import order_step
 from shop.tests.factories import by_hand
 from students.bulk import FieldChange, students_change
 from students.models import Student
@@ -216,7 +216,7 @@ def press(browser, page, pk, name, **typed):
 class TestOfStaff:
     def test_a_parcel_sent_by_staff_is_there_and_what_the_buyer_does_is_not(self, office, root, stock):
         order, shipped = stock["orders"][State.PAID], stock["orders"][State.SHIPPED]
-        order_ship(order_id=shipped.order_id, action=2, actor="王五", now=timezone.now())
+        order_step(order_id=shipped.order_id, event=Event.RECEIVE, actor="王五", now=timezone.now())
         assert shipped.logs.filter(to_state=State.RECEIVED).exists() and actions() == []
 
         press(office, "shop_order", order.pk, "ship", **by_hand(order))

@@ -22,7 +22,7 @@ from sandbox.models import Trade
 from shop.models import Order, OrderLog
 from shop.models.courier import number_fits
 from shop.order_states import ReturnStep, State
-from shop.services.order_ship import order_ship
+from shop.services.order_step import order_ship
 from shop.tests.factories import make_order
 from students.models import Student
 from tests.kit import during
@@ -102,7 +102,7 @@ def test_no_comparison_finds_a_difference(demo, settings):
 
 def test_a_reset_puts_it_back_and_leaves_other_orders_alone(short_term, demo):
     before = counts()
-    order_ship(order_id=Order.objects.filter(state=State.PAID)[0].order_id, action=1, actor="lbw", now=timezone.now())
+    order_ship(order_id=Order.objects.filter(state=State.PAID)[0].order_id, actor="lbw", now=timezone.now())
     Student.objects.filter(sid="DEMO00000100").delete()
     mine = make_order(User.objects.get(username="lbw"))
 

@@ -13,7 +13,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from unfold.decorators import action
-from unfold.views import ChangeList
 
 from core import times
 from core.admin.base import PhoneAdmin
@@ -24,50 +23,33 @@ from core.money import yuan_text
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, PHONE, orders_loaded
-from shop.admin.order_bar import (
+from shop.admin.order_cells import OrderCells
+from shop.admin.order_list import (
     DayRangeFilter,
     FlagFilter,
     InvoiceFilter,
+    OrderList,
     ParcelFilter,
     ProductFilter,
     WorkListFilter,
     bar_of,
-    query_without_blanks,
     work_list_of,
 )
-from shop.admin.order_cells import OrderCells
 from shop.admin.order_page import last_step, order_page
-from shop.admin.order_related import Related
 from shop.admin.order_steps import BUTTONS, PACKING, WORK_LISTS, step_names
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
-from shop.admin.parcel_form import LAST_COURIER, ParcelForm
+from shop.admin.parcels import LAST_COURIER, ParcelForm
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.order_states import ASKED, Event, State
 from shop.selectors import order_search, orders_visible
-from shop.services.order_ship import UNDOES, can_be_undone
+from shop.services.order_step import UNDOES, can_be_undone
 
 MAX_FOUND = 1_000
 COLUMNS = (
     *("order_id", "goods", "username", "receiver_name", "phone_shown", "express_no"),
     *("amount", "state_label", "created_at", "flag"),
 )
-
-
-class OrderList(ChangeList):
-    """A list whose columns are :class:`OrderCells`."""
-
-    def __init__(self, request: HttpRequest, model: type[Order], list_display: Sequence[Any], *options: Any) -> None:
-        cells = OrderCells()
-        super().__init__(request, model, cells.columns(list_display), *options)
-        cells.orders, cells.buttons = self.result_list, self.model_admin.list_steps(request)
-        self.has_filters = False  # they are in the bar above the list
-        if work_list_of(request):
-            # A work list is a page of its own: only what the clerk filters in it is a filter to be shown and cleared.
-            self.has_active_filters = bool(self.filter_params.keys() - {WorkListFilter.parameter_name})
-            self.sortable_by = ()
-        else:
-            self.sortable_by = self.list_display
 
 
 @admin.register(Order)
@@ -88,11 +70,7 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     bulk_suffix = "（所选订单）"
     asked_columns = ("order_id", "goods", "receiver", "amount", "state_label")
     list_filter = [
-        WorkListFilter,
-        FlagFilter,
-        ParcelFilter,
-        InvoiceFilter,
-        ProductFilter,
+        *(WorkListFilter, FlagFilter, ParcelFilter, InvoiceFilter, ProductFilter),
         ("created_at", DayRangeFilter),
     ]
     list_before_template = "shop/order_bar.html"
@@ -163,8 +141,6 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         return work.ordering if work else self.ordering
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        if request.method == "GET" and (query := query_without_blanks(request)) is not None:
-            return HttpResponseRedirect(f"{request.path}?{query}")
         work = work_list_of(request)
         bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self.list_steps(request)}
         if request.method == "GET":
@@ -208,7 +184,7 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         return f"{len(rows)} 个订单，共 {yuan_text(sum((order.total for order in rows), Decimal(0)))} 元"
 
     def offered(self, row: Any) -> Iterable[str]:
-        names, now = step_names(row, Related([row])), times.now()
+        names, now = step_names(row, OrderCells([row])), times.now()
         return [name for name in names if name not in UNDOES or can_be_undone(row, Event(name), now)]
 
     def press(self, request: HttpRequest, button: Button, row: Order, values: dict[str, Any]) -> str:

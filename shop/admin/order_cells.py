@@ -1,99 +1,125 @@
-"""The cells of lists of orders."""
+"""The cells of lists of orders, with what other tables tell of the orders: refunds, differences, requests to return."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from django.template.loader import render_to_string
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from unfold.decorators import display
 
 from core import times
-from core.admin.buttons import PRESS
 from core.admin.phones import phone_shown
-from core.admin.tables import page_link
+from core.admin.tables import column, may_open, page_link
 from core.money import yuan_text
-from core.times import format_office_time
 from payments.admin.money import failure_text
-from shop.admin.order_related import Related
-from shop.admin.order_steps import PACKING, step_names
-from shop.models import Order, PartRefund
+from payments.models import Difference, ListenerFailure, Payment, Refund, RefundStatus
+from payments.selectors import RefundsOfPayment, differences_of, listener_failures_of
+from shop.models import Order, OrderLog, PartRefund
 from shop.models.courier import courier_of
-from shop.order_states import ASKED, ReturnStep, State
+from shop.models.order import logged
+from shop.order_states import ASKED, Event, ReturnStep, State
 
 LATE_DAYS = 2
 COLOURS = {
-    **dict.fromkeys((State.OPEN.label, State.REFUNDING.label), "warning"),
+    **dict.fromkeys((State.OPEN.label, State.REFUNDING.label, ReturnStep.AGREED.label), "warning"),
     **dict.fromkeys((State.PAID.label, State.PREPARING.label, State.SHIPPED.label), "info"),
-    **dict.fromkeys((State.REFUND_FAILED.label, *(state.label for state in ASKED)), "danger"),
-    ReturnStep.AGREED.label: "warning",
-    ReturnStep.RECEIVED.label: "danger",
+    **dict.fromkeys((State.REFUND_FAILED.label, ReturnStep.RECEIVED.label, *(one.label for one in ASKED)), "danger"),
     State.RECEIVED.label: "success",
 }
 
 
-class OrderCells(Related):
-    """The columns of a list, each a method of its name.
+def _html(name: str, order: Order, **context: Any) -> SafeString:
+    return render_to_string(f"shop/cells/{name}.html", {"order": order, **context})
 
-    :param buttons: name and label of the buttons that the rows of a work list offer.
+
+class OrderCells:
+    """The columns of a list, each a method of its name. Another table is asked once, when a first cell wants to know.
+
+    :param orders: those of the page.
     """
 
-    def __init__(self, orders: Iterable[Order] = (), buttons: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(orders)
-        self.buttons = buttons
+    def __init__(self, orders: Iterable[Order] = ()) -> None:
+        self.orders = orders
 
     def columns(self, names: Iterable[str]) -> list[Any]:
         """Return the methods of these names; other names, which are fields of the order, as they are."""
         return [getattr(self, name, name) for name in names]
 
-    @display(description="操作")
-    def steps(self, order: Order) -> SafeString | str:
-        names = {PACKING, *step_names(order, self)}
-        steps = [(name, label) for name, label in self.buttons if name in names]
-        context = {"order": order, "steps": steps, "packing": PACKING, "press": PRESS}
-        return render_to_string("shop/steps.html", context) if steps else ""
+    # --- What other tables tell, by the number of the order ---
+    @property
+    def _numbers(self) -> list[str]:
+        return [order.order_id for order in self.orders]
 
-    @display(description="状态", label=COLOURS)
-    def state_label(self, order: Order) -> str:
-        return order.state_label
+    @cached_property
+    def refunds(self) -> dict[str, list[Refund]]:
+        refunds = Refund.objects.filter(payment__out_trade_no__in=self._numbers).select_related("payment")
+        return _grouped(refunds.order_by("pk"), "payment.out_trade_no")
 
-    @display(description="下单时间", ordering="created_at")
-    def created_at(self, order: Order) -> str:
-        return f"{times.local(order.created_at):%Y-%m-%d %H:%M}"
+    @cached_property
+    def differences(self) -> dict[str, list[Difference]]:
+        return _grouped(differences_of(self._numbers), "out_trade_no")
 
-    @display(description="金额（元）", ordering="total")
-    def amount(self, order: Order) -> str:
-        return yuan_text(order.total)
+    @cached_property
+    def failures(self) -> dict[str, list[ListenerFailure]]:
+        return _grouped(listener_failures_of(self._numbers), "out_trade_no")
 
-    @display(description="商品")
-    def goods(self, order: Order) -> SafeString:
-        lines = format_html_join(
-            "",
-            "<li>{} <b>× {}</b>{}</li>",
-            (
-                (line.title, line.left, f" （已退 {line.refunded_quantity}）" if line.refunded_quantity else "")
-                for line in order.lines.all()
-            ),
-        )
-        return format_html('<ul class="od-text od-goods">{}</ul>', lines)
+    @cached_property
+    def unbooked(self) -> dict[str, Payment]:
+        """The payments of those orders that have not booked what was paid or refunded."""
+        return Payment.objects.in_bulk(list(self.failures), field_name="out_trade_no")
 
-    @display(description="收件人")
-    def receiver(self, order: Order) -> SafeString:
-        phone: SafeString | str = phone_shown(order) or "没有电话"
-        if phone == order.phone:
-            phone = format_html('<a href="tel:{}">{}</a>', phone, phone)
-        address = order.address or "没有地址"
-        return format_html('<div class="od-text"><b>{}</b> {}<br>{}</div>', order.receiver_name, phone, address)
+    @cached_property
+    def requests(self) -> dict[int, OrderLog]:
+        """The newest requests to return, by the key of the order."""
+        logs = OrderLog.objects.filter(logged(Event.ASK_RETURN), order__in=[order.pk for order in self.orders])
+        return {log.order_id: log for log in logs.order_by("pk")}
 
-    @display(description="收件人")
-    def receiver_name(self, order: Order) -> str:
-        return order.receiver_name
+    def reason(self, order: Order) -> str:
+        """Return why the buyer wants to give the order back. Orders from the old server have only a note."""
+        request = self.requests.get(order.pk)
+        return (request.detail if request else order.note) or "没有写明"
 
-    @display(description="已付款")
-    def since_paid(self, order: Order) -> SafeString | str:
-        return _age(order.paid_at)
+    def refund(self, order: Order) -> Refund | None:
+        """Return the refund that staff must tend, else the newest one under way, else the newest."""
+        refunds = self.refunds.get(order.order_id)
+        if not refunds:
+            return None
+        under_way = [refund for refund in refunds if refund.next_try_at]
+        sums = RefundsOfPayment(refunds[0].payment.amount_fen, tuple(refunds))
+        return sums.to_tend or [*refunds, *under_way][-1]
+
+    def is_by_hand(self, order: Order) -> bool:
+        """Tell whether submitting the refund again cannot help: staff then end it on the refund's page."""
+        refund = self.refund(order)
+        return refund is not None and refund.state in (RefundStatus.ABNORMAL, RefundStatus.OWED)
+
+    def way_out(self, order: Order) -> SafeString | str:
+        """Link to the refund's own page where no button of an order helps, "" for a user who may not open it."""
+        refund = self.refund(order)
+        if refund is None or not may_open(Refund):
+            return ""
+        if self.is_by_hand(order):
+            return page_link(refund, "处理这笔退款")
+        return page_link(refund, "处理这笔部分退款") if order.part_refund == PartRefund.STUCK else ""
+
+    # --- The columns ---
+    state_label = column("状态", attrgetter("state_label"), label=COLOURS)
+    created_at = column(
+        "下单时间", lambda order: f"{times.local(order.created_at):%Y-%m-%d %H:%M}", ordering="created_at"
+    )
+    amount = column("金额（元）", lambda order: yuan_text(order.total), ordering="total")
+    goods = column("商品", lambda order: _html("goods", order))
+    receiver = column("收件人", lambda order: _html("receiver", order, phone=phone_shown(order)))
+    receiver_name = column("收件人", attrgetter("receiver_name"))
+    return_parcel = column("寄回单号", lambda order: f"{courier_of(order.return_no)} {order.return_no}".strip())
+    flag = column("关注", lambda order: _html("flag", order))
+    since_paid = column("已付款", lambda order: _age(order.paid_at))
 
     @display(description="已申请")
     def since_asked(self, order: Order) -> SafeString | str:
@@ -103,61 +129,44 @@ class OrderCells(Related):
     def why(self, order: Order) -> SafeString:
         return format_html('<div class="od-text">{}</div>', self.reason(order))
 
-    @display(description="寄回单号")
-    def return_parcel(self, order: Order) -> str:
-        return " ".join(filter(None, [courier_of(order.return_no), order.return_no]))
-
     @display(description="收到的退货")
     def came_back(self, order: Order) -> str:
         lines = [line for line in order.lines.all() if line.received_quantity]
         goods = [f"{line.title}×{line.received_quantity}（放回货架 {line.shelved_quantity}）" for line in lines]
         return "、".join(goods) or "还没有收到，库存没有变"
 
-    @display(description="关注")
-    def flag(self, order: Order) -> SafeString | str:
-        if order.flagged_at is None:
-            return ""
-        title = f"{order.flagged_by} {format_office_time(order.flagged_at)}"
-        return format_html('<div class="od-text od-flag" title="{}"><b>需关注</b> {}</div>', title, order.flag_reason)
-
     @display(description="问题")
     def trouble(self, order: Order) -> SafeString:
         """Say all that is wrong with the order, with links to where it is put right."""
-        parts: list[tuple[str, SafeString | str]] = []
-        if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
+        troubles: list[tuple[str, SafeString | str]] = []
+        if order.has_failed_refund:
             refund = self.refund(order)
-            parts.append(("退款异常", page_link(refund, refund.trouble or refund.out_refund_no) if refund else ""))
+            troubles.append(("退款异常", page_link(refund, refund.trouble or refund) if refund else ""))
         for difference in self.differences.get(order.order_id, ()):
             text = f"{difference.day} {difference.get_kind_display()}"
-            parts.append(("对账差异", page_link(difference, text)))
+            troubles.append(("对账差异", page_link(difference, text)))
         for failure in self.failures.get(order.order_id, ()):
             payment, text = self.unbooked.get(order.order_id), failure_text(failure)
-            parts.append(("款项未入账", page_link(payment, text) if payment else text))
-        lines = format_html_join("", '<div class="od-text"><b>{}</b> {}</div>', parts)
-        return format_html("{}{}", self.flag(order), lines)
+            troubles.append(("款项未入账", page_link(payment, text) if payment else text))
+        return _html("trouble", order, troubles=troubles)
 
     @display(description="退款进度")
     def refund_progress(self, order: Order) -> SafeString | str:
-        refund = self.refund(order)
-        if refund is None:
+        if (refund := self.refund(order)) is None:
             return ""
-        waits = f"{_age_text(refund.created_at)}前申请，等待微信支付" if refund.next_try_at else ""
-        return format_html(
-            '<div class="od-text">{} <b>{}</b>，已提交 {} 次<br>{}<br>{}</div>',
-            page_link(refund, refund.out_refund_no),
-            refund.get_state_display(),
-            refund.attempts,
-            refund.trouble or waits,
-            self.way_out(order),
-        )
+        facts = {"refund": refund, "link": page_link(refund, refund.out_refund_no), "way_out": self.way_out(order)}
+        return _html("refund", order, **facts, age=timesince(refund.created_at, depth=1))
 
 
 def _age(since: datetime | None) -> SafeString | str:
     if since is None:
         return ""
     is_late = (times.now() - since).days >= LATE_DAYS
-    return format_html('<span class="{}">{}</span>', "od-late" if is_late else "", _age_text(since))
+    return format_html('<span class="{}">{}</span>', "od-late" if is_late else "", timesince(since, depth=1))
 
 
-def _age_text(since: datetime) -> str:
-    return timesince(since, depth=1)
+def _grouped(rows: Iterable[Any], number: str) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[attrgetter(number)(row)].append(row)
+    return dict(groups)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Case, OuterRef, Q, Subquery, When
 
 from core.admin.buttons import Button, Look, Press
+from shop.admin.order_cells import OrderCells
 from shop.admin.order_forms import (
     InvoiceForm,
     PartForm,
@@ -16,34 +17,24 @@ from shop.admin.order_forms import (
     ReturnNumberForm,
     UnflagForm,
 )
-from shop.admin.order_related import Related
 from shop.admin.packing import MAX_PRINTED
-from shop.admin.parcel_form import ParcelForm
+from shop.admin.parcels import ParcelForm
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import logged
-from shop.order_states import (
-    ASKED,
-    EARNING,
-    GOING_BACK,
-    RETURN_REFUSALS,
-    TABLE,
-    Event,
-    ReturnStep,
-    ShippingStatus,
-    State,
-)
+from shop.order_states import ASKED, EARNING, GOING_BACK, RETURN_REFUSALS, TABLE, Event, ReturnStep, State
 from shop.selectors import orders_in_trouble
-from shop.services.order_attention import order_flag, order_remark, order_set_invoice, order_unflag
 from shop.services.order_close import order_close
-from shop.services.order_refund import (
-    order_refund,
-    order_refund_part,
-    order_return_agree,
-    order_return_decide,
-    order_return_number,
-    order_return_receive,
+from shop.services.order_edit import (
+    order_flag,
+    order_remark,
+    order_set_invoice,
+    order_set_parcel,
+    order_set_receiver,
+    order_set_return_number,
+    order_unflag,
 )
-from shop.services.order_ship import UNDO, order_set_parcel, order_set_receiver, order_ship, order_undo
+from shop.services.order_refund import order_refund, order_refund_part, order_return_receive
+from shop.services.order_step import UNDO, order_ship, order_step
 
 
 @dataclass(frozen=True)
@@ -74,6 +65,13 @@ def _call(service: Callable[..., object], outcome: str = "", **arguments: Any) -
     return run
 
 
+def _step(
+    name: str, text: str, event: Event, outcome: str = "", service: Any = order_step, **options: Any
+) -> OrderButton:
+    """Return the button of an event for which no more is asked than a reason."""
+    return OrderButton(name, text, _call(service, outcome, event=event), event=event, **options)
+
+
 _LOG = "写入订单日志"
 _BUYER = "写入订单日志，买家也会看到"
 _REFUNDING = "款项将原路退回，进度见“退款处理”"
@@ -84,36 +82,25 @@ _UNDO = f"{UNDO.seconds // 60} 分钟内，订单上没有别的事发生时，�
 
 BUTTONS = (
     OrderButton(
-        "ship", "发货", _call(order_ship, action=ShippingStatus.SHIPPED), event=Event.SHIP, right="ship",
+        "ship", "发货", _call(order_ship), event=Event.SHIP, right="ship",
         question=f"没有快递单号的，选“自取、面交”或“单号以后补”（在订单页用“修改快递”补上）。{_UNDO.format('发货')}",
         form=ParcelForm, max_rows=MAX_PRINTED, undo="unship",
     ),
-    OrderButton(
-        "prepare", "备货", _call(order_ship, action=ShippingStatus.PREPARING), event=Event.PREPARE, right="ship",
+    _step("prepare", "备货", Event.PREPARE, right="ship"),
+    _step("unprepare", "改为未发货", Event.UNPREPARE, right="ship"),
+    _step(
+        "receive", "确认收货", Event.RECEIVE, right="ship", look=Look.QUIET, undo="unreceive",
+        question=f"替买家确认已经收到包裹。{_UNDO.format('收货')}",
     ),
-    OrderButton(
-        "unprepare", "改为未发货", _call(order_ship, action=ShippingStatus.NOT_SHIPPED), event=Event.UNPREPARE,
-        right="ship",
-    ),
-    OrderButton(
-        "receive", "确认收货", _call(order_ship, action=ShippingStatus.RECEIVED), event=Event.RECEIVE, right="ship",
-        question=f"替买家确认已经收到包裹。{_UNDO.format('收货')}", look=Look.QUIET, undo="unreceive",
-    ),
-    OrderButton(
-        "unreceive", "撤销收货", _call(order_undo, event=Event.UNRECEIVE), event=Event.UNRECEIVE, right="ship",
-        max_rows=1, look=Look.QUIET,
-    ),
-    OrderButton(
-        "unship", "撤销发货", _call(order_undo, event=Event.UNSHIP), event=Event.UNSHIP, right="ship",
-        look=Look.QUIET,
-    ),
-    OrderButton(
-        "agree", "同意退货", _call(order_return_agree, "等买家寄回，收到以后再退款"), event=Event.AGREE_RETURN,
-        right="decide", question="买家把商品寄回来，收到以后再退款。现在不退钱，库存不变。",
+    _step("unreceive", "撤销收货", Event.UNRECEIVE, right="ship", look=Look.QUIET, max_rows=1),
+    _step("unship", "撤销发货", Event.UNSHIP, right="ship", look=Look.QUIET),
+    _step(
+        "agree", "同意退货", Event.AGREE_RETURN, "等买家寄回，收到以后再退款", right="decide",
+        question="买家把商品寄回来，收到以后再退款。现在不退钱，库存不变。",
         reason="写入订单日志，买家也会看到，例如寄到哪里",
     ),
-    OrderButton(
-        "reject", "拒绝退货", _call(order_return_decide, approve=False), event=Event.REJECT_RETURN, right="decide",
+    _step(
+        "reject", "拒绝退货", Event.REJECT_RETURN, right="decide",
         question="拒绝买家的退货申请，订单回到原来的状态。", reason=_BUYER, look=Look.GRAVE,
     ),
     OrderButton(
@@ -121,24 +108,22 @@ BUTTONS = (
         question="清点寄回的商品。选“放回货架”的，库存马上增加；钱还没有退，下一步是“退货退款”或“部分退款”。",
         reason=_LOG, form=ReturnForm, max_rows=1,
     ),
-    OrderButton(
-        "approve", "退货退款", _call(order_return_decide, _REFUNDING, approve=True), event=Event.APPROVE_RETURN,
-        right="decide", right_too="refund", steps=(ReturnStep.RECEIVED,),
+    _step(
+        "approve", "退货退款", Event.APPROVE_RETURN, _REFUNDING, right="decide", right_too="refund",
         question="退回的商品已经收到，库存不再变。款项全额原路退回买家，不能撤回；只收到一部分的，请用“部分退款”。",
-        reason=_LOG, **_PAYS,
+        reason=_LOG, steps=(ReturnStep.RECEIVED,), **_PAYS,
     ),
-    OrderButton(
-        "approve_now", "不等寄回，直接退款", _call(order_return_decide, _REFUNDING, approve=True),
-        event=Event.APPROVE_RETURN, right="decide", right_too="refund", steps=_NOT_HERE,
+    _step(
+        "approve_now", "不等寄回，直接退款", Event.APPROVE_RETURN, _REFUNDING, right="decide", right_too="refund",
         question="商品没有收到，库存不变；买家不用寄回。款项全额原路退回买家，不能撤回。",
-        reason=_LOG, look=Look.GRAVE, **_PAYS,
+        reason=_LOG, look=Look.GRAVE, steps=_NOT_HERE, **_PAYS,
     ),
-    OrderButton(
-        "close", "关闭订单", _call(order_close, event=Event.CLOSE), event=Event.CLOSE,
+    _step(
+        "close", "关闭订单", Event.CLOSE, service=order_close,
         question="订单没有付款，关闭后商品回到库存。", reason=_LOG, look=Look.GRAVE,
     ),
-    OrderButton(
-        "invalidate", "作废订单", _call(order_close, event=Event.INVALIDATE), event=Event.INVALIDATE,
+    _step(
+        "invalidate", "作废订单", Event.INVALIDATE, service=order_close,
         question="订单没有付款，作废后商品回到库存。", reason=_LOG, look=Look.GRAVE,
     ),
     OrderButton(
@@ -151,7 +136,7 @@ BUTTONS = (
         question="买家会在订单里看到新的快递单号；原来的留在订单日志里。", form=ParcelForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
-        "return_number", "寄回单号", _call(order_return_number), states=ASKED, steps=_NOT_HERE, right="decide",
+        "return_number", "寄回单号", _call(order_set_return_number), states=ASKED, steps=_NOT_HERE, right="decide",
         question="买家寄回商品的快递单号；原来的留在订单日志里。", form=ReturnNumberForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
@@ -190,65 +175,52 @@ BUTTONS = (
 )  # fmt: skip
 
 
-def step_names(order: Order, related: Related) -> list[str]:
+def step_names(order: Order, cells: OrderCells) -> list[str]:
     """Return the names of the buttons for the order's state."""
     idle = {"flag" if order.flagged_at else "unflag"}
-    if order.state == State.REFUND_FAILED and related.is_by_hand(order):
+    if order.state == State.REFUND_FAILED and cells.is_by_hand(order):
         idle.add("refund_again")
     return [button.name for button in BUTTONS if button.is_for(order) and button.name not in idle]
 
 
-class WorkList(NamedTuple):
-    """The orders in ``states``, sorted by ``ordering``; ``columns`` show what staff must know to do the ``steps``."""
+@dataclass(frozen=True)
+class WorkList:
+    """Orders that wait for one kind of work; ``columns`` show what staff must know to do the ``steps``."""
 
     label: str
     icon: str
-    states: tuple[State, ...]
+    rows: Q
+    ordering: tuple[Any, ...]
     steps: tuple[str, ...]  # names of the buttons, the usual one first
     columns: tuple[str, ...]
-    ordering: tuple[Any, ...]
-    others: Q = Q()  # orders in other states that belong to it as well
-
-    @property
-    def rows(self) -> Q:
-        return Q(state__in=self.states) | self.others if self.states else self.others
 
 
 PACKING = "packing"  # not a step of an order: this button prints the packing list
 _ASKED = OrderLog.objects.filter(logged(Event.ASK_RETURN), order=OuterRef("pk")).order_by("-pk")
-WORK_LISTS: dict[str, WorkList] = {
+_FAILED = Q(state=State.REFUND_FAILED) | Q(part_refund=PartRefund.STUCK)
+WORK_LISTS = {
     "ship": WorkList(
-        "待发货",
-        "local_shipping",
-        (State.PAID, State.PREPARING),
-        ("ship", "prepare", PACKING),
-        ("order_id", "goods", "receiver", "since_paid", "state_label", "flag"),
-        ("paid_at", "pk"),
+        "待发货", "local_shipping", Q(state__in=(State.PAID, State.PREPARING)), ("paid_at", "pk"),
+        steps=("ship", "prepare", PACKING),
+        columns=("order_id", "goods", "receiver", "since_paid", "state_label", "flag"),
     ),
     "returns": WorkList(
-        "待处理退货",
-        "assignment_return",
-        ASKED,
-        ("agree", "arrived", "approve", "refund_part", "approve_now", "reject", "return_number"),
-        ("order_id", "goods", "receiver", "amount", "why", "since_asked", "state_label", "return_parcel", "flag"),
-        (Subquery(_ASKED.values("at")[:1]), "pk"),
+        "待处理退货", "assignment_return", Q(state__in=ASKED), (Subquery(_ASKED.values("at")[:1]), "pk"),
+        steps=("agree", "arrived", "approve", "refund_part", "approve_now", "reject", "return_number"),
+        columns=(
+            "order_id", "goods", "receiver", "amount", "why", "since_asked", "state_label", "return_parcel", "flag",
+        ),
     ),
     "refunds": WorkList(
-        "退款处理",
-        "currency_exchange",
-        (State.REFUND_FAILED, State.REFUNDING),
-        ("refund_again",),
-        ("order_id", "receiver", "amount", "state_label", "refund_progress", "flag"),
-        (Case(When(Q(state=State.REFUND_FAILED) | Q(part_refund=PartRefund.STUCK), then=0), default=1), "pk"),
-        ~Q(part_refund=PartRefund.NONE),
+        "退款处理", "currency_exchange",
+        Q(state__in=(State.REFUND_FAILED, State.REFUNDING)) | ~Q(part_refund=PartRefund.NONE),
+        (Case(When(_FAILED, then=0), default=1), "pk"),
+        steps=("refund_again",),
+        columns=("order_id", "receiver", "amount", "state_label", "refund_progress", "flag"),
     ),
     "trouble": WorkList(
-        "异常",
-        "report",
-        (),
-        ("unflag",),
-        ("order_id", "goods", "receiver", "amount", "state_label", "trouble"),
-        ("pk",),
-        Q(pk__in=orders_in_trouble()),
+        "异常", "report", Q(pk__in=orders_in_trouble()), ("pk",),
+        steps=("unflag",),
+        columns=("order_id", "goods", "receiver", "amount", "state_label", "trouble"),
     ),
-}
+}  # fmt: skip

@@ -25,6 +25,20 @@ from shop.selectors import orders_visible
 MAX_PRINTED = 200
 
 
+class PackedOrder:
+    """An order as its page shows it: the pieces that are still to be sent."""
+
+    def __init__(self, order: Order) -> None:
+        self.order, self.phone, self.state = order, phone_shown(order), State(order.state)
+        self.lines = [line for line in order.lines.all() if line.left]
+        self.pieces = sum(line.left for line in self.lines)
+        self.is_to_ship = (self.state, Event.SHIP) in TABLE
+
+    @property
+    def qr(self) -> str:
+        return segno.make_qr(self.order.order_id, error="m").svg_data_uri(omitsize=True, border=1)
+
+
 @dataclass
 class Pick:
     """A product to fetch from the shelves, for all parcels together."""
@@ -50,7 +64,7 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     pks = pks_of(request.GET.get("ids", "").split(","))
     orders = Order.objects.filter(orders_visible(scope_of(request.user)), pk__in=pks).prefetch_related("lines")
     newest_last = orders.order_by(F("paid_at").asc(nulls_last=True), "pk")
-    parcels = [_parcel(order) for order in newest_last[: MAX_PRINTED + 1]]
+    parcels = [PackedOrder(order) for order in newest_last[: MAX_PRINTED + 1]]
     if not parcels:
         messages.warning(request, "没有选中任何订单")
         return HttpResponseRedirect(back)
@@ -58,13 +72,13 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         messages.error(request, f"一次最多打印 {MAX_PRINTED} 个订单，请分批进行")
         return HttpResponseRedirect(back)
     action_record(request.user, StaffAction.EXPORT, {"打印": "配货单", "行数": str(len(parcels))})
-    to_ship = [parcel for parcel in parcels if parcel["is_to_ship"]]
+    to_ship = [parcel for parcel in parcels if parcel.is_to_ship]
     context = {
         "parcels": parcels,
         "to_ship": to_ship,
         "others": len(parcels) - len(to_ship),
         "picks": _picks(to_ship) if len(parcels) > 1 else [],
-        "pieces": sum(parcel["pieces"] for parcel in to_ship),
+        "pieces": sum(parcel.pieces for parcel in to_ship),
         "printed_at": times.now(),
         "printed_by": request.user.get_username(),
         "may_ship": "ship" in model_admin.allowed(request),
@@ -73,24 +87,11 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return render(request, "shop/packing.html", context)
 
 
-def _parcel(order: Order) -> dict[str, Any]:
-    lines, state = [line for line in order.lines.all() if line.left], State(order.state)
-    return {
-        "order": order,
-        "lines": lines,
-        "pieces": sum(line.left for line in lines),
-        "qr": segno.make_qr(order.order_id, error="m").svg_data_uri(omitsize=True, border=1),
-        "phone": phone_shown(order),
-        "state": state,
-        "is_to_ship": (state, Event.SHIP) in TABLE,
-    }
-
-
-def _picks(parcels: list[dict[str, Any]]) -> list[Pick]:
+def _picks(parcels: list[PackedOrder]) -> list[Pick]:
     """Add up the pieces of each product, in the order of their codes."""
     picks: dict[str, Pick] = {}
     for parcel in parcels:
-        for line in parcel["lines"]:
+        for line in parcel.lines:
             pick = picks.setdefault(line.product_code, Pick(line.product_code, line.title))
             pick.pieces += line.left
             pick.orders += 1

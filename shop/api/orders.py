@@ -27,16 +27,22 @@ from payments.services.start import payment_sdk_params
 from shop import selectors
 from shop.api import docs, params
 from shop.api.rows import order_row, order_status
-from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
+from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, ParamsRefused, RecordUnknown, ShopError
 from shop.models import Order
 from shop.order_states import Event, OrderStatus, PayStatus, ShippingStatus, State
-from shop.services.order_close import order_close, order_hide, order_try_close
+from shop.services.order_close import order_close, order_try_close
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
 from shop.services.order_refund import order_return
-from shop.services.order_ship import order_ship
+from shop.services.order_step import order_step
 
 _SHIP = "/order/ship"
+_SHIPPING: dict[int, Event] = {
+    ShippingStatus.NOT_SHIPPED: Event.UNPREPARE,
+    ShippingStatus.SHIPPED: Event.SHIP,
+    ShippingStatus.RECEIVED: Event.RECEIVE,
+    ShippingStatus.PREPARING: Event.PREPARE,
+}
 _UNPAID_ANSWERS: dict[int, type[ShopError]] = {
     OrderStatus.CANCELLED: OrderCancelled,
     OrderStatus.INVALID: OrderInvalid,
@@ -102,7 +108,7 @@ class OrderViewSet(ApiViewSet):
             order_try_close(order_pk=order.pk, now=now)
         elif order.state == State.OPEN:
             order_close(order_id=order.order_id, event=Event.CANCEL, **_buyer(request, now))
-        order_hide(order_id=order.order_id, **_buyer(request, now))
+        order_step(order_id=order.order_id, event=Event.HIDE, **_buyer(request, now))
         return ok("删除成功")
 
     @Endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
@@ -125,9 +131,12 @@ class OrderViewSet(ApiViewSet):
         values = params.ShipParams.read(request)
         if not has_path and values["action"] != ShippingStatus.RECEIVED:
             raise NotPermitted
+        if (event := _SHIPPING.get(values["action"])) is None:
+            raise ParamsRefused("action: 必须是0、1、2、3之一")
         # To a narrower data scope others' orders do not exist, in `get_order` nor here.
         is_seller = has_path and request.user.scope.is_all
-        order_ship(**values, **_buyer(request, times.now()) | ({"buyer_pk": None} if is_seller else {}))
+        who = _buyer(request, times.now()) | ({"buyer_pk": None} if is_seller else {})
+        order_step(order_id=values["order_id"], event=event, **who)
         return ok("修改成功")
 
     @Endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)

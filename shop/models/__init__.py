@@ -3,4 +3,4 @@
 from shop.models.catalogue import CartItem, Category, Product
 from shop.models.courier import Courier
 from shop.models.goods import GoodsRun
-from shop.models.order import LineRefund, Order, OrderLine, OrderLog, PartRefund, VipGrant
+from shop.models.order import LineRefund, NoParcel, Order, OrderLine, OrderLog, PartRefund, VipGrant

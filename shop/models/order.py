@@ -57,6 +57,13 @@ class PartRefund(models.TextChoices):
     STUCK = "stuck", "退款异常"
 
 
+class NoParcel(models.TextChoices):
+    """Why an order was sent without a parcel's number; "" where it has one, or was sent over the API."""
+
+    BY_HAND = "by_hand", "自取、面交（没有快递）"
+    LATER = "later", "单号以后补"
+
+
 class Order(models.Model):
     """An order. Its ``order_id`` is also the ``out_trade_no`` of its payment.
 
@@ -75,6 +82,7 @@ class Order(models.Model):
     address = models.CharField("收货地址", max_length=ADDRESS_LENGTH, blank=True)
     express_company = models.CharField("快递公司", max_length=COURIER_LENGTH, blank=True, default="", db_default="")
     express_no = models.CharField("快递单号", max_length=TRACKING_LENGTH, blank=True, default="", db_default="")
+    no_parcel = models.CharField("没有单号", max_length=10, choices=NoParcel, blank=True, default="", db_default="")
 
     # The step counts while the order is in one of ``ASKED``. The number is that of the parcel with what comes back.
     return_step = models.CharField("退货进度", max_length=10, choices=ReturnStep, blank=True, default="", db_default="")
@@ -182,6 +190,11 @@ class Order(models.Model):
         """The state as staff read it, with the step of a return."""
         step = self.return_step if self.state in ASKED else ""
         return str(ReturnStep(step).label if step else State(self.state).label)
+
+    @property
+    def has_failed_refund(self) -> bool:
+        """Whether staff have to tend a refund, of all or of a part."""
+        return self.state == State.REFUND_FAILED or self.part_refund == PartRefund.STUCK
 
     def is_overdue(self, now: datetime) -> bool:
         """Tell whether the order is unpaid after its deadline. The sweep may not have closed it yet."""

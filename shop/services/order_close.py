@@ -105,17 +105,6 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=min(2 ** min(attempts, 10), MAX_BACKOFF_S))
 
 
-@transaction.atomic
-def order_hide(*, order_id: str, buyer_pk: int, actor: str, now: datetime) -> None:
-    """Hide an order from its buyer; the row stays.
-
-    :raises RecordUnknown: the buyer has no such order.
-    :raises OrderRefused: the order is not finished yet.
-    """
-    order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
-    order_move(order=order, event=Event.HIDE, actor=actor, now=now, hidden_at=now)
-
-
 # --- The sweep ---
 def orders_sweep(*, now: datetime) -> int:
     """Close the orders that are due; return how many are not open any more. Not in a transaction: asks the provider.

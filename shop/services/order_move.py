@@ -91,10 +91,7 @@ def order_move(
     transition = require(before, event)
     if reason := RETURN_REFUSALS.get((order.return_step, event)):
         raise OrderRefused(reason)
-    changes = fields | _move_stock(order, transition) | _state_fields(order, transition, event)
-    for name, value in changes.items():
-        setattr(order, name, value)
-    order.save(update_fields=list(changes))
+    _save(order, fields | _move_stock(order, transition) | _state_fields(order, transition, event))
     order_note(order=order, event=event, actor=actor, now=now, detail=detail, from_state=before)
     line = partial(log.info, "order", order=order.order_id, step=event.label, state=transition.to)
     transaction.on_commit(line, robust=True)
@@ -126,6 +123,18 @@ def order_refunds_sum(*, order: Order) -> RefundsOfPayment:
             order.part_refund = PartRefund.UNDER_WAY
     order.save(update_fields=["refunded", "part_refund"])
     return refunds
+
+
+def order_write(*, order: Order, note: Note, actor: str, now: datetime, detail: str, **fields: Any) -> None:
+    """Change fields of an order whose row is locked, and say in its log what was changed."""
+    _save(order, fields)
+    order_note(order=order, event=note, actor=actor, now=now, detail=detail)
+
+
+def _save(order: Order, fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(order, name, value)
+    order.save(update_fields=list(fields))
 
 
 def order_note(

@@ -1,4 +1,4 @@
-"""Returns and refunds of paid orders: of all their money, or of a part for pieces of their lines or for none.
+"""Returns and refunds of paid orders: what the buyer asks for, goods that come back, all of the money or a part of it.
 
 Whether a whole order gives its stock back is in ``TABLE`` of ``shop.order_states``.
 """
@@ -12,7 +12,6 @@ from django.db.models import F
 
 from core.money import fen_text, yuan_to_fen
 from payments.errors import RefundNotPossible
-from payments.models import Refund
 from payments.selectors import RefundsOfPayment, refunds_of_order
 from payments.services.refund import MAX_REFUNDS, refund_request, refunds_require
 from payments.services.refund_stuck import refund_again
@@ -20,12 +19,14 @@ from shop.errors import OrderRefused, VipInUse
 from shop.models import LineRefund, Order, OrderLine
 from shop.models.order import logged
 from shop.order_states import ASKED, Event, Note, ReturnStep, State
-from shop.services.order_attention import flag_locked
-from shop.services.order_move import order_lock, order_move, order_note, order_refunds_sum, require
+from shop.services.order_edit import flag_write, return_number_write
+from shop.services.order_move import order_lock, order_move, order_refunds_sum, require
+from shop.services.order_step import buyer_note, order_step
 from shop.services.stock import stock_give_back
 from shop.services.vip import vip_has_begun, vip_revoke
 
 MAX_RETURN_NUMBERS = 10  # a buyer may mistype the number of the parcel; each change is a row of the log
+Pieces = list[tuple[OrderLine, int]]
 
 
 def order_return(
@@ -44,7 +45,7 @@ def order_return(
         if tracking_no and order.state in ASKED:
             if order.logs.filter(logged(Note.RETURN_PARCEL)).count() >= MAX_RETURN_NUMBERS:
                 raise OrderRefused("寄回单号已经修改多次,请联系商家")
-            _set_return_number(order, tracking_no, actor, now)
+            return_number_write(order=order, number=tracking_no, actor=actor, now=now)
             return order
         transition = require(State(order.state), Event.ASK_RETURN)
         refunds_require(out_trade_no=order_id)
@@ -52,69 +53,15 @@ def order_return(
             fields = {"note": reason[:200], "return_no": "" if transition.refund else tracking_no}
             order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, **fields)
             return order
-        flag_locked(order=order, reason=f"买家申请退货，VIP 时长已经开始使用：{reason}", actor=actor, now=now)
+        flag_write(order=order, reason=f"买家申请退货，VIP 时长已经开始使用：{reason}", actor=actor, now=now)
     raise VipInUse
-
-
-@transaction.atomic
-def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str = "", now: datetime) -> Order:
-    """End a return of shipped goods: refund the money, or put the order back into its earlier state.
-
-    The money may go back while the goods have not come, or never will. After they have come there is no refusing.
-
-    :param reason: goes into the log; the buyer reads why a return was refused.
-    :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
-    """
-    order = order_lock(order_id=order_id)
-    event = Event.APPROVE_RETURN if approve else Event.REJECT_RETURN
-    # On the wire, where marks are half-width.
-    note = "退货申请已同意" if approve else ": ".join(filter(None, ["退货申请未通过", reason]))
-    order_move(order=order, event=event, actor=actor, now=now, detail=reason, note=note[:200])
-    return order
-
-
-@transaction.atomic
-def order_return_agree(*, order_id: str, actor: str, reason: str = "", now: datetime) -> Order:
-    """Agree to a return: the buyer sends the goods, and the money goes back once they have come.
-
-    :param reason: goes into the log, and to the buyer: where to send the goods, for example.
-    :raises RecordUnknown, OrderRefused: as named.
-    """
-    order = order_lock(order_id=order_id)
-    if not order.lines.filter(vip_level=0).exists():
-        raise OrderRefused("订单里只有 VIP 时长，没有要寄回的商品，请直接退款")
-    note = ": ".join(filter(None, ["退货申请已同意,请寄回商品并填写寄回单号", reason]))
-    order_move(order=order, event=Event.AGREE_RETURN, actor=actor, now=now, detail=reason, note=note[:200])
-    return order
-
-
-@transaction.atomic
-def order_return_number(*, order_id: str, number: str, actor: str, now: datetime) -> None:
-    """Write down the number of the parcel in which goods come back, for the back office.
-
-    :raises RecordUnknown, OrderRefused: as named.
-    """
-    _set_return_number(order_lock(order_id=order_id), number, actor, now)
-
-
-def _set_return_number(order: Order, number: str, actor: str, now: datetime) -> None:
-    if order.state not in ASKED:
-        raise OrderRefused("订单没有进行中的退货")
-    if order.return_step == ReturnStep.RECEIVED:
-        raise OrderRefused("退回的商品已经收到")
-    if number == order.return_no:
-        return
-    detail = f"{order.return_no or '没有'} → {number or '没有'}"
-    order.return_no = number
-    order.save(update_fields=["return_no"])
-    order_note(order=order, event=Note.RETURN_PARCEL, actor=actor, now=now, detail=detail)
 
 
 @transaction.atomic
 def order_return_receive(
     *, order_id: str, quantities: Mapping[int, int], is_restocked: bool, actor: str, reason: str = "", now: datetime
 ) -> Order:
-    """Write down which goods of a return have come. Their money goes back with ``order_return_decide`` or a part.
+    """Write down which goods of a return have come. Their money goes back with APPROVE_RETURN or in parts.
 
     :param quantities: pieces by the key of their line.
     :param is_restocked: they go back on the shelf now, once: a later refund of the same pieces does not move stock.
@@ -129,12 +76,7 @@ def order_return_receive(
     for line, pieces in items:
         if line.vip_level or not 0 < pieces <= line.outside:
             raise OrderRefused(f"{line.title}最多还能收到 {0 if line.vip_level else line.outside} 件")
-        OrderLine.objects.filter(pk=line.pk).update(
-            received_quantity=F("received_quantity") + pieces,
-            shelved_quantity=F("shelved_quantity") + (pieces if is_restocked else 0),
-        )
-    if is_restocked:
-        stock_give_back({line.product_id: pieces for line, pieces in items})
+    _count_back(items, "received_quantity", "shelved_quantity" if is_restocked else "")
     return order
 
 
@@ -145,19 +87,11 @@ def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) 
 
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
     """
-    if failure := _failed_refund(order_id):
-        refund_again(refund_id=failure.pk, actor=actor, now=now)
-        return
-    with transaction.atomic():
-        order = order_lock(order_id=order_id)
-        order_move(order=order, event=Event.REFUND, actor=actor, now=now, detail=reason, note=reason or "商家退款")
-
-
-def _failed_refund(order_id: str) -> Refund | None:
-    if not Order.objects.filter(order_id=order_id, state=State.REFUND_FAILED).exists():
-        return None
     refunds = refunds_of_order(out_trade_no=order_id)
-    return refunds.to_tend or (refunds.refunds[-1] if refunds.refunds else None)
+    if refunds.refunds and Order.objects.filter(order_id=order_id, state=State.REFUND_FAILED).exists():
+        refund_again(refund_id=(refunds.to_tend or refunds.refunds[-1]).pk, actor=actor, now=now)
+    else:
+        order_step(order_id=order_id, event=Event.REFUND, actor=actor, now=now, reason=reason)
 
 
 @transaction.atomic
@@ -185,10 +119,12 @@ def order_refund_part(
     require(State(order.state), Event.REFUND_PART)
     refunds, fen = order_refunds_sum(order=order), yuan_to_fen(amount)
     _require_possible(refunds, fen, refunds_seen)
-    lines = _take_back(order, quantities, is_restocked, now)
-    detail = " ".join(filter(None, [fen_text(fen), _part_text(order, lines, is_restocked), reason]))
-    # On the wire, where marks are half-width and amounts have no separators.
-    note = ": ".join(filter(None, [f"商家已退款 {amount:.2f}元", reason]))[:200]
+    items = _lines_chosen(order, quantities)
+    _require_left(items, is_restocked)
+    _count_back(items, "refunded_quantity", "restocked_quantity" if is_restocked else "")
+    vip_revoke(order=order, now=now, lines=[line.pk for line, _ in items])
+    detail = " ".join(filter(None, [fen_text(fen), _part_text(order, items, is_restocked), reason]))
+    note = buyer_note(f"商家已退款 {amount:.2f}元", reason)  # on the wire, where amounts have no separators
     if fen == refunds.rest_fen:
         texts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
         refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **texts)
@@ -202,7 +138,7 @@ def order_refund_part(
         order_refunds_sum(order=order)
     LineRefund.objects.bulk_create(
         LineRefund(line=line, out_refund_no=str(refund), quantity=pieces, is_restocked=is_restocked)
-        for line, pieces in lines
+        for line, pieces in items
     )
     return order
 
@@ -220,32 +156,7 @@ def _require_possible(refunds: RefundsOfPayment, fen: int, refunds_seen: int) ->
         )
 
 
-def _take_back(
-    order: Order, quantities: Mapping[int, int], is_restocked: bool, now: datetime
-) -> list[tuple[OrderLine, int]]:
-    """Count pieces of the lines as refunded; return the lines with their pieces.
-
-    :raises OrderRefused: a line has fewer pieces left, or is VIP time and not all of it is meant.
-    """
-    items = _lines_chosen(order, quantities)
-    for line, pieces in items:
-        if not 0 < pieces <= line.left:
-            raise OrderRefused(f"{line.title}最多还能退 {line.left} 件")
-        if line.vip_level and pieces != line.quantity:
-            raise OrderRefused(f"{line.title}是 VIP 时长，只能整行退，或只退金额")
-        if is_restocked and pieces > line.outside:
-            raise OrderRefused(f"{line.title}已经收到退货，最多还有 {line.outside} 件可以放回货架")
-        back = pieces if is_restocked else 0
-        OrderLine.objects.filter(pk=line.pk).update(
-            refunded_quantity=F("refunded_quantity") + pieces, restocked_quantity=F("restocked_quantity") + back
-        )
-    if is_restocked:
-        stock_give_back({line.product_id: pieces for line, pieces in items})
-    vip_revoke(order=order, now=now, lines=[line.pk for line, _ in items])
-    return items
-
-
-def _lines_chosen(order: Order, quantities: Mapping[int, int]) -> list[tuple[OrderLine, int]]:
+def _lines_chosen(order: Order, quantities: Mapping[int, int]) -> Pieces:
     """Return the lines for which pieces are named, in the order in which stock is locked.
 
     :raises OrderRefused: the order has no such line.
@@ -256,12 +167,32 @@ def _lines_chosen(order: Order, quantities: Mapping[int, int]) -> list[tuple[Ord
     return [(line, quantities[pk]) for pk, line in lines.items() if quantities.get(pk)]
 
 
-def _part_text(order: Order, lines: list[tuple[OrderLine, int]], is_restocked: bool) -> str:
-    is_goods = lines and all(not line.vip_level for line, _ in lines)
-    return _goods_text(lines, is_restocked if is_goods and order.return_step != ReturnStep.RECEIVED else None)
+def _require_left(items: Pieces, is_restocked: bool) -> None:
+    for line, pieces in items:
+        if not 0 < pieces <= line.left:
+            raise OrderRefused(f"{line.title}最多还能退 {line.left} 件")
+        if line.vip_level and pieces != line.quantity:
+            raise OrderRefused(f"{line.title}是 VIP 时长，只能整行退，或只退金额")
+        if is_restocked and pieces > line.outside:
+            raise OrderRefused(f"{line.title}已经收到退货，最多还有 {line.outside} 件可以放回货架")
 
 
-def _goods_text(lines: list[tuple[OrderLine, int]], is_restocked: bool | None) -> str:
+def _count_back(items: Pieces, column: str, shelf_column: str) -> None:
+    """Count pieces in a column of their lines; with ``shelf_column`` there too, and put them back on the shelf."""
+    for line, pieces in items:
+        OrderLine.objects.filter(pk=line.pk).update(
+            **{name: F(name) + pieces for name in (column, shelf_column) if name}
+        )
+    if shelf_column:
+        stock_give_back({line.product_id: pieces for line, pieces in items})
+
+
+def _part_text(order: Order, items: Pieces, is_restocked: bool) -> str:
+    is_goods = items and all(not line.vip_level for line, _ in items)
+    return _goods_text(items, is_restocked if is_goods and order.return_step != ReturnStep.RECEIVED else None)
+
+
+def _goods_text(items: Pieces, is_restocked: bool | None) -> str:
     """Name the pieces, and what becomes of them; None: nothing does now."""
-    goods = "、".join(f"{line.title}×{pieces}" for line, pieces in lines)
+    goods = "、".join(f"{line.title}×{pieces}" for line, pieces in items)
     return goods if is_restocked is None else goods + ("（放回货架）" if is_restocked else "（不放回货架）")

@@ -18,7 +18,7 @@ from payments.selectors import RefundsOfPayment, refunds_of_order
 from shop.errors import ProductGone, StockShortage
 from shop.models import Order
 from shop.order_states import TABLE, Event, PayStatus, State
-from shop.services.order_attention import flag_locked
+from shop.services.order_edit import flag_write
 from shop.services.order_move import SYSTEM, WECHAT, order_move, order_refunds_sum
 from shop.services.vip import vip_grant, vip_revoke
 
@@ -47,7 +47,7 @@ def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: d
             note = "订单关闭后收到付款,已重新占用库存" if late else ""
             order_move(order=order, event=Event.PAY, actor=WECHAT, now=now, detail=detail, note=note, **payment)
             if late:
-                flag_locked(order=order, reason=note, actor=SYSTEM, now=now)
+                flag_write(order=order, reason=note, actor=SYSTEM, now=now)
             if vip_grant(order=order, now=now):
                 order_move(order=order, event=Event.NOTHING_TO_SHIP, actor=SYSTEM, now=now)
     except (StockShortage, ProductGone) as shortage:
@@ -64,7 +64,7 @@ def _return_the_money(
     payment = payment | {"refunded": order.total}  # payments makes the refund
     order.refresh_from_db()
     order_move(order=order, event=Event.PAY_TOO_LATE, actor=WECHAT, now=now, detail=detail, note=note, **payment)
-    flag_locked(order=order, reason=note, actor=SYSTEM, now=now)
+    flag_write(order=order, reason=note, actor=SYSTEM, now=now)
     return PaidOutcome.REFUND
 
 

@@ -13,11 +13,11 @@ from accounts.models import User
 from payments.models import Payment, Refund
 from payments.services.refund import refund_run
 from shop.models import Category, Order, OrderLine, Product
-from shop.order_states import ShippingStatus
+from shop.order_states import Event
 from shop.services.catalogue import category_create, product_create, vip_category_create
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
-from shop.services.order_ship import order_ship
+from shop.services.order_step import order_ship, order_step
 from tests.kit import meeting
 
 _numbers = itertools.count(1)
@@ -75,12 +75,17 @@ def make_paid(wechat: Any, buyer: User, product: Product | None = None, quantity
     return order
 
 
-def ship(order: Order, action: int = ShippingStatus.SHIPPED, *, now: datetime | None = None, **facts: Any) -> Order:
-    order_ship(order_id=order.order_id, action=action, now=now or timezone.now(), **{"actor": "root"} | facts)
+def ship(order: Order, *, now: datetime | None = None, **facts: Any) -> Order:
+    order_ship(order_id=order.order_id, now=now or timezone.now(), **{"actor": "root"} | facts)
     return order
 
 
-def read_without_lock(monkeypatch: Any, target: str) -> None:
+def step(order: Order, event: Event, **facts: Any) -> Order:
+    """Staff take an order one step."""
+    return order_step(order_id=order.order_id, event=event, **{"actor": "root", "now": timezone.now()} | facts)
+
+
+def read_without_lock(monkeypatch: Any, *services: str) -> None:
     """The twin of a race: in place of ``order_lock``, two threads read an order before either goes on."""
     both_have_read = meeting()
 
@@ -89,7 +94,8 @@ def read_without_lock(monkeypatch: Any, target: str) -> None:
         both_have_read()
         return order
 
-    monkeypatch.setattr(target, read)
+    for service in services:
+        monkeypatch.setattr(f"shop.services.{service}.order_lock", read)
 
 
 def stock_of(product: Product) -> int:

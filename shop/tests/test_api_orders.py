@@ -15,8 +15,16 @@ from shop.order_states import Event
 from shop.services import order_create
 from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_refund import order_refund
-from shop.services.order_ship import order_ship
-from shop.tests.factories import make_order, make_paid, make_product, phone_pays, run_refunds, start_payment, stock_of
+from shop.tests.factories import (
+    make_order,
+    make_paid,
+    make_product,
+    phone_pays,
+    run_refunds,
+    ship,
+    start_payment,
+    stock_of,
+)
 from tests.kit import at_once, envelope, meet_at
 
 pytestmark = pytest.mark.django_db
@@ -274,7 +282,7 @@ def test_an_unshipped_order_is_refunded_at_once_and_its_stock_returns(li, wechat
 
 def test_a_merchant_who_cannot_refund_promises_no_refund(li, wechat, settings):
     unshipped, shipped = make_paid(wechat, li.user), make_paid(wechat, li.user)
-    order_ship(order_id=shipped.order_id, action=1, actor="wang", now=timezone.now())
+    ship(shipped)
     settings.WECHAT_PAY_V3_KEY = ""
 
     for order, state in ((unshipped, "paid"), (shipped, "shipped")):

@@ -11,7 +11,7 @@ from core.times import local
 from payments.models import Difference
 from shop.models import Courier, Order, PartRefund
 from shop.order_states import API_STATUSES, OrderAction, State
-from shop.services.order_attention import flag_mark, order_flag, order_unflag
+from shop.services.order_edit import flag_mark, order_flag, order_unflag
 from shop.tests.factories import ORDERS, click, listed, make_order, make_product, page_of, read_without_lock
 from tests.kit import at_once, logged_in, meet_at
 
@@ -144,19 +144,19 @@ class TestTwoAtTheSameInstant:
         return at_once([one] * 2)
 
     def test_one_flags_and_one_clears(self, root, order, monkeypatch):
-        meet_at(monkeypatch, "shop.services.order_attention.flag_locked")
+        meet_at(monkeypatch, "shop.services.order_edit.flag_write")
         pages = self.both(root, order, "flag", reason="没有收到")
         assert sum(f"{order.order_id}：标记需关注完成" in page for page in pages) == 1
         mark = flag_mark(Order.objects.get())
 
-        meet_at(monkeypatch, "shop.services.order_attention.order_note")
+        meet_at(monkeypatch, "shop.services.order_edit.order_write")
         pages = self.both(root, order, "unflag", seen=mark, reason="好了")
 
         assert sum(f"{order.order_id}：取消关注完成" in page for page in pages) == 1
         assert [log.code for log in order.logs.order_by("pk")][1:] == ["flag", "unflag"]
 
     def test_without_the_lock_both_set_the_flag(self, root, order, monkeypatch):
-        read_without_lock(monkeypatch, "shop.services.order_attention.order_lock")
+        read_without_lock(monkeypatch, "order_edit")
         self.both(root, order, "flag", reason="没有收到")
 
         assert order.logs.filter(code="flag").count() == 2
@@ -186,7 +186,7 @@ class TestTrouble:
 
 
 def test_tabs_say_how_many_wait_up_to_a_bound(office, returned, paid, monkeypatch):
-    monkeypatch.setattr("shop.admin.order_bar.MAX_SHOWN", 2)
+    monkeypatch.setattr("shop.admin.order_list.MAX_SHOWN", 2)
     returned()
     for _ in range(3):
         paid()

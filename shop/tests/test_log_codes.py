@@ -8,8 +8,8 @@ from shop.admin.export_columns import orders_loaded
 from shop.admin.order_page import last_step, order_page
 from shop.models import Order, OrderLog
 from shop.order_states import Event, Note, State
-from shop.services.order_attention import order_remark
-from shop.services.order_ship import can_be_undone, order_set_receiver
+from shop.services.order_edit import order_remark, order_set_receiver
+from shop.services.order_step import can_be_undone
 from shop.tests.factories import click, make_order, page_of, ship
 
 pytestmark = pytest.mark.django_db

@@ -31,22 +31,22 @@ from shop.order_states import TABLE, Event, PayStatus, State
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import product_remove
 from shop.services.goods import goods_move
-from shop.services.order_close import order_close, order_hide, orders_sweep
+from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
 from shop.services.order_refund import (
     order_refund,
     order_refund_part,
     order_return,
-    order_return_agree,
-    order_return_decide,
     order_return_receive,
 )
-from shop.services.order_ship import order_ship
+from shop.services.order_step import order_ship, order_step
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds
 
 LIVES = int(os.environ.get("LIVES", 10))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
 pick = st.integers(0, 7)
+SHIPPING = [Event.PREPARE, Event.UNPREPARE, Event.UNSHIP, Event.RECEIVE, Event.UNRECEIVE]
+STEPS = [*SHIPPING, Event.AGREE_RETURN, Event.APPROVE_RETURN, Event.REJECT_RETURN]
 UNPAID = [State.OPEN, State.CANCELLED, State.CLOSED, State.INVALID]
 
 
@@ -129,20 +129,16 @@ class Life(RuleBasedStateMachine):
 
     @rule(number=pick)
     def hide(self, number):
-        self.act(number, order_hide, actor="buyer")
+        self.act(number, order_step, actor="buyer", event=Event.HIDE)
 
     # --- back office ---
-    @rule(number=pick, action=st.integers(0, 3))
-    def ship(self, number, action):
-        self.act(number, order_ship, action=action)
-
-    @rule(number=pick, approve=st.booleans())
-    def decide(self, number, approve):
-        self.act(number, order_return_decide, approve=approve)
-
     @rule(number=pick)
-    def agree_to_a_return(self, number):
-        self.act(number, order_return_agree)
+    def ship(self, number):
+        self.act(number, order_ship, express_no="SF1")
+
+    @rule(number=pick, event=st.sampled_from(STEPS))
+    def step(self, number, event):
+        self.act(number, order_step, event=event)
 
     @rule(number=pick, pieces=st.integers(0, 2), is_restocked=st.booleans())
     def goods_come_back(self, number, pieces, is_restocked):
@@ -156,7 +152,7 @@ class Life(RuleBasedStateMachine):
         self.buy(0, number % 2, 2)
         newest = max(Order.objects.count() - 1, 0)
         self.pay_at_once(newest)
-        self.ship(newest, 1)
+        self.ship(newest)
         self.ask_return(newest)
         self.goods_come_back(newest, pieces, True)
 
@@ -185,7 +181,7 @@ class Life(RuleBasedStateMachine):
         newest = max(Order.objects.count() - 1, 0)
         self.pay_at_once(newest)
         if is_shipped:
-            self.ship(newest, 1)
+            self.ship(newest)
         for part in fen:
             self.refund_part(newest, part, part % 2, bool(part % 3), False)
             if part % 2:

@@ -11,9 +11,8 @@ from django.utils import timezone
 from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import OrderLog
-from shop.order_states import ShippingStatus
-from shop.services.order_attention import order_remark
-from shop.services.order_ship import order_set_parcel
+from shop.order_states import Event
+from shop.services.order_edit import order_remark, order_set_parcel
 from shop.tests.factories import (
     ORDERS,
     PACKING,
@@ -28,6 +27,7 @@ from shop.tests.factories import (
     run_refunds,
     ship,
     state_of,
+    step,
 )
 from tests.kit import at_once, logged_in, meet_at
 
@@ -46,7 +46,7 @@ class TestToShip:
     def test_has_what_is_to_be_sent_the_longest_paid_first_with_all_one_packs_by(self, office, paid, returned, li):
         new = paid(make_product("自行车"), 2, phone="13800000001", address="重庆市渝中区")
         old = paid(make_product("手套"), 3, ago=timedelta(days=3))
-        ship(new, ShippingStatus.PREPARING)
+        step(new, Event.PREPARE)
         make_order(li.user)
         returned()
 
@@ -117,9 +117,9 @@ class TestToShip:
 def test_of_two_at_the_same_instant_one_ships_and_the_other_is_told(root, paid, monkeypatch, is_locked):
     order = paid()
     if is_locked:
-        meet_at(monkeypatch, "shop.services.order_ship.order_move")
+        meet_at(monkeypatch, "shop.services.order_step.order_move")
     else:
-        read_without_lock(monkeypatch, "shop.services.order_ship.order_lock")
+        read_without_lock(monkeypatch, "order_step")
 
     def click():
         client = logged_in(root.user)
@@ -363,8 +363,9 @@ class TestUndo:
     @pytest.mark.parametrize("name", ["unship", "unreceive"])
     def test_is_refused_once_ten_minutes_are_over_or_something_followed(self, office, paid, name, late):
         order, now = paid(), timezone.now()
-        for action in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED)[: 1 + (name == "unreceive")]:
-            ship(order, action, now=now - late)
+        ship(order, now=now - late)
+        if name == "unreceive":
+            step(order, Event.RECEIVE, now=now - late)
         if not late:
             order_set_parcel(order_id=order.order_id, express_company="", express_no="", actor="wang", now=now)
         before = state_of(order)

@@ -14,8 +14,8 @@ from payments.services.after_restore import payment_recall
 from shop.models import Order, OrderLine, OrderLog
 from shop.order_states import Event
 from shop.services import order_purge
-from shop.services.order_attention import order_flag
 from shop.services.order_close import order_close
+from shop.services.order_edit import order_flag
 from shop.services.order_purge import orders_purge
 from shop.tests.factories import make_order, make_product, phone_pays, start_payment, stock_of
 from tests.kit import during

@@ -1,6 +1,7 @@
 """A return is goods that come back: agreed, sent with a number, received once, and only then paid for."""
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import IntegrityError
@@ -10,13 +11,11 @@ from django.utils import timezone
 from payments.models import Refund
 from shop.errors import OrderRefused
 from shop.models import Order
-from shop.order_states import Note
+from shop.order_states import Event, Note
 from shop.services.order_refund import (
     MAX_RETURN_NUMBERS,
     order_refund_part,
     order_return,
-    order_return_agree,
-    order_return_decide,
     order_return_receive,
 )
 from shop.tests.factories import (
@@ -31,6 +30,7 @@ from shop.tests.factories import (
     run_refunds,
     ship,
     state_of,
+    step,
     stock_of,
 )
 from tests.kit import at_once, envelope
@@ -182,14 +182,9 @@ class TestRefusals:
     def test_what_came_is_not_received_agreed_or_refused_again(self, asked, bike):
         receive(asked, 2)
 
-        facts = {"order_id": asked.order_id, "now": timezone.now(), **STAFF}
-        for again in (
-            lambda: receive(asked),
-            lambda: order_return_agree(**facts),
-            lambda: order_return_decide(approve=False, **facts),
-        ):
+        for again in (receive, partial(step, event=Event.AGREE_RETURN), partial(step, event=Event.REJECT_RETURN)):
             with pytest.raises(OrderRefused, match="已经收到"):
-                again()
+                again(asked)
         assert (stock_of(bike), asked.lines.get().received_quantity) == (5, 2)
 
     def test_a_refund_puts_no_piece_on_the_shelf_that_has_come_back(self, asked, bike):
@@ -224,7 +219,7 @@ class TestRefusals:
         order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
 
         with pytest.raises(OrderRefused, match="只有 VIP 时长"):
-            order_return_agree(order_id=order.order_id, now=timezone.now(), **STAFF)
+            step(order, Event.AGREE_RETURN)
         with pytest.raises(OrderRefused, match="最多还能收到 0 件"):
             receive(order)
 
@@ -234,18 +229,18 @@ class TestTwoAtOnce:
     @pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
     def test_goods_are_received_once(self, asked, bike, monkeypatch, is_locked):
         if not is_locked:
-            read_without_lock(monkeypatch, "shop.services.order_refund.order_lock")
+            read_without_lock(monkeypatch, "order_refund")
         results = at_once([lambda: receive(asked, 1)] * 2, refusals=(OrderRefused,))
 
         assert sum(isinstance(result, Order) for result in results) == (1 if is_locked else 2)
         assert stock_of(bike) == (4 if is_locked else 5)  # one piece came
 
-    def test_received_or_paid_for_at_the_same_instant_the_other_is_refused_or_follows(self, asked, bike):
-        facts = {"order_id": asked.order_id, "approve": True, "now": timezone.now(), **STAFF}
+    def both(self, order):
+        pay = partial(step, order, Event.APPROVE_RETURN)
+        return at_once([lambda: receive(order, 1), pay], refusals=(OrderRefused,))
 
-        received, refunded = at_once(
-            [lambda: receive(asked, 1), lambda: order_return_decide(**facts)], refusals=(OrderRefused,)
-        )
+    def test_received_or_paid_for_at_the_same_instant_the_other_is_refused_or_follows(self, asked, bike):
+        received, refunded = self.both(asked)
 
         assert isinstance(refunded, Order) and Refund.objects.count() == 1
         is_received = isinstance(received, Order)
@@ -254,11 +249,9 @@ class TestTwoAtOnce:
         assert (asked.state, asked.return_step) == ("refunding", "received" if is_received else "")
 
     def test_without_the_lock_a_refund_is_overwritten_by_the_parcel(self, asked, monkeypatch):
-        read_without_lock(monkeypatch, "shop.services.order_refund.order_lock")
-        facts = {"order_id": asked.order_id, "approve": True, "now": timezone.now(), **STAFF}
-        results = at_once([lambda: receive(asked, 1), lambda: order_return_decide(**facts)], refusals=(OrderRefused,))
+        read_without_lock(monkeypatch, "order_refund", "order_step")
 
-        assert all(isinstance(result, Order) for result in results)  # a refunded order took a parcel
+        assert all(isinstance(result, Order) for result in self.both(asked))  # a refunded order took a parcel
 
     def test_the_database_refuses_a_piece_that_comes_twice(self, asked):
         with pytest.raises(IntegrityError):

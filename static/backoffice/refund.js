@@ -1,11 +1,12 @@
 // Propose the price of the chosen pieces as the amount, until the clerk types another one.
 const amount = document.querySelector("[name=amount]");
 const pieces = [...document.querySelectorAll("[data-price]")];
-const shelf = document.querySelector("[name=shelf]"), shelfHint = shelf.labels[0].querySelector("small");
+const shelf = document.querySelector("[name=shelf]"), shelfHint = shelf?.labels[0].querySelector("small");
 let isTyped = Boolean(amount.value);
 amount.addEventListener("input", () => { isTyped = Boolean(amount.value); });
-// Who takes pieces back must say where they go.
+// Who takes pieces back must say where they go. Of a return whose goods are here it was said when they came.
 const askShelf = () => {
+  if (!shelf) return;
   shelf.required = pieces.some((field) => parseInt(field.value, 10) > 0);
   if (shelfHint) shelfHint.hidden = shelf.required;
 };

@@ -1,5 +1,8 @@
-"""The form that gives orders their parcels: typed, scanned, pasted, or from a courier's sheet."""
+"""The parcels of orders: a form in which numbers are typed, scanned, pasted, or taken from a courier's sheet."""
 
+import re
+import unicodedata
+from collections import defaultdict
 from typing import Any
 
 from django import forms
@@ -10,17 +13,19 @@ from django.utils.safestring import SafeString
 
 from core import times
 from core.admin.buttons import ButtonForm
+from core.admin.phones import are_phones_whole, phone_masked, phone_shown
 from core.admin.tables import table
-from core.sheets.read import SheetRefused, rows_sent
+from core.sheets.read import Rows, SheetRefused, rows_sent
 from permissions.scope import scope_of
-from shop.admin.parcel_sheet import MAX_PROBLEMS, MAX_QUOTED, parcels_of
-from shop.models import Courier, Order
+from shop.models import Courier, NoParcel, Order
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
 from shop.services.parcel_checks import Parcel, parcels_doubted, parcels_refused
+from shop.services.payment_listener import ORDER_NUMBER
 
-BY_HAND, LATER = ":hand", ":later"  # choices beside the couriers
-NO_COURIER = {BY_HAND: "自取、面交（没有快递）", LATER: "单号以后补"}
+BY_HAND, LATER = ":hand", ":later"
+NO_COURIER = {BY_HAND: NoParcel.BY_HAND, LATER: NoParcel.LATER}  # choices beside the couriers
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
+MAX_PROBLEMS, MAX_QUOTED = 20, 200
 
 
 class TrackingField(forms.CharField):
@@ -65,13 +70,15 @@ class ParcelForm(ButtonForm):
         self.fills = self.is_bound and bool(self.file or self.data.get("pasted", "").strip())
         if self.fills:
             self._fill_in()
+        choices = [("", "请选择"), *((name, name) for name in self.couriers)]
+        choices += [(name, reason.label) for name, reason in NO_COURIER.items()]
         fields: dict[str, Any] = self.fields
         for order in self.rows:
             number, courier = _parcel_names(order)
             label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
             fields[number] = TrackingField(order.express_no, **label)
             fields[courier] = forms.ChoiceField(
-                choices=[("", "请选择"), *((name, name) for name in self.couriers), *NO_COURIER.items()],
+                choices=choices,
                 required=False,
                 initial=order.express_company or self.request.session.get(LAST_COURIER, ""),
                 widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
@@ -103,12 +110,10 @@ class ParcelForm(ButtonForm):
         data, parcels = super().clean() or {}, dict[Order, Parcel]()
         for order in self.rows:
             number, courier = _parcel_names(order)
-            is_by_courier = data.get(courier) not in ("", *NO_COURIER)
             parcels[order] = parcel = Parcel(data.get(number) or "", data.get(courier, ""))
-            if parcel.number:
-                if not is_by_courier:
-                    self.add_error(courier, "填写了快递单号，请选择快递公司")
-            elif is_by_courier or not data.get(courier):
+            if parcel.number and parcel.courier in ("", *NO_COURIER):
+                self.add_error(courier, "填写了快递单号，请选择快递公司")
+            elif not parcel.number and parcel.courier not in NO_COURIER:
                 self.add_error(number, "没有快递单号：请填写，或在右边选“自取、面交”“单号以后补”")
         for order, refusal in parcels_refused(parcels).items():
             self.add_error(_parcel_names(order)[0], refusal)
@@ -121,22 +126,100 @@ class ParcelForm(ButtonForm):
 
     def values(self, row: Order) -> dict[str, Any]:
         number, courier = (self.cleaned_data[name] for name in _parcel_names(row))
-        if number:
-            return {"express_company": courier, "express_no": number}
-        return {"express_company": "", "express_no": "", "without": NO_COURIER[courier]}
+        reason = NO_COURIER.get(courier, "")
+        return {"express_company": "" if reason else courier, "express_no": number, "no_parcel": str(reason)}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         orders = zip(self.rows, cells, strict=True)
         rows = [[*row, *(self.cell(name) for name in _parcel_names(order))] for order, row in orders]
         fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
         shown = fill_in + table([*titles, "快递单号", "快递公司"], rows)
-        return shown + self._sure() if self.doubted else shown
-
-    def _sure(self) -> SafeString:
-        box = '<input type="checkbox" name="sure_numbers" value="{}"> 已核对，单号没有错：{}'
-        return format_html('<label class="bo-check">{}</label>', format_html(box, self.doubted, self.doubted))
+        if not self.doubted:
+            return shown
+        box = '<input type="checkbox" name="sure_numbers" value="{0}"> 已核对，单号没有错：{0}'
+        return shown + format_html('<label class="bo-check">{}</label>', format_html(box, self.doubted))
 
 
 def _parcel_names(order: Order) -> tuple[str, str]:
     """Name the order's two fields: of the parcel's number, and of its courier."""
     return f"express_no_{order.pk}", f"express_company_{order.pk}"
+
+
+# --- Which parcel is whose: a courier's own export, or two columns that were copied in a spreadsheet ---
+MAX_HEAD_ROW = 10
+# What couriers call a column. Where a sheet has several of these columns, the name that comes first here counts.
+_HEADS = {
+    "parcel": "快递单号 运单号 运单号码 运单编号 快递运单号 物流单号 物流运单号 快件单号 邮件号 单号",
+    "order": "订单号 订单编号 商家订单号 客户订单号 商户订单号 外部订单号 平台订单号 参考号",
+    "phone": "收件人电话 收件电话 收件人手机 收件手机 收件人手机号 收件人联系方式 收方电话 收方手机 电话 手机 手机号",
+    "courier": "快递公司 快递公司名称 快递 物流公司 承运商 承运商名称",
+}
+_WITH_COUNTRY = re.compile(r"86(1\d{10})")
+
+
+def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, Parcel], list[str]]:
+    """Return the parcels by the keys of their orders, and each row that fits none of ``orders`` with the reason."""
+    parcels: dict[int, Parcel] = {}
+    problems = []
+    names = _names(orders)
+    heads = [_places(texts) for _, texts in rows[:MAX_HEAD_ROW]]
+    head = next((at for at, places in enumerate(heads) if places.keys() - {"courier"} > {"parcel"}), None)
+    for row, texts in rows if head is None else rows[head + 1 :]:
+        cells = _by_order(texts, names) if head is None else _by_places(texts, heads[head])
+        if not any(cells.values()):
+            continue
+        keys = [_name(cells.get("order", "")), _name(cells.get("phone", ""))]
+        # The parcel of an order that is not here must not go to another order of the same buyer.
+        keys = keys[:1] if ORDER_NUMBER.fullmatch(keys[0]) else keys
+        matches = next((names[key] for key in keys if key in names), [])
+        parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""))
+        if problem := _problem(parcel, matches, parcels):
+            problems.append(f"第 {row} 行 {' '.join(filter(None, cells.values()))[:MAX_QUOTED]}：{problem}")
+        else:
+            parcels[matches[0].pk] = parcel
+    more = len(problems) - MAX_PROBLEMS
+    return parcels, [*problems[:MAX_PROBLEMS], *([f"另有 {more} 行没有填入"] if more > 0 else [])]
+
+
+def _places(texts: list[str]) -> dict[str, int]:
+    heads = [re.sub(r"[\W_]", "", text) for text in texts]
+    columns = {name: [heads.index(word) for word in words.split() if word in heads] for name, words in _HEADS.items()}
+    return {name: places[0] for name, places in columns.items() if places}
+
+
+def _by_places(texts: list[str], places: dict[str, int]) -> dict[str, str]:
+    return {name: texts[at].strip() for name, at in places.items() if at < len(texts)}
+
+
+def _by_order(texts: list[str], names: dict[str, list[Order]]) -> dict[str, str]:
+    """Find in a row without heads what names the order, else the first text; the next text is the parcel's number."""
+    numbers = [text for text in texts if ORDER_NUMBER.fullmatch(_name(text))]
+    order = [*numbers, *(text for text in texts if _name(text) in names), texts[0]][0]
+    return {"order": order, "parcel": next((text for text in texts if text and text != order), "")}
+
+
+def _problem(parcel: Parcel, matches: list[Order], parcels: dict[int, Parcel]) -> str:
+    if not parcel.number:
+        return "没有快递单号"
+    if not matches:
+        return "不是这里要发的订单"
+    if len(matches) > 1:
+        return f"{len(matches)} 个订单是这个电话，请写订单号"
+    other = parcels.get(matches[0].pk, parcel)
+    return "" if other == parcel else f"这个订单已经有单号 {other.number}"
+
+
+def _names(orders: list[Order]) -> dict[str, list[Order]]:
+    """Return the orders by what a sheet may call them: number, or phone, which couriers mask as we do."""
+    names: dict[str, list[Order]] = defaultdict(list)
+    for order in orders:
+        for name in {order.order_id, phone_shown(order), phone_masked(order.phone)} - {""}:
+            names[name].append(order)
+    return dict(names)
+
+
+def _name(text: str) -> str:
+    name = re.sub(r"[^0-9A-Za-z*]", "", unicodedata.normalize("NFKC", text))
+    name = _WITH_COUNTRY.sub(r"\1", name) if len(name) == 13 else name
+    # Who may not see whole phones must not find them out by trying: for them a sheet's phones are masked, too.
+    return phone_masked(name) if len(name) == 11 and not are_phones_whole(Order) else name
