@@ -1,11 +1,12 @@
 """Categories, products and couriers in the back office."""
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.forms.models import BaseModelFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -15,9 +16,9 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from core import times
-from core.admin.base import OfficeAdmin, SelectForm
+from core.admin.base import ChoiceFilter, OfficeAdmin, SelectForm
 from core.admin.tables import column
-from core.errors import DomainError
+from core.errors import DomainError, NothingChanged
 from permissions.scope import EVERYTHING, Scope, scope_of
 from shop.models import Category, Courier, Product
 from shop.models.catalogue import MAX_STOCK
@@ -33,18 +34,14 @@ from shop.services.goods import goods_move
 from uploads.forms import PictureAdmin, PictureModelForm, picture_field
 
 MAX_CHOSEN = 500
-# Fields that the services of products take under the name and with the value of the form.
-SERVICE_FIELDS = ("name", "price", "description", "vip_level", "vip_days")
 
 
-class OnSaleFilter(admin.SimpleListFilter):
+class OnSaleFilter(ChoiceFilter):
     title, parameter_name = "状态", "removed"
+    conditions: ClassVar = {"no": ("", Q(removed_at=None)), "yes": ("", ~Q(removed_at=None))}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(zip(("no", "yes"), model_admin.state_names, strict=True))
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(removed_at__isnull=self.value() == "no") if self.value() else queryset
+        return list(zip(self.conditions, model_admin.state_names, strict=True))
 
 
 class CategoryFilter(RelatedDropdownFilter):
@@ -101,6 +98,11 @@ class ProductForm(PictureForm):
                 categories = categories.filter(pk__in=[*pks, self.instance.category_id])
             self.fields["category"].queryset = categories  # type: ignore[attr-defined]
 
+    def facts(self) -> dict[str, Any]:
+        """Return what the services of products take of the form."""
+        values = {name: self.cleaned_data[name] for name in ("name", "price", "description", "vip_level", "vip_days")}
+        return values | {"category_id": self.cleaned_data["category"].category_id}
+
     def clean_pieces(self) -> int:
         pieces = self.cleaned_data["pieces"] or 0
         if self.instance.stock + pieces < 0:
@@ -143,6 +145,9 @@ class ProductRowForm(forms.ModelForm):  # type: ignore[type-arg]
             if not 0 <= product.stock + data["pieces"] <= MAX_STOCK:
                 self.add_error("stock", f"库存现有{product.stock}件，不能调整{data['pieces']:+d}件")
         return data
+
+    def facts(self) -> dict[str, Any]:
+        return {"price": self.cleaned_data["price"]}
 
     def _shown_value(self, name: str) -> Any:
         return self.fields[name].to_python(self.data.get(self[name].html_initial_name))
@@ -193,20 +198,23 @@ class CatalogueAdmin(PictureAdmin):
         return request.user.has_perm(f"shop.delete_{self.opts.model_name}")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save through the service that ``store`` calls, then make ``obj`` the saved row."""
+        """Save through the services, then make ``obj`` the saved row."""
+        who = {"actor": request.user.get_username(), "scope": scope_of(request.user), "now": times.now()}
         try:
-            row = self.store(request, obj, form, change)
+            if change:
+                self.update(obj, form, **who)
+            else:
+                obj.pk = self.create(form, **who).pk
         except DomainError as refusal:  # for example: a colleague has taken the name or the pieces meanwhile
             messages.error(request, refusal.msg)
-            row = self.model.objects.filter(pk=obj.pk).first() or obj
-        obj.pk = row.pk
-        obj.refresh_from_db() if row.pk else None
+        if obj.pk:
+            obj.refresh_from_db()
 
-    def store(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
+    def create(self, form: Any, **who: Any) -> Any:
         raise NotImplementedError
 
-    def who(self, request: HttpRequest) -> dict[str, Any]:
-        return {"actor": request.user.get_username(), "scope": scope_of(request.user), "now": times.now()}
+    def update(self, row: Any, form: Any, **who: Any) -> None:
+        raise NotImplementedError
 
     def remove_all(self, request: HttpRequest, rows: QuerySet[Any], remove: Any, outcome: str) -> None:
         number, key = 0, f"{self.opts.model_name}_id"
@@ -236,13 +244,13 @@ class CategoryAdmin(CatalogueAdmin):
     fields = ["name", "picture", *readonly_fields]
     actions = ["remove_selected"]
 
-    def store(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> Category:
-        facts, picture = self.who(request) | {"name": form.cleaned_data["name"]}, form.new_picture
-        if not change:
-            return category_create(image_url=picture, **facts)
-        if not form.changed_data:
-            return obj
-        return category_update(category_id=obj.category_id, image_url=picture or None, **facts)
+    def create(self, form: CategoryForm, **who: Any) -> Category:
+        return category_create(name=form.cleaned_data["name"], image_url=form.new_picture, **who)
+
+    def update(self, row: Category, form: CategoryForm, **who: Any) -> None:
+        changes = {"name": form.cleaned_data["name"], "image_url": form.new_picture or None}
+        with suppress(NothingChanged):
+            category_update(category_id=row.category_id, **changes, **who)
 
     @action(description="删除所选类目（没有商品的）", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Category]) -> None:
@@ -287,20 +295,15 @@ class ProductAdmin(CatalogueAdmin):
             changelist.result_list = [form.instance for form in changelist.formset.forms]
         return response
 
-    def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:
-        values, who = form.cleaned_data, self.who(request)
-        names = [name for name in SERVICE_FIELDS if not change or name in form.changed_data]
-        changes: dict[str, Any] = {name: values[name] for name in names}
-        if not change or "category" in form.changed_data:
-            changes["category_id"] = values["category"].category_id
-        if form.new_picture:
-            changes["image_url"] = form.new_picture
-        if not change:
-            return product_create(**changes, stock=values["pieces"], **who)
-        if values["pieces"]:
-            move = {"pieces": values["pieces"], "reason": values.get("reason", "")}
-            goods_move(pk=obj.pk, actor=who["actor"], now=who["now"], **move)
-        return product_update(product_id=obj.product_id, **changes, **who) if changes else obj
+    def create(self, form: ProductForm, **who: Any) -> Product:
+        return product_create(**form.facts(), image_url=form.new_picture, stock=form.cleaned_data["pieces"], **who)
+
+    def update(self, row: Product, form: ProductForm | ProductRowForm, **who: Any) -> None:
+        with suppress(NothingChanged):
+            product_update(product_id=row.product_id, **form.facts(), image_url=form.new_picture or None, **who)
+        if pieces := form.cleaned_data["pieces"]:
+            reason = form.cleaned_data.get("reason", "")
+            goods_move(pk=row.pk, pieces=pieces, reason=reason, actor=who["actor"], now=who["now"])
 
     @action(description="改价、盘点、入库（所选）", permissions=["change"])
     def goods_chosen(self, request: HttpRequest, rows: QuerySet[Product]) -> HttpResponse:

@@ -22,8 +22,18 @@ from core.sheets.write import download, sheet_write
 from permissions.scope import Scope, scope_of
 from runs.pages import RunAdmin, run_url
 from shop.models import GoodsRun, Product
-from shop.services.goods import GoodsRow, goods_apply, goods_counted, goods_prepare, goods_undo
-from shop.services.goods_sheet import HEADS, MAX_ROWS, goods_read, goods_repriced, products_on_sale
+from shop.services.goods import (
+    HEADS,
+    MAX_ROWS,
+    GoodsRow,
+    goods_apply,
+    goods_counted,
+    goods_prepare,
+    goods_read,
+    goods_repriced,
+    goods_undo,
+    products_on_sale,
+)
 
 COUNTED_WITHIN = timedelta(days=1)  # a sheet of a product that was counted since is perhaps the same one
 

@@ -9,7 +9,6 @@ from core.ids import object_id
 from core.money import wire
 from core.times import format_shop_time
 from shop.models import CartItem, Category, Order, OrderLine, Product
-from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.order_states import API_STATUSES, OrderStatus, PayStatus, State
 
 _Moment = Annotated[str, "2020-12-31,12:59:59"]
@@ -110,8 +109,7 @@ def category_row(category: Category) -> CategoryJson:
 
 
 def product_row(product: Product) -> ProductJson:
-    is_vip = product.category.category_id == VIP_CATEGORY_ID
-    vip: _VipJson = {"vip_level": product.vip_level, "vip_days": product.vip_days} if is_vip else {}
+    vip: _VipJson = {"vip_level": product.vip_level, "vip_days": product.vip_days} if product.is_vip else {}
     return {
         **_entry_fields(product),
         **vip,

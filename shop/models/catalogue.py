@@ -16,6 +16,8 @@ URL_LENGTH = 500
 
 
 class Category(EnteredRow):
+    number_field = "category_id"
+
     category_id = models.CharField("类目编号", max_length=ID_LENGTH, unique=True, editable=False)
     name = models.CharField("类目名称", max_length=NAME_LENGTH)
     image_url = models.CharField("类目图片", max_length=URL_LENGTH, blank=True)
@@ -49,6 +51,11 @@ class Category(EnteredRow):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def picture_owner(self) -> str:
+        """What ``uploads`` calls the record that shows its picture."""
+        return f"shop.Category:{self.pk}"
+
     def takes_products_of(self, scope: Scope) -> bool:
         """Tell whether a caller may put products into this category, which he sees.
 
@@ -61,6 +68,8 @@ class Category(EnteredRow):
 
 class Product(EnteredRow):
     """A product. ``stock`` is what can still be ordered: an unpaid order has already taken its pieces."""
+
+    number_field = "product_id"
 
     product_id = models.CharField("商品编号", max_length=ID_LENGTH, unique=True, editable=False)
     category = models.ForeignKey(Category, models.PROTECT, verbose_name="类目", related_name="products", db_index=False)
@@ -102,6 +111,16 @@ class Product(EnteredRow):
     @property
     def is_on_sale(self) -> bool:
         return self.removed_at is None
+
+    @property
+    def is_vip(self) -> bool:
+        """Whether it is VIP time and no goods; asks for the category."""
+        return self.category.category_id == VIP_CATEGORY_ID
+
+    @property
+    def picture_owner(self) -> str:
+        """Each picture has an owner of its own and is not released by the next one: orders show that of their day."""
+        return f"shop.Product:{self.pk}:{self.image_url.rpartition('/')[2][:60]}"
 
 
 class CartItem(models.Model):

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
@@ -11,18 +10,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.services.ceilings import ceiling_keep
-from core.errors import NotPermitted
+from core.errors import DomainError, NothingChanged, NotPermitted, RowUnknown
 from core.ids import time17
 from permissions.scope import EVERYTHING, Scope
-from shop.errors import (
-    CategoryExists,
-    CategoryInUse,
-    NothingChanged,
-    ProductCategoryUnknown,
-    RecordMissing,
-    RecordUnknown,
-    ShopError,
-)
+from shop.errors import CategoryExists, CategoryInUse, ProductCategoryUnknown, RecordUnknown
 from shop.models import Category, OrderLine, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.selectors import goods_entered
@@ -42,18 +33,9 @@ def category_create(
     :raises CategoryExists: there is one of this name among those that ``scope`` shows.
     :raises CeilingReached: on a practice server, there are as many as an account may have.
     """
-    category = Category(
-        name=name,
-        image_url=image_url,
-        creator=actor,
-        created_by_id=scope.user_pk,
-        is_private=scope.is_narrow,
-        created_at=now,
-    )
+    category = Category(name=name, image_url=image_url, is_private=scope.is_narrow)
     with _one_by_name(), transaction.atomic():
-        _keep_ceiling(Category, scope, "个类目")
-        _save_with_new_id(category, "category_id", now)
-        image_adopt(url=image_url, owner=_owner(category))
+        _enter(category, "个类目", actor, scope, now)
     return category
 
 
@@ -68,22 +50,16 @@ def vip_category_create(*, actor: str, now: datetime) -> Category:
 
 
 def category_update(
-    *, category_id: str, name: str, image_url: str | None = None, actor: str, scope: Scope = EVERYTHING, now: datetime
+    *, category_id: str, actor: str, scope: Scope = EVERYTHING, now: datetime, **changes: Any
 ) -> Category:
-    """Rename a category, and set its picture; "" takes it away, None leaves it as it is.
+    """Change a category's ``name`` or ``image_url``: "" takes the picture away.
 
-    :raises RecordMissing, NothingChanged, CategoryExists: as named.
+    :raises RowUnknown, NothingChanged, CategoryExists: as named.
     :raises NotPermitted: ``scope`` shows the category, but does not allow changes.
     """
     with _one_by_name(), transaction.atomic():
-        category = _lock_to_change(Category, scope, RecordMissing, category_id=category_id)
-        image_url = category.image_url if image_url is None else image_url
-        if (name, image_url) == (category.name, category.image_url):
-            raise NothingChanged
-        category.name, category.image_url = name, image_url
-        category.updator, category.updated_at = actor, now
-        category.save(update_fields=["name", "image_url", "updator", "updated_at"])
-        image_adopt(url=image_url, owner=_owner(category))
+        category = _lock_to_change(Category, scope, RowUnknown, category_id=category_id)
+        _change(category, changes, actor, now)
     return category
 
 
@@ -103,47 +79,20 @@ def category_remove(
         raise CategoryInUse
     category.removed_at = now
     category.save(update_fields=["removed_at"])
-    image_release(owner=_owner(category))
+    image_release(owner=category.picture_owner)
 
 
 # --- Products ---
 @transaction.atomic
-def product_create(
-    *,
-    category_id: str,
-    name: str,
-    price: Decimal,
-    stock: int,
-    description: str = "",
-    image_url: str = "",
-    vip_level: int = 1,
-    vip_days: int = 30,
-    actor: str,
-    scope: Scope = EVERYTHING,
-    now: datetime,
-) -> Product:
-    """Create a product and put it on sale. ``stock`` is in pieces.
+def product_create(*, category_id: str, actor: str, scope: Scope = EVERYTHING, now: datetime, **fields: Any) -> Product:
+    """Create a product and put it on sale. ``fields`` are the model's; ``stock`` is in pieces.
 
     :raises ProductCategoryUnknown: there is no such category, or ``scope`` does not show it.
     :raises NotPermitted: ``scope`` shows the category, but it takes no products of this caller.
     :raises CeilingReached: on a practice server, there are as many as an account may have.
     """
-    _keep_ceiling(Product, scope, "件商品")
-    product = Product(
-        category=_lock_to_fill(category_id, scope),
-        name=name,
-        price=price,
-        stock=stock,
-        description=description,
-        image_url=image_url,
-        vip_level=vip_level,
-        vip_days=vip_days,
-        creator=actor,
-        created_by_id=scope.user_pk,
-        created_at=now,
-    )
-    _save_with_new_id(product, "product_id", now)
-    _adopt_picture(product)
+    product = Product(category=_lock_to_fill(category_id, scope), **fields)
+    _enter(product, "件商品", actor, scope, now)
     return product
 
 
@@ -153,27 +102,19 @@ def product_update(*, product_id: str, actor: str, scope: Scope = EVERYTHING, no
 
     ``stock`` sets what can be ordered from now on. Pieces that unpaid orders hold are added when those orders close.
 
-    :raises RecordMissing, NothingChanged, ProductCategoryUnknown: as named.
+    :raises RowUnknown, NothingChanged, ProductCategoryUnknown: as named.
     :raises NotPermitted: ``scope`` shows the product, but does not allow changes, or not this category.
     """
-    product = _lock_to_change(Product, scope, RecordMissing, product_id=product_id)
-    if product.category.category_id == VIP_CATEGORY_ID and not scope.is_all:  # its price, level and days
+    product = _lock_to_change(Product, scope, RowUnknown, product_id=product_id)
+    if product.is_vip and not scope.is_all:  # its price, level and days
         raise NotPermitted
     category_id = changes.pop("category_id", None)
     # A client may post a product back with its old category, which may have been removed since.
     if category_id not in (None, product.category.category_id):
         changes["category"] = _lock_to_fill(category_id, scope)
-    changes = {name: value for name, value in changes.items() if getattr(product, name) != value}
-    if not changes:
-        raise NothingChanged
-    if "stock" in changes:
+    if changes.get("stock") not in (None, product.stock):
         log.info("stock set", product_id=product_id, old=product.stock, new=changes["stock"], actor=actor)
-    for name, value in changes.items():
-        setattr(product, name, value)
-    product.updator, product.updated_at = actor, now
-    product.save(update_fields=[*changes, "updator", "updated_at"])
-    if "image_url" in changes:
-        _adopt_picture(product)
+    _change(product, changes, actor, now)
     return product
 
 
@@ -198,19 +139,14 @@ def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
     # Whoever changes a product or a category locks its row, so nobody gives them another picture meanwhile.
     products = list(goods[0].select_for_update(no_key=True).order_by("pk"))
     categories = list(goods[1].select_for_update(no_key=True).order_by("pk"))
-    pks = [product.pk for product in products]
-    ordered: set[Any] = set(OrderLine.objects.filter(product__in=pks).values_list("product", flat=True))
-    owners = [_picture_owner(product) for product in products if product.pk not in ordered]
-    images_release(owners=[*owners, *map(_owner, categories)])
+    ordered: set[Any] = set(OrderLine.objects.filter(product__in=products).values_list("product", flat=True))
+    owners = [product.picture_owner for product in products if product.pk not in ordered]
+    images_release(owners=[*owners, *(category.picture_owner for category in categories)])
     return sum(rows.update(removed_at=now) for rows in goods)
 
 
-def _keep_ceiling(model: type[Row], scope: Scope, what: str) -> None:
-    entries = model._default_manager.filter(created_by=scope.user_pk, removed_at=None)
-    ceiling_keep(user_pk=scope.user_pk, limit=settings.PRACTICE_PRODUCTS, what=what, count=entries.count)
-
-
-def _lock_to_change(model: type[Row], scope: Scope, missing: type[ShopError], **number: str) -> Row:
+# --- What both have in common ---
+def _lock_to_change(model: type[Row], scope: Scope, missing: type[DomainError], **number: str) -> Row:
     return scope.lock(model._default_manager.filter(removed_at=None, **number), missing)
 
 
@@ -224,21 +160,42 @@ def _lock_to_fill(category_id: str, scope: Scope) -> Category:
     return category
 
 
-def _save_with_new_id(row: Category | Product, field: str, now: datetime) -> None:
+def _enter(row: Category | Product, what: str, actor: str, scope: Scope, now: datetime) -> None:
     """Save a new row with the first free id from ``now`` on: ids are times to the millisecond, a used one is skipped.
 
-    :raises IntegrityError: any other constraint refuses the row.
+    :param what: what a ceiling counts.
+    :raises IntegrityError: a constraint refuses the row.
     """
+    entries = type(row)._default_manager.filter(created_by=scope.user_pk, removed_at=None)
+    ceiling_keep(user_pk=scope.user_pk, limit=settings.PRACTICE_PRODUCTS, what=what, count=entries.count)
+    row.creator, row.created_by_id, row.created_at = actor, scope.user_pk, now
     for passed_ms in range(MAX_ID_ATTEMPTS):
-        setattr(row, field, time17(now + timedelta(milliseconds=passed_ms)))
+        setattr(row, row.number_field, time17(now + timedelta(milliseconds=passed_ms)))
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
-                return
         except IntegrityError as error:
-            if field not in _violated_constraint(error):
-                raise
-    raise RuntimeError(f"no free {field} within {MAX_ID_ATTEMPTS} ms")
+            if row.number_field in _violated_constraint(error):
+                continue
+            raise
+        image_adopt(url=row.image_url, owner=row.picture_owner)
+        return
+    raise RuntimeError(f"no free {row.number_field} within {MAX_ID_ATTEMPTS} ms")
+
+
+def _change(row: Category | Product, changes: dict[str, Any], actor: str, now: datetime) -> None:
+    """Change fields of a locked row. None leaves a field as it is.
+
+    :raises NothingChanged: they have these values already.
+    """
+    changes = {name: value for name, value in changes.items() if value not in (None, getattr(row, name))}
+    if not changes:
+        raise NothingChanged
+    for name, value in (changes | {"updator": actor, "updated_at": now}).items():
+        setattr(row, name, value)
+    row.save(update_fields=[*changes, "updator", "updated_at"])
+    if "image_url" in changes:
+        image_adopt(url=row.image_url, owner=row.picture_owner)
 
 
 @contextmanager
@@ -246,23 +203,10 @@ def _one_by_name() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        if _violated_constraint(error) in {"category_name_once", "category_name_once_of_person"}:
+        if _violated_constraint(error).startswith("category_name_once"):
             raise CategoryExists from None
         raise
 
 
 def _violated_constraint(error: IntegrityError) -> str:
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
-
-
-def _owner(category: Category) -> str:
-    return f"shop.Category:{category.pk}"
-
-
-def _adopt_picture(product: Product) -> None:
-    image_adopt(url=product.image_url, owner=_picture_owner(product))
-
-
-def _picture_owner(product: Product) -> str:
-    # Each picture has an owner of its own and is not released by the next one: orders show the picture of their day.
-    return f"shop.Product:{product.pk}:{product.image_url.rpartition('/')[2][:60]}"
