@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from core.errors import NothingChanged
 from core.ids import time17
 from core.times import SHANGHAI
-from shop.errors import NothingChanged
 from shop.models import Category, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services.catalogue import (

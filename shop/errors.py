@@ -13,21 +13,10 @@ class RecordUnknown(ShopError):
     status, msg = 1004, "err 该数据不存在"
 
 
-class RecordMissing(ShopError):
-    """No record that could be changed has this id."""
-
-    status, msg = 1005, "没有该数据"
-
-
 class ParamsRefused(ShopError):
     """A parameter is missing or wrong; each call has its own numbers, and a text for what is missing."""
 
     status = 1004
-
-
-class NothingChanged(ShopError):
-    status, msg = 1006, "没有做任何修改"
-    remedy = "提交的内容与原来相同:提示用户"
 
 
 # --- Categories ---

@@ -10,7 +10,7 @@ from accounts.errors import CeilingReached
 from accounts.models import User
 from core.api.endpoint import Doc, Failure
 from core.api.params import PageParams
-from core.errors import BadParameter, Throttled
+from core.errors import BadParameter, NothingChanged, RowUnknown, Throttled
 from core.times import SHANGHAI, span
 from payments.errors import (
     NO_REFUNDS,
@@ -119,7 +119,7 @@ CATEGORY_REMOVE = _doc(
 CATEGORY_UPDATE = _doc(
     params.CategoryUpdateParams,
     "修改成功",
-    [errors.RecordMissing, errors.NothingChanged, errors.CategoryExists, *_CATEGORY_PICTURE],
+    [RowUnknown, NothingChanged, errors.CategoryExists, *_CATEGORY_PICTURE],
     send={"category_id": _CATEGORY_ID, "categoryName": "汽车"},
     about=params.CategoryUpdateParams.blanks_text(),
 )
@@ -147,7 +147,7 @@ PRODUCT_ADD = _doc(
 PRODUCT_UPDATE = _doc(
     params.ProductUpdateParams,
     "修改成功",
-    [errors.RecordMissing, errors.NothingChanged, errors.ProductCategoryUnknown, *_PRODUCT_PICTURE],
+    [RowUnknown, NothingChanged, errors.ProductCategoryUnknown, *_PRODUCT_PICTURE],
     send={"product_id": _PRODUCT_ID, "price": 799},
     about="按 `product_id` 查找,只修改传递的字段;`inventory` 设定此后可售的数量。"
     + params.ProductUpdateParams.blanks_text(),
@@ -177,7 +177,7 @@ CART_ADD = _doc(
 CART_UPDATE = _doc(
     params.CartParams,
     "修改成功",
-    [errors.CartCountInvalid, errors.RecordMissing, errors.NothingChanged, errors.CartStockShort],
+    [errors.CartCountInvalid, RowUnknown, NothingChanged, errors.CartStockShort],
     send=_CART_CHANGE,
 )
 CART_CHECK = _doc(

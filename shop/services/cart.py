@@ -5,15 +5,9 @@ from datetime import datetime
 
 from django.db import transaction
 
+from core.errors import NothingChanged, RowUnknown
 from permissions.scope import EVERYTHING, Scope
-from shop.errors import (
-    CartProductGone,
-    CartStockShort,
-    CheckMatchesNothing,
-    NothingChanged,
-    RecordMissing,
-    RecordUnknown,
-)
+from shop.errors import CartProductGone, CartStockShort, CheckMatchesNothing, RecordUnknown
 from shop.models import CartItem, Product
 from shop.models.catalogue import MAX_STOCK
 
@@ -44,7 +38,7 @@ def cart_add(*, user_pk: int, product_id: str, quantity: int, scope: Scope = EVE
 def cart_update(*, user_pk: int, product_id: str, quantities: Iterable[int]) -> None:
     """Set how many pieces of a product are in the cart: the first of ``quantities`` that is not the present number.
 
-    :raises RecordMissing: the product is not in the cart.
+    :raises RowUnknown: the product is not in the cart.
     :raises NothingChanged, CartStockShort: as named.
     """
     item = (
@@ -54,7 +48,7 @@ def cart_update(*, user_pk: int, product_id: str, quantities: Iterable[int]) -> 
         .first()
     )
     if item is None:
-        raise RecordMissing
+        raise RowUnknown
     quantity = next((number for number in quantities if number != item.quantity), None)
     if quantity is None:
         raise NothingChanged
