@@ -12,7 +12,7 @@ import redis
 from channels.consumer import AsyncConsumer
 
 from sockets import packets, protocol, sessions
-from sockets.hub import LOOK_S, Hub, current_hub
+from sockets.hub import LOOK_S, current_hub
 from sockets.packets import BINARY, Packet, PacketError
 from sockets.protocol import MAX_BODY, UPGRADE_WINDOW_MS, Peer
 from sockets.request import Request
@@ -31,15 +31,14 @@ class Ended(Exception):
 
 
 class SocketConsumer(AsyncConsumer):
-    """A Channels consumer that reads its messages itself, in place of a handler for each; the hub receives for all.
+    """A Channels consumer that reads its messages itself, in place of a handler for each.
 
-    Channels' own loop closes old database connections at each message, and none of these uses the database. It would
-    also cancel a waiting ``receive`` of the layer at the end of each socket, which redis-py may swallow (see ``hub``).
+    Channels' own loop closes old database connections at each message, and none of these uses the database.
     """
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.request, self._receive, self._send = Request(scope), receive, send
-        self.hub: Hub = await current_hub()
+        self.hub = current_hub()
         await self.serve()
 
     async def serve(self) -> None:

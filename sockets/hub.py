@@ -5,22 +5,19 @@ again, and whichever process they reach goes on with their session.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
 import structlog
-from channels import DEFAULT_CHANNEL_LAYER
-from channels.layers import channel_layers
 
-from sockets.sessions import Sessions
+from sockets.scripts import WAKE
+from sockets.sessions import SESSION, Sessions
 
 log = structlog.get_logger("sockets")
 
-LOOK_S = 2.0  # the channel layer may lose a message, so each socket and poll asks Valkey that often by itself
-RECANCEL_S = 0.1
+LOOK_S = 2.0  # a message may be lost, so each socket and poll asks Valkey that often by itself
 
 
 class Bell(asyncio.Event):
@@ -37,15 +34,13 @@ class Bell(asyncio.Event):
 class Hub:
     """Listens for the sockets and polls of one event loop; get it with :func:`current_hub`.
 
-    A process that has something for a client of ours says so through the channel layer. The message carries no packets.
+    Whatever has something for a client publishes the key of its session, to all processes. The packets wait there.
     """
 
-    def __init__(self, proc: str, layer: Any) -> None:
-        self.proc, self.layer, self.sessions = proc, layer, Sessions(proc)
+    def __init__(self) -> None:
+        self.sessions = Sessions()
         self._bells: dict[str, Bell] = {}
-
-    def start(self) -> None:
-        self._listener = asyncio.get_running_loop().create_task(_until_cancelled(self._listen()))
+        self._listener = asyncio.get_running_loop().create_task(self._listen())
 
     @contextmanager
     def bell(self, sid: str) -> Iterator[Bell]:
@@ -68,43 +63,24 @@ class Hub:
     async def _listen(self) -> None:
         while True:
             try:
-                message = await self.layer.receive(self.proc)
+                async with self.sessions.client.pubsub(ignore_subscribe_messages=True) as messages:
+                    await messages.subscribe(WAKE)
+                    while True:
+                        # With a time limit, because without one redis-py takes silence for an outage.
+                        if message := await messages.get_message(timeout=LOOK_S):
+                            self._ring(message["data"].decode().removeprefix(SESSION))
             except Exception as error:
                 if not isinstance(error, (redis.RedisError, OSError)):  # no outage of Valkey
                     log.exception("sockets: unforeseen error")
                 await asyncio.sleep(LOOK_S)
-            else:
-                self._ring(message["sid"])
-
-
-async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for ``work``; if this task is cancelled, cancel ``work`` as often as it takes.
-
-    redis-py may swallow a CancelledError, because it reads with a time limit of 0 s whether a connection has ended. The
-    channel layer would then wait for its next message for ever, and the event loop of a server that stops for it.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait([task])
-    finally:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=RECANCEL_S)
-    task.result()
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
 
 
-async def current_hub() -> Hub:
+def current_hub() -> Hub:
     """Return the hub of the running event loop; the first call in a loop creates and starts it."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
-        # A channel layer can receive in one event loop only, so each hub needs its own.
-        layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
-        proc = await layer.new_channel("sockets")
-        # The `await` above let other tasks run: two first clients may both get here, and only one hub may start.
-        if loop not in _hubs:
-            _hubs[loop] = Hub(proc, layer)
-            _hubs[loop].start()
+        _hubs[loop] = Hub()
     return _hubs[loop]

@@ -11,10 +11,6 @@ from functools import cache
 from typing import Any
 
 import redis.asyncio
-import structlog
-from asgiref.sync import async_to_sync
-from channels.exceptions import ChannelFull
-from channels.layers import get_channel_layer
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -23,13 +19,11 @@ from core.cache import sentinel, valkey
 from sockets import packets, protocol, scripts
 from sockets.protocol import Peer
 
-log = structlog.get_logger("sockets")
-
 POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
 WEBSOCKET_TTL_MS = 60_000  # the process with the WebSocket prolongs it every LOOK_S
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
-_SESSION, _QUEUE = "spms:sio:s:", "spms:sio:q:"
+SESSION, _QUEUE = "spms:sio:s:", "spms:sio:q:"
 
 _BODIES = {
     name: scripts.COMMON + getattr(scripts, name.upper())
@@ -51,22 +45,19 @@ def is_sid(text: str) -> bool:
 
 def is_live(sid: str) -> bool:
     """Tell whether a client with this sid is connected."""
-    return is_sid(sid) and valkey.client().hget(_SESSION + sid, "joined") == b"1"
+    return is_sid(sid) and valkey.client().hget(SESSION + sid, "joined") == b"1"
 
 
 def sids_at(address: str) -> list[str]:
     """Return the sids of the connected clients with this address, in order; none where no sandbox keeps addresses."""
     here = [b"1", address.encode()]
     keys = {key for key in _session_keys() if valkey.client().hmget(key, "joined", "at") == here}
-    return sorted(key.decode().removeprefix(_SESSION) for key in keys)
+    return sorted(key.decode().removeprefix(SESSION) for key in keys)
 
 
 def emit(sid: str, event: str, data: Any) -> bool:
     """Send an event to one client, whichever process serves it; return False if the client has gone."""
-    proc = _sync_script("emit")(keys=_keys(sid), args=[packets.encode_event(event, data)])
-    if proc:
-        async_to_sync(_wake)(sid, proc)
-    return proc is not None
+    return bool(_sync_script("emit")(keys=_keys(sid), args=[packets.encode_event(event, data)]))
 
 
 def sessions_open() -> int:
@@ -75,23 +66,7 @@ def sessions_open() -> int:
 
 
 def _session_keys() -> Iterator[bytes]:
-    yield from valkey.client().scan_iter(match=_SESSION + "*", count=5000)
-
-
-async def _wake(sid: str, proc: bytes | None) -> bool:
-    """Tell the process ``proc`` that something is ready for its client ``sid``; return False if there is no client.
-
-    If the channel layer loses the message, the client gets its packets two seconds later, because each socket and poll
-    also looks by itself.
-    """
-    if proc:
-        try:
-            await get_channel_layer().send(proc.decode(), {"type": "socket.wake", "sid": sid})
-        except ChannelFull:
-            pass  # the process does not read
-        except (redis.RedisError, OSError) as error:
-            log.warning("the process of a socket was not woken", reason=type(error).__name__)
-    return proc is not None
+    yield from valkey.client().scan_iter(match=SESSION + "*", count=5000)
 
 
 @cache
@@ -100,17 +75,16 @@ def _sync_script(name: str) -> Any:
 
 
 def _keys(sid: str) -> list[str]:
-    return [_SESSION + sid, _QUEUE + sid]
+    return [SESSION + sid, _QUEUE + sid]
 
 
 # --- For the sockets ----------------------------------------------------------------------------------
 
 
 class Sessions:
-    """Sessions as one event loop of the process ``proc`` uses them. Every method may raise ``redis.RedisError``."""
+    """Sessions as one event loop uses them. Every method may raise ``redis.RedisError``."""
 
-    def __init__(self, proc: str) -> None:
-        self.proc = proc
+    def __init__(self) -> None:
         # Each command takes well under a millisecond, so thousands of clients can share a few connections.
         pool = sentinel.async_pool_class(settings.REDIS_URL).from_url(
             settings.REDIS_URL,
@@ -134,50 +108,45 @@ class Sessions:
         """
         is_poll = transport == POLLING
         ping_in = protocol.PING_INTERVAL_MS if is_poll and peer.version == 4 else ""
-        proc, ttl_ms = "" if is_poll else self.proc, protocol.lifetime_ms(peer.version)
-        args = [transport, peer.version, int(peer.is_joined), proc, address, ttl_ms, ping_in]
+        args = [transport, peer.version, int(peer.is_joined), address, protocol.lifetime_ms(peer.version), ping_in]
         await self._run("open", peer.sid, *args)
 
     async def peer(self, sid: str) -> tuple[Peer, str] | None:
         """Load a client's state and its transport; None if the session is over."""
         fields = ["version", "joined", "transport"]
-        version, flag, transport = await self.client.hmget(_SESSION + sid, fields)  # type: ignore[misc]
+        version, flag, transport = await self.client.hmget(SESSION + sid, fields)  # type: ignore[misc]
         return (Peer(sid, int(version), flag == b"1"), transport.decode()) if version else None
 
     async def apply(self, peer: Peer, replies: list[str]) -> bool:
         """Save what the packets of one POST changed; return False if the session is over."""
         ping_in = protocol.PING_INTERVAL_MS if peer.has_ponged else ""
         args = [int(peer.is_joined), protocol.lifetime_ms(peer.version), ping_in, *replies]
-        return await _wake(peer.sid, await self._run("apply", peer.sid, *args))
+        return bool(await self._run("apply", peer.sid, *args))
 
     async def poll(self, sid: str, version: int, poll: str, stamp: str, *, is_first: bool) -> list[Any]:
         """Ask what a waiting poll should do; the words and details are those of ``scripts.POLL``."""
-        args = [version, poll, self.proc, stamp, protocol.PING_INTERVAL_MS, int(is_first)]
+        args = [version, poll, stamp, protocol.PING_INTERVAL_MS, int(is_first)]
         result = await self._run("poll", sid, *args)
         return [part.decode() if isinstance(part, bytes) else part for part in result]
 
     async def probe(self, sid: str, version: int, window_ms: int) -> bool:
         """Begin an upgrade to a WebSocket; return False if there is no such polling session."""
-        return await _wake(sid, await self._run("probe", sid, version, window_ms))
+        return bool(await self._run("probe", sid, version, window_ms))
 
     async def probe_end(self, sid: str) -> None:
         """End an upgrade that failed: polls wait for packets again."""
-        await self.client.hdel(_SESSION + sid, "upgrade_until")  # type: ignore[misc]
+        await self.client.hdel(SESSION + sid, "upgrade_until")  # type: ignore[misc]
 
     async def upgrade(self, sid: str, version: int) -> Peer | None:
         """Complete an upgrade; return the client's state, None if the session is over."""
-        result = await self._run("upgrade", sid, self.proc, WEBSOCKET_TTL_MS)
-        if result is None:
-            return None
-        proc, flag = result
-        await _wake(sid, proc)
-        return Peer(sid, version, flag == b"1")
+        flag = await self._run("upgrade", sid, WEBSOCKET_TTL_MS)
+        return None if flag is None else Peer(sid, version, flag == b"1")
 
     async def mark_joined(self, sid: str, is_joined: bool) -> None:
         """Save whether the client of a WebSocket has entered the namespace ``/``."""
         async with self.client.pipeline() as pipe:
-            pipe.hset(_SESSION + sid, "joined", str(int(is_joined)))
-            pipe.pexpire(_SESSION + sid, WEBSOCKET_TTL_MS)
+            pipe.hset(SESSION + sid, "joined", str(int(is_joined)))
+            pipe.pexpire(SESSION + sid, WEBSOCKET_TTL_MS)
             await pipe.execute()
 
     async def take(self, sid: str) -> list[str] | None:
@@ -186,4 +155,4 @@ class Sessions:
         return None if queue is None else [packet.decode() for packet in queue]
 
     async def close(self, sid: str) -> None:
-        await _wake(sid, await self._run("close", sid))
+        await self._run("close", sid)

@@ -46,7 +46,7 @@ class Screen:
 
     def does(self, step, *args):
         async def run():
-            store = sessions.Sessions("test")
+            store = sessions.Sessions()
             try:
                 return await getattr(store, step)(*args)
             finally:

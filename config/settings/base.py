@@ -245,18 +245,6 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {
-            # The layer waits for a message for 5 s on purpose; more than 7 s means that the server has vanished.
-            "hosts": [{**sentinel.layer_host(_redis["layer"]), "socket_connect_timeout": 1, "socket_timeout": 7}],
-            "capacity": 2000,
-            "expiry": 60,
-        },
-    }
-}
-
 # What is the same everywhere stands in config/celery.py.
 # Short, because a request that sends a task must not wait long for a dead broker.
 CELERY_BROKER_TRANSPORT_OPTIONS = {

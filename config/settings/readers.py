@@ -246,7 +246,7 @@ def _running_engines() -> dict[str, str]:
 
 
 def redis_urls(url: str) -> dict[str, str]:
-    """Return three databases' URLs: the one in REDIS_URL for the cache, the next two for sockets and tasks."""
+    """Return the databases' URLs: the one in REDIS_URL for cache and sockets, the next but one for tasks."""
     parts = urlsplit(url)
     try:
         if parts.scheme == sentinel.SCHEME:
@@ -261,11 +261,10 @@ def redis_urls(url: str) -> dict[str, str]:
             "sentinel://host1:26379,host2:26379,host3:26379/0?service=spms (docs/high-availability.md)."
         ) from None
     if is_socket:
-        urls = [f"unix://{parts.path}?db={first}", f"unix://{parts.path}?db={first + 1}"]
-        urls.append(f"redis+socket://{parts.path}?virtual_host={first + 2}")
-    else:
-        urls = [parts._replace(path=f"/{first + place}").geturl() for place in range(3)]
-    return dict(zip(("cache", "layer", "broker"), urls, strict=True))
+        broker = f"redis+socket://{parts.path}?virtual_host={first + 2}"
+        return {"cache": f"unix://{parts.path}?db={first}", "broker": broker}
+    urls = [parts._replace(path=f"/{number}").geturl() for number in (first, first + 2)]
+    return dict(zip(("cache", "broker"), urls, strict=True))
 
 
 MEDIA_LINK_S = 3600  # how long the address of a picture in a bucket is good for

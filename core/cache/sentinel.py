@@ -2,7 +2,7 @@
 
     sentinel://user:password@10.0.0.1:26379,10.0.0.2:26379,10.0.0.3:26379/0?service=spms&sentinel_password=…
 
-The libraries (redis-py, Django, channels_redis, Celery) all know Sentinel, each with its own spelling; this module
+The libraries (redis-py, its asyncio half, Django, Celery) all know Sentinel, each with its own spelling; this module
 reads ours and gives each what it wants. It needs no settings, so that ``make up`` can ask a server before there are
 any.
 """
@@ -89,19 +89,6 @@ def pool_class(url: str) -> type[redis.ConnectionPool]:
 
 def async_pool_class(url: str) -> type[redis.asyncio.ConnectionPool]:
     return AsyncPrimaryPool if is_sentinel(url) else redis.asyncio.BlockingConnectionPool
-
-
-def layer_host(url: str) -> dict[str, Any]:
-    """Return an entry of ``hosts`` for channels_redis."""
-    if not is_sentinel(url):
-        return {"address": url}
-    target = primary(url)
-    return {
-        "sentinels": target.sentinels,
-        "master_name": target.service,
-        "sentinel_kwargs": target.sentinel_options,
-        **target.options,
-    }
 
 
 def broker(url: str) -> tuple[str, dict[str, Any]]:

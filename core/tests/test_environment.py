@@ -83,13 +83,12 @@ def test_a_redis_url_that_cannot_work_is_refused(url):
     assert "geheim" not in str(error.value)
 
 
-def test_sentinels_carry_three_databases_and_their_logins():
+def test_sentinels_carry_two_databases_and_their_logins():
     urls = env.redis_urls("sentinel://app:p%40ss@a,b:26380/4?service=spms&sentinel_password=s3")
 
     broker, options = sentinel.broker(urls["broker"])
 
     assert sentinel.primary(urls["cache"]).options == {"db": 4, "username": "app", "password": "p@ss"}
-    assert sentinel.layer_host(urls["layer"])["db"] == 5
     assert broker == "sentinel://app:p%40ss@a:26379/6;sentinel://app:p%40ss@b:26380/6"
     assert (options["master_name"], options["sentinel_kwargs"]["password"]) == ("spms", "s3")
 
