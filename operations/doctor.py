@@ -133,7 +133,7 @@ def _clock(name: str, theirs_s: float) -> Finding:
 
 
 def own_address() -> Iterator[Finding]:
-    """Ask ourselves as a client does: how long our certificate is valid, and whether our proxy stands before us.
+    """Ask ourselves as a client does: how long our certificate is valid, and which proxies stand before us.
 
     Clients and WeChat refuse a certificate that has expired. deploy/nginx.conf and haproxy.cfg, which give each request
     an id of their own, end bodies that come slowly, and drop headers that a client must not send. Granian does neither.
@@ -147,7 +147,7 @@ def own_address() -> Iterator[Finding]:
         client.connect()
         ends_at = ssl.cert_time_to_seconds(client.sock.getpeercert()["notAfter"]) if is_https else None
         client.request("GET", "/health/live", headers={"X-Request-Id": sent_id})
-        own_id = client.getresponse().headers["X-Request-Id"]
+        headers = client.getresponse().headers
     except ssl.SSLCertVerificationError as error:
         what = f"{ours.hostname} 的证书不被接受：{error.verify_message}"
         do = "`certbot renew --force-renewal`；自己的机构签的：换上新的，`systemctl reload nginx`。"
@@ -164,9 +164,14 @@ def own_address() -> Iterator[Finding]:
         do = "续期：`certbot renew`，再重新加载 nginx。"
         yield Finding("certificate", days > RENEW_WITHIN_DAYS, f"{ours.hostname} 的证书还有 {days:.0f} 天到期", do)
     if settings.DEPLOYED:
-        what = f"deploy/nginx.conf（或 haproxy.cfg）{'没有' if own_id == sent_id else ''}在网页进程前面"
+        has_proxy = headers["X-Request-Id"] != sent_id
+        what = f"deploy/nginx.conf（或 haproxy.cfg）{'' if has_proxy else '没有'}在网页进程前面"
         do = "装上它（docs/going-live.md）：没有它，几十个慢慢发内容的连接就占住所有线程。"
-        yield Finding("proxy", own_id != sent_id, what, do)
+        yield Finding("proxy", has_proxy, what, do)
+        if number := headers["X-Proxies"]:
+            what = f"请求经过 {number} 层代理，TRUSTED_PROXIES 是 {settings.TRUSTED_PROXIES}"
+            do = "把 TRUSTED_PROXIES 设为代理的层数：少了，限制和日志看到的是代理的地址；多了，客户端可以自己写地址。"
+            yield Finding("proxies", number == str(settings.TRUSTED_PROXIES), what, do)
 
 
 def upstreams() -> Iterator[Finding]:

@@ -10,7 +10,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from socket import gethostname
 
@@ -23,7 +22,6 @@ from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat, metrics
 from core.observe.metrics import Sample
-from core.observe.middleware import FORWARDED_KEY, hops_fit
 from core.upstreams import resting
 from operations.locks import locks
 from operations.units import NAME
@@ -100,19 +98,6 @@ def memory() -> Iterator[Finding]:
         yield Finding(f"memory {gethostname()}", False, what, do, number=more)
 
 
-def trusted_proxies() -> Iterator[Finding]:
-    """Compare TRUSTED_PROXIES with the requests that arrive (``core.observe.middleware``)."""
-    hops, _, sender = (valkey.client().get(FORWARDED_KEY) or b"").decode().partition(" ")
-    if not hops or hops_fit(int(hops)):
-        return
-    # A request from a private address has passed a proxy of ours, so the setting is wrong. From any other address a
-    # client may have sent the header itself, so it is only a note.
-    is_ours = settings.DEPLOYED and ip_address(sender).is_private
-    what = f"{sender} 来的请求，X-Forwarded-For 里有 {hops} 个地址，而 TRUSTED_PROXIES 是 {settings.TRUSTED_PROXIES}"
-    do = "把 TRUSTED_PROXIES 设为前面代理的层数，否则限制和日志看到的是代理的地址。没有代理就不用改：是客户端自己发的。"
-    yield Finding("proxies", False if is_ours else None, what, do)
-
-
 def breakers() -> Iterator[Finding]:
     for name, number in resting().items():
         if number:
@@ -177,5 +162,5 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
 
 CHECKS = (
     *(valkey_keeps, database_room, locks, disk, nginx, memory),
-    *(trusted_proxies, breakers, background_work, backups),
+    *(breakers, background_work, backups),
 )

@@ -18,8 +18,10 @@ log = structlog.get_logger("operations")
 
 
 def alive(request: HttpRequest) -> HttpResponse:
-    """Answer 200 as long as the process runs (liveness)."""
-    return ok("ok")
+    """Answer 200 as long as the process runs (liveness), and say to the doctor how many proxies were on the way."""
+    answer = ok("ok")
+    answer["X-Proxies"] = str(sum(map(bool, request.META.get("HTTP_X_FORWARDED_FOR", "").split(","))))
+    return answer
 
 
 def ready(request: HttpRequest) -> HttpResponse:
