@@ -5,23 +5,18 @@ it is dead. Background tasks are never refused: they come at their own pace and 
 docs/adr/0034.
 """
 
-import os
 import random
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Condition
 
-import redis
 import structlog
 from django.conf import settings
 
-from core.cache import valkey
 from core.errors import DomainError
 from core.observe import metrics
-from core.observe.metrics import Sample
 
 log = structlog.get_logger("core.upstreams")
 
@@ -31,8 +26,6 @@ QUEUE_S = 1.0  # a request waits this long for one of the places, while the serv
 MAX_QUEUE_S = 4.0  # and this long while the server answers other calls
 SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
 BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused: busy, dead
-_KEY = "spms:upstream:"
-_NOTE_S = 60  # longer than pause and probe together: an older note is of a process that has ended
 
 ANSWERS = metrics.Counter("spms_upstream_answers_total", "Awaited calls", ["upstream", "outcome"])
 
@@ -170,7 +163,6 @@ class Upstream:
             is_dead = self._is_dead
         if is_dead != was_dead:
             log.warning("upstream", name=self.name, is_dead=is_dead)
-            self._note(is_dead)
 
     @property
     def _is_dead(self) -> bool:
@@ -234,30 +226,6 @@ class Upstream:
                 self._changed.notify()
                 return
             # If the number of failures has not changed, the probe made no call: that says nothing of the server.
-            has_failed = self._is_dead and self._failures != self._probed_at
-            self._probed_at = None
-            if has_failed:
+            if self._is_dead and self._failures != self._probed_at:
                 self._open_circuit()
-        if has_failed:
-            self._note(True)
-
-    def _note(self, is_dead: bool) -> None:
-        """Tell the other processes through Valkey, for ``manage.py doctor`` and ``/metrics``."""
-        key = f"{_KEY}{self.name}:{socket.gethostname()}:{os.getpid()}"
-        with suppress(redis.RedisError):  # then doctor and /metrics do not show it; calls are not affected
-            valkey.client().set(key, 1, ex=_NOTE_S) if is_dead else valkey.client().delete(key)
-
-
-def resting() -> dict[str, int]:
-    """Return, for each server, in how many processes of all hosts it counts as dead."""
-    numbers = dict.fromkeys(Upstream.registry, 0)
-    for key in valkey.client().scan_iter(f"{_KEY}*", count=1000):
-        name = key.decode().removeprefix(_KEY).split(":")[0]
-        numbers[name] = numbers.get(name, 0) + 1
-    return numbers
-
-
-@metrics.register_samples
-def dead_upstreams() -> Iterator[Sample]:
-    for name, number in resting().items():
-        yield "spms_upstream_dead", "Processes that refuse calls to it", {"upstream": name}, number
+            self._probed_at = None

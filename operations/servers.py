@@ -22,7 +22,6 @@ from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat, metrics
 from core.observe.metrics import Sample
-from core.upstreams import resting
 from operations.locks import locks
 from operations.units import NAME
 
@@ -98,13 +97,6 @@ def memory() -> Iterator[Finding]:
         yield Finding(f"memory {gethostname()}", False, what, do, number=more)
 
 
-def breakers() -> Iterator[Finding]:
-    for name, number in resting().items():
-        if number:
-            what = f"上游 {name} 没有反应：{number} 个进程暂时不再询问，会自己再试"
-            yield Finding(f"upstream {name}", False, what, "它停了吗？检查这台机器的网络、代理和防火墙。")
-
-
 def background_work() -> Iterator[Finding]:
     depths = heartbeat.queue_depths()
     for queue, age in heartbeat.ages_s(times.now().timestamp()).items():
@@ -162,5 +154,5 @@ def _archiver() -> tuple[bool, datetime | None, bool]:
 
 CHECKS = (
     *(valkey_keeps, database_room, locks, disk, nginx, memory),
-    *(breakers, background_work, backups),
+    *(background_work, backups),
 )

@@ -47,7 +47,10 @@ FAULTS = {
         {"queue": "now"}, "队列 now 的任务等 19s 才开始",
     ),
     "SpmsTasksFail": ({'spms_task_failures_total{task="t"}': "0+1x240"}, {"task": "t"}, "任务 t 一再出错"),
-    "SpmsUpstreamDead": ({'spms_upstream_dead{upstream="sms"}': "1x240"}, {"upstream": "sms"}, "sms 没有应答"),
+    "SpmsUpstreamDead": (
+        {'spms_upstream_answers_total{upstream="sms",outcome="refused_dead"}': "0+1x240"}, {"upstream": "sms"},
+        "sms 没有应答",
+    ),
     "SpmsBillDifferences": ({"spms_bill_differences": "2x240"}, {}, "与微信的账单有 2 条差异"),
     "SpmsRefundsStuck": ({"spms_refunds_stuck": "2x240"}, {}, "2 笔退款需要人处理"),
     "SpmsPaymentsLeftOpen": ({"spms_payments_left_open": "2x240"}, {}, "2 个支付单过期一小时仍未关闭"),
