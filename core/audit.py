@@ -6,14 +6,12 @@ loads the session's user in every request. Here only a change asks for the prese
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
 import redis
 from auditlog.diff import model_instance_diff
 from auditlog.models import LogEntry
-from celery.signals import before_task_publish, task_prerun
 from django.db import transaction
 from django.db.models import IntegerChoices, Model, QuerySet
 
@@ -69,34 +67,14 @@ def actor_facts(actor: str) -> dict[str, str]:
 
 # What marks an entry that is not the first of its action: the list of changes shows the first one for all.
 PART = {"part": True}
-_task_address: ContextVar[str] = ContextVar("task_address", default="")
-
-
-def present_address() -> str | None:
-    """Return the address of the present request; in a task, of the request that has sent it."""
-    request = present_request()
-    return (client_ip(request) if request else _task_address.get()) or None
-
-
-@before_task_publish.connect
-def _send_address(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    if headers is not None:
-        headers["address"] = present_address() or ""
-
-
-@task_prerun.connect
-def _take_address(task: Any = None, **_: Any) -> None:
-    _task_address.set(getattr(task.request, "address", None) or "")
 
 
 def name_actor(instance: Any, **_: Any) -> None:
-    """Write the user and the address of the present request into a new entry; in a task there is no user."""
-    if instance.pk:
-        return
-    instance.remote_addr = present_address()
+    """Write the user and the address of the present request into a new entry; a task has neither."""
     request: Any = present_request()
-    if request is None:
+    if instance.pk or request is None:
         return
+    instance.remote_addr = client_ip(request) or None
     content_type, action = kind = (instance.content_type_id, instance.action)
     kinds = request.__dict__.setdefault("audit_kinds", set())
     # Ask the table as well: a rollback may have taken the first one away.

@@ -13,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from core import times
-from core.audit import PART, mask, present_address
+from core.audit import PART, mask
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
@@ -160,6 +160,5 @@ def entry_of(
         changes=changes,
         actor_id=actor_pk,
         cid=tracing.current() or None,
-        remote_addr=present_address(),
         timestamp=now,
     )
