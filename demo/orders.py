@@ -10,26 +10,24 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from auditlog.models import LogEntry
 from django.conf import settings
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 
 from accounts.models import User
-from backoffice.audit import money_action, order_action
-from core.audit import Actor, action_record
+from core.audit import Actor
 from core.ids import time17
 from core.queues import task_send
 from core.times import local
 from demo.products import PRODUCT_IDS
 from payments.gateways.base import PaymentResult, RefundResult
-from payments.models import Difference, Payment, PaymentLog, Refund
+from payments.models import Difference, Payment, Refund
 from payments.services.confirm import payment_confirm
 from payments.services.refund import refund_record
 from sandbox.models import Refund as TheirRefund
 from sandbox.models import RefundState, Trade, TradeState
 from sandbox.pay.trades import PAYER
-from shop.models import Order, OrderLog
+from shop.models import Order
 from shop.order_states import Event
 from shop.services import order_refund as refunds
 from shop.services.order_close import order_close, order_try_close
@@ -58,15 +56,9 @@ STORIES = [
 ]  # fmt: skip
 
 
-def orders_seed(*, now: datetime) -> str:
-    """Make the demo orders, unless there is any order."""
-    return "已有订单，保持不变" if Order.objects.exists() else orders_reset(now=now)
-
-
 @transaction.atomic
 def orders_reset(*, now: datetime) -> str:
     """Put the demo orders back as they were, with their payments and refunds."""
-    LogEntry.objects.filter(cid=MARK, content_type__app_label__in=["shop", "payments"]).delete()
     for table in (Difference, Trade, Payment):
         _delete(table._default_manager.filter(out_trade_no__regex=NUMBER))
     _delete(Order.objects.filter(order_id__regex=NUMBER))
@@ -79,7 +71,6 @@ def orders_reset(*, now: datetime) -> str:
         for step in steps.split():
             services[step](order_id=order.order_id, now=at)
             at += pause
-    _record_staff_actions(users[STAFF].pk)
     task_send("payments.reconcile_bills")
     return f"写入订单 {len(STORIES)} 张"
 
@@ -168,11 +159,3 @@ def _answer_refund(number: int, state: RefundState, *, order_id: str, now: datet
         accepted_at=ours.created_at, refunded_at=settled_at,
     )  # fmt: skip
     refund_record(result=result, now=now, source="微信通知")
-
-
-def _record_staff_actions(staff_pk: int) -> None:
-    """Record what staff did, as ``backoffice.audit`` does when they do it."""
-    for entry in OrderLog.objects.filter(actor=STAFF, order__order_id__regex=NUMBER).select_related("order"):
-        action_record(*order_action(entry), actor_pk=staff_pk, cid=MARK, timestamp=entry.at)
-    for step in PaymentLog.objects.filter(actor=STAFF, payment__out_trade_no__regex=NUMBER).exclude(refund=None):
-        action_record(*money_action(step), actor_pk=staff_pk, cid=MARK, timestamp=step.at)

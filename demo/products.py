@@ -4,28 +4,20 @@ They are known by their numbers, which ``/docs/`` uses and clients have in their
 so these times always give the same numbers.
 """
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from core.errors import NothingChanged
 from core.ids import time17
 from core.times import SHANGHAI
 from shop.models import Category, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
-from shop.services.catalogue import (
-    category_create,
-    category_remove,
-    product_create,
-    product_update,
-    vip_category_create,
-)
-from uploads.services import image_store
+from shop.services.catalogue import category_remove
+from uploads.services import image_adopt, image_store
 
 ACTOR = "lbw"
 PICTURES = Path(__file__).parent / "pictures"  # by the number of the product
@@ -64,20 +56,12 @@ TIMES = [FIRST_PRODUCT_AT + number * PAUSE for number in range(len(PRODUCTS))]
 PRODUCT_IDS = [time17(at) for at in TIMES]
 
 
-def products_seed(*, now: datetime) -> str:
-    """Create the demo products that are missing. Those that have been changed or taken off sale stay as they are."""
-    number = sum(_create(product, at, now) for product, at in zip(PRODUCTS, TIMES, strict=True))
-    return f"新增演示商品 {number} 件" if number else "演示商品已就绪"
-
-
 def products_reset(*, now: datetime) -> str:
     """Put the demo products and their categories back as they were, also those that were taken off sale."""
-    for name in CATEGORY_IDS:
-        _reset_category(name, now)
-    products_seed(now=now)
-    for product, product_id in zip(PRODUCTS, PRODUCT_IDS, strict=True):
-        _reset_product(product, product_id, now)
-    return f"恢复商品 {len(PRODUCTS)} 件"
+    categories = {name: _category(name, now) for name in CATEGORY_IDS}
+    for product, at in zip(PRODUCTS, TIMES, strict=True):
+        _product(product, at, categories[product.category], now)
+    return f"写入商品 {len(PRODUCTS)} 件"
 
 
 def shop_clear(*, now: datetime) -> str:
@@ -90,57 +74,27 @@ def shop_clear(*, now: datetime) -> str:
 
 
 def _category(name: str, now: datetime) -> Category:
-    """Find a category by its number, else by its name; create it if it is missing."""
-    if category := Category.objects.filter(category_id=CATEGORY_IDS[name]).first():
-        return category
-    if name == VIP_CATEGORY:
-        return vip_category_create(actor=ACTOR, now=now)
-    category = Category.objects.filter(name=name, removed_at=None).first()
-    return category or category_create(name=name, actor=ACTOR, now=CATEGORY_TIMES[name])
-
-
-def _reset_category(name: str, now: datetime) -> None:
-    category = _category(name, now)
     # Another category may have the name by now; that one is not ours to change.
-    existing = set(Category.objects.filter(removed_at=None).exclude(pk=category.pk).values_list("name", flat=True))
-    names = (f"{name}（演示{number}）" for number in count(1))
-    free = name if name not in existing else next(other for other in names if other not in existing)
-    Category.objects.filter(pk=category.pk).update(category_id=CATEGORY_IDS[name], name=free, removed_at=None)
+    others = Category.objects.filter(removed_at=None).exclude(category_id=CATEGORY_IDS[name])
+    taken = set(others.values_list("name", flat=True))
+    names = (name if number == 0 else f"{name}（演示{number}）" for number in count())
+    columns = {"name": next(free for free in names if free not in taken), "removed_at": None}
+    first = {"creator": ACTOR, "created_at": CATEGORY_TIMES.get(name, now)}
+    category, _ = Category.objects.update_or_create(
+        category_id=CATEGORY_IDS[name], defaults=columns, create_defaults=columns | first
+    )
+    return category
 
 
-def _find(product: DemoProduct, product_id: str) -> Product | None:
-    same_name = Product.objects.filter(name=product.name, creator=ACTOR)
-    return Product.objects.filter(product_id=product_id).first() or same_name.order_by("pk").first()
-
-
-def _create(product: DemoProduct, at: datetime, now: datetime) -> bool:
-    if _find(product, time17(at)):
-        return False
-    category = _category(product.category, now)
-    Category.objects.filter(pk=category.pk).update(removed_at=None)
-    fields = _fields(product) | {"category_id": category.category_id, "image_url": _picture_url(time17(at), now)}
-    product_create(**fields, actor=ACTOR, now=at)
-    return True
-
-
-def _reset_product(product: DemoProduct, product_id: str, now: datetime) -> None:
-    row = _find(product, product_id)
-    assert row
-    Product.objects.filter(pk=row.pk).update(product_id=product_id, removed_at=None)
-    changes = _fields(product) | {"category_id": CATEGORY_IDS[product.category]}
-    if row.updated_at is not None:  # the picture may have been changed as well
-        changes["image_url"] = _picture_url(product_id, now)
-    with suppress(NothingChanged):
-        product_update(product_id=product_id, actor=ACTOR, now=now, **changes)
-    Product.objects.filter(pk=row.pk).update(updator="", updated_at=None)
-
-
-def _fields(product: DemoProduct) -> dict[str, Any]:
-    names = ("name", "stock", "description", "vip_level")
-    return {name: getattr(product, name) for name in names} | {"price": Decimal(product.price), "vip_days": 30}
-
-
-def _picture_url(product_id: str, now: datetime) -> str:
-    name = f"{product_id}.png"
-    file = SimpleUploadedFile(name, (PICTURES / name).read_bytes(), "image/png")
-    return image_store(file=file, user_pk=None, now=now).url_path
+def _product(product: DemoProduct, at: datetime, category: Category, now: datetime) -> None:
+    product_id = time17(at)
+    columns = product._asdict() | {"category": category, "price": Decimal(product.price), "vip_days": 30}
+    columns |= {"removed_at": None, "updator": "", "updated_at": None}
+    row = Product.objects.filter(product_id=product_id).first()
+    if row is None or row.updated_at:  # the picture may have been changed as well
+        file = SimpleUploadedFile("picture.png", (PICTURES / f"{product_id}.png").read_bytes(), "image/png")
+        columns["image_url"] = image_store(file=file, user_pk=None, now=now).url_path
+    row, _ = Product.objects.update_or_create(
+        product_id=product_id, defaults=columns, create_defaults=columns | {"creator": ACTOR, "created_at": at}
+    )
+    image_adopt(url=row.image_url, owner=f"shop.Product:{row.pk}:{row.image_url.rpartition('/')[2]}")

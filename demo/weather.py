@@ -4,15 +4,10 @@ from datetime import datetime, timedelta
 
 from sandbox.weather.provider import UnknownCity, city_named, report
 from weather.gateway import report_read
-from weather.models import SLOT_HOURS, WeatherRecord, slot_start
+from weather.models import SLOT_HOURS, slot_start
 from weather.services import account_get, record_store
 
 REPORTS = 6
-
-
-def weather_seed(*, now: datetime) -> str:
-    """Store the reports, unless there is any."""
-    return "已有天气记录，保持不变" if WeatherRecord.objects.exists() else weather_reset(now=now)
 
 
 def weather_reset(*, now: datetime) -> str:

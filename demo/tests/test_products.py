@@ -3,9 +3,9 @@ import pytest
 from core import times
 from demo.accounts import accounts_reset
 from demo.data import demo_reset, demo_seed
-from demo.products import CATEGORY_IDS, PRODUCT_IDS, PRODUCTS, products_reset, products_seed
+from demo.products import CATEGORY_IDS, PRODUCT_IDS, products_reset
 from shop.models import Category, Product
-from shop.services.catalogue import catalogue_clear, product_remove
+from shop.services.catalogue import catalogue_clear
 from shop.tests.factories import make_category, make_product
 from tests.kit import encoded, posted
 from uploads.models import ImageUse
@@ -19,40 +19,24 @@ def catalogue():
     return list(Product.objects.filter(removed_at=None).order_by("product_id").values_list(*columns))
 
 
-def test_makes_the_seeds_categories_and_products_with_pictures_once(yuangong):
-    assert products_seed(now=times.now()) == "新增演示商品 8 件"
-    assert products_seed(now=times.now()) == "演示商品已就绪"
+def test_makes_the_seeds_categories_and_products_with_pictures(yuangong):
+    products_reset(now=times.now())
 
     assert dict(Category.objects.values_list("name", "category_id")) == CATEGORY_IDS
     rows = yuangong.get("/product/get_product").json()["data"]
     assert {row["product_id"] for row in rows} == set(PRODUCT_IDS)
     assert all("/media/" in row["imageUrl"] for row in rows)
-    product_remove(product_id=PRODUCT_IDS[0], now=times.now())
-    products_seed(now=times.now())
-    assert Product.objects.filter(removed_at=None).count() == len(PRODUCTS) - 1  # what staff removed stays removed
 
 
-def rename_remove_and_move():
+def test_a_reset_finds_what_was_renamed_removed_and_moved_and_makes_no_doubles():
+    products_reset(now=times.now())
+    before = catalogue()
+    changed, other = Product.objects.order_by("pk")[:2]
+    Product.objects.filter(pk=changed.pk).update(image_url="http://x.example/a.png", updated_at=times.now())
     for row in [*Product.objects.all(), *Category.objects.all()]:
         row.name, row.removed_at = f"改名{row.pk}", times.now()
         row.save()
     Product.objects.update(category=make_category("别的"))
-
-
-def number_as_the_first_release():
-    for row in [*Product.objects.all(), *Category.objects.exclude(name="vip充值")]:
-        name = "product_id" if isinstance(row, Product) else "category_id"
-        setattr(row, name, f"202501010000{row.pk:05d}"[-17:])
-        row.save()
-
-
-@pytest.mark.parametrize("change", [rename_remove_and_move, number_as_the_first_release])
-def test_a_reset_finds_them_by_number_and_makes_no_doubles(change):
-    products_seed(now=times.now())
-    before = catalogue()
-    changed, other = Product.objects.order_by("pk")[:2]
-    Product.objects.filter(pk=changed.pk).update(image_url="http://x.example/a.png", updated_at=times.now())
-    change()
 
     products_reset(now=times.now())
 
@@ -65,7 +49,7 @@ def test_a_reset_finds_them_by_number_and_makes_no_doubles(change):
 
 
 def test_a_name_that_another_category_has_by_now_stays_there():
-    products_seed(now=times.now())
+    products_reset(now=times.now())
     Category.objects.filter(name="车辆").update(name="汽车", removed_at=times.now())
     other = make_category("车辆")
 

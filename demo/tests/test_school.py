@@ -9,14 +9,14 @@ from accounts.services.seed import accounts_seed
 from attendance.models import Record
 from core import times
 from core.times import local
-from demo.attendance import attendance_seed
-from demo.school import school_reset, school_seed
-from demo.students import LEAVERS, students_reset, students_seed
+from demo.attendance import attendance_reset
+from demo.school import school_reset
+from demo.students import LEAVERS, students_reset
 from dormitory.models import Room, RoomGender, Stay
 from dormitory.services import check_in, room_add
 from permissions.scope import Scope
 from students.figures import leavers
-from students.models import SchoolClass, Student, StudentEvent, StudentState, TransferRun
+from students.models import SchoolClass, Student, StudentEvent, StudentState
 
 pytestmark = pytest.mark.django_db
 
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.django_db
 def school(roles, settings, tmp_path):
     settings.STATE_DIR, settings.ROOT_PASSWORD = tmp_path, "a-root-password"
     accounts_seed()
-    students_seed(now=times.now())
-    school_seed(now=times.now())
+    students_reset(now=times.now())
+    school_reset(now=times.now())
 
 
 def counts():
-    models = [Room, Stay, StudentEvent, TransferRun]
+    models = [Room, Stay, StudentEvent]
     return [*(model.objects.count() for model in models), Student.objects.exclude(state=StudentState.STUDYING).count()]
 
 
@@ -42,7 +42,7 @@ def test_has_leavers_teachers_and_students_in_beds_and_who_has_left_is_on_no_lis
     assert SchoolClass.objects.exclude(head_teacher=None).count() == 6
     assert Stay.objects.filter(ends_at=None).count() == 26 and Stay.objects.exclude(ends_at=None).count() == 3
 
-    attendance_seed(now=times.now())
+    attendance_reset(now=times.now())
 
     records = Record.objects.exclude(student__state=StudentState.STUDYING).select_related("session", "student")
     assert records.exists() and all(record.session.date < record.student.state_on for record in records)
@@ -62,9 +62,8 @@ def test_a_reset_puts_it_back_and_leaves_what_people_made():
     students_reset(now=now)
     school_reset(now=now)
 
-    own = [1, 1, 0, 0, 0]
+    own = [1, 1, 0, 0]
     assert counts() == [number + more for number, more in zip(before, own, strict=True)]
     assert SchoolClass.objects.filter(head_teacher=None).count() == 0
-    assert school_seed(now=now) == "已有班主任或宿舍，保持不变"
     trainee = Student.objects.get(account__username="yuangong")
     assert (trainee.class_name, trainee.state) == ("H51901", StudentState.STUDYING)  # the class of the course
