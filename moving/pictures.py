@@ -3,33 +3,30 @@
 Which records are left is asked from the tables themselves, so the step may be stopped, repeated, or done later.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, transaction
-from django.db.models import Model
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import Model, QuerySet
 
 from accounts.models import User
+from moving.dump import Dump
 from moving.models import OldPicture
-from moving.values import known, old_picture
+from moving.report import Report
 from shop.models import Category, OrderLine, Product
 from students.models import ArchivedStudent, Student
 from uploads.errors import ImageRefused
-from uploads.formats import MAX_BYTES
 from uploads.models import Upload
 from uploads.services import image_adopt, image_store
 
-BATCH = 200
 DECODER_WAIT_S = 600  # no request waits meanwhile
-AT_ONCE = 2  # as many as decode at once (``uploads.decoder``)
-# As in ``values.old_picture``, which looks again.
-_PATTERN = r"^((https?:)?//[^/]+)?/(avatar|imgs|productPic)/."
+# The old hosts are retired, so that an absolute address means the same file as a path. PostgreSQL reads it as well.
+OLD_ADDRESS = r"^((https?:)?//[^/]+)?/(avatar|imgs|productPic)/."
 
 
 class Place(NamedTuple):
@@ -38,6 +35,10 @@ class Place(NamedTuple):
     model: type[Model]
     field: str
     owner: Callable[[Any, str], str]
+
+    def rows(self) -> QuerySet[Any]:
+        """Return the records that still refer to a picture of the old server."""
+        return self.model._default_manager.filter(**{f"{self.field}__iregex": OLD_ADDRESS})
 
 
 PLACES = (
@@ -51,106 +52,66 @@ PLACES = (
 )
 
 
-@dataclass
-class Figures:
-    """What one run has done with pictures, each counted once, and with the addresses of the records that show them."""
-
-    stored: int = 0
-    rewritten: int = 0  # addresses
-    refused: dict[str, str] = field(default_factory=dict)  # the reason of each, by its old path
-    missing: set[str] = field(default_factory=set)  # old paths without a file
-
-
-def picture_exists(folder: Path, path: str) -> bool:
-    return _file(folder, path) is not None
+def old_path(address: str) -> str:
+    """Return the path of a picture on the old server; "" if the address is no picture of that server."""
+    is_old = re.match(OLD_ADDRESS, address, re.IGNORECASE | re.DOTALL)
+    return unquote(urlsplit(address).path) if is_old else ""
 
 
 def addresses_left() -> int:
-    """Return how many records still refer to a picture of the old server."""
-    return sum(_old_rows(place).count() for place in PLACES)
+    return sum(place.rows().count() for place in PLACES)
 
 
-def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, int], None], figures: Figures) -> None:
-    """Store the pictures of ``folder``, change the addresses in every record, and count in ``figures``.
+class Pictures:
+    """The pictures in a folder. Many records may show one of them; it is tried once."""
 
-    :raises DecodersBusy, StoreFull, ServiceUnavailable: what is done stays; run it again.
-    """
-    number = 0
-    for place in PLACES:
-        for rows in _batches(place):
-            url_paths = _new_addresses({old_picture(getattr(row, place.field)) for row in rows}, folder, now, figures)
-            with transaction.atomic():
-                for row in rows:
-                    _rewrite(place, row, url_paths, figures)
-            number += len(rows)
-            tell("图片", number)
+    def __init__(self, folder: Path, dump: Dump, report: Report) -> None:
+        self.folder, self.dump, self.report = folder.resolve(), dump, report
+        self.addresses: dict[str, str] = {}  # ours, by the old path; "" if there is none
 
+    def bring(self, tell: Callable[[str, int], None]) -> None:
+        """Store them and change the addresses in every record; a check only looks whether their files are there.
 
-def _batches(place: Place) -> Iterator[list[Any]]:
-    last = 0
-    while rows := list(_old_rows(place).filter(pk__gt=last).order_by("pk")[:BATCH]):
-        yield rows
-        last = rows[-1].pk
+        :raises DecodersBusy, StoreFull, ServiceUnavailable: what is done stays; run it again.
+        """
+        for place in PLACES:
+            for number, row in enumerate(list(place.rows()), 1):
+                self._rewrite(place, row)
+                tell("图片", number)
 
+    def _rewrite(self, place: Place, row: Any) -> None:
+        address = getattr(row, place.field)
+        path = old_path(address)
+        if path not in self.addresses:
+            self.addresses[path] = self._address(path)
+        if not (new := self.addresses[path]):
+            return  # a later run may bring a folder that has it
+        with transaction.atomic():
+            # Only if staff have chosen no other picture meanwhile.
+            if place.rows().filter(pk=row.pk, **{place.field: address}).update(**{place.field: new}):
+                image_adopt(url=new, owner=place.owner(row, new.rpartition("/")[2]))
+                self.report.pictures["改写地址"] += 1
 
-def _old_rows(place: Place) -> Any:
-    return place.model._default_manager.filter(**{f"{place.field}__iregex": _PATTERN})
-
-
-def _rewrite(place: Place, row: Any, url_paths: dict[str, str], figures: Figures) -> None:
-    address = getattr(row, place.field)
-    url_path = url_paths.get(old_picture(address))
-    if not url_path:
-        return  # a later run may bring a folder that has it
-    # Only if staff have chosen no other picture meanwhile.
-    if place.model._default_manager.filter(pk=row.pk, **{place.field: address}).update(**{place.field: url_path}):
-        image_adopt(url=url_path, owner=place.owner(row, url_path.rpartition("/")[2]))
-        figures.rewritten += 1
-
-
-def _new_addresses(paths: set[str], folder: Path, now: datetime, figures: Figures) -> dict[str, str]:
-    """Return the new addresses of these pictures, and store those that are not stored yet."""
-    here = dict(OldPicture.objects.filter(path__in=paths).exclude(url_path="").values_list("path", "url_path"))
-    names = [url_path.removeprefix(settings.MEDIA_URL) for url_path in here.values()]
-    # The sweep may have removed a picture whose records are gone.
-    alive = known(Upload.objects.filter(name__in=names, removed_at=None), "name")
-    addresses = {path: url for path, url in here.items() if url.removeprefix(settings.MEDIA_URL) in alive}
-    untried = sorted(paths - addresses.keys() - figures.refused.keys())  # many records may show a picture: try it once
-    files = {path: file for path in untried if (file := _file(folder, path))}
-    figures.missing |= {*untried} - files.keys()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for picture in pool.map(lambda path: _take(path, files[path], now), files):
-            outcome = {"url_path": picture.url_path, "refusal": picture.refusal}
-            OldPicture.objects.update_or_create(path=picture.path, defaults=outcome)
-            if picture.url_path:
-                addresses[picture.path] = picture.url_path
-                figures.stored += 1
-            else:
-                figures.refused[picture.path] = picture.refusal
-    return addresses
-
-
-def _take(path: str, file: Path, now: datetime) -> OldPicture:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            return OldPicture(path=path, refusal=f"超过 {MAX_BYTES // 1024**2} MB")
-        upload = SimpleUploadedFile("picture", file.read_bytes())
-        picture = image_store(file=upload, user_pk=None, wait_s=DECODER_WAIT_S, now=now)
-        return OldPicture(path=path, url_path=picture.url_path)
-    except ImageRefused as refusal:
-        return OldPicture(path=path, refusal=refusal.msg[:200])
-    except OSError as error:
-        return OldPicture(path=path, refusal=f"无法读取：{error.strerror}"[:200])
-    finally:
-        connection.close()  # this thread's
-
-
-def _file(folder: Path, path: str) -> Path | None:
-    """Return the file of an old path, or None if it is missing or outside ``folder``."""
-    if "\0" in path:
-        return None
-    try:
-        file = (folder / path.lstrip("/")).resolve()
-        return file if file.is_relative_to(folder.resolve()) and file.is_file() else None
-    except (OSError, ValueError):
-        return None
+    def _address(self, path: str) -> str:
+        """Return the address of a picture here, after storing it if need be; "" if that cannot be."""
+        known = OldPicture.objects.filter(path=path).exclude(url_path="").first()
+        # The sweep may have removed a picture whose records are gone.
+        name = known.url_path.removeprefix(settings.MEDIA_URL) if known else ""
+        if known and Upload.objects.filter(name=name, removed_at=None).exists():
+            return known.url_path
+        try:
+            file = (self.folder / path.lstrip("/")).resolve()
+            if not file.is_relative_to(self.folder) or not file.is_file():
+                self.report.picture("缺少", path, "图片不在图片目录中")
+                return ""
+            if self.dump.is_check:
+                return ""
+            with file.open("rb") as raw:
+                upload = UploadedFile(raw, name=file.name, size=file.stat().st_size)
+                url = image_store(file=upload, user_pk=None, wait_s=DECODER_WAIT_S, now=self.dump.now).url_path
+        except (ImageRefused, OSError, ValueError) as error:  # ValueError: a path with a NUL
+            self.report.picture("拒绝", path, error.msg if isinstance(error, ImageRefused) else str(error))
+            return ""
+        OldPicture.objects.update_or_create(path=path, defaults={"url_path": url, "refusal": ""})
+        self.report.pictures["收下"] += 1
+        return url

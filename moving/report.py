@@ -4,20 +4,18 @@ import csv
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
 from core.sheets.write import escaped
-from moving.dump import Document
-from moving.pictures import Figures
-from moving.values import Fix
+from moving.document import Document
+from moving.dump import CUT, ImportRefused
 
 PROBLEMS = "problems.csv"
 # Of users. A piece of a document that cannot be read ("text") may hold the password as well.
 SECRETS = {"password", "text"}
 MAX_CONTENT = 2_000  # characters of a document: one field may hold a whole picture
-_HEAD = ("集合", "文档", "结果", "原因", "内容")
 
 
 class Outcome(StrEnum):
@@ -26,81 +24,65 @@ class Outcome(StrEnum):
     REFUSED = "拒绝"
 
 
-class ImportReport:
+class Report:
     """Count outcomes, and write the problems into a file of ``folder``, at once, so that it survives a killed import.
 
     It holds personal data, so only its owner may read it.
+
+    :raises ImportRefused: the folder exists, or cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise ImportRefused(f"无法建立 {folder}：{error.strerror}") from None
         self.path = folder / PROBLEMS
-        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
-        self._labels: dict[str, str] = {}
-        self._reasons: Counter[tuple[str, str, str]] = Counter()
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
         # Excel knows UTF-8 by the mark at the beginning of the file.
-        self._file = os.fdopen(handle, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")
-        self._rows = csv.writer(self._file)
-        self._rows.writerow(_HEAD)
-        self.pictures: Figures | None = None  # of a run that brings them
+        self.file = os.fdopen(handle, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")
+        self._rows = csv.writer(self.file)
+        self._rows.writerow(["集合", "文档", "结果", "原因", "内容"])
+        self.pictures: Counter[str] = Counter()  # by what became of them
         self.cuts: list[str] = []  # where a file ends before its end
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by collection
+        self._reasons: Counter[tuple[str, str, str]] = Counter()
 
-    def collection(self, name: str, label: str) -> None:
-        self._labels[name] = label
-
-    def add(
-        self, name: str, outcome: Outcome, document: Document, *, fixes: Sequence[Fix] = (), reason: str = ""
-    ) -> None:
-        self.counts[name][outcome] += 1
-        if document.is_cut:
+    def add(self, collection: str, outcome: Outcome, document: Document) -> None:
+        """Count a document; write it down if it was refused, or came with corrections."""
+        counts = self._counts[collection]
+        counts[outcome] += 1
+        if document.fault == CUT:
             self.cuts.append(document.place)
-        reasons = [(reason, "")] if reason else fixes
+        reasons = {document.fault: ""} if outcome is Outcome.REFUSED else document.fixes
         if outcome is Outcome.HERE or not reasons:
             return
-        word = "拒绝" if reason else "修补"
-        self.counts[name]["fixed"] += not reason
-        self._reasons.update({(name, word, what) for what, _ in reasons})
-        fields = {key: value for key, value in document.fields.items() if name != "users" or key not in SECRETS}
+        result = "拒绝" if document.fault else "修补"
+        counts["修补"] += not document.fault
+        self._reasons.update((collection, result, what) for what in reasons)
+        sentence = "；".join(f"{what}（{detail}）" if detail else what for what, detail in reasons.items())
+        fields = {key: value for key, value in document.fields.items() if collection != "users" or key not in SECRETS}
         content = json.dumps(fields, ensure_ascii=False, default=str)
-        self._write(name, document.place, word, "；".join(_sentence(*one) for one in reasons), content)
+        self._write(collection, document.place, result, sentence, content)
+
+    def picture(self, result: str, path: str, reason: str) -> None:
+        """Count a picture that did not come, and write it down."""
+        self.pictures[result] += 1
+        self._write("图片", path, result, reason)
 
     def _write(self, *cells: str) -> None:
         self._rows.writerow([escaped(cell[:MAX_CONTENT]) for cell in cells])
 
-    def close(self) -> None:
-        self._file.close()
-
-    def end(self) -> str:
-        """Write down the pictures that did not come, and return what the command prints."""
-        pictures = self.pictures or Figures()
-        for path, reason in pictures.refused.items():
-            self._write("图片", path, "拒绝", reason, "")
-        for path in sorted(pictures.missing):
-            self._write("图片", path, "缺少", "图片不在图片目录中", "")
-        self._file.flush()
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        for place in self.cuts:
-            yield f"文件不完整：读到 {place} 为止，后面的都没有带入。请重新导出这个文件，再运行一次"
-        for name, label in self._labels.items():
-            counts = self.counts[name]
+    def lines(self) -> Iterator[str]:
+        """Yield what the command prints at the end."""
+        for name, counts in self._counts.items():
             total = sum(counts[outcome] for outcome in Outcome)
-            yield (
-                f"{label} {name}：{total:,} 个文档，带入 {counts[Outcome.CAME]:,}（其中修补 {counts['fixed']:,}），"
-                f"已有 {counts[Outcome.HERE]:,}，拒绝 {counts[Outcome.REFUSED]:,}"
-            )
-            for (collection, word, what), number in self._reasons.most_common():
+            parts = [f"带入 {counts[Outcome.CAME]:,}（其中修补 {counts['修补']:,}）"]
+            parts += [f"{outcome} {counts[outcome]:,}" for outcome in (Outcome.HERE, Outcome.REFUSED)]
+            yield f"{name}：{total:,} 个文档，{'，'.join(parts)}"
+            for (collection, result, what), number in self._reasons.most_common():
                 if collection == name:
-                    yield f"    {word} {number:,} 个：{what}"
-        if pictures := self.pictures:
-            yield (
-                f"图片：收下 {pictures.stored:,} 张，拒绝 {len(pictures.refused):,} 张，"
-                f"缺少 {len(pictures.missing):,} 张，改写地址 {pictures.rewritten:,} 个"
-            )
+                    yield f"    {result} {number:,} 个：{what}"
+        if self.pictures:
+            yield "图片：" + "，".join(f"{result} {number:,}" for result, number in sorted(self.pictures.items()))
         yield f"被拒绝和修补的每个文档及原因：{self.path}"
-
-
-def _sentence(what: str, detail: str) -> str:
-    return f"{what}（{detail}）" if detail else what

@@ -7,9 +7,14 @@ import bson
 import pytest
 from bson import ObjectId
 
-from moving.dump import ImportRefused, documents, files_find
+from core import times
+from moving.dump import Dump, ImportRefused
 
 ID = ObjectId("5cd3c534e1e75b0ea034cf83")
+
+
+def documents(path):
+    return Dump({"students": path}, times.now(), is_check=True).documents("students")
 
 
 def names(path):
@@ -90,10 +95,10 @@ def test_finds_files_in_the_folder_of_a_database_and_passes_over_clutter(tmp_pat
     for name in ("students.bson", "students.metadata.json", "system.views.bson", "notes.txt", "classes.json"):
         (folder / name).touch()
 
-    files, others = files_find(tmp_path, ["students", "users"])
+    def find():
+        return Dump.find(tmp_path, ["students", "users"], now=times.now(), is_check=True).files
 
-    assert files == {"students": folder / "students.bson"}
-    assert [path.name for path in others] == ["classes.json", "notes.txt"]
+    assert find() == {"students": folder / "students.bson"}
     (folder / "students.json").touch()
     with pytest.raises(ImportRefused, match="students 有两个文件"):
-        files_find(tmp_path, ["students"])
+        find()

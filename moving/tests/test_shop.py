@@ -92,7 +92,7 @@ def test_a_cart_waits_for_its_owner(move):
     buyer = ApiClient(token_issue(User.objects.get(username="li")))
     [row] = buyer.get("/cart/get_cart").json()["data"]
     assert (row["quantity"], row["isChecked"], row["create_time"]) == (2, True, "2021-08-27,16:55:10")
-    assert move.reasons() == ["与前面的文档重复：同一用户的同一商品", "用户不存在", "商品不存在，或已下架"]
+    assert move.reasons() == ["与前面的文档重复：user_id、product_id 相同", "用户不存在", "商品不存在，或已下架"]
     assert buyer.post("/pay/pre_order", {}).json()["state"] is True
 
 
@@ -190,7 +190,7 @@ def test_orders_without_an_amount_or_a_number_are_refused_with_their_rows(move):
     move({"order_masters": orders, "order_details": [one(DETAIL)]})
 
     assert not Order.objects.exists()
-    assert sorted(move.reasons()) == sorted(["没有这个订单", *(reason for _, reason in NO_ORDERS)])
+    assert sorted(move.reasons()) == sorted(["没有这个订单，或订单没有带入", *(reason for _, reason in NO_ORDERS)])
 
 
 def test_an_order_that_comes_twice_comes_once_and_so_do_its_rows(move):

@@ -1,5 +1,4 @@
-import time
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core import times
 from core.errors import DomainError
 from core.times import local
-from moving.dump import ImportRefused
-from moving.pictures import Figures, addresses_left, pictures_bring
-from moving.report import ImportReport
-from moving.run import Import, alone
-from moving.translation import ImportRun
-
-TELL_EVERY_S = 2.0
+from moving.dump import Dump, ImportRefused
+from moving.pictures import Pictures, addresses_left
+from moving.report import Report
+from moving.run import COLLECTIONS, alone, dump_import, taken_back
 
 
 class Command(BaseCommand):
@@ -34,47 +30,33 @@ class Command(BaseCommand):
         parser.add_argument("--report", type=Path, metavar="FOLDER", help="a new folder for the report's file")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = times.now()
-        if options["pictures"] and not options["pictures"].is_dir():
-            raise CommandError(f"{options['pictures']} 不是文件夹")
-        folder = options["report"] or Path(settings.STATE_DIR) / "moving" / f"{local(now):%Y%m%d-%H%M%S}"
-        run = ImportRun(is_check=options["check"], now=now, pictures=options["pictures"])
-        self._told_at = 0.0
+        now, pictures, is_check = times.now(), options["pictures"], options["check"]
+        if pictures and not pictures.is_dir():
+            raise CommandError(f"{pictures} 不是文件夹")
         try:
-            with nullcontext() if run.is_check else alone():
-                cuts = self._go(folder, options["folder"], run)
+            dump = Dump.find(options["folder"], COLLECTIONS, now=now, is_check=is_check)
+            with taken_back() if is_check else alone():
+                report = Report(options["report"] or settings.STATE_DIR / "moving" / f"{local(now):%Y%m%d-%H%M%S}")
+                with closing(report.file):
+                    try:
+                        dump_import(dump, report, self._tell)
+                        if pictures:
+                            Pictures(pictures, dump, report).bring(self._tell)
+                    finally:  # also of a run that stopped
+                        self.stdout.write("\n".join(report.lines()))
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         except KeyboardInterrupt:
             raise CommandError("已停止。再运行一次就接着做") from None
         except DomainError as refusal:  # the decoder or the store of pictures
             raise CommandError(f"{refusal.msg}。再运行一次就接着做") from None
-        if cuts:
-            raise CommandError(f"有 {len(cuts)} 个文件不完整，见上面")
-
-    def _go(self, report_folder: Path, folder: Path, run: ImportRun) -> list[str]:
-        """Import and report; return where files end before their end."""
-        try:
-            report = ImportReport(report_folder)
-        except OSError as error:
-            raise ImportRefused(f"无法建立 {report_folder}：{error.strerror}") from None
-        with closing(report):
-            others = Import(run, report, self._tell).folder(folder)
-            try:
-                if run.pictures and not run.is_check:
-                    report.pictures = Figures()
-                    pictures_bring(run.pictures, run.now, self._tell, report.pictures)
-            finally:  # also of a run that stopped among the pictures
-                self.stdout.write(report.end())
-            for path in others:
-                self.stdout.write(f"没有读取：{path}")
-        if run.is_check:
+        if is_check:
             self.stdout.write("这是检查，没有写入任何数据。")
         elif number := addresses_left():
             self.stdout.write(f"还有 {number:,} 个地址指向旧服务器的图片：找到文件后加上 --pictures 再运行一次即可。")
-        return report.cuts
+        if report.cuts:
+            places = "、".join(report.cuts)
+            raise CommandError(f"文件不完整：读到 {places} 为止，后面的没有带入。请重新导出，再运行一次")
 
-    def _tell(self, label: str, number: int) -> None:
-        if time.monotonic() - self._told_at >= TELL_EVERY_S:
-            self.stderr.write(f"{label} {number:,}")
-            self._told_at = time.monotonic()
+    def _tell(self, what: str, number: int) -> None:
+        self.stderr.write(f"{what} {number:,}", ending="\r")
