@@ -33,7 +33,9 @@ up: $(VENV)/ready-local  ## start everything; Ctrl-C stops everything
 	@exec env UP_ENDS_WITH_PARENT=1 $(PY) manage.py up
 
 class: $(VENV)/ready-local  ## the same for a class: other machines in the network can open it
-	@address=$$($(PY) -m devstack.address) || exit 1; \
+	@! grep -qis microsoft /proc/version || { echo "Error: a class reaches only Windows, not WSL: docs/starting.md has the lines." >&2; exit 1; }
+	@address=$$($(PY) -c 'from core.bootstrap import own_address; print(own_address())' 2>/dev/null) || { \
+		echo "Error: This machine has no network. Name its address yourself: BIND=0.0.0.0 PUBLIC_BASE_URL=http://ADDRESS:$${PORT:-8000} make up" >&2; exit 1; }; \
 	exec env BIND=0.0.0.0 PUBLIC_BASE_URL="http://$$address:$${PORT:-8000}" UP_ENDS_WITH_PARENT=1 $(PY) manage.py up
 
 install: $(VENV)/ready  ## virtual environment and what production needs
