@@ -14,10 +14,9 @@ from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonsAdmin
 from permissions.models import Role
 from shop.models import Product
-from students.models import Student, TransferRun
-from students.tasks import transfer_work
+from students.models import Student
 from students.tests.factories import student
-from tests.kit import PageForm, at_once, encoded, logged_in, meet_at, posted, posted_of
+from tests.kit import PageForm, at_once, encoded, logged_in, meet_at, posted
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -223,19 +222,6 @@ class TestPictures:
         assert li.city == "北京" and li.headimgurl.rpartition("/media/")[2] in set(
             Upload.objects.filter(idle_since=None).values_list("name", flat=True)
         )
-
-
-def test_a_form_of_what_is_gone_says_so_and_gives_back_what_was_typed(office, wang, li, sent_tasks):
-    mine = opened(office, li).data(city="北京", description="很长的话")
-    question = wang.get(reverse("admin:students_student_delete", args=[li.pk]))
-    wang.post("/admin/students/student/", posted_of(question))
-    transfer_work(TransferRun.objects.get().pk)
-
-    answer = office.post(page_of(li), mine)
-
-    text = text_of(answer)
-    assert answer.status_code == 404 and not Student.objects.exists()
-    assert "已被删除" in text and "wang" in text and "很长的话" in text and "北京" in text
 
 
 def test_a_crafted_selection_is_no_fault(office, stock):

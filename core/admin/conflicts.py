@@ -14,9 +14,8 @@ from django import forms
 from django.contrib import messages
 from django.core import signing
 from django.db import connection
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.db.models import Model
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
@@ -55,15 +54,6 @@ class TheirChange:
     @property
     def keep_name(self) -> str:
         return KEEP + self.name
-
-
-def _state_seen(token: str, row: list[str]) -> dict[str, Any] | None:
-    """Return what a page of this row was made from; None if the token is missing or that of another row's page."""
-    try:
-        state: dict[str, Any] = signing.loads(token, salt=_SALT)
-    except signing.BadSignature:
-        return None
-    return state if state["row"] == row else None
 
 
 class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has none at run time
@@ -120,9 +110,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
     def _merge(self) -> list[forms.Field]:
         """Decide about each field; return those that keep the row's value."""
-        # A page that knows nothing asks about every field that it would change.
-        state = _state_seen(self.data.get(self.add_prefix(SEEN), ""), self._row) or {"values": {}, "open": []}
-        fields_kept = []
+        state, fields_kept = self._state_seen(), []
         for name, field in self.fields.items():
             if field.disabled or isinstance(field.widget, forms.PasswordInput):  # a page holds no secret to compare
                 continue
@@ -145,6 +133,14 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         if self.their_changes:
             self._name_authors()  # now, before the audit trail records this save as the latest one
         return fields_kept
+
+    def _state_seen(self) -> dict[str, Any]:
+        """Return what the page was made from. One that says nothing asks about every field that it would change."""
+        try:
+            state: dict[str, Any] = signing.loads(self.data.get(self.add_prefix(SEEN), ""), salt=_SALT)
+        except signing.BadSignature:
+            state = {"row": None}
+        return state if state["row"] == self._row else {"values": {}, "open": []}
 
     def _merge_ticks(self, name: str, before: Texts, now: Texts, mine: Texts) -> Texts:
         """Apply the ticks that the sender added and removed to the row's present ones, and send these instead.
@@ -175,7 +171,9 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         """Fill in who made each of the colleagues' changes and when, as far as the audit trail knows."""
         # The model's field that a field of the form sets, where the names differ.
         names: dict[str, str] = getattr(self, "columns", {})
-        recent = list(_entries(type(self.instance), self.instance.pk)[:ENTRIES_LOOKED_AT])
+        # By `object_pk`, because an entry about ticks has no other key.
+        entries = LogEntry.objects.get_for_model(type(self.instance)).filter(object_pk=str(self.instance.pk))
+        recent = list(entries.select_related("actor").order_by("-timestamp", "-pk")[:ENTRIES_LOOKED_AT])
         for change in self.their_changes:
             column = names.get(change.name, change.name)
             if entry := next((entry for entry in recent if column in (entry.changes or {})), None):
@@ -280,37 +278,6 @@ class MergingAdmin(ModelAdmin):
             changes = "；".join(f"{change.label}（{change.by}）" for change in form.kept_changes)
             messages.info(request, f"你打开此页之后，同事修改了：{changes}。这些修改都保留了")
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        """Give back what was typed into the form of a row that is not there any more."""
-        if request.method != "POST":
-            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
-        entries = [
-            (str(field.verbose_name), text)
-            for field in opts.concrete_fields
-            if not field.is_relation and (text := request.POST.get(field.name))
-        ]
-        is_deleted = self._is_deleted(request, object_id)
-        entry = _entries(opts.model, object_id).first() if is_deleted else None
-        context = self.admin_site.each_context(request) | {
-            "opts": opts,
-            "title": "记录已被删除" if is_deleted else "没有这条记录",
-            "is_deleted": is_deleted,
-            "typed": entries,
-            "author": _actor(entry) if entry else "",
-            "at": format_office_time(entry.timestamp) if entry else "",
-        }
-        return render(request, "backoffice/gone.html", context, status=404)
-
-    def _is_deleted(self, request: HttpRequest, object_id: str) -> bool:
-        """Tell whether the row of a page that the user had open has been deleted since.
-
-        What the user never saw answers as if it never was, whether it is hidden from the user or deleted.
-        """
-        if _state_seen(request.POST.get(SEEN, ""), [self.opts.label, object_id]) is None:
-            return False
-        row = self.model._base_manager.filter(pk=object_id).first()
-        return row is None or self.is_gone(row)
-
 
 def lock_row(row: Model) -> None:
     """Lock the row until the transaction ends."""
@@ -324,8 +291,3 @@ def _actor(entry: LogEntry) -> str:
     request = present_request()
     is_own = request is not None and entry.actor_id == request.user.pk
     return "你自己（另一个页面）" if is_own else str(entry.actor.label)
-
-
-def _entries(model: type[Model], pk: Any) -> QuerySet[LogEntry]:
-    entries = LogEntry.objects.get_for_model(model).filter(object_pk=str(pk)[:255]).select_related("actor")
-    return entries.order_by("-timestamp", "-pk")
