@@ -15,7 +15,7 @@ from core.admin.base import OfficeAdmin, PasswordFirst
 from core.times import format_office_time
 from permissions.choices import calls_by_rows, calls_of, offered_rights, rights_by_records
 from permissions.forms import RoleForm
-from permissions.models import DEFAULT_ROLEID, ClientButton, DataScope, Role
+from permissions.models import DEFAULT_ROLEID, ClientButton, Role
 from permissions.seed import HOME, TEMPLATES
 from permissions.services.roles import copies_follow
 
@@ -101,14 +101,6 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         if obj is None or obj.origin is None:
             return self.fieldsets
         return [(None, {"fields": ["roleid", "name", "origin", "data_scope", ("created_at", "updated_at")]})]
-
-    def save_model(self, request: HttpRequest, obj: Role, form: Any, change: bool) -> None:
-        # Only the columns of changed fields are saved, and these two fields set others.
-        if "data_scope" in form.changed_data:
-            form.changed_data.extend(DataScope.ALL.columns)
-        if "other_rows" in form.changed_data:
-            form.changed_data.append("rows")
-        super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -101,6 +101,7 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
     )
 
     columns: ClassVar = {"other_rows": "rows"}
+    also_sets: ClassVar = {"data_scope": [*DataScope.ALL.columns], "other_rows": ["rows"]}
 
     class Meta:
         model = Role

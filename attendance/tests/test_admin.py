@@ -17,7 +17,7 @@ from permissions.scope import Scope
 from students.classes import class_get
 from students.models import SchoolClass
 from students.tests.factories import students
-from tests.kit import logged_in
+from tests.kit import PageForm, logged_in
 
 pytestmark = pytest.mark.django_db
 LIST, LEAVE = "/admin/attendance/session/", "/admin/attendance/leave/"
@@ -124,6 +124,20 @@ def test_leave_is_entered_ahead_by_number(office, session):
     assert number and "border" in number[0]  # without the style of the others it cannot be seen
     session()
     assert Record.objects.get().status == Status.ON_LEAVE
+
+
+def test_leave_that_was_entered_for_the_wrong_student_moves_with_its_number(office, session):
+    tan, li = students("谭鹏", "李雷")
+    today = times.local(timezone.now()).date()
+    office.post(f"{LEAVE}add/", {"sid": tan.sid, "begins_on": today, "ends_on": today})
+    page = f"{LEAVE}{Leave.objects.get().pk}/change/"
+
+    office.post(page, PageForm(office.get(page)).data(sid=li.sid))
+
+    leave = Leave.objects.get()
+    assert (leave.student, leave.sid, leave.name) == (li, li.sid, "李雷")
+    session()
+    assert {one.name: one.status == Status.ON_LEAVE for one in Record.objects.all()} == {"谭鹏": False, "李雷": True}
 
 
 def test_what_trainees_practise_with_is_on_no_list_of_the_school(office, person):

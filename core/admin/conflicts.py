@@ -265,10 +265,12 @@ class MergingAdmin(ModelAdmin):
         if not change:
             super().save_model(request, obj, form, change)
         elif form.changed_data:
+            # A form has ``also_sets`` for its fields that set columns beside, or in place of, the one of their name.
+            others = [other for name in form.changed_data for other in getattr(form, "also_sets", {}).get(name, ())]
             columns = [
                 field.name
                 for field in obj._meta.concrete_fields
-                if field.name in form.changed_data or getattr(field, "auto_now", False)
+                if field.name in {*form.changed_data, *others} or getattr(field, "auto_now", False)
             ]
             obj.save(update_fields=columns)
 
