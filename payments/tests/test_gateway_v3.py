@@ -40,6 +40,8 @@ def order(wechat):
     (("down",), ProviderDown), (("drop",), ProviderDown), (("page", 502), ProviderDown),
     (("redirect",), ProviderDown), (("page", 200), ProviderUntrusted),
     (("page", 400), ProviderDown), (("page", 404), ProviderDown), (("error", 404, "X"), OrderUnknown),
+    (("error", 404, 404), ProviderDown), (("error", 404, "NotFound"), ProviderDown),  # of a proxy that speaks JSON
+    (("page", 404, b"[]"), ProviderDown),
     (("bad_sign",), ProviderUntrusted), (("no_sign",), ProviderUntrusted), (("stale",), ProviderUntrusted),
     (("change", {"mchid": "1900000109"}), ProviderUntrusted), (("change", {"appid": "wx0"}), ProviderUntrusted),
     (("change", {"out_trade_no": "20261125101112000OTHER"}), ProviderUntrusted),

@@ -202,7 +202,9 @@ def _require_success(answer: Answer) -> Answer:
         return answer
     try:
         content = orjson.loads(answer.body)
-        name, message = str(content["code"]), str(content.get("message", ""))
+        name, message = content["code"], str(content.get("message", ""))
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+            raise ValueError("no code of WeChat's")
     except (ValueError, TypeError, KeyError):
         raise ProviderDown(f"HTTP {status}") from None
     raise refusal(name, message, status)
