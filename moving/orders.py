@@ -18,7 +18,7 @@ from moving.table import AlreadyHere, Table
 from shop.models import Order, OrderLine, OrderLog, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
 from shop.models.order import MAX_TOTAL
-from shop.order_states import API_STATUSES, Note, OrderStatus, PayStatus, ShippingStatus, State
+from shop.order_states import STATUSES, Note, OrderStatus, PayStatus, ShippingStatus, State
 
 GONE_BUYER = "已删除的用户"
 _NOT_PAID = "迁入时尚未付款,已关闭"
@@ -196,7 +196,7 @@ def _columns(old: Document) -> dict[str, Any]:
     else:
         state, note = SHIPPED[shiping], ""
     numbers = {"order_status": status, "shiping_status": shiping}
-    numbers |= {name: number for name, number in API_STATUSES[state]._asdict().items() if number is not None}
+    numbers |= {name: number for name, number in STATUSES[state]._asdict().items() if number is not None}
     created_at = old.created("create_time", "order_id")
     return numbers | {
         "phone": old.text("user_phone", 32),

@@ -135,31 +135,41 @@ class Transition(NamedTuple):
     refund: bool = False  # the order's whole amount is refunded
 
 
-class ApiStatus(NamedTuple):
-    """The three numbers of the API document for a state. ``None``: the number stays as it was."""
+class Status(NamedTuple):
+    """A state as others see it: the three numbers of the API document, and how a refusal begins.
+
+    ``None``: the number stays as it was.
+    """
 
     order_status: OrderStatus | None
     pay_status: PayStatus
     shiping_status: ShippingStatus | None
+    phrase: str
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        numbers = zip(self._fields, self[:3], strict=False)
+        return {name: int(number) for name, number in numbers if number is not None}
 
 
 _S, _E = State, Event
+_O, _P, _H = OrderStatus, PayStatus, ShippingStatus
 
-API_STATUSES: dict[State, ApiStatus] = {
-    _S.OPEN: ApiStatus(OrderStatus.SUBMITTED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.PAID: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.NOT_SHIPPED),
-    _S.PREPARING: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.PREPARING),
-    _S.SHIPPED: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.SHIPPED),
-    _S.RECEIVED: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.RECEIVED),
-    _S.CANCELLED: ApiStatus(OrderStatus.CANCELLED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.CLOSED: ApiStatus(OrderStatus.CLOSED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.INVALID: ApiStatus(OrderStatus.INVALID, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.RETURN_ASKED: ApiStatus(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.SHIPPED),
-    _S.RETURN_ASKED_LATER: ApiStatus(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.RECEIVED),
+STATUSES: dict[State, Status] = {
+    _S.OPEN: Status(_O.SUBMITTED, _P.UNPAID, _H.NOT_SHIPPED, "订单尚未付款"),
+    _S.PAID: Status(_O.SUBMITTED, _P.PAID, _H.NOT_SHIPPED, "订单已付款,尚未发货"),
+    _S.PREPARING: Status(_O.SUBMITTED, _P.PAID, _H.PREPARING, "订单正在备货"),
+    _S.SHIPPED: Status(_O.SUBMITTED, _P.PAID, _H.SHIPPED, "订单已发货"),
+    _S.RECEIVED: Status(_O.SUBMITTED, _P.PAID, _H.RECEIVED, "订单已收货"),
+    _S.CANCELLED: Status(_O.CANCELLED, _P.UNPAID, _H.NOT_SHIPPED, "订单已取消"),
+    _S.CLOSED: Status(_O.CLOSED, _P.UNPAID, _H.NOT_SHIPPED, "订单已经关闭"),
+    _S.INVALID: Status(_O.INVALID, _P.UNPAID, _H.NOT_SHIPPED, "订单无效"),
+    _S.RETURN_ASKED: Status(_O.RETURNED, _P.PAID, _H.SHIPPED, "订单的退货申请正在处理"),
+    _S.RETURN_ASKED_LATER: Status(_O.RETURNED, _P.PAID, _H.RECEIVED, "订单的退货申请正在处理"),
     # order_status is 5 after a return; an order that was paid after it was closed keeps its 2, 3 or 4.
-    _S.REFUNDING: ApiStatus(None, PayStatus.PAID, None),
-    _S.REFUND_FAILED: ApiStatus(None, PayStatus.PAID, None),
-    _S.REFUNDED: ApiStatus(None, PayStatus.PAID, None),
+    _S.REFUNDING: Status(None, _P.PAID, None, "订单正在退款"),
+    _S.REFUND_FAILED: Status(None, _P.PAID, None, "订单退款异常,正在人工处理"),
+    _S.REFUNDED: Status(None, _P.PAID, None, "订单已退款"),
 }
 
 # States that wait for a clerk's decision, parcel or money.
@@ -240,21 +250,6 @@ RETURN_REFUSALS: dict[tuple[str, Event], str] = {
 # Events that set order_status to 5 (returned). PAY_TOO_LATE is none of them: it leaves 2, 3 or 4.
 RETURN_EVENTS = frozenset({_E.ASK_RETURN, _E.APPROVE_RETURN, _E.REFUND, _E.REFUND_FOUND})
 
-_PHRASES: dict[State, str] = {
-    _S.OPEN: "订单尚未付款",
-    _S.PAID: "订单已付款,尚未发货",
-    _S.PREPARING: "订单正在备货",
-    _S.SHIPPED: "订单已发货",
-    _S.RECEIVED: "订单已收货",
-    _S.CANCELLED: "订单已取消",
-    _S.CLOSED: "订单已经关闭",
-    _S.INVALID: "订单无效",
-    _S.RETURN_ASKED: "订单的退货申请正在处理",
-    _S.RETURN_ASKED_LATER: "订单的退货申请正在处理",
-    _S.REFUNDING: "订单正在退款",
-    _S.REFUND_FAILED: "订单退款异常,正在人工处理",
-    _S.REFUNDED: "订单已退款",
-}
 _ADVICE: dict[tuple[State, Event], str] = {
     **{(state, _E.CANCEL): "订单已付款,不能取消,请申请退货" for state in (*_UNSHIPPED, *_OUT_OF_HOUSE)},
     **{(state, _E.SHIP): "订单已经发货,不能重复发货" for state in _OUT_OF_HOUSE},
@@ -265,4 +260,4 @@ _ADVICE: dict[tuple[State, Event], str] = {
 
 def refusal(state: State, event: Event) -> str:
     """Say in Chinese why ``event`` does not happen to an order in ``state``."""
-    return _ADVICE.get((state, event)) or f"{_PHRASES[state]},不能{event.label}"
+    return _ADVICE.get((state, event)) or f"{STATUSES[state].phrase},不能{event.label}"

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from payments.models import InboundEvent, Payment, PaymentLog, Refund
 from shop.models import Category, Order, OrderLine, OrderLog, Product
-from shop.order_states import API_STATUSES, State
+from shop.order_states import STATUSES, State
 from students.models import Student
 from tests.kit import logged_in
 from uploads.models import Upload
@@ -17,7 +17,7 @@ from weather.models import WeatherAccount, WeatherRecord
 
 def order_in(state, order_id, product):
     now = timezone.now()
-    numbers = {name: number for name, number in API_STATUSES[state]._asdict().items() if number is not None}
+    numbers = STATUSES[state].numbers
     order = Order.objects.create(
         order_id=order_id, username="王五", total=Decimal("12.50"), phone="13800000000", address="重庆", state=state,
         created_at=now, expires_at=now, sweep_at=now if state == State.OPEN else None, **numbers,

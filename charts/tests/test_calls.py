@@ -15,7 +15,7 @@ from permissions.models import DataScope, Role
 from permissions.scope import EVERYTHING, Scope
 from permissions.services.roles import role_scoped
 from shop.models import Order, OrderLine
-from shop.order_states import API_STATUSES, State
+from shop.order_states import STATUSES, State
 from shop.tests.factories import make_category, make_order, make_product, start_payment
 from students.services import students_archive
 from students.tests.factories import students
@@ -36,7 +36,7 @@ def noon(day):
 
 def sold(buyer, product, day=TODAY, quantity=1, state=State.RECEIVED):
     order = make_order(buyer, product, quantity)
-    numbers = {name: number for name, number in API_STATUSES[state]._asdict().items() if number is not None}
+    numbers = STATUSES[state].numbers
     Order.objects.filter(pk=order.pk).update(paid_at=noon(day), sweep_at=None, state=state, **numbers)
     return order
 

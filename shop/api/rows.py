@@ -9,7 +9,7 @@ from core.ids import object_id
 from core.money import wire
 from core.times import format_shop_time
 from shop.models import CartItem, Category, Order, OrderLine, Product
-from shop.order_states import API_STATUSES, OrderStatus, PayStatus, State
+from shop.order_states import STATUSES, OrderStatus, PayStatus, State
 
 _Moment = Annotated[str, "2020-12-31,12:59:59"]
 
@@ -190,7 +190,7 @@ def order_row(order: Order, lines: Iterable[OrderLine], now: datetime) -> OrderJ
 def order_status(order: Order, now: datetime) -> OrderStatusJson:
     """Return the three numbers of the API document, the state's name in Chinese, and the note about the order."""
     state = order.effective_state(now)
-    overdue = API_STATUSES[state].order_status if order.is_overdue(now) else None
+    overdue = STATUSES[state].order_status if order.is_overdue(now) else None
     return {
         "order_status": int(overdue if overdue is not None else order.order_status),
         "pay_status": order.pay_status,

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex, OpClass
@@ -13,9 +15,9 @@ from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
 from shop.models.courier import COURIER_LENGTH, TRACKING_LENGTH
 from shop.order_states import (
-    API_STATUSES,
     ASKED,
     GOING_BACK,
+    STATUSES,
     TO_DO,
     Event,
     Note,
@@ -37,12 +39,8 @@ REMARK_LENGTH = 500
 
 
 def _fits_its_face() -> Q:
-    """Return the condition that the three numbers are those that ``API_STATUSES`` gives for the state."""
-    condition = Q()
-    for state, status in API_STATUSES.items():
-        numbers = {name: number.value for name, number in status._asdict().items() if number is not None}
-        condition |= Q(state=state.value, **numbers)
-    return condition
+    """Return the condition that the three numbers are those that ``STATUSES`` gives for the state."""
+    return reduce(or_, (Q(state=state.value, **status.numbers) for state, status in STATUSES.items()))
 
 
 def _index_of_beginnings(column: str) -> models.Index:
@@ -67,7 +65,7 @@ class NoParcel(models.TextChoices):
 class Order(models.Model):
     """An order. Its ``order_id`` is also the ``out_trade_no`` of its payment.
 
-    ``state`` decides; the three numbers of the API document follow from it (``shop.order_states.API_STATUSES``).
+    ``state`` decides; the three numbers of the API document follow from it (``shop.order_states.STATUSES``).
     """
 
     order_id = models.CharField("订单号", max_length=32, unique=True)

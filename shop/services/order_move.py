@@ -17,11 +17,11 @@ from shop.errors import OrderRefused, RecordUnknown
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import REMARK_LENGTH
 from shop.order_states import (
-    API_STATUSES,
     GOING_BACK,
     RETURN_EVENTS,
     RETURN_REFUSALS,
     RETURN_STEPS,
+    STATUSES,
     TABLE,
     Event,
     Note,
@@ -169,8 +169,7 @@ def _move_stock(order: Order, transition: Transition) -> dict[str, Any]:
 
 
 def _state_fields(order: Order, transition: Transition, event: Event) -> dict[str, Any]:
-    fields: dict[str, Any] = {"state": transition.to}
-    fields |= {name: number for name, number in API_STATUSES[transition.to]._asdict().items() if number is not None}
+    fields: dict[str, Any] = {"state": transition.to} | STATUSES[transition.to].numbers
     if event in RETURN_STEPS:
         fields["return_step"] = RETURN_STEPS[event]
     if event in RETURN_EVENTS:

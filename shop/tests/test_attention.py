@@ -10,7 +10,7 @@ from django.utils import timezone
 from core.times import local
 from payments.models import Difference
 from shop.models import Courier, Order, PartRefund
-from shop.order_states import API_STATUSES, OrderAction, State
+from shop.order_states import STATUSES, OrderAction, State
 from shop.services.order_edit import flag_mark, order_flag, order_unflag
 from shop.tests.factories import ORDERS, click, listed, make_order, make_product, page_of, read_without_lock
 from tests.kit import at_once, logged_in, meet_at
@@ -24,7 +24,7 @@ def order(li):
 
 
 def set_state(order, state):
-    numbers = {name: number for name, number in API_STATUSES[state]._asdict().items() if number is not None}
+    numbers = STATUSES[state].numbers
     Order.objects.filter(pk=order.pk).update(state=state, sweep_at=None, **numbers)
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from shop.errors import OrderRefused
 from shop.models import Order
-from shop.order_states import API_STATUSES, TABLE, Event, State, Stock, refusal
+from shop.order_states import STATUSES, TABLE, Event, State, Stock, refusal
 from shop.services.order_move import require
 from shop.tests.factories import make_order
 
@@ -24,9 +24,9 @@ def test_everything_else_is_refused_in_chinese_and_with_the_reason():
 
 
 def test_every_state_has_its_numbers_and_can_be_reached_and_whatever_is_paid_stays_paid():
-    assert set(API_STATUSES) == set(State) == {State.OPEN} | {step.to for step in TABLE.values()}
+    assert set(STATUSES) == set(State) == {State.OPEN} | {step.to for step in TABLE.values()}
     for (state, _), step in TABLE.items():
-        assert API_STATUSES[step.to].pay_status >= API_STATUSES[state].pay_status
+        assert STATUSES[step.to].pay_status >= STATUSES[state].pay_status
 
 
 def test_stock_comes_back_only_where_the_goods_never_left():
