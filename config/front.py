@@ -53,8 +53,8 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 
 def codes(request: HttpRequest) -> HttpResponse:
-    context = {"groups": code_tables.groups(), "wechat": WECHAT_CODES.values(), "limits": code_tables.limits()}
-    return render(request, "front/codes.html", context)
+    context = {"groups": code_tables.groups(), "wechat": WECHAT_CODES.values()}
+    return render(request, "front/codes.html", context | code_tables.limits())
 
 
 def guide(request: HttpRequest, name: str) -> HttpResponse:
@@ -91,7 +91,7 @@ def example_client(request: HttpRequest, name: str) -> HttpResponse:
 
 def demo(request: HttpRequest, page: str = "index") -> HttpResponse:
     facts = {"qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds()), "order_ttl": span(settings.ORDER_TTL)}
-    return render(request, f"demo/{page}.html", facts | {"limits": code_tables.limits()})
+    return render(request, f"demo/{page}.html", facts | code_tables.limits())
 
 
 def demo_qr(request: HttpRequest) -> HttpResponse:
