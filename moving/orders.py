@@ -195,8 +195,8 @@ def _columns(old: Document) -> dict[str, Any]:
             old.fix("已付款但订单已取消或关闭，记为已退款，请核对款项", status)
     else:
         state, note = SHIPPED[shiping], ""
-    numbers = {"order_status": status, "shiping_status": shiping}
-    numbers |= {name: number for name, number in STATUSES[state]._asdict().items() if number is not None}
+    numbers: dict[str, int] = {"order_status": status, "shiping_status": shiping}
+    numbers |= STATUSES[state].numbers
     created_at = old.created("create_time", "order_id")
     return numbers | {
         "phone": old.text("user_phone", 32),
