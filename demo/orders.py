@@ -132,6 +132,7 @@ def _pay(number: int, *, order_id: str, now: datetime) -> None:
         out_trade_no=order_id, fingerprint=MARK, trade_type="NATIVE", body=str(order.lines.get()),
         total_fee=order.total_fen, notify_url=f"{settings.PUBLIC_BASE_URL}/pay/payResult", openid=PAYER,
         state=TradeState.SUCCESS, transaction_id=f"4200009000{local(now):%Y%m%d}{number:010d}",
+        appid=settings.WECHAT_APP_ID,
         created_at=order.created_at, expires_at=order.expires_at, paid_at=now,
     )  # fmt: skip
     result = PaymentResult(
@@ -146,10 +147,11 @@ def _answer_refund(number: int, state: RefundState, *, order_id: str, now: datet
     """Let the provider take a refund, and tell what became of it. One that is under way takes a week."""
     ours, trade = Refund.objects.get(payment__out_trade_no=order_id), Trade.objects.get(out_trade_no=order_id)
     settled_at = None if state == RefundState.PROCESSING else now
+    outcome = RefundState.SUCCESS if settled_at is None else state
     theirs = TheirRefund.objects.create(
-        trade=trade, out_refund_no=ours.out_refund_no, refund_fee=ours.amount_fen, reason=ours.reason, state=state,
+        trade=trade, out_refund_no=ours.out_refund_no, refund_fee=ours.amount_fen, reason=ours.reason, outcome=outcome,
         refund_id=f"50300009000{local(ours.created_at):%Y%m%d}{number:010d}", created_at=ours.created_at,
-        settles_at=settled_at or now + timedelta(days=7), settled_at=settled_at,
+        settles_at=settled_at or now + timedelta(days=7),
     )  # fmt: skip
     Trade.objects.filter(pk=trade.pk).update(state=TradeState.REFUND)
     Refund.objects.filter(pk=ours.pk).update(attempts=1, sent_at=ours.created_at)

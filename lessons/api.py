@@ -19,7 +19,7 @@ from lessons.selectors import plan_of
 from lessons.services import plan_set, progress_update
 from lessons.signs import signs_of
 from lessons.stream import KEPT, calls_of
-from sandbox.control.api import Refusal, account_of, control_endpoint, others_named
+from sandbox.control import Refusal, account_of, control_endpoint, others_named
 
 Rows = list[dict[str, Any]]
 

@@ -25,6 +25,7 @@ from core.cache import ratelimit
 from core.errors import Throttled
 from core.registers import Register
 from sandbox.models import Trade
+from sandbox.wechat import openid_of
 
 PHONE_COOKIE = "sandbox_phone"
 PHONE_FOR_S = 30 * 24 * 3600
@@ -54,6 +55,10 @@ class Caller:
     def is_buyer(self, trade: Trade) -> bool:
         """Tell whether a trade is the caller's own; this machine and root count as everybody's."""
         return Trade.objects.filter(self.orders(), pk=trade.pk).exists()
+
+    def pays_as(self, trade: Trade) -> str:
+        """Return by which openid the caller pays a trade; "" without an account."""
+        return openid_of(self.user, trade.appid) if self.user else ""
 
     def messages(self) -> Q:
         """Match the text messages that the caller may read.

@@ -22,7 +22,7 @@ from sandbox.callers import is_this_machine, phone_of
 from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind
-from sandbox.wechat import MAX_NAME, Grant, grant_code_make, people
+from sandbox.wechat import MAX_NAME, Grant, grant_code_make, grant_of_name, grant_of_user, people
 
 _OWN = "@phone"  # the choice that stands for the account of the phone
 MAX_LISTED = 500
@@ -38,18 +38,16 @@ def authorize(request: HttpRequest) -> HttpResponse:
     phone, may_choose = phone_of(request), is_this_machine(request)
     if phone is None and not may_choose:
         return redirect(f"{reverse('sandbox:phone')}?{urlencode({'next': request.get_full_path()})}")
-    has_snapshot = FaultKind.OAUTH_SNAPSHOT in faults_on()
-    match request.POST.get("action"):
-        case "deny":
-            return _back(request)
-        case "allow" if has_snapshot:
-            name, query = f"微信用户{secrets.token_hex(4)}", request.GET
-            return _back(request, Grant(query["appid"], name, query["scope"], is_snapshot=True))
-        case str() if grant := _choice(request) if may_choose else _of_phone(request, phone):
-            return _back(request, grant)
+    action, has_snapshot = request.POST.get("action"), FaultKind.OAUTH_SNAPSHOT in faults_on()
+    if action == "deny":
+        return _back(request)
+    if action and (grant := _grant(request, phone, may_choose, is_snapshot=has_snapshot and action == "allow")):
+        return _back(request, code=grant_code_make(grant))
+    # The accounts of classes: user name, name and class.
+    users = User.objects.exclude(class_name="").filter(is_active=True).order_by("class_name", "pk")
     context = {
         "people": people() if may_choose else (),
-        "usernames": _class_usernames() if may_choose else (),
+        "usernames": users.values_list("username", "nickname", "class_name")[:MAX_LISTED] if may_choose else (),
         "phone": phone,
         "own": _OWN,
         "max_name": MAX_NAME,
@@ -59,35 +57,25 @@ def authorize(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/oauth.html", context)
 
 
-def _choice(request: HttpRequest) -> Grant | None:
-    """Return the grant of the person or account that a developer has chosen; None if that is nobody."""
+def _grant(request: HttpRequest, phone: User | None, may_choose: bool, *, is_snapshot: bool) -> Grant | None:
+    """Return what the phone's account allows, or whom a developer has chosen; None if that is nobody."""
+    app = request.GET["appid"], request.GET["scope"]
+    if is_snapshot:
+        return grant_of_name(f"微信用户{secrets.token_hex(4)}", *app, is_snapshot=True)
     chosen = {name: storable(request.POST.get(name, ""), 150) for name in ("account", "other", "person")}
-    if username := chosen["account"]:
-        return _of_phone(request, User.objects.filter(username=username, is_active=True).first())
-    if not chosen["other"] and chosen["person"] == _OWN:
-        return _of_phone(request, phone_of(request))
     name = (chosen["other"] or chosen["person"])[:MAX_NAME]
-    query = request.GET
-    return Grant(query["appid"], name, query["scope"]) if name and name.isprintable() else None
+    if may_choose and chosen["account"]:
+        phone = User.objects.filter(username=chosen["account"], is_active=True).first()
+    elif may_choose and name != _OWN:
+        return grant_of_name(name, *app) if name and name.isprintable() else None
+    return grant_of_user(phone, *app) if phone else None
 
 
-def _of_phone(request: HttpRequest, user: User | None) -> Grant | None:
-    return Grant.of_phone(user, appid=request.GET["appid"], scope=request.GET["scope"]) if user else None
-
-
-def _class_usernames() -> list[tuple[str, str, str]]:
-    """Return user name, name and class of the accounts of classes."""
-    users = User.objects.exclude(class_name="").filter(is_active=True).order_by("class_name", "pk")
-    return list(users.values_list("username", "nickname", "class_name")[:MAX_LISTED])
-
-
-def _back(request: HttpRequest, grant: Grant | None = None) -> HttpResponse:
-    """Redirect to the app, with the code of a grant or, without one, with none."""
-    query = request.GET
-    code = {"code": grant_code_make(grant)} if grant else {}
-    parts = urlsplit(query["redirect_uri"])
-    text = "&".join(part for part in (parts.query, urlencode(code | {"state": query["state"]})) if part)
-    return HttpResponseRedirect(urlunsplit(parts._replace(query=text, fragment="")))
+def _back(request: HttpRequest, **code: str) -> HttpResponse:
+    """Redirect to the app, with a code or with none."""
+    parts = urlsplit(request.GET["redirect_uri"])
+    query = "&".join(part for part in (parts.query, urlencode(code | {"state": request.GET["state"]})) if part)
+    return HttpResponseRedirect(urlunsplit(parts._replace(query=query, fragment="")))
 
 
 def _refusal(request: HttpRequest) -> str:

@@ -6,9 +6,10 @@ A fault affects all orders, or one alone (``ORDER_KINDS``), so that trainees on 
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -21,13 +22,9 @@ BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Ba
 MAX_VALUE = 600.0
 
 # Kinds whose value is a time in seconds, and the time that is used when none is named.
-DEFAULT_SECONDS = {
-    FaultKind.NOTIFY_LATE: 20.0,
-    FaultKind.PROVIDER_SLOW: 8.0,
-    FaultKind.OAUTH_SLOW: 8.0,
-    FaultKind.SMS_SLOW: 8.0,
-    FaultKind.WEATHER_SLOW: 8.0,
-}
+DEFAULT_SECONDS = {FaultKind.NOTIFY_LATE: 20.0} | dict.fromkeys(
+    (FaultKind.PROVIDER_SLOW, FaultKind.OAUTH_SLOW, FaultKind.SMS_SLOW, FaultKind.WEATHER_SLOW), 8.0
+)
 
 # Kinds that may be set for one order.
 ORDER_KINDS = (
@@ -47,78 +44,64 @@ def faults_on(trade: Trade | None = None) -> dict[FaultKind, float]:
 
     :param trade: add the faults of this order.
     """
-    on = dict(Fault.objects.values_list("kind", "value")) | (trade.faults if trade else {})
-    return {FaultKind(kind): value for kind, value in on.items() if kind in FaultKind}
+    rows = Fault.objects.filter(Q(trade=None) | Q(trade=trade) if trade else Q(trade=None))
+    return {FaultKind(row.kind): row.value for row in rows.order_by("-trade")}  # the order's own come last, and count
 
 
-def faults_set(*, changes: Mapping[str, object], reset: bool = False) -> None:
+def faults_set(*, changes: Mapping[str, Any], reset: bool = False, trade: Trade | None = None) -> None:
     """Switch faults on (true, or a number of seconds) and off (false, 0 or None); ``reset`` switches all off first.
 
+    :param trade: switch those of this order, and not those of all.
     :raises ValueError: an unknown kind, or a value that is none of these; nothing was changed.
     """
-    values = _values(changes, FaultKind)
-    with transaction.atomic():
-        replaced = Fault.objects.all() if reset else Fault.objects.filter(kind__in=values)
-        replaced.delete()
-        rows = [Fault(kind=kind, value=value) for kind, value in values.items() if value]
-        Fault.objects.bulk_create(rows, update_conflicts=True, update_fields=["value"], unique_fields=["kind"])
-
-
-def order_faults_set(*, trade: Trade, changes: Mapping[str, object], reset: bool = False) -> None:
-    """Do the same as ``faults_set`` for one order alone, with the kinds of ``ORDER_KINDS``."""
-    values = _values(changes, ORDER_KINDS)
-    with transaction.atomic():
-        row = Trade.objects.select_for_update().get(pk=trade.pk)
-        present = {} if reset else row.faults
-        row.faults = {kind: value for kind, value in (present | values).items() if value}
-        row.save(update_fields=["faults"])
-    trade.faults = row.faults
-
-
-def _values(changes: Mapping[str, object], kinds: Collection[str]) -> dict[str, float]:
+    kinds = kinds_of(trade)
     if strange := [kind for kind in changes if kind not in kinds]:
         raise ValueError(f"{strange[0]!r} is not one of {', '.join(kinds)}")
-    return {str(kind): _value(FaultKind(kind), value) for kind, value in changes.items()}
+    values = {kind: _value(FaultKind(kind), raw) for kind, raw in changes.items()}
+    present = Fault.objects.filter(trade=trade)
+    with transaction.atomic():
+        (present if reset else present.filter(kind__in=values)).delete()
+        rows = [Fault(trade=trade, kind=kind, value=value) for kind, value in values.items() if value]
+        Fault.objects.bulk_create(rows, ignore_conflicts=True)  # two may switch the same one at once
 
 
-def _value(kind: FaultKind, raw: object) -> float:
+def kinds_of(trade: Trade | None) -> Collection[FaultKind]:
+    return ORDER_KINDS if trade else tuple(FaultKind)
+
+
+def _value(kind: FaultKind, raw: Any) -> float:
     if raw is True:
         return DEFAULT_SECONDS.get(kind, 1.0)
-    if raw is None or raw is False:
-        return 0.0
-    if not isinstance(raw, int | float) or not 0 <= raw <= MAX_VALUE:
-        raise ValueError(f"{kind}: true, false or a number up to {MAX_VALUE:.0f} is needed")
-    return float(raw)
-
-
-def fault_form(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
-    """Return the context of ``sandbox/fault_form.html``; ``on`` holds the faults that are on, with their values."""
-    rows = [
-        {
-            "kind": kind,
-            "is_on": kind in on,
-            "seconds": on.get(kind, DEFAULT_SECONDS.get(kind)),
-            "timed": kind in DEFAULT_SECONDS,
-        }
-        for kind in kinds
-    ]
-    return {"faults": rows, "max_s": int(MAX_VALUE)}
-
-
-def changes_of(query: QueryDict, kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
-    """Read the form as it was sent. A value that is not a number means the default."""
-    if "reset" in query:
-        return {}
-    on = query.getlist("on")
-    return {kind: _seconds(query.get(f"seconds-{kind}", "")) or True for kind in kinds if kind in on}
-
-
-def _seconds(raw: str) -> float:
     try:
-        seconds = float(raw)
-    except ValueError:
-        return 0.0
-    return seconds if 0 <= seconds <= MAX_VALUE else 0.0
+        value = float(raw or 0)
+    except (TypeError, ValueError):
+        value = -1.0
+    if not 0 <= value <= MAX_VALUE:
+        raise ValueError(f"{kind}: true, false or a number up to {MAX_VALUE:.0f} is needed")
+    return value
+
+
+def faults_shown(trade: Trade | None = None) -> dict[FaultKind, float | Literal[False]]:
+    """Return all kinds with their values, False for those that are off: of one order, or without ``trade`` of all."""
+    on = dict(Fault.objects.filter(trade=trade).values_list("kind", "value"))
+    return {kind: on.get(kind, False) for kind in kinds_of(trade)}
+
+
+def fault_form(trade: Trade | None = None) -> dict[str, object]:
+    """Return the context of ``sandbox/fault_form.html``."""
+    shown = faults_shown(trade).items()
+    return {
+        "faults": [
+            (kind, bool(value), kind in DEFAULT_SECONDS and (value or DEFAULT_SECONDS[kind])) for kind, value in shown
+        ],
+        "max_s": int(MAX_VALUE),
+    }
+
+
+def form_changes(form: QueryDict, trade: Trade | None = None) -> dict[str, Any]:
+    """Return what a form says; a fault without its seconds has the usual ones."""
+    on = [] if "reset" in form else form.getlist("on")
+    return {kind: form.get(f"seconds-{kind}") or True for kind in kinds_of(trade) if kind in on}
 
 
 def provider_endpoint(*, slow: FaultKind, down: FaultKind, lost: FaultKind | None = None) -> Callable[[View], View]:

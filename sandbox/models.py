@@ -1,6 +1,16 @@
 """The sandbox's own books. Nothing else in the project reads or writes these tables."""
 
+import secrets
+from datetime import datetime, timedelta
+
 from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from core.api.addresses import full_url
+
+CODE_TTL = timedelta(hours=2)  # how long a code_url or prepay_id works
 
 
 def yuan_text(fen: int) -> str:
@@ -32,11 +42,6 @@ class FaultKind(models.TextChoices):
     WEATHER_DOWN = "weather_down", "天气接口不可用"
 
 
-class Api(models.TextChoices):
-    V2 = "v2", "v2（XML）"
-    V3 = "v3", "v3（JSON）"
-
-
 class TradeState(models.TextChoices):
     NOTPAY = "NOTPAY", "订单未支付"
     SUCCESS = "SUCCESS", "支付成功"
@@ -44,8 +49,16 @@ class TradeState(models.TextChoices):
     CLOSED = "CLOSED", "订单已关闭"
 
 
+def _token() -> str:
+    return get_random_string(9)
+
+
+def _prepay_id() -> str:
+    return f"wx{secrets.token_hex(17)}"
+
+
 class Trade(models.Model):
-    """An order as WeChat Pay keeps it."""
+    """An order as WeChat Pay keeps it. Placing it again lets its code work anew."""
 
     out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
     fingerprint = models.CharField("下单参数指纹", max_length=64)
@@ -60,16 +73,14 @@ class Trade(models.Model):
     transaction_id = models.CharField("微信支付订单号", max_length=32, unique=True, null=True, blank=True)
     expires_at = models.DateTimeField("支付截止")
     created_at = models.DateTimeField("下单时间", db_index=True)
-    closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
     paid_at = models.DateTimeField("支付时间", null=True, blank=True)
-    faults = models.JSONField("这笔订单的故障", default=dict)
+    token = models.CharField("码", max_length=16, unique=True, default=_token)
+    prepay_id = models.CharField("预支付会话", max_length=64, unique=True, default=_prepay_id)
+    placed_at = models.DateTimeField("最近下单时间", default=timezone.now)
 
     class Meta:
         verbose_name = verbose_name_plural = "沙箱订单"
         ordering = ["-created_at", "-pk"]
-        constraints = [
-            models.CheckConstraint(condition=models.Q(total_fee__gt=0), name="sandbox_trade_costs_something")
-        ]
 
     @property
     def yuan(self) -> str:
@@ -79,21 +90,18 @@ class Trade(models.Model):
     def is_paid(self) -> bool:
         return self.state in {TradeState.SUCCESS, TradeState.REFUND}
 
-
-class PayCode(models.Model):
-    """One ``code_url`` or ``prepay_id`` of an order. Placing the same order again gives it another one."""
-
-    token = models.CharField("码", max_length=16, unique=True)
-    prepay_id = models.CharField("预支付会话", max_length=64, unique=True)
-    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="codes", verbose_name="订单")
-    expires_at = models.DateTimeField("失效时间")
-
-    class Meta:
-        verbose_name = verbose_name_plural = "沙箱支付码"
+    @property
+    def payable_until(self) -> datetime:
+        return min(self.expires_at, self.placed_at + CODE_TTL)
 
     @property
     def code_url(self) -> str:
         return f"weixin://wxpay/bizpayurl?pr={self.token}"
+
+    @property
+    def pay_page(self) -> str:
+        """The address of the page that stands for scanning ``code_url``."""
+        return full_url(reverse("sandbox:pay", args=[self.token]))
 
 
 class RefundState(models.TextChoices):
@@ -104,30 +112,29 @@ class RefundState(models.TextChoices):
 
 
 class Refund(models.Model):
+    """A refund, which is accepted at once and settled a little later; how it ends is known from the beginning."""
+
     trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="refunds", verbose_name="订单")
     out_refund_no = models.CharField("商户退款单号", max_length=64, unique=True)
     refund_id = models.CharField("微信退款单号", max_length=32, unique=True)
     refund_fee = models.PositiveIntegerField("退款金额（分）")
     reason = models.CharField("退款原因", max_length=80, blank=True)
     notify_url = models.CharField("通知地址", max_length=256, blank=True)
-    state = models.CharField("状态", max_length=10, choices=RefundState, default=RefundState.PROCESSING)
+    outcome = models.CharField("结果", max_length=10, choices=RefundState, default=RefundState.SUCCESS)
     created_at = models.DateTimeField("申请时间", db_index=True)
-    settles_at = models.DateTimeField("预计到账")
-    settled_at = models.DateTimeField("到账时间", null=True, blank=True)
+    settles_at = models.DateTimeField("到账时间")
 
     class Meta:
         verbose_name = verbose_name_plural = "沙箱退款"
         ordering = ["-created_at", "-pk"]
-        constraints = [
-            models.CheckConstraint(condition=models.Q(refund_fee__gt=0), name="sandbox_refund_gives_something")
-        ]
-        indexes = [
-            models.Index(fields=["settles_at"], condition=models.Q(state="PROCESSING"), name="sandbox_refund_open"),
-        ]
 
     @property
     def yuan(self) -> str:
         return yuan_text(self.refund_fee)
+
+    @property
+    def state(self) -> RefundState:
+        return RefundState.PROCESSING if timezone.now() < self.settles_at else RefundState(self.outcome)
 
 
 class DeliveryState(models.TextChoices):
@@ -142,7 +149,7 @@ class Delivery(models.Model):
 
     trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="deliveries", verbose_name="订单")
     refund = models.ForeignKey(Refund, on_delete=models.CASCADE, null=True, blank=True, verbose_name="退款")
-    api = models.CharField("格式", max_length=2, choices=Api)
+    api = models.CharField("格式", max_length=2)  # v2 or v3
     url = models.CharField("地址", max_length=256)
     body = models.TextField("正文")
     is_forged = models.BooleanField("签名不对", default=False)
@@ -175,10 +182,14 @@ class TextMessage(models.Model):
 
 
 class Fault(models.Model):
-    """A fault that is switched on; a kind without a row is off."""
+    """A fault that is switched on, for one order or for all; a kind without a row is off."""
 
-    kind = models.CharField("种类", max_length=24, choices=FaultKind, primary_key=True)
+    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, null=True, related_name="faults", verbose_name="订单")
+    kind = models.CharField("种类", max_length=24, choices=FaultKind)
     value = models.FloatField("数值")
 
     class Meta:
         verbose_name = verbose_name_plural = "沙箱故障"
+        constraints = [
+            models.UniqueConstraint("trade", "kind", name="sandbox_fault_once", nulls_distinct=False),
+        ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,12 +19,20 @@ from accounts.services.login import password_verify
 from core.ids import storable
 from core.times import format_office_time
 from sandbox.callers import PHONE_COOKIE, PHONE_FOR_S, Caller, caller_of, is_this_machine, phone_cookie, phone_of
-from sandbox.control.pages import codes_open
 from sandbox.keys import sandbox_values
 from sandbox.models import Refund, TextMessage, Trade
-from sandbox.pay.pages import twin_url
+from sandbox.pages import trades_waiting
 from sandbox.pay.trades import PAYER
-from sandbox.wechat import CODE_TTL_S, MAX_NAME, MINI_SCOPE, Grant, grant_code_make, person_of
+from sandbox.wechat import (
+    CODE_TTL_S,
+    MAX_NAME,
+    MINI_SCOPE,
+    grant_code_make,
+    grant_of_name,
+    grant_of_user,
+    openid_of,
+    unionid_of,
+)
 
 ROWS, SMS_ROWS = 20, 50
 _COOKIE_PATH = "/sandbox/"
@@ -39,28 +47,17 @@ def phone(request: HttpRequest) -> HttpResponse:
         response: HttpResponse = redirect("sandbox:phone")
         response.delete_cookie(PHONE_COOKIE, path=_COOKIE_PATH)
         return response
+    refusal, user = None, phone_of(request)
+    there = request.POST.get("next") or request.GET.get("next", "")
     if request.method == "POST":
-        return _enter(request)
-    user = phone_of(request)
-    return _page(request) if user is None else render(request, "sandbox/phone.html", _content(user))
-
-
-def _enter(request: HttpRequest) -> HttpResponse:
-    try:
-        user = _user(request)
-    except (CredentialsWrong, TooManyFailures) as refusal:
-        return _page(request, refusal.msg, status=refusal.http_status)
-    response = HttpResponseRedirect(_next(request))
-    response.set_cookie(
-        PHONE_COOKIE,
-        phone_cookie(user),
-        max_age=PHONE_FOR_S,
-        path=_COOKIE_PATH,
-        httponly=True,
-        secure=request.is_secure(),
-        samesite="Lax",
-    )
-    return response
+        try:
+            return _entered(request, _user(request), there)
+        except (CredentialsWrong, TooManyFailures) as refused:
+            refusal = refused
+    elif user:
+        return render(request, "sandbox/phone.html", _content(user))
+    context = {"refusal": refusal, "next": there, "is_here": is_this_machine(request)}
+    return render(request, "sandbox/phone_login.html", context, status=refusal.http_status if refusal else 200)
 
 
 def _user(request: HttpRequest) -> User:
@@ -77,31 +74,33 @@ def _user(request: HttpRequest) -> User:
     return user
 
 
-def _next(request: HttpRequest) -> str:
-    """Return the page of the sandbox to which the form leads, else the phone."""
-    there = request.POST.get("next", "")
+def _entered(request: HttpRequest, user: User, there: str) -> HttpResponse:
+    """Log in on the phone, and lead to the page of the sandbox that the form names, else to the phone."""
     is_ours = there.startswith("/sandbox/") and url_has_allowed_host_and_scheme(there, None)
-    return there if is_ours else reverse("sandbox:phone")
-
-
-def _page(request: HttpRequest, refusal: str = "", *, status: int = 200) -> HttpResponse:
-    there = request.POST.get("next") or request.GET.get("next", "")
-    context = {"refusal": refusal, "next": there, "is_here": is_this_machine(request)}
-    return render(request, "sandbox/phone_login.html", context, status=status)
+    response = HttpResponseRedirect(there if is_ours else reverse("sandbox:phone"))
+    response.set_cookie(
+        PHONE_COOKIE,
+        phone_cookie(user),
+        max_age=PHONE_FOR_S,
+        path=_COOKIE_PATH,
+        httponly=True,
+        secure=request.is_secure(),
+        samesite="Lax",
+    )
+    return response
 
 
 def _content(user: User) -> dict[str, Any]:
-    own = Caller(sees_all=False, user=user)
-    person, values = person_of(user), sandbox_values()
-    openids = [person.openid(values[name]) for name in ("WECHAT_APP_ID", "WECHAT_MINI_APP_ID")]
+    own, values = Caller(sees_all=False, user=user), sandbox_values()
+    openids = [openid_of(user, values[name]) for name in ("WECHAT_APP_ID", "WECHAT_MINI_APP_ID")]
     # Own orders that somebody paid who was not logged in on a phone count as paid by their buyer.
     paid = Trade.objects.filter(Q(openid__in=openids) | own.orders() & Q(openid=PAYER), paid_at__isnull=False)
     return {
         "owner": user,
         "openid": openids[0],
-        "unionid": person.unionid,
-        "messages_": messages_newest(own, rows=ROWS),
-        "codes": [(code.trade, twin_url(code)) for code in codes_open(own)[:ROWS]],
+        "unionid": unionid_of(user),
+        "messages_": messages_newest(own)[:ROWS],
+        "waiting": trades_waiting(own)[:ROWS],
         "paid": paid.order_by("-paid_at")[:ROWS],
         "refunds": Refund.objects.filter(trade__in=paid.order_by().values("pk")).select_related("trade")[:ROWS],
     }
@@ -114,11 +113,12 @@ def mini_code(request: HttpRequest) -> JsonResponse:
 
     On this machine ``?person=`` names one of WeChat's people, or a new one, instead.
     """
-    appid, name = sandbox_values()["WECHAT_MINI_APP_ID"], request.GET.get("person", "").strip()[:MAX_NAME]
+    app = sandbox_values()["WECHAT_MINI_APP_ID"], MINI_SCOPE
+    name = request.GET.get("person", "").strip()[:MAX_NAME]
     if name and name.isprintable() and is_this_machine(request):
-        grant = Grant(appid, name, MINI_SCOPE)
+        grant = grant_of_name(name, *app)
     elif user := caller_of(request).user:
-        grant = Grant.of_phone(user, appid=appid, scope=MINI_SCOPE)
+        grant = grant_of_user(user, *app)
     else:
         return JsonResponse({"error": "log in at /sandbox/phone/, or send a token"}, status=403)
     return JsonResponse({"code": grant_code_make(grant), "expires_in": CODE_TTL_S})
@@ -137,16 +137,14 @@ def sms(request: HttpRequest) -> HttpResponse:
 @require_safe
 def messages(request: HttpRequest) -> JsonResponse:
     """Return the newest messages, newest first: ``[{"phone", "code", "text", "at"}]``."""
-    rows = [
-        {"phone": message.phone, "code": message.code, "text": message.text, "at": format_office_time(message.at)}
-        for message in messages_newest(caller_of(request), request.GET.get("phone", "").strip())
-    ]
-    return JsonResponse(rows, safe=False, json_dumps_params={"ensure_ascii": False})
+    rows = messages_newest(caller_of(request), request.GET.get("phone", "").strip()).values(
+        "phone", "code", "text", "at"
+    )
+    content = [row | {"at": format_office_time(row["at"])} for row in rows]
+    return JsonResponse(content, safe=False, json_dumps_params={"ensure_ascii": False})
 
 
-def messages_newest(caller: Caller, phone: str = "", rows: int = SMS_ROWS) -> list[TextMessage]:
+def messages_newest(caller: Caller, phone: str = "") -> QuerySet[TextMessage]:
     """Return the newest messages that the caller may read, to ``phone`` alone if it is given."""
-    messages = TextMessage.objects.filter(caller.messages()).order_by("-pk")
-    if phone:
-        messages = messages.filter(phone=phone) if phone.isascii() and phone.isdigit() else messages.none()
-    return list(messages[:rows])
+    number = Q(phone=storable(phone)) if phone else Q()
+    return TextMessage.objects.filter(caller.messages(), number)[:SMS_ROWS]

@@ -2,10 +2,8 @@
 
 from django.urls import path
 
-from sandbox import wechat
+from sandbox import control, pages, wechat
 from sandbox.consent import authorize
-from sandbox.control import api, pages
-from sandbox.pay import pages as payment
 from sandbox.pay import v2, v3
 from sandbox.phone import messages, mini_code, phone, sms
 from sandbox.sms import send_sms
@@ -20,14 +18,14 @@ urlpatterns = [
     path("", pages.index, name="index"),
     path("faults/", pages.faults, name="faults"),
     path("calls/", pages.calls, name="calls"),
-    path("control/faults", api.faults),
-    path("control/pay", api.pay),
-    path("control/deliver", api.deliver),
-    path("control/trades", api.trades),
-    path("control/calls", api.calls),
-    path("pay/", payment.find, name="find"),
-    path("pay/<str:token>/", payment.pay, name="pay"),
-    path("pay/<str:token>/faults/", payment.order_faults, name="order_faults"),
+    path("control/faults", control.faults),
+    path("control/pay", control.pay),
+    path("control/deliver", control.deliver),
+    path("control/trades", control.trades),
+    path("control/calls", control.calls),
+    path("pay/", pages.find, name="find"),
+    path("pay/<str:token>/", pages.pay, name="pay"),
+    path("pay/<str:token>/faults/", pages.faults, name="order_faults"),
     # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does all else by v3;
     # the doctor queries by v2, too.
     path("wxpay/pay/unifiedorder", v2.unifiedorder),

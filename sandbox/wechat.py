@@ -19,7 +19,7 @@ from django.templatetags.static import static
 from accounts.models import User
 from accounts.services.scan_login import unionid_give
 from core.cache.valkey import client
-from sandbox.faults import faults_on, provider_endpoint
+from sandbox.faults import View, faults_on, provider_endpoint
 from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind
 
@@ -44,94 +44,71 @@ class LoginRefused(Exception):
     """WeChat refuses, with one of its error codes."""
 
 
-# --- People --------------------------------------------------------------------------------------
+# --- People, and what they allow -----------------------------------------------------------------
 @dataclass(frozen=True)
-class Person:
-    """A WeChat user: one of WeChat's own, or the owner of the phone of one of our accounts.
+class Grant:
+    """What a person has allowed an app, and who that is.
 
-    :param picture: an address; a path is one of this server.
-    :param is_linked: whether WeChat tells the person's unionid.
-    :param key: what the ids are made of, if it is not the name.
-    :param known_unionid, known_openid: the ids that our side has of this person already; an openid with its app.
+    :param unid: of the account whose phone allowed it; "" of WeChat's own people.
+    :param unionid: "" if WeChat does not tell it.
+    :param is_snapshot: of the virtual account that a snapshot page has.
     """
 
-    name: str
-    picture: str = ""
+    appid: str
+    scope: str
+    openid: str
+    nickname: str
+    unionid: str = ""
+    headimgurl: str = ""
     city: str = ""
     province: str = ""
     sex: int = 0
-    is_linked: bool = True
-    key: str = ""
-    known_unionid: str = ""
-    known_openid: tuple[str, str] = ("", "")
-
-    def openid(self, appid: str) -> str:
-        """Return the person's id for one app: 28 characters, as at WeChat."""
-        app, openid = self.known_openid
-        return openid if openid and app == appid else "o" + _digest(f"{appid}\n{self.key or self.name}")
-
-    @property
-    def unionid(self) -> str:
-        """Return the person's id for all apps of one Open Platform account."""
-        return self.known_unionid or "u" + _digest(self.key or self.name)
-
-    @property
-    def headimgurl(self) -> str:
-        return settings.PUBLIC_BASE_URL + self.picture if self.picture.startswith("/") else self.picture
+    unid: str = ""
+    is_snapshot: bool = False
 
 
-def _digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()[:27]
+def people() -> dict[str, dict[str, Any]]:
+    """Return the few who have pictures, by name; any other is a name that a developer types."""
+    pictures = [static(f"sandbox/faces/{number}.svg") for number in range(1, 5)]
+    return {
+        "李小明": {"headimgurl": pictures[0], "city": "重庆", "province": "重庆", "sex": 1},
+        "王远杰": {"headimgurl": pictures[1], "city": "南京", "province": "江苏", "sex": 1},
+        "小鹿🦌": {"headimgurl": pictures[2], "city": "成都", "province": "四川", "sex": 2},
+        "没有 unionid 的张三": {"headimgurl": pictures[3], "unionid": ""},
+    }
 
 
-def people() -> tuple[Person, ...]:
-    """Return the few who have pictures; any other is a name that a developer types."""
-    faces = [static(f"sandbox/faces/{number}.svg") for number in range(1, 5)]
-    return (
-        Person("李小明", faces[0], "重庆", "重庆", 1),
-        Person("王远杰", faces[1], "南京", "江苏", 1),
-        Person("小鹿🦌", faces[2], "成都", "四川", 2),
-        Person("没有 unionid 的张三", faces[3], is_linked=False),
-    )
+def grant_of_name(name: str, appid: str, scope: str, *, is_snapshot: bool = False) -> Grant:
+    """Return what one of WeChat's own people allows."""
+    facts = {"unionid": _id("u", name), "headimgurl": ""} | people().get(name, {})
+    facts["headimgurl"] = _absolute(facts["headimgurl"])
+    return Grant(appid, scope, _id("o", f"{appid}\n{name}"), name, is_snapshot=is_snapshot, **facts)
 
 
-def person_of(user: User) -> Person:
-    """Return the person whose phone an account has."""
-    return Person(
-        user.nickname or user.username,
-        user.headimgurl,
-        key=f"account {user.unid}",
-        known_unionid=user.unionid or "",
-        known_openid=(user.wechat_appid, user.openid),
-    )
+def grant_of_user(user: User, appid: str, scope: str) -> Grant:
+    """Return what an account's phone allows. From now on our side knows the account by the phone's unionid."""
+    unionid_give(user_pk=user.pk, unionid=unionid_of(user))
+    name, picture = user.nickname or user.username, _absolute(user.headimgurl)
+    return Grant(appid, scope, openid_of(user, appid), name, unionid_of(user), picture, unid=user.unid)
 
 
-# --- What they allow -----------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Grant:
-    """What a person has allowed an app to do."""
+def openid_of(user: User, appid: str) -> str:
+    """Return the id of an account's phone for one app: that which our side has already, else 28 characters."""
+    is_known = user.openid and user.wechat_appid == appid
+    return user.openid if is_known else _id("o", f"{appid}\naccount {user.unid}")
 
-    appid: str
-    name: str
-    scope: str
-    is_snapshot: bool = False  # of the virtual account that a snapshot page has
-    unid: str = ""  # of the account whose phone allowed it; the name counts without one
 
-    @classmethod
-    def of_phone(cls, user: User, *, appid: str, scope: str) -> "Grant":
-        """Return what an account's phone allows. From now on our side knows the account by the phone's unionid."""
-        unionid_give(user_pk=user.pk, unionid=person_of(user).unionid)
-        return cls(appid, user.nickname or user.username, scope, unid=user.unid)
+def unionid_of(user: User) -> str:
+    """Return the id of an account's phone for all apps of one Open Platform account."""
+    return user.unionid or _id("u", f"account {user.unid}")
 
-    @property
-    def person(self) -> Person:
-        """Return who allowed it; refuse if the account is gone or disabled."""
-        if not self.unid:
-            return next((person for person in people() if person.name == self.name), Person(self.name))
-        user = User.objects.filter(unid=self.unid, is_active=True).first()
-        if user is None:
-            raise LoginRefused(40029)
-        return person_of(user)
+
+def _absolute(address: str) -> str:
+    return settings.PUBLIC_BASE_URL + address if address.startswith("/") else address
+
+
+def _id(kind: str, text: str) -> str:
+    return kind + base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()[:27]
 
 
 def grant_code_make(grant: Grant) -> str:
@@ -143,14 +120,16 @@ def grant_code_make(grant: Grant) -> str:
 def _code_redeem(code: str, *, appid: str) -> Grant:
     """Return the grant of a code and use the code up. If two callers try at the same time, one of them gets it.
 
-    :raises LoginRefused: the code is used, unknown, another app's, or has expired.
+    :raises LoginRefused: the code is used, unknown, another app's, or has expired; or its account is gone or disabled.
     """
-    grant = client().set(_key("code", code), _USED, xx=True, get=True, keepttl=True)
-    if grant is None or grant == _USED:
-        raise LoginRefused(40163 if grant else 40029)
-    if (redeemed := Grant(**orjson.loads(grant))).appid != appid:
+    kept = client().set(_key("code", code), _USED, xx=True, get=True, keepttl=True)
+    if kept is None or kept == _USED:
+        raise LoginRefused(40163 if kept else 40029)
+    grant = Grant(**orjson.loads(kept))
+    is_gone = grant.unid and not User.objects.filter(unid=grant.unid, is_active=True).exists()
+    if grant.appid != appid or is_gone:
         raise LoginRefused(40029)
-    return redeemed
+    return grant
 
 
 def _key(kind: str, text: str) -> str:
@@ -158,7 +137,7 @@ def _key(kind: str, text: str) -> str:
 
 
 # --- The calls -----------------------------------------------------------------------------------
-def _answer(call: Callable[[QueryDict], dict[str, Any]]) -> Callable[[HttpRequest], HttpResponse]:
+def _answer(call: Callable[[QueryDict], dict[str, Any]]) -> View:
     @provider_endpoint(slow=FaultKind.OAUTH_SLOW, down=FaultKind.OAUTH_DOWN)
     def answered(request: HttpRequest) -> HttpResponse:
         try:
@@ -182,21 +161,19 @@ def _app(query: QueryDict, kind: str) -> str:
     return values[f"WECHAT_{kind}_ID"]
 
 
+def _ids(grant: Grant) -> dict[str, Any]:
+    return {"openid": grant.openid} | ({"unionid": grant.unionid} if grant.unionid else {})
+
+
 @_answer
 def access_token(query: QueryDict) -> dict[str, Any]:
     """``GET /sns/oauth2/access_token?appid=&secret=&code=&grant_type=authorization_code``"""
     grant = _code_redeem(query.get("code", ""), appid=_app(query, "APP"))
-    person, token = grant.person, f"{secrets.randbelow(90) + 10}_{secrets.token_urlsafe(64)}"
+    token = f"{secrets.randbelow(90) + 10}_{secrets.token_urlsafe(64)}"
     client().set(_key("access", token), orjson.dumps(grant), ex=TOKEN_TTL_S)
-    body = {
-        "access_token": token,
-        "expires_in": TOKEN_TTL_S,
-        "refresh_token": secrets.token_urlsafe(64),  # our side never uses it
-        "openid": person.openid(grant.appid),
-        "scope": grant.scope,
-    }
-    more = {"is_snapshotuser": 1} if grant.is_snapshot else {}
-    return body | more | ({"unionid": person.unionid} if person.is_linked else {})
+    # Our side never uses the refresh token.
+    tokens = {"access_token": token, "expires_in": TOKEN_TTL_S, "refresh_token": secrets.token_urlsafe(64)}
+    return tokens | _ids(grant) | {"scope": grant.scope} | ({"is_snapshotuser": 1} if grant.is_snapshot else {})
 
 
 @_answer
@@ -206,23 +183,14 @@ def userinfo(query: QueryDict) -> dict[str, Any]:
     if kept is None:
         raise LoginRefused(40001)
     grant = Grant(**orjson.loads(kept))
-    person = grant.person
-    if query.get("openid") != person.openid(grant.appid):
+    if query.get("openid") != grant.openid:
         raise LoginRefused(40003)
     if grant.scope != PROFILE_SCOPE:
         raise LoginRefused(48001)
-    profile = {
-        "openid": person.openid(grant.appid),
-        "nickname": person.name,
-        "sex": person.sex,
-        "language": "",
-        "city": person.city,
-        "province": person.province,
-        "country": "中国" if person.city else "",
-        "headimgurl": person.headimgurl,
-        "privilege": [],
-    }
-    return profile | ({"unionid": person.unionid} if person.is_linked else {})
+    names = ("nickname", "sex", "city", "province", "headimgurl")
+    country = "中国" if grant.city else ""
+    profile = {name: getattr(grant, name) for name in names} | {"country": country, "language": "", "privilege": []}
+    return _ids(grant) | profile
 
 
 @_answer
@@ -234,7 +202,5 @@ def jscode2session(query: QueryDict) -> dict[str, Any]:
     appid = _app(query, "MINI_APP")
     if FaultKind.OAUTH_LIMIT in faults:
         raise LoginRefused(45011)
-    person = _code_redeem(query.get("js_code", ""), appid=appid).person
-    session_key = base64.b64encode(secrets.token_bytes(16)).decode()
-    session = {"openid": person.openid(appid), "session_key": session_key}
-    return session | ({"unionid": person.unionid} if person.is_linked else {})
+    grant = _code_redeem(query.get("js_code", ""), appid=appid)
+    return _ids(grant) | {"session_key": base64.b64encode(secrets.token_bytes(16)).decode()}

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.times import local
 from sandbox.keys import sandbox_values
-from sandbox.models import Refund, Trade
+from sandbox.models import Refund, RefundState, Trade
 
 BANK = "OTHERS"
 
@@ -15,28 +15,26 @@ def rfc3339(moment: datetime) -> str:
     return local(moment).isoformat(timespec="seconds")
 
 
-def trade_appid(trade: Trade) -> str:
-    """Return the app that placed an order; trades from before this column are the website's."""
-    return trade.appid or sandbox_values()["WECHAT_APP_ID"]
-
-
 def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
-    """Return the fields of a paid order; the fault WRONG_AMOUNT passes a false ``total_fee``."""
+    """Return the fields of an order; the fault WRONG_AMOUNT passes a false ``total_fee``."""
     fen = str(total_fee or trade.total_fee)
-    assert trade.transaction_id and trade.paid_at
-    return {
-        "appid": trade_appid(trade),
+    fields = {
+        "appid": trade.appid,
+        "out_trade_no": trade.out_trade_no,
+        "total_fee": fen,
+        "attach": trade.attach,
+    }
+    if not trade.paid_at or not trade.transaction_id:
+        return fields
+    return fields | {
         "openid": trade.openid,
         "is_subscribe": "N",
         "trade_type": trade.trade_type,
         "bank_type": BANK,
-        "total_fee": fen,
         "fee_type": "CNY",
         "cash_fee": fen,
         "cash_fee_type": "CNY",
         "transaction_id": trade.transaction_id,
-        "out_trade_no": trade.out_trade_no,
-        "attach": trade.attach,
         "time_end": f"{local(trade.paid_at):%Y%m%d%H%M%S}",
     }
 
@@ -44,16 +42,15 @@ def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
 def trade_v3(trade: Trade) -> dict[str, Any]:
     fen = trade.total_fee
     fields: dict[str, Any] = {
-        "appid": trade_appid(trade),
+        "appid": trade.appid,
         "mchid": sandbox_values()["WECHAT_PAY_MCH_ID"],
         "out_trade_no": trade.out_trade_no,
         "trade_state": trade.state,
         "trade_state_desc": trade.get_state_display(),
         "amount": {"total": fen, "currency": "CNY"},
     }
-    if not trade.is_paid:
+    if not trade.paid_at:
         return fields
-    assert trade.paid_at
     return fields | {
         "amount": {"total": fen, "payer_total": fen, "currency": "CNY", "payer_currency": "CNY"},
         "transaction_id": trade.transaction_id,
@@ -66,26 +63,12 @@ def trade_v3(trade: Trade) -> dict[str, Any]:
     }
 
 
-def refund_v3(refund: Refund) -> dict[str, Any]:
-    fields = _refund_fields(refund, refund.refund_fee) | {
-        "channel": "ORIGINAL",
-        "create_time": rfc3339(refund.created_at),
-        "status": refund.state,
-        "funds_account": "UNSETTLED",
-        "promotion_detail": [],
-    }
-    fields["amount"]["currency"] = "CNY"
-    return fields
+def refund_v3(refund: Refund, state: str, *, refund_fee: int | None = None) -> dict[str, Any]:
+    """Return what answers and notifications say of a refund in a state.
 
-
-def refund_notice(refund: Refund, *, refund_fee: int | None = None) -> dict[str, Any]:
-    """Return what a notification says; the fault WRONG_AMOUNT passes a false ``refund_fee``."""
-    fields = _refund_fields(refund, refund_fee or refund.refund_fee)
-    return fields | {"mchid": sandbox_values()["WECHAT_PAY_MCH_ID"], "refund_status": refund.state}
-
-
-def _refund_fields(refund: Refund, fen: int) -> dict[str, Any]:
-    total = refund.trade.total_fee
+    The fault WRONG_AMOUNT passes a false ``refund_fee``.
+    """
+    fen, total = refund_fee or refund.refund_fee, refund.trade.total_fee
     fields = {
         "refund_id": refund.refund_id,
         "out_refund_no": refund.out_refund_no,
@@ -94,4 +77,5 @@ def _refund_fields(refund: Refund, fen: int) -> dict[str, Any]:
         "user_received_account": "支付用户零钱",
         "amount": {"total": total, "refund": fen, "payer_total": total, "payer_refund": fen},
     }
-    return fields | ({"success_time": rfc3339(refund.settled_at)} if refund.settled_at else {})
+    is_settled = state != RefundState.PROCESSING
+    return fields | ({"success_time": rfc3339(refund.settles_at)} if is_settled else {})

@@ -58,3 +58,8 @@ def checked(fields: dict[str, Any], name: str, pattern: str) -> str:
     if not re.fullmatch(pattern, str(value)):
         raise Refused(Reason.PARAM, f"{name}格式错误")
     return str(value)
+
+
+def optional(fields: dict[str, Any], name: str, pattern: str) -> str:
+    """Return a field as ``checked`` does, "" if it is missing."""
+    return checked(fields, name, pattern) if fields.get(name) else ""

@@ -69,15 +69,13 @@ def signature_headers(body: bytes, *, is_forged: bool = False) -> dict[str, str]
     }
 
 
-def encrypt(plain: bytes, *, associated_data: str) -> dict[str, str]:
-    """Encrypt a text with the merchant's APIv3 key."""
-    nonce = secrets.token_hex(6)  # 12 characters
-    sealed = AESGCM(sandbox_values()["WECHAT_PAY_V3_KEY"].encode()).encrypt(
-        nonce.encode(), plain, associated_data.encode()
-    )
+def encrypt(plain: bytes, *, kind: str) -> dict[str, str]:
+    """Encrypt what a notification tells of a thing of this kind, with the merchant's APIv3 key."""
+    nonce, cipher = secrets.token_hex(6), AESGCM(sandbox_values()["WECHAT_PAY_V3_KEY"].encode())
     return {
+        "original_type": kind,
         "algorithm": "AEAD_AES_256_GCM",
         "nonce": nonce,
-        "associated_data": associated_data,
-        "ciphertext": base64.b64encode(sealed).decode(),
+        "associated_data": kind,
+        "ciphertext": base64.b64encode(cipher.encrypt(nonce.encode(), plain, kind.encode())).decode(),
     }

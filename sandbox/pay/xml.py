@@ -33,25 +33,20 @@ def render(fields: Mapping[str, str]) -> str:
 
 
 def render_signed(fields: dict[str, str], *, is_forged: bool) -> str:
-    """Write the fields with the merchant's numbers, a nonce and the signature, which is of another key if forged."""
+    """Write the fields with the merchant's number, a nonce and the signature, which is of another key if forged."""
     values = sandbox_values()
-    content = {
-        "appid": values["WECHAT_APP_ID"],
-        "mch_id": values["WECHAT_PAY_MCH_ID"],
-        "nonce_str": secrets.token_hex(16),
-    } | fields
+    content = fields | {"mch_id": values["WECHAT_PAY_MCH_ID"], "nonce_str": secrets.token_hex(16)}
     key = secrets.token_hex(16) if is_forged else values["WECHAT_PAY_API_KEY"]
-    return render(content | {"sign": sign(content, key=key)})
-
-
-def sign(fields: Mapping[str, str], *, key: str) -> str:
-    """Return the signature over the non-empty fields, sorted by name, as upper-case hex digits."""
-    pairs = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] and name != "sign")
-    message = f"{pairs}&key={key}".encode()
-    return hashlib.md5(message, usedforsecurity=False).hexdigest().upper()
+    return render(content | {"sign": _sign(content, key)})
 
 
 def is_signed(fields: Mapping[str, str]) -> bool:
     """Tell whether the merchant has signed the fields."""
-    signature = sign(fields, key=sandbox_values()["WECHAT_PAY_API_KEY"])
+    signature = _sign(fields, sandbox_values()["WECHAT_PAY_API_KEY"])
     return hmac.compare_digest(signature.encode(), fields.get("sign", "").encode())
+
+
+def _sign(fields: Mapping[str, str], key: str) -> str:
+    """Return the signature over the non-empty fields, sorted by name, as upper-case hex digits."""
+    pairs = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] and name != "sign")
+    return hashlib.md5(f"{pairs}&key={key}".encode(), usedforsecurity=False).hexdigest().upper()

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sandbox.faults import faults_set
 from sandbox.models import Trade, TradeState
-from sandbox.pay.trades import trade_create
+from sandbox.pay.trades import trade_place
 from sandbox.tests.conftest import EXPIRES
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def code():
         out_trade_no="20261124phone", trade_type="NATIVE", body="<b>耐克跑鞋</b>", total_fee=1205,
         notify_url="http://127.0.0.1:9/pay/payResult", expires_at=EXPIRES,
     )  # fmt: skip
-    return trade_create(draft=draft, now=timezone.now())
+    return trade_place(draft, now=timezone.now())
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from django.utils import timezone
 from wechatpy.exceptions import WeChatPayException
 
 from core.times import SHANGHAI
-from sandbox.models import PayCode, Trade
+from sandbox.models import CODE_TTL, Trade
 from sandbox.pay import xml
 from sandbox.tests.conftest import EXPIRES, NUMBER
 
@@ -33,13 +34,16 @@ def test_an_order_gets_a_code_and_a_signed_answer(v2, order_v2):
         assert code["prepay_id"].startswith("wx") and "code_url" not in code
 
 
-def test_an_equal_order_gets_a_fresh_code_and_another_one_is_refused(order_v2):
-    first, second = order_v2(), order_v2()
+def test_the_code_of_an_equal_order_works_anew_and_another_order_is_refused(order_v2, control):
+    code_url = order_v2()["code_url"]
+    Trade.objects.update(placed_at=timezone.now() - CODE_TTL, expires_at=EXPIRES + timedelta(hours=1))
+    assert control("pay", code_url=code_url)["error"] == "二维码已过期，请刷新后再试"
 
-    assert first["code_url"] != second["code_url"]
+    assert order_v2()["code_url"] == code_url
     for change in ({"total_fee": 1}, {"time_expire": EXPIRES + timedelta(hours=1)}, {"body": "别的"}):
         assert refused(order_v2, **change) == ("INVALID_REQUEST", "201 商户订单号重复")
-    assert (Trade.objects.count(), PayCode.objects.count()) == (1, 2)
+    assert Trade.objects.count() == 1
+    assert control("pay", code_url=code_url)["trade_state"] == "SUCCESS"
 
 
 BAD_PARAMETERS = [

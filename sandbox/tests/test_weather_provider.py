@@ -30,7 +30,7 @@ def test_answers_every_field_as_text(ask):
 
     body = answer.json()
     assert answer.status_code == 200
-    assert list(body) == [*TEXT_NAMES, "alarm", "aqi"]
+    assert set(body) == {*TEXT_NAMES, "alarm", "aqi"}
     assert (set(body["aqi"]), set(body["alarm"])) == (set(AQI_KEYS), set(ALARM_KEYS))
     leaves = [*(body | {"aqi": "", "alarm": ""}).values(), *body["aqi"].values(), *body["alarm"].values()]
     assert all(isinstance(value, str) for value in leaves)

@@ -24,8 +24,11 @@ _WEEK = ["星期一", "星期二", "星期三", "星期四", "星期五", "星�
 # The mean temperature of each month; and where it is at each hour between the day's low (0) and high (100).
 _MONTHS = [3, 5, 10, 16, 21, 25, 28, 27, 23, 17, 11, 5]
 _HOURS = [20, 15, 10, 5, 0, 0, 10, 20, 35, 50, 65, 80, 90, 100, 100, 95, 90, 80, 65, 55, 45, 40, 30, 25]
-_ADVICE = {"kouzhao": "不用佩戴口罩", "yundong": "适宜运动", "waichu": "适宜外出"}
-_ADVICE |= {"kaichuang": "适宜开窗", "jinghuaqi": "不需要打开"}
+_OF_DAY = ("wea", "wea_img", "win", "win_speed", "win_meter", "humidity", "visibility")  # as in days.txt
+_NO_ALARM = {"alarm_type": "", "alarm_level": "", "alarm_content": ""}
+_AQI = {"o3": "88", "o3_desc": "良", "no2": "19", "no2_desc": "优", "so2": "6", "so2_desc": "优", "co": "0.6"}
+_AQI |= {"co_desc": "优", "kouzhao": "不用佩戴口罩", "yundong": "适宜运动", "waichu": "适宜外出"}
+_AQI |= {"kaichuang": "适宜开窗", "jinghuaqi": "不需要打开"}
 
 
 class UnknownCity(Exception):
@@ -67,9 +70,11 @@ def report(city: City, now: datetime) -> dict[str, Any]:
         seen_at -= timedelta(hours=1)
     low, middle, high = (_MONTHS[seen_at.month - 1] + change for change in (-4, 0, 4))
     days = [row[1:] for row in _rows("days.txt") if row[0] == ("cold" if middle < 5 else "warm")]
-    today = (seen_at.toordinal() + int(city.code)) % len(days)
-    wea, picture, wind, speed, humidity, visibility, index = days[today]
+    *today, index = days[(seen_at.toordinal() + int(city.code)) % len(days)]
     air = int(index) + seen_at.hour % 7
+    level, tips = _level(air)
+    quality = {"air": str(air), "air_level": level, "air_tips": tips}
+    parts = {"pm25": str(air // 2), "pm25_desc": _level(air // 2)[0], "pm10": str(air), "pm10_desc": level}
     return {
         "cityid": city.code,
         "date": f"{seen_at:%Y-%m-%d}",
@@ -79,23 +84,15 @@ def report(city: City, now: datetime) -> dict[str, Any]:
         "cityEn": city.pinyin,
         "country": "中国",
         "countryEn": "China",
-        "wea": wea,
-        "wea_img": picture,
+        **dict(zip(_OF_DAY, today, strict=True)),
         "tem": str(low + (high - low) * _HOURS[seen_at.hour] // 100),
         "tem1": str(high),
         "tem2": str(low),
-        "win": wind,
-        "win_speed": f"{sum(int(speed) >= limit for limit in (1, 6, 12, 20, 29, 39))}级",
-        "win_meter": "小于12km/h" if int(speed) < 6 else f"{speed}km/h",
-        "humidity": f"{humidity}%",
-        "visibility": f"{visibility}km",
         "pressure": str(1027 - middle),
-        "air": str(air),
+        **quality,
         "air_pm25": str(air),
-        "air_level": _level(air)[0],
-        "air_tips": _level(air)[1],
-        "alarm": {"alarm_type": "", "alarm_level": "", "alarm_content": ""},
-        "aqi": _aqi(air, seen_at),
+        "alarm": _NO_ALARM,
+        "aqi": {"update_time": f"{seen_at:%H}:00"} | quality | parts | _AQI,
     }
 
 
@@ -106,14 +103,6 @@ def _level(air: int) -> tuple[str, str]:
         if air <= 50
         else ("良", "除极少数特别敏感的人群以外，可以外出活动。")
     )
-
-
-def _aqi(air: int, at: datetime) -> dict[str, str]:
-    name, tips = _level(air)
-    fields = {"update_time": f"{at:%H}:00", "air": str(air), "air_level": name, "air_tips": tips}
-    for part, value in {"pm25": air // 2, "pm10": air, "o3": 88, "no2": 19, "so2": 6}.items():
-        fields |= {part: str(value), f"{part}_desc": _level(value)[0]}
-    return fields | {"co": "0.6", "co_desc": "优"} | _ADVICE
 
 
 @provider_endpoint(slow=FaultKind.WEATHER_SLOW, down=FaultKind.WEATHER_DOWN)

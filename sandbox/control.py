@@ -4,7 +4,7 @@ These calls use no session, so a CSRF token would protect nothing. But a foreign
 developer's browser. So a request with a foreign Origin is refused, and a body must be declared as JSON.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import wraps
@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -24,12 +25,11 @@ from core import times
 from core.api.request import token_of_head
 from core.ids import storable
 from sandbox.callers import Caller, caller_of, trainees
-from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
-from sandbox.models import Delivery, FaultKind, Refund, Trade
+from sandbox.faults import faults_set, faults_shown
+from sandbox.models import Delivery, Refund, Trade
 from sandbox.pay.errors import Refused
 from sandbox.pay.notices import deliveries_due, delivery_send
-from sandbox.pay.pages import code_find, payer_openid, twin_url
-from sandbox.pay.trades import refunds_settle, trade_pay
+from sandbox.pay.trades import trade_pay, trade_scanned
 from sandbox.switches import own_jti, switch_at, switch_clear, switch_set, switches_on
 
 Body = dict[str, Any]
@@ -104,25 +104,15 @@ def faults(request: HttpRequest, body: Body) -> JsonResponse:
 
     With ``code_url`` or ``prepay_id`` it sets the faults of that order alone.
     """
-    names = {name: str(body.pop(name)) for name in ("code_url", "prepay_id") if name in body}
-    reset, caller = body.pop("reset", False) is True, caller_of(request)
-    if names:
-        code = code_find(**names)
-        if code is None:
-            raise Refusal("no such code", 404)
-        if not caller.is_buyer(code.trade):
-            raise Refusal(f"only its buyer sets the faults of an order: {LOGIN}", 403)
-        order_faults_set(trade=code.trade, changes=body, reset=reset)
-        return _faults_answer({FaultKind(kind): value for kind, value in code.trade.faults.items()}, ORDER_KINDS)
+    caller, names = caller_of(request), {name: body.pop(name) for name in [*body] if name in ("code_url", "prepay_id")}
+    trade = _trade_named(names) if names else None
+    if trade and not caller.is_buyer(trade):
+        raise Refusal(f"only its buyer sets the faults of an order: {LOGIN}", 403)
     if request.method == "POST":
-        if not caller.sees_all:
+        if not (trade or caller.sees_all):
             raise Refusal("from another machine only root sets faults for all", 403)
-        faults_set(changes=body, reset=reset)
-    return _faults_answer(faults_on(), FaultKind)
-
-
-def _faults_answer(on: dict[FaultKind, float], kinds: Iterable[FaultKind]) -> JsonResponse:
-    return JsonResponse({"faults": {kind.value: on.get(kind, False) for kind in kinds}})
+        faults_set(reset=body.pop("reset", False) is True, changes=body, trade=trade)
+    return JsonResponse({"faults": faults_shown(trade)})
 
 
 @control_endpoint
@@ -131,17 +121,23 @@ def pay(request: HttpRequest, body: Body) -> JsonResponse:
 
     Who holds a code may pay it. A number is no secret, so it pays the caller's own orders only.
     """
-    names = {name: str(body[name]) for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
-    code, caller = code_find(**names) if request.method == "POST" and names else None, caller_of(request)
-    if code is None or ("out_trade_no" in names and not caller.is_buyer(code.trade)):
+    names = {name: body[name] for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
+    caller, trade, now = caller_of(request), _trade_named(names), timezone.now()
+    if "out_trade_no" in names and not caller.is_buyer(trade):
         raise Refusal("no such code", 404)
-    now = timezone.now()
     try:
-        trade = trade_pay(code=code, payer=payer_openid(caller.user, code.trade), now=now)
+        trade = trade_pay(trade, payer=caller.pays_as(trade), now=now)
     except Refused as refusal:
         raise Refusal(refusal.text, 409, code=refusal.reason.v3_code) from None
-    rows = trade.deliveries.filter(next_try_at__lte=now) if body.get("deliver") is True else Delivery.objects.none()
-    return JsonResponse(_trade(trade) | {"deliveries": _send(rows.values_list("pk", flat=True), now)})
+    deliveries = _send(trade.deliveries.all(), now) if body.get("deliver") is True else []
+    return JsonResponse(_trade(trade) | {"deliveries": deliveries})
+
+
+def _trade_named(names: Body) -> Trade:
+    trade = trade_scanned(**{name: str(text) for name, text in names.items()})
+    if trade is None:
+        raise Refusal("no such code", 404)
+    return trade
 
 
 @control_endpoint
@@ -152,14 +148,19 @@ def deliver(request: HttpRequest, body: Body) -> JsonResponse:
     """
     if request.method != "POST":
         raise Refusal("POST is needed", 405)
-    caller = _known(request)
-    ahead_s = body.get("ahead_s", 0)
+    own, ahead_s = _known(request).orders("trade__"), body.get("ahead_s", 0)
     if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float) or not 0 <= ahead_s <= 86400:
         raise ValueError("ahead_s: seconds from 0 to 86400")
-    now = timezone.now() + timedelta(seconds=ahead_s)
-    number = refunds_settle(now=now, refunds=Refund.objects.filter(caller.orders("trade__")))
-    due = deliveries_due(now=now, own=caller.orders("trade__"))
-    return JsonResponse({"refunds_settled": number, "deliveries": _send(due, now)})
+    now = timezone.now()
+    until = now + timedelta(seconds=ahead_s)
+    number = Refund.objects.filter(own, settles_at__gt=now, settles_at__lte=until).update(settles_at=now)
+    return JsonResponse({"refunds_settled": number, "deliveries": _send(Delivery.objects.filter(own), until)})
+
+
+def _send(deliveries: QuerySet[Delivery], now: datetime) -> list[Body]:
+    """Send those that are due, and return them as they are then."""
+    pks = [pk for pk in deliveries_due(deliveries, now=now) if delivery_send(pk, now=now)]
+    return [_delivery(row) for row in Delivery.objects.filter(pk__in=pks).order_by("pk")]
 
 
 @control_endpoint
@@ -168,11 +169,36 @@ def trades(request: HttpRequest, body: Body) -> JsonResponse:
 
     This machine and root see the orders of all.
     """
-    caller = _known(request)
-    numbers = [storable(number) for number in request.GET.getlist("out_trade_no")]
-    rows = Trade.objects.filter(caller.orders()).prefetch_related("deliveries", "codes", "refunds")
-    rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
+    rows = Trade.objects.filter(_known(request).orders()).prefetch_related("deliveries", "refunds")
+    if numbers := [storable(number) for number in request.GET.getlist("out_trade_no")]:
+        rows = rows.filter(out_trade_no__in=numbers)
     return JsonResponse({"trades": [_trade(trade) for trade in rows[:MAX_ROWS]]})
+
+
+def _known(request: HttpRequest) -> Caller:
+    caller = caller_of(request)
+    if not caller.sees_all and caller.user is None:
+        raise Refusal(LOGIN, 403)
+    return caller
+
+
+def _trade(trade: Trade) -> Body:
+    return _fields(trade, "out_trade_no", "total_fee", "transaction_id", "paid_at") | {
+        "trade_state": trade.state,
+        "codes": [_fields(trade, "code_url", "prepay_id", "pay_page")],
+        "refunds": [_fields(refund, "out_refund_no", "refund_fee", "state") for refund in trade.refunds.all()],
+        "deliveries": [_delivery(row) for row in trade.deliveries.all()],
+    }
+
+
+def _delivery(row: Delivery) -> Body:
+    kind = "refund" if row.refund_id else "payment"
+    fields = _fields(row, "api", "url", "state", "attempts", "last_status", "last_answer")
+    return {"id": row.pk, "kind": kind} | fields
+
+
+def _fields(row: Any, *names: str) -> Body:
+    return {name: getattr(row, name) for name in names}
 
 
 @control_endpoint
@@ -199,37 +225,3 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
                 switch_set(body, unid=unid, jti=of, is_of_teacher=bool(others), now=times.now())
     on = switches_on() if is_root else [one for one in (switch_at(me.unid, jti),) if one]
     return JsonResponse({"switches": [asdict(switch) for switch in on]})
-
-
-def _known(request: HttpRequest) -> Caller:
-    caller = caller_of(request)
-    if not caller.sees_all and caller.user is None:
-        raise Refusal(LOGIN, 403)
-    return caller
-
-
-def _send(ids: Iterable[int], now: datetime) -> list[Body]:
-    pks = [pk for pk in list(ids) if delivery_send(delivery_id=pk, now=now)]
-    return [_delivery(row) for row in Delivery.objects.filter(pk__in=pks).order_by("pk")]
-
-
-def _delivery(row: Delivery) -> Body:
-    kind = "refund" if row.refund_id else "payment"
-    names = ("api", "url", "state", "attempts", "last_status", "last_answer")
-    return {"id": row.pk, "kind": kind} | {name: getattr(row, name) for name in names}
-
-
-def _trade(trade: Trade) -> Body:
-    names = ("out_trade_no", "total_fee", "transaction_id", "paid_at")
-    return {name: getattr(trade, name) for name in names} | {
-        "trade_state": trade.state,
-        "codes": [
-            {"code_url": code.code_url, "prepay_id": code.prepay_id, "pay_page": twin_url(code)}
-            for code in trade.codes.all()
-        ],
-        "refunds": [
-            {name: getattr(refund, name) for name in ("out_refund_no", "refund_fee", "state")}
-            for refund in trade.refunds.all()
-        ],
-        "deliveries": [_delivery(row) for row in trade.deliveries.all()],
-    }
