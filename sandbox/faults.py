@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from django.db import transaction
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
@@ -72,13 +72,10 @@ def kinds_of(trade: Trade | None) -> Collection[FaultKind]:
 def _value(kind: FaultKind, raw: Any) -> float:
     if raw is True:
         return DEFAULT_SECONDS.get(kind, 1.0)
-    try:
-        value = float(raw or 0)
-    except (TypeError, ValueError):
-        value = -1.0
-    if not 0 <= value <= MAX_VALUE:
+    value = 0 if raw is None else raw
+    if not isinstance(value, int | float) or not 0 <= value <= MAX_VALUE:
         raise ValueError(f"{kind}: true, false or a number up to {MAX_VALUE:.0f} is needed")
-    return value
+    return float(value)
 
 
 def faults_shown(trade: Trade | None = None) -> dict[FaultKind, float | Literal[False]]:
@@ -88,20 +85,9 @@ def faults_shown(trade: Trade | None = None) -> dict[FaultKind, float | Literal[
 
 
 def fault_form(trade: Trade | None = None) -> dict[str, object]:
-    """Return the context of ``sandbox/fault_form.html``."""
-    shown = faults_shown(trade).items()
-    return {
-        "faults": [
-            (kind, bool(value), kind in DEFAULT_SECONDS and (value or DEFAULT_SECONDS[kind])) for kind, value in shown
-        ],
-        "max_s": int(MAX_VALUE),
-    }
-
-
-def form_changes(form: QueryDict, trade: Trade | None = None) -> dict[str, Any]:
-    """Return what a form says; a fault without its seconds has the usual ones."""
-    on = [] if "reset" in form else form.getlist("on")
-    return {kind: form.get(f"seconds-{kind}") or True for kind in kinds_of(trade) if kind in on}
+    """Return the context of ``sandbox/fault_form.html``; ``static/sandbox/faults.js`` sends it."""
+    rows = [(kind, value, DEFAULT_SECONDS.get(kind)) for kind, value in faults_shown(trade).items()]
+    return {"faults": rows, "max_s": int(MAX_VALUE)}
 
 
 def provider_endpoint(*, slow: FaultKind, down: FaultKind, lost: FaultKind | None = None) -> Callable[[View], View]:

@@ -4,7 +4,6 @@ The settings read the merchant's values; the ``sandbox`` app, which plays the pr
 """
 
 import json
-import os
 import secrets
 import tempfile
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from django.utils.crypto import get_random_string
 
-# This library is slow to import and every process reads this module, so only the functions that make keys import it.
+# This library is slow to import and every process reads this module, so only the functions that use keys import it.
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -30,12 +29,14 @@ _FILES = {"WECHAT_PAY_PRIVATE_KEY_FILE": MERCHANT_KEY, "WECHAT_PAY_PUBLIC_KEY_FI
 
 def sandbox_values() -> dict[str, str]:
     """Return the merchant's values by the names of the settings, even if the environment names a real merchant."""
-    return sandbox_settings(_folder())
+    from django.conf import settings  # here, because the settings import this module
+
+    return sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
 
 
 def private_key(file: str) -> "RSAPrivateKey":
     """Return ``MERCHANT_KEY``, or ``PLATFORM_KEY``, the provider's own."""
-    return _key(_merchant_folder(_folder()) / file)
+    return _key(Path(sandbox_values()["WECHAT_PAY_PRIVATE_KEY_FILE"]).with_name(file))
 
 
 @lru_cache(maxsize=8)
@@ -45,21 +46,8 @@ def _key(path: Path) -> "RSAPrivateKey":
     return cast("RSAPrivateKey", load_pem_private_key(path.read_bytes(), password=None))
 
 
-def _folder() -> Path:
-    from django.conf import settings  # here, because the settings import this module
-
-    return Path(settings.STATE_DIR) / "sandbox"
-
-
 def sandbox_settings(folder: Path) -> dict[str, str]:
     """Return the merchant's values by the names of the settings. Make the merchant if there is none yet."""
-    home = _merchant_folder(folder)
-    settings: dict[str, str] = json.loads((home / "merchant.json").read_text("utf-8"))
-    return settings | {name: str(home / file) for name, file in _FILES.items()}
-
-
-def _merchant_folder(folder: Path) -> Path:
-    """Return the folder of the merchant's and the provider's keys. Make them if there are none yet."""
     # Raise the number when the folder's content changes, so that existing working copies make a new merchant.
     home = folder / "merchant-3"
     if not home.exists():
@@ -69,22 +57,25 @@ def _merchant_folder(folder: Path) -> Path:
             # Renaming makes the whole folder appear at once. If two processes do it, both use the folder of the first.
             with suppress(OSError):
                 Path(draft).rename(home)
-    return home
+    values: dict[str, str] = json.loads((home / "merchant.json").read_text("utf-8"))
+    return values | {name: str(home / file) for name, file in _FILES.items()}
 
 
 def _write_merchant(folder: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+    files = {"merchant.json": json.dumps(_values(), indent=2).encode()}
     for name in (MERCHANT_KEY, PLATFORM_KEY):
         key = generate_private_key(public_exponent=65537, key_size=2048)
-        _write(folder / name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    _write(folder / "platform_public_key.pem", public)
-    _write(folder / "merchant.json", json.dumps(_settings(), indent=2).encode())
+        files[name] = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    files["platform_public_key.pem"] = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for name, content in files.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_bytes(content)
 
 
-def _settings() -> dict[str, str]:
+def _values() -> dict[str, str]:
     return {
         "WECHAT_APP_ID": APP_ID,
         "WECHAT_APP_SECRET": secrets.token_hex(16),
@@ -103,8 +94,3 @@ def _settings() -> dict[str, str]:
         "SMS_TEMPLATE_CODE": "SMS_" + get_random_string(9, DIGITS),
         "SMS_NOTICE_TEMPLATE_CODE": NOTICE_TEMPLATE,
     }
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)

@@ -1,19 +1,18 @@
-"""The control page, and the page on which a phone pays. All but the page of switches work without JavaScript."""
+"""The control page, and the page on which a phone pays. Faults and switches are set by a script, all else without."""
 
 from urllib.parse import urlsplit
 
 import segno
-from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from core.api.addresses import absolute_url
 from sandbox.callers import Caller, caller_of
-from sandbox.faults import fault_form, faults_set, form_changes
+from sandbox.faults import fault_form
 from sandbox.models import CODE_TTL, Delivery, Refund, Trade, TradeState
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.trades import pay_refusal, trade_pay, trade_scanned
@@ -92,18 +91,3 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
 
 def _unknown_code_page(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
-
-
-@require_POST
-def faults(request: HttpRequest, token: str = "") -> HttpResponse:
-    """Set the faults of all, or of the code's order, as the form shows them."""
-    trade, caller = trade_scanned(code_url=token) if token else None, caller_of(request)
-    if token and trade is None:
-        return _unknown_code_page(request)
-    if not (caller.is_buyer(trade) if trade else caller.sees_all):
-        raise PermissionDenied
-    try:
-        faults_set(changes=form_changes(request.POST, trade), reset=True, trade=trade)
-    except ValueError as error:
-        raise BadRequest(str(error)) from None
-    return redirect("sandbox:pay", token=token) if token else redirect("sandbox:index")

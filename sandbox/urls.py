@@ -16,7 +16,6 @@ _REFUNDS = "wxpay/v3/refund/domestic/refunds"
 
 urlpatterns = [
     path("", pages.index, name="index"),
-    path("faults/", pages.faults, name="faults"),
     path("calls/", pages.calls, name="calls"),
     path("control/faults", control.faults),
     path("control/pay", control.pay),
@@ -25,7 +24,6 @@ urlpatterns = [
     path("control/calls", control.calls),
     path("pay/", pages.find, name="find"),
     path("pay/<str:token>/", pages.pay, name="pay"),
-    path("pay/<str:token>/faults/", pages.faults, name="order_faults"),
     # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does all else by v3;
     # the doctor queries by v2, too.
     path("wxpay/pay/unifiedorder", v2.unifiedorder),

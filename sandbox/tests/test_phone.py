@@ -186,7 +186,6 @@ def test_orders_are_their_buyers(person, order, client, office, root, caller):
         assert "of-wang" in page and "of-li" not in page
         body = {"code_url": code.code_url, "refund_abnormal": True}
         assert json(browser, "/sandbox/control/faults", body)[0] == 403
-        assert browser.post(f"/sandbox/pay/{code.token}/faults/", {"on": "refund_abnormal"}).status_code == 403
         assert json(browser, "/sandbox/control/pay", {"out_trade_no": "20261129of-li"})[0] == 404
     assert json(client, "/sandbox/control/deliver", {"ahead_s": 60}, **caller)[0] == 403
     assert (Trade.objects.filter(state="NOTPAY").count(), Trade.objects.filter(faults__isnull=False).count()) == (2, 0)

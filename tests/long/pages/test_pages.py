@@ -148,8 +148,14 @@ def test_the_phone_that_pays_and_the_sandbox(page, faults, order):
     page.get_by_role("heading", name="支付成功").wait_for()
     after = faults()
     page.goto("/sandbox/")
+    page.get_by_label("通知发两次").check()
+    page.get_by_role("button", name="应用").click()
+    page.locator(".fault-on").wait_for()
+    with_fault = faults()
+    page.get_by_role("button", name="全部恢复正常").click()
+    page.locator(".fault-on").wait_for(state="detached")
 
-    assert (before, after, faults()) == ([], [], [])
+    assert (before, after, with_fault, faults()) == ([], [], [], [])
 
 
 def test_the_phone_of_an_account(page, faults):
