@@ -6,8 +6,9 @@ No imported order is open, so no sweep handles one, and no stock changes: the ol
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from accounts.models import User
 from core.money import fen_to_yuan, yuan_to_fen
@@ -21,38 +22,13 @@ from shop.models.order import MAX_TOTAL
 from shop.order_states import STATUSES, Note, OrderStatus, PayStatus, ShippingStatus, State
 
 GONE_BUYER = "已删除的用户"
-_NOT_PAID = "迁入时尚未付款,已关闭"
-_GIVEN_UP = "旧系统中已付款但订单已取消或关闭,款项见微信商户平台"
-# Our state, and a note for staff, by the old order_status: of an order that was not paid, and of one that was. None is
-# open: its payment would be unknown here.
-UNPAID = {
-    OrderStatus.DRAFT: (State.CLOSED, _NOT_PAID),
-    OrderStatus.SUBMITTED: (State.CLOSED, _NOT_PAID),
-    OrderStatus.CANCELLED: (State.CANCELLED, ""),
-    OrderStatus.INVALID: (State.INVALID, ""),
-    OrderStatus.CLOSED: (State.CLOSED, ""),
-    OrderStatus.RETURNED: (State.CLOSED, ""),
-}
-ENDED = {
-    OrderStatus.CANCELLED: (State.REFUNDED, _GIVEN_UP),
-    OrderStatus.INVALID: (State.REFUNDED, _GIVEN_UP),
-    OrderStatus.CLOSED: (State.REFUNDED, _GIVEN_UP),
-    OrderStatus.RETURNED: (State.REFUNDED, "旧系统中的退货,退款情况见微信商户平台"),
-}
+UNPAID = {OrderStatus.CANCELLED: State.CANCELLED, OrderStatus.INVALID: State.INVALID}
 SHIPPED = {
     ShippingStatus.NOT_SHIPPED: State.PAID,
     ShippingStatus.PREPARING: State.PREPARING,
     ShippingStatus.SHIPPED: State.SHIPPED,
     ShippingStatus.RECEIVED: State.RECEIVED,
 }
-
-
-class Arriving(NamedTuple):
-    """An order with its lines; ``missing`` are those of their products that no longer exist."""
-
-    order: Order
-    lines: list[OrderLine]
-    missing: list[Product]
 
 
 class Orders(Table):
@@ -71,7 +47,7 @@ class Orders(Table):
         for detail in dump.documents(OrderDetails.collection):
             self.details[plain(detail.raw("order_id"))].append(detail)
 
-    def record(self, old: Document) -> Arriving:
+    def record(self, old: Document) -> tuple[Order, list[OrderLine]]:
         order_id = old.id("order_id", 32)
         lines = _lines(old, self.details.get(order_id, []))
         total = _total(old, lines)
@@ -79,33 +55,47 @@ class Orders(Table):
         buyer = self.buyers.get(old.text("unid", 100))
         if buyer is None:
             old.fix("买家已不存在，订单只记下名字", old.raw("unid"))
+        if gone := [line.product_code for line in lines if line.product_code not in self.products]:
+            old.fix("商品已不存在，按明细补一个已下架的商品", "、".join(gone))
         username = buyer.username if buyer else old.text("user_nickname", 64) or GONE_BUYER
         order = Order(order_id=order_id, user=buyer, username=username, total=total, **_columns(old))
         for line in lines:
             line.order = order
-        missing = [_placeholder(line, old) for line in lines if line.product_code not in self.products]
-        if missing:
-            old.fix("商品已不存在，按明细补一个已下架的商品", missing[0].product_id)
-        return Arriving(order, lines, missing)
+        return order, lines
 
-    def write(self, records: Sequence[Arriving]) -> None:
-        lines = [line for record in records for line in record.lines]
-        missing = [product for record in records for product in record.missing]
-        category_pk = category_pks({GONE_CATEGORY}, self.dump.now)[GONE_CATEGORY] if missing else 0
-        for product in missing:
-            product.category_id = category_pk
-        Product.objects.bulk_create(missing, ignore_conflicts=True)  # several orders may have one
-        codes = {line.product_code for line in lines}
-        pks = dict(Product.objects.filter(product_id__in=codes).values_list("product_id", "pk"))
+    def write(self, records: Sequence[tuple[Order, list[OrderLine]]]) -> None:
+        orders = Order.objects.bulk_create([order for order, _ in records])
+        lines = [line for _, of_order in records for line in of_order]
+        pks = _product_pks(lines, self.dump.now)
         for line in lines:
             line.product_id = pks[line.product_code]
-        orders = Order.objects.bulk_create([record.order for record in records])
         OrderLine.objects.bulk_create(lines)
         name, note = Note.MOVED_IN.label, Note.MOVED_IN
         OrderLog.objects.bulk_create(
             OrderLog(order=order, at=self.dump.now, actor=name, code=note, event=name, to_state=order.state)
             for order in orders
         )
+
+
+def _product_pks(lines: list[OrderLine], now: datetime) -> dict[str, int]:
+    """Return the keys of these lines' products. Those that no longer exist are made of the lines, not on sale."""
+    by_code = {line.product_code: line for line in lines}
+    products = Product.objects.filter(product_id__in=by_code)
+    gone = by_code.keys() - set(products.values_list("product_id", flat=True))
+    category_pks_by_id = category_pks({GONE_CATEGORY} if gone else set(), now)
+    Product.objects.bulk_create(
+        Product(
+            product_id=code,
+            category_id=category_pks_by_id[GONE_CATEGORY],
+            name=by_code[code].title,
+            price=by_code[code].price,
+            image_url=by_code[code].image_url,
+            created_at=id_moment(code, latest=now) or now,
+            removed_at=now,
+        )
+        for code in sorted(gone)
+    )
+    return dict(products.values_list("product_id", "pk"))
 
 
 class OrderDetails(Table):
@@ -185,14 +175,17 @@ def _columns(old: Document) -> dict[str, Any]:
     status = OrderStatus(_number(old, "order_status", OrderStatus))
     shiping = ShippingStatus(_number(old, "shiping_status", ShippingStatus))
     is_paid = _number(old, "pay_status", PayStatus) == PayStatus.PAID
-    if not is_paid:
-        state, note = UNPAID[status]
+    if not is_paid:  # no order is open: its payment would be unknown here
+        state, note = UNPAID.get(status, State.CLOSED), ""
         if shiping != ShippingStatus.NOT_SHIPPED or status == OrderStatus.RETURNED:
             old.fix("没有付款却已发货或退货，记为未付款", f"{status} {shiping}")
-    elif status in ENDED:
-        state, note = ENDED[status]
-        if status != OrderStatus.RETURNED:
-            old.fix("已付款但订单已取消或关闭，记为已退款，请核对款项", status)
+        elif status in (OrderStatus.DRAFT, OrderStatus.SUBMITTED):
+            note = "迁入时尚未付款,已关闭"
+    elif status == OrderStatus.RETURNED:
+        state, note = State.REFUNDED, "旧系统中的退货,退款情况见微信商户平台"
+    elif status in (*UNPAID, OrderStatus.CLOSED):
+        state, note = State.REFUNDED, "旧系统中已付款但订单已取消或关闭,款项见微信商户平台"
+        old.fix("已付款但订单已取消或关闭，记为已退款，请核对款项", status)
     else:
         state, note = SHIPPED[shiping], ""
     numbers: dict[str, int] = {"order_status": status, "shiping_status": shiping}
@@ -217,15 +210,3 @@ def _number(old: Document, name: str, numbers: Any) -> int:
     if old.raw(name) is not None:
         old.fix(f"{name} 不认识，记为 0", old.raw(name))
     return 0
-
-
-def _placeholder(line: OrderLine, old: Document) -> Product:
-    """Make a product that no longer exists, not on sale, of what the line says of it."""
-    return Product(
-        product_id=line.product_code,
-        name=line.title,
-        price=line.price,
-        image_url=line.image_url,
-        created_at=id_moment(line.product_code, latest=old.now) or old.now,
-        removed_at=old.now,
-    )
