@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from bson import Decimal128, ObjectId
+from bson import Decimal128, Int64, ObjectId
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 
@@ -18,9 +18,9 @@ MAX_PRICE = 99_999_999
 # A binary float such as 19.99 * 3 is that far from its two decimals; more is another price.
 FLOAT_NOISE = Decimal("0.0001")
 _OLDEST, _LATEST = datetime(2000, 1, 1, tzinfo=SHANGHAI), datetime(2100, 1, 1, tzinfo=SHANGHAI)
-# PostgreSQL stores neither; a lone surrogate cannot even be answered as UTF-8.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_LOST = "\ufffd"  # stands for bytes that are no UTF-8, see dump.py
+TEXTS = {str, int, float, Int64, ObjectId, Decimal128}  # what is a text, or has an obvious one
+# PostgreSQL stores neither NUL nor lone surrogates, and the last one stands for bytes that are no UTF-8.
+BROKEN = re.compile("[\x00\ud800-\udfff\ufffd]")
 
 
 class DocumentRefused(Exception):
@@ -58,9 +58,9 @@ class Document:
         """Return a text of at most ``max_length`` characters; ``instead`` where there is none."""
         value = self.raw(name)
         text = plain(value)
-        if value is not None and _text(value) is None:
+        if value is not None and type(value) not in TEXTS:
             self.fix(f"{name} 不是文本，留空", value)
-        if not is_whole(value):
+        if BROKEN.search(str(value)):
             self.fix(f"{name} 含有无法保存或看不懂的字符", text)
         if len(text) > max_length:
             self.fix(f"{name} 超过 {max_length} 个字，截短", text)
@@ -129,14 +129,12 @@ class Document:
         return moment or self.moment("_id") or self.now
 
 
-def is_whole(value: Any) -> bool:
-    """Tell whether a text can be stored, and came without broken bytes."""
-    return not isinstance(value, str) or not (_UNSTORABLE.search(value) or _LOST in value)
-
-
 def plain(value: Any) -> str:
     """Return a text or a number as text that can be stored; "" for anything else."""
-    return _UNSTORABLE.sub("", _text(value) or "").strip()
+    if type(value) not in TEXTS:
+        return ""
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return BROKEN.sub("", text).strip()
 
 
 def id_moment(text: str, *, latest: datetime) -> datetime | None:
@@ -147,13 +145,6 @@ def id_moment(text: str, *, latest: datetime) -> datetime | None:
     except ValueError:
         return None
     return moment if moment and moment <= latest else None
-
-
-def _text(value: Any) -> str | None:
-    """Return a text or a number as text; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | ObjectId | Decimal128):
-        return None
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _moment(value: Any) -> datetime | None:

@@ -1,7 +1,7 @@
 """Read what `mongoexport` (JSON lines, one array, also `--pretty`) and `mongodump` (BSON) wrote.
 
-A document that cannot be read is handed on with the reason, and the next one follows; only a file whose end cannot be
-found any more is given up.
+A JSON document that cannot be read is handed on with the reason, and the next one follows. Where no next one can be
+found, the file is given up.
 """
 
 import codecs
@@ -22,7 +22,6 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 
 from moving.document import Document
 
-MAX_DOCUMENT_BYTES = 17 << 20  # MongoDB's own limit of a document is 16 MB
 CUT = "文件在这里断开，其余部分无法读取"
 SHOWN = 500  # characters of what cannot be read
 _FILE = re.compile(r"(\w+)\.(json|bson)(\.gz)?")
@@ -81,16 +80,11 @@ class Dump:
 
 
 def _bson(file: Any) -> Iterator[Read]:
-    while head := file.read(4):
-        size = int.from_bytes(head, "little")
-        body = file.read(size - 4) if 5 <= size <= MAX_DOCUMENT_BYTES else b""
-        if len(head) + len(body) != size:
-            yield {}, CUT
-            return
-        try:
-            yield bson.decode(head + body, _BSON), ""
-        except Exception as error:  # the codec raises half a dozen kinds for broken documents
-            yield {}, f"不是有效的 BSON：{error}"
+    try:
+        for fields in bson.decode_file_iter(file, _BSON):
+            yield fields, ""
+    except Exception:  # the codec raises half a dozen kinds for a file that is cut off or broken
+        yield {}, CUT
 
 
 def _json(text: str) -> Iterator[Read]:

@@ -22,7 +22,7 @@ class Arrival(models.Model):
 
 
 class OldPicture(models.Model):
-    """A picture of the old server and the result of its import. Many records may refer to the same one."""
+    """A picture of the old server, as 1.1.0 notes it. The table goes with the next release (ADR 9)."""
 
     path = models.CharField(max_length=500)  # such as `/avatar/1557367452000.jpg`
     url_path = models.CharField(max_length=100, blank=True)  # of ours; empty where it was refused

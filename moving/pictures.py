@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
 from accounts.models import User
 from moving.dump import Dump
-from moving.models import OldPicture
 from moving.report import Report
 from shop.models import Category, OrderLine, Product
 from students.models import ArchivedStudent, Student
 from uploads.errors import ImageRefused
-from uploads.models import Upload
 from uploads.services import image_adopt, image_store
 
 DECODER_WAIT_S = 600  # no request waits meanwhile
@@ -54,8 +51,8 @@ PLACES = (
 
 def old_path(address: str) -> str:
     """Return the path of a picture on the old server; "" if the address is no picture of that server."""
-    is_old = re.match(OLD_ADDRESS, address, re.IGNORECASE | re.DOTALL)
-    return unquote(urlsplit(address).path) if is_old else ""
+    match = re.match(OLD_ADDRESS, address, re.IGNORECASE | re.DOTALL)
+    return unquote(urlsplit(address[match.start(3) - 1 :]).path) if match else ""
 
 
 def addresses_left() -> int:
@@ -93,12 +90,7 @@ class Pictures:
                 self.report.pictures["改写地址"] += 1
 
     def _address(self, path: str) -> str:
-        """Return the address of a picture here, after storing it if need be; "" if that cannot be."""
-        known = OldPicture.objects.filter(path=path).exclude(url_path="").first()
-        # The sweep may have removed a picture whose records are gone.
-        name = known.url_path.removeprefix(settings.MEDIA_URL) if known else ""
-        if known and Upload.objects.filter(name=name, removed_at=None).exists():
-            return known.url_path
+        """Store a picture and return its address; "" if that cannot be."""
         try:
             file = (self.folder / path.lstrip("/")).resolve()
             if not file.is_relative_to(self.folder) or not file.is_file():
@@ -112,6 +104,5 @@ class Pictures:
         except (ImageRefused, OSError, ValueError) as error:  # ValueError: a path with a NUL
             self.report.picture("拒绝", path, error.msg if isinstance(error, ImageRefused) else str(error))
             return ""
-        OldPicture.objects.update_or_create(path=path, defaults={"url_path": url, "refusal": ""})
         self.report.pictures["收下"] += 1
         return url

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from accounts.demo_users import is_demo_account
 from accounts.models import User, new_unid
 from accounts.services.phones import can_login
-from moving.document import Document, DocumentRefused, is_whole, plain
+from moving.document import BROKEN, Document, DocumentRefused, plain
 from moving.dump import Dump
 from moving.table import AlreadyHere, Table
 from permissions.models import DEFAULT_ROLEID, Role
@@ -144,7 +144,7 @@ class Users(Table):
             if not user.openid and user.username not in self.merged:
                 old.fix("没有密码，也没有微信：由老师设置密码后才能登入")
             return None
-        if not is_whole(password):
+        if BROKEN.search(password):
             old.fix("password 含有无法保存的字符，不带入：由老师设置密码")
             return None
         try:

@@ -65,7 +65,7 @@ USERS = [
     ({"roleid": None}, {"roleid": "200"}, None),
     ({"roleid": "77"}, {"roleid": "200"}, "角色不存在，改为 200"),
     ({"username": "蔡\x00徐\ud83d坤"}, {"nickname": "蔡徐坤"}, "username 含有无法保存或看不懂的字符"),
-    ({"username": "蔡\ufffd坤"}, {"nickname": "蔡\ufffd坤"}, "username 含有无法保存或看不懂的字符"),
+    ({"username": "蔡\ufffd坤"}, {"nickname": "蔡坤"}, "username 含有无法保存或看不懂的字符"),
 ]
 
 
