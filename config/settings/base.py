@@ -263,8 +263,6 @@ CELERY_BEAT_SCHEDULE = beat_schedule(has_sandbox=SANDBOX, is_practice=PRACTICE)
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"
 TIME_ZONE = "Asia/Shanghai"
-USE_I18N = True
-USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "config.formats"
 
@@ -285,7 +283,6 @@ MEDIA_FREE_MB = env.number("MEDIA_FREE_MB", 1024, minimum=0)  # stays free on th
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 4  # no form takes more than one
 FILE_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024  # a larger file waits on disk: at most 64 MB for 32 uploads at once
-FILE_UPLOAD_PERMISSIONS = 0o644
 STORAGES = {
     "default": env.media_storage(),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -306,11 +303,9 @@ PASSWORD_POLICY = [
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "accounts.passwords.DemoPasswordsStay"}] if DEMO_DATA else PASSWORD_POLICY
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
-    "SIGNING_KEY": SECRET_KEY,
     "ACCESS_TOKEN_LIFETIME": JWT_LIFETIME,
     "USER_ID_FIELD": "unid",
     "USER_ID_CLAIM": "unid",
-    "UPDATE_LAST_LOGIN": False,
 }
 
 # --- The API -------------------------------------------------------------------------------------
@@ -345,11 +340,7 @@ CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After", "Idempotent-Replayed"]
 if SANDBOX:
     CORS_EXPOSE_HEADERS.append("X-Sandbox-Switch")
 
-X_FRAME_OPTIONS = "DENY"
-SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
+# Django's defaults hold for frames (DENY), sniffing, referrers (same-origin) and cookies (HttpOnly, SameSite=Lax).
 SESSION_COOKIE_AGE = 12 * 3600  # counted from the login, see accounts/entrance/site.py
 
 # --- Back office ---------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ _MERCHANT = {"WECHAT_APP_ID", "WECHAT_MINI_APP_ID"} | {
     )
 }
 _PROVIDER = re.compile(r"WECHAT_|SMS_|WEATHER_BASE_URL$")
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+_FLAGS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
 def _read(name: str, default: Any, convert: Callable[[str], Any], kind: str) -> Any:
@@ -54,7 +54,7 @@ def _read(name: str, default: Any, convert: Callable[[str], Any], kind: str) -> 
         return default
     try:
         return convert(raw)
-    except ValueError:
+    except (KeyError, ValueError):
         # The value may be a secret, so the text names only the variable.
         raise ImproperlyConfigured(f"{name} has a bad value: {kind} is needed.") from None
 
@@ -97,12 +97,7 @@ def secret_key() -> str:
 
 
 def flag(name: str, default: Any) -> bool:
-    def convert(raw: str) -> bool:
-        if raw.lower() not in _TRUE | _FALSE:
-            raise ValueError
-        return raw.lower() in _TRUE
-
-    return _read(name, default, convert, "1 or 0")
+    return _read(name, default, lambda raw: _FLAGS[raw.lower()], "1 or 0")
 
 
 def number(name: str, default: Any, *, minimum: int = 1, maximum: int | None = None) -> int:
@@ -179,12 +174,7 @@ def former_merchants(name: str) -> list[dict[str, str]]:
 
 
 def choice(name: str, default: Any, choices: tuple[str, ...]) -> str:
-    def convert(raw: str) -> str:
-        if raw not in choices:
-            raise ValueError
-        return raw
-
-    return _read(name, default, convert, "one of " + ", ".join(choices))
+    return _read(name, default, lambda raw: choices[choices.index(raw)], "one of " + ", ".join(choices))
 
 
 def colour(name: str) -> str:

@@ -10,7 +10,7 @@ for _name in ("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX", "ORDERS_MINUTE_MAX"):
 
 from config.settings.base import *  # noqa: E402, F403
 
-SECRET_KEY = SIMPLE_JWT["SIGNING_KEY"] = "the-same-key-for-every-test-of-every-machine"  # noqa: F405, S105
+SECRET_KEY = "the-same-key-for-every-test-of-every-machine"  # noqa: S105
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MEDIA_ROOT = str(Path(tempfile.gettempdir()) / f"spms-test-media-{os.environ.get('PYTEST_XDIST_WORKER', '')}")
 PAYMENT_NUMBERS = Path(f"{MEDIA_ROOT}-payments.log")
