@@ -33,6 +33,7 @@ from shop.admin.order_list import (
     ProductFilter,
     WorkListFilter,
     bar_of,
+    query_without_blanks,
     work_list_of,
 )
 from shop.admin.order_page import last_step, order_page
@@ -141,6 +142,7 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         return work.ordering if work else self.ordering
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        request.GET = query_without_blanks(request.GET)  # type: ignore[assignment]
         work = work_list_of(request)
         bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self.list_steps(request)}
         if request.method == "GET":

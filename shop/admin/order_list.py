@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -129,9 +129,14 @@ class OrderList(ChangeList):
         self.has_active_filters = bool(self.get_filters_params().keys() - ({WORK} if work else set()))
         self.sortable_by = () if work else self.list_display
 
-    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
-        # The bar sends its empty fields as well, which would find nothing.
-        return {name: values for name, values in super().get_filters_params(params).items() if values != [""]}
+
+def query_without_blanks(query: QueryDict) -> QueryDict:
+    """Leave out the bar's empty fields, which would find nothing."""
+    kept = query.copy()
+    for name in NAMES:
+        if kept.get(name) == "":
+            del kept[name]
+    return kept
 
 
 def bar_of(request: HttpRequest) -> dict[str, Any]:

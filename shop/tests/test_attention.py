@@ -230,3 +230,5 @@ def test_each_field_of_the_bar_filters(office, orders):
     page = office.get(f"{ORDERS}?username__startswith=li&q=x").content.decode()  # a day is one click
     assert f'href="?q=x&amp;username__startswith=li&amp;created_at_from={today}&amp;created_at_to={today}"' in page
     assert 'href="?q=x">清除' in page
+    blank = office.get(f"{ORDERS}?state__exact=&product=&flagged=").content.decode()
+    assert "导出 Excel" in blank and "清除</a>" not in blank
