@@ -139,7 +139,7 @@ def merged_of(sheet: Any) -> list[tuple[int, int, int]]:
 
 
 # --- Pictures in cells ---
-# Thousands of sheets may name one part, which is read once.
+# Thousands of sheets may name one part, which is read once. ``{*}`` stands for any namespace.
 def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
     """Return for each sheet which part is the picture of which row, and how many pictures stand in no row.
 
@@ -153,10 +153,9 @@ def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
             return {}, 0
         try:
             sheets = linked(archive, "xl/workbook.xml")
-            for sheet in parsed(archive, "xl/workbook.xml").iter():
-                if named(sheet) == "sheet":
-                    part = sheets.get(attribute(sheet, "id"), "")
-                    pictures[attribute(sheet, "name")] = anchored(archive, part) | in_cells(archive, part)
+            for sheet in parsed(archive, "xl/workbook.xml").iterfind(".//{*}sheet"):
+                part = sheets.get(attribute(sheet, "id"), "")
+                pictures[attribute(sheet, "name")] = anchored(archive, part) | in_cells(archive, part)
         except MemoryError:
             raise
         except Exception:  # a damaged part has as many faces as a damaged archive
@@ -169,26 +168,24 @@ def pictures_of(content: bytes) -> tuple[dict[str, dict[int, str]], int]:
     return pictures, len(media - {*parts})
 
 
-@cache
 def anchored(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
-    """Return the pictures of a sheet's drawings."""
+    """Return the pictures of a sheet's drawings. One that spans several rows belongs to the middle one."""
     rows: dict[int, str] = {}
     for drawing in dict.fromkeys(linked(archive, sheet).values()):
         if "/drawings/" in drawing and drawing.endswith(".xml"):
-            rows |= drawn(archive, drawing)
+            for anchor, part in embedded(archive, drawing):
+                if ends := [int(row.text or 0) for row in anchor.iterfind(".//{*}row")]:
+                    rows[(ends[0] + ends[-1]) // 2 + 1] = part
     return rows
 
 
 @cache
-def drawn(archive: zipfile.ZipFile, drawing: str) -> dict[int, str]:
-    """Return the pictures of a drawing. One that spans several rows belongs to the middle one."""
-    parts, rows = linked(archive, drawing), {}
-    for anchor in parsed(archive, drawing):
-        ends = [int(one.text or 0) for one in anchor.iter() if named(one) == "row"]
-        links = [attribute(one, "embed") for one in anchor.iter() if named(one) == "blip"]
-        if ends and links and links[0] in parts:
-            rows[(ends[0] + ends[-1]) // 2 + 1] = parts[links[0]]
-    return rows
+def embedded(archive: zipfile.ZipFile, drawing: str) -> list[tuple[ElementTree.Element, str]]:
+    """Return the elements of a part of drawings that hold a picture, each with the part of the picture."""
+    links = linked(archive, drawing)
+    blips = ((element, element.find(".//{*}blip")) for element in parsed(archive, drawing))
+    parts = ((element, links.get(attribute(blip, "embed"), "")) for element, blip in blips if blip is not None)
+    return [(element, part) for element, part in parts if part]
 
 
 @cache
@@ -196,13 +193,8 @@ def wps_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
     """Return the parts of the pictures of WPS by the names that formulas give them."""
     if "xl/cellimages.xml" not in archive.namelist():
         return {}
-    parts, pictures = linked(archive, "xl/cellimages.xml"), {}
-    for picture in parsed(archive, "xl/cellimages.xml"):
-        names = [attribute(one, "name") for one in picture.iter() if named(one) == "cNvPr"]
-        links = [attribute(one, "embed") for one in picture.iter() if named(one) == "blip"]
-        if names and links and links[0] in parts:
-            pictures[names[0]] = parts[links[0]]
-    return pictures
+    pictures = embedded(archive, "xl/cellimages.xml")
+    return {attribute(name, "name"): part for element, part in pictures for name in element.iterfind(".//{*}cNvPr")}
 
 
 @cache
@@ -222,19 +214,18 @@ def excel_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
         texts = dict(zip(keys[int(attribute(value, "s"))], (one.text or "" for one in value), strict=False))
         pictures.append(parts[int(texts[EXCEL_PICTURE])] if EXCEL_PICTURE in texts else "")
     metadata = parsed(archive, "xl/metadata.xml")
-    values = [pictures[int(attribute(one, "i"))] for one in metadata.iter() if named(one) == "rvb"]
-    cells = [one for block in metadata if named(block) == "valueMetadata" for one in block.iter() if named(one) == "rc"]
+    values = [pictures[int(attribute(one, "i"))] for one in metadata.iterfind(".//{*}rvb")]
+    cells = metadata.iterfind("{*}valueMetadata//{*}rc")
     return {str(number): values[int(attribute(one, "v"))] for number, one in enumerate(cells, 1)}
 
 
 @cache
 def in_cells(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
     by_formula, by_number, rows = wps_pictures(archive), excel_pictures(archive), {}
-    for cell in parsed(archive, sheet).iter() if by_formula or by_number else ():
-        if named(cell) == "c":
-            match = WPS_PICTURE.search("".join(cell.itertext()))
-            if part := by_formula.get(match[1]) if match else by_number.get(attribute(cell, "vm")):
-                rows[int(re.sub("[A-Z]", "", attribute(cell, "r")))] = part
+    for cell in parsed(archive, sheet).iterfind(".//{*}c") if by_formula or by_number else ():
+        match = WPS_PICTURE.search("".join(cell.itertext()))
+        if part := by_formula.get(match[1]) if match else by_number.get(attribute(cell, "vm")):
+            rows[int(re.sub("[A-Z]", "", attribute(cell, "r")))] = part
     return rows
 
 
@@ -250,10 +241,6 @@ def linked(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
         return {}
     targets = {one.get("Id", ""): one.get("Target", "") for one in parsed(archive, links)}
     return {key: posixpath.normpath(posixpath.join("/", folder, to)).lstrip("/") for key, to in targets.items()}
-
-
-def named(element: ElementTree.Element) -> str:
-    return element.tag.rpartition("}")[2]
 
 
 def attribute(element: ElementTree.Element, name: str) -> str:
