@@ -3,16 +3,14 @@
 Few rows are sent at once; many are written by a worker, and the page of the export shows how far it is.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import SEARCH_VAR
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -36,10 +34,6 @@ MAX_ROWS = 200_000
 PORTION = 2_000  # rows that are read from the database together
 TOO_MANY = "一次最多导出 {} 行，请先筛选"
 MAX_FILTERS = 200  # characters that the list of changes keeps of them
-# How an address says what it does with a field, and what staff read after the field's name.
-_LOOKUPS = {"": "", "__exact": "", "__in": "", "_from": "从", "__gte": "从", "_to": "到", "__lte": "到", "__lt": "早于"}
-_LOOKUPS |= {"__startswith": "开头为"}
-_FIELD = re.compile(rf"(?s)(.*?)({'|'.join(_LOOKUPS)})")
 
 
 class ExportColumn(NamedTuple):
@@ -68,9 +62,6 @@ class ExportableAdmin(OfficeAdmin):
     export_columns: ClassVar[tuple[ExportColumn, ...]] = ()
     # A search in the list shows that many rows at most, more than ``AT_ONCE``. An export has all of them.
     max_found: ClassVar[int | None] = None
-    # What the list calls the filters that are neither fields nor ``SimpleListFilter``s, by their names in the address.
-    filter_titles: ClassVar[dict[str, str]] = {}
-
     export_sheets: ClassVar[tuple[ExportSheet, ...]] = ()  # beside the sheet of the list
 
     def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
@@ -113,8 +104,7 @@ class ExportableAdmin(OfficeAdmin):
         query = query_kept(request.GET.urlencode())
         back = HttpResponseRedirect(list_address(self))
         try:
-            changelist = list_shown(self, request.user, query)
-            rows = self.export_rows(changelist.queryset)
+            rows = self.export_rows(list_shown(self, request.user, query).queryset)
             count = rows.order_by()[: MAX_ROWS + 1].count()
         except (IncorrectLookupParameters, SuspiciousOperation):
             messages.error(request, "筛选条件不对，没有导出")
@@ -124,7 +114,7 @@ class ExportableAdmin(OfficeAdmin):
             return back
         now = times.local(times.now())
         name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
-        filters = "；".join(_in_words(changelist, *pair) for pair in parse_qsl(query))[:MAX_FILTERS]
+        filters = "；".join(f"{name}={value}" for name, value in parse_qsl(query))[:MAX_FILTERS]
         size = AtLeast(count) if count == self.max_found else count
         action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
@@ -134,33 +124,6 @@ class ExportableAdmin(OfficeAdmin):
             model=self.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
         )
         return HttpResponseRedirect(run_url(export))
-
-
-def _in_words(changelist: Any, name: str, value: str) -> str:
-    """Say one filter of an address as the list does, or as it stands where the list has no words for it."""
-    title, labels = _names_of(changelist, name)
-    if not title:
-        return f"{name}={value}"
-    values = value.split(",") if labels else [value]
-    return f"{title}：{'、'.join(labels.get(value, value) for value in values)}"
-
-
-def _names_of(changelist: Any, name: str) -> tuple[str, dict[str, str]]:
-    """Return a filter's title, "" if it has none, and the labels of its values."""
-    titles = {SEARCH_VAR: "搜索"} | changelist.model_admin.filter_titles
-    if name in titles:
-        return titles[name], {}
-    for spec in changelist.filter_specs:
-        if isinstance(spec, admin.SimpleListFilter) and spec.parameter_name == name:
-            return str(spec.title), {str(key): str(label) for key, label in spec.lookup_choices}
-    parts: Any = _FIELD.fullmatch(name)
-    try:
-        field: Any = changelist.opts.get_field(parts[1])
-    except FieldDoesNotExist:
-        return "", {}
-    if not field.concrete:
-        return "", {}
-    return f"{field.verbose_name}{_LOOKUPS[parts[2]]}", {str(key): str(label) for key, label in field.flatchoices}
 
 
 def file_of(page: ExportableAdmin, read_rows: Callable[[], Iterable[Any]], kind: str, user: Any) -> bytes:

@@ -239,27 +239,17 @@ def test_without_the_right_nothing_is_offered_or_sent(staff, stock):
 
 
 @pytest.mark.parametrize(
-    ("page", "query", "words"),
+    ("query", "words"),
     [
-        ("shop_order", "state__in=paid,shipped&flagged=1", "状态：待发货、已发货；关注：需关注"),
-        ("shop_order", "pay_status__exact=1&q=a,b", "支付状态：已支付；搜索：a,b"),
-        (
-            "shop_order",
-            "created_at_from=2020-01-01&created_at_to=2020-02-03",
-            "下单时间从：2020-01-01；下单时间到：2020-02-03",
-        ),
-        ("students_student", "class=H51901&age_from=20&q=1", "班级：H51901；年龄不小于：20；搜索：1"),
-        # What the list has no words for stays as it is.
-        ("shop_order", "work=none&state__exact=none", "工作清单：none；状态：none"),
-        ("shop_order", "q=" + "1" * 900, "搜索：" + "1" * 197),
+        ("state__in=paid,shipped&q=%E8%B0%AD", "state__in=paid,shipped；q=谭"),
+        ("q=" + "1" * 900, "q=" + "1" * 198),
     ],
-    ids=lambda value: value[:40],
+    ids=["two", "long"],
 )
-def test_names_its_filters_in_the_list_of_changes_as_the_list_does(office, root, stock, page, query, words):
-    assert office.get(f"{address(page)}?{query}").status_code == 200
+def test_names_its_filters_in_the_list_of_changes(office, root, stock, query, words):
+    assert office.get(f"{address('shop_order')}?{query}").status_code == 200
 
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)
     text = office.get("/admin/auditlog/logentry/").content.decode()
     assert entry.changes["筛选"][1] == words and words in text and entry.actor == root.user
-    name = {"shop": "订单", "students": "学员"}[page.partition("_")[0]]
-    assert name in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()
+    assert "订单" in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -98,7 +98,6 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
         ExportColumn(PHOTO, 40, lambda student: full_url(student.headimgurl)),
         ExportColumn(CREATED, 22, lambda student: student.created_at),
     )
-    filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
     max_found = MAX_COUNTED + 1
     list_display = ["photo", "name", "sid", "class_name", "state_label", "age", "city", "degree", "created"]
     list_display_links = ["name"]
