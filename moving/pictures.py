@@ -65,6 +65,7 @@ class Pictures:
     def __init__(self, folder: Path, dump: Dump, report: Report) -> None:
         self.folder, self.dump, self.report = folder.resolve(), dump, report
         self.addresses: dict[str, str] = {}  # ours, by the old path; "" if there is none
+        report.pictures.update(收下=0, 拒绝=0, 缺少=0, 改写地址=0)
 
     def bring(self, tell: Callable[[str, int], None]) -> None:
         """Store them and change the addresses in every record; a check only looks whether their files are there.

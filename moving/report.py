@@ -45,21 +45,21 @@ class Report:
         self._rows.writerow(["集合", "文档", "结果", "原因", "内容"])
         self.pictures: Counter[str] = Counter()  # by what became of them
         self.cuts: list[str] = []  # where a file ends before its end
-        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by collection
-        self._reasons: Counter[tuple[str, str, str]] = Counter()
+        self._counts: dict[str, Counter[str]] = {}  # by collection
+        self._reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, collection: str, outcome: Outcome, document: Document) -> None:
         """Count a document; write it down if it was refused, or came with corrections."""
-        counts = self._counts[collection]
-        counts[outcome] += 1
+        counts = self._counts.setdefault(collection, Counter(文档=0, 带入=0, 修补=0, 已有=0, 拒绝=0))
+        reasons = {document.fault: ""} if outcome is Outcome.REFUSED else document.fixes
+        counts.update(["文档", outcome])
         if document.fault == CUT:
             self.cuts.append(document.place)
-        reasons = {document.fault: ""} if outcome is Outcome.REFUSED else document.fixes
         if outcome is Outcome.HERE or not reasons:
             return
         result = "拒绝" if document.fault else "修补"
-        counts["修补"] += not document.fault
-        self._reasons.update((collection, result, what) for what in reasons)
+        counts["修补"] += result == "修补"
+        self._reasons[collection].update(f"{result}：{what}" for what in reasons)
         sentence = "；".join(f"{what}（{detail}）" if detail else what for what, detail in reasons.items())
         fields = {key: value for key, value in document.fields.items() if collection != "users" or key not in SECRETS}
         content = json.dumps(fields, ensure_ascii=False, default=str)
@@ -75,14 +75,8 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Yield what the command prints at the end."""
-        for name, counts in self._counts.items():
-            total = sum(counts[outcome] for outcome in Outcome)
-            parts = [f"带入 {counts[Outcome.CAME]:,}（其中修补 {counts['修补']:,}）"]
-            parts += [f"{outcome} {counts[outcome]:,}" for outcome in (Outcome.HERE, Outcome.REFUSED)]
-            yield f"{name}：{total:,} 个文档，{'，'.join(parts)}"
-            for (collection, result, what), number in self._reasons.most_common():
-                if collection == name:
-                    yield f"    {result} {number:,} 个：{what}"
-        if self.pictures:
-            yield "图片：" + "，".join(f"{result} {number:,}" for result, number in sorted(self.pictures.items()))
+        for name, counts in [*self._counts.items(), ("图片", self.pictures)]:
+            if counts:
+                yield f"{name}：" + "，".join(f"{word} {number:,}" for word, number in counts.items())
+            yield from (f"    {number:,} 个{reason}" for reason, number in self._reasons[name].most_common())
         yield f"被拒绝和修补的每个文档及原因：{self.path}"

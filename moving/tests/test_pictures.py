@@ -65,7 +65,7 @@ def test_pictures_of_every_record_are_taken_in_once_and_stay(bring, old, media):
 
     output = bring(dump, pictures=old)
 
-    assert "图片：收下 4，改写地址 9\n" in output
+    assert "图片：收下 4，拒绝 0，缺少 0，改写地址 9\n" in output
     addresses = [*Student.objects.values_list("headimgurl", flat=True), User.objects.get().headimgurl]
     addresses += [Category.objects.get().image_url, Product.objects.get().image_url, OrderLine.objects.get().image_url]
     assert all(stored(address, media) for address in addresses)
@@ -82,7 +82,7 @@ def test_pictures_may_come_later_and_again_and_addresses_elsewhere_are_left_alon
     bring(dump, pictures=old)
     address = Student.objects.get().headimgurl
     assert stored(address, media)
-    assert "图片：" not in bring(dump, pictures=old)
+    assert "图片：收下 0，拒绝 0，缺少 0，改写地址 0\n" in bring(dump, pictures=old)
     assert Student.objects.get().headimgurl == address and Upload.objects.count() == 1
 
     Student.objects.all().delete()
@@ -106,7 +106,7 @@ def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folde
     refusals = {*old_paths} - missing
     assert len(refusals) > 1 and len(missing) > 2
     counts = (len(set(ours)), len(refusals), len(missing), len(ours))  # several records share a picture
-    assert "图片：拒绝 {1}，收下 {0}，改写地址 {3}，缺少 {2}\n".format(*counts) in output
+    assert "图片：收下 {}，拒绝 {}，缺少 {}，改写地址 {}\n".format(*counts) in output
     assert counts[0] == Upload.objects.count() == len([one for one in media.rglob("*") if one.is_file()]) < counts[3]
     assert f"还有 {len(old_paths)} 个地址" in output
     expected = {("图片", path, "拒绝") for path in refusals} | {("图片", path, "缺少") for path in missing}
@@ -117,8 +117,8 @@ def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folde
 def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
     dump = {"students": [student(headimgurl=path), student(sId="B", headimgurl="/avatar/broken.png")]}
 
-    assert "图片：缺少 1\n" in bring(dump, pictures=old, check=True)
-    assert "图片：拒绝 1，缺少 1\n" in bring(dump, pictures=old) and not Upload.objects.exists()
+    assert "图片：收下 0，拒绝 0，缺少 1，改写地址 0\n" in bring(dump, pictures=old, check=True)
+    assert "图片：收下 0，拒绝 1，缺少 1，改写地址 0\n" in bring(dump, pictures=old) and not Upload.objects.exists()
     assert Student.objects.get(sid=STUDENT["sId"]).headimgurl == path
 
 
@@ -128,7 +128,7 @@ def test_what_is_no_picture_is_refused_once_with_a_reason(bring, move, old, name
 
     output = bring({"users": people}, pictures=old)
 
-    assert "图片：拒绝 1\n" in output and not Upload.objects.exists()
+    assert "图片：收下 0，拒绝 1，缺少 0，改写地址 0\n" in output and not Upload.objects.exists()
     assert reason in move.problems()[-1]["原因"]
 
 

@@ -196,7 +196,7 @@ def test_orders_without_an_amount_or_a_number_are_refused_with_their_rows(move):
 def test_an_order_that_comes_twice_comes_once_and_so_do_its_rows(move):
     table = move({"order_masters": [one(ORDER), one(ORDER)], "order_details": [one(DETAIL)]})
 
-    assert "order_details：1 个文档，带入 1" in table and "与前面的文档重复：order_id 相同" in move.reasons()
+    assert "order_details：文档 1，带入 1" in table and "与前面的文档重复：order_id 相同" in move.reasons()
 
 
 def test_products_that_are_gone_come_back_off_sale_for_their_orders_and_a_gone_category_for_products(shop, lbw):
