@@ -158,12 +158,12 @@ class Keyring:
                 return key
         return None
 
-    def store(self, pem_by_serial: dict[str, str]) -> None:
+    def store(self, pem_by_serial: dict[str, bytes]) -> None:
         """Write downloaded certificates to disk, where every process finds them."""
         if self._cert_dir is None:
             return
         self._cert_dir.mkdir(parents=True, exist_ok=True)
         for serial, pem in pem_by_serial.items():
             whole = self._cert_dir / f".{serial}.{secrets.token_hex(4)}.part"  # two may download at once
-            whole.write_text(pem, "utf-8")
+            whole.write_bytes(pem)
             whole.replace(self._cert_dir / f"{serial}.pem")

@@ -138,7 +138,7 @@ def _decrypt(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple
     """
     for gateway in gateways:
         try:
-            return gateway.decrypt(resource), gateway.who
+            return orjson.loads(gateway.decrypt(resource)), gateway.who
         except ValueError:
             continue
     raise ValueError("unknown key")

@@ -1,9 +1,10 @@
-"""WeChat Pay v3 (JSON). wechatpayv3 signs, checks signatures and opens what is sealed; sending is done here.
+"""WeChat Pay v3 (JSON). wechatpayv3 signs; sending, verifying and opening what is sealed are done here.
 
 Its own transport would follow redirects, read without limit, verify re-decoded text, and download certificates
 whenever a forger names an unknown serial.
 """
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,12 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_verify
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import load_pem_x509_certificate
+from wechatpayv3.utils import build_authorization
 
 from core import times
 from core.http import Answer
@@ -47,11 +53,11 @@ def signature_problem(keys: Keyring, headers: Mapping[str, str], body: bytes, at
     if key is None:
         return "未知的证书序列号"
     try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        return "报文不是UTF-8"
-    # A probe (WECHATPAY/SIGNTEST/...) fails here like any other wrong signature.
-    return "" if rsa_verify(stamp, nonce, text, headers.get("Wechatpay-Signature", ""), key) else "签名错误"
+        signature = base64.b64decode(headers.get("Wechatpay-Signature", ""))
+        key.verify(signature, f"{stamp}\n{nonce}\n".encode() + body + b"\n", PKCS1v15(), SHA256())
+    except (InvalidSignature, ValueError):
+        return "签名错误"  # as of a probe: WECHATPAY/SIGNTEST/...
+    return ""
 
 
 class WeChatV3:
@@ -109,12 +115,17 @@ class WeChatV3:
         except UnicodeDecodeError:
             raise ProviderUntrusted("the bill is not UTF-8") from None
 
-    def decrypt(self, resource: Mapping[str, str]) -> Any:
-        """Return the decrypted JSON of a notification.
+    def decrypt(self, sealed: Mapping[str, str]) -> bytes:
+        """Open what the provider has sealed with our APIv3 key.
 
-        :raises ValueError: our APIv3 key does not open it, or it is not JSON.
+        :raises ValueError: another key has sealed it, or it is not whole.
         """
-        return orjson.loads(self._decrypt(resource))
+        try:
+            about = (sealed.get("associated_data") or "").encode()
+            ciphertext = base64.b64decode(sealed["ciphertext"])
+            return AESGCM(self.who.v3_key.encode()).decrypt(sealed["nonce"].encode(), ciphertext, about)
+        except (KeyError, TypeError, AttributeError, InvalidTag) as error:
+            raise ValueError("sealed with another key, or not whole") from error
 
     def refresh_certificates(self) -> None:
         """Download the platform certificates.
@@ -131,27 +142,11 @@ class WeChatV3:
             raise ProviderUntrusted("no list of certificates") from error
         self.keys.store(pems)
 
-    def _certificate(self, entry: Mapping[str, Any]) -> str:
-        pem = self._decrypt(entry["encrypt_certificate"])
-        certificate = load_certificate(pem)
-        if certificate is None or int(entry["serial_no"], 16) != certificate.serial_number:
+    def _certificate(self, entry: Mapping[str, Any]) -> bytes:
+        pem = self.decrypt(entry["encrypt_certificate"])
+        if int(entry["serial_no"], 16) != load_pem_x509_certificate(pem).serial_number:
             raise ValueError("another certificate than the entry says")
         return pem
-
-    def _decrypt(self, sealed: Mapping[str, str]) -> str:
-        """Decrypt what the provider has sealed with our APIv3 key.
-
-        :raises ValueError: another key has sealed it, or it is not whole.
-        """
-        try:
-            text = aes_decrypt(
-                sealed["nonce"], sealed["ciphertext"], sealed.get("associated_data") or "", self.who.v3_key
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError("incomplete") from error
-        if text is None:
-            raise ValueError("wrong key or damaged ciphertext")
-        return text
 
     def _call(self, method: str, path: str, data: dict[str, Any] | None = None) -> Any:
         """Send, verify; return the JSON of the answer. In certificate mode the first call downloads certificates."""
