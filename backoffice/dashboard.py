@@ -155,7 +155,7 @@ def _differences(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile 
 
 def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     link, right = list_url("payments.inboundevent", todo="1"), "payments.inboundevent:change"
-    yield _waits("失败的支付通知", events_to_do(now=now).count(), "danger", link, right, "重新处理，或点“知道了”后消失")
+    yield _waits("失败的支付通知", events_to_do(now=now).count(), "danger", link, right, "查清后点“知道了”")
 
 
 def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:

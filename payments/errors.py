@@ -148,12 +148,6 @@ class PaymentMismatch(PaymentError):
     status, msg = 1004, "支付信息与订单不一致"
 
 
-class EventCut(PaymentError):
-    """Only the beginning of the notification is stored, so it cannot be handled again."""
-
-    status, msg = 1004, "这条通知没有来自微信的证明，只保留了开头，不能重新处理"
-
-
 class RefundNotPossible(PaymentError):
     """The money cannot be refunded, or not in this way; ``msg`` says why."""
 

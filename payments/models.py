@@ -284,7 +284,7 @@ class InboundEvent(models.Model):
     result = models.CharField("处理结果", max_length=255, blank=True)
     http_status = models.PositiveSmallIntegerField("应答状态码", default=0)
     handled_at = models.DateTimeField("处理时间", null=True, blank=True)
-    replays = models.PositiveIntegerField("重放次数", default=0)
+    replays = models.PositiveIntegerField("重放次数", default=0)  # only 1.1.0 handles one again
     # A failure that staff have looked at and that needs nothing more.
     acknowledged_at = models.DateTimeField("知悉时间", null=True, blank=True)
     acknowledged_by = models.CharField("知悉人", max_length=64, blank=True, default="", db_default="")
@@ -299,10 +299,6 @@ class InboundEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_channel_display()} 通知 #{self.pk}"
-
-    @property
-    def is_cut(self) -> bool:
-        return len(self.body) < self.body_size
 
 
 class BillRun(models.Model):

@@ -18,12 +18,12 @@ from core.admin.buttons import Button, ButtonsAdmin, Look, Press
 from core.admin.tables import LogLine, choice_column, column, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
-from payments.errors import EventCut, RefundNotPossible
+from payments.errors import RefundNotPossible
 from payments.listener import listener
 from payments.models import InboundEvent, ListenerFailure, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from payments.selectors import events_to_do, listener_failures_of
 from payments.services.listener_retry import listener_retell, payment_give_back
-from payments.services.notices import event_acknowledge, event_replay
+from payments.services.notices import event_acknowledge
 from payments.services.query_close import payment_query
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
@@ -181,11 +181,6 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
         return table(("退款单号", "金额（元）", "状态"), lines)
 
 
-def _replay(press: Press) -> str:
-    event = event_replay(event_id=press.row.pk, now=press.now)
-    return f"{event.get_verdict_display()} {event.result}"
-
-
 def _acknowledge(press: Press) -> str:
     event_acknowledge(event_id=press.row.pk, actor=press.actor, now=press.now)
     return "已知悉，不再提醒"
@@ -203,7 +198,7 @@ class ToDoFilter(admin.SimpleListFilter):
 
 @admin.register(InboundEvent)
 class InboundEventAdmin(MoneyAdmin):
-    rights: ClassVar = {"view": "查看", "change": "重新处理、知悉"}
+    rights: ClassVar = {"view": "查看", "change": "知悉"}
     list_display = ("received_at", "channel", "kind", "out_trade_no", "verdict_label", "result", "remote_ip")
     list_filter = (ToDoFilter, "verdict", "is_genuine", "channel", "received_at")
     search_fields = ("out_trade_no",)
@@ -213,7 +208,7 @@ class InboundEventAdmin(MoneyAdmin):
         section(
             "通知",
             *(("received_at", "channel"), ("kind", "out_trade_no"), ("verdict_label", "result")),
-            *(("handled_at", "replays"), ("acknowledged_at", "acknowledged_by")),
+            *("handled_at", ("acknowledged_at", "acknowledged_by")),
         ),
         section(
             "报文",
@@ -221,7 +216,6 @@ class InboundEventAdmin(MoneyAdmin):
         ),
     )
     buttons = (
-        Button("replay", "重新处理", _replay),
         Button(
             "acknowledge", "知道了", _acknowledge,
             question="确认已经看过、不用再处理：首页和列表不再提醒，没有办法改回来。",
@@ -232,9 +226,7 @@ class InboundEventAdmin(MoneyAdmin):
     verdict_label = choice_column("verdict", "结论", STATE_COLOURS)
 
     def offered(self, row: Any) -> Iterable[str]:
-        waits = events_to_do(now=times.now()).filter(pk=row.pk).exists()
-        absent = ({"replay"} if row.is_cut else set()) | (set() if waits else {"acknowledge"})
-        return [name for name in super().offered(row) if name not in absent]
+        return ["acknowledge"] if events_to_do(now=times.now()).filter(pk=row.pk).exists() else []
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundEvent]:
         return super().get_queryset(request).defer("body", "headers")
@@ -243,14 +235,9 @@ class InboundEventAdmin(MoneyAdmin):
     def header_text(self, event: InboundEvent) -> SafeString:
         return _block("\n".join(f"{name}: {value}" for name, value in event.headers.items()))
 
-    @display(description="原始报文")
+    @display(description="原始报文（没有证明来自微信的只留开头）")
     def body_text(self, event: InboundEvent) -> SafeString:
-        text = _block(bytes(event.body).decode("utf-8", "backslashreplace"))
-        if not event.is_cut:
-            return text
-        return format_html(
-            "<p>{}。全文 {} 字节，以下是前 {} 字节。</p>{}", EventCut.msg, event.body_size, len(event.body), text
-        )
+        return _block(bytes(event.body).decode("utf-8", "backslashreplace"))
 
 
 def _block(text: str) -> SafeString:

@@ -13,7 +13,7 @@ from core.cache.ratelimit import hit
 from core.db.purge import BATCH, rows_purge
 from core.observe import tracing
 from core.observe.metrics import Counter
-from payments.errors import EventCut, NoticeRefused, PaymentError, PaymentNotConfigured, PaymentUnknown
+from payments.errors import NoticeRefused, PaymentError, PaymentNotConfigured, PaymentUnknown
 from payments.gateways.base import PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.notices import read_v2, read_v3
@@ -25,12 +25,10 @@ from payments.services.refund import STATE_OF, refund_record
 log = structlog.get_logger("payments")
 MAX_BODY = 64 * 1024  # a real one has 1 to 3 KiB
 # A stranger can send any number of unsigned notifications and fill the disk. So of each only the beginning is
-# kept, of all together 30 a minute, for a week: at most 1 GB. One that failed through our own fault, such as a missing
-# key, may be genuine and be replayed later, so more of it is kept.
-REFUSED_PER_MINUTE = 30
-KEPT_OF_REFUSED, KEPT_OF_FAILED = 1024, 4 * 1024
+# kept, of all together 30 a minute, for a week: at most 1 GB.
+UNPROVEN_PER_MINUTE, KEPT_OF_UNPROVEN = 30, 1024
 KEEP, KEEP_UNPROVEN = timedelta(days=90), timedelta(days=7)
-# Headers that are kept, with the longest length: they serve to check a signature again, or to find the sender.
+# Headers that are kept, with the longest length: they prove who sent it, or help to find the sender.
 HEADERS = {
     "Wechatpay-Signature": 700,  # of an RSA key of 4,096 bits: 684
     "Wechatpay-Timestamp": 32,
@@ -46,7 +44,6 @@ NOTICES = Counter(
 )
 
 Channel, Verdict = InboundEvent.Channel, InboundEvent.Verdict
-_OUTCOME = ("verdict", "result", "http_status", "kind", "out_trade_no", "is_genuine")
 
 
 def notice_take(
@@ -61,11 +58,12 @@ def notice_take(
         body=body,
         body_size=len(body),
         body_sha256=hashlib.sha256(body).hexdigest(),
+        is_genuine=False,
     )
     _handle(event, now)
     is_kept = event.is_genuine or _may_keep_one_more()
     if is_kept:
-        event.body = body[: _kept_bytes(event)]
+        event.body = body[: MAX_BODY if event.is_genuine else KEPT_OF_UNPROVEN]
         event.handled_at = times.now()
         event.save()
     NOTICES.labels(channel, event.verdict, is_kept).inc()
@@ -73,8 +71,7 @@ def notice_take(
 
 
 def _handle(event: InboundEvent, now: datetime) -> None:
-    """Check a notification, record what it says, set the outcome. Never raises. A replay calls this as well."""
-    event.kind, event.out_trade_no, event.is_genuine = "", "", False
+    """Check a notification, record what it says, set the outcome. Never raises."""
     source = f"微信通知（{event.channel}）"
     try:
         result = _read(event)
@@ -131,34 +128,12 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _kept_bytes(event: InboundEvent) -> int:
-    if event.is_genuine:
-        return MAX_BODY
-    return KEPT_OF_FAILED if event.verdict == Verdict.FAILED else KEPT_OF_REFUSED
-
-
 def _may_keep_one_more() -> bool:
     """Count an unproven notification and tell whether to keep it. Without Valkey nothing is counted, and none kept."""
     try:
-        return not hit("payments:unproven", limit=REFUSED_PER_MINUTE, window_s=60)
+        return not hit("payments:unproven", limit=UNPROVEN_PER_MINUTE, window_s=60)
     except redis.RedisError:
         return False
-
-
-def event_replay(*, event_id: int, now: datetime) -> InboundEvent:
-    """Handle a stored notification again; its time stamp is checked against the time when it came in.
-
-    :raises InboundEvent.DoesNotExist: there is no such notification.
-    :raises EventCut: only the beginning of its body was kept; nothing was done.
-    """
-    event = InboundEvent.objects.get(pk=event_id)
-    if event.is_cut:
-        raise EventCut
-    _handle(event, now)
-    event.handled_at = now
-    event.replays += 1
-    event.save(update_fields=[*_OUTCOME, "handled_at", "replays"])
-    return event
 
 
 def event_acknowledge(*, event_id: int, actor: str, now: datetime) -> None:

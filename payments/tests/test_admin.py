@@ -73,20 +73,6 @@ def test_a_failed_refund_is_retried_from_the_list(office, rows):
     assert Refund.objects.get().state == "processing"
 
 
-def test_an_event_is_replayed_unless_it_was_cut(office, rows, shop):
-    reply = office.post(page("inboundevent", row=rows["inboundevent"]), {"step_replay": "1"}, follow=True)
-    assert "已受理" in reply.content.decode() and len(shop.paid) == 1
-    office.post("/pay/payResult", b"<xml>" + b"x" * 5000, content_type="text/xml")
-    event = InboundEvent.objects.latest("pk")
-
-    text = office.get(page("inboundevent", row=event)).content.decode()
-    pressed = office.post(page("inboundevent", row=event), {"step_replay": "1"}, follow=True)
-
-    assert "全文 5005 字节，以下是前 1024 字节" in text and "step_replay" not in text
-    assert "不能重新处理" in pressed.content.decode()
-    assert list(InboundEvent.objects.order_by("pk").values_list("replays", flat=True)) == [1, 0]
-
-
 def test_a_reader_presses_no_button(person, roles, stock):  # noqa: F811
     looking = Permission.objects.filter(codename__startswith="view_")
     roles["200"].permissions.set([*looking, *Permission.objects.filter(codename__startswith="export_")])
