@@ -240,7 +240,7 @@ class ListenerFailure(models.Model):
     out_refund_no = models.CharField("商户退款单号", max_length=64, blank=True)  # "" for news of the payment itself
     failed_at = models.DateTimeField("首次失败")
     attempts = models.PositiveIntegerField("次数", default=1)
-    next_try_at = models.DateTimeField("下次重试", null=True, blank=True)  # empty: no more tries, staff must act
+    next_try_at = models.DateTimeField("下次重试", null=True, blank=True)
     error = models.CharField("错误", max_length=255)
 
     class Meta:

@@ -18,11 +18,10 @@ from core.admin.buttons import Button, ButtonsAdmin, Look, Press
 from core.admin.tables import LogLine, choice_column, column, page_link, table, timeline
 from core.money import fen_to_yuan, yuan_text
 from core.times import format_office_time
-from payments.errors import RefundNotPossible
 from payments.listener import listener
 from payments.models import InboundEvent, ListenerFailure, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from payments.selectors import events_to_do, listener_failures_of
-from payments.services.listener_retry import listener_retell, payment_give_back
+from payments.services.listener_call import PAUSES
 from payments.services.notices import event_acknowledge
 from payments.services.query_close import payment_query
 from permissions.scope import scope_of
@@ -89,31 +88,15 @@ def _change(log: PaymentLog) -> str:
 def failure_text(failure: ListenerFailure) -> str:
     """Say to staff what the order could not take, since when, and what happens next."""
     what = f"退款单 {failure.out_refund_no}" if failure.out_refund_no else "这笔付款"
-    after = "不再自动重试，请联系管理员" if failure.out_refund_no else "即将退回"
-    then = f"{format_office_time(failure.next_try_at)} 再试" if failure.next_try_at else after
-    tries = f"{format_office_time(failure.failed_at)} 起，已试 {failure.attempts} 次，{then}"
-    return f"{what}已收到，订单没有记上（{tries}）：{failure.error}"
+    tries = f"{format_office_time(failure.failed_at)} 起，已试 {failure.attempts} 次"
+    after = "每小时再试" if failure.out_refund_no else f"再试到第 {len(PAUSES) + 1} 次，仍不行就退回"
+    return f"{what}已收到，订单没有记上（{tries}，{after}）：{failure.error}"
 
 
 def _query_now(press: Press) -> str:
     answer = payment_query(out_trade_no=press.row.out_trade_no, now=press.now, min_interval_s=0)
     press.row.refresh_from_db()
     return f"微信侧 {answer['trade_state']}，本地 {press.row.get_state_display()}"
-
-
-def _retell(press: Press) -> str:
-    number = press.row.out_trade_no
-    for failure in listener_failures_of([number]):
-        listener_retell(failure_id=failure.pk, now=press.now, at_once=True)
-    rest = listener_failures_of([number]).first()
-    if rest:
-        raise RefundNotPossible(f"仍然没有入账：{rest.error}")
-    return ""
-
-
-def _give_back(press: Press) -> str:
-    payment_give_back(payment_id=press.row.pk, actor=press.actor, now=press.now)
-    return ""
 
 
 @admin.register(Payment)
@@ -152,23 +135,7 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
             classes=("collapse",),
         ),
     )
-    buttons = (
-        Button("query_now", "立即查询", _query_now),
-        Button("retell", "重新入账", _retell),
-        Button(
-            "give_back", "退回这笔钱", _give_back,
-            question="订单记不上这笔付款时，把它全额原路退回，不能撤回；订单随后按未付款关闭，商品回到库存。",
-            look=Look.GRAVE, password=True, is_request=True,
-        ),
-    )  # fmt: skip
-    asked_columns = ("out_trade_no", "amount", "state_label", "untold")
-
-    def offered(self, row: Any) -> Iterable[str]:
-        failures = listener_failures_of([row.out_trade_no])
-        if not failures:
-            return ["query_now"]
-        is_payment = any(not failure.out_refund_no for failure in failures)
-        return ["retell", "query_now", "give_back"] if is_payment else ["retell", "query_now"]
+    buttons = (Button("query_now", "立即查询", _query_now),)
 
     @display(description="未入账")
     def untold(self, payment: Payment) -> str:

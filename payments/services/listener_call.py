@@ -17,7 +17,7 @@ from payments.services.common import limit_lock_wait, log_step
 
 log = structlog.get_logger("payments")
 T = TypeVar("T")
-# The pause after each failure. After the last one a payment is given back; a refund waits for staff.
+# The pause after each failure. After the last one a payment is given back; a refund is told again every hour.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0.25, 1, 5, 15, 30, 60))
 NOT_TAKEN = "订单未能入账"
 
@@ -85,8 +85,8 @@ def _tell(payment: Payment, refund: Refund | None, call: Callable[..., T], now: 
         log.exception("listener failed", **number)
         reason = f"{type(error).__name__}: {error}"[:255]
         attempts = (failures.values_list("attempts", flat=True).first() or 0) + 1
-        pause = PAUSES[attempts - 1] if attempts <= len(PAUSES) else None
-        fields = {"attempts": attempts, "next_try_at": now + pause if pause else None, "error": reason}
+        next_try_at = now + PAUSES[min(attempts, len(PAUSES)) - 1]
+        fields = {"attempts": attempts, "next_try_at": next_try_at, "error": reason}
         ListenerFailure.objects.update_or_create(**number, defaults=fields, create_defaults=fields | {"failed_at": now})
         if attempts == 1:
             log_step(payment, NOT_TAKEN, now, refund=refund, detail=reason)

@@ -8,7 +8,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.tests.entering import age, asks, confirm
 from payments.listener import PaidOutcome, listener
 from payments.models import InboundEvent, ListenerFailure, Payment, PaymentStatus, Refund
 from payments.services import listener_retry
@@ -96,19 +95,6 @@ def test_a_payment_that_no_try_can_book_goes_back_and_its_order_closes(order, we
     assert not ListenerFailure.objects.exists()
 
 
-def test_staff_book_it_or_give_it_back_by_hand(order, wechat, office, root):
-    with failing("on_paid"):
-        phone_pays(wechat, order.order_id)
-        page = f"/admin/payments/payment/{Payment.objects.get().pk}/change/"
-        assert "仍然没有入账" in office.post(page, {"step_retell": "1"}, follow=True).content.decode()
-        question = age(office, 2).post(page, {"step_give_back": "1", "sure": "1"})
-        assert asks(question) and not Refund.objects.exists()
-        confirm(office, question)
-
-    assert Refund.objects.get().amount_fen == order.total_fen
-    assert "step_give_back" not in office.get(page).content.decode()
-
-
 @pytest.mark.parametrize("names", [("on_refund_changed",), ("lock", "on_refund_changed")], ids=str)
 def test_a_refund_is_recorded_seen_and_booked_later(order, wechat, office, names):
     phone_pays(wechat, order.order_id)
@@ -144,6 +130,6 @@ def test_two_sweeps_at_the_same_instant_book_it_once(order, wechat, monkeypatch,
     if not is_locked:
         monkeypatch.setattr(listener_retry, "lock_payment", lambda number: Payment.objects.get(out_trade_no=number))
     with listener_replaced(replace(listener(), lock=lambda **_: order.total_fen, on_paid=on_paid)):
-        at_once([lambda: listener_retell(failure_id=failure.pk, now=now)] * 4)
+        at_once([lambda: listener_retell(failure, now)] * 4)
 
     assert len(calls) == (1 if is_locked else 4)
