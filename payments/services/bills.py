@@ -101,24 +101,25 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun | None:
     if not rows.filter(is_free).update(claimed_until=now + CLAIM):
         return None
     try:
-        rows.update(ran_at=now, **_results(who, day, now))
+        rows.update(ran_at=now, **_results(who, day, run, now))
     finally:
         rows.filter(claimed_until=now + CLAIM).update(claimed_until=None)
     return rows.get()
 
 
-def _results(who: Merchant, day: date, now: datetime) -> dict[str, Any]:
+def _results(who: Merchant, day: date, run: BillRun, now: datetime) -> dict[str, Any]:
     """Compare a day with its bill, store the differences, and return the fields of the run."""
     try:
         bill = gateway_v3(who).bill(day)
+        # WeChat Pay's documentation does not say whether "no statement" also means "not made yet", so for one day an
+        # empty bill is not believed if we had payments.
+        if not bill.sha1 and now < bill_made_at(day) + ONE_DAY and _paid_on(who, day).exists():
+            raise BillNotReady("INVALID_REQUEST", "微信说这一天没有账单，而本地有收款")
     except GatewayError as error:
         log.error("bill not compared", day=str(day), mch_id=who.mch_id, reason=str(error))
         state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
-        return _failure(who, day, state, str(error))
-    # WeChat Pay's documentation does not say whether "no statement" also means "not made yet", so for one day an empty
-    # bill is not believed if we had payments.
-    if not bill.sha1 and now < bill_made_at(day) + ONE_DAY and _paid_on(who, day).exists():
-        return _failure(who, day, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
+        # A day that was compared before stays DONE.
+        return {"state": run.state if run.state == BillRun.State.DONE else state, "last_error": str(error)}
     foreign_rows = _compare(who, bill, now)
     return {
         "state": BillRun.State.DONE,
@@ -132,12 +133,6 @@ def _results(who: Merchant, day: date, now: datetime) -> dict[str, Any]:
         "sha1": bill.sha1,
         "last_error": "",
     }
-
-
-def _failure(who: Merchant, day: date, state: str, reason: str) -> dict[str, Any]:
-    """Return the fields of a run that failed; a day that was compared before stays DONE."""
-    is_done = BillRun.objects.filter(mch_id=who.mch_id, day=day, state=BillRun.State.DONE).exists()
-    return {"state": BillRun.State.DONE if is_done else state, "last_error": reason[:255]}
 
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> int:

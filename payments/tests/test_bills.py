@@ -382,7 +382,7 @@ class TestDays:
 def test_a_day_is_compared_by_one_of_many_that_try_at_once(shop, monkeypatch, claim, processes):
     all_tried, comparing = meeting(8), []
 
-    def compare(who, day, now):
+    def compare(who, day, run, now):
         comparing.append(day)
         all_tried()
         return {}
