@@ -89,7 +89,7 @@ def failure_text(failure: ListenerFailure) -> str:
     """Say to staff what the order could not take, since when, and what happens next."""
     what = f"退款单 {failure.out_refund_no}" if failure.out_refund_no else "这笔付款"
     tries = f"{format_office_time(failure.failed_at)} 起，已试 {failure.attempts} 次"
-    after = "每小时再试" if failure.out_refund_no else f"再试到第 {len(PAUSES) + 1} 次，仍不行就退回"
+    after = "会再试到记上为止" if failure.out_refund_no else f"再试到第 {len(PAUSES) + 1} 次，仍不行就退回"
     return f"{what}已收到，订单没有记上（{tries}，{after}）：{failure.error}"
 
 
