@@ -27,7 +27,7 @@ def types_file(document: Schema) -> str:
 
 
 def _call(call: Schema) -> str:
-    query = [parameter for parameter in call.get("parameters", []) if parameter["in"] == "query"]
+    query = [parameter for parameter in call["parameters"] if parameter["in"] == "query"]
     names = [parameter["name"] for parameter in query if parameter.get("required")]
     fields = _object({parameter["name"]: parameter["schema"] for parameter in query}, names)
     bodies = {
@@ -35,8 +35,7 @@ def _call(call: Schema) -> str:
         for kind, content in call.get("requestBody", {}).get("content", {}).items()
         if kind != "application/x-www-form-urlencoded"  # the same as JSON
     }
-    answer = call["responses"]["200"].get("content", {}).get("application/json")
-    answers = _block({'"application/json"': _type(answer["schema"])}) if answer else "unknown"
+    answers = _block({'"application/json"': _type(call["responses"]["200"]["content"]["application/json"]["schema"])})
     parts = {"responses": _block({"200": _block({"content": answers})})}
     if query:
         parts["parameters"] = _block({"query" if names else "query?": fields})
@@ -51,13 +50,13 @@ def _type(schema: Schema) -> str:
         return f"{_type(schema | {'nullable': False})} | null"
     if reference := schema.get("$ref"):
         return str(reference.rpartition("/")[2])
-    if choices := schema.get("oneOf") or schema.get("anyOf") or schema.get("allOf"):
+    if choices := schema.get("oneOf") or schema.get("anyOf"):
         return " | ".join(dict.fromkeys(_type(choice) for choice in choices))
     if values := schema.get("enum"):
         return " | ".join(json.dumps(value, ensure_ascii=False) for value in values)
     match schema.get("type"):
         case "array":
-            return f"({_type(schema['items'])})[]" if schema.get("items") else "unknown[]"
+            return f"({_type(schema['items'])})[]"
         case "object" if "properties" in schema:
             return _object(schema["properties"], schema.get("required", []))
         case "object":
