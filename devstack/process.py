@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 KILL_WAIT_S = 5.0
 # To remove the data of a test session, 90 MB, took more than 5 s on a busy machine.
@@ -169,13 +170,13 @@ def stop_all(children: Iterable[Child], grace_s: float) -> None:
         child.wait_or_kill(deadline)
 
 
-def file_lock(path: Path, text: str, patience_s: float = 0, idle: Callable[[], None] = lambda: None) -> IO[str]:
+def file_lock(path: Path, text: str, patience_s: float = 0, idle: Callable[[], None] = lambda: None) -> FileIO:
     """Lock ``path`` until the last process that inherits the file has ended, and write ``text`` into it.
 
     :param idle: waits a moment; called as long as another process has the lock.
     :raises StackError: another one has it after ``patience_s``; the error has the other one's text.
     """
-    file = path.open("a+")
+    file = path.open("ab+", buffering=0)  # or a full disk is said twice, by our write and at the end
     deadline = time.monotonic() + patience_s
     while True:
         try:
@@ -185,9 +186,10 @@ def file_lock(path: Path, text: str, patience_s: float = 0, idle: Callable[[], N
             if time.monotonic() >= deadline:
                 file.seek(0)
                 with file:
-                    raise StackError(f"It is already running here: {file.read() or 'just starting'}.") from None
+                    raise StackError(
+                        f"It is already running here: {file.read().decode() or 'just starting'}."
+                    ) from None
             idle()
     file.truncate(0)
-    file.write(text)
-    file.flush()
+    file.write(text.encode())
     return file
