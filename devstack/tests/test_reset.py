@@ -11,6 +11,11 @@ from devstack.reset import main, reset
 from devstack.supervisor import ROOT
 
 
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "我的 项目 (copy)" / ".dev"
+
+
 def picture(folder):
     file = folder / "2026" / "11" / "8e8c2eda0a8340d043c71d02678033f2.png"
     file.parent.mkdir(parents=True)
