@@ -32,7 +32,7 @@ from shop.order_states import Event
 from shop.services import order_refund as refunds
 from shop.services.order_close import order_close, order_try_close
 from shop.services.order_create import order_create
-from shop.services.order_step import order_ship, order_step
+from shop.services.order_step import order_step
 
 NUMBER = r"^\d{17}demo\d{9}$"
 BUYER, STAFF, MARK = "yuangong", "lbw", "demo"
@@ -110,7 +110,7 @@ def _services(number: int, order: Order, buyer_pk: int, staff: Actor) -> dict[st
         "expire": lambda **_: order_try_close(order_pk=order.pk, now=order.expires_at),
         "invalidate": partial(order_close, event=Event.INVALIDATE, reason="买家下错了单", **by_staff),
         "prepare": partial(order_step, event=Event.PREPARE, **by_staff),
-        "ship": partial(order_ship, **parcel, **by_staff),
+        "ship": partial(order_step, event=Event.SHIP, **parcel, **by_staff),
         "receive": partial(order_step, event=Event.RECEIVE, **buyer),
         "ask": partial(refunds.order_return, reason=reason, **buyer),
         "agree": partial(order_step, event=Event.AGREE_RETURN, **by_staff),

@@ -98,7 +98,7 @@ class Note(models.TextChoices):
     MOVED_IN = "moved_in", "迁入"
     PARCEL = "parcel", "修改快递"
     RETURN_PARCEL = "return_parcel", "寄回单号"
-    RECEIVER = "receiver", "修改收货信息"  # its detail has the phone that it was before
+    RECEIVER = "receiver", "修改收货信息"  # its detail has phones
     INVOICE = "invoice", "发票"
     REMARK = "remark", "内部备注"
     FLAG = "flag", "标记需关注"

@@ -20,8 +20,8 @@ from payments.services.bills import bill_days_missing, bills_reconcile_missing
 from sandbox.models import Trade
 from shop.models import Order, OrderLog
 from shop.models.courier import number_fits
-from shop.order_states import ReturnStep, State
-from shop.services.order_step import order_ship
+from shop.order_states import Event, ReturnStep, State
+from shop.services.order_step import order_step
 from shop.tests.factories import make_order
 from students.models import Student
 from tests.kit import during
@@ -100,7 +100,8 @@ def test_no_comparison_finds_a_difference(demo, settings):
 
 def test_a_reset_puts_it_back_and_leaves_other_orders_alone(short_term, demo):
     before = counts()
-    order_ship(order_id=Order.objects.filter(state=State.PAID)[0].order_id, actor="lbw", now=timezone.now())
+    paid = Order.objects.filter(state=State.PAID)[0]
+    order_step(order_id=paid.order_id, event=Event.SHIP, actor="lbw", now=timezone.now())
     Student.objects.filter(sid="DEMO00000100").delete()
     mine = make_order(User.objects.get(username="lbw"))
     assert all(line.startswith("已有") for line in demo_seed()) and counts()[0] == before[0] - 1

@@ -1,7 +1,7 @@
 """The forms of an order's buttons but that of parcels: who gets them, refunds of a part, remarks and flags."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.forms.widgets import Script
@@ -16,37 +16,41 @@ from payments.selectors import refunds_of_order
 from shop.admin.order_cells import OrderCells
 from shop.admin.parcels import TrackingField
 from shop.models import Order, OrderLine
-from shop.models.order import ADDRESS_LENGTH, INVOICE_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, REMARK_LENGTH
+from shop.models.order import REMARK_LENGTH
 from shop.order_states import ASKED, ReturnStep
 from shop.services.order_edit import flag_mark
 
 _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"))
 
 
-class ReceiverForm(ButtonForm):
-    recipient = forms.CharField(label="收件人", required=False, max_length=RECIPIENT_LENGTH)
-    phone = forms.CharField(label="电话", required=False, max_length=PHONE_LENGTH)
-    address = forms.CharField(label="收货地址", required=False, max_length=ADDRESS_LENGTH)
+class FieldsForm(ButtonForm):
+    """Fields of one order, with what they hold."""
+
+    names: tuple[str, ...]
+    help_texts: ClassVar[dict[str, str]] = {}
 
     def build(self) -> None:
-        self.initial = {name: getattr(self.rows[0], name) for name in self.fields}
+        self.fields |= forms.fields_for_model(Order, self.names, help_texts=self.help_texts)
+        self.initial = {name: getattr(self.rows[0], name) for name in self.names}
+
+
+class ReceiverForm(FieldsForm):
+    names = ("recipient", "phone", "address")
+
+    def build(self) -> None:
+        super().build()
         if not may_see_phones(self.request.user, Order):
             del self.fields["phone"]
 
-    def values(self, row: Order) -> dict[str, Any]:
-        return {"phone": row.phone, **self.cleaned_data}
+
+class InvoiceForm(FieldsForm):
+    names = ("invoice_no",)
+    help_texts: ClassVar = {"invoice_no": "清空就是没有开票"}
 
 
 class ReturnNumberForm(ButtonForm):
     def build(self) -> None:
-        self.fields |= {"number": TrackingField(self.rows[0].return_no)}
-
-
-class InvoiceForm(ButtonForm):
-    number = forms.CharField(label="发票号码", required=False, max_length=INVOICE_LENGTH, help_text="清空就是没有开票")
-
-    def build(self) -> None:
-        self.initial = {"number": self.rows[0].invoice_no}
+        self.fields |= {"return_no": TrackingField(self.rows[0].return_no)}
 
 
 class RemarkForm(ButtonForm):

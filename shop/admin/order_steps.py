@@ -21,20 +21,17 @@ from shop.admin.packing import MAX_PRINTED
 from shop.admin.parcels import ParcelForm
 from shop.models import Order, OrderLog, PartRefund
 from shop.models.order import logged
-from shop.order_states import ASKED, EARNING, GOING_BACK, RETURN_REFUSALS, TABLE, Event, ReturnStep, State
+from shop.order_states import ASKED, EARNING, GOING_BACK, RETURN_REFUSALS, TABLE, Event, Note, ReturnStep, State
 from shop.selectors import orders_in_trouble
 from shop.services.order_close import order_close
 from shop.services.order_edit import (
+    order_correct,
     order_flag,
     order_remark,
-    order_set_invoice,
-    order_set_parcel,
-    order_set_receiver,
-    order_set_return_number,
     order_unflag,
 )
 from shop.services.order_refund import order_refund, order_refund_part, order_return_receive
-from shop.services.order_step import UNDO, order_ship, order_step
+from shop.services.order_step import UNDO, order_step
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def _call(service: Callable[..., object], outcome: str = "", **arguments: Any) -
 def _step(
     name: str, text: str, event: Event, outcome: str = "", service: Any = order_step, **options: Any
 ) -> OrderButton:
-    """Return the button of an event for which no more is asked than a reason."""
+    """Return the button of an event that one service takes."""
     return OrderButton(name, text, _call(service, outcome, event=event), event=event, **options)
 
 
@@ -81,8 +78,8 @@ _NOT_HERE = (ReturnStep.ASKED, ReturnStep.AGREED)
 _UNDO = f"{UNDO.seconds // 60} 分钟内，订单上没有别的事发生时，可以用“撤销{{}}”改回。"
 
 BUTTONS = (
-    OrderButton(
-        "ship", "发货", _call(order_ship), event=Event.SHIP, right="ship",
+    _step(
+        "ship", "发货", Event.SHIP, right="ship",
         question=f"没有快递单号的，选“自取、面交”或“单号以后补”（在订单页用“修改快递”补上）。{_UNDO.format('发货')}",
         form=ParcelForm, max_rows=MAX_PRINTED, undo="unship",
     ),
@@ -127,16 +124,18 @@ BUTTONS = (
         question="订单没有付款，作废后商品回到库存。", reason=_LOG, look=Look.GRAVE,
     ),
     OrderButton(
-        "receiver", "修改收货信息", _call(order_set_receiver), states=(State.PAID, State.PREPARING, State.OPEN),
+        "receiver", "修改收货信息", _call(order_correct, note=Note.RECEIVER),
+        states=(State.PAID, State.PREPARING, State.OPEN),
         question="改的是还没有发出的包裹；原来的收货信息留在订单日志里。",
         form=ReceiverForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
-        "parcel", "修改快递", _call(order_set_parcel), states=_OUT, right="ship",
+        "parcel", "修改快递", _call(order_correct, note=Note.PARCEL), states=_OUT, right="ship",
         question="买家会在订单里看到新的快递单号；原来的留在订单日志里。", form=ParcelForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
-        "return_number", "寄回单号", _call(order_set_return_number), states=ASKED, steps=_NOT_HERE, right="decide",
+        "return_number", "寄回单号", _call(order_correct, note=Note.RETURN_PARCEL),
+        states=ASKED, steps=_NOT_HERE, right="decide",
         question="买家寄回商品的快递单号；原来的留在订单日志里。", form=ReturnNumberForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
@@ -159,7 +158,7 @@ BUTTONS = (
         question="备注只有员工看得到，保存以后不能修改或删除。", form=RemarkForm, max_rows=1, look=Look.ABSENT,
     ),
     OrderButton(
-        "invoice", "发票", _call(order_set_invoice), states=(*EARNING, *GOING_BACK),
+        "invoice", "发票", _call(order_correct, note=Note.INVOICE), states=(*EARNING, *GOING_BACK),
         question="开给买家的发票号码，会列在导出里；改动写入订单日志。", form=InvoiceForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(

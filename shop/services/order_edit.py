@@ -11,75 +11,42 @@ from shop.errors import OrderRefused
 from shop.models import Order
 from shop.models.order import REASON_LENGTH
 from shop.order_states import ASKED, Note, PayStatus, ReturnStep, ShippingStatus, State
-from shop.services.order_move import order_lock, order_note, order_write
-from shop.services.order_step import parcel_fields, parcel_text
+from shop.services.order_move import in_words, order_lock, order_note, order_write
 
 
 @transaction.atomic
-def order_set_parcel(
-    *, order_id: str, actor: str, now: datetime, express_company: str, express_no: str, no_parcel: str = ""
-) -> None:
-    """Correct the parcel of an order that was shipped.
+def order_correct(*, order_id: str, note: Note, actor: str, now: datetime, **fields: str) -> None:
+    """Correct fields of an order. The log keeps what they were.
 
-    :raises OrderRefused: it was not shipped.
+    :param note: what they are: RECEIVER, PARCEL, RETURN_PARCEL (goods that come back) or INVOICE (发票).
+    :raises OrderRefused: the order's state does not allow it.
     """
-    order = order_lock(order_id=order_id)
-    if order.shiping_status not in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
-        raise OrderRefused("订单还没有发货，请在发货时填写快递单号")
-    fields = parcel_fields(express_company, express_no, no_parcel)
-    detail = _change(parcel_text(order.express_company, order.express_no, ""), parcel_text(**fields))
-    order_write(order=order, note=Note.PARCEL, actor=actor, now=now, detail=detail, **fields)
+    correction_write(order=order_lock(order_id=order_id), note=note, actor=actor, now=now, **fields)
 
 
-@transaction.atomic
-def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: str, actor: str, now: datetime) -> None:
-    """Correct who gets the parcel of an order that was not shipped yet. The log keeps what it was before.
-
-    :raises OrderRefused: it was shipped, or is closed.
-    """
-    order = order_lock(order_id=order_id)
-    if order.state not in (State.OPEN, State.PAID, State.PREPARING):
-        raise OrderRefused(f"订单“{State(order.state).label}”，不能再修改收货信息")
-    detail = f"原为 {' '.join(filter(None, [order.recipient, order.phone, order.address])) or '空'}"
-    fields = {"recipient": recipient, "phone": phone, "address": address}
-    order_write(order=order, note=Note.RECEIVER, actor=actor, now=now, detail=detail, **fields)
-
-
-@transaction.atomic
-def order_set_return_number(*, order_id: str, number: str, actor: str, now: datetime) -> None:
-    """Write down the number of the parcel in which goods come back.
-
-    :raises OrderRefused: no return is under way, or its goods are here.
-    """
-    return_number_write(order=order_lock(order_id=order_id), number=number, actor=actor, now=now)
-
-
-def return_number_write(*, order: Order, number: str, actor: str, now: datetime) -> None:
+def correction_write(*, order: Order, note: Note, actor: str, now: datetime, **fields: str) -> None:
     """Do the same to an order whose row is locked."""
-    if order.state not in ASKED:
-        raise OrderRefused("订单没有进行中的退货")
-    if order.return_step == ReturnStep.RECEIVED:
-        raise OrderRefused("退回的商品已经收到")
-    if number != order.return_no:
-        detail = _change(order.return_no, number)
-        order_write(order=order, note=Note.RETURN_PARCEL, actor=actor, now=now, detail=detail, return_no=number)
+    if refusal := _refusal(order, note):
+        raise OrderRefused(refusal)
+    before = {name: getattr(order, name) for name in fields}
+    if before != fields:
+        detail = f"{in_words(before) or '没有'} → {in_words(fields) or '没有'}"
+        order_write(order=order, note=note, actor=actor, now=now, detail=detail, **fields)
 
 
-@transaction.atomic
-def order_set_invoice(*, order_id: str, number: str, actor: str, now: datetime) -> None:
-    """Write down the number of the invoice (发票) that the buyer got; "" takes the mark away.
-
-    :raises OrderRefused: the order was never paid.
-    """
-    order = order_lock(order_id=order_id)
-    if order.pay_status != PayStatus.PAID:
-        raise OrderRefused("订单没有付款，不能开发票")
-    detail = _change(order.invoice_no, number)
-    order_write(order=order, note=Note.INVOICE, actor=actor, now=now, detail=detail, invoice_no=number)
-
-
-def _change(before: str, after: str) -> str:
-    return f"{before or '没有'} → {after or '没有'}"
+def _refusal(order: Order, note: Note) -> str:
+    match note:
+        case Note.RECEIVER if order.state not in (State.OPEN, State.PAID, State.PREPARING):
+            return f"订单“{State(order.state).label}”，不能再修改收货信息"
+        case Note.PARCEL if order.shiping_status not in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
+            return "订单还没有发货，请在发货时填写快递单号"
+        case Note.RETURN_PARCEL if order.state not in ASKED:
+            return "订单没有进行中的退货"
+        case Note.RETURN_PARCEL if order.return_step == ReturnStep.RECEIVED:
+            return "退回的商品已经收到"
+        case Note.INVOICE if order.pay_status != PayStatus.PAID:
+            return "订单没有付款，不能开发票"
+    return ""
 
 
 @transaction.atomic

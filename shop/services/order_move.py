@@ -14,7 +14,7 @@ from payments.models import Refund
 from payments.selectors import RefundsOfPayment, refunds_of_order
 from payments.services.refund import refund_request
 from shop.errors import OrderRefused, RecordUnknown
-from shop.models import Order, OrderLog, PartRefund
+from shop.models import NoParcel, Order, OrderLog, PartRefund
 from shop.models.order import REMARK_LENGTH
 from shop.order_states import (
     GOING_BACK,
@@ -129,6 +129,11 @@ def order_write(*, order: Order, note: Note, actor: str, now: datetime, detail: 
     """Change fields of an order whose row is locked, and say in its log what was changed."""
     _save(order, fields)
     order_note(order=order, event=note, actor=actor, now=now, detail=detail)
+
+
+def in_words(fields: dict[str, str]) -> str:
+    """Say for the log what fields hold."""
+    return " ".join(NoParcel(text).label if name == "no_parcel" else text for name, text in fields.items() if text)
 
 
 def _save(order: Order, fields: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from shop.errors import OrderRefused, VipInUse
 from shop.models import LineRefund, Order, OrderLine
 from shop.models.order import logged
 from shop.order_states import ASKED, Event, Note, ReturnStep, State
-from shop.services.order_edit import flag_write, return_number_write
+from shop.services.order_edit import correction_write, flag_write
 from shop.services.order_move import order_lock, order_move, order_refunds_sum, require
 from shop.services.order_step import buyer_note, order_step
 from shop.services.stock import stock_give_back
@@ -45,7 +45,7 @@ def order_return(
         if tracking_no and order.state in ASKED:
             if order.logs.filter(logged(Note.RETURN_PARCEL)).count() >= MAX_RETURN_NUMBERS:
                 raise OrderRefused("寄回单号已经修改多次,请联系商家")
-            return_number_write(order=order, number=tracking_no, actor=actor, now=now)
+            correction_write(order=order, note=Note.RETURN_PARCEL, actor=actor, now=now, return_no=tracking_no)
             return order
         transition = require(State(order.state), Event.ASK_RETURN)
         refunds_require(out_trade_no=order_id)

@@ -1,4 +1,4 @@
-"""The steps of an order that ask for nothing but its state; and its parcel."""
+"""The steps of an order that ask for nothing but its state."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from django.db import transaction
 
 from shop.errors import OrderRefused
-from shop.models import NoParcel, Order
+from shop.models import Order
 from shop.models.order import logged
 from shop.order_states import ASIDE, Event
-from shop.services.order_move import order_lock, order_move
+from shop.services.order_move import in_words, order_lock, order_move
 
 UNDO = timedelta(minutes=10)
 UNDOES = {Event.UNSHIP: Event.SHIP, Event.UNRECEIVE: Event.RECEIVE}
@@ -17,12 +17,20 @@ UNDOES = {Event.UNSHIP: Event.SHIP, Event.UNRECEIVE: Event.RECEIVE}
 
 @transaction.atomic
 def order_step(
-    *, order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None = None, reason: str = ""
+    *,
+    order_id: str,
+    event: Event,
+    actor: str,
+    now: datetime,
+    buyer_pk: int | None = None,
+    reason: str = "",
+    **parcel: str,
 ) -> Order:
     """Take an order one step, and its stock and money with it as ``TABLE`` has it.
 
     :param buyer_pk: the order must be this buyer's, who asks; None for staff.
     :param reason: goes into the log; the buyer reads it where a return is agreed to or refused, and of a refund.
+    :param parcel: of SHIP: ``express_company`` and ``express_no``, or in ``no_parcel`` why there are none.
     :raises RecordUnknown: there is no such order, or the buyer has none.
     :raises OrderRefused: its state does not allow the step; 10 minutes are over, or something followed what it undoes.
     :raises RefundNotPossible: the money cannot go back.
@@ -32,8 +40,8 @@ def order_step(
         raise OrderRefused(f"{UNDOES[event].label}已超过 10 分钟，或之后订单上又有了变化，不能撤销")
     if event is Event.AGREE_RETURN and not order.lines.filter(vip_level=0).exists():
         raise OrderRefused("订单里只有 VIP 时长，没有要寄回的商品，请直接退款")
-    fields = _fields(event, reason, now)
-    order_move(order=order, event=event, actor=actor, now=now, detail=reason, **fields)
+    fields = parcel | _fields(event, reason, now)
+    order_move(order=order, event=event, actor=actor, now=now, detail=reason or in_words(parcel), **fields)
     return order
 
 
@@ -41,7 +49,7 @@ def _fields(event: Event, reason: str, now: datetime) -> dict[str, Any]:
     """Return what the step writes beside the state: above all the note that the buyer reads of it."""
     match event:
         case Event.UNSHIP:
-            return parcel_fields("", "", "")
+            return {"express_company": "", "express_no": "", "no_parcel": ""}
         case Event.HIDE:
             return {"hidden_at": now}
         case Event.AGREE_RETURN:
@@ -58,30 +66,6 @@ def _fields(event: Event, reason: str, now: datetime) -> dict[str, Any]:
 def buyer_note(text: str, reason: str) -> str:
     """Return a note with a reason. It is read on the wire, where marks are half-width."""
     return ": ".join(filter(None, [text, reason]))[:200]
-
-
-@transaction.atomic
-def order_ship(
-    *, order_id: str, actor: str, now: datetime, express_company: str = "", express_no: str = "", no_parcel: str = ""
-) -> None:
-    """Send a paid order.
-
-    :param express_company: the courier who takes the parcel, and with it the parcel's number.
-    :param no_parcel: why there is none (``NoParcel``).
-    :raises RecordUnknown, OrderRefused: as named.
-    """
-    order = order_lock(order_id=order_id)
-    fields = parcel_fields(express_company, express_no, no_parcel)
-    order_move(order=order, event=Event.SHIP, actor=actor, now=now, detail=parcel_text(**fields), **fields)
-
-
-def parcel_fields(express_company: str, express_no: str, no_parcel: str) -> dict[str, str]:
-    return {"express_company": express_company, "express_no": express_no, "no_parcel": no_parcel}
-
-
-def parcel_text(express_company: str, express_no: str, no_parcel: str) -> str:
-    """Say for the log by whom and under which number a parcel goes, or why there is none."""
-    return f"{express_company} {express_no}".strip() or (NoParcel(no_parcel).label if no_parcel else "")
 
 
 def can_be_undone(order: Order, event: Event, now: datetime) -> bool:

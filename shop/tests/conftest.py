@@ -66,7 +66,7 @@ def returned(paid):
 
     def make(reason="破损", now=None):
         order, facts = paid(), {"actor": "li", "reason": reason, "now": now or timezone.now()}
-        ship(order, now=now)
+        ship(order, now=facts["now"])
         return order_return(order_id=order.order_id, buyer_pk=order.user_id, **facts)
 
     return make

@@ -118,7 +118,7 @@ class TestTheInvoice:
     def test_is_a_number_that_lists_filter_and_files_have(self, office, paid, order):
         sold, other = paid(), paid()
 
-        assert click(office, sold, "invoice", number="24312000000012345678") == [f"{sold.order_id}：发票完成"]
+        assert click(office, sold, "invoice", invoice_no="24312000000012345678") == [f"{sold.order_id}：发票完成"]
 
         assert "24312000000012345678" in office.get(page_of(sold)).content.decode()
         assert sold.logs.last().detail == "没有 → 24312000000012345678"
@@ -126,9 +126,9 @@ class TestTheInvoice:
             assert [*office.get(ORDERS, {"invoiced": value}).context["cl"].result_list] == rows
         lines = office.get(f"{ORDERS}export/", {"format": "csv", "invoiced": "yes"}).content.decode().splitlines()
         assert len(lines) == 2 and "24312000000012345678" in lines[1]
-        click(office, sold, "invoice", number="")
+        click(office, sold, "invoice", invoice_no="")
         assert not Order.objects.exclude(invoice_no="").exists()
-        assert "订单没有付款" in click(office, order, "invoice", number="1")[0]
+        assert "订单没有付款" in click(office, order, "invoice", invoice_no="1")[0]
 
 
 @pytest.mark.django_db(transaction=True)

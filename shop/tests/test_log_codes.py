@@ -8,7 +8,7 @@ from shop.admin.export_columns import orders_loaded
 from shop.admin.order_page import last_step, order_page
 from shop.models import Order, OrderLog
 from shop.order_states import Event, Note, State
-from shop.services.order_edit import order_remark, order_set_receiver
+from shop.services.order_edit import order_correct, order_remark
 from shop.services.order_step import can_be_undone
 from shop.tests.factories import click, make_order, page_of, ship
 
@@ -63,7 +63,7 @@ def test_a_return_stands_in_the_work_list_and_above_the_page(returned, office, r
 
 def test_the_phone_that_was_changed_stays_masked(paid, clerk, rewritten):
     order = paid(phone="13812340140")
-    order_set_receiver(order_id=order.order_id, recipient="", phone="", address="", actor="root", now=NOW)
+    order_correct(order_id=order.order_id, note=Note.RECEIVER, phone="", actor="root", now=NOW)
     rewritten()
 
     page = clerk("view").get(page_of(order)).content.decode()

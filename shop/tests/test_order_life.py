@@ -40,7 +40,7 @@ from shop.services.order_refund import (
     order_return,
     order_return_receive,
 )
-from shop.services.order_step import order_ship, order_step
+from shop.services.order_step import order_step
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds
 
 LIVES = int(os.environ.get("LIVES", 10))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
@@ -134,7 +134,7 @@ class Life(RuleBasedStateMachine):
     # --- back office ---
     @rule(number=pick)
     def ship(self, number):
-        self.act(number, order_ship, express_no="SF1")
+        self.act(number, order_step, event=Event.SHIP, express_no="SF1")
 
     @rule(number=pick, event=st.sampled_from(STEPS))
     def step(self, number, event):

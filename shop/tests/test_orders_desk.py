@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import OrderLog
-from shop.order_states import Event
-from shop.services.order_edit import order_remark, order_set_parcel
+from shop.order_states import Event, Note
+from shop.services.order_edit import order_correct, order_remark
 from shop.tests.factories import (
     ORDERS,
     PACKING,
@@ -93,7 +93,7 @@ class TestToShip:
         later.refresh_from_db()
         number = {f"express_no_{later.pk}": "SF1234567890123", f"express_company_{later.pk}": "顺丰速运"}
         office.post(page_of(later), {"step_parcel": "1", "sure": "1"} | number)
-        assert later.logs.last().detail == "没有 → 顺丰速运 SF1234567890123"
+        assert later.logs.last().detail == "单号以后补 → 顺丰速运 SF1234567890123"
         assert listed(office, "", parcel="later") == []
 
     def test_what_takes_too_long_is_told_and_left_for_the_next_time(self, office, paid, monkeypatch):
@@ -367,7 +367,7 @@ class TestUndo:
         if name == "unreceive":
             step(order, Event.RECEIVE, now=now - late)
         if not late:
-            order_set_parcel(order_id=order.order_id, express_company="", express_no="", actor="wang", now=now)
+            order_correct(order_id=order.order_id, note=Note.PARCEL, express_no="SF2", actor="wang", now=now)
         before = state_of(order)
 
         office.post(page_of(order), {f"step_{name}": "1"})

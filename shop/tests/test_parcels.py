@@ -119,7 +119,7 @@ class TestShipping:
         office.post(page, hidden(office.post(page, {"step_receiver": "1"})) | receiver)
         order.refresh_from_db()
         assert (order.recipient, order.phone, order.address) == ("王小明", "13800000002", "南京")
-        assert order.logs.last().detail == "原为 13800000001 重庆"
+        assert order.logs.last().detail == "13800000001 重庆 → 王小明 13800000002 南京"
 
         ship(order, express_company="顺丰速运", express_no="SF1")
         assert "不能再修改收货信息" in click(office, order, "receiver", **receiver | {"address": "北京"})[-1]
