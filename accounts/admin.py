@@ -220,9 +220,6 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
         may = super().has_delete_permission(request, obj) and request.user.is_superuser
         return may and (obj is None or obj.pk != request.user.pk)
 
-    def needed_because(self, request: HttpRequest, user: User) -> str:
-        return "是你自己的账号，不能删除"
-
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         sets: Any = super().get_fieldsets(request, obj)
         present = {} if request.user.is_superuser else {"phone": "phone_shown"}

@@ -92,9 +92,6 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         # Users who register or log in by a scan get the default role, so it must exist.
         return may and not (obj and (obj.is_root or obj.roleid == DEFAULT_ROLEID))
 
-    def needed_because(self, request: HttpRequest, role: Role) -> str:
-        return "是超级管理员的角色，不能删除" if role.is_root else "是新注册和扫码登录的用户得到的角色，不能删除"
-
     def get_fieldsets(self, request: HttpRequest, obj: Role | None = None) -> Any:
         if obj and not self.has_change_permission(request, obj):
             return [(None, {"fields": self.shown_to_others})]

@@ -166,7 +166,7 @@ class TestNoUserRaisesHimself:
     def test_by_root_a_new_user_a_role_or_another_ones_password(self, clerk, root, roles, person):
         assert clerk.post(f"{USERS}{root.user.pk}/change/", {"nickname": "x"}).status_code == 403
         clerk.post(USERS, {"action": "disable", "_selected_action": [root.user.pk]})
-        clerk.post(USERS, {"action": "delete_selected", "_selected_action": [root.user.pk], "mark": "x"})
+        clerk.post(USERS, {"action": "delete_selected", "_selected_action": [root.user.pk], "post": "yes"})
         assert clerk.get(USERS + "add/").status_code == 403
         assert clerk.post(f"{ROLES}{roles['103'].pk}/change/", {"name": "x", "rows": "*"}).status_code == 403
         form = {"password1": "a-password-2026", "password2": "a-password-2026", "usable_password": "true"}

@@ -148,10 +148,6 @@ class OfficeAdmin(MergingAdmin):
             field.widget.can_delete_related = False  # in passing, on the page of another record
         return field
 
-    def needed_because(self, request: HttpRequest, row: Any) -> str:
-        """Say why this row must stay: the page that asks shows it after the row's name."""
-        return "不能删除"
-
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         # Filters pass values of the address on to Python and the database: a day in the year 9999 has no next one, and
         # PostgreSQL takes no NUL. Django then shows the list without the filter.

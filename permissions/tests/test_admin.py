@@ -153,7 +153,7 @@ class TestOnlyRoot:
     def test_takes_roles_away_but_not_that_of_new_users_or_its_own_and_others_may_look(self, office, person, roles):
         for roleid in ("1", "200"):
             assert office.post(reverse("admin:permissions_role_delete", args=[roles[roleid].pk])).status_code == 403
-        office.post(LIST, {"action": "delete_selected", "_selected_action": [roles["200"].pk], "mark": "x"})
+        office.post(LIST, {"action": "delete_selected", "_selected_action": [roles["200"].pk], "post": "yes"})
         assert Role.objects.filter(roleid__in=["1", "200"]).count() == 2
 
         staff = logged_in(person("wang", "102", is_staff=True).user)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from core import times
-from core.admin.deletion import MARK, NAMES_SHOWN, ask
+from core.admin.base import page_shown
 from core.admin.password import require_password
 from core.ids import mark_of
 from permissions.scope import scope_of
@@ -21,7 +21,7 @@ from permissions.scoped_admin import ScopedAdmin
 from runs.pages import run_url
 from runs.work import KEEP_FOR
 from students import services
-from students.admin.step_page import step_page
+from students.admin.step_page import MARK, step_page
 from students.columns import SHARED
 from students.errors import SelectionChanged, TooManyChosen
 from students.forms import FateForm, ManyForm, StateForm
@@ -30,6 +30,7 @@ from students.student_states import students_state_set
 from students.transfer.deletion import deletion_pks, deletion_start
 
 MAX_TICKED = 500  # one by one in a list; a page of it has fewer
+NAMES_SHOWN = 20
 CLASSES_SHOWN = 12
 _CAN_BE_UNDONE = "完成后的页面可以撤销。"
 
@@ -91,11 +92,13 @@ class ManyAdmin(ScopedAdmin):
             return None
         counts = students.order_by().values_list("class_name").annotate(n=Count("pk")).order_by("-n", "class_name")
         classes = list(counts[: CLASSES_SHOWN + 1])
-        return ask(
-            self, request, count=len(pks), unit="名", mark=mark_of(pks), pks=pks[:MAX_TICKED],
-            names=[f"{student} {student.sid}" for student in students.order_by("-pk")[:NAMES_SHOWN]],
+        shown = list(students.order_by("-pk")[:MAX_TICKED])
+        return page_shown(
+            self, request, "students/delete_chosen.html", "删除学员", count=len(pks),
+            names=[f"{student} {student.sid}" for student in shown[:NAMES_SHOWN]], more=len(pks) - NAMES_SHOWN,
             groups=classes[:CLASSES_SHOWN], more_groups=len(classes) > CLASSES_SHOWN,
             back="../change/" if request.path.endswith("/delete/") else request.get_full_path(),
+            posted=_fields(request, shown, action="delete_selected", mark=mark_of(pks)),
             note=f"在后台进行，可以看到进度。{KEEP_FOR.days} 天之内可以撤销，学号、头像和创建时间都会恢复。",
         )  # fmt: skip
 

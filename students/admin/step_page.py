@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from core.admin.base import page_shown
 from core.errors import DomainError
 
+MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the selection has changed since
+
 
 def step_page(
     page: Any, request: HttpRequest, form: Any, *, heading: str, back: str, do: Callable[[], str],
