@@ -28,7 +28,7 @@ from sandbox.callers import Caller, caller_of, trainees
 from sandbox.faults import faults_set, faults_shown
 from sandbox.models import Delivery, Refund, Trade
 from sandbox.pay.errors import Refused
-from sandbox.pay.notices import deliveries_due, delivery_send
+from sandbox.pay.notices import deliveries_send
 from sandbox.pay.trades import trade_pay, trade_scanned
 from sandbox.switches import own_jti, switch_at, switch_clear, switch_set, switches_on
 
@@ -159,8 +159,8 @@ def deliver(request: HttpRequest, body: Body) -> JsonResponse:
 
 def _send(deliveries: QuerySet[Delivery], now: datetime) -> list[Body]:
     """Send those that are due, and return them as they are then."""
-    pks = [pk for pk in deliveries_due(deliveries, now=now) if delivery_send(pk, now=now)]
-    return [_delivery(row) for row in Delivery.objects.filter(pk__in=pks).order_by("pk")]
+    sent = Delivery.objects.filter(pk__in=deliveries_send(deliveries, now=now))
+    return [_delivery(row) for row in sent.order_by("pk")]
 
 
 @control_endpoint

@@ -8,22 +8,16 @@ from django.utils import timezone
 from core.db.purge import rows_purge
 from core.queues import queued_task
 from sandbox.models import Delivery, DeliveryState, TextMessage, Trade, TradeState
-from sandbox.pay.notices import deliveries_due, delivery_send
+from sandbox.pay.notices import deliveries_send
 
 KEEP = timedelta(days=30)
 REFUNDABLE = timedelta(days=366)  # WeChat Pay refunds an order for a year
 
 
-@queued_task("sandbox.deliver", queue="money")
-def deliver(delivery_id: int) -> None:
-    delivery_send(delivery_id, now=timezone.now())
-
-
 @queued_task("sandbox.sweep", queue="money")
 def sweep() -> None:
-    """Send the notifications that are due. Beat runs this every 3 s."""
-    for delivery_id in deliveries_due(Delivery.objects.all(), now=timezone.now()):
-        deliver.delay(delivery_id)
+    """Send the notifications that are due. Beat runs this every 3 s, and each payment once."""
+    deliveries_send(Delivery.objects.all(), now=timezone.now())
 
 
 @queued_task("sandbox.purge", queue="bulk")

@@ -27,7 +27,7 @@ ANSWER_WITHIN_S = 5
 RETRY_AFTER_S = (2, 2, 4, 8, 15, 30, 60, 60, 60, 120, 300, 300, 300, 600, 600)
 # How long a worker has to send a notification and record the result; then another one may send it again.
 SENT_WITHIN = timedelta(seconds=4 * ANSWER_WITHIN_S)
-BATCH = 200
+BATCH = 20  # each may wait ``ANSWER_WITHIN_S``
 _ACK_V2 = re.compile(
     rb"<xml>\s*<return_code><!\[CDATA\[SUCCESS\]\]></return_code>\s*<return_msg><!\[CDATA\[OK\]\]></return_msg>\s*</xml>"
 )
@@ -75,22 +75,22 @@ def _queue(draft: Delivery, faults: dict[FaultKind, float], now: datetime) -> No
     for _ in range(2 if FaultKind.NOTIFY_TWICE in faults else 1):
         draft.pk = None
         draft.save(force_insert=True)
-        if draft.next_try_at <= now:
-            task_send("sandbox.deliver", draft.pk)
+    if draft.next_try_at <= now:
+        task_send("sandbox.sweep")
 
 
-def deliveries_due(deliveries: QuerySet[Delivery], *, now: datetime) -> list[int]:
-    """Return the ids of those notifications that are to be sent now, oldest first."""
+def deliveries_send(deliveries: QuerySet[Delivery], *, now: datetime) -> list[int]:
+    """Send those of the notifications that are due, oldest first. Return the keys of those that were sent."""
     due = deliveries.filter(state=DeliveryState.DUE, next_try_at__lte=now).order_by("next_try_at", "pk")
-    return list(due.values_list("pk", flat=True)[:BATCH])
+    return [pk for pk in list(due.values_list("pk", flat=True)[:BATCH]) if _send(pk, now)]
 
 
-def delivery_send(pk: int, *, now: datetime) -> DeliveryState | None:
-    """Send one notification, if it is due and no other worker is sending it. Return its new state, None if not sent."""
+def _send(pk: int, now: datetime) -> bool:
+    """Send one notification and record the answer, unless another worker is at it."""
     rows = Delivery.objects.filter(pk=pk, state=DeliveryState.DUE, next_try_at__lte=now)
     # This statement is the claim: if two workers try at the same time, only one of them changes the row.
-    if not rows.update(next_try_at=now + SENT_WITHIN, attempts=F("attempts") + 1):
-        return None
+    if not rows.update(next_try_at=timezone.now() + SENT_WITHIN, attempts=F("attempts") + 1):
+        return False
     delivery = Delivery.objects.get(pk=pk)
     status, answer = _post(delivery)
     # For v3 the status alone decides.
@@ -107,7 +107,7 @@ def delivery_send(pk: int, *, now: datetime) -> DeliveryState | None:
         last_answer=answer.decode("utf-8", "replace").replace("\x00", "")[:300],
         next_try_at=timezone.now() + timedelta(seconds=wait_s),
     )
-    return state
+    return True
 
 
 def _post(delivery: Delivery) -> tuple[int | None, bytes]:

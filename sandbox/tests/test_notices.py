@@ -8,7 +8,7 @@ from wechatpy.exceptions import InvalidSignatureException
 
 from sandbox.faults import faults_set
 from sandbox.models import Delivery, DeliveryState, Trade
-from sandbox.pay.notices import RETRY_AFTER_S, deliveries_due, delivery_send
+from sandbox.pay.notices import RETRY_AFTER_S, deliveries_send
 from sandbox.pay.trades import trade_pay
 from sandbox.tasks import sweep
 from sandbox.tests.conftest import ACK_V2, NUMBER
@@ -19,7 +19,7 @@ SENT = DeliveryState.DELIVERED
 
 def send_all(*, ahead_s=0):
     now = timezone.now() + timedelta(seconds=ahead_s)
-    return [delivery_send(pk, now=now) for pk in deliveries_due(Delivery.objects.all(), now=now)]
+    return [Delivery.objects.get(pk=pk).state for pk in deliveries_send(Delivery.objects.all(), now=now)]
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def test_a_killed_sender_is_replaced_when_its_lease_is_over_and_the_last_try_giv
     now = timezone.now()
     Delivery.objects.update(attempts=1, next_try_at=now + timedelta(seconds=20))
 
-    assert delivery_send(delivery.pk, now=now + timedelta(seconds=19)) is None
-    assert delivery_send(delivery.pk, now=now + timedelta(seconds=21)) == SENT
+    assert send_all(ahead_s=19) == []
+    assert send_all(ahead_s=21) == [SENT]
 
     last = {"attempts": len(RETRY_AFTER_S), "state": DeliveryState.DUE, "next_try_at": now}
     Delivery.objects.update(**last, url="http://127.0.0.1:9/pay/payResult")
@@ -95,24 +95,20 @@ def test_a_killed_sender_is_replaced_when_its_lease_is_over_and_the_last_try_giv
     assert (delivery.last_status, delivery.last_answer) == (None, "ConnectionRefusedError")
 
 
-def test_the_task_starts_after_commit_and_the_sweep_starts_what_is_due(
-    order_v2, give_back, sent_tasks, django_capture_on_commit_callbacks
+def test_the_task_starts_after_commit_and_sends_what_is_due(
+    order_v2, give_back, shop, sent_tasks, django_capture_on_commit_callbacks
 ):
     order_v2()
     with django_capture_on_commit_callbacks(execute=True):
         trade_pay(Trade.objects.get(), now=timezone.now())
         assert sent_tasks == []
-    assert sent_tasks == [("sandbox.deliver", (Delivery.objects.get().pk,))]
+    assert sent_tasks == [("sandbox.sweep", ())]
     give_back()
     Delivery.objects.update(next_try_at=timezone.now())
-    sent_tasks.clear()
 
     sweep()
 
-    assert sent_tasks == [
-        ("sandbox.deliver", (pk,)) for pk in Delivery.objects.order_by("pk").values_list("pk", flat=True)
-    ]
-    assert Delivery.objects.filter(api="v3").count() == 1
+    assert [path for path, _, _ in shop.heard] == ["/pay/payResult", "/pay/notify"]
 
 
 class TestFaults:
