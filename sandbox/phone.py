@@ -1,7 +1,15 @@
-"""The phone of an account: its login, messages, what it has to pay and has paid, and its codes for mini programs."""
+"""The phone of an account: its login, bill and messages, what it allows by a scan, and its codes for mini programs.
 
+Whoever has logged in on the phone scans as that account. On this machine a developer may also choose another account,
+one of WeChat's own people, or a new person.
+"""
+
+import re
+import secrets
 from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
@@ -18,24 +26,19 @@ from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
 from core.ids import storable
 from core.times import format_office_time
+from sandbox import wechat
 from sandbox.callers import PHONE_COOKIE, PHONE_FOR_S, Caller, caller_of, is_this_machine, phone_cookie, phone_of
+from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
-from sandbox.models import Refund, TextMessage, Trade
+from sandbox.models import FaultKind, Refund, TextMessage, Trade
 from sandbox.pages import trades_waiting
 from sandbox.pay.trades import PAYER
-from sandbox.wechat import (
-    CODE_TTL_S,
-    MAX_NAME,
-    MINI_SCOPE,
-    grant_code_make,
-    grant_of_name,
-    grant_of_user,
-    openid_of,
-    unionid_of,
-)
 
 ROWS, SMS_ROWS = 20, 50
+MAX_LISTED = 500
 _COOKIE_PATH = "/sandbox/"
+_OWN = "@phone"  # the choice that stands for the account of the phone
+_STATE = re.compile(r"[0-9A-Za-z]{1,128}")
 
 
 @never_cache
@@ -92,18 +95,81 @@ def _entered(request: HttpRequest, user: User, there: str) -> HttpResponse:
 
 def _content(user: User) -> dict[str, Any]:
     own, values = Caller(sees_all=False, user=user), sandbox_values()
-    openids = [openid_of(user, values[name]) for name in ("WECHAT_APP_ID", "WECHAT_MINI_APP_ID")]
+    openids = [wechat.openid_of(user, values[name]) for name in ("WECHAT_APP_ID", "WECHAT_MINI_APP_ID")]
     # Own orders that somebody paid who was not logged in on a phone count as paid by their buyer.
     paid = Trade.objects.filter(Q(openid__in=openids) | own.orders() & Q(openid=PAYER), paid_at__isnull=False)
     return {
         "owner": user,
         "openid": openids[0],
-        "unionid": unionid_of(user),
+        "unionid": wechat.unionid_of(user),
         "messages_": messages_newest(own)[:ROWS],
         "waiting": trades_waiting(own)[:ROWS],
         "paid": paid.order_by("-paid_at")[:ROWS],
         "refunds": Refund.objects.filter(trade__in=paid.order_by().values("pk")).select_related("trade")[:ROWS],
     }
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def authorize(request: HttpRequest) -> HttpResponse:
+    """Show the persons to choose from. 允许 redirects to ``redirect_uri`` with a code, 拒绝 without one."""
+    if refusal := _refusal(request):
+        return render(request, "sandbox/oauth.html", {"refusal": refusal})
+    phone, may_choose = phone_of(request), is_this_machine(request)
+    if phone is None and not may_choose:
+        return redirect(f"{reverse('sandbox:phone')}?{urlencode({'next': request.get_full_path()})}")
+    action, has_snapshot = request.POST.get("action"), FaultKind.OAUTH_SNAPSHOT in faults_on()
+    if action == "deny":
+        return _back(request)
+    if action and (grant := _grant(request, phone, may_choose, is_snapshot=has_snapshot and action == "allow")):
+        return _back(request, code=wechat.grant_code_make(grant))
+    # The accounts of classes: user name, name and class.
+    users = User.objects.exclude(class_name="").filter(is_active=True).order_by("class_name", "pk")
+    context = {
+        "people": wechat.people() if may_choose else (),
+        "usernames": users.values_list("username", "nickname", "class_name")[:MAX_LISTED] if may_choose else (),
+        "phone": phone,
+        "own": _OWN,
+        "max_name": wechat.MAX_NAME,
+        "is_nobody": request.POST,
+        "has_snapshot": has_snapshot,
+    }
+    return render(request, "sandbox/oauth.html", context)
+
+
+def _grant(request: HttpRequest, phone: User | None, may_choose: bool, *, is_snapshot: bool) -> wechat.Grant | None:
+    """Return what the phone's account allows, or whom a developer has chosen; None if that is nobody."""
+    app = request.GET["appid"], request.GET["scope"]
+    if is_snapshot:
+        return wechat.grant_of_name(f"微信用户{secrets.token_hex(4)}", *app, is_snapshot=True)
+    chosen = {name: storable(request.POST.get(name, ""), 150) for name in ("account", "other", "person")}
+    name = (chosen["other"] or chosen["person"])[: wechat.MAX_NAME]
+    if may_choose and chosen["account"]:
+        phone = User.objects.filter(username=chosen["account"], is_active=True).first()
+    elif may_choose and name != _OWN:
+        return wechat.grant_of_name(name, *app) if name and name.isprintable() else None
+    return wechat.grant_of_user(phone, *app) if phone else None
+
+
+def _back(request: HttpRequest, **code: str) -> HttpResponse:
+    """Redirect to the app, with a code or with none."""
+    parts = urlsplit(request.GET["redirect_uri"])
+    query = "&".join(part for part in (parts.query, urlencode(code | {"state": request.GET["state"]})) if part)
+    return HttpResponseRedirect(urlunsplit(parts._replace(query=query, fragment="")))
+
+
+def _refusal(request: HttpRequest) -> str:
+    """Return the error that WeChat would show, or "" if the request is right."""
+    query = request.GET
+    if query.get("appid") != sandbox_values()["WECHAT_APP_ID"]:
+        return "AppID 参数错误"
+    if query.get("scope") not in {"snsapi_base", "snsapi_userinfo"}:
+        return "Scope 参数错误或没有 Scope 权限"
+    if not _STATE.fullmatch(query.get("state", "")):
+        return "state 参数错误"
+    ours = {request.get_host(), urlsplit(settings.PUBLIC_BASE_URL).netloc}
+    is_ours = url_has_allowed_host_and_scheme(query.get("redirect_uri", ""), ours)
+    return "" if is_ours else "redirect_uri 域名与后台配置不一致"
 
 
 @never_cache
@@ -113,15 +179,15 @@ def mini_code(request: HttpRequest) -> JsonResponse:
 
     On this machine ``?person=`` names one of WeChat's people, or a new one, instead.
     """
-    app = sandbox_values()["WECHAT_MINI_APP_ID"], MINI_SCOPE
-    name = request.GET.get("person", "").strip()[:MAX_NAME]
+    app = sandbox_values()["WECHAT_MINI_APP_ID"], wechat.MINI_SCOPE
+    name = request.GET.get("person", "").strip()[: wechat.MAX_NAME]
     if name and name.isprintable() and is_this_machine(request):
-        grant = grant_of_name(name, *app)
+        grant = wechat.grant_of_name(name, *app)
     elif user := caller_of(request).user:
-        grant = grant_of_user(user, *app)
+        grant = wechat.grant_of_user(user, *app)
     else:
         return JsonResponse({"error": "log in at /sandbox/phone/, or send a token"}, status=403)
-    return JsonResponse({"code": grant_code_make(grant), "expires_in": CODE_TTL_S})
+    return JsonResponse({"code": wechat.grant_code_make(grant), "expires_in": wechat.CODE_TTL_S})
 
 
 @never_cache
@@ -137,9 +203,8 @@ def sms(request: HttpRequest) -> HttpResponse:
 @require_safe
 def messages(request: HttpRequest) -> JsonResponse:
     """Return the newest messages, newest first: ``[{"phone", "code", "text", "at"}]``."""
-    rows = messages_newest(caller_of(request), request.GET.get("phone", "").strip()).values(
-        "phone", "code", "text", "at"
-    )
+    newest = messages_newest(caller_of(request), request.GET.get("phone", "").strip())
+    rows = newest.values("phone", "code", "text", "at")
     content = [row | {"at": format_office_time(row["at"])} for row in rows]
     return JsonResponse(content, safe=False, json_dumps_params={"ensure_ascii": False})
 

@@ -3,9 +3,8 @@
 from django.urls import path
 
 from sandbox import control, pages, wechat
-from sandbox.consent import authorize
 from sandbox.pay import v2, v3
-from sandbox.phone import messages, mini_code, phone, sms
+from sandbox.phone import authorize, messages, mini_code, phone, sms
 from sandbox.sms import send_sms
 from sandbox.weather.provider import tianqi
 
