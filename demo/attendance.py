@@ -7,7 +7,7 @@ from accounts.demo_users import DEMO_USERS
 from accounts.models import User
 from attendance.models import ATTENDED, Period, Record, Session, Status, Way
 from core.times import day_begins, local
-from demo.students import OF_THE_YEAR
+from demo.students import CLASSES
 from students.models import Student
 
 DAYS = 90
@@ -22,18 +22,18 @@ def attendance_reset(*, now: datetime) -> str:
     teacher = User.objects.filter(username=DEMO_USERS[1].username).first()
     days = [local(now).date() - timedelta(days=ago) for ago in range(DAYS, 0, -1)]
     begins = {day: day_begins(day) + BEGINS for day in days if day.weekday() < 5}
-    ours = Session.objects.filter(opened_at__in=begins.values(), class_name__in=OF_THE_YEAR, created_by=teacher)
+    ours = Session.objects.filter(opened_at__in=begins.values(), class_name__in=CLASSES, created_by=teacher)
     ours.delete()
     sessions = [
         Session(
             class_name=name, date=day, period=Period.MORNING, opened_at=at, late_at=at + LATE_AFTER,
             closes_at=at + LASTS, closed_at=at + LASTS, created_by=teacher,
         )
-        for day, at in begins.items() for name in OF_THE_YEAR
+        for day, at in begins.items() for name in CLASSES
     ]  # fmt: skip
     Session.objects.bulk_create(sessions, ignore_conflicts=True)  # of a class that has had another session then
     random = Random(DAYS)  # noqa: S311  (always the same)
-    students = list(Student.objects.filter(class_name__in=OF_THE_YEAR).order_by("pk"))
+    students = list(Student.objects.filter(class_name__in=CLASSES).order_by("pk"))
     records = [
         _record(random, session, student)
         for session in ours.order_by("date", "class_name")

@@ -10,7 +10,7 @@ from auditlog.context import disable_auditlog
 
 from accounts.models import User
 from core.times import local
-from demo.students import OF_THE_YEAR, SID_OF_THE_DOCUMENT, SID_START
+from demo.students import CLASSES, SID_OF_THE_DOCUMENT, SID_START
 from dormitory.errors import HasBed
 from dormitory.models import Room, RoomGender, Stay
 from dormitory.services import check_in, check_out, room_add
@@ -25,9 +25,9 @@ IN_BEDS, MOVED_OUT = 26, 3  # students; those who moved out are beside those in 
 @disable_auditlog()
 def school_reset(*, now: datetime) -> str:
     """Put it back as it was. Rooms and stays that people have made stay."""
-    classes_add(list(OF_THE_YEAR))
+    classes_add(list(CLASSES))
     users = {user.username: user for user in User.objects.filter(username__in=[*HEAD_TEACHERS, STUDENT_ACCOUNT])}
-    for number, name in enumerate(OF_THE_YEAR):
+    for number, name in enumerate(CLASSES):
         SchoolClass.objects.filter(name=name).update(
             head_teacher=users.get(HEAD_TEACHERS[number % 2]),
             begins_on=local(now).date() - timedelta(days=360),
@@ -43,7 +43,7 @@ def school_reset(*, now: datetime) -> str:
     Stay.objects.filter(room__in=old).delete()
     old.delete()
     _fill_rooms(now)
-    return f"写入 {len(OF_THE_YEAR)} 个班的班主任，宿舍 {len(ROOMS)} 间"
+    return f"写入 {len(CLASSES)} 个班的班主任，宿舍 {len(ROOMS)} 间"
 
 
 def _fill_rooms(now: datetime) -> None:

@@ -17,10 +17,8 @@ DESCRIPTIONS = [
     "脚踏实地，仰望星空",
     "Talk is cheap, show me the code",
 ]
-# How many came in the course of the year, and in each of the last weeks' classes.
-OF_THE_YEAR = {"H51901": 23, "H51902": 20, "H51903": 17, "H51904": 14, "H51905": 38, "H51906": 28}
-OF_THE_LAST_WEEKS = {"H51901": 15, "H51902": 15, "H51903": 15, "H51904": 14}
-YEAR, WEEKS = timedelta(days=360), timedelta(days=24)
+CLASSES = {"H51901": 38, "H51902": 35, "H51903": 32, "H51904": 28, "H51905": 38, "H51906": 28}  # students of each
+YEAR = timedelta(days=360)
 SID_START, SID_OF_THE_DOCUMENT = "DEMO", "WWLN97178546"
 # Who studies no longer, by the number of the student: since how many days, and why.
 LEAVERS = {
@@ -48,7 +46,7 @@ def students_reset(*, now: datetime) -> str:
     Student.objects.bulk_create(students, update_conflicts=True, unique_fields=["sid"], update_fields=columns)
     StudentEvent.objects.filter(sid__in=numbers).delete()
     StudentEvent.objects.bulk_create(_event(students[number]) for number in LEAVERS)
-    return f"写入 {len(students)} 名学员，{len(OF_THE_YEAR)} 个班"
+    return f"写入 {len(students)} 名学员，{len(CLASSES)} 个班"
 
 
 def _event(student: Student) -> StudentEvent:
@@ -59,12 +57,8 @@ def _event(student: Student) -> StudentEvent:
 def _students(now: datetime) -> list[Student]:
     """Return all of them, oldest first: lists show the newest key first."""
     random = Random(51906)  # noqa: S311  (always the same)
-    classes = [name for name, count in OF_THE_YEAR.items() for _ in range(count)]
-    recent = [name for name, count in OF_THE_LAST_WEEKS.items() for _ in range(count)]
+    classes = [name for name, count in CLASSES.items() for _ in range(count)]
     random.shuffle(classes)
-    random.shuffle(recent)
-    times = [now - YEAR + (YEAR - WEEKS) * number / len(classes) for number in range(len(classes))]
-    times += [now - WEEKS * (len(recent) - number) / (len(recent) + 1) for number in range(len(recent))]
     students = [
         Student(
             sid=SID_OF_THE_DOCUMENT,
@@ -78,7 +72,7 @@ def _students(now: datetime) -> list[Student]:
             created_at=datetime(2019, 5, 9, 2, 14, 12, tzinfo=SHANGHAI),
         )
     ]
-    for number, (class_name, at) in enumerate(zip([*classes, *recent], times, strict=True), 1):
+    for number, class_name in enumerate(classes, 1):
         student = Student(
             sid=f"{SID_START}{number:08d}",
             name=random.choice(SURNAMES) + random.choice(GIVEN_NAMES),
@@ -88,7 +82,7 @@ def _students(now: datetime) -> list[Student]:
             degree=random.choice(DEGREES),
             product_url=f"https://example.com/projects/{number}",
             description=random.choice(DESCRIPTIONS),
-            created_at=at,
+            created_at=now - YEAR + YEAR * number / (len(classes) + 1),
         )
         if number in LEAVERS:
             student.state, days, student.state_reason = LEAVERS[number]
