@@ -176,7 +176,7 @@ def test_nothing_a_document_holds_stops_it(move, name):
 
 
 # --- The report ---
-def test_the_report_is_for_its_owner_without_passwords_or_long_texts(move, school):
+def test_the_report_is_for_its_owner_without_passwords_or_long_texts(move, school, settings, tmp_path):
     secret = "never-to-be-seen-77"
     users = [dict(one, password=secret) for one in school["users"][:40]]
     users += [{"username": "", "password": secret}]
@@ -191,6 +191,9 @@ def test_the_report_is_for_its_owner_without_passwords_or_long_texts(move, schoo
     assert stat.S_IMODE(move.folder.stat().st_mode) == 0o700
     (row,) = (row for row in move.problems() if row["文档"] == "users.json #42")
     assert (row["集合"], row["结果"], len(row["内容"])) == ("users", "拒绝", 2_000)
+    settings.STATE_DIR = tmp_path
+    move({"users": users}, report=None)
+    assert len([*tmp_path.glob("moving/*/problems.csv")]) == 1
 
 
 @pytest.mark.parametrize("form", ["lines", "bson"])

@@ -43,6 +43,7 @@ class Command(BaseCommand):
                         if pictures:
                             Pictures(pictures, dump, report).bring(self._tell)
                     finally:  # also of a run that stopped
+                        self.stderr.write("")  # ends the line of the progress
                         self.stdout.write("\n".join(report.lines()))
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
