@@ -23,46 +23,25 @@ from shop.services.catalogue import (
 )
 from uploads.fields import image_or_url
 
-_COLUMNS = {
-    "productName": "name",
-    "inventory": "stock",
-    "imageUrl": "image_url",
-}  # parameters that the services name differently
-
 
 class CategoryViewSet(ApiViewSet):
     tag = "类目模块"
 
     @Endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD, takes_files=True)
     def add(self, request: CallerRequest) -> Envelope:
-        values = params.CategoryAddParams.read(request)
-        category = category_create(
-            name=values["categoryName"],
-            image_url=image_or_url(request, "categoryImgurl"),
-            **_staff(request),
-        )
+        values = _with_picture(request, params.CategoryAddParams.read(request), "categoryImgurl")
+        category = category_create(**values, **_staff(request))
         return ok("添加成功", category_id=category.category_id)
 
     @Endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
     def remove(self, request: CallerRequest) -> Envelope:
-        values = params.CategoryRemoveParams.read(request)
-        category_remove(
-            category_id=values["category_id"],
-            even_with_products=values["force"],
-            scope=request.user.scope,
-            now=times.now(),
-        )
+        category_remove(**params.CategoryRemoveParams.read(request), scope=request.user.scope, now=times.now())
         return ok("删除成功")
 
     @Endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
     def update_(self, request: CallerRequest) -> Envelope:
-        values = params.CategoryUpdateParams.read(request)
-        category_update(
-            category_id=values["category_id"],
-            name=values["categoryName"],
-            image_url=image_or_url(request, "categoryImgurl") or values.get("categoryImgurl"),
-            **_staff(request),
-        )
+        values = _with_picture(request, params.CategoryUpdateParams.read(request), "categoryImgurl")
+        category_update(**values, **_staff(request))
         return ok("修改成功")
 
     @Endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST, is_quick=True)
@@ -78,13 +57,12 @@ class ProductViewSet(ApiViewSet):
         "POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True, is_once=True
     )
     def add(self, request: CallerRequest) -> Envelope:
-        values = params.ProductAddParams.read(request)
-        image_url = image_or_url(request, "imageUrl")
-        if not image_url:
+        values = _with_picture(request, params.ProductAddParams.read(request), "imageUrl")
+        if "image_url" not in values:
             raise params.ProductAddParams.missing_error()
 
         def add() -> Envelope:
-            product = product_create(image_url=image_url, **_columns(values), **_staff(request))
+            product = product_create(**values, **_staff(request))
             return ok("添加成功", product_id=product.product_id)
 
         return done_once(request, add)
@@ -93,11 +71,8 @@ class ProductViewSet(ApiViewSet):
         "POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE, takes_files=True
     )
     def update_(self, request: CallerRequest) -> Envelope:
-        values = params.ProductUpdateParams.read(request)
-        changes = _columns(values)
-        if image_url := image_or_url(request, "imageUrl"):
-            changes["image_url"] = image_url
-        product_update(**changes, **_staff(request))
+        values = _with_picture(request, params.ProductUpdateParams.read(request), "imageUrl")
+        product_update(**values, **_staff(request))
         return ok("修改成功")
 
     @Endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
@@ -111,8 +86,7 @@ class ProductViewSet(ApiViewSet):
 
     @Endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
     def remove(self, request: CallerRequest) -> Envelope:
-        values = params.ProductRemoveParams.read(request)
-        product_remove(product_id=values["product_id"], scope=request.user.scope, now=times.now())
+        product_remove(**params.ProductRemoveParams.read(request), scope=request.user.scope, now=times.now())
         return ok("删除成功")
 
 
@@ -123,8 +97,7 @@ class CartViewSet(ApiViewSet):
         "POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",), docs=docs.CART_CHECK
     )
     def check(self, request: CallerRequest) -> Envelope:
-        values = params.CartCheckParams.read(request)
-        cart_check(user_pk=request.user.pk, product_ids=values["product_id"])
+        cart_check(user_pk=request.user.pk, **params.CartCheckParams.read(request))
         return ok("选中成功")
 
     @Endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST, is_quick=True)
@@ -141,32 +114,25 @@ class CartViewSet(ApiViewSet):
         docs=docs.CART_REMOVE,
     )
     def remove(self, request: CallerRequest) -> Envelope:
-        values = params.CartRemoveParams.read(request)
-        cart_remove(user_pk=request.user.pk, product_ids=values["product_id"])
+        cart_remove(user_pk=request.user.pk, **params.CartRemoveParams.read(request))
         return ok("删除成功")
 
     @Endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
     def update_(self, request: CallerRequest) -> Envelope:
-        values = params.CartUpdateParams.read(request)
-        quantities = [values["count"], values.get("quantity", values["count"])]
-        cart_update(user_pk=request.user.pk, product_id=values["product_id"], quantities=quantities)
+        cart_update(user_pk=request.user.pk, **params.CartUpdateParams.read(request))
         return ok("修改成功")
 
     @Endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
     def add(self, request: CallerRequest) -> Envelope:
         values = params.CartParams.read(request)
-        cart_add(
-            user_pk=request.user.pk,
-            product_id=values["product_id"],
-            quantity=values["count"],
-            scope=request.user.scope,
-            now=times.now(),
-        )
+        cart_add(user_pk=request.user.pk, scope=request.user.scope, now=times.now(), **values)
         return ok("添加成功")
 
 
-def _columns(values: dict[str, Any]) -> dict[str, Any]:
-    return {_COLUMNS.get(name, name): value for name, value in values.items()}
+def _with_picture(request: CallerRequest, values: dict[str, Any], field: str) -> dict[str, Any]:
+    """Add the picture that was sent. Call it last: a stored file stays for a day even if the request fails."""
+    image_url = image_or_url(request, field)
+    return values | {"image_url": image_url} if image_url else values
 
 
 def _staff(request: CallerRequest) -> dict[str, Any]:

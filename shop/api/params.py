@@ -20,7 +20,10 @@ DESCRIPTION_LENGTH = 5000
 
 
 class ShopParams(Params):
-    """``aliases`` maps other names of parameters to ours. ``missing_text`` is answered if a parameter was not sent."""
+    """Values are read under the names of the services' arguments (``source``).
+
+    ``aliases`` maps other names of parameters to ours. ``missing_text`` is answered if a parameter was not sent.
+    """
 
     aliases: Mapping[str, str] = {}
     missing_text = ""
@@ -64,21 +67,21 @@ class Price(serializers.DecimalField):
 # --- Categories ----------------------------------------------------------------------------------
 class CategoryAddParams(ShopParams):
     missing_text = "err 请传入categoryName"
-    categoryName = PlainText(max_length=NAME_LENGTH, help_text="类目名称,不能与已有的重复")
-    categoryImgurl = Picture("类目图片", required=False)
+    categoryName = PlainText(source="name", max_length=NAME_LENGTH, help_text="类目名称,不能与已有的重复")
+    categoryImgurl = Picture("类目图片", source="image_url", required=False)
 
 
 class CategoryUpdateParams(ShopParams):
     missing_text = "缺少categoryName或者category_id"
     category_id = PlainText(max_length=64, help_text="要修改的类目 id")
-    categoryName = PlainText(max_length=NAME_LENGTH, help_text="新的类目名称")
-    categoryImgurl = Picture("类目图片", required=False, allow_blank=True)
+    categoryName = PlainText(source="name", max_length=NAME_LENGTH, help_text="新的类目名称")
+    categoryImgurl = Picture("类目图片", source="image_url", required=False, allow_blank=True)
 
 
 class CategoryRemoveParams(ShopParams):
     missing_text = "err 请传入category_id"
     category_id = PlainText(help_text="要删除的类目 id")
-    force = YesNo(required=False, default=False, help_text="传 1 则类目下还有商品也删除")
+    force = YesNo(source="even_with_products", required=False, default=False, help_text="传 1 则类目下还有商品也删除")
 
 
 # --- Products ------------------------------------------------------------------------------------
@@ -86,11 +89,11 @@ class ProductAddParams(ShopParams):
     missing_text = "添加失败,检查必传参数是否少传递了"
     missing_status = wrong_status = 1005
     category_id = PlainText(help_text="所属类目的 id")
-    productName = PlainText(max_length=NAME_LENGTH, help_text="商品名称")
+    productName = PlainText(source="name", max_length=NAME_LENGTH, help_text="商品名称")
     price = Price(help_text="价格,单位元,最多两位小数")
     description = PlainText(max_length=DESCRIPTION_LENGTH, help_text="商品描述")
-    inventory = Between(0, MAX_STOCK, help_text="库存件数")
-    imageUrl = Picture("商品图片")
+    inventory = Between(0, MAX_STOCK, source="stock", help_text="库存件数")
+    imageUrl = Picture("商品图片", source="image_url")
 
     def refusal(self) -> DomainError:
         return self.no_category() if "category_id" in self.missing() else super().refusal()
@@ -105,11 +108,11 @@ class ProductUpdateParams(ShopParams):
     wrong_status = 1005
     product_id = PlainText(help_text="要修改的商品 id")
     category_id = PlainText(required=False, help_text="改到哪个类目")
-    productName = PlainText(required=False, max_length=NAME_LENGTH, help_text="新的商品名称")
+    productName = PlainText(source="name", required=False, max_length=NAME_LENGTH, help_text="新的商品名称")
     price = Price(required=False, help_text="新的价格,单位元,最多两位小数")
     description = PlainText(required=False, allow_blank=True, max_length=DESCRIPTION_LENGTH, help_text="新的商品描述")
-    inventory = Between(0, MAX_STOCK, required=False, help_text="此后可售的件数")
-    imageUrl = Picture("商品图片", required=False, allow_blank=True)
+    inventory = Between(0, MAX_STOCK, source="stock", required=False, help_text="此后可售的件数")
+    imageUrl = Picture("商品图片", source="image_url", required=False, allow_blank=True)
 
 
 class ProductListParams(PageParams):
@@ -133,7 +136,7 @@ class CartParams(ShopParams):
     wrong_status = 10010
     aliases = {**_SAME_ID, "quantity": "count"}
     product_id = PlainText(help_text="商品 id")
-    count = PositiveInt(help_text="件数")
+    count = PositiveInt(source="quantity", help_text="件数")
 
     def refusal(self) -> DomainError:
         # The text for a bad product_id names it; a bad count has a documented text.
@@ -142,11 +145,10 @@ class CartParams(ShopParams):
 
 class CartUpdateParams(CartParams):
     def to_internal_value(self, data: Any) -> Any:
-        values = super().to_internal_value(data)
         # Rows of the cart have both names, and a client that posts its row back has changed one of them.
-        if "quantity" in data:
-            values["quantity"] = super().to_internal_value({**data, "count": data["quantity"]})["count"]
-        return values
+        both = [data, {**data, "count": data["quantity"]} if "quantity" in data else data]
+        values = [super(CartUpdateParams, self).to_internal_value(one) for one in both]
+        return {"product_id": values[0]["product_id"], "quantities": [one["quantity"] for one in values]}
 
 
 _ONE_ID = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
@@ -160,14 +162,14 @@ class ProductIds(IdList):
 class CartCheckParams(ShopParams):
     missing_text = "请检查是否传递了product_id"
     aliases, lists = _SAME_ID, _ID_LISTS
-    product_id = ProductIds(help_text="要选中的商品 id,多个用逗号隔开")
+    product_id = ProductIds(source="product_ids", help_text="要选中的商品 id,多个用逗号隔开")
 
 
 class CartRemoveParams(ShopParams):
     missing_text = "err 请传入product_id"
     wrong_status = 1005
     aliases, lists = _SAME_ID, _ID_LISTS
-    product_id = ProductIds(help_text="要删除的商品 id,多个用逗号隔开")
+    product_id = ProductIds(source="product_ids", help_text="要删除的商品 id,多个用逗号隔开")
 
 
 # --- Orders --------------------------------------------------------------------------------------
