@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from psycopg_pool import PoolTimeout
 
 from core.cache import valkey
 from core.db.pool import WatchedConnection
@@ -69,3 +70,14 @@ def test_says_within_a_second_that_the_database_is_silent(api, monkeypatch, answ
 
     assert (replies, len(looks)) == ([status] * 3, 1) and waited_s < 5
     assert until(lambda: api.get("/health/ready").status_code == 200, 5)
+
+
+@pytest.mark.parametrize(("answers_in_s", "status"), [(-5, 503), (60, 200)])  # it is down; or busy with others
+def test_a_pool_without_a_free_connection_is_no_dead_database(api, monkeypatch, answers_in_s, status):
+    def fail():
+        raise PoolTimeout("couldn't get a connection after 3.00 sec")
+
+    monkeypatch.setitem(health.CHECKS, "database", fail)
+    monkeypatch.setattr(WatchedConnection, "answered_at", time.monotonic() + answers_in_s)
+
+    assert api.http.get("/health/ready").status_code == status
