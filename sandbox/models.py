@@ -49,11 +49,11 @@ class TradeState(models.TextChoices):
     CLOSED = "CLOSED", "订单已关闭"
 
 
-def _token() -> str:
+def new_token() -> str:
     return get_random_string(9)
 
 
-def _prepay_id() -> str:
+def new_prepay_id() -> str:
     return f"wx{secrets.token_hex(17)}"
 
 
@@ -74,8 +74,8 @@ class Trade(models.Model):
     expires_at = models.DateTimeField("支付截止")
     created_at = models.DateTimeField("下单时间", db_index=True)
     paid_at = models.DateTimeField("支付时间", null=True, blank=True)
-    token = models.CharField("码", max_length=16, unique=True, default=_token)
-    prepay_id = models.CharField("预支付会话", max_length=64, unique=True, default=_prepay_id)
+    token = models.CharField("码", max_length=16, unique=True, default=new_token)
+    prepay_id = models.CharField("预支付会话", max_length=64, unique=True, default=new_prepay_id)
     placed_at = models.DateTimeField("最近下单时间", default=timezone.now)
 
     class Meta:

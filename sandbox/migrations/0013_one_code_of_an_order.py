@@ -41,12 +41,12 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
         migrations.AlterField(
-            "trade", "token", models.CharField("码", max_length=16, unique=True, default=sandbox.models._token)
+            "trade", "token", models.CharField("码", max_length=16, unique=True, default=sandbox.models.new_token)
         ),
         migrations.AlterField(
             "trade",
             "prepay_id",
-            models.CharField("预支付会话", max_length=64, unique=True, default=sandbox.models._prepay_id),
+            models.CharField("预支付会话", max_length=64, unique=True, default=sandbox.models.new_prepay_id),
         ),
         migrations.DeleteModel("PayCode"),
         migrations.RemoveField("trade", "faults"),
