@@ -30,7 +30,6 @@ from shop.services.catalogue import (
     product_remove,
     product_update,
 )
-from shop.services.goods import goods_move
 from uploads.forms import PictureAdmin, PictureModelForm, picture_field
 
 MAX_CHOSEN = 500
@@ -299,11 +298,11 @@ class ProductAdmin(CatalogueAdmin):
         return product_create(**form.facts(), image_url=form.new_picture, stock=form.cleaned_data["pieces"], **who)
 
     def update(self, row: Product, form: ProductForm | ProductRowForm, **who: Any) -> None:
+        stock = {"pieces": form.cleaned_data["pieces"], "reason": form.cleaned_data.get("reason", "")}
         with suppress(NothingChanged):
-            product_update(product_id=row.product_id, **form.facts(), image_url=form.new_picture or None, **who)
-        if pieces := form.cleaned_data["pieces"]:
-            reason = form.cleaned_data.get("reason", "")
-            goods_move(pk=row.pk, pieces=pieces, reason=reason, actor=who["actor"], now=who["now"])
+            product_update(
+                product_id=row.product_id, **form.facts(), **stock, image_url=form.new_picture or None, **who
+            )
 
     @action(description="改价、盘点、入库（所选）", permissions=["change"])
     def goods_chosen(self, request: HttpRequest, rows: QuerySet[Product]) -> HttpResponse:

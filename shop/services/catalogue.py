@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
@@ -10,12 +11,13 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.services.ceilings import ceiling_keep
+from core.audit import change_note
 from core.errors import DomainError, NothingChanged, NotPermitted, RowUnknown
 from core.ids import time17
 from permissions.scope import EVERYTHING, Scope
-from shop.errors import CategoryExists, CategoryInUse, ProductCategoryUnknown, RecordUnknown
+from shop.errors import CategoryExists, CategoryInUse, ProductCategoryUnknown, ProductInvalid, RecordUnknown
 from shop.models import Category, OrderLine, Product
-from shop.models.catalogue import VIP_CATEGORY_ID
+from shop.models.catalogue import MAX_STOCK, VIP_CATEGORY_ID
 from shop.selectors import goods_entered
 from uploads.services import image_adopt, image_release, images_release
 
@@ -97,14 +99,29 @@ def product_create(*, category_id: str, actor: str, scope: Scope = EVERYTHING, n
 
 
 @transaction.atomic
-def product_update(*, product_id: str, actor: str, scope: Scope = EVERYTHING, now: datetime, **changes: Any) -> Product:
+def product_update(
+    *,
+    product_id: str,
+    pieces: int = 0,
+    reason: str = "",
+    old_price: Decimal | None = None,
+    actor: str,
+    scope: Scope = EVERYTHING,
+    now: datetime,
+    **changes: Any,
+) -> Product:
     """Change some fields of a product; ``category_id`` moves it to another category.
 
     ``stock`` sets what can be ordered from now on. Pieces that unpaid orders hold are added when those orders close.
 
+    :param pieces: are added to the stock of this moment, or taken from it.
+    :param reason: goes into the product's history.
+    :param old_price: the price that the change was made from, where a colleague's must not be overwritten.
     :raises RowUnknown, NothingChanged, ProductCategoryUnknown: as named.
+    :raises ProductInvalid: it has another price than ``old_price``, or its stock would leave its bounds.
     :raises NotPermitted: ``scope`` shows the product, but does not allow changes, or not this category.
     """
+    # Orders take pieces by a statement that waits for this lock.
     product = _lock_to_change(Product, scope, RowUnknown, product_id=product_id)
     if product.is_vip and not scope.is_all:  # its price, level and days
         raise NotPermitted
@@ -112,9 +129,17 @@ def product_update(*, product_id: str, actor: str, scope: Scope = EVERYTHING, no
     # A client may post a product back with its old category, which may have been removed since.
     if category_id not in (None, product.category.category_id):
         changes["category"] = _lock_to_fill(category_id, scope)
+    if old_price not in (None, product.price):
+        raise ProductInvalid(f"{product}：同事刚把价格改成了 {product.price}")
+    if pieces:
+        changes["stock"] = product.stock + pieces
+        if not 0 <= changes["stock"] <= MAX_STOCK:
+            raise ProductInvalid(f"{product}：库存现有{product.stock}件，不能调整{pieces:+d}件")
     if changes.get("stock") not in (None, product.stock):
         log.info("stock set", product_id=product_id, old=product.stock, new=changes["stock"], actor=actor)
     _change(product, changes, actor, now)
+    if reason:
+        change_note(product, "原因", "", reason)
     return product
 
 

@@ -7,19 +7,18 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from auditlog.models import LogEntry
 from django import forms
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
-from core.errors import NotPermitted
+from core.errors import RowUnknown
 from core.ids import storable
 from permissions.scope import Scope
 from runs.work import run_move
 from shop.errors import ProductInvalid
 from shop.models import Category, GoodsRun, Product
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
-from shop.services.catalogue import product_create, product_remove
+from shop.services.catalogue import product_create, product_remove, product_update
 
 MAX_ROWS = 2_000
 MAX_NAMED = 200  # characters of names in a refusal
@@ -31,7 +30,8 @@ class GoodsRow:
     """What a run does to one product. Prices are texts, because JSON has no decimals; "" leaves the price."""
 
     name: str
-    pk: int | None = None  # a new product has none until it is added
+    pk: int | None = None  # a new product has neither until it is added
+    number: str = ""
     category_id: str = ""  # of a new product
     old_price: str = ""
     price: str = ""
@@ -146,7 +146,7 @@ def _row_of(
 
 
 def _row(product: Product, price: Decimal | None) -> GoodsRow:
-    row = GoodsRow(product.name, product.pk, expected=product.stock)
+    row = GoodsRow(product.name, product.pk, product.product_id, expected=product.stock)
     if price not in (None, product.price):
         row.old_price, row.price = str(product.price), str(price)
         row.error = "价格太大" if price and price > MAX_PRICE else ""
@@ -182,16 +182,17 @@ def goods_apply(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> No
     :raises ProductInvalid: a row has an error, or a product has changed so that its row does not fit any more.
     """
     run_move(run, [GoodsRun.State.READY], "这一批已经处理过", state=GoodsRun.State.DONE, phase_at=now)
-    rows = _rows(run, scope)
+    rows = [GoodsRow(**row) for row in run.rows]
     for row in sorted(rows, key=_key):
         if row.error:
             raise ProductInvalid(f"{row.name}：{row.error}")
         if row.pk is None:
-            product: dict[str, Any] = {"category_id": row.category_id, "name": row.name, "price": Decimal(row.price)}
-            row.pk = product_create(**product, stock=row.pieces, actor=actor, scope=scope, now=now).pk
+            facts: dict[str, Any] = {"category_id": row.category_id, "name": row.name, "price": Decimal(row.price)}
+            product = product_create(**facts, stock=row.pieces, actor=actor, scope=scope, now=now)
+            row.pk, row.number = product.pk, product.product_id
         else:
-            change: dict[str, Any] = {"pieces": row.pieces, "old_price": row.old_price, "price": row.price}
-            goods_move(pk=row.pk, reason=f"{run.reason} {row.reason}".strip(), actor=actor, now=now, **change)
+            reason = f"{run.reason} {row.reason}".strip()
+            _change(row, row.old_price, row.price, row.pieces, reason=reason, actor=actor, scope=scope, now=now)
     # This transaction holds the products now, so whoever has counted them meanwhile has committed.
     if counted := goods_counted(run=run, since=run.created_at):
         raise ProductInvalid(f"同事刚刚盘点过：{counted}。请重新下载商品表再盘点")
@@ -206,29 +207,23 @@ def goods_undo(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> Non
     :raises RunNotReady, NotPermitted, ProductInvalid: as in :func:`goods_apply`.
     """
     run_move(run, [GoodsRun.State.DONE], "这一批已经撤销，或者还没有写入", state=GoodsRun.State.UNDONE, phase_at=now)
-    for row in sorted(_rows(run, scope), key=_key):
+    for row in sorted((GoodsRow(**row) for row in run.rows), key=_key):
         if row.is_new:
-            product_remove(product_id=Product.objects.get(pk=row.pk or 0).product_id, scope=scope, now=now)
+            product_remove(product_id=row.number, scope=scope, now=now)
         else:
-            change: dict[str, Any] = {"pieces": -row.pieces, "old_price": row.price, "price": row.old_price}
-            goods_move(pk=row.pk or 0, reason="撤销", actor=actor, now=now, **change)
-
-
-def _rows(run: GoodsRun, scope: Scope) -> list[GoodsRow]:
-    """Return the rows of a run.
-
-    :raises NotPermitted: ``scope`` does not allow to change one of their products.
-    """
-    rows = [GoodsRow(**row) for row in run.rows]
-    for product in Product.objects.filter(pk__in=[row.pk for row in rows if row.pk]).select_related("category"):
-        scope.require_change(product)
-        if product.is_vip and not scope.is_all:
-            raise NotPermitted
-    return rows
+            _change(row, row.price, row.old_price, -row.pieces, reason="撤销", actor=actor, scope=scope, now=now)
 
 
 def _key(row: GoodsRow) -> int:
     return row.pk or 0  # products are locked in this order, as orders lock them
+
+
+def _change(row: GoodsRow, old_price: str, price: str, pieces: int, **facts: Any) -> None:
+    prices: dict[str, Any] = {"old_price": Decimal(old_price), "price": Decimal(price)} if price else {}
+    try:
+        product_update(product_id=row.number, pieces=pieces, **prices, **facts)
+    except RowUnknown:
+        raise ProductInvalid(f"{row.name}：已经下架") from None
 
 
 def goods_counted(*, run: GoodsRun, since: datetime) -> str:
@@ -237,35 +232,3 @@ def goods_counted(*, run: GoodsRun, since: datetime) -> str:
     others = GoodsRun.objects.filter(state=GoodsRun.State.DONE, phase_at__gte=since).exclude(pk=run.pk)
     pks = {row["pk"] for rows in others.values_list("rows", flat=True) for row in rows if row["counted"] is not None}
     return "、".join(name for pk, name in counted.items() if pk in pks)[:MAX_NAMED]
-
-
-@transaction.atomic
-def goods_move(
-    *, pk: int, pieces: int, actor: str, now: datetime, reason: str = "", old_price: str = "", price: str = ""
-) -> Product:
-    """Add pieces to a product's stock, and set its price where one is given; return the product.
-
-    :raises ProductInvalid: it is off sale, has another price than ``old_price``, or its stock would leave its bounds.
-    """
-    products = Product.objects.filter(pk=pk)
-    fitting = products.filter(removed_at=None, stock__gte=-pieces, stock__lte=MAX_STOCK - pieces)
-    changes: dict[str, Any] = {"stock": F("stock") + pieces, "updator": actor[:64], "updated_at": now}
-    if price:
-        fitting, changes["price"] = fitting.filter(price=old_price), price
-    # One statement checks and changes: an order that takes the last piece at this instant comes before or after it.
-    if not fitting.update(**changes):
-        raise ProductInvalid(_why_not(products.get(), pieces))
-    product = products.get()  # this transaction holds its row now
-    before_after = {"price": [old_price, price]} if price else {}
-    before_after |= {"stock": [str(product.stock - pieces), str(product.stock)]} if pieces else {}
-    before_after |= {"原因": ["", reason]} if reason else {}
-    LogEntry.objects.log_create(product, action=LogEntry.Action.UPDATE, changes=before_after)
-    return product
-
-
-def _why_not(product: Product, pieces: int) -> str:
-    if product.removed_at:
-        return f"{product}：已经下架"
-    if 0 <= product.stock + pieces <= MAX_STOCK:
-        return f"{product}：同事刚把价格改成了 {product.price}"
-    return f"{product}：库存现有{product.stock}件，不能调整{pieces:+d}件"

@@ -7,8 +7,7 @@ from django.utils import timezone
 from shop.errors import ProductCategoryUnknown, ProductInvalid
 from shop.models import Product
 from shop.models.catalogue import MAX_STOCK
-from shop.services.catalogue import category_remove
-from shop.services.goods import goods_move
+from shop.services.catalogue import category_remove, product_update
 from shop.tests.factories import make_category, make_order, make_product, stock_of
 from tests.kit import during, encoded, envelope, posted
 from uploads.models import Upload
@@ -173,13 +172,13 @@ def test_filters_by_category_and_pages(yuangong, django_assert_max_num_queries):
 
 def test_stock_is_adjusted_within_its_bounds():
     product = make_product(stock=5)
-    facts = {"pk": product.pk, "actor": "wang", "now": timezone.now()}
+    facts = {"product_id": product.product_id, "actor": "wang", "now": timezone.now()}
 
     for pieces, stock in ((-5, 0), (8, 8), (MAX_STOCK - 8, MAX_STOCK)):
-        goods_move(pieces=pieces, **facts)
+        product_update(pieces=pieces, **facts)
         for beyond in (-stock - 1, MAX_STOCK - stock + 1):
             with pytest.raises(ProductInvalid, match=f"库存现有{stock}件，不能调整"):
-                goods_move(pieces=beyond, **facts)
+                product_update(pieces=beyond, **facts)
         assert stock_of(product) == stock
 
 

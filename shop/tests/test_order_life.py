@@ -29,8 +29,7 @@ from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
 from shop.order_states import TABLE, Event, PayStatus, State
 from shop.services.cart import cart_add, cart_check
-from shop.services.catalogue import product_remove
-from shop.services.goods import goods_move
+from shop.services.catalogue import product_remove, product_update
 from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_create import order_create
 from shop.services.order_pay import order_pay
@@ -230,7 +229,7 @@ class Life(RuleBasedStateMachine):
     @rule(what=st.integers(0, 1), pieces=st.integers(-2, 2))
     def restock(self, what, pieces):
         product = self.products[what]
-        if self.attempt(goods_move, pk=product.pk, pieces=pieces, actor="staff"):
+        if self.attempt(product_update, product_id=product.product_id, pieces=pieces, actor="staff"):
             self.added[product.pk] += pieces
 
     @rule(what=st.just(1))
