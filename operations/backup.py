@@ -31,25 +31,16 @@ SCRATCH = ".restore-"  # hidden, so that no folder of a person is taken for one 
 # Problem: pg_restore --clean drops only what the dump holds. After an upgrade, a new table that refers to an old one
 # makes that DROP fail, so the upgrade could not be undone; a new table that stays makes the next `migrate` fail.
 # So everything of ours is dropped first. Remove this if pg_restore learns to empty a schema.
-_DROP_OURS = """
+_DROP_OURS = r"""
 SET LOCAL client_min_messages = warning;
-DO $$
-DECLARE item text;
-BEGIN
-  FOREACH item IN ARRAY ARRAY(
-    SELECT format('DROP %s IF EXISTS public.%I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN
-      'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, relname)
-    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
-      -- Not what belongs to an extension, nor what goes with its table.
-      AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('e', 'i', 'a'))
+SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name) FROM (
+    SELECT oid, 'TABLE' AS kind, oid::regclass::text AS name
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
     UNION ALL
-    SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', pg_proc.oid::regprocedure)
-    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-      AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
-  ) LOOP
-    EXECUTE item;
-  END LOOP;
-END $$
+    SELECT oid, 'ROUTINE', oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+) AS ours
+WHERE NOT EXISTS (SELECT FROM pg_depend WHERE objid = ours.oid AND deptype = 'e')  -- an extension's
+\gexec
 """
 # PostgreSQL may show the connection of an ended process for a moment: look again after this time.
 ENDS_WITHIN_S = 1.0
@@ -71,9 +62,8 @@ def write(target: Path, *, now: datetime) -> None:
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f"{target.name}.part", dir=target.parent
-        ) as scratch:  # its mode is 0700
+        # Its mode is 0700. What a killed run has left under this name deploy/upgrade removes.
+        with tempfile.TemporaryDirectory(prefix=f"{target.name}.part", dir=target.parent) as scratch:
             dump, part = Path(scratch) / "database.dump", Path(scratch) / "backup.tar"
             _run(
                 "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", "--dbname=service=ours"
@@ -201,13 +191,14 @@ def _check(texts: Path) -> datetime:
 
 
 def _replace_database(texts: Path) -> None:
-    dump, script = texts / "database.dump", texts / "script.sql"
+    dump, drop, script = texts / "database.dump", texts / "drop.sql", texts / "script.sql"
+    drop.write_text(_DROP_OURS, "utf-8")
     # A script, because pg_restore itself cannot empty the database in the same transaction.
     _run("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
     connection.close()
     _run(
         *("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--dbname=service=ours"),
-        *("--single-transaction", f"--command={_DROP_OURS}", f"--file={script}"),
+        *("--single-transaction", f"--file={drop}", f"--file={script}"),
     )
 
 

@@ -158,7 +158,7 @@ def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(tmp_path, me
     (media / "later.png").write_bytes(b"since then")
     Role.objects.create(roleid="779", name="还在")
     number = Role.objects.count()
-    monkeypatch.setattr(backup, "_DROP_OURS", backup._DROP_OURS + "; SELECT 1 / 0")  # what the server refuses
+    monkeypatch.setattr(backup, "_DROP_OURS", backup._DROP_OURS + "SELECT 1 / 0;")  # what the server refuses
 
     with pytest.raises(CommandError, match=reason):
         call_command("restore", str(tmp_path / "bad.tar"), "--yes")
