@@ -4,13 +4,11 @@ A JSON document that cannot be read is handed on with the reason, and the next o
 found, the file is given up.
 """
 
-import codecs
 import gzip
 import json
 import re
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,15 +64,17 @@ class Dump:
     def documents(self, collection: str) -> Iterator[Document]:
         """Read the documents of a collection. One that cannot be read has a ``fault``.
 
-        :raises ImportRefused: its file cannot be opened, or its compression is broken.
+        :raises ImportRefused: its file cannot be opened, its compression is broken, or its JSON is no UTF-8.
         """
         if not (path := self.files.get(collection)):
             return
         try:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-                reading = _bson(file) if ".bson" in path.suffixes else _json(_decoded(file.read()))
+                reading = _bson(file) if ".bson" in path.suffixes else _json(file.read().decode("utf-8-sig"))
                 for number, (fields, fault) in enumerate(reading, 1):
                     yield Document(f"{path.name} #{number}", fields, self.now, fault)
+        except UnicodeDecodeError:
+            raise ImportRefused(f"{path} 不是 UTF-8：请先转换，例如 iconv -f gbk -t utf-8") from None
         except (OSError, EOFError, zlib.error) as error:
             raise ImportRefused(f"无法读取 {path}：{error}") from error
 
@@ -108,13 +108,3 @@ def _fields(text: str) -> Read:
     except Exception as error:  # json_util raises half a dozen kinds for broken values
         return {"text": text[:SHOWN]}, f"不是有效的扩展 JSON：{error}"
     return (fields, "") if isinstance(fields, dict) else ({"text": text[:SHOWN]}, "不是文档")
-
-
-def _decoded(content: bytes) -> str:
-    """Decode a file: PowerShell's ``>`` writes UTF-16, and an editor may have saved it as GBK."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", "replace")
-    for encoding in ("utf-8-sig", "gb18030"):
-        with suppress(UnicodeDecodeError):
-            return content.decode(encoding)
-    return content.decode("utf-8-sig", "replace")  # single texts are broken
