@@ -15,22 +15,6 @@ class TooManyFailures(Throttled):
     msg = "登入失败次数过多,请输入图形验证码,或稍后再试"
 
 
-class CodeWrong(DomainError):
-    """The code of the second factor is wrong; only the back office asks for one."""
-
-    msg = "验证码不对,或者已经用过"
-
-
-class CodeTooSoon(Throttled):
-    msg = "验证码错误次数过多"
-
-
-class SecondFactorRefused(DomainError):
-    """The second factor cannot be set up; ``msg`` says why."""
-
-    msg = "不能绑定动态验证码"
-
-
 class SmsPhoneMissing(DomainError):
     status, msg = 3004, "请输入手机号"
 

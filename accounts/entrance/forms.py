@@ -11,12 +11,12 @@ from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer, captcha_make
-from accounts.errors import CodeTooSoon, CodeWrong, CredentialsWrong, TooManyFailures
+from accounts.errors import CredentialsWrong, TooManyFailures
 from accounts.login_request import login_context
 from accounts.models import LoginMethod, User
 from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
-from accounts.services.second_factor import code_check
+from accounts.services.second_factor import code_check, enrolment_confirm
 
 _NO_ENTRY = "用户名或密码错误，或者没有后台权限"
 _WRONG = "密码错误"
@@ -116,24 +116,23 @@ class CodeForm(_OneField):
     )
 
     def clean_entrance_code(self) -> str:
-        code = self.cleaned_data["entrance_code"]
-        try:
-            self.phone = code_check(user=self.user, code=code, context=login_context(self.request, LoginMethod.OFFICE))
-        except CodeTooSoon as refusal:
-            raise ValidationError(f"{refusal.msg}，请 {refusal.wait_s} 秒后再试") from None
-        except CodeWrong as refusal:
-            raise ValidationError(refusal.msg) from None
+        context = login_context(self.request, LoginMethod.OFFICE)
+        self.phone = code_check(user=self.user, code=self.cleaned_data["entrance_code"], context=context)
         return ""
 
 
 class EnrolForm(_OneField):
-    """Asks for the first code of a phone, which confirms that its app has read the key."""
+    """Asks for the first code of a phone, which proves that its app has read the key; then ``codes`` are for paper."""
 
     code = forms.CharField(
         label="手机上显示的 6 位数字",
         max_length=10,
         widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
     )
+
+    def clean_code(self) -> str:
+        self.phone, self.codes = enrolment_confirm(user=self.user, code=self.cleaned_data["code"])
+        return ""
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):

@@ -5,7 +5,7 @@ from typing import Any
 
 import segno
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -13,12 +13,10 @@ from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.entrance.forms import EnrolForm
-from accounts.errors import CodeWrong, SecondFactorRefused
 from accounts.models import User
 from accounts.services.second_factor import (
     device_of,
     enrolment_begin,
-    enrolment_confirm,
     is_demanded,
     is_offered,
     passed_remember,
@@ -45,38 +43,30 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
         raise Http404
     require_password(request)
     user: Any = request.user
-    if request.method == "POST" and device_of(user) and "do" in request.POST:
-        return _change(request, user, request.POST["do"])
     if (phone := device_of(user)) is None:
         return _enrol(request, user)
+    match request.POST.get("do"):
+        case "codes":
+            return _page(request, codes=recovery_codes_renew(user=user))
+        case "remove" if "sure" in request.POST:
+            second_factor_remove(user=user)
+            messages.success(request, "已解除动态验证码")
+            return HttpResponseRedirect(request.path)
+        case "remove":
+            return _page(request, asks_remove=True, is_demanded=is_demanded(user))
     return _page(request, phone=phone, codes_left=recovery_codes_left(user), is_demanded=is_demanded(user))
 
 
 def _enrol(request: HttpRequest, user: User) -> HttpResponse:
-    form = EnrolForm(request, request.POST if "code" in request.POST else None)
     try:
         pending = enrolment_begin(user=user, now=times.now())
-        if form.is_valid():
-            phone, codes = enrolment_confirm(user=user, code=form.cleaned_data["code"])
-            passed_remember(request.session, phone)
-            return _page(request, codes=codes, is_new=True)
-    except SecondFactorRefused as refusal:
-        return _page(request, refusal=refusal.msg)
-    except CodeWrong:
-        form.add_error("code", "验证码不对：请看手机的时间准不准，再填一次新的")
+    except ValidationError as refusal:
+        return _page(request, refusal=refusal.message)
+    form = EnrolForm(request, request.POST if "code" in request.POST else None)
+    if form.is_valid():
+        passed_remember(request.session, form.phone)
+        return _page(request, codes=form.codes, is_new=True)
     return _page(request, form=form, qr=_qr(pending), key=_key(pending), is_demanded=is_demanded(user))
-
-
-def _change(request: HttpRequest, user: User, action: str) -> HttpResponse:
-    if action == "codes":
-        return _page(request, codes=recovery_codes_renew(user=user))
-    if action == "remove" and "sure" in request.POST:
-        second_factor_remove(user=user)
-        messages.success(request, "已解除动态验证码")
-        return HttpResponseRedirect(request.path)
-    if action == "remove":
-        return _page(request, asks_remove=True, is_demanded=is_demanded(user))
-    raise PermissionDenied
 
 
 @never_cache

@@ -47,7 +47,6 @@ _OUTCOMES: dict[type[DomainError], Outcome] = {
     errors.SmsUserDisabled: Outcome.DISABLED,
     errors.WechatCodeSpent: Outcome.CODE,
     errors.UserDisabled: Outcome.DISABLED,
-    errors.CodeWrong: Outcome.CODE,
 }
 
 

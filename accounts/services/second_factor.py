@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.crypto import get_random_string, salted_hmac
 from django_otp import verify_token
@@ -16,9 +17,8 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.demo_users import is_demo_account
-from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
 from accounts.models import User
-from accounts.services.attempts import LoginContext, refusals_recorded
+from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from core.audit import change_note
 
 DIGITS = 6
@@ -27,6 +27,7 @@ RECOVERY_LENGTH = 10
 # Without characters that look alike on paper (0o, 1il). 10 characters are 49 bits.
 _RECOVERY_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 PENDING_FOR = timedelta(minutes=30)  # until then an unconfirmed key is shown again; later a new one is made
+_WRONG = "验证码不对,或者已经用过"
 _AUDITED_AS = "动态验证码"
 _PASSED = "second_factor"  # the session's key for the device with which it passed
 
@@ -79,21 +80,21 @@ def passed_forget(session: Any) -> None:
 def code_check(*, user: User, code: str, context: LoginContext) -> TOTPDevice:
     """Check a code of the user's phone or a recovery code, and use it up; return the phone.
 
-    :raises CodeTooSoon: the last code was wrong, and the wait before the next one is not over.
-    :raises CodeWrong: the code is wrong or was used before.
+    :raises ValidationError: the code is wrong or was used before, or comes within the wait after a wrong one.
     """
     phone = device_of(user)
     code = "".join(code.split()).replace("-", "").lower()
     is_of_phone = len(code) == DIGITS
     device = phone if is_of_phone else StaticDevice.objects.filter(user=user).first()
     if phone is None or device is None:
-        raise CodeWrong
+        raise ValidationError(_WRONG)
     is_allowed, why = device.verify_is_allowed()
     if not is_allowed:
-        raise CodeTooSoon(int((why["locked_until"] - context.now).total_seconds()) + 1)
-    with refusals_recorded(context, user.username):
-        if not verify_token(user, device.persistent_id, code if is_of_phone else _stored_as(device, code)):
-            raise CodeWrong
+        wait_s = max(0, int((why["locked_until"] - context.now).total_seconds())) + 1
+        raise ValidationError(f"验证码错误次数过多，请 {wait_s} 秒后再试")
+    if not verify_token(user, device.persistent_id, code if is_of_phone else _stored_as(device, code)):
+        attempt_record(context, outcome=Outcome.CODE, username=user.username)
+        raise ValidationError(_WRONG)
     return phone
 
 
@@ -104,7 +105,7 @@ def code_check(*, user: User, code: str, context: LoginContext) -> TOTPDevice:
 def enrolment_begin(*, user: User, now: datetime) -> TOTPDevice:
     """Return an unconfirmed phone, whose key the user's app must read. It has no effect until it is confirmed.
 
-    :raises SecondFactorRefused: the account is a shared demo account, or has a second factor already.
+    :raises ValidationError: the account is a shared demo account, or has a second factor already.
     """
     _refuse(_user_lock(user))
     pending = TOTPDevice.objects.filter(user=user, confirmed=False)
@@ -116,16 +117,15 @@ def enrolment_begin(*, user: User, now: datetime) -> TOTPDevice:
 def enrolment_confirm(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
     """Confirm the phone if ``code`` shows that its app has read the key; return it and new recovery codes.
 
-    :raises CodeWrong: nothing has changed. :raises SecondFactorRefused: see ``enrolment_begin``.
+    :raises ValidationError: the code is wrong, or see ``enrolment_begin``; nothing has changed.
     """
     _refuse(_user_lock(user))
     pending = TOTPDevice.objects.filter(user=user, confirmed=False).first()
-    if pending is None:
-        raise CodeWrong
-    # The library's wait after a wrong code does not apply here: the person sees the key and has no need to guess.
-    pending.throttle_reset(commit=False)
-    if not pending.verify_token("".join(code.split())):
-        raise CodeWrong
+    if pending is not None:
+        # The library's wait after a wrong code does not apply here: the person sees the key and has no need to guess.
+        pending.throttle_reset(commit=False)
+    if pending is None or not pending.verify_token("".join(code.split())):
+        raise ValidationError("验证码不对：请看手机的时间准不准，再填一次新的")
     pending.confirmed = True
     pending.save()
     change_note(user, _AUDITED_AS, "", "已绑定")
@@ -134,12 +134,9 @@ def enrolment_confirm(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
 
 @transaction.atomic
 def recovery_codes_renew(*, user: User) -> list[str]:
-    """Create new recovery codes, which replace the earlier ones, and return them.
-
-    :raises SecondFactorRefused: the user has no second factor.
-    """
+    """Create new recovery codes, which replace the earlier ones, and return them; none without a second factor."""
     if device_of(_user_lock(user)) is None:
-        raise SecondFactorRefused("还没有绑定动态验证码")
+        return []
     change_note(user, _AUDITED_AS, "", "重新生成恢复码")
     return _recovery_codes_make(user)
 
@@ -166,9 +163,9 @@ def _user_lock(user: User) -> User:
 
 def _refuse(user: User) -> None:
     if is_demo_account(user.username):
-        raise SecondFactorRefused("演示账号大家共用，不能绑定")
+        raise ValidationError("演示账号大家共用，不能绑定")
     if device_of(user):
-        raise SecondFactorRefused("已经绑定了一部手机")
+        raise ValidationError("已经绑定了一部手机")
 
 
 def _recovery_codes_make(user: User) -> list[str]:
