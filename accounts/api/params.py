@@ -145,7 +145,7 @@ class UserUpdateParams(Params):
     province = OneLine(required=False, allow_blank=True, max_length=64, help_text="省份")
     country = OneLine(required=False, allow_blank=True, max_length=64, help_text="国家")
     roleid = PlainText(required=False, max_length=32, help_text="角色编号,仅 root")
-    vipLevel = Between(0, 99, required=False, help_text="VIP 等级,仅 root")
+    vipLevel = Between(0, 99, source="vip_level", required=False, help_text="VIP 等级,仅 root")
     headimgurl = Picture("头像", required=False, allow_blank=True)
 
 

@@ -21,7 +21,7 @@ from accounts.services.scan_codes import code_scanned, consent_url, is_open, sca
 from accounts.services.scan_guess import waiting_sid
 from accounts.services.scan_login import mini_verify, profile_keep, profile_limit, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
-from accounts.services.users import avatar_set, password_change, password_set, user_register, user_update, users_delete
+from accounts.services.users import avatar_set, password_change, user_register, user_update, users_delete
 from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refresh
 from core import times
 from core.admin.phones import phone_masked
@@ -35,7 +35,6 @@ from core.errors import DomainError, NotPermitted
 
 CAPTCHA_COOKIE, SMS_COOKIE, SCAN_COOKIE = "captcha", "sms", "scan"
 CALLBACK = "/users/wechatCallBack"
-_COLUMNS = {"vipLevel": "vip_level"}
 
 
 class LoginLogViewSet(ApiViewSet):
@@ -224,35 +223,29 @@ class UserViewSet(ApiViewSet):
     def update_password(self, request: CallerRequest) -> Envelope:
         values = params.PasswordParams.read(request)
         user = _own_or_any(request, errors.UserUnknown, NotPermitted, username=values["username"])
-        # Root may leave the old password of any user out; one that is sent is checked.
-        if values["oldPassword"] or not request.user.is_root:
-            password_change(
-                user_pk=user.pk,
-                old_password=values["oldPassword"],
-                new_password=values["newPassword"],
-                context=login_context(request, LoginMethod.API),
-            )
-        else:
-            password_set(user=user, new_password=values["newPassword"])
+        password_change(
+            user_pk=user.pk,
+            by_root=request.user.is_root,
+            old_password=values["oldPassword"],
+            new_password=values["newPassword"],
+            context=login_context(request, LoginMethod.API),
+        )
         return ok("密码修改成功", status=1)
 
     @Endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
     def update_user(self, request: CallerRequest) -> Envelope:
         values = params.UserUpdateParams.read(request)
         user = _own_or_any(request, errors.UserToChangeUnknown, errors.UserNotYours, unid=values.pop("unid"))
-        old_password, new_password = values.pop("oldPassword"), values.pop("password")
-        proof = PhoneProof(values.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), values.pop("code"))
-        changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
         if picture := avatars.store().take_or_name(request, "headimgurl"):
-            changes["headimgurl"] = picture
+            values["headimgurl"] = picture
         user_update(
             user_pk=user.pk,
             by_root=request.user.is_root,
-            changes=changes,
-            old_password=old_password,
-            new_password=new_password,
-            proof=proof,
+            old_password=values.pop("oldPassword"),
+            new_password=values.pop("password"),
+            proof=PhoneProof(values.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), values.pop("code")),
             context=login_context(request, LoginMethod.API),
+            changes=values,
         )
         return ok("更新成功")
 
