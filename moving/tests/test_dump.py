@@ -7,14 +7,14 @@ import bson
 import pytest
 from bson import ObjectId
 
-from core import times
 from moving.dump import Dump, ImportRefused
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ID = ObjectId("5cd3c534e1e75b0ea034cf83")
 
 
 def documents(path):
-    return Dump({"students": path}, times.now(), is_check=True).documents("students")
+    return Dump({"students": path}, NOW, is_check=True).documents("students")
 
 
 def names(path):
@@ -92,7 +92,7 @@ def test_finds_files_in_the_folder_of_a_database_and_passes_over_clutter(tmp_pat
         (folder / name).touch()
 
     def find():
-        return Dump.find(tmp_path, ["students", "users"], now=times.now(), is_check=True).files
+        return Dump.find(tmp_path, ["students", "users"], now=NOW, is_check=True).files
 
     assert find() == {"students": folder / "students.bson"}
     (folder / "students.json").touch()
