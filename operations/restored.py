@@ -23,24 +23,29 @@ from payments.services.after_restore import payments_after_restore
 from shop.services.after_restore import orders_after_restore
 
 log = structlog.get_logger("operations")
-Memory = dict[str, Any]
 # The fields that say when a row was made. Whatever people and workers do leaves such a row.
 MADE_AT = {"created_at", "logged_in_at", "received_at", "restored_at", "timestamp"}
 
 
-def begin(source: str, *, remembers: bool = True) -> Memory:
-    """Note that a restore begins, and return what is remembered of the database it replaces.
+def begin(source: str, *, remembers: bool = True) -> Any:
+    """Note that a restore begins, and return the users of the database that it replaces; None if they are unknown.
 
     :param source: how ``restore`` is called to finish it.
     :param remembers: False if the database is replaced already.
     """
-    if (earlier := _unfinished()) is not None:
-        return earlier["memory"]  # a second attempt: the replaced database may be gone already
-    memory = {"accounts": _remembered_users()} if remembers else {}
+    if earlier := _note():
+        return earlier["memory"].get("accounts")  # a second attempt: the replaced database may be gone already
+    users = None
+    if remembers:
+        try:
+            users = users_remember()
+        except DatabaseError:  # empty or damaged: that is often the reason for a restore
+            log.warning("the replaced database could not be read")
     _marker().parent.mkdir(parents=True, exist_ok=True)
     _marker().touch(0o600)  # it holds names
-    _marker().write_text(json.dumps({"source": source, "memory": memory}, ensure_ascii=False), "utf-8")
-    return memory
+    text = json.dumps({"source": source, "memory": {"accounts": users}}, ensure_ascii=False)
+    _marker().write_text(text, "utf-8")
+    return users
 
 
 def row_after(point: datetime) -> str:
@@ -62,13 +67,13 @@ def give_up() -> None:
     _marker().unlink(missing_ok=True)
 
 
-def finish(memory: Memory, *, written_at: datetime, now: datetime) -> Iterable[str]:
+def finish(users: Any, *, written_at: datetime, now: datetime) -> Iterable[str]:
     """Let the apps put things right, and yield a sentence for the engineer about each step. May run twice.
 
     Afterwards the system may start again.
     """
     restoration = Restoration.objects.create(written_at=written_at, restored_at=now)
-    yield from users_follow(restoration, memory.get("accounts"))
+    yield from users_follow(restoration, users)
     yield from payments_after_restore(restoration)
     yield from orders_after_restore(restoration)
     _marker().unlink(missing_ok=True)
@@ -76,23 +81,12 @@ def finish(memory: Memory, *, written_at: datetime, now: datetime) -> Iterable[s
 
 def unfinished() -> str:
     """Return the arguments of a `restore` that has begun and not ended, else ""."""
-    return (_unfinished() or {"source": ""})["source"]
-
-
-def _remembered_users() -> Any:
-    try:
-        return users_remember()
-    except DatabaseError:  # empty or damaged: that is often the reason for a restore
-        log.warning("the replaced database could not be read")
-        return None
+    return str(_note().get("source", ""))
 
 
 def _marker() -> Path:
     return Path(settings.STATE_DIR) / "restoring.json"
 
 
-def _unfinished() -> dict[str, Any] | None:
-    try:
-        return json.loads(_marker().read_text("utf-8"))
-    except FileNotFoundError:
-        return None
+def _note() -> dict[str, Any]:
+    return json.loads(_marker().read_text("utf-8")) if _marker().exists() else {}

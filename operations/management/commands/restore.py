@@ -42,7 +42,7 @@ class Command(BaseCommand):
                 "pgBackRest 失败了吗？如果是恢复到最后，就写最后一行的时刻。"
             )
         # pgBackRest has replaced the database already: there is nothing to remember of it.
-        memory = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
+        users = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
         if file:
             try:
                 point = backup.restore(file)
@@ -55,6 +55,6 @@ class Command(BaseCommand):
         valkey.client().flushdb()
         current_app.control.purge()
         self.stdout.write(f"已恢复到 {point.isoformat()} 的状态。")
-        for line in restored.finish(memory, written_at=point, now=times.now()):
+        for line in restored.finish(users, written_at=point, now=times.now()):
             self.stdout.write(f"- {line}")
         self.stdout.write("请再启动 web、socket、worker 和 beat。")
