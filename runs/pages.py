@@ -65,7 +65,11 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
         :raises Http404: it has none, or not yet.
         :raises DomainError: it is removed already.
         """
-        raise NotImplementedError
+        raise Http404
+
+    def template_of(self, run: Any) -> str:
+        """Return the template of a run's page."""
+        return self.run_template
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -91,7 +95,7 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
             return HttpResponseRedirect(run_url(run) + f"?{request.GET.urlencode() if query is None else query}")
         context = {"run": run, "progress": progress_read(run), "stalled": run_is_stalled(run, times.now())}
         context |= {"created": format_office_time(run.created_at), "keep_days": KEEP_FOR.days}
-        return page_shown(self, request, self.run_template, str(run), **context, **self.context(request, run))
+        return page_shown(self, request, self.template_of(run), str(run), **context, **self.context(request, run))
 
     def progress_page(self, request: HttpRequest, pk: str) -> HttpResponse:
         run = self.run_of(request, pk)

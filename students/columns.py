@@ -112,8 +112,7 @@ SHARED = tuple(column.field for column in COLUMNS if column.is_shared and column
 # The number never changes; all other columns do.
 EDITABLE = tuple(column.field for column in COLUMNS if column.field != "sid")
 BY_WIRE = {column.wire: column for column in COLUMNS}
-# Result files and exports have these columns too; an import passes over them.
 PICTURE = "headimgurl"
-RESULT, PHOTO, CREATED = "结果", label_of(PICTURE), label_of("created_at")
-STATE = label_of("state")
-UNREAD = {RESULT, PHOTO, CREATED, STATE}
+PHOTO, CREATED, STATE = label_of(PICTURE), label_of("created_at"), label_of("state")
+# Exports have these columns too, and the result files of 1.1.0; an import passes over them.
+UNREAD = {"结果", PHOTO, CREATED, STATE}

@@ -44,13 +44,9 @@ class ClassWidget(UnfoldAdminSelectWidget):
         new = str(value) if value and value not in classes else ""
         others = [(NEW_CLASS, "新建班级…")] if may_add else []
         self.choices = [("", "请选择"), *((one, one) for one in classes), *others]
-        # CSS shows the field while "new class" is chosen, so it works without scripts, too.
-        return format_html(
-            '<div class="bo-new-choice">{}<input type="text" name="{}_new" value="{}" maxlength="{}" class="{}" '
-            'aria-label="新班级的名称" placeholder="新班级的名称，如 H51901" autocomplete="off"></div>',
-            super().render(name, NEW_CLASS if new else value, attrs, renderer),
-            name, new, CLASS_LENGTH, " ".join(INPUT_CLASSES),
-        )  # fmt: skip
+        select = super().render(name, NEW_CLASS if new else value, attrs, renderer)
+        context = {"select": select, "name": name, "new": new, "length": CLASS_LENGTH, "look": " ".join(INPUT_CLASSES)}
+        return render_to_string("students/class_widget.html", context)
 
 
 class ClassField(forms.CharField):
@@ -182,27 +178,6 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
         return values
 
 
-# --- Steps of a class, and of many students ---
-class DayField(forms.DateField):
-    widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
-
-    def clean(self, value: Any) -> date | None:
-        day: date | None = super().clean(value)
-        if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError("日期不对")
-        return day
-
-
-def fate_field(request: HttpRequest) -> forms.ChoiceField:
-    """Ask what becomes of the accounts; offers only what the user may do with accounts."""
-    fates = [Fate.KEEP, *([Fate.DISABLE] if request.user.has_perm("students.account_student") else [])]
-    fates += [Fate.DELETE] if request.user.is_superuser else []
-    choices = [(fate.value, fate.label) for fate in fates]
-    return forms.ChoiceField(
-        label="学员的账号", choices=choices, initial=Fate.KEEP, required=False, widget=UnfoldAdminSelectWidget
-    )
-
-
 class SchoolClassForm(forms.ModelForm):  # type: ignore[type-arg]
     campus = CampusField()
     teachers: Any = forms.ModelMultipleChoiceField(
@@ -230,15 +205,30 @@ class SchoolClassForm(forms.ModelForm):  # type: ignore[type-arg]
         return values
 
 
+# --- Steps of a class, and of many students ---
+class DayField(forms.DateField):
+    widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label=label, initial=lambda: local(now()).date())
+
+    def clean(self, value: Any) -> date | None:
+        day: date | None = super().clean(value)
+        if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise forms.ValidationError("日期不对")
+        return day
+
+
 class StepForm(forms.Form):
-    """What a step of a class asks; ``row`` is the class."""
+    """What a step asks, of the class ``row`` or of many students."""
 
-    def __init__(self, data: Any, *, row: SchoolClass, request: HttpRequest) -> None:
+    def __init__(self, data: Any, *, request: HttpRequest, row: SchoolClass | None = None) -> None:
         super().__init__(data)
-        self.row = row
-        self.prepare(request)
+        self.request, self.class_name = request, row.name if row else ""
+        self.prepare()
 
-    def prepare(self, request: HttpRequest) -> None: ...
+    def prepare(self) -> None:
+        """Fill the fields whose choices depend on the class or the user."""
 
 
 class RenameForm(StepForm):
@@ -251,31 +241,27 @@ class RenameForm(StepForm):
 class MergeForm(StepForm):
     name = forms.ChoiceField(label="合并到", widget=UnfoldAdminSelectWidget)
 
-    def prepare(self, request: HttpRequest) -> None:
-        others, sizes = class_rows().exclude(pk=self.row.pk).exclude(state=ClassState.ENDED), classes_present()
-        choices = []
-        for row in others:
+    def prepare(self) -> None:
+        sizes, choices = classes_present(), []
+        for row in class_rows().exclude(name=self.class_name).exclude(state=ClassState.ENDED):
             about = [f"{sizes.get(row.name, 0)} 名", f"容量 {row.capacity}" if row.capacity else "", row.campus]
             choices.append((row.name, f"{row.name}（{'，'.join(filter(None, about))}）"))
         self.fields["name"].choices = choices  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
-        ask_about_room(self, "name", {name: classes_present().get(self.row.name, 0)})
+        ask_about_room(self, "name", {name: classes_present().get(self.class_name, 0)})
         return name
 
 
 class SplitForm(RenameForm):
     name = forms.CharField(
-        label="换到班级",
-        max_length=CLASS_LENGTH,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="可以是新的班级",
+        label="换到班级", max_length=CLASS_LENGTH, widget=UnfoldAdminTextInputWidget, help_text="可以是新的班级"
     )
     students = forms.MultipleChoiceField(label="学员", widget=forms.CheckboxSelectMultiple)
 
-    def prepare(self, request: HttpRequest) -> None:
-        roster = class_roster(self.row.name).values_list("pk", "name", "sid")[:MAX_SPLIT]
+    def prepare(self) -> None:
+        roster = class_roster(self.class_name).values_list("pk", "name", "sid")[:MAX_SPLIT]
         self.fields["students"].choices = [(str(pk), f"{name} {sid}") for pk, name, sid in roster]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
@@ -285,30 +271,31 @@ class SplitForm(RenameForm):
         return self.cleaned_data
 
 
-class FateForm(forms.Form):
-    def __init__(self, data: Any, *, request: HttpRequest) -> None:
-        super().__init__(data)
-        self.fields["fate"] = fate_field(request)
+class FateForm(StepForm):
+    """Ask what becomes of the accounts; offers only what the user may do with accounts."""
+
+    fate = forms.ChoiceField(label="学员的账号", required=False, widget=UnfoldAdminSelectWidget)
+
+    def prepare(self) -> None:
+        user = self.request.user
+        fates = [Fate.KEEP, *([Fate.DISABLE] if user.has_perm("students.account_student") else [])]
+        fates += [Fate.DELETE] if user.is_superuser else []
+        self.fields["fate"].choices = [(fate.value, fate.label) for fate in fates]  # type: ignore[attr-defined]
 
     def clean_fate(self) -> str:
         return self.cleaned_data["fate"] or Fate.KEEP
 
 
-class EndForm(StepForm):
-    clean_fate = FateForm.clean_fate
-    on = DayField(label="结业日期")
-
-    def prepare(self, request: HttpRequest) -> None:
-        self.fields["on"].initial = local(now()).date()
-        self.fields["fate"] = fate_field(request)
+class EndForm(FateForm):
+    on = DayField("结业日期")
+    field_order = ("on", "fate")
 
 
 class StateForm(FateForm):
     state = forms.ChoiceField(label="状态", choices=StudentState.choices, widget=UnfoldAdminSelectWidget)
-    on = DayField(label="从哪天起")
+    on = DayField("从哪天起")
     reason = forms.CharField(label="原因", required=False, max_length=200, widget=UnfoldAdminTextInputWidget)
-
-    def __init__(self, data: Any, *, request: HttpRequest) -> None:
-        super().__init__(data, request=request)
-        self.fields["on"].initial = local(now()).date()
-        self.fields["fate"].help_text = "退学、结业时才变"
+    fate = forms.ChoiceField(
+        label="学员的账号", required=False, widget=UnfoldAdminSelectWidget, help_text="退学、结业时才变"
+    )
+    field_order = ("state", "on", "reason", "fate")

@@ -82,10 +82,15 @@ class Findings(_Part):
     changed: dict[str, int] = field(default_factory=dict)  # field: number of rows
     warned: int = 0  # rows with a warning
 
+    def at(self, number: int) -> tuple[str, str]:
+        """Return the sheet, if there are several, and the row of the file in which a row of the run stands."""
+        sheets = self.sheets[number // SHEET_STEP :] if len(self.sheets) > 1 else []
+        return "".join(sheets[:1])[:20], str(number % SHEET_STEP)
+
     def place_of(self, number: int) -> str:
-        """Say in which row of the file a row of the run stands, with the sheet if there are several."""
-        sheet = f"“{self.sheets[number // SHEET_STEP][:20]}”" if len(self.sheets) > 1 else ""
-        return f"{sheet}第{number % SHEET_STEP}行"
+        """Say where a row of the run stands in the file: ``“H51901”第3行``."""
+        sheet, row = self.at(number)
+        return f"“{sheet}”第{row}行" if sheet else f"第{row}行"
 
 
 @dataclass

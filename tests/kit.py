@@ -333,7 +333,7 @@ class PageForm(HTMLParser):
         facts = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.is_inside = (
-                facts.get("id", "").endswith(("_form", "changelist-form")) and facts.get("method") == "post"
+                facts.get("id", "").endswith(("_form", "changelist-form", "im-form")) and facts.get("method") == "post"
             )
         name = facts.get("name", "")
         if not self.is_inside:

@@ -7,7 +7,7 @@
   addEventListener("pageshow", () => upload?.removeAttribute("aria-busy"));  // back from the next page
   const form = document.querySelector("#im-form");
   if (!form) return;
-  const ticks = [...form.querySelectorAll("input[type=checkbox][name=take]")], all = form.querySelector("[data-all]");
+  const ticks = [...form.querySelectorAll("input[type=checkbox][name^=take-]")], all = form.querySelector("[data-all]");
   const show = () => {
     for (const tick of ticks) tick.closest("tr").classList.toggle("is-out", !tick.checked);
     if (!all) return;

@@ -23,7 +23,7 @@ from students.selectors import value_matches
 from students.services import students_archive
 from students.tests.factories import student
 from students.tests.transfers import checked, confirmed, undone
-from students.transfer.staff_params import StaffAddParams, StaffEditParams
+from students.transfer.staff_params import RowParams
 from tests.kit import logged_in, save_page
 
 pytestmark = pytest.mark.django_db
@@ -83,12 +83,11 @@ def test_what_people_fill_in_is_a_column_with_a_second_value_here():
     assert set(OTHER) == set(EDITABLE), "students/tests/test_columns.py: OTHER"
 
 
-@pytest.mark.parametrize("params", [AddParams, EditParams, StaffAddParams, StaffEditParams])
+@pytest.mark.parametrize("params", [AddParams, EditParams, RowParams])
 def test_the_calls_take_every_column_and_need_what_the_model_needs(params):
     fields = {name: field for name, field in params().fields.items() if name not in {"sId", "headimgurl"}}
-    taken = [name for name in EDITABLE if not COLUMN[name].is_for_staff or "Staff" in params.__name__]
+    taken = [name for name in EDITABLE if not COLUMN[name].is_for_staff or params is RowParams]
     needed = {name for name in EDITABLE if COLUMN[name].is_required} if params is AddParams else set()
-    needed = {name for name in EDITABLE if COLUMN[name].is_required_of_staff} if params is StaffAddParams else needed
 
     module = "students/api/params.py: AddParams"
     assert {name: field.source for name, field in fields.items()} == {COLUMN[n].wire: n for n in taken}, module

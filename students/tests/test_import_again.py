@@ -16,14 +16,25 @@ from runs.errors import RunNotAllowed
 from runs.work import run_restart
 from students.counts import counts_wrong
 from students.models import ArchivedStudent, RowKind, RunState, Student, StudentEvent
-from students.runs import run_confirm
+from students.runs import run_confirm, source_of
 from students.services import student_edit
 from students.tests.factories import student, students
 from students.tests.test_class_steps import accounts
-from students.tests.transfers import checked, confirmed, decide, errors, page_of, sheet, text_of, undone, worked, zipped
+from students.tests.transfers import (
+    checked,
+    confirmed,
+    decide,
+    errors,
+    form_of,
+    page_of,
+    sheet,
+    text_of,
+    undone,
+    worked,
+    zipped,
+)
 from students.transfer.import_apply import import_confirm
-from students.transfer.import_result import import_result
-from tests.kit import encoded, logged_in, meanwhile
+from tests.kit import PageForm, encoded, logged_in, meanwhile
 from uploads.formats import MAX_BYTES
 from uploads.models import ImageUse
 
@@ -103,7 +114,7 @@ def test_rows_and_columns_are_chosen(people, office, root, sent_tasks):
     run = checked(sheet(*lines, head=HEAD), root.user)
     assert "<b>2</b>" in text_of(office, run) and run.options["changed"] == {"city": 2, "age": 1, "degree": 1}
 
-    decide(office, run, ticks={3: False}, column=["city", "age", "degree"], use=["city"])
+    decide(office, run, ticks={3: False}, **{"use-age": "", "use-degree": ""})
     assert worked(run).state == RunState.READY  # nothing to check again
     decide(office, run, "confirm", sure_new="1")
     worked(run)
@@ -171,13 +182,37 @@ def test_one_student_is_meant_by_one_row_and_namesakes_are_asked_about(people, o
     assert confirmed(run).state == RunState.DONE and Student.objects.filter(name="谭鹏").count() == 2
 
 
-def test_a_decision_beside_a_colleagues_is_not_kept_silently(people, office, root, sent_tasks):
-    run = checked(WEEK, root.user)
-    old = {"mark": "of an older page", "row": [2], "take": []}
+def test_two_windows_with_one_preview_lose_nothing_that_was_typed(people, office, root, sent_tasks):
+    run = checked(sheet(row("谭鹏", age="x"), row("王芳", age="y"), head=HEAD), root.user)
 
-    assert "同事刚刚改过" in office.post(page_of(run), old, follow=True).content.decode()
-    run.refresh_from_db()
-    assert run.options["skips"] == []
+    def window():
+        return PageForm(office.get(page_of(run)))
+
+    def saved(form, do="check", **typed):
+        answer = office.post(page_of(run), form.data(do=do, **typed), follow=True)
+        run.refresh_from_db()
+        return answer.content.decode()
+
+    mine, theirs = window(), window()
+    saved(theirs, **{"cell-2-age": "22"})
+    text = saved(mine, **{"cell-2-city": "上海", "cell-3-age": "23"})
+    assert "没有保存您填的：第2行 城市“上海”、第3行 年龄“23”" in text  # a worker is at it
+    worked(run)
+    text = saved(mine, "confirm", **{"cell-2-city": "上海", "cell-3-age": "23"})
+    assert "同事刚刚改过这一页的选择，您的修改也保存了" in text
+    worked(run)
+    cells = run.rows.order_by("number").values_list("cells__city", "cells__age")[:2]
+    assert run.state == RunState.READY and list(cells) == [("上海", "22"), ("重庆", "23")]
+
+    mine, theirs = window(), window()
+    saved(theirs, "", **{"use-age": "", "take-2": ""})
+    text = saved(mine, "confirm", **{"take-3": ""})
+    assert "您的修改也保存了" in text and run.state == RunState.READY
+    assert (run.options["skips"], run.options["off"]) == ([2, 3], ["age"])
+    saved(theirs, **{"cell-2-city": "南京"})
+    worked(run)
+    assert "没有保存：第2行 城市“北京”，同事改成了别的" in saved(mine, **{"cell-2-city": "北京"})
+    assert run.rows.get(number=2).cells["city"] == "南京"
 
 
 @pytest.mark.parametrize(
@@ -203,12 +238,19 @@ def test_what_becomes_of_those_who_left_takes_its_right(people, person, roles, s
 
 
 @pytest.mark.parametrize(
-    "typed", [{"take": "9" * 5000}, {"cell-2-name": "谭鹏\x00"}, {"value-class": "\x00"}, {"spell-0": "H1\x00"}]
+    "typed",
+    [
+        {"shown": "take-" + "9" * 5000},
+        {"shown": "cell-x=1&mark=&take-9"},
+        {"cell-2-name": "谭鹏\x00"},
+        {"value-class": "\x00"},
+        {"spell-0": "H1\x00"},
+    ],
 )
 def test_what_no_browser_sends_is_read_all_the_same(office, root, sent_tasks, typed):
     run = checked(sheet(row("谭鹏"), head=HEAD), root.user)
 
-    answer = office.post(page_of(run), {"do": "check", "row": "2", "take": "2", **typed})
+    answer = office.post(page_of(run), {"do": "check", **form_of(run), **typed})
 
     assert answer.status_code == 302 and worked(run).state == RunState.READY
     assert not Student.objects.filter(city="南京").exists()
@@ -460,7 +502,7 @@ def test_phones_of_anothers_file_are_seen_in_part_and_neither_mended_nor_guessed
     assert 'name="cell-2-phone" value="13800000001"' in text_of(logged_in(root.user), run)
     text = text_of(browser, run)
     assert "138****0001" in text and "13800000001" not in text and "cell-2-phone" not in text
-    decide(browser, run, "check", **{"row": ["2"], "take": ["2"], "cell-2-phone": "13800000002"})
+    decide(browser, run, "check", **{"cell-2-phone": "13800000002"})
     assert run.options["fixes"] == {} and run.rows.get().cells["phone"] == "13800000001"
 
 
@@ -477,4 +519,4 @@ def test_release_110_finds_no_file_where_rows_are_of_kinds_that_it_does_not_know
     import_confirm(run=run, is_new_sure=True, is_full_sure=True, scope=EVERYTHING, user_pk=None, now=timezone.now())
 
     assert run.files.filter(role="source").exists() == is_found
-    assert import_result(worked(run))[0] == "a-结果.csv"  # we find it
+    assert source_of(worked(run))  # we find it

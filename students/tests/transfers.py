@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils import timezone
 from openpyxl import Workbook
@@ -12,7 +13,7 @@ from core.sheets.write import sheet_write
 from students.models import RowKind, Student, TransferRun
 from students.runs import run_confirm, run_start, run_undo
 from students.tasks import transfer_work
-from students.transfer.import_page import choices_mark
+from students.transfer.import_page import fields_of
 
 LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
@@ -68,22 +69,18 @@ def undone(run: TransferRun, user: Any = None) -> TransferRun:
     return worked(run)
 
 
-def form_of(run: TransferRun, ticks: dict[int, bool] | None = None) -> dict[str, Any]:
-    """What the page of an import sends of itself: its mark, and which of these rows are ticked."""
-    ticks = ticks or {}
-    return {
-        "mark": choices_mark(run),
-        "row": [*ticks],
-        "take": [number for number, is_taken in ticks.items() if is_taken],
-    }
+def form_of(run: TransferRun, ticks: dict[int, bool] | None = None, **fields: Any) -> dict[str, Any]:
+    """What a page with all rows of an import sends, after these rows are ticked and these fields filled in."""
+    shown = fields_of(run, run.rows.all(), ())
+    ticked = {f"take-{number}": "1" if is_taken else "" for number, is_taken in (ticks or {}).items()}
+    return {"shown": urlencode(shown)} | ticked | fields
 
 
 def decide(
     browser: Any, run: TransferRun, do: str = "", ticks: dict[int, bool] | None = None, **fields: Any
 ) -> TransferRun:
-    """Press a button of the page of an import; ``cell-2-age`` and the like name the rows of the page themselves."""
-    numbers = {int(name.split("-")[1]): True for name in fields if name.startswith(("cell-", "answer-"))}
-    browser.post(page_of(run), {"do": do, **form_of(run, numbers | (ticks or {})), **fields})
+    """Press a button of the page of an import."""
+    browser.post(page_of(run), {"do": do, **form_of(run, ticks, **fields)})
     run.refresh_from_db()
     return run
 

@@ -1,5 +1,6 @@
 """Imports, bulk pictures and deletions in the back office."""
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,7 +12,7 @@ from django.urls import URLPattern, path
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core import times
-from core.admin.base import page_shown
+from core.admin.base import KnownCount, page_shown
 from core.admin.password import require_password
 from core.admin.tables import column
 from core.api.bodies import takes_files
@@ -22,28 +23,31 @@ from core.sheets.workbook_reader import ZIP
 from core.sheets.write import TYPES, Page, book_write, download, sheet_write
 from core.times import format_office_time
 from permissions.scope import scope_of
-from runs.errors import RunNotAllowed
+from runs.errors import RunNotAllowed, RunNotReady
 from runs.pages import RunAdmin, run_url
 from runs.work import KEEP_FOR, run_held, run_move, run_restart
+from students.bulk import changes_load
 from students.columns import COLUMNS
-from students.errors import ImportUndecided, SelectionChanged
-from students.models import RunKind, RunState, TransferRun
-from students.run_facts import Choices
+from students.errors import ImportUndecided
+from students.models import RunKind, RunState, TransferRow, TransferRun
+from students.run_facts import Choices, UndoNote
 from students.run_rights import rights_needed
 from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
 from students.transfer.import_apply import import_confirm
 from students.transfer.import_page import (
     REST,
-    ImportPage,
-    choices_mark,
+    cells_typed,
     choices_posted,
     columns_posted,
     hidden_from,
+    import_facts,
     rest_decided,
+    rows_of,
+    tabs_of,
 )
-from students.transfer.import_result import import_result
-from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choose
-from students.transfer.run_pages import DeletionPage, PhotosPage, RunPage
+from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, WRITTEN, photo_read, photos_choose
+
+PER_PAGE = 40  # rows of a run
 
 
 class FileForm(forms.Form):
@@ -109,7 +113,6 @@ class TransferRunAdmin(RunAdmin):
     list_filter_submit = True
     list_select_related = ["created_by"]
     list_before_template = "students/transfer_toolbar.html"
-    run_template = "students/transfer_run.html"
     title = column("文件", str)
     summary = column("行数", lambda run: counts_text(run) or "—")
 
@@ -195,30 +198,35 @@ class TransferRunAdmin(RunAdmin):
             case "cancel":
                 run_cancel(run=run)
             case do if run.kind == RunKind.IMPORT:
-                return self._decide(request, run, do)
+                try:
+                    self._decide(request, run, do)
+                except RunNotReady as refusal:
+                    typed = "、".join(cells_typed(run, data))
+                    raise RunNotReady(refusal.msg + (f"。没有保存您填的：{typed}" if typed else "")) from None
+                return data.get("go")
         return None
 
-    def _decide(self, request: HttpRequest, run: TransferRun, do: str | None) -> str | None:
+    def _decide(self, request: HttpRequest, run: TransferRun, do: str | None) -> None:
         """Keep what the page's form decides about the rows, and check them again or write them.
 
         :raises RunNotReady: a worker is at it, or it is over.
-        :raises SelectionChanged: a colleague has decided something since the page was shown.
         """
         data, now = request.POST, times.now()
         with run_held(run, run.waiting) as held:
-            if data.get("mark", mark := choices_mark(held)) != mark:  # a page of an earlier release has none
-                raise SelectionChanged("同事刚刚改过这一页的选择，您的没有保存。请核对后再来一次")
-            before = Choices.load(held.options)
-            choices = choices_posted(held, data, hidden_from(held, request.user))
-            is_other = choices.rows_differ(before)
+            choices, is_stale, lost = choices_posted(held, data, hidden_from(held, request.user))
+            if is_stale:
+                kept = f"没有保存：{'；'.join(lost)}，同事改成了别的" if lost else "您的修改也保存了"
+                messages.warning(request, f"同事刚刚改过这一页的选择，{kept}。请核对后再来一次")
+                do = None
+            needs_check = do == "check" or choices.rows_differ(Choices.load(held.options))
             if do in REST:
                 choices = rest_decided(held, choices, do)
-                is_other = do in {"all_same", "all_new"}
-            if is_other or do == "check":
+                needs_check = needs_check or do in {"all_same", "all_new"}
+            if needs_check:
                 run_adjust(run=held, now=now, options=choices.dump())
                 if do == "confirm":
                     messages.warning(request, "已按您的修改重新检查，请核对后再确认")
-                return data.get("go")
+                return
             held.options |= choices.dump()
             run_move(held, held.waiting, options=held.options)
             if do == "confirm":
@@ -227,10 +235,8 @@ class TransferRunAdmin(RunAdmin):
                         run=held, is_new_sure=data.get("sure_new") == "1", is_full_sure=data.get("full") == "1",
                         scope=scope_of(request.user), user_pk=request.user.pk, now=now,
                     )  # fmt: skip
-                    return None
                 except ImportUndecided as refusal:  # caught here, so that the choices are kept
                     messages.error(request, refusal.msg)
-        return data.get("go")
 
     def photo_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         """Show a picture of the ZIP beside the student it may belong to."""
@@ -246,22 +252,23 @@ class TransferRunAdmin(RunAdmin):
         }
         return HttpResponse(content, content_type=kind, headers=headers)
 
-    def result(self, request: HttpRequest, run: TransferRun) -> tuple[str, bytes]:
-        if not _page_of(run).has_result():
-            raise Http404
-        return import_result(run, hidden_from(run, request.user))
+    def template_of(self, run: TransferRun) -> str:
+        return f"students/run_{run.kind}.html"
 
     def context(self, request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         """Return one page of the run's rows, and what the buttons depend on."""
-        about = _page_of(run)
         context = {
-            "about": about,
+            "counts": Counter(run.counts),
             "may_undo": may_undo(request, run) and run_can_undo(run, times.now()),
             "undo_until": format_office_time(run.created_at + KEEP_FOR),
+            "note": UndoNote.load(run.options),
         }
-        return context | about.facts(request)
-
-
-def _page_of(run: TransferRun) -> RunPage:
-    pages = {RunKind.IMPORT: ImportPage, RunKind.PHOTOS: PhotosPage, RunKind.DELETE: DeletionPage}
-    return pages.get(RunKind(run.kind), RunPage)(run)
+        if run.kind == RunKind.PHOTOS:  # all ticks are sent together
+            return context | {"rows": TransferRow.objects.filter(run=run)}
+        tabs = tabs_of(run)
+        kind, _, number = next((tab for tab in tabs if tab[0] == request.GET.get("kind")), (*tabs, ("", "", 0))[0])
+        page = KnownCount(rows_of(run, kind), PER_PAGE, number).get_page(request.GET.get("p", "1"))
+        context |= {"kind": kind, "page": page, "tabs": tabs}
+        if run.kind == RunKind.IMPORT:
+            return context | import_facts(run, request, page)
+        return context | {"rows": [(row, changes_load(row.diff) if row.kind in WRITTEN else []) for row in page]}

@@ -18,7 +18,6 @@ from core.errors import BadParameter
 from core.sheets.read import Book, SheetRefused, book_read
 from permissions.scope import Scope
 from runs.progress import with_progress
-from students.api.params import AddParams, EditParams
 from students.bulk import FieldChange, changes_between, changes_dump
 from students.columns import BY_WIRE, COLUMNS, label_of
 from students.errors import StudentUnknown
@@ -38,8 +37,9 @@ from students.transfer.heading import (
     tidy,
 )
 from students.transfer.people import Line, batches, lines_match, student_label, unseen_by
-from students.transfer.staff_params import StaffAddParams, StaffEditParams
+from students.transfer.staff_params import RowParams
 
+REQUIRED = {column.wire for column in COLUMNS if column.is_required_of_staff}
 WRITTEN = (RowKind.NEW, RowKind.CHANGED)
 MAX_NEW_VALUES = 20  # new classes and degrees that the page asks about
 _LISTED = ("class", "degree")  # columns whose new values are often misspelt ones
@@ -87,9 +87,8 @@ def import_check(run: TransferRun, now: datetime) -> None:
         source_withhold(run)
     wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
     told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
-    required = {column.wire for column in COLUMNS if column.is_required_of_staff}
-    findings.shown = [column.wire for column in COLUMNS if column.wire in required | wires.keys()]
-    findings.missing = [column.wire for column in COLUMNS if column.wire in required - wires.keys() - told]
+    findings.shown = [wire for wire in BY_WIRE if wire in REQUIRED | wires.keys()]
+    findings.missing = [wire for wire in BY_WIRE if wire in REQUIRED - wires.keys() - told]
     findings.dropped = _dropped(book, headings, ignored_in(findings.shape, columns), lines)
     findings.dropped += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
     findings.new, findings.changed = _new_values(new, known), changed
@@ -146,8 +145,7 @@ def _rows_check(
     run: TransferRun, lines: Sequence[Line], constants: dict[str, str], scope: Scope, unseen: set[str]
 ) -> Iterator[TransferRow]:
     """Judge the lines. The rows are not saved yet."""
-    constants = {wire: text for wire, text in constants.items() if wire != "class"}
-    add, edit = StaffAddParams(), StaffEditParams()
+    params, constants = RowParams(), {wire: text for wire, text in constants.items() if wire != "class"}
     for batch in batches(lines):
         pks = {line.match.person.pk for line in batch if line.match.person}
         students = Student.objects.filter(scope.visible(of=Student), pk__in=pks).in_bulk()
@@ -157,32 +155,44 @@ def _rows_check(
             student = students.get(line.match.person.pk) if line.match.person else None
             if not (student or line.question):
                 line.cells = constants | line.cells
-            # Who may be somebody known is judged by the rules for that.
-            likely = line.match.candidates[0].sid if line.question and line.match.candidates else ""
-            sid = student.sid if student else likely or line.cells.get("sId", "")
-            values, errors = _read(edit if sid else add, line.cells | ({"sId": sid} if sid else {}))
-            if not errors and sid and not student and not likely:
-                errors = [("sId", line.question or (ARCHIVED if sid in archived else StudentUnknown.msg))]
+            values, reasons = _read(params, line.cells)
+            if not (student or (line.question and line.match.candidates)):
+                if sid := line.cells.get("sId", ""):
+                    reasons = reasons or {"sId": line.question or (ARCHIVED if sid in archived else StudentUnknown.msg)}
+                else:
+                    reasons |= dict.fromkeys(REQUIRED - line.cells.keys(), "不能为空（新增学员时必填）")
             # What this person may not read is filled in where it is empty: "不变" would say that a guess is right.
             changes = [one for one in changes_between(student, values) if not (one.before and one.field in unseen)]
             if student and changes and not scope.may_change(student):
-                errors = [("sId", NOT_OWN)]
-            moves = (scope.class_refusal(change.after) for change in changes if change.field == "class_name")
-            errors = errors or [("class", refusal.msg) for refusal in moves if refusal]
+                reasons = {"sId": NOT_OWN}
+            moves = [change.after for change in changes if change.field == "class_name"]
+            if not reasons and moves and (refusal := scope.class_refusal(*moves)):
+                reasons = {"class": refusal.msg}
             row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
             facts = _facts(line, student)
-            if errors:
+            if reasons:
                 row.kind = RowKind.ERROR
             elif line.question:
-                row.kind, errors = RowKind.CHOICE, [("name", line.question)]
+                row.kind, reasons = RowKind.CHOICE, {"name": line.question}
             else:
-                row.diff, errors = changes_dump(changes), _warnings(line, student, changes)
                 is_changed = changes or facts.file
                 row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
-            row.errors = [[line.heading.cell_name(wire, line.number), text] for wire, text in errors]
-            facts.bad = [wire for wire, _ in errors]
+                row.diff, reasons = changes_dump(changes), _warning(line, student, changes)
+            facts.bad = [wire for wire in BY_WIRE if wire in reasons]
+            row.errors = [[line.heading.cell_name(wire, line.number), reasons[wire]] for wire in facts.bad]
             row.cells = facts.dump()
             yield row
+
+
+def _read(params: RowParams, cells: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of a row, or what is wrong with it, by the API's name of the column."""
+    try:
+        return params.run_validation(present(cells)), {}
+    except BadParameter as refusal:
+        return {}, {refusal.field: "含有非法字符"}
+    except ValidationError as refusal:
+        detail: Any = refusal.detail
+        return {}, {wire: str(errors[0]) for wire, errors in detail.items()}
 
 
 def _facts(line: Line, student: Student | None) -> RowFacts:
@@ -199,27 +209,12 @@ def _facts(line: Line, student: Student | None) -> RowFacts:
     return facts
 
 
-def _warnings(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> list[tuple[str, str]]:
+def _warning(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> dict[str, str]:
     if student is None:
-        return [("name", "同班已有同名学员")] if line.match.has_namesake else []
+        return {"name": "同班已有同名学员"} if line.match.has_namesake else {}
     doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")  # the two have one name at both places
     differs = any(change.field == doubtful and change.before for change in changes)
-    return [(doubtful, f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对")] if differs else []
-
-
-def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the values of a row, or what is wrong with it: the API's name of the column, and the reason."""
-    try:
-        return params.run_validation(present(cells)), []
-    except BadParameter as refusal:
-        return {}, [(refusal.field, "含有非法字符")]
-    except ValidationError as refusal:
-        detail: Any = refusal.detail
-        return {}, [
-            (wire, "不能为空（新增学员时必填）" if errors[0].code == "required" else str(errors[0]))
-            for wire, errors in detail.items()
-            if wire in BY_WIRE
-        ]
+    return {doubtful: f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对"} if differs else {}
 
 
 def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[TransferRow]:

@@ -1,17 +1,18 @@
 """The page of an import: a table of its rows, each of which may be mended or left out, and what its form decides."""
 
 import json
-import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from copy import deepcopy
 from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.admin.phones import phones_masked
-from core.ids import mark_of, storable
+from core.ids import mark_of, pks_of, storable
 from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
@@ -19,13 +20,12 @@ from students.models import RowKind, RunState, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, NEW, Choices, Findings, Leavers, RowFacts
 from students.transfer.import_apply import overfull, unresolved
 from students.transfer.import_check import WRITTEN, values_known
-from students.transfer.run_pages import RunPage
 
 MAX_OPEN = 300  # characters of a cell that can be mended: forty rows of the longest texts are too much for one form
-WARNED = "warned"
-_MARKED = ("fixes", "answers", "spellings", "constants", "skips", "off", "leavers", "disables")
 MAX_CELL = 2_000
 MAX_FIXED = 2_000  # rows whose cells are mended on the page
+WARNED = "warned"
+TABS = {RowKind.ERROR: "错误", RowKind.CHOICE: "同名", WARNED: "提醒", RowKind.UNCHANGED: "不变"}
 # What a button decides about all rows that still wait for an answer: their kind, and the answer.
 REST = {
     "skip_errors": (RowKind.ERROR, "skip"),
@@ -33,121 +33,20 @@ REST = {
     "all_new": (RowKind.CHOICE, NEW),
     "all_same": (RowKind.CHOICE, "same"),
 }
+_MARKED = ("fixes", "answers", "spellings", "constants", "skips", "off", "leavers", "disables")
+_TICKED = {True: "1", False: ""}
 
 
 class Cell(NamedTuple):
-    column: Column
+    name: str  # of its field, "" if it cannot be mended
+    label: str
     text: str
     before: str | None  # what the student has now, where that is something else
     is_bad: bool
-    is_open: bool
 
 
-class ImportPage(RunPage):
-    file_template = "students/import_file.html"
-    rows_template = "students/import_table.html"
-    another_file = "admin:students_import"
-    is_wide = True
-    labels: ClassVar = {RowKind.ERROR: "错误", RowKind.CHOICE: "同名", WARNED: "提醒", RowKind.UNCHANGED: "不变"}
-    what, before = "导入", "导入之前"
-
-    def __init__(self, run: TransferRun) -> None:
-        super().__init__(run)
-        self.choices, self.findings = Choices.load(run.options), Findings.load(run.options)
-        self.is_open = run.state in {RunState.READY, RunState.REFUSED}
-
-    def has_result(self) -> bool:
-        ends = {RunState.DONE, RunState.REFUSED, RunState.UNDONE}
-        return self.run.state in ends and bool(self.counts)
-
-    def shows_rows(self) -> bool:
-        return not self.run.is_working
-
-    def leavers_text(self) -> str:
-        return str(Leavers(self.choices.leavers).label) if self.choices.leavers else ""
-
-    def done_text(self) -> str:
-        new, changed, same, left = (
-            self.counts[kind] for kind in (RowKind.NEW, RowKind.CHANGED, RowKind.UNCHANGED, RowKind.LEFT)
-        )
-        text = f"导入完成：新增 {new} 名，修改 {changed} 名，{same} 行没有变化"
-        return text + (f"，{left} 名不在名单里，已{self.leavers_text()}。" if left else "。")
-
-    def undo_text(self) -> str:
-        left = self.counts[RowKind.LEFT]
-        text = (
-            f"新增的 {self.counts[RowKind.NEW]} 名学员会被删除，修改的 {self.counts[RowKind.CHANGED]} 名改回原来的内容"
-        )
-        text += f"，不在名单里的 {left} 名回到原来的状态" if left else ""
-        return text + "；导入之后又被修改过的学员保持不变，并会列出来。"
-
-    def kinds(self) -> dict[str, int]:
-        counts = self.counts + Counter({WARNED: self.findings.warned if self.is_open else 0})
-        return {kind: counts[kind] for kind in (RowKind.ERROR, RowKind.CHOICE, WARNED, *RowKind) if counts[kind]}
-
-    def rows(self, kind: str) -> QuerySet[TransferRow]:
-        rows = TransferRow.objects.filter(run=self.run)
-        return rows.filter(kind__in=WRITTEN).exclude(errors=[]) if kind == WARNED else rows.filter(kind=kind)
-
-    def facts(self, request: HttpRequest) -> dict[str, Any]:
-        context, run, choices, findings = super().facts(request), self.run, self.choices, self.findings
-        hidden, scope = hidden_from(run, request.user), scope_of(request.user)
-        columns = [BY_WIRE[wire] for wire in findings.shown or BY_WIRE]
-        context |= {
-            "head": [(one, findings.changed.get(one.field, 0), one.field not in choices.off) for one in columns],
-            "rows": [self._row(row, columns, hidden) for row in context["page"]],
-            "columns": self._mapping(hidden),
-            "ours": COLUMNS,
-        }
-        is_missing = run.state == RunState.FAILED or findings.missing
-        # The person should first say which column is which: one is missing, and one is not understood.
-        context["must_map"] = is_missing and any(not column["wire"] for column in context["columns"])
-        if not self.is_open:
-            return context
-        written = TransferRow.objects.filter(run=run, kind__in=WRITTEN)
-        skipped = written.filter(number__in=choices.skips).count() if choices.skips else 0
-        names, may_archive = {}, request.user.has_perm("students.delete_student")
-        if findings.new:
-            names = values_known(scope)
-        return context | {
-            "writes": self.counts[RowKind.NEW] + self.counts[RowKind.CHANGED] - skipped,
-            "unresolved": unresolved(run),
-            "overfull": overfull(run, scope),
-            "new": [{**one, "names": names[one["wire"]], "label": BY_WIRE[one["wire"]].label} for one in findings.new],
-            "mended": [{**one, "label": BY_WIRE[one["wire"]].label} for one in findings.mended],
-            "alike": sum(bool(one["alike"]) for one in findings.new),
-            "missing": [(BY_WIRE[wire], choices.constants.get(wire, "")) for wire in findings.missing],
-            "mark": choices_mark(run),
-            "leavers": [one for one in Leavers.choices if one[0] != Leavers.ARCHIVE or may_archive],
-            "may_disable": request.user.has_perm("students.account_student"),
-        }
-
-    def _row(self, row: TransferRow, columns: list[Column], hidden: set[str]) -> dict[str, Any]:
-        before = {change.field: change.shown[0] for change in changes_load(row.diff) if change.before is not None}
-        cells, facts, is_listed = [], RowFacts.load(row.cells), row.number < LEAVERS_FROM
-        for column in columns:
-            text, is_hidden = facts.texts.get(column.wire, ""), column.field in hidden
-            is_fixed = is_hidden or len(text) > MAX_OPEN or (column.wire == "sId" and row.student_pk)
-            may_mend = self.is_open and is_listed and not is_fixed
-            shown = value_shown(column.field, text) if is_hidden else text
-            is_bad = column.wire in (facts.bad or ())
-            cells.append(Cell(column, shown, before.get(column.field), is_bad, may_mend))
-        return {
-            "row": row,
-            "cells": cells,
-            "facts": facts,
-            "is_taken": not self.is_open or row.number not in self.choices.skips,
-            "place": re.sub("[“第行]", "", self.findings.place_of(row.number)).replace("”", " ") if is_listed else "",
-        }
-
-    def _mapping(self, hidden: set[str]) -> list[dict[str, Any]]:
-        """Return the columns of the file for the form that maps them: head, samples, and which of ours it is."""
-        shape, columns, shown = self.findings.shape, self.choices.columns or {}, phones_masked if hidden else str
-        return [
-            {"at": at, "head": head, "samples": [shown(text) for text in samples], "wire": columns.get(head, "")}
-            for at, (head, samples) in enumerate(zip(shape["heads"], shape["samples"], strict=True))
-            if samples
-        ]
+def is_open(run: TransferRun) -> bool:
+    return run.state in {RunState.READY, RunState.REFUSED}
 
 
 def hidden_from(run: TransferRun, user: Any) -> set[str]:
@@ -155,62 +54,192 @@ def hidden_from(run: TransferRun, user: Any) -> set[str]:
     return set() if run.created_by_id == user.pk else hidden_fields(user)
 
 
+def tabs_of(run: TransferRun) -> list[tuple[str, str, int]]:
+    """Return the kinds of rows that a run has, each with the words on its tab and the number of rows."""
+    counts = Counter(run.counts) + Counter({WARNED: Findings.load(run.options).warned if is_open(run) else 0})
+    kinds = dict.fromkeys((RowKind.ERROR, RowKind.CHOICE, WARNED, *RowKind))
+    return [(kind, TABS.get(kind) or RowKind(kind).label, counts[kind]) for kind in kinds if counts[kind]]
+
+
+def rows_of(run: TransferRun, kind: str) -> QuerySet[TransferRow]:
+    rows = TransferRow.objects.filter(run=run)
+    return rows.filter(kind__in=WRITTEN).exclude(errors=[]) if kind == WARNED else rows.filter(kind=kind)
+
+
+def import_facts(run: TransferRun, request: HttpRequest, rows: Iterable[TransferRow]) -> dict[str, Any]:
+    """Return what the templates show of an import, and of some of its rows."""
+    choices, findings, hidden = Choices.load(run.options), Findings.load(run.options), hidden_from(run, request.user)
+    columns, mapping = [BY_WIRE[wire] for wire in findings.shown or BY_WIRE], _mapping(choices, findings, hidden)
+    fields = fields_of(run, rows, hidden) if is_open(run) else {}
+    is_missing = run.state == RunState.FAILED or findings.missing
+    facts = {
+        "is_open": is_open(run),
+        "head": [(one, findings.changed.get(one.field, 0), one.field not in choices.off) for one in columns],
+        "rows": [_line(row, columns, hidden, fields, choices, findings) for row in rows],
+        "columns": mapping,
+        "ours": COLUMNS,
+        "dropped": findings.dropped,
+        # The person should first say which column is which: one is missing, and one is not understood.
+        "must_map": is_missing and any(not column["wire"] for column in mapping),
+        "choices": choices,
+        "leavers_text": Leavers(choices.leavers).label if choices.leavers else "",
+    }
+    if not is_open(run):
+        return facts
+    scope, may_archive = scope_of(request.user), request.user.has_perm("students.delete_student")
+    names = values_known(scope) if findings.new else {}
+    return facts | {
+        "shown": urlencode(fields),
+        "writes": TransferRow.objects.filter(run=run, kind__in=WRITTEN).exclude(number__in=choices.skips).count(),
+        "unresolved": unresolved(run),
+        "overfull": overfull(run, scope),
+        "new": [{**one, "names": names[one["wire"]], "label": BY_WIRE[one["wire"]].label} for one in findings.new],
+        "mended": [{**one, "label": BY_WIRE[one["wire"]].label} for one in findings.mended],
+        "alike": sum(bool(one["alike"]) for one in findings.new),
+        "missing": [(BY_WIRE[wire], choices.constants.get(wire, "")) for wire in findings.missing],
+        "leavers": [one for one in Leavers.choices if one[0] != Leavers.ARCHIVE or may_archive],
+        "may_disable": request.user.has_perm("students.account_student"),
+    }
+
+
+def _line(
+    row: TransferRow, columns: list[Column], hidden: set[str], fields: dict[str, str], choices: Choices,
+    findings: Findings,
+) -> dict[str, Any]:  # fmt: skip
+    before = {change.field: change.shown[0] for change in changes_load(row.diff) if change.before is not None}
+    facts, cells = RowFacts.load(row.cells), []
+    for column in columns:
+        name, text = f"cell-{row.number}-{column.wire}", facts.texts.get(column.wire, "")
+        text = value_shown(column.field, text) if column.field in hidden else text
+        is_bad = column.wire in (facts.bad or ())
+        cells.append(Cell(name if name in fields else "", column.label, text, before.get(column.field), is_bad))
+    place = " ".join(filter(None, findings.at(row.number))) if row.number < LEAVERS_FROM else ""
+    is_taken = not fields or row.number not in choices.skips
+    return {"row": row, "cells": cells, "facts": facts, "is_taken": is_taken, "place": place}
+
+
+def _mapping(choices: Choices, findings: Findings, hidden: set[str]) -> list[dict[str, Any]]:
+    """Return the columns of the file for the form that maps them: head, samples, and which of ours it is."""
+    shape, columns, shown = findings.shape, choices.columns or {}, phones_masked if hidden else str
+    return [
+        {"at": at, "head": head, "samples": [shown(text) for text in samples], "wire": columns.get(head, "")}
+        for at, (head, samples) in enumerate(zip(shape["heads"], shape["samples"], strict=True))
+        if samples
+    ]
+
+
 # --- What its form decides ---
-def choices_mark(run: TransferRun) -> str:
-    """Return a hash of what has been decided: another one since the page was shown means that a colleague was at it."""
-    return mark_of([json.dumps([run.options.get(name) for name in _MARKED], sort_keys=True)])
+def fields_of(run: TransferRun, rows: Iterable[TransferRow], hidden: Collection[str]) -> dict[str, str]:
+    """Return the fields by which a page decides about these rows and about the whole import, with their values.
+
+    ``take-<row>`` is the tick of a row, ``cell-<row>-<column>`` a cell, ``answer-<row>`` who a namesake is,
+    ``value-<column>`` what a missing column holds, ``use-<field>`` the tick of a column. ``mark`` is a hash of all that
+    has been decided. The page sends along what it showed, so that a colleague's decision since is neither undone nor
+    confirmed unseen.
+    """
+    choices = Choices.load(run.options)
+    decisions = json.dumps([run.options.get(name) for name in _MARKED], sort_keys=True)
+    fields = {"mark": mark_of([decisions]), "leavers": choices.leavers, "disables": _TICKED[choices.disables]}
+    fields |= {f"use-{column.field}": _TICKED[column.field not in choices.off] for column in COLUMNS}
+    fields |= {f"value-{wire}": choices.constants.get(wire, "") for wire in BY_WIRE}
+    for row in rows:
+        is_taken = row.number not in choices.skips
+        fields[f"take-{row.number}"] = _TICKED[is_taken]
+        fields[f"answer-{row.number}"] = choices.answers.get(str(row.number), "") if is_taken else "skip"
+        for wire, column in BY_WIRE.items() if row.number < LEAVERS_FROM else ():
+            text, is_fixed = row.cells.get(wire, "").strip(), wire == "sId" and row.student_pk
+            if column.field not in hidden and len(text) <= MAX_OPEN and not is_fixed:
+                fields[f"cell-{row.number}-{wire}"] = text
+    return fields
 
 
-def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Choices:
-    """Read the form of a page, and add to what has been decided before.
+class Decision(NamedTuple):
+    choices: Choices
+    is_stale: bool  # a colleague has decided something since the page was shown
+    lost: list[str]  # what was not taken, because the colleague has changed the same field
+
+
+def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Decision:
+    """Add what a person has changed on a page to what has been decided.
 
     :param hidden: fields that the page does not let its user mend.
 
-    ``row`` names the rows of the page, and ``take`` those that are ticked; ``cell-<row>-<column>`` is a cell,
-    ``answer-<row>`` who a namesake is, ``spell-<n>`` what the new class or degree is to be called, ``spell`` for which
-    of them (or ``all``) the suggestion is taken, ``unspell`` which of the mended ones is taken back; ``value-<column>``
-    what a missing column holds; ``column`` names the columns that can be ticked, and ``use`` those that are.
+    Beside the fields of :func:`fields_of`, ``spell-<n>`` is what the new class or degree is to be called, ``spell``
+    for which of them (or ``all``) the suggestion is taken, ``unspell`` which of the mended ones is taken back. An older
+    page counts them in another way.
     """
-    before = Choices.load(run.options)
-    numbers, taken = ({int(n) for n in data.getlist(name) if n.isdecimal() and len(n) < 12} for name in ("row", "take"))
-    skips = {*before.skips} - numbers | (numbers - taken)
-    answers, fixes = dict(before.answers), dict(before.fixes)
-    for row in TransferRow.objects.filter(run=run, number__in=numbers, number__lt=LEAVERS_FROM):
-        key = str(row.number)
-        if (answer := data.get(f"answer-{key}")) is not None:
-            answers.pop(key, None)
-            answers |= {key: answer} if answer == NEW or answer.isdecimal() else {}
-            skips |= {row.number} if answer == "skip" else set()
-        texts = _texts_posted(data, f"cell-{key}-", hidden)
-        if mended := {wire: text for wire, text in texts.items() if text != row.cells.get(wire, "").strip()}:
-            fixes[key] = fixes.get(key, {}) | mended
-    spellings, findings = {wire: dict(words) for wire, words in before.spellings.items()}, Findings.load(run.options)
+    shown, findings, choices = _shown(data), Findings.load(run.options), Choices.load(deepcopy(run.options))
+    numbers = pks_of(name.removeprefix("take-") for name in shown if name.startswith("take-"))
+    now = fields_of(run, TransferRow.objects.filter(run=run, number__in=numbers), hidden)
+    is_stale, lost = shown.get("mark") != now["mark"], []
+    skips, off = {*choices.skips}, {*choices.off}
+    for name, value in _changed(shown, data).items():
+        if name not in now or value == now[name]:
+            continue
+        if shown[name] != now[name]:
+            lost.append(_in_words(findings, name, value))
+            continue
+        kind, key, wire = (*name.split("-"), "", "")[:3]
+        match kind:
+            case "take":
+                skips ^= {int(key)}
+            case "answer" if value == "skip":
+                skips |= {int(key)}
+            case "answer":
+                choices.answers[key] = value if value == NEW or value.isdecimal() else ""
+            case "cell" if key in choices.fixes or len(choices.fixes) < MAX_FIXED:
+                choices.fixes[key] = choices.fixes.get(key, {}) | {wire: value}
+            case "value":
+                choices.constants[key] = value
+            case "use":
+                off ^= {key}
+            case "leavers" if value in Leavers.values:
+                choices.leavers = value
+            case "disables":
+                choices.disables = value == "1"
+    choices.skips, choices.off = sorted(skips), sorted(off)
+    choices.answers = {key: answer for key, answer in choices.answers.items() if answer}
+    choices.constants = {wire: text for wire, text in choices.constants.items() if text}
+    if not is_stale:
+        _spell(choices, findings, data)
+    return Decision(choices, is_stale, lost)
+
+
+def _shown(data: Any) -> dict[str, str]:
+    """Read what the page showed in its fields."""
+    return dict(parse_qsl(data.get("shown", ""), keep_blank_values=True))
+
+
+def _changed(shown: dict[str, str], data: Any) -> dict[str, str]:
+    """Return the fields that the person has changed, with what they hold now."""
+    boxes = {*data.getlist("box")}  # of which a browser sends those alone that are ticked
+    posted = {name: data.get(name, "" if name in boxes else was) for name, was in shown.items()}
+    values = {name: storable(value, MAX_CELL) for name, value in posted.items()}
+    return {name: value for name, value in values.items() if value != shown[name]}
+
+
+def cells_typed(run: TransferRun, data: Any) -> list[str]:
+    """Say what a person has typed into the cells of a page."""
+    findings, changed = Findings.load(run.options), _changed(_shown(data), data)
+    return [_in_words(findings, name, value) for name, value in changed.items() if name.startswith("cell-")]
+
+
+def _in_words(findings: Findings, name: str, value: str) -> str:
+    """Say what a field was to hold: ``第3行 年龄“23”``."""
+    kind, key, wire = (*name.split("-"), "", "")[:3]
+    row = findings.place_of(next(iter(pks_of([key])), 0)) if kind in {"cell", "take", "answer"} else ""
+    words = f"{BY_WIRE[wire].label}“{value}”" if kind == "cell" and wire in BY_WIRE else "的选择"
+    return f"{row} {words}"
+
+
+def _spell(choices: Choices, findings: Findings, data: Any) -> None:
     for at, one in enumerate(findings.new):
         word = one["alike"] if data.get("spell") in {str(at), "all"} else storable(data.get(f"spell-{at}", ""))
         if word and word != one["value"]:
-            spellings.setdefault(one["wire"], {})[one["value"]] = word[:64]
+            choices.spellings.setdefault(one["wire"], {})[one["value"]] = word
     for at, spelt in enumerate(findings.mended):
         if data.get("unspell") == str(at):
-            spellings.get(spelt["wire"], {}).pop(spelt["value"], None)
-    constants = before.constants | _texts_posted(data, "value-")
-    off = {*before.off} - {*data.getlist("column")} | ({*data.getlist("column")} - {*data.getlist("use")})
-    choices = replace(
-        before,
-        constants={wire: text for wire, text in constants.items() if text},
-        spellings=spellings,
-        fixes=dict(list(fixes.items())[:MAX_FIXED]),
-        answers=answers,
-        skips=sorted(skips),
-        off=sorted(off & {column.field for column in COLUMNS}),
-    )
-    if data.get("leavers") in Leavers.values:
-        choices.leavers, choices.disables = data["leavers"], data.get("disables") == "1"
-    return choices
-
-
-def _texts_posted(data: Any, prefix: str, hidden: Collection[str] = ()) -> dict[str, str]:
-    texts = {wire: data.get(prefix + wire) for wire, column in BY_WIRE.items() if column.field not in hidden}
-    return {wire: storable(text, MAX_CELL) for wire, text in texts.items() if text is not None}
+            choices.spellings.get(spelt["wire"], {}).pop(spelt["value"], None)
 
 
 def rest_decided(run: TransferRun, choices: Choices, do: str) -> Choices:
@@ -219,12 +248,8 @@ def rest_decided(run: TransferRun, choices: Choices, do: str) -> Choices:
     rows = TransferRow.objects.filter(run=run, kind=kind).exclude(number__in=choices.skips)
     if answer == "skip":
         return replace(choices, skips=sorted({*choices.skips, *rows.values_list("number", flat=True)}))
-    if answer == NEW:
-        answers = {str(row.number): NEW for row in rows}
-    else:
-        nearest = {row.number: RowFacts.load(row.cells).nearest for row in rows}
-        answers = {str(number): str(pk) for number, pk in nearest.items() if pk}
-    return replace(choices, answers=answers | choices.answers)
+    answers = {str(row.number): NEW if answer == NEW else str(row.cells.get("nearest", "")) for row in rows}
+    return replace(choices, answers={key: pk for key, pk in answers.items() if pk} | choices.answers)
 
 
 def columns_posted(run: TransferRun, data: Any) -> dict[str, str]:

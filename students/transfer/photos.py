@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from collections import defaultdict
 from contextlib import suppress
 from datetime import datetime
 from lzma import LZMAError
@@ -20,7 +21,6 @@ from django.db.models import Q
 from core.errors import DomainError
 from core.ids import storable
 from core.sheets.read import SheetRefused
-from permissions.scope import Scope
 from runs.progress import progress_end, with_progress
 from students.bulk import FieldChange, students_note
 from students.columns import PHOTO, PICTURE
@@ -74,29 +74,21 @@ def pictures_in(content: bytes) -> list[ZipPicture]:
 
     :raises SheetRefused: it is no ZIP, or too large when unpacked.
     """
+    # The archive's last record tells how many there are: zipfile would first make 600,000 objects of entries.
+    end = content[content.rfind(b"PK\x05\x06") :]
+    if int.from_bytes(end[10:12], "little") > MAX_ENTRIES or int.from_bytes(end[12:16], "little") > MAX_ENTRIES * 1024:
+        raise SheetRefused(f"一个 ZIP 最多{MAX_FILES}张图片")
     try:
-        _refuse_crowded(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_clutter(entry.filename)]
-            if len(entries) > MAX_FILES:
-                raise SheetRefused(f"一个 ZIP 最多{MAX_FILES}张图片")
             # zipfile never unpacks more of a file than its entry claims, so the claims are what counts.
-            if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
-                raise SheetRefused(f"ZIP 解压后不能超过{MAX_UNPACKED_BYTES // 1024**2}MB")
-            return [ZipPicture(entry.filename, _name(entry), _fault(archive, entry)) for entry in entries]
-    except SheetRefused:
-        raise
+            size = sum(entry.file_size for entry in entries)
+            if len(entries) <= MAX_FILES and size <= MAX_UNPACKED_BYTES:
+                return [ZipPicture(entry.filename, _name(entry), _fault(archive, entry)) for entry in entries]
     except Exception:  # a broken archive has many faces
         raise SheetRefused("不是 ZIP 文件，或文件已损坏") from None
-
-
-def _refuse_crowded(content: bytes) -> None:
-    """Refuse too many files by the archive's last record alone: zipfile would first make 600,000 objects of entries."""
-    at = content.rfind(b"PK\x05\x06")
-    entries = int.from_bytes(content[at + 10 : at + 12], "little") if at >= 0 else 0
-    directory_bytes = int.from_bytes(content[at + 12 : at + 16], "little") if at >= 0 else 0
-    if entries > MAX_ENTRIES or directory_bytes > MAX_ENTRIES * 1024:
-        raise SheetRefused(f"一个 ZIP 最多{MAX_FILES}张图片")
+    many, large = f"一个 ZIP 最多{MAX_FILES}张图片", f"ZIP 解压后不能超过{MAX_UNPACKED_BYTES // 1024**2}MB"
+    raise SheetRefused(many if len(entries) > MAX_FILES else large)
 
 
 def _is_clutter(path: str) -> bool:
@@ -141,57 +133,40 @@ def _unpack(archive: zipfile.ZipFile, file: zipfile.ZipInfo | str) -> bytes:
 
 
 def photos_check(run: TransferRun, now: datetime) -> None:
-    """Find the student of each picture. Leaves the run ``READY``, or ``REFUSED`` when no picture has one."""
+    """Find the student of each picture; where that is not certain, a person chooses among namesakes, or by number.
+
+    Leaves the run ``READY``, or ``REFUSED`` when no picture can be given.
+    """
     pictures = pictures_in(source_of(run))
     if not pictures:
         raise SheetRefused("ZIP 中没有图片")
-    students = _students_named([picture.stem for picture in pictures if not picture.fault], run_scope_required(run))
-    names_of: dict[int, str] = {}
-    rows = [_row(run, number, picture, students, names_of) for number, picture in enumerate(pictures, 1)]
-    TransferRow.objects.filter(run=run).delete()
-    TransferRow.objects.bulk_create(rows)
-    run.counts = row_counts(run)
-    run.message = ""
-    run.state = RunState.READY if run.counts.keys() & {*OPEN} else RunState.REFUSED
-
-
-def _students_named(stems: list[str], scope: Scope) -> list[Student]:
-    """Return the students whose number or name is a file's name."""
+    stems = [picture.stem for picture in pictures if not picture.fault]
     # The index of names holds runs of characters, not names: one pass over the table serves all files.
     condition = Q(sid__in={stem.upper() for stem in stems}) | Q(name__in=stems)
-    students = Student.objects.filter(scope.changeable(of=Student), condition)
-    return list(students.order_by("class_name", "pk")[:MAX_NAMED])
-
-
-def _matches(stem: str, students: list[Student]) -> list[Student]:
-    """Return the students that a file may belong to. A number means one student, even if others have it as a name."""
-    return [one for one in students if one.sid == stem.upper()] or [one for one in students if one.name == stem]
-
-
-def _row(
-    run: TransferRun, number: int, picture: ZipPicture, students: list[Student], names_of: dict[int, str]
-) -> TransferRow:
-    """Make the row of a picture. Without a certain student a person chooses, among those of the name or by number.
-
-    ``names_of`` collects which student has which picture already.
-    """
-    facts = PictureFacts(picture.path, picture.name)
-    row = TransferRow(run=run, number=number, kind=RowKind.ERROR, cells=facts.dump())
-    if picture.fault:
-        row.errors = [["", picture.fault]]
-        return row
-    matches = _matches(picture.stem, students)
-    if len(matches) != 1:
-        row.kind = RowKind.CHOICE
-    elif matches[0].pk in names_of:
-        row.errors = [["", f"与“{names_of[matches[0].pk]}”是同一名学员"]]
-        return row
-    else:
-        names_of[matches[0].pk] = picture.name
-        row.kind, row.student_pk = RowKind.CHANGED, matches[0].pk
-    facts.students = [(student.pk, student_label(student)) for student in matches[:MAX_CANDIDATES]]
-    row.cells = facts.dump()
-    return row
+    students = Student.objects.filter(run_scope_required(run).changeable(of=Student), condition)
+    by_sid, by_name = {}, defaultdict[str, list[Student]](list)
+    for student in students.order_by("class_name", "pk")[:MAX_NAMED]:
+        by_sid[student.sid] = [student]
+        by_name[student.name].append(student)
+    rows, name_of = [], dict[int, str]()  # which student has which picture already
+    for number, picture in enumerate(pictures, 1):
+        row = TransferRow(run=run, number=number, kind=RowKind.ERROR)
+        # A number means one student, even if others have it as a name.
+        matches = [] if picture.fault else by_sid.get(picture.stem.upper()) or by_name[picture.stem]
+        pk = matches[0].pk if len(matches) == 1 else 0
+        if picture.fault or pk in name_of:
+            row.errors, matches = [["", picture.fault or f"与“{name_of[pk]}”是同一名学员"]], []
+        elif pk:
+            row.kind, row.student_pk, name_of[pk] = RowKind.CHANGED, pk, picture.name
+        else:
+            row.kind = RowKind.CHOICE
+        offered = [(student.pk, student_label(student)) for student in matches[:MAX_CANDIDATES]]
+        row.cells = PictureFacts(picture.path, picture.name, offered).dump()
+        rows.append(row)
+    TransferRow.objects.filter(run=run).delete()
+    TransferRow.objects.bulk_create(rows)
+    run.counts, run.message = row_counts(run), ""
+    run.state = RunState.READY if run.counts.keys() & {*OPEN} else RunState.REFUSED
 
 
 def photos_choose(run: TransferRun, data: Any) -> None:

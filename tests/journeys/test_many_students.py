@@ -34,9 +34,6 @@ def test_a_thousand_come_in_are_deleted_at_once_and_come_back(page, running):
     assert page.locator(".im-table tbody tr").count() == page.locator("[aria-invalid]").count() == 3
     for cell in ("D12 年龄", "C22 姓名", "G32 项目地址"):
         page.get_by_text(cell).wait_for()
-    with page.expect_download() as result:
-        page.get_by_role("link", name="下载结果文件").click()
-    assert result.value.suggested_filename == "新学员-结果.csv"
     for cell, text in (("12-age", "２０"), ("22-name", "成批20"), ("32-productUrl", "https://example.com")):
         page.locator(f"[name=cell-{cell}]").fill(text)
     page.get_by_role("button", name="保存修改，重新检查").click()
