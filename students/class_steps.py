@@ -19,12 +19,10 @@ from students.accounts import accounts_settle
 from students.bulk import FieldChange, as_json, students_lock
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged
-from students.listener import tell_renamed
-from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent, StudentState, TransferRun
-from students.recorded_change import RecordedChange
+from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentState, TransferRun
+from students.recorded_changes import change_record, state_changes
 from students.run_facts import UndoNote
 from students.selectors import students_total
-from students.student_states import state_changes
 
 MAX_STUDENTS = 5_000
 ACCOUNT_CLASS_LENGTH = User._meta.get_field("class_name").max_length or 0
@@ -58,13 +56,12 @@ def class_rename(*, before: str, after: str, mark: str, user_pk: int | None, now
         raise ClassStepRefused("名称没有变")
     if SchoolClass.objects.filter(name=after).exists() or students_total(after):
         raise ClassStepRefused(f"已经有班级 {after}，请用“合并”")
-    record = RecordedChange(f"改名 {before} → {after}", user_pk, now, UndoNote("rename", before, after))
+    note = UndoNote("rename", before, after)
     try:
         with transaction.atomic():
             students, archived = _class_lock(before, mark)
-            _row_change(record, _row_lock(before), name=after)
-            _move(record, students, archived)
-            return record.save()
+            _row_change(note, _row_lock(before), name=after)
+            return _move(f"改名 {before} → {after}", note, students, archived, user_pk, now)
     except IntegrityError:  # of two classes that get one name at the same instant, the second
         raise ClassStepRefused(f"已经有班级 {after}，请用“合并”") from None
 
@@ -76,7 +73,7 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
     """
     if after == before:
         raise ClassStepRefused("请选择另一个班级")
-    record = RecordedChange(f"合并 {before} → {after}", user_pk, now, UndoNote("merge", before, after))
+    note = UndoNote("merge", before, after)
     with transaction.atomic():
         class_get(after)
         students, archived = _class_lock(before, mark)
@@ -87,8 +84,8 @@ def class_merge(*, before: str, after: str, mark: str, user_pk: int | None, now:
         row = _row_lock(before)
         if _row_lock(after).state == ClassState.ENDED:
             raise ClassStepRefused(f"{after} 已经结业，不能合并进去；请先把它改回开班")
-        _row_change(record, row, state=ClassState.ENDED)
-        return record.save(_move(record, students, archived))
+        _row_change(note, row, state=ClassState.ENDED)
+        return _move(f"合并 {before} → {after}", note, students, archived, user_pk, now)
 
 
 def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | None, now: datetime) -> TransferRun:
@@ -104,12 +101,11 @@ def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | N
             raise SelectionChanged("所选的学员有的已经不在这个班，没有改动。请重新选择")
         is_new = not SchoolClass.objects.filter(name=after).exists()
         title, note = f"拆分 {before}：{len(students)} 名 → {after}", UndoNote("split", before, after, is_new)
-        record = RecordedChange(title, user_pk, now, note)
         campus = _row_lock(before).campus
         classes_add([after])
         if is_new:
             SchoolClass.objects.filter(name=after).update(campus=campus)
-        return record.save(_move(record, students, []))
+        return _move(title, note, students, [], user_pk, now)
 
 
 def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None, now: datetime) -> TransferRun:
@@ -119,14 +115,13 @@ def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None,
     """
     with transaction.atomic():
         students, _ = _class_lock(name, mark)
-        row = _row_lock(name)
-        record = RecordedChange(f"结业 {name}", user_pk, now, UndoNote("end", name))
-        _row_change(record, row, state=ClassState.ENDED, ends_on=row.ends_on or on)
-        record.note.disabled = accounts_settle([student.account_id for student in students], fate)
+        row, note = _row_lock(name), UndoNote("end", name)
+        _row_change(note, row, state=ClassState.ENDED, ends_on=row.ends_on or on)
+        note.disabled = accounts_settle([student.account_id for student in students], fate)
         students = [student for student in students if not student.has_left]
         changes, events = state_changes(students, StudentState.GRADUATED, on, "")
-        record.change(students, changes)
-        return record.save(events)
+        who: dict[str, Any] = {"user_pk": user_pk, "now": now}
+        return change_record(f"结业 {name}", students, changes, **who, note=note, events=events)
 
 
 # --- Parts ---
@@ -161,28 +156,27 @@ def _row_lock(name: str) -> SchoolClass:
     return row
 
 
-def _row_change(record: RecordedChange, row: SchoolClass, **values: Any) -> None:
-    """Change the class itself, and keep in the run how it was."""
-    pairs = {name: [as_json(getattr(row, name)), as_json(value)] for name, value in values.items()}
-    record.note.row = (row.pk, pairs)
+def _row_change(note: UndoNote, row: SchoolClass, **values: Any) -> None:
+    """Change the class itself, and note how it was."""
+    note.row = (row.pk, {name: [as_json(getattr(row, name)), as_json(value)] for name, value in values.items()})
     for name, value in values.items():
         setattr(row, name, value)
     row.save(update_fields=[*values])
 
 
 def _move(
-    record: RecordedChange, students: Sequence[Student], archived: Sequence[ArchivedStudent]
-) -> list[StudentEvent]:
-    """Give the students, the archive and the accounts the new class; return the events of it, not saved yet."""
-    before, after, is_whole = record.note.before, record.note.after, record.note.step != "split"
+    title: str, note: UndoNote, students: Sequence[Student], archived: Sequence[ArchivedStudent], user_pk: int | None,
+    now: datetime,
+) -> TransferRun:  # fmt: skip
+    """Give the students, the archive and the accounts the new class; return the run."""
+    before, after, is_whole = note.before, note.after, note.step != "split"
     accounts = None if is_whole else [student.account_id for student in students if student.account_id]
     if len(after) > ACCOUNT_CLASS_LENGTH and users_of_class(before).exists():
         raise ClassStepRefused(f"这个班有账号，名称最多 {ACCOUNT_CLASS_LENGTH} 个字")
-    record.note.accounts = class_accounts_move(before=before, after=after, user_pks=accounts)
-    moves = record.change(students, [[FieldChange("class_name", before, after)] for _ in students])
-    record.note.archived = [student.pk for student in archived]
-    ArchivedStudent.objects.filter(pk__in=record.note.archived).update(class_name=after)
+    note.accounts = class_accounts_move(before=before, after=after, user_pks=accounts)
+    note.archived = [student.pk for student in archived]
+    ArchivedStudent.objects.filter(pk__in=note.archived).update(class_name=after)
     if is_whole:
-        record.note.notes = tell_renamed(before=before, after=after)
         transaction.on_commit(lambda: read_only_move(before, after))
-    return moves
+    changes = [[FieldChange("class_name", before, after)] for _ in students]
+    return change_record(title, students, changes, user_pk=user_pk, now=now, note=note)

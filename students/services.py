@@ -1,4 +1,4 @@
-"""Add, change and delete students, change many, put them aside, and bring them back (docs/adr/0014)."""
+"""Add, change and delete students, put them aside, and bring them back (docs/adr/0014)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,27 +11,22 @@ from django.db.models import Q
 from accounts.services.ceilings import ceiling_keep
 from core import times
 from core.audit import StaffAction
-from core.ids import mark_of
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate, accounts_settle
-from students.bulk import STORED, changes_between, entry_of, students_lock
+from students.bulk import entry_of, students_lock
 from students.classes import classes_add
-from students.columns import label_of
 from students.errors import (
     NotArchived,
     NumberTaken,
-    SelectionChanged,
     StudentNotDeleted,
     StudentUnchanged,
     StudentUnknown,
 )
 from students.events import event_of, events_add, moves_of
 from students.listener import tell_back, tell_gone
-from students.models import ArchivedStudent, EventKind, RunKind, Student, StudentFields, TransferRun
-from students.recorded_change import RecordedChange
+from students.models import ArchivedStudent, EventKind, Student, StudentFields
 from uploads.services import image_adopt, image_release
 
-MAX_EDITED = 2_000
 _COLUMNS = ", ".join(str(field.column) for field in Student._meta.concrete_fields)
 # One statement each: a student is always in exactly one of the two tables.
 _PUT_ASIDE = f"""
@@ -84,37 +79,6 @@ def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Sco
         if "headimgurl" in names:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)
     return student
-
-
-def edit_mark(students: Sequence[Student]) -> str:
-    """Return a hash of all that the students are: it differs once one of them has changed."""
-    return mark_of([student.pk, *(getattr(student, name) for name in STORED)] for student in students)
-
-
-def students_edit(
-    *, pks: Sequence[int], values: dict[str, Any], mark: str, user_pk: int | None, now: datetime,
-    scope: Scope = EVERYTHING,
-) -> TransferRun:  # fmt: skip
-    """Give the students the same values in some fields, all or none; return the run that can take it back.
-
-    :param mark: of the students that the page has shown (:func:`edit_mark`).
-    :raises SelectionChanged: one has changed by now, is gone or out of sight. Nothing is changed.
-    :raises NotPermitted: ``scope`` shows one of them, but does not allow changes.
-    :raises StudentUnchanged: all of them have these values already.
-    :raises ClassNotOwn: ``scope`` does not let a student into the class.
-    """
-    with transaction.atomic():
-        students = list(students_lock(pks, scope).values())
-        if edit_mark(students) != mark:
-            raise SelectionChanged("名单或其中学员的资料在你确认之前变了，没有修改任何学员。请核对后再次确认")
-        changes = [changes_between(student, values) for student in students]
-        if not any(changes):
-            raise StudentUnchanged
-        if "class_name" in values:
-            scope.require_class(values["class_name"])
-        title = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
-        record = RecordedChange(title, user_pk, now, kind=RunKind.EDIT)
-        return record.save(record.change(students, changes))
 
 
 def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> None:

@@ -13,7 +13,7 @@ from shop.models import Category, Order, Product
 from shop.services.catalogue import vip_category_create
 from shop.tests.factories import make_category, make_order
 from students.models import SchoolClass, Student
-from students.services import edit_mark
+from students.recorded_changes import edit_mark
 from students.tests.factories import FIELDS as STUDENT
 from students.tests.factories import students
 from students.tests.transfers import checked, confirmed, line, sheet

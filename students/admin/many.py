@@ -14,24 +14,26 @@ from django.utils.html import format_html
 
 from core import times
 from core.admin.base import page_shown
+from core.admin.listing import list_address
 from core.admin.password import require_password
+from core.errors import DomainError
 from core.ids import mark_of
 from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
 from runs.pages import run_url
 from runs.work import KEEP_FOR
 from students import services
-from students.admin.step_page import MARK, step_page
 from students.columns import SHARED
 from students.errors import SelectionChanged, TooManyChosen
 from students.forms import FateForm, ManyForm, StateForm
 from students.models import Student
-from students.student_states import students_state_set
+from students.recorded_changes import MAX_EDITED, edit_mark, students_edit, students_state_set
 from students.transfer.deletion import deletion_pks, deletion_start
 
 MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 NAMES_SHOWN = 20
 CLASSES_SHOWN = 12
+MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the selection has changed since
 _CAN_BE_UNDONE = "完成后的页面可以撤销。"
 
 
@@ -61,6 +63,24 @@ def _fields(request: HttpRequest, students: list[Student], **fields: str) -> lis
     across = request.POST.get("select_across", "0")
     rows = students[:1] if across == "1" else students
     return [*fields.items(), ("select_across", across), *(("_selected_action", student.pk) for student in rows)]
+
+
+def step_page(
+    page: Any, request: HttpRequest, form: Any, *, heading: str, back: str, do: Callable[[], str],
+    about: Callable[[], dict[str, Any]],
+) -> HttpResponse:  # fmt: skip
+    """Do a step once its form is right; until then ask.
+
+    :param do: does the step, and returns the address of the page that follows.
+    :param about: returns the ``lines`` that say what would change, and the hidden fields ``posted``. It is called after
+        a refusal too, because the students may be others by then.
+    """
+    if form.is_valid():
+        try:
+            return HttpResponseRedirect(do())
+        except DomainError as refusal:
+            messages.error(request, refusal.msg)
+    return page_shown(page, request, "students/step.html", heading, form=form, heading=heading, back=back, **about())
 
 
 class ManyAdmin(ScopedAdmin):
@@ -102,14 +122,6 @@ class ManyAdmin(ScopedAdmin):
             note=f"在后台进行，可以看到进度。{KEEP_FOR.days} 天之内可以撤销，学号、头像和创建时间都会恢复。",
         )  # fmt: skip
 
-    def _few(self, request: HttpRequest, students: QuerySet[Student], limit: int, verb: str) -> list[Student]:
-        """Return the chosen students that the user may change; none, with a message, if there are too many."""
-        selection = list(self._changeable(request, students).order_by("pk")[: limit + 1])
-        if len(selection) > limit:
-            messages.error(request, f"一次最多{verb}{limit}名学员，请先按班级或姓名筛选")
-            return []
-        return selection
-
     def _step(
         self, request: HttpRequest, students: QuerySet[Student], form: Any, *, name: str, heading: str,
         do: Callable[..., str], mark: Callable[[list[Student]], str] = _mark_of_keys, hint: str = _CAN_BE_UNDONE,
@@ -120,17 +132,18 @@ class ManyAdmin(ScopedAdmin):
         :param do: takes the arguments that all such services have, and returns the address of the page that follows.
         :param mark: makes the mark of what the page has shown.
         """
-        if not (selection := self._few(request, students, services.MAX_EDITED, heading[:2])):
+        form.students = chosen = list(self._changeable(request, students).order_by("pk")[: MAX_EDITED + 1])
+        if len(chosen) > MAX_EDITED:
+            messages.error(request, f"一次最多{heading[:2]}{MAX_EDITED}名学员，请先按班级或姓名筛选")
+        if not 0 < len(chosen) <= MAX_EDITED:
             return None
-        form.students = selection
         who: dict[str, Any] = {"user_pk": request.user.pk, "scope": scope_of(request.user), "now": times.now()}
         return step_page(
-            self, request, form, heading=heading.format(len(selection)),
-            back=reverse("admin:students_student_changelist"),
-            do=lambda: do(pks=[student.pk for student in selection], mark=request.POST[MARK], **who),
+            self, request, form, heading=heading.format(len(chosen)), back=list_address(self),
+            do=lambda: do(pks=[student.pk for student in chosen], mark=request.POST[MARK], **who),
             about=lambda: {
-                "lines": [*_who(selection), hint],
-                "posted": _fields(request, selection, action=name, mark=mark(selection)),
+                "lines": [*_who(chosen), hint],
+                "posted": _fields(request, chosen, action=name, mark=mark(chosen)),
             },
         )  # fmt: skip
 
@@ -138,8 +151,8 @@ class ManyAdmin(ScopedAdmin):
     def edit_many(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
         form = _edit_form(self, request)
         return self._step(
-            request, students, form, name="edit_many", heading="修改 {} 名学员", mark=services.edit_mark,
-            do=lambda **who: run_url(services.students_edit(values=form.values, **who)),
+            request, students, form, name="edit_many", heading="修改 {} 名学员", mark=edit_mark,
+            do=lambda **who: run_url(students_edit(values=form.values, **who)),
             hint=f"填写的栏目改成同一个值，留空的不改。{_CAN_BE_UNDONE}",
         )  # fmt: skip
 
@@ -160,7 +173,7 @@ class ManyAdmin(ScopedAdmin):
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(archive), page))
-            return reverse("admin:students_student_changelist")
+            return list_address(self)
 
         form = FateForm(request.POST if MARK in request.POST else None, request=request)
         if not students.exclude(account=None).exists():

@@ -17,7 +17,7 @@ from core.admin.tables import column, page_link, table
 from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.pages import run_url
-from students.admin.step_page import MARK, step_page
+from students.admin.many import MARK, step_page
 from students.campus_filter import CampusFilter
 from students.class_steps import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
 from students.classes import campus_set, class_rows

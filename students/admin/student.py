@@ -16,7 +16,6 @@ from students import services
 from students.account_panel import account_act, account_panel, life_panel
 from students.admin.many import ManyAdmin
 from students.admin.student_list import SHOWN, StudentListAdmin, partly_hidden
-from students.class_sheet import class_sheet_page
 from students.columns import EDITABLE
 from students.forms import StudentForm
 from students.models import Student
@@ -111,11 +110,6 @@ class StudentAdmin(StudentListAdmin, ManyAdmin, PictureAdmin):
         }
         own = [path(route, self.admin_site.admin_view(view), name=name) for name, (route, view) in pages.items()]
         return [*own, *super().get_urls()]
-
-    def class_sheet(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return class_sheet_page(request)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         if (

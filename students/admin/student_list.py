@@ -1,20 +1,25 @@
 """The list of students: its columns, filters, search, order and export, quick at any number of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import F, Func, OrderBy, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.html import format_html
 
+from core import times
 from core.admin.base import MAX_COUNTED, AtLeast, KnownCount, OfficeAdmin
-from core.admin.listing import is_complete
+from core.admin.listing import is_complete, list_address, list_shown, query_kept
 from core.admin.tables import choice_column, column
 from core.api.addresses import full_url
+from core.audit import StaffAction, action_record
 from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
@@ -25,6 +30,7 @@ from students.models import Student
 from students.selectors import class_list, search_q, students_total, values_in_use
 from students.transfer.admin import may_transfer, runs_seen
 
+MAX_PRINTED = 500
 SHOWN = ("phone_shown", "parent_phone_shown", "id_card_shown")
 STATE_LABELS = {"在读": "success", "休学": "warning", "退学": "danger", "结业": "info"}
 SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
@@ -152,13 +158,12 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
         return KnownCount(queryset, per_page, students_total(filters.get("class", ""), scope=scope_of(request.user)))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        filters, text = filters_read(request.GET), request.GET.get("q", "").strip()
-        query = urlencode(filters | ({"q": text} if text else {}))  # the class list on paper knows these alone
+        filters = filters_read(request.GET)
         if request.method == "GET" and (first := request.GET.get("created_at__gte")):
             # From the dashboard's months. Nothing else on the page tells of it.
             messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员")
-        context = {"print_query": query, "may_transfer": may_transfer(request)}
-        context |= {"may_see_runs": runs_seen(request) is not None}
+        context: dict[str, Any] = {"may_transfer": may_transfer(request)}
+        context["may_see_runs"] = runs_seen(request) is not None
         if request.method == "GET":
             rest = [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]  # the bar sends it along
             context |= {"bar": filters, "chips": _chips(request, filters), "kept": rest}
@@ -169,3 +174,20 @@ class StudentListAdmin(HiddenColumns, ExportableAdmin):
             context |= {"campuses": by_campus, "classes": classes, "cities": values_in_use("city", scope=scope)}
             context |= {"degrees": values_in_use("degree", scope=scope), "states": [*STATES], "entered": [*ENTERED]}
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def class_sheet(self, request: HttpRequest) -> HttpResponse:
+        """Show the list on paper: a sheet for each class, with a column to sign in."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        query, students = request.GET.urlencode(), list[Student]()
+        with suppress(IncorrectLookupParameters, SuspiciousOperation):
+            rows = list_shown(self, request.user, query_kept(query)).queryset
+            students = list(rows.order_by("class_name", "pk")[: MAX_PRINTED + 1])
+        back = f"{list_address(self)}?{query}"
+        if not students or len(students) > MAX_PRINTED:
+            many = f"一次最多打印 {MAX_PRINTED} 名学员，请先筛选班级"
+            messages.warning(request, many if students else "没有符合条件的学员，没有可打印的名单")
+            return HttpResponseRedirect(back)
+        action_record(request.user, StaffAction.EXPORT, {"打印": "班级名单", "行数": str(len(students))})
+        who: dict[str, Any] = {"printed_at": times.now(), "printed_by": request.user.get_username()}
+        return render(request, "students/class_sheet.html", {"students": students, "back": back, **who})

@@ -9,7 +9,8 @@ from core.ids import mark_of
 from students.counts import counts_wrong
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, TransferRun
-from students.services import edit_mark, student_edit, students_archive, students_edit
+from students.recorded_changes import edit_mark, students_edit
+from students.services import student_edit, students_archive
 from students.tests.factories import student, students
 from students.tests.transfers import checked, confirmed, sheet, undone, worked
 from students.transfer.deletion import deletion_pks, deletion_start
@@ -73,7 +74,7 @@ def deletes(row):
     ("work", "step", "kept"),
     [
         (imports, "students.transfer.import_apply.students_change", ("新", "新")),
-        (edits, "students.services.changes_between", ("新", "新")),
+        (edits, "students.recorded_changes.changes_between", ("新", "新")),
         (archives, "students.services._archive_note", ("旧", "旧")),
         (deletes, "students.transfer.deletion.students_delete", None),
     ],

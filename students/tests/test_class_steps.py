@@ -19,8 +19,8 @@ from students.counts import counts_wrong
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, StudentUnchanged
 from students.listener import StudentsListener, listeners
 from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent
+from students.recorded_changes import students_state_set
 from students.services import student_edit, student_restore, students_archive
-from students.student_states import students_state_set
 from students.tests.factories import student, students
 from students.tests.transfers import undone
 from tests.kit import meanwhile

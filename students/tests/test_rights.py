@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from students.models import RunKind, RunState, SchoolClass, TransferRun
-from students.services import edit_mark
+from students.recorded_changes import edit_mark
 from students.tests.factories import students
 from students.tests.transfers import LIST, RUNS, page_of, text_of
 from tests.kit import logged_in
@@ -51,11 +51,11 @@ def test_each_right_opens_its_own_pages(person, roles, sent_tasks):
     do("archive")
     do("delete_selected")
     assert browser.post(f"{LIST}{row.pk}/archive/", {"sure": "1"}).status_code == 403 and undo(run) == [403]
-    assert codes("view change", page_of(edit)) == {200} and undo(run, deletion, edit) == [403, 403, 302]
+    assert codes("view change", page_of(edit)) == {200} and undo(run, deletion, edit) == [404, 404, 302]
     do("edit_many", city="南京", mark=edit_mark([row]))
     assert row.city == "南京"
-    assert codes("view delete", RUNS, page_of(deletion)) == {200} and codes("view delete", *pages) == {403}
-    assert browser.get(RUNS).context["cl"].result_count == 1 and undo(run, deletion) == [403, 302]
+    assert codes("view delete", RUNS, page_of(deletion)) == {200} and codes("view delete", *pages) == {404}
+    assert browser.get(RUNS).context["cl"].result_count == 1 and undo(run, deletion) == [404, 302]
     assert set(TransferRun.objects.filter(state=RunState.UNDOING)) == {edit, deletion}
 
 
@@ -76,7 +76,7 @@ def test_without_a_right_nobody_learns_whether_a_number_is_anyones(step, person,
 
 
 def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
-    monkeypatch.setattr("students.class_sheet.MAX_PRINTED", 2)
+    monkeypatch.setattr("students.admin.student_list.MAX_PRINTED", 2)
     students("谭一", "谭二", "李三", class_name="H1")
 
     assert office.get(f"{LIST}print/", {"q": "谭"}).content.decode().count("<tr>") == 3

@@ -15,8 +15,8 @@ from permissions.scope import Scope
 from students.counts import class_counts, counts_wrong
 from students.errors import NotArchived, NumberTaken, SelectionChanged, StudentUnknown
 from students.models import ArchivedStudent, RowKind, RunState, Student, TransferRun
-from students.services import edit_mark, student_edit, student_restore, students_archive, students_edit
-from students.student_states import students_state_set
+from students.recorded_changes import edit_mark, students_edit, students_state_set
+from students.services import student_edit, student_restore, students_archive
 from students.tests.factories import student, students
 from students.tests.transfers import LIST, page_of, question, text_of, worked
 from tests.kit import at_once, encoded, logged_in, posted, posted_of
@@ -79,7 +79,7 @@ def test_archives_a_class_of_the_list_after_asking(office, root, monkeypatch, dj
     with django_assert_max_num_queries(12):
         assert [row.name for row in office.get(ARCHIVE, {"q": "h1"}).context["cl"].result_list] == ["乙", "甲"]
     with monkeypatch.context() as patch:
-        patch.setattr("students.services.MAX_EDITED", 0)
+        patch.setattr("students.admin.many.MAX_EDITED", 0)
         question(office, "archive")
     assert "一次最多归档0名学员" in office.get(LIST).content.decode() and Student.objects.count() == 1
     chosen = [row.pk for row in ArchivedStudent.objects.all()]
@@ -180,7 +180,7 @@ def test_several_fields_of_all_that_the_filter_shows(office, monkeypatch):
 
     changed = Student.objects.filter(city="南京", age=30, product_url="地址")
     assert changed.count() == 60 and not changed.filter(class_name="H2").exists()
-    monkeypatch.setattr("students.services.MAX_EDITED", 1)
+    monkeypatch.setattr("students.admin.many.MAX_EDITED", 1)
     assert question(office, "edit_many")[0].status_code == 302
     assert "一次最多修改1名学员" in office.get(LIST).content.decode()
 

@@ -16,11 +16,11 @@ from students.classes import classes_overfull
 from students.errors import NOT_ALLOWED, ImportUndecided, RunStale
 from students.events import events_add
 from students.models import LEFT_STATES, RowKind, RunState, Student, StudentState, TransferRow, TransferRun
-from students.run_facts import Choices, Findings, Leavers, RowFacts, UndoNote
+from students.recorded_changes import state_changes
+from students.run_facts import Choices, Findings, Leavers, UndoNote
 from students.run_rights import run_scope_required
 from students.runs import row_counts, rows_open, rows_save, run_confirm, source_withhold
 from students.services import students_archive
-from students.student_states import state_changes
 from students.transfer.import_check import WRITTEN
 from students.transfer.people import BATCH, People, batches, unseen_by
 
@@ -113,7 +113,7 @@ def _refuse_doubles(run: TransferRun, rows: QuerySet[TransferRow], scope: Scope)
         people = People([row.cells for row in batch], scope, unseen)
         for row in batch:
             match = people.match(row.cells)
-            if match.person and match.person.pk != RowFacts.load(row.cells).double_of:
+            if match.person and match.person.pk != row.cells.get("double_of"):
                 raise _stale(run, row, "有人录入了")
 
 
