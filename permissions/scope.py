@@ -83,18 +83,11 @@ class Scope:
         """What a file or a run keeps, to be closed under a narrower scope. It differs where the classes differ."""
         return f"{DataScope.CLASS}:{mark_of(self.classes)[:10]}" if self.kind.is_by_classes else self.kind
 
-    def opens(self, key: str) -> bool:
-        """Tell whether what was prepared under the scope of this ``key`` shows no more than this one."""
-        return self.is_all or key in self._covered
-
     def opens_q(self, field: str) -> Q:
-        """Match the rows that keep in ``field`` a key that :meth:`opens` accepts."""
+        """Match the rows that keep in ``field`` the key of a scope that shows no more than this one."""
         # Not an empty Q, which Django leaves out beside an OR: then the other side alone would count.
-        return ~Q(pk__in=[]) if self.is_all else Q(**{f"{field}__in": self._covered})
-
-    @property
-    def _covered(self) -> list[str]:
-        return [self.key, *DataScope.values[DataScope.values.index(self.kind) + 1 :]]
+        narrower = DataScope.values[DataScope.values.index(self.kind) + 1 :]
+        return ~Q(pk__in=[]) if self.is_all else Q(**{f"{field}__in": [self.key, *narrower]})
 
     def may_see(self, row: EnteredRow) -> bool:
         return not self.is_narrow or self._is_own(row)

@@ -109,34 +109,3 @@ class UndoNote(_Part):
 
     def dump(self) -> dict[str, Any]:
         return {name: value for name, value in super().dump().items() if value != ""}
-
-
-@dataclass
-class RowFacts(_Part):
-    """What a row of an import keeps of its line in the file."""
-
-    texts: dict[str, str]  # its cells
-    by: str | None = None  # by what its student was recognised
-    students: list[tuple[int, str]] | None = None  # whom it may mean, those of the list's classes first
-    nearest: int | None = None  # the one of them who stands out
-    double_of: int | None = None  # the student whom a line above means as well
-    file: str | None = None  # which part of the file is its picture
-    bad: list[str] | None = None  # the columns that its ``errors`` are about
-
-    @classmethod
-    def load(cls, keys: dict[str, Any]) -> Self:
-        own = {one.name for one in fields(cls)}
-        return super().load({**keys, "texts": {wire: text for wire, text in keys.items() if wire not in own}})
-
-    def dump(self) -> dict[str, Any]:
-        own = super().dump()
-        return own.pop("texts") | own
-
-
-@dataclass
-class PictureFacts(_Part):
-    """What a row of a batch of pictures keeps of a file of the ZIP."""
-
-    file: str  # its path in the ZIP
-    shown: str  # its name
-    students: list[tuple[int, str]] = field(default_factory=list)  # whom it may belong to, with a description

@@ -4,8 +4,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from permissions.models import DataScope
-from permissions.scope import Scope
 from runs.models import Run
 
 
@@ -58,9 +56,6 @@ class TransferRun(Run):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.file_name}"
-
-    def is_open_to(self, scope: Scope) -> bool:
-        return scope.opens(self.options.get("scope", DataScope.ALL))
 
     @property
     def waits_for_pictures(self) -> bool:
@@ -136,7 +131,10 @@ class TransferRow(models.Model):
     run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
     number = models.PositiveIntegerField("行号")
     kind = models.CharField("结果", max_length=10, choices=RowKind)
-    # Of a sheet: the API's name of a column -> the text in the file. Of a ZIP: see students.transfer.photos.
+    # Of a sheet: the API's name of a column -> the text in the file; ``by``: by what its student was recognised;
+    # ``students``: key and words of those whom it may mean; ``nearest``: the key of the one of them who stands out;
+    # ``double_of``: that of the student whom a line above means as well; ``bad``: the columns of ``errors``.
+    # Of a ZIP: ``shown`` (the name) and ``students``. Of both: ``file``, which part of the file is the picture.
     cells = models.JSONField("单元格", default=dict)
     diff = models.JSONField("变化", default=dict)  # students.bulk.FieldChange, as JSON
     errors = models.JSONField("错误", default=list)  # [cell, reason]

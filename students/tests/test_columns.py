@@ -23,7 +23,7 @@ from students.selectors import value_matches
 from students.services import students_archive
 from students.tests.factories import student
 from students.tests.transfers import checked, confirmed, undone
-from students.transfer.staff_params import RowParams
+from students.transfer.import_check import RowParams
 from tests.kit import logged_in, save_page
 
 pytestmark = pytest.mark.django_db

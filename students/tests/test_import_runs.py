@@ -217,7 +217,7 @@ def test_a_data_scope_counts_for_the_rows_and_for_the_runs(clerk):
     own, other = checked(sheet([foreign.sid, "22"], head=["学号", "年龄"]), clerk.user), checked(sheet(line()))
 
     assert errors(own) == [(2, [["A2 学号", "不是您录入的学员，不能修改"]])]
-    assert [clerk.get(page_of(run)).status_code for run in (own, other)] == [200, 403]
+    assert [clerk.get(page_of(run)).status_code for run in (own, other)] == [200, 404]
     assert clerk.get(RUNS).context["cl"].result_count == 1
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from students.run_facts import Choices, Findings, PictureFacts, RowFacts, UndoNote
+from students.run_facts import Choices, Findings, UndoNote
 
 
 @pytest.mark.parametrize(
@@ -12,10 +12,6 @@ from students.run_facts import Choices, Findings, PictureFacts, RowFacts, UndoNo
                     "accounts": [1], "archived": [], "notes": {"attendance": [3]}}),
         (UndoNote, {"step": "state", "disabled": [4]}),
         (UndoNote, {"disabled": []}),  # of an import
-        (RowFacts, {"name": "王芳", "class": "H1", "bad": ["age"]}),
-        (RowFacts, {"name": "王芳", "sId": "WWLN97178546", "by": "学号", "file": "xl/media/1.png", "bad": []}),
-        (RowFacts, {"name": "王芳", "students": [[1, "王芳 · H1"]], "nearest": 1, "double_of": 5, "bad": ["name"]}),
-        (PictureFacts, {"file": "a/王芳.png", "shown": "王芳.png", "students": []}),
     ],
 )  # fmt: skip
 def test_nothing_is_lost_or_added(kind, keys):

@@ -17,13 +17,12 @@ from core.admin.password import require_password
 from core.admin.tables import column
 from core.api.bodies import takes_files
 from core.errors import DomainError
-from core.ids import pk_of
 from core.sheets.read import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
 from core.sheets.workbook_reader import ZIP
 from core.sheets.write import TYPES, Page, book_write, download, sheet_write
 from core.times import format_office_time
 from permissions.scope import scope_of
-from runs.errors import RunNotAllowed, RunNotReady
+from runs.errors import RunNotReady
 from runs.pages import RunAdmin, run_url
 from runs.work import KEEP_FOR, run_held, run_move, run_restart
 from students.bulk import changes_load
@@ -53,13 +52,12 @@ PER_PAGE = 40  # rows of a run
 class FileForm(forms.Form):
     """The file of an import, or the ZIP of a batch of pictures."""
 
-    file = forms.FileField(label="文件")
+    file = forms.FileField(label="文件", widget=UnfoldAdminFileFieldWidget)
 
     def __init__(self, kind: str, *args: Any) -> None:
         super().__init__(*args)
         self.is_zip = kind == RunKind.PHOTOS
-        attributes = {"accept": ".zip" if self.is_zip else ".xlsx,.xls,.csv", "required": True}
-        self.fields["file"].widget = UnfoldAdminFileFieldWidget(attrs=attributes)
+        self.fields["file"].widget.attrs["accept"] = ".zip" if self.is_zip else ".xlsx,.xls,.csv"
 
     def clean_file(self) -> Any:
         file, limit = self.cleaned_data["file"], MAX_ZIP_BYTES if self.is_zip else MAX_FILE_BYTES
@@ -111,7 +109,6 @@ class TransferRunAdmin(RunAdmin):
     list_display = ["title", "state_label", "summary", "created_by", "created"]
     list_filter = ["kind", "state"]
     list_filter_submit = True
-    list_select_related = ["created_by"]
     list_before_template = "students/transfer_toolbar.html"
     title = column("文件", str)
     summary = column("行数", lambda run: counts_text(run) or "—")
@@ -120,39 +117,31 @@ class TransferRunAdmin(RunAdmin):
         return runs_seen(request) is not None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
-        rows = super().get_queryset(request).filter(runs_seen(request) or Q(pk__in=[]))
-        return rows.filter(scope_of(request.user).opens_q("options__scope"))
+        rows = super().get_queryset(request).select_related("created_by", "undone_by")
+        return rows.filter(runs_seen(request) or Q(pk__in=[]), scope_of(request.user).opens_q("options__scope"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
 
     def get_urls(self) -> list[URLPattern]:
-        pages: list[tuple[str, Any, str]] = [
-            ("import/", self.import_page, "students_import"),
-            ("photos/", self.photos_page, "students_photos"),
-            ("template.<str:kind>", self.template_page, "students_template"),
-            ("<int:pk>/photo/<int:number>/", self.photo_page, "students_photo"),
+        view = self.admin_site.admin_view
+        return [
+            path("import/", view(self.start_page), {"kind": RunKind.IMPORT}, name="students_import"),
+            path("photos/", view(self.start_page), {"kind": RunKind.PHOTOS}, name="students_photos"),
+            path("template.<str:kind>", view(self.template_page), name="students_template"),
+            path("<str:pk>/photo/<int:number>/", view(self.photo_page), name="students_photo"),
+            *super().get_urls(),
         ]
-        own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
-        return [*own, *super().get_urls()]
-
-    # --- To start ---
-    @takes_files
-    def import_page(self, request: HttpRequest) -> HttpResponse:
-        context = {"columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
-        return self._start(request, RunKind.IMPORT, "students/import_start.html", context)
 
     @takes_files
-    def photos_page(self, request: HttpRequest) -> HttpResponse:
-        context = {"max_files": MAX_FILES, "max_mb": MAX_ZIP_BYTES // 1024**2}
-        return self._start(request, RunKind.PHOTOS, "students/photos_start.html", context)
-
-    def _start(self, request: HttpRequest, kind: RunKind, template: str, context: dict[str, Any]) -> HttpResponse:
+    def start_page(self, request: HttpRequest, kind: RunKind) -> HttpResponse:
         if not may_transfer(request):
             raise PermissionDenied
         form = FileForm(kind, request.POST or None, request.FILES or None)
         if not form.is_valid():
-            return page_shown(self, request, template, str(kind.label), form=form, **context)
+            max_mb = (MAX_FILE_BYTES if kind == RunKind.IMPORT else MAX_ZIP_BYTES) // 1024**2
+            context = {"columns": COLUMNS, "max_rows": MAX_ROWS, "max_files": MAX_FILES, "max_mb": max_mb}
+            return page_shown(self, request, f"students/{kind}_start.html", str(kind.label), form=form, **context)
         file, who = form.cleaned_data["file"], request.user.pk
         run = run_start(kind=kind, user_pk=who, now=times.now(), file_name=file.name, source=file.read())
         return HttpResponseRedirect(run_url(run))
@@ -165,20 +154,6 @@ class TransferRunAdmin(RunAdmin):
         return download(f"学员导入模板.{kind}", template_bytes(kind))
 
     # --- One run ---
-    def run_of(self, request: HttpRequest, key: str) -> TransferRun:
-        visible = runs_seen(request)
-        if visible is None:
-            raise PermissionDenied
-        runs = TransferRun.objects.select_related("created_by", "undone_by")
-        run = runs.filter(visible, pk=pk_of(key)).first()
-        if run is None and request.user.is_superuser:  # from whom none is hidden
-            raise Http404
-        if run is None:
-            raise PermissionDenied
-        if not run.is_open_to(scope_of(request.user)):
-            raise RunNotAllowed
-        return run
-
     def act(self, request: HttpRequest, run: TransferRun) -> str | None:
         now, user_pk, data = times.now(), request.user.pk, request.POST
         match data.get("do"):
@@ -238,10 +213,10 @@ class TransferRunAdmin(RunAdmin):
                 except ImportUndecided as refusal:  # caught here, so that the choices are kept
                     messages.error(request, refusal.msg)
 
-    def photo_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    def photo_page(self, request: HttpRequest, pk: str, number: int) -> HttpResponse:
         """Show a picture of the ZIP beside the student it may belong to."""
         try:
-            content, kind = photo_read(self.run_of(request, str(pk)), number)
+            content, kind = photo_read(self.run_of(request, pk), number)
         except DomainError:
             raise Http404 from None
         # It comes as it was sent in: let a browser treat it as a picture and nothing else.

@@ -13,16 +13,17 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 
-from core.api.params import present
+from core.api.params import Day, OneOf, PlainText, present
 from core.errors import BadParameter
 from core.sheets.read import Book, SheetRefused, book_read
 from permissions.scope import Scope
 from runs.progress import with_progress
+from students.api.params import AddParams, text
 from students.bulk import FieldChange, changes_between, changes_dump
 from students.columns import BY_WIRE, COLUMNS, label_of
 from students.errors import StudentUnknown
-from students.models import LEFT_STATES, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
-from students.run_facts import LEAVERS_FROM, Choices, Findings, RowFacts, SpeltValue
+from students.models import LEFT_STATES, Gender, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
+from students.run_facts import LEAVERS_FROM, Choices, Findings, SpeltValue
 from students.run_rights import run_scope_required
 from students.runs import source_of, source_withhold
 from students.selectors import ClassSpelling, archived_among, classes_known, values_in_use
@@ -37,7 +38,6 @@ from students.transfer.heading import (
     tidy,
 )
 from students.transfer.people import Line, batches, lines_match, student_label, unseen_by
-from students.transfer.staff_params import RowParams
 
 REQUIRED = {column.wire for column in COLUMNS if column.is_required_of_staff}
 WRITTEN = (RowKind.NEW, RowKind.CHANGED)
@@ -48,6 +48,28 @@ REMEMBERED = 20  # imports whose spellings count for the next one
 ARCHIVED = "这名学员已归档，请先恢复"
 _UNSEEN = "{}：您的角色看不到完整的，已有的不比较、不修改"
 NOT_OWN = "不是您录入的学员，不能修改"
+
+
+class RowParams(AddParams):
+    """What a row may hold: the parameters of addstu, and the columns for staff alone.
+
+    None is required here: those of a new student are asked for below.
+    """
+
+    sId = PlainText()
+    gender = OneOf(Gender.values)
+    phone = text("phone", "电话")
+    parentPhone = text("parent_phone", "家长电话", source="parent_phone")
+    idCard = text("id_card", "身份证", source="id_card")
+    enteredOn = Day(source="entered_on")
+    leftOn = Day(source="left_on")
+    remark = text("remark", "备注")
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for field in fields.values():
+            field.required = False
+        return fields
 
 
 def import_check(run: TransferRun, now: datetime) -> None:
@@ -153,6 +175,7 @@ def _rows_check(
         archived = archived_among("sid", sids, scope=scope)
         for line in batch:
             student = students.get(line.match.person.pk) if line.match.person else None
+            file = "" if student and student.headimgurl else line.picture
             if not (student or line.question):
                 line.cells = constants | line.cells
             values, reasons = _read(params, line.cells)
@@ -169,18 +192,17 @@ def _rows_check(
             if not reasons and moves and (refusal := scope.class_refusal(*moves)):
                 reasons = {"class": refusal.msg}
             row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
-            facts = _facts(line, student)
             if reasons:
                 row.kind = RowKind.ERROR
             elif line.question:
                 row.kind, reasons = RowKind.CHOICE, {"name": line.question}
             else:
-                is_changed = changes or facts.file
+                is_changed = changes or file
                 row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
                 row.diff, reasons = changes_dump(changes), _warning(line, student, changes)
-            facts.bad = [wire for wire in BY_WIRE if wire in reasons]
-            row.errors = [[line.heading.cell_name(wire, line.number), reasons[wire]] for wire in facts.bad]
-            row.cells = facts.dump()
+            bad = [wire for wire in BY_WIRE if wire in reasons]
+            row.errors = [[line.heading.cell_name(wire, line.number), reasons[wire]] for wire in bad]
+            row.cells = _cells(line, student, file, bad)
             yield row
 
 
@@ -195,18 +217,16 @@ def _read(params: RowParams, cells: dict[str, str]) -> tuple[dict[str, Any], dic
         return {}, {wire: str(errors[0]) for wire, errors in detail.items()}
 
 
-def _facts(line: Line, student: Student | None) -> RowFacts:
-    facts = RowFacts({wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()})
-    if line.picture and not (student and student.headimgurl):
-        facts.file = line.picture
+def _cells(line: Line, student: Student | None, file: str, bad: list[str]) -> dict[str, Any]:
+    """Return what a row keeps of its line (``TransferRow.cells``)."""
+    cells: dict[str, Any] = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()}
     if student:
-        facts.texts["sId"], facts.by = student.sid, line.match.by
-    facts.double_of = line.double_of
-    if line.match.candidates:
-        facts.students = [(person.pk, student_label(person)) for person in line.match.candidates]
-    if line.match.has_nearest:
-        facts.nearest = line.match.candidates[0].pk
-    return facts
+        cells |= {"sId": student.sid, "by": line.match.by}
+    if candidates := line.match.candidates:
+        cells["students"] = [(person.pk, student_label(person)) for person in candidates]
+        cells |= {"nearest": candidates[0].pk} if line.match.has_nearest else {}
+    cells |= {"double_of": line.double_of} if line.double_of else {}
+    return cells | ({"file": file} if file else {}) | {"bad": bad}
 
 
 def _warning(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> dict[str, str]:

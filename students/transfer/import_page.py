@@ -17,7 +17,7 @@ from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
 from students.models import RowKind, RunState, TransferRow, TransferRun
-from students.run_facts import LEAVERS_FROM, NEW, Choices, Findings, Leavers, RowFacts
+from students.run_facts import LEAVERS_FROM, NEW, Choices, Findings, Leavers
 from students.transfer.import_apply import overfull, unresolved
 from students.transfer.import_check import WRITTEN, values_known
 
@@ -107,15 +107,15 @@ def _line(
     findings: Findings,
 ) -> dict[str, Any]:  # fmt: skip
     before = {change.field: change.shown[0] for change in changes_load(row.diff) if change.before is not None}
-    facts, cells = RowFacts.load(row.cells), []
+    cells = []
     for column in columns:
-        name, text = f"cell-{row.number}-{column.wire}", facts.texts.get(column.wire, "")
+        name, text = f"cell-{row.number}-{column.wire}", row.cells.get(column.wire, "")
         text = value_shown(column.field, text) if column.field in hidden else text
-        is_bad = column.wire in (facts.bad or ())
+        is_bad = column.wire in row.cells.get("bad", ())
         cells.append(Cell(name if name in fields else "", column.label, text, before.get(column.field), is_bad))
     place = " ".join(filter(None, findings.at(row.number))) if row.number < LEAVERS_FROM else ""
     is_taken = not fields or row.number not in choices.skips
-    return {"row": row, "cells": cells, "facts": facts, "is_taken": is_taken, "place": place}
+    return {"row": row, "cells": cells, "is_taken": is_taken, "place": place}
 
 
 def _mapping(choices: Choices, findings: Findings, hidden: set[str]) -> list[dict[str, Any]]:

@@ -26,7 +26,6 @@ from students.bulk import FieldChange, students_note
 from students.columns import PHOTO, PICTURE
 from students.errors import StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
-from students.run_facts import PictureFacts
 from students.run_rights import run_scope, run_scope_required
 from students.runs import row_counts, rows_save, source_of
 from students.services import student_edit
@@ -161,7 +160,7 @@ def photos_check(run: TransferRun, now: datetime) -> None:
         else:
             row.kind = RowKind.CHOICE
         offered = [(student.pk, student_label(student)) for student in matches[:MAX_CANDIDATES]]
-        row.cells = PictureFacts(picture.path, picture.name, offered).dump()
+        row.cells = {"file": picture.path, "shown": picture.name, "students": offered}
         rows.append(row)
     TransferRow.objects.filter(run=run).delete()
     TransferRow.objects.bulk_create(rows)
@@ -185,7 +184,7 @@ def photos_choose(run: TransferRun, data: Any) -> None:
         raise SheetRefused(f"没有学号为 {'、'.join(sorted(missing))[:200]} 的学员")
     ticks = set(data.getlist("use"))
     for row in rows:
-        offered = {str(pk): pk for pk, _ in PictureFacts.load(row.cells).students}
+        offered = {str(pk): pk for pk, _ in row.cells["students"]}
         if row.kind == RowKind.CHOICE:
             row.student_pk = pk_of.get(sids[row.number]) or offered.get(data.get(f"student-{row.number}", ""))
         elif str(row.number) not in ticks:
