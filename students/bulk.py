@@ -4,7 +4,6 @@ The rows that are changed or deleted must be locked by the caller: another perso
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -28,41 +27,34 @@ _CONCRETE = [field.attname for field in Student._meta.concrete_fields if not fie
 STORED = tuple(dict.fromkeys([*_AUDITED, *_CONCRETE]))
 
 
-@dataclass(frozen=True)
-class FieldChange:
-    """What changes in one field of a student. A new student has no ``before``, a deleted one no ``after``: ``None``."""
-
-    field: str
-    before: Any
-    after: Any
-
-    @property
-    def label(self) -> str:
-        return label_of(self.field)
-
-    @property
-    def shown(self) -> tuple[str, str]:
-        """Before and after, as the user of the present request may read them."""
-        return value_shown(self.field, self.before), value_shown(self.field, self.after)
-
-    def reversed(self) -> "FieldChange":
-        return FieldChange(self.field, self.after, self.before)
+# What changes in a student: a field's values before and after. A new student has no value before, a deleted one none
+# after: None.
+Diff = dict[str, tuple[Any, Any]]
 
 
-def changes_between(student: Student | None, values: dict[str, Any]) -> list[FieldChange]:
+def diff_between(student: Student | None, values: dict[str, Any]) -> Diff:
     """Compare what a student has with new values of some fields; without a student everything is new."""
-    pairs = [(name, getattr(student, name) if student else None) for name in EDITABLE if name in values]
-    return [FieldChange(name, before, values[name]) for name, before in pairs if before != values[name]]
+    pairs = {name: (getattr(student, name) if student else None, values[name]) for name in EDITABLE if name in values}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def changes_dump(changes: Sequence[FieldChange]) -> dict[str, list[Any]]:
-    """Write changes as JSON can hold them; :func:`changes_load` reads them."""
-    return {change.field: [as_json(change.before), as_json(change.after)] for change in changes}
+def diff_dump(diff: Diff) -> dict[str, list[Any]]:
+    """Write a diff as JSON can hold it; :func:`diff_load` reads it."""
+    return {name: [*map(as_json, pair)] for name, pair in diff.items()}
 
 
-def changes_load(diff: dict[str, list[Any]]) -> list[FieldChange]:
-    """Read what :func:`changes_dump` wrote, in the order of :data:`STORED`."""
-    return [FieldChange(name, *map(model_field(name).to_python, diff[name])) for name in STORED if name in diff]
+def diff_load(diff: dict[str, list[Any]]) -> Diff:
+    """Read what :func:`diff_dump` wrote, in the order of :data:`STORED`."""
+    values = {name: [model_field(name).to_python(value) for value in diff[name]] for name in STORED if name in diff}
+    return {name: (before, after) for name, (before, after) in values.items()}
+
+
+def diff_shown(diff: dict[str, list[Any]]) -> dict[str, tuple[str, str | None, str]]:
+    """Return by field its label and its values before and after, as the user of the present request may read them."""
+    return {
+        name: (label_of(name), None if before is None else value_shown(name, before), value_shown(name, after))
+        for name, (before, after) in diff_load(diff).items()
+    }
 
 
 def as_json(value: Any) -> Any:
@@ -88,26 +80,26 @@ def students_lock(pks: Iterable[int | None], scope: Scope = EVERYTHING) -> dict[
 def students_create(students: Sequence[Student], *, actor_pk: int | None, now: datetime) -> None:
     """Insert students, each with the number it has."""
     Student.objects.bulk_create(students)
-    changes = [[FieldChange(name, None, getattr(student, name)) for name in _told(student)] for student in students]
-    students_note(LogEntry.Action.CREATE, students, changes, actor_pk, now)
+    diffs = [{name: (None, getattr(student, name)) for name in _told(student)} for student in students]
+    students_note(LogEntry.Action.CREATE, students, diffs, actor_pk, now)
 
 
 def students_change(
-    students: Sequence[Student], changes: Sequence[Sequence[FieldChange]], *, actor_pk: int | None, now: datetime
+    students: Sequence[Student], diffs: Sequence[Diff], *, actor_pk: int | None, now: datetime
 ) -> list[StudentEvent]:
-    """Give each student the values ``after`` of its changes, and save these columns of all of them.
+    """Give each student the values after its diff, and save these columns of all of them.
 
     Return the events of those who moved to another class, not saved yet.
     """
     moves = []
-    for student, of_one in zip(students, changes, strict=True):
-        for change in of_one:
-            setattr(student, change.field, change.after)
-        moves += [(student, str(change.before)) for change in of_one if change.field == "class_name"]
-    if fields := {change.field for of_one in changes for change in of_one}:
+    for student, diff in zip(students, diffs, strict=True):
+        for name, (before, after) in diff.items():
+            setattr(student, name, after)
+            moves += [(student, str(before))] if name == "class_name" else []
+    if fields := {name for diff in diffs for name in diff}:
         # All rows exist, so this updates them in one statement; ``bulk_update`` sends a CASE of thousands of branches.
         Student.objects.bulk_create(students, update_conflicts=True, update_fields=fields, unique_fields=["id"])
-    students_note(LogEntry.Action.UPDATE, students, changes, actor_pk, now)
+    students_note(LogEntry.Action.UPDATE, students, diffs, actor_pk, now)
     return moves_of(moves, times.local(now).date())
 
 
@@ -116,8 +108,8 @@ def students_delete(students: Sequence[Student], *, actor_pk: int | None, now: d
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM students_student WHERE id = ANY(%s)", [[student.pk for student in students]])
     tell_gone([student.pk for student in students], now)
-    changes = [[FieldChange(name, getattr(student, name), None) for name in _told(student)] for student in students]
-    students_note(LogEntry.Action.DELETE, students, changes, actor_pk, now)
+    diffs = [{name: (getattr(student, name), None) for name in _told(student)} for student in students]
+    students_note(LogEntry.Action.DELETE, students, diffs, actor_pk, now)
 
 
 def _told(student: Student) -> list[str]:
@@ -126,13 +118,13 @@ def _told(student: Student) -> list[str]:
 
 
 def students_note(
-    action: int, students: Sequence[StudentFields], changes: Sequence[Sequence[FieldChange]], actor_pk: int | None,
-    now: datetime, *, is_part: bool = False,
+    action: int, students: Sequence[StudentFields], diffs: Sequence[Diff], actor_pk: int | None, now: datetime, *,
+    is_part: bool = False,
 ) -> None:  # fmt: skip
     """Write an audit entry for each student. The first one stands for the others; ``is_part``: one before it does."""
     entries = [
-        entry_of(action, str(student), student.pk, _masked(changes_dump(of_one)), actor_pk, now)
-        for student, of_one in zip(students, changes, strict=True)
+        entry_of(action, str(student), student.pk, _masked(diff_dump(diff)), actor_pk, now)
+        for student, diff in zip(students, diffs, strict=True)
     ]
     for entry in entries[not is_part :]:
         entry.additional_data = PART

@@ -16,7 +16,7 @@ from accounts.services.class_accounts import class_accounts_move
 from core.ids import mark_of
 from permissions.gate import read_only_move, read_only_until
 from students.accounts import accounts_settle
-from students.bulk import FieldChange, as_json, students_lock
+from students.bulk import as_json, students_lock
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged
 from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentState, TransferRun
@@ -119,9 +119,9 @@ def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None,
         _row_change(note, row, state=ClassState.ENDED, ends_on=row.ends_on or on)
         note.disabled = accounts_settle([student.account_id for student in students], fate)
         students = [student for student in students if not student.has_left]
-        changes, events = state_changes(students, StudentState.GRADUATED, on, "")
+        diffs, events = state_changes(students, StudentState.GRADUATED, on, "")
         who: dict[str, Any] = {"user_pk": user_pk, "now": now}
-        return change_record(f"结业 {name}", students, changes, **who, note=note, events=events)
+        return change_record(f"结业 {name}", students, diffs, **who, note=note, events=events)
 
 
 # --- Parts ---
@@ -178,5 +178,5 @@ def _move(
     ArchivedStudent.objects.filter(pk__in=note.archived).update(class_name=after)
     if is_whole:
         transaction.on_commit(lambda: read_only_move(before, after))
-    changes = [[FieldChange("class_name", before, after)] for _ in students]
-    return change_record(title, students, changes, user_pk=user_pk, now=now, note=note)
+    diffs = [{"class_name": (before, after)} for _ in students]
+    return change_record(title, students, diffs, user_pk=user_pk, now=now, note=note)

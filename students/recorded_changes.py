@@ -11,7 +11,7 @@ from core.audit import StaffAction, action_record
 from core.ids import mark_of
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import accounts_settle
-from students.bulk import STORED, FieldChange, changes_between, changes_dump, students_change, students_lock
+from students.bulk import STORED, Diff, diff_between, diff_dump, students_change, students_lock
 from students.columns import label_of
 from students.errors import SelectionChanged, StudentUnchanged
 from students.events import event_of, events_add
@@ -31,12 +31,11 @@ from students.models import (
 from students.run_facts import UndoNote
 from students.runs import run_begin
 
-Changes = Sequence[Sequence[FieldChange]]
 MAX_EDITED = 2_000
 
 
 def change_record(
-    title: str, students: Sequence[Student], changes: Changes, *, user_pk: int | None, now: datetime,
+    title: str, students: Sequence[Student], diffs: Sequence[Diff], *, user_pk: int | None, now: datetime,
     note: UndoNote | None = None, events: Iterable[StudentEvent] = (),
 ) -> TransferRun:  # fmt: skip
     """Write the changes of locked students, and keep them in a run.
@@ -46,14 +45,14 @@ def change_record(
     """
     rows = [
         TransferRow(
-            number=number, student_pk=student.pk, diff=changes_dump(of_one),
-            kind=RowKind.CHANGED if of_one else RowKind.UNCHANGED,
+            number=number, student_pk=student.pk, diff=diff_dump(diff),
+            kind=RowKind.CHANGED if diff else RowKind.UNCHANGED,
             cells={"sId": student.sid, "name": student.name, "class": student.class_name},
         )
-        for number, (student, of_one) in enumerate(zip(students, changes, strict=True), 1)
+        for number, (student, diff) in enumerate(zip(students, diffs, strict=True), 1)
     ]  # fmt: skip
-    targets = [student for student, of_one in zip(students, changes, strict=True) if of_one]
-    moves = students_change(targets, [of_one for of_one in changes if of_one], actor_pk=user_pk, now=now)
+    targets = [student for student, diff in zip(students, diffs, strict=True) if diff]
+    moves = students_change(targets, [*filter(None, diffs)], actor_pk=user_pk, now=now)
     if note and note.step in {"rename", "merge"}:  # who listens hears of it once the students are in the class
         note.notes = tell_renamed(before=note.before, after=note.after)
     run = run_begin(
@@ -90,29 +89,29 @@ def students_edit(
         students = list(students_lock(pks, scope).values())
         if edit_mark(students) != mark:
             raise SelectionChanged("名单或其中学员的资料在你确认之前变了，没有修改任何学员。请核对后再次确认")
-        changes = [changes_between(student, values) for student in students]
-        if not any(changes):
+        diffs = [diff_between(student, values) for student in students]
+        if not any(diffs):
             raise StudentUnchanged
         if "class_name" in values:
             scope.require_class(values["class_name"])
         title = "，".join(f"{label_of(name)} → {value}" for name, value in values.items())
-        return change_record(title, students, changes, user_pk=user_pk, now=now)
+        return change_record(title, students, diffs, user_pk=user_pk, now=now)
 
 
 def state_changes(
     students: Sequence[Student], state: StudentState, on: date, reason: str
-) -> tuple[list[list[FieldChange]], list[StudentEvent]]:
+) -> tuple[list[Diff], list[StudentEvent]]:
     """Return what changes when students get another state, and the events of it. Nothing is saved."""
     kind = EventKind.RETURNED if state == StudentState.STUDYING else EventKind(state)
     values: dict[str, Any] = {"state": state.value, "state_on": on, "state_reason": reason[:200]}
-    changes, events = [], []
+    diffs, events = [], []
     for student in students:
         new = values | ({"left_on": on} if state == StudentState.GRADUATED and not student.left_on else {})
-        pairs = [(name, getattr(student, name), value) for name, value in new.items()]
-        changes.append([FieldChange(*pair) for pair in pairs if pair[1] != pair[2]])
+        pairs = {name: (getattr(student, name), value) for name, value in new.items()}
+        diffs.append({name: pair for name, pair in pairs.items() if pair[0] != pair[1]})
         left = {"had_left": student.has_left, "has_left": state in LEFT_STATES}
         events.append(event_of(student, kind, on, **left, detail=reason))
-    return changes, events
+    return diffs, events
 
 
 def students_state_set(
@@ -137,6 +136,6 @@ def students_state_set(
         note = UndoNote("state")
         if kind in LEFT_STATES:
             note.disabled = accounts_settle([student.account_id for student in students], fate)
-        changes, events = state_changes(students, kind, on, reason)
+        diffs, events = state_changes(students, kind, on, reason)
         who: dict[str, Any] = {"user_pk": user_pk, "now": now}
-        return change_record(f"{kind.label}：{names}", students, changes, **who, note=note, events=events)
+        return change_record(f"{kind.label}：{names}", students, diffs, **who, note=note, events=events)

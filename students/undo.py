@@ -12,8 +12,8 @@ from accounts.services.users import users_enable
 from permissions.gate import read_only_move
 from permissions.scope import NOTHING
 from runs.errors import RunNotAllowed
-from students.bulk import changes_load, students_change, students_delete, students_lock
-from students.columns import PHOTO, PICTURE
+from students.bulk import diff_load, students_change, students_delete, students_lock
+from students.columns import PHOTO, PICTURE, label_of
 from students.errors import NOT_ALLOWED, NotArchived, NumberTaken
 from students.listener import tell_rename_undone
 from students.models import (
@@ -57,7 +57,7 @@ def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> 
             additions.append(student)
         else:
             edits.append(student)
-            reversals.append([change.reversed() for change in changes_load(row.diff)])
+            reversals.append({name: (after, before) for name, (before, after) in diff_load(row.diff).items()})
         if not row.errors:
             row.kind = RowKind.UNDONE
             pictured += [student] if student and PICTURE in row.diff else []
@@ -89,8 +89,7 @@ def _bring_back(run: TransferRun, row: TransferRow, archived: set[Any], now: dat
 
 def _changed_since(row: TransferRow, student: Student, *, is_new: bool) -> list[str]:
     """Name the fields that were changed since the run wrote them."""
-    changes = changes_load(row.diff)
-    labels = [change.label for change in changes if getattr(student, change.field) != change.after]
+    labels = [label_of(name) for name, (_, after) in diff_load(row.diff).items() if getattr(student, name) != after]
     return [*labels, PHOTO] if is_new and student.headimgurl and PICTURE not in row.diff else labels
 
 

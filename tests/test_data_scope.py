@@ -379,7 +379,7 @@ def test_a_class_that_another_teacher_gets_is_out_of_sight_with_its_import_and_i
 
     assert (run.state, run.message) == ("failed", refusal_of("张班")["msg"])
     assert not Student.objects.filter(name="赵").exists()
-    assert [browser.get(page).status_code for page in pages] == [404, 409]
+    assert [browser.get(page).status_code for page in pages] == [404, 404]
     assert wang.get("/students/getstulist").json()["total"] == 1
 
 

@@ -28,7 +28,7 @@ from shop.order_states import Event, OrderAction, State
 from shop.services.order_move import order_note
 from shop.services.order_step import order_step
 from shop.tests.factories import by_hand
-from students.bulk import FieldChange, students_change
+from students.bulk import students_change
 from students.models import Student
 from students.tests.factories import student as new_student
 from tests.kit import posted_of, save_page
@@ -67,7 +67,7 @@ def test_names_the_caller_of_the_api_and_is_searched_by_object_key_person_or_req
 
 def test_one_action_on_many_is_one_entry_with_the_others_behind_it(office, root):
     students = [make_student(name=f"李{n}", class_name="H51901") for n in range(3)]
-    changes = [[FieldChange("city", "南京", "成都")] for _ in students]
+    changes = [{"city": ("南京", "成都")} for _ in students]
     tracing.begin("abcdefgh12345")  # as a task does
 
     students_change(students, changes, actor_pk=root.user.pk, now=timezone.now())

@@ -136,7 +136,7 @@ class TransferRow(models.Model):
     # ``double_of``: that of the student whom a line above means as well; ``bad``: the columns of ``errors``.
     # Of a ZIP: ``shown`` (the name) and ``students``. Of both: ``file``, which part of the file is the picture.
     cells = models.JSONField("单元格", default=dict)
-    diff = models.JSONField("变化", default=dict)  # students.bulk.FieldChange, as JSON
+    diff = models.JSONField("变化", default=dict)  # students.bulk.Diff, as JSON
     errors = models.JSONField("错误", default=list)  # [cell, reason]
     student_pk = models.BigIntegerField("学员", null=True)
 

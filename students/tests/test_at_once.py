@@ -74,7 +74,7 @@ def deletes(row):
     ("work", "step", "kept"),
     [
         (imports, "students.transfer.import_apply.students_change", ("新", "新")),
-        (edits, "students.recorded_changes.changes_between", ("新", "新")),
+        (edits, "students.recorded_changes.diff_between", ("新", "新")),
         (archives, "students.services._archive_note", ("旧", "旧")),
         (deletes, "students.transfer.deletion.students_delete", None),
     ],

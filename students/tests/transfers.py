@@ -4,7 +4,6 @@ import csv
 import io
 import zipfile
 from typing import Any
-from urllib.parse import urlencode
 
 from django.utils import timezone
 from openpyxl import Workbook
@@ -13,7 +12,7 @@ from core.sheets.write import sheet_write
 from students.models import RowKind, Student, TransferRun
 from students.runs import run_confirm, run_start, run_undo
 from students.tasks import transfer_work
-from students.transfer.import_page import fields_of
+from students.transfer.import_page import fields_of, shown_sent
 
 LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
@@ -73,7 +72,7 @@ def form_of(run: TransferRun, ticks: dict[int, bool] | None = None, **fields: An
     """What a page with all rows of an import sends, after these rows are ticked and these fields filled in."""
     shown = fields_of(run, run.rows.all(), ())
     ticked = {f"take-{number}": "1" if is_taken else "" for number, is_taken in (ticks or {}).items()}
-    return {"shown": urlencode(shown)} | ticked | fields
+    return {"shown": shown_sent(shown)} | ticked | fields
 
 
 def decide(

@@ -25,7 +25,7 @@ from permissions.scope import scope_of
 from runs.errors import RunNotReady
 from runs.pages import RunAdmin, run_url
 from runs.work import KEEP_FOR, run_held, run_move, run_restart
-from students.bulk import changes_load
+from students.bulk import diff_shown
 from students.columns import COLUMNS
 from students.errors import ImportUndecided
 from students.models import RunKind, RunState, TransferRow, TransferRun
@@ -246,4 +246,4 @@ class TransferRunAdmin(RunAdmin):
         context |= {"kind": kind, "page": page, "tabs": tabs}
         if run.kind == RunKind.IMPORT:
             return context | import_facts(run, request, page)
-        return context | {"rows": [(row, changes_load(row.diff) if row.kind in WRITTEN else []) for row in page]}
+        return context | {"rows": [(row, diff_shown(row.diff).values() if row.kind in WRITTEN else ()) for row in page]}

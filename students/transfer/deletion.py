@@ -14,9 +14,8 @@ from core.sheets.read import MAX_ROWS
 from runs.work import run_send
 from students.bulk import (
     STORED,
-    FieldChange,
-    changes_dump,
-    changes_load,
+    diff_dump,
+    diff_load,
     students_create,
     students_delete,
     students_lock,
@@ -86,7 +85,7 @@ def rows_delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> Non
             row.kind, row.errors = RowKind.SKIPPED, [["学员", "您现在没有删除的权限"]]
             continue
         row.kind = RowKind.DELETED if student else RowKind.GONE
-        row.diff = changes_dump([FieldChange(name, getattr(student, name), None) for name in STORED if student])
+        row.diff = diff_dump({name: (getattr(student, name), None) for name in STORED if student})
     rows_save(rows, "kind", "diff", "errors")
     deletions = [row for row in rows if row.kind == RowKind.DELETED]
     images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deletions])
@@ -121,4 +120,4 @@ def rows_restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> No
 
 
 def _student(row: TransferRow) -> Student:
-    return Student(pk=row.student_pk, **{change.field: change.before for change in changes_load(row.diff)})
+    return Student(pk=row.student_pk, **{name: before for name, (before, _) in diff_load(row.diff).items()})

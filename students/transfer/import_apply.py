@@ -11,7 +11,7 @@ from core import times
 from permissions.scope import Scope
 from runs.progress import with_progress
 from students.accounts import Fate, accounts_settle
-from students.bulk import changes_dump, changes_load, students_change, students_create, students_lock
+from students.bulk import diff_dump, diff_load, students_change, students_create, students_lock
 from students.classes import classes_overfull
 from students.errors import NOT_ALLOWED, ImportUndecided, RunStale
 from students.events import events_add
@@ -122,17 +122,17 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope,
     for row in rows:
         _refuse_stale(run, row, students.get(row.student_pk or 0), scope)
     for batch in batches(with_progress(rows, run, total=total)):
-        of_batch, changes = [students[row.student_pk or 0] for row in batch], [changes_load(row.diff) for row in batch]
-        for class_name in {change.after for of_row in changes for change in of_row if change.field == "class_name"}:
+        of_batch, diffs = [students[row.student_pk or 0] for row in batch], [diff_load(row.diff) for row in batch]
+        for class_name in {diff["class_name"][1] for diff in diffs if "class_name" in diff}:
             scope.require_class(class_name)  # another teacher may have the class since the preview
-        events_add(students_change(of_batch, changes, actor_pk=run.confirmed_by_id, now=now), run.pk)
+        events_add(students_change(of_batch, diffs, actor_pk=run.confirmed_by_id, now=now), run.pk)
 
 
 def _refuse_stale(run: TransferRun, row: TransferRow, student: Student | None, scope: Scope) -> None:
     what = "被删除了" if student is None else ""
     if student and not scope.may_change(student):
         what = f"改动不了：{NOT_ALLOWED}"
-    elif student and any(getattr(student, one.field) not in (one.before, one.after) for one in changes_load(row.diff)):
+    elif student and any(getattr(student, name) not in pair for name, pair in diff_load(row.diff).items()):
         what = "被别人修改了"
     if what:
         raise _stale(run, row, what)
@@ -151,7 +151,7 @@ def _add(
             Student(
                 created_at=now,
                 created_by_id=run.confirmed_by_id,
-                **{change.field: change.after for change in changes_load(row.diff)},
+                **{name: after for name, (_, after) in diff_load(row.diff).items()},
             )
             for row in batch
         ]
@@ -177,11 +177,11 @@ def _leave(run: TransferRun, choices: Choices, rows: list[TransferRow], scope: S
         students_archive(pks=[*students], actor_pk=actor_pk, now=now)
     else:
         today, reason = times.local(now).date(), f"不在名单里：{run.file_name}"
-        changes, events = state_changes(leavers, StudentState.WITHDRAWN, today, reason)
-        diffs = dict(zip(students, map(changes_dump, changes), strict=True))
+        of_all, events = state_changes(leavers, StudentState.WITHDRAWN, today, reason)
+        diffs = dict(zip(students, map(diff_dump, of_all), strict=True))
         for row in rows:
             row.diff = diffs.get(row.student_pk or 0, {})
-        students_change(leavers, changes, actor_pk=actor_pk, now=now)
+        students_change(leavers, of_all, actor_pk=actor_pk, now=now)
         events_add(events, run.pk)
     fate = Fate.DISABLE if choices.disables else Fate.KEEP
     run.options |= UndoNote(disabled=accounts_settle([student.account_id for student in leavers], fate)).dump()

@@ -19,7 +19,7 @@ from core.sheets.read import Book, SheetRefused, book_read
 from permissions.scope import Scope
 from runs.progress import with_progress
 from students.api.params import AddParams, text
-from students.bulk import FieldChange, changes_between, changes_dump
+from students.bulk import Diff, diff_between, diff_dump
 from students.columns import BY_WIRE, COLUMNS, label_of
 from students.errors import StudentUnknown
 from students.models import LEFT_STATES, Gender, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
@@ -185,11 +185,12 @@ def _rows_check(
                 else:
                     reasons |= dict.fromkeys(REQUIRED - line.cells.keys(), "不能为空（新增学员时必填）")
             # What this person may not read is filled in where it is empty: "不变" would say that a guess is right.
-            changes = [one for one in changes_between(student, values) if not (one.before and one.field in unseen)]
-            if student and changes and not scope.may_change(student):
+            pairs = diff_between(student, values).items()
+            diff = {name: pair for name, pair in pairs if not (pair[0] and name in unseen)}
+            if student and diff and not scope.may_change(student):
                 reasons = {"sId": NOT_OWN}
-            moves = [change.after for change in changes if change.field == "class_name"]
-            if not reasons and moves and (refusal := scope.class_refusal(*moves)):
+            _, class_name = diff.get("class_name", ("", ""))
+            if not reasons and class_name and (refusal := scope.class_refusal(class_name)):
                 reasons = {"class": refusal.msg}
             row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
             if reasons:
@@ -197,9 +198,9 @@ def _rows_check(
             elif line.question:
                 row.kind, reasons = RowKind.CHOICE, {"name": line.question}
             else:
-                is_changed = changes or file
+                is_changed = diff or file
                 row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
-                row.diff, reasons = changes_dump(changes), _warning(line, student, changes)
+                row.diff, reasons = diff_dump(diff), _warning(line, student, diff)
             bad = [wire for wire in BY_WIRE if wire in reasons]
             row.errors = [[line.heading.cell_name(wire, line.number), reasons[wire]] for wire in bad]
             row.cells = _cells(line, student, file, bad)
@@ -229,12 +230,12 @@ def _cells(line: Line, student: Student | None, file: str, bad: list[str]) -> di
     return cells | ({"file": file} if file else {}) | {"bad": bad}
 
 
-def _warning(line: Line, student: Student | None, changes: Sequence[FieldChange]) -> dict[str, str]:
+def _warning(line: Line, student: Student | None, diff: Diff) -> dict[str, str]:
     if student is None:
         return {"name": "同班已有同名学员"} if line.match.has_namesake else {}
     doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")  # the two have one name at both places
-    differs = any(change.field == doubtful and change.before for change in changes)
-    return {doubtful: f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对"} if differs else {}
+    before, _ = diff.get(doubtful, ("", ""))
+    return {doubtful: f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对"} if before else {}
 
 
 def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[TransferRow]:

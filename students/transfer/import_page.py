@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from core.admin.phones import phones_masked
 from core.ids import mark_of, pks_of, storable
 from permissions.scope import scope_of
-from students.bulk import changes_load
+from students.bulk import diff_shown
 from students.columns import BY_WIRE, COLUMNS, Column, hidden_fields, value_shown
 from students.models import RowKind, RunState, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, NEW, Choices, Findings, Leavers
@@ -89,7 +89,7 @@ def import_facts(run: TransferRun, request: HttpRequest, rows: Iterable[Transfer
     scope, may_archive = scope_of(request.user), request.user.has_perm("students.delete_student")
     names = values_known(scope) if findings.new else {}
     return facts | {
-        "shown": urlencode(fields),
+        "shown": shown_sent(fields),
         "writes": TransferRow.objects.filter(run=run, kind__in=WRITTEN).exclude(number__in=choices.skips).count(),
         "unresolved": unresolved(run),
         "overfull": overfull(run, scope),
@@ -106,7 +106,7 @@ def _line(
     row: TransferRow, columns: list[Column], hidden: set[str], fields: dict[str, str], choices: Choices,
     findings: Findings,
 ) -> dict[str, Any]:  # fmt: skip
-    before = {change.field: change.shown[0] for change in changes_load(row.diff) if change.before is not None}
+    before = {name: was for name, (_, was, _) in diff_shown(row.diff).items() if was is not None}
     cells = []
     for column in columns:
         name, text = f"cell-{row.number}-{column.wire}", row.cells.get(column.wire, "")
@@ -134,8 +134,7 @@ def fields_of(run: TransferRun, rows: Iterable[TransferRow], hidden: Collection[
 
     ``take-<row>`` is the tick of a row, ``cell-<row>-<column>`` a cell, ``answer-<row>`` who a namesake is,
     ``value-<column>`` what a missing column holds, ``use-<field>`` the tick of a column. ``mark`` is a hash of all that
-    has been decided. The page sends along what it showed, so that a colleague's decision since is neither undone nor
-    confirmed unseen.
+    has been decided.
     """
     choices = Choices.load(run.options)
     decisions = json.dumps([run.options.get(name) for name in _MARKED], sort_keys=True)
@@ -171,12 +170,12 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Deci
     shown, findings, choices = _shown(data), Findings.load(run.options), Choices.load(deepcopy(run.options))
     numbers = pks_of(name.removeprefix("take-") for name in shown if name.startswith("take-"))
     now = fields_of(run, TransferRow.objects.filter(run=run, number__in=numbers), hidden)
-    is_stale, lost = shown.get("mark") != now["mark"], []
+    is_stale, lost = shown.get("mark") != _digest(now["mark"]), []
     skips, off = {*choices.skips}, {*choices.off}
     for name, value in _changed(shown, data).items():
         if name not in now or value == now[name]:
             continue
-        if shown[name] != now[name]:
+        if shown[name] != _digest(now[name]):
             lost.append(_in_words(findings, name, value))
             continue
         kind, key, wire = (*name.split("-"), "", "")[:3]
@@ -205,17 +204,29 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Deci
     return Decision(choices, is_stale, lost)
 
 
+def shown_sent(fields: dict[str, str]) -> str:
+    """Make what a page sends along of the fields that it showed.
+
+    By it a person's change is told from a colleague's since, which is neither undone nor confirmed unseen. Digests,
+    because the texts of forty rows would double a form that is large already.
+    """
+    return urlencode({name: _digest(value) for name, value in fields.items()})
+
+
 def _shown(data: Any) -> dict[str, str]:
-    """Read what the page showed in its fields."""
-    return dict(parse_qsl(data.get("shown", ""), keep_blank_values=True))
+    return dict(parse_qsl(data.get("shown", "")))
+
+
+def _digest(value: str) -> str:
+    return mark_of([value])[:10]
 
 
 def _changed(shown: dict[str, str], data: Any) -> dict[str, str]:
     """Return the fields that the person has changed, with what they hold now."""
-    boxes = {*data.getlist("box")}  # of which a browser sends those alone that are ticked
-    posted = {name: data.get(name, "" if name in boxes else was) for name, was in shown.items()}
-    values = {name: storable(value, MAX_CELL) for name, value in posted.items()}
-    return {name: value for name, value in values.items() if value != shown[name]}
+    ticks = dict.fromkeys(data.getlist("box"), "")  # of which a browser sends those alone that are set
+    posted = {name: data.get(name, ticks.get(name)) for name in shown}
+    values = {name: storable(value, MAX_CELL) for name, value in posted.items() if value is not None}
+    return {name: value for name, value in values.items() if _digest(value) != shown[name]}
 
 
 def cells_typed(run: TransferRun, data: Any) -> list[str]:

@@ -22,7 +22,7 @@ from core.errors import DomainError
 from core.ids import storable
 from core.sheets.read import SheetRefused
 from runs.progress import progress_end, with_progress
-from students.bulk import FieldChange, students_note
+from students.bulk import students_note
 from students.columns import PHOTO, PICTURE
 from students.errors import StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
@@ -256,11 +256,11 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: dat
                 }
             if not _end(row, **result):  # a second worker was faster
                 return False
-            change = FieldChange(PICTURE, student.headimgurl, picture.url_path)
+            diff = {PICTURE: (student.headimgurl, picture.url_path)}
             with disable_auditlog():  # it would write an entry of its own for each of them
                 student_edit(sid=student.sid, changes={PICTURE: picture.url_path}, now=now)
             who, action = run.confirmed_by_id, LogEntry.Action.UPDATE
-            students_note(action, [student], [[change]], who, now, is_part=is_part)
+            students_note(action, [student], [diff], who, now, is_part=is_part)
             return True
     except OF_ONE_PICTURE as refusal:
         _end(row, errors=[["" if is_zip else PHOTO, refusal.msg]], **({"kind": RowKind.ERROR} if is_zip else {}))
