@@ -110,7 +110,7 @@ def test_lists_sheets_figures_and_files_are_of_the_campus(office, school):
     for page, column in ((LIST, "班级"), (SESSIONS, "班级")):
         file = text_of(office.get(f"{page}export/", query | {"format": "csv"})).lstrip("\ufeff")
         assert sorted(row[column] for row in csv.DictReader(io.StringIO(file))) == ["H1", "H2"]
-    assert str(list(LogEntry.objects.values_list("changes", flat=True))).count("校区：南校区") == 2
+    assert str(list(LogEntry.objects.values_list("changes", flat=True))).count("campus=南校区") == 2
     paper = text_of(office.get(f"{LIST}print/", query))
     assert "H1的人" in paper and "H3的人" not in paper
 
