@@ -35,7 +35,6 @@ class Orders(Table):
     """The orders, each with its lines."""
 
     collection, model = "order_masters", Order
-    batch = 500
 
     def __init__(self, dump: Dump) -> None:
         super().__init__(dump)
@@ -82,11 +81,11 @@ def _product_pks(lines: list[OrderLine], now: datetime) -> dict[str, int]:
     by_code = {line.product_code: line for line in lines}
     products = Product.objects.filter(product_id__in=by_code)
     gone = by_code.keys() - set(products.values_list("product_id", flat=True))
-    category_pks_by_id = category_pks({GONE_CATEGORY} if gone else set(), now)
+    pks = category_pks({GONE_CATEGORY} if gone else set(), now)
     Product.objects.bulk_create(
         Product(
             product_id=code,
-            category_id=category_pks_by_id[GONE_CATEGORY],
+            category_id=pks[GONE_CATEGORY],
             name=by_code[code].title,
             price=by_code[code].price,
             image_url=by_code[code].image_url,

@@ -33,6 +33,7 @@ log = structlog.get_logger("moving")
 # In the order of their import: each one after those that it refers to.
 TABLES = (Roles, Users, Logins, Weather, Students, Categories, Products, Carts, Orders, OrderDetails)
 COLLECTIONS = [table.collection for table in TABLES]
+BATCH = 500  # documents in a transaction
 # A check of ten years of data takes some minutes; it keeps its transaction open meanwhile.
 CHECK_LIMIT = timedelta(hours=2)
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('moving', 0))"
@@ -75,7 +76,7 @@ def dump_import(dump: Dump, report: Report, tell: Callable[[str, int], None]) ->
         raise ImportRefused("还没有角色：请先运行 manage.py prepare")
     for kind in TABLES:
         table, documents, number = kind(dump), dump.documents(kind.collection), 0
-        while batch := list(islice(documents, table.batch)):
+        while batch := list(islice(documents, BATCH)):
             _batch(table, batch, report)
             number += len(batch)
             tell(table.collection, number)

@@ -23,7 +23,6 @@ class Table:
     collection: str
     model: type[Model]
     key: tuple[str, ...] = ()
-    batch = 1000
 
     def __init__(self, dump: Dump) -> None:
         self.dump = dump

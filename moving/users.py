@@ -27,7 +27,6 @@ class Users(Table):
     """``owners`` holds who has a user name, a login phone and the like; ``seen`` those of users of the dump."""
 
     collection, model = "users", User
-    batch = 200
 
     def __init__(self, dump: Dump) -> None:
         super().__init__(dump)
