@@ -17,7 +17,6 @@ from permissions.models import DataScope, Role
 from permissions.scope import EVERYTHING
 from shop.errors import ProductInvalid, StockShortage
 from shop.models import GoodsRun, Product
-from shop.models.catalogue import MAX_STOCK
 from shop.services import goods
 from shop.services.catalogue import product_update
 from shop.services.goods import GoodsRow, goods_apply, goods_prepare
@@ -177,15 +176,6 @@ def test_what_has_changed_since_the_preview_is_left_alone_with_the_rest(office, 
     Product.objects.filter(pk=bike.pk).update(removed_at=NOW)
     assert press(office, "confirm") == ["自行车：已经下架"]
     assert stock_of(gloves) == 3 and GoodsRun.objects.get().state == "ready"
-
-
-def test_what_came_in_does_not_lift_the_stock_over_its_bound(bike):
-    Product.objects.filter(pk=bike.pk).update(stock=MAX_STOCK - 1)  # since the preview
-
-    with pytest.raises(ProductInvalid, match="不能调整"):
-        product_update(product_id=bike.product_id, pieces=2, actor="root", now=NOW)
-
-    assert stock_of(bike) == MAX_STOCK - 1
 
 
 def test_only_who_may_change_products_in_sight_comes_in(office, clerk, person, bike):
