@@ -1,4 +1,4 @@
-"""Issue, check, refresh and revoke tokens. ``accounts.authentication`` knows the revoked ones.
+"""Issue, check, refresh and revoke tokens. simplejwt signs them; ``accounts.authentication`` knows the revoked ones.
 
 A client that asks for it also gets a refresh token. Each one works once and gives the next, and all that come from one
 login are a family: its tokens have the same ``jti``, so that revoking it ends all of them. If a used refresh token
@@ -11,16 +11,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import jwt
 from django.conf import settings
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError
+from rest_framework_simplejwt.settings import api_settings as jwt_settings
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.models import RefreshFamily, RevokedToken, User
 from core import times
 from core.errors import TokenInvalid
-
-ACCESS, REFRESH = "access", "refresh"
-ALGORITHM = "HS256"
-Claims = dict[str, Any]
 
 
 class Tokens(NamedTuple):
@@ -36,7 +35,10 @@ def token_issue(user: User, *, payer: tuple[str, str] | None = None) -> str:
 
     :param payer: the appid and openid with which a payment of this login's client is paid.
     """
-    return _signed(_claims(user, ACCESS, settings.JWT_LIFETIME, **({"payer": payer} if payer else {})))
+    token = _token_with(AccessToken(), user, settings.JWT_LIFETIME)
+    if payer:
+        token["payer"] = payer
+    return str(token)
 
 
 def family_begin(*, user: User, access_s: int | None) -> Tokens:
@@ -45,8 +47,9 @@ def family_begin(*, user: User, access_s: int | None) -> Tokens:
     :param access_s: the lifetime of each token, at most ``JWT_LIFETIME``, which is the default.
     """
     access_s = access_s or int(settings.JWT_LIFETIME.total_seconds())
-    refresh = _claims(user, REFRESH, settings.JWT_REFRESH_LIFETIME, family=uuid4().hex, access_s=access_s)
-    RefreshFamily.objects.create(jti=refresh["family"], **_newest(refresh))
+    refresh = _refresh_token(user, access_s, family=uuid4().hex)
+    expires_at = datetime.fromtimestamp(refresh["exp"], UTC)
+    RefreshFamily.objects.create(jti=refresh["family"], current=refresh["jti"], expires_at=expires_at)
     return _pair(user, refresh)
 
 
@@ -55,15 +58,17 @@ def tokens_refresh(raw: str, *, now: datetime) -> Tokens:
 
     :raises TokenInvalid: it is not ours, has expired, was used before, or its login has ended. The login ends with it.
     """
-    claims = token_claims(raw, REFRESH)
+    claims = token_claims(raw, RefreshToken.token_type)
     if claims is None:
         raise TokenInvalid
     users = User.objects.filter(unid=claims["unid"], epoch=claims["epoch"], is_active=True)
     if (user := users.select_related("role").first()) is not None:
-        family = {name: claims[name] for name in ("family", "access_s")}
-        refresh = _claims(user, REFRESH, settings.JWT_REFRESH_LIFETIME, **family)
+        refresh = _refresh_token(user, claims["access_s"], family=claims["family"])
         # One statement compares and replaces: if a token comes twice at once, the second one changes no row.
-        if RefreshFamily.objects.filter(jti=claims["family"], current=claims["jti"]).update(**_newest(refresh)):
+        is_newest = RefreshFamily.objects.filter(jti=claims["family"], current=claims["jti"]).update(
+            current=refresh["jti"], expires_at=datetime.fromtimestamp(refresh["exp"], UTC)
+        )
+        if is_newest:
             if settings.PRACTICE:  # whoever refreshes uses the account; all tokens end within JWT_LIFETIME
                 User.objects.filter(pk=user.pk).update(last_login=now)
             return _pair(user, refresh)
@@ -72,32 +77,34 @@ def tokens_refresh(raw: str, *, now: datetime) -> Tokens:
     raise TokenInvalid
 
 
-def _newest(refresh: Claims) -> dict[str, Any]:
-    return {"current": refresh["jti"], "expires_at": datetime.fromtimestamp(refresh["exp"], UTC)}
+def _refresh_token(user: User, access_s: int, *, family: str) -> Token:
+    token = _token_with(RefreshToken(), user, settings.JWT_REFRESH_LIFETIME)
+    token["family"], token["access_s"] = family, access_s
+    return token
 
 
-def _pair(user: User, refresh: Claims) -> Tokens:
+def _pair(user: User, refresh: Token) -> Tokens:
     access_s = refresh["access_s"]
-    token = _claims(user, ACCESS, timedelta(seconds=access_s), jti=refresh["family"])
-    return Tokens(_signed(token), _signed(refresh), access_s)
+    token = _token_with(AccessToken(), user, timedelta(seconds=access_s))
+    token["jti"] = refresh["family"]
+    return Tokens(str(token), str(refresh), access_s)
 
 
-def _claims(user: User, kind: str, lifetime: timedelta, **more: Any) -> Claims:
+def _token_with(token: Token, user: User, lifetime: timedelta) -> Token:
     now = times.now()
+    token.set_exp(from_time=now, lifetime=lifetime)
+    token.set_iat(at_time=now)
     if settings.SANDBOX:
         # A switch ends the tokens that exist, and `iat` is in whole seconds: one that is issued right after it must
         # be told from those before.
-        more["iat_ms"] = now.microsecond // 1000
-    claims = {name: getattr(user, name) for name in ("unid", "username", "epoch")}
-    moments = {"iat": int(now.timestamp()), "exp": int((now + lifetime).timestamp())}
-    return {"token_type": kind, "jti": uuid4().hex} | moments | claims | more
+        token["iat_ms"] = now.microsecond // 1000
+    token["unid"] = user.unid
+    token["username"] = user.username
+    token["epoch"] = user.epoch
+    return token
 
 
-def _signed(claims: Claims) -> str:
-    return jwt.encode(claims, settings.SECRET_KEY, ALGORITHM)
-
-
-def token_claims(raw: str, kind: str = ACCESS) -> Claims | None:
+def token_claims(raw: str, kind: str = AccessToken.token_type) -> dict[str, Any] | None:
     """Check signature, algorithm and lifetime, and return the claims; None if the token is not ours or has expired.
 
     :param kind: ``access`` or ``refresh``.
@@ -113,22 +120,25 @@ def token_holder(raw: str) -> str | None:
     return claims["unid"] if claims else None
 
 
-def _signed_claims(raw: str) -> Claims | None:
+def _signed_claims(raw: str) -> dict[str, Any] | None:
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        with suppress(jwt.PyJWTError, ValueError):  # it may be signed with an earlier SECRET_KEY
+        with suppress(TokenBackendError, ValueError):  # it may be signed with an earlier SECRET_KEY
             return _verified(raw, key)
     return None
+
+
+# The library compares with this host's clock, so it must refuse nothing: `token_claims` compares with the database's.
+_ANY_TIME = timedelta(days=36500)
 
 
 # Several parts of a request may ask (the view, the sandbox's switches), so the result is kept. Invalid tokens raise and
 # are not kept: otherwise strangers could push out the tokens of our users.
 @lru_cache(maxsize=4096)
-def _verified(raw: str, key: str) -> Claims:
-    # The library would compare with this host's clock; `token_claims` compares with the database's.
-    return jwt.decode(raw, key, [ALGORITHM], options={"verify_exp": False, "verify_iat": False})
+def _verified(raw: str, key: str) -> dict[str, Any]:
+    return TokenBackend(jwt_settings.ALGORITHM, key, leeway=_ANY_TIME).decode(raw)  # type: ignore[arg-type]
 
 
-def token_revoke(claims: Claims, *, now: datetime) -> None:
+def token_revoke(claims: dict[str, Any], *, now: datetime) -> None:
     """Make one token invalid before it expires, and with it all that were refreshed from the same login."""
     # Another token of the family may expire later than this one.
     expires_at = max(datetime.fromtimestamp(claims["exp"], UTC), now + settings.JWT_LIFETIME)

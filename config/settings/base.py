@@ -301,6 +301,12 @@ PASSWORD_POLICY = [
 ]
 # Trainees practise with 123456, and the API document's example uses 555: with demo data any password is allowed.
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "accounts.passwords.DemoPasswordsStay"}] if DEMO_DATA else PASSWORD_POLICY
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "ACCESS_TOKEN_LIFETIME": JWT_LIFETIME,
+    "USER_ID_FIELD": "unid",
+    "USER_ID_CLAIM": "unid",
+}
 
 # --- The API -------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

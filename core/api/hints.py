@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Any
 
 import jwt
-from django.conf import settings
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.serializers import FileField
+from rest_framework_simplejwt.settings import api_settings
 
 from core.api.access import Access
 from core.api.params import Picture, present
@@ -136,12 +136,14 @@ def _of_dead_token(case: Case) -> str:
     if raw[:1] in {'"', "'"}:
         return "token 两端多了引号:存的时候用了 JSON.stringify,取的时候要 JSON.parse"
     try:
-        claims = jwt.decode(raw, settings.SECRET_KEY, ["HS256"], options={"verify_exp": False})
+        claims = jwt.decode(
+            raw, api_settings.SIGNING_KEY, algorithms=[api_settings.ALGORITHM], options={"verify_exp": False}
+        )
     except jwt.InvalidTokenError:
         return "这不是本服务器登入返回的 token:被截断、改动过,或是另一台服务器的"
     if claims.get("exp", 0) < time.time():
         return "token 已经过期:清除本地的 token,重新登入"
-    if claims.get("token_type") == "refresh":
+    if claims.get(api_settings.TOKEN_TYPE_CLAIM) == "refresh":
         return "这是 refresh:请求头里放的是 token"
     return "token 已经注销(退出、改密码或停用):重新登入"
 

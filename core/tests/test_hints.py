@@ -1,12 +1,11 @@
 """``hint``: what a beginner has probably done wrong, in development only."""
 
 import json
-import time
+from datetime import timedelta
 
-import jwt
 import pytest
-from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework_simplejwt.tokens import AccessToken
 
 from tests.kit import encoded, posted
 
@@ -27,8 +26,9 @@ def hint(settings):
 
 
 def outdated(token):
-    claims = jwt.decode(token, options={"verify_signature": False}) | {"exp": time.time() - 86_400}
-    return jwt.encode(claims, django_settings.SECRET_KEY)
+    old = AccessToken(token)
+    old.set_exp(lifetime=-timedelta(days=1))
+    return str(old)
 
 
 def test_is_given_for_what_is_wrong_with_a_body(api, hint):
