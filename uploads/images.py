@@ -6,12 +6,20 @@ This module uses Pillow and not Django, because it runs in the decoder's process
 
 import re
 import warnings
+from dataclasses import dataclass, replace
 from io import BytesIO
 from math import sqrt
 from typing import Any, BinaryIO
 
-# Some are loaded for what they register.
-from PIL import Image, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+from PIL import (  # noqa: F401  (some are loaded for what they register)
+    Image,
+    ImageOps,
+    ImageSequence,
+    MpoImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from core.errors import DomainError
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
@@ -19,6 +27,9 @@ from uploads.formats import LIGHT_PIXELS, MAX_BYTES, MAX_PIXELS, CleanImage
 
 # Of the stored picture: larger than any screen of today.
 MAX_SIDE = 4_096
+# Of all frames together. Of an animation that is larger or has more frames, only the first frame is kept.
+MAX_ANIMATION_PIXELS = 25_000_000
+MAX_FRAMES = 300
 ENCODE_TRIES = 3
 # A progressive JPEG has some 10 scans. Each one goes over the whole picture, even if it holds no bytes: 130,000 of them
 # took 100 s in a file of 1.4 MB, 64 take 0.7 s.
@@ -52,13 +63,14 @@ def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
     """Decode a JPEG, PNG, GIF or WebP, recognised by its content, and encode it again.
 
     EXIF orientation is applied; metadata and colour profiles are dropped. A picture with a side above ``MAX_SIDE`` is
-    scaled down, and further if it still takes more than ``MAX_BYTES``. Of an animation the first frame is kept.
+    scaled down, and further if it still takes more than ``MAX_BYTES``. Animations (GIF, WebP) are kept up to
+    ``MAX_FRAMES`` and ``MAX_ANIMATION_PIXELS``.
 
     :param may_be_heavy: False if ``looks_heavy`` returned False; a picture that is heavy all the same is refused.
     :raises ImageRefused: no picture, broken, above ``MAX_PIXELS``, or it takes more memory than the process has.
     """
     try:
-        return _encoded(*_decoded(file, may_be_heavy))
+        return _encoded(_decoded(file, may_be_heavy))
     except DomainError:
         raise
     except Image.DecompressionBombError:
@@ -71,8 +83,16 @@ def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
         raise ImageBroken from error
 
 
-def _decoded(file: BinaryIO, may_be_heavy: bool) -> tuple[str, Image.Image]:
-    """Return the format and the pixels; the decoder's buffers are free before the encoder needs memory."""
+@dataclass(frozen=True)
+class _Picture:
+    """The decoded pixels. Keeping only them frees the decoder's buffers before the encoder needs memory."""
+
+    source_format: str
+    frames: list[Image.Image]
+    options: dict[str, Any]
+
+
+def _decoded(file: BinaryIO, may_be_heavy: bool) -> _Picture:
     file.seek(0)
     source: Any = Image.open(file, formats=_READABLE)  # reads the header only
     if source.width * source.height > MAX_PIXELS:
@@ -81,10 +101,14 @@ def _decoded(file: BinaryIO, may_be_heavy: bool) -> tuple[str, Image.Image]:
         raise ImageTooComplex
     if source.format in {"JPEG", "MPO"} and _has_too_many_scans(file):
         raise ImageTooComplex
+    frames = _frames(source)
+    if len(frames) > 1:
+        return _Picture(source.format, [frame for frame, _ in frames], _animation(source, [ms for _, ms in frames]))
+    source.seek(0)
     # Lets the JPEG decoder scale down while it decodes, which saves time and memory.
     source.draft(None, _scaled_size(source.size, MAX_SIDE))
     image = _fit(_in_mode_for(source, _SAVED_AS[source.format][0]), MAX_SIDE)
-    return source.format, _without_metadata(_upright(image))
+    return _Picture(source.format, [_without_metadata(_upright(image))], {})
 
 
 def _has_too_many_scans(file: BinaryIO) -> bool:
@@ -95,16 +119,43 @@ def _has_too_many_scans(file: BinaryIO) -> bool:
     return len(scans) > MAX_SCANS
 
 
-def _encoded(source_format: str, image: Image.Image) -> CleanImage:
-    kind, extension, options = _SAVED_AS[source_format]
+def _encoded(picture: _Picture) -> CleanImage:
+    kind, extension, options = _SAVED_AS[picture.source_format]
     for _ in range(ENCODE_TRIES):
         out = BytesIO()
-        image.save(out, kind, **options)
+        first, *others = picture.frames
+        more = {"save_all": True, "append_images": others} if others else {}
+        first.save(out, kind, **options, **picture.options, **more)
         size = out.tell()
         if size <= MAX_BYTES:
-            return CleanImage(out.getvalue(), extension, image.width, image.height)
-        image = _fit(image, int(max(image.size) * 0.9 * sqrt(MAX_BYTES / size)))
+            return CleanImage(out.getvalue(), extension, first.width, first.height)
+        side = int(max(first.size) * 0.9 * sqrt(MAX_BYTES / size))
+        picture = replace(picture, frames=[_fit(frame, side) for frame in picture.frames])
     raise ImageTooLarge
+
+
+def _frames(source: Any) -> list[tuple[Image.Image, int]]:
+    """Return every frame with its duration in ms; an empty list if it is no animation or has too many frames."""
+    if source.format not in {"GIF", "WEBP"} or not source.is_animated:
+        return []
+    frames: list[tuple[Image.Image, int]] = []
+    pixels = 0
+    for frame in ImageSequence.Iterator(source):
+        pixels += frame.width * frame.height
+        if len(frames) == MAX_FRAMES or pixels > MAX_ANIMATION_PIXELS:
+            return []
+        image = _without_metadata(_fit(frame.convert("RGBA"), MAX_SIDE))
+        frames.append((image, min(max(int(frame.info.get("duration", 0)), 0), 60_000)))
+    return frames
+
+
+def _animation(source: Any, durations: list[int]) -> dict[str, Any]:
+    options: dict[str, Any] = {"duration": durations}
+    if "loop" in source.info:
+        options["loop"] = min(max(int(source.info["loop"]), 0), 65_535)
+    if source.format == "GIF":
+        options["disposal"] = 2  # frames are whole pictures: the last one must not show through transparent pixels
+    return options
 
 
 def _in_mode_for(image: Image.Image, kind: str) -> Image.Image:
