@@ -28,7 +28,7 @@ from core.admin.password import require_password
 from core.admin.tables import table
 from core.audit import Actor
 from core.errors import DomainError
-from core.ids import pks_of, storable
+from core.ids import pks_of
 
 PRESS = "press"  # form field of a button inside a list; its value is "name:pk,pk", or "name:" for the chosen rows
 MAX_CHOSEN = 500
@@ -50,17 +50,25 @@ class ButtonForm(forms.Form):
 
     in_table: Iterable[str] = ()  # fields that ``table`` shows
 
-    def __init__(self, data: Any, *, rows: list[Any], request: HttpRequest) -> None:
+    def __init__(self, data: Any, *, button: "Button", rows: list[Any], request: HttpRequest) -> None:
         super().__init__(data)
         self.rows, self.request = rows, request
         self.build()
+        if button.reason:
+            self.fields["reason"] = forms.CharField(
+                label="说明或理由",
+                help_text=button.reason,
+                max_length=MAX_REASON,
+                required=button.needs_reason,
+                error_messages={"required": "请写明理由"},
+            )
 
     def build(self) -> None:
         """Add the fields that depend on the rows. Called once, when the form is made."""
 
     def values(self, row: Any) -> dict[str, Any]:
-        """Return what was typed for one of the rows. Called once the form is valid."""
-        return self.cleaned_data
+        """Return what was typed for one of the rows; nothing if the button asks nothing."""
+        return getattr(self, "cleaned_data", {})
 
     def cell(self, name: str) -> SafeString:
         """Return a field with its errors, for a table."""
@@ -74,7 +82,7 @@ class ButtonForm(forms.Form):
 
 @dataclass(frozen=True)
 class Press:
-    """A button pressed for one row. ``values`` are those of its form, and ``reason`` where it asks for one."""
+    """A button pressed for one row. ``values`` are those of its form, with ``reason`` where it asks for one."""
 
     row: Any
     user: Any
@@ -109,7 +117,7 @@ class Button:
     question: str = ""
     reason: str = ""
     needs_reason: bool = False
-    form: type[ButtonForm] | None = None
+    form: type[ButtonForm] = ButtonForm
     max_rows: int = MAX_CHOSEN
     look: Look = Look.USUAL
     password: bool = False
@@ -137,8 +145,6 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
 
         :raises DomainError: the service refused; the page shows the error's ``msg``.
         """
-        if button.reason:
-            values = values | {"reason": storable(request.POST.get("reason", ""), MAX_REASON)}
         return button.run(Press(row, request.user, times.now(), values))
 
     def is_moving(self, row: Any) -> bool:
@@ -228,11 +234,11 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         with what was typed.
         """
         is_sure = SURE in request.POST
-        form = button.form(request.POST if is_sure else None, rows=rows, request=request) if button.form else None
-        if button.question and not (is_sure and (form is None or form.is_valid())):
+        form = button.form(request.POST if is_sure else None, button=button, rows=rows, request=request)
+        if button.question and not form.is_valid():
             return self.ask(request, button, rows, form)
         all_done = self.press_and_tell(request, button, rows, form)
-        if all_done or len(rows) > 1 or not is_sure or not (form or button.reason):
+        if all_done or len(rows) > 1 or not is_sure or not form.fields:
             return None
         is_offered = button.name in self._offered_now(request, rows[0].pk)
         return self.ask(request, button, rows, form) if is_offered else None
@@ -241,48 +247,38 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         """Return the text of the confirmation page."""
         return button.question
 
-    def columns_asked(self, rows: list[Any], form: ButtonForm | None) -> Sequence[str]:
+    def columns_asked(self, rows: list[Any], form: ButtonForm) -> Sequence[str]:
         """Return the columns of the table on the confirmation page."""
         return self.asked_columns
 
-    def ask(self, request: HttpRequest, button: Button, rows: list[Any], form: ButtonForm | None) -> HttpResponse:
+    def ask(self, request: HttpRequest, button: Button, rows: list[Any], form: ButtonForm) -> HttpResponse:
         """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows."""
-        own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
-        others = request.POST.keys() - own - (form.fields.keys() if form else set())
+        own = {"csrfmiddlewaretoken", "select_across", SURE, ACTION_CHECKBOX_NAME}
+        others = request.POST.keys() - own - form.fields.keys()
         fields = [(key, value) for key in sorted(others) for value in request.POST.getlist(key)]
-        in_table = form.in_table if form else ()
         columns = self.columns_asked(rows, form)
         titles = [str(label_for_field(column, self.model, self)) for column in columns]
         cells = [[lookup_field(column, row, self)[2] for column in columns] for row in rows]
         context = {
-            "button": button,
             "is_grave": button.look is Look.GRAVE,
             "text": self.question(button, rows),
             "sum": self.sum_of(rows),
-            "rows": form.table(titles, cells) if form else table(titles, cells),
-            "reason": request.POST.get("reason", ""),
-            "max_reason": MAX_REASON,
+            "rows": form.table(titles, cells),
             "form": form,
-            "fields": [field for field in form or () if field.name not in in_table],
+            "fields": [field for field in form if field.name not in form.in_table],
             "posted": [*fields, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }
         return page_shown(self, request, "backoffice/sure.html", button.text, **context)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
         if request.method == "POST" and object_id:
             return self._press_posted(request, object_id)
-        no_save = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
-        response = super().changeform_view(request, object_id, form_url, no_save | (extra_context or {}))
-        row = getattr(response, "context_data", {}).get("original")
-        if row:
-            response.context_data["is_moving"] = self.is_moving(row)
-        return response
+        return super().changeform_view(request, object_id, *args, **options)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
+        context |= dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
+        context["is_moving"] = self.is_moving(context["original"])
+        return super().render_change_form(request, context, *args, **options)
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         # Django's own saving would keep a transaction open while the provider is asked.
@@ -295,12 +291,13 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
                 return page or HttpResponseRedirect(request.path)
         return HttpResponseRedirect(request.path)
 
-    def press_and_tell(self, request: HttpRequest, button: Button, rows: list[Any], form: ButtonForm | None) -> bool:
+    def press_and_tell(self, request: HttpRequest, button: Button, rows: list[Any], form: ButtonForm) -> bool:
         """Press a button for each row, and show one message for all rows with the same outcome.
 
         :return: every row was dealt with, none refused or left for want of time.
         """
         outcomes: dict[tuple[int, str], list[Any]] = defaultdict(list)  # the rows by level and text
+        reason = {"reason": form.cleaned_data["reason"]} if button.reason else {}
         ends_at = time.monotonic() + STOP_AFTER_S
         for at, row in enumerate(rows):
             if at and time.monotonic() > ends_at:
@@ -308,7 +305,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
                 outcomes[messages.WARNING, late] = rows[at:]
                 break
             try:
-                outcome = self.press(request, button, row, form.values(row) if form else {})
+                outcome = self.press(request, button, row, form.values(row) | reason)
             except DomainError as refusal:
                 outcomes[messages.ERROR, refusal.msg].append(row)
                 continue

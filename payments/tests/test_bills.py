@@ -431,7 +431,7 @@ def test_a_difference_shows_its_steps_and_stays_explained_until_the_facts_change
     text = office.post(page, {"step_ask": "1"}, follow=True).content.decode()
     assert "查询微信完成，微信有此记录：err 订单不存在" in text
     form = {"action": "accept", "_selected_action": [stray.pk], "sure": "1"}
-    assert "请写明核对的结果" in office.post(listing, form | {"reason": " "}, follow=True).content.decode()
+    assert "请写明理由" in office.post(listing, form | {"reason": " "}, follow=True).content.decode()
     office.post(listing, form | {"reason": "测试款"}, follow=True)
     stray.refresh_from_db()
     assert (stray.ending, stray.note, stray.ended_by) == ("accepted", "测试款", "root")

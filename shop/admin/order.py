@@ -174,7 +174,7 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         buttons = self.allowed(request)
         return "reject" in buttons and "approve" not in buttons
 
-    def columns_asked(self, rows: list[Order], form: ButtonForm | None) -> Sequence[Any]:
+    def columns_asked(self, rows: list[Order], form: ButtonForm) -> Sequence[Any]:
         names = list(self.asked_columns[:3] if isinstance(form, ParcelForm) else self.asked_columns)
         names += ["why", "return_parcel", "came_back"] if any(row.state in ASKED for row in rows) else []
         return OrderCells(rows).columns([*names, "flag"] if any(row.flagged_at for row in rows) else names)
