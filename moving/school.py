@@ -71,11 +71,11 @@ def _entries(level: Any) -> Any:
 
 def _texts(old: Document, name: str, is_valid: Callable[[str], bool]) -> list[str]:
     value = old.raw(name) or []
-    texts = [one for one in value if isinstance(one, str) and is_valid(one)] if isinstance(value, list) else []
-    texts = list(dict.fromkeys(texts))
-    if texts != value:
+    texts = [one.strip() for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    valid = [text for text in dict.fromkeys(texts) if is_valid(text)]
+    if valid != value:
         old.fix(f"{name} 中有重复的或不认识的，已去掉", value)
-    return texts
+    return valid
 
 
 class Logins(Table):

@@ -31,7 +31,7 @@ def student(**fields):
 
 def role(roleid):
     return {"_id": ObjectId(), "roleid": roleid, "roleName": "班主任", "menuList": [{"name": "学员管理"}],
-            "rows": ["/students/getstulist"], "buttons": ["read"]}  # fmt: skip
+            "rows": [" /students/getstulist"], "buttons": ["read"]}  # fmt: skip
 
 
 def log_in(api, username="cxk", password="555"):
