@@ -65,10 +65,8 @@ def wechat_pay() -> Iterator[Finding]:
 def former_payments() -> Iterator[Finding]:
     """Find payments and refunds that cannot be asked about, because we have no keys of their merchant."""
     for mch_id in merchants_waiting() - {"", *(who.mch_id for who in merchants())}:
-        what, do = (
-            f"有支付或退款在等商户 {mch_id}，但没有它的密钥",
-            "把它的值写进一个文件，填到 WECHAT_PAY_FORMER_MERCHANTS。",
-        )
+        what = f"有支付或退款在等商户 {mch_id}，但没有它的密钥"
+        do = "把它的值写进一个文件，填到 WECHAT_PAY_FORMER_MERCHANTS。"
         yield Finding(f"merchant {mch_id}", False, what, do)
 
 

@@ -174,8 +174,8 @@ class InboundEventAdmin(MoneyAdmin):
     fieldsets = (
         section(
             "通知",
-            *(("received_at", "channel"), ("kind", "out_trade_no"), ("verdict_label", "result")),
-            *("handled_at", ("acknowledged_at", "acknowledged_by")),
+            *(("received_at", "handled_at"), ("channel", "kind"), "out_trade_no", ("verdict_label", "result")),
+            ("acknowledged_at", "acknowledged_by"),
         ),
         section(
             "报文",

@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 
 from core.observe import tracing
 from payments.errors import AlreadyClosed, AlreadyPaid, GatewayError, OrderUnknown, PaymentError
@@ -41,8 +40,8 @@ def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:
     """Claim the question by moving ``last_query_at``: of many pollers at once only one gets True."""
     if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
         return False
-    not_recently = Q(last_query_at__isnull=True) | Q(last_query_at__lte=now - timedelta(seconds=min_interval_s))
-    return bool(Payment.objects.filter(not_recently, pk=payment.pk).update(last_query_at=now))
+    not_lately = Payment.objects.exclude(last_query_at__gt=now - timedelta(seconds=min_interval_s))
+    return bool(not_lately.filter(pk=payment.pk).update(last_query_at=now))
 
 
 def payments_reconcile(*, now: datetime) -> int:

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -227,23 +228,20 @@ def read_transaction(
     number = content.get("out_trade_no", out_trade_no)
     if not is_number(number) or (out_trade_no is not None and number != out_trade_no):
         raise ProviderUntrusted("the answer is about another order")
-    state = content["trade_state"]
-    if state not in PAID_STATES:
-        return PaymentResult(number, state, str(content.get("appid", "")), mch_id, answer=content)
+    result = PaymentResult(number, content["trade_state"], str(content.get("appid", "")), mch_id, answer=content)
+    if result.trade_state not in PAID_STATES:
+        return result
     amount, transaction_id = content.get("amount"), content.get("transaction_id")
     if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id, 32):
         raise ProviderUntrusted("the answer lacks amount or transaction_id")
-    return PaymentResult(
-        out_trade_no=number,
-        trade_state=state,
-        appid=str(content.get("appid", "")),
+    return replace(
+        result,
         mch_id=str(content.get("mchid", "")),
         paid_fen=amount["total"],
         currency=str(amount.get("currency") or "CNY"),
         transaction_id=transaction_id,
         paid_at=read_time(content.get("success_time")),
         trade_type=str(content.get("trade_type", "")),
-        answer=content,
     )
 
 
