@@ -444,11 +444,17 @@ def test_a_difference_shows_its_steps_and_stays_explained_until_the_facts_change
     assert differences_open() == [("stray_money", stray.out_trade_no)] and the_one().bill_fen == 1
 
 
-def test_a_day_is_compared_again(office, stray, sent_tasks, django_capture_on_commit_callbacks):
+@pytest.mark.parametrize(("change", "told"), [
+    ({}, "重新核对已提交，结果稍后在本页显示"), ({"day": DAY - timedelta(days=90)}, "微信只保留三个月内的账单"),
+    ({"mch_id": "1900000001"}, "商户支付参数未配置"),
+])  # fmt: skip
+def test_a_day_is_compared_again(office, stray, sent_tasks, django_capture_on_commit_callbacks, change, told):
+    BillRun.objects.update(**change)
     with django_capture_on_commit_callbacks(execute=True):
         run = f"/admin/payments/billrun/{BillRun.objects.get().pk}/change/"
         page = office.post(run, {"step_again": "1"}, follow=True).content.decode()
 
-    assert "重新核对已提交，结果稍后在本页显示" in page
-    assert sent_tasks == [("payments.reconcile_bill", (DAY.isoformat(),))]
-    assert BillRun.objects.get().state == BillRun.State.RUNNING  # the sweep looks, should the worker never get it
+    assert told in page
+    assert sent_tasks == ([] if change else [("payments.reconcile_bill", (DAY.isoformat(),))])
+    # While it is RUNNING the sweep looks, should the worker never get it.
+    assert BillRun.objects.get().state == (BillRun.State.DONE if change else BillRun.State.RUNNING)
