@@ -108,20 +108,20 @@ def class_split(*, before: str, after: str, pks: Sequence[int], user_pk: int | N
         return _move(title, note, students, [], user_pk, now)
 
 
-def class_end(*, name: str, on: date, fate: str, mark: str, user_pk: int | None, now: datetime) -> TransferRun:
+def class_end(*, before: str, on: date, fate: str, mark: str, user_pk: int | None, now: datetime) -> TransferRun:
     """End a class: its students who have not left become 结业 on that day, and the accounts what ``fate`` says.
 
     :raises: as :func:`class_rename`.
     """
     with transaction.atomic():
-        students, _ = _class_lock(name, mark)
-        row, note = _row_lock(name), UndoNote("end", name)
+        students, _ = _class_lock(before, mark)
+        row, note = _row_lock(before), UndoNote("end", before)
         _row_change(note, row, state=ClassState.ENDED, ends_on=row.ends_on or on)
         note.disabled = accounts_settle([student.account_id for student in students], fate)
         students = [student for student in students if not student.has_left]
         diffs, events = state_changes(students, StudentState.GRADUATED, on, "")
         who: dict[str, Any] = {"user_pk": user_pk, "now": now}
-        return change_record(f"结业 {name}", students, diffs, **who, note=note, events=events)
+        return change_record(f"结业 {before}", students, diffs, **who, note=note, events=events)
 
 
 # --- Parts ---

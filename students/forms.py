@@ -232,42 +232,42 @@ class StepForm(forms.Form):
 
 
 class RenameForm(StepForm):
-    name = forms.CharField(label="新的名称", max_length=CLASS_LENGTH, widget=UnfoldAdminTextInputWidget)
+    after = forms.CharField(label="新的名称", max_length=CLASS_LENGTH, widget=UnfoldAdminTextInputWidget)
 
-    def clean_name(self) -> str:
-        return ClassSpelling().of(self.cleaned_data["name"])
+    def clean_after(self) -> str:
+        return ClassSpelling().of(self.cleaned_data["after"])
 
 
 class MergeForm(StepForm):
-    name = forms.ChoiceField(label="合并到", widget=UnfoldAdminSelectWidget)
+    after = forms.ChoiceField(label="合并到", widget=UnfoldAdminSelectWidget)
 
     def prepare(self) -> None:
         sizes, choices = classes_present(), []
         for row in class_rows().exclude(name=self.class_name).exclude(state=ClassState.ENDED):
             about = [f"{sizes.get(row.name, 0)} 名", f"容量 {row.capacity}" if row.capacity else "", row.campus]
             choices.append((row.name, f"{row.name}（{'，'.join(filter(None, about))}）"))
-        self.fields["name"].choices = choices  # type: ignore[attr-defined]
+        self.fields["after"].choices = choices  # type: ignore[attr-defined]
 
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        ask_about_room(self, "name", {name: classes_present().get(self.class_name, 0)})
+    def clean_after(self) -> str:
+        name = str(self.cleaned_data["after"])
+        ask_about_room(self, "after", {name: classes_present().get(self.class_name, 0)})
         return name
 
 
 class SplitForm(RenameForm):
-    name = forms.CharField(
+    after = forms.CharField(
         label="换到班级", max_length=CLASS_LENGTH, widget=UnfoldAdminTextInputWidget, help_text="可以是新的班级"
     )
-    students = forms.MultipleChoiceField(label="学员", widget=forms.CheckboxSelectMultiple)
+    pks = forms.TypedMultipleChoiceField(label="学员", coerce=int, widget=forms.CheckboxSelectMultiple)
 
     def prepare(self) -> None:
         roster = class_roster(self.class_name).values_list("pk", "name", "sid")[:MAX_SPLIT]
-        self.fields["students"].choices = [(str(pk), f"{name} {sid}") for pk, name, sid in roster]  # type: ignore[attr-defined]
+        self.fields["pks"].choices = [(pk, f"{name} {sid}") for pk, name, sid in roster]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        if {"name", "students"} <= self.cleaned_data.keys():
-            chosen = Student.objects.filter(pk__in=self.cleaned_data["students"], state__in=PRESENT_STATES)
-            ask_about_room(self, "name", {self.cleaned_data["name"]: chosen.count()})
+        if {"after", "pks"} <= self.cleaned_data.keys():
+            chosen = Student.objects.filter(pk__in=self.cleaned_data["pks"], state__in=PRESENT_STATES)
+            ask_about_room(self, "after", {self.cleaned_data["after"]: chosen.count()})
         return self.cleaned_data
 
 

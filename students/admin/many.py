@@ -1,6 +1,5 @@
 """What is done to many chosen students at once: changed, given another state, put aside, deleted."""
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -49,15 +48,6 @@ def _mark_of_keys(selection: list[Student]) -> str:
     return mark_of(student.pk for student in selection)
 
 
-def _who(selection: list[Student]) -> list[str]:
-    names = "、".join(student.name for student in selection[:CLASSES_SHOWN])
-    classes = sorted(Counter(student.class_name for student in selection).items())
-    return [
-        names + (" 等" if len(selection) > CLASSES_SHOWN else ""),
-        "现在的班级：" + "、".join(f"{name}（{count} 名）" for name, count in classes),
-    ]
-
-
 def _fields(request: HttpRequest, students: list[Student], **fields: str) -> list[tuple[str, Any]]:
     """Return the hidden fields by which a confirmation sends the action again."""
     across = request.POST.get("select_across", "0")
@@ -67,20 +57,20 @@ def _fields(request: HttpRequest, students: list[Student], **fields: str) -> lis
 
 def step_page(
     page: Any, request: HttpRequest, form: Any, *, heading: str, back: str, do: Callable[[], str],
-    about: Callable[[], dict[str, Any]],
+    about: Callable[[], dict[str, Any]], template: str = "students/step.html",
 ) -> HttpResponse:  # fmt: skip
     """Do a step once its form is right; until then ask.
 
     :param do: does the step, and returns the address of the page that follows.
-    :param about: returns the ``lines`` that say what would change, and the hidden fields ``posted``. It is called after
-        a refusal too, because the students may be others by then.
+    :param about: returns the hidden fields ``posted``, and what the template says of what would change. It is called
+        after a refusal too, because the students may be others by then.
     """
     if form.is_valid():
         try:
             return HttpResponseRedirect(do())
         except DomainError as refusal:
             messages.error(request, refusal.msg)
-    return page_shown(page, request, "students/step.html", heading, form=form, heading=heading, back=back, **about())
+    return page_shown(page, request, template, heading, form=form, heading=heading, back=back, **about())
 
 
 class ManyAdmin(ScopedAdmin):
@@ -142,7 +132,7 @@ class ManyAdmin(ScopedAdmin):
             self, request, form, heading=heading.format(len(chosen)), back=list_address(self),
             do=lambda: do(pks=[student.pk for student in chosen], mark=request.POST[MARK], **who),
             about=lambda: {
-                "lines": [*_who(chosen), hint],
+                "students": chosen, "hint": hint,
                 "posted": _fields(request, chosen, action=name, mark=mark(chosen)),
             },
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """班级 in the back office: the list of classes, and one page a class with its roster, its accounts and its steps."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -19,15 +20,21 @@ from permissions.scope import scope_of
 from runs.pages import run_url
 from students.admin.many import MARK, step_page
 from students.campus_filter import CampusFilter
-from students.class_steps import ClassFacts, class_end, class_facts, class_merge, class_rename, class_split
+from students.class_steps import class_end, class_facts, class_merge, class_rename, class_split
 from students.classes import campus_set, class_rows
-from students.forms import CampusForm, EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm
+from students.forms import CampusForm, EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm, StepForm
 from students.models import PRESENT_STATES, ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
 from students.selectors import class_list, class_roster
 
 MAX_LISTED = 500  # students and accounts on the page of a class
-STEPS = {"rename": "改名", "merge": "合并", "split": "拆分", "end": "结业"}
+# By the name in the address: what the button says, what the page asks, and what does it.
+STEPS: dict[str, tuple[str, type[StepForm], Callable[..., TransferRun]]] = {
+    "rename": ("改名", RenameForm, class_rename),
+    "merge": ("合并", MergeForm, class_merge),
+    "split": ("拆分", SplitForm, class_split),
+    "end": ("结业", EndForm, class_end),
+}
 _LABELS = {"开班": "success", "结业": "info"}
 
 
@@ -105,7 +112,8 @@ class SchoolClassAdmin(OfficeAdmin):
         row = self.get_object(request, object_id) if object_id.isdecimal() else None
         context: dict[str, Any] = {}
         if row is not None and self.has_view_permission(request, row):
-            context["steps"] = STEPS.items() if self._may_step(request) else ()
+            steps = [(step, label) for step, (label, *_) in STEPS.items()]
+            context["steps"] = steps if self._may_step(request) else ()
             context["panels"] = [*_panels(request, row), *(make(request, row) for make in class_panels.values())]
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
@@ -125,45 +133,23 @@ class SchoolClassAdmin(OfficeAdmin):
         row = self.get_object(request, str(pk))
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
-        form_class = {"rename": RenameForm, "merge": MergeForm, "split": SplitForm, "end": EndForm}[step]
+        label, form_class, do = STEPS[step]
         form: Any = form_class(request.POST if MARK in request.POST else None, row=row, request=request)
 
         def about() -> dict[str, Any]:
             facts = class_facts(row.name)
             mark = request.POST.get(MARK, facts.mark) if form.errors else facts.mark
-            return {"lines": [*_lines(step, row, facts), "完成后的页面可以撤销。"], "posted": [(MARK, mark)]}
+            return {"row": row, "step": step, "facts": facts, "posted": [(MARK, mark)]}
+
+        def done() -> str:
+            mark = {} if step == "split" else {"mark": request.POST[MARK]}  # a split is of those who are ticked
+            who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now()}
+            return run_url(do(before=row.name, **form.cleaned_data, **mark, **who))
 
         return step_page(
-            self, request, form, heading=f"{STEPS[step]} {row.name}", about=about,
-            back=reverse("admin:students_schoolclass_change", args=[row.pk]),
-            do=lambda: run_url(_do(step, row, form.cleaned_data, request)),
+            self, request, form, heading=f"{label} {row.name}", about=about, do=done,
+            back=reverse("admin:students_schoolclass_change", args=[row.pk]), template="students/class_step.html",
         )  # fmt: skip
-
-
-def _do(step: str, row: SchoolClass, values: dict[str, Any], request: HttpRequest) -> TransferRun:
-    who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now()}
-    match step:
-        case "end":
-            return class_end(name=row.name, mark=request.POST[MARK], **values, **who)
-        case "split":
-            pks = [int(pk) for pk in values["students"]]
-            return class_split(before=row.name, after=values["name"], pks=pks, **who)
-    move = class_rename if step == "rename" else class_merge
-    return move(before=row.name, after=values["name"], mark=request.POST[MARK], **who)
-
-
-def _lines(step: str, row: SchoolClass, facts: ClassFacts) -> list[str]:
-    if step == "split":
-        return ["勾选的学员和他们的账号换到另一个班；其他人不变。"]
-    if step == "end":
-        return [f"{facts.students} 名学员中还没有离开的都改为结业；班级从日常的列表里收起。"]
-    hours = "，只读时间" if facts.is_read_only else ""
-    lines = [f"{facts.students} 名学员、{facts.archived} 名已归档学员、{facts.accounts} 个账号{hours}一起换过去。"]
-    lines.append("正在进行的考勤跟着换。")
-    if step == "merge":
-        lines.append(f"{row.name} 没有学员了，状态改为结业。")
-        lines += [f"本班的校区是 {row.campus}；并过去以后算对方班的校区。"] if row.campus else []
-    return lines
 
 
 def _is_used(name: str) -> bool:

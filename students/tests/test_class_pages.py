@@ -71,8 +71,8 @@ def test_who_has_left_a_class_takes_no_seat_in_it(office, school, root):
     many, address = question(office, "edit_many", *left)
     office.post(address, posted_of(many) | {"class_name": "H1"})
     assert len(names("H1")) == 4 and len(office.get(f"{LIST}?class=H1&state=在册").context["cl"].result_list) == 2
-    step(office, "H1", "split", name="H2", students=[str(one.pk) for one in left])
-    step(office, "H1", "merge", name="H2")
+    step(office, "H1", "split", after="H2", pks=[str(one.pk) for one in left])
+    step(office, "H1", "merge", after="H2")
 
     assert len(names("H2")) == 6  # four of them there: nothing asked
 
@@ -102,16 +102,16 @@ def test_the_steps_show_what_goes_along_and_can_be_taken_back(office, school):
     page = office.get(f"{CLASSES}{class_pk('H1')}/rename/").content.decode()
     assert "1 名学员、1 名已归档学员、2 个账号" in page
 
-    answer = step(office, "H1", "rename", name="h9").content.decode()
+    answer = step(office, "H1", "rename", after="h9").content.decode()
     assert names("H9") == ["王芳"] and "改名 H1 → H9" in answer and "撤销这次修改" in answer
     undone(TransferRun.objects.latest("pk"))
     ended = "H1 没有学员了，状态改为结业。"
     assert ended in text_of(office.get(f"{CLASSES}{class_pk('H1')}/merge/"))
-    assert ended in text_of(step(office, "H1", "merge", name="H2"))
+    assert ended in text_of(step(office, "H1", "merge", after="H2"))
     assert names("H2") == ["周杰", "王芳"] and SchoolClass.objects.get(name="H1").state == ClassState.ENDED
     undone(TransferRun.objects.latest("pk"))
     assert SchoolClass.objects.get(name="H1").state == ClassState.OPEN
-    step(office, "H2", "split", name="H7", students=[str(school[2].pk)])
+    step(office, "H2", "split", after="H7", pks=[str(school[2].pk)])
     assert names("H7") == ["周杰"]
     step(office, "H1", "end", on="2026-11-30", fate="disable")
     assert Student.objects.get(name="王芳").state == "graduated"
@@ -122,18 +122,18 @@ def test_the_steps_show_what_goes_along_and_can_be_taken_back(office, school):
 def test_a_roster_that_has_changed_and_bad_input_change_nothing(office, school):
     office.get(CLASSES)
     url = f"{CLASSES}{class_pk('H1')}/rename/"
-    form = posted_of(office.get(url)) | {"name": "H9"}
+    form = posted_of(office.get(url)) | {"after": "H9"}
     students("新人", class_name="H1")
 
     assert "名单在你确认之前变了" in office.post(url, form).content.decode()
     for what, values in (
-        ("rename", {"name": "H2"}),
-        ("rename", {"name": ""}),
-        ("rename", {"name": "H\x009"}),
-        ("rename", {"name": "长" * 65}),
-        ("merge", {"name": "H1"}),
-        ("split", {"name": "H9", "students": ["x"]}),
-        ("split", {"name": "H9", "students": [str(school[2].pk)]}),
+        ("rename", {"after": "H2"}),
+        ("rename", {"after": ""}),
+        ("rename", {"after": "H\x009"}),
+        ("rename", {"after": "长" * 65}),
+        ("merge", {"after": "H1"}),
+        ("split", {"after": "H9", "pks": ["x"]}),
+        ("split", {"after": "H9", "pks": [str(school[2].pk)]}),
         ("end", {"on": "0001-01-01"}),
         ("end", {"on": "2026-11-30", "fate": "burn"}),
     ):
@@ -148,7 +148,7 @@ def test_a_class_that_gets_more_than_it_has_room_for_is_asked_about(office, scho
     office.get(CLASSES)
     SchoolClass.objects.filter(name="H2").update(capacity=1)
     office.get(f"{CLASSES}{class_pk('H1')}/merge/")
-    values = {"name": "H2"} | ({"students": [str(school[0].pk)]} if what == "split" else {})
+    values = {"after": "H2"} | ({"pks": [str(school[0].pk)]} if what == "split" else {})
 
     answer = step(office, "H1", what, **values).content.decode()
     assert f"H2 会有 {3 if what == 'merge' else 2} 名学员，容量是 1" in answer and names("H2") == ["周杰"]

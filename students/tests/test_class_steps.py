@@ -47,7 +47,7 @@ def merge(before, after):
 
 
 def end(name, fate=Fate.KEEP):
-    return class_end(name=name, on=TODAY, fate=fate, mark=mark(name), user_pk=None, now=NOW)
+    return class_end(before=name, on=TODAY, fate=fate, mark=mark(name), user_pk=None, now=NOW)
 
 
 def state(rows, kind, fate=Fate.KEEP):
