@@ -8,9 +8,9 @@ class StudentsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import admin, usernames
         from permissions import scope
-        from students.account_panel import student_line
         from students.campuses import campuses
         from students.classes import classes_of_user
+        from students.panels import student_line
         from students.selectors import number_owners
 
         scope.classes_of_user.set(classes_of_user)

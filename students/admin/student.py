@@ -13,13 +13,12 @@ from core.admin.base import OfficeAdmin
 from core.admin.phones import RIGHT
 from permissions.scope import scope_of
 from students import services
-from students.account_panel import account_act, account_panel, life_panel
 from students.admin.many import ManyAdmin
 from students.admin.student_list import SHOWN, StudentListAdmin, partly_hidden
 from students.columns import EDITABLE
 from students.forms import StudentForm
 from students.models import Student
-from students.panels import student_panels
+from students.panels import account_act, account_panel, life_panel, student_panels
 from students.selectors import archived_among
 from uploads.forms import PictureAdmin
 
