@@ -117,21 +117,23 @@ def order_search(
     # Each condition by itself: where few rows match, PostgreSQL reads its index, else the newest orders until it has
     # enough. With "OR" it would use none of the indexes, and took a second where half of 100,000 orders matched.
     newest = orders.order_by("-pk").prefetch_related(None)
-    found = _ways(newest, text, limit, by_part_of_phone)
-    words = text.split()
+    newest = newest.alias(tail=Reverse("order_id"), phone_tail=Reverse("phone"))
+
+    def found(text: str, limit: int | None) -> list[QuerySet[Order, Any]]:
+        return [newest.filter(way).values("pk")[:limit] for way in _conditions(text, by_part_of_phone)]
+
+    ways, words = found(text, limit), text.split()
     # A phone may be written in parts, and is one word.
     if 1 < len(words) <= MAX_WORDS and not re.fullmatch(r"[\d\s-]+", text):
-        ways = [_ways(newest, word, limit and MAX_OF_WORD, by_part_of_phone) for word in words]
         every = newest
-        for first, *others in ways:
-            every = every.filter(pk__in=first.union(*others))
-        found.append(every.values("pk")[:limit])
-    first, *others = found
-    return orders.filter(pk__in=first.union(*others))
+        for word in words:
+            every = every.filter(pk__in=_union(found(word, limit and MAX_OF_WORD)))
+        ways.append(every.values("pk")[:limit])
+    return orders.filter(pk__in=_union(ways))
 
 
-def _ways(newest: QuerySet[Order], text: str, limit: int | None, by_part_of_phone: bool) -> list[QuerySet[Order, Any]]:
-    return [_matching(newest, condition).values("pk")[:limit] for condition in _conditions(text, by_part_of_phone)]
+def _union(rows: list[QuerySet[Order, Any]]) -> QuerySet[Order, Any]:
+    return rows[0].union(*rows[1:])
 
 
 def _conditions(text: str, by_part_of_phone: bool) -> list[Q]:
@@ -149,10 +151,6 @@ def _conditions(text: str, by_part_of_phone: bool) -> list[Q]:
     if products := list(Product.objects.filter(name__icontains=text).order_by().values_list("pk", flat=True)):
         conditions.append(Q(pk__in=OrderLine.objects.order_by().filter(product__in=products).values("order_id")))
     return conditions
-
-
-def _matching(orders: QuerySet[Order], condition: Q) -> QuerySet[Order]:
-    return orders.alias(tail=Reverse("order_id"), phone_tail=Reverse("phone")).filter(condition)
 
 
 def _begins(column: str, text: str) -> Q:
@@ -175,17 +173,15 @@ def orders_in_trouble() -> QuerySet[Order, Any]:
     - whose payment or refund is recorded, while the order itself could not take the news.
     """
     every = Order.objects.order_by()
-    flagged, *others = (
-        every.filter(condition).values("pk")
-        for condition in (
-            Q(flagged_at__isnull=False),
-            Q(state=State.REFUND_FAILED),
-            Q(part_refund=PartRefund.STUCK),
-            Q(order_id__in=orders_differing()),
-            Q(order_id__in=orders_untold()),
-        )
+    conditions = (
+        Q(flagged_at__isnull=False),
+        Q(state=State.REFUND_FAILED),
+        Q(part_refund=PartRefund.STUCK),
+        Q(order_id__in=orders_differing()),
+        Q(order_id__in=orders_untold()),
     )
-    return flagged.union(*others)  # each of them reads an index; with OR none would be used
+    # Each of them reads an index; with OR none would be used.
+    return _union([every.filter(condition).values("pk") for condition in conditions])
 
 
 def orders_counted(lists: Mapping[str, Q], *, limit: int, scope: Scope) -> dict[str, int]:

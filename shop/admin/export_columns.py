@@ -1,6 +1,5 @@
 """The columns of an export of orders, and of its sheets of goods and of refunds."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from operator import attrgetter
 from core.money import fen_to_yuan
 from payments.models import Refund
 from runs.exports import ExportColumn, ExportSheet
+from shop.admin.order_cells import OrderCells
 from shop.models import Order, OrderLog
 from shop.models.order import logged
 from shop.order_states import Event, PayStatus
@@ -33,12 +33,9 @@ def orders_loaded(orders: Iterable[Order]) -> Iterator[OrderRow]:
     while portion := list(islice(remaining, PORTION)):
         logs = OrderLog.objects.filter(_SHIPPING, order__in=[order.pk for order in portion]).order_by("pk")
         shipping_times = {log.order_id: log.at if log.tells_of(Event.SHIP) else None for log in logs}
-        refunds: dict[str, list[Refund]] = defaultdict(list)
-        numbers = [order.order_id for order in portion if order.refunded]
-        for refund in Refund.objects.filter(payment__out_trade_no__in=numbers).select_related("payment").order_by("pk"):
-            refunds[refund.payment.out_trade_no].append(refund)
+        refunds = OrderCells([order for order in portion if order.refunded]).refunds
         for order in portion:
-            yield OrderRow(order, shipping_times.get(order.pk), refunds[order.order_id])
+            yield OrderRow(order, shipping_times.get(order.pk), refunds.get(order.order_id, []))
 
 
 def _received_yuan(row: OrderRow) -> Decimal:
