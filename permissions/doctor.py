@@ -6,7 +6,7 @@ from core.findings import Finding
 from permissions.choices import calls_by_rows, calls_of, row_notes
 from permissions.models import Role
 
-_DO = "改正或删除它：后台“角色”的“接口权限”。"
+_DO = "改正或删除它：后台“角色”，“客户端”一页的“其他路径”。"
 
 
 def roles_and_calls() -> Iterator[Finding]:
