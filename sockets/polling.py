@@ -19,15 +19,12 @@ PLAIN = "text/plain"
 _MAX_STAMP = 64
 CLIENT_VERSION = "2.3.0"
 # The numbers and texts of Engine.IO's own server.
-TRANSPORT_UNKNOWN, SESSION_UNKNOWN, BAD_METHOD, BAD_REQUEST, FORBIDDEN, VERSION_UNSUPPORTED = range(6)
-_MESSAGES = (
-    "Transport unknown",
-    "Session ID unknown",
-    "Bad handshake method",
-    "Bad request",
-    "Forbidden",
-    "Unsupported protocol version",
-)
+TRANSPORT_UNKNOWN = 0, "Transport unknown"
+SESSION_UNKNOWN = 1, "Session ID unknown"
+BAD_METHOD = 2, "Bad handshake method"
+BAD_REQUEST = 3, "Bad request"
+FORBIDDEN = 4, "Forbidden"
+VERSION_UNSUPPORTED = 5, "Unsupported protocol version"
 # The last packet of a poll whose session has expired, or that a WebSocket or a newer poll has replaced.
 _LAST_PACKETS = {"unknown": [packets.CLOSE], "over": [packets.NOOP]}
 
@@ -37,10 +34,10 @@ class Refused(Exception):
         self.answer = answer
 
 
-def _refused(code: int) -> Refused:
+def _refused(problem: tuple[int, str]) -> Refused:
     """Return an error as Engine.IO's own server answers it."""
-    body = {"code": code, "message": _MESSAGES[code]}
-    return Refused(JsonResponse(body, status=403 if code == FORBIDDEN else 400))
+    code, message = problem
+    return Refused(JsonResponse({"code": code, "message": message}, status=403 if problem == FORBIDDEN else 400))
 
 
 class PollingConsumer(SocketConsumer):
