@@ -6,13 +6,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.api import docs
-from accounts.errors import PasswordNotChanged, UsernameTaken
+from accounts.errors import PasswordNotChanged
 from accounts.models import LoginMethod, User
 from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext
-from accounts.services.users import password_change, user_register
+from accounts.services.users import password_change
 from accounts.tests.entering import user_json
-from tests.kit import at_once, during, encoded, posted
+from tests.kit import during, encoded, posted
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -75,15 +75,6 @@ class TestRegister:
 
         assert body["msg"].startswith("密码不符合要求:") and answer["msg"] == "用户名已注册"
         assert not User.objects.filter(username="lbw4").exists()
-
-    @pytest.mark.django_db(transaction=True)
-    def test_of_two_at_once_one_wins(self):
-        register = partial(user_register, username="wang", password="a-password")
-
-        results = at_once([partial(register, nickname=str(number)) for number in range(6)], refusals=(UsernameTaken,))
-
-        [made] = [result for result in results if not isinstance(result, UsernameTaken)]
-        assert User.objects.get(username="wang").nickname == made.nickname
 
 
 class TestUpdatePassword:

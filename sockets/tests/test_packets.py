@@ -61,22 +61,3 @@ def test_reads_and_writes_every_recorded_payload(file):
 def test_refuses_malformed_payloads(version, body):
     with pytest.raises(PacketError):
         packets.decode_payload(body, version)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('0{"token":"/a"}', (packets.CONNECT, "/")),
-        ("0/admin", (packets.CONNECT, "/admin")),
-        ("0/admin?a=b,", (packets.CONNECT, "/admin")),
-        ("1", (packets.DISCONNECT, "/")),
-        ('212["/a",{"b":1}]', (packets.EVENT, "/")),
-        ('2/chat,7["a"]', (packets.EVENT, "/chat")),
-        ('61-/a,4["a"]', (6, "/a")),
-    ],
-)
-def test_reads_the_head_of_a_message(text, expected):
-    assert packets.decode_message(text) == expected
-    for headless in ("", "7", "x", "9[]", "２[]"):
-        with pytest.raises(PacketError):
-            packets.decode_message(headless)
