@@ -22,11 +22,10 @@ from backoffice.navigation import may_see
 from backoffice.periods import PERIODS, period_of
 from backoffice.widgets import list_url
 from core import times
-from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows, SelectFilter
+from core.admin.base import MAX_SEARCH, ChoiceFilter, OfficeAdmin, ReadOnlyRows, SelectFilter
 from core.admin.listing import admin_of
 from core.admin.tables import column
 from core.audit import DEVICE, StaffAction
-from core.ids import pk_of
 from core.times import format_office_time, local
 from permissions.models import EnteredRow
 from permissions.scope import scope_of
@@ -46,31 +45,20 @@ _ACTION_COLOURS = {
 admin.site.unregister(LogEntry)
 
 
-class PeriodFilter(admin.SimpleListFilter):
+class PeriodFilter(ChoiceFilter):
     title, parameter_name = "日期", "day"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("today", "今天"), ("yesterday", "昨天"), ("week", "本周"), ("month", "本月")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value() or ""
-        if value not in {*PERIODS, "yesterday"}:
-            return queryset
-        period = period_of(value, local(times.now()))
-        if value == "yesterday":
-            return queryset.filter(timestamp__gte=period.last_begins, timestamp__lt=period.begins)
-        return queryset.filter(timestamp__gte=period.begins)
+    def conditions_for(self, request: HttpRequest) -> dict[str, tuple[str, Q]]:
+        now = local(times.now())
+        today, *longer = (period_of(name, now) for name in PERIODS)
+        yesterday = Q(timestamp__gte=today.last_begins, timestamp__lt=today.begins)
+        since = {period.name: (period.label, Q(timestamp__gte=period.begins)) for period in (today, *longer)}
+        return {"today": since["today"], "yesterday": ("昨天", yesterday)} | since
 
 
 class ActionFilter(SelectFilter):
     title, parameter_name = "操作", "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(number), label) for number, label in KINDS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        numbers = [number for number in KINDS if str(number) in (self.value() or "").split(",")]
-        return queryset.filter(action__in=numbers) if numbers else queryset
+    conditions: ClassVar = {str(number): (label, Q(action=number)) for number, label in KINDS.items()}
 
 
 class PersonFilter(SelectFilter):
@@ -78,13 +66,10 @@ class PersonFilter(SelectFilter):
 
     title, parameter_name = "操作者", "person"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def conditions_for(self, request: HttpRequest) -> dict[str, tuple[str, Q]]:
         scope = scope_of(request.user)
-        return [(str(pk), name) for pk, name in staff_names() if not scope.is_narrow or pk == scope.user_pk]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        actor = pk_of(self.value() or "")
-        return queryset.filter(actor=actor) if actor else queryset
+        people = [(pk, name) for pk, name in staff_names() if not scope.is_narrow or pk == scope.user_pk]
+        return {str(pk): (name, Q(actor=pk)) for pk, name in people}
 
 
 class WatchedModelFilter(SelectFilter):
@@ -92,14 +77,13 @@ class WatchedModelFilter(SelectFilter):
 
     title, parameter_name = "对象类型", "model"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(label.lower(), str(apps.get_model(label)._meta.verbose_name)) for label in OBJECTS]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        for label in OBJECTS:
-            if label.lower() == self.value():
-                return queryset.filter(content_type=ContentType.objects.get_for_model(apps.get_model(label)))
-        return queryset
+    def conditions_for(self, request: HttpRequest) -> dict[str, tuple[str, Q]]:
+        models = [apps.get_model(label) for label in OBJECTS]
+        kinds = ContentType.objects.get_for_models(*models)  # Django remembers them
+        return {
+            model._meta.label_lower: (str(model._meta.verbose_name), Q(content_type=kind.pk))
+            for model, kind in kinds.items()
+        }
 
 
 # Above the list: what people ask most often, one click each.

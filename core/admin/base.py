@@ -1,6 +1,8 @@
 """The base of every page of the back office."""
 
 from collections.abc import Collection, Iterable
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -68,19 +70,23 @@ class SelectForm(DropdownForm):
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """Filter by one of its conditions; each has a value in the address and a label."""
+    """Filter by one of its conditions, or by several with commas; each has a value in the address and a label."""
 
     conditions: ClassVar[dict[str, tuple[str, Q]]]
 
+    def conditions_for(self, request: HttpRequest) -> dict[str, tuple[str, Q]]:
+        return self.conditions
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, label) for value, (label, _) in self.conditions.items()]
+        self.known = self.conditions_for(request)
+        return [(value, label) for value, (label, _) in self.known.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        _, condition = self.conditions.get(self.value() or "", ("", Q()))
-        return queryset.filter(condition)
+        values = (self.value() or "").split(",")
+        return queryset.filter(reduce(or_, (self.known[value][1] for value in values if value in self.known), Q()))
 
 
-class SelectFilter(DropdownFilter):
+class SelectFilter(ChoiceFilter, DropdownFilter):
     form_class = SelectForm
 
 
