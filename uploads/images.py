@@ -6,7 +6,6 @@ This module uses Pillow and not Django, because it runs in the decoder's process
 
 import re
 import warnings
-from dataclasses import dataclass, replace
 from io import BytesIO
 from math import sqrt
 from typing import Any, BinaryIO
@@ -70,7 +69,7 @@ def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
     :raises ImageRefused: no picture, broken, above ``MAX_PIXELS``, or it takes more memory than the process has.
     """
     try:
-        return _encoded(_decoded(file, may_be_heavy))
+        return _encoded(*_decoded(file, may_be_heavy))
     except DomainError:
         raise
     except Image.DecompressionBombError:
@@ -83,16 +82,11 @@ def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
         raise ImageBroken from error
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """The decoded pixels. Keeping only them frees the decoder's buffers before the encoder needs memory."""
+def _decoded(file: BinaryIO, may_be_heavy: bool) -> tuple[str, list[Image.Image], dict[str, Any]]:
+    """Return the format, the frames, and how they move.
 
-    source_format: str
-    frames: list[Image.Image]
-    options: dict[str, Any]
-
-
-def _decoded(file: BinaryIO, may_be_heavy: bool) -> _Picture:
+    Keeping only the pixels frees the decoder's buffers before the encoder needs memory.
+    """
     file.seek(0)
     source: Any = Image.open(file, formats=_READABLE)  # reads the header only
     if source.width * source.height > MAX_PIXELS:
@@ -103,12 +97,12 @@ def _decoded(file: BinaryIO, may_be_heavy: bool) -> _Picture:
         raise ImageTooComplex
     frames = _frames(source)
     if len(frames) > 1:
-        return _Picture(source.format, [frame for frame, _ in frames], _animation(source, [ms for _, ms in frames]))
+        return source.format, [frame for frame, _ in frames], _motion(source, [ms for _, ms in frames])
     source.seek(0)
     # Lets the JPEG decoder scale down while it decodes, which saves time and memory.
     source.draft(None, _scaled_size(source.size, MAX_SIDE))
     image = _fit(_in_mode_for(source, _SAVED_AS[source.format][0]), MAX_SIDE)
-    return _Picture(source.format, [_without_metadata(_upright(image))], {})
+    return source.format, [_without_metadata(_upright(image))], {}
 
 
 def _has_too_many_scans(file: BinaryIO) -> bool:
@@ -119,18 +113,16 @@ def _has_too_many_scans(file: BinaryIO) -> bool:
     return len(scans) > MAX_SCANS
 
 
-def _encoded(picture: _Picture) -> CleanImage:
-    kind, extension, options = _SAVED_AS[picture.source_format]
+def _encoded(source_format: str, frames: list[Image.Image], motion: dict[str, Any]) -> CleanImage:
+    kind, extension, options = _SAVED_AS[source_format]
     for _ in range(ENCODE_TRIES):
         out = BytesIO()
-        first, *others = picture.frames
-        more = {"save_all": True, "append_images": others} if others else {}
-        first.save(out, kind, **options, **picture.options, **more)
+        frames[0].save(out, kind, append_images=frames[1:], **options, **motion)
         size = out.tell()
         if size <= MAX_BYTES:
-            return CleanImage(out.getvalue(), extension, first.width, first.height)
-        side = int(max(first.size) * 0.9 * sqrt(MAX_BYTES / size))
-        picture = replace(picture, frames=[_fit(frame, side) for frame in picture.frames])
+            return CleanImage(out.getvalue(), extension, frames[0].width, frames[0].height)
+        side = int(max(frames[0].size) * 0.9 * sqrt(MAX_BYTES / size))
+        frames = [_fit(frame, side) for frame in frames]
     raise ImageTooLarge
 
 
@@ -149,8 +141,8 @@ def _frames(source: Any) -> list[tuple[Image.Image, int]]:
     return frames
 
 
-def _animation(source: Any, durations: list[int]) -> dict[str, Any]:
-    options: dict[str, Any] = {"duration": durations}
+def _motion(source: Any, durations: list[int]) -> dict[str, Any]:
+    options: dict[str, Any] = {"save_all": True, "duration": durations}
     if "loop" in source.info:
         options["loop"] = min(max(int(source.info["loop"]), 0), 65_535)
     if source.format == "GIF":
