@@ -11,9 +11,8 @@ class CoreConfig(AppConfig):
         # Importing these modules registers their signals and metrics, and mends Django's forms.
         from core.api import forms  # noqa: F401
         from core.db import pool
-        from core.observe import heartbeat, sentry, tracing  # noqa: F401
+        from core.observe import heartbeat, tracing  # noqa: F401
 
-        sentry.begin()
         pool.look_first()
 
         # What is loaded by now is never garbage: no later collection need look at it.

@@ -127,7 +127,6 @@ DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "spms@localhost")
 _mail = env.mail_server("MAIL_URL")
 EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_SSL, EMAIL_USE_TLS = _mail
 EMAIL_TIMEOUT = 10
-SENTRY_DSN = env.text("SENTRY_DSN")
 
 # --- Applications --------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -22,7 +22,6 @@ from core.api.addresses import absolute_url
 from core.api.handler import translate
 from core.api.request import client_ip
 from core.errors import DomainError
-from core.observe import sentry
 from core.observe.logs import configure
 
 pytestmark = pytest.mark.django_db
@@ -334,14 +333,6 @@ class TestLogs:
         written = lines()
         assert "hush" not in written and "with blanks" not in written
         assert "it broke" in written and "***" in written
-
-    def test_sentry_gets_no_secret_no_row_no_header_and_no_query(self):
-        request = {"url": "https://api.example.com/verify", "query_string": "token=hush", "headers": {"x": "hush"}}
-        error = {"type": "IntegrityError", "value": "null value\nDETAIL:  Failing row contains (7, hush)."}
-        event = {"exception": {"values": [error]}, "logentry": {"message": "secret=hush"}, "request": request}
-        sent = sentry._prepare(event, None)
-
-        assert "hush" not in str(sent) and "null value" in str(sent) and "/verify" in str(sent)
 
     def test_of_a_path_300_characters_are_shown(self, lines, api, broken):
         api.http.get(broken + "p" * 5000)  # ours and Django's own line
