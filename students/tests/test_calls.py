@@ -207,6 +207,18 @@ def test_a_picture_stays_if_none_is_chosen_or_a_new_one_comes_beside_the_blank(z
     assert Student.objects.get().headimgurl not in {"", old}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+def test_a_file_is_taken_whose_name_a_chinese_windows_has_written(api, encoding):
+    head = '--x\r\nContent-Disposition: form-data; name="headimgurl"; filename="谭鹏的头像.png"\r\n\r\n'.encode(
+        encoding
+    )
+    kind = "multipart/form-data; boundary=x"
+
+    answer = api.http.post("/students/uploadStuAvatar", head + encoded() + b"\r\n--x--\r\n", content_type=kind).json()
+
+    assert answer["msg"] == "上传成功" and Upload.objects.count() == 1
+
+
 def test_a_picture_belongs_to_its_student_until_replaced_or_deleted_which_works_once(zhuguan, api):
     sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
     assert Student.objects.get().headimgurl == ImageUse.objects.get().upload.url_path
