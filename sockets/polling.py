@@ -8,7 +8,8 @@ import redis
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
-from core.api.bodies import RETRY_AFTER_S, IncomingBody
+from core.api.bodies import IncomingBody
+from core.errors import ServiceUnavailable
 from sockets import packets, sessions
 from sockets.consumers import SocketConsumer
 from sockets.hub import LOOK_S
@@ -77,7 +78,7 @@ class PollingConsumer(SocketConsumer):
                     await self.hub.sessions.close(sid)
                 raise Refused(HttpResponse(status=413, content_type=PLAIN, headers={"connection": "close"}))
             if self.body.was_dropped:
-                later = {"retry-after": str(RETRY_AFTER_S)}
+                later = {"retry-after": str(ServiceUnavailable.wait_s)}
                 raise Refused(HttpResponse(status=503, content_type=PLAIN, headers=later))
             if not message.get("more_body"):
                 self.body.finish()

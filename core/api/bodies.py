@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import orjson
 from django.conf import settings
@@ -30,7 +30,6 @@ BODY_TIMEOUT_S = 120
 # ordinary small bodies get through even then.
 ROOM, FREE = 200 * MIB, 16 * KIB
 BLOCK = 64 * KIB
-RETRY_AFTER_S = 5
 
 
 def body_limit(path: str, content_type: str) -> int:
@@ -58,25 +57,10 @@ def takes_files(view: Any) -> Any:
     return view
 
 
-class BodyMemory:
-    """The memory that request bodies take in this process."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.taken = 0
-        self.unfinished: set[IncomingBody] = set()  # bodies that count and have not arrived completely
-
-    def free(self) -> None:
-        """Drop the largest unfinished bodies until the others fit."""
-        while self.taken > self.size and self.unfinished:
-            max(self.unfinished, key=lambda body: body.counted).drop()
-
-
-memory = BodyMemory(ROOM)
-
-
 class IncomingBody:
     """The body of one request, from its first byte until the request is answered. :meth:`end` frees its memory."""
+
+    large: ClassVar[set["IncomingBody"]] = set()  # those of this process that are larger than FREE
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -84,7 +68,11 @@ class IncomingBody:
         self.is_finished = self.was_dropped = False
         # Kept in blocks: one growing array would be copied again and again and fragment the memory.
         self.blocks: deque[bytearray] = deque()
-        self.counted = 0  # bytes that this body takes of the process's memory for bodies
+
+    @classmethod
+    def memory(cls) -> int:
+        """Return how many bytes of this process's room the bodies take."""
+        return sum(body.size - FREE for body in cls.large)
 
     @property
     def is_too_large(self) -> bool:
@@ -93,17 +81,21 @@ class IncomingBody:
     def add(self, part: bytes) -> None:
         """Keep ``part``, unless the body has become too large or was dropped for lack of memory."""
         self.size += len(part)
-        if not part:
-            return  # an empty block would look like the end to who reads them
         if self.is_too_large:
             self.end()
-        elif not self.was_dropped:
+        elif part and not self.was_dropped:  # an empty block would look like the end to who reads them
             if self.blocks and len(self.blocks[-1]) + len(part) <= BLOCK:
                 self.blocks[-1] += part
             else:
                 self.blocks.append(bytearray(part))
-            self._count(max(0, self.size - FREE))
-            memory.free()
+            if self.size > FREE:
+                self.large.add(self)
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Drop the largest bodies that have not arrived completely until the others fit."""
+        while self.memory() > ROOM and (unfinished := [body for body in self.large if not body.is_finished]):
+            max(unfinished, key=lambda body: body.size).drop()
 
     def drop(self) -> None:
         """Forget the body for lack of memory; :class:`BodyLimitMiddleware` then answers 503."""
@@ -113,7 +105,6 @@ class IncomingBody:
     def finish(self) -> None:
         """Say that the body has arrived completely: from now on it is being answered and is never dropped."""
         self.is_finished = True
-        memory.unfinished.discard(self)
 
     async def receive(self) -> dict[str, Any]:
         """Return the next block as ASGI has it, and forget it; it stays counted, because its reader still holds it."""
@@ -123,15 +114,7 @@ class IncomingBody:
     def end(self) -> None:
         """Free the memory: the request has been answered, or the body is not kept."""
         self.blocks.clear()
-        self._count(0)
-
-    def _count(self, number: int) -> None:
-        memory.taken += number - self.counted
-        self.counted = number
-        if number and not self.is_finished:
-            memory.unfinished.add(self)
-        else:
-            memory.unfinished.discard(self)
+        self.large.discard(self)
 
 
 class BodyLimitMiddleware:
@@ -153,7 +136,7 @@ class BodyLimitMiddleware:
             return error_response(BodyTooLarge())
         body = request.META.get("asgi.scope", {}).get("body")
         if body and body.was_dropped:
-            return error_response(ServiceUnavailable(headers={"Retry-After": str(RETRY_AFTER_S)}))
+            return error_response(ServiceUnavailable())
         if body and not body.is_finished:
             return error_response(Unreadable())
         return self.get_response(request)

@@ -10,7 +10,8 @@ from a2wsgi import WSGIMiddleware
 
 from config import asgi
 from config.asgi import application
-from core.api.bodies import KIB, MIB, memory
+from core.api import bodies
+from core.api.bodies import KIB, MIB, IncomingBody
 from core.api.routing import endpoints
 
 pytestmark = pytest.mark.django_db
@@ -156,14 +157,14 @@ class TestRoomForBodies:
     @pytest.fixture(autouse=True)
     def _all_is_given_back(self):
         yield
-        assert (memory.taken, memory.unfinished) == (0, set())
+        assert not IncomingBody.large
 
     def test_where_no_files_are_taken_a_large_form_is_not_even_collected(self):
         room = []
 
         async def parts():
             for _ in range(40):
-                room.append(memory.taken)
+                room.append(IncomingBody.memory())
                 yield b"x" * 256 * KIB
 
         status, _, body = asyncio.run(send_in_parts("POST", "/verify", parts(), MULTIPART))
@@ -186,7 +187,7 @@ class TestRoomForBodies:
         asyncio.run(run())
 
     def test_many_that_send_slowly_neither_fill_the_memory_nor_shut_out_others(self, monkeypatch):
-        monkeypatch.setattr(memory, "size", 4 * MIB)
+        monkeypatch.setattr(bodies, "ROOM", 4 * MIB)
         most = 0
 
         async def run():
@@ -197,12 +198,12 @@ class TestRoomForBodies:
                 yield FORM
                 for _ in range(20):
                     yield b"x" * 256 * KIB
-                    most = max(most, memory.taken)
+                    most = max(most, IncomingBody.memory())
                     await asyncio.sleep(0)
                 await is_over.wait()
 
             crowd = [asyncio.create_task(send_in_parts("POST", UPLOAD, slowly(), MULTIPART)) for _ in range(50)]
-            while memory.taken < memory.size - 512 * KIB:
+            while IncomingBody.memory() < 4 * MIB - 512 * KIB:
                 await asyncio.sleep(0)
             login = send_in_parts("POST", "/users/login", pieces(b'{"username": "li"}'), b"application/json")
             form = FORM + b"x" * 200 * KIB + b"\r\n--x--\r\n"  # smaller than what each of the crowd sends at once
