@@ -213,6 +213,8 @@ def test_two_windows_with_one_preview_lose_nothing_that_was_typed(people, office
     worked(run)
     assert "没有保存：第2行 城市“北京”，同事改成了别的" in saved(mine, **{"cell-2-city": "北京"})
     assert run.rows.get(number=2).cells["city"] == "南京"
+    answer = office.post(page_of(run), {"do": "check", "cell-2-city": "北京"}, follow=True)  # a page of 1.1.0
+    assert "系统升级之前打开的，您的修改没有保存" in answer.content.decode()
 
 
 @pytest.mark.parametrize(

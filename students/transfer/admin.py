@@ -27,7 +27,7 @@ from runs.pages import RunAdmin, run_url
 from runs.work import KEEP_FOR, run_held, run_move, run_restart
 from students.bulk import diff_shown
 from students.columns import COLUMNS
-from students.errors import ImportUndecided
+from students.errors import ImportUndecided, SelectionChanged
 from students.models import RunKind, RunState, TransferRow, TransferRun
 from students.run_facts import Choices, UndoNote
 from students.run_rights import rights_needed
@@ -185,8 +185,11 @@ class TransferRunAdmin(RunAdmin):
         """Keep what the page's form decides about the rows, and check them again or write them.
 
         :raises RunNotReady: a worker is at it, or it is over.
+        :raises SelectionChanged: an earlier release has made the page, so what the person has changed is not known.
         """
         data, now = request.POST, times.now()
+        if "shown" not in data:
+            raise SelectionChanged("这一页是系统升级之前打开的，您的修改没有保存。请核对后再来一次")
         with run_held(run, run.waiting) as held:
             choices, is_stale, lost = choices_posted(held, data, hidden_from(held, request.user))
             if is_stale:
