@@ -20,7 +20,7 @@ from core.money import yuan_text
 from payments.admin.money import failure_text
 from payments.models import Difference, ListenerFailure, Payment, Refund, RefundStatus
 from payments.selectors import RefundsOfPayment, differences_of, listener_failures_of
-from shop.models import Order, OrderLog, PartRefund
+from shop.models import Order, OrderLog
 from shop.models.courier import courier_of
 from shop.models.order import logged
 from shop.order_states import ASKED, Event, ReturnStep, State
@@ -100,13 +100,9 @@ class OrderCells:
         return refund is not None and refund.state in (RefundStatus.ABNORMAL, RefundStatus.OWED)
 
     def way_out(self, order: Order) -> SafeString | str:
-        """Link to the refund's own page where no button of an order helps, "" for a user who may not open it."""
-        refund = self.refund(order)
-        if refund is None or not may_open(Refund):
-            return ""
-        if self.is_by_hand(order):
-            return page_link(refund, "处理这笔退款")
-        return page_link(refund, "处理这笔部分退款") if order.part_refund == PartRefund.STUCK else ""
+        """Link to the page of a refund that staff must tend, "" for a user who may not open it."""
+        refund = self.refund(order) if order.has_failed_refund and may_open(Refund) else None
+        return page_link(refund, "处理这笔退款") if refund else ""
 
     # --- The columns ---
     state_label = column("状态", attrgetter("state_label"), label=COLOURS)

@@ -32,7 +32,7 @@ def order_page(order: Order) -> dict[str, Any]:
         "asked": request if order.state in ASKED else None,
         "money": _money(order, cells),
         "trouble": refund.trouble if refund else "",
-        "way_out": cells.way_out(order) if refund else "",
+        "way_out": cells.way_out(order),
         "flagged_by": display_names([order.flagged_by])[order.flagged_by],
         "parcel_page": parcel_page(order.express_company, order.express_no),
         "return_courier": courier_of(order.return_no),

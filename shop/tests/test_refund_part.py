@@ -147,8 +147,8 @@ class TestMoney:
         wechat.refunds_turn_out("SUCCESS")
 
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
-        assert listed(office, "refunds") == [order.pk] and "处理这笔部分退款" in page
-        assert "处理这笔部分退款" in office.get(page_of(order)).content.decode()
+        assert listed(office, "refunds") == [order.pk] and "处理这笔退款" in page
+        assert "处理这笔退款" in office.get(page_of(order)).content.decode()
         with pytest.raises(RefundNotPossible, match="还没有退成"):
             part(order, "5")
         refund = f"/admin/payments/refund/{Refund.objects.get().pk}/change/"
