@@ -32,6 +32,7 @@ log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 MAX_REFUNDS = 50  # of one payment, at the provider
+A_MINUTE = timedelta(minutes=1)
 _S = RefundStatus
 _EVENT: dict[str, str] = {_S.PENDING: "重试退款", _S.PROCESSING: "微信受理退款"}
 # For each state, the states from which a refund may get there. Notifications arrive late and out of order; one that
@@ -201,6 +202,10 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
         )
     except GatewayError as error:
         if error.outcome_unknown or isinstance(error, PaymentNotConfigured) or error.code in _CONFIGURATION:
+            raise
+        # WeChat takes refunds of one payment a minute apart, and the refusal may be about that.
+        others = Refund.objects.filter(payment=refund.payment, sent_at__gt=now - A_MINUTE).exclude(pk=refund.pk)
+        if others.exists():
             raise
         denial = error
     # An earlier attempt had an unknown outcome and may have succeeded: ask before believing the refusal.

@@ -146,6 +146,18 @@ def test_a_no_after_an_unknown_outcome_is_checked(paid, wechat):
     assert list(wechat.refunds) == [refund.out_refund_no]
 
 
+def test_a_no_within_a_minute_of_another_refund_may_be_about_that_and_is_tried_again(paid, wechat):
+    """WeChat takes refunds of one payment a minute apart."""
+    payment = paid()
+    run(request(payment, 1000))
+    second, wechat.is_out_of_money = request(payment, 234), True
+
+    waiting = run(second)
+    assert (waiting.state, waiting.last_error) == ("pending", "NOTENOUGH 说明") and waiting.next_try_at
+
+    assert run(second, later_s=61).state == "failed"
+
+
 def test_nothing_is_asked_before_the_order_is_committed(paid, wechat, django_capture_on_commit_callbacks, sent_tasks):
     payment = paid()
     with pytest.raises(RuntimeError), transaction.atomic():
