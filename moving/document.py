@@ -1,9 +1,11 @@
 """Read a document's values in the form that our columns take, and note what had to be corrected."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import count
 from typing import Any
 
 from bson import Decimal128, Int64, ObjectId
@@ -80,6 +82,14 @@ class Document:
             raise DocumentRefused(f"{name} 超过 {max_length} 个字符")
         return text
 
+    def free_name(self, name: str, taken: Container[str], max_length: int) -> str:
+        """Return the name, with a number where another record has it."""
+        numbered = (f"{name[: max_length - 8]}-{number}" for number in count(2))
+        free = name if name not in taken else next(one for one in numbered if one not in taken)
+        if free != name:
+            self.fix("名称已被占用，加上序号", f"{name} -> {free}")
+        return free
+
     def address(self, name: str, instead: str = "") -> str:
         """Return an address that does not run as a script; what runs, or is missing, becomes ``instead``."""
         address = self.text(name, 500, instead)
@@ -98,9 +108,19 @@ class Document:
             return None
         return number if number.is_finite() and abs(number) < 10**18 else None
 
-    def whole(self, name: str) -> int | None:
+    def whole(self, name: str, least: int, most: int, instead: int | None = None) -> int:
+        """Return a whole number within the bounds; ``instead`` where there is none.
+
+        :raises DocumentRefused: there is neither.
+        """
         number = self.number(name)
-        return int(number) if number is not None and number == int(number) else None
+        if number is not None and number == int(number) and least <= number <= most:
+            return int(number)
+        what = f"{name} 不是 {least} 到 {most} 之间的整数"
+        if instead is None:
+            raise DocumentRefused(what)
+        self.fix(f"{what}，记为 {instead}", self.raw(name))
+        return instead
 
     def price(self) -> Decimal:
         """Return the price in yuan.

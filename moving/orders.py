@@ -121,15 +121,12 @@ class OrderDetails(Table):
 
 
 def _line(old: Document) -> OrderLine:
-    price, quantity = old.price(), old.whole("quantity")
-    if quantity is None or not 0 < quantity <= MAX_STOCK:
-        raise DocumentRefused(f"数量不是 1 到 {MAX_STOCK} 之间的整数")
     return OrderLine(
         product_code=old.id("product_id", ID_LENGTH),
         title=old.text("productName", NAME_LENGTH, "未命名商品"),
         description=old.text("description", 10_000),
-        price=price,
-        quantity=quantity,
+        price=old.price(),
+        quantity=old.whole("quantity", 1, MAX_STOCK),
         image_url=old.address("imageUrl"),
     )
 
@@ -171,9 +168,9 @@ def _total(old: Document, lines: list[OrderLine]) -> Decimal:
 
 def _columns(old: Document) -> dict[str, Any]:
     """Read the columns of an order that follow from its own document alone."""
-    status = OrderStatus(_number(old, "order_status", OrderStatus))
-    shiping = ShippingStatus(_number(old, "shiping_status", ShippingStatus))
-    is_paid = _number(old, "pay_status", PayStatus) == PayStatus.PAID
+    status = OrderStatus(old.whole("order_status", 0, max(OrderStatus), 0))
+    shiping = ShippingStatus(old.whole("shiping_status", 0, max(ShippingStatus), 0))
+    is_paid = old.whole("pay_status", 0, 1, 0) == PayStatus.PAID
     if not is_paid:  # no order is open: its payment would be unknown here
         state, note = UNPAID.get(status, State.CLOSED), ""
         if shiping != ShippingStatus.NOT_SHIPPED or status == OrderStatus.RETURNED:
@@ -200,12 +197,3 @@ def _columns(old: Document) -> dict[str, Any]:
         "expires_at": created_at,
         "paid_at": max(old.moment("update_time") or created_at, created_at) if is_paid else None,
     }
-
-
-def _number(old: Document, name: str, numbers: Any) -> int:
-    number = old.whole(name)
-    if number in numbers.values:
-        return int(number or 0)
-    if old.raw(name) is not None:
-        old.fix(f"{name} 不认识，记为 0", old.raw(name))
-    return 0

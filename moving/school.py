@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from accounts.models import LoginLog, User
@@ -171,10 +172,11 @@ class Students(Table):
 
 
 def _age(old: Document) -> int:
-    age = old.whole("age")
-    if age is None and (digits := re.search(r"\d{1,9}", str(old.raw("age")))):
-        age = int(digits[0])
+    """Read the age; of a text such as ``21岁`` its first number."""
+    number, digits = old.number("age"), re.search(r"\d{1,9}", str(old.raw("age")))
+    if digits and (number is None or number != int(number)):
+        number = Decimal(digits[0])
         old.fix("age 不是数字，取其中的数字", old.raw("age"))
-    if age is None or not MIN_AGE <= age <= MAX_AGE:
+    if number is None or not MIN_AGE <= number <= MAX_AGE:
         raise DocumentRefused(f"年龄不是 {MIN_AGE} 到 {MAX_AGE} 之间的数字")
-    return age
+    return int(number)

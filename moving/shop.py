@@ -25,26 +25,17 @@ class Categories(Table):
     def record(self, old: Document) -> Category:
         category_id = old.id("category_id", ID_LENGTH)
         created_at = old.created("createTime", "category_id")
+        name = old.free_name(old.text("categoryName", NAME_LENGTH, "未命名类目"), self.names, NAME_LENGTH)
+        self.names.add(name)
         return Category(
             category_id=category_id,
-            name=self._free_name(old),
+            name=name,
             image_url=old.address("categoryImgurl"),
             creator=old.text("creator", 64),
             created_at=created_at,
             updator=old.text("updator", 64),
             updated_at=_updated(old, created_at),
         )
-
-    def _free_name(self, old: Document) -> str:
-        name = free = old.text("categoryName", NAME_LENGTH, "未命名类目")
-        number = 1
-        while free in self.names:
-            number += 1
-            free = f"{name[: NAME_LENGTH - 8]} ({number})"
-        if free != name:
-            old.fix("类目名称重复，加上序号", f"{name} -> {free}")
-        self.names.add(free)
-        return free
 
 
 class Products(Table):
@@ -64,7 +55,7 @@ class Products(Table):
             name=old.text("productName", NAME_LENGTH, "未命名商品"),
             price=price,
             description=old.text("description", 10_000),
-            stock=_stock(old),
+            stock=old.whole("inventory", 0, MAX_STOCK, 0),
             image_url=old.address("imageUrl"),
             created_at=created_at,
             updator=old.text("updator", 64),
@@ -107,14 +98,6 @@ def _updated(old: Document, created_at: datetime) -> datetime | None:
     return moment if moment and moment >= created_at else None
 
 
-def _stock(old: Document) -> int:
-    stock = old.whole("inventory")
-    if stock is None or not 0 <= stock <= MAX_STOCK:
-        old.fix(f"库存不是 0 到 {MAX_STOCK} 之间的整数，记为 0", old.raw("inventory"))
-        return 0
-    return stock
-
-
 class Carts(Table):
     """The carts, a row for each product in a user's cart."""
 
@@ -131,14 +114,10 @@ class Carts(Table):
         product_pk = self.products.get(old.id("product_id", 32))
         if user_pk is None or product_pk is None:
             raise DocumentRefused("用户不存在" if user_pk is None else "商品不存在，或已下架")
-        quantity = old.whole("quantity") or 0
-        if not 0 < quantity <= MAX_STOCK:
-            old.fix("数量不是大于 0 的整数，记为 1", old.raw("quantity"))
-            quantity = 1
         return CartItem(
             user_id=user_pk,
             product_id=product_pk,
-            quantity=quantity,
+            quantity=old.whole("quantity", 1, MAX_STOCK, 1),
             is_checked=old.raw("isChecked") in (True, "true", "1"),
             created_at=old.created("create_time", "cart_id"),
         )

@@ -24,7 +24,7 @@ ACTIVE = (None, "1", 1)  # the first server had no such field
 
 
 class Users(Table):
-    """``owners`` holds who has a user name, a login phone and the like; ``seen`` those of users of the dump."""
+    """``owners`` holds who has a user name, a login phone and the like; ``seen`` what users of the dump have of it."""
 
     collection, model = "users", User
 
@@ -35,20 +35,20 @@ class Users(Table):
         self.password_policy = get_password_validators(settings.PASSWORD_POLICY)  # type: ignore[arg-type]
         self.shared_phones: set[str] = set()
         self.merged: set[str] = set()  # user names of ``root`` and the like, which every installation has
-        self.owners: dict[tuple[str, str | None], str] = {}
-        for user in User.objects.all():
-            values = {"unid": user.unid, "username": user.username, "unionid": user.unionid}
-            values["phone"] = user.phone if user.is_phone_bound else None
-            values["openid"] = user.openid if user.wechat_appid == settings.WECHAT_APP_ID else None
-            self.owners |= dict.fromkeys(values.items(), user.username)
+        users = User.objects.order_by()
+        self.owners: dict[str, dict[Any, str]] = {  # by what only one user has
+            **{name: dict(users.values_list(name, "username")) for name in ("unid", "username", "unionid")},
+            "phone": dict(users.filter(is_phone_bound=True).values_list("phone", "username")),
+            "openid": dict(users.filter(wechat_appid=settings.WECHAT_APP_ID).values_list("openid", "username")),
+        }
 
     def record(self, old: Document) -> User:
         username = old.id("username", NAME_LENGTH)
         unid = old.id("unid", UNID_LENGTH) if plain(old.raw("unid")) else ""
-        key = ("unid", unid) if unid else ("username", username)
-        if key in self.seen:
-            raise DocumentRefused(f"与前面的文档重复：{key[0]} 相同")
-        if key in self.owners:
+        kind, key = ("unid", unid) if unid else ("username", username)
+        if (kind, key) in self.seen:
+            raise DocumentRefused(f"与前面的文档重复：{kind} 相同")
+        if key in self.owners[kind]:
             for name, value in (("unid", unid), ("username", username), ("phone", plain(old.raw("phone")))):
                 self._own(name, value, username)
             raise AlreadyHere
@@ -56,7 +56,7 @@ class Users(Table):
             old.fix("没有 unid，分配新的")
         user = User(
             unid=unid or new_unid(),
-            username=self._free_name(old, username),
+            username=self._username(old, username),
             role=self._role(old),
             nickname=old.text("nickname", 64) or username,
             headimgurl=old.address("headimgurl"),
@@ -89,21 +89,15 @@ class Users(Table):
     def _own(self, name: str, value: str, username: str) -> str:
         """Note that a user of the dump has this value; return who had it first, here or in the dump."""
         self.seen.add((name, value))
-        return self.owners.setdefault((name, value), username)
+        return self.owners[name].setdefault(value, username)
 
-    def _free_name(self, old: Document, username: str) -> str:
-        key, number = ("username", username), 1
+    def _username(self, old: Document, username: str) -> str:
         is_common = username == "root" or is_demo_account(username)
-        if is_common and key in self.owners and key not in self.seen:
+        if is_common and username in self.owners["username"] and ("username", username) not in self.seen:
             self.merged.add(username)
             old.fix("与这里现有的账号合并，密码和角色以这里的为准", username)
             return username
-        while key in self.owners:
-            number += 1
-            key = ("username", f"{username[: NAME_LENGTH - 8]}-{number}")
-        if number > 1:
-            old.fix("用户名已被占用，改名", f"{username} -> {key[1]}")
-        return key[1]
+        return old.free_name(username, self.owners["username"], NAME_LENGTH)
 
     def _role(self, old: Document) -> Role:
         """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
@@ -159,10 +153,7 @@ class Users(Table):
 
 
 def _vip(old: Document) -> tuple[int, datetime | None]:
-    number = old.whole("vipLevel")
-    level = min(max(number or 0, 0), MAX_VIP)
-    if number != level and old.raw("vipLevel") is not None:
-        old.fix(f"vipLevel 不是 0 到 {MAX_VIP} 的整数", old.raw("vipLevel"))
+    level = 0 if old.raw("vipLevel") is None else old.whole("vipLevel", 0, MAX_VIP, 0)
     ends_at = old.moment("vipStamp", "vipExpires", may_be_ahead=True) if level else None
     # 0 is the old server's "none": a level that staff gave without an end.
     ends = [value for name in ("vipStamp", "vipExpires") if (value := old.raw(name)) not in (None, 0, "0")]
