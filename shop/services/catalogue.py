@@ -123,11 +123,11 @@ def product_update(
     """
     # Orders take pieces by a statement that waits for this lock.
     product = _lock_to_change(Product, scope, RowUnknown, product_id=product_id)
-    if product.is_vip and not scope.is_all:  # its price, level and days
+    if not scope.is_all and product.is_vip:  # its price, level and days
         raise NotPermitted
     category_id = changes.pop("category_id", None)
     # A client may post a product back with its old category, which may have been removed since.
-    if category_id not in (None, product.category.category_id):
+    if category_id and category_id != product.category.category_id:
         changes["category"] = _lock_to_fill(category_id, scope)
     if old_price not in (None, product.price):
         raise ProductInvalid(f"{product}：同事刚把价格改成了 {product.price}")
