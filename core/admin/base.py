@@ -74,11 +74,14 @@ class ChoiceFilter(admin.SimpleListFilter):
 
     conditions: ClassVar[dict[str, tuple[str, Q]]]
 
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self.known = self.conditions_for(request)
+        super().__init__(request, *args)
+
     def conditions_for(self, request: HttpRequest) -> dict[str, tuple[str, Q]]:
         return self.conditions
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        self.known = self.conditions_for(request)
         return [(value, label) for value, (label, _) in self.known.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import orjson
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -10,7 +9,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from core.api.envelope import error_response
+from core.api.envelope import Envelope, error_response
 from core.errors import DomainError
 from core.observe import tracing
 
@@ -63,22 +62,14 @@ def is_for_person(request: HttpRequest) -> bool:
 def _turn_into_page(request: HttpRequest, response: HttpResponse) -> None:
     status = response.status_code
     title, text = TEXTS.get(status) or TEXTS[503 if status >= 502 else 500 if status >= 500 else 400]
-    context = {"title": title, "text": text, "reason": _reason(response), "back": _way_back(request)}
+    msg = response.data["msg"] if isinstance(response, Envelope) else ""
+    reason = "" if status in {400, 404, 500} else msg  # it would say no more than the title
+    context = {"title": title, "text": text, "reason": reason, "back": _way_back(request)}
     context |= {"wait_s": response.get("Retry-After", ""), "number": tracing.current() if status >= 500 else ""}
     # Change the response in place: cookies and the headers of inner middleware stay.
     response.content = render(request, "refused.html", context).content
     response["Content-Type"] = "text/html; charset=utf-8"
     response["Content-Length"] = str(len(response.content))
-
-
-def _reason(response: HttpResponse) -> str:
-    """Return the envelope's ``msg``, or "" where it says no more than the title."""
-    try:
-        body = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        return ""
-    msg = body.get("msg") if isinstance(body, dict) else None
-    return msg if isinstance(msg, str) and response.status_code not in {400, 404, 500} else ""
 
 
 def _way_back(request: HttpRequest) -> str:

@@ -164,10 +164,8 @@ def _body(doc: Doc) -> Schema:
     for media_type in (MULTIPART,) if takes_file else (JSON, FORM, MULTIPART):
         schemas = [_form(kind, media_type) for kind in forms]
         content[media_type] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
-        if example := doc.send:
-            if media_type != JSON:
-                example = {name: _text(schemas[0]["properties"][name], value) for name, value in example.items()}
-            content[media_type]["examples"] = {"示例": {"value": example}}
+        if doc.send and media_type == JSON:
+            content[media_type]["examples"] = {"示例": {"value": doc.send}}
     return {"content": content} | ({"required": True} if all(map(_required, forms)) else {})
 
 
@@ -219,13 +217,6 @@ def _in_json(field: Any, text: Schema, *, is_required: bool) -> Schema:
     elif other and not isinstance(field, Picture):
         text = {"oneOf": [text, {"type": other}]}
     return (text if is_required else _or_null(text)) | about
-
-
-def _text(schema: Schema, value: Any) -> Any:
-    """Return the example of a parameter as a form has it: a list as JSON in a text, else of the schema's type."""
-    if schema["type"] == "integer":
-        return int(value)
-    return value if schema["type"] != "string" or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 # --- What it answers ---
