@@ -6,16 +6,18 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import redis
 from channels.consumer import AsyncConsumer
+from django.conf import settings
 
+from core.api.request import address_of
 from sockets import packets, protocol, sessions
 from sockets.hub import LOOK_S, current_hub
 from sockets.packets import BINARY, Packet, PacketError
 from sockets.protocol import MAX_BODY, UPGRADE_WINDOW_MS, Peer
-from sockets.request import Request
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -24,6 +26,37 @@ SEND_PATIENCE_S, CLOSE_PATIENCE_S = 20.0, 2.0
 # A plain WebSocket sends no heartbeats, so the server cannot see whether its client is still there. It is closed after
 # this time, and a live client reconnects.
 PLAIN_LIFETIME_S = 3600
+
+
+class Request:
+    """The head of an HTTP request, or of a WebSocket's handshake."""
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.path: str = scope["path"]
+        self.method: str = scope.get("method", "")
+        self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.version = {"3": 3, "4": 4}.get(self.query.get("EIO", ""))  # of Engine.IO; None: one that is not supported
+        self._peer = (scope.get("client") or ("",))[0]
+
+    @property
+    def address(self) -> str:
+        """The client's address in the sandbox, "" elsewhere: only there a session is found by it."""
+        return address_of(self._peer, self.headers.get("x-forwarded-for", "")) if settings.SANDBOX else ""
+
+    @property
+    def has_allowed_origin(self) -> bool:
+        """Whether CORS_* allow the request's origin, or it is this server's own.
+
+        One without ``Origin`` is allowed: browsers always send it with WebSockets and cross-origin requests.
+        """
+        origin, host = self.headers.get("origin"), self.headers.get("host")
+        if not origin or settings.CORS_ALLOW_ALL_ORIGINS or origin in settings.CORS_ALLOWED_ORIGINS:
+            return True
+        try:
+            return bool(host) and urlsplit(origin).netloc.lower() == str(host).lower()
+        except ValueError:
+            return False
 
 
 class Ended(Exception):
@@ -46,8 +79,11 @@ class SocketConsumer(AsyncConsumer):
         raise NotImplementedError
 
 
-class WebsocketConsumer(SocketConsumer):
-    """A WebSocket, from its handshake to its end. One task reads what the client sends, another sends what waits."""
+class PlainConsumer(SocketConsumer):
+    """A WebSocket, from its handshake to its end. One task reads what the client sends, another sends what waits.
+
+    This one carries the events as JSON text ``{"event": ..., "data": ...}``, and reads nothing into what it is sent.
+    """
 
     sid = ""  # of the session that ends with this WebSocket
     pings_at = math.inf  # when to ask the client whether it is still there
@@ -81,16 +117,24 @@ class WebsocketConsumer(SocketConsumer):
 
         :raises Ended: it is refused.
         """
-        raise NotImplementedError
+        self.sid = sessions.new_sid()
+        self.closes_at = time.monotonic() + PLAIN_LIFETIME_S
+        # It speaks no version of Engine.IO, but the session needs one for its time to live.
+        peer = Peer(self.sid, 4, is_joined=True)
+        await self.hub.sessions.open(peer, sessions.WEBSOCKET, self.request.address)
+        await self.send("accept")
+        await self.deliver([protocol.greeting(self.sid)])
 
     async def read(self) -> None:
         """React to what the client sends, until it ends."""
-        raise NotImplementedError
+        while True:
+            await self.frame()
 
     async def deliver(self, queue: list[str]) -> None:
         """Send packets to the client."""
         for packet in queue:
-            await self.send("send", text=packet)
+            event, data = packets.decode_event(packet)
+            await self.send("send", text=orjson.dumps({"event": event, "data": data}).decode())
 
     async def _write(self) -> None:
         """Send what waits in Valkey, when the hub says so and every ``LOOK_S``, as long as the client is there."""
@@ -128,14 +172,14 @@ class WebsocketConsumer(SocketConsumer):
             raise Ended from None
 
 
-class EngineConsumer(WebsocketConsumer):
+class EngineConsumer(PlainConsumer):
     """A WebSocket of a socket.io client, either from the start or upgraded from polling."""
 
     peer: Peer
 
     async def open(self) -> None:
         query = self.request.query
-        version, sid = packets.version_of(query.get("EIO")), query.get("sid", "")
+        version, sid = self.request.version, query.get("sid", "")
         if version is None or query.get("transport") != "websocket":
             raise Ended
         if sid:
@@ -183,6 +227,10 @@ class EngineConsumer(WebsocketConsumer):
             await self.deliver(replies)
         raise Ended
 
+    async def deliver(self, queue: list[str]) -> None:
+        for packet in queue:
+            await self.send("send", text=packet)
+
     async def _packet(self) -> Packet:
         frame = await self.frame()
         return BINARY if frame is None else packets.decode_text(frame)
@@ -194,25 +242,3 @@ class EngineConsumer(WebsocketConsumer):
         # In Engine.IO 3 the client sends the pings. In version 4 the server does, once the client has joined.
         if self.peer.version == 4 and self.peer.is_joined:
             self.pings_at = now + protocol.PING_INTERVAL_MS / 1000
-
-
-class PlainConsumer(WebsocketConsumer):
-    """A WebSocket that carries the events as JSON text ``{"event": ..., "data": ...}``."""
-
-    async def open(self) -> None:
-        self.sid = sessions.new_sid()
-        self.closes_at = time.monotonic() + PLAIN_LIFETIME_S
-        # It speaks no version of Engine.IO, but the session needs one for its time to live.
-        peer = Peer(self.sid, 4, is_joined=True)
-        await self.hub.sessions.open(peer, sessions.PLAIN, self.request.address)
-        await self.send("accept")
-        await self.deliver([protocol.greeting(self.sid)])
-
-    async def read(self) -> None:
-        while True:
-            await self.frame()
-
-    async def deliver(self, queue: list[str]) -> None:
-        for packet in queue:
-            event, data = packets.decode_event(packet)
-            await self.send("send", text=orjson.dumps({"event": event, "data": data}).decode())

@@ -127,8 +127,3 @@ def decode_event(packet: str) -> tuple[str, Any]:
     """Return name and data of an event that :func:`encode_event` encoded."""
     name, data = orjson.loads(packet[2:])
     return name, data
-
-
-def version_of(text: str | None) -> int | None:
-    """Read the query parameter ``EIO``; return None for a version that is not supported."""
-    return {"3": 3, "4": 4}.get(text or "")

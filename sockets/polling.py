@@ -97,7 +97,7 @@ class PollingConsumer(SocketConsumer):
             return HttpResponse(status=204, content_type=PLAIN)
         if query.get("transport") != "polling":
             raise _refused(BAD_REQUEST if query.get("transport") == "websocket" else TRANSPORT_UNKNOWN)
-        version, sid = packets.version_of(query.get("EIO")), query.get("sid", "")
+        version, sid = self.request.version, query.get("sid", "")
         if sid and not sessions.is_sid(sid):
             raise _refused(SESSION_UNKNOWN)
         if version is None:

@@ -19,7 +19,7 @@ from core.cache import sentinel, valkey
 from sockets import packets, protocol, scripts
 from sockets.protocol import Peer
 
-POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
+POLLING, WEBSOCKET = "polling", "websocket"
 WEBSOCKET_TTL_MS = 60_000  # the process with the WebSocket prolongs it every LOOK_S
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
@@ -102,7 +102,7 @@ class Sessions:
         return await self._scripts[name](keys=_keys(sid), args=args)
 
     async def open(self, peer: Peer, transport: str, address: str = "") -> None:
-        """Create a session; ``transport`` is ``POLLING``, ``WEBSOCKET`` or ``PLAIN``.
+        """Create a session; ``transport`` is ``POLLING`` or ``WEBSOCKET``.
 
         :param address: of the client, for :func:`sids_at`.
         """
