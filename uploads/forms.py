@@ -110,8 +110,12 @@ class PictureAdmin(OfficeAdmin):
         form.scope = scope_of(request.user)
         return form
 
-    def prepare(self, request: HttpRequest, object_id: str | None) -> None:
-        super().prepare(request, object_id)
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any) -> Any:
+        if request.method == "POST":
+            self._store_picture(request, object_id)
+        return super().changeform_view(request, object_id, *args, **kw)
+
+    def _store_picture(self, request: HttpRequest, object_id: str | None) -> None:
         may = self.has_change_permission(request) if object_id else self.has_add_permission(request)
         file = request.FILES.get(FILE)
         if not may or not isinstance(file, UploadedFile):

@@ -232,20 +232,9 @@ def _choices(field: Any) -> dict[str, str]:
 class MergingAdmin(ModelAdmin):
     """A page whose form changes a row."""
 
-    def prepare(self, request: HttpRequest, object_id: str | None) -> None:
-        """Override to do, before a sent form's transaction begins, what must not happen inside it.
-
-        Examples: storing a file, which a rollback would leave behind; asking an upstream, which would hold locks.
-        """
-
     def is_gone(self, row: Any) -> bool:
         """Tell whether the row counts as deleted although it is there."""
         return False
-
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any) -> Any:
-        if request.method == "POST":
-            self.prepare(request, object_id)
-        return super().changeform_view(request, object_id, *args, **kw)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         row = super().get_object(request, object_id, from_field)
