@@ -4,10 +4,7 @@ Every number comes from the apps' ``figures``, so that it is the one that other 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.contrib import admin
@@ -49,11 +46,11 @@ class Line(NamedTuple):
 
 # What is compared with the days before and the year before.
 _COMPARED: dict[str, Callable[["Sheet"], Any]] = {
-    "下单": lambda sheet: sheet.totals[0].placed,
-    "订单收入（元）": lambda sheet: sheet.totals[0].revenue,
-    "收款（元）": lambda sheet: fen_to_yuan(sheet.totals[1].paid_fen),
-    "退款（元）": lambda sheet: fen_to_yuan(sheet.totals[1].back_fen),
-    "净额（元）": lambda sheet: fen_to_yuan(sheet.totals[1].net_fen),
+    "下单": lambda sheet: sheet.order.placed,
+    "订单收入（元）": lambda sheet: sheet.order.revenue,
+    "收款（元）": lambda sheet: fen_to_yuan(sheet.money.paid_fen),
+    "退款（元）": lambda sheet: fen_to_yuan(sheet.money.back_fen),
+    "净额（元）": lambda sheet: fen_to_yuan(sheet.money.net_fen),
 }
 
 
@@ -63,27 +60,21 @@ Groups = dict[str, Sequence[Sequence[Any]]]  # by their names, for each span its
 GROUPS_SHOWN = 20  # categories or products on the page and on paper; the workbook has all
 
 
-@dataclass(frozen=True)
 class Sheet:
-    """The figures of some days, oldest first."""
+    """The figures of some days, oldest first, and their sums."""
 
-    days: Days
-    orders: dict[date, OrderSums]
-    money: dict[date, MoneyDay]
-    bills: dict[date, BillDay]
-
-    @classmethod
-    def of(cls, days: Days) -> "Sheet":
-        span = (days.first, days.last)
-        return cls(days, order_days_between(*span), money_days(*span), bill_days(*span))
-
-    @cached_property
-    def totals(self) -> tuple[OrderSums, MoneyDay, BillDay]:
-        order, money, bill = (sum(part.values(), zero) for part, zero in self._parts())
-        return order, money, bill
+    def __init__(self, days: Days) -> None:
+        self.days, span = days, (days.first, days.last)
+        orders, money, bills = order_days_between(*span), money_days(*span), bill_days(*span)
+        self.figures = [
+            (orders.get(day, OrderSums()), money.get(day, MoneyDay()), bills.get(day, BillDay())) for day in days.all
+        ]
+        self.order: OrderSums = sum((order for order, _, _ in self.figures), OrderSums())
+        self.money: MoneyDay = sum((money for _, money, _ in self.figures), MoneyDay())
+        self.bill: BillDay = sum((bill for _, _, bill in self.figures), BillDay())
 
     def lines(self) -> Iterator[Line]:
-        order, money, bill = self.totals
+        order, money, bill = self.order, self.money, self.bill
         yield Line("下单", order.placed, order.amount, "按下单时间，包括后来没有付款的")
         yield Line(
             "其中的订单收入", None, order.revenue, "这些订单里已付款、没有全额退款的，减去部分退款；与首页的收入相同"
@@ -106,10 +97,10 @@ class Sheet:
         if not bill.compared:
             yield Line("微信账单", None, None, "还没有核对：每天的账单第二天 10 点以后才有")
             return
-        compared = [day for day, one in self.bills.items() if one.is_compared]
-        days, ours = len(compared), sum((self.money.get(day, MoneyDay()) for day in compared), MoneyDay())
+        compared = [money for _, money, bill in self.figures if bill.is_compared]
+        ours = sum(compared, MoneyDay())
         foreign = f"；账单里有 {bill.foreign} 笔属于用同一商户号的其他系统" if bill.foreign else ""
-        about = f"{self.days.number} 天里核对了 {days} 天{foreign}"
+        about = f"{self.days.number} 天里核对了 {len(compared)} 天{foreign}"
         yield Line("微信账单的收款", None, fen_to_yuan(bill.paid_fen), about)
         yield Line("这几天本地的收款", ours.paid, fen_to_yuan(ours.paid_fen), _compared(bill.paid_fen, ours.paid_fen))
         yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间，不含线下退款")
@@ -121,12 +112,8 @@ class Sheet:
         yield Line("微信账单减手续费", None, net, "账单的收款减退款减手续费：这几天进商户账户的钱")
         yield Line("对账差异", bill.differences, None, f"其中 {bill.open} 处未处理")
 
-    def _parts(self) -> list[tuple[dict[date, Any], Any]]:
-        return [(self.orders, OrderSums()), (self.money, MoneyDay()), (self.bills, BillDay())]
-
     def rows(self) -> Iterator[list[Any]]:
-        for day in self.days.all:
-            order, money, bill = (part.get(day, zero) for part, zero in self._parts())
+        for day, (order, money, bill) in zip(self.days.all, self.figures, strict=True):
             yield [
                 *(day, order.placed, order.amount, order.revenue, order.cancelled, order.closed),
                 *(money.paid, fen_to_yuan(money.paid_fen)),
@@ -152,7 +139,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     may_export = admin_of("payments.payment").may_export(request)
     now = local(times.now())
     days = days_asked(request.GET, now.date(), default=now.date())
-    sheet = Sheet.of(days)
+    sheet = Sheet(days)
     if "xlsx" in request.GET:
         if not may_export:
             raise PermissionDenied
@@ -184,7 +171,7 @@ def _comparisons(sheet: Sheet, shown: int | None = None) -> Iterator[Page]:
     if not sheet.days.months:
         return
     spans = list(dict.fromkeys([sheet.days, sheet.days.before(), sheet.days.year_before()]))
-    sheets = [sheet, *map(Sheet.of, spans[1:])]
+    sheets = [sheet, *map(Sheet, spans[1:])]
     sums: Groups = {label: [(value_of(one),) for one in sheets] for label, value_of in _COMPARED.items()}
     yield _comparison("比较", spans, [""], sums)
     for by, title in _SOLD_BY.items():
