@@ -68,7 +68,7 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         """Return the hidden field's text: the values that the page shows, and the conflicts it asks about."""
         if not self.instance.pk or not self.fields:
             return ""
-        state = {"row": self._row, "values": {name: self._shown(name) for name in self.fields}}
+        state = {"row": self._row, "values": {name: self._shown(name) for name in self._compared()}}
         state["open"] = [change.name for change in self.open_changes]
         return signing.dumps(state, salt=_SALT, compress=True)
 
@@ -83,6 +83,11 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
     @property
     def _row(self) -> list[str]:
         return [self._meta.model._meta.label, str(self.instance.pk)]
+
+    def _compared(self) -> list[str]:
+        """Return the fields that a page may tell of; it holds no secret, not even in the signed text."""
+        fields = self.fields.items()
+        return [name for name, field in fields if not (field.disabled or isinstance(field.widget, forms.PasswordInput))]
 
     def _shown(self, name: str) -> Texts:
         """Return what a browser sends if the sender leaves the field alone."""
@@ -111,9 +116,8 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
     def _merge(self) -> list[forms.Field]:
         """Decide about each field; return those that keep the row's value."""
         state, fields_kept = self._state_seen(), []
-        for name, field in self.fields.items():
-            if field.disabled or isinstance(field.widget, forms.PasswordInput):  # a page holds no secret to compare
-                continue
+        for name in self._compared():
+            field = self.fields[name]
             before, now, mine = state["values"].get(name), self._shown(name), self._sent(name)
             is_mergeable = _is_set(field) and before is not None
             if is_mergeable:
