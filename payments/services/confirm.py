@@ -94,9 +94,19 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     detail = f"{result.transaction_id} {fen_text(result.paid_fen)}"
     fields = money_arrived(result, now)
     set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **fields)
-    if tell_paid(payment, now) is PaidOutcome.REFUND:
-        refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
+    payment_tell(payment, now)
     return payment
+
+
+def payment_tell(payment: Payment, now: datetime) -> bool:
+    """Tell the listener of a payment, and refund all of it if the order cannot be served any more.
+
+    The payment's row is locked. Return False if the listener failed.
+    """
+    outcome = tell_paid(payment, now)
+    if outcome is PaidOutcome.REFUND:
+        refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
+    return outcome is not None
 
 
 def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:

@@ -5,10 +5,10 @@ from datetime import datetime
 from django.db import transaction
 
 from core.money import fen_text
-from payments.listener import PaidOutcome
 from payments.models import ListenerFailure, Payment, PaymentStatus, Refund, RefundStatus
 from payments.services.common import BATCH, SYSTEM, set_state, sweep
-from payments.services.listener_call import PAUSES, lock_payment, tell_paid, tell_refund
+from payments.services.confirm import payment_tell
+from payments.services.listener_call import PAUSES, lock_payment, tell_refund
 from payments.services.refund import refund_create
 
 
@@ -32,11 +32,7 @@ def listener_retell(failure: ListenerFailure, now: datetime) -> bool:
             refund = Refund.objects.select_for_update().get(out_refund_no=failure.out_refund_no)
             staff = refund.offline_by if refund.state == RefundStatus.OFFLINE else ""
             tell_refund(payment, refund, now, staff=staff)
-            return True
-        outcome = tell_paid(payment, now)
-        if outcome is PaidOutcome.REFUND:
-            refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
-        elif outcome is None and failure.attempts >= len(PAUSES):
+        elif not payment_tell(payment, now) and failure.attempts >= len(PAUSES):
             _give_back(payment, now)
         return True
 
