@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
@@ -206,17 +207,11 @@ class SchoolClassForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 # --- Steps of a class, and of many students ---
-class DayField(forms.DateField):
+def day_field(label: str) -> forms.DateField:
+    """Make a field for a day, at first today."""
+    limits = [MinValueValidator(date(FIRST_YEAR, 1, 1)), MaxValueValidator(date(LAST_YEAR, 12, 31))]
     widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
-
-    def __init__(self, label: str) -> None:
-        super().__init__(label=label, initial=lambda: local(now()).date())
-
-    def clean(self, value: Any) -> date | None:
-        day: date | None = super().clean(value)
-        if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError("日期不对")
-        return day
+    return forms.DateField(label=label, initial=lambda: local(now()).date(), validators=limits, widget=widget)
 
 
 class StepForm(forms.Form):
@@ -287,13 +282,13 @@ class FateForm(StepForm):
 
 
 class EndForm(FateForm):
-    on = DayField("结业日期")
+    on = day_field("结业日期")
     field_order = ("on", "fate")
 
 
 class StateForm(FateForm):
     state = forms.ChoiceField(label="状态", choices=StudentState.choices, widget=UnfoldAdminSelectWidget)
-    on = DayField("从哪天起")
+    on = day_field("从哪天起")
     reason = forms.CharField(label="原因", required=False, max_length=200, widget=UnfoldAdminTextInputWidget)
     fate = forms.ChoiceField(
         label="学员的账号", required=False, widget=UnfoldAdminSelectWidget, help_text="退学、结业时才变"

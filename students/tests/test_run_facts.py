@@ -2,7 +2,7 @@
 
 import pytest
 
-from students.run_facts import Choices, Findings, UndoNote
+from students.run_facts import Choices, UndoNote
 
 
 @pytest.mark.parametrize(
@@ -16,10 +16,6 @@ from students.run_facts import Choices, Findings, UndoNote
 )  # fmt: skip
 def test_nothing_is_lost_or_added(kind, keys):
     assert kind.load(keys).dump() == keys
-
-
-def test_a_run_without_decisions_and_findings_has_none():
-    assert Choices.load({"scope": "all"}) == Choices() and Findings.load({"scope": "all"}) == Findings()
 
 
 def test_a_decision_that_is_taken_back_replaces_the_old_one():
