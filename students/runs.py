@@ -60,16 +60,11 @@ def run_adjust(*, run: TransferRun, now: datetime, options: dict[str, Any]) -> N
 def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
     """Let a worker write what the preview showed, in the name of ``user_pk``.
 
-    :raises RunNotReady: the run does not wait for a confirmation, or no longer, or has rows that nobody decided about.
+    :raises RunNotReady: the run does not wait for a confirmation, or no longer.
     """
-    states = [RunState.READY]
-    if run.kind == RunKind.IMPORT:  # its rows may be left out
-        states.append(RunState.REFUSED)
-        if rows_open(run).exists():
-            raise RunNotReady("还有错误或同名的行没有处理")
-    changes = {"state": RunState.APPLYING, "confirmed_by_id": user_pk, "options": run.options}
+    states = [RunState.READY, *([RunState.REFUSED] if run.kind == RunKind.IMPORT else [])]  # its rows may be left out
     with transaction.atomic():
-        run_pass_on(run, states, now, **changes)
+        run_pass_on(run, states, now, state=RunState.APPLYING, confirmed_by_id=user_pk, options=run.options)
         action = StaffAction.IMPORT if run.kind == RunKind.IMPORT else StaffAction.BULK
         action_record(run, action, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
 
@@ -125,11 +120,6 @@ def source_withhold(run: TransferRun) -> None:
     Remove this when nobody can go back to 1.1.0 any more.
     """
     TransferFile.objects.filter(run=run, role=FilePurpose.SOURCE).update(role=FilePurpose.WITHHELD)
-
-
-def rows_open(run: TransferRun) -> QuerySet[TransferRow]:
-    """Return the rows of an import that are wrong, or may mean several students."""
-    return TransferRow.objects.filter(run=run, kind__in=[RowKind.ERROR, RowKind.CHOICE])
 
 
 def row_counts(run: TransferRun) -> dict[str, int]:

@@ -19,7 +19,7 @@ from students.models import LEFT_STATES, RowKind, RunState, Student, StudentStat
 from students.recorded_changes import state_changes
 from students.run_facts import Choices, Findings, Leavers, UndoNote
 from students.run_rights import run_scope_required
-from students.runs import row_counts, rows_open, rows_save, run_confirm, source_withhold
+from students.runs import row_counts, rows_save, run_confirm, source_withhold
 from students.services import students_archive
 from students.transfer.import_check import WRITTEN
 from students.transfer.people import BATCH, People, batches, unseen_by
@@ -51,7 +51,8 @@ def import_confirm(
 
 def unresolved(run: TransferRun) -> int:
     """Count the rows that must be mended, answered or left out before the rest can be written."""
-    return rows_open(run).exclude(number__in=Choices.load(run.options).skips).count()
+    rows = TransferRow.objects.filter(run=run, kind__in=[RowKind.ERROR, RowKind.CHOICE])
+    return rows.exclude(number__in=Choices.load(run.options).skips).count()
 
 
 def overfull(run: TransferRun, scope: Scope) -> list[str]:
@@ -160,7 +161,7 @@ def _add(
         students_create(students, actor_pk=run.confirmed_by_id, now=now)
         for row, student in zip(batch, students, strict=True):
             row.student_pk = student.pk  # undoing deletes it
-            row.cells["sId"] = student.sid  # the result file names it
+            row.cells["sId"] = student.sid  # the page of the run shows it
         rows_save(batch, "student_pk", "cells")
 
 
