@@ -3,11 +3,9 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from core.api.envelope import Envelope, error_response
 from core.errors import DomainError
@@ -64,24 +62,12 @@ def _turn_into_page(request: HttpRequest, response: HttpResponse) -> None:
     title, text = TEXTS.get(status) or TEXTS[503 if status >= 502 else 500 if status >= 500 else 400]
     msg = response.data["msg"] if isinstance(response, Envelope) else ""
     reason = "" if status in {400, 404, 500} else msg  # it would say no more than the title
-    context = {"title": title, "text": text, "reason": reason, "back": _way_back(request)}
+    context = {"title": title, "text": text, "reason": reason}
     context |= {"wait_s": response.get("Retry-After", ""), "number": tracing.current() if status >= 500 else ""}
     # Change the response in place: cookies and the headers of inner middleware stay.
     response.content = render(request, "refused.html", context).content
     response["Content-Type"] = "text/html; charset=utf-8"
     response["Content-Length"] = str(len(response.content))
-
-
-def _way_back(request: HttpRequest) -> str:
-    """Return the page the person came from; "" if it is outside the back office, or is this page itself."""
-    came_from = request.headers.get("Referer", "")
-    try:
-        is_ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()})
-    except DisallowedHost:
-        return ""
-    if not is_ours or ROOT not in came_from:
-        return ""
-    return came_from if came_from.partition(ROOT)[2] != request.get_full_path().partition(ROOT)[2] else ""
 
 
 class BackOfficeGZipMiddleware(GZipMiddleware):
