@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,17 +29,14 @@ def environment(name: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines(name, "Environment"))
 
 
-def command(
-    name: str, *more: str, without: Collection[str] = (), variables: Mapping[str, str] | None = None
-) -> list[str]:
+def command(name: str, *more: str, without: Collection[str] = ()) -> list[str]:
     """Return the command of a unit for this checkout and this Python.
 
     :param more: options behind those of the unit. If an option stands twice, our servers take the last value.
     :param without: options to leave out, with their values.
-    :param variables: what the command may name besides the variables that the unit sets.
     """
     (line,) = lines(name, "ExecStart")
-    values = environment(name) | dict(variables or {})
+    values = environment(name) | os.environ
     line = line.replace("%i", name.partition("@")[2]).replace("%%", "%")
     line = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], line)
     program, *words = (word.replace(HOME, str(ROOT)) for word in shlex.split(line))
@@ -51,7 +48,7 @@ def command(
 
 
 def main(name: str, *more: str) -> None:
-    words = command(name, *more, variables=os.environ)
+    words = command(name, *more)
     os.execve(words[0], words, environment(name) | os.environ)  # noqa: S606  (the words stand in our own file)
 
 
