@@ -178,7 +178,7 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Deci
         if shown[name] != _digest(now[name]):
             lost.append(_in_words(findings, name, value))
             continue
-        kind, key, wire = (*name.split("-"), "", "")[:3]
+        kind, key, wire = _parts(name)
         match kind:
             case "take":
                 skips ^= {int(key)}
@@ -202,6 +202,11 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Deci
     if not is_stale:
         _spell(choices, findings, data)
     return Decision(choices, is_stale, lost)
+
+
+def _parts(name: str) -> list[str]:
+    """Return what a field's name says: its kind, and the row and the column that it is about."""
+    return [*name.split("-"), "", ""][:3]
 
 
 def shown_sent(fields: dict[str, str]) -> str:
@@ -237,7 +242,7 @@ def cells_typed(run: TransferRun, data: Any) -> list[str]:
 
 def _in_words(findings: Findings, name: str, value: str) -> str:
     """Say what a field was to hold: ``第3行 年龄“23”``."""
-    kind, key, wire = (*name.split("-"), "", "")[:3]
+    kind, key, wire = _parts(name)
     row = findings.place_of(next(iter(pks_of([key])), 0)) if kind in {"cell", "take", "answer"} else ""
     words = f"{BY_WIRE[wire].label}“{value}”" if kind == "cell" and wire in BY_WIRE else "的选择"
     return f"{row} {words}"
