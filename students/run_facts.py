@@ -80,7 +80,6 @@ class Findings(_Part):
     new: list[SpeltValue] = field(default_factory=list)
     mended: list[SpeltValue] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)  # field: number of rows
-    warned: int = 0  # rows with a warning
 
     def at(self, number: int) -> tuple[str, str]:
         """Return the sheet, if there are several, and the row of the file in which a row of the run stands."""

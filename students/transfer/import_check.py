@@ -101,7 +101,6 @@ def import_check(run: TransferRun, now: datetime) -> None:
         counts.update(row.kind for row in batch)
         changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
         new.update((wire, row.cells[wire]) for row in batch for wire in _LISTED if wire in row.cells)
-        findings.warned += sum(bool(row.errors) for row in batch if row.kind in WRITTEN)
     leavers = _leavers(run, lines, scope)
     TransferRow.objects.bulk_create(leavers)
     counts[RowKind.LEFT] = len(leavers)

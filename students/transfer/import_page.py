@@ -56,7 +56,7 @@ def hidden_from(run: TransferRun, user: Any) -> set[str]:
 
 def tabs_of(run: TransferRun) -> list[tuple[str, str, int]]:
     """Return the kinds of rows that a run has, each with the words on its tab and the number of rows."""
-    counts = Counter(run.counts) + Counter({WARNED: Findings.load(run.options).warned if is_open(run) else 0})
+    counts = Counter(run.counts) + Counter({WARNED: rows_of(run, WARNED).count() if is_open(run) else 0})
     kinds = dict.fromkeys((RowKind.ERROR, RowKind.CHOICE, WARNED, *RowKind))
     return [(kind, TABS.get(kind) or RowKind(kind).label, counts[kind]) for kind in kinds if counts[kind]]
 
