@@ -75,13 +75,6 @@ def own_class(form: Any) -> str:
     return name
 
 
-def digits_of_any_keyboard(form: Any) -> None:
-    """Let the age be typed in full-width digits, which browsers refuse in a field for numbers."""
-    if "age" in form.fields:
-        form.fields["age"].widget.input_type = "text"
-        form.fields["age"].widget.attrs["inputmode"] = "numeric"
-
-
 def question(name: str, text: str, answer: str, students: Sequence[Student] = ()) -> forms.ValidationError:
     """Make an error that the next post of the form may answer by a tick called ``name``."""
     context = {"name": name, "text": text, "answer": answer, "students": students}
@@ -135,7 +128,6 @@ class StudentForm(PictureModelForm):
         super().__init__(*args, **kwargs)
         if "class_name" in self.fields:
             self.fields["class_name"].widget.scope = self.scope
-        digits_of_any_keyboard(self)
         for name in OPTIONAL_FOR_STAFF:
             if name in self.fields:  # none for who may only look
                 self.fields[name].required = False
@@ -164,7 +156,6 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        digits_of_any_keyboard(self)
         for field in self.fields.values():
             field.required = False
 

@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import SmallIntegerField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core import times
 from core.admin.base import OfficeAdmin
@@ -34,6 +36,10 @@ class StudentAdmin(StudentListAdmin, ManyAdmin, PictureAdmin):
     change_form_outer_after_template = "students/panels.html"
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
     readonly_fields = ["photo", "sid", "created", *SHOWN]
+    # Browsers refuse full-width digits in a field for numbers.
+    formfield_overrides: ClassVar = {
+        SmallIntegerField: {"widget": UnfoldAdminTextInputWidget({"inputmode": "numeric"})}
+    }
 
     def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
         # A new student has no picture, number or date to show: the number of the form is not the one it will get.
