@@ -1,7 +1,6 @@
 """The time by the database's clock; and how times are written: in Asia/Shanghai and 24-hour."""
 
 import time as clock
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, overload
 from zoneinfo import ZoneInfo
@@ -29,13 +28,8 @@ class ClocksDiffer(Ignore):
     """
 
 
-@dataclass(frozen=True)
-class _Reading:
-    at_s: float  # by the database's clock, in seconds since 1970
-    steady_s: float  # the same moment by a clock that is never set
-
-
-_reading: _Reading | None = None
+# The same moment by the database's clock, in seconds since 1970, and by one that is never set.
+_reading: tuple[float, float] | None = None
 
 
 def _steady_s() -> float:
@@ -47,7 +41,7 @@ def _steady_s() -> float:
 def _read(connection: Any, **_: Any) -> None:
     """Read the database's clock when a connection is taken, at most every 30 s: no extra query for a request."""
     global _reading
-    if _reading and _steady_s() - _reading.steady_s < READ_AGAIN_S:
+    if _reading and _steady_s() - _reading[1] < READ_AGAIN_S:
         return
     before = clock.time()
     with connection.cursor() as cursor:
@@ -55,7 +49,7 @@ def _read(connection: Any, **_: Any) -> None:
         theirs = float(cursor.fetchone()[0])
     ours = clock.time()
     differs_s = (before + ours) / 2 - theirs
-    _reading = _Reading(ours if abs(differs_s) < EXACT_S else ours - differs_s, _steady_s())
+    _reading = (ours if abs(differs_s) < EXACT_S else ours - differs_s, _steady_s())
     if abs(differs_s) > MAX_SKEW_S:
         log.error("the clocks of this host and of the database differ", ahead_s=round(differs_s))
 
@@ -72,7 +66,8 @@ def now() -> datetime:
             pass  # the caller's first query will say so
     if _reading is None:
         return datetime.now(UTC)
-    return datetime.fromtimestamp(_reading.at_s + _steady_s() - _reading.steady_s, UTC)
+    at_s, steady_s = _reading
+    return datetime.fromtimestamp(at_s + _steady_s() - steady_s, UTC)
 
 
 def agreed_now() -> datetime:
