@@ -80,11 +80,8 @@ def test_the_log_of_the_money_names_staff_by_key_too(office, root, wechat, perso
 def test_whoever_acts_without_being_a_user_is_no_name_for_one(settings):
     folders = [Path(settings.BASE_DIR) / app for app in ("payments", "shop", "moving")]
     texts = [file.read_text("utf-8") for folder in folders for file in folder.rglob("*.py")]
-    found = {
-        name
-        for text in texts
-        for name in re.findall(r'(?:\bsource=f?|^SYSTEM = |^WECHAT = |^RESTORE = |^EVENT = )"([^"]+)"', text, re.M)
-    }
+    names = re.compile(r'(?:\bsource=f?|^SYSTEM = |^WECHAT = |^RESTORE = |^EVENT = )"([^\x00-\x7f][^"]*)"', re.M)
+    found = {name for text in texts for name in names.findall(text)}
 
     assert {"系统", "微信支付", "恢复备份", "对账"} <= found
     assert not {name for name in found | {Note.MOVED_IN.label} if not is_system(name)}
