@@ -61,6 +61,9 @@ class IncomingBody:
     """The body of one request, from its first byte until the request is answered. :meth:`end` frees its memory."""
 
     large: ClassVar[set["IncomingBody"]] = set()  # those of this process that are larger than FREE
+    # How many bytes of this process's room they take. A sum for each part that comes would let a stranger with
+    # thousands of open bodies hold the event loop, a byte at a time.
+    taken: ClassVar[int] = 0
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -68,11 +71,7 @@ class IncomingBody:
         self.is_finished = self.was_dropped = False
         # Kept in blocks: one growing array would be copied again and again and fragment the memory.
         self.blocks: deque[bytearray] = deque()
-
-    @classmethod
-    def memory(cls) -> int:
-        """Return how many bytes of this process's room the bodies take."""
-        return sum(body.size - FREE for body in cls.large)
+        self.counted = 0  # of this body, in ``taken``
 
     @property
     def is_too_large(self) -> bool:
@@ -90,11 +89,12 @@ class IncomingBody:
                 self.blocks.append(bytearray(part))
             if self.size > FREE:
                 self.large.add(self)
+                self._count(self.size - FREE)
                 self._make_room()
 
     def _make_room(self) -> None:
         """Drop the largest bodies that have not arrived completely until the others fit."""
-        while self.memory() > ROOM and (unfinished := [body for body in self.large if not body.is_finished]):
+        while self.taken > ROOM and (unfinished := [body for body in self.large if not body.is_finished]):
             max(unfinished, key=lambda body: body.size).drop()
 
     def drop(self) -> None:
@@ -115,6 +115,11 @@ class IncomingBody:
         """Free the memory: the request has been answered, or the body is not kept."""
         self.blocks.clear()
         self.large.discard(self)
+        self._count(0)
+
+    def _count(self, number: int) -> None:
+        IncomingBody.taken += number - self.counted
+        self.counted = number
 
 
 class BodyLimitMiddleware:

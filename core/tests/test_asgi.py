@@ -164,7 +164,7 @@ class TestRoomForBodies:
 
         async def parts():
             for _ in range(40):
-                room.append(IncomingBody.memory())
+                room.append(IncomingBody.taken)
                 yield b"x" * 256 * KIB
 
         status, _, body = asyncio.run(send_in_parts("POST", "/verify", parts(), MULTIPART))
@@ -198,12 +198,12 @@ class TestRoomForBodies:
                 yield FORM
                 for _ in range(20):
                     yield b"x" * 256 * KIB
-                    most = max(most, IncomingBody.memory())
+                    most = max(most, IncomingBody.taken)
                     await asyncio.sleep(0)
                 await is_over.wait()
 
             crowd = [asyncio.create_task(send_in_parts("POST", UPLOAD, slowly(), MULTIPART)) for _ in range(50)]
-            while IncomingBody.memory() < 4 * MIB - 512 * KIB:
+            while IncomingBody.taken < 4 * MIB - 512 * KIB:
                 await asyncio.sleep(0)
             login = send_in_parts("POST", "/users/login", pieces(b'{"username": "li"}'), b"application/json")
             form = FORM + b"x" * 200 * KIB + b"\r\n--x--\r\n"  # smaller than what each of the crowd sends at once

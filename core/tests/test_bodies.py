@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import sys
 from contextlib import closing, suppress
 from http.client import HTTPConnection
 from unittest import mock
@@ -12,7 +13,7 @@ from django.test import RequestFactory
 
 from config.wsgi import application
 from core.api import bodies
-from core.api.bodies import BLOCK, BODY_LIMIT, MAX_VALUES, MIB, PAGE_LIMIT, IncomingBody
+from core.api.bodies import BLOCK, BODY_LIMIT, FREE, MAX_VALUES, MIB, PAGE_LIMIT, IncomingBody
 from tests.kit import free_ports
 from tests.processes import web_processes
 
@@ -82,6 +83,24 @@ def test_small_parts_are_joined_to_blocks_and_no_block_grows_large():
     assert [len(part["body"]) for part in parts] == [BLOCK, BLOCK, BLOCK // 2, 0]
     assert [part["more_body"] for part in parts] == [True, True, False, False]
     body.end()
+
+
+def test_a_part_costs_the_same_however_many_bodies_are_open():
+    """Else a stranger with thousands of them holds the event loop, a byte at a time."""
+    open_bodies = [IncomingBody(PAGE_LIMIT) for _ in range(300)]
+    for body in open_bodies:
+        body.add(b"x" * (FREE + 1))
+    steps = mock.Mock()
+
+    sys.setprofile(steps)
+    open_bodies[0].add(b"x")
+    sys.setprofile(None)
+
+    assert steps.call_count < 100
+    assert IncomingBody.taken == 301
+    for body in open_bodies:
+        body.end()
+    assert (IncomingBody.taken, IncomingBody.large) == (0, set())
 
 
 def test_a_stranger_is_refused_before_the_body_is_parsed(api, parser):
