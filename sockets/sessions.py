@@ -50,9 +50,13 @@ def is_live(sid: str) -> bool:
 
 def sids_at(address: str) -> list[str]:
     """Return the sids of the connected clients with this address, in order; none where no sandbox keeps addresses."""
-    here = [b"1", address.encode()]
-    keys = {key for key in _session_keys() if valkey.client().hmget(key, "joined", "at") == here}
-    return sorted(key.decode().removeprefix(SESSION) for key in keys)
+    keys = list({*_session_keys()})
+    # All at once: a stranger may open thousands of sessions, and each question by itself would take a journey.
+    with valkey.client().pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.hmget(key, "joined", "at")
+        here = [key for key, fields in zip(keys, pipe.execute(), strict=True) if fields == [b"1", address.encode()]]
+    return sorted(key.decode().removeprefix(SESSION) for key in here)
 
 
 def emit(sid: str, event: str, data: Any) -> bool:

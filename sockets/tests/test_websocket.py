@@ -2,7 +2,7 @@ import asyncio
 import json
 import logging
 from functools import partial
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, patch
 
 import pytest
 import redis
@@ -75,6 +75,16 @@ async def test_only_a_sandbox_finds_a_client_by_its_address(settings, is_sandbox
     polling = Client("3")
     await polling.connect()
     assert await sids() == ({polling.sid} if is_sandbox else set())
+
+
+async def test_to_find_a_client_by_its_address_is_one_question_about_all_sessions():
+    for number in range(200):
+        valkey.client().hset(f"{sessions.SESSION}s{number}", mapping={"joined": "1", "at": f"10.0.0.{number}"})
+
+    with patch.object(redis.Redis, "execute_command", autospec=True, side_effect=redis.Redis.execute_command) as asked:
+        assert sessions.sids_at("10.0.0.7") == ["s7"]
+
+    assert asked.call_count < 5
 
 
 @pytest.mark.usefixtures("quick")
