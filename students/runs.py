@@ -20,7 +20,6 @@ from uploads.services import images_release
 
 PURGE_BATCH = 1_000
 PORTION = 500  # rows
-Kinds = tuple[RowKind, ...]
 _NO_UNDO = "这次操作不能撤销，或者已经撤销"
 
 
@@ -133,9 +132,9 @@ def rows_save(rows: Sequence[TransferRow], *fields: str) -> None:
 
 
 def rows_portion(
-    run: TransferRun, now: datetime, *, do: Callable[..., None], end: str, todo: Kinds, results: Kinds
+    run: TransferRun, now: datetime, *, do: Callable[..., None], end: str, todo: Sequence[RowKind]
 ) -> tuple[int, int]:
-    """Call ``do`` for the next ``PORTION`` rows of the kinds ``todo``, each of which it leaves as one of ``results``.
+    """Call ``do`` for the next ``PORTION`` rows of the kinds ``todo``, each of which it leaves as another kind.
 
     Return how many rows are done and how many are left. The run's state is ``end`` when none is.
     """
@@ -143,9 +142,9 @@ def rows_portion(
     if rows:
         do(run, rows, now)
     run.counts, run.message = row_counts(run), ""
-    done, rest = (sum(run.counts.get(kind, 0) for kind in kinds) for kinds in (results, todo))
+    rest = sum(run.counts.get(kind, 0) for kind in todo)
     run.state = run.state if rest else end
-    return done, rest
+    return sum(run.counts.values()) - rest, rest
 
 
 # --- What happens by the clock ---

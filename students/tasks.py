@@ -12,28 +12,23 @@ from students.models import RowKind, RunKind, RunState, TransferRun
 from students.runs import rows_portion, runs_purge, runs_resume
 from students.transfer import deletion, import_apply, import_check, photos
 
-_import_undo = partial(
-    rows_portion, do=undo.rows_take_back, end=RunState.UNDONE,
-    todo=(RowKind.NEW, RowKind.CHANGED, RowKind.LEFT), results=(RowKind.UNDONE, RowKind.KEPT),
-)  # fmt: skip
+_take_back = partial(
+    rows_portion, do=undo.rows_take_back, end=RunState.UNDONE, todo=[RowKind.NEW, RowKind.CHANGED, RowKind.LEFT]
+)
+_delete = partial(rows_portion, do=deletion.rows_delete, end=RunState.DONE, todo=[RowKind.WAITING])
+# Students that were not deleted yet when a person stopped the run stay as they are.
+_restore = partial(rows_portion, do=deletion.rows_restore, end=RunState.UNDONE, todo=[RowKind.DELETED, RowKind.WAITING])
 # What ``runs.work.run_work`` calls for each kind of runs in each state that waits for a worker.
 _WORK: dict[tuple[str, str], Callable[..., tuple[int, int] | None]] = {
     (RunKind.IMPORT, RunState.CHECKING): import_check.import_check,
     (RunKind.IMPORT, RunState.APPLYING): import_apply.import_apply,
-    (RunKind.IMPORT, RunState.UNDOING): _import_undo,
-    (RunKind.EDIT, RunState.UNDOING): _import_undo,
+    (RunKind.IMPORT, RunState.UNDOING): _take_back,
+    (RunKind.EDIT, RunState.UNDOING): _take_back,
     (RunKind.CLASS, RunState.UNDOING): undo.class_undo,
     (RunKind.PHOTOS, RunState.CHECKING): photos.photos_check,
-    (RunKind.DELETE, RunState.APPLYING): partial(
-        rows_portion, do=deletion.rows_delete, end=RunState.DONE,
-        todo=(RowKind.WAITING,), results=(RowKind.DELETED, RowKind.GONE, RowKind.SKIPPED),
-    ),
-    # Students that were not deleted yet when a person stopped the run stay as they are.
-    (RunKind.DELETE, RunState.UNDOING): partial(
-        rows_portion, do=deletion.rows_restore, end=RunState.UNDONE,
-        todo=(RowKind.DELETED, RowKind.WAITING), results=(RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED),
-    ),
-}  # fmt: skip
+    (RunKind.DELETE, RunState.APPLYING): _delete,
+    (RunKind.DELETE, RunState.UNDOING): _restore,
+}
 
 
 @queued_task("students.fold_tally", queue="now")
