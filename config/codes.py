@@ -46,8 +46,7 @@ def groups() -> dict[str, Rows]:
 def _by_tag() -> dict[str, Rows]:
     tags: dict[str, dict[tuple[int, str], tuple[DomainError, list[str]]]] = {}
     for call in endpoints():
-        for failure in call.docs.failures if call.docs else ():
-            error = failure() if isinstance(failure, type) else failure
+        for error in call.docs.refusals if call.docs else ():
             _, paths = tags.setdefault(call.tag, {}).setdefault((error.status, error.msg), (error, []))
             paths.append(re.sub(r"<\w+:(\w+)>", r":\1", call.path))
     return {tag: list(rows.values()) for tag, rows in tags.items()}

@@ -96,7 +96,7 @@ SMS_SEND = Doc(
     params=params.SmsSendParams,
     send={"phoneNumber": "13800000000"},
     ok={"msg": "OK", "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"},
-    failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent, errors.CaptchaWrong],
+    failures=[errors.SmsNotSent, errors.CaptchaWrong],
     about=f"验证码 5 位,{span(sms_codes.LIFETIME)}内有效,用对一次或输错 {sms_codes.MAX_TRIES} 次后作废。"
     f"同一手机号每分钟 {_SMS['minute']} 条、每天 {_SMS['day']} 条。"
     "发得多了 `msg` 是 `请先输入图形验证码`:带上 `captcha` 与 `/users/getCaptcha` 的 `key` 再发一次。"
@@ -123,27 +123,13 @@ REGISTER = Doc(
     send={"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂", "phone": "1577775772"},
     ok={"status": 1, "msg": "注册成功", "userInfo": _USER},
     records={"userInfo": UserJson},
-    failures=[
-        errors.UsernameTaken,
-        errors.RegistrationIncomplete,
-        errors.RoleUnknown,
-        errors.PhoneTaken,
-        errors.PhoneMasked,
-        TOO_WEAK,
-    ],
+    failures=[errors.UsernameTaken, errors.RoleUnknown, errors.PhoneTaken, errors.PhoneMasked, TOO_WEAK],
 )
 UPDATE_PASSWORD = Doc(
     params=params.PasswordParams,
     send={"username": "lbw", "oldPassword": "555", "newPassword": "wu-wu-kai"},
     ok={"status": 1, "msg": "密码修改成功"},
-    failures=[
-        errors.UserUnknown,
-        errors.PasswordNotChanged,
-        errors.DemoPasswordStays,
-        TOO_WEAK,
-        NotPermitted,
-        errors.TooManyFailures(42),
-    ],
+    failures=[errors.UserUnknown, errors.DemoPasswordStays, TOO_WEAK, NotPermitted, errors.TooManyFailures(42)],
     about="只能修改自己的密码;root 可以修改任何人的密码,可以不传 `oldPassword`,传了就会校验。"
     "修改后该用户的所有令牌失效,需要重新登入。",
 )
@@ -152,7 +138,6 @@ UPDATE_USER = Doc(
     send={"unid": _UNID, "nickname": "五五开", "city": "南京"},
     ok={"msg": "更新成功"},
     failures=[
-        errors.UnidMissing,
         errors.UserToChangeUnknown,
         errors.UserNotYours,
         errors.RoleNotYours,
@@ -187,7 +172,7 @@ DELETE_USER = Doc(
 UPLOAD_AVATAR = Doc(
     params=params.AvatarParams,
     ok={"status": 1, "msg": "图片上传成功", "headimgurl": _PICTURE, "imgurl": _PICTURE},
-    failures=[errors.AvatarRefused, NotPermitted, *_PICTURE_LATER],
+    failures=[NotPermitted, *_PICTURE_LATER],
     about="只能上传自己的头像;root 可以上传任何人的头像。",
 )
 ALL_USERS = Doc(
@@ -207,7 +192,6 @@ CAPTCHA = Doc(
 VERIFY_CAPTCHA = Doc(
     params=params.CaptchaParams,
     ok={"msg": "验证码正确"},
-    failures=[errors.CaptchaWrong],
 )
 LOGIN_LOG = Doc(
     params=params.LoginLogParams,
@@ -232,7 +216,7 @@ QRCODE = Doc(
         "&redirect_uri=http%3A%2F%2Fwww.chst.vip%2Fusers%2FwechatCallBack&response_type=code"
         "&scope=snsapi_userinfo&state=5jDq0wXbq1cYt2mJ8aVn3kQz7sRf4uHe#wechat_redirect",
     },
-    failures=[errors.SidMissing, errors.SidUnknown],
+    failures=[errors.SidMissing],
     about="把 `scanCodeUrl` 画成二维码给用户扫。先连接 socket (见 `/docs/socket/`) 才有 `sid`;同一个 `sid` 再次请求时,"
     "之前的二维码作废。二维码只能用一次,"
     f"{span(settings.WECHAT_QR_TTL)}内有效,过期后 socket 会收到 `invalidCode`。\n\n"
@@ -242,7 +226,7 @@ QRCODE = Doc(
 CALLBACK = Doc(
     params=params.CallbackParams,
     ok={"msg": "已扫码"},
-    failures=[errors.StateMissing, errors.CodeInvalid, errors.WechatSnapshot, Throttled(30)],
+    failures=[errors.WechatSnapshot, Throttled(30)],
     about="由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。微信以快照页打开时二维码不作废:"
     "用户轻触“使用完整服务”并允许后,登入继续。",
 )
@@ -250,14 +234,7 @@ WECHAT_LOGIN = Doc(
     params=params.WechatLoginParams,
     ok=LOGIN.successes[0] | {"status": 200, "msg": "微信登入成功"},
     records=LOGIN_RECORDS,
-    failures=[
-        errors.WechatCodeMissing,
-        errors.WechatCodeSpent,
-        errors.UserDisabled,
-        WechatUnclear,
-        WechatLost,
-        Throttled(30),
-    ],
+    failures=[errors.UserDisabled, WechatUnclear, WechatLost, Throttled(30)],
     about="返回值与账号登入相同。第一次登入的微信用户会成为 `200` 角色的新用户。每个 `wechatCode` 只能用一次。",
 )
 WX_LOGIN = Doc(
@@ -265,14 +242,7 @@ WX_LOGIN = Doc(
     send={"code": "0c3Xyz000aBcDe1fGh200ijKlM4Xyz0t"},
     ok=WECHAT_LOGIN.successes[0],
     records=LOGIN_RECORDS,
-    failures=[
-        errors.MiniCodeMissing,
-        errors.WechatCodeSpent,
-        errors.UserDisabled,
-        errors.MiniNotConfigured,
-        WechatUnclear,
-        Throttled(60),
-    ],
+    failures=[errors.UserDisabled, errors.MiniNotConfigured, WechatUnclear, Throttled(60)],
     about="微信小程序(uni-app 相同)调用 `wx.login`,把得到的 `code` 传来。返回值与扫码登入相同;"
     "微信给出的 `unionid` 相同,就是扫码登入的那个用户。每个 `code` 只能用一次。"
     "用这个 `token` 发起 `trade_type=JSAPI` 的支付,不用传 `openid`。\n\n"

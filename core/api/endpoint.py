@@ -36,7 +36,7 @@ class Doc:
     :param others: further input serializers, if the body of a POST may have several forms.
     :param query: the serializer of the query parameters of a POST.
     :param failures: error classes, or instances where the text differs. Leave out the refusals that follow from the
-        call's access, and those of bad parameters.
+        call's access, and those of bad parameters (``Params.refusals``).
     :param send: example parameters for Swagger UI and the collection: a body, or the query of a GET.
     :param about: further text, Markdown.
     """
@@ -51,6 +51,11 @@ class Doc:
     failures: Sequence[Failure] = ()
     send: dict[str, Any] | None = None
     about: str = ""
+
+    @property
+    def refusals(self) -> list[DomainError]:
+        own = self.params.refusals() if self.params else []
+        return [*own, *(error() if isinstance(error, type) else error for error in self.failures)]
 
     @property
     def successes(self) -> list[dict[str, Any]]:

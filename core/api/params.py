@@ -64,6 +64,11 @@ class Params(serializers.Serializer[Any]):
             raise params.refusal() from None
 
     @classmethod
+    def refusals(cls) -> list[DomainError]:
+        """Return the answers to bad parameters that have a text of their own."""
+        return [error() for error in (cls.error_if_missing, cls.error) if error]
+
+    @classmethod
     def emptiable(cls) -> list[str]:
         """Return the names of the fields that a blank value empties."""
         return [name for name, field in _shared(cls).fields.items() if getattr(field, "allow_blank", False)]

@@ -253,7 +253,7 @@ def _answers(call: Endpoint, doc: Doc, method: str, components: Schema) -> Schem
 
 
 def _failures(call: Endpoint, doc: Doc, method: str) -> Iterator[DomainError]:
-    yield from (error() if isinstance(error, type) else error for error in doc.failures)
+    yield from doc.refusals
     if call.is_once:
         yield from (KeyInvalid(), KeyReused())
     if method != "GET":

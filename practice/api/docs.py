@@ -12,13 +12,6 @@ JOIN = Doc(
     send={"invite": "H7KM3XQ9", "username": "lilei", "password": "kai-ge-2026", "nickname": "李雷"},
     ok=docs.LOGIN.successes[0],
     records=docs.LOGIN_RECORDS,
-    failures=[
-        InvitationInvalid,
-        errors.RegistrationIncomplete,
-        errors.UsernameTaken,
-        docs.TOO_WEAK,
-        errors.CaptchaWrong,
-        Throttled(30),
-    ],
+    failures=[InvitationInvalid, errors.UsernameTaken, docs.TOO_WEAK, errors.CaptchaWrong, Throttled(30)],
     about="用老师的邀请码给自己开一个账号,开好就已登入,返回值与登入相同。正式服务器上没有这个接口。",
 )

@@ -92,9 +92,8 @@ def _doc(
     fields: dict[str, Any] | None = None,
     **more: Any,
 ) -> Doc:
-    """Document a call: its success, the refusal if a parameter is missing, and the other refusals."""
-    missing = [kind.missing_error()] if kind.missing_text else []
-    return Doc(params=kind, ok={"msg": msg, **(fields or {})}, failures=[*missing, *failures], **more)
+    """Document a call: its success, and its refusals but those of bad parameters."""
+    return Doc(params=kind, ok={"msg": msg, **(fields or {})}, failures=failures, **more)
 
 
 def _no_picture(name: str) -> list[Failure]:
@@ -304,7 +303,6 @@ PAYMENT = Doc(
     ],
     told_by="trade_type",
     failures=[
-        params.PaymentParams.missing_error(),
         errors.PayOrderUnknown,
         errors.PayOrderPaid,
         errors.PayOrderCancelled,

@@ -39,6 +39,10 @@ class ShopParams(Params):
         return self.missing_error() if self.missing_text and self.missing() else self.wrong_error()
 
     @classmethod
+    def refusals(cls) -> list[DomainError]:
+        return [cls.missing_error()] if cls.missing_text else []
+
+    @classmethod
     def missing_error(cls) -> DomainError:
         return errors.ParamsRefused(cls.missing_text, status=cls.missing_status)
 

@@ -9,7 +9,7 @@ from core.errors import BadParameter, Throttled
 from students.api.params import AddParams, DeleteParams, EditParams, ListParams, SearchParams, StudentAvatarParams
 from students.api.rows import EXAMPLE, StudentJson
 from students.columns import COLUMNS, EDITABLE
-from students.errors import AvatarMissing, StudentIdMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
+from students.errors import AvatarMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
 from uploads.errors import NO_PICTURE_TAKEN
 
 _FIELDS = {
@@ -56,12 +56,12 @@ ADD = Doc(
 DELETE = Doc(
     ok={"status": 1, "msg": "删除成功"},
     params=DeleteParams,
-    failures=[StudentIdMissing, StudentNotDeleted],
+    failures=[StudentNotDeleted],
 )
 EDIT = Doc(
     ok={"msg": "更新成功"},
     params=EditParams,
-    failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *NO_PICTURE_TAKEN, Throttled(30)],
+    failures=[StudentUnknown, StudentUnchanged, _NO_AGE, *NO_PICTURE_TAKEN, Throttled(30)],
     send={"sId": "WWLN97178546", "city": "南京"},
     about=f"只修改传递的字段。{EditParams.blanks_text()}`_id`、`cTime`、`__v` 不会被修改。",
 )

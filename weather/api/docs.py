@@ -4,7 +4,6 @@ from core.api.endpoint import Doc
 from weather.api.params import AccountParams, WeatherParams
 from weather.api.rows import WeatherJson
 from weather.errors import (
-    AccountIncomplete,
     NoWeather,
     ProviderGarbled,
     ProviderRefused,
@@ -71,7 +70,7 @@ GET_WEATHER = Doc(
 UPDATE_ACCOUNT = Doc(
     ok={"msg": "修改成功"},
     params=AccountParams,
-    failures=[AccountIncomplete, ProviderRefused("天气查询失败:appid或appsecret错误"), ProviderSilent],
+    failures=[ProviderRefused("天气查询失败:appid或appsecret错误"), ProviderSilent],
     send={"version": "v61", "appid": "12345678", "appsecret": "aBcDeFgH"},
     about="三个参数都要传;新账户先向天气服务试用一次,通过后才会保存。",
 )
