@@ -252,6 +252,26 @@ def test_a_narrow_scope_sees_its_own_sessions_and_no_other_name(person, session)
     assert "没有这个学号" in text_of(refused)
 
 
+def test_a_page_that_asks_before_deleting_names_no_student_out_of_sight(person, session):
+    """A session that was opened before the scope was narrow has the records of the whole class."""
+    li = person("li", "102", is_staff=True).user
+    students("谭隐")
+    students("李生", created_by_id=li.pk)
+    own = session(scope=Scope(DataScope.ALL, li.pk), day=times.date(2026, 11, 3))
+    Role.objects.filter(roleid="102").update(data_scope=DataScope.OWN)
+    browser = logged_in(li)
+
+    pages = [
+        browser.get(f"{LIST}{own.pk}/delete/"),
+        browser.post(LIST, {"action": "delete_selected", "_selected_action": own.pk}),
+    ]
+
+    for page in pages:
+        assert str(own) in page.content.decode() and "谭隐" not in page.content.decode()
+    browser.post(LIST, {"action": "delete_selected", "_selected_action": own.pk, "post": "yes"})
+    assert not Session.objects.exists()
+
+
 def test_who_changes_own_rows_alone_looks_at_the_others(person, session):
     Role.objects.filter(roleid="102").update(data_scope=DataScope.CHANGE_OWN)
     li = person("li", "102", is_staff=True).user
