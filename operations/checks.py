@@ -8,11 +8,15 @@ from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
-from django.core.checks import Error, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from core.db.installation import installation_refusal
 from operations import restored
+
+# Of 1.1.0: who has set one expects what no longer happens (docs/adr/0009).
+GONE = ("SENTRY_DSN", "SMS_SHIPPED_TEMPLATE_CODE", "SMS_REFUNDED_TEMPLATE_CODE", "DATABASE_DIRECT_URL", "DB_PREPARE")
 
 
 @register()
@@ -38,6 +42,13 @@ def settings_are_safe(**_: Any) -> list[Error]:
         hint = "Point DATABASE_URL at PostgreSQL itself, and unset DB_POOLER."
         errors.append(Error("DB_POOLER is no longer served.", hint=hint, id="core.E008"))
     return errors
+
+
+@register()
+def settings_are_read(**_: Any) -> list[CheckMessage]:
+    names = [name for name in GONE if os.environ.get(name)]
+    hint = "从环境文件里删掉；用什么代替见 docs/adr/0009。"
+    return [CheckWarning(f"{'、'.join(names)} 不再起作用。", hint=hint, id="core.W001")] if names else []
 
 
 @register()

@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings import readers as env
@@ -15,6 +16,7 @@ from core import bootstrap
 from core.bootstrap import kept_text, load_dotenv
 from core.cache import sentinel
 from operations import checks
+from operations.doctor import settings_and_models
 from tests.kit import at_once, meeting
 
 HOME = env.BASE_DIR
@@ -236,6 +238,18 @@ def test_a_server_that_still_says_it_has_a_pooler_does_not_start(settings, monke
     monkeypatch.setenv("DB_POOLER", value)
 
     assert [error.msg for error in checks.settings_are_safe()] == ["DB_POOLER is no longer served."] * errors
+
+
+def test_the_doctor_names_what_1_1_0_read_and_nobody_reads(monkeypatch):
+    assert not [message for message in run_checks() if message.id == "core.W001"]
+    for name in ("SENTRY_DSN", "DB_PREPARE"):
+        monkeypatch.setenv(name, "1")
+
+    what = [finding.what for finding in settings_and_models() if finding.ok is False]
+
+    assert "core.W001: SENTRY_DSN、DB_PREPARE 不再起作用。" in what
+    explained = (HOME / "docs/adr/0009-what-nobody-asked-for-is-gone.md").read_text("utf-8")
+    assert [name for name in checks.GONE if name not in explained] == []
 
 
 @pytest.mark.parametrize("name", ["WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"])
