@@ -20,7 +20,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.dataclasses import UnfoldAction
 
 from core import times
 from core.admin.base import FixedRows, OfficeAdmin, page_shown
@@ -125,6 +124,14 @@ class Button:
     undo: str = ""
 
     @property
+    def field_name(self) -> str:
+        return f"step_{self.name}"
+
+    @property
+    def attrs(self) -> dict[str, bool]:
+        return {"data-grave": self.look is Look.GRAVE, "data-quiet": self.look is Look.QUIET}
+
+    @property
     def done(self) -> str:
         if self.text.startswith("已"):
             return self.text
@@ -167,12 +174,6 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         many = [button for button in self.allowed(request).values() if button.max_rows > 1]
         return {button.name: bulk_action(button.name, button.text + self.bulk_suffix) for button in many}
-
-    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        buttons = self.allowed(request)
-        offers = [buttons[name] for name in self._offered_now(request, object_id) if name in buttons]
-        # Unfold shows the first one at the right, where other pages have "save".
-        return [_as_unfold(button) for button in offers if button.look is not Look.ABSENT]
 
     def _offered_now(self, request: HttpRequest, pk: Any) -> Iterable[str]:
         row = self.get_object(request, str(pk))
@@ -277,7 +278,10 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         context |= dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
-        context["is_moving"] = self.is_moving(context["original"])
+        row, allowed = context["original"], self.allowed(request)
+        offers = [allowed[name] for name in self.offered(row) if name in allowed]
+        context["buttons"] = [button for button in offers if button.look is not Look.ABSENT]
+        context["is_moving"] = self.is_moving(row)
         return super().render_change_form(request, context, *args, **options)
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -286,7 +290,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         if row is None or not self.allowed(request):
             raise PermissionDenied
         for button in self.buttons:
-            if _field_name(button) in request.POST:
+            if button.field_name in request.POST:
                 page = self._ask_or_press(request, self._button_for(request, button.name), [row])
                 return page or HttpResponseRedirect(request.path)
         return HttpResponseRedirect(request.path)
@@ -322,19 +326,6 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             step = f"{button.undo}:{','.join(str(row.pk) for row in pressed)}" if can_undo else ""
             messages.add_message(request, level, f"{label}：{text}{count}", extra_tags=step)
         return all(level == messages.SUCCESS for level, _ in outcomes)
-
-
-def _field_name(button: Button) -> str:
-    return f"step_{button.name}"
-
-
-def _as_unfold(button: Button) -> UnfoldAction:
-    def method() -> None: ...
-
-    method.attrs = {}  # type: ignore[attr-defined]
-    look = {"data-grave": button.look is Look.GRAVE, "data-quiet": button.look is Look.QUIET}
-    name = _field_name(button)
-    return UnfoldAction(action_name=name, method=method, description=button.text, path=button.name, attrs=look)
 
 
 def bulk_action(name: str, description: str) -> tuple[Callable[..., HttpResponse | None], str, str]:
