@@ -4,6 +4,7 @@ A JSON document that cannot be read is handed on with the reason, and the next o
 found, the file is given up.
 """
 
+import codecs
 import gzip
 import json
 import re
@@ -22,7 +23,8 @@ from moving.document import Document
 
 CUT = "文件在这里断开，其余部分无法读取"
 SHOWN = 500  # characters of what cannot be read
-_FILE = re.compile(r"(\w+)\.(json|bson)(\.gz)?")
+HEAD_BYTES = 1 << 20  # by them the encoding is guessed
+_FILE = re.compile(r"(\w+)\.(jsonl?|bson)(\.gz)?")
 _START = re.compile(r"[^\s,\[\]]")  # of a document: not what stands between two
 _LINE = re.compile(r"^[\[,]*\{", re.MULTILINE)  # a document that begins a line; no text in JSON holds a line break
 # Dates out of Python's range come as numbers, texts in a broken encoding with replacement characters.
@@ -64,17 +66,15 @@ class Dump:
     def documents(self, collection: str) -> Iterator[Document]:
         """Read the documents of a collection. One that cannot be read has a ``fault``.
 
-        :raises ImportRefused: its file cannot be opened, its compression is broken, or its JSON is no UTF-8.
+        :raises ImportRefused: its file cannot be opened, or its compression is broken.
         """
         if not (path := self.files.get(collection)):
             return
         try:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-                reading = _bson(file) if ".bson" in path.suffixes else _json(file.read().decode("utf-8-sig"))
+                reading = _bson(file) if ".bson" in path.suffixes else _json(_decoded(file.read()))
                 for number, (fields, fault) in enumerate(reading, 1):
                     yield Document(f"{path.name} #{number}", fields, self.now, fault)
-        except UnicodeDecodeError:
-            raise ImportRefused(f"{path} 不是 UTF-8：请先转换，例如 iconv -f gbk -t utf-8") from None
         except (OSError, EOFError, zlib.error) as error:
             raise ImportRefused(f"无法读取 {path}：{error}") from error
 
@@ -85,6 +85,16 @@ def _bson(file: Any) -> Iterator[Read]:
             yield fields, ""
     except Exception:  # the codec raises half a dozen kinds for a file that is cut off or broken
         yield {}, CUT
+
+
+def _decoded(content: bytes) -> str:
+    """Decode a text file: PowerShell's ``>`` writes UTF-16, and an editor may have saved it as GBK."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    # Read as UTF-8, most Chinese characters of a file with some broken texts are whole, and hardly any of GBK.
+    foreign = re.findall(r"[^\x00-\x7f]", content[:HEAD_BYTES].decode(errors="replace"))
+    is_gbk = foreign.count("\ufffd") > len(foreign) / 2
+    return content.decode("gb18030" if is_gbk else "utf-8-sig", "replace")
 
 
 def _json(text: str) -> Iterator[Read]:

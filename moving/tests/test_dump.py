@@ -56,10 +56,16 @@ def test_json_is_read_in_all_spellings_also_compressed(tmp_path, content):
     assert names(written(tmp_path, packed, "students.json.gz")) == [("a", False), ("b", False)]
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
-def test_a_file_that_is_no_utf8_is_refused(tmp_path, encoding):
-    with pytest.raises(ImportRefused, match="不是 UTF-8"):
-        names(written(tmp_path, '{"name":"谭鹏"}\n'.encode(encoding)))
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "utf-16"])
+def test_a_file_that_an_editor_or_powershell_has_saved_is_read(tmp_path, encoding):
+    content = '{"name":"谭鹏"}\n{"name":"王远杰"}\n'.encode(encoding)
+    assert names(written(tmp_path, content)) == [("谭鹏", False), ("王远杰", False)]
+
+
+def test_one_text_in_a_broken_encoding_spoils_no_other(tmp_path):
+    content = '{"name":"谭鹏"}\n{"name":"王远杰"}\n'.encode() + b'{"name":"\xb2\xe2"}\n{"name":"b"}\n'
+    assert [name for name, _ in names(written(tmp_path, content))][:2] == ["谭鹏", "王远杰"]
+    assert names(written(tmp_path, content))[3] == ("b", False)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +101,8 @@ def test_finds_files_in_the_folder_of_a_database_and_passes_over_clutter(tmp_pat
         return Dump.find(tmp_path, ["students", "users"], now=NOW, is_check=True).files
 
     assert find() == {"students": folder / "students.bson"}
+    (folder / "users.jsonl").touch()
+    assert find() == {"students": folder / "students.bson", "users": folder / "users.jsonl"}
     (folder / "students.json").touch()
     with pytest.raises(ImportRefused, match="students 有两个文件"):
         find()
