@@ -25,7 +25,7 @@ from students.errors import StudentUnknown
 from students.models import LEFT_STATES, Gender, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, Choices, Findings, SpeltValue
 from students.run_rights import run_scope_required
-from students.runs import source_of, source_withhold
+from students.runs import row_counts, source_of, source_withhold
 from students.selectors import ClassSpelling, archived_among, classes_known, values_in_use
 from students.transfer.heading import (
     UNSTORABLE,
@@ -94,18 +94,13 @@ def import_check(run: TransferRun, now: datetime) -> None:
     lines = _lines(headings, choices, findings, scope)
     lines_match(lines, choices.answers, findings, scope, unseen)
     TransferRow.objects.filter(run=run).delete()
-    counts, changed, new = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    changed, new = Counter[str](), Counter[tuple[str, str]]()
     rows = _rows_check(run, lines, choices.constants, scope, unseen)
     for batch in batches(with_progress(rows, run, total=len(lines))):
         TransferRow.objects.bulk_create(batch)
-        counts.update(row.kind for row in batch)
         changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
         new.update((wire, row.cells[wire]) for row in batch for wire in _LISTED if wire in row.cells)
-    leavers = _leavers(run, lines, scope)
-    TransferRow.objects.bulk_create(leavers)
-    counts[RowKind.LEFT] = len(leavers)
-    if counts[RowKind.LEFT] or counts[RowKind.CHOICE]:
-        source_withhold(run)
+    TransferRow.objects.bulk_create(_leavers(run, lines, scope))
     wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
     told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
     findings.shown = [wire for wire in BY_WIRE if wire in REQUIRED | wires.keys()]
@@ -114,8 +109,10 @@ def import_check(run: TransferRun, now: datetime) -> None:
     findings.dropped += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
     findings.new, findings.changed = _new_values(new, known), changed
     run.options |= choices.dump() | findings.dump()
-    run.counts, run.message = {kind: count for kind, count in counts.items() if count}, ""
-    run.state = RunState.REFUSED if counts[RowKind.ERROR] or counts[RowKind.CHOICE] else RunState.READY
+    run.counts, run.message = row_counts(run), ""
+    run.state = RunState.REFUSED if run.counts.keys() & {RowKind.ERROR, RowKind.CHOICE} else RunState.READY
+    if run.counts.keys() & {RowKind.LEFT, RowKind.CHOICE}:
+        source_withhold(run)
 
 
 def values_known(scope: Scope) -> dict[str, list[str]]:
@@ -247,11 +244,13 @@ def _leavers(run: TransferRun, lines: Sequence[Line], scope: Scope) -> list[Tran
     students = students.exclude(state__in=LEFT_STATES).order_by("class_name", "pk")
     missing = [student for student in students if student.pk not in listed][:MAX_LEAVERS]
     columns = [column for column in COLUMNS if column.field == "sid" or not column.is_for_staff]
-    rows = [TransferRow(run=run, number=LEAVERS_FROM + at, kind=RowKind.LEFT) for at in range(1, len(missing) + 1)]
-    for row, student in zip(rows, missing, strict=True):
-        row.student_pk = student.pk
-        row.cells = {column.wire: str(getattr(student, column.field)) for column in columns}
-    return rows
+    return [
+        TransferRow(
+            run=run, number=number, kind=RowKind.LEFT, student_pk=student.pk,
+            cells={column.wire: str(getattr(student, column.field)) for column in columns},
+        )
+        for number, student in enumerate(missing, LEAVERS_FROM + 1)
+    ]  # fmt: skip
 
 
 def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines: Sequence[Line]) -> list[str]:
