@@ -6,7 +6,7 @@ A card is shown to users whose role may see the list behind it. A test pins the 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
@@ -32,15 +32,27 @@ from students.selectors import classes_present, students_total
 
 CLASSES_SHOWN = SCARCE_SHOWN = 8
 EXPORTS_OF = timedelta(hours=1)
-# Who has the right of orders is told of those in the states: right, label, states, the list's filter, tone, hint.
-ORDERS: tuple[tuple[str, str, tuple[State, ...], dict[str, str], str, str], ...] = (
-    ("ship", "待发货", (State.PAID, State.PREPARING), {"work": "ship"}, "warning", ""),
-    ("decide", "待处理退货", (State.RETURN_ASKED, State.RETURN_ASKED_LATER), {"work": "returns"}, "warning", ""),
-    (
-        *("refund", "退款异常", (State.REFUND_FAILED,), {"work": "refunds", "state__exact": "refund_failed"}),
-        *("danger", "打开订单里的退款单，处理后消失"),
+
+
+class Work(NamedTuple):
+    """Orders in some states, which wait for staff with a right of orders; ``query`` filters the list by them."""
+
+    right: str
+    label: str
+    states: tuple[State, ...]
+    query: dict[str, str]
+    tone: str = "warning"
+    hint: str = ""
+
+
+ORDERS = (
+    Work("ship", "待发货", (State.PAID, State.PREPARING), {"work": "ship"}),
+    Work("decide", "待处理退货", (State.RETURN_ASKED, State.RETURN_ASKED_LATER), {"work": "returns"}),
+    Work(
+        "refund", "退款异常", (State.REFUND_FAILED,), {"work": "refunds", "state__exact": "refund_failed"},
+        tone="danger", hint="打开订单里的退款单，处理后消失",
     ),
-)
+)  # fmt: skip
 Card = Callable[[datetime, Period, Scope], Iterator[Tile | Panel]]
 
 
@@ -123,9 +135,9 @@ def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pane
     link, lately = list_url("shop.order", state__in=earning, **placed), [day.revenue for day in days.values()]
     yield _figure("收入（元）", sums.revenue, before.revenue, period, link, lately, is_income=True)
     to_do = orders_to_do()
-    for right, label, states, query, tone, hint in ORDERS:
-        number = sum(to_do[state] for state in states)
-        yield _waits(label, number, tone, list_url("shop.order", **query), f"shop.order:{right}", hint)
+    for work in ORDERS:
+        number, link = sum(to_do[state] for state in work.states), list_url("shop.order", **work.query)
+        yield _waits(work.label, number, work.tone, link, f"shop.order:{work.right}", work.hint)
     yield Tile("待付款", to_do[State.OPEN], list_url("shop.order", state__exact="open", sweep_at__isnull="False"))
     if untold := orders_untold().count():
         link, hint = list_url("shop.order", work="trouble"), "收到的钱或退款，订单没有记上"
@@ -185,12 +197,11 @@ def waiting_page(request: HttpRequest) -> JsonResponse:
 
 
 def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
-    lists = [row for row in ORDERS if admin_of("shop.order").has_right(request, row[0])]
-    if scope_of(request.user).is_narrow:  # the numbers are those of all buyers
-        lists = []
-    to_do = orders_to_do() if lists else {}
-    for _, label, states, query, *_ in lists:
-        yield label, sum(to_do[state] for state in states), list_url("shop.order", **query)
+    works = [work for work in ORDERS if admin_of("shop.order").has_right(request, work.right)]
+    if works and not scope_of(request.user).is_narrow:  # the numbers are those of all buyers
+        to_do = orders_to_do()
+        for work in works:
+            yield work.label, sum(to_do[state] for state in work.states), list_url("shop.order", **work.query)
     if may_see(request, "payments.difference"):
         yield "对账差异", differences_open().count(), list_url("payments.difference")
     since = times.now() - EXPORTS_OF
