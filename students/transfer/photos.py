@@ -184,7 +184,7 @@ def photos_choose(run: TransferRun, data: Any) -> None:
         raise SheetRefused(f"没有学号为 {'、'.join(sorted(missing))[:200]} 的学员")
     ticks = set(data.getlist("use"))
     for row in rows:
-        offered = {str(pk): pk for pk, _ in row.cells["students"]}
+        offered = {str(pk): pk for pk, _ in row.cells.get("students", [])}
         if row.kind == RowKind.CHOICE:
             row.student_pk = pk_of.get(sids[row.number]) or offered.get(data.get(f"student-{row.number}", ""))
         elif str(row.number) not in ticks:
