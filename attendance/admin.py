@@ -33,8 +33,7 @@ from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn
 from students.campus_filter import CampusFilter, EnteredFilter
-from students.campuses import campuses
-from students.classes import class_rows
+from students.classes import campuses, class_rows
 from students.models import ClassState, Student
 from students.selectors import student_get
 

@@ -23,7 +23,7 @@ from core.audit import StaffAction, action_record
 from core.sheets.write import Page, book_write, download
 from permissions.models import DataScope
 from permissions.scope import Scope, scope_of
-from students.campuses import campuses
+from students.classes import campuses
 
 GROUPS_SHOWN = 20
 DAYS_SHOWN = 62  # more of them are summed up by months

@@ -8,8 +8,7 @@ class StudentsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import admin, usernames
         from permissions import scope
-        from students.campuses import campuses
-        from students.classes import classes_of_user
+        from students.classes import campuses, classes_of_user
         from students.panels import student_line
         from students.selectors import number_owners
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from core.admin.base import ChoiceFilter
 from permissions.scope import scope_of
-from students.campuses import campuses
+from students.classes import campuses
 from students.filters import ENTERED
 
 

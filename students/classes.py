@@ -1,4 +1,7 @@
-"""Find classes. A class that students are in, but that nobody has asked for yet, gets its row here."""
+"""Find classes and campuses (校区). A class that has students, but that nobody has asked for yet, gets its row here.
+
+A campus is a text that classes carry, and a user. A student belongs to that of the class.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -65,6 +68,17 @@ def classes_of_user(user_pk: int, has_campus: bool) -> frozenset[str]:
     if has_campus:
         own |= Q(campus__in=User.objects.filter(pk=user_pk).exclude(campus="").values("campus"))
     return frozenset(SchoolClass.objects.filter(own).order_by().values_list("name", flat=True))
+
+
+def campuses(scope: Scope = EVERYTHING) -> dict[str, list[str]]:
+    """Return the campuses in order, each with the names of its classes. A narrow scope has those of its classes."""
+    rows = SchoolClass.objects.exclude(campus="").order_by("campus", "name")
+    if scope.is_narrow:
+        rows = rows.filter(name__in=scope.classes)
+    found: dict[str, list[str]] = {}
+    for campus, name in rows.values_list("campus", "name"):
+        found.setdefault(campus, []).append(name)
+    return found
 
 
 def campus_set(*, pks: Iterable[int], campus: str) -> None:

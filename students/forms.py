@@ -16,8 +16,7 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTe
 from core.times import FIRST_YEAR, LAST_YEAR, local, now
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate
-from students.campuses import campuses
-from students.classes import class_rows, classes_overfull
+from students.classes import campuses, class_rows, classes_overfull
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, PHONES, label_of, phone_tidy
 from students.models import PRESENT_STATES, ClassState, SchoolClass, Student, StudentState
 from students.selectors import ClassSpelling, class_roster, classes_known, classes_present, folded, namesakes

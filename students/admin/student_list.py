@@ -23,7 +23,7 @@ from core.audit import StaffAction, action_record
 from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
-from students.campuses import campuses
+from students.classes import campuses
 from students.columns import COLUMNS, CREATED, PHOTO, STATE, hidden_fields, label_of, value_shown
 from students.filters import ENTERED, FILTERS, STATES, filters_q, filters_read
 from students.models import Student
