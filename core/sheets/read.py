@@ -13,7 +13,6 @@ from core.sheets.workbook_reader import OLD_EXCEL, ZIP
 from core.sheets.write import unescaped
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
-MAX_ROWS = 50_000
 MAX_SENT = 5_000  # rows that are read within a request
 READING_TIMEOUT_S = 60
 
@@ -67,8 +66,6 @@ def book_read(content: bytes) -> Book:
     ]
     if not sheets:
         raise SheetRefused("文件里没有可以读取的工作表")
-    if sum(len(sheet.rows) for sheet in sheets) > MAX_ROWS + len(sheets):  # each has a line of heads
-        raise SheetRefused(f"最多{MAX_ROWS}行，请分成几个文件")
     return Book(sheets, book["hidden"], book["loose_pictures"])
 
 

@@ -26,6 +26,7 @@ MAX_UNPACKED_BYTES = 200 * 1024**2
 MAX_PARTS = 2_000  # a picture is one
 MAX_SHEETS, MAX_SHEET_NAME = 200, 255  # Excel allows names of 31 characters
 MAX_MERGED = 20_000
+MAX_ROWS = 50_000  # of all sheets, beside the heads; here, because the caller's memory has no limit
 MAX_COLUMNS = 40
 # Every cell may name the same long text, so the output can be far larger than the file.
 MAX_OUTPUT_BYTES = 64 * 1024**2
@@ -50,6 +51,8 @@ def main() -> int:
     content = sys.stdin.buffer.read()
     try:
         book = workbook(content) if content.startswith((ZIP, OLD_EXCEL)) else csv_sheet(content)
+        if sum(len(sheet["rows"]) for sheet in book["sheets"]) > MAX_ROWS + len(book["sheets"]):  # each has its heads
+            raise WorkbookRefused(f"最多{MAX_ROWS}行，请分成几个文件")
         output = json.dumps(book, ensure_ascii=False).encode("utf-8", "surrogatepass")
     except WorkbookRefused as refusal:
         sys.stderr.buffer.write(str(refusal).encode())
@@ -69,9 +72,9 @@ def main() -> int:
 
 
 def rows_of(lines: Iterable[Sequence[Any]]) -> list[tuple[int, list[str]]]:
-    """Return the lines that are not blank, each with its number."""
+    """Return the lines that are not blank, each with its number; of too many, enough to show it."""
     rows = ((number, [plain(cell) for cell in line[:MAX_COLUMNS]]) for number, line in enumerate(lines, 1))
-    return [(number, texts) for number, texts in rows if any(texts)]
+    return list(islice((row for row in rows if any(row[1])), MAX_ROWS + 2))
 
 
 def check_parts(content: bytes) -> None:

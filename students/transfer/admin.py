@@ -17,8 +17,8 @@ from core.admin.password import require_password
 from core.admin.tables import column
 from core.api.bodies import takes_files
 from core.errors import DomainError
-from core.sheets.read import MAX_FILE_BYTES, MAX_ROWS, SHEET_START, sheet_refusal
-from core.sheets.workbook_reader import ZIP
+from core.sheets.read import MAX_FILE_BYTES, SHEET_START, sheet_refusal
+from core.sheets.workbook_reader import MAX_ROWS, ZIP
 from core.sheets.write import TYPES, Page, book_write, download, sheet_write
 from core.times import format_office_time
 from permissions.scope import scope_of

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from core.audit import StaffAction, action_record
 from core.ids import mark_of
-from core.sheets.read import MAX_ROWS
+from core.sheets.workbook_reader import MAX_ROWS
 from runs.work import run_send
 from students.bulk import (
     STORED,
