@@ -8,7 +8,7 @@ from accounts.services.class_accounts import Trainee
 from lessons.services import class_open
 from permissions.models import Role
 from students.models import Student
-from students.tests.factories import student, students
+from students.tests.factories import students
 from students.tests.test_class_steps import accounts
 from students.tests.transfers import LIST
 from tests.kit import logged_in
@@ -69,24 +69,16 @@ def test_a_slip_has_the_new_password(office, wang, client):
     assert office.get(f"/admin/student-slip/{wang.pk}/").status_code == 403
 
 
-@pytest.mark.parametrize("username", ["root", "没有", "", "a\x00b", "x" * 200])
-def test_no_account_of_staff_and_none_that_is_not_there(office, wang, root, username):
+@pytest.mark.parametrize("username", ["root", "没有", "", "a\x00b", "x" * 200, "王芳的"])
+def test_no_account_of_staff_none_that_is_not_there_and_none_that_is_anothers(office, wang, root, username):
     User.objects.filter(pk=root.user.pk).update(is_staff=True)
-    row = student(name="李雷")
-    row.save()
+    row = students("李雷")[0]
+    names = {"root": root.user.username, "王芳的": wang.sid.lower()}
 
-    answer = act(office, row, do="link", username=root.user.username if username == "root" else username)
+    answer = act(office, row, do="link", username=names.get(username, username))
 
-    assert "没有这个学员账号" in answer.content.decode() and Student.objects.get(pk=row.pk).account_id is None
-
-
-def test_an_account_is_of_one_student(office, wang):
-    row = student(name="李雷")
-    row.save()
-
-    answer = act(office, row, do="link", username=wang.sid.lower())
-
-    assert "已经属于另一名学员" in answer.content.decode() and Student.objects.get(pk=row.pk).account_id is None
+    reason = "已经属于另一名学员" if username == "王芳的" else "没有这个学员账号"
+    assert reason in answer.content.decode() and Student.objects.get(pk=row.pk).account_id is None
 
 
 def test_a_clerk_manages_the_accounts_of_classes_alone_and_with_the_right_alone(person, wang, office):
@@ -99,8 +91,7 @@ def test_a_clerk_manages_the_accounts_of_classes_alone_and_with_the_right_alone(
     role.permissions.add(Permission.objects.get(codename="account_student"))
     act(browser, wang, do="disable")
     assert not User.objects.get(pk=wang.account_id).is_active
-    row = student(name="李雷")
-    row.save()
+    row = students("李雷")[0]
     assert "没有这个学员账号" in act(browser, row, do="link", username="lbw").content.decode()
     Student.objects.filter(pk=row.pk).update(account=lbw)  # root has linked it
     assert "重设密码，打印" not in page(browser, row)

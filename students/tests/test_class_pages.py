@@ -143,30 +143,22 @@ def test_a_roster_that_has_changed_and_bad_input_change_nothing(office, school):
         assert office.get(CLASSES + path).status_code in {302, 404}, path
 
 
-@pytest.mark.parametrize("what", ["merge", "split"])
-def test_a_class_that_gets_more_than_it_has_room_for_is_asked_about(office, school, what):
-    office.get(CLASSES)
-    SchoolClass.objects.filter(name="H2").update(capacity=1)
-    office.get(f"{CLASSES}{class_pk('H1')}/merge/")
-    values = {"after": "H2"} | ({"pks": [str(school[0].pk)]} if what == "split" else {})
-
-    answer = step(office, "H1", what, **values).content.decode()
-    assert f"H2 会有 {3 if what == 'merge' else 2} 名学员，容量是 1" in answer and names("H2") == ["周杰"]
-    step(office, "H1", what, full="1", **values)
-
-    assert len(names("H2")) == (3 if what == "merge" else 2)
-
-
-def test_many_students_that_a_class_has_no_room_for_are_asked_about(office, school):
+@pytest.mark.parametrize(("what", "size"), [("merge", 3), ("split", 2), ("edit_many", 3)])
+def test_a_class_that_gets_more_than_it_has_room_for_is_asked_about(office, school, what, size):
     office.get(CLASSES)
     SchoolClass.objects.filter(name="H2").update(capacity=1)
     many, address = question(office, "edit_many", *school)  # one of them is in H2 already
 
-    answer = office.post(address, posted_of(many) | {"class_name": "H2"}).content.decode()
-    assert "H2 会有 3 名学员，容量是 1" in answer and names("H2") == ["周杰"]
-    office.post(address, posted_of(many) | {"class_name": "H2", "full": "1"})
+    def done(**more):
+        if what == "edit_many":
+            return text_of(office.post(address, posted_of(many) | {"class_name": "H2"} | more))
+        chosen = {"pks": [str(school[0].pk)]} if what == "split" else {}
+        return text_of(step(office, "H1", what, after="H2", **chosen, **more))
 
-    assert len(names("H2")) == 3
+    assert f"H2 会有 {size} 名学员，容量是 1" in done() and names("H2") == ["周杰"]
+    done(full="1")
+
+    assert len(names("H2")) == size
 
 
 def test_an_import_asks_about_a_class_that_has_no_room_for_it(office, school, root):

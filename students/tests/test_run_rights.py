@@ -16,16 +16,7 @@ from students.transfer.deletion import deletion_pks, deletion_start
 from tests.kit import encoded, logged_in
 
 pytestmark = pytest.mark.django_db
-ACTS = (
-    {},
-    {"do": "confirm"},
-    {"do": "undo"},
-    {"do": "map"},
-    {"do": "check"},
-    {"go": "kind=new"},
-    {"do": "restart"},
-    {"do": "cancel"},
-)
+ACTS = [{"do": do} for do in ("", "confirm", "undo", "map", "check", "restart", "cancel")]
 
 
 @pytest.fixture
