@@ -203,7 +203,7 @@ class UserViewSet(ApiViewSet):
         token_revoke(request.user.claims, now=times.now())
         return ok("退出成功", status=1)
 
-    @Endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
+    @Endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR)
     def upload_avatar(self, request: CallerRequest) -> Envelope:
         values = params.AvatarParams.read(request)
         unid = values.get("uId") or values.get("unid") or ""

@@ -11,7 +11,7 @@ from core.times import format_office_time
 from permissions.models import DataScope, Role
 from shop.models import CartItem, Order
 from shop.tests.factories import make_order, make_product
-from tests.kit import during, envelope
+from tests.kit import during, encoded, envelope, posted
 
 pytestmark = pytest.mark.django_db
 UPDATED = (200, True, "更新成功")
@@ -43,6 +43,16 @@ class TestUpdate:
         assert envelope(li.post("/users/updateUser", row | {"city": "上海", "_id": "x", "status": "0"})) == UPDATED
         li.user.refresh_from_db()
         assert (li.user.city, li.user.is_active, li.user.nickname) == ("上海", True, "小李"), "what differs changes"
+
+    def test_takes_a_picture_as_large_as_the_other_calls_do(self, li, settings, tmp_path):
+        settings.MEDIA_ROOT = tmp_path
+        picture = posted(encoded(size=(400, 400), color=7) + bytes(1_000_000))
+
+        answer = li.post("/users/updateUser", {"unid": li.user.unid, "headimgurl": picture}, format="multipart")
+
+        assert envelope(answer) == UPDATED
+        li.user.refresh_from_db()
+        assert li.user.headimgurl.startswith("/media/")
 
     @pytest.mark.parametrize("blank", ["", None])
     def test_a_blank_empties_what_may_be_empty(self, li, blank):

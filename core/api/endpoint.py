@@ -74,12 +74,13 @@ class Endpoint:
     :param access: who may call it; without one, no caller.
     :param docs: what Swagger UI shows; tests check real answers against it. A call without it is not for clients.
     :param by_rows: for a call that needs no row: what a role may do in addition if it has the path among its rows.
-    :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
     :param is_once: it takes an ``Idempotency-Key``; its view does its work in ``core.api.once.done_once``.
     :param is_quick: it only reads, from PostgreSQL and Valkey, and waits neither for a lock nor for an upstream. Then
         ``config.asgi`` answers it in one of few threads, which do not get in each other's way.
     :param is_reading: it changes nothing that staff or other callers see, so it goes on during read-only hours.
     :param tag: its module in the documentation; ``CallTable`` takes it from the viewset.
+    :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``; ``CallTable`` sees whether a
+        parameter is a file.
     """
 
     verbs: str
@@ -90,11 +91,11 @@ class Endpoint:
     aliases: tuple[str, ...] = ()
     docs: Doc | None = None
     by_rows: str = ""
-    takes_files: bool = False
     is_once: bool = False
     is_quick: bool = False
     is_reading: bool = False
     tag: str = ""
+    takes_files: bool = False
     # A template would call it to show its path.
     do_not_call_in_templates: ClassVar[bool] = True
 

@@ -8,20 +8,27 @@ from typing import Any
 
 from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
+from rest_framework.serializers import FileField
 
 from core.api.endpoint import ApiViewSet, Endpoint
+from core.api.params import Picture
 
 
 def _calls(viewset: type[ApiViewSet]) -> Iterator[URLPattern]:
     method: Any  # a function with the attributes that `action` and `Endpoint` have set on it
     # REST framework sorts actions by name; the documentation shows them in the order of the source.
     for method in sorted(viewset.get_extra_actions(), key=lambda one: inspect.unwrap(one).__code__.co_firstlineno):
-        endpoint: Endpoint = replace(method.endpoint, tag=viewset.tag)
+        endpoint: Endpoint = replace(method.endpoint, tag=viewset.tag, takes_files=_takes_files(method.endpoint))
         view = viewset.as_view(dict(method.mapping), **method.kwargs, endpoint=endpoint, detail=False)
         view.csrf_exempt = True
         view.endpoint = endpoint  # type: ignore[attr-defined]
         for path in endpoint.paths:
             yield URLPattern(RoutePattern(path.lstrip("/"), is_endpoint=True), view)
+
+
+def _takes_files(endpoint: Endpoint) -> bool:
+    fields = endpoint.docs.params().fields if endpoint.docs and endpoint.docs.params else {}
+    return any(isinstance(field, (FileField, Picture)) for field in fields.values())
 
 
 class CallTable(URLResolver):

@@ -226,7 +226,7 @@ class TestRoomForBodies:
 
 TAKES_FILES = {
     *("/upload/uploadImg", "/students/addstu", "/students/updatestu", "/students/uploadStuAvatar"),
-    *("/users/uploadAvatar", "/category/addCategory", "/category/updateCategory"),
+    *("/users/uploadAvatar", "/users/updateUser", "/category/addCategory", "/category/updateCategory"),
     *("/product/add_product", "/product/update_product"),
 }
 

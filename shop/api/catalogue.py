@@ -27,7 +27,7 @@ from uploads.fields import image_or_url
 class CategoryViewSet(ApiViewSet):
     tag = "类目模块"
 
-    @Endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD, takes_files=True)
+    @Endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD)
     def add(self, request: CallerRequest) -> Envelope:
         values = _with_picture(request, params.CategoryAddParams.read(request), "categoryImgurl")
         category = category_create(**values, **_staff(request))
@@ -38,7 +38,7 @@ class CategoryViewSet(ApiViewSet):
         category_remove(**params.CategoryRemoveParams.read(request), scope=request.user.scope, now=times.now())
         return ok("删除成功")
 
-    @Endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
+    @Endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE)
     def update_(self, request: CallerRequest) -> Envelope:
         values = _with_picture(request, params.CategoryUpdateParams.read(request), "categoryImgurl")
         category_update(**values, **_staff(request))
@@ -53,9 +53,7 @@ class CategoryViewSet(ApiViewSet):
 class ProductViewSet(ApiViewSet):
     tag = "商品模块"
 
-    @Endpoint(
-        "POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True, is_once=True
-    )
+    @Endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, is_once=True)
     def add(self, request: CallerRequest) -> Envelope:
         values = _with_picture(request, params.ProductAddParams.read(request), "imageUrl")
         if "image_url" not in values:
@@ -67,9 +65,7 @@ class ProductViewSet(ApiViewSet):
 
         return done_once(request, add)
 
-    @Endpoint(
-        "POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE, takes_files=True
-    )
+    @Endpoint("POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE)
     def update_(self, request: CallerRequest) -> Envelope:
         values = _with_picture(request, params.ProductUpdateParams.read(request), "imageUrl")
         product_update(**values, **_staff(request))

@@ -33,7 +33,7 @@ class StudentViewSet(ApiViewSet):
         )
         return ok("请求成功", status=1, total=page.total, data=[student_json(row) for row in page.rows])
 
-    @Endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True, is_once=True)
+    @Endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, is_once=True)
     def addstu(self, request: CallerRequest) -> Envelope:
         fields, scope = AddParams.read(request), request.user.scope
         picture = image_or_url(request, "headimgurl")
@@ -51,7 +51,7 @@ class StudentViewSet(ApiViewSet):
         student_delete(sid=DeleteParams.read(request)["sId"], now=times.now(), scope=request.user.scope)
         return ok("删除成功", status=1)
 
-    @Endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT, takes_files=True)
+    @Endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT)
     def updatestu(self, request: CallerRequest) -> Envelope:
         changes = EditParams.read(request)
         sid = changes.pop("sId")
@@ -68,7 +68,7 @@ class StudentViewSet(ApiViewSet):
         page = student_page(page_slice(query), key=query.get("key", ""), scope=request.user.scope)
         return ok(total=page.total, data=[student_json(row) for row in page.rows])
 
-    @Endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR, takes_files=True)
+    @Endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR)
     def upload_stu_avatar(self, request: CallerRequest) -> Envelope:
         url = image_file(request, "headimgurl")
         if not url:

@@ -34,7 +34,7 @@ UPLOAD = Doc(
 class UploadViewSet(ApiViewSet):
     tag = "上传图片"
 
-    @Endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=UPLOAD, takes_files=True)
+    @Endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=UPLOAD)
     def upload_img(self, request: Request) -> Envelope:
         url = image_file(request, "img")
         if not url:
