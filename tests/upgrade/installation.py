@@ -1,6 +1,8 @@
 """Install a release on a booted machine with ``deploy/install``, and buy there."""
 
 import json
+import math
+import re
 import secrets
 import subprocess
 import sys
@@ -8,11 +10,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import requests
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import ClientConnection, connect
 
 from tests.journeys.conftest import Running
 from tests.processes import NO_UPSTREAMS, ROOT, until
@@ -24,6 +28,7 @@ BASE = "http://127.0.0.1:8160"
 DATABASE = "postgresql://spms:spms@127.0.0.1:5433/spms"
 VALKEY = "redis://127.0.0.1:6379/0"
 START_S = 60
+SCAN_S = 4  # after which a page must have been told: twice as long as a process of another release takes
 
 
 def wheels_download(commit: str, folder: Path) -> None:
@@ -52,6 +57,8 @@ class Shop:
         self.placed: list[str] = []  # orders that a buyer was told of
         self.paid: list[str] = []  # whose notice was acknowledged, too
         self.refused: Counter[str] = Counter()
+        self.scans: list[float] = []  # how long a page waited for the news of each; infinity: it is still waiting
+        self.cut = 0  # scans of which the page heard nothing because its socket ended, and it shows another code
         self.lock = threading.Lock()
 
     def wheels_wait(self, commit: str) -> None:
@@ -155,6 +162,7 @@ class Shop:
         over = threading.Event()
         tokens = [world.log_in(world.new_user()) for _ in range(buyers)]
         threads = [threading.Thread(target=self._buyer, args=(over, token, product)) for token in tokens]
+        threads.append(threading.Thread(target=self._screen, args=(over,)))
         for thread in threads:
             thread.start()
         try:
@@ -182,6 +190,32 @@ class Shop:
             if notice and b"SUCCESS" in notice.content:
                 with self.lock:
                     self.paid.append(order)
+
+    def _screen(self, over: threading.Event) -> None:
+        """Show codes of the scan login on a page, which connects again when its server goes."""
+        while not over.is_set():
+            lost = suppress(OSError, InvalidHandshake, ConnectionClosed)
+            with lost, connect(BASE.replace("http", "ws") + "/ws/login") as page:
+                sid = json.loads(page.recv(SCAN_S))["data"]["sid"]
+                while not over.wait(0.3):
+                    self._scan(page, sid)
+
+    def _scan(self, page: ClientConnection, sid: str) -> None:
+        code = requests.get(f"{BASE}/users/getQrcode", {"sid": sid}, timeout=30).json()
+        if not code["state"]:
+            page.recv(SCAN_S)  # the sid has ended, and so has the socket
+        begun = time.monotonic()
+        scan = {"code": secrets.token_hex(8), "state": re.findall(r"state=(\w+)", code["scanCodeUrl"])[0]}
+        if not requests.get(f"{BASE}/users/wechatCallBack", scan, timeout=30).json()["state"]:
+            return  # the phone is told so
+        try:
+            page.recv(SCAN_S)
+            self.scans.append(time.monotonic() - begun)
+        except TimeoutError:
+            self.scans.append(math.inf)
+        except ConnectionClosed:
+            self.cut += 1
+            raise
 
     def _ask(self, path: str, token: str, **data: object) -> dict[str, str]:
         answer = self._send(path, {"authorization": token}, json=data)

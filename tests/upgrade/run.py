@@ -6,7 +6,8 @@
     python -m tests.upgrade.run calls     # the last release on the tables of HEAD: every call, every page
 
 Everything is real but WeChat Pay: systemd, the units, nginx, PostgreSQL from Debian (tests/upgrade/machine.py). No
-answer may be a 5xx and no order that was acknowledged may be lost; a run that is killed is continued.
+answer may be a 5xx, no order that was acknowledged may be lost, and no page may wait for the news of a scan; a run that
+is killed is continued.
 """
 
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from tests.processes import ROOT, until
 from tests.upgrade.drill import drill
-from tests.upgrade.installation import Shop, wheels_download
+from tests.upgrade.installation import SCAN_S, Shop, wheels_download
 from tests.upgrade.machine import booted
 from tests.upgrade.visitor import PatientWeChat, Visitor
 
@@ -114,6 +115,8 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
         content = archive.getnames()
     is_so[f"a backup of an upgrade has no pictures: {content}"] = content == ["manifest.json", "database.dump"]
     is_so["orders enough to show it"] = len(shop.paid) > 50
+    print(f"=== {len(shop.scans)} scans, the latest news after {max(shop.scans):.1f} s; {shop.cut} ended with a socket")
+    is_so["pages hear of each scan"] = max(shop.scans) < SCAN_S and len(shop.scans) > 50
     units = shop.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "spms-*.service")
     print(units)
     is_so[f"six services run: {units}"] = units.count(" running ") == 6 + len(OTHERS)
