@@ -165,7 +165,7 @@ def test_without_the_lock_of_the_class_its_session_keeps_the_old_name(monkeypatc
 def test_a_session_opened_while_its_class_is_renamed_finds_none(monkeypatch, session):
     students("谭鹏")
     class_get("H51901")
-    open_ = meanwhile(monkeypatch, "students.class_steps.tell_renamed", session)
+    open_ = meanwhile(monkeypatch, "students.recorded_changes.tell_renamed", session)
 
     renamed()
 
