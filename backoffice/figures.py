@@ -14,7 +14,6 @@ from django.shortcuts import render
 from backoffice.navigation import may_see, may_see_income
 from backoffice.periods import Days, change_text, days_asked
 from charts.charts import PRODUCTS_BY, SERIES, products_chart, students_chart
-from charts.sight import Sight
 from charts.spans import Span
 from core import times
 from core.admin.listing import admin_of
@@ -64,9 +63,8 @@ class Chart:
 def charts_of(request: HttpRequest, days: Days, scope: Scope) -> Iterator[Chart]:
     """Yield the charts that the user's rights open."""
     sees_money = may_see_income(request) and scope.is_all
-    sight = Sight(scope, sees_orders=sees_money)
     series = STUDENT_SERIES if scope.names is None else ("students", "leavers")  # logins and money are of no campus
-    yield from _over_time([*series, *(MONEY_SERIES if sees_money else ())], days, sight)
+    yield from _over_time([*series, *(MONEY_SERIES if sees_money else ())], days, scope, sees_money)
     for by, title in GROUP_TITLES.items():
         rows = [(row["name"], row["value"]) for row in students_chart(by, GROUPS_SHOWN, scope)]
         # Names by their number of students, but ages by themselves: the bands sort as texts.
@@ -77,12 +75,12 @@ def charts_of(request: HttpRequest, days: Days, scope: Scope) -> Iterator[Chart]
         yield Chart(by, f"{days.label}{SALES_TITLES[by]}", ["", "件数", "金额（元）"], rows_sold)
 
 
-def _over_time(keys: Sequence[str], days: Days, sight: Sight) -> Iterator[Chart]:
+def _over_time(keys: Sequence[str], days: Days, scope: Scope, sees_money: bool) -> Iterator[Chart]:
     """Yield the charts of these series, each from one query for all its spans."""
     # A year's days before are those of the year before.
     spans = list(dict.fromkeys([days, days.before(), days.year_before()]))
     by = "day" if days.number <= DAYS_SHOWN else "month"
-    whole = Span("day", min(span.first for span in spans), days.last, sight)
+    whole = Span("day", min(span.first for span in spans), days.last, scope, sees_orders=sees_money)
     for key in keys:
         title, figures, _ = SERIES[key]
         numbers = figures(whole)

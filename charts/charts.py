@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypedDict
 
 from accounts.selectors import logins
 from attendance.selectors import attendance_rates
-from charts.sight import Sight
 from charts.spans import Span
 from core.money import wire
 from permissions.scope import Scope
@@ -19,13 +18,13 @@ OTHERS, NOT_FILLED_IN = "其他", "未填写"
 
 # The series of a trend: what it is called, its figures, and the value of a day without any.
 SERIES: dict[str, tuple[str, Callable[[Span], dict[date, Any]], int | None]] = {
-    "students": ("新增学员", lambda span: entries(*span.days, span.sight.scope), 0),
-    "leavers": ("离开学员", lambda span: leavers(*span.days, span.sight.scope), 0),
-    "logins": ("登录次数", lambda span: logins(*span.days, span.sight.login_pk), 0),
+    "students": ("新增学员", lambda span: entries(*span.days, span.scope), 0),
+    "leavers": ("离开学员", lambda span: leavers(*span.days, span.scope), 0),
+    "logins": ("登录次数", lambda span: logins(*span.days, span.login_pk), 0),
     "orders": ("付款订单", lambda span: {day: number for day, (number, _) in span.paid.items()}, 0),
     "income": ("收入", lambda span: {day: wire(amount) for day, (_, amount) in span.paid.items()}, 0),
     "refunds": ("退款", Span.refunds, 0),
-    "attendance": ("出勤率", lambda span: attendance_rates(*span.days, span.sight.scope), None),
+    "attendance": ("出勤率", lambda span: attendance_rates(*span.days, span.scope), None),
 }
 STUDENTS_BY = ("city", "class", "degree", "age", "month")
 PRODUCTS_BY = ("product", "category")
@@ -99,10 +98,9 @@ def products_chart(
     return [{"name": name, "value": pieces, "amount": wire(amount)} for name, pieces, amount in kept]
 
 
-def overview(today: date, classes: int, students: int, sight: Sight) -> Overview:
-    """Return the figures of today."""
-    span = Span("day", today, today, sight)
-    values: dict[str, Any] = {key: figures(span).get(today, empty) for key, (_, figures, empty) in SERIES.items()}
+def overview(today: Span, classes: int, students: int) -> Overview:
+    """Return the figures of one day."""
+    values: dict[str, Any] = {line["key"]: line["data"][0] for line in trend(SERIES, today)["series"]}
     return {
         "students": students,
         "classes": classes,

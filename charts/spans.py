@@ -1,17 +1,15 @@
-"""The days of a trend, each of which is a point."""
+"""The days of a trend, each of which is a point, and whose figures are asked for."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from itertools import islice
 
 from charts.errors import TooManyPoints
-from charts.sight import Sight
 from core.money import fen_to_yuan, wire
 from core.times import unit_begin
 from payments.figures import refunded
+from permissions.scope import Scope
 from shop.revenue import paid
 from shop.selectors import order_numbers_of
 
@@ -21,12 +19,16 @@ _STEPS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelt
 
 @dataclass(frozen=True)
 class Span:
-    """The days from ``first`` to ``last``, both included, in units: ``day``, ``week`` or ``month``."""
+    """The days from ``first`` to ``last``, both included, in units: ``day``, ``week`` or ``month``.
+
+    Its figures are of the students in the scope; and of all orders, or of those that the caller has placed.
+    """
 
     unit: str
     first: date
     last: date
-    sight: Sight
+    scope: Scope
+    sees_orders: bool
 
     @property
     def days(self) -> tuple[str, date, date]:
@@ -38,22 +40,27 @@ class Span:
 
         :raises TooManyPoints: there are more than ``MAX_POINTS``.
         """
-        points = list(islice(self._points(), MAX_POINTS + 1))
-        if len(points) > MAX_POINTS:
-            raise TooManyPoints
+        points, at = list[date](), unit_begin(self.unit, self.first)
+        while at <= self.last:
+            if len(points) == MAX_POINTS:
+                raise TooManyPoints
+            points.append(at)
+            at = unit_begin(self.unit, at + _STEPS[self.unit])
         return points
 
-    def _points(self) -> Iterator[date]:
-        at = unit_begin(self.unit, self.first)
-        while at <= self.last:
-            yield at
-            at = unit_begin(self.unit, at + _STEPS[self.unit])
+    @property
+    def buyer_pk(self) -> int | None:
+        return None if self.sees_orders else self.scope.user_pk
+
+    @property
+    def login_pk(self) -> int | None:
+        return self.scope.user_pk if self.scope.is_narrow else None
 
     @cached_property
     def paid(self) -> dict[date, tuple[int, Decimal]]:  # orders and income are of one query
-        return paid(*self.days, self.sight.buyer_pk)
+        return paid(*self.days, self.buyer_pk)
 
     def refunds(self) -> dict[date, int | float]:
-        buyer_pk = self.sight.buyer_pk
-        fen = refunded(*self.days, None if buyer_pk is None else order_numbers_of(buyer_pk))
+        numbers = None if self.buyer_pk is None else order_numbers_of(self.buyer_pk)
+        fen = refunded(*self.days, numbers)
         return {day: wire(fen_to_yuan(number)) for day, number in fen.items()}
