@@ -16,8 +16,8 @@ from core.admin.base import OfficeAdmin, page_shown
 from core.admin.tables import table
 from core.api.request import present_request
 from core.audit import StaffAction, action_record
-from core.errors import DomainError, RowUnknown
-from core.ids import storable
+from core.errors import DomainError
+from core.ids import pk_of, storable
 from core.times import format_office_time
 from dormitory import services
 from dormitory.models import Room
@@ -193,8 +193,8 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
             if place == "out":
                 stay, what = services.check_out(**who, scope=scope), "退宿"
             else:
-                room_pk, bed = _numbers(place)
-                stay, what = services.check_in(**who, scope=scope, room_pk=room_pk, bed=bed, moves=True), "入住"
+                room, bed = map(pk_of, place.partition("-")[::2])  # the button of a bed sends both
+                stay, what = services.check_in(**who, scope=scope, room_pk=room, bed=bed, moves=True), "入住"
         except DomainError as refusal:
             messages.error(request, refusal.msg)
             return HttpResponseRedirect(request.get_full_path())
@@ -204,11 +204,3 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
         query = request.GET.copy()
         query.pop("student", None)
         return HttpResponseRedirect(f"{reverse('admin:dormitory_room_beds')}?{query.urlencode()}")
-
-
-def _numbers(place: str) -> tuple[int, int]:
-    """Read what the button of a bed sends: the room's key and the bed's number."""
-    room, _, bed = place.partition("-")
-    if not (room.isdecimal() and bed.isdecimal()):
-        raise RowUnknown
-    return int(room), int(bed)
