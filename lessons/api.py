@@ -27,7 +27,8 @@ Rows = list[dict[str, Any]]
 def _asked(request: HttpRequest) -> list[tuple[User, list[Call]]]:
     me = account_of(request)
     users = others_named(me, request.GET) or [me]
-    return list(zip(users, calls_of(user.unid for user in users), strict=True))
+    calls = calls_of(users)
+    return [(user, calls[user.pk]) for user in users]
 
 
 def _told(request: HttpRequest, rows_by_user: Iterable[tuple[User, Rows]]) -> Rows:

@@ -56,12 +56,12 @@ def board(users: list[User], class_name: str, *, now: datetime) -> list[Row]:
     """Return the trainees, those first who had no success for five minutes; of them whose refusal is the latest."""
     names, _ = plan_of(class_name)
     pks = [user.pk for user in users]
-    calls = calls_of(user.unid for user in users)
+    calls = calls_of(users)
     entries, orders, scans = students_entered_counts(pks), orders_of_buyers(pks), scan_logins(pks)
-    done = progress_update(dict(zip(pks, calls, strict=True)), now=now)
+    done = progress_update(calls, now=now)
     rows = []
-    for user, calls_of_user in zip(users, calls, strict=True):
-        own = [call for call in calls_of_user if call.is_likely]
+    for user in users:
+        own = [call for call in calls[user.pk] if call.is_likely]
         refusals = [call for call in own if call.is_own_refusal]
         states = orders.get(user.pk, {})
         figures = {
@@ -77,7 +77,7 @@ def board(users: list[User], class_name: str, *, now: datetime) -> list[Row]:
         }
         marks = [(CHECKPOINTS[name].name, done[user.pk].get(name)) for name in names]
         refusal = refusals[-1] if refusals else None
-        rows.append(Row(user, *_state(own, now), marks, signs_of(calls_of_user), refusal, figures))
+        rows.append(Row(user, *_state(own, now), marks, signs_of(calls[user.pk]), refusal, figures))
     return sorted(rows, key=lambda row: (not row.is_stuck, -row.refusal.time if row.refusal else 0))
 
 

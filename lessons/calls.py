@@ -6,7 +6,6 @@ A hash is made with the server's secret. Without that, a list of usual words wou
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
@@ -129,14 +128,8 @@ _KEPT_FIELDS = attrgetter(*Call.__slots__[:-1])
 
 
 def digest(text: str, size: int = 4) -> str:
-    hasher = _hasher(settings.SECRET_KEY, size).copy()
-    hasher.update(text.encode("utf-8", "replace"))
-    return hasher.hexdigest()
-
-
-@cache
-def _hasher(key: str, size: int) -> blake2b:
-    return blake2b(key=key.encode()[:64], digest_size=size)
+    key = settings.SECRET_KEY.encode()[:64]
+    return blake2b(text.encode("utf-8", "replace"), key=key, digest_size=size).hexdigest()
 
 
 def key_digest(text: str) -> str:

@@ -5,7 +5,7 @@ is bounded in length, and each entry in bytes (``lessons.calls``). ``benchmarks/
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from random import randrange
@@ -141,7 +141,7 @@ class _Watch:
         call = self._call(path, digest(raw) if raw else "", took_s, is_read_only="read_only" in about)
         call_add(call, unid, address=client_ip(self.request), is_here=is_here)
         if unid and look_is_due(unid) and (user := User.objects.filter(unid=unid).first()):
-            progress_update({user.pk: calls_of([unid])[0]}, now=times.now())
+            progress_update(calls_of([user]), now=times.now())
 
     def _call(self, path: str, token: str, took_s: float, *, is_read_only: bool) -> Call:
         request, answer, sent = self.request, self.answer, self.sent or {}
@@ -257,19 +257,20 @@ def look_is_due(unid: str) -> bool:
     return int(valkey.client().get(key) or 0) >= MANY_NEW and bool(valkey.client().delete(key))
 
 
-def calls_of(unids: Iterable[str]) -> list[list[Call]]:
-    """Return the calls of each account, oldest first; none while Valkey does not answer."""
-    unids = list(unids)
+def calls_of(users: Sequence[User]) -> dict[int, list[Call]]:
+    """Return the calls of each account by its key, oldest first; none while Valkey does not answer."""
     lists = valkey.client().pipeline(transaction=False)
-    for unid in unids:
-        lists.lrange(_KEY + unid, 0, KEPT - 1)
+    for user in users:
+        lists.lrange(_KEY + user.unid, 0, KEPT - 1)
     try:
-        rows = lists.execute() if unids else []
+        rows = lists.execute() if users else []
     except redis.RedisError:
-        rows = [[] for _ in unids]
-    return [sorted(map(Call.decoded, reversed(raws)), key=lambda call: call.time) for raws in rows]
+        rows = [[] for _ in users]
+    calls = (sorted(map(Call.decoded, reversed(raws)), key=lambda call: call.time) for raws in rows)
+    return dict(zip([user.pk for user in users], calls, strict=True))
 
 
-def accounts_noted() -> list[str]:
-    """Return the numbers of the accounts whose calls are kept."""
-    return [key.decode().removeprefix(_KEY) for key in valkey.client().scan_iter(match=f"{_KEY}*", count=1000)]
+def users_noted() -> list[User]:
+    """Return the accounts whose calls are kept."""
+    keys = valkey.client().scan_iter(match=f"{_KEY}*", count=1000)
+    return list(User.objects.filter(unid__in=[key.decode().removeprefix(_KEY) for key in keys]))

@@ -43,7 +43,7 @@ def trainee(person):
 
 
 def calls(client):
-    return calls_of([client.user.unid])[0]
+    return calls_of([client.user])[client.user.pk]
 
 
 def told(client, what, **query):

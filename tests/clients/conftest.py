@@ -9,7 +9,7 @@ from django.db import connections
 
 from devstack.supervisor import one_server
 from lessons.signs import signs_of
-from lessons.stream import accounts_noted, calls_of
+from lessons.stream import calls_of, users_noted
 from operations import units
 from tests.kit import free_ports
 from tests.processes import Service, ask, environment
@@ -97,4 +97,4 @@ def quiet(servers):
     yield
     for server, length in zip(servers, before, strict=True):
         assert "Traceback" not in server.log()[length:]
-    assert [sign for calls in calls_of(accounts_noted()) for sign in signs_of(calls)] == []
+    assert [sign for calls in calls_of(users_noted()).values() for sign in signs_of(calls)] == []

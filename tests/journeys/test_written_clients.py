@@ -80,9 +80,8 @@ def code_sent_to(running, phone):
 SIGNS = """
 import json
 from lessons.signs import signs_of
-from lessons.stream import accounts_noted, calls_of
-noted = accounts_noted()
-calls = [[call for call in own if call.time > {since}] for own in calls_of(noted)]
+from lessons.stream import calls_of, users_noted
+calls = [[call for call in own if call.time > {since}] for own in calls_of(users_noted()).values()]
 signs = [(sign["sign"], sign["calls"]) for own in calls for sign in signs_of(own)]
 json.dump(signs, open({out!r}, "w"))
 """

@@ -169,7 +169,7 @@ def test_the_board_names_each_as_what_it_is_and_blames_no_careful_one(roles, roo
         assert names == signs, (kind.__name__, row)
         assert row["状态"] == ("还没有成功" if kind is locked_out else "正常"), (kind.__name__, row)
     users = list(User.objects.filter(username__in=[slip.username for slip in slips[:10]]))
-    calls = dict(zip([user.pk for user in users], calls_of(user.unid for user in users), strict=True))
+    calls = calls_of(users)
     # Ten seconds later it is sure that nobody asks any more.
     for done in progress_update(calls, now=timezone.now() + timedelta(seconds=POLL_ENDS_S)).values():
         assert done.keys() == DONE_BY_THE_CAREFUL
