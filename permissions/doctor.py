@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from core.api.access import Access
 from core.findings import Finding
 from permissions.choices import calls_by_rows, calls_of, row_notes
 from permissions.models import Role
@@ -15,7 +16,8 @@ def roles_and_calls() -> Iterator[Finding]:
     for roleid, row in idle:
         yield Finding(f"role {roleid} row {row}", False, f"角色 {roleid} 的 {row} 不起作用", _DO)
     opened = {call.path for role in roles if not role.is_root for call in calls_of(role)}
-    uncovered = [call.path for call in calls_by_rows() if call.path not in opened]
+    by_rows_alone = [call.path for call in calls_by_rows() if call.access is Access.ROWS]
+    uncovered = [path for path in by_rows_alone if path not in opened]
     for path in uncovered:
         yield Finding(f"call {path}", None, f"{path} 只有 root 能调用：没有角色的 rows 写着它")
     if not idle and not uncovered:

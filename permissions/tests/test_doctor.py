@@ -25,3 +25,4 @@ def test_rows_that_open_nothing_and_calls_left_to_root_are_named(roles):
     assert [finding for finding in findings() if finding[0] is False] == idle
     root_alone = "/category/addCategory 只有 root 能调用：没有角色的 rows 写着它"
     assert (None, root_alone, False) in findings()
+    assert not any("/order/ship" in what for _, what, _ in findings())  # of which buyers may call a part
