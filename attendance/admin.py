@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from attendance import services
 from attendance.api.params import OpenParams
-from attendance.models import ATTENDED, Leave, Period, Session, Status
+from attendance.models import ATTENDED, Leave, Period, Record, Session, Status
 from attendance.month import month_sheet
 from attendance.selectors import Numbers, records_of, session_numbers, sessions_found, statuses_load
 from core import times
@@ -97,9 +97,11 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
         return False  # a session is opened in the bar above the list
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        # The page that asks names no records: some of them may be of students out of sight.
+        # The page that asks counts the records in sight and names none: some may be of students out of sight.
         _, _, missing_rights, protected = super().get_deleted_objects(objs, request)
-        return [str(session) for session in objs], {self.opts.verbose_name: len(objs)}, missing_rights, protected
+        records = sum(len(session.statuses) for session in statuses_load(objs, scope_of(request.user)))
+        counts = {self.opts.verbose_name: len(objs), Record._meta.verbose_name: records}
+        return [str(session) for session in objs], counts, missing_rights, protected
 
     @display(description="状态")
     def state(self, session: Session) -> str:

@@ -268,6 +268,7 @@ def test_a_page_that_asks_before_deleting_names_no_student_out_of_sight(person, 
 
     for page in pages:
         assert str(own) in page.content.decode() and "谭隐" not in page.content.decode()
+        assert "考勤记录: 1" in text_of(page)
     browser.post(LIST, {"action": "delete_selected", "_selected_action": own.pk, "post": "yes"})
     assert not Session.objects.exists()
 
