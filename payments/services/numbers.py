@@ -25,8 +25,9 @@ def numbers_since(moment: datetime) -> set[str]:
     """
     numbers = set()
     for line in settings.PAYMENT_NUMBERS.read_text("ascii", errors="replace").splitlines():
-        at, _, number = line.partition(" ")
-        with suppress(ValueError):  # a line of which a power cut has kept a part
-            if datetime.fromisoformat(at) >= moment and number:
+        # Of a line a power cut may have kept a part, with the next line behind it.
+        with suppress(ValueError):
+            at, number = line.split()
+            if datetime.fromisoformat(at) >= moment:
                 numbers.add(number)
     return numbers

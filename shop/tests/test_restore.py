@@ -132,7 +132,12 @@ def test_after_a_point_in_time_the_numbers_that_this_machine_has_kept_bring_the_
     settings.STATE_DIR, settings.PAYMENT_NUMBERS = tmp_path, tmp_path / "numbers"
     with pytest.raises(CommandError, match="没有恢复过"):
         call_command("payments_recall")
-    settings.PAYMENT_NUMBERS.write_text("2020-01-01T10:00:00+08:00 early\n2020-01-0\n", "ascii")  # one line is torn
+    settings.PAYMENT_NUMBERS.write_text(
+        # Three lines are torn, and the last one has the next one in it.
+        "2020-01-01T10:00:00+08:00 early\n2020-01-0\n2026-01-01T10\n"
+        "2026-01-01T10:00:00+08:00 12026-01-01T10:01:00+08:00 2\n",
+        "ascii",
+    )
     placed, unpaid = make_paid(wechat, li.user), make_order(li.user)
     with connection.cursor() as cursor:  # as if the point lay before both
         cursor.execute("TRUNCATE shop_order, payments_payment CASCADE")
