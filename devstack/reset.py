@@ -22,6 +22,10 @@ def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
     with ExitStack() as stack:
         for name in LOCKS:
             stack.enter_context(file_lock(state_dir / name, "make reset"))
+        if os.geteuid() == 0:  # of what a `sudo make up` has made by mistake, these stay: its person needs them
+            owner = state_dir.parent.stat()
+            for path in (state_dir, *(state_dir / name for name in LOCKS)):
+                os.chown(path, owner.st_uid, owner.st_gid)
         names = sorted(_remove_all(state_dir, keep=LOCKS | {"media"}))
         if pictures and pictures.is_dir() and _remove_all(pictures, keep={".gitkeep"}):
             names.append("pictures")

@@ -262,5 +262,5 @@ def in_words(error: Exception) -> str:
         case OSError(errno=errno.ENOSPC):
             return "the disk is full."
         case PermissionError():
-            return f"{error.filename} belongs to another account."
+            return f"{error.filename} belongs to another account: start as that one, or `make reset` as root."
     return str(error)

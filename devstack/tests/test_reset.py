@@ -81,3 +81,14 @@ def test_forgets_all_data_but_nothing_while_an_engine_runs(home):
 
     assert reset(home) == ["root-password", "valkey", "valkey.log"]
     assert not (home / "valkey").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make such a folder")
+def test_after_a_start_as_root_by_mistake_the_person_can_start(home):
+    home.mkdir(parents=True)
+    os.chown(home.parent, 65534, 65534)
+    (home / "up.lock").touch()
+
+    reset(home)
+
+    assert {path.stat().st_uid for path in (home, home / "up.lock", home / "engines.lock")} == {65534}
