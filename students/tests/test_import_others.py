@@ -1,5 +1,6 @@
 """Pictures in a ZIP are matched, shown and given."""
 
+import struct
 from unittest.mock import Mock
 
 import pytest
@@ -188,6 +189,19 @@ def test_an_archive_that_is_none_or_too_much_is_refused(content):
     run = checked(content, kind="photos")
 
     assert (run.state, bool(run.message)) == (RunState.FAILED, True)
+
+
+def test_a_crowd_of_entries_is_seen_though_the_last_record_names_one():
+    """The record of ZIP64 before it names all, and zipfile believes that one."""
+    number = photos.MAX_ENTRIES + 1
+    content = zipped({f"d{n}/": b"" for n in range(number)})
+    entries, last = content[:-22], content[-22:]
+    size, at = struct.unpack("<II", last[12:20])
+    second = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, number, number, size, at)
+    place = b"PK\x06\x07" + struct.pack("<IQI", 0, len(entries), 1)
+
+    with pytest.raises(SheetRefused, match="最多500张图片"):
+        pictures_in(entries + second + place + last[:8] + struct.pack("<HHI", 1, 1, 46) + last[16:])
 
 
 def test_a_bomb_of_pictures_is_never_unpacked(monkeypatch):
