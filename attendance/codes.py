@@ -1,4 +1,4 @@
-"""The codes that a projector shows, and what a phone keeps of a scan: both signed, and kept nowhere.
+"""The codes that a projector shows: signed, and kept nowhere.
 
 Any process checks them, also after Valkey has lost everything. A code says its session and its moment, so no two are
 the same and none comes back.

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -25,7 +26,7 @@ from lessons.slips import slips_page
 from permissions.gate import read_only_set
 from practice.errors import InvitationInvalid
 from practice.selectors import practice_students
-from practice.services import MAX_PLACES, class_end, entries_clear, entries_count, invitation_make, terms_forget
+from practice.services import class_end, entries_clear, entries_count, invitation_make, terms_forget
 from shop.services.catalogue import catalogue_clear
 from students.invented import practice_add
 
@@ -33,15 +34,13 @@ _ENTERED = "{} 名学员、{} 个商品和类目、{} 场考勤、{} 间宿舍"
 READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
 
 
-class ButtonRefused(Exception):
-    """A button cannot do what it says; the text says why."""
-
-
 @dataclass(frozen=True)
 class Click:
     """A button that was pressed, for all ``trainees`` of a class or for one ``trainee``.
 
     The methods that ``ACTIONS`` names do it. They return the sentence about what was done, or a page of its own.
+
+    :raises ValidationError: a button cannot do what it says; the text says why.
     """
 
     request: HttpRequest
@@ -74,13 +73,13 @@ class Click:
             raise PermissionDenied
         texts = [self.field(name) for name in ("days", "places")]
         if not all(text.isdecimal() for text in texts):
-            raise ButtonRefused("请填天数和人数")
-        days, places = (min(int(text[:4]), MAX_PLACES) for text in texts)
+            raise ValidationError("请填天数和人数")
+        days, places = (int(text[:4]) for text in texts)
         by = self.request.user.get_username()
         try:
             row = invitation_make(class_name=self.class_name, days=days, places=places, by=by, now=times.now())
         except InvitationInvalid:
-            raise ButtonRefused("没有这个班级") from None
+            raise ValidationError("没有这个班级") from None
         return f"{self.class_name}：邀请码 {row.code}，可加入 {row.places} 人"
 
     def reset(self) -> str | HttpResponse:
@@ -102,20 +101,20 @@ class Click:
         number = catalogue_clear(user_pks=self.pks, now=times.now())
         return f"{self.demo()}；{self.class_name}：下架 {number} 个商品和类目"
 
-    def clear(self, *, is_renewed: bool) -> str:
-        pks, now = self.pks, times.now()
-        cleared = entries_clear(user_pks=pks, actor_pk=self.request.user.pk, now=now, keeps_practice=not is_renewed)
-        if is_renewed:
+    def clear(self, *, keeps_practice: bool) -> str:
+        pks, now, actor_pk = self.pks, times.now(), self.request.user.pk
+        cleared = entries_clear(user_pks=pks, actor_pk=actor_pk, now=now, keeps_practice=keeps_practice)
+        if not keeps_practice:
             practice_add(user_pks=pks, number=practice_students(self.class_name), now=now)
         return f"已清空 {_ENTERED.format(*cleared)}"
 
-    def entered(self, *, has_practice: bool) -> str:
-        return _ENTERED.format(*entries_count(self.pks, has_practice=has_practice))
+    def entered(self, *, keeps_practice: bool) -> str:
+        return _ENTERED.format(*entries_count(self.pks, keeps_practice=keeps_practice))
 
     def fault(self) -> str:
         name, minutes = self.field("preset"), self.field("minutes")
         if not settings.SANDBOX or name not in PRESETS or minutes not in map(str, MINUTES):
-            raise ButtonRefused("没有这个故障")
+            raise ValidationError("没有这个故障")
         fault_set(self.trainees, name, minutes=int(minutes), now=times.now())
         return f"{self.class_name}：{name} {minutes} 分钟"
 
@@ -128,13 +127,13 @@ class Click:
             chosen = self.request.POST.getlist("checkpoints")
             names, _ = plan_set(class_name=self.class_name, checkpoints=chosen, until=self.field("until"))
         except ValueError:
-            raise ButtonRefused("检查点或日期不对") from None
+            raise ValidationError("检查点或日期不对") from None
         return f"{self.class_name}：{len(names)} 个检查点"
 
     def teacher(self, *, is_handed_over: bool) -> str:
         name = self.field("username")
         if not teacher_add(class_name=self.class_name, username=name, is_handed_over=is_handed_over):
-            raise ButtonRefused("没有这位老师：要有后台账号和“课堂”的权限")
+            raise ValidationError("没有这位老师：要有后台账号和“课堂”的权限")
         return f"{self.class_name} 的老师：{'、'.join(teacher_names(self.class_name))}"
 
 
@@ -187,24 +186,24 @@ ACTIONS = {
         is_for_root=True,
     ),
     "keep": Action(
-        lambda click: click.clear(is_renewed=False),
+        partial(Click.clear, keeps_practice=True),
         "清空 {who} 录入的数据",
         _CLEARED.format("没有改过的练习学员不变。"),
-        lambda click: click.entered(has_practice=False),
+        partial(Click.entered, keeps_practice=True),
         needs_password=False,
     ),
     "renew": Action(
-        lambda click: click.clear(is_renewed=True),
+        partial(Click.clear, keeps_practice=False),
         "清空 {who} 录入的数据",
         _CLEARED.format("练习学员换成新的一份。"),
-        lambda click: click.entered(has_practice=True),
+        partial(Click.entered, keeps_practice=False),
         needs_password=False,
     ),
     "fault": Action(Click.fault, needs_password=False),
     "fault_off": Action(Click.fault_off, needs_password=False),
     "plan": Action(Click.plan, needs_password=False),
-    "teacher": Action(lambda click: click.teacher(is_handed_over=False), needs_password=False),
-    "hand_over": Action(lambda click: click.teacher(is_handed_over=True), needs_password=False, is_for_root=True),
+    "teacher": Action(partial(Click.teacher, is_handed_over=False), needs_password=False),
+    "hand_over": Action(partial(Click.teacher, is_handed_over=True), needs_password=False, is_for_root=True),
 }
 
 
@@ -231,8 +230,8 @@ def action_do(request: HttpRequest, do: str, class_name: str) -> HttpResponse:
         return render(request, "backoffice/sure.html", admin.site.each_context(request) | context)
     try:
         done = action.run(click)
-    except ButtonRefused as refusal:
-        messages.error(request, str(refusal))
+    except ValidationError as refusal:
+        messages.error(request, refusal.message)
     else:
         if isinstance(done, HttpResponse):
             return done

@@ -163,8 +163,9 @@ def _account(person: dict[str, Any], invitation: Invitation | None, *, now: date
 Entries = tuple[int, int, int, int]  # how many students, products and categories, sessions of attendance, rooms
 
 
-def entries_count(user_pks: Sequence[int], *, has_practice: bool) -> Entries:
-    students = students_entered(user_pks, has_practice=has_practice).count()
+def entries_count(user_pks: Sequence[int], *, keeps_practice: bool) -> Entries:
+    """Return how much ``entries_clear`` would take away."""
+    students = students_entered(user_pks, has_practice=not keeps_practice).count()
     goods = sum(rows.count() for rows in goods_entered(user_pks))
     return students, goods, sessions_entered(user_pks).count(), rooms_entered(user_pks).count()
 
