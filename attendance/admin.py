@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -131,23 +131,20 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
     def open_page(self, request: HttpRequest) -> HttpResponse:
         """Open a session as the API does, and go to its projected page; if there is one already, to its list."""
         self._require_change(request)
-        name, args = "changelist", []
+        scope = scope_of(request.user)
         try:
-            form = OpenParams.checked(request.POST)
+            values = OpenParams.checked(request.POST)
             with transaction.atomic():
-                scope = scope_of(request.user)
-                session, number = services.session_open(**form, now=times.now(), scope=scope, roster_of=scope.school)
-                transaction.set_rollback(not number)
-            if number:
-                name, args = "screen", [session.pk]
-            else:
-                text = f"{session.class_name} 没有在读的学员，没有开始。请先在“学员”里新增或导入；课堂的账号不是学员"
-                messages.error(request, text)
+                session, number = services.session_open(**values, now=times.now(), scope=scope, roster_of=scope.school)
+                if not number:
+                    name = session.class_name
+                    raise DomainError(f"{name} 没有在读的学员，没有开始。请先在“学员”里新增或导入；课堂的账号不是学员")
         except DomainError as refusal:
             messages.error(request, refusal.msg)
             if pk := refusal.extra.get("attendance_id"):
-                name, args = "change", [pk]
-        return HttpResponseRedirect(reverse(f"admin:attendance_session_{name}", args=args))
+                return redirect("admin:attendance_session_change", pk)
+            return redirect("admin:attendance_session_changelist")
+        return redirect("admin:attendance_session_screen", session.pk)
 
     # --- A session: its grid ---
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
