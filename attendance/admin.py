@@ -13,7 +13,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from attendance import services
@@ -24,6 +23,7 @@ from attendance.selectors import Numbers, records_of, session_numbers, sessions_
 from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.password import require_password
+from core.admin.tables import column
 from core.api.addresses import absolute_url
 from core.audit import StaffAction, action_record
 from core.errors import DomainError, NothingChanged
@@ -59,6 +59,9 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
     search_fields = ["class_name"]
     date_hierarchy = "date"
     list_per_page = 50
+    state = column("状态", lambda session: "进行中" if session.is_open(times.now()) else "已结束")
+    numbers = column("出勤 / 名单", lambda session: f"{_numbers(session)['attended']} / {len(session.statuses)}")
+    absent = column("旷课", lambda session: _numbers(session)["absent"])
     export_columns = (
         ExportColumn("班级", 14, lambda session: session.class_name),
         ExportColumn("日期", 12, lambda session: session.date),
@@ -102,18 +105,6 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
         records = sum(len(session.statuses) for session in statuses_load(objs, scope_of(request.user)))
         counts = {self.opts.verbose_name: len(objs), Record._meta.verbose_name: records}
         return [str(session) for session in objs], counts, missing_rights, protected
-
-    @display(description="状态")
-    def state(self, session: Session) -> str:
-        return "进行中" if session.is_open(times.now()) else "已结束"
-
-    @display(description="出勤 / 名单")
-    def numbers(self, session: Any) -> str:
-        return f"{_numbers(session)['attended']} / {len(session.statuses)}"
-
-    @display(description="旷课")
-    def absent(self, session: Session) -> int:
-        return _numbers(session)["absent"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         now, scope = times.now(), scope_of(request.user)

@@ -9,11 +9,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from unfold.decorators import display
 
 from core import times
 from core.admin.base import OfficeAdmin, page_shown
-from core.admin.tables import table
+from core.admin.tables import column, table
 from core.api.request import present_request
 from core.audit import StaffAction, action_record
 from core.errors import DomainError
@@ -33,6 +32,15 @@ MAX_HISTORY = 50
 
 def _of_student(label: str, width: int, field: str) -> ExportColumn:
     return ExportColumn(label, width, lambda bed: getattr(bed[2].student, field) if bed[2] else "")
+
+
+def _history(room: Room) -> str:
+    request = present_request()  # a column is not passed it
+    rows = [
+        (f"{stay.bed}号", stay.name, stay.sid, format_office_time(stay.begins_at), format_office_time(stay.ends_at))
+        for stay in stays_of(scope_of(request.user if request else None), room=room)[:MAX_HISTORY]
+    ]
+    return table(("床位", "姓名", "学号", "入住", "退宿"), rows)
 
 
 class RoomForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -78,6 +86,8 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
     search_help_text = "房间或楼；找学员请到床位图"
     fields = ["building", "name", "gender", "beds", "history"]
     readonly_fields = ["history"]
+    taken = column("已住", lambda room: room.taken, ordering="taken")
+    history = column("住过的学员", _history)
     export_columns = (
         ExportColumn("楼", 12, lambda row: row.building),
         ExportColumn("房间", 10, lambda row: row.name),
@@ -114,19 +124,6 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
     def get_urls(self) -> list[Any]:
         page = self.admin_site.admin_view(self.beds_page)
         return [path("beds/", page, name="dormitory_room_beds"), *super().get_urls()]
-
-    @display(description="已住", ordering="taken")
-    def taken(self, room: Any) -> int:
-        return int(room.taken)
-
-    @display(description="住过的学员")
-    def history(self, room: Room) -> str:
-        request = present_request()  # a column is not passed it
-        rows = [
-            (f"{stay.bed}号", stay.name, stay.sid, format_office_time(stay.begins_at), format_office_time(stay.ends_at))
-            for stay in stays_of(scope_of(request.user if request else None), room=room)[:MAX_HISTORY]
-        ]
-        return table(("床位", "姓名", "学号", "入住", "退宿"), rows)
 
     def save_model(self, request: HttpRequest, obj: Room, form: Any, change: bool) -> None:
         obj.pk = form.apply().pk
