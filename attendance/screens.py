@@ -60,7 +60,7 @@ def screens_due(now: datetime) -> Iterator[Screen]:
 
 def screen_tell(screen: Screen, event: str, data: dict[str, Any]) -> None:
     """Send an event to a socket; one that has gone, or hears of the end, is forgotten."""
-    if not sessions.emit(screen.sid, event, data) or event == CLOSED:
+    if not sessions.emit(screen.sid, event, {"status": 200, "state": True} | data) or event == CLOSED:
         _forget(screen)
 
 
@@ -76,7 +76,7 @@ def screens_tell(session_pk: int, event: str, data: dict[str, Any]) -> None:
 
 def screens_end(session_pk: int) -> None:
     """Tell the sockets of a session that it is over."""
-    screens_tell(session_pk, CLOSED, {"status": 200, "state": True, "attendance_id": str(session_pk)})
+    screens_tell(session_pk, CLOSED, {"attendance_id": str(session_pk)})
 
 
 def _screens() -> list[Screen]:

@@ -113,8 +113,7 @@ def codes_send(*, now: datetime) -> None:
     open_pks = set(running.values_list("pk", flat=True))
     for screen in due:
         if screen.session_pk in open_pks:
-            event = {"status": 200, "state": True} | _code_fields(screen.session_pk, screen.base, now)
-            screens.screen_tell(screen, "attendanceCode", event)
+            screens.screen_tell(screen, "attendanceCode", _code_fields(screen.session_pk, screen.base, now))
     for pk in {screen.session_pk for screen in due} - open_pks:
         screens.screens_end(pk)
 
@@ -282,7 +281,7 @@ def _tell(session: Session, *records: Record) -> None:
     statuses = session.records.values_list("status", flat=True)
     for record in records:
         event = {
-            "status": 200, "state": True, "sId": record.sid, "name": record.name,
+            "sId": record.sid, "name": record.name,
             "signed": numbers_of(statuses)["attended"], "total": len(statuses),
             "attendanceStatus": Status(record.status).label, "signTime": times.format_api_time(record.signed_at),
         }  # fmt: skip
