@@ -3,7 +3,7 @@
 The form of the answers is in docs/sandbox.md; with ``class_name`` each row says in ``unid`` whose it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,7 +13,6 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from core import times
-from lessons.calls import Call
 from lessons.checkpoints import checkpoint_row
 from lessons.selectors import plan_of
 from lessons.services import plan_set, progress_update
@@ -24,23 +23,23 @@ from sandbox.control import Refusal, account_of, control_endpoint, others_named
 Rows = list[dict[str, Any]]
 
 
-def _asked(request: HttpRequest) -> list[tuple[User, list[Call]]]:
+def _users_asked(request: HttpRequest) -> list[User]:
     me = account_of(request)
-    users = others_named(me, request.GET) or [me]
-    calls = calls_of(users)
-    return [(user, calls[user.pk]) for user in users]
+    return others_named(me, request.GET) or [me]
 
 
-def _told(request: HttpRequest, rows_by_user: Iterable[tuple[User, Rows]]) -> Rows:
+def _rows(request: HttpRequest, users: Iterable[User], rows_of: Callable[[User], Rows]) -> Rows:
     """Return the rows of all who are asked for; those of a class with the account's number."""
     is_class = "class_name" in request.GET
-    return [({"unid": user.unid} if is_class else {}) | row for user, rows in rows_by_user for row in rows]
+    return [({"unid": user.unid} if is_class else {}) | row for user in users for row in rows_of(user)]
 
 
 @control_endpoint
 def requests(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells the last calls, newest first."""
-    rows = _told(request, ((user, [call.row() for call in reversed(calls)]) for user, calls in _asked(request)))
+    users = _users_asked(request)
+    calls = calls_of(users)
+    rows = _rows(request, users, lambda user: [call.row() for call in reversed(calls[user.pk])])
     rows.sort(key=lambda row: row["time"], reverse=True)
     return JsonResponse({"requests": rows[:KEPT]})
 
@@ -48,7 +47,9 @@ def requests(request: HttpRequest, body: Any) -> JsonResponse:
 @control_endpoint
 def signs(request: HttpRequest, body: Any) -> JsonResponse:
     """GET tells the signs, with the calls that prove each."""
-    return JsonResponse({"signs": _told(request, ((user, signs_of(calls)) for user, calls in _asked(request)))})
+    users = _users_asked(request)
+    calls = calls_of(users)
+    return JsonResponse({"signs": _rows(request, users, lambda user: signs_of(calls[user.pk]))})
 
 
 @control_endpoint
@@ -61,11 +62,11 @@ def checkpoints(request: HttpRequest, body: Any) -> JsonResponse:
         name = users[0].class_name
         names, until = plan_set(class_name=name, checkpoints=body.get("checkpoints"), until=body.get("until"))
         return JsonResponse({"class_name": name, "checkpoints": names, "until": until})
-    asked = _asked(request)
-    done = progress_update({user.pk: calls for user, calls in asked}, now=times.now())
-    names, _ = plan_of(asked[0][0].class_name)
-    rows = ((user, [checkpoint_row(name, done[user.pk].get(name)) for name in names]) for user, _ in asked)
-    return JsonResponse({"checkpoints": _told(request, rows)})
+    users = _users_asked(request)
+    done = progress_update(calls_of(users), now=times.now())
+    names, _ = plan_of(users[0].class_name)
+    rows = _rows(request, users, lambda user: [checkpoint_row(name, done[user.pk].get(name)) for name in names])
+    return JsonResponse({"checkpoints": rows})
 
 
 @never_cache
