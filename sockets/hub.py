@@ -66,8 +66,13 @@ class Hub:
                 async with self.sessions.client.pubsub(ignore_subscribe_messages=True) as messages:
                     await messages.subscribe(WAKE)
                     while True:
-                        # With a time limit, because without one redis-py takes silence for an outage.
-                        if message := await messages.get_message(timeout=LOOK_S):
+                        message = await messages.get_message(timeout=LOOK_S)
+                        if message is None:  # who only listens never learns that the server's machine is gone
+                            await messages.ping()
+                            message = await messages.get_message(timeout=LOOK_S)
+                        if message is None:
+                            raise redis.ConnectionError
+                        if message["type"] == "message":
                             self._ring(message["data"].decode().removeprefix(SESSION))
             except Exception as error:
                 if not isinstance(error, (redis.RedisError, OSError)):  # no outage of Valkey

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from threading import BoundedSemaphore
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -179,6 +180,18 @@ def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(api
     assert api.get("/users/getQrcode").json() == NO_SID, "the documented name never guesses"
     settings.SANDBOX = False
     assert api.get("/users/getScancode").json() == NO_SID
+
+
+def test_a_crowd_of_sockets_at_one_address_costs_a_question_for_none_of_them(monkeypatch):
+    """A stranger opens thousands in seconds, and each question takes time of a thread that serves others."""
+    asked = Mock(return_value=False)
+    monkeypatch.setattr(scan_guess, "has_code", asked)
+    monkeypatch.setattr(scan_guess, "sleep", lambda _: None)
+
+    for number, most in ((3_000, 0), (200, 2 * scan_guess.LOOKS)):
+        monkeypatch.setattr(scan_guess.sessions, "sids_at", lambda _, number=number: [*map(str, range(number))])
+        assert scan_guess.waiting_sid("10.0.0.7", own="") == ""
+        assert asked.call_count <= most
 
 
 def test_the_old_name_without_sid_takes_no_classmates_socket(api, qr, monkeypatch):
