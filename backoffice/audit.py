@@ -21,6 +21,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DateTimeField, DecimalField
 from django.db.models.signals import post_save
 
+from accounts.models import User
 from core.admin.phones import are_phones_whole, phone_masked, phones_masked
 from core.audit import StaffAction, action_record, is_by_staff
 from core.db.purge import BATCH, rows_purge
@@ -28,6 +29,7 @@ from core.money import fen_text, yuan_text
 from core.times import format_office_time
 from shop.models import Order
 from shop.order_states import Event, OrderAction, State
+from students.models import Student
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {
@@ -53,6 +55,7 @@ KINDS: dict[int, str] = {
     LogEntry.Action.DELETE: "删除",
     **{action.value: str(action.label) for action in STAFF_ACTIONS},
 }
+_SEARCH = re.compile(r"\bq=[^；]+")  # among the filters of an export
 MAX_SHOWN = 300  # characters of a value that the page shows
 _DONE = {"add": "添加", "delete": "移除"}
 # How Django names a right: 学员 | 学员 | Can view 学员
@@ -116,6 +119,8 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
     model = entry.content_type.model_class()
     # What staff write about an order may hold a phone, and where they have changed the receiver, it does.
     hides_phones = entry.action == OrderAction.ORDER and not are_phones_whole(Order)
+    # So may what was searched for in the list that an export has.
+    hides_searches = entry.action == StaffAction.EXPORT and not all(map(are_phones_whole, (Order, Student, User)))
     for name, values in (entry.changes or {}).items():
         try:
             field: Any = model._meta.get_field(name) if model else None
@@ -130,6 +135,8 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
             yield Change(f"{label}（{_DONE[values['operation']]}）", *((objects, "") if is_gone else ("", objects)))
         else:
             words = [_in_words(field, value) for value in values]
+            if hides_searches:
+                words = [_SEARCH.sub(lambda match: phones_masked(match[0]), text) for text in words]
             yield Change(label, *(map(phones_masked, words) if hides_phones else words))
 
 
