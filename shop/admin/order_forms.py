@@ -142,7 +142,7 @@ class PartForm(PiecesForm):
     refunds_seen = forms.IntegerField(min_value=0, error_messages={"required": "请核对下面的数字再办"})
 
     class Media:
-        js = [Script("backoffice/refund.js", defer=True)]
+        js = [Script("backoffice/part_refund.js", defer=True)]
         css = {"all": ["backoffice/orders.css"]}
 
     def build(self) -> None:
