@@ -98,7 +98,7 @@ def test_what_is_searched_has_an_index():
     indexed = {index.fields[0].lstrip("-") for index in Student._meta.indexes if index.fields}
     indexed |= {constraint.fields[0] for constraint in Student._meta.constraints if hasattr(constraint, "fields")}
 
-    assert {column.field for column in COLUMNS if column.is_searched} <= indexed, "students/models.py: indexes"
+    assert {column.field for column in COLUMNS if column.is_searched} <= indexed, "students/models/student.py: indexes"
 
 
 def test_what_a_client_posts_is_what_it_reads(zhuguan):
