@@ -30,8 +30,6 @@ _DAY_TITLES = (
     *("日期", "下单", "下单金额（元）", "订单收入（元）", "取消", "关闭", "收款笔数", "收款（元）"),
     *("退款笔数", "退款（元）", "净额（元）", "手续费（元）", "对账", "未处理差异"),
 )
-
-
 _SUMS = [*range(1, 12), 13]  # the columns that are added up
 
 
@@ -52,8 +50,6 @@ _COMPARED: dict[str, Callable[["Sheet"], Any]] = {
     "退款（元）": lambda sheet: fen_to_yuan(sheet.money.back_fen),
     "净额（元）": lambda sheet: fen_to_yuan(sheet.money.net_fen),
 }
-
-
 _SOLD_BY = {"category": "类目比较", "product": "商品比较"}
 _NONE_SOLD = (0, Decimal(0))
 Groups = dict[str, Sequence[Sequence[Any]]]  # by their names, for each span its numbers

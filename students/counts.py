@@ -66,13 +66,13 @@ def name_keys(text: str) -> list[str]:
 
 
 def student_count(class_name: str = "") -> int:
-    """Count the students, or those of one class."""
+    """Return the total that is kept of all students, or of one class."""
     key = class_key(class_name) if class_name else ALL
     return int(prepared_rows(_COUNT, [key])[0][0])
 
 
 def class_counts() -> list[tuple[str, int]]:
-    """Return the classes that have students, in order, each with its number of students."""
+    """Return the totals that are kept of the classes, in order of their names; no class without students."""
     return _rows(_CLASSES)
 
 

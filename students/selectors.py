@@ -184,7 +184,7 @@ def classes_known(scope: Scope = EVERYTHING) -> dict[str, int]:
 
 
 def classes_counted(scope: Scope = EVERYTHING) -> list[tuple[str, int]]:
-    """Return the classes that have students, in order, each with its number of students."""
+    """Return the classes in which ``scope`` shows students, in order, each with how many it shows."""
     if scope.is_narrow:
         return list(_narrow(scope).order_by("class_name").values_list("class_name").annotate(Count("pk")))
     others = _by_class(Student.objects.filter(practised())) if scope.is_school else {}
@@ -203,7 +203,7 @@ def classes_present(scope: Scope = EVERYTHING) -> dict[str, int]:
 
 
 def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:
-    """Count the students, or those of one class."""
+    """Count the students that ``scope`` shows, or those of one class."""
     if scope.is_narrow:
         return _narrow(scope, class_name).count()
     others = Student.objects.filter(practised(), **({"class_name": class_name} if class_name else {}))

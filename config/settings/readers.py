@@ -174,7 +174,12 @@ def former_merchants(name: str) -> list[dict[str, str]]:
 
 
 def choice(name: str, default: Any, choices: tuple[str, ...]) -> str:
-    return _read(name, default, lambda raw: choices[choices.index(raw)], "one of " + ", ".join(choices))
+    def convert(raw: str) -> str:
+        if raw not in choices:
+            raise ValueError
+        return raw
+
+    return _read(name, default, convert, "one of " + ", ".join(choices))
 
 
 def colour(name: str) -> str:

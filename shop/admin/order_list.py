@@ -29,11 +29,9 @@ MAX_SHOWN = 99  # a tab says 99+ where more orders wait
 MAX_TEXT = 64
 WORK = "work"  # the parameter that names the work list
 FIRST, LAST = "created_at_from", "created_at_to"
-# The names of the bar's fields in the address. Those that are fields of an order need no filter of their own.
-NAMES = (
-    *(FIRST, LAST, "state__exact", "express_company__exact", "username__startswith"),
-    *("product", "invoiced", "flagged", "parcel"),
-)
+# The names of the bar's fields in the address: those of the filters below, and fields of an order, which need none.
+OF_FILTERS = (FIRST, LAST, "product", "invoiced", "flagged", "parcel")
+NAMES = (*OF_FILTERS, "state__exact", "express_company__exact", "username__startswith")
 
 
 def work_list_of(request: HttpRequest) -> WorkList | None:

@@ -147,7 +147,8 @@ def product_update(
 def product_remove(*, product_id: str, scope: Scope = EVERYTHING, now: datetime) -> None:
     """Take a product off sale for good. Orders keep their copies and the stock still comes back to it.
 
-    :raises RecordUnknown: no product with this id is on sale. :raises NotPermitted: as in :func:`product_update`.
+    :raises RecordUnknown: no product with this id is on sale.
+    :raises NotPermitted: as in :func:`product_update`.
     """
     product = _lock_to_change(Product, scope, RecordUnknown, product_id=product_id)
     product.removed_at = now

@@ -102,7 +102,7 @@ def goods_read(lines: Sequence[Sequence[str]], scope: Scope) -> list[GoodsRow]:
     rows: dict[Any, GoodsRow] = {}  # by the key of the product, or the name of a new one
     for number, cells in enumerate(lines[1:]):
         line = GoodsLine(dict(zip(names, cells, strict=False)))
-        # Also of a line that is refused.
+        # Made storable here, since a refused line is stored with its name, too.
         name = storable(line.data.get("name") or line.data.get("number", ""), NAME_LENGTH)
         try:
             row = _row_of(line, name, products, categories)
@@ -178,7 +178,8 @@ def goods_prepare(
 def goods_apply(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> None:
     """Carry out all of a prepared run, or nothing.
 
-    :raises RunNotReady: it was carried out already. :raises NotPermitted: ``scope`` does not allow it.
+    :raises RunNotReady: it was carried out already.
+    :raises NotPermitted: ``scope`` does not allow it.
     :raises ProductInvalid: a row has an error, or a product has changed so that its row does not fit any more.
     """
     run_move(run, [GoodsRun.State.READY], "这一批已经处理过", state=GoodsRun.State.DONE, phase_at=now)
