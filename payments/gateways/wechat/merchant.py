@@ -141,9 +141,8 @@ class Keyring:
         """
         certificates, now = [], datetime.now(UTC)
         for file in self._cert_dir.glob("*.pem") if self._cert_dir else ():
-            with suppress(
-                OSError, ValueError
-            ):  # another file of the merchant's may lie there: its own key, a half copy
+            # Another file of the merchant's may lie there: its own key, a half copy.
+            with suppress(OSError, ValueError):
                 certificates.append(x509.load_pem_x509_certificate(file.read_bytes()))
         valid = [one for one in certificates if one.not_valid_before_utc <= now <= one.not_valid_after_utc]
         return sorted(valid, key=attrgetter("not_valid_after_utc"))
