@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from core.models import Restoration
@@ -242,7 +242,10 @@ def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) ->
         payment = payment or Payment(
             out_trade_no=result.out_trade_no, time_start=now, time_expire=now, created_at=now, state=""
         )
-        _mark_stray(payment, result, actor, now)
+        try:
+            _mark_stray(payment, result, actor, now)
+        except IntegrityError:  # where there is no order, nothing is locked for two who return its money at once
+            raise RefundNotPossible("这笔款刚刚已经退回") from None
         if result.trade_state == "SUCCESS":
             require_room(payment, payment.amount_fen)
             refund_create(payment, payment.amount_fen, reason="款项与订单不符，原路退回", requested_by=actor, now=now)

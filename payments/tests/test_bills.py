@@ -10,16 +10,22 @@ from django.utils import timezone
 from core.times import local
 from payments.errors import DifferenceEnded, RefundNotPossible, WeChatRefused
 from payments.figures import bill_days, money_days
+from payments.gateways.base import PaymentResult
 from payments.listener import listener
 from payments.models import BillRun, Difference, Payment, PaymentLog, Refund
 from payments.services import bills, differences
 from payments.services.bills import bill_days_missing, bill_reconcile, bills_reconcile_missing
-from payments.services.differences import difference_add_refund, difference_ask, difference_return
+from payments.services.differences import (
+    difference_add_refund,
+    difference_ask,
+    difference_return,
+    payment_return_stray,
+)
 from payments.services.query_close import payment_query
 from payments.services.refund import refund_run
 from payments.tests.conftest import request
-from payments.tests.fake_wechat import BEIJING, MCHID, bill_row
-from tests.kit import at_once, listener_replaced, meeting
+from payments.tests.fake_wechat import APPID, BEIJING, MCHID, bill_row
+from tests.kit import at_once, listener_replaced, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 NOON = (local(timezone.now()) - timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -397,6 +403,19 @@ def test_a_day_is_compared_by_one_of_many_that_try_at_once(shop, monkeypatch, cl
 
     assert len(comparing) == processes
     assert not BillRun.objects.exclude(claimed_until=None).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_return_the_same_money_at_once_send_it_once(monkeypatch):
+    money = PaymentResult("20261120101112000Tsurplus001", "SUCCESS", APPID, MCHID, 100, transaction_id="42000777")
+    meet_at(monkeypatch, "payments.services.differences._mark_stray")
+
+    outcomes = at_once(
+        [lambda: payment_return_stray(result=money, actor="王", now=timezone.now())] * 2, refusals=(RefundNotPossible,)
+    )
+
+    assert sorted(map(str, outcomes)) == ["None", "这笔款刚刚已经退回"]
+    assert (Payment.objects.count(), Refund.objects.get().amount_fen) == (1, 100)
 
 
 def test_the_money_of_a_day_is_what_the_bill_says_and_a_refund_counts_once_wherever_it_ends(sold, refunded):
