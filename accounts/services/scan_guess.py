@@ -5,6 +5,7 @@ there without a code, it still is at the next look, and nobody else at the addre
 """
 
 import secrets
+from itertools import islice
 from threading import BoundedSemaphore
 from time import sleep
 
@@ -13,6 +14,8 @@ from core.cache import valkey
 from sockets import sessions
 
 LOOKS, LOOK_S = 11, 0.2  # two seconds for a socket that still connects
+# At one address, of classes that share it. Each costs a question at each look, and a stranger may open thousands.
+MAX_SOCKETS = 300
 # Each holds a thread of those that serve calls. One address has one place, so a stranger cannot take them all.
 _places = BoundedSemaphore(12)
 _ASKING = "spms:scan:asking:"
@@ -42,7 +45,10 @@ def waiting_sid(address: str, *, own: str) -> str:
 def _look(address: str, own: str) -> str:
     earlier: list[str] = []
     for _ in range(LOOKS):
-        sids = [sid for sid in sessions.sids_at(address) if not has_code(sid)]
+        here = sessions.sids_at(address)
+        if len(here) > MAX_SOCKETS:
+            return ""
+        sids = list(islice((sid for sid in here if not has_code(sid)), 2))  # two are as unclear as more
         if len(sids) == 1 and sids == earlier:
             return sids[0]
         earlier = sids
