@@ -32,12 +32,13 @@ def test_codes_and_labels_are_each_once():
 
 
 def test_what_was_shipped_can_be_undone_and_is_exported(paid, office, rewritten):
-    order = ship(paid(phone="13800000001"), now=NOW, express_no="SF1")
-    order_remark(order_id=order.order_id, text="易碎", actor="root", now=NOW)
+    now = timezone.now()  # of this test: a shipment can be undone for ten minutes
+    order = ship(paid(phone="13800000001"), now=now, express_no="SF1")
+    order_remark(order_id=order.order_id, text="易碎", actor="root", now=now)
     rewritten()
 
-    assert can_be_undone(order, Event.UNSHIP, NOW) and not can_be_undone(order, Event.UNRECEIVE, NOW)
-    assert [one.shipped_at for one in orders_loaded(Order.objects.all())] == [NOW]
+    assert can_be_undone(order, Event.UNSHIP, now) and not can_be_undone(order, Event.UNRECEIVE, now)
+    assert [one.shipped_at for one in orders_loaded(Order.objects.all())] == [now]
     page = office.get(page_of(order)).content.decode()
     assert "以前的说法" not in page and "发货" in page and "内部备注" in page
     assert "发货" in click(office, order, "unship")[-1] and Order.objects.get().state == State.PAID
