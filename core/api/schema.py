@@ -351,9 +351,10 @@ def _or_null(schema: Schema) -> Schema:
     """Return a schema that allows null as well. OpenAPI 3.0 knows ``nullable`` only beside a type."""
     if "$ref" in schema:
         return {"type": "object", "nullable": True, "allOf": [schema]}
-    if "oneOf" in schema:
-        first, *rest = schema["oneOf"]
-        return schema | {"oneOf": [_or_null(first), *rest]}
+    for key in ("oneOf", "anyOf"):
+        if key in schema:
+            first, *rest = schema[key]
+            return schema | {key: [_or_null(first), *rest]}
     return schema | {"nullable": True} if "type" in schema else schema
 
 

@@ -65,6 +65,23 @@ def test_every_call_is_documented(call, schema):
             Draft4Validator(body["schema"] | {"components": schema["components"]}).validate(example["value"])
 
 
+def test_what_a_json_body_may_leave_out_it_may_send_as_null(schema):
+    bodies = [
+        body["content"]["application/json"]["schema"]
+        for path in schema["paths"].values()
+        for call in path.values()
+        if (body := call.get("requestBody")) and "application/json" in body["content"]
+    ]
+    never_null = {
+        name
+        for body in bodies
+        for form in body.get("anyOf", [body])
+        for name, field in form["properties"].items()
+        if name not in form.get("required", ()) and "'nullable': True" not in str(field)
+    }
+    assert bodies and never_null == set()
+
+
 def test_the_page_works_offline(api, db):
     page = api.http.get("/docs/")
     text = page.content.decode()
