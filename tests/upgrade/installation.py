@@ -162,7 +162,6 @@ class Shop:
         over = threading.Event()
         tokens = [world.log_in(world.new_user()) for _ in range(buyers)]
         threads = [threading.Thread(target=self._buyer, args=(over, token, product)) for token in tokens]
-        threads.append(threading.Thread(target=self._screen, args=(over,)))
         for thread in threads:
             thread.start()
         try:
@@ -171,6 +170,18 @@ class Shop:
             over.set()
             for thread in threads:
                 thread.join()
+
+    @contextmanager
+    def scanned(self) -> Iterator[None]:
+        """Let a page show codes that are scanned all the time. Each of our services waits for it before it ends."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._screen, args=(over,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _buyer(self, over: threading.Event, token: str, product: str) -> None:
         while not over.wait(0.1):

@@ -81,23 +81,24 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
     shop.wheels_wait(goal)
     staff(shop).student_import()
     with shop.visited(BUYERS):
-        shop.until_orders(20)
-        killer = threading.Timer(1, lambda: kill_halfway(shop))
-        killer.start()
-        print(shop.machine.run("bash", SCRIPT, goal, env=shop.offline, ok=False))
-        killer.join()
-        is_so["the killed run leaves a trace"] = "unfinished" in shop.machine.run("bash", SCRIPT, "--status")
-        another = shop.machine.run("bash", SCRIPT, "v1.1.0", ok=False)  # by its version: there are no tags
-        is_so["no other goal is taken meanwhile"] = "unfinished" in another
-        upgrade(shop, goal)
-        is_so["it is upgraded"] = is_at(goal)
-        shop.until_orders(20)
-        run = staff(shop).list_without_leavers()
-        upgrade(shop, "--back")
-        is_so["it is back"] = is_at(LAST_RELEASE)
-        for page in (run, run.replace("change", "result")):
-            staff(shop).page(page)  # fails with a 5xx
-        shop.until_orders(20)
+        with shop.scanned():
+            shop.until_orders(20)
+            killer = threading.Timer(1, lambda: kill_halfway(shop))
+            killer.start()
+            print(shop.machine.run("bash", SCRIPT, goal, env=shop.offline, ok=False))
+            killer.join()
+            is_so["the killed run leaves a trace"] = "unfinished" in shop.machine.run("bash", SCRIPT, "--status")
+            another = shop.machine.run("bash", SCRIPT, "v1.1.0", ok=False)  # by its version: there are no tags
+            is_so["no other goal is taken meanwhile"] = "unfinished" in another
+            upgrade(shop, goal)
+            is_so["it is upgraded"] = is_at(goal)
+            shop.until_orders(20)
+            run = staff(shop).list_without_leavers()
+            upgrade(shop, "--back")
+            is_so["it is back"] = is_at(LAST_RELEASE)
+            for page in (run, run.replace("change", "result")):
+                staff(shop).page(page)  # fails with a 5xx
+            shop.until_orders(20)
         upgrade(shop, "--back")  # to the new one again
         shop.until_orders(20)
     now = shop.machine.run("systemctl", "show", *OTHERS, "--property=MainPID,UnitFileState")
