@@ -45,7 +45,8 @@ def faults_on(trade: Trade | None = None) -> dict[FaultKind, float]:
     :param trade: add the faults of this order.
     """
     rows = Fault.objects.filter(Q(trade=None) | Q(trade=trade) if trade else Q(trade=None))
-    return {FaultKind(row.kind): row.value for row in rows.order_by("-trade")}  # the order's own come last, and count
+    # NULL comes first, so the order's own value replaces that of all. By "-trade" it would come last.
+    return {FaultKind(row.kind): row.value for row in rows.order_by("-trade_id")}
 
 
 def faults_set(*, changes: Mapping[str, Any], reset: bool = False, trade: Trade | None = None) -> None:

@@ -92,6 +92,15 @@ class TestTheFaultsOfOneOrder:
         states = dict(Refund.objects.values_list("trade__out_trade_no", "outcome"))
         assert states == {NUMBER: "ABNORMAL", self.OTHER: "SUCCESS"}
 
+    def test_count_before_those_of_all(self, order_v2, control):
+        mine, _ = order_v2(), order_v2(self.OTHER)
+
+        control("faults", code_url=mine["code_url"], notify_late=5)
+        control("faults", notify_late=50)
+
+        late = [faults_on(Trade.objects.get(out_trade_no=number)) for number in (NUMBER, self.OTHER)]
+        assert late == [{FaultKind.NOTIFY_LATE: 5}, {FaultKind.NOTIFY_LATE: 50}]
+
 
 class TestJson:
     def test_turns_faults_on_and_off(self, control, server):
