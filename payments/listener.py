@@ -40,8 +40,8 @@ class PaymentListener:
         state may be told twice. ``staff`` is the member of staff who caused the change; "" when it was the provider.
     :param describe: ``describe(out_trade_no)``, called for a page of the back office, without a lock; the page shows
         the line: buyer and goods.
-    :param is_ours: ``is_ours(out_trade_no)``, called for each row of the provider's bill; where it says no and we have
-        no such payment, the row counts as another system's, because others may share our merchant number.
+    :param is_ours: ``is_ours(out_trade_no)``, called for each row of the provider's bill that we have no payment for;
+        where it says no, the row counts as another system's, because others may share our merchant number.
     """
 
     lock: Callable[..., int | None]

@@ -27,6 +27,7 @@ from payments.services.differences import (
     difference_end,
     differences_ask,
     differences_settle_lost,
+    ours_of,
     still_differs,
 )
 
@@ -138,8 +139,14 @@ def _results(who: Merchant, day: date, run: BillRun, now: datetime) -> dict[str,
 def _compare(who: Merchant, bill: Bill, now: datetime) -> int:
     """Store what differs between a bill and our tables; return how many of its rows belong to other systems."""
     rows = [Difference(**row.difference_fields, day=bill.day, found_at=now) for row in bill.rows]
-    ours = [row for row in rows if _may_be_ours(row)]
-    differing = [row for row in ours if still_differs(row)]
+    payments: dict[str, Any] = Payment.objects.in_bulk([row.out_trade_no for row in rows], field_name="out_trade_no")
+    refunds: dict[str, Any] = Refund.objects.select_related("payment").in_bulk(
+        [row.out_refund_no for row in rows if row.out_refund_no], field_name="out_refund_no"
+    )
+    ours = [row for row in rows if row.out_trade_no in payments or _may_be_ours(row)]
+    differing = [
+        row for row in ours if still_differs(row, (refunds if row.out_refund_no else payments).get(row.number))
+    ]
     _keep([*differing, *_unknown_there(who, bill, now)], who.mch_id, bill.day, now)
     # What is lost here, the provider's answer may settle; it does not change an amount.
     lost = differences_open().filter(kind__in=(DifferenceKind.STRAY_MONEY, DifferenceKind.STATE))
@@ -148,11 +155,12 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> int:
 
 
 def _may_be_ours(row: Difference) -> bool:
-    """Tell whether a row is ours: other systems may share our merchant number, with another appid or other numbers."""
+    """Tell whether a row without a payment here is ours: other systems may share our merchant number.
+
+    They have another appid or other numbers.
+    """
     apps = {appid for who in merchants() if who.mch_id == row.mch_id for appid in who.appids}
-    if row.appid in apps and listener().is_ours(out_trade_no=row.out_trade_no):
-        return True
-    return Payment.objects.filter(out_trade_no=row.out_trade_no).exists()
+    return row.appid in apps and listener().is_ours(out_trade_no=row.out_trade_no)
 
 
 def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
@@ -181,7 +189,8 @@ def _unknown_there(who: Merchant, bill: Bill, now: datetime) -> Iterator[Differe
             refund_id=refund.refund_id if refund else "",
             found_at=now,
         )
-        if (difference.out_trade_no, difference.out_refund_no) not in keys and still_differs(difference):
+        key = difference.out_trade_no, difference.out_refund_no
+        if key not in keys and still_differs(difference, refund or payment):
             yield difference
 
 
@@ -204,7 +213,7 @@ def _keep(differences: Sequence[Difference], mch_id: str, day: date, now: dateti
                 difference.note = before.note
             difference.save()
         for row in earlier.values():
-            is_gone = (row.mch_id, row.day) == (mch_id, day) or not still_differs(row)
+            is_gone = (row.mch_id, row.day) == (mch_id, day) or not still_differs(row, ours_of(row))
             if is_gone and not row.ending:
                 difference_end(row, Ending.GONE, COMPARISON, now, row.note)
 

@@ -57,12 +57,13 @@ def ours_of(difference: Difference) -> Any:
     return Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
 
 
-def still_differs(difference: Difference) -> bool:
+def still_differs(difference: Difference, ours: Any) -> bool:
     """Compare the bill's side of a difference with ours, and set its kind and our side; the row is not saved.
 
     A payment or refund that agrees gets ``billed_on``: then no other day's bill lacks it.
+
+    :param ours: what ``ours_of`` returns.
     """
-    ours = ours_of(difference)
     kind = _kind(difference, ours)
     if kind is None:
         if ours is not None and ours.billed_on is None:
@@ -213,7 +214,7 @@ def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Di
         row = Difference.objects.select_for_update().get(pk=difference.pk)
         if row.ending:
             return row  # another member of staff took the same step
-        if still_differs(row):
+        if still_differs(row, ours_of(row)):
             row.note = note[:255]
             row.save(update_fields=["kind", "note", "our_state", "our_fen"])
         else:
