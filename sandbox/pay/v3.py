@@ -90,7 +90,8 @@ def refund_query(body: Body) -> Body:
 
 
 def _refund(refund: Refund) -> Body:
-    fields, state = refund_v3(refund, refund.state), refund.state
+    state = refund.state  # once: it changes with the clock
+    fields = refund_v3(refund, state)
     fields["amount"]["currency"] = "CNY"
     more = {"channel": "ORIGINAL", "create_time": rfc3339(refund.created_at), "funds_account": "UNSETTLED"}
     return fields | more | {"status": state, "promotion_detail": []}
