@@ -62,7 +62,7 @@ def test_differences_and_days_that_were_not_compared_are_named(wechat):
         mch_id="19", day=today, kind="stray_money", out_trade_no="1", bill_fen=1, found_at=timezone.now()
     )
 
-    assert [(finding.ok, finding.what) for finding in money_waits()] == [(None, "对账差异：1 条")]
+    assert [(finding.ok, finding.what) for finding in money_waits()] == [(False, "对账差异：1 条")]
 
 
 @pytest.mark.parametrize(("days", "serial", "ok"), [
