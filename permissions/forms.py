@@ -100,8 +100,7 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         label="后台权限", queryset=Permission.objects.none(), required=False, widget=Picker, help_text=RIGHTS_HELP
     )
 
-    columns: ClassVar = {"other_rows": "rows"}
-    also_sets: ClassVar = {"data_scope": [*DataScope.ALL.columns], "other_rows": ["rows"]}
+    columns: ClassVar = {"data_scope": [*DataScope.ALL.columns], "other_rows": ["rows"]}
 
     class Meta:
         model = Role

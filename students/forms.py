@@ -116,7 +116,7 @@ class StudentForm(PictureModelForm):
     class_name = ClassField()
     picture = picture_field("上传头像")
     no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)
-    columns: ClassVar = {"picture": "headimgurl"}
+    columns: ClassVar = {"picture": ["headimgurl"]}
     clean_class_name = own_class
 
     class Meta:

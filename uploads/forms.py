@@ -81,12 +81,13 @@ def picture_field(label: str) -> PictureField:
 class PictureModelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has none at run time
     """A form with a field ``picture``, for the model's column that ``columns`` names."""
 
-    columns: ClassVar[dict[str, str]]
+    columns: ClassVar[dict[str, list[str]]]
     scope: Scope = EVERYTHING  # of the form's user
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial[FILE] = getattr(self.instance, self.columns[FILE])
+        [column] = self.columns[FILE]
+        self.initial[FILE] = getattr(self.instance, column)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -195,6 +195,17 @@ def test_ticks_of_two_people_are_all_kept(office, wang, roles):
     assert "后台权限（wang" in text_of(answer)
 
 
+def test_who_changed_a_data_scope_is_named_whichever_column_holds_the_change(office, wang, roles):
+    role = roles["200"]
+    colleague_saves(office, role, data_scope="class")
+    mine = opened(office, role).data(name="别名")
+    colleague_saves(wang, role, data_scope="campus")
+
+    answer = office.post(page_of(role), mine, follow=True)
+
+    assert "数据权限（wang" in text_of(answer)
+
+
 class TestPictures:
     def test_one_is_kept_when_the_form_has_a_mistake_and_only_if_it_is_signed(self, office, li):
         forged = opened(office, li).data(picture_stored="https://evil.example/x.png")

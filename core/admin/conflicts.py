@@ -5,6 +5,7 @@ compared with those values. A field that the sender left alone keeps the row's p
 one. Where both people changed a field, nothing is saved: the form comes back with both values and a choice.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -173,15 +174,19 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
     def _name_authors(self) -> None:
         """Fill in who made each of the colleagues' changes and when, as far as the audit trail knows."""
-        # The model's field that a field of the form sets, where the names differ.
-        names: dict[str, str] = getattr(self, "columns", {})
         # By `object_pk`, because an entry about ticks has no other key.
         entries = LogEntry.objects.get_for_model(type(self.instance)).filter(object_pk=str(self.instance.pk))
         recent = list(entries.select_related("actor").order_by("-timestamp", "-pk")[:ENTRIES_LOOKED_AT])
         for change in self.their_changes:
-            column = names.get(change.name, change.name)
-            if entry := next((entry for entry in recent if column in (entry.changes or {})), None):
+            columns = _columns_set(self, [change.name])
+            if entry := next((entry for entry in recent if columns & (entry.changes or {}).keys()), None):
                 change.author, change.at = _actor(entry), entry.timestamp
+
+
+def _columns_set(form: Any, names: Iterable[str]) -> set[str]:
+    """Return the columns that these fields of a form set: those in the form's ``columns``, else the one of its name."""
+    columns: dict[str, Sequence[str]] = getattr(form, "columns", {})
+    return {column for name in names for column in columns.get(name, [name])}
 
 
 def _is_set(field: Any) -> bool:
@@ -258,14 +263,14 @@ class MergingAdmin(ModelAdmin):
         if not change:
             super().save_model(request, obj, form, change)
         elif form.changed_data:
-            # A form has ``also_sets`` for its fields that set columns beside, or in place of, the one of their name.
-            others = [other for name in form.changed_data for other in getattr(form, "also_sets", {}).get(name, ())]
-            columns = [
-                field.name
-                for field in obj._meta.concrete_fields
-                if field.name in {*form.changed_data, *others} or getattr(field, "auto_now", False)
-            ]
-            obj.save(update_fields=columns)
+            columns = _columns_set(form, form.changed_data)
+            obj.save(
+                update_fields=[
+                    field.name
+                    for field in obj._meta.concrete_fields
+                    if field.name in columns or getattr(field, "auto_now", False)
+                ]
+            )
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -57,7 +57,7 @@ class CategoryFilter(RelatedDropdownFilter):
 
 class PictureForm(PictureModelForm):
     picture = picture_field("上传图片")
-    columns: ClassVar = {"picture": "image_url"}
+    columns: ClassVar = {"picture": ["image_url"]}
 
 
 class CategoryForm(PictureForm):
