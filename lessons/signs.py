@@ -84,8 +84,8 @@ def n_plus_one(calls: Calls) -> list[Calls]:
             burst = [call for call in group[at:] if call.time - group[at].time <= 1]
             kinds = [len(set(column)) for column in zip(*(call.values or [] for call in burst), strict=True)]
             is_loop = len(burst) >= 5 and max(kinds) >= 5 and sum(number > 1 for number in kinds) == 1
-            at_most = kinds.index(max(kinds))
-            is_scrolling = burst[0].query[at_most : at_most + 1] == ["page"] and not _overlap(burst)
+            changing = kinds.index(max(kinds))
+            is_scrolling = burst[0].query[changing : changing + 1] == ["page"] and not _overlap(burst)
             is_loop = is_loop and not is_scrolling and not any(is_typing(*pair) for pair in pairwise(burst))
             if is_loop:
                 found.append(burst)

@@ -149,7 +149,7 @@ class _Watch:
         names = request.GET if has_query else ()
         query = [name[:MAX_NAME] for name in names if name != "token" and name.isidentifier()][:MAX_NAMES]
         facts = self._facts(is_read_only)
-        # Who scrolls may send pages in a body as well, where no name tells them from other values.
+        # The names in a body are not kept, so its page number is left out: it would look like a loop over values.
         valued = query if request.method == "GET" else sorted(sent.keys() - {"page"})[:MAX_NAMES]
         key = sent.get("key") if self.endpoint and self.endpoint.path in SEARCHES else None
         wait = answer.headers.get("Retry-After", "")
