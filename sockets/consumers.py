@@ -82,7 +82,7 @@ class SocketConsumer(AsyncConsumer):
 class PlainConsumer(SocketConsumer):
     """A WebSocket, from its handshake to its end. One task reads what the client sends, another sends what waits.
 
-    This one carries the events as JSON text ``{"event": ..., "data": ...}``, and reads nothing into what it is sent.
+    This one carries the events as JSON text ``{"event": ..., "data": ...}``, and ignores what the client sends.
     """
 
     sid = ""  # of the session that ends with this WebSocket

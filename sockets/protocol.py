@@ -33,7 +33,7 @@ class Peer:
     """The state of one client.
 
     ``version`` is that of Engine.IO (3 or 4); ``is_joined``: it has entered the namespace ``/``; ``has_ponged``: it
-    has answered a ping of ours; ``has_left``: it has said goodbye.
+    has answered a ping of ours; ``has_left``: it has sent a close packet.
     """
 
     sid: str

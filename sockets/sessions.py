@@ -51,7 +51,7 @@ def is_live(sid: str) -> bool:
 def sids_at(address: str) -> list[str]:
     """Return the sids of the connected clients with this address, in order; none where no sandbox keeps addresses."""
     keys = list({*_session_keys()})
-    # All at once: a stranger may open thousands of sessions, and each question by itself would take a journey.
+    # All at once: a stranger may open thousands of sessions, and each question by itself would cost a round trip.
     with valkey.client().pipeline(transaction=False) as pipe:
         for key in keys:
             pipe.hmget(key, "joined", "at")
