@@ -23,7 +23,7 @@ class PaidOutcome(Enum):
 
 @dataclass(frozen=True)
 class PaymentListener:
-    """What the app with the orders registers in its ``AppConfig.ready()``; each is called with names alone.
+    """What the app with the orders registers in its ``AppConfig.ready()``; each is called with keyword arguments.
 
     ``lock``, ``on_paid`` and ``on_refund_changed`` are called inside the transaction that records the money, in a
     savepoint of their own. If one raises, its own changes are undone and the money stays recorded; a sweep calls it
