@@ -1,4 +1,4 @@
-"""The control page, and the page on which a phone pays. Faults and switches are set by a script, all else without."""
+"""The control page, and the page on which a phone pays. Only faults and switches need JavaScript."""
 
 from urllib.parse import urlsplit
 
