@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from core.times import local
@@ -155,6 +157,19 @@ class TestComparison:
             run = compare()
 
         assert (run.rows, run.foreign_rows, run.differences) == (4, 3, 0)
+
+    def test_a_row_that_agreed_before_costs_no_query(self, sold, refunded, django_assert_num_queries):
+        refunded(sold())
+        compare()
+        with CaptureQueriesContext(connection) as few:
+            compare()
+
+        for _ in range(3):
+            refunded(sold())
+        compare()
+
+        with django_assert_num_queries(len(few)):
+            assert compare().rows == 8
 
 
 class TestDifferences:
