@@ -132,14 +132,12 @@ class Supervisor:
         """Return what to run, as the units of ``deploy/`` have it: the web server first, then the others."""
         # Hide Celery's long warning about running as root, which does not matter on a developer's machine.
         calm = {"PYTHONWARNINGS": "ignore:You're running the worker"}
-        # WARNING, because beat would log a line every few seconds and bury the others.
-        level = ("--loglevel", self.environ.get("LOG_LEVEL") or "WARNING")
         commands = {"web": one_server("--host", self.host, "--port", str(self.port))}
         for queue, threads in WORKERS.items():
             # Threads, because tasks mostly wait for others, and one process is easier to watch and to kill.
             pool = ("--pool", "threads", "--concurrency", str(threads))
-            commands[f"worker@{queue}"] = units.command(f"worker@{queue}", *level, *pool)
-        commands["beat"] = units.command("beat", *level)
+            commands[f"worker@{queue}"] = units.command(f"worker@{queue}", *pool)
+        commands["beat"] = units.command("beat")
         return [
             Child(
                 name=name.replace("@", " "),
