@@ -176,7 +176,7 @@ def file_lock(path: Path, text: str, patience_s: float = 0, idle: Callable[[], N
     :param idle: waits a moment; called as long as another process has the lock.
     :raises StackError: another one has it after ``patience_s``; the error has the other one's text.
     """
-    file = path.open("ab+", buffering=0)  # or a full disk is said twice, by our write and at the end
+    file = path.open("ab+", buffering=0)  # with a buffer a full disk is an error twice: at our write, and at the close
     deadline = time.monotonic() + patience_s
     while True:
         try:

@@ -22,7 +22,7 @@ def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
     with ExitStack() as stack:
         for name in LOCKS:
             stack.enter_context(file_lock(state_dir / name, "make reset"))
-        if os.geteuid() == 0:  # of what a `sudo make up` has made by mistake, these stay: its person needs them
+        if os.geteuid() == 0:  # a `sudo make up` by mistake made them root's: then its person could not start again
             owner = state_dir.parent.stat()
             for path in (state_dir, *(state_dir / name for name in LOCKS)):
                 os.chown(path, owner.st_uid, owner.st_gid)

@@ -62,7 +62,7 @@ def write(target: Path, *, now: datetime) -> None:
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Its mode is 0700. What a killed run has left under this name deploy/upgrade removes.
+        # The folder has mode 0700. A killed run leaves it behind; deploy/upgrade removes those of its own backups.
         with tempfile.TemporaryDirectory(prefix=f"{target.name}.part", dir=target.parent) as scratch:
             dump, part = Path(scratch) / "database.dump", Path(scratch) / "backup.tar"
             _run(
@@ -132,7 +132,7 @@ def restore(source: Path) -> datetime:
     """
     try:
         with ExitStack() as stack:
-            # Not in /tmp, which is memory on some machines; pictures on their own disk, where they are moved only.
+            # Not in /tmp, which is memory on some machines. Pictures go to MEDIA_ROOT, so that moving them is a rename.
             texts, pictures = (
                 stack.enter_context(_scratch(Path(folder))) for folder in (settings.STATE_DIR, settings.MEDIA_ROOT)
             )

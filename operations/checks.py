@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from core.db.installation import installation_refusal
 from operations import restored
 
-# Of 1.1.0: who has set one expects what no longer happens (docs/adr/0009).
+# 1.1.0 read these. Where one is still set, somebody expects what no longer happens (docs/adr/0009).
 GONE = ("SENTRY_DSN", "SMS_SHIPPED_TEMPLATE_CODE", "SMS_REFUNDED_TEMPLATE_CODE", "DATABASE_DIRECT_URL", "DB_PREPARE")
 
 

@@ -39,7 +39,7 @@ class PictureWidget(UnfoldAdminImageFieldWidget):
         return STORED not in data
 
     def format_value(self, value: Any) -> Any:
-        return value  # of a file that is no more than its address Django shows nothing
+        return value  # for core.admin.conflicts: Django returns only files, and ours is the address of one
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         file = super().render(name, None, attrs, renderer)
