@@ -108,7 +108,8 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     )
     link = list_url("students.student", created_at__gte=period.begins.isoformat(), **school)
     yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
-    present = sorted(classes_present(scope).items(), key=lambda row: -row[1])[:CLASSES_SHOWN]
+    sizes = [(name, number) for name, number in classes_present(scope).items() if number]
+    present = sorted(sizes, key=lambda row: -row[1])[:CLASSES_SHOWN]
     usual, own = settings.CLASS_CAPACITY, class_capacities(name for name, _ in present)
     rooms = {name: own.get(name, usual) for name, _ in present}
     rows = [
@@ -116,7 +117,6 @@ def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
             name, number, list_url("students.student", **{"class": name, "state": PRESENT}, **school), f"/{rooms[name]}"
         )
         for name, number in present
-        if number
     ]
     full = max([*rooms.values(), *(row.number for row in rows)], default=usual)
     hint, page = f"在册 / 容量，没填的按 {usual}", list_url("students.student", **school)

@@ -63,6 +63,10 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
     assert [(bar.label, bar.number) for bar in bars] == [("H51900", 1), ("H51901", 1)]
     for bar in bars:
         assert len(office.get(bar.link).context["cl"].result_list) == bar.number, bar
+    Student.objects.filter(class_name="H51901").update(state="withdrawn")
+    classes = panels(office)["各班学员"]
+    assert [bar.label for bar in classes.rows] == ["H51900"]
+    assert classes.full == 4, "a class that all have left counts for nothing"
 
 
 def test_students_that_trainees_have_entered_to_practise_are_in_no_figure_of_the_school(office, person, settings):
