@@ -145,11 +145,12 @@ def _parameters(call: Endpoint, doc: Doc, method: str) -> Iterator[Schema]:
     for name in re.findall(r"<str:(\w+)>", call.path):
         yield {"in": "path", "name": name, "schema": {"type": "string"}, "required": True}
     kind, examples = (doc.params, doc.send or {}) if method == "GET" else (doc.query, {})
+    required_names = _required(kind) if kind else set()
     for name, field in kind().fields.items() if kind else ():
         text = _in_form(field)
         entry = {"in": "query", "name": name, "description": text.pop("description", ""), "schema": text}
         # A blank one counts as not given.
-        entry |= {"required": True} if kind and name in _required(kind) else {"allowEmptyValue": True}
+        entry |= {"required": True} if name in required_names else {"allowEmptyValue": True}
         yield entry | ({"examples": {"示例": {"value": examples[name]}}} if name in examples else {})
     if call.is_once:
         key = {"type": "string", "pattern": f"^{once.KEY}$"}
@@ -170,14 +171,14 @@ def _body(doc: Doc) -> Schema:
 
 
 def _form(kind: type[Params], media_type: str) -> Schema:
-    properties = {}
+    properties, required_names = {}, _required(kind)
     for name, field in kind().fields.items():
         properties[name] = _in_form(field)
         if media_type == JSON:
-            properties[name] = _in_json(field, properties[name], is_required=name in _required(kind))
+            properties[name] = _in_json(field, properties[name], is_required=name in required_names)
         elif media_type == MULTIPART and isinstance(field, Picture):
             properties[name]["format"] = "binary"
-    return _object(properties, _required(kind))
+    return _object(properties, required_names)
 
 
 def _required(kind: type[Params]) -> set[str]:
