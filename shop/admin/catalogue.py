@@ -40,8 +40,7 @@ class OnSaleFilter(ChoiceFilter):
     conditions: ClassVar = {"no": ("", Q(removed_at=None)), "yes": ("", ~Q(removed_at=None))}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        values = [value for value, _ in super().lookups(request, model_admin)]
-        return list(zip(values, model_admin.state_names, strict=True))
+        return list(zip(self.conditions, model_admin.state_names, strict=True))
 
 
 class CategoryFilter(RelatedDropdownFilter):

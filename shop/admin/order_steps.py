@@ -24,12 +24,7 @@ from shop.models.order import logged
 from shop.order_states import ASKED, EARNING, GOING_BACK, RETURN_REFUSALS, TABLE, Event, Note, ReturnStep, State
 from shop.selectors import orders_in_trouble
 from shop.services.order_close import order_close
-from shop.services.order_edit import (
-    order_correct,
-    order_flag,
-    order_remark,
-    order_unflag,
-)
+from shop.services.order_edit import order_correct, order_flag, order_remark, order_unflag
 from shop.services.order_refund import order_refund, order_refund_part, order_return_receive
 from shop.services.order_step import UNDO, order_step
 

@@ -91,7 +91,7 @@ def order_move(
     transition = require(before, event)
     if reason := RETURN_REFUSALS.get((order.return_step, event)):
         raise OrderRefused(reason)
-    _save(order, fields | _move_stock(order, transition) | _state_fields(order, transition, event))
+    _save(order, fields | _move_stock(order, transition) | _state_fields(transition, event))
     order_note(order=order, event=event, actor=actor, now=now, detail=detail, from_state=before)
     line = partial(log.info, "order", order=order.order_id, step=event.label, state=transition.to)
     transaction.on_commit(line, robust=True)
@@ -173,7 +173,7 @@ def _move_stock(order: Order, transition: Transition) -> dict[str, Any]:
     return {"holds_stock": takes}
 
 
-def _state_fields(order: Order, transition: Transition, event: Event) -> dict[str, Any]:
+def _state_fields(transition: Transition, event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = {"state": transition.to} | STATUSES[transition.to].numbers
     if event in RETURN_STEPS:
         fields["return_step"] = RETURN_STEPS[event]
