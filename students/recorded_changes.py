@@ -41,7 +41,8 @@ def change_record(
     """Write the changes of locked students, and keep them in a run.
 
     :param note: what an undo needs beside the rows, of a step of a class or of a change of states.
-    :param events: of the change, beside those of who moves to another class; a class with a new name is the same one.
+    :param events: to be saved with it. An event for each student who moves to another class is added here, but not if
+        the class only gets another name.
     """
     rows = [
         TransferRow(

@@ -103,7 +103,10 @@ class DayRangeFilter(admin.FieldListFilter):
 
 # --- The list ---
 class ListCells(OrderCells):
-    """:param buttons: name and text of the buttons that the rows of a work list offer."""
+    """The columns of the list. The rows of a work list also offer its buttons.
+
+    :param buttons: name and text of each.
+    """
 
     buttons: Sequence[tuple[str, str]] = ()
 

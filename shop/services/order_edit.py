@@ -25,7 +25,7 @@ def order_correct(*, order_id: str, note: Note, actor: str, now: datetime, **fie
 
 
 def correction_write(*, order: Order, note: Note, actor: str, now: datetime, **fields: str) -> None:
-    """Do the same to an order whose row is locked."""
+    """Correct fields of an order whose row is locked, as :func:`order_correct` does."""
     if refusal := _refusal(order, note):
         raise OrderRefused(refusal)
     before = {name: getattr(order, name) for name in fields}

@@ -4,7 +4,7 @@ const pieces = [...document.querySelectorAll("[data-price]")];
 const shelf = document.querySelector("[name=shelf]"), shelfHint = shelf?.labels[0].querySelector("small");
 let isTyped = Boolean(amount.value);
 amount.addEventListener("input", () => { isTyped = Boolean(amount.value); });
-// Who takes pieces back must say where they go. Of a return whose goods are here it was said when they came.
+// Who takes pieces back must say where they go. There is no such field if that was said when the goods came back.
 const askShelf = () => {
   if (!shelf) return;
   shelf.required = pieces.some((field) => parseInt(field.value, 10) > 0);

@@ -164,8 +164,8 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Deci
     :param hidden: fields that the page does not let its user mend.
 
     Beside the fields of :func:`fields_of`, ``spell-<n>`` is what the new class or degree is to be called, ``spell``
-    for which of them (or ``all``) the suggestion is taken, ``unspell`` which of the mended ones is taken back. An older
-    page counts them in another way.
+    for which of them (or ``all``) the suggestion is taken, ``unspell`` which of the mended ones is taken back. These
+    are read only if nobody has decided anything since: a later page may give their numbers to other values.
     """
     shown, findings, choices = _shown(data), Findings.load(run.options), Choices.load(deepcopy(run.options))
     numbers = pks_of(name.removeprefix("take-") for name in shown if name.startswith("take-"))
@@ -212,8 +212,9 @@ def _parts(name: str) -> list[str]:
 def shown_sent(fields: dict[str, str]) -> str:
     """Make what a page sends along of the fields that it showed.
 
-    By it a person's change is told from a colleague's since, which is neither undone nor confirmed unseen. Digests,
-    because the texts of forty rows would double a form that is large already.
+    It tells which fields this person has changed, and which ones a colleague has changed since the page was made: a
+    colleague's change must be neither undone nor confirmed by somebody who has not seen it. It holds digests, because
+    the texts of forty rows would double a form that is large already.
     """
     return urlencode({name: _digest(value) for name, value in fields.items()})
 
@@ -228,7 +229,8 @@ def _digest(value: str) -> str:
 
 def _changed(shown: dict[str, str], data: Any) -> dict[str, str]:
     """Return the fields that the person has changed, with what they hold now."""
-    ticks = dict.fromkeys(data.getlist("box"), "")  # of which a browser sends those alone that are set
+    # A browser sends only the ticks that are set; ``box`` names all that the page has.
+    ticks = dict.fromkeys(data.getlist("box"), "")
     posted = {name: data.get(name, ticks.get(name)) for name in shown}
     values = {name: storable(value, MAX_CELL) for name, value in posted.items() if value is not None}
     return {name: value for name, value in values.items() if _digest(value) != shown[name]}
