@@ -3,8 +3,7 @@
     sentinel://user:password@10.0.0.1:26379,10.0.0.2:26379,10.0.0.3:26379/0?service=spms&sentinel_password=…
 
 The libraries (redis-py, its asyncio half, Django, Celery) all know Sentinel, each with its own spelling; this module
-reads ours and gives each what it wants. It needs no settings, so that ``make up`` can ask a server before there are
-any.
+reads ours and gives each what it wants. It imports no settings, because they are made with its help.
 """
 
 from dataclasses import dataclass
