@@ -39,7 +39,7 @@ class RunAdmin(ReadOnlyRows, OfficeAdmin):
     def run_of(self, request: HttpRequest, key: str) -> Any:
         """Return the run for all that is asked about it.
 
-        :raises Http404, PermissionDenied, RunNotAllowed: there is none that this user may see.
+        :raises Http404, PermissionDenied: there is none that this user may see.
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
