@@ -67,7 +67,7 @@ def calls_by_rows() -> list[Endpoint]:
 
 
 def calls_of(role: Role) -> list[Endpoint]:
-    """Return those of them that the rows of ``role`` open."""
+    """Return the calls that the rows of ``role`` open."""
     return [call for call in calls_by_rows() if role.may_call(call.paths, Access.ROWS)]
 
 

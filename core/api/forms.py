@@ -4,7 +4,7 @@
   blank text: an update would take the picture away. Such a part is left out. Nothing that Django hands on tells it from
   the blank text of a remove button, so the parts have to be seen.
 - curl in a Chinese Windows writes the name of a file in GBK, and Django passes over a part whose head is not UTF-8:
-  the file would count as not sent. The head is written anew.
+  the file would count as not sent. The head is written in UTF-8 instead.
 
 Each of the two can go when Django does the same.
 """
@@ -14,8 +14,8 @@ from typing import Any
 
 from django.http import multipartparser
 
-django_parser: Any = multipartparser  # whose stubs name its classes alone
-FIRST_BYTES = 1_024  # in which Django looks for the end of the head first
+django_parser: Any = multipartparser  # its type stubs have the classes, but not the functions and numbers
+FIRST_BYTES = 1_024  # Django looks for the end of the head in the first 1,024 bytes, and then in more
 
 
 class Parts(multipartparser.Parser):
