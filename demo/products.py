@@ -4,6 +4,7 @@ They are known by their numbers, which ``/docs/`` uses and clients have in their
 so these times always give the same numbers.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -12,12 +13,19 @@ from typing import NamedTuple
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from core.errors import NothingChanged
 from core.ids import time17
 from core.times import SHANGHAI
 from shop.models import Category, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
-from shop.services.catalogue import category_remove
-from uploads.services import image_adopt, image_store
+from shop.services.catalogue import (
+    category_create,
+    category_remove,
+    product_create,
+    product_update,
+    vip_category_create,
+)
+from uploads.services import image_store
 
 ACTOR = "lbw"
 PICTURES = Path(__file__).parent / "pictures"  # by the number of the product
@@ -58,9 +66,10 @@ PRODUCT_IDS = [time17(at) for at in TIMES]
 
 def products_reset(*, now: datetime) -> str:
     """Put the demo products and their categories back as they were, also those that were taken off sale."""
-    categories = {name: _category(name, now) for name in CATEGORY_IDS}
+    for name in CATEGORY_IDS:
+        _category(name, now)
     for product, at in zip(PRODUCTS, TIMES, strict=True):
-        _product(product, at, categories[product.category], now)
+        _product(product, at, now)
     return f"写入商品 {len(PRODUCTS)} 件"
 
 
@@ -73,28 +82,34 @@ def shop_clear(*, now: datetime) -> str:
     return f"下架其他商品 {products} 件、类目 {len(categories)} 个"
 
 
-def _category(name: str, now: datetime) -> Category:
+def _category(name: str, now: datetime) -> None:
+    category_id = CATEGORY_IDS[name]
     # Another category may have the name by now; that one is not ours to change.
-    others = Category.objects.filter(removed_at=None).exclude(category_id=CATEGORY_IDS[name])
+    others = Category.objects.filter(removed_at=None).exclude(category_id=category_id)
     taken = set(others.values_list("name", flat=True))
     names = (name if number == 0 else f"{name}（演示{number}）" for number in count())
-    columns = {"name": next(free for free in names if free not in taken), "removed_at": None}
-    first = {"creator": ACTOR, "created_at": CATEGORY_TIMES.get(name, now)}
-    category, _ = Category.objects.update_or_create(
-        category_id=CATEGORY_IDS[name], defaults=columns, create_defaults=columns | first
-    )
-    return category
+    free = next(one for one in names if one not in taken)
+    ours = Category.objects.filter(category_id=category_id)
+    if name == VIP_CATEGORY and not ours:
+        vip_category_create(name=free, actor=ACTOR, now=now)
+    elif not ours:
+        category_create(name=free, actor=ACTOR, now=CATEGORY_TIMES[name])
+    ours.update(name=free, removed_at=None)  # in one statement, since both together decide whether a name is free
 
 
-def _product(product: DemoProduct, at: datetime, category: Category, now: datetime) -> None:
+def _product(product: DemoProduct, at: datetime, now: datetime) -> None:
     product_id = time17(at)
-    columns = product._asdict() | {"category": category, "price": Decimal(product.price), "vip_days": 30}
-    columns |= {"removed_at": None, "updator": "", "updated_at": None}
+    fields = product._asdict() | {"price": Decimal(product.price), "vip_days": 30}
+    fields["category_id"] = CATEGORY_IDS[fields.pop("category")]
     row = Product.objects.filter(product_id=product_id).first()
     if row is None or row.updated_at:  # the picture may have been changed as well
         file = SimpleUploadedFile("picture.png", (PICTURES / f"{product_id}.png").read_bytes(), "image/png")
-        columns["image_url"] = image_store(file=file, user_pk=None, now=now).url_path
-    row, _ = Product.objects.update_or_create(
-        product_id=product_id, defaults=columns, create_defaults=columns | {"creator": ACTOR, "created_at": at}
-    )
-    image_adopt(url=row.image_url, owner=f"shop.Product:{row.pk}:{row.image_url.rpartition('/')[2]}")
+        fields["image_url"] = image_store(file=file, user_pk=None, now=now).url_path
+    if row is None:
+        product_create(**fields, actor=ACTOR, now=at)
+        return
+    ours = Product.objects.filter(pk=row.pk)
+    ours.update(removed_at=None)
+    with suppress(NothingChanged):
+        product_update(product_id=product_id, actor=ACTOR, now=now, **fields)
+    ours.update(updator="", updated_at=None)

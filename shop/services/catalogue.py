@@ -41,12 +41,12 @@ def category_create(
     return category
 
 
-def vip_category_create(*, actor: str, now: datetime) -> Category:
+def vip_category_create(*, name: str = "vip充值", actor: str, now: datetime) -> Category:
     """Return the category whose products are VIP time; create it if it is missing or was removed."""
     category, _ = Category.objects.update_or_create(
         category_id=VIP_CATEGORY_ID,
         defaults={"removed_at": None},
-        create_defaults={"name": "vip充值", "creator": actor, "created_at": now},
+        create_defaults={"name": name, "creator": actor, "created_at": now},
     )
     return category
 
