@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
 from core.errors import DomainError
@@ -15,6 +16,9 @@ from core.sheets.write import unescaped
 MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_SENT = 5_000  # rows that are read within a request
 READING_TIMEOUT_S = 60
+# A reader may take 1 GB, so each of our processes has one at a time. A usual file takes less than a second.
+WAIT_S = 5
+_reader = BoundedSemaphore()
 
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
 _TOO_LARGE = "Excel 文件内容过大，请只保留需要导入的工作表，删除多余的格式和空行"
@@ -114,10 +118,14 @@ def _output(content: bytes) -> bytes:
     """Return what the workbook reader has read. A parser in this process could take the memory of everything else."""
     too_large = _TOO_LARGE if sheet_kind(content) == "xlsx" else _CSV_TOO_LARGE
     command = [sys.executable, "-I", str(Path(workbook_reader.__file__))]
+    if not _reader.acquire(timeout=WAIT_S):
+        raise SheetRefused("同时读取的表格太多，请稍后再试")
     try:
         reader = subprocess.run(command, input=content, capture_output=True, timeout=READING_TIMEOUT_S)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise SheetRefused(too_large) from None
+    finally:
+        _reader.release()
     # A negative code is a signal: the reader went over its limits.
     if reader.returncode < 0 or reader.returncode == workbook_reader.TOO_LARGE:
         raise SheetRefused(too_large)

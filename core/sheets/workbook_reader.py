@@ -25,7 +25,7 @@ CPU_S = 20
 MAX_UNPACKED_BYTES = 200 * 1024**2
 MAX_PARTS = 2_000  # a picture is one
 MAX_SHEETS, MAX_SHEET_NAME = 200, 255  # Excel allows names of 31 characters
-MAX_MERGED = 20_000
+MAX_MERGED = 20_000  # of all sheets, which may be one part by many names; the caller keeps each
 MAX_ROWS = 50_000  # of all sheets, beside the heads; here, because the caller's memory has no limit
 MAX_COLUMNS = 40
 # Every cell may name the same long text, so the output can be far larger than the file.
@@ -130,6 +130,8 @@ def workbook(content: bytes) -> dict[str, Any]:
         raise
     except Exception:  # the reader raises several kinds for broken files: none of them is our fault
         raise WorkbookRefused(BROKEN) from None
+    if sum(len(one["merged"]) for one in sheets) > MAX_MERGED:
+        raise WorkbookRefused
     hidden = [one.name for one in tables if one.name not in visible]
     return {"sheets": sheets, "hidden": hidden, "loose_pictures": loose_pictures + sum(map(len, pictures.values()))}
 

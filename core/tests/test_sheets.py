@@ -2,10 +2,12 @@
 
 import csv
 import io
+import os
 import resource
 import struct
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
@@ -209,11 +211,27 @@ def test_one_picture_that_every_row_names_is_no_way_to_fill_the_disk(rows, pictu
         book_read(in_each_row(rows, picture))
 
 
-def named_sheets(number, name):
+def test_one_file_at_a_time_is_read(monkeypatch, tmp_path):
+    """A request is a thread of a process, and each may send a file that takes 1 GB to read."""
+    monkeypatch.setattr(read, "WAIT_S", 0)
+    gate, reader = tmp_path / "gate", tmp_path / "reader.py"
+    os.mkfifo(gate)
+    waiting = f"open({str(gate)!r}).read()\n"  # until the test closes it
+    reader.write_text(waiting + Path(workbook_reader.__file__).read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(workbook_reader, "__file__", str(reader))
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(sheet_read, HEAD_CSV)
+        with gate.open("w"), pytest.raises(SheetRefused, match="同时读取的表格太多"):
+            sheet_read(HEAD_CSV)
+    assert first.result() == [(1, ["姓名", "城市"])]
+
+
+def named_sheets(number, name, parts=None):
     text = small()["xl/workbook.xml"].decode()
     sheet = text[text.index("<sheet ") : text.index("</sheets>")]
     sheets = (sheet.replace('name="Sheet"', f'name="{name}{at}"') for at in range(number))
-    return zipped(small() | {"xl/workbook.xml": text.replace(sheet, "".join(sheets))})
+    return zipped(small() | (parts or {}) | {"xl/workbook.xml": text.replace(sheet, "".join(sheets))})
 
 
 def test_sheets_that_no_program_makes_are_refused():
@@ -223,6 +241,15 @@ def test_sheets_that_no_program_makes_are_refused():
     for content in (named_sheets(workbook_reader.MAX_SHEETS + 1, "a"), named_sheets(1, "x" * 500)):
         with pytest.raises(SheetRefused, match="工作表"):
             book_read(content)
+
+
+def test_many_names_of_one_sheet_do_not_multiply_its_merged_cells():
+    """Each is kept in this process: 7 KB took 480 MB."""
+    merged = part(SHEET, b"</worksheet>", b"<mergeCells>" + b'<mergeCell ref="A1:A9"/>' * 3_000 + b"</mergeCells>")
+    with pytest.raises(SheetRefused, match="内容过大"):
+        book_read(named_sheets(7, "a", merged))
+
+    assert len(book_read(named_sheets(6, "a", merged)).sheets) == 6
 
 
 @pytest.mark.parametrize("claimed", [100, 1_000_000])
