@@ -11,6 +11,7 @@ In every script KEYS[1] is the session and KEYS[2] its list of packets.
 """
 
 WAKE = "spms:sio:wake"  # on which the keys are published
+NEWEST_AT = "spms:sio:at:"  # and an address
 
 # now_ms: the server's clock, the same for all processes. whole: Lua would write large numbers as 1.7e+12.
 # push: queue packets[first...]; a client whose queue is full loses its session, since it does not read.
@@ -42,10 +43,16 @@ local function drain()
 end
 """
 
-# Begin a session. ARGV: transport, version, joined, address, ttl_ms, next_ping_in_ms ('' for none).
-OPEN = """
-local fields = {'transport', 'version', 'joined', 'at'}
-for i = 1, #fields do redis.call('HSET', session, fields[i], ARGV[i]) end
+# Begin a session. ARGV: transport, version, joined, address ('' where no client is found by it), ttl_ms,
+# next_ping_in_ms ('' for none). The newest sessions of an address are listed, ended ones among them.
+OPEN = f"""
+redis.call('HSET', session, 'transport', ARGV[1], 'version', ARGV[2], 'joined', ARGV[3])
+if ARGV[4] ~= '' then
+  local newest = '{NEWEST_AT}' .. ARGV[4]
+  redis.call('ZADD', newest, now_ms(), session)
+  redis.call('ZREMRANGEBYRANK', newest, 0, -1001)
+  redis.call('PEXPIRE', newest, 86400000)
+end
 if ARGV[6] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[6])) end
 redis.call('PEXPIRE', session, ARGV[5])
 return 1

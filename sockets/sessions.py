@@ -6,7 +6,6 @@ The sockets run in asyncio and everything else in threads, so the same scripts a
 
 import re
 import secrets
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -50,12 +49,12 @@ def is_live(sid: str) -> bool:
 
 def sids_at(address: str) -> list[str]:
     """Return the sids of the connected clients with this address, in order; none where no sandbox keeps addresses."""
-    keys = list({*_session_keys()})
-    # All at once: a stranger may open thousands of sessions, and each question by itself would cost a round trip.
+    keys = valkey.client().zrange(scripts.NEWEST_AT + address, 0, -1)
+    # All at once: each question by itself would cost a round trip.
     with valkey.client().pipeline(transaction=False) as pipe:
         for key in keys:
-            pipe.hmget(key, "joined", "at")
-        here = [key for key, fields in zip(keys, pipe.execute(), strict=True) if fields == [b"1", address.encode()]]
+            pipe.hget(key, "joined")
+        here = [key for key, joined in zip(keys, pipe.execute(), strict=True) if joined == b"1"]
     return sorted(key.decode().removeprefix(SESSION) for key in here)
 
 
@@ -66,11 +65,7 @@ def emit(sid: str, event: str, data: Any) -> bool:
 
 def sessions_open() -> int:
     """Return how many clients the scan-login socket has, on all machines together."""
-    return sum(1 for _ in _session_keys())
-
-
-def _session_keys() -> Iterator[bytes]:
-    yield from valkey.client().scan_iter(match=SESSION + "*", count=5000)
+    return sum(1 for _ in valkey.client().scan_iter(match=SESSION + "*", count=5000))
 
 
 @cache

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.cache import valkey
 from sockets import sessions
+from sockets.protocol import Peer
 from sockets.tests.asgi import CLIENT, GREETING, Client, WebSocket, emit, in_another_process
 
 pytestmark = pytest.mark.asyncio
@@ -77,14 +78,19 @@ async def test_only_a_sandbox_finds_a_client_by_its_address(settings, is_sandbox
     assert await sids() == ({polling.sid} if is_sandbox else set())
 
 
-async def test_to_find_a_client_by_its_address_is_one_question_about_all_sessions():
-    for number in range(200):
-        valkey.client().hset(f"{sessions.SESSION}s{number}", mapping={"joined": "1", "at": f"10.0.0.{number}"})
+async def test_to_find_a_client_by_its_address_asks_about_the_newest_of_that_address_alone():
+    """A stranger may open any number, and other addresses have theirs."""
+    ours = sessions.Sessions()
+    for number in range(1010):
+        await ours.open(Peer(f"s{number:04}", 4, is_joined=True), sessions.WEBSOCKET, "10.0.0.7")
+    await ours.open(Peer("other", 4, is_joined=True), sessions.WEBSOCKET, "10.0.0.8")
+    await ours.close("s1009")
+    await ours.client.connection_pool.disconnect()
 
     with patch.object(redis.Redis, "execute_command", autospec=True, side_effect=redis.Redis.execute_command) as asked:
-        assert sessions.sids_at("10.0.0.7") == ["s7"]
+        assert sessions.sids_at("10.0.0.7") == [f"s{number:04}" for number in range(10, 1009)]
 
-    assert asked.call_count < 5
+    assert [call.args[1] for call in asked.call_args_list] == ["ZRANGE"]
 
 
 @pytest.mark.usefixtures("quick")
