@@ -70,21 +70,7 @@ def session_open(
         session = Session.objects.create(
             **what, opened_at=now, late_at=late_at, closes_at=closes_at, created_by_id=scope.user_pk
         )
-        roster = list(class_roster(class_name, roster_of or scope, only_studying=True))
-        leaves = Leave.objects.filter(student__in=roster, begins_on__lte=day, ends_on__gte=day)
-        on_leave = set(leaves.values_list("student", flat=True))
-        Record.objects.bulk_create(
-            Record(
-                session=session,
-                student=student,
-                sid=student.sid,
-                name=student.name,
-                created_by_id=student.created_by_id,
-                status=Status.ON_LEAVE if student.pk in on_leave else Status.UNSIGNED,
-            )
-            for student in roster
-        )
-    return session, len(roster)
+        return session, len(Record.objects.bulk_create(_list_of(session, roster_of or scope)))
 
 
 def session_code(
@@ -255,6 +241,24 @@ def _rename(found: QuerySet[Session], name: str) -> list[int]:
 
 
 # --- Parts ---
+def _list_of(session: Session, scope: Scope) -> list[Record]:
+    """Make the records of those students of a new session's class who study, not saved yet."""
+    roster = class_roster(session.class_name, scope, only_studying=True)
+    leaves = Leave.objects.filter(student__in=roster, begins_on__lte=session.date, ends_on__gte=session.date)
+    on_leave = set(leaves.values_list("student", flat=True))
+    return [
+        Record(
+            session=session,
+            student=student,
+            sid=student.sid,
+            name=student.name,
+            created_by_id=student.created_by_id,
+            status=Status.ON_LEAVE if student.pk in on_leave else Status.UNSIGNED,
+        )
+        for student in roster
+    ]
+
+
 def _close(session: Session, at: datetime) -> None:
     session.records.filter(status=Status.UNSIGNED).update(status=Status.ABSENT)
     session.closed_at = at
