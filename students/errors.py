@@ -47,10 +47,6 @@ class SelectionChanged(DomainError):
     msg = "名单在你确认之前变了，没有删除任何学员。请核对后再次确认"
 
 
-class TooManyChosen(DomainError):
-    """More students were chosen than one run may delete."""
-
-
 class AccountRefused(DomainError):
     """An account is not linked or managed; ``msg`` says why."""
 

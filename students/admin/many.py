@@ -23,16 +23,17 @@ from runs.pages import run_url
 from runs.work import KEEP_FOR
 from students import services
 from students.columns import SHARED
-from students.errors import SelectionChanged, TooManyChosen
+from students.errors import SelectionChanged
 from students.forms import FateForm, ManyForm, StateForm
 from students.models import Student
 from students.recorded_changes import MAX_EDITED, edit_mark, students_edit, students_state_set
-from students.transfer.deletion import deletion_pks, deletion_start
+from students.transfer.deletion import MAX_DELETED, deletion_start
 
 MAX_TICKED = 500  # one by one in a list; a page of it has fewer
 NAMES_SHOWN = 20
 CLASSES_SHOWN = 12
 MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the selection has changed since
+TOO_MANY = "一次最多{}{}名学员，请先按班级或姓名筛选"
 _CAN_BE_UNDONE = "完成后的页面可以撤销。"
 
 
@@ -89,17 +90,16 @@ class ManyAdmin(ScopedAdmin):
     def delete_selected(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
         require_password(request)
         students = self._changeable(request, students)
-        try:
-            pks = deletion_pks(students)
-            if MARK in request.POST:
-                mark, now = request.POST[MARK], times.now()
-                run = deletion_start(students=students, mark=mark, user_pk=request.user.pk, now=now)
-                return HttpResponseRedirect(run_url(run))
-        except SelectionChanged as refusal:
-            messages.warning(request, refusal.msg)
-        except TooManyChosen as refusal:
-            messages.error(request, refusal.msg)
+        pks = list(students.order_by("-pk").values_list("pk", flat=True)[: MAX_DELETED + 1])
+        if len(pks) > MAX_DELETED:
+            messages.error(request, TOO_MANY.format("删除", MAX_DELETED))
             return None
+        if MARK in request.POST:
+            who: dict[str, Any] = {"user_pk": request.user.pk, "now": times.now()}
+            try:
+                return HttpResponseRedirect(run_url(deletion_start(students=students, mark=request.POST[MARK], **who)))
+            except SelectionChanged as refusal:
+                messages.warning(request, refusal.msg)
         counts = students.order_by().values_list("class_name").annotate(n=Count("pk")).order_by("-n", "class_name")
         classes = list(counts[: CLASSES_SHOWN + 1])
         shown = list(students.order_by("-pk")[:MAX_TICKED])
@@ -124,7 +124,7 @@ class ManyAdmin(ScopedAdmin):
         """
         form.students = chosen = list(self._changeable(request, students).order_by("pk")[: MAX_EDITED + 1])
         if len(chosen) > MAX_EDITED:
-            messages.error(request, f"一次最多{heading[:2]}{MAX_EDITED}名学员，请先按班级或姓名筛选")
+            messages.error(request, TOO_MANY.format(heading[:2], MAX_EDITED))
         if not 0 < len(chosen) <= MAX_EDITED:
             return None
         who: dict[str, Any] = {"user_pk": request.user.pk, "scope": scope_of(request.user), "now": times.now()}

@@ -13,7 +13,7 @@ from students.recorded_changes import edit_mark, students_edit
 from students.services import student_edit, students_archive
 from students.tests.factories import student, students
 from students.tests.transfers import checked, confirmed, sheet, undone, worked
-from students.transfer.deletion import deletion_pks, deletion_start
+from students.transfer.deletion import deletion_start
 from tests.kit import at_once, envelope, meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +67,7 @@ def archives(row):
 
 def deletes(row):
     rows, now = Student.objects.all(), timezone.now()
-    worked(deletion_start(students=rows, mark=mark_of(deletion_pks(rows)), user_pk=None, now=now))
+    worked(deletion_start(students=rows, mark=mark_of(rows.values_list("pk", flat=True)), user_pk=None, now=now))
 
 
 @pytest.mark.parametrize(

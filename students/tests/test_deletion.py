@@ -123,7 +123,7 @@ class TestIsCareful:
     def test_with_more_than_it_can_take_back_with_no_student_and_with_a_forged_confirmation(self, office, monkeypatch):
         first, *_ = people(3)
         with monkeypatch.context() as patch:
-            patch.setattr(deletion, "MAX_DELETED", 2)
+            patch.setattr("students.admin.many.MAX_DELETED", 2)
             page, address = question(office, "delete_selected")
             assert page.status_code == 302 and "一次最多删除2名学员" in office.get(address).content.decode()
 

@@ -12,7 +12,7 @@ from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.runs import run_confirm, run_undo
 from students.tests.factories import students
 from students.tests.transfers import RUNS, checked, page_of, sheet, worked, zipped
-from students.transfer.deletion import deletion_pks, deletion_start
+from students.transfer.deletion import deletion_start
 from tests.kit import encoded, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,8 @@ def test_an_undo_leaves_what_the_person_may_not_change(clerk, loss, sent_tasks):
 def test_a_deletion_and_its_undo_leave_others_students(clerk, loss, sent_tasks):
     own, other = students("自己", created_by=clerk.user) + students("别人")
     chosen = Student.objects.all()
-    run = deletion_start(students=chosen, mark=mark_of(deletion_pks(chosen)), user_pk=clerk.user.pk, now=timezone.now())
+    mark = mark_of(chosen.values_list("pk", flat=True))
+    run = deletion_start(students=chosen, mark=mark, user_pk=clerk.user.pk, now=timezone.now())
     if loss is narrow:
         narrow(clerk)
         worked(run)

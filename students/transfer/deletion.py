@@ -12,15 +12,8 @@ from core.audit import StaffAction, action_record
 from core.ids import mark_of
 from core.sheets.workbook_reader import MAX_ROWS
 from runs.work import run_send
-from students.bulk import (
-    STORED,
-    diff_dump,
-    diff_load,
-    students_create,
-    students_delete,
-    students_lock,
-)
-from students.errors import SelectionChanged, TooManyChosen
+from students.bulk import STORED, diff_dump, diff_load, students_create, students_delete, students_lock
+from students.errors import SelectionChanged
 from students.listener import tell_back
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_rights import run_scope
@@ -37,25 +30,13 @@ FROM students_student WHERE id IN ({chosen})
 """
 
 
-def deletion_pks(students: QuerySet[Student]) -> list[int]:
-    """Return the keys of the students who would be deleted, newest first.
-
-    :raises TooManyChosen: there are more than one run deletes.
-    """
-    pks = list(students.order_by("-pk").values_list("pk", flat=True)[: MAX_DELETED + 1])
-    if len(pks) > MAX_DELETED:
-        raise TooManyChosen(f"一次最多删除{MAX_DELETED}名学员，请先按班级或姓名筛选")
-    return pks
-
-
 def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | None, now: datetime) -> TransferRun:
     """Note which students are to be deleted, and let a worker begin.
 
-    :param mark: of the keys of the students that the page has shown (:func:`deletion_pks`).
-    :raises SelectionChanged: these are other students by now. Nothing is deleted.
-    :raises TooManyChosen: there are more than one run deletes.
+    :param mark: of the keys of the students that the page has shown.
+    :raises SelectionChanged: these are other students by now, or none. Nothing is deleted.
     """
-    size = len(deletion_pks(students))
+    size = students.count()
     if not size:
         raise SelectionChanged
     names = list(students.order_by("-pk").values_list("name", flat=True)[:_TITLE_NAMES])

@@ -37,7 +37,7 @@ from students.models import SchoolClass, Student
 from students.services import students_archive
 from students.tests.factories import FIELDS as STUDENT
 from students.tests.transfers import checked, confirmed, line, sheet, worked
-from students.transfer.deletion import deletion_pks, deletion_start
+from students.transfer.deletion import deletion_start
 from tests.kit import encoded, logged_in, posted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(1200)]  # a minute of work, for one core of a quiet machine
@@ -98,7 +98,7 @@ def enter(who, root):
     pupils = Student.objects.filter(sid__in=added)
     students_archive(pks=[pupils.get(name=f"{name}归档的").pk], actor_pk=user.pk, now=now)
     gone = pupils.filter(name=f"{name}删除的")
-    worked(deletion_start(students=gone, mark=mark_of(deletion_pks(gone)), user_pk=user.pk, now=now))
+    worked(deletion_start(students=gone, mark=mark_of(gone.values_list("pk", flat=True)), user_pk=user.pk, now=now))
     checked(sheet(line(姓名=f"{name}待导入", 班级=f"{name}导入班")), user)
     confirmed(checked(sheet(line(姓名=f"{name}导入的", 班级=f"{name}导入班")), user), user)
     export = export_start(model="students.student", query="", file_name=f"{name}导出.csv", user_pk=user.pk, now=now)
