@@ -32,8 +32,8 @@ from core.sheets.write import book_write, download
 from permissions.scope import scope_of
 from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn
-from students.campus_filter import CampusFilter, EnteredFilter
 from students.classes import campuses, class_rows
+from students.filters import CampusFilter, EnteredFilter
 from students.models import ClassState, Student
 from students.selectors import student_get
 

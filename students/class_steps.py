@@ -15,14 +15,29 @@ from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_accounts_move
 from core.ids import mark_of
 from permissions.gate import read_only_move, read_only_until
+from permissions.scope import NOTHING
+from runs.errors import RunNotAllowed
 from students.accounts import accounts_settle
 from students.bulk import as_json, students_lock
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged
-from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentState, TransferRun
+from students.listener import tell_rename_undone
+from students.models import (
+    ArchivedStudent,
+    ClassState,
+    RowKind,
+    RunState,
+    SchoolClass,
+    Student,
+    StudentState,
+    TransferRow,
+    TransferRun,
+)
 from students.recorded_changes import change_record, state_changes
 from students.run_facts import UndoNote
+from students.runs import row_counts, run_scope
 from students.selectors import students_total
+from students.undo import accounts_enable, rows_take_back
 
 MAX_STUDENTS = 5_000
 ACCOUNT_CLASS_LENGTH = User._meta.get_field("class_name").max_length or 0
@@ -122,6 +137,38 @@ def class_end(*, before: str, on: date, fate: str, mark: str, user_pk: int | Non
         diffs, events = state_changes(students, StudentState.GRADUATED, on, "")
         who: dict[str, Any] = {"user_pk": user_pk, "now": now}
         return change_record(f"结业 {before}", students, diffs, **who, note=note, events=events)
+
+
+# --- The way back ---
+def class_undo(run: TransferRun, now: datetime) -> None:
+    """Take back an operation on a class, or a change of states."""
+    note, scope = UndoNote.load(run.options), run_scope(run)
+    if scope == NOTHING or not (scope.is_all or note.step == "state"):
+        run.state, run.message = RunState.DONE, RunNotAllowed.msg
+        return
+    rows_take_back(run, list(TransferRow.objects.filter(run=run, kind=RowKind.CHANGED)), now)
+    pk, values = note.row or (0, {})
+    for name, (before, after) in values.items():
+        if name != "name" or not SchoolClass.objects.filter(name=before).exists():
+            SchoolClass.objects.filter(pk=pk, **{name: after}).update(**{name: before})
+    if note.after:
+        _move_back(note)
+    kept = TransferRow.objects.filter(run=run, kind=RowKind.KEPT).values("student_pk")
+    accounts_enable(run, Student.objects.exclude(pk__in=kept))
+    run.state, run.message, run.counts = RunState.UNDONE, "", row_counts(run)
+
+
+def _move_back(note: UndoNote) -> None:
+    """Take accounts, archive and what listens back from the class ``after``; one that was made for it goes."""
+    before, after = note.before, note.after
+    class_accounts_move(before=after, after=before, user_pks=note.accounts)
+    ArchivedStudent.objects.filter(pk__in=note.archived or [], class_name=after).update(class_name=before)
+    if note.notes is not None:
+        tell_rename_undone(before=before, after=after, notes=note.notes)
+    if note.step == "rename":
+        transaction.on_commit(lambda: read_only_move(after, before))
+    if note.is_new and not students_total(after) and not users_of_class(after).exists():
+        SchoolClass.objects.filter(name=after).delete()
 
 
 # --- Parts ---

@@ -1,14 +1,18 @@
-"""The filters of the back office's list of students, for the list, its chips and the export."""
+"""The filters of the back office's list of students, for the list, its chips and the export; and two of other lists."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from django.db.models import Q
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 
+from core.admin.base import ChoiceFilter
 from core.ids import storable
 from core.times import day_begins, day_of
-from permissions.scope import practised
+from permissions.scope import practised, scope_of
+from students.classes import campuses
 from students.models import MAX_AGE, MIN_AGE, PRESENT_STATES, SchoolClass, StudentState
 
 PRESENT = "在册"  # neither 退学 nor 结业: the figures of a class count these
@@ -63,3 +67,23 @@ def filters_read(params: Mapping[str, str]) -> dict[str, str]:
 def filters_q(values: Mapping[str, str]) -> Q:
     """Return the condition that all these filters make together."""
     return Q(*filter(None, (one.condition(values[one.name]) for one in FILTERS if one.name in values)))
+
+
+# --- Of other lists ---
+class CampusFilter(admin.SimpleListFilter):
+    """校区, which a school whose classes have no campus does not see."""
+
+    title, parameter_name = "校区", "campus"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.names = campuses(scope_of(request.user))
+        return [(campus, campus) for campus in self.names]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        path = getattr(rows.model, "class_path", "name")  # the list of classes itself has none
+        return rows.filter(**{f"{path}__in": self.names.get(self.value() or "", ())}) if self.value() else rows
+
+
+class EnteredFilter(ChoiceFilter):
+    title, parameter_name = "录入", "entered"
+    conditions: ClassVar = {name: (name, condition) for name, condition in ENTERED.items()}

@@ -1,5 +1,6 @@
 """What staff and the clock do with the students' runs: begin, check again, confirm, give up, undo, purge.
 
+What a run may do is asked anew at each step: it depends on the rights and the data scope of its person at that moment.
 ``runs.work`` has what becomes of every run, ``students.tasks`` which function does the work of which kind in a state.
 """
 
@@ -12,10 +13,11 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from core.audit import StaffAction, action_record
-from permissions.scope import scope_of
-from runs.errors import RunNotReady
+from permissions.scope import EVERYTHING, NOTHING, Scope, scope_of
+from runs.errors import RunNotAllowed, RunNotReady
 from runs.work import KEEP_FOR, run_is_stalled, run_move, run_pass_on, run_send
 from students.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
+from students.run_facts import Choices, Leavers
 from uploads.services import images_release
 
 PURGE_BATCH = 1_000
@@ -94,6 +96,46 @@ def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
         # Waits for a worker in the middle of a step. That worker then finds the state changed, and stops.
         run_pass_on(run, [run.state], now, refusal=_NO_UNDO, state=RunState.UNDOING, undone_by_id=user_pk)
         action_record(run, StaffAction.UNDO, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
+
+
+# --- What it may do at this moment ---
+def rights_needed(kind: str, *, to_undo: bool = False) -> list[str]:
+    """Return the rights that a run of this kind needs: to undo an import deletes students, too."""
+    verbs = ["delete"] if to_undo or kind == RunKind.DELETE else ["add", "change"]
+    return [f"students.{verb}_student" for verb in (["change"] if kind in {RunKind.EDIT, RunKind.CLASS} else verbs)]
+
+
+def run_user(run: TransferRun) -> Any:
+    """Return the person who began, confirmed or undoes the run; None if nobody did, or the person is gone."""
+    user_pk = (run.undone_by_id if run.state == RunState.UNDOING else run.confirmed_by_id) or run.created_by_id
+    return get_user_model()._default_manager.select_related("role").filter(pk=user_pk or 0).first()
+
+
+def run_scope(run: TransferRun) -> Scope:
+    """Return whose students the run may change at this moment: those of the person of :func:`run_user`.
+
+    Nobody's, if this person has lost the rights or is gone. A run that no person began may change all.
+    """
+    user = run_user(run)
+    if user is None:
+        return NOTHING if "scope" in run.options else EVERYTHING
+    needed = rights_needed(run.kind, to_undo=run.state == RunState.UNDOING)
+    choices = Choices.load(run.options)
+    if choices.leavers:
+        needed += ["students.delete_student"] if choices.leavers == Leavers.ARCHIVE else []
+        needed += ["students.account_student"] if choices.disables else []
+    return scope_of(user) if user.has_perms(needed) else NOTHING
+
+
+def run_scope_required(run: TransferRun) -> Scope:
+    """Return the scope of the run.
+
+    :raises RunNotAllowed: it may change nothing.
+    """
+    scope = run_scope(run)
+    if scope == NOTHING:
+        raise RunNotAllowed
+    return scope
 
 
 # --- Its file and its rows ---

@@ -6,7 +6,7 @@ from functools import partial
 from core import times
 from core.queues import queued_task
 from runs.work import run_work
-from students import undo
+from students import class_steps, undo
 from students.counts import counts_fold
 from students.models import RowKind, RunKind, RunState, TransferRun
 from students.runs import rows_portion, runs_purge, runs_resume
@@ -24,7 +24,7 @@ _WORK: dict[tuple[str, str], Callable[..., tuple[int, int] | None]] = {
     (RunKind.IMPORT, RunState.APPLYING): import_apply.import_apply,
     (RunKind.IMPORT, RunState.UNDOING): _take_back,
     (RunKind.EDIT, RunState.UNDOING): _take_back,
-    (RunKind.CLASS, RunState.UNDOING): undo.class_undo,
+    (RunKind.CLASS, RunState.UNDOING): class_steps.class_undo,
     (RunKind.PHOTOS, RunState.CHECKING): photos.photos_check,
     (RunKind.DELETE, RunState.APPLYING): _delete,
     (RunKind.DELETE, RunState.UNDOING): _restore,

@@ -19,9 +19,9 @@ from core.times import format_office_time
 from permissions.scope import scope_of
 from runs.pages import run_url
 from students.admin.many import MARK, step_page
-from students.campus_filter import CampusFilter
 from students.class_steps import class_end, class_facts, class_merge, class_rename, class_split
 from students.classes import campus_set, class_rows
+from students.filters import CampusFilter
 from students.forms import CampusForm, EndForm, MergeForm, RenameForm, SchoolClassForm, SplitForm, StepForm
 from students.models import PRESENT_STATES, ArchivedStudent, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels

@@ -51,7 +51,7 @@ class TransferRun(Run):
     counts = models.JSONField("行数", default=dict)
     scope = None  # type: ignore[assignment]  # in ``options``
 
-    class Meta(Run.Meta):  # its rights are those on students: ``students.run_rights``
+    class Meta(Run.Meta):  # its rights are those on students: ``students.runs.rights_needed``
         verbose_name = verbose_name_plural = "批量操作记录"
 
     def __str__(self) -> str:

@@ -30,8 +30,16 @@ from students.columns import COLUMNS
 from students.errors import ImportUndecided, SelectionChanged
 from students.models import RunKind, RunState, TransferRow, TransferRun
 from students.run_facts import Choices, UndoNote
-from students.run_rights import rights_needed
-from students.runs import counts_text, run_adjust, run_can_undo, run_cancel, run_confirm, run_start, run_undo
+from students.runs import (
+    counts_text,
+    rights_needed,
+    run_adjust,
+    run_can_undo,
+    run_cancel,
+    run_confirm,
+    run_start,
+    run_undo,
+)
 from students.transfer.import_apply import import_confirm
 from students.transfer.import_page import (
     REST,

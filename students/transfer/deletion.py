@@ -16,8 +16,7 @@ from students.bulk import STORED, diff_dump, diff_load, students_create, student
 from students.errors import SelectionChanged
 from students.listener import tell_back
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
-from students.run_rights import run_scope
-from students.runs import rows_save, run_begin
+from students.runs import rows_save, run_begin, run_scope
 from uploads.services import images_hand_over
 
 MAX_DELETED = MAX_ROWS

@@ -18,8 +18,7 @@ from students.events import events_add
 from students.models import LEFT_STATES, RowKind, RunState, Student, StudentState, TransferRow, TransferRun
 from students.recorded_changes import state_changes
 from students.run_facts import Choices, Findings, Leavers, UndoNote
-from students.run_rights import run_scope_required
-from students.runs import row_counts, rows_save, run_confirm, source_withhold
+from students.runs import row_counts, rows_save, run_confirm, run_scope_required, source_withhold
 from students.services import students_archive
 from students.transfer.import_check import WRITTEN
 from students.transfer.people import BATCH, People, batches, unseen_by

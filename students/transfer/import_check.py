@@ -24,8 +24,7 @@ from students.columns import BY_WIRE, COLUMNS, label_of
 from students.errors import StudentUnknown
 from students.models import LEFT_STATES, Gender, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, Choices, Findings, SpeltValue
-from students.run_rights import run_scope_required
-from students.runs import row_counts, source_of, source_withhold
+from students.runs import row_counts, run_scope_required, source_of, source_withhold
 from students.selectors import ClassSpelling, archived_among, classes_known, values_in_use
 from students.transfer.heading import (
     UNSTORABLE,

@@ -26,8 +26,7 @@ from students.bulk import students_note
 from students.columns import PHOTO, PICTURE
 from students.errors import StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
-from students.run_rights import run_scope, run_scope_required
-from students.runs import row_counts, rows_save, source_of
+from students.runs import row_counts, rows_save, run_scope, run_scope_required, source_of
 from students.services import student_edit
 from students.transfer.people import student_label
 from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
