@@ -21,6 +21,7 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR = range(5)
 SEPARATOR = "\x1e"
 MAX_PACKETS = 256  # in one payload; real clients stay far below
 MAX_LENGTH_DIGITS = 10
+MAX_NAMESPACE = 100  # characters; the refusal of one names it, and waits in Valkey until the client asks
 _MESSAGE = re.compile(r"(?P<kind>[0-6])(?:\d{1,4}-)?(?P<namespace>/[^,?]*)?", re.ASCII)
 
 
@@ -110,10 +111,10 @@ def encode_message(kind: int, namespace: str = "/", data: Any = None) -> str:
 def decode_message(text: str) -> tuple[int, str]:
     """Return kind and namespace of a Socket.IO packet, as it travels inside an Engine.IO message.
 
-    :raises PacketError: it has none.
+    :raises PacketError: it has none, or too long a namespace.
     """
     head = _MESSAGE.match(text)
-    if head is None:
+    if head is None or len(head["namespace"] or "") > MAX_NAMESPACE:
         raise PacketError("not a message")
     return int(head["kind"]), head["namespace"] or "/"
 

@@ -149,7 +149,8 @@ async def test_refuses_in_the_words_of_engine_io(method, query, code):
     assert answer.json() == {"code": code, "message": [*words, "Unsupported protocol version"][code]}
 
 
-@pytest.mark.parametrize("body", [b"nonsense", b"2", b"3\x1e" * 300])
+# The last one: a namespace that the refusal names, so that a stranger who does not poll fills Valkey with it.
+@pytest.mark.parametrize("body", [b"nonsense", b"2", b"3\x1e" * 300, b"40/" + b"a" * 100])
 async def test_malformed_packets_and_floods_close_the_session_without_a_trace(body, caplog):
     with caplog.at_level(logging.DEBUG, "sockets"):
         client, flood = Client("4"), Client("3")
