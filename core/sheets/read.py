@@ -16,8 +16,9 @@ from core.sheets.write import unescaped
 MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_SENT = 5_000  # rows that are read within a request
 READING_TIMEOUT_S = 60
-# A reader may take 1 GB, so each of our processes has one at a time. A usual file takes less than a second.
-WAIT_S = 5
+# A reader may take 1 GB, so each of our processes has one at a time. A usual file takes less than a second, the largest
+# `workbook_reader.CPU_S`: a task that checks an import waits for another one's file, and does not refuse its own.
+WAIT_S = 30
 _reader = BoundedSemaphore()
 
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
