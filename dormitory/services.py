@@ -11,7 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import F, Max, QuerySet
+from django.db.models.functions import Greatest
 
 from accounts.services.ceilings import ceiling_keep
 from core.errors import NothingChanged, RowUnknown
@@ -99,7 +100,7 @@ def check_in(
     present = Stay.objects.filter(student=student, ends_at=None)
     if not moves and present.exists():
         raise errors.HasBed
-    present.update(ends_at=now)
+    _end(present, now)
     return _take(student, _lock_room(room_pk, scope), bed, now)
 
 
@@ -113,14 +114,18 @@ def check_out(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> Stay:
     stay = Stay.objects.filter(student=student, ends_at=None).first()
     if stay is None:
         raise RowUnknown
-    stay.ends_at = now
-    stay.save(update_fields=["ends_at"])
+    _end(Stay.objects.filter(pk=stay.pk), now)
     return stay
 
 
 def stays_end(*, pks: Sequence[int], now: datetime) -> None:
     """Let students who are archived or deleted leave their beds."""
-    Stay.objects.filter(student__in=pks, ends_at=None).update(ends_at=now, is_interrupted=True)
+    _end(Stay.objects.filter(student__in=pks, ends_at=None), now, is_interrupted=True)
+
+
+def _end(stays: QuerySet[Stay], now: datetime, **fields: Any) -> None:
+    # A request that has waited for the student reads a clock from before he moved in.
+    stays.update(ends_at=Greatest(F("begins_at"), now), **fields)
 
 
 def stays_resume(*, pks: Sequence[int], now: datetime) -> None:

@@ -78,3 +78,22 @@ def test_who_is_archived_while_moving_in_has_no_bed(monkeypatch, room):
 
     assert archive() and not Student.objects.exists()
     assert not Stay.objects.filter(ends_at=None).exists() and Stay.objects.get().is_interrupted
+
+
+@pytest.mark.parametrize("leave", ["checkOut", "move", "archive"])
+def test_who_leaves_with_a_request_that_began_before_he_moved_in_has_left(room, leave):
+    """The request that came first waited for the student's row, and each reads the clock as it begins."""
+    earlier, [tan] = timezone.now(), students("谭鹏")
+    stay = check_in(tan, room)
+
+    match leave:
+        case "checkOut":
+            services.check_out(sid=tan.sid, now=earlier)
+        case "move":
+            other = services.room_add(building="1号楼", name="102", beds=1, gender="不限")
+            services.check_in(sid=tan.sid, room_pk=other.pk, now=earlier, moves=True)
+        case "archive":
+            students_archive(pks=[tan.pk], actor_pk=None, now=earlier)
+
+    stay.refresh_from_db()
+    assert stay.ends_at == stay.begins_at
