@@ -87,9 +87,13 @@ def login_complete(*, user: User, context: LoginContext) -> None:
 
 @transaction.atomic
 def login_record(*, user: User, ip: str, method: LoginMethod = LoginMethod.API, now: datetime) -> LoginLog:
-    """Add a row to the login log, with time and address of the login before."""
+    """Add a row to the login log, with time and address of the login before.
+
+    :raises CredentialsWrong: the user has been deleted since the password was checked.
+    """
     # The update locks the user's row: if there are two logins at once, the second waits and sees the first one's entry.
-    User.objects.filter(pk=user.pk).update(last_login=now)
+    if not User.objects.filter(pk=user.pk).update(last_login=now):
+        raise CredentialsWrong
     previous = LoginLog.objects.filter(user_id=user.pk).order_by("-pk").first()
     return LoginLog.objects.create(
         user_id=user.pk,

@@ -25,6 +25,7 @@ from accounts.services.phones import (
 )
 from accounts.services.usernames import username_claim
 from core.audit import audited
+from core.errors import DomainError
 from permissions.models import DEFAULT_ROLEID, Role
 
 MAX_PASSWORD = 128
@@ -92,13 +93,14 @@ def user_update(
     :param changes: fields of ``User`` with their new values; ``roleid`` names the role.
     :param old_password: must be right for a new password, and for a number that is a login; root needs none.
     :param proof: shows that the caller reads the messages of the new number.
+    :raises UserToChangeUnknown: the user has been deleted.
     :raises RoleNotYours: only root may change ``roleid`` and ``vip_level``.
     :raises UsernameTaken, DemoNameStays, RoleUnknown: this change is refused.
     :raises PhoneMasked: see ``phone_kept``.
     :raises PhoneTaken, PhoneNeedsPassword, PhoneTriesExceeded, SmsCodeWrong: see ``own_phone_changes``.
     :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: see ``password_change``.
     """
-    user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
+    user = _locked(user_pk, errors.UserToChangeUnknown)
     old_phone, was_login = user.phone, user.is_phone_bound
     phone = phone_kept(changes.pop("phone", user.phone), before=user.phone)
     changes = _changes_allowed(user, changes, by_root=by_root)
@@ -120,6 +122,18 @@ def user_update(
         password_set(user=user, new_password=new_password)
     elif new_password:
         password_change(user_pk=user.pk, old_password=old_password, new_password=new_password, context=context)
+
+
+def _locked(user_pk: int, unknown: type[DomainError]) -> User:
+    """Return the user, whom nobody else changes or deletes until this transaction ends.
+
+    The role is read afterwards, not joined: PostgreSQL joins a row for which it has waited to the other tables' rows of
+    before, so a user whose role had changed meanwhile would not be found.
+    """
+    user = User.objects.select_for_update(no_key=True).filter(pk=user_pk).first()
+    if user is None:
+        raise unknown
+    return user
 
 
 def _changes_allowed(user: User, changes: dict[str, Any], *, by_root: bool) -> dict[str, Any]:
@@ -154,7 +168,7 @@ def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int)
     :raises UserNotDeleted: a user is the caller, or has the role root.
     """
     rows = User.objects.filter(unid__in=unids) if unids else User.objects.filter(username=username)
-    users = list(rows.select_for_update(of=("self",)).select_related("role").order_by("pk"))
+    users = list(rows.select_for_update().prefetch_related("role").order_by("pk"))  # not joined: see ``_locked``
     if len(users) < max(len(set(unids)), 1):
         raise errors.UserToDeleteUnknown
     for user in users:
@@ -185,13 +199,14 @@ def password_change(
 ) -> None:
     """Change the password of a user who knows the old one. Root may leave the old one out; one that is sent is checked.
 
+    :raises UserUnknown: the user has been deleted.
     :raises PasswordNotChanged: the old password is wrong, or the new one is empty.
     :raises DemoPasswordStays: a whole class shares this account.
     :raises PasswordTooWeak: the new password breaks a rule.
     :raises TooManyFailures: see ``is_own_password``.
     """
     # Lock the row: if two changes come at once, the second finds that its old password is no longer right.
-    user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
+    user = _locked(user_pk, errors.UserUnknown)
     if (old_password or not by_root) and not is_own_password(user, old_password, context):
         raise errors.PasswordNotChanged
     password_set(user=user, new_password=new_password)

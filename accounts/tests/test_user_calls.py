@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services.users import users_delete
 from core.times import format_office_time
 from permissions.models import DataScope, Role
 from shop.models import CartItem, Order
@@ -271,3 +272,50 @@ class TestTheListForOthersThanRoot:
 
         assert [row["username"] for row in body["users"]] == (["a", "b"] if class_name else ["np"])
         assert body["total"] == len(body["users"]) and self.phones(me, key="c") == {}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtTheSameInstant:
+    """Another request has changed or deleted the user, and commits while the call under test is at work."""
+
+    @pytest.mark.parametrize(
+        ("path", "params"),
+        [
+            ("/cart/add_to_cart", {"count": 1}),
+            ("/pay/pre_order", {}),
+            ("/category/addCategory", {"categoryName": "车辆"}),
+            ("/upload/uploadImg", {"img": posted(encoded())}),
+        ],
+    )
+    def test_who_is_deleted_in_the_middle_of_a_call_reads_that_the_login_has_ended(self, root, person, path, params):
+        li, product = person("li", "102"), make_product()
+        params = {"product_id": product.product_id} | params
+
+        body = during(self.deletion(li, root), lambda: li.post(path, params, format="multipart").json())
+
+        assert body == {"status": 0, "state": False, "code": "1004", "msg": "校验失败"}
+        assert not Order.objects.exists() and not CartItem.objects.exists()
+
+    def test_who_is_deleted_while_root_changes_or_he_logs_in_is_unknown(self, root, person, api):
+        names, password = ("a", "b", "c"), {"password": "a-password"}
+        a, b, c = (person(name) for name in names)
+
+        changed = during(self.deletion(a, root), lambda: change(root, a, city="南京"))
+        new = {"username": "b", "newPassword": "wu-wu-kai"}
+        renewed = during(self.deletion(b, root), lambda: envelope(root.post("/users/updatePassword", new)))
+        login = during(self.deletion(c, root), lambda: envelope(api.post("/users/login", {"username": "c"} | password)))
+
+        assert changed == (10066, False, "修改用户不存在")
+        assert renewed == (0, False, "不存在此用户")
+        assert login == (0, False, "用户名或者密码错误")
+
+    def test_whose_role_changes_is_found_all_the_same(self, root, person, roles):
+        li = person("li", "103")
+        new_role = lambda roleid: lambda: User.objects.filter(pk=li.user.pk).update(role=roles[roleid])  # noqa: E731
+
+        assert during(new_role("102"), lambda: change(root, li, city="南京")) == UPDATED
+        deleted = during(new_role("200"), lambda: envelope(root.get(f"/users/deleteUser?unid={li.user.unid}")))
+        assert deleted == (200, True, "删除成功")
+
+    def deletion(self, client, root):
+        return lambda: users_delete(unids=[client.user.unid], by_pk=root.user.pk)
