@@ -55,7 +55,8 @@ KINDS: dict[int, str] = {
     LogEntry.Action.DELETE: "删除",
     **{action.value: str(action.label) for action in STAFF_ACTIONS},
 }
-_SEARCH = re.compile(r"\bq=[^；]+")  # among the filters of an export
+# Among the filters of an export, those by what a phone is found by.
+_SEARCH = re.compile(r"(?s)\b(?:q|\w*phone\w*)=.*?(?=；\w+=|$)")
 MAX_SHOWN = 300  # characters of a value that the page shows
 _DONE = {"add": "添加", "delete": "移除"}
 # How Django names a right: 学员 | 学员 | Can view 学员

@@ -41,7 +41,8 @@ def order(stock, root):
     entry = LogEntry.objects.filter(action=OrderAction.ORDER).latest("pk")
     entry.changes["事件"][1] = "以前的说法"  # what hides the phone is not the event's label
     entry.save()
-    logged_in(root.user).get(reverse("admin:shop_order_export") + f"?q={PHONE}")
+    for query in (f"q={PHONE}", f"q=张；{PHONE}", f"phone__startswith={PHONE}"):
+        logged_in(root.user).get(reverse("admin:shop_order_export") + f"?{query}")
     return Order.objects.get(pk=order.pk)
 
 
