@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from rest_framework.request import Request
@@ -93,7 +94,7 @@ class UserViewSet(ApiViewSet):
         values: dict[str, Any] = params.RegisterParams.read(request)
         roleid = values.pop("roles", None) or values.pop("roleid", None)
         values.pop("roleid", None)
-        user = user_register(**values, roleid=roleid, by_root=True)
+        user = user_register(**values, hashed=make_password(values["password"]), roleid=roleid, by_root=True)
         return ok("注册成功", status=1, userInfo=user_fields(user, times.now()))
 
     @Endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)

@@ -45,8 +45,8 @@ def user_register(
 ) -> User:
     """Create a user; without ``roleid`` with the role ``DEFAULT_ROLEID``.
 
-    :param hashed: the hash of the password, from a caller that has a transaction of its own: when a class joins at
-        once, hashing takes longer than a transaction may be idle.
+    :param hashed: the hash of the password, made before the transaction: when a class comes at once, hashing takes
+        longer than one may be idle.
     :param by_root: the name is the person's own, so a student of this name may get the number as user name.
     :raises RoleUnknown, PasswordTooWeak, UsernameTaken, PhoneTaken, PhoneMasked: nothing was created.
     """
@@ -193,7 +193,6 @@ def password_check(password: str, user: User) -> None:
         raise errors.PasswordTooWeak("密码不符合要求:" + "".join(error.messages)) from None
 
 
-@transaction.atomic
 def password_change(
     *, user_pk: int, old_password: str, new_password: str, by_root: bool = False, context: LoginContext
 ) -> None:
@@ -205,8 +204,9 @@ def password_change(
     :raises PasswordTooWeak: the new password breaks a rule.
     :raises TooManyFailures: see ``is_own_password``.
     """
-    # Lock the row: if two changes come at once, the second finds that its old password is no longer right.
-    user = _locked(user_pk, errors.UserUnknown)
+    user = User.objects.filter(pk=user_pk).first()
+    if user is None:
+        raise errors.UserUnknown
     if (old_password or not by_root) and not is_own_password(user, old_password, context):
         raise errors.PasswordNotChanged
     password_set(user=user, new_password=new_password)
@@ -215,7 +215,9 @@ def password_change(
 def password_set(*, user: User, new_password: str) -> None:
     """Set a new password; all tokens and sessions of the user end. On an error nothing has changed.
 
-    :raises PasswordNotChanged: the new password is empty.
+    :param user: as read when the old password was checked.
+    :raises UserUnknown: the user has been deleted.
+    :raises PasswordNotChanged: the new password is empty, or the old one was replaced in the meantime.
     :raises DemoPasswordStays: a whole class shares this account.
     :raises PasswordTooWeak: the new password breaks a rule.
     """
@@ -224,7 +226,11 @@ def password_set(*, user: User, new_password: str) -> None:
     if not new_password:
         raise errors.PasswordNotChanged
     password_check(new_password, user)
-    _end_tokens([user.pk], password=make_password(new_password))
+    hashed = make_password(new_password)  # before the transaction: see ``user_register``
+    with transaction.atomic():
+        if _locked(user.pk, errors.UserUnknown).password != user.password:
+            raise errors.PasswordNotChanged
+        _end_tokens([user.pk], password=hashed)
 
 
 def sign_out_everywhere(*, user_pks: list[int]) -> None:

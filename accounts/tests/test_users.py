@@ -3,6 +3,8 @@
 from functools import partial
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connection
 from django.utils import timezone
 
 from accounts.api import docs
@@ -157,6 +159,27 @@ def test_of_two_new_passwords_at_once_the_second_finds_that_its_old_one_is_wrong
 
     li.refresh_from_db()
     assert li.check_password("first-secret")  # without the lock the second one wins
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_password_is_hashed_in_a_transaction(root, person, monkeypatch):
+    """When a class comes at once, hashing takes longer than a transaction may be idle, and each of them was a 500."""
+    li, _ = person("li", password="old-secret"), person("wang")
+    encode, in_transaction = MD5PasswordHasher.encode, []
+
+    def seen(*args, **facts):
+        in_transaction.append(connection.in_atomic_block)
+        return encode(*args, **facts)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", seen)  # the one of the tests
+
+    new = {"username": "zhao", "password": "wu-wu-kai", "nickname": "赵"}
+    assert root.post("/users/register", new).json()["state"] is True
+    change = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
+    assert li.post("/users/updatePassword", change).json()["state"] is True
+    assert root.post("/users/updatePassword", {"username": "wang", "newPassword": "wang-wang"}).json()["state"] is True
+
+    assert set(in_transaction) == {False}
 
 
 class TestUploadAvatar:
