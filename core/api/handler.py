@@ -13,7 +13,7 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -87,7 +87,9 @@ def engine_is_down(error: BaseException | None) -> bool:
         return True  # Valkey cannot save: its disk is full
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return True  # a large upload waits in a temporary file
-    # The last is a primary that has become a standby; Django knows only that it is an InternalError.
+    # The last two are a primary that has become a standby, and a process too busy to go on with a transaction that
+    # PostgreSQL therefore ended; Django knows only that each is an InternalError.
     return isinstance(error, ENGINE_DOWN) or (
-        isinstance(error, Error) and isinstance(error.__cause__, ReadOnlySqlTransaction)
+        isinstance(error, Error)
+        and isinstance(error.__cause__, ReadOnlySqlTransaction | IdleInTransactionSessionTimeout)
     )

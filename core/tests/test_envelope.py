@@ -11,10 +11,11 @@ import pytest
 import redis
 import structlog
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import InternalError, OperationalError, connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import RequestFactory
 from django.urls import path as route
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from config.wsgi import application as wsgi_application
 from core import errors
@@ -219,8 +220,13 @@ def test_calls_without_the_database_say_503_and_no_word_of_where_it_is(api, monk
     assert api.get("/users/getCaptcha").json()["state"] is True  # what needs none goes on
 
 
+def raised_from(cause, error):
+    error.__cause__ = cause
+    return error
+
+
 class TestEnginesThatTakeNoWrites:
-    """A primary that has become a standby answers, and a Valkey with a full disk or memory."""
+    """A primary that has become a standby, a Valkey with a full disk or memory, and a transaction that was ended."""
 
     @pytest.mark.parametrize("path", [LOGIN, "/admin/login/"])
     def test_a_standby_is_told_as_503(self, api, path, person):
@@ -242,6 +248,8 @@ class TestEnginesThatTakeNoWrites:
             (redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), 503),
             (redis.exceptions.ReadOnlyError("You can't write against a read only replica."), 503),
             (OSError(errno.ENOSPC, "No space left on device"), 503),  # a large upload waits in a temporary file
+            (raised_from(IdleInTransactionSessionTimeout(), InternalError()), 503),  # we were too busy to go on
+            (InternalError("cursor does not exist"), 500),
             (redis.exceptions.ResponseError("WRONGTYPE Operation against a key"), 500),  # a mistake of ours
         ],
     )
