@@ -17,7 +17,7 @@ from lessons.checkpoints import checkpoint_row
 from lessons.selectors import plan_of
 from lessons.services import plan_set, progress_update
 from lessons.signs import signs_of
-from lessons.stream import KEPT, calls_of
+from lessons.stream import KEPT, calls_of, page_wait
 from sandbox.control import Refusal, account_of, control_endpoint, others_named
 
 Rows = list[dict[str, Any]]
@@ -36,8 +36,9 @@ def _rows(request: HttpRequest, users: Iterable[User], rows_of: Callable[[User],
 
 @control_endpoint
 def requests(request: HttpRequest, body: Any) -> JsonResponse:
-    """GET tells the last calls, newest first."""
+    """GET tells the last calls, newest first. A socket that it names by ``sid`` hears of the next one."""
     users = _users_asked(request)
+    page_wait(request.GET.get("sid", ""), users)
     calls = calls_of(users)
     rows = _rows(request, users, lambda user: [call.row() for call in reversed(calls[user.pk])])
     rows.sort(key=lambda row: row["time"], reverse=True)

@@ -24,6 +24,7 @@ from lessons.faults import MINUTES, PRESETS, faults_on
 from lessons.selectors import classes_for, may_teach, plan_of, teacher_names, trainees_of
 from lessons.services import class_open
 from lessons.slips import slips_page
+from lessons.stream import page_wait
 from permissions.gate import read_only_until
 from practice.selectors import invitations_open
 from practice.services import MAX_DAYS
@@ -88,6 +89,8 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
     if request.method == "POST":
         return action_do(request, "fault" if "preset" in request.POST else request.POST.get("do", ""), class_name)
     now, kind = times.now(), request.GET.get("format")
+    if settings.SANDBOX:
+        page_wait(request.GET.get("sid", ""), users)
     rows = board(users, class_name, now=now)
     if kind == "csv":
         name = f"{class_name}-{local(now):%Y%m%d-%H%M}.csv"

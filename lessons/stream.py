@@ -32,11 +32,16 @@ from lessons.calls import GUESS, MAX_NAMES, POOR_GUESS, Call, Fact, digest, key_
 from lessons.paths import LOGIN, NOTICES, POLL, SEARCHES
 from lessons.services import progress_update
 from lessons.signs import HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS
+from sockets.packets import encode_event
+from sockets.scripts import TELL
+from sockets.sessions import is_sid
 from uploads.formats import picture_side
 
 log = structlog.get_logger("lessons")
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
 _KEY, _PLACE, _NEW = "spms:lesson:", "spms:lesson-place:", "spms:lesson-new:"
+_PAGES, _WAITS = "spms:lesson-pages:", "spms:lesson-waits:"  # the sids that show an account; those that wait for news
+MAX_PAGES, WAITS_S = 20, 150  # of an account; longer than a page pauses (static/lessons/live.js)
 MANY_NEW, ASKING = 100, 10  # calls that nobody has looked at; of so many calls one asks for their number
 MAX_PATH, MAX_NAME, MAX_HINT, MAX_MSG = 60, 20, 120, 60  # characters
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
@@ -44,7 +49,9 @@ ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invali
 # Adds a call to its account's list. A caller who is not known gets the list of the account that last used the address;
 # without one nothing is kept. Marks the entry with "=", or with how good the guess is. After 20 guesses in a row it
 # keeps no more: whoever shares the address could else push all of an account's own calls out of its list.
+# At last tells the pages that wait for news of the account.
 _ADD = f"""
+{TELL}
 local place, unid, now, mark = KEYS[2], ARGV[1], tonumber(ARGV[2]), '='
 if unid == '' then
   local who = redis.call('ZREVRANGE', place, 0, 1, 'WITHSCORES')
@@ -63,6 +70,20 @@ if redis.call('LPUSH', list, mark .. ARGV[3]) >= {KEPT + 100} then redis.call('L
 redis.call('EXPIRE', list, {KEPT_S})
 redis.call('INCR', new)
 redis.call('EXPIRE', new, {KEPT_S})
+for _, sid in ipairs(redis.call('ZRANGE', '{_PAGES}' .. unid, 0, -1)) do
+  if redis.call('DEL', '{_WAITS}' .. sid) == 1 then tell(sid, '{encode_event("lessonNews", {})}') end
+end
+"""
+
+# Lets the socket ARGV[1] hear of the next call of the accounts ARGV[3...]. ARGV[2]: now.
+_WATCH = f"""
+for at = 3, #ARGV do
+  local pages = '{_PAGES}' .. ARGV[at]
+  redis.call('ZADD', pages, ARGV[2], ARGV[1])
+  redis.call('ZREMRANGEBYRANK', pages, 0, {-1 - MAX_PAGES})
+  redis.call('EXPIRE', pages, {WAITS_S})
+end
+redis.call('SET', '{_WAITS}' .. ARGV[1], 1, 'EX', {WAITS_S})
 """
 
 
@@ -268,6 +289,15 @@ def calls_of(users: Sequence[User]) -> dict[int, list[Call]]:
         rows = [[] for _ in users]
     calls = (sorted(map(Call.decoded, reversed(raws)), key=lambda call: call.time) for raws in rows)
     return dict(zip([user.pk for user in users], calls, strict=True))
+
+
+def page_wait(sid: str, users: Sequence[User]) -> None:
+    """Let a page's socket hear ``lessonNews`` once, at the next call of these accounts. Read their calls after that.
+
+    It hears no more until it asks again, so a slow page or a busy class never gets more events than it can show.
+    """
+    if is_sid(sid):
+        valkey.client().eval(_WATCH, 0, sid, time.time(), *(user.unid for user in users))
 
 
 def users_noted() -> list[User]:

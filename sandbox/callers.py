@@ -113,8 +113,8 @@ def phone_cookie(user: User) -> str:
 class PaceMiddleware:
     """Bound how often a network asks the stand-ins of a practice server: their few threads also serve our own calls.
 
-    Our processes ask without the proxy and are not counted. A class is one network, and its pages ask every 2 s, so
-    they get ten times the calls of one account; nobody but us has business with the providers' own paths.
+    Our processes ask without the proxy and are not counted. A class is one network, and its pages ask often, so they
+    get ten times the calls of one account; nobody but us has business with the providers' own paths.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

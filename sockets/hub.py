@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 import redis
 import structlog
 
-from sockets.scripts import WAKE
-from sockets.sessions import SESSION, Sessions
+from sockets.scripts import SESSION, WAKE
+from sockets.sessions import Sessions
 
 log = structlog.get_logger("sockets")
 

@@ -12,6 +12,18 @@ In every script KEYS[1] is the session and KEYS[2] its list of packets.
 
 WAKE = "spms:sio:wake"  # on which the keys are published
 NEWEST_AT = "spms:sio:at:"  # and an address
+SESSION, QUEUE = "spms:sio:s:", "spms:sio:q:"
+
+# For a script of another module: tell(sid, packet) sends one packet to a client that has joined "/", as ``EMIT`` does.
+# The caller sees to it that one who does not read gets few.
+TELL = f"""
+local function tell(sid, packet)
+  if redis.call('HGET', '{SESSION}' .. sid, 'joined') ~= '1' then return end
+  redis.call('RPUSH', '{QUEUE}' .. sid, packet)
+  redis.call('PEXPIRE', '{QUEUE}' .. sid, 120000)
+  redis.call('PUBLISH', '{WAKE}', '{SESSION}' .. sid)
+end
+"""
 
 # now_ms: the server's clock, the same for all processes. whole: Lua would write large numbers as 1.7e+12.
 # push: queue packets[first...]; a client whose queue is full loses its session, since it does not read.

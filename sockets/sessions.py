@@ -1,4 +1,4 @@
-"""Sessions of socket clients in Valkey; no other module knows their keys.
+"""Sessions of socket clients in Valkey; no other package knows their keys.
 
 The sockets run in asyncio and everything else in threads, so the same scripts are called in two ways: the sockets use
 ``Sessions``, everything else uses the functions above it.
@@ -17,12 +17,12 @@ from redis.backoff import NoBackoff
 from core.cache import sentinel, valkey
 from sockets import packets, protocol, scripts
 from sockets.protocol import Peer
+from sockets.scripts import QUEUE, SESSION
 
 POLLING, WEBSOCKET = "polling", "websocket"
 WEBSOCKET_TTL_MS = 60_000  # the process with the WebSocket prolongs it every LOOK_S
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
-SESSION, _QUEUE = "spms:sio:s:", "spms:sio:q:"
 
 _BODIES = {
     name: scripts.COMMON + getattr(scripts, name.upper())
@@ -74,7 +74,7 @@ def _sync_script(name: str) -> Any:
 
 
 def _keys(sid: str) -> list[str]:
-    return [SESSION + sid, _QUEUE + sid]
+    return [SESSION + sid, QUEUE + sid]
 
 
 # --- For the sockets ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.tests.test_scan_login import Screen
 from accounts.tokens import token_issue
 from conftest import ApiClient
 from core.cache import valkey
@@ -24,6 +25,7 @@ from lessons.models import Done
 from lessons.stream import KEPT, KEPT_S, calls_of
 from lessons.tasks import keep_progress
 from permissions.gate import read_only_set
+from sockets import sessions
 from students.models import SchoolClass, Student
 from students.tests.factories import FIELDS
 from tests.kit import logged_in
@@ -332,6 +334,37 @@ def test_a_call_costs_one_question_to_valkey(trainee, monkeypatch):
     trainee.get("/cart/get_cart")
 
     assert asked == ["MGET", "EVAL"]  # the switch, and the stream, which waits for no answer
+
+
+def test_a_page_hears_of_the_next_call_once_each_time_that_it_asks(teacher, trainee, person):
+    other, board, own = person("h5-02", "102", class_name="H5"), Screen(), Screen()
+    browser = logged_in(teacher.user)
+
+    def heard(*clients):
+        for client in clients:
+            client.get(LIST)
+        news = [page.events for page in (board, own)]
+        for page in (board, own):
+            page.taken.clear()
+        return [[name for name, _ in events] for events in news]
+
+    def ask():
+        assert browser.get(f"{BOARD}&sid={board.sid}").status_code == 200
+        told(trainee, "requests", sid=own.sid)
+
+    ask()
+    assert heard() == [[], []]
+    assert heard(other, trainee, other) == [["lessonNews"], ["lessonNews"]]
+    assert heard(trainee, other) == [[], []]
+    ask()
+    assert heard(other, person("elsewhere")) == [["lessonNews"], []]
+    own.leave()
+    trainee.get(LIST)
+    assert valkey.client().keys(f"spms:sio:?:{own.sid}") == []
+    told(trainee, "requests", sid="a b")
+    for _ in range(30):
+        told(trainee, "requests", sid=sessions.new_sid())
+    assert valkey.client().zcard(f"spms:lesson-pages:{trainee.user.unid}") == stream.MAX_PAGES
 
 
 def test_a_restart_of_valkey_costs_the_list_one_call(trainee, monkeypatch):

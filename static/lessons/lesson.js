@@ -1,15 +1,16 @@
-// Puts fresh rows into the board every 2 s, but not while a button is under the hand: it would move away.
+// Puts fresh rows into the board, but not while a button is under the hand: it would move away.
+/* global live */
 const rows = document.getElementById("lesson");
-const live = document.getElementById("live");
-async function refresh() {
-  const isBusy = () => document.hidden || rows.querySelector("button:hover, button:focus");
-  if (isBusy()) return;
-  const answer = await fetch("?format=rows").catch(() => null);
+const isHeld = () => rows.querySelector("button:hover, button:focus");
+async function refresh(sid) {
+  const answer = await fetch(`?format=rows&sid=${sid}`).catch(() => null);
   const isFresh = answer?.ok && !answer.redirected;
-  live.textContent = isFresh ? "" : "连不上服务器，下面是之前的情况";
-  if (isFresh && !isBusy()) rows.innerHTML = await answer.text();
+  document.getElementById("live").textContent = isFresh ? "" : "连不上服务器，下面是之前的情况";
+  if (!isFresh || isHeld()) return false;
+  rows.innerHTML = await answer.text();
+  return true;
 }
-if (rows) setInterval(refresh, 2000);
+if (rows) live(refresh, isHeld);
 
 // Counts down what is on. Each page load has the server's times, so only the difference of the clocks can be wrong.
 function count() {

@@ -1,11 +1,11 @@
 // Shows the account's own calls like a browser's network panel. The token stays in the form and goes into a header.
+/* global live */
 const form = document.getElementById("who");
 const message = document.getElementById("answer");
 const find = (id) => document.getElementById(id);
 let calls = [];
 let chosen = "";
-let round = 0; // 0: nobody is known yet
-let newest = "";
+let isKnown = false;
 
 function make(tag, text, className = "", ...children) {
   const element = Object.assign(document.createElement(tag), { className });
@@ -87,17 +87,14 @@ async function ask(name) {
   const answer = await fetch(`/sandbox/control/${name}`, { headers: token ? { authorization: token } : {} });
   const body = await answer.json();
   if (!answer.ok) throw new Error(answer.status === 403 ? "填自己的 token，或先登录“手机”" : body.error);
-  return body[name];
+  return body[name.split("?")[0]];
 }
 
-async function refresh() {
+async function refresh(sid) {
   try {
-    calls = await ask("requests");
+    calls = await ask(`requests?sid=${sid}`); // the others are asked after it, so what they miss is news
+    isKnown = true;
     message.textContent = "";
-    const before = newest;
-    newest = calls.length ? key(calls[0]) : "";
-    // Without a new call the rest changes only with time, as a debounce that lasted: forty pages ask every 2 s.
-    if (round++ % 5 && newest === before) return;
     const [signs, checkpoints] = await Promise.all(["signs", "checkpoints"].map(ask));
     find("no-signs").hidden = signs.length > 0;
     find("signs").replaceChildren(...signs.map((sign) => make("article", null, "card is-sign", make("div", null, "", make("b", `${sign.name} ×${sign.times}`), proof(sign.calls)))));
@@ -105,12 +102,14 @@ async function refresh() {
     find("checkpoints").replaceChildren(...checkpoints.map((one) => make("article", null, `card${one.done ? " is-done" : ""}`,
       make("div", null, "", make("b", `${one.done ? "✓ " : ""}${one.name}`), one.done ? proof(one.calls) : make("p", one.missing, "muted")))));
     show();
+    return true;
   } catch (error) {
     message.textContent = error.message;
+    return false;
   }
 }
 
-form.addEventListener("submit", (event) => { event.preventDefault(); round = 0; refresh(); });
+form.addEventListener("submit", (event) => { event.preventDefault(); refresh("").then(askSoon); });
 form.addEventListener("input", (event) => { if (event.target.name !== "token") show(); });
-setInterval(() => { if (!document.hidden && round) refresh(); }, 2000);
-refresh();
+const askSoon = live(refresh, () => !isKnown);
+refresh("");
