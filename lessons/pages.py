@@ -84,7 +84,7 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
     if not may_teach(request.user):
         raise PermissionDenied
     users = list(trainees_of(request.user, class_name))
-    if not users:
+    if not users and class_name not in dict(classes_for(request.user)):
         raise Http404
     if request.method == "POST":
         return action_do(request, "fault" if "preset" in request.POST else request.POST.get("do", ""), class_name)
@@ -95,7 +95,8 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
     if kind == "csv":
         name = f"{class_name}-{local(now):%Y%m%d-%H%M}.csv"
         table = [row.cells() for row in rows]
-        return download(name, sheet_write("csv", list(table[0]), [list(cells.values()) for cells in table]))
+        heading = list(table[0]) if table else []
+        return download(name, sheet_write("csv", heading, [list(cells.values()) for cells in table]))
     context: dict[str, Any] = {"rows": rows, "class_name": class_name}
     if kind == "rows":
         return render(request, "lessons/board_rows.html", context)

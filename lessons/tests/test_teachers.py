@@ -1,5 +1,7 @@
 """Whose class it is: every button of 课堂 for root, the teachers of two classes, and staff without the right."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
@@ -139,6 +141,18 @@ def test_the_page_shows_a_teacher_the_own_classes(people):
     assert [users in pages[who].text for who in PEOPLE[:2]] == [True, False]
     missing, hidden = (people["teacher of A"].get(f"{PAGE}{name}/") for name in ("HC", "HB"))
     assert (missing.status_code, hidden.status_code) == (404, 404)
+
+
+def test_a_class_of_any_name_that_nobody_has_joined_yet_has_its_page(people):
+    name, teacher = "一班/2 #?", User.objects.get(username="teacher-A")
+    SchoolClass.objects.create(name=name).teachers.add(teacher)
+    [address] = re.findall(f'href="({PAGE}[^"]*2[^"#]*/)"', people["teacher of A"].get(PAGE).text)
+
+    assert people["teacher of A"].post(address, {"do": "plan", "checkpoints": "list"}).status_code == 302
+    assert Plan.objects.get().school_class.name == name
+    assert name in people["teacher of A"].get(address).text
+    assert people["teacher of A"].get(address, {"format": "csv"}).status_code == 200
+    assert people["teacher of B"].get(address).status_code == 404
 
 
 def test_an_account_is_linked_to_a_student_of_the_own_classes_alone(people):
