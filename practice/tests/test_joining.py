@@ -3,9 +3,9 @@
 import importlib
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.urls import clear_url_caches
 from django.utils import timezone
@@ -121,34 +121,20 @@ class TestAnInvitation:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestTheLastPlace:
-    def people(self, code):
-        def one(number):
-            person = PERSON | {"username": f"u{number}"}
-            return account_join(invite=code, captcha=NO_ANSWER, network="", now=timezone.now(), **person)
+@pytest.mark.parametrize("is_conditional", [True, False], ids=["conditional", "twin"])
+def test_the_last_places_are_taken_once_of_many_at_the_same_instant(invitation, monkeypatch, is_conditional):
+    def person(number):
+        fields = PERSON | {"username": f"u{number}"}
+        return account_join(invite=invitation.code, captcha=NO_ANSWER, network="", now=timezone.now(), **fields)
 
-        return at_once([lambda n=n: one(n) for n in range(6)], refusals=(InvitationInvalid,))
+    if not is_conditional:  # the count is written as it was read
+        monkeypatch.setattr("practice.services.F", lambda name: {"places": 200, "joined": 0}[name])
 
-    def test_is_taken_once_of_many_at_the_same_instant(self, invitation):
-        outcomes = self.people(invitation.code)
+    outcomes = at_once([partial(person, number) for number in range(6)], refusals=(InvitationInvalid,))
 
-        assert sum(isinstance(outcome, User) for outcome in outcomes) == 2
-        assert User.objects.filter(class_name="H5").count() == 2 == Invitation.objects.get().joined
-
-    def test_is_taken_more_often_without_the_condition(self, invitation, monkeypatch):
-        """The twin: the count is written as it was read."""
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE practice_invitation DROP CONSTRAINT invitation_has_places")
-        try:
-            monkeypatch.setattr("practice.services.F", lambda name: {"places": 200, "joined": 0}[name])
-            outcomes = self.people(invitation.code)
-        finally:
-            Invitation.objects.all().delete()
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "ALTER TABLE practice_invitation ADD CONSTRAINT invitation_has_places CHECK (joined <= places)"
-                )
-        assert sum(isinstance(outcome, User) for outcome in outcomes) == 6
+    number = 2 if is_conditional else 6
+    assert sum(isinstance(outcome, User) for outcome in outcomes) == number
+    assert User.objects.filter(class_name="H5").count() == number
 
 
 class TestWithoutAnInvitation:

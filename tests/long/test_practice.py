@@ -20,12 +20,13 @@ import requests
 from django.conf import settings
 from django.db import connections
 
+from benchmarks.practice import HOST
+from benchmarks.practice import environ as deployed
 from operations import units
 from tests.kit import free_ports
 from tests.processes import ROOT, Service, database_url, nginx_before, until
 
 pytestmark = pytest.mark.django_db
-HOST = "api.example.com"
 NAME = "practice_from_deployed"
 LINE = "练习服务器，不会真的扣款"
 LILEI = {"username": "lilei", "password": "kai-ge-2026", "nickname": "李雷"}
@@ -40,23 +41,16 @@ print(invitation_make(class_name="H5", days=1, places=41, by="root", now=timezon
 @pytest.fixture(scope="module")
 def environ(django_db_setup, django_db_blocker, tmp_path_factory):
     home = tmp_path_factory.mktemp("practice")
-    example = (ROOT / "deploy/systemd/spms.env.example").read_text("utf-8")
-    facts = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
-    facts["DJANGO_SETTINGS_MODULE"] = "config.settings.practice"
     with django_db_blocker.unblock():
         url = database_url()
         connections.close_all()
-    (web,) = free_ports(1)
-    own = {name: str(home / name.lower()) for name in ("STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT")}
-    # The port and the engines are those of the test.
-    own |= {"WEB_URL": f"http://127.0.0.1:{web}", "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": "k" * 50}
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
     inherited |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore:You're running the worker"}
     with psycopg.connect(url, autocommit=True) as database:
         database.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         database.execute(f"CREATE DATABASE {NAME} TEMPLATE template0")
         there = urlsplit(url)._replace(path=f"/{NAME}").geturl()
-        yield inherited | facts | own | {"DATABASE_URL": there}
+        yield inherited | deployed(home, *free_ports(1)) | {"DATABASE_URL": there, "REDIS_URL": settings.REDIS_URL}
         database.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
 
 
