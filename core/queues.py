@@ -1,6 +1,7 @@
 """The queues of background tasks. Define a task with its queue, and send it."""
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from celery import current_app, shared_task
@@ -9,6 +10,7 @@ from django.db import transaction
 # Each has a worker of its own, so that money never waits for a spreadsheet (docs/adr/0031). ``now`` is for short tasks
 # that a person waits for, and that call no upstream.
 QUEUES = ("money", "now", "bulk")
+_importing = Lock()
 
 
 def queued_task(name: str, *, queue: str) -> Callable[[Callable[..., None]], Any]:
@@ -33,7 +35,9 @@ def task_send(name: str, *args: object, expires_s: float | None = None) -> None:
 
     def send() -> None:
         if name not in current_app.tasks:  # a web process imports no tasks before it sends one
-            current_app.loader.import_default_modules()
+            # While one thread imports them, Celery lets the import of another return at once, with nothing imported.
+            with _importing:
+                current_app.loader.import_default_modules()
         options: dict[str, Any] = {} if expires_s is None else {"expires": expires_s}
         current_app.tasks[name].apply_async(args, retry=False, **options)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import threading
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from config.celery import app
 from core.observe import metrics
 from core.queues import QUEUES, task_send
 from devstack.supervisor import WORKERS
+from tests.kit import at_once
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,27 @@ def test_a_service_sends_a_task_where_its_worker_is(monkeypatch, name, args, que
         assert published == []
 
     assert published == [(name, queue)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_two_tasks_of_a_process_are_sent_at_the_same_instant(monkeypatch, tasks):
+    """While one thread imports the tasks, Celery lets the import of another return at once, with nothing imported."""
+    name, published, importing, second = "payments.run_refund", [], threading.Lock(), threading.Event()
+
+    def import_tasks():
+        if not importing.acquire(blocking=False):
+            second.set()
+            return
+        second.wait(0.5)
+        app.tasks[name] = tasks[name]
+        importing.release()
+
+    monkeypatch.setattr(app.amqp, "send_task_message", lambda *args, **_: published.append(args[1]))
+    monkeypatch.setattr(app.loader, "import_default_modules", import_tasks)
+    monkeypatch.delitem(app.tasks, name)
+    at_once([lambda: task_send(name, 1)] * 2)
+
+    assert published == [name, name]
 
 
 def test_every_queue_has_a_worker_in_each_way_to_run():
