@@ -4,8 +4,6 @@ Many of Django's four rights for each model open nothing, as staff add no order 
 names (``OfficeAdmin.rights``).
 """
 
-from typing import NamedTuple
-
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
@@ -17,17 +15,9 @@ from core.registers import Registers
 from permissions.models import Role, row_normalized
 
 EVERYTHING = "*"
-_NO_CALL = "没有这个接口"
-_UNDECIDED: dict[Access | None, str] = {
-    Access.OPEN: "所有人都能调用，不必写在这里",
-    Access.ANY_USER: "登录用户都能调用，不必写在这里",
-    Access.ROOT: "仅限超级管理员，写在这里不起作用",
-}
 
 # Rights that no model's page names, as "app.codename": what they are about, and what may be done with it.
 page_rights = Registers[tuple[str, str]]()
-# What the form of a role says of a row that decides something though its call is open anyway, by the row.
-row_effects = Registers[str]()
 
 
 def offered_rights() -> QuerySet[Permission]:
@@ -85,25 +75,7 @@ def rows_documented(rows: list[str]) -> list[str]:
     return list(dict.fromkeys(paths.get(row_normalized(row), row) for row in rows))
 
 
-class RowNote(NamedTuple):
-    """Tells staff in Chinese what a row does that is not one of the ticks."""
-
-    row: str
-    text: str
-    is_idle: bool  # the row opens no call
-
-
-def row_notes(rows: list[str]) -> list[RowNote]:
-    """Explain the rows that are none of the ticks: wildcards, and paths that rows do not decide."""
+def other_rows(rows: list[str]) -> dict[str, int]:
+    """Return the rows that are none of the ticks, each with how many calls it opens: wildcards, and what opens none."""
     ticks = {row for _, choices in row_choices() for row, _ in choices}
-    return [RowNote(row, *_text_and_idle(row_normalized(row))) for row in rows_documented(rows) if row not in ticks]
-
-
-def _text_and_idle(row: str) -> tuple[str, bool]:
-    if row.endswith("*"):
-        number = len(calls_of(Role(rows=[row])))
-        return (f"包含 {number} 个接口", False) if number else (_NO_CALL, True)
-    if row in row_effects:
-        return row_effects[row], False
-    match = next((call for call in endpoints() if row in map(str.lower, call.paths)), None)
-    return _UNDECIDED.get(match.access, "没有人能调用") if match else _NO_CALL, True
+    return {row: len(calls_of(Role(rows=[row]))) for row in rows_documented(rows) if row not in ticks}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from core.api.access import Access
 from core.findings import Finding
-from permissions.choices import calls_by_rows, calls_of, row_notes
+from permissions.choices import calls_by_rows, calls_of, other_rows
 from permissions.models import Role
 
 _DO = "改正或删除它：后台“角色”，“客户端”一页的“其他路径”。"
@@ -12,7 +12,7 @@ _DO = "改正或删除它：后台“角色”，“客户端”一页的“其�
 
 def roles_and_calls() -> Iterator[Finding]:
     roles = Role.objects.order_by("pk")
-    idle = [(role.roleid, note.row) for role in roles for note in row_notes(role.rows) if note.is_idle]
+    idle = [(role.roleid, row) for role in roles for row, number in other_rows(role.rows).items() if not number]
     for roleid, row in idle:
         yield Finding(f"role {roleid} row {row}", False, f"角色 {roleid} 的 {row} 不起作用", _DO)
     opened = {call.path for role in roles if not role.is_root for call in calls_of(role)}

@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold import widgets
 
-from permissions.choices import offered_rights, rights_by_records, row_choices, row_notes, rows_documented
+from permissions.choices import offered_rights, other_rows, rights_by_records, row_choices, rows_documented
 from permissions.models import ClientButton, DataScope, Role
 from permissions.role_validation import MAX_DEPTH, MAX_NAME, menu_problem, rows_problem
 from permissions.selectors import menu_names_in_use
@@ -30,6 +30,7 @@ RIGHTS_HELP = (
     "此角色的后台人员能查看和修改什么。订单没有勾“看完整电话”的，打印的配货单上也是 138****0140，快递员打不通；"
     "日报要“看首页和日报的收入”，还要查看订单、支付单、退款单、对账记录和对账差异"
 )
+NO_CALL = "不起作用：没有这个接口，或者它不由角色决定"
 OTHER_ROWS_HELP = "每行一个，末尾可以是 *，例如 /students/* 包含此路径下现有和以后新增的接口。"
 
 
@@ -122,13 +123,13 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         present = self.initial.get("permissions", [])
         self.initial["permissions"] = [right for right in present if right in offered]
         self.hidden_rights = [right for right in present if right not in offered]
-        fields["rows"].choices = choices = row_choices()
+        fields["rows"].choices = row_choices()
         self.documented = rows_documented(self.initial.get("rows", []))
-        ticks = {row for _, group in choices for row, _ in group}
-        self.initial["rows"] = [row for row in self.documented if row in ticks]
-        self.initial["other_rows"] = "\n".join(row for row in self.documented if row not in ticks)
-        facts = [("is-idle" if note.is_idle else "", note.row, note.text) for note in row_notes(self.documented)]
-        if facts:
+        others = other_rows(self.documented)
+        self.initial["rows"] = [row for row in self.documented if row not in others]
+        self.initial["other_rows"] = "\n".join(others)
+        if others:
+            facts = [("", row, f"包含 {n} 个接口") if n else ("is-idle", row, NO_CALL) for row, n in others.items()]
             notes = format_html_join("", '<li class="{}"><code>{}</code> {}</li>', facts)
             fields["other_rows"].help_text = format_html('{}<ul class="ro-notes">{}</ul>', OTHER_ROWS_HELP, notes)
 

@@ -9,8 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from core.api.access import Access
 from core.api.routing import endpoints
-from permissions.choices import offered_rights, row_notes
+from permissions.choices import offered_rights, other_rows
 from permissions.models import Role
 from tests.kit import PageForm as Form
 from tests.kit import logged_in
@@ -76,10 +77,10 @@ class TestTheForm:
     def test_offers_each_call_that_rows_decide_and_makes_a_role_that_works(self, office, person, roles):
         page = office.get(ADD)
         offers = set(re.findall(r'name="rows" value="([^"]+)"', page.content.decode()))
-        assert offers == {"*", "/order/ship"} | {c.path for c in endpoints() if c.access and c.access.name == "ROWS"}
+        by_rows = {call.path for call in endpoints() if call.access is Access.ROWS}
+        assert offers == {"*", "/order/ship", "/order/get_order"} | by_rows
         for call in endpoints():
-            is_named = call.title in page.content.decode()
-            assert is_named or call.path not in offers or call.path == "/order/ship"
+            assert call.path not in offers or call.row_title in page.content.decode()
         data = Form(page).data(
             roleid="300", name="讲师", rows=["/students/getstulist", "/getloginlog"], buttons=["add", "read"]
         )
@@ -93,20 +94,14 @@ class TestTheForm:
         assert person("li", "300").get("/students/getstulist").json().get("code") is None
 
     def test_marks_rows_that_open_nothing(self, office):
-        notes = {
-            "/gone/call": ("没有这个接口", True),
-            "/gone/*": ("没有这个接口", True),
-            "/students/*": ("包含 6 个接口", False),
-            "/users/register": ("仅限超级管理员，写在这里不起作用", True),
-            "/order/Get_Order": ("登录用户都能调用；数据权限为“全部”的，数据统计里有了它是所有人的订单", False),
-            "/verify": ("登录用户都能调用，不必写在这里", True),
-        }
-        role = Role.objects.create(roleid="300", name="x", rows=["/students/SearchStu", *notes])
+        others = {"/gone/call": 0, "/gone/*": 0, "/students/*": 6, "/users/register": 0, "/verify": 0}
+        role = Role.objects.create(roleid="300", name="x", rows=["/students/SearchStu", "/order/Get_Order", *others])
 
         page = office.get(page_of(role)).content.decode()
 
-        assert {note.row: (note.text, note.is_idle) for note in row_notes(role.rows)} == notes
-        for row, (text, _) in notes.items():
+        assert other_rows(role.rows) == others
+        for row, number in others.items():
+            text = f"包含 {number} 个接口" if number else "不起作用：没有这个接口，或者它不由角色决定"
             assert f"<code>{row}</code> {text}" in page
 
     @pytest.mark.parametrize(

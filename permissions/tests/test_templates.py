@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from core.admin.listing import ListQuery
-from permissions.choices import row_notes
+from permissions.choices import other_rows
 from permissions.models import Role
 from permissions.seed import TEMPLATES
 from tests.kit import PageForm as Form
@@ -38,7 +38,7 @@ def test_a_person_of_a_template_sees_what_the_job_needs_and_nothing_else(office,
     names = [f"{app}.{code}" for app, code in role.permissions.values_list("content_type__app_label", "codename")]
     assert (role.name, role.scope, {*role.rows}) == (template["name"], template["data_scope"], {*template["rows"]})
     assert sorted(names) == sorted(template["permissions"])
-    assert not [note for note in row_notes(role.rows) if note.is_idle]
+    assert 0 not in other_rows(role.rows).values()
     li = person("li", "300", is_staff=True).user
     browser, links, everything = logged_in(li), links_of(li), links_of(root.user)
     titles, additions = MENUS[key]

@@ -83,7 +83,15 @@ class OrderViewSet(ApiViewSet):
             order = _after_asking_provider(order, now)
         return _pay_answer(order, now)
 
-    @Endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER, is_reading=True)
+    @Endpoint(
+        "GET POST",
+        "/order/get_order",
+        "查询订单详情",
+        Access.ANY_USER,
+        docs=docs.GET_ORDER,
+        by_rows="数据统计里所有人的订单(要数据权限“全部”)",
+        is_reading=True,
+    )
     def get_order(self, request: CallerRequest) -> Envelope:
         values = params.OrderListParams.read(request)
         now = times.now()
