@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Max
 
 from core.money import fen_text
 from core.observe import tracing
@@ -32,7 +33,9 @@ log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 MAX_REFUNDS = 50  # of one payment, at the provider
-A_MINUTE = timedelta(minutes=1)
+# WeChat takes refunds of one payment a minute apart. A sweep may send one 12 s after its ``now``.
+APART = timedelta(seconds=75)
+WAITS = "微信要求同一笔支付的退款相隔一分钟，稍后自动提交"
 _S = RefundStatus
 _EVENT: dict[str, str] = {_S.PENDING: "重试退款", _S.PROCESSING: "微信受理退款"}
 # For each state, the states from which a refund may get there. Notifications arrive late and out of order; one that
@@ -168,7 +171,7 @@ def _claim_attempt(refund: Refund, now: datetime, *, at_once: bool = False) -> b
     if not at_once:
         claim = claim.filter(next_try_at__lte=now)
     is_ours = claim.update(attempts=refund.attempts + 1, next_try_at=now + timedelta(seconds=wait_s))
-    refund.refresh_from_db(fields=["state", "attempts", "next_try_at", "way"])
+    refund.refresh_from_db(fields=["state", "attempts", "next_try_at", "way", "sent_at"])
     return bool(is_ours)
 
 
@@ -176,7 +179,7 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
     """Return the provider's state of the refund: query an accepted one, request any other.
 
     Return the error if the provider refuses the request and will refuse it again: a member of staff must decide.
-    Return None, and send nothing, if staff have ended the refund since this worker claimed the attempt.
+    Return None where nothing is sent, see ``_take_turn``.
 
     :raises GatewayError: any other error, and every error of a query.
     """
@@ -187,9 +190,7 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
             if refund.way != RefundWay.ORIGINAL:
                 raise
             # The provider never accepted it. Request it again: the provider pays a number once.
-    mine = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY)
-    is_first = mine.filter(sent_at=None).update(sent_at=now)
-    if not is_first and not mine.update(sent_at=now):
+    if not _take_turn(refund, now):
         return None
     try:
         return gateway.refund(
@@ -203,18 +204,30 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
     except GatewayError as error:
         if error.outcome_unknown or isinstance(error, PaymentNotConfigured) or error.code in _CONFIGURATION:
             raise
-        # WeChat takes refunds of one payment a minute apart, and the refusal may be about that.
-        others = Refund.objects.filter(payment=refund.payment, sent_at__gt=now - A_MINUTE).exclude(pk=refund.pk)
-        if others.exists():
-            raise
         denial = error
     # An earlier attempt had an unknown outcome and may have succeeded: ask before believing the refusal.
-    if not is_first:
+    if refund.sent_at is not None:
         try:
             return gateway.refund_query(refund.out_refund_no)
         except OrderUnknown:
             pass
     return denial
+
+
+def _take_turn(refund: Refund, now: datetime) -> bool:
+    """Note that the refund is sent now, unless another of its payment was sent a minute ago: then it is due after that.
+
+    Return also False if staff have ended the refund since this worker claimed the attempt.
+    """
+    mine = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY)
+    with transaction.atomic():
+        # Two workers may be about to send refunds of one payment.
+        Payment.objects.select_for_update(no_key=True).get(pk=refund.payment_id)
+        others = Refund.objects.filter(payment=refund.payment_id, sent_at__gt=now - APART).exclude(pk=refund.pk)
+        if latest := others.aggregate(at=Max("sent_at"))["at"]:
+            mine.update(next_try_at=latest + APART, attempts=F("attempts") - 1, last_error=WAITS)
+            return False
+        return bool(mine.update(sent_at=now))
 
 
 def note_error(refund: Refund, text: str) -> None:

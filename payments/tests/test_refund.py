@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -11,10 +12,10 @@ from django.utils import timezone
 from config.celery import app as celery_app
 from payments.errors import RefundNotPossible
 from payments.models import Payment, PaymentLog, Refund
-from payments.services.refund import refund_run, refunds_run_due
+from payments.services.refund import APART, WAITS, refund_run, refunds_run_due
 from payments.services.refund_stuck import refund_again
 from payments.tests.conftest import request
-from tests.kit import at_once, meeting
+from tests.kit import at_once, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 
@@ -146,16 +147,47 @@ def test_a_no_after_an_unknown_outcome_is_checked(paid, wechat):
     assert list(wechat.refunds) == [refund.out_refund_no]
 
 
-def test_a_no_within_a_minute_of_another_refund_may_be_about_that_and_is_tried_again(paid, wechat):
-    """WeChat takes refunds of one payment a minute apart."""
+def test_refunds_of_one_payment_are_sent_a_minute_apart(paid, wechat):
+    """WeChat refuses one that comes earlier, and it must not use up its tries by that."""
+    payment, now = paid(), timezone.now()
+    first, second, third = (request(payment, fen, now=now) for fen in (1000, 200, 34))
+    refunds_run_due(now=now)
+    waiting = Refund.objects.exclude(pk=first.pk)
+    assert wechat.called("refund") == 1
+    assert {*waiting.values_list("state", "attempts", "last_error", "sent_at")} == {("pending", 0, WAITS, None)}
+
+    for number in (2, 3):
+        refunds_run_due(now=now + APART * (number - 1) - timedelta(seconds=1))
+        assert wechat.called("refund") == number - 1
+        refunds_run_due(now=now + APART * (number - 1))
+        assert wechat.called("refund") == number
+
+    assert {*waiting.values_list("state", "last_error")} == {("processing", "")}
+
+
+def test_two_that_are_refused_one_after_the_other_fail_both(paid, wechat):
+    payment, now, wechat.is_out_of_money = paid(), timezone.now(), True
+    for fen in (1000, 234):
+        request(payment, fen, now=now)
+
+    for later in (timedelta(), APART):
+        refunds_run_due(now=now + later)
+
+    assert {*Refund.objects.values_list("state", "last_error")} == {("failed", "NOTENOUGH 说明")}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("is_locked", "sent"), [(True, 1), (False, 2)])
+def test_of_two_that_are_sent_at_once_one_waits(paid, wechat, monkeypatch, is_locked, sent):
     payment = paid()
-    run(request(payment, 1000))
-    second, wechat.is_out_of_money = request(payment, 234), True
+    refunds = [request(payment, fen) for fen in (1000, 234)]
+    meet_at(monkeypatch, "django.db.models.query.QuerySet.aggregate", is_after=True)
+    if not is_locked:
+        monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_: rows)
 
-    waiting = run(second)
-    assert (waiting.state, waiting.last_error) == ("pending", "NOTENOUGH 说明") and waiting.next_try_at
+    at_once([partial(run, refund) for refund in refunds])
 
-    assert run(second, later_s=61).state == "failed"
+    assert wechat.called("refund") == sent
 
 
 def test_nothing_is_asked_before_the_order_is_committed(paid, wechat, django_capture_on_commit_callbacks, sent_tasks):
