@@ -3,6 +3,8 @@
 Amounts are integers in fen.
 """
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -399,6 +401,12 @@ class Difference(models.Model):
     @property
     def number(self) -> str:
         return self.out_refund_no or self.out_trade_no
+
+    def set_ours(self, kind: str, ours: Any) -> None:
+        """Set how the two sides differ, and ours: a payment, a refund or None."""
+        self.kind = kind
+        self.our_state = ours.get_state_display() if ours else ""
+        self.our_fen = ours.amount_fen if ours else None
 
     @property
     def there(self) -> str:

@@ -4,7 +4,7 @@ Each day and merchant is one run. A difference that a later run does not find en
 """
 
 import time as clock
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from core.models import Restoration
 from core.times import SHANGHAI, day_begins, local
 from payments.errors import BillNotReady, GatewayError
-from payments.gateways.base import Bill
+from payments.gateways.base import Bill, BillRow
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.listener import listener
@@ -24,10 +24,11 @@ from payments.selectors import MONEY_MOVES, differences_open
 from payments.services.differences import (
     COMPARISON,
     Ending,
+    billed,
     difference_end,
+    difference_kind,
     differences_ask,
     differences_settle_lost,
-    ours_of,
     still_differs,
 )
 
@@ -38,6 +39,7 @@ KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
 MAX_RUN_S = 240  # for all missing days together; a task is killed after 600 s
 CLAIM = timedelta(minutes=10)  # of a day by one process: a task is killed after that time
+CHUNK = 1000  # rows of a bill that are compared at once
 # A difference with the same facts is the same one: what staff have explained stays explained.
 _FACTS = ("kind", "appid", "transaction_id", "refund_id", "bill_state", "bill_fen", "bill_at", "our_state", "our_fen")
 
@@ -138,29 +140,40 @@ def _results(who: Merchant, day: date, run: BillRun, now: datetime) -> dict[str,
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> int:
     """Store what differs between a bill and our tables; return how many of its rows belong to other systems."""
-    rows = [Difference(**row.difference_fields, day=bill.day, found_at=now) for row in bill.rows]
-    payments: dict[str, Any] = Payment.objects.in_bulk([row.out_trade_no for row in rows], field_name="out_trade_no")
-    refunds: dict[str, Any] = Refund.objects.select_related("payment").in_bulk(
-        [row.out_refund_no for row in rows if row.out_refund_no], field_name="out_refund_no"
-    )
-    ours = [row for row in rows if row.out_trade_no in payments or _may_be_ours(row)]
-    differing = [
-        row for row in ours if still_differs(row, (refunds if row.out_refund_no else payments).get(row.number))
-    ]
-    _keep([*differing, *_unknown_there(who, bill, now)], who.mch_id, bill.day, now)
+    # Other systems may share our merchant number: they have another appid or other numbers.
+    apps = {appid for one in merchants() if one.mch_id == who.mch_id for appid in one.appids}
+    is_ours, foreign_rows, differences = listener().is_ours, 0, []
+    for at in range(0, len(bill.rows), CHUNK):
+        rows, agreeing = bill.rows[at : at + CHUNK], []
+        find = _ours(rows)
+        for row in rows:
+            ours = find(row.out_trade_no, row.out_refund_no)
+            if not find(row.out_trade_no) and not (row.appid in apps and is_ours(out_trade_no=row.out_trade_no)):
+                foreign_rows += 1
+            elif kind := difference_kind(row, ours):
+                difference = Difference(**row.difference_fields, day=bill.day, found_at=now)
+                difference.set_ours(kind, ours)
+                differences.append(difference)
+            elif ours.billed_on is None:
+                agreeing.append(ours)
+        billed(bill.day, agreeing)
+    _keep([*differences, *_unknown_there(who, bill, now)], who.mch_id, bill.day, now)
     # What is lost here, the provider's answer may settle; it does not change an amount.
     lost = differences_open().filter(kind__in=(DifferenceKind.STRAY_MONEY, DifferenceKind.STATE))
     differences_ask(lost.filter(mch_id=who.mch_id, day=bill.day).order_by("pk"), now=now)
-    return len(rows) - len(ours)
+    return foreign_rows
 
 
-def _may_be_ours(row: Difference) -> bool:
-    """Tell whether a row without a payment here is ours: other systems may share our merchant number.
+def _ours(rows: Sequence[BillRow | Difference]) -> Callable[..., Any]:
+    """Return a function that finds our payment or refund by the numbers of one of the rows. Two queries."""
+    payments: dict[str, Any] = Payment.objects.in_bulk({row.out_trade_no for row in rows}, field_name="out_trade_no")
+    numbers = {row.out_refund_no for row in rows if row.out_refund_no}
+    refunds: dict[str, Any] = Refund.objects.select_related("payment").in_bulk(numbers, field_name="out_refund_no")
 
-    They have another appid or other numbers.
-    """
-    apps = {appid for who in merchants() if who.mch_id == row.mch_id for appid in who.appids}
-    return row.appid in apps and listener().is_ours(out_trade_no=row.out_trade_no)
+    def find(out_trade_no: str, out_refund_no: str = "") -> Any:
+        return refunds.get(out_refund_no) if out_refund_no else payments.get(out_trade_no)
+
+    return find
 
 
 def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
@@ -189,8 +202,8 @@ def _unknown_there(who: Merchant, bill: Bill, now: datetime) -> Iterator[Differe
             refund_id=refund.refund_id if refund else "",
             found_at=now,
         )
-        key = difference.out_trade_no, difference.out_refund_no
-        if key not in keys and still_differs(difference, refund or payment):
+        if (difference.out_trade_no, difference.out_refund_no) not in keys:
+            difference.set_ours(difference.kind, refund or payment)
             yield difference
 
 
@@ -203,18 +216,21 @@ def _keep(differences: Sequence[Difference], mch_id: str, day: date, now: dateti
         # One query for both: two runs that lock the same rows lock them in the same order.
         of_day = Q(mch_id=mch_id, day=day)
         rows = Difference.objects.select_for_update().filter(of_day | Q(ending=Ending.OPEN)).order_by("pk")
-        earlier = {_key(row): row for row in rows}
+        earlier, new = {_key(row): row for row in rows}, []
         for difference in differences:
             before = earlier.pop(_key(difference), None)
-            if before and before.ending != Ending.GONE and _facts(before) == _facts(difference):
-                continue  # still open, or explained by staff
-            if before:  # it differs in another way, or again: staff must look at it
+            if before is None:
+                new.append(difference)
+            elif before.ending == Ending.GONE or _facts(before) != _facts(difference):
+                # It differs in another way, or again: staff must look at it.
                 difference.pk, difference.found_at = before.pk, before.found_at
                 difference.note = before.note
-            difference.save()
+                difference.save()
+        Difference.objects.bulk_create(new, batch_size=CHUNK)
+        find = _ours([*earlier.values()])
         for row in earlier.values():
-            is_gone = (row.mch_id, row.day) == (mch_id, day) or not still_differs(row, ours_of(row))
-            if is_gone and not row.ending:
+            is_of_day = (row.mch_id, row.day) == (mch_id, day)
+            if not row.ending and (is_of_day or not still_differs(row, find(row.out_trade_no, row.out_refund_no))):
                 difference_end(row, Ending.GONE, COMPARISON, now, row.note)
 
 

@@ -4,7 +4,9 @@ A bill is unsigned, so nothing is recorded from it. Each step asks the provider 
 services that also record notifications.
 """
 
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -22,7 +24,7 @@ from payments.errors import (
     PaymentUnknown,
     RefundNotPossible,
 )
-from payments.gateways.base import PaymentResult, RefundResult
+from payments.gateways.base import BillRow, PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus, TradeType
@@ -57,27 +59,12 @@ def ours_of(difference: Difference) -> Any:
     return Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
 
 
-def still_differs(difference: Difference, ours: Any) -> bool:
-    """Compare the bill's side of a difference with ours, and set its kind and our side; the row is not saved.
-
-    A payment or refund that agrees gets ``billed_on``: then no other day's bill lacks it.
+def difference_kind(bill: BillRow | Difference, ours: Any) -> str | None:
+    """Return how the bill's side and ours disagree; None if they agree.
 
     :param ours: what ``ours_of`` returns.
     """
-    kind = _kind(difference, ours)
-    if kind is None:
-        if ours is not None and ours.billed_on is None:
-            type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=difference.day)
-        return False
-    difference.kind = kind
-    difference.our_state = ours.get_state_display() if ours else ""
-    difference.our_fen = ours.amount_fen if ours else None
-    return True
-
-
-def _kind(bill: Difference, ours: Any) -> str | None:
-    """Return how the bill's side of a difference and ours disagree; None if they agree."""
-    if bill.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
+    if isinstance(bill, Difference) and bill.bill_fen is None:  # missing in its day's bill; another day's may have it
         return bill.kind if ours is not None and ours.billed_on is None else None
     if ours is None:
         return DifferenceKind.REFUND_UNKNOWN_HERE if bill.out_refund_no else DifferenceKind.STRAY_MONEY
@@ -91,6 +78,25 @@ def _kind(bill: Difference, ours: Any) -> str | None:
         return None if not refunds_of(ours).rest_fen else DifferenceKind.STRAY_MONEY
     is_same = (bill.bill_state, bill.transaction_id, bill.mch_id) == ("SUCCESS", ours.transaction_id, ours.mch_id)
     return None if ours.is_paid and is_same else DifferenceKind.STATE
+
+
+def billed(day: date, ours: Iterable[Any]) -> None:
+    """Note the day whose bill agrees with payments and refunds of ours: then no other day's bill lacks them."""
+    keys = defaultdict(list)
+    for row in ours:
+        keys[type(row)].append(row.pk)
+    for model, pks in keys.items():
+        model._default_manager.filter(pk__in=pks, billed_on=None).update(billed_on=day)
+
+
+def still_differs(difference: Difference, ours: Any) -> bool:
+    """Compare a difference again; if both sides agree now, that is noted on ours. The difference is not saved."""
+    kind = difference_kind(difference, ours)
+    if kind is None:
+        billed(difference.day, filter(None, [ours]))
+        return False
+    difference.set_ours(kind, ours)
+    return True
 
 
 def differences_ask(rows: QuerySet[Difference], *, now: datetime) -> None:

@@ -24,7 +24,7 @@ from payments.services.differences import (
     payment_return_stray,
 )
 from payments.services.query_close import payment_query
-from payments.services.refund import refund_run
+from payments.services.refund import APART, refund_run
 from payments.tests.conftest import request
 from payments.tests.fake_wechat import APPID, BEIJING, MCHID, bill_row
 from tests.kit import at_once, listener_replaced, meet_at, meeting
@@ -54,7 +54,7 @@ def refunded(wechat):
     def refund(payment, status="SUCCESS", fen=1234, at=NOON):
         wechat.refund_status = status
         row = request(payment, fen)
-        refund_run(refund_id=row.pk, now=timezone.now())
+        refund_run(refund_id=row.pk, now=timezone.now() + APART * payment.refunds.count())
         row.refresh_from_db()
         wechat.refunds[row.out_refund_no]["create_time"] = at.isoformat()
         Refund.objects.filter(pk=row.pk).update(accepted_at=at)
@@ -158,18 +158,29 @@ class TestComparison:
 
         assert (run.rows, run.foreign_rows, run.differences) == (4, 3, 0)
 
-    def test_a_row_that_agreed_before_costs_no_query(self, sold, refunded, django_assert_num_queries):
-        refunded(sold())
-        compare()
-        with CaptureQueriesContext(connection) as few:
-            compare()
+    def test_more_rows_cost_no_more_queries(self, sold, refunded, wechat, monkeypatch):
+        """A day of 20,000 payments: those that agree, for the first time or again, and those that nobody knows."""
 
+        def queries():
+            with CaptureQueriesContext(connection) as context:
+                compare()
+            return len(context)
+
+        monkeypatch.setattr(bills, "differences_ask", lambda *_, **__: None)
+        queries()  # the day's run is made
+        refunded(sold())
+        wechat.edit_bill = lambda rows: [*rows, bill_row(NOON, "20261120120000000Tlost0", "42lost0", 100)]
+        few = [queries(), queries()]
         for _ in range(3):
             refunded(sold())
-        compare()
+        lost = [bill_row(NOON, f"20261120120000000Tlost{number}", f"42lost{number}", 100) for number in range(4)]
+        wechat.edit_bill = lambda rows: rows + lost
 
-        with django_assert_num_queries(len(few)):
-            assert compare().rows == 8
+        assert [queries(), queries()] == few
+        assert (BillRun.objects.get().rows, Difference.objects.count()) == (12, 4)
+        assert (
+            not Payment.objects.filter(billed_on=None).exists() and not Refund.objects.filter(billed_on=None).exists()
+        )
 
 
 class TestDifferences:

@@ -8,6 +8,8 @@ Columns are found by their titles, since their order is not promised.
 import re
 from datetime import datetime
 from decimal import Decimal
+from io import BytesIO, TextIOWrapper
+from sys import intern
 
 from core.money import yuan_to_fen
 from core.times import SHANGHAI
@@ -16,36 +18,43 @@ from payments.gateways.base import BillRow
 from payments.gateways.wechat.shared import is_number
 
 _FREE_TEXT = ("商品名称", "商户数据包")  # stand side by side, and may hold whatever a merchant writes
-_COUNT = "总交易单数"
+_COUNT = "总交易单数"  # begins the line of the sums' titles
 _PAID = {"SUCCESS", "REVOKED"}
 MAX_RATE = 16
 
 
-def read_bill(text: str, mch_id: str) -> list[BillRow]:
-    """Read the rows of a bill.
+def read_bill(raw: bytes, mch_id: str) -> list[BillRow]:
+    """Read the rows of a bill, line by line: as one text it would take several times its size.
 
     Its sums are not compared: what they add up is not documented well enough, and the file's digest proves it whole.
 
-    :raises ProviderUntrusted: a title is missing, a row cannot be read or is another merchant's, a payment or refund
-        comes twice, or there are more or fewer rows than the bill itself counts.
+    :raises ProviderUntrusted: it is not UTF-8, a title is missing, a row cannot be read or is another merchant's, a
+        payment or refund comes twice, or there are more or fewer rows than the bill itself counts.
     """
-    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").rstrip("\n").split("\n")
-    if len(lines) < 3:
-        raise ProviderUntrusted("the bill has no sums")
-    titles, count = lines[0].split(","), _count(lines[-2], lines[-1])
-    if len(set(titles)) != len(titles) or not set(titles).issuperset(_FREE_TEXT):
-        raise ProviderUntrusted("the bill has other columns")
-    rows = [_row(number, _cells(number, line, titles), mch_id) for number, line in enumerate(lines[1:-2], 2)]
-    if len(rows) != count:
-        raise ProviderUntrusted(f"the bill has {len(rows)} rows and counts {count}")
+    lines = TextIOWrapper(BytesIO(raw), "utf-8-sig", newline="\n")
+    try:
+        titles = next(lines, "").rstrip("\r\n").split(",")
+        if len(set(titles)) != len(titles) or not set(titles).issuperset(_FREE_TEXT):
+            raise ProviderUntrusted("the bill has other columns")
+        rows, counted = [], -1
+        for number, line in enumerate(lines, 2):
+            if line.startswith(_COUNT):
+                counted = _count(lines)
+                break
+            rows.append(_row(number, _cells(number, line.rstrip("\r\n"), titles), mch_id))
+    except UnicodeDecodeError:
+        raise ProviderUntrusted("the bill is not UTF-8") from None
+    if len(rows) != counted:
+        raise ProviderUntrusted(f"the bill has {len(rows)} rows and counts {counted}")
     if len({(row.out_trade_no, row.out_refund_no) for row in rows}) != len(rows):
         raise ProviderUntrusted("a payment or refund is in the bill twice")
     return rows
 
 
-def _count(titles: str, sums: str) -> int:
-    name, value = titles.split(",")[0], sums.split(",")[0]
-    if name != _COUNT or not re.fullmatch(r"`[0-9]{1,9}", value):
+def _count(lines: TextIOWrapper) -> int:
+    """Return the number of rows, which begins the last line."""
+    value = next(lines, "").rstrip("\r\n").split(",")[0]
+    if not re.fullmatch(r"`[0-9]{1,9}", value) or lines.read().strip():
         raise ProviderUntrusted("the bill has no sums")
     return int(value[1:])
 
@@ -68,16 +77,16 @@ def _row(number: int, cells: dict[str, str], mch_id: str) -> BillRow:
         is_refund = cells["交易状态"] == "REFUND"
         row = BillRow(
             bill_at=datetime.strptime(cells["交易时间"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI),
-            appid=cells["公众账号ID"],
-            mch_id=cells["商户号"],
+            appid=intern(cells["公众账号ID"]),  # all rows share one text
+            mch_id=intern(cells["商户号"]),
             out_trade_no=cells["商户订单号"],
             transaction_id=cells["微信订单号"],
-            bill_state=cells["退款状态"] if is_refund else cells["交易状态"],
+            bill_state=intern(cells["退款状态"] if is_refund else cells["交易状态"]),
             bill_fen=_fen(cells["申请退款金额"] if is_refund else cells["订单金额"]),
             out_refund_no=cells["商户退款单号"] if is_refund else "",
             refund_id=cells["微信退款单号"] if is_refund else "",
             fee=_fee(cells.get("手续费", "")),
-            rate=cells.get("费率", "")[:MAX_RATE],
+            rate=intern(cells.get("费率", "")[:MAX_RATE]),
         )
         if row.mch_id != mch_id or cells["货币种类"] != "CNY":
             raise ValueError("of another merchant or currency")
