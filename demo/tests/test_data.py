@@ -14,7 +14,7 @@ from attendance.models import ATTENDED, Record, Session
 from core.money import fen_to_yuan
 from demo.accounts import accounts_reset
 from demo.data import demo_reset, demo_seed
-from demo.orders import COURIERS, NUMBER, STORIES
+from demo.orders import COURIERS, NUMBER, STORIES, orders_reset
 from payments.models import BillRun, Difference, Payment, Refund, RefundStatus
 from payments.services.bills import bill_days_missing, bills_reconcile_missing
 from sandbox.models import Trade
@@ -84,6 +84,21 @@ def test_shows_every_state_that_lasts_with_sums_that_agree(demo):
     back = Order.objects.filter(refunded__gt=0).values_list("order_id", "refunded")
     refunds = Refund.objects.values_list("payment__out_trade_no", "amount_fen")
     assert sorted((number, fen_to_yuan(fen)) for number, fen in refunds) == sorted(back)
+
+
+def test_the_latest_days_are_compared_at_once(
+    short_term, demo, settings, sent_tasks, django_capture_on_commit_callbacks
+):
+    """Not all of them: a first start prints addresses, and each day is several lines of the log below them."""
+    now = timezone.now()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        orders_reset(now=now)
+
+    days = [day.isoformat() for day in bill_days_missing(settings.WECHAT_PAY_MCH_ID, now=now)]
+    assert [task for task in sent_tasks if task[0].startswith("payments.reconcile")] == [
+        ("payments.reconcile_bill", (day,)) for day in days[-2:]
+    ]
 
 
 def test_no_comparison_finds_a_difference(demo, settings):
