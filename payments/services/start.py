@@ -48,14 +48,13 @@ def payment_start(
 ) -> Payment:
     """Place an order at the provider and return its payment; a repeated call returns the same payment.
 
-    Call it outside any transaction: it talks to the provider (at most 6 s in a request). Two calls at once send the
-    same request, which the provider answers with one order, and both return the code of the first answer, even if one
-    call fails. ``payment.code_url`` (NATIVE) or ``payment_sdk_params`` is what the client needs.
+    Not in a transaction: it talks to the provider (at most 6 s in a request). Two calls at once send the same request,
+    which the provider answers with one order, and both return the code of the first answer, even if one call fails.
+    ``payment.code_url`` (NATIVE) or ``payment_sdk_params`` is what the client needs.
 
     :param deadline: until when the provider takes money (``payment.time_expire``), or ``MIN_LIFE`` if that is later.
         A repeated call does not change it: an order whose deadline is extended must not outlive it.
-    :param openid: needed for JSAPI.
-    :param appid: of the app that pays, to which ``openid`` belongs; "" for the merchant's own.
+    :param openid, appid: JSAPI needs the payer's, and the app that it belongs to; "" for the merchant's own app.
     :raises PaymentAlreadyPaid: the order is paid, and was recorded as paid before this is raised.
     :raises PaymentClosed: the payment was closed at the provider or has expired there: its number cannot be used again.
     :raises WeChatRefused: the provider refused, or a second call had another trade_type or openid (OUT_TRADE_NO_USED).
@@ -65,28 +64,22 @@ def payment_start(
     """
     _require_possible(trade_type, openid)
     who = merchant()
-    draft: Draft = {
-        "out_trade_no": out_trade_no,
-        "appid": appid or who.appid,
-        "mch_id": who.mch_id,
-        "amount_fen": amount_fen,
-        "description": description[:127],
-        "trade_type": trade_type,
-        "client_ip": client_ip or "127.0.0.1",
-        "openid": openid if trade_type == TradeType.JSAPI else "",
-        "notify_url": settings.PUBLIC_BASE_URL + "/pay/payResult",
-        "time_start": now.replace(microsecond=0),
-        "time_expire": max(deadline, now + MIN_LIFE).replace(microsecond=0),
-    }
-    payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
-    if payment:
-        _check_payable(payment, draft, now)
-        if _is_ready(payment, now):
-            return payment
-    # The slot is taken first, so that no call is refused after the row was written.
-    with UPSTREAM.room(ProviderBusy):
-        payment, own_claim = _claim(draft, now)
-        return _order(payment, own_claim, now)
+    return _start_or_find(
+        {
+            "out_trade_no": out_trade_no,
+            "appid": appid or who.appid,
+            "mch_id": who.mch_id,
+            "amount_fen": amount_fen,
+            "description": description[:127],
+            "trade_type": trade_type,
+            "client_ip": client_ip or "127.0.0.1",
+            "openid": openid if trade_type == TradeType.JSAPI else "",
+            "notify_url": settings.PUBLIC_BASE_URL + "/pay/payResult",
+            "time_start": now.replace(microsecond=0),
+            "time_expire": max(deadline, now + MIN_LIFE).replace(microsecond=0),
+        },
+        now,
+    )
 
 
 def payment_check_provider() -> None:
@@ -116,6 +109,18 @@ def _require_possible(trade_type: str, openid: str) -> None:
     if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not is_number(openid, 128)):
         raise errors.WeChatRefused("PARAM_ERROR", "trade_type错误, 或JSAPI支付缺少openid")
     gateway_v2()  # raises when merchant values are missing
+
+
+def _start_or_find(draft: Draft, now: datetime) -> Payment:
+    payment = Payment.objects.filter(out_trade_no=draft["out_trade_no"]).first()
+    if payment:
+        _check_payable(payment, draft, now)
+        if _is_ready(payment, now):
+            return payment
+    # The slot is taken first, so that no call is refused after the row was written.
+    with UPSTREAM.room(ProviderBusy):
+        payment, own_claim = _claim(draft, now)
+        return _order(payment, own_claim, now)
 
 
 def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:

@@ -34,8 +34,8 @@ def text(*rows, titles=BILL_TITLES, sums=SUMS, count=None):
     return "\n".join([titles, *rows, BILL_SUMS, sums, ""])
 
 
-def read(bill):
-    return read_bill(bill.encode(), MCHID)
+def read(bill, encoding="utf-8"):
+    return read_bill(bill.encode(encoding), MCHID)
 
 
 def test_a_day_on_which_nothing_moved_has_an_empty_bill_and_one_that_is_not_made_yet_has_none(wechat, sold):
@@ -121,10 +121,15 @@ def test_columns_are_found_by_their_titles_and_goods_may_hold_what_separates_the
         *(text(ROW.replace("`12.34,`0.00,`", f"`{fen},`0.00,`")) for fen in ("12.345", "-12.34", "１２.34")),
         text(ROW.replace("2026-11-20", "2026-13-20")),
         *(text(ROW.replace("`4200001", "`4200 001")), text(ROW.replace("`4200001", "`"))),
-        text(ROW.replace("`SUCCESS", "`REFUND")),  # a refund without a number
+        *(text(ROW.replace("`SUCCESS", "`REFUND")), text(ROW) + ROW),  # a refund without a number; more after the sums
     ],
     ids=itertools.count(),
 )
 def test_what_is_not_as_documented_is_refused_whole(bad):
     with pytest.raises(ProviderUntrusted):
         read(bad)
+
+
+def test_a_bill_in_another_encoding_is_refused():
+    with pytest.raises(ProviderUntrusted, match="UTF-8"):
+        read(text(ROW), "gbk")
