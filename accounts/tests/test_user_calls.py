@@ -309,6 +309,14 @@ class TestAtTheSameInstant:
         assert renewed == (0, False, "不存在此用户")
         assert login == (0, False, "用户名或者密码错误")
 
+    def test_who_registers_a_user_of_a_role_that_is_deleted_reads_that_it_is_gone(self, root):
+        role = Role.objects.create(roleid="300", name="讲师")
+        new = {"username": "wang", "password": "wu-wu-kai", "nickname": "王", "roleid": "300"}
+
+        answer = during(role.delete, lambda: envelope(root.post("/users/register", new)))
+
+        assert answer == (1005, False, "没有该数据") and not User.objects.filter(username="wang").exists()
+
     def test_whose_role_changes_is_found_all_the_same(self, root, person, roles):
         li = person("li", "103")
         new_role = lambda roleid: lambda: User.objects.filter(pk=li.user.pk).update(role=roles[roleid])  # noqa: E731

@@ -10,10 +10,10 @@ from typing import Any
 import redis
 import structlog
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.db import Error, InterfaceError, OperationalError
+from django.db import Error, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
+from psycopg.errors import ForeignKeyViolation, IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -24,6 +24,7 @@ from core.errors import (
     BodyTooLarge,
     DomainError,
     InternalError,
+    RowUnknown,
     ServiceUnavailable,
     UnknownAddress,
     Unreadable,
@@ -64,6 +65,9 @@ def translate(error: Exception) -> DomainError:
             return Unreadable()
         case Http404() | exceptions.NotFound():
             return UnknownAddress()
+        case IntegrityError(__cause__=ForeignKeyViolation()):
+            log.warning("row deleted meanwhile", reason=str(error)[:200])
+            return RowUnknown()
         case _ if engine_is_down(error):
             log.error("engine does not answer", engine=type(error).__module__, reason=str(error)[:200])
             return ServiceUnavailable()
