@@ -6,6 +6,7 @@ are allowed, for the API and for imports.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ PHONES = ("phone", "parent_phone")
 
 def phone_tidy(text: str) -> str:
     """Write a mobile number as eleven digits, so that it is found however it was typed; leave others as they are."""
+    text = unicodedata.normalize("NFKC", text)  # full-width digits
     digits = re.sub(r"[ ()-]", "", text.strip()).removeprefix("+86")
     return digits if re.fullmatch(r"1[0-9]{10}", digits) else text
 
@@ -114,5 +116,5 @@ EDITABLE = tuple(column.field for column in COLUMNS if column.field != "sid")
 BY_WIRE = {column.wire: column for column in COLUMNS}
 PICTURE = "headimgurl"
 PHOTO, CREATED, STATE = label_of(PICTURE), label_of("created_at"), label_of("state")
-# Exports have these columns too, and the result files of 1.1.0; an import passes over them.
-UNREAD = {"结果", PHOTO, CREATED, STATE}
+# Exports have these columns too, and the result files of 1.1.0; an import passes over them without a word.
+UNREAD = {"结果", PHOTO, CREATED}

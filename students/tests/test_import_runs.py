@@ -240,7 +240,7 @@ def test_two_workers_on_one_run_write_once_and_a_broker_that_is_down_loses_nothi
 REAL = [
     ["2026年秋季前端班学员名单", "", "", "", "", "", "", ""],
     ["序号", "姓 名", "性别", "所在班级", "年龄（周岁）", "所在城市", "最高学历", "联系电话(本人)"],
-    ["1", "谭鹏", "男", "h51901", "２１", "重庆", "本科", "13800000001"],
+    ["1", "谭鹏", "男", "h51901", "２１", "重庆", "本科", "１３８－００００－０００１"],
     ["2", "王 芳", "女生", "H51901", "26岁", "南京", "本科", "13800000002"],
     ["合计", "2", "", "", "", "", "", ""],
 ]
@@ -258,8 +258,19 @@ def test_a_schools_own_list_is_understood(form):
     assert run.options["dropped"] == ["列“序号”"]
     assert [(one["value"], one["rows"]) for one in run.options["new"]] == [("H51901", 2), ("本科", 2)]
     confirmed(run)
-    rows = Student.objects.order_by("pk").values_list("name", "class_name", "age", "city", "degree", "gender")
-    assert list(rows) == [("谭鹏", "H51901", 21, "重庆", "本科", "男"), ("王芳", "H51901", 26, "南京", "本科", "女")]
+    rows = Student.objects.order_by("pk").values_list("name", "class_name", "age", "city", "degree", "gender", "phone")
+    assert list(rows) == [
+        ("谭鹏", "H51901", 21, "重庆", "本科", "男", "13800000001"),
+        ("王芳", "H51901", 26, "南京", "本科", "女", "13800000002"),
+    ]
+
+
+def test_states_in_a_list_are_not_read_and_the_page_says_so():
+    run = checked(
+        workbook(["姓名", "班级", "年龄", "城市", "学历", "状态"], ["谭鹏", "H51901", "21", "重庆", "本科", "休学"])
+    )
+
+    assert run.options["dropped"] == ["列“状态”"]
 
 
 def test_a_remark_behind_a_head_tells_whose_phone_it_is():

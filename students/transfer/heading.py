@@ -25,12 +25,12 @@ SYNONYMS = {
     "sId": ("学员编号", "学生编号", "学籍号"),
     "class": ("所在班级", "班级名称", "班别", "班"),
     "name": ("学员姓名", "学生姓名", "名字", "学员", "学生"),
-    "age": ("岁数", "周岁"),
+    "age": ("岁数", "周岁", "年纪"),
     "city": ("所在城市", "现居城市", "居住城市", "目前居住的城市", "所在地"),
-    "degree": ("文化程度", "最高学历", "学历层次"),
+    "degree": ("文化程度", "文化水平", "最高学历", "学历层次"),
     "productUrl": ("项目链接", "作品地址", "作品链接"),
     "gender": ("男女",),
-    "phone": ("手机", "手机号", "手机号码", "联系电话", "电话号码", "本人电话", "本人手机", "联系方式"),
+    "phone": ("手机", "手机号", "手机号码", "联系电话", "联系手机号", "电话号码", "本人电话", "本人手机", "联系方式"),
     "parentPhone": ("家长手机", "家长联系电话", "家长手机号", "监护人电话"),
     "idCard": ("身份证号", "身份证号码", "证件号码"),
     "enteredOn": ("入学时间", "入校日期", "报到日期"),
@@ -175,7 +175,7 @@ def _wire_of(text: str) -> str | None:
 
 def tidy(wire: str, text: str) -> str:
     """Write a cell as our column wants it: usual digits, no 岁 or 生, a day without time, no space in Chinese names."""
-    if wire in {"age", "sId"}:
+    if wire in {"age", "sId", "idCard", "enteredOn", "leftOn"}:
         text = unicodedata.normalize("NFKC", text)
     if wire == "age" and (match := _AGE.fullmatch(text)):
         return match[1]
