@@ -25,7 +25,7 @@ from core import times
 from core.admin.base import MAX_SEARCH, ChoiceFilter, OfficeAdmin, ReadOnlyRows, SelectFilter
 from core.admin.listing import admin_of
 from core.admin.tables import column
-from core.audit import DEVICE, StaffAction
+from core.audit import DEVICE, OTHER, PART, StaffAction
 from core.times import format_office_time, local
 from permissions.models import EnteredRow
 from permissions.scope import scope_of
@@ -120,6 +120,11 @@ def _visible(request: HttpRequest) -> Q:
     return visible
 
 
+def _is_of_kind(request: HttpRequest) -> bool:
+    """Tell whether the list shows only some actions or objects."""
+    return not {"kind", "model"}.isdisjoint(request.GET)
+
+
 def _short(value: str, limit: int = VALUE_SHOWN) -> str:
     return value if len(value) <= limit else f"{value[:limit]}…"
 
@@ -154,23 +159,28 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         return entries.filter(_visible(request)) if scope_of(request.user).is_narrow else entries
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Tell each entry how many parts its action has behind it."""
+        """Tell each entry for how many others of its action it stands."""
         changelist = super().get_changelist_instance(request)
-        # Who sees only what is one's own sees every entry by itself, and no number of others'.
-        is_whole = changelist.query or scope_of(request.user).is_narrow
-        entries = [] if is_whole else changelist.result_list
+        if changelist.query or scope_of(request.user).is_narrow:
+            return changelist  # each entry by itself; and who sees only what is one's own, sees no number of others'
+        entries, of_kind = changelist.result_list, _is_of_kind(request)
         parts = LogEntry.objects.order_by().filter(cid__in={entry.cid for entry in entries if entry.cid})
-        kinds = parts.exclude(additional_data__isnull=True).values_list("cid", "content_type_id", "action")
-        numbers = {tuple(kind): number for *kind, number in kinds.annotate(Count("pk"))}
+        parts = parts.filter(additional_data=PART) if of_kind else parts.filter(additional_data__isnull=False)
+        names = ("cid", "content_type_id", "action") if of_kind else ("cid",)
+        numbers = {tuple(key): number for *key, number in parts.values_list(*names).annotate(Count("pk"))}
         for entry in entries:
-            entry.parts = numbers.get((entry.cid, entry.content_type_id, entry.action), 0)
+            entry.parts = numbers.get(tuple(getattr(entry, name) for name in names), 0)
+            kind = entry.content_type
+            entry.parts_query = f"&model={kind.app_label}.{kind.model}&kind={entry.action}" if of_kind else ""
         return changelist
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         if not search_term.strip() and not scope_of(request.user).is_narrow:
-            queryset = queryset.filter(additional_data__isnull=True)  # the first of an action stands for its other rows
+            # The first of an action stands for its other rows, in a list of one kind the first of that kind.
+            is_other = Q(additional_data=OTHER) if _is_of_kind(request) else Q()
+            queryset = queryset.filter(Q(additional_data__isnull=True) | is_other)
         if text := search_term.strip()[:MAX_SEARCH]:
             # Each condition has an index. A join with the actor would make PostgreSQL read all entries.
             beginning = Q(beginning__startswith=text[:BEGINNING])
@@ -194,8 +204,8 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         about = format_html('<a href="{}" class="text-link">{}</a>', link, entry.object_repr)
         if not (number := getattr(entry, "parts", 0)):
             return about
-        everything = f"?q={entry.cid}&model={kind.app_label}.{kind.model}&kind={entry.action}"
-        return format_html('{} <a href="{}" class="text-link">等 {} 条</a>', about, everything, number + 1)
+        others = f"?q={entry.cid}{entry.parts_query}"
+        return format_html('{} <a href="{}" class="text-link">等 {} 条</a>', about, others, number + 1)
 
     @display(description="内容")
     def fields_named(self, entry: LogEntry) -> str:

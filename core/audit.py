@@ -4,7 +4,7 @@
 loads the session's user in every request. Here only a change asks for the present request and its user.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import redis
 from auditlog.diff import model_instance_diff
 from auditlog.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import IntegerChoices, Model, QuerySet
 
@@ -19,6 +20,7 @@ from core import times
 from core.api.request import client_ip, present_request
 from core.cache import ratelimit
 from core.errors import Throttled
+from core.observe import tracing
 
 MASK = "••••••"
 # Entries that a caller of the API may write, by window: a class of 40 that shares an account, each with a change every
@@ -26,6 +28,7 @@ MASK = "••••••"
 MAX_ENTRIES = {"minute": (300, 60), "day": (10_000, 86_400)}
 BURST = timedelta(minutes=1)
 DEVICE = "设备"  # what an action's words call the User-Agent
+REASON = "原因"  # of a change, beside its fields
 
 
 class StaffAction(IntegerChoices):
@@ -65,33 +68,42 @@ def actor_facts(actor: str) -> dict[str, str]:
     return {"actor": actor[:64], "actor_key": getattr(actor, "key", "")}
 
 
-# What marks an entry that is not the first of its action: the list of changes shows the first one for all.
-PART = {"part": True}
+# What marks an entry for which an earlier one of the same action stands in the list of changes: one of the same kind,
+# or, of the first of its kind, one of another kind. Lists of one kind show the latter.
+PART, OTHER = {"part": True}, {"part": False}
 
 
 def name_actor(instance: Any, **_: Any) -> None:
     """Write the user and the address of the present request into a new entry; a task has neither."""
     request: Any = present_request()
-    if instance.pk or request is None:
+    if instance.pk:
+        return
+    if request is None:
+        if instance.actor_id:  # a task does what a person has asked for
+            instance.additional_data = part_mark(instance)
         return
     instance.remote_addr = client_ip(request) or None
-    content_type, action = kind = (instance.content_type_id, instance.action)
-    kinds = request.__dict__.setdefault("audit_kinds", set())
-    # Ask the table as well: a rollback may have taken the first one away.
-    firsts = LogEntry.objects.filter(
-        cid=instance.cid, content_type=content_type, action=action, additional_data__isnull=True
-    )
-    if kind in kinds and firsts.exclude(object_pk=instance.object_pk).exists():
-        instance.additional_data = PART
-    kinds.add(kind)
     # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
     user = getattr(request, "user", None)
     if instance.actor_id is None and user is not None and user.is_authenticated:
         instance.actor_id = user.pk
+    if request.__dict__.setdefault("audit_begun", False):  # a client may send the id of an earlier request again
+        instance.additional_data = part_mark(instance)
+    request.audit_begun = True
     if instance.actor_id and not request.path_info.startswith("/admin/"):
         _limit(instance.actor_id)
         if instance.action == LogEntry.Action.UPDATE:
             _take_over_burst(instance)
+
+
+def part_mark(entry: LogEntry) -> dict[str, bool] | None:
+    """Return how an entry about another object stands for a new one; None if this is the first of its action."""
+    # Ask the table: a rollback may have taken the first one away.
+    before = LogEntry.objects.filter(cid=entry.cid, actor=entry.actor_id) if entry.cid else LogEntry.objects.none()
+    before = before.exclude(content_type=entry.content_type_id, object_pk=entry.object_pk)
+    if before.filter(content_type=entry.content_type_id, action=entry.action).exclude(additional_data=PART).exists():
+        return PART
+    return OTHER if before.filter(additional_data__isnull=True).exists() else None
 
 
 def _limit(actor_pk: int) -> None:
@@ -142,6 +154,13 @@ def action_record(row: Any, action: int, words: dict[str, str], *, actor_pk: int
     LogEntry.objects.log_create(row, action=action, changes=changes, actor_id=actor_pk, **fields)
 
 
+def action_head(row: Any, action: int, words: dict[str, str], *, actor_pk: int | None) -> None:
+    """Record an action that stands for all that the user has changed in this request."""
+    entries = LogEntry.objects.filter(cid=tracing.current(), actor=actor_pk, additional_data__isnull=True)
+    entries.update(additional_data=OTHER)
+    action_record(row, action, words, actor_pk=actor_pk)
+
+
 def is_by_staff(actor: str) -> bool:
     """Tell whether the present request comes from the back office and ``actor`` is the username of its user.
 
@@ -163,6 +182,27 @@ def audited(rows: QuerySet[Any]) -> Iterator[None]:
     with transaction.atomic():
         before = {row.pk: row for row in rows.order_by("pk")}
         yield
-        for row in rows.model._default_manager.filter(pk__in=before).order_by("pk"):
-            changes = model_instance_diff(before[row.pk], row, use_json_for_changes=True)
-            LogEntry.objects.log_create(row, action=LogEntry.Action.UPDATE, changes=changes)
+        after = rows.model._default_manager.filter(pk__in=before).order_by("pk")
+        diffs = ((row, model_instance_diff(before[row.pk], row, use_json_for_changes=True)) for row in after)
+        changes_record([(row, changes) for row, changes in diffs if changes])
+
+
+def changes_record(changes: Sequence[tuple[Model, dict[str, Any]]]) -> None:
+    """Record the changes of rows that were written without signals, by field before and after, in one statement."""
+    entries = [
+        LogEntry(
+            content_type=ContentType.objects.get_for_model(row),
+            object_pk=str(row.pk),
+            object_id=row.pk,
+            object_repr=str(row),
+            action=LogEntry.Action.UPDATE,
+            changes=values,
+            cid=tracing.current() or None,
+        )
+        for row, values in changes
+    ]
+    for entry in entries[:1]:
+        name_actor(entry)
+    for entry in entries[1:]:  # of the same action
+        entry.actor_id, entry.remote_addr, entry.additional_data = entries[0].actor_id, entries[0].remote_addr, PART
+    LogEntry.objects.bulk_create(entries)

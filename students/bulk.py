@@ -12,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from core import times
-from core.audit import PART, mask
+from core.audit import PART, mask, part_mark
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
@@ -118,16 +118,15 @@ def _told(student: Student) -> list[str]:
 
 
 def students_note(
-    action: int, students: Sequence[StudentFields], diffs: Sequence[Diff], actor_pk: int | None, now: datetime, *,
-    is_part: bool = False,
-) -> None:  # fmt: skip
-    """Write an audit entry for each student. The first one stands for the others; ``is_part``: one before it does."""
+    action: int, students: Sequence[StudentFields], diffs: Sequence[Diff], actor_pk: int | None, now: datetime
+) -> None:
+    """Write an audit entry for each student. The first one stands for the others, or the action's entry before it."""
     entries = [
         entry_of(action, str(student), student.pk, _masked(diff_dump(diff)), actor_pk, now)
         for student, diff in zip(students, diffs, strict=True)
     ]
-    for entry in entries[not is_part :]:
-        entry.additional_data = PART
+    for entry in entries:
+        entry.additional_data = PART if entry is not entries[0] else part_mark(entry)
     LogEntry.objects.bulk_create(entries)
 
 

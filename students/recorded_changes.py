@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from core.audit import StaffAction, action_record
+from core.audit import StaffAction, action_head
 from core.ids import mark_of
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import accounts_settle
@@ -65,7 +65,7 @@ def change_record(
     TransferRow.objects.bulk_create(rows)
     events_add([*events, *(moves if not note or note.step != "rename" else [])], run.pk)
     if note:
-        action_record(run, StaffAction.BULK, {"班级": run.file_name}, actor_pk=user_pk)
+        action_head(run, StaffAction.BULK, {"班级": run.file_name}, actor_pk=user_pk)
     return run
 
 

@@ -30,6 +30,8 @@ from shop.services.order_step import order_step
 from shop.tests.factories import by_hand
 from students.bulk import students_change
 from students.models import Student
+from students.recorded_changes import change_record
+from students.run_facts import UndoNote
 from students.tests.factories import student as new_student
 from tests.kit import posted_of, save_page
 
@@ -82,6 +84,26 @@ def test_one_action_on_many_is_one_entry_with_the_others_behind_it(office, root)
     assert LogEntry.Action.UPDATE in {row.action for row in found.context_data["cl"].result_list}
     detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk])).content.decode()
     assert f"?q={entry.cid}" in detail
+
+
+def test_one_action_on_objects_of_several_kinds_is_one_entry_and_each_kind_has_its_first(office, root):
+    students = [make_student(name=f"李{n}", class_name="H51901") for n in range(3)]
+    LogEntry.objects.all().delete()
+    with answering(office.get(LIST).wsgi_request):
+        tracing.begin("abcdefgh12345")
+        changes = [{"class_name": ("H51901", "H51902")} for _ in students]
+        note = UndoNote("rename", before="H51901", after="H51902")
+        change_record("改名", students, changes, user_pk=root.user.pk, now=timezone.now(), note=note)
+        Category.objects.create(category_id="1", name="车", created_at=timezone.now())
+
+    def shown(**query):
+        return [str(entry.content_type) for entry in office.get(LIST, query).context_data["cl"].result_list]
+
+    assert [name.split(" | ")[-1] for name in shown(day="today")] == ["批量操作记录"]
+    assert "等 5 条" in office.get(LIST).content.decode()
+    assert len(shown(kind=LogEntry.Action.UPDATE)) == len(shown(kind=LogEntry.Action.CREATE)) == 1
+    assert "等 3 条" in office.get(LIST, {"model": "students.student"}).content.decode()
+    assert len(shown(q="abcdefgh12345")) == 5
 
 
 def test_an_entry_that_is_rolled_back_hides_none_behind_it(office):

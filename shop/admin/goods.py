@@ -14,7 +14,7 @@ from django.urls import path
 from core import times
 from core.admin.base import page_shown
 from core.api.bodies import takes_files
-from core.audit import Actor, StaffAction, action_record
+from core.audit import Actor, StaffAction, action_head, action_record
 from core.errors import DomainError
 from core.ids import pks_of
 from core.sheets.read import rows_sent
@@ -124,7 +124,8 @@ class GoodsRunAdmin(RunAdmin):
         do, action = (goods_undo, StaffAction.UNDO) if is_undo else (goods_apply, StaffAction.BULK)
         do(run=run, actor=Actor.of(request.user), scope=scope_of(request.user), now=times.now())
         number = len(run.rows)
-        action_record(run, action, {"文件": run.file_name, "行数": str(number), "原因": run.reason})
+        words = {"文件": run.file_name, "行数": str(number), "原因": run.reason}
+        action_head(run, action, words, actor_pk=request.user.pk)
         messages.success(request, f"{'已撤销' if is_undo else '已写入'} {number} 件商品")
 
     def context(self, request: HttpRequest, run: GoodsRun) -> dict[str, Any]:

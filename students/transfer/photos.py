@@ -219,9 +219,8 @@ def photos_apply(run: TransferRun, now: datetime) -> None:
     end: dict[str, Any] = {"state": RunState.DONE, "message": ""}
     try:
         with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive:
-            is_part = False
             for row in with_progress(list(rows), run, total=len(rows), every=1):
-                is_part = _give(run, row, archive, now, is_part) or is_part
+                _give(run, row, archive, now)
     except Exception as error:
         log.exception("pictures not given", run=run.pk)
         reason = error.msg if isinstance(error, DomainError) else "处理时出现意外错误"
@@ -232,8 +231,8 @@ def photos_apply(run: TransferRun, now: datetime) -> None:
     progress_end(run)
 
 
-def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: datetime, is_part: bool) -> bool:
-    """Give the student of a row the picture; return whether that was done. ``is_part``: it is not the first one."""
+def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: datetime) -> None:
+    """Give the student of a row the picture, or note why not."""
     is_zip = run.kind == RunKind.PHOTOS
     try:
         # Stored outside a transaction (see uploads.services). A picture that is stored twice is swept after a day.
@@ -254,16 +253,13 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, now: dat
                     "cells": row.cells | {"students": [(student.pk, student_label(student))]},
                 }
             if not _end(row, **result):  # a second worker was faster
-                return False
+                return
             diff = {PICTURE: (student.headimgurl, picture.url_path)}
             with disable_auditlog():  # it would write an entry of its own for each of them
                 student_edit(sid=student.sid, changes={PICTURE: picture.url_path}, now=now)
-            who, action = run.confirmed_by_id, LogEntry.Action.UPDATE
-            students_note(action, [student], [diff], who, now, is_part=is_part)
-            return True
+            students_note(LogEntry.Action.UPDATE, [student], [diff], run.confirmed_by_id, now)
     except OF_ONE_PICTURE as refusal:
         _end(row, errors=[["" if is_zip else PHOTO, refusal.msg]], **({"kind": RowKind.ERROR} if is_zip else {}))
-        return False
 
 
 def _end(row: TransferRow, **result: Any) -> int:
