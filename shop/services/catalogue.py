@@ -1,9 +1,8 @@
 """Adding, changing and removing categories and products."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
@@ -11,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.services.ceilings import ceiling_keep
-from core.audit import change_note
+from core.audit import REASON, change_note
 from core.errors import DomainError, NothingChanged, NotPermitted, RowUnknown
 from core.ids import time17
 from permissions.scope import EVERYTHING, Scope
@@ -104,7 +103,6 @@ def product_update(
     product_id: str,
     pieces: int = 0,
     reason: str = "",
-    old_price: Decimal | None = None,
     actor: str,
     scope: Scope = EVERYTHING,
     now: datetime,
@@ -116,31 +114,56 @@ def product_update(
 
     :param pieces: are added to the stock of this moment, or taken from it.
     :param reason: goes into the product's history.
-    :param old_price: the price that the change was made from, where a colleague's must not be overwritten.
     :raises RowUnknown, NothingChanged, ProductCategoryUnknown: as named.
-    :raises ProductInvalid: it has another price than ``old_price``, or its stock would leave its bounds.
+    :raises ProductInvalid: its stock would leave its bounds.
     :raises NotPermitted: ``scope`` shows the product, but does not allow changes, or not this category.
     """
     # Orders take pieces by a statement that waits for this lock.
     product = _lock_to_change(Product, scope, RowUnknown, product_id=product_id)
-    if not scope.is_all and product.is_vip:  # its price, level and days
-        raise NotPermitted
+    _require_not_vip(product, scope)
     category_id = changes.pop("category_id", None)
     # A client may post a product back with its old category, which may have been removed since.
     if category_id and category_id != product.category.category_id:
         changes["category"] = _lock_to_fill(category_id, scope)
-    if old_price not in (None, product.price):
-        raise ProductInvalid(f"{product}：同事刚把价格改成了 {product.price}")
     if pieces:
-        changes["stock"] = product.stock + pieces
-        if not 0 <= changes["stock"] <= MAX_STOCK:
-            raise ProductInvalid(f"{product}：库存现有{product.stock}件，不能调整{pieces:+d}件")
+        changes["stock"] = stock_adjusted(product, pieces)
     if changes.get("stock") not in (None, product.stock):
         log.info("stock set", product_id=product_id, old=product.stock, new=changes["stock"], actor=actor)
     _change(product, changes, actor, now)
     if reason:
-        change_note(product, "原因", "", reason)
+        change_note(product, REASON, "", reason)
     return product
+
+
+def products_lock(*, pks: Iterable[int], scope: Scope) -> dict[int, Product]:
+    """Lock those of the products that are on sale and in sight, to change them; return them by key.
+
+    Call it in a transaction. Orders take pieces by statements that wait for these locks.
+
+    :raises NotPermitted: as in :func:`product_update`.
+    """
+    rows = Product.objects.filter(scope.visible(), removed_at=None, pk__in=pks).select_related("category")
+    # In the order in which orders lock them.
+    products = {product.pk: product for product in rows.order_by("pk").select_for_update(of=("self",), no_key=True)}
+    for product in products.values():
+        scope.require_change(product)
+        _require_not_vip(product, scope)
+    return products
+
+
+def stock_adjusted(product: Product, pieces: int) -> int:
+    """Return the stock of a locked product with more or fewer pieces.
+
+    :raises ProductInvalid: it would leave its bounds.
+    """
+    if not 0 <= product.stock + pieces <= MAX_STOCK:
+        raise ProductInvalid(f"{product}：库存现有{product.stock}件，不能调整{pieces:+d}件")
+    return product.stock + pieces
+
+
+def _require_not_vip(product: Product, scope: Scope) -> None:
+    if not scope.is_all and product.is_vip:  # its price, level and days
+        raise NotPermitted
 
 
 @transaction.atomic
