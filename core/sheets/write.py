@@ -98,7 +98,6 @@ def _add_sheet(book: Any, page: Page) -> None:
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     from openpyxl.styles import Font
     from openpyxl.workbook.child import INVALID_TITLE_REGEX
-    from openpyxl.worksheet.properties import PageSetupProperties
 
     # Making a cell with a format takes longer than writing it. The sheet writes a row at once, so the next row can use
     # the same cell again.
@@ -120,15 +119,10 @@ def _add_sheet(book: Any, page: Page) -> None:
         cell.font, cell.number_format = Font(bold=True), FORMATS[Decimal]
         return cell
 
-    sheet.freeze_panes = "A2"
-    # On paper: A4, as wide as the columns, with the heads on every page.
-    sheet.page_setup.paperSize, sheet.page_setup.fitToHeight = A4, 0
-    sheet.page_setup.orientation = "landscape" if len(page.head) > WIDE else "portrait"
-    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-    sheet.print_title_rows = "1:1"
     letters = [column_letters(number) for number in range(1, len(page.head) + 1)]
     for letter, width in zip(letters, page.widths, strict=False):
         sheet.column_dimensions[letter].width = width
+    _set_up(sheet, is_wide=len(page.head) > WIDE)
     sheet.append([bold(cell(0, text)) for text in page.head])
     last = 1
     for row in page.rows:
@@ -140,6 +134,16 @@ def _add_sheet(book: Any, page: Page) -> None:
         formulas = [f"=SUBTOTAL(109,{letter}2:{letter}{last})" for letter in letters]
         sums = [bold(formula) if at in page.sums else None for at, formula in enumerate(formulas)]
         sheet.append([sums[0] or bold("合计"), *sums[1:]])
+
+
+def _set_up(sheet: Any, *, is_wide: bool) -> None:
+    """Keep the heads in sight; on paper print them on every page of A4, as wide as the columns."""
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    sheet.freeze_panes, sheet.print_title_rows = "A2", "1:1"
+    sheet.page_setup.paperSize, sheet.page_setup.fitToHeight = A4, 0
+    sheet.page_setup.orientation = "landscape" if is_wide else "portrait"
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
 
 def download(name: str, content: bytes) -> HttpResponse:

@@ -115,31 +115,29 @@ def order_refund_part(
         in between, must not pay twice.
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named; ``msg`` says why. Nothing was changed.
     """
-    order = order_lock(order_id=order_id)
+    order, fen = order_lock(order_id=order_id), yuan_to_fen(amount)
     require(State(order.state), Event.REFUND_PART)
-    refunds, fen = order_refunds_sum(order=order), yuan_to_fen(amount)
+    refunds = order_refunds_sum(order=order)
     _require_possible(refunds, fen, refunds_seen)
     items = _lines_chosen(order, quantities)
     _require_left(items, is_restocked)
     _count_back(items, "refunded_quantity", "restocked_quantity" if is_restocked else "")
     vip_revoke(order=order, now=now, lines=[line.pk for line, _ in items])
     detail = " ".join(filter(None, [fen_text(fen), _part_text(order, items, is_restocked), reason]))
-    note = buyer_note(f"商家已退款 {amount:.2f}元", reason)  # on the wire, where amounts have no separators
+    # Read on the wire, where amounts have no separators.
+    texts = {"detail": detail, "note": buyer_note(f"商家已退款 {amount:.2f}元", reason)}
     if fen == refunds.rest_fen:
-        texts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
-        refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **texts)
+        reason = reason or Event.REFUND.label
+        refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, refund_reason=reason, **texts)
     else:
         if order.state in (State.PAID, State.PREPARING) and not any(line.left for line in order.lines.all()):
             raise OrderRefused("没有发货的商品都退了，请退完全部余款")
-        order_move(order=order, event=Event.REFUND_PART, actor=actor, now=now, detail=detail, note=note)
-        refund = refund_request(
-            out_trade_no=order_id, amount_fen=fen, reason=reason or Event.REFUND_PART.label, requested_by=actor, now=now
-        )
+        order_move(order=order, event=Event.REFUND_PART, actor=actor, now=now, **texts)
+        reason = reason or Event.REFUND_PART.label
+        refund = refund_request(out_trade_no=order_id, amount_fen=fen, reason=reason, requested_by=actor, now=now)
         order_refunds_sum(order=order)
-    LineRefund.objects.bulk_create(
-        LineRefund(line=line, out_refund_no=str(refund), quantity=pieces, is_restocked=is_restocked)
-        for line, pieces in items
-    )
+    facts = {"out_refund_no": str(refund), "is_restocked": is_restocked}
+    LineRefund.objects.bulk_create(LineRefund(line=line, quantity=pieces, **facts) for line, pieces in items)
     return order
 
 
