@@ -174,7 +174,9 @@ def step_names(order: Order, cells: OrderCells) -> list[str]:
     idle = {"flag" if order.flagged_at else "unflag"}
     if order.state == State.REFUND_FAILED and cells.is_by_hand(order):
         idle.add("refund_again")
-    return [button.name for button in BUTTONS if button.is_for(order) and button.name not in idle]
+    names = [button.name for button in BUTTONS if button.is_for(order) and button.name not in idle]
+    # Once a return is agreed to, its goods come next: before the button that refuses it.
+    return sorted(names, key="arrived".__ne__) if order.return_step == ReturnStep.AGREED else names
 
 
 @dataclass(frozen=True)

@@ -70,11 +70,14 @@ def buyer_reads(browser, order):
 
 class TestTheWayBack:
     def test_goes_from_the_agreement_over_the_parcel_and_the_shelf_to_the_money(self, office, li, asked, bike):
-        assert "太大" in office.get(ORDERS, {"work": "returns"}).content.decode()
+        def offers():
+            return [button.name for button in office.get(page_of(asked)).context["buttons"]][:2]
+
+        assert "太大" in office.get(ORDERS, {"work": "returns"}).content.decode() and offers() == ["agree", "reject"]
 
         assert "等买家寄回" in click(office, asked, "agree", reason="寄到一号仓")[0]
         assert buyer_reads(li, asked) == (5, "退货待处理", "退货申请已同意,请寄回商品并填写寄回单号: 寄到一号仓")
-        assert not Refund.objects.exists() and stock_of(bike) == 3
+        assert not Refund.objects.exists() and stock_of(bike) == 3 and offers() == ["arrived", "reject"]
         assert send_back(li, asked, "ｓｆ 1234567890123") == (200, True, "退货申请成功")
         page = office.get(ORDERS, {"work": "returns"}).content.decode()
         assert all(text in page for text in ("待寄回", "顺丰速运 SF1234567890123", "太大")) and "请寄回商品" not in page
