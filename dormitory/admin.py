@@ -140,8 +140,9 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
         except DomainError as refusal:  # somebody has moved in since the page was shown
             raise PermissionDenied(refusal.msg) from None
 
+    @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
-        for room in queryset:
+        for room in queryset.order_by("pk"):
             self.delete_model(request, room)
 
     # --- A building as rooms and beds ---

@@ -57,6 +57,17 @@ def test_rooms_are_added_and_changed_by_the_rules_of_the_calls(office, room):
     assert "谭鹏" in office.get(f"{LIST}{room.pk}/change/").content.decode()
 
 
+def test_of_chosen_rooms_all_are_removed_or_none(office, room, monkeypatch):
+    other = room_add(building="1号楼", name="102", beds=2, gender="男")
+    sleeper("谭鹏", other, gender="男")
+    # He moves in after the page has been made.
+    monkeypatch.setattr("dormitory.admin.RoomAdmin.get_deleted_objects", lambda *_: ([], {}, set(), []))
+
+    answer = office.post(LIST, {"action": "delete_selected", "post": "yes", "_selected_action": [room.pk, other.pk]})
+
+    assert answer.status_code == 403 and not Room.objects.exclude(removed_at=None).exists()
+
+
 def test_a_student_moves_in_to_another_bed_and_out(office, room):
     [tan] = students("谭鹏", gender="男")
     students("谭走", state="withdrawn")
