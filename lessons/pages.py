@@ -83,6 +83,7 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
     """Show the board of a class, send it as CSV, or do what one of its buttons says. For its teachers and root."""
     if not may_teach(request.user):
         raise PermissionDenied
+    class_name = storable(class_name)
     users = list(trainees_of(request.user, class_name))
     if not users and class_name not in dict(classes_for(request.user)):
         raise Http404

@@ -405,9 +405,3 @@ def test_a_frozen_valkey_holds_no_call(trainee, monkeypatch):
 
     assert max(took) < valkey.ANSWER_TIMEOUT_S  # for which a call that waited was held
     assert (paths[0], paths[-1]) == (LIST, SEARCH)
-
-
-def test_the_page_of_ones_own_requests(client):
-    page = client.get("/sandbox/me/").content.decode()
-
-    assert "我的请求" in page and "lessons/me.js" in page
