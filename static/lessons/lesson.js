@@ -10,7 +10,7 @@ async function refresh(sid) {
   rows.innerHTML = await answer.text();
   return true;
 }
-if (rows) live(refresh, isHeld);
+if (rows) live(refresh, isHeld, 10000); // of who joins there is no news
 
 // Counts down what is on. Each page load has the server's times, so only the difference of the clocks can be wrong.
 function count() {

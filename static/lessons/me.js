@@ -111,5 +111,5 @@ async function refresh(sid) {
 
 form.addEventListener("submit", (event) => { event.preventDefault(); refresh("").then(askSoon); });
 form.addEventListener("input", (event) => { if (event.target.name !== "token") show(); });
-const askSoon = live(refresh, () => !isKnown);
+const askSoon = live(refresh, () => !isKnown, 60000);
 refresh("");

@@ -20,7 +20,7 @@ STAGE = """() => {
   window.heard = {}
   window.asked = 0
   window.io = () => ({ on: (event, hear) => { heard[event] = hear } })
-  live(async sid => { asked += 1; return true }, () => false)
+  live(async sid => { asked += 1; return true }, () => false, 60000)
 }"""
 
 
@@ -54,7 +54,7 @@ def token(running):
 @pytest.mark.parametrize("path", ["/admin/classroom/LIVE/", "/sandbox/me/"])
 def test_a_call_is_shown(running, chromium, token, path, way):
     address = f"/nothing/{way}{len(path)}"
-    script = LIVE.read_text("utf-8").replace("QUIET = [2500, 10000, 60000]", "QUIET = [1e9, 1e9, 1e9]")  # only by news
+    script = LIVE.read_text("utf-8").replace("pauses = [2500, 10000, late]", "pauses = [1e9, 1e9, 1e9]")  # only by news
     with visitor(chromium, running.base) as context:
         page = context.new_page()
         log_in(page, "root", running.root_password)
