@@ -1,7 +1,6 @@
 """Users and their logins in the back office."""
 
 from collections.abc import Callable, Collection
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -17,7 +16,7 @@ from django.utils.safestring import SafeString
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.contrib.filters.admin import RangeDateTimeFilter
-from unfold.decorators import action, display
+from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -32,6 +31,7 @@ from accounts.services.users import sign_out_everywhere, users_disable, users_en
 from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
 from core.admin.password import require_password
 from core.admin.phones import RIGHT, may_see_phones
+from core.admin.tables import column
 from core.api.request import present_request
 from core.registers import Register
 from core.times import format_office_time, local
@@ -101,12 +101,32 @@ student_line = Register[Callable[[User], str]]("which student a user is")
 campus_names = Register[Callable[[], Collection[str]]]("the campuses that classes have")
 
 
-def _for_root(page: str, text: str) -> SafeString:
-    """Return ``text`` as a link for root, who alone may open ``page``."""
-    request = present_request()
+def _for_root(name: str, user: User, text: str) -> SafeString:
+    """Return ``text`` as a link to a user's page of this name, for root, who alone may open it."""
+    request, page = present_request(), reverse(name, args=[user.pk])
     may_open = request is not None and request.user.is_superuser
     link = format_html('<a class="text-link underline" href="{}">{}</a>', page, text) if may_open else text
     return format_html("{}；只有超级管理员可以", link)
+
+
+def _second_factor(user: User) -> str:
+    phone = device_of(user) if is_offered() else None
+    if phone is None:
+        return "没有绑定" if is_offered() else "没有启用"
+    link = _for_root("admin:second_factor_remove", user, "解除")
+    return format_html("已绑定手机（{}）。{}", f"{local(phone.created_at):%Y-%m-%d}", link)
+
+
+def _vip_after(user: User) -> str:
+    """Return what follows the user's VIP level, as it was last counted."""
+    following = list(user.vip_ends())[1:]
+    return "；".join(f"{level} 级至 {format_office_time(ends) or '长期'}" for level, ends in following) or "—"
+
+
+def _picture(user: User) -> str:
+    style, name = "height:32px;width:32px;border-radius:50%", user.get_username()
+    picture = '<img src="{}" alt="{}" loading="lazy" style="{}">'
+    return format_html(picture, user.headimgurl, name, style) if user.headimgurl else "—"
 
 
 @admin.register(User)
@@ -141,6 +161,14 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
     ordering = ["-pk"]
     filter_horizontal = []
     actions = ["disable", "enable", "sign_out"]
+    logged_in_at = column("上次登录", lambda user: user.last_login, ordering=F("last_login").asc(nulls_first=True))
+    new_password = column("密码", lambda user: _for_root("admin:auth_user_password_change", user, "重设密码"))
+    student = column("学员", lambda user: student_line()(user))
+    own_data = column("全部数据", lambda user: _for_root("person_data", user, "下载，交给本人"))
+    second_factor = column("动态验证码", _second_factor)
+    vip_after = column("之后的 VIP", _vip_after)
+    picture = column("头像", _picture)
+    wechat = column("已绑定微信", lambda user: bool(user.openid), boolean=True)
     readonly_fields = [
         *("new_password", "second_factor", "picture", "unid", "last_login", "created_at", "wechat"),
         *("is_phone_bound", "vip_after", "own_data", "student"),
@@ -164,50 +192,6 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
 
     def unasked(self, request: HttpRequest) -> set[str]:
         return super().unasked(request) | {"openid", "unionid", "epoch"}
-
-    @display(description="上次登录", ordering=F("last_login").asc(nulls_first=True))
-    def logged_in_at(self, user: User) -> datetime | None:
-        return user.last_login
-
-    @display(description="密码")
-    def new_password(self, user: User) -> str:
-        return _for_root(reverse("admin:auth_user_password_change", args=[user.pk]), "重设密码")
-
-    @display(description="学员")
-    def student(self, user: User) -> str:
-        return student_line()(user)
-
-    @display(description="全部数据")
-    def own_data(self, user: User) -> str:
-        return _for_root(reverse("person_data", args=[user.pk]), "下载，交给本人")
-
-    @display(description="动态验证码")
-    def second_factor(self, user: User) -> str:
-        phone = device_of(user) if is_offered() else None
-        if phone is None:
-            return "没有绑定" if is_offered() else "没有启用"
-        link = _for_root(reverse("admin:second_factor_remove", args=[user.pk]), "解除")
-        return format_html("已绑定手机（{}）。{}", f"{local(phone.created_at):%Y-%m-%d}", link)
-
-    @display(description="之后的 VIP")
-    def vip_after(self, user: User) -> str:
-        """Return what follows the level above, as it was last counted."""
-        following = list(user.vip_ends())[1:]
-        return "；".join(f"{level} 级至 {format_office_time(ends) or '长期'}" for level, ends in following) or "—"
-
-    @display(description="头像")
-    def picture(self, user: User) -> str:
-        if not user.headimgurl:
-            return "—"
-        return format_html(
-            '<img src="{}" alt="{}" loading="lazy" style="height:32px;width:32px;border-radius:50%">',
-            user.headimgurl,
-            user.get_username(),
-        )
-
-    @display(description="已绑定微信", boolean=True)
-    def wechat(self, user: User) -> bool:
-        return bool(user.openid)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and request.user.is_superuser
