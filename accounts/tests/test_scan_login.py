@@ -29,6 +29,7 @@ from tests.kit import at_once
 
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
 DOWN, SLOW = http.OutgoingError("HTTP 502"), http.OutgoingTimeout("Timeout")
+SESSION_KEY = "c2VjcmV0LXNlc3Npb24ta2V5"
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -91,21 +92,34 @@ class Wechat:
             if isinstance(trouble, Exception):
                 raise trouble
             return trouble
-        answer = self._token(params) if call == "access_token" else self._person(params)
-        return json.dumps(answer | self.changes.get(call, {})).encode()
+        answers = {"access_token": self._token, "userinfo": self._person, "jscode2session": self._session}
+        return json.dumps(answers[call](params) | self.changes.get(call, {})).encode()
 
     def _token(self, params):
         assert params["grant_type"] == "authorization_code"
         ours = (django_settings.WECHAT_APP_ID, django_settings.WECHAT_APP_SECRET)
         assert (params["appid"], params["secret"]) == ours
         code = params["code"]
+        if refusal := self._spend(code):
+            return refusal
+        token = {"access_token": f"token-{code}", "expires_in": 7200, "refresh_token": "r"}
+        return token | {"openid": self.people[code]["openid"], "scope": "snsapi_userinfo"}
+
+    def _session(self, params):
+        """Of a mini program."""
+        assert set(params) == {"appid", "secret", "js_code", "grant_type"}
+        assert params["grant_type"] == "authorization_code"
+        ours = (django_settings.WECHAT_MINI_APP_ID, django_settings.WECHAT_MINI_APP_SECRET)
+        assert (params["appid"], params["secret"]) == ours
+        return self._spend(params["js_code"]) or {"session_key": SESSION_KEY} | self.people[params["js_code"]]
+
+    def _spend(self, code):
         if code in self.used:
             return {"errcode": 40163, "errmsg": "code been used, rid: 1"}
         if code not in self.people:
             return {"errcode": 40029, "errmsg": "invalid code, rid: 1"}
         self.used.add(code)
-        token = {"access_token": f"token-{code}", "expires_in": 7200, "refresh_token": "r"}
-        return token | {"openid": self.people[code]["openid"], "scope": "snsapi_userinfo"}
+        return None
 
     def _person(self, params):
         person = self.people[params["access_token"].removeprefix("token-")]

@@ -192,16 +192,6 @@ def test_states_count_where_they_happened_and_come_back(root, sent_tasks):
     assert everything() == before
 
 
-def test_who_was_changed_since_is_kept(school):
-    run = rename("H1", "H9")
-    student_edit(sid=school[0].sid, changes={"class_name": "H2"}, now=NOW)
-
-    undone(run)
-
-    run.refresh_from_db()
-    assert run.counts == {"undone": 1, "kept": 1} and names("H1") == ["李雷"] and "王芳" in names("H2")
-
-
 def test_who_has_lost_the_right_takes_nothing_back(school, person):
     run = rename("H1", "H9")
     clerk = person("clerk", "103", is_staff=True).user

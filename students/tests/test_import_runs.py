@@ -77,19 +77,6 @@ def test_from_a_file_with_bad_rows_to_the_students(clerk, django_capture_on_comm
     assert (entry.actor_id, entry.changes["name"]) == (clerk.user.pk, [None, "王芳"]) and counts_wrong() == []
 
 
-def test_students_are_matched_by_number():
-    kept, moved = students("谭鹏", "王芳", city="重庆", headimgurl="https://example.com/a.png")
-    run = checked(sheet([kept.sid, "谭鹏", ""], [moved.sid, "王芳芳", "南京"], head=["学号", "姓名", "城市"]))
-
-    diff = {"name": ["王芳", "王芳芳"], "city": ["重庆", "南京"]}
-    assert run.counts == {"unchanged": 1, "changed": 1} and run.rows.get(kind=RowKind.CHANGED).diff == diff
-    confirmed(run)
-    student = Student.objects.get(pk=moved.pk)
-    assert (student.name, student.city, student.class_name) == ("王芳芳", "南京", "H51901")
-    assert student.headimgurl == "https://example.com/a.png" and counts_wrong() == []
-    assert LogEntry.objects.get_for_object(student).filter(action=LogEntry.Action.UPDATE).get().changes == diff
-
-
 def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
     student, archived = students("谭鹏", "王芳")
     students_archive(pks=[archived.pk], actor_pk=None, now=timezone.now())
