@@ -130,8 +130,8 @@ def test_the_developer_tools_code_is_a_guest_of_the_network_with_rows_of_its_own
 @pytest.mark.parametrize("locked", [True, False])
 def test_of_two_logins_with_one_code_one_wins(wechat, monkeypatch, locked):
     wechat.people = {"c1": {"openid": "o1"}}
-    monkeypatch.setattr(wechat, "used", set() if locked else _Nothing())
-    if not locked:  # the twin: without our own mark WeChat's answer alone would decide
+    monkeypatch.setattr(wechat, "used", _Nothing())
+    if not locked:  # the twin: without our own mark WeChat's answer alone decides
         monkeypatch.setattr(scan_login, "_spend", lambda code: None)
     context = LoginContext(method=LoginMethod.MINI, ip="192.0.2.1", now=timezone.now())
     verify = partial(scan_login.mini_verify, code="c1", nickname="", headimgurl="", context=context)

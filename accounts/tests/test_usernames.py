@@ -106,6 +106,7 @@ def test_the_database_folds_as_python_does():
         assert [name for (name,) in cursor.fetchall()] == [usernames.folded(name) for name in names[:-1]]
     assert all(usernames.folded(name) == "aud1" for name in LOOKALIKES)
     assert not claims.usernames_refused(dict.fromkeys(names[-3:], ""))
+    assert claims.usernames_refused({"ROOT": "", "系统": ""}) == ["ROOT", "系统"]  # though no user is called so
 
 
 @pytest.mark.django_db(transaction=True)

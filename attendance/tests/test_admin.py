@@ -227,7 +227,7 @@ def test_each_right_opens_its_part(person, roles, session, rights, sees, changes
     assert Session.objects.filter(pk=now.pk).exists()
 
 
-def test_a_page_that_asks_before_deleting_names_no_student_out_of_sight(person, session):
+def test_no_page_of_a_session_names_a_student_out_of_sight(person, session):
     """A session that was opened before the scope was narrow has the records of the whole class."""
     li = person("li", "102", is_staff=True).user
     [hidden] = students("谭隐")
@@ -244,6 +244,10 @@ def test_a_page_that_asks_before_deleting_names_no_student_out_of_sight(person, 
     for page in pages:
         assert str(own) in page.content.decode() and "谭隐" not in page.content.decode()
         assert "考勤记录: 1" in text_of(page)
+    services.session_close(pk=own.pk, now=timezone.now())
+    for page in (f"{own.pk}/change/", f"{own.pk}/screen/", "month/?class=H51901&month=2026-11"):
+        text = text_of(browser.get(LIST + page))
+        assert "李生" in text and "谭隐" not in text, page
     refused = browser.post(f"{LEAVE}add/", {"sid": hidden.sid, "begins_on": own.date, "ends_on": own.date})
     assert "没有这个学号" in text_of(refused) and not Leave.objects.exists()
     browser.post(LIST, {"action": "delete_selected", "_selected_action": own.pk, "post": "yes"})

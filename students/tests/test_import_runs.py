@@ -383,6 +383,8 @@ def test_cells_are_mended_on_the_page_and_rows_left_out(office, root, sent_tasks
 
     run = worked(decide(office, run, **{"cell-2-age": "21", "cell-3-city": "南京"}))
     assert run.counts == {"error": 1, "new": 3}
+    run = worked(decide(office, run, **{"cell-5-name": " "}))
+    assert errors(run)[1] == (5, [["B5 姓名", "不能为空（新增学员时必填）"]])
     decide(office, run, "skip_errors")
     decide(office, run, "confirm", {5: False}, sure_new="1")
     worked(run)
