@@ -82,7 +82,7 @@ def name_actor(instance: Any, **_: Any) -> None:
         if instance.actor_id:  # a task does what a person has asked for
             instance.additional_data = part_mark(instance)
         return
-    instance.remote_addr = client_ip(request) or None
+    instance.remote_addr = address_now()
     # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
     user = getattr(request, "user", None)
     if instance.actor_id is None and user is not None and user.is_authenticated:
@@ -94,6 +94,12 @@ def name_actor(instance: Any, **_: Any) -> None:
         _limit(instance.actor_id)
         if instance.action == LogEntry.Action.UPDATE:
             _take_over_burst(instance)
+
+
+def address_now() -> str | None:
+    """Return the address that the present request comes from; None in a task."""
+    request = present_request()
+    return client_ip(request) or None if request else None
 
 
 def part_mark(entry: LogEntry) -> dict[str, bool] | None:

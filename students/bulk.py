@@ -12,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from core import times
-from core.audit import PART, mask, part_mark
+from core.audit import PART, address_now, mask, part_mark
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
@@ -151,5 +151,6 @@ def entry_of(
         changes=changes,
         actor_id=actor_pk,
         cid=tracing.current() or None,
+        remote_addr=address_now(),
         timestamp=now,
     )

@@ -104,6 +104,7 @@ def test_one_action_on_objects_of_several_kinds_is_one_entry_and_each_kind_has_i
     assert len(shown(kind=LogEntry.Action.UPDATE)) == len(shown(kind=LogEntry.Action.CREATE)) == 1
     assert "等 3 条" in office.get(LIST, {"model": "students.student"}).content.decode()
     assert len(shown(q="abcdefgh12345")) == 5
+    assert set(LogEntry.objects.values_list("remote_addr", flat=True)) == {"127.0.0.1"}
 
 
 def test_an_entry_that_is_rolled_back_hides_none_behind_it(office):
