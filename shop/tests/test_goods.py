@@ -13,12 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from openpyxl import load_workbook
 
+from core.errors import NotPermitted
 from permissions.models import DataScope, Role
-from permissions.scope import EVERYTHING
+from permissions.scope import EVERYTHING, Scope
 from shop.errors import ProductInvalid, StockShortage
 from shop.models import GoodsRun, Product
 from shop.services import goods
-from shop.services.catalogue import product_update
+from shop.services.catalogue import product_update, vip_category_create
 from shop.services.goods import GoodsRow, goods_apply, goods_prepare
 from shop.tests.factories import make_category, make_order, make_product, messages, stock_of
 from tests.kit import at_once, logged_in, meet_at, meeting
@@ -205,6 +206,18 @@ def test_only_who_may_change_products_in_sight_comes_in(office, clerk, person, b
     upload(browser, ["商品名称", "入库"], ["自行车", "1"])
     assert browser.get(address).status_code == 404  # another's
     assert "没有权限" in press(browser, "confirm")[0] and stock_of(bike) == 10
+
+
+def test_a_narrowed_role_gives_vip_time_no_other_price_even_if_it_entered_it(lbw):
+    vip = make_product("VIP", category=vip_category_create(actor="root", now=NOW))
+    Product.objects.update(created_by=lbw.user)
+    vip.refresh_from_db()
+    facts = {"scope": Scope(DataScope.CHANGE_OWN, lbw.user.pk), "now": NOW}
+    rows = goods.goods_repriced([vip], Decimal(-50))
+    run = goods_prepare(rows=rows, file_name="x", reason="", user_pk=lbw.user.pk, **facts)
+
+    with pytest.raises(NotPermitted):
+        goods_apply(run=run, actor="lbw", **facts)
 
 
 def test_a_run_is_closed_once_its_person_sees_less_or_may_not_change_products(person, bike):
