@@ -35,7 +35,7 @@ class CallMiddleware:
         self.pages = get_response
         # Typed as Any, because their types say that each hook may also return an awaitable.
         self.security: Any = SecurityMiddleware(get_response)
-        self.cors: Any = _Cors(get_response)
+        self.cors: Any = AnyHeaderCors(get_response)
         self.common: Any = CommonMiddleware(get_response)
         self.frame: Any = XFrameOptionsMiddleware(get_response)
         handler: Handler = self._checked
@@ -64,7 +64,7 @@ class CallMiddleware:
         return self.common.process_response(request, response)
 
 
-class _Cors(CorsMiddleware):
+class AnyHeaderCors(CorsMiddleware):
     """Allow whatever headers a preflight of an allowed origin asks for, as nginx and the socket do.
 
     Clients send some of their own to every server they know (``token``, ``cache-control``). A list of names would guard
