@@ -6,12 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
 from payments.models import Payment, Refund
-from payments.services.refund import refund_run
+from payments.services.refund import APART, refund_run
 from shop.models import Category, Order, OrderLine, Product
 from shop.order_states import Event
 from shop.services.catalogue import category_create, product_create, vip_category_create
@@ -132,6 +133,7 @@ def phone_pays(wechat: Any, number: str) -> None:
 def run_refunds(now: datetime | None = None) -> None:
     """What the worker does with refunds that are due, however long they were to wait."""
     for refund in Refund.objects.filter(next_try_at__isnull=False).order_by("next_try_at"):
+        Refund.objects.update(sent_at=F("sent_at") - APART)
         refund_run(refund_id=refund.pk, now=now or timezone.now(), at_once=True)
 
 

@@ -15,7 +15,7 @@ from payments.errors import RefundNotPossible
 from payments.models import Difference, Refund
 from payments.selectors import refunds_of_order
 from payments.services.bills import bill_reconcile
-from payments.services.refund import refund_run
+from payments.services.refund import APART, refund_run
 from shop.errors import OrderRefused
 from shop.models import LineRefund, Order
 from shop.services.order_refund import order_refund, order_refund_part, order_return
@@ -134,7 +134,7 @@ class TestMoney:
         order.refresh_from_db()
         assert (first.amount_fen, rest.amount_fen, order.state) == (500, 1500, "refunding")
         wechat.refunds_turn_out("ABNORMAL")
-        refund_run(refund_id=rest.pk, now=timezone.now(), at_once=True)
+        refund_run(refund_id=rest.pk, now=timezone.now() + APART, at_once=True)
         order.refresh_from_db()
         assert order.state == "refund_failed"
 
