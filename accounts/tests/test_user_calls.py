@@ -287,13 +287,14 @@ class TestAtTheSameInstant:
             ("/upload/uploadImg", {"img": posted(encoded())}),
         ],
     )
-    def test_who_is_deleted_in_the_middle_of_a_call_reads_that_the_login_has_ended(self, root, person, path, params):
+    def test_what_a_user_writes_who_is_deleted_in_the_middle_of_the_call_is_not_kept(self, root, person, path, params):
         li, product = person("li", "102"), make_product()
         params = {"product_id": product.product_id} | params
 
         body = during(self.deletion(li, root), lambda: li.post(path, params, format="multipart").json())
 
-        assert body == {"status": 0, "state": False, "code": "1004", "msg": "校验失败"}
+        assert body == {"status": 1005, "state": False, "msg": "没有该数据"}
+        assert li.get("/verify").json()["code"] == "1004"
         assert not Order.objects.exists() and not CartItem.objects.exists()
 
     def test_who_is_deleted_while_root_changes_or_he_logs_in_is_unknown(self, root, person, api):

@@ -6,10 +6,8 @@ from typing import Any, ClassVar
 
 import orjson
 from django.conf import settings
-from django.db import IntegrityError
 from django.http import HttpResponse
 from rest_framework.decorators import action
-from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
@@ -18,7 +16,7 @@ from core.api.handler import envelope_exception_handler
 from core.api.hints import Case, hint_for
 from core.api.once import answer_once
 from core.api.params import Params
-from core.errors import DomainError, TokenInvalid
+from core.errors import DomainError
 
 Failure = DomainError | type[DomainError]
 WATCH = "spms.watch"  # in META: whoever wants to see the call as the view has read it
@@ -121,15 +119,6 @@ class Endpoint:
         return self.title if self.access is Access.ROWS else self.by_rows
 
 
-def _deleted_meanwhile(call: Request) -> DomainError | None:
-    """Return what a caller reads who was deleted in the middle of the call, so that what it wrote has no user."""
-    try:
-        is_there = any(authenticator.authenticate(call) for authenticator in call.authenticators or ())
-    except DomainError as refusal:
-        return refusal
-    return TokenInvalid() if call.auth and not is_there else None
-
-
 class ApiViewSet(ViewSet):
     """A viewset whose calls are declared with :class:`Endpoint`."""
 
@@ -157,8 +146,6 @@ class ApiViewSet(ViewSet):
                 self.perform_authentication(call)
                 self.check_permissions(call)
                 response = answer_once(call, self.endpoint, lambda: getattr(self, self.action)(call, **kwargs))
-        except IntegrityError as error:
-            response = envelope_exception_handler(_deleted_meanwhile(call) or error)
         except Exception as error:
             response = envelope_exception_handler(error)
         response.headers["Allow"] = ", ".join(self.allowed_methods)
