@@ -195,20 +195,27 @@ def audited(rows: QuerySet[Any]) -> Iterator[None]:
 
 def changes_record(changes: Sequence[tuple[Model, dict[str, Any]]]) -> None:
     """Record the changes of rows that were written without signals, by field before and after, in one statement."""
-    entries = [
-        LogEntry(
-            content_type=ContentType.objects.get_for_model(row),
-            object_pk=str(row.pk),
-            object_id=row.pk,
-            object_repr=str(row),
-            action=LogEntry.Action.UPDATE,
-            changes=values,
-            cid=tracing.current() or None,
-        )
-        for row, values in changes
-    ]
+    update = LogEntry.Action.UPDATE
+    entries = [entry_of(type(row), row.pk, str(row), update, values) for row, values in changes]
     for entry in entries[:1]:
         name_actor(entry)
     for entry in entries[1:]:  # of the same action
-        entry.actor_id, entry.remote_addr, entry.additional_data = entries[0].actor_id, entries[0].remote_addr, PART
+        entry.actor_id, entry.additional_data = entries[0].actor_id, PART
     LogEntry.objects.bulk_create(entries)
+
+
+def entry_of(
+    model: type[Model], pk: int | None, about: str, action: int, changes: dict[str, Any], **fields: Any
+) -> LogEntry:
+    """Make an entry that no signal writes, about one row of a model, or without ``pk`` about several."""
+    return LogEntry(
+        content_type=ContentType.objects.get_for_model(model),
+        object_pk=str(pk or ""),
+        object_id=pk,
+        object_repr=about,
+        action=action,
+        changes=changes,
+        cid=tracing.current() or None,
+        remote_addr=address_now(),
+        **fields,
+    )

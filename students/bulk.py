@@ -8,12 +8,10 @@ from datetime import date, datetime
 from typing import Any
 
 from auditlog.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from core import times
-from core.audit import PART, address_now, mask, part_mark
-from core.observe import tracing
+from core.audit import PART, entry_of, mask, part_mark
 from permissions.scope import EVERYTHING, Scope
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
 from students.events import moves_of
@@ -122,7 +120,7 @@ def students_note(
 ) -> None:
     """Write an audit entry for each student. The first one stands for the others, or the action's entry before it."""
     entries = [
-        entry_of(action, str(student), student.pk, _masked(diff_dump(diff)), actor_pk, now)
+        entry_of(Student, student.pk, str(student), action, _masked(diff_dump(diff)), actor_id=actor_pk, timestamp=now)
         for student, diff in zip(students, diffs, strict=True)
     ]
     for entry in entries:
@@ -136,21 +134,3 @@ def _masked(diff: dict[str, list[Any]]) -> dict[str, list[Any]]:
         name: [value and mask(str(value)) for value in pair] if name == "id_card" else pair
         for name, pair in diff.items()
     }
-
-
-def entry_of(
-    action: int, about: str, pk: int | None, changes: dict[str, list[Any]], actor_pk: int | None, now: datetime
-) -> LogEntry:
-    """Make the audit entry of one student, or without ``pk`` of several."""
-    return LogEntry(
-        content_type=ContentType.objects.get_for_model(Student),
-        object_pk=str(pk or ""),
-        object_id=pk,
-        object_repr=about,
-        action=action,
-        changes=changes,
-        actor_id=actor_pk,
-        cid=tracing.current() or None,
-        remote_addr=address_now(),
-        timestamp=now,
-    )

@@ -10,10 +10,10 @@ from django.db.models import Q
 
 from accounts.services.ceilings import ceiling_keep
 from core import times
-from core.audit import StaffAction
+from core.audit import StaffAction, entry_of
 from permissions.scope import EVERYTHING, Scope
 from students.accounts import Fate, accounts_settle
-from students.bulk import entry_of, students_lock
+from students.bulk import students_lock
 from students.classes import classes_add
 from students.errors import (
     NotArchived,
@@ -149,4 +149,5 @@ def _archive_note(action: int, students: Sequence[StudentFields], actor_pk: int 
     if len(students) > 1:
         words["学员"] = "、".join(student.name for student in students)
         about, pk = f"{len(students)} 名学员", None
-    entry_of(action, about, pk, {label: ["", text] for label, text in words.items()}, actor_pk, now).save()
+    changes = {label: ["", text] for label, text in words.items()}
+    entry_of(Student, pk, about, action, changes, actor_id=actor_pk, timestamp=now).save()
