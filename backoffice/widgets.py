@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -49,9 +50,13 @@ class Panel:
 
 def list_url(label: str, **query: Any) -> str:
     """Return the address of a model's list, filtered: ``list_url("shop.order", state__exact="open")``."""
+    return f"{_list_url(label)}?{urlencode(query)}" if query else _list_url(label)
+
+
+@cache  # the menu asks for twenty-five of them on every page
+def _list_url(label: str) -> str:
     app, model = label.split(".")
-    address = reverse(f"admin:{app}_{model}_changelist")
-    return f"{address}?{urlencode(query)}" if query else address
+    return reverse(f"admin:{app}_{model}_changelist")
 
 
 def polyline(values: Sequence[float]) -> str:
