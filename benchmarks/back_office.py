@@ -28,21 +28,8 @@ QUICK_MS = 100  # a page below this need not be asked again
 CITIES = ["重庆", "南京", "成都", "武汉", "西安", "北京", "上海", "广州", "杭州", "长沙"]
 DEGREES = ["专科", "本科", "高中", "硕士"]
 # Searched in every list: a surname, a name, a product, digits, letters, a number's head and tail, text that no row has.
-TERMS = [
-    "王",
-    "谭鹏",
-    "自行车",
-    "vip",
-    "1380",
-    "0001",
-    "20",
-    "42000",
-    "h51",
-    "H51901",
-    "无此人",
-    "zzzz",
-    "BNCH00012345",
-]
+TERMS = ["王", "谭鹏", "自行车", "vip", "1380", "0001", "20", "42000", "h51", "H51901", "无此人", "zzzz"]
+TERMS += ["BNCH00012345"]
 PERIODS = ["today", "week", "month", "year"]
 FINISHED = ["received", "closed", "cancelled", "refunded", "invalid"]
 LIST = 40  # students of a session
@@ -240,8 +227,7 @@ def pages(browser: Any) -> Iterator[Page]:
     for days in (1, 31):
         yield from (Page("日报", f"/admin/daily/?{_days(days)}{more}") for more in ("", "&paper", "&xlsx"))
     for name in ("classroom", "admin:students_import", "admin:students_photos"):
-        address = reverse(name)
-        yield Page("其他", address)
+        yield Page("其他", reverse(name))
     for query in ("attendance/session/month/?class=H51100&month={:%Y-%m}", "dormitory/room/beds/"):
         yield Page("考勤表、床位图", f"/admin/{query.format(datetime.now(UTC))}")
     token, year = token_issue(User.objects.get(username="root")), f"from={_day(365)}&unit=month"

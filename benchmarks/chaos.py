@@ -11,7 +11,6 @@ PostgreSQL at random. Then it waits until all is settled and counts.
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,16 +21,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import psutil
 
 from benchmarks import kit
+from tests.kit import free_ports
+from tests.processes import Service, family, plain_environ
 
 ORDER_TTL_S = 5
 BUYERS = 12
-READY_TIMEOUT_S = 90
 SETTLE_TIMEOUT_S = 150
 # What marks a process of the stack in its command line.
 VICTIMS = {
@@ -43,48 +43,22 @@ VICTIMS = {
 }
 
 
-class Stack:
-    """``manage.py up`` in a directory of its own."""
+class Stack(Service):
+    """``manage.py up`` in a directory of its own; the block begins when it answers."""
 
-    def __init__(self, home: Path, port: int) -> None:
-        self.home, self.port = home, port
+    def __init__(self, home: Path, **environ: str) -> None:
+        self.home, (self.port,) = home, free_ports(1)
         self.killed: Counter[str] = Counter()
-        plain = {
-            k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
-        }
-        self.env = plain | {
-            "STATE_DIR": str(home),
-            "MEDIA_ROOT": str(home / "media"),
-            "PORT": str(port),
-            "ORDER_TTL": f"{ORDER_TTL_S}s",
-            "ORDERS_OPEN_MAX": "100000",
-            "ORDERS_EXPIRED_MAX": "100000",
-            "ORDERS_MINUTE_MAX": "100000",
-            "DEMO_DATA": "0",  # its orders stand in every state for good: they would never count as settled
-            "LOG_LEVEL": "ERROR",
-            "UP_ENDS_WITH_PARENT": "1",
-        }
+        limits = dict.fromkeys(("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX", "ORDERS_MINUTE_MAX"), "100000")
+        places = {"STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "PORT": str(self.port)}
+        # The demo's orders stand in every state for good: they would never count as settled.
+        own = {"DEMO_DATA": "0", "ORDER_TTL": f"{ORDER_TTL_S}s", "LOG_LEVEL": "ERROR", "UP_ENDS_WITH_PARENT": "1"}
+        self.environ = plain_environ(**limits, **places, **own | environ)
+        super().__init__([sys.executable, "manage.py", "up"], self.environ, home / "up.log")
 
-    def __enter__(self) -> "Stack":
-        argv = [sys.executable, str(kit.ROOT / "manage.py"), "up"]
-        with (self.home / "up.log").open("wb") as log:
-            self.popen = subprocess.Popen(
-                argv, cwd=kit.ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
-            )
-        until = time.monotonic() + READY_TIMEOUT_S
-        while not self.answers():
-            if self.popen.poll() is not None or time.monotonic() > until:
-                raise SystemExit(f"the stack does not start:\n{(self.home / 'up.log').read_text()}")
-            time.sleep(0.2)
+    def __enter__(self) -> Self:
+        self.wait_until(self.answers)
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.popen.terminate()
-        try:
-            self.popen.wait(30)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
 
     def answers(self) -> bool:
         try:
@@ -95,7 +69,7 @@ class Stack:
     def kill_one(self, chance: random.Random, kind: str = "") -> bool:
         """Kill a process of a kind, or of any; False if there is none just now. No process but our own is touched."""
         kind, victims = kind or chance.choice(list(VICTIMS)), []
-        for process in psutil.Process(self.popen.pid).children(recursive=True):
+        for process in family(self.process.pid)[1:]:
             with suppress(psutil.NoSuchProcess):
                 if all(word in " ".join(process.cmdline()) for word in VICTIMS[kind]):
                     victims.append(process)
@@ -190,7 +164,7 @@ def killing(stack: Stack, every_s: float | None, seed: int) -> Iterator[threadin
 def connect(stack: Stack) -> None:
     """Let this process's Django use the stack's engines, to set the scene and to count afterwards."""
     os.environ |= json.loads((stack.home / "engines.json").read_text())
-    os.environ |= {name: stack.env[name] for name in ("STATE_DIR", "PORT", "ORDER_TTL", "LOG_LEVEL", "MEDIA_ROOT")}
+    os.environ |= {name: stack.environ[name] for name in ("STATE_DIR", "PORT", "ORDER_TTL", "LOG_LEVEL", "MEDIA_ROOT")}
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
     import django
 
@@ -289,7 +263,7 @@ def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
 
 
 def run(
-    orders: int, *, port: int, kill_every_s: float | None = 2.0, seed: int = 1, threads: int = 16
+    orders: int, *, kill_every_s: float | None = 2.0, seed: int = 1, threads: int = 16
 ) -> tuple[list[str], dict[str, Any]]:
     """One round; answers complaints and figures.
 
@@ -297,7 +271,7 @@ def run(
     :param kill_every_s: see :func:`killing`.
     """
     # A short name: sockets live below it.
-    with tempfile.TemporaryDirectory(prefix="chaos-") as home, Stack(Path(home), port) as stack:
+    with tempfile.TemporaryDirectory(prefix="chaos-") as home, Stack(Path(home)) as stack:
         connect(stack)
         tokens, staff, shelf = set_scene()
         buyers = Buyers(stack, tokens, staff, list(shelf), seed)
@@ -331,10 +305,9 @@ def run(
             "gave up": dict(buyers.lost),
         }
         connections["default"].close()
-        if pool_ := getattr(connections["default"], "close_pool", None):
-            pool_()
+        connections["default"].close_pool()
         if wrong:
-            print((Path(home) / "up.log").read_text()[-6000:], file=sys.stderr)
+            print(stack.log()[-6000:], file=sys.stderr)
         return wrong, figures
 
 
@@ -344,10 +317,9 @@ def main() -> int:
     parser.add_argument("--kill-every", type=float, default=2.0, help="seconds")
     parser.add_argument("--each-once", action="store_true", help="kill one process of each kind")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--port", type=int, default=8450)
     options = parser.parse_args()
     every_s = None if options.each_once else options.kill_every
-    wrong, figures = run(options.orders, port=options.port, kill_every_s=every_s, seed=options.seed)
+    wrong, figures = run(options.orders, kill_every_s=every_s, seed=options.seed)
     print(json.dumps({"wrong": wrong} | figures, ensure_ascii=False, indent=2))
     return bool(wrong)
 

@@ -11,7 +11,6 @@ import os
 import selectors
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -30,11 +29,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from devstack.engines import Engines
 from operations import units
+from tests.kit import free_ports
+from tests.processes import ROOT, Service, family
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL_DATABASE, LARGE_DATABASE = "bench_small", "bench_large"
 CONNECTIONS = 32
-START_TIMEOUT_S = 60
 PATIENCE_S = 60
 LAST_RELEASE = ROOT / "benchmarks" / "last_release.json"
 WORSE = 0.9  # a ratio below this part of the former one is no chance
@@ -209,41 +208,20 @@ def granian(target: str, interface: str, *more: str) -> list[str]:
     return [*words, "--log-level", "error", "--workers", "2", *more, target]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def served(
     argv: list[str], environ: Mapping[str, str], *, port: int = 0, log: Path = Path(os.devnull)
 ) -> Iterator[tuple[int, psutil.Process]]:
     """Run a server on ``port`` or on a free one, which is its last option; return the port and the process."""
-    port = port or free_port()
-    with log.open("wb") as out:
-        process = subprocess.Popen([*argv, "--port", str(port)], cwd=ROOT, env=environ, stdout=out, stderr=out)
-    try:
-        _wait_for(port, process, log)
-        yield port, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-                each.kill()
-            process.wait()
+    port = port or free_ports(1)[0]
 
+    def is_listening() -> bool:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(f"{process.args} does not start. {log.read_text()[-2000:]}")
+    with Service([*argv, "--port", str(port)], environ, log) as server:
+        server.wait_until(is_listening)
+        yield port, psutil.Process(server.process.pid)
 
 
 @contextmanager
@@ -256,21 +234,17 @@ def deployed_web(environ: Mapping[str, str], **options: Any) -> Iterator[tuple[i
 
 def settle() -> None:
     """Wait until nothing works any more: a server answers as soon as its first process has started."""
-    for _ in range(START_TIMEOUT_S):
+    for _ in range(PATIENCE_S):
         before = cpu_seconds()
         time.sleep(1)
         if cpu_seconds() - before < 0.1:
             return
 
 
-def family(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
-
-
 def cpu_seconds(process: psutil.Process | None = None) -> float:
     """Return the CPU that all processes below ``process`` or this one have taken, those that have ended included."""
     total = 0.0
-    for each in family(process or psutil.Process())[1:]:
+    for each in family(process.pid if process else os.getpid())[1:]:
         try:
             total += sum(each.cpu_times()[:4])  # user and system, of itself and of children that have ended
         except psutil.NoSuchProcess:
@@ -281,7 +255,7 @@ def cpu_seconds(process: psutil.Process | None = None) -> float:
 def memory_mb(*processes: psutil.Process) -> float:
     """Return what the processes and those below them own: a library that several share is counted in parts (PSS)."""
     total = 0
-    for each in (each for process in processes for each in family(process)):
+    for each in (each for process in processes for each in family(process.pid)):
         try:
             total += each.memory_full_info().pss
         except psutil.NoSuchProcess:
@@ -478,6 +452,15 @@ def ask(
         tally.seconds.append(time.perf_counter() - start)
         tally.answers[status] += 1
     return status, content, retry_after
+
+
+FORM = "multipart/form-data; boundary=a-boundary-of-pictures"
+
+
+def form_of(*pictures: bytes) -> bytes:
+    """Return the body of a form with pictures, whose type is ``FORM``."""
+    head = b'--a-boundary-of-pictures\r\nContent-Disposition: form-data; name="img"; filename="a.jpg"\r\n\r\n'
+    return b"".join(head + picture + b"\r\n" for picture in pictures) + b"--a-boundary-of-pictures--\r\n"
 
 
 def show(what: str, value: str) -> None:

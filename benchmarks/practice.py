@@ -23,34 +23,25 @@ from typing import Any
 import psutil
 
 from benchmarks import kit
+from tests.kit import free_ports
+from tests.processes import deployed_environ, nginx_before
 
 HOST, EVERY_S, JOINERS, PICTURES, PRODUCTS, STUDENTS = "api.example.com", 3, 16, 10, 5, 30
-
-
-def environ(home: Path, web_port: int) -> dict[str, str]:
-    """Return the environment of a practice server: the deployed file with one setting changed, without its engines."""
-    example = (kit.ROOT / "deploy/systemd/spms.env.example").read_text("utf-8")
-    values = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
-    del values["DATABASE_URL"], values["REDIS_URL"]
-    values |= {name: str(home / name.lower()) for name in ("STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT")}
-    values |= {"DJANGO_SETTINGS_MODULE": "config.settings.practice", "DJANGO_SECRET_KEY": "k" * 50}
-    return values | {"WEB_URL": f"http://127.0.0.1:{web_port}", "LOG_LEVEL": "ERROR"}
 
 
 @contextmanager
 def practice_server(home: Path) -> Iterator[tuple[int, psutil.Process, Path]]:
     """Run a practice server behind nginx, and be Django with its settings; return nginx's port, the web server, media.
 
-    Use it once in a process: settings are read once.
+    It has the deployed file with one setting changed. Use it once in a process: settings are read once.
     """
-    web_port = kit.free_port()
-    with kit.prepared(**environ(home, web_port)):
+    (web_port,) = free_ports(1)
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.practice", "WEB_URL": f"http://127.0.0.1:{web_port}"}
+    with kit.prepared(**deployed_environ(home, LOG_LEVEL="ERROR", **settings)):
         from django.core.management import call_command
 
         call_command("seed_roles", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        from tests.processes import nginx_before  # here, because it loads models
-
         changes = {"X-Forwarded-Proto $scheme": "X-Forwarded-Proto https"}
         with (
             kit.deployed_web(os.environ, port=web_port, log=home / "web.log") as (_, web),

@@ -33,6 +33,7 @@ import psutil
 
 from benchmarks import kit
 from benchmarks.practice import HOST, STEPS, STUDENT, invitation, practice_server
+from tests.processes import nginx_before
 
 PEOPLE, THINK_S, PATIENCE_S = 40, (0.3, 1.0), 10
 ATTACKERS = 16
@@ -40,7 +41,7 @@ TABLES = (
     *("auditlog_logentry", "accounts_user", "shop_order", "uploads_storedimage"),
     *("students_student", "payments_inboundevent"),
 )
-JSON, XML, FILES = "application/json", "text/xml", "multipart/form-data; boundary=x"
+JSON, XML = "application/json", "text/xml"
 NESTED_XML = b"<xml>" + b"<a>1</a>" * 2_000 + b"</xml>"
 
 
@@ -81,10 +82,6 @@ def many_objects(number: int) -> bytes:
     return b'{"username":[' + b",".join([b"{}"] * number) + b"]}"
 
 
-def file(content: bytes) -> bytes:
-    return b'--x\r\nContent-Disposition: form-data; name="img"; filename="a.jpg"\r\n\r\n' + content + b"\r\n"
-
-
 @cache
 def heavy_picture() -> bytes:
     """Return a progressive JPEG of 36 megapixels, in 200 KB."""
@@ -112,7 +109,7 @@ SLOW = "slow bodies"  # sent by hand, see slow_body
 ATTACKS: dict[str, Callable[[Scene, int], Sent]] = {
     "bodies": lambda scene, n: Sent("/users/login", many_objects((340_000, 40_000, 9_000)[n % 3])),
     "forms with files": lambda scene, n: Sent(
-        "/students/uploadStuAvatar", file(b"x" * 2_000_000) * 12 + b"--x--\r\n", FILES
+        "/students/uploadStuAvatar", kit.form_of(*[b"x" * 2_000_000] * 12), kit.FORM
     ),
     SLOW: lambda scene, n: Sent("/users/login"),
     "wrong passwords": lambda scene, n: Sent(
@@ -132,7 +129,7 @@ ATTACKS: dict[str, Callable[[Scene, int], Sent]] = {
         "/pay/pre_order", {"product_id": scene.product_id, "quantity": 1}, token=scene.thief
     ),
     "overlong values": lambda scene, n: Sent(OVERLONG_PATHS[n % 3], OVERLONG, token=scene.thief),
-    "heavy pictures": lambda scene, n: Sent("/upload/uploadImg", file(heavy_picture()) + b"--x--\r\n", FILES),
+    "heavy pictures": lambda scene, n: Sent("/upload/uploadImg", kit.form_of(heavy_picture()), kit.FORM),
     "forged notices": lambda scene, n: Sent("/pay/payResult", NESTED_XML, XML),
 }
 PRACTICE_ATTACKS: dict[str, Callable[[Scene, int], Sent]] = {
@@ -252,8 +249,6 @@ def on_production_server(home: Path, names: list[str], seconds: float) -> bool:
     media = home / "media"
     with kit.prepared(MEDIA_ROOT=str(media), STATE_DIR=str(home), TRUSTED_PROXIES="1"):
         from django.conf import settings
-
-        from tests.processes import nginx_before  # here, because it loads models
 
         with kit.deployed_web(os.environ | {"DJANGO_SECRET_KEY": settings.SECRET_KEY}) as (web_port, web):
             time.sleep(5)

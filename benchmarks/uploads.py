@@ -47,21 +47,8 @@ def encoded(image: Image.Image, kind: str, **options: int) -> bytes:
 
 def upload(port: int, content: bytes, number: int, tally: kit.Tally) -> None:
     """Send one picture from the address of a certain sender."""
-    body = (
-        b'--a-boundary-of-pictures\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n'
-        + content
-        + b"\r\n--a-boundary-of-pictures--\r\n"
-    )
     sender = {"X-Forwarded-For": f"10.0.{number >> 8}.{number & 255}"}
-    kit.ask(
-        port,
-        "POST",
-        "/upload/uploadImg",
-        body,
-        tally=tally,
-        kind="multipart/form-data; boundary=a-boundary-of-pictures",
-        **sender,
-    )
+    kit.ask(port, "POST", "/upload/uploadImg", kit.form_of(content), tally=tally, kind=kit.FORM, **sender)
 
 
 @contextmanager

@@ -83,12 +83,7 @@ def p95(took: list[float]) -> float:
     return statistics.quantiles(took, n=20)[-1]
 
 
-def site(provider: Provider, port: int, token: str, product_id: str) -> None:
-    with ProcessPoolExecutor(READERS, mp_context=get_context("spawn")) as readers:
-        _site(provider, readers, port, token, product_id)
-
-
-def _site(provider: Provider, readers: Executor, port: int, token: str, product_id: str) -> None:
+def site(provider: Provider, readers: Executor, port: int, token: str, product_id: str) -> None:
     list_seconds(readers, port, token, 3)
     usual = list_seconds(readers, port, token, SECONDS / 2)
     provider.lets_go.clear()
@@ -99,10 +94,8 @@ def _site(provider: Provider, readers: Executor, port: int, token: str, product_
     provider.lets_go.set()
     usual += list_seconds(readers, port, token, SECONDS / 2)
     kit.show("students' list alone: requests, p95, slowest", f"{len(usual)}, {p95(usual):.3f} s, {max(usual):.2f} s")
-    kit.show(
-        f"  while {PAYERS} pay and WeChat Pay swallows everything",
-        f"{len(during)}, {p95(during):.3f} s, {max(during):.2f} s",
-    )
+    figures = f"{len(during)}, {p95(during):.3f} s, {max(during):.2f} s"
+    kit.show(f"  while {PAYERS} pay and WeChat Pay swallows everything", figures)
     kit.show("  p95, ratio (wanted: at most 2)", f"{p95(during) / p95(usual):.1f}")
     kit.show("payments: answers", str(tally))
     kit.show("  slowest (wanted: at most 8 s)", f"{max(tally.seconds):.1f} s")
@@ -137,14 +130,8 @@ def closings(provider: Provider, port: int, token: str, product_id: str) -> None
 
 def product(stack: chaos.Stack, token: str) -> str:
     category = stack.ask("GET", "/category/getCategory", token=token)[1]["data"][0]["category_id"]
-    fields = {
-        "category_id": category,
-        "productName": "可乐",
-        "price": 3,
-        "description": "-",
-        "inventory": 1_000_000,
-        "imageUrl": "https://a.example/a.png",
-    }
+    fields = {"productName": "可乐", "price": 3, "description": "-", "inventory": 1_000_000}
+    fields |= {"category_id": category, "imageUrl": "https://a.example/a.png"}
     return stack.ask("POST", "/product/add_product", fields, token)[1]["product_id"]
 
 
@@ -152,12 +139,12 @@ def main() -> None:
     kit.parser(__doc__).parse_args()
     provider = Provider()
     with tempfile.TemporaryDirectory(prefix="upstream-") as home:
-        stack = chaos.Stack(Path(home), kit.free_port())
-        stack.env |= provider.merchant(Path(home)) | {"ORDER_TTL": f"{TTL_S}s", "DEMO_DATA": "1"}
-        with stack, kit.deployed_web(stack.env) as (port, _):
+        more = provider.merchant(Path(home)) | {"ORDER_TTL": f"{TTL_S}s", "DEMO_DATA": "1"}
+        with chaos.Stack(Path(home), **more) as stack, kit.deployed_web(stack.environ) as (port, _):
             token = stack.ask("POST", "/users/login", {"username": "lbw", "password": "555"})[1]["token"]
             closings(provider, port, token, product(stack, token))
-            site(provider, port, token, product(stack, token))
+            with ProcessPoolExecutor(READERS, mp_context=get_context("spawn")) as readers:
+                site(provider, readers, port, token, product(stack, token))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import psutil
@@ -67,13 +67,36 @@ def until(true: Callable[[], Any], seconds: float) -> Any:
     return None
 
 
+def deployed_environ(home: Path, **more: str) -> dict[str, str]:
+    """The variables of ``spms.env.example`` with places below ``home``, a secret, and ``more``, without its engines."""
+    example = (ROOT / "deploy/systemd/spms.env.example").read_text("utf-8")
+    values = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
+    del values["DATABASE_URL"], values["REDIS_URL"]
+    places = {name: str(home / name.lower()) for name in ("STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT")}
+    return values | places | {"DJANGO_SECRET_KEY": "k" * 50} | more
+
+
+def bare_environ(home: Path, **more: str) -> dict[str, str]:
+    """The environment of a deployed process, which inherits nothing of ours; its home is ``home``."""
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
+    # What Celery says to root, which no unit is.
+    inherited |= {"PYTHONWARNINGS": "ignore:You're running the worker", "PYTHONPATH": str(ROOT), "HOME": str(home)}
+    return inherited | deployed_environ(home, **more)
+
+
 class Service:
-    """A process in a group of its own; what it says goes into the file ``log``."""
+    """A process in a group of its own; what it says goes into the file ``log``. A block ends it."""
 
     def __init__(self, command: Sequence[Any], environ: Mapping[str, str], log: Path, **options: Any) -> None:
         self.command, self.file = command, log
         self.options = {"cwd": ROOT, "env": environ, "start_new_session": True} | options
         self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def start(self) -> None:
         with self.file.open("ab") as out:
@@ -151,12 +174,9 @@ def nginx_before(
     } | (changes or {})
     (home / "nginx.conf").write_text(NGINX_FRAME.format(NGINX_FOLDERS + deployed("nginx.conf", changes)), "utf-8")
     command = [NGINX, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")]
-    nginx = Service(command, os.environ, home / "error.log")
-    try:
+    with Service(command, os.environ, home / "error.log") as nginx:
         nginx.wait_until((home / "nginx.pid").exists)
         yield https, http
-    finally:
-        nginx.end()
 
 
 @contextmanager

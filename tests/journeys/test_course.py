@@ -58,11 +58,10 @@ def project(running, tmp_path_factory):
     (port,) = free_ports(1)
     environment = os.environ | {"VITE_SERVER": running.base}
     command = ["node", PROJECT.parent / "node_modules/vite/bin/vite.js", "--host", "127.0.0.1", "--port", str(port)]
-    server = Service(command, environment, tmp_path_factory.mktemp("vite") / "log", cwd=folder)
     base = f"http://127.0.0.1:{port}"
-    server.wait_until(lambda: requests.get(base + "/src/main.js", timeout=5).ok)
-    yield base
-    server.kill()
+    with Service(command, environment, tmp_path_factory.mktemp("vite") / "log", cwd=folder) as server:
+        server.wait_until(lambda: requests.get(base + "/src/main.js", timeout=5).ok)
+        yield base
 
 
 class Trainee:

@@ -47,11 +47,10 @@ def vue(environment, tmp_path_factory):
     """The address of `npm run dev`."""
     (port,) = free_ports(1)
     command = ["node", TOOLS / "vite/bin/vite.js", "--host", "127.0.0.1", "--port", str(port), "--strictPort"]
-    server = Service(command, environment, tmp_path_factory.mktemp("vue") / "log", cwd=CLIENTS / "vue")
     base = f"http://127.0.0.1:{port}"
-    server.wait_until(lambda: requests.get(base + "/src/main.js", timeout=5).ok)
-    yield base
-    server.kill()
+    with Service(command, environment, tmp_path_factory.mktemp("vue") / "log", cwd=CLIENTS / "vue") as server:
+        server.wait_until(lambda: requests.get(base + "/src/main.js", timeout=5).ok)
+        yield base
 
 
 @pytest.fixture(scope="module")

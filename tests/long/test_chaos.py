@@ -4,16 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-from tests.kit import free_ports
+from tests.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ORDERS = os.environ.get("CHAOS_ORDERS")
 
 
 def test_no_piece_and_no_fen_is_lost_when_processes_are_killed():
-    argv = [sys.executable, "-m", "benchmarks.chaos", "--port", str(free_ports(1)[0])]
+    argv = [sys.executable, "-m", "benchmarks.chaos"]
     argv += ["--orders", ORDERS] if ORDERS else ["--orders", "16", "--each-once"]
 
     result = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=280)

@@ -73,12 +73,9 @@ def haproxy(web, tmp_path):
         "/run/haproxy/admin.sock": str(tmp_path / "s"),
     }
     (tmp_path / "haproxy.cfg").write_text(deployed("ha/haproxy.cfg", changes), "utf-8")
-    haproxy = Service([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")], os.environ, tmp_path / "log")
-    try:
+    with Service([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")], os.environ, tmp_path / "log") as haproxy:
         haproxy.wait_until(lambda: is_answered(https))
         yield haproxy.process, https
-    finally:
-        haproxy.end()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ own calls.
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,10 +20,9 @@ from django.conf import settings
 from django.db import connections
 
 from benchmarks.practice import HOST
-from benchmarks.practice import environ as deployed
 from operations import units
 from tests.kit import free_ports
-from tests.processes import ROOT, Service, database_url, nginx_before, until
+from tests.processes import ROOT, Service, bare_environ, database_url, nginx_before, until
 
 pytestmark = pytest.mark.django_db
 NAME = "practice_from_deployed"
@@ -40,17 +38,18 @@ print(invitation_make(class_name="H5", days=1, places=41, by="root", now=timezon
 
 @pytest.fixture(scope="module")
 def environ(django_db_setup, django_db_blocker, tmp_path_factory):
-    home = tmp_path_factory.mktemp("practice")
     with django_db_blocker.unblock():
         url = database_url()
         connections.close_all()
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
-    inherited |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore:You're running the worker"}
+    (web,) = free_ports(1)
     with psycopg.connect(url, autocommit=True) as database:
         database.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         database.execute(f"CREATE DATABASE {NAME} TEMPLATE template0")
         there = urlsplit(url)._replace(path=f"/{NAME}").geturl()
-        yield inherited | deployed(home, *free_ports(1)) | {"DATABASE_URL": there, "REDIS_URL": settings.REDIS_URL}
+        # The port and the engines are those of the test.
+        own = {"WEB_URL": f"http://127.0.0.1:{web}", "REDIS_URL": settings.REDIS_URL, "DATABASE_URL": there}
+        own["DJANGO_SETTINGS_MODULE"] = "config.settings.practice"
+        yield bare_environ(tmp_path_factory.mktemp("practice"), **own)
         database.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
 
 
@@ -101,8 +100,7 @@ def server(environ, tmp_path_factory):
             "worker@money": (),
         }.items():
             command, log = units.command(name, *more), home / f"{name}.log"
-            service = Service(command, units.environment(name) | environ, log)
-            stack.callback(service.end)
+            stack.enter_context(Service(command, units.environment(name) | environ, log))
         changes = {"X-Forwarded-Proto $scheme": "X-Forwarded-Proto https"}
         (port, _) = stack.enter_context(nginx_before(home, web=web, socket=socket, changes=changes))
         caller = Caller(port)

@@ -4,14 +4,12 @@
 """
 
 import json
-import os
 import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from tests.processes import (
     Service,
     ask,
     assert_all_gone,
+    bare_environ,
     database_url,
     family,
     load,
@@ -45,8 +44,9 @@ pytestmark = pytest.mark.django_db
 class Unit(Service):
     """One unit's process."""
 
-    def __init__(self, name, home, environ, *more):
-        super().__init__(units.command(name, *more), units.environment(name) | environ, home / f"{name}.log")
+    def __init__(self, name, environ, *more):
+        log = Path(environ["HOME"]) / f"{name}.log"
+        super().__init__(units.command(name, *more), units.environment(name) | environ, log)
 
     def children(self):
         return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
@@ -54,29 +54,12 @@ class Unit(Service):
 
 @pytest.fixture(scope="module")
 def environ(django_db_setup, django_db_blocker, tmp_path_factory):
-    """spms.env.example with the test's engines, below a home of its own."""
-    home = tmp_path_factory.mktemp("spms")
-    example = (UNITS / "spms.env.example").read_text("utf-8")
-    facts = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
+    """The example of the deployment with the test's engines, below a home of its own."""
     with django_db_blocker.unblock():
-        url = database_url()
+        engines = {"DATABASE_URL": database_url(), "REDIS_URL": settings.REDIS_URL}
         connections.close_all()
-    places = {name: str(home / name) for name in ("STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT")}
     upstreams = NO_UPSTREAMS | {"WECHAT_PAY_BASE_URL": "http://127.0.0.1:9"}
-    engines = {"DATABASE_URL": url, "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": SECRET * 2}
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
-    # What Celery says to root, which no unit is.
-    inherited["PYTHONWARNINGS"] = "ignore:You're running the worker"
-    return inherited | facts | places | upstreams | engines | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
-
-
-@contextmanager
-def running(name, environ, *more):
-    service = Unit(name, Path(environ["HOME"]), environ, *more)
-    try:
-        yield service
-    finally:
-        service.end()
+    return bare_environ(tmp_path_factory.mktemp("spms"), DJANGO_SECRET_KEY=SECRET * 2, **engines, **upstreams)
 
 
 def call(port, method, path, data=None, **headers):
@@ -103,9 +86,7 @@ def test_a_reload_refuses_no_request(environ):
     patience_s = 5 + 8 * (time.monotonic() - start)
     (port,) = free_ports(1)
 
-    with running(
-        "web", environ, "--port", str(port), "--workers", "1", "--respawn-interval", f"{patience_s:.0f}"
-    ) as web:
+    with Unit("web", environ, "--port", str(port), "--workers", "1", "--respawn-interval", f"{patience_s:.0f}") as web:
         assert until(lambda: answers(port), START_S), web.log()
         before = web.children()
         with busy(port) as traffic:
@@ -126,7 +107,7 @@ def test_a_reload_refuses_no_request(environ):
 def test_it_stops_in_the_middle_of_a_reload(environ, seconds):
     (port,) = free_ports(1)
 
-    with running("web", environ, "--port", str(port), "--workers", "1") as web:
+    with Unit("web", environ, "--port", str(port), "--workers", "1") as web:
         assert until(lambda: answers(port), START_S), web.log()
         web.process.send_signal(signal.SIGHUP)
         assert until(lambda: len(web.children()) == 2, START_S), web.log()
@@ -143,7 +124,7 @@ def test_systemd_hears_nothing_of_one_that_hangs(environ, tmp_path, name):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(START_S)
-        with running(name, environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}) as service:
+        with Unit(name, environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}) as service:
             for _ in range(2):
                 assert systemd.recv(99) == b"WATCHDOG=1"
             service.process.send_signal(signal.SIGSTOP)
@@ -193,10 +174,10 @@ def test_every_line_of_every_process_is_json(environ, tmp_path):
     (tmp_path / "logging.json").write_text(json.dumps(logging), "utf-8")
     web_port, socket_port = free_ports(2)
     with (
-        running("web", loud, "--port", str(web_port)) as web,
-        running("socket", loud, "--port", str(socket_port), "--log-config", str(tmp_path / "logging.json")) as sockets,
-        running("worker@now", loud, "--loglevel", "INFO") as worker,
-        running("beat", loud, "--loglevel", "INFO") as beat,
+        Unit("web", loud, "--port", str(web_port)) as web,
+        Unit("socket", loud, "--port", str(socket_port), "--log-config", str(tmp_path / "logging.json")) as sockets,
+        Unit("worker@now", loud, "--loglevel", "INFO") as worker,
+        Unit("beat", loud, "--loglevel", "INFO") as beat,
     ):
         services = [web, sockets, worker, beat]
         assert until(lambda: answers(web_port), START_S), web.log()
