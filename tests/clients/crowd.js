@@ -1,6 +1,6 @@
 // Many screens at once, some of which are scanned, each by another user: they get their own event, and all others none.
 // Twenty people scan at a time: more than the provider answers at once would be told to try again.
-//   node crowd.js http://127.0.0.1:8000 200 60
+//   node crowd.js http://127.0.0.1:8000 100 40
 "use strict"
 const { clients, transports, open, next, login, check, run } = require("./lib")
 

@@ -39,8 +39,8 @@ def test_a_code_that_is_not_scanned_is_told_to_be_over(proxy):
     assert json.loads(out) == {"ok": True, "screens": 9}
 
 
-def test_of_two_hundred_at_once_sixty_get_their_own_event_and_the_others_none(proxy, node):
-    assert node("crowd.js", proxy, 200, 60, timeout_s=120)["ok"]
+def test_of_a_hundred_at_once_forty_get_their_own_event_and_the_others_none(proxy, node):
+    assert node("crowd.js", proxy, 100, 40, timeout_s=120)["ok"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])

@@ -3,7 +3,7 @@
     CLASS_S=180 pytest -s tests/journeys/test_the_class_of_forty.py
 
 The teacher's board agrees with what each of them has noted and blames none. Beside them work ten of each kind that
-do it badly, and the board names each as what it is. Without CLASS_S there are twelve and two of each kind, for three
+do it badly, and the board names each as what it is. Without CLASS_S there are eight and two of each kind, for three
 seconds, with small pictures instead of photographs. With -s it prints its figures.
 """
 
@@ -27,7 +27,7 @@ from PIL import Image
 from tests.processes import until
 
 SECONDS = float(os.environ.get("CLASS_S", 3))
-TRAINEES, OF_A_KIND = (40, 10) if SECONDS > 60 else (12, 2)
+TRAINEES, OF_A_KIND = (40, 10) if SECONDS > 60 else (8, 2)
 CLASS, CARELESS_CLASS = "H52640", "H52641"
 PRACTICE, MOST = 30, 100  # students; a list of one more needs pages
 STUDENT = {"city": "重庆", "degree": "本科", "productUrl": "地址", "description": "你好", "age": 20}
