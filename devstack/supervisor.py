@@ -259,6 +259,8 @@ def in_words(error: Exception) -> str:
     match error:
         case OSError(errno=errno.ENOSPC):
             return "the disk is full."
+        case OSError(errno=errno.EROFS):
+            return f"{error.filename} is on a disk that takes no writes: set STATE_DIR to a folder on another one."
         case PermissionError():
             return f"{error.filename} belongs to another account: start as that one, or `make reset` as root."
     return str(error)

@@ -1,5 +1,7 @@
 """What stops the first start is one sentence: a Python that is too old, or no network."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import pytest
 
 from devstack.engines import programs_for
 from devstack.process import StackError, complaint
-from devstack.supervisor import check_port_free, port_number
+from devstack.supervisor import check_port_free, in_words, port_number
 from tests.processes import ROOT, plain_environ
 
 
@@ -39,6 +41,12 @@ def test_programs_that_may_not_run_are_named(monkeypatch, tmp_path):
 )
 def test_a_full_disk_is_said_whichever_way_postgresql_notices(end):
     assert complaint(f'initdb: x\nFATAL:  could not extend file "base/1": {end}'.splitlines()) == "the disk is full."
+
+
+def test_a_disk_without_writes_is_named():
+    error = OSError(errno.EROFS, os.strerror(errno.EROFS), "/mnt/.dev")
+
+    assert in_words(error) == "/mnt/.dev is on a disk that takes no writes: set STATE_DIR to a folder on another one."
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
