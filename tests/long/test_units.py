@@ -5,6 +5,7 @@
 
 import json
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -157,6 +158,27 @@ def assert_json(text):
         assert row["level"] and row["logger"] and row["event"], row
     assert SECRET not in text
     return rows
+
+
+def test_a_quiet_school_runs_in_two_processes(environ, tmp_path, monkeypatch):
+    """``SMALL=1``: deploy/upgrade makes its units of the same files."""
+    (tmp_path / "spms").symlink_to(ROOT)
+    (tmp_path / "spms.env").write_text("SMALL=1\n")
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=lambda *_: ["systemd", "ha"])
+    places = {"APP": str(tmp_path / "spms"), "ENV_FILE": str(tmp_path / "spms.env"), "PATH": environ["PATH"]}
+    command = ["bash", ROOT / "deploy/upgrade", "--files", tmp_path / "files"]
+    services = subprocess.check_output(command, env=places, text=True)
+    (tmp_path / "files/units").rename(tmp_path / "deploy/systemd")
+    monkeypatch.setattr(units, "ROOT", tmp_path)
+    (port,) = free_ports(1)
+
+    with Unit("web", environ, "--port", str(port)) as web, Unit("worker@all", environ) as worker:
+        assert until(lambda: answers(port), START_S), web.log()
+        assert until(lambda: call(port, "GET", "/socket.io/?EIO=4&transport=polling") == 200, START_S), web.log()
+        # Beat, too, is in the worker: without it no queue would show a sign of life.
+        assert until(lambda: call(port, "GET", "/health/whole") == 200, START_S), worker.log()
+
+    assert services.split() == ["spms-web", "spms-worker@all"]
 
 
 def test_systemd_does_not_give_up():
