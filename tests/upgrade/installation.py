@@ -31,15 +31,16 @@ START_S = 60
 SCAN_S = 4  # after which a page must have been told: twice as long as a process of another release takes
 
 
-def wheels_download(commit: str, folder: Path) -> None:
-    """Fetch what ``make install`` of a commit wants, because the booted machine has no way out."""
-    names = folder / f"{commit}.txt"
-    names.write_bytes(subprocess.check_output(["git", "show", f"{commit}:requirements.txt"], cwd=ROOT))
+def wheels_download(folder: Path, *commits: str) -> None:
+    """Fetch what ``make install`` of these commits wants, because the booted machine has no way out."""
     command = [sys.executable, "-m", "pip", "download", "-qq", "-d", str(folder)]
-    subprocess.run([*command, "--no-deps", "--require-hashes", "-r", str(names)], check=True)
-    # Some are no wheels yet: pip builds them with these.
-    subprocess.run([*command, "setuptools", "wheel"], check=True)
-    (folder / f"{commit}.done").touch()
+    for commit in commits:
+        names = folder / f"{commit}.txt"
+        names.write_bytes(subprocess.check_output(["git", "show", f"{commit}:requirements.txt"], cwd=ROOT))
+        subprocess.run([*command, "--no-deps", "--require-hashes", "-r", str(names)], check=True)
+        # Some are no wheels yet: pip builds them with these.
+        subprocess.run([*command, "setuptools", "wheel"], check=True)
+        (folder / f"{commit}.done").touch()
 
 
 class Shop:
@@ -66,7 +67,6 @@ class Shop:
 
     def install(self, commit: str) -> None:
         """Do what ``deploy/install`` does, on a machine that has the packages."""
-        self.wheels_wait(commit)
         machine, run = self.machine, self.machine.run
         run("pg_createcluster", self.version, "spms", "--port=5433", "--", "--auth-host=scram-sha-256")
         run("systemctl", "start", self.cluster)
@@ -87,6 +87,7 @@ class Shop:
         self._configure()
         machine.write("/root/answers", f"CERTIFICATE=self\nROOT_PASSWORD='{PASSWORD}'\n", 0o600)
         script = ("bash", str(ROOT / "deploy/install"), "--yes", "/root/answers")
+        self.wheels_wait(commit)
         begun = time.monotonic()
         print(run(*script, env=self.offline))
         print(f"=== installed after {time.monotonic() - begun:.0f} s", flush=True)

@@ -199,9 +199,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="spms-upgrade-") as folder:
         home = Path(folder)
         (home / "wheels").mkdir()
-        wheels_download(LAST_RELEASE, home / "wheels")
-        # The others come while the last release is installed.
-        threading.Thread(target=wheels_download, args=(goal, home / "wheels")).start()
+        # They come while the machine boots, and those of the goal while the last release is installed.
+        threading.Thread(target=wheels_download, args=(home / "wheels", LAST_RELEASE, goal)).start()
         namespaces = ["unshare", "--mount", "--net", "--fork", "--kill-child"]
         command = [sys.executable, "-m", "tests.upgrade.run", "--inside", folder, goal, *sys.argv[1:]]
         return subprocess.run([*namespaces, *command], cwd=ROOT).returncode
