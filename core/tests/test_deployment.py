@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -150,6 +151,31 @@ def test_a_small_school_has_two_processes(tmp_path):
     assert not re.search("no-ws|wsgi|blocking-threads", web.partition("ExecStart=")[2].partition("\n")[0])
     assert f"-Q {','.join(QUEUES)} --beat " in worker and "--pool threads" in worker
     assert set(re.findall(r"\b80\d\d\b", files["nginx.conf"])) == {"8021"}
+
+
+def test_a_release_takes_the_packages_of_a_folder_with_the_same_list(tmp_path):
+    """``make install`` is left out. What the next release changes later must not change the folder of before."""
+    app = tmp_path / "spms"
+    (app / ".venv/bin").mkdir(parents=True)
+    (app / ".venv/bin/python").symlink_to(sys.executable)
+    files = {"requirements.txt": "a==1", ".venv/pyvenv.cfg": "", ".venv/library.py": "1", ".venv/ready": ""}
+    for name, text in files.items():
+        (app / name).write_text(text)
+    (app / ".venv/bin/celery").write_text("#!/opt/spms-north/.venv/bin/python\n")
+    for name, requirement in {"same": "a==1", "other": "a==2"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "requirements.txt").write_text(requirement)
+    script = (settings.BASE_DIR / "deploy/upgrade").read_text("utf-8").removesuffix('main "$@"; exit\n')
+    script += f"with_release() {{ :; }}; packages {tmp_path}/same; packages {tmp_path}/other"
+
+    subprocess.run(["bash", "-c", script], env={"PATH": "/usr/bin:/bin", "APP": str(app)}, check=True)
+
+    venv = tmp_path / "same/.venv"
+    assert (venv / "library.py").samefile(app / ".venv/library.py")
+    assert (venv / "bin/celery").read_text() == f"#!{app}/.venv/bin/python\n"
+    assert (app / ".venv/bin/celery").read_text() == "#!/opt/spms-north/.venv/bin/python\n"
+    assert (venv / "ready").stat().st_mtime >= (tmp_path / "same/requirements.txt").stat().st_mtime
+    assert not (tmp_path / "other/.venv").exists()
 
 
 @pytest.mark.django_db
