@@ -16,6 +16,7 @@ from tests.processes import until
 # These would start with the machine, and the tests start what they need.
 MASKED = ("postgresql", "nginx", "haproxy", "keepalived", "etcd", "patroni", "redis-server", "cron")
 BOOT_S, RUN_S = 60, 600
+REMOUNT = 'umount "$0" && mount -t cgroup2 cgroup2 "$0" && exec "$@"'
 
 
 class Booted:
@@ -75,7 +76,12 @@ def booted(home: Path, *visible: Path) -> Iterator[Booted]:
         mask.unlink(missing_ok=True)
         mask.symlink_to("/dev/null")
     log = (home / "systemd.log").open("wb")
-    namespaces = ["unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
+    # In a control group of its own: who kills a unit there must not reach one of the same name on this machine.
+    groups = root / "sys/fs/cgroup"
+    group = groups / f"spms-{os.getpid()}"
+    group.mkdir()
+    alone = f"echo $$ > {group}/cgroup.procs && exec unshare --cgroup --mount sh -c '{REMOUNT}' {groups} \"$@\""
+    namespaces = ["sh", "-c", alone, "sh", "unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child"]
     init = subprocess.Popen(
         [*namespaces, f"--root={root}", "--mount-proc=/proc", "/lib/systemd/systemd", "--system",
          "--unit=basic.target", "--log-target=null", "--show-status=0"],
@@ -92,6 +98,9 @@ def booted(home: Path, *visible: Path) -> Iterator[Booted]:
         with suppress(OSError, AssertionError):
             os.kill(_first_child(init.pid), 9)  # PID 1 heeds no other signal from outside
         init.wait(30)
+        for folder in [*sorted(filter(Path.is_dir, group.rglob("*")), reverse=True), group]:
+            with suppress(OSError):  # one of its processes has not gone yet
+                folder.rmdir()
         shutil.rmtree(home / "upper", ignore_errors=True)
 
 
