@@ -24,6 +24,8 @@ from students.selectors import students_entered_counts
 
 STUCK_AFTER = timedelta(minutes=5)
 MAX_AGE_S = 30 * 60  # of a call: whoever made none for longer is not in the lesson
+# Titles of the last columns. The page shows them also before anybody has joined: later it fetches the rows alone.
+FIGURES = ("上次登录", "最近一次调用", "调用", "被拒绝", "学员", "订单", "已付款", "已退款", "扫码")
 
 
 @dataclass
@@ -64,17 +66,18 @@ def board(users: list[User], class_name: str, *, now: datetime) -> list[Row]:
         own = [call for call in calls[user.pk] if call.is_likely]
         refusals = [call for call in own if call.is_own_refusal]
         states = orders.get(user.pk, {})
-        figures = {
-            "上次登录": _moment(user.last_login),
-            "最近一次调用": _moment(datetime.fromtimestamp(own[-1].time, UTC)) if own else "",
-            "调用": len(own),
-            "被拒绝": len(refusals),
-            "学员": entries.get(user.pk, 0),
-            "订单": sum(states.values()),
-            "已付款": sum(states.get(state.value, 0) for state in EARNING),
-            "已退款": states.get(State.REFUNDED.value, 0),
-            "扫码": scans.get(user.pk, 0),
-        }
+        values = (
+            _moment(user.last_login),
+            _moment(datetime.fromtimestamp(own[-1].time, UTC)) if own else "",
+            len(own),
+            len(refusals),
+            entries.get(user.pk, 0),
+            sum(states.values()),
+            sum(states.get(state.value, 0) for state in EARNING),
+            states.get(State.REFUNDED.value, 0),
+            scans.get(user.pk, 0),
+        )
+        figures = dict(zip(FIGURES, values, strict=True))
         marks = [(CHECKPOINTS[name].name, done[user.pk].get(name)) for name in names]
         refusal = refusals[-1] if refusals else None
         rows.append(Row(user, *_state(own, now), marks, signs_of(calls[user.pk]), refusal, figures))

@@ -17,7 +17,7 @@ from core.ids import storable
 from core.sheets.write import download, sheet_write
 from core.times import local
 from lessons.actions import READ_ONLY_MINUTES, action_do
-from lessons.board import board
+from lessons.board import FIGURES, board
 from lessons.checkpoints import CHECKPOINTS
 from lessons.classroom_form import ClassForm
 from lessons.faults import MINUTES, PRESETS, faults_on
@@ -103,6 +103,7 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
         return render(request, "lessons/board_rows.html", context)
     names, until = plan_of(class_name)
     context |= {
+        "figures": FIGURES,
         "plan": [(name, checkpoint.name, name in names) for name, checkpoint in CHECKPOINTS.items()],
         "until": until,
         "teachers": teacher_names(class_name),

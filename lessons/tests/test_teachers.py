@@ -150,7 +150,8 @@ def test_a_class_of_any_name_that_nobody_has_joined_yet_has_its_page(people):
 
     assert people["teacher of A"].post(address, {"do": "plan", "checkpoints": "list"}).status_code == 302
     assert Plan.objects.get().school_class.name == name
-    assert name in people["teacher of A"].get(address).text
+    page = people["teacher of A"].get(address).text
+    assert name in page and "<th>被拒绝</th>" in page  # who joins is added below the titles
     assert people["teacher of A"].get(address, {"format": "csv"}).status_code == 200
     assert people["teacher of B"].get(address).status_code == 404
 
