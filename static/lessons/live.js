@@ -17,7 +17,7 @@ function live(ask, isBusy, late) {
     quiet = hasNews ? 0 : Math.min(quiet + 1, 2);
     hasNews = false;
     asked = Infinity; // until the answer is there
-    const isShown = await ask(sid);
+    const isShown = await ask(sid).catch(() => false); // the connection may break in the middle of an answer
     hasNews ||= !isShown;
     asked = Date.now();
   }, 500);

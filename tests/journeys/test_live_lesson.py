@@ -20,7 +20,7 @@ STAGE = """() => {
   window.heard = {}
   window.asked = 0
   window.io = () => ({ on: (event, hear) => { heard[event] = hear } })
-  live(async sid => { asked += 1; return true }, () => false, 60000)
+  live(async sid => { asked += 1; if (window.isBroken) throw Error('broken'); return true }, () => false, 60000)
 }"""
 
 
@@ -42,6 +42,8 @@ def test_a_page_asks_at_once_for_news_rarely_without_and_often_without_a_socket(
         assert asked("lessonNews", 1) == 1
         assert [asked("none", seconds) for seconds in (1, 2, 7, 4, 50, 10)] == [0, 1, 0, 1, 0, 1]
         assert asked("disconnect", 60) == 30
+        page.evaluate("isBroken = true")
+        assert asked("none", 60) == 30
 
 
 @pytest.fixture(scope="module")
