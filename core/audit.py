@@ -87,7 +87,7 @@ def name_actor(instance: Any, **_: Any) -> None:
     user = getattr(request, "user", None)
     if instance.actor_id is None and user is not None and user.is_authenticated:
         instance.actor_id = user.pk
-    if request.__dict__.setdefault("audit_begun", False):  # a client may send the id of an earlier request again
+    if hasattr(request, "audit_begun"):  # a client may send the id of an earlier request again
         instance.additional_data = part_mark(instance)
     request.audit_begun = True
     if instance.actor_id and not request.path_info.startswith("/admin/"):
