@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
@@ -19,7 +21,10 @@ READING_TIMEOUT_S = 60
 # A reader may take 1 GB, so each of our processes has one at a time. A usual file takes less than a second, the largest
 # `workbook_reader.CPU_S`: a task that checks an import waits for another one's file, and does not refuse its own.
 WAIT_S = 30
-_reader = BoundedSemaphore()
+# One is read and the others wait, each with a thread and a connection of its process. Those are for all requests, so
+# more are refused at once.
+AT_ONCE = 4
+_places, _reader = BoundedSemaphore(AT_ONCE), BoundedSemaphore()
 
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
 _TOO_LARGE = "Excel 文件内容过大，请只保留需要导入的工作表，删除多余的格式和空行"
@@ -119,14 +124,11 @@ def _output(content: bytes) -> bytes:
     """Return what the workbook reader has read. A parser in this process could take the memory of everything else."""
     too_large = _TOO_LARGE if sheet_kind(content) == "xlsx" else _CSV_TOO_LARGE
     command = [sys.executable, "-I", str(Path(workbook_reader.__file__))]
-    if not _reader.acquire(timeout=WAIT_S):
-        raise SheetRefused("同时读取的表格太多，请稍后再试")
-    try:
-        reader = subprocess.run(command, input=content, capture_output=True, timeout=READING_TIMEOUT_S)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise SheetRefused(too_large) from None
-    finally:
-        _reader.release()
+    with _acquired(_places, 0), _acquired(_reader, WAIT_S):
+        try:
+            reader = subprocess.run(command, input=content, capture_output=True, timeout=READING_TIMEOUT_S)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise SheetRefused(too_large) from None
     # A negative code is a signal: the reader went over its limits.
     if reader.returncode < 0 or reader.returncode == workbook_reader.TOO_LARGE:
         raise SheetRefused(too_large)
@@ -136,3 +138,13 @@ def _output(content: bytes) -> bytes:
     if reader.returncode:
         raise RuntimeError(f"the workbook reader failed: {words}")
     return reader.stdout
+
+
+@contextmanager
+def _acquired(semaphore: BoundedSemaphore, wait_s: float) -> Iterator[None]:
+    if not semaphore.acquire(timeout=wait_s):
+        raise SheetRefused("同时读取的表格太多，请稍后再试")
+    try:
+        yield
+    finally:
+        semaphore.release()

@@ -7,10 +7,11 @@ import resource
 import struct
 import sys
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -211,20 +212,39 @@ def test_one_picture_that_every_row_names_is_no_way_to_fill_the_disk(rows, pictu
         book_read(in_each_row(rows, picture))
 
 
-def test_one_file_at_a_time_is_read(monkeypatch, tmp_path):
-    """A request is a thread of a process, and each may send a file that takes 1 GB to read."""
-    monkeypatch.setattr(read, "WAIT_S", 0)
+@pytest.fixture
+def gate(monkeypatch, tmp_path):
+    """What a reader waits for: until the test has opened this and closed it again."""
     gate, reader = tmp_path / "gate", tmp_path / "reader.py"
     os.mkfifo(gate)
-    waiting = f"open({str(gate)!r}).read()\n"  # until the test closes it
+    waiting = f"open({str(gate)!r}).read()\n"
     reader.write_text(waiting + Path(workbook_reader.__file__).read_text("utf-8"), "utf-8")
     monkeypatch.setattr(workbook_reader, "__file__", str(reader))
+    return gate
+
+
+def test_one_file_at_a_time_is_read(monkeypatch, gate):
+    """A request is a thread of a process, and each may send a file that takes 1 GB to read."""
+    monkeypatch.setattr(read, "WAIT_S", 0)
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(sheet_read, HEAD_CSV)
         with gate.open("w"), pytest.raises(SheetRefused, match="同时读取的表格太多"):
             sheet_read(HEAD_CSV)
     assert first.result() == [(1, ["姓名", "城市"])]
+
+
+def test_few_requests_wait_for_a_sheet_so_that_others_find_a_thread_and_a_connection(gate):
+    reader = Path(workbook_reader.__file__)
+
+    with ThreadPoolExecutor(20) as pool:
+        reads = [pool.submit(sheet_read, HEAD_CSV) for _ in range(20)]
+        refused = list(islice(as_completed(reads), 20 - read.AT_ONCE))
+        with gate.open("w"):  # the others need not wait for the test
+            reader.write_text(reader.read_text("utf-8").partition("\n")[2], "utf-8")
+
+    assert all(isinstance(one.exception(), SheetRefused) for one in refused)
+    assert sum(one.exception() is None for one in reads) == read.AT_ONCE
 
 
 def named_sheets(number, name, parts=None):
