@@ -113,6 +113,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
             names = names.filter(name__in=campuses(scope).get(campus, []))
         context = {
             "may_change": self.has_change_permission(request),
+            "has_month": self.has_export_right(request),  # also for who sees sessions in part and has no other export
             "class_names": names,
             "today": times.local(now),
             "periods": [(period, period == Period.at(now)) for period in Period],

@@ -248,6 +248,8 @@ def test_no_page_of_a_session_names_a_student_out_of_sight(person, session):
     for page in (f"{own.pk}/change/", f"{own.pk}/screen/", "month/?class=H51901&month=2026-11"):
         text = text_of(browser.get(LIST + page))
         assert "李生" in text and "谭隐" not in text, page
+    listed = text_of(browser.get(LIST))
+    assert "月考勤表" in listed and "导出 Excel" not in listed  # a month is open to who has no other export
     refused = browser.post(f"{LEAVE}add/", {"sid": hidden.sid, "begins_on": own.date, "ends_on": own.date})
     assert "没有这个学号" in text_of(refused) and not Leave.objects.exists()
     browser.post(LIST, {"action": "delete_selected", "_selected_action": own.pk, "post": "yes"})
