@@ -142,9 +142,11 @@ def products_lock(*, pks: Iterable[int], scope: Scope) -> dict[int, Product]:
 
     :raises NotPermitted: as in :func:`product_update`.
     """
-    rows = Product.objects.filter(scope.visible(), removed_at=None, pk__in=pks).select_related("category")
-    # In the order in which orders lock them.
-    products = {product.pk: product for product in rows.order_by("pk").select_for_update(of=("self",), no_key=True)}
+    rows = Product.objects.filter(scope.visible(), removed_at=None, pk__in=pks)
+    # In the order in which orders lock them. The category is read afterwards, not joined: a product that is moved to
+    # another one while this waits would not be found.
+    rows = rows.order_by("pk").select_for_update(no_key=True).prefetch_related("category")
+    products = {product.pk: product for product in rows}
     for product in products.values():
         scope.require_change(product)
         _require_not_vip(product, scope)

@@ -22,7 +22,7 @@ from shop.services import goods
 from shop.services.catalogue import product_update, vip_category_create
 from shop.services.goods import GoodsRow, goods_apply, goods_prepare
 from shop.tests.factories import make_category, make_order, make_product, messages, stock_of
-from tests.kit import at_once, logged_in, meet_at, meeting
+from tests.kit import at_once, during, logged_in, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 RUNS, START = "/admin/shop/goodsrun/", "/admin/shop/goodsrun/start/"
@@ -307,3 +307,16 @@ class TestWhileOrdersArePlaced:
 
         assert not any(isinstance(answer, ProductInvalid | StockShortage) for answer in answers)
         assert stock_of(bike) == 0  # four pieces went of two
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_product_that_a_colleague_moves_to_another_category_meanwhile_gets_its_price(root, bike):
+    other, rows = make_category("特价"), goods.goods_repriced([bike], Decimal(5))
+    run = goods_prepare(rows=rows, file_name="x", reason="", user_pk=root.user.pk, scope=EVERYTHING, now=NOW)
+
+    def move():
+        product_update(product_id=bike.product_id, category_id=other.category_id, actor="root", now=NOW)
+
+    during(move, lambda: goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW))
+
+    assert shown(bike) == ("105.00", 10) and bike.category == other
