@@ -157,8 +157,9 @@ def second_factor_remove(*, user: User) -> bool:
 
 
 def _user_lock(user: User) -> User:
-    # Lock the user: if two enrolments run at once, the second waits and finds the first one's phone.
-    return User.objects.select_for_update(no_key=True, of=("self",)).select_related("role").get(pk=user.pk)
+    # Lock the user: if two enrolments run at once, the second waits and finds the first one's phone. The role is not
+    # joined: a user whose role changes while this waits would not be found (see ``users._locked``).
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def _refuse(user: User) -> None:

@@ -21,7 +21,7 @@ from accounts.services.attempts import LoginContext
 from accounts.services.second_factor import RECOVERY_CODES, code_check, device_of, enrolment_begin, enrolment_confirm
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from permissions.models import Role
-from tests.kit import at_once, meet_at, meeting
+from tests.kit import at_once, during, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 LOGIN, HOME, PAGE = "/admin/login/", "/admin/", "/admin/second-factor/"
@@ -211,6 +211,12 @@ class TestAtTheSameInstant:
         assert (self.how_many(lambda: enrolment_confirm(user=li, code=code)) == 1) is is_locked
         if is_locked:
             assert TOTPDevice.objects.count() == 1 and StaticToken.objects.count() == RECOVERY_CODES
+
+    def test_who_gets_another_role_meanwhile_is_found(self, li, roles):
+        def change():
+            User.objects.filter(pk=li.pk).update(role=roles["102"])
+
+        assert during(change, lambda: enrolment_begin(user=li, now=timezone.now())).user == li
 
 
 def test_a_recovery_code_stands_in_for_the_phone_once(wang, phone, settings):
