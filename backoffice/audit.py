@@ -55,7 +55,7 @@ KINDS: dict[int, str] = {
     LogEntry.Action.DELETE: "删除",
     **{action.value: str(action.label) for action in STAFF_ACTIONS},
 }
-# Among the filters of an export, those by what a phone is found by.
+# What an export was filtered by, where that may be a phone: the search, and filters of a phone.
 _SEARCH = re.compile(r"(?s)\b(?:q|\w*phone\w*)=.*?(?=；\w+=|$)")
 MAX_SHOWN = 300  # characters of a value that the page shows
 _DONE = {"add": "添加", "delete": "移除"}

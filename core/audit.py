@@ -68,13 +68,17 @@ def actor_facts(actor: str) -> dict[str, str]:
     return {"actor": actor[:64], "actor_key": getattr(actor, "key", "")}
 
 
-# What marks an entry for which an earlier one of the same action stands in the list of changes: one of the same kind,
-# or, of the first of its kind, one of another kind. Lists of one kind show the latter.
+# An action on several rows is one line in the list of changes: its first entry. The others have a mark, by which the
+# list leaves them out. OTHER has the first entry of each further kind, that is model and action, which a list of one
+# kind shows; PART have all the rest.
 PART, OTHER = {"part": True}, {"part": False}
 
 
 def name_actor(instance: Any, **_: Any) -> None:
-    """Write the user and the address of the present request into a new entry; a task has neither."""
+    """Complete a new entry: who made the change, from which address, and its mark if it is not the first of its action.
+
+    A task has no address, and a user only where it names one itself.
+    """
     request: Any = present_request()
     if instance.pk:
         return
@@ -103,7 +107,7 @@ def address_now() -> str | None:
 
 
 def part_mark(entry: LogEntry) -> dict[str, bool] | None:
-    """Return how an entry about another object stands for a new one; None if this is the first of its action."""
+    """Return the mark of a new entry: None if its action has no earlier one about another object."""
     # Ask the table: a rollback may have taken the first one away.
     before = LogEntry.objects.filter(cid=entry.cid, actor=entry.actor_id) if entry.cid else LogEntry.objects.none()
     before = before.exclude(content_type=entry.content_type_id, object_pk=entry.object_pk)
