@@ -123,6 +123,9 @@ def rooms_of(who, name, sid, class_name):
     session = who.post("/attendance/open", {"class": class_name}).json()
     mark = {"attendance_id": session["attendance_id"], "sId": sid, "remark": f"{name}点名备注"}
     assert who.post("/attendance/mark", mark).json()["state"] is True
+    yesterday = str(timezone.localdate() - timedelta(days=1))  # the sheet of a month has what is over
+    over = who.post("/attendance/open", {"class": class_name, "date": yesterday}).json()
+    assert who.post("/attendance/close", {"attendance_id": over["attendance_id"]}).json()["state"] is True
     student, day = Student.objects.get(sid=sid), timezone.localdate()
     facts = {"sid": sid, "name": student.name, "begins_on": day, "ends_on": day, "reason": f"{name}请假原因"}
     Leave.objects.create(student=student, created_by=who.user, **facts)
@@ -197,6 +200,9 @@ def queries(route, words, rows):
     common = {"period": "month", "ids": ",".join(map(str, rows[Order]))}
     yield from (common | {"format": kind} for kind in ("csv", "xlsx"))
     yield common | {"campus": f"{words.searched[0]}校区"}
+    (word, sid, _), yesterday = words.searched, timezone.localdate() - timedelta(days=1)
+    # A month of attendance, and the beds of a house.
+    yield {"class": f"{word}class", "month": f"{yesterday:%Y-%m}", "key": word, "student": sid, "q": word}
     if route == "admin/search/" or route in pages():
         yield from ({"s": word, "extended": 1, "q": word} for word in words.searched)
         yield from ({"work": work} for work in WORK_LISTS)
