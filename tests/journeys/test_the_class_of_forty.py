@@ -414,6 +414,7 @@ def test_each_of_forty_keeps_a_school_of_his_own_and_the_teacher_sees_what_they_
     print(f"told to come back: {Counter(shared.told_to_wait)}")
     middle = waits[len(waits) // 2]
     print(f"the board took {1000 * middle:.0f} ms, at most {1000 * waits[-1]:.0f}")
+    assert middle < 2  # the longest is that of the machine, which does other tests too
     assert shared.complaints == []
     stored = {requests.get(url, timeout=30).content for url in pictures}
     assert len(stored) == 1 and Image.open(BytesIO(stored.pop())).size == size  # all are of the same picture
