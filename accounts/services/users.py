@@ -77,7 +77,6 @@ def _uniqueness_error(error: IntegrityError) -> errors.PhoneTaken | errors.Usern
     return errors.PhoneTaken() if TAKEN_CONSTRAINT in str(error) else errors.UsernameTaken()
 
 
-@transaction.atomic
 def user_update(
     *,
     user_pk: int,
@@ -100,28 +99,35 @@ def user_update(
     :raises PhoneTaken, PhoneNeedsPassword, PhoneTriesExceeded, SmsCodeWrong: see ``own_phone_changes``.
     :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: see ``password_change``.
     """
-    user = _locked(user_pk, errors.UserToChangeUnknown)
-    old_phone, was_login = user.phone, user.is_phone_bound
-    phone = phone_kept(changes.pop("phone", user.phone), before=user.phone)
-    changes = _changes_allowed(user, changes, by_root=by_root)
-    if not by_root:
-        changes |= own_phone_changes(user, phone, proof=proof, old_password=old_password, context=context)
-    elif phone != user.phone:
-        changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
-    for name, value in changes.items():
-        setattr(user, name, value)
-    try:
-        with transaction.atomic():
-            user.save(update_fields=list(changes))
-    except IntegrityError as error:
-        raise _uniqueness_error(error) from None
-    phone_replaced_tell(user, phone=old_phone, was_login=was_login)
-    if "headimgurl" in changes:
-        avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
-    if new_password and by_root:
-        password_set(user=user, new_password=new_password)
-    elif new_password:
-        password_change(user_pk=user.pk, old_password=old_password, new_password=new_password, context=context)
+    before = User.objects.filter(pk=user_pk).first()
+    if before is None:
+        raise errors.UserToChangeUnknown
+    hashed = ""
+    if new_password and (by_root or is_own_password(before, old_password, context)):
+        hashed = make_password(new_password)  # before the transaction: see ``user_register``
+    with transaction.atomic():
+        user = _locked(user_pk, errors.UserToChangeUnknown)
+        old_phone, was_login = user.phone, user.is_phone_bound
+        phone = phone_kept(changes.pop("phone", user.phone), before=user.phone)
+        changes = _changes_allowed(user, changes, by_root=by_root)
+        if not by_root:
+            changes |= own_phone_changes(user, phone, proof=proof, old_password=old_password, context=context)
+        elif phone != user.phone:
+            changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
+        for name, value in changes.items():
+            setattr(user, name, value)
+        try:
+            with transaction.atomic():
+                user.save(update_fields=list(changes))
+        except IntegrityError as error:
+            raise _uniqueness_error(error) from None
+        phone_replaced_tell(user, phone=old_phone, was_login=was_login)
+        if "headimgurl" in changes:
+            avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
+        if new_password:
+            if not by_root and (not hashed or user.password != before.password):
+                raise errors.PasswordNotChanged
+            password_set(user=user, new_password=new_password, hashed=hashed)
 
 
 def _locked(user_pk: int, unknown: type[DomainError]) -> User:
@@ -212,10 +218,11 @@ def password_change(
     password_set(user=user, new_password=new_password)
 
 
-def password_set(*, user: User, new_password: str) -> None:
+def password_set(*, user: User, new_password: str, hashed: str = "") -> None:
     """Set a new password; all tokens and sessions of the user end. On an error nothing has changed.
 
     :param user: as read when the old password was checked.
+    :param hashed: see ``user_register``.
     :raises UserUnknown: the user has been deleted.
     :raises PasswordNotChanged: the new password is empty, or the old one was replaced in the meantime.
     :raises DemoPasswordStays: a whole class shares this account.
@@ -226,7 +233,7 @@ def password_set(*, user: User, new_password: str) -> None:
     if not new_password:
         raise errors.PasswordNotChanged
     password_check(new_password, user)
-    hashed = make_password(new_password)  # before the transaction: see ``user_register``
+    hashed = hashed or make_password(new_password)  # before the transaction: see ``user_register``
     with transaction.atomic():
         if _locked(user.pk, errors.UserUnknown).password != user.password:
             raise errors.PasswordNotChanged

@@ -12,7 +12,8 @@ from accounts.errors import PasswordNotChanged
 from accounts.models import LoginMethod, User
 from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext
-from accounts.services.users import password_change
+from accounts.services.phones import PhoneProof
+from accounts.services.users import password_change, user_update
 from accounts.tests.entering import user_json
 from tests.kit import during, encoded, posted
 from uploads.models import Upload
@@ -149,10 +150,15 @@ class TestUpdatePassword:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_new_passwords_at_once_the_second_finds_that_its_old_one_is_wrong(person):
+@pytest.mark.parametrize(
+    "change",
+    [password_change, partial(user_update, by_root=False, changes={}, proof=PhoneProof("", ""))],
+    ids=["updatePassword", "updateUser"],
+)
+def test_of_two_new_passwords_at_once_the_second_finds_that_its_old_one_is_wrong(person, change):
     li = person("li", password="old-secret").user
     context = LoginContext(method=LoginMethod.API, ip="10.0.0.1", now=timezone.now())
-    change = partial(password_change, user_pk=li.pk, old_password="old-secret", context=context)
+    change = partial(change, user_pk=li.pk, old_password="old-secret", context=context)
 
     with pytest.raises(PasswordNotChanged):
         during(partial(change, new_password="first-secret"), partial(change, new_password="second-secret"))
@@ -178,6 +184,10 @@ def test_no_password_is_hashed_in_a_transaction(root, person, monkeypatch):
     change = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
     assert li.post("/users/updatePassword", change).json()["state"] is True
     assert root.post("/users/updatePassword", {"username": "wang", "newPassword": "wang-wang"}).json()["state"] is True
+    chen = person("chen", password="old-secret")
+    change = {"unid": chen.user.unid, "oldPassword": "old-secret", "password": "new-secret"}
+    for who in (chen, root):
+        assert who.post("/users/updateUser", change).json()["state"] is True
 
     assert set(in_transaction) == {False}
 
