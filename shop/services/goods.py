@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -191,10 +191,12 @@ def goods_apply(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> No
     if wrong := next((row for row in rows if row.error), None):
         raise ProductInvalid(f"{wrong.name}：{wrong.error}")
     _change([row for row in rows if not row.is_new], run.reason, actor, scope, now)
-    for row in rows:
+    for number, row in enumerate(rows):
         if row.is_new:
+            # Ids are milliseconds: from one moment each row would try the ids of all before it.
+            moment = now + timedelta(milliseconds=number)
             facts: dict[str, Any] = {"category_id": row.category_id, "name": row.name, "price": Decimal(row.price)}
-            product = product_create(**facts, stock=row.pieces, actor=actor, scope=scope, now=now)
+            product = product_create(**facts, stock=row.pieces, actor=actor, scope=scope, now=moment)
             row.pk, row.number = product.pk, product.product_id
     # This transaction holds the products now, so whoever has counted them meanwhile has committed.
     if counted := goods_counted(run=run, since=run.created_at):

@@ -99,6 +99,18 @@ def test_many_products_cost_as_many_statements_as_two(root):
     assert statements(50) == statements(2) < 20
 
 
+def test_new_products_of_a_sheet_do_not_try_one_another_s_ids(root):
+    category = make_category("车辆").category_id
+    rows = [GoodsRow(f"新{n}", price="10", category_id=category, arrived=1) for n in range(20)]
+    run = goods_prepare(rows=rows, file_name="x", reason="", user_pk=root.user.pk, scope=EVERYTHING, now=NOW)
+
+    with CaptureQueriesContext(connection) as asked:
+        goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW)
+
+    assert sum(query["sql"].startswith('INSERT INTO "shop_product"') for query in asked) == 20
+    assert Product.objects.count() == 20
+
+
 def test_a_percentage_changes_the_chosen_and_rounds_to_fen(office, bike):
     cheap, half, other = (make_product(price=price) for price in ("0.01", "1.24", "9.99"))
     chosen = {"action": "goods_chosen", "_selected_action": [bike.pk, cheap.pk, half.pk]}
