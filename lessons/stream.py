@@ -297,7 +297,8 @@ def page_wait(sid: str, users: Sequence[User]) -> None:
     It hears no more until it asks again, so a slow page or a busy class never gets more events than it can show.
     """
     if is_sid(sid):
-        valkey.client().eval(_WATCH, 0, sid, time.time(), *(user.unid for user in users))
+        with suppress(redis.RedisError):  # the page asks after a while besides
+            valkey.client().eval(_WATCH, 0, sid, time.time(), *(user.unid for user in users))
 
 
 def users_noted() -> list[User]:

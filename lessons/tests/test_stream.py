@@ -405,3 +405,11 @@ def test_a_frozen_valkey_holds_no_call(trainee, monkeypatch):
 
     assert max(took) < valkey.ANSWER_TIMEOUT_S  # for which a call that waited was held
     assert (paths[0], paths[-1]) == (LIST, SEARCH)
+
+
+def test_a_board_is_shown_without_valkey(teacher, trainee, monkeypatch):
+    browser, sid = logged_in(teacher.user), sessions.new_sid()
+    pool = redis.ConnectionPool.from_url("redis://127.0.0.1:9")
+    monkeypatch.setattr(valkey.client(), "connection_pool", pool)
+
+    assert [browser.get(f"{BOARD}{more}").status_code for more in ("", f"&sid={sid}")] == [200, 200]
