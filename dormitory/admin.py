@@ -197,7 +197,7 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
             messages.error(request, refusal.msg)
             return HttpResponseRedirect(request.get_full_path())
         bed_name = f"{stay.room} {stay.bed}号床"
-        action_record(stay.room, StaffAction.BULK, {"学员": f"{stay.name}（{stay.sid}）", what: bed_name})
+        action_record(stay.room, StaffAction.BULK, {"床位": f"{stay.name}（{stay.sid}） {what} {bed_name}"})
         messages.success(request, f"{stay.name}：{what}完成，{bed_name}")
         query = request.GET.copy()
         query.pop("student", None)

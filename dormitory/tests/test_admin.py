@@ -79,6 +79,8 @@ def test_a_student_moves_in_to_another_bed_and_out(office, room):
     assert messages_of(press(office, tan, f"{room.pk}-2")) == ["谭鹏：入住完成，1号楼 101 2号床"]
     assert messages_of(press(office, tan, f"{room.pk}-1")) == ["谭鹏：入住完成，1号楼 101 1号床"]
     assert messages_of(press(office, tan, "out")) == ["谭鹏：退宿完成，1号楼 101 1号床"]
+    log = text_of(office.get("/admin/auditlog/logentry/"))
+    assert f"谭鹏（{tan.sid}） 退宿 1号楼 101 1号床" in log
 
     assert [stay.ends_at is None for stay in Stay.objects.all()] == [False, False]
 
