@@ -241,7 +241,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
 class LeaveForm(forms.ModelForm):  # type: ignore[type-arg]
     request: HttpRequest
     columns: ClassVar = {"sid": ["sid", "student", "name"]}
-    sid = forms.CharField(label="学号", max_length=12, help_text="学员列表里有学号", widget=UnfoldAdminTextInputWidget)
+    sid = forms.CharField(label="学号", max_length=32, help_text="学员列表里有学号", widget=UnfoldAdminTextInputWidget)
 
     def clean_sid(self) -> str:
         try:
