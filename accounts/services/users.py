@@ -57,12 +57,7 @@ def user_register(
     draft.is_phone_bound = can_login(phone, role)
     password_check(password, draft)
     draft.password = hashed or make_password(password)
-    try:
-        # Two requests may register a phone number at once: the unique constraint refuses the second.
-        with transaction.atomic():
-            draft.save(force_insert=True)
-    except IntegrityError as error:
-        raise _uniqueness_error(error) from None
+    _save(draft, force_insert=True)
     return draft
 
 
@@ -73,8 +68,16 @@ def _role(roleid: str) -> Role:
     return role
 
 
-def _uniqueness_error(error: IntegrityError) -> errors.PhoneTaken | errors.UsernameTaken:
-    return errors.PhoneTaken() if TAKEN_CONSTRAINT in str(error) else errors.UsernameTaken()
+def _save(user: User, **how: Any) -> None:
+    """Save a user. Two requests may take a phone number or a name at once: the unique constraint refuses the second.
+
+    :raises PhoneTaken, UsernameTaken: as named.
+    """
+    try:
+        with transaction.atomic():
+            user.save(**how)
+    except IntegrityError as error:
+        raise (errors.PhoneTaken if TAKEN_CONSTRAINT in str(error) else errors.UsernameTaken) from None
 
 
 def user_update(
@@ -116,11 +119,7 @@ def user_update(
             changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
         for name, value in changes.items():
             setattr(user, name, value)
-        try:
-            with transaction.atomic():
-                user.save(update_fields=list(changes))
-        except IntegrityError as error:
-            raise _uniqueness_error(error) from None
+        _save(user, update_fields=list(changes))
         phone_replaced_tell(user, phone=old_phone, was_login=was_login)
         if "headimgurl" in changes:
             avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
