@@ -173,6 +173,7 @@ def test_a_month_stands_beside_the_month_and_the_year_before(office, books):
 
     Order.objects.update(created_at=at("2025-11-03"))
     Order.objects.filter(state=State.PAID).update(created_at=at("2026-11-30"))
+    Payment.objects.exclude(paid_at=None).update(paid_at=at("2026-11-30"))
     Payment.objects.filter(out_trade_no="STRAY").update(paid_at=at("2026-10-31"))
     query = "?from=2026-11-01&to=2026-11-30"
 
