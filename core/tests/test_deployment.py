@@ -172,6 +172,7 @@ def test_a_release_takes_the_packages_of_a_folder_with_the_same_list(tmp_path):
 
     venv = tmp_path / "same/.venv"
     assert (venv / "library.py").samefile(app / ".venv/library.py")
+    assert not (venv / "ready").samefile(app / ".venv/ready")
     assert (venv / "bin/celery").read_text() == f"#!{app}/.venv/bin/python\n"
     assert (app / ".venv/bin/celery").read_text() == "#!/opt/spms-north/.venv/bin/python\n"
     assert (venv / "ready").stat().st_mtime >= (tmp_path / "same/requirements.txt").stat().st_mtime
