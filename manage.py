@@ -30,7 +30,7 @@ def main() -> None:
             raise
         reason = str(error).splitlines()[0]
         if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None:
-            from core.db.direct import connection_refusal
+            from core.db.connections import connection_refusal
 
             reason = connection_refusal() or reason
             reason = f"the database does not answer ({reason}): run `make up`, or correct DATABASE_URL."

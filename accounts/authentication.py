@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from accounts.tokens import token_claims
 from core.api.access import Access
 from core.api.request import token_of
-from core.db.pool import prepared_rows
+from core.db.reading import prepared_rows
 from core.errors import TokenInvalid
 from core.observe.tracing import about
 from core.registers import Registers

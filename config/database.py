@@ -6,8 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from core.db.direct import COMMAND, SERVING
-from core.db.pool import WatchedConnection
+from core.db.connections import COMMAND, SERVING, WatchedConnection
 
 # A machine that loses its power or its cable does not close its connections. By default the kernel repeats a packet for
 # 15 minutes, and checks a silent connection after 2 hours. With these options a request fails, and an idle connection
@@ -69,7 +68,7 @@ def database(url: str, *, pool_size: int, serving: bool = True) -> dict[str, Any
                 "reconnect_timeout": 2,
                 "connection_class": WatchedConnection,
             },
-            "prepare_threshold": 5,  # for core.db.pool.prepared_rows
+            "prepare_threshold": 5,  # for core.db.reading.prepared_rows
         },
     }
 

@@ -10,10 +10,10 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         # Importing these modules registers their signals and metrics, and mends Django's forms.
         from core.api import forms  # noqa: F401
-        from core.db import pool
+        from core.db import connections
         from core.observe import heartbeat, tracing  # noqa: F401
 
-        pool.look_first()
+        connections.look_first()
 
         # What is loaded by now is never garbage: no later collection need look at it.
         gc.freeze()

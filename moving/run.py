@@ -14,8 +14,7 @@ import psycopg
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from core.db.direct import direct_options
-from core.db.limits import limits_raise
+from core.db.connections import direct_options, limits_raise
 from moving.document import Document, DocumentRefused
 from moving.dump import Dump, ImportRefused
 from moving.models import Arrival

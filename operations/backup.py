@@ -24,7 +24,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
 
-from core.db.direct import SERVING, direct_options
+from core.db.connections import SERVING, direct_options
 
 FORMAT = 1
 SCRATCH = ".restore-"  # hidden, so that no folder of a person is taken for one of ours

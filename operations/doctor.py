@@ -23,7 +23,7 @@ from accounts.doctor import scan_login, text_messages
 from core import times
 from core.api.handler import engine_is_down
 from core.cache import valkey
-from core.db.direct import connection_refusal
+from core.db.connections import connection_refusal
 from core.findings import Finding
 from operations import health, servers
 from operations.units import NAME, ROOT

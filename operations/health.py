@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from core.cache import valkey
-from core.db.pool import WatchedConnection
+from core.db.connections import WatchedConnection
 from operations.locks import locks
 from uploads.store import is_bucket, store_try
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 from django.db import transaction
 
-from core.db.limits import limits_raise
+from core.db.connections import limits_raise
 from core.errors import DomainError
 from core.queues import task_send
 from runs.errors import RunNotReady

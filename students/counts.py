@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from core.db.pool import prepared_rows
+from core.db.reading import prepared_rows
 
 ALL = "*"
 MAX_GRAM = 3

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
-from core.db.pool import prepared_rows
+from core.db.reading import prepared_rows
 from permissions.scope import EVERYTHING, Scope, practised
 from students.columns import COLUMNS, model_field, phone_tidy
 from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count

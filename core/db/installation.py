@@ -6,7 +6,7 @@
 import psycopg
 from django.conf import settings
 
-from core.db.direct import direct_options
+from core.db.connections import direct_options
 from core.errors import DomainError
 from core.models import Installation
 from core.times import now

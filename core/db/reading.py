@@ -1,4 +1,4 @@
-"""Read instances of models by SQL that is written once.
+"""Statements that PostgreSQL plans once, and instances of models that are read by SQL that is written once.
 
 Problem: the ORM writes its SQL anew for each query, and PostgreSQL plans it anew. Of 3 ms for a page of a cart, the
 rows themselves took 0.2 (``benchmarks/calls.py``). So what clients ask for again and again is read here, and
@@ -8,12 +8,45 @@ everything else by the ORM.
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connection, connections
 from django.db.models import Model
-
-from core.db.pool import prepared_rows
+from psycopg import Cursor
+from psycopg.pq import Format
 
 M = TypeVar("M", bound=Model)
+
+
+def prepared_rows(sql: str, values: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement that PostgreSQL plans once per connection.
+
+    Use it for short statements whose planning takes longer than their execution. Do not use it where the best plan
+    depends on a parameter, as with ``LIKE``; and write numbers that shape the plan, such as LIMIT, into the statement.
+    """
+    try:
+        return _rows(sql, values)
+    except NotSupportedError:
+        # A migration has changed a column's type, and PostgreSQL refuses plans from before. Inside a transaction
+        # nothing can be repeated, and psycopg forgets its plans at the rollback. Outside one, run the statement on a
+        # new connection, which has no plans.
+        if connection.in_atomic_block:
+            raise
+        connection.connection.close()
+        connection.close()
+        return _rows(sql, values, prepare=False)
+
+
+def _rows(sql: str, values: Any, prepare: bool | None = None) -> list[tuple[Any, ...]]:
+    ours: Any = connections[DEFAULT_DB_ALIAS]
+    ours.ensure_connection()
+    cursor = Cursor(ours.connection)
+    cursor.format = Format.BINARY  # psycopg then reads times in C; Django's own reader is slow
+    with ours._prepare_cursor(cursor) as wrapper:
+        if prepare is None:
+            wrapper.execute(sql, values)
+        else:
+            with ours.wrap_database_errors:
+                cursor.execute(sql, values, prepare=prepare)
+        return wrapper.fetchall()
 
 
 def read_one(model: type[M], where: str, **values: Any) -> M | None:

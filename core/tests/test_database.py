@@ -14,8 +14,8 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from config.database import database
+from core.db.connections import limits_raise
 from core.db.indexes import AddIndexConcurrently
-from core.db.limits import limits_raise
 from core.db.purge import rows_purge
 from operations.management.commands.migrate import with_short_locks
 from permissions.models import Role

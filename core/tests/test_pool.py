@@ -15,8 +15,8 @@ from django.db import NotSupportedError, transaction
 from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
-from core.db import pool as db_pool
-from core.db.reading import read_one, read_page
+from core.db import connections as db_pool
+from core.db.reading import prepared_rows, read_one, read_page
 from shop.models import Order, Product
 from shop.tests.factories import make_category, make_order, make_product
 
@@ -88,17 +88,17 @@ def test_a_plan_from_before_a_migration_is_no_failure():
         other.execute("CREATE TABLE plans AS SELECT 'x'::varchar(9) AS name")
         try:
             for _ in range(8):  # psycopg prepares a statement when it comes for the sixth time
-                assert db_pool.prepared_rows("SELECT name FROM plans", {}) == [("x",)]
+                assert prepared_rows("SELECT name FROM plans", {}) == [("x",)]
             other.execute("ALTER TABLE plans ALTER COLUMN name TYPE varchar(20)")
 
-            assert [db_pool.prepared_rows("SELECT name FROM plans", {}) for _ in range(8)] == [[("x",)]] * 8
+            assert [prepared_rows("SELECT name FROM plans", {}) for _ in range(8)] == [[("x",)]] * 8
             other.execute("ALTER TABLE plans ALTER COLUMN name TYPE varchar(30)")
 
             # A transaction fails, but only the first one.
             with pytest.raises(NotSupportedError), transaction.atomic():
-                db_pool.prepared_rows("SELECT name FROM plans", {})
+                prepared_rows("SELECT name FROM plans", {})
             with transaction.atomic():
-                assert db_pool.prepared_rows("SELECT name FROM plans", {}) == [("x",)]
+                assert prepared_rows("SELECT name FROM plans", {}) == [("x",)]
         finally:
             django_connection.close()
             other.execute("DROP TABLE plans")

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from config.database import database
-from core.db.direct import COMMAND, SERVING
+from core.db.connections import COMMAND, SERVING
 from operations import backup
 from permissions.models import Role
 

@@ -23,7 +23,7 @@ from django.db import OperationalError
 
 from core import times
 from core.cache import valkey
-from core.db.direct import direct_options
+from core.db.connections import direct_options
 from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat

@@ -7,7 +7,7 @@ import pytest
 from psycopg_pool import PoolTimeout
 
 from core.cache import valkey
-from core.db.pool import WatchedConnection
+from core.db.connections import WatchedConnection
 from core.observe import heartbeat
 from core.queues import QUEUES
 from operations import health

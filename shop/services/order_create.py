@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
-from core.db.pool import prepared_rows
+from core.db.reading import prepared_rows
 from core.ids import time17
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope

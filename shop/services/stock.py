@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from django.db.models import F
 
-from core.db.pool import prepared_rows
+from core.db.reading import prepared_rows
 from permissions.scope import EVERYTHING, Scope
 from shop.errors import ProductGone, StockShortage
 from shop.models import OrderLine, Product

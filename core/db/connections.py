@@ -1,19 +1,27 @@
-"""The pool of database connections, and statements that are planned once."""
+"""Connections to PostgreSQL: those of the pool, those beside it, and how long a transaction may work and wait."""
 
 import select
 import time
+from datetime import timedelta
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 from django.db import connection as django_connection
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.errors import ConnectionTimeout, OperationalError, _WaitTimeout
-from psycopg.pq import Format
 from psycopg_pool import ConnectionPool
 
 _ask = ConnectionPool.check_connection
 SILENCE_S = 2.0
+# The application_name of our connections: of a process that serves requests or tasks, and of a command.
+SERVING, COMMAND = "spms", "spms command"
+# Options that Django understands; it passes all others on to libpq.
+_NOT_OF_LIBPQ = {"pool", "prepare_threshold", "server_side_binding", "isolation_level", "assume_role"}
+# The usual limits are in ``config.database``.
+_LIMITS = """
+SELECT set_config('lock_timeout', %(ms)s, true), set_config('statement_timeout', %(ms)s, true),
+    set_config('idle_in_transaction_session_timeout', %(ms)s, true)
+"""
 
 
 class WatchedConnection(Connection[Any]):
@@ -82,34 +90,31 @@ def connection_check(connection: Connection) -> None:
         _ask(connection)
 
 
-def prepared_rows(sql: str, values: Any) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement that PostgreSQL plans once per connection.
+# --- Beside the pool: for programs that need a session of their own ---
+def direct_options() -> dict[str, str]:
+    """Return the libpq parameters of our connections; ``password`` is among them."""
+    ours = django_connection.settings_dict
+    keys = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    options = {name: ours[key] for name, key in keys.items()}
+    options |= {name: value for name, value in ours["OPTIONS"].items() if name not in _NOT_OF_LIBPQ}
+    options["application_name"] = COMMAND
+    return {name: str(value) for name, value in options.items() if value}
 
-    Use it for short statements whose planning takes longer than their execution. Do not use it where the best plan
-    depends on a parameter, as with ``LIKE``; and write numbers that shape the plan, such as LIMIT, into the statement.
-    """
+
+def connection_refusal() -> str:
+    """Return why PostgreSQL refuses us: the pool knows only that it has waited. Else ""."""
+    options: Any = direct_options()
     try:
-        return _rows(sql, values)
-    except NotSupportedError:
-        # A migration has changed a column's type, and PostgreSQL refuses plans from before. Inside a transaction
-        # nothing can be repeated, and psycopg forgets its plans at the rollback. Outside one, run the statement on a
-        # new connection, which has no plans.
-        if django_connection.in_atomic_block:
-            raise
-        django_connection.connection.close()
-        django_connection.close()
-        return _rows(sql, values, prepare=False)
+        psycopg.connect(**options).close()
+    except psycopg.Error as error:
+        return " ".join(str(error).split())[:300]
+    return ""
 
 
-def _rows(sql: str, values: Any, prepare: bool | None = None) -> list[tuple[Any, ...]]:
-    connection: Any = connections[DEFAULT_DB_ALIAS]
-    connection.ensure_connection()
-    cursor = Cursor(connection.connection)
-    cursor.format = Format.BINARY  # psycopg then reads times in C; Django's own reader is slow
-    with connection._prepare_cursor(cursor) as wrapper:
-        if prepare is None:
-            wrapper.execute(sql, values)
-        else:
-            with connection.wrap_database_errors:
-                cursor.execute(sql, values, prepare=prepare)
-        return wrapper.fetchall()
+def limits_raise(span: timedelta) -> None:
+    """Raise three limits of this transaction to ``span``, each: a statement, a wait for a lock, a pause in between.
+
+    A pause is work of ours between two statements, such as packing a large spreadsheet.
+    """
+    with django_connection.cursor() as cursor:
+        cursor.execute(_LIMITS, {"ms": str(span // timedelta(milliseconds=1))})
