@@ -14,7 +14,7 @@ from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from core.cache import sentinel, valkey
+from core.cache import valkey
 from sockets import packets, protocol, scripts
 from sockets.protocol import Peer
 from sockets.scripts import QUEUE, SESSION
@@ -85,7 +85,7 @@ class Sessions:
 
     def __init__(self) -> None:
         # Each command takes well under a millisecond, so thousands of clients can share a few connections.
-        pool = sentinel.async_pool_class(settings.REDIS_URL).from_url(
+        pool = valkey.async_pool_class(settings.REDIS_URL).from_url(
             settings.REDIS_URL,
             max_connections=_MAX_CONNECTIONS,
             timeout=5,

@@ -12,7 +12,7 @@ from config.schedule import beat_schedule
 from config.school import PICTURE_TYPES, theme
 from config.settings import readers as env
 from core.bootstrap import default_media_root
-from core.cache import sentinel
+from core.cache import valkey
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
@@ -228,7 +228,7 @@ TEMPLATES = [
 DATABASE_URL = env.engine_url("DATABASE_URL")
 _redis = env.redis_urls(env.engine_url("REDIS_URL") or "redis://127.0.0.1:6379/0")
 REDIS_URL = _redis["cache"]
-CELERY_BROKER_URL, _broker_options = sentinel.broker(_redis["broker"])
+CELERY_BROKER_URL, _broker_options = valkey.broker(_redis["broker"])
 DB_POOL_SIZE = env.number("DB_POOL_SIZE", 32)
 DATABASES = {"default": database(DATABASE_URL, pool_size=DB_POOL_SIZE, serving=SERVING)}
 
@@ -238,7 +238,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": [REDIS_URL],  # a list, because Django splits a text at its commas
-        "OPTIONS": {**_REDIS_WAITS, "pool_class": sentinel.pool_class(REDIS_URL)},
+        "OPTIONS": {**_REDIS_WAITS, "pool_class": valkey.pool_class(REDIS_URL)},
         "KEY_PREFIX": "spms",
     }
 }

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from core import bootstrap
-from core.cache import sentinel
+from core.cache import valkey
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 REQUIRED: Any = object()  # "this variable has no default"
@@ -244,8 +244,8 @@ def redis_urls(url: str) -> dict[str, str]:
     """Return the databases' URLs: the one in REDIS_URL for cache and sockets, the next but one for tasks."""
     parts = urlsplit(url)
     try:
-        if parts.scheme == sentinel.SCHEME:
-            sentinel.primary(url)
+        if valkey.is_sentinel(url):
+            valkey.primary(url)
         elif parts.scheme not in {"redis", "rediss", "unix"} or "," in parts.netloc:
             raise ValueError
         is_socket = parts.scheme == "unix"

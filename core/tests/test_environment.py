@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config.settings import readers as env
 from core import bootstrap
 from core.bootstrap import kept_text, load_dotenv
-from core.cache import sentinel
+from core.cache import valkey
 from operations import checks
 from operations.doctor import settings_and_models
 from tests.kit import at_once, meeting
@@ -88,9 +88,9 @@ def test_a_redis_url_that_cannot_work_is_refused(url):
 def test_sentinels_carry_two_databases_and_their_logins():
     urls = env.redis_urls("sentinel://app:p%40ss@a,b:26380/4?service=spms&sentinel_password=s3")
 
-    broker, options = sentinel.broker(urls["broker"])
+    broker, options = valkey.broker(urls["broker"])
 
-    assert sentinel.primary(urls["cache"]).options == {"db": 4, "username": "app", "password": "p@ss"}
+    assert valkey.primary(urls["cache"]).options == {"db": 4, "username": "app", "password": "p@ss"}
     assert broker == "sentinel://app:p%40ss@a:26379/6;sentinel://app:p%40ss@b:26380/6"
     assert (options["master_name"], options["sentinel_kwargs"]["password"]) == ("spms", "s3")
 
