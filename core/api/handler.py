@@ -16,7 +16,6 @@ from django.http.multipartparser import MultiPartParserError
 from psycopg.errors import ForeignKeyViolation, IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
-from rest_framework.views import set_rollback
 
 from core.api.envelope import Envelope, error_response
 from core.errors import (
@@ -42,10 +41,7 @@ ENGINE_DOWN = (
 
 
 def envelope_exception_handler(error: Exception) -> Envelope:
-    outcome = translate(error)
-    # To Django an exception that becomes an answer is no failure: without this it would commit the half-done work.
-    set_rollback()
-    return error_response(outcome)
+    return error_response(translate(error))
 
 
 def translate(error: Exception) -> DomainError:
