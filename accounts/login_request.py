@@ -10,8 +10,7 @@ from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.models import LoginMethod, User
 from accounts.services.attempts import LoginContext
 from core import times
-from core.api.addresses import absolute_url
-from core.api.request import client_ip, user_agent
+from core.api.request import absolute_url, client_ip, user_agent
 
 DEVICE_COOKIE = "device"
 DEVICE_FOR_S = 180 * 24 * 3600

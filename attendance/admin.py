@@ -24,7 +24,7 @@ from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.password import require_password
 from core.admin.tables import column
-from core.api.addresses import absolute_url
+from core.api.request import absolute_url
 from core.audit import StaffAction, action_record
 from core.errors import DomainError, NothingChanged
 from core.ids import pks_of, storable

@@ -20,7 +20,7 @@ from accounts.demo_users import DEMO_USERS, DemoUser
 from config import codes as code_tables
 from config import collection, typescript
 from core.api import schema
-from core.api.addresses import absolute_url
+from core.api.request import absolute_url
 from core.times import span
 from operations import health
 from payments.wechat_codes import WECHAT_CODES

@@ -68,6 +68,6 @@ if settings.SANDBOX:
         path("sandbox/", include("sandbox.urls")),
     ]
 
-handler400 = "core.api.error_views.bad_request"
-handler404 = "core.api.error_views.not_found"
-handler500 = "core.api.error_views.server_error"
+handler400 = "core.api.routing.bad_request"
+handler404 = "core.api.routing.not_found"
+handler500 = "core.api.routing.server_error"

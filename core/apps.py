@@ -9,7 +9,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing these modules registers their signals and metrics, and mends Django's forms.
-        from core.api import forms  # noqa: F401
+        from core.api import bodies  # noqa: F401
         from core.db import connections
         from core.observe import heartbeat, tracing  # noqa: F401
 

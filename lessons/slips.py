@@ -19,7 +19,7 @@ from django.urls import reverse
 from accounts.services.class_accounts import Slip
 from core import times
 from core.admin.password import require_password
-from core.api.addresses import absolute_url
+from core.api.request import absolute_url
 from core.cache import valkey
 from core.errors import DomainError
 from core.sheets.write import sheet_write

@@ -21,7 +21,7 @@ from django.db import connection
 
 from accounts.doctor import scan_login, text_messages
 from core import times
-from core.api.handler import engine_is_down
+from core.api.envelope import engine_is_down
 from core.cache import valkey
 from core.db.connections import connection_refusal
 from core.findings import Finding

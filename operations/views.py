@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from core.api.envelope import error_response, ok
-from core.api.error_views import not_found
 from core.api.request import is_from_here
+from core.api.routing import not_found
 from core.errors import DomainError
 from core.observe import heartbeat, metrics
 from operations import health

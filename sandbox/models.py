@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from core.api.addresses import full_url
+from core.api.request import full_url
 
 CODE_TTL = timedelta(hours=2)  # how long a code_url or prepay_id works
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from core.api.addresses import absolute_url
+from core.api.request import absolute_url
 from sandbox.callers import Caller, caller_of
 from sandbox.faults import fault_form
 from sandbox.models import CODE_TTL, Delivery, Refund, Trade, TradeState

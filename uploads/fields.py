@@ -8,8 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 from rest_framework.request import Request
 
 from core import times
-from core.api.addresses import absolute_url
-from core.api.request import caller_key, client_network
+from core.api.request import absolute_url, caller_key, client_network
 from core.cache.ratelimit import hit, wait
 from core.errors import BadParameter, Throttled
 from uploads.services import image_store, stored_address

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from accounts.models import LoginLog, User
 from accounts.selectors import ending_notice
-from core.api.addresses import full_url
+from core.api.request import full_url
 from core.ids import object_id
 from core.times import epoch_ms, format_api_time, format_office_time
 

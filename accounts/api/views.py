@@ -27,11 +27,10 @@ from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refr
 from core import times
 from core.admin.phones import phone_masked
 from core.api.access import Access
-from core.api.addresses import full_url
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
 from core.api.params import page_of, page_slice
-from core.api.request import client_ip, client_network
+from core.api.request import client_ip, client_network, full_url
 from core.errors import DomainError, NotPermitted
 
 CAPTCHA_COOKIE, SMS_COOKIE, SCAN_COOKIE = "captcha", "sms", "scan"

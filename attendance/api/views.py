@@ -17,10 +17,10 @@ from attendance.phone import scanned_page
 from attendance.services import SIGN_PATH
 from core import times
 from core.api.access import Access
-from core.api.addresses import absolute_url
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
 from core.api.params import page_of, page_slice
+from core.api.request import absolute_url
 from permissions.scope import EVERYTHING
 from students.selectors import student_of_account
 

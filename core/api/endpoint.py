@@ -11,8 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
-from core.api.envelope import Envelope, ok
-from core.api.handler import envelope_exception_handler
+from core.api.envelope import Envelope, error_response, ok, translate
 from core.api.hints import Case, hint_for
 from core.api.once import answer_once
 from core.api.params import Params
@@ -147,7 +146,7 @@ class ApiViewSet(ViewSet):
                 self.check_permissions(call)
                 response = answer_once(call, self.endpoint, lambda: getattr(self, self.action)(call, **kwargs))
         except Exception as error:
-            response = envelope_exception_handler(error)
+            response = error_response(translate(error))
         response.headers["Allow"] = ", ".join(self.allowed_methods)
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
         watch = request.META.get(WATCH)

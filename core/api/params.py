@@ -16,7 +16,7 @@ from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 from rest_framework.request import Request
 
-from core.api.handler import first_message
+from core.api.envelope import first_message
 from core.errors import BadParameter, DomainError
 from core.times import FIRST_YEAR, LAST_YEAR
 

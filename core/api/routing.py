@@ -1,17 +1,36 @@
-"""The routes of all calls, which match in any letter case and with or without a slash at the end."""
+"""The routes of all calls, which match in any letter case and with or without a slash at the end.
+
+And what stands around a call, and what is answered where there is none.
+"""
 
 import inspect
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from corsheaders.middleware import CorsMiddleware
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
+from django.utils.module_loading import import_string
 from rest_framework.serializers import FileField
 
 from core.api.endpoint import ApiViewSet, Endpoint
+from core.api.envelope import engine_is_down, error_response
 from core.api.params import Picture
+from core.api.request import answering
+from core.errors import BodyTooLarge, DomainError, InternalError, ServiceUnavailable, UnknownAddress
+from core.observe import tracing
+
+Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def _calls(viewset: type[ApiViewSet]) -> Iterator[URLPattern]:
@@ -95,3 +114,91 @@ def _routes() -> Iterator[tuple[str, Any]]:
             queue[:0] = [(route, inner) for inner in entry.url_patterns]
         else:
             yield route, entry.callback
+
+
+class CallMiddleware:
+    """Answer a request for a call; the middleware behind this one is for pages.
+
+    Problem: sessions, CSRF, messages, static files and the back office's error pages mean nothing to a call, but Django
+    sends every request through every middleware, which took a quarter of a call's time. A second Django handler with a
+    shorter ``MIDDLEWARE`` would have to repeat the request's begin and end, and Django's test client would not run it.
+    This class can go when Django chooses middleware by path.
+
+    A call gets the headers that Django's and corsheaders' middleware write, the check of the host's name, and what
+    ``CALL_MIDDLEWARE`` lists.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.pages = get_response
+        # Typed as Any, because their types say that each hook may also return an awaitable.
+        self.security: Any = SecurityMiddleware(get_response)
+        self.cors: Any = AnyHeaderCors(get_response)
+        self.common: Any = CommonMiddleware(get_response)
+        self.frame: Any = XFrameOptionsMiddleware(get_response)
+        handler: Handler = self._checked
+        for path in reversed(settings.CALL_MIDDLEWARE):
+            handler = import_string(path)(handler)
+        self.answer: Any = convert_exception_to_response(handler)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        match = call_find(request.path_info)
+        with answering(request):
+            if match is None:
+                return self.pages(request)
+            request.call_match = match  # type: ignore[attr-defined]
+            early = self.security.process_request(request) or self.cors.check_preflight(request)
+            response: HttpResponse = early or self.answer(request)
+            self.cors.add_response_headers(request, response)
+            self.security.process_response(request, response)
+            return response
+
+    def _checked(self, request: HttpRequest) -> Any:
+        refusal = self.common.process_request(request)
+        if refusal:
+            return refusal
+        match = request.resolver_match = request.call_match  # type: ignore[attr-defined]
+        response = self.frame.process_response(request, match.func(request, **match.kwargs))
+        return self.common.process_response(request, response)
+
+
+class AnyHeaderCors(CorsMiddleware):
+    """Allow whatever headers a preflight of an allowed origin asks for, as nginx and the socket do.
+
+    Clients send some of their own to every server they know (``token``, ``cache-control``). A list of names would guard
+    nothing: the origin decides, and no cookie authenticates a call.
+    """
+
+    def add_response_headers(self, request: HttpRequest, response: Any) -> Any:
+        super().add_response_headers(request, response)
+        header_names = request.headers.get("access-control-request-headers")
+        if header_names and "access-control-allow-headers" in response:
+            response["access-control-allow-headers"] = header_names
+        return response
+
+
+# --- What Django calls for a request that no view answers: ``core.admin.error_pages`` makes pages of it for people ---
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    hint = settings.HINTS and _path_hint(request.path_info)
+    return error_response(UnknownAddress(hint=hint) if hint else UnknownAddress())
+
+
+def _path_hint(path: str) -> str:
+    """Return what a beginner has probably done wrong in the path of a call, "" if nothing is known."""
+    if "//" in path and call_find(re.sub("/+", "/", path)):
+        return "地址里连着两个斜杠:baseURL 末尾的 / 和路径开头的 / 只留一个"
+    head, _, rest = path.lstrip("/").partition("/")
+    # Development servers forward /api/… to us.
+    return f"地址多了前缀 /{head}:在开发服务器的代理里用 rewrite 去掉它" if call_find(f"/{rest}") else ""
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)):
+        return error_response(BodyTooLarge())
+    return error_response(DomainError("请求格式错误", status=400, http_status=400))
+
+
+def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
+    # Django calls this inside its `except` block, so the exception is still the current one.
+    if engine_is_down(sys.exception()):
+        return error_response(ServiceUnavailable())
+    return error_response(InternalError(tracing.current()))

@@ -28,10 +28,10 @@ from rest_framework.serializers import ChoiceField, FileField, IntegerField
 
 from core.api import once
 from core.api.access import Access
-from core.api.addresses import absolute_url
 from core.api.endpoint import Doc, Endpoint
 from core.api.envelope import error_response
 from core.api.params import Params, Picture
+from core.api.request import absolute_url
 from core.api.routing import endpoints
 from core.errors import (
     BodyTooLarge,

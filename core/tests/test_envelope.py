@@ -19,9 +19,8 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 
 from config.wsgi import application as wsgi_application
 from core import errors
-from core.api.addresses import absolute_url
-from core.api.handler import translate
-from core.api.request import client_ip
+from core.api.envelope import translate
+from core.api.request import absolute_url, client_ip
 from core.errors import DomainError
 from core.observe.logs import configure
 
@@ -149,7 +148,7 @@ def broken(settings):
 
     class Broken:
         urlpatterns = [route("broken/<path:rest>", breaks)]
-        handler500 = "core.api.error_views.server_error"
+        handler500 = "core.api.routing.server_error"
 
     settings.ROOT_URLCONF = Broken
     return "/broken/"

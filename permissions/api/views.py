@@ -9,8 +9,7 @@ from rest_framework.request import Request
 
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Doc, Endpoint
-from core.api.envelope import Envelope, ok
-from core.api.handler import first_message
+from core.api.envelope import Envelope, first_message, ok
 from core.api.params import Params, PlainText
 from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing

@@ -20,9 +20,9 @@ from accounts.services.attempts import LoginContext
 from accounts.services.login import login_complete
 from accounts.tokens import token_issue
 from core.api.access import Access
-from core.api.addresses import absolute_url
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
+from core.api.request import absolute_url
 from core.errors import DomainError
 from practice.api import docs
 from practice.api.params import JoinParams

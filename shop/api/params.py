@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from core.api.handler import first_message
+from core.api.envelope import first_message
 from core.api.params import Between, IdList, PageParams, Params, Picture, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError
 from payments.models import TradeType

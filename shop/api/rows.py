@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, TypedDict
 
-from core.api.addresses import full_url
+from core.api.request import full_url
 from core.ids import object_id
 from core.money import wire
 from core.times import format_shop_time

@@ -18,7 +18,7 @@ from core import times
 from core.admin.base import MAX_COUNTED, AtLeast, KnownCount, OfficeAdmin
 from core.admin.listing import is_complete, list_address, list_shown, query_kept
 from core.admin.tables import choice_column, column
-from core.api.addresses import full_url
+from core.api.request import full_url
 from core.audit import StaffAction, action_record
 from core.times import format_office_time
 from permissions.scope import scope_of

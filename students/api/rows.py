@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from core.api.addresses import full_url
+from core.api.request import full_url
 from core.ids import object_id
 from core.times import format_api_time
 from students.models import StudentRow

@@ -3,11 +3,11 @@
 from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
-from core.api.addresses import full_url
 from core.api.endpoint import ApiViewSet, Endpoint
 from core.api.envelope import Envelope, ok
 from core.api.once import done_once
 from core.api.params import page_slice
+from core.api.request import full_url
 from students.api import docs
 from students.api.params import AddParams, DeleteParams, EditParams, ListParams, SearchParams
 from students.api.rows import student_json

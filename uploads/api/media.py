@@ -10,7 +10,7 @@ from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from core.api.envelope import error_response
-from core.api.error_views import not_found
+from core.api.routing import not_found
 from core.errors import ServiceUnavailable, WrongMethod
 from uploads.formats import CONTENT_TYPES
 from uploads.services import NAME_PATTERN

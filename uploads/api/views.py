@@ -4,10 +4,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from core.api.access import Access
-from core.api.addresses import full_url
 from core.api.endpoint import ApiViewSet, Doc, Endpoint
 from core.api.envelope import Envelope, ok
 from core.api.params import Params
+from core.api.request import full_url
 from core.errors import Throttled
 from uploads.errors import NO_PICTURE_TAKEN, ImageMissing
 from uploads.fields import image_file
