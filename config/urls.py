@@ -14,14 +14,14 @@ from core.api import schema
 from core.api.routing import CallTable
 from dormitory.api.views import DormitoryViewSet
 from operations import views
-from payments.api.views import NoticeViewSet
+from payments.api import NoticeViewSet
 from permissions.api.views import PermissionViewSet
 from practice.api.views import JoinViewSet, join_page
 from shop.api.catalogue import CartViewSet, CategoryViewSet, ProductViewSet
 from shop.api.orders import OrderViewSet, PayViewSet
 from students.api.views import StudentViewSet
 from uploads.api.views import UploadViewSet
-from weather.api.views import WeatherViewSet
+from weather.api import WeatherViewSet
 
 urlpatterns = [
     CallTable(

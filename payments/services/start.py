@@ -1,10 +1,12 @@
 """Starting a payment at the provider."""
 
 import time
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -18,8 +20,8 @@ from payments.gateways.wechat.shared import UPSTREAM, is_number
 from payments.models import Payment, PaymentStatus, TradeType
 from payments.services.common import check_due, log_step, payee, set_state
 from payments.services.confirm import payment_mark_closed, payment_record
-from payments.services.numbers import number_keep
 
+log = structlog.get_logger("payments")
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
 MIN_LIFE = timedelta(minutes=6)
 CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
@@ -128,7 +130,7 @@ def _claim(draft: Draft, now: datetime) -> tuple[Payment, datetime]:
 
     Returns also when the claim ends if no other call shares it.
     """
-    number_keep(out_trade_no=draft["out_trade_no"], now=now)
+    _number_keep(out_trade_no=draft["out_trade_no"], now=now)
     with transaction.atomic():
         payment, is_new = Payment.objects.select_for_update().get_or_create(
             out_trade_no=draft["out_trade_no"], defaults=draft | {"created_at": now, "calls_open": 0}
@@ -246,3 +248,28 @@ def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Paym
         code |= {"claimed_until": None, "last_error": ""}
         set_state(row, PaymentStatus.OPEN, "微信已下单", now, detail=ticket.prepay_id, **code)
         return row
+
+
+# --- The numbers of the payments that were started, in a file that no restore of the database reaches ---
+def _number_keep(*, out_trade_no: str, now: datetime) -> None:
+    """Append a number. Where that fails the payment goes on: after a restore the provider's bill names it as well."""
+    try:
+        with settings.PAYMENT_NUMBERS.open("a", encoding="ascii") as file:
+            file.write(f"{now.isoformat()} {out_trade_no}\n")  # one write, so lines of several processes do not mix
+    except OSError as error:
+        log.warning("the number of a payment is not kept", order=out_trade_no, error=str(error))
+
+
+def numbers_since(moment: datetime) -> set[str]:
+    """Return the numbers of the payments that were started on this machine since ``moment``.
+
+    :raises OSError: there is no such file, or it cannot be read.
+    """
+    numbers = set()
+    for line in settings.PAYMENT_NUMBERS.read_text("ascii", errors="replace").splitlines():
+        # Of a line a power cut may have kept a part, with the next line behind it.
+        with suppress(ValueError):
+            at, number = line.split()
+            if datetime.fromisoformat(at) >= moment:
+                numbers.add(number)
+    return numbers

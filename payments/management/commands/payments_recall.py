@@ -8,7 +8,7 @@ from core import times
 from core.models import Restoration
 from payments.errors import PaymentError
 from payments.services.after_restore import payment_recall
-from payments.services.numbers import numbers_since
+from payments.services.start import numbers_since
 
 CLOCKS_DIFFER = timedelta(minutes=1)
 
