@@ -26,8 +26,8 @@ from accounts.models import LoginLog, User
 from accounts.selectors import people_visible
 from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
 from accounts.services.second_factor import device_of, is_offered
-from accounts.services.usernames import username_claim
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
+from accounts.usernames import username_claim
 from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
 from core.admin.password import require_password
 from core.admin.phones import RIGHT, may_see_phones

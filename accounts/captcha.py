@@ -1,6 +1,6 @@
 """Captchas: django-simple-captcha draws the picture, Valkey keeps the text. Each can be tried once.
 
-``services/login_captcha.py`` and ``services/sms_codes.py`` decide when one is asked for.
+``services/login.py`` and ``services/sms_codes.py`` decide when one is asked for.
 """
 
 import base64

@@ -29,8 +29,8 @@ from core.audit import StaffAction, action_record
 from core.errors import DomainError, NothingChanged
 from core.ids import pks_of, storable
 from core.sheets.write import book_write, download
+from permissions.admin import ScopedAdmin
 from permissions.scope import scope_of
-from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn
 from students.classes import campuses, class_rows
 from students.filters import CampusFilter, EnteredFilter

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
-from accounts.services import login_captcha, phones, sms_codes
+from accounts.services import login, phones, sms_codes
 from accounts.services.scan_login import LOGINS_A_MINUTE
 from core import errors
 from core.api import bodies, once
@@ -78,7 +78,7 @@ def limits() -> dict[str, Any]:
         "sms_number": {name: limit for name, limit, _ in sms_codes.PER_NUMBER},
         "sms_address": {name: limit for name, limit, _ in sms_codes.PER_ADDRESS},
         "phones": phones,
-        "login": login_captcha,
+        "login": login,
         "wechat_logins": LOGINS_A_MINUTE,
         "uploads": fields,
         "upload_s": fields.MAX_PROCESSOR_MS_PER_MINUTE // 1000,

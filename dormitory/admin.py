@@ -21,8 +21,8 @@ from core.times import format_office_time
 from dormitory import services
 from dormitory.models import Room
 from dormitory.selectors import MAX_HOMELESS, TAKEN, beds_of, buildings, homeless, rooms, rooms_found, stays_of
+from permissions.admin import ScopedAdmin
 from permissions.scope import scope_of
-from permissions.scoped_admin import ScopedAdmin
 from runs.exports import ExportableAdmin, ExportColumn, ExportSheet
 from students.selectors import student_get
 

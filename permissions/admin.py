@@ -1,4 +1,4 @@
-"""Roles in the back office: the list and the form."""
+"""Roles in the back office: the list and the form, and what a data scope changes on the pages of other apps."""
 
 from typing import Any, ClassVar
 
@@ -16,8 +16,19 @@ from core.times import format_office_time
 from permissions.choices import calls_by_rows, calls_of, offered_rights, rights_by_records
 from permissions.forms import RoleForm
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
+from permissions.scope import scope_of
 from permissions.seed import HOME, TEMPLATES
 from permissions.services.roles import copies_follow
+
+
+class ScopedAdmin(OfficeAdmin):
+    """A page whose rows a member of staff may change as far as the data scope allows."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
 
 
 @admin.register(Role)

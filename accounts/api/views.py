@@ -18,8 +18,7 @@ from accounts.models import LoginMethod, User
 from accounts.selectors import login_log, people_visible, sees_phones, user_list
 from accounts.services.login import login_complete, password_verify, sms_verify
 from accounts.services.phones import PhoneProof
-from accounts.services.scan_codes import code_scanned, consent_url, is_open, scan_code_make
-from accounts.services.scan_guess import waiting_sid
+from accounts.services.scan_codes import code_scanned, consent_url, is_open, scan_code_make, waiting_sid
 from accounts.services.scan_login import mini_verify, profile_keep, profile_limit, wechat_verify
 from accounts.services.sms_codes import LIFETIME, sms_code_send
 from accounts.services.users import avatar_set, password_change, user_register, user_update, users_delete

@@ -12,8 +12,8 @@ from django.db.models import Count, Q, QuerySet
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.selectors import users_of_class
-from accounts.services.usernames import usernames_refused
 from accounts.services.users import password_set
+from accounts.usernames import usernames_refused
 from permissions.models import DEFAULT_ROLEID, ROOT_ROLEID, DataScope, Role
 from permissions.services.roles import role_scoped
 

@@ -1,20 +1,48 @@
-"""Log in by password or by a code in a text message, and record logins."""
+"""Log in by password or by a code in a text message, and record logins.
 
+Guessing a password must be slow, and no attacker may lock a user out. Wrong passwords count together wherever they are
+typed: the API's login, the back office's, and a change of the own password. Beyond a limit a login needs a captcha, for
+a minute. A whole class behind one address stays far below.
+
+A device that has logged in as this user with the present password is counted by itself, so other people's wrong
+passwords ask nothing of it. All such devices of one user share a limit, because each login makes a device: beyond it
+they count as clients without cookies, which are known by their address. From a known address only its own wrong
+passwords count.
+
+The limit is checked before the slow password hash and a failure is counted after it, because a right password must not
+count. So a few guesses may pass a limit, at most as many as the server has threads.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+import redis
+import structlog
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.errors import CredentialsWrong, SmsPhoneUnknown, SmsUserDisabled
+from accounts.errors import CredentialsWrong, SmsPhoneUnknown, SmsUserDisabled, TooManyFailures
 from accounts.models import LoginLog, LoginMethod, User
 from accounts.selectors import phone_logins
-from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext, Outcome, attempt_record, refusals_recorded
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
+from core.cache import ratelimit
+from core.cache.valkey import client
 from core.db.purge import BATCH, rows_purge
 from permissions.models import ROOT_ROLEID
+
+log = structlog.get_logger("accounts")
+
+WINDOW_S = 60
+PAIR_LIMIT = 30  # one account from one address, which a class may share; one account from a known device
+DEVICES_LIMIT = 60  # one account from all its known devices
+ACCOUNT_LIMIT = 60  # one account from all addresses it never logged in from
+ADDRESS_LIMIT = 200  # all accounts from one address: 40 trainees with five typos each
+KNOWN_FOR_S = 30 * 24 * 3600
 
 
 def password_verify(*, username: str, password: str, context: LoginContext) -> User:
@@ -26,9 +54,8 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     :raises TooManyFailures: too many wrong passwords lately; says how long to wait.
     """
     user = User.objects.select_related("role").filter(username=username).first()
-    epoch = user.epoch if user else None
     with refusals_recorded(context, username):
-        login_captcha.captcha_require(username=username, epoch=epoch, context=context)
+        _require_captcha(username, user, context)
     if user is None:
         make_password(password)  # takes as long as a check: the time must not tell whether the name exists
         outcome = Outcome.UNKNOWN
@@ -37,9 +64,9 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     elif not user.is_active:
         outcome = Outcome.DISABLED
     else:
-        login_captcha.failures_forgive(username=username, epoch=user.epoch, context=context)
+        _forgive_failures(user, context)
         return user
-    login_captcha.failure_count(username=username, epoch=epoch, context=context)
+    _count_failure(username, user, context)
     attempt_record(context, outcome=outcome, username=username)
     raise CredentialsWrong
 
@@ -51,11 +78,62 @@ def is_own_password(user: User, password: str, context: LoginContext) -> bool:
     """
     if not password:
         return False
-    login_captcha.captcha_require(username=user.username, epoch=user.epoch, context=context)
+    _require_captcha(user.username, user, context)
     is_right = user.check_password(password)
     if not is_right:
-        login_captcha.failure_count(username=user.username, epoch=user.epoch, context=context)
+        _count_failure(user.username, user, context)
     return is_right
+
+
+def _require_captcha(username: str, user: User | None, context: LoginContext) -> None:
+    """Ask for a captcha if there were too many wrong passwords; without Valkey never.
+
+    :param user: None if no user has the name.
+    :raises TooManyFailures: too many wrong passwords and no right captcha; says how long to wait without one.
+    """
+    try:
+        wait_s = max(ratelimit.wait(key, limit=limit) for key, limit in _counters(username, user, context))
+        if wait_s and not context.captcha.is_right():
+            raise TooManyFailures(wait_s)
+    except redis.RedisError:
+        log.warning("login failures are not limited: valkey does not answer")
+
+
+def _count_failure(username: str, user: User | None, context: LoginContext) -> None:
+    with suppress(redis.RedisError):  # _require_captcha has logged it
+        for key, limit in _counters(username, user, context):
+            ratelimit.hit(key, limit=limit, window_s=WINDOW_S)
+
+
+def _forgive_failures(user: User, context: LoginContext) -> None:
+    """After a right password: reset the first counter, and remember the address as known for this account."""
+    with suppress(redis.RedisError):  # _require_captcha has logged it
+        ratelimit.forget(next(_counters(user.username, user, context))[0])
+        client().set(_known_key(_digest(user.username), context), 1, ex=KNOWN_FOR_S)
+
+
+def _counters(username: str, user: User | None, context: LoginContext) -> Iterator[tuple[str, int]]:
+    """Yield the counters that a wrong password increments and a login asks, each with its limit."""
+    name, device = _digest(username), context.devices.get(username, "")
+    devices_key = f"login:devices:{name}"
+    is_known = user is not None and device.startswith(f"{user.epoch}.")
+    if is_known and not ratelimit.wait(devices_key, limit=DEVICES_LIMIT):
+        yield f"login:device:{name}:{device}", PAIR_LIMIT
+        yield devices_key, DEVICES_LIMIT
+        return
+    yield f"login:pair:{name}:{context.network}", PAIR_LIMIT
+    if not client().exists(_known_key(name, context)):
+        yield f"login:address:{context.network}", ADDRESS_LIMIT
+        yield f"login:account:{name}", ACCOUNT_LIMIT
+
+
+def _known_key(name: str, context: LoginContext) -> str:
+    return f"spms:login:known:{name}:{context.network}"
+
+
+def _digest(username: str) -> str:
+    # The name may be of any length; its digest keeps the key short.
+    return hashlib.sha256(username.encode()).hexdigest()[:32]
 
 
 def sms_verify(*, key: str, code: str, context: LoginContext) -> User:

@@ -4,6 +4,10 @@ A scan, a new code for the same socket and the expiry run in different processes
 that removes the code from the set of open ones may use it: Valkey tells one caller only that it has removed it.
 """
 
+import secrets
+from itertools import islice
+from threading import BoundedSemaphore
+from time import sleep
 from urllib.parse import quote
 
 from django.conf import settings
@@ -21,6 +25,13 @@ _GRACE_MS = 60_000
 MAX_EXPIRED = 500  # at once
 _OPEN = "spms:scan:due"  # a sorted set of codes by deadline (ms)
 _CODE, _NEWEST = "spms:scan:code:", "spms:scan:of:"  # the sid of a code; the newest code of a sid
+# For a caller who names no socket:
+LOOKS, LOOK_S = 11, 0.2  # two seconds for a socket that still connects
+# At one address, of classes that share it. Each costs a question at each look, and a stranger may open thousands.
+MAX_SOCKETS = 300
+# Each holds a thread of those that serve calls. One address has one place, so a stranger cannot take them all.
+_places = BoundedSemaphore(12)
+_ASKING = "spms:scan:asking:"
 
 
 def scan_code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:
@@ -78,6 +89,45 @@ def codes_expire() -> None:
     for state in valkey.client().zrangebyscore(_OPEN, "-inf", _now_ms(), 0, MAX_EXPIRED):
         if sid := _take(state.decode()):
             sessions.emit(sid, "invalidCode", INVALID)
+
+
+def waiting_sid(address: str, *, own: str) -> str:
+    """Return the sid of the socket at this address that waits for its code; "" if there is none, or it is not clear.
+
+    In the sandbox alone, for the clients that call ``getScancode`` bare. Several people may share an address, so a
+    socket is meant only if nothing speaks for another one: it is the only one there without a code, it still is at the
+    next look, and nobody else at the address asks at the same time.
+
+    :param own: the sid that this caller was given before: meant if none waits, since he wants another code for it.
+    """
+    key, me = _ASKING + address, secrets.token_hex(8)
+    lifetime_ms = int(LOOKS * LOOK_S * 1000) + 1000
+    if not valkey.client().set(key, me, nx=True, px=lifetime_ms):
+        valkey.client().set(key, "", xx=True, keepttl=True)  # the other one's is not clear any more, either
+        return ""
+    if not _places.acquire(blocking=False):
+        valkey.client().delete(key)
+        return ""
+    try:
+        sid = _look(address, own)
+    finally:
+        _places.release()
+        is_alone = valkey.client().getdel(key) == me.encode()
+    return sid if is_alone else ""
+
+
+def _look(address: str, own: str) -> str:
+    earlier: list[str] = []
+    for _ in range(LOOKS):
+        here = sessions.sids_at(address)
+        if len(here) > MAX_SOCKETS:
+            return ""
+        sids = list(islice((sid for sid in here if not has_code(sid)), 2))  # two are as unclear as more
+        if len(sids) == 1 and sids == earlier:
+            return sids[0]
+        earlier = sids
+        sleep(LOOK_S)
+    return own if not earlier and own in sessions.sids_at(address) else ""
 
 
 def _take(state: str) -> str:

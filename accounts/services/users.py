@@ -23,7 +23,7 @@ from accounts.services.phones import (
     phone_kept,
     phone_replaced_tell,
 )
-from accounts.services.usernames import username_claim
+from accounts.usernames import username_claim
 from core.audit import audited
 from core.errors import DomainError
 from permissions.models import DEFAULT_ROLEID, Role

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from accounts.models import LoginMethod
-from accounts.services import login_captcha
+from accounts.services import login
 from accounts.services.attempts import Outcome
 
 
@@ -15,7 +15,7 @@ from accounts.services.attempts import Outcome
 def few_guesses(monkeypatch):
     """Limits of wrong passwords that a test reaches soon: a tenth of the real ones."""
     for name in ("PAIR_LIMIT", "DEVICES_LIMIT", "ACCOUNT_LIMIT"):
-        monkeypatch.setattr(login_captcha, name, getattr(login_captcha, name) // 10)
+        monkeypatch.setattr(login, name, getattr(login, name) // 10)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import LoginLog, User
-from accounts.services import login_captcha
+from accounts.services import login
 from accounts.tests.entering import PASSWORD
 from core.cache import valkey
 
@@ -118,7 +118,7 @@ class TestTheSession:
 
         assert answer.status_code == 302
         assert (is_inside(browser), is_inside(elsewhere)) == (True, False)
-        for _ in range(login_captcha.PAIR_LIMIT):
+        for _ in range(login.PAIR_LIMIT):
             page = browser.post("/admin/password_change/", {"old_password": "wrong", **new})
             assert page.context["form"].errors["old_password"] == ["密码错误"]
         page = browser.post("/admin/password_change/", {"old_password": "another-Password-7", **new})

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.core import signing
 
 from accounts.models import LoginLog, User
-from accounts.services import login_captcha
+from accounts.services import login
 from accounts.services.users import password_set
 from accounts.tests.entering import user_json
 from accounts.tokens import token_issue
@@ -79,14 +79,14 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
 
 @pytest.mark.usefixtures("few_guesses")
 def test_guessing_from_one_address_has_to_wait_and_the_owner_elsewhere_does_not(api, li):
-    for _ in range(login_captcha.PAIR_LIMIT):
+    for _ in range(login.PAIR_LIMIT):
         assert attempt(api, password="wrong").json() == WRONG
 
     answer = attempt(api)
 
     assert answer.status_code == 429
     assert answer.json()["state"] is False
-    assert 0 < int(answer["Retry-After"]) <= login_captcha.WINDOW_S
+    assert 0 < int(answer["Retry-After"]) <= login.WINDOW_S
     window = next(key for key in valkey.client().scan_iter("spms:rate:login:pair:*10.0.0.1"))
     before = valkey.client().pttl(window)
     for _ in range(20):
@@ -101,9 +101,9 @@ def test_guessing_from_one_address_has_to_wait_and_the_owner_elsewhere_does_not(
 @pytest.mark.usefixtures("few_guesses")
 def test_guessers_everywhere_or_at_every_name_do_not_shut_out_an_address_that_logged_in_before(api, li, monkeypatch):
     assert attempt(api, ip="10.0.0.1").json()["state"] is True
-    for number in range(login_captcha.ACCOUNT_LIMIT):
+    for number in range(login.ACCOUNT_LIMIT):
         guess(api, 1, ip=f"10.9.{number}.1")
-    monkeypatch.setattr(login_captcha, "ADDRESS_LIMIT", 20)
+    monkeypatch.setattr(login, "ADDRESS_LIMIT", 20)
     for number in range(20):
         guess(api, 1, username=f"name{number}")
 
@@ -122,21 +122,21 @@ def guess(api, times, **options):
 def test_a_classmate_at_the_same_address_cannot_lock_the_owner_out(api, li):
     attempt(api)
     device = api.http.cookies["device"].value
-    guess(api, login_captcha.PAIR_LIMIT)
+    guess(api, login.PAIR_LIMIT)
 
     answer = attempt(api)
     assert (answer.status_code, answer.json()["msg"]) == (429, "登入失败次数过多,请输入图形验证码,或稍后再试")
     api.http.cookies["device"] = device
-    for _ in range(login_captcha.PAIR_LIMIT):  # right ones do not count
+    for _ in range(login.PAIR_LIMIT):  # right ones do not count
         assert attempt(api).json()["state"] is True
-    for _ in range(login_captcha.PAIR_LIMIT):  # its own wrong ones do
+    for _ in range(login.PAIR_LIMIT):  # its own wrong ones do
         attempt(api, password="guess")
     assert attempt(api).status_code == 429
 
 
 @pytest.mark.usefixtures("few_guesses")
 def test_a_device_is_known_by_our_signature_or_its_own_token_and_for_its_users_only(api, li, person):
-    guess(api, login_captcha.PAIR_LIMIT)
+    guess(api, login.PAIR_LIMIT)
     for cookie in ("", "li", signing.dumps({"li": "x"}), signing.dumps({"wang": "x"}, salt="device")):
         api.http.cookies["device"] = cookie
         assert attempt(api).status_code == 429
@@ -167,37 +167,37 @@ def test_old_logins_do_not_multiply_the_guesses(api, li):
     attempt(api, ip="10.0.0.2")
     home = api.http.cookies["device"].value
 
-    assert wrong_guesses(api, devices) == login_captcha.DEVICES_LIMIT + login_captcha.PAIR_LIMIT
+    assert wrong_guesses(api, devices) == login.DEVICES_LIMIT + login.PAIR_LIMIT
 
     api.http.cookies["device"] = home  # the devices' limit is used up: the owner is known by the address
     assert attempt(api, password="typo", ip="10.0.0.2").json() == WRONG
     assert attempt(api, ip="10.0.0.2").json()["state"] is True
     valkey.client().flushdb()
     password_set(user=li, new_password="another-password")
-    assert wrong_guesses(api, devices) == login_captcha.PAIR_LIMIT, "they end with the password"
+    assert wrong_guesses(api, devices) == login.PAIR_LIMIT, "they end with the password"
 
 
 @pytest.mark.usefixtures("few_guesses")
 @pytest.mark.parametrize("is_verified_before", [False, True])
 def test_a_captcha_takes_the_place_of_waiting_once(api, li, is_verified_before):
-    guess(api, login_captcha.PAIR_LIMIT)
+    guess(api, login.PAIR_LIMIT)
     api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
-    login = {"username": "li", "password": "right-password"}
+    fields = {"username": "li", "password": "right-password"}
     api.get("/users/getCaptcha")
-    assert api.post("/users/login", login | {"captcha": "wrong"}).status_code == 429
+    assert api.post("/users/login", fields | {"captcha": "wrong"}).status_code == 429
 
     key = api.get("/users/getCaptcha").json()["key"]
     captcha = {"captcha": valkey.client().get(f"spms:captcha:{key}").decode()}
     if is_verified_before:  # old clients send it there only
         api.get("/users/verifyCaptcha", **captcha)
         captcha = {}
-    assert api.post("/users/login", login | {"password": "guess"} | captcha).json() == WRONG
-    assert api.post("/users/login", login | captcha).status_code == 429
+    assert api.post("/users/login", fields | {"password": "guess"} | captcha).json() == WRONG
+    assert api.post("/users/login", fields | captcha).status_code == 429
 
 
 def test_a_class_that_shares_one_account_or_one_address_logs_in_with_typos(api, li, person):
-    assert login_captcha.ADDRESS_LIMIT >= 40 * 5  # a class, five typos each
-    assert login_captcha.DEVICES_LIMIT + login_captcha.PAIR_LIMIT == 90  # guesses a minute, by old logins
+    assert login.ADDRESS_LIMIT >= 40 * 5  # a class, five typos each
+    assert login.DEVICES_LIMIT + login.PAIR_LIMIT == 90  # guesses a minute, by old logins
     person("number", password="555")
     assert attempt(api, "number", 555).json()["state"] is True  # old clients send a number
     for typos in (10, 20, 5):

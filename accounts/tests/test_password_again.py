@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import login_captcha
+from accounts.services import login
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from permissions.models import Role
 from students.models import TransferRun
@@ -152,10 +152,10 @@ def test_a_download_comes_after_the_answer_and_leaves_a_page_that_asks_no_more(o
 @pytest.mark.usefixtures("few_guesses")
 def test_the_answer_is_limited_like_the_login_and_leaves_a_trace(old, pages, refusals):
     question = old.get(pages[0])
-    for _ in range(login_captcha.PAIR_LIMIT):
+    for _ in range(login.PAIR_LIMIT):
         confirm(old, question, "wrong")
 
     page = confirm(old, question)
 
     assert asks(page) and re.search(r"登录失败次数过多，请 \d+ 秒后再试", page.content.decode())
-    assert refusals() == {("office", "wrong"): login_captcha.PAIR_LIMIT, ("office", "many"): 1}
+    assert refusals() == {("office", "wrong"): login.PAIR_LIMIT, ("office", "many"): 1}

@@ -154,7 +154,7 @@ class TestWithPasswordAndCode:
         self.prove(root, messages, NEW)
         assert stored(root) == (NEW, False) and user_of_message(api, messages, NEW) == {}
 
-        monkeypatch.setattr("accounts.services.login_captcha.PAIR_LIMIT", 2)
+        monkeypatch.setattr("accounts.services.login.PAIR_LIMIT", 2)
         for n in range(2):
             assert change(li, NEW, oldPassword=f"guess{n}") == NEEDS_PASSWORD
         assert change(li, NEW, oldPassword=PASSWORD)[0] == 429

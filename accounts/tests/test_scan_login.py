@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.errors import CodeInvalid, WechatCodeSpent
 from accounts.models import LoginLog, LoginMethod, User
-from accounts.services import scan_codes, scan_guess, scan_login
+from accounts.services import scan_codes, scan_login
 from accounts.services.attempts import LoginContext
 from accounts.tasks import expire_scan_codes
 from accounts.tests.entering import user_json
@@ -182,7 +182,7 @@ def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(api
     def connect_late(_):
         screens.extend([] if screens else [Screen("127.0.0.1")])
 
-    monkeypatch.setattr(scan_guess, "sleep", connect_late)
+    monkeypatch.setattr(scan_codes, "sleep", connect_late)
     url = api.get("/users/getScancode").json()["scanCodeUrl"]
     api.get("/users/wechatCallBack", code="c1", state=parse_qs(urlsplit(url).query)["state"][0])
     assert [len(screen.events) for screen in (*screens, other)] == [1, 0]
@@ -199,17 +199,17 @@ def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(api
 def test_a_crowd_of_sockets_at_one_address_costs_a_question_for_none_of_them(monkeypatch):
     """A stranger opens thousands in seconds, and each question takes time of a thread that serves others."""
     asked = Mock(return_value=False)
-    monkeypatch.setattr(scan_guess, "has_code", asked)
-    monkeypatch.setattr(scan_guess, "sleep", lambda _: None)
+    monkeypatch.setattr(scan_codes, "has_code", asked)
+    monkeypatch.setattr(scan_codes, "sleep", lambda _: None)
 
-    for number, most in ((3_000, 0), (200, 2 * scan_guess.LOOKS)):
-        monkeypatch.setattr(scan_guess.sessions, "sids_at", lambda _, number=number: [*map(str, range(number))])
-        assert scan_guess.waiting_sid("10.0.0.7", own="") == ""
+    for number, most in ((3_000, 0), (200, 2 * scan_codes.LOOKS)):
+        monkeypatch.setattr(scan_codes.sessions, "sids_at", lambda _, number=number: [*map(str, range(number))])
+        assert scan_codes.waiting_sid("10.0.0.7", own="") == ""
         assert asked.call_count <= most
 
 
 def test_the_old_name_without_sid_takes_no_classmates_socket(api, qr, monkeypatch):
-    monkeypatch.setattr(scan_guess, "sleep", lambda _: None)
+    monkeypatch.setattr(scan_codes, "sleep", lambda _: None)
     wang = Screen("127.0.0.1")
     state = qr(wang)
     assert api.get("/users/getScancode").json() == NO_SID
@@ -219,14 +219,14 @@ def test_the_old_name_without_sid_takes_no_classmates_socket(api, qr, monkeypatc
     answers = list[Any]()
     sleeps = iter([lambda: answers.append(api.get("/users/getScancode").json())])
     with monkeypatch.context() as both:
-        both.setattr(scan_guess, "sleep", lambda _: next(sleeps, int)())
+        both.setattr(scan_codes, "sleep", lambda _: next(sleeps, int)())
         answers.append(api.get("/users/getScancode").json())
     assert answers == [NO_SID, NO_SID], "two at one address ask at once: whose it is cannot be told"
     zhao = Screen("127.0.0.1")
     assert api.get("/users/getScancode").json() == NO_SID, "two wait"
     zhao.leave()
-    monkeypatch.setattr(scan_guess, "_places", BoundedSemaphore(1))
-    with scan_guess._places:
+    monkeypatch.setattr(scan_codes, "_places", BoundedSemaphore(1))
+    with scan_codes._places:
         assert api.get("/users/getScancode").json() == NO_SID, "no place is free"
     url = api.get("/users/getScancode").json()["scanCodeUrl"]
     assert scan_codes.has_code(li.sid) and "state=" in url

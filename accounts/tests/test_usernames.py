@@ -8,7 +8,6 @@ from django.db import connection
 from accounts import usernames
 from accounts.errors import ClassAccountsRefused, UsernameTaken
 from accounts.models import User
-from accounts.services import usernames as claims
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from accounts.services.users import user_register
 from students.services import students_archive
@@ -105,8 +104,8 @@ def test_the_database_folds_as_python_does():
         cursor.execute(f"SELECT {usernames.FOLDED.format('name')} FROM unnest(%s::text[]) AS name", [names[:-1]])
         assert [name for (name,) in cursor.fetchall()] == [usernames.folded(name) for name in names[:-1]]
     assert all(usernames.folded(name) == "aud1" for name in LOOKALIKES)
-    assert not claims.usernames_refused(dict.fromkeys(names[-3:], ""))
-    assert claims.usernames_refused({"ROOT": "", "系统": ""}) == ["ROOT", "系统"]  # though no user is called so
+    assert not usernames.usernames_refused(dict.fromkeys(names[-3:], ""))
+    assert usernames.usernames_refused({"ROOT": "", "系统": ""}) == ["ROOT", "系统"]  # though no user is called so
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +113,7 @@ def test_the_database_folds_as_python_does():
 def test_of_two_equal_names_at_once_one_wins(roles, monkeypatch, is_locked):
     meet_at(monkeypatch, "accounts.services.users.password_check")  # comes after the name was asked for
     if not is_locked:
-        monkeypatch.setattr(claims, "_names_lock", lambda names: None)
+        monkeypatch.setattr(usernames, "_names_lock", lambda names: None)
     works = [partial(user_register, username=name, password="555", nickname="x") for name in ("aud1", "AUD1")]
 
     at_once(works, refusals=(UsernameTaken,))

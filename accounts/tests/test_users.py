@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.api import docs
 from accounts.errors import PasswordNotChanged
 from accounts.models import LoginMethod, User
-from accounts.services import login_captcha
+from accounts.services import login
 from accounts.services.attempts import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import password_change, user_update
@@ -108,7 +108,7 @@ class TestUpdatePassword:
         wang = person("wang", password="wangs-secret")
         assert self.change(li, username="wang", oldPassword="wangs-secret") == MAY_NOT
         assert can_log_in(wang, "wang", "wangs-secret")
-        for _ in range(login_captcha.PAIR_LIMIT):
+        for _ in range(login.PAIR_LIMIT):
             self.change(li, oldPassword="wrong")
         assert self.change(li)["status"] == 429, "a stolen token is no way to guess it"
 

@@ -17,8 +17,8 @@ from core.admin.listing import list_address
 from core.admin.password import require_password
 from core.errors import DomainError
 from core.ids import mark_of
+from permissions.admin import ScopedAdmin
 from permissions.scope import scope_of
-from permissions.scoped_admin import ScopedAdmin
 from runs.pages import run_url
 from runs.work import KEEP_FOR
 from students import services
