@@ -14,8 +14,7 @@ from core.errors import DomainError
 from core.sheets.write import download
 from core.times import format_office_time
 from runs.models import Run
-from runs.progress import progress_read
-from runs.work import KEEP_FOR, run_is_stalled
+from runs.work import KEEP_FOR, progress_read, run_is_stalled
 
 # Of a state, by its name on the page.
 COLOURS = dict.fromkeys(["检查中", "写入中", "删除中", "撤销中", "导出中"], "info")

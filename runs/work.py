@@ -3,30 +3,37 @@
 A worker does its part in one transaction that holds the run's row, or in many short ones, each of which does some of
 it and notes it. A worker that is killed leaves nothing half-done. A second worker at the same time finds the row locked
 and leaves. To start a run again is always safe.
+
+How far it is stands in Valkey: what the work writes to the database shows only after its commit.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+import redis
 import structlog
 from django.db import transaction
 
+from core.cache import valkey
 from core.db.connections import limits_raise
 from core.errors import DomainError
 from core.queues import task_send
 from runs.errors import RunNotReady
 from runs.models import FAILED, Run
-from runs.progress import SILENCE, progress_end, progress_read, progress_write
 
 log = structlog.get_logger("runs")
 
 R = TypeVar("R", bound=Run)
+T = TypeVar("T")
 
 KEEP_FOR = timedelta(days=7)  # files and rows hold personal data
 # Two imports of the same students wait for each other. No page waits for them, so they may take this long.
 MAX_STATEMENT_TIME = timedelta(minutes=5)
+# A worker that lives writes its progress far more often than this.
+SILENCE = timedelta(seconds=30)
+PROGRESS_EVERY = 500  # rows
 
 
 # --- What a person does ---
@@ -122,3 +129,43 @@ def _fail(run: Run, error: Exception) -> None:
     else:
         log.exception("run failed", kind=run._meta.label, run=run.pk)
     type(run)._default_manager.filter(pk=run.pk, state=run.state).update(state=state, message=message)
+
+
+# --- How far it is ---
+class Progress(NamedTuple):
+    done: int
+    total: int
+    has_started: bool
+
+    @property
+    def percent(self) -> int:
+        return min(99, self.done * 100 // self.total) if self.total else 0
+
+
+def progress_write(run: Run, done: int, total: int) -> None:
+    """Note how far the run is."""
+    with suppress(redis.RedisError):  # only the bar stands still
+        valkey.client().set(run.progress_key, f"{done}/{total}", ex=SILENCE)
+
+
+def progress_end(run: Run) -> None:
+    with suppress(redis.RedisError):
+        valkey.client().delete(run.progress_key)
+
+
+def progress_read(run: Run) -> Progress:
+    with suppress(redis.RedisError):
+        if text := valkey.client().get(run.progress_key):
+            done, _, total = text.decode().partition("/")
+            return Progress(int(done), int(total), has_started=True)
+    return Progress(0, 0, has_started=False)
+
+
+def with_progress(
+    items: Iterable[T], run: Run, *, total: int, start: int = 0, every: int = PROGRESS_EVERY
+) -> Iterator[T]:
+    """Pass ``items`` on, and write how far they are: the first one is number ``start`` of ``total``."""
+    for number, item in enumerate(items, start):
+        if number % every == 0:
+            progress_write(run, number, total)
+        yield item

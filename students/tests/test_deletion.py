@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from runs import work
 from runs.errors import RunNotReady
-from runs.progress import SILENCE, progress_end, progress_read, progress_write
+from runs.work import SILENCE, progress_end, progress_read, progress_write
 from students import runs
 from students.bulk import students_delete
 from students.counts import counts_wrong

@@ -12,8 +12,7 @@ from config.celery import app as celery_app
 from core.sheets.read import Sheet
 from permissions.models import DataScope
 from runs.errors import RunNotReady
-from runs.progress import SILENCE, progress_end, progress_write
-from runs.work import run_restart
+from runs.work import SILENCE, progress_end, progress_write, run_restart
 from students import tasks
 from students.counts import counts_wrong
 from students.models import ClassState, RowKind, RunState, SchoolClass, Student, TransferRun

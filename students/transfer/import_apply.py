@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from core import times
 from permissions.scope import Scope
-from runs.progress import with_progress
+from runs.work import with_progress
 from students.accounts import Fate, accounts_settle
 from students.bulk import diff_dump, diff_load, students_change, students_create, students_lock
 from students.classes import classes_overfull

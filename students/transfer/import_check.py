@@ -17,7 +17,7 @@ from core.api.params import Day, OneOf, PlainText, present
 from core.errors import BadParameter
 from core.sheets.read import Book, SheetRefused, book_read
 from permissions.scope import Scope
-from runs.progress import with_progress
+from runs.work import with_progress
 from students.api.params import AddParams, text
 from students.bulk import Diff, diff_between, diff_dump
 from students.columns import BY_WIRE, COLUMNS, label_of

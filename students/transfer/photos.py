@@ -21,7 +21,7 @@ from django.db.models import Q
 from core.errors import DomainError
 from core.ids import storable
 from core.sheets.read import SheetRefused
-from runs.progress import progress_end, with_progress
+from runs.work import progress_end, with_progress
 from students.bulk import students_note
 from students.columns import PHOTO, PICTURE
 from students.errors import StudentUnknown
