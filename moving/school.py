@@ -14,8 +14,7 @@ from permissions.models import ROOT_ROLEID, ClientButton, Role
 from permissions.role_validation import MAX_ROWS, menu_problem, rows_problem
 from permissions.seed import ROLES
 from permissions.services.roles import menu_with_home
-from students.models import MAX_AGE, MIN_AGE, Student
-from students.numbers import student_number_new
+from students.models import MAX_AGE, MIN_AGE, Student, student_number_new
 from weather.errors import ProviderGarbled
 from weather.gateway import MAX_TEXT, TEXT_FIELDS, report_read
 from weather.models import WeatherRecord

@@ -16,5 +16,7 @@ from students.models.student import (
     StudentRow,
     StudentState,
     no_script,
+    student_number_new,
 )
-from students.numbers import student_number_new as new_sid  # migrations name it
+
+new_sid = student_number_new  # migrations name it
