@@ -12,7 +12,7 @@ from core.admin.tables import column, page_link
 from core.times import format_office_time
 from permissions.scope import scope_of
 from students import services
-from students.admin.student_list import SHOWN, HiddenColumns, partly_hidden
+from students.admin.student import SHOWN, HiddenColumns, partly_hidden
 from students.columns import EDITABLE
 from students.models import ArchivedStudent, Student
 

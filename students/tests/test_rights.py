@@ -76,7 +76,7 @@ def test_without_a_right_nobody_learns_whether_a_number_is_anyones(step, person,
 
 
 def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
-    monkeypatch.setattr("students.admin.student_list.MAX_PRINTED", 2)
+    monkeypatch.setattr("students.admin.student.MAX_PRINTED", 2)
     students("谭一", "谭二", "李三", class_name="H1")
 
     assert office.get(f"{LIST}print/", {"q": "谭"}).content.decode().count("<tr>") == 3
