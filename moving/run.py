@@ -18,10 +18,9 @@ from core.db.connections import direct_options, limits_raise
 from moving.document import Document, DocumentRefused
 from moving.dump import Dump, ImportRefused
 from moving.models import Arrival
-from moving.orders import OrderDetails, Orders
 from moving.report import Outcome, Report
 from moving.school import Logins, Roles, Students, Weather
-from moving.shop import Carts, Categories, Products
+from moving.shop import Carts, Categories, OrderDetails, Orders, Products
 from moving.table import AlreadyHere, Table
 from moving.users import Users
 from permissions.models import DEFAULT_ROLEID, Role
