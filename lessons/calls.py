@@ -16,6 +16,16 @@ from django.conf import settings
 from core.times import local
 from shop.errors import OrderUnpaid
 
+# The calls of the API that the stream, the signs and the checkpoints know by name.
+LOGIN, REFRESH = "/users/login", "/users/refresh"
+LIST, SEARCH = "/students/getstulist", "/students/searchstu"
+SEARCHES = {SEARCH, "/users/getAllUers"}
+POLL = "/order/query_order_status"
+NOTICES = ("/pay/payResult", "/pay/notify")
+REPEATABLE = {"/cart/check", "/pay/payment", "/users/updateUser"}  # of two equal ones the second changes nothing
+CHARTS = "/statistics/"  # each call is another question, not a row of the same list
+UPLOADS = ("/upload/uploadImg", "/students/uploadStuAvatar", "/users/uploadAvatar")
+
 MAX_BYTES = 600  # of one call: 300 of them are 180 kB at most, usually 60 kB
 MAX_NAMES = 8  # query names
 MAX_KEY = 16  # characters of a search

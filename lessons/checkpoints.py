@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from core.times import local
-from lessons.calls import Call, Fact
+from lessons.calls import LIST, POLL, REFRESH, SEARCH, UPLOADS, Call, Fact
 from lessons.models import Done
-from lessons.paths import LIST, POLL, REFRESH, SEARCH, UPLOADS
 from lessons.signs import CLOCK_S, POLL_ENDS_S, TYPING_S, after_burst, is_debounced, poll_after_end, poll_too_fast
 
 Calls = list[Call]

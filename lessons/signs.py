@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
-from lessons.calls import Call, Fact
-from lessons.paths import CHARTS, POLL, REFRESH, REPEATABLE
+from lessons.calls import CHARTS, POLL, REFRESH, REPEATABLE, Call, Fact
 
 Calls = list[Call]
 MANY_ROWS = 100  # of a list without pages

@@ -28,8 +28,7 @@ from core.api.request import client_ip, token_of_head
 from core.api.routing import pages
 from core.cache import valkey
 from core.errors import BodyTooLarge, LoginRequired, Unreadable
-from lessons.calls import GUESS, MAX_NAMES, POOR_GUESS, Call, Fact, digest, key_digest
-from lessons.paths import LOGIN, NOTICES, POLL, SEARCHES
+from lessons.calls import GUESS, LOGIN, MAX_NAMES, NOTICES, POLL, POOR_GUESS, SEARCHES, Call, Fact, digest, key_digest
 from lessons.services import progress_update
 from lessons.signs import HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS
 from sockets.packets import encode_event
