@@ -16,7 +16,7 @@ from django.urls import path, reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from attendance import services
-from attendance.api.params import OpenParams
+from attendance.api import OpenParams
 from attendance.models import ATTENDED, Leave, Period, Record, Session, Status
 from attendance.month import month_sheet
 from attendance.selectors import Numbers, records_of, session_numbers, sessions_found, statuses_load

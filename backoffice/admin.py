@@ -18,9 +18,8 @@ from unfold.decorators import display
 
 from accounts.selectors import pks_of, staff_names
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
-from backoffice.navigation import may_see
+from backoffice.navigation import list_url, may_see
 from backoffice.periods import PERIODS, period_of
-from backoffice.widgets import list_url
 from core import times
 from core.admin.base import MAX_SEARCH, ChoiceFilter, OfficeAdmin, ReadOnlyRows, SelectFilter
 from core.admin.listing import admin_of

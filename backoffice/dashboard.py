@@ -3,7 +3,8 @@
 A card is shown to users whose role may see the list behind it. A test pins the number of queries.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -11,9 +12,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
-from backoffice.navigation import may_see, may_see_income
+from backoffice.navigation import list_url, may_see, may_see_income
 from backoffice.periods import PERIODS, Period, change_text, period_of
-from backoffice.widgets import Panel, Row, Tile, list_url, polyline
 from core import times
 from core.admin.listing import admin_of
 from core.money import fen_to_yuan
@@ -32,6 +32,52 @@ from students.selectors import classes_present, students_total
 
 CLASSES_SHOWN = SCARCE_SHOWN = 8
 EXPORTS_OF = timedelta(hours=1)
+
+
+# --- The pieces of the page, which ``templates/admin/index.html`` draws ---
+@dataclass(frozen=True)
+class Tile:
+    """One number; ``tone`` is "warning" or "danger" where staff should act.
+
+    :param right: ``model:verb``, the right to act; others do not see the tile.
+    :param spark: the points of the line of its last days.
+    """
+
+    label: str
+    value: str | int
+    link: str
+    tone: str = ""
+    hint: str = ""
+    is_income: bool = False
+    right: str = ""
+    spark: str = ""
+
+
+class Row(NamedTuple):
+    """One bar of a panel; ``mark`` stands behind its number."""
+
+    label: str
+    number: int
+    link: str
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Bars below each other, of which one with the number ``full`` takes the whole width."""
+
+    title: str
+    rows: list[Row]
+    full: int
+    empty: str
+    hint: str = ""
+    link: str = ""
+
+
+def polyline(values: Sequence[float]) -> str:
+    """Return the points of an SVG line from 0 upwards, in a field of 100 by 30 that the page stretches."""
+    across, up = 100 / (len(values) - 1), 30 / (max(values) or 1)
+    return " ".join(f"{x * across:.1f},{30 - y * up:.1f}" for x, y in enumerate(values))
 
 
 class Work(NamedTuple):

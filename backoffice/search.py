@@ -10,8 +10,7 @@ from unfold.dataclasses import SearchResult
 
 from accounts.models import User
 from accounts.selectors import people_visible, users_found
-from backoffice.navigation import may_see, navigation
-from backoffice.widgets import list_url
+from backoffice.navigation import list_url, may_see, navigation
 from core.admin.listing import admin_of
 from core.admin.phones import are_phones_whole, phone_shown
 from core.ids import storable

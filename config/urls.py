@@ -6,17 +6,17 @@ from django.urls import include, path
 
 from accounts.api.views import LoginLogViewSet, UserViewSet
 from attendance import phone
-from attendance.api.views import AttendanceViewSet
-from charts.api.views import ChartsViewSet
+from attendance.api import AttendanceViewSet
+from charts.api import ChartsViewSet
 from config import front
 from config.school import picture
 from core.api import schema
 from core.api.routing import CallTable
-from dormitory.api.views import DormitoryViewSet
+from dormitory.api import DormitoryViewSet
 from operations import views
 from payments.api import NoticeViewSet
 from permissions.api.views import PermissionViewSet
-from practice.api.views import JoinViewSet, join_page
+from practice.api import JoinViewSet, join_page
 from shop.api.catalogue import CartViewSet, CategoryViewSet, ProductViewSet
 from shop.api.orders import OrderViewSet, PayViewSet
 from students.api.views import StudentViewSet

@@ -11,6 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from rest_framework.request import Request
 
+from accounts import errors
+from accounts.api import docs
+from accounts.api.params import OneLine, Password
 from accounts.api.rows import login_fields
 from accounts.api.views import CAPTCHA_COOKIE
 from accounts.captcha import CaptchaAnswer, captcha_make
@@ -20,19 +23,40 @@ from accounts.services.attempts import LoginContext
 from accounts.services.login import login_complete
 from accounts.tokens import token_issue
 from core.api.access import Access
-from core.api.endpoint import ApiViewSet, Endpoint
+from core.api.endpoint import ApiViewSet, Doc, Endpoint
 from core.api.envelope import Envelope, ok
+from core.api.params import Params, PlainText
 from core.api.request import absolute_url
-from core.errors import DomainError
-from practice.api import docs
-from practice.api.params import JoinParams
+from core.errors import DomainError, Throttled
+from practice.errors import InvitationInvalid
 from practice.services import CODE_PATTERN, account_join, code_of
+
+
+class JoinParams(Params):
+    error_if_missing = errors.RegistrationIncomplete
+
+    invite = PlainText(required=False, default="", help_text="老师给的 8 位邀请码,不区分大小写")
+    username = OneLine(max_length=64, help_text="用户名")
+    password = Password(help_text="密码")
+    nickname = OneLine(max_length=64, help_text="姓名")
+    captcha = PlainText(required=False, default="", help_text="没有邀请码、而服务器允许自己开账号时才需要")
+    key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
+
+
+JOIN = Doc(
+    params=JoinParams,
+    send={"invite": "H7KM3XQ9", "username": "lilei", "password": "kai-ge-2026", "nickname": "李雷"},
+    ok=docs.LOGIN.successes[0],
+    records=docs.LOGIN_RECORDS,
+    failures=[InvitationInvalid, errors.UsernameTaken, docs.TOO_WEAK, errors.CaptchaWrong, Throttled(30)],
+    about="用老师的邀请码给自己开一个账号,开好就已登入,返回值与登入相同。正式服务器上没有这个接口。",
+)
 
 
 class JoinViewSet(ApiViewSet):
     tag = "用户模块"
 
-    @Endpoint("POST", "/users/join", "凭邀请码开账号", Access.OPEN, docs=docs.JOIN)
+    @Endpoint("POST", "/users/join", "凭邀请码开账号", Access.OPEN, docs=JOIN)
     def join(self, request: Request) -> Envelope:
         user, context = _join(request, request.data)
         response = ok("登入成功", status=1, token=token_issue(user), **login_fields(user, context.now))
