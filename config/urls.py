@@ -13,7 +13,7 @@ from config.school import picture
 from core.api import schema
 from core.api.routing import CallTable
 from dormitory.api import DormitoryViewSet
-from operations import views
+from operations import health
 from payments.api import NoticeViewSet
 from permissions.api.views import PermissionViewSet
 from practice.api import JoinViewSet, join_page
@@ -51,10 +51,10 @@ urlpatterns = [
     path("admin/", include("backoffice.urls")),
     path("admin/", include("lessons.urls")),
     path("admin/", admin.site.urls),
-    path("health/live", views.alive),
-    path("health/ready", views.ready),
-    path("health/whole", views.whole),
-    path("metrics", views.figures),
+    path("health/live", health.alive),
+    path("health/ready", health.ready),
+    path("health/whole", health.whole),
+    path("metrics", health.figures),
     path("schema/", schema.schema),
 ]
 if not settings.PRODUCTION:

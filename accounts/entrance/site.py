@@ -35,7 +35,7 @@ from accounts.login_request import device_remember
 from accounts.services.attempts import Outcome
 from accounts.services.second_factor import LoginStage, login_stage, passed_forget, passed_remember
 from core import times
-from core.admin.deletion import delete_selected
+from core.admin.base import delete_selected
 from core.admin.password import PasswordNeeded, password_given
 from core.observe.tracing import about
 

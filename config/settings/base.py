@@ -172,11 +172,11 @@ if SANDBOX:
 _PRACTICE_LINE = "practice.page_line.PracticeLineMiddleware"
 # What a page gets. CallMiddleware answers API calls itself, so what follows it costs them nothing.
 MIDDLEWARE = [
-    "core.observe.middleware.RequestLogMiddleware",
-    "core.api.policy.PagePolicyMiddleware",
+    "core.observe.tracing.RequestLogMiddleware",
+    "core.admin.middleware.PagePolicyMiddleware",
     "core.api.routing.CallMiddleware",
-    "core.admin.error_pages.BackOfficeGZipMiddleware",
-    "core.admin.error_pages.BackOfficePagesMiddleware",
+    "core.admin.middleware.BackOfficeGZipMiddleware",
+    "core.admin.middleware.BackOfficePagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.api.routing.AnyHeaderCors",
@@ -190,7 +190,7 @@ MIDDLEWARE = [
 ]
 
 if PRACTICE:  # inside of what compresses pages, outside of what makes them
-    MIDDLEWARE.insert(MIDDLEWARE.index("core.admin.error_pages.BackOfficePagesMiddleware"), _PRACTICE_LINE)
+    MIDDLEWARE.insert(MIDDLEWARE.index("core.admin.middleware.BackOfficePagesMiddleware"), _PRACTICE_LINE)
     MIDDLEWARE.append("sandbox.callers.PaceMiddleware")
 
 # What a call gets, beside the headers and checks that CallMiddleware takes from the list above.

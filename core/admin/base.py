@@ -5,7 +5,8 @@ from functools import reduce
 from operator import or_
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin import actions
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
@@ -29,7 +30,7 @@ from core.admin.password import require_password
 from core.admin.phones import may_see_phones, phone_shown
 
 MAX_SEARCH = 100  # characters; Django adds a condition for each word, and 12,000 words took 5.6 s
-
+MAX_DELETED = 500  # Django's page has a hidden field for each row, and Django reads 1,000 fields of a request
 MAX_COUNTED = 10_000
 PREPOPULATING = ("urlify.js", "prepopulate.js", "xregexp.js", "xregexp.min.js")
 # What only forms use, 36 KB compressed: without it a list comes a second earlier on a line of 400 kbit/s.
@@ -182,6 +183,16 @@ class OfficeAdmin(MergingAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         return super().get_search_results(request, queryset, search_term[:MAX_SEARCH])
+
+
+@admin.action(permissions=["delete"], description="删除所选的%(verbose_name_plural)s")
+def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+    """Delete the chosen rows, on every list: as Django does, with a limit, and the password before it."""
+    require_password(request)
+    if rows.count() > MAX_DELETED:
+        messages.error(request, f"一次最多删除 {MAX_DELETED} 条，请先筛选，或分批进行")
+        return None
+    return actions.delete_selected(page, request, rows)
 
 
 def page_shown(page: ModelAdmin, request: HttpRequest, template: str, title: str, /, **context: Any) -> HttpResponse:

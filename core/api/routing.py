@@ -176,7 +176,7 @@ class AnyHeaderCors(CorsMiddleware):
         return response
 
 
-# --- What Django calls for a request that no view answers: ``core.admin.error_pages`` makes pages of it for people ---
+# --- What Django calls for a request that no view answers: ``core.admin.middleware`` makes pages of it for people ---
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     hint = settings.HINTS and _path_hint(request.path_info)
     return error_response(UnknownAddress(hint=hint) if hint else UnknownAddress())

@@ -1,15 +1,25 @@
-"""Carry a request's id, and what it deals with, into its answer, its log lines, and the Celery tasks it starts."""
+"""Give each request an id, a log line, and a time limit for the upstreams it asks.
 
+The id, and what the request deals with, is carried into its answer, its log lines, and the Celery tasks it starts.
+"""
+
+import logging
 import random
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from celery.signals import before_task_publish, task_prerun
+from django.http import HttpRequest, HttpResponse
 
 from core import times
 from core.observe import metrics
+from core.observe.logs import MAX_PATH_LENGTH, request_line
+from core.upstreams import answer_within
 
+UPSTREAMS_ANSWER_S = 6.0  # for all upstream calls of a request together
 _ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
@@ -51,3 +61,25 @@ def _take_over(task: Any = None, **_: Any) -> None:
         queue = (task.request.delivery_info or {}).get("routing_key", "")
         metrics.TASK_WAITS.labels(queue).observe(max(0, times.now().timestamp() - sent_at))
     about(**{name: sent[name] for name in ("caller", "order") if name in sent}, task=task.name)
+
+
+class RequestLogMiddleware:
+    """Give each request an id and one log line. The query string is not logged, because it may hold a token."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        begins_s = time.perf_counter()
+        request_id = begin(request.META.get("HTTP_X_REQUEST_ID"))
+        with answer_within(UPSTREAMS_ANSWER_S):
+            response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        seconds = time.perf_counter() - begins_s
+        metrics.observe(request, response, seconds)
+        took_ms = round(seconds * 1000, 1)
+        status, path = response.status_code, request.path[:MAX_PATH_LENGTH]
+        level = logging.WARNING if status >= 500 else logging.INFO
+        context = structlog.contextvars.get_contextvars()  # the request's id, its caller, the order it names
+        request_line(level, **context, method=request.method, path=path, http_status=status, took_ms=took_ms)
+        return response

@@ -419,7 +419,7 @@ def test_a_started_payment_stays_usable_a_cancellation_is_kept_and_the_sweeps_go
 
 
 def test_a_try_that_leaves_too_little_time_is_not_followed_by_another(li, wechat, monkeypatch):
-    monkeypatch.setattr("core.observe.middleware.UPSTREAMS_ANSWER_S", 1.5)
+    monkeypatch.setattr("core.observe.tracing.UPSTREAMS_ANSWER_S", 1.5)
     monkeypatch.setattr(shared, "TOTAL_TIMEOUT_S", 0.1)
     wechat.faults = [("unifiedorder", "slow", 1), ("unifiedorder", "of the second try")]
 

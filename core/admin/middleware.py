@@ -1,6 +1,7 @@
-"""Error pages of the back office: a person gets a page with a link back where an API client gets JSON."""
+"""What stands around pages: a policy of what they may load, pages in place of JSON refusals, and compression."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -11,6 +12,21 @@ from core.api.envelope import Envelope, error_response
 from core.errors import DomainError
 from core.observe import tracing
 
+# Content security policy: what our pages may load and run, so that a browser refuses an injected script.
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",  # unfold's theme, and style="" in pages
+    "img-src": "'self' data: http: https:",  # a student's photo may be any picture on the web
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    # The sandbox's WeChat sends people back to PUBLIC_BASE_URL, while a developer may have opened "localhost".
+    "form-action": "'self' {public}",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+# Unfold's pages use Alpine, which compiles expressions in attributes into functions: that needs unsafe-eval.
+BACK_OFFICE = POLICY | {"script-src": "'self' 'unsafe-eval'"}
 ROOT = "/admin/"
 CONFLICT = 409  # for a business refusal that no page has caught: HTTP 200 would look like success
 # By HTTP status: what has happened, and what to do now. The page shows the envelope's ``msg`` between them.
@@ -27,8 +43,29 @@ TEXTS: dict[int, tuple[str, str]] = {
 }
 
 
+class PagePolicyMiddleware:
+    """Send a content security policy with every page. Remove this with Django 6, which has such a middleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        public = urlsplit(settings.PUBLIC_BASE_URL)
+        self.pages, self.back_office = (
+            "; ".join(f"{name} {sources}" for name, sources in policy.items()).format(
+                public=f"{public.scheme}://{public.netloc}"
+            )
+            for policy in (POLICY, BACK_OFFICE)
+        )
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            policy = self.back_office if is_back_office(request) else self.pages
+            response.headers.setdefault("Content-Security-Policy", policy)
+        return response
+
+
 class BackOfficePagesMiddleware:
-    """Replace a JSON refusal by a page, whether a view, a handler of Django or an inner middleware made it."""
+    """Replace a JSON refusal by a page with a link back, whoever made it: a view, Django, or an inner middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
