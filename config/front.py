@@ -1,9 +1,11 @@
-"""The pages for developers: start page, API reference, guides, and the demo shop; and the handbook of the staff."""
+"""The pages for developers (start page, API reference, refusals and limits, guides, demo shop) and the books."""
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from io import BytesIO
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import segno
@@ -16,17 +18,30 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language_from_request
 
+from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.demo_users import DEMO_USERS, DemoUser
-from config import codes as code_tables
+from accounts.services import login, phones, sms_codes
+from accounts.services.scan_login import LOGINS_A_MINUTE
 from config import collection, typescript
-from core.api import schema
+from core import errors
+from core.api import bodies, once, schema
 from core.api.request import absolute_url
+from core.api.routing import endpoints
+from core.audit import MAX_ENTRIES
+from core.errors import DomainError
 from core.times import span
 from operations import health
+from payments.services.start import MIN_LIFE
 from payments.wechat_codes import WECHAT_CODES
+from shop.api.orders import QUERIES_A_MINUTE
+from shop.services import order_create
+from uploads import fields, formats
+from uploads.services import ORPHAN_AFTER
+from weather.services import QUERY_WINDOW_S
 
 MAX_QR_BYTES = 1000
 _TYPES, _PLAIN_TEXT = "types.d.ts", "text/plain; charset=utf-8"
+Rows = list[tuple[DomainError, list[str]]]  # refusals, each with the paths of the calls that answer it
 _LOCAL = "http://127.0.0.1:8000"  # where the example clients look for the server
 
 
@@ -53,8 +68,69 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 
 def codes(request: HttpRequest) -> HttpResponse:
-    context = {"groups": code_tables.groups(), "wechat": WECHAT_CODES.values()}
-    return render(request, "front/codes.html", context | code_tables.limits())
+    context = {"groups": _refusals(), "wechat": WECHAT_CODES.values()}
+    return render(request, "front/codes.html", context | _limits())
+
+
+@cache
+def _refusals() -> dict[str, Rows]:
+    """Return, by title, first the refusals of every call, then those of each module's own calls."""
+    access = (errors.LoginRequired(), errors.TokenInvalid(), errors.NotPermitted())
+    transport = (
+        *(errors.BadParameter(), errors.Unreadable(), errors.UnknownAddress(), errors.WrongMethod()),
+        *(errors.BodyTooLarge(), errors.UnsupportedFormat(), errors.Throttled(1), errors.InternalError("")),
+        *(errors.UpstreamDown(), errors.ServiceUnavailable(), errors.KeyInvalid(), errors.KeyReused()),
+    )
+    of_every_call: dict[str, Rows] = {
+        "身份与权限(HTTP 200,看 body.code)": [(error, []) for error in access],
+        "传输与参数(每个接口都可能遇到)": [(error, []) for error in transport],
+    }
+    return of_every_call | _by_tag()
+
+
+def _by_tag() -> dict[str, Rows]:
+    tags: dict[str, dict[tuple[int, str], tuple[DomainError, list[str]]]] = {}
+    for call in endpoints():
+        for error in call.docs.refusals if call.docs else ():
+            _, paths = tags.setdefault(call.tag, {}).setdefault((error.status, error.msg), (error, []))
+            paths.append(re.sub(r"<\w+:(\w+)>", r":\1", call.path))
+    return {tag: list(rows.values()) for tag, rows in tags.items()}
+
+
+def _limits() -> dict[str, Any]:
+    """Return what ``templates/front/limits.html`` takes its figures from: each stands where it is enforced."""
+    spans = {
+        "token": settings.JWT_LIFETIME,
+        "order": settings.ORDER_TTL,
+        "order_latest": settings.ORDER_TTL + MIN_LIFE,
+        "order_pause": order_create.PAUSE,
+        "kept_answer": once.KEPT_FOR,
+        "captcha": timedelta(seconds=CAPTCHA_LIFETIME_S),
+        "sms": sms_codes.LIFETIME,
+        "wechat_qr": settings.WECHAT_QR_TTL,
+        "unused_picture": ORPHAN_AFTER,
+        "weather": timedelta(seconds=QUERY_WINDOW_S),
+    }
+    return {
+        "settings": settings,
+        "spans": {name: span(length) for name, length in spans.items()},
+        "body": {"kb": bodies.BODY_LIMIT // bodies.KIB, "values": bodies.MAX_VALUES},
+        "form_mb": bodies.FILE_LIMIT // bodies.MIB,
+        "order": order_create,
+        "cancelled": settings.ORDERS_EXPIRED_MAX // order_create.FREE + 1,
+        "keys_a_day": once.KEYS_A_DAY,
+        "sms": sms_codes,
+        "sms_number": {name: limit for name, limit, _ in sms_codes.PER_NUMBER},
+        "sms_address": {name: limit for name, limit, _ in sms_codes.PER_ADDRESS},
+        "phones": phones,
+        "login": login,
+        "wechat_logins": LOGINS_A_MINUTE,
+        "uploads": fields,
+        "upload_s": fields.MAX_PROCESSOR_MS_PER_MINUTE // 1000,
+        "picture": {"mb": formats.MAX_BYTES // bodies.MIB, "pixels": formats.MAX_PIXELS // 10_000},
+        "changes": {name: limit for name, (limit, _) in MAX_ENTRIES.items()},
+        "order_queries": QUERIES_A_MINUTE,
+    }
 
 
 def guide(request: HttpRequest, name: str) -> HttpResponse:
@@ -91,7 +167,7 @@ def example_client(request: HttpRequest, name: str) -> HttpResponse:
 
 def demo(request: HttpRequest, page: str = "index") -> HttpResponse:
     facts = {"qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds()), "order_ttl": span(settings.ORDER_TTL)}
-    return render(request, f"demo/{page}.html", facts | code_tables.limits())
+    return render(request, f"demo/{page}.html", facts | _limits())
 
 
 def demo_qr(request: HttpRequest) -> HttpResponse:
