@@ -269,6 +269,11 @@ def test_a_remark_behind_a_head_tells_whose_phone_it_is():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("heads", "city"), [(["姓名", "生源地"], "生源地"), (["姓名", "生源地", "所在城市"], "所在城市")])
+def test_where_a_student_comes_from_is_the_city_if_no_column_says_where_the_student_lives(heads, city):
+    assert columns_named([Sheet("", [(1, heads)], [], {})]) == {"姓名": "name", city: "city"}
+
+
 def test_a_spelling_that_most_rows_have_is_not_meant_for_that_of_one(root):
     rows = [
         [str(n), f"学员{n}", "男", "H5 2001" if n == 3 else "H52001", "21", "重庆", "本科", ""] for n in range(1, 6)

@@ -21,12 +21,13 @@ from students.run_facts import SHEET_STEP, Choices, Shape
 MAX_HEAD_ROW = 10  # the header is among the first rows that hold something
 MIN_KNOWN = 2  # names that a row must have to be the header
 SAMPLES = 3
+_ORIGIN = "生源地"  # not where the student lives, but all that some schools keep: any other name of the city wins
 SYNONYMS = {
     "sId": ("学员编号", "学生编号", "学籍号"),
     "class": ("所在班级", "班级名称", "班别", "班"),
     "name": ("学员姓名", "学生姓名", "名字", "学员", "学生"),
     "age": ("岁数", "周岁", "年纪"),
-    "city": ("所在城市", "现居城市", "居住城市", "目前居住的城市", "所在地"),
+    "city": ("所在城市", "现居城市", "居住城市", "目前居住的城市", "所在地", _ORIGIN),
     "degree": ("文化程度", "文化水平", "最高学历", "学历层次"),
     "productUrl": ("项目链接", "作品地址", "作品链接"),
     "gender": ("男女",),
@@ -127,7 +128,8 @@ def columns_named(sheets: Sequence[Sheet]) -> dict[str, str]:
     for sheet in sheets:
         texts = sheet.rows[_header(sheet.rows)][1] if sheet.rows else []
         named: dict[str, str] = {}
-        for text, key in zip(texts, keys_of(texts), strict=True):
+        heads = zip(texts, keys_of(texts), strict=True)
+        for text, key in sorted(heads, key=lambda head: _folded(head[0]).startswith(_ORIGIN)):
             if wire := _wire_of(text):
                 named.setdefault(wire, key)
         if len(named) >= min(MIN_KNOWN, len([text for text in texts if text])):
