@@ -158,19 +158,21 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         return entries.filter(_visible(request)) if scope_of(request.user).is_narrow else entries
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Tell each entry for how many others of its action it stands."""
+        """Tell each entry how many its action has, if it stands for others."""
         changelist = super().get_changelist_instance(request)
         if changelist.query or scope_of(request.user).is_narrow:
             return changelist  # each entry by itself; and who sees only what is one's own, sees no number of others'
         entries, of_kind = changelist.result_list, _is_of_kind(request)
-        parts = LogEntry.objects.order_by().filter(cid__in={entry.cid for entry in entries if entry.cid})
-        parts = parts.filter(additional_data=PART) if of_kind else parts.filter(additional_data__isnull=False)
+        # Counted are all: the first object of an action has several entries if it was changed in several ways.
+        others = Count("pk", filter=Q(additional_data=PART) if of_kind else Q(additional_data__isnull=False))
         names = ("cid", "content_type_id", "action") if of_kind else ("cid",)
-        numbers = {tuple(key): number for *key, number in parts.values_list(*names).annotate(Count("pk"))}
+        actions = LogEntry.objects.order_by().filter(cid__in={entry.cid for entry in entries if entry.cid})
+        actions = actions.values(*names).annotate(others=others, number=Count("pk")).filter(others__gt=0)
+        numbers = {tuple(key): number for *key, number in actions.values_list(*names, "number")}
         for entry in entries:
-            entry.parts = numbers.get(tuple(getattr(entry, name) for name in names), 0)
+            entry.number = numbers.get(tuple(getattr(entry, name) for name in names), 0)
             kind = entry.content_type
-            entry.parts_query = f"&model={kind.app_label}.{kind.model}&kind={entry.action}" if of_kind else ""
+            entry.number_query = f"&model={kind.app_label}.{kind.model}&kind={entry.action}" if of_kind else ""
         return changelist
 
     def get_search_results(
@@ -201,10 +203,10 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         except NoReverseMatch:
             return entry.object_repr
         about = format_html('<a href="{}" class="text-link">{}</a>', link, entry.object_repr)
-        if not (number := getattr(entry, "parts", 0)):
+        if not (number := getattr(entry, "number", 0)):
             return about
-        others = f"?q={entry.cid}{entry.parts_query}"
-        return format_html('{} <a href="{}" class="text-link">等 {} 条</a>', about, others, number + 1)
+        others = f"?q={entry.cid}{entry.number_query}"
+        return format_html('{} <a href="{}" class="text-link">等 {} 条</a>', about, others, number)
 
     @display(description="内容")
     def fields_named(self, entry: LogEntry) -> str:

@@ -1,7 +1,9 @@
 """Who changed what, when, before and after, by any way; and that a flood of attempts cannot fill the list."""
 
+import re
 from contextlib import suppress
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from auditlog.models import LogEntry
@@ -105,6 +107,22 @@ def test_one_action_on_objects_of_several_kinds_is_one_entry_and_each_kind_has_i
     assert "等 3 条" in office.get(LIST, {"model": "students.student"}).content.decode()
     assert len(shown(q="abcdefgh12345")) == 5
     assert set(LogEntry.objects.values_list("remote_addr", flat=True)) == {"127.0.0.1"}
+
+
+def test_an_action_that_changes_its_first_object_in_two_ways_counts_each_entry_behind_it(office, roles):
+    LogEntry.objects.all().delete()
+    with answering(office.get(LIST).wsgi_request):
+        tracing.begin("abcdefgh12345")
+        roles["200"].name = "职员"
+        roles["200"].save()
+        roles["200"].permissions.clear()
+        Category.objects.create(category_id="1", name="车", created_at=timezone.now())
+
+    assert LogEntry.objects.count() == 3
+    for query in ({}, {"model": "permissions.role"}):
+        page = office.get(LIST, query)
+        for link, number in re.findall(r'href="(\?q=[^"]*)" class="text-link">等 (\d+) 条', page.content.decode()):
+            assert len(office.get(LIST + unescape(link)).context_data["cl"].result_list) == int(number)
 
 
 def test_an_entry_that_is_rolled_back_hides_none_behind_it(office):
