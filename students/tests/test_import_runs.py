@@ -259,19 +259,21 @@ def test_states_in_a_list_are_not_read_and_the_page_says_so():
     assert run.options["dropped"] == ["列“状态”"]
 
 
-def test_a_remark_behind_a_head_tells_whose_phone_it_is():
-    heads = ["姓名", "班级", "电话（家长）", "手机 [本人]", "联系电话（班主任）", "电话（父亲）", "备注（走读）"]
+HEADS = {
+    "a remark tells whose phone it is": {
+        "姓名": "name", "班级": "class", "电话（家长）": "parentPhone", "手机 [本人]": "phone",
+        "联系电话（班主任）": None, "电话（父亲）": None, "备注（走读）": "remark",
+    },
+    "one comes from the city": {"姓名": "name", "生源地": "city"},
+    "one lives in the city": {"姓名": "name", "生源地": None, "所在城市": "city"},
+}  # fmt: skip
 
-    columns = columns_named([Sheet("", [(1, heads)], [], {})])
 
-    assert {head.partition("（")[2][:2] or head: wire for head, wire in columns.items()} == {
-        "姓名": "name", "班级": "class", "家长": "parentPhone", "手机 [本人]": "phone", "走读": "remark"
-    }  # fmt: skip
+@pytest.mark.parametrize("heads", HEADS.values(), ids=HEADS)
+def test_a_head_says_which_column_it_is(heads):
+    columns = columns_named([Sheet("", [(1, [*heads])], [], {})])
 
-
-@pytest.mark.parametrize(("heads", "city"), [(["姓名", "生源地"], "生源地"), (["姓名", "生源地", "所在城市"], "所在城市")])
-def test_where_a_student_comes_from_is_the_city_if_no_column_says_where_the_student_lives(heads, city):
-    assert columns_named([Sheet("", [(1, heads)], [], {})]) == {"姓名": "name", city: "city"}
+    assert columns == {head: wire for head, wire in heads.items() if wire}
 
 
 def test_a_spelling_that_most_rows_have_is_not_meant_for_that_of_one(root):
