@@ -1,5 +1,6 @@
 """The dormitory in the back office: rooms as a list, and each building as rooms and beds."""
 
+import re
 from typing import Any, ClassVar
 
 from django import forms
@@ -14,7 +15,7 @@ from core import times
 from core.admin.base import OfficeAdmin, page_shown
 from core.admin.tables import column, table
 from core.api.request import present_request
-from core.audit import StaffAction, action_record
+from core.audit import change_note
 from core.errors import DomainError
 from core.ids import pk_of, storable
 from core.times import format_office_time
@@ -28,6 +29,7 @@ from students.selectors import student_get
 
 MAX_ROOMS = 200  # on one page
 MAX_HISTORY = 50
+MAX_AT_ONCE = 50  # rooms
 
 
 def _of_student(label: str, width: int, field: str) -> ExportColumn:
@@ -43,6 +45,17 @@ def _history(room: Room) -> str:
     return table(("床位", "姓名", "学号", "入住", "退宿"), rows)
 
 
+def _rooms_named(text: str) -> list[str]:
+    """Return the numbers from 301 to 306 for "301-306", and any other text as it is: 1-301 is a flat's first room."""
+    match = re.fullmatch(r"([0-9]{3,})-([0-9]{3,})", text)
+    if not match or len(match[1]) != len(match[2]) or match[1] > match[2]:
+        return [text]
+    numbers = range(int(match[1]), int(match[2]) + 1)
+    if len(numbers) > MAX_AT_ONCE:
+        raise DomainError(f"一次最多新增 {MAX_AT_ONCE} 间")
+    return [str(number).zfill(len(match[1])) for number in numbers]
+
+
 class RoomForm(forms.ModelForm):  # type: ignore[type-arg]
     """What the service would refuse is an error of the form: checking it means to try it and take it back."""
 
@@ -51,6 +64,7 @@ class RoomForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Room
         fields = ["building", "name", "gender", "beds"]
+        help_texts: ClassVar = {"name": "新增时可以一次填多间，如 301-306"}
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
@@ -63,13 +77,14 @@ class RoomForm(forms.ModelForm):  # type: ignore[type-arg]
                 raise forms.ValidationError(refusal.msg) from None
         return values
 
-    def apply(self) -> Room:
-        """Store the room by the service."""
+    def apply(self) -> list[Room]:
+        """Store the rooms by the service; one that exists is a single one."""
         scope = scope_of(self.request.user)
         if self.instance.pk is None:
-            return services.room_add(**self.cleaned_data, scope=scope)
+            names = _rooms_named(self.cleaned_data["name"])
+            return [services.room_add(**self.cleaned_data | {"name": name}, scope=scope) for name in names]
         changes = {name: self.cleaned_data[name] for name in self.changed_data}
-        return services.room_update(room_pk=self.instance.pk, **changes, scope=scope) if changes else self.instance
+        return [services.room_update(room_pk=self.instance.pk, **changes, scope=scope) if changes else self.instance]
 
 
 @admin.register(Room)
@@ -126,8 +141,11 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
         return [path("beds/", page, name="dormitory_room_beds"), *super().get_urls()]
 
     def save_model(self, request: HttpRequest, obj: Room, form: Any, change: bool) -> None:
-        obj.pk = form.apply().pk
+        rooms = form.apply()
+        obj.pk = rooms[0].pk
         obj.refresh_from_db()
+        if len(rooms) > 1:
+            messages.success(request, f"{obj.building} 新增了 {len(rooms)} 间")
 
     # A room that is deleted stays in the database, because its history names it.
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -185,20 +203,21 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
         """Let the student of the form move in, to another bed, or out."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        who: dict[str, Any] = {"sid": storable(request.POST.get("student", "")), "now": times.now()}
-        place, scope = request.POST.get("place", ""), scope_of(request.user)
+        sid, place = storable(request.POST.get("student", "")), request.POST.get("place", "")
+        scope, now = scope_of(request.user), times.now()
+        last = stays_of(scope, student__sid=sid, ends_at=None).first()
         try:
             if place == "out":
-                stay, what = services.check_out(**who, scope=scope), "退宿"
+                stay, what = services.check_out(sid=sid, now=now, scope=scope), "退宿"
             else:
                 room, bed = map(pk_of, place.partition("-")[::2])  # the button of a bed sends both
-                stay, what = services.check_in(**who, scope=scope, room_pk=room, bed=bed, moves=True), "入住"
+                stay = services.check_in(sid=sid, room_pk=room, bed=bed, now=now, scope=scope, moves=True)
+                what = "换床" if last else "入住"
         except DomainError as refusal:
             messages.error(request, refusal.msg)
             return HttpResponseRedirect(request.get_full_path())
-        bed_name = f"{stay.room} {stay.bed}号床"
-        action_record(stay.room, StaffAction.BULK, {"床位": f"{stay.name}（{stay.sid}） {what} {bed_name}"})
-        messages.success(request, f"{stay.name}：{what}完成，{bed_name}")
+        change_note(stay.student, "床位", last.place if last else "", "" if what == "退宿" else stay.place)
+        messages.success(request, f"{stay.name}：{what}完成，{stay.place}")
         query = request.GET.copy()
         query.pop("student", None)
         return HttpResponseRedirect(f"{reverse('admin:dormitory_room_beds')}?{query.urlencode()}")

@@ -87,3 +87,7 @@ class Stay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.bed}号床"
+
+    @property
+    def place(self) -> str:
+        return f"{self.room} {self.bed}号床"

@@ -26,11 +26,7 @@ def class_panel(request: HttpRequest, school_class: SchoolClass) -> Panel:
 
 def student_panel(request: HttpRequest, student: Student) -> Panel:
     lines = [
-        (
-            page_link(stay.room, f"{stay.room} {stay.bed}号床"),
-            format_office_time(stay.begins_at),
-            format_office_time(stay.ends_at),
-        )
+        (page_link(stay.room, stay.place), format_office_time(stay.begins_at), format_office_time(stay.ends_at))
         for stay in _seen(request, student=student)
     ]
     rows = table(["床位", "入住", "退宿"], lines) if lines else ""

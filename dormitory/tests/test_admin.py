@@ -1,8 +1,10 @@
 """The dormitory's pages: rooms, beds, who may what."""
 
 from io import BytesIO
+from itertools import pairwise
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 from openpyxl import load_workbook
@@ -57,6 +59,20 @@ def test_rooms_are_added_and_changed_by_the_rules_of_the_calls(office, room):
     assert "谭鹏" in office.get(f"{LIST}{room.pk}/change/").content.decode()
 
 
+def test_rooms_whose_numbers_follow_each_other_are_added_at_once(office):
+    form = {"building": "1号楼", "beds": 4, "gender": "女"}
+
+    said = office.post(f"{LIST}add/", form | {"name": "098-101"}, follow=True)
+    clash, many = (office.post(f"{LIST}add/", form | {"name": name}) for name in ("101-103", "100-999"))
+    for name in ("1-301", "306-301"):  # the first room of a flat, and no range
+        office.post(f"{LIST}add/", form | {"name": name})
+
+    assert "新增了 4 间" in text_of(said)
+    assert "该房间已存在" in clash.content.decode() and "一次最多新增 50 间" in many.content.decode()
+    assert {room.name for room in Room.objects.all()} == {"098", "099", "100", "101", "1-301", "306-301"}
+    assert set(Room.objects.values_list("beds", "gender")) == {(4, "女")}
+
+
 def test_of_chosen_rooms_all_are_removed_or_none(office, room, monkeypatch):
     other = room_add(building="1号楼", name="102", beds=2, gender="男")
     sleeper("谭鹏", other, gender="男")
@@ -77,10 +93,11 @@ def test_a_student_moves_in_to_another_bed_and_out(office, room):
     assert "只列出 10 名" in text_of(office.get(f"{BEDS}?q=王")) and "只列出" not in found
 
     assert messages_of(press(office, tan, f"{room.pk}-2")) == ["谭鹏：入住完成，1号楼 101 2号床"]
-    assert messages_of(press(office, tan, f"{room.pk}-1")) == ["谭鹏：入住完成，1号楼 101 1号床"]
+    assert messages_of(press(office, tan, f"{room.pk}-1")) == ["谭鹏：换床完成，1号楼 101 1号床"]
     assert messages_of(press(office, tan, "out")) == ["谭鹏：退宿完成，1号楼 101 1号床"]
-    log = text_of(office.get("/admin/auditlog/logentry/"))
-    assert f"谭鹏（{tan.sid}） 退宿 1号楼 101 1号床" in log
+    moves = LogEntry.objects.get_for_object(tan).order_by("pk").values_list("action", "changes")
+    beds = ["", "1号楼 101 2号床", "1号楼 101 1号床", ""]
+    assert list(moves) == [(LogEntry.Action.UPDATE, {"床位": [*pair]}) for pair in pairwise(beds)]
 
     assert [stay.ends_at is None for stay in Stay.objects.all()] == [False, False]
 
