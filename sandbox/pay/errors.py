@@ -27,6 +27,7 @@ class Reason(Enum):
     REFUND_UNKNOWN = ("REFUNDNOTEXIST", 404, "RESOURCE_NOT_EXISTS", "退款单不存在")
     NOT_PAID = ("TRADE_STATE_ERROR", 403, "TRADE_ERROR", "订单未支付，不能退款")
     NUMBER_REFUNDED = ("ERROR", 400, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试")
+    REFUND_TOO_SOON = ("FREQUENCY_LIMITED", 429, "FREQUENCY_LIMITED", "同一笔订单的退款需间隔一分钟")
     REFUND_TOO_MUCH = ("ERROR", 403, "NOT_ENOUGH", "累计退款金额大于支付金额")
     BILL_DATE = ("", 400, "INVALID_REQUEST", "账单日期不正确，只能下载三个月内、截至昨天的账单")
     NO_BILL = ("", 400, "NO_STATEMENT_EXIST", "账单文件不存在")

@@ -19,6 +19,7 @@ from sandbox.pay.notices import payment_notices_create, refund_notices_create
 # WeChat documents one minute, but the live service refuses less than five.
 MIN_TIME_TO_PAY = timedelta(minutes=5)
 PAYER = "oSandboxPayer00000000000001"
+REFUNDS_APART = timedelta(minutes=1)  # those of one order
 SETTLES_AFTER = timedelta(seconds=3)  # the real provider takes minutes to days
 
 
@@ -126,9 +127,11 @@ def refund_create(draft: Refund, *, total_fee: int, now: datetime) -> Refund:
 
 
 def _check_room(trade: Trade, draft: Refund) -> None:
-    """Check that so much of the order may be refunded."""
+    """Check that so much of the order may be refunded now."""
     if not trade.is_paid:
         raise Refused(Reason.NOT_PAID)
+    if trade.refunds.filter(created_at__gt=draft.created_at - REFUNDS_APART).exists():
+        raise Refused(Reason.REFUND_TOO_SOON)
     failed = Q(outcome=RefundState.CLOSED, settles_at__lte=draft.created_at)
     sums = trade.refunds.exclude(failed).aggregate(fen=Sum("refund_fee", default=0))
     if sums["fen"] + draft.refund_fee > trade.total_fee:

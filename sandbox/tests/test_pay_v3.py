@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import requests
 import time_machine
+from django.db.models import F
 from wechatpayv3.utils import build_authorization
 
+from sandbox.models import Refund
+from sandbox.pay.trades import REFUNDS_APART
 from sandbox.tests.conftest import NUMBER
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +26,10 @@ def code_of(answer):
 
 def state_of(v3, refund):
     return json.loads(v3.query_refund(refund)[1])["status"]
+
+
+def a_minute_passes():
+    Refund.objects.update(created_at=F("created_at") - REFUNDS_APART)
 
 
 def test_an_order_lives_its_life(v2, v3, order_v2, paid):
@@ -94,6 +101,8 @@ def test_refunds_what_is_paid_and_no_more(v3, paid, give_back, control):
     status, made = give_back(reason="不想要了")
     assert (status, made["status"], made["amount"]["refund"]) == (200, "PROCESSING", 1234)
     assert give_back()[1]["refund_id"] == made["refund_id"]
+    assert code_of(give_back("R2", 1)) == (429, "FREQUENCY_LIMITED")
+    a_minute_passes()
     assert code_of(give_back("R2", 1)) == (403, "NOT_ENOUGH")
     assert code_of(give_back(fen=1)) == (400, "INVALID_REQUEST")
     assert code_of(give_back("R3", transaction_id="4200000")) == (404, "ORDER_NOT_EXIST")
@@ -128,5 +137,7 @@ def test_a_closed_refund_leaves_room_for_another(v3, paid, give_back, control, s
 
     assert state_of(v3, "R1") == "CLOSED"
     assert json.loads(shop.heard[-1][2])["event_type"] == "REFUND.CLOSED"
+    a_minute_passes()
     assert give_back("R2")[0] == 200
+    a_minute_passes()
     assert code_of(give_back("R3", 1)) == (403, "NOT_ENOUGH")
