@@ -61,8 +61,8 @@ def test_its_refund_goes_back_and_an_unpaid_one_closes(started, start, wechat):
     payment_query(out_trade_no=started.out_trade_no, now=timezone.now())
     refund = request(Payment.objects.get(pk=started.pk))
     assert refund_run(refund_id=refund.pk, now=timezone.now()).state == RefundStatus.PROCESSING
-    body = wechat.refund_notice_v2(refund.out_refund_no).replace(APPID.encode(), MINI_APPID.encode())
-    Client().post("/pay/payResult", body, "text/xml")
+    body, headers = wechat.refund_notice_v3(refund.out_refund_no)
+    Client().post("/pay/notify", body, "application/json", headers=headers)
     refund.refresh_from_db()
     assert refund.state == RefundStatus.SUCCESS
 
