@@ -16,7 +16,6 @@ from accounts.errors import PhoneMasked, PhoneNeedsPassword, PhoneTaken, PhoneTr
 from accounts.models import User
 from accounts.selectors import phone_logins
 from accounts.services.attempts import LoginContext
-from accounts.services.login import is_own_password
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from accounts.sms import sms_send
 from core.admin.phones import phone_masked
@@ -77,11 +76,11 @@ def phone_login_grant(*, user_pk: int) -> bool:
 
 
 def own_phone_changes(
-    user: User, phone: str, *, proof: PhoneProof, old_password: str, context: LoginContext
+    user: User, phone: str, *, proof: PhoneProof, knows_password: bool, context: LoginContext
 ) -> dict[str, Any]:
     """Return the fields that change when a user sets the own number.
 
-    :raises TooManyFailures: see ``is_own_password``.
+    :param knows_password: the right old password came along.
     :raises PhoneTriesExceeded: too many other numbers lately.
     :raises PhoneNeedsPassword: the old password is missing or wrong, and the number is a login or is to become one.
     :raises PhoneTaken: another user logs in with it.
@@ -93,7 +92,7 @@ def own_phone_changes(
     for key, (limit, window_s) in ((near, PER_ADDRESS), (everywhere, PER_ACCOUNT)):
         if wait_s := ratelimit.hit(key, limit=limit, window_s=window_s):
             raise PhoneTriesExceeded(wait_s)
-    if (user.is_phone_bound or proof.code) and not is_own_password(user, old_password, context):
+    if (user.is_phone_bound or proof.code) and not knows_password:
         raise PhoneNeedsPassword
     phone_refuse_taken(phone, user_pk=user.pk)
     if proof.code:

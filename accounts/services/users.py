@@ -105,16 +105,18 @@ def user_update(
     before = User.objects.filter(pk=user_pk).first()
     if before is None:
         raise errors.UserToChangeUnknown
-    hashed = ""
-    if new_password and (by_root or is_own_password(before, old_password, context)):
-        hashed = make_password(new_password)  # before the transaction: see ``user_register``
+    # Hashed before the transaction: see ``user_register``.
+    needs_password = not by_root and (bool(new_password) or "phone" in changes)
+    knows_password = needs_password and is_own_password(before, old_password, context)
+    hashed = make_password(new_password) if new_password and (by_root or knows_password) else ""
     with transaction.atomic():
         user = _locked(user_pk, errors.UserToChangeUnknown)
+        knows_password = knows_password and user.password == before.password
         old_phone, was_login = user.phone, user.is_phone_bound
         phone = phone_kept(changes.pop("phone", user.phone), before=user.phone)
         changes = _changes_allowed(user, changes, by_root=by_root)
         if not by_root:
-            changes |= own_phone_changes(user, phone, proof=proof, old_password=old_password, context=context)
+            changes |= own_phone_changes(user, phone, proof=proof, knows_password=knows_password, context=context)
         elif phone != user.phone:
             changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
         for name, value in changes.items():
@@ -124,7 +126,7 @@ def user_update(
         if "headimgurl" in changes:
             avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
         if new_password:
-            if not by_root and (not hashed or user.password != before.password):
+            if not (by_root or knows_password):
                 raise errors.PasswordNotChanged
             password_set(user=user, new_password=new_password, hashed=hashed)
 

@@ -184,8 +184,8 @@ def test_no_password_is_hashed_in_a_transaction(root, person, monkeypatch):
     change = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
     assert li.post("/users/updatePassword", change).json()["state"] is True
     assert root.post("/users/updatePassword", {"username": "wang", "newPassword": "wang-wang"}).json()["state"] is True
-    chen = person("chen", password="old-secret")
-    change = {"unid": chen.user.unid, "oldPassword": "old-secret", "password": "new-secret"}
+    chen = person("chen", password="old-secret", phone="13800000001", is_phone_bound=True)
+    change = {"unid": chen.user.unid, "oldPassword": "old-secret", "password": "new-secret", "phone": ""}
     for who in (chen, root):
         assert who.post("/users/updateUser", change).json()["state"] is True
 
