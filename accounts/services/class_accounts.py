@@ -112,7 +112,8 @@ def _refuse_repeated(class_name: str, trainees: Sequence[Trainee]) -> None:
 
 def trainee_accounts(class_name: str) -> QuerySet[User]:
     """Return the accounts of a class without those of staff and root, whose passwords open more than a lesson."""
-    return users_of_class(class_name).filter(is_staff=False).exclude(role__roleid=ROOT_ROLEID)
+    # The role is not joined: whose role changes while ``class_accounts_reset`` waits would not be found.
+    return users_of_class(class_name).filter(is_staff=False).exclude(role__in=Role.objects.filter(roleid=ROOT_ROLEID))
 
 
 @transaction.atomic

@@ -14,7 +14,9 @@ from accounts.services.class_accounts import (
     class_accounts_reset,
     names_read,
     password_make,
+    trainee_accounts,
 )
+from tests.kit import during
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +77,17 @@ def test_counts_on_in_a_class_and_deletes_that_class_alone(h51901, lbw):
     assert lbw.user.check_password("a-password") and User.objects.get(username="lbw").epoch == 1
     assert class_accounts_delete(users_of_class("H51901")) == 3
     assert sorted(User.objects.values_list("username", flat=True)) == ["h51902-01", "lbw"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_password_comes_to_whom_another_role_is_given_meanwhile_and_not_to_who_becomes_staff(h51901, roles):
+    def change():
+        User.objects.filter(nickname="谭鹏").update(role=roles["102"])
+        User.objects.filter(nickname="王欣怡").update(is_staff=True)
+
+    slips = during(change, lambda: class_accounts_reset(trainee_accounts("H51901")))
+
+    assert [slip.name for slip in slips] == ["谭鹏"]
 
 
 def test_passwords_can_be_read_out_and_pass_the_policy(settings):

@@ -55,12 +55,14 @@ def role_scoped(*, roleid: str, scope: DataScope) -> Role:
         return origin
     copies = origin.copies.filter(**scope.columns).order_by("pk")
     if not copies.exists():
-        Role.objects.create(
+        copy = Role.objects.create(
             roleid=_free_roleid(f"{origin.roleid[:16]}-{scope.value}"),
             name=f"{origin.name}（{scope.label}）"[: Role.NAME_LENGTH],
             **scope.columns,
+            **_followed(origin),
             origin=origin,
         )
+        _set_permissions(copy, origin.permissions.values_list("pk", flat=True))
     copies_follow(origin=origin)
     return copies[0]
 
@@ -72,13 +74,17 @@ def _free_roleid(start: str) -> str:
 
 def copies_follow(*, origin: Role) -> None:
     """Give the copies of a role what it has now, except its data scope. Whatever changes a role calls this."""
-    values = {name: getattr(origin, name) for name in Role.FOLLOWING}
+    values = _followed(origin)
     for copy in origin.copies.select_for_update(no_key=True).order_by("pk"):
-        if values != {name: getattr(copy, name) for name in Role.FOLLOWING}:
+        if values != _followed(copy):
             for name, value in values.items():
                 setattr(copy, name, value)
             copy.save(update_fields=[*values, "updated_at"])
         copy.permissions.set(origin.permissions.all())
+
+
+def _followed(role: Role) -> dict[str, Any]:
+    return {name: getattr(role, name) for name in Role.FOLLOWING}
 
 
 def menu_with_home(menu: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -109,12 +115,12 @@ def _set_back_office(role: Role) -> None:
     candidates = Permission.objects.filter(content_type__app_label__in=verbs_by_app).values_list(
         "pk", "codename", "content_type__app_label"
     )
+    _set_permissions(role, [pk for pk, codename, app in candidates if codename.partition("_")[0] in verbs_by_app[app]])
+
+
+def _set_permissions(role: Role, pks: Iterable[int]) -> None:
     # Write the rows of the many-to-many table directly: with `set`, the audit log would look up the name of each
-    # right in a query of its own.
+    # right in a query of its own, and a role that is made would have two entries.
     through = Role.permissions.through
     through.objects.filter(role=role).delete()
-    through.objects.bulk_create(
-        through(role=role, permission_id=pk)
-        for pk, codename, app in candidates
-        if codename.partition("_")[0] in verbs_by_app[app]
-    )
+    through.objects.bulk_create(through(role=role, permission_id=pk) for pk in pks)

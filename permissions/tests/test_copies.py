@@ -4,6 +4,7 @@ from functools import partial
 from importlib import import_module
 
 import pytest
+from auditlog.models import LogEntry
 from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError
@@ -26,6 +27,7 @@ def page_of(role):
 
 def test_a_copy_that_staff_gave_another_scope_is_not_handed_out_for_its_old_one(roles, office):
     edited = role_scoped(roleid="102", scope=OWN)
+    assert LogEntry.objects.get_for_object(edited).count() == 1, "it is one action"
     assert (edited.roleid, edited.name, edited.origin) == ("102-own", "总监（仅本人）", roles["102"])
     page = office.get(page_of(edited))
     assert "总监（102）" in page.content.decode() and "可调用的接口" not in page.content.decode()
