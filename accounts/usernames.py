@@ -22,6 +22,8 @@ INVISIBLE = (
 # Who acts in the logs of orders and money without being a user. Rows of the last release name the actor alone.
 _ACTORS = {"系统", "迁入", "恢复备份", "对账", "对账单", "主动查询", "人工查询", "关单前查询", "发起支付时查询", "补记"}
 _ACTOR_STARTS = ("微信支付", "微信通知", "微信应答")
+# Some of their letters cannot be told apart, such as a Latin and a Cyrillic a.
+_ALPHABETS = {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE"}
 
 
 def folded(username: str) -> str:
@@ -36,8 +38,9 @@ def is_system(name: str) -> bool:
 
 
 def _is_reserved(username: str) -> bool:
-    """Tell whether no user may take the name."""
-    return is_system(username) or folded(username) == "root"
+    """Tell whether no user may take the name: it is the system's, or mixes alphabets to look like another one."""
+    alphabets = {unicodedata.name(letter, "").partition(" ")[0] for letter in folded(username)} & _ALPHABETS
+    return is_system(username) or folded(username) == "root" or len(alphabets) > 1
 
 
 FOLDED = f"lower(btrim(regexp_replace(normalize({{}}, NFKC), '{INVISIBLE}', '', 'g')))"  # the same in SQL

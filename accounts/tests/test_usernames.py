@@ -37,7 +37,10 @@ def rename(client, who, username, **fields):
     return envelope(client.post("/users/updateUser", {"unid": who.user.unid, "username": username} | fields))
 
 
-@pytest.mark.parametrize("name", [*LOOKALIKES, *SYSTEM])
+MIXED = ["\u0430ud1", "李\u0430ud1", "AU\u0394-9", "\u13aaUD1"]  # Cyrillic, Greek and Cherokee letters
+
+
+@pytest.mark.parametrize("name", [*LOOKALIKES, *SYSTEM, *MIXED])
 def test_what_looks_like_an_existing_name_and_the_systems_names_are_taken(root, person, name):
     person("aud1")
     wang = person("wang")
@@ -104,7 +107,7 @@ def test_the_database_folds_as_python_does():
         cursor.execute(f"SELECT {usernames.FOLDED.format('name')} FROM unnest(%s::text[]) AS name", [names[:-1]])
         assert [name for (name,) in cursor.fetchall()] == [usernames.folded(name) for name in names[:-1]]
     assert all(usernames.folded(name) == "aud1" for name in LOOKALIKES)
-    assert not usernames.usernames_refused(dict.fromkeys(names[-3:], ""))
+    assert not usernames.usernames_refused(dict.fromkeys([*names[-3:], "李lei-01", "мария", "①②"], ""))
     assert usernames.usernames_refused({"ROOT": "", "系统": ""}) == ["ROOT", "系统"]  # though no user is called so
 
 
