@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 
 from config.settings import readers as env
 from core import bootstrap
 from core.bootstrap import kept_text, load_dotenv
 from core.cache import valkey
+from core.models import Installation
 from operations import checks
 from operations.doctor import settings_and_models
 from tests.kit import at_once, meeting
@@ -156,85 +158,118 @@ def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):
     assert os.listdir(tmp_path) == ["text"]
 
 
-PRODUCTION = {
-    "DJANGO_SETTINGS_MODULE": "config.settings.production",
-    "DJANGO_SECRET_KEY": "k" * 50,
-    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
-    "REDIS_URL": "redis://127.0.0.1:1/0",
-    "ALLOWED_HOSTS": "api.example.com",
-    "PUBLIC_BASE_URL": "https://api.example.com",
-    "CORS_ALLOWED_ORIGINS": "https://app.example.com",
-    "CSRF_TRUSTED_ORIGINS": "https://api.example.com",
-}
-
-
 # In one process, whose start costs more than all of this.
-WITHOUT_EACH = """
+STARTS = """
 import importlib, os
 settings = os.environ["DJANGO_SETTINGS_MODULE"]
 from django.core.exceptions import ImproperlyConfigured
-for name in {names}:
-    value = os.environ.pop(name)
+for name, other in {changes}:
+    value = os.environ.pop(name, None)
+    os.environ |= other
     try:
         importlib.import_module(settings)
     except ImproperlyConfigured as error:
         print(error)
-    os.environ[name] = value
+    os.environ.pop(name, None) if value is None else os.environ.update({{name: value}})
 os.environ["CORS_ALLOWED_ORIGINS"] = ","  # an empty list does not allow all origins
-print(importlib.import_module(settings).CORS_ALLOW_ALL_ORIGINS)
-print(os.environ["HOME"])
-print(importlib.import_module(settings).METRICS_DIR)
+import django; django.setup()
+from django.conf import settings as s
+print(s.CORS_ALLOW_ALL_ORIGINS, os.environ["HOME"], s.METRICS_DIR, "lbw" in s.API_DESCRIPTION, s.SESSION_COOKIE_SECURE)
+print(s.SANDBOX, s.HINTS, s.DEMO_DATA, s.WECHAT_PAY_BASE_URL, s.WECHAT_OAUTH_BASE_URL)
 """
+NEEDED = {
+    "DJANGO_SECRET_KEY": "k" * 50,
+    "ALLOWED_HOSTS": "api.example.com,127.0.0.1",
+    "CORS_ALLOWED_ORIGINS": "https://app.example.com",
+    "CSRF_TRUSTED_ORIGINS": "https://api.example.com",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "PUBLIC_BASE_URL": "https://api.example.com",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
 
 
-@pytest.mark.parametrize("kind", ["production", "practice"])
-def test_production_and_practice_have_a_default_for_none_of_their_values(tmp_path, kind):
-    names = sorted(set(PRODUCTION) - {"DJANGO_SETTINGS_MODULE"}, key=lambda name: name != "DJANGO_SECRET_KEY")
-    command = [sys.executable, "-c", WITHOUT_EACH.format(names=names)]
-    environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | PRODUCTION
+@pytest.mark.parametrize(
+    ("kind", "refused", "upstreams"),
+    [
+        ("production", {}, "False False False https://api.mch.weixin.qq.com https://open.weixin.qq.com"),
+        (
+            "practice", {"SMS_SIGN_NAME": "real"},
+            "True True False http://127.0.0.1:8001/sandbox/wxpay https://api.example.com/sandbox/oauth",
+        ),
+    ],
+    ids=["production", "practice"],
+)  # fmt: skip
+def test_production_and_practice_have_no_defaults_and_practice_no_real_provider(tmp_path, kind, refused, upstreams):
+    changes = [*((name, {}) for name in NEEDED), *((name, {name: value}) for name, value in refused.items())]
+    environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | NEEDED
     environment["DJANGO_SETTINGS_MODULE"] = f"config.settings.{kind}"
     environment["HOME"] = "/nowhere"  # as root's is for `sudo -E -u spms`
     environment["RUNTIME_DIRECTORY"] = "/run/spms/metrics"  # as systemd says it
+    command = [sys.executable, "-c", STARTS.format(changes=changes)]
 
     result = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
 
     assert result.returncode == 0, result.stderr  # in the end, with all of them, it starts
-    variables = [line.partition(":")[0] for line in result.stdout.splitlines()]
-    assert variables == [*(f"{name} is not set" for name in names), "False", str(HOME), "/run/spms/metrics"]
-
-
-PRACTICE = PRODUCTION | {
-    "DJANGO_SETTINGS_MODULE": "config.settings.practice",
-    "ALLOWED_HOSTS": "school.example,127.0.0.1",
-}
-LOOK = """
-import django; django.setup()
-from django.conf import settings as s
-print("lbw" in s.API_DESCRIPTION, end=" ")
-print(s.SANDBOX, s.HINTS, s.DEMO_DATA, s.SESSION_COOKIE_SECURE, s.WECHAT_PAY_BASE_URL, s.WECHAT_OAUTH_BASE_URL)
-"""
+    *refusals, facts, shown = result.stdout.splitlines()
+    reasons = [*(f"{name} is not set" for name in NEEDED), *(f"{name}: a practice server takes" for name in refused)]
+    assert len(refusals) == len(reasons)
+    assert all(map(str.startswith, refusals, reasons)), refusals
+    assert facts == f"False {HOME} /run/spms/metrics False True" and shown == upstreams
 
 
 @pytest.mark.parametrize(
-    ("more", "output"),
+    ("values", "names"),
     [
-        ({}, "False True True False True http://127.0.0.1:8001/sandbox/wxpay https://api.example.com/sandbox/oauth"),
-        ({"WEB_URL": "http://web:8001"}, "ALLOWED_HOSTS is too narrow for the stand-ins. Add web:"),
-        ({"WECHAT_APP_ID": "wx1", "SMS_SIGN_NAME": "x", "WECHAT_APP_SECRET": ""}, "SMS_SIGN_NAME, WECHAT_APP_ID: a"),
+        ({"WECHAT_APP_ID": "wx1", "SMS_SIGN_NAME": "x", "WECHAT_APP_SECRET": ""}, "SMS_SIGN_NAME, WECHAT_APP_ID"),
+        ({"WECHAT_PAY_BASE_URL": "https://api.example"}, "WECHAT_PAY_BASE_URL"),
+        ({"WEATHER_BASE_URL": "https://api.example"}, "WEATHER_BASE_URL"),
     ],
 )
-def test_practice_has_stand_ins_and_does_not_start_with_what_is_real(tmp_path, more, output):
-    environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path), "HOME": str(tmp_path)} | PRACTICE | more
+def test_practice_takes_no_value_of_a_provider_and_no_other_stand_in(monkeypatch, values, names):
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
 
-    result = subprocess.run([sys.executable, "-c", LOOK], cwd=HOME, env=environment, capture_output=True, text=True)
+    with pytest.raises(ImproperlyConfigured, match=f"^{names}: a practice server"):
+        env.refuse_real_providers()
 
-    assert output in result.stdout + result.stderr
-    assert (result.returncode == 0) == output.startswith("False")
+
+@pytest.fixture
+def server(settings):
+    """Be a server of this kind, whose settings are safe."""
+
+    def server(kind):
+        settings.KIND, settings.PRACTICE, settings.DEPLOYED = kind, kind == "practice", kind != "development"
+        settings.SANDBOX, settings.DEMO_DATA, settings.SECRET_KEY = settings.PRACTICE, False, "k" * 50
+        settings.ALLOWED_HOSTS = ["127.0.0.1"]
+
+    return server
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "reason"),
+    [
+        ("production", "SANDBOX", True, "SANDBOX is on in production"),
+        ("production", "DEMO_DATA", True, "DEMO_DATA is on in production"),
+        ("production", "SECRET_KEY", "replace-with-50-random-characters", "DJANGO_SECRET_KEY is too weak"),
+        ("practice", "SANDBOX", False, "SANDBOX is off on a practice server"),
+        ("practice", "DEMO_DATA", True, "DEMO_DATA is on in practice"),
+        ("practice", "ALLOWED_HOSTS", ["school.example"], "ALLOWED_HOSTS is too narrow .*Add 127.0.0.1:"),
+    ],
+)
+def test_neither_starts_with_what_only_helps_in_development_nor_practice_without_stand_ins(
+    server, settings, kind, name, value, reason
+):
+    server(kind)
+    assert checks.settings_are_safe() == []
+    setattr(settings, name, value)
+
+    with pytest.raises(ImproperlyConfigured, match=f"^{reason}"):
+        checks.refuse_unsafe_start()
 
 
 @pytest.mark.parametrize(("value", "errors"), [("none", 0), ("transaction", 1)])
-def test_a_server_that_still_says_it_has_a_pooler_does_not_start(settings, monkeypatch, value, errors):
-    settings.DEPLOYED, settings.SANDBOX, settings.DEMO_DATA, settings.SECRET_KEY = True, False, False, "k" * 50
+def test_a_server_that_still_says_it_has_a_pooler_does_not_start(server, monkeypatch, value, errors):
+    server("production")
     monkeypatch.setenv("DB_POOLER", value)
 
     assert [error.msg for error in checks.settings_are_safe()] == ["DB_POOLER is no longer served."] * errors
@@ -252,24 +287,55 @@ def test_the_doctor_names_what_1_1_0_read_and_nobody_reads(monkeypatch):
     assert [name for name in checks.GONE if name not in explained] == []
 
 
-@pytest.mark.parametrize("name", ["WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"])
-def test_practice_asks_no_other_stand_in(monkeypatch, name):
-    monkeypatch.setenv(name, "https://api.example")
+@pytest.mark.django_db(transaction=True)
+class TestADatabase:
+    """It belongs to production or to practice, and neither works on the other's."""
 
-    with pytest.raises(ImproperlyConfigured, match=f"{name}: a practice server"):
-        env.refuse_real_providers()
+    USERS = "The database has users and is not marked as a practice server's."
 
+    @staticmethod
+    def refusals():
+        return [error.msg for error in checks.database_is_ours()]
 
-@pytest.mark.parametrize(("kind", "name", "value"), [
-    ("production", "SANDBOX", True), ("production", "DEMO_DATA", True), ("practice", "SANDBOX", False),
-    ("practice", "DEMO_DATA", True), ("production", "SECRET_KEY", "replace-with-50-random-characters"),
-])  # fmt: skip
-def test_neither_starts_with_what_only_helps_in_development_nor_practice_without_stand_ins(settings, kind, name, value):
-    settings.DEPLOYED, settings.KIND, settings.PRACTICE = True, kind, kind == "practice"
-    settings.SANDBOX, settings.DEMO_DATA, settings.SECRET_KEY = settings.PRACTICE, False, "k" * 50
-    settings.ALLOWED_HOSTS = ["127.0.0.1"]
-    assert checks.settings_are_safe() == []
-    setattr(settings, name, value)
+    @pytest.mark.parametrize(("mine", "other"), [("practice", "production"), ("production", "practice")])
+    def test_the_first_seed_marks_it_and_the_other_kind_is_refused(self, server, mine, other):
+        server(mine)
+        assert self.refusals() == []
+        call_command("seed_roles")
+        call_command("seed_roles")
+        assert self.refusals() == [] and Installation.objects.get().kind == mine
 
-    with pytest.raises(ImproperlyConfigured, match=f"^[A-Z_]*{name} .*{kind if name != 'SECRET_KEY' else ''}"):
-        checks.refuse_unsafe_start()
+        server(other)
+
+        assert self.refusals() == [f"The database is that of a {mine} server."]
+        with pytest.raises(CommandError, match=mine):
+            call_command("seed_roles")
+        server("development")
+        assert self.refusals() == []
+        assert Installation.objects.get().kind == mine
+
+    def test_one_with_users_and_no_mark_becomes_productions_and_never_a_practice_servers(self, server, person):
+        person("li")
+        server("development")
+        call_command("seed_roles")
+        assert not Installation.objects.exists(), "development marks none"
+        server("practice")
+        assert self.refusals() == [self.USERS]
+        with pytest.raises(CommandError):
+            call_command("seed_roles")
+        assert not Installation.objects.exists()
+
+        server("production")
+
+        assert self.refusals() == []
+        call_command("seed_roles")
+        assert Installation.objects.get().kind == "production"
+
+    def test_a_server_that_does_not_answer_is_no_reason_to_refuse(self, server, settings):
+        server("production")
+        settings.DATABASES["default"]["HOST"], host = "127.0.0.1", settings.DATABASES["default"]["HOST"]
+        settings.DATABASES["default"]["PORT"], port = "1", settings.DATABASES["default"]["PORT"]
+        try:
+            assert self.refusals() == []
+        finally:
+            settings.DATABASES["default"] |= {"HOST": host, "PORT": port}
