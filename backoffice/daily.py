@@ -5,6 +5,7 @@ Every number comes from the apps' ``figures``, so that it is the one that other 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.contrib import admin
@@ -23,14 +24,15 @@ from core.money import fen_to_yuan, yuan_text
 from core.sheets.write import Page, book_write, download
 from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
-from shop.revenue import OrderSums, order_days_between, products_sold
+from shop.revenue import OrderSums, courier_fees, order_days_between, products_sold
 
 _NO_FEES = "其中有以前的版本核对的账单，没有记下手续费；在“对账记录”里重新核对就有"
 _DAY_TITLES = (
     *("日期", "下单", "下单金额（元）", "订单收入（元）", "取消", "关闭", "收款笔数", "收款（元）"),
     *("退款笔数", "退款（元）", "净额（元）", "手续费（元）", "对账", "未处理差异"),
+    *("寄出", "其中填了快递费", "快递费（元）"),
 )
-_SUMS = [*range(1, 12), 13]  # the columns that are added up
+_SUMS = [*range(1, 12), *range(13, 17)]  # the columns that are added up
 
 
 class Line(NamedTuple):
@@ -49,9 +51,16 @@ _COMPARED: dict[str, Callable[["Sheet"], Any]] = {
     "收款（元）": lambda sheet: fen_to_yuan(sheet.money.paid_fen),
     "退款（元）": lambda sheet: fen_to_yuan(sheet.money.back_fen),
     "净额（元）": lambda sheet: fen_to_yuan(sheet.money.net_fen),
+    "寄出": lambda sheet: sheet.order.sent,
+    "其中填了快递费": lambda sheet: sheet.order.with_fee,
+    "快递费（元）": lambda sheet: sheet.order.fees,
 }
-_SOLD_BY = {"category": "类目比较", "product": "商品比较"}
-_NONE_SOLD = (0, Decimal(0))
+# By what else whole months are compared: a title with the units of the numbers, the last one of which is money.
+_GROUPED_BY: dict[str, tuple[Sequence[str], Callable[..., Sequence[Sequence[Any]]]]] = {
+    "类目比较": ((" 件数", "（元）"), partial(products_sold, "category")),
+    "商品比较": ((" 件数", "（元）"), partial(products_sold, "product")),
+    "快递比较": ((" 单数", " 已填", "（元）"), courier_fees),
+}
 Groups = dict[str, Sequence[Sequence[Any]]]  # by their names, for each span its numbers
 GROUPS_SHOWN = 20  # categories or products on the page and on paper; the workbook has all
 
@@ -90,6 +99,9 @@ class Sheet:
             hint = "包括在退款里：微信已受理，买家还没有收到"
             yield Line("其中还没有到账", money.waiting, fen_to_yuan(money.waiting_fen), hint)
         yield Line("净额", None, fen_to_yuan(money.net_fen), "收款减退款")
+        if order.sent:
+            hint = f"已填 {order.with_fee}/{order.sent} 单，按发货时间；自取、面交的不算"
+            yield Line("快递费", order.with_fee, order.fees if order.with_fee else None, hint)
         if not bill.compared:
             yield Line("微信账单", None, None, "还没有核对：每天的账单第二天 10 点以后才有")
             return
@@ -116,6 +128,7 @@ class Sheet:
                 *(money.refunds + money.offline, fen_to_yuan(money.back_fen), fen_to_yuan(money.net_fen)),
                 fen_to_yuan(bill.fee_fen) if bill.compared and not bill.feeless else None,
                 *(bill.state, bill.open),
+                *(order.sent, order.with_fee, order.fees if order.with_fee else None),
             ]
 
     def sums(self) -> list[Any]:
@@ -170,14 +183,14 @@ def _comparisons(sheet: Sheet, shown: int | None = None) -> Iterator[Page]:
     sheets = [sheet, *map(Sheet, spans[1:])]
     sums: Groups = {label: [(value_of(one),) for one in sheets] for label, value_of in _COMPARED.items()}
     yield _comparison("比较", spans, [""], sums)
-    for by, title in _SOLD_BY.items():
-        sold = [{name: numbers for name, *numbers in products_sold(by, one.first, one.last)} for one in spans]
-        names = dict.fromkeys(name for one in sold for name in one)
-        groups: Groups = {name: [one.get(name, _NONE_SOLD) for one in sold] for name in names}
+    for title, (units, rows_of) in _GROUPED_BY.items():
+        found = [{name: numbers for name, *numbers in rows_of(one.first, one.last)} for one in spans]
+        names, none = dict.fromkeys(name for one in found for name in one), [*[0] * (len(units) - 1), Decimal(0)]
+        groups: Groups = {name: [one.get(name, none) for one in found] for name in names}
         total: Groups = {"合计": _sum(groups.values())} if groups else {}
         if shown and (rest := [groups.pop(name) for name in [*names][shown:]]):
             groups[f"其他 {len(rest)} 种"] = _sum(rest)
-        yield _comparison(title, spans, [" 件数", "（元）"], groups | total)
+        yield _comparison(title, spans, units, groups | total)
 
 
 def _comparison(title: str, spans: Sequence[Days], units: Sequence[str], groups: Groups) -> Page:
@@ -211,5 +224,5 @@ def _book(sheet: Sheet) -> bytes:
     return book_write(
         Page("汇总", head, lines, [28, 10, 14, 60]),
         *_comparisons(sheet),
-        Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12, 12], _SUMS),
+        Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, *[12] * 7], _SUMS),
     )

@@ -19,7 +19,7 @@ from shop.selectors import records_of as shop_records
 SECRETS = {"password", "epoch"}
 # What staff tell each other, and who they are: of an order, of a refund, of a change to the user.
 FOR_STAFF = {
-    *("flagged_at", "flagged_by", "flag_reason", "closing_by"),
+    *("flagged_at", "flagged_by", "flag_reason", "closing_by", "courier_fee"),
     *("requested_by", "offline_by", "last_error"),
     *("actor", "actor_email", "remote_addr", "remote_port", "cid"),
 }

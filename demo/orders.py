@@ -7,6 +7,7 @@ No order waits for its payment, because such an order lasts 2 minutes.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -109,6 +110,7 @@ def _services(number: int, order: Order, buyer_pk: int, staff: Actor) -> dict[st
     part: dict[str, Any] = {"amount": line.price, "quantities": {line.pk: 1}, "is_restocked": False, "refunds_seen": 0}
     reason, (courier, form) = REASONS[number % len(REASONS)], COURIERS[number % len(COURIERS)]
     parcel: dict[str, Any] = {"express_company": courier, "express_no": form.format(number * 7919)}
+    parcel["courier_fee"] = Decimal(8 + number % 5) if number % 7 else None
     return {
         "pay": partial(_pay, number),
         "cancel": partial(order_close, event=Event.CANCEL, **buyer),

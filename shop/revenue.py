@@ -9,13 +9,14 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Aggregate, Count, DateField, F, Q, Sum
+from django.db.models import Aggregate, Count, DateField, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Trunc, TruncDate
 
 from core.times import SHANGHAI, day_begins
 from payments.figures import Sums
-from shop.models import Order, OrderLine, OrderLog
-from shop.order_states import EARNING, State
+from shop.models import NoParcel, Order, OrderLine, OrderLog
+from shop.models.order import logged
+from shop.order_states import EARNING, Event, State
 
 Span = tuple[datetime, datetime]
 _REVENUE = F("total") - F("refunded")
@@ -24,13 +25,19 @@ DAYS = 30
 
 @dataclass(frozen=True)
 class OrderSums(Sums):
-    """The orders of a span: those placed in it with their amount and revenue, and how many ended unpaid in it."""
+    """The orders of a span: those placed in it with their amount and revenue, and how many ended unpaid in it.
+
+    Of those sent in it by a courier (``sent``), what he charges (``fees``) is known of ``with_fee``.
+    """
 
     placed: int = 0
     amount: Decimal = Decimal(0)
     revenue: Decimal = Decimal(0)
     cancelled: int = 0
     closed: int = 0
+    sent: int = 0
+    with_fee: int = 0
+    fees: Decimal = Decimal(0)
 
 
 def order_sums(spans: Sequence[Span]) -> list[OrderSums]:
@@ -67,7 +74,7 @@ def _placed_by_day(first: date, last: date) -> dict[date, OrderSums]:
 
 
 def order_days_between(first: date, last: date) -> dict[date, OrderSums]:
-    """Return the figures of each day that has some; both days are included. Two queries."""
+    """Return the figures of each day that has some; both days are included. Three queries."""
     begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
     days = _placed_by_day(first, last)
     endings: Any = OrderLog.objects.order_by().filter(at__gte=begins, at__lt=ends, from_state=State.OPEN)
@@ -77,7 +84,32 @@ def order_days_between(first: date, last: date) -> dict[date, OrderSums]:
     for row in endings.annotate(cancelled=Count("pk", filter=is_cancel), closed=Count("pk", filter=~is_cancel)):
         day = row.pop("day")
         days[day] = replace(days.get(day, OrderSums()), **row)
+    for row in _sent(first, last).annotate(day=TruncDate("at", tzinfo=SHANGHAI)).values("day").annotate(**_FEES):
+        day = row.pop("day")
+        days[day] = replace(days.get(day, OrderSums()), **row)
     return days
+
+
+# --- What the couriers charge, by the day of shipping ---
+_SHIPPING = logged(Event.SHIP, Event.UNSHIP)
+_FEES = {
+    "sent": Count("pk"),
+    "with_fee": Count("order__courier_fee"),
+    "fees": Sum("order__courier_fee", default=Decimal()),
+}
+
+
+def _sent(first: date, last: date) -> Any:
+    """Return the shipments of these days that were not taken back, without what no courier took."""
+    later = OrderLog.objects.filter(_SHIPPING, order=OuterRef("order"), pk__gt=OuterRef("pk"))
+    shipments = OrderLog.objects.order_by().filter(logged(Event.SHIP), ~Exists(later), **_between("at", first, last))
+    return shipments.exclude(order__no_parcel=NoParcel.BY_HAND)
+
+
+def courier_fees(first: date, last: date) -> list[tuple[str, int, int, Decimal]]:
+    """Return of each courier the orders sent, how many of them have a fee, and the fees; the most orders first."""
+    rows = _sent(first, last).values_list("order__express_company").annotate(**_FEES)
+    return [(name or "没有写快递公司", *numbers) for name, *numbers in rows.order_by("-sent", "order__express_company")]
 
 
 # --- By the day of payment, for charts ---
@@ -87,7 +119,7 @@ def paid(unit: str, first: date, last: date, buyer_pk: int | None = None) -> dic
     :param unit: by ``day``, by ``week`` (its Monday) or by ``month`` (its first).
     :param buyer_pk: only this buyer's orders.
     """
-    orders: Any = Order.objects.order_by().filter(**_paid_between("paid_at", first, last))
+    orders: Any = Order.objects.order_by().filter(**_between("paid_at", first, last))
     if buyer_pk is not None:
         orders = orders.filter(user=buyer_pk)
     at = Trunc("paid_at", unit, output_field=DateField(), tzinfo=SHANGHAI)
@@ -104,7 +136,7 @@ def products_sold(
     """
     name = "title" if by == "product" else "product__category__name"
     lines: Any = OrderLine.objects.order_by().filter(order__state__in=EARNING)
-    lines = lines.filter(**_paid_between("order__paid_at", first, last))
+    lines = lines.filter(**_between("order__paid_at", first, last))
     if buyer_pk is not None:
         lines = lines.filter(order__user=buyer_pk)
     kept = F("quantity") - F("refunded_quantity")
@@ -112,6 +144,6 @@ def products_sold(
     return list(sums.order_by("-pieces", name))
 
 
-def _paid_between(field: str, first: date | None, last: date | None) -> dict[str, Any]:
+def _between(field: str, first: date | None, last: date | None) -> dict[str, Any]:
     span = {f"{field}__gte": day_begins(first)} if first else {f"{field}__isnull": False}
     return span | ({f"{field}__lt": day_begins(last + timedelta(days=1))} if last else {})

@@ -17,8 +17,8 @@ from core.audit import StaffAction
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
 from shop.models import Order, OrderLog
-from shop.order_states import PayStatus, State
-from shop.tests.factories import make_category, make_order, make_product
+from shop.order_states import Event, PayStatus, State
+from shop.tests.factories import make_category, make_order, make_product, ship, step
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +114,65 @@ class TestNumbers:
         assert before["其中的订单收入"] == (None, "12.50")
         both = lines(office, f"?from={yesterday}&to={today}")
         assert (both["收款"], both["下单"][0]) == ((2, "15.50"), 13)
+
+
+class TestFees:
+    """What couriers charge for the orders of some days, and of how many of them that is known."""
+
+    @pytest.fixture
+    def send(self, lbw):
+        def send(day, fee, courier="顺丰速运", **parcel):
+            order = make_order(lbw.user)
+            paid = {"state": State.PAID, "pay_status": PayStatus.PAID, "sweep_at": None}
+            Order.objects.filter(pk=order.pk).update(**paid)
+            at = datetime.fromisoformat(f"{day}T12:00:00+08:00")
+            fee = fee and Decimal(fee)
+            return ship(order, now=at, **{"express_company": courier, "courier_fee": fee} | parcel)
+
+        return send
+
+    def test_stand_in_the_month_with_how_many_orders_have_one(self, office, send):
+        send("2024-11-05", "12.5")
+        send("2024-11-05", None)
+        send("2024-11-30", "8", "中通快递")
+        send("2024-11-30", None, "", no_parcel="by_hand")  # nobody charges for it
+        send("2024-11-30", None, "")  # a client of the API names no courier
+        back = send("2024-11-30", "99")
+        step(back, Event.UNSHIP, now=back.logs.last().at)
+        send("2024-10-31", "6")
+        send("2024-12-01", "100")
+        query = "?from=2024-11-01&to=2024-11-30"
+
+        assert lines(office, query)["快递费"] == (2, "20.50")
+        page = office.get(reverse("daily") + query).content.decode()
+        assert "已填 2/4 单" in page and "快递比较" in page and "按发货的日子，自取、面交的不算" in page
+        book = load_workbook(io.BytesIO(office.get(reverse("daily") + query + "&xlsx").content))
+        sums = {row[0]: row for row in book["汇总"].iter_rows(values_only=True)}
+        assert sums["快递费"][1:] == (2, 20.5, "已填 2/4 单，按发货时间；自取、面交的不算")
+        months = {row[0]: row[1:3] for row in book["比较"].iter_rows(values_only=True)}
+        assert [months[name] for name in ("寄出", "其中填了快递费", "快递费（元）")] == [(4, 1), (2, 1), (20.5, 6)]
+        couriers = [row[:5] for row in book["快递比较"].iter_rows(values_only=True)]
+        assert couriers[0] == (
+            "项目",
+            *(f"2024年11月{what}" for what in (" 单数", " 已填", "（元）")),
+            "2024年10月 单数",
+        )
+        assert couriers[1:] == [
+            *(("顺丰速运", 2, 1, 12.5, 1), ("没有写快递公司", 1, 0, 0, 0), ("中通快递", 1, 1, 8, 0)),
+            ("合计", 4, 2, 20.5, 1),
+        ]
+        days = {str(row[0])[:10]: row[14:] for row in book["逐日"].iter_rows(values_only=True)}
+        assert days["2024-11-05"] == (2, 1, 12.5) and days["2024-11-06"] == (0, 0, None)
+
+    def test_an_order_belongs_to_the_day_on_which_it_was_sent_last(self, office, send):
+        order = send("2024-11-05", "5")
+        now = order.logs.last().at
+        step(order, Event.UNSHIP, now=now)
+        ship(order, now=now + timedelta(days=1), express_company="顺丰速运", courier_fee=Decimal(7))
+
+        assert "快递费" not in lines(office, "?from=2024-11-05")
+        assert lines(office, "?from=2024-11-06&to=2024-11-06")["快递费"] == (1, "7.00")
+        assert lines(office, "?from=2024-11-05&to=2024-11-06")["快递费"] == (1, "7.00")
 
 
 SPANS = {

@@ -118,7 +118,7 @@ class TestMoneyAndTimes:
 
         orders, lines, refunds = book.worksheets
         assert [sheet.title for sheet in book] == ["订单", "商品", "退款"]
-        assert (orders.freeze_panes, orders.auto_filter.ref) == ("A2", "A1:T2")
+        assert (orders.freeze_panes, orders.auto_filter.ref) == ("A2", "A1:U2")
         heads = {cell.value: cell.column for cell in orders[1]}
         ordered, shipped, total = (orders.cell(2, heads[name]) for name in ("下单时间", "发货时间", "金额（元）"))
         assert ordered.is_date and shipped.is_date and total.number_format == "#,##0.00"

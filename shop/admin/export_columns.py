@@ -61,6 +61,7 @@ ORDER_COLUMNS = (
     ExportColumn("收货地址", 40, attrgetter("order.address")),
     ExportColumn("快递公司", 12, attrgetter("order.express_company")),
     ExportColumn("快递单号", 20, attrgetter("order.express_no")),
+    ExportColumn("快递费（元）", 12, attrgetter("order.courier_fee"), True),
     ExportColumn("发票号码", 22, attrgetter("order.invoice_no")),
     ExportColumn("说明", 30, attrgetter("order.note")),
     ExportColumn("需关注", 30, attrgetter("order.flag_reason")),

@@ -24,6 +24,7 @@ from shop.services.payment_listener import ORDER_NUMBER
 
 BY_HAND, LATER = ":hand", ":later"
 NO_COURIER = {BY_HAND: NoParcel.BY_HAND, LATER: NoParcel.LATER}  # choices beside the couriers
+_CHOICES = {str(reason): name for name, reason in NO_COURIER.items()}
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 MAX_PROBLEMS, MAX_QUOTED = 20, 200
 
@@ -49,7 +50,7 @@ class TrackingField(forms.CharField):
 
 
 class ParcelForm(ButtonForm):
-    """A number and a courier for each order. A sheet or a pasted text fills them in, to be looked at and confirmed."""
+    """A number, a courier and a fee for each order. A sheet or a pasted text fills them in, to be confirmed."""
 
     pasted = forms.CharField(required=False)
     sheet = forms.FileField(required=False)
@@ -74,14 +75,24 @@ class ParcelForm(ButtonForm):
         choices += [(name, reason.label) for name, reason in NO_COURIER.items()]
         fields: dict[str, Any] = self.fields
         for order in self.rows:
-            number, courier = _parcel_names(order)
+            number, courier, fee = _parcel_names(order)
             label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
+            known = order.express_company or _CHOICES.get(order.no_parcel, "")
             fields[number] = TrackingField(order.express_no, **label)
             fields[courier] = forms.ChoiceField(
                 choices=choices,
                 required=False,
-                initial=order.express_company or self.request.session.get(LAST_COURIER, ""),
+                initial=known or self.request.session.get(LAST_COURIER, ""),
                 widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
+            )
+            label = {"aria-label": f"订单 {order} 的快递费", "data-fee": "", "inputmode": "decimal", "size": "7"}
+            fields[fee] = forms.DecimalField(
+                required=False,
+                min_value=0,
+                max_digits=8,
+                decimal_places=2,
+                initial=order.courier_fee,
+                widget=forms.TextInput({**label, "autocomplete": "off"}),
             )
         self.in_table = fields.keys()
 
@@ -96,11 +107,14 @@ class ParcelForm(ButtonForm):
         self.filled, data["pasted"] = len(parcels), ""
         for order in self.rows:
             if parcel := parcels.get(order.pk):
-                number, courier = _parcel_names(order)
+                number, courier, fee = _parcel_names(order)
                 guess = courier_of(parcel.number.upper())
-                data[number] = parcel.number
                 alike = (name for name in self.couriers if name[:2] == parcel.courier[:2])  # 极兔 is 极兔速递
-                data[courier] = next((name for name in (parcel.courier, guess, *alike) if name in self.couriers), "")
+                guesses = (name for name in (parcel.courier, guess, *alike) if name in self.couriers)
+                is_known = order.express_no == parcel_number(parcel.number)
+                data[number] = parcel.number
+                data[courier] = order.express_company if is_known else next(guesses, "")
+                data[fee] = re.sub(r"[¥￥元,，\s]", "", parcel.fee) or data.get(fee, "")
         self.data = data
 
     def is_valid(self) -> bool:
@@ -109,12 +123,14 @@ class ParcelForm(ButtonForm):
     def clean(self) -> dict[str, Any]:
         data, parcels = super().clean() or {}, dict[Order, Parcel]()
         for order in self.rows:
-            number, courier = _parcel_names(order)
+            number, courier, fee = _parcel_names(order)
             parcels[order] = parcel = Parcel(data.get(number) or "", data.get(courier, ""))
             if parcel.number and parcel.courier in ("", *NO_COURIER):
                 self.add_error(courier, "填写了快递单号，请选择快递公司")
             elif not parcel.number and parcel.courier not in NO_COURIER:
                 self.add_error(number, "没有快递单号：请填写，或在右边选“自取、面交”“单号以后补”")
+            if parcel.courier == BY_HAND and data.get(fee) is not None:
+                self.add_error(fee, "自取、面交没有快递费")
         for order, refusal in parcels_refused(parcels).items():
             self.add_error(_parcel_names(order)[0], refusal)
         doubts = parcels_doubted(parcels, scope=scope_of(self.request.user), now=times.now())
@@ -125,24 +141,25 @@ class ParcelForm(ButtonForm):
         return data
 
     def values(self, row: Order) -> dict[str, Any]:
-        number, courier = (self.cleaned_data[name] for name in _parcel_names(row))
+        number, courier, fee = (self.cleaned_data[name] for name in _parcel_names(row))
         reason = NO_COURIER.get(courier, "")
-        return {"express_company": "" if reason else courier, "express_no": number, "no_parcel": str(reason)}
+        parcel = {"express_company": "" if reason else courier, "express_no": number, "no_parcel": str(reason)}
+        return parcel | {"courier_fee": fee}
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         orders = zip(self.rows, cells, strict=True)
         rows = [[*row, *(self.cell(name) for name in _parcel_names(order))] for order, row in orders]
         fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
-        shown = fill_in + table([*titles, "快递单号", "快递公司"], rows)
+        shown = fill_in + table([*titles, "快递单号", "快递公司", "快递费（元）"], rows)
         if not self.doubted:
             return shown
         box = '<input type="checkbox" name="sure_numbers" value="{0}"> 已核对，单号没有错：{0}'
         return shown + format_html('<label class="bo-check">{}</label>', format_html(box, self.doubted))
 
 
-def _parcel_names(order: Order) -> tuple[str, str]:
-    """Name the order's two fields: of the parcel's number, and of its courier."""
-    return f"express_no_{order.pk}", f"express_company_{order.pk}"
+def _parcel_names(order: Order) -> tuple[str, str, str]:
+    """Name the order's fields: of the parcel's number, of its courier, and of the courier's fee."""
+    return f"express_no_{order.pk}", f"express_company_{order.pk}", f"courier_fee_{order.pk}"
 
 
 # --- Which parcel is whose: a courier's own export, or two columns that were copied in a spreadsheet ---
@@ -153,6 +170,7 @@ _HEADS = {
     "order": "订单号 订单编号 商家订单号 客户订单号 商户订单号 外部订单号 平台订单号 参考号",
     "phone": "收件人电话 收件电话 收件人手机 收件手机 收件人手机号 收件人联系方式 收方电话 收方手机 电话 手机 手机号",
     "courier": "快递公司 快递公司名称 快递 物流公司 承运商 承运商名称",
+    "fee": "快递费 运费 邮费 快递费用 快递运费 运费金额 运费合计 费用 应付金额",
 }
 _WITH_COUNTRY = re.compile(r"86(1\d{10})")
 
@@ -164,15 +182,18 @@ def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, Parcel], list
     names = _names(orders)
     heads = [_places(texts) for _, texts in rows[:MAX_HEAD_ROW]]
     head = next((at for at, places in enumerate(heads) if places.keys() - {"courier"} > {"parcel"}), None)
+    places = {} if head is None else heads[head]
     for row, texts in rows if head is None else rows[head + 1 :]:
-        cells = _by_order(texts, names) if head is None else _by_places(texts, heads[head])
+        cells = _by_places(texts, places)
+        if not places.keys() & {"order", "phone"}:  # no heads; or those of a bill, which has parcels and fees
+            cells = _by_order(texts, names) | cells
         if not any(cells.values()):
             continue
-        keys = [_name(cells.get("order", "")), _name(cells.get("phone", ""))]
+        parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""), cells.get("fee", ""))
+        keys = [_name(cells.get("order", "")), _sent_under(parcel.number), _name(cells.get("phone", ""))]
         # The parcel of an order that is not here must not go to another order of the same buyer.
         keys = keys[:1] if ORDER_NUMBER.fullmatch(keys[0]) else keys
         matches = next((names[key] for key in keys if key in names), [])
-        parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""))
         if problem := _problem(parcel, matches, parcels):
             problems.append(f"第 {row} 行 {' '.join(filter(None, cells.values()))[:MAX_QUOTED]}：{problem}")
         else:
@@ -182,7 +203,7 @@ def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, Parcel], list
 
 
 def _places(texts: list[str]) -> dict[str, int]:
-    heads = [re.sub(r"[\W_]", "", text) for text in texts]
+    heads = [re.sub(r"[\W_]|元\W?$", "", text) for text in texts]
     columns = {name: [heads.index(word) for word in words.split() if word in heads] for name, words in _HEADS.items()}
     return {name: places[0] for name, places in columns.items() if places}
 
@@ -202,20 +223,27 @@ def _problem(parcel: Parcel, matches: list[Order], parcels: dict[int, Parcel]) -
     if not parcel.number:
         return "没有快递单号"
     if not matches:
-        return "不是这里要发的订单"
+        return "不是这里的订单"
     if len(matches) > 1:
-        return f"{len(matches)} 个订单是这个电话，请写订单号"
+        return f"{len(matches)} 个订单是这个电话或单号，请写订单号"
     other = parcels.get(matches[0].pk, parcel)
     return "" if other == parcel else f"这个订单已经有单号 {other.number}"
 
 
 def _names(orders: list[Order]) -> dict[str, list[Order]]:
-    """Return the orders by what a sheet may call them: number, or phone, which couriers mask as we do."""
+    """Return the orders by what a sheet may call them: number, parcel, or phone, which couriers mask as we do."""
     names: dict[str, list[Order]] = defaultdict(list)
     for order in orders:
-        for name in {order.order_id, phone_shown(order), phone_masked(order.phone)} - {""}:
+        sent_under = _sent_under(order.express_no)
+        for name in {order.order_id, sent_under, phone_shown(order), phone_masked(order.phone)} - {""}:
             names[name].append(order)
     return dict(names)
+
+
+def _sent_under(number: str) -> str:
+    """Return the name of an order that has left under this number: one that no text in a sheet is taken for."""
+    known = parcel_number(number)
+    return f"#{known}" if known else ""
 
 
 def _name(text: str) -> str:

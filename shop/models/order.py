@@ -81,6 +81,8 @@ class Order(models.Model):
     express_company = models.CharField("快递公司", max_length=COURIER_LENGTH, blank=True, default="", db_default="")
     express_no = models.CharField("快递单号", max_length=TRACKING_LENGTH, blank=True, default="", db_default="")
     no_parcel = models.CharField("没有单号", max_length=10, choices=NoParcel, blank=True, default="", db_default="")
+    # What the courier charges for all parcels of the order; None until staff know it.
+    courier_fee = models.DecimalField("快递费（元）", max_digits=8, decimal_places=2, null=True, blank=True)
 
     # The step counts while the order is in one of ``ASKED``. The number is that of the parcel with what comes back.
     return_step = models.CharField("退货进度", max_length=10, choices=ReturnStep, blank=True, default="", db_default="")
@@ -135,6 +137,7 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=Q(refunded__gte=0, refunded__lte=F("total")), name="order_refunded_within_total"
             ),
+            models.CheckConstraint(condition=Q(courier_fee__gte=0), name="order_courier_fee_not_negative"),
             models.CheckConstraint(condition=_fits_its_face(), name="order_numbers_fit_state"),
             models.CheckConstraint(
                 condition=Q(state=State.OPEN.value, sweep_at__isnull=False)

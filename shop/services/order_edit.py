@@ -4,6 +4,7 @@ All services raise ``RecordUnknown`` if there is no such order. Buyers see no re
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -15,7 +16,7 @@ from shop.services.order_move import in_words, order_lock, order_note, order_wri
 
 
 @transaction.atomic
-def order_correct(*, order_id: str, note: Note, actor: str, now: datetime, **fields: str) -> None:
+def order_correct(*, order_id: str, note: Note, actor: str, now: datetime, **fields: Any) -> None:
     """Correct fields of an order. The log keeps what they were.
 
     :param note: what they are: RECEIVER, PARCEL, RETURN_PARCEL (goods that come back) or INVOICE (发票).
@@ -24,7 +25,7 @@ def order_correct(*, order_id: str, note: Note, actor: str, now: datetime, **fie
     correction_write(order=order_lock(order_id=order_id), note=note, actor=actor, now=now, **fields)
 
 
-def correction_write(*, order: Order, note: Note, actor: str, now: datetime, **fields: str) -> None:
+def correction_write(*, order: Order, note: Note, actor: str, now: datetime, **fields: Any) -> None:
     """Correct fields of an order whose row is locked, as :func:`order_correct` does."""
     if refusal := _refusal(order, note):
         raise OrderRefused(refusal)

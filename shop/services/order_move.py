@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 
 from core.audit import actor_facts
-from core.money import fen_to_yuan
+from core.money import fen_to_yuan, yuan_text
 from core.observe import tracing
 from payments.models import Refund
 from payments.selectors import RefundsOfPayment, refunds_of_order
@@ -131,9 +131,15 @@ def order_write(*, order: Order, note: Note, actor: str, now: datetime, detail: 
     order_note(order=order, event=note, actor=actor, now=now, detail=detail)
 
 
-def in_words(fields: dict[str, str]) -> str:
+def in_words(fields: dict[str, Any]) -> str:
     """Say for the log what fields hold."""
-    return " ".join(NoParcel(text).label if name == "no_parcel" else text for name, text in fields.items() if text)
+    words = []
+    for name, value in fields.items():
+        if name == "courier_fee":
+            words.append("" if value is None else f"快递费 {yuan_text(value)} 元")
+        else:
+            words.append(NoParcel(value).label if name == "no_parcel" and value else value)
+    return " ".join(filter(None, words))
 
 
 def _save(order: Order, fields: dict[str, Any]) -> None:

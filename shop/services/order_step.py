@@ -12,6 +12,7 @@ from shop.order_states import ASIDE, Event
 from shop.services.order_move import in_words, order_lock, order_move
 
 UNDO = timedelta(minutes=10)
+_NO_PARCEL: dict[str, Any] = {"express_company": "", "express_no": "", "no_parcel": "", "courier_fee": None}
 UNDOES = {Event.UNSHIP: Event.SHIP, Event.UNRECEIVE: Event.RECEIVE}
 
 
@@ -24,13 +25,14 @@ def order_step(
     now: datetime,
     buyer_pk: int | None = None,
     reason: str = "",
-    **parcel: str,
+    **parcel: Any,
 ) -> Order:
     """Take an order one step, and its stock and money with it as ``TABLE`` has it.
 
     :param buyer_pk: the order must be this buyer's, who asks; None for staff.
     :param reason: goes into the log; the buyer reads it where a return is agreed to or refused, and of a refund.
-    :param parcel: of SHIP: ``express_company`` and ``express_no``, or in ``no_parcel`` why there are none.
+    :param parcel: of SHIP: ``express_company`` and ``express_no``, or in ``no_parcel`` why there are none;
+        and the ``courier_fee``.
     :raises RecordUnknown: there is no such order, or the buyer has none.
     :raises OrderRefused: its state does not allow the step; 10 minutes are over, or something followed what it undoes.
     :raises RefundNotPossible: the money cannot go back.
@@ -41,6 +43,8 @@ def order_step(
     if event is Event.AGREE_RETURN and not order.lines.filter(vip_level=0).exists():
         raise OrderRefused("订单里只有 VIP 时长，没有要寄回的商品，请直接退款")
     fields = parcel | _fields(event, reason, now)
+    if event is Event.UNSHIP:  # the order loses its parcel, and its log keeps it
+        parcel = {name: getattr(order, name) for name in _NO_PARCEL}
     order_move(order=order, event=event, actor=actor, now=now, detail=reason or in_words(parcel), **fields)
     return order
 
@@ -49,7 +53,7 @@ def _fields(event: Event, reason: str, now: datetime) -> dict[str, Any]:
     """Return what the step writes beside the state: above all the note that the buyer reads of it."""
     match event:
         case Event.UNSHIP:
-            return {"express_company": "", "express_no": "", "no_parcel": ""}
+            return _NO_PARCEL
         case Event.HIDE:
             return {"hidden_at": now}
         case Event.AGREE_RETURN:

@@ -16,6 +16,7 @@ REUSED_WITHIN = timedelta(days=90)  # couriers give a number again after some mo
 class Parcel(NamedTuple):
     number: str  # "" is none
     courier: str  # as staff or the sheet names it, "" where they do not
+    fee: str = ""  # as the sheet has it
 
 
 def parcels_refused(parcels: Mapping[Order, Parcel]) -> dict[Order, str]:
@@ -36,7 +37,7 @@ def parcels_doubted(parcels: Mapping[Order, Parcel], *, scope: Scope, now: datet
         if other not in parcels:
             others[other.express_no].append(other)
     doubts = {}
-    for order, (number, courier) in parcels.items():
+    for order, (number, courier, _) in parcels.items():
         if number in ("", order.express_no):
             continue
         if same := [one for one in others[number] if _receiver(one) != _receiver(order)]:

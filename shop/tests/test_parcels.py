@@ -1,11 +1,14 @@
 """Parcels: who gets it, who carries it, under which number; found again by each of these."""
 
+import csv
 import re
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from html import unescape
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -201,6 +204,78 @@ class TestALineIsNeverShippedBySilence:
         assert "unship:" not in answer.content.decode()
 
 
+class TestFees:
+    """What the courier charges for the parcels of an order."""
+
+    def typed(self, order, number, fee, **more):
+        return typed(order, number) | {f"courier_fee_{order.pk}": fee, "sure_numbers": number} | more
+
+    @pytest.mark.parametrize(
+        ("fee", "problem"),
+        [
+            ("-1", "大于或等于0"),
+            ("1.234", "不超过 2 位"),
+            ("x", "一个数字"),
+            ("NaN", "一个数字"),
+            ("1000000", "bo-wrong"),
+        ],
+    )
+    def test_is_an_amount_or_nothing_is_sent(self, office, paid, fee, problem):
+        order = paid()
+
+        page = office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, order)) | self.typed(order, "SF1", fee))
+
+        assert problem in page.content.decode() and f'value="{fee}"' in page.content.decode()
+        assert parcel(order)[0] == "paid"
+
+    def test_is_typed_or_left_out_shown_exported_and_corrected_with_the_number(self, office, paid, li):
+        order, other = paid(), paid()
+        form = hidden(ask_to_ship(office, order, other))
+        office.post(f"{ORDERS}?work=ship", form | self.typed(order, "SF1", "12.5") | self.typed(other, "SF1", ""))
+
+        fees = dict(Order.objects.values_list("pk", "courier_fee"))
+        assert fees == {order.pk: Decimal("12.50"), other.pk: None}
+        assert order.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元"
+        assert "12.50 元（付给快递公司）" in office.get(page_of(order)).content.decode()
+        assert "付给快递公司" not in office.get(page_of(other)).content.decode()
+        head, *rows = csv.reader(office.get(f"{ORDERS}export/", {"format": "csv"}).content.decode().splitlines())
+        assert sorted(row[head.index("快递费（元）")] for row in rows) == ["", "12.50"]
+        assert "12.5" not in str(li.get("/order/get_order", order_id=order.order_id).json())
+
+        change = office.post(page_of(order), {"step_parcel": "1"})
+        assert "一个订单有几个包裹的，填合计" in change.content.decode() and 'value="12.50"' in change.content.decode()
+        office.post(page_of(order), hidden(change) | self.typed(order, "SF1", "0"))
+        assert order.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元 → 顺丰速运 SF1 快递费 0.00 元"
+        entry = LogEntry.objects.filter(object_pk=str(order.pk)).latest("pk")
+        assert entry.changes["事件"][1] == "修改快递" and entry.changes["说明"][1] == order.logs.last().detail
+
+    def test_goes_with_the_parcel_into_the_log_when_the_shipment_is_taken_back(self, office, paid):
+        order = ship(paid(), express_company="顺丰速运", express_no="SF1", courier_fee=Decimal("12.5"))
+
+        click(office, order, "unship")
+
+        order.refresh_from_db()
+        assert (order.state, order.express_no, order.courier_fee) == ("paid", "", None)
+        assert order.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元"
+
+    def test_nobody_brings_a_parcel_that_the_buyer_fetched(self, office, paid):
+        order = paid()
+        form = hidden(ask_to_ship(office, order)) | self.typed(order, "", "5") | by_hand(order)
+
+        assert "自取、面交没有快递费" in office.post(f"{ORDERS}?work=ship", form).content.decode()
+        assert parcel(order)[0] == "paid"
+
+    def test_only_who_may_ship_types_one(self, clerk, paid):
+        order = ship(paid(), express_company="顺丰速运", express_no="SF1")
+
+        answer = clerk("view", "change").post(
+            page_of(order), {"step_parcel": "1", "sure": "1"} | self.typed(order, "SF1", "5")
+        )
+
+        order.refresh_from_db()
+        assert answer.status_code == 403 and order.courier_fee is None
+
+
 class TestFillingIn:
     """Couriers' exports, and columns copied in Excel, fill in the page; nothing is sent until it is confirmed."""
 
@@ -215,6 +290,11 @@ class TestFillingIn:
         form = {"press": "ship:", "_selected_action": [order.pk for order in orders], "sure": "1", **posted}
         answer = office.post(f"{ORDERS}?work=ship", form | ({"sheet": file} if file else {}))
         return answer, answer.context["form"] if answer.context else None
+
+    def posted(self, page):
+        """What the page sends as it stands."""
+        form = page.context["form"]
+        return hidden(page) | {name: form[name].value() or "" for name in form.in_table if name != "sheet"}
 
     @pytest.mark.parametrize("name", ["顺丰.xlsx", "顺丰.csv"])
     def test_from_a_sheet_by_number_or_phone_and_names_what_does_not_fit(self, office, orders, paid, name):
@@ -232,7 +312,7 @@ class TestFillingIn:
         page, form = self.fill(office, [*orders, twin, masked], rows=rows, name=name, **typed(twin, "ZT9", "中通快递"))
 
         assert form.filled == 3
-        reasons = ["2 个订单是这个电话", "不是这里要发的订单", "已经有单号 SF1000000000001", "没有快递单号"]
+        reasons = ["2 个订单是这个电话", "不是这里的订单", "已经有单号 SF1000000000001", "没有快递单号"]
         assert len(form.problems) == len(reasons)
         for row, (problem, reason) in enumerate(zip(form.problems, reasons, strict=True), 4):
             assert problem.startswith(f"第 {row} 行") and reason in problem and problem in page.content.decode()
@@ -246,6 +326,44 @@ class TestFillingIn:
         assert "没有快递单号：请填写" in text and "已填入" not in text and all(row in text for row in form.problems)
         office.post(f"{ORDERS}?work=ship", hidden(page) | values | by_hand(third) | {"sure_numbers": "X7 ZT9"})
         assert parcel(second) == ("shipped", "圆通速递", "YT1000000000002")
+
+    @pytest.mark.parametrize(
+        ("head", "text", "fee"),
+        [
+            ("运费", "8", "8"),
+            ("快递费", "¥8.50", "8.50"),
+            ("邮费", "1,208元", "1208"),
+            ("运费（元）", "", "3"),
+            ("运费(元)", "包邮", "包邮"),
+        ],
+    )
+    def test_takes_the_fee_where_the_sheet_has_one(self, office, orders, head, text, fee):
+        order = orders[0]
+        rows = [[order.order_id, "SF1000000000001", text]]
+        form = self.fill(
+            office, orders, rows=rows, head=["订单号", "运单号", head], **{f"courier_fee_{order.pk}": "3"}
+        )[1]
+
+        assert (form.filled, form[f"courier_fee_{order.pk}"].value()) == (1, fee)
+        assert bool(form.errors.get(f"courier_fee_{order.pk}")) == (text == "包邮")
+
+    def test_the_fees_of_a_couriers_bill_find_parcels_that_have_left(self, office, orders):
+        first, second, third = (
+            ship(order, express_company="校园配送", express_no=f"SF100000000000{n}") for n, order in enumerate(orders)
+        )
+        Order.objects.filter(pk=third.pk).update(no_parcel="by_hand", express_company="", express_no="")
+        text = "运单号 运费\nSF1000000000001 9.00\nsf1000000000000 8.00\nSF9 7.00"
+        asked = office.post(ORDERS, {"press": "parcel:", "_selected_action": [order.pk for order in orders]})
+        page = office.post(ORDERS, self.posted(asked) | {"pasted": text})
+        filled = page.context["form"]
+        assert (filled.filled, len(filled.problems)) == (2, 1) and "不是这里的订单" in filled.problems[0]
+
+        office.post(ORDERS, self.posted(page))
+
+        fees = Order.objects.order_by("pk").values_list("courier_fee", flat=True)
+        assert list(fees) == [Decimal(8), Decimal(9), None]
+        assert second.logs.last().detail.endswith("→ 校园配送 SF1000000000001 快递费 9.00 元")
+        assert third.logs.last().code == "ship"  # nothing was changed
 
     def test_from_a_csv_that_keeps_numbers_as_text_and_shortens_a_courier(self, office, orders):
         lines = [",".join(self.HEAD), f'1,="{orders[0].order_id}",,="JX-7","极兔"']
@@ -273,7 +391,7 @@ class TestFillingIn:
         rows = [["1", elsewhere.order_id, first.phone, "SF1", ""], ["2", first.order_id, first.phone, "SF2", ""]]
         _, sheet = self.fill(office, orders, rows=rows)
 
-        assert "不是这里要发的订单" in copied.problems[0] and "不是这里要发的订单" in sheet.problems[0]
+        assert "不是这里的订单" in copied.problems[0] and "不是这里的订单" in sheet.problems[0]
         assert (copied.filled, sheet.filled, sheet[f"express_no_{first.pk}"].value()) == (0, 1, "SF2")
 
     def test_hides_the_digits_of_a_phone(self, office, orders, person):
