@@ -21,7 +21,7 @@ from shop.selectors import goods_entered
 from uploads.services import image_adopt, image_release, images_release
 
 log = structlog.get_logger("shop")
-MAX_ID_ATTEMPTS = 1000
+MAX_ID_ATTEMPTS = 200
 Row = TypeVar("Row", Category, Product)
 
 
@@ -212,16 +212,18 @@ def _lock_to_fill(category_id: str, scope: Scope) -> Category:
 
 
 def _enter(row: Category | Product, what: str, actor: str, scope: Scope, now: datetime) -> None:
-    """Save a new row with the first free id from ``now`` on: ids are times to the millisecond, a used one is skipped.
+    """Save a new row with a free id from ``now`` on, which is its time of creation to the millisecond.
 
     :param what: what a ceiling counts.
     :raises IntegrityError: a constraint refuses the row.
     """
     entries = type(row)._default_manager.filter(created_by=scope.user_pk, removed_at=None)
     ceiling_keep(user_pk=scope.user_pk, limit=settings.PRACTICE_PRODUCTS, what=what, count=entries.count)
-    row.creator, row.created_by_id, row.created_at = actor, scope.user_pk, now
-    for passed_ms in range(MAX_ID_ATTEMPTS):
-        setattr(row, row.number_field, time17(now + timedelta(milliseconds=passed_ms)))
+    row.creator, row.created_by_id = actor, scope.user_pk
+    for attempt in range(MAX_ID_ATTEMPTS):
+        # In ever larger steps: the goods of a sheet take the ids of the next seconds.
+        row.created_at = now + timedelta(milliseconds=attempt**2)
+        setattr(row, row.number_field, time17(row.created_at))
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
@@ -231,7 +233,7 @@ def _enter(row: Category | Product, what: str, actor: str, scope: Scope, now: da
             raise
         image_adopt(url=row.image_url, owner=row.picture_owner)
         return
-    raise RuntimeError(f"no free {row.number_field} within {MAX_ID_ATTEMPTS} ms")
+    raise RuntimeError(f"no free {row.number_field} in {MAX_ID_ATTEMPTS} attempts")
 
 
 def _change(row: Category | Product, changes: dict[str, Any], actor: str, now: datetime) -> None:

@@ -191,13 +191,14 @@ def goods_apply(*, run: GoodsRun, actor: str, scope: Scope, now: datetime) -> No
     if wrong := next((row for row in rows if row.error), None):
         raise ProductInvalid(f"{wrong.name}：{wrong.error}")
     _change([row for row in rows if not row.is_new], run.reason, actor, scope, now)
-    for number, row in enumerate(rows):
+    moment = now
+    for row in rows:
         if row.is_new:
-            # Ids are milliseconds: from one moment each row would try the ids of all before it.
-            moment = now + timedelta(milliseconds=number)
             facts: dict[str, Any] = {"category_id": row.category_id, "name": row.name, "price": Decimal(row.price)}
             product = product_create(**facts, stock=row.pieces, actor=actor, scope=scope, now=moment)
             row.pk, row.number = product.pk, product.product_id
+            # Ids are milliseconds: from one moment each row would try the ids of all before it.
+            moment = product.created_at + timedelta(milliseconds=1)
     # This transaction holds the products now, so whoever has counted them meanwhile has committed.
     if counted := goods_counted(run=run, since=run.created_at):
         raise ProductInvalid(f"同事刚刚盘点过：{counted}。请重新下载商品表再盘点")

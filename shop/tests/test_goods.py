@@ -102,13 +102,16 @@ def test_many_products_cost_as_many_statements_as_two(root):
 def test_new_products_of_a_sheet_do_not_try_one_another_s_ids(root):
     category = make_category("车辆").category_id
     rows = [GoodsRow(f"新{n}", price="10", category_id=category, arrived=1) for n in range(20)]
-    run = goods_prepare(rows=rows, file_name="x", reason="", user_pk=root.user.pk, scope=EVERYTHING, now=NOW)
+    facts = {"file_name": "x", "reason": "", "user_pk": root.user.pk, "scope": EVERYTHING, "now": NOW}
 
-    with CaptureQueriesContext(connection) as asked:
-        goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW)
+    def inserts():
+        """Of a sheet that is confirmed at this moment."""
+        with CaptureQueriesContext(connection) as asked:
+            goods_apply(run=goods_prepare(rows=rows, **facts), actor="root", scope=EVERYTHING, now=NOW)
+        return sum(query["sql"].startswith('INSERT INTO "shop_product"') for query in asked)
 
-    assert sum(query["sql"].startswith('INSERT INTO "shop_product"') for query in asked) == 20
-    assert Product.objects.count() == 20
+    assert (inserts(), inserts()) == (20, 25)  # the first id of the second sheet is sought: 4² < 20 <= 5²
+    assert Product.objects.count() == 40
 
 
 def test_a_percentage_changes_the_chosen_and_rounds_to_fen(office, bike):
