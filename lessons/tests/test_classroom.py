@@ -9,7 +9,6 @@ from io import StringIO
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.errors import ClassAccountsRefused
@@ -145,29 +144,21 @@ def test_two_clicks_at_once_make_one_class(roles):
     assert User.objects.count() == 20
 
 
-def test_puts_the_demo_back_and_clears_the_shop_only_if_asked(office, api, monkeypatch):
+def test_puts_the_demo_back_and_clears_the_shop_only_if_asked(office, api, lbw, monkeypatch):
     monkeypatch.setattr("demo.attendance.DAYS", 1)  # most of the demo's rows
     monkeypatch.setattr("demo.orders.STORIES", [])  # most of the demo's time
-    call_command("seed_demo")
-    User.objects.filter(username="lbw").update(is_active=False)
-    mine = make_product("我的商品", stock=3)
-
-    office.post(PAGE, {"do": "demo", "sure": "1"})
-
-    assert api.post("/users/login", {"username": "lbw", "password": "555"}).json()["state"] is True
-    mine.refresh_from_db()
-    assert (mine.stock, mine.removed_at) == (3, None)
-
+    User.objects.filter(pk=lbw.user.pk).update(is_active=False)
     add(office, names="谭鹏")
-    theirs = make_product("他的商品")
+    mine, theirs = make_product("我的商品", stock=3), make_product("他的商品")
     Product.objects.filter(pk=theirs.pk).update(created_by=User.objects.get(class_name="H51901"))
 
-    do(office, "demo_shop", sure="1")
+    for what, gone in (("demo", set()), ("demo_shop", {"他的商品"})):
+        do(office, what, sure="1")
 
-    for product in (mine, theirs):
-        product.refresh_from_db()
-    assert mine.removed_at is None and theirs.removed_at
-    assert Product.objects.get(name="折叠自行车").removed_at is None
+        assert set(Product.objects.exclude(removed_at=None).values_list("name", flat=True)) == gone
+    assert api.post("/users/login", {"username": "lbw", "password": "555"}).json()["state"] is True
+    mine.refresh_from_db()
+    assert mine.stock == 3 and Product.objects.filter(name="折叠自行车").exists()
 
 
 @pytest.fixture
