@@ -385,6 +385,16 @@ def logged_in(user: Any) -> Client:
     return browser
 
 
+def text_of(page: Any) -> str:
+    """Return what a page holds, with one space for all that its source has between two words."""
+    return " ".join(page.text.split())
+
+
+def messages_of(page: Any) -> list[str]:
+    """Return what the back office tells about the step before."""
+    return [str(message) for message in page.context["messages"]]
+
+
 def posted_of(page: Any) -> dict[str, list[str]]:
     """Return the hidden fields that a confirmation page sends again, by name."""
     data: dict[str, list[str]] = {}

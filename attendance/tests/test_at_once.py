@@ -139,27 +139,19 @@ def renamed(before="H51901", after="H52001", step=class_rename):
     return step(before=before, after=after, mark=class_facts(before).mark, user_pk=None, now=timezone.now())
 
 
-def test_a_class_renamed_while_a_session_opens_keeps_it(monkeypatch, session):
+@pytest.mark.parametrize("is_class_locked", [True, False], ids=["locked", "twin"])
+def test_a_class_renamed_while_a_session_opens_keeps_it(monkeypatch, session, is_class_locked):
     students("谭鹏")
-    rename = meanwhile(monkeypatch, "attendance.services.class_roster", renamed)
-
-    now = session()
-
-    assert isinstance(rename(), TransferRun)
-    assert Session.objects.get().class_name == "H52001" and now.class_name == "H51901"
-
-
-def test_without_the_lock_of_the_class_its_session_keeps_the_old_name(monkeypatch, session):
-    students("谭鹏")
-    rows = SchoolClass.objects
-    no_lock = SimpleNamespace(objects=SimpleNamespace(select_for_update=lambda **_: rows, filter=rows.filter))
-    monkeypatch.setattr(services, "SchoolClass", no_lock)
+    if not is_class_locked:
+        rows = SchoolClass.objects
+        unlocked = SimpleNamespace(select_for_update=lambda **_: rows, filter=rows.filter)
+        monkeypatch.setattr(services, "SchoolClass", SimpleNamespace(objects=unlocked))
     rename = meanwhile(monkeypatch, "attendance.services.class_roster", renamed)
 
     session()
 
-    assert isinstance(rename(), TransferRun)
-    assert Session.objects.get().class_name == "H51901" and not Student.objects.filter(class_name="H51901").exists()
+    assert isinstance(rename(), TransferRun) and Student.objects.get().class_name == "H52001"
+    assert Session.objects.get().class_name == ("H52001" if is_class_locked else "H51901")
 
 
 def test_a_session_opened_while_its_class_is_renamed_finds_none(monkeypatch, session):

@@ -262,7 +262,3 @@ def test_each_chart_takes_one_query(lbw, django_assert_num_queries):
     ):
         with django_assert_num_queries(number + 1):  # and who calls
             chart(lbw, name, **query)
-
-
-def test_a_role_without_the_path_may_not(zhuguan):
-    assert zhuguan.get("/statistics/overview").json()["code"] == "10026"

@@ -16,7 +16,7 @@ from permissions.models import DataScope, Role
 from permissions.scope import Scope
 from students.classes import class_get
 from students.tests.factories import students
-from tests.kit import logged_in, save_page
+from tests.kit import logged_in, messages_of, save_page, text_of
 
 pytestmark = pytest.mark.django_db
 LIST, BEDS = "/admin/dormitory/room/", "/admin/dormitory/room/beds/"
@@ -31,14 +31,6 @@ def sleeper(name, room, **fields):
     [student] = students(name, **fields)
     check_in(sid=student.sid, room_pk=room.pk, now=timezone.now())
     return student
-
-
-def text_of(page):
-    return " ".join(page.content.decode().split())
-
-
-def messages_of(page):
-    return [str(message) for message in page.context["messages"]]
 
 
 def press(office, student, place):

@@ -222,7 +222,3 @@ def test_a_scope_that_sees_all_changes_its_own(dorm, person, roles):
 
     assert dorm("getRooms", li)["data"][0]["students"][0]["name"] == "谭鹏"
     assert {answer["code"] for answer in answers} == {"10026"}
-
-
-def test_trainees_of_the_lowest_role_may_not(dorm, yuangong):
-    assert dorm("getRooms", yuangong)["code"] == "10026"
