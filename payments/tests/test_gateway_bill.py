@@ -11,11 +11,10 @@ from payments.gateways.base import Bill
 from payments.gateways.wechat import gateway_v2, gateway_v3, shared, v3
 from payments.gateways.wechat.bill import read_bill
 from payments.tests.fake_wechat import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
-from payments.tests.test_gateway_v2 import intent
+from payments.tests.test_gateways import NUMBER, intent
 
 pytestmark = pytest.mark.django_db  # the time is the database's
 DAY = date(2026, 11, 20)
-NUMBER = "20261125101112000ABCDEF"
 ROW = (
     f"`2026-11-20 10:11:12,`{APPID},`{MCHID},`0,`,`4200001,`20261120abc,`o1,`NATIVE,`SUCCESS,`OTHERS,`CNY,`12.34,`0.00,"
     "`0,`0,`0.00,`0.00,`,`,`可乐,`,`0.07000,`0.60%,`12.34,`0.00,`"
@@ -25,7 +24,7 @@ SUMS = "`1,`12.34,`0.00,`0.00,`0.07000,`12.34,`0.00"
 
 @pytest.fixture
 def sold(wechat):
-    gateway_v2().create(intent(NUMBER))
+    gateway_v2().create(intent())
     wechat.pay(NUMBER, at=datetime(2026, 11, 20, 23, 59, 59, tzinfo=BEIJING))
 
 

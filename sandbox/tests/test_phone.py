@@ -22,7 +22,6 @@ pytestmark = pytest.mark.django_db
 ELSEWHERE = {"REMOTE_ADDR": "192.168.1.7", "HTTP_HOST": "192.168.1.5:8000"}
 REBOUND = {"HTTP_HOST": "evil.example"}
 PROXIED = {"HTTP_X_FORWARDED_FOR": "192.168.1.7"}
-STRANGERS = pytest.mark.parametrize("caller", [ELSEWHERE, REBOUND, PROXIED], ids=["elsewhere", "rebound", "proxied"])
 NUMBER = "13655554444"
 
 
@@ -128,7 +127,7 @@ def codes(browser, number="", **caller):
     return [row["code"] for row in rows]
 
 
-@STRANGERS
+@pytest.mark.parametrize("caller", [ELSEWHERE, REBOUND, PROXIED], ids=["elsewhere", "rebound", "proxied"])
 def test_a_registered_number_is_read_by_its_owner_alone_whoever_asked(person, client, office, root, caller):
     """A stranger asks for a code to the director's number, and would log in as the director with it."""
     person("director", "102", phone=NUMBER, is_phone_bound=True)
@@ -171,26 +170,25 @@ def numbers(answer):
     return [trade["out_trade_no"] for trade in answer[1]["trades"]]
 
 
-@STRANGERS
-def test_orders_are_their_buyers(person, order, client, office, root, caller):
+def test_orders_are_their_buyers(person, order, client, office, root):
     li, wang = person("li"), person("wang")
     code = order("20261129of-li", li.user)
     order("20261129of-wang", wang.user)
     trades, mine = "/sandbox/control/trades", "/sandbox/control/trades?out_trade_no=20261129of-li"
 
-    assert json(client, trades, **caller)[0] == 403
-    assert "of-li" not in client.get("/sandbox/", **caller).content.decode()
-    for browser in (phone("wang", **caller), Client(headers={"authorization": wang.token}, **caller)):
+    assert json(client, trades, **ELSEWHERE)[0] == 403
+    assert "of-li" not in client.get("/sandbox/", **ELSEWHERE).content.decode()
+    for browser in (phone("wang"), Client(headers={"authorization": wang.token}, **ELSEWHERE)):
         assert (numbers(json(browser, trades)), numbers(json(browser, mine))) == (["20261129of-wang"], [])
         page = browser.get("/sandbox/").content.decode()
         assert "of-wang" in page and "of-li" not in page
         body = {"code_url": code.code_url, "refund_abnormal": True}
         assert json(browser, "/sandbox/control/faults", body)[0] == 403
         assert json(browser, "/sandbox/control/pay", {"out_trade_no": "20261129of-li"})[0] == 404
-    assert json(client, "/sandbox/control/deliver", {"ahead_s": 60}, **caller)[0] == 403
+    assert json(client, "/sandbox/control/deliver", {"ahead_s": 60}, **ELSEWHERE)[0] == 403
     assert (Trade.objects.filter(state="NOTPAY").count(), Trade.objects.filter(faults__isnull=False).count()) == (2, 0)
-    for everything in (office, Client(headers={"authorization": root.token}, **caller)):
-        assert numbers(json(everything, trades, **caller)) == ["20261129of-wang", "20261129of-li"]
+    for everything in (office, Client(headers={"authorization": root.token}, **ELSEWHERE)):
+        assert numbers(json(everything, trades, **ELSEWHERE)) == ["20261129of-wang", "20261129of-li"]
     assert numbers(json(client, trades)) == ["20261129of-wang", "20261129of-li"]  # the twin, on this machine
     assert json(client, "/sandbox/control/faults", {"code_url": code.code_url, "refund_abnormal": True})[0] == 200
 
@@ -266,16 +264,15 @@ def wechat_login(api, settings, server):
     return login
 
 
-@STRANGERS
-def test_a_scan_on_a_phone_logs_in_its_own_account_and_makes_nobody(person, wechat_login, consent, caller, client):
+def test_a_scan_on_a_phone_logs_in_its_own_account_and_makes_nobody(person, wechat_login, consent, client):
     li = person("li", "103", nickname="李老师", headimgurl="/media/li.png").user
     person("wang")
-    page = Client(**caller).get(consent)
+    page = Client(**ELSEWHERE).get(consent)
     assert page.status_code == 302 and page["Location"] == f"/sandbox/phone/?next={quote(consent, safe='')}"
-    assert client.post(consent, {"action": "allow", "person": "李小明"}, **caller)["Location"].startswith(
+    assert client.post(consent, {"action": "allow", "person": "李小明"}, **ELSEWHERE)["Location"].startswith(
         "/sandbox/phone/"
     )
-    browser = phone("li", **caller)
+    browser = phone("li")
     text = browser.get(consent).content.decode()
     assert "李老师" in text and "李小明" not in text and "wang" not in text
 
