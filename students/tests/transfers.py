@@ -3,16 +3,19 @@
 import csv
 import io
 import zipfile
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
 from openpyxl import Workbook
+from openpyxl.drawing.image import Image
 
 from core.sheets.write import sheet_write
 from students.models import RowKind, Student, TransferRun
 from students.runs import run_confirm, run_start, run_undo
 from students.tasks import transfer_work
 from students.transfer.import_page import fields_of, shown_sent
+from tests.kit import encoded
 
 LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
@@ -27,10 +30,13 @@ def sheet(*rows: list[str], head: list[str] = HEAD, kind: str = "csv") -> bytes:
     return sheet_write(kind, head, rows)
 
 
-def workbook(*rows: Any) -> bytes:
+def workbook(*rows: Any, pictures: Iterable[str] = ()) -> bytes:
+    """Make a workbook of these rows, with a picture at each of these cells."""
     book, out = Workbook(), io.BytesIO()
     for row in rows:
         book.active.append(list(row))
+    for cell in pictures:
+        book.active.add_image(Image(io.BytesIO(encoded())), cell)
     book.save(out)
     return out.getvalue()
 
