@@ -8,13 +8,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from moving.pictures import PLACES, old_path
-from moving.tests.dumps import documents_make
-from moving.tests.test_people import STUDENT, student, user
+from moving.tests.test_people import student, user
 from moving.tests.test_shop import CATEGORY, DETAIL, ORDER, PRODUCT, one
 from shop.models import Category, OrderLine, Product
 from students.models import Student
 from tests.kit import encoded
+from uploads.errors import ImageRefused
 from uploads.models import Upload
 from uploads.services import image_store, orphans_remove
 
@@ -92,44 +91,24 @@ def test_pictures_may_come_later_and_again_and_addresses_elsewhere_are_left_alon
     assert list(Student.objects.order_by("pk").values_list("headimgurl", flat=True)) == elsewhere
 
 
-def test_the_report_of_a_dirty_dump_agrees_with_the_database_and_the_media_folder(bring, move, old, media):
-    for folder in ("avatar", "imgs", "productPic"):
-        for number in range(1, 8):  # 8 and 9 are missing, as is "lost"
-            (old / folder / f"{number}.png").write_bytes(encoded() if number < 7 else b"no picture")
+def test_what_has_no_picture_is_tried_once_reported_with_a_reason_and_waits_for_one(bring, move, old):
+    kinds = ["/avatar/broken.png", "/avatar/large.png", "/avatar/none.png", "/avatar/../../secret.png"]
+    kinds.append("/avatar/%2e%2e/%2e%2e/secret.png")
+    dump = {"students": [student(sId=f"A{at}", headimgurl=path) for at, path in enumerate(kinds * 2)]}
 
-    output = bring(documents_make(students=60, users=30, orders=10), pictures=old)
+    assert "图片：收下 0，拒绝 0，缺少 2，改写地址 0\n" in bring(dump, pictures=old, check=True)
+    output = bring(dump, pictures=old)
 
-    addresses = [one for place in PLACES for one in place.model.objects.values_list(place.field, flat=True)]
-    ours = [address for address in addresses if address.startswith("/media/")]
-    old_paths = [path for address in addresses if (path := old_path(address))]
-    missing = {path for path in old_paths if not (old / path[1:]).exists()}
-    refusals = {*old_paths} - missing
-    assert len(refusals) > 1 and len(missing) > 2
-    counts = (len(set(ours)), len(refusals), len(missing), len(ours))  # several records share a picture
-    assert "图片：收下 {}，拒绝 {}，缺少 {}，改写地址 {}\n".format(*counts) in output
-    assert counts[0] == Upload.objects.count() == len([one for one in media.rglob("*") if one.is_file()]) < counts[3]
-    assert f"还有 {len(old_paths)} 个地址" in output
-    expected = {("图片", path, "拒绝") for path in refusals} | {("图片", path, "缺少") for path in missing}
-    assert expected == {("图片", row["文档"], row["结果"]) for row in move.problems() if row["集合"] == "图片"}
-
-
-@pytest.mark.parametrize("path", ["/avatar/none.png", "/avatar/../../secret.png", "/avatar/%2e%2e/%2e%2e/secret.png"])
-def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
-    dump = {"students": [student(headimgurl=path), student(sId="B", headimgurl="/avatar/broken.png")]}
-
-    assert "图片：收下 0，拒绝 0，缺少 1，改写地址 0\n" in bring(dump, pictures=old, check=True)
-    assert "图片：收下 0，拒绝 1，缺少 1，改写地址 0\n" in bring(dump, pictures=old) and not Upload.objects.exists()
-    assert Student.objects.get(sid=STUDENT["sId"]).headimgurl == path
-
-
-@pytest.mark.parametrize(("name", "reason"), [("broken", "图片"), ("large", "不能超过5MB")])
-def test_what_is_no_picture_is_refused_once_with_a_reason(bring, move, old, name, reason):
-    people = [user(unid=f"n{n}", username=f"u{n}", headimgurl=f"/avatar/{name}.png") for n in range(250)]
-
-    output = bring({"users": people}, pictures=old)
-
-    assert "图片：收下 0，拒绝 1，缺少 0，改写地址 0\n" in output and not Upload.objects.exists()
-    assert reason in move.problems()[-1]["原因"]
+    assert "图片：收下 0，拒绝 2，缺少 2，改写地址 0\n" in output and "还有 10 个地址" in output
+    assert sorted(Student.objects.values_list("headimgurl", flat=True)) == sorted(kinds * 2)
+    assert not Upload.objects.exists()
+    rows = [(row["文档"], row["结果"], row["原因"]) for row in move.problems() if row["集合"] == "图片"]
+    assert sorted(rows) == [
+        (kinds[3], "缺少", "图片不在图片目录中"),
+        (kinds[0], "拒绝", ImageRefused.msg),
+        (kinds[1], "拒绝", "图片不能超过5MB"),
+        (kinds[2], "缺少", "图片不在图片目录中"),
+    ]
 
 
 def test_a_picture_chosen_meanwhile_stays(bring, old, monkeypatch):
