@@ -75,8 +75,7 @@ def attempt_record(context: LoginContext, *, outcome: Outcome, username: str) ->
     if outcome is not Outcome.DONE:
         REFUSED.labels(context.method.value, outcome.value).inc()
         log.info("login refused", method=context.method.value, outcome=outcome.value, ip=context.ip)
-    # PostgreSQL refuses NUL, which no user name has.
-    if context.method in _METHODS_WITH_NAMES and username.isprintable():
+    if context.method in _METHODS_WITH_NAMES:
         _record_login(context.method, outcome, username, context.device[:_DEVICE_LENGTH])
 
 

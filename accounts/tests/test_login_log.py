@@ -1,13 +1,15 @@
-"""GET /getloginlog and what a login leaves in it."""
+"""GET /getloginlog and what a login leaves in it, and for how long."""
 
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import LoginLog, User
 from accounts.services.login import login_record, logins_purge
+from accounts.tasks import purge_login_attempts
 from core.times import local
 from permissions.models import DataScope, Role
 from tests.kit import at_once
@@ -80,3 +82,17 @@ def test_old_logins_go_after_a_year_but_each_users_newest_stays(person, settings
     settings.AUDIT_KEEP_DAYS = 0
     assert logins_purge(now=now + timedelta(days=999)) == 0, "they stay for ever"
     assert login_record(user=wang, ip="", now=now).last_ip == "10.0.0.1"
+
+
+@pytest.mark.django_db
+def test_attempts_that_hosts_of_the_last_release_record_are_emptied():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_loginattempt (at, door, outcome, username, ip, device, times)"
+            " VALUES (now(), 'sms', 'code', '13800000002', '', '', 1)"
+        )
+
+        purge_login_attempts()
+
+        cursor.execute("SELECT count(*) FROM accounts_loginattempt")
+        assert cursor.fetchone() == (0,)

@@ -14,7 +14,7 @@ from tests.kit import encoded, posted
 from uploads.fields import image_or_url
 from uploads.models import Upload
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("undecoded")]
 HOSTS = ["http://testserver", "http://localhost"]
 
 

@@ -23,7 +23,7 @@ from uploads.models import Upload
 from uploads.services import image_adopt, image_release, image_store, images_release
 from uploads.tasks import remove_orphans
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("undecoded")]
 
 PATH = "/upload/uploadImg"
 NOBODY = 65534

@@ -1,6 +1,7 @@
 """A picture is deleted with its record, by any way of deleting; a record that is written keeps its picture."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.core.files.storage import default_storage
@@ -11,17 +12,17 @@ from accounts.services.scan_login import user_of
 from accounts.services.users import avatar_set
 from accounts.wechat import WechatProfile
 from students.models import Student
-from tests.kit import encoded, posted, save_page
-from uploads.models import Upload
+from tests.kit import at_once, during, encoded, posted, save_page
+from uploads.models import ImageUse, Upload
 from uploads.services import image_adopt, image_release, image_store, orphans_remove
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("undecoded")]
 LIST = "/admin/uploads/upload/"
 
 
-def stored():
-    image = image_store(file=posted(encoded()), user_pk=None, now=timezone.now())
-    return Upload.objects.get(pk=image.pk)
+def stored(hours_ago=0):
+    now = timezone.now() - timedelta(hours=hours_ago)
+    return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=now).pk)
 
 
 @pytest.fixture
@@ -87,16 +88,15 @@ def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
     assert not is_in_use(picture)
 
 
-def aged(upload):
-    Upload.objects.filter(pk=upload.pk).update(idle_since=timezone.now() - timedelta(hours=25))
-    return upload
+def sweep():
+    return orphans_remove(now=timezone.now())
 
 
 def test_an_orphan_goes_after_a_day_with_its_file():
-    old, young = aged(stored()), stored()
-    default_storage.delete(aged(stored()).name)  # a missing file does not stop it
+    old, young = stored(25), stored()
+    default_storage.delete(stored(25).name)  # a missing file does not stop it
 
-    assert orphans_remove(now=timezone.now()) == 2
+    assert sweep() == 2
 
     assert list(Upload.objects.all()) == [young]
     assert not default_storage.exists(old.name)
@@ -104,10 +104,10 @@ def test_an_orphan_goes_after_a_day_with_its_file():
 
 
 def test_a_shared_picture_stays_until_its_last_owner_lets_go():
-    upload = aged(stored())
+    upload = stored(25)
     for number in (1, 2):
         assert image_adopt(url=f"http://any.host{upload.url_path}?x=1", owner=f"shop.Product:{number}")
-    assert orphans_remove(now=timezone.now()) == 0 and default_storage.exists(upload.name)
+    assert sweep() == 0 and default_storage.exists(upload.name)
 
     for number, is_kept in ((1, True), (2, False)):
         image_release(owner=f"shop.Product:{number}")
@@ -148,3 +148,56 @@ def test_pictures_are_listed_with_a_preview_and_their_owner_and_for_looking_only
     assert office.post(f"{LIST}{picture.pk}/delete/", {"post": "yes"}).status_code == 403
     assert office.post(f"{LIST}{picture.pk}/change/", {"name": "x"}).status_code == 403
     assert Upload.objects.get().name == picture.name
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtTheSameInstant:
+    def test_a_sweep_waits_for_an_adoption_under_way_and_then_keeps_the_picture(self):
+        upload = stored(25)
+
+        assert during(partial(image_adopt, url=upload.url_path, owner="shop.Product:1"), sweep) == 0
+
+        assert default_storage.exists(upload.name) and is_in_use(upload)
+
+    def test_an_adoption_that_comes_while_the_file_goes_is_told(self, monkeypatch):
+        upload, answers, delete = stored(25), [], default_storage.delete
+
+        def adopted_before(name):
+            answers.extend(at_once([lambda: image_adopt(url=upload.url_path, owner="shop.Product:1")]))
+            delete(name)
+
+        monkeypatch.setattr(default_storage, "delete", adopted_before)
+
+        assert sweep() == 1
+        assert answers == [False]
+
+    def test_two_sweeps_remove_each_orphan_once(self):
+        for _ in range(6):
+            stored(25)
+
+        assert sum(at_once([sweep] * 3)) == 6
+
+        assert not Upload.objects.exists()
+
+    def test_records_that_swap_pictures_do_not_deadlock(self):
+        first, second = stored(), stored()
+        image_adopt(url=first.url_path, owner="shop.Product:1")
+        image_adopt(url=second.url_path, owner="shop.Product:2")
+
+        def swap(owner, url):
+            for _ in range(10):
+                image_adopt(url=url, owner=owner)
+
+        swaps = {"shop.Product:1": second, "shop.Product:2": first}
+        at_once([partial(swap, owner, upload.url_path) for owner, upload in swaps.items()])
+
+        assert {use.owner: use.upload for use in ImageUse.objects.all()} == swaps
+        assert Upload.objects.filter(idle_since=None).count() == 2
+
+    def test_edits_of_one_record_leave_one_reference_and_no_picture_kept_for_nothing(self):
+        pictures = [stored() for _ in range(6)]
+
+        at_once([partial(image_adopt, url=picture.url_path, owner="students.Student:7") for picture in pictures])
+
+        upload_id = ImageUse.objects.get().upload_id
+        assert list(Upload.objects.filter(idle_since=None).values_list("pk", flat=True)) == [upload_id]

@@ -10,7 +10,7 @@ from uploads.models import Upload
 from uploads.services import orphans_remove
 from uploads.store import BUCKET
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("undecoded")]
 PATH = "/upload/uploadImg"
 
 
