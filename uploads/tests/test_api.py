@@ -57,11 +57,12 @@ def test_no_file_is_the_contracted_refusal(api, on_disk, data, format):
         (b"<script>alert(1)</script>", "a.png", OTHER_FORMAT),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a.jpg", ImageIsHeic.msg),
         (encoded("BMP"), "a.jpg", OTHER_FORMAT),
+        *((head, "a.jpg", OTHER_FORMAT) for head in (b"GIF89a", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP")),
         (encoded("PNG")[:60], "a.png", "图片已损坏,无法读取"),
         (encoded("PNG") + bytes(5 * 1024 * 1024), "a.png", "图片不能超过5MB"),
         (encoded("PNG", (8000, 5001), "1"), "a.png", "图片不能超过4000万像素"),
     ],
-    ids=["empty", "svg", "html", "heic", "bmp", "truncated", "5MB", "40 megapixels"],
+    ids=["empty", "svg", "html", "heic", "bmp", "gif?", "jpeg?", "webp?", "truncated", "5MB", "40-megapixels"],
 )
 def test_a_refused_file_says_why_and_leaves_nothing(api, on_disk, content, name, msg):
     answer = upload(api, posted(content, name))

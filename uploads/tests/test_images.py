@@ -1,3 +1,5 @@
+"""What becomes of the bytes that a caller sent: its pixels, and nothing else."""
+
 import struct
 import zlib
 from io import BytesIO
@@ -10,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.kit import animation, encoded
 from uploads import images
-from uploads.errors import ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
+from uploads.errors import ImageRefused, ImageTooComplex, ImageTooLarge
 from uploads.formats import looks_heavy
 from uploads.images import image_clean
 
@@ -89,22 +91,10 @@ def test_orientation_is_applied_and_neither_metadata_nor_what_is_appended_surviv
     assert picture.size == ((30, 40) if kind == "JPEG" else (40, 30)) and not picture.getexif()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"hello",
-        SCRIPT,
-        b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
-        *(encoded(kind) for kind in ("BMP", "TIFF", "ICO", "PPM")),
-        *(b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBP"),
-        encoded("PNG", (200, 200), color=(9, 99, 199))[:200],
-    ],
-    ids=lambda content: repr(content[:8]),
-)
-def test_everything_else_is_refused(content):
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "ICO", "PPM"])
+def test_no_other_format_is_decoded(kind):
     with pytest.raises(ImageRefused):
-        clean(content)
+        clean(encoded(kind))
 
 
 def png_claiming(width, height):
@@ -129,22 +119,22 @@ def webp_claiming(width, height):
     "content",
     [
         png_claiming(8000, 5001),
-        png_claiming(60_000, 60_000),
         png_claiming(2**31 - 1, 2**31 - 1),
         gif_of((65_535, 65_535), (1, 1), 1),
         webp_claiming(16_384, 16_384),
         gif_of((10, 10), (1, 1), 1)[:-1] + gif_of((1, 1), (60_000, 60_000), 1)[19:],
     ],
-    ids=["png", "png-large", "png-max", "gif", "webp", "a frame outgrows its canvas"],
+    ids=["png", "png-max", "gif", "webp", "a frame outgrows its canvas"],
 )
 def test_too_many_pixels_are_refused_before_they_are_decoded(content):
-    with pytest.raises(ImageRefused) as refusal:
+    with pytest.raises(ImageRefused):
         clean(content)
-    if content == png_claiming(8000, 5001):
-        assert type(refusal.value) is ImageTooManyPixels
-        for kind, mode in (("JPEG", "RGB"), ("PNG", "1")):  # forty megapixels are taken
-            taken = clean(encoded(kind, (8000, 5000), mode))
-            assert (taken.width, taken.height) == (4096, 2560)
+
+
+def test_forty_megapixels_are_taken_and_stored_smaller():
+    taken = clean(encoded("PNG", (8000, 5000), "1"))
+
+    assert (taken.width, taken.height) == (4096, 2560)
 
 
 @pytest.mark.parametrize(("scans", "is_taken"), [(images.MAX_SCANS, True), (images.MAX_SCANS + 1, False)])
@@ -188,9 +178,8 @@ def test_an_animation_keeps_its_frames_times_and_loop_and_does_not_smear(kind):
     assert kind == "WEBP" or last.getpixel((3, 3))[3] == 0  # libwebp makes the rest of such a frame black
 
 
-def noise(size, mode="RGB"):
-    channels = [Image.effect_noise(size, 90) for _ in mode]
-    return channels[0] if len(channels) == 1 else Image.merge(mode, channels)
+def noise(size):
+    return Image.merge("RGB", [Image.effect_noise(size, 90) for _ in "RGB"])
 
 
 def saved(image, kind, **options):
@@ -212,25 +201,19 @@ def test_no_side_is_stored_longer_than_pages_need(kind, monkeypatch):
 
 def test_scaling_keeps_what_is_transparent_and_what_is_upright(monkeypatch):
     monkeypatch.setattr(images, "MAX_SIDE", 100)
-    # Half transparent red, half blue: what is seen at the edge is a paler blue, and no red comes through.
+    # Half transparent red, half blue: no red comes through at the edge.
     halves = Image.new("RGB", (400, 200), (255, 0, 0))
     halves.paste((0, 0, 255), (201, 0, 400, 200))
     palette = halves.quantize(2)
-    for content in (
-        saved(halves, "PNG", transparency=(255, 0, 0)),
-        saved(palette, "PNG", transparency=palette.getpixel((0, 0))),
-    ):
-        scaled = reopened(content)
-        assert scaled.mode == "RGBA" and [scaled.getpixel((x, 25))[3] for x in (10, 90)] == [0, 255]
+    for picture, transparency in ((halves, (255, 0, 0)), (palette, palette.getpixel((0, 0)))):
+        scaled = reopened(saved(picture, "PNG", transparency=transparency))
         row = [scaled.getpixel((x, 25)) for x in range(100)]
+        assert scaled.mode == "RGBA" and (row[10][3], row[90][3]) == (0, 255)
         assert not any(red for red, _, _, alpha in row if alpha)
-    # Half black, half white: between them scaling makes greys, which a palette or one bit cannot hold.
-    for mode in ("P", "1"):
+    for mode in ("P", "1"):  # half black, half white: between them are greys
         halves = Image.new("L", (400, 200))
         halves.paste(255, (0, 0, 201, 200))
-        scaled = reopened(saved(halves.convert(mode), "PNG"))
-        assert scaled.mode == {"P": "RGB", "1": "L"}[mode]
-        assert 0 < scaled.convert("L").getpixel((50, 25)) < 255
+        assert 0 < reopened(saved(halves.convert(mode), "PNG")).convert("L").getpixel((50, 25)) < 255
     assert reopened(encoded("JPEG", (400, 200), exif=turned())).size == (50, 100)
 
 
@@ -240,9 +223,8 @@ def test_nothing_is_stored_that_is_larger_than_what_may_be_sent(kind, monkeypatc
 
     cleaned = clean(saved(noise((400, 300)), kind))
 
-    assert len(cleaned.content) <= 30_000
+    assert len(cleaned.content) <= 30_000 and cleaned.width > 50
     assert 0.8 < cleaned.width / cleaned.height / (4 / 3) < 1.2
-    assert cleaned.width > 50
     if kind == "GIF":
         frames = [noise((80, 60)) for _ in range(6)]
         moving = clean(saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=50))
