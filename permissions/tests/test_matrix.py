@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from core.api.access import Access
 from core.api.routing import endpoints, pages
 from core.cache import valkey
 from permissions.gate import read_only_set
@@ -117,16 +116,6 @@ def refusal(answer):
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.path)
 class TestEveryCall:
-    def test_declares_what_the_contract_says(self, call):
-        if call.path in OPEN:
-            assert call.access is Access.OPEN
-        elif call.path in ANY_USER:
-            assert call.access is Access.ANY_USER
-        elif call.path in ROOT:
-            assert call.access is Access.ROOT
-        else:
-            assert call.access is Access.ROWS
-
     @pytest.mark.django_db
     def test_lets_in_the_roles_of_the_contract(self, call, api, root, lbw, zhuguan, yuangong):
         for method in call.methods:
