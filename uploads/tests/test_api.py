@@ -13,10 +13,7 @@ from uploads import fields
 from uploads.errors import ImageBroken, ImageIsHeic
 from uploads.models import Upload
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
-]
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")]
 
 PATH = "/upload/uploadImg"
 NO_PICTURE = {"state": False, "status": 1005, "msg": "没有上传图片"}

@@ -17,10 +17,7 @@ from uploads.images import image_clean
 from uploads.models import Upload
 from uploads.services import image_store
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
-]
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")]
 
 PATH = "/upload/uploadImg"
 BUSY = {"status": 503, "state": False, "msg": "图片处理繁忙,请稍后再试"}

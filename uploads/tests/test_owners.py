@@ -74,8 +74,11 @@ def test_a_deleted_students_photograph_goes_too(zhuguan, picture):  # the back o
 def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
     li = person("li")
 
-    li.post("/users/updateUser", {"unid": li.user.unid, "headimgurl": picture.url_path})
-    assert is_in_use(picture)
+    for value in (posted(encoded()), picture.url_path):
+        li.post("/users/updateUser", {"unid": li.user.unid, "headimgurl": value}, format="multipart")
+        li.user.refresh_from_db()
+        assert is_in_use(Upload.objects.get(name=li.user.headimgurl.removeprefix("/media/")))
+    assert is_in_use(picture) and Upload.objects.filter(idle_since=None).count() == 1
 
     page = f"/admin/accounts/user/{li.user.pk}/change/"
     for address, stays in (("https://a.example/1.png", False), (picture.url_path, True)):
