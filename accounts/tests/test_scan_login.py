@@ -19,7 +19,6 @@ from accounts.services import scan_codes, scan_login
 from accounts.services.attempts import LoginContext
 from accounts.tasks import expire_scan_codes
 from accounts.tests.entering import user_json
-from accounts.tokens import token_claims
 from accounts.wechat import WechatProfile
 from core import http
 from core.cache import valkey
@@ -134,15 +133,25 @@ def wechat(monkeypatch):
     return stand_in
 
 
+def state_of(url):
+    return parse_qs(urlsplit(url).query)["state"][0]
+
+
 @pytest.fixture
 def qr(api):
     """Ask for a QR code; answers its state."""
+    return lambda screen: state_of(api.get("/users/getQrcode", sid=screen.sid).json()["scanCodeUrl"])
 
-    def ask(screen):
-        url = api.get("/users/getQrcode", sid=screen.sid).json()["scanCodeUrl"]
-        return parse_qs(urlsplit(url).query)["state"][0]
 
-    return ask
+@pytest.fixture
+def scan(api):
+    """Scan with a phone, or with its browser."""
+    return lambda headers=None, **query: api.get("/users/wechatCallBack", headers=headers, **query)
+
+
+@pytest.fixture
+def log_in(api, roles):
+    return lambda code: api.get("/users/wechatLogin", wechatCode=code)
 
 
 # --- getQrcode ---------------------------------------------------------------------------------------
@@ -176,7 +185,7 @@ def test_gives_a_connected_socket_its_code(api, screen, settings, path):
 NO_SID = {"state": False, "status": 10022, "msg": "没有传递sid"}
 
 
-def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(api, settings, monkeypatch):
+def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(api, scan, settings, monkeypatch):
     other, screens = Screen("10.0.0.2"), list[Screen]()
 
     def connect_late(_):
@@ -184,7 +193,7 @@ def test_the_old_name_without_sid_means_the_socket_of_the_address_that_waits(api
 
     monkeypatch.setattr(scan_codes, "sleep", connect_late)
     url = api.get("/users/getScancode").json()["scanCodeUrl"]
-    api.get("/users/wechatCallBack", code="c1", state=parse_qs(urlsplit(url).query)["state"][0])
+    scan(code="c1", state=state_of(url))
     assert [len(screen.events) for screen in (*screens, other)] == [1, 0]
 
     again = api.get("/users/getScancode").json()["scanCodeUrl"]
@@ -228,24 +237,23 @@ def test_the_old_name_without_sid_takes_no_classmates_socket(api, qr, monkeypatc
     monkeypatch.setattr(scan_codes, "_places", BoundedSemaphore(1))
     with scan_codes._places:
         assert api.get("/users/getScancode").json() == NO_SID, "no place is free"
-    url = api.get("/users/getScancode").json()["scanCodeUrl"]
-    assert scan_codes.has_code(li.sid) and "state=" in url
+    assert api.get("/users/getScancode").json()["state"] and scan_codes.has_code(li.sid)
 
 
 # --- The phone ---------------------------------------------------------------------------------------
 
 
-def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(api, qr):
+def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(qr, scan):
     mine, other = Screen(), Screen()
     state, others = qr(mine), qr(other)
 
-    answer = api.get("/users/wechatCallBack", code="0a-B_c", state=state)
+    answer = scan(code="0a-B_c", state=state)
 
     assert answer.json() == {"status": 200, "state": True, "msg": "已扫码"}
     scanned = {"status": 200, "state": True, "msg": "已扫码", "wechatCode": "0a-B_c"}
     assert (mine.events, other.events) == ([("scancodeSuccess", scanned)], [])
     # A person gets a page that works without JavaScript.
-    page = api.get("/users/wechatCallBack", headers=HTML, code="c", state=others)
+    page = scan(HTML, code="c", state=others)
     text = page.content.decode()
     assert page.headers["Content-Type"].startswith("text/html")
     assert "欢迎" in text and 'lang="zh-CN"' in text and "width=device-width" in text
@@ -256,66 +264,60 @@ def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(api, qr):
 def test_of_many_phones_at_the_same_instant_one_wins(qr, screen):
     state = qr(screen)
 
-    def scan(code):
+    def scanned(code):
         scan_codes.code_scanned(state=state, wechat_code=code)
         return code
 
-    outcomes = at_once([partial(scan, f"c{number}") for number in range(16)], refusals=(CodeInvalid,))
+    outcomes = at_once([partial(scanned, f"c{number}") for number in range(16)], refusals=(CodeInvalid,))
 
     [winner] = [code for code in outcomes if isinstance(code, str)]
     assert [event[1]["wechatCode"] for event in screen.events] == [winner]
 
 
 @pytest.mark.parametrize("code", ["a b", "a" * 513, "代码", "a\x00b", None])
-def test_an_impossible_code_a_refusal_and_a_look_ahead_use_nothing_up(api, qr, screen, code):
+def test_an_impossible_code_a_refusal_and_a_look_ahead_use_nothing_up(api, qr, scan, screen, code):
     state = qr(screen)
     query = {"state": state} | ({"code": code} if code else {})
 
-    assert api.get("/users/wechatCallBack", **query).json()["state"] is False
-    page = api.get("/users/wechatCallBack", headers=HTML, **query).content.decode()
-    assert ("您取消了登入" in page) is (code is None)
+    assert scan(**query).json()["state"] is False
+    assert ("您取消了登入" in scan(HTML, **query).content.decode()) is (code is None)
     api.http.head("/users/wechatCallBack", {"code": "c", "state": state})
 
     assert screen.events == []
-    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
+    assert scan(code="c", state=state).json()["state"] is True
 
 
-def test_a_code_works_once_and_a_new_one_retires_it(api, qr, screen, wechat):
+def test_a_code_works_once_and_a_new_one_retires_it(api, qr, scan, screen, wechat):
     first, second = qr(screen), qr(screen)
 
-    assert api.get("/users/wechatCallBack", code="c1", state=first).json() == INVALID
+    assert scan(code="c1", state=first).json() == INVALID
     assert wechat.calls == [], "only an open QR code makes us ask WeChat"
-    assert api.get("/users/wechatCallBack", code="c2", state=second).json()["state"] is True
+    assert scan(code="c2", state=second).json()["state"] is True
     for code in ("c2", "c3"):
-        assert api.get("/users/wechatCallBack", code=code, state=second).json() == INVALID
+        assert scan(code=code, state=second).json() == INVALID
     scan_codes.codes_expire()
     assert [name for name, _ in screen.events] == ["scancodeSuccess"]
     old_code = qr(screen)
     screen.leave()
-    assert api.get("/users/wechatCallBack", code="c4", state=old_code).json() == INVALID
+    assert scan(code="c4", state=old_code).json() == INVALID
     assert api.get("/users/getQrcode", sid=screen.sid).json()["msg"] == "socket指定sid错误"
 
 
-def test_tells_what_is_wrong_with_a_scan(api):
+def test_tells_what_is_wrong_with_a_scan(scan):
     texts = {"": "没有传递state"} | dict.fromkeys(("unknown", "a" * 32, "é" * 32), "无效的二维码")
     for state, msg in texts.items():
         for code in ({"code": "c"}, {}):
-            answer = api.get("/users/wechatCallBack", state=state, **code)
-            assert answer.json() == {"status": 10004, "state": False, "msg": msg}
-        page = api.get("/users/wechatCallBack", headers=HTML, state=state, code="c")
+            assert scan(state=state, **code).json() == {"status": 10004, "state": False, "msg": msg}
+        page = scan(HTML, state=state, code="c")
         assert page.status_code == 200 and msg in page.content.decode()
 
 
-# --- Expiry ------------------------------------------------------------------------------------------
-
-
-def test_an_expired_code_does_not_work_and_is_told_once_however_many_look(qr, api, screen, settings):
+def test_an_expired_code_does_not_work_and_is_told_once_however_many_look(qr, scan, screen, settings):
     qr(screen)
     scan_codes.codes_expire()
     assert screen.events == []
     settings.WECHAT_QR_TTL = timedelta(0)
-    state = qr(screen)
-    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
+    assert scan(code="c", state=qr(screen)).json() == INVALID
 
     at_once([expire_scan_codes] * 8)
 
@@ -324,51 +326,49 @@ def test_an_expired_code_does_not_work_and_is_told_once_however_many_look(qr, ap
     assert any(entry["task"] == expire_scan_codes.name for entry in settings.CELERY_BEAT_SCHEDULE.values())
 
 
-# --- Snapshot pages ----------------------------------------------------------------------------------
+# --- From the phone to the login ---------------------------------------------------------------------
 
 TAP = "请轻触页面右下角的“使用完整服务”,并在弹窗中允许"
+AGAIN = {"status": 10004, "state": False, "msg": "请重新扫码"}
 
 
-@pytest.mark.usefixtures("roles")
-def test_a_snapshot_page_uses_nothing_up_and_the_scan_goes_on_when_it_comes_back_whole(api, qr, screen, wechat):
+def test_a_snapshot_page_uses_nothing_up_and_the_scan_goes_on_when_it_comes_back_whole(
+    qr, scan, log_in, screen, wechat
+):
     state = qr(screen)
     wechat.changes["access_token"] = {"is_snapshotuser": 1, "openid": "virtual"}
 
-    page = api.get("/users/wechatCallBack", headers=HTML, code=wechat.may("ghost"), state=state)
-    answer = api.get("/users/wechatCallBack", code=wechat.may("ghost-2"), state=state).json()
+    page = scan(HTML, code=wechat.may("ghost"), state=state)
+    answer = scan(code=wechat.may("ghost-2"), state=state).json()
 
     assert page.status_code == 200 and TAP in page.content.decode()
     assert answer == {"status": 10004, "state": False, "msg": TAP}
     assert screen.events == [] and "userinfo" not in wechat.calls
     for code in ("ghost", wechat.may("ghost-3")):
-        assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
+        assert log_in(code).json() == AGAIN
     assert not User.objects.exists()
-    ghost = api.get("/users/wechatCallBack", headers=HTML, code="ghost-2", state=state)
+    ghost = scan(HTML, code="ghost-2", state=state)
     assert ghost.status_code == 302 and f"&state={state}#" in ghost["Location"], "a phone with that code gets another"
     assert "/connect/oauth2/authorize?appid=" in ghost["Location"]
 
     wechat.changes.clear()
-    api.get("/users/wechatCallBack", code=wechat.may("whole"), state=state)
+    scan(code=wechat.may("whole"), state=state)
 
     assert [event[1]["wechatCode"] for event in screen.events] == ["whole"]
-    assert api.get("/users/wechatLogin", wechatCode="whole").json()["userInfo"]["nickname"] == "李小明"
+    assert log_in("whole").json()["userInfo"]["nickname"] == "李小明"
     assert User.objects.get().openid == "o1"
 
 
-@pytest.mark.usefixtures("roles")
 def test_a_scan_waits_for_no_wechat_that_is_down_and_a_code_that_wechat_took_is_not_tried_again(
-    api, qr, screen, wechat
+    qr, scan, log_in, screen, wechat
 ):
-    def log_in(code):
-        return api.get("/users/wechatLogin", wechatCode=code)
-
     wechat.trouble["access_token"] = DOWN
-    api.get("/users/wechatCallBack", code=wechat.may("c"), state=qr(screen))
+    scan(code=wechat.may("c"), state=qr(screen))
     assert len(screen.events) == 1 and log_in("c").status_code == 502
     wechat.trouble = {"userinfo": DOWN}
     calls = len(wechat.calls)
     assert log_in(wechat.may("taken")).json()["msg"] == "微信服务暂时不可用,请重新扫码"
-    assert log_in("taken").json()["msg"] == "请重新扫码" and wechat.calls[calls:] == ["access_token", "userinfo"]
+    assert log_in("taken").json() == AGAIN and wechat.calls[calls:] == ["access_token", "userinfo"]
     wechat.trouble.clear()
     wechat.changes["userinfo"] = {"openid": "o-somebody-else"}
     assert log_in(wechat.may("c2")).status_code == 502 and not User.objects.exists()
@@ -377,81 +377,70 @@ def test_a_scan_waits_for_no_wechat_that_is_down_and_a_code_that_wechat_took_is_
     assert log_in("c").json()["state"] is True, "WeChat never got it"
 
 
-@pytest.mark.usefixtures("roles")
-def test_a_code_logs_in_once_and_wechat_is_asked_once(api, qr, screen, wechat):
+def test_a_code_logs_in_once_and_wechat_is_asked_once(qr, scan, log_in, screen, wechat):
     for code, scans in (("c1", True), ("c2", False)):
         if scans:
-            api.get("/users/wechatCallBack", code=wechat.may(code), state=qr(screen))
-        assert api.get("/users/wechatLogin", wechatCode=wechat.may(code)).json()["state"] is True
+            scan(code=wechat.may(code), state=qr(screen))
+        assert log_in(wechat.may(code)).json()["state"] is True
         wechat.used.clear()  # even if WeChat forgets
-        assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
+        assert log_in(code).json() == AGAIN
     assert wechat.calls == ["access_token", "userinfo"] * 2
     assert LoginLog.objects.count() == 2
 
 
-# --- wechatLogin -------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("roles")
-def test_a_first_login_makes_a_user_of_role_200_whose_odd_values_are_left_out(api, wechat):
-    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c", nickname="小鹿🦌", unionid="u1")).json()
+def test_a_first_login_makes_a_user_of_role_200_whose_odd_values_are_left_out(api, log_in, wechat):
+    answer = log_in(wechat.may("c", nickname="小鹿🦌", unionid="u1")).json()
 
     user = User.objects.get()
     assert answer["permission"] == {"buttons": user.role.buttons}
     place = {"sex": "1", "city": "重庆", "province": "重庆", "country": "中国"}
     assert answer["userInfo"] == user_json(user, nickname="小鹿🦌", headimgurl="https://a.example/1.png", **place)
-    assert token_claims(answer["token"])["unid"] == user.unid
     assert api.get("/verify", token=answer["token"]).json()["decode"]["unid"] == user.unid
     assert (user.openid, user.unionid, user.wechat_appid) == ("o1", "u1", django_settings.WECHAT_APP_ID)
     assert not user.has_usable_password()
     assert LoginLog.objects.get().user == user
     odd = {"nickname": "甲\x00\n\u2028乙" + "长" * 100, "headimgurl": "javascript:alert(1)", "openid": "o2"}
     odd |= {"unionid": ["list"], "sex": {"no": 1}, "city": None, "province": 7}
-    info = api.get("/users/wechatLogin", wechatCode=wechat.may("c2", **odd)).json()["userInfo"]
+    info = log_in(wechat.may("c2", **odd)).json()["userInfo"]
     user = User.objects.get(openid="o2")
     assert info["nickname"] == "甲乙" + "长" * 62
     assert (info["headimgurl"], user.unionid, user.sex, user.city, user.province) == ("", None, "", "", "")
 
 
-@pytest.mark.usefixtures("roles")
-def test_later_logins_bring_the_user_up_to_date_unless_he_is_disabled(api, wechat):
-    api.get("/users/wechatLogin", wechatCode=wechat.may("c1"))
-    api.get("/users/wechatLogin", wechatCode=wechat.may("c2", nickname="新名字", headimgurl="https://a.example/2.png"))
-    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c3", nickname="", headimgurl="")).json()
+def test_later_logins_bring_the_user_up_to_date_unless_he_is_disabled(log_in, wechat):
+    log_in(wechat.may("c1"))
+    log_in(wechat.may("c2", nickname="新名字", headimgurl="https://a.example/2.png"))
+    info = log_in(wechat.may("c3", nickname="", headimgurl="")).json()["userInfo"]
 
-    assert answer["userInfo"]["nickname"] == "新名字"
-    assert answer["userInfo"]["headimgurl"] == "https://a.example/2.png"
+    assert (info["nickname"], info["headimgurl"]) == ("新名字", "https://a.example/2.png")
     assert (User.objects.count(), LoginLog.objects.count()) == (1, 3)
 
     User.objects.update(is_active=False)
-    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c4", nickname="换了名字")).json()
+    answer = log_in(wechat.may("c4", nickname="换了名字")).json()
     assert answer == {"status": 0, "state": False, "msg": "账号已停用,请联系管理员"}
     assert (User.objects.get().nickname, LoginLog.objects.count()) == ("新名字", 3)
 
 
-@pytest.mark.usefixtures("roles")
-def test_knows_people_by_unionid_and_else_by_openid(api, wechat, settings):
-    def login(code, **person):
-        return api.get("/users/wechatLogin", wechatCode=wechat.may(code, **person)).json()["userInfo"]["unid"]
+def test_knows_people_by_unionid_and_else_by_openid(log_in, wechat, settings):
+    def unid(code, **person):
+        return log_in(wechat.may(code, **person)).json()["userInfo"]["unid"]
 
-    li = login("c1", openid="o-li")
-    assert login("c2", openid="o-li", unionid="u-li") == li, "the app is told unionids now"
-    wang = login("c3", openid="o-wang", unionid="u-wang")
+    li = unid("c1", openid="o-li")
+    assert unid("c2", openid="o-li", unionid="u-li") == li, "the app is told unionids now"
+    wang = unid("c3", openid="o-wang", unionid="u-wang")
     settings.WECHAT_APP_ID = "wx-another-app"
-    assert login("c4", openid="o-li-2", unionid="u-li") == li, "the same person in another app"
-    assert login("c5", openid="o-li") != li, "an openid of another app means nothing"
-    assert len({li, wang}) == 2
+    assert unid("c4", openid="o-li-2", unionid="u-li") == li, "the same person in another app"
+    assert unid("c5", openid="o-li") not in (li, wang), "an openid of another app means nothing"
     assert User.objects.count() == 3
 
 
-@pytest.mark.django_db
-def test_a_missing_or_false_code_is_told_so_so_often_a_minute(api, monkeypatch):
-    monkeypatch.setattr("accounts.services.scan_login.LOGINS_A_MINUTE", 2)
-    texts = {"  ": "请传入wechatCode"} | dict.fromkeys(("x y", "x" * 600, "代码", "false", "false-2"), "请重新扫码")
-    for code, msg in texts.items():
-        assert api.get("/users/wechatLogin", wechatCode=code).json() == {"status": 10004, "state": False, "msg": msg}
+def test_a_missing_or_false_code_is_told_so_so_often_a_minute(log_in, monkeypatch):
+    monkeypatch.setattr(scan_login, "LOGINS_A_MINUTE", 2)
+    assert log_in("  ").json() == AGAIN | {"msg": "请传入wechatCode"}
+    for code in ("x y", "x" * 600, "代码", "false", "false-2"):
+        assert log_in(code).json() == AGAIN
 
-    answer = api.get("/users/wechatLogin", wechatCode="false-3")  # only those that might be WeChat's count
+    answer = log_in("false-3")  # only those that might be WeChat's count
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
 
 
@@ -470,11 +459,10 @@ def test_a_missing_or_false_code_is_told_so_so_often_a_minute(api, monkeypatch):
         (b'{"access_token":1,"openid":["x"],"refresh_token":null,"expires_in":"x"}', 502),
     ],
 )
-def test_a_wechat_in_trouble_is_told_so(api, wechat, db, call, trouble, http_status, caplog):
-    code = wechat.may("the-code")
+def test_a_wechat_in_trouble_is_told_so(log_in, wechat, call, trouble, http_status, caplog):
     wechat.trouble[call] = trouble
 
-    answer = api.get("/users/wechatLogin", wechatCode=code)
+    answer = log_in(wechat.may("the-code"))
 
     assert answer.status_code == answer.json()["status"] == http_status
     assert answer.json()["msg"].startswith("微信服务暂时不可用")
@@ -483,28 +471,45 @@ def test_a_wechat_in_trouble_is_told_so(api, wechat, db, call, trouble, http_sta
         assert secret not in caplog.text
 
 
-def profile(**changes):
-    blank = dict.fromkeys(WechatProfile.__dataclass_fields__, "")
-    return WechatProfile(**(blank | {"appid": "a", "openid": "o"} | changes))
+# --- At the same instant -----------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("unionid", ["", "u1"])
 def test_many_first_logins_at_once_make_one_user(roles, unionid):
-    keys = at_once([lambda: scan_login.user_of(profile(unionid=unionid, nickname="李")).pk] * 8)
+    blank = dict.fromkeys(WechatProfile.__dataclass_fields__, "")
+    profile = WechatProfile(**blank | {"appid": "a", "openid": "o", "unionid": unionid, "nickname": "李"})
+
+    keys = at_once([lambda: scan_login.user_of(profile).pk] * 8)
 
     assert len(set(keys)) == 1
     assert User.objects.count() == 1
 
 
+class Forgetful(set):
+    """What a WeChat remembers that has not noticed yet that a code was used."""
+
+    def __contains__(self, code):
+        return False
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("roles")
-def test_of_many_logins_or_callbacks_with_one_code_at_once_one_wins(wechat):
+@pytest.mark.parametrize("is_marked", [True, False], ids=["marked", "twin"])
+@pytest.mark.parametrize("way", ["scan", "callback", "mini program"])
+def test_of_many_with_one_code_at_once_one_wins(wechat, settings, monkeypatch, way, is_marked):
+    """The twin: WeChat's answer alone decides."""
+    settings.WECHAT_MINI_APP_ID, settings.WECHAT_MINI_APP_SECRET = "wx-mini", "mini-secret"
+    wechat.used = Forgetful()
+    if not is_marked:
+        monkeypatch.setattr(scan_login, "_spend", lambda code: None)
     context = LoginContext(method=LoginMethod.WECHAT, ip="10.0.0.1", now=timezone.now())
-    login = partial(scan_login.wechat_verify, code=wechat.may("c"), context=context)
-    keep = partial(scan_login.profile_keep, code=wechat.may("c2"))
+    ways = {
+        "scan": partial(scan_login.wechat_verify, context=context),
+        "callback": scan_login.profile_keep,
+        "mini program": partial(scan_login.mini_verify, nickname="", headimgurl="", context=context),
+    }
 
-    for work in (login, keep):
-        outcomes = at_once([work] * 6, refusals=(WechatCodeSpent,))
-        assert [isinstance(outcome, WechatCodeSpent) for outcome in outcomes].count(False) == 1
-    assert wechat.calls.count("access_token") == 2
+    outcomes = at_once([partial(ways[way], code=wechat.may("c"))] * 6, refusals=(WechatCodeSpent,))
+
+    assert [isinstance(one, WechatCodeSpent) for one in outcomes].count(False) == (1 if is_marked else 6)
