@@ -23,6 +23,18 @@ for row in Session.objects.all():
         session["password_given_at"] -= 3600
         session.save()
 """
+# The link to all records of an action stands behind the name of the first one, or below it, as long as the name is.
+ACTIONS_ON_TWO_RECORDS = """
+from auditlog.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from accounts.models import User
+from students.models import Student
+facts = {"content_type": ContentType.objects.get_for_model(Student), "action": LogEntry.Action.UPDATE, "changes": {}}
+for length in range(1, 30):
+    action = facts | {"object_repr": "名" * length, "cid": f"c{length}", "actor": User.objects.first()}
+    for pk in (1, 2):
+        LogEntry.objects.create(**action, object_pk=pk)
+"""
 LOOKS = {"light": {"width": 1280, "height": 900}, "dark": {"width": 390, "height": 844}}
 
 # Rule, selector.
@@ -180,6 +192,7 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
     ):  # fmt: skip
         page.goto(f"/admin/{path}")
         complaints[path] = faults()
+    running.shell(ACTIONS_ON_TWO_RECORDS)
     for path in (
         "permissions/role/", "auditlog/logentry/", "accounts/user/",
         "students/archivedstudent/", "shop/order/?work=trouble", f"shop/order/?q={order[0]}",
