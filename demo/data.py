@@ -9,14 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.demo_users import DEMO_USERS
+from accounts.models import User
 from attendance.models import Session
 from core import times
-from demo.accounts import accounts_reset
-from demo.attendance import attendance_reset
 from demo.products import PRODUCT_IDS, products_reset, shop_clear
-from demo.school import school_reset
-from demo.students import students_reset
+from demo.school import attendance_reset, school_reset, students_reset
 from dormitory.models import Room
+from permissions.models import Role
 from shop.models import Order, Product
 from students.models import Student
 from weather.models import WeatherRecord
@@ -63,3 +63,19 @@ def demo_reset(*, clears_shop: bool = False) -> list[str]:
     now = times.now()
     lines = [accounts_reset(), *([shop_clear(now=now)] if clears_shop else [])]
     return lines + [reset(now=now) for _, reset in _parts()]
+
+
+# --- The demo accounts ---
+def accounts_reset() -> str:
+    """Set the demo accounts back to their initial state and end their tokens."""
+    roles = {role.roleid: role for role in Role.objects.all()}
+    for demo in DEMO_USERS:
+        user = User.objects.select_for_update(no_key=True).filter(username=demo.username).first()
+        user = user or User(username=demo.username)
+        for name in ("phone", "headimgurl", "sex", "city", "province", "country"):
+            setattr(user, name, "")
+        user.nickname, user.role, user.is_staff, user.is_active = demo.nickname, roles[demo.roleid], demo.is_staff, True
+        user.vip_level, user.vip_expires_at, user.is_phone_bound = 0, None, False
+        user.set_password(demo.password)
+        user.save()
+    return f"恢复账号 {len(DEMO_USERS)} 个"

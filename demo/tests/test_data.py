@@ -12,8 +12,7 @@ from accounts.services.seed import accounts_seed
 from accounts.services.users import sign_out_everywhere
 from attendance.models import ATTENDED, Record, Session
 from core.money import fen_to_yuan
-from demo.accounts import accounts_reset
-from demo.data import demo_reset, demo_seed
+from demo.data import accounts_reset, demo_reset, demo_seed
 from demo.orders import COURIERS, NUMBER, STORIES, orders_reset
 from payments.models import BillRun, Difference, Payment, Refund, RefundStatus
 from payments.services.bills import bill_days_missing, bills_reconcile_missing
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def short_term(monkeypatch):
-    monkeypatch.setattr("demo.attendance.DAYS", 7)
+    monkeypatch.setattr("demo.school.DAYS", 7)
 
 
 @pytest.fixture

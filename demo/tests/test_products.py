@@ -1,8 +1,7 @@
 import pytest
 
 from core import times
-from demo.accounts import accounts_reset
-from demo.data import demo_reset, demo_seed
+from demo.data import accounts_reset, demo_reset, demo_seed
 from demo.products import CATEGORY_IDS, PRODUCT_IDS, products_reset
 from shop.models import Category, Product
 from shop.services.catalogue import catalogue_clear
@@ -60,7 +59,7 @@ def test_a_name_that_another_category_has_by_now_stays_there():
 
 
 def test_what_trainees_added_goes_on_request_only(roles, person, monkeypatch):
-    monkeypatch.setattr("demo.attendance.DAYS", 1)  # most of the demo's rows
+    monkeypatch.setattr("demo.school.DAYS", 1)  # most of the demo's rows
     monkeypatch.setattr("demo.orders.STORIES", [])  # most of the demo's time
     accounts_reset()
     demo_seed()

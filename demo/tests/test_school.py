@@ -9,9 +9,7 @@ from accounts.services.seed import accounts_seed
 from attendance.models import Record
 from core import times
 from core.times import local
-from demo.attendance import attendance_reset
-from demo.school import school_reset
-from demo.students import LEAVERS, students_reset
+from demo.school import LEAVERS, attendance_reset, school_reset, students_reset
 from dormitory.models import Room, RoomGender, Stay
 from dormitory.services import check_in, room_add
 from permissions.scope import Scope

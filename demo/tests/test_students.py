@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from core import times
-from demo.students import students_reset
+from demo.school import students_reset
 from students.counts import counts_wrong
 from students.models import Student
 from students.selectors import class_list

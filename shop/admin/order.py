@@ -22,9 +22,11 @@ from core.admin.phones import RIGHT, may_see_phones, phone_masked
 from core.money import yuan_text
 from permissions.scope import scope_of
 from runs.exports import ExportableAdmin, ExportColumn
-from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, PHONE, orders_loaded
-from shop.admin.order_cells import OrderCells
+from shop.admin.order_display import OrderCells, last_step, order_page
 from shop.admin.order_list import (
+    ORDER_COLUMNS,
+    ORDER_SHEETS,
+    PHONE,
     DayRangeFilter,
     FlagFilter,
     InvoiceFilter,
@@ -33,10 +35,10 @@ from shop.admin.order_list import (
     ProductFilter,
     WorkListFilter,
     bar_of,
+    orders_loaded,
     query_without_blanks,
     work_list_of,
 )
-from shop.admin.order_page import last_step, order_page
 from shop.admin.order_steps import BUTTONS, PACKING, WORK_LISTS, step_names
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.parcels import LAST_COURIER, ParcelForm

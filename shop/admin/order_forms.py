@@ -13,7 +13,7 @@ from core.admin.buttons import ButtonForm
 from core.admin.phones import may_see_phones
 from core.money import fen_to_yuan
 from payments.selectors import refunds_of_order
-from shop.admin.order_cells import OrderCells
+from shop.admin.order_display import OrderCells
 from shop.admin.parcels import TrackingField
 from shop.models import Order, OrderLine
 from shop.models.order import REMARK_LENGTH

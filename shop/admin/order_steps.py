@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Case, OuterRef, Q, Subquery, When
 
 from core.admin.buttons import Button, Look, Press
-from shop.admin.order_cells import OrderCells
+from shop.admin.order_display import OrderCells
 from shop.admin.order_forms import (
     InvoiceForm,
     PartForm,

@@ -19,7 +19,7 @@ from core.sheets.read import Rows, SheetRefused, rows_sent
 from permissions.scope import scope_of
 from shop.models import Courier, NoParcel, Order
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
-from shop.services.parcel_checks import Parcel, parcels_doubted, parcels_refused
+from shop.services.order_step import Parcel, parcels_doubted, parcels_refused
 from shop.services.payment_listener import ORDER_NUMBER
 
 BY_HAND, LATER = ":hand", ":later"

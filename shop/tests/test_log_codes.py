@@ -4,8 +4,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from shop.admin.export_columns import orders_loaded
-from shop.admin.order_page import last_step, order_page
+from shop.admin.order_display import last_step, order_page
+from shop.admin.order_list import orders_loaded
 from shop.models import Order, OrderLog
 from shop.order_states import Event, Note, State
 from shop.services.order_edit import order_correct, order_remark
