@@ -5,7 +5,7 @@ which Engine.IO 3 also sends in a payload of its own format (``application/octet
 
 ``socket.io-client`` 1.x and 2.x speak Engine.IO 3; 3.x and 4.x speak Engine.IO 4. Over WebSocket each packet is one
 frame. Polling puts several packets into one HTTP body, a payload; its format differs most between the two versions.
-Sources: engine.io-protocol 3 and 4, socket.io-protocol 4 and 5, and ``tests/recordings`` of the real ones.
+Sources: engine.io-protocol 3 and 4, socket.io-protocol 4 and 5; ``tests/clients`` tries the real clients.
 """
 
 import re
