@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from payments.listener import PaidOutcome, PaymentListener
@@ -21,6 +22,16 @@ def request(payment, fen=1234, *, reason="不想要了", by="王", now=None):
     return refund_request(
         out_trade_no=payment.out_trade_no, amount_fen=fen, reason=reason, requested_by=by, now=now or timezone.now()
     )
+
+
+def post_v2(raw, path="/pay/payResult", **headers):
+    """Send a notification of v2 as WeChat does."""
+    return Client().post(path, raw, content_type="text/xml", headers=headers)
+
+
+def post_v3(raw, headers):
+    """Send a notification of v3: ``post_v3(*wechat.notice_v3(number))``."""
+    return Client().post("/pay/notify", raw, content_type="application/json", headers=headers)
 
 
 class Shop:

@@ -3,13 +3,12 @@
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 
 from backoffice.tests.conftest import stock  # noqa: F401  (a fixture)
 from core.admin.buttons import ButtonsAdmin
 from payments.models import InboundEvent, Payment, Refund
-from payments.tests.conftest import request
+from payments.tests.conftest import post_v2, request
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +19,7 @@ def rows(paid, wechat):
     """One payment, one refund, one event."""
     payment = paid()
     refund = request(payment, 100)
-    Client().post("/pay/payResult", wechat.notice_v2(payment.out_trade_no), content_type="text/xml")
+    post_v2(wechat.notice_v2(payment.out_trade_no))
     return {"payment": payment, "refund": refund, "inboundevent": InboundEvent.objects.get()}
 
 

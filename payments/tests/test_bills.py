@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -25,7 +24,7 @@ from payments.services.differences import (
 )
 from payments.services.query_close import payment_query
 from payments.services.refund import APART, refund_run
-from payments.tests.conftest import request
+from payments.tests.conftest import post_v3, request
 from payments.tests.fake_wechat import APPID, BEIJING, MCHID, bill_row
 from tests.kit import at_once, listener_replaced, meet_at, meeting
 
@@ -204,8 +203,7 @@ class TestDifferences:
         assert (wechat.refunds[refund.out_refund_no]["amount"]["refund"], refund.requested_by) == (1234, "root")
         assert compare().differences == 0
         # Its notification, coming late, is acknowledged and changes nothing.
-        body, headers = wechat.notice_v3(payment.out_trade_no)
-        assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200
+        assert post_v3(*wechat.notice_v3(payment.out_trade_no)).status_code == 200
         # Nor does another press.
         for error in (DifferenceEnded, RefundNotPossible):
             with pytest.raises(error):

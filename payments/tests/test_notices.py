@@ -19,21 +19,13 @@ from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus
 from payments.selectors import events_to_do
 from payments.services.notices import MAX_BODY, event_acknowledge, events_purge
 from payments.services.refund import refund_run
-from payments.tests.conftest import request
+from payments.tests.conftest import post_v2, post_v3, request
 from payments.tests.fake_wechat import API_KEY, sign_v2, to_xml
 from tests.kit import at_once, listener_replaced
 
 pytestmark = pytest.mark.django_db
 
 OK_XML = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
-
-
-def post_v2(raw, path="/pay/payResult", **headers):
-    return Client().post(path, raw, content_type="text/xml", headers=headers)
-
-
-def post_v3(raw, headers, path="/pay/notify"):
-    return Client().post(path, raw, content_type="application/json", headers=headers)
 
 
 def assert_refused_v2(answer, reason=""):

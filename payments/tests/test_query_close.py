@@ -25,19 +25,6 @@ def close(number):
 
 
 class TestQuery:
-    def test_settles_with_the_providers_time_and_number(self, start, shop, wechat):
-        number = start().out_trade_no
-        assert query(number, min_interval_s=0)["trade_state"] == "NOTPAY"
-        order = wechat.pay(number)
-
-        paid = query(number, min_interval_s=0)
-
-        payment = Payment.objects.get()
-        assert paid["amount"]["total"] == 1234
-        assert (payment.state, payment.transaction_id) == (PaymentStatus.PAID, order["transaction_id"])
-        assert (payment.paid_at, payment.next_check_at) == (order["paid_at"].replace(microsecond=0), None)
-        assert [(call["paid_fen"], call["transaction_id"]) for call in shop.paid] == [(1234, order["transaction_id"])]
-
     def test_tells_the_providers_error_and_believes_nothing_that_is_not_authentic(self, start, shop, wechat):
         with pytest.raises(WeChatRefused) as error:
             query(shop.order(), min_interval_s=0)
@@ -75,14 +62,15 @@ class TestQuery:
         assert PaymentLog.objects.filter(event="支付信息不一致").count() == 1 == len(shop.paid)
 
     def test_without_v3_values_v2_is_asked_and_the_answer_is_the_documented_one_too(self, start, wechat, settings):
-        number = start().out_trade_no
+        number, other = start().out_trade_no, start().out_trade_no
         settings.WECHAT_PAY_V3_KEY = settings.WECHAT_PAY_PRIVATE_KEY_FILE = ""
 
         unpaid = query(number, min_interval_s=0)
         order = wechat.pay(number)
         paid = query(number, min_interval_s=0)
 
-        assert Payment.objects.get().is_paid and (wechat.called("orderquery"), wechat.called("query")) == (2, 0)
+        assert Payment.objects.get(out_trade_no=number).is_paid
+        assert (wechat.called("orderquery"), wechat.called("query")) == (2, 0)
         ours = {"appid": APPID, "mchid": MCHID, "out_trade_no": number, "trade_state_desc": "说明", "attach": ""}
         assert unpaid == ours | {"trade_state": "NOTPAY", "payer": {}}
         assert paid == ours | {
@@ -94,6 +82,7 @@ class TestQuery:
             "success_time": order["paid_at"].isoformat(timespec="seconds"),
             "amount": {"total": 1234, "payer_total": 1233, "currency": "CNY", "payer_currency": "CNY"},
         }
+        assert (close(other), wechat.orders[other]["state"]) == (CloseOutcome.CLOSED, "CLOSED")
 
 
 class TestClose:
@@ -167,12 +156,15 @@ def later(**span):
 
 def test_finds_what_no_notification_told(start, shop, wechat):
     paid_there, unpaid = start().out_trade_no, start().out_trade_no
-    wechat.pay(paid_there)
+    order = wechat.pay(paid_there)
 
     assert payments_reconcile(now=timezone.now()) == 0  # too young
     assert payments_reconcile(now=later(seconds=21)) == 2
 
-    assert [call["out_trade_no"] for call in shop.paid] == [paid_there]
+    payment = Payment.objects.get(out_trade_no=paid_there)
+    assert (payment.state, payment.transaction_id) == (PaymentStatus.PAID, order["transaction_id"])
+    assert (payment.paid_at, payment.next_check_at) == (order["paid_at"].replace(microsecond=0), None)
+    assert [(call["out_trade_no"], call["paid_fen"]) for call in shop.paid] == [(paid_there, 1234)]
     assert Payment.objects.get(out_trade_no=unpaid).state == PaymentStatus.OPEN
     assert payments_reconcile(now=later(seconds=22)) == 0
     assert payments_reconcile(now=later(seconds=42)) == 1
