@@ -88,19 +88,6 @@ def test_places_an_order_of_each_kind_and_signs_the_sdks_parameters(wechat, sett
         assert (params["partnerid"], params["package"]) == (MCHID, "Sign=WXPay")
 
 
-def test_equal_intents_are_one_order_and_times_are_beijing_time(wechat):
-    fields = intent()
-
-    for _ in range(2):
-        gateway_v2().create(fields)
-
-    (order,) = wechat.orders.values()
-    assert order["wanted"]["time_expire"] == f"{fields.time_expire + timedelta(hours=8):%Y%m%d%H%M%S}"
-    with pytest.raises(NumberUsed) as error:
-        gateway_v2().create(intent(amount_fen=1235))
-    assert error.value.code == "OUT_TRADE_NO_USED"
-
-
 @pytest.mark.parametrize(
     "description",
     ["好" * 100, "]]><sign>x</sign>", "]]\x00>" + "x" * 124, "a\x00b\x1fc", "", "𝄞" * 60, "<b>&amp;", "☕️奶茶😀"],
