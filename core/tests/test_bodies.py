@@ -108,13 +108,6 @@ def test_a_stranger_is_refused_before_the_body_is_parsed(api, parser):
     assert (answer.json()["code"], parser.called) == ("10022", False)
 
 
-def test_a_token_in_the_body_still_counts(root):
-    for kind in ("application/json", "multipart"):
-        fields = {"token": root.token, "sId": "nobody"}
-        options = {"content_type": kind} if kind != "multipart" else {}
-        assert "code" not in root.http.post("/students/updatestu", fields, **options).json()
-
-
 @pytest.mark.parametrize(("announced", "status"), [(16, "200 OK"), (17, "400 Bad Request")])
 def test_a_part_of_a_body_is_no_body(roles, announced, status):
     """Granian reads as many bytes as have come when a client leaves."""

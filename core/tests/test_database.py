@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from config.database import database
-from core.db.connections import limits_raise
+from core.db.connections import direct_options, limits_raise
 from core.db.indexes import AddIndexConcurrently
 from core.db.purge import rows_purge
 from operations.management.commands.migrate import with_short_locks
@@ -74,29 +74,15 @@ def test_a_transaction_may_have_limits_of_its_own_and_leaves_none_behind():
 @pytest.mark.django_db(transaction=True)
 def test_who_waits_too_long_for_a_row_gets_a_503_and_nothing_is_half_written(root):
     category = make_category("旧名")
-    is_locked, over = threading.Event(), threading.Event()
+    body = {"category_id": category.category_id, "categoryName": "新名"}
+    with psycopg.connect(**direct_options()) as holder:
+        holder.execute("SELECT FROM shop_category FOR UPDATE")
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
 
-    def hold():
-        try:
-            with transaction.atomic():
-                Category.objects.select_for_update().get(pk=category.pk)
-                is_locked.set()
-                over.wait(20)
-        finally:
-            connection.close()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    assert is_locked.wait(10)
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '200ms'")
-    try:
-        body = {"category_id": category.category_id, "categoryName": "新名"}
         answer = root.post("/category/updateCategory", body)
-    finally:
-        over.set()
-        holder.join()
-        connection.close()
+
+    connection.close()  # its lock_timeout is this test's
 
     assert (answer.status_code, answer.json()["msg"]) == (503, "服务暂时不可用,请稍后再试")
     assert Category.objects.get(pk=category.pk).name == "旧名"
@@ -107,7 +93,7 @@ class TestAMigration:
 
     @pytest.fixture
     def backup(self):
-        with psycopg.connect(os.environ["DATABASE_URL"], dbname=connection.settings_dict["NAME"]) as other:
+        with psycopg.connect(**direct_options()) as other:
             other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             other.execute("SELECT count(*) FROM shop_category")
             yield other

@@ -15,6 +15,7 @@ from core import http, upstreams
 from core.http import OutgoingError, OutgoingTimeout, UpstreamRefused
 from core.upstreams import FAILURES, Upstream, answer_within, time_left
 from tests.kit import serving
+from tests.processes import until
 
 BUDGET = 4
 
@@ -68,13 +69,6 @@ def outcome(ask, *args):
         return ask(*args)
     except OutgoingError as error:
         return error
-
-
-def until(condition, within_s=20):
-    ends = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
 
 
 def kill(upstream, server, ask):
@@ -136,7 +130,9 @@ class TestBreaker:
 
         with ThreadPoolExecutor(5) as pool:
             calls = [pool.submit(outcome, ask) for _ in range(5)]
-            until(lambda: server.arrived == before + tries and sum(call.done() for call in calls) == 5 - tries)
+            assert until(
+                lambda: (server.arrived - before, sum(call.done() for call in calls)) == (tries, 5 - tries), 20
+            )
             server.mode = 200
             server.released.set()
         answers = [call.result() for call in calls]
@@ -177,10 +173,10 @@ class TestBudget:
         with ThreadPoolExecutor(20) as pool:
             calls = [pool.submit(outcome, ask, 20) for _ in range(20)]
             # Those inside and those that queue stay; the others are told at once.
-            until(lambda: sum(call.done() for call in calls) == 20 - BUDGET - BUDGET // 2)
-            until(lambda: server.arrived == BUDGET)
+            assert until(lambda: sum(call.done() for call in calls) == 20 - BUDGET - BUDGET // 2, 20)
+            assert until(lambda: server.arrived == BUDGET, 20)
             monkeypatch.setattr(upstreams, "QUEUE_S", 0.05)  # now those that queue, too
-            until(lambda: sum(call.done() for call in calls) == 20 - BUDGET, within_s=3)
+            assert until(lambda: sum(call.done() for call in calls) == 20 - BUDGET, 3)
             assert all(isinstance(call.result(), UpstreamRefused) for call in calls if call.done())
             server.mode = 200
             server.released.set()

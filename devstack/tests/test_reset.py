@@ -1,10 +1,10 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from config.settings import base
+from core.bootstrap import default_media_root
 from devstack.engines import Engines
 from devstack.process import StackError
 from devstack.reset import main, reset
@@ -61,13 +61,8 @@ def test_leaves_pictures_whose_rows_stay(home, capsys, monkeypatch, has_own_engi
 
 
 def test_pictures_are_kept_where_reset_looks_for_them():
-    clean = {name: value for name, value in os.environ.items() if name not in ("MEDIA_ROOT", "STATE_DIR")}
-    clean["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
-    ask = "from django.conf import settings; print(settings.MEDIA_ROOT)"
-
-    result = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=clean, capture_output=True, text=True)
-
-    assert result.stdout.strip() == str(ROOT / "media")
+    assert (os.environ.get("MEDIA_ROOT") or str(default_media_root(base.STATE_DIR, ROOT))) == base.MEDIA_ROOT
+    assert default_media_root(ROOT / ".dev", ROOT) == ROOT / "media"
 
 
 def test_forgets_all_data_but_nothing_while_an_engine_runs(home):
