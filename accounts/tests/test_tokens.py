@@ -1,7 +1,8 @@
-"""Who is calling: where the token is looked for, which tokens count, and when they end."""
+"""Who is calling: where the token is looked for, which tokens count, how they are refreshed, and when they end."""
 
 import base64
 import json
+import subprocess
 from datetime import timedelta
 
 import jwt
@@ -10,11 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.models import RevokedToken, User
+from accounts import tokens
+from accounts.models import RefreshFamily, RevokedToken, User
 from accounts.services.users import password_set, sign_out_everywhere, tokens_purge, users_disable
 from accounts.tasks import purge_expired_tokens
-from accounts.tokens import family_begin, token_issue
-from tests.kit import logged_in
+from accounts.tokens import family_begin, token_issue, tokens_refresh
+from core import times
+from core.errors import TokenInvalid
+from tests.kit import at_once, logged_in, meeting
+from tests.needs import ROOT
 
 pytestmark = pytest.mark.django_db
 NO_TOKEN = {"status": 403, "state": False, "code": "10022", "msg": "请登入"}
@@ -169,3 +174,111 @@ class TestWithoutValkey:
         captcha = li.get("/users/getCaptcha")
         assert captcha.json() == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}
         assert captcha.status_code == 503
+
+
+# --- Refreshing ---
+
+
+@pytest.fixture
+def li(person):
+    return person("li")
+
+
+def log_in(api, **fields):
+    return api.post("/users/login", {"username": "li", "password": "a-password"} | fields).json()
+
+
+def refresh(api, token):
+    return api.post("/users/refresh", {"refresh": token}).json()
+
+
+class TestRefresh:
+    @pytest.mark.parametrize(("fields", "seconds"), [({}, 43200), ({"access_s": 30}, 30), ({"access_s": "600"}, 600)])
+    def test_a_login_that_asks_gets_a_refresh_token_and_each_gives_the_next(self, api, li, fields, seconds):
+        first = log_in(api, refresh=1, **fields)
+        second = refresh(api, first["refresh"])
+
+        assert first["expires_in"] == seconds
+        claims = tokens.token_claims(second["token"])
+        assert claims["exp"] - claims["iat"] == seconds
+        assert second["expires_in"] == seconds
+        assert verify(api, first["token"])["state"] and verify(api, second["token"])["state"]
+        assert refresh(api, second["refresh"])["state"] is True
+
+    @pytest.mark.parametrize("seconds", [29, 43201, "x", 10**30])
+    def test_a_lifetime_outside_the_bounds_is_named_and_a_login_by_message_can_be_refreshed(
+        self, api, li, monkeypatch, seconds
+    ):
+        body = log_in(api, refresh=1, access_s=seconds)
+        assert (body["state"], body["msg"]) == (False, "access_s: 必须是30到43200之间的整数")
+        assert api.post("/users/refresh", {"access_s": seconds}).json()["msg"] == "缺少参数: refresh"
+
+        monkeypatch.setattr("accounts.api.views.sms_verify", lambda **_: li.user)
+        first = api.post("/users/login?type=sms", {"code": "12345", "refresh": 1}).json()
+        assert refresh(api, first["refresh"])["state"]
+
+    def test_a_token_that_comes_again_ends_all_tokens_of_the_login_and_of_no_other(self, api, li):
+        first, other = log_in(api, refresh=1), log_in(api, refresh=1)
+        second = refresh(api, first["refresh"])
+
+        assert refresh(api, first["refresh"]) == BAD_TOKEN
+
+        assert refresh(api, second["refresh"]) == BAD_TOKEN
+        tokens_purge(now=times.now() + timedelta(hours=11))  # these tokens would live longer
+        assert not verify(api, first["token"])["state"] and not verify(api, second["token"])["state"]
+        assert refresh(api, other["refresh"])["state"] is True
+
+    def test_signing_out_ends_the_login(self, api, li):
+        first, other = log_in(api, refresh=1), log_in(api)
+        second = refresh(api, first["refresh"])
+
+        api.get("/users/sigout", headers={"authorization": first["token"]})
+
+        assert verify(api, other["token"])["state"]
+        assert refresh(api, second["refresh"]) == BAD_TOKEN
+        assert not verify(api, second["token"])["state"]
+
+    def test_neither_token_takes_the_place_of_the_other_and_both_end(self, api, li, settings):
+        first = log_in(api, refresh=1)
+
+        for odd in (first["token"], "x", ["x"], {"x": 1}, "é" * 9, "a.b.c"):
+            assert refresh(api, odd) == BAD_TOKEN
+        assert not verify(api, first["refresh"])["state"]
+        assert refresh(api, first["refresh"])["state"] is True
+        assert not log_in(api, access_s=30).keys() & {"refresh", "expires_in"}, "only who asks gets one"
+        settings.JWT_REFRESH_LIFETIME = timedelta(seconds=-1)
+        assert refresh(api, log_in(api, refresh=1)["refresh"]) == BAD_TOKEN
+        assert tokens_purge(now=times.now()) == 1
+
+
+@pytest.mark.node
+@pytest.mark.django_db(transaction=True)
+def test_the_documented_interceptor_refreshes_once_for_forty_calls(live_server, li):
+    command = ["node", str(ROOT / "tests/clients/refresh.js"), live_server.url, "li", "a-password"]
+
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_compared", [True, False], ids=["compared", "twin"])
+def test_one_token_gives_one_next_and_the_others_end_the_login(li, monkeypatch, is_compared):
+    """The twin: a look before, and a write that does not compare."""
+    token, have_looked = family_begin(user=li.user, access_s=None).refresh, meeting(4)
+
+    def look_then_write(self, **wanted):
+        rows = self.all()
+        chain = rows._chain().complex_filter(wanted)
+        if "current" in wanted and chain.exists():
+            have_looked()
+            return rows.complex_filter({"jti": wanted["jti"]})
+        return chain
+
+    if not is_compared:
+        monkeypatch.setattr(type(RefreshFamily.objects), "filter", look_then_write)
+
+    outcomes = at_once([lambda: tokens_refresh(token, now=times.now())] * 4, refusals=(TokenInvalid,))
+
+    assert sum(not isinstance(one, TokenInvalid) for one in outcomes) == (1 if is_compared else 4)
+    assert not is_compared or not RefreshFamily.objects.exists()

@@ -1,4 +1,4 @@
-"""What pictures without a record may take, and the space that stays free."""
+"""What pictures without a record may take, the space that stays free, and a bucket that does not answer."""
 
 import os
 import re
@@ -12,15 +12,18 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from django.core.files.storage import InMemoryStorage, default_storage
 from django.utils import timezone
 
+from core.upstreams import FAILURES
 from operations import health
 from tests.kit import at_once, encoded, meet_at, posted
 from uploads import budget
 from uploads.doctor import room_for_pictures, store_of_pictures
 from uploads.errors import TooManyUnused
 from uploads.models import Upload
-from uploads.services import image_adopt, image_release, image_store, images_release
+from uploads.services import image_adopt, image_release, image_store, images_release, orphans_remove
+from uploads.store import BUCKET
 from uploads.tasks import remove_orphans
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("undecoded")]
@@ -206,3 +209,69 @@ class TestTheDisk:
 
         assert [finding.ok for finding in findings] == expected
         assert [bool(finding.do) for finding in findings] == [not ok for ok in expected]
+
+
+class Bucket(InMemoryStorage):
+    """It may store a picture and then be silent; ``requests`` counts what it gets."""
+
+    is_silent = False
+    requests = 0
+
+    def _save(self, name, content):
+        type(self).requests += 1
+        super()._save(name, content)
+        return self._answer(name)
+
+    def _open(self, name, mode="rb"):
+        type(self).requests += 1
+        return self._answer(super()._open(name, mode))
+
+    def _answer(self, value):
+        if self.is_silent:
+            raise TimeoutError("no answer")
+        return value
+
+
+@pytest.fixture
+def bucket(settings, monkeypatch):
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.Bucket"}}
+    monkeypatch.setattr(Bucket, "is_silent", False)
+    monkeypatch.setattr(Bucket, "requests", 0)
+    BUCKET.forget()
+    yield Bucket
+    BUCKET.forget()
+
+
+def test_what_it_stored_without_an_answer_is_removed_with_its_row(api, bucket):
+    bucket.is_silent = True
+    assert send(api).status_code == 503
+    [row] = Upload.objects.all()
+    assert default_storage.exists(row.name)
+    bucket.is_silent = False
+
+    assert orphans_remove(now=timezone.now()) == 1
+
+    assert not default_storage.exists(row.name)
+    assert not Upload.objects.exists()
+
+
+def test_a_dead_one_is_not_asked_by_those_who_store_or_look(api, bucket):
+    path = send(api).json()["imgUrl"].removeprefix("http://testserver")
+    assert api.http.get(path).status_code == 200
+    bucket.is_silent, before = True, bucket.requests
+    looked = [api.http.get(path).status_code for _ in range(FAILURES)]
+    assert (looked, bucket.requests - before) == ([503] * FAILURES, FAILURES)
+
+    refusals = [api.http.get(path), send(api)]
+
+    assert [answer.status_code for answer in refusals] == [503, 503]
+    assert all(int(answer["Retry-After"]) >= 1 and answer.json()["state"] is False for answer in refusals)
+    assert bucket.requests - before == FAILURES
+    assert Upload.objects.filter(removed_at=None).count() == 1
+
+
+def test_a_missing_picture_says_nothing_about_it(api, bucket):
+    for _ in range(FAILURES + 1):
+        assert api.http.get(f"/media/2026/11/{'0' * 32}.png").status_code == 404
+
+    assert send(api).status_code == 200
