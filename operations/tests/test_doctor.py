@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
+from accounts.doctor import scan_login
 from core import times
 from core.cache import valkey
 from core.db.connections import direct_options
@@ -28,7 +29,7 @@ from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat
 from core.queues import QUEUES
-from operations import doctor, locks, servers
+from operations import doctor, health, locks, servers
 from payments import doctor as payments
 from tests.kit import serving
 from tests.processes import until
@@ -201,6 +202,16 @@ def test_a_valkey_that_throws_tasks_away_or_forgets_them_is_wrong(settings):
     assert reasons == ["Valkey 的 maxmemory-policy 是 allkeys-lru", "Valkey 重启之后数据就没有了"]
 
 
+def test_tables_of_another_release_are_named_with_the_command_that_helps(monkeypatch):
+    monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+    health._migrations.cache_clear()
+
+    (finding,) = [finding for finding in doctor.engines() if finding.ok is False]
+
+    assert "（migrations）：RuntimeError: 2 unapplied" in finding.what
+    assert finding.do == "运行 `python manage.py migrate`。"
+
+
 def test_a_full_disk_and_a_state_folder_that_takes_nothing_are_wrong(settings, monkeypatch, tmp_path):
     with monkeypatch.context() as full:
         full.setattr(servers, "MIN_FREE_BYTES", 1 << 60)
@@ -326,7 +337,8 @@ def test_only_what_the_school_uses_is_asked(settings):
         setattr(settings, name, "")
 
     assert list(doctor.upstreams()) == []
-    assert [finding.ok for finding in payments.wechat_pay()] == [None]
+    notes = [(finding.ok, finding.what) for finding in (*payments.wechat_pay(), *scan_login())]
+    assert notes == [(None, "没有配微信支付：不能在线付款"), (None, "微信登录没有打开")]
     WeatherAccount.objects.create(appid="a-school")
     assert {finding.key for finding in doctor.upstreams() if finding.ok is False} == {"WEATHER_BASE_URL"}
 
