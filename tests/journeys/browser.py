@@ -67,7 +67,7 @@ def forget_visitor(page: Page, server: str) -> None:
     for other in page.context.pages:
         if other != page:
             other.close()
-    page.goto(server + "/health/live")  # no about:blank: the way back from there starts a new process
+    page.goto(server + "/favicon.ico")  # small everywhere; the way back from about:blank starts a new process
     page.evaluate("sessionStorage.clear()")
     page.context.clear_cookies()
     session = page.context.new_cdp_session(page)

@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,19 +66,37 @@ def chromium():
 
 
 @pytest.fixture(scope="package")
-def context(chromium, running):
-    """One for all tests, because what it has in its cache already halves the time of a page."""
-    with visitor(chromium, running.base) as context:
-        yield context
+def visit(chromium):
+    """Return the first page of a visitor: ``with visit(server) as page``; ``number`` tells visitors at once apart.
+
+    One page for all visits: to start the process of a new one takes longer than to load a page of ours, and what its
+    browser has in its cache halves the time of a page.
+    """
+    with ExitStack() as stack:
+        contexts = cache(lambda server, number: stack.enter_context(visitor(chromium, server)))
+
+        @contextmanager
+        def visit(server, number=1):
+            context = contexts(server, number)
+            page = context.pages[0] if context.pages else context.new_page()
+            try:
+                yield page
+            finally:
+                forget_visitor(page, server)
+
+        yield visit
 
 
 @pytest.fixture
-def page(context, running):
+def page(visit, running):
     """A page of a first visit. It must neither complain nor ask another host for anything."""
-    # One page for all tests as well: to start the process of a new one takes longer than to load a page of ours.
-    page = context.pages[0] if context.pages else context.new_page()
-    try:
-        with watched_page(page, running.base):
-            yield page
-    finally:
-        forget_visitor(page, running.base)
+    with visit(running.base) as page, watched_page(page, running.base):
+        yield page
+
+
+@pytest.fixture
+def other(visit, running):
+    """A page of somebody else's first visit, beside ``page``; it may complain."""
+    with visit(running.base, number=2) as page:
+        yield page
+        page.unroute_all()

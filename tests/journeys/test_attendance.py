@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.journeys.browser import is_wider_than_the_screen, log_in, visitor
+from tests.journeys.browser import is_wider_than_the_screen, log_in
 
 pytestmark = pytest.mark.chromium
 
@@ -21,7 +21,7 @@ Student.objects.filter(class_name="签到班", name="王芳").update(account=use
 """
 
 
-def test_a_session_is_projected_signed_marked_and_printed(page, running, chromium):
+def test_a_session_is_projected_signed_marked_and_printed(page, running, other):
     running.shell(PEOPLE)
     log_in(page, "root", running.root_password)
     page.goto("/admin/attendance/session/")
@@ -34,14 +34,13 @@ def test_a_session_is_projected_signed_marked_and_printed(page, running, chromiu
     page.set_viewport_size({"width": 360, "height": 640})
     assert not is_wider_than_the_screen(page)
 
-    with visitor(chromium, running.base, viewport={"width": 360, "height": 640}) as other:
-        phone = other.new_page()
-        phone.goto(sign_url)
-        assert not is_wider_than_the_screen(phone)
-        phone.get_by_label("用户名").fill("qiandao")
-        phone.get_by_label("密码").fill("a-password")
-        phone.get_by_role("button", name="登入并签到").click()
-        phone.get_by_role("heading", name="签到成功").wait_for()
+    other.set_viewport_size({"width": 360, "height": 640})
+    other.goto(sign_url)
+    assert not is_wider_than_the_screen(other)
+    other.get_by_label("用户名").fill("qiandao")
+    other.get_by_label("密码").fill("a-password")
+    other.get_by_role("button", name="登入并签到").click()
+    other.get_by_role("heading", name="签到成功").wait_for()
     page.locator("#people .at-1", has_text="王芳").wait_for()
     page.locator("#signed", has_text="1").wait_for()
 

@@ -38,23 +38,23 @@ def make_a_user(page, username, role, password):
     page.wait_for_url("**/accounts/user/*/change/")
 
 
-def test_new_staff_see_their_section_alone_also_on_a_dark_phone(page, running, chromium):
+def test_new_staff_see_their_section_alone_also_on_a_dark_phone(page, running, other):
     log_in(page, "root", running.root_password)
     make_a_user(page, "xiaowang", "主管（103）", PASSWORD)
     page.set_viewport_size({"width": 1440, "height": 900})
     page.get_by_label("VIP 等级").wait_for()
     assert not is_wider_than_the_screen(page)  # the widest form, on a desk's screen
 
-    with visitor(chromium, running.base, viewport=PHONE, color_scheme="dark") as context:
-        theirs = context.new_page()
-        log_in(theirs, "xiaowang", PASSWORD)
-        theirs.goto("/admin/")
+    other.set_viewport_size(PHONE)
+    other.emulate_media(color_scheme="dark")
+    log_in(other, "xiaowang", PASSWORD)
+    other.goto("/admin/")
 
-        assert theirs.evaluate("document.documentElement.classList.contains('dark')")
-        links = theirs.locator("#nav-sidebar-apps a, nav a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-        assert "/admin/students/student/" in links
-        assert not [link for link in links if link and "/shop/" in link]
-        assert theirs.goto("/admin/shop/order/").status == 403
+    assert other.evaluate("document.documentElement.classList.contains('dark')")
+    links = other.locator("#nav-sidebar-apps a, nav a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert "/admin/students/student/" in links
+    assert not [link for link in links if link and "/shop/" in link]
+    assert other.goto("/admin/shop/order/").status == 403
 
 
 # Of the rows: where the first one begins, and how many are in sight above the bar at the lower end.

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from lessons.checkpoints import CHECKPOINTS
-from tests.journeys.browser import visitor, watched_page
+from tests.journeys.browser import watched_page
 from tests.kit import free_ports
 from tests.processes import Service, until
 
@@ -254,7 +254,7 @@ def photo(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["vue", "jsx"])
-def test_what_the_pages_show_works_and_their_checkpoints_turn_green(chromium, running, project, photo, kind):
+def test_what_the_pages_show_works_and_their_checkpoints_turn_green(visit, running, project, photo, kind):
     username = f"course{PREFIX}-{kind}"
     body = {"username": username, "password": PASSWORD, "nickname": "课程的人", "roles": "102", "phone": ""}
     assert running.root("/users/register", body)["state"]
@@ -264,8 +264,8 @@ def test_what_the_pages_show_works_and_their_checkpoints_turn_green(chromium, ru
         "from accounts.models import User; from students.models import Student\n"
         f"Student.objects.filter(class_name='{username}').update(account=User.objects.get(username='{username}'))"
     )
-    with visitor(chromium, project) as context:
-        page, other = context.new_page(), context.new_page()
+    with visit(project) as page:
+        other = page.context.new_page()
         me, patient = (Trainee(one, running, kind, username) for one in (page, other))
         with watched_page(page, project, running.base):
             me.login()

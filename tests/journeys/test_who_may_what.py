@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.journeys.browser import PHONE, is_wider_than_the_screen, log_in, visitor
+from tests.journeys.browser import PHONE, is_wider_than_the_screen, log_in
 
 pytestmark = pytest.mark.chromium
 PASSWORD = "a-good-Password-7"
@@ -37,25 +37,25 @@ def tab_to(page, text):
     raise AssertionError(f"no way to {text} by keyboard")
 
 
-def test_a_teacher_prints_the_class_list_and_the_head_finds_why(page, chromium, running):
+def test_a_teacher_prints_the_class_list_and_the_head_finds_why(page, other, running):
     running.shell(TEACHER)
-    with visitor(chromium, running.base, viewport=PHONE, color_scheme="dark") as phone:
-        teacher = phone.new_page()
-        log_in(teacher, "laoshi", PASSWORD)
+    other.set_viewport_size(PHONE)
+    other.emulate_media(color_scheme="dark")
+    log_in(other, "laoshi", PASSWORD)
 
-        teacher.goto("/admin/students/student/?class=H52340")
-        tab_to(teacher, "打印名单")
-        with teacher.expect_popup() as popup:
-            teacher.keyboard.press("Enter")
-        sheet = popup.value
-        sheet.wait_for_load_state()  # with its style sheet
-        sheet.get_by_role("heading", name="H52340 班学员名单").wait_for()
-        assert sheet.locator("tbody tr").count() == 40 and not is_wider_than_the_screen(sheet)
-        # A class is one sheet of paper.
-        assert len(re.findall(rb"/Type /Page\b(?!s)", sheet.pdf(prefer_css_page_size=True))) == 1
-        assert not teacher.get_by_text("Excel").count()
-        teacher.goto("/admin/students/student/export/?format=csv")
-        teacher.get_by_text("你的角色不能打开这一页").wait_for()
+    other.goto("/admin/students/student/?class=H52340")
+    tab_to(other, "打印名单")
+    with other.expect_popup() as popup:
+        other.keyboard.press("Enter")
+    sheet = popup.value
+    sheet.wait_for_load_state()  # with its style sheet
+    sheet.get_by_role("heading", name="H52340 班学员名单").wait_for()
+    assert sheet.locator("tbody tr").count() == 40 and not is_wider_than_the_screen(sheet)
+    # A class is one sheet of paper.
+    assert len(re.findall(rb"/Type /Page\b(?!s)", sheet.pdf(prefer_css_page_size=True))) == 1
+    assert not other.get_by_text("Excel").count()
+    other.goto("/admin/students/student/export/?format=csv")
+    other.get_by_text("你的角色不能打开这一页").wait_for()
 
     # The head finds the roles with Ctrl+K.
     log_in(page, "root", running.root_password)

@@ -6,25 +6,27 @@ from an origin of its own, and asks the server across origins.
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from functools import partial
-from pathlib import Path
+from hashlib import sha256
 
 import pytest
 import requests
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.journeys.browser import pay, scan, visitor, was_told, watched_page
+from tests.journeys.browser import pay, scan, was_told, watched_page
 from tests.journeys.installation import Caller
 from tests.kit import free_ports, serving_folder
-from tests.processes import Service
+from tests.processes import ROOT, Service
 
 pytestmark = [pytest.mark.chromium, pytest.mark.node]
 
-CLIENTS = Path(__file__).parents[2] / "examples"
+CLIENTS = ROOT / "examples"
 TOOLS = CLIENTS / "node_modules"
+BUILT_FOR = "http://server-of-the-tests"
 PASSWORD = "a-password-for-a-day"
 STUDENT = {
     "班级": "H51907",
@@ -38,30 +40,45 @@ STUDENT = {
 
 
 @pytest.fixture(scope="module")
-def environment(running):
-    return os.environ | {"VITE_SERVER": running.base}
-
-
-@pytest.fixture(scope="module")
-def vue(environment, tmp_path_factory):
+def vue(running, tmp_path_factory):
     """The address of `npm run dev`."""
     (port,) = free_ports(1)
     command = ["node", TOOLS / "vite/bin/vite.js", "--host", "127.0.0.1", "--port", str(port), "--strictPort"]
+    environ, log = os.environ | {"VITE_SERVER": running.base}, tmp_path_factory.mktemp("vue") / "log"
     base = f"http://127.0.0.1:{port}"
-    with Service(command, environment, tmp_path_factory.mktemp("vue") / "log", cwd=CLIENTS / "vue") as server:
+    with Service(command, environ, log, cwd=CLIENTS / "vue") as server:
         server.wait_until(lambda: requests.get(base + "/src/main.js", timeout=5).ok)
         yield base
 
 
 @pytest.fixture(scope="module")
-def react(environment, tmp_path_factory):
+def react(running, tmp_path_factory):
     """The address of what `npm run build` makes."""
     out = tmp_path_factory.mktemp("react")
-    command = ["node", TOOLS / "vite/bin/vite.js", "build", "--logLevel", "error", "--minify", "false", "--outDir", out]
-    built = subprocess.run(command, cwd=CLIENTS / "react", env=environment, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
+    shutil.copytree(built_react(), out, dirs_exist_ok=True)
+    for script in out.glob("assets/*.js"):
+        script.write_text(script.read_text("utf-8").replace(BUILT_FOR, running.base), "utf-8")
     with serving_folder(out) as address:
         yield address
+
+
+def built_react():
+    """Return the folder of a build for the server BUILT_FOR; as that takes 8 s, one is kept until a file changes."""
+    files = subprocess.check_output(["git", "ls-files", "react", "package-lock.json"], cwd=CLIENTS, text=True).split()
+    content = sha256(b"".join((CLIENTS / file).read_bytes() for file in files)).hexdigest()
+    kept = ROOT / ".pytest_cache" / f"react-{content[:16]}"
+    if not kept.exists():
+        for older in kept.parent.glob("react-*"):
+            shutil.rmtree(older)
+        fresh = kept.with_name(f"react-{os.getpid()}")
+        build = ["node", TOOLS / "vite/bin/vite.js", "build", "--logLevel", "error", "--minify", "false"]
+        environ = os.environ | {"VITE_SERVER": BUILT_FOR}
+        built = subprocess.run(
+            [*build, "--outDir", fresh], cwd=CLIENTS / "react", env=environ, capture_output=True, text=True
+        )
+        assert built.returncode == 0, built.stderr
+        fresh.rename(kept)
+    return kept
 
 
 def new_trainee(running, username, phone):
@@ -102,10 +119,10 @@ def careful(running, request, tmp_path):
 ASK = "([base, path]) => fetch(base + path, { credentials: 'include' }).then(answer => answer.json())"
 
 
-def test_a_day_with_the_react_client(chromium, running, react):
+def test_a_day_with_the_react_client(visit, running, react):
     username, number = "react-trainee", "13900000001"
     new_trainee(running, username, number)
-    with visitor(chromium, react) as context, watched_page(context.new_page(), react, running.base) as page:
+    with visit(react) as page, watched_page(page, react, running.base):
         page.goto("/index.html")
         answer = running.captcha_answer(page.evaluate(ASK, [running.base, "/users/getCaptcha"])["key"])
         captcha = page.evaluate(ASK, [running.base, f"/users/verifyCaptcha?captcha={answer}"])
@@ -216,9 +233,8 @@ ALL_SEVEN = [f"第{n}件" for n in range(1, 8)]
 
 
 @pytest.mark.parametrize("reader", ["vue-reader"], indirect=True)
-def test_the_vue_client_says_what_is_wrong_and_turns_pages(chromium, running, vue, reader):
-    with visitor(chromium, vue) as context:
-        page = context.new_page()
+def test_the_vue_client_says_what_is_wrong_and_turns_pages(visit, running, vue, reader):
+    with visit(vue) as page:
 
         def go(place):
             page.get_by_role("menuitem", name=place, exact=True).click()
@@ -258,9 +274,8 @@ def test_the_vue_client_says_what_is_wrong_and_turns_pages(chromium, running, vu
 
 
 @pytest.mark.parametrize("reader", ["react-reader"], indirect=True)
-def test_the_react_client_says_what_is_wrong_and_turns_pages(chromium, running, react, reader):
-    with visitor(chromium, react) as context:
-        page = context.new_page()
+def test_the_react_client_says_what_is_wrong_and_turns_pages(visit, running, react, reader):
+    with visit(react) as page:
 
         def go(place):
             page.get_by_role("navigation").get_by_role("button", name=place, exact=True).click()
@@ -297,12 +312,12 @@ def test_the_react_client_says_what_is_wrong_and_turns_pages(chromium, running, 
         page.get_by_role("status").get_by_text("二维码已失效").wait_for()
 
 
-def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
+def test_a_day_with_the_vue_client(visit, running, vue, tmp_path):
     username, number = "vue-trainee", "13900000002"
     new_trainee(running, username, number)
     face = tmp_path / "face.png"
     Image.new("RGB", (64, 64), "teal").save(face)
-    with visitor(chromium, vue) as context, watched_page(context.new_page(), vue, running.base) as page:
+    with visit(vue) as page, watched_page(page, vue, running.base):
         expect_text = partial(was_told, page)
         log_out = page.get_by_role("button", name="退出登入").click
 
@@ -389,7 +404,7 @@ def test_a_day_with_the_vue_client(chromium, running, vue, tmp_path):
 def test_the_mini_program_goes_through_its_day(running, tmp_path):
     picture = tmp_path / "a.png"
     Image.new("RGB", (8, 8)).save(picture)
-    script = Path(__file__).parents[1] / "clients/miniprogram.js"
+    script = ROOT / "tests/clients/miniprogram.js"
     command = ["node", script, CLIENTS / "miniprogram", running.base, "lbw", "555", picture]
 
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
