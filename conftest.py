@@ -3,10 +3,8 @@
 import gc
 import json
 import os
-import re
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,28 +20,36 @@ from tests.engines import database_to_copy
 from tests.kit import check_documented, logged_in
 
 pytest_plugins = ["tests.needs"]
-ROOT = Path(__file__).parent
-# The slowest tests start first, so that all workers end at about the same time. No bracket may stand in a name: xdist
-# takes what ends with one for a parameter, ignores the group, and each worker would start what the group shares.
-LONG = [
-    *("tests/journeys/", "tests/concurrency/", "tests/clients/", "tests/test_nginx", "sockets/"),
-    *("tests/long/test_units", "tests/long/test_hidden_rows", "tests/long/pages"),
-]
+# What runs one after another on one worker: the beginnings of paths, with the name of the group. Any other file is a
+# group by itself. These start first, so that all workers end at about the same time. No bracket may stand in a name:
+# xdist takes what ends with one for a parameter, ignores the group, and each worker would start what the group shares.
+LONG = {
+    "tests/journeys/": "journeys",
+    # These wait for other processes and for limits of time, while the other workers keep two cores busy.
+    **dict.fromkeys(("core/tests/test_sheets", "devstack/", "tests/clients/", "sockets/"), "waits"),
+    "core/tests/test_alert_rules": "waits",
+    "tests/concurrency/": "concurrency",
+    "shop/tests/test_restore": "restore",
+    "tests/long/test_units": "units",
+    "tests/long/test_hidden_rows": "hidden rows",
+    "tests/long/pages": "pages",
+}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Give a whole file to one worker, or a whole folder if its tests share something that is slow to start."""
+    """Give each group of tests to one worker, the longest first."""
+    starts = list(LONG)
 
-    def group(item: pytest.Item) -> str:
-        path = item.path.relative_to(ROOT).as_posix()
-        return next((long for long in LONG if re.match(long, path)), path)
+    def place(item: pytest.Item) -> int:
+        return next((place for place, start in enumerate(starts) if item.nodeid.startswith(start)), len(starts))
 
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+        group = [*LONG.values(), item.nodeid.partition("::")[0]][place(item)]
+        item.add_marker(pytest.mark.xdist_group(group))
     yield
     # After pytest-django, which puts tests without a database, such as the journeys, at the end.
-    items.sort(key=lambda item: LONG.index(group(item)) if group(item) in LONG else len(LONG))
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:
