@@ -19,7 +19,7 @@ class Mover:
     def __init__(self, folder):
         self._folder, self._numbers = folder, itertools.count(1)
 
-    def dump(self, records, form="lines"):
+    def dump(self, records, form="json"):
         folder = self._folder / f"dump{next(self._numbers)}"
         dump_write(folder, records, form=form)
         return folder
@@ -30,7 +30,7 @@ class Mover:
         call_command("import_old", str(dump), **{"report": self.folder, "stdout": out} | options)
         return out.getvalue()
 
-    def __call__(self, records, *, form="lines", **options):
+    def __call__(self, records, *, form="json", **options):
         return self.command(self.dump(records, form), **options).split("被拒绝和修补")[0]
 
     def problems(self):

@@ -1,4 +1,4 @@
-"""Makes dumps of an old server as dirty as real ones, always the same for the same seed.
+"""Makes dumps of an old server as dirty as real ones, always the same ones.
 
 Also by hand, for a rehearsal: ``python -m moving.tests.dumps FOLDER --students 100000 --orders 50000``.
 """
@@ -24,8 +24,8 @@ Documents = dict[str, list[dict[str, Any]]]
 
 
 class Maker:
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
+    def __init__(self) -> None:
+        self.random = Random(SEED)
         self.moment = FIRST_DAY
 
     def old_id(self) -> ObjectId:
@@ -49,9 +49,9 @@ class Maker:
         return self.random.choice(["", path, self.random.choice(HOSTS) + path, f"/{folder}/lost.png"])
 
 
-def documents_make(*, students: int, users: int, orders: int, seed: int = SEED) -> Documents:
+def documents_make(*, students: int, users: int, orders: int) -> Documents:
     """Documents of every collection; one in a hundred or so has something wrong with it."""
-    make = Maker(seed)
+    make = Maker()
     people = list(_users(make, users))
     records: Documents = {"permissions": list(_roles(make)), "users": people, "logs": list(_logs(make, people))}
     records |= {"weather": list(_weather(make, min(users, 200))), "students": list(_students(make, students))}
@@ -63,18 +63,16 @@ def documents_make(*, students: int, users: int, orders: int, seed: int = SEED) 
     return records | {"order_masters": [master for master, _ in both], "order_details": details}
 
 
-def dump_write(folder: Path, dump: Documents, *, form: str = "lines") -> None:
-    """Write each collection as `mongoexport` ("lines", "array", "pretty") or `mongodump` ("bson") does."""
+def dump_write(folder: Path, dump: Documents, *, form: str = "json") -> None:
+    """Write each collection as `mongoexport` ("json") or `mongodump` ("bson") does."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, documents in dump.items():
         if form == "bson":
             (folder / f"{name}.bson").write_bytes(b"".join(bson.encode(one) for one in documents))
             (folder / f"{name}.metadata.json").write_text("{}")
-            continue
-        indent = "\t" if form == "pretty" else None
-        texts = (json_util.dumps(one, json_options=json_util.RELAXED_JSON_OPTIONS, indent=indent) for one in documents)
-        text = "\n".join(texts) + "\n" if form == "lines" else "[" + ",\n".join(texts) + "]\n"
-        (folder / f"{name}.json").write_text(text, "utf-8")
+        else:
+            lines = [json_util.dumps(one, json_options=json_util.RELAXED_JSON_OPTIONS) for one in documents]
+            (folder / f"{name}.json").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _roles(make: Maker) -> Iterator[dict[str, Any]]:
@@ -226,7 +224,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     for name, number in (("students", 1000), ("users", 200), ("orders", 500)):
         parser.add_argument(f"--{name}", type=int, default=number)
-    parser.add_argument("--form", choices=["lines", "array", "pretty", "bson"], default="lines")
+    parser.add_argument("--form", choices=["json", "bson"], default="json")
     facts = vars(parser.parse_args())
     folder, form = facts.pop("folder"), facts.pop("form")
     dump_write(folder, documents_make(**facts), form=form)

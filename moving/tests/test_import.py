@@ -94,7 +94,8 @@ def test_a_week_later_it_brings_what_is_new_and_leaves_what_was_changed_or_delet
     assert Student.objects.get(pk=rest.pk).city == "深圳"
 
 
-def test_a_dump_with_other_ids_of_mongodb_is_recognised_by_what_stays(move, school):
+def test_a_dump_with_other_ids_of_mongodb_is_recognised_by_what_stays(move):
+    school = documents_make(students=200, users=40, orders=40)
     move(school)
     before = counts()
     anew = {name: [{k: v for k, v in one.items() if k != "_id"} for one in rows] for name, rows in school.items()}
@@ -109,8 +110,9 @@ def test_a_dump_with_other_ids_of_mongodb_is_recognised_by_what_stays(move, scho
     assert counts() == before | {"Student": before["Student"] + strangers, "User": User.objects.count()}
 
 
-def test_killed_half_way_and_started_again_it_goes_on(move, school, monkeypatch):
-    write_all, began = run._write, {}
+def test_killed_half_way_and_started_again_it_goes_on(move, monkeypatch):
+    school, write_all, began = documents_make(students=100, users=50, orders=50), run._write, {}
+    monkeypatch.setattr(run, "BATCH", 20)
 
     def die(table, arriving, report):
         write_all(table, arriving, report)
@@ -191,7 +193,7 @@ def test_the_report_is_for_its_owner_without_passwords_or_long_texts(move, schoo
     assert len([*tmp_path.glob("moving/*/problems.csv")]) == 1
 
 
-@pytest.mark.parametrize("form", ["lines", "bson"])
+@pytest.mark.parametrize("form", ["json", "bson"])
 @pytest.mark.parametrize("is_check", [True, False])
 def test_a_file_that_is_cut_off_ends_the_command_with_an_error(move, form, is_check):
     dump = move.dump(

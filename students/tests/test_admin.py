@@ -147,12 +147,6 @@ def test_refuses_what_the_api_refuses(office, field, value):
     assert "姓名" in page.content.decode() and "学号" not in page.content.decode()  # there is no number yet
 
 
-def test_lets_staff_leave_out_what_the_api_wants(office):
-    added(office, product_url="", description="")
-
-    assert list(Student.objects.values_list("product_url", "description")) == [("", "")]
-
-
 def test_a_class_is_written_as_it_is_already_or_new(office):
     row = students("谭鹏", class_name="web班")[0]
     for name, typed in (("甲", "h51901 "), ("乙", "Ｈ５１９０１"), ("丙", " WEB班")):

@@ -14,10 +14,9 @@ from students.classes import class_get, class_rows
 from students.errors import ClassUnknown
 from students.events import EventKind
 from students.figures import entries, entries_by_month, leavers, students_by
-from students.listener import StudentsListener, listeners
 from students.models import ArchivedStudent, SchoolClass, Student, StudentEvent, StudentState
 from students.selectors import class_list, class_roster, student_of_account
-from students.services import student_delete, student_edit, student_restore, students_archive
+from students.services import student_edit, student_restore, students_archive
 from students.tests.factories import FIELDS, student, students
 from students.tests.transfers import checked, confirmed, sheet
 
@@ -34,7 +33,7 @@ def events():
     return list(StudentEvent.objects.values_list("kind", "class_name", "is_leaving", "is_return", "detail"))
 
 
-def test_a_class_appears_by_itself_whoever_names_it(zhuguan, sent_tasks):
+def test_a_class_appears_by_itself_whoever_names_it_and_each_move_is_written_down(zhuguan, sent_tasks):
     zhuguan.post("/students/addstu", FIELDS | {"class": "H1"})
     row = Student.objects.get()
     zhuguan.post("/students/updatestu", {"sId": row.sid, "class": "H2"})
@@ -46,6 +45,7 @@ def test_a_class_appears_by_itself_whoever_names_it(zhuguan, sent_tasks):
     assert zhuguan.get("/students/getclasses").json()["data"] == class_list() == ["H3", "H4", "H5"]
     assert class_get("H3").state == "open"
     assert [one.name for one in class_rows()] == ["H3", "H4", "H5"]
+    assert events() == [("moved", "H2", False, False, "从 H1"), ("moved", "H4", False, False, "从 H2")]
     put_aside(row)
     assert [one.name for one in class_rows()] == ["H3", "H4", "H5"]
 
@@ -109,30 +109,6 @@ def test_the_archive_keeps_everything_but_an_account_that_another_has_by_now(roo
     student_restore(pk=row.pk, actor_pk=None, now=NOW)
 
     assert student_of_account(root.user.pk) == other and Student.objects.get(pk=row.pk).account_id is None
-
-
-def test_a_move_to_another_class_is_written_down(sent_tasks):
-    first, second = students("王芳", "李雷", class_name="H1")
-
-    student_edit(sid=first.sid, changes={"class_name": "H2"}, now=NOW)
-    confirmed(checked(sheet([second.sid, "H3"], head=["学号", "班级"])))
-
-    assert events() == [("moved", "H2", False, False, "从 H1"), ("moved", "H3", False, False, "从 H1")]
-
-
-def test_higher_apps_hear_who_is_gone_and_who_is_back(monkeypatch):
-    heard = []
-    listener = StudentsListener(
-        students_gone=lambda *, pks, now: heard.append(("gone", *pks)),
-        students_back=lambda *, pks, now: heard.append(("back", *pks)),
-    )
-    row = students("王芳")[0]
-    monkeypatch.setitem(listeners, "test", listener)
-    put_aside(row)
-    student_restore(pk=row.pk, actor_pk=None, now=NOW)
-    student_delete(sid=row.sid, now=NOW)
-
-    assert heard == [("gone", row.pk), ("back", row.pk), ("gone", row.pk)]
 
 
 def test_the_upgrade_fills_what_is_known_and_may_run_twice(zhuguan):
