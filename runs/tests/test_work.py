@@ -6,10 +6,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from runs.errors import RunNotReady
 from runs.exports import export_start
 from runs.models import Export
-from runs.work import run_restart, run_work
+from runs.work import run_restart
 
 pytestmark = pytest.mark.django_db
 
@@ -30,19 +29,3 @@ def test_a_new_start_does_not_wait_for_a_worker_that_is_at_it(export, sent_tasks
         pool.submit(restart).result(5)
 
     assert sent_tasks == [("core.export_make", (export.pk,))] * 2
-
-
-def test_steps_before_an_error_stay_and_what_is_over_is_not_started_again(export):
-    def step(run):
-        if run.rows == 2:
-            raise ZeroDivisionError
-        run.rows += 1
-        return run.rows, 3 - run.rows
-
-    run_work(export, step)
-
-    export.refresh_from_db()
-    assert (export.rows, export.state, export.message) == (2, Export.State.FAILED, Export.unexpected)
-    Export.objects.update(state=Export.State.DONE)
-    with pytest.raises(RunNotReady):
-        run_restart(run=export, now=timezone.now())

@@ -3,6 +3,17 @@ import json
 import pytest
 
 from core.sheets import read, workbook_reader
+from tests.kit import logged_in
+
+
+@pytest.fixture
+def clerk(zhuguan):
+    """The browser of a member of staff who may add, change and delete students."""
+    zhuguan.user.is_staff = True
+    zhuguan.user.save()
+    browser = logged_in(zhuguan.user)
+    browser.user = zhuguan.user
+    return browser
 
 
 @pytest.fixture(autouse=True)

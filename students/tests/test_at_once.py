@@ -10,9 +10,9 @@ from students.counts import counts_wrong
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, TransferRun
 from students.recorded_changes import edit_mark, students_edit
-from students.services import student_edit, students_archive
+from students.services import student_edit
 from students.tests.factories import student, students
-from students.tests.transfers import checked, confirmed, sheet, undone, worked
+from students.tests.transfers import checked, confirmed, put_aside, sheet, undone, worked
 from students.transfer.deletion import deletion_start
 from tests.kit import at_once, envelope, meanwhile
 
@@ -61,10 +61,6 @@ def edits(row):
     students_edit(pks=[row.pk], values={"degree": "新"}, mark=mark, user_pk=None, now=timezone.now())
 
 
-def archives(row):
-    students_archive(pks=[row.pk], actor_pk=None, now=timezone.now())
-
-
 def deletes(row):
     rows, now = Student.objects.all(), timezone.now()
     worked(deletion_start(students=rows, mark=mark_of(rows.values_list("pk", flat=True)), user_pk=None, now=now))
@@ -75,7 +71,7 @@ def deletes(row):
     [
         (imports, "students.transfer.import_apply.students_change", ("新", "新")),
         (edits, "students.recorded_changes.diff_between", ("新", "新")),
-        (archives, "students.services._archive_note", ("旧", "旧")),
+        (put_aside, "students.services._archive_note", ("旧", "旧")),
         (deletes, "students.transfer.deletion.students_delete", None),
     ],
 )

@@ -18,7 +18,7 @@ from permissions.scope import scope_of
 from students.class_steps import class_facts, class_merge, class_rename, class_split
 from students.models import SchoolClass, Student
 from students.tests.factories import students
-from students.tests.test_class_pages import CLASSES, class_pk, step
+from students.tests.test_class_pages import CLASSES, class_pk, step, text_of
 from students.tests.transfers import LIST, undone
 from tests.kit import logged_in, save_page
 
@@ -37,10 +37,6 @@ def school(root, sent_tasks):
 
 def campus_of(name):
     return SchoolClass.objects.get(name=name).campus
-
-
-def text_of(page):
-    return b"".join(page).decode() if page.streaming else page.content.decode()
 
 
 # --- Set ---

@@ -9,8 +9,8 @@ from students.classes import class_rows
 from students.models import ClassState, SchoolClass, Student, TransferRun
 from students.panels import Panel, class_panels
 from students.tests.factories import students
-from students.tests.test_class_steps import accounts, names, put_aside
-from students.tests.transfers import LIST, checked, decide, line, question, sheet, undone
+from students.tests.test_class_steps import accounts, names
+from students.tests.transfers import LIST, checked, decide, line, put_aside, question, sheet, undone
 from students.tests.transfers import text_of as run_text
 from tests.kit import logged_in, posted_of, save_page
 
@@ -27,7 +27,7 @@ def school(root, sent_tasks):
 
 
 def text_of(page):
-    return page.content.decode()
+    return b"".join(page).decode()
 
 
 def class_pk(name):

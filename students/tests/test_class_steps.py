@@ -20,9 +20,9 @@ from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged, St
 from students.listener import StudentsListener, listeners
 from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent
 from students.recorded_changes import students_state_set
-from students.services import student_edit, student_restore, students_archive
+from students.services import student_edit, student_restore
 from students.tests.factories import student, students
-from students.tests.transfers import undone
+from students.tests.transfers import put_aside, undone
 from tests.kit import meanwhile
 
 pytestmark = pytest.mark.django_db
@@ -68,10 +68,6 @@ def account_classes():
     return set(User.objects.exclude(class_name="").values_list("class_name", flat=True))
 
 
-def put_aside(row):
-    students_archive(pks=[row.pk], actor_pk=None, now=NOW)
-
-
 def everything():
     rows = [list(model.objects.order_by("pk").values()) for model in (Student, ArchivedStudent, SchoolClass)]
     users = User.objects.order_by("pk").values_list("username", "class_name", "is_active")
@@ -82,7 +78,7 @@ def everything():
 def school(root, sent_tasks, django_capture_on_commit_callbacks):
     people = students("王芳", "李雷", "谭鹏", class_name="H1")
     accounts("H1", *people)
-    put_aside(people[2])
+    put_aside(people[2], now=NOW)
     students("周杰", class_name="H2")
     class_rows()
     return people[:2]
@@ -259,7 +255,7 @@ class TestAtOnce:
         """The twin without the lock of the archive: the student comes back to a class that is gone."""
         people = students("王芳", "李雷", class_name="H1")
         class_get("H1")
-        put_aside(people[1])
+        put_aside(people[1], now=NOW)
         if not is_locked:
             monkeypatch.setattr(
                 class_steps, "_archived_of", lambda name: list(ArchivedStudent.objects.filter(class_name=name))

@@ -20,9 +20,8 @@ from students.bulk import students_delete
 from students.columns import BY_WIRE, COLUMNS, EDITABLE, model_field
 from students.models import RunState, Student
 from students.selectors import value_matches
-from students.services import students_archive
 from students.tests.factories import student
-from students.tests.transfers import checked, confirmed, undone
+from students.tests.transfers import checked, confirmed, put_aside, undone
 from students.transfer.import_check import RowParams
 from tests.kit import logged_in, save_page
 
@@ -185,7 +184,7 @@ def test_who_may_not_see_them_whole_gets_stars_on_pages_and_no_column_in_files(o
     assert (row.city, row.phone, row.id_card) == ("上海", whole[0], whole[2])
     nobody = SimpleNamespace(has_perm=lambda right: False)
     assert not any(text in exported("csv", row, nobody).decode("utf-8-sig") for text in whole)
-    students_archive(pks=[row.pk], actor_pk=None, now=timezone.now())
+    put_aside(row)
     shown = browser.get(f"/admin/students/archivedstudent/{row.pk}/change/").content.decode()
     assert "138****8000" in shown and not any(text in shown for text in whole)
 

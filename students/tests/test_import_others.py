@@ -23,22 +23,15 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 
 
 @pytest.fixture
-def browser(zhuguan):
-    zhuguan.user.is_staff = True
-    zhuguan.user.save()
-    return logged_in(zhuguan.user)
-
-
-@pytest.fixture
-def send(browser):
+def send(clerk):
     """Send a ZIP in; return the run, checked, and a function that confirms it with these fields and tells its page."""
 
     def run_of(files):
-        browser.post(f"{RUNS}photos/", {"file": SimpleUploadedFile("a.zip", zipped(files))})
+        clerk.post(f"{RUNS}photos/", {"file": SimpleUploadedFile("a.zip", zipped(files))})
         run = worked(TransferRun.objects.get())
 
         def confirm(**fields):
-            page = browser.post(page_of(run), {"do": "confirm"} | fields, follow=True)
+            page = clerk.post(page_of(run), {"do": "confirm"} | fields, follow=True)
             worked(run)
             return page.content.decode()
 
@@ -51,7 +44,7 @@ def pictured():
     return {student.pk for student in Student.objects.exclude(headimgurl="")}
 
 
-def test_pictures_are_matched_shown_and_given(send, browser, zhuguan):
+def test_pictures_are_matched_shown_and_given(send, clerk, zhuguan):
     tan, wang, li, double = students("谭鹏", "王芳", "李雷", "重名", class_name="H1")
     other = students("重名", class_name="H2")[0]
     sid = tan.sid.lower()
@@ -62,7 +55,7 @@ def test_pictures_are_matched_shown_and_given(send, browser, zhuguan):
     })  # fmt: skip
 
     for text in ("没有这个学号或姓名", "不是图片", "有 2 名重名学员", f"与“{sid}.png”是同一名学员"):
-        assert text in text_of(browser, run)
+        assert text in text_of(clerk, run)
     numbers = {row.cells["file"]: row.number for row in TransferRow.objects.all()}
     assert len(numbers) == 7
     ticked = [numbers["王芳.jpg"], numbers[f"头像/{sid}.png"]]
@@ -73,7 +66,7 @@ def test_pictures_are_matched_shown_and_given(send, browser, zhuguan):
     assert pictured() == {tan.pk, wang.pk, other.pk} and ImageUse.objects.count() == 3
     assert Student.objects.get(pk=tan.pk).headimgurl.startswith("/media/")
     entry = LogEntry.objects.get_for_object(wang).filter(action=LogEntry.Action.UPDATE).get()
-    assert entry.actor_id == zhuguan.user.pk and "已更换 3 名" in text_of(browser, run)
+    assert entry.actor_id == zhuguan.user.pk and "已更换 3 名" in text_of(clerk, run)
     parts = LogEntry.objects.filter(action=LogEntry.Action.UPDATE, changes__has_key="headimgurl").order_by("pk")
     assert [entry.additional_data for entry in parts] == [None, PART, PART]  # one line of the list, not three
 
@@ -91,7 +84,7 @@ def test_a_name_that_two_have_or_that_is_not_exact_is_asked_about(send, name):
     assert not pictured()
 
 
-def test_a_picture_is_chosen_among_namesakes_or_given_by_number(send, browser):
+def test_a_picture_is_chosen_among_namesakes_or_given_by_number(send, clerk):
     tan, wang, _ = students("谭鹏", "王芳", "谭鹏")
     run, confirm = send({name: encoded() for name in ("谭鹏.jpg", "IMG_2041.jpg", "IMG_2042.jpg")})
 
@@ -100,25 +93,25 @@ def test_a_picture_is_chosen_among_namesakes_or_given_by_number(send, browser):
     confirm(**{"student-1": str(tan.pk), "sid-3": f" {wang.sid.lower()} "})
 
     assert run.counts == {"done": 2, "skipped": 1} and pictured() == {tan.pk, wang.pk}
-    page = text_of(browser, run)
+    page = text_of(clerk, run)
     assert tan.sid in page and wang.sid in page
 
 
-def test_the_preview_shows_each_picture_as_a_picture_and_nothing_else(send, browser, yuangong):
+def test_the_preview_shows_each_picture_as_a_picture_and_nothing_else(send, clerk, yuangong):
     students("谭鹏")
     run, _ = send({"谭鹏.png": encoded()})
     address = f"{RUNS}{run.pk}/photo/1/"
-    assert address in text_of(browser, run)
+    assert address in text_of(clerk, run)
 
-    picture = browser.get(address)
+    picture = clerk.get(address)
 
     assert (picture.content, picture["Content-Type"]) == (encoded(), "image/png")
     assert "sandbox" in picture["Content-Security-Policy"] and picture["X-Content-Type-Options"] == "nosniff"
-    assert browser.get(f"{RUNS}{run.pk}/photo/2/").status_code == 404
+    assert clerk.get(f"{RUNS}{run.pk}/photo/2/").status_code == 404
     assert logged_in(yuangong.user).get(address).status_code in {302, 403}
 
 
-def test_a_damaged_picture_or_a_student_who_left_keeps_no_other_out_and_the_counts_are_what_is_there(send, browser):
+def test_a_damaged_picture_or_a_student_who_left_keeps_no_other_out_and_the_counts_are_what_is_there(send, clerk):
     people = students("谭鹏", "王芳", "李雷", "韩梅")
     long = encoded() + b"".join(b"%d " % number for number in range(20_000))
     files = {"谭鹏.png": long, "王芳.png": encoded(), "李雷.png": encoded(), "韩梅.png": encoded()[:60]}
@@ -143,7 +136,7 @@ def test_a_damaged_picture_or_a_student_who_left_keeps_no_other_out_and_the_coun
 
 
 @pytest.mark.parametrize("failure", [OSError("disk"), StoreFull()])
-def test_a_store_that_fails_ends_the_work_and_the_rest_can_be_confirmed_again(send, browser, monkeypatch, failure):
+def test_a_store_that_fails_ends_the_work_and_the_rest_can_be_confirmed_again(send, clerk, monkeypatch, failure):
     people = students("谭鹏", "王芳", "李雷")
     run, confirm = send({f"{person.name}.png": encoded() for person in people})
     stores = iter([photos.image_store, Mock(side_effect=failure), *[photos.image_store] * 2])
@@ -151,7 +144,7 @@ def test_a_store_that_fails_ends_the_work_and_the_rest_can_be_confirmed_again(se
     confirm(use=["1", "2", "3"])
 
     assert (run.state, run.counts, pictured()) == (RunState.READY, {"done": 1, "changed": 2}, {people[0].pk})
-    assert "已更换的有效" in text_of(browser, run)
+    assert "已更换的有效" in text_of(clerk, run)
     confirm(use=["2", "3"])
 
     assert (run.state, run.counts, run.message, len(pictured())) == (RunState.DONE, {"done": 3}, "", 3)

@@ -18,7 +18,7 @@ from students import tasks
 from students.counts import counts_wrong
 from students.models import ClassState, RowKind, RunState, SchoolClass, Student, TransferRun
 from students.runs import run_cancel, run_confirm, run_undo
-from students.services import student_edit, students_archive
+from students.services import student_edit
 from students.tests.factories import student, students
 from students.tests.transfers import (
     HEAD,
@@ -30,6 +30,7 @@ from students.tests.transfers import (
     errors,
     line,
     page_of,
+    put_aside,
     sheet,
     started,
     text_of,
@@ -40,19 +41,9 @@ from students.tests.transfers import (
 from students.transfer import import_apply
 from students.transfer.admin import PER_PAGE
 from students.transfer.heading import columns_named
-from tests.kit import logged_in, meanwhile
+from tests.kit import meanwhile
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clerk(zhuguan):
-    """The browser of a member of staff who may add, change and delete students."""
-    zhuguan.user.is_staff = True
-    zhuguan.user.save()
-    browser = logged_in(zhuguan.user)
-    browser.user = zhuguan.user
-    return browser
 
 
 def test_a_file_that_is_sent_in_is_checked_and_its_bad_cells_are_marked(
@@ -71,7 +62,7 @@ def test_a_file_that_is_sent_in_is_checked_and_its_bad_cells_are_marked(
 
 def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
     student, archived = students("谭鹏", "王芳")
-    students_archive(pks=[archived.pk], actor_pk=None, now=timezone.now())
+    put_aside(archived)
     numbers = [line(学号=student.sid), line(学号="AAAA00000000"), line(学号=student.sid), line(学号=archived.sid)]
 
     run = checked(sheet(*numbers, line(班级="x" * 65), line(姓名="谭\x00鹏")))
@@ -421,7 +412,7 @@ def test_an_undo_leaves_what_a_user_changed_since_and_lists_it(clerk):
     new = list(Student.objects.filter(name__startswith="学员").order_by("name"))
     student_edit(sid=new[0].sid, changes={"city": "上海"}, now=timezone.now())
     student_edit(sid=new[1].sid, changes={"headimgurl": "https://example.com/a.png"}, now=timezone.now())
-    students_archive(pks=[new[3].pk], actor_pk=None, now=timezone.now())
+    put_aside(new[3])
     student_edit(sid=old[0].sid, changes={"city": "广州"}, now=timezone.now())
     student_edit(sid=old[1].sid, changes={"description": "又写过"}, now=timezone.now())
     Student.objects.filter(pk=old[2].pk).delete()

@@ -16,17 +16,13 @@ from students.events import EventKind
 from students.figures import entries, entries_by_month, leavers, students_by
 from students.models import ArchivedStudent, SchoolClass, Student, StudentEvent, StudentState
 from students.selectors import class_list, class_roster, student_of_account
-from students.services import student_edit, student_restore, students_archive
+from students.services import student_edit, student_restore
 from students.tests.factories import FIELDS, student, students
-from students.tests.transfers import checked, confirmed, sheet
+from students.tests.transfers import checked, confirmed, put_aside, sheet
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 29, 0, 30, tzinfo=SHANGHAI)  # the day before in UTC
 OWN = Scope(DataScope.OWN, 5)
-
-
-def put_aside(*rows):
-    students_archive(pks=[row.pk for row in rows], actor_pk=None, now=NOW)
 
 
 def events():
@@ -46,7 +42,7 @@ def test_a_class_appears_by_itself_whoever_names_it_and_each_move_is_written_dow
     assert class_get("H3").state == "open"
     assert [one.name for one in class_rows()] == ["H3", "H4", "H5"]
     assert events() == [("moved", "H2", False, False, "从 H1"), ("moved", "H4", False, False, "从 H2")]
-    put_aside(row)
+    put_aside(row, now=NOW)
     assert [one.name for one in class_rows()] == ["H3", "H4", "H5"]
 
 
@@ -71,7 +67,7 @@ def test_archiving_changes_no_past_month_and_counts_where_it_happened():
     students("谭鹏", created_at=NOW)
     span = (date(2026, 9, 1), date(2026, 11, 29))
 
-    put_aside(first)
+    put_aside(first, now=NOW)
 
     assert entries("day", *span) == {date(2026, 10, 20): 2, date(2026, 11, 29): 1}
     assert entries("week", *span, OWN) == {date(2026, 10, 19): 2}
@@ -88,7 +84,7 @@ def test_who_has_left_before_does_not_leave_again_with_the_archive():
     row = student(state=StudentState.GRADUATED)
     row.save()
 
-    put_aside(row)
+    put_aside(row, now=NOW)
     student_restore(pk=row.pk, actor_pk=None, now=NOW)
 
     assert events() == [("archived", "H51901", False, False, ""), ("restored", "H51901", False, False, "")]
@@ -98,12 +94,12 @@ def test_the_archive_keeps_everything_but_an_account_that_another_has_by_now(roo
     row = student(phone="13800138000", id_card="11010519491231002X", state="suspended", account_id=root.user.pk)
     row.save()
     before = Student.objects.values().get()
-    put_aside(row)
+    put_aside(row, now=NOW)
     assert student_of_account(root.user.pk) is None
     student_restore(pk=row.pk, actor_pk=None, now=NOW)
     assert Student.objects.values().get() == before and student_of_account(root.user.pk) == row
 
-    put_aside(row)
+    put_aside(row, now=NOW)
     other = student(account_id=root.user.pk)
     other.save()
     student_restore(pk=row.pk, actor_pk=None, now=NOW)
@@ -116,7 +112,7 @@ def test_the_upgrade_fills_what_is_known_and_may_run_twice(zhuguan):
     slips = [Trainee("王芳", row.sid), Trainee("李雷", gone.sid)]
     class_accounts_create(class_name="H1", trainees=slips)
     Student.objects.update(account=None)
-    put_aside(gone)
+    put_aside(gone, now=NOW)
     Student.objects.update(class_name="H2")
     StudentEvent.objects.all().delete()
     SchoolClass.objects.all().delete()

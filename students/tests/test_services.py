@@ -18,16 +18,12 @@ from students.models import ArchivedStudent, RowKind, RunState, Student, Transfe
 from students.recorded_changes import edit_mark, students_edit, students_state_set
 from students.services import student_edit, student_restore, students_archive
 from students.tests.factories import student, students
-from students.tests.transfers import LIST, page_of, question, text_of, worked
+from students.tests.transfers import LIST, page_of, put_aside, question, text_of, worked
 from tests.kit import at_once, encoded, logged_in, posted, posted_of
 from uploads.models import ImageUse, Upload
 
 pytestmark = pytest.mark.django_db
 ARCHIVE = "/admin/students/archivedstudent/"
-
-
-def put_aside(*rows):
-    return students_archive(pks=[row.pk for row in rows], actor_pk=None, now=timezone.now())
 
 
 def test_one_from_the_form_and_back(office, root, zhuguan):

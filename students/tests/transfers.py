@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -13,6 +14,7 @@ from openpyxl.drawing.image import Image
 from core.sheets.write import sheet_write
 from students.models import RowKind, Student, TransferRun
 from students.runs import run_confirm, run_start, run_undo
+from students.services import students_archive
 from students.tasks import transfer_work
 from students.transfer.import_page import fields_of, shown_sent
 from tests.kit import encoded
@@ -72,6 +74,10 @@ def confirmed(run: TransferRun, user: Any = None) -> TransferRun:
 def undone(run: TransferRun, user: Any = None) -> TransferRun:
     run_undo(run=run, user_pk=user and user.pk, now=timezone.now())
     return worked(run)
+
+
+def put_aside(*people: Student, now: datetime | None = None) -> list[Student]:
+    return students_archive(pks=[one.pk for one in people], actor_pk=None, now=now or timezone.now())
 
 
 def form_of(run: TransferRun, ticks: dict[int, bool] | None = None, **fields: Any) -> dict[str, Any]:
