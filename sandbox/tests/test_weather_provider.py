@@ -6,7 +6,6 @@ import pytest
 import time_machine
 
 from core.times import SHANGHAI
-from sandbox.faults import faults_set
 from sandbox.weather.provider import city_named, report
 from weather.gateway import ALARM_KEYS, AQI_KEYS, TEXT_NAMES
 
@@ -57,12 +56,3 @@ def test_any_chinese_city_keeps_its_identity_and_the_rest_is_refused_with_errcod
         answer = ask(**query)
         assert (answer.status_code, set(answer.json())) == (200, {"errcode", "errmsg"})
         assert answer.json()["errcode"] == 100
-
-
-def test_it_can_be_slow_and_down(ask):
-    def with_fault(kind, value=True):
-        faults_set(changes={kind: value}, reset=True)
-        return ask()
-
-    assert with_fault("weather_down").status_code == 502
-    assert with_fault("weather_slow", 0.05).status_code == 200
