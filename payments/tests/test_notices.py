@@ -428,8 +428,9 @@ class TestWhatWaitsForStaff:
         assert self.waiting() == []
 
         failure = self.take("failed", number="B")
-        self.take("refused", kind="", number="", genuine=False)  # nothing of it is read before the signature
-        assert self.waiting() == [failure]
+        unfit = self.take("refused", kind="", number="")
+        self.take("refused", kind="", number="", genuine=False)  # its copy, sent by somebody later: nothing is read
+        assert self.waiting() == [unfit, failure]
 
     def test_two_refunds_of_an_order_are_two(self):
         first = self.take("failed", kind="已退款", body="1")
