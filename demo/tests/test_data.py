@@ -13,7 +13,7 @@ from accounts.services.users import sign_out_everywhere
 from attendance.models import ATTENDED, Record, Session
 from core.money import fen_to_yuan
 from demo.data import accounts_reset, demo_reset, demo_seed
-from demo.orders import COURIERS, NUMBER, STORIES, orders_reset
+from demo.orders import COURIERS, NUMBER, STORIES
 from payments.models import BillRun, Difference, Payment, Refund, RefundStatus
 from payments.services.bills import bill_days_missing, bills_reconcile_missing
 from sandbox.models import Trade
@@ -30,12 +30,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def short_term(monkeypatch):
-    monkeypatch.setattr("demo.school.DAYS", 7)
-
-
-@pytest.fixture
-def demo(roles, settings, tmp_path, keys, server):
+def demo(roles, settings, tmp_path, keys, server, no_pictures):
     for name, value in keys.items():
         setattr(settings, name, value)
     settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
@@ -61,7 +56,7 @@ def has_the_rhythm_of_a_week():
     assert not Record.objects.filter(student__created_at__gt=F("session__opened_at")).exists()
 
 
-def test_shows_every_state_that_lasts_with_sums_that_agree(demo):
+def test_shows_every_state_that_lasts_with_sums_that_agree_and_no_comparison_finds_a_difference(demo, settings):
     has_the_rhythm_of_a_week()
     assert set(Order.objects.values_list("state", flat=True)) == set(State) - {State.OPEN}
     assert not OrderLog.objects.filter(at__gt=timezone.now()).exists()
@@ -84,25 +79,7 @@ def test_shows_every_state_that_lasts_with_sums_that_agree(demo):
     refunds = Refund.objects.values_list("payment__out_trade_no", "amount_fen")
     assert sorted((number, fen_to_yuan(fen)) for number, fen in refunds) == sorted(back)
 
-
-def test_the_latest_days_are_compared_at_once(
-    short_term, demo, settings, sent_tasks, django_capture_on_commit_callbacks
-):
-    """Not all of them: a first start prints addresses, and each day is several lines of the log below them."""
     now = timezone.now()
-
-    with django_capture_on_commit_callbacks(execute=True):
-        orders_reset(now=now)
-
-    days = [day.isoformat() for day in bill_days_missing(settings.WECHAT_PAY_MCH_ID, now=now)]
-    assert [task for task in sent_tasks if task[0].startswith("payments.reconcile")] == [
-        ("payments.reconcile_bill", (day,)) for day in days[-2:]
-    ]
-
-
-def test_no_comparison_finds_a_difference(demo, settings):
-    now = timezone.now()
-
     bills_reconcile_missing(now=now)
 
     assert not bill_days_missing(settings.WECHAT_PAY_MCH_ID, now=now) and not Difference.objects.exists()
@@ -112,7 +89,10 @@ def test_no_comparison_finds_a_difference(demo, settings):
     assert not Refund.objects.filter(old, billed_on=None).exists()
 
 
-def test_a_reset_puts_it_back_and_leaves_other_orders_alone(short_term, demo):
+def test_a_reset_puts_it_back_leaves_other_orders_alone_and_compares_the_latest_days_at_once(
+    demo, settings, sent_tasks, django_capture_on_commit_callbacks
+):
+    """Not all of the days: a first start prints addresses, and each day is several lines of the log below them."""
     before = counts()
     paid = Order.objects.filter(state=State.PAID)[0]
     order_step(order_id=paid.order_id, event=Event.SHIP, actor="lbw", now=timezone.now())
@@ -120,11 +100,16 @@ def test_a_reset_puts_it_back_and_leaves_other_orders_alone(short_term, demo):
     mine = make_order(User.objects.get(username="lbw"))
     assert all(line.startswith("已有") for line in demo_seed()) and counts()[0] == before[0] - 1
 
-    demo_reset()
+    with django_capture_on_commit_callbacks(execute=True):
+        demo_reset()
 
     assert counts() == [before[0], before[1] + 1, *before[2:]]
     assert Order.objects.filter(pk=mine.pk).exists()
     assert Order.objects.filter(order_id__regex=NUMBER).count() == len(STORIES)
+    days = [day.isoformat() for day in bill_days_missing(settings.WECHAT_PAY_MCH_ID, now=timezone.now())]
+    assert [task for task in sent_tasks if task[0].startswith("payments.reconcile")] == [
+        ("payments.reconcile_bill", (day,)) for day in days[-2:]
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

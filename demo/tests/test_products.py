@@ -27,7 +27,7 @@ def test_makes_the_seeds_categories_and_products_with_pictures(yuangong):
     assert all("/media/" in row["imageUrl"] for row in rows)
 
 
-def test_a_reset_finds_what_was_renamed_removed_and_moved_and_makes_no_doubles():
+def test_a_reset_finds_what_was_renamed_removed_and_moved_and_makes_no_doubles(no_pictures):
     products_reset(now=times.now())
     before = catalogue()
     changed, other = Product.objects.order_by("pk")[:2]
@@ -47,7 +47,7 @@ def test_a_reset_finds_what_was_renamed_removed_and_moved_and_makes_no_doubles()
     }
 
 
-def test_a_name_that_another_category_has_by_now_stays_there():
+def test_a_name_that_another_category_has_by_now_stays_there(no_pictures):
     products_reset(now=times.now())
     Category.objects.filter(name="车辆").update(name="汽车", removed_at=times.now())
     other = make_category("车辆")
@@ -58,7 +58,7 @@ def test_a_name_that_another_category_has_by_now_stays_there():
     assert other.name == "车辆" and Category.objects.get(category_id=CATEGORY_IDS["车辆"]).name == "车辆（演示1）"
 
 
-def test_what_trainees_added_goes_on_request_only(roles, person, monkeypatch):
+def test_what_trainees_added_goes_on_request_only(roles, person, no_pictures, monkeypatch):
     monkeypatch.setattr("demo.school.DAYS", 1)  # most of the demo's rows
     monkeypatch.setattr("demo.orders.STORIES", [])  # most of the demo's time
     accounts_reset()

@@ -40,8 +40,14 @@ def ask_to_ship(office, *orders, follow=False):
     return office.post(f"{ORDERS}?work=ship", data, follow=follow)
 
 
-def typed(order, number, courier="顺丰速运"):
-    return {f"express_no_{order.pk}": number, f"express_company_{order.pk}": courier}
+def typed(order, number, courier="顺丰速运", fee=""):
+    names = "express_no", "express_company", "courier_fee"
+    return {f"{name}_{order.pk}": value for name, value in zip(names, (number, courier, fee))}
+
+
+def send(office, *orders, **fields):
+    """Fill in the page that ships and confirm it; return what is answered."""
+    return office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, *orders)) | fields, follow=True)
 
 
 def parcel(order):
@@ -49,62 +55,73 @@ def parcel(order):
     return order.state, order.express_company, order.express_no
 
 
+NUMBER, NO_NUMBER = "SF1234567890123", "没有快递单号：请填写"
+MISTAKES = [
+    (("SF1", ""), "请选择快递公司"),
+    ((NUMBER, ":hand"), "请选择快递公司"),
+    ((NUMBER, ":later"), "请选择快递公司"),
+    (("SF<1>", "顺丰速运"), "只能有字母、数字和横线"),
+    (("SF1", "没有的公司"), "bo-wrong"),
+    (("1" * 41, "顺丰速运"), "最多 40 位"),
+    (("SF777", "顺丰速运"), "是否重复扫描"),
+    *((("", courier), NO_NUMBER) for courier in ("", "顺丰速运", "圆通速递")),  # no line is shipped by silence
+    ((NUMBER, "顺丰速运", "-1"), "大于或等于0"),
+    ((NUMBER, "顺丰速运", "1.234"), "不超过 2 位"),
+    *(((NUMBER, "顺丰速运", fee), "一个数字") for fee in ("x", "NaN")),
+    ((NUMBER, "顺丰速运", "1000000"), "bo-wrong"),
+    (("", ":hand", "5"), "自取、面交没有快递费"),
+]
+
+
 class TestShipping:
     def test_ten_parcels_of_two_couriers_leave_from_one_page(self, office, paid, li):
         product = make_product(stock=99)
         orders = [paid(product, recipient=f"收件人{n}", phone=f"1380000000{n}") for n in range(10)]
         couriers = ["顺丰速运", "圆通速递"] * 5
+        fields = {}
+        for n, (order, courier) in enumerate(zip(orders, couriers)):
+            fields |= typed(order, f"{'sf' if courier[0] == '顺' else 'yt'} 123000000000{n}", courier)
 
-        sheet = ask_to_ship(office, *orders)
-        numbers = [
-            typed(order, f"{'sf' if courier[0] == '顺' else 'yt'} 123000000000{n}", courier)
-            for n, (order, courier) in enumerate(zip(orders, couriers))
-        ]
-        page = hidden(sheet) | {name: value for number in numbers for name, value in number.items()}
-        answer = office.post(f"{ORDERS}?work=ship", page, follow=True)
+        answer = send(office, *orders, **fields)
 
-        assert "收件人7" in sheet.content.decode()
         assert "发货完成（10 条）" in messages(answer)[0]
         assert [parcel(order) for order in orders] == [
             ("shipped", couriers[n], f"{'SFYT'[n % 2 * 2 :][:2]}123000000000{n}") for n in range(10)
         ]
         row = li.get("/order/get_order", order_id=orders[3].order_id).json()["data"]
-        assert (row["recipient"], row["express_company"], row["express_no"]) == (
+        assert (row["recipient"], row["express_no"], row["express_company"]) == (
             "收件人3",
-            "圆通速递",
             "YT1230000000003",
+            couriers[3],
         )
 
-    @pytest.mark.parametrize(
-        ("courier", "number", "problem"),
-        [
-            ("", "SF1", "请选择快递公司"),
-            ("顺丰速运", "SF<1>", "只能有字母、数字和横线"),
-            ("没有的公司", "SF1", "bo-wrong"),
-            ("顺丰速运", "1" * 41, "最多 40 位"),
-            ("顺丰速运", "SF777", "是否重复扫描"),
-        ],
-    )
-    def test_a_mistake_ships_nothing_and_forgets_nothing(self, office, paid, courier, number, problem):
+    @pytest.mark.parametrize(("line", "problem"), MISTAKES)
+    def test_a_mistake_ships_nothing_and_forgets_nothing(self, office, paid, line, problem):
         order, other = paid(address="重庆"), paid(address="南京")
-        page = hidden(ask_to_ship(office, order, other)) | typed(order, number, courier) | typed(other, "SF777")
 
-        again = office.post(f"{ORDERS}?work=ship", page).content.decode()
+        again = send(office, order, other, **typed(order, *line), **typed(other, "SF777")).content.decode()
 
         assert problem in again and 'value="SF777"' in again
         assert parcel(order) == parcel(other) == ("paid", "", "")
 
+    @pytest.mark.parametrize("choice", [":hand", ":later"])
+    def test_without_a_number_it_leaves_where_staff_choose_that(self, office, paid, choice):
+        order = paid()
+
+        send(office, order, **typed(order, "", choice))
+
+        assert parcel(order) == ("shipped", "", "")
+
     def test_the_couriers_are_a_list_that_staff_edit_and_the_last_one_is_chosen_already(self, office, paid):
         office.post("/admin/shop/courier/add/", {"name": "校园配送", "position": "1", "is_active": "on"})
         off = Courier.objects.create(name="关门快递", is_active=False)
-        first, second = paid(), paid()
-        page = ask_to_ship(office, first)
-        text = page.content.decode()
+        order = paid(recipient="收件人7")
+        text = ask_to_ship(office, order).content.decode()
         assert "校园配送" in text and off.name not in text and 'value="顺丰速运" selected' not in text
-        office.post(f"{ORDERS}?work=ship", hidden(page) | by_hand(first))
-        assert parcel(first) == ("shipped", "", "")
+        assert "收件人7" in text
 
-        office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, second)) | typed(second, "SF1234567890123"))
+        send(office, order, **typed(order, NUMBER))
+
         assert 'value="顺丰速运" selected' in ask_to_ship(office, paid()).content.decode()
 
     def test_more_than_fit_on_one_page_are_refused(self, office, paid, monkeypatch):
@@ -113,6 +130,44 @@ class TestShipping:
         page = ask_to_ship(office, *(paid() for _ in range(3)), follow=True)
 
         assert messages(page) == ["一次最多发货 2 条，请分批进行"]
+
+    @pytest.mark.parametrize(("number", "is_doubted"), [("SF12", True), (NUMBER, False), ("X" * 13, True)])
+    def test_a_number_of_another_form_is_asked_about(self, office, paid, number, is_doubted):
+        order = paid()
+
+        page = send(office, order, **typed(order, number)).content.decode()
+
+        assert ("不像顺丰速运的单号" in page) == is_doubted == (parcel(order)[0] == "paid")
+        if is_doubted:
+            assert f'name="sure_numbers" value="{number}"' in page
+            send(office, order, **typed(order, number), sure_numbers=number)
+            assert parcel(order) == ("shipped", "顺丰速运", number)
+
+    def test_a_number_that_another_order_has_is_asked_about_for_ninety_days(self, office, paid):
+        sent, order, same = paid(recipient="王建国"), paid(recipient="李四"), paid(recipient="王建国")
+        send(office, sent, **typed(sent, NUMBER))
+
+        page = send(office, order, **typed(order, NUMBER), sure_numbers="SF9")  # confirmed for another number
+
+        assert (
+            f"订单 {sent.order_id}（王建国）已经用这个单号发货" in page.content.decode() and parcel(order)[0] == "paid"
+        )
+        send(office, same, **typed(same, NUMBER))  # two orders of one person go in one parcel
+        Order.objects.exclude(pk=order.pk).update(created_at=F("created_at") - timedelta(days=91))
+        send(office, order, **typed(order, NUMBER))
+        assert parcel(order)[0] == parcel(same)[0] == "shipped"
+
+    def test_the_message_that_says_it_is_done_takes_it_back(self, office, paid):
+        orders = [paid(), paid()]
+        page = send(office, *orders, **by_hand(*orders)).content.decode()
+        step = re.search(r'name="press" value="(unship:[\d,]+)"', page)[1]
+        to = re.search(r'action="([^"]+)" class="bo-undo"', page)[1]
+
+        answer = office.post(unescape(to), {"press": step}, follow=True)
+
+        assert "撤销发货完成（2 条）" in messages(answer)[0]
+        assert [parcel(order)[0] for order in orders] == ["paid", "paid"]
+        assert "unship:" not in answer.content.decode()
 
     def test_the_receiver_is_corrected_until_the_parcel_leaves_then_its_number(self, office, paid):
         order = paid(phone="13800000001", address="重庆")
@@ -135,107 +190,15 @@ class TestShipping:
         assert order.logs.last().detail == "顺丰速运 SF1 → 顺丰速运 SF2"
 
 
-class TestALineIsNeverShippedBySilence:
-    def ship(self, office, *orders, **more):
-        page = hidden(ask_to_ship(office, *orders))
-        answer = office.post(f"{ORDERS}?work=ship", page | more, follow=True)
-        return answer.content.decode()
-
-    @pytest.mark.parametrize("courier", ["", "顺丰速运", "圆通速递"])
-    def test_without_a_number_nothing_leaves(self, office, paid, courier):
-        order, other = paid(), paid()
-
-        page = self.ship(office, order, other, **typed(order, "", courier), **typed(other, "SF1234567890123"))
-
-        assert "没有快递单号：请填写" in page
-        assert parcel(order) == parcel(other) == ("paid", "", "")
-
-    @pytest.mark.parametrize("choice", [":hand", ":later"])
-    def test_unless_that_is_what_staff_choose(self, office, paid, choice):
-        order = paid()
-
-        assert "请选择快递公司" in self.ship(office, order, **typed(order, "SF1234567890123", choice))
-        assert parcel(order)[0] == "paid"
-        self.ship(office, order, **typed(order, "", choice))
-        assert parcel(order) == ("shipped", "", "")
-
-    @pytest.mark.parametrize(("number", "is_doubted"), [("SF12", True), ("SF1234567890123", False), ("X" * 13, True)])
-    def test_a_number_of_another_form_is_asked_about(self, office, paid, number, is_doubted):
-        order = paid()
-
-        page = self.ship(office, order, **typed(order, number))
-
-        assert ("不像顺丰速运的单号" in page) == is_doubted == (parcel(order)[0] == "paid")
-        if is_doubted:
-            assert f'name="sure_numbers" value="{number}"' in page
-            self.ship(office, order, **typed(order, number), sure_numbers=number)
-            assert parcel(order) == ("shipped", "顺丰速运", number)
-
-    def test_a_number_that_another_order_has_is_asked_about_for_ninety_days(self, office, paid):
-        sent, order, number = paid(recipient="王建国"), paid(recipient="李四"), "SF1234567890123"
-        self.ship(office, sent, **typed(sent, number))
-
-        page = self.ship(office, order, **typed(order, number), sure_numbers="SF9")  # confirmed for another number
-
-        assert f"订单 {sent.order_id}（王建国）已经用这个单号发货" in page and parcel(order)[0] == "paid"
-        Order.objects.filter(pk=sent.pk).update(created_at=F("created_at") - timedelta(days=91))
-        self.ship(office, order, **typed(order, number))
-        assert parcel(order)[0] == "shipped"
-
-    def test_two_orders_of_one_buyer_may_go_in_one_parcel(self, office, paid):
-        first, second = paid(), paid()
-        self.ship(office, first, **typed(first, "SF1234567890123"))
-        self.ship(office, second, **typed(second, "SF1234567890123"))
-
-        assert parcel(second)[0] == "shipped"
-
-    def test_the_message_that_says_it_is_done_takes_it_back(self, office, paid):
-        orders = [paid(), paid()]
-        page = self.ship(office, *orders, **by_hand(*orders))
-
-        step, to = (
-            re.search(r'name="press" value="(unship:[\d,]+)"', page)[1],
-            re.search(r'action="([^"]+)" class="bo-undo"', page)[1],
-        )
-        answer = office.post(unescape(to), {"press": step}, follow=True)
-
-        assert "撤销发货完成（2 条）" in messages(answer)[0]
-        assert [parcel(order)[0] for order in orders] == ["paid", "paid"]
-        assert "unship:" not in answer.content.decode()
-
-
 class TestFees:
     """What the courier charges for the parcels of an order."""
 
-    def typed(self, order, number, fee, **more):
-        return typed(order, number) | {f"courier_fee_{order.pk}": fee, "sure_numbers": number} | more
-
-    @pytest.mark.parametrize(
-        ("fee", "problem"),
-        [
-            ("-1", "大于或等于0"),
-            ("1.234", "不超过 2 位"),
-            ("x", "一个数字"),
-            ("NaN", "一个数字"),
-            ("1000000", "bo-wrong"),
-        ],
-    )
-    def test_is_an_amount_or_nothing_is_sent(self, office, paid, fee, problem):
-        order = paid()
-
-        page = office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, order)) | self.typed(order, "SF1", fee))
-
-        assert problem in page.content.decode() and f'value="{fee}"' in page.content.decode()
-        assert parcel(order)[0] == "paid"
-
     def test_is_typed_or_left_out_shown_exported_and_corrected_with_the_number(self, office, paid, li):
         order, other = paid(), paid()
-        form = hidden(ask_to_ship(office, order, other))
-        office.post(f"{ORDERS}?work=ship", form | self.typed(order, "SF1", "12.5") | self.typed(other, "SF1", ""))
+        send(office, order, other, **typed(order, NUMBER, fee="12.5"), **typed(other, NUMBER))
 
-        fees = dict(Order.objects.values_list("pk", "courier_fee"))
-        assert fees == {order.pk: Decimal("12.50"), other.pk: None}
-        assert order.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元"
+        assert dict(Order.objects.values_list("pk", "courier_fee")) == {order.pk: Decimal("12.50"), other.pk: None}
+        assert order.logs.last().detail == f"顺丰速运 {NUMBER} 快递费 12.50 元"
         assert "12.50 元（付给快递公司）" in office.get(page_of(order)).content.decode()
         assert "付给快递公司" not in office.get(page_of(other)).content.decode()
         head, *rows = csv.reader(office.get(f"{ORDERS}export/", {"format": "csv"}).content.decode().splitlines())
@@ -244,8 +207,8 @@ class TestFees:
 
         change = office.post(page_of(order), {"step_parcel": "1"})
         assert "一个订单有几个包裹的，填合计" in change.content.decode() and 'value="12.50"' in change.content.decode()
-        office.post(page_of(order), hidden(change) | self.typed(order, "SF1", "0"))
-        assert order.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元 → 顺丰速运 SF1 快递费 0.00 元"
+        office.post(page_of(order), hidden(change) | typed(order, NUMBER, fee="0"))
+        assert order.logs.last().detail == f"顺丰速运 {NUMBER} 快递费 12.50 元 → 顺丰速运 {NUMBER} 快递费 0.00 元"
         entry = LogEntry.objects.filter(object_pk=str(order.pk)).latest("pk")
         assert entry.changes["事件"][1] == "修改快递" and entry.changes["说明"][1] == order.logs.last().detail
 
@@ -254,26 +217,8 @@ class TestFees:
 
         click(office, order, "unship")
 
-        order.refresh_from_db()
-        assert (order.state, order.express_no, order.courier_fee) == ("paid", "", None)
+        assert parcel(order) == ("paid", "", "") and order.courier_fee is None
         assert order.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元"
-
-    def test_nobody_brings_a_parcel_that_the_buyer_fetched(self, office, paid):
-        order = paid()
-        form = hidden(ask_to_ship(office, order)) | self.typed(order, "", "5") | by_hand(order)
-
-        assert "自取、面交没有快递费" in office.post(f"{ORDERS}?work=ship", form).content.decode()
-        assert parcel(order)[0] == "paid"
-
-    def test_only_who_may_ship_types_one(self, clerk, paid):
-        order = ship(paid(), express_company="顺丰速运", express_no="SF1")
-
-        answer = clerk("view", "change").post(
-            page_of(order), {"step_parcel": "1", "sure": "1"} | self.typed(order, "SF1", "5")
-        )
-
-        order.refresh_from_db()
-        assert answer.status_code == 403 and order.courier_fee is None
 
 
 class TestFillingIn:
@@ -430,15 +375,13 @@ class TestSearch:
             assert [row.pk for row in office.get(ORDERS, {"q": text}).context["cl"].result_list] == [order.pk], text
             assert list(order_search(orders, text, limit=9)) == list(order_search(orders, text)) == [order], text
 
-    def test_finds_by_the_buyer_and_within_a_work_list(self, office, order, person, paid):
+    def test_finds_by_the_buyer_within_a_work_list_and_nothing_by_anything_else(self, office, order, person, paid):
         theirs, mine = make_order(person("王大明").user), paid(phone="13800001234")
 
-        assert [row.pk for row in office.get(ORDERS, {"q": "王大"}).context["cl"].result_list] == [theirs.pk]
+        assert listed(office, "", q="王大") == [theirs.pk]
         assert listed(office, "ship", q="13800001234") == [mine.pk]
-
-    def test_finds_nothing_by_anything_else(self, office, order):
         for text in ("%", "_" * 11, "-", "不存在", "a" * 5000, "'"):
-            assert not office.get(ORDERS, {"q": text}).context["cl"].result_list
+            assert not listed(office, "", q=text), text
         assert office.get(ORDERS, {"q": "\x00"}).status_code == 200
 
     def test_shows_the_newest_of_many_and_says_so(self, office, order, monkeypatch):

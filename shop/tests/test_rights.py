@@ -77,8 +77,9 @@ def test_a_right_without_the_right_to_look_opens_nothing(clerk, order):
     browser = clerk("ship", "decide", "refund", "export")
     before = facts(order)
 
-    answers = [browser.get(address) for address in (ORDERS, page_of(order), f"{PACKING}?ids={order.pk}")]
-    answers += [browser.post(ORDERS, {"press": f"ship:{order.pk}", "sure": "1"})]
+    papers = f"{PACKING}?ids={order.pk}", f"{ORDERS}{order.pk}/packing/"
+    answers = [browser.get(address) for address in (ORDERS, page_of(order), *papers)]
+    answers += [browser.post(ORDERS, {"press": f"{name}:{order.pk}", "sure": "1"}) for name in ("ship", "packing")]
     answers += [browser.post(page_of(order), {"step_ship": "1", "sure": "1"})]
 
     assert {answer.status_code for answer in answers} == {403}
