@@ -19,15 +19,15 @@ def english(answer):
 
 
 def addresses(*steps):
-    """Every page of the back office that can be asked for, and these of two records of each kind."""
+    """Every page that can be asked for, these of the last record of each kind, and the first of these of the first."""
     pages = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         address = reverse(f"{name}_changelist")
         pages += [address, f"{address}?q=没有", reverse(f"{name}_add")]
         records = model._default_manager.order_by("pk")
-        for record in filter(None, {records.first(), records.last()}):
-            pages += [reverse(f"{name}_{page}", args=[record.pk]) for page in steps]
+        for record, shown in {records.first(): steps[:1], records.last(): steps}.items():
+            pages += [reverse(f"{name}_{page}", args=[record.pk]) for page in shown] if record else []
     orders = reverse("admin:shop_order_changelist")
     pages += [f"{orders}?work={name}" for name in WORK_LISTS]
     pages.append(packing_address(Order.objects.values_list("pk", flat=True)))
