@@ -108,7 +108,7 @@ def test_leave_is_entered_ahead_by_number(office, session):
     leave = Leave.objects.get()
     assert (leave.name, leave.sid, leave.created_by.username) == ("谭鹏", tan.sid, "root")
     assert "谭鹏" in text_of(office.get(LEAVE))
-    number = re.search(r'<input[^>]*name="sid"[^>]*>', office.get(f"{LEAVE}add/").content.decode())
+    number = re.search(r'<input[^>]*name="sid"[^>]*>', office.get(f"{LEAVE}add/").text)
     assert number and "border" in number[0]  # without the style of the others it cannot be seen
     # A browser cuts what is pasted with spaces to the length, and calls a number of full length too long.
     assert int(re.search(r'maxlength="(\d+)"', number[0])[1]) > len(tan.sid) * 2
@@ -232,7 +232,7 @@ def test_no_page_of_a_session_names_a_student_out_of_sight(person, session):
     ]
 
     for page in pages:
-        assert str(own) in page.content.decode() and "谭隐" not in page.content.decode()
+        assert str(own) in page.text and "谭隐" not in page.text
         assert "考勤记录: 1" in text_of(page)
     services.session_close(pk=own.pk, now=timezone.now())
     for page in (f"{own.pk}/change/", f"{own.pk}/screen/", "month/?class=H51901&month=2026-11"):

@@ -33,7 +33,7 @@ def scan(attend):
 
 def press(phone, **fields):
     token = {"csrfmiddlewaretoken": phone.cookies["csrftoken"].value}
-    return phone.post(PHONE, token | fields).content.decode()
+    return phone.post(PHONE, token | fields).text
 
 
 def log_in(phone, who, password="a-password"):
@@ -47,7 +47,7 @@ def test_a_phone_scans_logs_in_and_has_signed(attend, trainee, phone, scan):
     page = scan(phone, pk)
     said = log_in(phone, tan)
 
-    assert page.status_code == 200 and "script" not in page.content.decode() and page["Cache-Control"] == "no-store"
+    assert page.status_code == 200 and "script" not in page.text and page["Cache-Control"] == "no-store"
     assert "frame-ancestors 'none'" in page["Content-Security-Policy"]
     assert "签到成功" in said and "出勤" in said and "谭鹏" in said
     assert {phone.cookies[name]["httponly"] for name in ("attendance_scan", "attendance_signer", "device")} == {True}
@@ -65,7 +65,7 @@ def test_the_moment_of_the_scan_counts_for_two_minutes(attend, trainee, phone, s
         one.get(address)
 
     clock(100)
-    assert "username" in phone.get(address).content.decode()  # loaded again: the scan still counts
+    assert "username" in phone.get(address).text  # loaded again: the scan still counts
     assert "出勤" in log_in(phone, tan)
     clock(21)
     assert "二维码已失效" in log_in(other, wang)
@@ -81,7 +81,7 @@ def test_the_address_alone_is_worth_nothing_later(attend, trainee, phone, scan, 
     clock(11)
 
     for where in (address, "/attendance/sign", "/attendance/sign?code=%00é", PHONE):
-        page = phone.get(where).content.decode()
+        page = phone.get(where).text
         assert "二维码已失效" in page and "username" not in page, where
 
 
@@ -100,14 +100,14 @@ def test_the_phone_knows_its_owner_the_next_time(attend, trainee, phone, scan):
     scan(phone, first)
     log_in(phone, tan)
 
-    assert "以 谭鹏 签到" in scan(phone, second).content.decode()
+    assert "以 谭鹏 签到" in scan(phone, second).text
     assert "签到成功" in press(phone)
     assert 'name="username"' in press(phone, other="1")
     assert "签到成功" in log_in(phone, wang)
     assert [row["flag"] for row in attend("getRecords", attendance_id=second)["data"]] == ["", "同一设备"]
 
     User.objects.filter(pk=wang.user.pk).update(epoch=9)  # a new password
-    assert 'name="username"' in scan(phone, first).content.decode()
+    assert 'name="username"' in scan(phone, first).text
 
 
 def test_no_other_site_presses_the_button(attend, trainee, phone, scan):
@@ -129,12 +129,12 @@ def test_a_person_signs_by_wechat(attend, trainee, phone, scan, monkeypatch, set
     away = urlsplit(phone.get(f"{PHONE}wechat/")["Location"])
     query = parse_qs(away.query)
     back = urlsplit(query["redirect_uri"][0])
-    forged = phone.get(back.path, {"code": wechat.may("c0"), "state": "x" * 32}).content.decode()
-    said = phone.get(back.path, {"code": wechat.may("c1"), "state": query["state"][0]}).content.decode()
-    again = phone.get(back.path, {"code": wechat.may("c2"), "state": query["state"][0]}).content.decode()
+    forged = phone.get(back.path, {"code": wechat.may("c0"), "state": "x" * 32}).text
+    said = phone.get(back.path, {"code": wechat.may("c1"), "state": query["state"][0]}).text
+    again = phone.get(back.path, {"code": wechat.may("c2"), "state": query["state"][0]}).text
 
     assert (back.hostname, back.path) == ("testserver", f"{PHONE}wechat/")
     assert "请重新扫码" in forged and "请重新扫码" in again
     assert "签到成功" in said and Record.objects.get().status == Status.PRESENT
-    assert "请重新扫码" in Client().get(back.path, {"code": "c3", "state": query["state"][0]}).content.decode()
+    assert "请重新扫码" in Client().get(back.path, {"code": "c3", "state": query["state"][0]}).text
     assert Student.objects.count() == 1 and User.objects.filter(openid="o1").count() == 1

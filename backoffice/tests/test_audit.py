@@ -78,13 +78,13 @@ def test_one_action_on_many_is_one_entry_with_the_others_behind_it(office, root)
 
     page = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
     [entry] = page.context_data["cl"].result_list
-    text = page.content.decode()
+    text = page.text
     assert "城市 南京 → 成都" in text and "等 3 条" in text
     behind = office.get(LIST, {"q": entry.cid})
     assert {row.object_repr for row in behind.context_data["cl"].result_list} == {str(one) for one in students}
     found = office.get(LIST, {"q": "李2"})
     assert LogEntry.Action.UPDATE in {row.action for row in found.context_data["cl"].result_list}
-    detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk])).content.decode()
+    detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk])).text
     assert f"?q={entry.cid}" in detail
 
 
@@ -102,9 +102,9 @@ def test_one_action_on_objects_of_several_kinds_is_one_entry_and_each_kind_has_i
         return [str(entry.content_type) for entry in office.get(LIST, query).context_data["cl"].result_list]
 
     assert [name.split(" | ")[-1] for name in shown(day="today")] == ["批量操作记录"]
-    assert "等 5 条" in office.get(LIST).content.decode()
+    assert "等 5 条" in office.get(LIST).text
     assert len(shown(kind=LogEntry.Action.UPDATE)) == len(shown(kind=LogEntry.Action.CREATE)) == 1
-    assert "等 3 条" in office.get(LIST, {"model": "students.student"}).content.decode()
+    assert "等 3 条" in office.get(LIST, {"model": "students.student"}).text
     assert len(shown(q="abcdefgh12345")) == 5
     assert set(LogEntry.objects.values_list("remote_addr", flat=True)) == {"127.0.0.1"}
 
@@ -121,7 +121,7 @@ def test_an_action_that_changes_its_first_object_in_two_ways_counts_each_entry_b
     assert LogEntry.objects.count() == 3
     for query in ({}, {"model": "permissions.role"}):
         page = office.get(LIST, query)
-        for link, number in re.findall(r'href="(\?q=[^"]*)" class="text-link">等 (\d+) 条', page.content.decode()):
+        for link, number in re.findall(r'href="(\?q=[^"]*)" class="text-link">等 (\d+) 条', page.text):
             assert len(office.get(LIST + unescape(link)).context_data["cl"].result_list) == int(number)
 
 
@@ -138,7 +138,7 @@ def test_an_entry_that_is_rolled_back_hides_none_behind_it(office):
     page = office.get(LIST, {"kind": LogEntry.Action.UPDATE})
 
     [entry] = page.context_data["cl"].result_list
-    assert entry.object_repr == str(students[1]) and "等 3 条" in page.content.decode()
+    assert entry.object_repr == str(students[1]) and "等 3 条" in page.text
 
 
 def test_names_the_user_of_the_back_office(office, root, roles):
@@ -176,13 +176,13 @@ def test_lists_all_changes_without_counting_them_all_and_none_can_be_changed(off
     student.save()
 
     with django_assert_max_num_queries(12):
-        page = office.get(LIST).content.decode()
+        page = office.get(LIST).text
     entry = LogEntry.objects.latest("pk")
     detail = office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk]))
-    history = office.get(reverse("admin:students_student_history", args=[student.pk])).content.decode()
+    history = office.get(reverse("admin:students_student_history", args=[student.pk])).text
 
     assert page.count("李四") >= 3 and LogEntry.objects.filter(actor=None, remote_addr=None).exists()
-    for text in (detail.content.decode(), history):
+    for text in (detail.text, history):
         assert "南京" in text and "成都" in text
     assert office.post(reverse("admin:auditlog_logentry_delete", args=[entry.pk]), {"post": "yes"}).status_code == 403
     assert office.get(reverse("admin:auditlog_logentry_add")).status_code == 403
@@ -255,7 +255,7 @@ class TestOfStaff:
 
         [entry] = actions()
         assert (entry.action, entry.actor, entry.object_repr) == (OrderAction.SHIP, root.user, order.order_id)
-        page = office.get(f"{LIST}?day=today&kind={OrderAction.SHIP}").content.decode()
+        page = office.get(f"{LIST}?day=today&kind={OrderAction.SHIP}").text
         assert order.order_id in page and "待发货 → 已发货" in page
 
     def test_a_refund_is_there_once_with_its_amount(self, office, root, stock):
@@ -319,7 +319,7 @@ def test_the_list_filters_by_person_object_and_day(office, staff, person, stock)
             LogEntry.objects.log_create(stock["refund"], action=action, changes=changes, actor=user)
 
     head = staff("102").get(f"{LIST}?day=today&kind={OrderAction.REFUND}")
-    text = head.content.decode()
+    text = head.text
     assert [entry.actor.username for entry in head.context["cl"].result_list] == ["zhao", "wang"]
     assert "wang 12.50元" in text and f"?day=today&amp;kind={OrderAction.SHIP}" in text
 

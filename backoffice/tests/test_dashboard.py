@@ -79,7 +79,7 @@ def test_students_that_trainees_have_entered_to_practise_are_in_no_figure_of_the
     by_label, classes = tiles(office), panels(office)["各班学员"].rows
     total, new = by_label["学员"], by_label["今天新增学员"]
     assert (total.value, new.value) == ("2", "2")
-    assert "学员 <b>2</b> 不含学员账号练习录入的 3 名" in office.get(HOME).content.decode()
+    assert "学员 <b>2</b> 不含学员账号练习录入的 3 名" in office.get(HOME).text
     assert {bar.label: bar.number for bar in classes} == {"H51901": 1, "H51902": 1}
     for link, number in ((total.link, 2), (new.link, 2), *((bar.link, 1) for bar in classes)):
         assert len(office.get(link).context["cl"].result_list) == number
@@ -87,7 +87,7 @@ def test_students_that_trainees_have_entered_to_practise_are_in_no_figure_of_the
     assert charts["class"].rows == [("H51901", 1), ("H51902", 1)] and charts["students"].totals[0] == 2
     assert len(office.get("/admin/students/student/?entered=学员练习的").context["cl"].result_list) == 3
 
-    assert "练习1班" not in office.get("/admin/students/schoolclass/").content.decode()
+    assert "练习1班" not in office.get("/admin/students/schoolclass/").text
 
     settings.PRACTICE = True
     assert tiles(office)["学员"].value == "5" and not tiles(office)["学员"].hint
@@ -146,7 +146,7 @@ def test_what_one_may_only_look_at_is_no_work_of_ones_own(staff, stock):
 def test_a_failed_notification_is_red_until_staff_acknowledges_it(office, stock):
     assert tiles(office)["失败的支付通知"].tone == "danger"
     page = reverse("admin:payments_inboundevent_change", args=[stock["event"].pk])
-    assert "知道了" in office.get(page).content.decode()
+    assert "知道了" in office.get(page).text
 
     office.post(page, {"step_acknowledge": "1", "sure": "1"})
 
@@ -154,7 +154,7 @@ def test_a_failed_notification_is_red_until_staff_acknowledges_it(office, stock)
     assert (tile.value, tile.tone) == (0, "")
     stock["event"].refresh_from_db()
     assert stock["event"].acknowledged_by == "root"
-    assert "知道了" not in office.get(page).content.decode()
+    assert "知道了" not in office.get(page).text
     InboundEvent.objects.update(verdict="refused", is_genuine=False, acknowledged_by="")
     assert tiles(office)["失败的支付通知"].value == 0  # a stranger has forged it
 
@@ -164,7 +164,7 @@ def test_metrics_tell_what_waits(client, stock):
     current_app.control.purge()  # other tests leave tasks that no worker takes
     tasks.heartbeat.delay("now")
 
-    text = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+    text = client.get("/metrics", REMOTE_ADDR="127.0.0.1").text
 
     figures = dict(re.findall(r"^(spms_\S+) (\S+)$", text, re.MULTILINE))
     assert figures['spms_orders{state="preparing"}'] == "1.0"
@@ -208,7 +208,7 @@ def test_a_role_finds_its_own_sections_and_no_other(office, staff, stock, roleid
     if roleid == "200":
         role = User.objects.get(username="staff200").role
         role.permissions.clear()
-        assert "还没有任何后台权限" in client.get(HOME).content.decode()
+        assert "还没有任何后台权限" in client.get(HOME).text
         role.permissions.set([Permission.objects.get(codename="view_room")])  # a right that has no figures
-        page = client.get(HOME).content.decode()
+        page = client.get(HOME).text
         assert "还没有任何后台权限" not in page and '<a href="/admin/dormitory/room/">宿舍房间</a>' in page

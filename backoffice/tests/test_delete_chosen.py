@@ -44,17 +44,17 @@ def sure(browser, address, page):
 def test_deletes_what_was_shown_and_no_more_than_the_limit(office, monkeypatch):
     Courier.objects.exclude(name__in=["顺丰速运", "EMS"]).delete()
     page = question(office, COURIERS, Courier.objects.first(), across=True)
-    assert "顺丰速运" in page.content.decode() and "EMS" in page.content.decode() and Courier.objects.count() == 2
+    assert "顺丰速运" in page.text and "EMS" in page.text and Courier.objects.count() == 2
     Courier.objects.create(name="新的")
 
     answer = sure(office, COURIERS, page)
 
-    assert "成功删除了 2 个" in answer.content.decode()
+    assert "成功删除了 2 个" in answer.text
     assert [courier.name for courier in Courier.objects.all()] == ["新的"]
     Courier.objects.bulk_create(Courier(name=f"快递{n}") for n in range(2))
     monkeypatch.setattr(deletion, "MAX_DELETED", 2)
     question(office, COURIERS, Courier.objects.first(), across=True)
-    assert "一次最多删除 2 条" in office.get(COURIERS).content.decode()
+    assert "一次最多删除 2 条" in office.get(COURIERS).text
 
 
 def test_what_is_in_use_or_not_allowed_stays(office, person, roles):

@@ -72,7 +72,7 @@ def test_payments_and_refunds_have_an_export_too(office, stock, name, column):
     assert [row[column] for row in exported(office, page)] == [number]
     assert exported(office, page, state__exact="closed") == [] and len(exported(office, page, q=number[:8])) == 1
     link = f"{address(page)}?format=xlsx&amp;state__exact=paid"
-    assert link in office.get(f"/admin/payments/{name}/?state__exact=paid&p=0").content.decode()
+    assert link in office.get(f"/admin/payments/{name}/?state__exact=paid&p=0").text
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_payments_and_refunds_have_an_export_too(office, stock, name, column):
 def test_has_nothing_for_a_crafted_filter(office, stock, query):
     answer = office.get(f"{address('shop_order')}?{query}", follow=True)
 
-    assert "筛选条件不对" in answer.content.decode()
+    assert "筛选条件不对" in answer.text
     assert not LogEntry.objects.filter(action=StaffAction.EXPORT).exists()
 
 
@@ -160,17 +160,17 @@ class TestMany:
             export = self.start(office, format="csv", pay_status__exact="1", o="5")
         page = reverse("admin:core_export_change", args=[export.pk])
         assert sent_tasks == [("core.export_make", (export.pk,))]
-        assert "正在排队" in office.get(page).content.decode() and self.result(office, export).status_code == 404
+        assert "正在排队" in office.get(page).text and self.result(office, export).status_code == 404
 
         make_export(export.pk)
         make_export(export.pk)  # a second worker
 
         orders = office.get("/admin/shop/order/?pay_status__exact=1&o=5").context["cl"].queryset
         assert [row["订单号"] for row in rows_of(self.result(office, export))] == [str(order) for order in orders]
-        assert f"共 {len(orders)} 行" in office.get(page).content.decode()
+        assert f"共 {len(orders)} 行" in office.get(page).text
         progress = office.get(reverse("admin:core_export_progress", args=[export.pk])).json()
         assert progress["working"] is False
-        assert export.file_name in office.get(reverse("admin:core_export_changelist")).content.decode()
+        assert export.file_name in office.get(reverse("admin:core_export_changelist")).text
 
     def test_have_what_a_search_finds_beyond_the_list(self, office, stock, monkeypatch):
         monkeypatch.setattr("shop.admin.order.MAX_FOUND", 3)
@@ -191,7 +191,7 @@ class TestMany:
         with monkeypatch.context() as patch:
             patch.setattr(exports, "file_of", lambda *args: 1 / 0)
             make_export(export.pk)
-        assert "意外错误" in office.get(page).content.decode()
+        assert "意外错误" in office.get(page).text
 
         monkeypatch.setattr(exports, "PORTION", 5)
         office.post(page)
@@ -202,7 +202,7 @@ class TestMany:
         with monkeypatch.context() as patch:
             patch.setattr(exports, "MAX_ROWS", 3)
             make_export(many.pk)  # a search may find more than its list shows
-            assert "一次最多导出 3 行" in office.get(address("shop_order"), follow=True).content.decode()
+            assert "一次最多导出 3 行" in office.get(address("shop_order"), follow=True).text
         many.refresh_from_db()
         assert many.message == "一次最多导出 3 行，请先筛选" and many.delete()
         assert exports.exports_purge(now=now + timedelta(days=6)) == 0
@@ -232,7 +232,7 @@ def test_without_the_right_nothing_is_offered_or_sent(staff, stock):
 
     for page in ("shop_order", "payments_payment", "payments_refund"):
         answer = clerk.get(reverse(f"admin:{page}_changelist"))
-        assert answer.status_code == 200 and "/export/" not in answer.content.decode()
+        assert answer.status_code == 200 and "/export/" not in answer.text
         assert clerk.get(address(page)).status_code == 403
     assert not LogEntry.objects.filter(action=StaffAction.EXPORT).exists()
     assert clerk.get(reverse("admin:core_export_changelist")).status_code == 403
@@ -250,6 +250,6 @@ def test_names_its_filters_in_the_list_of_changes(office, root, stock, query, wo
     assert office.get(f"{address('shop_order')}?{query}").status_code == 200
 
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)
-    text = office.get("/admin/auditlog/logentry/").content.decode()
+    text = office.get("/admin/auditlog/logentry/").text
     assert entry.changes["筛选"][1] == words and words in text and entry.actor == root.user
     assert "订单" in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()

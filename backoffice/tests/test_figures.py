@@ -124,4 +124,4 @@ def test_a_narrow_scope_counts_its_own_students(person, roles):
 
     page = logged_in(li).get(PAGE)
 
-    assert "隐城" not in page.content.decode() and "重庆" in page.content.decode()
+    assert "隐城" not in page.text and "重庆" in page.text

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def english(answer):
-    return sorted(english_on(answer.content.decode()))
+    return sorted(english_on(answer.text))
 
 
 def addresses(*steps):
@@ -50,7 +50,7 @@ def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(off
     pages = {address: answer for address, answer in answers.items() if answer.status_code != 403}
     assert {answer.status_code for answer in pages.values()} == {200} and len(pages) > least
     assert not [address for address, page in pages.items() if page.templates[0].name == "entrance/login.html"]
-    faults = {address: english(page) + forbidden_on(page.content.decode()) for address, page in pages.items()}
+    faults = {address: english(page) + forbidden_on(page.text) for address, page in pages.items()}
     assert {address: words for address, words in faults.items() if words} == {}
 
 
@@ -61,7 +61,7 @@ def test_entering_and_leaving_are_chinese_and_say_where_one_is(client, person):
     entered = client.post(reverse("admin:login"), {"username": "staffer", "password": "a-password"})
     pages.append(client.post(reverse("admin:logout")))
 
-    assert "学员项目管理系统" in pages[0].content.decode() and entered.headers["Location"] == reverse("admin:index")
+    assert "学员项目管理系统" in pages[0].text and entered.headers["Location"] == reverse("admin:index")
     assert [english(page) for page in pages] == [[], [], []]
 
 

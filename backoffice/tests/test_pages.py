@@ -31,7 +31,7 @@ def browser(office):
 
 
 def assert_page(answer, status, text):
-    page = answer.content.decode()
+    page = answer.text
     assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8"), page[:200]
     assert english_on(page.partition("<main>")[2].partition("</main>")[0]) <= {"Cookie", *re.findall(r"\w+", text)}
     assert text in page and reverse("admin:index") in page and '"state"' not in page
@@ -104,7 +104,7 @@ def test_a_script_of_the_page_and_clients_of_the_api_still_read_json(browser):
 
 
 def test_an_empty_list_speaks_of_a_search_only_after_one_and_takes_any_filter(browser):
-    page, search = (browser.get(f"/admin/payments/difference/{query}").content.decode() for query in ("", "?q=无此人"))
+    page, search = (browser.get(f"/admin/payments/difference/{query}").text for query in ("", "?q=无此人"))
 
     assert "没有对账差异" in page and "没有找到结果" not in page
     assert "没有找到结果" in search and 'href="?"' in search and "没有对账差异" not in search
@@ -164,7 +164,7 @@ def test_a_list_travels_compressed_and_never_in_the_same_length(office, stock):
     [LIST, "/admin/shop/order/", "/admin/shop/product/", "/admin/auditlog/logentry/", "/admin/accounts/user/"],
 )
 def test_what_a_first_visit_loads_is_small(office, address):
-    page = office.get(address).content.decode()
+    page = office.get(address).text
     files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
     sent = {}
     for file in files:
@@ -196,5 +196,5 @@ def test_the_page_of_an_app_lists_its_models_and_no_page_asks_for_those_of_all_a
     """The menu has its own entries; Django's took a seventh of each page's time, and no template showed them."""
     page = office.get("/admin/shop/")
 
-    assert page.status_code == 200 and reverse("admin:shop_product_changelist") in page.content.decode()
+    assert page.status_code == 200 and reverse("admin:shop_product_changelist") in page.text
     assert [office.get(address).context["available_apps"] for address in ("/admin/shop/", "/admin/")] == [[], []]

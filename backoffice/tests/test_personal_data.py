@@ -65,7 +65,7 @@ def test_a_phone_is_whole_for_a_role_with_the_right(clerk, order, person):
     whole, masked = set(), set()
     for name, page in pages.items():
         answer = client.get(page, headers={"HX-Request": "true"} if name == "Ctrl+K" else {})
-        text = b"".join(answer).decode() if answer.streaming else answer.content.decode()
+        text = b"".join(answer).decode() if answer.streaming else answer.text
         if PHONE in text:
             whole.add(name)
         if MASKED in text:
@@ -129,7 +129,7 @@ def test_no_filter_reads_in_texts_that_a_list_does_not_show(clerk, order):
 def test_income_is_shown_to_a_role_with_the_right(clerk, stock):
     client, has_rights = clerk
 
-    home = client.get(reverse("admin:index")).content.decode()
+    home = client.get(reverse("admin:index")).text
     daily = client.get(reverse("daily"))
 
     assert ("收入" in home, daily.status_code == 200) == (has_rights,) * 2
@@ -148,7 +148,7 @@ def li(person, api):
 def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(li, office, staff):
     answer = office.get(f"/admin/person/{li.pk}.json")
 
-    text = answer.content.decode()
+    text = answer.text
     data = json.loads(text)
     counts = {name: len(rows) for name, rows in data.items() if rows}
     assert counts["用户"] == counts["登录日志"] == counts["订单"] == 1
@@ -157,7 +157,7 @@ def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(li, of
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)
     assert (entry.object_pk, entry.actor.username) == (str(li.pk), "root")
     assert staff("102").get(f"/admin/person/{li.pk}.json").status_code == 403
-    assert f'href="/admin/person/{li.pk}.json"' in office.get(f"/admin/accounts/user/{li.pk}/change/").content.decode()
+    assert f'href="/admin/person/{li.pk}.json"' in office.get(f"/admin/accounts/user/{li.pk}/change/").text
 
 
 def test_the_file_tells_nothing_that_is_for_staff(li, office, wechat, root):
@@ -168,7 +168,7 @@ def test_the_file_tells_nothing_that_is_for_staff(li, office, wechat, root):
     User.objects.filter(pk=root.user.pk).update(username="boss")
     office.post(reverse("admin:accounts_user_changelist"), {"action": "sign_out", "_selected_action": [li.pk]})
 
-    text = office.get(f"/admin/person/{li.pk}.json").content.decode()
+    text = office.get(f"/admin/person/{li.pk}.json").text
 
     data = json.loads(text)
     assert data["退款"] and data["修改记录"]

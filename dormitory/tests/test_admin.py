@@ -46,9 +46,9 @@ def test_rooms_are_added_and_changed_by_the_rules_of_the_calls(office, room):
     refused = save_page(office, f"{LIST}{room.pk}/change/", gender="女")
 
     assert Room.objects.get(name="102").beds == 4 and Room.objects.count() == 2
-    assert "该房间已存在" in again.content.decode()
-    assert Room.objects.get(pk=room.pk).gender == "男" and "该房间只住女学员" in refused.content.decode()
-    assert "谭鹏" in office.get(f"{LIST}{room.pk}/change/").content.decode()
+    assert "该房间已存在" in again.text
+    assert Room.objects.get(pk=room.pk).gender == "男" and "该房间只住女学员" in refused.text
+    assert "谭鹏" in office.get(f"{LIST}{room.pk}/change/").text
 
 
 def test_rooms_whose_numbers_follow_each_other_are_added_at_once(office):
@@ -60,7 +60,7 @@ def test_rooms_whose_numbers_follow_each_other_are_added_at_once(office):
         office.post(f"{LIST}add/", form | {"name": name})
 
     assert "新增了 4 间" in text_of(said)
-    assert "该房间已存在" in clash.content.decode() and "一次最多新增 50 间" in many.content.decode()
+    assert "该房间已存在" in clash.text and "一次最多新增 50 间" in many.text
     assert {room.name for room in Room.objects.all()} == {"098", "099", "100", "101", "1-301", "306-301"}
     assert set(Room.objects.values_list("beds", "gender")) == {(4, "女")}
 

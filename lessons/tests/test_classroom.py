@@ -44,7 +44,7 @@ def do(office, what, **fields):
 def test_forty_accounts_and_their_slips_in_one_step(office, api):
     names = "\n".join(["＝1+1", *(f"学员{n:02}" for n in range(1, 40))])
 
-    page = add(office, names=names, role="102").content.decode()
+    page = add(office, names=names, role="102").text
 
     passwords = re.findall(r"<dt>密码</dt><dd class=\"code\">([^<]+)</dd>", page)
     assert len(passwords) == page.count('class="slip"') == 40
@@ -81,7 +81,7 @@ def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(of
 
     user = User.objects.exclude(class_name="").get()
     assert (user.nickname, user.username) == ("谭鹏", "a1")
-    question = do(office, "reset").content.decode()
+    question = do(office, "reset").text
     assert "重设 H51901 全班的密码" in question and User.objects.get(pk=user.pk).password == user.password
     again = do(office, "reset", sure="1")
     assert User.objects.get(pk=user.pk).password != user.password
@@ -91,7 +91,7 @@ def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(of
     do(office, "delete", sure="1")
     assert not User.objects.filter(pk=user.pk).exists()
     add(office, names="谭鹏")  # has an account without the number then
-    assert "已经有这些人的账号：谭鹏" in add(office, students_of="H51901").content.decode()
+    assert "已经有这些人的账号：谭鹏" in add(office, students_of="H51901").text
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_takes_the_students_of_a_class_and_resets_and_deletes_it_after_asking(of
 def test_says_what_is_wrong_and_makes_no_account(office, fields, reason):
     Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
 
-    page = add(office, **fields).content.decode()
+    page = add(office, **fields).text
 
     assert reason in page
     assert User.objects.count() == 1
@@ -123,7 +123,7 @@ def test_a_class_may_only_read_until_the_time_that_the_page_shows(office, api):
         headers = {"authorization": token}
         return [api.get(f"/students/{call}", headers=headers).json().get("code") for call in ("getstulist", "delstu")]
 
-    page = do(office, "read_only", minutes="45").content.decode()
+    page = do(office, "read_only", minutes="45").text
     assert codes() == [None, "10026"]
     ends = timezone.localtime() + timedelta(minutes=45)
     assert f"至 {ends:%H:%M}" in page or f"至 {ends - timedelta(minutes=1):%H:%M}" in page
@@ -207,9 +207,9 @@ def test_the_page_and_the_file_tell_what_each_trainee_did(office, trainees):
     assert (mine["登入"], mine["新增"], mine["删除"], mine["完成"]) == ("1", "1", "0", "2")
     assert mine["上次登录"] and mine["最近一次调用"]
     assert (others["学员"], others["调用"], others["完成"]) == ("0", "1", "1")  # the login
-    page = office.get(LESSON).content.decode()
+    page = office.get(LESSON).text
     assert "没有传递sId" in page and "<td>—</td>" in page and "<td></td>" not in page
-    assert office.get(LESSON, {"format": "rows"}).content.decode().strip() in page.replace("&#x27;", "'")
+    assert office.get(LESSON, {"format": "rows"}).text.strip() in page.replace("&#x27;", "'")
 
 
 def test_who_is_stuck_comes_first_with_the_last_refusal_and_its_hint(office, trainees, settings, monkeypatch):
@@ -299,10 +299,10 @@ def test_what_they_entered_is_cleared_and_nothing_else(office, trainees, person,
     form = {"do": f"{what} {'all' if whom == 'all' else li.user.pk}"}
     number, practice = (2, 6) if whom == "all" else (1, 3)
 
-    question = office.post(LESSON, form).content.decode()
+    question = office.post(LESSON, form).text
     gone = f"{1 + (practice if what == 'renew' else 0)} 名学员、2 个商品和类目、{number} 场考勤、{number} 间宿舍"
     assert gone in question and "不能恢复" in question and Student.objects.count() == 8
-    done = office.post(LESSON, form | {"sure": "1"}, follow=True).content.decode()
+    done = office.post(LESSON, form | {"sure": "1"}, follow=True).text
     assert f"已清空 {gone}" in done
     assert [model.objects.count() for model in (Room, Stay, Session)] == [3 - number, 2 - number, 3 - number]
 

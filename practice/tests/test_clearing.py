@@ -135,7 +135,7 @@ def test_a_login_says_it_a_week_before_and_the_class_room_shows_it(
 ):
     ends_at = timezone.now() + timedelta(days=ends_in) if ends_in else None
     aged("li", days, ends_at=ends_at)
-    page = office.get("/admin/classroom/").content.decode()
+    page = office.get("/admin/classroom/").text
     assert ("1 个一周内清空" in page) == bool(notice)
 
     body = api.post("/users/login", {"username": "li", "password": PASSWORD}).json()

@@ -165,11 +165,11 @@ class TestThePage:
     def test_takes_a_person_in_without_a_script_and_a_teacher_projects_it(self, office, invitation):
         browser = Client()
         for who in (browser, office):
-            page = who.get(f"/practice/join/?invite={invitation.code}").content.decode()
+            page = who.get(f"/practice/join/?invite={invitation.code}").text
             assert f'value="{invitation.code}"' in page and "data:image/svg+xml" in page and "<script" not in page
             assert "账号开好了" not in page
 
-        done = browser.post("/practice/join/", PERSON | {"invite": invitation.code}).content.decode()
+        done = browser.post("/practice/join/", PERSON | {"invite": invitation.code}).text
 
         assert "账号开好了" in done and "http://testserver" in done and PERSON["password"] not in done
         assert User.objects.get(username="lilei").class_name == "H5"
@@ -177,7 +177,7 @@ class TestThePage:
     def test_says_what_is_wrong_and_keeps_what_was_typed(self, invitation):
         page = Client().post("/practice/join/", PERSON | {"invite": "<b>x", "nickname": '"><i>'})
 
-        text = page.content.decode()
+        text = page.text
         assert page.status_code == 200 and "邀请码无效或已过期" in text and PERSON["password"] not in text
         assert "<b>x" not in text and "<i>" not in text and 'value="lilei"' in text
         assert Client(enforce_csrf_checks=True).post("/practice/join/", PERSON).status_code == 403
@@ -186,11 +186,11 @@ class TestThePage:
     def test_a_body_that_is_no_form_is_an_empty_one(self, kind):
         page = Client().post("/practice/join/", b'{"invite": "x"}', content_type=kind)
 
-        assert page.status_code == 200 and "缺少字段" in page.content.decode()
+        assert page.status_code == 200 and "缺少字段" in page.text
 
     def test_has_a_captcha_where_accounts_are_open(self, settings):
         settings.PRACTICE_OPEN = True
-        page = Client().get("/practice/join/").content.decode()
+        page = Client().get("/practice/join/").text
         assert "<svg" in page and re.search(r'name="key" value="\w{32}"', page)
 
 
@@ -225,11 +225,11 @@ def test_the_terms_and_the_invitation_follow_the_name_of_a_class(api, root, invi
 
 class TestTheClassRoom:
     def do(self, office, what, **fields):
-        return office.post("/admin/classroom/", {"do": what, "class_name": "H5"} | fields, follow=True).content.decode()
+        return office.post("/admin/classroom/", {"do": what, "class_name": "H5"} | fields, follow=True).text
 
     def test_opens_a_class_for_an_invitation_that_follows_it_to_its_end(self, office, api):
         fields = {"class_name": "H5", "role": "103", "scope": "own", "practice": 2, "is_invited": "on"}
-        page = office.post("/admin/classroom/", fields, follow=True).content.decode()
+        page = office.post("/admin/classroom/", fields, follow=True).text
         assert "H5" in page and ClassTerms.objects.get().students == 2
 
         page = self.do(office, "invite", days="3", places="1")

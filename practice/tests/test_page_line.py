@@ -11,7 +11,7 @@ def test_the_line_stands_at_the_end_of_a_page_and_of_nothing_else():
 
     page, *others = [PracticeLineMiddleware(lambda request, answer=answer: answer)(None) for answer in answers]
 
-    text = page.content.decode()
+    text = page.text
     assert text.startswith("<html><body x='</body>'>好<p ") and text.endswith(f"{TEXT}</p></body></html>")
     assert page["Content-Length"] == str(len(page.content))
     assert [b"".join(other) for other in others] == [b'{"a": "</body>"}', b"</p>", b"</body>"]
