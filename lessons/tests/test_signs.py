@@ -161,12 +161,6 @@ def test_a_sin_is_found_once_and_proved_by_its_calls(sign, calls):
     assert facts["calls"] == [one.proof() for one in calls if sign != "poll_after_end" or one is not calls[0]]
 
 
-def test_whoever_goes_on_after_twelve_at_once_is_blamed_for_what_came_later():
-    later = [refused(at) for at in range(3, 7)]
-
-    assert found(burst() + later)["ended_token"]["calls"] == [one.proof() for one in [*burst()[:1], *later]]
-
-
 @pytest.mark.parametrize(
     ("calls", "proof"),
     [
@@ -174,8 +168,12 @@ def test_whoever_goes_on_after_twelve_at_once_is_blamed_for_what_came_later():
         ([poll(at * 0.15, ms=450) for at in range(3)], [0, 2]),
         ([poll(at * 0.25, ms=600) for at in range(3)], [0, 1, 2]),
         ([*TWINS, *(busy(at / 10, retry_s=5, ms=3) for at in range(3))], [6, 8]),
+        ([*burst(), *(refused(at) for at in range(3, 7))], [0, 12, 13, 14, 15]),
     ],
-    ids=["typing, and a debounced search", "polls that overlap", "slower ones", "a third try of a page in StrictMode"],
+    ids=[
+        *("typing, and a debounced search", "polls that overlap", "slower ones"),
+        *("a third try of a page in StrictMode", "who goes on after twelve at once"),
+    ],
 )
 def test_what_looks_careful_for_a_moment_is_blamed_for_the_rest(calls, proof):
     [facts] = found(calls).values()
