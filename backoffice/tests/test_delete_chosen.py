@@ -3,7 +3,7 @@
 import pytest
 from django.contrib import admin
 
-from core.admin import deletion
+from core.admin import base
 from permissions.models import Role
 from shop.models import Courier
 
@@ -31,8 +31,8 @@ def test_only_these_lists_offer_it(rf, root):
         "attendance.Session", "attendance.Leave", "dormitory.Room",
     }  # fmt: skip
     actions = {label: page.get_actions(request)["delete_selected"][0] for label, page in offering.items()}
-    assert actions.pop("students.Student") != deletion.delete_selected  # theirs can be taken back
-    assert set(actions.values()) == {deletion.delete_selected}
+    assert actions.pop("students.Student") != base.delete_selected  # theirs can be taken back
+    assert set(actions.values()) == {base.delete_selected}
 
 
 def sure(browser, address, page):
@@ -52,7 +52,7 @@ def test_deletes_what_was_shown_and_no_more_than_the_limit(office, monkeypatch):
     assert "成功删除了 2 个" in answer.text
     assert [courier.name for courier in Courier.objects.all()] == ["新的"]
     Courier.objects.bulk_create(Courier(name=f"快递{n}") for n in range(2))
-    monkeypatch.setattr(deletion, "MAX_DELETED", 2)
+    monkeypatch.setattr(base, "MAX_DELETED", 2)
     question(office, COURIERS, Courier.objects.first(), across=True)
     assert "一次最多删除 2 条" in office.get(COURIERS).text
 
