@@ -18,13 +18,13 @@ def english(answer):
     return sorted(english_on(answer.text))
 
 
-def addresses(*steps):
+def addresses(*steps, is_reader):
     """Every page that can be asked for, these of the last record of each kind, and the first of these of the first."""
     pages = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         address = reverse(f"{name}_changelist")
-        pages += [address, f"{address}?q=没有", reverse(f"{name}_add")]
+        pages += [address] if is_reader else [address, f"{address}?q=没有", reverse(f"{name}_add")]
         records = model._default_manager.order_by("pk")
         for record, shown in {records.first(): steps[:1], records.last(): steps}.items():
             pages += [reverse(f"{name}_{page}", args=[record.pk]) for page in shown] if record else []
@@ -44,7 +44,7 @@ def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(off
         role = User.objects.get(username=f"staff{roleid}").role
         role.permissions.set(Permission.objects.filter(codename__in=shown))
 
-    answers = {address: browser.get(address, follow=True) for address in addresses(*steps)}
+    answers = {address: browser.get(address, follow=True) for address in addresses(*steps, is_reader=roleid != "1")}
 
     # 403: such a record, or this one, cannot be added or deleted.
     pages = {address: answer for address, answer in answers.items() if answer.status_code != 403}
