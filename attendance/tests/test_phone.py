@@ -40,9 +40,7 @@ def log_in(phone, who, password="a-password"):
     return press(phone, username=who.user.username, password=password)
 
 
-def test_a_phone_that_scans_and_logs_in_on_our_page_has_signed(
-    attend, trainee, phone, scan
-):
+def test_a_phone_that_scans_and_logs_in_on_our_page_has_signed(attend, trainee, phone, scan):
     tan = trainee("谭鹏")
     pk = attend("open", class_="H51901")["attendance_id"]
 
