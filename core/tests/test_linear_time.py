@@ -13,7 +13,7 @@ from config.wsgi import application
 from core.api.params import present
 from core.observe.logs import hide_secrets
 from payments.gateways.wechat.v2 import read_flat
-from sandbox.pay import notices, rsa
+from sandbox.pay import notices, signing
 from sockets import packets
 from students.counts import name_keys
 
@@ -59,7 +59,7 @@ READERS = {
     "a payload of Engine.IO 4": lambda text: packets.decode_payload(text.encode(), 4),
     "a message of Socket.IO": packets.decode_message,
     "a notification": lambda text: read_flat(f"<xml><a>{text}</a></xml>"),
-    "a signature of the merchant": lambda text: rsa._authorization(f"{rsa.SCHEME} {text}"),
+    "a signature of the merchant": lambda text: signing._authorization(f"{signing.SCHEME} {text}"),
     "an acknowledgement": lambda text: notices._ACK_V2.search(text.encode()),
     "a search": name_keys,
 } | {name: through_the_door(name) for name in HEADERS}

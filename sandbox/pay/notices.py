@@ -17,9 +17,8 @@ from core.queues import task_send
 from sandbox.faults import faults_on
 from sandbox.keys import sandbox_values
 from sandbox.models import Delivery, DeliveryState, FaultKind, Refund, Trade
-from sandbox.pay import xml
 from sandbox.pay.describe import refund_v3, rfc3339, trade_v2
-from sandbox.pay.rsa import encrypt, signature_headers
+from sandbox.pay.signing import encrypt, render_signed, signature_headers
 
 ANSWER_WITHIN_S = 5
 # Seconds until the next try after each failed one.
@@ -38,7 +37,7 @@ def payment_notices_create(*, trade: Trade, now: datetime) -> None:
     faults = faults_on(trade)
     fields = {"return_code": "SUCCESS", "result_code": "SUCCESS"}
     fields |= trade_v2(trade, total_fee=_false_fee(trade.total_fee, faults))
-    body = xml.render_signed(fields, is_forged=FaultKind.WRONG_SIGNATURE in faults)
+    body = render_signed(fields, is_forged=FaultKind.WRONG_SIGNATURE in faults)
     _queue(Delivery(trade=trade, api="v2", url=trade.notify_url, body=body), faults, now)
 
 

@@ -12,9 +12,9 @@ from core.times import SHANGHAI
 from sandbox.faults import View, faults_on, provider_endpoint
 from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind, Trade
-from sandbox.pay import xml
 from sandbox.pay.describe import trade_v2
 from sandbox.pay.errors import ADDRESS, FEN, OUT_TRADE_NO, TEXT, Reason, Refused, checked, optional
+from sandbox.pay.signing import is_signed, parse_xml, render_signed, render_xml
 from sandbox.pay.trades import trade_find, trade_place
 
 Fields = dict[str, str]
@@ -43,20 +43,20 @@ def _answer(raw: bytes, call: Callable[[Fields], Fields]) -> str:
         outcome = {"result_code": "SUCCESS"} | call(fields)
     except Refused as refusal:
         if refusal.reason in _UNSIGNED:
-            return xml.render({"return_code": "FAIL", "return_msg": refusal.text})
+            return render_xml({"return_code": "FAIL", "return_msg": refusal.text})
         outcome = {"result_code": "FAIL", "err_code": refusal.reason.v2_code, "err_code_des": refusal.text}
     head = {"return_code": "SUCCESS", "return_msg": "OK", "appid": fields.get("appid", "")}
-    return xml.render_signed(head | outcome, is_forged=FaultKind.ANSWER_UNSIGNED in faults_on())
+    return render_signed(head | outcome, is_forged=FaultKind.ANSWER_UNSIGNED in faults_on())
 
 
 def _read(raw: bytes) -> Fields:
     try:
-        fields = xml.parse(raw)
+        fields = parse_xml(raw)
     except ValueError:
         raise Refused(Reason.PARAM, "XML_FORMAT_ERROR XML格式错误") from None
     if fields.get("mch_id") != sandbox_values()["WECHAT_PAY_MCH_ID"]:
         raise Refused(Reason.MCH)
-    if not xml.is_signed(fields):
+    if not is_signed(fields):
         raise Refused(Reason.SIGN)
     return fields
 

@@ -13,7 +13,7 @@ from sandbox.models import FaultKind, Refund
 from sandbox.pay.bills import bill_text
 from sandbox.pay.describe import refund_v3, rfc3339, trade_v3
 from sandbox.pay.errors import ADDRESS, FEN, OUT_REFUND_NO, OUT_TRADE_NO, TEXT, Reason, Refused, checked, optional
-from sandbox.pay.rsa import request_check, signature_headers
+from sandbox.pay.signing import request_check, signature_headers
 from sandbox.pay.trades import refund_create, trade_close, trade_find
 
 Body = dict[str, Any]

@@ -19,7 +19,7 @@ from wechatpy.exceptions import WeChatPayException
 
 from core.times import SHANGHAI, local
 from sandbox.models import CODE_TTL, Refund, Trade
-from sandbox.pay import xml
+from sandbox.pay.signing import parse_xml
 from sandbox.pay.trades import REFUNDS_APART
 from sandbox.tests.conftest import EXPIRES, NUMBER
 
@@ -117,7 +117,7 @@ def test_a_wrong_key_merchant_or_app_and_what_is_no_xml_are_refused(v2, order_v2
     for body in MALFORMED:
         answer = client.post("/sandbox/wxpay/pay/unifiedorder", body, content_type="text/xml")
         assert answer.status_code == 200
-        assert xml.parse(answer.content) == {"return_code": "FAIL", "return_msg": "XML_FORMAT_ERROR XML格式错误"}
+        assert parse_xml(answer.content) == {"return_code": "FAIL", "return_msg": "XML_FORMAT_ERROR XML格式错误"}
 
 
 def test_a_paid_or_closed_order_can_be_neither_placed_nor_paid_again(v2, v3, order_v2, control):
