@@ -30,11 +30,6 @@ def user_list(*, key: str = "", by_phone: bool, roleid: str = "") -> QuerySet[Us
     return users.filter(role__roleid=roleid) if roleid else users
 
 
-def colleagues_of(user_pk: int, class_name: str) -> Q:
-    """Match the users whom a caller sees whose data scope is 仅本人: the own class, without one the caller alone."""
-    return Q(class_name=class_name) if class_name else Q(pk=user_pk)
-
-
 def phone_logins() -> QuerySet[User]:
     """Return the users who log in by text message: their number is theirs alone."""
     return User.objects.filter(is_phone_bound=True)
@@ -46,11 +41,15 @@ def sees_phones(role: Role) -> bool:
 
 
 def people_visible(user: Any) -> Q:
-    """Match the users whom a member of staff, or a caller, sees: with a narrow data scope those of the own classes."""
+    """Match the users whom a member of staff, or a caller, sees: with a narrow data scope those of the own classes.
+
+    A caller without a class sees no other user.
+    """
     scope = scope_of(user)
     if not scope.is_narrow:
         return Q()
-    return colleagues_of(user.pk, user.class_name) | Q(class_name__in=scope.classes)
+    own = Q(class_name=user.class_name) if user.class_name else Q(pk=user.pk)
+    return own | Q(class_name__in=scope.classes)
 
 
 def login_log(colleagues: Q) -> QuerySet[LoginLog]:

@@ -107,15 +107,11 @@ class TestTheForm:
     @pytest.mark.parametrize(
         "name, value, message",
         [
-            ("menu", "{", "不是有效的 JSON"),
             ("menu", "[" * 100_000, "不是有效的 JSON"),
             ("menu", '[{"name": ' + "[" * 900 + "]" * 900 + "}]", "每一项必须是"),
-            ("menu", '{"name": "x"}', "必须是列表"),
-            ("menu", '[{"name": "a", "icon": "b"}]', "不符合的是 {'icon': 'b', 'name': 'a'}"),
             ("menu", '[{"name": "a", "children": [{"name": " "}]}]', "不符合的是 {'name': ' '}"),
             ("rows", ["/a"], "/a"),
             ("other_rows", "/a\n/b c", "不符合的是 '/b c'"),
-            ("other_rows", "/a\x01", "不符合的是"),
             ("other_rows", "\n".join(f"/{n}" for n in range(1001)), "最多 1000 项"),
             ("buttons", ["fly"], "fly"),
             ("permissions", ["x"], "x"),
