@@ -203,17 +203,6 @@ async def test_oversized_packets_close_the_session(chunks):
     assert answer and answer.status == 413
 
 
-async def test_takes_binary_messages_however_they_come():
-    client = Client("3")
-    await client.connect()
-    text = '52-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
-    assert (await client.post(f"{len(text) + 1}:4{text}")).text == "ok"
-    # The attachments may come by themselves, as base64 or as they are.
-    assert (await client.post("6:b4AAE=")).text == "ok"
-    assert (await client.post(b"\1\3\xff\4\0\1", **{"content-type": "application/octet-stream"})).text == "ok"
-    assert sessions.is_live(client.sid)
-
-
 # --- Origins -----------------------------------------------------------------------------------------
 
 
