@@ -114,16 +114,6 @@ class TestUpdate:
         assert li.user.city == ""
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_change_waits_for_another_one_and_goes_by_what_that_left(li):
-    own = User.objects.filter(pk=li.user.pk)
-    own.update(city="上海")
-
-    assert during(lambda: own.update(city="南京"), lambda: change(li, li, city="上海")) == UPDATED
-
-    assert own.get().city == "上海"  # without the lock there is nothing to change yet
-
-
 def test_vip_is_over_from_the_second_on_in_which_it_ends(li, root, api):
     ends = timezone.now() + timedelta(hours=1)
     User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=ends)
