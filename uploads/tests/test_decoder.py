@@ -171,15 +171,13 @@ def test_a_hole_in_a_codec_opens_no_file_no_socket_and_finds_no_secret(program, 
     monkeypatch.setenv("DJANGO_SECRET_KEY", "secret")
     program("""
 def attack():
-    if "DJANGO_SECRET_KEY" in os.environ:
-        sys.exit()
+    found = "DJANGO_SECRET_KEY" in os.environ
     for way in (lambda: open("/etc/passwd"), socket.socket, os.pipe, lambda: os.fstat(0), lambda: os.dup(1)):
         try:
             way()
+            found = True
         except OSError:
-            continue
-        stop(signal.SIGTERM)
-        sys.exit()
+            pass
     ours = []
     for fd in range(300):
         try:
@@ -187,8 +185,9 @@ def attack():
             ours.append(fd)
         except OSError:
             pass
-    stop(signal.SIGKILL if len(ours) == 2 else signal.SIGTERM)
-    sys.exit()
+    if found or len(ours) != 2:
+        sys.exit(1)  # which is answered as a fault of ours
+    stop(signal.SIGKILL)
 over(attack)
 """)
 
