@@ -62,6 +62,13 @@ def make_order(buyer: User, product: Product | None = None, quantity: int = 1, *
     )
 
 
+def fill_cart(client: Any, *products: Product, count: int = 1) -> None:
+    """A buyer puts products into the cart, and checks exactly these."""
+    for product in products:
+        client.post("/cart/add_to_cart", {"product_id": product.product_id, "count": count})
+    client.post("/cart/check", {"product_id": ",".join(product.product_id for product in products)})
+
+
 def start_payment(order: Order, now: datetime | None = None) -> Payment:
     """The buyer asks for a code to pay by."""
     who = {"order_id": order.order_id, "buyer_pk": order.user_id, "client_ip": "::1"}

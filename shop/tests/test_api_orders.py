@@ -16,6 +16,7 @@ from shop.services import order_create
 from shop.services.order_close import order_close, orders_sweep
 from shop.services.order_refund import order_refund
 from shop.tests.factories import (
+    fill_cart,
     make_order,
     make_paid,
     make_product,
@@ -31,12 +32,6 @@ pytestmark = pytest.mark.django_db
 
 UNKNOWN = (1004, False, "err 该数据不存在")
 NO_NUMBER = (10010, "err 传递的quantity必须是数字")
-
-
-def fill_cart(client, *products, count=1):
-    for product in products:
-        client.post("/cart/add_to_cart", {"product_id": product.product_id, "count": count})
-    client.post("/cart/check", {"product_id": ",".join(product.product_id for product in products)})
 
 
 def ask(client, call, order, **more):

@@ -22,7 +22,7 @@ from shop.order_states import Event
 from shop.services import order_create, payment_listener, vip
 from shop.services.order_close import order_close
 from shop.services.order_refund import order_refund, order_refund_part
-from shop.tests.factories import make_order, make_product, make_vip, phone_pays, run_refunds, stock_of
+from shop.tests.factories import fill_cart, make_order, make_product, make_vip, phone_pays, run_refunds, stock_of
 from tests.kit import at_once, envelope, meet_at
 
 pytestmark = pytest.mark.django_db
@@ -74,9 +74,7 @@ class TestByTheApi:
         User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=timezone.now() + DAY)
         product, higher = make_vip(1, stock=5), make_vip(3)
         body = {"product_id": product.product_id}
-        for product_id in (product.product_id, higher.product_id):
-            li.post("/cart/add_to_cart", {"product_id": product_id, "count": 1})
-        li.post("/cart/check", {"product_id": f"{product.product_id},{higher.product_id}"})
+        fill_cart(li, product, higher)
 
         assert envelope(li.post("/pay/pre_order", body)) == (10004, False, "不能充值低等级的vip")
         assert envelope(li.post("/pay/pre_order")) == (10004, False, "不能充值低等级的vip")  # beside a higher one
@@ -118,10 +116,8 @@ class TestCounting:
         assert envelope(li.post("/pay/pre_order", body | {"quantity": 60}))[1] is True
 
     def test_an_order_keeps_what_it_was_placed_for_and_goods_in_it_are_shipped(self, li):
-        products = vip, goods = make_vip(1, days=30), make_product("自行车", vip_level=3)  # goods, not of the category
-        for product in products:
-            li.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
-        li.post("/cart/check", {"product_id": f"{vip.product_id},{goods.product_id}"})
+        vip, goods = make_vip(1, days=30), make_product("自行车", vip_level=3)  # goods, not of the category
+        fill_cart(li, vip, goods)
         order = Order.objects.get(order_id=li.post("/pay/pre_order").json()["order_id"])
         Product.objects.filter(pk=vip.pk).update(vip_level=3, vip_days=365)
 
@@ -261,10 +257,7 @@ class TestVipBesideGoods:
         """A paid order of a month of VIP and a towel for 0.01, in state 待发货."""
 
         def make():
-            products = make_vip(3), make_product("毛巾", price="0.01")
-            for product in products:
-                li.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
-            li.post("/cart/check", {"product_id": ",".join(product.product_id for product in products)})
+            fill_cart(li, make_vip(3), make_product("毛巾", price="0.01"))
             order = Order.objects.get(order_id=li.post("/pay/pre_order").json()["order_id"])
             provider_pays(order, NOW)
             return Order.objects.get(pk=order.pk)
