@@ -39,16 +39,6 @@ def test_a_year_stands_beside_the_year_before_with_one_query_for_both(office, dj
     assert shown["age"].rows == [("17-", 1), ("21-23", 2)]  # by themselves, not by their size
 
 
-def test_a_month_begins_at_midnight_in_shanghai(office):
-    first = day_begins(date(2026, 1, 1))
-    students("谭鹏", created_at=first)
-    students("李明", created_at=first - timedelta(seconds=1))
-
-    entries = charts(office, "from=2025-12-01&to=2026-02-28")["students"]
-
-    assert [row[:2] for row in entries.rows] == [("12月", 1), ("1月", 1), ("2月", 0)]
-
-
 def test_a_month_stands_beside_a_longer_one_and_that_of_the_year_before(office):
     students("谭鹏", created_at=day_begins(date(2026, 1, 31)))
 
@@ -61,12 +51,7 @@ def test_a_month_stands_beside_a_longer_one_and_that_of_the_year_before(office):
 @pytest.mark.parametrize(
     ("first", "last", "label", "before"),
     [
-        (
-            "2026-11-01",
-            "2026-11-29",
-            "2026年11月",
-            "2026-10-01 至 2026-10-29",
-        ),  # of the last month the same part
+        ("2026-11-01", "2026-11-29", "2026年11月", "2026-10-01 至 2026-10-29"),  # of the last month the same part
         ("2026-10-01", "2026-11-29", "2026年第4季", "2026-07-01 至 2026-08-29"),
         ("2026-01-01", "2026-11-29", "2026年", "2025-01-01 至 2025-11-29"),
         ("2026-09-01", "2026-10-31", "2026-09-01 至 2026-10-31", "2026-07-01 至 2026-08-31"),
@@ -81,11 +66,11 @@ def test_any_days_are_compared_with_as_many_before(first, last, label, before):
     assert days.before().label.endswith("同期") is days.is_open and days.year_before().first.year < days.first.year
 
 
-@pytest.mark.parametrize("query", ["from=x", "from=0000-01-01", "to=99999-01-01", "from=2026-13-01", "from=%00"])
-def test_a_time_that_is_none_is_this_year(office, query):
-    days = office.get(f"{PAGE}?{query}").context["days"]
+def test_a_time_that_is_none_is_this_year(office):
+    for query in ("from=x", "from=0000-01-01", "to=99999-01-01", "from=2026-13-01", "from=%00"):
+        days = office.get(f"{PAGE}?{query}").context["days"]
 
-    assert (days.first, days.last) == (TODAY.replace(month=1, day=1), TODAY)
+        assert (days.first, days.last) == (TODAY.replace(month=1, day=1), TODAY), query
 
 
 def test_a_table_is_sent_as_a_file(office):
