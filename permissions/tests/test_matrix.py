@@ -12,79 +12,40 @@ from core.api.routing import endpoints, pages
 from core.cache import valkey
 from permissions.gate import read_only_set
 
+
+def below(prefix, *names):
+    return {f"/{prefix}/{name}" for name in names}
+
+
 OPEN = {
-    "/users/login",
-    "/users/refresh",
-    "/sms/send",
-    "/users/join",
-    "/users/getCaptcha",
-    "/users/refreshCaptcha",
-    "/users/verifyCaptcha",
-    "/users/getQrcode",
-    "/users/wechatCallBack",
-    "/users/wechatLogin",
-    "/users/wxLogin",
-    "/weather/getWeather",
-    "/students/uploadStuAvatar",
-    "/upload/uploadImg",
-    "/pay/payResult",
-    "/pay/notify",
+    *below("users", "login", "refresh", "join", "getCaptcha", "refreshCaptcha", "verifyCaptcha", "getQrcode"),
+    *below("users", "wechatCallBack", "wechatLogin", "wxLogin"),
+    *("/sms/send", "/weather/getWeather", "/students/uploadStuAvatar", "/upload/uploadImg"),
+    *below("pay", "payResult", "notify"),
 }
+QUERY = "/pay/transactions/out-trade-no/<str:out_trade_no>"
 ANY_USER = {
-    "/verify",
-    "/users/sigout",
-    "/users/updatePassword",
-    "/users/uploadAvatar",
-    "/users/updateUser",
-    "/permission/getMenuList",
-    "/category/getCategory",
-    "/product/get_product",
-    "/cart/check",
-    "/cart/get_cart",
-    "/cart/del_prouct",
-    "/cart/update_cart",
-    "/cart/add_to_cart",
-    "/pay/pre_order",
-    "/pay/payment",
-    "/pay/transactions/out-trade-no/<str:out_trade_no>",
-    "/order/query_order_status",
-    "/order/get_order",
-    "/order/del_order",
-    "/order/cancel",
-    "/order/returns",
-    "/attendance/sign",
+    *("/verify", "/permission/getMenuList", "/category/getCategory", "/product/get_product", "/attendance/sign"),
+    *below("users", "sigout", "updatePassword", "uploadAvatar", "updateUser"),
+    *below("cart", "check", "get_cart", "del_prouct", "update_cart", "add_to_cart"),
+    *("/pay/pre_order", "/pay/payment", QUERY),
+    *below("order", "query_order_status", "get_order", "del_order", "cancel", "returns"),
     "/order/ship",  # the buyer's own; moving anything else needs the path in `rows`
 }
 ROOT = {"/users/register", "/users/deleteUser", "/permission/addrole", "/weather/updateWeatherCount"}
-READING = {"/students/getclasses", "/students/getstulist", "/students/searchstu", "/getloginlog"}
-EDITING = {"/students/addstu", "/students/delstu", "/students/updatestu"}
-DORMITORY = {f"/dorm/{name}" for name in ("getRooms", "addRoom", "updateRoom", "delRoom", "checkIn", "checkOut")}
-ATTENDANCE = {
-    f"/attendance/{name}" for name in ("open", "getCode", "mark", "close", "getList", "getRecords", "getSummary")
-}
+READING = {"/getloginlog", *below("students", "getclasses", "getstulist", "searchstu")}
+EDITING = below("students", "addstu", "delstu", "updatestu")
+DORMITORY = below("dorm", "getRooms", "addRoom", "updateRoom", "delRoom", "checkIn", "checkOut")
+ATTENDANCE = below("attendance", "open", "getCode", "mark", "close", "getList", "getRecords", "getSummary")
 ROWS = {"200": READING | {"/attendance/getSummary"}, "103": READING | EDITING | DORMITORY | ATTENDANCE}
 # What a class may go on with in its read-only hours, beside the open calls.
 READ_ONLY = READING | {
-    "/verify",
-    "/users/sigout",
-    "/users/getAllUers",
-    "/permission/getMenuList",
-    "/permission/getrole",
-    "/category/getCategory",
-    "/product/get_product",
-    "/cart/get_cart",
-    "/pay/transactions/out-trade-no/<str:out_trade_no>",
-    "/order/query_order_status",
-    "/order/get_order",
-    "/dorm/getRooms",
-    "/attendance/sign",
-    "/attendance/getList",
-    "/attendance/getRecords",
-    "/attendance/getSummary",
-    "/statistics/students",
-    "/statistics/trend",
-    "/statistics/products",
-    "/statistics/overview",
+    *("/verify", "/category/getCategory", "/product/get_product", "/cart/get_cart", "/dorm/getRooms", QUERY),
+    *below("users", "sigout", "getAllUers"),
+    *below("permission", "getMenuList", "getrole"),
+    *below("order", "query_order_status", "get_order"),
+    *below("attendance", "sign", "getList", "getRecords", "getSummary"),
+    *below("statistics", "students", "trend", "products", "overview"),
 }
 
 NO_TOKEN = {"status": 403, "state": False, "code": "10022", "msg": "请登入"}
