@@ -88,9 +88,7 @@ def _decoded(file: BinaryIO, may_be_heavy: bool) -> tuple[str, list[Image.Image]
     Keeping only the pixels frees the decoder's buffers before the encoder needs memory.
     """
     file.seek(0)
-    source: Any = Image.open(file, formats=_READABLE)  # reads the header only
-    if source.width * source.height > MAX_PIXELS:
-        raise ImageTooManyPixels
+    source: Any = Image.open(file, formats=_READABLE)  # reads the header only, and refuses too many pixels
     if not may_be_heavy and source.width * source.height > LIGHT_PIXELS.get(source.format, 0):
         raise ImageTooComplex
     if source.format in {"JPEG", "MPO"} and _has_too_many_scans(file):

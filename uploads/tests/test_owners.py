@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -12,7 +13,7 @@ from accounts.services.scan_login import user_of
 from accounts.services.users import avatar_set
 from accounts.wechat import WechatProfile
 from students.models import Student
-from tests.kit import at_once, during, encoded, posted, save_page
+from tests.kit import at_once, during, encoded, meeting, posted, save_page
 from uploads.models import ImageUse, Upload
 from uploads.services import image_adopt, image_release, image_store, orphans_remove
 
@@ -182,20 +183,25 @@ class TestAtTheSameInstant:
 
         assert not Upload.objects.exists()
 
-    def test_records_that_swap_pictures_do_not_deadlock(self):
+    def test_pictures_are_locked_in_one_order_so_that_records_which_swap_them_do_not_deadlock(self):
         first, second = stored(), stored()
-        image_adopt(url=first.url_path, owner="shop.Product:1")
-        image_adopt(url=second.url_path, owner="shop.Product:2")
+        image_adopt(url=second.url_path, owner="shop.Product:1")
+        is_locked, is_waited_for = meeting(), meeting()
 
-        def swap(owner, url):
-            for _ in range(10):
-                image_adopt(url=url, owner=owner)
+        def another_record():
+            rows = Upload.objects.select_for_update(no_key=True)
+            with transaction.atomic():
+                rows.get(pk=first.pk)
+                is_locked()
+                is_waited_for()
+                rows.get(pk=second.pk)
 
-        swaps = {"shop.Product:1": second, "shop.Product:2": first}
-        at_once([partial(swap, owner, upload.url_path) for owner, upload in swaps.items()])
+        def record():
+            is_locked()
+            return image_adopt(url=first.url_path, owner="shop.Product:1")
 
-        assert {use.owner: use.upload for use in ImageUse.objects.all()} == swaps
-        assert Upload.objects.filter(idle_since=None).count() == 2
+        assert at_once([another_record, record]) == [None, True]
+        assert is_in_use(first) and not is_in_use(second)
 
     def test_edits_of_one_record_leave_one_reference_and_no_picture_kept_for_nothing(self):
         pictures = [stored() for _ in range(6)]
