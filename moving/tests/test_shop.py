@@ -154,19 +154,22 @@ def test_an_unpaid_order_cannot_be_paid_any_more(shop):
     assert the_order(buyer)["note"] == "迁入时尚未付款,已关闭"
 
 
-@pytest.mark.parametrize(
-    ("fee", "expected", "fix"),
-    [
-        (3998.0000000000005, 39.98, None),
-        ("3998", 39.98, None),
-        (0, 39.98, "total_fee 不是大于 0 的数，取明细之和"),
-        ("免费", 39.98, "total_fee 不是大于 0 的数，取明细之和"),
-        (100, 1, "total_fee 与明细之和不同，以 total_fee 为准"),
-    ],
-)
-def test_the_total_is_in_fen(shop, move, fee, expected, fix):
-    assert the_order(shop(total_fee=fee))["total_fee"] == expected
-    assert move.reasons() == ([fix] if fix else [])
+NO_FEE = "total_fee 不是大于 0 的数，取明细之和"
+FEES = [
+    (3998.0000000000005, 39.98, None), ("3998", 39.98, None), (0, 39.98, NO_FEE), ("免费", 39.98, NO_FEE),
+    (100, 1, "total_fee 与明细之和不同，以 total_fee 为准"),
+]  # fmt: skip
+
+
+def test_the_total_is_in_fen(move):
+    orders = [one(ORDER, order_id=f"order{at}", total_fee=fee) for at, (fee, _, _) in enumerate(FEES)]
+
+    move({"order_masters": orders, "order_details": [one(DETAIL, order_id=old["order_id"]) for old in orders]})
+
+    totals = [float(order.total) for order in Order.objects.order_by("order_id")]
+    assert totals == [expected for _, expected, _ in FEES]
+    fixes = [reason for reason in move.reasons() if "total_fee" in reason]
+    assert fixes == [fix for _, _, fix in FEES if fix]
 
 
 def test_an_order_without_rows_or_buyer_is_kept(shop, move):

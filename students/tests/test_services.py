@@ -134,6 +134,8 @@ def test_what_another_has_entered_is_changed_and_moved_by_no_caller(root, zhugua
             students_archive(pks=pks, actor_pk=None, scope=scope, now=now)
     with pytest.raises(NotArchived):
         student_restore(pk=archived.pk, actor_pk=None, scope=scope, now=now)
+    with pytest.raises(StudentUnknown if scope.is_narrow else NotPermitted):
+        student_edit(sid=others.sid, changes={"city": "x"}, scope=scope, now=now)
 
     assert [*Student.objects.values()] == before and ArchivedStudent.objects.filter(pk=archived.pk).exists()
 
