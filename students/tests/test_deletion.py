@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from auditlog.models import LogEntry
@@ -16,10 +17,11 @@ from students.counts import counts_wrong
 from students.models import RowKind, RunState, Student, TransferFile, TransferRow, TransferRun
 from students.runs import run_undo, runs_purge, runs_resume
 from students.services import student_edit
+from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students
 from students.tests.transfers import LIST, checked, line, page_of, question, sheet, text_of, undone, worked
 from students.transfer import deletion
-from tests.kit import encoded, posted, posted_of
+from tests.kit import encoded, meanwhile, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
 
@@ -233,3 +235,17 @@ def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_livi
     assert (run.state, run.counts, run.message) == (RunState.DONE, {"deleted": 30}, "")
     assert progress == [(0, 0), (20, 30), (30, 30)]
     assert deletions().count() == 30 and runs_resume(now=timezone.now()) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_delivered_twice_does_nothing_twice(office, monkeypatch):
+    people(40)
+    run = confirmed(office)
+    other = meanwhile(monkeypatch, "students.transfer.deletion.students_delete", partial(transfer_work, run.pk))
+
+    worked(run)  # the other worker goes at once: the run's row is locked
+    other()
+    worked(run)
+
+    assert (run.state, run.counts, Student.objects.count()) == (RunState.DONE, {"deleted": 40}, 0)
+    assert deletions().count() == 40 and counts_wrong() == []
