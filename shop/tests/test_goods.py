@@ -3,6 +3,7 @@
 import io
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from auditlog.models import LogEntry
@@ -16,13 +17,13 @@ from openpyxl import load_workbook
 from core.errors import NotPermitted
 from permissions.models import DataScope, Role
 from permissions.scope import EVERYTHING, Scope
-from shop.errors import ProductInvalid, StockShortage
+from shop.errors import StockShortage
 from shop.models import GoodsRun, Product
 from shop.services import goods
 from shop.services.catalogue import product_update, vip_category_create
 from shop.services.goods import GoodsRow, goods_apply, goods_prepare
 from shop.tests.factories import make_category, make_order, make_product, messages, stock_of
-from tests.kit import at_once, during, logged_in, meet_at, meeting
+from tests.kit import during, logged_in, meanwhile
 
 pytestmark = pytest.mark.django_db
 RUNS, START = "/admin/shop/goodsrun/", "/admin/shop/goodsrun/start/"
@@ -37,6 +38,14 @@ def bike():
 def upload(client, *lines, **typed):
     text = "\n".join(",".join(map(str, line)) for line in lines)
     return client.post(START, {"sheet": SimpleUploadedFile("十一月.csv", text.encode()), **typed}, follow=True)
+
+
+def prepared(rows, user, scope=EVERYTHING):
+    return goods_prepare(rows=rows, file_name="x", reason="", user_pk=user.pk, scope=scope, now=NOW)
+
+
+def apply(run, scope=EVERYTHING):
+    goods_apply(run=run, actor="root", scope=scope, now=NOW)
 
 
 def press(client, do):
@@ -89,9 +98,9 @@ def test_a_sheet_goes_out_is_filled_in_looked_at_carried_out_and_taken_back(offi
 def test_many_products_cost_as_many_statements_as_two(root):
     def statements(number):
         rows = goods.goods_repriced([make_product(f"第{n}件", price="10") for n in range(number)], Decimal(5))
-        run = goods_prepare(rows=rows, file_name="x", reason="", user_pk=root.user.pk, scope=EVERYTHING, now=NOW)
+        run = prepared(rows, root.user)
         with CaptureQueriesContext(connection) as asked:
-            goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW)
+            apply(run)
         return len(asked)
 
     statements(1)  # Django remembers the type of the rows
@@ -102,12 +111,11 @@ def test_many_products_cost_as_many_statements_as_two(root):
 def test_new_products_of_a_sheet_do_not_try_one_another_s_ids(root):
     category = make_category("车辆").category_id
     rows = [GoodsRow(f"新{n}", price="10", category_id=category, arrived=1) for n in range(20)]
-    facts = {"file_name": "x", "reason": "", "user_pk": root.user.pk, "scope": EVERYTHING, "now": NOW}
 
     def inserts():
         """Of a sheet that is confirmed at this moment."""
         with CaptureQueriesContext(connection) as asked:
-            goods_apply(run=goods_prepare(rows=rows, **facts), actor="root", scope=EVERYTHING, now=NOW)
+            apply(prepared(rows, root.user))
         return sum(query["sql"].startswith('INSERT INTO "shop_product"') for query in asked)
 
     assert (inserts(), inserts()) == (20, 25)  # the first id of the second sheet is sought: 4² < 20 <= 5²
@@ -227,12 +235,11 @@ def test_a_narrowed_role_gives_vip_time_no_other_price_even_if_it_entered_it(lbw
     vip = make_product("VIP", category=vip_category_create(actor="root", now=NOW))
     Product.objects.update(created_by=lbw.user)
     vip.refresh_from_db()
-    facts = {"scope": Scope(DataScope.CHANGE_OWN, lbw.user.pk), "now": NOW}
-    rows = goods.goods_repriced([vip], Decimal(-50))
-    run = goods_prepare(rows=rows, file_name="x", reason="", user_pk=lbw.user.pk, **facts)
+    scope = Scope(DataScope.CHANGE_OWN, lbw.user.pk)
+    run = prepared(goods.goods_repriced([vip], Decimal(-50)), lbw.user, scope)
 
     with pytest.raises(NotPermitted):
-        goods_apply(run=run, actor="lbw", **facts)
+        apply(run, scope)
 
 
 def test_a_run_is_closed_once_its_person_sees_less_or_may_not_change_products(person, bike):
@@ -270,68 +277,28 @@ def test_who_may_not_add_products_neither_adds_them_by_a_run_nor_takes_that_back
 
 
 @pytest.mark.django_db(transaction=True)
-class TestWhileOrdersArePlaced:
-    """The last two pieces are ordered and counted away at the same instant."""
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_the_last_two_pieces_are_not_ordered_while_they_are_counted_away(li, monkeypatch, is_locked):
+    bike = make_product("自行车", stock=2)
+    run = prepared([GoodsRow("自行车", bike.pk, bike.product_id, expected=2, counted=0)], li.user)
+    if not is_locked:
+        monkeypatch.setattr(goods, "products_lock", lambda *, pks, scope: Product.objects.in_bulk(pks))
+    order = partial(make_order, li.user, bike, 2, now=NOW + timedelta(seconds=1))
 
-    def both(self, li, bike):
-        row = GoodsRow("自行车", bike.pk, bike.product_id, expected=2, counted=0)
-        run = goods_prepare(rows=[row], file_name="x", reason="", user_pk=li.user.pk, scope=EVERYTHING, now=NOW)
+    ordered = meanwhile(monkeypatch, "shop.services.goods.stock_adjusted", order)
+    apply(run)
 
-        def count():
-            goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW)
-
-        def attempt(call):
-            try:
-                return call()
-            except (ProductInvalid, StockShortage) as refusal:
-                return refusal
-
-        calls = [count, lambda: make_order(li.user, bike, 2, now=NOW + timedelta(seconds=1))]
-        return at_once([lambda call=call: attempt(call) for call in calls])
-
-    def test_one_of_them_gets_the_pieces(self, li, monkeypatch):
-        bike = make_product("自行车", stock=2)
-        meet_at(monkeypatch, "shop.services.goods.products_lock", "shop.services.stock._take")
-
-        answers = self.both(li, bike)
-
-        assert sum(isinstance(answer, ProductInvalid | StockShortage) for answer in answers) == 1
-        assert stock_of(bike) == 0
-
-    def test_without_the_condition_a_sale_is_lost(self, li, monkeypatch):
-        bike = make_product("自行车", stock=2)
-        both_have_read, order_is_placed = meeting(), meeting()
-
-        def read(*, pks, scope):
-            products = Product.objects.in_bulk(pks)
-            both_have_read()
-            order_is_placed()
-            return products
-
-        def order(*args, **facts):
-            both_have_read()
-            try:
-                return place(*args, **facts)
-            finally:
-                order_is_placed()
-
-        place = make_order
-        monkeypatch.setattr(goods, "products_lock", read)
-        monkeypatch.setitem(globals(), "make_order", order)
-        answers = self.both(li, bike)
-
-        assert not any(isinstance(answer, ProductInvalid | StockShortage) for answer in answers)
-        assert stock_of(bike) == 0  # four pieces went of two
+    assert isinstance(ordered(), StockShortage) == is_locked
+    assert stock_of(bike) == 0  # in the twin four pieces went of two
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_product_that_a_colleague_moves_to_another_category_meanwhile_gets_its_price(root, bike):
-    other, rows = make_category("特价"), goods.goods_repriced([bike], Decimal(5))
-    run = goods_prepare(rows=rows, file_name="x", reason="", user_pk=root.user.pk, scope=EVERYTHING, now=NOW)
+    other, run = make_category("特价"), prepared(goods.goods_repriced([bike], Decimal(5)), root.user)
 
     def move():
         product_update(product_id=bike.product_id, category_id=other.category_id, actor="root", now=NOW)
 
-    during(move, lambda: goods_apply(run=run, actor="root", scope=EVERYTHING, now=NOW))
+    during(move, lambda: apply(run))
 
     assert shown(bike) == ("105.00", 10) and bike.category == other
