@@ -32,7 +32,7 @@ from shop.tests.factories import (
     ship,
     stock_of,
 )
-from tests.kit import at_once, meeting
+from tests.kit import at_once, meet_at, meeting
 
 pytestmark = pytest.mark.django_db
 
@@ -211,7 +211,9 @@ def test_of_two_at_once_that_give_the_one_piece_back_one_is_refused(paid, monkey
     """Both for little money: what the payment allows. In the twin the second would break the line."""
     order, module = paid(quantity=1), "shop.services.order_refund"
     ship(order)
-    if not is_locked:
+    if is_locked:
+        meet_at(monkeypatch, f"{module}.order_refunds_sum")
+    else:
         both_have_read = meeting()
         monkeypatch.setattr(f"{module}.order_lock", lambda *, order_id: Order.objects.get(order_id=order_id))
         monkeypatch.setattr(f"{module}._require_possible", lambda *_: None)
