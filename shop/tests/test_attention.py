@@ -127,34 +127,29 @@ class TestTheInvoice:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestTwoAtTheSameInstant:
-    def both(self, root, order, name, **typed):
-        """Have two members of staff press a button; return their next pages."""
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_of_two_at_the_same_instant_one_flags_and_one_clears(root, order, monkeypatch, is_locked):
+    def both(name, **typed):
+        """Have two members of staff press a button; count the pages that tell them that it is done."""
 
         def one():
             client = logged_in(root.user)
             client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed})
-            return client.get(ORDERS).content.decode()
+            return f"{order.order_id}：{text}完成" in client.get(ORDERS).content.decode()
 
-        return at_once([one] * 2)
+        text = {"flag": "标记需关注", "unflag": "取消关注"}[name]
+        return sum(at_once([one] * 2))
 
-    def test_one_flags_and_one_clears(self, root, order, monkeypatch):
+    if is_locked:
         meet_at(monkeypatch, "shop.services.order_edit.flag_write")
-        pages = self.both(root, order, "flag", reason="没有收到")
-        assert sum(f"{order.order_id}：标记需关注完成" in page for page in pages) == 1
-        mark = flag_mark(Order.objects.get())
-
-        meet_at(monkeypatch, "shop.services.order_edit.order_write")
-        pages = self.both(root, order, "unflag", seen=mark, reason="好了")
-
-        assert sum(f"{order.order_id}：取消关注完成" in page for page in pages) == 1
-        assert [log.code for log in order.logs.order_by("pk")][1:] == ["flag", "unflag"]
-
-    def test_without_the_lock_both_set_the_flag(self, root, order, monkeypatch):
+    else:
         read_without_lock(monkeypatch, "order_edit")
-        self.both(root, order, "flag", reason="没有收到")
+    assert both("flag", reason="没有收到") == order.logs.filter(code="flag").count() == (1 if is_locked else 2)
 
-        assert order.logs.filter(code="flag").count() == 2
+    if is_locked:
+        meet_at(monkeypatch, "shop.services.order_edit.order_write")
+        assert both("unflag", seen=flag_mark(Order.objects.get()), reason="好了") == 1
+        assert [log.code for log in order.logs.order_by("pk")][1:] == ["flag", "unflag"]
 
 
 class TestTrouble:
