@@ -22,6 +22,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from accounts.doctor import scan_login
+from config.celery import app
 from core import times
 from core.cache import valkey
 from core.db.connections import direct_options
@@ -154,8 +155,6 @@ def test_the_proxies_on_the_way_are_held_against_the_setting(api, settings, forw
 
 
 def test_beat_asks_for_a_sign_of_life_as_soon_as_it_starts():
-    from config.celery import app
-
     app.loader.import_default_modules()
     app.control.purge()
 
@@ -167,8 +166,6 @@ def test_beat_asks_for_a_sign_of_life_as_soon_as_it_starts():
 
 @pytest.mark.parametrize(("number", "unit"), [(0, "spms-beat"), (1, "spms-worker@now")])
 def test_a_silent_queue_is_laid_on_who_does_not_send_or_does_not_work(number, unit):
-    from config.celery import app
-
     app.control.purge()
     for _ in range(number):
         app.send_task("core.heartbeat", ["now"], queue="now")
