@@ -3,7 +3,7 @@
     python -m benchmarks.back_office                          # 1,000,000 students, 100,000 orders: 10 to 20 minutes
     python -m benchmarks.back_office --students 100000 --orders 20000 --all
 
-Runs on throw-away engines, or on DATABASE_URL's server in databases of its own. Each page is asked for in this process,
+Runs on throw-away engines, or on DATABASE_URL's server in a database of its own. Pages are asked for in this process,
 through all middleware, as root: the time is that of the whole request (the least of several), without the network and
 without what this process waited for a CPU (Linux counts it), because a busy machine adds that.
 Lists are asked for with each filter, each order and each of ``TERMS`` as search; which pages, filters and columns there
@@ -401,10 +401,9 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="print every address")
     options = parser.parse_args()
     with kit.prepared():
-        kit.use(kit.SMALL_DATABASE)
         fill(*SMALL)
         small = measure()
-        kit.use(kit.LARGE_DATABASE)
+        kit.make_empty()
         seconds = fill(options.students, options.orders, options.records)
         size = f"{options.students:,} students, {options.orders:,} orders, {options.records:,} records"
         print(f"{size} in {seconds:.0f} s")

@@ -11,7 +11,6 @@ benchmarks/requirements.txt``). Behind the tables stands what a worker keeps in 
 order whose payment has begun asks WeChat Pay every five seconds at most and is not measured.
 """
 
-import json
 import os
 from contextlib import ExitStack
 from datetime import timedelta
@@ -48,21 +47,12 @@ def make_data(rows: int) -> str:
     from django.utils import timezone
 
     from accounts.models import User
-    from shop.models import CartItem, Order, OrderLine, Product
-    from shop.services.catalogue import category_create
+    from shop.models import CartItem, Order, OrderLine
 
     kit.fill_students(rows)
     token = kit.buyer_token("bench", nickname="五五开")
-    user = User.objects.get(username="bench")
-    now = timezone.now()
-    category = category_create(name="车辆", actor="root", now=now)
-    products = Product.objects.bulk_create(
-        Product(
-            product_id=f"{20260101000000000 + n}", category=category, name=f"折叠自行车{n}", price=Decimal("899.50"),
-            stock=100, description="16寸,可折叠", creator="root", created_at=now,
-        )
-        for n in range(PRODUCTS)
-    )  # fmt: skip
+    user, now = User.objects.get(username="bench"), timezone.now()
+    products = kit.make_products(PRODUCTS, price="899.50", stock=100)
     CartItem.objects.bulk_create(
         CartItem(user=user, product=product, quantity=2, is_checked=True, created_at=now)
         for product in products[: 2 * CART]
@@ -109,7 +99,7 @@ def main() -> None:
             request = kit.request_of(quote(path, safe="/?=&"), token)
             names = SERVERS if call == "list" else BOTH
             ports = {name: running[name][0] for name in names}
-            expected, *answers = (json.loads(kit.body_of(port, request)) for port in ports.values())
+            expected, *answers = (kit.ask(port, "GET", path, token=token)[1] for port in ports.values())
             assert all(answer == expected for answer in answers), (expected, answers)
             costs = kit.measure(ports, request, requests=options.requests, rounds=options.rounds)
             kit.table(f"{title}: {path}, {kit.CONNECTIONS} connections", costs)

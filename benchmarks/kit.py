@@ -1,4 +1,4 @@
-"""What the benchmarks share: engines and databases of their own, rows as many as one likes, servers and their costs.
+"""What the benchmarks share: engines and a database of their own, rows as many as one likes, servers and their costs.
 
 CPU is that of all processes below this one, PostgreSQL and Valkey included, and hardly changes on a busy machine;
 requests per second and the slowest hundredth need a quiet one. The load comes from this process and is not counted.
@@ -12,11 +12,13 @@ import selectors
 import socket
 import statistics
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -32,7 +34,7 @@ from operations import units
 from tests.kit import free_ports
 from tests.processes import ROOT, Service, family
 
-SMALL_DATABASE, LARGE_DATABASE = "bench_small", "bench_large"
+DATABASE = "bench"
 CONNECTIONS = 32
 PATIENCE_S = 60
 LAST_RELEASE = ROOT / "benchmarks" / "last_release.json"
@@ -44,8 +46,6 @@ SURNAMES = (
     "余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
 )
 LATIN = ["Anna", "Zhang", "Wei", "Li", "Mei", "Tom", "Smith", "Johnson", "Xiao", "Qiu", "Maria", "Ivan", "Kate", "Lin"]
-# Three students with a name of which no other student has any part, however many there are.
-ODD_NAME, ODD_STUDENTS = "龘靐齉", 3
 CREATED = "2019-05-09 02:14:12+08"
 
 
@@ -53,10 +53,10 @@ def parser(doc: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-# --- Engines and databases -----------------------------------------------------------------------
+# --- Engines and a database ----------------------------------------------------------------------
 @contextmanager
 def prepared(*, durable: bool = False, **environ: str) -> Iterator[None]:
-    """Be Django on engines, or on DATABASE_URL's server, in the empty large database; all of it is gone at the end.
+    """Be Django on engines, or on DATABASE_URL's server, in an empty database; all of it is gone at the end.
 
     :param durable: let commits reach the disk.
     :param environ: beside development's settings, for this process and for those that it starts.
@@ -64,53 +64,41 @@ def prepared(*, durable: bool = False, **environ: str) -> Iterator[None]:
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
     with Engines(missing=missing, durable=durable) as started:
         os.environ |= started.urls
-        with own_databases():
-            settings = {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
-            os.environ |= settings | {"PYTHONPATH": str(ROOT)} | environ
-            import django
-            from django.db import connections
+        settings = {"DATABASE_URL": url_of(DATABASE), "DJANGO_SETTINGS_MODULE": "config.settings.local"}
+        os.environ |= settings | {"LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT)} | environ
+        import django
 
-            django.setup()
-            use(LARGE_DATABASE)
-            try:
-                yield
-            finally:
-                connections.close_all()
-                connections["default"].close_pool()
+        django.setup()
+        try:
+            make_empty()
+            yield
+        finally:
+            drop()
 
 
 def url_of(database: str) -> str:
     return make_conninfo(**conninfo_to_dict(os.environ["DATABASE_URL"]) | {"dbname": database})
 
 
-@contextmanager
-def own_databases() -> Iterator[None]:
-    """Make the two databases anew, let DATABASE_URL name the large one, and drop them at the end."""
-    url, names = os.environ["DATABASE_URL"], (SMALL_DATABASE, LARGE_DATABASE)
-    with psycopg.connect(url, autocommit=True) as server:
-        for name in names:
-            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            server.execute(f"CREATE DATABASE {name}")
-    os.environ["DATABASE_URL"] = url_of(LARGE_DATABASE)
-    try:
-        yield
-    finally:
-        with psycopg.connect(url, autocommit=True) as server:
-            for name in names:
-                server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def use(database: str) -> None:
-    """Point Django at ``database`` and bring it up to date."""
+def make_empty() -> None:
+    """Make the database anew, with tables and no rows but those of the migrations."""
     from django.core.cache import cache
     from django.core.management import call_command
-    from django.db import connection
 
-    connection.close()
-    connection.close_pool()
-    connection.settings_dict["NAME"] = database
+    drop()
+    with psycopg.connect(url_of("postgres"), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {DATABASE}")
     cache.clear()
     call_command("migrate", verbosity=0)
+
+
+def drop() -> None:
+    from django.db import connections
+
+    connections.close_all()
+    connections["default"].close_pool()
+    with psycopg.connect(url_of("postgres"), autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
 
 
 @contextmanager
@@ -138,8 +126,6 @@ def names(count: int) -> Iterator[list[str]]:
         firsts, seconds = (random.choices([*pool, ""], cum_weights=[*given_weights, x], k=size) for x in (7.0, 9.0))
         chunk = list(map("".join, zip(surnames, firsts, seconds, strict=True)))
         chunk[::10] = map(" ".join, zip(*(random.choices(LATIN, k=len(chunk[::10])) for _ in "ab"), strict=True))
-        if start == 0:
-            chunk[500 : 500 + ODD_STUDENTS] = [ODD_NAME] * ODD_STUDENTS
         yield chunk
 
 
@@ -199,6 +185,24 @@ def buyer_token(username: str = "bench", roleid: str = "200", **fields: Any) -> 
 
     roles_seed()
     return token_issue(User.objects.create_user(username, "-", role=Role.objects.get(roleid=roleid), **fields))
+
+
+def make_products(count: int, *, price: str, stock: int) -> list[Any]:
+    """Make a category with so many products, and return these."""
+    from django.utils import timezone
+
+    from shop.models import Product
+    from shop.services.catalogue import category_create
+
+    now = timezone.now()
+    category = category_create(name="车辆", actor="root", now=now)
+    return Product.objects.bulk_create(
+        Product(
+            product_id=f"{20260101000000000 + n}", category=category, name=f"折叠自行车{n}", price=Decimal(price),
+            stock=stock, description="16寸,可折叠", creator="root", created_at=now,
+        )
+        for n in range(count)
+    )  # fmt: skip
 
 
 # --- Servers -------------------------------------------------------------------------------------
@@ -336,16 +340,6 @@ def load(port: int, request: bytes, requests: int) -> list[float]:
     return took
 
 
-def body_of(port: int, request: bytes) -> bytes:
-    """Return the body of the answer to one ``request``."""
-    with socket.create_connection(("127.0.0.1", port), 5) as connection:
-        connection.sendall(request)
-        answer = b""
-        while not _is_whole(answer):
-            answer += connection.recv(262_144)
-    return answer.partition(b"\r\n\r\n")[2]
-
-
 def _is_whole(answer: bytes) -> bool:
     head, separator, body = answer.partition(b"\r\n\r\n")
     if not separator:
@@ -353,18 +347,13 @@ def _is_whole(answer: bytes) -> bool:
     if not head.startswith(b"HTTP/1.1 200"):
         raise SystemExit(f"Not a 200: {answer[:500]!r}")
     length = head.lower().partition(b"content-length:")[2]
-    if not length:
-        return answer.endswith(b"0\r\n\r\n")  # sent in chunks
     return len(body) >= int(length.split(b"\r\n")[0])
 
 
-def request_of(path: str, token: str, *, body: bytes = b"") -> bytes:
+def request_of(path: str, token: str) -> bytes:
     """Write a request as a front end on another origin sends it."""
-    head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://front.example\r\n"
-    head += f"authorization: {token}\r\n"
-    if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return head.encode() + b"\r\n" + body
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://front.example\r\n"
+    return f"{head}authorization: {token}\r\n\r\n".encode()
 
 
 def table(title: str, costs: dict[str, Cost]) -> None:
@@ -452,6 +441,21 @@ def ask(
         tally.seconds.append(time.perf_counter() - start)
         tally.answers[status] += 1
     return status, content, retry_after
+
+
+@contextmanager
+def crowd(people: Iterable[Callable[[threading.Event], Any]]) -> Iterator[None]:
+    """Let each of ``people`` live in a thread until the block ends, which sets the event that all of them get."""
+    is_over = threading.Event()
+    threads = [threading.Thread(target=person, args=[is_over]) for person in people]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
 
 
 FORM = "multipart/form-data; boundary=a-boundary-of-pictures"

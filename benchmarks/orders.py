@@ -1,7 +1,6 @@
-"""Orders per second beside plain SQL, and what the expiry sweep costs with a million finished orders.
+"""Orders per second beside plain SQL.
 
-    python -m benchmarks.orders                 # all, about two minutes
-    python -m benchmarks.orders --seconds 2 --finished 1000,100000
+    python -m benchmarks.orders [--seconds 2]        # of each of eight measurements; a minute
 
 Runs on throw-away engines in durable mode (commits reach the disk), or on DATABASE_URL's server, in a database of its
 own. "Plain SQL" sends the same statements as ``order_create`` through psycopg: the ratio is the price of the ORM and of
@@ -20,10 +19,6 @@ import psycopg
 from benchmarks import kit
 
 CLIENTS = 4
-STOCK = 1_000_000
-PRODUCTS = 200
-SWEPT = 50  # overdue orders per measured sweep
-ROUNDS = 7
 
 _INSERT_ORDER = """
 INSERT INTO shop_order (order_id, user_id, username, total, phone, address, state, order_status, pay_status,
@@ -44,32 +39,13 @@ VALUES (%s, %s, %s, '下单', '', 'open', '')
 
 def make_shop() -> tuple[int, list[str]]:
     """The first buyer's pk and the ids of the products."""
-    from decimal import Decimal
-
-    from django.utils import timezone
-
     from accounts.models import User
     from permissions.models import Role
-    from shop.models import Product
-    from shop.services.catalogue import category_create
 
     role, _ = Role.objects.get_or_create(roleid="200", defaults={"name": "员工"})
     # Their keys follow each other: one for each client, since orders of one buyer wait for each other.
     user, *_ = [User.objects.create_user(f"buyer{number}", role=role) for number in range(CLIENTS)]
-    now = timezone.now()
-    category = category_create(name="压测", actor="root", now=now)
-    Product.objects.bulk_create(
-        Product(
-            product_id=f"{20260101000000000 + n}",
-            category=category,
-            name=f"商品{n}",
-            price=Decimal("9.90"),
-            stock=STOCK,
-            created_at=now,
-        )
-        for n in range(PRODUCTS)
-    )
-    return user.pk, list(Product.objects.order_by("pk").values_list("product_id", flat=True))
+    return user.pk, [product.product_id for product in kit.make_products(200, price="9.90", stock=1_000_000)]
 
 
 def by_service(buyer_pk: int, connection: psycopg.Connection) -> Callable[[str], None]:
@@ -150,7 +126,7 @@ def orders_placed(kind: str, buyer_pk: int, products: list[str], seconds: float)
     return total / seconds, cpu_ms
 
 
-def measure_orders(seconds: float, buyer_pk: int, products: list[str]) -> dict[str, Any]:
+def measure(seconds: float, buyer_pk: int, products: list[str]) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for name, chosen in (("one hot product", products[:1]), ("many products", products)):
         # Turn about, so that a noisy neighbour hits both.
@@ -171,82 +147,14 @@ def measure_orders(seconds: float, buyer_pk: int, products: list[str]) -> dict[s
     return results
 
 
-def add_finished_orders(upto: int, buyer_pk: int) -> None:
-    """Fill the table to ``upto`` finished orders, half received, half closed."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM shop_order WHERE sweep_at IS NULL")
-        there = cursor.fetchone()[0]
-        cursor.execute(
-            """
-            INSERT INTO shop_order (order_id, user_id, username, total, phone, address, state, order_status, pay_status,
-                shiping_status, holds_stock, note, created_at, expires_at, transaction_id, closing, closing_by,
-                close_attempts)
-            SELECT 'f' || lpad(n::text, 29, '0'), %s, 'buyer', 9.90, '', '',
-                CASE WHEN n %% 2 = 0 THEN 'received' ELSE 'closed' END, CASE WHEN n %% 2 = 0 THEN 1 ELSE 4 END,
-                (n + 1) %% 2, CASE WHEN n %% 2 = 0 THEN 2 ELSE 0 END, n %% 2 = 0, '', now(), now(), '', '', '', 0
-            FROM generate_series(%s, %s) AS n
-            """,
-            [buyer_pk, there + 1, upto],
-        )
-        cursor.execute("VACUUM ANALYZE shop_order")
-
-
-def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> dict[str, Any]:
-    """Milliseconds per sweep of ``SWEPT`` overdue orders, and of a sweep that finds nothing."""
-    from datetime import timedelta
-    from statistics import median
-
-    from django.db import connection
-    from django.utils import timezone
-
-    from shop.models import Order
-    from shop.services.order_close import orders_sweep
-    from shop.services.order_create import order_create
-
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE shop_order CASCADE")
-    results: dict[str, Any] = {}
-    for upto in finished:
-        add_finished_orders(upto, buyer_pk)
-        busy, idle = [], []
-        for _ in range(ROUNDS):
-            for number in range(SWEPT):
-                order_create(
-                    buyer_pk=buyer_pk, username="buyer", product_id=products[number % PRODUCTS], now=timezone.now()
-                )
-            past = timezone.now() - timedelta(seconds=1)
-            Order.objects.filter(state="open").update(expires_at=past, sweep_at=past)
-            start = time.perf_counter()
-            assert orders_sweep(now=timezone.now()) == SWEPT
-            swept = time.perf_counter()
-            orders_sweep(now=timezone.now())
-            busy.append((swept - start) * 1000)
-            idle.append((time.perf_counter() - swept) * 1000)
-        results[f"{upto:,}"] = {f"ms for {SWEPT} due": round(median(busy), 1), "ms for none": round(median(idle), 2)}
-    first, last = next(iter(results.values())), results[f"{finished[-1]:,}"]
-    results["growth"] = round(last[f"ms for {SWEPT} due"] / first[f"ms for {SWEPT} due"], 2)
-    return results
-
-
 def main() -> None:
     parser = kit.parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=4, help="per measurement")
-    parser.add_argument("--finished", default="1000,1000000", help="numbers of finished orders for the sweep")
-    parser.add_argument("--only", choices=["orders", "sweep"])
-    options = parser.parse_args()
-    # One buyer orders it all.
+    parser.add_argument("--seconds", type=float, default=4, help="of each measurement (default: 4)")
+    seconds = parser.parse_args().seconds
+    # One buyer for each client orders it all.
     limits = dict.fromkeys(("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX", "ORDERS_MINUTE_MAX"), "10000000")
     with kit.prepared(durable=True, **limits):
-        buyer_pk, products = make_shop()
-        results: dict[str, Any] = {"clients": CLIENTS}
-        if options.only != "sweep":
-            results["orders"] = measure_orders(options.seconds, buyer_pk, products)
-        if options.only != "orders":
-            numbers = sorted(int(number) for number in options.finished.split(","))
-            results["sweep beside finished orders"] = measure_sweep(numbers, buyer_pk, products)
-        print(json.dumps(results, ensure_ascii=False, indent=2))
+        print(json.dumps(measure(seconds, *make_shop()), ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":

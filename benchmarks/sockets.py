@@ -1,11 +1,10 @@
-"""The scan login at size: memory for each waiting socket, and time from callback to event.
+"""Sockets that wait for a scan: memory of each, and time from callback to event, on uvicorn beside Granian.
 
-    python -m benchmarks.sockets                                 # uvicorn and Node, 5,000 sockets, 2 minutes
-    python -m benchmarks.sockets --servers granian uvicorn node  # what `make up` runs as well
+    python -m benchmarks.sockets [--sockets 5000]        # two minutes
 
-5,000 WebSockets wait on one process, then 5,000 polling clients on two, each request at the next process. The clients
-speak Engine.IO 4 and run in this process, on the same cores as the servers: times are upper bounds. Memory is what the
-server's processes own (PSS). A Node server with socket.io 4 does the same; its polling clients stay with one process.
+That many WebSockets wait on one process, as the units of ``deploy/systemd`` and as `make up` start it. The clients
+speak Engine.IO 4 and run in this process, on the same cores as the server: times are upper bounds. Memory is what the
+server's processes own (PSS).
 """
 
 import asyncio
@@ -14,13 +13,13 @@ import os
 import random
 import re
 import resource
-import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import psutil
 
 from benchmarks import kit
 from devstack.engines import Engines
@@ -30,7 +29,6 @@ from operations import units
 SCANS, SCANS_AT_ONCE = 400, 4
 CONNECTING_AT_ONCE = 100
 FIRST = 50  # sockets before the memory of the others is counted
-RATIOS = ("kb_per_socket", "servers_mb", "p50_ms", "p99_ms")
 QUIET_S = 28  # longer than one round of heartbeats
 BROWSER = {
     "Origin": "http://localhost:3000", "Accept-Language": "zh-CN,zh;q=0.9",
@@ -39,52 +37,28 @@ BROWSER = {
 COMMANDS = {
     "granian": one_server("--workers", "1", "--backlog", "8192"),
     "uvicorn": units.command("socket", "--backlog", "8192"),
-    "node": ["node", "benchmarks/sockets_node.js"],
 }
 
 
 class Client:
-    """Wait for events, by WebSocket or by polling."""
+    """Wait for events on a WebSocket."""
 
-    def __init__(self, http: aiohttp.ClientSession, ports: list[int]) -> None:
-        self.http, self.ports, self.turn = http, random.sample(ports, len(ports)), 0
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self.http, self.url = http, url
         self.sid: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.scanned: asyncio.Future[float] | None = None
         self.is_lost = False
 
-    def url(self, transport: str, sid: str = "") -> str:
-        """Return the address of the next request, which is at the next process."""
-        self.turn += 1
-        port = self.ports[self.turn % len(self.ports)]
-        return f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport={transport}&t={self.turn}{sid}"
-
-    async def live(self, is_polling: bool) -> None:
+    async def live(self) -> None:
         try:
-            await (self.poll() if is_polling else self.listen())
+            async with self.http.ws_connect(f"{self.url}/socket.io/?EIO=4&transport=websocket") as line:
+                async for message in line:
+                    if reply := self.reply_to(message.data):
+                        await line.send_str(reply)
         except (aiohttp.ClientError, OSError) as error:
             if not self.sid.done():
                 self.sid.set_exception(RuntimeError(repr(error)))
         self.is_lost = True
-
-    async def listen(self) -> None:
-        async with self.http.ws_connect(self.url("websocket"), max_msg_size=0) as line:
-            async for message in line:
-                if reply := self.reply_to(message.data):
-                    await line.send_str(reply)
-
-    async def poll(self) -> None:
-        packets, sid = await self.fetch("GET"), ""
-        while True:
-            for packet in packets:
-                if packet.startswith("0"):
-                    sid = "&sid=" + json.loads(packet[1:])["sid"]
-                if reply := self.reply_to(packet):
-                    await self.fetch("POST", sid, reply)
-            packets = await self.fetch("GET", sid)
-
-    async def fetch(self, method: str, sid: str = "", body: str | None = None) -> list[str]:
-        async with self.http.request(method, self.url("polling", sid), data=body, raise_for_status=True) as answer:
-            return (await answer.text()).split("\x1e")
 
     def reply_to(self, packet: str) -> str:
         if packet.startswith('42["connectSuccess"'):
@@ -95,17 +69,14 @@ class Client:
 
 
 @asynccontextmanager
-async def clients(ports: list[int], count: int, is_polling: bool, is_sticky: bool) -> AsyncIterator[list[Client]]:
+async def clients(url: str, count: int) -> AsyncIterator[list[Client]]:
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(
-        connector=connector, headers=BROWSER, timeout=aiohttp.ClientTimeout(120), cookie_jar=aiohttp.DummyCookieJar()
-    ) as http:
+    async with aiohttp.ClientSession(connector=connector, headers=BROWSER, cookie_jar=aiohttp.DummyCookieJar()) as http:
         waiting: list[Client] = []
         tasks = []
-        for start in range(0, count, CONNECTING_AT_ONCE):
-            size = min(CONNECTING_AT_ONCE, count - start)
-            group = [Client(http, [random.choice(ports)] if is_sticky else ports) for _ in range(size)]
-            tasks += [asyncio.ensure_future(client.live(is_polling)) for client in group]
+        while len(waiting) < count:
+            group = [Client(http, url) for _ in range(min(CONNECTING_AT_ONCE, count - len(waiting)))]
+            tasks += [asyncio.ensure_future(client.live()) for client in group]
             await asyncio.wait_for(asyncio.gather(*(client.sid for client in group)), 60)
             waiting += group
         yield waiting
@@ -114,79 +85,65 @@ async def clients(ports: list[int], count: int, is_polling: bool, is_sticky: boo
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def scan_some(waiting: list[Client]) -> list[float]:
-    """Scan the codes of some clients; answers the milliseconds from the callback's start to the event."""
+async def scan_some(url: str, waiting: list[Client]) -> list[float]:
+    """Scan the codes of some clients; return the milliseconds from the callback's start to the event."""
     took: list[float] = []
     chosen = random.sample(waiting, min(SCANS, len(waiting)))
 
-    async def fetch(path: str, port: int) -> Any:
-        async with http.get(f"http://127.0.0.1:{port}{path}") as answer:
+    async def fetch(path: str) -> Any:
+        async with http.get(url + path) as answer:
             return await answer.json()
 
     async def scan() -> None:
         while chosen:
             client = chosen.pop()
-            port = random.choice(client.ports)
-            answer = await fetch(f"/users/getQrcode?sid={client.sid.result()}", port)
+            answer = await fetch(f"/users/getQrcode?sid={client.sid.result()}")
             state = re.search(r"state=(\w+)", answer["scanCodeUrl"])[1]
             client.scanned = asyncio.get_running_loop().create_future()
             start = time.perf_counter()
-            await fetch(f"/users/wechatCallBack?code={state}&state={state}", port)
+            await fetch(f"/users/wechatCallBack?code={state}&state={state}")
             took.append((await asyncio.wait_for(client.scanned, 10) - start) * 1000)
             client.scanned = None
 
-    async with aiohttp.ClientSession(
-        headers={"Accept": "application/json"}, cookie_jar=aiohttp.DummyCookieJar()
-    ) as http:
+    headers = {"Accept": "application/json"}
+    async with aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as http:
         await asyncio.gather(*(scan() for _ in range(SCANS_AT_ONCE)))
     return took
 
 
-async def wait_and_scan(running: list[tuple[int, Any]], count: int, name: str, is_polling: bool) -> dict[str, Any]:
-    ports, processes = [port for port, _ in running], [process for _, process in running]
-    async with clients(ports, FIRST, is_polling, name == "node"):
+async def wait_and_scan(port: int, server: psutil.Process, count: int) -> dict[str, float]:
+    url, first = f"http://127.0.0.1:{port}", min(FIRST, count // 2)
+    async with clients(url, first):
         await asyncio.sleep(2)
-        before = kit.memory_mb(*processes)
+        before_mb = kit.memory_mb(server)
     start = time.perf_counter()
-    async with clients(ports, count, is_polling, name == "node") as waiting:
-        connected_s = time.perf_counter() - start
+    async with clients(url, count) as waiting:
         await asyncio.sleep(3)
-        memory = kit.memory_mb(*processes)
-        took = await scan_some(waiting)
+        memory_mb = kit.memory_mb(server)
+        took = await scan_some(url, waiting)
         await asyncio.sleep(max(0, QUIET_S - (time.perf_counter() - start)))
         losses = sum(client.is_lost for client in waiting)
-    figures = {"servers_mb": round(memory), "connect_s": round(connected_s, 1), "lost": losses}
-    if not is_polling:
-        figures["kb_per_socket"] = round((memory - before) * 1024 / (count - FIRST), 1)
-    times = {f"p{percent}_ms": round(kit.share(took, percent), 1) for percent in (50, 99)}
-    return figures | times | {"max_ms": round(max(took), 1)}
+    figures = {"lost": losses, "kb_per_socket": (memory_mb - before_mb) * 1024 / (count - first)}
+    return figures | {f"p{percent}_ms": kit.share(took, percent) for percent in (50, 99)}
 
 
 def main() -> None:
     parser = kit.parser(__doc__)
-    parser.add_argument("--servers", nargs="+", choices=COMMANDS, default=["uvicorn", "node"])
     parser.add_argument("--sockets", type=int, default=5000)
-    parser.add_argument("--only", choices=["websockets", "polling"])
-    options = parser.parse_args()
+    count = parser.parse_args().sockets
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with Engines(missing=["REDIS_URL"], durable=False) as engines:
         settings = {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR", "DATABASE_URL": ""}
         settings["WECHAT_API_BASE_URL"] = "http://127.0.0.1:9"  # nobody is there to ask who scanned
-        environ = os.environ | engines.urls | settings
-        results: dict[tuple[str, str], dict[str, Any]] = {}
-        for name in [name for name in options.servers if name != "node" or shutil.which("node")]:
-            for work, processes in (("websockets", 1), ("polling", 2)):
-                if options.only in {None, work}:
-                    with ExitStack() as stack:
-                        running = [stack.enter_context(kit.served(COMMANDS[name], environ)) for _ in range(processes)]
-                        work_done = wait_and_scan(running, options.sockets, name, work == "polling")
-                        results[name, work] = figures = asyncio.run(work_done)
-                    print(json.dumps({"server": name, "work": work, "clients": options.sockets} | figures), flush=True)
-    for (name, work), figures in results.items():
-        if name != "node" and (node := results.get(("node", work))):
-            ratios = {key: round(figures[key] / node[key], 2) for key in RATIOS if key in figures}
-            print(f"{name} / node, {work}: {ratios}")
+        results = {}
+        for name, command in COMMANDS.items():
+            with kit.served(command, os.environ | engines.urls | settings) as (port, server):
+                results[name] = asyncio.run(wait_and_scan(port, server, count))
+    for figure, uvicorn in results["uvicorn"].items():
+        granian = results["granian"][figure]
+        ratio = f", ratio {uvicorn / granian:.2f}" if granian else ""
+        kit.show(f"{count} sockets, {figure}: Granian, uvicorn", f"{granian:.1f}, {uvicorn:.1f}{ratio}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -32,17 +32,28 @@ from typing import Any, NamedTuple
 import psutil
 
 from benchmarks import kit
-from benchmarks.practice import HOST, STEPS, STUDENT, invitation, practice_server
-from tests.processes import nginx_before
+from tests.kit import free_ports
+from tests.processes import DEPLOYED_HOST, deployed_environ, nginx_before
 
 PEOPLE, THINK_S, PATIENCE_S = 40, (0.3, 1.0), 10
 ATTACKERS = 16
-TABLES = (
-    *("auditlog_logentry", "accounts_user", "shop_order", "uploads_storedimage"),
-    *("students_student", "payments_inboundevent"),
-)
+QUIET = "(quiet)"
+TABLES = ("auditlog_logentry", "accounts_user", "shop_order", "uploads_upload", "students_student")
+TABLES += ("payments_inboundevent",)
 JSON, XML = "application/json", "text/xml"
 NESTED_XML = b"<xml>" + b"<a>1</a>" * 2_000 + b"</xml>"
+STUDENT = {
+    "class": "一班", "name": "王芳", "age": 20, "city": "南京", "degree": "本科", "productUrl": "x", "description": "x",
+}  # fmt: skip
+STEPS: list[tuple[str, str, Any]] = [
+    *[("GET", "/students/getstulist?page=1&count=10", None)] * 4,
+    *[("GET", "/students/searchstu?key=王&page=1&count=10", None)] * 3,
+    ("POST", "/students/addstu", STUDENT),
+    *[("GET", "/product/get_product?page=1&count=10", None)] * 2,
+    ("GET", "/cart/get_cart", None),
+    ("GET", "/order/get_order?page=1&count=10", None),
+    ("GET", "/permission/getMenuList", None),
+]
 
 
 @dataclass
@@ -61,7 +72,7 @@ class Scene:
         kit.ask(self.port, *request, tally=tally, sender=sender, patience_s=PATIENCE_S, Host=self.host, **options)
 
 
-def person(scene: Scene, number: int, tally: kit.Tally, is_over: threading.Event) -> None:
+def person(scene: Scene, tally: kit.Tally, number: int, is_over: threading.Event) -> None:
     """List, search, add and buy, with think time."""
     luck, token, sender = random.Random(number), scene.tokens[number], f"127.0.2.{number + 1}"
     steps = [*STEPS, ("POST", "/cart/add_to_cart", {"product_id": scene.product_id, "count": 1})]
@@ -151,12 +162,12 @@ def slow_body(scene: Scene, tally: kit.Tally, sender: str) -> None:
 
 
 def attack(scene: Scene, name: str, seconds: float) -> kit.Tally:
-    tally, ends_at = kit.Tally(), time.monotonic() + seconds
+    tally = kit.Tally()
     request_of = (ATTACKS | PRACTICE_ATTACKS)[name]
 
-    def work(number: int) -> None:
+    def work(number: int, is_over: threading.Event) -> None:
         n, sender = number, f"127.0.1.{number + 1}"
-        while time.monotonic() < ends_at:
+        while not is_over.is_set():
             if name == SLOW:
                 slow_body(scene, tally, sender)
             else:
@@ -164,11 +175,8 @@ def attack(scene: Scene, name: str, seconds: float) -> kit.Tally:
                 scene.ask(tally, sender, "GET" if body is None else "POST", path, body, kind=kind, token=token)
             n += ATTACKERS
 
-    workers = [threading.Thread(target=work, args=[number]) for number in range(ATTACKERS)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with kit.crowd(partial(work, number) for number in range(ATTACKERS)):
+        time.sleep(seconds)
     return tally
 
 
@@ -180,10 +188,8 @@ def footprint(processes: list[psutil.Process], media: Path) -> dict[str, int]:
     sizes["KB of files"] = sum(file.stat().st_size for file in media.rglob("*") if file.is_file()) // 1024
     with connection.cursor() as cursor:
         for table in TABLES:
-            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
-            if cursor.fetchone() == (True,):
-                cursor.execute(f"SELECT count(*) FROM {table}")
-                sizes[table.partition("_")[2]] = cursor.fetchone()[0]
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            (sizes[table.partition("_")[2]],) = cursor.fetchone()
     return sizes
 
 
@@ -200,23 +206,15 @@ def make_scene(port: int) -> Scene:
     from accounts.tokens import token_issue
     from permissions.models import Role
     from permissions.services.roles import roles_seed
-    from shop.models import Product
-    from shop.services.catalogue import category_create
     from students.models import Student
 
     roles_seed()
-    role, now = Role.objects.get(roleid="102"), timezone.now()
-    people = [User.objects.create_user(f"person{n}", "right-password", role=role) for n in range(PEOPLE)]
-    thief = User.objects.create_user("thief", "right-password", role=role)
-    User.objects.filter(pk=thief.pk).update(unid="thief")
-    thief.refresh_from_db()
-    category = category_create(name="车辆", actor="root", now=now)
-    product = Product.objects.create(
-        product_id="20260101000000000", category=category, name="折叠自行车", price=1, stock=100_000, creator="root",
-        created_at=now, description="16寸",
-    )  # fmt: skip
+    role, password = Role.objects.get(roleid="102"), "right-password"
+    people = [User.objects.create_user(f"person{n}", password, role=role) for n in range(PEOPLE)]
+    thief = User.objects.create_user("thief", password, role=role, unid="thief")
+    (product,) = kit.make_products(1, price="1", stock=100_000)
     fields = {"age": 20, "class_name": "H51901", "city": "南京", "degree": "本科", "product_url": "x"}
-    student = Student.objects.create(name="王芳", created_at=now, **fields)
+    student = Student.objects.create(name="王芳", created_at=timezone.now(), **fields)
     return Scene(port, [token_issue(user) for user in people], token_issue(thief), product.product_id, student.sid)
 
 
@@ -239,10 +237,31 @@ def main() -> None:
 
 
 def on_practice_server(home: Path, names: list[str], seconds: float) -> bool:
-    with practice_server(home) as (port, web, media):
-        scene = make_scene(port)
-        scene.host, scene.invite = HOST, invitation(students=3)
-        return play(scene, web.children(), media, names, seconds)
+    """Run them on a server with the deployed file and one setting changed."""
+    (web_port,) = free_ports(1)
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.practice", "WEB_URL": f"http://127.0.0.1:{web_port}"}
+    with kit.prepared(**deployed_environ(home, LOG_LEVEL="ERROR", **settings)):
+        from django.core.management import call_command
+
+        call_command("seed_roles", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        changes = {"X-Forwarded-Proto $scheme": "X-Forwarded-Proto https"}
+        with (
+            kit.deployed_web(os.environ, port=web_port, log=home / "web.log") as (_, web),
+            nginx_before(home, web=web_port, socket=web_port, changes=changes) as (port, _),
+        ):
+            scene = make_scene(port)
+            scene.host, scene.invite = DEPLOYED_HOST, invitation()
+            return play(scene, web.children(), home / "media_root", names, seconds)
+
+
+def invitation() -> str:
+    from django.utils import timezone
+
+    from practice.services import invitation_make, terms_keep
+
+    terms_keep(class_name="H5", roleid="102", scope="own", students=3)
+    return invitation_make(class_name="H5", days=1, places=200, by="root", now=timezone.now()).code
 
 
 def on_production_server(home: Path, names: list[str], seconds: float) -> bool:
@@ -259,28 +278,24 @@ def on_production_server(home: Path, names: list[str], seconds: float) -> bool:
 
 def play(scene: Scene, workers: list[psutil.Process], media: Path, names: list[str], seconds: float) -> bool:
     """Print a line for each attack; tell whether a person's request failed."""
-    tally, is_over = kit.Tally(), threading.Event()
-    people = [threading.Thread(target=person, args=[scene, n, tally, is_over]) for n in range(PEOPLE)]
-    for each in people:
-        each.start()
-    time.sleep(3)
-    failed = 0
-    print(f"{'':18}{'people':>8}{'failed':>8}{'p99 ms':>8}{'sent':>8}  answers; left behind")
-    for name in ["(quiet)", *names]:
-        tally.seconds, tally.answers = [], Counter()
-        before = footprint(workers, media)
-        if name == "(quiet)":
-            time.sleep(seconds)
-        sent = kit.Tally() if name == "(quiet)" else attack(scene, name, seconds)
-        number, hurt, p99 = sum(tally.answers.values()), tally.failed, 1000 * kit.share(tally.seconds, 99)
-        failed += hurt
-        remains = growth(before, footprint(workers, media))
-        print(f"{name:18}{number:8,}{hurt:8,}{p99:8,.0f}{sum(sent.answers.values()):8,}  {sent}; {remains}", flush=True)
-        if hurt:
-            print(" " * 18 + f"people were answered: {tally}")
-    is_over.set()
-    for each in people:
-        each.join()
+    tally, failed = kit.Tally(), 0
+    print(f"{'':18}{'people':>8}{'failed':>8}{'p99 ms':>8}{'ratio':>7}{'sent':>8}  answers; left behind")
+    with kit.crowd(partial(person, scene, tally, number) for number in range(PEOPLE)):
+        time.sleep(3)
+        quiet = 0.0
+        for name in [QUIET, *names]:
+            tally.seconds, tally.answers = [], Counter()
+            before = footprint(workers, media)
+            if name == QUIET:
+                time.sleep(seconds)
+            sent = kit.Tally() if name == QUIET else attack(scene, name, seconds)
+            number, hurt, p99 = sum(tally.answers.values()), tally.failed, 1000 * kit.share(tally.seconds, 99)
+            quiet = quiet or p99
+            failed += hurt
+            line = f"{name:18}{number:8,}{hurt:8,}{p99:8,.0f}{p99 / quiet:7.1f}{sum(sent.answers.values()):8,}  {sent}"
+            print(f"{line}; {growth(before, footprint(workers, media))}", flush=True)
+            if hurt:
+                print(" " * 18 + f"people were answered: {tally}")
     return failed > 0
 
 

@@ -1,7 +1,7 @@
 """The last 300 calls of each account, for 12 hours, in Valkey. Development and practice only.
 
 Problem: a table of all calls would cost each call a write on the disk. One script in Valkey writes the call; its list
-is bounded in length, and each entry in bytes (``lessons.calls``). ``benchmarks/stream.py`` says what it costs a call.
+is bounded in length, and each entry in bytes (``lessons.calls``). A call takes 0.06 to 0.1 ms longer for it.
 """
 
 import time

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START_S = 150  # on a machine that is busy with other tests
 STOP_S = 15
 THREADS = 8
+DEPLOYED_HOST = "api.example.com"  # of spms.env.example
 # Upstreams where no process listens.
 NO_UPSTREAMS = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_API_BASE_URL", "SMS_BASE_URL"), "http://127.0.0.1:9")
 ANSWER_TIMEOUT_S = 60  # as nginx waits in production

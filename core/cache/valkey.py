@@ -58,7 +58,7 @@ class ImpatientRedis(redis.Redis):
         """Execute a command over a connection that belongs to this thread, and return the plain answer.
 
         Problem: redis-py takes a connection from its pool, looks whether it is alive, and counts for its metrics, which
-        costs three times as much processor time as the command (``benchmarks/stream.py``). For what every call of a
+        costs three times as much processor time as the command (measured in November 2026). For what every call of a
         lesson asks.
         """
         return self._impatient(self._on_own_line, *args)
@@ -78,7 +78,7 @@ class ImpatientRedis(redis.Redis):
         """Send a command over a connection that belongs to this thread, and wait for nothing.
 
         Problem: a process that waits for an answer is put to sleep and woken, which took twice the time of the command
-        (``benchmarks/stream.py``). On this connection Valkey leaves its answers out. For what may be lost: a connection
+        (measured in November 2026). On this connection Valkey leaves its answers out. For what may be lost: one
         that is broken, or full because Valkey hangs, is found by the next command and given up with it.
         """
         if time.monotonic() < max(self._resting_until, self._mute_until):

@@ -315,7 +315,6 @@ def test_a_bad_choice_is_refused(teacher, trainee, body, status):
 
 
 def test_a_call_costs_one_question_to_valkey(trainee, monkeypatch):
-    """``benchmarks/stream.py`` measures it."""
     trainee.get("/cart/get_cart")  # Valkey knows the script from now on
     monkeypatch.setattr(stream, "randrange", lambda number: 1)  # not the one call in ten that asks once more
     asked, client = [], valkey.client()

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from django.contrib import admin
 
-from benchmarks import back_office, bare, calls, kit, orders, stream
+from benchmarks import back_office, bare, calls, orders
 from shop.models import Order
 from tests.processes import database_url
 
-NAMES = ("chaos", "practice", "sockets", "strangers", "students", "uploads", "upstream")
+NAMES = ("chaos", "sockets", "strangers", "uploads", "upstream")
 # What the plain SQL leaves to defaults, and what differs between two orders.
 OWN = {"id", "order_id", "created_at", "expires_at", "sweep_at", "username"}
 
@@ -58,14 +58,6 @@ def test_plain_sql_places_the_order_that_the_service_places():
     assert {key: ours[key] for key in ours if key not in OWN} == {key: plain[key] for key in plain if key not in OWN}
     plain, ours = ([*order.lines.values()] for order in Order.objects.order_by("pk"))
     assert [line | {"id": 0, "order_id": 0} for line in plain] == [line | {"id": 0, "order_id": 0} for line in ours]
-
-
-def test_what_the_stream_costs_is_measured(capsys):
-    kit.fill_students(30)
-
-    stream.measure(kit.buyer_token(), 10)
-
-    assert len(capsys.readouterr().out.splitlines()) == 1 + len(stream.CALLS)
 
 
 def test_the_back_office_is_filled_and_asked():

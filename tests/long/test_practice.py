@@ -19,9 +19,9 @@ import requests
 from django.conf import settings
 from django.db import connections
 
-from benchmarks.practice import HOST
 from operations import units
 from tests.kit import free_ports
+from tests.processes import DEPLOYED_HOST as HOST
 from tests.processes import ROOT, Service, bare_environ, database_url, nginx_before, until
 
 pytestmark = pytest.mark.django_db
