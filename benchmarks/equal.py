@@ -1,8 +1,9 @@
 """The students' list as a hand-written async server does it: Starlette and asyncpg on uvloop.
 
 It does per request all that ours does: user, role and revoked token by one statement, the gate, the exact total that
-the triggers keep, a JSON log line, Prometheus in files that processes share, request id, CORS and security headers. It
-sends the statements of ``bare.py`` and answers the same. ``benchmarks/calls.py`` runs it beside ours.
+the triggers keep, limits of time for the database, a JSON log line, Prometheus in files that processes share, request
+id, the host's name, CORS and security headers. It sends the statements of ``bare.py``, which are ours, and nothing else
+to the database. ``benchmarks/calls.py`` runs it beside ours, and finds the answers equal.
 """
 
 import contextlib
@@ -26,18 +27,18 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from benchmarks.bare import CALLER, PAGE, student_row
+from benchmarks.bare import CALLER, page_sql, student_row
 
 REQUESTS = Counter("equal_requests_total", "Requests by route and outcome", ["route", "outcome"])
 SECONDS = Histogram("equal_request_seconds", "Time to answer", ["route"], buckets=(0.005, 0.02, 0.1, 0.5, 2, 5))
 # asyncpg writes parameters as $1.
 CALLER_SQL = CALLER.replace("%s", "$1", 1).replace("%s", "$2", 1).replace("%s", "$3")
-PAGE_SQL = PAGE.replace("%s", "$1", 1).replace("%s", "$2")
 
 
 class JsonLines(logging.Formatter):
@@ -75,6 +76,7 @@ class Recorded:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
+                headers["Allow"] = "GET, HEAD, OPTIONS"
                 headers["Cache-Control"] = "no-store"
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["X-Frame-Options"] = "DENY"
@@ -88,7 +90,8 @@ class Recorded:
         REQUESTS.labels(route, "ok" if status < 400 else str(status)).inc()
         SECONDS.labels(route).observe(seconds)
         fields = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "http_status": status}
-        log.info("request", extra={"fields": fields | {"took_ms": round(seconds * 1000, 1)}})
+        fields |= {"caller": scope.get("caller"), "took_ms": round(seconds * 1000, 1)}
+        log.info("request", extra={"fields": fields})
 
 
 @lru_cache(maxsize=4096)
@@ -119,6 +122,7 @@ async def may_call(request: Request, path: str) -> bool:
     caller = await pool.fetchrow(CALLER_SQL, claims["unid"], claims["epoch"], claims["jti"])
     if caller is None or claims["exp"] < time.time():
         return False
+    request.scope["caller"] = claims["unid"]
     roleid, version = caller["roleid"], caller["version"]
     if roles.versions.get(roleid) != version:
         rows = await pool.fetchval("SELECT rows FROM permissions_role WHERE roleid = $1", roleid)
@@ -148,17 +152,22 @@ async def students(request: Request) -> Response:
         page, size = whole_number(query.get("page"), 1), min(whole_number(query.get("count"), 1000), 1000)
     except ValueError:
         return refused(400, "page: 必须是正整数")
-    rows = await request.app.state.pool.fetch(PAGE_SQL, size, (page - 1) * size)
+    rows = await request.app.state.pool.fetch(page_sql(size, (page - 1) * size))
     data = [student_row(*list(row.values())[:-1]) for row in rows if row["id"] is not None]
     body = {"status": 1, "state": True, "msg": "请求成功", "total": rows[0]["total"], "data": data}
     return Response(orjson.dumps(body), media_type="application/json; charset=utf-8")
+
+
+async def nothing(connection: asyncpg.Connection) -> None:
+    """Give a connection back as it is, as psycopg's pool does: asyncpg would send a statement each time."""
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     parts = conninfo_to_dict(os.environ["DATABASE_URL"])  # asyncpg reads URLs only, and not every one that libpq does
     parts["database"] = parts.pop("dbname")
-    async with asyncpg.create_pool(**parts, min_size=1, max_size=8) as app.state.pool:
+    limits = {"command_timeout": 30, "server_settings": {"statement_timeout": "30s", "lock_timeout": "10s"}}
+    async with asyncpg.create_pool(**parts, **limits, min_size=1, max_size=8, reset=nothing) as app.state.pool:
         yield
 
 
@@ -166,6 +175,7 @@ application = Starlette(
     routes=[Route("/students/getstulist", students)],
     middleware=[
         Middleware(Recorded),
+        Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]),
         Middleware(CORSMiddleware, allow_origin_regex=".*", allow_credentials=True, expose_headers=["X-Request-Id"]),
     ],
     lifespan=lifespan,

@@ -104,7 +104,7 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     provider = Provider()
     with tempfile.TemporaryDirectory(prefix="upstream-") as home:
-        more = provider.merchant(Path(home)) | {"ORDER_TTL": "30s", "DEMO_DATA": "1"}
+        more = provider.merchant(Path(home)) | {"ORDER_TTL": "30m", "DEMO_DATA": "1"}
         with (
             chaos.Stack(Path(home), **more) as stack,
             kit.deployed_web(stack.environ) as (port, _),
