@@ -23,6 +23,15 @@ new MutationObserver(changes => {
     for (const node of addedNodes) if (node.role === "alert") window.alerts.push(node.textContent)
 }).observe(document, { childList: true, subtree: true })
 """
+# What moves is drawn sixty times a second, and a click waits until it has arrived. Its events still come.
+_ARRIVE_AT_ONCE = """
+const calm = new CSSStyleSheet()
+calm.replaceSync(`*, ::before, ::after {
+  transition-duration: 1ms !important; transition-delay: 0s !important;
+  animation-duration: 1ms !important; animation-delay: 0s !important; animation-iteration-count: 1 !important;
+}`)
+document.adoptedStyleSheets.push(calm)
+"""
 _TAKE_ALERT = """text => {
   const index = window.alerts.findIndex(alert => alert.includes(text))
   return index >= 0 && window.alerts.splice(0, index + 1)
@@ -34,7 +43,7 @@ def visitor(chromium: Browser, base_url: str, **options: Any) -> Iterator[Browse
     """A visitor with a browser of their own, which remembers nothing."""
     context = chromium.new_context(locale="zh-CN", base_url=base_url, **options)
     context.set_default_timeout(PATIENCE_MS)
-    context.add_init_script(_NOTE_ALERTS)
+    context.add_init_script(_NOTE_ALERTS + _ARRIVE_AT_ONCE)
     yield context
     context.close()
 
@@ -62,12 +71,15 @@ def was_told(page: Page, text: str) -> None:
     page.wait_for_function(_TAKE_ALERT, arg=text)
 
 
-def forget_visitor(page: Page, server: str) -> None:
-    """Close and forget all that the last visitor left in ``page``, so that the next one may use it."""
+def forget_visitor(page: Page, server: str, still: str) -> None:
+    """Close and forget all that the last visitor left in ``page``, so that the next one may use it.
+
+    :param still: the path of an answer of ``server`` that runs no script and is no error, which browsers complain of.
+    """
     for other in page.context.pages:
         if other != page:
             other.close()
-    page.goto(server + "/favicon.ico")  # small everywhere; the way back from about:blank starts a new process
+    page.goto(server + still)  # no about:blank: the way back from there starts a new process
     page.evaluate("sessionStorage.clear()")
     page.context.clear_cookies()
     session = page.context.new_cdp_session(page)

@@ -76,13 +76,13 @@ def visit(chromium):
         contexts = cache(lambda server, number: stack.enter_context(visitor(chromium, server)))
 
         @contextmanager
-        def visit(server, number=1):
+        def visit(server, number=1, still="/health/live"):
             context = contexts(server, number)
             page = context.pages[0] if context.pages else context.new_page()
             try:
                 yield page
             finally:
-                forget_visitor(page, server)
+                forget_visitor(page, server, still)
 
         yield visit
 

@@ -264,7 +264,7 @@ def test_what_the_pages_show_works_and_their_checkpoints_turn_green(visit, runni
         "from accounts.models import User; from students.models import Student\n"
         f"Student.objects.filter(class_name='{username}').update(account=User.objects.get(username='{username}'))"
     )
-    with visit(project) as page:
+    with visit(project, still="/src/main.js") as page:
         other = page.context.new_page()
         me, patient = (Trainee(one, running, kind, username) for one in (page, other))
         with watched_page(page, project, running.base):

@@ -122,7 +122,7 @@ ASK = "([base, path]) => fetch(base + path, { credentials: 'include' }).then(ans
 def test_a_day_with_the_react_client(visit, running, react):
     username, number = "react-trainee", "13900000001"
     new_trainee(running, username, number)
-    with visit(react) as page, watched_page(page, react, running.base):
+    with visit(react, still="/assets/") as page, watched_page(page, react, running.base):
         page.goto("/index.html")
         answer = running.captcha_answer(page.evaluate(ASK, [running.base, "/users/getCaptcha"])["key"])
         captcha = page.evaluate(ASK, [running.base, f"/users/verifyCaptcha?captcha={answer}"])
@@ -234,7 +234,7 @@ ALL_SEVEN = [f"第{n}件" for n in range(1, 8)]
 
 @pytest.mark.parametrize("reader", ["vue-reader"], indirect=True)
 def test_the_vue_client_says_what_is_wrong_and_turns_pages(visit, running, vue, reader):
-    with visit(vue) as page:
+    with visit(vue, still="/src/main.js") as page:
 
         def go(place):
             page.get_by_role("menuitem", name=place, exact=True).click()
@@ -275,7 +275,7 @@ def test_the_vue_client_says_what_is_wrong_and_turns_pages(visit, running, vue, 
 
 @pytest.mark.parametrize("reader", ["react-reader"], indirect=True)
 def test_the_react_client_says_what_is_wrong_and_turns_pages(visit, running, react, reader):
-    with visit(react) as page:
+    with visit(react, still="/assets/") as page:
 
         def go(place):
             page.get_by_role("navigation").get_by_role("button", name=place, exact=True).click()
@@ -317,7 +317,7 @@ def test_a_day_with_the_vue_client(visit, running, vue, tmp_path):
     new_trainee(running, username, number)
     face = tmp_path / "face.png"
     Image.new("RGB", (64, 64), "teal").save(face)
-    with visit(vue) as page, watched_page(page, vue, running.base):
+    with visit(vue, still="/src/main.js") as page, watched_page(page, vue, running.base):
         expect_text = partial(was_told, page)
         log_out = page.get_by_role("button", name="退出登入").click
 
