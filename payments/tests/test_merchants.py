@@ -63,10 +63,12 @@ def test_an_old_payment_is_settled_and_refunded_with_its_own_keys(start, shop, w
     assert refund.state == "success"
 
 
-def test_a_merchants_keys_open_no_other_merchants_payments(start, shop, wechat, moved):
+def test_a_merchants_keys_open_no_other_merchants_payments_and_refunds(start, paid, shop, wechat, moved):
     """An earlier merchant's signature is good; for money that went there, not for an order of the present one."""
     payment = start()
     wechat.pay(payment.out_trade_no)
+    refund = refund_run(refund_id=request(paid()).pk, now=timezone.now())
+    shop.paid.clear()
     moved()
     Payment.objects.update(appid="wx00000000000000ne", mch_id="1900000999")
 
@@ -76,7 +78,9 @@ def test_a_merchants_keys_open_no_other_merchants_payments(start, shop, wechat, 
     assert findings["微信支付 v2"] is False
     assert b"FAIL" in post_v3(*wechat.notice_v3(payment.out_trade_no)).content
     assert b"FAIL" in post_v2(wechat.notice_v2(payment.out_trade_no)).content
-    assert shop.paid == []
+    assert b"FAIL" in post_v3(*wechat.refund_notice_v3(refund.out_refund_no)).content
+    refund.refresh_from_db()
+    assert (shop.paid, refund.state) == ([], "processing")
 
 
 def test_without_the_old_keys_the_others_go_on(start, shop, wechat):
