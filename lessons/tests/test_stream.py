@@ -84,7 +84,7 @@ def test_a_loop_of_readings_is_seen_by_get_and_by_post_and_pages_of_a_body_are_n
 def test_it_is_bounded_however_a_client_writes(trainee, api):
     """3,000 calls with odd names left 403 kB, where each name became a field."""
     key = f"spms:lesson:{trainee.user.unid}"
-    for number in range(KEPT + 150):
+    for number in range((KEPT + 150) // 2):
         trainee.get(f"{LIST}?" + "&".join(f"x{'长' * 40}{number}{at}=%00" for at in range(20)))
         trainee.get(f"/{'长' * 300}{number}")
 
