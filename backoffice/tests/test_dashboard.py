@@ -16,6 +16,7 @@ from core import tasks
 from core.observe import heartbeat
 from core.times import SHANGHAI
 from payments.models import InboundEvent, Refund
+from permissions.models import DataScope, Role
 from shop.admin.order_steps import WORK_LISTS
 from shop.models import Order
 from students.models import SchoolClass, Student
@@ -141,6 +142,16 @@ def test_what_one_may_only_look_at_is_no_work_of_ones_own(staff, stock):
         {"待处理退货", "退款异常", "失败的支付通知", "库存不足的商品", "处理中的退款"},
         {"待处理退货", "退款处理"},
     )
+
+
+def test_no_sum_of_all_buyers_is_for_who_sees_own_rows_alone(staff, stock):
+    director = staff("102")
+    assert "今天订单" in tiles(director) and director.get(reverse("waiting")).json()["rows"]
+
+    Role.objects.filter(roleid="102").update(data_scope=DataScope.OWN)
+
+    assert tiles(director).keys() == {"库存不足的商品", "学员", "今天新增学员"}
+    assert director.get(reverse("waiting")).json()["rows"] == []
 
 
 def test_a_failed_notification_is_red_until_staff_acknowledges_it(office, stock):
