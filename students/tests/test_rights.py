@@ -1,14 +1,23 @@
-"""Who may only look prints the class list; all else takes a right of its own."""
+"""Who may only look prints the class list; all else takes a right of its own.
+
+Rights and data scope of a run are asked at each step, of each row, at that moment.
+"""
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from students.models import RunKind, RunState, SchoolClass, TransferRun
+from core.ids import mark_of
+from permissions.models import DataScope, Role
+from permissions.services.roles import role_scoped
+from students.models import RowKind, RunKind, RunState, SchoolClass, Student, TransferRow, TransferRun
 from students.recorded_changes import edit_mark
+from students.runs import run_confirm, run_undo
 from students.tests.factories import students
-from students.tests.transfers import LIST, RUNS, page_of, text_of
-from tests.kit import logged_in
+from students.tests.transfers import LIST, RUNS, checked, page_of, sheet, text_of, worked, zipped
+from students.transfer.deletion import deletion_start
+from tests.kit import encoded, logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -83,3 +92,122 @@ def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
     assert (
         office.get(f"{LIST}print/", {"q": "\x00", "class": "x" * 999, "age_from": "y"}, follow=True).status_code == 200
     )
+
+
+# --- Of a run ---
+@pytest.fixture
+def clerk(person, roles):
+    """A member of staff of the role 102, whose data scope is 全部, with a browser."""
+    who = person("clerk", "102", is_staff=True)
+    who.browser = logged_in(who.user)
+    return who
+
+
+def narrow(who):
+    who.user.role = role_scoped(roleid="102", scope=DataScope.OWN)
+    who.user.save()
+
+
+def take_rights(who):
+    rights = Permission.objects.filter(codename__in=["change_student", "delete_student"])
+    Role.objects.get(roleid="102").permissions.remove(*rights)
+
+
+def leave(who):
+    who.user.delete()
+
+
+def prepared(who, state):
+    """Return a run that changes another's student, in a state."""
+    [pupil] = students("密甲", age=20)
+    run = checked(sheet([pupil.sid, "77"], head=["学号", "年龄"]), who.user)
+    if state != RunState.READY:
+        run_confirm(run=run, user_pk=who.user.pk, now=timezone.now())
+    if state in (RunState.DONE, RunState.UNDOING):
+        worked(run)
+    if state == RunState.UNDOING:
+        run_undo(run=run, user_pk=who.user.pk, now=timezone.now())
+    return run
+
+
+def test_runs_that_began_under_a_wider_scope_show_and_do_nothing(clerk, sent_tasks):
+    acts = {"confirm": RunState.READY, "check": RunState.READY, "cancel": RunState.READY, "undo": RunState.DONE}
+    runs = {state: prepared(clerk, state) for state in (RunState.READY, RunState.DONE)}
+    before, page = list(Student.objects.values()), page_of(runs[RunState.READY])
+
+    def shown(answer):
+        return [student["sid"] in answer.content.decode() for student in before]
+
+    assert any(shown(clerk.browser.get(page)))
+
+    narrow(clerk)
+
+    answers = [clerk.browser.post(page_of(runs[state]), {"do": act}) for act, state in acts.items()]
+    pages = ("change", "result", "progress", "photo/1")
+    answers += [clerk.browser.get(f"{RUNS}{runs[RunState.DONE].pk}/{name}/") for name in pages]
+    assert {(answer.status_code, any(shown(answer))) for answer in answers} == {(404, False)}
+    assert "a.csv" not in clerk.browser.get(RUNS).content.decode()
+    assert dict(TransferRun.objects.values_list("pk", "state")) == {run.pk: state for state, run in runs.items()}
+    assert list(Student.objects.values()) == before
+    Role.objects.filter(roleid="102-own").update(data_scope=DataScope.ALL)
+    assert clerk.browser.get(page).status_code == 200
+
+
+@pytest.mark.parametrize("loss", [narrow, take_rights, leave])
+def test_a_worker_writes_nothing_for_a_person_who_may_not_any_more(clerk, loss, sent_tasks):
+    run = prepared(clerk, RunState.APPLYING)
+    loss(clerk)
+
+    worked(run)
+
+    assert (run.state, Student.objects.get().age) == (RunState.FAILED, 20)
+    assert "权限" in run.message and "没有写入任何数据" in run.message
+
+
+@pytest.mark.parametrize("loss", [narrow, take_rights])
+def test_an_undo_leaves_what_the_person_may_not_change(clerk, loss, sent_tasks):
+    run = prepared(clerk, RunState.UNDOING)
+    loss(clerk)
+
+    worked(run)
+
+    assert (run.state, run.counts, Student.objects.get().age) == (RunState.UNDONE, {"kept": 1}, 77)
+    assert run.rows.get().errors == [["学员", "您现在没有修改的权限"]]
+
+
+@pytest.mark.parametrize("loss", [narrow, take_rights])
+def test_a_deletion_and_its_undo_leave_others_students(clerk, loss, sent_tasks):
+    own, other = students("自己", created_by=clerk.user) + students("别人")
+    chosen = Student.objects.all()
+    mark = mark_of(chosen.values_list("pk", flat=True))
+    run = deletion_start(students=chosen, mark=mark, user_pk=clerk.user.pk, now=timezone.now())
+    if loss is narrow:
+        narrow(clerk)
+        worked(run)
+        assert [*Student.objects.values_list("name", flat=True)] == ["别人"]
+        assert TransferRow.objects.get(kind=RowKind.SKIPPED).errors == [["学员", "您现在没有删除的权限"]]
+        return
+    worked(run)
+    run_undo(run=run, user_pk=clerk.user.pk, now=timezone.now())
+    take_rights(clerk)
+
+    worked(run)
+
+    assert (run.state, run.counts, Student.objects.count()) == (RunState.UNDONE, {"kept": 2}, 0)
+
+
+def test_pictures_are_given_to_those_only_whom_the_person_may_change_by_then(clerk, settings, tmp_path, sent_tasks):
+    settings.MEDIA_ROOT = str(tmp_path)
+    own, other = students("自己", created_by=clerk.user) + students("别人")
+    file = SimpleUploadedFile("a.zip", zipped({f"{one.name}.png": encoded() for one in (own, other)}))
+    clerk.browser.post(f"{RUNS}photos/", {"file": file})
+    run = worked(TransferRun.objects.get())
+    choice = {"use": [str(row.number) for row in run.rows.all()], "do": "confirm"}
+    clerk.browser.post(page_of(run), choice)
+    narrow(clerk)
+
+    worked(run)
+
+    pictures = dict(Student.objects.values_list("name", "headimgurl"))
+    assert pictures["自己"] and not pictures["别人"]
+    assert "没有修改这名学员的权限" in str(run.rows.get(kind=RowKind.ERROR).errors)
