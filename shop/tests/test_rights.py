@@ -7,7 +7,13 @@ from shop.models import Order
 from shop.tests.factories import ORDERS, PACKING, page_of
 
 pytestmark = pytest.mark.django_db
-RIGHTS = ["change", "ship", "decide", "refund"]
+STEPS = {
+    "change": "close invalidate receiver remark invoice flag unflag",
+    "ship": "ship unship prepare unprepare receive unreceive parcel",
+    "decide": "agree arrived approve approve_now reject return_number",
+    "refund": "refund refund_part refund_again",
+}
+RIGHTS = {name: right for right, names in STEPS.items() for name in names.split()}
 ONE_OF_EACH = {"change": "receiver", "ship": "ship", "decide": "reject", "refund": "refund"}
 
 
@@ -20,14 +26,14 @@ def facts(order):
     return Order.objects.filter(pk=order.pk).values().get(), order.logs.count()
 
 
-@pytest.mark.parametrize("right", [*RIGHTS, None])
+@pytest.mark.parametrize("right", [*STEPS, None])
 def test_a_crafted_request_does_only_what_the_right_allows(clerk, order, right):
     browser = clerk(*filter(None, ["view", right]))
     before = facts(order)
 
     for button in BUTTONS:
         name = button.name
-        if button.right == right:
+        if RIGHTS[name] == right:
             continue
         form = {"sure": "1", "reason": "x", "express_company": "", "amount": "1", "refunds_seen": "0"}
         page = browser.post(page_of(order), form | {f"step_{name}": "1"})
@@ -54,7 +60,7 @@ def test_to_approve_a_return_takes_the_right_to_refund_as_well(clerk, returned, 
         assert ("同事来办" in page.content.decode()) == (rights == ("decide",))
 
 
-@pytest.mark.parametrize("right", RIGHTS)
+@pytest.mark.parametrize("right", STEPS)
 def test_each_right_opens_its_steps_and_shows_no_others(clerk, paid, returned, right):
     order = returned() if right == "decide" else paid()
     browser = clerk("view", right)
@@ -63,8 +69,8 @@ def test_each_right_opens_its_steps_and_shows_no_others(clerk, paid, returned, r
     page = browser.get(address).content.decode()
     question = browser.post(address, {f"step_{ONE_OF_EACH[right]}": "1"})
 
-    shown = {button.name: button.right for button in BUTTONS if f'name="step_{button.name}"' in page}
-    assert ONE_OF_EACH[right] in shown and set(shown.values()) == {right}
+    shown = {name for name in RIGHTS if f'name="step_{name}"' in page}
+    assert ONE_OF_EACH[right] in shown <= {*STEPS[right].split()}
     assert question.status_code == 200 and 'name="sure"' in question.content.decode()
     if right == "refund":  # nor do the lists, and the papers, offer more
         row = browser.get(ORDERS, {"work": "ship"}).content.decode()
