@@ -71,6 +71,6 @@ def test_no_picture_is_decoded_in_the_web_process(server):
     upload(server, encoded(), 0)
     before = peak_memory_mb(server)
 
-    status, _ = upload(server, encoded("PNG", (8000, 5000)), 1)
+    status, _ = upload(server, encoded("PNG", (8000, 5000), compress_level=1), 1)
 
     assert status == 200 and peak_memory_mb(server) - before < GROWTH_MB

@@ -80,11 +80,8 @@ def forget_visitor(page: Page, server: str, still: str) -> None:
         if other != page:
             other.close()
     page.goto(server + still)  # no about:blank: the way back from there starts a new process
-    page.evaluate("sessionStorage.clear()")
+    page.evaluate("sessionStorage.clear(), localStorage.clear()")
     page.context.clear_cookies()
-    session = page.context.new_cdp_session(page)
-    session.send("Storage.clearDataForOrigin", {"origin": server, "storageTypes": "local_storage"})
-    session.detach()
     page.set_viewport_size(SCREEN)
     page.emulate_media(color_scheme="light")
 
