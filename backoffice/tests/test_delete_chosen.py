@@ -3,6 +3,7 @@
 import pytest
 from django.contrib import admin
 
+from accounts.tests.entering import age, asks
 from core.admin import base
 from permissions.models import Role
 from shop.models import Courier
@@ -55,6 +56,12 @@ def test_deletes_what_was_shown_and_no_more_than_the_limit(office, monkeypatch):
     monkeypatch.setattr(base, "MAX_DELETED", 2)
     question(office, COURIERS, Courier.objects.first(), across=True)
     assert "一次最多删除 2 条" in office.get(COURIERS).text
+
+
+def test_asks_for_the_password_too_where_the_page_itself_does_not(office):
+    page = question(age(office, 2), COURIERS, Courier.objects.first())
+
+    assert asks(page)
 
 
 def test_what_is_in_use_or_not_allowed_stays(office, person, roles):
