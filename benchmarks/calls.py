@@ -47,11 +47,15 @@ def make_data(rows: int) -> str:
     from django.utils import timezone
 
     from accounts.models import User
+    from accounts.tokens import token_issue
+    from permissions.models import Role
+    from permissions.services.roles import roles_seed
     from shop.models import CartItem, Order, OrderLine
 
     kit.fill_students(rows)
-    token = kit.buyer_token("bench", nickname="五五开")
-    user, now = User.objects.get(username="bench"), timezone.now()
+    roles_seed()
+    user = User.objects.create_user("bench", role=Role.objects.get(roleid="200"), nickname="五五开")
+    now = timezone.now()
     products = kit.make_products(PRODUCTS, price="899.50", stock=100)
     CartItem.objects.bulk_create(
         CartItem(user=user, product=product, quantity=2, is_checked=True, created_at=now)
@@ -72,7 +76,7 @@ def make_data(rows: int) -> str:
         )
         for order in made
     )  # fmt: skip
-    return token
+    return token_issue(user)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
 import psutil
@@ -31,7 +31,7 @@ from tests.kit import free_ports
 from tests.processes import Service, family, plain_environ
 
 ORDER_TTL_S = 5
-BUYERS = 12
+BUYERS, AT_ONCE = 12, 16
 SETTLE_TIMEOUT_S = 150
 # What marks a process of the stack in its command line.
 VICTIMS = {
@@ -93,44 +93,36 @@ class Stack(Service):
             time.sleep(0.3)
 
 
-class Buyers:
-    """They do what people do, at random; what they were told is of no interest, only where things end up."""
+class Scene(NamedTuple):
+    """Tokens of buyers and of a shipper, and what is on the shelf: product id to pieces."""
 
-    def __init__(self, stack: Stack, tokens: list[str], staff: str, products: list[str], seed: int) -> None:
-        self.stack, self.tokens, self.staff, self.products = stack, tokens, staff, products
-        self.seed = seed
-        self.lost = Counter[str]()
+    buyers: list[str]
+    shipper: str
+    shelf: dict[str, int]
 
-    def live(self, number: int) -> None:
-        try:
-            self._live(random.Random(self.seed + number))
-        except OSError as error:
-            self.lost[str(error)[:40]] += 1
 
-    def _live(self, chance: random.Random) -> None:
-        token = chance.choice(self.tokens)
-        wish = {"product_id": chance.choice(self.products), "quantity": chance.randint(1, 3)}
-        order_id = self.stack.ask("POST", "/pay/pre_order", wish, token)[1].get("order_id")
-        if order_id is None or chance.random() < 0.1:
-            return
-        order = {"order_id": order_id}
-        self.stack.ask("POST", "/pay/payment", order, token)
-        time.sleep(chance.random())
-        does = chance.random()
-        if does < 0.7:
-            self._pay(order_id)
-        if 0.6 < does < 0.8:
-            self.stack.ask("GET", "/order/cancel", order, token)
-        if does < 0.15:
-            self.stack.ask("GET", "/order/query_order_status", order, token)
-            self.stack.ask("POST", "/order/returns", order, token)
-        elif does < 0.3:
-            self.stack.ask("GET", "/order/query_order_status", order, token)
-            self.stack.ask("GET", "/order/ship", order | {"action": 1}, self.staff)
-            self.stack.ask("GET", "/order/ship", order | {"action": 2}, token)
-
-    def _pay(self, order_id: str) -> None:
-        self.stack.ask("POST", "/sandbox/control/pay", {"out_trade_no": order_id})
+def buy(stack: Stack, scene: Scene, chance: random.Random) -> None:
+    """Do what a buyer does, at random; what is answered is of no interest, only where things end up."""
+    token = chance.choice(scene.buyers)
+    wish = {"product_id": chance.choice(list(scene.shelf)), "quantity": chance.randint(1, 3)}
+    order_id = stack.ask("POST", "/pay/pre_order", wish, token)[1].get("order_id")
+    if order_id is None or chance.random() < 0.1:
+        return
+    order = {"order_id": order_id}
+    stack.ask("POST", "/pay/payment", order, token)
+    time.sleep(chance.random())
+    does = chance.random()
+    if does < 0.7:
+        stack.ask("POST", "/sandbox/control/pay", {"out_trade_no": order_id})
+    if 0.6 < does < 0.8:
+        stack.ask("GET", "/order/cancel", order, token)
+    if does < 0.3:
+        stack.ask("GET", "/order/query_order_status", order, token)
+    if does < 0.15:
+        stack.ask("POST", "/order/returns", order, token)
+    elif does < 0.3:
+        stack.ask("GET", "/order/ship", order | {"action": 1}, scene.shipper)
+        stack.ask("GET", "/order/ship", order | {"action": 2}, token)
 
 
 @contextmanager
@@ -171,8 +163,7 @@ def connect(stack: Stack) -> None:
     django.setup()
 
 
-def set_scene() -> tuple[list[str], str, dict[str, int]]:
-    """Buyers' tokens, a shipper's token, and what is on the shelf: product id to pieces."""
+def set_scene() -> Scene:
     from django.utils import timezone
 
     from accounts.models import User
@@ -190,7 +181,7 @@ def set_scene() -> tuple[list[str], str, dict[str, int]]:
         facts = {"category_id": category.category_id, "name": f"混沌{price}", "price": price, "stock": stock}
         product = product_create(**facts, actor="chaos", now=timezone.now())
         shelf[product.product_id] = stock
-    return tokens, token_issue(shipper), shelf
+    return Scene(tokens, token_issue(shipper), shelf)
 
 
 def unsettled() -> dict[str, int]:
@@ -239,10 +230,10 @@ def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
             wrong.append(f"{refund} is refunded here, not there")
     if extra := set(back_there) - set(Refund.objects.values_list("out_refund_no", flat=True)):
         wrong.append(f"refunded there, unknown here: {extra}")
-    for name, state in (("paid", "paid"), ("closed", "closed"), ("cancelled", "cancelled")):
+    for state in ("paid", "closed", "cancelled"):
         twice = OrderLog.objects.filter(to_state=state).exclude(from_state__in=["preparing", state])
         numbers = Counter(twice.values_list("order_id", flat=True))
-        wrong += [f"order {pk} became {name} {n} times" for pk, n in numbers.items() if n > 1]
+        wrong += [f"order {pk} became {state} {n} times" for pk, n in numbers.items() if n > 1]
     late = [
         (log.at - log.order.expires_at).total_seconds()
         for log in OrderLog.objects.filter(code="expire").select_related("order")
@@ -252,20 +243,14 @@ def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
         "states": dict(Counter(Order.objects.values_list("state", flat=True))),
         "payments": Payment.objects.count(),
         "refunds": Refund.objects.count(),
-        "closed after their deadline by (s)": {
-            "median": round(sorted(late)[len(late) // 2], 1),
-            "max": round(max(late), 1),
-        }
-        if late
-        else None,
+        "closed after their deadline by (s), median": round(kit.share(late, 50), 1),
+        "most": round(max(late, default=0), 1),
     }
     return wrong, figures
 
 
-def run(
-    orders: int, *, kill_every_s: float | None = 2.0, seed: int = 1, threads: int = 16
-) -> tuple[list[str], dict[str, Any]]:
-    """One round; answers complaints and figures.
+def run(orders: int, *, kill_every_s: float | None, seed: int) -> tuple[list[str], dict[str, Any]]:
+    """Let people order while processes die, and wait until all is settled; return complaints and figures.
 
     :param orders: at the least; where one process of each kind dies, people order until the last has died.
     :param kill_every_s: see :func:`killing`.
@@ -273,17 +258,18 @@ def run(
     # A short name: sockets live below it.
     with tempfile.TemporaryDirectory(prefix="chaos-") as home, Stack(Path(home)) as stack:
         connect(stack)
-        tokens, staff, shelf = set_scene()
-        buyers = Buyers(stack, tokens, staff, list(shelf), seed)
+        scene, numbers, lost = set_scene(), count(), Counter[str]()
         start = time.monotonic()
-        with killing(stack, kill_every_s, seed) as killer, ThreadPoolExecutor(threads) as pool:
-            numbers = count()
+        with killing(stack, kill_every_s, seed) as killer, ThreadPoolExecutor(AT_ONCE) as pool:
 
             def visit(_: int) -> None:
                 while (number := next(numbers)) < orders or (kill_every_s is None and killer.is_alive()):
-                    buyers.live(number)
+                    try:
+                        buy(stack, scene, random.Random(seed + number))
+                    except OSError as error:
+                        lost[str(error)[:40]] += 1
 
-            list(pool.map(visit, range(threads)))
+            list(pool.map(visit, range(AT_ONCE)))
         traffic_s = time.monotonic() - start
         from django.db import DatabaseError, close_old_connections, connections
 
@@ -297,12 +283,12 @@ def run(
                 close_old_connections()
             time.sleep(0.5)
         settle_s = time.monotonic() - start - traffic_s
-        wrong, figures = count_up(shelf)
+        wrong, figures = count_up(scene.shelf)
         figures |= {
             "killed": dict(stack.killed),
             "traffic_s": round(traffic_s),
             "settled_after_s": round(settle_s),
-            "gave up": dict(buyers.lost),
+            "gave up": dict(lost),
         }
         connections["default"].close()
         connections["default"].close_pool()

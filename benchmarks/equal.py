@@ -13,7 +13,6 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -99,17 +98,8 @@ def claims_of(token: str) -> dict[str, Any]:
     return jwt.decode(token, os.environ["DJANGO_SECRET_KEY"], algorithms=["HS256"])
 
 
-@dataclass
-class Roles:
-    versions: dict[str, str] = field(default_factory=dict)
-    exact: dict[str, frozenset[str]] = field(default_factory=dict)
-    prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def allow(self, roleid: str, path: str) -> bool:
-        return path in self.exact.get(roleid, ()) or path.startswith(self.prefixes.get(roleid, ()))
-
-
-roles = Roles()
+# What each role may call: the version of its row, whole paths, beginnings of paths.
+roles: dict[str, tuple[str, frozenset[str], tuple[str, ...]]] = {}
 
 
 async def may_call(request: Request, path: str) -> bool:
@@ -124,13 +114,13 @@ async def may_call(request: Request, path: str) -> bool:
         return False
     request.scope["caller"] = claims["unid"]
     roleid, version = caller["roleid"], caller["version"]
-    if roles.versions.get(roleid) != version:
+    if roleid not in roles or roles[roleid][0] != version:
         rows = await pool.fetchval("SELECT rows FROM permissions_role WHERE roleid = $1", roleid)
-        rows = orjson.loads(rows) if isinstance(rows, str) else rows
-        roles.exact[roleid] = frozenset(row.lower() for row in rows if not row.endswith("*"))
-        roles.prefixes[roleid] = tuple(row[:-1].lower() for row in rows if row.endswith("*"))
-        roles.versions[roleid] = version
-    return roles.allow(roleid, path)
+        rows = [row.lower() for row in (orjson.loads(rows) if isinstance(rows, str) else rows)]
+        beginnings = tuple(row[:-1] for row in rows if row.endswith("*"))
+        roles[roleid] = version, frozenset(row for row in rows if not row.endswith("*")), beginnings
+    _, paths, beginnings = roles[roleid]
+    return path in paths or path.startswith(beginnings)
 
 
 def refused(status: int, msg: str) -> Response:

@@ -22,6 +22,7 @@ from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -39,7 +40,6 @@ CONNECTIONS = 32
 PATIENCE_S = 60
 LAST_RELEASE = ROOT / "benchmarks" / "last_release.json"
 WORSE = 0.9  # a ratio below this part of the former one is no chance
-COPY_ROWS = 20_000
 # The surname at place n is held by 1/(n+3) as many as the first: 王 about 8 %, 谭 about 0.4 %.
 SURNAMES = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
@@ -62,10 +62,11 @@ def prepared(*, durable: bool = False, **environ: str) -> Iterator[None]:
     :param environ: beside development's settings, for this process and for those that it starts.
     """
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
-    with Engines(missing=missing, durable=durable) as started:
+    with Engines(missing=missing, durable=durable) as started, TemporaryDirectory() as home:
         os.environ |= started.urls
         settings = {"DATABASE_URL": url_of(DATABASE), "DJANGO_SETTINGS_MODULE": "config.settings.local"}
-        os.environ |= settings | {"LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT)} | environ
+        settings |= {"STATE_DIR": home, "MEDIA_ROOT": f"{home}/media", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT)}
+        os.environ |= settings | environ
         import django
 
         django.setup()
@@ -114,19 +115,17 @@ def without_limits() -> Iterator[None]:
 
 
 # --- Rows ----------------------------------------------------------------------------------------
-def names(count: int) -> Iterator[list[str]]:
-    """Chunks of names, always the same: nine in ten Chinese, two or three characters; one in ten Latin."""
+def names(count: int) -> list[str]:
+    """Return names, always the same: nine in ten Chinese, two or three characters; one in ten Latin."""
     random = Random(1)
     pool = [chr(0x4E00 + random.randrange(6_000)) for _ in range(1_200)]
     surname_weights = list(accumulate(1 / (place + 3) for place in range(len(SURNAMES))))
     given_weights = list(accumulate(1 / (place + 8) for place in range(len(pool))))
-    for start in range(0, count, COPY_ROWS):
-        size = min(COPY_ROWS, count - start)
-        surnames = random.choices(SURNAMES, cum_weights=surname_weights, k=size)
-        firsts, seconds = (random.choices([*pool, ""], cum_weights=[*given_weights, x], k=size) for x in (7.0, 9.0))
-        chunk = list(map("".join, zip(surnames, firsts, seconds, strict=True)))
-        chunk[::10] = map(" ".join, zip(*(random.choices(LATIN, k=len(chunk[::10])) for _ in "ab"), strict=True))
-        yield chunk
+    surnames = random.choices(SURNAMES, cum_weights=surname_weights, k=count)
+    firsts, seconds = (random.choices([*pool, ""], cum_weights=[*given_weights, x], k=count) for x in (7.0, 9.0))
+    made = list(map("".join, zip(surnames, firsts, seconds, strict=True)))
+    made[::10] = map(" ".join, zip(*(random.choices(LATIN, k=len(made[::10])) for _ in "ab"), strict=True))
+    return made
 
 
 def plain_student(number: int) -> tuple[Any, ...]:
@@ -143,18 +142,15 @@ def fill_students(count: int, others: Callable[[int], tuple[Any, ...]] = plain_s
     from students.counts import counts_fold
 
     columns = "class_name, city, degree, product_url, created_at, sid, name, age, description, headimgurl"
-    done = 0
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE students_student RESTART IDENTITY CASCADE")
         cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
         (index,) = cursor.fetchone()
         cursor.execute("DROP INDEX student_keys")  # as for any import of this size: load, then index
-        for chunk in names(count):
-            with cursor.copy(f"COPY students_student ({columns}) FROM STDIN") as out:
-                for number, name in enumerate(chunk, done):
-                    own = (f"BNCH{number:08d}", name, 18 + number % 10, "O(∩_∩)O哈哈~", "")
-                    out.write_row((*others(number), *own))
-            done += len(chunk)
+        with cursor.copy(f"COPY students_student ({columns}) FROM STDIN") as out:
+            for number, name in enumerate(names(count)):
+                own = (f"BNCH{number:08d}", name, 18 + number % 10, "O(∩_∩)O哈哈~", "")
+                out.write_row((*others(number), *own))
         counts_fold()
         cursor.execute(index)
 
@@ -174,17 +170,6 @@ def multiply(table: str, source: str, changes: dict[str, str], where: str = "tru
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} t, {source} WHERE {where}"
         )
         cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
-
-
-def buyer_token(username: str = "bench", roleid: str = "200", **fields: Any) -> str:
-    """Make a user, who may do what the role's rows say, and return a token."""
-    from accounts.models import User
-    from accounts.tokens import token_issue
-    from permissions.models import Role
-    from permissions.services.roles import roles_seed
-
-    roles_seed()
-    return token_issue(User.objects.create_user(username, "-", role=Role.objects.get(roleid=roleid), **fields))
 
 
 def make_products(count: int, *, price: str, stock: int) -> list[Any]:
@@ -256,10 +241,10 @@ def cpu_seconds(process: psutil.Process | None = None) -> float:
     return total
 
 
-def memory_mb(*processes: psutil.Process) -> float:
-    """Return what the processes and those below them own: a library that several share is counted in parts (PSS)."""
+def memory_mb(process: psutil.Process) -> float:
+    """Return what it and those below it own: a library that several processes share is counted in parts (PSS)."""
     total = 0
-    for each in (each for process in processes for each in family(process.pid)):
+    for each in family(process.pid):
         try:
             total += each.memory_full_info().pss
         except psutil.NoSuchProcess:
@@ -407,11 +392,6 @@ class Tally:
     @property
     def failed(self) -> int:
         return sum(number for answer, number in self.answers.items() if answer[0] not in "123")
-
-    @property
-    def times(self) -> str:
-        middle, late = (1000 * share(self.seconds, percent) for percent in (50, 99))
-        return f"{len(self.seconds):,} calls, median {middle:.0f} ms, p99 {late:.0f} ms"
 
 
 def ask(

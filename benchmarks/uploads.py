@@ -11,8 +11,6 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 from PIL import Image, ImageChops
@@ -61,11 +59,7 @@ def main() -> None:
     for content in pictures:
         jpeg(Image.open(BytesIO(content)).convert("RGB"), quality=88)
     pillow_s = time.process_time() - start
-    with (
-        TemporaryDirectory(prefix="uploads-") as home,
-        kit.prepared(STATE_DIR=home, MEDIA_ROOT=str(Path(home) / "media")),
-        kit.deployed_web(os.environ) as (port, web),
-    ):
+    with kit.prepared(), kit.deployed_web(os.environ) as (port, web):
         kit.settle()
         before_s, before_mb = kit.cpu_seconds(web), kit.memory_mb(web)
         tally, peak_mb = upload(port, pictures, web)
