@@ -25,10 +25,16 @@ PAYERS, READERS = 200, 2
 
 
 class Provider(WeChat):
-    is_silent = False
+    """Takes every request, and answers none of them while ``answers`` is not set."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.answers.set()
+        super().__init__()
 
     def next_fault(self, operation: str) -> tuple[Any, ...]:
-        return ("swallow",) if self.is_silent else super().next_fault(operation)
+        self.answers.wait()
+        return super().next_fault(operation)
 
 
 def order(port: int, token: str, product_id: str) -> str:
@@ -76,12 +82,10 @@ def p95(took: list[float]) -> float:
 def site(provider: Provider, readers: Executor, port: int, token: str, product_id: str, seconds: float) -> None:
     list_seconds(readers, port, token, 3)
     usual = list_seconds(readers, port, token, seconds / 2)
-    provider.lets_go.clear()
-    provider.is_silent = True
+    provider.answers.clear()
     with payers(port, token, product_id) as tally:
         during = list_seconds(readers, port, token, seconds)
-    provider.is_silent = False
-    provider.lets_go.set()
+    provider.answers.set()
     usual += list_seconds(readers, port, token, seconds / 2)
     kit.show("students' list alone: requests, p95, slowest", f"{len(usual)}, {p95(usual):.3f} s, {max(usual):.2f} s")
     figures = f"{len(during)}, {p95(during):.3f} s, {max(during):.2f} s"

@@ -7,9 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+import requests
 from django.contrib import admin
 
-from benchmarks import back_office, bare, calls, orders
+from benchmarks import back_office, bare, calls, orders, upstream
 from shop.models import Order
 from tests.processes import database_url
 
@@ -45,6 +46,18 @@ def test_the_bare_function_answers_what_ours_does(client, monkeypatch, settings)
         assert json.loads(body) == theirs, address
         assert "count" not in parse_qs(parts.query) or theirs["data"], address
     bare._call.cursor.connection.close()
+
+
+def test_a_silent_provider_answers_nothing_until_it_may():
+    provider = upstream.Provider()
+    provider.answers.clear()
+    with pytest.raises(requests.Timeout):
+        requests.post(f"{provider.url}/pay/unifiedorder", "<xml/>", timeout=0.3)
+
+    provider.answers.set()
+
+    assert requests.post(f"{provider.url}/pay/unifiedorder", "<xml/>", timeout=60).ok
+    provider.stop()
 
 
 def test_plain_sql_places_the_order_that_the_service_places():
