@@ -167,11 +167,11 @@ def test_a_csv_made_to_hurt_costs_its_own_process_alone(content, tight_limits):
 
     content = content()
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = peak_mb()
+    before, used_s = peak_mb(), children_cpu_s()
     with suppress(SheetRefused):
         assert len(list(sheet_read(content))) <= 2
 
-    assert peak_mb() - before < 150
+    assert peak_mb() - before < 150 and children_cpu_s() - used_s <= 2 + 2
 
 
 def test_a_workbook_whose_pictures_are_damaged_is_read_without_them():
