@@ -20,16 +20,19 @@ from tests.engines import database_to_copy
 from tests.kit import check_documented, logged_in
 
 pytest_plugins = ["tests.needs"]
-# What runs one after another on one worker: the beginnings of paths, with the name of the group. Any other file is a
-# group by itself. These start first, so that all workers end at about the same time. No bracket may stand in a name:
-# xdist takes what ends with one for a parameter, ignores the group, and each worker would start what the group shares.
+# These wait for other processes and for limits of time. On one worker, one after another, they leave two cores to the
+# others all the time.
+WAITS = (
+    *("core/tests/test_sheets", "devstack/", "tests/clients/", "sockets/", "core/tests/test_alert_rules"),
+    *("shop/tests/test_restore", "operations/tests/test_backup"),
+)
+# What runs on one worker: the beginnings of paths, with the name of the group. Any other file is a group by itself.
+# These start first, so that all workers end at about the same time. No bracket may stand in a name: xdist takes what
+# ends with one for a parameter, ignores the group, and each worker would start what the group shares.
 LONG = {
     "tests/journeys/": "journeys",
-    # These wait for other processes and for limits of time, while the other workers keep two cores busy.
-    **dict.fromkeys(("core/tests/test_sheets", "devstack/", "tests/clients/", "sockets/"), "waits"),
-    "core/tests/test_alert_rules": "waits",
+    **dict.fromkeys(WAITS, "waits"),
     "tests/concurrency/": "concurrency",
-    "shop/tests/test_restore": "restore",
     "tests/long/test_units": "units",
     "tests/long/test_hidden_rows": "hidden rows",
     "tests/long/pages": "pages",
