@@ -338,7 +338,8 @@ def test_a_day_with_the_vue_client(visit, running, vue, tmp_path):
             form.locator("input[type=file]").set_input_files(face)
         for label, value in STUDENT.items():
             form.get_by_label(label).fill(value)
-        form.get_by_role("button", name="保存").click()
+        with page.expect_response("**/students/getclasses"):  # the list was read again: its answer may not come late
+            form.get_by_role("button", name="保存").click()
         expect_text("添加成功")
         page.get_by_placeholder("姓名").fill("写客户端的人")
         page.get_by_placeholder("姓名").press("Enter")
