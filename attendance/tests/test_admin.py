@@ -218,7 +218,7 @@ def test_each_right_opens_its_part(person, roles, session, rights, sees, changes
     assert Session.objects.filter(pk=now.pk).exists()
 
 
-def test_no_page_of_a_session_names_a_student_out_of_sight(person, session):
+def test_no_page_of_a_session_names_or_marks_a_student_out_of_sight(person, session):
     """A session that was opened before the scope was narrow has the records of the whole class."""
     li = person("li", "102", is_staff=True).user
     [hidden] = students("谭隐")
@@ -239,6 +239,9 @@ def test_no_page_of_a_session_names_a_student_out_of_sight(person, session):
     for page in (f"{own.pk}/change/", f"{own.pk}/screen/", "month/?class=H51901&month=2026-11"):
         text = text_of(browser.get(LIST + page))
         assert "李生" in text and "谭隐" not in text, page
+    record = Record.objects.get(name="谭隐")
+    browser.post(f"{LIST}{own.pk}/change/", {f"was-{record.pk}": "5", f"is-{record.pk}": "1"})
+    assert Record.objects.get(pk=record.pk).status == Status.ABSENT
     listed = text_of(browser.get(LIST))
     assert "月考勤表" in listed and "导出 Excel" not in listed  # a month is open to who has no other export
     refused = browser.post(f"{LEAVE}add/", {"sid": hidden.sid, "begins_on": own.date, "ends_on": own.date})

@@ -20,7 +20,8 @@ def english(answer):
 
 def addresses(*steps, is_reader):
     """Every page that can be asked for, these of the last record of each kind, and the first of these of the first."""
-    pages = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
+    pages = [reverse(f"admin:{name}") for name in ("index", "password_change", "dormitory_room_beds")]
+    pages += [reverse(name) for name in ("classroom", "figures", "daily")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         address = reverse(f"{name}_changelist")
