@@ -13,6 +13,7 @@ from accounts.tests.entering import age, asks
 from accounts.tokens import token_issue
 from conftest import ApiClient
 from core.cache import valkey
+from lessons import services
 from lessons.faults import PRESETS
 from lessons.models import Plan
 from lessons.selectors import teacher_names
@@ -23,7 +24,7 @@ from practice.models import Invitation
 from sandbox.switches import switches_on
 from students.models import SchoolClass, Student
 from students.tests.factories import FIELDS, students
-from tests.kit import at_once, logged_in
+from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/classroom/"
@@ -245,14 +246,19 @@ def test_a_teacher_switches_the_own_class(people):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_open_a_class_at_once_one_is_its_teacher(roles, person):
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_of_two_who_open_a_class_at_once_one_is_its_teacher(roles, person, monkeypatch, is_locked):
+    SchoolClass.objects.create(name="HC")
+    meet_at(monkeypatch, "lessons.services.users_of_class")  # who is its teacher has been read
+    if not is_locked:
+        monkeypatch.setattr(services, "_class_locked", lambda name: SchoolClass.objects.get(name=name))
     roles["103"].permissions.add(Permission.objects.get(codename="teach"))
     users = [person(f"t{number}", "103", is_staff=True).user for number in range(2)]
 
     outcomes = at_once([lambda user=user: class_take(user, "HC") for user in users], refusals=(ClassAccountsRefused,))
 
-    assert sorted(type(one).__name__ for one in outcomes) == ["ClassAccountsRefused", "NoneType"]
-    assert len(teacher_names("HC")) == 1
+    assert sum(isinstance(one, ClassAccountsRefused) for one in outcomes) == (1 if is_locked else 0)
+    assert len(teacher_names("HC")) == (1 if is_locked else 2)
 
 
 def test_a_preset_is_on_for_the_class_with_a_countdown_and_off_again(people):
