@@ -29,7 +29,7 @@ _CODES_BY_WORD = {"签名": "SIGN_ERROR", "sign": "SIGN_ERROR", "openid": "OPENI
 _CODES_BY_WORD |= {"appid": "APPID_MCHID_NOT_MATCH", "mch_id": "MCH_NOT_EXISTS", "商户号": "MCH_NOT_EXISTS"}
 
 
-def read_flat(raw: bytes | str) -> dict[str, str]:
+def read_flat(raw: bytes | str, *, root: str = "xml") -> dict[str, str]:
     """Read ``<xml><name>text</name>...</xml>``, from any sender.
 
     :raises ValueError: not well-formed, a DTD, another root, nested or repeated fields.
@@ -38,7 +38,7 @@ def read_flat(raw: bytes | str) -> dict[str, str]:
         tree = fromstring(raw, forbid_dtd=True)
     except (SyntaxError, LookupError) as error:
         raise ValueError("not well-formed") from error
-    if tree.tag != "xml":
+    if tree.tag != root:
         raise ValueError("not the expected document")
     fields: dict[str, str] = {}
     for child in tree:
@@ -63,10 +63,10 @@ def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
     return hmac.compare_digest(sign(fields, api_key, kind).encode(), signature.upper().encode())
 
 
-def read_time(text: str) -> datetime | None:
-    """Read ``yyyyMMddHHmmss`` as Beijing time."""
+def read_time(text: str, form: str = "%Y%m%d%H%M%S") -> datetime | None:
+    """Read ``yyyyMMddHHmmss``, or another form, as Beijing time."""
     try:
-        return storable(datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SHANGHAI))
+        return storable(datetime.strptime(text, form).replace(tzinfo=SHANGHAI))
     except ValueError:
         return None
 
