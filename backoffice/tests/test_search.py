@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from core import times
+from permissions.models import DataScope, Role
 from runs.models import Export
 from shop.models import Order
 from shop.order_states import State
@@ -79,6 +80,15 @@ def test_finds_only_what_the_role_may_see(staff, orders):
     assert not any(hits(clerk, text) for text in ("手表", "赵六", "root", "退款"))
     User.objects.get(username="staff103").role.permissions.clear()
     assert not hits(clerk, "李四")  # at once
+
+
+def test_finds_no_colleague_for_who_sees_own_rows_alone(staff, root):
+    clerk = staff("102")
+    assert "root" in hits(clerk, "root")
+
+    Role.objects.filter(roleid="102").update(data_scope=DataScope.OWN)
+
+    assert not hits(clerk, "root")
 
 
 def test_takes_any_text_and_asks_a_stranger_to_log_in(office, client, orders):
