@@ -34,6 +34,7 @@ MAX_OUTPUT_BYTES = 64 * 1024**2
 TOO_LARGE, REFUSED = 10, 11
 BROKEN = "Excel 文件已损坏或设了密码，无法读取"
 ZIP = b"PK\x03\x04"
+EXACT = 10**15  # Excel keeps 15 digits of a number and writes 0 for the others
 AS_TEXT = re.compile(r'^="(.*)"$')  # how programs keep Excel from rounding a long number in a CSV
 EXCEL_PICTURE = "_rvRel:LocalImageIdentifier"
 WPS_PICTURE = re.compile(r'DISPIMG\("(\w+)"')
@@ -278,7 +279,7 @@ def decoded(content: bytes) -> str:
 def plain(cell: Any) -> str:
     """Return a cell as people see it: whole numbers without a point, midnights without a time."""
     match cell:
-        case float() if cell.is_integer():
+        case float() if cell.is_integer() and abs(cell) < EXACT:
             return str(int(cell))
         case datetime() if (cell.hour, cell.minute, cell.second) == (0, 0, 0):
             return cell.date().isoformat()

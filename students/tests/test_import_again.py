@@ -150,6 +150,18 @@ def test_by_what_a_student_is_recognised(cells, expected):
         assert one.errors == [["F2 电话", "按姓名和班级认出，电话不同，请核对"]] and one.cells["bad"] == ["phone"]
 
 
+def test_a_sheet_of_leavers_is_not_taken_for_people_in_class_by_silence(people, root):
+    student(name="赵走", state="graduated").save()
+    lines = [["离校日期", *HEAD], ["2026.10.8", *row("钱走")], ["2099-10-8", *row("孙在")], ["2026-10-8", *row("谭鹏")]]
+    run = checked(sheet(*lines[1:], ["2026-10-8", *row("赵走")], head=lines[0]), root.user)
+
+    told = {one.cells["name"]: one.errors for one in run.rows.exclude(kind=RowKind.LEFT)}
+    warning = "已经过去，状态仍是在读：已离校的请取消勾选"
+    assert told == {
+        "钱走": [["A2 结业日期", warning]], "孙在": [], "谭鹏": [["A4 结业日期", warning]], "赵走": [],
+    }  # fmt: skip
+
+
 def test_of_two_namesakes_the_one_of_the_lists_classes_is_meant_by_one_click(people, office, root, sent_tasks):
     students("李雷", class_name="H7")
     lines = [row("李雷", "H51903"), row("谭鹏"), row("某人", "H51902"), row("李雷", "H51904", age="30")]

@@ -24,7 +24,7 @@ SAMPLES = 3
 _ORIGIN = "生源地"  # not where the student lives, but all that some schools keep: any other name of the city wins
 SYNONYMS = {
     "sId": ("学员编号", "学生编号", "学籍号"),
-    "class": ("所在班级", "班级名称", "班别", "班"),
+    "class": ("所在班级", "所属班级", "班级名称", "班别", "班"),
     "name": ("学员姓名", "学生姓名", "名字", "学员", "学生"),
     "age": ("岁数", "周岁", "年纪"),
     "city": ("所在城市", "现居城市", "居住城市", "目前居住的城市", "所在地", _ORIGIN),

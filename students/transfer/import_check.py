@@ -8,11 +8,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from rest_framework.exceptions import ValidationError
 
+from core import times
 from core.api.params import Day, OneOf, PlainText, present
 from core.errors import BadParameter
 from core.sheets.read import Book, SheetRefused, book_read
@@ -94,7 +95,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
     lines_match(lines, choices.answers, findings, scope, unseen)
     TransferRow.objects.filter(run=run).delete()
     changed, new = Counter[str](), Counter[tuple[str, str]]()
-    rows = _rows_check(run, lines, choices.constants, scope, unseen)
+    rows = _rows_check(run, lines, choices.constants, scope, unseen, times.local(now).date())
     for batch in batches(with_progress(rows, run, total=len(lines))):
         TransferRow.objects.bulk_create(batch)
         changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
@@ -159,7 +160,7 @@ def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, sc
 
 
 def _rows_check(
-    run: TransferRun, lines: Sequence[Line], constants: dict[str, str], scope: Scope, unseen: set[str]
+    run: TransferRun, lines: Sequence[Line], constants: dict[str, str], scope: Scope, unseen: set[str], today: date
 ) -> Iterator[TransferRow]:
     """Judge the lines. The rows are not saved yet."""
     params, constants = RowParams(), {wire: text for wire, text in constants.items() if wire != "class"}
@@ -195,7 +196,7 @@ def _rows_check(
             else:
                 is_changed = diff or file
                 row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
-                row.diff, reasons = diff_dump(diff), _warning(line, student, diff)
+                row.diff, reasons = diff_dump(diff), _warning(line, student, diff, today)
             bad = [wire for wire in BY_WIRE if wire in reasons]
             row.errors = [[line.heading.cell_name(wire, line.number), reasons[wire]] for wire in bad]
             row.cells = _cells(line, student, file, bad)
@@ -225,7 +226,10 @@ def _cells(line: Line, student: Student | None, file: str, bad: list[str]) -> di
     return cells | ({"file": file} if file else {}) | {"bad": bad}
 
 
-def _warning(line: Line, student: Student | None, diff: Diff) -> dict[str, str]:
+def _warning(line: Line, student: Student | None, diff: Diff, today: date) -> dict[str, str]:
+    _, left_on = diff.get("left_on", (None, None))
+    if left_on and left_on < today and not (student and student.has_left):  # a school's sheet of leavers
+        return {"leftOn": "已经过去，状态仍是在读：已离校的请取消勾选"}
     if student is None:
         return {"name": "同班已有同名学员"} if line.match.has_namesake else {}
     doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")  # the two have one name at both places
