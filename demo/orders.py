@@ -70,7 +70,8 @@ def orders_reset(*, now: datetime) -> str:
         at = now - timedelta(hours=hours)
         order = _place(number, users[BUYER], PRODUCT_IDS[product], pieces, at)
         services = _services(number, order, users[BUYER].pk, Actor.of(users[STAFF]))
-        at, pause = at + PAID_AFTER, min(PAUSE, timedelta(hours=hours) / (len(steps.split()) + 1))
+        at += min(PAID_AFTER, settings.ORDER_TTL / 2)  # before it expires
+        pause = min(PAUSE, timedelta(hours=hours) / (len(steps.split()) + 1))
         for step in steps.split():
             services[step](order_id=order.order_id, now=at)
             at += pause

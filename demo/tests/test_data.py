@@ -98,6 +98,7 @@ def test_a_reset_puts_it_back_leaves_other_orders_alone_and_compares_the_latest_
     order_step(order_id=paid.order_id, event=Event.SHIP, actor="lbw", now=timezone.now())
     Student.objects.filter(sid="DEMO00000100").delete()
     mine = make_order(User.objects.get(username="lbw"))
+    settings.ORDER_TTL = timedelta(seconds=1)  # as a lesson about expiry may have it
     assert all(line.startswith("已有") for line in demo_seed()) and counts()[0] == before[0] - 1
 
     with django_capture_on_commit_callbacks(execute=True):
