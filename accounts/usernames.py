@@ -38,9 +38,10 @@ def is_system(name: str) -> bool:
 
 
 def _is_reserved(username: str) -> bool:
-    """Tell whether no user may take the name: it is the system's, or mixes alphabets to look like another one."""
-    alphabets = {unicodedata.name(letter, "").partition(" ")[0] for letter in folded(username)} & _ALPHABETS
-    return is_system(username) or folded(username) == "root" or len(alphabets) > 1
+    """Tell whether no user may take the name: unseen, the system's, or of two alphabets and so like another one."""
+    name = folded(username)
+    alphabets = {unicodedata.name(letter, "").partition(" ")[0] for letter in name} & _ALPHABETS
+    return is_system(username) or name in ("", "root") or len(alphabets) > 1
 
 
 FOLDED = f"lower(btrim(regexp_replace(normalize({{}}, NFKC), '{INVISIBLE}', '', 'g')))"  # the same in SQL

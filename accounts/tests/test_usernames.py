@@ -38,9 +38,10 @@ def rename(client, who, username, **fields):
 
 
 MIXED = ["\u0430ud1", "李\u0430ud1", "AU\u0394-9", "\u13aaUD1"]  # Cyrillic, Greek and Cherokee letters
+UNSEEN = "\u200b\u2060"
 
 
-@pytest.mark.parametrize("name", [*LOOKALIKES, *SYSTEM, *MIXED])
+@pytest.mark.parametrize("name", [*LOOKALIKES, *SYSTEM, *MIXED, UNSEEN])
 def test_what_looks_like_an_existing_name_and_the_systems_names_are_taken(root, person, name):
     person("aud1")
     wang = person("wang")
