@@ -22,13 +22,29 @@ INVISIBLE = (
 # Who acts in the logs of orders and money without being a user. Rows of the last release name the actor alone.
 _ACTORS = {"系统", "迁入", "恢复备份", "对账", "对账单", "主动查询", "人工查询", "关单前查询", "发起支付时查询", "补记"}
 _ACTOR_STARTS = ("微信支付", "微信通知", "微信应答")
-# Some of their letters cannot be told apart, such as a Latin and a Cyrillic a.
-_ALPHABETS = {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE"}
+# Letters of other alphabets cannot always be told apart, such as a Latin and a Cyrillic a. These go with any.
+_EAST_ASIAN = ("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
+# Phonetic letters, other hyphens and other digits: beside ours they cannot be told from ours.
+_NEAR_OURS = re.compile(
+    r"[\u01C0-\u01C3\u0250-\u02AF\u1D00-\u1DBF\uA720-\uA7FF\uAB30-\uAB6F\u02D7\u2010-\u2013\u2043\u2212]|(?![0-9])\d"
+)
+# Greek, Cyrillic, Armenian, Cherokee, Coptic and Lisu letters of which a whole name may look like a Latin one.
+_LIKE_LATIN = re.compile(
+    r"[\u0391\u0392\u0395-\u0397\u0399\u039A\u039C\u039D\u039F\u03A1\u03A4\u03A5\u03A7\u03BD\u03BF"
+    r"\u0405\u0406\u0408\u0410\u0412\u0415\u0417\u041A\u041C-\u041E\u0420-\u0423\u0425\u0430\u0431\u0435\u0437\u043E\u0440\u0441\u0443\u0445"
+    r"\u0455\u0456\u0458\u0474\u0475\u04AE\u04AF\u04BA\u04BB\u04C0\u04CF\u0500\u0501\u051A-\u051D"
+    r"\u053C\u054D\u054F\u0555\u0561\u0563\u0566\u0570\u0575\u0578\u057D\u0581\u0584\u0585"
+    r"\u13A0-\u13FD\uAB70-\uABBF\u2C80-\u2CFF\uA4D0-\uA4FF]+"
+)
+
+
+def _form(username: str) -> str:
+    return re.sub(INVISIBLE, "", unicodedata.normalize("NFKC", username)).strip(" ")
 
 
 def folded(username: str) -> str:
     """Return the name without what a reader overlooks: form (NFKC), invisible characters, blanks at its ends, case."""
-    return re.sub(INVISIBLE, "", unicodedata.normalize("NFKC", username)).strip(" ").lower()
+    return _form(username).lower()
 
 
 def is_system(name: str) -> bool:
@@ -38,10 +54,13 @@ def is_system(name: str) -> bool:
 
 
 def _is_reserved(username: str) -> bool:
-    """Tell whether no user may take the name: unseen, the system's, or of two alphabets and so like another one."""
-    name = folded(username)
-    alphabets = {unicodedata.name(letter, "").partition(" ")[0] for letter in name} & _ALPHABETS
-    return is_system(username) or name in ("", "root") or len(alphabets) > 1
+    """Tell whether no user may take the name: it is unseen, the system's, or looks like another one."""
+    if is_system(username) or folded(username) in ("", "root") or _NEAR_OURS.search(_form(username)):
+        return True
+    named = {letter: unicodedata.name(letter, "") for letter in _form(username) if letter.isalpha()}
+    letters = {letter: name for letter, name in named.items() if not name.startswith(_EAST_ASIAN)}
+    alphabets = {name.partition(" ")[0] for name in letters.values()}
+    return len(alphabets) > 1 or bool(_LIKE_LATIN.fullmatch("".join(letters)))
 
 
 FOLDED = f"lower(btrim(regexp_replace(normalize({{}}, NFKC), '{INVISIBLE}', '', 'g')))"  # the same in SQL

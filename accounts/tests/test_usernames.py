@@ -37,11 +37,22 @@ def rename(client, who, username, **fields):
     return envelope(client.post("/users/updateUser", {"unid": who.user.unid, "username": username} | fields))
 
 
-MIXED = ["\u0430ud1", "李\u0430ud1", "AU\u0394-9", "\u13aaUD1"]  # Cyrillic, Greek and Cherokee letters
+# Cyrillic, Greek, Cherokee, Lisu and Thai signs beside Latin letters.
+MIXED = ["\u0430ud1", "李\u0430ud1", "AU\u0394-9", "\u13aaUD1", "\ua4ee-U", "\u0e51aud"]
+# No Latin letter at all; a phonetic g, a hyphen and a digit that are none of ours.
+LIKE_OURS = [
+    "\u04bb51-01",
+    "李\u0430\u0441\u0430",
+    "\ua4ea\ua4ea\ua4e1\ua4e09",
+    "zhu\u0261uan",
+    "h51\u201001",
+    "h51-0\u06f1",
+]
 UNSEEN = "\u200b\u2060"
+FREE = ["α班-01", "Иван", "тест", "Κώστας", "李Иван", "naïve", "Đặng", "山田タロー", "민수Kim", "王小明-1", "สมชาย"]
 
 
-@pytest.mark.parametrize("name", [*LOOKALIKES, *SYSTEM, *MIXED, UNSEEN])
+@pytest.mark.parametrize("name", [*LOOKALIKES, *SYSTEM, *MIXED, *LIKE_OURS, UNSEEN])
 def test_what_looks_like_an_existing_name_and_the_systems_names_are_taken(root, person, name):
     person("aud1")
     wang = person("wang")
@@ -49,6 +60,11 @@ def test_what_looks_like_an_existing_name_and_the_systems_names_are_taken(root, 
     assert register(root, name) == rename(wang, wang, name) == rename(root, wang, name) == TAKEN
     with pytest.raises(ClassAccountsRefused, match="用户名已存在"):
         class_accounts_create(class_name="AUD", trainees=[Trainee("李雷", "AUD1")])
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_name_of_one_alphabet_that_looks_like_none_of_ours_is_free(root, name):
+    assert register(root, name)[2] == "注册成功"
 
 
 def test_a_pair_from_before_stays_and_logs_in_as_written(api, person, root):
