@@ -93,12 +93,14 @@ class StreamMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "OPTIONS":
+            return self.get_response(request)
         watch = _Watch(request)
         request.META[WATCH] = watch.read
         begins_s = time.perf_counter()
         response = self.get_response(request)
         request.META.pop(WATCH)
-        if request.method != "OPTIONS" and (hasattr(request, "call_match") or _is_no_page(request, response)):
+        if hasattr(request, "call_match") or _is_no_page(request, response):
             try:
                 watch.note(response, time.perf_counter() - begins_s)
             except redis.RedisError:

@@ -106,6 +106,7 @@ def test_what_fails_before_anyone_is_known_counts_too(trainee, person, api):
     api.get("/admin/nothing")
     api.post("/users/login", {"username": "H5-01", "password": "wrong"})
     trainee.get("/nothing/here")
+    asked = [api.http.options(LIST, headers={"authorization": token}) for token in (trainee.token, '"altered"')]
 
     rows = [(row["path"], row["code"], row["http"], row["guessed"]) for row in told(trainee, "requests")]
 
@@ -118,6 +119,7 @@ def test_what_fails_before_anyone_is_known_counts_too(trainee, person, api):
         (LIST, "", 200, False),
     ]
     assert "/students" not in str(calls(person("other")))
+    assert [answer.status_code for answer in asked] == [200, 200], "OPTIONS asks for no login, and is no call"
 
 
 def test_at_an_address_that_two_use_nobody_is_blamed_for_a_guess_nor_for_a_namesake(trainee, person, api):
