@@ -1,4 +1,4 @@
-import { useEffect, useState, type FormEvent } from "react"
+import { useEffect, useRef, useState, type FormEvent } from "react"
 import { get, post, type Permission, type Student } from "./api"
 
 const FIELDS = { class: "班级", name: "姓名", age: "年龄", city: "城市", degree: "学历", productUrl: "项目地址", description: "自我评价" } as const
@@ -14,9 +14,12 @@ export function Students({ buttons }: Permission) {
   const [total, setTotal] = useState(0)
   const [form, setForm] = useState<Form>()
   const [outcome, setOutcome] = useState("")
+  const latest = useRef({})
 
   async function load() {
-    const list = await get("/students/getstulist", { ...query, count: COUNT })
+    const asked = latest.current = { ...query, count: COUNT }
+    const list = await get("/students/getstulist", asked)
+    if (asked !== latest.current) return // 先发的可能后到:只显示最后一次的
     if (!list.state) return setOutcome(list.msg)
     setStudents(list.data)
     setTotal(list.total)
@@ -25,8 +28,10 @@ export function Students({ buttons }: Permission) {
     else setOutcome(names.msg)
   }
 
+  // 打字停下 0.3 秒才问一次,不是每个键一次
   useEffect(() => {
-    load()
+    const timer = setTimeout(load, query.key ? 300 : 0)
+    return () => clearTimeout(timer)
   }, [query])
 
   async function save(event: FormEvent) {
