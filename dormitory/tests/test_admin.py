@@ -176,3 +176,12 @@ def test_a_bed_of_a_student_out_of_sight_is_shown_as_taken_and_the_house_is_not_
     page = text_of(browser.get(BEDS))
 
     assert "已有人" in page and "谭隐" not in page and browser.get(f"{LIST}export/").status_code == 403
+
+
+def test_the_entry_names_the_bed_that_is_left_also_in_a_room_out_of_sight(person, room):
+    Role.objects.filter(roleid="102").update(data_scope=DataScope.OWN)
+    li = person("li", "102", is_staff=True).user
+    tan = sleeper("谭鹏", room, created_by=li)
+
+    assert messages_of(press(logged_in(li), tan, "out")) == ["谭鹏：退宿完成，1号楼 101 1号床"]
+    assert LogEntry.objects.get_for_object(tan).first().changes == {"床位": ["1号楼 101 1号床", ""]}
