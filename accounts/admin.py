@@ -49,10 +49,10 @@ class PhoneForm(forms.ModelForm):  # type: ignore[type-arg]
         values = super().clean() or self.cleaned_data
         if "username" in self.changed_data and values.get("username"):
             try:
-                username_claim(values["username"], person=values["nickname"], user_pk=self.instance.pk or 0)
+                username_claim(values["username"], person=values.get("nickname", ""), user_pk=self.instance.pk or 0)
             except UsernameTaken:
                 self.add_error("username", "用户名已注册")
-        if "phone" in self.changed_data and "role" in values and can_login(values["phone"], values["role"]):
+        if "phone" in self.changed_data and "role" in values and can_login(values.get("phone", ""), values["role"]):
             try:
                 phone_refuse_taken(values["phone"], user_pk=self.instance.pk)
             except PhoneTaken:

@@ -131,6 +131,13 @@ def test_a_number_that_root_sets_is_a_login_unless_another_user_has_it(boss, per
         assert (li.phone, li.is_phone_bound) == (phone, is_login)
 
 
+@pytest.mark.parametrize("wrong", [{"nickname": "x" * 65}, {"phone": "1" * 33}])
+def test_a_form_with_another_name_and_a_wrong_field_is_shown_again(boss, person, wrong):
+    page = save_page(boss, f"{USERS}{person('li').user.pk}/change/", username="li2", **wrong)
+
+    assert page.context["adminform"].form.errors.keys() == wrong.keys()
+
+
 class TestNoUserRaisesHimself:
     @pytest.fixture
     def clerk(self, office):
