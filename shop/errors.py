@@ -1,6 +1,7 @@
 """Every refusal of the shop: one class for each documented answer."""
 
 from core.errors import DomainError
+from shop.order_states import Note
 
 
 class ShopError(DomainError):
@@ -132,6 +133,14 @@ class OrderRefused(ShopError):
     """The order's state does not allow the step; ``msg`` says why."""
 
     status = 1004
+
+
+class CorrectedMeanwhile(OrderRefused):
+    """A colleague has corrected the same fields since the page was made; ``note`` is that of the log's entry."""
+
+    def __init__(self, msg: str, note: Note) -> None:
+        super().__init__(msg)
+        self.note = note
 
 
 class VipInUse(OrderRefused):

@@ -16,7 +16,7 @@ from core.audit import StaffAction
 from permissions.models import Role
 from shop.models import Order
 from shop.order_states import OrderAction, State
-from shop.tests.factories import make_order, make_paid
+from shop.tests.factories import correct, make_order, make_paid
 from students.models import ArchivedStudent, Student
 from students.services import students_archive
 from students.tests.factories import students
@@ -39,9 +39,8 @@ def clerks(roles, person):
 @pytest.fixture
 def order(stock, root):
     order = Order.objects.get(state=State.PAID)
-    form = {"step_receiver": "1", "sure": "1", "recipient": "王五", "address": "重庆", "phone": PHONE}
     for _ in range(2):  # the log keeps the one before
-        logged_in(root.user).post(reverse("admin:shop_order_change", args=[order.pk]), form)
+        correct(logged_in(root.user), order, "receiver", recipient="王五", address="重庆", phone=PHONE)
     entry = LogEntry.objects.filter(action=OrderAction.ORDER).latest("pk")
     entry.changes["事件"][1] = "以前的说法"  # what hides the phone is not the event's label
     entry.save()
@@ -75,8 +74,8 @@ def test_a_phone_is_whole_for_a_role_with_the_right(clerks, order, person):
 
         assert (whole, masked) == ((set(pages), set()) if has_rights else (set(), set(pages)))
         # A hidden phone stays when the rest is corrected.
-        form = {"step_receiver": "1", "sure": "1", "recipient": f"李四{has_rights}", "address": "南京"}
-        client.post(pages["page"], form | {"phone": PHONE if has_rights else "1"})
+        receiver = {"recipient": f"李四{has_rights}", "address": "南京", "phone": PHONE if has_rights else "1"}
+        correct(client, order, "receiver", **receiver)
         order.refresh_from_db()
         assert (order.recipient, order.phone) == (f"李四{has_rights}", PHONE)
 

@@ -42,7 +42,7 @@ from shop.admin.order_list import (
 from shop.admin.order_steps import BUTTONS, PACKING, WORK_LISTS, step_names
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.parcels import LAST_COURIER, ParcelForm
-from shop.errors import OrderRefused, ProviderUndecided
+from shop.errors import CorrectedMeanwhile, OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.order_states import ASKED, Event, State
 from shop.selectors import order_search, orders_visible
@@ -200,4 +200,5 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
             raise
         except OrderRefused as refusal:  # often a colleague, or the first of two clicks, has done the step already
             # The wire's texts keep the old server's half-width commas; staff read full-width ones.
-            raise OrderRefused(f"{refusal.msg.replace(',', '，')}（{last_step(row)}）") from None
+            note = refusal.note if isinstance(refusal, CorrectedMeanwhile) else None
+            raise OrderRefused(f"{refusal.msg.replace(',', '，')}（{last_step(row, note)}）") from None

@@ -196,9 +196,13 @@ def order_page(order: Order) -> dict[str, Any]:
     }
 
 
-def last_step(order: Order) -> str:
-    """Say who did the latest step, which and when; notes and messages are none. Return "" if the log is empty."""
-    log = order.logs.exclude(logged(*ASIDE)).order_by("-pk").first()
+def last_step(order: Order, note: Note | None = None) -> str:
+    """Say who did the latest step, which and when; notes and messages are none. Return "" if the log is empty.
+
+    :param note: tell of the latest note of this kind instead, if there is one.
+    """
+    logs = order.logs.order_by("-pk")
+    log = (note and logs.filter(logged(note)).first()) or logs.exclude(logged(*ASIDE)).first()
     return f"{actor_names([log])[log.pk]} 于 {format_office_time(log.at)} {log.label}" if log else ""
 
 

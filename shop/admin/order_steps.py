@@ -15,6 +15,7 @@ from shop.admin.order_forms import (
     RemarkForm,
     ReturnForm,
     ReturnNumberForm,
+    SentForm,
     UnflagForm,
 )
 from shop.admin.packing import MAX_PRINTED
@@ -126,8 +127,8 @@ BUTTONS = (
     ),
     OrderButton(
         "parcel", "修改快递", _call(order_correct, note=Note.PARCEL), states=_OUT, right="ship",
-        question="买家会在订单里看到新的快递单号；原来的留在订单日志里。", form=ParcelForm, max_rows=MAX_PRINTED,
-        look=Look.QUIET,
+        question="买家会在订单里看到新的快递单号；原来的留在订单日志里。",
+        form=SentForm, max_rows=MAX_PRINTED, look=Look.QUIET,
     ),
     OrderButton(
         "return_number", "寄回单号", _call(order_correct, note=Note.RETURN_PARCEL),

@@ -8,30 +8,40 @@ from typing import Any
 
 from django.db import transaction
 
-from shop.errors import OrderRefused
+from shop.errors import CorrectedMeanwhile, OrderRefused
 from shop.models import Order
 from shop.models.order import REASON_LENGTH
 from shop.order_states import ASKED, Note, PayStatus, ReturnStep, ShippingStatus, State
-from shop.services.order_move import in_words, order_lock, order_note, order_write
+from shop.services.order_move import field_words, in_words, order_lock, order_note, order_write
 
 
 @transaction.atomic
-def order_correct(*, order_id: str, note: Note, actor: str, now: datetime, **fields: Any) -> None:
+def order_correct(
+    *, order_id: str, note: Note, actor: str, now: datetime, seen: dict[str, str] | None = None, **fields: Any
+) -> None:
     """Correct fields of an order. The log keeps what they were.
 
     :param note: what they are: RECEIVER, PARCEL, RETURN_PARCEL (goods that come back) or INVOICE (发票).
+    :param seen: ``field_words`` of what the person's page showed. Fields that the person left as they were are not
+        written, so a colleague's correction in between stays.
     :raises OrderRefused: the order's state does not allow it.
+    :raises CorrectedMeanwhile: the person and a colleague changed them.
     """
-    correction_write(order=order_lock(order_id=order_id), note=note, actor=actor, now=now, **fields)
+    correction_write(order=order_lock(order_id=order_id), note=note, actor=actor, now=now, seen=seen, **fields)
 
 
-def correction_write(*, order: Order, note: Note, actor: str, now: datetime, **fields: Any) -> None:
+def correction_write(
+    *, order: Order, note: Note, actor: str, now: datetime, seen: dict[str, str] | None = None, **fields: Any
+) -> None:
     """Correct fields of an order whose row is locked, as :func:`order_correct` does."""
     if refusal := _refusal(order, note):
         raise OrderRefused(refusal)
     before = {name: getattr(order, name) for name in fields}
-    if before != fields:
-        detail = f"{in_words(before) or '没有'} → {in_words(fields) or '没有'}"
+    if before != fields and seen != field_words(fields):
+        old, new = (in_words(values) or "没有" for values in (before, fields))
+        if seen not in (None, field_words(before)):
+            raise CorrectedMeanwhile(f"你打开此页之后，这里改成了“{old}”，你填的“{new}”没有保存，请核对", note)
+        detail = f"{old} → {new}"
         order_write(order=order, note=note, actor=actor, now=now, detail=detail, **fields)
 
 

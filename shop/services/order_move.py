@@ -133,13 +133,17 @@ def order_write(*, order: Order, note: Note, actor: str, now: datetime, detail: 
 
 def in_words(fields: dict[str, Any]) -> str:
     """Say for the log what fields hold."""
-    words = []
-    for name, value in fields.items():
-        if name == "courier_fee":
-            words.append("" if value is None else f"快递费 {yuan_text(value)} 元")
-        else:
-            words.append(NoParcel(value).label if name == "no_parcel" and value else value)
-    return " ".join(filter(None, words))
+    return " ".join(filter(None, field_words(fields).values()))
+
+
+def field_words(fields: dict[str, Any]) -> dict[str, str]:
+    words = dict(fields)
+    if words.get("no_parcel"):
+        words["no_parcel"] = NoParcel(words["no_parcel"]).label
+    if "courier_fee" in words:
+        fee = words["courier_fee"]
+        words["courier_fee"] = "" if fee is None else f"快递费 {yuan_text(fee)} 元"
+    return words
 
 
 def _save(order: Order, fields: dict[str, Any]) -> None:

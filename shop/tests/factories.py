@@ -167,6 +167,12 @@ def click(client: Client, order: Order, name: str, **typed: Any) -> list[str]:
     return messages(client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed}, follow=True))
 
 
+def correct(client: Client, order: Order, name: str, **typed: Any) -> list[str]:
+    """Type into the page that a button shows, and confirm it; return what is told."""
+    page = client.post(page_of(order), {f"step_{name}": "1"})
+    return messages(client.post(page_of(order), hidden(page) | typed, follow=True))
+
+
 def by_hand(*orders: Order) -> dict[str, str]:
     """What the page that ships sends for orders that no courier takes."""
     return {f"express_company_{order.pk}": ":hand" for order in orders}

@@ -12,7 +12,7 @@ from payments.models import Difference
 from shop.models import Order, PartRefund
 from shop.order_states import STATUSES, OrderAction, State
 from shop.services.order_edit import flag_mark, order_flag, order_unflag
-from shop.tests.factories import ORDERS, click, listed, make_order, make_product, page_of, read_without_lock
+from shop.tests.factories import ORDERS, click, correct, listed, make_order, make_product, page_of, read_without_lock
 from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db
@@ -113,7 +113,7 @@ class TestTheInvoice:
     def test_is_a_number_that_lists_filter_and_files_have(self, office, paid, order):
         sold, other = paid(), paid()
 
-        assert click(office, sold, "invoice", invoice_no="24312000000012345678") == [f"{sold.order_id}：发票完成"]
+        assert correct(office, sold, "invoice", invoice_no="24312000000012345678") == [f"{sold.order_id}：发票完成"]
 
         assert "24312000000012345678" in office.get(page_of(sold)).content.decode()
         assert sold.logs.last().detail == "没有 → 24312000000012345678"
@@ -121,7 +121,7 @@ class TestTheInvoice:
             assert [*office.get(ORDERS, {"invoiced": value}).context["cl"].result_list] == rows
         lines = office.get(f"{ORDERS}export/", {"format": "csv", "invoiced": "yes"}).content.decode().splitlines()
         assert len(lines) == 2 and "24312000000012345678" in lines[1]
-        click(office, sold, "invoice", invoice_no="")
+        correct(office, sold, "invoice", invoice_no="")
         assert not Order.objects.exclude(invoice_no="").exists()
         assert "订单没有付款" in click(office, order, "invoice", invoice_no="1")[0]
 

@@ -16,6 +16,7 @@ from shop.tests.factories import (
     ORDERS,
     PACKING,
     by_hand,
+    correct,
     hidden,
     listed,
     make_order,
@@ -91,7 +92,7 @@ class TestToShip:
         assert listed(office, "", parcel="later") == [later.pk]
         later.refresh_from_db()
         number = {f"express_no_{later.pk}": "SF1234567890123", f"express_company_{later.pk}": "顺丰速运"}
-        office.post(page_of(later), {"step_parcel": "1", "sure": "1"} | number)
+        correct(office, later, "parcel", **number)
         assert later.logs.last().detail == "单号以后补 → 顺丰速运 SF1234567890123"
         assert listed(office, "", parcel="later") == []
 

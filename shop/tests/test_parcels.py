@@ -13,11 +13,15 @@ from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.db.models import F
+from django.utils import timezone
 
+from core.audit import Actor
 from core.sheets.write import sheet_write
 from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
+from shop.order_states import Event, Note
 from shop.selectors import order_search
+from shop.services.order_edit import order_correct
 from shop.tests.factories import (
     ORDERS,
     by_hand,
@@ -28,9 +32,11 @@ from shop.tests.factories import (
     make_product,
     messages,
     page_of,
+    read_without_lock,
     ship,
+    step,
 )
-from tests.kit import logged_in
+from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db
 
@@ -221,6 +227,123 @@ class TestFees:
         assert order.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元"
 
 
+def ask_to_correct(client, *orders):
+    return client.post(ORDERS, {"press": "parcel:", "_selected_action": [order.pk for order in orders]})
+
+
+class TestTwoWhoCorrect:
+    """The page carries what it was made from: a row that only a colleague changed keeps what the colleague wrote."""
+
+    @pytest.fixture
+    def sent(self, paid):
+        for n in range(3):
+            ship(paid(), express_company="校园配送", express_no=f"SF10000000000{n}")
+        return list(Order.objects.order_by("pk"))
+
+    @pytest.fixture
+    def wang(self, person):
+        """Wang corrects an order's number and fee, now."""
+        wang = person("wang", "103", is_staff=True, nickname="王老师")
+
+        def correct(order, number, fee=None):
+            fields = {"express_company": "校园配送", "express_no": number, "courier_fee": fee}
+            facts = {"note": Note.PARCEL, "actor": Actor.of(wang.user), "now": timezone.now()}
+            order_correct(order_id=order.order_id, **fields, **facts)
+
+        return correct
+
+    def values(self, *orders):
+        return list(
+            Order.objects.filter(pk__in=[o.pk for o in orders]).order_by("pk").values_list("express_no", "courier_fee")
+        )
+
+    def test_what_the_page_shows_unchanged_is_not_written(self, office, sent, wang):
+        first, second, third = sent
+        page = ask_to_correct(office, *sent)
+        wang(first, "SF7", Decimal(9))
+        rows = [typed(order, order.express_no, "校园配送", fee) for order, fee in zip(sent, ("", "8.5", ""))]
+
+        answer = office.post(ORDERS, hidden(page) | rows[0] | rows[1] | rows[2], follow=True)
+
+        assert messages(answer) == [f"{third.order_id}、{second.order_id}、{first.order_id}：修改快递完成（3 条）"]
+        assert self.values(*sent) == [("SF7", 9), (second.express_no, Decimal("8.5")), (third.express_no, None)]
+        assert [order.logs.count() - first.logs.count() for order in sent] == [0, 0, -1]
+
+    def test_what_both_changed_is_refused_with_the_name_and_both_values(self, office, sent, wang):
+        first, second, _ = sent
+        page = ask_to_correct(office, first, second)
+        wang(first, "SF7")
+        step(first, Event.RECEIVE)  # by somebody else
+        rows = typed(first, "SF8", "校园配送", "3") | typed(second, "SF9", "校园配送")
+
+        done, refused = messages(office.post(ORDERS, hidden(page) | rows, follow=True))
+
+        assert done == f"{second.order_id}：修改快递完成"
+        assert refused.startswith(f"{first.order_id}：你打开此页之后，这里改成了“校园配送 SF7”")
+        assert "“校园配送 SF8 快递费 3.00 元”没有保存" in refused and "（王老师（wang） 于 " in refused
+        assert refused.endswith("修改快递）") and self.values(first, second) == [("SF7", None), ("SF9", None)]
+
+    def test_who_has_read_that_may_confirm_once_more(self, office, sent, wang):
+        order = sent[0]
+        page = office.post(page_of(order), {"step_parcel": "1"})
+        wang(order, "SF7")
+        wrong = office.post(page_of(order), hidden(page) | typed(order, "SF<8>", "校园配送"))  # tells of nothing yet
+
+        refused = office.post(page_of(order), hidden(wrong) | typed(order, "SF8", "校园配送"))
+        assert "改成了“校园配送 SF7”" in refused.content.decode() and 'value="SF8"' in refused.content.decode()
+        assert self.values(order) == [("SF7", None)]
+        office.post(page_of(order), hidden(refused) | typed(order, "SF8", "校园配送"))
+        assert self.values(order) == [("SF8", None)]
+
+    @pytest.mark.parametrize("seen", ["", "x", "other"])
+    def test_a_page_that_does_not_say_what_it_showed_changes_nothing(self, office, sent, seen):
+        order, other = sent[:2]
+        page = hidden(ask_to_correct(office, order)) | typed(order, "SF8", "校园配送")
+        page["seen"] = hidden(ask_to_correct(office, other))["seen"] if seen == "other" else seen
+
+        assert "没有保存" in messages(office.post(ORDERS, page, follow=True))[0]
+        assert self.values(order) == [(order.express_no, None)]
+
+    @pytest.mark.parametrize(
+        ("name", "column", "shown"),
+        [("receiver", "recipient", "王小明"), ("invoice", "invoice_no", "24"), ("return_number", "return_no", "SF7")],
+    )
+    def test_so_it_is_with_all_that_staff_correct(self, office, paid, returned, name, column, shown):
+        order = returned() if name == "return_number" else paid(address="重庆")
+        page = office.post(page_of(order), {f"step_{name}": "1"})
+        note = {"receiver": Note.RECEIVER, "invoice": Note.INVOICE, "return_number": Note.RETURN_PARCEL}[name]
+        order_correct(order_id=order.order_id, note=note, actor="wang", now=timezone.now(), **{column: shown})
+        step(order, Event.PREPARE) if name == "receiver" else None
+        mine = {"recipient": "李四", "phone": "", "address": "重庆"} if name == "receiver" else {column: "JD1"}
+
+        refused = office.post(page_of(order), hidden(page) | mine).content.decode()
+
+        order.refresh_from_db()
+        assert getattr(order, column) == shown and f"改成了“{shown}" in refused and f"{note.label}）" in refused
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "twin"])
+def test_of_two_corrections_at_the_same_instant_one_is_told(root, paid, monkeypatch, is_locked):
+    order, clients = (
+        ship(paid(), express_company="校园配送", express_no="SF1"),
+        [logged_in(root.user), logged_in(root.user)],
+    )
+    pages = [hidden(client.post(page_of(order), {"step_parcel": "1"})) for client in clients]
+    if is_locked:
+        meet_at(monkeypatch, "shop.services.order_edit.order_write")
+    else:
+        read_without_lock(monkeypatch, "order_edit")
+
+    def correct(client, page, number):
+        return lambda: client.post(page_of(order), page | typed(order, number, "校园配送")).status_code
+
+    answers = at_once(correct(*both, number) for *both, number in zip(clients, pages, ("SF2", "SF3")))
+
+    assert sorted(answers) == ([200, 302] if is_locked else [302, 302])  # 200 shows the page again
+    assert order.logs.filter(code="parcel").count() == (1 if is_locked else 2)
+
+
 class TestFillingIn:
     """Couriers' exports, and columns copied in Excel, fill in the page; nothing is sent until it is confirmed."""
 
@@ -239,7 +362,7 @@ class TestFillingIn:
     def posted(self, page):
         """What the page sends as it stands."""
         form = page.context["form"]
-        return hidden(page) | {name: form[name].value() or "" for name in form.in_table if name != "sheet"}
+        return {name: form[name].value() or "" for name in form.in_table if name != "sheet"} | hidden(page)
 
     @pytest.mark.parametrize("name", ["顺丰.xlsx", "顺丰.csv"])
     def test_from_a_sheet_by_number_or_phone_and_names_what_does_not_fit(self, office, orders, paid, name):

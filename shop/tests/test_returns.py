@@ -21,6 +21,7 @@ from shop.services.order_refund import (
 from shop.tests.factories import (
     ORDERS,
     click,
+    correct,
     listed,
     make_paid,
     make_product,
@@ -118,7 +119,7 @@ class TestTheWayBack:
 
     def test_staff_write_the_number_too_and_the_log_keeps_what_it_was(self, office, li, asked):
         send_back(li, asked, "SF1")
-        click(office, asked, "return_number", return_no="jd 22")
+        correct(office, asked, "return_number", return_no="jd 22")
 
         asked.refresh_from_db()
         details = list(asked.logs.filter(code=Note.RETURN_PARCEL).values_list("detail", flat=True))
