@@ -35,18 +35,20 @@ class OrderButton(Button):
     """Offered where ``TABLE`` has its event, or in its ``states`` where it changes no state.
 
     :param steps: of orders with a return only at these steps of it.
+    :param has_left: only where the parcel has left, whatever became of the money.
     """
 
     event: Event | None = None
     states: tuple[State, ...] = ()
     steps: tuple[ReturnStep, ...] = tuple(ReturnStep)
+    has_left: bool = False
 
     def is_for(self, order: Order) -> bool:
         state = State(order.state)
         if state in ASKED and order.return_step not in self.steps:
             return False
         if self.event is None:
-            return state in self.states
+            return state in self.states and (order.has_left or not self.has_left)
         return (state, self.event) in TABLE and (order.return_step, self.event) not in RETURN_REFUSALS
 
 
@@ -69,7 +71,6 @@ _LOG = "写入订单日志"
 _BUYER = "写入订单日志，买家也会看到"
 _REFUNDING = "款项将原路退回，进度见“退款处理”"
 _PAYS: dict[str, Any] = {"password": True, "is_request": True}  # requests a refund; the money moves later
-_OUT = (State.SHIPPED, State.RECEIVED, *ASKED)
 _NOT_HERE = (ReturnStep.ASKED, ReturnStep.AGREED)
 _UNDO = f"{UNDO.seconds // 60} 分钟内，订单上没有别的事发生时，可以用“撤销{{}}”改回。"
 
@@ -126,8 +127,8 @@ BUTTONS = (
         form=ReceiverForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
-        "parcel", "修改快递", _call(order_correct, note=Note.PARCEL), states=_OUT, right="ship",
-        question="买家会在订单里看到新的快递单号；原来的留在订单日志里。",
+        "parcel", "修改快递", _call(order_correct, note=Note.PARCEL), states=tuple(State), has_left=True, right="ship",
+        question="买家会在订单里看到新的快递单号；原来的留在订单日志里。全额退款以后只能改快递费。",
         form=SentForm, max_rows=MAX_PRINTED, look=Look.QUIET,
     ),
     OrderButton(

@@ -19,6 +19,7 @@ from core.sheets.read import Rows, SheetRefused, rows_sent
 from permissions.scope import scope_of
 from shop.models import Courier, NoParcel, Order
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
+from shop.order_states import GOING_BACK
 from shop.services.order_step import Parcel, parcels_doubted, parcels_refused
 from shop.services.payment_listener import ORDER_NUMBER
 
@@ -32,13 +33,14 @@ MAX_PROBLEMS, MAX_QUOTED = 20, 200
 class TrackingField(forms.CharField):
     """A parcel's number as people type or scan it: with spaces, in lower case."""
 
-    def __init__(self, initial: str = "", **attrs: str) -> None:
+    def __init__(self, initial: str = "", *, disabled: bool = False, **attrs: str) -> None:
         attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", **attrs}
         super().__init__(
             label="快递单号",
             required=False,
             max_length=2 * TRACKING_LENGTH,
             initial=initial,
+            disabled=disabled,
             widget=forms.TextInput(attrs),
         )
 
@@ -78,11 +80,12 @@ class ParcelForm(ButtonForm):
             number, courier, fee = _parcel_names(order)
             label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
             known = order.express_company or _CHOICES.get(order.no_parcel, "")
-            fields[number] = TrackingField(order.express_no, **label)
+            fields[number] = TrackingField(order.express_no, disabled=is_over(order), **label)
             fields[courier] = forms.ChoiceField(
                 choices=choices,
                 required=False,
-                initial=known or self.request.session.get(LAST_COURIER, ""),
+                initial=known or ("" if order.has_left else self.request.session.get(LAST_COURIER, "")),
+                disabled=is_over(order),
                 widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
             )
             label = {"aria-label": f"订单 {order} 的快递费", "data-fee": "", "inputmode": "decimal", "size": "7"}
@@ -127,7 +130,7 @@ class ParcelForm(ButtonForm):
             parcels[order] = parcel = Parcel(data.get(number) or "", data.get(courier, ""))
             if parcel.number and parcel.courier in ("", *NO_COURIER):
                 self.add_error(courier, "填写了快递单号，请选择快递公司")
-            elif not parcel.number and parcel.courier not in NO_COURIER:
+            elif not parcel.number and parcel.courier not in NO_COURIER and not is_over(order):
                 self.add_error(number, "没有快递单号：请填写，或在右边选“自取、面交”“单号以后补”")
             if parcel.courier == BY_HAND and data.get(fee) is not None:
                 self.add_error(fee, "自取、面交没有快递费")
@@ -155,6 +158,11 @@ class ParcelForm(ButtonForm):
             return shown
         box = '<input type="checkbox" name="sure_numbers" value="{0}"> 已核对，单号没有错：{0}'
         return shown + format_html('<label class="bo-check">{}</label>', format_html(box, self.doubted))
+
+
+def is_over(order: Order) -> bool:
+    """Tell whether its fee alone may still be filled in, because all of its money goes back."""
+    return order.state in GOING_BACK
 
 
 def _parcel_names(order: Order) -> tuple[str, str, str]:

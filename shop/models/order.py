@@ -193,6 +193,11 @@ class Order(models.Model):
         return str(ReturnStep(step).label if step else State(self.state).label)
 
     @property
+    def has_left(self) -> bool:
+        """Tell whether it was shipped; a refund of all that follows does not change that."""
+        return self.shiping_status in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED)
+
+    @property
     def has_failed_refund(self) -> bool:
         """Whether staff have to tend a refund, of all or of a part."""
         return self.state == State.REFUND_FAILED or self.part_refund == PartRefund.STUCK

@@ -11,7 +11,7 @@ from django.db import transaction
 from shop.errors import CorrectedMeanwhile, OrderRefused
 from shop.models import Order
 from shop.models.order import REASON_LENGTH
-from shop.order_states import ASKED, Note, PayStatus, ReturnStep, ShippingStatus, State
+from shop.order_states import ASKED, Note, PayStatus, ReturnStep, State
 from shop.services.order_move import field_words, in_words, order_lock, order_note, order_write
 
 
@@ -49,7 +49,7 @@ def _refusal(order: Order, note: Note) -> str:
     match note:
         case Note.RECEIVER if order.state not in (State.OPEN, State.PAID, State.PREPARING):
             return f"订单“{State(order.state).label}”，不能再修改收货信息"
-        case Note.PARCEL if order.shiping_status not in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
+        case Note.PARCEL if not order.has_left:
             return "订单还没有发货，请在发货时填写快递单号"
         case Note.RETURN_PARCEL if order.state not in ASKED:
             return "订单没有进行中的退货"

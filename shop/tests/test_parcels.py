@@ -218,6 +218,22 @@ class TestFees:
         entry = LogEntry.objects.filter(object_pk=str(order.pk)).latest("pk")
         assert entry.changes["事件"][1] == "修改快递" and entry.changes["说明"][1] == order.logs.last().detail
 
+    def test_is_filled_in_after_the_refund_of_all_too_but_the_number_stays(self, office, paid, wechat):
+        order, bare, unsent = ship(paid(), express_company="顺丰速运", express_no="SF1"), ship(paid()), paid()
+        for row in (order, bare, unsent):
+            click(office, row, "refund", reason="破损")
+        page = office.post(page_of(order), {"step_parcel": "1"})
+        assert "step_parcel" in office.get(page_of(order)).content.decode()
+        assert "step_parcel" not in office.get(page_of(unsent)).content.decode()
+
+        office.post(page_of(order), hidden(page) | typed(order, "SF2", "圆通速递", fee="8"))
+        both = ask_to_correct(office, order, bare)  # one that left without saying how does not stop the other
+        office.post(ORDERS, hidden(both) | typed(order, "SF2", fee="9") | typed(bare, "SF3", fee="7"))
+
+        assert [parcel(row)[1:] for row in (order, bare)] == [("顺丰速运", "SF1"), ("", "")]
+        assert (order.courier_fee, bare.courier_fee) == (Decimal(9), Decimal(7))
+        assert order.logs.last().detail == "顺丰速运 SF1 快递费 8.00 元 → 顺丰速运 SF1 快递费 9.00 元"
+
     def test_goes_with_the_parcel_into_the_log_when_the_shipment_is_taken_back(self, office, paid):
         order = ship(paid(), express_company="顺丰速运", express_no="SF1", courier_fee=Decimal("12.5"))
 
