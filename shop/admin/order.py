@@ -177,8 +177,11 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         return "reject" in buttons and "approve" not in buttons
 
     def columns_asked(self, rows: list[Order], form: ButtonForm) -> Sequence[Any]:
-        names = list(self.asked_columns[:3] if isinstance(form, ParcelForm) else self.asked_columns)
-        names += ["why", "return_parcel", "came_back"] if any(row.state in ASKED for row in rows) else []
+        names = list(self.asked_columns)
+        if isinstance(form, ParcelForm):  # it has three columns of its own, which must have room
+            names = names[:3]
+        elif any(row.state in ASKED for row in rows):
+            names += ["why", "return_parcel", "came_back"]
         return OrderCells(rows).columns([*names, "flag"] if any(row.flagged_at for row in rows) else names)
 
     def is_moving(self, row: Order) -> bool:

@@ -101,6 +101,7 @@ class TestTheWayBack:
         question = office.post(page_of(asked), {"step_approve_now": "1"}).content.decode()
 
         assert "商品没有收到，库存不变" in question and "还没有收到，库存没有变" in question
+        assert "还没有收到" not in office.post(page_of(asked), {"step_parcel": "1"}).content.decode()
         click(office, asked, "approve_now")
         assert (state_of(asked), stock_of(bike), Refund.objects.count()) == ("refunding", 3, 1)
 
