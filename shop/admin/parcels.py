@@ -65,7 +65,7 @@ class ParcelForm(ButtonForm):
     def build(self) -> None:
         data: Any = self.data
         # Those of the last sheet are posted along, so that a refused confirmation does not lose them.
-        problems = data.getlist("problem")[: MAX_PROBLEMS + 1] if self.is_bound else []
+        problems = [*dict.fromkeys(data.getlist("problem"))][: MAX_PROBLEMS + 1] if self.is_bound else []
         self.problems, self.filled, self.doubted = [text[: 2 * MAX_QUOTED] for text in problems], 0, ""
         names = Courier.objects.filter(is_active=True).values_list("name", flat=True)
         self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in self.rows))]))

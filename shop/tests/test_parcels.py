@@ -408,6 +408,8 @@ class TestFillingIn:
         page = office.post(f"{ORDERS}?work=ship", hidden(page) | values)
         text = page.content.decode()
         assert "没有快递单号：请填写" in text and "已填入" not in text and all(row in text for row in form.problems)
+        again = office.post(f"{ORDERS}?work=ship", hidden(page) | values).content.decode()
+        assert all(again.count(f"<li>{row}") == 1 for row in form.problems)
         office.post(f"{ORDERS}?work=ship", hidden(page) | values | by_hand(third) | {"sure_numbers": "X7 ZT9"})
         assert parcel(second) == ("shipped", "圆通速递", "YT1000000000002")
 
