@@ -184,7 +184,7 @@ def is_by_staff(actor: str) -> bool:
 
 
 @contextmanager
-def audited(rows: QuerySet[Any]) -> Iterator[None]:
+def audited(rows: QuerySet[Any], *, actor_pk: int | None = None) -> Iterator[None]:
     """Record what the block changes in ``rows``. For ``queryset.update()``, which sends no signals.
 
     Reads all rows before and after the block, so pass few. Rows that the block deletes or creates are not recorded.
@@ -194,13 +194,16 @@ def audited(rows: QuerySet[Any]) -> Iterator[None]:
         yield
         after = rows.model._default_manager.filter(pk__in=before).order_by("pk")
         diffs = ((row, model_instance_diff(before[row.pk], row, use_json_for_changes=True)) for row in after)
-        changes_record([(row, changes) for row, changes in diffs if changes])
+        changes_record([(row, changes) for row, changes in diffs if changes], actor_pk=actor_pk)
 
 
-def changes_record(changes: Sequence[tuple[Model, dict[str, Any]]]) -> None:
-    """Record the changes of rows that were written without signals, by field before and after, in one statement."""
+def changes_record(changes: Sequence[tuple[Model, dict[str, Any]]], *, actor_pk: int | None = None) -> None:
+    """Record the changes of rows that were written without signals, by field before and after, in one statement.
+
+    :param actor_pk: for whom a task makes them; None for the user of the present request.
+    """
     update = LogEntry.Action.UPDATE
-    entries = [entry_of(type(row), row.pk, str(row), update, values) for row, values in changes]
+    entries = [entry_of(type(row), row.pk, str(row), update, values, actor_id=actor_pk) for row, values in changes]
     for entry in entries[:1]:
         name_actor(entry)
     for entry in entries[1:]:  # of the same action

@@ -26,7 +26,7 @@ class Fate(TextChoices):
     DELETE = "delete", "删除，不能恢复"
 
 
-def accounts_settle(account_pks: Iterable[int | None], fate: str) -> list[int]:
+def accounts_settle(account_pks: Iterable[int | None], fate: str, *, actor_pk: int | None = None) -> list[int]:
     """Keep, disable or delete the accounts of students who leave, but none of staff; return those it has disabled."""
     users = _trainees().filter(pk__in=[pk for pk in account_pks if pk])
     if fate == Fate.DELETE:
@@ -34,7 +34,7 @@ def accounts_settle(account_pks: Iterable[int | None], fate: str) -> list[int]:
     if fate != Fate.DISABLE:
         return []
     pks = list(users.filter(is_active=True).order_by().values_list("pk", flat=True))
-    users_disable(user_pks=pks)
+    users_disable(user_pks=pks, actor_pk=actor_pk)
     return pks
 
 

@@ -55,7 +55,7 @@ def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> 
 def accounts_enable(run: TransferRun, students: QuerySet[Student]) -> None:
     """Let those of the students log in again whose accounts the run has disabled."""
     accounts = students.filter(account__in=UndoNote.load(run.options).disabled or [])
-    users_enable(user_pks=list(accounts.values_list("account", flat=True)))
+    users_enable(user_pks=list(accounts.values_list("account", flat=True)), actor_pk=run.undone_by_id)
 
 
 def _bring_back(run: TransferRun, row: TransferRow, archived: set[Any], now: datetime) -> list[list[str]]:

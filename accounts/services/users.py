@@ -246,20 +246,20 @@ def sign_out_everywhere(*, user_pks: list[int]) -> None:
     _end_tokens(user_pks)
 
 
-def users_disable(*, user_pks: list[int]) -> None:
+def users_disable(*, user_pks: list[int], actor_pk: int | None = None) -> None:
     """Disable these users: they cannot log in, and all their tokens and sessions end at once."""
-    _end_tokens(user_pks, is_active=False)
+    _end_tokens(user_pks, actor_pk, is_active=False)
 
 
-def users_enable(*, user_pks: list[int]) -> None:
+def users_enable(*, user_pks: list[int], actor_pk: int | None = None) -> None:
     """Let these users log in again; tokens from before they were disabled stay invalid, since the epoch has changed."""
-    _end_tokens(user_pks, is_active=True)
+    _end_tokens(user_pks, actor_pk, is_active=True)
 
 
 @transaction.atomic
-def _end_tokens(user_pks: list[int], **fields: Any) -> None:
+def _end_tokens(user_pks: list[int], actor_pk: int | None = None, **fields: Any) -> None:
     users = User.objects.filter(pk__in=user_pks)
-    with audited(users):
+    with audited(users, actor_pk=actor_pk):
         users.update(epoch=F("epoch") + 1, **fields)
 
 

@@ -5,6 +5,7 @@ import zipfile
 from functools import partial
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 from openpyxl import Workbook
@@ -104,6 +105,10 @@ def test_a_week_is_written_and_taken_back_with_those_who_left(people, office, ro
 
     undone(run, root.user)
 
+    disabled_and_back = LogEntry.objects.filter(
+        content_type__model="user", changes__has_key="is_active", action=LogEntry.Action.UPDATE
+    )
+    assert [entry.actor for entry in disabled_and_back] == [root.user] * 2
     assert run.state == RunState.UNDONE and not run.counts.get("kept") and counts_wrong() == []
     assert list(Student.objects.order_by("pk").values()) == [
         one | {"account_id": Student.objects.get(pk=one["id"]).account_id} for one in before

@@ -183,6 +183,6 @@ def _leave(run: TransferRun, choices: Choices, rows: list[TransferRow], scope: S
             row.diff = diffs.get(row.student_pk or 0, {})
         students_change(leavers, of_all, actor_pk=actor_pk, now=now)
         events_add(events, run.pk)
-    fate = Fate.DISABLE if choices.disables else Fate.KEEP
-    run.options |= UndoNote(disabled=accounts_settle([student.account_id for student in leavers], fate)).dump()
+    fate, accounts = Fate.DISABLE if choices.disables else Fate.KEEP, [student.account_id for student in leavers]
+    run.options |= UndoNote(disabled=accounts_settle(accounts, fate, actor_pk=actor_pk)).dump()
     rows_save(rows, "kind", "errors", "diff")
