@@ -94,12 +94,13 @@ class Parcel(NamedTuple):
 
 
 def parcels_refused(parcels: Mapping[Order, Parcel]) -> dict[Order, str]:
-    """Say of which orders the parcel is that of another one of them, for somebody else."""
+    """Say of which orders the parcel is that of another one of them, for somebody else, and was not before."""
     first: dict[str, Order] = {}
     refusals = {}
     for order, parcel in parcels.items():
         other = first.setdefault(parcel.number, order)
-        if parcel.number and _receiver(other) != _receiver(order):
+        is_new = {order.express_no, other.express_no} != {parcel.number}
+        if parcel.number and is_new and _receiver(other) != _receiver(order):
             refusals[order] = f"与订单 {other} 的单号相同，收件人却不同，是否重复扫描？"
     return refusals
 
