@@ -117,7 +117,7 @@ class ParcelForm(ButtonForm):
                 is_known = order.express_no == parcel_number(parcel.number)
                 data[number] = parcel.number
                 data[courier] = order.express_company if is_known else next(guesses, "")
-                data[fee] = re.sub(r"[¥￥元,，\s]", "", parcel.fee) or data.get(fee, "")
+                data[fee] = _FEE_MARKS.sub("", parcel.fee) or data.get(fee, "")
         self.data = data
 
     def is_valid(self) -> bool:
@@ -180,6 +180,7 @@ _HEADS = {
     "courier": "快递公司 快递公司名称 快递 物流公司 承运商 承运商名称",
     "fee": "快递费 运费 邮费 快递费用 快递运费 运费金额 运费合计 费用 应付金额",
 }
+_FEE_MARKS = re.compile(r"[¥￥元\s]|[,，](?=\d{3}(?!\d))")  # "1,208.5元" is a number, "1,2" is none
 _WITH_COUNTRY = re.compile(r"86(1\d{10})")
 
 
@@ -235,7 +236,8 @@ def _problem(parcel: Parcel, matches: list[Order], parcels: dict[int, Parcel]) -
     if len(matches) > 1:
         return f"{len(matches)} 个订单是这个电话或单号，请写订单号"
     other = parcels.get(matches[0].pk, parcel)
-    return "" if other == parcel else f"这个订单已经有单号 {other.number}"
+    fee = f" 快递费 {other.fee}" if other.fee else ""
+    return "" if other == parcel else f"这个订单已经有单号 {other.number}{fee}"
 
 
 def _names(orders: list[Order]) -> dict[str, list[Order]]:

@@ -419,6 +419,7 @@ class TestFillingIn:
             ("运费", "8", "8"),
             ("快递费", "¥8.50", "8.50"),
             ("邮费", "1,208元", "1208"),
+            ("邮费", "1,2", "1,2"),
             ("运费（元）", "", "3"),
             ("运费(元)", "包邮", "包邮"),
         ],
@@ -431,7 +432,7 @@ class TestFillingIn:
         )[1]
 
         assert (form.filled, form[f"courier_fee_{order.pk}"].value()) == (1, fee)
-        assert bool(form.errors.get(f"courier_fee_{order.pk}")) == (text == "包邮")
+        assert bool(form.errors.get(f"courier_fee_{order.pk}")) == (fee in ("包邮", "1,2"))
 
     def test_the_fees_of_a_couriers_bill_find_parcels_that_have_left(self, office, orders):
         first, second, third = (
@@ -450,6 +451,33 @@ class TestFillingIn:
         assert list(fees) == [Decimal(8), Decimal(9), None]
         assert second.logs.last().detail.endswith("→ 校园配送 SF1000000000001 快递费 9.00 元")
         assert third.logs.last().code == "ship"  # nothing was changed
+
+    def test_each_row_of_a_bill_that_cannot_be_right_is_answered_and_nothing_is_written(self, office, orders):
+        for order, number in zip(orders, "123"):
+            ship(order, express_company="校园配送", express_no=f"SF{number}")
+        asked = office.post(ORDERS, {"press": "parcel:", "_selected_action": [order.pk for order in orders]})
+        text = "运单号 运费\nSF1 8\nSF1 7\nSF2 1e9\nSF3 =1+1\nSF1 8"
+
+        page = office.post(ORDERS, self.posted(asked) | {"pasted": text})
+        again = office.post(ORDERS, self.posted(page))
+
+        assert [problem.rpartition("：")[2] for problem in page.context["form"].problems] == [
+            "这个订单已经有单号 SF1 快递费 8"
+        ]
+        assert set(again.context["form"].errors) == {f"courier_fee_{order.pk}" for order in orders[1:]}
+        assert not Order.objects.exclude(courier_fee=None).exists()
+
+    def test_the_fee_of_one_parcel_for_two_people_is_filled_in(self, office, orders):
+        for order in orders[:2]:
+            ship(order, express_company="校园配送", express_no="SF1")  # the number was confirmed then
+        asked = office.post(ORDERS, {"press": "parcel:", "_selected_action": [order.pk for order in orders[:2]]})
+        fee = {f"courier_fee_{orders[0].pk}": "8"}
+
+        office.post(ORDERS, self.posted(asked) | fee)
+        swapped = office.post(ORDERS, self.posted(asked) | typed(orders[0], "SF2") | typed(orders[1], "SF2"))
+
+        orders[0].refresh_from_db()
+        assert orders[0].courier_fee == 8 and "是否重复扫描" in swapped.content.decode()
 
     def test_from_a_csv_that_keeps_numbers_as_text_and_shortens_a_courier(self, office, orders):
         lines = [",".join(self.HEAD), f'1,="{orders[0].order_id}",,="JX-7","极兔"']

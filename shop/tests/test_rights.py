@@ -2,9 +2,11 @@
 
 import pytest
 
+from accounts.models import User
+from permissions.models import DataScope, Role
 from shop.admin.order_steps import BUTTONS
 from shop.models import Order
-from shop.tests.factories import ORDERS, PACKING, page_of
+from shop.tests.factories import ORDERS, PACKING, hidden, page_of, ship
 
 pytestmark = pytest.mark.django_db
 STEPS = {
@@ -42,6 +44,29 @@ def test_a_crafted_request_does_only_what_the_right_allows(clerk, order, right):
 
         assert (page.status_code, pressed.status_code) == (403, 403), name
     assert facts(order) == before
+
+
+def test_a_page_of_many_orders_reaches_none_outside_the_data_scope(office, clerk, paid, person):
+    order, own = ship(paid(), express_no="SF1"), ship(paid(), express_no="SF2")
+    browser = clerk("view", "ship")
+    clerk_user = User.objects.get(username="clerk")
+    Role.objects.filter(pk=clerk_user.role_id).update(data_scope=DataScope.OWN)
+    Order.objects.filter(pk=own.pk).update(user=clerk_user)
+    chosen = {"_selected_action": [order.pk, own.pk]}
+    form = hidden(office.post(ORDERS, chosen | {"press": "parcel:"})) | chosen  # with what root's page carries
+    del form["press"]
+    for row in (order, own):
+        form |= {f"express_company_{row.pk}": ":later", f"courier_fee_{row.pk}": "5"}
+    before = facts(order)
+
+    pages = [browser.post(ORDERS, form | {"press": f"parcel:{order.pk}"}), browser.post(page_of(order), form)]
+    for way in ({"press": "parcel:"}, {"action": "parcel", "select_across": "1"}):
+        asked = browser.post(ORDERS, chosen | way)
+        pages.append(browser.post(ORDERS, form | way))
+        assert order.order_id not in asked.content.decode()
+
+    assert facts(order) == before and Order.objects.get(pk=own.pk).courier_fee == 5
+    assert not [page for page in pages if order.order_id in page.content.decode()]
 
 
 @pytest.mark.parametrize(
