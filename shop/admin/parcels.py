@@ -132,6 +132,8 @@ class ParcelForm(ButtonForm):
                 self.add_error(courier, "填写了快递单号，请选择快递公司")
             elif not parcel.number and parcel.courier not in NO_COURIER and not is_over(order):
                 self.add_error(number, "没有快递单号：请填写，或在右边选“自取、面交”“单号以后补”")
+            if is_over(order) and not self.fills and self.data.get(number, order.express_no) != order.express_no:
+                self.add_error(number, "订单已全额退款，只能改快递费")
             if parcel.courier == BY_HAND and data.get(fee) is not None:
                 self.add_error(fee, "自取、面交没有快递费")
         for order, refusal in parcels_refused(parcels).items():

@@ -137,6 +137,7 @@ def in_words(fields: dict[str, Any]) -> str:
 
 
 def field_words(fields: dict[str, Any]) -> dict[str, str]:
+    """Return what each of the fields holds, as the log says it."""
     words = dict(fields)
     if words.get("no_parcel"):
         words["no_parcel"] = NoParcel(words["no_parcel"]).label

@@ -26,6 +26,7 @@ from shop.tests.factories import (
     ORDERS,
     by_hand,
     click,
+    correct,
     hidden,
     listed,
     make_order,
@@ -226,9 +227,18 @@ class TestFees:
         assert "step_parcel" in office.get(page_of(order)).content.decode()
         assert "step_parcel" not in office.get(page_of(unsent)).content.decode()
 
-        office.post(page_of(order), hidden(page) | typed(order, "SF2", "圆通速递", fee="8"))
+        older = office.post(page_of(order), hidden(page) | typed(order, "SF2", "圆通速递", fee="8"))
+        assert "已全额退款，只能改快递费" in older.content.decode() and parcel(order)[2] == "SF1"
+        fees = {f"courier_fee_{row.pk}": fee for row, fee in ((order, "8"), (bare, "7"))}
         both = ask_to_correct(office, order, bare)  # one that left without saying how does not stop the other
-        office.post(ORDERS, hidden(both) | typed(order, "SF2", fee="9") | typed(bare, "SF3", fee="7"))
+        office.post(ORDERS, hidden(both) | fees)
+        correct(
+            office,
+            order,
+            "parcel",
+            **fees | {f"courier_fee_{order.pk}": "9"},
+            **{f"express_company_{order.pk}": "圆通速递"},
+        )
 
         assert [parcel(row)[1:] for row in (order, bare)] == [("顺丰速运", "SF1"), ("", "")]
         assert (order.courier_fee, bare.courier_fee) == (Decimal(9), Decimal(7))
