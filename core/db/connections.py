@@ -90,6 +90,15 @@ def connection_check(connection: Connection) -> None:
         _ask(connection)
 
 
+def limits_raise(span: timedelta) -> None:
+    """Raise three limits of this transaction to ``span``, each: a statement, a wait for a lock, a pause in between.
+
+    A pause is work of ours between two statements, such as packing a large spreadsheet.
+    """
+    with django_connection.cursor() as cursor:
+        cursor.execute(_LIMITS, {"ms": str(span // timedelta(milliseconds=1))})
+
+
 # --- Beside the pool: for programs that need a session of their own ---
 def direct_options() -> dict[str, str]:
     """Return the libpq parameters of our connections; ``password`` is among them."""
@@ -109,12 +118,3 @@ def connection_refusal() -> str:
     except psycopg.Error as error:
         return " ".join(str(error).split())[:300]
     return ""
-
-
-def limits_raise(span: timedelta) -> None:
-    """Raise three limits of this transaction to ``span``, each: a statement, a wait for a lock, a pause in between.
-
-    A pause is work of ours between two statements, such as packing a large spreadsheet.
-    """
-    with django_connection.cursor() as cursor:
-        cursor.execute(_LIMITS, {"ms": str(span // timedelta(milliseconds=1))})
