@@ -126,6 +126,7 @@ class TestWithPasswordAndCode:
         assert user_of_message(api, messages, NEW)["username"] == "li"
         assert user_of_message(api, messages, OLD) == {}
         assert notices == [OLD]
+        assert {change(li, number) for number in (OLD, "")} == {NEEDS_PASSWORD}
         assert change(li, OLD, oldPassword=PASSWORD) == UPDATED, "a login is replaced by a number that is none"
         assert (stored(li), notices) == ((OLD, False), [OLD, NEW])
 
