@@ -79,6 +79,14 @@ class TestSeed:
         pairs = {(roleid, name.partition("_")[0]) for roleid, name in rights.values_list("role__roleid", "codename")}
         assert pairs == {("102", "view"), ("102", "phone")}
 
+    def test_leaves_the_lower_roles_to_students_rooms_and_attendance_and_the_lowest_to_look_at_students(self):
+        def rights(roleid, part):
+            names = Role.objects.get(roleid=roleid).permissions.values_list(part, flat=True)
+            return {name.partition("_")[0] for name in names}
+
+        assert rights("103", "content_type__app_label") == {"students", "dormitory", "attendance"}
+        assert (rights("200", "content_type__app_label"), rights("200", "codename")) == ({"students"}, {"view"})
+
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_roles_with_one_number_one_is_made():
