@@ -78,6 +78,15 @@ class TestWhatIsTold:
         assert "已恢复：/var/lib/spms 还剩 840 MB" in alerts_after(after=MINUTES[14] + timedelta(days=1))
         assert not Alert.objects.exists()
 
+    def test_two_that_differ_by_a_number_alone(self, alerts_after):
+        first, second = (Finding(f"bill 19 2026-11-2{day}", False, f"2026-11-2{day} 的账单对不了") for day in (1, 2))
+        alerts_after(first, after=MINUTES[0])
+        alerts_after(first, second, after=MINUTES[1])
+
+        message = alerts_after(first, second, after=MINUTES[2])
+
+        assert second.what in message and first.what not in message
+
     def test_a_hiccup_a_note_and_what_is_in_order_never(self, alerts_after):
         assert [alerts_after(disk(900), after=MINUTES[0]), alerts_after(after=MINUTES[14])] == ["", ""]
         fine = [Finding("fine", True, "fine"), Finding("note", None, "a note")]
