@@ -166,3 +166,14 @@ def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(v2, 
     start = time.monotonic()
     assert not v2.check_signature(order_v2())
     assert time.monotonic() - start >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("oauth_down", "/sandbox/wxapi/sns/userinfo"), ("weather_down", "/sandbox/tianqi/api")]
+)
+def test_each_provider_fails_by_a_fault_of_its_own(client, keys, kind, path):
+    assert client.get(path).status_code == 200
+
+    faults_set(changes={kind: True})
+
+    assert client.get(path).status_code == 502
