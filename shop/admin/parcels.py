@@ -206,7 +206,8 @@ def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, Parcel], list
         keys = keys[:1] if ORDER_NUMBER.fullmatch(keys[0]) else keys
         matches = next((names[key] for key in keys if key in names), [])
         if problem := _problem(parcel, matches, parcels):
-            problems.append(f"第 {row} 行 {' '.join(filter(None, cells.values()))[:MAX_QUOTED]}：{problem}")
+            quoted = dict.fromkeys(filter(None, cells.values()))  # without heads of orders the number is there twice
+            problems.append(f"第 {row} 行 {' '.join(quoted)[:MAX_QUOTED]}：{problem}")
         else:
             parcels[matches[0].pk] = parcel
     more = len(problems) - MAX_PROBLEMS
