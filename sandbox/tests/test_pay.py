@@ -18,6 +18,7 @@ from wechatpayv3.utils import build_authorization
 from wechatpy.exceptions import WeChatPayException
 
 from core.times import SHANGHAI, local
+from payments.gateways.wechat import gateway_v3
 from sandbox.models import CODE_TTL, Refund, Trade
 from sandbox.pay.signing import parse_xml
 from sandbox.pay.trades import REFUNDS_APART
@@ -253,6 +254,18 @@ def test_a_closed_refund_leaves_room_for_another(v3, paid, give_back, control, s
 
 
 # --- Bills ---
+def test_a_line_of_a_bill_has_the_time_of_its_payment_or_refund(server, settings, paid, give_back):
+    settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
+    paid()
+    give_back(fen=234)
+    Trade.objects.update(paid_at=NOON)
+    Refund.objects.update(created_at=NOON + timedelta(hours=1))
+
+    lines = [(row.out_refund_no, row.bill_fen, row.bill_at) for row in gateway_v3().bill(NOON.date()).rows]
+
+    assert lines == [("", 1234, NOON), ("R1", 234, NOON + timedelta(hours=1))]
+
+
 def test_no_bill_of_a_day_without_trade_nor_of_today_nor_before_ten(v3):
     today = local(timezone.now())
     assert code_of(v3.trade_bill(f"{NOON - timedelta(days=1):%Y-%m-%d}")) == (400, "NO_STATEMENT_EXIST")
