@@ -121,7 +121,7 @@ def test_never_counts_the_table(office, monkeypatch):
 
 # --- The form ---
 def test_adds_and_edits_like_the_api_and_removes_a_photo(office):
-    added(office, picture=posted(encoded()))
+    added(office, picture=posted(encoded()), product_url="", description="")  # the API wants these two
     new = Student.objects.get()
     assert new.headimgurl.startswith("/media/") and ImageUse.objects.get().owner == new.owner_ref
 
