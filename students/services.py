@@ -96,11 +96,17 @@ def student_delete(*, sid: str, now: datetime, scope: Scope = EVERYTHING) -> Non
 
 
 def students_archive(
-    *, pks: Sequence[int], actor_pk: int | None, now: datetime, fate: str = Fate.KEEP, scope: Scope = EVERYTHING
+    *,
+    pks: Sequence[int],
+    actor_pk: int | None,
+    now: datetime,
+    fate: str = Fate.KEEP,
+    scope: Scope = EVERYTHING,
+    run_pk: int | None = None,
 ) -> list[Student]:
     """Put the students aside, all or none; return those that were still there and in sight.
 
-    Their accounts become what ``fate`` says.
+    Their accounts become what ``fate`` says. An undo of the run ``run_pk`` takes back that they have left.
 
     They come back as they were: number, id, date, picture and history.
 
@@ -113,15 +119,17 @@ def students_archive(
         if students:
             classes_add(sorted({student.class_name for student in students}))  # no list of classes names them now
             facts: dict[str, Any] = {"on": times.local(now).date(), "has_left": True}
-            events_add(event_of(one, EventKind.ARCHIVED, had_left=one.has_left, **facts) for one in students)
+            events_add((event_of(one, EventKind.ARCHIVED, had_left=one.has_left, **facts) for one in students), run_pk)
             accounts_settle([student.account_id for student in students], fate)
             tell_gone([student.pk for student in students], now)
             _archive_note(StaffAction.ARCHIVE, students, actor_pk, now)
     return students
 
 
-def student_restore(*, pk: int, actor_pk: int | None, now: datetime, scope: Scope = EVERYTHING) -> None:
-    """Bring a student back.
+def student_restore(
+    *, pk: int, actor_pk: int | None, now: datetime, scope: Scope = EVERYTHING, run_pk: int | None = None
+) -> None:
+    """Bring a student back, with ``run_pk`` for an undo of that run.
 
     :raises NotArchived: a colleague was quicker, or it is none whom ``scope`` lets bring back.
     :raises NumberTaken: another student has the number by now, for example from an import of old data.
@@ -137,7 +145,8 @@ def student_restore(*, pk: int, actor_pk: int | None, now: datetime, scope: Scop
             ArchivedStudent.objects.filter(pk=pk).update(account=None)  # another student has it by now
         with connection.cursor() as cursor:
             cursor.execute(_BRING_BACK, [pk])
-        event_of(row, EventKind.RESTORED, times.local(now).date(), had_left=True, has_left=row.has_left).save()
+        today = times.local(now).date()
+        events_add([event_of(row, EventKind.RESTORED, today, had_left=True, has_left=row.has_left)], run_pk)
         tell_back([pk], now)
         _archive_note(StaffAction.RESTORE, [row], actor_pk, now)
 

@@ -46,8 +46,8 @@ def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> 
     images_release(owners=[student.owner_ref for student in pictured])
     students_delete(additions, actor_pk=run.undone_by_id, now=now)
     students_change(edits, reversals, actor_pk=run.undone_by_id, now=now)
-    StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=[student.pk for student in edits]).delete()
     back = [row.student_pk or 0 for row in rows if row.kind == RowKind.UNDONE]
+    StudentEvent.objects.filter(run_pk=run.pk, student_pk__in=back).delete()
     accounts_enable(run, Student.objects.filter(pk__in=back))
     rows_save(rows, "kind", "errors")
 
@@ -63,7 +63,7 @@ def _bring_back(run: TransferRun, row: TransferRow, archived: set[Any], now: dat
     if row.student_pk not in archived:
         return [["学员", "导入之后已恢复，或您现在没有恢复的权限"]]
     try:
-        student_restore(pk=row.student_pk or 0, actor_pk=run.undone_by_id, now=now)
+        student_restore(pk=row.student_pk or 0, actor_pk=run.undone_by_id, now=now, run_pk=run.pk)
     except (NotArchived, NumberTaken) as refusal:
         return [["学员", refusal.msg]]
     return []

@@ -113,7 +113,7 @@ def test_a_week_is_written_and_taken_back_with_those_who_left(people, office, ro
     assert list(Student.objects.order_by("pk").values()) == [
         one | {"account_id": Student.objects.get(pk=one["id"]).account_id} for one in before
     ]
-    assert not User.objects.filter(is_active=False).exists() and not StudentEvent.objects.filter(run_pk=run.pk).exists()
+    assert not User.objects.filter(is_active=False).exists() and not StudentEvent.objects.exists()
 
 
 def test_rows_and_columns_are_chosen(people, office, root, sent_tasks):

@@ -174,7 +174,7 @@ def _leave(run: TransferRun, choices: Choices, rows: list[TransferRow], scope: S
             row.kind, row.errors = RowKind.SKIPPED, [["学员", "预览之后变了，没有处理"]]
     leavers, actor_pk = list(students.values()), run.confirmed_by_id
     if choices.leavers == Leavers.ARCHIVE:
-        students_archive(pks=[*students], actor_pk=actor_pk, now=now)
+        students_archive(pks=[*students], actor_pk=actor_pk, now=now, run_pk=run.pk)
     else:
         today, reason = times.local(now).date(), f"不在名单里：{run.file_name}"
         of_all, events = state_changes(leavers, StudentState.WITHDRAWN, today, reason)
