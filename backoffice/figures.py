@@ -26,7 +26,7 @@ from students.classes import campuses
 GROUPS_SHOWN = 20
 DAYS_SHOWN = 62  # more of them are summed up by months
 STUDENT_SERIES, MONEY_SERIES = ("students", "leavers", "logins"), ("orders", "income", "refunds")
-GROUP_TITLES = {"class": "各班学员", "city": "学员来自哪里", "degree": "学历", "age": "年龄"}
+GROUP_TITLES = {"class": "各班学员（含退学、结业）", "city": "学员来自哪里", "degree": "学历", "age": "年龄"}
 SALES_TITLES = {"product": "卖出的商品", "category": "卖出的类目"}
 
 

@@ -78,7 +78,7 @@ SERIES: dict[str, tuple[str, Callable[[Span], dict[date, Any]], int | None]] = {
     "leavers": ("离开学员", lambda span: leavers(*span.days, span.scope), 0),
     "logins": ("登录次数", lambda span: logins(*span.days, span.login_pk), 0),
     "orders": ("付款订单", lambda span: {day: number for day, (number, _) in span.paid.items()}, 0),
-    "income": ("收入", lambda span: {day: wire(amount) for day, (_, amount) in span.paid.items()}, 0),
+    "income": ("收款", lambda span: {day: wire(amount) for day, (_, amount) in span.paid.items()}, 0),
     "refunds": ("退款", Span.refunds, 0),
     "attendance": ("出勤率", lambda span: attendance_rates(*span.days, span.scope), None),
 }
