@@ -141,11 +141,11 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
         return [path("beds/", page, name="dormitory_room_beds"), *super().get_urls()]
 
     def save_model(self, request: HttpRequest, obj: Room, form: Any, change: bool) -> None:
-        rooms = form.apply()
-        obj.pk = rooms[0].pk
+        stored = form.apply()
+        obj.pk = stored[0].pk
         obj.refresh_from_db()
-        if len(rooms) > 1:
-            messages.success(request, f"{obj.building} 新增了 {len(rooms)} 间")
+        if len(stored) > 1:
+            messages.success(request, f"{obj.building} 新增了 {len(stored)} 间")
 
     # A room that is deleted stays in the database, because its history names it.
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
