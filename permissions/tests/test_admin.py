@@ -108,6 +108,7 @@ class TestTheForm:
         "name, value, message",
         [
             ("menu", "[" * 100_000, "不是有效的 JSON"),
+            ("menu", "5", "必须是列表"),
             ("menu", '[{"name": ' + "[" * 900 + "]" * 900 + "}]", "每一项必须是"),
             ("menu", '[{"name": "a", "children": [{"name": " "}]}]', "不符合的是 {'name': ' '}"),
             ("rows", ["/a"], "/a"),
