@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 from openpyxl import load_workbook
 
+from backoffice.figures import Chart
 from backoffice.periods import Days
 from core.times import day_begins, local
 from permissions.models import DataScope, Role
@@ -81,6 +82,13 @@ def test_a_table_is_sent_as_a_file(office):
     rows = list(load_workbook(BytesIO(answer.content)).active.iter_rows(values_only=True))
     assert rows == [("项目", "人数"), ("'=1+1", 1), ("合计", "=SUBTOTAL(109,B2:B2)")]
     assert office.get(f"{PAGE}?file=nothing").status_code == 404
+
+
+def test_a_table_shows_money_as_money(office, monkeypatch):
+    chart = Chart("product", "卖出的商品", ["", "件数", "金额（元）"], [("自行车", 2, 16372.5)])
+    monkeypatch.setattr("backoffice.figures.charts_of", lambda *asked: [chart])
+
+    assert office.get(PAGE).text.count("<td>2</td><td>16,372.50</td>") == 2  # of the row, and of 合计
 
 
 def test_money_is_for_who_may_see_the_income_of_all(person, roles, office):
