@@ -1,5 +1,6 @@
 """The accounts of students: users of ``accounts`` that belong to one."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -8,13 +9,14 @@ from django.db.models import Case, QuerySet, TextChoices, When
 
 from accounts.models import User
 from accounts.selectors import people_visible
-from accounts.services.class_accounts import Slip, class_accounts_reset
+from accounts.services.class_accounts import Slip, class_accounts_move, class_accounts_reset
 from accounts.services.users import users_disable, users_enable
 from permissions.models import ROOT_ROLEID
 from permissions.scope import Scope
 from students.errors import AccountRefused
 from students.models import Student
 
+ACCOUNT_CLASS_LENGTH = User._meta.get_field("class_name").max_length or 0
 SUGGESTED = 10
 
 
@@ -36,6 +38,20 @@ def accounts_settle(account_pks: Iterable[int | None], fate: str, *, actor_pk: i
     pks = list(users.filter(is_active=True).order_by().values_list("pk", flat=True))
     users_disable(user_pks=pks, actor_pk=actor_pk)
     return pks
+
+
+def accounts_follow(moved: Iterable[tuple[Student, str]]) -> None:
+    """Let accounts of the class that their student has left, which comes with each, be of the student's new class.
+
+    Who deletes the accounts of the old class would delete them otherwise. One whose new class has a name that is longer
+    than an account's may be stays where it is.
+    """
+    moves = defaultdict(list)
+    for student, before in moved:
+        if student.account_id and len(student.class_name) <= ACCOUNT_CLASS_LENGTH:
+            moves[before, student.class_name].append(student.account_id)
+    for (before, after), pks in sorted(moves.items()):
+        class_accounts_move(before=before, after=after, user_pks=pks)
 
 
 def accounts_link(slips: Sequence[Slip], scope: Scope) -> None:

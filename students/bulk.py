@@ -13,6 +13,7 @@ from django.db import connection
 from core import times
 from core.audit import PART, entry_of, mask, part_mark
 from permissions.scope import EVERYTHING, Scope
+from students.accounts import accounts_follow
 from students.columns import EDITABLE, FOR_STAFF, label_of, model_field, value_shown
 from students.events import moves_of
 from students.listener import tell_gone
@@ -85,7 +86,7 @@ def students_create(students: Sequence[Student], *, actor_pk: int | None, now: d
 def students_change(
     students: Sequence[Student], diffs: Sequence[Diff], *, actor_pk: int | None, now: datetime
 ) -> list[StudentEvent]:
-    """Give each student the values after its diff, and save these columns of all of them.
+    """Give each student the values after its diff, and save these columns of all of them; accounts go along.
 
     Return the events of those who moved to another class, not saved yet.
     """
@@ -97,6 +98,7 @@ def students_change(
     if fields := {name for diff in diffs for name in diff}:
         # All rows exist, so this updates them in one statement; ``bulk_update`` sends a CASE of thousands of branches.
         Student.objects.bulk_create(students, update_conflicts=True, update_fields=fields, unique_fields=["id"])
+    accounts_follow(moves)
     students_note(LogEntry.Action.UPDATE, students, diffs, actor_pk, now)
     return moves_of(moves, times.local(now).date())
 

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.class_accounts import class_accounts_move
 from core.ids import mark_of
 from permissions.gate import read_only_move, read_only_until
 from permissions.scope import NOTHING
 from runs.errors import RunNotAllowed
-from students.accounts import accounts_settle
+from students.accounts import ACCOUNT_CLASS_LENGTH, accounts_settle
 from students.bulk import as_json, students_lock
 from students.classes import class_get, classes_add
 from students.errors import ClassStepRefused, ClassUnknown, SelectionChanged
@@ -40,7 +39,6 @@ from students.selectors import students_total
 from students.undo import accounts_enable, rows_take_back
 
 MAX_STUDENTS = 5_000
-ACCOUNT_CLASS_LENGTH = User._meta.get_field("class_name").max_length or 0
 
 
 class ClassFacts(NamedTuple):

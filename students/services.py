@@ -12,7 +12,7 @@ from accounts.services.ceilings import ceiling_keep
 from core import times
 from core.audit import StaffAction, entry_of
 from permissions.scope import EVERYTHING, Scope
-from students.accounts import Fate, accounts_settle
+from students.accounts import Fate, accounts_follow, accounts_settle
 from students.bulk import students_lock
 from students.classes import classes_add
 from students.errors import (
@@ -56,9 +56,12 @@ def student_add(*, now: datetime, scope: Scope = EVERYTHING, **fields: Any) -> S
     return student
 
 
-def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Scope = EVERYTHING) -> Student:
+def student_edit(
+    *, sid: str, changes: dict[str, Any], now: datetime, scope: Scope = EVERYTHING, by_staff: bool = False
+) -> Student:
     """Set some fields of a student. A change that another person makes to the other fields at the same time is kept.
 
+    :param by_staff: the student's account goes along to another class. No client's call moves accounts.
     :raises StudentUnknown: no student has this number, or none whom ``scope`` shows.
     :raises NotPermitted: ``scope`` shows the student, but does not allow changes, or the new class is not the caller's.
     :raises StudentUnchanged: the student has all these values already.
@@ -76,6 +79,8 @@ def student_edit(*, sid: str, changes: dict[str, Any], now: datetime, scope: Sco
         student.save(update_fields=names)
         if "class_name" in names:
             events_add(moves_of([(student, class_before)], times.local(now).date()))
+            if by_staff:
+                accounts_follow([(student, class_before)])
         if "headimgurl" in names:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)
     return student

@@ -234,7 +234,8 @@ class StudentAdmin(HiddenColumns, ExportableAdmin, ManyAdmin, PictureAdmin):
             student = services.student_add(now=times.now(), scope=scope_of(request.user), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
         elif fields:
-            services.student_edit(sid=obj.sid, changes=fields, now=times.now(), scope=scope_of(request.user))
+            scope = scope_of(request.user)
+            services.student_edit(sid=obj.sid, changes=fields, now=times.now(), scope=scope, by_staff=True)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

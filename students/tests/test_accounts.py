@@ -2,16 +2,19 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.class_accounts import Trainee
 from lessons.services import class_open
 from permissions.models import Role
 from students.models import Student
+from students.recorded_changes import change_record
+from students.services import student_edit
 from students.tests.factories import students
 from students.tests.test_class_steps import accounts
-from students.tests.transfers import LIST
-from tests.kit import logged_in
+from students.tests.transfers import LIST, undone
+from tests.kit import logged_in, save_page
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +49,31 @@ def test_the_student_shows_the_account_and_the_user_the_student(office, wang):
     assert wang.sid.lower() in shown and "从未登录" in shown and "重设密码，打印账号条" in shown and "录入" in shown
     user = office.get(f"/admin/accounts/user/{wang.account_id}/change/").content.decode()
     assert f"/admin/students/student/{wang.pk}/change/" in user and "王芳（H1）" in user
+
+
+@pytest.mark.parametrize(("is_of_its_class", "by_staff"), [(True, True), (False, True), (True, False)])
+def test_one_student_takes_the_account_along_to_another_class_by_staff_alone(office, wang, is_of_its_class, by_staff):
+    if not is_of_its_class:
+        User.objects.filter(pk=wang.account_id).update(class_name="H7")
+
+    if by_staff:
+        save_page(office, f"{LIST}{wang.pk}/change/", class_name="H2")
+    else:
+        student_edit(sid=wang.sid, changes={"class_name": "H2"}, now=timezone.now())
+
+    assert Student.objects.get().class_name == "H2"
+    stays = "H7" if not is_of_its_class else "H1"
+    assert User.objects.get(pk=wang.account_id).class_name == ("H2" if is_of_its_class and by_staff else stays)
+
+
+@pytest.mark.parametrize(("after", "follows"), [("H2", True), ("H" * 40, False)])  # longer than an account's may be
+def test_many_students_take_their_accounts_along_and_back(wang, after, follows):
+    run = change_record("班级", [wang], [{"class_name": ("H1", after)}], user_pk=None, now=timezone.now())
+    assert User.objects.get(pk=wang.account_id).class_name == (after if follows else "H1")
+
+    undone(run)
+
+    assert (Student.objects.get().class_name, User.objects.get(pk=wang.account_id).class_name) == ("H1", "H1")
 
 
 def test_disabled_enabled_taken_off_and_put_on_again(office, wang):
