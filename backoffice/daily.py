@@ -55,11 +55,13 @@ _COMPARED: dict[str, Callable[["Sheet"], Any]] = {
     "其中填了快递费": lambda sheet: sheet.order.with_fee,
     "快递费（元）": lambda sheet: sheet.order.fees,
 }
-# By what else whole months are compared: a title with the units of the numbers, the last one of which is money.
-_GROUPED_BY: dict[str, tuple[Sequence[str], Callable[..., Sequence[Sequence[Any]]]]] = {
-    "类目比较": ((" 件数", "（元）"), partial(products_sold, "category")),
-    "商品比较": ((" 件数", "（元）"), partial(products_sold, "product")),
-    "快递比较": ((" 单数", " 已填", "（元）"), courier_fees),
+_BY_PAYMENT = "按付款的日子，不含已退的商品"
+# By what else whole months are compared: a title with what is counted and the units of the numbers, the last of which
+# is money.
+_GROUPED_BY: dict[str, tuple[str, Sequence[str], Callable[..., Sequence[Sequence[Any]]]]] = {
+    "类目比较": (_BY_PAYMENT, (" 件数", "（元）"), partial(products_sold, "category")),
+    "商品比较": (_BY_PAYMENT, (" 件数", "（元）"), partial(products_sold, "product")),
+    "快递比较": ("按发货的日子，自取、面交的不算", (" 单数", " 已填", "（元）"), courier_fees),
 }
 Groups = dict[str, Sequence[Sequence[Any]]]  # by their names, for each span its numbers
 GROUPS_SHOWN = 20  # categories or products on the page and on paper; the workbook has all
@@ -160,7 +162,10 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "title": f"日报 {days.title}",
         "days": days,
         "lines": list(sheet.lines()),
-        "compared": [(one.title, table(one.head, map(_cells, one.rows))) for one in _comparisons(sheet, GROUPS_SHOWN)],
+        "compared": [
+            (one.title, _GROUPED_BY.get(one.title, ("",))[0], table(one.head, map(_cells, one.rows)))
+            for one in _comparisons(sheet, GROUPS_SHOWN)
+        ],
         "by_day": table(_DAY_TITLES, map(_cells, (*sheet.rows(), sheet.sums()))) if days.number > 1 else "",
         "may_export": may_export,
         "back": f"?{days.query}",
@@ -183,7 +188,7 @@ def _comparisons(sheet: Sheet, shown: int | None = None) -> Iterator[Page]:
     sheets = [sheet, *map(Sheet, spans[1:])]
     sums: Groups = {label: [(value_of(one),) for one in sheets] for label, value_of in _COMPARED.items()}
     yield _comparison("比较", spans, [""], sums)
-    for title, (units, rows_of) in _GROUPED_BY.items():
+    for title, (_, units, rows_of) in _GROUPED_BY.items():
         found = [{name: numbers for name, *numbers in rows_of(one.first, one.last)} for one in spans]
         names, none = dict.fromkeys(name for one in found for name in one), [*[0] * (len(units) - 1), Decimal(0)]
         groups: Groups = {name: [one.get(name, none) for one in found] for name in names}
