@@ -2,11 +2,13 @@
 
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import requests
 from django.utils import timezone
 
+from sandbox import faults
 from sandbox.faults import faults_on, faults_set
 from sandbox.models import Delivery, FaultKind, Refund, Trade
 from sandbox.tests.conftest import NUMBER
@@ -168,12 +170,19 @@ def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(v2, 
     assert time.monotonic() - start >= 0.3
 
 
-@pytest.mark.parametrize(
-    ("kind", "path"), [("oauth_down", "/sandbox/wxapi/sns/userinfo"), ("weather_down", "/sandbox/tianqi/api")]
-)
-def test_each_provider_fails_by_a_fault_of_its_own(client, keys, kind, path):
-    assert client.get(path).status_code == 200
+PROVIDERS = {"oauth": "/sandbox/wxapi/sns/userinfo", "weather": "/sandbox/tianqi/api", "sms": "/sandbox/aliyun-sms/"}
 
-    faults_set(changes={kind: True})
 
-    assert client.get(path).status_code == 502
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_each_provider_is_slow_or_fails_by_faults_of_its_own(client, keys, monkeypatch, provider):
+    waits = []
+    monkeypatch.setattr(faults, "time", SimpleNamespace(sleep=waits.append))
+    others = {f"{other}_{kind}": True for other in PROVIDERS if other != provider for kind in ("slow", "down")}
+
+    failures = []
+    for changes in (others, {f"{provider}_slow": 3}, {f"{provider}_down": True}):
+        faults_set(changes=changes, reset=True)
+        failures.append(client.get(PROVIDERS[provider]).status_code == 502)
+
+    assert failures == [False, False, True]
+    assert waits == [0, 3, 0]
