@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.demo_users import is_demo_account
 from accounts.errors import DemoPasswordStays
+from core.db.connections import connection_release
 
 MIN_LENGTH = 8
 MIN_LENGTH_OF_STAFF = 12  # for root, and for users who may enter the back office
@@ -15,12 +16,22 @@ MIN_LENGTH_OF_STAFF = 12  # for root, and for users who may enter the back offic
 class LeanArgon2PasswordHasher(Argon2PasswordHasher):
     """argon2id with OWASP's minimum (19 MiB, 2 passes).
 
-    A hash takes about 17 ms; with Django's defaults a class that logs in at once would wait much longer.
+    A hash takes about 17 ms; with Django's defaults a class that logs in at once would wait much longer. Meanwhile the
+    request holds no connection: the pool has fewer of them than there are threads, and of a hundred who come at once
+    some would wait for one until they get a 503.
     """
 
     time_cost = 2
     memory_cost = 19 * 1024
     parallelism = 1
+
+    def encode(self, password: str, salt: str) -> str:
+        connection_release()
+        return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        connection_release()
+        return super().verify(password, encoded)
 
 
 class LengthByRole:

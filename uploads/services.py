@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from core.db.connections import connection_release
 from core.errors import ServiceUnavailable
 from core.times import local
 from uploads.budget import free_space_check, insert_within_budget, sender_of
@@ -54,8 +55,7 @@ def image_store(
     if file.size > MAX_BYTES:
         raise ImageTooLarge
     free_space_check()
-    if not connection.in_atomic_block:
-        connection.close()  # many may wait for a decoder: leave the pool's connections to requests that need one
+    connection_release()  # many may wait for a decoder
     clean = image_decode(cast(BinaryIO, file), wait_s=wait_s, charge=charge)
     upload = Upload(
         name=f"{local(now):%Y/%m}/{secrets.token_hex(16)}.{clean.extension}",

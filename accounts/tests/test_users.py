@@ -3,13 +3,14 @@
 from functools import partial
 
 import pytest
-from django.contrib.auth.hashers import MD5PasswordHasher
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.utils import timezone
 
 from accounts.api import docs
 from accounts.errors import PasswordNotChanged
 from accounts.models import LoginMethod, User
+from accounts.passwords import LeanArgon2PasswordHasher
 from accounts.services.attempts import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import password_change, user_update
@@ -156,17 +157,26 @@ def test_of_two_new_passwords_at_once_the_second_finds_that_its_old_one_is_wrong
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_password_is_hashed_in_a_transaction(root, person, monkeypatch):
-    """When a class comes at once, hashing takes longer than a transaction may be idle, and each of them was a 500."""
+def test_no_password_is_hashed_or_checked_while_the_request_holds_a_connection(
+    root, api, person, settings, monkeypatch
+):
+    """A class that comes at once hashes longer than a transaction may be idle, or others may wait for a connection."""
+    settings.PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher"]
+    monkeypatch.setattr(LeanArgon2PasswordHasher, "memory_cost", 8)
     li, _ = person("li", password="old-secret"), person("wang")
-    encode, in_transaction = MD5PasswordHasher.encode, []
+    holding = []
 
-    def seen(*args, **facts):
-        in_transaction.append(connection.in_atomic_block)
-        return encode(*args, **facts)
+    def noting(work):
+        def noted(*args, **facts):
+            holding.append(connection.connection is not None)
+            return work(*args, **facts)
 
-    monkeypatch.setattr(MD5PasswordHasher, "encode", seen)  # the one of the tests
+        return noted
 
+    for name in ("encode", "verify"):
+        monkeypatch.setattr(Argon2PasswordHasher, name, noting(getattr(Argon2PasswordHasher, name)))
+
+    assert can_log_in(api, "li", "old-secret") and not can_log_in(api, "nobody", "old-secret")
     new = {"username": "zhao", "password": "wu-wu-kai", "nickname": "赵"}
     assert root.post("/users/register", new).json()["state"] is True
     change = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
@@ -177,7 +187,7 @@ def test_no_password_is_hashed_in_a_transaction(root, person, monkeypatch):
     for who in (chen, root):
         assert who.post("/users/updateUser", change).json()["state"] is True
 
-    assert set(in_transaction) == {False}
+    assert len(holding) == 10 and not any(holding)
 
 
 class TestUploadAvatar:

@@ -90,6 +90,15 @@ def connection_check(connection: Connection) -> None:
         _ask(connection)
 
 
+def connection_release() -> None:
+    """Give the connection back to the pool before slow work that needs none; the next query takes one again.
+
+    Inside a transaction it stays.
+    """
+    if not django_connection.in_atomic_block:
+        django_connection.close()
+
+
 def limits_raise(span: timedelta) -> None:
     """Raise three limits of this transaction to ``span``, each: a statement, a wait for a lock, a pause in between.
 
