@@ -53,7 +53,7 @@ def is_system(name: str) -> bool:
     return name in _ACTORS or name.startswith(_ACTOR_STARTS)
 
 
-def _is_reserved(username: str) -> bool:
+def is_reserved(username: str) -> bool:
     """Tell whether no user may take the name: it is unseen, the system's, or looks like another one."""
     if is_system(username) or folded(username) in ("", "root") or _NEAR_OURS.search(_form(username)):
         return True
@@ -106,7 +106,7 @@ def usernames_refused(people: Mapping[str, str], *, user_pk: int = 0) -> list[st
     _names_lock(names)
     with connection.cursor() as cursor:
         cursor.execute(_TAKEN, [names, user_pk])
-        refused = {name for (name,) in cursor.fetchall()} | {name for name in names if _is_reserved(name)}
+        refused = {name for (name,) in cursor.fetchall()} | {name for name in names if is_reserved(name)}
     spellings = {spelling: name for name in names for spelling in (name, folded(name), folded(name).upper())}
     for number, account_pk, student in number_owners()(spellings):
         name = spellings[number]

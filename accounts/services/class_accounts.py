@@ -13,7 +13,7 @@ from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.selectors import users_of_class
 from accounts.services.users import password_set
-from accounts.usernames import usernames_refused
+from accounts.usernames import is_reserved, usernames_refused
 from permissions.models import DEFAULT_ROLEID, ROOT_ROLEID, DataScope, Role
 from permissions.services.roles import role_scoped
 
@@ -74,6 +74,8 @@ def class_accounts_create(
     """
     if not _CLASS_NAME.fullmatch(class_name):
         raise ClassAccountsRefused("班级名只能有文字、数字、下划线和减号，最多 32 个字符")
+    if is_reserved(_running(class_name)) and not all(trainee.number for trainee in trainees):
+        raise ClassAccountsRefused("用户名不能以这个班级名开头：它像别的名字，或混用了不同文字的字母。请换一个，或写上学号")
     role = Role.objects.filter(roleid=roleid).first()
     if role is None or role.is_root:
         raise ClassAccountsRefused("请选择角色（不能是超级管理员）")

@@ -57,6 +57,7 @@ def test_names_the_line_that_it_cannot_read(text, reason):
         ({"class_name": "H51901"}, "H51901 已经有这些人的账号：谭鹏"),
         ({"roleid": "1"}, "请选择角色"),
         ({"class_name": "H5 1901"}, "班级名"),
+        ({"class_name": "H5α班"}, "用户名不能以这个班级名开头"),
     ],
 )
 def test_one_bad_line_leaves_no_account_of_the_class(h51901, change, reason):
@@ -72,6 +73,8 @@ def test_counts_on_in_a_class_and_deletes_that_class_alone(h51901, lbw):
     class_accounts_create(class_name="H51902", trainees=[Trainee("李雷")])
     (later,) = class_accounts_create(class_name="H51901", trainees=[Trainee("李雷")])
     assert (later.username, accounts_by_class()) == ("h51901-02", [("H51901", 3), ("H51902", 1)])
+    [numbered] = class_accounts_create(class_name="H5α班", trainees=[Trainee("韩梅梅", "2026001")])
+    assert numbered.username == "2026001" and class_accounts_delete(users_of_class("H5α班")) == 1
 
     assert not class_accounts_delete(users_of_class("")) and not class_accounts_reset(users_of_class(""))
     assert lbw.user.check_password("a-password") and User.objects.get(username="lbw").epoch == 1
