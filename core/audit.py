@@ -130,14 +130,19 @@ def _limit(actor_pk: int) -> None:
 
 
 def _take_over_burst(entry: LogEntry) -> None:
-    """Put the entry in the place of the same caller's last one, if that is about the same fields a moment ago."""
+    """Put the entry in the place of the same caller's last one, if that is about the same fields a moment ago.
+
+    One from another address stays, and so does one that others of its action stand behind.
+    """
     last = LogEntry.objects.filter(content_type=entry.content_type, object_pk=entry.object_pk).order_by("-pk").first()
     if (
         last is not None
-        and (last.actor_id, last.action) == (entry.actor_id, entry.action)
+        and (last.actor_id, last.action, last.remote_addr) == (entry.actor_id, entry.action, entry.remote_addr)
+        and last.additional_data is entry.additional_data is None
         and last.timestamp > times.now() - BURST
         and last.changes.keys() == entry.changes.keys()
         and not any(isinstance(values, dict) for values in entry.changes.values())  # of a relation to many
+        and not LogEntry.objects.filter(cid=last.cid).exclude(pk=last.pk).exists()
     ):
         entry.changes = {name: [last.changes[name][0], after] for name, (_, after) in entry.changes.items()}
         last.delete()

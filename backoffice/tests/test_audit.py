@@ -10,7 +10,7 @@ from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,7 +21,7 @@ from backoffice.tasks import purge
 from config.celery import app
 from core import audit
 from core.api.request import answering
-from core.audit import MASK, StaffAction, audited
+from core.audit import MASK, StaffAction, audited, changes_record
 from core.observe import tracing
 from payments.models import Payment, PaymentLog, Refund
 from permissions.models import Role
@@ -352,6 +352,21 @@ def test_a_burst_of_the_same_change_is_one_entry(root, zhuguan):
         ("root", None),
         ("zhuguan", ["丙", "丁"]),
     ]
+
+
+@pytest.mark.parametrize(("address", "number"), [("10.0.0.9", 1), ("127.0.0.1", 2), ("127.0.0.1", 1)])
+def test_a_burst_takes_over_neither_what_came_from_elsewhere_nor_the_line_of_an_action_on_many(root, address, number):
+    students = [make_student(name=f"李{n}") for n in range(number)]
+    LogEntry.objects.all().delete()
+    tracing.begin("abcdefgh12345")
+    with answering(RequestFactory(REMOTE_ADDR=address).get("/")):
+        changes_record([(student, {"city": ["上海", "南京"]}) for student in students], actor_pk=root.user.pk)
+
+    edit(root, students[0], city="苏州")
+
+    changes = [entry.changes["city"] for entry in LogEntry.objects.get_for_object(students[0]).order_by("pk")]
+    is_one_burst = (address, number) == ("127.0.0.1", 1)
+    assert changes == ([["上海", "苏州"]] if is_one_burst else [["上海", "南京"], ["南京", "苏州"]])
 
 
 def test_after_too_many_changes_nothing_is_written_for_a_while(root, zhuguan, monkeypatch):
