@@ -75,7 +75,7 @@ def class_accounts_create(
     if not _CLASS_NAME.fullmatch(class_name):
         raise ClassAccountsRefused("班级名只能有文字、数字、下划线和减号，最多 32 个字符")
     if is_reserved(_running(class_name)) and not all(trainee.number for trainee in trainees):
-        raise ClassAccountsRefused("用户名不能以这个班级名开头：它像别的名字，或混用了不同文字的字母。请换一个，或写上学号")
+        raise ClassAccountsRefused("用户名不能以这个班级名开头：它混用了几种文字，或像别的名字。请换一个，或写上学号")
     role = Role.objects.filter(roleid=roleid).first()
     if role is None or role.is_root:
         raise ClassAccountsRefused("请选择角色（不能是超级管理员）")
