@@ -77,6 +77,7 @@ class Findings(_Part):
     shown: list[str] | None = None  # columns of the table; None: all
     missing: list[str] = field(default_factory=list)  # required columns that the file has not
     dropped: list[str] = field(default_factory=list)  # what of the file is not imported
+    notes: list[str] = field(default_factory=list)  # what of it is imported in another way than it stands there
     new: list[SpeltValue] = field(default_factory=list)
     mended: list[SpeltValue] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)  # field: number of rows

@@ -3,6 +3,7 @@
 from students.models.run import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.models.school_class import ClassState, SchoolClass
 from students.models.student import (
+    ID_CARD,
     LEFT_STATES,
     MAX_AGE,
     MIN_AGE,

@@ -63,8 +63,9 @@ def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
     student, archived = students("谭鹏", "王芳")
     put_aside(archived)
     numbers = [line(学号=student.sid), line(学号="AAAA00000000"), line(学号=student.sid), line(学号=archived.sid)]
+    others = [line(班级="x" * 65), line(姓名="谭\x00鹏"), [*line(), "11010519491231002X0"]]
 
-    run = checked(sheet(*numbers, line(班级="x" * 65), line(姓名="谭\x00鹏")))
+    run = checked(sheet(*numbers, *others, head=[*HEAD, "身份证"]))
 
     assert run.state == RunState.REFUSED and errors(run) == [
         (3, [["A3 学号", "没有该学员"]]),
@@ -72,6 +73,7 @@ def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
         (5, [["A5 学号", "这名学员已归档，请先恢复"]]),
         (6, [["B6 班级", "请确保这个字段不能超过 64 个字符。"]]),
         (7, [["C7 姓名", "含有非法字符"]]),
+        (8, [["I8 身份证", "不是15位或18位身份证号"]]),
     ]
 
 
@@ -237,6 +239,17 @@ def test_a_schools_own_list_is_understood(form):
         ("谭鹏", "H51901", 21, "重庆", "本科", "男", "13800000001", "", date(2026, 9, 1)),
         ("王芳", "H51901", 26, "南京", "本科", "女", "13800000002", "13900139000", None),
     ]
+
+
+def test_a_day_that_excel_shows_as_a_number_is_read_and_told_and_one_that_is_none_is_wrong(office, root):
+    heads = ["姓名", "班级", "年龄", "城市", "学历", "入学日期", "结业日期"]
+    people = [["谭鹏", "H1", "21", "重庆", "本科", days, "12"] for days in (38412, 38413)]
+
+    run = checked(workbook(heads, *people), root.user)
+
+    assert [one.cells["enteredOn"] for one in run.rows.all()] == ["2005-03-01", "2005-03-02"]
+    assert "入学日期：38412 是 Excel 的日期序号，读作 2005-03-01" in text_of(office, run)
+    assert errors(run)[0] == (2, [["G2 结业日期", "必须是日期,如 2026-11-29"]])
 
 
 HEADS = {

@@ -10,10 +10,12 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from core.sheets.read import Rows, Sheet, SheetRefused
 from core.sheets.write import column_letters
+from core.times import FIRST_YEAR, LAST_YEAR
 from students.columns import BY_WIRE, COLUMNS, UNREAD, phone_tidy
 from students.models import RunKind, RunState, TransferRun
 from students.run_facts import SHEET_STEP, Choices, Shape
@@ -39,12 +41,14 @@ SYNONYMS = {
     "description": ("评价", "自我介绍", "个人简介"),
 }
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL stores none of these
+DAYS = ("enteredOn", "leftOn")
 OF_ONE = {"sId", "name", "phone", "parentPhone", "idCard"}  # never taken from the cell above
 _SUMS = {"合计", "总计", "小计", "共计"}
 _REMARK = re.compile(r"[(\[【]([^)\]】]*)[)\]】]$")  # behind a head
 _OF_OTHERS = re.compile("家长|监护|父|母|联系人|班主任|介绍|备用")  # not the student's own
 _CHINESE_SPACE = re.compile(r"(?<=[\u4e00-\u9fff])\s+(?=[\u4e00-\u9fff])")
 _AGE = re.compile(r"(\d{1,3})\s*(?:周?岁)?")
+_EXCEL_DAY_0 = date(1899, 12, 30)
 _WPS_PICTURE = "=DISPIMG("
 _NO_CLASS = re.compile(r"(?:sheet|工作表)?\s*\d*", re.IGNORECASE)
 _LIST = re.compile(r"班?(?:学员|学生)?(?:名单|花名册|信息表?)?$")
@@ -80,7 +84,7 @@ class Heading(NamedTuple):
             for wire, at in self.places.items():
                 source = texts if wire in OF_ONE else lines.get(self._first_merged(number, at), texts)
                 if at < len(source) and source[at]:
-                    cells[wire] = tidy(wire, source[at])
+                    cells[wire] = source[at]
             if "sId" not in cells and (class_name := cells.get("class", class_name)):
                 cells["class"] = class_name
             yield self.first + number, cells, self.sheet.pictures.get(number, "")
@@ -177,17 +181,23 @@ def _wire_of(text: str) -> str | None:
 
 def tidy(wire: str, text: str) -> str:
     """Write a cell as our column wants it: usual digits, no 岁 or 生, a day without time, no space in Chinese names."""
-    if wire in {"age", "sId", "idCard", "enteredOn", "leftOn"}:
+    if wire in {"age", "sId", "idCard", *DAYS}:
         text = unicodedata.normalize("NFKC", text)
     if wire == "age" and (match := _AGE.fullmatch(text)):
         return match[1]
-    if wire in {"enteredOn", "leftOn"}:
-        return re.split(r"[ T]", text.strip())[0]
+    if wire in DAYS:
+        return serial_day(text) or re.split(r"[ T]", text.strip())[0]
     if wire in {"phone", "parentPhone"}:
         return phone_tidy(text)
     if wire == "gender":
         return text.strip().rstrip("生性")  # 女生, 女性
     return _CHINESE_SPACE.sub("", text) if wire in {"name", "city"} else text
+
+
+def serial_day(text: str) -> str:
+    """Return the day that a number stands for where Excel shows a date as a number: 38412 is 2005-03-01. Else ""."""
+    day = _EXCEL_DAY_0 + timedelta(int(text)) if re.fullmatch(r"\d{5}", text) else None
+    return day.isoformat() if day and FIRST_YEAR <= day.year <= LAST_YEAR else ""
 
 
 def shape_of(sheets: Sequence[Sheet]) -> Shape:

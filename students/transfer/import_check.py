@@ -23,17 +23,19 @@ from students.api.params import AddParams, text
 from students.bulk import Diff, diff_between, diff_dump
 from students.columns import BY_WIRE, COLUMNS, label_of
 from students.errors import StudentUnknown
-from students.models import LEFT_STATES, Gender, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
+from students.models import ID_CARD, LEFT_STATES, Gender, RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.run_facts import LEAVERS_FROM, Choices, Findings, SpeltValue
 from students.runs import row_counts, run_scope_required, source_of, source_withhold
 from students.selectors import ClassSpelling, archived_among, classes_known, values_in_use
 from students.transfer.heading import (
+    DAYS,
     UNSTORABLE,
     Heading,
     columns_known,
     columns_named,
     headings_read,
     ignored_in,
+    serial_day,
     shape_of,
     tidy,
 )
@@ -47,6 +49,7 @@ MAX_LEAVERS = 2_000
 REMEMBERED = 20  # imports whose spellings count for the next one
 ARCHIVED = "这名学员已归档，请先恢复"
 _UNSEEN = "{}：您的角色看不到完整的，已有的不比较、不修改"
+_SERIAL = "{}：{} 是 Excel 的日期序号，读作 {}"
 NOT_OWN = "不是您录入的学员，不能修改"
 
 
@@ -60,7 +63,7 @@ class RowParams(AddParams):
     gender = OneOf(Gender.values)
     phone = text("phone", "电话")
     parentPhone = text("parent_phone", "家长电话", source="parent_phone")
-    idCard = text("id_card", "身份证", source="id_card")
+    idCard = text("id_card", "身份证", source="id_card", error_messages={"max_length": ID_CARD.message})
     enteredOn = Day(source="entered_on")
     leftOn = Day(source="left_on")
     remark = text("remark", "备注")
@@ -106,7 +109,7 @@ def import_check(run: TransferRun, now: datetime) -> None:
     findings.shown = [wire for wire in BY_WIRE if wire in REQUIRED | wires.keys()]
     findings.missing = [wire for wire in BY_WIRE if wire in REQUIRED - wires.keys() - told]
     findings.dropped = _dropped(book, headings, ignored_in(findings.shape, columns), lines)
-    findings.dropped += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
+    findings.notes += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
     findings.new, findings.changed = _new_values(new, known), changed
     run.options |= choices.dump() | findings.dump()
     run.counts, run.message = row_counts(run), ""
@@ -138,12 +141,17 @@ def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, sc
     Of the choices' spellings those are left that a row has.
     """
     spelling, lines, mended = ClassSpelling(scope), [], Counter[tuple[str, str]]()
+    serials: dict[str, str] = {}  # the first of each column
     for heading in headings:
         class_name = choices.constants.get("class") or heading.class_of_sheet
-        for number, cells, picture in heading.rows():
+        for number, texts, picture in heading.rows():
             if "class" not in heading.places and class_name:
-                cells["class"] = class_name
-            cells |= {wire: tidy(wire, text) for wire, text in choices.fixes.get(str(number), {}).items()}
+                texts["class"] = class_name
+            texts |= choices.fixes.get(str(number), {})
+            cells = {wire: tidy(wire, text) for wire, text in texts.items()}
+            for wire in DAYS:
+                if day := serial_day(texts.get(wire, "")):
+                    serials.setdefault(wire, _SERIAL.format(BY_WIRE[wire].label, texts[wire], day))
             if cells.get("class"):
                 cells["class"] = spelling.of(cells["class"])
             for wire, words in choices.spellings.items():
@@ -156,6 +164,7 @@ def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, sc
         word = spellings.setdefault(wire, {})[value] = choices.spellings[wire][value]
         findings.mended.append({"wire": wire, "value": value, "rows": rows, "alike": word})
     choices.spellings = spellings
+    findings.notes += serials.values()
     return lines
 
 

@@ -79,6 +79,7 @@ def import_facts(run: TransferRun, request: HttpRequest, rows: Iterable[Transfer
         "columns": mapping,
         "ours": COLUMNS,
         "dropped": findings.dropped,
+        "notes": findings.notes,
         # The person should first say which column is which: one is missing, and one is not understood.
         "must_map": is_missing and any(not column["wire"] for column in mapping),
         "choices": choices,
