@@ -1,5 +1,6 @@
 """An import from the upload to the written students and back, as staff does it and as it may go wrong."""
 
+import io
 from datetime import date
 from functools import partial
 
@@ -8,6 +9,7 @@ from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.utils import timezone
+from openpyxl import Workbook
 
 from config.celery import app as celery_app
 from core.sheets.read import Sheet
@@ -267,6 +269,35 @@ def test_a_head_says_which_column_it_is(heads):
     columns = columns_named([Sheet("", [(1, [*heads])], [], {})])
 
     assert columns == {head: wire for head, wire in heads.items() if wire}
+
+
+TWO_ROWS = {  # of heads; those above are merged down where the one below is blank, and over their blank neighbours
+    "a number each": (
+        ["姓名", "班级", "联系方式", ""],
+        ["", "", "本人", "家长"],
+        ["name", "class", "phone", "parentPhone"],
+    ),
+    "most are below": (
+        ["姓名", "基本信息", "", "家长", ""],
+        ["", "班级", "年龄", "姓名", "电话"],
+        ["name", "class", "age", None, "parentPhone"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("upper", "lower", "wires"), TWO_ROWS.values(), ids=TWO_ROWS)
+def test_heads_in_two_rows_are_read_as_one(root, upper, lower, wires):
+    book, out = Workbook(), io.BytesIO()
+    for cells in (["2026年名单"], upper, lower, ["谭鹏", *"12345"[1 : len(upper)]]):
+        book.active.append(cells)
+    book.active.merge_cells("A2:A3")
+    book.save(out)
+
+    run = checked(out.getvalue(), root.user)
+
+    columns = run.options["columns"]
+    assert [columns.get(head) for head in run.options["shape"]["heads"]] == wires
+    assert [(row.number, row.cells["name"]) for row in run.rows.all()] == [(4, "谭鹏")]
 
 
 def test_a_spelling_that_most_rows_have_is_not_meant_for_that_of_one(root):

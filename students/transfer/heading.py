@@ -11,6 +11,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from itertools import zip_longest
 from typing import NamedTuple
 
 from core.sheets.read import Rows, Sheet, SheetRefused
@@ -34,7 +35,7 @@ SYNONYMS = {
     "productUrl": ("项目链接", "作品地址", "作品链接"),
     "gender": ("男女",),
     "phone": ("手机", "手机号", "手机号码", "联系电话", "联系手机号", "电话号码", "本人电话", "本人手机", "联系方式"),
-    "parentPhone": ("家长手机", "家长联系电话", "家长手机号", "监护人电话"),
+    "parentPhone": ("家长手机", "家长联系方式", "家长联系电话", "家长手机号", "监护人电话"),
     "idCard": ("身份证号", "身份证号码", "证件号码"),
     "enteredOn": ("入学时间", "入校日期", "报到日期"),
     "leftOn": ("毕业日期", "结业时间", "离校日期"),
@@ -124,6 +125,31 @@ def headings_read(sheets: Sequence[Sheet], columns: dict[str, str]) -> list[Head
     if not headings:
         raise SheetRefused("前 10 行里没有认出“姓名”或“学号”这一列。请在下面指出各列是什么")
     return [Heading(*one, first=at * SHEET_STEP, is_alone=len(headings) == 1) for at, one in enumerate(headings)]
+
+
+def heads_joined(sheet: Sheet) -> Sheet:
+    """Return a sheet that has its heads in two rows with one: 联系方式 above 本人 becomes 联系方式（本人）.
+
+    A head that is merged over both rows, such as 姓名, tells that there are two.
+    """
+    lines = dict(sheet.rows)
+    header = sheet.rows[_header(sheet.rows)][0] if lines else 0
+    doubles = [first for _, first, last in sheet.merged if last == first + 1 and header in (first, last)]
+    top = next((first for first in doubles if {first, first + 1} <= lines.keys()), None)
+    if top is None:
+        return sheet
+    heads, above = [], ""
+    for upper, lower in zip_longest(lines[top], lines[top + 1], fillvalue=""):
+        above = upper or above
+        heads.append(_head_joined(above, lower) if lower else upper)
+    rows = [(number, heads if number == top + 1 else texts) for number, texts in sheet.rows if number != top]
+    return sheet._replace(rows=rows)
+
+
+def _head_joined(above: str, lower: str) -> str:
+    joined = f"{above}（{lower}）"
+    texts = [above + lower, joined, *([] if _OF_OTHERS.search(above) else [lower])]
+    return next(filter(_wire_of, texts), joined)
 
 
 def columns_named(sheets: Sequence[Sheet]) -> dict[str, str]:

@@ -34,6 +34,7 @@ from students.transfer.heading import (
     columns_known,
     columns_named,
     headings_read,
+    heads_joined,
     ignored_in,
     serial_day,
     shape_of,
@@ -78,6 +79,7 @@ class RowParams(AddParams):
 def import_check(run: TransferRun, now: datetime) -> None:
     """Read the file and keep what each row would do. Leaves the run ``READY``, or ``REFUSED`` with what is wrong."""
     book = book_read(source_of(run))
+    book = book._replace(sheets=[heads_joined(sheet) for sheet in book.sheets])
     if sum(len(sheet.rows) for sheet in book.sheets) < 2:
         raise SheetRefused("文件中没有学员：要有一行列名，下面每行一名学员")
     choices, findings = Choices.load(run.options), Findings(shape=shape_of(book.sheets))
