@@ -21,7 +21,7 @@ from django.db.models import Count, Q, QuerySet
 
 from core.db.reading import prepared_rows
 from permissions.scope import EVERYTHING, Scope, practised
-from students.columns import COLUMNS, model_field, phone_tidy
+from students.columns import COLUMNS, PHONES, model_field, phone_tidy
 from students.counts import ALL, MAX_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
 from students.models import (
@@ -38,6 +38,7 @@ NAMESAKES_SHOWN = 3
 VALUES_SHOWN = 300
 MAX_WORDS = 4  # of a search of which each may stand for something else
 _NUMBER_START = re.compile(r"[A-Za-z]{2,4}[0-9]{0,8}")  # shorter ones would find half the school
+_LAST_FOUR = re.compile(r"[0-9]{3}[0-9Xx]")
 MAX_NAME_LENGTH = Student._meta.get_field("name").max_length or 0
 MAX_FETCHED = 1_000  # matches; if there are more, scan
 
@@ -117,8 +118,7 @@ def search_q(text: str) -> Q:
         for word in words:
             way, *more = _ways(word, spelling)
             found = Q(pk__in=way.union(*more))
-            # Beside another word the end of a number is enough: people say its last four digits.
-            every = every.filter(found | Q(sid__endswith=word) if word.isdecimal() else found)
+            every = every.filter(found | _ends_q(word))
         others.append(every.values("pk"))
     return Q(pk__in=first.union(*others))
 
@@ -131,6 +131,18 @@ def _ways(text: str, spelling: ClassSpelling) -> list[QuerySet[Student, Any]]:
         students.filter(class_name=spelling.of(text)),
     ]
     return [rows.values("pk") for rows in ways]
+
+
+def _ends_q(word: str) -> Q:
+    """Match the ends of numbers, which are enough beside another word: people say the last four digits.
+
+    Of a phone and an identity card exactly these, which everybody may read; by more of them one could guess the rest.
+    """
+    ends = Q(sid__endswith=word) if word.isdecimal() else Q(pk__in=[])
+    if not _LAST_FOUR.fullmatch(word):
+        return ends
+    last_four = ({f"{field}__endswith": word.upper()} for field in (*PHONES, "id_card"))
+    return Q(ends, *(Q(**one) for one in last_four), _connector=Q.OR)
 
 
 def value_matches(text: str) -> Q:

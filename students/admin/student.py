@@ -127,7 +127,9 @@ class StudentAdmin(HiddenColumns, ExportableAdmin, ManyAdmin, PictureAdmin):
     list_per_page = 50
     list_before_template = "students/toolbar.html"
     search_fields = ["name"]
-    search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级"
+    search_help_text = (
+        f"姓名中的任意一段（后面可加学号、电话或身份证的后四位）、学号的开头（至少两位）{SEARCHED}，或班级"
+    )
     # These have an index; otherwise PostgreSQL would sort every student.
     sortable_by = ["name", "sid", "class_name", "age", "city", "degree", "created"]
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
