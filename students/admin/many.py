@@ -82,7 +82,7 @@ class ManyAdmin(ScopedAdmin):
     def _changeable(self, request: HttpRequest, students: QuerySet[Student]) -> QuerySet[Student]:
         """Return those of the chosen students that the user may change, and say so where others are left out."""
         own = students.filter(scope_of(request.user).changeable(of=Student))
-        if not scope_of(request.user).is_all and (others := students.count() - own.count()):
+        if others := students.count() - own.count():
             messages.warning(request, f"{others} 名学员不是您录入的，不会改动")
         return own
 

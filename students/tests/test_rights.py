@@ -15,7 +15,7 @@ from students.models import RowKind, RunKind, RunState, SchoolClass, Student, Tr
 from students.recorded_changes import edit_mark
 from students.runs import run_confirm, run_undo
 from students.tests.factories import students
-from students.tests.transfers import LIST, RUNS, checked, page_of, sheet, text_of, worked, zipped
+from students.tests.transfers import LIST, RUNS, checked, page_of, question, sheet, text_of, worked, zipped
 from students.transfer.deletion import deletion_start
 from tests.kit import encoded, logged_in
 
@@ -92,6 +92,18 @@ def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
     assert (
         office.get(f"{LIST}print/", {"q": "\x00", "class": "x" * 999, "age_from": "y"}, follow=True).status_code == 200
     )
+
+
+@pytest.mark.parametrize("action", ["edit_many", "set_state", "archive", "delete_selected"])
+def test_of_chosen_students_those_of_others_are_left_out_and_counted(clerk, office, action):
+    own, *others = students("自己", created_by=clerk.user) + students("别人", "另一个")
+    clerk.user.role = role_scoped(roleid="102", scope=DataScope.CHANGE_OWN)
+    clerk.user.save()
+
+    texts = [question(browser, action, own, *others)[0].content.decode() for browser in (clerk.browser, office)]
+
+    assert "2 名学员不是您录入的，不会改动" in texts[0] and "不会改动" not in texts[1]
+    assert "1 名" in texts[0] and "别人" not in texts[0] and "3 名" in texts[1]
 
 
 # --- Of a run ---
