@@ -214,10 +214,12 @@ class ShipParams(OrderIdParams):
 
 
 class TrackingNumber(PlainText):
+    default_error_messages = dict.fromkeys(("number", "max_length"), f"只能有字母、数字和横线,最多{TRACKING_LENGTH}位")
+
     def to_internal_value(self, data: Any) -> str:
         number = parcel_number(super().to_internal_value(data))
         if number is None:
-            raise serializers.ValidationError(f"只能有字母、数字和横线,最多{TRACKING_LENGTH}位")
+            self.fail("number")
         return number
 
 
