@@ -1,8 +1,11 @@
 """Convert amounts: ``Decimal`` yuan in our rows, ``int`` fen for WeChat Pay. Never calculate with a float."""
 
+import re
+import unicodedata
 from decimal import Decimal
 
 FEN_PER_YUAN = 100
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
 
 def yuan_to_fen(yuan: Decimal) -> int:
@@ -18,6 +21,16 @@ def yuan_to_fen(yuan: Decimal) -> int:
 
 def fen_to_yuan(fen: int) -> Decimal:
     return Decimal(fen) / FEN_PER_YUAN
+
+
+def number_typed(text: str) -> str:
+    """Return a number without the currency and the thousands separators that people and spreadsheets write with it.
+
+    "￥1,299.00元" becomes "1299.00". A text that may be another number, such as "1,29" or "8元5", keeps its marks, so
+    that the field which reads it refuses it.
+    """
+    plain = unicodedata.normalize("NFKC", text).strip().removeprefix("¥").removesuffix("元").strip()
+    return plain.replace(",", "") if _THOUSANDS.fullmatch(plain) else plain
 
 
 def fen_text(fen: int) -> str:

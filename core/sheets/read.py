@@ -98,11 +98,17 @@ def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
         file.seek(0)
         rows = sheet_read(file.read())
     else:
-        lines = (re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines())
+        lines = (_cells(line) for line in text.splitlines())
         rows = [(number, cells) for number, cells in enumerate(lines, 1) if any(cells)]
     if len(rows) > MAX_SENT:
         raise SheetRefused(f"一次最多读 {MAX_SENT} 行，请只留需要的行")
     return rows
+
+
+def _cells(line: str) -> list[str]:
+    if "\t" in line:  # copied in a spreadsheet, where a cell may hold "1,299.00" or nothing
+        return [cell.strip() for cell in line.split("\t")]
+    return re.split(r"\s*[,，]\s*|\s+", line.strip())
 
 
 def sheet_refusal(name: str, start: bytes) -> str:

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from core.audit import REASON, changes_record
 from core.ids import storable
+from core.money import number_typed
 from permissions.scope import Scope
 from runs.work import run_move
 from shop.errors import ProductInvalid
@@ -77,6 +78,7 @@ class GoodsLine(forms.Form):
     reason = forms.CharField(label="原因", required=False, max_length=200)
 
 
+_NUMBERS = ("price", "expected", "counted", "arrived")
 HEADS = {str(field.label): name for name, field in GoodsLine.base_fields.items()}
 _SYNONYMS = {"编号": "number", "名称": "name", "商品": "name", "价格": "price", "单价": "price"}
 _SYNONYMS |= {"库存": "expected", "实盘": "counted", "盘点": "counted", "进货": "arrived", "备注": "reason"}
@@ -105,7 +107,8 @@ def goods_read(lines: Sequence[Sequence[str]], scope: Scope) -> list[GoodsRow]:
     categories = {row.name: row.category_id for row in Category.objects.filter(scope.visible(), removed_at=None)}
     rows: dict[Any, GoodsRow] = {}  # by the key of the product, or the name of a new one
     for number, cells in enumerate(lines[1:]):
-        line = GoodsLine(dict(zip(names, cells, strict=False)))
+        values = dict(zip(names, cells, strict=False))
+        line = GoodsLine(values | {name: number_typed(values[name]) for name in _NUMBERS if name in values})
         # Made storable here, since a refused line is stored with its name, too.
         name = storable(line.data.get("name") or line.data.get("number", ""), NAME_LENGTH)
         try:

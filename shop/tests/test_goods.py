@@ -141,6 +141,8 @@ def test_a_percentage_changes_the_chosen_and_rounds_to_fen(office, bike):
         ("商品名称 价格", ["自行车", "9.001"], "价格（元）：确认小数不超过"),
         ("商品名称 价格", ["自行车", "NaN"], "价格（元）：输入一个数字。"),
         ("商品名称 价格", ["自行车", "1e9"], "价格（元）：确认"),
+        ("商品名称 价格", ["自行车", '"1,29"'], "价格（元）：输入一个数字。"),
+        ("商品名称 实盘", ["自行车", '"1,29"'], "实盘库存：输入整数。"),
         ("商品名称 价格", ["自行\x00车", "1"], "商品名称：不允许"),
         ("商品名称 实盘", ["自行车", "-1"], "实盘库存：确保该值大于或等于0。"),
         ("商品名称 入库", ["自行车", "9" * 12], "入库：确保该值小于或等于2000000000。"),
@@ -171,6 +173,13 @@ def test_what_two_people_count_is_missing_once(office, bike):
     assert "<b>一天之内已经盘点过</b>自行车" in upload(office, *sheet).content.decode()
     assert "已经盘点过" not in upload(office, ["商品名称", "入库"], ["自行车", 3]).content.decode()
     assert press(office, "confirm") == ["已写入 1 件商品"] and shown(bike)[1] == 12
+
+
+@pytest.mark.parametrize("text", ["￥1299", "¥ 1,299.00", "１，２９９元", "1,299"])
+def test_a_price_is_read_with_its_currency_and_thousands(office, bike, text):
+    upload(office, ["商品名称", "价格", "实盘"], ["自行车", f'"{text}"', '"1,010"'])
+
+    assert press(office, "confirm") == ["已写入 1 件商品"] and shown(bike) == ("1299.00", 1010)
 
 
 def test_a_price_is_written_plainly_and_stays_within_its_bounds(office, bike):
