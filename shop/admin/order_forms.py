@@ -55,6 +55,7 @@ class CorrectingForm(ButtonForm):
 
 class SentForm(CorrectingForm, ParcelForm):
     names = ("express_company", "express_no", "no_parcel", "courier_fee")
+    is_correction = True
 
 
 class FieldsForm(CorrectingForm):

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.forms.widgets import Script
@@ -15,6 +15,7 @@ from core import times
 from core.admin.buttons import ButtonForm
 from core.admin.phones import are_phones_whole, phone_masked, phone_shown
 from core.admin.tables import table
+from core.money import number_typed
 from core.sheets.read import Rows, SheetRefused, rows_sent
 from permissions.scope import scope_of
 from shop.models import Courier, NoParcel, Order
@@ -26,6 +27,7 @@ from shop.services.payment_listener import ORDER_NUMBER
 BY_HAND, LATER = ":hand", ":later"
 NO_COURIER = {BY_HAND: NoParcel.BY_HAND, LATER: NoParcel.LATER}  # choices beside the couriers
 _CHOICES = {str(reason): name for name, reason in NO_COURIER.items()}
+TITLES = ("快递单号", "快递公司", "快递费（元）")
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 MAX_PROBLEMS, MAX_QUOTED = 20, 200
 
@@ -33,14 +35,13 @@ MAX_PROBLEMS, MAX_QUOTED = 20, 200
 class TrackingField(forms.CharField):
     """A parcel's number as people type or scan it: with spaces, in lower case."""
 
-    def __init__(self, initial: str = "", *, disabled: bool = False, **attrs: str) -> None:
+    def __init__(self, initial: str = "", **attrs: str) -> None:
         attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", **attrs}
         super().__init__(
             label="快递单号",
             required=False,
             max_length=2 * TRACKING_LENGTH,
             initial=initial,
-            disabled=disabled,
             widget=forms.TextInput(attrs),
         )
 
@@ -57,6 +58,7 @@ class ParcelForm(ButtonForm):
     pasted = forms.CharField(required=False)
     sheet = forms.FileField(required=False)
     sure_numbers = forms.CharField(required=False)  # the numbers that staff have looked at again
+    is_correction = False
 
     class Media:
         js = [Script("backoffice/shipping.js", defer=True)]
@@ -75,33 +77,27 @@ class ParcelForm(ButtonForm):
             self._fill_in()
         choices = [("", "请选择"), *((name, name) for name in self.couriers)]
         choices += [(name, reason.label) for name, reason in NO_COURIER.items()]
-        fields: dict[str, Any] = self.fields
+        usual = "" if self.is_correction else self.request.session.get(LAST_COURIER, "")
         for order in self.rows:
-            number, courier, fee = _parcel_names(order)
-            label = {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
-            known = order.express_company or _CHOICES.get(order.no_parcel, "")
-            fields[number] = TrackingField(order.express_no, disabled=is_over(order), **label)
-            fields[courier] = forms.ChoiceField(
-                choices=choices,
-                required=False,
-                initial=known or ("" if order.has_left else self.request.session.get(LAST_COURIER, "")),
-                disabled=is_over(order),
-                widget=forms.Select({"aria-label": f"订单 {order} 的快递公司"}),
-            )
-            label = {"aria-label": f"订单 {order} 的快递费", "data-fee": "", "inputmode": "decimal", "size": "7"}
-            fields[fee] = forms.DecimalField(
+            number = TrackingField(order.express_no, **{"data-tracking": ""})
+            courier = forms.ChoiceField(choices=choices, required=False, initial=_courier_shown(order) or usual)
+            number.disabled = courier.disabled = is_over(order)
+            fee = forms.DecimalField(
                 required=False,
                 min_value=0,
                 max_digits=8,
                 decimal_places=2,
                 initial=order.courier_fee,
-                widget=forms.TextInput({**label, "autocomplete": "off"}),
+                widget=forms.TextInput({"data-fee": "", "inputmode": "decimal", "size": "7", "autocomplete": "off"}),
             )
-        self.in_table = fields.keys()
+            for name, title, field in zip(_parcel_names(order), TITLES, (number, courier, fee), strict=True):
+                field.widget.attrs["aria-label"] = f"订单 {order} 的{title}"
+                self.fields[name] = field
+        self.in_table = self.fields.keys()
 
     def _fill_in(self) -> None:
         """Put the parcels of the sheet or the text into the posted data."""
-        parcels: dict[int, Parcel] = {}
+        parcels: dict[int, SheetParcel] = {}
         data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
         try:
             parcels, self.problems = parcels_of(self.rows, rows_sent(data.get("pasted", ""), self.file))
@@ -117,7 +113,7 @@ class ParcelForm(ButtonForm):
                 is_known = order.express_no == parcel_number(parcel.number)
                 data[number] = parcel.number
                 data[courier] = order.express_company if is_known else next(guesses, "")
-                data[fee] = _FEE_MARKS.sub("", parcel.fee) or data.get(fee, "")
+                data[fee] = number_typed(parcel.fee) or data.get(fee, "")
         self.data = data
 
     def is_valid(self) -> bool:
@@ -128,9 +124,11 @@ class ParcelForm(ButtonForm):
         for order in self.rows:
             number, courier, fee = _parcel_names(order)
             parcels[order] = parcel = Parcel(data.get(number) or "", data.get(courier, ""))
+            is_unchanged = parcel == (order.express_no, _courier_shown(order))
+            may_stay = is_over(order) or (self.is_correction and is_unchanged)
             if parcel.number and parcel.courier in ("", *NO_COURIER):
                 self.add_error(courier, "填写了快递单号，请选择快递公司")
-            elif not parcel.number and parcel.courier not in NO_COURIER and not is_over(order):
+            elif not parcel.number and parcel.courier not in NO_COURIER and not may_stay:
                 self.add_error(number, "没有快递单号：请填写，或在右边选“自取、面交”“单号以后补”")
             if is_over(order) and not self.fills and self.data.get(number, order.express_no) != order.express_no:
                 self.add_error(number, "订单已全额退款，只能改快递费")
@@ -155,7 +153,7 @@ class ParcelForm(ButtonForm):
         orders = zip(self.rows, cells, strict=True)
         rows = [[*row, *(self.cell(name) for name in _parcel_names(order))] for order, row in orders]
         fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
-        shown = fill_in + table([*titles, "快递单号", "快递公司", "快递费（元）"], rows)
+        shown = fill_in + table([*titles, *TITLES], rows)
         if not self.doubted:
             return shown
         box = '<input type="checkbox" name="sure_numbers" value="{0}"> 已核对，单号没有错：{0}'
@@ -165,6 +163,11 @@ class ParcelForm(ButtonForm):
 def is_over(order: Order) -> bool:
     """Tell whether its fee alone may still be filled in, because all of its money goes back."""
     return order.state in GOING_BACK
+
+
+def _courier_shown(order: Order) -> str:
+    """Return what the list of couriers shows of the order: "" while it has neither a courier nor a reason for none."""
+    return order.express_company or _CHOICES.get(order.no_parcel, "")
 
 
 def _parcel_names(order: Order) -> tuple[str, str, str]:
@@ -182,13 +185,20 @@ _HEADS = {
     "courier": "快递公司 快递公司名称 快递 物流公司 承运商 承运商名称",
     "fee": "快递费 运费 邮费 快递费用 快递运费 运费金额 运费合计 费用 应付金额",
 }
-_FEE_MARKS = re.compile(r"[¥￥元\s]|[,，](?=\d{3}(?!\d))")  # "1,208.5元" is a number, "1,2" is none
 _WITH_COUNTRY = re.compile(r"86(1\d{10})")
 
 
-def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, Parcel], list[str]]:
+class SheetParcel(NamedTuple):
+    """A parcel as the sheet writes it."""
+
+    number: str
+    courier: str
+    fee: str
+
+
+def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, SheetParcel], list[str]]:
     """Return the parcels by the keys of their orders, and each row that fits none of ``orders`` with the reason."""
-    parcels: dict[int, Parcel] = {}
+    parcels: dict[int, SheetParcel] = {}
     problems = []
     names = _names(orders)
     heads = [_places(texts) for _, texts in rows[:MAX_HEAD_ROW]]
@@ -200,7 +210,7 @@ def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, Parcel], list
             cells = _by_order(texts, names) | cells
         if not any(cells.values()):
             continue
-        parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""), cells.get("fee", ""))
+        parcel = SheetParcel(*(cells.get(name, "") for name in ("parcel", "courier", "fee")))
         keys = [_name(cells.get("order", "")), _sent_under(parcel.number), _name(cells.get("phone", ""))]
         # The parcel of an order that is not here must not go to another order of the same buyer.
         keys = keys[:1] if ORDER_NUMBER.fullmatch(keys[0]) else keys
@@ -231,7 +241,7 @@ def _by_order(texts: list[str], names: dict[str, list[Order]]) -> dict[str, str]
     return {"order": order, "parcel": next((text for text in texts if text and text != order), "")}
 
 
-def _problem(parcel: Parcel, matches: list[Order], parcels: dict[int, Parcel]) -> str:
+def _problem(parcel: SheetParcel, matches: list[Order], parcels: dict[int, SheetParcel]) -> str:
     if not parcel.number:
         return "没有快递单号"
     if not matches:

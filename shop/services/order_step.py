@@ -89,18 +89,20 @@ REUSED_WITHIN = timedelta(days=90)  # couriers give a number again after some mo
 
 class Parcel(NamedTuple):
     number: str  # "" is none
-    courier: str  # as staff or the sheet names it, "" where they do not
-    fee: str = ""  # as the sheet has it
+    courier: str  # as staff name it, "" where they do not
 
 
 def parcels_refused(parcels: Mapping[Order, Parcel]) -> dict[Order, str]:
-    """Say of which orders the parcel is that of another one of them, for somebody else, and was not before."""
+    """Say of which orders the parcel is that of another one of them, for somebody else.
+
+    Two that share a parcel already may share it under another number: staff confirmed that it is for both.
+    """
     first: dict[str, Order] = {}
     refusals = {}
     for order, parcel in parcels.items():
         other = first.setdefault(parcel.number, order)
-        is_new = {order.express_no, other.express_no} != {parcel.number}
-        if parcel.number and is_new and _receiver(other) != _receiver(order):
+        share_one = order.express_no == other.express_no != ""
+        if parcel.number and not share_one and _receiver(other) != _receiver(order):
             refusals[order] = f"与订单 {other} 的单号相同，收件人却不同，是否重复扫描？"
     return refusals
 
@@ -112,7 +114,7 @@ def parcels_doubted(parcels: Mapping[Order, Parcel], *, scope: Scope, now: datet
         if other not in parcels:
             others[other.express_no].append(other)
     doubts = {}
-    for order, (number, courier, _) in parcels.items():
+    for order, (number, courier) in parcels.items():
         if number in ("", order.express_no):
             continue
         if same := [one for one in others[number] if _receiver(one) != _receiver(order)]:

@@ -57,6 +57,12 @@ def send(office, *orders, **fields):
     return office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, *orders)) | fields, follow=True)
 
 
+def as_shown(page):
+    """What the page sends as it stands."""
+    form = page.context["form"]
+    return {name: form[name].value() or "" for name in form.in_table if name != "sheet"} | hidden(page)
+
+
 def parcel(order):
     order.refresh_from_db()
     return order.state, order.express_company, order.express_no
@@ -321,6 +327,26 @@ class TestTwoWhoCorrect:
         office.post(page_of(order), hidden(refused) | typed(order, "SF8", "校园配送"))
         assert self.values(order) == [("SF8", None)]
 
+    def test_what_has_not_left_or_has_no_number_stays_as_it_is(self, office, sent, paid):
+        waiting, bare, (first, *_) = paid(), ship(paid()), sent
+        session = office.session
+        session["last_courier"] = "顺丰速运"
+        session.save()
+        page = as_shown(ask_to_correct(office, waiting, bare, first))
+
+        answer = office.post(ORDERS, page | typed(first, "SF9", "校园配送"), follow=True)
+
+        assert "修改快递完成" in messages(answer)[0] and len(messages(answer)) == 1
+        assert [parcel(order) for order in (waiting, bare, first)] == [
+            ("paid", "", ""),
+            ("shipped", "", ""),
+            ("shipped", "校园配送", "SF9"),
+        ]
+        gone = office.post(ORDERS, page | typed(first, "", "校园配送"))
+        assert NO_NUMBER in gone.content.decode() and parcel(first)[2] == "SF9"
+        unsent = office.post(ORDERS, page | typed(waiting, "SF7", "校园配送"), follow=True)
+        assert "还没有发货" in "".join(messages(unsent)) and parcel(waiting) == ("paid", "", "")
+
     @pytest.mark.parametrize("seen", ["", "x", "other"])
     def test_a_page_that_does_not_say_what_it_showed_changes_nothing(self, office, sent, seen):
         order, other = sent[:2]
@@ -385,11 +411,6 @@ class TestFillingIn:
         answer = office.post(f"{ORDERS}?work=ship", form | ({"sheet": file} if file else {}))
         return answer, answer.context["form"] if answer.context else None
 
-    def posted(self, page):
-        """What the page sends as it stands."""
-        form = page.context["form"]
-        return {name: form[name].value() or "" for name in form.in_table if name != "sheet"} | hidden(page)
-
     @pytest.mark.parametrize("name", ["顺丰.xlsx", "顺丰.csv"])
     def test_from_a_sheet_by_number_or_phone_and_names_what_does_not_fit(self, office, orders, paid, name):
         first, second, third = orders
@@ -429,7 +450,7 @@ class TestFillingIn:
             ("运费", "8", "8"),
             ("快递费", "¥8.50", "8.50"),
             ("邮费", "1,208元", "1208"),
-            ("邮费", "1,2", "1,2"),
+            *(("邮费", text, text) for text in ("1,2", "0,123", "1.5,000", "8元5", "8 9")),  # each may be two amounts
             ("运费（元）", "", "3"),
             ("运费(元)", "包邮", "包邮"),
         ],
@@ -442,24 +463,24 @@ class TestFillingIn:
         )[1]
 
         assert (form.filled, form[f"courier_fee_{order.pk}"].value()) == (1, fee)
-        assert bool(form.errors.get(f"courier_fee_{order.pk}")) == (fee in ("包邮", "1,2"))
+        assert (f"courier_fee_{order.pk}" in form.errors) == (fee not in ("8", "8.50", "1208", "3"))
 
     def test_the_fees_of_a_couriers_bill_find_parcels_that_have_left(self, office, orders):
         first, second, third = (
             ship(order, express_company="校园配送", express_no=f"SF100000000000{n}") for n, order in enumerate(orders)
         )
         Order.objects.filter(pk=third.pk).update(no_parcel="by_hand", express_company="", express_no="")
-        text = "运单号 运费\nSF1000000000001 9.00\nsf1000000000000 8.00\nSF9 7.00"
+        text = "序号\t运单号\t运费\n\tSF1000000000001\t1,209.00\n2\tsf1000000000000\t8.00\n3\tSF9\t7.00"
         asked = office.post(ORDERS, {"press": "parcel:", "_selected_action": [order.pk for order in orders]})
-        page = office.post(ORDERS, self.posted(asked) | {"pasted": text})
+        page = office.post(ORDERS, as_shown(asked) | {"pasted": text})
         filled = page.context["form"]
         assert (filled.filled, len(filled.problems)) == (2, 1) and "不是这里的订单" in filled.problems[0]
 
-        office.post(ORDERS, self.posted(page))
+        office.post(ORDERS, as_shown(page))
 
         fees = Order.objects.order_by("pk").values_list("courier_fee", flat=True)
-        assert list(fees) == [Decimal(8), Decimal(9), None]
-        assert second.logs.last().detail.endswith("→ 校园配送 SF1000000000001 快递费 9.00 元")
+        assert list(fees) == [Decimal(8), Decimal(1209), None]
+        assert second.logs.last().detail.endswith("→ 校园配送 SF1000000000001 快递费 1,209.00 元")
         assert third.logs.last().code == "ship"  # nothing was changed
 
     def test_each_row_of_a_bill_that_cannot_be_right_is_answered_and_nothing_is_written(self, office, orders):
@@ -468,24 +489,26 @@ class TestFillingIn:
         asked = office.post(ORDERS, {"press": "parcel:", "_selected_action": [order.pk for order in orders]})
         text = "运单号 运费\nSF1 8\nSF1 7\nSF2 1e9\nSF3 =1+1\nSF1 8"
 
-        page = office.post(ORDERS, self.posted(asked) | {"pasted": text})
-        again = office.post(ORDERS, self.posted(page))
+        page = office.post(ORDERS, as_shown(asked) | {"pasted": text})
+        again = office.post(ORDERS, as_shown(page))
 
         assert page.context["form"].problems == ["第 3 行 SF1 7：这个订单已经有单号 SF1 快递费 8"]
         assert set(again.context["form"].errors) == {f"courier_fee_{order.pk}" for order in orders[1:]}
         assert not Order.objects.exclude(courier_fee=None).exists()
 
-    def test_the_fee_of_one_parcel_for_two_people_is_filled_in(self, office, orders):
-        for order in orders[:2]:
-            ship(order, express_company="校园配送", express_no="SF1")  # the number was confirmed then
-        asked = office.post(ORDERS, {"press": "parcel:", "_selected_action": [order.pk for order in orders[:2]]})
-        fee = {f"courier_fee_{orders[0].pk}": "8"}
+    def test_one_parcel_for_two_people_gets_its_fee_and_another_number_and_no_third_one(self, office, orders):
+        pair, third = orders[:2], orders[2]
+        for order, number in zip(orders, ("SF1", "SF1", "SF3")):  # the first was confirmed then
+            ship(order, express_company="校园配送", express_no=number)
+        both = typed(pair[0], "SF2", "校园配送", "8") | typed(pair[1], "SF2", "校园配送")
 
-        office.post(ORDERS, self.posted(asked) | fee)
-        swapped = office.post(ORDERS, self.posted(asked) | typed(orders[0], "SF2") | typed(orders[1], "SF2"))
+        office.post(ORDERS, as_shown(ask_to_correct(office, *pair)) | {f"courier_fee_{pair[0].pk}": "8"})
+        assert [parcel(order)[2] for order in pair] == ["SF1", "SF1"] and pair[0].courier_fee == 8
+        office.post(ORDERS, as_shown(ask_to_correct(office, *pair)) | both)
+        assert [parcel(order)[2] for order in pair] == ["SF2", "SF2"]
 
-        orders[0].refresh_from_db()
-        assert orders[0].courier_fee == 8 and "是否重复扫描" in swapped.content.decode()
+        all_three = as_shown(ask_to_correct(office, *orders)) | typed(third, "SF2", "校园配送")
+        assert "是否重复扫描" in office.post(ORDERS, all_three).content.decode() and parcel(third)[2] == "SF3"
 
     def test_from_a_csv_that_keeps_numbers_as_text_and_shortens_a_courier(self, office, orders):
         lines = [",".join(self.HEAD), f'1,="{orders[0].order_id}",,="JX-7","极兔"']
