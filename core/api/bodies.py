@@ -169,8 +169,9 @@ class OrjsonParser(BaseParser):
         if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
             raise BodyTooLarge
         try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError:
+            encoding = parser_context["encoding"]
+            data = orjson.loads(body if encoding == "utf-8" else body.decode(encoding))
+        except ValueError:  # JSON that is none, or bytes that are not in the encoding
             raise ParseError from None
         if not isinstance(data, dict):
             raise ParseError

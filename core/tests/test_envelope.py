@@ -6,6 +6,7 @@ import json
 import logging
 from datetime import datetime
 from unittest import mock
+from urllib.parse import quote
 
 import pytest
 import redis
@@ -22,9 +23,11 @@ from core.api.envelope import translate
 from core.api.request import absolute_url, client_ip
 from core.errors import DomainError
 from core.observe.logs import configure
+from students.tests.factories import student
 
 pytestmark = pytest.mark.django_db
-LOGIN = "/users/login"
+LOGIN, EDIT = "/users/login", "/students/updatestu"
+FORM = "application/x-www-form-urlencoded"
 
 
 def every_error(kind=DomainError):
@@ -48,6 +51,14 @@ def test_all_errors_make_an_envelope_and_only_three_refusals_and_wechats_table_h
     for error in every_error():
         assert isinstance(error.status, int) and isinstance(error.msg, str) and error.msg
         assert error.http_status == 200 or error.http_status >= 400
+
+
+def sent_raw(path, body, kind, token=""):
+    """Send a body with its type as a server does that speaks WSGI; return the envelope."""
+    environ = RequestFactory().post(path, QUERY_STRING="page=%E4", headers={"authorization": token}).environ
+    environ |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    with mock.patch.object(DatabaseWrapper, "close_if_unusable_or_obsolete"):  # the test's transaction goes on
+        return json.loads(b"".join(wsgi_application(environ, lambda status, headers: None)))
 
 
 class TestTransport:
@@ -91,18 +102,37 @@ class TestTransport:
         assert (answer.status_code, answer.json()) == (415, {"status": 415, "state": False, "msg": "不支持的数据格式"})
 
     @pytest.mark.parametrize("charset", ["utf-8", "gbk", "base64", "rot13", "utf-16", "idna", "no-such", "hex", '"'])
-    @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json"])
+    @pytest.mark.parametrize("kind", [FORM, "application/json"])
     def test_odd_charsets_do_not_matter(self, db, roles, kind, charset):
         body = b'{"username": "li"}' if kind.endswith("json") else b"username=li&page=%E4"
-        environ = RequestFactory().post(LOGIN, QUERY_STRING="page=%E4").environ
-        environ |= {"CONTENT_TYPE": f"{kind}; charset={charset}", "CONTENT_LENGTH": str(len(body))}
-        environ["wsgi.input"] = io.BytesIO(body)
-        bodies = []
 
-        answer = wsgi_application(environ, lambda status, headers: bodies.append(status))
+        assert sent_raw(LOGIN, body, f"{kind}; charset={charset}")["msg"] == "没有传递用户名或者密码"
 
-        assert bodies == ["200 OK"]
-        assert json.loads(b"".join(answer))["msg"] == "没有传递用户名或者密码"
+    @pytest.mark.parametrize("charset", ["gbk", '"GB2312"', "gb18030"])
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [
+            (FORM, "sId={}&name=谭[{{"),
+            (FORM, f"sId={{}}&name={quote('谭', encoding='gbk')}[{{{{"),
+            ("application/json", '{{"sId": "{}", "name": "谭[{{"}}'),
+            (
+                "multipart/form-data; boundary=x",
+                '--x\r\nContent-Disposition: form-data; name="sId"\r\n\r\n{}\r\n'
+                '--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n谭[{{\r\n--x--\r\n',
+            ),
+        ],
+    )
+    def test_a_body_that_says_it_is_gbk_is_read_as_that(self, root, kind, body, charset):
+        tan = student(name="before")
+        tan.save()
+
+        answer = sent_raw(EDIT, body.format(tan.sid).encode("gbk"), f"{kind}; charset={charset}", root.token)
+
+        tan.refresh_from_db()
+        assert (answer["state"], tan.name) == (True, "谭[{")
+
+    def test_json_that_is_not_in_the_charset_it_names_is_a_400(self, roles):
+        assert sent_raw(LOGIN, b'{"username": "\xff"}', "application/json; charset=gbk")["status"] == 400
 
 
 class TestParameters:
