@@ -257,14 +257,14 @@ def _is_no_page(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def call_add(call: Call, unid: str | None, *, address: str, is_here: bool) -> None:
-    """Add a call to the list of its account, without waiting for an answer.
+    """Add a call to the list of its account.
 
     :param unid: None if the caller is not known.
     :param is_here: whether the account is at the address, so that calls of unknown callers from there may be its own.
-    :raises redis.RedisError: it was not sent.
+    :raises redis.RedisError: it was not added.
     """
     where = (_KEY, _PLACE + address, _NEW)
-    valkey.client().send("EVAL", _ADD, len(where), *where, unid or "", call.time, call.encoded(), int(is_here))
+    valkey.client().eval(_ADD, len(where), *where, unid or "", call.time, call.encoded(), int(is_here))
 
 
 def look_is_due(unid: str) -> bool:

@@ -136,7 +136,7 @@ def switch_clear(unid: str, jti: str = "") -> None:
 def switch_at(unid: str, jti: str = "") -> Switch | None:
     """Return the switch of the account, else that of its token."""
     keys = [_key(unid), *([_key(unid, jti)] if jti else [])]
-    return next((switch for raw in valkey.client().execute_quickly("MGET", *keys) if (switch := _switch(raw))), None)
+    return next((switch for raw in valkey.client().mget(keys) if (switch := _switch(raw))), None)
 
 
 def switch_of(claims: dict[str, Any]) -> Switch | None:
