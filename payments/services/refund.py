@@ -23,18 +23,20 @@ from payments.errors import (
 )
 from payments.gateways.base import RefundResult
 from payments.gateways.wechat import gateway_v3
+from payments.gateways.wechat.shared import TOTAL_TIMEOUT_S
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Payment, Refund, RefundStatus, RefundWay
 from payments.selectors import UNDER_WAY, refunds_of
-from payments.services.common import BATCH, SYSTEM, log_step, payee, payees, set_state, sweep
+from payments.services.common import BATCH, MAX_SWEEP_S, SYSTEM, log_step, payee, payees, set_state, sweep
 from payments.services.listener_call import lock_payment, tell_refund
 
 log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 MAX_REFUNDS = 50  # of one payment, at the provider
-# WeChat takes refunds of one payment a minute apart. A sweep may send one 12 s after its ``now``.
-APART = timedelta(seconds=75)
+# WeChat takes refunds of one payment a minute apart. After its ``now`` a sweep begins steps for 12 s, and a step may
+# first ask for 8 s, then send for 8 s.
+APART = timedelta(minutes=1, seconds=MAX_SWEEP_S + 2 * TOTAL_TIMEOUT_S)
 WAITS = "微信要求同一笔支付的退款相隔一分钟，稍后自动提交"
 _S = RefundStatus
 _EVENT: dict[str, str] = {_S.PENDING: "重试退款", _S.PROCESSING: "微信受理退款"}
@@ -301,5 +303,5 @@ def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datet
 def refunds_run_due(*, now: datetime) -> int:
     """Request or query every refund that is due; return how many. Stop early when the provider does not answer."""
     refunds = Refund.objects.select_related("payment").filter(next_try_at__lte=now, state__in=UNDER_WAY)
-    refunds = refunds.order_by("next_try_at")[:BATCH]
+    refunds = refunds.order_by("next_try_at", "pk")[:BATCH]
     return sweep(refunds, lambda refund: _claim_attempt(refund, now) and _step(refund, now))

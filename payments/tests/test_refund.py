@@ -147,7 +147,7 @@ def test_a_no_after_an_unknown_outcome_is_checked(paid, wechat):
     assert list(wechat.refunds) == [refund.out_refund_no]
 
 
-def test_refunds_of_one_payment_are_sent_a_minute_apart(paid, wechat):
+def test_refunds_of_one_payment_are_sent_a_minute_apart_the_oldest_first(paid, wechat):
     """WeChat refuses one that comes earlier, and it must not use up its tries by that."""
     payment, now = paid(), timezone.now()
     first, second, third = (request(payment, fen, now=now) for fen in (1000, 200, 34))
@@ -156,12 +156,14 @@ def test_refunds_of_one_payment_are_sent_a_minute_apart(paid, wechat):
     assert wechat.called("refund") == 1
     assert {*waiting.values_list("state", "attempts", "last_error", "sent_at")} == {("pending", 0, WAITS, None)}
 
+    waiting.filter(pk=second.pk).update(attempts=0)  # now the later one lies before it in the table
     for number in (2, 3):
         refunds_run_due(now=now + APART * (number - 1) - timedelta(seconds=1))
         assert wechat.called("refund") == number - 1
         refunds_run_due(now=now + APART * (number - 1))
         assert wechat.called("refund") == number
 
+    assert list(wechat.refunds) == [refund.out_refund_no for refund in (first, second, third)]
     assert {*waiting.values_list("state", "last_error")} == {("processing", "")}
 
 
