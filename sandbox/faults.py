@@ -44,7 +44,7 @@ def faults_on(trade: Trade | None = None) -> dict[FaultKind, float]:
 
     :param trade: add the faults of this order.
     """
-    rows = Fault.objects.filter(Q(trade=None) | Q(trade=trade) if trade else Q(trade=None))
+    rows = Fault.objects.filter(Q(trade=None) | Q(trade=trade))
     # NULL comes first, so the order's own value replaces that of all. By "-trade" it would come last.
     return {FaultKind(row.kind): row.value for row in rows.order_by("-trade_id")}
 

@@ -7,7 +7,7 @@ set it. Every answer that a switch has made or delayed carries ``X-Sandbox-Switc
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -135,8 +135,8 @@ def switch_clear(unid: str, jti: str = "") -> None:
 
 def switch_at(unid: str, jti: str = "") -> Switch | None:
     """Return the switch of the account, else that of its token."""
-    keys = [_key(unid), *([_key(unid, jti)] if jti else [])]
-    return next((switch for raw in valkey.client().mget(keys) if (switch := _switch(raw))), None)
+    keys = [_key(unid), _key(unid, jti)]  # the same one twice where switches belong to the account
+    return next(_switches(valkey.client().mget(keys)), None)
 
 
 def switch_of(claims: dict[str, Any]) -> Switch | None:
@@ -163,14 +163,15 @@ def switches_on() -> list[Switch]:
     """Return all switches that are on, in the order of the accounts' numbers."""
     client = valkey.client()
     keys = sorted(client.scan_iter(match=f"{_KEY}*", count=1000))
-    return [switch for raw in (client.mget(keys) if keys else []) if (switch := _switch(raw))]
+    return list(_switches(client.mget(keys))) if keys else []
 
 
-def _switch(raw: bytes | None) -> Switch | None:
-    if not raw:
-        return None
-    values = orjson.loads(raw)
-    return Switch(**values | {"calls": tuple(values["calls"])})
+def _switches(rows: Iterable[bytes | None]) -> Iterator[Switch]:
+    """Read what ``switch_set`` has stored; a key without a value has ended."""
+    for raw in rows:
+        if raw is not None:
+            values = orjson.loads(raw)
+            yield Switch(**values | {"calls": tuple(values["calls"])})
 
 
 def switch_check(request: Request, caller: Principal) -> None:

@@ -50,9 +50,9 @@ def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
     What differs becomes a ``Difference``. Payments of our orders that we did not know to be paid, and refunds whose
     state changed, are asked about and recorded at once. A day that another process compares is left to it.
     """
-    runs = [run for who in merchants() if who.has_v3 and (run := _run(who, day, now))]
+    runs = [_run(who, day, now) for who in merchants() if who.has_v3]
     differences_settle_lost(now=now)
-    return runs
+    return [run for run in runs if run is not None]
 
 
 def bills_reconcile_missing(*, now: datetime) -> int:

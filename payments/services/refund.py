@@ -1,7 +1,6 @@
 """Refunds: each is stored first, then requested from the provider under one number until the provider answers."""
 
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
 
 import structlog
@@ -129,7 +128,10 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
 def _new_number(payment: Payment) -> str:
     """Return a number that no refund of the payment has: those that were found at the provider have any number."""
     existing = set(payment.refunds.values_list("out_refund_no", flat=True))
-    return next(text for at in count(1) if (text := f"{payment.out_trade_no}R{at:02d}") not in existing)
+    at = 1
+    while (number := f"{payment.out_trade_no}R{at:02d}") in existing:
+        at += 1
+    return number
 
 
 def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refund:

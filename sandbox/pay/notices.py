@@ -61,7 +61,9 @@ def refund_notices_create(*, refund: Refund, now: datetime) -> None:
 
 
 def _false_fee(fen: int, faults: dict[FaultKind, float]) -> int | None:
-    return None if FaultKind.WRONG_AMOUNT not in faults else 1 if fen > 1 else 2
+    if FaultKind.WRONG_AMOUNT not in faults:
+        return None
+    return 1 if fen > 1 else 2
 
 
 def _queue(draft: Delivery, faults: dict[FaultKind, float], now: datetime) -> None:
@@ -92,8 +94,11 @@ def _send(pk: int, now: datetime) -> bool:
         return False
     delivery = Delivery.objects.get(pk=pk)
     status, answer = _post(delivery)
-    # For v3 the status alone decides.
-    if status in {200, 204} if delivery.api == "v3" else status == 200 and _ACK_V2.fullmatch(answer):
+    if delivery.api == "v3":
+        is_acknowledged = status in {200, 204}  # whatever the body says
+    else:
+        is_acknowledged = status == 200 and _ACK_V2.fullmatch(answer) is not None
+    if is_acknowledged:
         state, wait_s = DeliveryState.DELIVERED, 0
     elif delivery.attempts <= len(RETRY_AFTER_S):
         state, wait_s = DeliveryState.DUE, RETRY_AFTER_S[delivery.attempts - 1]
