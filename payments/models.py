@@ -256,11 +256,7 @@ class ListenerFailure(models.Model):
 
 
 class InboundEvent(models.Model):
-    """A notification as it was received, and the result of handling it.
-
-    If its signature does not prove that the provider sent it, only the beginning is kept, and for a shorter time,
-    because a stranger can send such a request.
-    """
+    """A notification of the provider as it was received, and the result of handling it."""
 
     class Channel(models.TextChoices):
         V2 = "v2", "微信支付 v2"
@@ -278,7 +274,7 @@ class InboundEvent(models.Model):
     body = models.BinaryField("原始报文", editable=False)
     body_size = models.PositiveIntegerField("报文字节数", default=0)
     body_sha256 = models.CharField("报文SHA-256", max_length=64, blank=True, db_default="")  # of the uncut body
-    is_genuine = models.BooleanField("确认来自微信", db_default=False)
+    is_genuine = models.BooleanField("确认来自微信", db_default=False)  # 1.1.0 kept some that nothing proved
 
     verdict = models.CharField("结论", max_length=10, choices=Verdict)
     kind = models.CharField("类型", max_length=32, blank=True)

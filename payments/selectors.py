@@ -88,7 +88,7 @@ def payments_left_open(*, now: datetime) -> int:
 def events_to_do(*, now: datetime) -> QuerySet[InboundEvent]:
     """Return the failed notifications of the last days that wait for staff, newest first.
 
-    A stranger may send a forged one, so those are no failure. The provider sends one that failed ten times and more:
+    Forged ones, which 1.1.0 kept, are no failure. The provider sends one that failed ten times and more:
     of a payment only the newest counts, whatever became of it, and of a refund the newest of those with the same body.
     """
     later = InboundEvent.objects.filter(

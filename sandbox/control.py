@@ -105,7 +105,7 @@ def faults(request: HttpRequest, body: Body) -> JsonResponse:
     With ``code_url`` or ``prepay_id`` it sets the faults of that order alone.
     """
     caller = caller_of(request)
-    names = {name: body.pop(name) for name in ("code_url", "prepay_id") if name in body}
+    names: Body = {name: body.pop(name) for name in ("code_url", "prepay_id") if name in body}
     trade = _trade_named(names) if names else None
     if trade and not caller.is_buyer(trade):
         raise Refusal(f"only its buyer sets the faults of an order: {LOGIN}", 403)

@@ -1,15 +1,15 @@
-"""Notifications of the provider: each is handled, then stored with its outcome, then answered."""
+"""Notifications of the provider: each is handled, then stored with its outcome, then answered.
+
+One that nothing proves to be the provider's is not stored, since a stranger can send any number: it is logged.
+"""
 
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-import redis
 import structlog
-from django.db.models import Q
 
 from core import times
-from core.cache.ratelimit import hit
 from core.db.purge import BATCH, rows_purge
 from core.observe import tracing
 from core.observe.metrics import Counter
@@ -24,21 +24,19 @@ from payments.services.refund import STATE_OF, refund_record
 
 log = structlog.get_logger("payments")
 MAX_BODY = 64 * 1024  # a real one has 1 to 3 KiB
-# A stranger can send any number of unsigned notifications and fill the disk. So of each only the beginning is
-# kept, of all together 30 a minute, for a week: at most 1 GB.
-UNPROVEN_PER_MINUTE, KEPT_OF_UNPROVEN = 30, 1024
-KEEP, KEEP_UNPROVEN = timedelta(days=90), timedelta(days=7)
-# Headers that are kept, with the longest length: they prove who sent it, or help to find the sender.
-HEADERS = {
-    "Wechatpay-Signature": 700,  # of an RSA key of 4,096 bits: 684
-    "Wechatpay-Timestamp": 32,
-    "Wechatpay-Nonce": 128,
-    "Wechatpay-Serial": 128,
-    "Wechatpay-Signature-Type": 64,
-    "Content-Type": 128,
-    "User-Agent": 128,
-    "X-Request-Id": 64,
-}
+KEEP = timedelta(days=90)
+# Headers that are kept: they prove who sent it, or help to find the request in other logs.
+HEADERS = (
+    "Wechatpay-Signature",
+    "Wechatpay-Timestamp",
+    "Wechatpay-Nonce",
+    "Wechatpay-Serial",
+    "Wechatpay-Signature-Type",
+    "Content-Type",
+    "User-Agent",
+    "X-Request-Id",
+)
+MAX_HEADER = 700  # a signature by an RSA key of 4,096 bits has 684
 NOTICES = Counter(
     "spms_notifications_total", "Notifications, and whether they were kept", ["channel", "verdict", "kept"]
 )
@@ -49,7 +47,7 @@ Channel, Verdict = InboundEvent.Channel, InboundEvent.Verdict
 def notice_take(
     *, channel: str, headers: Mapping[str, str], body: bytes, remote_ip: str, now: datetime
 ) -> InboundEvent:
-    """Handle a notification and store it; return it with its outcome. By then both are committed."""
+    """Handle a notification, and store a genuine one; return it with its outcome. By then both are committed."""
     event = InboundEvent(
         channel=channel,
         received_at=now,
@@ -61,12 +59,12 @@ def notice_take(
         is_genuine=False,
     )
     _handle(event, now)
-    is_kept = event.is_genuine or _may_keep_one_more()
-    if is_kept:
-        event.body = body[: MAX_BODY if event.is_genuine else KEPT_OF_UNPROVEN]
+    if event.is_genuine:
         event.handled_at = times.now()
         event.save()
-    NOTICES.labels(channel, event.verdict, is_kept).inc()
+    else:
+        log.warning("notification not proven", channel=channel, ip=event.remote_ip, reason=event.result)
+    NOTICES.labels(channel, event.verdict, event.is_genuine).inc()
     return event
 
 
@@ -124,16 +122,8 @@ def _v3_gateways() -> list[WeChatV3]:
 
 
 def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    values = {name: headers.get(name, "")[:most].replace("\x00", "") for name, most in HEADERS.items()}
+    values = {name: headers.get(name, "")[:MAX_HEADER].replace("\x00", "") for name in HEADERS}
     return {name: value for name, value in values.items() if value}
-
-
-def _may_keep_one_more() -> bool:
-    """Count an unproven notification and tell whether to keep it. Without Valkey nothing is counted, and none kept."""
-    try:
-        return not hit("payments:unproven", limit=UNPROVEN_PER_MINUTE, window_s=60)
-    except redis.RedisError:
-        return False
 
 
 def event_acknowledge(*, event_id: int, actor: str, now: datetime) -> None:
@@ -143,6 +133,5 @@ def event_acknowledge(*, event_id: int, actor: str, now: datetime) -> None:
 
 
 def events_purge(*, now: datetime, batch: int = BATCH) -> int:
-    """Delete notifications after 90 days, unproven ones after 7; return how many."""
-    is_over = Q(received_at__lt=now - KEEP) | Q(is_genuine=False, received_at__lt=now - KEEP_UNPROVEN)
-    return rows_purge(InboundEvent.objects.filter(is_over), batch=batch)
+    """Delete notifications after 90 days; return how many."""
+    return rows_purge(InboundEvent.objects.filter(received_at__lt=now - KEEP), batch=batch)

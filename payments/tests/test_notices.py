@@ -98,7 +98,6 @@ class TestV2:
 
         assert_refused_v2(answer, reason)
         assert_nothing_happened(shop)
-        assert InboundEvent.objects.get().verdict == "refused"
 
     @pytest.mark.parametrize(("raw", "reason"), [
         (b"", "格式"), (b"<xml></xml>", "return_code"), (b"<xml>", "格式"), (b"{}", "格式"), (b"\x00\xff", "格式"),
@@ -109,8 +108,6 @@ class TestV2:
     ])  # fmt: skip
     def test_what_is_no_notification_is_refused(self, shop, wechat, raw, reason):
         assert_refused_v2(post_v2(raw), reason)
-        event = InboundEvent.objects.get()
-        assert event.verdict == "refused" and event.body_size == len(raw)
 
     @pytest.mark.parametrize("changes", [
         {"cash_fee": "1000", "coupon_fee": "234", "coupon_count": "1"},
@@ -155,7 +152,6 @@ class TestV3:
 
         assert_refused_v3(answer, status)
         assert_nothing_happened(shop)
-        assert InboundEvent.objects.get().verdict == "refused"
 
     def test_forged_stale_and_probes_are_refused(self, order, shop, wechat):
         notice, now = partial(wechat.notice_v3, order.out_trade_no), time.time()
@@ -178,7 +174,6 @@ class TestV3:
             assert_refused_v3(post_v3(body, sent), 401, reason)
         assert_refused_v3(post_v3(*notice(key="x" * 32)), 400, "解密")
         assert_nothing_happened(shop)
-        assert InboundEvent.objects.filter(verdict="refused", is_genuine=False).count() == len(forged) + 1
 
     @pytest.mark.parametrize(
         "body",
@@ -252,18 +247,6 @@ class TestRefundNotices:
 
 
 class TestJournal:
-    def test_of_what_nothing_proves_genuine_little_is_kept(self, order, shop, wechat):
-        raw = wechat.notice_v2(order.out_trade_no, key="x" * 32) + b" " * (MAX_BODY - 5000)
-        junk = {f"X-Junk-{number}": "j" * 1000 for number in range(40)} | {"Authorization": "secret"}
-
-        post_v2(raw, **junk, **{"User-Agent": "u" * 5000, "Wechatpay-Nonce": "n" * 5000})
-
-        event = InboundEvent.objects.get()
-        assert (bytes(event.body), event.body_size) == (raw[:1024], len(raw))
-        assert event.body_sha256 == hashlib.sha256(raw).hexdigest()
-        assert event.headers == {"Content-Type": "text/xml", "User-Agent": "u" * 128, "Wechatpay-Nonce": "n" * 128}
-        assert not event.is_genuine
-
     def test_what_the_provider_did_send_is_kept_whole_though_refused(self, order, shop, wechat):
         number = order.out_trade_no
         notices = [
@@ -282,35 +265,27 @@ class TestJournal:
         assert [bytes(event.body) for event in events] == [raw for raw, _, _ in notices]
         assert all(event.is_genuine and event.verdict == "refused" for event in events)
 
-    def test_a_flood_of_forgeries_from_everywhere_is_answered_but_not_kept(self, order, shop, wechat, monkeypatch):
-        monkeypatch.setattr("payments.services.notices.UNPROVEN_PER_MINUTE", 3)
+    def test_what_nothing_proves_is_answered_counted_and_logged_and_not_kept(self, order, wechat, caplog):
+        caplog.set_level("WARNING")
         labels = {"channel": "v2", "verdict": "refused", "kept": "False"}
         before = REGISTRY.get_sample_value("spms_notifications_total", labels) or 0
 
-        for number in range(5):
-            answer = Client(REMOTE_ADDR=f"10.0.0.{number}").post("/pay/payResult", b"<xml/>", content_type="text/xml")
-            assert_refused_v2(answer)
+        assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no, key="x" * 32)), "签名")
 
-        assert InboundEvent.objects.count() == 3
-        assert REGISTRY.get_sample_value("spms_notifications_total", labels) - before == 2
-        # A flood keeps no genuine notification out, neither from effect nor from the journal.
-        assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
-        assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no, changes={"trade_state": "NOTPAY"})))
-        assert InboundEvent.objects.filter(is_genuine=True).count() == 2
+        assert REGISTRY.get_sample_value("spms_notifications_total", labels) - before == 1
+        assert "notification not proven" in caplog.text and not InboundEvent.objects.exists()
 
-    def test_genuine_ones_are_kept_for_ninety_days_and_others_for_seven(self, order, wechat):
-        for days, raw in [
-            *((8, b"<xml/>"), (6, b"<xml/>"), (8, wechat.notice_v2(order.out_trade_no))),
-            *((89, wechat.notice_v2(order.out_trade_no)), (91, wechat.notice_v2(order.out_trade_no))),
-        ]:
-            post_v2(raw)
-            newest = InboundEvent.objects.latest("pk")
-            InboundEvent.objects.filter(pk=newest.pk).update(received_at=timezone.now() - timedelta(days=days))
+    def test_they_are_kept_for_ninety_days_with_what_proves_them(self, order, wechat):
+        junk = {"Authorization": "secret", "User-Agent": "u" * 5000}
+        for days in (89, 91):
+            post_v2(raw := wechat.notice_v2(order.out_trade_no), **junk)
+            event = InboundEvent.objects.latest("pk")
+            assert (bytes(event.body), event.body_size, event.is_genuine) == (raw, len(raw), True)
+            assert event.body_sha256 == hashlib.sha256(raw).hexdigest()
+            assert event.headers == {"Content-Type": "text/xml", "User-Agent": "u" * 700}
+            InboundEvent.objects.filter(pk=event.pk).update(received_at=timezone.now() - timedelta(days=days))
 
-        assert events_purge(now=timezone.now(), batch=2) == 2
-
-        verdicts = InboundEvent.objects.order_by("pk").values_list("is_genuine", flat=True)
-        assert list(verdicts) == [False, True, True]
+        assert (events_purge(now=timezone.now()), InboundEvent.objects.count()) == (1, 1)
 
     def test_secrets_are_in_neither_journal_nor_log(self, order, start, wechat, caplog):
         caplog.set_level("DEBUG")
@@ -322,13 +297,6 @@ class TestJournal:
         for event in InboundEvent.objects.all():
             assert "k" * 16 not in f"{event.headers}{bytes(event.body)!r}{event.result}"
         assert "k" * 16 not in caplog.text and "v" * 16 not in caplog.text
-
-
-def test_without_valkey_forgeries_cannot_be_counted_so_none_is_kept(order, wechat, valkey_down):
-    assert_refused_v2(post_v2(b"<xml/>"))
-    assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
-
-    assert InboundEvent.objects.get().is_genuine
 
 
 @pytest.mark.django_db(transaction=True)
