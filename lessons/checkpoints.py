@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from core.times import local
 from lessons.calls import LIST, POLL, REFRESH, SEARCH, UPLOADS, Call, Fact
 from lessons.models import Done
-from lessons.signs import CLOCK_S, POLL_ENDS_S, TYPING_S, after_burst, is_debounced, poll_after_end, poll_too_fast
+from lessons.patterns import CLOCK_S, POLL_ENDS_S, TYPING_S, Calls, after_burst, is_debounced
+from lessons.signs import poll_after_end, poll_too_fast
 
-Calls = list[Call]
 Find = Callable[[Calls, float], Calls]
 
 

@@ -79,6 +79,7 @@ SINS = {
     "wrong_path": [wrong(0), wrong(10), wrong(50)],
 }
 OTHER_SINS = [
+    ("no_debounce", [search(at * 0.2, "王小明明天"[: at + 1]) for at in range(5)]),
     ("n_plus_one", [search(at * 0.1, name) for at, name in enumerate("王李张刘陈")]),
     ("n_plus_one", [post(at * 0.1, "/order/get_order", "od", values=[f"{at}"]) for at in range(5)]),
     ("ended_token", [refresh(0), refresh(9, "", "1004")]),
@@ -95,6 +96,9 @@ NEAR_MISSES = {
     "four letters in three seconds": [search(at, "王小明明"[: at + 1]) for at in range(4)],
     "four other names": [search(at * 0.1, name) for at, name in enumerate("王李张刘")],
     "one name again": [search(at * 0.4, "王小") for at in range(5)],
+    "three letters, the first one twice": [
+        search(at * 0.4, key) for at, key in enumerate(("王", "王", "王小", "王小明"))
+    ],
     "letters that go": [search(at * 0.4, "王小明明"[: 4 - at]) for at in range(4)],
     "slow typing, debounced": [search(-9, "李雷"), *(search(at * 0.4, "王小明明"[: at + 1]) for at in range(4))],
     "two orders": [post(0, digest="a"), post(1, digest="b")],
@@ -112,7 +116,7 @@ NEAR_MISSES = {
     "a page of charts": [
         call(0, "/statistics/students", query=["by"], values=[f"{at}"], digest=f"{at}") for at in range(5)
     ],
-    "two parameters differ": [call(at / 9, query=["page", "class"], values=[f"{at}", f"c{at}"]) for at in range(5)],
+    "two parameters differ": [call(at / 9, query=["sId", "class"], values=[f"{at}", f"c{at}"]) for at in range(5)],
     "eight under way when the token ended": [*(refused(0.01 * at, ms=200) for at in range(8)), refresh(0.5)],
     "twelve at once, then a login": [*burst(), login(9)],
     "twelve at once in a slow network": [*burst(slower=20), *(refused(at) for at in (9, 10, 11)), login(12)],
@@ -165,13 +169,17 @@ def test_a_sin_is_found_once_and_proved_by_its_calls(sign, calls):
     ("calls", "proof"),
     [
         ([search(-9, "李雷"), *(search(at * 0.2, "王小明明"[: at + 1]) for at in range(4))], [1, 2, 3, 4]),
+        ([search(-9, "李"), *(search(at * 0.4, "王小明明"[: at + 1]) for at in range(4))], [1, 2, 3, 4]),
+        ([*(refused(at / 50, ms=15) for at in range(5)), login(0.6)], [0, 1, 2, 3, 4]),
+        ([*TWINS, *(poll(at * 0.08) for at in range(4))], [6, 8]),
         ([poll(at * 0.15, ms=450) for at in range(3)], [0, 2]),
         ([poll(at * 0.25, ms=600) for at in range(3)], [0, 1, 2]),
         ([*TWINS, *(busy(at / 10, retry_s=5, ms=3) for at in range(3))], [6, 8]),
         ([*burst(), *(refused(at) for at in range(3, 7))], [0, 12, 13, 14, 15]),
     ],
     ids=[
-        *("typing, and a debounced search", "polls that overlap", "slower ones"),
+        *("typing, and a debounced search", "slow typing, and a search of one letter", "one call, then a login"),
+        *("doubled polls", "polls that overlap", "slower ones"),
         *("a third try of a page in StrictMode", "who goes on after twelve at once"),
     ],
 )
