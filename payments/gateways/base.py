@@ -56,7 +56,7 @@ class RefundResult:
     """What the provider says of a refund, authentic by signature.
 
     :param status: PROCESSING, SUCCESS, CLOSED, ABNORMAL.
-    :param mch_id: of the merchant; "" where the provider does not say.
+    :param appid, mch_id: of the merchant; "" where the provider does not say.
     """
 
     out_trade_no: str
@@ -64,6 +64,7 @@ class RefundResult:
     status: str
     refund_fen: int
     total_fen: int
+    appid: str = ""
     mch_id: str = ""
     refund_id: str = ""
     refunded_at: datetime | None = None

@@ -250,7 +250,7 @@ def refund_record(*, result: RefundResult, now: datetime, source: str) -> Refund
         raise PaymentUnknown("退款单不存在")
     payment = refund.payment
     ours = (payment.out_trade_no, refund.amount_fen, payment.amount_fen)
-    is_ours = result.mch_id in {"", *(mch_id for _, mch_id in payees(payment))}
+    is_ours = any(result.appid in ("", appid) and result.mch_id in ("", mch_id) for appid, mch_id in payees(payment))
     state = STATE_OF.get(result.status)
     if state is None or not is_ours or (result.out_trade_no, result.refund_fen, result.total_fen) != ours:
         detail = f"{result.out_trade_no} {result.status} {fen_text(result.refund_fen)}/{fen_text(result.total_fen)}"

@@ -19,9 +19,10 @@ from xml.sax.saxutils import escape
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
@@ -53,8 +54,8 @@ def sign_v2(fields, kind="MD5", key=API_KEY):
     return hashlib.md5(text.encode()).hexdigest().upper()
 
 
-def to_xml(fields):
-    return "<xml>" + "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in fields.items()) + "</xml>"
+def to_xml(fields, root="xml"):
+    return f"<{root}>" + "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in fields.items()) + f"</{root}>"
 
 
 BILL_TITLES = (
@@ -205,6 +206,21 @@ class WeChat:
         fields = {k: v for k, v in fields.items() if v is not None}
         fields.setdefault("sign", sign_v2(fields, kind, key))
         return to_xml(fields).encode()
+
+    def refund_notice_v2(self, out_refund_no, status="SUCCESS", key=API_KEY, **changes):
+        refund = self.refunds[out_refund_no]
+        inner = to_xml(
+            {
+                "out_refund_no": out_refund_no, "out_trade_no": refund["out_trade_no"], "refund_status": status,
+                "refund_id": refund["refund_id"], "refund_fee": refund["amount"]["refund"],
+                "total_fee": refund["amount"]["total"], "success_time": "2026-11-25 10:20:30",
+            } | changes,
+            "root",
+        )  # fmt: skip
+        padder = padding.PKCS7(128).padder()
+        sealer = Cipher(algorithms.AES(hashlib.md5(key.encode()).hexdigest().encode()), modes.ECB()).encryptor()
+        sealed = sealer.update(padder.update(inner.encode()) + padder.finalize()) + sealer.finalize()
+        return to_xml(ANSWER | {"req_info": base64.b64encode(sealed).decode()}).encode()
 
     def transaction(self, number):
         order = self.orders[number]

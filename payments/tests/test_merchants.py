@@ -167,7 +167,7 @@ def test_its_refund_goes_back_and_an_unpaid_one_closes(started, start, wechat):
     payment_query(out_trade_no=started.out_trade_no, now=timezone.now())
     refund = request(Payment.objects.get(pk=started.pk))
     assert refund_run(refund_id=refund.pk, now=timezone.now()).state == "processing"
-    post_v3(*wechat.refund_notice_v3(refund.out_refund_no))
+    post_v2(wechat.refund_notice_v2(refund.out_refund_no).replace(APPID.encode(), MINI_APPID.encode()))
     refund.refresh_from_db()
     assert refund.state == "success"
 

@@ -1,6 +1,7 @@
 """Notifications over HTTP: the right ones once, every other one not at all, each answered as WeChat expects."""
 
 import hashlib
+import re
 import time
 from datetime import timedelta
 from functools import partial
@@ -205,6 +206,7 @@ def test_an_unconfigured_merchant_accepts_nothing(order, shop, wechat, settings)
     fields = {"return_code": "SUCCESS", "appid": "", "mch_id": "", "out_trade_no": order.out_trade_no}
 
     assert_refused_v2(post_v2(to_xml(fields | {"sign": sign_v2(fields, key="")}).encode()))
+    assert_refused_v2(post_v2(to_xml(fields | {"req_info": "AA=="}).encode()))
     assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
     assert_nothing_happened(shop)
 
@@ -214,11 +216,24 @@ class TestRefundNotices:
     def refund(self, paid):
         return refund_run(refund_id=request(paid(), 1000).pk, now=timezone.now())
 
+    def test_a_merchant_without_the_key_of_v2_takes_none_that_anybody_could_seal(self, refund, wechat, settings):
+        settings.WECHAT_PAY_API_KEY = ""
+
+        assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, key="")), "未配置")
+
+        refund.refresh_from_db()
+        assert refund.state != "success"
+
     @pytest.mark.parametrize(
-        ("word", "state"), [("SUCCESS", "success"), ("ABNORMAL", "abnormal"), ("CLOSED", "closed")]
+        ("word", "old_word", "state"),
+        [("SUCCESS", "SUCCESS", "success"), ("ABNORMAL", "CHANGE", "abnormal"), ("CLOSED", "REFUNDCLOSE", "closed")],
     )
-    def test_sets_the_refunds_state_and_tells_the_shop(self, refund, shop, wechat, word, state):
-        assert post_v3(*wechat.refund_notice_v3(refund.out_refund_no, word)).status_code == 200
+    @pytest.mark.parametrize("is_v3", [True, False])
+    def test_sets_the_refunds_state_and_tells_the_shop(self, refund, shop, wechat, word, old_word, state, is_v3):
+        if is_v3:
+            assert post_v3(*wechat.refund_notice_v3(refund.out_refund_no, word)).status_code == 200
+        else:
+            assert post_v2(wechat.refund_notice_v2(refund.out_refund_no, old_word)).content == OK_XML
 
         refund.refresh_from_db()
         assert (refund.state, refund.next_try_at) == (state, None)
@@ -241,6 +256,13 @@ class TestRefundNotices:
             {"mchid": ""}, {"refund_status": "DONE"}, {"refund_status": None},
         ):  # fmt: skip
             assert_refused_v3(post_v3(*wechat.refund_notice_v3(refund.out_refund_no, changes=changes)))
+        for changes in ({"refund_fee": "1"}, {"total_fee": "1"}):
+            assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, **changes)), "不一致")
+        for changes in ({"refund_fee": "x"}, {"key": "x" * 32}):
+            assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, **changes)), "解密失败")
+        raw = wechat.refund_notice_v2(refund.out_refund_no).decode()
+        for name in ("appid", "mch_id"):
+            assert_refused_v2(post_v2(re.sub(f"<{name}>.*?</{name}>", f"<{name}>other</{name}>", raw).encode()))
 
         refund.refresh_from_db()
         assert refund.state == "processing"

@@ -3,23 +3,29 @@
 Whether a result fits an order of ours is not checked here but in ``payment_confirm``.
 """
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from payments.errors import NoticeRefused, NoticeUnfit, ProviderUntrusted
 from payments.gateways.base import PaymentResult, RefundResult
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.v2 import in_v3_form, is_authentic, read_flat
+from payments.gateways.wechat.shared import is_number
+from payments.gateways.wechat.v2 import in_v3_form, is_authentic, read_fen, read_flat, read_time
 from payments.gateways.wechat.v3 import WeChatV3, read_refund, read_transaction, signature_problem
 
+_V2_REFUND_STATUS = {"SUCCESS": "SUCCESS", "CHANGE": "ABNORMAL", "REFUNDCLOSE": "CLOSED"}
 _V3_REFUNDS = {"REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"}
 
 
-def read_v2(raw: bytes, merchants: Sequence[Merchant]) -> PaymentResult:
-    """Read a payment notification of v2, for whichever of the ``merchants`` it is.
+def read_v2(raw: bytes, merchants: Sequence[Merchant]) -> PaymentResult | RefundResult:
+    """Read a payment or refund notification of v2, for whichever of the ``merchants`` it is.
 
     :raises NoticeRefused: forged, malformed, for another merchant, or not of a success; where the signature has
         proved who sent it, ``NoticeUnfit``.
@@ -36,6 +42,8 @@ def read_v2(raw: bytes, merchants: Sequence[Merchant]) -> PaymentResult:
         raise NoticeRefused("mch_id不匹配")
     if not fields.get("appid"):
         raise NoticeRefused("appid不匹配")  # payment_confirm checks that it is the payment's
+    if "req_info" in fields:
+        return _read_v2_refund(fields["req_info"], who, fields["appid"])
     if not is_authentic(fields, who.api_key):
         raise NoticeRefused("签名错误", http_status=401)
     if fields.get("result_code") != "SUCCESS":
@@ -49,6 +57,39 @@ def read_v2(raw: bytes, merchants: Sequence[Merchant]) -> PaymentResult:
         return read_transaction(in_v3_form(fields, "SUCCESS"), who.mch_id)
     except (ValueError, ProviderUntrusted):
         raise NoticeUnfit("参数格式错误") from None
+
+
+def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:
+    """Read the encrypted part. The outer XML is unsigned; only who knows our API key can encrypt the inner one."""
+    if not who.api_key:
+        raise NoticeRefused("商户未配置", http_status=500)
+    try:
+        fields = read_flat(_decrypt_v2(req_info, who.api_key), root="root")
+        numbers = [fields["out_trade_no"], fields["out_refund_no"], fields["refund_id"]]
+        if not all(is_number(number) for number in numbers):
+            raise ValueError("no number")
+        return RefundResult(
+            out_trade_no=numbers[0],
+            out_refund_no=numbers[1],
+            status=_V2_REFUND_STATUS[fields["refund_status"]],
+            refund_fen=read_fen(fields, "refund_fee"),
+            total_fen=read_fen(fields, "total_fee"),
+            appid=appid,
+            mch_id=who.mch_id,
+            refund_id=numbers[2],
+            refunded_at=read_time(fields.get("success_time", ""), "%Y-%m-%d %H:%M:%S"),
+            received_by=fields.get("refund_recv_accout", "")[:64],  # the provider's own spelling
+        )
+    except (ValueError, KeyError):
+        raise NoticeRefused("退款通知解密失败", http_status=401) from None
+
+
+def _decrypt_v2(req_info: str, api_key: str) -> bytes:
+    key = hashlib.md5(api_key.encode(), usedforsecurity=False).hexdigest().encode()
+    ciphertext = base64.b64decode(req_info, validate=True)
+    opener = Cipher(algorithms.AES(key), modes.ECB()).decryptor()  # noqa: S305 - WeChat's choice
+    unpadder = padding.PKCS7(128).unpadder()
+    return unpadder.update(opener.update(ciphertext) + opener.finalize()) + unpadder.finalize()
 
 
 def read_v3(

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import datetime
 from typing import Any, TypeGuard
 
 from core.http import Answer, OutgoingError, OutgoingTimeout, UpstreamRefused, exchange
@@ -71,6 +72,11 @@ def refusal(name: str, message: str, http_status: int = 0) -> WeChatRefused:
         code = "OUT_TRADE_NO_USED"  # what the live service sends instead of the documented code
     kind = _KINDS_BY_NAME.get(name.upper().replace("_", "")) or _KINDS.get(code, WeChatRefused)
     return kind("TRADE_ERROR" if kind is errors.AlreadyPaid else code, message)
+
+
+def storable(moment: datetime) -> datetime | None:
+    """Return a time that says when money moved; None for one outside these centuries, which could not be read back."""
+    return moment if 2000 <= moment.year < 2100 else None
 
 
 def cut(text: str, limit: int) -> str:

@@ -15,7 +15,7 @@ from core.times import SHANGHAI
 from payments.errors import ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.gateways.base import PaymentIntent, PaymentResult, PaymentTicket
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.shared import cut, plain, refusal, send
+from payments.gateways.wechat.shared import cut, plain, refusal, send, storable
 from payments.gateways.wechat.v3 import PAID_STATES, read_transaction
 
 # At DEBUG wechatpy writes the API key into the log.
@@ -29,7 +29,7 @@ _CODES_BY_WORD = {"签名": "SIGN_ERROR", "sign": "SIGN_ERROR", "openid": "OPENI
 _CODES_BY_WORD |= {"appid": "APPID_MCHID_NOT_MATCH", "mch_id": "MCH_NOT_EXISTS", "商户号": "MCH_NOT_EXISTS"}
 
 
-def read_flat(raw: bytes | str) -> dict[str, str]:
+def read_flat(raw: bytes | str, *, root: str = "xml") -> dict[str, str]:
     """Read ``<xml><name>text</name>...</xml>``, from any sender.
 
     :raises ValueError: not well-formed, a DTD, another root, nested or repeated fields.
@@ -38,7 +38,7 @@ def read_flat(raw: bytes | str) -> dict[str, str]:
         tree = fromstring(raw, forbid_dtd=True)
     except (SyntaxError, LookupError) as error:
         raise ValueError("not well-formed") from error
-    if tree.tag != "xml":
+    if tree.tag != root:
         raise ValueError("not the expected document")
     fields: dict[str, str] = {}
     for child in tree:
@@ -63,6 +63,24 @@ def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
     return hmac.compare_digest(sign(fields, api_key, kind).encode(), signature.upper().encode())
 
 
+def read_time(text: str, form: str = "%Y%m%d%H%M%S") -> datetime | None:
+    """Read ``yyyyMMddHHmmss``, or another form, as Beijing time."""
+    try:
+        return storable(datetime.strptime(text, form).replace(tzinfo=SHANGHAI))
+    except ValueError:
+        return None
+
+
+def read_fen(fields: Mapping[str, str], name: str) -> int:
+    """Return a field as an amount in fen.
+
+    :raises ValueError: it is not a plain whole number.
+    """
+    if not re.fullmatch(r"[0-9]{1,12}", fields.get(name, "")):
+        raise ValueError(f"{name} is not a number of fen")
+    return int(fields[name])
+
+
 def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
     """Return the fields of an order as v3 and the API document show them.
 
@@ -80,15 +98,14 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
         "payer": {"openid": fields["openid"]} if fields.get("openid") else {},
     }
     if trade_state in PAID_STATES:
-        fen, cash = fields.get("total_fee", ""), fields.get("cash_fee", "")
-        if not re.fullmatch(r"[0-9]{1,12}", fen):
-            raise ValueError("total_fee is not a number of fen")
-        total, currency = int(fen), fields.get("fee_type") or "CNY"
+        total, cash = read_fen(fields, "total_fee"), fields.get("cash_fee", "")
+        currency = fields.get("fee_type") or "CNY"
+        paid_at = read_time(fields.get("time_end", ""))
         content |= {
             "transaction_id": fields.get("transaction_id", ""),
             "trade_type": fields.get("trade_type", ""),
             "bank_type": fields.get("bank_type", ""),
-            "success_time": _rfc3339(fields.get("time_end", "")),
+            "success_time": paid_at.isoformat() if paid_at else "",
             "amount": {
                 "total": total,
                 "payer_total": int(cash) if cash.isdecimal() else total,
@@ -97,14 +114,6 @@ def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
             },
         }
     return content
-
-
-def _rfc3339(text: str) -> str:
-    """Write ``yyyyMMddHHmmss`` of Beijing as v3 writes a time; "" what is none."""
-    try:
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SHANGHAI).isoformat()
-    except ValueError:
-        return ""
 
 
 def _transport_refusal(message: str) -> WeChatRefused:

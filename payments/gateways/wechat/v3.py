@@ -26,7 +26,7 @@ from payments.errors import BillEmpty, PaymentNotConfigured, ProviderDown, Provi
 from payments.gateways.base import Bill, PaymentResult, RefundResult
 from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.merchant import Keyring, Merchant, read_key
-from payments.gateways.wechat.shared import is_number, plain, refusal, send
+from payments.gateways.wechat.shared import is_number, plain, refusal, send, storable
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
@@ -272,9 +272,9 @@ def read_refund(content: Any, status_key: str, out_refund_no: str | None = None)
 
 
 def read_time(text: Any) -> datetime | None:
-    """Read RFC 3339. A time without a zone is none, nor is one outside these centuries, which cannot be read back."""
+    """Read RFC 3339; a time without a zone, or none at all, is none."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
-    return moment if moment.tzinfo and 2000 <= moment.year < 2100 else None
+    return storable(moment) if moment.tzinfo else None
