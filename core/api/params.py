@@ -4,7 +4,7 @@ An update is the exception: a field declared with ``allow_blank=True`` that is s
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from functools import cache
 from typing import Any, TypeVar
@@ -30,13 +30,13 @@ class Params(serializers.Serializer[Any]):
     """Base of all input serializers. A field ``class_`` is sent as ``class``, which is no name for an attribute.
 
     ``error``: the class for a bad parameter that is answered with its own text, not with one that names the parameter.
-    ``error_if_missing``: the class for a required parameter that is missing, where that is another one.
+    ``error_if_missing``: makes the error for a required parameter that is missing, where that is another one.
     ``lists``: parameters that a query or form may repeat, each of whose values counts.
     ``required_in_docs``: parameters that the API document calls required and the server can do without.
     """
 
     error: type[DomainError] | None = None
-    error_if_missing: type[DomainError] | None = None
+    error_if_missing: Callable[[], DomainError] | None = None
     lists: frozenset[str] = frozenset()
     required_in_docs: tuple[str, ...] = ()
 

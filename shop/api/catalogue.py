@@ -57,7 +57,7 @@ class ProductViewSet(ApiViewSet):
     def add(self, request: CallerRequest) -> Envelope:
         values = _with_picture(request, params.ProductAddParams.read(request), "imageUrl")
         if "image_url" not in values:
-            raise params.ProductAddParams.missing_error()
+            raise params.PRODUCT_INCOMPLETE()
 
         def add() -> Envelope:
             product = product_create(**values, **_staff(request))

@@ -137,7 +137,7 @@ PRODUCT_ADD = _doc(
     params.ProductAddParams,
     "添加成功",
     [
-        *(params.ProductAddParams.no_category(), errors.ProductCategoryUnknown, _NO_PRICE),
+        *(params.NO_CATEGORY(), errors.ProductCategoryUnknown, _NO_PRICE),
         *(*_PRODUCT_PICTURE, CeilingReached("练习账号最多100件商品,请先删除一些")),
     ],
     fields={"product_id": _PRODUCT_ID},

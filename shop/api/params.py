@@ -1,7 +1,8 @@
 """The parameters of each call, and the documented refusal for each that is wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -19,15 +20,22 @@ MAX_PRICE = Decimal("99999999.99")
 DESCRIPTION_LENGTH = 5000
 
 
+def _refused(text: str, status: int = 1004) -> Callable[[], DomainError]:
+    return partial(errors.ParamsRefused, text, status=status)
+
+
+NO_CATEGORY = _refused("请传入category_id", 1005)
+PRODUCT_INCOMPLETE = _refused("添加失败,检查必传参数是否少传递了", 1005)
+
+
 class ShopParams(Params):
     """Values are read under the names of the services' arguments (``source``).
 
-    ``aliases`` maps other names of parameters to ours. ``missing_text`` is answered if a parameter was not sent.
+    ``aliases`` maps other names of parameters to ours. ``wrong_status`` is that of a parameter with a wrong value.
     """
 
     aliases: Mapping[str, str] = {}
-    missing_text = ""
-    missing_status = wrong_status = 1004
+    wrong_status = 1004
 
     def to_internal_value(self, data: Any) -> Any:
         for alias, name in self.aliases.items():
@@ -36,15 +44,7 @@ class ShopParams(Params):
         return super().to_internal_value(data)
 
     def refusal(self) -> DomainError:
-        return self.missing_error() if self.missing_text and self.missing() else self.wrong_error()
-
-    @classmethod
-    def refusals(cls) -> list[DomainError]:
-        return [cls.missing_error()] if cls.missing_text else []
-
-    @classmethod
-    def missing_error(cls) -> DomainError:
-        return errors.ParamsRefused(cls.missing_text, status=cls.missing_status)
+        return self.error_if_missing() if self.error_if_missing and self.missing() else self.wrong_error()
 
     def wrong_error(self) -> DomainError:
         return errors.ParamsRefused(first_message(self.errors), status=self.wrong_status)
@@ -70,28 +70,28 @@ class Price(serializers.DecimalField):
 
 # --- Categories ----------------------------------------------------------------------------------
 class CategoryAddParams(ShopParams):
-    missing_text = "err 请传入categoryName"
+    error_if_missing = _refused("err 请传入categoryName")
     categoryName = PlainText(source="name", max_length=NAME_LENGTH, help_text="类目名称,不能与已有的重复")
     categoryImgurl = Picture("类目图片", source="image_url", required=False)
 
 
 class CategoryUpdateParams(ShopParams):
-    missing_text = "缺少categoryName或者category_id"
+    error_if_missing = _refused("缺少categoryName或者category_id")
     category_id = PlainText(max_length=64, help_text="要修改的类目 id")
     categoryName = PlainText(source="name", max_length=NAME_LENGTH, help_text="新的类目名称")
     categoryImgurl = Picture("类目图片", source="image_url", required=False, allow_blank=True)
 
 
 class CategoryRemoveParams(ShopParams):
-    missing_text = "err 请传入category_id"
+    error_if_missing = _refused("err 请传入category_id")
     category_id = PlainText(help_text="要删除的类目 id")
     force = YesNo(source="even_with_products", required=False, default=False, help_text="传 1 则类目下还有商品也删除")
 
 
 # --- Products ------------------------------------------------------------------------------------
 class ProductAddParams(ShopParams):
-    missing_text = "添加失败,检查必传参数是否少传递了"
-    missing_status = wrong_status = 1005
+    error_if_missing = PRODUCT_INCOMPLETE
+    wrong_status = 1005
     category_id = PlainText(help_text="所属类目的 id")
     productName = PlainText(source="name", max_length=NAME_LENGTH, help_text="商品名称")
     price = Price(help_text="价格,单位元,最多两位小数")
@@ -100,15 +100,11 @@ class ProductAddParams(ShopParams):
     imageUrl = Picture("商品图片", source="image_url")
 
     def refusal(self) -> DomainError:
-        return self.no_category() if "category_id" in self.missing() else super().refusal()
-
-    @classmethod
-    def no_category(cls) -> DomainError:
-        return errors.ParamsRefused("请传入category_id", status=1005)
+        return NO_CATEGORY() if "category_id" in self.missing() else super().refusal()
 
 
 class ProductUpdateParams(ShopParams):
-    missing_text = "缺少product_id"
+    error_if_missing = _refused("缺少product_id")
     wrong_status = 1005
     product_id = PlainText(help_text="要修改的商品 id")
     category_id = PlainText(required=False, help_text="改到哪个类目")
@@ -125,7 +121,7 @@ class ProductListParams(PageParams):
 
 
 class ProductRemoveParams(ShopParams):
-    missing_text = "err 请传入product_id"
+    error_if_missing = _refused("err 请传入product_id")
     wrong_status = 1005
     product_id = PlainText(help_text="要删除的商品 id")
 
@@ -136,7 +132,7 @@ _ID_LISTS = frozenset({"product_id", "cart_id"})
 
 
 class CartParams(ShopParams):
-    missing_text = "缺少product_id或者缺少count"
+    error_if_missing = _refused("缺少product_id或者缺少count")
     wrong_status = 10010
     aliases = {**_SAME_ID, "quantity": "count"}
     product_id = PlainText(help_text="商品 id")
@@ -164,13 +160,13 @@ class ProductIds(IdList):
 
 
 class CartCheckParams(ShopParams):
-    missing_text = "请检查是否传递了product_id"
+    error_if_missing = _refused("请检查是否传递了product_id")
     aliases, lists = _SAME_ID, _ID_LISTS
     product_id = ProductIds(source="product_ids", help_text="要选中的商品 id,多个用逗号隔开")
 
 
 class CartRemoveParams(ShopParams):
-    missing_text = "err 请传入product_id"
+    error_if_missing = _refused("err 请传入product_id")
     wrong_status = 1005
     aliases, lists = _SAME_ID, _ID_LISTS
     product_id = ProductIds(source="product_ids", help_text="要删除的商品 id,多个用逗号隔开")
@@ -195,12 +191,12 @@ class OrderListParams(PageParams):
 
 
 class OrderIdParams(ShopParams):
-    missing_text = "没有传入order_id"
+    error_if_missing = _refused("没有传入order_id")
     order_id = PlainText(help_text="订单号")
 
 
 class OrderPollParams(OrderIdParams):
-    missing_text = "err 没有传入order_id"
+    error_if_missing = _refused("err 没有传入order_id")
 
 
 class ShipParams(OrderIdParams):
@@ -210,7 +206,7 @@ class ShipParams(OrderIdParams):
     )
 
     def refusal(self) -> DomainError:
-        return self.missing_error() if "order_id" in self.missing() else self.wrong_error()
+        return super().refusal() if "order_id" in self.missing() else self.wrong_error()
 
 
 class TrackingNumber(PlainText):
@@ -239,8 +235,7 @@ class TradeTypeText(PlainText):
 
 
 class PaymentParams(ShopParams):
-    missing_text = "err 请传入order_id"
-    missing_status, wrong_status = 10010, 1003
+    error_if_missing, wrong_status = _refused("err 请传入order_id", 10010), 1003
     required_in_docs = ("appid", "mch_id")
     order_id = PlainText(help_text="要支付的订单号")
     appid = PlainText(required=False, default="", help_text="公众号、应用或小程序的 appid;传了就必须与服务器配置的相同")
