@@ -19,7 +19,6 @@ from shop.admin.parcels import ParcelForm, TrackingField
 from shop.models import Order, OrderLine
 from shop.models.order import REMARK_LENGTH
 from shop.order_states import ASKED, ReturnStep
-from shop.services.order_edit import flag_mark
 from shop.services.order_move import field_words
 
 _SALT = "shop.admin.order_forms"
@@ -27,7 +26,10 @@ _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"))
 
 
 class CorrectingForm(ButtonForm):
-    """Corrects ``names`` of orders, and carries, signed, what its page showed of them; see ``order_correct``."""
+    """Changes ``names`` of orders, and carries, signed, what its page showed of them.
+
+    See ``order_correct`` and ``order_unflag``.
+    """
 
     names: tuple[str, ...]
     seen = forms.CharField(required=False)
@@ -95,15 +97,8 @@ class RemarkForm(ButtonForm):
     )
 
 
-class UnflagForm(ButtonForm):
-    """Carries which flag the person has read; see ``order_unflag``."""
-
-    seen = forms.CharField(required=False)
-    in_table = ("seen",)
-
-    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
-        field = format_html('<input type="hidden" name="seen" value="{}">', flag_mark(self.rows[0]))
-        return super().table(titles, cells) + field
+class UnflagForm(CorrectingForm):
+    names = ("flag_reason",)
 
 
 class PiecesForm(ButtonForm):

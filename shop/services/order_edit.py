@@ -94,24 +94,19 @@ def flag_write(*, order: Order, reason: str, actor: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def order_unflag(*, order_id: str, reason: str, seen: str, actor: str, now: datetime) -> None:
+def order_unflag(*, order_id: str, reason: str, seen: dict[str, str], actor: str, now: datetime) -> None:
     """Take the flag away.
 
-    :param seen: ``flag_mark`` of the flag that the person has read: a colleague may have set another one since.
+    :param seen: the ``flag_reason`` that the person has read: a colleague may have set another flag since.
     :raises OrderRefused: the order is not flagged, or its flag is another one; or no reason was given.
     """
     order = order_lock(order_id=order_id)
     if order.flagged_at is None:
         raise OrderRefused("订单没有标记需关注，或已经取消")
-    if flag_mark(order) != seen:
+    if seen != {"flag_reason": order.flag_reason}:
         raise OrderRefused(f"关注的原因已经变了：{order.flag_reason}。请核对后再取消")
     if not reason:
         raise OrderRefused("请写明为什么不用再关注")
     detail = f"{reason}（原因是：{order.flag_reason}）"
     fields = {"flagged_at": None, "flagged_by": "", "flag_reason": ""}
     order_write(order=order, note=Note.UNFLAG, actor=actor, now=now, detail=detail, **fields)
-
-
-def flag_mark(order: Order) -> str:
-    """Return what tells one flag of an order from the next one; "" without a flag."""
-    return order.flagged_at.isoformat() if order.flagged_at else ""

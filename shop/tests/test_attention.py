@@ -1,6 +1,5 @@
 """What staff tell each other about orders, and how they look at the list: tabs and filters."""
 
-import re
 from datetime import date, timedelta
 
 import pytest
@@ -11,8 +10,19 @@ from core.times import local
 from payments.models import Difference
 from shop.models import Order, PartRefund
 from shop.order_states import STATUSES, OrderAction, State
-from shop.services.order_edit import flag_mark, order_flag, order_unflag
-from shop.tests.factories import ORDERS, click, correct, listed, make_order, make_product, page_of, read_without_lock
+from shop.services.order_edit import order_flag, order_unflag
+from shop.tests.factories import (
+    ORDERS,
+    click,
+    correct,
+    hidden,
+    listed,
+    make_order,
+    make_product,
+    messages,
+    page_of,
+    read_without_lock,
+)
 from tests.kit import at_once, logged_in, meet_at
 
 pytestmark = pytest.mark.django_db
@@ -27,10 +37,8 @@ def flag(client, order, reason="买家说没有收到"):
     return click(client, order, "flag", reason=reason)
 
 
-def unflag(client, order, **typed):
-    page = client.post(page_of(order), {"step_unflag": "1"}).content.decode()
-    mark = re.search(r'name="seen" value="([^"]*)"', page)[1]
-    return click(client, order, "unflag", **{"seen": mark, "reason": "已经送到"} | typed)
+def unflag(client, order, reason="已经送到"):
+    return correct(client, order, "unflag", reason=reason)
 
 
 class TestTheReasonOfAReturn:
@@ -96,14 +104,16 @@ class TestTheFlag:
     def test_needs_a_reason_both_ways_and_is_not_cleared_unread(self, office, order):
         assert flag(office, order, "") == [] and not Order.objects.get().flagged_at
         flag(office, order)
-        mark = flag_mark(Order.objects.get())
+        asked = hidden(office.post(page_of(order), {"step_unflag": "1"}))
         assert "订单已经标记需关注：买家说没有收到" in flag(office, order, "另一个原因")[0]
-        assert unflag(office, order, reason=" ") == [] and Order.objects.get().flagged_at
+        assert unflag(office, order, " ") == [] and Order.objects.get().flagged_at
         facts = {"order_id": order.order_id, "actor": "wang", "now": timezone.now()}
-        order_unflag(reason="好了", seen=mark, **facts)
+        order_unflag(reason="好了", seen={"flag_reason": "买家说没有收到"}, **facts)
         order_flag(reason="第二个原因", **facts)  # by a colleague
 
-        assert "关注的原因已经变了：第二个原因" in click(office, order, "unflag", seen=mark, reason="好了")[0]
+        for page in (asked, asked | {"seen": ""}):
+            refused = office.post(page_of(order), page | {"reason": "好了"})
+            assert "关注的原因已经变了：第二个原因" in messages(refused)[0]
 
         order.refresh_from_db()
         assert order.flag_reason == "第二个原因"
@@ -148,7 +158,8 @@ def test_of_two_at_the_same_instant_one_flags_and_one_clears(root, order, monkey
 
     if is_locked:
         meet_at(monkeypatch, "shop.services.order_edit.order_write")
-        assert both("unflag", seen=flag_mark(Order.objects.get()), reason="好了") == 1
+        asked = hidden(logged_in(root.user).post(page_of(order), {"step_unflag": "1"}))
+        assert both("unflag", **asked, reason="好了") == 1
         assert [log.code for log in order.logs.order_by("pk")][1:] == ["flag", "unflag"]
 
 
