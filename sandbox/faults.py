@@ -91,11 +91,12 @@ def fault_form(trade: Trade | None = None) -> dict[str, object]:
     return {"faults": rows, "max_s": int(MAX_VALUE)}
 
 
-def provider_endpoint(*, slow: FaultKind, down: FaultKind, lost: FaultKind | None = None) -> Callable[[View], View]:
+def provider_endpoint(provider: str, *, lost: FaultKind | None = None) -> Callable[[View], View]:
     """Make a view a provider's endpoint, without CSRF check and with its faults.
 
-    Fault ``slow`` waits first; ``down`` answers 502; ``lost`` calls the view and answers 502.
+    Fault ``<provider>_slow`` waits first; ``<provider>_down`` answers 502; ``lost`` calls the view and answers 502.
     """
+    slow, down = FaultKind(f"{provider}_slow"), FaultKind(f"{provider}_down")
 
     def decorate(view: View) -> View:
         @wraps(view)

@@ -33,8 +33,8 @@ class SmsRefused(Exception):
         self.code, self.message, self.http_status = code, message, http_status
 
 
+@provider_endpoint("sms")
 @require_POST
-@provider_endpoint(slow=FaultKind.SMS_SLOW, down=FaultKind.SMS_DOWN)
 def send_sms(request: HttpRequest) -> HttpResponse:
     """Answer as the provider does: HTTP 200 with ``Code`` OK or a business refusal, HTTP 4xx for a bad call."""
     request_id = {"RequestId": secrets.token_hex(16).upper()}

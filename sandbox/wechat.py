@@ -138,7 +138,7 @@ def _key(kind: str, text: str) -> str:
 
 # --- The calls -----------------------------------------------------------------------------------
 def _answer(call: Callable[[QueryDict], dict[str, Any]]) -> View:
-    @provider_endpoint(slow=FaultKind.OAUTH_SLOW, down=FaultKind.OAUTH_DOWN)
+    @provider_endpoint("oauth")
     def answered(request: HttpRequest) -> HttpResponse:
         try:
             body = call(request.GET)

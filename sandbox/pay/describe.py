@@ -15,9 +15,8 @@ def rfc3339(moment: datetime) -> str:
     return local(moment).isoformat(timespec="seconds")
 
 
-def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
-    """Return the fields of an order; the fault WRONG_AMOUNT passes a false ``total_fee``."""
-    fen = str(total_fee or trade.total_fee)
+def trade_v2(trade: Trade) -> dict[str, str]:
+    fen = str(trade.total_fee)
     fields = {
         "appid": trade.appid,
         "out_trade_no": trade.out_trade_no,
@@ -63,12 +62,9 @@ def trade_v3(trade: Trade) -> dict[str, Any]:
     }
 
 
-def refund_v3(refund: Refund, state: str, *, refund_fee: int | None = None) -> dict[str, Any]:
-    """Return what answers and notifications say of a refund in a state.
-
-    The fault WRONG_AMOUNT passes a false ``refund_fee``.
-    """
-    fen, total = refund_fee or refund.refund_fee, refund.trade.total_fee
+def refund_v3(refund: Refund, state: str) -> dict[str, Any]:
+    """Return what answers and notifications say of a refund in a state."""
+    fen, total = refund.refund_fee, refund.trade.total_fee
     fields = {
         "refund_id": refund.refund_id,
         "out_refund_no": refund.out_refund_no,

@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import uuid
+from copy import copy
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -34,9 +35,10 @@ _ACK_V2 = re.compile(
 
 def payment_notices_create(*, trade: Trade, now: datetime) -> None:
     """Queue the notification of a payment, in the format of v2, because our side places orders by v2."""
-    faults = faults_on(trade)
-    fields = {"return_code": "SUCCESS", "result_code": "SUCCESS"}
-    fields |= trade_v2(trade, total_fee=_false_fee(trade.total_fee, faults))
+    faults, notified = faults_on(trade), copy(trade)
+    if FaultKind.WRONG_AMOUNT in faults:
+        notified.total_fee = _false_fee(trade.total_fee)
+    fields = {"return_code": "SUCCESS", "result_code": "SUCCESS"} | trade_v2(notified)
     body = render_signed(fields, is_forged=FaultKind.WRONG_SIGNATURE in faults)
     _queue(Delivery(trade=trade, api="v2", url=trade.notify_url, body=body), faults, now)
 
@@ -45,9 +47,11 @@ def refund_notices_create(*, refund: Refund, now: datetime) -> None:
     """Queue the notification of a refund for the time when it settles, if the merchant asked for one."""
     if not refund.notify_url:
         return
-    faults = faults_on(refund.trade)
+    faults, notified = faults_on(refund.trade), copy(refund)
+    if FaultKind.WRONG_AMOUNT in faults:
+        notified.refund_fee = _false_fee(refund.refund_fee)
     fields = {"mchid": sandbox_values()["WECHAT_PAY_MCH_ID"], "refund_status": refund.outcome}
-    fields |= refund_v3(refund, refund.outcome, refund_fee=_false_fee(refund.refund_fee, faults))
+    fields |= refund_v3(notified, refund.outcome)
     event = {
         "id": str(uuid.uuid4()),
         "create_time": rfc3339(refund.settles_at),
@@ -60,9 +64,7 @@ def refund_notices_create(*, refund: Refund, now: datetime) -> None:
     _queue(Delivery(trade=refund.trade, refund=refund, api="v3", url=refund.notify_url, body=body), faults, now)
 
 
-def _false_fee(fen: int, faults: dict[FaultKind, float]) -> int | None:
-    if FaultKind.WRONG_AMOUNT not in faults:
-        return None
+def _false_fee(fen: int) -> int:
     return 1 if fen > 1 else 2
 
 

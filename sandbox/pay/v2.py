@@ -26,7 +26,7 @@ _UNSIGNED = {Reason.PARAM, Reason.SIGN, Reason.MCH}
 def v2_endpoint(call: Callable[[Fields], Fields]) -> View:
     """Make a view of a call."""
 
-    @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
+    @provider_endpoint("provider", lost=FaultKind.ANSWER_LOST)
     def view(request: HttpRequest) -> HttpResponse:
         return HttpResponse(_answer(request.body, call), content_type="text/plain; charset=utf-8")
 

@@ -25,7 +25,7 @@ def v3_endpoint(call: Callable[[Body], Body | bytes | None]) -> View:
     The call gets the fields of path, query and body.
     """
 
-    @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
+    @provider_endpoint("provider", lost=FaultKind.ANSWER_LOST)
     def view(request: HttpRequest, **path: str) -> HttpResponse:
         try:
             request_check(request, now=timezone.now())

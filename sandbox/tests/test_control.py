@@ -153,7 +153,7 @@ class TestJson:
             assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 
-def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(v2, order_v2, control):
+def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(v2, v3, order_v2, control):
     control("faults", provider_down=True)
     with pytest.raises(Exception, match="None"):
         order_v2()
@@ -168,6 +168,8 @@ def test_a_provider_is_slow_or_down_or_its_answer_is_lost_or_signed_wrongly(v2, 
     start = time.monotonic()
     assert not v2.check_signature(order_v2())
     assert time.monotonic() - start >= 0.3
+    with pytest.raises(Exception, match="failed to verify the signature"):  # so this client does verify
+        v3.query(out_trade_no=NUMBER)
 
 
 PROVIDERS = {"oauth": "/sandbox/wxapi/sns/userinfo", "weather": "/sandbox/tianqi/api", "sms": "/sandbox/aliyun-sms/"}

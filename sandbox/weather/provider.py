@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from sandbox.faults import provider_endpoint
 from sandbox.keys import sandbox_values
-from sandbox.models import FaultKind
 
 BAD_CALL = 100
 _FOLDER = Path(__file__).parent
@@ -86,7 +85,7 @@ def report(city: City, now: datetime) -> dict[str, Any]:
     return _EXAMPLE | changes | quality | dict(zip(_OF_DAY, today, strict=True))
 
 
-@provider_endpoint(slow=FaultKind.WEATHER_SLOW, down=FaultKind.WEATHER_DOWN)
+@provider_endpoint("weather")
 def tianqi(request: HttpRequest) -> HttpResponse:
     """Return the weather, or ``errcode`` and ``errmsg``."""
     query, values, city = request.GET, sandbox_values(), city_named(request.GET.get("city", ""))
