@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
+from django.db.models import Q
+
 from permissions.scope import Scope
 from students.columns import hidden_fields
 from students.models import Student, TransferRun
@@ -62,16 +64,15 @@ class People:
         """Look for the students in ``scope``, but not by the fields ``unseen``: a match would tell what they hold."""
         self._by: dict[str, dict[str, list[Person]]] = {key: defaultdict(list) for key in _KEYS}
         self._unseen = {_KEYS.get(field) for field in unseen}
-        seen = [self._seen(row) for row in rows]
-        keys = {field: {text for row in seen if (text := _key(field, row))} for field in _KEYS}
         people: set[Person] = set()
-        for field, texts in keys.items():
-            # The index of names holds runs of characters, not names: one pass over the table serves a whole batch.
-            for batch in batches(sorted(texts)):
-                # Names that trainees have invented would make a question of every second row.
-                visible = (scope.school if field == "name" else scope).visible(of=Student)
-                rows_of = Student.objects.filter(visible, **{f"{field}__in": batch}).order_by()
-                people |= {Person(*row) for row in rows_of.values_list("pk", *Person._fields[1:])}
+        # The index of names holds runs of characters, not names: one pass over the table serves a whole batch.
+        for batch in batches(map(self._seen, rows)):
+            texts = {field: {_key(field, row) for row in batch} - {""} for field in _KEYS}
+            # Names that trainees have invented would make a question of every second row.
+            named = scope.school.visible(of=Student) & Q(name__in=texts.pop("name"))
+            numbered = Q(*((f"{field}__in", some) for field, some in texts.items()), _connector=Q.OR)
+            found = Student.objects.filter(named | scope.visible(of=Student) & numbered).order_by()
+            people |= {Person(*row) for row in found.values_list("pk", *Person._fields[1:])}
         for person in sorted(people):
             for field in _KEYS:
                 self._by[field][getattr(person, field)].append(person)
