@@ -6,8 +6,15 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 
+from accounts.models import User
+
 
 class RoleBackend(ModelBackend):
+    def get_user(self, user_id: Any) -> Any:
+        """Return the user of a session with the role, because every page asks the role for its rights."""
+        user = User.objects.select_related("role").filter(pk=user_id).first()
+        return user if user and self.user_can_authenticate(user) else None
+
     def _get_user_permissions(self, user_obj: Any) -> QuerySet[Permission]:
         return Permission.objects.none()
 

@@ -47,9 +47,9 @@ def test_each_number_is_counted_with_few_questions_and_leads_like_each_bar_to_th
         "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1", "学员": "3",
         "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元，1 笔）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
-    # Session, user; orders 5, refunds 3 (also by day), differences, notices, products, students 7
+    # User; orders 5, refunds 3 (also by day), differences, notices, products, students 7
     # (totals 3, days, classes 3).
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(21):
         charts = panels(office)
     classes = charts["各班学员"]
     assert [(row.label, row.number, row.mark) for row in classes.rows] == [("H51900", 2, "/4"), ("H51901", 1, "/5")]

@@ -29,7 +29,7 @@ def test_a_year_stands_beside_the_year_before_with_one_query_for_both(office, dj
     students("谭鹏", "王芳", created_at=day_begins(date(2025, 3, 31)))
     students("李明", created_at=day_begins(date(2024, 2, 29)), city="南京", age=17)
 
-    with django_assert_num_queries(14):  # session, user, campuses; five over time, four groups, two sales
+    with django_assert_num_queries(13):  # user, campuses; five over time, four groups, two sales
         shown = charts(office, "from=2025-01-01&to=2025-12-31")
 
     entries = shown["students"]

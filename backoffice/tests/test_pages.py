@@ -47,6 +47,13 @@ def broken(monkeypatch, error):
     monkeypatch.setattr(page, "get_queryset", view)
 
 
+def test_a_page_asks_once_for_its_user_and_the_role(office, staff, django_assert_num_queries):
+    for browser, number in ((office, 1), (staff("103"), 2)):  # the rights as well
+        browser.get("/admin/password_change/")
+        with django_assert_num_queries(number):
+            browser.get("/admin/password_change/")
+
+
 class TestIsAPage:
     def test_when_more_is_sent_than_django_reads(self, browser):
         form = {"action": "edit_many", "_selected_action": [str(n) for n in range(2000)]}
