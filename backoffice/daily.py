@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from backoffice.navigation import may_see_daily
-from backoffice.periods import MAX_DAYS, Days, change_text, days_asked
+from backoffice.periods import Days, change_text, days_asked
 from core import times
 from core.admin.listing import admin_of
 from core.admin.password import require_password
@@ -149,7 +149,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     may_export = admin_of("payments.payment").may_export(request)
     now = local(times.now())
-    days = days_asked(request.GET, now.date(), default=now.date())
+    days = days_asked(request, now.date(), default=now.date())
     sheet = Sheet(days)
     if "xlsx" in request.GET:
         if not may_export:
@@ -170,7 +170,6 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "may_export": may_export,
         "back": f"?{days.query}",
         "made_at": format_office_time(now),
-        "max_days": MAX_DAYS,
         "shortcuts": days.shortcuts(),
     }
     template = "backoffice/daily_paper.html" if "paper" in request.GET else "backoffice/daily.html"

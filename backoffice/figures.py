@@ -114,7 +114,7 @@ def figures_page(request: HttpRequest) -> HttpResponse:
     if not may_see(request, "students.student"):
         raise PermissionDenied
     today = times.local(times.now()).date()
-    days = days_asked(request.GET, today, default=today.replace(month=1, day=1))
+    days = days_asked(request, today, default=today.replace(month=1, day=1))
     scope = scope_of(request.user).school
     by_campus, campus = campuses(scope), request.GET.get("campus", "")
     if campus in by_campus:

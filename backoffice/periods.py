@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from django.http import QueryDict
+from django.contrib import messages
+from django.http import HttpRequest
 
 from core.times import day_of
 
@@ -111,16 +112,19 @@ class Days:
         return [(label, f"?{days.query}", days == self) for label, days in cut if days.first <= self.today]
 
 
-def days_asked(query: QueryDict, today: date, default: date) -> Days:
+def days_asked(request: HttpRequest, today: date, default: date) -> Days:
     """Return the days of ``from`` and ``to``; from ``default`` until today if both are missing.
 
-    The last ``MAX_DAYS`` days of the span count, and no day in the future.
+    The last ``MAX_DAYS`` days of the span count, which the page says of a longer one, and no day in the future.
     """
-    begins, ends = day_of(query.get("from", "")), day_of(query.get("to", ""))
+    begins, ends = (day_of(request.GET.get(name, "")) for name in ("from", "to"))
     first = begins or ends or default
     last = ends or begins or today
     first, last = sorted((min(first, today), min(last, today)))
-    return Days(max(first, last - timedelta(days=MAX_DAYS - 1)), last, today)
+    oldest = last - timedelta(days=MAX_DAYS - 1)
+    if first < oldest:
+        messages.warning(request, f"一次最多 {MAX_DAYS} 天：从 {oldest} 算起，{first} 起的那些天没有算在内")
+    return Days(max(first, oldest), last, today)
 
 
 def change_text(now: Any, before: Any) -> str:

@@ -185,9 +185,10 @@ SPANS = {
 
 def test_the_days_are_cut_to_a_span(office, today):
     for query, span in SPANS.items():
-        days = office.get(reverse("daily") + query).context["days"]
+        answer = office.get(reverse("daily") + query)
+        days, is_cut = answer.context["days"], "2020-01-01 起的那些天没有算在内" in answer.text
         assert (str(days.first), str(days.last)) == (span or (str(today), str(today))), query
-        assert days.number <= periods.MAX_DAYS
+        assert days.number <= periods.MAX_DAYS and is_cut == (query == "?from=2020-01-01&to=2021-01-01")
     page = office.get(reverse("daily") + "?from=2020-03-02&to=2020-03-03").content.decode()
     assert "?from=2020-02-29&amp;to=2020-03-01" in page and "?from=2020-03-04&amp;to=2020-03-05" in page
     assert "后一天" not in office.get(reverse("daily")).content.decode()
