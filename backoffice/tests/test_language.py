@@ -1,4 +1,6 @@
-"""No page of the back office has an English word, or holds what its content security policy forbids."""
+"""No page of the back office has an English word, or holds what its policy forbids; each leads to the handbook."""
+
+import re
 
 import pytest
 from django.contrib import admin
@@ -7,6 +9,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from backoffice.tests.reading import english_on, forbidden_on
+from config.front import chapters
 from shop.admin.order_steps import WORK_LISTS
 from shop.admin.packing import packing_address
 from shop.models import Order
@@ -38,7 +41,7 @@ def addresses(*steps, is_reader):
 
 @pytest.mark.parametrize(("roleid", "least"), [("1", 80), ("103", 40)])
 def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(office, staff, stock, roleid, least):
-    browser, steps = office, ("change", "history", "delete")
+    browser, steps, handbook = office, ("change", "history", "delete"), chapters("staff")
     if roleid != "1":
         browser, steps = staff(roleid), ("change",)
         shown = [f"view_{model._meta.model_name}" for model in admin.site._registry]
@@ -53,6 +56,12 @@ def test_every_page_is_chinese_and_runs_files_of_ours_alone_also_for_readers(off
     assert not [address for address, page in pages.items() if page.templates[0].name == "entrance/login.html"]
     faults = {address: english(page) + forbidden_on(page.text) for address, page in pages.items()}
     assert {address: words for address, words in faults.items() if words} == {}
+    links = {address: re.findall('href="/docs/staff/(.+?)/"', page.text) for address, page in pages.items()}
+    papers = {address for address, page in pages.items() if page.templates[0].name == "shop/packing.html"}
+    lost = {address for address, found in links.items() if len(found) != 1 or found[0] not in handbook}
+    assert lost == papers
+    lists = {"students/student/": "students", "shop/order/": "ship", "shop/order/?work=returns": "refund"}
+    assert {path: links[f"/admin/{path}"] for path in lists} == {path: [name] for path, name in lists.items()}
 
 
 def test_entering_and_leaving_are_chinese_and_say_where_one_is(client, person):
