@@ -149,7 +149,7 @@ def test_the_page_shows_a_teacher_the_own_classes(people):
 def test_a_class_of_any_name_that_nobody_has_joined_yet_has_its_page(people):
     name, teacher = "一班/2 #?", User.objects.get(username="teacher-A")
     SchoolClass.objects.create(name=name).teachers.add(teacher)
-    [address] = re.findall(f'href="({PAGE}[^"]*2[^"#]*/)"', people["teacher of A"].get(PAGE).text)
+    [address] = {*re.findall(f'href="({PAGE}[^"]*2[^"#]*/)"', people["teacher of A"].get(PAGE).text)}
 
     assert people["teacher of A"].post(address, {"do": "plan", "checkpoints": "list"}).status_code == 302
     assert Plan.objects.get().school_class.name == name
