@@ -24,7 +24,7 @@ from accounts import avatars
 from accounts.errors import PhoneTaken, UsernameTaken
 from accounts.models import LoginLog, User
 from accounts.selectors import people_visible
-from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
+from accounts.services.phones import phone_login_claim, phone_replaced_tell
 from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from accounts.usernames import username_claim
@@ -45,16 +45,19 @@ admin.site.unregister([TOTPDevice, StaticDevice])  # they show secret keys; our 
 class PhoneForm(forms.ModelForm):  # type: ignore[type-arg]
     """A form in which root sets the user name, and a phone number, which is a login from then on."""
 
+    columns: ClassVar = {"phone": ["phone", "is_phone_bound"]}
+
     def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
+        values, own_pk = super().clean() or self.cleaned_data, self.instance.pk or 0
         if "username" in self.changed_data and values.get("username"):
             try:
-                username_claim(values["username"], person=values.get("nickname", ""), user_pk=self.instance.pk or 0)
+                username_claim(values["username"], person=values.get("nickname", ""), user_pk=own_pk)
             except UsernameTaken:
                 self.add_error("username", "用户名已注册")
-        if "phone" in self.changed_data and "role" in values and can_login(values.get("phone", ""), values["role"]):
+        if "phone" in self.changed_data and "role" in values:
             try:
-                phone_refuse_taken(values["phone"], user_pk=self.instance.pk)
+                is_login = phone_login_claim(values.get("phone", ""), values["role"], user_pk=own_pk)
+                self.instance.is_phone_bound = is_login
             except PhoneTaken:
                 self.add_error("phone", "另一个用户用这个手机号短信登录")
         return values
@@ -233,14 +236,8 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         before = User.objects.filter(pk=obj.pk).first()
-        sets_phone = "phone" in form.changed_data
-        if sets_phone:
-            obj.is_phone_bound = False
-            User.objects.filter(pk=obj.pk).update(is_phone_bound=False)
         super().save_model(request, obj, form, change)
-        if sets_phone and can_login(obj.phone, obj.role) and not phone_login_grant(user_pk=obj.pk):
-            self.message_user(request, "手机号已保存，但不能短信登录：另一个用户刚刚开始用它登录", messages.WARNING)
-        if before and sets_phone:
+        if before and "phone" in form.changed_data:
             phone_replaced_tell(obj, phone=before.phone, was_login=before.is_phone_bound)
         if change and "headimgurl" in form.changed_data:
             avatars.avatar_keep(user_pk=obj.pk, url=obj.headimgurl)

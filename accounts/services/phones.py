@@ -2,7 +2,7 @@
 
 A number logs in (``User.is_phone_bound``) only if root set it, if it came alone with the old data, or if it was proved
 by the old password and a code sent to it. Another number is kept and shown. Two users may have the same number, but
-only one of them logs in with it: a constraint of the database holds it.
+only one of them logs in with it: who claims it first, and a constraint of the database holds that.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import connection
 
 from accounts.errors import PhoneMasked, PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
 from accounts.models import User
@@ -26,7 +26,7 @@ from permissions.models import Role
 log = structlog.get_logger("accounts.sms")
 
 MOBILE = re.compile(r"1[0-9]{10}")  # a mainland number; no other one gets messages
-TAKEN_CONSTRAINT = "user_one_per_login_phone"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('phone ' || %s, 0))"
 # New numbers of one account: (from where, how many, in how many seconds). The answer tells whether a number is a login.
 PER_ADDRESS, PER_ACCOUNT = (10, 3600), (60, 24 * 3600)
 
@@ -55,24 +55,26 @@ def phone_kept(phone: str, *, before: str = "") -> str:
     return before
 
 
-def phone_refuse_taken(phone: str, *, user_pk: int | None = None) -> None:
-    """Refuse a number that another user logs in with.
+def phone_claim(phone: str, *, user_pk: int = 0) -> None:
+    """Check that no other user logs in with the number. Until this transaction ends, nobody else can claim it.
 
     :raises PhoneTaken: another user does.
     """
-    logins = phone_logins().filter(phone=phone)
-    if (logins.exclude(pk=user_pk) if user_pk else logins).exists():
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [phone])
+    if phone_logins().filter(phone=phone).exclude(pk=user_pk).exists():
         raise PhoneTaken
 
 
-def phone_login_grant(*, user_pk: int) -> bool:
-    """Make the number of a user a login; return False if another user's login was faster."""
-    try:
-        with transaction.atomic():
-            User.objects.filter(pk=user_pk).update(is_phone_bound=True)
-    except IntegrityError:
-        return False
-    return True
+def phone_login_claim(phone: str, role: Role, *, user_pk: int = 0) -> bool:
+    """Tell whether a number that root sets is a login, and claim it if so.
+
+    :raises PhoneTaken: another user logs in with it.
+    """
+    is_login = can_login(phone, role)
+    if is_login:
+        phone_claim(phone, user_pk=user_pk)
+    return is_login
 
 
 def own_phone_changes(
@@ -94,7 +96,7 @@ def own_phone_changes(
             raise PhoneTriesExceeded(wait_s)
     if (user.is_phone_bound or proof.code) and not knows_password:
         raise PhoneNeedsPassword
-    phone_refuse_taken(phone, user_pk=user.pk)
+    phone_claim(phone, user_pk=user.pk)
     if proof.code:
         if sms_code_phone(proof.key) != phone:
             raise SmsCodeWrong

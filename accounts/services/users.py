@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from accounts import avatars, errors
@@ -15,14 +15,7 @@ from accounts.demo_users import is_demo_account
 from accounts.models import RefreshFamily, RevokedToken, User
 from accounts.services.attempts import LoginContext
 from accounts.services.login import is_own_password
-from accounts.services.phones import (
-    TAKEN_CONSTRAINT,
-    PhoneProof,
-    can_login,
-    own_phone_changes,
-    phone_kept,
-    phone_replaced_tell,
-)
+from accounts.services.phones import PhoneProof, own_phone_changes, phone_kept, phone_login_claim, phone_replaced_tell
 from accounts.usernames import username_claim
 from core.audit import audited
 from core.errors import DomainError
@@ -54,10 +47,10 @@ def user_register(
     role = _role(roleid or DEFAULT_ROLEID)
     username_claim(username, person=nickname if by_root else "")  # this error comes before those about the password
     draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
-    draft.is_phone_bound = can_login(phone, role)
     password_check(password, draft)
+    draft.is_phone_bound = phone_login_claim(phone, role)
     draft.password = hashed or make_password(password)
-    _save(draft, force_insert=True)
+    draft.save(force_insert=True)
     return draft
 
 
@@ -66,18 +59,6 @@ def _role(roleid: str) -> Role:
     if role is None:
         raise errors.RoleUnknown
     return role
-
-
-def _save(user: User, **how: Any) -> None:
-    """Save a user. Two requests may take a phone number or a name at once: the unique constraint refuses the second.
-
-    :raises PhoneTaken, UsernameTaken: as named.
-    """
-    try:
-        with transaction.atomic():
-            user.save(**how)
-    except IntegrityError as error:
-        raise (errors.PhoneTaken if TAKEN_CONSTRAINT in str(error) else errors.UsernameTaken) from None
 
 
 def user_update(
@@ -118,10 +99,11 @@ def user_update(
         if not by_root:
             changes |= own_phone_changes(user, phone, proof=proof, knows_password=knows_password, context=context)
         elif phone != user.phone:
-            changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
+            is_login = phone_login_claim(phone, changes.get("role", user.role), user_pk=user.pk)
+            changes |= {"phone": phone, "is_phone_bound": is_login}
         for name, value in changes.items():
             setattr(user, name, value)
-        _save(user, update_fields=list(changes))
+        user.save(update_fields=list(changes))
         phone_replaced_tell(user, phone=old_phone, was_login=was_login)
         if "headimgurl" in changes:
             avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
