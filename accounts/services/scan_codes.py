@@ -4,7 +4,6 @@ A scan, a new code for the same socket and the expiry run in different processes
 that removes the code from the set of open ones may use it: Valkey tells one caller only that it has removed it.
 """
 
-import secrets
 from itertools import islice
 from threading import BoundedSemaphore
 from time import sleep
@@ -14,7 +13,7 @@ from django.conf import settings
 from django.utils.crypto import get_random_string
 
 from accounts.errors import CodeInvalid, SidUnknown
-from core.cache import valkey
+from core.cache import ratelimit, valkey
 from sockets import sessions
 
 STATE_LENGTH = 32
@@ -31,7 +30,7 @@ LOOKS, LOOK_S = 11, 0.2  # two seconds for a socket that still connects
 MAX_SOCKETS = 300
 # Each holds a thread of those that serve calls. One address has one place, so a stranger cannot take them all.
 _places = BoundedSemaphore(12)
-_ASKING = "spms:scan:asking:"
+ASKING_S = 10  # how long an address is shut out if the process dies that looks for it
 
 
 def scan_code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:
@@ -100,20 +99,18 @@ def waiting_sid(address: str, *, own: str) -> str:
 
     :param own: the sid that this caller was given before: meant if none waits, since he wants another code for it.
     """
-    key, me = _ASKING + address, secrets.token_hex(8)
-    lifetime_ms = int(LOOKS * LOOK_S * 1000) + 1000
-    if not valkey.client().set(key, me, nx=True, px=lifetime_ms):
-        valkey.client().set(key, "", xx=True, keepttl=True)  # the other one's is not clear any more, either
-        return ""
+    asking = f"scan:asking:{address}"
     if not _places.acquire(blocking=False):
-        valkey.client().delete(key)
         return ""
     try:
+        if ratelimit.hit(asking, limit=1, window_s=ASKING_S):
+            return ""  # counted, so that the other one's is not clear any more, either
         sid = _look(address, own)
+        is_alone = not ratelimit.wait(asking, limit=2)
+        ratelimit.forget(asking)
+        return sid if is_alone else ""
     finally:
         _places.release()
-        is_alone = valkey.client().getdel(key) == me.encode()
-    return sid if is_alone else ""
 
 
 def _look(address: str, own: str) -> str:
