@@ -275,6 +275,7 @@ async def test_no_event_is_lost_or_doubled_while_clients_upgrade():
 # --- The plain WebSocket -----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("path", ["/ws/login", "/ws/login/"])
 async def test_a_plain_websocket_carries_the_same_events_until_valkey_forgets_it(path):
     async with WebSocket(path) as ws:
