@@ -209,12 +209,13 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         sets: Any = super().get_fieldsets(request, obj)
-        present = {} if request.user.is_superuser else {"phone": "phone_shown"}
-        present |= {} if campus_names()() else {"campus": ""}
-        return [
-            (title, facts | {"fields": [field for name in facts["fields"] if (field := present.get(name, name))]})
-            for title, facts in sets
-        ]
+        without = set() if campus_names()() else {"campus"}
+        phone = "phone" if request.user.is_superuser else "phone_shown"
+        shown = []
+        for title, facts in sets:
+            fields = [phone if name == "phone" else name for name in facts["fields"] if name not in without]
+            shown.append((title, facts | {"fields": fields}))
+        return shown
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         names = super().get_search_fields(request)

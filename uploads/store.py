@@ -77,10 +77,16 @@ def folders_try() -> None:
     """
     for folder, folders, names in os.walk(settings.MEDIA_ROOT):
         folders[:] = [name for name in folders if name.isdigit()]  # years and months; a disk has a lost+found
-        rights = dict.fromkeys([".", *folders], os.R_OK | os.W_OK | os.X_OK) | dict.fromkeys(names[:SAMPLE], os.R_OK)
-        for name, right in rights.items():
-            if not os.access(place := Path(folder, name), right, effective_ids=True):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        _require_access(Path(folder), os.R_OK | os.W_OK | os.X_OK)
+        for name in folders:  # `walk` passes over one that it cannot read
+            _require_access(Path(folder, name), os.R_OK | os.W_OK | os.X_OK)
+        for name in names[:SAMPLE]:
+            _require_access(Path(folder, name), os.R_OK)
+
+
+def _require_access(place: Path, right: int) -> None:
+    if not os.access(place, right, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Sequence
+from itertools import count
 from typing import NamedTuple
 
 from django.contrib.auth.hashers import make_password
@@ -161,7 +162,8 @@ def _usernames(class_name: str, trainees: Sequence[Trainee]) -> list[str]:
     start = _running(class_name)
     accounts = User.objects.filter(username__istartswith=start)
     existing = {name.lower() for name in accounts.values_list("username", flat=True)}
-    free = (name for n in range(1, 10_000) if (name := f"{start}{n:02}") not in existing)
+    running = (f"{start}{number:02}" for number in count(1))
+    free = (name for name in running if name not in existing)
     names = [trainee.number.lower() or next(free) for trainee in trainees]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})

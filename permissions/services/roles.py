@@ -1,7 +1,7 @@
 """Create roles, and seed the four of the contract."""
 
 from collections.abc import Iterable
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -69,7 +69,8 @@ def role_scoped(*, roleid: str, scope: DataScope) -> Role:
 
 def _free_roleid(start: str) -> str:
     taken = set(Role.objects.filter(roleid__startswith=start).values_list("roleid", flat=True))
-    return next(name for number in count(1) if (name := start if number == 1 else f"{start}-{number}") not in taken)
+    names = chain([start], (f"{start}-{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def copies_follow(*, origin: Role) -> None:
