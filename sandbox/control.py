@@ -212,7 +212,8 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
     principal, me = principal_of(token_of_head(request) or ""), account_of(request)
     if principal is None and is_demo_account(me.username):
         raise Refusal("a valid token is needed, in the header authorization", 403)
-    is_root, jti = me.role.is_root, own_jti(principal.claims) if principal else ""
+    is_root = me.role.is_root
+    jti = own_jti(principal.claims) if principal else ""
     if request.method == "POST":
         others = others_named(me, body)
         of = "" if others else jti
@@ -224,5 +225,9 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
                 switch_clear(unid, of)
             else:
                 switch_set(body, unid=unid, jti=of, is_of_teacher=bool(others), now=times.now())
-    on = switches_on() if is_root else [one for one in (switch_at(me.unid, jti),) if one]
+    if is_root:
+        on = switches_on()
+    else:
+        own = switch_at(me.unid, jti)
+        on = [own] if own else []
     return JsonResponse({"switches": [asdict(switch) for switch in on]})

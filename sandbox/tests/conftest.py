@@ -179,7 +179,8 @@ def paid(order_v2, control):
 
     def pay(out_trade_no=NUMBER, **changes):
         order_v2(out_trade_no, **changes)
-        assert control("pay", out_trade_no=out_trade_no)["trade_state"] == "SUCCESS"
+        answer = control("pay", out_trade_no=out_trade_no)
+        assert (answer["trade_state"], answer["total_fee"]) == ("SUCCESS", 1234)
         return Trade.objects.get(out_trade_no=out_trade_no)
 
     return pay

@@ -29,7 +29,7 @@ def returned(paid, give_back, shop):
     def refund(**changes):
         paid()
         send_all()
-        give_back(**changes)
+        assert give_back(**changes)[1]["amount"]["refund"] == 1234
         shop.heard.clear()
 
     return refund
