@@ -188,13 +188,23 @@ def _comparisons(sheet: Sheet, shown: int | None = None) -> Iterator[Page]:
     sums: Groups = {label: [(value_of(one),) for one in sheets] for label, value_of in _COMPARED.items()}
     yield _comparison("比较", spans, [""], sums)
     for title, (_, units, rows_of) in _GROUPED_BY.items():
-        found = [{name: numbers for name, *numbers in rows_of(one.first, one.last)} for one in spans]
-        names, none = dict.fromkeys(name for one in found for name in one), [*[0] * (len(units) - 1), Decimal(0)]
-        groups: Groups = {name: [one.get(name, none) for one in found] for name in names}
-        total: Groups = {"合计": _sum(groups.values())} if groups else {}
-        if shown and (rest := [groups.pop(name) for name in [*names][shown:]]):
-            groups[f"其他 {len(rest)} 种"] = _sum(rest)
-        yield _comparison(title, spans, units, groups | total)
+        found = [rows_of(days.first, days.last) for days in spans]
+        yield _comparison(title, spans, units, _grouped(found, len(units), shown))
+
+
+def _grouped(found: Sequence[Sequence[Sequence[Any]]], width: int, shown: int | None) -> Groups:
+    """Return the ``width`` numbers of each group in each span, and their total; of ``found``, the rows of the spans."""
+    by_name = [{name: numbers for name, *numbers in rows} for rows in found]
+    names = list(dict.fromkeys(name for numbers in by_name for name in numbers))
+    nothing = [*[0] * (width - 1), Decimal(0)]
+    groups: Groups = {name: [numbers.get(name, nothing) for numbers in by_name] for name in names}
+    rest = names[shown:] if shown else []
+    lines: Groups = {name: groups[name] for name in names if name not in rest}
+    if rest:
+        lines[f"其他 {len(rest)} 种"] = _sum([groups[name] for name in rest])
+    if groups:
+        lines["合计"] = _sum(groups.values())
+    return lines
 
 
 def _comparison(title: str, spans: Sequence[Days], units: Sequence[str], groups: Groups) -> Page:

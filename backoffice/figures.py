@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import urlencode
 
@@ -85,10 +86,8 @@ def _over_time(keys: Sequence[str], days: Days, scope: Scope, sees_money: bool) 
         numbers = figures(whole)
         columns = [_summed(numbers, span, by) for span in spans]
         points = max(columns, key=len)  # the month before may be longer
-        rows = [
-            (_mark(point, by), *(list(column.values())[at] if at < len(column) else 0 for column in columns))
-            for at, point in enumerate(points)
-        ]
+        sums = zip_longest(*(column.values() for column in columns), fillvalue=0)
+        rows = [(_mark(point, by), *of_point) for point, of_point in zip(points, sums, strict=True)]
         unit = "（元）" if key in ("income", "refunds") else ""
         yield Chart(key, f"{title}{unit}", ["", *(span.label for span in spans)], rows, is_over_time=True)
 
