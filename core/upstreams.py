@@ -22,10 +22,10 @@ log = structlog.get_logger("core.upstreams")
 
 FAILURES = 5  # a server counts as dead after so many failed calls in a row
 PAUSE_S = 5.0  # then one call tries it again; at random up to half less, so that hosts differ
-QUEUE_S = 1.0  # a request waits this long for one of the places, while the server is silent
-MAX_QUEUE_S = 4.0  # and this long while the server answers other calls
-SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
-BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused: busy, dead
+TRY_S = 10.0  # and if nothing is heard of that call for so long, the next one does
+MAX_QUEUE_S = 4.0  # a request waits this long for a place, while the server answers other calls
+SILENT_S = 1.0  # without an answer for so long, the server may be dead: nobody waits for a place any more
+BUSY_S, COME_BACK_S = 2, 5  # the Retry-After of a request that is refused: busy, dead
 
 ANSWERS = metrics.Counter("spms_upstream_answers_total", "Awaited calls", ["upstream", "outcome"])
 
@@ -37,16 +37,11 @@ class OutgoingError(Exception):
 
 
 class UpstreamRefused(OutgoingError):
-    """Nothing was sent: too many wait for this server, or it is dead. ``wait_s`` says after how long to try again."""
+    """Nothing was sent: too many wait for this server, or it is dead. ``headers`` tell a client when to come back."""
 
-    def __init__(self, why: str, wait_s: float) -> None:
+    def __init__(self, why: str, wait_s: int) -> None:
         super().__init__(why)
-        self.wait_s = max(1, round(wait_s))
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers of the answer to a client."""
-        return {"Retry-After": str(self.wait_s)}
+        self.headers = {"Retry-After": str(wait_s)}
 
 
 @contextmanager
@@ -86,44 +81,39 @@ def spending() -> Iterator[None]:
 
 
 class Upstream:
-    """One server as this process knows it: how many calls run, and whether it is dead. Safe between threads.
-
-    Each call has a role: a "call" takes one of ``UPSTREAM_CALLS`` places; a "probe" is the single call that tries a
-    dead server again, and takes none.
-    """
+    """One server as this process knows it: how many calls run, and whether it is dead. Safe between threads."""
 
     registry: dict[str, "Upstream"] = {}
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._changed = Condition()
+        self._has_slot: ContextVar[bool] = ContextVar(f"slot_{name}", default=False)  # the present request or task
         self.forget()
-        # The role of the present request or task; "" while it has no slot.
-        self._role: ContextVar[str] = ContextVar(f"slot_{name}", default="")
         self.registry[name] = self
 
     def forget(self) -> None:
         """Forget all that was seen of the server, as a new process would. For tests."""
-        self._inside = self._queued = self._failures = 0
+        self._inside = self._failures = 0
         self._silent_since = 0.0  # when the latest answer came, or when the first call began after there was none
-        self.rests_until = 0.0
-        self._probed_at: int | None = None  # the number of failures when the probe went out
+        self.rests_until = 0.0  # of a dead server: when the next call may try it
 
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Hold a place for the block, in which calls follow one another. A nested ``slot`` uses the same place.
 
-        :raises UpstreamRefused: at once where the server is dead or the queue is full, else after ``QUEUE_S``.
+        :raises UpstreamRefused: the server is dead or silent, or no place was free within ``MAX_QUEUE_S``.
         """
-        if self._role.get() or not is_awaited():
+        if self._has_slot.get() or not is_awaited():
             yield
             return
-        token = self._role.set(self._enter())
+        try_ends_at = self._enter()
+        token = self._has_slot.set(True)
         try:
             yield
         finally:
-            self._leave(self._role.get())
-            self._role.reset(token)
+            self._has_slot.reset(token)
+            self._leave(try_ends_at)
 
     @contextmanager
     def room(self, error: Callable[..., DomainError]) -> Iterator[None]:
@@ -131,7 +121,7 @@ class Upstream:
 
         Otherwise a call that is refused for lack of room would have used up one of the few that the caller may make.
 
-        :raises DomainError: what ``error`` makes; at once where the server is dead or the queue is full.
+        :raises DomainError: what ``error`` makes, where ``slot`` refuses.
         """
         try:
             with self.slot():
@@ -144,9 +134,8 @@ class Upstream:
 
         :raises UpstreamRefused: the server is dead, and it is not yet time to try it again.
         """
-        with self._changed:
-            if is_awaited() and self._is_dead:
-                self._require_turn()
+        if is_awaited() and self._is_dead and time.monotonic() < self.rests_until:
+            raise self._refusal("dead", COME_BACK_S)
 
     def report(self, *, works: bool) -> None:
         """Note a call's outcome. Any answer counts as working, a refusal too; only no answer or HTTP 5xx does not."""
@@ -158,8 +147,8 @@ class Upstream:
             self._failures = 0 if works else self._failures + 1
             if works:
                 self._silent_since = time.monotonic()
-            elif self._failures == FAILURES:
-                self._open_circuit()
+            elif self._is_dead:
+                self.rests_until = time.monotonic() + PAUSE_S * random.uniform(0.5, 1)  # noqa: S311 - no secret
             is_dead = self._is_dead
         if is_dead != was_dead:
             log.warning("upstream", name=self.name, is_dead=is_dead)
@@ -168,64 +157,41 @@ class Upstream:
     def _is_dead(self) -> bool:
         return self._failures >= FAILURES
 
-    def _open_circuit(self) -> None:
-        self.rests_until = time.monotonic() + PAUSE_S * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    def _enter(self) -> float:
+        """Take a place; of a dead server that this call tries, return when the try ends, else 0.
 
-    def _enter(self) -> str:
-        """Return the caller's role: "call", or "probe" where it is the one to try a dead server again.
-
-        :raises UpstreamRefused: too many wait; or the server is dead, and it is not this caller's turn to try it.
+        :raises UpstreamRefused: as ``slot``.
         """
         with self._changed:
             if not self._is_dead and self._inside >= settings.UPSTREAM_CALLS:
                 with spending():
                     self._queue_up()
+            self.refuse_if_dead()
             if self._is_dead:
-                self._require_turn()
-                self._probed_at = self._failures
-                return "probe"
-            if not self._inside:
+                self.rests_until = time.monotonic() + TRY_S
+            elif not self._inside:
                 self._silent_since = time.monotonic()
             self._inside += 1
-            return "call"
-
-    def _require_turn(self) -> None:
-        """Refuse the caller unless it may be the probe: the pause is over, and no other call tries the server now."""
-        wait_s = self.rests_until - time.monotonic()
-        if self._probed_at is not None or wait_s > 0:
-            raise self._refusal("dead", max(wait_s, COME_BACK_S))
+            return self.rests_until if self._is_dead else 0.0
 
     def _queue_up(self) -> None:
-        # While the server answers, a whole class may wait that clicked in the same second. Once it is silent,
-        # a call that has waited for QUEUE_S is refused: the threads belong to other requests.
-        if self._is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
-            raise self._refusal("busy", BUSY_S)
-        self._queued += 1
-        began, max_wait_s = time.monotonic(), time_left(MAX_QUEUE_S)
-        try:
-            while self._inside >= settings.UPSTREAM_CALLS:
-                waited_s = time.monotonic() - began
-                if waited_s > max_wait_s or (self._is_silent and waited_s > QUEUE_S):
-                    raise self._refusal("busy", BUSY_S)
-                self._changed.wait(0.05)
-        finally:
-            self._queued -= 1
+        # While the server answers, a whole class may wait that clicked in the same second. Nobody waits for a silent
+        # one: the threads belong to other requests.
+        ends_at = time.monotonic() + time_left(MAX_QUEUE_S)
+        while self._inside >= settings.UPSTREAM_CALLS:
+            now = time.monotonic()
+            if now > ends_at or now > self._silent_since + SILENT_S:
+                raise self._refusal("busy", BUSY_S)
+            self._changed.wait(0.05)
 
-    @property
-    def _is_silent(self) -> bool:
-        return time.monotonic() - self._silent_since > SILENT_S
-
-    def _refusal(self, why: str, wait_s: float) -> UpstreamRefused:
+    def _refusal(self, why: str, wait_s: int) -> UpstreamRefused:
         ANSWERS.labels(self.name, f"refused_{why}").inc()
         return UpstreamRefused(why, wait_s)
 
-    def _leave(self, role: str) -> None:
+    def _leave(self, try_ends_at: float) -> None:
         with self._changed:
-            if role != "probe":
-                self._inside -= 1
-                self._changed.notify()
-                return
-            # If the number of failures has not changed, the probe made no call: that says nothing of the server.
-            if self._is_dead and self._failures != self._probed_at:
-                self._open_circuit()
-            self._probed_at = None
+            self._inside -= 1
+            self._changed.notify()
+            # If nothing was reported, the try made no call, which says nothing of the server: the next one is free.
+            if self.rests_until == try_ends_at:
+                self.rests_until = 0.0

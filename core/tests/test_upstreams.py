@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -121,8 +122,7 @@ class TestBreaker:
         self, server, upstream, ask, monkeypatch, takes_turns
     ):
         if not takes_turns:  # all of them try it at once
-            never = property(lambda self: None, lambda self, value: None)
-            monkeypatch.setattr(Upstream, "_probed_at", never, raising=False)
+            monkeypatch.setattr(upstreams, "TRY_S", 0)
         kill(upstream, server, ask)
         before, tries = server.arrived, 1 if takes_turns else 5
         server.mode = "swallow"
@@ -164,27 +164,32 @@ class TestBreaker:
 
 
 class TestBudget:
-    def test_no_more_than_the_budget_wait_at_once_and_few_wait_for_room_but_not_for_long(
+    def test_no_more_than_the_budget_wait_at_once_and_others_for_room_while_it_answers_but_not_for_long(
         self, server, upstream, ask, monkeypatch
     ):
-        monkeypatch.setattr(upstreams, "QUEUE_S", 20)
-        monkeypatch.setattr(upstreams, "SILENT_S", -1)  # it has not answered for long
+        clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+        monkeypatch.setattr(upstreams, "time", clock)
         server.mode = "swallow"
         with ThreadPoolExecutor(20) as pool:
             calls = [pool.submit(outcome, ask, 20) for _ in range(20)]
-            # Those inside and those that queue stay; the others are told at once.
-            assert until(lambda: sum(call.done() for call in calls) == 20 - BUDGET - BUDGET // 2, 20)
             assert until(lambda: server.arrived == BUDGET, 20)
-            monkeypatch.setattr(upstreams, "QUEUE_S", 0.05)  # now those that queue, too
-            assert until(lambda: sum(call.done() for call in calls) == 20 - BUDGET, 3)
-            assert all(isinstance(call.result(), UpstreamRefused) for call in calls if call.done())
+            assert not any(call.done() for call in calls)  # it may answer
+            clock.now = 2.0
+            assert until(lambda: sum(call.done() for call in calls) == 20 - BUDGET, 5)
+            assert {call.result().headers["Retry-After"] for call in calls if call.done()} == {"2"}
+            with answer_within(5):
+                upstream.report(works=True)
+            late = pool.submit(outcome, ask)
+            assert not until(late.done, 0.2)
+            monkeypatch.setattr(upstreams, "SILENT_S", 20)
+            clock.now += upstreams.MAX_QUEUE_S + 1
+            assert isinstance(late.result(5), UpstreamRefused)
             server.mode = 200
             server.released.set()
 
         assert [call.result() for call in calls].count(b"ok") == BUDGET == server.arrived
 
     def test_any_number_may_queue_while_the_server_answers(self, server, upstream, ask, monkeypatch):
-        monkeypatch.setattr(upstreams, "QUEUE_S", 20)
         monkeypatch.setattr(upstreams, "SILENT_S", 20)
 
         with ThreadPoolExecutor(40) as pool:
