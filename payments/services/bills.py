@@ -4,7 +4,7 @@ Each day and merchant is one run. A difference that a later run does not find en
 """
 
 import time as clock
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from core.models import Restoration
 from core.times import SHANGHAI, day_begins, local
 from payments.errors import BillNotReady, GatewayError
-from payments.gateways.base import Bill, BillRow
+from payments.gateways.base import Bill
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.listener import listener
@@ -29,6 +29,7 @@ from payments.services.differences import (
     difference_kind,
     differences_ask,
     differences_settle_lost,
+    ours_by_number,
     still_differs,
 )
 
@@ -145,7 +146,7 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> int:
     is_ours, foreign_rows, differences = listener().is_ours, 0, []
     for at in range(0, len(bill.rows), CHUNK):
         rows, agreeing = bill.rows[at : at + CHUNK], []
-        find = _ours(rows)
+        find = ours_by_number(rows)
         for row in rows:
             ours = find(row.out_trade_no, row.out_refund_no)
             if not find(row.out_trade_no) and not (row.appid in apps and is_ours(out_trade_no=row.out_trade_no)):
@@ -162,18 +163,6 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> int:
     lost = differences_open().filter(kind__in=(DifferenceKind.STRAY_MONEY, DifferenceKind.STATE))
     differences_ask(lost.filter(mch_id=who.mch_id, day=bill.day).order_by("pk"), now=now)
     return foreign_rows
-
-
-def _ours(rows: Sequence[BillRow | Difference]) -> Callable[..., Any]:
-    """Return a function that finds our payment or refund by the numbers of one of the rows. Two queries."""
-    payments: dict[str, Any] = Payment.objects.in_bulk({row.out_trade_no for row in rows}, field_name="out_trade_no")
-    numbers = {row.out_refund_no for row in rows if row.out_refund_no}
-    refunds: dict[str, Any] = Refund.objects.select_related("payment").in_bulk(numbers, field_name="out_refund_no")
-
-    def find(out_trade_no: str, out_refund_no: str = "") -> Any:
-        return refunds.get(out_refund_no) if out_refund_no else payments.get(out_trade_no)
-
-    return find
 
 
 def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
@@ -227,7 +216,7 @@ def _keep(differences: Sequence[Difference], mch_id: str, day: date, now: dateti
                 difference.note = before.note
                 difference.save()
         Difference.objects.bulk_create(new, batch_size=CHUNK)
-        find = _ours([*earlier.values()])
+        find = ours_by_number(earlier.values())
         for row in earlier.values():
             is_of_day = (row.mch_id, row.day) == (mch_id, day)
             if not row.ending and (is_of_day or not still_differs(row, find(row.out_trade_no, row.out_refund_no))):

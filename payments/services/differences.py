@@ -5,7 +5,7 @@ services that also record notifications.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -52,11 +52,22 @@ MAX_SETTLED = 200  # of one run; the next one of the hour goes on
 
 
 # --- Comparing ---
+def ours_by_number(rows: Iterable[BillRow | Difference]) -> Callable[..., Any]:
+    """Return a function that finds our payment or refund by the numbers of one of the rows. Two queries."""
+    rows = list(rows)
+    payments: dict[str, Any] = Payment.objects.in_bulk({row.out_trade_no for row in rows}, field_name="out_trade_no")
+    numbers = {row.out_refund_no for row in rows if row.out_refund_no}
+    refunds: dict[str, Any] = Refund.objects.select_related("payment").in_bulk(numbers, field_name="out_refund_no")
+
+    def find(out_trade_no: str, out_refund_no: str = "") -> Any:
+        return refunds.get(out_refund_no) if out_refund_no else payments.get(out_trade_no)
+
+    return find
+
+
 def ours_of(difference: Difference) -> Any:
     """Return our payment or refund that a difference is about, or None."""
-    if difference.out_refund_no:
-        return Refund.objects.select_related("payment").filter(out_refund_no=difference.out_refund_no).first()
-    return Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
+    return ours_by_number([difference])(difference.out_trade_no, difference.out_refund_no)
 
 
 def difference_kind(bill: BillRow | Difference, ours: Any) -> str | None:

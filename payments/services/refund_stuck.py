@@ -118,8 +118,9 @@ def _require_dead_here(refund: Refund, now: datetime) -> None:
         if refund.replaced_by_id:
             raise RefundNotPossible(_REPLACED)
         require_room(refund.payment, refund.amount_fen)
-    if refund.state != _S.OWED:  # an owed refund has arrived at the merchant: no call can be under way
-        _require_quiet(refund, now)
+    # An owed refund has arrived at the merchant: no call can be under way.
+    if refund.state != _S.OWED and refund.sent_at and now - refund.sent_at < QUIET:
+        raise RefundNotPossible("刚刚向微信提交过，请两分钟后再试")
 
 
 def _require_dead_there(refund: Refund, dead: set[str], now: datetime) -> None:
@@ -139,11 +140,6 @@ def _require_dead_there(refund: Refund, dead: set[str], now: datetime) -> None:
 
 def _gateway(refund: Refund) -> WeChatV3:
     return gateway_v3(payee(refund.payment))
-
-
-def _require_quiet(refund: Refund, now: datetime) -> None:
-    if refund.sent_at and now - refund.sent_at < QUIET:
-        raise RefundNotPossible("刚刚向微信提交过，请两分钟后再试")
 
 
 def _require_state(refund: Refund, state: RefundStatus) -> None:
