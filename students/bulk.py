@@ -62,7 +62,7 @@ def as_json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def students_lock(pks: Iterable[int | None], scope: Scope = EVERYTHING) -> dict[int, Student]:
+def students_lock(pks: Iterable[int | None], scope: Scope = EVERYTHING) -> dict[int | None, Student]:
     """Lock those of the students who are still there and in sight, in the order of their keys; return them by key.
 
     Two that lock the same students in one order wait for each other, but never in a circle.
@@ -70,7 +70,7 @@ def students_lock(pks: Iterable[int | None], scope: Scope = EVERYTHING) -> dict[
     :raises NotPermitted: ``scope`` shows one of them, but does not allow changes.
     """
     rows = Student.objects.select_for_update().filter(scope.visible(of=Student), pk__in=[pk for pk in pks if pk])
-    students = {student.pk: student for student in rows.order_by("pk")}
+    students: dict[int | None, Student] = {student.pk: student for student in rows.order_by("pk")}
     for student in students.values():
         scope.require_change(student)
     return students

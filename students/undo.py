@@ -25,7 +25,7 @@ def rows_take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> 
     archived = archived_among("pk", [row.student_pk for row in rows if row.student_pk not in students], scope=scope)
     additions, edits, reversals, pictured = [], [], [], []
     for row in rows:
-        student, kind, since = students.get(row.student_pk or 0), row.kind, _WORDS.get(RunKind(run.kind), "之后")
+        student, kind, since = students.get(row.student_pk), row.kind, _WORDS.get(RunKind(run.kind), "之后")
         row.kind, row.errors = RowKind.KEPT, []
         if kind == RowKind.LEFT and not row.diff:
             row.errors = _bring_back(run, row, archived, now)

@@ -60,7 +60,7 @@ def rows_delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> Non
     """Delete students that the run has noted, and keep them in their rows."""
     students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
     for row in rows:
-        student = students.get(row.student_pk or 0)
+        student = students.get(row.student_pk)
         if student and not scope.may_change(student):
             row.kind, row.errors = RowKind.SKIPPED, [["学员", "您现在没有删除的权限"]]
             continue
@@ -68,8 +68,8 @@ def rows_delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> Non
         row.diff = diff_dump({name: (getattr(student, name), None) for name in STORED if student})
     rows_save(rows, "kind", "diff", "errors")
     deletions = [row for row in rows if row.kind == RowKind.DELETED]
-    images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deletions])
-    students_delete([students[row.student_pk or 0] for row in deletions], actor_pk=run.confirmed_by_id, now=now)
+    images_hand_over([(students[row.student_pk].owner_ref, row.owner_ref) for row in deletions])
+    students_delete([students[row.student_pk] for row in deletions], actor_pk=run.confirmed_by_id, now=now)
 
 
 def rows_restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:

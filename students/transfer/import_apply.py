@@ -120,9 +120,9 @@ def _refuse_doubles(run: TransferRun, rows: QuerySet[TransferRow], scope: Scope)
 def _change(run: TransferRun, rows: list[TransferRow], total: int, scope: Scope, now: datetime) -> None:
     students = students_lock(row.student_pk for row in rows)
     for row in rows:
-        _refuse_stale(run, row, students.get(row.student_pk or 0), scope)
+        _refuse_stale(run, row, students.get(row.student_pk), scope)
     for batch in batches(with_progress(rows, run, total=total)):
-        of_batch, diffs = [students[row.student_pk or 0] for row in batch], [diff_load(row.diff) for row in batch]
+        of_batch, diffs = [students[row.student_pk] for row in batch], [diff_load(row.diff) for row in batch]
         for class_name in {diff["class_name"][1] for diff in diffs if "class_name" in diff}:
             scope.require_class(class_name)  # another teacher may have the class since the preview
         events_add(students_change(of_batch, diffs, actor_pk=run.confirmed_by_id, now=now), run.pk)
@@ -168,19 +168,19 @@ def _leave(run: TransferRun, choices: Choices, rows: list[TransferRow], scope: S
     """Archive the leavers, or make them 退学; one who was moved or has left since the preview stays."""
     students = students_lock(row.student_pk for row in rows)
     for row in rows:
-        one = students.get(row.student_pk or 0)
+        one = students.get(row.student_pk)
         if one is None or one.class_name != row.cells["class"] or one.has_left or not scope.may_change(one):
-            students.pop(row.student_pk or 0, None)
+            students.pop(row.student_pk, None)
             row.kind, row.errors = RowKind.SKIPPED, [["学员", "预览之后变了，没有处理"]]
     leavers, actor_pk = list(students.values()), run.confirmed_by_id
     if choices.leavers == Leavers.ARCHIVE:
-        students_archive(pks=[*students], actor_pk=actor_pk, now=now, run_pk=run.pk)
+        students_archive(pks=[one.pk for one in leavers], actor_pk=actor_pk, now=now, run_pk=run.pk)
     else:
         today, reason = times.local(now).date(), f"不在名单里：{run.file_name}"
         of_all, events = state_changes(leavers, StudentState.WITHDRAWN, today, reason)
         diffs = dict(zip(students, map(diff_dump, of_all), strict=True))
         for row in rows:
-            row.diff = diffs.get(row.student_pk or 0, {})
+            row.diff = diffs.get(row.student_pk, {})
         students_change(leavers, of_all, actor_pk=actor_pk, now=now)
         events_add(events, run.pk)
     fate, accounts = Fate.DISABLE if choices.disables else Fate.KEEP, [student.account_id for student in leavers]
