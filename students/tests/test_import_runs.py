@@ -1,7 +1,7 @@
 """An import from the upload to the written students and back, as staff does it and as it may go wrong."""
 
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 
 import pytest
@@ -12,6 +12,7 @@ from django.utils import timezone
 from openpyxl import Workbook
 
 from config.celery import app as celery_app
+from core import times
 from core.sheets.read import Sheet
 from permissions.models import DataScope
 from runs.errors import RunNotReady
@@ -243,15 +244,24 @@ def test_a_schools_own_list_is_understood(form):
     ]
 
 
-def test_a_day_that_excel_shows_as_a_number_is_read_and_told_and_one_that_is_none_is_wrong(office, root):
-    heads = ["姓名", "班级", "年龄", "城市", "学历", "入学日期", "结业日期"]
-    people = [["谭鹏", "H1", "21", "重庆", "本科", days, "12"] for days in (38412, 38413)]
+def test_days_that_excel_shows_as_numbers_and_days_of_birth_are_read_and_told(office, root, monkeypatch):
+    monkeypatch.setattr(times, "now", lambda: datetime(2026, 11, 30, tzinfo=UTC))
+    heads = ["姓名", "班级", "出生年月", "城市", "学历", "入学日期", "结业日期"]
+    born = {38412: "21", "2005年12月1日": "20", "2005.12": "20", 20051130: "21", "1980-11-30": "46"}
+    born |= dict.fromkeys(["2005-13", "二十"])  # no days
+    people = [["谭鹏", "H1", birth, "重庆", "本科", 46266, "12" if birth == "二十" else ""] for birth in born]
 
     run = checked(workbook(heads, *people), root.user)
 
-    assert [one.cells["enteredOn"] for one in run.rows.all()] == ["2005-03-01", "2005-03-02"]
-    assert "入学日期：38412 是 Excel 的日期序号，读作 2005-03-01" in text_of(office, run)
-    assert errors(run)[0] == (2, [["G2 结业日期", "必须是日期,如 2026-11-29"]])
+    assert [(one.cells["age"], one.cells["enteredOn"]) for one in run.rows.all()] == [
+        (age or birth, "2026-09-01") for birth, age in born.items()
+    ]
+    text = text_of(office, run)
+    assert "年龄：38412 是出生日期，算作 21 岁" in text and "入学日期：46266 是 Excel 的日期序号" in text
+    is_no_age, is_no_day = "必须是1到150之间的整数", "必须是日期,如 2026-11-29"
+    assert errors(run) == [
+        (7, [["C7 年龄", is_no_age]]), (8, [["C8 年龄", is_no_age], ["G8 结业日期", is_no_day]]),
+    ]  # fmt: skip
 
 
 HEADS = {
@@ -260,6 +270,7 @@ HEADS = {
         "联系电话（班主任）": None, "电话（父亲）": None, "备注（走读）": "remark",
     },
     "one comes from the city": {"姓名": "name", "生源地": "city"},
+    "the age is more than a day of birth": {"姓名": "name", "出生日期": None, "年龄": "age"},
     "one lives in the city": {"姓名": "name", "生源地": None, "所在城市": "city"},
 }  # fmt: skip
 

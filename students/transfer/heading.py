@@ -10,13 +10,13 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from itertools import zip_longest
 from typing import NamedTuple
 
 from core.sheets.read import Rows, Sheet, SheetRefused
 from core.sheets.write import column_letters
-from core.times import FIRST_YEAR, LAST_YEAR
 from students.columns import BY_WIRE, COLUMNS, UNREAD, phone_tidy
 from students.models import RunKind, RunState, TransferRun
 from students.run_facts import SHEET_STEP, Choices, Shape
@@ -24,12 +24,13 @@ from students.run_facts import SHEET_STEP, Choices, Shape
 MAX_HEAD_ROW = 10  # the header is among the first rows that hold something
 MIN_KNOWN = 2  # names that a row must have to be the header
 SAMPLES = 3
-_ORIGIN = "生源地"  # not where the student lives, but all that some schools keep: any other name of the city wins
+_ORIGIN = "生源地"  # not where the student lives, but all that some schools keep
+_SECOND = (_ORIGIN, "出生", "生日")  # any other column of the city or the age wins
 SYNONYMS = {
     "sId": ("学员编号", "学生编号", "学籍号"),
     "class": ("所在班级", "所属班级", "班级名称", "班别", "班"),
     "name": ("学员姓名", "学生姓名", "名字", "学员", "学生"),
-    "age": ("岁数", "周岁", "年纪"),
+    "age": ("岁数", "周岁", "年纪", "出生日期", "出生年月", "出生年月日", "生日"),
     "city": ("所在城市", "现居城市", "居住城市", "目前居住的城市", "所在地", _ORIGIN),
     "degree": ("文化程度", "文化水平", "最高学历", "学历层次"),
     "productUrl": ("项目链接", "作品地址", "作品链接"),
@@ -159,7 +160,7 @@ def columns_named(sheets: Sequence[Sheet]) -> dict[str, str]:
         texts = sheet.rows[_header(sheet.rows)][1] if sheet.rows else []
         named: dict[str, str] = {}
         heads = zip(texts, keys_of(texts), strict=True)
-        for text, key in sorted(heads, key=lambda head: _folded(head[0]).startswith(_ORIGIN)):
+        for text, key in sorted(heads, key=lambda head: _folded(head[0]).startswith(_SECOND)):
             if wire := _wire_of(text):
                 named.setdefault(wire, key)
         if len(named) >= min(MIN_KNOWN, len([text for text in texts if text])):
@@ -205,14 +206,18 @@ def _wire_of(text: str) -> str | None:
     return _WIRES.get(remark[1] + name) or (None if _OF_OTHERS.search(remark[1]) else _WIRES.get(name))
 
 
-def tidy(wire: str, text: str) -> str:
-    """Write a cell as our column wants it: usual digits, no 岁 or 生, a day without time, no space in Chinese names."""
+def tidy(wire: str, text: str, today: date) -> str:
+    """Write a cell as our column wants it: usual digits, no 岁 or 生, a day without time, no space in Chinese names.
+
+    The age may be a day of birth, and Excel may show a day as a number (:func:`reading_of`).
+    """
     if wire in {"age", "sId", "idCard", *DAYS}:
         text = unicodedata.normalize("NFKC", text)
-    if wire == "age" and (match := _AGE.fullmatch(text)):
-        return match[1]
+    if wire == "age":
+        match = _AGE.fullmatch(text)
+        return match[1] if match else _age_of(text, today) or text
     if wire in DAYS:
-        return serial_day(text) or re.split(r"[ T]", text.strip())[0]
+        return _serial_day(text) or re.split(r"[ T]", text.strip())[0]
     if wire in {"phone", "parentPhone"}:
         return phone_tidy(text)
     if wire == "gender":
@@ -220,10 +225,27 @@ def tidy(wire: str, text: str) -> str:
     return _CHINESE_SPACE.sub("", text) if wire in {"name", "city"} else text
 
 
-def serial_day(text: str) -> str:
+def _serial_day(text: str) -> str:
     """Return the day that a number stands for where Excel shows a date as a number: 38412 is 2005-03-01. Else ""."""
-    day = _EXCEL_DAY_0 + timedelta(int(text)) if re.fullmatch(r"\d{5}", text) else None
-    return day.isoformat() if day and FIRST_YEAR <= day.year <= LAST_YEAR else ""
+    return (_EXCEL_DAY_0 + timedelta(int(text))).isoformat() if re.fullmatch(r"\d{5}", text) else ""
+
+
+def _age_of(text: str, today: date) -> str:
+    """Return the age of a person born on a day or in a month; "" if the text is neither."""
+    text = _serial_day(text) or re.sub("[/.年月]", "-", text).rstrip("-日")
+    for form in ("%Y-%m-%d", "%Y-%m", "%Y%m", "%Y%m%d"):
+        with suppress(ValueError):
+            born = datetime.strptime(text, form).date()
+            return str(today.year - born.year - ((today.month, today.day) < (born.month, born.day)))
+    return ""
+
+
+def reading_of(wire: str, text: str, tidied: str) -> str:
+    """Say how a cell was read, where people see something else in the file; "" where they do not."""
+    if wire == "age" and tidied != text and not _AGE.fullmatch(text):
+        return f"年龄：{text} 是出生日期，算作 {tidied} 岁"
+    is_serial = wire in DAYS and _serial_day(text)
+    return f"{BY_WIRE[wire].label}：{text} 是 Excel 的日期序号，读作 {tidied}" if is_serial else ""
 
 
 def shape_of(sheets: Sequence[Sheet]) -> Shape:

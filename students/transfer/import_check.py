@@ -28,7 +28,6 @@ from students.run_facts import LEAVERS_FROM, Choices, Findings, SpeltValue
 from students.runs import row_counts, run_scope_required, source_of, source_withhold
 from students.selectors import ClassSpelling, archived_among, classes_known, values_in_use
 from students.transfer.heading import (
-    DAYS,
     UNSTORABLE,
     Heading,
     columns_known,
@@ -36,7 +35,7 @@ from students.transfer.heading import (
     headings_read,
     heads_joined,
     ignored_in,
-    serial_day,
+    reading_of,
     shape_of,
     tidy,
 )
@@ -50,7 +49,6 @@ MAX_LEAVERS = 2_000
 REMEMBERED = 20  # imports whose spellings count for the next one
 ARCHIVED = "这名学员已归档，请先恢复"
 _UNSEEN = "{}：您的角色看不到完整的，已有的不比较、不修改"
-_SERIAL = "{}：{} 是 Excel 的日期序号，读作 {}"
 NOT_OWN = "不是您录入的学员，不能修改"
 
 
@@ -96,11 +94,12 @@ def import_check(run: TransferRun, now: datetime) -> None:
     known = values_known(scope)
     if "spellings" not in run.options:
         choices.spellings = _spellings_remembered(run, known, scope)
-    lines = _lines(headings, choices, findings, scope)
+    today = times.local(now).date()
+    lines = _lines(headings, choices, findings, scope, today)
     lines_match(lines, choices.answers, findings, scope, unseen)
     TransferRow.objects.filter(run=run).delete()
     changed, new = Counter[str](), Counter[tuple[str, str]]()
-    rows = _rows_check(run, lines, choices.constants, scope, unseen, times.local(now).date())
+    rows = _rows_check(run, lines, choices.constants, scope, unseen, today)
     for batch in batches(with_progress(rows, run, total=len(lines))):
         TransferRow.objects.bulk_create(batch)
         changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
@@ -137,23 +136,23 @@ def _spellings_remembered(run: TransferRun, known: dict[str, list[str]], scope: 
     return spellings
 
 
-def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, scope: Scope) -> list[Line]:
+def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, scope: Scope, today: date) -> list[Line]:
     """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already.
 
     Of the choices' spellings those are left that a row has.
     """
     spelling, lines, mended = ClassSpelling(scope), [], Counter[tuple[str, str]]()
-    serials: dict[str, str] = {}  # the first of each column
+    readings: dict[str, str] = {}  # the first of each column
     for heading in headings:
         class_name = choices.constants.get("class") or heading.class_of_sheet
         for number, texts, picture in heading.rows():
             if "class" not in heading.places and class_name:
                 texts["class"] = class_name
             texts |= choices.fixes.get(str(number), {})
-            cells = {wire: tidy(wire, text) for wire, text in texts.items()}
-            for wire in DAYS:
-                if day := serial_day(texts.get(wire, "")):
-                    serials.setdefault(wire, _SERIAL.format(BY_WIRE[wire].label, texts[wire], day))
+            cells = {wire: tidy(wire, text, today) for wire, text in texts.items()}
+            for wire in cells:
+                if reading := reading_of(wire, texts[wire], cells[wire]):
+                    readings.setdefault(wire, reading)
             if cells.get("class"):
                 cells["class"] = spelling.of(cells["class"])
             for wire, words in choices.spellings.items():
@@ -166,7 +165,7 @@ def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, sc
         word = spellings.setdefault(wire, {})[value] = choices.spellings[wire][value]
         findings.mended.append({"wire": wire, "value": value, "rows": rows, "alike": word})
     choices.spellings = spellings
-    findings.notes += serials.values()
+    findings.notes += readings.values()
     return lines
 
 
