@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from accounts.models import User
 from backoffice.navigation import GROUPS
 from backoffice.tests.reading import english_on
 from core.errors import BadParameter, Throttled
@@ -47,11 +48,17 @@ def broken(monkeypatch, error):
     monkeypatch.setattr(page, "get_queryset", view)
 
 
-def test_a_page_asks_once_for_its_user_and_the_role(office, staff, django_assert_num_queries):
-    for browser, number in ((office, 1), (staff("103"), 2)):  # the rights as well
-        browser.get("/admin/password_change/")
+def test_a_page_asks_once_for_its_user_and_the_role_and_shows_nothing_to_who_was_locked(
+    office, staff, django_assert_num_queries
+):
+    page, clerk = "/admin/password_change/", staff("103")
+    for browser, number in ((office, 1), (clerk, 2)):  # the rights as well
+        browser.get(page)
         with django_assert_num_queries(number):
-            browser.get("/admin/password_change/")
+            assert browser.get(page).status_code == 200
+
+    User.objects.filter(username="staff103").update(is_active=False)
+    assert clerk.get(page).headers["Location"].startswith(reverse("admin:login"))
 
 
 class TestIsAPage:
