@@ -48,16 +48,15 @@ class PhoneForm(forms.ModelForm):  # type: ignore[type-arg]
     columns: ClassVar = {"phone": ["phone", "is_phone_bound"]}
 
     def clean(self) -> dict[str, Any]:
-        values, own_pk = super().clean() or self.cleaned_data, self.instance.pk or 0
+        values = super().clean() or self.cleaned_data
         if "username" in self.changed_data and values.get("username"):
             try:
-                username_claim(values["username"], person=values.get("nickname", ""), user_pk=own_pk)
+                username_claim(values["username"], person=values.get("nickname", ""), user_pk=self.instance.pk or 0)
             except UsernameTaken:
                 self.add_error("username", "用户名已注册")
         if "phone" in self.changed_data and "role" in values:
             try:
-                is_login = phone_login_claim(values.get("phone", ""), values["role"], user_pk=own_pk)
-                self.instance.is_phone_bound = is_login
+                self.instance.is_phone_bound = phone_login_claim(values.get("phone", ""), values["role"])
             except PhoneTaken:
                 self.add_error("phone", "另一个用户用这个手机号短信登录")
         return values

@@ -138,7 +138,6 @@ def _take_over_burst(entry: LogEntry) -> None:
     if (
         last is not None
         and (last.actor_id, last.action, last.remote_addr) == (entry.actor_id, entry.action, entry.remote_addr)
-        and last.additional_data is entry.additional_data is None
         and last.timestamp > times.now() - BURST
         and last.changes.keys() == entry.changes.keys()
         and not any(isinstance(values, dict) for values in entry.changes.values())  # of a relation to many

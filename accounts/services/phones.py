@@ -55,25 +55,25 @@ def phone_kept(phone: str, *, before: str = "") -> str:
     return before
 
 
-def phone_claim(phone: str, *, user_pk: int = 0) -> None:
-    """Check that no other user logs in with the number. Until this transaction ends, nobody else can claim it.
+def phone_claim(phone: str) -> None:
+    """Check that no user logs in with the number. Until this transaction ends, nobody else can claim it.
 
-    :raises PhoneTaken: another user does.
+    :raises PhoneTaken: one does; ask only for a number that is not the user's own login already.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [phone])
-    if phone_logins().filter(phone=phone).exclude(pk=user_pk).exists():
+    if phone_logins().filter(phone=phone).exists():
         raise PhoneTaken
 
 
-def phone_login_claim(phone: str, role: Role, *, user_pk: int = 0) -> bool:
+def phone_login_claim(phone: str, role: Role) -> bool:
     """Tell whether a number that root sets is a login, and claim it if so.
 
     :raises PhoneTaken: another user logs in with it.
     """
     is_login = can_login(phone, role)
     if is_login:
-        phone_claim(phone, user_pk=user_pk)
+        phone_claim(phone)
     return is_login
 
 
@@ -96,7 +96,7 @@ def own_phone_changes(
             raise PhoneTriesExceeded(wait_s)
     if (user.is_phone_bound or proof.code) and not knows_password:
         raise PhoneNeedsPassword
-    phone_claim(phone, user_pk=user.pk)
+    phone_claim(phone)
     if proof.code:
         if sms_code_phone(proof.key) != phone:
             raise SmsCodeWrong

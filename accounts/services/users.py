@@ -99,7 +99,7 @@ def user_update(
         if not by_root:
             changes |= own_phone_changes(user, phone, proof=proof, knows_password=knows_password, context=context)
         elif phone != user.phone:
-            is_login = phone_login_claim(phone, changes.get("role", user.role), user_pk=user.pk)
+            is_login = phone_login_claim(phone, changes.get("role", user.role))
             changes |= {"phone": phone, "is_phone_bound": is_login}
         for name, value in changes.items():
             setattr(user, name, value)
