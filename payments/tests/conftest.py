@@ -90,7 +90,7 @@ def start(shop, wechat):
 def paid(start, wechat):
     """A payment that is paid at the provider and here."""
 
-    def paid(fen=None):
+    def paid():
         payment = start()
         wechat.pay(payment.out_trade_no)
         payment_query(out_trade_no=payment.out_trade_no, now=timezone.now())

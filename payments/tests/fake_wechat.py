@@ -128,11 +128,8 @@ class WeChat:
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def reset(self):
-        self.lets_go = getattr(self, "lets_go", threading.Event())
-        self.lets_go.set()
         while self.serving:  # a slow answer of the test before
             time.sleep(0.01)
-        self.lets_go.clear()
         self.orders, self.refunds, self.calls, self.nonces = {}, {}, [], set()
         self.openids = {}  # of which app an openid is; an unknown one may pay by any
         self.faults = []  # taken in turn: (operation, fault, argument...)
@@ -545,9 +542,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(status, body, {"Content-Type": "application/json"} | signed)
 
     def misbehaves(self, fault, *facts):
-        """Faults in which nothing is done: down, slow (then closed), a proxy's page; swallow goes on in the end."""
-        if fault == "swallow":
-            self.wechat.lets_go.wait(60)
+        """Faults in which nothing is done: down, a proxy's page; slow goes on in the end."""
         if fault == "slow":
             time.sleep(facts[0])
         if self.wechat.is_down or fault == "down":

@@ -45,15 +45,13 @@ def offline(refund, **changes):
 
 
 class TestAbnormal:
-    def test_says_what_is_wrong_and_is_not_repeated(self, refund_in):
+    def test_says_what_is_wrong_is_not_repeated_and_ends_offline(self, refund_in, shop, wechat):
         refund = refund_in("ABNORMAL")
 
         assert refund.trouble == "微信退不到「支付用户零钱」，账户可能已注销或冻结"
         with pytest.raises(RefundNotPossible, match="登记线下退款"):
             refund_again(refund_id=refund.pk, actor="李", now=later())
 
-    def test_back_at_the_merchant_it_is_still_owed_and_ends_offline(self, refund_in, shop, wechat):
-        refund = refund_in("ABNORMAL")
         # Staff have sent it there at the merchant's own desk.
         wechat.refunds[refund.out_refund_no] |= {"status": "SUCCESS", "user_received_account": "商户结算银行账户"}
 

@@ -217,29 +217,20 @@ def test_refunds_what_is_paid_and_no_more(v3, paid, give_back, control):
     assert json.loads(v3.query(out_trade_no=NUMBER)[1])["trade_state"] == "REFUND"
 
 
-def test_an_abnormal_refund_is_told(v3, paid, give_back, control, shop):
+@pytest.mark.parametrize("outcome", ["ABNORMAL", "CLOSED"])
+def test_a_refund_that_does_not_arrive_is_told_and_a_closed_one_leaves_room(
+    v3, paid, give_back, control, shop, outcome
+):
     paid()
-    control("faults", refund_abnormal=True)
+    control("faults", **{f"refund_{outcome.lower()}": True})
     assert give_back()[1]["user_received_account"] == "支付用户零钱"
-
-    control("deliver", ahead_s=10)
-
-    assert state_of(v3, "R1") == "ABNORMAL"
-    events = [json.loads(body)["event_type"] for path, _, body in shop.heard if path == "/pay/notify"]
-    assert events == ["REFUND.ABNORMAL"]
-
-
-def test_a_closed_refund_leaves_room_for_another(v3, paid, give_back, control, shop):
-    paid()
-    control("faults", refund_closed=True)
-    give_back("R1")
     control("deliver", ahead_s=10)
     control("faults", reset=True)
 
-    assert state_of(v3, "R1") == "CLOSED"
-    assert json.loads(shop.heard[-1][2])["event_type"] == "REFUND.CLOSED"
+    assert state_of(v3, "R1") == outcome
+    assert json.loads(shop.heard[-1][2])["event_type"] == f"REFUND.{outcome}"
     a_minute_passes()
-    assert give_back("R2")[0] == 200
+    assert give_back("R2")[0] == (200 if outcome == "CLOSED" else 403)
     a_minute_passes()
     assert code_of(give_back("R3", 1)) == (403, "NOT_ENOUGH")
 
