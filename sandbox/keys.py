@@ -9,13 +9,18 @@ import tempfile
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from django.conf import settings
 from django.utils.crypto import get_random_string
-
-# This library is slow to import and every process reads this module, so only the functions that use keys import it.
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 # The values of the API document's example, so that its request can be sent unchanged.
 APP_ID = "wxed58e834201d0894"
@@ -29,21 +34,17 @@ _FILES = {"WECHAT_PAY_PRIVATE_KEY_FILE": MERCHANT_KEY, "WECHAT_PAY_PUBLIC_KEY_FI
 
 def sandbox_values() -> dict[str, str]:
     """Return the merchant's values by the names of the settings, even if the environment names a real merchant."""
-    from django.conf import settings  # here, because the settings import this module
-
     return sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
 
 
-def private_key(file: str) -> "RSAPrivateKey":
+def private_key(file: str) -> RSAPrivateKey:
     """Return ``MERCHANT_KEY``, or ``PLATFORM_KEY``, the provider's own."""
     return _key(Path(sandbox_values()["WECHAT_PAY_PRIVATE_KEY_FILE"]).with_name(file))
 
 
 @lru_cache(maxsize=8)
-def _key(path: Path) -> "RSAPrivateKey":
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    return cast("RSAPrivateKey", load_pem_private_key(path.read_bytes(), password=None))
+def _key(path: Path) -> RSAPrivateKey:
+    return cast(RSAPrivateKey, load_pem_private_key(path.read_bytes(), password=None))
 
 
 def sandbox_settings(folder: Path) -> dict[str, str]:
@@ -62,9 +63,6 @@ def sandbox_settings(folder: Path) -> dict[str, str]:
 
 
 def _write_merchant(folder: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-
     files = {"merchant.json": json.dumps(_values(), indent=2).encode()}
     for name in (MERCHANT_KEY, PLATFORM_KEY):
         key = generate_private_key(public_exponent=65537, key_size=2048)
