@@ -191,6 +191,8 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
         "students/student/print/?class=H51901", "daily/?from=2026-11-01&to=2026-11-03", "daily/?paper=1",
     ):  # fmt: skip
         page.goto(f"/admin/{path}")
+        for box in page.locator("#result_list .action-select").all()[:2]:
+            box.check()
         complaints[path] = faults()
     running.shell(ACTIONS_ON_TWO_RECORDS)
     for path in (
