@@ -96,11 +96,14 @@ def is_for_person(request: HttpRequest) -> bool:
 
 def _turn_into_page(request: HttpRequest, response: HttpResponse) -> None:
     status = response.status_code
-    title, text = TEXTS.get(status) or TEXTS[503 if status >= 502 else 500 if status >= 500 else 400]
-    msg = response.data["msg"] if isinstance(response, Envelope) else ""
-    reason = "" if status in {400, 404, 500} else msg  # it would say no more than the title
-    context = {"title": title, "text": text, "reason": reason}
-    context |= {"wait_s": response.get("Retry-After", ""), "number": tracing.current() if status >= 500 else ""}
+    is_our_fault = status >= 500
+    other = (500 if status < 502 else 503) if is_our_fault else 400  # for a status that has no text
+    title, text = TEXTS.get(status, TEXTS[other])
+    context = {"title": title, "text": text, "wait_s": response.get("Retry-After", "")}
+    if isinstance(response, Envelope) and status not in {400, 404, 500}:  # there it would say no more than the title
+        context["reason"] = response.data["msg"]
+    if is_our_fault:
+        context["number"] = tracing.current()
     # Change the response in place: cookies and the headers of inner middleware stay.
     response.content = render(request, "refused.html", context).content
     response["Content-Type"] = "text/html; charset=utf-8"

@@ -109,9 +109,9 @@ def _instance(model: type[M], join: str, row: tuple[Any, ...]) -> M:
     instance = model.from_db(DEFAULT_DB_ALIAS, names, row[: len(names)])
     if join:
         field: Any = model._meta.get_field(join)
-        other = row[len(names) :]
-        has_one = getattr(instance, field.attname) is not None
-        field.set_cached_value(instance, _instance(field.related_model, "", other) if has_one else None)
+        has_other = getattr(instance, field.attname) is not None
+        other = _instance(field.related_model, "", row[len(names) :]) if has_other else None
+        field.set_cached_value(instance, other)
     return instance
 
 

@@ -54,8 +54,9 @@ POOL_WAIT_SECONDS = Counter("spms_pool_wait_seconds_total", "For how long they w
 def _observe_pool() -> None:
     # Each process has a pool, and a scrape sees only one of them, so each counts for itself.
     pool: Any = getattr(connection, "pool", None)
-    if pool and (waits := (stats := pool.pop_stats()).get("requests_queued")):
-        POOL_WAITS.inc(waits)
+    stats = pool.pop_stats() if pool else {}
+    if "requests_queued" in stats:
+        POOL_WAITS.inc(stats["requests_queued"])
         POOL_WAIT_SECONDS.inc(stats.get("requests_wait_ms", 0) / 1000)
 
 

@@ -227,10 +227,14 @@ def excel_pictures(archive: zipfile.ZipFile) -> dict[str, str]:
 
 @cache
 def in_cells(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
-    by_formula, by_number, rows = wps_pictures(archive), excel_pictures(archive), {}
-    for cell in parsed(archive, sheet).iterfind(".//{*}c") if by_formula or by_number else ():
+    by_formula, by_number = wps_pictures(archive), excel_pictures(archive)
+    if not (by_formula or by_number):
+        return {}
+    rows = {}
+    for cell in parsed(archive, sheet).iterfind(".//{*}c"):
         match = WPS_PICTURE.search("".join(cell.itertext()))
-        if part := by_formula.get(match[1]) if match else by_number.get(attribute(cell, "vm")):
+        part = by_formula.get(match[1]) if match else by_number.get(attribute(cell, "vm"))
+        if part:
             rows[int(re.sub("[A-Z]", "", attribute(cell, "r")))] = part
     return rows
 
