@@ -53,7 +53,7 @@ def test_the_list_counts_and_the_page_shows_who_is_in_the_class(office, school, 
     assert "周杰" not in page
     SchoolClass.objects.bulk_create(SchoolClass(name=f"K{n}") for n in range(9))
     office.get(CLASSES)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         office.get(CLASSES)
 
 
