@@ -225,9 +225,12 @@ _AMOUNT_BOOKED = (
 
 
 def _steps_of(difference: Difference) -> tuple[str, tuple[str, ...]]:
-    """Return the advice about a difference and its buttons. What is booked, or a refund, is not sent back."""
+    """Return the advice about a difference and its buttons."""
     advice, names = _STEPS[difference.kind]
-    booked = Payment.objects.filter(out_trade_no=difference.out_trade_no, state=PaymentStatus.PAID)
-    if names != _RETURN or not (difference.out_refund_no or booked.exists()):
+    if names != _RETURN:
         return advice, names
-    return _AMOUNT_BOOKED if difference.kind == DifferenceKind.AMOUNT else advice, _ASK
+    booked = Payment.objects.filter(out_trade_no=difference.out_trade_no, state=PaymentStatus.PAID)
+    if not difference.out_refund_no and not booked.exists():
+        return advice, names
+    # What is booked, or a refund, is not sent back.
+    return (_AMOUNT_BOOKED if difference.kind == DifferenceKind.AMOUNT else advice), _ASK
