@@ -150,7 +150,8 @@ def actor_names(logs: Iterable[Any]) -> dict[int, str]:
     names = {row.actor for row in rows if not row.actor_key and not is_system(row.actor)}
     keys = {row.actor_key for row in rows if row.actor_key}
     users = list(User.objects.filter(Q(unid__in=keys) | Q(username__in=names))) if keys or names else []
-    by_key, by_name = ({getattr(user, field): user for user in users} for field in ("unid", "username"))
+    by_key = {user.unid: user for user in users}
+    by_name = {user.username: user for user in users if user.username in names}  # not who is called like the system
     return {row.pk: _actor_name(row, by_key if row.actor_key else by_name) for row in rows}
 
 

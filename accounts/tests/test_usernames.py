@@ -1,6 +1,7 @@
 """Names that look equal are one, the system's are taken, and a student's number is for that student."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -8,6 +9,7 @@ from django.db import connection
 from accounts import usernames
 from accounts.errors import ClassAccountsRefused, UsernameTaken
 from accounts.models import User
+from accounts.selectors import actor_names
 from accounts.services.class_accounts import Trainee, class_accounts_create
 from accounts.services.users import user_register
 from students.services import students_archive
@@ -74,6 +76,13 @@ def test_a_pair_from_before_stays_and_logs_in_as_written(api, person, root):
         assert rename(who, who, name, city="南京") == (200, True, "更新成功")
     assert api.post("/users/login", {"username": "AUD1", "password": "first-one"}).json()["state"] is False
     assert register(root, "Aud1") == TAKEN
+
+
+def test_a_log_tells_the_system_from_a_user_who_is_called_like_it(person):
+    user = person("系统", nickname="").user
+    rows = [SimpleNamespace(pk=pk, actor="系统", actor_key=key) for pk, key in enumerate(("", user.unid))]
+
+    assert actor_names(rows) == {0: "系统", 1: "用户（系统）"}
 
 
 def test_one_may_change_the_case_of_the_own_name(person):
