@@ -93,8 +93,8 @@ class UserForm(PhoneForm):
         values = super().clean() or self.cleaned_data
         request = present_request()
         is_own = request is not None and request.user.pk == self.instance.pk
-        for name, what in (("is_active", "停用"), ("is_staff", "取消后台权限")):
-            if is_own and values.get(name) is False:
+        for name, what in (("is_active", "停用"), ("is_staff", "取消后台权限"), ("role", "换角色")):
+            if is_own and name in self.changed_data:
                 self.add_error(name, f"不能给自己{what}，请让另一位管理员来做")
         return values
 

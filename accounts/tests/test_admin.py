@@ -34,14 +34,17 @@ def boss(office):
     return office("root", "1")
 
 
-def test_no_user_can_lock_himself_out(boss, person):
+def test_no_user_can_lock_himself_out(boss, person, roles):
     own, other = User.objects.get(username="root"), person("li", "103").user
 
     page = boss.post(USERS, {"action": "disable", "_selected_action": [own.pk, other.pk]}, follow=True).content.decode()
-    answer = save_page(boss, f"{USERS}{own.pk}/change/", is_active=False)
+    answer = save_page(boss, f"{USERS}{own.pk}/change/", is_active=False, role=roles["103"].pk)
 
     assert "没有停用你自己的账号" in page and "停用：1 个用户" in page
-    assert answer.context["adminform"].form.errors == {"is_active": ["不能给自己停用，请让另一位管理员来做"]}
+    errors = {
+        name: [f"不能给自己{what}，请让另一位管理员来做"] for name, what in (("is_active", "停用"), ("role", "换角色"))
+    }
+    assert answer.context["adminform"].form.errors == errors
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root"}
 
 
