@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
-from random import randrange
 from typing import Any
 
 import redis
@@ -38,17 +37,17 @@ from uploads.formats import picture_side
 
 log = structlog.get_logger("lessons")
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
-_KEY, _PLACE, _NEW = "spms:lesson:", "spms:lesson-place:", "spms:lesson-new:"
+_KEY, _PLACE = "spms:lesson:", "spms:lesson-place:"
 _PAGES, _WAITS = "spms:lesson-pages:", "spms:lesson-waits:"  # the sids that show an account; those that wait for news
 MAX_PAGES, WAITS_S = 20, 150  # of an account; longer than a page pauses (static/lessons/live.js)
-MANY_NEW, ASKING = 100, 10  # calls that nobody has looked at; of so many calls one asks for their number
+LOOK_EVERY = 100  # calls of an account: before the oldest go, its checkpoints are looked at
 MAX_PATH, MAX_NAME, MAX_HINT, MAX_MSG = 60, 20, 120, 60  # characters
 ENDED_ORDERS = {2, 3, 4, 5}  # `order_status` of the contract: cancelled, invalid, closed, returned
 
 # Adds a call to its account's list. A caller who is not known gets the list of the account that last used the address;
 # without one nothing is kept. Marks the entry with "=", or with how good the guess is. After 20 guesses in a row it
 # keeps no more: whoever shares the address could else push all of an account's own calls out of its list.
-# At last tells the pages that wait for news of the account.
+# At last tells the pages that wait for news of the account, and returns it if it is time to look at its checkpoints.
 _ADD = f"""
 {TELL}
 local place, unid, now, mark = KEYS[2], ARGV[1], tonumber(ARGV[2]), '='
@@ -64,14 +63,14 @@ elseif ARGV[4] == '1' then
   redis.call('ZREMRANGEBYRANK', place, 0, -3)
   redis.call('EXPIRE', place, {KEPT_S})
 end
-local list, new = KEYS[1] .. unid, KEYS[3] .. unid
-if redis.call('LPUSH', list, mark .. ARGV[3]) >= {KEPT + 100} then redis.call('LTRIM', list, 0, {KEPT - 1}) end
+local list = KEYS[1] .. unid
+local length = redis.call('LPUSH', list, mark .. ARGV[3])
+if length >= {KEPT + LOOK_EVERY} then redis.call('LTRIM', list, 0, {KEPT - 1}) end
 redis.call('EXPIRE', list, {KEPT_S})
-redis.call('INCR', new)
-redis.call('EXPIRE', new, {KEPT_S})
 for _, sid in ipairs(redis.call('ZRANGE', '{_PAGES}' .. unid, 0, -1)) do
   if redis.call('DEL', '{_WAITS}' .. sid) == 1 then tell(sid, '{encode_event("lessonNews", {})}') end
 end
+return length % {LOOK_EVERY} == 0 and unid
 """
 
 # Lets the socket ARGV[1] hear of the next call of the accounts ARGV[3...]. ARGV[2]: now.
@@ -161,8 +160,8 @@ class _Watch:
             return  # a name is no proof: wrong passwords that anybody sends end at their limit
         path = f"/{match.route}" if match else self.request.path_info[:MAX_PATH]
         call = self._call(path, digest(raw) if raw else "", took_s, is_read_only="read_only" in about)
-        call_add(call, unid, address=client_ip(self.request), is_here=is_here)
-        if unid and look_is_due(unid) and (user := User.objects.filter(unid=unid).first()):
+        due = call_add(call, unid, address=client_ip(self.request), is_here=is_here)
+        if due and (user := User.objects.filter(unid=due).first()):
             progress_update(calls_of([user]), now=times.now())
 
     def _call(self, path: str, token: str, took_s: float, *, is_read_only: bool) -> Call:
@@ -256,27 +255,16 @@ def _is_no_page(request: HttpRequest, response: HttpResponse) -> bool:
     return response.status_code == 404 and not is_file and head not in _page_heads()
 
 
-def call_add(call: Call, unid: str | None, *, address: str, is_here: bool) -> None:
-    """Add a call to the list of its account.
+def call_add(call: Call, unid: str | None, *, address: str, is_here: bool) -> str:
+    """Add a call to the list of its account; return the account if it is time to look at its checkpoints, else "".
 
     :param unid: None if the caller is not known.
     :param is_here: whether the account is at the address, so that calls of unknown callers from there may be its own.
     :raises redis.RedisError: it was not added.
     """
-    where = (_KEY, _PLACE + address, _NEW)
-    valkey.client().eval(_ADD, len(where), *where, unid or "", call.time, call.encoded(), int(is_here))
-
-
-def look_is_due(unid: str) -> bool:
-    """Tell one process, once for 100 calls of an account, to look at them before the oldest of 300 goes.
-
-    One call in ten asks, chosen by chance, so it does not matter how many processes share the calls. That none of 200
-    calls in a row asks happens once in a billion times.
-    """
-    if randrange(ASKING):  # noqa: S311  (no secret)
-        return False
-    key = _NEW + unid
-    return int(valkey.client().get(key) or 0) >= MANY_NEW and bool(valkey.client().delete(key))
+    facts = (unid or "", call.time, call.encoded(), int(is_here))
+    due = valkey.client().eval(_ADD, 2, _KEY, _PLACE + address, *facts)
+    return due.decode() if due else ""
 
 
 def calls_of(users: Sequence[User]) -> dict[int, list[Call]]:
