@@ -73,13 +73,13 @@ class LoginForm(AuthenticationForm):
             raise ValidationError(f"{refusal.message}，或者填写图形验证码") from None
         if not user.is_staff:
             # The same message as for a wrong password, so that guessing here does not confirm a password.
-            login_record(self.request, username, Outcome.NO_STAFF)
+            office_attempt_record(self.request, username, Outcome.NO_STAFF)
             raise ValidationError(_NO_ENTRY)
         self.user_cache = user
         return self.cleaned_data
 
 
-def login_record(request: HttpRequest, username: str, outcome: Outcome) -> None:
+def office_attempt_record(request: HttpRequest, username: str, outcome: Outcome) -> None:
     attempt_record(login_context(request, LoginMethod.OFFICE), outcome=outcome, username=username)
 
 

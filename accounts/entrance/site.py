@@ -30,7 +30,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.sites import UnfoldAdminSite
 
 from accounts.entrance import pages
-from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, login_record
+from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, office_attempt_record
 from accounts.login_request import device_remember
 from accounts.services.attempts import Outcome
 from accounts.services.second_factor import LoginStage, login_stage, passed_forget, passed_remember
@@ -117,7 +117,7 @@ class BackOfficeSite(UnfoldAdminSite):
         if is_done:
             device_remember(request, response, request.user)  # type: ignore[arg-type]  # a user of ours
         if is_done and _login_stage(request) is not LoginStage.CODE:
-            login_record(request, request.user.get_username(), Outcome.DONE)
+            office_attempt_record(request, request.user.get_username(), Outcome.DONE)
         return response
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -167,7 +167,7 @@ def _take_code(request: HttpRequest) -> HttpResponse | None:
         return _ask(request, form, "entrance/code.html", title="动态验证码")
     passed_remember(request.session, form.phone)
     del request.login_stage  # type: ignore[attr-defined]
-    login_record(request, request.user.get_username(), Outcome.DONE)
+    office_attempt_record(request, request.user.get_username(), Outcome.DONE)
     return _resume_request(request)
 
 
