@@ -8,7 +8,7 @@ from django.conf import settings
 
 from core.findings import Finding
 from uploads.budget import MB, free_bytes, unused_bytes
-from uploads.store import folders_try, is_bucket, store_try
+from uploads.store import is_bucket, store_try
 
 
 def store_of_pictures() -> Iterator[Finding]:
@@ -16,8 +16,6 @@ def store_of_pictures() -> Iterator[Finding]:
     where = "存储桶" if is_bucket() else settings.MEDIA_ROOT
     try:
         store_try()
-        if not is_bucket():
-            folders_try()  # those of earlier months, too, and what a restore has brought back as another user's
     except Exception as error:  # a bucket's client has exceptions of its own
         what = f"图片存不进、读不出{where}：{type(error).__name__}: {error}"
         do = f"文件夹要属于服务的用户：`chown -R {os.geteuid()}:{os.getegid()} {where}`；存储桶：检查 MEDIA_S3_*。"

@@ -4,17 +4,13 @@ Requests that wait for a bucket hold threads that orders and payments need. So a
 is: only a few requests wait for it at the same time, and while it is dead all are refused at once.
 """
 
-import errno
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, cast
 
 import structlog
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
@@ -25,7 +21,6 @@ from core.upstreams import Upstream, UpstreamRefused
 log = structlog.get_logger("uploads")
 
 BUCKET = Upstream("pictures")
-SAMPLE = 100
 _NOT_STORED = "图片暂时无法保存,请稍后再试"
 
 
@@ -59,34 +54,21 @@ def picture_open(name: str) -> BinaryIO:
 
 
 def store_try() -> None:
-    """Write, read and delete a file where the pictures of today go; an exception of any kind says what is wrong."""
-    content = b"Written by the doctor."
-    name = default_storage.save(f"{times.now():%Y/%m}/doctor-{token_hex(8)}", ContentFile(content))
-    try:
-        with default_storage.open(name) as file:
-            if file.read() != content:
-                raise OSError("it holds another text than was written")
-    finally:
-        default_storage.delete(name)
+    """Write, read and delete a file where the pictures of today go, and in new folders, as a new month or year needs.
 
-
-def folders_try() -> None:
-    """Look whether all folders of pictures can be written, and what lies in them be read: of each the first ``SAMPLE``.
-
-    :raises PermissionError: one cannot; it is named.
+    An exception of any kind says what is wrong.
     """
-    for folder, folders, names in os.walk(settings.MEDIA_ROOT):
-        folders[:] = [name for name in folders if name.isdigit()]  # years and months; a disk has a lost+found
-        _require_access(Path(folder), os.R_OK | os.W_OK | os.X_OK)
-        for name in folders:  # `walk` passes over one that it cannot read
-            _require_access(Path(folder, name), os.R_OK | os.W_OK | os.X_OK)
-        for name in names[:SAMPLE]:
-            _require_access(Path(folder, name), os.R_OK)
-
-
-def _require_access(place: Path, right: int) -> None:
-    if not os.access(place, right, effective_ids=True):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    content, new, month = b"Written by the doctor.", f"doctor-{token_hex(8)}", f"{times.local(times.now()):%Y/%m}"
+    for folder in [month] if is_bucket() else [month, f"{month[:4]}/{new}", new]:
+        name = default_storage.save(f"{folder}/{new}", ContentFile(content))
+        try:
+            with default_storage.open(name) as file:
+                if file.read() != content:
+                    raise OSError("it holds another text than was written")
+        finally:
+            default_storage.delete(name)
+            if folder != month:
+                default_storage.delete(folder)
 
 
 @contextmanager
