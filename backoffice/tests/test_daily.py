@@ -24,11 +24,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def today():
-    return local(timezone.now()).date()
-
-
-@pytest.fixture
 def books(stock):
     """The records of ``stock``, with more refunds, stray money, a bill with a difference, and orders that ended."""
     now, payment = timezone.now(), stock["payment"]

@@ -10,14 +10,13 @@ from openpyxl import load_workbook
 
 from backoffice.figures import Chart
 from backoffice.periods import Days
-from core.times import day_begins, local
+from core.times import day_begins
 from permissions.models import DataScope, Role
 from students.tests.factories import students
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/figures/"
-TODAY = local(timezone.now()).date()
 MONEY = {"orders", "income", "refunds", "product", "category"}
 
 
@@ -67,11 +66,11 @@ def test_any_days_are_compared_with_as_many_before(first, last, label, before):
     assert days.before().label.endswith("同期") is days.is_open and days.year_before().first.year < days.first.year
 
 
-def test_a_time_that_is_none_is_this_year(office):
+def test_a_time_that_is_none_is_this_year(office, today):
     for query in ("from=x", "from=0000-01-01", "to=99999-01-01", "from=2026-13-01", "from=%00"):
         days = office.get(f"{PAGE}?{query}").context["days"]
 
-        assert (days.first, days.last) == (TODAY.replace(month=1, day=1), TODAY), query
+        assert (days.first, days.last) == (today.replace(month=1, day=1), today), query
 
 
 def test_a_table_is_sent_as_a_file(office):

@@ -20,7 +20,6 @@ from students.services import students_archive
 from students.tests.factories import students
 
 pytestmark = pytest.mark.django_db
-TODAY = local(timezone.now()).date()
 
 
 def chart(caller, name, **query):
@@ -33,8 +32,8 @@ def noon(day):
     return day_begins(day) + timedelta(hours=12)
 
 
-def sold(buyer, product, day=TODAY, quantity=1, state=State.RECEIVED):
-    order = make_order(buyer, product, quantity)
+def sold(buyer, product, day=None, quantity=1, state=State.RECEIVED):
+    order, day = make_order(buyer, product, quantity), day or local(timezone.now()).date()
     numbers = STATUSES[state].numbers
     Order.objects.filter(pk=order.pk).update(paid_at=noon(day), sweep_at=None, state=state, **numbers)
     return order
@@ -85,8 +84,8 @@ def test_what_is_beyond_the_limit_is_one_row(lbw):
     assert rows == [{"name": "城0", "value": 3}, {"name": "其他", "value": 3}]
 
 
-def test_a_trend_has_every_day_and_every_series_asked_for(lbw, roles):
-    first = TODAY - timedelta(days=2)
+def test_a_trend_has_every_day_and_every_series_asked_for(lbw, roles, today):
+    first = today - timedelta(days=2)
     here, gone = students("谭鹏", "王芳", created_at=noon(first))
     students_archive(pks=[gone.pk], actor_pk=None, now=timezone.now())
     LoginLog.objects.create(user=lbw.user, username="lbw", logged_in_at=noon(first))
@@ -95,7 +94,7 @@ def test_a_trend_has_every_day_and_every_series_asked_for(lbw, roles):
     sold(lbw.user, product, first, state=State.REFUNDED)  # gross: it counts as it was paid
     make_order(lbw.user, product)  # unpaid
 
-    body = chart(lbw, "trend", of="students,leavers,logins,orders,income", **{"from": str(first), "to": str(TODAY)})
+    body = chart(lbw, "trend", of="students,leavers,logins,orders,income", **{"from": str(first), "to": str(today)})
 
     assert body["xAxis"] == [str(first + timedelta(days=n)) for n in range(3)]
     assert {line["key"]: line["data"] for line in body["series"]} == {
@@ -131,21 +130,21 @@ def test_weeks_begin_on_monday_and_months_on_the_first(lbw):
     assert (months["xAxis"], months["series"][0]["data"]) == (["2026-10-01", "2026-11-01"], [1, 2])
 
 
-def test_the_trend_is_of_the_last_30_days_without_a_word(lbw):
+def test_the_trend_is_of_the_last_30_days_without_a_word(lbw, today):
     body = chart(lbw, "trend")
 
-    assert (len(body["xAxis"]), body["xAxis"][-1]) == (30, str(TODAY))
+    assert (len(body["xAxis"]), body["xAxis"][-1]) == (30, str(today))
     assert [line["key"] for line in body["series"]] == ["students"]
 
 
-def test_refunds_stand_on_the_day_of_the_refund(lbw, wechat):
+def test_refunds_stand_on_the_day_of_the_refund(lbw, wechat, today):
     order = make_order(lbw.user, make_product(price="9.90"), 2)
     payment = start_payment(order)
     refund = {"payment": payment, "created_at": timezone.now(), "state": RefundStatus.SUCCESS}
-    Refund.objects.create(out_refund_no="r1", amount_fen=990, accepted_at=noon(TODAY), **refund)
+    Refund.objects.create(out_refund_no="r1", amount_fen=990, accepted_at=noon(today), **refund)
     Refund.objects.create(out_refund_no="r2", amount_fen=1, **refund | {"state": RefundStatus.CLOSED})
 
-    body = chart(lbw, "trend", of="refunds", **{"from": str(TODAY), "to": str(TODAY)})
+    body = chart(lbw, "trend", of="refunds", **{"from": str(today), "to": str(today)})
 
     assert body["series"][0]["data"] == [9.9]
 
@@ -173,7 +172,7 @@ def test_400_points_are_a_chart(lbw):
     assert len(chart(lbw, "trend", **months)["xAxis"]) == 400
 
 
-def test_products_and_categories_are_sold_without_what_was_refunded(lbw):
+def test_products_and_categories_are_sold_without_what_was_refunded(lbw, today):
     food, pens = make_category("文具"), make_category("零食")
     apple, pen = make_product("苹果", price="1.50", category=pens), make_product("笔", price="2", category=food)
     sold(lbw.user, apple, quantity=3)
@@ -183,15 +182,15 @@ def test_products_and_categories_are_sold_without_what_was_refunded(lbw):
     sold(lbw.user, pen, state=State.REFUNDED)
 
     rows = [{"name": "苹果", "value": 4, "amount": 6}, {"name": "笔", "value": 1, "amount": 2}]
-    assert chart(lbw, "products") == chart(lbw, "products", **{"from": str(TODAY), "to": str(TODAY)}) == rows
+    assert chart(lbw, "products") == chart(lbw, "products", **{"from": str(today), "to": str(today)}) == rows
     assert [row["name"] for row in chart(lbw, "products", by="category")] == ["零食", "文具"]
-    assert chart(lbw, "products", to=str(TODAY - timedelta(days=1))) == []
+    assert chart(lbw, "products", to=str(today - timedelta(days=1))) == []
     assert chart(lbw, "products", limit=1)[1] == {"name": "其他", "value": 1, "amount": 2}
 
 
-def test_the_overview_is_of_today(lbw):
-    students("谭鹏", created_at=noon(TODAY))
-    students("王芳", class_name="H2", created_at=noon(TODAY) - timedelta(days=9))
+def test_the_overview_is_of_today(lbw, today):
+    students("谭鹏", created_at=noon(today))
+    students("王芳", class_name="H2", created_at=noon(today) - timedelta(days=9))
     sold(lbw.user, make_product(price="1023.50"))
 
     data = chart(lbw, "overview")
@@ -212,7 +211,7 @@ def attended(day, period, *statuses, scope=EVERYTHING):
     session_close(pk=session.pk, now=now)
 
 
-def test_attendance_is_a_rate_and_null_on_days_without(lbw, person, roles):
+def test_attendance_is_a_rate_and_null_on_days_without(lbw, person, roles, today):
     monday = date(2026, 11, 2)
     roles["own"] = role_scoped(roleid="102", scope=DataScope.OWN)
     li = person("li", "own")
@@ -228,7 +227,7 @@ def test_attendance_is_a_rate_and_null_on_days_without(lbw, person, roles):
     assert rates(li)[0]["data"] == [None, None, None, 0.0, None]
     assert rates(lbw, unit="week")[0]["data"] == [None, 0.6] and rates(lbw, unit="month")[0]["data"] == [0.6]
     assert chart(lbw, "overview")["attendanceRate"] is None
-    attended(TODAY, Period.MORNING, Status.PRESENT, Status.PRESENT, Status.ABSENT)
+    attended(today, Period.MORNING, Status.PRESENT, Status.PRESENT, Status.ABSENT)
     assert chart(lbw, "overview")["attendanceRate"] == 0.6667
 
 
