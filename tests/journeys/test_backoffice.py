@@ -57,38 +57,6 @@ def test_new_staff_see_their_section_alone_also_on_a_dark_phone(page, running, o
     assert other.goto("/admin/shop/order/").status == 403
 
 
-# Of the rows: where the first one begins, and how many are in sight above the bar at the lower end.
-ROWS = r"""() => {
-  const rows = [...document.querySelectorAll("#result_list .data-row")].map(row => row.getBoundingClientRect())
-  const bar = document.querySelector("#main > .lg\\:sticky")?.getBoundingClientRect().top ?? innerHeight
-  return [rows[0].top, rows.filter(row => row.bottom <= Math.min(bar, innerHeight)).length]
-}"""
-LISTS = ("students/student", "shop/order", "payments/payment", "auditlog/logentry", "attendance/session")
-
-
-def test_lists_begin_high_and_their_rows_are_near_for_the_keyboard(page, running):
-    log_in(page, "root", running.root_password)
-    for address in LISTS:
-        page.set_viewport_size({"width": 1366, "height": 768})
-        page.goto(f"/admin/{address}/")
-        first, count = page.evaluate(ROWS)
-        assert first < 200 and count >= 12, (address, first, count)
-        page.keyboard.press("Tab")
-        page.keyboard.press("Enter")  # skips to the content
-        steps = 0
-        while not page.evaluate("document.activeElement.closest('#result_list tbody')?.tagName"):
-            page.keyboard.press("Tab")
-            steps += 1
-            assert steps <= 10, address
-        page.set_viewport_size({"width": 683, "height": 384})  # enlarged to 200 percent
-        page.evaluate("scrollTo(0, 0)")
-        first, count = page.evaluate(ROWS)
-        assert first > 0 and count >= 1 and not is_wider_than_the_screen(page), (address, first, count)
-    page.set_viewport_size({"width": 1366, "height": 768})
-    page.goto("/admin/students/student/add/")
-    assert page.evaluate("document.activeElement.name") == "class_name"
-
-
 # Counts what is shown. `document.hidden` becomes true as soon as the test says so.
 NOTICES = """
 window.notices = []

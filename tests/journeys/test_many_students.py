@@ -61,5 +61,5 @@ def test_a_thousand_come_in_are_deleted_at_once_and_come_back(page, running):
     page.get_by_text("撤销这次删除").click()
     page.get_by_role("button", name="确认撤销").click()
     page.get_by_text(f"恢复了 {COUNT} 名学员").wait_for()
-    page.goto(LIST)
+    page.goto(f"{LIST}&q=成批{COUNT - 1}")
     page.get_by_text(f"成批{COUNT - 1}", exact=True).wait_for()

@@ -137,37 +137,6 @@ def test_what_is_wrong_is_told_and_the_accountant_takes_it_away(page, running):
     assert sheets(popup.value) == 1
 
 
-ROWS = """() => {
-  const rows = [...document.querySelectorAll("#result_list .data-row")].map(row => row.getBoundingClientRect())
-  const pages = document.querySelector("#main > :last-child").getBoundingClientRect().top
-  return [rows[0].top, rows.filter(row => row.bottom <= pages).length]
-}"""
-
-
-def test_a_notebook_shows_ten_orders_and_a_phone_begins_with_one(page, running):
-    number = Caller(running.base).buy(phone="13700000001")
-    log_in(page, "root", running.root_password)
-    page.set_viewport_size({"width": 1366, "height": 768})
-    page.goto("/admin/shop/order/")
-
-    assert page.evaluate(ROWS)[1] >= 10 and not is_wider_than_the_screen(page)
-    # The number is short on the screen, and whole for a clerk who copies it or searches the page.
-    page.get_by_role("link", name=number).wait_for()
-    # Its page is one screen.
-    page.get_by_role("link", name=number).click()
-    page.locator(".op-money").wait_for()
-    assert page.evaluate("document.documentElement.scrollHeight") <= 768 and not is_wider_than_the_screen(page)
-
-    page.set_viewport_size(PHONE_SCREEN)
-    page.goto("/admin/shop/order/?work=ship")
-    assert page.evaluate(ROWS)[0] <= 200 and not is_wider_than_the_screen(page)
-    page.get_by_role("button", name="显示或隐藏导航").click()
-    page.locator(".bo-group summary", has_text="天气").click()
-    page.reload()
-    page.get_by_role("button", name="显示或隐藏导航").click()
-    assert page.get_by_text("用户与权限").is_visible() and not page.get_by_role("link", name="天气记录").is_visible()
-
-
 def pk(page, number):
     return row(page, number).get_by_role("checkbox").get_attribute("value")
 

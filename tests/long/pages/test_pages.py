@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.browser import is_wider_than_the_screen, log_in, visitor
+from tests.journeys.browser import PHONE, is_wider_than_the_screen, log_in, visitor
 from tests.journeys.installation import Caller
 
 pytestmark = [pytest.mark.chromium, pytest.mark.node]
@@ -35,7 +35,7 @@ for length in range(1, 30):
     for pk in (1, 2):
         LogEntry.objects.create(**action, object_pk=pk)
 """
-LOOKS = {"light": {"width": 1280, "height": 900}, "dark": {"width": 390, "height": 844}}
+LOOKS = {"light": {"width": 1280, "height": 900}, "dark": PHONE}
 
 # Rule, selector.
 EXCUSED = [
@@ -229,6 +229,58 @@ def test_every_kind_of_page_of_the_back_office(page, running):
         if path in LISTS:
             row = page.locator("#result_list tbody a[href*='/change/']").first
             assert page.goto(row.get_attribute("href")).ok
+
+
+# Of the rows: where the first one begins, and how many are in sight above what stands at the lower end.
+ROWS = r"""() => {
+  const rows = [...document.querySelectorAll("#result_list .data-row")].map(row => row.getBoundingClientRect())
+  const below = [...document.querySelectorAll("#main > .lg\\:sticky, #main > :last-child")]
+  const end = Math.min(innerHeight, ...below.map(one => one.getBoundingClientRect().top))
+  return [rows[0].top, rows.filter(row => row.bottom <= end).length]
+}"""
+BUSY_LISTS = ("students/student", "shop/order", "payments/payment", "auditlog/logentry", "attendance/session")
+
+
+def test_lists_begin_high_and_their_rows_are_near_for_the_keyboard(page, running):
+    log_in(page, "root", running.root_password)
+    for address in BUSY_LISTS:
+        page.set_viewport_size({"width": 1366, "height": 768})
+        page.goto(f"/admin/{address}/")
+        first, count = page.evaluate(ROWS)
+        assert first < 200 and count >= 12, (address, first, count)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")  # skips to the content
+        steps = 0
+        while not page.evaluate("document.activeElement.closest('#result_list tbody')?.tagName"):
+            page.keyboard.press("Tab")
+            steps += 1
+            assert steps <= 10, address
+        page.set_viewport_size({"width": 683, "height": 384})  # enlarged to 200 percent
+        page.evaluate("scrollTo(0, 0)")
+        first, count = page.evaluate(ROWS)
+        assert first > 0 and count >= 1 and not is_wider_than_the_screen(page), (address, first, count)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto("/admin/students/student/add/")
+    assert page.evaluate("document.activeElement.name") == "class_name"
+
+
+def test_an_order_is_one_screen_and_a_phone_begins_with_the_first_one(page, running, order):
+    log_in(page, "root", running.root_password)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto("/admin/shop/order/")
+    # The number is short on the screen, and whole for a clerk who copies it or searches the page.
+    page.get_by_role("link", name=order[0]).click()
+    page.locator(".op-money").wait_for()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 768 and not is_wider_than_the_screen(page)
+
+    page.set_viewport_size(PHONE)
+    page.goto("/admin/shop/order/?work=ship")
+    assert page.evaluate(ROWS)[0] <= 200 and not is_wider_than_the_screen(page)
+    page.get_by_role("button", name="显示或隐藏导航").click()
+    page.locator(".bo-group summary", has_text="天气").click()
+    page.reload()
+    page.get_by_role("button", name="显示或隐藏导航").click()
+    assert page.get_by_text("用户与权限").is_visible() and not page.get_by_role("link", name="天气记录").is_visible()
 
 
 def test_pages_for_paper_have_no_faults(page, running, faults):
