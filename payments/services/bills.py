@@ -3,8 +3,7 @@
 Each day and merchant is one run. A difference that a later run does not find ends; running twice changes nothing.
 """
 
-import time as clock
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from payments.gateways.wechat.merchant import Merchant
 from payments.listener import listener
 from payments.models import RATES_LENGTH, BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund
 from payments.selectors import MONEY_MOVES, differences_open
+from payments.services.common import sweep
 from payments.services.differences import (
     COMPARISON,
     Ending,
@@ -45,31 +45,29 @@ CHUNK = 1000  # rows of a bill that are compared at once
 _FACTS = ("kind", "appid", "transaction_id", "refund_id", "bill_state", "bill_fen", "bill_at", "our_state", "our_fen")
 
 
-def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
-    """Compare a day with the bill of each merchant whose keys we have; return the runs. Not in a transaction.
+def bill_reconcile(*, day: date, now: datetime) -> int:
+    """Compare a day with the bill of each merchant whose keys we have; return how many. Not in a transaction.
 
     What differs becomes a ``Difference``. Payments of our orders that we did not know to be paid, and refunds whose
     state changed, are asked about and recorded at once. A day that another process compares is left to it.
     """
-    runs = [_run(who, day, now) for who in merchants() if who.has_v3]
-    differences_settle_lost(now=now)
-    return [run for run in runs if run is not None]
+    return _reconcile([(who, day) for who in _with_bills()], now)
 
 
 def bills_reconcile_missing(*, now: datetime) -> int:
-    """Compare every day that was not compared yet, oldest first; return how many runs were made.
+    """Compare every day that was not compared yet, oldest first, in the same way; return how many.
 
-    Stop after 4 minutes, and for a merchant at the first failure; the task of the next hour continues.
+    Stop after 4 minutes, or when the provider does not answer; the task of the next hour continues.
     """
-    ends_at, number = clock.monotonic() + MAX_RUN_S, 0
-    for who in merchants():
-        for day in bill_days_missing(who.mch_id, now=now) if who.has_v3 else []:
-            if clock.monotonic() > ends_at:
-                return number
-            run = _run(who, day, now)
-            number += run is not None
-            if not run or run.state != BillRun.State.DONE:
-                break
+    return _reconcile([(who, day) for who in _with_bills() for day in bill_days_missing(who.mch_id, now=now)], now)
+
+
+def _with_bills() -> list[Merchant]:
+    return [who for who in merchants() if who.has_v3]
+
+
+def _reconcile(days: Iterable[tuple[Merchant, date]], now: datetime) -> int:
+    number = sweep(days, lambda day: _run(*day, now), seconds=MAX_RUN_S)
     differences_settle_lost(now=now)
     return number
 
@@ -96,34 +94,41 @@ def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
     return [one for one in days if one not in finished_days]
 
 
-def _run(who: Merchant, day: date, now: datetime) -> BillRun | None:
-    """Compare a day with the bill of a merchant; None if another process does so now."""
+def _run(who: Merchant, day: date, now: datetime) -> GatewayError | bool:
+    """Compare a day with the bill of a merchant; return the error if there is none to read.
+
+    Return False if another process compares the day now.
+    """
     run, _ = BillRun.objects.get_or_create(
         mch_id=who.mch_id, day=day, defaults={"state": BillRun.State.RUNNING, "ran_at": now}
     )
     rows, is_free = BillRun.objects.filter(pk=run.pk), Q(claimed_until=None) | Q(claimed_until__lte=now)
     if not rows.filter(is_free).update(claimed_until=now + CLAIM):
-        return None
+        return False
     try:
-        rows.update(ran_at=now, **_results(who, day, run, now))
-    finally:
-        rows.filter(claimed_until=now + CLAIM).update(claimed_until=None)
-    return rows.get()
-
-
-def _results(who: Merchant, day: date, run: BillRun, now: datetime) -> dict[str, Any]:
-    """Compare a day with its bill, store the differences, and return the fields of the run."""
-    try:
-        bill = gateway_v3(who).bill(day)
-        # WeChat Pay's documentation does not say whether "no statement" also means "not made yet", so for one day an
-        # empty bill is not believed if we had payments.
-        if not bill.sha1 and now < bill_made_at(day) + ONE_DAY and _paid_on(who, day).exists():
-            raise BillNotReady("INVALID_REQUEST", "微信说这一天没有账单，而本地有收款")
+        rows.update(ran_at=now, **_results(who, _bill(who, day, now), now))
     except GatewayError as error:
         log.error("bill not compared", day=str(day), mch_id=who.mch_id, reason=str(error))
         state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
         # A day that was compared before stays DONE.
-        return {"state": run.state if run.state == BillRun.State.DONE else state, "last_error": str(error)}
+        rows.update(ran_at=now, state=run.state if run.state == BillRun.State.DONE else state, last_error=str(error))
+        return error
+    finally:
+        rows.filter(claimed_until=now + CLAIM).update(claimed_until=None)
+    return True
+
+
+def _bill(who: Merchant, day: date, now: datetime) -> Bill:
+    bill = gateway_v3(who).bill(day)
+    # WeChat Pay's documentation does not say whether "no statement" also means "not made yet", so for one day an
+    # empty bill is not believed if we had payments.
+    if not bill.sha1 and now < bill_made_at(day) + ONE_DAY and _paid_on(who, day).exists():
+        raise BillNotReady("INVALID_REQUEST", "微信说这一天没有账单，而本地有收款")
+    return bill
+
+
+def _results(who: Merchant, bill: Bill, now: datetime) -> dict[str, Any]:
+    """Compare a bill with our tables, store the differences, and return the fields of the run."""
     foreign_rows = _compare(who, bill, now)
     return {
         "state": BillRun.State.DONE,
@@ -133,7 +138,7 @@ def _results(who: Merchant, day: date, run: BillRun, now: datetime) -> dict[str,
         "refunded_fen": sum(row.bill_fen for row in bill.rows if row.out_refund_no),
         "fee_fen": bill.fee_fen,
         "fee_rates": "、".join(sorted({row.rate for row in bill.rows if row.fee and row.rate}))[:RATES_LENGTH],
-        "differences": differences_open().filter(mch_id=who.mch_id, day=day).count(),
+        "differences": differences_open().filter(mch_id=who.mch_id, day=bill.day).count(),
         "sha1": bill.sha1,
         "last_error": "",
     }

@@ -11,7 +11,7 @@ from django.utils import timezone
 from core.times import local
 from payments.errors import DifferenceEnded, RefundNotPossible, WeChatRefused
 from payments.figures import bill_days, money_days
-from payments.gateways.base import PaymentResult
+from payments.gateways.base import Bill, PaymentResult
 from payments.listener import listener
 from payments.models import BillRun, Difference, Payment, PaymentLog, Refund
 from payments.services import bills, differences
@@ -76,9 +76,9 @@ def forget(shop):
     return forget
 
 
-def compare(day=DAY, later=timedelta()):
-    (run,) = bill_reconcile(day=day, now=timezone.now() + later)
-    return run
+def compare(day=DAY, now=None):
+    assert bill_reconcile(day=day, now=now or timezone.now()) == 1
+    return BillRun.objects.get(day=day)
 
 
 def differences_open():
@@ -139,7 +139,7 @@ class TestComparison:
         Payment.objects.update(paid_at=midnight)
 
         # Before 10:00 in Shanghai an empty bill of the day before yesterday may only be late.
-        compare(DAY + timedelta(days=1), later=timedelta(days=1))
+        compare(DAY + timedelta(days=1), timezone.now() + timedelta(days=1))
         assert differences_open() == [("no_money", payment.out_trade_no)]
         compare(DAY)
 
@@ -356,11 +356,11 @@ class TestDays:
         yesterday = today - timedelta(days=1)
         former = {"WECHAT_PAY_MCH_ID": "1900000001", "WECHAT_PAY_CERT_SERIAL": "AA"}
         settings.WECHAT_PAY_FORMER_MERCHANTS = [merchant_values | former]
-        runs = bill_reconcile(day=yesterday, now=ten)
-        assert [(run.mch_id, run.state) for run in runs] == [(MCHID, "done"), ("1900000001", "failed")]
-        assert runs[1].last_error.startswith("SIGN_ERROR")
+        assert bill_reconcile(day=yesterday, now=ten) == 2
+        assert dict(BillRun.objects.values_list("mch_id", "state")) == {MCHID: "done", "1900000001": "failed"}
+        assert BillRun.objects.get(state="failed").last_error.startswith("SIGN_ERROR")
         settings.WECHAT_PAY_V3_KEY, settings.WECHAT_PAY_FORMER_MERCHANTS = "", []
-        assert bill_reconcile(day=DAY, now=ten) == [] and bills_reconcile_missing(now=ten) == 0
+        assert bill_reconcile(day=DAY, now=ten) == bills_reconcile_missing(now=ten) == 0
 
     @pytest.mark.parametrize(("fault", "state"), [
         (("bill", "error", 400, "STATEMENT_CREATING"), "waiting"), (("bill", "down"), "failed"),
@@ -384,22 +384,29 @@ class TestDays:
         payment, out = sold(), NOON.replace(hour=10, minute=15) + timedelta(days=1)
         wechat.edit_bill = lambda rows: []
 
-        assert [run.state for run in bill_reconcile(day=DAY, now=out)] == ["waiting"]
-        assert differences_open() == []
-        assert [run.state for run in bill_reconcile(day=DAY, now=out + timedelta(days=1))] == ["done"]
+        assert (compare(now=out).state, differences_open()) == ("waiting", [])
+        assert compare(now=out + timedelta(days=1)).state == "done"
         assert differences_open() == [("no_money", payment.out_trade_no)]
 
-    def test_missed_days_are_made_up_once_and_a_failure_holds_up_its_merchant(self, sold, wechat):
+    def test_a_bill_that_cannot_be_read_holds_up_no_later_one(self, sold, wechat):
+        sold()
+        Payment.objects.update(created_at=NOON)
+        wechat.edit_bill = lambda rows: [["HAPPY" if cell == "SUCCESS" else cell for cell in row] for row in rows]
+
+        assert bills_reconcile_missing(now=NOON + timedelta(days=3)) == 3
+
+        assert list(BillRun.objects.order_by("day").values_list("state", flat=True)) == ["failed", "done", "done"]
+
+    def test_missed_days_are_made_up_once_and_silence_holds_them_up(self, sold, wechat):
         payment, now = sold(), NOON + timedelta(days=3)
         Payment.objects.update(created_at=NOON)
         assert bill_days_missing(MCHID, now=now) == [DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)]
-        wechat.faults = [("bill", "down")]
 
         other = BillRun.objects.create(mch_id=MCHID, day=DAY, ran_at=now, claimed_until=now + timedelta(minutes=1))
-        assert bills_reconcile_missing(now=now) == 0  # another process compares
-        assert bill_reconcile(day=DAY, now=now) == []
+        assert bill_reconcile(day=DAY, now=now) == 0  # another process compares it
+        wechat.faults = [("bill", "down")] * 2
         BillRun.objects.filter(pk=other.pk).update(claimed_until=now)  # it was killed, and its time is over
-        assert [bills_reconcile_missing(now=now) for _ in range(3)] == [1, 3, 0]
+        assert [bills_reconcile_missing(now=now) for _ in range(3)] == [2, 3, 0]
 
         assert bills_reconcile_missing(now=now + timedelta(hours=23)) == 1
         payment.refresh_from_db()
@@ -414,17 +421,17 @@ class TestDays:
 def test_a_day_is_compared_by_one_of_many_that_try_at_once(shop, monkeypatch, claim, processes):
     all_tried, comparing = meeting(8), []
 
-    def compare(who, day, run, now):
+    def bill(who, day, now):
         comparing.append(day)
         all_tried()
-        return {}
+        return Bill(day)
 
     def reconcile():
         if not bill_reconcile(day=DAY, now=NOON + timedelta(days=3)):
             all_tried()
 
     monkeypatch.setattr(bills, "CLAIM", claim)
-    monkeypatch.setattr(bills, "_results", compare)
+    monkeypatch.setattr(bills, "_bill", bill)
     at_once([reconcile] * 8)
 
     assert len(comparing) == processes
