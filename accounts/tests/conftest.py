@@ -4,11 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from prometheus_client import REGISTRY
 
-from accounts.models import LoginMethod
-from accounts.services import login
-from accounts.services.attempts import Outcome
+from accounts.services import attempts, login
 
 
 @pytest.fixture
@@ -23,11 +20,9 @@ def refusals() -> Callable[[], Counter[tuple[str, str]]]:
     """The refused logins since the test began, by method and outcome."""
 
     def counts() -> Counter[tuple[str, str]]:
-        pairs = [(method, outcome) for method in LoginMethod.values for outcome in Outcome.values]
-        value = lambda pair: REGISTRY.get_sample_value(  # noqa: E731
-            "spms_logins_refused_total", dict(zip(("method", "outcome"), pair, strict=True))
-        )
-        return Counter({pair: int(value(pair) or 0) for pair in pairs})
+        [metric] = attempts.REFUSED.collect()
+        samples = [sample for sample in metric.samples if sample.name.endswith("_total")]
+        return Counter({(one.labels["method"], one.labels["outcome"]): int(one.value) for one in samples})
 
     before = counts()
     return lambda: counts() - before
