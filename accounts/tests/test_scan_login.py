@@ -26,16 +26,11 @@ from sockets import packets, sessions
 from sockets.protocol import Peer
 from tests.kit import at_once
 
+pytestmark = pytest.mark.django_db
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
 DOWN, SLOW = http.OutgoingError("HTTP 502"), http.OutgoingTimeout("Timeout")
 SESSION_KEY = "c2VjcmV0LXNlc3Npb24ta2V5"
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-@pytest.fixture(autouse=True)
-def _empty_valkey():
-    valkey.client().flushdb()
-    yield
 
 
 class Screen:

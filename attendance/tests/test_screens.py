@@ -13,12 +13,6 @@ from students.tests.factories import students
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _empty_valkey():
-    valkey.client().flushdb()
-    yield
-
-
 @pytest.fixture
 def watch(attend):
     def begin(pk):
