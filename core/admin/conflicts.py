@@ -34,16 +34,12 @@ Texts = list[str]  # what a browser sends for a field
 
 @dataclass
 class TheirChange:
-    """A field that a colleague changed after the page was made.
-
-    ``is_open``: the sender changed it as well, and has to choose between ``mine`` and ``theirs``.
-    """
+    """A field that a colleague changed after the page was made. ``choice`` is the sender's between the two values."""
 
     name: str
     label: str
     theirs: str | SafeString
     mine: str | SafeString
-    is_open: bool
     choice: str
     author: str = ""
     at: datetime | None = None
@@ -62,7 +58,8 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.their_changes: list[TheirChange] = []
+        self.open_changes: list[TheirChange] = []  # of fields that the sender changed as well, and has to choose
+        self.kept_changes: list[TheirChange] = []  # of the others
 
     @property
     def seen_token(self) -> str:
@@ -72,14 +69,6 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         state = {"row": self._row, "values": {name: self._shown(name) for name in self._compared()}}
         state["open"] = [change.name for change in self.open_changes]
         return signing.dumps(state, salt=_SALT, compress=True)
-
-    @property
-    def open_changes(self) -> list[TheirChange]:
-        return [change for change in self.their_changes if change.is_open]
-
-    @property
-    def kept_changes(self) -> list[TheirChange]:
-        return [change for change in self.their_changes if not change.is_open]
 
     @property
     def _row(self) -> list[str]:
@@ -133,10 +122,12 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
                 # Django takes the value of a disabled field from the row instead of from the request.
                 field.disabled = True
                 fields_kept.append(field)
-            if whose == ASK or before not in (None, now):
-                self.their_changes.append(self._their_change(name, before or [], now, mine if whose == ASK else None))
-        if self.their_changes:
-            self._name_authors()  # now, before the audit trail records this save as the latest one
+            if whose == ASK:
+                self.open_changes.append(self._their_change(name, before or [], now, mine))
+            elif before not in (None, now):
+                self.kept_changes.append(self._their_change(name, before, now, []))
+        if changes := [*self.open_changes, *self.kept_changes]:
+            self._name_authors(changes)  # now, before the audit trail records this save as the latest one
         return fields_kept
 
     def _state_seen(self) -> dict[str, Any]:
@@ -163,21 +154,20 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         choice = self.data.get(self.add_prefix(KEEP + name))
         return choice if choice in {MINE, THEIRS} else ASK
 
-    def _their_change(self, name: str, before: Texts, now: Texts, mine: Texts | None) -> TheirChange:
+    def _their_change(self, name: str, before: Texts, now: Texts, mine: Texts) -> TheirChange:
         field = self.fields[name]
         if _is_set(field):
-            theirs, own = _ticks_in_words(field, before, now), _ticks_in_words(field, now, mine or [])
+            theirs, own = _ticks_in_words(field, before, now), _ticks_in_words(field, now, mine)
         else:
-            theirs, own = _in_words(field, now), _in_words(field, mine or [])
-        label = str(field.label or name)
-        return TheirChange(name, label, theirs, own, is_open=mine is not None, choice=self._choice(name))
+            theirs, own = _in_words(field, now), _in_words(field, mine)
+        return TheirChange(name, str(field.label or name), theirs, own, self._choice(name))
 
-    def _name_authors(self) -> None:
+    def _name_authors(self, changes: list[TheirChange]) -> None:
         """Fill in who made each of the colleagues' changes and when, as far as the audit trail knows."""
         # By `object_pk`, because an entry about ticks has no other key.
         entries = LogEntry.objects.get_for_model(type(self.instance)).filter(object_pk=str(self.instance.pk))
         recent = list(entries.select_related("actor").order_by("-timestamp", "-pk")[:ENTRIES_LOOKED_AT])
-        for change in self.their_changes:
+        for change in changes:
             columns = _columns_set(self, [change.name])
             if entry := next((entry for entry in recent if columns & (entry.changes or {}).keys()), None):
                 change.author, change.at = _actor(entry), entry.timestamp
