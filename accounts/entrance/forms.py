@@ -17,6 +17,7 @@ from accounts.models import LoginMethod, User
 from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
 from accounts.services.second_factor import code_check, enrolment_confirm
+from core.api.request import present_request
 
 _NO_ENTRY = "用户名或密码错误，或者没有后台权限"
 _WRONG = "密码错误"
@@ -138,11 +139,8 @@ class EnrolForm(_OneField):
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
     """Sets the user's own password. The old one is checked under the limits of logins, so it cannot be guessed."""
 
-    def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.request = request
-
     def clean_old_password(self) -> str:
+        request: Any = present_request()
         old_password = self.cleaned_data["old_password"]
-        password_of(self.request, self.user.get_username(), old_password)
+        password_of(request, self.user.get_username(), old_password)
         return old_password

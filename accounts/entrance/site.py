@@ -24,7 +24,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse, reverse_lazy
+from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.sites import UnfoldAdminSite
@@ -63,7 +63,7 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        self._actions = {"delete_selected": delete_selected}  # replaces Django's own action in every list
+        self.add_action(delete_selected)  # replaces Django's own action in every list
 
     def extra_urls(self) -> list[URLPattern]:
         return [
@@ -132,16 +132,10 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = self.each_context(request) | (extra_context or {})
-        page: PageView = OwnPasswordView.as_view(extra_context=context)
+        page: PageView = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm, success_url=reverse("admin:password_change_done"), extra_context=context
+        )
         return page(request)
-
-
-class OwnPasswordView(PasswordChangeView):
-    form_class = OwnPasswordForm
-    success_url = reverse_lazy("admin:password_change_done")
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return super().get_form_kwargs() | {"request": self.request}
 
 
 def _has_ended(request: HttpRequest) -> bool:
