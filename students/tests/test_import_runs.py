@@ -247,7 +247,7 @@ def test_a_schools_own_list_is_understood(form):
 def test_days_that_excel_shows_as_numbers_and_days_of_birth_are_read_and_told(office, root, monkeypatch):
     monkeypatch.setattr(times, "now", lambda: datetime(2026, 11, 30, tzinfo=UTC))
     heads = ["姓名", "班级", "出生年月", "城市", "学历", "入学日期", "结业日期"]
-    born = {38412: "21", "2005年12月1日": "20", "2005.12": "20", 20051130: "21", "1980-11-30": "46"}
+    born = {38412: "21", "2005年12月1日": "20", "2005.12": "20", 200512: "20", 20051130: "21", "1980-11-30": "46"}
     born |= dict.fromkeys(["2005-13", "二十"])  # no days
     people = [["谭鹏", "H1", birth, "重庆", "本科", 46266, "12" if birth == "二十" else ""] for birth in born]
 
@@ -260,7 +260,7 @@ def test_days_that_excel_shows_as_numbers_and_days_of_birth_are_read_and_told(of
     assert "年龄：38412 是出生日期，算作 21 岁" in text and "入学日期：46266 是 Excel 的日期序号" in text
     is_no_age, is_no_day = "必须是1到150之间的整数", "必须是日期,如 2026-11-29"
     assert errors(run) == [
-        (7, [["C7 年龄", is_no_age]]), (8, [["C8 年龄", is_no_age], ["G8 结业日期", is_no_day]]),
+        (8, [["C8 年龄", is_no_age]]), (9, [["C9 年龄", is_no_age], ["G9 结业日期", is_no_day]]),
     ]  # fmt: skip
 
 
