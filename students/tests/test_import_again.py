@@ -11,6 +11,7 @@ from django.utils import timezone
 from openpyxl import Workbook
 
 from accounts.models import User
+from permissions.models import DataScope
 from permissions.scope import EVERYTHING
 from runs.errors import RunNotAllowed
 from runs.work import run_restart
@@ -495,6 +496,16 @@ def test_phones_of_anothers_file_are_seen_in_part_and_neither_mended_nor_guessed
     assert "138****0001" in text and "13800000001" not in text and "cell-2-phone" not in text
     decide(browser, run, "check", **{"cell-2-phone": "13800000002"})
     assert run.options["fixes"] == {} and run.rows.get().cells["phone"] == "13800000001"
+
+
+def test_a_hidden_student_is_found_by_no_phone(person, roles):
+    student(phone="13800000001").save()
+    roles["102"].data_scope = DataScope.OWN
+    roles["102"].save()
+
+    run = checked(sheet([*row("某人"), "13800000001"], head=[*HEAD, "电话"]), person("zhao", "102", is_staff=True).user)
+
+    assert run.counts == {"new": 1}
 
 
 @pytest.mark.parametrize(

@@ -282,26 +282,27 @@ def test_a_head_says_which_column_it_is(heads):
     assert columns == {head: wire for head, wire in heads.items() if wire}
 
 
-TWO_ROWS = {  # of heads; those above are merged down where the one below is blank, and over their blank neighbours
+TWO_ROWS = {  # of heads: 姓名 is merged over both, and those above others over their blank neighbours
     "a number each": (
         ["姓名", "班级", "联系方式", ""],
         ["", "", "本人", "家长"],
         ["name", "class", "phone", "parentPhone"],
     ),
     "most are below": (
-        ["姓名", "基本信息", "", "家长", ""],
-        ["", "班级", "年龄", "姓名", "电话"],
-        ["name", "class", "age", None, "parentPhone"],
+        ["家长", "", "姓名", "基本信息", ""],
+        ["姓名", "电话", "", "班级", "年龄"],
+        [None, "parentPhone", "name", "class", "age"],
     ),
+    "as many above": (["姓名", "班级", "联系方式", ""], ["", "", "微信", "QQ"], ["name", "class", "phone", None]),
 }
 
 
 @pytest.mark.parametrize(("upper", "lower", "wires"), TWO_ROWS.values(), ids=TWO_ROWS)
 def test_heads_in_two_rows_are_read_as_one(root, upper, lower, wires):
-    book, out = Workbook(), io.BytesIO()
-    for cells in (["2026年名单"], upper, lower, ["谭鹏", *"12345"[1 : len(upper)]]):
+    book, out, at = Workbook(), io.BytesIO(), wires.index("name")
+    for cells in (["2026年名单"], upper, lower, ["谭鹏"] * len(upper)):
         book.active.append(cells)
-    book.active.merge_cells("A2:A3")
+    book.active.merge_cells(start_row=2, end_row=3, start_column=at + 1, end_column=at + 1)
     book.save(out)
 
     run = checked(out.getvalue(), root.user)
