@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Prefetch
 from django.utils import timezone
-from hypothesis import HealthCheck, Phase
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -37,7 +37,8 @@ from shop.services.order_refund import order_refund, order_refund_part, order_re
 from shop.services.order_step import order_step
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds
 
-LIVES = int(os.environ.get("LIVES", 10))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
+# Other lives each time. A life of forty steps, each with all invariants after it, takes up to 1 s.
+LIVES = int(os.environ.get("LIVES", 6))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
 pick = st.integers(0, 7)
 SHIPPING = [Event.PREPARE, Event.UNPREPARE, Event.UNSHIP, Event.RECEIVE, Event.UNRECEIVE]
 STEPS = [*SHIPPING, Event.AGREE_RETURN, Event.APPROVE_RETURN, Event.REJECT_RETURN]
@@ -337,38 +338,20 @@ class Life(RuleBasedStateMachine):
         assert state == order.state
 
 
-def life(wechat, examples, steps, phases=tuple(Phase)):
+@pytest.mark.django_db
+def test_random_lives_lose_nothing(wechat):
     Life.wechat = wechat
     run_state_machine_as_test(
         Life,
         settings=hypothesis_settings(
-            max_examples=examples,
-            stateful_step_count=steps,
+            max_examples=LIVES,
+            stateful_step_count=40,
             deadline=None,
-            phases=phases,
             database=None,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-@pytest.mark.django_db
-def test_random_lives_lose_nothing(wechat):
-    life(wechat, examples=LIVES, steps=40)
-
-
-@pytest.mark.django_db
-def test_a_piece_given_back_twice_would_be_noticed(wechat, monkeypatch):
-    """The twin: with the guard off, the invariants fail. They can."""
-    from shop.services import order_move
-
-    give_back = order_move.stock_give_back
-    monkeypatch.setattr(order_move, "stock_give_back", lambda pieces: (give_back(pieces), give_back(pieces)))
-
-    with pytest.raises(AssertionError):
-        # It stops at the first failure, so many examples cost nothing; few may find none.
-        life(wechat, examples=500, steps=30, phases=[Phase.generate])
 
 
 assert timedelta(seconds=150) > settings.ORDER_TTL  # so that time_passes() passes the deadline

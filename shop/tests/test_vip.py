@@ -6,9 +6,6 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from accounts.models import User
 from accounts.services.vip import vip_spans
@@ -121,7 +118,7 @@ class TestCounting:
         order = Order.objects.get(order_id=li.post("/pay/pre_order").json()["order_id"])
         Product.objects.filter(pk=vip.pk).update(vip_level=3, vip_days=365)
 
-        pay(order, NOW)
+        assert pay(order, NOW) is pay(order, NOW) is PaidOutcome.ACCEPTED  # the news may come twice
 
         order.refresh_from_db()
         assert (order.state, vip_of(li.user, NOW)) == ("paid", (1, NOW + 30 * DAY))
@@ -202,6 +199,7 @@ def test_time_that_was_not_bought_is_used_first(li, wechat):
 def test_what_was_bought_beside_a_vip_without_end_gave_nothing_and_takes_nothing(li, wechat):
     User.objects.filter(pk=li.user.pk).update(vip_level=1, vip_expires_at=None)
     order = bought(wechat, li.user, make_vip(1), NOW)
+    assert vip_of(li.user, NOW) == (1, None)
     User.objects.filter(pk=li.user.pk).update(vip_expires_at=NOW + 50 * DAY)
 
     order_refund(order_id=order.order_id, actor="root", now=NOW)
@@ -302,66 +300,3 @@ class TestVipBesideGoods:
         run_refunds()
 
         assert envelope(li.post("/order/returns", {"order_id": order.order_id})) == (200, True, "退货申请成功")
-
-
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("buy"), st.integers(1, 3), st.integers(1, 3)),
-        st.tuples(st.just("pay"), st.integers(0, 9), st.integers(1, 3)),  # told so often
-        st.tuples(st.just("cancel"), st.integers(0, 9), st.just(0)),
-        st.tuples(st.just("refund"), st.integers(0, 9), st.just(0)),
-        st.tuples(st.just("wait"), st.integers(1, 45), st.just(0)),  # days
-    ),
-    max_size=25,
-)
-
-
-@hypothesis_settings(
-    max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
-)
-@given(steps=STEPS)
-def test_in_any_order_of_events_each_span_counts_once(wechat, person, steps):
-    user = User.objects.filter(username="li").first() or person("li").user
-    User.objects.filter(pk=user.pk).update(vip_level=0, vip_expires_at=None, vip_rest=None)
-    VipGrant.objects.all().delete()
-    products = {level: make_vip(level, days=10, stock=10_000) for level in (1, 2, 3)}
-    orders = []
-    now = timezone.now()
-    days = dict.fromkeys(products, 0)  # what is left of each level
-
-    for step, first, second in steps:
-        if step == "wait":
-            now += first * DAY
-            for _ in range(first):
-                running = max((level for level, days_left in days.items() if days_left), default=1)
-                days[running] = max(days[running] - 1, 0)
-        elif step == "buy":
-            try:
-                orders.append(make_order(user, products[first], second, now=now))
-            except Exception as refusal:
-                assert first < vip_of(user, now)[0], refusal
-        elif orders:
-            follow(step, orders[first % len(orders)], second, user, now, days)
-        level = max((level for level, days_left in days.items() if days_left), default=0)
-        assert vip_of(user, now) == (level, now + days[level] * DAY if level else None)
-
-
-def follow(step, order, times, user, now, days):
-    order.refresh_from_db()
-    line = order.lines.get()
-    bought = 10 * line.quantity
-    if step == "pay" and order.pay_status == 0:
-        provider_pays(order, now)
-        for _ in range(times - 1):
-            pay(order, now)
-        days[line.vip_level] += bought
-    elif step == "cancel" and order.state == "open":
-        cancelled_at = min(now, order.expires_at - timedelta(seconds=1))
-        who = {"buyer_pk": user.pk, "actor": "li"}
-        order_close(event=Event.CANCEL, order_id=order.order_id, now=cancelled_at, **who)
-    elif step == "refund" and order.state == "received":
-        grant = VipGrant.objects.get(line=line)
-        later = VipGrant.objects.filter(level=line.vip_level, revoked_at=None, pk__gt=grant.pk)
-        order_refund(order_id=order.order_id, actor="root", now=now)
-        rest_of_it = days[line.vip_level] - sum(10 * one.line.quantity for one in later)
-        days[line.vip_level] -= max(min(bought, rest_of_it), 0)
