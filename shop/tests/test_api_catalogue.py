@@ -94,6 +94,7 @@ def test_adds_lists_changes_and_removes_a_product(lbw, yuangong):
         *(("inventory", value) for value in (-1, 1.5, "x", True, 10**30, [], "1e3", "1_0")),
         ("productName", "长" * 101),
         ("category_id", "nope"),
+        ("category_id", None),
     ],
 )
 def test_names_the_bad_parameter(lbw, name, value):

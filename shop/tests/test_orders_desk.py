@@ -3,6 +3,7 @@
 import re
 from contextlib import closing
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -328,7 +329,7 @@ class TestUndo:
     """A parcel that was sent or received by mistake is taken back while nothing followed."""
 
     def test_of_a_receipt_then_of_the_parcel(self, office, paid):
-        order, parcel = paid(), {"express_company": "顺丰速运", "express_no": "SF1"}
+        order, parcel = paid(), {"express_company": "顺丰速运", "express_no": "SF1", "courier_fee": Decimal("12.5")}
         ship(order, **parcel)
         page = page_of(order)
         text = office.get(page).content.decode()
@@ -347,7 +348,9 @@ class TestUndo:
         order_remark(order_id=other.order_id, text="说错了", actor="wang", now=timezone.now())
         press(office, "ship", "unship", other)
         other.refresh_from_db()
-        assert (other.state, other.shiping_status, other.holds_stock, other.express_no) == ("paid", 0, True, "")
+        assert (other.state, other.shiping_status, other.holds_stock) == ("paid", 0, True)
+        assert (other.express_company, other.express_no, other.courier_fee) == ("", "", None)
+        assert other.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元"
 
     @pytest.mark.parametrize("late", [timedelta(minutes=10), timedelta()])
     @pytest.mark.parametrize("name", ["unship", "unreceive"])

@@ -32,17 +32,15 @@ def facts(order):
 def test_a_crafted_request_does_only_what_the_right_allows(clerk, order, right):
     browser = clerk(*filter(None, ["view", right]))
     before = facts(order)
+    form = {"sure": "1", "reason": "x", "express_company": "", "amount": "1", "refunds_seen": "0"}
 
     for button in BUTTONS:
-        name = button.name
-        if RIGHTS[name] == right:
-            continue
-        form = {"sure": "1", "reason": "x", "express_company": "", "amount": "1", "refunds_seen": "0"}
-        page = browser.post(page_of(order), form | {f"step_{name}": "1"})
-        pressed = browser.post(ORDERS, form | {"press": f"{name}:{order.pk}"})
-        browser.post(ORDERS, form | {"action": name, "_selected_action": [order.pk]})
-
-        assert (page.status_code, pressed.status_code) == (403, 403), name
+        if RIGHTS[button.name] != right:
+            assert browser.post(page_of(order), form | {f"step_{button.name}": "1"}).status_code == 403, button.name
+    for name in ONE_OF_EACH.values():  # the same rights count in the list
+        if RIGHTS[name] != right:
+            assert browser.post(ORDERS, form | {"press": f"{name}:{order.pk}"}).status_code == 403
+            browser.post(ORDERS, form | {"action": name, "_selected_action": [order.pk]})
     assert facts(order) == before
 
 
