@@ -29,7 +29,6 @@ from core.db.connections import direct_options
 from core.findings import Finding
 from core.models import Backup
 from core.observe import heartbeat
-from core.queues import QUEUES
 from operations import doctor, health, locks, servers
 from payments import doctor as payments
 from tests.kit import serving
@@ -178,13 +177,6 @@ def test_a_silent_queue_is_laid_on_who_does_not_send_or_does_not_work(number, un
 
 def bad(check):
     return [finding.what for finding in check() if finding.ok is False]
-
-
-def test_each_queue_whose_worker_is_silent_is_named():
-    for age_s, wrong in ((300, 3), (0, 0)):
-        for queue in QUEUES:
-            heartbeat.record(queue, time.time() - age_s)
-        assert len(bad(servers.background_work)) == wrong
 
 
 def test_a_valkey_that_throws_tasks_away_or_forgets_them_is_wrong(settings):
