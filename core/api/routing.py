@@ -53,7 +53,8 @@ def _takes_files(endpoint: Endpoint) -> bool:
 class CallTable(URLResolver):
     """Find a call of some viewsets by its path in one table, in any letter case, with or without a slash at the end.
 
-    Problem: Django tries one pattern after the other, which for our 80 paths costs as much as a database query.
+    Problem: Django tries one pattern after the other, which takes 20 µs on average for our 84 paths. A call
+    is looked up for its middleware, for the limit of its body, and on the one port for both and its threads before.
     A parameter may only be the last part of a path; its value keeps its letter case.
     """
 
