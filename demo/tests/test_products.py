@@ -61,6 +61,7 @@ def test_a_name_that_another_category_has_by_now_stays_there(no_pictures):
 def test_what_trainees_added_goes_on_request_only(roles, person, no_pictures, monkeypatch):
     monkeypatch.setattr("demo.school.DAYS", 1)  # most of the demo's rows
     monkeypatch.setattr("demo.orders.STORIES", [])  # most of the demo's time
+    monkeypatch.setattr("demo.school.IN_BEDS", 0)
     accounts_reset()
     demo_seed()
     mine, user = make_product("我的商品"), person("li").user

@@ -148,6 +148,7 @@ def test_two_clicks_at_once_make_one_class(roles):
 def test_puts_the_demo_back_and_clears_the_shop_only_if_asked(office, api, lbw, monkeypatch):
     monkeypatch.setattr("demo.school.DAYS", 1)  # most of the demo's rows
     monkeypatch.setattr("demo.orders.STORIES", [])  # most of the demo's time
+    monkeypatch.setattr("demo.school.IN_BEDS", 0)
     for name in ("PRODUCTS", "TIMES"):  # each picture is decoded
         monkeypatch.setattr(f"demo.products.{name}", getattr(products, name)[:1])
     User.objects.filter(pk=lbw.user.pk).update(is_active=False)
