@@ -3,7 +3,8 @@
 Each day and merchant is one run. A difference that a later run does not find ends; running twice changes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import time as clock
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -13,14 +14,13 @@ from django.db.models import Q, QuerySet
 
 from core.models import Restoration
 from core.times import SHANGHAI, day_begins, local
-from payments.errors import BillNotReady, GatewayError
+from payments.errors import BillNotReady, GatewayError, ProviderUntrusted
 from payments.gateways.base import Bill
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.listener import listener
 from payments.models import RATES_LENGTH, BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund
 from payments.selectors import MONEY_MOVES, differences_open
-from payments.services.common import sweep
 from payments.services.differences import (
     COMPARISON,
     Ending,
@@ -51,23 +51,27 @@ def bill_reconcile(*, day: date, now: datetime) -> int:
     What differs becomes a ``Difference``. Payments of our orders that we did not know to be paid, and refunds whose
     state changed, are asked about and recorded at once. A day that another process compares is left to it.
     """
-    return _reconcile([(who, day) for who in _with_bills()], now)
+    return _reconcile(lambda who: [day], now)
 
 
 def bills_reconcile_missing(*, now: datetime) -> int:
     """Compare every day that was not compared yet, oldest first, in the same way; return how many.
 
-    Stop after 4 minutes, or when the provider does not answer; the task of the next hour continues.
+    Stop after 4 minutes; the task of the next hour continues.
     """
-    return _reconcile([(who, day) for who in _with_bills() for day in bill_days_missing(who.mch_id, now=now)], now)
+    return _reconcile(lambda who: bill_days_missing(who.mch_id, now=now), now)
 
 
-def _with_bills() -> list[Merchant]:
-    return [who for who in merchants() if who.has_v3]
-
-
-def _reconcile(days: Iterable[tuple[Merchant, date]], now: datetime) -> int:
-    number = sweep(days, lambda day: _run(*day, now), seconds=MAX_RUN_S)
+def _reconcile(days_of: Callable[[Merchant], Iterable[date]], now: datetime) -> int:
+    ends_at, number = clock.monotonic() + MAX_RUN_S, 0
+    for who in merchants():
+        for day in days_of(who) if who.has_v3 else ():
+            outcome = _run(who, day, now)
+            number += outcome is not False
+            # A bill that is not made or cannot be read holds up no other; another failure meets all of the merchant.
+            goes_on = isinstance(outcome, bool | BillNotReady | ProviderUntrusted)
+            if not goes_on or clock.monotonic() > ends_at:
+                break
     differences_settle_lost(now=now)
     return number
 
