@@ -34,11 +34,13 @@ def correction_write(
     *, order: Order, note: Note, actor: str, now: datetime, seen: dict[str, str] | None = None, **fields: Any
 ) -> None:
     """Correct fields of an order whose row is locked, as :func:`order_correct` does."""
-    before = {name: getattr(order, name) for name in fields}
-    if fields == before or field_words(fields) == seen:
+    if field_words(fields) == seen:  # left as they were, also on orders that take no correction
         return
     if refusal := _refusal(order, note):
         raise OrderRefused(refusal)
+    before = {name: getattr(order, name) for name in fields}
+    if fields == before:
+        return
     old, new = (in_words(values) or "没有" for values in (before, fields))
     if seen not in (None, field_words(before)):
         raise CorrectedMeanwhile(f"你打开此页之后，这里改成了“{old}”，你填的“{new}”没有保存，请核对", note)
