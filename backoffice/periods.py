@@ -123,7 +123,7 @@ def days_asked(request: HttpRequest, today: date, default: date) -> Days:
     first, last = sorted((min(first, today), min(last, today)))
     oldest = last - timedelta(days=MAX_DAYS - 1)
     if first < oldest:
-        messages.warning(request, f"一次最多 {MAX_DAYS} 天：从 {oldest} 算起，{first} 起的那些天没有算在内")
+        messages.warning(request, f"一次最多 {MAX_DAYS} 天：这里从 {oldest} 算起，不是从 {first}")
     return Days(max(first, oldest), last, today)
 
 
