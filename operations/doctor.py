@@ -164,14 +164,18 @@ def own_address() -> Iterator[Finding]:
         do = "续期：`certbot renew`，再重新加载 nginx。"
         yield Finding("certificate", days > RENEW_WITHIN_DAYS, f"{ours.hostname} 的证书还有 {days:.0f} 天到期", do)
     if settings.DEPLOYED:
-        has_proxy = headers["X-Request-Id"] != sent_id
-        what = f"deploy/nginx.conf（或 haproxy.cfg）{'' if has_proxy else '没有'}在网页进程前面"
-        do = "装上它（docs/going-live.md）：没有它，几十个慢慢发内容的连接就占住所有线程。"
-        yield Finding("proxy", has_proxy, what, do)
-        if number := headers["X-Proxies"]:
-            what = f"请求经过 {number} 层代理，TRUSTED_PROXIES 是 {settings.TRUSTED_PROXIES}"
-            do = "把 TRUSTED_PROXIES 设为代理的层数：少了，限制和日志看到的是代理的地址；多了，客户端可以自己写地址。"
-            yield Finding("proxies", number == str(settings.TRUSTED_PROXIES), what, do)
+        yield from _proxies(headers, sent_id)
+
+
+def _proxies(headers: Any, sent_id: str) -> Iterator[Finding]:
+    has_proxy = headers["X-Request-Id"] != sent_id
+    what = f"deploy/nginx.conf（或 haproxy.cfg）{'' if has_proxy else '没有'}在网页进程前面"
+    do = "装上它（docs/going-live.md）：没有它，几十个慢慢发内容的连接就占住所有线程。"
+    yield Finding("proxy", has_proxy, what, do)
+    if number := headers["X-Proxies"]:
+        what = f"请求经过 {number} 层代理，TRUSTED_PROXIES 是 {settings.TRUSTED_PROXIES}"
+        do = "把 TRUSTED_PROXIES 设为代理的层数：少了，限制和日志看到的是代理的地址；多了，客户端可以自己写地址。"
+        yield Finding("proxies", number == str(settings.TRUSTED_PROXIES), what, do)
 
 
 def upstreams() -> Iterator[Finding]:
