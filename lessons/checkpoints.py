@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from core.times import local
 from lessons.calls import LIST, POLL, REFRESH, SEARCH, UPLOADS, Call, Fact
 from lessons.models import Done
-from lessons.patterns import CLOCK_S, POLL_ENDS_S, TYPING_S, Calls, after_burst, is_debounced
+from lessons.patterns import CLOCK_S, POLL_ENDS_S, TYPING_S, Calls, after_burst, alike, is_debounced
 from lessons.signs import poll_after_end, poll_too_fast
 
 Find = Callable[[Calls, float], Calls]
@@ -32,13 +32,13 @@ _captcha = _first(lambda call: Fact.CAPTCHA in call.facts or call.path == "/user
 
 def _paging(calls: Calls, now: float) -> Calls:
     """Find two different pages of one list."""
-    first: dict[str, Call] = {}
+    seen: dict[str, tuple[Call, str]] = {}  # by path, the first page
     for call in calls:
         if call.is_ok and {"page", "count"} <= {*call.query} and call.values:
-            before = first.setdefault(call.path, call)
             page = call.values[call.query.index("page")]
-            if "page" in before.query and (before.values or [])[before.query.index("page")] != page:
-                return [before, call]
+            first, first_page = seen.setdefault(call.path, (call, page))
+            if page != first_page:
+                return [first, call]
     return []
 
 
@@ -52,12 +52,10 @@ def _debounce(calls: Calls, now: float) -> Calls:
 def _poll_stop(calls: Calls, now: float) -> Calls:
     """Find an order that was polled in good time, and not after its end."""
     wrong = {call.digest for proof in poll_after_end(calls) + poll_too_fast(calls) for call in proof}
-    for digest in dict.fromkeys(call.digest for call in calls if call.path == POLL):
-        polls = [call for call in calls if call.path == POLL and call.digest == digest]
-        last = next((call for call in polls if Fact.FINAL in call.facts), None)
-        is_over = last is not None and now > last.end + POLL_ENDS_S
-        if is_over and len(polls) > 1 and polls[0] is not last and digest not in wrong:
-            return [polls[0], *(poll for poll in polls if Fact.FINAL in poll.facts)][:2]
+    for first, *others in alike(call for call in calls if call.path == POLL):
+        ends = [call for call in (first, *others) if Fact.FINAL in call.facts]
+        if ends and ends[0] is not first and now > ends[0].end + POLL_ENDS_S and first.digest not in wrong:
+            return [first, ends[0]]
     return []
 
 

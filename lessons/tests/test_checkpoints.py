@@ -41,7 +41,10 @@ NO_PROOFS = {
     "paging": [page(0, 1), page(1, 1), call(2, query=["page"], values=["p3"])],
     "search": [call(0, "/students/searchstu")],
     "debounce": [search(0, "王"), search(0.4, "王小"), search(0.8, "王小明"), search(99, "李四")],
-    "poll_stop": [poll(0), poll(2, "of"), poll(4, "of")],
+    "poll_stop": [  # polled on, paid at the first poll, and paid just now
+        *(poll(0), poll(2, "of"), poll(4, "of")),
+        *(poll(20, "of", digest="b"), poll(95, digest="c"), poll(97, "of", digest="c")),
+    ],
     "pay": [poll(0, "df")],
     "token_end": [*(refused(at) for at in range(4)), refused(4, guess="g"), login(5)],
     "retry": [busy(0, retry_s=5), call(3), call(6)],
