@@ -22,6 +22,7 @@ _FOLDER = Path(__file__).parent
 _EXAMPLE = json.loads((_FOLDER / "answer.json").read_text("utf-8"))
 _NAME = re.compile(r"[\u4e00-\u9fff]{2,12}")
 _NOWHERE = {"火星", "月球", "天堂", "地狱", "乌有乡", "花果山", "不存在"}  # Chinese words that are no city
+_TIPS = "除极少数特别敏感的人群以外，可以外出活动。"  # where the air is not the best
 _WEEK = ["星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"]
 # The mean temperature of each month; and where it is at each hour between the day's low (0) and high (100).
 _MONTHS = [3, 5, 10, 16, 21, 25, 28, 27, 23, 17, 11, 5]
@@ -62,12 +63,8 @@ def report(city: City, now: datetime) -> dict[str, Any]:
         seen_at -= timedelta(hours=1)
     low, middle, high = (_MONTHS[seen_at.month - 1] + change for change in (-4, 0, 4))
     days = [row[1:] for row in _rows("days.txt") if row[0] == ("cold" if middle < 5 else "warm")]
-    *today, index = days[(seen_at.toordinal() + int(city.code)) % len(days)]
-    air = int(index) + seen_at.hour % 7
-    quality = {"air": str(air), "air_level": "优", "air_tips": _EXAMPLE["air_tips"]}
-    if air > 50:
-        quality |= {"air_level": "良", "air_tips": "除极少数特别敏感的人群以外，可以外出活动。"}
-    parts = {"pm25": str(air // 2), "pm10": str(air), "pm10_desc": quality["air_level"]}
+    *today, air = days[(seen_at.toordinal() + int(city.code)) % len(days)]
+    quality = {"air": air} if int(air) <= 50 else {"air": air, "air_level": "良", "air_tips": _TIPS}
     changes = {
         "cityid": city.code,
         "date": f"{seen_at:%Y-%m-%d}",
@@ -79,8 +76,8 @@ def report(city: City, now: datetime) -> dict[str, Any]:
         "tem1": str(high),
         "tem2": str(low),
         "pressure": str(1027 - middle),
-        "air_pm25": str(air),
-        "aqi": _EXAMPLE["aqi"] | {"update_time": f"{seen_at:%H}:00"} | quality | parts,
+        "air_pm25": air,
+        "aqi": _EXAMPLE["aqi"] | {"update_time": f"{seen_at:%H}:00"} | quality,
     }
     return _EXAMPLE | changes | quality | dict(zip(_OF_DAY, today, strict=True))
 
