@@ -1,14 +1,13 @@
 """The packing list, for A4 paper: what to fetch from the shelves, then a page for each parcel."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import segno
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F
+from django.db.models import Count, F, Max, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,7 +17,7 @@ from core.admin.phones import phone_shown
 from core.audit import StaffAction, action_record
 from core.ids import pks_of
 from permissions.scope import scope_of
-from shop.models import Order
+from shop.models import Order, OrderLine
 from shop.order_states import TABLE, Event, State
 from shop.selectors import orders_visible
 
@@ -37,16 +36,6 @@ class PackedOrder:
     @property
     def qr(self) -> str:
         return segno.make_qr(self.order.order_id, error="m").svg_data_uri(omitsize=True, border=1)
-
-
-@dataclass
-class Pick:
-    """A product to fetch from the shelves, for all parcels together."""
-
-    code: str
-    title: str
-    pieces: int = 0
-    orders: int = 0
 
 
 def packing_address(pks: Iterable[Any]) -> str:
@@ -73,11 +62,16 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(back)
     action_record(request.user, StaffAction.EXPORT, {"打印": "配货单", "行数": str(len(parcels))})
     to_ship = [parcel for parcel in parcels if parcel.is_to_ship]
+    lines: Any = OrderLine.objects.filter(order__in=[parcel.order.pk for parcel in to_ship])
+    lines = lines.filter(refunded_quantity__lt=F("quantity")).order_by("product_code").values("product_code")
+    pieces = Sum(F("quantity") - F("refunded_quantity"))
+    # What to fetch from the shelves for all parcels together. A product may have been renamed between two orders.
+    picks = lines.annotate(name=Max("title"), pieces=pieces, orders=Count("pk"))
     context = {
         "parcels": parcels,
         "to_ship": to_ship,
         "others": len(parcels) - len(to_ship),
-        "picks": _picks(to_ship) if len(parcels) > 1 else [],
+        "picks": picks if len(parcels) > 1 else [],
         "pieces": sum(parcel.pieces for parcel in to_ship),
         "printed_at": times.now(),
         "printed_by": request.user.get_username(),
@@ -85,14 +79,3 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "back": back,
     }
     return render(request, "shop/packing.html", context)
-
-
-def _picks(parcels: list[PackedOrder]) -> list[Pick]:
-    """Add up the pieces of each product, in the order of their codes."""
-    picks: dict[str, Pick] = {}
-    for parcel in parcels:
-        for line in parcel.lines:
-            pick = picks.setdefault(line.product_code, Pick(line.product_code, line.title))
-            pick.pieces += line.left
-            pick.orders += 1
-    return sorted(picks.values(), key=lambda pick: pick.code)
