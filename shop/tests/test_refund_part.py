@@ -18,7 +18,7 @@ from payments.services.bills import bill_reconcile
 from payments.services.refund import APART, refund_run
 from shop.errors import OrderRefused
 from shop.models import LineRefund, Order
-from shop.services.order_refund import order_refund, order_refund_part, order_return
+from shop.services.order_refund import order_refund, order_refund_part
 from shop.tests.factories import (
     ORDERS,
     PACKING,
@@ -179,17 +179,6 @@ class TestMoney:
         bill_reconcile(day=local(now).date(), now=now + timedelta(days=1, hours=12))
         run = BillRun.objects.get()
         assert (run.state, run.refunded_fen) == ("done", 2000) and not Difference.objects.exists()
-
-
-def test_a_part_settles_a_return_that_was_asked_for(paid, li):
-    order = paid(make_product(price="1234.50", stock=9))
-    ship(order)
-    order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", reason="坏了一件", now=timezone.now())
-
-    part(order, "1234.5", 1, restock=False)
-
-    order.refresh_from_db()
-    assert (order.state, order.order_status, order.note) == ("shipped", 1, "商家已退款 1234.50元")
 
 
 def test_vip_time_goes_back_by_the_line_or_not_at_all(paid, li):
