@@ -37,9 +37,8 @@ def vip_check(*, buyer_pk: int, lines: Iterable[OrderLine], now: datetime) -> No
 def vip_grant(*, order: Order, now: datetime) -> bool:
     """Add the VIP time that a paid order bought; return whether the order contains only VIP time. Its row is locked."""
     lines = list(order.lines.order_by("pk"))
-    line_pks = set(VipGrant.objects.filter(line__order=order).values_list("line_id", flat=True))
     for line in lines:
-        if not line.vip_level or line.pk in line_pks or order.user_id is None:
+        if not line.vip_level or order.user_id is None:
             continue
         span = timedelta(days=line.vip_days * line.quantity)
         before, begins, ends = vip_lengthen(user_pk=order.user_id, level=line.vip_level, span=span, now=now)
