@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from core.api.request import present_request
 from core.errors import DomainError, NotPermitted
 from core.ids import mark_of
 from core.registers import Register
@@ -159,3 +160,9 @@ def scope_of(user: Any) -> Scope:
     scope = Scope(DataScope.ALL if role.is_root else narrow, user.pk or 0)
     kept: Scope = vars(user).setdefault("_scope", scope)
     return kept if kept == scope else scope
+
+
+def present_scope() -> Scope:
+    """Return the scope of the present request's user, for forms, which are not passed it; everything outside one."""
+    request = present_request()
+    return scope_of(request.user) if request else EVERYTHING

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from core.times import FIRST_YEAR, LAST_YEAR, local, now
-from permissions.scope import EVERYTHING, Scope
+from permissions.scope import EVERYTHING, Scope, present_scope
 from students.accounts import Fate
 from students.classes import campuses, class_rows, classes_overfull
 from students.columns import EDITABLE, OPTIONAL_FOR_STAFF, PHONES, label_of, phone_tidy
@@ -32,15 +32,14 @@ MAX_SPLIT = 500  # students of a class to choose from
 class ClassWidget(UnfoldAdminSelectWidget):
     """A select of the classes that exist; its last entry opens a field for the name of a new one."""
 
-    scope: Scope = EVERYTHING
-
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         value = data.get(name)
         return data.get(f"{name}_new", "") if value == NEW_CLASS else value
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        may_add = not self.scope.kind.is_by_classes
-        classes = sorted(classes_known(self.scope) if may_add else self.scope.classes | ({value} if value else set()))
+        scope = present_scope()
+        may_add = not scope.kind.is_by_classes
+        classes = sorted(classes_known(scope) if may_add else scope.classes | ({value} if value else set()))
         new = str(value) if value and value not in classes else ""
         others = [(NEW_CLASS, "新建班级…")] if may_add else []
         self.choices = [("", "请选择"), *((one, one) for one in classes), *others]
@@ -59,7 +58,7 @@ class ClassField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         text = super().to_python(value)
-        return ClassSpelling(self.widget.scope).of(text) if text else ""
+        return ClassSpelling(present_scope()).of(text) if text else ""
 
 
 def own_class(form: Any) -> str:
@@ -68,8 +67,7 @@ def own_class(form: Any) -> str:
     :raises forms.ValidationError: it is another one.
     """
     name: str = form.cleaned_data["class_name"]
-    scope = form.fields["class_name"].widget.scope
-    if name and name != form.initial.get("class_name") and (refusal := scope.class_refusal(name)):
+    if name and name != form.initial.get("class_name") and (refusal := present_scope().class_refusal(name)):
         raise forms.ValidationError(refusal.msg)
     return name
 
@@ -125,8 +123,6 @@ class StudentForm(PictureModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "class_name" in self.fields:
-            self.fields["class_name"].widget.scope = self.scope
         for name in OPTIONAL_FOR_STAFF:
             if name in self.fields:  # none for who may only look
                 self.fields[name].required = False
@@ -140,7 +136,7 @@ class StudentForm(PictureModelForm):
 
     def _ask_about_namesakes(self, name: str, class_name: str) -> None:
         same = namesakes(name=name, class_name=class_name, except_pk=self.instance.pk)
-        same = [student for student in same if self.scope.may_see(student)]
+        same = [student for student in same if present_scope().may_see(student)]
         if same and self.data.get(NAMESAKE) != "1":
             text = f"{class_name} 班已有同名学员："
             self.add_error(None, question(NAMESAKE, text, "是另一个人，再次保存", same))
@@ -165,7 +161,7 @@ class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError("请至少填写一项")
         if name := self.values.get("class_name"):
             more = sum(student.class_name != name and not student.has_left for student in self.students)
-            ask_about_room(self, "class_name", {name: more}, self.fields["class_name"].widget.scope)
+            ask_about_room(self, "class_name", {name: more}, present_scope())
         return values
 
 

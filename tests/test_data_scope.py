@@ -338,6 +338,7 @@ def test_nobody_is_put_into_a_class_of_another_or_a_new_one(head, class_name, se
     wang, browser = head
     student = student_of("王")
     page, before = f"/admin/students/student/{student.pk}/change/", _rows()
+    assert "李班" not in browser.get(page).content.decode(), "the form offers none of those"
 
     answers = [
         wang.post("/students/addstu", STUDENT | {"class": class_name}).json(),

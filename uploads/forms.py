@@ -18,7 +18,6 @@ from core import times
 from core.admin.base import OfficeAdmin
 from core.api.request import present_request
 from core.errors import DomainError
-from permissions.scope import EVERYTHING, Scope, scope_of
 from uploads.services import ORPHAN_AFTER, image_store
 
 FILE = "picture"  # the name of the form's field and of its file
@@ -82,7 +81,6 @@ class PictureModelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's h
     """A form with a field ``picture``, for the model's column that ``columns`` names."""
 
     columns: ClassVar[dict[str, list[str]]]
-    scope: Scope = EVERYTHING  # of the form's user
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,11 +103,6 @@ class PictureAdmin(OfficeAdmin):
     """Stores the picture of a sent form before the transaction begins, because a rollback would not remove the file."""
 
     takes_files = True  # see core.api.bodies
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.scope = scope_of(request.user)
-        return form
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any) -> Any:
         if request.method == "POST":

@@ -41,7 +41,6 @@ def _edit_form(page: Any, request: HttpRequest) -> ManyForm:
     fields = partial(page.formfield_for_dbfield, request=request)
     form_class: Any = forms.modelform_factory(Student, ManyForm, fields=SHARED, formfield_callback=fields)
     form: ManyForm = form_class(request.POST if MARK in request.POST else None)
-    form.fields["class_name"].widget.scope = scope_of(request.user)
     return form
 
 
