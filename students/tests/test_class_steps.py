@@ -21,13 +21,15 @@ from students.listener import StudentsListener, listeners
 from students.models import ArchivedStudent, ClassState, SchoolClass, Student, StudentEvent
 from students.recorded_changes import students_state_set
 from students.services import student_edit, student_restore
+from students.tests import transfers
 from students.tests.factories import student, students
-from students.tests.transfers import put_aside, undone
+from students.tests.transfers import put_aside
 from tests.kit import meanwhile
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 29, 9, tzinfo=SHANGHAI)
 TODAY = NOW.date()
+undone = partial(transfers.undone, now=NOW)
 
 
 def names(class_name):

@@ -71,8 +71,8 @@ def confirmed(run: TransferRun, user: Any = None) -> TransferRun:
     return worked(run)
 
 
-def undone(run: TransferRun, user: Any = None) -> TransferRun:
-    run_undo(run=run, user_pk=user and user.pk, now=timezone.now())
+def undone(run: TransferRun, user: Any = None, *, now: datetime | None = None) -> TransferRun:
+    run_undo(run=run, user_pk=user and user.pk, now=now or timezone.now())
     return worked(run)
 
 
