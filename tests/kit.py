@@ -1,12 +1,13 @@
 """Helpers that the tests of several apps share. Product code never imports it."""
 
 import json
+import random
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -203,10 +204,20 @@ def reply(handler: BaseHTTPRequestHandler, body: Any = None, status: int = 200) 
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports on which no process listens, so that parallel test runs do not meet."""
+    """Return ports on which no process listens, so that parallel test runs do not meet.
+
+    Below 32768, where the system takes the ports of outgoing connections: one of those would often have taken a port by
+    the time its server starts, which may be half a minute on a busy machine.
+    """
+    ports: list[int] = []
+    chance = random.SystemRandom()  # Hypothesis seeds the other one
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
+        while len(ports) < count:
+            port = chance.randrange(11_000, 32_768)
+            with suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
+    return ports
 
 
 # --- The listener of payments ---------------------------------------------------------------------
