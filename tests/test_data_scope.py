@@ -204,7 +204,8 @@ def test_a_role_that_loses_its_scope_sees_everything_from_the_next_call_on(peopl
 
 # --- The back office ---
 OFFICE = ["students.view_student", "students.add_student", "students.change_student", "students.delete_student",
-          "students.export_student", "shop.view_product", "shop.change_product", "shop.delete_product"]  # fmt: skip
+          "students.export_student", "shop.view_product", "shop.change_product", "shop.delete_product",
+          "shop.view_category", "shop.add_category"]  # fmt: skip
 
 
 @pytest.fixture
@@ -238,6 +239,8 @@ def test_the_back_office_shows_what_the_scope_shows(offices, scope):
     namesake = {"name": "李", "class_name": "__new__", "class_name_new": "李班", "age": "20", "city": "重庆"}
     question = save_page(browser, "/admin/students/student/add/", **namesake, degree="本科").content.decode()
     assert ("已有同名学员" in question) is (scope not in NARROW)
+    twin = save_page(browser, "/admin/shop/category/add/", name="李类")
+    assert ("已经存在该类目" in twin.content.decode()) is (scope not in NARROW)
 
 
 @pytest.mark.parametrize("scope", DataScope.values)
