@@ -274,6 +274,8 @@ def test_a_form_is_for_looking_only_where_the_scope_does_not_let_change(offices,
     else:
         assert browser.post(page, {"name": "赵六"}).status_code == (403 if scope == CHANGE_OWN else 302)
     assert Student.objects.filter(name="赵六").exists() is (scope == ALL)
+    rows = browser.get("/admin/shop/product/").context["cl"].formset.forms
+    assert [row.fields["price"].disabled for row in rows] == ([] if scope in NARROW else [scope != ALL])
 
 
 def test_the_file_of_an_export_is_closed_once_the_scope_is_narrower(offices):

@@ -125,7 +125,7 @@ class ProductRowForm(forms.ModelForm):  # type: ignore[type-arg]
         for field in self.fields.values():
             field.show_hidden_initial = True
             field.widget.attrs["aria-label"] = f"{self.instance} {field.label}"
-            field.disabled = not self.instance.is_on_sale or False
+            field.disabled = not self.instance.is_on_sale or not present_scope().may_change(self.instance)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
