@@ -20,7 +20,7 @@ from payments.gateways.wechat.shared import is_number
 _FREE_TEXT = ("商品名称", "商户数据包")  # stand side by side, and may hold whatever a merchant writes
 _COUNT = "总交易单数"  # begins the line of the sums' titles
 _PAID = {"SUCCESS", "REVOKED"}
-MAX_RATE = 16
+MAX_RATE, MAX_APPID, MAX_STATE = 16, 32, 16
 
 
 def read_bill(raw: bytes, mch_id: str) -> list[BillRow]:
@@ -95,6 +95,8 @@ def _row(number: int, cells: dict[str, str], mch_id: str) -> BillRow:
         numbers = [row.transaction_id, row.out_trade_no, *([row.refund_id, row.out_refund_no] if is_refund else [])]
         if not all(is_number(text) and text != "0" for text in numbers):  # 0 fills what is empty
             raise ValueError("a number is malformed")
+        if len(row.appid) > MAX_APPID or len(row.bill_state) > MAX_STATE:
+            raise ValueError("an app or a state is longer than documented")
         return row
     except KeyError as error:
         raise ProviderUntrusted(f"the bill lacks the column {error}") from None
